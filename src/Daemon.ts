@@ -1,0 +1,52 @@
+import { Duration, Effect, Layer } from "effect"
+import { Broker } from "./broker/Broker.ts"
+import { BrokerLayer } from "./broker/BrokerLayer.ts"
+import { Configuration } from "./Configuration.ts"
+import { DatabaseClock } from "./DatabaseClock.ts"
+import { migrate } from "./db/Migrations.ts"
+import { Wakeups } from "./db/Wakeups.ts"
+import { Instance } from "./Instance.ts"
+import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
+import { OrderStore } from "./stores/OrderStore.ts"
+import { SliceStore } from "./stores/SliceStore.ts"
+import { OrderSplitter } from "./workers/OrderSplitter.ts"
+import { SliceExecutor } from "./workers/SliceExecutor.ts"
+import { TimeoutMonitor } from "./workers/TimeoutMonitor.ts"
+import { supervise } from "./workers/Worker.ts"
+import { WorkerStatus } from "./workers/WorkerStatus.ts"
+
+const migrateAndLog = Effect.flatMap(migrate, (applied) =>
+  applied.length === 0
+    ? Effect.logDebug("The database is up to date")
+    : Effect.logInfo(`Applied ${applied.length} migrations: ${applied.map(({ name }) => name).join(", ")}`)
+)
+
+/** Everything the workers need, on a migrated database and its clock. */
+const ServiceLayer = Layer.mergeAll(BrokerLayer, Wakeups.layer, WorkerStatus.layer).pipe(
+  Layer.provideMerge(Layer.mergeAll(OrderStore.layer, SliceStore.layer, HeartbeatStore.layer)),
+  Layer.provideMerge(DatabaseClock.layer),
+  Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
+  Layer.provideMerge(Instance.layer)
+)
+
+/** The three workers, each supervised, until one keeps dying or the process is told to stop. */
+export const runWorkers = Effect.gen(function* () {
+  const instance = yield* Instance
+  const broker = yield* Broker
+  const config = yield* Configuration
+  yield* Effect.logInfo(
+    `pulse-background ${instance.version} is running as ${instance.id} with the ${broker.name} broker, ` +
+      `splitting every ${Duration.format(config.orderSplitterPollInterval)}, placing up to ${config.sliceExecutorConcurrency} slices at once`
+  )
+  return yield* Effect.raceAllFirst([
+    supervise("splitter", OrderSplitter),
+    supervise("executor", SliceExecutor),
+    supervise("monitor", TimeoutMonitor)
+  ])
+})
+
+/** The service: needs a database, and stops in the order workers, pool, server. */
+export const daemon = runWorkers.pipe(
+  Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
+  Effect.provide(ServiceLayer)
+)

@@ -1,0 +1,127 @@
+import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { Configuration } from "./Configuration.ts"
+import { Db, type DbError } from "./db/Db.ts"
+
+/** Readings at one moment, in nanoseconds: the database's wall clock, and this process's two clocks. */
+interface Anchor {
+  readonly databaseNanos: bigint
+  readonly monotonicNanos: bigint
+  readonly localNanos: bigint
+}
+
+const nanosPerMilli = 1_000_000n
+/** The wall clock and the monotonic clock of one host drift apart by far less than this between two syncs. */
+const largestDriftNanos = 500n * nanosPerMilli
+const samplesPerSync = 5
+
+/**
+ * The database's time, on this process's monotonic clock. Replicas' clocks differ; due times, leases and quarantines are
+ * compared across replicas, so all of them use the one clock they share.
+ *
+ * It is never ahead of the database: each sample counts as read at the very end of its round trip, so "not early" by
+ * this clock is "not early" by the database's. It is behind by at most the fastest round trip of a sync.
+ */
+export class DatabaseClock extends Context.Service<
+  DatabaseClock,
+  {
+    /** This host's wall clock minus the database's, in milliseconds, as of the last sync. */
+    readonly offsetMillis: Effect.Effect<number>
+
+    /**
+     * Returns when the clock can be relied on. Costs nothing as a rule. When this host's two clocks have parted (it was
+     * suspended, or its time was set), the clock is measured anew first: a lease may have run out unseen.
+     */
+    readonly settle: Effect.Effect<void, DbError>
+  }
+>()("pulse-background/DatabaseClock") {
+  /** Also installs itself as the Clock of everything built on this layer. */
+  static readonly layer: Layer.Layer<DatabaseClock, DbError, Db | Configuration> = Layer.effectContext(
+    Effect.gen(function* () {
+      const config = yield* Configuration
+      const local = yield* Clock.Clock
+      const { query, sql } = yield* Db
+
+      const sample = Effect.gen(function* () {
+        const before = local.monotonicTimeNanosUnsafe()
+        const [row] = yield* query(
+          "DatabaseClock.sample",
+          Schema.Struct({ micros: Schema.BigInt }),
+          sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
+        )
+        const after = local.monotonicTimeNanosUnsafe()
+        const anchor: Anchor = {
+          databaseNanos: (row?.micros ?? 0n) * 1000n,
+          monotonicNanos: after,
+          localNanos: local.currentTimeNanosUnsafe()
+        }
+        return { anchor, roundTripNanos: after - before }
+      })
+
+      const measure = Effect.gen(function* () {
+        let best = yield* sample
+        for (let n = 1; n < samplesPerSync; n += 1) {
+          const next = yield* sample
+          if (next.roundTripNanos < best.roundTripNanos) best = next
+        }
+        return best.anchor
+      })
+
+      const anchor = yield* Ref.make(yield* measure)
+      const clock = yield* makeClock(local, anchor)
+
+      const sync = Effect.gen(function* () {
+        const measured = yield* measure
+        yield* Ref.set(anchor, measured)
+        const offsetMillis = offsetMillisOf(measured)
+        if (Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)) {
+          yield* Effect.logError(
+            `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +
+              "Due times follow the database's clock; check time synchronisation on both hosts."
+          )
+        } else {
+          yield* Effect.logDebug(`This host's clock differs from the database's by ${offsetMillis} ms`)
+        }
+      })
+
+      const settle = Effect.gen(function* () {
+        const { localNanos, monotonicNanos } = yield* Ref.get(anchor)
+        const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
+        const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
+        const drift = passed > passedByWallClock ? passed - passedByWallClock : passedByWallClock - passed
+        if (drift > largestDriftNanos) yield* sync
+      })
+
+      yield* sync.pipe(
+        Effect.catch((error) => Effect.logWarning(`Could not read the database's clock: ${error.message}`)),
+        Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
+        Effect.forkScoped
+      )
+
+      return Context.make(
+        DatabaseClock,
+        DatabaseClock.of({ offsetMillis: Effect.map(Ref.get(anchor), offsetMillisOf), settle })
+      ).pipe(Context.add(Clock.Clock, clock))
+    })
+  )
+}
+
+const offsetMillisOf = ({ databaseNanos, localNanos }: Anchor): number =>
+  Number((localNanos - databaseNanos) / nanosPerMilli)
+
+const makeClock = Effect.fnUntraced(function* (local: Clock.Clock, anchor: Ref.Ref<Anchor>) {
+  const currentTimeNanosUnsafe = () => {
+    const { databaseNanos, monotonicNanos } = Ref.getUnsafe(anchor)
+    return databaseNanos + (local.monotonicTimeNanosUnsafe() - monotonicNanos)
+  }
+  const currentTimeMillisUnsafe = () => Number(currentTimeNanosUnsafe() / nanosPerMilli)
+  const clock: Clock.Clock = {
+    currentTimeNanosUnsafe,
+    currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
+    currentTimeMillisUnsafe,
+    currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
+    monotonicTimeNanosUnsafe: () => local.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: local.monotonicTimeNanos,
+    sleep: (duration) => local.sleep(duration)
+  }
+  return clock
+})

@@ -1,0 +1,101 @@
+import { type BigDecimal, Context, type DateTime, type Duration, type Effect, Schema } from "effect"
+import type { BrokerOrderId, SliceId, Tag } from "../domain/Ids.ts"
+import type { OrderParameters } from "../domain/Order.ts"
+
+/** The broker refused for good: the same request would be refused again. */
+export class BrokerRefused extends Schema.TaggedError<BrokerRefused>()("BrokerRefused", {
+  code: Schema.String,
+  message: Schema.String
+}) {}
+
+/** The request certainly had no effect, and may be sent again, not before `retryAt` (UTC). */
+export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("BrokerTryLater", {
+  code: Schema.String,
+  message: Schema.String,
+  retryAt: Schema.DateTimeUtc
+}) {}
+
+/** The broker no longer accepts our credentials. The request certainly had no effect. */
+export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentialsInvalid>()(
+  "BrokerCredentialsInvalid",
+  { message: Schema.String }
+) {}
+
+/** Nobody knows whether the request had an effect: a timeout after sending, a reset connection, an answer that makes no sense. */
+export class BrokerOutcomeUnknown extends Schema.TaggedError<BrokerOutcomeUnknown>()("BrokerOutcomeUnknown", {
+  code: Schema.String,
+  message: Schema.String
+}) {}
+
+/** What a placement or a cancel can answer instead of success. */
+export type BrokerError = BrokerRefused | BrokerTryLater | BrokerCredentialsInvalid | BrokerOutcomeUnknown
+
+/** What a look-up can answer instead of broker orders. A failed look-up never means "not found". */
+export type BrokerLookupError = BrokerTryLater | BrokerCredentialsInvalid
+
+/** One attempt to create a broker order for a slice. */
+export interface Placement extends OrderParameters {
+  readonly sliceId: SliceId
+  readonly tag: Tag
+  readonly quantity: number
+  /** An absolute time after which the request must not be sent any more. */
+  readonly deadline: DateTime.Utc
+}
+
+/** "The broker has our order." No more than that: it may still be rejected. */
+export interface Acknowledgement {
+  readonly brokerOrderId: BrokerOrderId
+}
+
+/** What became of a broker order. UNRECOGNISED is a status word we do not know; it is never terminal. */
+export const BrokerStatus = Schema.Literals([
+  "PENDING",
+  "OPEN",
+  "PARTIALLY_FILLED",
+  "COMPLETE",
+  "CANCELLED",
+  "REJECTED",
+  "UNRECOGNISED"
+])
+export type BrokerStatus = typeof BrokerStatus.Type
+
+export const isTerminal = (status: BrokerStatus): boolean =>
+  status === "COMPLETE" || status === "CANCELLED" || status === "REJECTED"
+
+/** A broker order as the broker's book shows it. */
+export interface BrokerOrder {
+  readonly brokerOrderId: BrokerOrderId
+  readonly tag: Tag
+  readonly status: BrokerStatus
+  /** The broker's own word for the status, and its reason where it gives one. */
+  readonly statusText: string
+  readonly filledQuantity: number
+  /** Of what is filled; null while nothing is. */
+  readonly averagePrice: BigDecimal.BigDecimal | null
+}
+
+/** The one way to a broker. Implementations: the layered mock, and Zerodha. */
+export class Broker extends Context.Service<
+  Broker,
+  {
+    readonly name: string
+
+    /**
+     * How long after a request was last possibly sent its order may still turn up in the book. Until then, "not in the
+     * book" does not mean "not placed".
+     */
+    readonly quarantine: Duration.Duration
+
+    /** Creates a broker order. Never retries by itself. */
+    readonly place: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
+
+    /**
+     * Every broker order that carries one of the tags, whatever its state: from the whole book, not the open orders, in
+     * one call. An absent tag has no order in the book yet. Two orders with one tag are both returned.
+     */
+    readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
+
+    /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
+    readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
+  }
+>()("pulse-background/Broker") {}

@@ -1,0 +1,165 @@
+import { BigDecimal, Context, DateTime, Effect, HashMap, Layer, Option, Order, Ref, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { instant } from "../../db/parameters.ts"
+import { BrokerOrderId, Tag } from "../../domain/Ids.ts"
+import { OrderParameters, Price } from "../../domain/Order.ts"
+
+/**
+ * A broker order as the simulated exchange keeps it: what was asked and what it decided when the order arrived, never
+ * a state. `stateAt` derives the state. Times are UTC, in whole milliseconds.
+ */
+export const BookedOrder = Schema.Struct({
+  brokerOrderId: BrokerOrderId,
+  tag: Tag,
+  ...OrderParameters.fields,
+  quantity: Schema.Int,
+  placedAt: Schema.DateTimeUtcFromDate,
+  /** Before this nobody can see it: an order that turns up late. */
+  visibleAt: Schema.DateTimeUtcFromDate,
+  opensAt: Schema.DateTimeUtcFromDate,
+  /** When `fillQuantity` is filled, or the order is rejected. */
+  settlesAt: Schema.DateTimeUtcFromDate,
+  fillQuantity: Schema.Int,
+  /** Null exactly when nothing will be filled. */
+  fillPrice: Schema.NullOr(Price),
+  /** Why it is rejected although it was acknowledged; null when it is not. */
+  rejection: Schema.NullOr(Schema.String),
+  cancelledAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+})
+export type BookedOrder = typeof BookedOrder.Type
+
+/**
+ * The simulated exchange's book of broker orders. `memory` forgets with its layer; `table` is the database's
+ * `mock_broker_orders`, shared by all replicas, and survives restarts.
+ */
+export class MockBook extends Context.Service<
+  MockBook,
+  {
+    /** Adds an order, and says whether it did: false, and no change, when its id is taken. */
+    readonly insert: (order: BookedOrder) => Effect.Effect<boolean, DbError>
+
+    readonly get: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<BookedOrder>, DbError>
+
+    /** All orders with one of the tags, oldest first. */
+    readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BookedOrder>, DbError>
+
+    /** Notes a cancel, and says whether it did: false, and no change, when there is no such order or one was noted. */
+    readonly cancel: (brokerOrderId: BrokerOrderId, at: DateTime.Utc) => Effect.Effect<boolean, DbError>
+  }
+>()("pulse-background/MockBook") {
+  static readonly memory: Layer.Layer<MockBook> = Layer.effect(
+    MockBook,
+    Effect.suspend(() => makeMemory)
+  )
+
+  static readonly table: Layer.Layer<MockBook, never, Db> = Layer.effect(
+    MockBook,
+    Effect.suspend(() => makeTable)
+  )
+}
+
+interface Memory {
+  readonly orders: HashMap.HashMap<BrokerOrderId, BookedOrder>
+  readonly idsByTag: HashMap.HashMap<Tag, ReadonlyArray<BrokerOrderId>>
+}
+
+const oldestFirst: Order.Order<BookedOrder> = Order.combine(
+  Order.mapInput(DateTime.Order, (order) => order.placedAt),
+  Order.mapInput(Order.String, (order) => order.brokerOrderId)
+)
+
+const makeMemory = Effect.gen(function* () {
+  const memory = yield* Ref.make<Memory>({ orders: HashMap.empty(), idsByTag: HashMap.empty() })
+
+  return MockBook.of({
+    insert: (order) =>
+      Ref.modify(memory, (before) => {
+        if (HashMap.has(before.orders, order.brokerOrderId)) return [false, before]
+        const ids = Option.getOrElse(HashMap.get(before.idsByTag, order.tag), () => [])
+        return [
+          true,
+          {
+            orders: HashMap.set(before.orders, order.brokerOrderId, order),
+            idsByTag: HashMap.set(before.idsByTag, order.tag, [...ids, order.brokerOrderId])
+          }
+        ]
+      }),
+
+    get: (brokerOrderId) => Effect.map(Ref.get(memory), ({ orders }) => HashMap.get(orders, brokerOrderId)),
+
+    findByTag: (tags) =>
+      Effect.map(Ref.get(memory), ({ orders, idsByTag }) =>
+        [...tags]
+          .flatMap((tag) => Option.getOrElse(HashMap.get(idsByTag, tag), () => []))
+          .flatMap((id) => Option.toArray(HashMap.get(orders, id)))
+          .toSorted(oldestFirst)
+      ),
+
+    cancel: (brokerOrderId, at) =>
+      Ref.modify(memory, (before) => {
+        const order = Option.getOrUndefined(HashMap.get(before.orders, brokerOrderId))
+        if (order === undefined || order.cancelledAt !== null) return [false, before]
+        return [true, { ...before, orders: HashMap.set(before.orders, brokerOrderId, { ...order, cancelledAt: at }) }]
+      })
+  })
+})
+
+const price = (value: Price | null): string | null => (value === null ? null : BigDecimal.format(value))
+
+const makeTable = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const Id = Schema.Struct({ brokerOrderId: BrokerOrderId })
+  const columns = sql.literal(`
+    broker_order_id, tag, instrument, side, quantity, order_type, limit_price::text AS limit_price, product_type,
+    validity, placed_at, visible_at, opens_at, settles_at, fill_quantity, fill_price::text AS fill_price, rejection,
+    cancelled_at`)
+
+  return MockBook.of({
+    insert: Effect.fn("MockBook.insert")((order) =>
+      query(
+        "MockBook.insert",
+        Id,
+        sql`
+          INSERT INTO mock_broker_orders (
+            broker_order_id, tag, instrument, side, quantity, order_type, limit_price, product_type, validity,
+            placed_at, visible_at, opens_at, settles_at, fill_quantity, fill_price, rejection)
+          VALUES (
+            ${order.brokerOrderId}, ${order.tag}, ${order.instrument}, ${order.side}, ${order.quantity},
+            ${order.orderType}, ${price(order.limitPrice)}::numeric, ${order.productType}, ${order.validity},
+            ${instant(order.placedAt)}, ${instant(order.visibleAt)}, ${instant(order.opensAt)},
+            ${instant(order.settlesAt)}, ${order.fillQuantity}, ${price(order.fillPrice)}::numeric, ${order.rejection})
+          ON CONFLICT (broker_order_id) DO NOTHING
+          RETURNING broker_order_id`
+      ).pipe(Effect.map((rows) => rows.length === 1))
+    ),
+
+    get: Effect.fn("MockBook.get")((brokerOrderId) =>
+      query(
+        "MockBook.get",
+        BookedOrder,
+        sql`SELECT ${columns} FROM mock_broker_orders WHERE broker_order_id = ${brokerOrderId}`
+      ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+    ),
+
+    findByTag: Effect.fn("MockBook.findByTag")((tags) =>
+      query(
+        "MockBook.findByTag",
+        BookedOrder,
+        sql`
+          SELECT ${columns} FROM mock_broker_orders WHERE tag = ANY(${[...tags]}::text[])
+          ORDER BY placed_at, broker_order_id COLLATE "C"`
+      )
+    ),
+
+    cancel: Effect.fn("MockBook.cancel")((brokerOrderId, at) =>
+      query(
+        "MockBook.cancel",
+        Id,
+        sql`
+          UPDATE mock_broker_orders SET cancelled_at = ${instant(at)}
+          WHERE broker_order_id = ${brokerOrderId} AND cancelled_at IS NULL
+          RETURNING broker_order_id`
+      ).pipe(Effect.map((rows) => rows.length === 1))
+    )
+  })
+})

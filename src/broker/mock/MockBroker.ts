@@ -1,0 +1,54 @@
+import { Duration, Effect, Layer, Option } from "effect"
+import { Configuration } from "../../Configuration.ts"
+import type { Db } from "../../db/Db.ts"
+import type { Broker } from "../Broker.ts"
+import { withFaults } from "./Faults.ts"
+import { withLatency } from "./Latency.ts"
+import { MockBook } from "./MockBook.ts"
+import { withRateLimit } from "./RateLimit.ts"
+import { withScenarios } from "./Scenarios.ts"
+import { simulatedExchange } from "./SimulatedExchange.ts"
+
+type Wrapper = Layer.Layer<Broker, never, Broker>
+
+const defaultQuarantine = Duration.seconds(5)
+
+/** The layers that the configuration asks for, around a simulated exchange on whatever book there is. */
+export const mockBrokerOnBook: Layer.Layer<Broker, never, Configuration | MockBook> = Layer.unwrap(
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const seed = config.mockBrokerSeed
+    const exchange = simulatedExchange({
+      seed,
+      fillDelay: config.mockBrokerFillDelay,
+      quarantine: Option.getOrElse(config.reconcileQuarantine, () => defaultQuarantine)
+    })
+
+    // From the exchange outwards. The order counts: a lost request uses up no rate limit, a refused one does.
+    const wrappers: ReadonlyArray<Wrapper> = [
+      ...when(config.mockBrokerRateLimit > 0, () => withRateLimit(config.mockBrokerRateLimit)),
+      ...when(
+        config.mockBrokerScenarios.some((scenario) => scenario !== "success"),
+        () => withScenarios(config.mockBrokerScenarios, { silence: config.brokerTimeout })
+      ),
+      ...when(config.mockBrokerFaultRate > 0, () => withFaults({ rate: config.mockBrokerFaultRate, seed })),
+      ...when(!Duration.isZero(Duration.sum(config.mockBrokerLatency, config.mockBrokerLatencyJitter)), () =>
+        withLatency({ latency: config.mockBrokerLatency, jitter: config.mockBrokerLatencyJitter, seed })
+      )
+    ]
+    return wrappers.reduce((below, wrapper) => wrapper.pipe(Layer.provide(below)), exchange)
+  })
+)
+
+const when = (isOn: boolean, wrapper: () => Wrapper): ReadonlyArray<Wrapper> => (isOn ? [wrapper()] : [])
+
+/** The mock broker of MOCK_BROKER_*: a Broker like any other, on the book that MOCK_BROKER_BOOK names. */
+export const MockBroker: Layer.Layer<Broker, never, Configuration | Db> = mockBrokerOnBook.pipe(
+  Layer.provide(
+    Layer.unwrap(
+      Effect.map(Configuration, (config): Layer.Layer<MockBook, never, Db> =>
+        config.mockBrokerBook === "table" ? MockBook.table : MockBook.memory
+      )
+    )
+  )
+)

@@ -1,0 +1,198 @@
+import { BigDecimal, DateTime, Duration, Effect, Layer, Option } from "effect"
+import type { DbError } from "../../db/Db.ts"
+import { BrokerOrderId } from "../../domain/Ids.ts"
+import { seededRandom } from "../../domain/SeededRandom.ts"
+import {
+  Broker,
+  type BrokerOrder,
+  BrokerOutcomeUnknown,
+  BrokerRefused,
+  type BrokerStatus,
+  BrokerTryLater,
+  isTerminal,
+  type Placement
+} from "../Broker.ts"
+import { checkDeadline } from "./deadline.ts"
+import { Instruction } from "./Instruction.ts"
+import { type BookedOrder, MockBook } from "./MockBook.ts"
+import { simulatedPrice } from "./simulatedPrice.ts"
+
+export interface ExchangeOptions {
+  /** Decides ids, prices and the size of partial fills, together with each order's tag. */
+  readonly seed: string
+  /** From an order's arrival to its fill. It is PENDING for the first quarter of it. */
+  readonly fillDelay: Duration.Duration
+  readonly quarantine: Duration.Duration
+}
+
+/** The exchange never closes: an order for the day rests this long. */
+const restsFor = Duration.days(1)
+const lookupRetry = Duration.seconds(1)
+
+/**
+ * A simulated exchange, the lowest layer of the mock broker: honest, immediate and never down. It decides everything
+ * about an order when the order arrives and keeps that in the MockBook; nothing runs in the background.
+ */
+export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker, never, MockBook> =>
+  Layer.effect(
+    Broker,
+    Effect.gen(function* () {
+      const book = yield* MockBook
+
+      const place = Effect.fn("SimulatedExchange.place")(function* (placement: Placement) {
+        const placedAt = yield* checkDeadline(placement.deadline)
+        const instruction = yield* Instruction
+        const refusal = instruction.refusal ?? problemWith(placement)
+        if (refusal !== null) return yield* new BrokerRefused(refusal)
+        // An id that is taken means an earlier order with this tag: this one is the next.
+        for (let index = 0; ; index++) {
+          const order = bookedOrder(placement, instruction, options, placedAt, index)
+          if (yield* Effect.mapError(book.insert(order), unknown)) return { brokerOrderId: order.brokerOrderId }
+        }
+      })
+
+      const cancel = Effect.fn("SimulatedExchange.cancel")(function* (brokerOrderId: BrokerOrderId) {
+        const found = yield* Effect.catchTag(book.get(brokerOrderId), "DbError", tryLater)
+        const now = yield* DateTime.now
+        const order = Option.filter(found, (order) => isVisible(order, now))
+        if (Option.isNone(order)) {
+          return yield* new BrokerRefused({ code: "OrderException", message: `There is no order ${brokerOrderId}.` })
+        }
+        const { status } = stateAt(order.value, now)
+        if (isTerminal(status) || !(yield* Effect.mapError(book.cancel(brokerOrderId, now), unknown))) {
+          return yield* new BrokerRefused({
+            code: "OrderException",
+            message: `Order ${brokerOrderId} cannot be cancelled: it is ${isTerminal(status) ? status : "CANCELLED"}.`
+          })
+        }
+      })
+
+      return Broker.of({
+        name: "mock",
+        quarantine: options.quarantine,
+        place,
+        findByTag: Effect.fn("SimulatedExchange.findByTag")(function* (tags) {
+          const orders = yield* Effect.catchTag(book.findByTag(tags), "DbError", tryLater)
+          const now = yield* DateTime.now
+          return orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now))
+        }),
+        cancel
+      })
+    })
+  )
+
+const isVisible = (order: BookedOrder, now: DateTime.Utc): boolean => DateTime.isLessThanOrEqualTo(order.visibleAt, now)
+
+/**
+ * What became of an order by `now`. A cancel ends it with what was filled by then, and holds whatever the reader's
+ * clock says: replicas' clocks differ a little.
+ */
+export const stateAt = (order: BookedOrder, now: DateTime.Utc): BrokerOrder => {
+  const endOfDay = DateTime.addDuration(order.visibleAt, restsFor)
+  const hasEnded = order.cancelledAt !== null || DateTime.isGreaterThanOrEqualTo(now, endOfDay)
+  const state = undisturbedState(order, order.cancelledAt ?? DateTime.min(now, endOfDay))
+  return hasEnded && !isTerminal(state.status) ? { ...state, status: "CANCELLED", statusText: "CANCELLED" } : state
+}
+
+/** What became of an order by `now` that nobody cancels. */
+const undisturbedState = (order: BookedOrder, now: DateTime.Utc): BrokerOrder => {
+  const isSettled = DateTime.isGreaterThanOrEqualTo(now, order.settlesAt)
+  const isFilled = isSettled && order.rejection === null && order.fillQuantity > 0
+  const [status, statusText] = statusOf(order, now, isSettled)
+  return {
+    brokerOrderId: order.brokerOrderId,
+    tag: order.tag,
+    status,
+    statusText,
+    filledQuantity: isFilled ? order.fillQuantity : 0,
+    averagePrice: isFilled ? order.fillPrice : null
+  }
+}
+
+/** The status, and the words for it that Kite uses. */
+const statusOf = (order: BookedOrder, now: DateTime.Utc, isSettled: boolean): readonly [BrokerStatus, string] => {
+  if (!isSettled) {
+    return DateTime.isLessThan(now, order.opensAt) ? ["PENDING", "PUT ORDER REQ RECEIVED"] : ["OPEN", "OPEN"]
+  }
+  if (order.rejection !== null) return ["REJECTED", `REJECTED: ${order.rejection}`]
+  if (order.fillQuantity === order.quantity) return ["COMPLETE", "COMPLETE"]
+  if (order.validity === "IOC") return ["CANCELLED", "CANCELLED"]
+  return [order.fillQuantity > 0 ? "PARTIALLY_FILLED" : "OPEN", "OPEN"]
+}
+
+/** Everything the exchange decides about a new order. `index` counts the orders with the same tag before it. */
+const bookedOrder = (
+  placement: Placement,
+  instruction: Instruction,
+  options: ExchangeOptions,
+  placedAt: DateTime.Utc,
+  index: number
+): BookedOrder => {
+  const random = seededRandom(`${options.seed}\n${placement.tag}\n${index}`)
+  const brokerOrderId = BrokerOrderId.make(`1${nineDigits(random())}${nineDigits(random())}`)
+  const after = (delay: Duration.Duration) =>
+    DateTime.mapEpochMillis(placedAt, (millis) => Math.ceil(millis + Duration.toMillis(delay)))
+  const { arrivesAfter, fill, rejection } = instruction
+  const visibleAt = after(arrivesAfter)
+  const price = simulatedPrice(options.seed, placement.instrument, placement.side, DateTime.toEpochMillis(visibleAt))
+  const fillable = fill === "whole" ? placement.quantity : partOf(placement.quantity, random())
+  const fillQuantity = rejection === null && isMarketable(placement, price) ? fillable : 0
+  return {
+    brokerOrderId,
+    tag: placement.tag,
+    instrument: placement.instrument,
+    side: placement.side,
+    orderType: placement.orderType,
+    limitPrice: placement.limitPrice,
+    productType: placement.productType,
+    validity: placement.validity,
+    quantity: placement.quantity,
+    placedAt,
+    visibleAt,
+    opensAt: after(Duration.sum(arrivesAfter, Duration.times(options.fillDelay, 0.25))),
+    settlesAt: after(Duration.sum(arrivesAfter, options.fillDelay)),
+    fillQuantity,
+    fillPrice: fillQuantity > 0 ? price : null,
+    rejection,
+    cancelledAt: null
+  }
+}
+
+/** With a leading 1 and twice nine digits an id has Kite's 19. */
+const nineDigits = (uniform: number): string => `${Math.floor(uniform * 1e9)}`.padStart(9, "0")
+
+/** A fifth to four fifths, less than the whole. Of a single unit there is no part: none. */
+const partOf = (quantity: number, uniform: number): number =>
+  Math.min(quantity - 1, Math.max(1, Math.floor(quantity * (0.2 + 0.6 * uniform))))
+
+const isMarketable = (placement: Placement, price: BigDecimal.BigDecimal): boolean => {
+  if (placement.limitPrice === null) return true
+  return placement.side === "BUY"
+    ? BigDecimal.isGreaterThanOrEqualTo(placement.limitPrice, price)
+    : BigDecimal.isLessThanOrEqualTo(placement.limitPrice, price)
+}
+
+const problemWith = (placement: Placement): { readonly code: string; readonly message: string } | null => {
+  if (!Number.isInteger(placement.quantity) || placement.quantity < 1) {
+    return { code: "InputException", message: `Invalid quantity: ${placement.quantity}.` }
+  }
+  if ((placement.orderType === "LIMIT") !== (placement.limitPrice !== null)) {
+    return { code: "InputException", message: "A LIMIT order needs a price, and a MARKET order must not have one." }
+  }
+  return null
+}
+
+/** A failed write may have been made all the same. */
+const unknown = (error: DbError) =>
+  new BrokerOutcomeUnknown({ code: "book", message: `The mock broker's book: ${error.message}` })
+
+const tryLater = (error: DbError) =>
+  Effect.flatMap(DateTime.now, (now) =>
+    Effect.fail(
+      new BrokerTryLater({
+        code: "book",
+        message: `The mock broker's book: ${error.message}`,
+        retryAt: DateTime.addDuration(now, lookupRetry)
+      })
+    )
+  )

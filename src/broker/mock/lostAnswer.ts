@@ -1,0 +1,21 @@
+import { Effect } from "effect"
+import { type BrokerError, BrokerOutcomeUnknown } from "../Broker.ts"
+
+/** The connection broke at some point: the caller cannot know whether before or after the broker got the request. */
+export const connectionReset = new BrokerOutcomeUnknown({
+  code: "connection_reset",
+  message: "The connection was reset."
+})
+
+/**
+ * Makes the call, and loses the broker's answer, a yes or a no, on the way back. A request that was not sent has no
+ * answer to lose: BrokerTryLater and BrokerCredentialsInvalid stay.
+ */
+export const loseAnswer = <A>(
+  call: Effect.Effect<A, BrokerError>,
+  lost: Effect.Effect<never, BrokerOutcomeUnknown>
+): Effect.Effect<never, BrokerError> =>
+  call.pipe(
+    Effect.catchTag("BrokerRefused", () => lost),
+    Effect.andThen(lost)
+  )

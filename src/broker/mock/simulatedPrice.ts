@@ -1,0 +1,39 @@
+import { BigDecimal } from "effect"
+import type { Instrument, Side } from "../../domain/Order.ts"
+import { seededRandom } from "../../domain/SeededRandom.ts"
+
+const lowestTicks = 2_000
+const highestTicks = 60_000
+const tickPaise = 5n
+
+/** How far the price swings around its base (one part in `parts`), and how often it turns. */
+const swings = [
+  { parts: 50, everyMillis: 1_800_000 },
+  { parts: 1_000, everyMillis: 20_000 }
+] as const
+
+/**
+ * What an instrument costs at a moment, in rupees on a tick of 0.05: a base between 100 and 3,000 that swings by about
+ * 2 %, one tick more to a buyer and one less to a seller. The same seed, instrument and moment always give the same
+ * price. Reckoned in whole ticks: no fraction ever touches money.
+ */
+export const simulatedPrice = (
+  seed: string,
+  instrument: Instrument,
+  side: Side,
+  atMillis: number
+): BigDecimal.BigDecimal => {
+  const base = wholeBetween(`${seed}\n${instrument}`, lowestTicks, highestTicks)
+  const swing = swings.reduce((sum, { parts, everyMillis }) => {
+    const limit = Math.floor(base / parts)
+    const turn = Math.floor(atMillis / everyMillis)
+    const at = (index: number) => wholeBetween(`${seed}\n${instrument}\n${everyMillis}\n${index}`, -limit, limit)
+    const elapsed = Math.floor(atMillis) - turn * everyMillis
+    return sum + Math.floor((at(turn) * (everyMillis - elapsed) + at(turn + 1) * elapsed) / everyMillis)
+  }, 0)
+  const ticks = base + swing + (side === "BUY" ? 1 : -1)
+  return BigDecimal.make(BigInt(ticks) * tickPaise, 2)
+}
+
+const wholeBetween = (seed: string, least: number, most: number): number =>
+  least + Math.floor(seededRandom(seed)() * (most - least + 1))

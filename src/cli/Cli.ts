@@ -1,0 +1,36 @@
+import { Effect, Layer } from "effect"
+import { Command } from "effect/cli"
+import { Configuration } from "../Configuration.ts"
+import { daemon } from "../Daemon.ts"
+import { CommandDb, DaemonDb } from "../db/DbLayer.ts"
+import { migrate } from "../db/Migrations.ts"
+import { LoggingLayer } from "../Logging.ts"
+import { version } from "../version.ts"
+import { print } from "./environment.ts"
+import { healthCommand } from "./healthCommand.ts"
+import { json, orderCommand } from "./orderCommands.ts"
+
+const runDaemon = daemon.pipe(
+  Effect.provide(DaemonDb.pipe(Layer.provideMerge(LoggingLayer), Layer.provideMerge(Configuration.layer)))
+)
+
+const run = Command.make("run", {}, () => runDaemon).pipe(
+  Command.withDescription("Run the service until it is told to stop (the default)")
+)
+
+const migrateCommand = Command.make("migrate", { json }, (given) =>
+  Effect.flatMap(migrate, (applied) =>
+    print(given.json, applied, (applied) =>
+      applied.length === 0
+        ? "The database is up to date"
+        : applied.map(({ id, name }) => `Applied ${String(id).padStart(4, "0")}_${name}`).join("\n")
+    )
+  ).pipe(Effect.provide(CommandDb.pipe(Layer.provide(Configuration.layer))))
+).pipe(Command.withDescription("Bring the database up to date (the daemon does it by itself)"))
+
+/** The command line. Without a command it is the daemon. */
+export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
+  Command.withDescription("Turns large orders into many small ones and places each at its exact time with a broker"),
+  Command.withSubcommands([run, migrateCommand, orderCommand, healthCommand]),
+  Command.run({ version })
+)

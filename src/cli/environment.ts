@@ -1,0 +1,25 @@
+import { Console, DateTime, type Effect, Layer, References } from "effect"
+import { hostname, userInfo } from "node:os"
+import { Configuration } from "../Configuration.ts"
+import { DatabaseClock } from "../DatabaseClock.ts"
+import { CommandDb } from "../db/DbLayer.ts"
+import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
+import { OrderDesk } from "../stores/OrderDesk.ts"
+
+/** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
+export const CommandLayer = Layer.mergeAll(OrderDesk.layer, HeartbeatStore.layer, DatabaseClock.layer).pipe(
+  Layer.provideMerge(CommandDb),
+  Layer.provideMerge(Configuration.layer),
+  Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
+)
+
+/** Who is asking, for the record. */
+export const operator = (): string => `${userInfo().username}@${hostname()}`
+
+/** Prints a value as JSON for programs, with instants in ISO 8601, or as text for people. */
+export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => string): Effect.Effect<void> =>
+  Console.log(
+    asJson
+      ? JSON.stringify(value, (_, part: unknown) => (DateTime.isDateTime(part) ? DateTime.formatIso(part) : part), 2)
+      : text(value)
+  )

@@ -1,0 +1,205 @@
+import { Clock, Console, DateTime, Duration, Effect, Option, Random, Result, Schedule, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { validateOrder } from "../domain/validateOrder.ts"
+import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
+import { CommandLayer, operator, print } from "./environment.ts"
+import { isSettled, orderDetails, orderTable } from "./render.ts"
+import { watch } from "./watch.ts"
+
+/** The command cannot do what was asked; the message says why. */
+export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
+
+export const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("Print JSON for programs instead of text for people"),
+  Flag.withDefault(false)
+)
+const orderId = Argument.String("ID").pipe(Argument.withDescription("The order's id"))
+
+const submit = Command.make(
+  "submit",
+  {
+    instrument: Flag.String("instrument").pipe(Flag.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE")),
+    side: Flag.Literals("side", ["BUY", "SELL"]).pipe(Flag.withDescription("BUY or SELL")),
+    quantity: Flag.Int("quantity").pipe(Flag.withDescription("How much in all")),
+    splits: Flag.Int("splits").pipe(Flag.withDescription("Into how many slices, 1 to 1000")),
+    duration: Flag.Int("duration").pipe(Flag.withDescription("Over how many minutes, 0 to 1440")),
+    randomize: Flag.Boolean("randomize").pipe(
+      Flag.withDescription("Vary the slices' sizes and times (--no-randomize: all alike)"),
+      Flag.withDefault(true)
+    ),
+    key: Flag.String("key").pipe(
+      Flag.withDescription("The order's unique key: submitting the same order again with it gives the same order"),
+      Flag.optional
+    ),
+    type: Flag.Literals("type", ["MARKET", "LIMIT"]).pipe(
+      Flag.withDescription("Order type"),
+      Flag.withDefault("MARKET")
+    ),
+    limitPrice: Flag.String("limit-price").pipe(Flag.withDescription("Needed for LIMIT"), Flag.optional),
+    product: Flag.Literals("product", ["CNC", "MIS", "NRML"]).pipe(
+      Flag.withDescription("Product type"),
+      Flag.withDefault("CNC")
+    ),
+    validity: Flag.Literals("validity", ["DAY", "IOC"]).pipe(
+      Flag.withDescription("Validity of each broker order"),
+      Flag.withDefault("DAY")
+    ),
+    json
+  },
+  Effect.fn("order submit")(function* (given) {
+    const desk = yield* OrderDesk
+    const now = yield* DateTime.now
+    const suffix = yield* randomSuffix
+    const order = validateOrder({
+      id: idOf("o", now, suffix),
+      instrument: given.instrument,
+      side: given.side,
+      totalQuantity: given.quantity,
+      numSplits: given.splits,
+      durationMinutes: given.duration,
+      randomize: given.randomize,
+      orderType: given.type,
+      limitPrice: Option.getOrNull(given.limitPrice),
+      productType: given.product,
+      validity: given.validity
+    })
+    if (Result.isFailure(order)) {
+      return yield* new CommandFailed({ message: `The order is not valid, nothing was submitted. ${order.failure}` })
+    }
+    const submitted = yield* desk.submit(
+      {
+        ...order.success,
+        key: Option.getOrElse(given.key, () => idOf("k", now, suffix)),
+        traceId: idOf("t", now, suffix),
+        requestId: idOf("r", now, suffix)
+      },
+      now
+    )
+    yield* print(given.json, submitted, ({ orderId, isNew }) =>
+      isNew
+        ? `Submitted order ${orderId}`
+        : `Order ${orderId} had this key already; it is the same order, nothing was added`
+    )
+  }, Effect.provide(CommandLayer))
+).pipe(
+  Command.withDescription("Submit an order"),
+  Command.withExamples([
+    {
+      command: "order submit --instrument NSE:RELIANCE --side BUY --quantity 1000 --splits 10 --duration 60",
+      description: "Buy 1000 in ten slices over an hour"
+    }
+  ])
+)
+
+const list = Command.make(
+  "list",
+  {
+    limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
+    json
+  },
+  Effect.fn("order list")(function* (given) {
+    const orders = yield* (yield* OrderDesk).list(Math.max(1, given.limit))
+    yield* print(given.json, orders, (orders) => (orders.length === 0 ? "There are no orders" : orderTable(orders)))
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("List the newest orders"))
+
+const show = Command.make(
+  "show",
+  { orderId, json },
+  Effect.fn("order show")(function* (given) {
+    const desk = yield* OrderDesk
+    const order = yield* getOrder(given.orderId)
+    const slices = yield* desk.slices(given.orderId)
+    yield* print(given.json, { ...order, sliceList: slices }, () => orderDetails(order, slices))
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Show an order and its slices"))
+
+const watchCommand = Command.make(
+  "watch",
+  { orderId: orderId.pipe(Argument.optional), json },
+  Effect.fn("order watch")(function* (given) {
+    const desk = yield* OrderDesk
+    if (Option.isSome(given.orderId)) {
+      const id = given.orderId.value
+      yield* getOrder(id)
+      return yield* watch(Effect.map(desk.progress(id), Option.toArray), given.json)
+    }
+    const active = (yield* desk.list(100)).filter((order) => !isSettled(order)).map((order) => order.orderId)
+    if (active.length === 0) return yield* Console.log(given.json ? "[]" : "No order is active")
+    const progress = Effect.forEach(active, (id) => desk.progress(id), { concurrency: 4 })
+    return yield* watch(
+      Effect.map(progress, (found) => found.flatMap(Option.toArray)),
+      given.json
+    )
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Watch an order, or all active ones, until nothing more will happen"))
+
+const cancel = Command.make(
+  "cancel",
+  {
+    orderId,
+    wait: Flag.Int("wait").pipe(
+      Flag.withDescription("For how many seconds to wait until no slice can be placed any more"),
+      Flag.withDefault(30)
+    ),
+    json
+  },
+  Effect.fn("order cancel")(function* (given) {
+    const desk = yield* OrderDesk
+    const before = yield* getOrder(given.orderId)
+    if (isSettled(before)) {
+      return yield* new CommandFailed({
+        message: `Order ${given.orderId} is ${before.state} already: there is nothing to cancel`
+      })
+    }
+    yield* desk.requestCancel(given.orderId, operator(), yield* DateTime.now)
+    const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait)))
+    yield* print(given.json, order, cancelText)
+    if (order.scheduled + order.inProgress > 0) {
+      return yield* new CommandFailed({
+        message:
+          `${order.inProgress} slices are still being placed or reconciled. The cancel stands: what turns out to be ` +
+          `placed is cancelled at the broker. See "order show ${given.orderId}".`
+      })
+    }
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Cancel what an order has not placed yet, and its open broker orders"))
+
+export const orderCommand = Command.make("order").pipe(
+  Command.withDescription("Submit, look at and cancel orders"),
+  Command.withSubcommands([submit, list, show, watchCommand, cancel])
+)
+
+const getOrder = Effect.fnUntraced(function* (id: string) {
+  const order = yield* (yield* OrderDesk).progress(id)
+  if (Option.isNone(order)) {
+    return yield* new CommandFailed({
+      message: `There is no order ${JSON.stringify(id)}. "order list" shows the newest.`
+    })
+  }
+  return order.value
+})
+
+/** Waits until no slice of the order can lead to a new placement. Then the cancel holds. */
+const untilUnplaceable = Effect.fnUntraced(function* (id: string, patience: Duration.Duration) {
+  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+  return yield* getOrder(id).pipe(
+    Effect.repeat({
+      schedule: Schedule.spaced("200 millis"),
+      while: (order) =>
+        Effect.map(Clock.currentTimeMillis, (now) => now < deadline && order.scheduled + order.inProgress > 0)
+    })
+  )
+})
+
+const cancelText = (order: OrderProgress): string =>
+  `Order ${order.orderId} is ${order.state}: ${order.skipped} slices will not be placed, ` +
+  `${order.processed} were placed (${order.filledQuantity} filled, ${order.open} still open at the broker)`
+
+const randomSuffix = Effect.map(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER), (number) =>
+  number.toString(16).padStart(14, "0").slice(-12)
+)
+
+/** Ids in the form that pulse-api uses: a letter, the Unix time in seconds, twelve hexadecimal digits. */
+const idOf = (letter: string, now: DateTime.Utc, suffix: string): string =>
+  `${letter}${Math.floor(DateTime.toEpochMillis(now) / 1000)}${suffix}`

@@ -1,0 +1,23 @@
+import { Effect, Layer, Option } from "effect"
+import { Configuration } from "../Configuration.ts"
+import { Db } from "./Db.ts"
+import { type EmbeddedServer, ownServer, useServer } from "./EmbeddedPostgres.ts"
+
+/** The database of DATABASE_URL, or else the embedded server, which the given way of getting it starts or finds. */
+const make = (getServer: typeof ownServer) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const config = yield* Configuration
+      if (Option.isSome(config.databaseUrl)) return Db.layer({ url: config.databaseUrl.value })
+      const { host, port, username, password, database }: EmbeddedServer = yield* getServer({
+        folder: config.embeddedPostgresFolder
+      })
+      return Db.layer({ host, port, username, password, database })
+    })
+  )
+
+/** For the daemon: starts the embedded server and stops it at the end, after the pool. */
+export const DaemonDb = make(ownServer)
+
+/** For the commands: uses the embedded server that a daemon runs, or starts it for as long as the command takes. */
+export const CommandDb = make(useServer)

@@ -1,0 +1,45 @@
+import { array, OID } from "@effect/sql-pg/PgTypes"
+import { BigDecimal, DateTime, Duration, Result } from "effect"
+
+/** The one channel on which the service and its database tell each other that there is something to do. */
+export const channel = "pulse_background"
+
+/** An instant as a statement's parameter. */
+export const instant = (at: DateTime.Utc): Date => DateTime.toDateUtc(at)
+
+/** A duration as a statement's parameter, in milliseconds. */
+export const durationMillis = (duration: Duration.Duration): number => Duration.toMillis(duration)
+
+/**
+ * Columns of values as array parameters, for `unnest`. Each names its type: the driver guesses an array's type from its
+ * first value, and cannot where there is none.
+ */
+const column =
+  <A>(elementOid: number, encode: (value: A) => unknown) =>
+  (values: ReadonlyArray<A | null>) =>
+    Result.getOrThrow(
+      array(
+        values.map((value) => (value === null ? null : encode(value))),
+        elementOid
+      )
+    )
+
+const asIs = <A>(value: A): unknown => value
+
+/** PostgreSQL's text and jsonb cannot hold U+0000; a broker's message might. */
+const withoutNul = (text: string): string => text.replaceAll("\u0000", "\uFFFD")
+
+const jsonWithoutNul = (value: unknown): unknown => {
+  const text = JSON.stringify(value)
+  return text.includes("\\u0000")
+    ? JSON.parse(text, (_, part) => (typeof part === "string" ? withoutNul(part) : part))
+    : value
+}
+
+export const texts = column<string>(OID.text, withoutNul)
+export const integers = column<number>(OID.int4, asIs)
+export const numbers = column<number>(OID.float8, asIs)
+export const booleans = column<boolean>(OID.bool, asIs)
+export const instants = column<DateTime.Utc>(OID.timestamptz, instant)
+export const decimals = column<BigDecimal.BigDecimal>(OID.numeric, BigDecimal.format)
+export const jsons = column<Readonly<Record<string, unknown>>>(OID.jsonb, jsonWithoutNul)

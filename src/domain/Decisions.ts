@@ -1,0 +1,98 @@
+import { Cause, DateTime, Duration, Exit } from "effect"
+import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker.ts"
+import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
+
+export interface PlacementLimits {
+  readonly maxAttempts: number
+  readonly brokerTimeout: Duration.Duration
+}
+
+/** Why a claimed slice must not be placed at this moment, or null when it may be. */
+export const refusalToFire = (
+  slice: ClaimedSlice,
+  nowMillis: number,
+  limits: PlacementLimits
+): { readonly next: NextStage } | "too early" | null => {
+  if (nowMillis < slice.notBeforeMillis) return "too early"
+  if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
+  // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
+  if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
+    return {
+      next: { _tag: "Rescheduled", reason: "the claim was about to end before the call could", notBefore: null }
+    }
+  }
+  return null
+}
+
+export const windowOver = "too late: the order's window and its grace were over"
+
+/** What a placement's answer means for its slice. `attempts` counts this placement. */
+export const afterPlacement = (
+  answer: Exit.Exit<Acknowledgement, BrokerError>,
+  attempts: number,
+  now: DateTime.Utc,
+  limits: PlacementLimits
+): NextStage => {
+  if (Exit.isSuccess(answer)) return { _tag: "Processed", brokerOrderId: answer.value.brokerOrderId, found: null }
+  const failure = answer.cause.reasons.length === 1 ? answer.cause.reasons[0] : undefined
+  if (failure === undefined || !Cause.isFailReason(failure)) {
+    // Interrupted, or a bug in the broker's code: the request may have left all the same.
+    return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }
+  }
+  const error = failure.error
+  switch (error._tag) {
+    case "BrokerRefused":
+      return { _tag: "Failed", reason: `${error.code}: ${error.message}` }
+    case "BrokerOutcomeUnknown":
+      return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }
+    case "BrokerCredentialsInvalid":
+      return { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.addDuration(now, credentialsPause) }
+    case "BrokerTryLater":
+      return attempts >= limits.maxAttempts
+        ? { _tag: "Failed", reason: `gave up after ${attempts} attempts; the last: ${error.code}: ${error.message}` }
+        : {
+            _tag: "Rescheduled",
+            reason: `${error.code}: ${error.message}`,
+            notBefore: DateTime.max(error.retryAt, now)
+          }
+  }
+}
+
+/** The slice waits this long for somebody to renew the credentials before it tries again. */
+const credentialsPause = Duration.seconds(15)
+
+export type Reconciliation =
+  | { readonly _tag: "Resolved"; readonly next: NextStage }
+  | { readonly _tag: "Wait" }
+  | { readonly _tag: "Double"; readonly brokerOrders: ReadonlyArray<BrokerOrder> }
+
+/**
+ * What the broker's book says about a slice whose outcome is unknown. `askedMillis` is when the look-up *began*: an
+ * order that reached the book after that would not be in the answer. Only when the whole quarantine lay before the
+ * look-up does "not in the book" mean "not placed".
+ */
+export const reconcile = (
+  slice: UnresolvedSlice,
+  found: ReadonlyArray<BrokerOrder>,
+  askedMillis: number,
+  quarantine: Duration.Duration,
+  maxAttempts: number
+): Reconciliation => {
+  const [first, second] = found
+  if (first !== undefined && second !== undefined) return { _tag: "Double", brokerOrders: found }
+  if (first !== undefined) {
+    return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
+  }
+  if (askedMillis < slice.lastSentMillis + Duration.toMillis(quarantine)) return { _tag: "Wait" }
+  if (askedMillis > slice.notAfterMillis) return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
+  if (slice.attempts >= maxAttempts) {
+    return {
+      _tag: "Resolved",
+      next: { _tag: "Failed", reason: `gave up after ${slice.attempts} attempts; the broker has no order for it` }
+    }
+  }
+  return {
+    _tag: "Resolved",
+    next: { _tag: "Rescheduled", reason: "the broker has no order for it: not placed", notBefore: null }
+  }
+}

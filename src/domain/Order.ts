@@ -1,0 +1,90 @@
+import { Schema } from "effect"
+import { OrderId } from "./Ids.ts"
+
+export const Side = Schema.Literals(["BUY", "SELL"])
+export type Side = typeof Side.Type
+
+export const OrderType = Schema.Literals(["MARKET", "LIMIT"])
+export type OrderType = typeof OrderType.Type
+
+export const ProductType = Schema.Literals(["CNC", "MIS", "NRML"])
+export type ProductType = typeof ProductType.Type
+
+export const Validity = Schema.Literals(["DAY", "IOC"])
+export type Validity = typeof Validity.Type
+
+export const OrderQueueStatus = Schema.Literals(["PENDING", "IN_PROGRESS", "DONE", "FAILED", "SKIPPED"])
+export type OrderQueueStatus = typeof OrderQueueStatus.Type
+
+/** `EXCHANGE:SYMBOL`, such as NSE:RELIANCE, NFO:NIFTY26NOVFUT or NSE:M&M. */
+export const Instrument = Schema.String.check(
+  Schema.isPattern(/^[A-Z]{2,10}:[A-Z0-9][A-Z0-9&_.-]{0,63}$/, {
+    message: "must look like EXCHANGE:SYMBOL in capitals, for example NSE:RELIANCE"
+  })
+).pipe(Schema.brand("Instrument"))
+export type Instrument = typeof Instrument.Type
+
+/** A price in the instrument's currency, as numeric(15,4): positive, at most four decimals. */
+export const Price = Schema.BigDecimalFromString.check(
+  Schema.makeFilter((price) => price.value > 0n || "must be greater than 0"),
+  Schema.makeFilter((price) => decimalsOf(price) <= 4 || "must have at most 4 decimals"),
+  Schema.makeFilter((price) => price.value < 10n ** BigInt(11 + price.scale) || "must be below 100,000,000,000")
+)
+export type Price = typeof Price.Type
+
+const decimalsOf = (price: { readonly value: bigint; readonly scale: number }): number => {
+  let { value, scale } = price
+  while (scale > 0 && value % 10n === 0n) {
+    value /= 10n
+    scale -= 1
+  }
+  return scale
+}
+
+/** What every placement of an order has in common. */
+export const OrderParameters = Schema.Struct({
+  instrument: Instrument,
+  side: Side,
+  orderType: OrderType,
+  limitPrice: Schema.NullOr(Price),
+  productType: ProductType,
+  validity: Validity
+})
+export type OrderParameters = typeof OrderParameters.Type
+
+export const maxSplits = 1000
+export const maxDurationMinutes = 1440
+export const maxQuantity = 2_147_483_647
+
+const wholeNumber = (minimum: number, maximum: number) =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
+  )
+
+/** A parent order that has been found fit to split. `limitPrice` is set exactly for LIMIT orders. */
+export const SplittableOrder = Schema.Struct({
+  id: OrderId,
+  ...OrderParameters.fields,
+  totalQuantity: wholeNumber(1, maxQuantity),
+  numSplits: wholeNumber(1, maxSplits),
+  durationMinutes: wholeNumber(0, maxDurationMinutes),
+  randomize: Schema.Boolean
+}).check(
+  Schema.makeFilter((order) =>
+    order.totalQuantity >= order.numSplits
+      ? true
+      : {
+          path: ["totalQuantity"],
+          issue: `is ${order.totalQuantity}, less than one for each of the ${order.numSplits} slices`
+        }
+  ),
+  Schema.makeFilter((order) =>
+    (order.orderType === "LIMIT") === (order.limitPrice !== null)
+      ? true
+      : {
+          path: ["limitPrice"],
+          issue: order.orderType === "LIMIT" ? "is needed for a LIMIT order" : "must be empty for a MARKET order"
+        }
+  )
+)
+export type SplittableOrder = typeof SplittableOrder.Type

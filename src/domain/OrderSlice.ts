@@ -1,0 +1,103 @@
+import { type BigDecimal, DateTime, Schema } from "effect"
+import type { BrokerOrder } from "../broker/Broker.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
+import { OrderParameters } from "./Order.ts"
+
+export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])
+export type Stage = typeof Stage.Type
+
+/** Whether a slice in this stage can still lead to a placement. */
+export const isPending = (stage: Stage): boolean => stage === "SCHEDULED" || stage === "IN_PROGRESS"
+
+/** Which owner of a slice is speaking. A write by any other owner changes nothing. */
+export const ClaimVersion = Schema.Int.pipe(Schema.brand("ClaimVersion"))
+export type ClaimVersion = typeof ClaimVersion.Type
+
+/** A slice that one worker owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
+export const ClaimedSlice = Schema.Struct({
+  id: SliceId,
+  orderId: OrderId,
+  tag: Tag,
+  sequenceNumber: Schema.Int,
+  quantity: Schema.Int,
+  ...OrderParameters.fields,
+  claimVersion: ClaimVersion,
+  attempts: Schema.Int,
+  notBeforeMillis: Schema.Int,
+  notAfterMillis: Schema.Int,
+  leaseExpiresMillis: Schema.Int,
+  scheduledMillis: Schema.Int,
+  requestId: Schema.NullOr(Schema.String),
+  traceId: Schema.NullOr(Schema.String)
+})
+export type ClaimedSlice = typeof ClaimedSlice.Type
+
+/** A slice whose broker may or may not have its order: its owner said so, or is gone. */
+export const UnresolvedSlice = Schema.Struct({
+  id: SliceId,
+  orderId: OrderId,
+  tag: Tag,
+  claimVersion: ClaimVersion,
+  attempts: Schema.Int,
+  notAfterMillis: Schema.Int,
+  /** When a request for it could last have left us. */
+  lastSentMillis: Schema.Int,
+  requestId: Schema.NullOr(Schema.String),
+  traceId: Schema.NullOr(Schema.String)
+})
+export type UnresolvedSlice = typeof UnresolvedSlice.Type
+
+/** An acknowledged slice whose broker order may still change. */
+export const OpenSlice = Schema.Struct({
+  id: SliceId,
+  orderId: OrderId,
+  tag: Tag,
+  brokerOrderId: BrokerOrderId,
+  quantity: Schema.Int,
+  filledQuantity: Schema.Int,
+  isCancelWanted: Schema.Boolean,
+  requestId: Schema.NullOr(Schema.String),
+  traceId: Schema.NullOr(Schema.String)
+})
+export type OpenSlice = typeof OpenSlice.Type
+
+/** Where a slice goes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, for reconciliation alone to resolve. */
+export type NextStage =
+  | { readonly _tag: "Processed"; readonly brokerOrderId: BrokerOrderId; readonly found: BrokerOrder | null }
+  | { readonly _tag: "Failed"; readonly reason: string }
+  | { readonly _tag: "Skipped"; readonly reason: string }
+  | { readonly _tag: "Rescheduled"; readonly reason: string; readonly notBefore: DateTime.Utc | null }
+  | { readonly _tag: "Unknown"; readonly reason: string }
+
+/** One conditional step of a slice out of (or, if unknown, within) IN_PROGRESS, by the owner of `claimVersion`. */
+export interface SliceTransition {
+  readonly slice: { readonly id: SliceId; readonly orderId: OrderId; readonly claimVersion: ClaimVersion }
+  readonly next: NextStage
+  /** Placements made so far, this one included. */
+  readonly attempts: number
+  /** When the broker was called; null when it was not. */
+  readonly placedAt: DateTime.Utc | null
+  readonly at: DateTime.Utc
+}
+
+export const stageOf = (next: NextStage): Stage => {
+  switch (next._tag) {
+    case "Processed":
+      return "PROCESSED"
+    case "Failed":
+      return "FAILED"
+    case "Skipped":
+      return "SKIPPED"
+    case "Rescheduled":
+      return "SCHEDULED"
+    case "Unknown":
+      return "IN_PROGRESS"
+  }
+}
+
+/** Lateness in milliseconds: placed minus due. */
+export const latenessMillis = (scheduledAt: DateTime.Utc, placedAt: DateTime.Utc): number =>
+  DateTime.toEpochMillis(placedAt) - DateTime.toEpochMillis(scheduledAt)
+
+/** The average price of several fills, each weighted by its quantity, as the view `order_progress` computes it. */
+export type AveragePrice = BigDecimal.BigDecimal | null

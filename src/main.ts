@@ -1,0 +1,27 @@
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Cause, Effect, Exit } from "effect"
+import { CliError } from "effect/cli"
+import { cli } from "./cli/Cli.ts"
+
+/** Failures are told to people on stderr, in the words of the error; a bug is shown whole. */
+const report = (cause: Cause.Cause<unknown>) =>
+  Effect.sync(() => {
+    if (Cause.hasInterruptsOnly(cause)) return
+    for (const reason of cause.reasons) {
+      if (Cause.isFailReason(reason) && CliError.isCliError(reason.error)) continue
+      const isExpected = Cause.isFailReason(reason) && reason.error instanceof Error
+      process.stderr.write(`${isExpected ? reason.error.message : Cause.pretty(Cause.fromReasons([reason]))}\n`)
+    }
+  })
+
+cli.pipe(
+  Effect.tapCause(report),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    // Told to stop and stopped in order: that is success, not runMain's 130. Ended here and now, because an open stdin
+    // or an unused timer of some library would keep a finished command waiting.
+    teardown: (exit) => process.exit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+  })
+)

@@ -1,0 +1,237 @@
+import { BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Db, type DbError } from "../db/Db.ts"
+import { channel, instant } from "../db/parameters.ts"
+import { OrderQueueStatus, type SplittableOrder } from "../domain/Order.ts"
+import { Stage } from "../domain/OrderSlice.ts"
+
+/** One order's progress, derived from its slices. Quantities in units of the instrument. */
+export const OrderProgress = Schema.Struct({
+  orderId: Schema.String,
+  instrument: Schema.NullOr(Schema.String),
+  side: Schema.NullOr(Schema.String),
+  totalQuantity: Schema.NullOr(Schema.Number),
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Schema.NullOr(Schema.String),
+  state: Schema.String,
+  createdAt: Schema.DateTimeUtcFromDate,
+  slices: Schema.Int,
+  scheduled: Schema.Int,
+  inProgress: Schema.Int,
+  unknown: Schema.Int,
+  processed: Schema.Int,
+  failed: Schema.Int,
+  skipped: Schema.Int,
+  open: Schema.Int,
+  placedQuantity: Schema.Number,
+  filledQuantity: Schema.Number,
+  averagePrice: Schema.NullOr(Schema.String),
+  nextDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  lastDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  maxLatenessMillis: Schema.NullOr(Schema.Number)
+})
+export type OrderProgress = typeof OrderProgress.Type
+
+/** One slice as an operator sees it. */
+export const SliceView = Schema.Struct({
+  id: Schema.String,
+  sequenceNumber: Schema.Int,
+  quantity: Schema.Int,
+  tag: Schema.String,
+  scheduledAt: Schema.DateTimeUtcFromDate,
+  stage: Stage,
+  stageReason: Schema.NullOr(Schema.String),
+  isUnknown: Schema.Boolean,
+  attempts: Schema.Int,
+  latenessMillis: Schema.NullOr(Schema.Number),
+  brokerOrderId: Schema.NullOr(Schema.String),
+  brokerStatus: Schema.NullOr(Schema.String),
+  brokerStatusText: Schema.NullOr(Schema.String),
+  filledQuantity: Schema.Int,
+  averagePrice: Schema.NullOr(Schema.String)
+})
+export type SliceView = typeof SliceView.Type
+
+/** Another order already has this key. */
+export class OrderKeyTaken extends Schema.TaggedError<OrderKeyTaken>()("OrderKeyTaken", {
+  key: Schema.String,
+  orderId: Schema.String,
+  differences: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `The key ${JSON.stringify(this.key)} belongs to order ${this.orderId}, which differs in ${this.differences.join(", ")}. Nothing was submitted; use another key for another order.`
+  }
+}
+
+export interface NewOrder extends SplittableOrder {
+  readonly key: string
+  readonly traceId: string
+  readonly requestId: string
+}
+
+export interface Submitted {
+  readonly orderId: string
+  /** False when the same order had been submitted with this key before. */
+  readonly isNew: boolean
+}
+
+const StoredOrder = Schema.Struct({
+  id: Schema.String,
+  instrument: Schema.NullOr(Schema.String),
+  side: Schema.NullOr(Schema.String),
+  totalQuantity: Schema.NullOr(Schema.Number),
+  numSplits: Schema.NullOr(Schema.Number),
+  durationMinutes: Schema.NullOr(Schema.Number),
+  randomize: Schema.NullOr(Schema.Boolean),
+  orderType: Schema.NullOr(Schema.String),
+  limitPrice: Schema.NullOr(Schema.BigDecimalFromString),
+  productType: Schema.NullOr(Schema.String),
+  validity: Schema.NullOr(Schema.String)
+})
+
+const source = "pulse-background-cli"
+
+/** What people do with orders from outside the workers: submit, look, cancel. */
+export class OrderDesk extends Context.Service<
+  OrderDesk,
+  {
+    /** Inserts an order the way pulse-api does. The same key with the same data gives the order there is. */
+    readonly submit: (order: NewOrder, now: DateTime.Utc) => Effect.Effect<Submitted, OrderKeyTaken | DbError>
+    readonly progress: (orderId: string) => Effect.Effect<Option.Option<OrderProgress>, DbError>
+    /** The newest orders, newest first. */
+    readonly list: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
+    readonly slices: (orderId: string) => Effect.Effect<ReadonlyArray<SliceView>, DbError>
+    /**
+     * Asks for a cancel: nothing of the order is claimed any more, what was not claimed is SKIPPED at once, executors
+     * drop what they hold, the monitor cancels what the broker has. Asking again changes nothing.
+     */
+    readonly requestCancel: (orderId: string, by: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
+  }
+>()("pulse-background/OrderDesk") {
+  static readonly layer: Layer.Layer<OrderDesk, never, Db> = Layer.effect(
+    OrderDesk,
+    Effect.gen(function* () {
+      const { sql, query, execute, transaction } = yield* Db
+
+      const progressColumns = sql.literal(`
+        order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
+        created_at, slices, scheduled, in_progress, unknown, processed, failed, skipped, open,
+        placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
+        average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis`)
+
+      const insert = (order: NewOrder, now: DateTime.Utc) =>
+        query(
+          "OrderDesk.insert",
+          Schema.Struct({ id: Schema.String }),
+          sql`
+            INSERT INTO orders (
+              id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
+              order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source,
+              request_id, order_type, limit_price, product_type, validity, created_at, updated_at)
+            VALUES (
+              ${order.id}, ${order.instrument}, ${order.side}, ${order.totalQuantity}, ${order.numSplits},
+              ${order.durationMinutes}, ${order.randomize}, ${order.key}, 'PENDING', ${order.traceId}, ${source},
+              ${order.requestId}, ${source}, ${order.requestId}, ${order.orderType},
+              ${order.limitPrice === null ? null : BigDecimal.format(order.limitPrice)}::numeric,
+              ${order.productType}, ${order.validity}, ${instant(now)}, ${instant(now)})
+            ON CONFLICT (order_unique_key) DO NOTHING
+            RETURNING id`
+        )
+
+      const findByKey = (key: string) =>
+        query(
+          "OrderDesk.findByKey",
+          StoredOrder,
+          sql`
+            SELECT id, instrument, side, total_quantity::float8 AS total_quantity, num_splits::float8 AS num_splits,
+              duration_minutes::float8 AS duration_minutes, randomize, order_type, limit_price::text AS limit_price,
+              product_type, validity
+            FROM orders WHERE order_unique_key = ${key}`
+        )
+
+      return OrderDesk.of({
+        submit: Effect.fn("OrderDesk.submit")(function* (order, now) {
+          const [inserted] = yield* insert(order, now)
+          if (inserted !== undefined) return { orderId: inserted.id, isNew: true }
+          const [existing] = yield* findByKey(order.key)
+          const orderId = existing?.id ?? "unknown"
+          const differences = existing === undefined ? ["everything"] : differencesBetween(existing, order)
+          if (differences.length > 0) return yield* new OrderKeyTaken({ key: order.key, orderId, differences })
+          return { orderId, isNew: false }
+        }),
+
+        progress: Effect.fn("OrderDesk.progress")((orderId) =>
+          query(
+            "OrderDesk.progress",
+            OrderProgress,
+            sql`SELECT ${progressColumns} FROM order_progress WHERE order_id = ${orderId}`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        ),
+
+        list: Effect.fn("OrderDesk.list")((limit) =>
+          query(
+            "OrderDesk.list",
+            OrderProgress,
+            sql`SELECT ${progressColumns} FROM order_progress ORDER BY created_at DESC, order_id LIMIT ${limit}`
+          )
+        ),
+
+        slices: Effect.fn("OrderDesk.slices")((orderId) =>
+          query(
+            "OrderDesk.slices",
+            SliceView,
+            sql`
+              SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason,
+                stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL AS is_unknown, attempts,
+                (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
+                broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price
+              FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
+          )
+        ),
+
+        requestCancel: Effect.fn("OrderDesk.requestCancel")((orderId, by, now) =>
+          transaction(
+            "OrderDesk.requestCancel",
+            Effect.gen(function* () {
+              yield* execute(
+                "OrderDesk.markCancelled",
+                sql`
+                  UPDATE orders SET
+                    cancel_requested_at = ${instant(now)}, cancel_requested_by = ${by}, updated_at = ${instant(now)},
+                    order_queue_status = CASE WHEN order_queue_status = 'PENDING' THEN 'SKIPPED' ELSE order_queue_status END,
+                    status_reason = CASE WHEN order_queue_status = 'PENDING' THEN 'cancelled before the split' ELSE status_reason END
+                  WHERE id = ${orderId} AND cancel_requested_at IS NULL`
+              )
+              yield* execute(
+                "OrderDesk.skipScheduled",
+                sql`
+                  UPDATE order_slices SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
+                  WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
+              )
+              yield* execute("OrderDesk.notifyCancel", sql`SELECT pg_notify(${channel}, 'cancels')`)
+            })
+          )
+        )
+      })
+    })
+  )
+}
+
+const differencesBetween = (stored: typeof StoredOrder.Type, order: NewOrder): ReadonlyArray<string> => {
+  const price = (value: BigDecimal.BigDecimal | null) =>
+    value === null ? "" : BigDecimal.format(BigDecimal.normalize(value))
+  const pairs: ReadonlyArray<readonly [string, unknown, unknown]> = [
+    ["instrument", stored.instrument, order.instrument],
+    ["side", stored.side, order.side],
+    ["quantity", stored.totalQuantity, order.totalQuantity],
+    ["splits", stored.numSplits, order.numSplits],
+    ["duration", stored.durationMinutes, order.durationMinutes],
+    ["randomize", stored.randomize, order.randomize],
+    ["type", stored.orderType, order.orderType],
+    ["limit price", price(stored.limitPrice), price(order.limitPrice)],
+    ["product", stored.productType, order.productType],
+    ["validity", stored.validity, order.validity]
+  ]
+  return pairs
+    .filter(([, before, now]) => before !== now)
+    .map(([name, before, now]) => `${name} (${before}, now ${now})`)
+}

@@ -1,0 +1,248 @@
+import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../db/Db.ts"
+import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
+import { OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
+import { OrderQueueStatus } from "../domain/Order.ts"
+
+/** A PENDING order as found, nothing about it trusted yet. */
+export const ClaimedOrder = Schema.Struct({
+  id: Schema.String,
+  claimVersion: Schema.Int,
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Schema.NullOr(Schema.String),
+  instrument: Schema.NullOr(Schema.String),
+  side: Schema.NullOr(Schema.String),
+  totalQuantity: Schema.NullOr(Schema.Number),
+  numSplits: Schema.NullOr(Schema.Number),
+  durationMinutes: Schema.NullOr(Schema.Number),
+  randomize: Schema.NullOr(Schema.Boolean),
+  orderType: Schema.NullOr(Schema.String),
+  limitPrice: Schema.NullOr(Schema.String),
+  productType: Schema.NullOr(Schema.String),
+  validity: Schema.NullOr(Schema.String),
+  requestId: Schema.NullOr(Schema.String),
+  originTraceId: Schema.NullOr(Schema.String)
+})
+export type ClaimedOrder = typeof ClaimedOrder.Type
+
+/** One slice of a finished split. */
+export interface NewSlice {
+  readonly id: SliceId
+  readonly orderId: string
+  readonly sequenceNumber: number
+  readonly tag: Tag
+  readonly quantity: number
+  readonly offsetMillis: number
+}
+
+export interface SplitOrder {
+  readonly id: string
+  readonly claimVersion: number
+  readonly slices: ReadonlyArray<NewSlice>
+}
+
+export interface FailedSplit {
+  readonly id: string
+  readonly claimVersion: number
+  readonly reason: string
+}
+
+const ReleasedOrder = Schema.Struct({ id: Schema.String, orderQueueStatus: OrderQueueStatus })
+
+export class OrderStore extends Context.Service<
+  OrderStore,
+  {
+    /** PENDING → IN_PROGRESS for up to `limit` orders, oldest first; → SKIPPED for those that are over or cancelled. */
+    readonly claimPending: (options: {
+      readonly now: DateTime.Utc
+      readonly owner: string
+      readonly limit: number
+      readonly windowGrace: Duration.Duration
+    }) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
+
+    /**
+     * IN_PROGRESS → DONE with all slices, for each order this owner still owns; returns their ids. The slices of an order
+     * whose cancel was asked for meanwhile are SKIPPED from the start.
+     */
+    readonly completeSplits: (
+      orders: ReadonlyArray<SplitOrder>,
+      options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+    ) => Effect.Effect<ReadonlyArray<string>, DbError>
+
+    /** IN_PROGRESS → FAILED, each with its reason. */
+    readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
+    /** IN_PROGRESS since before `claimedBefore` → PENDING while attempts are left, else FAILED. */
+    readonly releaseStuck: (options: {
+      readonly now: DateTime.Utc
+      readonly claimedBefore: DateTime.Utc
+      readonly maxAttempts: number
+    }) => Effect.Effect<ReadonlyArray<typeof ReleasedOrder.Type>, DbError>
+
+    /** Gives claimed orders back at once, for a splitter that stops before it split them. */
+    readonly release: (
+      orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>,
+      now: DateTime.Utc
+    ) => Effect.Effect<void, DbError>
+
+    /** Which of these orders somebody wants cancelled. */
+    readonly cancelledAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
+  }
+>()("pulse-background/OrderStore") {
+  static readonly layer: Layer.Layer<OrderStore, never, Db> = Layer.effect(
+    OrderStore,
+    Effect.gen(function* () {
+      const { sql, query, execute } = yield* Db
+
+      const claimPending = Effect.fn("OrderStore.claimPending")(
+        (options: {
+          readonly now: DateTime.Utc
+          readonly owner: string
+          readonly limit: number
+          readonly windowGrace: Duration.Duration
+        }) =>
+          query(
+            "OrderStore.claimPending",
+            ClaimedOrder,
+            sql`
+              WITH picked AS MATERIALIZED (
+                SELECT id,
+                  CASE
+                    WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
+                    WHEN duration_minutes BETWEEN 0 AND 1440
+                      AND created_at + duration_minutes * interval '1 minute'
+                        + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
+                        < ${instant(options.now)}::timestamptz
+                      THEN 'the order''s window and its grace were over before the split'
+                  END AS skip_reason
+                FROM orders
+                WHERE order_queue_status = 'PENDING'
+                ORDER BY created_at, id
+                LIMIT ${options.limit}
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE orders o SET
+                order_queue_status = CASE WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
+                status_reason = p.skip_reason,
+                claim_version = o.claim_version + 1,
+                split_attempts = o.split_attempts + 1,
+                claimed_by = ${options.owner},
+                claimed_at = ${instant(options.now)},
+                updated_at = ${instant(options.now)}
+              FROM picked p
+              WHERE o.id = p.id
+              RETURNING o.id, o.claim_version, o.order_queue_status, o.status_reason, o.instrument, o.side,
+                o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
+                o.duration_minutes::float8 AS duration_minutes, o.randomize, o.order_type,
+                o.limit_price::text AS limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id`
+          )
+      )
+
+      const completeSplits = Effect.fn("OrderStore.completeSplits")((
+        orders: ReadonlyArray<SplitOrder>,
+        options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+      ) => {
+        const slices = orders.flatMap((order) => order.slices)
+        return query(
+          "OrderStore.completeSplits",
+          Schema.Struct({ id: Schema.String }),
+          sql`
+              WITH done AS (
+                UPDATE orders o SET
+                  order_queue_status = 'DONE', status_reason = NULL,
+                  split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
+                FROM unnest(${texts(orders.map((order) => order.id))},
+                            ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
+                WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'
+                  AND o.claim_version = mine.claim_version
+                RETURNING o.*
+              ), inserted AS (
+                INSERT INTO order_slices (
+                  id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price,
+                  product_type, validity, request_id, trace_id, scheduled_at, not_before, not_after,
+                  stage, stage_reason, created_at, updated_at)
+                SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, o.order_type,
+                  o.limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id,
+                  o.created_at + s.offset_millis * interval '1 millisecond',
+                  o.created_at + s.offset_millis * interval '1 millisecond',
+                  o.created_at + o.duration_minutes * interval '1 minute'
+                    + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond',
+                  CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
+                  CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
+                  ${instant(options.now)}, ${instant(options.now)}
+                FROM unnest(
+                  ${texts(slices.map((slice) => slice.id))},
+                  ${texts(slices.map((slice) => slice.orderId))},
+                  ${integers(slices.map((slice) => slice.sequenceNumber))},
+                  ${texts(slices.map((slice) => slice.tag))},
+                  ${integers(slices.map((slice) => slice.quantity))},
+                  ${integers(slices.map((slice) => slice.offsetMillis))}
+                ) AS s (id, order_id, sequence_number, tag, quantity, offset_millis)
+                JOIN done o ON o.id = s.order_id
+              )
+              SELECT id, pg_notify(${channel}, 'slices') FROM done`
+        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+      })
+
+      const failSplits = Effect.fn("OrderStore.failSplits")((orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) =>
+        execute(
+          "OrderStore.failSplits",
+          sql`
+            UPDATE orders o SET
+              order_queue_status = 'FAILED', status_reason = mine.reason, updated_at = ${instant(now)}
+            FROM unnest(${texts(orders.map((order) => order.id))},
+                        ${integers(orders.map((order) => order.claimVersion))},
+                        ${texts(orders.map((order) => order.reason))}) AS mine (id, claim_version, reason)
+            WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+        )
+      )
+
+      const release = Effect.fn("OrderStore.release")(
+        (orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>, now: DateTime.Utc) =>
+          execute(
+            "OrderStore.release",
+            sql`
+              UPDATE orders o SET
+                order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL,
+                split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
+              FROM unnest(${texts(orders.map((order) => order.id))},
+                          ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
+              WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+          )
+      )
+
+      const releaseStuck = Effect.fn("OrderStore.releaseStuck")(
+        (options: { readonly now: DateTime.Utc; readonly claimedBefore: DateTime.Utc; readonly maxAttempts: number }) =>
+          query(
+            "OrderStore.releaseStuck",
+            ReleasedOrder,
+            sql`
+              WITH stuck AS MATERIALIZED (
+                SELECT id FROM orders
+                WHERE order_queue_status = 'IN_PROGRESS' AND claimed_at < ${instant(options.claimedBefore)}
+                LIMIT 1000
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE orders o SET
+                order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
+                status_reason = 'the split did not finish in time, attempt ' || o.split_attempts || ' of '
+                  || ${options.maxAttempts}::int,
+                claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
+              FROM stuck
+              WHERE o.id = stuck.id
+              RETURNING o.id, o.order_queue_status`
+          )
+      )
+
+      const cancelledAmong = Effect.fn("OrderStore.cancelledAmong")((ids: ReadonlySet<OrderId>) =>
+        query(
+          "OrderStore.cancelledAmong",
+          Schema.Struct({ id: OrderId }),
+          sql`SELECT id FROM orders WHERE id = ANY(${texts([...ids])}) AND cancel_requested_at IS NOT NULL`
+        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+      )
+
+      return OrderStore.of({ claimPending, completeSplits, failSplits, release, releaseStuck, cancelledAmong })
+    })
+  )
+}

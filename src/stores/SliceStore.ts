@@ -1,0 +1,251 @@
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { type BrokerOrder, isTerminal } from "../broker/Broker.ts"
+import { Db, type DbError } from "../db/Db.ts"
+import { booleans, decimals, instant, instants, integers, texts } from "../db/parameters.ts"
+import {
+  ClaimedSlice,
+  type NextStage,
+  OpenSlice,
+  type SliceTransition,
+  Stage,
+  stageOf,
+  UnresolvedSlice
+} from "../domain/OrderSlice.ts"
+import { type BrokerEvent, insertEvents } from "./BrokerEvent.ts"
+
+const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })
+export type MovedSlice = typeof MovedSlice.Type
+
+/** What the broker says now about an open slice. */
+export interface BrokerState {
+  readonly slice: OpenSlice
+  readonly state: BrokerOrder
+}
+
+export class SliceStore extends Context.Service<
+  SliceStore,
+  {
+    /** SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. */
+    readonly claimDue: (options: {
+      readonly now: DateTime.Utc
+      readonly horizon: DateTime.Utc
+      readonly leaseExpiresAt: DateTime.Utc
+      readonly owner: string
+      readonly limit: number
+    }) => Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError>
+
+    /**
+     * Steps out of IN_PROGRESS, each only if its claim still holds, together with the audit of the calls behind them, in
+     * one statement. Returns the slices that moved: one that is missing was owned by somebody else by then. A slice of a
+     * cancelled order that would become SCHEDULED becomes SKIPPED.
+     */
+    readonly transition: (
+      transitions: ReadonlyArray<SliceTransition>,
+      events: ReadonlyArray<BrokerEvent>
+    ) => Effect.Effect<ReadonlyArray<MovedSlice>, DbError>
+
+    /** Slices IN_PROGRESS whose outcome is unknown, or whose lease is over. */
+    readonly unresolved: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<UnresolvedSlice>, DbError>
+
+    /** PROCESSED slices whose broker order may still change, longest-waiting first. */
+    readonly open: (limit: number) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
+
+    /** Writes what the broker says about open slices. A final state is never overwritten. */
+    readonly saveBrokerStates: (states: ReadonlyArray<BrokerState>, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
+    /** Takes the right to send a cancel for these slices, so that of several monitors one sends it; returns those won. */
+    readonly claimCancels: (
+      ids: ReadonlyArray<string>,
+      now: DateTime.Utc,
+      resendBefore: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<string>, DbError>
+
+    /** SCHEDULED → SKIPPED for slices that may no longer be placed: window over, or order cancelled. */
+    readonly skipStale: (now: DateTime.Utc, reason: string) => Effect.Effect<ReadonlyArray<string>, DbError>
+    readonly skipCancelled: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
+
+    /** Appends to the audit. */
+    readonly audit: (events: ReadonlyArray<BrokerEvent>) => Effect.Effect<void, DbError>
+  }
+>()("pulse-background/SliceStore") {
+  static readonly layer: Layer.Layer<SliceStore, never, Db> = Layer.effect(
+    SliceStore,
+    Effect.gen(function* () {
+      const { sql, query, execute } = yield* Db
+
+      return SliceStore.of({
+        claimDue: Effect.fn("SliceStore.claimDue")((options) =>
+          query(
+            "SliceStore.claimDue",
+            ClaimedSlice,
+            sql`
+              WITH picked AS MATERIALIZED (
+                SELECT id FROM order_slices
+                WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}
+                  AND not_after >= ${instant(options.now)}
+                ORDER BY not_before
+                LIMIT ${options.limit}
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE order_slices s SET
+                stage = 'IN_PROGRESS', stage_reason = NULL, claim_version = s.claim_version + 1,
+                claimed_by = ${options.owner}, claimed_at = ${instant(options.now)},
+                lease_expires_at = ${instant(options.leaseExpiresAt)}, outcome_unknown_at = NULL,
+                updated_at = ${instant(options.now)}
+              FROM picked
+              WHERE s.id = picked.id
+              RETURNING s.id, s.order_id, s.tag, s.sequence_number, s.quantity, s.instrument, s.side, s.order_type,
+                s.limit_price::text AS limit_price, s.product_type, s.validity, s.claim_version, s.attempts,
+                ceil(extract(epoch FROM s.not_before) * 1000)::float8 AS not_before_millis,
+                floor(extract(epoch FROM s.not_after) * 1000)::float8 AS not_after_millis,
+                floor(extract(epoch FROM s.lease_expires_at) * 1000)::float8 AS lease_expires_millis,
+                ceil(extract(epoch FROM s.scheduled_at) * 1000)::float8 AS scheduled_millis,
+                s.request_id, s.trace_id`
+          )
+        ),
+
+        transition: Effect.fn("SliceStore.transition")((transitions, events) => {
+          const found = (next: NextStage) => (next._tag === "Processed" ? next.found : null)
+          return query(
+            "SliceStore.transition",
+            MovedSlice,
+            sql`
+              WITH input AS (
+                SELECT * FROM unnest(
+                  ${texts(transitions.map(({ slice }) => slice.id))},
+                  ${texts(transitions.map(({ slice }) => slice.orderId))},
+                  ${integers(transitions.map(({ slice }) => slice.claimVersion))},
+                  ${texts(transitions.map(({ next }) => stageOf(next)))},
+                  ${texts(transitions.map(({ next }) => ("reason" in next ? next.reason : null)))},
+                  ${instants(transitions.map(({ next }) => (next._tag === "Rescheduled" ? next.notBefore : null)))},
+                  ${booleans(transitions.map(({ next }) => next._tag === "Unknown"))},
+                  ${integers(transitions.map(({ attempts }) => attempts))},
+                  ${instants(transitions.map(({ placedAt }) => placedAt))},
+                  ${instants(transitions.map(({ at }) => at))},
+                  ${texts(transitions.map(({ next }) => (next._tag === "Processed" ? next.brokerOrderId : null)))},
+                  ${texts(transitions.map(({ next }) => found(next)?.status ?? null))},
+                  ${texts(transitions.map(({ next }) => found(next)?.statusText ?? null))},
+                  ${booleans(transitions.map(({ next }) => isTerminal(found(next)?.status ?? "PENDING")))},
+                  ${integers(transitions.map(({ next }) => found(next)?.filledQuantity ?? 0))},
+                  ${decimals(transitions.map(({ next }) => found(next)?.averagePrice ?? null))}
+                ) AS i (id, order_id, claim_version, stage, reason, not_before, is_unknown, attempts, placed_at, at,
+                  broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity, average_price)
+              ), parent AS MATERIALIZED (
+                SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled FROM orders
+                WHERE id IN (SELECT order_id FROM input WHERE stage = 'SCHEDULED')
+                FOR SHARE
+              ), moved AS (
+                UPDATE order_slices s SET
+                  stage = CASE WHEN i.stage = 'SCHEDULED' AND p.is_cancelled THEN 'SKIPPED' ELSE i.stage END,
+                  stage_reason = CASE WHEN i.stage = 'SCHEDULED' AND p.is_cancelled THEN 'order cancelled' ELSE i.reason END,
+                  not_before = greatest(i.not_before, s.not_before),
+                  outcome_unknown_at = CASE WHEN i.is_unknown THEN i.at END,
+                  attempts = i.attempts,
+                  placed_at = coalesce(i.placed_at, s.placed_at),
+                  acknowledged_at = CASE WHEN i.stage = 'PROCESSED' THEN i.at END,
+                  broker_order_id = i.broker_order_id, broker_status = i.broker_status,
+                  broker_status_text = i.broker_status_text, broker_is_final = i.broker_is_final,
+                  filled_quantity = i.filled_quantity, average_price = i.average_price,
+                  updated_at = i.at
+                FROM input i LEFT JOIN parent p ON p.id = i.order_id
+                WHERE s.id = i.id AND s.stage = 'IN_PROGRESS' AND s.claim_version = i.claim_version
+                RETURNING s.id, s.stage
+              ), audit AS (${insertEvents(sql, events)})
+              SELECT id, stage FROM moved`
+          )
+        }),
+
+        unresolved: Effect.fn("SliceStore.unresolved")((now, limit) =>
+          query(
+            "SliceStore.unresolved",
+            UnresolvedSlice,
+            sql`
+              SELECT id, order_id, tag, claim_version, attempts,
+                floor(extract(epoch FROM not_after) * 1000)::float8 AS not_after_millis,
+                ceil(extract(epoch FROM coalesce(outcome_unknown_at, lease_expires_at)) * 1000)::float8 AS last_sent_millis,
+                request_id, trace_id
+              FROM order_slices
+              WHERE stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})
+              ORDER BY coalesce(outcome_unknown_at, lease_expires_at)
+              LIMIT ${limit}`
+          )
+        ),
+
+        open: Effect.fn("SliceStore.open")((limit) =>
+          query(
+            "SliceStore.open",
+            OpenSlice,
+            sql`
+              SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity,
+                o.cancel_requested_at IS NOT NULL AS is_cancel_wanted, s.request_id, s.trace_id
+              FROM order_slices s JOIN orders o ON o.id = s.order_id
+              WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final
+              ORDER BY s.acknowledged_at
+              LIMIT ${limit}`
+          )
+        ),
+
+        saveBrokerStates: Effect.fn("SliceStore.saveBrokerStates")((states, now) =>
+          execute(
+            "SliceStore.saveBrokerStates",
+            sql`
+              UPDATE order_slices s SET
+                broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
+                filled_quantity = i.filled_quantity, average_price = i.average_price, updated_at = ${instant(now)}
+              FROM unnest(
+                ${texts(states.map(({ slice }) => slice.id))},
+                ${texts(states.map(({ slice }) => slice.brokerOrderId))},
+                ${texts(states.map(({ state }) => state.status))},
+                ${texts(states.map(({ state }) => state.statusText))},
+                ${booleans(states.map(({ state }) => isTerminal(state.status)))},
+                ${integers(states.map(({ state }) => state.filledQuantity))},
+                ${decimals(states.map(({ state }) => state.averagePrice))}
+              ) AS i (id, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+              WHERE s.id = i.id AND s.stage = 'PROCESSED' AND s.broker_order_id = i.broker_order_id
+                AND NOT s.broker_is_final AND i.filled_quantity >= s.filled_quantity
+                AND (s.broker_status, s.broker_status_text, s.broker_is_final, s.filled_quantity, s.average_price)
+                  IS DISTINCT FROM (i.status, i.status_text, i.is_final, i.filled_quantity, i.average_price)`
+          )
+        ),
+
+        claimCancels: Effect.fn("SliceStore.claimCancels")((ids, now, resendBefore) =>
+          query(
+            "SliceStore.claimCancels",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              UPDATE order_slices SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
+              WHERE id = ANY(${texts([...ids])}) AND stage = 'PROCESSED' AND NOT broker_is_final
+                AND (cancel_sent_at IS NULL OR cancel_sent_at < ${instant(resendBefore)})
+              RETURNING id`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+        ),
+
+        skipStale: Effect.fn("SliceStore.skipStale")((now, reason) =>
+          query(
+            "SliceStore.skipStale",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              UPDATE order_slices SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+              WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)} AND not_after < ${instant(now)}
+              RETURNING id`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+        ),
+
+        skipCancelled: Effect.fn("SliceStore.skipCancelled")((now) =>
+          query(
+            "SliceStore.skipCancelled",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
+              FROM orders o
+              WHERE o.cancel_requested_at >= ${instant(now)}::timestamptz - interval '3 days'
+                AND o.id = s.order_id AND s.stage = 'SCHEDULED'
+              RETURNING s.id`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+        ),
+
+        audit: Effect.fn("SliceStore.audit")((events) => execute("SliceStore.audit", insertEvents(sql, events)))
+      })
+    })
+  )
+}

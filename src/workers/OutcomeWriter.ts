@@ -1,0 +1,86 @@
+import { type Cause, Effect, Fiber, Queue, Schedule, type Scope } from "effect"
+import type { DbError } from "../db/Db.ts"
+import type { SliceTransition } from "../domain/OrderSlice.ts"
+import type { BrokerEvent } from "../stores/BrokerEvent.ts"
+import { SliceStore } from "../stores/SliceStore.ts"
+
+/** What became of a claimed slice, and the broker call behind it if there was one. */
+export interface Outcome {
+  readonly transition: SliceTransition
+  readonly event: BrokerEvent | null
+}
+
+export interface OutcomeWriter {
+  readonly write: (outcome: Outcome) => Effect.Effect<void>
+}
+
+const largestGroup = 500
+/** Until the database comes back, or the process ends. */
+const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
+
+/**
+ * Writes outcomes in groups: whatever gathers while one group is being written is the next group. A group that cannot
+ * be written is tried again until it can. When the scope closes everything left is written first; what the database
+ * cannot take before the process ends is found again by reconciliation, by its tag.
+ */
+export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, SliceStore | Scope.Scope> = Effect.gen(
+  function* () {
+    const store = yield* SliceStore
+    const outcomes = yield* Queue.unbounded<Outcome, Cause.Done>()
+
+    const attempt = (group: ReadonlyArray<Outcome>) =>
+      store
+        .transition(
+          group.map((outcome) => outcome.transition),
+          group.flatMap((outcome) => (outcome.event === null ? [] : [outcome.event]))
+        )
+        .pipe(
+          Effect.tapError((error) =>
+            Effect.logError(`${group.length} outcomes are not written yet and kept to try again: ${error.message}`)
+          ),
+          Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
+          Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
+        )
+
+    /** One outcome that the database refuses must not hold up the others; its lease ends and it is reconciled. */
+    const writeGroup = (group: ReadonlyArray<Outcome>): Effect.Effect<void> =>
+      attempt(group).pipe(
+        Effect.catch((error: DbError) =>
+          group.length > 1
+            ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
+            : Effect.forEach(group, (outcome) => reportLost(outcome, error), { discard: true })
+        ),
+        Effect.asVoid
+      )
+
+    yield* Effect.acquireRelease(
+      Queue.takeBetween(outcomes, 1, largestGroup).pipe(
+        Effect.flatMap(writeGroup),
+        Effect.forever,
+        Effect.catchTag("Done", () => Effect.void),
+        Effect.interruptible,
+        Effect.forkDetach
+      ),
+      (fiber) => Queue.end(outcomes).pipe(Effect.andThen(Fiber.await(fiber)))
+    )
+
+    return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
+  }
+)
+
+const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>) =>
+  Effect.forEach(
+    group.filter(({ transition }) => !moved.has(transition.slice.id)),
+    ({ transition }) =>
+      Effect.logWarning(`The slice had another owner before its outcome (${transition.next._tag}) was written`).pipe(
+        annotate(transition)
+      ),
+    { discard: true }
+  )
+
+const reportLost = ({ transition }: Outcome, error: DbError) =>
+  Effect.logError(
+    `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${error.message}`
+  ).pipe(annotate(transition))
+
+const annotate = ({ slice }: SliceTransition) => Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id })

@@ -1,0 +1,135 @@
+import { DateTime, Duration, Effect, FiberSet, Queue, Semaphore } from "effect"
+import { Configuration } from "../Configuration.ts"
+import { Wakeups } from "../db/Wakeups.ts"
+import type { ClaimedSlice } from "../domain/OrderSlice.ts"
+import { Instance } from "../Instance.ts"
+import { OrderStore } from "../stores/OrderStore.ts"
+import { SliceStore } from "../stores/SliceStore.ts"
+import { DueQueue } from "./DueQueue.ts"
+import { makeOutcomeWriter } from "./OutcomeWriter.ts"
+import { makePlace, nowMillis } from "./place.ts"
+import { tick } from "./Worker.ts"
+import { WorkerStatus } from "./WorkerStatus.ts"
+
+/**
+ * Places each slice at its time. Two loops share a queue of claimed slices: one claims what is due soon and drops what
+ * was cancelled; the other waits for the next due time, to the millisecond, and calls the broker.
+ *
+ * When it is stopped, in this order: no more claims and no more calls; calls in flight end, or are given up as unknown
+ * after SHUTDOWN_GRACE_SECONDS; claims that were not fired are given back; every outcome is written.
+ */
+export const SliceExecutor = Effect.scoped(
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const status = yield* WorkerStatus
+    const wakeups = yield* Wakeups
+    const slices = yield* SliceStore
+    const orders = yield* OrderStore
+    const instance = yield* Instance
+
+    const queue = new DueQueue()
+    const queueChanged = yield* Queue.sliding<void>(1)
+    const queueHasRoom = yield* Queue.sliding<void>(1)
+
+    const writer = yield* makeOutcomeWriter
+    const place = yield* makePlace
+
+    const giveBack = (unfired: ReadonlyArray<ClaimedSlice>, reason: string) =>
+      Effect.flatMap(DateTime.now, (at) =>
+        Effect.forEach(
+          unfired,
+          (slice) =>
+            writer.write({
+              transition: {
+                slice,
+                next: { _tag: "Rescheduled", reason, notBefore: null },
+                attempts: slice.attempts,
+                placedAt: null,
+                at
+              },
+              event: null
+            }),
+          { discard: true }
+        )
+      )
+    yield* Effect.addFinalizer(() => giveBack(queue.drain(), "given back: its executor stopped"))
+
+    const inFlight = yield* FiberSet.make<void>()
+    yield* Effect.addFinalizer(() =>
+      Effect.interruptible(FiberSet.awaitEmpty(inFlight)).pipe(Effect.timeoutOption(config.shutdownGrace))
+    )
+
+    const dropCancelled = Effect.gen(function* () {
+      if (queue.size === 0) return
+      const cancelled = yield* orders.cancelledAmong(queue.orderIds())
+      yield* giveBack(queue.removeOrders(new Set(cancelled)), "order cancelled")
+    })
+
+    /** Claims as much as there is room for; returns whether there may be more. */
+    const claim = Effect.gen(function* () {
+      const room = config.sliceExecutorClaimLimit - queue.size
+      if (room <= 0) return true
+      const now = yield* DateTime.now
+      const ahead = Duration.sum(config.sliceExecutorPollInterval, config.sliceExecutorClaimAhead)
+      const claimed = yield* slices.claimDue({
+        now,
+        horizon: DateTime.addDuration(now, ahead),
+        leaseExpiresAt: DateTime.addDuration(now, config.sliceExecutionTimeout),
+        owner: instance.id,
+        limit: room
+      })
+      queue.add(claimed)
+      yield* Queue.offer(queueChanged, undefined)
+      return claimed.length === room
+    }).pipe(Effect.uninterruptible)
+
+    let mayHaveMore = false
+    const claimLoop = Effect.gen(function* () {
+      yield* tick(
+        status,
+        "executor",
+        Effect.andThen(
+          dropCancelled,
+          Effect.map(claim, (more) => {
+            mayHaveMore = more
+          })
+        )
+      )
+      yield* Effect.raceAllFirst([
+        wakeups.next("slices"),
+        wakeups.next("cancels"),
+        ...(mayHaveMore ? [Queue.take(queueHasRoom)] : []),
+        Effect.sleep(config.sliceExecutorPollInterval)
+      ])
+    })
+
+    const permits = yield* Semaphore.make(config.sliceExecutorConcurrency)
+    let holdUntilMillis = 0
+    const fire = (slice: ClaimedSlice) =>
+      place(slice).pipe(
+        Effect.flatMap((outcome) => {
+          holdUntilMillis = Math.max(holdUntilMillis, outcome.holdUntilMillis)
+          return writer.write(outcome)
+        }),
+        Effect.ensuring(Semaphore.release(permits, 1))
+      )
+
+    /** Waits for the next due time and fires what is due. Between taking a slice and firing it nothing interrupts. */
+    const fireNext = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const next = queue.peek()
+        if (next === undefined) return yield* restore(Queue.take(queueChanged))
+        const waitMillis = Math.max(next.notBeforeMillis, holdUntilMillis) - (yield* nowMillis)
+        if (waitMillis > 0) return yield* restore(Effect.raceFirst(Effect.sleep(waitMillis), Queue.take(queueChanged)))
+
+        yield* restore(Semaphore.take(permits, 1))
+        const slice = queue.takeDue(yield* nowMillis)
+        if (slice === undefined) return yield* Semaphore.release(permits, 1)
+        yield* FiberSet.run(inFlight, fire(slice), { startImmediately: true })
+        if (queue.size <= config.sliceExecutorClaimLimit / 2) yield* Queue.offer(queueHasRoom, undefined)
+      })
+    )
+
+    return yield* Effect.raceFirst(Effect.forever(claimLoop), Effect.forever(fireNext))
+  })
+)

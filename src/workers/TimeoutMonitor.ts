@@ -1,0 +1,239 @@
+import { Clock, DateTime, Duration, Effect, Exit, Option } from "effect"
+import { Broker, type BrokerOrder } from "../broker/Broker.ts"
+import { Configuration } from "../Configuration.ts"
+import { reconcile, windowOver } from "../domain/Decisions.ts"
+import type { Tag } from "../domain/Ids.ts"
+import type { OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/OrderSlice.ts"
+import { Instance } from "../Instance.ts"
+import type { BrokerEvent } from "../stores/BrokerEvent.ts"
+import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
+import { OrderStore } from "../stores/OrderStore.ts"
+import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
+import { answerOf, type CallAnswer } from "./brokerCall.ts"
+import { tick } from "./Worker.ts"
+import { WorkerStatus } from "./WorkerStatus.ts"
+
+/** How many slices one look-up asks for. The rest are asked for at the next poll, longest-waiting first. */
+const largestLookup = 5000
+/** A cancel that had no effect by then is sent again. */
+const cancelResend = Duration.seconds(15)
+const keepStaleHeartbeats = Duration.days(1)
+
+/**
+ * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, if anything waits for the
+ * broker's word: one look-up for all slices that are open or whose outcome is unknown, then the cancels that operators
+ * asked for. Every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over.
+ */
+export const TimeoutMonitor = Effect.gen(function* () {
+  const config = yield* Configuration
+  const status = yield* WorkerStatus
+  const followBroker = yield* makeFollowBroker
+  const sweep = yield* makeSweep
+  let nextSweepMillis = 0
+
+  const once = Effect.gen(function* () {
+    yield* followBroker
+    const now = yield* Clock.currentTimeMillis
+    if (now < nextSweepMillis) return
+    yield* sweep
+    nextSweepMillis = now + Duration.toMillis(config.timeoutMonitorPollInterval)
+  })
+  const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
+  return yield* tick(status, "monitor", once).pipe(Effect.andThen(Effect.sleep(interval)), Effect.forever)
+})
+
+/** One pass over everything that is stuck for reasons of our own. */
+export const makeSweep = Effect.gen(function* () {
+  const config = yield* Configuration
+  const orders = yield* OrderStore
+  const slices = yield* SliceStore
+  const heartbeats = yield* HeartbeatStore
+
+  return Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const stuck = yield* orders.releaseStuck({
+      now,
+      claimedBefore: DateTime.subtractDuration(now, config.orderSplitTimeout),
+      maxAttempts: config.orderSplitMaxAttempts
+    })
+    for (const order of stuck) {
+      yield* Effect.logError(`The order's split did not finish in time; it is ${order.orderQueueStatus} now`).pipe(
+        Effect.annotateLogs({ order_id: order.id })
+      )
+    }
+    for (const id of yield* slices.skipStale(now, windowOver)) {
+      yield* Effect.logError(`Slice skipped: ${windowOver}`).pipe(Effect.annotateLogs({ slice_id: id }))
+    }
+    for (const id of yield* slices.skipCancelled(now)) {
+      yield* Effect.logInfo("Slice skipped: its order was cancelled").pipe(Effect.annotateLogs({ slice_id: id }))
+    }
+    yield* heartbeats.forget(DateTime.subtractDuration(now, keepStaleHeartbeats))
+  })
+})
+
+/** One pass over everything that waits for the broker's word. */
+export const makeFollowBroker = Effect.gen(function* () {
+  const slices = yield* SliceStore
+  const lookUp = yield* makeLookUp
+  const resolve = yield* makeResolve
+  const sendCancels = yield* makeSendCancels
+
+  return Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const unresolved = yield* slices.unresolved(now, largestLookup)
+    const open = yield* slices.open(largestLookup)
+    if (unresolved.length === 0 && open.length === 0) return
+
+    const book = yield* lookUp(new Set([...unresolved, ...open].map((slice) => slice.tag)))
+    if (Option.isNone(book)) return
+    yield* resolve(unresolved, book.value)
+
+    const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
+      const state = book.value.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
+      return state === undefined ? [] : [{ slice, state }]
+    })
+    if (states.length > 0) yield* slices.saveBrokerStates(states, yield* DateTime.now)
+    yield* sendCancels(open)
+  })
+})
+
+/** What the broker's book showed, and when the question was asked. */
+interface Book {
+  readonly askedMillis: number
+  readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
+}
+
+/** Asks the broker once for all tags. None when it could not say: that is not "not found". */
+const makeLookUp = Effect.gen(function* () {
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+  const instance = yield* Instance
+
+  return Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
+    const askedAt = yield* DateTime.now
+    const answer = yield* Effect.exit(broker.findByTag(tags))
+    const at = yield* DateTime.now
+    const { outcome, response } = answerOf(answer, (found) => ({ broker_orders: found.length }))
+    yield* slices.audit([
+      {
+        id: `${instance.id}:find_by_tag:${DateTime.toEpochMillis(askedAt)}`,
+        calledAt: askedAt,
+        durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(askedAt),
+        broker: broker.name,
+        call: "find_by_tag",
+        outcome,
+        orderId: null,
+        sliceId: null,
+        attempt: null,
+        brokerOrderId: null,
+        request: { tags: tags.size },
+        response,
+        worker: instance.id
+      }
+    ])
+    if (Exit.isFailure(answer)) {
+      yield* Effect.logWarning(
+        `The broker's book could not be read (${outcome}); unknown outcomes stay unknown`,
+        response
+      )
+      return Option.none<Book>()
+    }
+    const byTag = Map.groupBy(answer.value, (order) => order.tag)
+    return Option.some<Book>({
+      askedMillis: DateTime.toEpochMillis(askedAt),
+      ordersOf: (tag) => byTag.get(tag) ?? []
+    })
+  })
+})
+
+/** Settles slices whose outcome is unknown, as far as the book allows. */
+const makeResolve = Effect.gen(function* () {
+  const config = yield* Configuration
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+
+  return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, book: Book) {
+    const at = yield* DateTime.now
+    const transitions: Array<SliceTransition> = []
+    for (const slice of unresolved) {
+      const log = Effect.annotateLogs({
+        order_id: slice.orderId,
+        slice_id: slice.id,
+        request_id: slice.requestId,
+        trace_id: slice.traceId
+      })
+      const result = reconcile(
+        slice,
+        book.ordersOf(slice.tag),
+        book.askedMillis,
+        broker.quarantine,
+        config.sliceMaxAttempts
+      )
+      if (result._tag === "Double") {
+        yield* Effect.logFatal(
+          `DOUBLE PLACEMENT: the broker has ${result.brokerOrders.length} orders with tag ${slice.tag}: ` +
+            `${result.brokerOrders.map((order) => order.brokerOrderId).join(", ")}. Cancel one by hand.`
+        ).pipe(log)
+      }
+      if (result._tag === "Resolved") {
+        const { next } = result
+        yield* Effect.logWarning(
+          `Reconciled: ${next._tag === "Processed" ? `the broker has it as ${next.brokerOrderId}` : next.reason}`
+        ).pipe(log)
+        transitions.push({ slice, next, attempts: slice.attempts, placedAt: null, at })
+      }
+    }
+    if (transitions.length > 0) yield* slices.transition(transitions, [])
+  })
+})
+
+/** Sends the cancels that operators asked for, each from one monitor only. */
+const makeSendCancels = Effect.gen(function* () {
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+  const instance = yield* Instance
+
+  const send = Effect.fnUntraced(function* (slice: OpenSlice) {
+    const calledAt = yield* DateTime.now
+    const answer: CallAnswer<void> = yield* Effect.exit(broker.cancel(slice.brokerOrderId))
+    const at = yield* DateTime.now
+    const { outcome, response } = answerOf(answer, () => ({}))
+    yield* Effect.logInfo(`Cancel sent to the broker: ${outcome}`, response).pipe(
+      Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id, broker_order_id: slice.brokerOrderId })
+    )
+    return {
+      id: `${slice.id}:cancel:${DateTime.toEpochMillis(calledAt)}`,
+      calledAt,
+      durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(calledAt),
+      broker: broker.name,
+      call: "cancel",
+      outcome,
+      orderId: slice.orderId,
+      sliceId: slice.id,
+      attempt: null,
+      brokerOrderId: slice.brokerOrderId,
+      request: { broker_order_id: slice.brokerOrderId },
+      response,
+      worker: instance.id
+    } satisfies BrokerEvent
+  })
+
+  return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>) {
+    const wanted = open.filter((slice) => slice.isCancelWanted)
+    if (wanted.length === 0) return
+    const now = yield* DateTime.now
+    const mine = new Set(
+      yield* slices.claimCancels(
+        wanted.map((slice) => slice.id),
+        now,
+        DateTime.subtractDuration(now, cancelResend)
+      )
+    )
+    const events = yield* Effect.forEach(
+      wanted.filter((slice) => mine.has(slice.id)),
+      send,
+      { concurrency: 8 }
+    )
+    if (events.length > 0) yield* slices.audit(events)
+  })
+})

@@ -1,0 +1,176 @@
+import { BigDecimal, Clock, DateTime, Duration, Effect, Exit } from "effect"
+import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
+import { Configuration } from "../Configuration.ts"
+import { DatabaseClock } from "../DatabaseClock.ts"
+import { afterPlacement, refusalToFire } from "../domain/Decisions.ts"
+import type { ClaimedSlice, NextStage } from "../domain/OrderSlice.ts"
+import { Instance } from "../Instance.ts"
+import type { BrokerEvent } from "../stores/BrokerEvent.ts"
+import { answerOf, type CallAnswer } from "./brokerCall.ts"
+import type { Outcome } from "./OutcomeWriter.ts"
+
+/** Now, in milliseconds since 1970, with fractions: whole milliseconds would make every placement up to 1 ms late. */
+export const nowMillis: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+/** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */
+export interface PlacementOutcome extends Outcome {
+  readonly holdUntilMillis: number
+}
+
+/**
+ * Builds the placement of one claimed slice: the last checks at the moment of firing, the call, and what the answer
+ * means. Never fails. Interrupting it gives up the call, whose outcome then is unknown; nothing else is interrupted.
+ */
+export const makePlace = Effect.gen(function* () {
+  const config = yield* Configuration
+  const broker = yield* Broker
+  const clock = yield* DatabaseClock
+  const instance = yield* Instance
+  const limits = { maxAttempts: config.sliceMaxAttempts, brokerTimeout: config.brokerTimeout }
+
+  const call = (slice: ClaimedSlice) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const placement = placementOf(slice, config.brokerTimeout)
+        const placedAt = yield* DateTime.now
+        const answer = yield* Effect.exit(restore(broker.place(placement)))
+        const at = yield* DateTime.now
+        const attempts = slice.attempts + 1
+        const next = afterPlacement(answer, attempts, at, limits)
+        yield* logOutcome(slice, next, placedAt)
+        return {
+          transition: { slice, next, attempts, placedAt, at },
+          event: eventOf({
+            slice,
+            placement,
+            answer,
+            attempts,
+            placedAt,
+            at,
+            broker: broker.name,
+            worker: instance.id
+          }),
+          holdUntilMillis: holdAfter(answer, next)
+        }
+      })
+    )
+
+  const notFired = (slice: ClaimedSlice, next: NextStage) =>
+    Effect.gen(function* () {
+      const at = yield* DateTime.now
+      yield* Effect.logWarning(`Slice not fired: ${"reason" in next ? next.reason : next._tag}`)
+      return {
+        transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
+        event: null,
+        holdUntilMillis: 0
+      }
+    })
+
+  const fire = (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
+    Effect.gen(function* () {
+      const settled = yield* Effect.exit(clock.settle)
+      if (Exit.isFailure(settled)) {
+        return yield* notFired(slice, {
+          _tag: "Rescheduled",
+          reason: "this host's clock jumped and the database could not be asked for the time",
+          notBefore: null
+        })
+      }
+      const now = yield* nowMillis
+      const refusal = refusalToFire(slice, now, limits)
+      if (refusal === null) return yield* call(slice)
+      if (refusal !== "too early") return yield* notFired(slice, refusal.next)
+      yield* Effect.sleep(slice.notBeforeMillis - now)
+      return yield* fire(slice)
+    })
+
+  return (slice: ClaimedSlice) =>
+    fire(slice).pipe(
+      Effect.annotateLogs({
+        order_id: slice.orderId,
+        slice_id: slice.id,
+        request_id: slice.requestId,
+        trace_id: slice.traceId
+      }),
+      Effect.uninterruptible
+    )
+})
+
+const placementOf = (slice: ClaimedSlice, brokerTimeout: Duration.Duration): Placement => ({
+  sliceId: slice.id,
+  tag: slice.tag,
+  instrument: slice.instrument,
+  side: slice.side,
+  quantity: slice.quantity,
+  orderType: slice.orderType,
+  limitPrice: slice.limitPrice,
+  productType: slice.productType,
+  validity: slice.validity,
+  deadline: DateTime.makeUnsafe(
+    Math.min(slice.notAfterMillis, slice.leaseExpiresMillis - Duration.toMillis(brokerTimeout))
+  )
+})
+
+/** A broker that says "later", or no longer knows us, would say the same to every other slice: none is sent till then. */
+const holdAfter = (answer: Exit.Exit<Acknowledgement, BrokerError>, next: NextStage): number =>
+  Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null
+    ? DateTime.toEpochMillis(next.notBefore)
+    : 0
+
+const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc) => {
+  const details = {
+    lateness_millis: DateTime.toEpochMillis(placedAt) - slice.scheduledMillis,
+    quantity: slice.quantity,
+    tag: slice.tag
+  }
+  switch (next._tag) {
+    case "Processed":
+      return Effect.annotateLogs(Effect.logInfo("Slice placed"), { ...details, broker_order_id: next.brokerOrderId })
+    case "Failed":
+      return Effect.annotateLogs(Effect.logError(`Slice failed: ${next.reason}`), details)
+    case "Unknown":
+      return Effect.annotateLogs(Effect.logWarning(`Outcome unknown, to be reconciled: ${next.reason}`), details)
+    case "Rescheduled":
+    case "Skipped":
+      return Effect.annotateLogs(Effect.logWarning(`Slice not placed: ${next.reason}`), details)
+  }
+}
+
+const eventOf = (call: {
+  readonly slice: ClaimedSlice
+  readonly placement: Placement
+  readonly answer: CallAnswer<Acknowledgement>
+  readonly attempts: number
+  readonly placedAt: DateTime.Utc
+  readonly at: DateTime.Utc
+  readonly broker: string
+  readonly worker: string
+}): BrokerEvent => {
+  const { outcome, response } = answerOf(call.answer, (ack) => ({ broker_order_id: ack.brokerOrderId }))
+  const { placement } = call
+  return {
+    id: `${call.slice.id}:place:${call.slice.claimVersion}`,
+    calledAt: call.placedAt,
+    durationMillis: DateTime.toEpochMillis(call.at) - DateTime.toEpochMillis(call.placedAt),
+    broker: call.broker,
+    call: "place",
+    outcome,
+    orderId: call.slice.orderId,
+    sliceId: call.slice.id,
+    attempt: call.attempts,
+    brokerOrderId: Exit.isSuccess(call.answer) ? call.answer.value.brokerOrderId : null,
+    request: {
+      tag: placement.tag,
+      instrument: placement.instrument,
+      side: placement.side,
+      quantity: placement.quantity,
+      order_type: placement.orderType,
+      limit_price: placement.limitPrice === null ? null : BigDecimal.format(placement.limitPrice),
+      product_type: placement.productType,
+      validity: placement.validity,
+      deadline: DateTime.formatIso(placement.deadline)
+    },
+    response,
+    worker: call.worker
+  }
+}

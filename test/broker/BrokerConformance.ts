@@ -1,0 +1,237 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Duration, Effect, Fiber, type Layer, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { Broker, type BrokerError, type BrokerOrder, isTerminal, type Placement } from "../../src/broker/Broker.ts"
+import { Instruction } from "../../src/broker/mock/Instruction.ts"
+import { BrokerOrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { Instrument } from "../../src/domain/Order.ts"
+
+export interface ConformanceOptions {
+  /** The longest a call takes by the TestClock. */
+  readonly latency?: Duration.Duration
+  /** The longest an order for the market takes to its final state. */
+  readonly settles?: Duration.Duration
+  /** Makes a placement one of which only a part is filled. */
+  readonly partially?: <A, E>(place: Effect.Effect<A, E>) => Effect.Effect<A, E>
+}
+
+/** A placement that any broker fills, with a deadline far away. */
+export const placementOf = (tag: string, change: Partial<Placement> = {}): Placement => ({
+  sliceId: SliceId.make(`slice-${tag}`),
+  tag: Tag.make(tag),
+  instrument: Instrument.make("NSE:INFY"),
+  side: "BUY",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  quantity: 100,
+  deadline: DateTime.makeUnsafe("2100-01-01T00:00:00Z"),
+  ...change
+})
+
+/** A limit far below any price: it is never reached. */
+export const outOfReach: Partial<Placement> = {
+  orderType: "LIMIT",
+  limitPrice: BigDecimal.fromStringUnsafe("0.05")
+}
+
+export const tags = (...names: ReadonlyArray<string>): ReadonlySet<Tag> => new Set(names.map((name) => Tag.make(name)))
+
+const fillPart = <A, E>(place: Effect.Effect<A, E>) =>
+  Effect.updateService(place, Instruction, (before): Instruction => ({ ...before, fill: "part" }))
+
+/**
+ * What every honest broker must do, whatever it is made of. Each test gets a broker of its own from the layer, with an
+ * empty book as far as its tags go, and makes at most ten order requests.
+ */
+export const brokerConformance = (
+  name: string,
+  layer: Layer.Layer<Broker>,
+  { latency = Duration.zero, settles = Duration.seconds(1), partially = fillPart }: ConformanceOptions = {}
+): void => {
+  /** Makes a call and lets it have its time. */
+  const call = <A, E>(use: (broker: Broker["Service"]) => Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const fiber = yield* Effect.forkChild(use(broker), { startImmediately: true })
+      if (!Duration.isZero(latency)) yield* TestClock.adjust(latency)
+      return yield* Fiber.join(fiber)
+    })
+
+  const place = (placement: Placement) => call((broker) => broker.place(placement))
+  const find = (...names: ReadonlyArray<string>) => call((broker) => broker.findByTag(tags(...names)))
+  const cancel = (id: BrokerOrderId) => call((broker) => broker.cancel(id))
+  const only = (orders: ReadonlyArray<BrokerOrder>): BrokerOrder => {
+    const [order] = orders
+    if (order === undefined || orders.length !== 1)
+      throw new Error(`One broker order was expected, not ${orders.length}`)
+    return order
+  }
+  const failureOf = <A, R>(effect: Effect.Effect<A, BrokerError, R>) =>
+    Effect.map(Effect.result(effect), (result) => (Result.isFailure(result) ? result.failure._tag : "success"))
+
+  const test = <A, E>(title: string, body: Effect.Effect<A, E, Broker>) =>
+    it.effect(title, () => Effect.provide(body, layer))
+
+  describe(`${name} is a Broker`, () => {
+    test(
+      "shows a placed order by its tag, with the id it acknowledged",
+      Effect.gen(function* () {
+        const { brokerOrderId } = yield* place(placementOf("FOUND"))
+        const order = only(yield* find("FOUND"))
+        assert.strictEqual(order.brokerOrderId, brokerOrderId)
+        assert.strictEqual(order.tag, "FOUND")
+        assert.isAtMost(order.filledQuantity, 100)
+      })
+    )
+
+    test(
+      "moves an order forward only, until it is complete",
+      Effect.gen(function* () {
+        const rank = {
+          PENDING: 0,
+          OPEN: 1,
+          PARTIALLY_FILLED: 2,
+          COMPLETE: 3,
+          CANCELLED: 9,
+          REJECTED: 9,
+          UNRECOGNISED: 9
+        }
+        yield* place(placementOf("MOVES"))
+        let before = only(yield* find("MOVES"))
+        for (let step = 0; step < 20; step++) {
+          yield* TestClock.adjust(Duration.times(settles, 0.05))
+          const order = only(yield* find("MOVES"))
+          assert.isAtLeast(rank[order.status], rank[before.status])
+          assert.isAtLeast(order.filledQuantity, before.filledQuantity)
+          assert.strictEqual(order.averagePrice === null, order.filledQuantity === 0)
+          before = order
+        }
+        assert.strictEqual(before.status, "COMPLETE")
+        assert.strictEqual(before.filledQuantity, 100)
+        assert.isTrue(before.averagePrice !== null && BigDecimal.isPositive(before.averagePrice))
+      })
+    )
+
+    test(
+      "keeps a final state for ever",
+      Effect.gen(function* () {
+        yield* place(placementOf("FINAL"))
+        yield* TestClock.adjust(settles)
+        const order = only(yield* find("FINAL"))
+        yield* TestClock.adjust("2 days")
+        assert.isTrue(isTerminal(order.status))
+        assert.deepStrictEqual(only(yield* find("FINAL")), order)
+      })
+    )
+
+    test(
+      "accepts a second order with the same tag, and shows both",
+      Effect.gen(function* () {
+        const first = yield* place(placementOf("TWICE"))
+        const second = yield* place(placementOf("TWICE"))
+        const ids = (yield* find("TWICE")).map((order) => order.brokerOrderId)
+        assert.notStrictEqual(first.brokerOrderId, second.brokerOrderId)
+        assert.sameMembers(ids, [first.brokerOrderId, second.brokerOrderId])
+      })
+    )
+
+    test(
+      "leaves the rest of a partly filled order open, and keeps the part when it is cancelled",
+      Effect.gen(function* () {
+        const { brokerOrderId } = yield* call((broker) => partially(broker.place(placementOf("PART"))))
+        yield* TestClock.adjust(settles)
+        const part = only(yield* find("PART"))
+        assert.strictEqual(part.status, "PARTIALLY_FILLED")
+        assert.isTrue(part.filledQuantity > 0 && part.filledQuantity < 100 && part.averagePrice !== null)
+        yield* cancel(brokerOrderId)
+        yield* TestClock.adjust(settles)
+        const ended = only(yield* find("PART"))
+        assert.strictEqual(ended.status, "CANCELLED")
+        assert.strictEqual(ended.filledQuantity, part.filledQuantity)
+        assert.deepStrictEqual(ended.averagePrice, part.averagePrice)
+      })
+    )
+
+    test(
+      "rests an order whose limit is out of reach, until it is cancelled",
+      Effect.gen(function* () {
+        const { brokerOrderId } = yield* place(placementOf("RESTS", outOfReach))
+        yield* TestClock.adjust(settles)
+        assert.strictEqual(only(yield* find("RESTS")).status, "OPEN")
+        yield* cancel(brokerOrderId)
+        yield* TestClock.adjust(settles)
+        const ended = only(yield* find("RESTS"))
+        assert.deepInclude(ended, { status: "CANCELLED", filledQuantity: 0, averagePrice: null })
+      })
+    )
+
+    test(
+      "cancels an IOC order itself when its limit is out of reach",
+      Effect.gen(function* () {
+        yield* place(placementOf("IOC", { ...outOfReach, validity: "IOC" }))
+        yield* TestClock.adjust(settles)
+        assert.deepInclude(only(yield* find("IOC")), { status: "CANCELLED", filledQuantity: 0 })
+      })
+    )
+
+    test(
+      "refuses to cancel what is finished, cancelled or unknown",
+      Effect.gen(function* () {
+        const finished = yield* place(placementOf("DONE"))
+        const resting = yield* place(placementOf("OPEN", outOfReach))
+        yield* TestClock.adjust(settles)
+        yield* cancel(resting.brokerOrderId)
+        yield* TestClock.adjust(settles)
+        assert.strictEqual(yield* failureOf(cancel(finished.brokerOrderId)), "BrokerRefused")
+        assert.strictEqual(yield* failureOf(cancel(resting.brokerOrderId)), "BrokerRefused")
+        assert.strictEqual(yield* failureOf(cancel(BrokerOrderId.make("1000000000000000000"))), "BrokerRefused")
+        assert.strictEqual(only(yield* find("DONE")).status, "COMPLETE")
+      })
+    )
+
+    test(
+      "refuses for good what makes no sense, and keeps nothing of it",
+      Effect.gen(function* () {
+        const senseless = placementOf("SENSELESS", { orderType: "LIMIT", limitPrice: null })
+        assert.strictEqual(yield* failureOf(place(senseless)), "BrokerRefused")
+        assert.deepStrictEqual(yield* find("SENSELESS"), [])
+      })
+    )
+
+    test(
+      "finds nothing for unknown tags, and does not fail",
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* find(), [])
+        assert.deepStrictEqual(yield* find("NEVER", "PLACED"), [])
+      })
+    )
+
+    test(
+      "answers for a thousand tags in one call, whatever the state of their orders",
+      Effect.gen(function* () {
+        const names = Array.from({ length: 1000 }, (_, index) => `MANY${index}`)
+        yield* place(placementOf("MANY7"))
+        const resting = yield* place(placementOf("MANY77", outOfReach))
+        yield* place(placementOf("OTHER"))
+        yield* TestClock.adjust(settles)
+        yield* cancel(resting.brokerOrderId)
+        yield* place(placementOf("MANY999"))
+        const found = (yield* find(...names)).map((order) => order.tag)
+        assert.sameMembers(found, ["MANY7", "MANY77", "MANY999"])
+      })
+    )
+
+    test(
+      "never sends a placement after its deadline",
+      Effect.gen(function* () {
+        yield* TestClock.adjust("1 minute")
+        const deadline = DateTime.subtract(yield* DateTime.now, { seconds: 1 })
+        assert.strictEqual(yield* failureOf(place(placementOf("LATE", { deadline }))), "BrokerTryLater")
+        yield* TestClock.adjust("1 hour")
+        assert.deepStrictEqual(yield* find("LATE"), [])
+      })
+    )
+  })
+}

@@ -1,0 +1,436 @@
+import { PgClient } from "@effect/sql-pg"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Clock, Effect, Exit, Redacted, Scope } from "effect"
+import { Reactivity } from "effect/reactivity"
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync } from "node:fs"
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { type EmbeddedServer, ownServer, useServer } from "../../src/db/EmbeddedPostgres.ts"
+import type { Holding } from "../support/embeddedPostgresHolder.ts"
+
+const isRoot = process.getuid?.() === 0
+const holderScript = join(import.meta.dirname, "../support/embeddedPostgresHolder.ts")
+
+/** A folder of the test's own, that PostgreSQL's account can enter; and the options of a server in it. */
+const freshOptions = (...path: ReadonlyArray<string>) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const folder = await mkdtemp(join(tmpdir(), "pulse-embedded-"))
+        await chmod(folder, 0o755)
+        return folder
+      }),
+      (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+    ),
+    (folder) => ({ folder: join(folder, ...path, "pulse"), systemFolder: join(folder, "system") })
+  )
+
+const sharedFolder = join(tmpdir(), `pulse-embedded-shared-${process.pid}`)
+const sharedOptions = {
+  folder: join(sharedFolder, `O'Brien, "quoted" ünd so`),
+  systemFolder: join(sharedFolder, "system")
+}
+const stopSharedServer = Effect.ignore(Effect.scoped(useServer(sharedOptions)))
+
+beforeAll(async () => {
+  await mkdir(sharedFolder)
+  await chmod(sharedFolder, 0o755)
+  await Effect.runPromise(stopSharedServer)
+}, 30_000)
+
+afterAll(() => rm(sharedFolder, { recursive: true, force: true }))
+
+/** For the tests that need no new data, which take a second to make: the same data, and no server running. */
+const usedOptions = Effect.acquireRelease(Effect.succeed(sharedOptions), ({ folder }) =>
+  existsSync(join(folder, "data", "postmaster.pid")) ? stopSharedServer : Effect.void
+)
+
+type Options = Effect.Success<ReturnType<typeof freshOptions>>
+
+const connect = (server: EmbeddedServer, password = server.password) =>
+  PgClient.makeClient({
+    host: server.host,
+    port: server.port,
+    username: server.username,
+    password,
+    database: server.database
+  }).pipe(Effect.provide(Reactivity.layer))
+
+const writeMark = (server: EmbeddedServer) =>
+  Effect.scoped(Effect.flatMap(connect(server), (sql) => sql`create table if not exists mark as select 42 as mark`))
+
+const readMark = (server: EmbeddedServer) =>
+  Effect.scoped(
+    Effect.map(
+      Effect.flatMap(connect(server), (sql) => sql<{ readonly mark: number }>`select mark from mark`),
+      (rows) => rows[0]?.mark
+    )
+  )
+
+/** Whether a process is at work; one that has ended and waits for its parent to notice is not. */
+const isAlive = (pid: number): Promise<boolean> =>
+  process.platform === "linux"
+    ? readFile(`/proc/${pid}/stat`, "utf8").then(
+        (status) => !/\) [ZX] /.test(status),
+        () => false
+      )
+    : Promise.resolve().then(
+        () => process.kill(pid, 0),
+        () => false
+      )
+
+const waitUntil = (what: string, check: () => Promise<boolean>) =>
+  Effect.gen(function* () {
+    while (!(yield* Effect.promise(check))) yield* Effect.sleep("5 millis")
+  }).pipe(Effect.timeoutOrElse({ duration: "15 seconds", orElse: () => Effect.die(`still waiting until ${what}`) }))
+
+const waitUntilGone = (pid: number) => waitUntil(`process ${pid} is gone`, async () => !(await isAlive(pid)))
+
+/** Another process that has, or starts to make, the server of the folder; ended when the test ends. */
+const spawnHolder = (kind: "own" | "use", options: Options) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, [holderScript, kind, options.folder, options.systemFolder], {
+        stdio: ["ignore", "pipe", "inherit"],
+        detached: true
+      })
+    ),
+    (holder) => endWith(holder, "SIGTERM")
+  )
+
+const endWith = (holder: ChildProcess, signal: NodeJS.Signals) =>
+  Effect.promise(async () => {
+    if (holder.exitCode !== null || holder.signalCode !== null) return
+    const ended = once(holder, "exit")
+    // To its whole process group, as a terminal's Ctrl-C does.
+    process.kill(-(holder.pid ?? 0), signal)
+    await ended
+  })
+
+const readHolding = (holder: Effect.Success<ReturnType<typeof spawnHolder>>) =>
+  Effect.promise(async (): Promise<Holding> => {
+    for await (const line of createInterface(holder.stdout)) return JSON.parse(line)
+    return { has: "error", message: "ended without a word" }
+  })
+
+const expectServer = (holding: Holding) =>
+  holding.has === "server" ? Effect.succeed(holding) : Effect.die(`no server: ${holding.message}`)
+
+const holdServer = (kind: "own" | "use", options: Options) =>
+  Effect.gen(function* () {
+    const holder = yield* spawnHolder(kind, options)
+    return { holder, server: yield* Effect.flatMap(readHolding(holder), expectServer) }
+  })
+
+/** Ends a holder by kill -9 while its server goes on. */
+const orphanServer = (options: Options) =>
+  Effect.gen(function* () {
+    const { holder, server } = yield* holdServer("own", options)
+    yield* endWith(holder, "SIGKILL")
+    return server
+  })
+
+describe("EmbeddedPostgres", () => {
+  it.live("makes a database at the first start, keeps it, and stops without a trace", () =>
+    Effect.gen(function* () {
+      const options = yield* freshOptions()
+      const first = yield* Effect.scoped(Effect.tap(ownServer(options), writeMark))
+      assert.isTrue(first.startedByUs)
+      assert.isFalse(yield* Effect.promise(() => isAlive(first.pid)))
+      assert.isFalse(existsSync(first.host))
+      assert.strictEqual((yield* Effect.promise(() => stat(join(options.folder, "password")))).mode & 0o777, 0o600)
+
+      const startedAt = yield* Clock.currentTimeMillis
+      const mark = yield* Effect.scoped(Effect.flatMap(ownServer(options), readMark))
+      const tookMillis = (yield* Clock.currentTimeMillis) - startedAt
+      assert.strictEqual(mark, 42)
+      assert.isBelow(tookMillis, 1500)
+      assert.deepStrictEqual((yield* Effect.promise(() => readdir(options.folder))).toSorted(), [
+        "data",
+        "password",
+        "postgresql.log",
+        "users"
+      ])
+    })
+  )
+
+  it.live("is a durable UTF-8 and UTC server behind a password and no open port", () =>
+    Effect.gen(function* () {
+      const server = yield* ownServer(yield* usedOptions)
+      const sql = yield* connect(server)
+      const names = ["server_encoding", "TimeZone", "fsync", "listen_addresses", "log_statement", "max_connections"]
+      const rows = yield* sql<{ readonly value: string }>`
+        select current_setting(name) as value from unnest(${names}::text[]) with ordinality as wanted(name, place)
+        order by place`
+      assert.deepStrictEqual(
+        rows.map(({ value }) => value),
+        ["UTF8", "UTC", "on", process.platform === "win32" ? "127.0.0.1" : "", "none", "100"]
+      )
+      const intruder = yield* Effect.exit(connect(server, Redacted.make("guess")))
+      assert.isTrue(Exit.isFailure(intruder))
+    })
+  )
+
+  it.live("takes settings for tests", () =>
+    Effect.gen(function* () {
+      const server = yield* useServer({ ...(yield* usedOptions), settings: { fsync: "off", max_connections: 7 } })
+      const sql = yield* connect(server)
+      const rows = yield* sql`select current_setting('fsync') as fsync, current_setting('max_connections') as most`
+      assert.deepStrictEqual({ ...rows[0] }, { fsync: "off", most: "7" })
+    })
+  )
+
+  it.live("works in a folder with a space, quotes and a comma in its name", () =>
+    Effect.gen(function* () {
+      const server = yield* ownServer(yield* usedOptions)
+      assert.include(server.host, `O'Brien, "quoted" ünd so`)
+      yield* writeMark(server)
+    })
+  )
+
+  it.live("works in a folder whose path is too long for a socket, also after a crash", () =>
+    Effect.gen(function* () {
+      const options = yield* freshOptions("long".repeat(20), "path".repeat(20))
+      const orphan = yield* orphanServer(options)
+      assert.isBelow(Buffer.byteLength(orphan.host), 90)
+      assert.strictEqual((yield* Effect.promise(() => stat(orphan.host))).mode & 0o777, 0o700)
+      const server = yield* Effect.scoped(Effect.tap(ownServer(options), writeMark))
+      assert.strictEqual(server.pid, orphan.pid)
+      assert.isFalse(existsSync(server.host))
+    })
+  )
+
+  it.live("refuses a second daemon, and names the first", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      yield* ownServer(options)
+      const second = yield* spawnHolder("own", options)
+      const holding = yield* readHolding(second)
+      assert.strictEqual(holding.has, "error")
+      assert.include(JSON.stringify(holding), `Another daemon (pid ${process.pid})`)
+    })
+  )
+
+  it.live("lets one of several daemons win that start at once", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const holders = yield* Effect.forEach([1, 2, 3], () => spawnHolder("own", options))
+      const holdings = yield* Effect.forEach(holders, readHolding, { concurrency: "unbounded" })
+      assert.deepStrictEqual(holdings.map(({ has }) => has).toSorted(), ["error", "error", "server"])
+      yield* Effect.forEach(holders, (holder) => endWith(holder, "SIGTERM"), { concurrency: "unbounded" })
+    })
+  )
+
+  it.live("stops the server when the daemon's process group gets Ctrl-C", () =>
+    Effect.gen(function* () {
+      const { holder, server } = yield* holdServer("own", yield* usedOptions)
+      yield* endWith(holder, "SIGINT")
+      assert.isFalse(yield* Effect.promise(() => isAlive(server.pid)))
+      assert.isFalse(existsSync(server.host))
+    })
+  )
+
+  it.live("takes over the server of a daemon that was killed", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const orphan = yield* orphanServer(options)
+      const scope = yield* Scope.make()
+      const server = yield* ownServer(options).pipe(Scope.provide(scope))
+      assert.isFalse(server.startedByUs)
+      assert.strictEqual(server.pid, orphan.pid)
+      yield* writeMark(server)
+      yield* Scope.close(scope, Exit.void)
+      assert.isFalse(yield* Effect.promise(() => isAlive(orphan.pid)))
+    })
+  )
+
+  it.live("starts anew a server that nobody can reach because its socket was deleted", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const orphan = yield* orphanServer(options)
+      yield* Effect.promise(() => rm(orphan.host, { recursive: true }))
+      const server = yield* ownServer(options)
+      assert.isTrue(server.startedByUs)
+      assert.notStrictEqual(server.pid, orphan.pid)
+      yield* writeMark(server)
+    })
+  )
+
+  it.live("recovers when daemon and server were killed and their ids belong to other processes now", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const orphan = yield* orphanServer(options)
+      process.kill(orphan.pid, "SIGKILL")
+      yield* waitUntilGone(orphan.pid)
+
+      const pidFile = join(options.folder, "data", "postmaster.pid")
+      const { uid, gid } = yield* Effect.promise(() => stat(pidFile))
+      const stranger = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn("sleep", ["60"], { stdio: "ignore", ...(isRoot ? { uid, gid } : {}) })),
+        (child) => Effect.sync(() => child.kill("SIGKILL"))
+      )
+      yield* Effect.promise(async () => {
+        const [, ...rest] = (await readFile(pidFile, "utf8")).split("\n")
+        await writeFile(pidFile, [`${stranger.pid}`, ...rest].join("\n"))
+        await mkdir(join(options.folder, "control.lock"))
+        await Promise.all(
+          ["users", "control.lock"].map((folder) =>
+            writeFile(join(options.folder, folder, `daemon.${stranger.pid}.12345.abcdef`), "")
+          )
+        )
+      })
+
+      const server = yield* ownServer(options)
+      assert.isTrue(server.startedByUs)
+      yield* writeMark(server)
+    })
+  )
+
+  it.live("recovers when it was killed while it made the data folder", () =>
+    Effect.gen(function* () {
+      const options = yield* freshOptions()
+      const unfinished = async () => (await readdir(options.folder)).filter((file) => file.startsWith("unfinished"))
+      const holder = yield* spawnHolder("own", options)
+      yield* waitUntil("initdb is at work", async () => {
+        if (!existsSync(options.folder)) return false
+        const [folder] = await unfinished()
+        return folder !== undefined && existsSync(join(options.folder, folder, "data", "base"))
+      })
+      yield* endWith(holder, "SIGKILL")
+
+      const server = yield* ownServer(options)
+      assert.isTrue(server.startedByUs)
+      yield* writeMark(server)
+    })
+  )
+
+  it.live("starts the server again, at the same address, when it dies under the daemon", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const server = yield* ownServer(options)
+      yield* writeMark(server)
+      process.kill(server.pid, "SIGKILL")
+      yield* waitUntilGone(server.pid)
+      yield* waitUntil("the server is back", () => Effect.runPromise(Effect.isSuccess(readMark(server))))
+    })
+  )
+
+  it.live("lends the daemon's server to a command", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const { server } = yield* holdServer("own", options)
+      const used = yield* Effect.scoped(Effect.tap(useServer(options), writeMark))
+      assert.strictEqual(used.pid, server.pid)
+      assert.isFalse(used.startedByUs)
+      assert.isTrue(yield* Effect.promise(() => isAlive(server.pid)))
+    })
+  )
+
+  it.live.runIf(process.platform === "linux")("leaves no connection open of those that look for the server", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const { pid } = yield* ownServer(options)
+      const countProcesses = async () =>
+        (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim().split(" ").length
+      const before = yield* Effect.promise(countProcesses)
+      yield* Effect.forEach([1, 2, 3], () => Effect.scoped(useServer(options)))
+      yield* waitUntil("the connections are closed", async () => (await countProcesses()) <= before)
+    })
+  )
+
+  it.live("starts a server for commands alone, which the last of them stops", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const { holder, server } = yield* holdServer("use", options)
+      const used = yield* Effect.scoped(Effect.tap(useServer(options), () => endWith(holder, "SIGTERM")))
+      assert.strictEqual(used.pid, server.pid)
+      assert.isFalse(yield* Effect.promise(() => isAlive(server.pid)))
+    })
+  )
+
+  it.live("stops the server also when its last users leave at once", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const holders = yield* Effect.forEach([1, 2, 3, 4], () => spawnHolder("use", options))
+      const holdings = yield* Effect.forEach(holders, readHolding, { concurrency: "unbounded" })
+      const servers = yield* Effect.forEach(holdings, expectServer)
+      yield* Effect.forEach(holders, (holder) => endWith(holder, "SIGTERM"), { concurrency: "unbounded" })
+      const pids = new Set(servers.map(({ pid }) => pid))
+      assert.strictEqual(pids.size, 1)
+      for (const pid of pids) assert.isFalse(yield* Effect.promise(() => isAlive(pid)))
+    })
+  )
+
+  it.live("leaves a command's server to the daemon that has taken it over", () =>
+    Effect.gen(function* () {
+      const options = yield* usedOptions
+      const { holder, server } = yield* holdServer("use", options)
+      const owned = yield* ownServer(options)
+      yield* endWith(holder, "SIGTERM")
+      assert.strictEqual(owned.pid, server.pid)
+      yield* writeMark(owned)
+    })
+  )
+
+  it.live("says what to do about the data of another PostgreSQL version", () =>
+    Effect.gen(function* () {
+      const options = yield* freshOptions()
+      yield* Effect.promise(async () => {
+        await mkdir(join(options.folder, "data"), { recursive: true })
+        await writeFile(join(options.folder, "data", "PG_VERSION"), "16\n")
+      })
+      const error = yield* Effect.flip(Effect.scoped(ownServer(options)))
+      assert.include(error.message, "PostgreSQL 16")
+      assert.include(error.message, "EMBEDDED_POSTGRES_FOLDER")
+    })
+  )
+
+  it.live("says what to do about a folder that cannot be used", () =>
+    Effect.gen(function* () {
+      const options = yield* freshOptions()
+      yield* Effect.promise(() => writeFile(options.folder, ""))
+      const error = yield* Effect.flip(Effect.scoped(ownServer(options)))
+      assert.include(error.message, options.folder)
+      assert.include(error.message, "EMBEDDED_POSTGRES_FOLDER")
+    })
+  )
+
+  describe.runIf(isRoot)("as root", () => {
+    it.live("runs PostgreSQL as another account", () =>
+      Effect.gen(function* () {
+        const server = yield* ownServer(yield* usedOptions)
+        const { uid } = yield* Effect.promise(() => stat(`/proc/${server.pid}`))
+        assert.notStrictEqual(uid, 0)
+      })
+    )
+
+    it.live("keeps the data of a folder that this account cannot reach in one other place", () =>
+      Effect.gen(function* () {
+        const options = yield* freshOptions("private")
+        const closed = join(options.folder, "..")
+        yield* Effect.promise(() => mkdir(closed, { mode: 0o700 }))
+        const first = yield* Effect.scoped(Effect.tap(ownServer(options), writeMark))
+        assert.isTrue(first.dataFolder.startsWith(join(options.systemFolder, "data")))
+
+        yield* Effect.promise(() => chmod(closed, 0o755))
+        assert.strictEqual(yield* Effect.scoped(Effect.flatMap(ownServer(options), readMark)), 42)
+      })
+    )
+
+    it.live("never makes new data beside ones that it cannot reach", () =>
+      Effect.gen(function* () {
+        const options = yield* usedOptions
+        yield* Effect.acquireRelease(
+          Effect.promise(() => chmod(sharedFolder, 0o700)),
+          () => Effect.promise(() => chmod(sharedFolder, 0o755))
+        )
+        const error = yield* Effect.flip(Effect.scoped(ownServer(options)))
+        assert.include(error.message, "cannot reach")
+      })
+    )
+  })
+})

@@ -1,0 +1,155 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, DateTime, Duration, Exit } from "effect"
+import {
+  BrokerCredentialsInvalid,
+  BrokerOutcomeUnknown,
+  type BrokerOrder,
+  BrokerRefused,
+  BrokerTryLater
+} from "../../src/broker/Broker.ts"
+import { afterPlacement, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { Instrument } from "../../src/domain/Order.ts"
+import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
+
+const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10) }
+const now = DateTime.makeUnsafe(1_000_000)
+
+const claimed: ClaimedSlice = {
+  id: SliceId.make("slice"),
+  orderId: OrderId.make("order"),
+  tag: Tag.make("TAG"),
+  sequenceNumber: 1,
+  quantity: 10,
+  instrument: Instrument.make("NSE:INFY"),
+  side: "BUY",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  claimVersion: ClaimVersion.make(1),
+  attempts: 0,
+  scheduledMillis: 1_000_000,
+  notBeforeMillis: 1_000_000,
+  notAfterMillis: 2_000_000,
+  leaseExpiresMillis: 1_120_000,
+  requestId: null,
+  traceId: null
+}
+
+describe("refusalToFire", () => {
+  it("is too early until the millisecond it is due", () => {
+    assert.strictEqual(refusalToFire(claimed, 999_999.999, limits), "too early")
+    assert.isNull(refusalToFire(claimed, 1_000_000, limits))
+  })
+
+  it("lets no call begin that could outlive the lease", () => {
+    assert.isNull(refusalToFire(claimed, 1_109_999, limits))
+    assert.deepInclude(refusalToFire(claimed, 1_110_000, limits), {
+      next: {
+        _tag: "Rescheduled",
+        reason: "the claim was about to end before the call could",
+        notBefore: null
+      }
+    })
+  })
+
+  it("skips a slice whose order's window and grace are over", () => {
+    const late = refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_001, limits)
+    assert.isTrue(late !== null && late !== "too early" && late.next._tag === "Skipped")
+    assert.isNull(refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_000, limits))
+  })
+})
+
+describe("afterPlacement", () => {
+  const after = (answer: Parameters<typeof afterPlacement>[0], attempts = 1) =>
+    afterPlacement(answer, attempts, now, limits)
+  const later = new BrokerTryLater({ code: "rate", message: "slow down", retryAt: DateTime.makeUnsafe(1_005_000) })
+
+  it("acknowledged: PROCESSED with the broker's id", () => {
+    const next = after(Exit.succeed({ brokerOrderId: BrokerOrderId.make("b1") }))
+    assert.deepStrictEqual(next, { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null })
+  })
+
+  it("refused for good: FAILED with code and message", () => {
+    const next = after(Exit.fail(new BrokerRefused({ code: "Margin", message: "no funds" })))
+    assert.deepStrictEqual(next, { _tag: "Failed", reason: "Margin: no funds" })
+  })
+
+  it("certainly not placed: SCHEDULED again at the broker's time, while attempts are left", () => {
+    assert.deepStrictEqual(after(Exit.fail(later), 2), {
+      _tag: "Rescheduled",
+      reason: "rate: slow down",
+      notBefore: DateTime.makeUnsafe(1_005_000)
+    })
+    const gaveUp = after(Exit.fail(later), 3)
+    assert.strictEqual(gaveUp._tag, "Failed")
+  })
+
+  it("never schedules a retry in the past", () => {
+    const past = new BrokerTryLater({ code: "rate", message: "", retryAt: DateTime.makeUnsafe(5) })
+    const next = after(Exit.fail(past))
+    assert.isTrue(next._tag === "Rescheduled" && next.notBefore !== null && DateTime.Equivalence(next.notBefore, now))
+  })
+
+  it("credentials: waits however often it was tried", () => {
+    assert.strictEqual(after(Exit.fail(new BrokerCredentialsInvalid({ message: "expired" })), 99)._tag, "Rescheduled")
+  })
+
+  it("unknown, interrupted or a bug: never retried, left to reconciliation", () => {
+    assert.strictEqual(after(Exit.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "" })))._tag, "Unknown")
+    assert.strictEqual(after(Exit.interrupt(1))._tag, "Unknown")
+    assert.strictEqual(after(Exit.die(new Error("bug")))._tag, "Unknown")
+    const both = Cause.fromReasons([Cause.makeFailReason(later), Cause.makeInterruptReason(1)])
+    assert.strictEqual(after(Exit.failCause(both))._tag, "Unknown")
+  })
+})
+
+describe("reconcile", () => {
+  const slice: UnresolvedSlice = {
+    id: SliceId.make("slice"),
+    orderId: OrderId.make("order"),
+    tag: Tag.make("TAG"),
+    claimVersion: ClaimVersion.make(1),
+    attempts: 1,
+    notAfterMillis: 2_000_000,
+    lastSentMillis: 1_000_000,
+    requestId: null,
+    traceId: null
+  }
+  const brokerOrder = (id: string): BrokerOrder => ({
+    brokerOrderId: BrokerOrderId.make(id),
+    tag: slice.tag,
+    status: "OPEN",
+    statusText: "OPEN",
+    filledQuantity: 0,
+    averagePrice: null
+  })
+  const quarantine = Duration.seconds(120)
+  const ask = (found: ReadonlyArray<BrokerOrder>, askedMillis: number, changed: Partial<UnresolvedSlice> = {}) =>
+    reconcile({ ...slice, ...changed }, found, askedMillis, quarantine, limits.maxAttempts)
+
+  it("found: PROCESSED with that broker order, at any time", () => {
+    for (const askedMillis of [1_000_001, 9_000_000]) {
+      const result = ask([brokerOrder("b1")], askedMillis, { attempts: 99 })
+      assert.isTrue(result._tag === "Resolved" && result.next._tag === "Processed")
+    }
+  })
+
+  it("not found: waits out the whole quarantine, counted to the beginning of the look-up", () => {
+    assert.deepStrictEqual(ask([], 1_119_999), { _tag: "Wait" })
+    const result = ask([], 1_120_000)
+    assert.isTrue(result._tag === "Resolved" && result.next._tag === "Rescheduled")
+  })
+
+  it("not found and too late, or out of attempts: not placed again", () => {
+    const late = ask([], 2_000_001)
+    assert.isTrue(late._tag === "Resolved" && late.next._tag === "Skipped")
+    const spent = ask([], 1_120_000, { attempts: 3 })
+    assert.isTrue(spent._tag === "Resolved" && spent.next._tag === "Failed")
+  })
+
+  it("two broker orders with one tag: held, for a person", () => {
+    assert.strictEqual(ask([brokerOrder("b1"), brokerOrder("b2")], 9_000_000)._tag, "Double")
+  })
+})

@@ -1,0 +1,61 @@
+import * as PgClient from "@effect/sql-pg/PgClient"
+import { ConfigProvider, Effect, Layer, Random, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import { inject } from "vitest"
+import { Configuration } from "../../src/Configuration.ts"
+import { Db, type DbTarget } from "../../src/db/Db.ts"
+import { migrate } from "../../src/db/Migrations.ts"
+
+/** The settings of a test: the defaults, changed where the test says so. Fresh, for layers are memoized by reference. */
+export const configuration = (environment: Readonly<Record<string, string>> = {}) =>
+  Layer.fresh(Configuration.layer).pipe(
+    Layer.orDie,
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment)))
+  )
+
+/** The run's one server, and one of its databases. */
+export const targetOf = (database: string): Extract<DbTarget, { host: string }> => {
+  const { host, port, username, password } = inject("postgres")
+  return { host, port, username, password: Redacted.make(password), database }
+}
+
+/** Runs statements on the server's own database, with no service of ours in between. */
+export const asAdmin = <A, E>(work: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
+  Effect.flatMap(SqlClient.SqlClient, work).pipe(Effect.provide(PgClient.layer(targetOf("postgres")), { local: true }))
+
+const template = "pulse_template"
+
+const makeTemplate = asAdmin((sql) =>
+  Effect.gen(function* () {
+    // Every worker of the test run asks for the template; one makes it.
+    yield* sql`SELECT pg_advisory_lock(4711)`
+    const [found] = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${template}`
+    if (found === undefined) {
+      yield* sql.unsafe(`CREATE DATABASE ${template}_making`)
+      yield* migrate.pipe(
+        Effect.provide(Db.layer(targetOf(`${template}_making`)).pipe(Layer.provide(configuration())), { local: true })
+      )
+      yield* sql.unsafe(`ALTER DATABASE ${template}_making RENAME TO ${template}`)
+    }
+    yield* sql`SELECT pg_advisory_unlock(4711)`
+  })
+).pipe(Effect.orDie)
+
+/** Creates a database for one test and drops it when the scope closes; returns its name. */
+export const freshDatabase = (from: "migrated" | "empty" = "migrated") =>
+  Effect.acquireRelease(
+    Effect.gen(function* () {
+      if (from === "migrated") yield* makeTemplate
+      const name = `test_${(yield* Random.nextIntBetween(0, 36 ** 9)).toString(36)}`
+      yield* asAdmin((sql) =>
+        sql.unsafe(`CREATE DATABASE ${name} TEMPLATE ${from === "migrated" ? template : "template1"}`)
+      )
+      return name
+    }).pipe(Effect.orDie),
+    (name) => asAdmin((sql) => sql.unsafe(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)).pipe(Effect.orDie)
+  )
+
+/** The Db layer on a fresh, migrated database. */
+export const testDatabase: Layer.Layer<Db> = Layer.unwrap(
+  Effect.map(freshDatabase(), (name) => Db.layer(targetOf(name)).pipe(Layer.provide(configuration()), Layer.orDie))
+)

@@ -1,0 +1,49 @@
+import { Effect, Exit, Redacted, Scope } from "effect"
+import { chmod, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { TestProject } from "vitest/node"
+import { useServer } from "../../src/db/EmbeddedPostgres.ts"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The one PostgreSQL of the test run. `database` is empty: make a database for each test file. */
+    readonly postgres: {
+      readonly host: string
+      readonly port: number
+      readonly username: string
+      readonly password: string
+      readonly database: string
+    }
+  }
+}
+
+/** For speed, at the price of the data when the machine fails: nothing here outlives the test run. */
+const settings = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+  max_connections: 300
+}
+
+/** Starts one PostgreSQL in a temporary folder for the whole test run; vitest calls what it answers at the end. */
+export default async (project: TestProject): Promise<() => Promise<void>> => {
+  const folder = await mkdtemp(join(tmpdir(), "pulse-tests-"))
+  // As root, PostgreSQL runs as another account, which must be able to enter.
+  await chmod(folder, 0o755)
+  const scope = Scope.makeUnsafe()
+  const stop = async () => {
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+    await rm(folder, { recursive: true, force: true })
+  }
+  try {
+    const { host, port, username, password, database } = await Effect.runPromise(
+      useServer({ folder, systemFolder: join(folder, "system"), settings }).pipe(Scope.provide(scope))
+    )
+    project.provide("postgres", { host, port, username, password: Redacted.value(password), database })
+    return stop
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

@@ -1,0 +1,128 @@
+import { DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { type Broker, BrokerStatus } from "../../src/broker/Broker.ts"
+import { DatabaseClock } from "../../src/DatabaseClock.ts"
+import { Db } from "../../src/db/Db.ts"
+import { instant } from "../../src/db/parameters.ts"
+import { Stage } from "../../src/domain/OrderSlice.ts"
+import { Instance } from "../../src/Instance.ts"
+import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { OrderStore } from "../../src/stores/OrderStore.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { configuration, testDatabase } from "./database.ts"
+
+/** The clock of a test: whatever Clock the test provides, always settled. */
+export const settledClock = Layer.succeed(
+  DatabaseClock,
+  DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle: Effect.void })
+)
+
+/** The stores on a fresh database, the configuration, and a broker: all that one pass of a worker needs. */
+export const serviceLayer = <E, R>(options: {
+  readonly broker: Layer.Layer<Broker, E, R>
+  readonly environment?: Readonly<Record<string, string>>
+}) =>
+  Layer.mergeAll(
+    OrderStore.layer,
+    SliceStore.layer,
+    HeartbeatStore.layer,
+    OrderDesk.layer,
+    Instance.layer,
+    settledClock
+  ).pipe(
+    Layer.provideMerge(options.broker),
+    Layer.provideMerge(testDatabase),
+    Layer.provideMerge(configuration(options.environment))
+  )
+
+/** The moment at which tests on TestClock begin. */
+export const start = DateTime.makeUnsafe("2026-11-23T04:00:00Z")
+
+/** Sets the TestClock to a moment after {@link start}. */
+export const setClock = (after: Duration.Input = 0) =>
+  TestClock.setTime(DateTime.toEpochMillis(start) + Duration.toMillis(Duration.fromInputUnsafe(after)))
+
+/** The columns that pulse-api writes, with valid values, changed where the test says so. */
+export const contractRow = (id: string, changed: Readonly<Record<string, unknown>> = {}) => ({
+  id,
+  instrument: "NSE:RELIANCE",
+  side: "BUY",
+  total_quantity: 100,
+  num_splits: 5,
+  duration_minutes: 1,
+  randomize: false,
+  order_unique_key: `key-${id}`,
+  order_queue_status: "PENDING",
+  origin_trace_id: "t1735228800a1b2c3d4e5f6",
+  origin_trace_source: "pulse-api",
+  origin_request_id: "r1735228800a1b2c3d4e5f6",
+  origin_request_source: "pulse-api",
+  request_id: "r1735228800a1b2c3d4e5f6",
+  ...changed
+})
+
+/** INSERTs an order as pulse-api would, created at {@link start}. */
+export const insertOrder = (id: string, changed: Readonly<Record<string, unknown>> = {}) =>
+  Effect.gen(function* () {
+    const db = yield* Db
+    yield* db.execute(
+      "test.insertOrder",
+      db.sql`INSERT INTO orders ${db.sql.insert(contractRow(id, { created_at: instant(start), ...changed }))}`
+    )
+  })
+
+const OrderRow = Schema.Struct({
+  orderQueueStatus: Schema.String,
+  statusReason: Schema.NullOr(Schema.String),
+  splitAttempts: Schema.Int,
+  claimVersion: Schema.Int
+})
+
+export const orderRow = (id: string) =>
+  Effect.gen(function* () {
+    const db = yield* Db
+    const [row] = yield* db.query(
+      "test.orderRow",
+      OrderRow,
+      db.sql`SELECT order_queue_status, status_reason, split_attempts, claim_version FROM orders WHERE id = ${id}`
+    )
+    return yield* Effect.fromOption(Option.fromNullishOr(row))
+  })
+
+const SliceRow = Schema.Struct({
+  id: Schema.String,
+  orderId: Schema.String,
+  sequenceNumber: Schema.Int,
+  tag: Schema.String,
+  quantity: Schema.Int,
+  stage: Stage,
+  stageReason: Schema.NullOr(Schema.String),
+  claimVersion: Schema.Int,
+  claimedBy: Schema.NullOr(Schema.String),
+  attempts: Schema.Int,
+  isUnknown: Schema.Boolean,
+  dueMillis: Schema.Number,
+  latenessMillis: Schema.NullOr(Schema.Number),
+  brokerOrderId: Schema.NullOr(Schema.String),
+  brokerStatus: Schema.NullOr(BrokerStatus),
+  filledQuantity: Schema.Int
+})
+
+/** All slices, or an order's, in order. `dueMillis` counts from {@link start}. */
+export const sliceRows = (orderId?: string) =>
+  Effect.gen(function* () {
+    const db = yield* Db
+    return yield* db.query(
+      "test.sliceRows",
+      SliceRow,
+      db.sql`
+        SELECT id, order_id, sequence_number, tag, quantity, stage, stage_reason, claim_version, claimed_by, attempts,
+          outcome_unknown_at IS NOT NULL AS is_unknown,
+          (extract(epoch FROM scheduled_at - ${instant(start)}::timestamptz) * 1000)::float8 AS due_millis,
+          (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
+          broker_order_id, broker_status, filled_quantity
+        FROM order_slices WHERE ${orderId ?? null}::text IS NULL OR order_id = ${orderId ?? null}
+        ORDER BY order_id, sequence_number`
+    )
+  })
