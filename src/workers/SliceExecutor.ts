@@ -55,9 +55,7 @@ export const SliceExecutor = Effect.scoped(
     yield* Effect.addFinalizer(() => giveBack(queue.drain(), "given back: its executor stopped"))
 
     const inFlight = yield* FiberSet.make<void>()
-    yield* Effect.addFinalizer(() =>
-      Effect.interruptible(FiberSet.awaitEmpty(inFlight)).pipe(Effect.timeoutOption(config.shutdownGrace))
-    )
+    yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(inFlight).pipe(Effect.timeoutOption(config.shutdownGrace)))
 
     const dropCancelled = Effect.gen(function* () {
       if (queue.size === 0) return
@@ -111,7 +109,9 @@ export const SliceExecutor = Effect.scoped(
           holdUntilMillis = Math.max(holdUntilMillis, outcome.holdUntilMillis)
           return writer.write(outcome)
         }),
-        Effect.ensuring(Semaphore.release(permits, 1))
+        Effect.ensuring(Semaphore.release(permits, 1)),
+        // An interruption ends the broker call inside, never the writing of its outcome.
+        Effect.uninterruptible
       )
 
     /** Waits for the next due time and fires what is due. Between taking a slice and firing it nothing interrupts. */

@@ -29,31 +29,20 @@ export const makePlace = Effect.gen(function* () {
   const limits = { maxAttempts: config.sliceMaxAttempts, brokerTimeout: config.brokerTimeout }
 
   const call = (slice: ClaimedSlice) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const placement = placementOf(slice, config.brokerTimeout)
-        const placedAt = yield* DateTime.now
-        const answer = yield* Effect.exit(restore(broker.place(placement)))
-        const at = yield* DateTime.now
-        const attempts = slice.attempts + 1
-        const next = afterPlacement(answer, attempts, at, limits)
-        yield* logOutcome(slice, next, placedAt)
-        return {
-          transition: { slice, next, attempts, placedAt, at },
-          event: eventOf({
-            slice,
-            placement,
-            answer,
-            attempts,
-            placedAt,
-            at,
-            broker: broker.name,
-            worker: instance.id
-          }),
-          holdUntilMillis: holdAfter(answer, next)
-        }
-      })
-    )
+    Effect.gen(function* () {
+      const placement = placementOf(slice, config.brokerTimeout)
+      const placedAt = yield* DateTime.now
+      const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
+      const at = yield* DateTime.now
+      const attempts = slice.attempts + 1
+      const next = afterPlacement(answer, attempts, at, limits)
+      yield* logOutcome(slice, next, placedAt)
+      return {
+        transition: { slice, next, attempts, placedAt, at },
+        event: eventOf({ slice, placement, answer, attempts, placedAt, at, broker: broker.name, worker: instance.id }),
+        holdUntilMillis: holdAfter(answer, next)
+      }
+    })
 
   const notFired = (slice: ClaimedSlice, next: NextStage) =>
     Effect.gen(function* () {

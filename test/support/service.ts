@@ -19,8 +19,8 @@ export const settledClock = Layer.succeed(
 )
 
 /** The stores on a fresh database, the configuration, and a broker: all that one pass of a worker needs. */
-export const serviceLayer = <E, R>(options: {
-  readonly broker: Layer.Layer<Broker, E, R>
+export const serviceLayer = <A>(options: {
+  readonly broker: Layer.Layer<Broker | A>
   readonly environment?: Readonly<Record<string, string>>
 }) =>
   Layer.mergeAll(
@@ -36,8 +36,8 @@ export const serviceLayer = <E, R>(options: {
     Layer.provideMerge(configuration(options.environment))
   )
 
-/** The moment at which tests on TestClock begin. */
-export const start = DateTime.makeUnsafe("2026-11-23T04:00:00Z")
+/** Where TestClock begins. A later start would let the connection pool live through all the time before it. */
+export const start = DateTime.makeUnsafe(0)
 
 /** Sets the TestClock to a moment after {@link start}. */
 export const setClock = (after: Duration.Input = 0) =>

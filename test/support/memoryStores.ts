@@ -1,0 +1,132 @@
+import { Context, DateTime, Effect, Layer } from "effect"
+import { DbError } from "../../src/db/Db.ts"
+import { Wakeups } from "../../src/db/Wakeups.ts"
+import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { Instrument } from "../../src/domain/Order.ts"
+import { type ClaimedSlice, ClaimVersion, type NextStage, stageOf } from "../../src/domain/OrderSlice.ts"
+import { Instance } from "../../src/Instance.ts"
+import type { BrokerEvent } from "../../src/stores/BrokerEvent.ts"
+import { OrderStore } from "../../src/stores/OrderStore.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
+import { configuration } from "./database.ts"
+import { scriptedBroker } from "./scriptedBroker.ts"
+import { settledClock } from "./service.ts"
+
+/** Slices without a database: I/O would make a test on TestClock wait for real time. */
+export interface Memory {
+  readonly scheduled: Array<ClaimedSlice>
+  readonly cancelledOrders: Set<OrderId>
+  readonly written: Array<{ readonly id: SliceId; readonly next: NextStage; readonly placedAtMillis: number | null }>
+  readonly events: Array<BrokerEvent>
+  /** How many slices each write carried. */
+  readonly groups: Array<number>
+  writeFailure: DbError | null
+}
+
+export class MemoryStore extends Context.Service<MemoryStore, Memory>()("test/MemoryStore") {}
+
+/** A slice that is due `dueMillis` after the start. */
+export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o1"): ClaimedSlice => ({
+  id: SliceId.make(id),
+  orderId: OrderId.make(orderId),
+  tag: Tag.make(id.replaceAll(" ", "")),
+  sequenceNumber: 1,
+  quantity: 10,
+  instrument: Instrument.make("NSE:INFY"),
+  side: "BUY",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  claimVersion: ClaimVersion.make(0),
+  attempts: 0,
+  scheduledMillis: dueMillis,
+  notBeforeMillis: dueMillis,
+  notAfterMillis: dueMillis + 600_000,
+  leaseExpiresMillis: 0,
+  requestId: null,
+  traceId: null
+})
+
+export const databaseIsDown = new DbError({ operation: "test", message: "down", isTransient: true, sqlState: null })
+
+const stores = Layer.effectContext(
+  Effect.sync(() => {
+    const memory: Memory = {
+      scheduled: [],
+      cancelledOrders: new Set(),
+      written: [],
+      events: [],
+      groups: [],
+      writeFailure: null
+    }
+    const slices = SliceStore.of({
+      claimDue: ({ horizon, leaseExpiresAt, limit }) =>
+        Effect.sync(() => {
+          const due = memory.scheduled
+            .filter((slice) => slice.notBeforeMillis <= DateTime.toEpochMillis(horizon))
+            .toSorted((a, b) => a.notBeforeMillis - b.notBeforeMillis)
+            .slice(0, limit)
+          memory.scheduled.splice(
+            0,
+            memory.scheduled.length,
+            ...memory.scheduled.filter((slice) => !due.includes(slice))
+          )
+          return due.map((slice) => ({
+            ...slice,
+            claimVersion: ClaimVersion.make(slice.claimVersion + 1),
+            leaseExpiresMillis: DateTime.toEpochMillis(leaseExpiresAt)
+          }))
+        }),
+      transition: (transitions, events) =>
+        Effect.suspend(() => {
+          if (memory.writeFailure !== null) return Effect.fail(memory.writeFailure)
+          memory.groups.push(transitions.length)
+          memory.events.push(...events)
+          memory.written.push(
+            ...transitions.map(({ slice, next, placedAt }) => ({
+              id: slice.id,
+              next,
+              placedAtMillis: placedAt === null ? null : DateTime.toEpochMillis(placedAt)
+            }))
+          )
+          return Effect.succeed(transitions.map(({ slice, next }) => ({ id: slice.id, stage: stageOf(next) })))
+        }),
+      unresolved: () => Effect.succeed([]),
+      open: () => Effect.succeed([]),
+      saveBrokerStates: () => Effect.void,
+      claimCancels: () => Effect.succeed([]),
+      skipStale: () => Effect.succeed([]),
+      skipCancelled: () => Effect.succeed([]),
+      audit: () => Effect.void
+    })
+    return Context.make(MemoryStore, memory).pipe(Context.add(SliceStore, slices))
+  })
+)
+
+const orders = Layer.effect(
+  OrderStore,
+  Effect.map(MemoryStore, (memory) =>
+    OrderStore.of({
+      claimPending: () => Effect.succeed([]),
+      completeSplits: () => Effect.succeed([]),
+      failSplits: () => Effect.void,
+      release: () => Effect.void,
+      releaseStuck: () => Effect.succeed([]),
+      cancelledAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id)))
+    })
+  )
+)
+
+/** All that the SliceExecutor needs, in memory. */
+export const memoryService = (environment: Readonly<Record<string, string>> = {}) =>
+  Layer.mergeAll(
+    orders,
+    scriptedBroker,
+    settledClock,
+    Instance.layer,
+    configuration(environment),
+    Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
+    Layer.succeed(WorkerStatus, WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void }))
+  ).pipe(Layer.provideMerge(stores))

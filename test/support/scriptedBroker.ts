@@ -1,0 +1,88 @@
+import { BigDecimal, Clock, Context, Duration, Effect, Layer } from "effect"
+import {
+  type Acknowledgement,
+  Broker,
+  type BrokerError,
+  type BrokerLookupError,
+  type BrokerOrder,
+  BrokerOutcomeUnknown,
+  type Placement
+} from "../../src/broker/Broker.ts"
+import { BrokerOrderId, type Tag } from "../../src/domain/Ids.ts"
+
+/** A call to `place` as the broker saw it. */
+export interface PlaceCall {
+  readonly atMillis: number
+  readonly placement: Placement
+}
+
+/** What a test sees of its broker, and how it tells it to answer. Default: everything is accepted and rests OPEN. */
+export interface Script {
+  readonly placed: Array<PlaceCall>
+  readonly cancelled: Array<BrokerOrderId>
+  readonly book: Array<BrokerOrder>
+  onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
+  onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
+  onCancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
+}
+
+export class BrokerScript extends Context.Service<BrokerScript, Script>()("test/BrokerScript") {}
+
+export const openOrder = (tag: Tag, number: number): BrokerOrder => ({
+  brokerOrderId: BrokerOrderId.make(`b${number}`),
+  tag,
+  status: "OPEN",
+  statusText: "OPEN",
+  filledQuantity: 0,
+  averagePrice: null
+})
+
+export const completed = (order: BrokerOrder, quantity: number): BrokerOrder => ({
+  ...order,
+  status: "COMPLETE",
+  statusText: "COMPLETE",
+  filledQuantity: quantity,
+  averagePrice: BigDecimal.fromStringUnsafe("101.25")
+})
+
+/** The broker takes the order, and its answer is lost. */
+export const acceptAndLoseAnswer = (script: Script) => (placement: Placement) =>
+  Effect.suspend(() => {
+    script.book.push(openOrder(placement.tag, script.book.length + 1))
+    return Effect.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "no answer" }))
+  })
+
+/** A broker that does what the test's script says and remembers every call. Quarantine: 60 s. */
+export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectContext(
+  Effect.sync(() => {
+    const script: Script = {
+      placed: [],
+      cancelled: [],
+      book: [],
+      onPlace: (placement) =>
+        Effect.sync(() => {
+          const order = openOrder(placement.tag, script.book.length + 1)
+          script.book.push(order)
+          return { brokerOrderId: order.brokerOrderId }
+        }),
+      onFind: (tags) => Effect.sync(() => script.book.filter((order) => tags.has(order.tag))),
+      onCancel: () => Effect.void
+    }
+    const broker = Broker.of({
+      name: "scripted",
+      quarantine: Duration.seconds(60),
+      place: (placement) =>
+        Effect.flatMap(Clock.currentTimeMillis, (atMillis) => {
+          script.placed.push({ atMillis, placement })
+          return script.onPlace(placement)
+        }),
+      findByTag: (tags) => Effect.suspend(() => script.onFind(tags)),
+      cancel: (id) =>
+        Effect.suspend(() => {
+          script.cancelled.push(id)
+          return script.onCancel(id)
+        })
+    })
+    return Context.make(Broker, broker).pipe(Context.add(BrokerScript, script))
+  })
+)

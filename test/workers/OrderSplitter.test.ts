@@ -1,0 +1,218 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { SliceId, Tag } from "../../src/domain/Ids.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { OrderStore } from "../../src/stores/OrderStore.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, orderRow, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+const service = serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "20" } })
+const windowGrace = Duration.minutes(10)
+
+const onlySlice = {
+  id: SliceId.make("s1"),
+  tag: Tag.make("T1"),
+  sequenceNumber: 1,
+  quantity: 100,
+  offsetMillis: 0
+}
+
+const splitPending = Effect.flatten(makeSplitPending)
+
+const claimAs = (owner: string) =>
+  Effect.gen(function* () {
+    const orders = yield* OrderStore
+    return yield* orders.claimPending({ now: yield* DateTime.now, owner, limit: 10, windowGrace })
+  })
+
+describe("OrderSplitter", () => {
+  it.effect("turns a PENDING order into DONE with its slices, due from the start to the end of its window", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { total_quantity: 103, num_splits: 5, duration_minutes: 1 })
+      assert.strictEqual(yield* splitPending, 1)
+
+      assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "DONE")
+      const slices = yield* sliceRows("o1")
+      assert.deepStrictEqual(
+        slices.map((slice) => [slice.sequenceNumber, slice.quantity, slice.dueMillis, slice.stage]),
+        [
+          [1, 20, 0, "SCHEDULED"],
+          [2, 21, 15_000, "SCHEDULED"],
+          [3, 20, 30_000, "SCHEDULED"],
+          [4, 21, 45_000, "SCHEDULED"],
+          [5, 21, 60_000, "SCHEDULED"]
+        ]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("keeps due times exact when created_at has microseconds", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const db = yield* Db
+      yield* db.execute("test", db.sql`UPDATE orders SET created_at = created_at + interval '123 microseconds'`)
+      yield* splitPending
+      assert.deepStrictEqual(
+        (yield* sliceRows("o1")).map((slice) => slice.dueMillis),
+        [0.123, 15_000.123, 30_000.123, 45_000.123, 60_000.123]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  const invalid: ReadonlyArray<readonly [string, Readonly<Record<string, unknown>>, string]> = [
+    ["an instrument without exchange", { instrument: "RELIANCE" }, "instrument: must look like EXCHANGE:SYMBOL"],
+    ["no instrument", { instrument: null }, "instrument: Expected string, not null"],
+    ["a side that is none", { side: "HOLD" }, 'side: Expected "BUY" | "SELL", not "HOLD"'],
+    ["no quantity", { total_quantity: null }, "total_quantity: "],
+    ["quantity 0", { total_quantity: 0 }, "total_quantity: must be a whole number from 1"],
+    ["fewer units than slices", { total_quantity: 4 }, "total_quantity: is 4, less than one for each of the 5 slices"],
+    ["no slices", { num_splits: 0 }, "num_splits: must be a whole number from 1 to 1000, not 0"],
+    ["1001 slices", { num_splits: 1001, total_quantity: 5000 }, "num_splits: must be a whole number from 1 to 1000"],
+    ["a window before its start", { duration_minutes: -1 }, "duration_minutes: must be a whole number from 0 to 1440"],
+    ["a window of more than a day", { duration_minutes: 1441 }, "duration_minutes: must be a whole number from 0 to"],
+    ["no word on randomizing", { randomize: null }, "randomize: "],
+    ["an unknown order type", { order_type: "ICEBERG" }, "order_type: "],
+    ["LIMIT without a price", { order_type: "LIMIT" }, "limit_price: is needed for a LIMIT order"],
+    ["LIMIT at no price", { order_type: "LIMIT", limit_price: "0" }, "limit_price: must be greater than 0"],
+    ["MARKET with a price", { limit_price: "10" }, "limit_price: must be empty for a MARKET order"],
+    ["an unknown product", { product_type: "BO" }, "product_type: "],
+    ["an unknown validity", { validity: "GTC" }, "validity: "]
+  ]
+
+  it.effect("fails each invalid order alone, with its reason, and splits the others", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      for (const [index, [, changed]] of invalid.entries()) yield* insertOrder(`bad${index}`, changed)
+      yield* insertOrder("good")
+      yield* splitPending
+
+      for (const [index, [name, , reason]] of invalid.entries()) {
+        const order = yield* orderRow(`bad${index}`)
+        assert.strictEqual(order.orderQueueStatus, "FAILED", name)
+        assert.include(order.statusReason ?? "", reason, name)
+      }
+      assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
+      assert.strictEqual((yield* sliceRows()).length, 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("fails alone an order that the database refuses", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("good1")
+      yield* insertOrder("clash")
+      yield* splitPending
+      // The same order a second time, its slices still there: their ids and tags are taken.
+      const db = yield* Db
+      yield* db.execute("test", db.sql`UPDATE orders SET order_queue_status = 'PENDING' WHERE id = 'clash'`)
+      yield* insertOrder("good2")
+      yield* splitPending
+
+      const clash = yield* orderRow("clash")
+      assert.strictEqual(clash.orderQueueStatus, "FAILED")
+      assert.include(clash.statusReason ?? "", "duplicate key")
+      assert.strictEqual((yield* orderRow("good2")).orderQueueStatus, "DONE")
+      assert.strictEqual((yield* sliceRows()).length, 15)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("skips an order whose window and grace were over before the split", () =>
+    Effect.gen(function* () {
+      yield* insertOrder("late", { duration_minutes: 1 })
+      yield* insertOrder("just", { duration_minutes: 2 })
+      yield* setClock(Duration.minutes(11.001))
+      yield* splitPending
+      const late = yield* orderRow("late")
+      assert.strictEqual(late.orderQueueStatus, "SKIPPED")
+      assert.include(late.statusReason ?? "", "window and its grace were over")
+      assert.strictEqual((yield* orderRow("just")).orderQueueStatus, "DONE")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("skips an order that was cancelled before the split", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const desk = yield* OrderDesk
+      yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
+      assert.strictEqual(yield* splitPending, 0)
+      const order = yield* orderRow("o1")
+      assert.deepStrictEqual([order.orderQueueStatus, order.statusReason], ["SKIPPED", "cancelled before the split"])
+      assert.deepStrictEqual(yield* sliceRows(), [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a cancel that comes between claim and split leaves no slice to place", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const [claimed] = yield* claimAs("first")
+      const desk = yield* OrderDesk
+      yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
+      const orders = yield* OrderStore
+      const slice = { ...onlySlice, orderId: "o1" }
+      yield* orders.completeSplits([{ id: "o1", claimVersion: claimed?.claimVersion ?? 0, slices: [slice] }], {
+        now: yield* DateTime.now,
+        windowGrace
+      })
+      assert.deepStrictEqual(
+        (yield* sliceRows("o1")).map(({ stage, stageReason }) => [stage, stageReason]),
+        [["SKIPPED", "order cancelled"]]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("gives every order to one of several splitters", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      for (let n = 0; n < 30; n += 1) yield* insertOrder(`o${n}`)
+      const claims = yield* Effect.forEach(["a", "b", "c", "d", "e"], claimAs, { concurrency: "unbounded" })
+      const ids = claims.flat().map((order) => order.id)
+      assert.strictEqual(new Set(ids).size, ids.length)
+      assert.strictEqual(ids.length, 30)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a splitter that was too slow changes nothing any more", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const [stale] = yield* claimAs("slow")
+      yield* setClock(Duration.minutes(5.001))
+      yield* Effect.flatten(makeSweep)
+      assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "PENDING")
+      yield* claimAs("fast")
+
+      const orders = yield* OrderStore
+      const now = yield* DateTime.now
+      const mine = { id: "o1", claimVersion: stale?.claimVersion ?? 0 }
+      assert.deepStrictEqual(yield* orders.completeSplits([{ ...mine, slices: [] }], { now, windowGrace }), [])
+      yield* orders.failSplits([{ ...mine, reason: "stale" }], now)
+      yield* orders.release([mine], now)
+      const order = yield* orderRow("o1")
+      assert.deepStrictEqual([order.orderQueueStatus, order.claimVersion], ["IN_PROGRESS", 2])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a split that gets stuck is tried again, and fails after the last attempt", () =>
+    Effect.gen(function* () {
+      yield* insertOrder("o1", { duration_minutes: 60 })
+      const sweep = yield* makeSweep
+      for (const attempt of [1, 2, 3]) {
+        yield* setClock(Duration.minutes(attempt * 6))
+        yield* claimAs("dies")
+        yield* sweep
+        assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "IN_PROGRESS", "not stuck yet")
+        yield* setClock(Duration.minutes(attempt * 6 + 5.1))
+        yield* sweep
+        assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, attempt < 3 ? "PENDING" : "FAILED")
+      }
+      assert.include((yield* orderRow("o1")).statusReason ?? "", "attempt 3 of 3")
+    }).pipe(Effect.provide(service))
+  )
+})

@@ -1,0 +1,262 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, DateTime, type Duration, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { BrokerOrderId, OrderId } from "../../src/domain/Ids.ts"
+import { DbError } from "../../src/db/Db.ts"
+import { SliceExecutor } from "../../src/workers/SliceExecutor.ts"
+import { databaseIsDown, memoryService, MemoryStore, sliceDueAt } from "../support/memoryStores.ts"
+import { BrokerScript } from "../support/scriptedBroker.ts"
+
+const service = memoryService({ SLICE_EXECUTOR_CONCURRENCY: "4" })
+
+const startExecutor = Effect.forkChild(SliceExecutor, { startImmediately: true })
+
+const placedAt = Effect.map(BrokerScript, (script) =>
+  script.placed.map(({ atMillis, placement }) => [placement.sliceId as string, atMillis] as const)
+)
+
+const written = Effect.map(MemoryStore, (memory) =>
+  memory.written.map(({ id, next }) => [id as string, next._tag] as const)
+)
+
+/** A broker whose every call takes this long. */
+const slowBroker = (duration: Duration.Input) =>
+  Effect.map(BrokerScript, (script) => {
+    const { onPlace } = script
+    script.onPlace = (placement) => Effect.delay(onPlace(placement), duration)
+  })
+
+describe("SliceExecutor", () => {
+  it.effect("fires each slice at its due time, to the millisecond, never before", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.scheduled.push(...[1, 2, 999, 1000, 1001, 2500, 7321, 59_999].map((due) => sliceDueAt(due)))
+      yield* startExecutor
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        (yield* placedAt).map(([id, at]) => [id, at]),
+        [1, 2, 999, 1000, 1001, 2500, 7321, 59_999].map((due) => [`s${due}`, due])
+      )
+      assert.isTrue((yield* written).every(([, next]) => next === "Processed"))
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("fires what is overdue at once", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(5_000)
+      const memory = yield* MemoryStore
+      memory.scheduled.push(sliceDueAt(1_000), sliceDueAt(4_999))
+      yield* startExecutor
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(
+        (yield* placedAt).map(([, at]) => at),
+        [5_000, 5_000]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a slice that is claimed later but due earlier goes first", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.scheduled.push(sliceDueAt(1_900, "late"))
+      yield* startExecutor
+      yield* TestClock.adjust("500 millis")
+      memory.scheduled.push(sliceDueAt(1_500, "early"))
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* placedAt, [
+        ["early", 1_500],
+        ["late", 1_900]
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("keeps at most SLICE_EXECUTOR_CONCURRENCY calls in flight, in due order", () =>
+    Effect.gen(function* () {
+      yield* slowBroker("100 millis")
+      const memory = yield* MemoryStore
+      memory.scheduled.push(...Array.from({ length: 10 }, (_, index) => sliceDueAt(1_000, `s${index}`)))
+      yield* startExecutor
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(
+        (yield* placedAt).map(([, at]) => at),
+        [1000, 1000, 1000, 1000, 1100, 1100, 1100, 1100, 1200, 1200]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("writes acknowledgements in groups", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.writeFailure = databaseIsDown
+      memory.scheduled.push(...Array.from({ length: 20 }, (_, index) => sliceDueAt(1_000, `s${index}`)))
+      yield* startExecutor
+      yield* TestClock.adjust("1100 millis")
+      assert.deepStrictEqual(memory.written, [])
+      memory.writeFailure = null
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(memory.written.length, 20)
+      assert.isAtMost(memory.groups.length, 2)
+      assert.strictEqual(memory.events.length, 20)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("an outcome that the database refuses does not hold up the others", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.scheduled.push(sliceDueAt(1_000, "poison"), sliceDueAt(1_000, "fine"))
+      memory.writeFailure = new DbError({
+        operation: "test",
+        message: "refused",
+        isTransient: false,
+        sqlState: "23514"
+      })
+      yield* startExecutor
+      yield* TestClock.adjust("1500 millis")
+      memory.writeFailure = null
+      memory.scheduled.push(sliceDueAt(2_000, "next"))
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* written, [["next", "Processed"]])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a broker that asks for a pause is left alone until then", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const memory = yield* MemoryStore
+      const { onPlace } = script
+      script.onPlace = (placement) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          now < 4_000
+            ? Effect.fail(new BrokerTryLater({ code: "429", message: "", retryAt: DateTime.makeUnsafe(4_000) }))
+            : onPlace(placement)
+        )
+      memory.scheduled.push(sliceDueAt(1_000), sliceDueAt(1_500), sliceDueAt(3_000))
+      yield* startExecutor
+      yield* TestClock.adjust("6 seconds")
+      assert.deepStrictEqual(
+        (yield* placedAt).map(([id, at]) => [id, at]),
+        [
+          ["s1000", 1_000],
+          ["s1500", 4_000],
+          ["s3000", 4_000]
+        ]
+      )
+      const [first] = memory.written
+      assert.isTrue(first?.next._tag === "Rescheduled" && first.next.notBefore !== null)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("drops the slices of an order that was cancelled, without calling the broker", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.scheduled.push(sliceDueAt(1_900, "wanted", "o1"), sliceDueAt(1_900, "cancelled", "o2"))
+      yield* startExecutor
+      yield* TestClock.adjust("500 millis")
+      memory.cancelledOrders.add(OrderId.make("o2"))
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* placedAt, [["wanted", 1_900]])
+      assert.deepStrictEqual(yield* written, [
+        ["cancelled", "Rescheduled"],
+        ["wanted", "Processed"]
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a refused slice fails alone", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const memory = yield* MemoryStore
+      const { onPlace } = script
+      script.onPlace = (placement) =>
+        placement.sliceId === "s1000"
+          ? Effect.fail(new BrokerRefused({ code: "Margin", message: "" }))
+          : onPlace(placement)
+      memory.scheduled.push(sliceDueAt(1_000), sliceDueAt(1_001))
+      yield* startExecutor
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* written, [
+        ["s1000", "Failed"],
+        ["s1001", "Processed"]
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a bug in the broker leaves the outcome unknown and the executor alive", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const memory = yield* MemoryStore
+      const { onPlace } = script
+      script.onPlace = (placement) => (placement.sliceId === "s1000" ? Effect.die("bug") : onPlace(placement))
+      memory.scheduled.push(sliceDueAt(1_000), sliceDueAt(1_001))
+      yield* startExecutor
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* written, [
+        ["s1000", "Unknown"],
+        ["s1001", "Processed"]
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("gives a claim back rather than call when the lease could end before the call", () =>
+    Effect.gen(function* () {
+      yield* slowBroker("100 millis")
+      const memory = yield* MemoryStore
+      // 4 at a time, 100 ms each: those that would start 20 s after the claim have a lease of 30 s minus the call's 10 s.
+      memory.scheduled.push(...Array.from({ length: 900 }, (_, index) => sliceDueAt(0, `s${index}`)))
+      yield* startExecutor
+      yield* TestClock.adjust("25 seconds")
+      const script = yield* BrokerScript
+      assert.isTrue(script.placed.every(({ atMillis }) => atMillis < 20_000))
+      const returned = (yield* written).filter(([, next]) => next === "Rescheduled")
+      assert.strictEqual(script.placed.length + returned.length, 900)
+      assert.isAbove(returned.length, 0)
+    }).pipe(
+      Effect.provide(
+        memoryService({
+          SLICE_EXECUTOR_CONCURRENCY: "4",
+          SLICE_EXECUTOR_CLAIM_LIMIT: "1000",
+          SLICE_EXECUTION_TIMEOUT_MINUTES: "0.5"
+        })
+      )
+    )
+  )
+
+  it.effect("stopping: calls in flight end and are written, unfired claims are given back", () =>
+    Effect.gen(function* () {
+      yield* slowBroker("3 seconds")
+      const memory = yield* MemoryStore
+      memory.scheduled.push(sliceDueAt(1_000, "in flight"), sliceDueAt(2_900, "unfired"))
+      const executor = yield* startExecutor
+      yield* TestClock.adjust("2 seconds")
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(executor), { startImmediately: true })
+      yield* TestClock.adjust("5 seconds")
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(
+        (yield* written).toSorted(([a], [b]) => a.localeCompare(b)),
+        [
+          ["in flight", "Processed"],
+          ["unfired", "Rescheduled"]
+        ]
+      )
+      assert.deepStrictEqual(yield* placedAt, [["in flight", 1_000]])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("stopping: a call that outlasts the grace is given up as unknown", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = () => Effect.as(Effect.never, { brokerOrderId: BrokerOrderId.make("never") })
+      const memory = yield* MemoryStore
+      memory.scheduled.push(sliceDueAt(1_000, "hangs"))
+      const executor = yield* startExecutor
+      yield* TestClock.adjust("2 seconds")
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(executor), { startImmediately: true })
+      yield* TestClock.adjust("14 seconds")
+      assert.deepStrictEqual(yield* written, [])
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(yield* written, [["hangs", "Unknown"]])
+    }).pipe(Effect.provide(service))
+  )
+})

@@ -1,0 +1,252 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/OrderSlice.ts"
+import { ClaimVersion } from "../../src/domain/OrderSlice.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+const service = serviceLayer({ broker: scriptedBroker })
+
+const claim = (options: { readonly limit?: number; readonly ahead?: Duration.Input; readonly owner?: string } = {}) =>
+  Effect.gen(function* () {
+    const now = yield* DateTime.now
+    return yield* (yield* SliceStore).claimDue({
+      now,
+      horizon: DateTime.addDuration(now, Duration.fromInputUnsafe(options.ahead ?? 0)),
+      leaseExpiresAt: DateTime.addDuration(now, Duration.minutes(2)),
+      owner: options.owner ?? "owner",
+      limit: options.limit ?? 100
+    })
+  })
+
+const move = (slice: ClaimedSlice, next: NextStage) =>
+  Effect.gen(function* () {
+    const at = yield* DateTime.now
+    const moved = yield* (yield* SliceStore).transition(
+      [{ slice, next, attempts: slice.attempts + 1, placedAt: at, at }],
+      []
+    )
+    return moved.map(({ stage }) => stage)
+  })
+
+/** One order of one slice, claimed. */
+const claimedSlice = Effect.gen(function* () {
+  yield* setClock()
+  yield* insertOrder("o1", { num_splits: 1 })
+  yield* Effect.flatten(makeSplitPending)
+  return (yield* Effect.map(claim(), (claimed) => claimed[0])) ?? assert.fail("nothing was claimed")
+})
+
+const processed: NextStage = { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null }
+const failed: NextStage = { _tag: "Failed", reason: "refused" }
+const skipped: NextStage = { _tag: "Skipped", reason: "too late" }
+const rescheduled: NextStage = { _tag: "Rescheduled", reason: "later", notBefore: null }
+const unknown: NextStage = { _tag: "Unknown", reason: "no answer" }
+const all: ReadonlyArray<readonly [NextStage, Stage]> = [
+  [processed, "PROCESSED"],
+  [failed, "FAILED"],
+  [skipped, "SKIPPED"],
+  [rescheduled, "SCHEDULED"],
+  [unknown, "IN_PROGRESS"]
+]
+
+describe("stages of a slice", () => {
+  for (const [next, stage] of all) {
+    it.effect(`IN_PROGRESS → ${stage} (${next._tag}) by its owner`, () =>
+      Effect.gen(function* () {
+        const slice = yield* claimedSlice
+        assert.deepStrictEqual(yield* move(slice, next), [stage])
+        const [row] = yield* sliceRows()
+        assert.strictEqual(row?.stage, stage)
+        assert.strictEqual(row?.isUnknown, next._tag === "Unknown")
+        assert.strictEqual(row?.stageReason, "reason" in next ? next.reason : null)
+        assert.strictEqual(row?.attempts, 1)
+      }).pipe(Effect.provide(service))
+    )
+
+    it.effect(`${next._tag} by a stale owner changes nothing`, () =>
+      Effect.gen(function* () {
+        const slice = yield* claimedSlice
+        const stale = { ...slice, claimVersion: ClaimVersion.make(slice.claimVersion - 1) }
+        const before = yield* sliceRows()
+        assert.deepStrictEqual(yield* move(stale, next), [])
+        assert.deepStrictEqual(yield* sliceRows(), before)
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  for (const [first, stage] of all.filter(([next]) => next._tag !== "Unknown")) {
+    it.effect(`${stage} is not left through the claim that led to it`, () =>
+      Effect.gen(function* () {
+        const slice = yield* claimedSlice
+        yield* move(slice, first)
+        const before = yield* sliceRows()
+        for (const [next] of all) assert.deepStrictEqual(yield* move(slice, next), [])
+        assert.deepStrictEqual(yield* sliceRows(), before)
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("SCHEDULED → IN_PROGRESS raises the claim version each time", () =>
+    Effect.gen(function* () {
+      const first = yield* claimedSlice
+      yield* move(first, rescheduled)
+      const [second] = yield* claim()
+      assert.deepStrictEqual([first.claimVersion, second?.claimVersion], [1, 2])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a terminal stage, and an unknown outcome, are never claimed again", () =>
+    Effect.gen(function* () {
+      for (const [next] of all.filter(([next]) => next._tag !== "Rescheduled")) {
+        yield* insertOrder(`order-${next._tag}`, { num_splits: 1 })
+        yield* Effect.flatten(makeSplitPending)
+        const [slice] = yield* claim()
+        yield* move(slice ?? assert.fail("nothing was claimed"), next)
+      }
+      yield* setClock("1 hour")
+      assert.deepStrictEqual(yield* claim({ ahead: "1 day" }), [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("claims what is due by the horizon, soonest first, and each slice once", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 61, total_quantity: 61 })
+      yield* Effect.flatten(makeSplitPending)
+      const claims = yield* Effect.forEach(
+        ["a", "b", "c", "d"],
+        (owner) => claim({ owner, limit: 10, ahead: "29500 millis" }),
+        {
+          concurrency: "unbounded"
+        }
+      )
+      const numbers = claims.flat().map((slice) => slice.sequenceNumber)
+      assert.deepStrictEqual(
+        numbers.toSorted((a, b) => a - b),
+        Array.from({ length: 30 }, (_, index) => index + 1)
+      )
+      for (const one of claims) assert.isAtMost(one.length, 10)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("does not claim a slice whose order's window and grace are over", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 1, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      yield* setClock(Duration.minutes(10.0001))
+      assert.deepStrictEqual(yield* claim(), [])
+      const skipped = yield* (yield* SliceStore).skipStale(yield* DateTime.now, "too late")
+      assert.strictEqual(skipped.length, 1)
+      assert.strictEqual((yield* sliceRows())[0]?.stage, "SKIPPED")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a slice of a cancelled order that is given back is SKIPPED, not SCHEDULED", () =>
+    Effect.gen(function* () {
+      const slice = yield* claimedSlice
+      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      assert.strictEqual((yield* sliceRows())[0]?.stage, "IN_PROGRESS")
+      assert.deepStrictEqual(yield* move(slice, rescheduled), ["SKIPPED"])
+      assert.strictEqual((yield* sliceRows())[0]?.stageReason, "order cancelled")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("cancelling skips what is SCHEDULED and leaves what was placed", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      yield* Effect.flatten(makeSplitPending)
+      const [slice] = yield* claim({ limit: 1 })
+      yield* move(slice ?? assert.fail("nothing was claimed"), processed)
+      const desk = yield* OrderDesk
+      yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
+      yield* desk.requestCancel("o1", "somebody else", yield* DateTime.now)
+      assert.deepStrictEqual(
+        (yield* sliceRows()).map(({ stage }) => stage),
+        ["PROCESSED", "SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED"]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a retry's time moves not_before forward, never back before the due time", () =>
+    Effect.gen(function* () {
+      const slice = yield* claimedSlice
+      yield* move(slice, { ...rescheduled, notBefore: DateTime.makeUnsafe(7_000) })
+      assert.deepStrictEqual(yield* claim({ ahead: "6999 millis" }), [])
+      const [again] = yield* claim({ ahead: "7 seconds" })
+      assert.strictEqual(again?.notBeforeMillis, 7_000)
+      yield* move(again ?? assert.fail(), { ...rescheduled, notBefore: DateTime.makeUnsafe(3_000) })
+      assert.strictEqual((yield* claim({ ahead: "7 seconds" }))[0]?.notBeforeMillis, 7_000)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a broker's final word is never overwritten, and filled quantity never falls", () =>
+    Effect.gen(function* () {
+      const slice = yield* claimedSlice
+      yield* move(slice, processed)
+      const store = yield* SliceStore
+      const [open] = yield* store.open(10)
+      const say = (status: "OPEN" | "COMPLETE", filledQuantity: number) =>
+        Effect.flatMap(DateTime.now, (now) =>
+          store.saveBrokerStates(
+            [
+              {
+                slice: open ?? assert.fail("no open slice"),
+                state: {
+                  brokerOrderId: BrokerOrderId.make("b1"),
+                  tag: slice.tag,
+                  status,
+                  statusText: status,
+                  filledQuantity,
+                  averagePrice: null
+                }
+              }
+            ],
+            now
+          )
+        )
+      yield* say("OPEN", 60)
+      yield* say("OPEN", 40)
+      assert.strictEqual((yield* sliceRows())[0]?.filledQuantity, 60)
+      yield* say("COMPLETE", 100)
+      yield* say("OPEN", 100)
+      assert.strictEqual((yield* sliceRows())[0]?.brokerStatus, "COMPLETE")
+      assert.deepStrictEqual(yield* store.open(10), [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("writing the same outcome twice leaves one audit row", () =>
+    Effect.gen(function* () {
+      const slice = yield* claimedSlice
+      const store = yield* SliceStore
+      const at = yield* DateTime.now
+      const event = {
+        id: `${slice.id}:place:1`,
+        calledAt: at,
+        durationMillis: 1.5,
+        broker: "scripted",
+        call: "place" as const,
+        outcome: "ok",
+        orderId: slice.orderId,
+        sliceId: slice.id,
+        attempt: 1,
+        brokerOrderId: "b1",
+        request: { tag: slice.tag },
+        response: {},
+        worker: "owner"
+      }
+      const write = store.transition([{ slice, next: processed, attempts: 1, placedAt: at, at }], [event])
+      assert.strictEqual((yield* write).length, 1)
+      assert.strictEqual((yield* write).length, 0)
+      const { sql } = yield* Db
+      assert.strictEqual((yield* sql`SELECT 1 FROM broker_events`).length, 1)
+    }).pipe(Effect.provide(service))
+  )
+})

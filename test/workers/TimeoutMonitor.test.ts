@@ -1,0 +1,291 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect } from "effect"
+import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { Db } from "../../src/db/Db.ts"
+import type { ClaimedSlice } from "../../src/domain/OrderSlice.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { makePlace } from "../../src/workers/place.ts"
+import { makeFollowBroker, makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { acceptAndLoseAnswer, BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+/** Lease 2 minutes, quarantine 60 s, window grace 10 minutes. */
+const service = serviceLayer({ broker: scriptedBroker, environment: { SLICE_MAX_ATTEMPTS: "2" } })
+
+const follow = Effect.flatten(makeFollowBroker)
+
+const claimNext = Effect.gen(function* () {
+  const now = yield* DateTime.now
+  const [slice] = yield* (yield* SliceStore).claimDue({
+    now,
+    horizon: now,
+    leaseExpiresAt: DateTime.addDuration(now, Duration.minutes(2)),
+    owner: "owner",
+    limit: 1
+  })
+  return slice ?? assert.fail("nothing was claimed")
+})
+
+/** One order of one slice of 100, split and claimed at the start. */
+const claimOne = Effect.gen(function* () {
+  yield* setClock()
+  yield* insertOrder("o1", { num_splits: 1 })
+  yield* Effect.flatten(makeSplitPending)
+  return yield* claimNext
+})
+
+/** Places a claimed slice and writes what came of it, as the SliceExecutor does. */
+const placeAndWrite = (slice: ClaimedSlice) =>
+  Effect.gen(function* () {
+    const place = yield* makePlace
+    const { transition, event } = yield* place(slice)
+    yield* (yield* SliceStore).transition([transition], event === null ? [] : [event])
+  })
+
+const theSlice = Effect.map(sliceRows(), ([row]) => row ?? assert.fail("there is no slice"))
+
+describe("TimeoutMonitor", () => {
+  it.effect("a lost answer: the broker order is found by its tag and taken over, and never placed again", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = acceptAndLoseAnswer(script)
+      yield* placeAndWrite(yield* claimOne)
+      assert.isTrue((yield* theSlice).isUnknown)
+
+      yield* follow
+      const slice = yield* theSlice
+      assert.deepStrictEqual([slice.stage, slice.brokerOrderId, slice.isUnknown], ["PROCESSED", "b1", false])
+      assert.strictEqual(script.placed.length, 1)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect(
+    "a lost request: held for the whole quarantine, then SCHEDULED again, then FAILED when attempts are used up",
+    () =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        const lose = acceptAndLoseAnswer(script)
+        script.onPlace = (placement) =>
+          Effect.ensuring(
+            lose(placement),
+            Effect.sync(() => script.book.pop())
+          )
+        yield* placeAndWrite(yield* claimOne)
+
+        yield* setClock(Duration.millis(59_999))
+        yield* follow
+        assert.isTrue((yield* theSlice).isUnknown)
+        yield* setClock(Duration.millis(60_000))
+        yield* follow
+        assert.strictEqual((yield* theSlice).stage, "SCHEDULED")
+
+        yield* placeAndWrite(yield* claimNext)
+        yield* setClock(Duration.minutes(2.1))
+        yield* follow
+        const slice = yield* theSlice
+        assert.deepStrictEqual([slice.stage, slice.attempts], ["FAILED", 2])
+        assert.include(slice.stageReason ?? "", "gave up after 2 attempts")
+      }).pipe(Effect.provide(service))
+  )
+
+  it.effect("an order that turns up late in the quarantine is found", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = acceptAndLoseAnswer(script)
+      const claimed = yield* claimOne
+      yield* placeAndWrite(claimed)
+      script.book.length = 0
+      yield* setClock(Duration.seconds(30))
+      yield* follow
+      script.book.push(openOrder(claimed.tag, 9))
+      yield* setClock(Duration.seconds(59))
+      yield* follow
+      assert.strictEqual((yield* theSlice).brokerOrderId, "b9")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a look-up that fails is not 'not found', however late", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = acceptAndLoseAnswer(script)
+      yield* placeAndWrite(yield* claimOne)
+      script.onFind = () =>
+        Effect.fail(new BrokerTryLater({ code: "503", message: "down", retryAt: DateTime.makeUnsafe(0) }))
+      yield* setClock("1 hour")
+      yield* follow
+      assert.isTrue((yield* theSlice).isUnknown)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a dead owner's slice is left alone until its lease is over, then reconciled before anything else", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const claimed = yield* claimOne
+      // The owner placed it and died before it could say so.
+      script.book.push(openOrder(claimed.tag, 1))
+      yield* setClock(Duration.millis(119_999))
+      yield* follow
+      assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
+      yield* setClock(Duration.millis(120_000))
+      yield* follow
+      assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b1" })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a dead owner's slice that the broker never saw is SCHEDULED again after lease and quarantine", () =>
+    Effect.gen(function* () {
+      yield* claimOne
+      yield* setClock(Duration.millis(179_999))
+      yield* follow
+      assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
+      yield* setClock(Duration.millis(180_000))
+      yield* follow
+      assert.strictEqual((yield* theSlice).stage, "SCHEDULED")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a late answer of an owner that lost its claim changes nothing", () =>
+    Effect.gen(function* () {
+      const claimed = yield* claimOne
+      yield* setClock(Duration.millis(180_000))
+      yield* follow
+      const again = yield* claimNext
+      yield* setClock(Duration.millis(180_001))
+      yield* placeAndWrite({ ...claimed, leaseExpiresMillis: 999_999_999 })
+      assert.deepInclude(yield* theSlice, {
+        stage: "IN_PROGRESS",
+        claimVersion: again.claimVersion,
+        brokerOrderId: null
+      })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("not placed and too late by then: SKIPPED", () =>
+    Effect.gen(function* () {
+      yield* claimOne
+      yield* setClock("12 minutes")
+      yield* follow
+      assert.strictEqual((yield* theSlice).stage, "SKIPPED")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("two broker orders with one tag: held, and nothing is placed again", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const claimed = yield* claimOne
+      script.book.push(openOrder(claimed.tag, 1), openOrder(claimed.tag, 2))
+      yield* setClock("5 minutes")
+      yield* follow
+      assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("follows broker orders until they are final, with one look-up for all", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* setClock()
+      yield* insertOrder("o1", { duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      for (let n = 0; n < 5; n += 1) yield* placeAndWrite(yield* claimNext)
+      let lookUps = 0
+      const { onFind } = script
+      script.onFind = (tags) => {
+        lookUps += 1
+        return onFind(tags)
+      }
+      yield* follow
+      assert.deepStrictEqual([...new Set((yield* sliceRows()).map((slice) => slice.brokerStatus))], ["OPEN"])
+      script.book.splice(0, 5, ...script.book.map((order) => completed(order, 20)))
+      yield* follow
+      assert.deepStrictEqual(
+        (yield* sliceRows()).map(({ brokerStatus, filledQuantity }) => [brokerStatus, filledQuantity]),
+        Array.from({ length: 5 }, () => ["COMPLETE" as const, 20])
+      )
+      yield* follow
+      assert.strictEqual(lookUps, 2)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("an acknowledged order that the broker rejects later is seen as REJECTED", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* placeAndWrite(yield* claimOne)
+      script.book.splice(
+        0,
+        1,
+        ...script.book.map((order) => ({ ...order, status: "REJECTED" as const, statusText: "no funds" }))
+      )
+      yield* follow
+      assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerStatus: "REJECTED" })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("carries an operator's cancel to the broker, once, and again only if it had no effect for 15 s", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* placeAndWrite(yield* claimOne)
+      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      yield* follow
+      yield* follow
+      assert.deepStrictEqual(script.cancelled, ["b1"])
+      yield* setClock(Duration.millis(15_001))
+      yield* follow
+      assert.strictEqual(script.cancelled.length, 2)
+      script.book.splice(0, 1, ...script.book.map((order) => ({ ...order, status: "CANCELLED" as const })))
+      yield* follow
+      yield* setClock(Duration.minutes(1))
+      yield* follow
+      assert.strictEqual(script.cancelled.length, 2)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a refused cancel is recorded and does not hold up the others", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* placeAndWrite(yield* claimOne)
+      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      script.onCancel = () => Effect.fail(new BrokerRefused({ code: "X", message: "filled already" }))
+      yield* follow
+      const { sql } = yield* Db
+      const events = yield* sql`SELECT outcome FROM broker_events WHERE call = 'cancel'`
+      assert.deepStrictEqual(events, [{ outcome: "refused" }])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("skips slices that nobody claimed before their order's window and grace were over", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      const sweep = yield* makeSweep
+      yield* setClock(Duration.minutes(10))
+      yield* sweep
+      assert.strictEqual((yield* theSlice).stage, "SCHEDULED")
+      yield* setClock(Duration.minutes(10.001))
+      yield* sweep
+      assert.deepStrictEqual([...new Set((yield* sliceRows()).map((slice) => slice.stage))], ["SKIPPED"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("writes one audit row for every broker call, telling what was asked and answered", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = acceptAndLoseAnswer(script)
+      yield* placeAndWrite(yield* claimOne)
+      yield* follow
+      const { sql } = yield* Db
+      const events = yield* sql`
+        SELECT call, outcome, attempt, request->>'tag' AS tag, response->>'code' AS code FROM broker_events ORDER BY id`
+      const { tag } = yield* theSlice
+      assert.sameDeepMembers(
+        [...events],
+        [
+          { call: "place", outcome: "unknown", attempt: 1, tag, code: "timeout" },
+          { call: "find_by_tag", outcome: "ok", attempt: null, tag: null, code: null }
+        ]
+      )
+    }).pipe(Effect.provide(service))
+  )
+})
