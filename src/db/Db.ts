@@ -219,11 +219,15 @@ const toDbError = (operation: string, error: SqlError): DbError => {
   const said = cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag)
   return new DbError({
     operation,
-    message: `${operation}: ${said}`,
+    message: `${operation}: ${said}${isOutdated(sqlState) ? outdatedHint : ""}`,
     isTransient: error.reason.isRetryable || isTransientState(sqlState),
     sqlState
   })
 }
+
+/** A table, column or function that this version expects is not there. */
+const isOutdated = (sqlState: string | null): boolean => sqlState !== null && /^42(P01|703|883)$/.test(sqlState)
+const outdatedHint = ". The database is not up to date: run the command migrate, or start the daemon, which does it."
 
 /** Resources (disk full, too many connections), operator intervention (shutdown, restart), read-only standby. */
 const isTransientState = (sqlState: string | null): boolean => sqlState !== null && /^(53|57P|58|25006)/.test(sqlState)

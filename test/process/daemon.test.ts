@@ -1,0 +1,241 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { eventually, runMain, startMain, urlOf } from "../support/processes.ts"
+import { contractRow, sliceRows } from "../support/service.ts"
+
+/** Quick polls, a lease of 3 s, a quarantine of 1.5 s. */
+const quick = {
+  ORDER_SPLITTER_POLL_INTERVAL_SECONDS: "0.2",
+  SLICE_EXECUTOR_POLL_INTERVAL_SECONDS: "0.2",
+  SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS: "0.5",
+  SLICE_EXECUTION_TIMEOUT_MINUTES: "0.05",
+  TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: "0.5",
+  BROKER_POLL_INTERVAL_SECONDS: "0.2",
+  BROKER_TIMEOUT_SECONDS: "1",
+  RECONCILE_QUARANTINE_SECONDS: "1.5",
+  MOCK_BROKER_FILL_DELAY_MILLIS: "50"
+}
+
+/** A fresh database, its URL for child processes, and Db on it for the test itself. */
+const withDatabase = <A, E>(body: (url: string) => Effect.Effect<A, E, Db>, from: "migrated" | "empty" = "migrated") =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const name = yield* freshDatabase(from)
+      return yield* Effect.provide(
+        body(urlOf(name)),
+        Layer.fresh(Db.layer(targetOf(name)).pipe(Layer.provide(configuration())))
+      )
+    })
+  )
+
+/** INSERTs orders exactly as pulse-api does, their windows having begun some seconds ago. */
+const insertOrders = (count: number, changed: Readonly<Record<string, unknown>>, secondsAgo: number) =>
+  Effect.gen(function* () {
+    const { sql, execute, transaction } = yield* Db
+    yield* transaction(
+      "test.insertOrders",
+      Effect.gen(function* () {
+        for (let n = 0; n < count; n += 1) {
+          yield* execute("test.insert", sql`INSERT INTO orders ${sql.insert(contractRow(`o${n}`, changed))}`)
+        }
+        yield* execute("test.age", sql`UPDATE orders SET created_at = now() - ${secondsAgo} * interval '1 second'`)
+      })
+    )
+  })
+
+/** Broker orders by tag, from the mock's book: the definition of a double placement. */
+const bookByTag = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  return yield* query(
+    "test.book",
+    Schema.Struct({ tag: Schema.String, orders: Schema.Int, quantity: Schema.Number }),
+    sql`SELECT tag, count(*)::int AS orders, max(quantity)::float8 AS quantity FROM mock_broker_orders GROUP BY tag`
+  )
+})
+
+const stages = Effect.map(sliceRows(), (slices) => {
+  const counts: Record<string, number> = {}
+  for (const { stage } of slices) counts[stage] = (counts[stage] ?? 0) + 1
+  return counts
+})
+
+const allProcessed = (count: number) =>
+  eventually(`${count} slices are PROCESSED`, stages, (counts) => counts["PROCESSED"] === count)
+
+const assertOncePerSlice = Effect.gen(function* () {
+  const book = yield* bookByTag
+  const slices = yield* sliceRows()
+  assert.isTrue(
+    book.every(({ orders }) => orders === 1),
+    "a slice was placed twice"
+  )
+  assert.sameMembers(
+    book.map(({ tag }) => tag),
+    slices.map(({ tag }) => tag)
+  )
+  assert.isTrue(
+    slices.every(({ latenessMillis }) => latenessMillis === null || latenessMillis >= 0),
+    "a slice was early"
+  )
+})
+
+describe("the daemon", () => {
+  it.live("two daemons place each slice of 20 orders exactly once, none early", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const first = yield* startMain([], environment)
+        const second = yield* startMain([], environment)
+        // Slices at 0, 15, 30, 45 and 60 s: the last falls due while both daemons run, the others are overdue.
+        yield* insertOrders(20, {}, 55)
+        yield* allProcessed(100)
+        yield* assertOncePerSlice
+
+        const last = (yield* sliceRows()).filter((slice) => slice.sequenceNumber === 5)
+        assert.isTrue(
+          last.every((slice) => (slice.latenessMillis ?? 1e9) < 1000),
+          JSON.stringify(last)
+        )
+        const workers = new Set((yield* sliceRows()).map((slice) => slice.claimedBy))
+        assert.isAtMost(workers.size, 2)
+        for (const run of [first, second]) run.child.kill("SIGTERM")
+        assert.deepStrictEqual([yield* first.exit, yield* second.exit], [0, 0])
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("SIGTERM in mid-flight: calls end, the rest is given back, exit 0, nothing in doubt", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = {
+          ...quick,
+          DATABASE_URL: url,
+          SLICE_EXECUTION_TIMEOUT_MINUTES: "1",
+          SLICE_EXECUTOR_CONCURRENCY: "4",
+          MOCK_BROKER_LATENCY_MILLIS: "400",
+          MOCK_BROKER_LATENCY_JITTER_MILLIS: "0"
+        }
+        const run = yield* startMain([], environment)
+        yield* insertOrders(4, { duration_minutes: 0 }, 0)
+        yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) >= 4)
+        run.child.kill("SIGTERM")
+        assert.strictEqual(yield* run.exit, 0, run.output())
+        assert.include(run.output(), "Stopped in order")
+
+        const after = yield* stages
+        assert.isUndefined(after["IN_PROGRESS"])
+        assert.isAbove(after["SCHEDULED"] ?? 0, 0)
+        assert.strictEqual((yield* bookByTag).length, after["PROCESSED"])
+
+        yield* startMain([], environment)
+        yield* allProcessed(20)
+        yield* assertOncePerSlice
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("kill -9 and restart, again and again: nothing lost, nothing placed twice", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = {
+          ...quick,
+          DATABASE_URL: url,
+          SLICE_EXECUTOR_CONCURRENCY: "4",
+          MOCK_BROKER_LATENCY_MILLIS: "60"
+        }
+        yield* insertOrders(10, { duration_minutes: 0 }, 0)
+        for (const enough of [3, 10, 20]) {
+          const run = yield* startMain([], environment)
+          yield* eventually("some are in the book", bookByTag, (book) => book.length >= enough)
+          run.child.kill("SIGKILL")
+          assert.strictEqual(yield* run.exit, "SIGKILL")
+        }
+        yield* startMain([], environment)
+        yield* allProcessed(50)
+        yield* assertOncePerSlice
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("every fault of the mock broker, half of the time: nothing lost, nothing placed twice", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = {
+          ...quick,
+          DATABASE_URL: url,
+          MOCK_BROKER_FAULT_RATE: "0.5",
+          MOCK_BROKER_LATENCY_MILLIS: "5",
+          SLICE_MAX_ATTEMPTS: "1000"
+        }
+        yield* insertOrders(10, { duration_minutes: 0 }, 0)
+        yield* startMain([], environment)
+        yield* startMain([], environment)
+        yield* allProcessed(50)
+        yield* assertOncePerSlice
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("daemons that start together on an empty database migrate it once, and both are healthy", () =>
+    withDatabase(
+      (url) =>
+        Effect.gen(function* () {
+          const environment = { ...quick, DATABASE_URL: url }
+          const runs = yield* Effect.forEach([1, 2, 3], () => startMain([], environment))
+          yield* eventually("health answers yes", runMain(["health"], environment), ({ code }) => code === 0, 20)
+          yield* insertOrders(1, { duration_minutes: 0 }, 0)
+          yield* allProcessed(5)
+          assert.strictEqual(runs.filter((run) => run.output().includes("Applied ")).length, 1)
+        }).pipe(Effect.scoped),
+      "empty"
+    )
+  )
+
+  it.live("survives the loss of all its connections", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const run = yield* startMain([], { ...quick, DATABASE_URL: url })
+        yield* insertOrders(5, {}, 50)
+        yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) >= 1)
+        const { sql } = yield* Db
+        const kill = sql`
+          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+        for (let n = 0; n < 5; n += 1) {
+          yield* kill
+          yield* Effect.sleep("100 millis")
+        }
+        yield* allProcessed(25)
+        yield* assertOncePerSlice
+        run.child.kill("SIGTERM")
+        assert.strictEqual(yield* run.exit, 0)
+      }).pipe(Effect.scoped)
+    )
+  )
+})
+
+describe("what goes wrong at the start is said plainly", () => {
+  it.live("a database that is not there", () =>
+    Effect.gen(function* () {
+      const { code, output } = yield* runMain([], { DATABASE_URL: "postgres://joe:secret-word@127.0.0.1:1/nothing" })
+      assert.strictEqual(code, 1)
+      assert.include(output, "Cannot use the database at 127.0.0.1:1/nothing")
+      assert.include(output, "Check that DATABASE_URL is right")
+      assert.notInclude(output, "secret-word")
+    })
+  )
+
+  it.live("all wrong settings at once", () =>
+    Effect.gen(function* () {
+      const { code, output } = yield* runMain([], {
+        DATABASE_URL: "mysql://joe:secret-word@host/db",
+        SLICE_EXECUTOR_CONCURRENCY: "many",
+        BROKER_TYPE: "zerodha"
+      })
+      assert.strictEqual(code, 1)
+      for (const name of ["DATABASE_URL", "SLICE_EXECUTOR_CONCURRENCY", "BROKER_TYPE"]) assert.include(output, name)
+      assert.notInclude(output, "secret-word")
+    })
+  )
+})
