@@ -144,7 +144,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0, 1440)),
 
   sliceExecutorPollInterval: read(seconds("SLICE_EXECUTOR_POLL_INTERVAL_SECONDS", 1, 0.05, 3600)),
-  sliceExecutorClaimAhead: read(seconds("SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS", 2, 0, 60)),
+  sliceExecutorClaimAhead: read(seconds("SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS", 1, 0, 60)),
   sliceExecutorClaimLimit: read(whole("SLICE_EXECUTOR_CLAIM_LIMIT", 500, 1, 10_000)),
   sliceExecutorConcurrency: read(whole("SLICE_EXECUTOR_CONCURRENCY", 32, 1, 1000)),
   sliceExecutionTimeout: read(minutes("SLICE_EXECUTION_TIMEOUT_MINUTES", 2, 0.01, 1440)),
@@ -212,11 +212,15 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
     return setting.defaultValue
   })
 
-  const claimToDone = Duration.sum(values.brokerTimeout, values.sliceExecutorClaimAhead)
+  const claimToDone = Duration.sum(
+    Duration.sum(values.sliceExecutorPollInterval, values.sliceExecutorClaimAhead),
+    values.brokerTimeout
+  )
   if (Duration.isGreaterThanOrEqualTo(claimToDone, values.sliceExecutionTimeout)) {
     problems.push(
-      "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS and " +
-        "BROKER_TIMEOUT_SECONDS together: a slice is claimed ahead and its call must be able to end within the claim"
+      "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, " +
+        "SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS and BROKER_TIMEOUT_SECONDS together " +
+        `(${Duration.format(claimToDone)}): a slice is claimed that far ahead, and its call must end within the claim`
     )
   }
   if (problems.length > 0) return yield* new ConfigurationError({ problems })

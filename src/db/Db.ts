@@ -165,7 +165,7 @@ const make = Effect.fnUntraced(function* (
         )
       ),
     execute: (operation, statement) => Effect.asVoid(guarded(operation, limited(operation, statement))),
-    transaction: (operation, statements) => guarded(operation, client.withTransaction(statements)),
+    transaction: (operation, statements) => guarded(operation, limited(operation, client.withTransaction(statements))),
     unlimited: (operation, work) => guarded(operation, client.withTransaction(Effect.andThen(noTimeouts, work))),
     listen: (channel) =>
       Stream.unwrap(Effect.map(client.listen(channel), Stream.fromQueue)).pipe(
