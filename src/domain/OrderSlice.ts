@@ -1,13 +1,10 @@
-import { type BigDecimal, DateTime, Schema } from "effect"
+import { type DateTime, Schema } from "effect"
 import type { BrokerOrder } from "../broker/Broker.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
 import { OrderParameters } from "./Order.ts"
 
 export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])
 export type Stage = typeof Stage.Type
-
-/** Whether a slice in this stage can still lead to a placement. */
-export const isPending = (stage: Stage): boolean => stage === "SCHEDULED" || stage === "IN_PROGRESS"
 
 /** Which owner of a slice is speaking. A write by any other owner changes nothing. */
 export const ClaimVersion = Schema.Int.pipe(Schema.brand("ClaimVersion"))
@@ -94,10 +91,3 @@ export const stageOf = (next: NextStage): Stage => {
       return "IN_PROGRESS"
   }
 }
-
-/** Lateness in milliseconds: placed minus due. */
-export const latenessMillis = (scheduledAt: DateTime.Utc, placedAt: DateTime.Utc): number =>
-  DateTime.toEpochMillis(placedAt) - DateTime.toEpochMillis(scheduledAt)
-
-/** The average price of several fills, each weighted by its quantity, as the view `order_progress` computes it. */
-export type AveragePrice = BigDecimal.BigDecimal | null
