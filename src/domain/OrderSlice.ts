@@ -53,6 +53,7 @@ export const OpenSlice = Schema.Struct({
   quantity: Schema.Int,
   filledQuantity: Schema.Int,
   isCancelWanted: Schema.Boolean,
+  acknowledgedAt: Schema.DateTimeUtcFromDate,
   requestId: Schema.NullOr(Schema.String),
   traceId: Schema.NullOr(Schema.String)
 })

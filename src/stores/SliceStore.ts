@@ -47,8 +47,8 @@ export class SliceStore extends Context.Service<
     /** Slices IN_PROGRESS whose outcome is unknown, or whose lease is over. */
     readonly unresolved: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<UnresolvedSlice>, DbError>
 
-    /** PROCESSED slices whose broker order may still change, longest-waiting first. */
-    readonly open: (limit: number) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
+    /** PROCESSED slices whose broker order may still change, longest-waiting first, from after a given slice on. */
+    readonly open: (after: OpenSlice | null, limit: number) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
 
     /** Writes what the broker says about open slices. A final state is never overwritten. */
     readonly saveBrokerStates: (states: ReadonlyArray<BrokerState>, now: DateTime.Utc) => Effect.Effect<void, DbError>
@@ -171,16 +171,18 @@ export class SliceStore extends Context.Service<
           )
         ),
 
-        open: Effect.fn("SliceStore.open")((limit) =>
+        open: Effect.fn("SliceStore.open")((after, limit) =>
           query(
             "SliceStore.open",
             OpenSlice,
             sql`
-              SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity,
+              SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
                 o.cancel_requested_at IS NOT NULL AS is_cancel_wanted, s.request_id, s.trace_id
               FROM order_slices s JOIN orders o ON o.id = s.order_id
               WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final
-              ORDER BY s.acknowledged_at
+                AND (${after === null ? null : instant(after.acknowledgedAt)}::timestamptz IS NULL
+                  OR (s.acknowledged_at, s.id) > (${after === null ? null : instant(after.acknowledgedAt)}, ${after?.id ?? null}::text))
+              ORDER BY s.acknowledged_at, s.id
               LIMIT ${limit}`
           )
         ),

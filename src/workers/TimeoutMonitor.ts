@@ -13,7 +13,7 @@ import { answerOf, type CallAnswer } from "./brokerCall.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
-/** How many slices one look-up asks for. The rest are asked for at the next poll, longest-waiting first. */
+/** How many slices one look-up asks for. With more than that open, each poll goes on where the last one stopped. */
 const largestLookup = 5000
 /** A cancel that had no effect by then is sent again. */
 const cancelResend = Duration.seconds(15)
@@ -77,11 +77,13 @@ export const makeFollowBroker = Effect.gen(function* () {
   const lookUp = yield* makeLookUp
   const resolve = yield* makeResolve
   const sendCancels = yield* makeSendCancels
+  let lastFollowed: OpenSlice | null = null
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     const unresolved = yield* slices.unresolved(now, largestLookup)
-    const open = yield* slices.open(largestLookup)
+    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, largestLookup)
+    lastFollowed = open.length === largestLookup ? (open.at(-1) ?? null) : null
     if (unresolved.length === 0 && open.length === 0) return
 
     const book = yield* lookUp(new Set([...unresolved, ...open].map((slice) => slice.tag)))

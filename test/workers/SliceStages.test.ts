@@ -192,7 +192,7 @@ describe("stages of a slice", () => {
       const slice = yield* claimedSlice
       yield* move(slice, processed)
       const store = yield* SliceStore
-      const [open] = yield* store.open(10)
+      const [open] = yield* store.open(null, 10)
       const say = (status: "OPEN" | "COMPLETE", filledQuantity: number) =>
         Effect.flatMap(DateTime.now, (now) =>
           store.saveBrokerStates(
@@ -218,7 +218,24 @@ describe("stages of a slice", () => {
       yield* say("COMPLETE", 100)
       yield* say("OPEN", 100)
       assert.strictEqual((yield* sliceRows())[0]?.brokerStatus, "COMPLETE")
-      assert.deepStrictEqual(yield* store.open(10), [])
+      assert.deepStrictEqual(yield* store.open(null, 10), [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("open slices are followed page by page, none left out", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      for (const slice of yield* claim()) {
+        const brokerOrderId = BrokerOrderId.make(`b${slice.sequenceNumber}`)
+        yield* move(slice, { _tag: "Processed", brokerOrderId, found: null })
+      }
+      const store = yield* SliceStore
+      const first = yield* store.open(null, 3)
+      const second = yield* store.open(first.at(-1) ?? null, 3)
+      assert.deepStrictEqual([first.length, second.length], [3, 2])
+      assert.strictEqual(new Set([...first, ...second].map((slice) => slice.id)).size, 5)
     }).pipe(Effect.provide(service))
   )
 
