@@ -86,8 +86,8 @@ describe("the command line", () => {
         ]
         for (const [changed, said] of invalid) {
           // The changed flag replaces the valid one.
-          const names = changed.filter((_, index) => index % 2 === 0)
-          const rest = order.filter((_, index) => !names.includes(order[index - (index % 2)] ?? ""))
+          const names = new Set(changed.filter((_, index) => index % 2 === 0))
+          const rest = order.filter((_, index) => !names.has(order[index - (index % 2)] ?? ""))
           const { code, output } = yield* pulse("order", "submit", ...rest, ...changed)
           assert.strictEqual(code, 1, output)
           assert.include(output, said)
