@@ -116,7 +116,7 @@ const brokerType: Setting<"mock"> = {
   decode: (given) =>
     given === "mock"
       ? Result.succeed("mock")
-      : Result.fail(given === "zerodha" ? "mock: this version has no Zerodha broker yet" : "mock")
+      : Result.fail(given === "zerodha" ? "mock (this version has no Zerodha broker yet)" : "mock")
 }
 
 /** What the mock broker can be told to do with a placement. */

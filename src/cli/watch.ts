@@ -43,8 +43,7 @@ const makeLines = (asJson: boolean): Show => {
     Effect.forEach(
       orders,
       (order) => {
-        const { nextDueAt: _, ...changing } = order
-        const key = JSON.stringify(changing)
+        const key = JSON.stringify([order.state, order.processed, order.failed, order.skipped, order.filledQuantity])
         if (last.get(order.orderId) === key) return Effect.void
         last.set(order.orderId, key)
         return Console.log(

@@ -1,0 +1,78 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Duration, Effect, Layer, Option, Redacted } from "effect"
+import { Configuration } from "../src/Configuration.ts"
+
+const load = (environment: Readonly<Record<string, string>>) =>
+  Configuration.pipe(
+    Effect.provide(
+      Layer.fresh(Configuration.layer).pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment)))
+      )
+    )
+  )
+
+const problemsOf = (environment: Readonly<Record<string, string>>) =>
+  Effect.map(Effect.flip(load(environment)), (error) => error.problems)
+
+describe("Configuration", () => {
+  it.effect("reads the seed's names, in their units", () =>
+    Effect.gen(function* () {
+      const config = yield* load({
+        ORDER_SPLITTER_POLL_INTERVAL_SECONDS: "7",
+        SLICE_EXECUTION_TIMEOUT_MINUTES: "0.5",
+        MOCK_BROKER_SCENARIOS: "success, timeout",
+        DATABASE_URL: "postgres://u:p@h/db"
+      })
+      assert.deepStrictEqual(config.orderSplitterPollInterval, Duration.seconds(7))
+      assert.deepStrictEqual(config.sliceExecutionTimeout, Duration.seconds(30))
+      assert.deepStrictEqual([...config.mockBrokerScenarios], ["success", "timeout"])
+      assert.strictEqual(Option.getOrThrow(Option.map(config.databaseUrl, Redacted.value)), "postgres://u:p@h/db")
+      assert.notInclude(JSON.stringify(config), "u:p")
+    })
+  )
+
+  it.effect("needs nothing, and takes an empty variable for one that is not set", () =>
+    Effect.gen(function* () {
+      const config = yield* load({ DATABASE_URL: "", LOG_LEVEL: "" })
+      assert.isTrue(Option.isNone(config.databaseUrl))
+      assert.strictEqual(config.logLevel, "info")
+    })
+  )
+
+  it.effect("names every problem at once, in plain words, and no secret", () =>
+    Effect.gen(function* () {
+      const problems = yield* problemsOf({
+        DATABASE_URL: "mysql://joe:secret-word@h/db",
+        DATABASE_POOL_SIZE: "2",
+        SLICE_EXECUTOR_CONCURRENCY: "1.5",
+        ORDER_SPLIT_TIMEOUT_MINUTES: "soon",
+        LOG_FORMAT: "xml",
+        MOCK_BROKER_SCENARIOS: "success,explosion",
+        MOCK_BROKER_FAULT_RATE: "1.1",
+        BROKER_TYPE: "zerodha"
+      })
+      assert.deepStrictEqual(
+        [...problems],
+        [
+          "DATABASE_URL must be a URL such as postgres://user:password@host:5432/database",
+          'DATABASE_POOL_SIZE must be a whole number from 3 to 200, not "2"',
+          'ORDER_SPLIT_TIMEOUT_MINUTES must be a number from 0.01 to 1440, not "soon"',
+          'SLICE_EXECUTOR_CONCURRENCY must be a whole number from 1 to 1000, not "1.5"',
+          'BROKER_TYPE must be mock (this version has no Zerodha broker yet), not "zerodha"',
+          'MOCK_BROKER_SCENARIOS must be a comma-separated list of success, partial_fill, rejection, late_rejection, network_error, timeout, not "success,explosion"',
+          'MOCK_BROKER_FAULT_RATE must be a number from 0 to 1, not "1.1"',
+          'LOG_FORMAT must be one of json, pretty, not "xml"'
+        ]
+      )
+    })
+  )
+
+  it.effect("a claim must outlast polling, claiming ahead and the call together", () =>
+    Effect.gen(function* () {
+      const [problem] = yield* problemsOf({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.2" })
+      assert.include(problem ?? "", "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than")
+      assert.include(problem ?? "", "(12s)")
+      yield* load({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.21" })
+    })
+  )
+})

@@ -1,0 +1,20 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { settings } from "../../src/Configuration.ts"
+
+const page = readFileSync(new URL("../../doc/guides/config.md", import.meta.url), "utf8")
+
+/** The rows of the page's tables: a variable and its default. */
+const rows = [...page.matchAll(/^\| `([A-Z_]+)`\s*\| (?:`([^`]*)`)?\s*\|/gm)].map(([, name, value]) => [
+  name,
+  value ?? ""
+])
+
+describe("doc/guides/config.md", () => {
+  it("has one row for each setting, with its default, and none besides", () => {
+    assert.sameDeepMembers(
+      rows,
+      settings.map((setting) => [setting.name, setting.defaultText])
+    )
+  })
+})
