@@ -38,7 +38,7 @@ export const progressLine = (order: OrderProgress, now: DateTime.Utc, columns: n
     `${order.processed}/${order.slices} placed`.padEnd(15),
     `${order.filledQuantity}/${total} filled`.padEnd(18),
     order.state.padEnd(10),
-    nextDue(order, now)
+    nextDue(order, now).padEnd(14)
   ].join(" ")
   const width = Math.max(10, Math.min(40, columns - name.length - tail.length - 3))
   return `${name} ${bar(width, total, order.placedQuantity, order.filledQuantity)} ${tail}`.slice(0, columns).trimEnd()
