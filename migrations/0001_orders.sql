@@ -19,6 +19,19 @@ CREATE TABLE IF NOT EXISTS orders (
   updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- A time without a zone would silently be read in the database's zone: every slice early or late by hours.
+DO $check$
+BEGIN
+  IF EXISTS (
+    SELECT FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = 'orders' AND column_name IN ('created_at', 'updated_at')
+      AND data_type <> 'timestamp with time zone'
+  ) THEN
+    RAISE EXCEPTION 'orders.created_at and orders.updated_at must be timestamptz. If they hold UTC: ALTER TABLE orders ALTER COLUMN created_at TYPE timestamptz USING created_at AT TIME ZONE ''UTC'', and the same for updated_at';
+  END IF;
+END
+$check$;
+
 ALTER TABLE orders
   ADD COLUMN IF NOT EXISTS order_type text NOT NULL DEFAULT 'MARKET',
   ADD COLUMN IF NOT EXISTS limit_price numeric(15,4),

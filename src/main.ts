@@ -15,13 +15,24 @@ const report = (cause: Cause.Cause<unknown>) =>
     }
   })
 
+/**
+ * Told to stop and stopped in order is success for the daemon, which says so in process.exitCode. An interrupted command
+ * has not done what it was asked.
+ */
+const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number | string => {
+  if (Exit.isSuccess(exit)) return 0
+  return Cause.hasInterruptsOnly(exit.cause) ? (process.exitCode ?? 130) : 1
+}
+
+// A log that cannot be written (a full disk, a reader that is gone) must not stop placements.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
+
 cli.pipe(
   Effect.tapCause(report),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    // Told to stop and stopped in order: that is success, not runMain's 130. Ended here and now, because an open stdin
-    // or an unused timer of some library would keep a finished command waiting.
-    teardown: (exit) => process.exit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+    // Ended here and now, because an open stdin or an unused timer of some library would keep a finished command waiting.
+    teardown: (exit) => process.exit(exitCodeOf(exit))
   })
 )

@@ -63,13 +63,17 @@ const submit = Command.make(
       productType: given.product,
       validity: given.validity
     })
+    const key = Option.getOrElse(given.key, () => idOf("k", now, suffix))
+    if (key.trim() === "" || key.length > 200) {
+      return yield* new CommandFailed({ message: "--key must have 1 to 200 characters. Nothing was submitted." })
+    }
     if (Result.isFailure(order)) {
       return yield* new CommandFailed({ message: `The order is not valid, nothing was submitted. ${order.failure}` })
     }
     const submitted = yield* desk.submit(
       {
         ...order.success,
-        key: Option.getOrElse(given.key, () => idOf("k", now, suffix)),
+        key,
         traceId: idOf("t", now, suffix),
         requestId: idOf("r", now, suffix)
       },
@@ -153,7 +157,14 @@ const cancel = Command.make(
       })
     }
     yield* desk.requestCancel(given.orderId, operator(), yield* DateTime.now)
-    const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait)))
+    const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
+      Effect.onInterrupt(() =>
+        Console.error(
+          `Interrupted. The cancel of order ${given.orderId} stands, but is not confirmed: slices that a daemon has ` +
+            `claimed may still be placed. "order cancel ${given.orderId}" asks again and waits.`
+        )
+      )
+    )
     yield* print(given.json, order, cancelText)
     if (order.scheduled + order.inProgress > 0) {
       return yield* new CommandFailed({

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { BigDecimal, Schema } from "effect"
 import { OrderId } from "./Ids.ts"
 
 export const Side = Schema.Literals(["BUY", "SELL"])
@@ -25,21 +25,18 @@ export const Instrument = Schema.String.check(
 export type Instrument = typeof Instrument.Type
 
 /** A price in the instrument's currency, as numeric(15,4): positive, at most four decimals. */
-export const Price = Schema.BigDecimalFromString.check(
-  Schema.makeFilter((price) => price.value > 0n || "must be greater than 0"),
-  Schema.makeFilter((price) => decimalsOf(price) <= 4 || "must have at most 4 decimals"),
-  Schema.makeFilter((price) => price.value < 10n ** BigInt(11 + price.scale) || "must be below 100,000,000,000")
+export const Price = Schema.String.check(
+  Schema.isPattern(/^-?\d{1,30}(\.\d{1,30})?$/, { message: "must be a price such as 2500 or 2500.05" })
 )
+  .pipe(Schema.decodeTo(Schema.BigDecimalFromString))
+  .check(
+    Schema.makeFilter((price) => BigDecimal.isPositive(price) || "must be greater than 0"),
+    Schema.makeFilter((price) => BigDecimal.normalize(price).scale <= 4 || "must have at most 4 decimals"),
+    Schema.makeFilter((price) => BigDecimal.isLessThan(price, priceLimit) || "must be below 100,000,000,000")
+  )
 export type Price = typeof Price.Type
 
-const decimalsOf = (price: { readonly value: bigint; readonly scale: number }): number => {
-  let { value, scale } = price
-  while (scale > 0 && value % 10n === 0n) {
-    value /= 10n
-    scale -= 1
-  }
-  return scale
-}
+const priceLimit = BigDecimal.make(1n, -11)
 
 /** What every placement of an order has in common. */
 export const OrderParameters = Schema.Struct({

@@ -114,7 +114,7 @@ export class OrderDesk extends Context.Service<
 
       const progressColumns = sql.literal(`
         order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
-        created_at, slices, scheduled, in_progress, unknown, processed, failed, skipped, open,
+        least(greatest(created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, slices, scheduled, in_progress, unknown, processed, failed, skipped, open,
         placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
         average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis`)
 

@@ -21,7 +21,9 @@ export const ClaimedOrder = Schema.Struct({
   productType: Schema.NullOr(Schema.String),
   validity: Schema.NullOr(Schema.String),
   requestId: Schema.NullOr(Schema.String),
-  originTraceId: Schema.NullOr(Schema.String)
+  originTraceId: Schema.NullOr(Schema.String),
+  /** Whether the window begins within a year from now; a time beyond is a mistake, or cannot be reckoned with at all. */
+  hasNearStart: Schema.Boolean
 })
 export type ClaimedOrder = typeof ClaimedOrder.Type
 
@@ -110,9 +112,9 @@ export class OrderStore extends Context.Service<
                   CASE
                     WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
                     WHEN duration_minutes BETWEEN 0 AND 1440
-                      AND created_at + duration_minutes * interval '1 minute'
-                        + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
-                        < ${instant(options.now)}::timestamptz
+                      -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
+                      AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
+                        - ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                       THEN 'the order''s window and its grace were over before the split'
                   END AS skip_reason
                 FROM orders
@@ -134,7 +136,8 @@ export class OrderStore extends Context.Service<
               RETURNING o.id, o.claim_version, o.order_queue_status, o.status_reason, o.instrument, o.side,
                 o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
                 o.duration_minutes::float8 AS duration_minutes, o.randomize, o.order_type,
-                o.limit_price::text AS limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id`
+                o.limit_price::text AS limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id,
+                o.created_at < ${instant(options.now)}::timestamptz + interval '366 days' AS has_near_start`
           )
       )
 

@@ -1,4 +1,4 @@
-import { Cause, DateTime, Effect, Result } from "effect"
+import { DateTime, Effect, Result } from "effect"
 import { Configuration } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
@@ -39,27 +39,21 @@ export const makeSplitPending = Effect.gen(function* () {
   const complete = (splits: ReadonlyArray<SplitOrder>) =>
     Effect.flatMap(DateTime.now, (now) => orders.completeSplits(splits, { now, windowGrace }))
 
-  /** One order of a batch that could not be written as a whole: it alone fails, if it is the one to blame. */
-  const completeAlone = (order: SplitOrder) =>
-    complete([order]).pipe(
-      Effect.catchIf(
-        (error) => !error.isTransient,
-        (error) =>
-          Effect.flatMap(DateTime.now, (now) =>
-            orders.failSplits([{ ...order, reason: error.message }], now).pipe(Effect.as([]))
+  /** Writes a group of splits. When the group as a whole cannot be written, each order is tried alone. */
+  const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
+    complete(group).pipe(
+      Effect.catch((error: DbError) => {
+        if (group.length > 1 && (!error.isTransient || tookTooLong(error))) {
+          return Effect.map(
+            Effect.forEach(group, (order) => completeGroup([order])),
+            (done) => done.flat()
           )
-      )
+        }
+        if (error.isTransient) return Effect.fail(error)
+        const failures = group.map((order) => ({ ...order, reason: error.message }))
+        return Effect.flatMap(DateTime.now, (now) => Effect.as(orders.failSplits(failures, now), []))
+      })
     )
-
-  const completeAll = (splits: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
-    splits.length === 0
-      ? Effect.succeed([])
-      : complete(splits).pipe(
-          Effect.catchIf(
-            (error) => !error.isTransient,
-            () => Effect.map(Effect.forEach(splits, completeAlone), (done) => done.flat())
-          )
-        )
 
   const splitBatch = Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimedOrder>) {
     const splits: Array<SplitOrder> = []
@@ -79,7 +73,7 @@ export const makeSplitPending = Effect.gen(function* () {
     }
 
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
-    const done = new Set(yield* completeAll(splits))
+    const done = new Set((yield* Effect.forEach(groupsOf(splits), completeGroup)).flat())
     for (const order of claimed) {
       const count = splits.find((split) => split.id === order.id)?.slices.length
       if (count !== undefined && done.has(order.id)) {
@@ -100,19 +94,44 @@ export const makeSplitPending = Effect.gen(function* () {
       windowGrace
     })
     yield* splitBatch(claimed).pipe(
-      // Stopped or failed half-way: others need not wait for the timeout. What is DONE or FAILED by now stays so.
-      Effect.onExit((exit) =>
-        exit._tag === "Failure" && Cause.hasInterruptsOnly(exit.cause)
-          ? Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(Effect.ignore)
-          : Effect.void
+      // Stopped or failed half-way: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
+      Effect.onError(() =>
+        Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(
+          Effect.catch((error) =>
+            Effect.logWarning(`Orders could not be given back; the monitor does it later: ${error.message}`)
+          )
+        )
       )
     )
     return claimed.length
   })
 })
 
+/** So many slices are inserted by one statement, at most, unless a single order has more. */
+const largestGroup = 5000
+
+const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArray<SplitOrder>> => {
+  const groups: Array<Array<SplitOrder>> = []
+  let size = Infinity
+  for (const split of splits) {
+    size += split.slices.length
+    if (size > largestGroup) {
+      groups.push([])
+      size = split.slices.length
+    }
+    groups.at(-1)?.push(split)
+  }
+  return groups
+}
+
+/** Statement timeout: on the server, or ours when the server said nothing. */
+const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null
+
 /** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
 const plan = (order: ClaimedOrder): Result.Result<SplitOrder, string> =>
+  order.hasNearStart ? planValid(order) : Result.fail("created_at: is more than a year away")
+
+const planValid = (order: ClaimedOrder): Result.Result<SplitOrder, string> =>
   Result.map(validateOrder(order), (valid) => ({
     id: order.id,
     claimVersion: order.claimVersion,

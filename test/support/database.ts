@@ -56,6 +56,11 @@ export const freshDatabase = (from: "migrated" | "empty" = "migrated") =>
   )
 
 /** The Db layer on a fresh, migrated database. */
-export const testDatabase: Layer.Layer<Db> = Layer.unwrap(
-  Effect.map(freshDatabase(), (name) => Db.layer(targetOf(name)).pipe(Layer.provide(configuration()), Layer.orDie))
-)
+export const testDatabaseWith = (environment: Readonly<Record<string, string>>): Layer.Layer<Db> =>
+  Layer.unwrap(
+    Effect.map(freshDatabase(), (name) =>
+      Db.layer(targetOf(name)).pipe(Layer.provide(configuration(environment)), Layer.orDie)
+    )
+  )
+
+export const testDatabase: Layer.Layer<Db> = testDatabaseWith({})

@@ -10,7 +10,7 @@ import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
-import { configuration, testDatabase } from "./database.ts"
+import { configuration, testDatabaseWith } from "./database.ts"
 
 /** The clock of a test: whatever Clock the test provides, always settled. */
 export const settledClock = Layer.succeed(
@@ -22,6 +22,7 @@ export const settledClock = Layer.succeed(
 export const serviceLayer = <A>(options: {
   readonly broker: Layer.Layer<Broker | A>
   readonly environment?: Readonly<Record<string, string>>
+  readonly databaseEnvironment?: Readonly<Record<string, string>>
 }) =>
   Layer.mergeAll(
     OrderStore.layer,
@@ -32,7 +33,7 @@ export const serviceLayer = <A>(options: {
     settledClock
   ).pipe(
     Layer.provideMerge(options.broker),
-    Layer.provideMerge(testDatabase),
+    Layer.provideMerge(testDatabaseWith(options.databaseEnvironment ?? {})),
     Layer.provideMerge(configuration(options.environment))
   )
 

@@ -9,7 +9,7 @@ import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, orderRow, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const service = serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "20" } })
+const service = serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "50" } })
 const windowGrace = Duration.minutes(10)
 
 const onlySlice = {
@@ -81,7 +81,10 @@ describe("OrderSplitter", () => {
     ["LIMIT at no price", { order_type: "LIMIT", limit_price: "0" }, "limit_price: must be greater than 0"],
     ["MARKET with a price", { limit_price: "10" }, "limit_price: must be empty for a MARKET order"],
     ["an unknown product", { product_type: "BO" }, "product_type: "],
-    ["an unknown validity", { validity: "GTC" }, "validity: "]
+    ["an unknown validity", { validity: "GTC" }, "validity: "],
+    ["a price that is none", { order_type: "LIMIT", limit_price: "NaN" }, "limit_price: must be a price such as"],
+    ["a start that never comes", { created_at: "infinity" }, "created_at: is more than a year away"],
+    ["a start at the end of time", { created_at: "294276-12-31 23:59:59+00" }, "created_at: is more than a year away"]
   ]
 
   it.effect("fails each invalid order alone, with its reason, and splits the others", () =>
@@ -132,6 +135,36 @@ describe("OrderSplitter", () => {
       assert.include(late.statusReason ?? "", "window and its grace were over")
       assert.strictEqual((yield* orderRow("just")).orderQueueStatus, "DONE")
     }).pipe(Effect.provide(service))
+  )
+
+  it.effect("splits as much as fits into the time limit: a batch that takes too long is written order by order", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const db = yield* Db
+      // An INSERT of more than one order takes longer than a statement may.
+      yield* db.execute(
+        "test",
+        db.sql`
+          CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+          BEGIN
+            IF (SELECT count(DISTINCT order_id) FROM fresh) > 1 THEN PERFORM pg_sleep(5); END IF;
+            RETURN NULL;
+          END $$`
+      )
+      yield* db.execute(
+        "test",
+        db.sql`
+          CREATE TRIGGER slow AFTER INSERT ON order_slices REFERENCING NEW TABLE AS fresh
+          FOR EACH STATEMENT EXECUTE FUNCTION slow()`
+      )
+      for (const id of ["o1", "o2", "o3"]) yield* insertOrder(id)
+      yield* splitPending
+      assert.strictEqual((yield* sliceRows()).length, 15)
+    }).pipe(
+      Effect.provide(
+        serviceLayer({ broker: scriptedBroker, databaseEnvironment: { DATABASE_STATEMENT_TIMEOUT_SECONDS: "1" } })
+      )
+    )
   )
 
   it.effect("skips an order that was cancelled before the split", () =>
