@@ -215,6 +215,40 @@ describe("the daemon", () => {
   )
 })
 
+describe("an interrupted command", () => {
+  it.live("order cancel: fails, and says that the cancel is not confirmed", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const { sql, execute, query } = yield* Db
+        yield* insertOrders(1, { num_splits: 1 }, 0)
+        // A slice that some executor holds and says nothing about.
+        yield* execute(
+          "test.claimed",
+          sql`
+            INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type,
+              product_type, validity, scheduled_at, not_before, not_after, stage, claimed_by, lease_expires_at)
+            VALUES ('s', 'o0', 1, 'T', 'NSE:X', 'BUY', 1, 'MARKET', 'CNC', 'DAY', now(), now(), now() + interval '1 hour',
+              'IN_PROGRESS', 'somebody', now() + interval '1 hour')`
+        )
+        yield* execute("test.done", sql`UPDATE orders SET order_queue_status = 'DONE'`)
+        const run = yield* startMain(["order", "cancel", "o0"], { DATABASE_URL: url })
+        yield* eventually(
+          "the cancel is asked for",
+          query(
+            "test.asked",
+            Schema.Struct({ id: Schema.String }),
+            sql`SELECT id FROM orders WHERE cancel_requested_at IS NOT NULL`
+          ),
+          (rows) => rows.length === 1
+        )
+        run.child.kill("SIGINT")
+        assert.strictEqual(yield* run.exit, 130, run.output())
+        assert.include(run.output(), "The cancel of order o0 stands, but is not confirmed")
+      }).pipe(Effect.scoped)
+    )
+  )
+})
+
 describe("what goes wrong at the start is said plainly", () => {
   it.live("a database that is not there", () =>
     Effect.gen(function* () {
