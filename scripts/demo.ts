@@ -34,12 +34,15 @@ const ExampleOrders = Schema.fromJsonString(
 type ExampleOrder = (typeof ExampleOrders.Type)[number]
 
 const argumentsOf = (order: ExampleOrder): ReadonlyArray<string> => [
-  ...["--instrument", order.instrument, "--side", order.side, "--quantity", `${order.quantity}`],
-  ...["--splits", `${order.splits}`, "--duration", `${order.duration}`],
+  `--instrument=${order.instrument}`,
+  `--side=${order.side}`,
+  `--quantity=${order.quantity}`,
+  `--splits=${order.splits}`,
+  `--duration=${order.duration}`,
   ...(order.randomize === false ? ["--no-randomize"] : []),
-  ...(order.type === undefined ? [] : ["--type", order.type]),
-  ...(order.limitPrice === undefined ? [] : ["--limit-price", order.limitPrice]),
-  ...(order.product === undefined ? [] : ["--product", order.product])
+  ...(order.type === undefined ? [] : [`--type=${order.type}`]),
+  ...(order.limitPrice === undefined ? [] : [`--limit-price=${order.limitPrice}`]),
+  ...(order.product === undefined ? [] : [`--product=${order.product}`])
 ]
 
 /** A folder of its own for the demo's database and log, gone afterwards. Root's PostgreSQL runs as another account. */

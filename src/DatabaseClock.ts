@@ -1,6 +1,6 @@
 import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
 import { Configuration } from "./Configuration.ts"
-import { Db, type DbError } from "./db/Db.ts"
+import { Db, DbError } from "./db/Db.ts"
 
 /** Readings at one moment, in nanoseconds: the database's wall clock, and this process's two clocks. */
 interface Anchor {
@@ -13,6 +13,13 @@ const nanosPerMilli = 1_000_000n
 /** The wall clock and the monotonic clock of one host drift apart by far less than this between two syncs. */
 const largestDriftNanos = 500n * nanosPerMilli
 const samplesPerSync = 5
+
+const noAnswer = new DbError({
+  operation: "DatabaseClock.sample",
+  message: "DatabaseClock.sample: the database gave no answer",
+  isTransient: true,
+  sqlState: null
+})
 
 /**
  * The database's time, on this process's monotonic clock. Replicas' clocks differ; due times, leases and quarantines are
@@ -49,8 +56,9 @@ export class DatabaseClock extends Context.Service<
           sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
         )
         const after = local.monotonicTimeNanosUnsafe()
+        if (row === undefined) return yield* noAnswer
         const anchor: Anchor = {
-          databaseNanos: (row?.micros ?? 0n) * 1000n,
+          databaseNanos: row.micros * 1000n,
           monotonicNanos: after,
           localNanos: local.currentTimeNanosUnsafe()
         }
@@ -63,16 +71,16 @@ export class DatabaseClock extends Context.Service<
           const next = yield* sample
           if (next.roundTripNanos < best.roundTripNanos) best = next
         }
-        return best.anchor
+        return best
       })
 
-      const anchor = yield* Ref.make(yield* measure)
+      const anchor = yield* Ref.make((yield* measure).anchor)
       const clock = yield* makeClock(local, anchor)
 
       const sync = Effect.gen(function* () {
         const measured = yield* measure
-        yield* Ref.set(anchor, measured)
-        const offsetMillis = offsetMillisOf(measured)
+        const corrected = yield* Ref.updateAndGet(anchor, (current) => correct(current, measured))
+        const offsetMillis = offsetMillisOf(corrected)
         if (Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)) {
           yield* Effect.logError(
             `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +
@@ -103,6 +111,24 @@ export class DatabaseClock extends Context.Service<
       ).pipe(Context.add(Clock.Clock, clock))
     })
   )
+}
+
+/** A measurement, and how long its round trip took: the database's time lay somewhere within. */
+interface Measurement {
+  readonly anchor: Anchor
+  readonly roundTripNanos: bigint
+}
+
+const preciseRoundTripNanos = 2n * nanosPerMilli
+
+/**
+ * What a new measurement makes of the clock. A slow round trip (a busy database) says little: as long as it does not
+ * contradict the clock, the clock runs on undisturbed instead of falling behind by that round trip.
+ */
+export const correct = (current: Anchor, { anchor, roundTripNanos }: Measurement): Anchor => {
+  const running = current.databaseNanos + (anchor.monotonicNanos - current.monotonicNanos)
+  const isContradicted = running < anchor.databaseNanos || running > anchor.databaseNanos + roundTripNanos
+  return roundTripNanos > preciseRoundTripNanos && !isContradicted ? { ...anchor, databaseNanos: running } : anchor
 }
 
 const offsetMillisOf = ({ databaseNanos, localNanos }: Anchor): number =>

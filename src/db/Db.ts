@@ -1,5 +1,5 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Context, Duration, Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { Cause, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Schema, Scope, Stream } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Statement } from "effect/sql/Statement"
@@ -58,8 +58,11 @@ export class Db extends Context.Service<
       work: Effect.Effect<A, E | SqlError, R>
     ) => Effect.Effect<A, E | DbError, R>
 
-    /** Payloads of NOTIFY on a channel. Fails when the connection is lost: what came meanwhile is lost too. */
-    readonly listen: (channel: string) => Stream.Stream<string, DbError>
+    /**
+     * Payloads of NOTIFY on a channel, all of them from the moment that this returns. The stream fails when the connection
+     * is lost: what comes until somebody listens again is lost too.
+     */
+    readonly listen: (channel: string) => Effect.Effect<Stream.Stream<string, DbError>, DbError, Scope.Scope>
   }
 >()("pulse-background/Db") {
   static readonly layer = (target: DbTarget): Layer.Layer<Db, DbError, Configuration> =>
@@ -75,14 +78,23 @@ export class Db extends Context.Service<
     )
 }
 
+/** How long a server that ought to answer at once is waited for. */
+const patience = Duration.seconds(2)
+
 const make = Effect.fnUntraced(function* (
   target: DbTarget,
   options: { readonly poolSize: number; readonly statementTimeout: Duration.Duration }
 ) {
-  const scope = yield* Effect.scope
   const statementTimeoutMillis = Math.ceil(Duration.toMillis(options.statementTimeout))
   // The server gives up first, so that a slow statement is reported as such; ours only ends a silent connection.
-  const clientTimeout = Duration.sum(options.statementTimeout, Duration.seconds(2))
+  const clientTimeout = Duration.sum(options.statementTimeout, patience)
+
+  // On a silent connection COMMIT, ROLLBACK and UNLISTEN have no end and cannot be interrupted: they are left behind.
+  const scopeClosedInTime = Effect.acquireRelease(Scope.make(), (scope, exit) =>
+    Effect.flatMap(Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true }), (closing) =>
+      Effect.timeoutOption(Fiber.await(closing), patience)
+    )
+  )
 
   const client = yield* PgClient.layer({
     ...target,
@@ -97,34 +109,43 @@ const make = Effect.fnUntraced(function* (
       TimeZone: "UTC",
       statement_timeout: `${statementTimeoutMillis}`,
       idle_in_transaction_session_timeout: `${statementTimeoutMillis * 2}`,
-      lock_timeout: `${statementTimeoutMillis}`
+      // The first to come is the one that the error tells of: a lock that somebody holds.
+      lock_timeout: `${Math.ceil(statementTimeoutMillis * 0.9)}`
     }
   }).pipe(
-    Layer.buildWithScope(scope),
+    Layer.buildWithScope(yield* scopeClosedInTime),
     Effect.map((context) => Context.get(context, PgClient.PgClient)),
     Effect.mapError((error) => toDbError("connect", error))
   )
 
   const guarded = <A, E, R>(operation: string, effect: Effect.Effect<A, E | SqlError, R>) =>
     effect.pipe(
-      // A connection lost inside a transaction surfaces as a defect, because its ROLLBACK fails too.
-      Effect.catchDefect((defect) => (isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))),
+      // A connection lost inside a transaction makes defects of all its errors, because its ROLLBACK fails too.
+      Effect.catchCause((cause): Effect.Effect<never, E | DbError | SqlError> => {
+        const defects = cause.reasons.filter(Cause.isDieReason).map(({ defect }) => defect)
+        const lost = defects.find((defect) => isSqlError(defect))
+        return lost === undefined
+          ? Effect.failCause(cause)
+          : Effect.fail(defects.find((defect) => defect instanceof DbError) ?? lost)
+      }),
       Effect.mapError((error) => (isSqlError(error) ? toDbError(operation, error) : error))
     )
 
   const limited = <A, E, R>(operation: string, effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(
-      Effect.timeoutOrElse({
-        duration: clientTimeout,
-        orElse: () =>
-          Effect.fail(
-            new DbError({
-              operation,
-              message: `${operation}: the database did not answer within ${Duration.format(clientTimeout)}`,
-              isTransient: true,
-              sqlState: null
-            })
-          )
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const fiber = yield* Effect.forkDetach(effect, { startImmediately: true })
+        const exit = yield* restore(Effect.timeoutOption(Fiber.await(fiber), clientTimeout)).pipe(
+          Effect.onInterrupt(() => Effect.timeoutOption(Fiber.interrupt(fiber), patience))
+        )
+        if (Option.isSome(exit)) return yield* exit.value
+        fiber.interruptUnsafe()
+        return yield* new DbError({
+          operation,
+          message: `${operation}: the database did not answer within ${Duration.format(clientTimeout)}`,
+          isTransient: true,
+          sqlState: null
+        })
       })
     )
 
@@ -167,11 +188,15 @@ const make = Effect.fnUntraced(function* (
     execute: (operation, statement) => Effect.asVoid(guarded(operation, limited(operation, statement))),
     transaction: (operation, statements) => guarded(operation, limited(operation, client.withTransaction(statements))),
     unlimited: (operation, work) => guarded(operation, client.withTransaction(Effect.andThen(noTimeouts, work))),
-    listen: (channel) =>
-      Stream.unwrap(Effect.map(client.listen(channel), Stream.fromQueue)).pipe(
-        Stream.map((notification) => notification.payload),
-        Stream.mapError((error) => toDbError(`listen ${channel}`, error))
+    listen: Effect.fnUntraced(function* (channel) {
+      const operation = `listen ${channel}`
+      const listening = Scope.provide(client.listen(channel), yield* scopeClosedInTime)
+      const notifications = yield* guarded(operation, limited(operation, listening))
+      return Stream.fromQueue(notifications).pipe(
+        Stream.map(({ payload }) => payload),
+        Stream.mapError((error) => toDbError(operation, error))
       )
+    })
   })
 })
 
@@ -188,8 +213,8 @@ const checkServer = Effect.fnUntraced(function* (
         new DbError({
           ...error,
           message:
-            `Cannot use the database at ${addressOf(target)}: ${error.message.replace(/^connect: /, "")}. ` +
-            "Check that DATABASE_URL is right and that the server is running and accepts this user."
+            `Cannot use the database at ${addressOf(target)}: ${error.message.replace(/^connect: /, "")}. Check that ` +
+            `${"url" in target ? "DATABASE_URL is right and that " : ""}the server is running and accepts this user.`
         })
     )
   )
@@ -206,8 +231,10 @@ const checkServer = Effect.fnUntraced(function* (
 /** Where a target is, without its credentials. */
 const addressOf = (target: DbTarget): string => {
   if (!("url" in target)) return `${target.host} (port ${target.port})`
-  const url = new URL(Redacted.value(target.url))
-  return `${url.hostname || "localhost"}:${url.port || "5432"}${url.pathname}`
+  const { hostname, port, pathname, searchParams } = new URL(Redacted.value(target.url))
+  const host = searchParams.get("host") ?? (hostname.replaceAll(/%2f/gi, "/") || "localhost")
+  const database = searchParams.get("dbname") ?? pathname.slice(1)
+  return `${host}:${searchParams.get("port") ?? (port || "5432")}/${database}`
 }
 
 const toDbError = (operation: string, error: SqlError): DbError => {

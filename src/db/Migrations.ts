@@ -1,11 +1,12 @@
 import { Effect, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Db, type DbError } from "./Db.ts"
 
-/** The numbered .sql files of the project, applied in order, each once. */
-const folder = fileURLToPath(new URL("../../migrations/", import.meta.url))
+/** The project's own. */
+const projectFolder = fileURLToPath(new URL("../../migrations/", import.meta.url))
 const fileName = /^(\d{4})_([a-z0-9_]+)\.sql$/
 const table = "pulse_background_migrations"
 
@@ -19,53 +20,60 @@ export interface AppliedMigration {
 }
 
 /**
- * Brings the database up to date; returns what it applied now. Safe when many processes do it at once: the first takes
- * a lock, the others wait for it and find nothing left to do. All pending migrations are one transaction.
+ * Brings the database up to date with a folder's numbered .sql files, applied in order, each once; returns what it
+ * applied now. Safe when many processes do it at once: the first takes a lock, the others wait for it and find nothing
+ * left to do. All pending migrations are one transaction.
  */
-export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFailed | DbError, Db> = Effect.gen(
-  function* () {
-    const db = yield* Db
-    const applied = yield* db
-      .unlimited(
-        "migrate",
-        Effect.andThen(
-          db.sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`,
-          run({ loader, table }).pipe(Effect.provideService(SqlClient.SqlClient, db.sql))
-        )
+export const migrateFrom = Effect.fn("Migrations.migrateFrom")(function* (folder: string) {
+  const db = yield* Db
+  const applied = yield* db
+    .unlimited(
+      "migrate",
+      Effect.andThen(
+        db.sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`,
+        run({ loader: loadFrom(folder), table }).pipe(Effect.provideService(SqlClient.SqlClient, db.sql))
       )
-      .pipe(Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error) })))
-    return applied.map(([id, name]) => ({ id, name }))
-  }
+    )
+    .pipe(Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error) })))
+  return applied.map(([id, name]): AppliedMigration => ({ id, name }))
+})
+
+/** Brings the database up to date with this version of the service. */
+export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFailed | DbError, Db> = migrateFrom(
+  projectFolder
 )
 
 const run = Migrator.make({})
 
-const loader: Migrator.Loader = Effect.tryPromise({
-  try: async () => {
-    const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
-    return Promise.all(
-      names.map(async (name) => {
-        const [, id, title] = fileName.exec(name) ?? []
-        if (id === undefined || title === undefined) throw new Error(`${name} is not named like 0001_orders.sql`)
-        return [Number(id), title, Effect.succeed(apply(await readFile(`${folder}${name}`, "utf8")))] as const
+const loadFrom = (folder: string): Migrator.Loader =>
+  Effect.tryPromise({
+    try: async () => {
+      const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
+      return Promise.all(
+        names.map(async (name) => {
+          const [, id, title] = fileName.exec(name) ?? []
+          if (id === undefined || title === undefined) throw new Error(`${name} is not named like 0001_orders.sql`)
+          return [Number(id), title, Effect.succeed(apply(await readFile(join(folder, name), "utf8")))] as const
+        })
+      )
+    },
+    catch: (cause) =>
+      new Migrator.MigrationError({
+        kind: "BadState",
+        cause,
+        message: `The migrations in ${folder} cannot be read`
       })
-    )
-  },
-  catch: (cause) =>
-    new Migrator.MigrationError({
-      kind: "BadState",
-      cause,
-      message: `The migrations in ${folder} cannot be read: ${cause}`
-    })
-})
+  })
 
 /** The driver runs one statement at a time; a DO block makes one of a whole file without cutting it at semicolons. */
 const apply = (text: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(`DO $migration$ BEGIN\n${text}\nEND $migration$`).unprepared)
 
 const explain = (error: Migrator.MigrationError): string => {
-  const { cause } = error
-  const detail = typeof cause === "object" && cause !== null && "cause" in cause ? cause.cause : cause
-  const reason = detail instanceof Error ? detail : undefined
-  return `${error.message}${reason === undefined ? "" : `: ${reason.message}`}. Nothing was changed.`
+  const reason = rootOf(error.cause)
+  return `${error.message}${reason instanceof Error ? `: ${reason.message}` : ""}. Nothing was changed.`
 }
+
+/** The driver wraps what the server said twice. */
+const rootOf = (cause: unknown): unknown =>
+  cause instanceof Error && cause.cause !== undefined ? rootOf(cause.cause) : cause

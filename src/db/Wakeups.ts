@@ -31,12 +31,14 @@ export class Wakeups extends Context.Service<
         return topic === undefined ? Effect.void : Queue.offer(queues[topic], undefined)
       }
 
-      yield* Stream.runForEach(db.listen(channel), wake).pipe(
+      // Whatever was notified while nobody listened is lost: look at everything once.
+      const wakeAll = Effect.forEach(topics, wake, { discard: true })
+
+      yield* Stream.unwrap(Effect.tap(db.listen(channel), wakeAll)).pipe(
+        Stream.runForEach(wake),
         Effect.catch((error) =>
           Effect.logWarning(`Listening for notifications again, polling meanwhile: ${error.message}`)
         ),
-        // Whatever was notified while nobody listened is lost: look at everything once.
-        Effect.andThen(Effect.forEach(topics, wake)),
         Effect.repeat(Schedule.spaced("1 second")),
         Effect.forkScoped
       )

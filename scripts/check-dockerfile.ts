@@ -1,0 +1,199 @@
+/*
+ * Checks the Dockerfile where there is no container engine (on Linux and macOS). Each stage becomes a folder, in which
+ * COPY and npm steps are carried out; the last stage must hold nothing that only development needs, and its own CMD,
+ * HEALTHCHECK and STOPSIGNAL must work on a real PostgreSQL. What it cannot check is an error, never skipped.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect, Logger, Redacted, Schedule, Schema } from "effect"
+import { spawn, spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { basename, delimiter, isAbsolute, join, relative, resolve } from "node:path"
+import { useServer } from "../src/db/EmbeddedPostgres.ts"
+
+class Problem extends Schema.TaggedError<Problem>()("Problem", { message: Schema.String }) {}
+
+interface Stage {
+  readonly folder: string
+  readonly image: string
+  workdir: string
+  env: Readonly<Record<string, string>>
+  user: string
+  command: ReadonlyArray<string>
+  health: ReadonlyArray<string>
+  stopSignal: "SIGTERM" | "SIGINT"
+}
+
+const project = resolve(import.meta.dirname, "..")
+const read = (name: string): string => fs.readFileSync(join(project, name), "utf8")
+const problem = (message: string) => new Problem({ message })
+const fail = (message: string): never => {
+  throw problem(message)
+}
+const toProblem = (error: unknown) => (error instanceof Problem ? error : problem(String(error)))
+const json = <S extends Schema.Top & { readonly DecodingServices: never }>(schema: S) =>
+  Schema.decodeUnknownSync(Schema.fromJsonString(schema))
+const decodeWords = json(Schema.Array(Schema.String))
+const Package = Schema.Record(Schema.String, Schema.Unknown)
+const decodeLock = json(Schema.Struct({ packages: Schema.Record(Schema.String, Package) }))
+
+/** .dockerignore: of the patterns that match a path, or a folder that holds it, the last one decides. */
+const wildcards: Readonly<Record<string, string>> = { "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]" }
+const ignoreRules = read(".dockerignore")
+  .split("\n")
+  .filter((line) => line.trim() !== "" && !line.startsWith("#"))
+  .map((line) => {
+    const plain = line.trim().replace(/^!?\/?|\/$/g, "")
+    const source = plain.replace(/\*\*\/|\*\*|[*?.+^${}()|[\]\\]/g, (found) => wildcards[found] ?? `\\${found}`)
+    return { ignores: !line.startsWith("!"), pattern: new RegExp(`^${source}(?:/|$)`) }
+  })
+const isIgnored = (path: string) => ignoreRules.findLast(({ pattern }) => pattern.test(path))?.ignores ?? false
+
+const inStage = (stage: Stage, path: string) => join(stage.folder, isAbsolute(path) ? path : join(stage.workdir, path))
+
+const copy = (stage: Stage, text: string, stages: ReadonlyMap<string, Stage>) => {
+  const words = text.split(/\s+/)
+  const paths = words.filter((word) => !word.startsWith("--"))
+  const target = paths.pop() ?? ""
+  let from: Stage | undefined
+  for (const option of words.filter((word) => word.startsWith("--"))) {
+    const [name, value = ""] = option.split("=")
+    if (name === "--from") from = stages.get(value) ?? fail(`COPY ${text}: there is no stage ${value}`)
+    else if (name !== "--chown") fail(`COPY ${text}: the option ${option} is not known to this check`)
+  }
+  const isLeftOut = (path: string) => from === undefined && isIgnored(relative(project, path))
+  for (const path of paths) {
+    const source = from === undefined ? join(project, path) : inStage(from, path)
+    if (!fs.existsSync(source)) fail(`COPY ${text}: ${path} does not exist`)
+    if (isLeftOut(source)) fail(`COPY ${text}: .dockerignore leaves ${path} out`)
+    const isIntoFolder = !fs.statSync(source).isDirectory() && (target.endsWith("/") || paths.length > 1)
+    const to = inStage(stage, isIntoFolder ? join(target, basename(path)) : target)
+    fs.cpSync(source, to, { recursive: true, verbatimSymlinks: true, filter: (path) => !isLeftOut(path) })
+  }
+}
+
+/** Only npm's own steps, without a shell: anything else would change this machine instead of an image. */
+const run = (stage: Stage, command: string, bin: string) => {
+  if (!/^npm (ci|run|prune)( [\w:=@./-]+)*$/.test(command)) fail(`RUN ${command}: this check cannot do that safely`)
+  const kept = Object.entries(process.env).filter(([name]) => /^(HOME|.*_PROXY|SSL_.*|NODE_EXTRA_.*)$/i.test(name))
+  const outside = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"))
+  const env = { ...Object.fromEntries(kept), ...stage.env, PATH: [bin, ...outside].join(delimiter) }
+  const [program = "", ...words] = command.split(" ")
+  const done = spawnSync(program, words, { cwd: inStage(stage, "."), env, encoding: "utf8" })
+  if (done.status !== 0) fail(`RUN ${command} failed:\n${done.stdout}${done.stderr}${done.error?.message ?? ""}`)
+}
+
+/** Builds all stages, each in a folder that stands for its root; answers the last, which holds what it should. */
+const build = (folder: string, bin: string): Stage => {
+  const stages = new Map<string, Stage>()
+  const text = read("Dockerfile").replace(/^\s*#.*\n|\\\n/gm, "")
+  let stage: Stage | undefined
+  for (const line of text.split("\n").filter((line) => line.trim() !== "")) {
+    const [, word = "", rest = ""] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? fail(`Not an instruction: ${line}`)
+    process.stdout.write(`${line}\n`)
+    if (word === "FROM") {
+      const [, image = "", name = `${stages.size}`] = /^(\S+)(?: AS (\S+))?$/i.exec(rest) ?? fail(`Not known: ${line}`)
+      const base = stages.get(image)
+      const empty = { image, workdir: "/", env: {}, user: "", command: [], health: [] }
+      stage = { ...empty, stopSignal: "SIGTERM", ...base, folder: join(folder, `stage-${name}`) }
+      if (base === undefined) fs.mkdirSync(stage.folder)
+      else fs.cpSync(base.folder, stage.folder, { recursive: true, verbatimSymlinks: true })
+      stages.set(name, stage)
+    } else if (stage === undefined) fail(`${word} before FROM`)
+    else if (word === "WORKDIR") {
+      stage.workdir = resolve(stage.workdir, rest)
+      fs.mkdirSync(inStage(stage, "."), { recursive: true })
+    } else if (word === "ENV" && /^\w+=[^\s"$]*$/.test(rest)) {
+      stage.env = { ...stage.env, ...Object.fromEntries([rest.split(/=(.*)/).slice(0, 2)]) }
+    } else if (word === "COPY") copy(stage, rest, stages)
+    else if (word === "RUN") run(stage, rest, bin)
+    else if (word === "USER") stage.user = rest
+    else if (word === "STOPSIGNAL" && (rest === "SIGTERM" || rest === "SIGINT")) stage.stopSignal = rest
+    else if (word === "HEALTHCHECK") stage.health = decodeWords(rest.replace(/^(--\S+\s+)*CMD\s+/, ""))
+    else if (word === "CMD") stage.command = decodeWords(rest)
+    else fail(`Not known to this check: ${line}`)
+  }
+  return checkContents(stage ?? fail("The Dockerfile has no stage"))
+}
+
+const checkContents = (stage: Stage): Stage => {
+  const { packages } = decodeLock(read("package-lock.json"))
+  const wanted = `node:${String(packages["node_modules/node"]?.["version"])}-`
+  if (!stage.image.startsWith(wanted)) fail(`${stage.image} should be ${wanted}…, as the npm package is`)
+  if (!/^[1-9]\d*:[1-9]\d*$/.test(stage.user)) fail("USER of the last stage must be numbers, and not root")
+  if (stage.command.length === 0 || stage.health.length === 0) fail("CMD or HEALTHCHECK is missing")
+  const needless = Object.entries(packages)
+    .filter(([, flags]) => ["dev", "devOptional", "optional"].some((flag) => flag in flags))
+    .flatMap(([path]) => (fs.existsSync(inStage(stage, path)) ? [path] : []))
+  if (needless.length > 0) fail(`Not needed to run, but in the last stage: ${needless.join(", ")}`)
+  return stage
+}
+
+/** Runs a command as the image would: as its user when we may, with the Dockerfile's ENV and nothing of ours. */
+const start = (stage: Stage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const [uid = 0, gid = 0] = stage.user.split(":").map(Number)
+      const account = process.getuid?.() === 0 ? { uid, gid } : {}
+      const child = spawn(program, words, { cwd: inStage(stage, "."), env: { ...stage.env, ...env }, ...account })
+      let output = ""
+      for (const stream of [child.stdout, child.stderr])
+        stream.on("data", (text: Buffer) => (output += text.toString()))
+      child.on("error", (error) => (output += error.message))
+      const end = new Promise<number | null>((resolve) => child.on("close", resolve))
+      return {
+        child,
+        output: () => output,
+        ended: Effect.timeout(
+          Effect.promise(() => end),
+          "30 seconds"
+        )
+      }
+    }),
+    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
+/** The last stage with an empty database: says what is missing, is healthy in time, and gone when told to stop. */
+const checkService = Effect.fn(function* (stage: Stage, databaseUrl: string, bin: string) {
+  const withoutDatabase = yield* start(stage, stage.command, { PATH: bin })
+  const refusal = `${yield* withoutDatabase.ended} ${withoutDatabase.output()}`
+  if (!/^1 .*DATABASE_URL/s.test(refusal))
+    return yield* problem(`Without DATABASE_URL it should say so, not: ${refusal}`)
+  const env = { PATH: bin, DATABASE_URL: databaseUrl }
+  const service = yield* start(stage, stage.command, env)
+  const askHealth = Effect.gen(function* () {
+    const health = yield* start(stage, stage.health, env)
+    if ((yield* health.ended) !== 0) return yield* problem(`Not healthy: ${health.output()}`)
+  })
+  yield* askHealth.pipe(
+    Effect.retry({ schedule: Schedule.spaced("500 millis"), times: 40, while: () => service.child.exitCode === null }),
+    Effect.tapError(() => Console.error(service.output()))
+  )
+  service.child.kill(stage.stopSignal)
+  const code = yield* service.ended
+  if (code !== 0) return yield* problem(`${stage.stopSignal} ended it with ${code}: ${service.output()}`)
+})
+
+const check = Effect.gen(function* () {
+  const folder = fs.mkdtempSync(join(tmpdir(), "pulse-image-"))
+  yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true })))
+  // The service's account must be able to enter, and to run a Node.js that lies in nobody's home.
+  fs.chmodSync(folder, 0o755)
+  const bin = join(folder, "bin")
+  fs.cpSync(process.execPath, join(bin, "node"))
+  const stage = yield* Effect.try({ try: () => build(folder, bin), catch: toProblem })
+  const server = yield* useServer({ folder: join(folder, "postgres"), systemFolder: join(folder, "system") })
+  // For all accounts, as a server across the network is; the password is still asked for.
+  fs.chmodSync(server.host, 0o755)
+  fs.chmodSync(join(server.host, `.s.PGSQL.${server.port}`), 0o777)
+  const [host, secret] = [server.host, Redacted.value(server.password)].map(encodeURIComponent)
+  yield* checkService(stage, `postgres://${server.username}:${secret}@${host}:${server.port}/${server.database}`, bin)
+  yield* Console.log("The Dockerfile's image would build, run, be healthy and stop in order.")
+})
+
+check.pipe(
+  Effect.scoped,
+  Effect.tapError(({ message }) => Console.error(message)),
+  Effect.provide(Logger.layer([])),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)

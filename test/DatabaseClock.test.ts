@@ -1,0 +1,308 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema } from "effect"
+import { correct, DatabaseClock } from "../src/DatabaseClock.ts"
+import { Db, DbError } from "../src/db/Db.ts"
+import { configuration, targetOf } from "./support/database.ts"
+import { eventually } from "./support/processes.ts"
+
+const minute = 60_000
+
+/** This host's clocks, which a test can set wrong; and the database, which it can make slow, mute or unreachable. */
+interface Machine {
+  wallOffsetMillis: number
+  queries: number
+  slowestMillis: number
+  answerDelays: ReadonlyArray<number>
+  database: "answers" | "answers nothing" | "fails"
+  readonly log: Array<string>
+}
+
+const newMachine = (changed: Partial<Machine> = {}): Machine => ({
+  wallOffsetMillis: 0,
+  queries: 0,
+  slowestMillis: 0,
+  answerDelays: [],
+  database: "answers",
+  log: [],
+  ...changed
+})
+
+const refusal = new DbError({ operation: "test", message: "test: no database", isTransient: true, sqlState: null })
+
+const databaseOf = (machine: Machine) =>
+  Layer.effect(
+    Db,
+    Effect.map(Db, (db) =>
+      Db.of({
+        ...db,
+        query: (operation, row, statement) =>
+          Effect.gen(function* () {
+            const delay = machine.answerDelays[machine.queries % machine.answerDelays.length] ?? 0
+            machine.queries += 1
+            if (machine.database === "fails") return yield* refusal
+            if (machine.database === "answers nothing") return []
+            const before = yield* Clock.monotonicTimeNanos
+            const rows = yield* db.query(operation, row, statement)
+            if (delay > 0) yield* Effect.sleep(delay)
+            const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1e6
+            machine.slowestMillis = Math.max(machine.slowestMillis, millis)
+            return rows
+          })
+      })
+    )
+  )
+
+const hostClockOf = (machine: Machine) =>
+  Layer.effect(
+    Clock.Clock,
+    Effect.map(Clock.Clock, (real): Clock.Clock => {
+      const currentTimeNanosUnsafe = () => real.currentTimeNanosUnsafe() + BigInt(machine.wallOffsetMillis) * 1_000_000n
+      const currentTimeMillisUnsafe = () => real.currentTimeMillisUnsafe() + machine.wallOffsetMillis
+      return {
+        currentTimeNanosUnsafe,
+        currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
+        currentTimeMillisUnsafe,
+        currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
+        monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
+        monotonicTimeNanos: real.monotonicTimeNanos,
+        sleep: (duration) => real.sleep(duration)
+      }
+    })
+  )
+
+const database = Db.layer(targetOf("postgres")).pipe(Layer.provide(configuration()), Layer.orDie)
+
+/** The clock on a machine; the Db beside it is the real one. */
+const clockOn = (machine: Machine, environment: Readonly<Record<string, string>> = {}) =>
+  Layer.fresh(
+    DatabaseClock.layer.pipe(
+      Layer.provide(databaseOf(machine)),
+      Layer.provide(configuration({ CLOCK_SYNC_INTERVAL_SECONDS: "3600", ...environment })),
+      Layer.provide(
+        Logger.layer([Logger.make(({ logLevel, message }) => machine.log.push(`${logLevel}: ${message}`))])
+      ),
+      Layer.provide(hostClockOf(machine)),
+      Layer.provideMerge(database)
+    )
+  )
+
+/** The clock measures once before anything uses it, and once more at the start of its rounds. */
+const synced = (machine: Machine) =>
+  eventually(
+    "the first round is over",
+    Effect.sync(() => machine.queries),
+    (queries) => queries === 10
+  )
+
+const databaseMicros = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const [row] = yield* query(
+    "test.now",
+    Schema.Struct({ micros: Schema.BigInt }),
+    sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
+  )
+  return row?.micros ?? assert.fail("no time")
+})
+
+const clockMicros = Effect.map(Clock.currentTimeNanos, (nanos) => nanos / 1000n)
+
+/** Asks the database before and after; fails when the clock is ahead, and returns how far it is behind at most. */
+const assertNotAhead = Effect.gen(function* () {
+  const before = yield* databaseMicros
+  const clock = yield* clockMicros
+  const after = yield* databaseMicros
+  assert.isTrue(clock <= after, `the clock is ahead by ${clock - after} µs`)
+  return Number(before - clock) / 1000
+})
+
+describe("DatabaseClock", () => {
+  it.live("is the Clock of what is built on it: the database's time, a little late, never early", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      for (let n = 0; n < 100; n += 1) assert.isBelow(yield* assertNotAhead, 20)
+      const now = DateTime.toEpochMillis(yield* DateTime.now)
+      assert.approximately(now, Number(yield* databaseMicros) / 1000, 50)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  for (const [word, offset] of [
+    ["ahead of", 5 * minute],
+    ["behind", -5 * minute]
+  ] as const) {
+    it.live(`follows the database on a host whose clock is ${word} it, and says so`, () => {
+      const machine = newMachine({ wallOffsetMillis: offset })
+      return Effect.gen(function* () {
+        assert.isBelow(yield* assertNotAhead, 20)
+        const { offsetMillis } = yield* DatabaseClock
+        assert.approximately(yield* offsetMillis, offset, 50)
+        yield* eventually(
+          "it is logged",
+          Effect.sync(() => machine.log),
+          (log) => log.length > 0
+        )
+        assert.lengthOf(machine.log, 1)
+        assert.match(
+          machine.log[0] ?? "",
+          new RegExp(`^Error: This host's clock is (299|300)\\d{3} ms ${word} the database's`)
+        )
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+
+  it.live("says nothing about an offset within CLOCK_OFFSET_LIMIT_MILLIS", () => {
+    const machine = newMachine({ wallOffsetMillis: 400 })
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      assert.deepStrictEqual(machine.log, [])
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("says so about one above it", () => {
+    const machine = newMachine({ wallOffsetMillis: 400 })
+    return eventually(
+      "it is logged",
+      Effect.sync(() => machine.log),
+      (log) => log.length === 1
+    ).pipe(Effect.provide(clockOn(machine, { CLOCK_OFFSET_LIMIT_MILLIS: "300" })))
+  })
+
+  it.live("takes the quickest of its samples: slow answers make it late, never early", () => {
+    const machine = newMachine({ answerDelays: [40, 40, 40, 0, 40] })
+    return Effect.gen(function* () {
+      assert.isBelow(yield* assertNotAhead, 20)
+      yield* synced(machine)
+      assert.isBelow(yield* assertNotAhead, 20)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("goes back at a new measurement by a round trip at most, and never ahead", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      // Every answer from now on is later than the ones before.
+      machine.answerDelays = [20]
+      const highest = yield* Ref.make(0n)
+      yield* Effect.gen(function* () {
+        yield* assertNotAhead
+        const clock = yield* clockMicros
+        const earlier = yield* Ref.getAndUpdate(highest, (highest) => (clock > highest ? clock : highest))
+        assert.isBelow(Number(earlier - clock) / 1000, machine.slowestMillis + 5)
+      }).pipe(Effect.repeat({ until: () => machine.queries >= 25 }))
+    }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.1" })))
+  })
+
+  it.live("measures anew when the database could not be asked for a while, and goes on meanwhile", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      machine.database = "fails"
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.length >= 2
+      )
+      assert.strictEqual(machine.log[0], "Warn: Could not read the database's clock: test: no database")
+      assert.isBelow(yield* assertNotAhead, 20)
+
+      machine.database = "answers nothing"
+      const { length } = machine.log
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.length > length + 1
+      )
+      assert.include(machine.log.at(-1) ?? "", "no answer")
+      assert.isBelow(yield* assertNotAhead, 20)
+
+      machine.database = "answers"
+      machine.wallOffsetMillis = 1000
+      const { offsetMillis } = yield* DatabaseClock
+      yield* eventually("it has measured", offsetMillis, (offset) => offset > 900)
+    }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.1" })))
+  })
+
+  for (const database of ["answers nothing", "fails"] as const) {
+    it.live(`does not start when the database ${database}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Layer.build(clockOn(newMachine({ database }))))
+        assert.isTrue(error._tag === "DbError" && error.isTransient)
+      })
+    )
+  }
+})
+
+describe("DatabaseClock.settle", () => {
+  it.live("asks nothing while the host's two clocks agree", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      const { settle } = yield* DatabaseClock
+      yield* synced(machine)
+      machine.wallOffsetMillis = 400
+      yield* Effect.forEach(Array.from({ length: 100 }), () => settle)
+      assert.strictEqual(machine.queries, 10)
+      machine.database = "fails"
+      yield* settle
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  for (const jump of [10 * minute, -10 * minute, 600]) {
+    it.live(`measures anew, once, after the wall clock has jumped by ${jump} ms`, () => {
+      const machine = newMachine()
+      return Effect.gen(function* () {
+        const { settle, offsetMillis } = yield* DatabaseClock
+        yield* synced(machine)
+        machine.wallOffsetMillis = jump
+        yield* settle
+        assert.strictEqual(machine.queries, 15)
+        assert.approximately(yield* offsetMillis, jump, 50)
+        assert.isBelow(yield* assertNotAhead, 20)
+        yield* settle
+        assert.strictEqual(machine.queries, 15)
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+
+  for (const database of ["answers nothing", "fails"] as const) {
+    it.live(`fails when it must ask and the database ${database}, and asks again the next time`, () => {
+      const machine = newMachine()
+      return Effect.gen(function* () {
+        const { settle } = yield* DatabaseClock
+        yield* synced(machine)
+        machine.wallOffsetMillis = minute
+        machine.database = database
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(settle)))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(settle)))
+        assert.isBelow(yield* assertNotAhead, 20)
+        machine.database = "answers"
+        yield* settle
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+})
+
+describe("correct", () => {
+  const millis = (value: number) => BigInt(Math.round(value * 1e6))
+  const anchorAt = (databaseMillis: number, monotonicMillis: number) => ({
+    databaseNanos: millis(databaseMillis),
+    monotonicNanos: millis(monotonicMillis),
+    localNanos: millis(databaseMillis)
+  })
+  const current = anchorAt(1000, 0)
+  /** At monotonic 500 the running clock says 1500. */
+  const after = (databaseMillis: number, roundTripMillis: number) =>
+    correct(current, { anchor: anchorAt(databaseMillis, 500), roundTripNanos: millis(roundTripMillis) }).databaseNanos
+
+  it("takes a precise measurement as it is", () => {
+    assert.strictEqual(after(1499, 1), millis(1499))
+    assert.strictEqual(after(1501, 1), millis(1501))
+  })
+
+  it("lets a slow one that contradicts nothing leave the clock alone", () => {
+    assert.strictEqual(after(1400, 150), millis(1500))
+  })
+
+  it("believes a slow one that contradicts the clock", () => {
+    assert.strictEqual(after(1501, 150), millis(1501))
+    assert.strictEqual(after(1300, 150), millis(1300))
+  })
+})

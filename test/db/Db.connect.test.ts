@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted } from "effect"
+import { Db, type DbError, type DbTarget } from "../../src/db/Db.ts"
+import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { urlOfTarget } from "../support/tcpProxy.ts"
+
+const dbAt = (target: DbTarget) => Layer.fresh(Db.layer(target).pipe(Layer.provide(configuration())))
+
+describe("Db: a server that cannot be used", () => {
+  const secret = Redacted.make("pa$$ word/?#")
+  const refusalAt = (target: DbTarget) =>
+    Effect.map(Effect.flip(Effect.scoped(Layer.build(dbAt(target)))), (error) => {
+      for (const shown of [error.message, JSON.stringify(error), `${error.stack}`]) {
+        assert.notInclude(shown, "pa$$")
+        assert.notInclude(shown, encodeURIComponent("pa$$"))
+      }
+      return error
+    })
+  const assertTells = (error: DbError, ...parts: ReadonlyArray<string>) => {
+    assert.strictEqual(error.operation, "connect")
+    for (const part of parts) assert.include(error.message, part)
+    assert.notInclude(error.message, ": .")
+  }
+  const hint = "Check that DATABASE_URL is right and that the server is running and accepts this user."
+
+  it.live("says so when the password is wrong", () =>
+    Effect.gen(function* () {
+      const { host, port } = targetOf("postgres")
+      const error = yield* refusalAt({ url: urlOfTarget(targetOf("postgres"), secret) })
+      assertTells(error, `the database at ${host}:${port}/postgres: `, "password authentication failed", hint)
+    })
+  )
+
+  it.live("says so when the database does not exist", () =>
+    Effect.gen(function* () {
+      const target = targetOf("no_such")
+      const error = yield* refusalAt({ url: urlOfTarget(target, target.password) })
+      assertTells(error, 'database "no_such" does not exist', hint)
+      assert.notInclude(error.message, Redacted.value(target.password))
+    })
+  )
+
+  for (const host of ["127.0.0.1", "localhost", "[::1]"]) {
+    it.live(`says so when nothing listens at ${host}`, () =>
+      Effect.gen(function* () {
+        const error = yield* refusalAt({
+          url: Redacted.make(`postgres://me:${encodeURIComponent(Redacted.value(secret))}@${host}:1/db`)
+        })
+        assertTells(error, `the database at ${host}:1/db: `, "ECONNREFUSED", hint)
+      })
+    )
+  }
+
+  it.live("names the place that the URL's parameters say", () =>
+    Effect.gen(function* () {
+      const error = yield* refusalAt({
+        url: Redacted.make("postgres:///?host=/no/such&port=1234&dbname=mine&user=me&password=pa$$")
+      })
+      assertTells(error, "the database at /no/such:1234/mine: ", "ENOENT", hint)
+    })
+  )
+
+  it.live("does not send people to DATABASE_URL when the server is the service's own", () =>
+    Effect.gen(function* () {
+      const error = yield* refusalAt({ ...targetOf("postgres"), host: "/no/such" })
+      assertTells(error, "the database at /no/such (port ")
+      assert.notInclude(error.message, "DATABASE_URL")
+    })
+  )
+
+  it.live("refuses a server that is too old", () =>
+    Effect.gen(function* () {
+      const name = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        yield* execute("test.schema", sql`CREATE SCHEMA older`)
+        yield* execute(
+          "test.function",
+          sql`CREATE FUNCTION older.current_setting(name text) RETURNS text LANGUAGE sql AS
+            $$ SELECT CASE name WHEN 'server_version_num' THEN '140011' ELSE '14.11' END $$`
+        )
+      }).pipe(Effect.provide(dbAt(targetOf(name))))
+      yield* asAdmin((sql) => sql.unsafe(`ALTER DATABASE ${name} SET search_path = older, pg_catalog`))
+      const error = yield* refusalAt(targetOf(name))
+      assertTells(error, "is PostgreSQL 14.11; version 15 or later is needed")
+      assert.isFalse(error.isTransient)
+    })
+  )
+})

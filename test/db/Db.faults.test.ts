@@ -1,0 +1,219 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Fiber, Layer, Schema, Stream } from "effect"
+import { Db, type DbError, type DbTarget } from "../../src/db/Db.ts"
+import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { eventually } from "../support/processes.ts"
+import { networkTo } from "../support/tcpProxy.ts"
+
+/** A statement may take a tenth of a second on the server, and 2.1 s in all. */
+const statementSeconds = 0.1
+const limitMillis = (statementSeconds + 2) * 1000
+
+const dbAt = (target: DbTarget, seconds = statementSeconds) =>
+  Layer.fresh(
+    Db.layer(target).pipe(
+      Layer.provide(configuration({ DATABASE_STATEMENT_TIMEOUT_SECONDS: `${seconds}`, DATABASE_POOL_SIZE: "3" })),
+      Layer.orDie
+    )
+  )
+
+const works = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const rows = yield* query("test.works", Schema.Struct({ one: Schema.Int }), sql`SELECT 1 AS one`)
+  assert.deepStrictEqual(rows, [{ one: 1 }])
+})
+
+/** The server processes of a database that are at a statement like this. */
+const backendsOf = (database: string, statement: string) =>
+  asAdmin(
+    (sql) => sql<{ readonly pid: number }>`
+      SELECT pid FROM pg_stat_activity WHERE datname = ${database} AND query LIKE ${statement}`
+  )
+
+const kill = (database: string, statement: string) =>
+  Effect.gen(function* () {
+    yield* eventually("the statement runs", backendsOf(database, statement), (rows) => rows.length > 0)
+    yield* asAdmin(
+      (sql) =>
+        sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${database} AND query LIKE ${statement}`
+    )
+    yield* eventually("it is gone", backendsOf(database, statement), (rows) => rows.length === 0)
+  })
+
+const assertTransient = (error: DbError, operation: string) => {
+  assert.deepStrictEqual([error._tag, error.operation, error.isTransient], ["DbError", operation, true], error.message)
+}
+
+const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const before = yield* Clock.monotonicTimeNanos
+    const result = yield* effect
+    return { result, millis: Number((yield* Clock.monotonicTimeNanos) - before) / 1e6 }
+  })
+
+describe.concurrent("Db: a server that ends a connection, and one that says nothing", () => {
+  it.live("fails the statement on it, and the next one works", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        const fiber = yield* Effect.forkChild(Effect.flip(execute("test.killed", sql`SELECT pg_sleep(30)`)))
+        yield* kill(database, "%pg_sleep(30)%")
+        const error = yield* Fiber.join(fiber)
+        assertTransient(error, "test.killed")
+        yield* works
+      }).pipe(Effect.provide(dbAt(targetOf(database), 10)))
+    })
+  )
+
+  it.live("fails a transaction with an error, not a defect, during a statement and between two", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, execute, transaction } = yield* Db
+        const during = yield* Effect.forkChild(
+          Effect.flip(transaction("test.transaction", execute("test.killed", sql`SELECT pg_sleep(30)`)))
+        )
+        yield* kill(database, "%pg_sleep(30)%")
+        assert.isTrue((yield* Fiber.join(during)).isTransient)
+
+        const between = yield* Effect.flip(
+          transaction(
+            "test.transaction",
+            Effect.gen(function* () {
+              yield* execute("test.first", sql`SELECT 'first'`)
+              yield* kill(database, "SELECT 'first'%")
+              yield* Effect.ignore(execute("test.second", sql`SELECT 2`))
+            })
+          )
+        )
+        assert.isTrue(between instanceof Error && "isTransient" in between && between.isTransient)
+        yield* works
+      }).pipe(Effect.provide(dbAt(targetOf(database), 10)))
+    })
+  )
+
+  it.live("fails work without a limit likewise", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, unlimited } = yield* Db
+        const fiber = yield* Effect.forkChild(
+          Effect.flip(unlimited<unknown, never, never>("test.long", sql`SELECT pg_sleep(30)`))
+        )
+        yield* kill(database, "%pg_sleep(30)%")
+        assertTransient(yield* Fiber.join(fiber), "test.long")
+        yield* works
+      }).pipe(Effect.provide(dbAt(targetOf(database))))
+    })
+  )
+
+  it.live("fails a listener, and listening again works", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, execute, listen } = yield* Db
+        const listener = yield* Effect.forkChild(Effect.flip(Stream.runDrain(Stream.unwrap(listen("news")))))
+        yield* kill(database, "LISTEN%")
+        assertTransient(yield* Fiber.join(listener), "listen news")
+
+        const news = yield* listen("news")
+        yield* execute("test.notify", sql`SELECT pg_notify('news', 'hello')`)
+        assert.strictEqual((yield* Stream.runHead(news)).valueOrUndefined, "hello")
+      }).pipe(Effect.scoped, Effect.provide(dbAt(targetOf(database))))
+    })
+  )
+  it.live("gives a statement up after its time, and works again with the network", () =>
+    Effect.gen(function* () {
+      const network = yield* networkTo(yield* freshDatabase("empty"))
+      yield* Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        yield* network.fallSilent
+        const { result, millis } = yield* timed(Effect.flip(execute("test.silent", sql`SELECT 1`)))
+        assertTransient(result, "test.silent")
+        assert.include(result.message, "test.silent: the database did not answer within 2s 100ms")
+        assert.isBelow(millis, limitMillis + 1000)
+        yield* network.recover
+        yield* works
+      }).pipe(Effect.provide(dbAt(network.target)))
+    })
+  )
+
+  it.live("gives a transaction up after its time, even when the silence begins at its COMMIT", () =>
+    Effect.gen(function* () {
+      const network = yield* networkTo(yield* freshDatabase("empty"))
+      yield* Effect.gen(function* () {
+        const { sql, execute, transaction } = yield* Db
+        yield* network.fallSilentAt("COMMIT")
+        const { result, millis } = yield* timed(
+          Effect.flip(transaction("test.silent", execute("test.statement", sql`SELECT 1`)))
+        )
+        assertTransient(result, "test.silent")
+        assert.isBelow(millis, limitMillis + 1000)
+        yield* network.recover
+        yield* works
+      }).pipe(Effect.provide(dbAt(network.target)))
+    })
+  )
+
+  it.live("gives each of many statements up after its time, those that wait for a connection too", () =>
+    Effect.gen(function* () {
+      const network = yield* networkTo(yield* freshDatabase("empty"))
+      yield* Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        yield* network.fallSilent
+        const { result, millis } = yield* timed(
+          Effect.forEach(Array.from({ length: 10 }), () => Effect.flip(execute("test.silent", sql`SELECT 1`)), {
+            concurrency: "unbounded"
+          })
+        )
+        for (const error of result) assertTransient(error, "test.silent")
+        assert.isBelow(millis, limitMillis + 1000)
+        yield* network.recover
+        yield* eventually("statements work again", Effect.isSuccess(works), (does) => does, 100)
+      }).pipe(Effect.provide(dbAt(network.target)))
+    })
+  )
+
+  it.live("does not keep the process from ending", () =>
+    Effect.gen(function* () {
+      const network = yield* networkTo(yield* freshDatabase("empty"))
+      const { millis } = yield* timed(
+        Effect.gen(function* () {
+          const { sql, execute } = yield* Db
+          yield* network.fallSilent
+          yield* Effect.forkScoped(execute("test.silent", sql`SELECT 1`), { startImmediately: true })
+        }).pipe(Effect.scoped, Effect.provide(dbAt(network.target, 10)))
+      )
+      assert.isBelow(millis, 6000)
+    })
+  )
+
+  it.live("does not keep a listener from ending", () =>
+    Effect.gen(function* () {
+      const network = yield* networkTo(yield* freshDatabase("empty"))
+      const { millis } = yield* timed(
+        Effect.gen(function* () {
+          const { listen } = yield* Db
+          yield* listen("news")
+          yield* network.fallSilent
+        }).pipe(Effect.scoped, Effect.provide(dbAt(network.target)))
+      )
+      assert.isBelow(millis, 6000)
+    })
+  )
+
+  it.live("says so at the start", () =>
+    Effect.gen(function* () {
+      const network = yield* networkTo(yield* freshDatabase("empty"))
+      yield* network.fallSilent
+      const error = yield* Effect.flip(
+        Layer.build(
+          Db.layer(network.target).pipe(Layer.provide(configuration({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "0.1" })))
+        )
+      )
+      assert.include(error.message, "Cannot use the database at 127.0.0.1")
+      assert.isTrue(error.isTransient)
+    })
+  )
+})

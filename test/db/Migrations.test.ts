@@ -1,0 +1,304 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Db } from "../../src/db/Db.ts"
+import { migrate, migrateFrom, MigrationFailed } from "../../src/db/Migrations.ts"
+import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { runMain, urlOf } from "../support/processes.ts"
+import { contractRow } from "../support/service.ts"
+
+const projectFolder = join(import.meta.dirname, "../../migrations")
+const isBuilt = existsSync(join(import.meta.dirname, "../../dist/main.js"))
+
+const projectFiles = Effect.promise(async () => (await readdir(projectFolder)).toSorted())
+
+/** A folder with the project's first migrations, and files of the test's own. */
+const folderWith = (options: { readonly first: number; readonly own?: Readonly<Record<string, string>> }) =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-migrations-"))),
+      (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+    )
+    for (const name of (yield* projectFiles).slice(0, options.first)) {
+      yield* Effect.promise(() => copyFile(join(projectFolder, name), join(folder, name)))
+    }
+    for (const [name, text] of Object.entries(options.own ?? {})) {
+      yield* Effect.promise(() => writeFile(join(folder, name), text))
+    }
+    return folder
+  })
+
+const dbOf = (database: string) => Layer.fresh(Db.layer(targetOf(database)).pipe(Layer.provide(configuration())))
+const emptyDatabase = Layer.unwrap(Effect.map(freshDatabase("empty"), (name) => Layer.orDie(dbOf(name))))
+
+const tables = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const rows = yield* query(
+    "test.tables",
+    Schema.Struct({ name: Schema.String }),
+    sql`SELECT relname AS name FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') ORDER BY relname`
+  )
+  return rows.map(({ name }) => name)
+})
+
+const allTables = [
+  "broker_events",
+  "mock_broker_orders",
+  "order_progress",
+  "order_slices",
+  "orders",
+  "pulse_background_migrations",
+  "workers"
+]
+
+const insert = (table: string, row: Readonly<Record<string, unknown>>) =>
+  Effect.flatMap(Db, ({ sql, execute }) => execute("test.insert", sql`INSERT INTO ${sql(table)} ${sql.insert(row)}`))
+
+const OrderRow = Schema.Struct({
+  id: Schema.String,
+  orderQueueStatus: Schema.String,
+  orderType: Schema.String,
+  limitPrice: Schema.NullOr(Schema.String),
+  productType: Schema.String,
+  validity: Schema.String,
+  claimVersion: Schema.Int,
+  splitAttempts: Schema.Int,
+  isNew: Schema.Boolean,
+  cancelRequestedAt: Schema.Null
+})
+
+const orders = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.orders",
+    OrderRow,
+    sql`SELECT *, created_at BETWEEN now() - interval '1 minute' AND now() AND updated_at = created_at AS is_new
+        FROM orders ORDER BY id`
+  )
+)
+
+const asInserted = {
+  orderQueueStatus: "PENDING",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  claimVersion: 0,
+  splitAttempts: 0,
+  isNew: true,
+  cancelRequestedAt: null
+}
+
+describe("migrate", () => {
+  it.live("builds an empty database, and finds nothing to do the next time", () =>
+    Effect.gen(function* () {
+      const applied = yield* migrate
+      assert.deepStrictEqual(
+        applied.map(({ id, name }) => `${String(id).padStart(4, "0")}_${name}.sql`),
+        yield* projectFiles
+      )
+      assert.deepStrictEqual(yield* tables, allTables)
+      assert.deepStrictEqual(yield* migrate, [])
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("is done once when eight replicas start at the same moment", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      const all = yield* Effect.forEach(
+        Array.from({ length: 8 }),
+        () => Effect.provide(migrate, dbOf(database), { local: true }),
+        { concurrency: "unbounded" }
+      )
+      const files = yield* projectFiles
+      assert.deepStrictEqual(
+        all.map((applied) => applied.length).toSorted((a, b) => b - a),
+        [files.length, 0, 0, 0, 0, 0, 0, 0]
+      )
+    })
+  )
+
+  it.live.runIf(isBuilt)("is done once by three commands at the same moment", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      const runs = yield* Effect.forEach([1, 2, 3], () => runMain(["migrate"], { DATABASE_URL: urlOf(database) }), {
+        concurrency: "unbounded"
+      })
+      assert.deepStrictEqual(
+        runs.map(({ code }) => code),
+        [0, 0, 0],
+        JSON.stringify(runs)
+      )
+      assert.lengthOf(
+        runs.filter(({ output }) => output.includes("Applied 0001_orders")),
+        1
+      )
+      assert.lengthOf(
+        runs.filter(({ output }) => output.trim() === "The database is up to date"),
+        2
+      )
+    })
+  )
+
+  it.live("leaves pulse-api's columns to the service's defaults", () =>
+    Effect.gen(function* () {
+      yield* migrate
+      yield* insert("orders", contractRow("o1"))
+      const { order_queue_status: _, ...withoutStatus } = contractRow("o2")
+      yield* insert("orders", withoutStatus)
+      assert.deepStrictEqual(yield* orders, [
+        { id: "o1", ...asInserted },
+        { id: "o2", ...asInserted }
+      ])
+      const again = yield* Effect.flip(insert("orders", contractRow("o3", { order_unique_key: "key-o1" })))
+      assert.strictEqual(again.sqlState, "23505")
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("keeps the orders that pulse-api had before, and gives them the defaults", () =>
+    Effect.gen(function* () {
+      const { sql, execute, query } = yield* Db
+      yield* execute(
+        "test.create",
+        sql`CREATE TABLE orders (
+          id varchar(64) PRIMARY KEY, instrument varchar(32) NOT NULL, side varchar(4) NOT NULL,
+          total_quantity integer NOT NULL, num_splits integer NOT NULL, duration_minutes integer NOT NULL,
+          randomize boolean NOT NULL DEFAULT true, order_unique_key varchar(255) NOT NULL UNIQUE,
+          order_queue_status varchar(16) NOT NULL DEFAULT 'PENDING',
+          origin_trace_id text, origin_trace_source text, origin_request_id text, origin_request_source text,
+          request_id text, created_at timestamptz NOT NULL DEFAULT now(), updated_at timestamptz NOT NULL DEFAULT now())`
+      )
+      yield* insert("orders", contractRow("old"))
+      const instruments = query(
+        "test.old",
+        Schema.Struct({ instrument: Schema.String }),
+        sql`SELECT instrument FROM orders`
+      )
+      yield* migrate
+      assert.deepStrictEqual(yield* instruments, [{ instrument: "NSE:RELIANCE" }])
+      yield* insert("orders", contractRow("young"))
+      assert.deepStrictEqual(yield* orders, [
+        { id: "old", ...asInserted },
+        { id: "young", ...asInserted }
+      ])
+      assert.deepStrictEqual(yield* tables, allTables)
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("brings every earlier version up to date, with the data that are in it", () =>
+    Effect.gen(function* () {
+      const files = yield* projectFiles
+      for (let first = 1; first < files.length; first += 1) {
+        const database = yield* freshDatabase("empty")
+        yield* Effect.gen(function* () {
+          assert.lengthOf(yield* migrateFrom(yield* folderWith({ first })), first)
+          yield* insert("orders", contractRow("o1", { order_queue_status: "DONE" }))
+          if (first >= 2) yield* insert("order_slices", sliceRow)
+          if (first >= 3) yield* insert("broker_events", eventRow)
+          assert.lengthOf(yield* migrate, files.length - first)
+          assert.deepStrictEqual(yield* tables, allTables)
+          const { sql, query } = yield* Db
+          const progress = yield* query(
+            "test.progress",
+            Schema.Struct({ orderId: Schema.String, slices: Schema.Int }),
+            sql`SELECT order_id, slices FROM order_progress`
+          )
+          assert.deepStrictEqual(progress, [{ orderId: "o1", slices: first >= 2 ? 1 : 0 }])
+        }).pipe(Effect.provide(dbOf(database)))
+      }
+    })
+  )
+
+  it.live("changes nothing when a migration fails, and says which one and why", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderWith({
+        first: 2,
+        own: { "0003_broken.sql": "CREATE TABLE fine ();\nCREATE TABLE broken (a nonsense);" }
+      })
+      const error = yield* Effect.flip(migrateFrom(folder))
+      assert.instanceOf(error, MigrationFailed)
+      for (const part of ["3_broken", 'type "nonsense" does not exist', "Nothing was changed."]) {
+        assert.include(error.message, part)
+      }
+      assert.deepStrictEqual(yield* tables, [])
+      assert.lengthOf(yield* migrate, (yield* projectFiles).length)
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("keeps the earlier versions when a later migration fails", () =>
+    Effect.gen(function* () {
+      yield* migrateFrom(yield* folderWith({ first: 1 }))
+      const before = yield* tables
+      yield* Effect.flip(migrateFrom(yield* folderWith({ first: 2, own: { "0003_broken.sql": "SELECT 1 / 0;" } })))
+      assert.deepStrictEqual(yield* tables, before)
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("refuses a file whose name is wrong", () =>
+    Effect.gen(function* () {
+      for (const name of ["7_short.sql", "0007-dash.sql", "later.sql", "0007_Upper.sql"]) {
+        const error = yield* Effect.flip(migrateFrom(yield* folderWith({ first: 1, own: { [name]: "SELECT 1;" } })))
+        assert.instanceOf(error, MigrationFailed)
+        assert.isTrue(
+          error.message.endsWith(`cannot be read: ${name} is not named like 0001_orders.sql. Nothing was changed.`),
+          error.message
+        )
+      }
+      assert.deepStrictEqual(yield* tables, [])
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("refuses two migrations with one number", () =>
+    Effect.gen(function* () {
+      const folder = yield* folderWith({ first: 1, own: { "0001_again.sql": "SELECT 1;" } })
+      const error = yield* Effect.flip(migrateFrom(folder))
+      assert.strictEqual(error.message, "Found duplicate migration id's. Nothing was changed.")
+      assert.deepStrictEqual(yield* tables, [])
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("fails with a transient error, not a defect, when the connection is lost meanwhile", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      const folder = yield* folderWith({
+        first: 1,
+        own: { "0002_suicidal.sql": "PERFORM pg_terminate_backend(pg_backend_pid());" }
+      })
+      const error = yield* Effect.flip(Effect.provide(migrateFrom(folder), dbOf(database)))
+      assert.isTrue(error._tag === "DbError" && error.isTransient, error.message)
+      assert.deepStrictEqual(yield* Effect.provide(tables, dbOf(database)), [])
+      yield* asAdmin((sql) => sql`SELECT 1`)
+    })
+  )
+})
+
+const sliceRow = {
+  id: "s1",
+  order_id: "o1",
+  sequence_number: 1,
+  tag: "T1",
+  instrument: "NSE:RELIANCE",
+  side: "BUY",
+  quantity: 100,
+  order_type: "MARKET",
+  product_type: "CNC",
+  validity: "DAY",
+  scheduled_at: new Date(0),
+  not_before: new Date(0),
+  not_after: new Date(60_000)
+}
+
+const eventRow = {
+  id: "e1",
+  called_at: new Date(0),
+  duration_millis: 1.5,
+  broker: "mock",
+  call: "place",
+  outcome: "acknowledged",
+  request: "{}",
+  response: "{}",
+  worker: "test"
+}

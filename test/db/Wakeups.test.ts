@@ -1,0 +1,160 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { Db } from "../../src/db/Db.ts"
+import { channel } from "../../src/db/parameters.ts"
+import { type Topic, Wakeups } from "../../src/db/Wakeups.ts"
+import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { eventually } from "../support/processes.ts"
+import { insertOrder } from "../support/service.ts"
+
+const topics = ["orders", "slices", "cancels"] as const
+
+const listenersOf = (database: string) =>
+  asAdmin(
+    (sql) => sql<{ readonly pid: number }>`
+      SELECT pid FROM pg_stat_activity WHERE datname = ${database} AND query LIKE 'LISTEN%'`
+  )
+
+/** Runs a test with wake-ups that listen already, on a fresh database whose name it is told. */
+const withWakeups = <A, E>(body: (database: string) => Effect.Effect<A, E, Db | Wakeups>) =>
+  Effect.gen(function* () {
+    const database = yield* freshDatabase()
+    return yield* Effect.gen(function* () {
+      yield* awaitAll
+      return yield* body(database)
+    }).pipe(
+      Effect.provide(
+        Layer.fresh(
+          Wakeups.layer.pipe(
+            Layer.provideMerge(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()), Layer.orDie))
+          )
+        )
+      )
+    )
+  })
+
+const awaitAll = Effect.gen(function* () {
+  const wakeups = yield* Wakeups
+  yield* Effect.forEach(topics, wakeups.next, { discard: true })
+})
+
+const notify = (payload: string) =>
+  Effect.gen(function* () {
+    const { sql, execute } = yield* Db
+    yield* execute("test.notify", sql`SELECT pg_notify(${channel}, ${payload})`)
+  })
+
+/**
+ * The topics that wake-ups wait for. Whatever was notified before is seen first: notifications arrive in order, and one
+ * for `last` comes after them.
+ */
+const woken = (last: Topic) =>
+  Effect.gen(function* () {
+    const wakeups = yield* Wakeups
+    const isAwake = (topic: Topic) =>
+      Effect.gen(function* () {
+        const waiting = yield* Effect.forkChild(wakeups.next(topic), { startImmediately: true })
+        const isOver = waiting.pollUnsafe() !== undefined
+        yield* Fiber.interrupt(waiting)
+        return isOver ? [topic] : []
+      })
+    yield* notify(last)
+    yield* wakeups.next(last)
+    return (yield* Effect.forEach(topics, isAwake)).flat()
+  })
+
+describe("Wakeups", () => {
+  it.live("wakes everybody once when it begins to listen, and then only when there is something", () =>
+    withWakeups(() => Effect.map(woken("cancels"), (awake) => assert.deepStrictEqual(awake, [])))
+  )
+
+  it.live("wakes the splitter when an order is INSERTed", () =>
+    withWakeups(() =>
+      Effect.gen(function* () {
+        const wakeups = yield* Wakeups
+        yield* insertOrder("o1")
+        yield* wakeups.next("orders")
+        assert.deepStrictEqual(yield* woken("slices"), [])
+      })
+    )
+  )
+
+  it.live("does not wake for an order that is rolled back", () =>
+    withWakeups(() =>
+      Effect.gen(function* () {
+        const { transaction } = yield* Db
+        yield* Effect.ignore(transaction("test.undone", Effect.andThen(insertOrder("o1"), Effect.fail("undone"))))
+        assert.deepStrictEqual(yield* woken("slices"), [])
+      })
+    )
+  )
+
+  it.live("remembers a wake-up that nobody waited for, and many as one", () =>
+    withWakeups(() =>
+      Effect.gen(function* () {
+        for (let n = 0; n < 5; n += 1) yield* insertOrder(`o${n}`)
+        assert.deepStrictEqual(yield* woken("slices"), ["orders"])
+        assert.deepStrictEqual(yield* woken("slices"), [])
+      })
+    )
+  )
+
+  it.live("ignores what it does not know", () =>
+    withWakeups(() =>
+      Effect.gen(function* () {
+        for (const payload of ["", "nonsense", "ORDERS", "orders,slices"]) yield* notify(payload)
+        assert.deepStrictEqual(yield* woken("cancels"), [])
+      })
+    )
+  )
+
+  it.live("wakes several waiters, each on its topic, and every replica", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase()
+      const replica = Effect.gen(function* () {
+        yield* awaitAll
+        return yield* Wakeups
+      }).pipe(
+        Effect.flatMap((wakeups) => Effect.forEach(topics, (topic) => Effect.forkChild(wakeups.next(topic)))),
+        Effect.map((waiting) => Effect.forEach(waiting, Fiber.join, { discard: true }))
+      )
+      const layer = () =>
+        Wakeups.layer.pipe(
+          Layer.provideMerge(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()), Layer.orDie))
+        )
+      const [one, other] = yield* Effect.all([
+        Effect.provide(replica, yield* Layer.build(Layer.fresh(layer()))),
+        Effect.provide(replica, yield* Layer.build(Layer.fresh(layer())))
+      ])
+      yield* Effect.forEach(topics, notify).pipe(
+        Effect.provide(Layer.fresh(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()))))
+      )
+      yield* one
+      yield* other
+    })
+  )
+
+  it.effect("after a lost connection it listens again, and wakes everybody once for what it missed", () =>
+    withWakeups((database) =>
+      Effect.gen(function* () {
+        const wakeups = yield* Wakeups
+        const [listener] = yield* listenersOf(database)
+        yield* asAdmin((sql) => sql`SELECT pg_terminate_backend(${listener?.pid})`)
+        yield* eventually("nobody listens", listenersOf(database), (rows) => rows.length === 0).pipe(TestClock.withLive)
+        // Nobody hears these: it listens again after a second, and the test's clock stands still.
+        yield* insertOrder("o1")
+        yield* notify("cancels")
+
+        const clock = yield* TestClock.testClockWith(Effect.succeed)
+        const secondLater = Effect.andThen(clock.adjust("1 second"), listenersOf(database))
+        yield* eventually("it listens again", secondLater, (rows) => rows.length === 1).pipe(TestClock.withLive)
+        yield* awaitAll
+        assert.deepStrictEqual(yield* woken("slices"), [])
+
+        yield* insertOrder("o2")
+        yield* wakeups.next("orders")
+      })
+    )
+  )
+})
