@@ -13,8 +13,15 @@ export const CommandLayer = Layer.mergeAll(OrderDesk.layer, HeartbeatStore.layer
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
 )
 
-/** Who is asking, for the record. */
-export const operator = (): string => `${userInfo().username}@${hostname()}`
+/** Who is asking, for the record. An account need not have a name: containers run under bare numbers. */
+export const operator = (): string => {
+  const uid = process.getuid?.()
+  try {
+    return `${userInfo().username}@${hostname()}`
+  } catch {
+    return `${uid ?? "somebody"}@${hostname()}`
+  }
+}
 
 /** Prints a value as JSON for programs, with instants in ISO 8601, or as text for people. */
 export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => string): Effect.Effect<void> =>

@@ -1,6 +1,6 @@
 import { Effect, type Redacted, Schedule, type Scope } from "effect"
 import type { RunningServer } from "./embedded/Address.ts"
-import { findBinaries } from "./embedded/Binaries.ts"
+import { findBinaries, findPackage } from "./embedded/Binaries.ts"
 import { database, prepareData, username } from "./embedded/Cluster.ts"
 import { type EmbeddedPostgresError, failWith, attempt } from "./embedded/Failure.ts"
 import { findPlace, type Place } from "./embedded/Place.ts"
@@ -71,6 +71,8 @@ const mostTries = 5
 
 const haveServer = Effect.fn("EmbeddedPostgres.haveServer")(function* (kind: UserKind, options: EmbeddedOptions) {
   const systemFolder = options.systemFolder ?? defaultSystemFolder
+  // First: without it, as in the container image, no folder is of any use, and DATABASE_URL is what is missing.
+  yield* findPackage
   const place = yield* findPlace(options.folder, systemFolder)
   const binaries = yield* findBinaries(place.account, systemFolder)
   const inControl = withControlOf(place.folder, kind)

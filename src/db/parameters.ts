@@ -26,13 +26,14 @@ const column =
 
 const asIs = <A>(value: A): unknown => value
 
-/** PostgreSQL's text and jsonb cannot hold U+0000; a broker's message might. */
+/** PostgreSQL's text cannot hold U+0000; a broker's message might. */
 const withoutNul = (text: string): string => text.replaceAll("\u0000", "\uFFFD")
 
+/** JSON.stringify writes NUL and halves of surrogate pairs as escapes, in keys too; jsonb can hold neither. */
 const jsonWithoutNul = (value: unknown): unknown => {
   const text = JSON.stringify(value)
-  return text.includes("\\u0000")
-    ? JSON.parse(text, (_, part) => (typeof part === "string" ? withoutNul(part) : part))
+  return /\\u(?:0000|d[89a-f])/.test(text)
+    ? JSON.parse(text.replaceAll(/(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g, "$1\\ufffd"))
     : value
 }
 

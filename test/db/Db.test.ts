@@ -127,15 +127,17 @@ layer(database, { excludeTestServices: true })("Db: errors of statements", (it) 
 })
 
 layer(database, { excludeTestServices: true })("Db: values", (it) => {
-  it.effect("stores text with NUL characters, alone and inside JSON, where PostgreSQL can hold none", () =>
+  it.effect("stores text that PostgreSQL cannot hold, NUL and halves of surrogate pairs, alone and inside JSON", () =>
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       const rows = yield* query(
         "test.nul",
         Schema.Struct({ text: Schema.String, json: Schema.Unknown }),
-        sql`SELECT * FROM unnest(${texts(["a\u0000b"])}, ${jsons([{ said: ["c\u0000d", { deep: "\u0000" }], n: 1 }])}) AS t (text, json)`
+        sql`SELECT * FROM unnest(${texts(["a\u0000b"])}, ${jsons([{ said: ["c\u0000d", { "k\u0000": "half \ud83d" }], kept: "\\u0000 😀" }])}) AS t (text, json)`
       )
-      assert.deepStrictEqual(rows, [{ text: "a\uFFFDb", json: { said: ["c\uFFFDd", { deep: "\uFFFD" }], n: 1 } }])
+      assert.deepStrictEqual(rows, [
+        { text: "a\uFFFDb", json: { said: ["c\uFFFDd", { "k\uFFFD": "half \uFFFD" }], kept: "\\u0000 😀" } }
+      ])
     })
   )
 

@@ -56,7 +56,8 @@ const binariesIn = (native: string): Binaries => {
   return { initdb: program("initdb"), postgres: program("postgres") }
 }
 
-const findPackage = Effect.suspend(() => {
+/** The npm package with the server for this platform. */
+export const findPackage = Effect.suspend(() => {
   const platform = process.platform === "win32" ? "windows" : process.platform
   const name = `${platform}-${process.arch}`
   return Effect.try({
