@@ -10,11 +10,18 @@ export type Stage = typeof Stage.Type
 export const ClaimVersion = Schema.Int.pipe(Schema.brand("ClaimVersion"))
 export type ClaimVersion = typeof ClaimVersion.Type
 
-/** A slice that one worker owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
-export const ClaimedSlice = Schema.Struct({
+/** What tells a slice apart, in the database, at the broker and in the logs. */
+const identity = {
   id: SliceId,
   orderId: OrderId,
   tag: Tag,
+  requestId: Schema.NullOr(Schema.String),
+  traceId: Schema.NullOr(Schema.String)
+}
+
+/** A slice that one worker owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
+export const ClaimedSlice = Schema.Struct({
+  ...identity,
   sequenceNumber: Schema.Int,
   quantity: Schema.Int,
   ...OrderParameters.fields,
@@ -23,39 +30,29 @@ export const ClaimedSlice = Schema.Struct({
   notBeforeMillis: Schema.Int,
   notAfterMillis: Schema.Int,
   leaseExpiresMillis: Schema.Int,
-  scheduledMillis: Schema.Int,
-  requestId: Schema.NullOr(Schema.String),
-  traceId: Schema.NullOr(Schema.String)
+  scheduledMillis: Schema.Int
 })
 export type ClaimedSlice = typeof ClaimedSlice.Type
 
 /** A slice whose broker may or may not have its order: its owner said so, or is gone. */
 export const UnresolvedSlice = Schema.Struct({
-  id: SliceId,
-  orderId: OrderId,
-  tag: Tag,
+  ...identity,
   claimVersion: ClaimVersion,
   attempts: Schema.Int,
   notAfterMillis: Schema.Int,
   /** When a request for it could last have left us. */
-  lastSentMillis: Schema.Int,
-  requestId: Schema.NullOr(Schema.String),
-  traceId: Schema.NullOr(Schema.String)
+  lastSentMillis: Schema.Int
 })
 export type UnresolvedSlice = typeof UnresolvedSlice.Type
 
 /** An acknowledged slice whose broker order may still change. */
 export const OpenSlice = Schema.Struct({
-  id: SliceId,
-  orderId: OrderId,
-  tag: Tag,
+  ...identity,
   brokerOrderId: BrokerOrderId,
   quantity: Schema.Int,
   filledQuantity: Schema.Int,
   isCancelWanted: Schema.Boolean,
-  acknowledgedAt: Schema.DateTimeUtcFromDate,
-  requestId: Schema.NullOr(Schema.String),
-  traceId: Schema.NullOr(Schema.String)
+  acknowledgedAt: Schema.DateTimeUtcFromDate
 })
 export type OpenSlice = typeof OpenSlice.Type
 
