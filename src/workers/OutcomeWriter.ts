@@ -1,4 +1,5 @@
-import { type Cause, Effect, Fiber, Queue, Schedule, type Scope } from "effect"
+import { type Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
+import { Configuration } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import type { SliceTransition } from "../domain/OrderSlice.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
@@ -21,10 +22,11 @@ const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule
 /**
  * Writes outcomes in groups: whatever gathers while one group is being written is the next group. A group that cannot
  * be written is tried again until it can. When the scope closes everything left is written first; what the database
- * cannot take before the process ends is found again by reconciliation, by its tag.
+ * cannot take within SHUTDOWN_GRACE_SECONDS is found again by reconciliation, by its tag.
  */
-export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, SliceStore | Scope.Scope> = Effect.gen(
-  function* () {
+export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuration | SliceStore | Scope.Scope> =
+  Effect.gen(function* () {
+    const config = yield* Configuration
     const store = yield* SliceStore
     const outcomes = yield* Queue.unbounded<Outcome, Cause.Done>()
 
@@ -61,12 +63,20 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, SliceStore |
         Effect.interruptible,
         Effect.forkDetach
       ),
-      (fiber) => Queue.end(outcomes).pipe(Effect.andThen(Fiber.await(fiber)))
+      (fiber) =>
+        Effect.gen(function* () {
+          yield* Queue.end(outcomes)
+          const written = yield* Effect.timeoutOption(Fiber.await(fiber), config.shutdownGrace)
+          if (Option.isSome(written)) return
+          yield* Effect.logError(
+            "Outcomes could not be written before the end; their slices are reconciled by their tags"
+          )
+          yield* Fiber.interrupt(fiber)
+        })
     )
 
     return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
-  }
-)
+  })
 
 const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>) =>
   Effect.forEach(

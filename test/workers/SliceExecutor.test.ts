@@ -243,6 +243,20 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("stopping: a database that stays away does not hold up the end", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.writeFailure = databaseIsDown
+      memory.scheduled.push(sliceDueAt(1_000))
+      const executor = yield* startExecutor
+      yield* TestClock.adjust("2 seconds")
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(executor), { startImmediately: true })
+      yield* TestClock.adjust("16 seconds")
+      yield* Fiber.join(stopping)
+      assert.deepStrictEqual(yield* written, [])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("stopping: a call that outlasts the grace is given up as unknown", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
