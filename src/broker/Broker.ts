@@ -15,11 +15,24 @@ export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("Broker
   retryAt: Schema.DateTimeUtc
 }) {}
 
-/** The broker no longer accepts our credentials. The request certainly had no effect. */
+/**
+ * The broker does not take orders from us: our token is no longer valid, or our network address is not on its list. The
+ * request certainly had no effect, and every other one would meet the same.
+ */
 export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentialsInvalid>()(
   "BrokerCredentialsInvalid",
-  { message: Schema.String }
+  { kind: Schema.Literals(["token", "address"]), message: Schema.String }
 ) {}
+
+/**
+ * The request did not leave us: its deadline was past, placements are on hold, a limit of ours is used up, or this is a
+ * dry run. It may be tried again from `retryAt` (UTC) on; null when it is not to be tried again.
+ */
+export class BrokerNotSent extends Schema.TaggedError<BrokerNotSent>()("BrokerNotSent", {
+  code: Schema.Literals(["deadline", "on_hold", "rate_limit", "daily_limit", "dry_run"]),
+  message: Schema.String,
+  retryAt: Schema.NullOr(Schema.DateTimeUtc)
+}) {}
 
 /** Nobody knows whether the request had an effect: a timeout after sending, a reset connection, an answer that makes no sense. */
 export class BrokerOutcomeUnknown extends Schema.TaggedError<BrokerOutcomeUnknown>()("BrokerOutcomeUnknown", {
@@ -28,7 +41,12 @@ export class BrokerOutcomeUnknown extends Schema.TaggedError<BrokerOutcomeUnknow
 }) {}
 
 /** What a placement or a cancel can answer instead of success. */
-export type BrokerError = BrokerRefused | BrokerTryLater | BrokerCredentialsInvalid | BrokerOutcomeUnknown
+export type BrokerError =
+  | BrokerRefused
+  | BrokerTryLater
+  | BrokerCredentialsInvalid
+  | BrokerOutcomeUnknown
+  | BrokerNotSent
 
 /** What a look-up can answer instead of broker orders. A failed look-up never means "not found". */
 export type BrokerLookupError = BrokerTryLater | BrokerCredentialsInvalid
@@ -97,5 +115,11 @@ export class Broker extends Context.Service<
 
     /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
     readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
+
+    /**
+     * Returns when the broker hints that some order has changed, so that the book is worth reading now. Hints may come
+     * for nothing and may be lost; a broker without them never returns.
+     */
+    readonly changed: Effect.Effect<void>
   }
 >()("pulse-background/Broker") {}

@@ -34,12 +34,11 @@ export const afterPlacement = (
   limits: PlacementLimits
 ): NextStage => {
   if (Exit.isSuccess(answer)) return { _tag: "Processed", brokerOrderId: answer.value.brokerOrderId, found: null }
-  const failure = answer.cause.reasons.length === 1 ? answer.cause.reasons[0] : undefined
-  if (failure === undefined || !Cause.isFailReason(failure)) {
+  const error = brokerErrorOf(answer)
+  if (error === null) {
     // Interrupted, or a bug in the broker's code: the request may have left all the same.
     return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }
   }
-  const error = failure.error
   switch (error._tag) {
     case "BrokerRefused":
       return { _tag: "Failed", reason: `${error.code}: ${error.message}` }
@@ -47,6 +46,10 @@ export const afterPlacement = (
       return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }
     case "BrokerCredentialsInvalid":
       return { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.addDuration(now, credentialsPause) }
+    case "BrokerNotSent":
+      return error.retryAt === null
+        ? { _tag: "Skipped", reason: error.message }
+        : { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.max(error.retryAt, now) }
     case "BrokerTryLater":
       return attempts >= limits.maxAttempts
         ? { _tag: "Failed", reason: `gave up after ${attempts} attempts; the last: ${error.code}: ${error.message}` }
@@ -56,6 +59,13 @@ export const afterPlacement = (
             notBefore: DateTime.max(error.retryAt, now)
           }
   }
+}
+
+/** What the broker said, when that is all there was: null for success, and for a call that did not end in order. */
+export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerError | null => {
+  if (Exit.isSuccess(answer) || answer.cause.reasons.length !== 1) return null
+  const [reason] = answer.cause.reasons
+  return reason !== undefined && Cause.isFailReason(reason) ? reason.error : null
 }
 
 /** The slice waits this long for somebody to renew the credentials before it tries again. */

@@ -21,7 +21,9 @@ export const answerOf = <A>(
         response: { code: error.code, message: error.message, retry_at: DateTime.formatIso(error.retryAt) }
       }
     case "BrokerCredentialsInvalid":
-      return { outcome: "credentials_invalid", response: { message: error.message } }
+      return { outcome: "credentials_invalid", response: { kind: error.kind, message: error.message } }
+    case "BrokerNotSent":
+      return { outcome: "not_sent", response: { code: error.code, message: error.message } }
     case "BrokerOutcomeUnknown":
       return { outcome: "unknown", response: { code: error.code, message: error.message } }
   }

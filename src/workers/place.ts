@@ -2,7 +2,7 @@ import { BigDecimal, Clock, DateTime, Duration, Effect, Exit } from "effect"
 import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
-import { afterPlacement, refusalToFire } from "../domain/Decisions.ts"
+import { afterPlacement, brokerErrorOf, refusalToFire } from "../domain/Decisions.ts"
 import type { ClaimedSlice, NextStage } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
@@ -34,12 +34,23 @@ export const makePlace = Effect.gen(function* () {
       const placedAt = yield* DateTime.now
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
-      const attempts = slice.attempts + 1
-      const next = afterPlacement(answer, attempts, at, limits)
+      const attempt = slice.attempts + 1
+      const next = afterPlacement(answer, attempt, at, limits)
       yield* logOutcome(slice, next, placedAt)
+      const error = brokerErrorOf(answer)
+      const wasSent = error?._tag !== "BrokerNotSent"
       return {
-        transition: { slice, next, attempts, placedAt, at },
-        event: eventOf({ slice, placement, answer, attempts, placedAt, at, broker: broker.name, worker: instance.id }),
+        transition: {
+          slice,
+          next,
+          // Neither a request that did not leave us nor one that met our own lack of credentials is the slice's fault.
+          attempts: wasSent && error?._tag !== "BrokerCredentialsInvalid" ? attempt : slice.attempts,
+          placedAt: wasSent ? placedAt : null,
+          at
+        },
+        event: wasSent
+          ? eventOf({ slice, placement, answer, attempt, placedAt, at, broker: broker.name, worker: instance.id })
+          : null,
         holdUntilMillis: holdAfter(answer, next)
       }
     })
@@ -129,7 +140,7 @@ const eventOf = (call: {
   readonly slice: ClaimedSlice
   readonly placement: Placement
   readonly answer: CallAnswer<Acknowledgement>
-  readonly attempts: number
+  readonly attempt: number
   readonly placedAt: DateTime.Utc
   readonly at: DateTime.Utc
   readonly broker: string
@@ -146,7 +157,7 @@ const eventOf = (call: {
     outcome,
     orderId: call.slice.orderId,
     sliceId: call.slice.id,
-    attempt: call.attempts,
+    attempt: call.attempt,
     brokerOrderId: Exit.isSuccess(call.answer) ? call.answer.value.brokerOrderId : null,
     request: {
       tag: placement.tag,

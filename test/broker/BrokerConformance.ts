@@ -228,7 +228,7 @@ export const brokerConformance = (
       Effect.gen(function* () {
         yield* TestClock.adjust("1 minute")
         const deadline = DateTime.subtract(yield* DateTime.now, { seconds: 1 })
-        assert.strictEqual(yield* failureOf(place(placementOf("LATE", { deadline }))), "BrokerTryLater")
+        assert.strictEqual(yield* failureOf(place(placementOf("LATE", { deadline }))), "BrokerNotSent")
         yield* TestClock.adjust("1 hour")
         assert.deepStrictEqual(yield* find("LATE"), [])
       })

@@ -78,7 +78,7 @@ describe("latency", () => {
       const broker = yield* Broker
       const deadline = DateTime.makeUnsafe(49)
       const answer = yield* timed(failureOf(broker.place(placementOf("PASSED", { deadline }))))
-      assert.isTrue(Exit.isSuccess(answer.exit) && answer.exit.value?._tag === "BrokerTryLater")
+      assert.isTrue(Exit.isSuccess(answer.exit) && answer.exit.value?._tag === "BrokerNotSent")
       assert.strictEqual(answer.millis, 50)
       assert.deepStrictEqual((yield* timed(broker.findByTag(tags("PASSED")))).exit, Exit.succeed([]))
     }).pipe(Effect.provide(slow(0)))
@@ -204,7 +204,7 @@ describe("scenarios", () => {
       const broker = yield* Broker
       yield* TestClock.adjust("1 second")
       const failure = yield* failureOf(broker.place(placementOf("UNSENT", { deadline: DateTime.makeUnsafe(0) })))
-      assert.strictEqual(failure?._tag, "BrokerTryLater")
+      assert.strictEqual(failure?._tag, "BrokerNotSent")
     }).pipe(Effect.provide(playing("timeout")))
   )
 })
@@ -218,7 +218,8 @@ describe("the timeout of every broker", () => {
       quarantine: Duration.seconds(7),
       place: () => stubborn,
       findByTag: () => stubborn,
-      cancel: () => stubborn
+      cancel: () => stubborn,
+      changed: Effect.never
     })
   )
   const stubborn = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 minute"))

@@ -93,7 +93,7 @@ describe("afterPlacement", () => {
   })
 
   it("credentials: waits however often it was tried", () => {
-    assert.strictEqual(after(Exit.fail(new BrokerCredentialsInvalid({ message: "expired" })), 99)._tag, "Rescheduled")
+    assert.strictEqual(after(Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" })), 99)._tag, "Rescheduled")
   })
 
   it("unknown, interrupted or a bug: never retried, left to reconciliation", () => {

@@ -81,7 +81,8 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
         Effect.suspend(() => {
           script.cancelled.push(id)
           return script.onCancel(id)
-        })
+        }),
+      changed: Effect.never
     })
     return Context.make(Broker, broker).pipe(Context.add(BrokerScript, script))
   })

@@ -1,7 +1,7 @@
 import { Duration, Effect, Layer } from "effect"
 import { seededRandom } from "../../domain/SeededRandom.ts"
 import { Broker } from "../Broker.ts"
-import { checkDeadline } from "./deadline.ts"
+import { checkDeadline } from "../deadline.ts"
 
 export interface LatencyOptions {
   /** Of a whole call, there and back. */

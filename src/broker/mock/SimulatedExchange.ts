@@ -12,7 +12,7 @@ import {
   isTerminal,
   type Placement
 } from "../Broker.ts"
-import { checkDeadline } from "./deadline.ts"
+import { checkDeadline } from "../deadline.ts"
 import { Instruction } from "./Instruction.ts"
 import { type BookedOrder, MockBook } from "./MockBook.ts"
 import { simulatedPrice } from "./simulatedPrice.ts"
@@ -76,7 +76,8 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
           const now = yield* DateTime.now
           return orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now))
         }),
-        cancel
+        cancel,
+        changed: Effect.never
       })
     })
   )

@@ -1,12 +1,12 @@
 import { DateTime, Effect } from "effect"
-import { BrokerTryLater } from "../Broker.ts"
+import { BrokerNotSent } from "./Broker.ts"
 
 /** Now, unless the deadline is past: then the request must not go on, and its caller knows that it did not. */
-export const checkDeadline = (deadline: DateTime.Utc): Effect.Effect<DateTime.Utc, BrokerTryLater> =>
+export const checkDeadline = (deadline: DateTime.Utc): Effect.Effect<DateTime.Utc, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (now) =>
     DateTime.isGreaterThan(now, deadline)
       ? Effect.fail(
-          new BrokerTryLater({
+          new BrokerNotSent({
             code: "deadline",
             message: `Not sent: its deadline was ${DateTime.formatIso(deadline)}.`,
             retryAt: now
