@@ -1,4 +1,19 @@
-import { Config, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
+import {
+  listOf,
+  millis,
+  minutes,
+  oneOf,
+  optional,
+  seconds,
+  secret,
+  secretUrl,
+  type Setting,
+  share,
+  text,
+  url,
+  whole
+} from "./Setting.ts"
 
 /** Every problem with the environment variables, at once, one a line. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
@@ -9,114 +24,19 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
   }
 }
 
-/** One environment variable: how its text is read, and what holds when it is not set. */
-export interface Setting<A> {
-  readonly name: string
-  /** As it would be written in the environment; empty when there is none. */
-  readonly defaultText: string
-  readonly defaultValue: A
-  readonly isSecret?: true
-  /** Fails with what the text must be, in words that complete "NAME must be …". */
-  readonly decode: (text: string) => Result.Result<A, string>
-}
+/** Zerodha's own servers, where orders are real. */
+export const zerodhaProductionUrl = "https://api.kite.trade"
 
-const number =
-  (isWhole: boolean, minimum: number, maximum: number) =>
-  (text: string): Result.Result<number, string> => {
-    const value = Number(text)
-    return text.trim() !== "" && value >= minimum && value <= maximum && (!isWhole || Number.isInteger(value))
-      ? Result.succeed(value)
-      : Result.fail(`a ${isWhole ? "whole " : ""}number from ${minimum} to ${maximum}`)
+/** -1 lets the exchange's rules decide; a percentage sets how far from the last price a MARKET order may trade. */
+const marketProtection: Setting<number> = {
+  name: "ZERODHA_MARKET_PROTECTION",
+  defaultText: "auto",
+  defaultValue: -1,
+  decode: (given) => {
+    if (given === "auto") return Result.succeed(-1)
+    const percent = Number(given)
+    return percent > 0 && percent <= 100 ? Result.succeed(percent) : Result.fail("auto or a percentage up to 100")
   }
-
-const durationIn =
-  (toDuration: (amount: number) => Duration.Duration) =>
-  (name: string, value: number, minimum: number, maximum: number): Setting<Duration.Duration> => ({
-    name,
-    defaultText: `${value}`,
-    defaultValue: toDuration(value),
-    decode: (text) => Result.map(number(false, minimum, maximum)(text), toDuration)
-  })
-
-const millis = durationIn(Duration.millis)
-const seconds = durationIn(Duration.seconds)
-const minutes = durationIn(Duration.minutes)
-
-const whole = (name: string, value: number, minimum: number, maximum: number): Setting<number> => ({
-  name,
-  defaultText: `${value}`,
-  defaultValue: value,
-  decode: number(true, minimum, maximum)
-})
-
-const share = (name: string, value: number): Setting<number> => ({
-  name,
-  defaultText: `${value}`,
-  defaultValue: value,
-  decode: number(false, 0, 1)
-})
-
-const oneOf = <const A extends string>(name: string, value: NoInfer<A>, choices: ReadonlyArray<A>): Setting<A> => ({
-  name,
-  defaultText: value,
-  defaultValue: value,
-  decode: (text) =>
-    Result.fromNullishOr(
-      choices.find((choice) => choice === text),
-      () => `one of ${choices.join(", ")}`
-    )
-})
-
-const listOf = <const A extends string>(
-  name: string,
-  value: ReadonlyArray<NoInfer<A>>,
-  choices: ReadonlyArray<A>
-): Setting<ReadonlyArray<A>> => ({
-  name,
-  defaultText: value.join(","),
-  defaultValue: value,
-  decode: (text) => {
-    const words = text.split(",").map((word) => word.trim())
-    const known = choices.filter((choice) => words.includes(choice))
-    return words.every((word) => known.some((choice) => choice === word))
-      ? Result.succeed(words.flatMap((word) => known.filter((choice) => choice === word)))
-      : Result.fail(`a comma-separated list of ${choices.join(", ")}`)
-  }
-})
-
-const text = (name: string, value: string): Setting<string> => ({
-  name,
-  defaultText: value,
-  defaultValue: value,
-  decode: (given) => (given.trim() === "" ? Result.fail("non-empty") : Result.succeed(given))
-})
-
-const optional = <A>(setting: Setting<A>): Setting<Option.Option<A>> => ({
-  name: setting.name,
-  defaultText: "",
-  defaultValue: Option.none(),
-  decode: (given) => Result.map(setting.decode(given), Option.some)
-})
-
-const databaseUrl: Setting<Option.Option<Redacted.Redacted>> = {
-  name: "DATABASE_URL",
-  defaultText: "",
-  defaultValue: Option.none(),
-  isSecret: true,
-  decode: (given) =>
-    URL.canParse(given) && /^postgres(ql)?:$/.test(new URL(given).protocol)
-      ? Result.succeed(Option.some(Redacted.make(given)))
-      : Result.fail("a URL such as postgres://user:password@host:5432/database")
-}
-
-const brokerType: Setting<"mock"> = {
-  name: "BROKER_TYPE",
-  defaultText: "mock",
-  defaultValue: "mock",
-  decode: (given) =>
-    given === "mock"
-      ? Result.succeed("mock")
-      : Result.fail(given === "zerodha" ? "mock (this version has no Zerodha broker yet)" : "mock")
 }
 
 /** What the mock broker can be told to do with a placement. */
@@ -132,7 +52,9 @@ export type MockScenario = (typeof mockScenarios)[number]
 
 /** Every setting of the service. `doc/guides/config.md` explains them; a test holds the two together. */
 const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
-  databaseUrl: read(databaseUrl),
+  databaseUrl: read(
+    secretUrl("DATABASE_URL", ["postgres:", "postgresql:"], "postgres://user:password@host:5432/database")
+  ),
   databasePoolSize: read(whole("DATABASE_POOL_SIZE", 10, 3, 200)),
   databaseStatementTimeout: read(seconds("DATABASE_STATEMENT_TIMEOUT_SECONDS", 10, 0.1, 600)),
   embeddedPostgresFolder: read(text("EMBEDDED_POSTGRES_FOLDER", ".pulse-background")),
@@ -141,6 +63,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   orderSplitterBatchSize: read(whole("ORDER_SPLITTER_BATCH_SIZE", 100, 1, 1000)),
   orderSplitTimeout: read(minutes("ORDER_SPLIT_TIMEOUT_MINUTES", 5, 0.01, 1440)),
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
+  orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0, 1440)),
 
   sliceExecutorPollInterval: read(seconds("SLICE_EXECUTOR_POLL_INTERVAL_SECONDS", 1, 0.05, 3600)),
@@ -152,10 +75,27 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
 
   timeoutMonitorPollInterval: read(seconds("TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS", 30, 0.05, 3600)),
 
-  brokerType: read(brokerType),
+  brokerType: read(oneOf("BROKER_TYPE", "mock", ["mock", "zerodha"])),
+  dryRun: read(oneOf("DRY_RUN", "false", ["false", "true"])) === "true",
   brokerPollInterval: read(seconds("BROKER_POLL_INTERVAL_SECONDS", 2, 0.05, 3600)),
   brokerTimeout: read(seconds("BROKER_TIMEOUT_SECONDS", 10, 0.05, 120)),
+  brokerCircuitFailures: read(whole("BROKER_CIRCUIT_FAILURES", 5, 1, 1000)),
+  brokerCircuitPause: read(seconds("BROKER_CIRCUIT_PAUSE_SECONDS", 15, 0.05, 3600)),
   reconcileQuarantine: read(optional(seconds("RECONCILE_QUARANTINE_SECONDS", 0, 0, 3600))),
+
+  zerodhaApiKey: read(secret("ZERODHA_API_KEY")),
+  zerodhaApiSecret: read(secret("ZERODHA_API_SECRET")),
+  zerodhaAccessToken: read(secret("ZERODHA_ACCESS_TOKEN")),
+  zerodhaUrl: read(url("ZERODHA_URL", zerodhaProductionUrl, ["https:", "http:"])),
+  zerodhaLoginUrl: read(url("ZERODHA_LOGIN_URL", "https://kite.zerodha.com/connect/login", ["https:", "http:"])),
+  zerodhaOrderFeed: read(oneOf("ZERODHA_ORDER_FEED", "off", ["off", "on"])) === "on",
+  zerodhaOrderFeedUrl: read(url("ZERODHA_ORDER_FEED_URL", "wss://ws.kite.trade", ["wss:", "ws:"])),
+  zerodhaMarketProtection: read(marketProtection),
+  zerodhaOrdersPerSecond: read(whole("ZERODHA_ORDERS_PER_SECOND", 10, 1, 10_000)),
+  zerodhaOrdersPerMinute: read(whole("ZERODHA_ORDERS_PER_MINUTE", 400, 1, 100_000)),
+  zerodhaOrdersPerDay: read(whole("ZERODHA_ORDERS_PER_DAY", 5000, 1, 10_000_000)),
+  zerodhaRateLimitMargin: read(millis("ZERODHA_RATE_LIMIT_MARGIN_MILLIS", 250, 0, 10_000)),
+  zerodhaDailyLimitPolicy: read(oneOf("ZERODHA_DAILY_LIMIT_POLICY", "wait", ["wait", "skip"])),
 
   mockBrokerBook: read(oneOf("MOCK_BROKER_BOOK", "table", ["table", "memory"])),
   mockBrokerSeed: read(text("MOCK_BROKER_SEED", "pulse")),
@@ -212,6 +152,17 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
     return setting.defaultValue
   })
 
+  problems.push(...contradictions(values))
+  if (problems.length > 0) return yield* new ConfigurationError({ problems })
+  return values
+})
+
+/** How long an order may take to turn up in Zerodha's book, with a margin: 90 s has been seen. */
+export const zerodhaQuarantine = Duration.minutes(2)
+
+/** What is wrong with settings that are each valid alone. */
+const contradictions = (values: Values): ReadonlyArray<string> => {
+  const problems: Array<string> = []
   const claimToDone = Duration.sum(
     Duration.sum(values.sliceExecutorPollInterval, values.sliceExecutorClaimAhead),
     values.brokerTimeout
@@ -223,6 +174,16 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
         `(${Duration.format(claimToDone)}): a slice is claimed that far ahead, and its call must end within the claim`
     )
   }
-  if (problems.length > 0) return yield* new ConfigurationError({ problems })
-  return values
-})
+  if (values.brokerType !== "zerodha") return problems
+  if (Option.isNone(values.zerodhaApiKey)) {
+    problems.push("ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade")
+  }
+  const isReal = values.zerodhaUrl === zerodhaProductionUrl
+  if (isReal && Option.exists(values.reconcileQuarantine, Duration.isLessThan(zerodhaQuarantine))) {
+    problems.push(
+      `RECONCILE_QUARANTINE_SECONDS must be at least ${Duration.toSeconds(zerodhaQuarantine)} with ${zerodhaProductionUrl}: ` +
+        "its order book may show an order that late, and a slice placed again before that would be placed twice"
+    )
+  }
+  return problems
+}

@@ -1,11 +1,13 @@
 import { Duration, Effect, Layer } from "effect"
 import { Broker } from "./broker/Broker.ts"
 import { BrokerLayer } from "./broker/BrokerLayer.ts"
+import { Holds } from "./broker/Holds.ts"
 import { Configuration } from "./Configuration.ts"
 import { DatabaseClock } from "./DatabaseClock.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
+import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
 import { SliceStore } from "./stores/SliceStore.ts"
@@ -22,8 +24,9 @@ const migrateAndLog = Effect.flatMap(migrate, (applied) =>
 )
 
 /** Everything the workers need, on a migrated database and its clock. */
-const ServiceLayer = Layer.mergeAll(BrokerLayer, Wakeups.layer, WorkerStatus.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(OrderStore.layer, SliceStore.layer, HeartbeatStore.layer)),
+const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
+  Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
+  Layer.provideMerge(Layer.mergeAll(OrderStore.layer, SliceStore.layer, HaltStore.layer, HeartbeatStore.layer)),
   Layer.provideMerge(DatabaseClock.layer),
   Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
   Layer.provideMerge(Instance.layer)
@@ -36,7 +39,7 @@ export const runWorkers = Effect.gen(function* () {
   const config = yield* Configuration
   yield* Effect.logInfo(
     `pulse-background ${instance.version} is running as ${instance.id} with the ${broker.name} broker, ` +
-      `splitting every ${Duration.format(config.orderSplitterPollInterval)}, placing up to ${config.sliceExecutorConcurrency} slices at once`
+      `${config.dryRun ? "in a DRY RUN (nothing is sent), " : ""}splitting every ${Duration.format(config.orderSplitterPollInterval)}, placing up to ${config.sliceExecutorConcurrency} slices at once`
   )
   return yield* Effect.raceAllFirst([
     supervise("splitter", OrderSplitter),

@@ -49,7 +49,10 @@ describe("Configuration", () => {
         LOG_FORMAT: "xml",
         MOCK_BROKER_SCENARIOS: "success,explosion",
         MOCK_BROKER_FAULT_RATE: "1.1",
-        BROKER_TYPE: "zerodha"
+        BROKER_TYPE: "zerodha",
+        ZERODHA_API_SECRET: "two words",
+        ZERODHA_URL: "ftp://kite",
+        ZERODHA_MARKET_PROTECTION: "101"
       })
       assert.deepStrictEqual(
         [...problems],
@@ -58,12 +61,25 @@ describe("Configuration", () => {
           'DATABASE_POOL_SIZE must be a whole number from 3 to 200, not "2"',
           'ORDER_SPLIT_TIMEOUT_MINUTES must be a number from 0.01 to 1440, not "soon"',
           'SLICE_EXECUTOR_CONCURRENCY must be a whole number from 1 to 1000, not "1.5"',
-          'BROKER_TYPE must be mock (this version has no Zerodha broker yet), not "zerodha"',
+          "ZERODHA_API_SECRET must be one word of plain characters, without spaces or line breaks",
+          'ZERODHA_URL must be a URL such as https://api.kite.trade, not "ftp://kite"',
+          'ZERODHA_MARKET_PROTECTION must be auto or a percentage up to 100, not "101"',
           'MOCK_BROKER_SCENARIOS must be a comma-separated list of success, partial_fill, rejection, late_rejection, network_error, timeout, not "success,explosion"',
           'MOCK_BROKER_FAULT_RATE must be a number from 0 to 1, not "1.1"',
-          'LOG_FORMAT must be one of json, pretty, not "xml"'
+          'LOG_FORMAT must be one of json, pretty, not "xml"',
+          "ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade"
         ]
       )
+    })
+  )
+
+  it.effect("real orders need a quarantine that outlasts a slow order book; a simulator's may be short", () =>
+    Effect.gen(function* () {
+      const short = { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", RECONCILE_QUARANTINE_SECONDS: "119" }
+      const [problem] = yield* problemsOf(short)
+      assert.include(problem, "RECONCILE_QUARANTINE_SECONDS must be at least 120 with https://api.kite.trade")
+      yield* load({ ...short, RECONCILE_QUARANTINE_SECONDS: "120" })
+      yield* load({ ...short, ZERODHA_URL: "http://localhost:8765/" })
     })
   )
 

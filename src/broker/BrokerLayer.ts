@@ -1,11 +1,50 @@
 import { Effect, Layer } from "effect"
 import { Configuration } from "../Configuration.ts"
 import type { Db } from "../db/Db.ts"
+import type { Wakeups } from "../db/Wakeups.ts"
+import { CredentialStore } from "../stores/CredentialStore.ts"
+import { OrderBudget } from "../stores/OrderBudget.ts"
 import type { Broker } from "./Broker.ts"
+import { withCircuit } from "./BrokerCircuit.ts"
 import { withTimeout } from "./BrokerTimeout.ts"
+import { withDryRun } from "./DryRun.ts"
+import type { Holds } from "./Holds.ts"
 import { MockBroker } from "./mock/MockBroker.ts"
+import { withRateLimit } from "./RateLimit.ts"
+import { withHolds } from "./withHolds.ts"
+import { Zerodha } from "./zerodha/Zerodha.ts"
 
-/** The broker that BROKER_TYPE chooses, none of whose calls outlasts BROKER_TIMEOUT_SECONDS. */
-export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db> = Layer.unwrap(
-  Effect.map(Configuration, (config) => withTimeout(config.brokerTimeout))
-).pipe(Layer.provide(MockBroker))
+type Wrapper = Layer.Layer<Broker, never, Broker | Db | Holds>
+
+/**
+ * The broker that BROKER_TYPE chooses, and around it what every placement passes, from the outside in: the account's rate
+ * limit, the circuit breaker, the holds (the last question before a request leaves), the timeout, or a dry run.
+ */
+export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db | Holds | Wakeups> = Layer.unwrap(
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const isReal = config.brokerType === "zerodha"
+    const rateLimit = withRateLimit({
+      perSecond: config.zerodhaOrdersPerSecond,
+      perMinute: config.zerodhaOrdersPerMinute,
+      perDay: config.zerodhaOrdersPerDay,
+      margin: config.zerodhaRateLimitMargin,
+      dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
+      longestWait: config.brokerTimeout
+    }).pipe(Layer.provide(OrderBudget.layer))
+
+    const wrappers: ReadonlyArray<Wrapper> = [
+      ...(config.dryRun ? [withDryRun] : []),
+      withTimeout(config.brokerTimeout),
+      withHolds,
+      withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
+      ...(isReal ? [rateLimit] : [])
+    ]
+    const broker = isReal ? Zerodha.pipe(Layer.provide(CredentialStore.layer)) : MockBroker
+    return wrappers.reduce(
+      (below: Layer.Layer<Broker, never, Configuration | Db | Holds | Wakeups>, wrapper) =>
+        wrapper.pipe(Layer.provide(below)),
+      broker
+    )
+  })
+)

@@ -7,8 +7,10 @@ import { migrate } from "../db/Migrations.ts"
 import { LoggingLayer } from "../Logging.ts"
 import { version } from "../version.ts"
 import { print } from "./environment.ts"
+import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
 import { json, orderCommand } from "./orderCommands.ts"
+import { zerodhaCommand } from "./zerodhaCommands.ts"
 
 const runDaemon = daemon.pipe(
   Effect.provide(DaemonDb.pipe(Layer.provideMerge(LoggingLayer), Layer.provideMerge(Configuration.layer)))
@@ -31,6 +33,14 @@ const migrateCommand = Command.make("migrate", { json }, (given) =>
 /** The command line. Without a command it is the daemon. */
 export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
   Command.withDescription("Turns large orders into many small ones and places each at its exact time with a broker"),
-  Command.withSubcommands([run, migrateCommand, orderCommand, healthCommand]),
+  Command.withSubcommands([
+    run,
+    migrateCommand,
+    orderCommand,
+    haltCommand,
+    resumeCommand,
+    zerodhaCommand,
+    healthCommand
+  ]),
   Command.run({ version })
 )

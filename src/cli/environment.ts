@@ -3,11 +3,17 @@ import { hostname, userInfo } from "node:os"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
 import { CommandDb } from "../db/DbLayer.ts"
+import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
 
 /** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
-export const CommandLayer = Layer.mergeAll(OrderDesk.layer, HeartbeatStore.layer, DatabaseClock.layer).pipe(
+export const CommandLayer = Layer.mergeAll(
+  OrderDesk.layer,
+  HaltStore.layer,
+  HeartbeatStore.layer,
+  DatabaseClock.layer
+).pipe(
   Layer.provideMerge(CommandDb),
   Layer.provideMerge(Configuration.layer),
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))

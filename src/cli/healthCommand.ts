@@ -30,12 +30,18 @@ export const healthCommand = Command.make(
     yield* print(given.json, health, ({ healthy, workers }) =>
       [
         healthy ? "healthy" : workers.length === 0 ? `no daemon runs on ${hostname()}` : "NOT healthy",
+        ...holdsOf(workers).map((hold) => `Placements are on hold: ${hold}`),
         ...(workers.length === 0 ? [] : [workerTable(workers)])
       ].join("\n")
     )
     if (!health.healthy) return yield* new CommandFailed({ message: "The service on this host is not healthy" })
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Say whether this host's daemon works; exit 0 if it does, 1 if not"))
+
+/** Each reason once, whoever it keeps from placing. A service on hold is healthy: starting it anew would change nothing. */
+const holdsOf = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => [
+  ...new Set(workers.flatMap(({ hold, isStale }) => (hold === null || isStale ? [] : [hold])))
+]
 
 const workerTable = (workers: ReadonlyArray<WorkerHealth>): string =>
   table(

@@ -176,9 +176,26 @@ const cancel = Command.make(
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Cancel what an order has not placed yet, and its open broker orders"))
 
+const resume = Command.make(
+  "resume",
+  { orderId, json },
+  Effect.fn("order resume")(function* (given) {
+    const desk = yield* OrderDesk
+    const { holdReason } = yield* getOrder(given.orderId)
+    if (!(yield* desk.resume(given.orderId, yield* DateTime.now))) {
+      return yield* new CommandFailed({ message: `Order ${given.orderId} is not on hold: nothing was changed` })
+    }
+    yield* print(
+      given.json,
+      yield* getOrder(given.orderId),
+      (order) => `Order ${order.orderId} is ${order.state}; it was on hold because ${holdReason ?? "?"}`
+    )
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Let an order go on that the service has put on hold"))
+
 export const orderCommand = Command.make("order").pipe(
-  Command.withDescription("Submit, look at and cancel orders"),
-  Command.withSubcommands([submit, list, show, watchCommand, cancel])
+  Command.withDescription("Submit, look at, cancel and resume orders"),
+  Command.withSubcommands([submit, list, show, watchCommand, cancel, resume])
 )
 
 const getOrder = Effect.fnUntraced(function* (id: string) {

@@ -3,7 +3,7 @@ import type { OrderProgress, SliceView } from "../stores/OrderDesk.ts"
 
 /** Whether nothing more will happen to an order. */
 export const isSettled = (order: OrderProgress): boolean =>
-  !["pending", "splitting", "working", "cancelling"].includes(order.state)
+  !["pending", "splitting", "working", "held", "cancelling"].includes(order.state)
 
 /** Rows as columns, each as wide as its widest cell; columns of numbers are aligned to the right. */
 export const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
@@ -70,7 +70,8 @@ export const orderTable = (orders: ReadonlyArray<OrderProgress>): string =>
 export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): string =>
   [
     `Order ${order.orderId}: ${order.side ?? "?"} ${order.totalQuantity ?? "?"} ${order.instrument ?? "?"}, ${order.state}` +
-      (order.statusReason === null ? "" : ` (${order.statusReason})`),
+      (order.statusReason === null ? "" : ` (${order.statusReason})`) +
+      (order.holdReason === null ? "" : `; on hold: ${order.holdReason}`),
     `Placed ${order.placedQuantity}, filled ${order.filledQuantity}` +
       (order.averagePrice === null ? "" : ` at ${order.averagePrice} on average`) +
       (order.maxLatenessMillis === null ? "" : `; largest lateness ${latenessText(order.maxLatenessMillis)}`),

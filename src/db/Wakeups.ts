@@ -2,8 +2,8 @@ import { Context, Effect, Layer, Queue, Schedule, Stream } from "effect"
 import { Db } from "./Db.ts"
 import { channel } from "./parameters.ts"
 
-/** What the database can tell the workers: new orders, new slices, an order that somebody wants cancelled. */
-const topics = ["orders", "slices", "cancels"] as const
+/** What the database can tell: new orders, new slices, a wish to cancel an order, a halt or its end, a new token. */
+const topics = ["orders", "slices", "cancels", "halts", "credentials"] as const
 export type Topic = (typeof topics)[number]
 
 /**
@@ -24,7 +24,9 @@ export class Wakeups extends Context.Service<
       const queues = {
         orders: yield* Queue.sliding<void>(1),
         slices: yield* Queue.sliding<void>(1),
-        cancels: yield* Queue.sliding<void>(1)
+        cancels: yield* Queue.sliding<void>(1),
+        halts: yield* Queue.sliding<void>(1),
+        credentials: yield* Queue.sliding<void>(1)
       }
       const wake = (payload: string) => {
         const topic = topics.find((topic) => topic === payload)

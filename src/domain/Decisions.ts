@@ -1,4 +1,4 @@
-import { Cause, DateTime, Duration, Exit } from "effect"
+import { Cause, DateTime, Duration, Exit, Order } from "effect"
 import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
@@ -71,10 +71,13 @@ export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerEr
 /** The slice waits this long for somebody to renew the credentials before it tries again. */
 const credentialsPause = Duration.seconds(15)
 
-export type Reconciliation =
-  | { readonly _tag: "Resolved"; readonly next: NextStage }
-  | { readonly _tag: "Wait" }
-  | { readonly _tag: "Double"; readonly brokerOrders: ReadonlyArray<BrokerOrder> }
+/** Brokers number their orders in the order of their arrival. */
+const earliestFirst = Order.mapInput(
+  Order.Tuple([Order.Number, Order.String]),
+  ({ brokerOrderId }: BrokerOrder) => [brokerOrderId.length, brokerOrderId] as const
+)
+
+export type Reconciliation = { readonly _tag: "Resolved"; readonly next: NextStage } | { readonly _tag: "Wait" }
 
 /**
  * What the broker's book says about a slice whose outcome is unknown. `askedMillis` is when the look-up *began*: an
@@ -88,8 +91,8 @@ export const reconcile = (
   quarantine: Duration.Duration,
   maxAttempts: number
 ): Reconciliation => {
-  const [first, second] = found
-  if (first !== undefined && second !== undefined) return { _tag: "Double", brokerOrders: found }
+  // Several are an alarm of their own; the slice is placed in any case.
+  const [first] = found.toSorted(earliestFirst)
   if (first !== undefined) {
     return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
   }

@@ -10,6 +10,8 @@ export interface Heartbeat {
   readonly ticks: number
   readonly failedTicks: number
   readonly lastError: string | null
+  /** What keeps the worker from its work, though it is well. */
+  readonly hold: string | null
   readonly staleAfter: Duration.Duration
 }
 
@@ -24,7 +26,8 @@ export const WorkerRow = Schema.Struct({
   staleAfterMillis: Schema.Int,
   ticks: Schema.Finite,
   failedTicks: Schema.Finite,
-  lastError: Schema.NullOr(Schema.String)
+  lastError: Schema.NullOr(Schema.String),
+  hold: Schema.NullOr(Schema.String)
 })
 export type WorkerRow = typeof WorkerRow.Type
 
@@ -53,7 +56,7 @@ export class HeartbeatStore extends Context.Service<
             "HeartbeatStore.beat",
             sql`
               INSERT INTO workers (instance_id, hostname, pid, version, started_at,
-                worker, heartbeat_at, stale_after_millis, ticks, failed_ticks, last_error)
+                worker, heartbeat_at, stale_after_millis, ticks, failed_ticks, last_error, hold)
               SELECT ${instance.id}, ${instance.hostname}, ${instance.pid}::int, ${instance.version},
                 ${instant(startedAt)}::timestamptz, beat.*
               FROM unnest(
@@ -62,11 +65,12 @@ export class HeartbeatStore extends Context.Service<
                 ${integers(beats.map((beat) => Math.round(Duration.toMillis(beat.staleAfter))))},
                 ${numbers(beats.map((beat) => beat.ticks))},
                 ${numbers(beats.map((beat) => beat.failedTicks))},
-                ${texts(beats.map((beat) => beat.lastError))}
+                ${texts(beats.map((beat) => beat.lastError))},
+                ${texts(beats.map((beat) => beat.hold))}
               ) AS beat
               ON CONFLICT (instance_id, worker) DO UPDATE SET
                 heartbeat_at = excluded.heartbeat_at, stale_after_millis = excluded.stale_after_millis,
-                ticks = excluded.ticks, failed_ticks = excluded.failed_ticks, last_error = excluded.last_error`
+                ticks = excluded.ticks, failed_ticks = excluded.failed_ticks, last_error = excluded.last_error, hold = excluded.hold`
           )
         ),
         leave: Effect.fn("HeartbeatStore.leave")((instance) =>
@@ -81,7 +85,7 @@ export class HeartbeatStore extends Context.Service<
             WorkerRow,
             sql`
               SELECT instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis,
-                ticks::float8 AS ticks, failed_ticks::float8 AS failed_ticks, last_error
+                ticks::float8 AS ticks, failed_ticks::float8 AS failed_ticks, last_error, hold
               FROM workers WHERE hostname = ${hostname} ORDER BY started_at, instance_id, worker`
           )
         )

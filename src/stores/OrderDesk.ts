@@ -27,7 +27,9 @@ export const OrderProgress = Schema.Struct({
   averagePrice: Schema.NullOr(Schema.String),
   nextDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
   lastDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  maxLatenessMillis: Schema.NullOr(Schema.Number)
+  maxLatenessMillis: Schema.NullOr(Schema.Number),
+  /** Why the order is on hold; null when it is not. */
+  holdReason: Schema.NullOr(Schema.String)
 })
 export type OrderProgress = typeof OrderProgress.Type
 
@@ -105,6 +107,8 @@ export class OrderDesk extends Context.Service<
      * drop what they hold, the monitor cancels what the broker has. Asking again changes nothing.
      */
     readonly requestCancel: (orderId: string, by: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** Takes an order off hold, and wakes the executors; false when it was not on hold. */
+    readonly resume: (orderId: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/OrderDesk") {
   static readonly layer: Layer.Layer<OrderDesk, never, Db> = Layer.effect(
@@ -116,7 +120,8 @@ export class OrderDesk extends Context.Service<
         order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
         least(greatest(created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, slices, scheduled, in_progress, unknown, processed, failed, skipped, open,
         placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
-        average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis`)
+        average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis,
+        hold_reason`)
 
       const insert = (order: NewOrder, now: DateTime.Utc) =>
         query(
@@ -186,6 +191,23 @@ export class OrderDesk extends Context.Service<
                 broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price
               FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
           )
+        ),
+
+        resume: Effect.fn("OrderDesk.resume")((orderId, now) =>
+          query(
+            "OrderDesk.resume",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              WITH resumed AS (
+                UPDATE orders SET hold_reason = NULL, updated_at = ${instant(now)}
+                WHERE id = ${orderId} AND hold_reason IS NOT NULL
+                RETURNING id
+              ), slices AS (
+                UPDATE order_slices s SET is_held = false, updated_at = ${instant(now)}
+                FROM resumed WHERE s.order_id = resumed.id AND s.is_held
+              )
+              SELECT id, pg_notify(${channel}, 'slices') FROM resumed`
+          ).pipe(Effect.map((rows) => rows.length === 1))
         ),
 
         requestCancel: Effect.fn("OrderDesk.requestCancel")((orderId, by, now) =>

@@ -1,7 +1,7 @@
 import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
-import { OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
+import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
 import { OrderQueueStatus } from "../domain/Order.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
@@ -51,6 +51,14 @@ export interface FailedSplit {
 
 const ReleasedOrder = Schema.Struct({ id: Schema.String, orderQueueStatus: OrderQueueStatus })
 
+/** One slice that the broker has several orders for. */
+export interface DoublePlacement {
+  readonly tag: Tag
+  readonly orderId: OrderId
+  readonly sliceId: SliceId
+  readonly brokerOrderIds: ReadonlyArray<BrokerOrderId>
+}
+
 export class OrderStore extends Context.Service<
   OrderStore,
   {
@@ -87,8 +95,14 @@ export class OrderStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<void, DbError>
 
-    /** Which of these orders somebody wants cancelled. */
-    readonly cancelledAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
+    /** Which of these orders somebody wants cancelled, or are on hold. */
+    readonly stoppedAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
+
+    /**
+     * Notes that the broker has several orders with one tag, and puts their order on hold: what is SCHEDULED of it is not
+     * claimed any more. False, and no change, when it was noted before.
+     */
+    readonly noteDouble: (double: DoublePlacement, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/OrderStore") {
   static readonly layer: Layer.Layer<OrderStore, never, Db> = Layer.effect(
@@ -237,15 +251,47 @@ export class OrderStore extends Context.Service<
           )
       )
 
-      const cancelledAmong = Effect.fn("OrderStore.cancelledAmong")((ids: ReadonlySet<OrderId>) =>
+      const stoppedAmong = Effect.fn("OrderStore.stoppedAmong")((ids: ReadonlySet<OrderId>) =>
         query(
-          "OrderStore.cancelledAmong",
+          "OrderStore.stoppedAmong",
           Schema.Struct({ id: OrderId }),
-          sql`SELECT id FROM orders WHERE id = ANY(${texts([...ids])}) AND cancel_requested_at IS NOT NULL`
+          sql`
+            SELECT id FROM orders
+            WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
         ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
       )
 
-      return OrderStore.of({ claimPending, completeSplits, failSplits, release, releaseStuck, cancelledAmong })
+      const noteDouble = Effect.fn("OrderStore.noteDouble")((double: DoublePlacement, now: DateTime.Utc) =>
+        query(
+          "OrderStore.noteDouble",
+          Schema.Struct({ orderId: OrderId }),
+          sql`
+            WITH noted AS (
+              INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+              VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
+              ON CONFLICT (tag) DO NOTHING
+              RETURNING order_id
+            ), held AS (
+              UPDATE orders o SET held_at = ${instant(now)}, updated_at = ${instant(now)},
+                hold_reason = ${`the broker has ${double.brokerOrderIds.length} orders with tag ${double.tag}`}
+              FROM noted WHERE o.id = noted.order_id
+            ), slices AS (
+              UPDATE order_slices s SET is_held = true, updated_at = ${instant(now)}
+              FROM noted WHERE s.order_id = noted.order_id AND s.stage = 'SCHEDULED'
+            )
+            SELECT order_id, pg_notify(${channel}, 'cancels') FROM noted`
+        ).pipe(Effect.map((rows) => rows.length === 1))
+      )
+
+      return OrderStore.of({
+        claimPending,
+        completeSplits,
+        failSplits,
+        release,
+        releaseStuck,
+        stoppedAmong,
+        noteDouble
+      })
     })
   )
 }

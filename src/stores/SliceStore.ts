@@ -25,7 +25,10 @@ export interface BrokerState {
 export class SliceStore extends Context.Service<
   SliceStore,
   {
-    /** SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. */
+    /**
+     * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. None of an order
+     * on hold, and none at all while placements are halted.
+     */
     readonly claimDue: (options: {
       readonly now: DateTime.Utc
       readonly horizon: DateTime.Utc
@@ -82,7 +85,8 @@ export class SliceStore extends Context.Service<
               WITH picked AS MATERIALIZED (
                 SELECT id FROM order_slices
                 WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}
-                  AND not_after >= ${instant(options.now)}
+                  AND not_after >= ${instant(options.now)} AND NOT is_held
+                  AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
                 ORDER BY not_before
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
@@ -131,7 +135,7 @@ export class SliceStore extends Context.Service<
                 ) AS i (id, order_id, claim_version, stage, reason, not_before, is_unknown, attempts, placed_at, at,
                   broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity, average_price)
               ), parent AS MATERIALIZED (
-                SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled FROM orders
+                SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled, hold_reason IS NOT NULL AS is_held FROM orders
                 WHERE id IN (SELECT order_id FROM input WHERE stage = 'SCHEDULED')
                 FOR SHARE
               ), moved AS (
@@ -139,6 +143,7 @@ export class SliceStore extends Context.Service<
                   stage = CASE WHEN i.stage = 'SCHEDULED' AND p.is_cancelled THEN 'SKIPPED' ELSE i.stage END,
                   stage_reason = CASE WHEN i.stage = 'SCHEDULED' AND p.is_cancelled THEN 'order cancelled' ELSE i.reason END,
                   not_before = greatest(i.not_before, s.not_before),
+                  is_held = i.stage = 'SCHEDULED' AND p.is_held,
                   outcome_unknown_at = CASE WHEN i.is_unknown THEN i.at END,
                   attempts = i.attempts,
                   placed_at = coalesce(i.placed_at, s.placed_at),

@@ -1,4 +1,5 @@
 import { DateTime, Duration, Effect, FiberSet, Queue, Semaphore } from "effect"
+import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import type { ClaimedSlice } from "../domain/OrderSlice.ts"
@@ -6,6 +7,7 @@ import { Instance } from "../Instance.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
 import { SliceStore } from "../stores/SliceStore.ts"
 import { DueQueue } from "./DueQueue.ts"
+import { makeFollowHalts } from "./Halts.ts"
 import { makeOutcomeWriter } from "./OutcomeWriter.ts"
 import { makePlace, nowMillis } from "./place.ts"
 import { tick } from "./Worker.ts"
@@ -13,7 +15,8 @@ import { WorkerStatus } from "./WorkerStatus.ts"
 
 /**
  * Places each slice at its time. Two loops share a queue of claimed slices: one claims what is due soon and drops what
- * was cancelled; the other waits for the next due time, to the millisecond, and calls the broker.
+ * was cancelled; the other waits for the next due time, to the millisecond, and calls the broker. A third follows the
+ * operators' halts. While placements are on hold nothing is claimed, and what was claimed is given back.
  *
  * When it is stopped, in this order: no more claims and no more calls; calls in flight end, or are given up as unknown
  * after SHUTDOWN_GRACE_SECONDS; claims that were not fired are given back; every outcome is written.
@@ -26,6 +29,7 @@ export const SliceExecutor = Effect.scoped(
     const slices = yield* SliceStore
     const orders = yield* OrderStore
     const instance = yield* Instance
+    const holds = yield* Holds
 
     const queue = new DueQueue()
     const queueChanged = yield* Queue.sliding<void>(1)
@@ -33,6 +37,7 @@ export const SliceExecutor = Effect.scoped(
 
     const writer = yield* makeOutcomeWriter
     const place = yield* makePlace
+    const followHalts = yield* makeFollowHalts
 
     const giveBack = (unfired: ReadonlyArray<ClaimedSlice>, reason: string) =>
       Effect.flatMap(DateTime.now, (at) =>
@@ -57,10 +62,10 @@ export const SliceExecutor = Effect.scoped(
     const inFlight = yield* FiberSet.make<void>()
     yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(inFlight).pipe(Effect.timeoutOption(config.shutdownGrace)))
 
-    const dropCancelled = Effect.gen(function* () {
+    const dropStopped = Effect.gen(function* () {
       if (queue.size === 0) return
-      const cancelled = yield* orders.cancelledAmong(queue.orderIds())
-      yield* giveBack(queue.removeOrders(new Set(cancelled)), "order cancelled")
+      const stopped = yield* orders.stoppedAmong(queue.orderIds())
+      yield* giveBack(queue.removeOrders(new Set(stopped)), "given back: order cancelled or on hold")
     })
 
     /** Claims as much as there is room for; returns whether there may be more. */
@@ -81,19 +86,20 @@ export const SliceExecutor = Effect.scoped(
       return claimed.length === room
     }).pipe(Effect.uninterruptible)
 
-    let mayHaveMore = false
     const claimLoop = Effect.gen(function* () {
+      const hold = yield* holds.current
+      let mayHaveMore = false
       yield* tick(
         status,
         "executor",
-        Effect.andThen(
-          dropCancelled,
-          Effect.map(claim, (more) => {
-            mayHaveMore = more
-          })
-        )
+        Effect.gen(function* () {
+          if (hold !== null) return yield* giveBack(queue.drain(), `given back, placements are on hold: ${hold.reason}`)
+          yield* dropStopped
+          mayHaveMore = yield* claim
+        })
       )
       yield* Effect.raceAllFirst([
+        holds.until(hold === null),
         wakeups.next("slices"),
         wakeups.next("cancels"),
         ...(mayHaveMore ? [Queue.take(queueHasRoom)] : []),
@@ -117,6 +123,7 @@ export const SliceExecutor = Effect.scoped(
     /** Waits for the next due time and fires what is due. Between taking a slice and firing it nothing interrupts. */
     const fireNext = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        if ((yield* holds.current) !== null) return yield* restore(holds.until(false))
         const next = queue.peek()
         if (next === undefined) return yield* restore(Queue.take(queueChanged))
         const waitMillis = Math.max(next.notBeforeMillis, holdUntilMillis) - (yield* nowMillis)
@@ -130,6 +137,6 @@ export const SliceExecutor = Effect.scoped(
       })
     )
 
-    return yield* Effect.raceFirst(Effect.forever(claimLoop), Effect.forever(fireNext))
+    return yield* Effect.raceAllFirst([followHalts, Effect.forever(claimLoop), Effect.forever(fireNext)])
   })
 )

@@ -17,16 +17,19 @@ import { WorkerStatus } from "./WorkerStatus.ts"
 const largestLookup = 5000
 /** A cancel that had no effect by then is sent again. */
 const cancelResend = Duration.seconds(15)
+/** However many hints the broker gives, its book is not read more often. */
+const shortestPause = Duration.millis(500)
 const keepStaleHeartbeats = Duration.days(1)
 
 /**
- * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, if anything waits for the
- * broker's word: one look-up for all slices that are open or whose outcome is unknown, then the cancels that operators
+ * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, or sooner when the broker hints
+ * at a change, if anything waits for the broker's word: one look-up for all slices that are open or whose outcome is unknown, then the cancels that operators
  * asked for. Every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over.
  */
 export const TimeoutMonitor = Effect.gen(function* () {
   const config = yield* Configuration
   const status = yield* WorkerStatus
+  const broker = yield* Broker
   const followBroker = yield* makeFollowBroker
   const sweep = yield* makeSweep
   let nextSweepMillis = 0
@@ -39,7 +42,13 @@ export const TimeoutMonitor = Effect.gen(function* () {
     nextSweepMillis = now + Duration.toMillis(config.timeoutMonitorPollInterval)
   })
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
-  return yield* tick(status, "monitor", once).pipe(Effect.andThen(Effect.sleep(interval)), Effect.forever)
+  const pause = Duration.min(interval, shortestPause)
+  const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), broker.changed)
+  return yield* tick(status, "monitor", once).pipe(
+    Effect.andThen(Effect.sleep(pause)),
+    Effect.andThen(untilNext),
+    Effect.forever
+  )
 })
 
 /** One pass over everything that is stuck for reasons of our own. */
@@ -75,6 +84,7 @@ export const makeSweep = Effect.gen(function* () {
 export const makeFollowBroker = Effect.gen(function* () {
   const slices = yield* SliceStore
   const lookUp = yield* makeLookUp
+  const reportDoubles = yield* makeReportDoubles
   const resolve = yield* makeResolve
   const sendCancels = yield* makeSendCancels
   let lastFollowed: OpenSlice | null = null
@@ -88,6 +98,7 @@ export const makeFollowBroker = Effect.gen(function* () {
 
     const book = yield* lookUp(new Set([...unresolved, ...open].map((slice) => slice.tag)))
     if (Option.isNone(book)) return
+    yield* reportDoubles([...unresolved, ...open], book.value)
     yield* resolve(unresolved, book.value)
 
     const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
@@ -148,6 +159,24 @@ const makeLookUp = Effect.gen(function* () {
   })
 })
 
+/** Two broker orders with one tag must never be: an alarm, and the order is held for a person to look at. */
+const makeReportDoubles = Effect.gen(function* () {
+  const orders = yield* OrderStore
+
+  return Effect.fnUntraced(function* (slices: ReadonlyArray<UnresolvedSlice | OpenSlice>, book: Book) {
+    for (const slice of slices) {
+      const brokerOrderIds = book.ordersOf(slice.tag).map((order) => order.brokerOrderId)
+      if (brokerOrderIds.length < 2) continue
+      const { tag, orderId, id: sliceId } = slice
+      if (!(yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds }, yield* DateTime.now))) continue
+      yield* Effect.logFatal(
+        `DOUBLE PLACEMENT: the broker has ${brokerOrderIds.length} orders with tag ${tag}: ${brokerOrderIds.join(", ")}. ` +
+          `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
+      ).pipe(Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }))
+    }
+  })
+})
+
 /** Settles slices whose outcome is unknown, as far as the book allows. */
 const makeResolve = Effect.gen(function* () {
   const config = yield* Configuration
@@ -171,12 +200,6 @@ const makeResolve = Effect.gen(function* () {
         broker.quarantine,
         config.sliceMaxAttempts
       )
-      if (result._tag === "Double") {
-        yield* Effect.logFatal(
-          `DOUBLE PLACEMENT: the broker has ${result.brokerOrders.length} orders with tag ${slice.tag}: ` +
-            `${result.brokerOrders.map((order) => order.brokerOrderId).join(", ")}. Cancel one by hand.`
-        ).pipe(log)
-      }
       if (result._tag === "Resolved") {
         const { next } = result
         yield* Effect.logWarning(

@@ -1,4 +1,5 @@
 import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Instance } from "../Instance.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
@@ -24,68 +25,72 @@ export class WorkerStatus extends Context.Service<
     readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
   }
 >()("pulse-background/WorkerStatus") {
-  static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | Instance> = Layer.effect(
-    WorkerStatus,
-    Effect.gen(function* () {
-      const config = yield* Configuration
-      const store = yield* HeartbeatStore
-      const instance = yield* Instance
-      const startedAt = yield* DateTime.now
-      const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null }
-      const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
-        splitter: first,
-        executor: first,
-        monitor: first
-      })
+  static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | Holds | Instance> =
+    Layer.effect(
+      WorkerStatus,
+      Effect.gen(function* () {
+        const config = yield* Configuration
+        const store = yield* HeartbeatStore
+        const instance = yield* Instance
+        const holds = yield* Holds
+        const startedAt = yield* DateTime.now
+        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null }
+        const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
+          splitter: first,
+          executor: first,
+          monitor: first
+        })
 
-      const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
-        splitter: config.orderSplitterPollInterval,
-        executor: config.sliceExecutorPollInterval,
-        monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
-      }
+        const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
+          splitter: config.orderSplitterPollInterval,
+          executor: config.sliceExecutorPollInterval,
+          monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
+        }
 
-      const beat = Effect.gen(function* () {
-        const now = yield* Ref.get(pulses)
-        yield* store.beat(
-          instance,
-          startedAt,
-          WorkerName.literals.map((worker) => ({
-            worker,
-            ...now[worker],
-            staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
-          }))
+        const beat = Effect.gen(function* () {
+          const now = yield* Ref.get(pulses)
+          const hold = (yield* holds.current)?.reason ?? null
+          yield* store.beat(
+            instance,
+            startedAt,
+            WorkerName.literals.map((worker) => ({
+              worker,
+              ...now[worker],
+              hold: worker === "executor" ? hold : null,
+              staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
+            }))
+          )
+        })
+
+        yield* beat.pipe(
+          Effect.catch((error) => Effect.logWarning(`Could not write the heartbeats: ${error.message}`)),
+          Effect.repeat(Schedule.spaced(heartbeatInterval)),
+          Effect.forkScoped
         )
-      })
-
-      yield* beat.pipe(
-        Effect.catch((error) => Effect.logWarning(`Could not write the heartbeats: ${error.message}`)),
-        Effect.repeat(Schedule.spaced(heartbeatInterval)),
-        Effect.forkScoped
-      )
-      // A row left behind would look like a worker that hangs.
-      yield* Effect.addFinalizer(() =>
-        store.leave(instance).pipe(
-          Effect.timeout("2 seconds"),
-          Effect.catch((error) => Effect.logWarning(`Could not remove the heartbeats: ${error.message}`))
+        // A row left behind would look like a worker that hangs.
+        yield* Effect.addFinalizer(() =>
+          store.leave(instance).pipe(
+            Effect.timeout("2 seconds"),
+            Effect.catch((error) => Effect.logWarning(`Could not remove the heartbeats: ${error.message}`))
+          )
         )
-      )
 
-      const update = (worker: WorkerName, change: (pulse: Pulse) => Pulse) =>
-        Ref.update(pulses, (all) => ({ ...all, [worker]: change(all[worker]) }))
+        const update = (worker: WorkerName, change: (pulse: Pulse) => Pulse) =>
+          Ref.update(pulses, (all) => ({ ...all, [worker]: change(all[worker]) }))
 
-      return WorkerStatus.of({
-        succeeded: (worker) =>
-          Effect.flatMap(Clock.currentTimeMillis, (millis) =>
-            update(worker, (pulse) => ({ ...pulse, okAt: DateTime.makeUnsafe(millis), ticks: pulse.ticks + 1 }))
-          ),
-        failed: (worker, error) =>
-          update(worker, (pulse) => ({
-            ...pulse,
-            ticks: pulse.ticks + 1,
-            failedTicks: pulse.failedTicks + 1,
-            lastError: error
-          }))
+        return WorkerStatus.of({
+          succeeded: (worker) =>
+            Effect.flatMap(Clock.currentTimeMillis, (millis) =>
+              update(worker, (pulse) => ({ ...pulse, okAt: DateTime.makeUnsafe(millis), ticks: pulse.ticks + 1 }))
+            ),
+          failed: (worker, error) =>
+            update(worker, (pulse) => ({
+              ...pulse,
+              ticks: pulse.ticks + 1,
+              failedTicks: pulse.failedTicks + 1,
+              lastError: error
+            }))
+        })
       })
-    })
-  )
+    )
 }

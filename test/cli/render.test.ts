@@ -29,7 +29,8 @@ const order: OrderProgress = {
   averagePrice: "2500.0000",
   nextDueAt: at(4_500),
   lastDueAt: at(60_000),
-  maxLatenessMillis: 1
+  maxLatenessMillis: 1,
+  holdReason: null
 }
 
 describe("render", () => {
@@ -76,7 +77,8 @@ describe("judge", () => {
     staleAfterMillis: 1000,
     ticks: 1,
     failedTicks: 0,
-    lastError: null
+    lastError: null,
+    hold: null
   })
   const all = (heartbeatAt: number, instanceId?: string) =>
     ["splitter", "executor", "monitor"].map((worker) => row(worker, heartbeatAt, instanceId))

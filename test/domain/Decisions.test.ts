@@ -93,7 +93,10 @@ describe("afterPlacement", () => {
   })
 
   it("credentials: waits however often it was tried", () => {
-    assert.strictEqual(after(Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" })), 99)._tag, "Rescheduled")
+    assert.strictEqual(
+      after(Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" })), 99)._tag,
+      "Rescheduled"
+    )
   })
 
   it("unknown, interrupted or a bug: never retried, left to reconciliation", () => {
@@ -149,7 +152,15 @@ describe("reconcile", () => {
     assert.isTrue(spent._tag === "Resolved" && spent.next._tag === "Failed")
   })
 
-  it("two broker orders with one tag: held, for a person", () => {
-    assert.strictEqual(ask([brokerOrder("b1"), brokerOrder("b2")], 9_000_000)._tag, "Double")
+  it("two broker orders with one tag: placed, as the earlier one", () => {
+    for (const found of [
+      [brokerOrder("999"), brokerOrder("1000")],
+      [brokerOrder("1000"), brokerOrder("999")]
+    ]) {
+      const result = ask(found, 9_000_000)
+      assert.isTrue(
+        result._tag === "Resolved" && result.next._tag === "Processed" && result.next.brokerOrderId === "999"
+      )
+    }
   })
 })

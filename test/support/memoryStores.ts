@@ -1,4 +1,5 @@
 import { Context, DateTime, Effect, Layer } from "effect"
+import { Holds } from "../../src/broker/Holds.ts"
 import { DbError } from "../../src/db/Db.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
@@ -6,6 +7,7 @@ import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type NextStage, stageOf } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
 import type { BrokerEvent } from "../../src/stores/BrokerEvent.ts"
+import { HaltStore } from "../../src/stores/HaltStore.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
@@ -114,7 +116,8 @@ const orders = Layer.effect(
       failSplits: () => Effect.void,
       release: () => Effect.void,
       releaseStuck: () => Effect.succeed([]),
-      cancelledAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id)))
+      stoppedAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id))),
+      noteDouble: () => Effect.succeed(false)
     })
   )
 )
@@ -127,6 +130,8 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     settledClock,
     Instance.layer,
     configuration(environment),
+    Holds.layer,
+    Layer.mock(HaltStore)({ current: Effect.succeedNone }),
     Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
     Layer.succeed(WorkerStatus, WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void }))
   ).pipe(Layer.provideMerge(stores))

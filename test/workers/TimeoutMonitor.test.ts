@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect } from "effect"
+import { DateTime, Duration, Effect, Option } from "effect"
 import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { ClaimedSlice } from "../../src/domain/OrderSlice.ts"
@@ -171,14 +171,35 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("two broker orders with one tag: held, and nothing is placed again", () =>
+  it.effect("two broker orders with one tag: the order is on hold until somebody resumes it", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const claimed = yield* claimOne
-      script.book.push(openOrder(claimed.tag, 1), openOrder(claimed.tag, 2))
+      const desk = yield* OrderDesk
+      const slices = yield* SliceStore
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 5 })
+      yield* Effect.flatten(makeSplitPending)
+      const claimed = yield* claimNext
+      script.book.push(openOrder(claimed.tag, 2), openOrder(claimed.tag, 1))
       yield* setClock("5 minutes")
       yield* follow
-      assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
+      assert.deepInclude((yield* sliceRows())[0], { stage: "PROCESSED", brokerOrderId: "b1" })
+
+      const state = Effect.map(desk.progress(claimed.orderId), Option.getOrThrow)
+      const claim = Effect.flatMap(DateTime.now, (now) =>
+        slices.claimDue({ now, horizon: now, leaseExpiresAt: DateTime.add(now, { minutes: 2 }), owner: "x", limit: 9 })
+      )
+      assert.deepInclude(yield* state, {
+        state: "held",
+        holdReason: `the broker has 2 orders with tag ${claimed.tag}`
+      })
+      assert.deepStrictEqual(yield* claim, [])
+
+      yield* follow
+      assert.isTrue(yield* desk.resume(claimed.orderId, yield* DateTime.now))
+      yield* follow
+      assert.deepInclude(yield* state, { state: "working", holdReason: null })
+      assert.strictEqual((yield* claim).length, 4)
     }).pipe(Effect.provide(service))
   )
 

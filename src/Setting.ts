@@ -1,0 +1,132 @@
+import { Duration, Option, Redacted, Result } from "effect"
+
+/** One environment variable: how its text is read, and what holds when it is not set. */
+export interface Setting<A> {
+  readonly name: string
+  /** As it would be written in the environment; empty when there is none. */
+  readonly defaultText: string
+  readonly defaultValue: A
+  readonly isSecret?: true
+  /** Fails with what the text must be, in words that complete "NAME must be …". */
+  readonly decode: (text: string) => Result.Result<A, string>
+}
+
+const number =
+  (isWhole: boolean, minimum: number, maximum: number) =>
+  (text: string): Result.Result<number, string> => {
+    const value = Number(text)
+    return text.trim() !== "" && value >= minimum && value <= maximum && (!isWhole || Number.isInteger(value))
+      ? Result.succeed(value)
+      : Result.fail(`a ${isWhole ? "whole " : ""}number from ${minimum} to ${maximum}`)
+  }
+
+const durationIn =
+  (toDuration: (amount: number) => Duration.Duration) =>
+  (name: string, value: number, minimum: number, maximum: number): Setting<Duration.Duration> => ({
+    name,
+    defaultText: `${value}`,
+    defaultValue: toDuration(value),
+    decode: (text) => Result.map(number(false, minimum, maximum)(text), toDuration)
+  })
+
+export const millis = durationIn(Duration.millis)
+export const seconds = durationIn(Duration.seconds)
+export const minutes = durationIn(Duration.minutes)
+
+export const whole = (name: string, value: number, minimum: number, maximum: number): Setting<number> => ({
+  name,
+  defaultText: `${value}`,
+  defaultValue: value,
+  decode: number(true, minimum, maximum)
+})
+
+export const share = (name: string, value: number): Setting<number> => ({
+  name,
+  defaultText: `${value}`,
+  defaultValue: value,
+  decode: number(false, 0, 1)
+})
+
+export const oneOf = <const A extends string>(
+  name: string,
+  value: NoInfer<A>,
+  choices: ReadonlyArray<A>
+): Setting<A> => ({
+  name,
+  defaultText: value,
+  defaultValue: value,
+  decode: (text) =>
+    Result.fromNullishOr(
+      choices.find((choice) => choice === text),
+      () => `one of ${choices.join(", ")}`
+    )
+})
+
+export const listOf = <const A extends string>(
+  name: string,
+  value: ReadonlyArray<NoInfer<A>>,
+  choices: ReadonlyArray<A>
+): Setting<ReadonlyArray<A>> => ({
+  name,
+  defaultText: value.join(","),
+  defaultValue: value,
+  decode: (text) => {
+    const words = text.split(",").map((word) => word.trim())
+    const known = choices.filter((choice) => words.includes(choice))
+    return words.every((word) => known.some((choice) => choice === word))
+      ? Result.succeed(words.flatMap((word) => known.filter((choice) => choice === word)))
+      : Result.fail(`a comma-separated list of ${choices.join(", ")}`)
+  }
+})
+
+export const text = (name: string, value: string): Setting<string> => ({
+  name,
+  defaultText: value,
+  defaultValue: value,
+  decode: (given) => (given.trim() === "" ? Result.fail("non-empty") : Result.succeed(given))
+})
+
+export const optional = <A>(setting: Setting<A>): Setting<Option.Option<A>> => ({
+  name: setting.name,
+  defaultText: "",
+  defaultValue: Option.none(),
+  decode: (given) => Result.map(setting.decode(given), Option.some)
+})
+
+/** A secret: never shown, not even when it is wrong. */
+export const secret = (name: string): Setting<Option.Option<Redacted.Redacted>> => ({
+  name,
+  defaultText: "",
+  defaultValue: Option.none(),
+  isSecret: true,
+  decode: (given) =>
+    /^[\x21-\x7e]+$/.test(given)
+      ? Result.succeed(Option.some(Redacted.make(given)))
+      : Result.fail("one word of plain characters, without spaces or line breaks")
+})
+
+export const secretUrl = (
+  name: string,
+  protocols: ReadonlyArray<string>,
+  example: string
+): Setting<Option.Option<Redacted.Redacted>> => ({
+  ...secret(name),
+  decode: (given) =>
+    isUrl(given, protocols)
+      ? Result.succeed(Option.some(Redacted.make(given)))
+      : Result.fail(`a URL such as ${example}`)
+})
+
+/** A base URL, without a slash at its end. */
+export const url = (name: string, value: string, protocols: ReadonlyArray<string>): Setting<string> => ({
+  name,
+  defaultText: value,
+  defaultValue: value,
+  decode: (given) =>
+    isUrl(given, protocols) && new URL(given).search === ""
+      ? Result.succeed(given.replace(/\/+$/, ""))
+      : Result.fail(`a URL such as ${value}`)
+})
+
+const isUrl = (given: string, protocols: ReadonlyArray<string>): boolean =>
+  URL.canParse(given) && protocols.includes(new URL(given).protocol)

@@ -1,0 +1,107 @@
+import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
+import { BrokerNotSent } from "./Broker.ts"
+
+/** What keeps this process from placing: an operator, missing credentials, the day's limit, a broker out of order. */
+export type HoldKind = "halt" | "credentials" | "limit" | "circuit"
+
+/** Why nothing is placed, in words for the operator. */
+export interface Hold {
+  readonly kind: HoldKind
+  readonly reason: string
+}
+
+type Reasons = ReadonlyMap<HoldKind, string>
+
+/**
+ * What keeps this process from placing. A hold costs no slice anything but time: whoever wants to place waits, and what
+ * is about to be sent all the same is not sent.
+ */
+export class Holds extends Context.Service<
+  Holds,
+  {
+    readonly current: Effect.Effect<Hold | null>
+    readonly set: (kind: HoldKind, reason: string) => Effect.Effect<void>
+    readonly clear: (kind: HoldKind) => Effect.Effect<void>
+    /** Returns as soon as there is a hold, or none. */
+    readonly until: (isHeld: boolean) => Effect.Effect<void>
+    /** Makes the call unless there is a hold. */
+    readonly unlessHeld: <A, E>(call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
+    /** Returns when none of those calls is under way. */
+    readonly untilIdle: Effect.Effect<void>
+  }
+>()("pulse-background/Holds") {
+  static readonly layer: Layer.Layer<Holds> = Layer.effect(
+    Holds,
+    Effect.suspend(() => make)
+  )
+}
+
+/** The order in which they are shown: an operator's word first. */
+const kinds: ReadonlyArray<HoldKind> = ["halt", "credentials", "limit", "circuit"]
+
+const holdOf = (reasons: Reasons): Hold | null => {
+  for (const kind of kinds) {
+    const reason = reasons.get(kind)
+    if (reason !== undefined) return { kind, reason }
+  }
+  return null
+}
+
+const make = Effect.gen(function* () {
+  const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
+  const oneAtATime = yield* Semaphore.make(1)
+  const isIdle = yield* Latch.make(true)
+  let inFlight = 0
+
+  const change = (kind: HoldKind, reason: string | null) =>
+    Effect.gen(function* () {
+      const before = (yield* SubscriptionRef.get(reasons)).get(kind) ?? null
+      if (before === reason) return
+      yield* SubscriptionRef.update(reasons, (all) => {
+        const others = [...all].filter(([other]) => other !== kind)
+        return new Map(reason === null ? others : [...others, [kind, reason]])
+      })
+      yield* reason === null
+        ? Effect.logInfo(`No longer on hold: ${before}`)
+        : Effect.logError(`Placements are on hold: ${reason}`)
+    }).pipe(Semaphore.withPermits(oneAtATime, 1))
+
+  const current = Effect.map(SubscriptionRef.get(reasons), holdOf)
+
+  const begin = Effect.suspend(() => {
+    inFlight++
+    return Latch.close(isIdle)
+  })
+  const end = Effect.suspend(() => {
+    inFlight--
+    return inFlight === 0 ? Latch.open(isIdle) : Effect.void
+  })
+
+  return Holds.of({
+    current,
+    set: (kind, reason) => change(kind, reason),
+    clear: (kind) => change(kind, null),
+    until: (isHeld) =>
+      SubscriptionRef.changes(reasons).pipe(
+        Stream.filter((all) => (holdOf(all) !== null) === isHeld),
+        Stream.runHead,
+        Effect.asVoid
+      ),
+    // Counted before the question is asked: whoever sets a hold and then waits for idleness has waited for this call too.
+    unlessHeld: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | BrokerNotSent> =>
+      Effect.acquireUseRelease(
+        begin,
+        () =>
+          Effect.flatMap(current, (hold): Effect.Effect<A, E | BrokerNotSent> =>
+            hold === null ? call : notSent(hold)
+          ),
+        () => end
+      ),
+    untilIdle: Latch.await(isIdle)
+  })
+})
+
+const notSent = ({ reason }: Hold): Effect.Effect<never, BrokerNotSent> =>
+  Effect.flatMap(DateTime.now, (retryAt) =>
+    Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, placements are on hold: ${reason}`, retryAt }))
+  )

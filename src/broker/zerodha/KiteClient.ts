@@ -1,0 +1,88 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import type { HttpClientError } from "effect/http/HttpClientError"
+import { Configuration } from "../../Configuration.ts"
+
+/** One call of the Kite Connect API, version 3. `form` goes into the body, `query` into the URL. */
+export interface KiteRequest {
+  readonly method: "GET" | "POST" | "DELETE"
+  /** Below the base URL, beginning with a slash. */
+  readonly path: string
+  readonly form?: Readonly<Record<string, string>>
+  readonly query?: Readonly<Record<string, string>>
+  /** None only to exchange a request token. */
+  readonly accessToken: Option.Option<Redacted.Redacted>
+}
+
+/** What came back, unread. An answer is not a success. */
+export interface KiteAnswer {
+  readonly status: number
+  readonly body: string
+}
+
+/** No answer, or half of one. Unless the connection could not even be made, the request may have arrived. */
+export class KiteUnanswered extends Schema.TaggedError<KiteUnanswered>()("KiteUnanswered", {
+  message: Schema.String,
+  wasSent: Schema.Boolean
+}) {}
+
+/** HTTP to Zerodha. Sends each request once, follows no redirect, and never puts a secret into an error. */
+export class KiteClient extends Context.Service<
+  KiteClient,
+  { readonly send: (request: KiteRequest) => Effect.Effect<KiteAnswer, KiteUnanswered> }
+>()("pulse-background/KiteClient") {
+  static readonly layer: Layer.Layer<KiteClient, never, Configuration> = Layer.effect(
+    KiteClient,
+    Effect.suspend(() => make)
+  ).pipe(
+    // Warm connections: a handshake would make a placement late.
+    Layer.provide(NodeHttpClient.layerNodeHttpOptions({ keepAlive: true }))
+  )
+}
+
+const make = Effect.gen(function* () {
+  const config = yield* Configuration
+  const http = yield* HttpClient.HttpClient
+  const apiKey = Option.match(config.zerodhaApiKey, { onNone: () => "", onSome: Redacted.value })
+
+  return KiteClient.of({
+    send: ({ method, path, form, query, accessToken }) => {
+      const request = HttpClientRequest.make(method)(`${config.zerodhaUrl}${path}`).pipe(
+        HttpClientRequest.setHeader("X-Kite-Version", "3"),
+        Option.isSome(accessToken)
+          ? HttpClientRequest.setHeader("Authorization", `token ${apiKey}:${Redacted.value(accessToken.value)}`)
+          : (request) => request,
+        query === undefined ? (request) => request : HttpClientRequest.setUrlParams(query),
+        form === undefined ? (request) => request : HttpClientRequest.bodyUrlParams(form)
+      )
+      return Effect.gen(function* () {
+        const response = yield* http.execute(request)
+        return { status: response.status, body: yield* response.text }
+      }).pipe(
+        Effect.mapError(unanswered),
+        // Zerodha has no use for our trace ids, and spans of requests could hold what must not be shown.
+        Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
+      )
+    }
+  })
+})
+
+const unanswered = (error: HttpClientError): KiteUnanswered => {
+  const cause = "cause" in error.reason ? error.reason.cause : undefined
+  const wasSent = error.reason._tag === "DecodeError" || !isBeforeSending(cause)
+  const what = cause instanceof Error && cause.message !== "" ? cause.message : codeOf(cause)
+  return new KiteUnanswered({
+    message: `${wasSent ? "The connection broke before the whole answer was here" : "Could not connect to Zerodha"}: ${what}`,
+    wasSent
+  })
+}
+
+/** The host's name was not found, or no connection came about: on every address that was tried. */
+const isBeforeSending = (cause: unknown): boolean =>
+  cause instanceof AggregateError
+    ? cause.errors.length > 0 && cause.errors.every(isBeforeSending)
+    : cause instanceof Error && "syscall" in cause && (cause.syscall === "connect" || cause.syscall === "getaddrinfo")
+
+const codeOf = (cause: unknown): string =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "no reason was given"

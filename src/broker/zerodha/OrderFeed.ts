@@ -1,0 +1,57 @@
+import { Context, Duration, Effect, Layer, Option, Queue, Redacted, Schedule, Schema } from "effect"
+import * as Socket from "effect/socket/Socket"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import { Configuration } from "../../Configuration.ts"
+import { KiteSession } from "./KiteSession.ts"
+
+const readOrderFrame = Schema.decodeUnknownOption(
+  Schema.fromJsonString(Schema.Struct({ type: Schema.Literal("order") }))
+)
+const isOrderFrame = (frame: string | Uint8Array): boolean =>
+  typeof frame === "string" && Option.isSome(readOrderFrame(frame))
+
+/** A feed that is silent for longer (it beats every second or so) is dead, whatever the connection says. */
+const longestSilence = Duration.seconds(15)
+
+/**
+ * Zerodha's WebSocket feed of order changes, as a hint to read the book now. Off unless ZERODHA_ORDER_FEED is on: free
+ * apps have none. Frames may come twice, out of order or never, so that nothing is taken from them.
+ */
+export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Effect.Effect<void> }>()(
+  "pulse-background/OrderFeed"
+) {
+  static readonly layer: Layer.Layer<OrderFeed, never, Configuration | KiteSession> = Layer.effect(
+    OrderFeed,
+    Effect.gen(function* () {
+      const config = yield* Configuration
+      if (!config.zerodhaOrderFeed) return OrderFeed.of({ changed: Effect.never })
+      const session = yield* KiteSession
+      const hints = yield* Queue.sliding<void>(1)
+      const apiKey = Option.match(config.zerodhaApiKey, { onNone: () => "", onSome: Redacted.value })
+
+      const follow = Effect.gen(function* () {
+        const token = yield* session.accessToken
+        const query = new URLSearchParams({ api_key: apiKey, access_token: Redacted.value(token) })
+        const socket = yield* Socket.makeWebSocket(`${config.zerodhaOrderFeedUrl}/?${query}`, {
+          openTimeout: "10 seconds"
+        })
+        const { pull } = yield* socket.reader
+        for (;;) {
+          const frames = yield* Effect.timeout(pull, longestSilence)
+          if (frames.some(isOrderFrame)) yield* Queue.offer(hints, undefined)
+        }
+      }).pipe(Effect.scoped)
+
+      yield* follow.pipe(
+        // The reason may show the address, and the address has the token in it.
+        Effect.catchCause(() => Effect.void),
+        Effect.andThen(Effect.logDebug("The order feed ended; connecting again. Polling goes on meanwhile")),
+        // What happened while nobody listened is never told again.
+        Effect.andThen(Queue.offer(hints, undefined)),
+        Effect.repeat(Schedule.spaced("5 seconds")),
+        Effect.forkScoped
+      )
+      return OrderFeed.of({ changed: Queue.take(hints) })
+    })
+  ).pipe(Layer.provide(NodeSocket.layerWebSocketConstructor))
+}

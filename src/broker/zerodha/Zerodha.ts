@@ -1,0 +1,14 @@
+import { Layer } from "effect"
+import type { Configuration } from "../../Configuration.ts"
+import type { Wakeups } from "../../db/Wakeups.ts"
+import type { CredentialStore } from "../../stores/CredentialStore.ts"
+import type { Broker } from "../Broker.ts"
+import type { Holds } from "../Holds.ts"
+import { KiteClient } from "./KiteClient.ts"
+import { KiteSession } from "./KiteSession.ts"
+import { OrderFeed } from "./OrderFeed.ts"
+import { ZerodhaBroker } from "./ZerodhaBroker.ts"
+
+/** The Zerodha broker of ZERODHA_*, with its HTTP client, its access token and its feed. */
+export const Zerodha: Layer.Layer<Broker, never, Configuration | CredentialStore | Holds | Wakeups> =
+  ZerodhaBroker.pipe(Layer.provide(OrderFeed.layer), Layer.provide(KiteSession.layer), Layer.provide(KiteClient.layer))

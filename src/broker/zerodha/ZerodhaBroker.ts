@@ -1,0 +1,109 @@
+import { BigDecimal, DateTime, Effect, Layer, Option, type Redacted, Result } from "effect"
+import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
+import type { Tag } from "../../domain/Ids.ts"
+import { Broker, type BrokerError, type BrokerLookupError, type Placement } from "../Broker.ts"
+import { checkDeadline } from "../deadline.ts"
+import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
+import { brokerOrder, lacksPrice, readBook, readTrades, type Trade } from "./kiteBook.ts"
+import { KiteClient, type KiteRequest } from "./KiteClient.ts"
+import { KiteSession, zerodha } from "./KiteSession.ts"
+import { OrderFeed } from "./OrderFeed.ts"
+
+/** Zerodha, over Kite Connect: every order a regular one, found again by its tag in the whole book of the day. */
+export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClient | KiteSession | OrderFeed> =
+  Layer.effect(
+    Broker,
+    Effect.gen(function* () {
+      const config = yield* Configuration
+      const client = yield* KiteClient
+      const session = yield* KiteSession
+      const feed = yield* OrderFeed
+
+      /** Tells the session when the answer is that its token is not accepted. */
+      const watched =
+        (token: Redacted.Redacted) =>
+        <A, E extends BrokerError>(call: Effect.Effect<A, E>) =>
+          Effect.tapError(call, (error: BrokerError) =>
+            error._tag === "BrokerCredentialsInvalid" && error.kind === "token"
+              ? session.refused(token, error.message)
+              : Effect.void
+          )
+
+      const order = Effect.fnUntraced(function* (
+        request: Omit<KiteRequest, "accessToken">,
+        deadline: DateTime.Utc | null
+      ) {
+        const token = yield* session.accessToken
+        if (deadline !== null) yield* checkDeadline(deadline)
+        const answer = yield* Effect.result(client.send({ ...request, accessToken: Option.some(token) }))
+        const now = yield* DateTime.now
+        return yield* Effect.fromResult(
+          Result.isSuccess(answer)
+            ? orderAnswer(answer.success, now)
+            : Result.fail(orderUnanswered(answer.failure, now))
+        ).pipe(watched(token))
+      })
+
+      const lookUp = Effect.fnUntraced(function* (path: string) {
+        const token = yield* session.accessToken
+        const answer = yield* Effect.result(client.send({ method: "GET", path, accessToken: Option.some(token) }))
+        const now = yield* DateTime.now
+        if (Result.isFailure(answer)) return yield* lookupFailed("no_answer", answer.failure.message, now)
+        return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
+      })
+
+      const read = <A>(body: string, reader: (body: string) => Result.Result<A, string>) =>
+        Effect.flatMap(DateTime.now, (now) =>
+          Effect.mapError(Effect.fromResult(reader(body)), (problem) => lookupFailed("unreadable", problem, now))
+        )
+
+      /** A price that is not known yet must not hide the orders that are. */
+      const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<ReadonlyArray<Trade>> =>
+        isNeeded
+          ? lookUp("/trades").pipe(
+              Effect.flatMap((body) => read(body, readTrades)),
+              Effect.catch((error: BrokerLookupError) =>
+                Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), [])
+              )
+            )
+          : Effect.succeed([])
+
+      return Broker.of({
+        name: zerodha,
+        quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
+        place: Effect.fn("ZerodhaBroker.place")((placement) =>
+          order(
+            { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
+            placement.deadline
+          )
+        ),
+        findByTag: Effect.fn("ZerodhaBroker.findByTag")(function* (tags: ReadonlySet<Tag>) {
+          if (tags.size === 0) return []
+          const rows = yield* read(yield* lookUp("/orders"), (body) => readBook(body, tags))
+          const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
+          return rows.map((row) => brokerOrder(row, trades))
+        }),
+        cancel: Effect.fn("ZerodhaBroker.cancel")((brokerOrderId) =>
+          Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null))
+        ),
+        changed: feed.changed
+      })
+    })
+  )
+
+/** The parameters of a placement, as Kite wants them. Market protection is mandatory on MARKET orders. */
+export const formOf = (placement: Placement, marketProtection: number): Readonly<Record<string, string>> => {
+  const colon = placement.instrument.indexOf(":")
+  return {
+    exchange: placement.instrument.slice(0, colon),
+    tradingsymbol: placement.instrument.slice(colon + 1),
+    transaction_type: placement.side,
+    quantity: `${placement.quantity}`,
+    product: placement.productType,
+    validity: placement.validity,
+    order_type: placement.orderType,
+    ...(placement.orderType === "MARKET" ? { market_protection: `${marketProtection}` } : {}),
+    ...(placement.limitPrice === null ? {} : { price: BigDecimal.format(BigDecimal.normalize(placement.limitPrice)) }),
+    tag: placement.tag
+  }
+}

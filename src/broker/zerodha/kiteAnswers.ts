@@ -1,0 +1,112 @@
+import { DateTime, Option, Result, Schema } from "effect"
+import { BrokerOrderId } from "../../domain/Ids.ts"
+import { nextIndianHour } from "../../domain/indianTime.ts"
+import {
+  type Acknowledgement,
+  BrokerCredentialsInvalid,
+  type BrokerError,
+  type BrokerLookupError,
+  BrokerOutcomeUnknown,
+  BrokerRefused,
+  BrokerTryLater
+} from "../Broker.ts"
+import { notConnected } from "../BrokerCircuit.ts"
+import { dailyLimitCode, tooFastCode } from "../RateLimit.ts"
+import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
+
+/** Kite's body of a failure. `error_type` names the exception, `message` is for people. */
+const KiteFailure = Schema.fromJsonString(
+  Schema.Struct({ status: Schema.Literal("error"), error_type: Schema.String, message: Schema.String })
+)
+const readFailure = Schema.decodeUnknownOption(KiteFailure)
+
+const OrderTaken = Schema.fromJsonString(
+  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Struct({ order_id: BrokerOrderId }) })
+)
+const readOrderTaken = Schema.decodeUnknownOption(OrderTaken)
+
+/**
+ * What the answer to an order request (a placement, a cancel) means. The HTTP status decides first: Kite uses one
+ * error_type both for "not placed" and for "nobody knows". What is not understood is unknown: never a success, and never
+ * a refusal.
+ */
+export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Result<Acknowledgement, BrokerError> => {
+  const { status, body } = answer
+  if (status === 200) {
+    return Option.match(readOrderTaken(body), {
+      onNone: () => unknown("no_order_id", `HTTP 200 without an order_id: ${excerpt(body)}`),
+      onSome: ({ data }) => Result.succeed({ brokerOrderId: data.order_id })
+    })
+  }
+  if (status === 429) return Result.fail(throttled(answer, now))
+  const failure = Option.getOrNull(readFailure(body))
+  if (failure === null || status < 400 || status >= 500) {
+    return unknown(failure?.error_type ?? `http_${status}`, `HTTP ${status}: ${failure?.message ?? excerpt(body)}`)
+  }
+  const { error_type: code, message } = failure
+  if (/timed? ?out/i.test(message)) return unknown(code, message)
+  if (/maximum allowed order requests/i.test(message)) {
+    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message, retryAt: nextIndianHour(now, 0) }))
+  }
+  const credentials = credentialsProblem(status, code, message)
+  if (credentials !== null) return Result.fail(credentials)
+  return refusals.get(code)?.includes(status) === true
+    ? Result.fail(new BrokerRefused({ code, message }))
+    : unknown(code, `HTTP ${status}: ${message}`)
+}
+
+/** The exceptions by which Kite refuses an order for good, and the statuses they come with when they do. */
+const refusals: ReadonlyMap<string, ReadonlyArray<number>> = new Map([
+  ["InputException", [400]],
+  ["MarginException", [400, 428]],
+  ["HoldingException", [400, 428]],
+  ["OrderException", [400, 428]],
+  ["PermissionException", [403]],
+  ["UserException", [403]]
+])
+
+const credentialsProblem = (status: number, code: string, message: string): BrokerCredentialsInvalid | null => {
+  if (status !== 403) return null
+  if (code === "TokenException") return new BrokerCredentialsInvalid({ kind: "token", message })
+  const isAboutAddress = code === "PermissionException" || code === "UserException"
+  return isAboutAddress && /\bIPs?\b/.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
+}
+
+/** What an order request without an answer means. */
+export const orderUnanswered = ({ message, wasSent }: KiteUnanswered, now: DateTime.Utc): BrokerError =>
+  wasSent
+    ? new BrokerOutcomeUnknown({ code: "no_answer", message })
+    : new BrokerTryLater({ code: notConnected, message, retryAt: DateTime.add(now, { seconds: 1 }) })
+
+/** The body of a look-up's good answer; a look-up that went wrong in any way is to be made again. */
+export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Result<string, BrokerLookupError> => {
+  if (answer.status === 200) return Result.succeed(answer.body)
+  if (answer.status === 429) return Result.fail(throttled(answer, now))
+  const failure = Option.getOrNull(readFailure(answer.body))
+  const credentials = failure && credentialsProblem(answer.status, failure.error_type, failure.message)
+  return Result.fail(
+    credentials ??
+      lookupFailed(
+        failure?.error_type ?? `http_${answer.status}`,
+        `HTTP ${answer.status}: ${failure?.message ?? excerpt(answer.body)}`,
+        now
+      )
+  )
+}
+
+export const lookupFailed = (code: string, message: string, now: DateTime.Utc): BrokerTryLater =>
+  new BrokerTryLater({ code, message, retryAt: DateTime.add(now, { seconds: 1 }) })
+
+/** Kite counts by the calendar second. */
+const throttled = ({ body }: KiteAnswer, now: DateTime.Utc): BrokerTryLater =>
+  new BrokerTryLater({
+    code: tooFastCode,
+    message: Option.match(readFailure(body), { onNone: () => "Too many requests", onSome: ({ message }) => message }),
+    retryAt: DateTime.makeUnsafe((Math.floor(DateTime.toEpochMillis(now) / 1000) + 1) * 1000)
+  })
+
+const unknown = (code: string, message: string): Result.Result<never, BrokerOutcomeUnknown> =>
+  Result.fail(new BrokerOutcomeUnknown({ code, message }))
+
+/** So much of a body as fits into a log line. */
+const excerpt = (body: string): string => (body === "" ? "an empty body" : JSON.stringify(body.slice(0, 200)))

@@ -1,0 +1,145 @@
+import { BigDecimal, Option, Result, Schema } from "effect"
+import { BrokerOrderId, type Tag } from "../../domain/Ids.ts"
+import type { BrokerOrder, BrokerStatus } from "../Broker.ts"
+
+const Rows = Schema.fromJsonString(
+  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) })
+)
+
+/** A row's tag is in `tag`, or in `tags`, or in both. Rows of other programs may hold anything. */
+const Tagged = Schema.Struct({
+  tag: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  tags: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Unknown)))
+})
+
+const quantity = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+/** What we read of an order; the other thirty fields are nobody's business here. */
+const OrderRow = Schema.Struct({
+  order_id: BrokerOrderId,
+  status: Schema.NonEmptyString,
+  status_message: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  filled_quantity: quantity,
+  average_price: Schema.Finite
+})
+
+const TradeRow = Schema.Struct({
+  order_id: BrokerOrderId,
+  quantity,
+  average_price: Schema.Finite
+})
+export type Trade = typeof TradeRow.Type
+
+/** An order of ours in Kite's book. `price` is null where the row does not say it. */
+export interface BookRow {
+  readonly brokerOrderId: BrokerOrderId
+  readonly tag: Tag
+  readonly statusText: string
+  readonly status: BrokerStatus
+  readonly filledQuantity: number
+  readonly price: BigDecimal.BigDecimal | null
+}
+
+const decodeRows = Schema.decodeUnknownResult(Rows)
+const decodeTagged = Schema.decodeUnknownResult(Tagged)
+const decodeOrder = Schema.decodeUnknownResult(OrderRow)
+const decodeTrade = Schema.decodeUnknownResult(TradeRow)
+
+/**
+ * The orders with one of our tags in the body of GET /orders. One row that might be ours and cannot be read makes the
+ * whole book unreadable: leaving it out would say "not placed".
+ */
+export const readBook = (body: string, tags: ReadonlySet<Tag>): Result.Result<ReadonlyArray<BookRow>, string> =>
+  Result.flatMap(rowsOf(body), (rows) => {
+    const found: Array<BookRow> = []
+    for (const row of rows) {
+      const tagged = decodeTagged(row)
+      if (Result.isFailure(tagged)) return Result.fail(`a row's tag cannot be read: ${tagged.failure.message}`)
+      const tag = tagOf(tagged.success, tags)
+      if (tag === null) continue
+      const order = decodeOrder(row)
+      if (Result.isFailure(order)) return Result.fail(`the row of ${tag} cannot be read: ${order.failure.message}`)
+      found.push(bookRow(tag, order.success))
+    }
+    return Result.succeed(found)
+  })
+
+/** The trades in the body of GET /trades. */
+export const readTrades = (body: string): Result.Result<ReadonlyArray<Trade>, string> =>
+  Result.flatMap(rowsOf(body), (rows) =>
+    Result.mapError(
+      Result.all(rows.map((row) => decodeTrade(row))),
+      (error) => `a trade cannot be read: ${error.message}`
+    )
+  )
+
+const rowsOf = (body: string): Result.Result<ReadonlyArray<unknown>, string> =>
+  Result.mapBoth(decodeRows(body), {
+    onFailure: () => `the answer is not a list of rows: ${JSON.stringify(body.slice(0, 100))}`,
+    onSuccess: ({ data }) => data
+  })
+
+const tagOf = (row: typeof Tagged.Type, tags: ReadonlySet<Tag>): Tag | null => {
+  for (const word of [row.tag, ...(row.tags ?? [])]) if (isIn(word, tags)) return word
+  return null
+}
+
+const isIn = (word: unknown, tags: ReadonlySet<unknown>): word is Tag => tags.has(word)
+
+const bookRow = (tag: Tag, row: typeof OrderRow.Type): BookRow => {
+  const detail = row.status_message ?? ""
+  return {
+    brokerOrderId: row.order_id,
+    tag,
+    status: statusOf(row.status, row.filled_quantity),
+    statusText: detail === "" ? row.status : `${row.status}: ${detail}`,
+    filledQuantity: row.filled_quantity,
+    price: row.average_price > 0 ? decimal(row.average_price) : null
+  }
+}
+
+const inFlight: ReadonlySet<string> = new Set([
+  "PUT ORDER REQ RECEIVED",
+  "VALIDATION PENDING",
+  "OPEN PENDING",
+  "MODIFY VALIDATION PENDING",
+  "MODIFY PENDING",
+  "CANCEL PENDING",
+  "AMO REQ RECEIVED"
+])
+
+const statusOf = (word: string, filled: number): BrokerStatus => {
+  if (word === "COMPLETE" || word === "CANCELLED" || word === "REJECTED") return word
+  const isResting = word === "OPEN" || word === "TRIGGER PENDING"
+  if (!isResting && !inFlight.has(word)) return "UNRECOGNISED"
+  if (filled > 0) return "PARTIALLY_FILLED"
+  return isResting ? "OPEN" : "PENDING"
+}
+
+/** Whether the price of what is filled has to be asked for: rows tell it for finished orders only. */
+export const lacksPrice = (row: BookRow): boolean => row.filledQuantity > 0 && row.price === null
+
+/** The order as the service knows it, with its average price from the trades where the row does not tell. */
+export const brokerOrder = (row: BookRow, trades: ReadonlyArray<Trade>): BrokerOrder => ({
+  brokerOrderId: row.brokerOrderId,
+  tag: row.tag,
+  status: row.status,
+  statusText: row.statusText,
+  filledQuantity: row.filledQuantity,
+  averagePrice: lacksPrice(row) ? averageOf(trades.filter((trade) => trade.order_id === row.brokerOrderId)) : row.price
+})
+
+const averageOf = (trades: ReadonlyArray<Trade>): BigDecimal.BigDecimal | null => {
+  const quantity = BigDecimal.fromBigInt(BigInt(trades.reduce((sum, trade) => sum + trade.quantity, 0)))
+  const value = BigDecimal.sumAll(
+    trades.map((trade) =>
+      BigDecimal.multiply(decimal(trade.average_price), BigDecimal.fromBigInt(BigInt(trade.quantity)))
+    )
+  )
+  return Option.getOrNull(
+    Option.map(BigDecimal.divide(value, quantity), (average) => BigDecimal.round(average, { scale: 4 }))
+  )
+}
+
+/** JSON has no decimals, but a price of a few places comes back from its nearest double unchanged. */
+const decimal = (price: number): BigDecimal.BigDecimal => BigDecimal.fromStringUnsafe(String(price))

@@ -1,0 +1,176 @@
+import { Console, DateTime, Effect, Layer, Option, Redacted, Result } from "effect"
+import { Argument, Command, Flag, Prompt } from "effect/cli"
+import { lookupAnswer } from "../broker/zerodha/kiteAnswers.ts"
+import { KiteClient } from "../broker/zerodha/KiteClient.ts"
+import { tokenEnd, zerodha } from "../broker/zerodha/KiteSession.ts"
+import { exchange, loginPage, profile, requestTokenIn } from "../broker/zerodha/login.ts"
+import { Configuration } from "../Configuration.ts"
+import { CredentialStore } from "../stores/CredentialStore.ts"
+import { CommandLayer, operator, print } from "./environment.ts"
+import { CommandFailed, json } from "./orderCommands.ts"
+
+const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer).pipe(Layer.provideMerge(CommandLayer))
+
+const login = Command.make(
+  "login",
+  {
+    requestToken: Flag.String("request-token").pipe(
+      Flag.withDescription("The request token, or the whole address that the browser was sent to after the login"),
+      Flag.optional
+    )
+  },
+  Effect.fn("zerodha login")(function* (given) {
+    const config = yield* Configuration
+    const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
+    const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET")
+    const page = loginPage(config.zerodhaLoginUrl, apiKey)
+    if (Option.isNone(given.requestToken)) yield* Console.log(`Log in on this page:\n\n  ${page}\n`)
+    const pasted = yield* Option.match(given.requestToken, {
+      onSome: Effect.succeed,
+      onNone: () => ask("Then paste the address that the browser was sent to:", "--request-token")
+    })
+    const session = yield* exchange(apiKey, apiSecret, requestTokenIn(pasted)).pipe(
+      Effect.mapError(
+        ({ message }) =>
+          new CommandFailed({
+            message: `There is no new access token: ${message} A request token is good once and for minutes; log in anew`
+          })
+      )
+    )
+    yield* store(session.accessToken, `${session.userId} ${session.userName}`.trim())
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Get a new access token: log in, and exchange the request token"))
+
+const setToken = Command.make(
+  "set",
+  {
+    token: Argument.String("TOKEN").pipe(
+      Argument.withDescription("The access token; better left out and typed when asked, so that no history keeps it"),
+      Argument.optional
+    )
+  },
+  Effect.fn("zerodha token set")(function* (given) {
+    yield* needed((yield* Configuration).zerodhaApiKey, "ZERODHA_API_KEY")
+    const token = yield* Option.match(given.token, {
+      onSome: Effect.succeed,
+      onNone: () => ask("The access token:", "the argument TOKEN", true)
+    })
+    if (!/^[\x21-\x7e]+$/.test(token)) {
+      return yield* new CommandFailed({
+        message: "An access token is one word of plain characters; nothing was changed"
+      })
+    }
+    const accessToken = Redacted.make(token)
+    const user = yield* Effect.result(profile(accessToken))
+    if (Result.isFailure(user) && user.failure._tag === "BrokerCredentialsInvalid") {
+      return yield* new CommandFailed({
+        message: `Zerodha does not accept this token (${user.failure.message}); nothing was changed`
+      })
+    }
+    yield* store(
+      accessToken,
+      Result.isSuccess(user)
+        ? `${user.success.userId} ${user.success.userName}`.trim()
+        : `an unknown user, for Zerodha could not be asked (${user.failure.message})`
+    )
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Store an access token that was got elsewhere"))
+
+const showToken = Command.make(
+  "show",
+  { json },
+  Effect.fn("zerodha token show")(function* (given) {
+    const stored = yield* (yield* CredentialStore).token(zerodha)
+    if (Option.isNone(stored)) {
+      return yield* new CommandFailed({ message: 'No access token is stored. "zerodha login" gets one' })
+    }
+    const { setAt, setBy, refusedReason } = stored.value
+    const state = { setAt, setBy, endsAt: tokenEnd(setAt), refusedReason, now: yield* DateTime.now }
+    yield* print(given.json, state, (state) =>
+      [
+        `Set ${DateTime.formatIso(setAt)} by ${setBy}`,
+        DateTime.isLessThan(state.now, state.endsAt)
+          ? `good until ${DateTime.formatIso(state.endsAt)}`
+          : `ended at ${DateTime.formatIso(state.endsAt)}`,
+        ...(refusedReason === null ? [] : [`refused by Zerodha: ${refusedReason}`])
+      ].join(", ")
+    )
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Say when the stored access token was set and until when it is good; never shows it"))
+
+const check = Command.make(
+  "check",
+  {},
+  Effect.fn("zerodha check")(function* () {
+    const config = yield* Configuration
+    yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY")
+    yield* Console.log(
+      `ok  settings: ${config.zerodhaUrl}, ${config.dryRun ? "dry run: nothing is sent" : "orders are sent"}`
+    )
+    const stored = yield* (yield* CredentialStore).token(zerodha)
+    const token = Option.orElse(
+      Option.map(stored, ({ accessToken }) => accessToken),
+      () => config.zerodhaAccessToken
+    )
+    if (Option.isNone(token)) return yield* new CommandFailed({ message: 'no  access token: run "zerodha login"' })
+    const user = yield* Effect.mapError(
+      profile(token.value),
+      ({ message }) => new CommandFailed({ message: `no  access token: ${message} Run "zerodha login"` })
+    )
+    yield* Console.log(`ok  access token: of ${user.userId} ${user.userName}`.trimEnd())
+    const client = yield* KiteClient
+    const answer = yield* client.send({ method: "GET", path: "/orders", accessToken: token })
+    yield* Effect.mapError(
+      Effect.fromResult(lookupAnswer(answer, yield* DateTime.now)),
+      ({ message }) => new CommandFailed({ message: `no  order book: ${message}` })
+    )
+    yield* Console.log("ok  order book: can be read")
+    yield* Console.log("??  network address: only a placement tells whether Zerodha takes orders from it")
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Check settings, access token and order book, without placing anything"))
+
+export const zerodhaCommand = Command.make("zerodha").pipe(
+  Command.withDescription("Log in to Zerodha, and look after its access token"),
+  Command.withSubcommands([
+    login,
+    Command.make("token").pipe(
+      Command.withDescription("The stored access token"),
+      Command.withSubcommands([setToken, showToken])
+    ),
+    check
+  ])
+)
+
+const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
+  Effect.mapError(
+    Effect.fromOption(value),
+    () => new CommandFailed({ message: `${name} must be set: it is shown on developers.kite.trade` })
+  )
+
+/** Asks a person, or reads what was piped in. */
+const ask = (message: string, instead: string, isSecret = false) =>
+  process.stdin.isTTY
+    ? isSecret
+      ? Effect.map(Prompt.run(Prompt.Hidden({ message })), Redacted.value)
+      : Prompt.run(Prompt.String({ message }))
+    : Effect.filterOrFail(
+        Effect.map(readStdin, (text) => text.trim()),
+        (text) => text !== "",
+        () => new CommandFailed({ message: `Give it as ${instead}, or run this in a terminal` })
+      )
+
+const readStdin = Effect.promise(async () => {
+  let text = ""
+  for await (const chunk of process.stdin) text += String(chunk)
+  return text
+})
+
+const store = Effect.fnUntraced(function* (accessToken: Redacted.Redacted, user: string) {
+  const setAt = yield* DateTime.now
+  const credentials = yield* CredentialStore
+  yield* credentials.set(zerodha, { accessToken: Redacted.value(accessToken), setAt, setBy: operator() })
+  yield* Console.log(
+    `Stored the access token of ${user}, good until ${DateTime.formatIso(tokenEnd(setAt))}. ` +
+      "Running daemons take it up within seconds"
+  )
+})

@@ -1,0 +1,98 @@
+import { Context, DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../db/Db.ts"
+import { durationMillis, instant } from "../db/parameters.ts"
+
+/** What a broker account may send, counted over all replicas. */
+export interface BudgetLimits {
+  readonly perSecond: number
+  readonly perMinute: number
+  readonly perDay: number
+  /** By how much requests may be delayed on their way more than others, so that fewer seconds lie between their arrivals. */
+  readonly margin: Duration.Duration
+}
+
+/** A request may leave at `atMillis` (since 1970), or the account's budget does not allow it as early as was asked for. */
+export type Reservation =
+  | { readonly _tag: "Granted"; readonly atMillis: number }
+  | { readonly _tag: "TooLate"; readonly possibleAt: DateTime.Utc }
+  | { readonly _tag: "DayIsFull"; readonly grantedToday: number }
+
+const Granted = Schema.Struct({ atMillis: Schema.Finite })
+const Refused = Schema.Struct({
+  possibleAt: Schema.DateTimeUtcFromDate,
+  grantedToday: Schema.Int,
+  dayIsFull: Schema.Boolean
+})
+
+/**
+ * The account's order requests of the last minute and of the day, one row for each broker. The row's lock is what makes
+ * the limit one for all replicas. Whatever is granted counts, whether it is sent or not.
+ */
+export class OrderBudget extends Context.Service<
+  OrderBudget,
+  {
+    /** Takes the earliest moment from `now` on at which one more request stays within every limit, if not after `latest`. */
+    readonly reserve: (
+      broker: string,
+      limits: BudgetLimits,
+      now: DateTime.Utc,
+      latest: DateTime.Utc
+    ) => Effect.Effect<Reservation, DbError>
+    /** Lets nothing through before this. */
+    readonly block: (broker: string, until: DateTime.Utc) => Effect.Effect<void, DbError>
+  }
+>()("pulse-background/OrderBudget") {
+  static readonly layer: Layer.Layer<OrderBudget, never, Db> = Layer.effect(
+    OrderBudget,
+    Effect.gen(function* () {
+      const { sql, query, execute } = yield* Db
+
+      /** Reckoned on the row as it is when its lock is held: an UPDATE sees the latest version in all its expressions. */
+      const reckoned = (limits: BudgetLimits, now: DateTime.Utc) => {
+        const margin = durationMillis(limits.margin)
+        const afterWindow = (requests: number, windowMillis: number) => sql`
+          granted[cardinality(granted) - ${requests - 1}::int] + ${windowMillis + margin}::float8 * interval '1 millisecond'`
+        const earliest = sql`
+          greatest(${instant(now)}::timestamptz, blocked_until, granted[cardinality(granted)],
+            ${afterWindow(limits.perSecond, 1000)}, ${afterWindow(limits.perMinute, 60_000)})`
+        const itsDay = sql`(${earliest} AT TIME ZONE 'Asia/Kolkata')::date`
+        return { earliest, itsDay, grantedOnIt: sql`CASE WHEN day = ${itsDay} THEN granted_today ELSE 0 END` }
+      }
+
+      return OrderBudget.of({
+        reserve: Effect.fn("OrderBudget.reserve")(function* (broker, limits, now, latest) {
+          const { earliest, itsDay, grantedOnIt } = reckoned(limits, now)
+          const [granted] = yield* query(
+            "OrderBudget.reserve",
+            Granted,
+            sql`
+              UPDATE order_budgets SET
+                granted = (granted || ${earliest})[greatest(cardinality(granted) + 2 - ${limits.perMinute}::int, 1):],
+                day = ${itsDay}, granted_today = ${grantedOnIt} + 1
+              WHERE broker = ${broker} AND ${earliest} <= ${instant(latest)} AND ${grantedOnIt} < ${limits.perDay}
+              RETURNING (extract(epoch FROM granted[cardinality(granted)]) * 1000)::float8 AS at_millis`
+          )
+          if (granted !== undefined) return { _tag: "Granted", atMillis: granted.atMillis }
+          const [refused] = yield* query(
+            "OrderBudget.refused",
+            Refused,
+            sql`
+              SELECT ${earliest} AS possible_at, ${grantedOnIt} AS granted_today, ${grantedOnIt} >= ${limits.perDay} AS day_is_full
+              FROM order_budgets WHERE broker = ${broker}`
+          )
+          if (refused?.dayIsFull === true) return { _tag: "DayIsFull", grantedToday: refused.grantedToday }
+          return { _tag: "TooLate", possibleAt: refused?.possibleAt ?? now }
+        }),
+
+        block: Effect.fn("OrderBudget.block")((broker, until) =>
+          execute(
+            "OrderBudget.block",
+            sql`
+              UPDATE order_budgets SET blocked_until = greatest(blocked_until, ${instant(until)}::timestamptz)
+              WHERE broker = ${broker}`
+          )
+        )
+      })
+    })
+  )
+}
