@@ -1,4 +1,4 @@
-import { Clock, DateTime, Duration, Effect, Layer } from "effect"
+import { Clock, DateTime, type Duration, Effect, Layer, Result } from "effect"
 import { nextIndianHour } from "../domain/indianTime.ts"
 import { type BudgetLimits, OrderBudget } from "../stores/OrderBudget.ts"
 import { Broker, type BrokerError, BrokerNotSent, BrokerTryLater } from "./Broker.ts"
@@ -54,9 +54,12 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
         Effect.gen(function* () {
           if (error._tag !== "BrokerTryLater") return yield* error
           if (error.code !== tooFastCode && error.code !== dailyLimitCode) return yield* error
-          yield* Effect.catch(budget.block(below.name, error.retryAt), (failure) =>
-            Effect.logWarning(`The other replicas could not be told that the broker asked to wait: ${failure.message}`)
-          )
+          const told = yield* Effect.result(budget.block(below.name, error.retryAt))
+          if (Result.isFailure(told)) {
+            yield* Effect.logWarning(
+              `The other replicas do not know that the broker asked to wait: ${told.failure.message}`
+            )
+          }
           // Whoever tries again meets the full day as everybody does, and waits or is skipped by the policy.
           return yield* error.code === dailyLimitCode
             ? new BrokerTryLater({ ...error, retryAt: yield* DateTime.now })
@@ -66,11 +69,11 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
       return Broker.of({
         ...below,
         place: (placement) =>
-          Effect.andThen(waitForTurn(placement.deadline), Effect.catch(below.place(placement), tellOthers)),
+          Effect.andThen(waitForTurn(placement.deadline), below.place(placement).pipe(Effect.catch(tellOthers))),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
             yield* waitForTurn(DateTime.addDuration(yield* DateTime.now, options.longestWait))
-            yield* Effect.catch(below.cancel(brokerOrderId), tellOthers)
+            yield* below.cancel(brokerOrderId).pipe(Effect.catch(tellOthers))
           })
       })
     })

@@ -1,4 +1,4 @@
-import { Context, DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { durationMillis, instant } from "../db/parameters.ts"
 

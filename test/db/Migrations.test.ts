@@ -46,11 +46,15 @@ const tables = Effect.gen(function* () {
 })
 
 const allTables = [
+  "broker_credentials",
   "broker_events",
+  "double_placements",
   "mock_broker_orders",
+  "order_budgets",
   "order_progress",
   "order_slices",
   "orders",
+  "placement_halts",
   "pulse_background_migrations",
   "workers"
 ]
