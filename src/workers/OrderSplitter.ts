@@ -1,8 +1,9 @@
-import { DateTime, Effect, Result } from "effect"
+import { DateTime, Effect, Option, Result } from "effect"
 import { Configuration } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { split } from "../domain/Split.ts"
+import { freezeLimit } from "../domain/freezeLimits.ts"
+import { splitWithin } from "../domain/Split.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
@@ -35,6 +36,10 @@ export const makeSplitPending = Effect.gen(function* () {
   const orders = yield* OrderStore
   const instance = yield* Instance
   const windowGrace = config.orderWindowGrace
+  const limits: Limits = {
+    maxSliceQuantity: Option.getOrNull(config.orderMaxSliceQuantity),
+    isFreezeLimited: config.brokerType === "zerodha"
+  }
 
   const complete = (splits: ReadonlyArray<SplitOrder>) =>
     Effect.flatMap(DateTime.now, (now) => orders.completeSplits(splits, { now, windowGrace }))
@@ -58,12 +63,13 @@ export const makeSplitPending = Effect.gen(function* () {
   const splitBatch = Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimedOrder>) {
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
+    const now = yield* DateTime.now
     for (const order of claimed) {
       if (order.orderQueueStatus === "SKIPPED") {
         yield* Effect.logWarning(`Order skipped: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
-      const planned = plan(order)
+      const planned = plan(order, limits, now)
       if (Result.isSuccess(planned)) {
         splits.push(planned.success)
       } else {
@@ -127,16 +133,33 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
 /** Statement timeout: on the server, or ours when the server said nothing. */
 const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null
 
-/** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
-const plan = (order: ClaimedOrder): Result.Result<SplitOrder, string> =>
-  order.hasNearStart ? planValid(order) : Result.fail("created_at: is more than a year away")
+interface Limits {
+  readonly maxSliceQuantity: number | null
+  /** The mock broker takes any quantity. */
+  readonly isFreezeLimited: boolean
+}
 
-const planValid = (order: ClaimedOrder): Result.Result<SplitOrder, string> =>
-  Result.map(validateOrder(order), (valid) => ({
-    id: order.id,
-    claimVersion: order.claimVersion,
-    slices: split(valid).map((slice) => ({ ...slice, orderId: order.id }))
-  }))
+/** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
+const plan = (order: ClaimedOrder, limits: Limits, now: DateTime.Utc): Result.Result<SplitOrder, string> =>
+  order.hasNearStart ? planValid(order, limits, now) : Result.fail("created_at: is more than a year away")
+
+const planValid = (
+  order: ClaimedOrder,
+  { maxSliceQuantity, isFreezeLimited }: Limits,
+  now: DateTime.Utc
+): Result.Result<SplitOrder, string> =>
+  Result.gen(function* () {
+    const valid = yield* validateOrder(order)
+    const slices = yield* splitWithin(valid, {
+      freezeLimit: isFreezeLimited ? freezeLimit(valid.instrument, now) : null,
+      maxSliceQuantity
+    })
+    return {
+      id: order.id,
+      claimVersion: order.claimVersion,
+      slices: slices.map((slice) => ({ ...slice, orderId: order.id }))
+    }
+  })
 
 const annotate = (order: ClaimedOrder) =>
   Effect.annotateLogs({ order_id: order.id, request_id: order.requestId, trace_id: order.originTraceId })

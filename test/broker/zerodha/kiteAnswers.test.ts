@@ -1,0 +1,127 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Result } from "effect"
+import { orderAnswer, orderUnanswered, lookupAnswer } from "../../../src/broker/zerodha/kiteAnswers.ts"
+import { KiteUnanswered } from "../../../src/broker/zerodha/KiteClient.ts"
+
+const now = DateTime.makeUnsafe("2026-11-23T05:30:00.250Z")
+
+const failure = (errorType: string, message = "said so") =>
+  JSON.stringify({ status: "error", message, error_type: errorType, data: null })
+
+const conclude = (status: number, body: string) => {
+  const result = orderAnswer({ status, body }, now)
+  if (Result.isSuccess(result)) return `placed ${result.success.brokerOrderId}`
+  const error = result.failure
+  return error._tag === "BrokerCredentialsInvalid" ? `${error._tag} ${error.kind}` : error._tag
+}
+
+/** status, body, conclusion: every row of the error table, and what lies between them. */
+const table: ReadonlyArray<readonly [number, string, string]> = [
+  [200, '{"status":"success","data":{"order_id":"2611230000000001234"}}', "placed 2611230000000001234"],
+  [200, '{"status":"success","data":{"order_id":"151220000000000","more":1},"x":2}', "placed 151220000000000"],
+
+  [403, failure("TokenException"), "BrokerCredentialsInvalid token"],
+  [403, failure("PermissionException"), "BrokerRefused"],
+  [403, failure("UserException"), "BrokerRefused"],
+  [
+    403,
+    failure("PermissionException", "No IPs configured for this app. Add allowed IPs to place orders."),
+    "BrokerCredentialsInvalid address"
+  ],
+  [
+    403,
+    failure("PermissionException", "IP not allowed to place orders for this app"),
+    "BrokerCredentialsInvalid address"
+  ],
+  [400, failure("InputException"), "BrokerRefused"],
+  [
+    400,
+    failure("InputException", "The order quantity 1000 (40 lots) is higher than the maximum quantity of 900 (36 lots)"),
+    "BrokerRefused"
+  ],
+  [400, failure("MarginException"), "BrokerRefused"],
+  [428, failure("HoldingException"), "BrokerRefused"],
+  [400, failure("OrderException"), "BrokerRefused"],
+  [500, failure("OrderException"), "BrokerOutcomeUnknown"],
+  [500, failure("MarginException"), "BrokerOutcomeUnknown"],
+  [429, failure("NetworkException", "Too many requests"), "BrokerTryLater"],
+  [429, "<html>slow down</html>", "BrokerTryLater"],
+  [400, failure("InputException", "Maximum allowed order requests exceeded"), "BrokerTryLater"],
+  [429, failure("NetworkException", "Maximum allowed order requests exceeded"), "BrokerTryLater"],
+  [503, failure("NetworkException"), "BrokerOutcomeUnknown"],
+  [502, failure("DataException"), "BrokerOutcomeUnknown"],
+  [504, failure("DataException"), "BrokerOutcomeUnknown"],
+  [500, failure("GeneralException"), "BrokerOutcomeUnknown"],
+  [
+    400,
+    failure("OrderException", "Order request timed out. Please check the order book and confirm before placing again."),
+    "BrokerOutcomeUnknown"
+  ],
+  [400, failure("InputException", "Order request timed out."), "BrokerOutcomeUnknown"],
+  [200, '{"status":"success","data":{}}', "BrokerOutcomeUnknown"],
+  [200, '{"status":"success","data":{"order_id":""}}', "BrokerOutcomeUnknown"],
+  [200, '{"status":"success","data":{"order_id":2611230000000001234}}', "BrokerOutcomeUnknown"],
+  [200, '{"status":"success","data":{"order_id":"26112300', "BrokerOutcomeUnknown"],
+  [200, failure("InputException"), "BrokerOutcomeUnknown"],
+  [200, "<html>Welcome</html>", "BrokerOutcomeUnknown"],
+  [200, "", "BrokerOutcomeUnknown"],
+
+  [400, "<html>Bad Request</html>", "BrokerOutcomeUnknown"],
+  [403, "<html>Forbidden</html>", "BrokerOutcomeUnknown"],
+  [400, failure("NetworkException"), "BrokerOutcomeUnknown"],
+  [400, failure("GeneralException"), "BrokerOutcomeUnknown"],
+  [400, failure("NeverHeardOfException"), "BrokerOutcomeUnknown"],
+  [400, failure("TokenException"), "BrokerOutcomeUnknown"],
+  [500, failure("TokenException"), "BrokerOutcomeUnknown"],
+  [409, failure("InputException"), "BrokerOutcomeUnknown"],
+  [302, "", "BrokerOutcomeUnknown"],
+  [204, "", "BrokerOutcomeUnknown"],
+  [201, '{"status":"success","data":{"order_id":"1"}}', "BrokerOutcomeUnknown"]
+]
+
+describe("orderAnswer", () => {
+  for (const [status, body, conclusion] of table) {
+    it(`${status} ${body.slice(0, 110)} → ${conclusion}`, () => {
+      assert.strictEqual(conclude(status, body), conclusion)
+    })
+  }
+
+  it("429 waits for the next calendar second, and the daily cap for midnight in India", () => {
+    const retryAt = (status: number, body: string) => {
+      const result = orderAnswer({ status, body }, now)
+      return Result.isFailure(result) && result.failure._tag === "BrokerTryLater"
+        ? DateTime.formatIso(result.failure.retryAt)
+        : assert.fail("it was not to be tried later")
+    }
+    assert.strictEqual(retryAt(429, ""), "2026-11-23T05:30:01.000Z")
+    const cap = failure("InputException", "Maximum allowed order requests exceeded")
+    assert.strictEqual(retryAt(400, cap), "2026-11-23T18:30:00.000Z")
+  })
+})
+
+describe("an order request without an answer", () => {
+  it("is unknown, unless there was no connection to send it on", () => {
+    const conclude = (wasSent: boolean) => orderUnanswered(new KiteUnanswered({ message: "reset", wasSent }), now)._tag
+    assert.strictEqual(conclude(true), "BrokerOutcomeUnknown")
+    assert.strictEqual(conclude(false), "BrokerTryLater")
+  })
+})
+
+describe("lookupAnswer", () => {
+  it("passes on a good body, and has everything else asked again, or new credentials", () => {
+    assert.deepStrictEqual(lookupAnswer({ status: 200, body: "[]" }, now), Result.succeed("[]"))
+    for (const [status, body] of [
+      [429, ""],
+      [503, failure("NetworkException")],
+      [502, "<html>"],
+      [400, failure("InputException")],
+      [403, failure("PermissionException", "no such permission")],
+      [404, ""]
+    ] as const) {
+      const result = lookupAnswer({ status, body }, now)
+      assert.isTrue(Result.isFailure(result) && result.failure._tag === "BrokerTryLater", `${status}`)
+    }
+    const expired = lookupAnswer({ status: 403, body: failure("TokenException") }, now)
+    assert.isTrue(Result.isFailure(expired) && expired.failure._tag === "BrokerCredentialsInvalid")
+  })
+})
