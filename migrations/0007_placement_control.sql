@@ -21,6 +21,8 @@ CREATE TABLE order_budgets (
   blocked_until timestamptz NOT NULL DEFAULT '1970-01-01Z'
 );
 
+INSERT INTO order_budgets (broker) VALUES ('zerodha');
+
 -- Operators' halts and resumes, append-only. The last row holds.
 CREATE TABLE placement_halts (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -62,7 +62,7 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
           }
           // Whoever tries again meets the full day as everybody does, and waits or is skipped by the policy.
           return yield* error.code === dailyLimitCode
-            ? new BrokerTryLater({ ...error, retryAt: yield* DateTime.now })
+            ? new BrokerTryLater({ code: error.code, message: error.message, retryAt: yield* DateTime.now })
             : error
         })
 

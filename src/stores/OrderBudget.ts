@@ -1,5 +1,5 @@
 import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../db/Db.ts"
+import { Db, DbError } from "../db/Db.ts"
 import { durationMillis, instant } from "../db/parameters.ts"
 
 /** What a broker account may send, counted over all replicas. */
@@ -80,8 +80,10 @@ export class OrderBudget extends Context.Service<
               SELECT ${earliest} AS possible_at, ${grantedOnIt} AS granted_today, ${grantedOnIt} >= ${limits.perDay} AS day_is_full
               FROM order_budgets WHERE broker = ${broker}`
           )
-          if (refused?.dayIsFull === true) return { _tag: "DayIsFull", grantedToday: refused.grantedToday }
-          return { _tag: "TooLate", possibleAt: refused?.possibleAt ?? now }
+          if (refused === undefined) return yield* noBudget(broker)
+          return refused.dayIsFull
+            ? { _tag: "DayIsFull", grantedToday: refused.grantedToday }
+            : { _tag: "TooLate", possibleAt: refused.possibleAt }
         }),
 
         block: Effect.fn("OrderBudget.block")((broker, until) =>
@@ -96,3 +98,11 @@ export class OrderBudget extends Context.Service<
     })
   )
 }
+
+const noBudget = (broker: string): DbError =>
+  new DbError({
+    operation: "OrderBudget.reserve",
+    message: `OrderBudget.reserve: order_budgets has no row for ${broker}; migrations put it there`,
+    isTransient: false,
+    sqlState: null
+  })
