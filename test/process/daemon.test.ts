@@ -1,49 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { configuration, freshDatabase, targetOf } from "../support/database.ts"
-import { eventually, runMain, startMain, urlOf } from "../support/processes.ts"
-import { contractRow, sliceRows } from "../support/service.ts"
-
-/** Quick polls, a lease of 3 s, a quarantine of 1.5 s. */
-const quick = {
-  ORDER_SPLITTER_POLL_INTERVAL_SECONDS: "0.2",
-  SLICE_EXECUTOR_POLL_INTERVAL_SECONDS: "0.2",
-  SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS: "0.5",
-  SLICE_EXECUTION_TIMEOUT_MINUTES: "0.05",
-  TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: "0.5",
-  BROKER_POLL_INTERVAL_SECONDS: "0.2",
-  BROKER_TIMEOUT_SECONDS: "1",
-  RECONCILE_QUARANTINE_SECONDS: "1.5",
-  MOCK_BROKER_FILL_DELAY_MILLIS: "50"
-}
-
-/** A fresh database, its URL for child processes, and Db on it for the test itself. */
-const withDatabase = <A, E>(body: (url: string) => Effect.Effect<A, E, Db>, from: "migrated" | "empty" = "migrated") =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const name = yield* freshDatabase(from)
-      return yield* Effect.provide(
-        body(urlOf(name)),
-        Layer.fresh(Db.layer(targetOf(name)).pipe(Layer.provide(configuration())))
-      )
-    })
-  )
-
-/** INSERTs orders exactly as pulse-api does, their windows having begun some seconds ago. */
-const insertOrders = (count: number, changed: Readonly<Record<string, unknown>>, secondsAgo: number) =>
-  Effect.gen(function* () {
-    const { sql, execute, transaction } = yield* Db
-    yield* transaction(
-      "test.insertOrders",
-      Effect.gen(function* () {
-        for (let n = 0; n < count; n += 1) {
-          yield* execute("test.insert", sql`INSERT INTO orders ${sql.insert(contractRow(`o${n}`, changed))}`)
-        }
-        yield* execute("test.age", sql`UPDATE orders SET created_at = now() - ${secondsAgo} * interval '1 second'`)
-      })
-    )
-  })
+import { allProcessed, insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+import { sliceRows } from "../support/service.ts"
 
 /** Broker orders by tag, from the mock's book: the definition of a double placement. */
 const bookByTag = Effect.gen(function* () {
@@ -54,15 +14,6 @@ const bookByTag = Effect.gen(function* () {
     sql`SELECT tag, count(*)::int AS orders, max(quantity)::float8 AS quantity FROM mock_broker_orders GROUP BY tag`
   )
 })
-
-const stages = Effect.map(sliceRows(), (slices) => {
-  const counts: Record<string, number> = {}
-  for (const { stage } of slices) counts[stage] = (counts[stage] ?? 0) + 1
-  return counts
-})
-
-const allProcessed = (count: number) =>
-  eventually(`${count} slices are PROCESSED`, stages, (counts) => counts["PROCESSED"] === count)
 
 const assertOncePerSlice = Effect.gen(function* () {
   const book = yield* bookByTag

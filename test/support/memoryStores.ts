@@ -19,7 +19,12 @@ import { settledClock } from "./service.ts"
 export interface Memory {
   readonly scheduled: Array<ClaimedSlice>
   readonly cancelledOrders: Set<OrderId>
-  readonly written: Array<{ readonly id: SliceId; readonly next: NextStage; readonly placedAtMillis: number | null }>
+  readonly written: Array<{
+    readonly id: SliceId
+    readonly next: NextStage
+    readonly attempts: number
+    readonly placedAtMillis: number | null
+  }>
   readonly events: Array<BrokerEvent>
   /** How many slices each write carried. */
   readonly groups: Array<number>
@@ -87,9 +92,10 @@ const stores = Layer.effectContext(
           memory.groups.push(transitions.length)
           memory.events.push(...events)
           memory.written.push(
-            ...transitions.map(({ slice, next, placedAt }) => ({
+            ...transitions.map(({ slice, next, attempts, placedAt }) => ({
               id: slice.id,
               next,
+              attempts,
               placedAtMillis: placedAt === null ? null : DateTime.toEpochMillis(placedAt)
             }))
           )

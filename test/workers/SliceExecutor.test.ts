@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, type Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { BrokerNotSent, BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { Holds } from "../../src/broker/Holds.ts"
 import { BrokerOrderId, OrderId } from "../../src/domain/Ids.ts"
 import { DbError } from "../../src/db/Db.ts"
 import { SliceExecutor } from "../../src/workers/SliceExecutor.ts"
@@ -28,6 +29,46 @@ const slowBroker = (duration: Duration.Input) =>
   })
 
 describe("SliceExecutor", () => {
+  it.effect("places nothing while there is a hold, gives back what it has claimed, and goes on when it ends", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      const holds = yield* Holds
+      memory.scheduled.push(sliceDueAt(100), sliceDueAt(1500))
+      yield* startExecutor
+      yield* TestClock.adjust("1 second")
+      yield* holds.set("credentials", "no token")
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* placedAt, [["s100", 100]])
+      assert.deepStrictEqual(yield* written, [
+        ["s100", "Processed"],
+        ["s1500", "Rescheduled"]
+      ])
+      memory.scheduled.push(sliceDueAt(1500))
+      yield* TestClock.adjust("10 seconds")
+      assert.lengthOf(memory.scheduled, 1)
+      yield* holds.clear("credentials")
+      yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+      assert.deepStrictEqual((yield* placedAt)[1], ["s1500", 21_000])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what the broker's layers did not send costs no attempt and leaves no trace in the audit", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      const script = yield* BrokerScript
+      script.onPlace = () =>
+        Effect.fail(new BrokerNotSent({ code: "on_hold", message: "halted", retryAt: DateTime.makeUnsafe(5000) }))
+      memory.scheduled.push({ ...sliceDueAt(100), attempts: 3 })
+      yield* startExecutor
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(
+        memory.written.map(({ next, attempts, placedAtMillis }) => [next._tag, attempts, placedAtMillis]),
+        [["Rescheduled", 3, null]]
+      )
+      assert.deepStrictEqual(memory.events, [])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("fires each slice at its due time, to the millisecond, never before", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore

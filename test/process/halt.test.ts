@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { allProcessed, insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+
+const bookSize = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.bookSize",
+    Schema.Struct({ orders: Schema.Int }),
+    sql`SELECT count(*)::int AS orders FROM mock_broker_orders`
+  )
+).pipe(Effect.map(([row]) => row?.orders ?? 0))
+
+/** How many slices were due by now and are not placed. */
+const overdue = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.overdue",
+    Schema.Struct({ slices: Schema.Int }),
+    sql`SELECT count(*)::int AS slices FROM order_slices WHERE stage = 'SCHEDULED' AND scheduled_at <= now()`
+  )
+).pipe(Effect.map(([row]) => row?.slices ?? 0))
+
+describe("halt and resume", () => {
+  it.live(
+    "nothing is placed between the end of halt and resume, on any replica, nor by one that starts meanwhile",
+    () =>
+      withDatabase((url) =>
+        Effect.gen(function* () {
+          const environment = { ...quick, DATABASE_URL: url }
+          const [first, second] = [yield* startMain([], environment), yield* startMain([], environment)]
+          // 20 slices a second, from now on.
+          yield* insertOrders(10, { total_quantity: 120, num_splits: 120 }, 0)
+          yield* eventually("placements are under way", bookSize, (orders) => orders > 20)
+
+          const halt = yield* runMain(["halt", "--reason", "fat finger"], environment)
+          const atHalt = yield* bookSize
+          assert.strictEqual(halt.code, 0, halt.output)
+          assert.include(halt.output, "Halted: nothing is claimed any more")
+          const third = yield* startMain([], environment)
+          yield* eventually("slices are overdue", overdue, (slices) => slices > 40)
+          yield* eventually("the third daemon runs", Effect.sync(third.output), (log) => log.includes("fat finger"))
+          assert.strictEqual(yield* bookSize, atHalt)
+          const health = yield* eventually("health tells", runMain(["health"], environment), ({ output }) =>
+            output.includes("on hold")
+          )
+          assert.strictEqual(health.code, 0)
+          assert.match(health.output, /^healthy\nPlacements are on hold: halted by .*: fat finger$/m)
+
+          const resume = yield* runMain(["resume"], environment)
+          assert.strictEqual(resume.code, 0, resume.output)
+          yield* eventually("nothing is overdue", overdue, (slices) => slices === 0)
+          assert.isUndefined((yield* stages)["FAILED"])
+          for (const run of [first, second, third]) run.child.kill("SIGTERM")
+          yield* Effect.forEach([first, second, third], (run) => run.exit)
+        }).pipe(Effect.scoped)
+      )
+  )
+
+  it.live("halt waits for the claims of a daemon that was killed, for it may only be frozen", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = {
+          ...quick,
+          DATABASE_URL: url,
+          SLICE_EXECUTION_TIMEOUT_MINUTES: "0.2",
+          SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS: "5"
+        }
+        const run = yield* startMain([], environment)
+        yield* insertOrders(1, { total_quantity: 60, num_splits: 60 }, 0)
+        yield* eventually("slices are claimed ahead", stages, (counts) => (counts["IN_PROGRESS"] ?? 0) > 2)
+        run.child.kill("SIGKILL")
+        yield* run.exit
+        const impatient = yield* runMain(["halt", "--reason", "test", "--wait", "1"], environment)
+        assert.strictEqual(impatient.code, 1)
+        assert.match(
+          impatient.output,
+          /-\d+-\w{6} did not acknowledge within 1 s\. What it has claimed it may still place/
+        )
+        const patient = yield* runMain(["halt", "--reason", "test", "--wait", "30"], environment)
+        assert.strictEqual(patient.code, 0, patient.output)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("a dry run sends nothing, and says for each slice what it would have sent", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url, DRY_RUN: "true" }
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* eventually("all slices are SKIPPED", stages, (counts) => counts["SKIPPED"] === 5)
+        const show = yield* runMain(["order", "show", "o0"], environment)
+        assert.match(show.output, /dry run: would have sent BUY 20 NSE:RELIANCE MARKET CNC DAY tag PB\w{18}/)
+        assert.strictEqual(yield* bookSize, 0)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("without anybody to wait for, halt and resume are immediate, and kept for daemons to come", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        assert.strictEqual((yield* runMain(["halt", "--reason", "night"], environment)).code, 0)
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
+        assert.strictEqual((yield* runMain(["resume"], environment)).code, 0)
+        yield* allProcessed(5)
+        const nameless = yield* runMain(["halt"], environment)
+        assert.strictEqual(nameless.code, 1)
+        assert.include(nameless.output, "--reason")
+      }).pipe(Effect.scoped)
+    )
+  )
+})
