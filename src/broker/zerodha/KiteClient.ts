@@ -46,6 +46,12 @@ const make = Effect.gen(function* () {
   const http = yield* HttpClient.HttpClient
   const apiKey = Option.match(config.zerodhaApiKey, { onNone: () => "", onSome: Redacted.value })
 
+  /** A careless server may show what it was sent; that must not get into messages, logs and the audit. */
+  const withoutSecrets = (body: string, accessToken: KiteRequest["accessToken"]): string =>
+    [config.zerodhaApiKey, config.zerodhaApiSecret, accessToken]
+      .flatMap(Option.toArray)
+      .reduce((text, secret) => text.replaceAll(Redacted.value(secret), "<redacted>"), body)
+
   return KiteClient.of({
     send: ({ method, path, form, query, accessToken }) => {
       const request = HttpClientRequest.make(method)(`${config.zerodhaUrl}${path}`).pipe(
@@ -58,7 +64,7 @@ const make = Effect.gen(function* () {
       )
       return Effect.gen(function* () {
         const response = yield* http.execute(request)
-        return { status: response.status, body: yield* response.text }
+        return { status: response.status, body: withoutSecrets(yield* response.text, accessToken) }
       }).pipe(
         Effect.mapError(unanswered),
         // Zerodha has no use for our trace ids, and spans of requests could hold what must not be shown.

@@ -1,0 +1,265 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, References, type Scope } from "effect"
+import { createServer } from "node:net"
+import { Broker } from "../../../src/broker/Broker.ts"
+import { withTimeout } from "../../../src/broker/BrokerTimeout.ts"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
+import { Wakeups } from "../../../src/db/Wakeups.ts"
+import { BrokerOrderId } from "../../../src/domain/Ids.ts"
+import { Instrument } from "../../../src/domain/Order.ts"
+import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
+import { configuration } from "../../support/database.ts"
+import {
+  failure,
+  json,
+  reset,
+  type ScriptedKite,
+  scriptedKite,
+  silence,
+  success,
+  text,
+  truncated
+} from "../../support/scriptedKite.ts"
+import { placementOf, tags } from "../BrokerConformance.ts"
+import { failureOf } from "../exchange.ts"
+
+const secrets = ["the-key-K1", "the-secret-S2", "the-token-T3"] as const
+const [apiKey, apiSecret, accessToken] = secrets
+
+const noStore = Layer.mock(CredentialStore)({ token: () => Effect.succeedNone, refuse: () => Effect.void })
+const noWakeups = Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never }))
+
+const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}) =>
+  Zerodha.pipe(
+    Layer.provide([noStore, noWakeups]),
+    Layer.provideMerge(Holds.layer),
+    Layer.provide(
+      configuration({
+        BROKER_TYPE: "zerodha",
+        ZERODHA_API_KEY: apiKey,
+        ZERODHA_API_SECRET: apiSecret,
+        ZERODHA_ACCESS_TOKEN: accessToken,
+        ZERODHA_URL: url,
+        ...environment
+      })
+    )
+  )
+
+/** A broker on a server of the test's own; what the broker asked at its start is forgotten. */
+const withKite = <A, E>(
+  body: (kite: ScriptedKite) => Effect.Effect<A, E, Broker | Holds | Scope.Scope>,
+  environment: Readonly<Record<string, string>> = {}
+) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const kite = yield* scriptedKite
+      kite.onRequest = () => success({ user_id: "AB1234" })
+      return yield* Effect.gen(function* () {
+        yield* Broker
+        kite.seen.length = 0
+        kite.onRequest = () => success({ order_id: "2611230000000001234" })
+        return yield* body(kite)
+      }).pipe(Effect.provide(brokerAt(kite.url, environment)))
+    })
+  )
+
+const requests = (kite: ScriptedKite) => kite.seen.map(({ method, path }) => `${method} ${path}`)
+
+describe("the Zerodha broker", () => {
+  it.effect("places a MARKET order with market protection, once, with the headers Kite wants", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const { brokerOrderId } = yield* broker.place(placementOf("PB123"))
+        assert.strictEqual(brokerOrderId, "2611230000000001234")
+        assert.deepStrictEqual(requests(kite), ["POST /orders/regular"])
+        assert.deepStrictEqual(kite.seen[0]?.form, {
+          exchange: "NSE",
+          tradingsymbol: "INFY",
+          transaction_type: "BUY",
+          quantity: "100",
+          product: "CNC",
+          validity: "DAY",
+          order_type: "MARKET",
+          market_protection: "-1",
+          tag: "PB123"
+        })
+        assert.deepInclude(kite.seen[0]?.headers, {
+          "x-kite-version": "3",
+          authorization: `token ${apiKey}:${accessToken}`,
+          "content-type": "application/x-www-form-urlencoded"
+        })
+        assert.notProperty(kite.seen[0]?.headers, "traceparent")
+      })
+    )
+  )
+
+  it.effect("places a LIMIT order at its price, and no protection; symbols go through unharmed", () =>
+    withKite(
+      (kite) =>
+        Effect.gen(function* () {
+          const broker = yield* Broker
+          const limitPrice = BigDecimal.fromStringUnsafe("1412.0500")
+          yield* broker.place(placementOf("L", { orderType: "LIMIT", limitPrice, validity: "IOC", side: "SELL" }))
+          yield* broker.place(placementOf("M", { instrument: Instrument.make("NSE:M&M") }))
+          assert.deepInclude(kite.seen[0]?.form, { order_type: "LIMIT", price: "1412.05", validity: "IOC" })
+          assert.notProperty(kite.seen[0]?.form, "market_protection")
+          assert.deepInclude(kite.seen[1]?.form, { market_protection: "2.5", tradingsymbol: "M&M" })
+        }),
+      { ZERODHA_MARKET_PROTECTION: "2.5" }
+    )
+  )
+
+  it.effect("uses a path prefix, as the vendor's sandbox has one", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Effect.provide(Broker, Layer.fresh(brokerAt(`${kite.url}/sandbox/v1/`)), { local: true })
+        yield* broker.place(placementOf("P"))
+        assert.strictEqual(kite.seen.at(-1)?.path, "/sandbox/v1/orders/regular")
+      })
+    )
+  )
+
+  it.effect("does not send after the deadline", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const failed = yield* failureOf(broker.place(placementOf("D", { deadline: DateTime.makeUnsafe(-1) })))
+        assert.deepInclude(failed, { _tag: "BrokerNotSent", code: "deadline" })
+        assert.deepStrictEqual(requests(kite), [])
+      })
+    )
+  )
+
+  it.effect("never takes a broken answer for a success or a refusal", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const ack = JSON.stringify({ status: "success", data: { order_id: "12" } })
+        for (const answer of [reset, truncated(ack), text(200, "<html>ok</html>"), text(502, "<html>"), success({})]) {
+          kite.onRequest = () => answer
+          assert.strictEqual((yield* failureOf(broker.place(placementOf("B"))))?._tag, "BrokerOutcomeUnknown")
+          assert.strictEqual((yield* failureOf(broker.cancel(BrokerOrderId.make("7"))))?._tag, "BrokerOutcomeUnknown")
+        }
+        kite.onRequest = () => json(302, {})
+        assert.strictEqual((yield* failureOf(broker.place(placementOf("B"))))?._tag, "BrokerOutcomeUnknown")
+        // Each was sent once: nobody repeats a POST.
+        assert.strictEqual(kite.seen.filter(({ method }) => method === "POST").length, 6)
+      })
+    )
+  )
+
+  it.live("a server that never answers: unknown at the timeout", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        kite.onRequest = () => silence
+        const below = Layer.succeed(Broker, yield* Broker)
+        yield* Effect.gen(function* () {
+          const broker = yield* Broker
+          assert.strictEqual((yield* failureOf(broker.place(placementOf("S"))))?._tag, "BrokerOutcomeUnknown")
+          assert.strictEqual((yield* failureOf(broker.findByTag(tags("S"))))?._tag, "BrokerTryLater")
+        }).pipe(Effect.provide(withTimeout(Duration.millis(200)).pipe(Layer.provide(below))))
+      })
+    )
+  )
+
+  it.effect("a connection that is refused, or a host that does not exist: certainly not placed", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      for (const url of [`http://127.0.0.1:${port}`, `http://localhost:${port}`, "http://no.such.host.invalid"]) {
+        const failed = yield* Effect.provide(
+          Effect.flatMap(Broker, (broker) => failureOf(broker.place(placementOf("C")))),
+          Layer.fresh(brokerAt(url))
+        )
+        assert.deepInclude(failed, { _tag: "BrokerTryLater", code: "not_connected" })
+      }
+    })
+  )
+
+  it.effect("reads the whole book once for all tags, and the trades only for what is partly filled", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const row = { status: "COMPLETE", filled_quantity: 5, average_price: 10.5, tag: "A", order_id: "1" }
+        kite.onRequest = ({ path }) =>
+          success(
+            path === "/trades"
+              ? [{ order_id: "2", quantity: 2, average_price: 99.95 }]
+              : [
+                  row,
+                  { ...row, tag: "B", order_id: "2", status: "OPEN", filled_quantity: 2, average_price: 0 },
+                  { tag: "C" }
+                ]
+          )
+        const found = yield* broker.findByTag(tags("A", "B"))
+        assert.deepStrictEqual(requests(kite), ["GET /orders", "GET /trades"])
+        assert.deepStrictEqual(
+          found.map(({ status, averagePrice }) => [status, averagePrice && BigDecimal.format(averagePrice)] as const),
+          [
+            ["COMPLETE", "10.5"],
+            ["PARTIALLY_FILLED", "99.95"]
+          ]
+        )
+        kite.seen.length = 0
+        yield* broker.findByTag(tags("A"))
+        yield* broker.findByTag(tags())
+        assert.deepStrictEqual(requests(kite), ["GET /orders"])
+        kite.onRequest = ({ path }) =>
+          path === "/trades" ? reset : success([{ ...row, status: "OPEN", average_price: 0 }])
+        assert.deepInclude((yield* broker.findByTag(tags("A")))[0], { filledQuantity: 5, averagePrice: null })
+      })
+    )
+  )
+
+  it.effect("a look-up that fails in any way is no empty book", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        for (const answer of [
+          reset,
+          truncated('{"status":"success","data":[]}'),
+          text(200, "<html>"),
+          failure(503, "NetworkException", "down"),
+          failure(429, "NetworkException", "Too many requests"),
+          json(200, { status: "success", data: null })
+        ]) {
+          kite.onRequest = () => answer
+          assert.strictEqual((yield* failureOf(broker.findByTag(tags("A"))))?._tag, "BrokerTryLater")
+        }
+      })
+    )
+  )
+
+  it.effect("a refused token holds placements, is said once, and no secret is in any message or log", () => {
+    const lines: Array<string> = []
+    const capture = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
+    return withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const holds = yield* Holds
+        // A server that shows the headers it got, as careless ones do.
+        kite.onRequest = ({ headers }) =>
+          failure(403, "TokenException", `Incorrect api_key or access_token: ${headers.authorization}`)
+        const failures = yield* Effect.forEach(["A", "B", "C"], (tag) => failureOf(broker.place(placementOf(tag))))
+        assert.deepStrictEqual(
+          failures.map((error) => error?._tag),
+          ["BrokerCredentialsInvalid", "BrokerCredentialsInvalid", "BrokerCredentialsInvalid"]
+        )
+        // The second and third were not even sent.
+        assert.strictEqual(kite.seen.length, 1)
+        assert.strictEqual((yield* holds.current)?.kind, "credentials")
+        const said = JSON.stringify([failures.map((error) => error?.message), yield* holds.current, lines])
+        assert.strictEqual(lines.filter((line) => line.includes("on hold")).length, 1)
+        for (const secret of secrets) assert.notInclude(said, secret)
+      })
+    ).pipe(Effect.provide(capture), Effect.provideService(References.MinimumLogLevel, "All"))
+  })
+})
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(address !== null && typeof address === "object" ? address.port : 0)))
+  })
+})
