@@ -1,0 +1,136 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Layer, Option, Redacted } from "effect"
+import { TestClock } from "effect/testing"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { KiteClient } from "../../../src/broker/zerodha/KiteClient.ts"
+import { KiteSession, zerodha } from "../../../src/broker/zerodha/KiteSession.ts"
+import { Wakeups } from "../../../src/db/Wakeups.ts"
+import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
+import { configuration, testDatabase } from "../../support/database.ts"
+
+/** 10:00 in India. */
+const morning = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T04:30:00Z"))
+const sixOClock = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-02T00:30:00Z"))
+
+/** A server that accepts the tokens that begin with "good". */
+const kite = Layer.succeed(
+  KiteClient,
+  KiteClient.of({
+    send: ({ accessToken }) =>
+      Effect.succeed(
+        Option.exists(accessToken, (token) => Redacted.value(token).startsWith("good"))
+          ? { status: 200, body: '{"status":"success","data":{"user_id":"AB1234"}}' }
+          : { status: 403, body: '{"status":"error","error_type":"TokenException","message":"Incorrect token."}' }
+      )
+  })
+)
+
+const session = (environment: Readonly<Record<string, string>> = {}) =>
+  Layer.fresh(KiteSession.layer).pipe(
+    Layer.provideMerge(Layer.fresh(Holds.layer)),
+    Layer.provide([
+      kite,
+      Wakeups.layer,
+      configuration({ BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", ...environment })
+    ])
+  )
+
+const onDatabase = CredentialStore.layer.pipe(Layer.provideMerge(testDatabase))
+
+const store = (accessToken: string) =>
+  Effect.gen(function* () {
+    yield* (yield* CredentialStore).set(zerodha, { accessToken, setAt: yield* DateTime.now, setBy: "me" })
+  })
+
+const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
+  Effect.match(accessToken, { onFailure: ({ message }) => message, onSuccess: Redacted.value })
+)
+
+/** Lets the session hear of what the database has told it: that is real I/O. */
+const untilTokenIs = (token: string) =>
+  tokenOrProblem.pipe(
+    Effect.tap(() => Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))),
+    Effect.repeat({ until: (now) => now === token, times: 20_000 }),
+    Effect.map((now) => assert.strictEqual(now, token))
+  )
+
+describe("the access token", () => {
+  it.effect("without any, placements are on hold, and say what to do", () =>
+    Effect.gen(function* () {
+      const holds = yield* Holds
+      assert.include(
+        (yield* holds.current)?.reason,
+        "there is no Zerodha access token. Run the command `zerodha login`"
+      )
+      assert.include(yield* tokenOrProblem, "zerodha login")
+    }).pipe(Effect.provide(session()), Effect.provide(onDatabase))
+  )
+
+  it.effect("that is stored goes before that of the environment, and is taken up while running", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(morning)
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* tokenOrProblem, "good-given")
+        yield* store("good-stored")
+        yield* untilTokenIs("good-stored")
+        assert.isNull(yield* (yield* Holds).current)
+      }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
+    }).pipe(Effect.provide(onDatabase))
+  )
+
+  it.effect("ends at 06:00 in India, whether it was stored or given", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(morning)
+      yield* store("good-stored")
+      yield* Effect.gen(function* () {
+        const holds = yield* Holds
+        assert.strictEqual(yield* tokenOrProblem, "good-stored")
+        yield* TestClock.setTime(sixOClock - 1)
+        assert.strictEqual(yield* tokenOrProblem, "good-stored")
+        yield* TestClock.setTime(sixOClock)
+        assert.include(yield* tokenOrProblem, "the Zerodha access token ended at 1970-01-02T00:30:00.000Z")
+        assert.strictEqual((yield* holds.current)?.kind, "credentials")
+        yield* store("good-new")
+        // A notification that is lost costs one poll.
+        yield* TestClock.adjust("10 seconds")
+        yield* untilTokenIs("good-new")
+        assert.isNull(yield* holds.current)
+      }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
+    }).pipe(Effect.provide(onDatabase))
+  )
+
+  it.effect("that Zerodha refuses is known before anything is due, by every replica, and is not tried again", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(morning)
+      yield* store("bad-stored")
+      yield* Effect.gen(function* () {
+        assert.include(yield* tokenOrProblem, "Zerodha does not accept the access token (Incorrect token.)")
+        const noted = yield* (yield* CredentialStore).token(zerodha)
+        assert.strictEqual(Option.getOrThrow(noted).refusedReason, "Incorrect token.")
+      }).pipe(Effect.provide(session()))
+
+      // The stored one is refused: the one that was given is used meanwhile.
+      yield* Effect.gen(function* () {
+        assert.strictEqual(yield* tokenOrProblem, "good-given")
+      }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
+
+      yield* store("good-stored")
+      yield* Effect.flatMap(tokenOrProblem, (token) =>
+        Effect.sync(() => assert.strictEqual(token, "good-stored"))
+      ).pipe(Effect.provide(session()))
+    }).pipe(Effect.provide(onDatabase))
+  )
+
+  it.effect("refused late, when a newer one is in use, changes nothing", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(morning)
+      yield* store("good-new")
+      yield* Effect.gen(function* () {
+        const { refused } = yield* KiteSession
+        yield* refused(Redacted.make("good-old"), "Incorrect token.")
+        assert.strictEqual(yield* tokenOrProblem, "good-new")
+        assert.isNull(yield* (yield* Holds).current)
+      }).pipe(Effect.provide(session()))
+    }).pipe(Effect.provide(onDatabase))
+  )
+})
