@@ -1,0 +1,91 @@
+import { Effect, Redacted, Schedule, Schema } from "effect"
+import { type ChildProcess, spawn } from "node:child_process"
+import { chmodSync, createWriteStream, mkdirSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { useServer } from "../../src/db/EmbeddedPostgres.ts"
+
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
+
+export class StagingFailed extends Schema.TaggedError<StagingFailed>()("StagingFailed", { message: Schema.String }) {}
+
+export type Environment = Readonly<Record<string, string>>
+
+/** What every child process needs of ours. */
+const inherited: Environment = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" }
+
+export const exitOf = (child: ChildProcess) =>
+  Effect.callback<number>((resume) => {
+    const done = () => resume(Effect.succeed(child.exitCode ?? 1))
+    if (child.exitCode !== null || child.signalCode !== null) done()
+    else child.once("exit", done)
+  })
+
+/** Starts dist/main.js, its output in a file or on ours, in a process group of its own: Ctrl-C reaches this script alone. */
+export const spawnMain = (args: ReadonlyArray<string>, environment: Environment, logFile: string | "inherit") => {
+  const output = logFile === "inherit" ? "inherit" : "pipe"
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...inherited, ...environment },
+    stdio: ["ignore", output, output],
+    detached: true
+  })
+  if (logFile !== "inherit") {
+    mkdirSync(dirname(logFile), { recursive: true })
+    const log = createWriteStream(logFile, { flags: "a" })
+    child.stdout?.pipe(log, { end: false })
+    child.stderr?.pipe(log, { end: false })
+  }
+  return child
+}
+
+/** A process that runs until the scope closes, and then is told to stop in order. */
+export const running = (args: ReadonlyArray<string>, environment: Environment, logFile: string | "inherit") =>
+  Effect.acquireRelease(
+    Effect.sync(() => spawnMain(args, environment, logFile)),
+    (child) =>
+      Effect.andThen(
+        Effect.sync(() => child.kill("SIGTERM")),
+        exitOf(child)
+      )
+  )
+
+/** Runs one command to its end; fails unless it succeeds. */
+export const command = (args: ReadonlyArray<string>, environment: Environment, logFile: string) =>
+  Effect.suspend(() => exitOf(spawnMain(args, environment, logFile))).pipe(
+    Effect.filterOrFail(
+      (code) => code === 0,
+      (code) => new StagingFailed({ message: `${args.join(" ")} ended with exit code ${code}; see ${logFile}` })
+    )
+  )
+
+/** PostgreSQL in a folder, for as long as the scope is open; answers the URL for the processes. */
+export const postgres = (folder: string) =>
+  Effect.gen(function* () {
+    mkdirSync(folder, { recursive: true })
+    // Root's PostgreSQL runs as another account, which must be able to enter.
+    chmodSync(folder, 0o711)
+    const { host, port, username, password, database } = yield* useServer({ folder: join(folder, "postgres") })
+    const secret = encodeURIComponent(Redacted.value(password))
+    return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
+  })
+
+/** The simulator's own interface, beside the one of Kite. */
+export const simulatorApi = (url: string) => {
+  const ask = (method: string, path: string, body?: unknown) =>
+    Effect.tryPromise({
+      try: async () => {
+        const response = await fetch(`${url}/simulator/${path}`, {
+          method,
+          ...(body === undefined ? {} : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) })
+        })
+        if (!response.ok) throw new Error(`HTTP ${response.status}: ${await response.text()}`)
+        return (await response.json()) as unknown
+      },
+      catch: (error) => new StagingFailed({ message: `The simulator at ${url}, ${path}: ${String(error)}` })
+    })
+  return {
+    get: (path: string) => ask("GET", path),
+    post: (path: string, body: unknown = {}) => ask("POST", path, body),
+    untilReady: ask("GET", "summary").pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 100 }))
+  }
+}

@@ -1,0 +1,68 @@
+import { Console, Effect, Exit } from "effect"
+import { fileURLToPath } from "node:url"
+import { postgres, running, simulatorApi } from "./lib/staging.ts"
+
+/*
+ * The whole service against the Kite simulator, with faults, until Ctrl-C:
+ *   npm run staging [-- FAULT_RATE]
+ * PostgreSQL (unless DATABASE_URL is set), the simulator on port 8765, one daemon whose log is shown.
+ */
+const folder = fileURLToPath(new URL("../.pulse-background/staging", import.meta.url))
+const faultRate = process.argv[2] ?? "0.03"
+const port = "8765"
+const url = `http://127.0.0.1:${port}`
+const accessToken = "staging-token"
+
+const staging = Effect.gen(function* () {
+  const databaseUrl = process.env["DATABASE_URL"] ?? (yield* postgres(folder))
+  yield* running(
+    [
+      "kite-simulator",
+      "--port",
+      port,
+      "--fault-rate",
+      faultRate,
+      "--longest-delay-seconds",
+      "20",
+      "--access-token",
+      accessToken
+    ],
+    {},
+    "inherit"
+  )
+  yield* simulatorApi(url).untilReady
+  yield* Console.log(
+    [
+      "",
+      "In another terminal:",
+      `  export DATABASE_URL='${databaseUrl}' BROKER_TYPE=zerodha ZERODHA_API_KEY=simulator-key ZERODHA_URL=${url}`,
+      "  node dist/main.js order submit --instrument NSE:INFY --side BUY --quantity 100 --splits 10 --duration 2",
+      "  node dist/main.js order watch",
+      `  curl ${url}/simulator/summary`,
+      "Ctrl-C stops everything.",
+      ""
+    ].join("\n")
+  )
+  yield* running(
+    [],
+    {
+      DATABASE_URL: databaseUrl,
+      BROKER_TYPE: "zerodha",
+      ZERODHA_URL: url,
+      ZERODHA_API_KEY: "simulator-key",
+      ZERODHA_ACCESS_TOKEN: accessToken,
+      ZERODHA_ORDER_FEED: "on",
+      ZERODHA_ORDER_FEED_URL: `ws://127.0.0.1:${port}/feed`,
+      RECONCILE_QUARANTINE_SECONDS: "30",
+      LOG_FORMAT: "pretty"
+    },
+    "inherit"
+  )
+  yield* Effect.never
+}).pipe(Effect.scoped)
+
+const stop = new AbortController()
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort())
+const exit = await Effect.runPromiseExit(staging, { signal: stop.signal })
+if (Exit.isFailure(exit) && !stop.signal.aborted) console.error(String(exit.cause))
+process.exit(stop.signal.aborted ? 0 : 1)
