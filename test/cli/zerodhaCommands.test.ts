@@ -1,0 +1,152 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema, type Scope } from "effect"
+import { createHash } from "node:crypto"
+import { Db } from "../../src/db/Db.ts"
+import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+import { failure, type ScriptedKite, scriptedKite, success } from "../support/scriptedKite.ts"
+
+const secret = "api-secret-0123"
+
+type Environment = Readonly<Record<string, string>>
+
+/** Zerodha as far as its session goes: one user, one token at a time, which the test sets. */
+const withZerodha = <A, E>(
+  body: (context: {
+    readonly kite: ScriptedKite & { goodToken: string; orders: number }
+    readonly environment: Environment
+    readonly pulse: (
+      ...args: ReadonlyArray<string>
+    ) => Effect.Effect<{ readonly code: number | string; readonly output: string }>
+  }) => Effect.Effect<A, E, Db | Scope.Scope>
+) =>
+  withDatabase((url) =>
+    Effect.gen(function* () {
+      const kite = Object.assign(yield* scriptedKite, { goodToken: "none", orders: 0 })
+      kite.onRequest = ({ method, path, headers, form }) => {
+        if (path === "/session/token") {
+          const checksum = createHash("sha256").update(`key0${form["request_token"]}${secret}`).digest("hex")
+          if (form["checksum"] !== checksum || form["request_token"] !== "request1") {
+            return failure(403, "TokenException", "Token is invalid or has expired.")
+          }
+          kite.goodToken = "fresh-token"
+          return success({ user_id: "AB1234", user_name: "A Trader", access_token: "fresh-token" })
+        }
+        if (headers.authorization !== `token key0:${kite.goodToken}`) {
+          return failure(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+        }
+        if (path === "/user/profile") return success({ user_id: "AB1234", user_name: "A Trader" })
+        if (method === "POST") return success({ order_id: `${++kite.orders}` })
+        return success([])
+      }
+      const environment = {
+        ...quick,
+        DATABASE_URL: url,
+        BROKER_TYPE: "zerodha",
+        ZERODHA_API_KEY: "key0",
+        ZERODHA_API_SECRET: secret,
+        ZERODHA_URL: kite.url
+      }
+      return yield* body({ kite, environment, pulse: (...args) => runMain(args, environment) })
+    }).pipe(Effect.scoped)
+  )
+
+const everywhere = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.everywhere",
+    Schema.Struct({ text: Schema.String }),
+    sql`
+      SELECT coalesce(string_agg(to_jsonb(e)::text, ''), '') || coalesce((SELECT string_agg(to_jsonb(s)::text, '') FROM order_slices s), '')
+        || coalesce((SELECT string_agg(to_jsonb(w)::text, '') FROM workers w), '') AS text
+      FROM broker_events e`
+  )
+).pipe(Effect.map(([row]) => row?.text ?? ""))
+
+describe("the zerodha commands", () => {
+  it.live("login: shows the page, exchanges the request token, and a waiting daemon places without a restart", () =>
+    withZerodha(({ kite, environment, pulse }) =>
+      Effect.gen(function* () {
+        const daemon = yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
+        const health = yield* eventually("health tells", pulse("health"), ({ output }) => output.includes("on hold"))
+        assert.include(health.output, "there is no Zerodha access token")
+
+        const page = yield* pulse("zerodha", "login")
+        assert.include(page.output, "https://kite.zerodha.com/connect/login?v=3&api_key=key0")
+        assert.strictEqual(page.code, 1)
+        const wrong = yield* pulse("zerodha", "login", "--request-token", "request0")
+        assert.strictEqual(wrong.code, 1)
+        assert.include(wrong.output, "Token is invalid or has expired")
+        assert.deepStrictEqual(yield* stages, { SCHEDULED: 5 })
+
+        const address = "https://desk.example/?action=login&status=success&request_token=request1"
+        const login = yield* pulse("zerodha", "login", "--request-token", address)
+        assert.strictEqual(login.code, 0, login.output)
+        assert.match(login.output, /^Stored the access token of AB1234 A Trader, good until .*T00:30:00\.000Z\./)
+        yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5)
+        assert.strictEqual(kite.orders, 5)
+        const said = `${page.output}${wrong.output}${login.output}${daemon.output()}${yield* everywhere}`
+        for (const hidden of [secret, "fresh-token"]) assert.notInclude(said, hidden)
+        assert.strictEqual(daemon.output().split("there is no Zerodha access token").length, 2 + 1)
+      })
+    )
+  )
+
+  it.live("a token that ends in the middle costs no slice, and is said once", () =>
+    withZerodha(({ kite, environment, pulse }) =>
+      Effect.gen(function* () {
+        kite.goodToken = "first-token"
+        const daemon = yield* startMain([], { ...environment, ZERODHA_ACCESS_TOKEN: "first-token" })
+        yield* insertOrders(1, { total_quantity: 60, num_splits: 60 }, 0)
+        yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) > 2)
+        kite.goodToken = "second-token"
+        yield* eventually("it is noticed", Effect.sync(daemon.output), (log) => log.includes("on hold"))
+        const atHold = kite.orders
+        const refused = yield* pulse("zerodha", "token", "set", "wrong-token")
+        assert.strictEqual(refused.code, 1)
+        assert.include(refused.output, "Zerodha does not accept this token")
+        const set = yield* pulse("zerodha", "token", "set", "second-token")
+        assert.strictEqual(set.code, 0, set.output)
+        yield* eventually(
+          "placements go on",
+          Effect.sync(() => kite.orders),
+          (orders) => orders > atHold
+        )
+        yield* eventually("nothing is overdue or failed", stages, (counts) => (counts["PROCESSED"] ?? 0) >= atHold + 3)
+        const counts = yield* stages
+        assert.isUndefined(counts["FAILED"])
+        assert.isUndefined(counts["SKIPPED"])
+        assert.strictEqual(daemon.output().split("Placements are on hold").length, 2)
+        for (const hidden of ["first-token", "second-token"]) {
+          assert.notInclude(`${daemon.output()}${yield* everywhere}`, hidden)
+        }
+      })
+    )
+  )
+
+  it.live("token show and check tell what is good and what is not", () =>
+    withZerodha(({ kite, environment, pulse }) =>
+      Effect.gen(function* () {
+        const none = yield* pulse("zerodha", "token", "show")
+        assert.deepStrictEqual([none.code, none.output.includes("No access token is stored")], [1, true])
+        const noToken = yield* pulse("zerodha", "check")
+        assert.strictEqual(noToken.code, 1)
+        assert.include(noToken.output, "no  access token")
+        kite.goodToken = "good"
+        yield* pulse("zerodha", "token", "set", "good")
+        assert.match((yield* pulse("zerodha", "token", "show")).output, /^Set .* by .*@.*, good until /)
+        const check = yield* pulse("zerodha", "check")
+        assert.strictEqual(check.code, 0, check.output)
+        assert.include(check.output, "ok  access token: of AB1234 A Trader")
+        const keyless = yield* runMain(["zerodha", "login"], {
+          ...environment,
+          BROKER_TYPE: "mock",
+          ZERODHA_API_KEY: ""
+        })
+        assert.strictEqual(keyless.code, 1)
+        assert.include(keyless.output, "ZERODHA_API_KEY must be set")
+      })
+    )
+  )
+})
