@@ -32,7 +32,8 @@ CREATE TABLE placement_halts (
   requested_at timestamptz NOT NULL
 );
 
--- The last halt or resume that the worker obeys, and what keeps it from placing.
+-- The broker that the worker places with, the last halt or resume that it obeys, and what keeps it from placing.
 ALTER TABLE workers
+  ADD COLUMN broker text NOT NULL DEFAULT 'mock',
   ADD COLUMN acknowledged_halt integer NOT NULL DEFAULT 0,
   ADD COLUMN hold text;

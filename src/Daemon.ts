@@ -1,4 +1,4 @@
-import { Duration, Effect, Layer } from "effect"
+import { DateTime, Duration, Effect, Layer, Schema } from "effect"
 import { Broker } from "./broker/Broker.ts"
 import { BrokerLayer } from "./broker/BrokerLayer.ts"
 import { Holds } from "./broker/Holds.ts"
@@ -23,9 +23,30 @@ const migrateAndLog = Effect.flatMap(migrate, (applied) =>
     : Effect.logInfo(`Applied ${applied.length} migrations: ${applied.map(({ name }) => name).join(", ")}`)
 )
 
+/** Slices of one order must not go to two brokers, nor be looked for at the wrong one. */
+export class AnotherBrokerInUse extends Schema.TaggedError<AnotherBrokerInUse>()("AnotherBrokerInUse", {
+  ours: Schema.String,
+  theirs: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return (
+      `BROKER_TYPE is ${this.ours}, but other daemons on this database place with ${this.theirs.join(", ")}. ` +
+      "Stop them first, wait until their last heartbeat is old (half a minute), or use another database"
+    )
+  }
+}
+
+const checkBroker = Effect.gen(function* () {
+  const { brokerType } = yield* Configuration
+  const inUse = yield* (yield* HeartbeatStore).brokersInUse(yield* DateTime.now)
+  const theirs = inUse.filter((broker) => broker !== brokerType)
+  if (theirs.length > 0) return yield* new AnotherBrokerInUse({ ours: brokerType, theirs })
+})
+
 /** Everything the workers need, on a migrated database and its clock. */
 const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
+  Layer.provideMerge(Layer.effectDiscard(checkBroker)),
   Layer.provideMerge(Layer.mergeAll(OrderStore.layer, SliceStore.layer, HaltStore.layer, HeartbeatStore.layer)),
   Layer.provideMerge(DatabaseClock.layer),
   Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),

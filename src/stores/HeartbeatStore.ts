@@ -37,8 +37,11 @@ export class HeartbeatStore extends Context.Service<
     readonly beat: (
       instance: Instance["Service"],
       startedAt: DateTime.Utc,
+      broker: string,
       heartbeats: ReadonlyArray<Heartbeat>
     ) => Effect.Effect<void, DbError>
+    /** The brokers that live daemons place with. */
+    readonly brokersInUse: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
     /** Removes this instance's rows: it stopped in order. */
     readonly leave: (instance: Instance["Service"]) => Effect.Effect<void, DbError>
     /** Removes rows of daemons that ended out of order, when their last sign of life is older than this. */
@@ -51,14 +54,14 @@ export class HeartbeatStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
       return HeartbeatStore.of({
-        beat: Effect.fn("HeartbeatStore.beat")((instance, startedAt, beats) =>
+        beat: Effect.fn("HeartbeatStore.beat")((instance, startedAt, broker, beats) =>
           execute(
             "HeartbeatStore.beat",
             sql`
-              INSERT INTO workers (instance_id, hostname, pid, version, started_at,
+              INSERT INTO workers (instance_id, hostname, pid, version, started_at, broker,
                 worker, heartbeat_at, stale_after_millis, ticks, failed_ticks, last_error, hold)
               SELECT ${instance.id}, ${instance.hostname}, ${instance.pid}::int, ${instance.version},
-                ${instant(startedAt)}::timestamptz, beat.*
+                ${instant(startedAt)}::timestamptz, ${broker}, beat.*
               FROM unnest(
                 ${texts(beats.map((beat) => beat.worker))},
                 ${instants(beats.map((beat) => beat.okAt))},
@@ -72,6 +75,16 @@ export class HeartbeatStore extends Context.Service<
                 heartbeat_at = excluded.heartbeat_at, stale_after_millis = excluded.stale_after_millis,
                 ticks = excluded.ticks, failed_ticks = excluded.failed_ticks, last_error = excluded.last_error, hold = excluded.hold`
           )
+        ),
+        brokersInUse: Effect.fn("HeartbeatStore.brokersInUse")((now) =>
+          query(
+            "HeartbeatStore.brokersInUse",
+            Schema.Struct({ broker: Schema.String }),
+            sql`
+              SELECT DISTINCT broker FROM workers
+              WHERE heartbeat_at >= ${instant(now)}::timestamptz - stale_after_millis * interval '1 millisecond'
+              ORDER BY broker`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.broker)))
         ),
         leave: Effect.fn("HeartbeatStore.leave")((instance) =>
           execute("HeartbeatStore.leave", sql`DELETE FROM workers WHERE instance_id = ${instance.id}`)

@@ -53,6 +53,7 @@ export class WorkerStatus extends Context.Service<
           yield* store.beat(
             instance,
             startedAt,
+            config.brokerType,
             WorkerName.literals.map((worker) => ({
               worker,
               ...now[worker],

@@ -113,4 +113,22 @@ describe("halt and resume", () => {
       }).pipe(Effect.scoped)
     )
   )
+
+  it.live("a daemon refuses to start beside others that place with another broker", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        yield* startMain([], environment)
+        yield* eventually("the first runs", runMain(["health"], environment), ({ code }) => code === 0)
+        const second = yield* runMain([], {
+          ...environment,
+          BROKER_TYPE: "zerodha",
+          ZERODHA_API_KEY: "key",
+          ZERODHA_URL: "http://127.0.0.1:9"
+        })
+        assert.strictEqual(second.code, 1)
+        assert.include(second.output, "BROKER_TYPE is zerodha, but other daemons on this database place with mock")
+      }).pipe(Effect.scoped)
+    )
+  )
 })
