@@ -8,8 +8,8 @@ ALTER TABLE order_slices ADD COLUMN is_held boolean NOT NULL DEFAULT false;
 -- Slices that the broker has more than one order for. That must never be; each is an alarm, once.
 CREATE TABLE double_placements (
   tag varchar(20) PRIMARY KEY,
-  order_id varchar(64) NOT NULL REFERENCES orders (id),
-  slice_id varchar(64) NOT NULL REFERENCES order_slices (id),
+  order_id varchar(64) NOT NULL,
+  slice_id varchar(64) NOT NULL,
   broker_order_ids text[] NOT NULL,
   seen_at timestamptz NOT NULL
 );
