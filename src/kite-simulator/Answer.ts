@@ -1,0 +1,31 @@
+import type { FaultKind } from "./Faults.ts"
+import type { Outcome } from "./Ledger.ts"
+import { failure, type KiteError, type Reply } from "./reply.ts"
+
+export interface KiteRequest {
+  readonly method: string
+  /** Without the base path and the query, and with its parts decoded. */
+  readonly path: string
+  readonly parts: ReadonlyArray<string>
+  readonly query: URLSearchParams
+  /** The body as a form. */
+  readonly form: URLSearchParams
+  readonly body: string
+  readonly headers: { readonly [name: string]: string | undefined }
+}
+
+/** What is sent, and what the ledger shall say about it. */
+export interface Answer {
+  readonly reply: Reply
+  readonly outcome: Outcome
+  readonly fault: FaultKind | null
+  readonly tag: string | null
+  readonly orderId: string | null
+  readonly counted: boolean
+}
+
+const plain = { fault: null, tag: null, orderId: null, counted: false }
+
+export const answered = (reply: Reply): Answer => ({ ...plain, reply, outcome: "answered" })
+
+export const refused = (error: KiteError): Answer => ({ ...plain, reply: failure(error), outcome: "refused" })

@@ -1,0 +1,149 @@
+import { seededRandom } from "../domain/SeededRandom.ts"
+import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
+import { arrive, cancel, isFinal, marketPaise, modify, stateAt } from "./Exchange.ts"
+import type { Fault } from "./Faults.ts"
+import { indianTimestamp } from "./indianTime.ts"
+import type { OrderRequest } from "./OrderRequest.ts"
+import { orderRow } from "./wire.ts"
+
+export interface Arrival {
+  readonly request: OrderRequest
+  readonly nowMillis: number
+  readonly lateMillis: number
+  readonly fault: Fault | null
+  readonly told: boolean
+}
+
+/** Every order that ever arrived. */
+export class Book {
+  readonly #seed: string
+  readonly #fillMillis: number
+  readonly #orders: Array<BookedOrder> = []
+  readonly #byId = new Map<string, BookedOrder>()
+  readonly #ofTag = new Map<string, number>()
+  /** Of orders that never change again. */
+  readonly #texts = new Map<string, string>()
+  #shuffles = 0
+  readonly #lastIds = { short: 0n, long: 0n }
+
+  constructor(seed: string, fillMillis: number) {
+    this.#seed = seed
+    this.#fillMillis = fillMillis
+  }
+
+  get orders(): ReadonlyArray<BookedOrder> {
+    return this.#orders
+  }
+
+  insert({ request, nowMillis, lateMillis, fault, told }: Arrival): BookedOrder {
+    const index = this.#ofTag.get(request.tag ?? "") ?? 0
+    this.#ofTag.set(request.tag ?? "", index + 1)
+    const random = seededRandom(`${this.#seed}\norder\n${request.tag ?? ""}\n${index}`)
+    const [isShort, hides, digits] = [random() < 0.5, random() < 0.25, random()]
+    const visibleAt = nowMillis + lateMillis
+    const paise = marketPaise(this.#seed, request, visibleAt)
+    const order: BookedOrder = {
+      number: this.#orders.length,
+      orderId: this.#nextId(isShort, nowMillis),
+      exchangeOrderId: `1${Math.floor(digits * 1e15)
+        .toString()
+        .padStart(15, "0")}`,
+      tag: request.tag,
+      hidesTag: request.tag !== null && hides,
+      shownPaise: request.pricePaise ?? bandOf(request, paise),
+      receivedAt: nowMillis,
+      visibleAt,
+      fault,
+      told,
+      request,
+      life: arrive({
+        request,
+        startsAt: visibleAt,
+        fillMillis: this.#fillMillis,
+        marketPaise: paise,
+        fault,
+        random
+      }),
+      modifications: 0,
+      announced: 0
+    }
+    this.#orders.push(order)
+    this.#byId.set(order.orderId, order)
+    return order
+  }
+
+  /** An order that is in the book by now. */
+  find(orderId: string, nowMillis: number): BookedOrder | null {
+    const order = this.#byId.get(orderId)
+    return order === undefined || order.visibleAt > nowMillis ? null : order
+  }
+
+  cancel(order: BookedOrder, nowMillis: number): void {
+    order.life = cancel(order.life, nowMillis, Math.ceil(this.#fillMillis / 5))
+  }
+
+  modify(order: BookedOrder, request: OrderRequest, nowMillis: number): void {
+    const paise = marketPaise(this.#seed, request, nowMillis)
+    order.modifications++
+    order.request = request
+    order.shownPaise = request.pricePaise ?? bandOf(request, paise)
+    const random = seededRandom(`${this.#seed}\nmodified\n${order.orderId}\n${order.modifications}`)
+    const given = {
+      request,
+      startsAt: nowMillis,
+      fillMillis: this.#fillMillis,
+      marketPaise: paise,
+      random,
+      fault: null
+    }
+    order.life = modify(given, order.life)
+  }
+
+  /** The rows of all orders by now, as the JSON text of an array, in an order that no caller can rely on. */
+  rowsText(nowMillis: number, isShown: (order: BookedOrder) => boolean): string {
+    const texts: Array<string> = []
+    for (const order of this.#orders) {
+      if (order.visibleAt <= nowMillis && isShown(order)) texts.push(this.#textOf(order, nowMillis))
+    }
+    const random = seededRandom(`${this.#seed}\nshuffle\n${this.#shuffles++}`)
+    for (let left = texts.length; left > 1; left--) {
+      const other = Math.floor(random() * left)
+      const moved = texts[left - 1] ?? ""
+      texts[left - 1] = texts[other] ?? ""
+      texts[other] = moved
+    }
+    return `[${texts.join(",")}]`
+  }
+
+  #textOf(order: BookedOrder, nowMillis: number): string {
+    const known = this.#texts.get(order.orderId)
+    if (known !== undefined) return known
+    const text = JSON.stringify(orderRow(order, nowMillis))
+    const state = stateAt(order.life, nowMillis)
+    if (state !== null && isFinal(state.status)) this.#texts.set(order.orderId, text)
+    return text
+  }
+
+  /** Kite has given out ids of 15 digits, which begin with the date, and of 19. Either kind grows with time. */
+  #nextId(isShort: boolean, nowMillis: number): string {
+    const kind = isShort ? "short" : "long"
+    const least = isShort ? shortId(nowMillis) : BigInt(`1${String(nowMillis).padStart(13, "0")}00000`)
+    const last = this.#lastIds[kind]
+    const id = last >= least ? last + 1n : least
+    this.#lastIds[kind] = id
+    return id.toString().padStart(isShort ? 15 : 19, "0")
+  }
+}
+
+const shortId = (millis: number): bigint => {
+  const [date = "", time = ""] = indianTimestamp(millis).split(" ")
+  const [hours = 0, minutes = 0, seconds = 0] = time.split(":").map(Number)
+  const secondOfDay = (hours * 60 + minutes) * 60 + seconds
+  return BigInt(date.slice(2).replaceAll("-", "")) * 1_000_000_000n + BigInt(secondOfDay) * 10_000n
+}
+
+/** The limit that protects a market order, two percent away if the broker chooses, on a tick of five paise. */
+const bandOf = ({ side, marketProtection }: OrderRequest, paise: number): number => {
+  const share = protectionPercent(marketProtection) / 100
+  return Math.max(5, Math.round((paise * (side === "BUY" ? 1 + share : 1 - share)) / 5) * 5)
+}

@@ -1,0 +1,168 @@
+import { BigDecimal } from "effect"
+import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
+import type { SeededRandom } from "../domain/SeededRandom.ts"
+import type { Fault } from "./Faults.ts"
+import type { OrderRequest } from "./OrderRequest.ts"
+
+/** From a moment (epoch milliseconds) on, an order is in this state. */
+export interface Step {
+  readonly at: number
+  readonly status: string
+  readonly message: string | null
+  readonly filled: number
+}
+
+export interface Trade {
+  readonly at: number
+  readonly quantity: number
+  readonly paise: number
+}
+
+/** All that becomes of an order unless somebody interferes, in order of time. */
+export interface Life {
+  readonly steps: ReadonlyArray<Step>
+  readonly trades: ReadonlyArray<Trade>
+}
+
+const dayMillis = 86_400_000
+const finalStatuses = new Set(["COMPLETE", "CANCELLED", "REJECTED"])
+const rejection = "RMS:Rule: Check circuit limit including square off order exceeds for entity account-SIM001"
+
+export const isFinal = (status: string): boolean => finalStatuses.has(status)
+
+/** What an instrument costs one side now, in paise. */
+export const marketPaise = (seed: string, request: OrderRequest, atMillis: number): number =>
+  Number(BigDecimal.scale(simulatedPrice(seed, request.instrument, request.side, atMillis), 2).value)
+
+/** The state of a life at a moment; null before it began. */
+export const stateAt = (life: Life, nowMillis: number): Step | null =>
+  life.steps.findLast(({ at }) => at <= nowMillis) ?? null
+
+export const tradesUntil = (life: Life, nowMillis: number): ReadonlyArray<Trade> =>
+  life.trades.filter(({ at }) => at <= nowMillis)
+
+/** What decides an order's life. Milliseconds everywhere. */
+export interface Circumstances {
+  readonly request: OrderRequest
+  readonly startsAt: number
+  readonly fillMillis: number
+  readonly marketPaise: number
+  readonly fault: Fault | null
+  readonly random: SeededRandom
+}
+
+/** The life of an order that arrives. */
+export const arrive = (given: Circumstances): Life => {
+  const { request, startsAt, fault, random } = given
+  const endOfDay = startsAt + dayMillis
+  if (request.variety === "amo") {
+    return lifeOf([step(startsAt, "AMO REQ RECEIVED"), step(endOfDay, "CANCELLED")])
+  }
+  const pause = pauseMillis(fault)
+  const at = (share: number) => startsAt + pause + Math.ceil(share * given.fillMillis)
+  const path = [step(startsAt, "PUT ORDER REQ RECEIVED")]
+  if (fault?.kind === "unknown_status") {
+    path.push(step(startsAt + Math.ceil(0.1 * given.fillMillis), "TRANSIT PENDING"))
+  }
+  path.push(step(at(0.1), "VALIDATION PENDING"))
+  if (fault?.kind === "rejected_late") return lifeOf([...path, step(at(1), "REJECTED", 0, rejection)])
+  path.push(step(at(0.2), "OPEN PENDING"))
+  return pursue(given, lifeOf(path), { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }, random)
+}
+
+/** The life of an order that is modified now to a new request. */
+export const modify = (given: Circumstances, life: Life): Life => {
+  const at = (share: number) => given.startsAt + Math.ceil(share * given.fillMillis)
+  const past = until(life, given.startsAt)
+  const filled = past.steps.at(-1)?.filled ?? 0
+  const steps = [
+    ...past.steps,
+    step(at(0), "MODIFY VALIDATION PENDING", filled),
+    step(at(0.1), "MODIFY PENDING", filled)
+  ]
+  const endOfDay = (life.steps[0]?.at ?? given.startsAt) + dayMillis
+  const moments = { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }
+  return pursue(given, { steps, trades: past.trades }, moments, given.random)
+}
+
+/** The life of an order that is cancelled now: what is filled stays. */
+export const cancel = (life: Life, nowMillis: number, pendingMillis: number): Life => {
+  const past = until(life, nowMillis)
+  const filled = past.steps.at(-1)?.filled ?? 0
+  const steps = [step(nowMillis, "CANCEL PENDING", filled), step(nowMillis + pendingMillis, "CANCELLED", filled)]
+  return { steps: [...past.steps, ...steps], trades: past.trades }
+}
+
+const step = (at: number, status: string, filled = 0, message: string | null = null): Step => ({
+  at,
+  status,
+  filled,
+  message
+})
+
+const lifeOf = (steps: ReadonlyArray<Step>): Life => ({ steps, trades: [] })
+
+const until = (life: Life, nowMillis: number): Life => ({
+  steps: life.steps.filter(({ at }) => at <= nowMillis),
+  trades: tradesUntil(life, nowMillis)
+})
+
+interface Moments {
+  readonly openAt: number
+  readonly partAt: number
+  readonly endAt: number
+  readonly endOfDay: number
+}
+
+/** Opens the order and fills what the market gives it. */
+const pursue = (given: Circumstances, before: Life, moments: Moments, random: SeededRandom): Life => {
+  const { request } = given
+  const { openAt, partAt, endAt, endOfDay } = moments
+  const filledBefore = before.steps.at(-1)?.filled ?? 0
+  const steps = [...before.steps]
+  const trades = [...before.trades]
+  const fill = (at: number, quantity: number, paise: number) => {
+    if (quantity <= 0) return
+    trades.push({ at, quantity, paise })
+    const filled = (steps.at(-1)?.filled ?? 0) + quantity
+    steps.push(step(at, filled === request.quantity ? "COMPLETE" : "OPEN", filled))
+  }
+  const isWaiting = request.triggerPaise !== null && request.orderType.startsWith("SL") && !isTriggered(given)
+  steps.push(step(openAt, isWaiting ? "TRIGGER PENDING" : "OPEN", filledBefore))
+  if (!isWaiting && isMarketable(given)) {
+    const remaining = request.quantity - filledBefore
+    const [partly, size, better] = [random(), random(), random()]
+    const isLeftPartial = given.fault?.kind === "partial_fill"
+    const part = isLeftPartial || partly < 0.3 ? partOf(remaining, size) : 0
+    fill(partAt, part, given.marketPaise)
+    // The later trade meets the same price or one tick better, so that averages have something to average.
+    const tick = better < 0.5 ? 0 : request.side === "BUY" ? -5 : 5
+    if (!isLeftPartial) fill(endAt, remaining - part, given.marketPaise + tick)
+  }
+  const last = steps.at(-1)
+  if (last !== undefined && !isFinal(last.status)) {
+    const ttlMillis = request.ttlMinutes === null ? Number.POSITIVE_INFINITY : request.ttlMinutes * 60_000
+    const endsAt = request.validity === "IOC" ? endAt : Math.min(endOfDay, openAt + ttlMillis)
+    steps.push(step(Math.max(endsAt, last.at), "CANCELLED", last.filled))
+  }
+  return { steps, trades }
+}
+
+const isMarketable = ({ request, marketPaise }: Circumstances): boolean => {
+  if (request.pricePaise === null) return true
+  return request.side === "BUY" ? request.pricePaise >= marketPaise : request.pricePaise <= marketPaise
+}
+
+const isTriggered = ({ request, marketPaise }: Circumstances): boolean =>
+  request.side === "BUY" ? marketPaise >= (request.triggerPaise ?? 0) : marketPaise <= (request.triggerPaise ?? 0)
+
+/** A fifth to four fifths, less than the whole. Of a single unit there is no part: none. */
+const partOf = (quantity: number, uniform: number): number =>
+  Math.min(quantity - 1, Math.max(1, Math.floor(quantity * (0.2 + 0.6 * uniform))))
+
+/** How long an order is stuck (one to three minutes) or in an unknown status (up to half a minute). */
+const pauseMillis = (fault: Fault | null): number => {
+  if (fault?.kind === "stuck_pending") return Math.ceil(fault.delayMillis ?? 60_000 + 120_000 * fault.severity)
+  if (fault?.kind === "unknown_status") return Math.ceil(fault.delayMillis ?? 30_000 * fault.severity)
+  return 0
+}

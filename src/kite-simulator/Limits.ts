@@ -1,0 +1,58 @@
+import { indianDayOf } from "./indianTime.ts"
+
+export interface RequestLimits {
+  readonly perSecond: number
+  readonly perMinute: number
+  readonly perDay: number
+  /** Of one order. */
+  readonly modifications: number
+}
+
+export type Excess = "second" | "minute" | "day"
+
+/** Counts order requests by calendar second, minute and Indian day of the server's clock, refused ones included. */
+export class Limits {
+  readonly #limits: RequestLimits
+  readonly #second = new Bucket()
+  readonly #minute = new Bucket()
+  readonly #day = new Bucket()
+  #overLimit = 0
+
+  constructor(limits: RequestLimits) {
+    this.#limits = limits
+  }
+
+  /** Counts a request, and says which limit it breaks. */
+  take(nowMillis: number): Excess | null {
+    const inSecond = this.#second.count(Math.floor(nowMillis / 1000))
+    const inMinute = this.#minute.count(Math.floor(nowMillis / 60_000))
+    const inDay = this.#day.count(indianDayOf(nowMillis))
+    const { perSecond, perMinute, perDay } = this.#limits
+    const excess = inDay > perDay ? "day" : inSecond > perSecond ? "second" : inMinute > perMinute ? "minute" : null
+    if (excess !== null) this.#overLimit++
+    return excess
+  }
+
+  /** The most requests in any one calendar second, minute and day, and how many broke a limit. */
+  get summary() {
+    return {
+      mostInOneSecond: this.#second.most,
+      mostInOneMinute: this.#minute.most,
+      mostInOneDay: this.#day.most,
+      overLimit: this.#overLimit
+    }
+  }
+}
+
+class Bucket {
+  #index = Number.NaN
+  #count = 0
+  most = 0
+
+  count(index: number): number {
+    this.#count = index === this.#index ? this.#count + 1 : 1
+    this.#index = index
+    this.most = Math.max(this.most, this.#count)
+    return this.#count
+  }
+}

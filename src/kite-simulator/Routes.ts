@@ -1,0 +1,91 @@
+import { type Answer, answered, type KiteRequest, refused } from "./Answer.ts"
+import { control } from "./control.ts"
+import { instrumentsCsv } from "./instruments.ts"
+import { indianTimestamp } from "./indianTime.ts"
+import { lookup } from "./lookups.ts"
+import { orderRequest } from "./orderRequests.ts"
+import { htmlPage, inputError, kiteError, type Reply, reply, success } from "./reply.ts"
+import type { Simulation } from "./Simulation.ts"
+
+const notAuthorized = kiteError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+const noRoute = kiteError(404, "GeneralException", "Route not found")
+const wrongVersion = inputError("Missing or unsupported `X-Kite-Version` header: it must be 3.")
+
+const person = {
+  user_id: "SIM001",
+  user_type: "individual",
+  email: "simulator@example.com",
+  user_name: "Kite Simulator",
+  user_shortname: "Simulator",
+  broker: "ZERODHA",
+  exchanges: ["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"],
+  products: ["CNC", "NRML", "MIS", "MTF"],
+  order_types: ["MARKET", "LIMIT", "SL", "SL-M"],
+  avatar_url: null,
+  meta: { demat_consent: "physical" }
+}
+
+/** Does what a request asks and says what to answer. What goes to Kite's own paths is entered in the ledger. */
+export const respond = (simulation: Simulation, request: KiteRequest): Reply => {
+  if (request.parts[0] === "simulator") return control(simulation, request)
+  const now = simulation.now()
+  const { reply, outcome, fault, tag, orderId, counted } = route(simulation, request, now)
+  simulation.record({
+    at: now,
+    method: request.method,
+    path: request.path,
+    outcome,
+    tag,
+    orderId,
+    status: reply.delivery === "dropped" || reply.delivery === "silent" ? null : reply.status,
+    fault,
+    counted
+  })
+  return reply
+}
+
+const route = (simulation: Simulation, request: KiteRequest, now: number): Answer => {
+  const { method, parts, headers } = request
+  const [first, second, third] = parts
+  if (method === "GET" && first === "connect" && second === "login") return login(simulation, request, now)
+  if (headers["x-kite-version"] !== "3") return refused(wrongVersion)
+  if (first === "session" && second === "token") return session(simulation, request, now) ?? refused(noRoute)
+  if (!simulation.session.authorizes(headers["authorization"], now)) return refused(notAuthorized)
+  if (first === "orders" && isOrderRequest(method, second, third)) return orderRequest(simulation, request, now)
+  return (method === "GET" ? get(simulation, request, now) : null) ?? refused(noRoute)
+}
+
+const isOrderRequest = (method: string, variety: string | undefined, orderId: string | undefined): boolean =>
+  (method === "POST" && variety !== undefined && orderId === undefined) ||
+  ((method === "PUT" || method === "DELETE") && orderId !== undefined)
+
+const get = (simulation: Simulation, request: KiteRequest, now: number): Answer | null => {
+  const [first, second] = request.parts
+  if (first === "user" && second === "profile") return answered(success(person))
+  if (first === "instruments") return answered(reply(200, "text/csv", instrumentsCsv(second ?? null)))
+  return lookup(simulation, request, now)
+}
+
+const login = (simulation: Simulation, { query }: KiteRequest, now: number): Answer => {
+  if (query.get("api_key") !== simulation.options.apiKey) return refused(inputError("Invalid `api_key`."))
+  const token = simulation.session.login(now)
+  const link = `/?request_token=${token}&amp;action=login&amp;type=login&amp;status=success`
+  const page = htmlPage("Kite login", `<p>Request token: <code>${token}</code></p><p><a href="${link}">Go on</a></p>`)
+  return answered(reply(200, "text/html", page))
+}
+
+const session = (simulation: Simulation, request: KiteRequest, now: number): Answer | null => {
+  const { options } = simulation
+  if (request.method === "POST") {
+    const bought = simulation.session.exchange(request.form, now)
+    if ("problem" in bought) return refused(kiteError(403, "TokenException", bought.problem))
+    const tokens = { access_token: bought.token, public_token: "", refresh_token: "", enctoken: "" }
+    const entry = { api_key: options.apiKey, login_time: indianTimestamp(now), silo: "" }
+    return answered(success({ ...person, ...tokens, ...entry }))
+  }
+  if (request.method !== "DELETE") return null
+  const token = request.query.get("access_token")
+  if (!simulation.session.isValid(request.query.get("api_key"), token, now)) return refused(notAuthorized)
+  simulation.session.end(token ?? "")
+  return answered(success(true))
+}

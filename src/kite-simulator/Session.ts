@@ -1,0 +1,76 @@
+import { createHash } from "node:crypto"
+import { nextSixInIndia } from "./indianTime.ts"
+
+const requestTokenMillis = 5 * 60_000
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
+
+export interface Credentials {
+  readonly seed: string
+  readonly apiKey: string
+  readonly apiSecret: string
+}
+
+/** Logins and access tokens. The seed decides the tokens. */
+export class Session {
+  readonly #credentials: Credentials
+  /** Token → when it ends. */
+  readonly #access = new Map<string, number>()
+  readonly #requests = new Map<string, number>()
+  #issued = 0
+
+  constructor(credentials: Credentials) {
+    this.#credentials = credentials
+  }
+
+  /** A token, a fresh one unless it is given, that is valid until the next 06:00 in India. */
+  issue(nowMillis: number, token = this.#fresh("access")): string {
+    this.#access.set(token, nextSixInIndia(nowMillis))
+    return token
+  }
+
+  /** A request token, which buys one access token within a few minutes. */
+  login(nowMillis: number): string {
+    const token = this.#fresh("request")
+    this.#requests.set(token, nowMillis + requestTokenMillis)
+    return token
+  }
+
+  /** Buys an access token with a request token: the token, or what is wrong. */
+  exchange(form: URLSearchParams, nowMillis: number): { readonly token: string } | { readonly problem: string } {
+    const { apiKey, apiSecret } = this.#credentials
+    const requestToken = form.get("request_token") ?? ""
+    if (form.get("api_key") !== apiKey) return { problem: "Invalid `api_key`." }
+    if (form.get("checksum") !== sha256(`${apiKey}${requestToken}${apiSecret}`)) {
+      return { problem: "Invalid `checksum`." }
+    }
+    const endsAt = this.#requests.get(requestToken)
+    this.#requests.delete(requestToken)
+    if (endsAt === undefined || nowMillis >= endsAt) return { problem: "Token is invalid or has expired." }
+    return { token: this.issue(nowMillis) }
+  }
+
+  isValid(apiKey: string | null, token: string | null, nowMillis: number): boolean {
+    if (apiKey !== this.#credentials.apiKey || token === null) return false
+    const endsAt = this.#access.get(token)
+    return endsAt !== undefined && nowMillis < endsAt
+  }
+
+  /** Whether an Authorization header, `token key:token`, is valid now. */
+  authorizes(header: string | undefined, nowMillis: number): boolean {
+    const found = /^token ([^:\s]+):(\S+)$/.exec(header ?? "")
+    return found !== null && this.isValid(found[1] ?? null, found[2] ?? null, nowMillis)
+  }
+
+  end(token: string): void {
+    this.#access.delete(token)
+  }
+
+  expireAll(): void {
+    this.#access.clear()
+  }
+
+  #fresh(kind: string): string {
+    return sha256(`${this.#credentials.seed}\n${kind}\n${this.#issued++}`).slice(0, 32)
+  }
+}

@@ -1,0 +1,66 @@
+import { Duration } from "effect"
+import { Book } from "./Book.ts"
+import { Faults } from "./Faults.ts"
+import { type Ledger, ordersOf, type RequestRecord, type Summary, summaryOf } from "./Ledger.ts"
+import { Limits } from "./Limits.ts"
+import type { SimulatorOptions } from "./Options.ts"
+import { Session } from "./Session.ts"
+
+/** All that one simulator knows, and its clock. Everything in it happens at once, between two events of the process. */
+export class Simulation {
+  readonly options: SimulatorOptions
+  readonly session: Session
+  readonly limits: Limits
+  readonly faults: Faults
+  readonly book: Book
+  readonly longestDelayMillis: number
+  /** Orders may come from the address of whoever asks. */
+  addressAllowed = true
+  readonly #currentMillis: () => number
+  #offsetMillis = 0
+  readonly #requests: Array<RequestRecord> = []
+  readonly #listeners = new Set<() => void>()
+
+  /** `currentMillis` is the clock below the simulator's own offset. */
+  constructor(options: SimulatorOptions, currentMillis: () => number) {
+    this.options = options
+    this.#currentMillis = currentMillis
+    this.session = new Session(options)
+    this.limits = new Limits(options.limits)
+    this.faults = new Faults(options.seed, options.faults)
+    this.book = new Book(options.seed, Duration.toMillis(options.fillDelay))
+    this.longestDelayMillis = Duration.toMillis(options.longestDelay)
+    if (options.accessToken !== null) this.session.issue(this.now(), options.accessToken)
+  }
+
+  /** Epoch milliseconds on the simulator's clock. */
+  now(): number {
+    return Math.floor(this.#currentMillis()) + this.#offsetMillis
+  }
+
+  advance(millis: number): void {
+    this.#offsetMillis += Math.floor(millis)
+    this.changed()
+  }
+
+  record(request: RequestRecord): void {
+    this.#requests.push(request)
+  }
+
+  /** Tells whoever waits for something to happen that the future may have changed. */
+  changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  get ledger(): Ledger {
+    return { requests: [...this.#requests], orders: ordersOf(this.book, this.now()) }
+  }
+
+  get summary(): Summary {
+    return summaryOf(this.#requests, this.book, this.faults, this.limits)
+  }
+}

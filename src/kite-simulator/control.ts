@@ -1,0 +1,54 @@
+import { Result, Schema } from "effect"
+import type { KiteRequest } from "./Answer.ts"
+import { planOf, ScriptStep } from "./Faults.ts"
+import { jsonReply, type Reply } from "./reply.ts"
+import type { Simulation } from "./Simulation.ts"
+
+const Steps = Schema.Array(ScriptStep)
+const Clock = Schema.Struct({ advance_millis: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)) })
+const Address = Schema.Struct({ allowed: Schema.Boolean })
+
+const done = jsonReply(200, { done: true })
+
+/** The paths below /simulator: the ledger, and what makes things happen. No login is needed. */
+export const control = (simulation: Simulation, request: KiteRequest): Reply => {
+  const path = request.parts.slice(1).join("/")
+  switch (`${request.method} ${path}`) {
+    case "GET ledger":
+      return jsonReply(200, simulation.ledger)
+    case "GET summary":
+      return jsonReply(200, simulation.summary)
+    case "POST script":
+      return decoded(Steps, request.body, (steps) => simulation.faults.script(steps))
+    case "POST clock":
+      return decoded(Clock, request.body, ({ advance_millis }) => simulation.advance(advance_millis))
+    case "POST address":
+      return decoded(Address, request.body, ({ allowed }) => {
+        simulation.addressAllowed = allowed
+      })
+    case "POST faults":
+      return setFaults(simulation, request.body)
+    case "POST token":
+      return jsonReply(200, { access_token: simulation.session.issue(simulation.now()) })
+    case "POST token/expire":
+      simulation.session.expireAll()
+      return done
+    default:
+      return jsonReply(404, { message: `There is no ${request.method} /simulator/${path}` })
+  }
+}
+
+const decoded = <A>(schema: Schema.Decoder<A>, body: string, use: (given: A) => void): Reply => {
+  const given = Schema.decodeUnknownResult(Schema.fromJsonString(schema))(body)
+  if (Result.isFailure(given)) return jsonReply(400, { message: String(given.failure) })
+  use(given.success)
+  return done
+}
+
+const setFaults = (simulation: Simulation, body: string): Reply => {
+  const given = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))(body)
+  const plan = Result.isFailure(given) ? String(given.failure) : planOf(given.success)
+  if (typeof plan === "string") return jsonReply(400, { message: plan })
+  simulation.faults.setPlan(plan)
+  return done
+}

@@ -1,0 +1,38 @@
+import { inputError, type KiteError } from "./reply.ts"
+
+/** The largest order and the lot size of each derivative, as of February 2026. */
+const derivatives: ReadonlyArray<readonly [underlying: string, freeze: number, lot: number]> = [
+  ["NIFTYNXT50", 600, 25],
+  ["BANKNIFTY", 600, 30],
+  ["FINNIFTY", 1200, 60],
+  ["MIDCPNIFTY", 2800, 140],
+  ["NIFTY", 1755, 65],
+  ["SENSEX", 1000, 20],
+  ["BANKEX", 900, 30]
+]
+const equityFreeze = 100_000
+
+interface Asked {
+  readonly exchange: string
+  readonly tradingsymbol: string
+  readonly quantity: number
+}
+
+/** Why an order is larger than the exchange takes at once; null when it is not. */
+export const freezeProblem = (request: Asked): KiteError | null => {
+  const limits = limitsOf(request)
+  if (limits === null || request.quantity <= limits.freeze) return null
+  const lotsOf = (quantity: number) => `${quantity} (${Math.floor(quantity / limits.lot)} lots)`
+  return inputError(
+    `The order quantity ${lotsOf(request.quantity)} is higher than the maximum quantity of ${lotsOf(limits.freeze)} ` +
+      "allowed by the exchanges."
+  )
+}
+
+const limitsOf = ({ exchange, tradingsymbol }: Asked) => {
+  if (exchange === "NSE" || exchange === "BSE") return { freeze: equityFreeze, lot: 1 }
+  if (exchange !== "NFO" && exchange !== "BFO") return null
+  // A digit follows, the year: NIFTY is no prefix of NIFTYNXT50's contracts.
+  const found = derivatives.find(([underlying]) => new RegExp(`^${underlying}\\d\\d`).test(tradingsymbol))
+  return found === undefined ? null : { freeze: found[1], lot: found[2] }
+}

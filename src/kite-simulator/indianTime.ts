@@ -1,0 +1,15 @@
+const offsetMillis = 19_800_000
+const dayMillis = 86_400_000
+
+/** The number of the Indian calendar day since 1970. */
+export const indianDayOf = (millis: number): number => Math.floor((millis + offsetMillis) / dayMillis)
+
+/** The next 06:00 in India after an instant, in epoch milliseconds. */
+export const nextSixInIndia = (millis: number): number => {
+  const shift = offsetMillis - 6 * 3_600_000
+  return (Math.floor((millis + shift) / dayMillis) + 1) * dayMillis - shift
+}
+
+/** `yyyy-mm-dd hh:mm:ss` in India, without an offset, as Kite writes it. */
+export const indianTimestamp = (millis: number): string =>
+  new Date(millis + offsetMillis).toISOString().slice(0, 19).replace("T", " ")

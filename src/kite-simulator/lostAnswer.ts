@@ -1,0 +1,83 @@
+import type { Answer } from "./Answer.ts"
+import type { Fault, FaultKind } from "./Faults.ts"
+import { failure, htmlPage, inputError, kiteError, orderError, type Reply, reply, success } from "./reply.ts"
+
+const timedOut = "Order request timed out. Please check the order book and confirm before placing again."
+const tryAgain = "Something went wrong. Please try again after some time."
+
+/** Kinds that leave open whether the request was carried out. */
+const openKinds: ReadonlySet<FaultKind> = new Set<FaultKind>([
+  "server_error_500",
+  "bad_gateway_502",
+  "unavailable_503",
+  "gateway_timeout_504",
+  "html"
+])
+const notTaken: ReadonlySet<FaultKind> = new Set<FaultKind>(["drop_before", "silence_before"])
+
+/** What becomes of a carried out request's id: null when it was not carried out. */
+type CarryOut = (lateMillis: number, told: boolean) => string
+
+/**
+ * Answers an order request that is in order, with what its fault leaves of the answer. A request whose answer is lost
+ * may be carried out all the same, and late.
+ */
+export const answerWith = (fault: Fault | null, longestDelayMillis: number, carryOut: CarryOut): Answer => {
+  const base = { fault: fault?.kind ?? null, tag: null, counted: true }
+  if (fault?.kind === "rate_limited") {
+    return { ...base, reply: failure(tooManyRequests), outcome: "limited", orderId: null }
+  }
+  const broken = fault === null ? null : brokenReply(fault)
+  if (fault === null || broken === null) {
+    const orderId = carryOut(0, true)
+    const delayMillis = fault?.kind === "slow" ? (fault.delayMillis ?? Math.ceil(3000 * fault.severity)) : 0
+    return { ...base, reply: { ...success({ order_id: orderId }), delayMillis }, outcome: "accepted", orderId }
+  }
+  const isTaken = openKinds.has(fault.kind) ? fault.taken : !notTaken.has(fault.kind)
+  const orderId = isTaken ? carryOut(lateMillisOf(fault, longestDelayMillis), false) : null
+  return { ...base, reply: broken(orderId ?? ""), outcome: isTaken ? "lost_taken" : "lost_not_taken", orderId }
+}
+
+export const tooManyRequests = kiteError(429, "NetworkException", "Too many requests")
+
+/** A quarter of what was taken is there at once; the rest within the longest delay. */
+const lateMillisOf = (fault: Fault, longestDelayMillis: number): number =>
+  Math.ceil(fault.delayMillis ?? longestDelayMillis * Math.max(0, (fault.severity - 0.25) / 0.75))
+
+/** The reply that leaves the caller in the dark; null when the fault is none of that sort. */
+const brokenReply = (fault: Fault): ((orderId: string) => Reply) | null => {
+  const always = (reply: Reply) => () => reply
+  switch (fault.kind) {
+    case "drop_before":
+    case "drop_after":
+      return always({ ...reply(0, "", ""), delivery: "dropped" })
+    case "silence":
+    case "silence_before":
+      return always({ ...reply(0, "", ""), delivery: "silent" })
+    case "server_error_500":
+      return always(failure(kiteError(500, "GeneralException", tryAgain)))
+    case "bad_gateway_502":
+      return always(failure(kiteError(502, "DataException", "Could not understand the response from the OMS.")))
+    case "unavailable_503":
+      return always(failure(kiteError(503, "NetworkException", "The OMS is not reachable. Please try again.")))
+    case "gateway_timeout_504":
+      return always(failure(kiteError(504, "DataException", "Gateway timed out.")))
+    case "timed_out_400":
+      return always(failure(fault.variation < 0.5 ? inputError(timedOut) : orderError(timedOut)))
+    case "html":
+      return always(htmlReply(fault.variation < 0.5 ? 200 : 502))
+    case "truncated":
+      return (orderId) => truncate(success({ order_id: orderId }), fault.variation < 0.5)
+    case "no_order_id":
+      return always(success({}))
+    default:
+      return null
+  }
+}
+
+export const htmlReply = (status: number): Reply =>
+  reply(status, "text/html", htmlPage("Bad gateway", "<h1>Sorry</h1><p>The service is being maintained.</p>"))
+
+/** Half of a body: either all that is sent, or all that arrives before the connection breaks. */
+export const truncate = (whole: Reply, isCut: boolean): Reply =>
+  isCut ? { ...whole, delivery: "cut" } : { ...whole, body: whole.body.slice(0, Math.ceil(whole.body.length / 2)) }

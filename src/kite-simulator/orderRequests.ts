@@ -1,0 +1,86 @@
+import { type Answer, type KiteRequest, refused } from "./Answer.ts"
+import type { BookedOrder } from "./BookedOrder.ts"
+import { isFinal, stateAt } from "./Exchange.ts"
+import type { Excess } from "./Limits.ts"
+import { answerWith, tooManyRequests } from "./lostAnswer.ts"
+import { isVariety, readModification, readPlacement } from "./OrderRequest.ts"
+import { inputError, kiteError, type KiteError, orderError } from "./reply.ts"
+import type { Simulation } from "./Simulation.ts"
+
+const dailyCap = kiteError(400, "InputException", "Maximum allowed order requests exceeded")
+const strangeAddress = kiteError(403, "PermissionException", "IP not allowed to place orders for this app")
+const noMargin = kiteError(
+  400,
+  "MarginException",
+  "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80."
+)
+const unknownOrder = orderError("Couldn't find that `order_id`.")
+
+/** POST, PUT and DELETE below /orders, by somebody who is logged in. */
+export const orderRequest = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
+  const tag = request.method === "POST" ? request.form.get("tag") : null
+  const excess = simulation.limits.take(nowMillis)
+  if (excess !== null) return { ...refused(excessError(excess)), outcome: "limited", tag, counted: true }
+  const answer = simulation.addressAllowed ? perform(simulation, request, nowMillis) : refused(strangeAddress)
+  return { ...answer, tag, counted: true }
+}
+
+const excessError = (excess: Excess): KiteError => (excess === "day" ? dailyCap : tooManyRequests)
+
+const perform = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
+  const [, variety = "", orderId] = request.parts
+  if (request.method === "POST") return place(simulation, variety, request.form, nowMillis)
+  if (!isVariety(variety)) return refused(inputError("Invalid `variety`."))
+  const order = simulation.book.find(orderId ?? "", nowMillis)
+  if (order === null) return refused(unknownOrder)
+  return request.method === "PUT"
+    ? modify(simulation, order, request.form, nowMillis)
+    : cancel(simulation, order, nowMillis)
+}
+
+const place = (simulation: Simulation, variety: string, form: URLSearchParams, nowMillis: number): Answer => {
+  const request = readPlacement(variety, form)
+  if ("errorType" in request) return refused(request)
+  const fault = simulation.faults.next("place", request.tag)
+  if (fault?.kind === "refused_margin") return { ...refused(noMargin), fault: fault.kind }
+  return answerWith(fault, simulation.longestDelayMillis, (lateMillis, told) => {
+    const order = simulation.book.insert({ request, nowMillis, lateMillis, fault, told })
+    simulation.changed()
+    return order.orderId
+  })
+}
+
+const cancel = (simulation: Simulation, order: BookedOrder, nowMillis: number): Answer => {
+  const status = stateAt(order.life, nowMillis)?.status ?? ""
+  if (isFinal(status)) return refused(orderError(`Order cannot be cancelled as it is ${status.toLowerCase()}.`))
+  if (status === "CANCEL PENDING") {
+    return refused(orderError("Order cannot be cancelled as it is being processed. Try later."))
+  }
+  return answerWith(simulation.faults.next("cancel", order.tag), simulation.longestDelayMillis, () => {
+    simulation.book.cancel(order, nowMillis)
+    simulation.changed()
+    return order.orderId
+  })
+}
+
+const modify = (simulation: Simulation, order: BookedOrder, form: URLSearchParams, nowMillis: number): Answer => {
+  const state = stateAt(order.life, nowMillis)
+  const status = state?.status ?? ""
+  if (isFinal(status)) return refused(orderError(`Order cannot be modified as it is ${status.toLowerCase()}.`))
+  if (status !== "OPEN" && status !== "TRIGGER PENDING") {
+    return refused(orderError("Order cannot be modified as it is being processed. Try later."))
+  }
+  if (order.modifications >= simulation.options.limits.modifications) {
+    return refused(orderError("Maximum allowed order modifications exceeded."))
+  }
+  const request = readModification(order.request, form)
+  if ("errorType" in request) return refused(request)
+  if (request.quantity <= (state?.filled ?? 0)) {
+    return refused(inputError("Quantity cannot be modified to less than what is filled."))
+  }
+  return answerWith(simulation.faults.next("modify", order.tag), simulation.longestDelayMillis, () => {
+    simulation.book.modify(order, request, nowMillis)
+    simulation.changed()
+    return order.orderId
+  })
+}

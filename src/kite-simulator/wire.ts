@@ -1,0 +1,101 @@
+import { Struct } from "effect"
+import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
+import { isFinal, type Step, stateAt, tradesUntil } from "./Exchange.ts"
+import { indianTimestamp } from "./indianTime.ts"
+import { tokenOf } from "./instruments.ts"
+
+const account = "SIM001"
+
+/** A row of GET /orders: the order as it is now. */
+export const orderRow = (order: BookedOrder, nowMillis: number) => {
+  const { request, life } = order
+  const state = stateAt(life, nowMillis)
+  const { status, filled, message } = state ?? { status: "PUT ORDER REQ RECEIVED", filled: 0, message: null }
+  const isOver = isFinal(status)
+  const openedAt = life.steps.find((step) => step.at <= nowMillis && reachedExchange(step))?.at ?? null
+  const isMarket = isMarketOrder(order)
+  return {
+    placed_by: account,
+    account_id: account,
+    order_id: order.orderId,
+    exchange_order_id: openedAt === null ? null : order.exchangeOrderId,
+    parent_order_id: null,
+    status,
+    status_message: message,
+    status_message_raw: message,
+    order_timestamp: indianTimestamp(order.visibleAt),
+    exchange_update_timestamp: openedAt === null ? null : indianTimestamp(state?.at ?? openedAt),
+    exchange_timestamp: openedAt === null ? null : indianTimestamp(openedAt),
+    variety: request.variety,
+    modified: order.modifications > 0,
+    exchange: request.exchange,
+    tradingsymbol: request.tradingsymbol,
+    instrument_token: tokenOf(request.instrument),
+    order_type: isMarket ? "LIMIT" : request.orderType,
+    transaction_type: request.side,
+    validity: request.validity,
+    validity_ttl: request.ttlMinutes ?? 0,
+    product: request.product,
+    quantity: request.quantity,
+    disclosed_quantity: request.disclosedQuantity,
+    price: order.shownPaise / 100,
+    trigger_price: (request.triggerPaise ?? 0) / 100,
+    average_price: status === "COMPLETE" || status === "CANCELLED" ? averagePrice(order, nowMillis) : 0,
+    filled_quantity: filled,
+    pending_quantity: isOver ? 0 : request.quantity - filled,
+    cancelled_quantity: status === "CANCELLED" ? request.quantity - filled : 0,
+    market_protection: request.marketProtection ?? 0,
+    meta: {},
+    tag: order.hidesTag ? null : order.tag,
+    tags: tagsOf(order),
+    guid: `${order.number}Xsim${order.orderId.slice(-6)}`
+  }
+}
+
+/** A row of GET /orders/:id: the order as it was at one step, with fewer fields. */
+export const historyRows = (order: BookedOrder, nowMillis: number) =>
+  order.life.steps
+    .filter(({ at }) => at <= nowMillis)
+    .map(({ at }, index, steps) => {
+      const row = orderRow({ ...order, life: { ...order.life, steps: steps.slice(0, index + 1) } }, at)
+      const fewer = Struct.omit(row, ["placed_by", "guid", "modified", "parent_order_id", "market_protection", "meta"])
+      return { ...fewer, order_timestamp: indianTimestamp(at) }
+    })
+
+/** The rows of GET /orders/:id/trades. */
+export const tradeRows = (order: BookedOrder, nowMillis: number) =>
+  tradesUntil(order.life, nowMillis).map(({ at, quantity, paise }, index) => ({
+    trade_id: `${10_000_000 + order.number * 100 + index}`,
+    order_id: order.orderId,
+    exchange: order.request.exchange,
+    tradingsymbol: order.request.tradingsymbol,
+    instrument_token: tokenOf(order.request.instrument),
+    product: order.request.product,
+    average_price: paise / 100,
+    quantity,
+    exchange_order_id: order.exchangeOrderId,
+    transaction_type: order.request.side,
+    fill_timestamp: indianTimestamp(at),
+    order_timestamp: indianTimestamp(order.visibleAt).slice(11),
+    exchange_timestamp: indianTimestamp(at)
+  }))
+
+/** In rupees, with four decimals at most; 0 when nothing is filled. */
+export const averagePrice = (order: BookedOrder, nowMillis: number): number => {
+  const trades = tradesUntil(order.life, nowMillis)
+  const quantity = trades.reduce((sum, trade) => sum + trade.quantity, 0)
+  const paise = trades.reduce((sum, trade) => sum + trade.quantity * trade.paise, 0)
+  return quantity === 0 ? 0 : Math.round((paise * 100) / quantity) / 10_000
+}
+
+const reachedExchange = ({ status }: Step): boolean =>
+  status === "OPEN" || status === "TRIGGER PENDING" || status === "COMPLETE"
+
+const isMarketOrder = ({ request: { orderType } }: BookedOrder): boolean =>
+  orderType === "MARKET" || orderType === "SL-M"
+
+/** A protected market order is marked as one here, next to the caller's tag. */
+const tagsOf = (order: BookedOrder): ReadonlyArray<string> => [
+  ...(order.tag === null ? [] : [order.tag]),
+  ...(isMarketOrder(order) ? ["mktp", `mktp:${protectionPercent(order.request.marketProtection).toFixed(2)}`] : [])
+]
