@@ -11,6 +11,8 @@ export interface ConformanceOptions {
   readonly latency?: Duration.Duration
   /** The longest an order for the market takes to its final state. */
   readonly settles?: Duration.Duration
+  /** How long its book shows what is finished. */
+  readonly remembers?: Duration.Duration
   /** Makes a placement one of which only a part is filled. */
   readonly partially?: <A, E>(place: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
@@ -48,7 +50,12 @@ const fillPart = <A, E>(place: Effect.Effect<A, E>) =>
 export const brokerConformance = (
   name: string,
   layer: Layer.Layer<Broker>,
-  { latency = Duration.zero, settles = Duration.seconds(1), partially = fillPart }: ConformanceOptions = {}
+  {
+    latency = Duration.zero,
+    settles = Duration.seconds(1),
+    remembers = Duration.days(2),
+    partially = fillPart
+  }: ConformanceOptions = {}
 ): void => {
   /** Makes a call and lets it have its time. */
   const call = <A, E>(use: (broker: Broker["Service"]) => Effect.Effect<A, E>) =>
@@ -120,7 +127,7 @@ export const brokerConformance = (
         yield* place(placementOf("FINAL"))
         yield* TestClock.adjust(settles)
         const order = only(yield* find("FINAL"))
-        yield* TestClock.adjust("2 days")
+        yield* TestClock.adjust(remembers)
         assert.isTrue(isTerminal(order.status))
         assert.deepStrictEqual(only(yield* find("FINAL")), order)
       })

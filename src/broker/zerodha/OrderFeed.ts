@@ -36,6 +36,8 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
           openTimeout: "10 seconds"
         })
         const { pull } = yield* socket.reader
+        // What happened while nobody listened is never told again.
+        yield* Queue.offer(hints, undefined)
         for (;;) {
           const frames = yield* Effect.timeout(pull, longestSilence)
           if (frames.some(isOrderFrame)) yield* Queue.offer(hints, undefined)
@@ -46,8 +48,6 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
         // The reason may show the address, and the address has the token in it.
         Effect.catchCause(() => Effect.void),
         Effect.andThen(Effect.logDebug("The order feed ended; connecting again. Polling goes on meanwhile")),
-        // What happened while nobody listened is never told again.
-        Effect.andThen(Queue.offer(hints, undefined)),
         Effect.repeat(Schedule.spaced("5 seconds")),
         Effect.forkScoped
       )

@@ -137,9 +137,12 @@ const averageOf = (trades: ReadonlyArray<Trade>): BigDecimal.BigDecimal | null =
     )
   )
   return Option.getOrNull(
-    Option.map(BigDecimal.divide(value, quantity), (average) => BigDecimal.round(average, { scale: 4 }))
+    Option.map(BigDecimal.divide(value, quantity), (average) =>
+      BigDecimal.normalize(BigDecimal.round(average, { scale: 4 }))
+    )
   )
 }
 
 /** JSON has no decimals, but a price of a few places comes back from its nearest double unchanged. */
-const decimal = (price: number): BigDecimal.BigDecimal => BigDecimal.fromStringUnsafe(String(price))
+const decimal = (price: number): BigDecimal.BigDecimal =>
+  BigDecimal.normalize(BigDecimal.fromStringUnsafe(String(price)))

@@ -1,0 +1,180 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { Broker } from "../../../src/broker/Broker.ts"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { type FaultKind, KiteSimulator, type ScriptStep } from "../../../src/kite-simulator/KiteSimulator.ts"
+import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
+import { failureOf } from "../exchange.ts"
+import { zerodhaOverSimulator } from "./zerodhaOverSimulator.ts"
+
+let script: KiteSimulator["Service"]["script"] = () => Effect.void
+
+const remembered = Layer.effectDiscard(
+  Effect.map(KiteSimulator, (simulator) => {
+    script = simulator.script
+  })
+).pipe(Layer.provideMerge(zerodhaOverSimulator()))
+
+brokerConformance("Zerodha over the Kite simulator", Layer.fresh(remembered), {
+  // The test's clock begins half an hour before every access token ends.
+  remembers: Duration.minutes(20),
+  partially: (place) =>
+    Effect.andThen(
+      Effect.suspend(() => script([{ kind: "partial_fill" }])),
+      place
+    )
+})
+
+describe("Zerodha, when the Kite simulator goes wrong", () => {
+  const layer = () => Layer.fresh(zerodhaOverSimulator())
+  const meet = (step: ScriptStep) => Effect.flatMap(KiteSimulator, (simulator) => simulator.script([step]))
+  const ordersOf = (tag: string) =>
+    Effect.map(
+      Effect.flatMap(KiteSimulator, ({ ledger }) => ledger),
+      ({ orders }) => orders.filter((order) => order.tag === tag).length
+    )
+
+  const unknown: ReadonlyArray<FaultKind> = [
+    "drop_before",
+    "drop_after",
+    "server_error_500",
+    "bad_gateway_502",
+    "unavailable_503",
+    "gateway_timeout_504",
+    "timed_out_400",
+    "html",
+    "truncated",
+    "no_order_id"
+  ]
+  for (const kind of unknown) {
+    it.effect(`${kind}: unknown, sent once, and found by its tag if it was taken`, () =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        for (const [tag, taken] of [
+          ["TAKEN", true],
+          ["LOST", false]
+        ] as const) {
+          yield* meet({ kind, taken, delayMillis: 8000 })
+          assert.strictEqual((yield* failureOf(broker.place(placementOf(tag))))?._tag, "BrokerOutcomeUnknown")
+        }
+        yield* TestClock.adjust("10 seconds")
+        for (const tag of ["TAKEN", "LOST"]) {
+          const inLedger = yield* ordersOf(tag)
+          assert.isAtMost(inLedger, 1)
+          assert.lengthOf(yield* broker.findByTag(tags(tag)), inLedger)
+        }
+      }).pipe(Effect.provide(layer()))
+    )
+  }
+
+  it.effect("an order that turns up late is not in the book before", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      yield* meet({ kind: "timed_out_400", delayMillis: 8000 })
+      yield* failureOf(broker.place(placementOf("LATE")))
+      yield* TestClock.adjust("7999 millis")
+      assert.deepStrictEqual(yield* broker.findByTag(tags("LATE")), [])
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(yield* broker.findByTag(tags("LATE")), 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("429 and a refusal for lack of margin: certainly not placed", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      yield* meet({ kind: "rate_limited" })
+      assert.deepInclude(yield* failureOf(broker.place(placementOf("FAST"))), {
+        _tag: "BrokerTryLater",
+        retryAt: DateTime.makeUnsafe(1000)
+      })
+      yield* meet({ kind: "refused_margin" })
+      assert.deepInclude(yield* failureOf(broker.place(placementOf("POOR"))), {
+        _tag: "BrokerRefused",
+        code: "MarginException"
+      })
+      assert.deepStrictEqual([yield* ordersOf("FAST"), yield* ordersOf("POOR")], [0, 0])
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("a late rejection, a stuck order and a strange status are shown as they are", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const state = (tag: string) => Effect.map(broker.findByTag(tags(tag)), ([order]) => order)
+      yield* meet({ kind: "rejected_late" })
+      yield* broker.place(placementOf("REJECTED"))
+      yield* meet({ kind: "stuck_pending", delayMillis: 90_000 })
+      yield* broker.place(placementOf("STUCK"))
+      yield* meet({ kind: "unknown_status", delayMillis: 30_000 })
+      yield* broker.place(placementOf("STRANGE"))
+      yield* TestClock.adjust("20 seconds")
+      const rejected = yield* state("REJECTED")
+      assert.strictEqual(rejected?.status, "REJECTED")
+      assert.match(rejected?.statusText ?? "", /^REJECTED: RMS:Rule/)
+      assert.deepInclude(yield* state("STUCK"), { status: "PENDING", statusText: "PUT ORDER REQ RECEIVED" })
+      assert.deepInclude(yield* state("STRANGE"), { status: "UNRECOGNISED", statusText: "TRANSIT PENDING" })
+      yield* TestClock.adjust("2 minutes")
+      assert.strictEqual((yield* state("STUCK"))?.status, "COMPLETE")
+      assert.strictEqual((yield* state("STRANGE"))?.status, "COMPLETE")
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("a look-up that goes wrong is no empty book", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      yield* broker.place(placementOf("HERE"))
+      for (const kind of ["book_503", "book_truncated", "book_html"] as const) {
+        yield* meet({ kind })
+        assert.strictEqual((yield* failureOf(broker.findByTag(tags("HERE"))))?._tag, "BrokerTryLater", kind)
+      }
+      assert.lengthOf(yield* broker.findByTag(tags("HERE")), 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("orders from a strange address are not taken, and the book can be read", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const simulator = yield* KiteSimulator
+      yield* simulator.allowAddress(false)
+      assert.deepInclude(yield* failureOf(broker.place(placementOf("AWAY"))), {
+        _tag: "BrokerCredentialsInvalid",
+        kind: "address"
+      })
+      assert.deepStrictEqual(yield* broker.findByTag(tags("AWAY")), [])
+      yield* simulator.allowAddress(true)
+      yield* broker.place(placementOf("AWAY"))
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("a token that is refused holds placements until there is another", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const holds = yield* Holds
+      const simulator = yield* KiteSimulator
+      yield* simulator.expireTokens
+      assert.deepInclude(yield* failureOf(broker.place(placementOf("A"))), {
+        _tag: "BrokerCredentialsInvalid",
+        kind: "token"
+      })
+      assert.strictEqual((yield* holds.current)?.kind, "credentials")
+      const before = (yield* simulator.ledger).requests.length
+      yield* failureOf(broker.place(placementOf("B")))
+      assert.strictEqual((yield* simulator.ledger).requests.length, before)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.live("the order feed hints at changes, and comes back when it breaks", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const simulator = yield* KiteSimulator
+      const hint = Effect.timeout(broker.changed, "3 seconds")
+      // Whoever has just connected has missed what was before.
+      yield* hint
+      yield* broker.place(placementOf("FEED"))
+      yield* hint
+      yield* simulator.script([{ kind: "feed_dropped" }])
+      yield* broker.place(placementOf("FEED2"))
+      yield* Effect.timeout(broker.changed, "10 seconds")
+    }).pipe(Effect.provide(zerodhaOverSimulator({ fillDelay: Duration.millis(100) }, { ZERODHA_ORDER_FEED: "on" })))
+  )
+})

@@ -1,0 +1,59 @@
+import { DateTime, Effect, Layer, Option, Redacted } from "effect"
+import type { Broker } from "../../../src/broker/Broker.ts"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { tokenEnd } from "../../../src/broker/zerodha/KiteSession.ts"
+import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
+import { Wakeups } from "../../../src/db/Wakeups.ts"
+import { KiteSimulator, type SimulatorOptions } from "../../../src/kite-simulator/KiteSimulator.ts"
+import { CredentialStore, type StoredToken } from "../../../src/stores/CredentialStore.ts"
+import { configuration } from "../../support/database.ts"
+
+/** Somebody who logs in every morning. */
+const dutifulOperator = Layer.effect(
+  CredentialStore,
+  Effect.gen(function* () {
+    const { issueToken } = yield* KiteSimulator
+    const issue = Effect.gen(function* () {
+      return {
+        accessToken: Redacted.make(yield* issueToken),
+        setAt: yield* DateTime.now,
+        setBy: "me",
+        refusedReason: null
+      }
+    })
+    let token: StoredToken = yield* issue
+    return CredentialStore.of({
+      token: () =>
+        Effect.gen(function* () {
+          if (DateTime.isGreaterThanOrEqualTo(yield* DateTime.now, tokenEnd(token.setAt))) token = yield* issue
+          return Option.some(token)
+        }),
+      set: () => Effect.void,
+      refuse: () => Effect.void
+    })
+  })
+)
+
+/** The Zerodha broker, on a Kite simulator of its own, over real HTTP. */
+export const zerodhaOverSimulator = (
+  options: Partial<SimulatorOptions> = {},
+  environment: Readonly<Record<string, string>> = {}
+): Layer.Layer<Broker | Holds | KiteSimulator> =>
+  Layer.unwrap(
+    Effect.map(KiteSimulator, ({ url, feedUrl }) =>
+      Zerodha.pipe(
+        Layer.provideMerge(Holds.layer),
+        Layer.provide([
+          dutifulOperator,
+          Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
+          configuration({
+            BROKER_TYPE: "zerodha",
+            ZERODHA_API_KEY: "simulator-key",
+            ZERODHA_URL: url,
+            ZERODHA_ORDER_FEED_URL: feedUrl,
+            ...environment
+          })
+        ])
+      )
+    )
+  ).pipe(Layer.provideMerge(Layer.orDie(KiteSimulator.layer(options))))
