@@ -8,6 +8,7 @@ import { LoggingLayer } from "../Logging.ts"
 import { version } from "../version.ts"
 import { print } from "./environment.ts"
 import { healthCommand } from "./healthCommand.ts"
+import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { json, orderCommand } from "./orderCommands.ts"
 
 const runDaemon = daemon.pipe(
@@ -31,6 +32,6 @@ const migrateCommand = Command.make("migrate", { json }, (given) =>
 /** The command line. Without a command it is the daemon. */
 export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
   Command.withDescription("Turns large orders into many small ones and places each at its exact time with a broker"),
-  Command.withSubcommands([run, migrateCommand, orderCommand, healthCommand]),
+  Command.withSubcommands([run, migrateCommand, orderCommand, healthCommand, kiteSimulatorCommand]),
   Command.run({ version })
 )
