@@ -9,6 +9,7 @@ import { version } from "../version.ts"
 import { print } from "./environment.ts"
 import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
+import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { json, orderCommand } from "./orderCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
 
@@ -40,7 +41,8 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     haltCommand,
     resumeCommand,
     zerodhaCommand,
-    healthCommand
+    healthCommand,
+    kiteSimulatorCommand
   ]),
   Command.run({ version })
 )

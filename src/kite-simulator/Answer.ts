@@ -4,7 +4,7 @@ import { failure, type KiteError, type Reply } from "./reply.ts"
 
 export interface KiteRequest {
   readonly method: string
-  /** Without the base path and the query, and with its parts decoded. */
+  /** Without the base path and the query. */
   readonly path: string
   readonly parts: ReadonlyArray<string>
   readonly query: URLSearchParams

@@ -1,5 +1,6 @@
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { FaultPlan, ScriptStep } from "./Faults.ts"
+import { pushChanges } from "./Feed.ts"
 import type { Ledger, Summary } from "./Ledger.ts"
 import { defaultOptions, type SimulatorOptions } from "./Options.ts"
 import { serve, type ServerCouldNotListen } from "./Server.ts"
@@ -43,7 +44,8 @@ export class KiteSimulator extends Context.Service<
 const make = Effect.fn("KiteSimulator.make")(function* (options: SimulatorOptions) {
   const clock = yield* Clock.Clock
   const simulation = new Simulation(options, () => clock.currentTimeMillisUnsafe())
-  const { port } = yield* serve(simulation)
+  const { server, port } = yield* serve(simulation)
+  yield* pushChanges(simulation, server)
   return KiteSimulator.of({
     url: `http://${options.host}:${port}${options.basePath}`,
     feedUrl: `ws://${options.host}:${port}/feed`,

@@ -83,7 +83,8 @@ const readBody = (incoming: IncomingMessage, use: (body: string | null) => void)
 
 /** What was asked; null when it lies outside of the base path. `/simulator` never has one. */
 const requestOf = (basePath: string, incoming: IncomingMessage, body: string): KiteRequest | null => {
-  const url = new URL(incoming.url ?? "/", "http://simulator")
+  const url = URL.parse(incoming.url ?? "/", "http://simulator")
+  if (url === null) return null
   const isControl = url.pathname.startsWith("/simulator/")
   if (!isControl && !`${url.pathname}/`.startsWith(`${basePath}/`)) return null
   const path = isControl ? url.pathname : url.pathname.slice(basePath.length)

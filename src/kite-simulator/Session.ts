@@ -50,8 +50,8 @@ export class Session {
     return { token: this.issue(nowMillis) }
   }
 
-  isValid(apiKey: string | null, token: string | null, nowMillis: number): boolean {
-    if (apiKey !== this.#credentials.apiKey || token === null) return false
+  isValid(apiKey: string | null | undefined, token: string | null | undefined, nowMillis: number): boolean {
+    if (apiKey !== this.#credentials.apiKey || token === null || token === undefined) return false
     const endsAt = this.#access.get(token)
     return endsAt !== undefined && nowMillis < endsAt
   }
@@ -59,7 +59,7 @@ export class Session {
   /** Whether an Authorization header, `token key:token`, is valid now. */
   authorizes(header: string | undefined, nowMillis: number): boolean {
     const found = /^token ([^:\s]+):(\S+)$/.exec(header ?? "")
-    return found !== null && this.isValid(found[1] ?? null, found[2] ?? null, nowMillis)
+    return found !== null && this.isValid(found[1], found[2], nowMillis)
   }
 
   end(token: string): void {

@@ -40,14 +40,14 @@ export const control = (simulation: Simulation, request: KiteRequest): Reply => 
 
 const decoded = <A>(schema: Schema.Decoder<A>, body: string, use: (given: A) => void): Reply => {
   const given = Schema.decodeUnknownResult(Schema.fromJsonString(schema))(body)
-  if (Result.isFailure(given)) return jsonReply(400, { message: String(given.failure) })
+  if (Result.isFailure(given)) return jsonReply(400, { message: given.failure.message })
   use(given.success)
   return done
 }
 
 const setFaults = (simulation: Simulation, body: string): Reply => {
   const given = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Unknown))(body)
-  const plan = Result.isFailure(given) ? String(given.failure) : planOf(given.success)
+  const plan = Result.isFailure(given) ? given.failure.message : planOf(given.success)
   if (typeof plan === "string") return jsonReply(400, { message: plan })
   simulation.faults.setPlan(plan)
   return done

@@ -52,12 +52,18 @@ export const orderRow = (order: BookedOrder, nowMillis: number) => {
   }
 }
 
-/** A row of GET /orders/:id: the order as it was at one step, with fewer fields. */
+/** The order as it was when a step of its life began. */
+export const stepRow = (order: BookedOrder, index: number) => {
+  const steps = order.life.steps.slice(0, index + 1)
+  return orderRow({ ...order, life: { ...order.life, steps } }, steps.at(-1)?.at ?? order.visibleAt)
+}
+
+/** The rows of GET /orders/:id: the order as it was at each step, with fewer fields. */
 export const historyRows = (order: BookedOrder, nowMillis: number) =>
   order.life.steps
     .filter(({ at }) => at <= nowMillis)
-    .map(({ at }, index, steps) => {
-      const row = orderRow({ ...order, life: { ...order.life, steps: steps.slice(0, index + 1) } }, at)
+    .map(({ at }, index) => {
+      const row = stepRow(order, index)
       const fewer = Struct.omit(row, ["placed_by", "guid", "modified", "parent_order_id", "market_protection", "meta"])
       return { ...fewer, order_timestamp: indianTimestamp(at) }
     })

@@ -31,10 +31,9 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
 
       const follow = Effect.gen(function* () {
         const token = yield* session.accessToken
-        const query = new URLSearchParams({ api_key: apiKey, access_token: Redacted.value(token) })
-        const socket = yield* Socket.makeWebSocket(`${config.zerodhaOrderFeedUrl}/?${query}`, {
-          openTimeout: "10 seconds"
-        })
+        const address = new URL(config.zerodhaOrderFeedUrl)
+        address.search = `${new URLSearchParams({ api_key: apiKey, access_token: Redacted.value(token) })}`
+        const socket = yield* Socket.makeWebSocket(address.href, { openTimeout: "10 seconds" })
         const { pull } = yield* socket.reader
         // What happened while nobody listened is never told again.
         yield* Queue.offer(hints, undefined)
