@@ -22,7 +22,7 @@ const { values: given } = parseArgs({
     minutes: { type: "string", default: "2" },
     daemons: { type: "string", default: "3" },
     "kill-every": { type: "string", default: "5" },
-    "fault-rate": { type: "string", default: "0.01" },
+    "fault-rate": { type: "string", default: "0.3" },
     "longest-delay": { type: "string", default: "20" },
     "per-second": { type: "string", default: "50" },
     "per-minute": { type: "string", default: "2400" },

@@ -18,7 +18,7 @@ const largestLookup = 5000
 /** A cancel that had no effect by then is sent again. */
 const cancelResend = Duration.seconds(15)
 /** However many hints the broker gives, its book is not read more often. */
-const shortestPause = Duration.millis(500)
+const shortestPause = Duration.seconds(1)
 const keepStaleHeartbeats = Duration.days(1)
 
 /**
