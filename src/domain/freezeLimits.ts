@@ -22,7 +22,7 @@ const limits: ReadonlyArray<FreezeLimit> = [
   { since: "2026-02-01", exchanges: ["NFO"], underlying: "NIFTYNXT50", quantity: 600 },
   { since: "2026-02-01", exchanges: ["BFO"], underlying: "SENSEX", quantity: 1000 },
   { since: "2026-02-01", exchanges: ["BFO"], underlying: "BANKEX", quantity: 900 },
-  { since: "2026-02-01", exchanges: ["NSE", "BSE"], underlying: null, quantity: 100_000 }
+  { since: "1970-01-01", exchanges: ["NSE", "BSE"], underlying: null, quantity: 100_000 }
 ]
 
 /** The freeze limit of an instrument at a time, or null when none is known. */

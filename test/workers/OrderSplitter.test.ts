@@ -50,6 +50,42 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("with Zerodha, refuses slices above the exchange's freeze limit, and says how many slices would do", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("big", { total_quantity: 250_000, num_splits: 2 })
+      yield* insertOrder("fits", { total_quantity: 200_000, num_splits: 2 })
+      yield* splitPending
+      const { orderQueueStatus, statusReason } = yield* orderRow("big")
+      assert.strictEqual(orderQueueStatus, "FAILED")
+      assert.include(
+        statusReason,
+        "slices of 125000 would be above the exchange's freeze limit of 100000 an order; 3 slices or more"
+      )
+      assert.strictEqual((yield* orderRow("fits")).orderQueueStatus, "DONE")
+    }).pipe(
+      Effect.provide(
+        serviceLayer({ broker: scriptedBroker, environment: { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key" } })
+      )
+    )
+  )
+
+  it.effect("splits further when ORDER_MAX_SLICE_QUANTITY says so", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { total_quantity: 100, num_splits: 2 })
+      yield* splitPending
+      assert.deepStrictEqual(
+        (yield* sliceRows("o1")).map(({ quantity, dueMillis }) => [quantity, dueMillis]),
+        [
+          [33, 0],
+          [33, 30_000],
+          [34, 60_000]
+        ]
+      )
+    }).pipe(Effect.provide(serviceLayer({ broker: scriptedBroker, environment: { ORDER_MAX_SLICE_QUANTITY: "40" } })))
+  )
+
   it.effect("keeps due times exact when created_at has microseconds", () =>
     Effect.gen(function* () {
       yield* setClock()
