@@ -40,7 +40,7 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
         new BrokerNotSent({
           code: "on_hold",
           message: "Not sent: the broker gives no clear answers and is left alone for a while",
-          retryAt: DateTime.makeUnsafe(nowMillis + (circuit._tag === "Open" ? circuit.untilMillis - nowMillis : 1000))
+          retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
         })
 
       return Broker.of({

@@ -18,7 +18,7 @@ type Wrapper = Layer.Layer<Broker, never, Broker | Db | Holds>
 
 /**
  * The broker that BROKER_TYPE chooses, and around it what every placement passes, from the outside in: the account's rate
- * limit, the circuit breaker, the holds (the last question before a request leaves), the timeout, or a dry run.
+ * limit, the holds, the circuit breaker, the timeout, or a dry run.
  */
 export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db | Holds | Wakeups> = Layer.unwrap(
   Effect.gen(function* () {
@@ -36,8 +36,9 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db | Holds 
     const wrappers: ReadonlyArray<Wrapper> = [
       ...(config.dryRun ? [withDryRun] : []),
       withTimeout(config.brokerTimeout),
-      withHolds,
       withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
+      // Around the circuit: a probe must not be held by the hold that tells of it.
+      withHolds,
       ...(isReal ? [rateLimit] : [])
     ]
     const broker = isReal ? Zerodha.pipe(Layer.provide(CredentialStore.layer)) : MockBroker

@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { Broker } from "./Broker.ts"
 import { Holds } from "./Holds.ts"
 
-/** The last question before a placement leaves: is there a hold? Cancels and look-ups are never held. */
+/** Asks, when nothing is left to wait for, whether there is a hold. Cancels and look-ups are never held. */
 export const withHolds: Layer.Layer<Broker, never, Broker | Holds> = Layer.effect(
   Broker,
   Effect.gen(function* () {

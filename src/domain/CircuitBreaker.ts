@@ -21,7 +21,7 @@ export type Sign = "answered" | "no clear answer" | "refused us" | "not sent"
 
 export const closed: Circuit = { _tag: "Closed", failures: 0 }
 
-export const longestPause = Duration.minutes(5)
+export const longestPause = Duration.minutes(1)
 
 /** Whether a placement may go through now, and the circuit after that. */
 export const admit = (

@@ -68,8 +68,8 @@ export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerEr
   return reason !== undefined && Cause.isFailReason(reason) ? reason.error : null
 }
 
-/** The slice waits this long for somebody to renew the credentials before it tries again. */
-const credentialsPause = Duration.seconds(15)
+/** The hold that follows decides how long nothing is placed; this only keeps a broker without one from being hammered. */
+const credentialsPause = Duration.seconds(1)
 
 /** Brokers number their orders in the order of their arrival. */
 const earliestFirst = Order.mapInput(

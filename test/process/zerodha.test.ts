@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer } from "effect"
+import { judge } from "../../scripts/lib/verdict.ts"
+import type { Db } from "../../src/db/Db.ts"
+import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
+import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+
+const simulator = KiteSimulator.layer({
+  seed: "process",
+  limits: { perSecond: 30, perMinute: 1200, perDay: 5000, modifications: 25 },
+  fillDelay: Duration.millis(100),
+  longestDelay: Duration.seconds(1)
+})
+
+/** Daemons that place at the test's own Kite simulator; orders whose answers are lost appear within a second. */
+const environmentOf = (databaseUrl: string) =>
+  Effect.gen(function* () {
+    const { url, feedUrl, issueToken } = yield* KiteSimulator
+    return {
+      ...quick,
+      DATABASE_URL: databaseUrl,
+      BROKER_TYPE: "zerodha",
+      ZERODHA_URL: url,
+      ZERODHA_API_KEY: "simulator-key",
+      ZERODHA_ACCESS_TOKEN: yield* issueToken,
+      ZERODHA_ORDER_FEED: "on",
+      ZERODHA_ORDER_FEED_URL: feedUrl,
+      ZERODHA_ORDERS_PER_SECOND: "30",
+      ZERODHA_ORDERS_PER_MINUTE: "1200",
+      RECONCILE_QUARANTINE_SECONDS: "2.5",
+      BROKER_CIRCUIT_PAUSE_SECONDS: "0.5",
+      SLICE_MAX_ATTEMPTS: "100"
+    }
+  })
+
+const unfinished = Effect.map(stages, (counts) => (counts["SCHEDULED"] ?? 0) + (counts["IN_PROGRESS"] ?? 0))
+
+/** The simulator's ledger decides. */
+const nothingIsWrong = Effect.gen(function* () {
+  const { ledger, summary } = yield* KiteSimulator
+  const { figures, problems } = yield* judge(yield* ledger, yield* summary)
+  assert.deepStrictEqual(problems, [], JSON.stringify(figures))
+})
+
+const onSimulator = <A, E>(body: (url: string) => Effect.Effect<A, E, Db | KiteSimulator>) =>
+  withDatabase((url) => Effect.provide(body(url), Layer.fresh(simulator)))
+
+describe("the daemon and Zerodha", () => {
+  it.live("with every fault on and a daemon killed, each slice is placed once or not at all, within the limits", () =>
+    onSimulator((url) =>
+      Effect.gen(function* () {
+        const { setFaults } = yield* KiteSimulator
+        yield* setFaults(everyFault(0.4))
+        const environment = yield* environmentOf(url)
+        const first = yield* startMain([], environment)
+        yield* startMain([], environment)
+        yield* insertOrders(3, { total_quantity: 400, num_splits: 40, duration_minutes: 0 }, 0)
+        yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) > 20)
+        first.child.kill("SIGKILL")
+        yield* eventually("all are at their end", unfinished, (left) => left === 0, 800)
+        // What the broker still does with them is followed to its end, too.
+        yield* setFaults({})
+        yield* eventually("the book is followed", Effect.exit(nothingIsWrong), (exit) => exit._tag === "Success")
+        yield* nothingIsWrong
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("an address that is refused for a while costs no slice, and nobody has to do anything", () =>
+    onSimulator((url) =>
+      Effect.gen(function* () {
+        const { allowAddress } = yield* KiteSimulator
+        yield* allowAddress(false)
+        const environment = yield* environmentOf(url)
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        const health = yield* eventually("health tells", runMain(["health"], environment), ({ output }) =>
+          output.includes("takes no orders from this address")
+        )
+        assert.strictEqual(health.code, 0)
+        assert.deepStrictEqual(yield* unfinished, 5)
+        yield* allowAddress(true)
+        yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5, 600)
+        yield* nothingIsWrong
+      }).pipe(Effect.scoped)
+    )
+  )
+})
