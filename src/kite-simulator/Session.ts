@@ -9,6 +9,7 @@ export interface Credentials {
   readonly seed: string
   readonly apiKey: string
   readonly apiSecret: string
+  readonly tokensExpire: boolean
 }
 
 /** Logins and access tokens. The seed decides the tokens. */
@@ -25,7 +26,7 @@ export class Session {
 
   /** A token, a fresh one unless it is given, that is valid until the next 06:00 in India. */
   issue(nowMillis: number, token = this.#fresh("access")): string {
-    this.#access.set(token, nextSixInIndia(nowMillis))
+    this.#access.set(token, this.#credentials.tokensExpire ? nextSixInIndia(nowMillis) : Number.POSITIVE_INFINITY)
     return token
   }
 
