@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { nextSixInIndia } from "./indianTime.ts"
 
+const authorization = /^token ([^:\s]+):(\S+)$/
 const requestTokenMillis = 5 * 60_000
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
@@ -59,8 +60,13 @@ export class Session {
 
   /** Whether an Authorization header, `token key:token`, is valid now. */
   authorizes(header: string | undefined, nowMillis: number): boolean {
-    const found = /^token ([^:\s]+):(\S+)$/.exec(header ?? "")
-    return found !== null && this.isValid(found[1], found[2], nowMillis)
+    const [, apiKey, token] = authorization.exec(header ?? "") ?? []
+    return this.isValid(apiKey, token, nowMillis)
+  }
+
+  /** Whether an Authorization header has the API key, whatever its token. */
+  recognizes(header: string | undefined): boolean {
+    return authorization.exec(header ?? "")?.[1] === this.#credentials.apiKey
   }
 
   end(token: string): void {

@@ -63,6 +63,15 @@ describe("the limits", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
+  it.effect("count what comes with a dead token too", () =>
+    Effect.gen(function* () {
+      const { expireTokens, summary } = yield* KiteSimulator
+      yield* expireTokens
+      assert.deepStrictEqual(yield* statusesOf(many(11)), [...times(10, 403), 429])
+      assert.deepInclude(yield* summary, { mostInOneSecond: 11, overLimit: 1 })
+    }).pipe(Effect.provide(simulator()))
+  )
+
   it.effect("are not for looking", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
