@@ -1,6 +1,6 @@
 import { seededRandom } from "../domain/SeededRandom.ts"
 import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
-import { arrive, cancel, isFinal, marketPaise, modify, stateAt } from "./Exchange.ts"
+import { arrive, cancel, marketPaise, modify, type Step, stateAt } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
 import { indianTimestamp } from "./indianTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
@@ -21,8 +21,8 @@ export class Book {
   readonly #orders: Array<BookedOrder> = []
   readonly #byId = new Map<string, BookedOrder>()
   readonly #ofTag = new Map<string, number>()
-  /** Of orders that never change again. */
-  readonly #texts = new Map<string, string>()
+  /** The row of each order, as long as its state is this one: polls of a full book are to be cheap. */
+  readonly #texts = new Map<BookedOrder, { readonly state: Step | null; readonly text: string }>()
   #shuffles = 0
   readonly #lastIds = { short: 0n, long: 0n }
 
@@ -116,11 +116,11 @@ export class Book {
   }
 
   #textOf(order: BookedOrder, nowMillis: number): string {
-    const known = this.#texts.get(order.orderId)
-    if (known !== undefined) return known
-    const text = JSON.stringify(orderRow(order, nowMillis))
     const state = stateAt(order.life, nowMillis)
-    if (state !== null && isFinal(state.status)) this.#texts.set(order.orderId, text)
+    const known = this.#texts.get(order)
+    if (known !== undefined && known.state === state) return known.text
+    const text = JSON.stringify(orderRow(order, nowMillis))
+    this.#texts.set(order, { state, text })
     return text
   }
 

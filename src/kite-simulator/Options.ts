@@ -14,6 +14,8 @@ export interface SimulatorOptions {
   readonly apiSecret: string
   /** An access token that is valid from the start; null for none. */
   readonly accessToken: string | null
+  /** Tokens end at the next 06:00 in India. Without it they last: for tests that go far ahead in time. */
+  readonly tokensExpire: boolean
   readonly limits: RequestLimits
   /** From an order's arrival in the book to its end. */
   readonly fillDelay: Duration.Duration
@@ -30,6 +32,7 @@ export const defaultOptions: SimulatorOptions = {
   apiKey: "simulator-key",
   apiSecret: "simulator-secret",
   accessToken: null,
+  tokensExpire: true,
   limits: { perSecond: 10, perMinute: 400, perDay: 5000, modifications: 25 },
   fillDelay: Duration.millis(500),
   faults: {},

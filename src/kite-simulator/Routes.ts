@@ -4,10 +4,9 @@ import { instrumentsCsv } from "./instruments.ts"
 import { indianTimestamp } from "./indianTime.ts"
 import { lookup } from "./lookups.ts"
 import { orderRequest } from "./orderRequests.ts"
-import { htmlPage, inputError, kiteError, type Reply, reply, success } from "./reply.ts"
+import { htmlPage, inputError, kiteError, notAuthorized, type Reply, reply, success } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
-const notAuthorized = kiteError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
 const noRoute = kiteError(404, "GeneralException", "Route not found")
 const wrongVersion = inputError("Missing or unsupported `X-Kite-Version` header: it must be 3.")
 
@@ -50,8 +49,11 @@ const route = (simulation: Simulation, request: KiteRequest, now: number): Answe
   if (method === "GET" && first === "connect" && second === "login") return login(simulation, request, now)
   if (headers["x-kite-version"] !== "3") return refused(wrongVersion)
   if (first === "session" && second === "token") return session(simulation, request, now) ?? refused(noRoute)
-  if (!simulation.session.authorizes(headers["authorization"], now)) return refused(notAuthorized)
-  if (first === "orders" && isOrderRequest(method, second, third)) return orderRequest(simulation, request, now)
+  const header = headers["authorization"]
+  if (first === "orders" && isOrderRequest(method, second, third) && simulation.session.recognizes(header)) {
+    return orderRequest(simulation, request, now)
+  }
+  if (!simulation.session.authorizes(header, now)) return refused(notAuthorized)
   return (method === "GET" ? get(simulation, request, now) : null) ?? refused(noRoute)
 }
 

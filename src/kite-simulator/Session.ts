@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { nextSixInIndia } from "./indianTime.ts"
 
+const authorization = /^token ([^:\s]+):(\S+)$/
 const requestTokenMillis = 5 * 60_000
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
@@ -9,6 +10,7 @@ export interface Credentials {
   readonly seed: string
   readonly apiKey: string
   readonly apiSecret: string
+  readonly tokensExpire: boolean
 }
 
 /** Logins and access tokens. The seed decides the tokens. */
@@ -25,7 +27,7 @@ export class Session {
 
   /** A token, a fresh one unless it is given, that is valid until the next 06:00 in India. */
   issue(nowMillis: number, token = this.#fresh("access")): string {
-    this.#access.set(token, nextSixInIndia(nowMillis))
+    this.#access.set(token, this.#credentials.tokensExpire ? nextSixInIndia(nowMillis) : Number.POSITIVE_INFINITY)
     return token
   }
 
@@ -58,8 +60,13 @@ export class Session {
 
   /** Whether an Authorization header, `token key:token`, is valid now. */
   authorizes(header: string | undefined, nowMillis: number): boolean {
-    const found = /^token ([^:\s]+):(\S+)$/.exec(header ?? "")
-    return found !== null && this.isValid(found[1], found[2], nowMillis)
+    const [, apiKey, token] = authorization.exec(header ?? "") ?? []
+    return this.isValid(apiKey, token, nowMillis)
+  }
+
+  /** Whether an Authorization header has the API key, whatever its token. */
+  recognizes(header: string | undefined): boolean {
+    return authorization.exec(header ?? "")?.[1] === this.#credentials.apiKey
   }
 
   end(token: string): void {

@@ -4,7 +4,7 @@ import { isFinal, stateAt } from "./Exchange.ts"
 import type { Excess } from "./Limits.ts"
 import { answerWith, tooManyRequests } from "./lostAnswer.ts"
 import { isVariety, readModification, readPlacement } from "./OrderRequest.ts"
-import { inputError, kiteError, type KiteError, orderError } from "./reply.ts"
+import { inputError, kiteError, type KiteError, notAuthorized, orderError } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
 const dailyCap = kiteError(400, "InputException", "Maximum allowed order requests exceeded")
@@ -16,13 +16,17 @@ const noMargin = kiteError(
 )
 const unknownOrder = orderError("Couldn't find that `order_id`.")
 
-/** POST, PUT and DELETE below /orders, by somebody who is logged in. */
+/** POST, PUT and DELETE below /orders. The limits are the account's: they count what comes with a dead token too. */
 export const orderRequest = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
   const tag = request.method === "POST" ? request.form.get("tag") : null
   const excess = simulation.limits.take(nowMillis)
   if (excess !== null) return { ...refused(excessError(excess)), outcome: "limited", tag, counted: true }
-  const answer = simulation.addressAllowed ? perform(simulation, request, nowMillis) : refused(strangeAddress)
-  return { ...answer, tag, counted: true }
+  return { ...permitted(simulation, request, nowMillis), tag, counted: true }
+}
+
+const permitted = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
+  if (!simulation.session.authorizes(request.headers["authorization"], nowMillis)) return refused(notAuthorized)
+  return simulation.addressAllowed ? perform(simulation, request, nowMillis) : refused(strangeAddress)
 }
 
 const excessError = (excess: Excess): KiteError => (excess === "day" ? dailyCap : tooManyRequests)

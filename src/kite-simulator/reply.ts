@@ -45,5 +45,7 @@ export const failure = ({ status, errorType, message }: KiteError): Reply =>
 export const inputError = (message: string): KiteError => kiteError(400, "InputException", message)
 export const orderError = (message: string): KiteError => kiteError(400, "OrderException", message)
 
+export const notAuthorized = kiteError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+
 export const htmlPage = (title: string, body: string): string =>
   `<!DOCTYPE html>\n<html><head><title>${title}</title></head><body>${body}</body></html>\n`

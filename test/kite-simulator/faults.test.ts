@@ -1,0 +1,276 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { everyFault, type FaultKind, KiteSimulator, type ScriptStep } from "../../src/kite-simulator/KiteSimulator.ts"
+import { Kite, resting, simulator, until } from "./kite.ts"
+
+/** Places an order that meets a fault. */
+const meeting = (tag: string, step: ScriptStep) =>
+  Effect.gen(function* () {
+    yield* (yield* KiteSimulator).script([step])
+    return yield* (yield* Kite).place(tag)
+  })
+
+const recordOf = (tag: string) =>
+  Effect.map(
+    Effect.flatMap(KiteSimulator, ({ ledger }) => ledger),
+    ({ orders, requests }) => ({
+      order: orders.find((order) => order.tag === tag),
+      request: requests.find((request) => request.tag === tag)
+    })
+  )
+
+interface Expected {
+  readonly kind: FaultKind
+  readonly status: ReadonlyArray<number | null>
+  readonly errorType?: ReadonlyArray<string>
+  readonly taken: "always" | "never" | "as told"
+}
+
+const lostAnswers: ReadonlyArray<Expected> = [
+  { kind: "drop_before", status: [null], taken: "never" },
+  { kind: "drop_after", status: [null], taken: "always" },
+  { kind: "server_error_500", status: [500], errorType: ["GeneralException"], taken: "as told" },
+  { kind: "bad_gateway_502", status: [502], errorType: ["DataException"], taken: "as told" },
+  { kind: "unavailable_503", status: [503], errorType: ["NetworkException"], taken: "as told" },
+  { kind: "gateway_timeout_504", status: [504], errorType: ["DataException"], taken: "as told" },
+  { kind: "timed_out_400", status: [400], errorType: ["InputException", "OrderException"], taken: "always" },
+  { kind: "html", status: [200, 502], taken: "as told" },
+  { kind: "truncated", status: [200, null], taken: "always" },
+  { kind: "no_order_id", status: [200], taken: "always" }
+]
+
+describe("an answer that leaves the caller in the dark", () => {
+  for (const { kind, status, errorType, taken } of lostAnswers) {
+    for (const told of taken === "as told" ? [true, false] : [taken === "always"]) {
+      it.effect(`${kind}, ${told ? "taken, and in the book later" : "not taken"}`, () =>
+        Effect.gen(function* () {
+          const kite = yield* Kite
+          const answer = yield* meeting("LOST", { kind, taken: told, delayMillis: 8000 })
+          assert.include(status, answer.status)
+          if (errorType !== undefined) assert.include(errorType, answer.json?.["error_type"])
+          assert.isFalse(/"order_id":"\d{15,19}"/.test(answer.text))
+          const { order, request } = yield* recordOf("LOST")
+          assert.strictEqual(request?.outcome, told ? "lost_taken" : "lost_not_taken")
+          assert.strictEqual(request?.fault, kind)
+          assert.isTrue(request?.counted)
+          assert.strictEqual(order !== undefined, told)
+          yield* TestClock.adjust("7999 millis")
+          assert.isUndefined(yield* kite.row("LOST"))
+          yield* TestClock.adjust("1 millis")
+          assert.strictEqual((yield* kite.row("LOST"))?.status, told ? "PUT ORDER REQ RECEIVED" : undefined)
+        }).pipe(Effect.provide(simulator()))
+      )
+    }
+  }
+
+  for (const kind of ["silence", "silence_before"] as const) {
+    it.effect(`${kind}: no answer at all`, () =>
+      Effect.gen(function* () {
+        const kite = yield* Kite
+        const waiting = yield* Effect.forkChild(meeting("QUIET", { kind, delayMillis: 0 }))
+        yield* until("it was asked", recordOf("QUIET"), ({ request }) => request !== undefined)
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual((yield* kite.row("QUIET"))?.status, kind === "silence" ? "COMPLETE" : undefined)
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* Fiber.interrupt(waiting)
+      }).pipe(Effect.provide(simulator()))
+    )
+  }
+
+  it.effect("without a told delay, an order appears within the longest one", () =>
+    Effect.gen(function* () {
+      const simulator = yield* KiteSimulator
+      const kite = yield* Kite
+      const tags = Array.from({ length: 9 }, (_, index) => `D${index}`)
+      yield* simulator.script(tags.map(() => ({ kind: "drop_after" })))
+      yield* Effect.forEach(tags, (tag) => kite.place(tag))
+      const late = (yield* simulator.ledger).orders.map(({ receivedAt, visibleAt }) => visibleAt - receivedAt)
+      assert.isTrue(late.every((millis) => millis >= 0 && millis <= 60_000))
+      assert.isAbove(new Set(late).size, 3)
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual((yield* kite.rows).length, 9)
+    }).pipe(Effect.provide(simulator({ longestDelay: Duration.seconds(60) })))
+  )
+})
+
+describe("an answer that is clear", () => {
+  it.effect("rate_limited: 429 although under the limit", () =>
+    Effect.gen(function* () {
+      const answer = yield* meeting("R", { kind: "rate_limited" })
+      assert.strictEqual(answer.status, 429)
+      assert.deepInclude(answer.json, { error_type: "NetworkException", message: "Too many requests" })
+      const { order, request } = yield* recordOf("R")
+      assert.isUndefined(order)
+      assert.strictEqual(request?.outcome, "limited")
+      assert.strictEqual((yield* (yield* KiteSimulator).summary).overLimit, 0)
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("refused_margin: not taken", () =>
+    Effect.gen(function* () {
+      const answer = yield* meeting("M", { kind: "refused_margin" })
+      assert.strictEqual(answer.status, 400)
+      assert.strictEqual(answer.json?.["error_type"], "MarginException")
+      assert.isUndefined((yield* recordOf("M")).order)
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("slow: the answer comes when its time has come", () =>
+    Effect.gen(function* () {
+      const waiting = yield* Effect.forkChild(meeting("S", { kind: "slow", delayMillis: 2000 }))
+      yield* until("it was asked", recordOf("S"), ({ request }) => request !== undefined)
+      yield* TestClock.adjust("1999 millis")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual((yield* Fiber.join(waiting)).status, 200)
+    }).pipe(Effect.provide(simulator()))
+  )
+})
+
+describe("an order that goes its own way", () => {
+  const statusesOf = (tag: string, waits: ReadonlyArray<Duration.Input>) =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      const seen: Array<string | undefined> = []
+      for (const wait of waits) {
+        yield* TestClock.adjust(wait)
+        seen.push((yield* kite.row(tag))?.status)
+      }
+      return seen
+    })
+
+  it.effect("rejected_late: acknowledged, then REJECTED with a reason", () =>
+    Effect.gen(function* () {
+      assert.strictEqual((yield* meeting("L", { kind: "rejected_late" })).status, 200)
+      assert.deepStrictEqual(yield* statusesOf("L", ["100 millis", "1 second", "2 days"]), [
+        "VALIDATION PENDING",
+        "REJECTED",
+        "REJECTED"
+      ])
+    }).pipe(Effect.provide(simulator({ tokensExpire: false })))
+  )
+
+  it.effect("partial_fill: rests partly filled, and is cancelled with its part", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      yield* meeting("P", { kind: "partial_fill" })
+      yield* TestClock.adjust("1 second")
+      const row = yield* kite.row("P")
+      const filled = row?.filled_quantity ?? 0
+      assert.deepInclude(row, { status: "OPEN", average_price: 0 })
+      assert.isTrue(filled > 0 && filled < 100)
+      yield* kite.call("DELETE", `/orders/regular/${row?.order_id}`)
+      yield* TestClock.adjust("1 second")
+      const ended = yield* kite.row("P")
+      assert.deepInclude(ended, { status: "CANCELLED", filled_quantity: filled })
+      assert.isAbove(ended?.average_price ?? 0, 0)
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("stuck_pending: stays with the broker for long, then goes on", () =>
+    Effect.gen(function* () {
+      yield* meeting("K", { kind: "stuck_pending", delayMillis: 90_000 })
+      assert.deepStrictEqual(yield* statusesOf("K", ["89 seconds", "2 seconds"]), [
+        "PUT ORDER REQ RECEIVED",
+        "COMPLETE"
+      ])
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("unknown_status: a word nobody knows, for a while", () =>
+    Effect.gen(function* () {
+      yield* meeting("U", { kind: "unknown_status", delayMillis: 5000 })
+      assert.deepStrictEqual(yield* statusesOf("U", ["1 second", "5 seconds"]), ["TRANSIT PENDING", "COMPLETE"])
+    }).pipe(Effect.provide(simulator()))
+  )
+})
+
+describe("a look at the book", () => {
+  const look = (step: ScriptStep) =>
+    Effect.gen(function* () {
+      yield* (yield* KiteSimulator).script([step])
+      return yield* (yield* Kite).call("GET", "/orders")
+    })
+
+  it.effect("book_503, book_html and book_truncated give no rows", () =>
+    Effect.gen(function* () {
+      yield* (yield* Kite).place("B")
+      assert.strictEqual((yield* look({ kind: "book_503" })).status, 503)
+      assert.isNull((yield* look({ kind: "book_html" })).json)
+      assert.isNull((yield* look({ kind: "book_truncated" })).json)
+      assert.strictEqual((yield* (yield* Kite).rows).length, 1)
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("book_stale misses what came in the last seconds", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      yield* kite.place("OLD")
+      yield* TestClock.adjust("5 seconds")
+      yield* kite.place("NEW")
+      const stale = yield* look({ kind: "book_stale", delayMillis: 3000 })
+      assert.include(stale.text, "OLD")
+      assert.notInclude(stale.text, "NEW")
+      assert.strictEqual((yield* kite.rows).length, 2)
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("book_slow comes late", () =>
+    Effect.gen(function* () {
+      const { ledger } = yield* KiteSimulator
+      const waiting = yield* Effect.forkChild(look({ kind: "book_slow", delayMillis: 2000 }))
+      yield* until("it was asked", ledger, ({ requests }) => requests.length === 1)
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* Fiber.join(waiting)).status, 200)
+    }).pipe(Effect.provide(simulator()))
+  )
+})
+
+describe("script and plan", () => {
+  it.effect("a step with a tag waits for its order", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      yield* (yield* KiteSimulator).script([{ kind: "server_error_500", tag: "B" }, { kind: "unavailable_503" }])
+      const statuses = yield* Effect.forEach(["A", "B", "C"], (tag) => kite.place(tag))
+      assert.deepStrictEqual(
+        statuses.map(({ status }) => status),
+        [503, 500, 200]
+      )
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("a cancel whose answer is lost has cancelled all the same", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      yield* kite.place("C", resting)
+      yield* TestClock.adjust("1 second")
+      yield* (yield* KiteSimulator).script([{ kind: "drop_after", on: "cancel" }])
+      const order = yield* kite.row("C")
+      assert.isNull((yield* kite.call("DELETE", `/orders/regular/${order?.order_id}`)).status)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* kite.row("C"))?.status, "CANCELLED")
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("a plan lets its share of requests go wrong", () =>
+    Effect.gen(function* () {
+      const simulator = yield* KiteSimulator
+      const kite = yield* Kite
+      const kinds = Object.keys(everyFault(0.4))
+      assert.strictEqual(kinds.length, 28)
+      yield* simulator.setFaults({ server_error_500: 0.2, timed_out_400: 0.2 })
+      yield* Effect.forEach(
+        Array.from({ length: 400 }, (_, index) => `P${index}`),
+        (tag) => kite.place(tag),
+        { concurrency: 4 }
+      )
+      const { faults } = yield* simulator.summary
+      const [failed = 0, timedOut = 0] = [faults.server_error_500, faults.timed_out_400]
+      assert.isTrue(failed > 50 && failed < 110 && timedOut > 50 && timedOut < 110)
+    }).pipe(
+      Effect.provide(simulator({ limits: { perSecond: 1000, perMinute: 1000, perDay: 1000, modifications: 25 } }))
+    )
+  )
+})
