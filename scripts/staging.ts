@@ -1,20 +1,23 @@
 import { Console, Effect, Exit } from "effect"
 import { fileURLToPath } from "node:url"
-import { postgres, running, simulatorApi } from "./lib/staging.ts"
+import { type Environment, running, simulatorApi } from "./lib/staging.ts"
 
 /*
  * The whole service against the Kite simulator, with faults, until Ctrl-C:
  *   npm run staging [-- FAULT_RATE]
- * PostgreSQL (unless DATABASE_URL is set), the simulator on port 8765, one daemon whose log is shown.
+ * The simulator on port 8765, and a daemon with its log shown, on a PostgreSQL of its own unless DATABASE_URL is set.
  */
 const folder = fileURLToPath(new URL("../.pulse-background/staging", import.meta.url))
+const database: Environment =
+  process.env["DATABASE_URL"] === undefined
+    ? { EMBEDDED_POSTGRES_FOLDER: folder }
+    : { DATABASE_URL: process.env["DATABASE_URL"] }
 const faultRate = process.argv[2] ?? "0.03"
 const port = "8765"
 const url = `http://127.0.0.1:${port}`
 const accessToken = "staging-token"
 
 const staging = Effect.gen(function* () {
-  const databaseUrl = process.env["DATABASE_URL"] ?? (yield* postgres(folder))
   yield* running(
     [
       "kite-simulator",
@@ -35,7 +38,8 @@ const staging = Effect.gen(function* () {
     [
       "",
       "In another terminal:",
-      `  export DATABASE_URL='${databaseUrl}' BROKER_TYPE=zerodha ZERODHA_API_KEY=simulator-key ZERODHA_URL=${url}`,
+      `  export BROKER_TYPE=zerodha ZERODHA_API_KEY=simulator-key ZERODHA_URL=${url}`,
+      ...("EMBEDDED_POSTGRES_FOLDER" in database ? [`  export EMBEDDED_POSTGRES_FOLDER='${folder}'`] : []),
       "  node dist/main.js order submit --instrument NSE:INFY --side BUY --quantity 100 --splits 10 --duration 2",
       "  node dist/main.js order watch",
       `  curl ${url}/simulator/summary`,
@@ -46,7 +50,7 @@ const staging = Effect.gen(function* () {
   yield* running(
     [],
     {
-      DATABASE_URL: databaseUrl,
+      ...database,
       BROKER_TYPE: "zerodha",
       ZERODHA_URL: url,
       ZERODHA_API_KEY: "simulator-key",

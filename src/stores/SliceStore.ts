@@ -198,7 +198,8 @@ export class SliceStore extends Context.Service<
             sql`
               UPDATE order_slices s SET
                 broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
-                filled_quantity = i.filled_quantity, average_price = i.average_price, updated_at = ${instant(now)}
+                filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),
+                updated_at = ${instant(now)}
               FROM unnest(
                 ${texts(states.map(({ slice }) => slice.id))},
                 ${texts(states.map(({ slice }) => slice.brokerOrderId))},
@@ -211,7 +212,8 @@ export class SliceStore extends Context.Service<
               WHERE s.id = i.id AND s.stage = 'PROCESSED' AND s.broker_order_id = i.broker_order_id
                 AND NOT s.broker_is_final AND i.filled_quantity >= s.filled_quantity
                 AND (s.broker_status, s.broker_status_text, s.broker_is_final, s.filled_quantity, s.average_price)
-                  IS DISTINCT FROM (i.status, i.status_text, i.is_final, i.filled_quantity, i.average_price)`
+                  IS DISTINCT FROM
+                  (i.status, i.status_text, i.is_final, i.filled_quantity, coalesce(i.average_price, s.average_price))`
           )
         ),
 

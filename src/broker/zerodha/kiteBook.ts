@@ -1,6 +1,6 @@
 import { BigDecimal, Option, Result, Schema } from "effect"
 import { BrokerOrderId, type Tag } from "../../domain/Ids.ts"
-import type { BrokerOrder, BrokerStatus } from "../Broker.ts"
+import { type BrokerOrder, type BrokerStatus, isTerminal } from "../Broker.ts"
 
 const Rows = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) })
@@ -119,15 +119,24 @@ const statusOf = (word: string, filled: number): BrokerStatus => {
 /** Whether the price of what is filled has to be asked for: rows tell it for finished orders only. */
 export const lacksPrice = (row: BookRow): boolean => row.filledQuantity > 0 && row.price === null
 
-/** The order as the service knows it, with its average price from the trades where the row does not tell. */
-export const brokerOrder = (row: BookRow, trades: ReadonlyArray<Trade>): BrokerOrder => ({
-  brokerOrderId: row.brokerOrderId,
-  tag: row.tag,
-  status: row.status,
-  statusText: row.statusText,
-  filledQuantity: row.filledQuantity,
-  averagePrice: lacksPrice(row) ? averageOf(trades.filter((trade) => trade.order_id === row.brokerOrderId)) : row.price
-})
+/**
+ * The order as the service knows it, with its average price from the trades where the row does not tell. An order that is
+ * over counts as open until its price is known: nobody asks for one that is final again.
+ */
+export const brokerOrder = (row: BookRow, trades: ReadonlyArray<Trade>): BrokerOrder => {
+  const averagePrice = lacksPrice(row)
+    ? averageOf(trades.filter((trade) => trade.order_id === row.brokerOrderId))
+    : row.price
+  const isUnpriced = row.filledQuantity > 0 && averagePrice === null
+  return {
+    brokerOrderId: row.brokerOrderId,
+    tag: row.tag,
+    status: isUnpriced && isTerminal(row.status) ? "PARTIALLY_FILLED" : row.status,
+    statusText: row.statusText,
+    filledQuantity: row.filledQuantity,
+    averagePrice
+  }
+}
 
 const averageOf = (trades: ReadonlyArray<Trade>): BigDecimal.BigDecimal | null => {
   const quantity = BigDecimal.fromBigInt(BigInt(trades.reduce((sum, trade) => sum + trade.quantity, 0)))

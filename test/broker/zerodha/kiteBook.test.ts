@@ -102,6 +102,14 @@ describe("Kite's order book", () => {
     assert.isFalse(lacksPrice(only({ filled_quantity: 0 })))
   })
 
+  it("keeps an order open whose price is not known yet, though it is over", () => {
+    const cancelled = only({ status: "CANCELLED", filled_quantity: 30 })
+    assert.deepInclude(brokerOrder(cancelled, []), { status: "PARTIALLY_FILLED", statusText: "CANCELLED" })
+    const trade = { order_id: cancelled.brokerOrderId, quantity: 30, average_price: 5 }
+    assert.strictEqual(brokerOrder(cancelled, [trade]).status, "CANCELLED")
+    assert.strictEqual(brokerOrder(only({ status: "CANCELLED" }), []).status, "CANCELLED")
+  })
+
   it("finds no price when the trades are not there yet", () => {
     assert.isNull(brokerOrder(only({ filled_quantity: 30 }), []).averagePrice)
   })
