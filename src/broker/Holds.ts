@@ -1,8 +1,11 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
 import { BrokerNotSent } from "./Broker.ts"
 
-/** What keeps this process from placing: an operator, missing credentials, the day's limit, a broker out of order. */
-export type HoldKind = "halt" | "credentials" | "limit" | "circuit"
+/**
+ * What keeps this process from placing: an operator, missing credentials, the day's limit, a broker out of order, or its
+ * own end.
+ */
+export type HoldKind = "halt" | "credentials" | "limit" | "circuit" | "stopping"
 
 /** Why nothing is placed, in words for the operator. */
 export interface Hold {
@@ -24,6 +27,8 @@ export class Holds extends Context.Service<
     readonly clear: (kind: HoldKind) => Effect.Effect<void>
     /** Returns as soon as there is a hold, or none. */
     readonly until: (isHeld: boolean) => Effect.Effect<void>
+    /** Fails as soon as there is a hold, with what whoever is waiting to send is to say. */
+    readonly untilHeld: Effect.Effect<never, BrokerNotSent>
     /** Makes the call unless there is a hold. */
     readonly unlessHeld: <A, E>(call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
     /** Returns when none of those calls is under way. */
@@ -37,7 +42,7 @@ export class Holds extends Context.Service<
 }
 
 /** The order in which they are shown: an operator's word first. */
-const kinds: ReadonlyArray<HoldKind> = ["halt", "credentials", "limit", "circuit"]
+const kinds: ReadonlyArray<HoldKind> = ["stopping", "halt", "credentials", "limit", "circuit"]
 
 const holdOf = (reasons: Reasons): Hold | null => {
   for (const kind of kinds) {
@@ -63,7 +68,9 @@ const make = Effect.gen(function* () {
       })
       yield* reason === null
         ? Effect.logInfo(`No longer on hold: ${before}`)
-        : Effect.logError(`Placements are on hold: ${reason}`)
+        : kind === "stopping"
+          ? Effect.logInfo(`No more placements: ${reason}`)
+          : Effect.logError(`Placements are on hold: ${reason}`)
     }).pipe(Semaphore.withPermits(oneAtATime, 1))
 
   const current = Effect.map(SubscriptionRef.get(reasons), holdOf)
@@ -77,23 +84,28 @@ const make = Effect.gen(function* () {
     return inFlight === 0 ? Latch.open(isIdle) : Effect.void
   })
 
+  const until = (isHeld: boolean) =>
+    SubscriptionRef.changes(reasons).pipe(
+      Stream.filter((all) => (holdOf(all) !== null) === isHeld),
+      Stream.runHead,
+      Effect.asVoid
+    )
+
   return Holds.of({
     current,
     set: (kind, reason) => change(kind, reason),
     clear: (kind) => change(kind, null),
-    until: (isHeld) =>
-      SubscriptionRef.changes(reasons).pipe(
-        Stream.filter((all) => (holdOf(all) !== null) === isHeld),
-        Stream.runHead,
-        Effect.asVoid
-      ),
+    until,
+    untilHeld: Effect.andThen(until(true), current).pipe(
+      Effect.flatMap((hold) => notSent(hold?.reason ?? "a hold that is over again"))
+    ),
     // Counted before the question is asked: whoever sets a hold and then waits for idleness has waited for this call too.
     unlessHeld: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | BrokerNotSent> =>
       Effect.acquireUseRelease(
         begin,
         () =>
           Effect.flatMap(current, (hold): Effect.Effect<A, E | BrokerNotSent> =>
-            hold === null ? call : notSent(hold)
+            hold === null ? call : notSent(hold.reason)
           ),
         () => end
       ),
@@ -101,7 +113,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-const notSent = ({ reason }: Hold): Effect.Effect<never, BrokerNotSent> =>
+const notSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (retryAt) =>
     Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, placements are on hold: ${reason}`, retryAt }))
   )

@@ -1,4 +1,4 @@
-import { Clock, DateTime, type Duration, Effect, Layer, Result } from "effect"
+import { Clock, DateTime, Duration, Effect, Layer, Result, Semaphore } from "effect"
 import { nextIndianHour } from "../domain/indianTime.ts"
 import { type BudgetLimits, OrderBudget } from "../stores/OrderBudget.ts"
 import { Broker, type BrokerError, BrokerNotSent, BrokerTryLater } from "./Broker.ts"
@@ -16,6 +16,8 @@ export const dailyLimitCode = "daily_limit"
 /** And that requests come too fast. */
 export const tooFastCode = "429"
 
+/** So far ahead a moment is reserved, and no further: a process that dies takes what it has reserved with it. */
+const reservedAhead = Duration.millis(250)
 /** A grant is good for so long: a request that leaves later would fall among those of later grants. */
 const grantMillis = 100
 
@@ -29,23 +31,35 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
     Effect.gen(function* () {
       const below = yield* Broker
       const budget = yield* OrderBudget
+      const holds = yield* Holds
       const onDayIsFull = yield* makeOnDayIsFull(options)
 
-      /** Returns at a moment at which one more request may leave. */
-      const waitForTurn = (latest: DateTime.Utc): Effect.Effect<void, BrokerNotSent> =>
+      /** The next moment at which one more request may leave, in milliseconds since 1970; it is this request's alone. */
+      const nextTurn = (latest: DateTime.Utc): Effect.Effect<number, BrokerNotSent> =>
         Effect.gen(function* () {
           const now = yield* DateTime.now
-          const reserved = yield* Effect.mapError(budget.reserve(below.name, options, now, latest), (error) =>
+          const horizon = DateTime.min(latest, DateTime.addDuration(now, reservedAhead))
+          const reserved = yield* Effect.mapError(budget.reserve(below.name, options, now, horizon), (error) =>
             notSent("rate_limit", `the limits are not known: ${error.message}`, DateTime.add(now, { seconds: 1 }))
           )
+          if (reserved._tag === "Granted") return reserved.atMillis
           if (reserved._tag === "DayIsFull") return yield* onDayIsFull(now)
-          if (reserved._tag === "TooLate") {
-            const { possibleAt } = reserved
-            if (DateTime.isGreaterThanOrEqualTo(possibleAt, nextIndianHour(now, 0))) return yield* onDayIsFull(now)
+          const { possibleAt } = reserved
+          if (DateTime.isGreaterThanOrEqualTo(possibleAt, nextIndianHour(now, 0))) return yield* onDayIsFull(now)
+          if (DateTime.isGreaterThan(possibleAt, latest)) {
             return yield* notSent("rate_limit", "too many orders are waiting for their turn", possibleAt)
           }
-          yield* sleepUntil(reserved.atMillis)
-          const late = (yield* Clock.currentTimeMillis) - reserved.atMillis
+          yield* Effect.sleep(DateTime.distance(now, possibleAt))
+          return yield* nextTurn(latest)
+        })
+
+      // One request of this process waits at the database, the others behind it.
+      const queue = yield* Semaphore.make(1)
+      const waitForTurn = (latest: DateTime.Utc): Effect.Effect<void, BrokerNotSent> =>
+        Effect.gen(function* () {
+          const atMillis = yield* Semaphore.withPermits(queue, 1, nextTurn(latest))
+          yield* sleepUntil(atMillis)
+          const late = (yield* Clock.currentTimeMillis) - atMillis
           if (late > grantMillis) return yield* waitForTurn(latest)
         })
 
@@ -68,8 +82,11 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
 
       return Broker.of({
         ...below,
+        // A hold that begins meanwhile ends the wait: halting, or stopping, does not wait for turns.
         place: (placement) =>
-          Effect.andThen(waitForTurn(placement.deadline), below.place(placement).pipe(Effect.catch(tellOthers))),
+          Effect.raceFirst(waitForTurn(placement.deadline), holds.untilHeld).pipe(
+            Effect.andThen(below.place(placement).pipe(Effect.catch(tellOthers)))
+          ),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
             yield* waitForTurn(DateTime.addDuration(yield* DateTime.now, options.longestWait))
@@ -85,13 +102,17 @@ const makeOnDayIsFull = Effect.fnUntraced(function* (options: RateLimitOptions) 
   const scope = yield* Effect.scope
   const message = "the account's order requests of the day are used up"
 
+  const hold = Effect.fnUntraced(function* (now: DateTime.Utc) {
+    const tomorrow = nextIndianHour(now, 0)
+    if ((yield* holds.current)?.kind === "limit") return
+    yield* holds.set("limit", `${message}; they begin anew at ${DateTime.formatIso(tomorrow)}`)
+    yield* Effect.forkIn(Effect.andThen(Effect.sleep(DateTime.distance(now, tomorrow)), holds.clear("limit")), scope)
+  }, Effect.uninterruptible)
+
   return Effect.fnUntraced(function* (now: DateTime.Utc) {
     if (options.dailyLimitPolicy === "skip") return yield* notSent("daily_limit", message, null)
-    const tomorrow = nextIndianHour(now, 0)
-    if ((yield* holds.current)?.kind !== "limit") {
-      yield* holds.set("limit", `${message}; they begin anew at ${DateTime.formatIso(tomorrow)}`)
-      yield* Effect.forkIn(Effect.andThen(Effect.sleep(DateTime.distance(now, tomorrow)), holds.clear("limit")), scope)
-    }
+    // The hold ends the wait of whoever sets it, too; its end must be arranged for all the same.
+    yield* hold(now)
     return yield* notSent("daily_limit", message, now)
   })
 })

@@ -31,6 +31,7 @@ export const SliceExecutor = Effect.scoped(
     const instance = yield* Instance
     const holds = yield* Holds
 
+    const claimLimit = claimLimitOf(config)
     const queue = new DueQueue()
     const queueChanged = yield* Queue.sliding<void>(1)
     const queueHasRoom = yield* Queue.sliding<void>(1)
@@ -61,6 +62,8 @@ export const SliceExecutor = Effect.scoped(
 
     const inFlight = yield* FiberSet.make<void>()
     yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(inFlight).pipe(Effect.timeoutOption(config.shutdownGrace)))
+    // Whoever still waits for a turn at the broker need not be waited for. Started anew, the executor may place again.
+    yield* Effect.acquireRelease(holds.clear("stopping"), () => holds.set("stopping", "the executor stops"))
 
     const dropStopped = Effect.gen(function* () {
       if (queue.size === 0) return
@@ -70,7 +73,7 @@ export const SliceExecutor = Effect.scoped(
 
     /** Claims as much as there is room for; returns whether there may be more. */
     const claim = Effect.gen(function* () {
-      const room = config.sliceExecutorClaimLimit - queue.size
+      const room = claimLimit - queue.size
       if (room <= 0) return true
       const now = yield* DateTime.now
       const ahead = Duration.sum(config.sliceExecutorPollInterval, config.sliceExecutorClaimAhead)
@@ -133,10 +136,16 @@ export const SliceExecutor = Effect.scoped(
         const slice = queue.takeDue(yield* nowMillis)
         if (slice === undefined) return yield* Semaphore.release(permits, 1)
         yield* FiberSet.run(inFlight, fire(slice), { startImmediately: true })
-        if (queue.size <= config.sliceExecutorClaimLimit / 2) yield* Queue.offer(queueHasRoom, undefined)
+        if (queue.size <= claimLimit / 2) yield* Queue.offer(queueHasRoom, undefined)
       })
     )
 
     return yield* Effect.raceAllFirst([followHalts, Effect.forever(claimLoop), Effect.forever(fireNext)])
   })
 )
+
+/** Whatever a crash leaves claimed waits for its lease to end: no more is claimed than the broker will take soon. */
+const claimLimitOf = (config: Configuration["Service"]): number =>
+  config.brokerType === "zerodha"
+    ? Math.min(config.sliceExecutorClaimLimit, config.zerodhaOrdersPerSecond * 5)
+    : config.sliceExecutorClaimLimit
