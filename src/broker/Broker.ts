@@ -104,6 +104,12 @@ export class Broker extends Context.Service<
      */
     readonly quarantine: Duration.Duration
 
+    /**
+     * Since when the book is complete. That an order from before is not in it proves nothing: some brokers begin a new
+     * book each day.
+     */
+    readonly bookSince: (now: DateTime.Utc) => DateTime.Utc
+
     /** Creates a broker order. Never retries by itself. */
     readonly place: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
 

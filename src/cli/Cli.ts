@@ -11,6 +11,7 @@ import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
 import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { json, orderCommand } from "./orderCommands.ts"
+import { sliceCommand } from "./sliceCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
 
 const runDaemon = daemon.pipe(
@@ -38,6 +39,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     run,
     migrateCommand,
     orderCommand,
+    sliceCommand,
     haltCommand,
     resumeCommand,
     zerodhaCommand,

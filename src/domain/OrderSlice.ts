@@ -40,7 +40,8 @@ export const UnresolvedSlice = Schema.Struct({
   claimVersion: ClaimVersion,
   attempts: Schema.Int,
   notAfterMillis: Schema.Int,
-  /** When a request for it could last have left us. */
+  /** Between these a request for it may have left us. */
+  firstSentMillis: Schema.Int,
   lastSentMillis: Schema.Int
 })
 export type UnresolvedSlice = typeof UnresolvedSlice.Type

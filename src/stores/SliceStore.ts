@@ -167,6 +167,7 @@ export class SliceStore extends Context.Service<
             sql`
               SELECT id, order_id, tag, claim_version, attempts,
                 floor(extract(epoch FROM not_after) * 1000)::float8 AS not_after_millis,
+                floor(extract(epoch FROM claimed_at) * 1000)::float8 AS first_sent_millis,
                 ceil(extract(epoch FROM coalesce(outcome_unknown_at, lease_expires_at)) * 1000)::float8 AS last_sent_millis,
                 request_id, trace_id
               FROM order_slices

@@ -113,6 +113,7 @@ export const makeFollowBroker = Effect.gen(function* () {
 /** What the broker's book showed, and when the question was asked. */
 interface Book {
   readonly askedMillis: number
+  readonly bookSinceMillis: number
   readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
 }
 
@@ -154,6 +155,8 @@ const makeLookUp = Effect.gen(function* () {
     const byTag = Map.groupBy(answer.value, (order) => order.tag)
     return Option.some<Book>({
       askedMillis: DateTime.toEpochMillis(askedAt),
+      // As of the answer: a book that began anew while it was asked for may be either.
+      bookSinceMillis: DateTime.toEpochMillis(broker.bookSince(at)),
       ordersOf: (tag) => byTag.get(tag) ?? []
     })
   })
@@ -182,6 +185,7 @@ const makeResolve = Effect.gen(function* () {
   const config = yield* Configuration
   const broker = yield* Broker
   const slices = yield* SliceStore
+  const reported = new Set<string>()
 
   return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, book: Book) {
     const at = yield* DateTime.now
@@ -193,13 +197,16 @@ const makeResolve = Effect.gen(function* () {
         request_id: slice.requestId,
         trace_id: slice.traceId
       })
-      const result = reconcile(
-        slice,
-        book.ordersOf(slice.tag),
-        book.askedMillis,
-        broker.quarantine,
-        config.sliceMaxAttempts
-      )
+      const lookUp = { ...book, found: book.ordersOf(slice.tag) }
+      const result = reconcile(slice, lookUp, { quarantine: broker.quarantine, maxAttempts: config.sliceMaxAttempts })
+      if (result._tag === "Unprovable" && !reported.has(slice.id)) {
+        reported.add(slice.id)
+        yield* Effect.logError(
+          "Nobody can tell from the broker's book of today whether this slice was placed: it may have been sent before the " +
+            `book began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
+            `BROKER_ORDER --reason WHY, or: slice skip ${slice.id} --reason WHY`
+        ).pipe(log)
+      }
       if (result._tag === "Resolved") {
         const { next } = result
         yield* Effect.logWarning(

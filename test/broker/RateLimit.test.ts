@@ -28,6 +28,7 @@ const replica = (left: Array<number>, changed: Partial<RateLimitOptions> = {}, a
     Broker.of({
       name: "zerodha",
       quarantine: Duration.zero,
+      bookSince: () => DateTime.makeUnsafe(0),
       place: (placement) =>
         Effect.andThen(note, answer?.(placement) ?? Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })),
       findByTag: () => Effect.as(note, []),

@@ -116,6 +116,7 @@ describe("reconcile", () => {
     claimVersion: ClaimVersion.make(1),
     attempts: 1,
     notAfterMillis: 2_000_000,
+    firstSentMillis: 990_000,
     lastSentMillis: 1_000_000,
     requestId: null,
     traceId: null
@@ -130,7 +131,11 @@ describe("reconcile", () => {
   })
   const quarantine = Duration.seconds(120)
   const ask = (found: ReadonlyArray<BrokerOrder>, askedMillis: number, changed: Partial<UnresolvedSlice> = {}) =>
-    reconcile({ ...slice, ...changed }, found, askedMillis, quarantine, limits.maxAttempts)
+    reconcile(
+      { ...slice, ...changed },
+      { found, askedMillis, bookSinceMillis: 500_000 },
+      { quarantine, maxAttempts: limits.maxAttempts }
+    )
 
   it("found: PROCESSED with that broker order, at any time", () => {
     for (const askedMillis of [1_000_001, 9_000_000]) {
@@ -150,6 +155,13 @@ describe("reconcile", () => {
     assert.isTrue(late._tag === "Resolved" && late.next._tag === "Skipped")
     const spent = ask([], 1_120_000, { attempts: 3 })
     assert.isTrue(spent._tag === "Resolved" && spent.next._tag === "Failed")
+  })
+
+  it("not found in a book that began after the request may have left: only a person can tell, however late it is", () => {
+    const old = { firstSentMillis: 499_999, attempts: 99 }
+    assert.strictEqual(ask([], 1_120_000, old)._tag, "Unprovable")
+    assert.strictEqual(ask([], 9_000_000, old)._tag, "Unprovable")
+    assert.strictEqual(ask([brokerOrder("b1")], 1_120_000, old)._tag, "Resolved")
   })
 
   it("two broker orders with one tag: placed, as the earlier one", () => {

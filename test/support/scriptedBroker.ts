@@ -1,4 +1,4 @@
-import { BigDecimal, Clock, Context, Duration, Effect, Layer } from "effect"
+import { BigDecimal, Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
 import {
   type Acknowledgement,
   Broker,
@@ -21,6 +21,7 @@ export interface Script {
   readonly placed: Array<PlaceCall>
   readonly cancelled: Array<BrokerOrderId>
   readonly book: Array<BrokerOrder>
+  bookSince: DateTime.Utc
   onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
   onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
   onCancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
@@ -59,6 +60,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
       placed: [],
       cancelled: [],
       book: [],
+      bookSince: DateTime.makeUnsafe(0),
       onPlace: (placement) =>
         Effect.sync(() => {
           const order = openOrder(placement.tag, script.book.length + 1)
@@ -71,6 +73,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
     const broker = Broker.of({
       name: "scripted",
       quarantine: Duration.seconds(60),
+      bookSince: () => script.bookSince,
       place: (placement) =>
         Effect.flatMap(Clock.currentTimeMillis, (atMillis) => {
           script.placed.push({ atMillis, placement })

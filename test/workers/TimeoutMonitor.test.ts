@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Option } from "effect"
+import { BigDecimal, DateTime, Duration, Effect, Layer, Option } from "effect"
 import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { ClaimedSlice } from "../../src/domain/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { SliceDesk } from "../../src/stores/SliceDesk.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makePlace } from "../../src/workers/place.ts"
@@ -169,6 +170,36 @@ describe("TimeoutMonitor", () => {
       yield* follow
       assert.strictEqual((yield* theSlice).stage, "SKIPPED")
     }).pipe(Effect.provide(service))
+  )
+
+  it.effect("not in a book that began meanwhile: in doubt until a person settles it, never placed again", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const desk = yield* SliceDesk
+      const claimed = yield* claimOne
+      const id = claimed.id
+      script.bookSince = DateTime.makeUnsafe(1)
+      for (const minutes of [5, 30, 600]) {
+        yield* setClock(Duration.minutes(minutes))
+        yield* follow
+        assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
+      }
+      const now = yield* DateTime.now
+      assert.isFalse(yield* desk.placed(id, { brokerOrderId: "b9", fill: { quantity: 101, price: null } }, "me", now))
+      const fill = { quantity: 40, price: BigDecimal.fromStringUnsafe("10.5") }
+      assert.isTrue(yield* desk.placed(id, { brokerOrderId: "b9", fill }, "me", now))
+      assert.deepInclude(yield* theSlice, {
+        stage: "PROCESSED",
+        brokerOrderId: "b9",
+        brokerStatus: "CANCELLED",
+        filledQuantity: 40,
+        claimVersion: claimed.claimVersion + 1
+      })
+      assert.isFalse(yield* desk.skip(id, "me", now))
+      // Its owner wakes up: it owns nothing any more.
+      yield* placeAndWrite({ ...claimed, leaseExpiresMillis: 999_999_999, notAfterMillis: 999_999_999 })
+      assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b9" })
+    }).pipe(Effect.provide(Layer.provideMerge(SliceDesk.layer, service)))
   )
 
   it.effect("two broker orders with one tag: the order is on hold until somebody resumes it", () =>

@@ -70,6 +70,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
       return Broker.of({
         name: "mock",
         quarantine: options.quarantine,
+        bookSince: () => DateTime.makeUnsafe(0),
         place,
         findByTag: Effect.fn("SimulatedExchange.findByTag")(function* (tags) {
           const orders = yield* Effect.catchTag(book.findByTag(tags), "DbError", tryLater)

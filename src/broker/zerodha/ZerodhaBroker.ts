@@ -1,6 +1,7 @@
 import { BigDecimal, DateTime, Effect, Layer, Option, type Redacted, Result } from "effect"
 import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
 import type { Tag } from "../../domain/Ids.ts"
+import { nextIndianHour } from "../../domain/indianTime.ts"
 import { Broker, type BrokerError, type BrokerLookupError, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
@@ -71,6 +72,8 @@ export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClien
       return Broker.of({
         name: zerodha,
         quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
+        // Kite shows the orders of the day.
+        bookSince: (now) => DateTime.subtract(nextIndianHour(now, 0), { days: 1 }),
         place: Effect.fn("ZerodhaBroker.place")((placement) =>
           order(
             { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },

@@ -1,0 +1,83 @@
+import { BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Db, type DbError } from "../db/Db.ts"
+import { instant } from "../db/parameters.ts"
+import { Stage } from "../domain/OrderSlice.ts"
+
+const SliceState = Schema.Struct({ id: Schema.String, stage: Stage, quantity: Schema.Int, isInDoubt: Schema.Boolean })
+export type SliceState = typeof SliceState.Type
+
+/** What a person found out about a slice that the service could not settle. */
+export interface FoundOrder {
+  readonly brokerOrderId: string
+  /** What is filled of it for good, and at what price; null to have it followed in the broker's book. */
+  readonly fill: { readonly quantity: number; readonly price: BigDecimal.BigDecimal | null } | null
+}
+
+/** Operators' decisions on single slices. Each is one conditional statement, and fences whoever still owns the slice. */
+export class SliceDesk extends Context.Service<
+  SliceDesk,
+  {
+    readonly find: (id: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
+    /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. */
+    readonly skip: (id: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    /** PROCESSED with this broker order, for a slice that is in doubt; false when it is not. */
+    readonly placed: (
+      id: string,
+      order: FoundOrder,
+      reason: string,
+      now: DateTime.Utc
+    ) => Effect.Effect<boolean, DbError>
+  }
+>()("pulse-background/SliceDesk") {
+  static readonly layer: Layer.Layer<SliceDesk, never, Db> = Layer.effect(
+    SliceDesk,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      const Id = Schema.Struct({ id: Schema.String })
+      /** Nobody knows whether it was placed: its owner said so, or its claim is over. */
+      const isInDoubt = (now: DateTime.Utc) =>
+        sql`(stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)}))`
+
+      return SliceDesk.of({
+        find: Effect.fn("SliceDesk.find")((id, now) =>
+          query(
+            "SliceDesk.find",
+            SliceState,
+            sql`SELECT id, stage, quantity, ${isInDoubt(now)} AS is_in_doubt FROM order_slices WHERE id = ${id}`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        ),
+
+        skip: Effect.fn("SliceDesk.skip")((id, reason, now) =>
+          query(
+            "SliceDesk.skip",
+            Id,
+            sql`
+              UPDATE order_slices SET
+                stage = 'SKIPPED', stage_reason = ${reason}, claim_version = claim_version + 1, updated_at = ${instant(now)}
+              WHERE id = ${id} AND (stage = 'SCHEDULED' OR ${isInDoubt(now)})
+              RETURNING id`
+          ).pipe(Effect.map((rows) => rows.length === 1))
+        ),
+
+        placed: Effect.fn("SliceDesk.placed")((id, { brokerOrderId, fill }, reason, now) =>
+          query(
+            "SliceDesk.placed",
+            Id,
+            sql`
+              UPDATE order_slices SET
+                stage = 'PROCESSED', stage_reason = ${reason}, claim_version = claim_version + 1,
+                broker_order_id = ${brokerOrderId}, acknowledged_at = ${instant(now)},
+                broker_is_final = ${fill !== null},
+                broker_status = CASE WHEN ${fill !== null} THEN
+                  CASE WHEN ${fill?.quantity ?? 0}::int = quantity THEN 'COMPLETE' ELSE 'CANCELLED' END END,
+                filled_quantity = ${fill?.quantity ?? 0}::int,
+                average_price = ${fill === null || fill.price === null ? null : BigDecimal.format(fill.price)}::numeric,
+                updated_at = ${instant(now)}
+              WHERE id = ${id} AND ${isInDoubt(now)} AND ${fill?.quantity ?? 0}::int <= quantity
+              RETURNING id`
+          ).pipe(Effect.map((rows) => rows.length === 1))
+        )
+      })
+    })
+  )
+}

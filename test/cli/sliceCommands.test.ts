@@ -1,0 +1,41 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+import { sliceRows } from "../support/service.ts"
+
+describe("the slice commands", () => {
+  it.live("skip gives up what is scheduled, placed settles what is in doubt, and both say what they cannot do", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        yield* pulse("halt", "--reason", "test")
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
+        const [first] = yield* sliceRows()
+        const id = first?.id ?? ""
+
+        const early = yield* pulse("slice", "placed", id, "b1", "--reason", "seen")
+        assert.deepStrictEqual([early.code, early.output.includes("is SCHEDULED, not in doubt")], [1, true])
+        const skip = yield* pulse("slice", "skip", id, "--reason", "not wanted")
+        assert.deepStrictEqual([skip.code, skip.output], [0, `Slice ${id} is SKIPPED; it was SCHEDULED\n`])
+        assert.match((yield* sliceRows())[0]?.stageReason ?? "", /^skipped by .*: not wanted$/)
+        const again = yield* pulse("slice", "skip", id, "--reason", "not wanted")
+        assert.deepStrictEqual([again.code, again.output.includes("is SKIPPED: nothing was changed")], [1, true])
+
+        for (const [args, message] of [
+          [["skip", "nobody", "--reason", "x"], 'There is no slice "nobody"'],
+          [["placed", id, "b1", "--reason", "x", "--filled", "21"], "--filled must be from 0 to 20"],
+          [["placed", id, "b1", "--reason", "x", "--filled", "5"], "--filled and --price belong together"],
+          [["placed", id, "b1", "--reason", "x", "--filled", "5", "--price", "ten"], "must be a price"]
+        ] as const) {
+          const wrong = yield* pulse("slice", ...args)
+          assert.strictEqual(wrong.code, 1)
+          assert.include(wrong.output, message)
+        }
+      }).pipe(Effect.scoped)
+    )
+  )
+})
