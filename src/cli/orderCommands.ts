@@ -176,6 +176,49 @@ const cancel = Command.make(
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Cancel what an order has not placed yet, and its open broker orders"))
 
+const pause = Command.make(
+  "pause",
+  {
+    orderId,
+    reason: Flag.String("reason").pipe(
+      Flag.withDescription("Why, for the record"),
+      Flag.withDefault("no reason given")
+    ),
+    wait: Flag.Int("wait").pipe(
+      Flag.withDescription("For how many seconds to wait until no slice is in a daemon's hands"),
+      Flag.withDefault(30)
+    ),
+    json
+  },
+  Effect.fn("order pause")(function* (given) {
+    const desk = yield* OrderDesk
+    const before = yield* getOrder(given.orderId)
+    if (isSettled(before)) {
+      return yield* new CommandFailed({
+        message: `Order ${given.orderId} is ${before.state} already: there is nothing to pause`
+      })
+    }
+    if (!(yield* desk.pause(given.orderId, `paused by ${operator()}: ${given.reason}`, yield* DateTime.now))) {
+      return yield* new CommandFailed({
+        message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
+      })
+    }
+    const order = yield* untilQuiet(given.orderId, Duration.seconds(Math.max(0, given.wait)))
+    yield* print(
+      given.json,
+      order,
+      (order) =>
+        `Order ${order.orderId} is on hold: ${order.scheduled} slices wait. Those whose window ends meanwhile are skipped; ` +
+        `"order resume ${order.orderId}" lets it go on`
+    )
+    if (order.inProgress > 0) {
+      return yield* new CommandFailed({
+        message: `${order.inProgress} slices are still being placed or reconciled; no other one will be. See "order show ${given.orderId}".`
+      })
+    }
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Put an order on hold: place none of its slices until it is resumed"))
+
 const resume = Command.make(
   "resume",
   { orderId, json },
@@ -191,11 +234,11 @@ const resume = Command.make(
       (order) => `Order ${order.orderId} is ${order.state}; it was on hold because ${holdReason ?? "?"}`
     )
   }, Effect.provide(CommandLayer))
-).pipe(Command.withDescription("Let an order go on that the service has put on hold"))
+).pipe(Command.withDescription("Let an order go on that was paused, or that the service has put on hold"))
 
 export const orderCommand = Command.make("order").pipe(
-  Command.withDescription("Submit, look at, cancel and resume orders"),
-  Command.withSubcommands([submit, list, show, watchCommand, cancel, resume])
+  Command.withDescription("Submit, look at, cancel, pause and resume orders"),
+  Command.withSubcommands([submit, list, show, watchCommand, cancel, pause, resume])
 )
 
 const getOrder = Effect.fnUntraced(function* (id: string) {
@@ -209,13 +252,23 @@ const getOrder = Effect.fnUntraced(function* (id: string) {
 })
 
 /** Waits until no slice of the order can lead to a new placement. Then the cancel holds. */
-const untilUnplaceable = Effect.fnUntraced(function* (id: string, patience: Duration.Duration) {
+const untilUnplaceable = (id: string, patience: Duration.Duration) =>
+  untilOrder(id, patience, (order) => order.scheduled + order.inProgress === 0)
+
+/** Waits until no slice of the order is in anybody's hands. Then the pause holds. */
+const untilQuiet = (id: string, patience: Duration.Duration) =>
+  untilOrder(id, patience, (order) => order.inProgress === 0)
+
+const untilOrder = Effect.fnUntraced(function* (
+  id: string,
+  patience: Duration.Duration,
+  isRight: (order: OrderProgress) => boolean
+) {
   const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
   return yield* getOrder(id).pipe(
     Effect.repeat({
       schedule: Schedule.spaced("200 millis"),
-      while: (order) =>
-        Effect.map(Clock.currentTimeMillis, (now) => now < deadline && order.scheduled + order.inProgress > 0)
+      while: (order) => Effect.map(Clock.currentTimeMillis, (now) => now < deadline && !isRight(order))
     })
   )
 })

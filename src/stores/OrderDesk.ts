@@ -107,6 +107,8 @@ export class OrderDesk extends Context.Service<
      * drop what they hold, the monitor cancels what the broker has. Asking again changes nothing.
      */
     readonly requestCancel: (orderId: string, by: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** Puts an order on hold, and has the executors drop what they hold of it; false when it is on hold already. */
+    readonly pause: (orderId: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** Takes an order off hold, and wakes the executors; false when it was not on hold. */
     readonly resume: (orderId: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
@@ -191,6 +193,23 @@ export class OrderDesk extends Context.Service<
                 broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price
               FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
           )
+        ),
+
+        pause: Effect.fn("OrderDesk.pause")((orderId, reason, now) =>
+          query(
+            "OrderDesk.pause",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              WITH paused AS (
+                UPDATE orders SET held_at = ${instant(now)}, hold_reason = ${reason}, updated_at = ${instant(now)}
+                WHERE id = ${orderId} AND hold_reason IS NULL
+                RETURNING id
+              ), slices AS (
+                UPDATE order_slices s SET is_held = true, updated_at = ${instant(now)}
+                FROM paused WHERE s.order_id = paused.id AND s.stage = 'SCHEDULED'
+              )
+              SELECT id, pg_notify(${channel}, 'cancels') FROM paused`
+          ).pipe(Effect.map((rows) => rows.length === 1))
         ),
 
         resume: Effect.fn("OrderDesk.resume")((orderId, now) =>

@@ -177,7 +177,7 @@ export class OrderStore extends Context.Service<
                 INSERT INTO order_slices (
                   id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price,
                   product_type, validity, request_id, trace_id, scheduled_at, not_before, not_after,
-                  stage, stage_reason, created_at, updated_at)
+                  stage, stage_reason, is_held, created_at, updated_at)
                 SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, o.order_type,
                   o.limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id,
                   o.created_at + s.offset_millis * interval '1 millisecond',
@@ -186,6 +186,7 @@ export class OrderStore extends Context.Service<
                     + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond',
                   CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
                   CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
+                  o.hold_reason IS NOT NULL,
                   ${instant(options.now)}, ${instant(options.now)}
                 FROM unnest(
                   ${texts(slices.map((slice) => slice.id))},

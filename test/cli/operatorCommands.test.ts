@@ -39,3 +39,27 @@ describe("the slice commands", () => {
     )
   )
 })
+
+describe("order pause and order resume", () => {
+  it.live("hold one order back and let the others go on, whenever it is split", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        yield* insertOrders(2, { duration_minutes: 0 }, 0)
+        const pause = yield* pulse("order", "pause", "o0", "--reason", "news")
+        assert.strictEqual(pause.code, 0, pause.output)
+        yield* startMain([], environment)
+        yield* eventually("the other order is placed", stages, (counts) => counts["PROCESSED"] === 5)
+        assert.deepStrictEqual(yield* stages, { PROCESSED: 5, SCHEDULED: 5 })
+        assert.match((yield* pulse("order", "show", "o0")).output, /held; on hold: paused by .*: news/)
+        const again = yield* pulse("order", "pause", "o0")
+        assert.deepStrictEqual([again.code, again.output.includes("is on hold already: paused by")], [1, true])
+        assert.strictEqual((yield* pulse("order", "resume", "o0")).code, 0)
+        yield* eventually("both are placed", stages, (counts) => counts["PROCESSED"] === 10)
+        const late = yield* pulse("order", "resume", "o0")
+        assert.deepStrictEqual([late.code, late.output.includes("is not on hold")], [1, true])
+      }).pipe(Effect.scoped)
+    )
+  )
+})
