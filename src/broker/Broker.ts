@@ -92,6 +92,12 @@ export interface BrokerOrder {
   readonly averagePrice: BigDecimal.BigDecimal | null
 }
 
+/** An order in the broker's book, whoever placed it, with every word that is written on it as a tag. */
+export interface BookEntry {
+  readonly brokerOrderId: BrokerOrderId
+  readonly tags: ReadonlyArray<string>
+}
+
 /** The one way to a broker. Implementations: the layered mock, and Zerodha. */
 export class Broker extends Context.Service<
   Broker,
@@ -118,6 +124,9 @@ export class Broker extends Context.Service<
      * one call. An absent tag has no order in the book yet. Two orders with one tag are both returned.
      */
     readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
+
+    /** Everything in the book, our own and what others have placed. */
+    readonly listAll: Effect.Effect<ReadonlyArray<BookEntry>, BrokerLookupError>
 
     /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
     readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>

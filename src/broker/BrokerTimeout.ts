@@ -37,6 +37,7 @@ export const withTimeout = (timeout: Duration.Duration): Layer.Layer<Broker, nev
         ...below,
         place: (placement) => limited(below.place(placement), unknown),
         findByTag: (tags) => limited(below.findByTag(tags), tryLater),
+        listAll: limited(below.listAll, tryLater),
         cancel: (brokerOrderId) => limited(below.cancel(brokerOrderId), unknown)
       })
     })

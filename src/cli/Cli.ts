@@ -11,6 +11,7 @@ import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
 import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { json, orderCommand } from "./orderCommands.ts"
+import { settleCommand } from "./settleCommand.ts"
 import { sliceCommand } from "./sliceCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
 
@@ -42,6 +43,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     sliceCommand,
     haltCommand,
     resumeCommand,
+    settleCommand,
     zerodhaCommand,
     healthCommand,
     kiteSimulatorCommand

@@ -231,6 +231,17 @@ export const brokerConformance = (
     )
 
     test(
+      "lists every order it has, with the tags that are on it",
+      Effect.gen(function* () {
+        const first = yield* place(placementOf("LISTED1"))
+        const second = yield* place(placementOf("LISTED2", outOfReach))
+        const all = yield* call((broker) => broker.listAll)
+        const ids = (tag: string) => all.filter(({ tags }) => tags.includes(tag)).map((entry) => entry.brokerOrderId)
+        assert.deepStrictEqual([ids("LISTED1"), ids("LISTED2")], [[first.brokerOrderId], [second.brokerOrderId]])
+      })
+    )
+
+    test(
       "never sends a placement after its deadline",
       Effect.gen(function* () {
         yield* TestClock.adjust("1 minute")

@@ -32,6 +32,7 @@ const replica = (left: Array<number>, changed: Partial<RateLimitOptions> = {}, a
       place: (placement) =>
         Effect.andThen(note, answer?.(placement) ?? Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })),
       findByTag: () => Effect.as(note, []),
+      listAll: Effect.succeed([]),
       cancel: () => note,
       changed: Effect.never
     })

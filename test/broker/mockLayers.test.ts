@@ -219,6 +219,7 @@ describe("the timeout of every broker", () => {
       bookSince: () => DateTime.makeUnsafe(0),
       place: () => stubborn,
       findByTag: () => stubborn,
+      listAll: Effect.suspend(() => stubborn),
       cancel: () => stubborn,
       changed: Effect.never
     })

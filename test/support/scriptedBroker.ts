@@ -80,6 +80,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
           return script.onPlace(placement)
         }),
       findByTag: (tags) => Effect.suspend(() => script.onFind(tags)),
+      listAll: Effect.sync(() => script.book.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))),
       cancel: (id) =>
         Effect.suspend(() => {
           script.cancelled.push(id)

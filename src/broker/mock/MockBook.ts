@@ -43,6 +43,9 @@ export class MockBook extends Context.Service<
     /** All orders with one of the tags, oldest first. */
     readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BookedOrder>, DbError>
 
+    /** All orders there are. */
+    readonly all: Effect.Effect<ReadonlyArray<BookedOrder>, DbError>
+
     /** Notes a cancel, and says whether it did: false, and no change, when there is no such order or one was noted. */
     readonly cancel: (brokerOrderId: BrokerOrderId, at: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
@@ -94,6 +97,8 @@ const makeMemory = Effect.gen(function* () {
           .flatMap((id) => Option.toArray(HashMap.get(orders, id)))
           .toSorted(oldestFirst)
       ),
+
+    all: Effect.map(Ref.get(memory), ({ orders }) => [...HashMap.values(orders)].toSorted(oldestFirst)),
 
     cancel: (brokerOrderId, at) =>
       Ref.modify(memory, (before) => {
@@ -150,6 +155,12 @@ const makeTable = Effect.gen(function* () {
           ORDER BY placed_at, broker_order_id COLLATE "C"`
       )
     ),
+
+    all: query(
+      "MockBook.all",
+      BookedOrder,
+      sql`SELECT ${columns} FROM mock_broker_orders ORDER BY placed_at, broker_order_id COLLATE "C"`
+    ).pipe(Effect.withSpan("MockBook.all")),
 
     cancel: Effect.fn("MockBook.cancel")((brokerOrderId, at) =>
       query(

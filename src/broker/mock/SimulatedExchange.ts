@@ -77,6 +77,13 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
           const now = yield* DateTime.now
           return orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now))
         }),
+        listAll: Effect.gen(function* () {
+          const orders = yield* Effect.catchTag(book.all, "DbError", tryLater)
+          const now = yield* DateTime.now
+          return orders
+            .filter((order) => isVisible(order, now))
+            .map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))
+        }),
         cancel,
         changed: Effect.never
       })

@@ -5,7 +5,7 @@ import { nextIndianHour } from "../../domain/indianTime.ts"
 import { Broker, type BrokerError, type BrokerLookupError, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
-import { brokerOrder, lacksPrice, readBook, readTrades, type Trade } from "./kiteBook.ts"
+import { brokerOrder, lacksPrice, readBook, readEntries, readTrades, type Trade } from "./kiteBook.ts"
 import { KiteClient, type KiteRequest } from "./KiteClient.ts"
 import { KiteSession, zerodha } from "./KiteSession.ts"
 import { OrderFeed } from "./OrderFeed.ts"
@@ -86,6 +86,7 @@ export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClien
           const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
           return rows.map((row) => brokerOrder(row, trades))
         }),
+        listAll: Effect.flatMap(lookUp("/orders"), (body) => read(body, readEntries)),
         cancel: Effect.fn("ZerodhaBroker.cancel")((brokerOrderId) =>
           Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null))
         ),

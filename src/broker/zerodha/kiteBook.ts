@@ -1,6 +1,6 @@
 import { BigDecimal, Option, Result, Schema } from "effect"
 import { BrokerOrderId, type Tag } from "../../domain/Ids.ts"
-import { type BrokerOrder, type BrokerStatus, isTerminal } from "../Broker.ts"
+import { type BookEntry, type BrokerOrder, type BrokerStatus, isTerminal } from "../Broker.ts"
 
 const Rows = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) })
@@ -42,6 +42,7 @@ export interface BookRow {
 
 const decodeRows = Schema.decodeUnknownResult(Rows)
 const decodeTagged = Schema.decodeUnknownResult(Tagged)
+const decodeEntry = Schema.decodeUnknownResult(Schema.Struct({ order_id: BrokerOrderId, ...Tagged.fields }))
 const decodeOrder = Schema.decodeUnknownResult(OrderRow)
 const decodeTrade = Schema.decodeUnknownResult(TradeRow)
 
@@ -63,6 +64,19 @@ export const readBook = (body: string, tags: ReadonlySet<Tag>): Result.Result<Re
     }
     return Result.succeed(found)
   })
+
+/** Every order in the body of GET /orders, whoever placed it. */
+export const readEntries = (body: string): Result.Result<ReadonlyArray<BookEntry>, string> =>
+  Result.flatMap(rowsOf(body), (rows) =>
+    Result.mapBoth(Result.all(rows.map((row) => decodeEntry(row))), {
+      onFailure: (error) => `a row cannot be read: ${error.message}`,
+      onSuccess: (entries) =>
+        entries.map(({ order_id, tag, tags }) => ({
+          brokerOrderId: order_id,
+          tags: [...new Set([tag, ...(tags ?? [])])].filter((word) => typeof word === "string")
+        }))
+    })
+  )
 
 /** The trades in the body of GET /trades. */
 export const readTrades = (body: string): Result.Result<ReadonlyArray<Trade>, string> =>

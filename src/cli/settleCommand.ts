@@ -1,0 +1,96 @@
+import { DateTime, Effect, Layer, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { Broker } from "../broker/Broker.ts"
+import { BrokerLayer } from "../broker/BrokerLayer.ts"
+import { Holds } from "../broker/Holds.ts"
+import { Wakeups } from "../db/Wakeups.ts"
+import { nextIndianHour } from "../domain/indianTime.ts"
+import { type Settlement, settle } from "../domain/settlement.ts"
+import { SettlementStore } from "../stores/SettlementStore.ts"
+import { CommandLayer, operator, print } from "./environment.ts"
+import { CommandFailed, json } from "./orderCommands.ts"
+import { table } from "./render.ts"
+
+const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer).pipe(
+  Layer.provide([Holds.layer, Wakeups.layer]),
+  Layer.provideMerge(CommandLayer)
+)
+
+export const settleCommand = Command.make(
+  "settle",
+  {
+    day: Argument.String("DAY").pipe(
+      Argument.withDescription("YYYY-MM-DD in India; today if left out"),
+      Argument.optional
+    ),
+    repair: Flag.Boolean("repair").pipe(
+      Flag.withDescription("Have slices take over what the book says, where it is plain"),
+      Flag.withDefault(false)
+    ),
+    json
+  },
+  Effect.fn("settle")(function* (given) {
+    const { from, until } = yield* dayOf(given.day)
+    const broker = yield* Broker
+    if (DateTime.isLessThan(from, broker.bookSince(yield* DateTime.now))) {
+      return yield* new CommandFailed({ message: `The ${broker.name} broker no longer shows the orders of that day` })
+    }
+    const store = yield* SettlementStore
+    const slices = yield* store.slices(from, until)
+    const ours = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
+    const all = yield* broker.listAll
+    const known = yield* store.knownAmong(all.flatMap(({ tags }) => tags))
+    const settlement = settle(slices, ours, all, (tag) => known.has(tag))
+    const repairs = settlement.differences.flatMap(({ slice, repair }) =>
+      given.repair && repair !== null ? [{ slice, order: repair }] : []
+    )
+    const repaired =
+      repairs.length === 0 ? 0 : yield* store.repair(repairs, `settled by ${operator()}`, yield* DateTime.now)
+    yield* print(given.json, { ...settlement, repaired }, settlementText)
+    const left = settlement.differences.length - repaired
+    if (left > 0) {
+      return yield* new CommandFailed({
+        message: `${left} slices and the broker's book differ${given.repair ? " still" : '; "settle --repair" mends what is plain'}`
+      })
+    }
+  }, Effect.provide(SettleLayer))
+).pipe(
+  Command.withDescription(
+    "Hold a day's slices against the broker's book: exit 0 if every order belongs to one slice and all agree"
+  )
+)
+
+const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
+  const now = yield* DateTime.now
+  const noon = Option.match(day, {
+    onNone: () => Option.some(now),
+    onSome: (text) =>
+      /^\d{4}-\d\d-\d\d$/.test(text) ? DateTime.make(`${text}T12:00:00+05:30`) : Option.none<DateTime.Utc>()
+  })
+  if (Option.isNone(noon)) return yield* new CommandFailed({ message: "DAY must be like 2026-11-23" })
+  const until = nextIndianHour(DateTime.toUtc(noon.value), 0)
+  return { from: DateTime.subtract(until, { days: 1 }), until }
+})
+
+const settlementText = ({ agreed, open, differences, foreign, repaired }: Settlement & { readonly repaired: number }) =>
+  [
+    `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
+    `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
+    `${foreign.length} broker orders are none of ours`,
+    ...(differences.length === 0 ? [] : ["", differenceTable(differences)]),
+    ...(foreign.length === 0
+      ? []
+      : [
+          "",
+          table(
+            ["FOREIGN ORDER", "TAGS"],
+            foreign.map((entry) => [entry.brokerOrderId, entry.tags.join(" ")])
+          )
+        ])
+  ].join("\n")
+
+const differenceTable = (differences: Settlement["differences"]): string =>
+  table(
+    ["ORDER", "#", "SLICE", "DIFFERENCE"],
+    differences.map(({ slice, text }) => [slice.orderId, `${slice.sequenceNumber}`, slice.id, text])
+  )

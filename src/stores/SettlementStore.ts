@@ -1,0 +1,87 @@
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { type BrokerOrder, isTerminal } from "../broker/Broker.ts"
+import { Db, type DbError } from "../db/Db.ts"
+import { booleans, decimals, instant, integers, texts } from "../db/parameters.ts"
+import { SettledSlice } from "../domain/settlement.ts"
+
+/** A slice that takes over what the broker's book says of it. */
+export interface Repair {
+  readonly slice: SettledSlice
+  readonly order: BrokerOrder
+}
+
+export class SettlementStore extends Context.Service<
+  SettlementStore,
+  {
+    /** Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it. */
+    readonly slices: (from: DateTime.Utc, until: DateTime.Utc) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
+    /** Which of these tags are those of slices of ours, whatever their day. */
+    readonly knownAmong: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, DbError>
+    /**
+     * PROCESSED, with the broker order and its state, each slice only if it is still as it was read; returns how many.
+     * Fences whoever still owns it.
+     */
+    readonly repair: (
+      repairs: ReadonlyArray<Repair>,
+      reason: string,
+      now: DateTime.Utc
+    ) => Effect.Effect<number, DbError>
+  }
+>()("pulse-background/SettlementStore") {
+  static readonly layer: Layer.Layer<SettlementStore, never, Db> = Layer.effect(
+    SettlementStore,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      return SettlementStore.of({
+        slices: Effect.fn("SettlementStore.slices")((from, until) =>
+          query(
+            "SettlementStore.slices",
+            SettledSlice,
+            sql`
+              SELECT id, order_id, sequence_number, tag, stage, claim_version, quantity, broker_order_id, broker_status,
+                filled_quantity, average_price::text AS average_price
+              FROM order_slices
+              WHERE (claimed_at >= ${instant(from)} AND claimed_at < ${instant(until)})
+                OR (acknowledged_at >= ${instant(from)} AND acknowledged_at < ${instant(until)})
+              ORDER BY order_id, sequence_number`
+          )
+        ),
+
+        knownAmong: Effect.fn("SettlementStore.knownAmong")((tags) =>
+          query(
+            "SettlementStore.knownAmong",
+            Schema.Struct({ tag: Schema.String }),
+            sql`SELECT tag FROM order_slices WHERE tag = ANY(${texts(tags)})`
+          ).pipe(Effect.map((rows) => new Set(rows.map(({ tag }) => tag))))
+        ),
+
+        repair: Effect.fn("SettlementStore.repair")((repairs, reason, now) =>
+          query(
+            "SettlementStore.repair",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              UPDATE order_slices s SET
+                stage = 'PROCESSED', stage_reason = ${reason}, claim_version = s.claim_version + 1,
+                broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
+                broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
+                filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),
+                updated_at = ${instant(now)}
+              FROM unnest(
+                ${texts(repairs.map(({ slice }) => slice.id))},
+                ${texts(repairs.map(({ slice }) => slice.stage))},
+                ${integers(repairs.map(({ slice }) => slice.claimVersion))},
+                ${texts(repairs.map(({ order }) => order.brokerOrderId))},
+                ${texts(repairs.map(({ order }) => order.status))},
+                ${texts(repairs.map(({ order }) => order.statusText))},
+                ${booleans(repairs.map(({ order }) => isTerminal(order.status)))},
+                ${integers(repairs.map(({ order }) => order.filledQuantity))},
+                ${decimals(repairs.map(({ order }) => order.averagePrice))}
+              ) AS i (id, stage, claim_version, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+              WHERE s.id = i.id AND s.stage = i.stage AND s.claim_version = i.claim_version
+              RETURNING s.id`
+          ).pipe(Effect.map((rows) => rows.length))
+        )
+      })
+    })
+  )
+}

@@ -1,0 +1,69 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { allProcessed, insertOrders, quick, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+import { sliceRows } from "../support/service.ts"
+
+describe("settle", () => {
+  it.live("proves a day, shows what differs and what is foreign, and repairs what is plain", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const { sql, execute } = yield* Db
+        const daemon = yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* allProcessed(5)
+        yield* eventually("all are filled", sliceRows(), (rows) => rows.every((row) => row.brokerStatus === "COMPLETE"))
+        daemon.child.kill("SIGTERM")
+        yield* daemon.exit
+
+        const proven = yield* runMain(["settle"], environment)
+        assert.strictEqual(proven.code, 0, proven.output)
+        assert.match(
+          proven.output,
+          /^5 slices agree with the broker's book\n0 differ\n0 broker orders are none of ours\n$/
+        )
+
+        yield* execute(
+          "test.forget",
+          sql`
+          UPDATE order_slices SET stage = 'FAILED', broker_order_id = NULL, broker_status = NULL, filled_quantity = 0,
+            average_price = NULL, broker_is_final = false WHERE sequence_number = 1`
+        )
+        yield* execute("test.halve", sql`UPDATE order_slices SET filled_quantity = 10 WHERE sequence_number = 2`)
+        yield* execute(
+          "test.foreign",
+          sql`
+          INSERT INTO mock_broker_orders (broker_order_id, tag, instrument, side, quantity, order_type, product_type, validity,
+            placed_at, visible_at, opens_at, settles_at, fill_quantity)
+          SELECT '1', 'THEIRS', instrument, side, quantity, order_type, product_type, validity, placed_at, visible_at, opens_at,
+            settles_at, 0 FROM mock_broker_orders LIMIT 1`
+        )
+        const differs = yield* runMain(["settle"], environment)
+        assert.strictEqual(differs.code, 1)
+        for (const text of [
+          "3 slices agree",
+          "2 differ",
+          "FAILED here, but the broker has it as",
+          "10 filled at",
+          "1 broker orders are none of ours",
+          "THEIRS",
+          '"settle --repair" mends what is plain'
+        ]) {
+          assert.include(differs.output, text)
+        }
+        const repaired = yield* runMain(["settle", "--repair"], environment)
+        assert.strictEqual(repaired.code, 0, repaired.output)
+        assert.include(repaired.output, "2 differ, 2 of them are repaired")
+        assert.include((yield* runMain(["settle"], environment)).output, "5 slices agree")
+        assert.isTrue(
+          (yield* sliceRows()).every((row) => row.stage === "PROCESSED" && row.filledQuantity === row.quantity)
+        )
+
+        const wrong = yield* runMain(["settle", "yesterday"], environment)
+        assert.deepStrictEqual([wrong.code, wrong.output.includes("DAY must be like 2026-11-23")], [1, true])
+      }).pipe(Effect.scoped)
+    )
+  )
+})
