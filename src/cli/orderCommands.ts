@@ -44,6 +44,14 @@ const submit = Command.make(
       Flag.withDescription("Validity of each broker order"),
       Flag.withDefault("DAY")
     ),
+    lateness: Flag.Literals("lateness", ["send", "skip", "respread"]).pipe(
+      Flag.withDescription("What becomes of slices that could not be sent in time"),
+      Flag.withDefault("send")
+    ),
+    maxLateness: Flag.Int("max-lateness").pipe(
+      Flag.withDescription("How many seconds late a slice may be before it is skipped or spread anew (60)"),
+      Flag.optional
+    ),
     json
   },
   Effect.fn("order submit")(function* (given) {
@@ -61,7 +69,9 @@ const submit = Command.make(
       orderType: given.type,
       limitPrice: Option.getOrNull(given.limitPrice),
       productType: given.product,
-      validity: given.validity
+      validity: given.validity,
+      latenessPolicy: given.lateness.toUpperCase(),
+      maxLatenessSeconds: Option.getOrNull(given.maxLateness)
     })
     const key = Option.getOrElse(given.key, () => idOf("k", now, suffix))
     if (key.trim() === "" || key.length > 200) {

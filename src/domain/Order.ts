@@ -13,6 +13,10 @@ export type ProductType = typeof ProductType.Type
 export const Validity = Schema.Literals(["DAY", "IOC"])
 export type Validity = typeof Validity.Type
 
+/** What becomes of slices that could not be sent in time. */
+export const LatenessPolicy = Schema.Literals(["SEND", "SKIP", "RESPREAD"])
+export type LatenessPolicy = typeof LatenessPolicy.Type
+
 export const OrderQueueStatus = Schema.Literals(["PENDING", "IN_PROGRESS", "DONE", "FAILED", "SKIPPED"])
 export type OrderQueueStatus = typeof OrderQueueStatus.Type
 
@@ -49,6 +53,7 @@ export const OrderParameters = Schema.Struct({
 })
 export type OrderParameters = typeof OrderParameters.Type
 
+export const defaultMaxLatenessSeconds = 60
 export const maxSplits = 1000
 export const maxDurationMinutes = 1440
 export const maxQuantity = 2_147_483_647
@@ -65,7 +70,10 @@ export const SplittableOrder = Schema.Struct({
   totalQuantity: wholeNumber(1, maxQuantity),
   numSplits: wholeNumber(1, maxSplits),
   durationMinutes: wholeNumber(0, maxDurationMinutes),
-  randomize: Schema.Boolean
+  randomize: Schema.Boolean,
+  latenessPolicy: LatenessPolicy,
+  /** How late a slice may be before SKIP or RESPREAD applies to it; null for {@link defaultMaxLatenessSeconds}. */
+  maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400))
 }).check(
   Schema.makeFilter((order) =>
     order.totalQuantity >= order.numSplits

@@ -34,6 +34,8 @@ export interface UntrustedOrder {
   readonly limitPrice: string | null
   readonly productType: string | null
   readonly validity: string | null
+  readonly latenessPolicy: string | null
+  readonly maxLatenessSeconds: number | null
 }
 
 const decode = Schema.decodeUnknownResult(SplittableOrder, { errors: "all" })

@@ -87,7 +87,9 @@ const StoredOrder = Schema.Struct({
   orderType: Schema.NullOr(Schema.String),
   limitPrice: Schema.NullOr(Schema.BigDecimalFromString),
   productType: Schema.NullOr(Schema.String),
-  validity: Schema.NullOr(Schema.String)
+  validity: Schema.NullOr(Schema.String),
+  latenessPolicy: Schema.NullOr(Schema.String),
+  maxLatenessSeconds: Schema.NullOr(Schema.Number)
 })
 
 const source = "pulse-background-cli"
@@ -133,13 +135,15 @@ export class OrderDesk extends Context.Service<
             INSERT INTO orders (
               id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
               order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source,
-              request_id, order_type, limit_price, product_type, validity, created_at, updated_at)
+              request_id, order_type, limit_price, product_type, validity, lateness_policy, max_lateness_seconds,
+              created_at, updated_at)
             VALUES (
               ${order.id}, ${order.instrument}, ${order.side}, ${order.totalQuantity}, ${order.numSplits},
               ${order.durationMinutes}, ${order.randomize}, ${order.key}, 'PENDING', ${order.traceId}, ${source},
               ${order.requestId}, ${source}, ${order.requestId}, ${order.orderType},
               ${order.limitPrice === null ? null : BigDecimal.format(order.limitPrice)}::numeric,
-              ${order.productType}, ${order.validity}, ${instant(now)}, ${instant(now)})
+              ${order.productType}, ${order.validity}, ${order.latenessPolicy}, ${order.maxLatenessSeconds}::int,
+              ${instant(now)}, ${instant(now)})
             ON CONFLICT (order_unique_key) DO NOTHING
             RETURNING id`
         )
@@ -151,7 +155,7 @@ export class OrderDesk extends Context.Service<
           sql`
             SELECT id, instrument, side, total_quantity::float8 AS total_quantity, num_splits::float8 AS num_splits,
               duration_minutes::float8 AS duration_minutes, randomize, order_type, limit_price::text AS limit_price,
-              product_type, validity
+              product_type, validity, lateness_policy, max_lateness_seconds::float8 AS max_lateness_seconds
             FROM orders WHERE order_unique_key = ${key}`
         )
 
@@ -270,7 +274,9 @@ const differencesBetween = (stored: typeof StoredOrder.Type, order: NewOrder): R
     ["type", stored.orderType, order.orderType],
     ["limit price", price(stored.limitPrice), price(order.limitPrice)],
     ["product", stored.productType, order.productType],
-    ["validity", stored.validity, order.validity]
+    ["validity", stored.validity, order.validity],
+    ["lateness policy", stored.latenessPolicy, order.latenessPolicy],
+    ["largest lateness", stored.maxLatenessSeconds, order.maxLatenessSeconds]
   ]
   return pairs
     .filter(([, before, now]) => before !== now)

@@ -2,7 +2,7 @@ import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "ef
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
-import { OrderQueueStatus } from "../domain/Order.ts"
+import { defaultMaxLatenessSeconds, OrderQueueStatus } from "../domain/Order.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
 export const ClaimedOrder = Schema.Struct({
@@ -20,6 +20,8 @@ export const ClaimedOrder = Schema.Struct({
   limitPrice: Schema.NullOr(Schema.String),
   productType: Schema.NullOr(Schema.String),
   validity: Schema.NullOr(Schema.String),
+  latenessPolicy: Schema.NullOr(Schema.String),
+  maxLatenessSeconds: Schema.NullOr(Schema.Number),
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
   /** Whether the window begins within a year from now; a time beyond is a mistake, or cannot be reckoned with at all. */
@@ -150,7 +152,8 @@ export class OrderStore extends Context.Service<
               RETURNING o.id, o.claim_version, o.order_queue_status, o.status_reason, o.instrument, o.side,
                 o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
                 o.duration_minutes::float8 AS duration_minutes, o.randomize, o.order_type,
-                o.limit_price::text AS limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id,
+                o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
+                o.max_lateness_seconds::float8 AS max_lateness_seconds, o.request_id, o.origin_trace_id,
                 o.created_at < ${instant(options.now)}::timestamptz + interval '366 days' AS has_near_start`
           )
       )
@@ -160,6 +163,9 @@ export class OrderStore extends Context.Service<
         options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
       ) => {
         const slices = orders.flatMap((order) => order.slices)
+        const tooLateAt = sql`
+          o.created_at + s.offset_millis * interval '1 millisecond'
+            + coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) * interval '1 second'`
         return query(
           "OrderStore.completeSplits",
           Schema.Struct({ id: Schema.String }),
@@ -177,13 +183,16 @@ export class OrderStore extends Context.Service<
                 INSERT INTO order_slices (
                   id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price,
                   product_type, validity, request_id, trace_id, scheduled_at, not_before, not_after,
-                  stage, stage_reason, is_held, created_at, updated_at)
+                  stale_at, stage, stage_reason, is_held, created_at, updated_at)
                 SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, o.order_type,
                   o.limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id,
                   o.created_at + s.offset_millis * interval '1 millisecond',
                   o.created_at + s.offset_millis * interval '1 millisecond',
-                  o.created_at + o.duration_minutes * interval '1 minute'
-                    + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond',
+                  least(
+                    o.created_at + o.duration_minutes * interval '1 minute'
+                      + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond',
+                    CASE WHEN o.lateness_policy = 'SKIP' THEN ${tooLateAt} END),
+                  CASE WHEN o.lateness_policy = 'RESPREAD' THEN ${tooLateAt} END,
                   CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
                   CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
                   o.hold_reason IS NOT NULL,

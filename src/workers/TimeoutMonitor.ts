@@ -70,6 +70,11 @@ export const makeSweep = Effect.gen(function* () {
         Effect.annotateLogs({ order_id: order.id })
       )
     }
+    for (const { orderId, moved, skipped } of yield* slices.respread(now)) {
+      yield* Effect.logWarning(
+        `Slices were late: ${moved} are spread anew over what is left of the window, ${skipped} no longer fit and are skipped`
+      ).pipe(Effect.annotateLogs({ order_id: orderId }))
+    }
     for (const id of yield* slices.skipStale(now, windowOver)) {
       yield* Effect.logError(`Slice skipped: ${windowOver}`).pipe(Effect.annotateLogs({ slice_id: id }))
     }

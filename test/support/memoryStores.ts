@@ -105,6 +105,7 @@ const stores = Layer.effectContext(
       open: () => Effect.succeed([]),
       saveBrokerStates: () => Effect.void,
       claimCancels: () => Effect.succeed([]),
+      respread: () => Effect.succeed([]),
       skipStale: () => Effect.succeed([]),
       skipCancelled: () => Effect.succeed([]),
       audit: () => Effect.void
