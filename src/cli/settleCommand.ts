@@ -46,7 +46,13 @@ export const settleCommand = Command.make(
     )
     const repaired =
       repairs.length === 0 ? 0 : yield* store.repair(repairs, `settled by ${operator()}`, yield* DateTime.now)
-    yield* print(given.json, { ...settlement, repaired }, settlementText)
+    const unbalanced = yield* store.unbalanced
+    yield* print(given.json, { ...settlement, repaired, unbalanced }, settlementText)
+    if (unbalanced.length > 0) {
+      return yield* new CommandFailed({
+        message: `The quantities of ${unbalanced.length} orders do not add up: ${unbalanced.map(({ orderId }) => orderId).join(", ")}`
+      })
+    }
     const left = settlement.differences.length - repaired
     if (left > 0) {
       return yield* new CommandFailed({
@@ -72,11 +78,17 @@ const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
   return { from: DateTime.subtract(until, { days: 1 }), until }
 })
 
-const settlementText = ({ agreed, open, differences, foreign, repaired }: Settlement & { readonly repaired: number }) =>
+interface Proof extends Settlement {
+  readonly repaired: number
+  readonly unbalanced: ReadonlyArray<unknown>
+}
+
+const settlementText = ({ agreed, open, differences, foreign, repaired, unbalanced }: Proof) =>
   [
     `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
     `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
     `${foreign.length} broker orders are none of ours`,
+    unbalanced.length === 0 ? "The quantities of every order add up" : `${unbalanced.length} orders do not add up`,
     ...(differences.length === 0 ? [] : ["", differenceTable(differences)]),
     ...(foreign.length === 0
       ? []

@@ -10,11 +10,20 @@ export interface Repair {
   readonly order: BrokerOrder
 }
 
+const UnbalancedOrder = Schema.Struct({
+  orderId: Schema.String,
+  totalQuantity: Schema.Number,
+  unaccounted: Schema.Number,
+  overfilled: Schema.Int
+})
+
 export class SettlementStore extends Context.Service<
   SettlementStore,
   {
     /** Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it. */
     readonly slices: (from: DateTime.Utc, until: DateTime.Utc) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
+    /** Orders whose quantities do not add up, or of which a slice is filled beyond its quantity. There must be none. */
+    readonly unbalanced: Effect.Effect<ReadonlyArray<typeof UnbalancedOrder.Type>, DbError>
     /** Which of these tags are those of slices of ours, whatever their day. */
     readonly knownAmong: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, DbError>
     /**
@@ -46,6 +55,14 @@ export class SettlementStore extends Context.Service<
               ORDER BY order_id, sequence_number`
           )
         ),
+
+        unbalanced: query(
+          "SettlementStore.unbalanced",
+          UnbalancedOrder,
+          sql`
+            SELECT order_id, total_quantity::float8 AS total_quantity, unaccounted::float8 AS unaccounted, overfilled
+            FROM order_conservation WHERE unaccounted <> 0 OR overfilled > 0 ORDER BY order_id`
+        ).pipe(Effect.withSpan("SettlementStore.unbalanced")),
 
         knownAmong: Effect.fn("SettlementStore.knownAmong")((tags) =>
           query(

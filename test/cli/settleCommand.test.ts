@@ -22,7 +22,7 @@ describe("settle", () => {
         assert.strictEqual(proven.code, 0, proven.output)
         assert.match(
           proven.output,
-          /^5 slices agree with the broker's book\n0 differ\n0 broker orders are none of ours\n$/
+          /^5 slices agree with the broker's book\n0 differ\n0 broker orders are none of ours\nThe quantities of every order add up\n$/
         )
 
         yield* execute(
@@ -60,6 +60,10 @@ describe("settle", () => {
         assert.isTrue(
           (yield* sliceRows()).every((row) => row.stage === "PROCESSED" && row.filledQuantity === row.quantity)
         )
+
+        yield* execute("test.lose", sql`UPDATE orders SET total_quantity = total_quantity + 1`)
+        const unbalanced = yield* runMain(["settle"], environment)
+        assert.deepStrictEqual([unbalanced.code, unbalanced.output.includes("do not add up: o0")], [1, true])
 
         const wrong = yield* runMain(["settle", "yesterday"], environment)
         assert.deepStrictEqual([wrong.code, wrong.output.includes("DAY must be like 2026-11-23")], [1, true])

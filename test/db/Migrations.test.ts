@@ -51,6 +51,7 @@ const allTables = [
   "double_placements",
   "mock_broker_orders",
   "order_budgets",
+  "order_conservation",
   "order_progress",
   "order_slices",
   "orders",

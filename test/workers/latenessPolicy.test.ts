@@ -41,6 +41,14 @@ const times = Effect.flatMap(Db, ({ sql, query }) =>
   )
 ).pipe(Effect.map((rows) => rows.map(({ seconds }) => seconds)))
 
+const conserved = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.conserved",
+    Schema.Struct({ scheduled: Schema.Number, givenUp: Schema.Number, unaccounted: Schema.Number }),
+    sql`SELECT scheduled::float8, given_up::float8, unaccounted::float8 FROM order_conservation`
+  )
+)
+
 describe("after an outage of 41 seconds", () => {
   it.effect("SEND, the default: all that is overdue is sent", () =>
     Effect.gen(function* () {
@@ -96,6 +104,7 @@ describe("after an outage beyond the window", () => {
       yield* splitAt(650, { lateness_policy: "RESPREAD" })
       yield* sweep
       assert.deepStrictEqual(yield* times, [650, 655, 660, null, null])
+      assert.deepStrictEqual(yield* conserved, [{ scheduled: 60, givenUp: 40, unaccounted: 0 }])
       assert.strictEqual((yield* sliceRows())[4]?.stageReason, "too late: no room for it in what is left of the window")
     }).pipe(Effect.provide(service))
   )
