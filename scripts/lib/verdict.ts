@@ -79,6 +79,12 @@ export const judge = Effect.fnUntraced(function* (ledgerJson: unknown, summaryJs
       problems.push(`${slice.tag} filled ${order.filledQuantity}, not ${slice.filledQuantity}`)
     }
   }
+  const unbalanced = yield* query(
+    "verdict.unbalanced",
+    Schema.Struct({ orderId: Schema.String }),
+    sql`SELECT order_id FROM order_conservation WHERE unaccounted <> 0 OR overfilled > 0`
+  )
+  for (const { orderId } of unbalanced) problems.push(`the quantities of ${orderId} do not add up`)
   if (summary.overLimit > 0) problems.push(`${summary.overLimit} order requests were over a limit`)
   if (summary.orders !== ledger.orders.length) problems.push("the simulator's summary and ledger differ")
 
