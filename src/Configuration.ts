@@ -3,6 +3,7 @@ import {
   listOf,
   millis,
   minutes,
+  money,
   oneOf,
   optional,
   seconds,
@@ -12,7 +13,8 @@ import {
   share,
   text,
   url,
-  whole
+  whole,
+  wordList
 } from "./Setting.ts"
 
 /** Every problem with the environment variables, at once, one a line. */
@@ -64,6 +66,14 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   orderSplitTimeout: read(minutes("ORDER_SPLIT_TIMEOUT_MINUTES", 5, 0.01, 1440)),
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
   orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
+  limits: {
+    orderQuantity: read(optional(whole("LIMIT_ORDER_QUANTITY", 0, 1, 2_147_483_647))),
+    orderValue: read(money("LIMIT_ORDER_VALUE")),
+    sliceQuantity: read(optional(whole("LIMIT_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
+    sliceValue: read(money("LIMIT_SLICE_VALUE")),
+    instruments: read(wordList("LIMIT_INSTRUMENTS", /^[A-Z]{2,10}:[A-Z0-9&_.-]*\*?$/, "NSE:INFY,NFO:NIFTY*")),
+    sides: read(listOf("LIMIT_SIDES", [], ["BUY", "SELL"]))
+  },
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0, 1440)),
 
   sliceExecutorPollInterval: read(seconds("SLICE_EXECUTOR_POLL_INTERVAL_SECONDS", 1, 0.05, 3600)),

@@ -1,4 +1,4 @@
-import { Duration, Option, Redacted, Result } from "effect"
+import { BigDecimal, Duration, Option, Redacted, Result } from "effect"
 
 /** One environment variable: how its text is read, and what holds when it is not set. */
 export interface Setting<A> {
@@ -84,6 +84,30 @@ export const text = (name: string, value: string): Setting<string> => ({
   defaultText: value,
   defaultValue: value,
   decode: (given) => (given.trim() === "" ? Result.fail("non-empty") : Result.succeed(given))
+})
+
+/** A comma-separated list of words of one shape. */
+export const wordList = (name: string, shape: RegExp, example: string): Setting<ReadonlyArray<string>> => ({
+  name,
+  defaultText: "",
+  defaultValue: [],
+  decode: (given) => {
+    const words = given.split(",").map((word) => word.trim())
+    return words.every((word) => shape.test(word))
+      ? Result.succeed(words)
+      : Result.fail(`a comma-separated list such as ${example}`)
+  }
+})
+
+/** An amount of money above 0, exact. */
+export const money = (name: string): Setting<Option.Option<BigDecimal.BigDecimal>> => ({
+  name,
+  defaultText: "",
+  defaultValue: Option.none(),
+  decode: (given) =>
+    /^\d{1,20}(\.\d{1,4})?$/.test(given) && !/^[0.]+$/.test(given)
+      ? Result.succeed(BigDecimal.fromString(given))
+      : Result.fail("an amount above 0 such as 250000 or 99.95")
 })
 
 export const optional = <A>(setting: Setting<A>): Setting<Option.Option<A>> => ({

@@ -1,6 +1,8 @@
 import { Clock, Console, DateTime, Duration, Effect, Option, Random, Result, Schedule, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { breachesOfOrder } from "../domain/preTradeLimits.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
+import { Configuration } from "../Configuration.ts"
 import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
 import { CommandLayer, operator, print } from "./environment.ts"
 import { isSettled, orderDetails, orderTable } from "./render.ts"
@@ -79,6 +81,13 @@ const submit = Command.make(
     }
     if (Result.isFailure(order)) {
       return yield* new CommandFailed({ message: `The order is not valid, nothing was submitted. ${order.failure}` })
+    }
+    const breaches = breachesOfOrder(
+      { ...order.success, quantity: order.success.totalQuantity, price: order.success.limitPrice },
+      (yield* Configuration).limits
+    )
+    if (breaches.length > 0) {
+      return yield* new CommandFailed({ message: `Nothing was submitted: ${breaches.join("; ")}` })
     }
     const submitted = yield* desk.submit(
       {

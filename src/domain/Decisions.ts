@@ -1,10 +1,12 @@
 import { Cause, DateTime, Duration, Exit, Order } from "effect"
 import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker.ts"
+import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
 export interface PlacementLimits {
   readonly maxAttempts: number
   readonly brokerTimeout: Duration.Duration
+  readonly preTrade: PreTradeLimits
 }
 
 /** Why a claimed slice must not be placed at this moment, or null when it may be. */
@@ -15,6 +17,9 @@ export const refusalToFire = (
 ): { readonly next: NextStage } | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
   if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
+  // Asked again here, because limits may have been lowered since the split.
+  const breaches = breachesOfSlice({ ...slice, price: slice.limitPrice }, limits.preTrade)
+  if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
   // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
     return {

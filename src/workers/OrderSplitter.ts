@@ -3,6 +3,7 @@ import { Configuration } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { freezeLimit } from "../domain/freezeLimits.ts"
+import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "../domain/preTradeLimits.ts"
 import { splitWithin } from "../domain/Split.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
@@ -38,6 +39,7 @@ export const makeSplitPending = Effect.gen(function* () {
   const windowGrace = config.orderWindowGrace
   const limits: Limits = {
     maxSliceQuantity: Option.getOrNull(config.orderMaxSliceQuantity),
+    preTrade: config.limits,
     isFreezeLimited: config.brokerType === "zerodha"
   }
 
@@ -135,6 +137,7 @@ const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || e
 
 interface Limits {
   readonly maxSliceQuantity: number | null
+  readonly preTrade: PreTradeLimits
   /** The mock broker takes any quantity. */
   readonly isFreezeLimited: boolean
 }
@@ -145,7 +148,7 @@ const plan = (order: ClaimedOrder, limits: Limits, now: DateTime.Utc): Result.Re
 
 const planValid = (
   order: ClaimedOrder,
-  { maxSliceQuantity, isFreezeLimited }: Limits,
+  { maxSliceQuantity, preTrade, isFreezeLimited }: Limits,
   now: DateTime.Utc
 ): Result.Result<SplitOrder, string> =>
   Result.gen(function* () {
@@ -154,6 +157,13 @@ const planValid = (
       freezeLimit: isFreezeLimited ? freezeLimit(valid.instrument, now) : null,
       maxSliceQuantity
     })
+    const exposure = { ...valid, quantity: valid.totalQuantity, price: valid.limitPrice }
+    const largest = Math.max(...slices.map(({ quantity }) => quantity))
+    const breaches = new Set([
+      ...breachesOfOrder(exposure, preTrade),
+      ...breachesOfSlice({ ...exposure, quantity: largest }, preTrade)
+    ])
+    if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
     return {
       id: order.id,
       claimVersion: order.claimVersion,

@@ -26,7 +26,7 @@ export const makePlace = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
   const instance = yield* Instance
-  const limits = { maxAttempts: config.sliceMaxAttempts, brokerTimeout: config.brokerTimeout }
+  const limits = { maxAttempts: config.sliceMaxAttempts, brokerTimeout: config.brokerTimeout, preTrade: config.limits }
 
   const call = (slice: ClaimedSlice) =>
     Effect.gen(function* () {

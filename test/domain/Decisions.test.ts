@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime, Duration, Exit } from "effect"
+import { Cause, DateTime, Duration, Exit, Option } from "effect"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
@@ -10,9 +10,18 @@ import {
 import { afterPlacement, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import { Instrument } from "../../src/domain/Order.ts"
+import type { PreTradeLimits } from "../../src/domain/preTradeLimits.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 
-const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10) }
+const unlimited: PreTradeLimits = {
+  orderQuantity: Option.none(),
+  orderValue: Option.none(),
+  sliceQuantity: Option.none(),
+  sliceValue: Option.none(),
+  instruments: [],
+  sides: []
+}
+const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10), preTrade: unlimited }
 const now = DateTime.makeUnsafe(1_000_000)
 
 const claimed: ClaimedSlice = {
@@ -50,6 +59,19 @@ describe("refusalToFire", () => {
         _tag: "Rescheduled",
         reason: "the claim was about to end before the call could",
         notBefore: null
+      }
+    })
+  })
+
+  it("fails a slice that breaks a pre-trade limit by now", () => {
+    const refused = refusalToFire(claimed, 1_000_000, {
+      ...limits,
+      preTrade: { ...unlimited, sliceQuantity: Option.some(9) }
+    })
+    assert.deepStrictEqual(refused, {
+      next: {
+        _tag: "Failed",
+        reason: "pre-trade limit: the slice's quantity of 10 is above LIMIT_SLICE_QUANTITY (9)"
       }
     })
   })

@@ -70,6 +70,29 @@ describe("OrderSplitter", () => {
     )
   )
 
+  it.effect("fails an order that breaks a pre-trade limit, with every reason", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { total_quantity: 100, num_splits: 2, side: "SELL" })
+      yield* insertOrder("o2", { total_quantity: 40, num_splits: 1 })
+      yield* splitPending
+      assert.deepInclude(yield* orderRow("o1"), {
+        orderQueueStatus: "FAILED",
+        statusReason:
+          "SELL is not allowed by LIMIT_SIDES; the order's quantity of 100 is above LIMIT_ORDER_QUANTITY (99); " +
+          "the slice's quantity of 50 is above LIMIT_SLICE_QUANTITY (40)"
+      })
+      assert.deepInclude(yield* orderRow("o2"), { orderQueueStatus: "DONE" })
+    }).pipe(
+      Effect.provide(
+        serviceLayer({
+          broker: scriptedBroker,
+          environment: { LIMIT_ORDER_QUANTITY: "99", LIMIT_SLICE_QUANTITY: "40", LIMIT_SIDES: "BUY" }
+        })
+      )
+    )
+  )
+
   it.effect("splits further when ORDER_MAX_SLICE_QUANTITY says so", () =>
     Effect.gen(function* () {
       yield* setClock()
