@@ -23,10 +23,13 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
         if (circuit._tag === "Closed") return holds.clear("circuit")
         if (circuit._tag === "Probing")
           return holds.set("circuit", "one placement finds out whether the broker is well")
+        const shown = circuit
         const pause = Duration.millis(circuit.untilMillis - nowMillis)
+        // By then the circuit may have closed and opened anew, with a hold of its own.
+        const end = Effect.suspend(() => (circuit === shown ? holds.clear("circuit") : Effect.void))
         return holds
           .set("circuit", `${message}; the next one is tried in ${Duration.format(pause)}`)
-          .pipe(Effect.andThen(Effect.forkIn(Effect.andThen(Effect.sleep(pause), holds.clear("circuit")), scope)))
+          .pipe(Effect.andThen(Effect.forkIn(Effect.andThen(Effect.sleep(pause), end), scope)))
       }
 
       const step = (next: Circuit, message: string, nowMillis: number) =>

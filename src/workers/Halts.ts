@@ -33,7 +33,8 @@ export const makeFollowHalts = Effect.gen(function* () {
 
   return obey.pipe(
     Effect.catch((error) =>
-      Effect.as(Effect.logWarning(`Could not ask whether placements are halted: ${error.message}`), false)
+      // Back again, the database wakes everybody.
+      Effect.as(Effect.logWarning(`Could not ask whether placements are halted: ${error.message}`), true)
     ),
     Effect.flatMap((isDone) =>
       Effect.raceFirst(wakeups.next("halts"), Effect.sleep(isDone ? pollInterval : retryInterval))

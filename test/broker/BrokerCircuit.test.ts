@@ -72,6 +72,27 @@ describe("the circuit breaker around a broker", () => {
     }).pipe(Effect.provide(wrapped))
   )
 
+  it.effect("a circuit that closed and opened anew keeps its own time", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const answer = script.onPlace
+      script.onPlace = () => unknown
+      const straggler = yield* Effect.suspend(() => {
+        script.onPlace = (placement) => Effect.delay(answer(placement), "4 seconds")
+        return Effect.forkChild(place("S"), { startImmediately: true })
+      })
+      script.onPlace = () => unknown
+      yield* Effect.forEach(["A", "B"], place)
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual([yield* Fiber.join(straggler), yield* hold], ["ok", null])
+      yield* Effect.forEach(["C", "D"], place)
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual((yield* hold)?.kind, "circuit")
+      yield* TestClock.adjust("1 second")
+      assert.isNull(yield* hold)
+    }).pipe(Effect.provide(wrapped))
+  )
+
   it.effect("opens at once when no orders are taken from this address, and not for a bad token or a busy broker", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
