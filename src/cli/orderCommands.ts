@@ -54,6 +54,10 @@ const submit = Command.make(
       Flag.withDescription("How many seconds late a slice may be before it is skipped or spread anew (60)"),
       Flag.optional
     ),
+    cancelUnfilledAfter: Flag.Int("cancel-unfilled-after").pipe(
+      Flag.withDescription("Cancel what is not filled of a slice so many seconds after it was placed"),
+      Flag.optional
+    ),
     json
   },
   Effect.fn("order submit")(function* (given) {
@@ -73,7 +77,8 @@ const submit = Command.make(
       productType: given.product,
       validity: given.validity,
       latenessPolicy: given.lateness.toUpperCase(),
-      maxLatenessSeconds: Option.getOrNull(given.maxLateness)
+      maxLatenessSeconds: Option.getOrNull(given.maxLateness),
+      cancelUnfilledAfterSeconds: Option.getOrNull(given.cancelUnfilledAfter)
     })
     const key = Option.getOrElse(given.key, () => idOf("k", now, suffix))
     if (key.trim() === "" || key.length > 200) {

@@ -73,7 +73,9 @@ export const SplittableOrder = Schema.Struct({
   randomize: Schema.Boolean,
   latenessPolicy: LatenessPolicy,
   /** How late a slice may be before SKIP or RESPREAD applies to it; null for {@link defaultMaxLatenessSeconds}. */
-  maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400))
+  maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
+  /** So long after its acknowledgement what is not filled of a slice is cancelled at the broker; null to leave it. */
+  cancelUnfilledAfterSeconds: Schema.NullOr(wholeNumber(1, 86_400))
 }).check(
   Schema.makeFilter((order) =>
     order.totalQuantity >= order.numSplits

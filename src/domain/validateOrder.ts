@@ -36,6 +36,7 @@ export interface UntrustedOrder {
   readonly validity: string | null
   readonly latenessPolicy: string | null
   readonly maxLatenessSeconds: number | null
+  readonly cancelUnfilledAfterSeconds: number | null
 }
 
 const decode = Schema.decodeUnknownResult(SplittableOrder, { errors: "all" })

@@ -89,7 +89,8 @@ const StoredOrder = Schema.Struct({
   productType: Schema.NullOr(Schema.String),
   validity: Schema.NullOr(Schema.String),
   latenessPolicy: Schema.NullOr(Schema.String),
-  maxLatenessSeconds: Schema.NullOr(Schema.Number)
+  maxLatenessSeconds: Schema.NullOr(Schema.Number),
+  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number)
 })
 
 const source = "pulse-background-cli"
@@ -136,13 +137,14 @@ export class OrderDesk extends Context.Service<
               id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
               order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source,
               request_id, order_type, limit_price, product_type, validity, lateness_policy, max_lateness_seconds,
-              created_at, updated_at)
+              cancel_unfilled_after_seconds, created_at, updated_at)
             VALUES (
               ${order.id}, ${order.instrument}, ${order.side}, ${order.totalQuantity}, ${order.numSplits},
               ${order.durationMinutes}, ${order.randomize}, ${order.key}, 'PENDING', ${order.traceId}, ${source},
               ${order.requestId}, ${source}, ${order.requestId}, ${order.orderType},
               ${order.limitPrice === null ? null : BigDecimal.format(order.limitPrice)}::numeric,
               ${order.productType}, ${order.validity}, ${order.latenessPolicy}, ${order.maxLatenessSeconds}::int,
+              ${order.cancelUnfilledAfterSeconds}::int,
               ${instant(now)}, ${instant(now)})
             ON CONFLICT (order_unique_key) DO NOTHING
             RETURNING id`
@@ -155,7 +157,8 @@ export class OrderDesk extends Context.Service<
           sql`
             SELECT id, instrument, side, total_quantity::float8 AS total_quantity, num_splits::float8 AS num_splits,
               duration_minutes::float8 AS duration_minutes, randomize, order_type, limit_price::text AS limit_price,
-              product_type, validity, lateness_policy, max_lateness_seconds::float8 AS max_lateness_seconds
+              product_type, validity, lateness_policy, max_lateness_seconds::float8 AS max_lateness_seconds,
+              cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds
             FROM orders WHERE order_unique_key = ${key}`
         )
 
@@ -276,7 +279,8 @@ const differencesBetween = (stored: typeof StoredOrder.Type, order: NewOrder): R
     ["product", stored.productType, order.productType],
     ["validity", stored.validity, order.validity],
     ["lateness policy", stored.latenessPolicy, order.latenessPolicy],
-    ["largest lateness", stored.maxLatenessSeconds, order.maxLatenessSeconds]
+    ["largest lateness", stored.maxLatenessSeconds, order.maxLatenessSeconds],
+    ["cancel after", stored.cancelUnfilledAfterSeconds, order.cancelUnfilledAfterSeconds]
   ]
   return pairs
     .filter(([, before, now]) => before !== now)

@@ -22,6 +22,7 @@ export const ClaimedOrder = Schema.Struct({
   validity: Schema.NullOr(Schema.String),
   latenessPolicy: Schema.NullOr(Schema.String),
   maxLatenessSeconds: Schema.NullOr(Schema.Number),
+  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number),
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
   /** Whether the window begins within a year from now; a time beyond is a mistake, or cannot be reckoned with at all. */
@@ -153,7 +154,8 @@ export class OrderStore extends Context.Service<
                 o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
                 o.duration_minutes::float8 AS duration_minutes, o.randomize, o.order_type,
                 o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
-                o.max_lateness_seconds::float8 AS max_lateness_seconds, o.request_id, o.origin_trace_id,
+                o.max_lateness_seconds::float8 AS max_lateness_seconds,
+                o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.request_id, o.origin_trace_id,
                 o.created_at < ${instant(options.now)}::timestamptz + interval '366 days' AS has_near_start`
           )
       )

@@ -54,8 +54,15 @@ export class SliceStore extends Context.Service<
     /** Slices IN_PROGRESS whose outcome is unknown, or whose lease is over. */
     readonly unresolved: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<UnresolvedSlice>, DbError>
 
-    /** PROCESSED slices whose broker order may still change, longest-waiting first, from after a given slice on. */
-    readonly open: (after: OpenSlice | null, limit: number) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
+    /**
+     * PROCESSED slices whose broker order may still change, longest-waiting first, from after a given slice on. A cancel is
+     * wanted of those whose order was cancelled, or that were to be filled by now.
+     */
+    readonly open: (
+      after: OpenSlice | null,
+      limit: number,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
 
     /** Writes what the broker says about open slices. A final state is never overwritten. */
     readonly saveBrokerStates: (states: ReadonlyArray<BrokerState>, now: DateTime.Utc) => Effect.Effect<void, DbError>
@@ -189,13 +196,15 @@ export class SliceStore extends Context.Service<
           )
         ),
 
-        open: Effect.fn("SliceStore.open")((after, limit) =>
+        open: Effect.fn("SliceStore.open")((after, limit, now) =>
           query(
             "SliceStore.open",
             OpenSlice,
             sql`
               SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
-                o.cancel_requested_at IS NOT NULL AS is_cancel_wanted, s.request_id, s.trace_id
+                o.cancel_requested_at IS NOT NULL
+                  OR coalesce(s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false)
+                  AS is_cancel_wanted, s.request_id, s.trace_id
               FROM order_slices s JOIN orders o ON o.id = s.order_id
               WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final
                 AND (${after === null ? null : instant(after.acknowledgedAt)}::timestamptz IS NULL

@@ -97,7 +97,7 @@ export const makeFollowBroker = Effect.gen(function* () {
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     const unresolved = yield* slices.unresolved(now, largestLookup)
-    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, largestLookup)
+    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, largestLookup, now)
     lastFollowed = open.length === largestLookup ? (open.at(-1) ?? null) : null
     if (unresolved.length === 0 && open.length === 0) return
 

@@ -8,7 +8,7 @@ import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+import { insertOrder, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
 
@@ -192,7 +192,7 @@ describe("stages of a slice", () => {
       const slice = yield* claimedSlice
       yield* move(slice, processed)
       const store = yield* SliceStore
-      const [open] = yield* store.open(null, 10)
+      const [open] = yield* store.open(null, 10, start)
       const say = (status: "OPEN" | "COMPLETE", filledQuantity: number) =>
         Effect.flatMap(DateTime.now, (now) =>
           store.saveBrokerStates(
@@ -218,7 +218,7 @@ describe("stages of a slice", () => {
       yield* say("COMPLETE", 100)
       yield* say("OPEN", 100)
       assert.strictEqual((yield* sliceRows())[0]?.brokerStatus, "COMPLETE")
-      assert.deepStrictEqual(yield* store.open(null, 10), [])
+      assert.deepStrictEqual(yield* store.open(null, 10, start), [])
     }).pipe(Effect.provide(service))
   )
 
@@ -232,8 +232,8 @@ describe("stages of a slice", () => {
         yield* move(slice, { _tag: "Processed", brokerOrderId, found: null })
       }
       const store = yield* SliceStore
-      const first = yield* store.open(null, 3)
-      const second = yield* store.open(first.at(-1) ?? null, 3)
+      const first = yield* store.open(null, 3, start)
+      const second = yield* store.open(first.at(-1) ?? null, 3, start)
       assert.deepStrictEqual([first.length, second.length], [3, 2])
       assert.strictEqual(new Set([...first, ...second].map((slice) => slice.id)).size, 5)
     }).pipe(Effect.provide(service))

@@ -293,6 +293,24 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("cancels what is not filled in the time that its order gives it, and leaves the others", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* setClock()
+      yield* insertOrder("patient", { num_splits: 1 })
+      yield* insertOrder("hasty", { num_splits: 1, cancel_unfilled_after_seconds: 30 })
+      yield* Effect.flatten(makeSplitPending)
+      for (const slice of [yield* claimNext, yield* claimNext]) yield* placeAndWrite(slice)
+      const hasty = (yield* sliceRows("hasty"))[0]?.brokerOrderId
+      yield* setClock(Duration.millis(29_999))
+      yield* follow
+      assert.deepStrictEqual(script.cancelled, [])
+      yield* setClock(Duration.seconds(30))
+      yield* follow
+      assert.deepStrictEqual<ReadonlyArray<string | null | undefined>>(script.cancelled, [hasty])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("a refused cancel is recorded and does not hold up the others", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
