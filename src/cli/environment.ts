@@ -1,4 +1,5 @@
-import { Console, DateTime, type Effect, Layer, References } from "effect"
+import { Console, DateTime, type Effect, Layer, References, Schema } from "effect"
+import { Flag } from "effect/cli"
 import { hostname, userInfo } from "node:os"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
@@ -36,3 +37,11 @@ export const print = <A extends object>(asJson: boolean, value: A, text: (value:
       ? JSON.stringify(value, (_, part: unknown) => (DateTime.isDateTime(part) ? DateTime.formatIso(part) : part), 2)
       : text(value)
   )
+
+/** The command cannot do what was asked; the message says why. */
+export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
+
+export const json = Flag.Boolean("json").pipe(
+  Flag.withDescription("Print JSON for programs instead of text for people"),
+  Flag.withDefault(false)
+)

@@ -1,8 +1,7 @@
 import { Clock, Console, DateTime, Duration, Effect, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Halt, HaltStore } from "../stores/HaltStore.ts"
-import { CommandLayer, operator, print } from "./environment.ts"
-import { CommandFailed, json } from "./orderCommands.ts"
+import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
 
 const wait = (seconds: number) =>
   Flag.Int("wait").pipe(

@@ -2,8 +2,7 @@ import { DateTime, Effect } from "effect"
 import { Command } from "effect/cli"
 import { hostname } from "node:os"
 import { HeartbeatStore, type WorkerRow } from "../stores/HeartbeatStore.ts"
-import { CommandLayer, print } from "./environment.ts"
-import { CommandFailed, json } from "./orderCommands.ts"
+import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 import { table } from "./render.ts"
 
 interface WorkerHealth extends WorkerRow {

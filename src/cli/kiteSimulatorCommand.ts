@@ -1,7 +1,7 @@
 import { Console, Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { defaultOptions, everyFault, KiteSimulator } from "../kite-simulator/KiteSimulator.ts"
-import { CommandFailed } from "./orderCommands.ts"
+import { CommandFailed } from "./environment.ts"
 
 const { limits } = defaultOptions
 

@@ -7,8 +7,7 @@ import { Wakeups } from "../db/Wakeups.ts"
 import { nextIndianHour } from "../domain/indianTime.ts"
 import { type Settlement, settle } from "../domain/settlement.ts"
 import { SettlementStore } from "../stores/SettlementStore.ts"
-import { CommandLayer, operator, print } from "./environment.ts"
-import { CommandFailed, json } from "./orderCommands.ts"
+import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
 import { table } from "./render.ts"
 
 const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer).pipe(

@@ -2,8 +2,7 @@ import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect
 import { Argument, Command, Flag } from "effect/cli"
 import { Price } from "../domain/Order.ts"
 import { SliceDesk } from "../stores/SliceDesk.ts"
-import { CommandLayer, operator } from "./environment.ts"
-import { CommandFailed } from "./orderCommands.ts"
+import { CommandFailed, CommandLayer, operator } from "./environment.ts"
 
 const SliceLayer = SliceDesk.layer.pipe(Layer.provideMerge(CommandLayer))
 

@@ -6,8 +6,7 @@ import { tokenEnd, zerodha } from "../broker/zerodha/KiteSession.ts"
 import { exchange, loginPage, profile, requestTokenIn } from "../broker/zerodha/login.ts"
 import { Configuration } from "../Configuration.ts"
 import { CredentialStore } from "../stores/CredentialStore.ts"
-import { CommandLayer, operator, print } from "./environment.ts"
-import { CommandFailed, json } from "./orderCommands.ts"
+import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
 
 const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer).pipe(Layer.provideMerge(CommandLayer))
 

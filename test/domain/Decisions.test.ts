@@ -10,17 +10,9 @@ import {
 import { afterPlacement, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import { Instrument } from "../../src/domain/Order.ts"
-import type { PreTradeLimits } from "../../src/domain/preTradeLimits.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
+import { unlimited } from "../support/limits.ts"
 
-const unlimited: PreTradeLimits = {
-  orderQuantity: Option.none(),
-  orderValue: Option.none(),
-  sliceQuantity: Option.none(),
-  sliceValue: Option.none(),
-  instruments: [],
-  sides: []
-}
 const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10), preTrade: unlimited }
 const now = DateTime.makeUnsafe(1_000_000)
 

@@ -1,21 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Option } from "effect"
 import { Instrument } from "../../src/domain/Order.ts"
-import {
-  breachesOfOrder,
-  breachesOfSlice,
-  type Exposure,
-  type PreTradeLimits
-} from "../../src/domain/preTradeLimits.ts"
+import { breachesOfOrder, breachesOfSlice, type Exposure } from "../../src/domain/preTradeLimits.ts"
+import { unlimited } from "../support/limits.ts"
 
-const unlimited: PreTradeLimits = {
-  orderQuantity: Option.none(),
-  orderValue: Option.none(),
-  sliceQuantity: Option.none(),
-  sliceValue: Option.none(),
-  instruments: [],
-  sides: []
-}
 const amount = (text: string) => Option.some(BigDecimal.fromStringUnsafe(text))
 const order: Exposure = {
   instrument: Instrument.make("NFO:NIFTY26NOVFUT"),
