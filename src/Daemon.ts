@@ -10,6 +10,7 @@ import { Instance } from "./Instance.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
+import { OverdueStore } from "./stores/OverdueStore.ts"
 import { SliceStore } from "./stores/SliceStore.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
@@ -47,7 +48,9 @@ const checkBroker = Effect.gen(function* () {
 const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
   Layer.provideMerge(Layer.effectDiscard(checkBroker)),
-  Layer.provideMerge(Layer.mergeAll(OrderStore.layer, SliceStore.layer, HaltStore.layer, HeartbeatStore.layer)),
+  Layer.provideMerge(
+    Layer.mergeAll(OrderStore.layer, SliceStore.layer, OverdueStore.layer, HaltStore.layer, HeartbeatStore.layer)
+  ),
   Layer.provideMerge(DatabaseClock.layer),
   Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
   Layer.provideMerge(Instance.layer)

@@ -8,6 +8,7 @@ import { Instance } from "../Instance.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
+import { OverdueStore } from "../stores/OverdueStore.ts"
 import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
 import { answerOf, type CallAnswer } from "./brokerCall.ts"
 import { tick } from "./Worker.ts"
@@ -55,7 +56,7 @@ export const TimeoutMonitor = Effect.gen(function* () {
 export const makeSweep = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
-  const slices = yield* SliceStore
+  const overdue = yield* OverdueStore
   const heartbeats = yield* HeartbeatStore
 
   return Effect.gen(function* () {
@@ -70,15 +71,15 @@ export const makeSweep = Effect.gen(function* () {
         Effect.annotateLogs({ order_id: order.id })
       )
     }
-    for (const { orderId, moved, skipped } of yield* slices.respread(now)) {
+    for (const { orderId, moved, skipped } of yield* overdue.respread(now)) {
       yield* Effect.logWarning(
         `Slices were late: ${moved} are spread anew over what is left of the window, ${skipped} no longer fit and are skipped`
       ).pipe(Effect.annotateLogs({ order_id: orderId }))
     }
-    for (const id of yield* slices.skipStale(now, windowOver)) {
+    for (const id of yield* overdue.skipStale(now, windowOver)) {
       yield* Effect.logError(`Slice skipped: ${windowOver}`).pipe(Effect.annotateLogs({ slice_id: id }))
     }
-    for (const id of yield* slices.skipCancelled(now)) {
+    for (const id of yield* overdue.skipCancelled(now)) {
       yield* Effect.logInfo("Slice skipped: its order was cancelled").pipe(Effect.annotateLogs({ slice_id: id }))
     }
     yield* heartbeats.forget(DateTime.subtractDuration(now, keepStaleHeartbeats))

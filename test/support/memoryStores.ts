@@ -105,9 +105,6 @@ const stores = Layer.effectContext(
       open: () => Effect.succeed([]),
       saveBrokerStates: () => Effect.void,
       claimCancels: () => Effect.succeed([]),
-      respread: () => Effect.succeed([]),
-      skipStale: () => Effect.succeed([]),
-      skipCancelled: () => Effect.succeed([]),
       audit: () => Effect.void
     })
     return Context.make(MemoryStore, memory).pipe(Context.add(SliceStore, slices))

@@ -9,6 +9,7 @@ import { Instance } from "../../src/Instance.ts"
 import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
+import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { configuration, testDatabaseWith } from "./database.ts"
 
@@ -27,6 +28,7 @@ export const serviceLayer = <A>(options: {
   Layer.mergeAll(
     OrderStore.layer,
     SliceStore.layer,
+    OverdueStore.layer,
     HeartbeatStore.layer,
     OrderDesk.layer,
     Instance.layer,

@@ -5,6 +5,7 @@ import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/OrderSlice.ts"
 import { ClaimVersion } from "../../src/domain/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
@@ -142,7 +143,7 @@ describe("stages of a slice", () => {
       yield* Effect.flatten(makeSplitPending)
       yield* setClock(Duration.minutes(10.0001))
       assert.deepStrictEqual(yield* claim(), [])
-      const skipped = yield* (yield* SliceStore).skipStale(yield* DateTime.now, "too late")
+      const skipped = yield* (yield* OverdueStore).skipStale(yield* DateTime.now, "too late")
       assert.strictEqual(skipped.length, 1)
       assert.strictEqual((yield* sliceRows())[0]?.stage, "SKIPPED")
     }).pipe(Effect.provide(service))
