@@ -41,6 +41,15 @@ export const print = <A extends object>(asJson: boolean, value: A, text: (value:
 /** The command cannot do what was asked; the message says why. */
 export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
 
+/** Why an operator does something, for the record. */
+export const reason = Flag.String("reason").pipe(
+  Flag.filter(
+    (text) => text.trim() !== "",
+    () => "must not be empty"
+  ),
+  Flag.withDescription("Why, for the record and for whoever reads it at night")
+)
+
 export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Print JSON for programs instead of text for people"),
   Flag.withDefault(false)

@@ -1,7 +1,7 @@
 import { Clock, Console, DateTime, Duration, Effect, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Halt, HaltStore } from "../stores/HaltStore.ts"
-import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
+import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
 
 const wait = (seconds: number) =>
   Flag.Int("wait").pipe(
@@ -9,15 +9,10 @@ const wait = (seconds: number) =>
     Flag.withDefault(seconds)
   )
 
-const flags = {
-  reason: Flag.String("reason").pipe(Flag.withDescription("Why, for the record and for whoever reads health")),
-  json
-}
-
 /** A claim of a daemon that is gone ends after SLICE_EXECUTION_TIMEOUT_MINUTES, two by default. */
 export const haltCommand = Command.make(
   "halt",
-  { ...flags, wait: wait(150) },
+  { reason, json, wait: wait(150) },
   Effect.fn("halt")(function* (given) {
     yield* request(true, given)
   }, Effect.provide(CommandLayer))
@@ -25,7 +20,7 @@ export const haltCommand = Command.make(
 
 export const resumeCommand = Command.make(
   "resume",
-  { ...flags, reason: Flag.withDefault(flags.reason, "resumed"), wait: wait(30) },
+  { reason: Flag.withDefault(reason, "resumed"), json, wait: wait(30) },
   Effect.fn("resume")(function* (given) {
     yield* request(false, given)
   }, Effect.provide(CommandLayer))

@@ -1,7 +1,7 @@
 import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
-import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
+import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
 import { isSettled, orderDetails, orderTable } from "./render.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
@@ -93,10 +93,7 @@ const pause = Command.make(
   "pause",
   {
     orderId,
-    reason: Flag.String("reason").pipe(
-      Flag.withDescription("Why, for the record"),
-      Flag.withDefault("no reason given")
-    ),
+    reason: Flag.withDefault(reason, "no reason given"),
     wait: Flag.Int("wait").pipe(
       Flag.withDescription("For how many seconds to wait until no slice is in a daemon's hands"),
       Flag.withDefault(30)

@@ -2,14 +2,13 @@ import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect
 import { Argument, Command, Flag } from "effect/cli"
 import { Price } from "../domain/Order.ts"
 import { SliceDesk } from "../stores/SliceDesk.ts"
-import { CommandFailed, CommandLayer, operator } from "./environment.ts"
+import { CommandFailed, CommandLayer, operator, reason } from "./environment.ts"
 
 const SliceLayer = SliceDesk.layer.pipe(Layer.provideMerge(CommandLayer))
 
 const sliceId = Argument.String("SLICE").pipe(
   Argument.withDescription('The slice\'s id, as logs and "order show --json" have it')
 )
-const reason = Flag.String("reason").pipe(Flag.withDescription("Why, for the record"))
 
 const skip = Command.make(
   "skip",

@@ -110,6 +110,8 @@ describe("halt and resume", () => {
         const nameless = yield* runMain(["halt"], environment)
         assert.strictEqual(nameless.code, 1)
         assert.include(nameless.output, "--reason")
+        const speechless = yield* runMain(["halt", "--reason", " "], environment)
+        assert.deepStrictEqual([speechless.code, speechless.output.includes("must not be empty")], [1, true])
       }).pipe(Effect.scoped)
     )
   )
