@@ -66,11 +66,12 @@ const make = Effect.gen(function* () {
         const others = [...all].filter(([other]) => other !== kind)
         return new Map(reason === null ? others : [...others, [kind, reason]])
       })
-      yield* reason === null
-        ? Effect.logInfo(`No longer on hold: ${before}`)
-        : kind === "stopping"
-          ? Effect.logInfo(`No more placements: ${reason}`)
-          : Effect.logError(`Placements are on hold: ${reason}`)
+      if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
+      if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
+      // Said once: the same kind of hold with other words is no news for whoever is called at night.
+      yield* before === null
+        ? Effect.logError(`Placements are on hold: ${reason}`)
+        : Effect.logInfo(`Still on hold: ${reason}`)
     }).pipe(Semaphore.withPermits(oneAtATime, 1))
 
   const current = Effect.map(SubscriptionRef.get(reasons), holdOf)
