@@ -1,4 +1,5 @@
 import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
+import type { PlanningRules } from "./domain/planOrder.ts"
 import {
   listOf,
   millis,
@@ -66,6 +67,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   orderSplitTimeout: read(minutes("ORDER_SPLIT_TIMEOUT_MINUTES", 5, 0.01, 1440)),
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
   orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
+  orderLeastGap: read(millis("ORDER_LEAST_GAP_MILLIS", 0, 0, 3_600_000)),
   limits: {
     orderQuantity: read(optional(whole("LIMIT_ORDER_QUANTITY", 0, 1, 2_147_483_647))),
     orderValue: read(money("LIMIT_ORDER_VALUE")),
@@ -165,6 +167,13 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
   problems.push(...contradictions(values))
   if (problems.length > 0) return yield* new ConfigurationError({ problems })
   return values
+})
+
+export const planningRules = (values: Values): PlanningRules => ({
+  maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),
+  leastGapMillis: Duration.toMillis(values.orderLeastGap),
+  preTrade: values.limits,
+  isFreezeLimited: values.brokerType === "zerodha"
 })
 
 /** How long an order may take to turn up in Zerodha's book, with a margin: 90 s has been seen. */

@@ -7,10 +7,13 @@ import { migrate } from "../db/Migrations.ts"
 import { LoggingLayer } from "../Logging.ts"
 import { version } from "../version.ts"
 import { json, print } from "./environment.ts"
+import { explainCommand } from "./explainCommand.ts"
 import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
 import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { orderCommand } from "./orderCommands.ts"
+import { planCommand } from "./planCommand.ts"
+import { profileCommand } from "./profileCommands.ts"
 import { settleCommand } from "./settleCommand.ts"
 import { sliceCommand } from "./sliceCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
@@ -40,6 +43,9 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     run,
     migrateCommand,
     orderCommand,
+    planCommand,
+    explainCommand,
+    profileCommand,
     sliceCommand,
     haltCommand,
     resumeCommand,

@@ -7,12 +7,14 @@ import { CommandDb } from "../db/DbLayer.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
+import { PlanStore } from "../stores/PlanStore.ts"
 
 /** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
 export const CommandLayer = Layer.mergeAll(
   OrderDesk.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
+  PlanStore.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),

@@ -108,4 +108,4 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
 
 const latenessText = (millis: number): string => `${millis.toFixed(1)} ms`
 
-const timeText = (at: DateTime.Utc): string => DateTime.formatIso(at).slice(0, 23).replace("T", " ")
+export const timeText = (at: DateTime.Utc): string => DateTime.formatIso(at).slice(0, 23).replace("T", " ")

@@ -1,5 +1,7 @@
 import { BigDecimal, Schema } from "effect"
 import { OrderId } from "./Ids.ts"
+import { Profile, RiskAversion } from "./schedule/Curve.ts"
+import { Strategy } from "./schedule/strategies.ts"
 
 export const Side = Schema.Literals(["BUY", "SELL"])
 export type Side = typeof Side.Type
@@ -71,6 +73,15 @@ export const SplittableOrder = Schema.Struct({
   numSplits: wholeNumber(1, maxSplits),
   durationMinutes: wholeNumber(0, maxDurationMinutes),
   randomize: Schema.Boolean,
+  strategy: Strategy,
+  /** κT of a front- or back-loaded order; null for the default. */
+  riskAversion: Schema.NullOr(RiskAversion),
+  /** What WEIGHTS gives equal parts of the window, relative to each other. */
+  weights: Schema.NullOr(Profile),
+  /** What decides every random choice in the plan; null for the order's id. */
+  planSeed: Schema.NullOr(
+    Schema.String.check(Schema.isBetweenLength(1, 200, { message: "must have 1 to 200 characters" }))
+  ),
   latenessPolicy: LatenessPolicy,
   /** How late a slice may be before SKIP or RESPREAD applies to it; null for {@link defaultMaxLatenessSeconds}. */
   maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
@@ -92,6 +103,19 @@ export const SplittableOrder = Schema.Struct({
           path: ["limitPrice"],
           issue: order.orderType === "LIMIT" ? "is needed for a LIMIT order" : "must be empty for a MARKET order"
         }
+  ),
+  Schema.makeFilter((order) =>
+    (order.strategy === "WEIGHTS") === (order.weights !== null)
+      ? true
+      : {
+          path: ["weights"],
+          issue: order.strategy === "WEIGHTS" ? "is needed for the strategy WEIGHTS" : "must be empty but for WEIGHTS"
+        }
+  ),
+  Schema.makeFilter((order) =>
+    order.riskAversion === null || order.strategy === "FRONT_LOADED" || order.strategy === "BACK_LOADED"
+      ? true
+      : { path: ["riskAversion"], issue: "must be empty but for FRONT_LOADED and BACK_LOADED" }
   )
 )
 export type SplittableOrder = typeof SplittableOrder.Type

@@ -22,21 +22,26 @@ const columnOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => 
 const listProblems = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /** An order as another service wrote it. */
-export interface UntrustedOrder {
-  readonly id: string
-  readonly instrument: string | null
-  readonly side: string | null
-  readonly totalQuantity: number | null
-  readonly numSplits: number | null
-  readonly durationMinutes: number | null
-  readonly randomize: boolean | null
-  readonly orderType: string | null
-  readonly limitPrice: string | null
-  readonly productType: string | null
-  readonly validity: string | null
-  readonly latenessPolicy: string | null
-  readonly maxLatenessSeconds: number | null
-  readonly cancelUnfilledAfterSeconds: number | null
-}
+export const UntrustedOrder = Schema.Struct({
+  id: Schema.String,
+  instrument: Schema.NullOr(Schema.String),
+  side: Schema.NullOr(Schema.String),
+  totalQuantity: Schema.NullOr(Schema.Number),
+  numSplits: Schema.NullOr(Schema.Number),
+  durationMinutes: Schema.NullOr(Schema.Number),
+  randomize: Schema.NullOr(Schema.Boolean),
+  strategy: Schema.NullOr(Schema.String),
+  riskAversion: Schema.NullOr(Schema.Number),
+  weights: Schema.NullOr(Schema.Array(Schema.NullOr(Schema.Number))),
+  planSeed: Schema.NullOr(Schema.String),
+  orderType: Schema.NullOr(Schema.String),
+  limitPrice: Schema.NullOr(Schema.String),
+  productType: Schema.NullOr(Schema.String),
+  validity: Schema.NullOr(Schema.String),
+  latenessPolicy: Schema.NullOr(Schema.String),
+  maxLatenessSeconds: Schema.NullOr(Schema.Number),
+  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number)
+})
+export type UntrustedOrder = typeof UntrustedOrder.Type
 
 const decode = Schema.decodeUnknownResult(SplittableOrder, { errors: "all" })

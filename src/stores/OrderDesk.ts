@@ -1,8 +1,10 @@
-import { BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant } from "../db/parameters.ts"
 import { OrderQueueStatus, type SplittableOrder } from "../domain/Order.ts"
 import { Stage } from "../domain/OrderSlice.ts"
+import { UntrustedOrder } from "../domain/validateOrder.ts"
+import { differencesBetween, orderColumns, orderRow } from "./orderColumns.ts"
 
 /** One order's progress, derived from its slices. Quantities in units of the instrument. */
 export const OrderProgress = Schema.Struct({
@@ -76,23 +78,6 @@ export interface Submitted {
   readonly isNew: boolean
 }
 
-const StoredOrder = Schema.Struct({
-  id: Schema.String,
-  instrument: Schema.NullOr(Schema.String),
-  side: Schema.NullOr(Schema.String),
-  totalQuantity: Schema.NullOr(Schema.Number),
-  numSplits: Schema.NullOr(Schema.Number),
-  durationMinutes: Schema.NullOr(Schema.Number),
-  randomize: Schema.NullOr(Schema.Boolean),
-  orderType: Schema.NullOr(Schema.String),
-  limitPrice: Schema.NullOr(Schema.BigDecimalFromString),
-  productType: Schema.NullOr(Schema.String),
-  validity: Schema.NullOr(Schema.String),
-  latenessPolicy: Schema.NullOr(Schema.String),
-  maxLatenessSeconds: Schema.NullOr(Schema.Number),
-  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number)
-})
-
 const source = "pulse-background-cli"
 
 /** What people do with orders from outside the workers: submit, look, cancel. */
@@ -133,19 +118,18 @@ export class OrderDesk extends Context.Service<
           "OrderDesk.insert",
           Schema.Struct({ id: Schema.String }),
           sql`
-            INSERT INTO orders (
-              id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
-              order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source,
-              request_id, order_type, limit_price, product_type, validity, lateness_policy, max_lateness_seconds,
-              cancel_unfilled_after_seconds, created_at, updated_at)
-            VALUES (
-              ${order.id}, ${order.instrument}, ${order.side}, ${order.totalQuantity}, ${order.numSplits},
-              ${order.durationMinutes}, ${order.randomize}, ${order.key}, 'PENDING', ${order.traceId}, ${source},
-              ${order.requestId}, ${source}, ${order.requestId}, ${order.orderType},
-              ${order.limitPrice === null ? null : BigDecimal.format(order.limitPrice)}::numeric,
-              ${order.productType}, ${order.validity}, ${order.latenessPolicy}, ${order.maxLatenessSeconds}::int,
-              ${order.cancelUnfilledAfterSeconds}::int,
-              ${instant(now)}, ${instant(now)})
+            INSERT INTO orders ${sql.insert({
+              ...orderRow(order),
+              order_unique_key: order.key,
+              order_queue_status: "PENDING",
+              origin_trace_id: order.traceId,
+              origin_trace_source: source,
+              origin_request_id: order.requestId,
+              origin_request_source: source,
+              request_id: order.requestId,
+              created_at: instant(now),
+              updated_at: instant(now)
+            })}
             ON CONFLICT (order_unique_key) DO NOTHING
             RETURNING id`
         )
@@ -153,13 +137,8 @@ export class OrderDesk extends Context.Service<
       const findByKey = (key: string) =>
         query(
           "OrderDesk.findByKey",
-          StoredOrder,
-          sql`
-            SELECT id, instrument, side, total_quantity::float8 AS total_quantity, num_splits::float8 AS num_splits,
-              duration_minutes::float8 AS duration_minutes, randomize, order_type, limit_price::text AS limit_price,
-              product_type, validity, lateness_policy, max_lateness_seconds::float8 AS max_lateness_seconds,
-              cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds
-            FROM orders WHERE order_unique_key = ${key}`
+          UntrustedOrder,
+          sql`SELECT ${sql.literal(orderColumns)} FROM orders o WHERE order_unique_key = ${key}`
         )
 
       return OrderDesk.of({
@@ -262,27 +241,4 @@ export class OrderDesk extends Context.Service<
       })
     })
   )
-}
-
-const differencesBetween = (stored: typeof StoredOrder.Type, order: NewOrder): ReadonlyArray<string> => {
-  const price = (value: BigDecimal.BigDecimal | null) =>
-    value === null ? "" : BigDecimal.format(BigDecimal.normalize(value))
-  const pairs: ReadonlyArray<readonly [string, unknown, unknown]> = [
-    ["instrument", stored.instrument, order.instrument],
-    ["side", stored.side, order.side],
-    ["quantity", stored.totalQuantity, order.totalQuantity],
-    ["splits", stored.numSplits, order.numSplits],
-    ["duration", stored.durationMinutes, order.durationMinutes],
-    ["randomize", stored.randomize, order.randomize],
-    ["type", stored.orderType, order.orderType],
-    ["limit price", price(stored.limitPrice), price(order.limitPrice)],
-    ["product", stored.productType, order.productType],
-    ["validity", stored.validity, order.validity],
-    ["lateness policy", stored.latenessPolicy, order.latenessPolicy],
-    ["largest lateness", stored.maxLatenessSeconds, order.maxLatenessSeconds],
-    ["cancel after", stored.cancelUnfilledAfterSeconds, order.cancelUnfilledAfterSeconds]
-  ]
-  return pairs
-    .filter(([, before, now]) => before !== now)
-    .map(([name, before, now]) => `${name} (${before}, now ${now})`)
 }

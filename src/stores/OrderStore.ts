@@ -1,28 +1,21 @@
 import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
-import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
+import { channel, durationMillis, instant, integers, jsons, texts } from "../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
 import { defaultMaxLatenessSeconds, OrderQueueStatus } from "../domain/Order.ts"
+import { Profile } from "../domain/schedule/Curve.ts"
+import { algorithmVersion, type ScheduleInput } from "../domain/schedule/Schedule.ts"
+import { UntrustedOrder } from "../domain/validateOrder.ts"
+import { orderColumns } from "./orderColumns.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
 export const ClaimedOrder = Schema.Struct({
-  id: Schema.String,
+  ...UntrustedOrder.fields,
   claimVersion: Schema.Int,
   orderQueueStatus: OrderQueueStatus,
   statusReason: Schema.NullOr(Schema.String),
-  instrument: Schema.NullOr(Schema.String),
-  side: Schema.NullOr(Schema.String),
-  totalQuantity: Schema.NullOr(Schema.Number),
-  numSplits: Schema.NullOr(Schema.Number),
-  durationMinutes: Schema.NullOr(Schema.Number),
-  randomize: Schema.NullOr(Schema.Boolean),
-  orderType: Schema.NullOr(Schema.String),
-  limitPrice: Schema.NullOr(Schema.String),
-  productType: Schema.NullOr(Schema.String),
-  validity: Schema.NullOr(Schema.String),
-  latenessPolicy: Schema.NullOr(Schema.String),
-  maxLatenessSeconds: Schema.NullOr(Schema.Number),
-  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number),
+  /** The instrument's own; null for the built-in one. */
+  volumeProfile: Schema.NullOr(Profile),
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
   /** Whether the window begins within a year from now; a time beyond is a mistake, or cannot be reckoned with at all. */
@@ -44,6 +37,8 @@ export interface SplitOrder {
   readonly id: string
   readonly claimVersion: number
   readonly slices: ReadonlyArray<NewSlice>
+  /** What decided them. */
+  readonly plan: ScheduleInput
 }
 
 export interface FailedSplit {
@@ -150,12 +145,9 @@ export class OrderStore extends Context.Service<
                 updated_at = ${instant(options.now)}
               FROM picked p
               WHERE o.id = p.id
-              RETURNING o.id, o.claim_version, o.order_queue_status, o.status_reason, o.instrument, o.side,
-                o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
-                o.duration_minutes::float8 AS duration_minutes, o.randomize, o.order_type,
-                o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
-                o.max_lateness_seconds::float8 AS max_lateness_seconds,
-                o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.request_id, o.origin_trace_id,
+              RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
+                o.request_id, o.origin_trace_id,
+                (SELECT volumes FROM volume_profiles v WHERE v.instrument = o.instrument) AS volume_profile,
                 o.created_at < ${instant(options.now)}::timestamptz + interval '366 days' AS has_near_start`
           )
       )
@@ -181,6 +173,11 @@ export class OrderStore extends Context.Service<
                 WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'
                   AND o.claim_version = mine.claim_version
                 RETURNING o.*
+              ), plans AS (
+                INSERT INTO order_plans (order_id, revision, first_sequence, algorithm_version, input, starts_at, reason, created_at)
+                SELECT p.id, 1, 1, ${algorithmVersion}, p.input, o.created_at, 'split', ${instant(options.now)}
+                FROM unnest(${texts(orders.map((order) => order.id))}, ${jsons(orders.map((order) => order.plan))}) AS p (id, input)
+                JOIN done o ON o.id = p.id
               ), inserted AS (
                 INSERT INTO order_slices (
                   id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price,

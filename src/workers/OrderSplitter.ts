@@ -1,10 +1,8 @@
-import { DateTime, Effect, Option, Result } from "effect"
-import { Configuration } from "../Configuration.ts"
+import { DateTime, Effect, Result } from "effect"
+import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { freezeLimit } from "../domain/freezeLimits.ts"
-import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "../domain/preTradeLimits.ts"
-import { splitWithin } from "../domain/Split.ts"
+import { planOrder, type PlanningRules } from "../domain/planOrder.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
@@ -37,11 +35,7 @@ export const makeSplitPending = Effect.gen(function* () {
   const orders = yield* OrderStore
   const instance = yield* Instance
   const windowGrace = config.orderWindowGrace
-  const limits: Limits = {
-    maxSliceQuantity: Option.getOrNull(config.orderMaxSliceQuantity),
-    preTrade: config.limits,
-    isFreezeLimited: config.brokerType === "zerodha"
-  }
+  const rules = planningRules(config)
 
   const complete = (splits: ReadonlyArray<SplitOrder>) =>
     Effect.flatMap(DateTime.now, (now) => orders.completeSplits(splits, { now, windowGrace }))
@@ -71,7 +65,7 @@ export const makeSplitPending = Effect.gen(function* () {
         yield* Effect.logWarning(`Order skipped: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
-      const planned = plan(order, limits, now)
+      const planned = plan(order, rules, now)
       if (Result.isSuccess(planned)) {
         splits.push(planned.success)
       } else {
@@ -135,38 +129,15 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
 /** Statement timeout: on the server, or ours when the server said nothing. */
 const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null
 
-interface Limits {
-  readonly maxSliceQuantity: number | null
-  readonly preTrade: PreTradeLimits
-  /** The mock broker takes any quantity. */
-  readonly isFreezeLimited: boolean
-}
-
 /** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
-const plan = (order: ClaimedOrder, limits: Limits, now: DateTime.Utc): Result.Result<SplitOrder, string> =>
-  order.hasNearStart ? planValid(order, limits, now) : Result.fail("created_at: is more than a year away")
-
-const planValid = (
-  order: ClaimedOrder,
-  { maxSliceQuantity, preTrade, isFreezeLimited }: Limits,
-  now: DateTime.Utc
-): Result.Result<SplitOrder, string> =>
+const plan = (order: ClaimedOrder, rules: PlanningRules, now: DateTime.Utc): Result.Result<SplitOrder, string> =>
   Result.gen(function* () {
-    const valid = yield* validateOrder(order)
-    const slices = yield* splitWithin(valid, {
-      freezeLimit: isFreezeLimited ? freezeLimit(valid.instrument, now) : null,
-      maxSliceQuantity
-    })
-    const exposure = { ...valid, quantity: valid.totalQuantity, price: valid.limitPrice }
-    const largest = Math.max(...slices.map(({ quantity }) => quantity))
-    const breaches = new Set([
-      ...breachesOfOrder(exposure, preTrade),
-      ...breachesOfSlice({ ...exposure, quantity: largest }, preTrade)
-    ])
-    if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
+    if (!order.hasNearStart) return yield* Result.fail("created_at: is more than a year away")
+    const { input, slices } = yield* planOrder(yield* validateOrder(order), rules, order, now)
     return {
       id: order.id,
       claimVersion: order.claimVersion,
+      plan: input,
       slices: slices.map((slice) => ({ ...slice, orderId: order.id }))
     }
   })

@@ -57,7 +57,7 @@ const elapse = (millis: number, step = 50) =>
   Effect.gen(function* () {
     const db = yield* Db
     for (let passed = 0; passed < millis; passed += step) {
-      for (let turn = 0; turn < 4; turn++) yield* Effect.orDie(db.execute("test.turn", db.sql`SELECT 1`))
+      for (let turn = 0; turn < 12; turn++) yield* Effect.orDie(db.execute("test.turn", db.sql`SELECT 1`))
       yield* TestClock.adjust(step)
     }
   })

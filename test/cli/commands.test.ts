@@ -103,7 +103,7 @@ describe("the command line", () => {
         yield* startMain([], environment)
         yield* eventually("healthy", pulse("health"), ({ code }) => code === 0, 20)
 
-        const { orderId } = yield* submit(pulse)
+        const { orderId } = yield* submit(pulse, "--no-randomize")
         yield* eventually("the first slice is filled", show(pulse, orderId), (shown) => shown.filledQuantity > 0, 20)
         const cancelled = yield* pulse("order", "cancel", orderId)
         assert.strictEqual(cancelled.code, 0, cancelled.output)

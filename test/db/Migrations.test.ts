@@ -52,11 +52,13 @@ const allTables = [
   "mock_broker_orders",
   "order_budgets",
   "order_conservation",
+  "order_plans",
   "order_progress",
   "order_slices",
   "orders",
   "placement_halts",
   "pulse_background_migrations",
+  "volume_profiles",
   "workers"
 ]
 

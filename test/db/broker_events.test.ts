@@ -40,7 +40,7 @@ layer(testDatabase, { excludeTestServices: true })("broker_events", (it) => {
       "INSERT INTO broker_events SELECT * FROM broker_events ON CONFLICT (id) DO UPDATE SET outcome = 'other'"
     ],
     ["TRUNCATE", "TRUNCATE broker_events"],
-    ["TRUNCATE", "TRUNCATE orders, order_slices, broker_events"]
+    ["TRUNCATE", "TRUNCATE orders, order_slices, order_plans, broker_events"]
   ] as const) {
     it.effect(`refuses: ${statement}`, () =>
       Effect.gen(function* () {

@@ -1,133 +1,49 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { OrderId } from "../../src/domain/Ids.ts"
-import { split, type SplitInput } from "../../src/domain/Split.ts"
+import type { SplittableOrder } from "../../src/domain/Order.ts"
+import { split, type SplitRules } from "../../src/domain/Split.ts"
+import { anOrder, noRules } from "../support/orders.ts"
 
-/** Any valid order: the total is at least one for each slice. */
-const AnyOrder = Schema.Struct({
-  id: Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(64)),
-  numSplits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1000 })),
-  extra: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1_000_000 })),
-  durationMinutes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1440 })),
-  randomize: Schema.Boolean
-})
+const slicesOf = (changed: Partial<SplittableOrder> = {}, rules: Partial<SplitRules> = {}) =>
+  Result.getOrThrow(split(anOrder(changed), { ...noRules, ...rules })).slices
 
-const orderOf = (any: typeof AnyOrder.Type): SplitInput => ({
-  id: OrderId.make(any.id),
-  numSplits: any.numSplits,
-  totalQuantity: any.numSplits + any.extra,
-  durationMinutes: any.durationMinutes,
-  randomize: any.randomize
-})
+const quantitiesOf = (changed: Partial<SplittableOrder>, rules: Partial<SplitRules> = {}) =>
+  slicesOf(changed, rules).map(({ quantity }) => quantity)
 
-const example: SplitInput = {
-  id: OrderId.make("order-1"),
-  totalQuantity: 1000,
-  numSplits: 10,
-  durationMinutes: 60,
-  randomize: true
+const problemOf = (changed: Partial<SplittableOrder>, rules: Partial<SplitRules>) => {
+  const refused = split(anOrder(changed), { ...noRules, ...rules })
+  return Result.isFailure(refused) ? refused.failure.message : assert.fail("the order was split")
 }
 
-const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 describe("split", () => {
-  it.prop("gives exactly numSplits slices of at least 1 that sum to the total", [AnyOrder], ([any]) => {
-    const order = orderOf(any)
-    const slices = split(order)
-    assert.strictEqual(slices.length, order.numSplits)
-    assert.isTrue(slices.every((slice) => Number.isInteger(slice.quantity) && slice.quantity >= 1))
-    assert.strictEqual(sum(slices.map((slice) => slice.quantity)), order.totalQuantity)
-    assert.deepStrictEqual(
-      slices.map((slice) => slice.sequenceNumber),
-      range(1, order.numSplits)
-    )
-  })
-
-  it.prop("keeps quantities within ±20 % of the average, or as near as whole numbers allow", [AnyOrder], ([any]) => {
-    const order = orderOf(any)
-    const average = order.totalQuantity / order.numSplits
-    const least = order.randomize ? Math.min(Math.ceil(average * 0.8), Math.floor(average)) : Math.floor(average)
-    const most = order.randomize ? Math.max(Math.floor(average * 1.2), Math.ceil(average)) : Math.ceil(average)
-    for (const { quantity } of split(order)) {
-      assert.isAtLeast(quantity, least)
-      assert.isAtMost(quantity, most)
-    }
-  })
-
-  it.prop("starts at the start, ends at the end, and rises strictly in between", [AnyOrder], ([any]) => {
-    const order = orderOf(any)
-    const offsets = split(order).map((slice) => slice.offsetMillis)
-    const window = order.durationMinutes * 60_000
-    assert.strictEqual(offsets[0], 0)
-    if (order.numSplits > 1) assert.strictEqual(offsets.at(-1), window)
-    for (const [index, offset] of offsets.entries()) {
-      if (index > 0 && window > 0) assert.isAbove(offset, offsets[index - 1] ?? 0)
-      if (window === 0) assert.strictEqual(offset, 0)
-    }
-  })
-
-  it.prop("moves inner slices by at most 30 % of the interval, and only when randomized", [AnyOrder], ([any]) => {
-    const order = orderOf(any)
-    if (order.numSplits < 3) return
-    const interval = (order.durationMinutes * 60_000) / (order.numSplits - 1)
-    const play = (order.randomize ? 0.3 * interval : 0) + 0.5
-    for (const [index, slice] of split(order).entries()) {
-      assert.isAtMost(Math.abs(slice.offsetMillis - index * interval), play + 1e-6)
-    }
-  })
-
-  it.prop("never strays from the straight line by more than a fraction of a slice", [AnyOrder], ([any]) => {
-    const order = orderOf(any)
-    const average = order.totalQuantity / order.numSplits
-    let cumulative = 0
-    for (const slice of split(order)) {
-      cumulative += slice.quantity
-      const deviation = Math.abs(cumulative - slice.sequenceNumber * average)
-      assert.isAtMost(deviation, 0.1 * average + 1)
-    }
-  })
-
-  it.prop("gives the same slices for the same order", [AnyOrder], ([any]) => {
-    assert.deepStrictEqual(split(orderOf(any)), split(orderOf(any)))
-  })
-
   it("gives every slice its own id and an alphanumeric tag of at most 20 characters", () => {
-    const slices = split({ ...example, numSplits: 1000 })
+    const slices = slicesOf({ numSplits: 1000 })
     assert.strictEqual(new Set(slices.map((slice) => slice.id)).size, 1000)
     assert.strictEqual(new Set(slices.map((slice) => slice.tag)).size, 1000)
     assert.isTrue(slices.every((slice) => /^[A-Za-z0-9]{1,20}$/.test(slice.tag)))
-  })
-
-  it("stays the same from version to version", () => {
-    const slices = split(example)
     assert.deepStrictEqual(
-      slices.map((slice) => [slice.quantity, slice.offsetMillis]),
-      [
-        [104, 0],
-        [100, 392_048],
-        [101, 744_337],
-        [93, 1_319_164],
-        [95, 1_602_643],
-        [113, 1_995_754],
-        [97, 2_286_483],
-        [95, 2_811_480],
-        [94, 3_319_322],
-        [108, 3_600_000]
-      ]
+      slices.map(({ sequenceNumber }) => sequenceNumber),
+      range(1, 1000)
     )
-    assert.strictEqual(slices[0]?.id, "sh3whp3kcmtnswjx96r3netjlk0a5or")
-    assert.strictEqual(slices[0]?.tag, "PB13R9XMDCV1OVMV24C6")
   })
 
-  it("really varies when randomized, and differs from order to order", () => {
-    const quantities = (id: string) => split({ ...example, id: OrderId.make(id) }).map((slice) => slice.quantity)
-    assert.isAbove(new Set(quantities("order-1")).size, 3)
-    assert.notDeepEqual(quantities("order-1"), quantities("order-2"))
+  it("names slices as ever", () => {
+    const [first] = slicesOf()
+    assert.strictEqual(first?.id, "sh3whp3kcmtnswjx96r3netjlk0a5or")
+    assert.strictEqual(first?.tag, "PB13R9XMDCV1OVMV24C6")
+  })
+
+  it("differs from order to order, and not when they have the same seed", () => {
+    const of = (id: string, planSeed: string | null) => quantitiesOf({ id: OrderId.make(id), planSeed })
+    assert.notDeepEqual(of("one", null), of("other", null))
+    assert.deepStrictEqual(of("one", "seed"), of("other", "seed"))
   })
 
   it("splits evenly without randomization", () => {
-    const slices = split({ ...example, totalQuantity: 103, randomize: false })
+    const slices = slicesOf({ totalQuantity: 103, randomize: false })
     assert.deepStrictEqual(
       slices.map((slice) => slice.quantity),
       [10, 10, 10, 11, 10, 10, 11, 10, 10, 11]
@@ -138,17 +54,79 @@ describe("split", () => {
     )
   })
 
-  it("handles the edges: one slice, quantity = splits, 1000 slices, duration 0", () => {
-    const quantities = (order: Partial<SplitInput>) => split({ ...example, ...order }).map((slice) => slice.quantity)
-    assert.deepStrictEqual(quantities({ numSplits: 1 }), [1000])
-    assert.deepStrictEqual(
-      quantities({ numSplits: 1000 }),
-      range(1, 1000).map(() => 1)
+  const four = { totalQuantity: 4000, numSplits: 2, durationMinutes: 10, randomize: false } as const
+
+  it("refuses what is above the freeze limit, and says how many slices would do", () => {
+    assert.strictEqual(
+      problemOf(four, { freezeLimit: 1755 }),
+      "num_splits: 2 slices of at most 1755 do not hold 4000; 3 slices or more would fit " +
+        "(1755 is the exchange's freeze limit of an order; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
     )
-    assert.strictEqual(sum(quantities({ totalQuantity: 2_147_483_647, numSplits: 1000 })), 2_147_483_647)
+    assert.deepStrictEqual(quantitiesOf({ ...four, numSplits: 3 }, { freezeLimit: 1755 }), [1333, 1333, 1334])
+    assert.deepStrictEqual(quantitiesOf(four, { freezeLimit: 2000 }), [2000, 2000])
+  })
+
+  it("makes more slices when it may, over the same window, within the smaller of both limits", () => {
+    assert.deepStrictEqual(quantitiesOf(four, { maxSliceQuantity: 1000 }), [1000, 1000, 1000, 1000])
+    assert.deepStrictEqual(quantitiesOf(four, { maxSliceQuantity: 5000, freezeLimit: 1755 }), [1333, 1333, 1334])
     assert.deepStrictEqual(
-      split({ ...example, durationMinutes: 0 }).map((slice) => slice.offsetMillis),
-      range(1, 10).map(() => 0)
+      slicesOf(four, { maxSliceQuantity: 1000 }).map(({ offsetMillis }) => offsetMillis),
+      [0, 200_000, 400_000, 600_000]
     )
+  })
+
+  it("makes so many more that sizes can still vary, when there are enough lots for that", () => {
+    const varied = quantitiesOf({ ...four, randomize: true }, { maxSliceQuantity: 100 })
+    assert.strictEqual(varied.length, 52)
+    assert.isAbove(new Set(varied).size, 10)
+    assert.strictEqual(quantitiesOf({ totalQuantity: 10, numSplits: 1 }, { maxSliceQuantity: 1 }).length, 10)
+  })
+
+  it("says when a thousand slices are not enough", () => {
+    assert.include(
+      problemOf(four, { maxSliceQuantity: 3 }),
+      "num_splits: 2 slices of at most 3 do not hold 4000; 1334 slices or more would fit (3 is ORDER_MAX_SLICE_QUANTITY"
+    )
+  })
+
+  it("speaks of lots and gaps in the order's own columns", () => {
+    assert.strictEqual(
+      problemOf({ totalQuantity: 100 }, { lotSize: 65 }),
+      "total_quantity: 100 is not a multiple of the lot of 65; 65 or 130 would fit"
+    )
+    assert.strictEqual(
+      problemOf({ totalQuantity: 40, numSplits: 1 }, { lotSize: 65 }),
+      "total_quantity: 40 is not a multiple of the lot of 65; 65 would fit"
+    )
+    assert.strictEqual(
+      problemOf({ totalQuantity: 130, numSplits: 3 }, { lotSize: 65 }),
+      "num_splits: 130 is only 2 lots of 65, less than one for each of 3 slices; at most 2 slices would fit"
+    )
+    assert.strictEqual(
+      problemOf({ durationMinutes: 1, numSplits: 100 }, { leastGapMillis: 1000 }),
+      "duration_minutes: 100 slices at least 1 s apart do not fit into 60 s; at most 60 slices, or 2 minutes, would fit"
+    )
+    assert.strictEqual(
+      problemOf({ totalQuantity: 100, numSplits: 1 }, { lotSize: 50, freezeLimit: 49 }),
+      "num_splits: 1 slice of at most 49 do not hold 100; no slice of whole lots of 50 is that small " +
+        "(49 is the exchange's freeze limit of an order; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
+    )
+  })
+
+  const Any = Schema.Struct({
+    id: OrderId,
+    numSplits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
+    totalQuantity: Schema.Int.check(Schema.isBetween({ minimum: 20, maximum: 20_000 })),
+    randomize: Schema.Boolean
+  })
+  const LargestSlice = Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 3000 }))
+  it.prop("keeps every slice within the limit, and the sum", [Any, LargestSlice], ([any, maxSliceQuantity]) => {
+    const quantities = quantitiesOf(any, { maxSliceQuantity })
+    assert.isTrue(quantities.every((quantity) => quantity >= 1 && quantity <= maxSliceQuantity))
+    assert.strictEqual(
+      quantities.reduce((sum, quantity) => sum + quantity, 0),
+      any.totalQuantity
+    )
+    assert.isAtLeast(quantities.length, any.numSplits)
   })
 })

@@ -20,6 +20,18 @@ const onlySlice = {
   offsetMillis: 0
 }
 
+const onlyPlan = {
+  seed: "s",
+  totalQuantity: 100,
+  lotSize: 1,
+  numSlices: 1,
+  windowMillis: 60_000,
+  randomize: false,
+  curve: { _tag: "Even" },
+  leastGapMillis: 0,
+  largestSlice: null
+} as const
+
 const splitPending = Effect.flatten(makeSplitPending)
 
 const claimAs = (owner: string) =>
@@ -60,7 +72,7 @@ describe("OrderSplitter", () => {
       assert.strictEqual(orderQueueStatus, "FAILED")
       assert.include(
         statusReason,
-        "slices of 125000 would be above the exchange's freeze limit of 100000 an order; 3 slices or more"
+        "2 slices of at most 100000 do not hold 250000; 3 slices or more would fit (100000 is the exchange's freeze limit"
       )
       assert.strictEqual((yield* orderRow("fits")).orderQueueStatus, "DONE")
     }).pipe(
@@ -248,10 +260,13 @@ describe("OrderSplitter", () => {
       yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
       const orders = yield* OrderStore
       const slice = { ...onlySlice, orderId: "o1" }
-      yield* orders.completeSplits([{ id: "o1", claimVersion: claimed?.claimVersion ?? 0, slices: [slice] }], {
-        now: yield* DateTime.now,
-        windowGrace
-      })
+      yield* orders.completeSplits(
+        [{ id: "o1", claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan, slices: [slice] }],
+        {
+          now: yield* DateTime.now,
+          windowGrace
+        }
+      )
       assert.deepStrictEqual(
         (yield* sliceRows("o1")).map(({ stage, stageReason }) => [stage, stageReason]),
         [["SKIPPED", "order cancelled"]]
@@ -283,7 +298,10 @@ describe("OrderSplitter", () => {
       const orders = yield* OrderStore
       const now = yield* DateTime.now
       const mine = { id: "o1", claimVersion: stale?.claimVersion ?? 0 }
-      assert.deepStrictEqual(yield* orders.completeSplits([{ ...mine, slices: [] }], { now, windowGrace }), [])
+      assert.deepStrictEqual(
+        yield* orders.completeSplits([{ ...mine, plan: onlyPlan, slices: [] }], { now, windowGrace }),
+        []
+      )
       yield* orders.failSplits([{ ...mine, reason: "stale" }], now)
       yield* orders.release([mine], now)
       const order = yield* orderRow("o1")

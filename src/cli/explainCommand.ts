@@ -1,0 +1,66 @@
+import { DateTime, Effect, Option, Result } from "effect"
+import { Argument, Command } from "effect/cli"
+import { explainSchedule } from "../domain/schedule/explain.ts"
+import { algorithmVersion } from "../domain/schedule/Schedule.ts"
+import { OrderDesk, type SliceView } from "../stores/OrderDesk.ts"
+import { decodePlanInput, PlanStore, type StoredPlan } from "../stores/PlanStore.ts"
+import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
+import { type Explanation, explanationText } from "./renderExplanation.ts"
+
+export const explainCommand = Command.make(
+  "explain",
+  { orderId: Argument.String("ID").pipe(Argument.withDescription("The order's id")), json },
+  Effect.fn("explain")(function* (given) {
+    const plans = yield* (yield* PlanStore).plans(given.orderId)
+    if (plans.length === 0) {
+      return yield* new CommandFailed({
+        message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: there is no such order, or it is not split, or it was split before plans were recorded`
+      })
+    }
+    const stored = yield* (yield* OrderDesk).slices(given.orderId)
+    const explained = plans.map((plan) => explain(plan, stored))
+    yield* print(given.json, explained, (all) => all.map(explanationText).join("\n\n"))
+    const wrong = explained.filter(({ problem }) => problem !== null)
+    if (wrong.length > 0) {
+      return yield* new CommandFailed({
+        message: wrong.map(({ revision, problem }) => `Plan ${revision}: ${problem}`).join("\n")
+      })
+    }
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Make an order's plans again from what decided them, and compare with its slices"))
+
+const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanation => {
+  const { revision, reason, startsAt, createdAt } = plan
+  const base = { revision, reason, startsAt, createdAt, algorithmVersion: plan.algorithmVersion }
+  const input = decodePlanInput(plan.input)
+  if (plan.algorithmVersion !== algorithmVersion || Option.isNone(input)) {
+    const problem = `it was made by version ${plan.algorithmVersion} of the algorithm, and this service knows version ${algorithmVersion}`
+    return { ...base, input: null, slices: [], problem }
+  }
+  const slices = explainSchedule(input.value)
+  if (Result.isFailure(slices)) {
+    return { ...base, input: input.value, slices: [], problem: `it cannot be made again: ${slices.failure.message}` }
+  }
+  const bySequence = new Map(stored.map((slice) => [slice.sequenceNumber, slice]))
+  const compared = slices.success.map((slice, index) => {
+    const sequenceNumber = plan.firstSequence + index
+    const dueAt = DateTime.addDuration(startsAt, slice.offsetMillis)
+    const row = bySequence.get(sequenceNumber)
+    const matches = row?.quantity === slice.quantity && isSameMilli(row.scheduledAt, dueAt)
+    return {
+      sequenceNumber,
+      ...slice,
+      dueAt,
+      matches,
+      stage: row?.stage ?? null,
+      stageReason: row?.stageReason ?? null
+    }
+  })
+  const differing = compared.filter(({ matches }) => !matches).map(({ sequenceNumber }) => sequenceNumber)
+  const problem =
+    differing.length === 0 ? null : `slices ${differing.join(", ")} are not as planned: somebody changed the rows`
+  return { ...base, input: input.value, slices: compared, problem }
+}
+
+const isSameMilli = (one: DateTime.Utc, other: DateTime.Utc): boolean =>
+  Math.abs(DateTime.toEpochMillis(one) - DateTime.toEpochMillis(other)) < 1

@@ -1,0 +1,77 @@
+import { DateTime, Effect, Option, Random, Result, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Configuration, planningRules } from "../Configuration.ts"
+import type { SplittableOrder } from "../domain/Order.ts"
+import { planOrder } from "../domain/planOrder.ts"
+import { algorithmVersion } from "../domain/schedule/Schedule.ts"
+import { PlanStore } from "../stores/PlanStore.ts"
+import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
+import { orderFlags, orderOf } from "./orderFlags.ts"
+import { planText, type ShownPlan } from "./renderPlan.ts"
+
+/** The plan that an order would get if it were split at a time, or all reasons why it would get none. */
+export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
+  const rules = planningRules(yield* Configuration)
+  const profile = yield* (yield* PlanStore).volumeProfile(order.instrument)
+  const market = { volumeProfile: Option.getOrNull(Option.map(profile, ({ volumes }) => volumes)) }
+  return planOrder(order, rules, market, start)
+})
+
+export const planCommand = Command.make(
+  "plan",
+  {
+    ...orderFlags,
+    start: Flag.String("start").pipe(
+      Flag.withDescription("When the window begins, such as 2026-11-24T09:15:00+05:30 (now)"),
+      Flag.optional
+    ),
+    json
+  },
+  Effect.fn("plan")(function* (given) {
+    const start = Option.isNone(given.start) ? yield* DateTime.now : yield* startOf(given.start.value)
+    const seed = Option.isSome(given.seed) ? given.seed.value : yield* randomSeed
+    const order = orderOf({ ...given, seed: Option.some(seed) }, "plan")
+    if (Result.isFailure(order))
+      return yield* new CommandFailed({ message: `The order is not valid. ${order.failure}` })
+    const plan = yield* planAt(order.success, start)
+    if (Result.isFailure(plan)) return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure}` })
+    const { input, slices } = plan.success
+    const startMillis = DateTime.toEpochMillis(start)
+    const shown: ShownPlan = {
+      instrument: order.success.instrument,
+      side: order.success.side,
+      seed: input.seed,
+      algorithmVersion,
+      strategy: order.success.strategy,
+      startsAt: start,
+      endsAt: DateTime.makeUnsafe(startMillis + input.windowMillis),
+      totalQuantity: input.totalQuantity,
+      slices: slices.map(({ sequenceNumber, quantity, offsetMillis }) => ({
+        sequenceNumber,
+        quantity,
+        dueAt: DateTime.makeUnsafe(startMillis + offsetMillis)
+      }))
+    }
+    yield* print(given.json, shown, planText)
+  }, Effect.provide(CommandLayer))
+).pipe(
+  Command.withDescription("Show the exact plan that an order would get, and write nothing"),
+  Command.withExamples([
+    {
+      command: "plan --instrument NSE:RELIANCE --side BUY --quantity 1000 --splits 10 --duration 60 --strategy vwap",
+      description: "Ten slices over an hour, along the day's usual volume"
+    }
+  ])
+)
+
+const startOf = (text: string) =>
+  Schema.decodeUnknownEffect(Schema.DateTimeUtcFromString)(text).pipe(
+    Effect.mapError(
+      () =>
+        new CommandFailed({
+          message: `--start must be a time with its zone, such as 2026-11-24T09:15:00+05:30, not ${JSON.stringify(text)}`
+        })
+    )
+  )
+
+const randomSeed = Effect.map(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER), (number) => number.toString(36))

@@ -1,0 +1,70 @@
+import { DateTime } from "effect"
+import type { ExplainedSlice } from "../domain/schedule/explain.ts"
+import type { Curve } from "../domain/schedule/Curve.ts"
+import type { ScheduleInput } from "../domain/schedule/Schedule.ts"
+import { table } from "./render.ts"
+
+/** One plan of an order, made again. `problem` is null when every slice is as it is stored. */
+export interface Explanation {
+  readonly revision: number
+  readonly reason: string
+  readonly startsAt: DateTime.Utc
+  readonly createdAt: DateTime.Utc
+  readonly algorithmVersion: number
+  readonly input: ScheduleInput | null
+  readonly slices: ReadonlyArray<
+    ExplainedSlice & {
+      readonly sequenceNumber: number
+      readonly dueAt: DateTime.Utc
+      readonly matches: boolean
+      readonly stage: string | null
+      readonly stageReason: string | null
+    }
+  >
+  readonly problem: string | null
+}
+
+export const explanationText = (plan: Explanation): string => {
+  const { input, slices } = plan
+  const head = `Plan ${plan.revision} (${plan.reason}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
+  if (input === null) return `${head}: ${plan.problem ?? ""}`
+  return [
+    head,
+    `  ${input.totalQuantity} in ${input.numSlices} slices of whole lots of ${input.lotSize}` +
+      `${input.largestSlice === null ? "" : `, none above ${input.largestSlice}`}, over ${input.windowMillis / 60_000} minutes ` +
+      `from ${DateTime.formatIso(plan.startsAt)} on, at least ${input.leastGapMillis} ms apart`,
+    `  along ${curveText(input.curve)}, ${input.randomize ? `varied from seed ${JSON.stringify(input.seed)}` : "not varied"}`,
+    "",
+    table(
+      ["SLICE", "SLOT (UTC)", "DUE", "CURVE", "QUANTITY", "AHEAD", "STORED", "STAGE"],
+      slices.map((slice) => [
+        String(slice.sequenceNumber),
+        slice.slotFromMillis === slice.slotToMillis
+          ? "–"
+          : `${clock(plan.startsAt, slice.slotFromMillis)} – ${clock(plan.startsAt, slice.slotToMillis)}`,
+        clock(plan.startsAt, slice.offsetMillis),
+        String(slice.curveQuantity),
+        String(slice.quantity),
+        signed(slice.aheadQuantity),
+        slice.matches ? "the same" : "DIFFERS",
+        slice.stage ?? "missing"
+      ])
+    )
+  ].join("\n")
+}
+
+const curveText = (curve: Curve): string => {
+  switch (curve._tag) {
+    case "Even":
+      return "a straight line"
+    case "InProportion":
+      return `a profile of ${curve.profile.length} parts, from ${curve.from} to ${curve.to} of it`
+    case "Trajectory":
+      return `Almgren and Chriss's trajectory${curve.isBackwards ? ", backwards" : ""}, κT = ${curve.riskAversion}`
+  }
+}
+
+const signed = (quantity: number): string => (quantity > 0 ? `+${quantity}` : String(quantity))
+
+const clock = (start: DateTime.Utc, offsetMillis: number): string =>
+  DateTime.formatIso(DateTime.addDuration(start, offsetMillis)).slice(11, 23)

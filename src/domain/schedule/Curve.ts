@@ -1,0 +1,93 @@
+import { Schema } from "effect"
+
+const volume = Schema.Finite.check(
+  Schema.isBetween({ minimum: 0.001, maximum: 1_000_000_000_000 }, { message: "must be a number from 0.001 to 10^12" })
+)
+
+/** Relative volumes (or weights) of equal parts of a day or a window; only their ratios count. */
+export const Profile = Schema.Array(volume).check(
+  Schema.isMinLength(1, { message: "must have at least one number" }),
+  Schema.isMaxLength(1000, { message: "must have at most 1000 numbers" })
+)
+export type Profile = typeof Profile.Type
+
+/** κT: how much the order's own size and the price's unrest matter against its impact, over its whole window. */
+export const RiskAversion = Schema.Finite.check(
+  Schema.isGreaterThan(0, { message: "must be greater than 0" }),
+  Schema.isLessThanOrEqualTo(100, { message: "must be at most 100" })
+)
+
+/** How much of the order is to be done by each moment of its window. */
+export const Curve = Schema.TaggedUnion({
+  /** The straight line: TWAP. */
+  Even: {},
+  /** In proportion to a profile; the window reaches from `from` to `to`, counted in profiles: 0.5 to 1 is its second half. */
+  InProportion: { profile: Profile, from: Schema.Finite, to: Schema.Finite },
+  /** Almgren and Chriss's optimal trajectory, or the same backwards. */
+  Trajectory: { riskAversion: RiskAversion, isBackwards: Schema.Boolean }
+})
+export type Curve = typeof Curve.Type
+
+/** The curve as a function from the elapsed share of the window to the done share of the order, both 0 to 1. */
+export const shareOf = (curve: Curve): ((elapsed: number) => number) => {
+  switch (curve._tag) {
+    case "Even":
+      return (elapsed) => elapsed
+    case "InProportion":
+      return inProportion(curve.profile, curve.from, curve.to)
+    case "Trajectory": {
+      const { riskAversion, isBackwards } = curve
+      return (elapsed) => (isBackwards ? remaining(riskAversion, 1 - elapsed) : 1 - remaining(riskAversion, elapsed))
+    }
+  }
+}
+
+/** A profile repeats: what a window does not reach today, it reaches in the next session. */
+const inProportion = (profile: Profile, from: number, to: number) => {
+  const sums = [0]
+  for (const part of profile) sums.push((sums.at(-1) ?? 0) + part)
+  const sum = sums.at(-1) ?? 1
+  const cumulative = (x: number): number => {
+    const day = Math.floor(x)
+    const within = (x - day) * profile.length
+    const part = Math.floor(within)
+    return day * sum + (sums[part] ?? sum) + (within - part) * (profile[part] ?? 0)
+  }
+  const [start, whole] = [cumulative(from), cumulative(to) - cumulative(from)]
+  return (elapsed: number) => (whole > 0 ? (cumulative(from + elapsed * (to - from)) - start) / whole : elapsed)
+}
+
+/**
+ * What remains of the order, as a share: sinh κ(T − t) / sinh κT, with `elapsed` = t/T. Almgren and Chriss, "Optimal
+ * execution of portfolio transactions", Journal of Risk 3 (2000), equation 17. Written with falling exponentials only,
+ * which no κT overflows.
+ */
+const remaining = (riskAversion: number, elapsed: number): number =>
+  riskAversion < 1e-6
+    ? 1 - elapsed
+    : (exponential(-riskAversion * elapsed) * (1 - exponential(-2 * riskAversion * (1 - elapsed)))) /
+      (1 - exponential(-2 * riskAversion))
+
+/** e^x for x ≤ 0 from additions and multiplications alone, whose result every machine agrees on; Math.exp's may differ. */
+const exponential = (x: number): number => {
+  if (x < -700) return 0
+  const halvings = 12
+  const small = x / 2 ** halvings
+  let [term, sum] = [1, 1]
+  for (let n = 1; n <= 12; n++) {
+    term = (term * small) / n
+    sum += term
+  }
+  for (let n = 0; n < halvings; n++) sum *= sum
+  return sum
+}
+
+/**
+ * The built-in volume profile of a trading day: 75 parts of the U-shape f(u) = 2/3 + 4(u − 1/2)², which gives the first and
+ * the last hour of a day of six and a quarter about 21 % each. The shape is well known (Admati and Pfleiderer, "A theory of
+ * intraday patterns", Review of Financial Studies 1 (1988)); its depth here is ours, and no instrument's in particular.
+ */
+export const uShapedDay: Profile = Array.from({ length: 75 }, (_, part) => {
+  const cubed = (u: number) => (u - 0.5) * (u - 0.5) * (u - 0.5)
+  return 2 / 3 / 75 + (4 / 3) * (cubed((part + 1) / 75) - cubed(part / 75))
+})

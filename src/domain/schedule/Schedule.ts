@@ -1,0 +1,127 @@
+import { Result, Schema } from "effect"
+import { seededRandom } from "../SeededRandom.ts"
+import { Curve, shareOf } from "./Curve.ts"
+import { baseLots, evenLots, wanderingLots } from "./lots.ts"
+import { evenTimes, timesWithinSlots } from "./times.ts"
+
+/** The rules by which {@link planSchedule} turns an input into slices. A change that moves any slice is a new version. */
+export const algorithmVersion = 2
+
+/** All that decides a schedule. Quantities in units of the instrument, multiples of `lotSize`. */
+export const ScheduleInput = Schema.Struct({
+  seed: Schema.String,
+  totalQuantity: Schema.Int,
+  lotSize: Schema.Int,
+  numSlices: Schema.Int,
+  windowMillis: Schema.Int,
+  randomize: Schema.Boolean,
+  curve: Curve,
+  /** Between any two slices. */
+  leastGapMillis: Schema.Int,
+  /** The most that one slice may have; null for no limit. */
+  largestSlice: Schema.NullOr(Schema.Int)
+})
+export type ScheduleInput = typeof ScheduleInput.Type
+
+/** A slice of a schedule; `offsetMillis` counts from the window's start. */
+export interface ScheduledSlice {
+  readonly quantity: number
+  readonly offsetMillis: number
+}
+
+/** No schedule keeps all the rules: which one breaks, why, and what would fit. */
+export class Infeasible extends Schema.TaggedError<Infeasible>()("Infeasible", {
+  rule: Schema.Literals(["whole lots", "a lot each", "largest slice", "least gap"]),
+  problem: Schema.String,
+  wouldFit: Schema.String
+}) {
+  override get message(): string {
+    return `${columns[this.rule]}: ${this.problem}; ${this.wouldFit}`
+  }
+}
+
+/** The order's column to change, for each rule. */
+const columns = {
+  "whole lots": "total_quantity",
+  "a lot each": "num_splits",
+  "largest slice": "num_splits",
+  "least gap": "duration_minutes"
+} as const
+
+/**
+ * Exactly `numSlices` slices of whole lots that sum to the total, in time order within the window, or why that cannot
+ * be. The same input gives the same schedule, to the byte, on any machine.
+ *
+ * Without randomization the first slice is at the start, the last at the end, the rest evenly between. With it each
+ * slice falls anywhere within its own slot (a numSlices-th of the window), and its size is up to 30 % off the curve's, the
+ * running total never more than half a slice: neither a clock's pattern nor an even size gives the order away.
+ */
+export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
+  Result.map(checkFeasible(input), ({ lots, largestLots }) => {
+    const { lotSize, numSlices, windowMillis, leastGapMillis } = input
+    const base = baseLots(shareOf(input.curve), { lots, numSlices, largestLots })
+    const quantities = input.randomize
+      ? wanderingLots(base, largestLots, seededRandom(`${input.seed}/quantities`))
+      : evenLots(base, largestLots)
+    const offsets = input.randomize
+      ? timesWithinSlots({ windowMillis, numSlices, leastGapMillis }, seededRandom(`${input.seed}/times`))
+      : evenTimes(windowMillis, numSlices)
+    return quantities.map((quantity, index) => ({
+      quantity: quantity * lotSize,
+      offsetMillis: offsets[index] ?? windowMillis
+    }))
+  })
+
+interface Feasible {
+  readonly lots: number
+  readonly largestLots: number
+}
+
+const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible> => {
+  const { totalQuantity, lotSize, numSlices, largestSlice } = input
+  const lots = Math.floor(totalQuantity / lotSize)
+  const largestLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
+  if (totalQuantity % lotSize !== 0) {
+    const [below, above] = [lots * lotSize, (lots + 1) * lotSize]
+    return infeasible(
+      "whole lots",
+      `${totalQuantity} is not a multiple of the lot of ${lotSize}`,
+      below === 0 ? `${above} would fit` : `${below} or ${above} would fit`
+    )
+  }
+  if (numSlices > lots) {
+    return infeasible(
+      "a lot each",
+      `${totalQuantity} is only ${counted(lots, "lot")} of ${lotSize}, less than one for each of ${numSlices} slices`,
+      `at most ${counted(lots, "slice")} would fit`
+    )
+  }
+  if (lots > numSlices * largestLots) {
+    return infeasible(
+      "largest slice",
+      `${counted(numSlices, "slice")} of at most ${largestSlice} do not hold ${totalQuantity}`,
+      largestLots === 0
+        ? `no slice of whole lots of ${lotSize} is that small`
+        : `${Math.ceil(lots / largestLots)} slices or more would fit`
+    )
+  }
+  return Result.map(checkGaps(input), () => ({ lots, largestLots }))
+}
+
+const checkGaps = (input: ScheduleInput): Result.Result<void, Infeasible> => {
+  const { numSlices, windowMillis, leastGapMillis, randomize } = input
+  // Each randomized slice has a slot; even ones need only the gaps between them.
+  const gaps = randomize ? numSlices : numSlices - 1
+  if (numSlices === 1 || gaps * leastGapMillis <= windowMillis) return Result.succeed(undefined)
+  const most = Math.floor(windowMillis / leastGapMillis) + (randomize ? 0 : 1)
+  return infeasible(
+    "least gap",
+    `${numSlices} slices at least ${leastGapMillis / 1000} s apart do not fit into ${windowMillis / 1000} s`,
+    `at most ${counted(Math.max(1, most), "slice")}, or ${Math.ceil((gaps * leastGapMillis) / 60_000)} minutes, would fit`
+  )
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+const infeasible = (rule: Infeasible["rule"], problem: string, wouldFit: string) =>
+  Result.fail(new Infeasible({ rule, problem, wouldFit }))

@@ -1,0 +1,96 @@
+import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Db, type DbError } from "../db/Db.ts"
+import { instant, numbers } from "../db/parameters.ts"
+import { Profile } from "../domain/schedule/Curve.ts"
+import { ScheduleInput } from "../domain/schedule/Schedule.ts"
+
+/** One of the plans that an order has had. `input` is decoded later: another version of the service may have written it. */
+const StoredPlan = Schema.Struct({
+  revision: Schema.Int,
+  firstSequence: Schema.Int,
+  algorithmVersion: Schema.Int,
+  input: Schema.Unknown,
+  startsAt: Schema.DateTimeUtcFromDate,
+  reason: Schema.String,
+  createdAt: Schema.DateTimeUtcFromDate
+})
+export type StoredPlan = typeof StoredPlan.Type
+
+export const decodePlanInput = Schema.decodeUnknownOption(ScheduleInput)
+
+const VolumeProfile = Schema.Struct({
+  instrument: Schema.String,
+  volumes: Profile,
+  updatedBy: Schema.String,
+  updatedAt: Schema.DateTimeUtcFromDate
+})
+export type VolumeProfile = typeof VolumeProfile.Type
+
+/** The plans of orders, and the volume profiles that VWAP plans follow. */
+export class PlanStore extends Context.Service<
+  PlanStore,
+  {
+    /** All plans that an order has had, oldest first. */
+    readonly plans: (orderId: string) => Effect.Effect<ReadonlyArray<StoredPlan>, DbError>
+    readonly volumeProfile: (instrument: string) => Effect.Effect<Option.Option<VolumeProfile>, DbError>
+    readonly volumeProfiles: Effect.Effect<ReadonlyArray<VolumeProfile>, DbError>
+    /** Sets an instrument's profile. Orders that are split already keep their plan. */
+    readonly setVolumeProfile: (
+      profile: { readonly instrument: string; readonly volumes: Profile; readonly by: string },
+      now: DateTime.Utc
+    ) => Effect.Effect<void, DbError>
+    /** False when there was none. */
+    readonly removeVolumeProfile: (instrument: string) => Effect.Effect<boolean, DbError>
+  }
+>()("pulse-background/PlanStore") {
+  static readonly layer: Layer.Layer<PlanStore, never, Db> = Layer.effect(
+    PlanStore,
+    Effect.gen(function* () {
+      const { sql, query, execute } = yield* Db
+      return PlanStore.of({
+        plans: Effect.fn("PlanStore.plans")((orderId) =>
+          query(
+            "PlanStore.plans",
+            StoredPlan,
+            sql`
+              SELECT revision, first_sequence, algorithm_version, input, starts_at, reason, created_at
+              FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
+          )
+        ),
+
+        volumeProfile: Effect.fn("PlanStore.volumeProfile")((instrument) =>
+          query(
+            "PlanStore.volumeProfile",
+            VolumeProfile,
+            sql`SELECT * FROM volume_profiles WHERE instrument = ${instrument}`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        ),
+
+        volumeProfiles: query(
+          "PlanStore.volumeProfiles",
+          VolumeProfile,
+          sql`SELECT * FROM volume_profiles ORDER BY instrument`
+        ),
+
+        setVolumeProfile: Effect.fn("PlanStore.setVolumeProfile")(({ instrument, volumes, by }, now) =>
+          execute(
+            "PlanStore.setVolumeProfile",
+            sql`
+              INSERT INTO volume_profiles (instrument, volumes, updated_by, updated_at)
+              VALUES (${instrument}, ${numbers(volumes)}, ${by}, ${instant(now)})
+              ON CONFLICT (instrument) DO UPDATE SET
+                volumes = excluded.volumes, updated_by = excluded.updated_by, updated_at = excluded.updated_at`
+          )
+        ),
+
+        removeVolumeProfile: Effect.fn("PlanStore.removeVolumeProfile")((instrument) =>
+          query(
+            "PlanStore.removeVolumeProfile",
+            Schema.Struct({ instrument: Schema.String }),
+            sql`DELETE FROM volume_profiles WHERE instrument = ${instrument} RETURNING instrument`
+          ).pipe(Effect.map((rows) => rows.length === 1))
+        )
+      })
+    })
+  )
+}

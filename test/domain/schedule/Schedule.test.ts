@@ -1,0 +1,309 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+import { uShapedDay } from "../../../src/domain/schedule/Curve.ts"
+import { explainSchedule } from "../../../src/domain/schedule/explain.ts"
+import { planSchedule, type ScheduledSlice, ScheduleInput } from "../../../src/domain/schedule/Schedule.ts"
+
+const hour = 3_600_000
+
+const example: ScheduleInput = {
+  seed: "seed",
+  totalQuantity: 100_000,
+  lotSize: 1,
+  numSlices: 100,
+  windowMillis: hour,
+  randomize: true,
+  curve: { _tag: "Even" },
+  leastGapMillis: 0,
+  largestSlice: null
+}
+
+const scheduleOf = (changed: Partial<ScheduleInput> = {}): ReadonlyArray<ScheduledSlice> =>
+  Result.getOrThrow(planSchedule({ ...example, ...changed }))
+
+const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
+const range = (count: number) => Array.from({ length: count }, (_, index) => index)
+const quantitiesOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ quantity }) => quantity)
+const offsetsOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ offsetMillis }) => offsetMillis)
+
+/** A straight-line schedule of so many slices of 1000 each, varied from a seed. */
+const varied = (seed: number, numSlices: number, leastGapMillis = 0) =>
+  scheduleOf({ seed: `seed ${seed}`, numSlices, totalQuantity: numSlices * 1000, leastGapMillis })
+
+/** The farthest that a schedule's running total is from the straight line, counted in slices. */
+const tracking = (slices: ReadonlyArray<ScheduledSlice>): number => {
+  const average = sum(quantitiesOf(slices)) / slices.length
+  let [done, farthest] = [0, 0]
+  for (const { quantity, offsetMillis } of slices) {
+    const line = (offsetMillis / hour) * slices.length
+    farthest = Math.max(farthest, Math.abs(done / average - line))
+    done += quantity
+    farthest = Math.max(farthest, Math.abs(done / average - line))
+  }
+  return Math.max(farthest, Math.abs(done / average - slices.length))
+}
+
+/** Coefficient of variation and lag-1 autocorrelation of the sizes. */
+const sizeStatistics = (slices: ReadonlyArray<ScheduledSlice>) => {
+  const sizes = quantitiesOf(slices)
+  const mean = sum(sizes) / sizes.length
+  const off = sizes.map((size) => size - mean)
+  const variance = sum(off.map((one) => one * one))
+  return {
+    variation: Math.sqrt(variance / sizes.length) / mean,
+    lag1: sum(off.slice(1).map((one, index) => one * (off[index] ?? 0))) / variance
+  }
+}
+
+/** Whether the Rayleigh test at 5 % sees a period in the times (Zar, Biostatistical Analysis, equation 27.4). */
+const showsPeriod = (offsets: ReadonlyArray<number>, periodMillis: number): boolean => {
+  const n = offsets.length
+  const angles = offsets.map((offset) => (2 * Math.PI * offset) / periodMillis)
+  const length = Math.hypot(sum(angles.map(Math.cos)), sum(angles.map(Math.sin)))
+  return Math.exp(Math.sqrt(1 + 4 * n + 4 * (n * n - length * length)) - (1 + 2 * n)) < 0.05
+}
+
+describe("a varied schedule", () => {
+  const counts = [1, 2, 3, 7, 12, 50, 100, 250, 500]
+
+  it("never strays from the line by more than 1.5 slices, and keeps sizes within 30 %", () => {
+    for (const count of counts) {
+      for (const seed of range(300)) {
+        const slices = varied(seed, count)
+        assert.isAtMost(tracking(slices), 1.5)
+        assert.isTrue(slices.every(({ quantity }) => quantity >= 700 && quantity <= 1300))
+      }
+    }
+  })
+
+  it("keeps both also when a slice is only a few lots, the sizes to within a lot", () => {
+    for (const seed of range(2000)) {
+      const numSlices = 1 + (seed % 60)
+      const totalQuantity = numSlices + ((seed * 7919) % (numSlices * 12))
+      const base = totalQuantity / numSlices
+      const slices = scheduleOf({ seed: String(seed), numSlices, totalQuantity })
+      assert.isAtMost(tracking(slices), 1.5 + 1e-9)
+      for (const { quantity } of slices) {
+        assert.isAtLeast(quantity, Math.max(1, 0.7 * base - 1))
+        assert.isAtMost(quantity, 1.3 * base + 1)
+      }
+    }
+  })
+
+  it("has sizes that vary, and neither alternate nor trend", () => {
+    for (const count of [50, 100, 500]) {
+      for (const seed of range(300)) {
+        const { variation, lag1 } = sizeStatistics(varied(seed, count))
+        assert.isAtLeast(variation, 0.12)
+        assert.isAtMost(variation, 0.35)
+        assert.isAtMost(Math.abs(lag1), 0.15)
+      }
+    }
+  })
+
+  for (const { count, gap } of [
+    { count: 12, gap: 0 },
+    { count: 50, gap: 0 },
+    { count: 100, gap: 5000 }
+  ]) {
+    it(`shows no period to a Rayleigh test over 10,000 seeds: ${count} slices at least ${gap} ms apart`, () => {
+      const periods = [hour / count, 1000, 60_000, 300_000]
+      const seen = periods.map(() => 0)
+      for (const seed of range(10_000)) {
+        const offsets = offsetsOf(varied(seed, count, gap))
+        for (const [index, period] of periods.entries()) {
+          if (showsPeriod(offsets, period)) seen[index] = (seen[index] ?? 0) + 1
+        }
+      }
+      for (const detections of seen) assert.isAtMost(detections / 10_000, 0.06)
+    })
+  }
+
+  for (const gap of [0, 60_000]) {
+    it(`follows the line on average, with ${gap} ms between slices`, () => {
+      const [count, seeds, steps] = [20, 4000, 200]
+      const mean = range(steps + 1).map(() => 0)
+      for (const seed of range(seeds)) {
+        const slices = varied(seed, count, gap)
+        let [next, done] = [0, 0]
+        for (const step of range(steps + 1)) {
+          for (; (slices[next]?.offsetMillis ?? Infinity) <= (step / steps) * hour; next++) {
+            done += slices[next]?.quantity ?? 0
+          }
+          mean[step] = (mean[step] ?? 0) + done / (count * 1000) / seeds
+        }
+      }
+      for (const [step, share] of mean.entries()) assert.isAtMost(Math.abs(share - step / steps), 0.1 / count)
+    })
+  }
+
+  it("varies the first and the last slice too, in size and in time", () => {
+    const [first, last] = [new Set<string>(), new Set<string>()]
+    for (const seed of range(50)) {
+      const slices = varied(seed, 10)
+      first.add(`${slices[0]?.quantity} ${slices[0]?.offsetMillis}`)
+      last.add(`${slices.at(-1)?.quantity} ${slices.at(-1)?.offsetMillis}`)
+    }
+    assert.strictEqual(first.size, 50)
+    assert.strictEqual(last.size, 50)
+  })
+
+  it("keeps any least gap that fits, up to the slots' own width", () => {
+    for (const gap of [1, 1000, 18_000, 30_000, 36_000]) {
+      for (const seed of range(100)) {
+        const offsets = offsetsOf(varied(seed, 100, gap))
+        assert.isTrue(offsets.slice(1).every((offset, index) => offset - (offsets[index] ?? 0) >= gap))
+      }
+    }
+  })
+
+  it("scales with quantity and lot together", () => {
+    const one = scheduleOf({ totalQuantity: 6500, numSlices: 30 })
+    const lots = scheduleOf({ totalQuantity: 6500 * 65, lotSize: 65, numSlices: 30 })
+    assert.deepStrictEqual(
+      lots,
+      one.map((slice) => ({ ...slice, quantity: slice.quantity * 65 }))
+    )
+  })
+
+  it("stays the same from version to version", () => {
+    assert.deepStrictEqual(
+      scheduleOf({ numSlices: 6, totalQuantity: 6000 }).map(({ quantity, offsetMillis }) => [quantity, offsetMillis]),
+      [
+        [1003, 430_694],
+        [1238, 1_059_287],
+        [1215, 1_334_859],
+        [771, 2_207_982],
+        [781, 2_498_641],
+        [992, 3_015_068]
+      ]
+    )
+  })
+})
+
+describe("shapes", () => {
+  const fixed = (curve: ScheduleInput["curve"], changed: Partial<ScheduleInput> = {}) =>
+    quantitiesOf(scheduleOf({ randomize: false, numSlices: 4, totalQuantity: 1000, curve, ...changed }))
+
+  it("follow own weights, however many there are", () => {
+    assert.deepStrictEqual(fixed({ _tag: "InProportion", profile: [4, 3, 2, 1], from: 0, to: 1 }), [400, 300, 200, 100])
+    assert.deepStrictEqual(fixed({ _tag: "InProportion", profile: [3, 1], from: 0, to: 1 }), [375, 375, 125, 125])
+    assert.deepStrictEqual(
+      fixed({ _tag: "InProportion", profile: [1, 1, 1, 1, 2, 2, 3, 5], from: 0, to: 1 }),
+      [125, 125, 250, 500]
+    )
+  })
+
+  it("take the part of the profile that the window covers, and go on with the next day's", () => {
+    assert.deepStrictEqual(
+      fixed({ _tag: "InProportion", profile: [9, 1, 2, 3], from: 0.25, to: 1 }, { numSlices: 3, totalQuantity: 600 }),
+      [100, 200, 300]
+    )
+    assert.deepStrictEqual(
+      fixed({ _tag: "InProportion", profile: [1, 3], from: 0.5, to: 1.5 }, { numSlices: 2 }),
+      [750, 250]
+    )
+  })
+
+  it("have a U for the day: the most at both ends, the same forwards and backwards", () => {
+    const parts = fixed(
+      { _tag: "InProportion", profile: uShapedDay, from: 0, to: 1 },
+      { numSlices: 5, totalQuantity: 100_000 }
+    )
+    // 2/3·u + (4/3)·((u − 1/2)³ + 1/8) at u = 0.2 is 0.264.
+    assert.approximately(parts[0] ?? 0, 26_400, 1)
+    assert.approximately(parts[4] ?? 0, 26_400, 1)
+    assert.approximately(parts[1] ?? 0, parts[3] ?? 0, 1)
+    assert.isBelow(parts[2] ?? 0, parts[1] ?? 0)
+  })
+
+  it("are Almgren and Chriss's trajectory, front-loaded, and the same backwards", () => {
+    const kappa = 2
+    const remaining = (share: number) => Math.sinh(kappa * (1 - share)) / Math.sinh(kappa)
+    const expected = range(4).map((k) => 1_000_000 * (remaining(k / 4) - remaining((k + 1) / 4)))
+    const front = fixed({ _tag: "Trajectory", riskAversion: kappa, isBackwards: false }, { totalQuantity: 1_000_000 })
+    for (const [index, quantity] of front.entries()) assert.approximately(quantity, expected[index] ?? 0, 1)
+    const back = fixed({ _tag: "Trajectory", riskAversion: kappa, isBackwards: true }, { totalQuantity: 1_000_000 })
+    for (const [index, quantity] of back.toReversed().entries()) assert.approximately(quantity, expected[index] ?? 0, 1)
+  })
+
+  it("become the straight line without risk aversion, and stay sound with a great deal of it", () => {
+    assert.deepStrictEqual(fixed({ _tag: "Trajectory", riskAversion: 1e-9, isBackwards: false }), [250, 250, 250, 250])
+    assert.deepStrictEqual(fixed({ _tag: "Trajectory", riskAversion: 100, isBackwards: false }), [997, 1, 1, 1])
+  })
+
+  it("give what is too much for one slice to the others", () => {
+    assert.deepStrictEqual(
+      fixed({ _tag: "InProportion", profile: [97, 1, 1, 1], from: 0, to: 1 }, { largestSlice: 400 }),
+      [400, 200, 200, 200]
+    )
+  })
+})
+
+describe("any schedule", () => {
+  const small = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))
+  const Any = Schema.Struct({
+    seed: Schema.String.check(Schema.isMaxLength(20)),
+    numSlices: small,
+    lotSize: Schema.Literals([1, 15, 65]),
+    extraLots: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 5000 })),
+    windowMillis: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 86_400_000 })),
+    randomize: Schema.Boolean,
+    curve: ScheduleInput.fields.curve,
+    gapShare: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
+    largestShare: Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 3 })))
+  })
+  const inputOf = (any: typeof Any.Type): ScheduleInput => {
+    const lots = any.numSlices + any.extraLots
+    const curve =
+      any.curve._tag === "InProportion"
+        ? { ...any.curve, from: any.gapShare, to: any.gapShare + 1 / any.numSlices }
+        : any.curve
+    return {
+      ...any,
+      curve,
+      totalQuantity: lots * any.lotSize,
+      leastGapMillis: Math.floor((any.gapShare * any.windowMillis) / any.numSlices),
+      largestSlice:
+        any.largestShare === null ? null : Math.ceil((lots / any.numSlices) * any.largestShare) * any.lotSize
+    }
+  }
+
+  it.prop(
+    "keeps every rule: the number, the sum, whole lots, the bounds, the order, the gap, the window",
+    [Any],
+    ([any]) => {
+      const input = inputOf(any)
+      const slices = Result.getOrThrow(planSchedule(input))
+      assert.strictEqual(slices.length, input.numSlices)
+      assert.strictEqual(sum(quantitiesOf(slices)), input.totalQuantity)
+      let before = -Infinity
+      for (const { quantity, offsetMillis } of slices) {
+        assert.strictEqual(quantity % input.lotSize, 0)
+        assert.isAtLeast(quantity, input.lotSize)
+        assert.isAtMost(quantity, input.largestSlice ?? Infinity)
+        assert.isTrue(Number.isInteger(offsetMillis) && offsetMillis >= 0 && offsetMillis <= input.windowMillis)
+        assert.isAtLeast(offsetMillis - before, Math.max(0, input.leastGapMillis - (input.randomize ? 0 : 1)))
+        before = offsetMillis
+      }
+      assert.deepStrictEqual(planSchedule(input), planSchedule(input))
+    },
+    { arbitrary: { runs: 2000 } }
+  )
+
+  it.prop("is made again from what is stored of it, and each slice explained", [Any], ([any]) => {
+    const input = inputOf(any)
+    const stored = JSON.parse(JSON.stringify(input)) as unknown
+    const explained = Result.getOrThrow(explainSchedule(Schema.decodeUnknownSync(ScheduleInput)(stored)))
+    assert.deepStrictEqual(
+      explained.map(({ quantity, offsetMillis }) => ({ quantity, offsetMillis })),
+      scheduleOf(input)
+    )
+    assert.strictEqual(explained.at(-1)?.aheadQuantity, 0)
+    assert.strictEqual(sum(explained.map(({ curveQuantity }) => curveQuantity)), input.totalQuantity)
+    for (const { offsetMillis, slotFromMillis, slotToMillis } of explained) {
+      assert.isAtLeast(offsetMillis, slotFromMillis)
+      assert.isAtMost(offsetMillis, slotToMillis + 1)
+    }
+  })
+})

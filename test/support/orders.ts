@@ -1,0 +1,36 @@
+import { OrderId } from "../../src/domain/Ids.ts"
+import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
+import { unknownDay } from "../../src/domain/schedule/strategies.ts"
+import type { SplitRules } from "../../src/domain/Split.ts"
+
+/** A valid order, changed where the test says so. */
+export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder => ({
+  id: OrderId.make("order-1"),
+  instrument: Instrument.make("NSE:RELIANCE"),
+  side: "BUY",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  totalQuantity: 1000,
+  numSplits: 10,
+  durationMinutes: 60,
+  randomize: true,
+  strategy: "TWAP",
+  riskAversion: null,
+  weights: null,
+  planSeed: null,
+  latenessPolicy: "SEND",
+  maxLatenessSeconds: null,
+  cancelUnfilledAfterSeconds: null,
+  ...changed
+})
+
+/** No limits: single units, any size, any gap. */
+export const noRules: SplitRules = {
+  lotSize: 1,
+  freezeLimit: null,
+  maxSliceQuantity: null,
+  leastGapMillis: 0,
+  day: unknownDay
+}
