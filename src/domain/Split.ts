@@ -1,8 +1,8 @@
 import { Result } from "effect"
 import { type OrderId, type SliceId, sliceIdOf, type Tag, tagOf } from "./Ids.ts"
-import { maxSplits, type SplittableOrder } from "./Order.ts"
+import { maxSplits } from "./Order.ts"
+import type { Curve } from "./schedule/Curve.ts"
 import { Infeasible, planSchedule, type ScheduledSlice, type ScheduleInput } from "./schedule/Schedule.ts"
-import { curveOf, type MarketDay } from "./schedule/strategies.ts"
 
 /** One planned slice: its place in the order, how much, and when, as milliseconds after the plan's start. */
 export interface PlannedSlice extends ScheduledSlice {
@@ -17,6 +17,19 @@ export interface Plan {
   readonly slices: ReadonlyArray<PlannedSlice>
 }
 
+/** What is to be split: an order, or what is left of one. */
+export interface SplitRequest {
+  readonly orderId: OrderId
+  readonly seed: string
+  readonly totalQuantity: number
+  readonly numSlices: number
+  readonly windowMillis: number
+  readonly randomize: boolean
+  readonly curve: Curve
+  /** The first slice's number within its order. */
+  readonly firstSequence: number
+}
+
 /** What is known of an order's market, and what the desk wants. Quantities in units of the instrument. */
 export interface SplitRules {
   readonly lotSize: number
@@ -25,18 +38,17 @@ export interface SplitRules {
   /** The most that the desk wants in one slice; null for the exchange's. */
   readonly maxSliceQuantity: number | null
   readonly leastGapMillis: number
-  readonly day: MarketDay
 }
 
 /**
- * Splits an order into slices, or says why that cannot be, and what would fit. Only `maxSliceQuantity` makes more slices
+ * Splits a quantity into slices, or says why that cannot be, and what would fit. Only `maxSliceQuantity` makes more slices
  * than were asked for, over the same window: the freeze limit alone refuses the order, because nobody said that more
  * slices are welcome.
  */
-export const split = (order: SplittableOrder, rules: SplitRules): Result.Result<Plan, Infeasible> => {
-  const input = inputOf(order, rules)
+export const split = (request: SplitRequest, rules: SplitRules): Result.Result<Plan, Infeasible> => {
+  const input = inputOf(request, rules)
   return planSchedule(input).pipe(
-    Result.map((schedule) => ({ input, slices: slicesOf(order.id, schedule, 1) })),
+    Result.map((schedule) => ({ input, slices: slicesOf(request, schedule) })),
     Result.mapError((infeasible) =>
       infeasible.rule === "largest slice"
         ? new Infeasible({ ...infeasible, wouldFit: `${infeasible.wouldFit} ${whoseLimit(input, rules)}` })
@@ -50,11 +62,9 @@ const whoseLimit = ({ largestSlice }: ScheduleInput, { freezeLimit, maxSliceQuan
     ? `(${freezeLimit} is the exchange's freeze limit of an order${maxSliceQuantity === null ? "; ORDER_MAX_SLICE_QUANTITY lets the service make more slices" : ""})`
     : `(${largestSlice} is ORDER_MAX_SLICE_QUANTITY; ${maxSplits} slices are the most there can be)`
 
-/** A schedule's slices by their names; `firstSequence` is the first one's number within its order. */
-export const slicesOf = (
-  orderId: OrderId,
-  schedule: ReadonlyArray<ScheduledSlice>,
-  firstSequence: number
+const slicesOf = (
+  { orderId, firstSequence }: SplitRequest,
+  schedule: ReadonlyArray<ScheduledSlice>
 ): ReadonlyArray<PlannedSlice> =>
   schedule.map((slice, index) => {
     const sequenceNumber = firstSequence + index
@@ -62,16 +72,16 @@ export const slicesOf = (
     return { ...slice, id, tag: tagOf(id), sequenceNumber }
   })
 
-const inputOf = (order: SplittableOrder, rules: SplitRules): ScheduleInput => {
+const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
   const largest = Math.min(rules.maxSliceQuantity ?? Infinity, rules.freezeLimit ?? Infinity)
   return {
-    seed: order.planSeed ?? order.id,
-    totalQuantity: order.totalQuantity,
+    seed: request.seed,
+    totalQuantity: request.totalQuantity,
     lotSize: rules.lotSize,
-    numSlices: rules.maxSliceQuantity === null ? order.numSplits : enoughSlices(order, rules.lotSize, largest),
-    windowMillis: order.durationMinutes * 60_000,
-    randomize: order.randomize,
-    curve: curveOf(order, rules.day),
+    numSlices: rules.maxSliceQuantity === null ? request.numSlices : enoughSlices(request, rules.lotSize, largest),
+    windowMillis: request.windowMillis,
+    randomize: request.randomize,
+    curve: request.curve,
     leastGapMillis: rules.leastGapMillis,
     largestSlice: largest === Infinity ? null : largest
   }
@@ -80,12 +90,12 @@ const inputOf = (order: SplittableOrder, rules: SplitRules): ScheduleInput => {
 /** How much above the average slice the largest may be, so that randomized sizes keep their room. */
 const room = 1.3
 
-/** At least the order's own number of slices, and so many that the largest fits: with room for chance, if that can be. */
-const enoughSlices = ({ totalQuantity, numSplits, randomize }: SplittableOrder, lotSize: number, largest: number) => {
+/** At least the number asked for of slices, and so many that the largest fits: with room for chance, if that can be. */
+const enoughSlices = ({ totalQuantity, numSlices, randomize }: SplitRequest, lotSize: number, largest: number) => {
   const lots = Math.floor(totalQuantity / lotSize)
   const largestLots = Math.max(1, Math.floor(largest / lotSize))
   const most = Math.min(maxSplits, lots)
   const roomy = randomize ? Math.ceil((lots * room) / largestLots) : 0
   const bare = Math.ceil(lots / largestLots)
-  return Math.max(numSplits, roomy <= most ? roomy : 0, bare <= most ? bare : 0)
+  return Math.max(numSlices, roomy <= most ? roomy : 0, bare <= most ? bare : 0)
 }

@@ -1,10 +1,10 @@
 import { type DateTime, Result } from "effect"
 import { freezeLimit } from "./freezeLimits.ts"
-import type { SplittableOrder } from "./Order.ts"
+import type { OrderParameters, SplittableOrder } from "./Order.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { Profile } from "./schedule/Curve.ts"
-import { unknownDay } from "./schedule/strategies.ts"
-import { type Plan, split } from "./Split.ts"
+import { curveOf, unknownDay } from "./schedule/strategies.ts"
+import { type Plan, split, type SplitRequest } from "./Split.ts"
 
 /** What the desk has set for every order. */
 export interface PlanningRules {
@@ -27,13 +27,35 @@ export const planOrder = (
   market: Market,
   start: DateTime.Utc
 ): Result.Result<Plan, string> =>
+  planRequest(
+    {
+      orderId: order.id,
+      seed: order.planSeed ?? order.id,
+      totalQuantity: order.totalQuantity,
+      numSlices: order.numSplits,
+      windowMillis: order.durationMinutes * 60_000,
+      randomize: order.randomize,
+      curve: curveOf(order, { ...unknownDay, volumeProfile: market.volumeProfile }),
+      firstSequence: 1
+    },
+    order,
+    rules,
+    start
+  )
+
+/** The same for any part of an order. The order's total is what it comes to with that part. */
+export const planRequest = (
+  request: SplitRequest,
+  order: OrderParameters & { readonly totalQuantity: number },
+  rules: PlanningRules,
+  start: DateTime.Utc
+): Result.Result<Plan, string> =>
   Result.gen(function* () {
     const plan = yield* Result.mapError(
-      split(order, {
+      split(request, {
         ...rules,
         lotSize: 1,
-        freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, start) : null,
-        day: { ...unknownDay, volumeProfile: market.volumeProfile }
+        freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, start) : null
       }),
       ({ message }) => message
     )

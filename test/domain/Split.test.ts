@@ -1,18 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
 import { OrderId } from "../../src/domain/Ids.ts"
-import type { SplittableOrder } from "../../src/domain/Order.ts"
-import { split, type SplitRules } from "../../src/domain/Split.ts"
-import { anOrder, noRules } from "../support/orders.ts"
+import { split, type SplitRequest, type SplitRules } from "../../src/domain/Split.ts"
+import { aRequest, noRules } from "../support/orders.ts"
 
-const slicesOf = (changed: Partial<SplittableOrder> = {}, rules: Partial<SplitRules> = {}) =>
-  Result.getOrThrow(split(anOrder(changed), { ...noRules, ...rules })).slices
+const slicesOf = (changed: Partial<SplitRequest> = {}, rules: Partial<SplitRules> = {}) =>
+  Result.getOrThrow(split(aRequest(changed), { ...noRules, ...rules })).slices
 
-const quantitiesOf = (changed: Partial<SplittableOrder>, rules: Partial<SplitRules> = {}) =>
+const quantitiesOf = (changed: Partial<SplitRequest>, rules: Partial<SplitRules> = {}) =>
   slicesOf(changed, rules).map(({ quantity }) => quantity)
 
-const problemOf = (changed: Partial<SplittableOrder>, rules: Partial<SplitRules>) => {
-  const refused = split(anOrder(changed), { ...noRules, ...rules })
+const problemOf = (changed: Partial<SplitRequest>, rules: Partial<SplitRules>) => {
+  const refused = split(aRequest(changed), { ...noRules, ...rules })
   return Result.isFailure(refused) ? refused.failure.message : assert.fail("the order was split")
 }
 
@@ -20,7 +19,7 @@ const range = (from: number, to: number) => Array.from({ length: to - from + 1 }
 
 describe("split", () => {
   it("gives every slice its own id and an alphanumeric tag of at most 20 characters", () => {
-    const slices = slicesOf({ numSplits: 1000 })
+    const slices = slicesOf({ numSlices: 1000 })
     assert.strictEqual(new Set(slices.map((slice) => slice.id)).size, 1000)
     assert.strictEqual(new Set(slices.map((slice) => slice.tag)).size, 1000)
     assert.isTrue(slices.every((slice) => /^[A-Za-z0-9]{1,20}$/.test(slice.tag)))
@@ -37,8 +36,8 @@ describe("split", () => {
   })
 
   it("differs from order to order, and not when they have the same seed", () => {
-    const of = (id: string, planSeed: string | null) => quantitiesOf({ id: OrderId.make(id), planSeed })
-    assert.notDeepEqual(of("one", null), of("other", null))
+    const of = (id: string, seed: string) => quantitiesOf({ orderId: OrderId.make(id), seed })
+    assert.notDeepEqual(of("one", "one"), of("other", "other"))
     assert.deepStrictEqual(of("one", "seed"), of("other", "seed"))
   })
 
@@ -54,7 +53,7 @@ describe("split", () => {
     )
   })
 
-  const four = { totalQuantity: 4000, numSplits: 2, durationMinutes: 10, randomize: false } as const
+  const four = { totalQuantity: 4000, numSlices: 2, windowMillis: 600_000, randomize: false } as const
 
   it("refuses what is above the freeze limit, and says how many slices would do", () => {
     assert.strictEqual(
@@ -62,7 +61,7 @@ describe("split", () => {
       "num_splits: 2 slices of at most 1755 do not hold 4000; 3 slices or more would fit " +
         "(1755 is the exchange's freeze limit of an order; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
     )
-    assert.deepStrictEqual(quantitiesOf({ ...four, numSplits: 3 }, { freezeLimit: 1755 }), [1333, 1333, 1334])
+    assert.deepStrictEqual(quantitiesOf({ ...four, numSlices: 3 }, { freezeLimit: 1755 }), [1333, 1333, 1334])
     assert.deepStrictEqual(quantitiesOf(four, { freezeLimit: 2000 }), [2000, 2000])
   })
 
@@ -79,7 +78,7 @@ describe("split", () => {
     const varied = quantitiesOf({ ...four, randomize: true }, { maxSliceQuantity: 100 })
     assert.strictEqual(varied.length, 52)
     assert.isAbove(new Set(varied).size, 10)
-    assert.strictEqual(quantitiesOf({ totalQuantity: 10, numSplits: 1 }, { maxSliceQuantity: 1 }).length, 10)
+    assert.strictEqual(quantitiesOf({ totalQuantity: 10, numSlices: 1 }, { maxSliceQuantity: 1 }).length, 10)
   })
 
   it("says when a thousand slices are not enough", () => {
@@ -95,27 +94,27 @@ describe("split", () => {
       "total_quantity: 100 is not a multiple of the lot of 65; 65 or 130 would fit"
     )
     assert.strictEqual(
-      problemOf({ totalQuantity: 40, numSplits: 1 }, { lotSize: 65 }),
+      problemOf({ totalQuantity: 40, numSlices: 1 }, { lotSize: 65 }),
       "total_quantity: 40 is not a multiple of the lot of 65; 65 would fit"
     )
     assert.strictEqual(
-      problemOf({ totalQuantity: 130, numSplits: 3 }, { lotSize: 65 }),
+      problemOf({ totalQuantity: 130, numSlices: 3 }, { lotSize: 65 }),
       "num_splits: 130 is only 2 lots of 65, less than one for each of 3 slices; at most 2 slices would fit"
     )
     assert.strictEqual(
-      problemOf({ durationMinutes: 1, numSplits: 100 }, { leastGapMillis: 1000 }),
+      problemOf({ windowMillis: 60_000, numSlices: 100 }, { leastGapMillis: 1000 }),
       "duration_minutes: 100 slices at least 1 s apart do not fit into 60 s; at most 60 slices, or 2 minutes, would fit"
     )
     assert.strictEqual(
-      problemOf({ totalQuantity: 100, numSplits: 1 }, { lotSize: 50, freezeLimit: 49 }),
+      problemOf({ totalQuantity: 100, numSlices: 1 }, { lotSize: 50, freezeLimit: 49 }),
       "num_splits: 1 slice of at most 49 do not hold 100; no slice of whole lots of 50 is that small " +
         "(49 is the exchange's freeze limit of an order; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
     )
   })
 
   const Any = Schema.Struct({
-    id: OrderId,
-    numSplits: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
+    seed: Schema.String,
+    numSlices: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 20 })),
     totalQuantity: Schema.Int.check(Schema.isBetween({ minimum: 20, maximum: 20_000 })),
     randomize: Schema.Boolean
   })
@@ -127,6 +126,6 @@ describe("split", () => {
       quantities.reduce((sum, quantity) => sum + quantity, 0),
       any.totalQuantity
     )
-    assert.isAtLeast(quantities.length, any.numSplits)
+    assert.isAtLeast(quantities.length, any.numSlices)
   })
 })

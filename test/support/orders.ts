@@ -1,7 +1,6 @@
 import { OrderId } from "../../src/domain/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
-import { unknownDay } from "../../src/domain/schedule/strategies.ts"
-import type { SplitRules } from "../../src/domain/Split.ts"
+import type { SplitRequest, SplitRules } from "../../src/domain/Split.ts"
 
 /** A valid order, changed where the test says so. */
 export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder => ({
@@ -31,6 +30,17 @@ export const noRules: SplitRules = {
   lotSize: 1,
   freezeLimit: null,
   maxSliceQuantity: null,
-  leastGapMillis: 0,
-  day: unknownDay
+  leastGapMillis: 0
 }
+
+export const aRequest = (changed: Partial<SplitRequest> = {}): SplitRequest => ({
+  orderId: OrderId.make("order-1"),
+  seed: "order-1",
+  totalQuantity: 1000,
+  numSlices: 10,
+  windowMillis: 3_600_000,
+  randomize: true,
+  curve: { _tag: "Even" },
+  firstSequence: 1,
+  ...changed
+})

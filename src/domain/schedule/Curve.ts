@@ -17,44 +17,52 @@ export const RiskAversion = Schema.Finite.check(
   Schema.isLessThanOrEqualTo(100, { message: "must be at most 100" })
 )
 
-/** How much of the order is to be done by each moment of its window. */
+/** From where to where the window reaches: 0 to 1 is the whole shape, 0.5 to 1 its second half. */
+const part = (most: number) => {
+  const share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: most }))
+  return { from: share, to: share }
+}
+
+/** How much of the order is to be done by each moment of its window: a part of a shape. */
 export const Curve = Schema.TaggedUnion({
   /** The straight line: TWAP. */
   Even: {},
-  /** In proportion to a profile; the window reaches from `from` to `to`, counted in profiles: 0.5 to 1 is its second half. */
-  InProportion: { profile: Profile, from: Schema.Finite, to: Schema.Finite },
+  /** In proportion to a profile, which repeats beyond 1: what a window does not reach today, it reaches in the next session. */
+  InProportion: { profile: Profile, ...part(1000) },
   /** Almgren and Chriss's optimal trajectory, or the same backwards. */
-  Trajectory: { riskAversion: RiskAversion, isBackwards: Schema.Boolean }
+  Trajectory: { riskAversion: RiskAversion, isBackwards: Schema.Boolean, ...part(1) }
 })
 export type Curve = typeof Curve.Type
 
 /** The curve as a function from the elapsed share of the window to the done share of the order, both 0 to 1. */
 export const shareOf = (curve: Curve): ((elapsed: number) => number) => {
-  switch (curve._tag) {
-    case "Even":
-      return (elapsed) => elapsed
-    case "InProportion":
-      return inProportion(curve.profile, curve.from, curve.to)
-    case "Trajectory": {
-      const { riskAversion, isBackwards } = curve
-      return (elapsed) => (isBackwards ? remaining(riskAversion, 1 - elapsed) : 1 - remaining(riskAversion, elapsed))
-    }
-  }
+  if (curve._tag === "Even") return (elapsed) => elapsed
+  const { from, to } = curve
+  const done = shapeOf(curve)
+  const [start, whole] = [done(from), done(to) - done(from)]
+  return (elapsed) => (whole > 0 ? (done(from + elapsed * (to - from)) - start) / whole : elapsed)
 }
 
-/** A profile repeats: what a window does not reach today, it reaches in the next session. */
-const inProportion = (profile: Profile, from: number, to: number) => {
+/** What is left of a curve when a share of its window is over. */
+export const restOf = (curve: Curve, elapsed: number): Curve =>
+  curve._tag === "Even" ? curve : { ...curve, from: curve.from + elapsed * (curve.to - curve.from) }
+
+const shapeOf = (curve: Exclude<Curve, { readonly _tag: "Even" }>): ((x: number) => number) => {
+  if (curve._tag === "InProportion") return cumulativeOf(curve.profile)
+  const { riskAversion, isBackwards } = curve
+  return (x) => (isBackwards ? remaining(riskAversion, 1 - x) : 1 - remaining(riskAversion, x))
+}
+
+const cumulativeOf = (profile: Profile) => {
   const sums = [0]
-  for (const part of profile) sums.push((sums.at(-1) ?? 0) + part)
+  for (const volume of profile) sums.push((sums.at(-1) ?? 0) + volume)
   const sum = sums.at(-1) ?? 1
-  const cumulative = (x: number): number => {
+  return (x: number): number => {
     const day = Math.floor(x)
     const within = (x - day) * profile.length
-    const part = Math.floor(within)
-    return day * sum + (sums[part] ?? sum) + (within - part) * (profile[part] ?? 0)
+    const index = Math.floor(within)
+    return day * sum + (sums[index] ?? sum) + (within - index) * (profile[index] ?? 0)
   }
-  const [start, whole] = [cumulative(from), cumulative(to) - cumulative(from)]
-  return (elapsed: number) => (whole > 0 ? (cumulative(from + elapsed * (to - from)) - start) / whole : elapsed)
 }
 
 /**

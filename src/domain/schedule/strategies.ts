@@ -35,7 +35,9 @@ export const curveOf = ({ strategy, riskAversion, weights }: Shape, day: MarketD
       return {
         _tag: "Trajectory",
         riskAversion: riskAversion ?? defaultRiskAversion,
-        isBackwards: strategy === "BACK_LOADED"
+        isBackwards: strategy === "BACK_LOADED",
+        from: 0,
+        to: 1
       }
     case "WEIGHTS":
       return { _tag: "InProportion", profile: weights ?? [1], from: 0, to: 1 }

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { uShapedDay } from "../../../src/domain/schedule/Curve.ts"
+import { restOf, uShapedDay } from "../../../src/domain/schedule/Curve.ts"
 import { explainSchedule } from "../../../src/domain/schedule/explain.ts"
 import { planSchedule, type ScheduledSlice, ScheduleInput } from "../../../src/domain/schedule/Schedule.ts"
 
@@ -181,6 +181,9 @@ describe("a varied schedule", () => {
   })
 })
 
+const trajectory = (riskAversion: number, isBackwards: boolean) =>
+  ({ _tag: "Trajectory", riskAversion, isBackwards, from: 0, to: 1 }) as const
+
 describe("shapes", () => {
   const fixed = (curve: ScheduleInput["curve"], changed: Partial<ScheduleInput> = {}) =>
     quantitiesOf(scheduleOf({ randomize: false, numSlices: 4, totalQuantity: 1000, curve, ...changed }))
@@ -221,15 +224,29 @@ describe("shapes", () => {
     const kappa = 2
     const remaining = (share: number) => Math.sinh(kappa * (1 - share)) / Math.sinh(kappa)
     const expected = range(4).map((k) => 1_000_000 * (remaining(k / 4) - remaining((k + 1) / 4)))
-    const front = fixed({ _tag: "Trajectory", riskAversion: kappa, isBackwards: false }, { totalQuantity: 1_000_000 })
+    const front = fixed(trajectory(kappa, false), { totalQuantity: 1_000_000 })
     for (const [index, quantity] of front.entries()) assert.approximately(quantity, expected[index] ?? 0, 1)
-    const back = fixed({ _tag: "Trajectory", riskAversion: kappa, isBackwards: true }, { totalQuantity: 1_000_000 })
+    const back = fixed(trajectory(kappa, true), { totalQuantity: 1_000_000 })
     for (const [index, quantity] of back.toReversed().entries()) assert.approximately(quantity, expected[index] ?? 0, 1)
   })
 
+  it("go on where they were when part of the window is over", () => {
+    const whole = fixed(trajectory(2, false), { totalQuantity: 1_000_000 })
+    const done = whole[0] ?? 0
+    const rest = fixed(restOf(trajectory(2, false), 0.25), { numSlices: 3, totalQuantity: 1_000_000 - done })
+    for (const [index, quantity] of rest.entries()) assert.approximately(quantity, whole[index + 1] ?? 0, 2)
+    assert.deepStrictEqual(
+      fixed(restOf({ _tag: "InProportion", profile: [9, 3, 2, 1], from: 0, to: 1 }, 0.25), {
+        numSlices: 3,
+        totalQuantity: 600
+      }),
+      [300, 200, 100]
+    )
+  })
+
   it("become the straight line without risk aversion, and stay sound with a great deal of it", () => {
-    assert.deepStrictEqual(fixed({ _tag: "Trajectory", riskAversion: 1e-9, isBackwards: false }), [250, 250, 250, 250])
-    assert.deepStrictEqual(fixed({ _tag: "Trajectory", riskAversion: 100, isBackwards: false }), [997, 1, 1, 1])
+    assert.deepStrictEqual(fixed(trajectory(1e-9, false)), [250, 250, 250, 250])
+    assert.deepStrictEqual(fixed(trajectory(100, false)), [997, 1, 1, 1])
   })
 
   it("give what is too much for one slice to the others", () => {
