@@ -9,6 +9,7 @@ import { version } from "../version.ts"
 import { json, print } from "./environment.ts"
 import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
+import { instrumentCommand } from "./instrumentCommands.ts"
 import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { orderCommand } from "./orderCommands.ts"
 import { settleCommand } from "./settleCommand.ts"
@@ -45,6 +46,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     resumeCommand,
     settleCommand,
     zerodhaCommand,
+    instrumentCommand,
     healthCommand,
     kiteSimulatorCommand
   ]),
