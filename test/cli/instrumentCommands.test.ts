@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { mockInstruments } from "../../src/broker/mock/instruments.ts"
-import { Db } from "../../src/db/Db.ts"
+import type { Db } from "../../src/db/Db.ts"
 import { KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
 import { instrumentsCsv } from "../../src/kite-simulator/instruments.ts"
 import { withDatabase } from "../support/daemon.ts"
