@@ -131,15 +131,15 @@ describe("InstrumentStore", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.live("two syncs at once leave one of the lists, whole", () =>
+  it.live("four syncs at once leave one of the lists, whole", () =>
     Effect.gen(function* () {
       const store = yield* InstrumentStore
-      const other = many(300).map((one) => details(one.instrument.replace(":S", ":T")))
-      yield* Effect.all([store.replaceAll("zerodha", many(300), now), store.replaceAll("zerodha", other, now)], {
-        concurrency: "unbounded"
-      })
+      const lists = ["A", "B", "C", "D"].map((letter) =>
+        many(6_000).map((one) => details(one.instrument.replace(":S", `:${letter}`)))
+      )
+      yield* Effect.forEach(lists, (list) => store.replaceAll("zerodha", list, now), { concurrency: "unbounded" })
       const names = yield* listed
-      assert.lengthOf(names, 300)
+      assert.lengthOf(names, 6_000)
       assert.lengthOf(new Set(names.map((name) => name.slice(0, 5))), 1)
     }).pipe(Effect.provide(onDatabase))
   )
