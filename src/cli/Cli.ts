@@ -10,6 +10,7 @@ import { json, print } from "./environment.ts"
 import { explainCommand } from "./explainCommand.ts"
 import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
+import { instrumentCommand } from "./instrumentCommands.ts"
 import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { orderCommand } from "./orderCommands.ts"
 import { planCommand } from "./planCommand.ts"
@@ -51,6 +52,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     resumeCommand,
     settleCommand,
     zerodhaCommand,
+    instrumentCommand,
     healthCommand,
     kiteSimulatorCommand
   ]),

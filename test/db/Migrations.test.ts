@@ -49,6 +49,7 @@ const allTables = [
   "broker_credentials",
   "broker_events",
   "double_placements",
+  "instruments",
   "mock_broker_orders",
   "order_budgets",
   "order_conservation",

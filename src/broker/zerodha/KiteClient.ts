@@ -2,6 +2,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import type { HttpClientError } from "effect/http/HttpClientError"
+import { gunzipSync } from "node:zlib"
 import { Configuration } from "../../Configuration.ts"
 
 /** One call of the Kite Connect API, version 3. `form` goes into the body, `query` into the URL. */
@@ -64,15 +65,29 @@ const make = Effect.gen(function* () {
       )
       return Effect.gen(function* () {
         const response = yield* http.execute(request)
-        return { status: response.status, body: withoutSecrets(yield* response.text, accessToken) }
+        const text = yield* textOf(new Uint8Array(yield* response.arrayBuffer))
+        return { status: response.status, body: withoutSecrets(text, accessToken) }
       }).pipe(
-        Effect.mapError(unanswered),
+        Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error))),
         // Zerodha has no use for our trace ids, and spans of requests could hold what must not be shown.
         Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
       )
     }
   })
 })
+
+/** The list of instruments comes compressed, whatever is asked for; the bytes themselves say so. */
+const textOf = (bytes: Uint8Array): Effect.Effect<string, KiteUnanswered> =>
+  bytes[0] === 0x1f && bytes[1] === 0x8b
+    ? Effect.try({
+        try: () => new TextDecoder().decode(gunzipSync(bytes)),
+        catch: (cause) =>
+          new KiteUnanswered({
+            message: `The answer is compressed and cannot be read: ${cause instanceof Error ? cause.message : "why is not known"}`,
+            wasSent: true
+          })
+      })
+    : Effect.succeed(new TextDecoder().decode(bytes))
 
 const unanswered = (error: HttpClientError): KiteUnanswered => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
