@@ -17,8 +17,12 @@ CREATE TABLE order_plans (
   first_sequence integer NOT NULL CHECK (first_sequence > 0),
   algorithm_version integer NOT NULL,
   input jsonb NOT NULL,
-  -- What the slices' offsets count from.
+  -- What the slices' offsets count from, and the window's end.
   starts_at timestamptz NOT NULL,
+  ends_at timestamptz NOT NULL,
+  -- The slices' own.
+  order_type text NOT NULL,
+  limit_price numeric(15,4),
   reason text NOT NULL,
   created_at timestamptz NOT NULL,
   PRIMARY KEY (order_id, revision)

@@ -9,6 +9,7 @@ import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
+import { InstrumentStore } from "./stores/InstrumentStore.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
 import { OverdueStore } from "./stores/OverdueStore.ts"
 import { SliceStore } from "./stores/SliceStore.ts"
@@ -49,7 +50,14 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
   Layer.provideMerge(Layer.effectDiscard(checkBroker)),
   Layer.provideMerge(
-    Layer.mergeAll(OrderStore.layer, SliceStore.layer, OverdueStore.layer, HaltStore.layer, HeartbeatStore.layer)
+    Layer.mergeAll(
+      OrderStore.layer,
+      SliceStore.layer,
+      OverdueStore.layer,
+      InstrumentStore.layer,
+      HaltStore.layer,
+      HeartbeatStore.layer
+    )
   ),
   Layer.provideMerge(DatabaseClock.layer),
   Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),

@@ -6,6 +6,7 @@ import { DatabaseClock } from "../DatabaseClock.ts"
 import { CommandDb } from "../db/DbLayer.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
+import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
 import { PlanStore } from "../stores/PlanStore.ts"
 
@@ -15,6 +16,7 @@ export const CommandLayer = Layer.mergeAll(
   HaltStore.layer,
   HeartbeatStore.layer,
   PlanStore.layer,
+  InstrumentStore.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),

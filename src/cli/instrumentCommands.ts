@@ -11,9 +11,7 @@ import { CredentialStore } from "../stores/CredentialStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 
-const InstrumentLayer = Layer.mergeAll(InstrumentStore.layer, CredentialStore.layer, KiteClient.layer).pipe(
-  Layer.provideMerge(CommandLayer)
-)
+const InstrumentLayer = Layer.mergeAll(CredentialStore.layer, KiteClient.layer).pipe(Layer.provideMerge(CommandLayer))
 
 const sync = Command.make(
   "sync",

@@ -2,9 +2,9 @@ import { DateTime, Effect, Option, Random, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { SplittableOrder } from "../domain/Order.ts"
-import { planOrder } from "../domain/planOrder.ts"
+import { planOrder, unknownMarket } from "../domain/planOrder.ts"
 import { algorithmVersion } from "../domain/schedule/Schedule.ts"
-import { PlanStore } from "../stores/PlanStore.ts"
+import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 import { orderFlags, orderOf } from "./orderFlags.ts"
 import { planText, type ShownPlan } from "./renderPlan.ts"
@@ -12,9 +12,8 @@ import { planText, type ShownPlan } from "./renderPlan.ts"
 /** The plan that an order would get if it were split at a time, or all reasons why it would get none. */
 export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
   const rules = planningRules(yield* Configuration)
-  const profile = yield* (yield* PlanStore).volumeProfile(order.instrument)
-  const market = { volumeProfile: Option.getOrNull(Option.map(profile, ({ volumes }) => volumes)) }
-  return planOrder(order, rules, market, start)
+  const markets = yield* (yield* InstrumentStore).markets([order.instrument])
+  return planOrder(order, rules, markets.get(order.instrument) ?? unknownMarket, start)
 })
 
 export const planCommand = Command.make(

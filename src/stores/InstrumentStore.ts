@@ -1,8 +1,10 @@
 import { Array as Arrays, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { decimals, instant, integers, numbers, texts } from "../db/parameters.ts"
-import { InstrumentDetails } from "../domain/instruments/InstrumentDetails.ts"
+import { InstrumentDetails, nearestNames } from "../domain/instruments/InstrumentDetails.ts"
 import type { Instrument } from "../domain/Order.ts"
+import type { Listing, Market } from "../domain/planOrder.ts"
+import { Profile } from "../domain/schedule/Curve.ts"
 
 /** Whose list it is. */
 export const InstrumentSource = Schema.Literals(["mock", "zerodha"])
@@ -28,6 +30,13 @@ const InstrumentStatus = Schema.Struct({
   syncedAt: Schema.DateTimeUtcFromDate
 })
 export type InstrumentStatus = typeof InstrumentStatus.Type
+
+const MarketFacts = Schema.Struct({
+  instrument: Schema.String,
+  volumes: Schema.NullOr(Profile),
+  hasList: Schema.Boolean,
+  hasFutures: Schema.Boolean
+})
 
 const Counted = Schema.Struct({ count: Schema.Int })
 const Named = Schema.Struct({ instrument: InstrumentDetails.fields.instrument })
@@ -57,6 +66,8 @@ export class InstrumentStore extends Context.Service<
      * same three, elsewhere those that begin with the same two. Reads the whole table: for people, not for every order.
      */
     readonly candidates: (wanted: string) => Effect.Effect<ReadonlyArray<Instrument>, DbError>
+    /** What is known of instruments for planning orders; each that was asked for is in the answer. */
+    readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
     /** Whose list there is, and since when; none before the first sync. */
     readonly status: Effect.Effect<Option.Option<InstrumentStatus>, DbError>
   }
@@ -113,6 +124,46 @@ const make = Effect.gen(function* () {
           last_price = excluded.last_price, token = excluded.token, source = excluded.source, synced_at = excluded.synced_at`
     )
 
+  const find = Effect.fn("InstrumentStore.find")((instruments: ReadonlyArray<string>) =>
+    query(
+      "InstrumentStore.find",
+      InstrumentDetails,
+      sql`
+        SELECT instrument, name, lot_size, tick_size::text AS tick_size, instrument_type, segment, expiry::text AS expiry,
+          last_price::text AS last_price, token::float8 AS token
+        FROM instruments WHERE instrument = ANY(${texts(instruments)})`
+    ).pipe(
+      Effect.map((rows) => new Map<string, InstrumentDetails>(rows.map((details) => [details.instrument, details])))
+    )
+  )
+
+  const candidates = Effect.fn("InstrumentStore.candidates")((wanted: string) => {
+    const colon = wanted.indexOf(":")
+    const [exchange, symbol] = [wanted.slice(0, Math.max(0, colon)), wanted.slice(colon + 1)]
+    return query(
+      "InstrumentStore.candidates",
+      Named,
+      sql`
+        SELECT instrument FROM instruments
+        WHERE starts_with(instrument, ${`${exchange}:${symbol.slice(0, 1)}`})
+          OR (starts_with(instrument, ${`${exchange}:`}) AND right(instrument, 3) = ${symbol.slice(-3)})
+          OR starts_with(split_part(instrument, ':', 2), ${symbol.slice(0, 2)})
+        ORDER BY instrument`
+    ).pipe(Effect.map((rows) => rows.map(({ instrument }) => instrument)))
+  })
+
+  const facts = (instruments: ReadonlyArray<string>) =>
+    query(
+      "InstrumentStore.facts",
+      MarketFacts,
+      sql`
+        SELECT w.instrument, v.volumes, EXISTS (SELECT FROM instruments) AS has_list,
+          EXISTS (SELECT FROM instruments f WHERE f.segment = 'NFO-FUT' AND f.name = split_part(w.instrument, ':', 2))
+            AS has_futures
+        FROM unnest(${texts(instruments)}) AS w (instrument)
+        LEFT JOIN volume_profiles v USING (instrument)`
+    )
+
   return InstrumentStore.of({
     replaceAll: Effect.fn("InstrumentStore.replaceAll")((source, details, now, { force } = { force: false }) =>
       unlimited(
@@ -132,30 +183,25 @@ const make = Effect.gen(function* () {
       )
     ),
 
-    find: Effect.fn("InstrumentStore.find")((instruments) =>
-      query(
-        "InstrumentStore.find",
-        InstrumentDetails,
-        sql`
-          SELECT instrument, name, lot_size, tick_size::text AS tick_size, instrument_type, segment, expiry::text AS expiry,
-            last_price::text AS last_price, token::float8 AS token
-          FROM instruments WHERE instrument = ANY(${texts(instruments)})`
-      ).pipe(Effect.map((rows) => new Map(rows.map((details) => [details.instrument, details]))))
-    ),
+    find,
+    candidates,
 
-    candidates: Effect.fn("InstrumentStore.candidates")((wanted) => {
-      const colon = wanted.indexOf(":")
-      const [exchange, symbol] = [wanted.slice(0, Math.max(0, colon)), wanted.slice(colon + 1)]
-      return query(
-        "InstrumentStore.candidates",
-        Named,
-        sql`
-          SELECT instrument FROM instruments
-          WHERE starts_with(instrument, ${`${exchange}:${symbol.slice(0, 1)}`})
-            OR (starts_with(instrument, ${`${exchange}:`}) AND right(instrument, 3) = ${symbol.slice(-3)})
-            OR starts_with(split_part(instrument, ':', 2), ${symbol.slice(0, 2)})
-          ORDER BY instrument`
-      ).pipe(Effect.map((rows) => rows.map(({ instrument }) => instrument)))
+    markets: Effect.fn("InstrumentStore.markets")(function* (instruments) {
+      const known = yield* facts([...new Set(instruments)])
+      const details = known.some(({ hasList }) => hasList)
+        ? yield* find(instruments)
+        : new Map<string, InstrumentDetails>()
+      const markets = new Map<string, Market>()
+      for (const { instrument, volumes, hasList, hasFutures } of known) {
+        const found = details.get(instrument)
+        const listing: Listing | null = !hasList
+          ? null
+          : found === undefined
+            ? { _tag: "Unlisted", similar: nearestNames(instrument, yield* candidates(instrument)) }
+            : { _tag: "Listed", details: found, hasFutures }
+        markets.set(instrument, { volumeProfile: volumes, listing })
+      }
+      return markets
     }),
 
     status: query(

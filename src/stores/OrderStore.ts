@@ -1,12 +1,11 @@
 import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
-import { channel, durationMillis, instant, integers, jsons, texts } from "../db/parameters.ts"
+import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
-import { defaultMaxLatenessSeconds, OrderQueueStatus } from "../domain/Order.ts"
-import { Profile } from "../domain/schedule/Curve.ts"
-import { algorithmVersion, type ScheduleInput } from "../domain/schedule/Schedule.ts"
+import { OrderQueueStatus } from "../domain/Order.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { orderColumns } from "./orderColumns.ts"
+import { type NewPlan, planRows } from "./planRows.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
 export const ClaimedOrder = Schema.Struct({
@@ -14,8 +13,6 @@ export const ClaimedOrder = Schema.Struct({
   claimVersion: Schema.Int,
   orderQueueStatus: OrderQueueStatus,
   statusReason: Schema.NullOr(Schema.String),
-  /** The instrument's own; null for the built-in one. */
-  volumeProfile: Schema.NullOr(Profile),
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
   /** Whether the window begins within a year from now; a time beyond is a mistake, or cannot be reckoned with at all. */
@@ -23,22 +20,9 @@ export const ClaimedOrder = Schema.Struct({
 })
 export type ClaimedOrder = typeof ClaimedOrder.Type
 
-/** One slice of a finished split. */
-export interface NewSlice {
-  readonly id: SliceId
-  readonly orderId: string
-  readonly sequenceNumber: number
-  readonly tag: Tag
-  readonly quantity: number
-  readonly offsetMillis: number
-}
-
 export interface SplitOrder {
-  readonly id: string
   readonly claimVersion: number
-  readonly slices: ReadonlyArray<NewSlice>
-  /** What decided them. */
-  readonly plan: ScheduleInput
+  readonly plan: NewPlan
 }
 
 export interface FailedSplit {
@@ -147,68 +131,36 @@ export class OrderStore extends Context.Service<
               WHERE o.id = p.id
               RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
                 o.request_id, o.origin_trace_id,
-                (SELECT volumes FROM volume_profiles v WHERE v.instrument = o.instrument) AS volume_profile,
                 o.created_at < ${instant(options.now)}::timestamptz + interval '366 days' AS has_near_start`
           )
       )
 
-      const completeSplits = Effect.fn("OrderStore.completeSplits")((
-        orders: ReadonlyArray<SplitOrder>,
-        options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
-      ) => {
-        const slices = orders.flatMap((order) => order.slices)
-        const tooLateAt = sql`
-          o.created_at + s.offset_millis * interval '1 millisecond'
-            + coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) * interval '1 second'`
-        return query(
-          "OrderStore.completeSplits",
-          Schema.Struct({ id: Schema.String }),
-          sql`
-              WITH done AS (
+      const completeSplits = Effect.fn("OrderStore.completeSplits")(
+        (
+          orders: ReadonlyArray<SplitOrder>,
+          options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+        ) =>
+          query(
+            "OrderStore.completeSplits",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              WITH planned AS (
                 UPDATE orders o SET
                   order_queue_status = 'DONE', status_reason = NULL,
                   split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
-                FROM unnest(${texts(orders.map((order) => order.id))},
+                FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
                             ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
                 WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'
                   AND o.claim_version = mine.claim_version
                 RETURNING o.*
-              ), plans AS (
-                INSERT INTO order_plans (order_id, revision, first_sequence, algorithm_version, input, starts_at, reason, created_at)
-                SELECT p.id, 1, 1, ${algorithmVersion}, p.input, o.created_at, 'split', ${instant(options.now)}
-                FROM unnest(${texts(orders.map((order) => order.id))}, ${jsons(orders.map((order) => order.plan))}) AS p (id, input)
-                JOIN done o ON o.id = p.id
-              ), inserted AS (
-                INSERT INTO order_slices (
-                  id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price,
-                  product_type, validity, request_id, trace_id, scheduled_at, not_before, not_after,
-                  stale_at, stage, stage_reason, is_held, created_at, updated_at)
-                SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, o.order_type,
-                  o.limit_price, o.product_type, o.validity, o.request_id, o.origin_trace_id,
-                  o.created_at + s.offset_millis * interval '1 millisecond',
-                  o.created_at + s.offset_millis * interval '1 millisecond',
-                  least(
-                    o.created_at + o.duration_minutes * interval '1 minute'
-                      + ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond',
-                    CASE WHEN o.lateness_policy = 'SKIP' THEN ${tooLateAt} END),
-                  CASE WHEN o.lateness_policy = 'RESPREAD' THEN ${tooLateAt} END,
-                  CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
-                  CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
-                  o.hold_reason IS NOT NULL,
-                  ${instant(options.now)}, ${instant(options.now)}
-                FROM unnest(
-                  ${texts(slices.map((slice) => slice.id))},
-                  ${texts(slices.map((slice) => slice.orderId))},
-                  ${integers(slices.map((slice) => slice.sequenceNumber))},
-                  ${texts(slices.map((slice) => slice.tag))},
-                  ${integers(slices.map((slice) => slice.quantity))},
-                  ${integers(slices.map((slice) => slice.offsetMillis))}
-                ) AS s (id, order_id, sequence_number, tag, quantity, offset_millis)
-                JOIN done o ON o.id = s.order_id
-              )
-              SELECT id, pg_notify(${channel}, 'slices') FROM done`
-        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-      })
+              ), ${planRows(
+                sql,
+                orders.map(({ plan }) => plan),
+                options
+              )}
+              SELECT id, pg_notify(${channel}, 'slices') FROM planned`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+      )
 
       const failSplits = Effect.fn("OrderStore.failSplits")((orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) =>
         execute(

@@ -1,4 +1,4 @@
-import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { instant, numbers } from "../db/parameters.ts"
 import { Profile } from "../domain/schedule/Curve.ts"
@@ -32,7 +32,6 @@ export class PlanStore extends Context.Service<
   {
     /** All plans that an order has had, oldest first. */
     readonly plans: (orderId: string) => Effect.Effect<ReadonlyArray<StoredPlan>, DbError>
-    readonly volumeProfile: (instrument: string) => Effect.Effect<Option.Option<VolumeProfile>, DbError>
     readonly volumeProfiles: Effect.Effect<ReadonlyArray<VolumeProfile>, DbError>
     /** Sets an instrument's profile. Orders that are split already keep their plan. */
     readonly setVolumeProfile: (
@@ -56,14 +55,6 @@ export class PlanStore extends Context.Service<
               SELECT revision, first_sequence, algorithm_version, input, starts_at, reason, created_at
               FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
           )
-        ),
-
-        volumeProfile: Effect.fn("PlanStore.volumeProfile")((instrument) =>
-          query(
-            "PlanStore.volumeProfile",
-            VolumeProfile,
-            sql`SELECT * FROM volume_profiles WHERE instrument = ${instrument}`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
         ),
 
         volumeProfiles: query(

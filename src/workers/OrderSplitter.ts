@@ -2,9 +2,10 @@ import { DateTime, Effect, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { planOrder, type PlanningRules } from "../domain/planOrder.ts"
+import { type Market, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
+import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
@@ -33,6 +34,7 @@ export const OrderSplitter = Effect.gen(function* () {
 export const makeSplitPending = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
+  const instruments = yield* InstrumentStore
   const instance = yield* Instance
   const windowGrace = config.orderWindowGrace
   const rules = planningRules(config)
@@ -51,7 +53,11 @@ export const makeSplitPending = Effect.gen(function* () {
           )
         }
         if (error.isTransient) return Effect.fail(error)
-        const failures = group.map((order) => ({ ...order, reason: error.message }))
+        const failures = group.map(({ plan, claimVersion }) => ({
+          id: plan.orderId,
+          claimVersion,
+          reason: error.message
+        }))
         return Effect.flatMap(DateTime.now, (now) => Effect.as(orders.failSplits(failures, now), []))
       })
     )
@@ -60,12 +66,13 @@ export const makeSplitPending = Effect.gen(function* () {
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
     const now = yield* DateTime.now
+    const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
       if (order.orderQueueStatus === "SKIPPED") {
         yield* Effect.logWarning(`Order skipped: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
-      const planned = plan(order, rules, now)
+      const planned = plan(order, rules, markets.get(order.instrument ?? "") ?? unknownMarket, now)
       if (Result.isSuccess(planned)) {
         splits.push(planned.success)
       } else {
@@ -77,7 +84,7 @@ export const makeSplitPending = Effect.gen(function* () {
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
     const done = new Set((yield* Effect.forEach(groupsOf(splits), completeGroup)).flat())
     for (const order of claimed) {
-      const count = splits.find((split) => split.id === order.id)?.slices.length
+      const count = splits.find(({ plan }) => plan.orderId === order.id)?.plan.slices.length
       if (count !== undefined && done.has(order.id)) {
         yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotate(order))
       } else if (count !== undefined) {
@@ -116,10 +123,10 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
   const groups: Array<Array<SplitOrder>> = []
   let size = Infinity
   for (const split of splits) {
-    size += split.slices.length
+    size += split.plan.slices.length
     if (size > largestGroup) {
       groups.push([])
-      size = split.slices.length
+      size = split.plan.slices.length
     }
     groups.at(-1)?.push(split)
   }
@@ -130,15 +137,30 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
 const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null
 
 /** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
-const plan = (order: ClaimedOrder, rules: PlanningRules, now: DateTime.Utc): Result.Result<SplitOrder, string> =>
+const plan = (
+  order: ClaimedOrder,
+  rules: PlanningRules,
+  market: Market,
+  now: DateTime.Utc
+): Result.Result<SplitOrder, string> =>
   Result.gen(function* () {
     if (!order.hasNearStart) return yield* Result.fail("created_at: is more than a year away")
-    const { input, slices } = yield* planOrder(yield* validateOrder(order), rules, order, now)
+    const valid = yield* validateOrder(order)
+    const { input, slices, limitPrice } = yield* planOrder(valid, rules, market, now)
     return {
-      id: order.id,
       claimVersion: order.claimVersion,
-      plan: input,
-      slices: slices.map((slice) => ({ ...slice, orderId: order.id }))
+      plan: {
+        orderId: order.id,
+        revision: 1,
+        firstSequence: 1,
+        input,
+        startsAt: null,
+        windowMillis: input.windowMillis,
+        orderType: valid.orderType,
+        limitPrice,
+        reason: "split",
+        slices
+      }
     }
   })
 

@@ -171,6 +171,32 @@ describe("InstrumentStore", () => {
   )
 })
 
+describe("what planning needs to know", () => {
+  it.effect(
+    "is nothing without a list, and then the listing, futures or not, similar names, and the volume profile",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* InstrumentStore
+        const marketOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
+        assert.deepStrictEqual(yield* marketOf("NSE:INFY"), { volumeProfile: null, listing: null })
+
+        const infy = details("NSE:INFY")
+        const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })
+        const small = details("NSE:SMALL", { token: 3 })
+        yield* store.replaceAll("mock", [infy, future, small], now)
+        const { sql, execute } = yield* Db
+        yield* execute("test", sql`INSERT INTO volume_profiles VALUES ('NSE:SMALL', '{1,2.5}', 'me', now())`)
+
+        const market = yield* marketOf("NSE:INFY")
+        assert.isTrue(market?.listing?._tag === "Listed" && market.listing.hasFutures)
+        const another = yield* marketOf("NSE:SMALL")
+        assert.isTrue(another?.listing?._tag === "Listed" && !another.listing.hasFutures)
+        assert.deepStrictEqual(another?.volumeProfile, [1, 2.5])
+        assert.deepStrictEqual((yield* marketOf("NSE:INFI"))?.listing, { _tag: "Unlisted", similar: names("NSE:INFY") })
+      }).pipe(Effect.provide(onDatabase))
+  )
+})
+
 describe("the mock's instruments", () => {
   it("are each there once, and none expires on a near day", () => {
     assert.lengthOf(new Set(mockInstruments.map(({ instrument }) => instrument)), mockInstruments.length)

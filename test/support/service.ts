@@ -7,6 +7,7 @@ import { instant } from "../../src/db/parameters.ts"
 import { Stage } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
 import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
+import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { OverdueStore } from "../../src/stores/OverdueStore.ts"
@@ -29,6 +30,7 @@ export const serviceLayer = <A>(options: {
     OrderStore.layer,
     SliceStore.layer,
     OverdueStore.layer,
+    InstrumentStore.layer,
     HeartbeatStore.layer,
     OrderDesk.layer,
     Instance.layer,

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect } from "effect"
+import { DateTime, Duration, Effect, Schema } from "effect"
+import { mockInstruments } from "../../src/broker/mock/instruments.ts"
 import { Db } from "../../src/db/Db.ts"
 import { SliceId, Tag } from "../../src/domain/Ids.ts"
+import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
+import type { NewPlan } from "../../src/stores/planRows.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
@@ -12,25 +15,28 @@ import { insertOrder, orderRow, serviceLayer, setClock, sliceRows } from "../sup
 const service = serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "50" } })
 const windowGrace = Duration.minutes(10)
 
-const onlySlice = {
-  id: SliceId.make("s1"),
-  tag: Tag.make("T1"),
-  sequenceNumber: 1,
-  quantity: 100,
-  offsetMillis: 0
-}
-
-const onlyPlan = {
-  seed: "s",
-  totalQuantity: 100,
-  lotSize: 1,
-  numSlices: 1,
+const onlyPlan: NewPlan = {
+  orderId: "o1",
+  revision: 1,
+  firstSequence: 1,
+  input: {
+    seed: "s",
+    totalQuantity: 100,
+    lotSize: 1,
+    numSlices: 1,
+    windowMillis: 60_000,
+    randomize: false,
+    curve: { _tag: "Even" },
+    leastGapMillis: 0,
+    largestSlice: null
+  },
+  startsAt: null,
   windowMillis: 60_000,
-  randomize: false,
-  curve: { _tag: "Even" },
-  leastGapMillis: 0,
-  largestSlice: null
-} as const
+  orderType: "MARKET",
+  limitPrice: null,
+  reason: "split",
+  slices: [{ id: SliceId.make("s1"), tag: Tag.make("T1"), sequenceNumber: 1, quantity: 100, offsetMillis: 0 }]
+}
 
 const splitPending = Effect.flatten(makeSplitPending)
 
@@ -80,6 +86,37 @@ describe("OrderSplitter", () => {
         serviceLayer({ broker: scriptedBroker, environment: { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key" } })
       )
     )
+  )
+
+  it.effect("once instruments are synced, keeps to their lots and ticks, and knows no others", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const instruments = yield* InstrumentStore
+      yield* instruments.replaceAll("mock", mockInstruments, yield* DateTime.now)
+      const limit = { order_type: "LIMIT", limit_price: "100.07" }
+      yield* insertOrder("future", { instrument: "NFO:NIFTY99DECFUT", total_quantity: 650, num_splits: 3, ...limit })
+      yield* insertOrder("odd", { instrument: "NFO:NIFTY99DECFUT", total_quantity: 100, num_splits: 1 })
+      yield* insertOrder("unknown", { instrument: "NSE:RELIANC" })
+      yield* splitPending
+      const { sql, query } = yield* Db
+      assert.deepStrictEqual(
+        yield* query(
+          "test.prices",
+          Schema.Struct({ quantity: Schema.Int, price: Schema.String }),
+          sql`SELECT quantity, limit_price::text AS price FROM order_slices ORDER BY sequence_number`
+        ),
+        [
+          { quantity: 195, price: "100.0500" },
+          { quantity: 195, price: "100.0500" },
+          { quantity: 260, price: "100.0500" }
+        ]
+      )
+      assert.include((yield* orderRow("odd")).statusReason, "not a multiple of the lot of 65; 65 or 130 would fit")
+      assert.include(
+        (yield* orderRow("unknown")).statusReason,
+        "the broker's list has no NSE:RELIANC; similar: NSE:RELIANCE"
+      )
+    }).pipe(Effect.provide(service))
   )
 
   it.effect("fails an order that breaks a pre-trade limit, with every reason", () =>
@@ -259,14 +296,10 @@ describe("OrderSplitter", () => {
       const desk = yield* OrderDesk
       yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
       const orders = yield* OrderStore
-      const slice = { ...onlySlice, orderId: "o1" }
-      yield* orders.completeSplits(
-        [{ id: "o1", claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan, slices: [slice] }],
-        {
-          now: yield* DateTime.now,
-          windowGrace
-        }
-      )
+      yield* orders.completeSplits([{ claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan }], {
+        now: yield* DateTime.now,
+        windowGrace
+      })
       assert.deepStrictEqual(
         (yield* sliceRows("o1")).map(({ stage, stageReason }) => [stage, stageReason]),
         [["SKIPPED", "order cancelled"]]
@@ -297,11 +330,9 @@ describe("OrderSplitter", () => {
 
       const orders = yield* OrderStore
       const now = yield* DateTime.now
-      const mine = { id: "o1", claimVersion: stale?.claimVersion ?? 0 }
-      assert.deepStrictEqual(
-        yield* orders.completeSplits([{ ...mine, plan: onlyPlan, slices: [] }], { now, windowGrace }),
-        []
-      )
+      const claimVersion = stale?.claimVersion ?? 0
+      const mine = { id: "o1", claimVersion }
+      assert.deepStrictEqual(yield* orders.completeSplits([{ claimVersion, plan: onlyPlan }], { now, windowGrace }), [])
       yield* orders.failSplits([{ ...mine, reason: "stale" }], now)
       yield* orders.release([mine], now)
       const order = yield* orderRow("o1")

@@ -18,3 +18,6 @@ CREATE TABLE instruments (
   source text NOT NULL CHECK (source IN ('mock', 'zerodha')),
   synced_at timestamptz NOT NULL
 );
+
+-- Whether a share has futures is asked by the underlying's name.
+CREATE INDEX instruments_futures ON instruments (name) WHERE segment = 'NFO-FUT';

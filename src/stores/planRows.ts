@@ -1,0 +1,86 @@
+import type { DateTime, Duration } from "effect"
+import type { Sql } from "../db/Db.ts"
+import { decimals, durationMillis, instant, instants, integers, jsons, numbers, texts } from "../db/parameters.ts"
+import { defaultMaxLatenessSeconds, type OrderType, type Price } from "../domain/Order.ts"
+import { algorithmVersion, type ScheduleInput } from "../domain/schedule/Schedule.ts"
+import type { PlannedSlice } from "../domain/Split.ts"
+
+/** A plan as it is written, with its slices. */
+export interface NewPlan {
+  readonly orderId: string
+  readonly revision: number
+  readonly firstSequence: number
+  readonly input: ScheduleInput
+  /** What the slices' offsets count from; null for the order's created_at, whose microseconds nobody else has. */
+  readonly startsAt: DateTime.Utc | null
+  /** From the start to the window's end, by the clock on the wall. */
+  readonly windowMillis: number
+  readonly orderType: OrderType
+  readonly limitPrice: Price | null
+  readonly reason: string
+  readonly slices: ReadonlyArray<PlannedSlice>
+}
+
+/**
+ * Two more parts of a statement's WITH, `plans` and `inserted`: they write one plan for each order of its part `planned`,
+ * and the plan's slices. The slices of an order whose cancel was asked for meanwhile are SKIPPED from the start.
+ */
+export const planRows = (
+  sql: Sql,
+  plans: ReadonlyArray<NewPlan>,
+  { now, windowGrace }: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+) => {
+  const slices = plans.flatMap(({ orderId, slices }) => slices.map((slice) => ({ ...slice, orderId })))
+  const millis = (count: string) => sql.literal(`${count} * interval '1 millisecond'`)
+  const tooLateAt = sql`
+    p.starts_at + ${millis("s.offset_millis")}
+      + coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) * interval '1 second'`
+  return sql`
+    plans AS (
+      INSERT INTO order_plans (
+        order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, order_type, limit_price, reason,
+        created_at)
+      SELECT o.id, p.revision, p.first_sequence, ${algorithmVersion}, p.input, coalesce(p.starts_at, o.created_at),
+        coalesce(p.starts_at, o.created_at) + ${millis("p.window_millis")}, p.order_type, p.limit_price, p.reason, ${instant(now)}
+      FROM unnest(
+        ${texts(plans.map(({ orderId }) => orderId))},
+        ${integers(plans.map(({ revision }) => revision))},
+        ${integers(plans.map(({ firstSequence }) => firstSequence))},
+        ${jsons(plans.map(({ input }) => input))},
+        ${instants(plans.map(({ startsAt }) => startsAt))},
+        ${numbers(plans.map(({ windowMillis }) => windowMillis))},
+        ${texts(plans.map(({ orderType }) => orderType))},
+        ${decimals(plans.map(({ limitPrice }) => limitPrice))},
+        ${texts(plans.map(({ reason }) => reason))}
+      ) AS p (id, revision, first_sequence, input, starts_at, window_millis, order_type, limit_price, reason)
+      JOIN planned o ON o.id = p.id
+      RETURNING *
+    ), inserted AS (
+      INSERT INTO order_slices (
+        id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price, product_type, validity,
+        request_id, trace_id, scheduled_at, not_before, not_after, stale_at, stage, stage_reason, is_held, created_at,
+        updated_at)
+      SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, p.order_type, p.limit_price,
+        o.product_type, o.validity, o.request_id, o.origin_trace_id,
+        p.starts_at + ${millis("s.offset_millis")},
+        p.starts_at + ${millis("s.offset_millis")},
+        least(
+          p.ends_at + ${durationMillis(windowGrace)}::float8 * interval '1 millisecond',
+          CASE WHEN o.lateness_policy = 'SKIP' THEN ${tooLateAt} END),
+        CASE WHEN o.lateness_policy = 'RESPREAD' THEN ${tooLateAt} END,
+        CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
+        CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
+        o.hold_reason IS NOT NULL,
+        ${instant(now)}, ${instant(now)}
+      FROM unnest(
+        ${texts(slices.map((slice) => slice.id))},
+        ${texts(slices.map((slice) => slice.orderId))},
+        ${integers(slices.map((slice) => slice.sequenceNumber))},
+        ${texts(slices.map((slice) => slice.tag))},
+        ${integers(slices.map((slice) => slice.quantity))},
+        ${numbers(slices.map((slice) => slice.offsetMillis))}
+      ) AS s (id, order_id, sequence_number, tag, quantity, offset_millis)
+      JOIN planned o ON o.id = s.order_id
+      JOIN plans p ON p.order_id = s.order_id
+    )`
+}
