@@ -11,7 +11,7 @@ ALTER TABLE orders
 -- Each plan that an order has had, and all that decided it: the same input gives the same slices again.
 CREATE TABLE order_plans (
   order_id varchar(64) NOT NULL REFERENCES orders (id),
-  -- 1 is the split; each amendment adds one.
+  -- 1 is the split; each later plan for what was not sent yet adds one.
   revision integer NOT NULL CHECK (revision > 0),
   -- The number, within the order, of the plan's first slice; the others follow.
   first_sequence integer NOT NULL CHECK (first_sequence > 0),
@@ -23,7 +23,9 @@ CREATE TABLE order_plans (
   -- The slices' own.
   order_type text NOT NULL,
   limit_price numeric(15,4),
-  reason text NOT NULL,
+  cause text NOT NULL CHECK (cause IN ('SPLIT', 'AMENDMENT', 'CARRY', 'COMPLETION')),
+  -- Who asked for an amendment, and for what.
+  note text,
   created_at timestamptz NOT NULL,
   PRIMARY KEY (order_id, revision)
 );

@@ -30,8 +30,8 @@ export const explainCommand = Command.make(
 ).pipe(Command.withDescription("Make an order's plans again from what decided them, and compare with its slices"))
 
 const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanation => {
-  const { revision, reason, startsAt, createdAt } = plan
-  const base = { revision, reason, startsAt, createdAt, algorithmVersion: plan.algorithmVersion }
+  const { revision, cause, note, startsAt, createdAt } = plan
+  const base = { revision, cause, note, startsAt, createdAt, algorithmVersion: plan.algorithmVersion }
   const input = decodePlanInput(plan.input)
   if (plan.algorithmVersion !== algorithmVersion || Option.isNone(input)) {
     const problem = `it was made by version ${plan.algorithmVersion} of the algorithm, and this service knows version ${algorithmVersion}`

@@ -51,6 +51,14 @@ export const orderFlags = {
   cancelUnfilledAfter: Flag.Int("cancel-unfilled-after").pipe(
     Flag.withDescription("Cancel what is not filled of a slice so many seconds after it was placed"),
     Flag.optional
+  ),
+  carry: Flag.Literals("carry", ["none", "unfilled", "rejected", "all"]).pipe(
+    Flag.withDescription("What goes into later slices: what was for good not filled, what was refused, or both"),
+    Flag.withDefault("none")
+  ),
+  completion: Flag.Literals("completion", ["report", "cross"]).pipe(
+    Flag.withDescription("At the window's end: report what is missing, or send a MARKET order for it"),
+    Flag.withDefault("report")
   )
 }
 
@@ -76,7 +84,10 @@ export const orderOf = (given: Given, id: string): Result.Result<SplittableOrder
     validity: given.validity,
     latenessPolicy: given.lateness.toUpperCase(),
     maxLatenessSeconds: Option.getOrNull(given.maxLateness),
-    cancelUnfilledAfterSeconds: Option.getOrNull(given.cancelUnfilledAfter)
+    cancelUnfilledAfterSeconds: Option.getOrNull(given.cancelUnfilledAfter),
+    carryUnfilled: given.carry === "unfilled" || given.carry === "all",
+    carryRejected: given.carry === "rejected" || given.carry === "all",
+    completion: given.completion.toUpperCase()
   })
 
 /** `3,1,1.5`; what is no number becomes null, which no check lets pass. */

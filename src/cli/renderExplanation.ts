@@ -2,12 +2,14 @@ import { DateTime } from "effect"
 import type { ExplainedSlice } from "../domain/schedule/explain.ts"
 import type { Curve } from "../domain/schedule/Curve.ts"
 import type { ScheduleInput } from "../domain/schedule/Schedule.ts"
+import type { PlanCause } from "../domain/planOrder.ts"
 import { table } from "./render.ts"
 
 /** One plan of an order, made again. `problem` is null when every slice is as it is stored. */
 export interface Explanation {
   readonly revision: number
-  readonly reason: string
+  readonly cause: PlanCause
+  readonly note: string | null
   readonly startsAt: DateTime.Utc
   readonly createdAt: DateTime.Utc
   readonly algorithmVersion: number
@@ -26,7 +28,7 @@ export interface Explanation {
 
 export const explanationText = (plan: Explanation): string => {
   const { input, slices } = plan
-  const head = `Plan ${plan.revision} (${plan.reason}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
+  const head = `Plan ${plan.revision} (${causeText[plan.cause]}${plan.note === null ? "" : `: ${plan.note}`}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
   if (input === null) return `${head}: ${plan.problem ?? ""}`
   return [
     head,
@@ -52,6 +54,13 @@ export const explanationText = (plan: Explanation): string => {
     )
   ].join("\n")
 }
+
+const causeText = {
+  SPLIT: "the split",
+  AMENDMENT: "an amendment",
+  CARRY: "to carry what was not filled",
+  COMPLETION: "to complete the order"
+} satisfies Readonly<Record<PlanCause, string>>
 
 const curveText = (curve: Curve): string => {
   switch (curve._tag) {

@@ -19,6 +19,10 @@ export type Validity = typeof Validity.Type
 export const LatenessPolicy = Schema.Literals(["SEND", "SKIP", "RESPREAD"])
 export type LatenessPolicy = typeof LatenessPolicy.Type
 
+/** What becomes of what is missing at the window's end: it is reported, or bought or sold at the market. */
+export const Completion = Schema.Literals(["REPORT", "CROSS"])
+export type Completion = typeof Completion.Type
+
 export const OrderQueueStatus = Schema.Literals(["PENDING", "IN_PROGRESS", "DONE", "FAILED", "SKIPPED"])
 export type OrderQueueStatus = typeof OrderQueueStatus.Type
 
@@ -86,7 +90,11 @@ export const SplittableOrder = Schema.Struct({
   /** How late a slice may be before SKIP or RESPREAD applies to it; null for {@link defaultMaxLatenessSeconds}. */
   maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
   /** So long after its acknowledgement what is not filled of a slice is cancelled at the broker; null to leave it. */
-  cancelUnfilledAfterSeconds: Schema.NullOr(wholeNumber(1, 86_400))
+  cancelUnfilledAfterSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
+  /** What is for good not filled of a slice, or was refused, goes into later slices. */
+  carryUnfilled: Schema.Boolean,
+  carryRejected: Schema.Boolean,
+  completion: Completion
 }).check(
   Schema.makeFilter((order) =>
     order.totalQuantity >= order.numSplits

@@ -1,8 +1,9 @@
-import { BigDecimal, type DateTime, Result } from "effect"
+import { BigDecimal, type DateTime, Result, Schema } from "effect"
 import { freezeLimit } from "./freezeLimits.ts"
+import type { OrderId } from "./Ids.ts"
 import { indianDay } from "./indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "./instruments/InstrumentDetails.ts"
-import type { Instrument, OrderParameters, Price, SplittableOrder } from "./Order.ts"
+import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { Profile } from "./schedule/Curve.ts"
 import { curveOf, unknownDay } from "./schedule/strategies.ts"
@@ -32,9 +33,34 @@ export type Listing =
 
 export const unknownMarket: Market = { volumeProfile: null, listing: null }
 
-/** A plan, and the price of its slices: the order's limit on the exchange's grid, or null for MARKET. */
+/** Why there is a plan. */
+export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "CARRY", "COMPLETION"])
+export type PlanCause = typeof PlanCause.Type
+
+/** A plan as it is stored. */
 export interface OrderPlan extends Plan {
+  readonly orderId: OrderId
+  /** 1 is the split; each later plan adds one. */
+  readonly revision: number
+  readonly firstSequence: number
+  /** What the slices' offsets count from. */
+  readonly startsAt: DateTime.Utc
+  /** From the start to the window's end, by the clock on the wall. */
+  readonly windowMillis: number
+  readonly orderType: OrderType
+  /** The order's limit on the exchange's grid; null for MARKET. */
   readonly limitPrice: Price | null
+  readonly cause: PlanCause
+  /** Who asked for an amendment, and for what. */
+  readonly note: string | null
+}
+
+/** What is to be planned of an order, and why. */
+export interface PlanRequest extends SplitRequest {
+  readonly revision: number
+  readonly startsAt: DateTime.Utc
+  readonly cause: PlanCause
+  readonly note: string | null
 }
 
 /** The plan that an order gets when it starts at a time, or all reasons why it gets none. */
@@ -42,7 +68,7 @@ export const planOrder = (
   order: SplittableOrder,
   rules: PlanningRules,
   market: Market,
-  start: DateTime.Utc
+  startsAt: DateTime.Utc
 ): Result.Result<OrderPlan, string> =>
   planRequest(
     {
@@ -53,30 +79,32 @@ export const planOrder = (
       windowMillis: order.durationMinutes * 60_000,
       randomize: order.randomize,
       curve: curveOf(order, { ...unknownDay, volumeProfile: market.volumeProfile }),
-      firstSequence: 1
+      firstSequence: 1,
+      revision: 1,
+      startsAt,
+      cause: "SPLIT",
+      note: null
     },
     order,
     rules,
-    market,
-    start
+    market
   )
 
 /** The same for any part of an order. The order's total is what it comes to with that part. */
 export const planRequest = (
-  request: SplitRequest,
+  request: PlanRequest,
   order: OrderParameters & { readonly totalQuantity: number },
   rules: PlanningRules,
-  market: Market,
-  start: DateTime.Utc
+  market: Market
 ): Result.Result<OrderPlan, string> =>
   Result.gen(function* () {
-    const details = yield* listed(order.instrument, market, start)
+    const details = yield* listed(order.instrument, market, request.startsAt)
     const limitPrice = yield* onTheGrid(order, details)
     const plan = yield* Result.mapError(
       split(request, {
         ...rules,
         lotSize: details?.lotSize ?? 1,
-        freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, start) : null
+        freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, request.startsAt) : null
       }),
       ({ message }) => message
     )
@@ -86,7 +114,10 @@ export const planRequest = (
       ...breachesOfOrder(exposure, rules.preTrade),
       ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade)
     ])
-    return breaches.size > 0 ? yield* Result.fail([...breaches].join("; ")) : { ...plan, limitPrice }
+    if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
+    const { orderId, revision, firstSequence, startsAt, windowMillis, cause, note } = request
+    const { orderType } = order
+    return { ...plan, orderId, revision, firstSequence, startsAt, windowMillis, orderType, limitPrice, cause, note }
   })
 
 /** The instrument as the broker lists it, null without a list; fails when it is not in the list, or no longer trades. */

@@ -40,7 +40,10 @@ export const UntrustedOrder = Schema.Struct({
   validity: Schema.NullOr(Schema.String),
   latenessPolicy: Schema.NullOr(Schema.String),
   maxLatenessSeconds: Schema.NullOr(Schema.Number),
-  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number)
+  cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number),
+  carryUnfilled: Schema.NullOr(Schema.Boolean),
+  carryRejected: Schema.NullOr(Schema.Boolean),
+  completion: Schema.NullOr(Schema.String)
 })
 export type UntrustedOrder = typeof UntrustedOrder.Type
 

@@ -3,9 +3,10 @@ import { Db, type DbError } from "../db/Db.ts"
 import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
 import { OrderQueueStatus } from "../domain/Order.ts"
+import type { OrderPlan } from "../domain/planOrder.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { orderColumns } from "./orderColumns.ts"
-import { type NewPlan, planRows } from "./planRows.ts"
+import { planRows } from "./planRows.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
 export const ClaimedOrder = Schema.Struct({
@@ -22,7 +23,7 @@ export type ClaimedOrder = typeof ClaimedOrder.Type
 
 export interface SplitOrder {
   readonly claimVersion: number
-  readonly plan: NewPlan
+  readonly plan: OrderPlan
 }
 
 export interface FailedSplit {

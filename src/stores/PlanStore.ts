@@ -1,17 +1,20 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { instant, numbers } from "../db/parameters.ts"
+import { PlanCause } from "../domain/planOrder.ts"
 import { Profile } from "../domain/schedule/Curve.ts"
 import { ScheduleInput } from "../domain/schedule/Schedule.ts"
 
 /** One of the plans that an order has had. `input` is decoded later: another version of the service may have written it. */
-const StoredPlan = Schema.Struct({
+export const StoredPlan = Schema.Struct({
   revision: Schema.Int,
   firstSequence: Schema.Int,
   algorithmVersion: Schema.Int,
   input: Schema.Unknown,
   startsAt: Schema.DateTimeUtcFromDate,
-  reason: Schema.String,
+  endsAt: Schema.DateTimeUtcFromDate,
+  cause: PlanCause,
+  note: Schema.NullOr(Schema.String),
   createdAt: Schema.DateTimeUtcFromDate
 })
 export type StoredPlan = typeof StoredPlan.Type
@@ -52,7 +55,7 @@ export class PlanStore extends Context.Service<
             "PlanStore.plans",
             StoredPlan,
             sql`
-              SELECT revision, first_sequence, algorithm_version, input, starts_at, reason, created_at
+              SELECT revision, first_sequence, algorithm_version, input, starts_at, ends_at, cause, note, created_at
               FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
           )
         ),

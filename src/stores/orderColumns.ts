@@ -9,7 +9,7 @@ export const orderColumns = `
   o.duration_minutes::float8 AS duration_minutes, o.randomize, o.strategy, o.risk_aversion, o.weights, o.plan_seed,
   o.order_type, o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
   o.max_lateness_seconds::float8 AS max_lateness_seconds,
-  o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds`
+  o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.carry_unfilled, o.carry_rejected, o.completion`
 
 /** The columns that an INSERT writes of an order. */
 export const orderRow = (order: SplittableOrder) => ({
@@ -30,7 +30,10 @@ export const orderRow = (order: SplittableOrder) => ({
   validity: order.validity,
   lateness_policy: order.latenessPolicy,
   max_lateness_seconds: order.maxLatenessSeconds,
-  cancel_unfilled_after_seconds: order.cancelUnfilledAfterSeconds
+  cancel_unfilled_after_seconds: order.cancelUnfilledAfterSeconds,
+  carry_unfilled: order.carryUnfilled,
+  carry_rejected: order.carryRejected,
+  completion: order.completion
 })
 
 /** In what an order differs from the one stored, each as `randomize (true, now false)`. The id may differ. */

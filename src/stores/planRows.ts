@@ -1,33 +1,17 @@
 import type { DateTime, Duration } from "effect"
 import type { Sql } from "../db/Db.ts"
 import { decimals, durationMillis, instant, instants, integers, jsons, numbers, texts } from "../db/parameters.ts"
-import { defaultMaxLatenessSeconds, type OrderType, type Price } from "../domain/Order.ts"
-import { algorithmVersion, type ScheduleInput } from "../domain/schedule/Schedule.ts"
-import type { PlannedSlice } from "../domain/Split.ts"
-
-/** A plan as it is written, with its slices. */
-export interface NewPlan {
-  readonly orderId: string
-  readonly revision: number
-  readonly firstSequence: number
-  readonly input: ScheduleInput
-  /** What the slices' offsets count from; null for the order's created_at, whose microseconds nobody else has. */
-  readonly startsAt: DateTime.Utc | null
-  /** From the start to the window's end, by the clock on the wall. */
-  readonly windowMillis: number
-  readonly orderType: OrderType
-  readonly limitPrice: Price | null
-  readonly reason: string
-  readonly slices: ReadonlyArray<PlannedSlice>
-}
+import { defaultMaxLatenessSeconds } from "../domain/Order.ts"
+import type { OrderPlan } from "../domain/planOrder.ts"
+import { algorithmVersion } from "../domain/schedule/Schedule.ts"
 
 /**
  * Two more parts of a statement's WITH, `plans` and `inserted`: they write one plan for each order of its part `planned`,
- * and the plan's slices. The slices of an order whose cancel was asked for meanwhile are SKIPPED from the start.
+ * and the plan's slices. A split starts at the order's created_at, whose microseconds only the database has. The slices of an order whose cancel was asked for meanwhile are SKIPPED from the start.
  */
 export const planRows = (
   sql: Sql,
-  plans: ReadonlyArray<NewPlan>,
+  plans: ReadonlyArray<OrderPlan>,
   { now, windowGrace }: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
 ) => {
   const slices = plans.flatMap(({ orderId, slices }) => slices.map((slice) => ({ ...slice, orderId })))
@@ -38,21 +22,22 @@ export const planRows = (
   return sql`
     plans AS (
       INSERT INTO order_plans (
-        order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, order_type, limit_price, reason,
+        order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, order_type, limit_price, cause, note,
         created_at)
       SELECT o.id, p.revision, p.first_sequence, ${algorithmVersion}, p.input, coalesce(p.starts_at, o.created_at),
-        coalesce(p.starts_at, o.created_at) + ${millis("p.window_millis")}, p.order_type, p.limit_price, p.reason, ${instant(now)}
+        coalesce(p.starts_at, o.created_at) + ${millis("p.window_millis")}, p.order_type, p.limit_price, p.cause, p.note, ${instant(now)}
       FROM unnest(
         ${texts(plans.map(({ orderId }) => orderId))},
         ${integers(plans.map(({ revision }) => revision))},
         ${integers(plans.map(({ firstSequence }) => firstSequence))},
         ${jsons(plans.map(({ input }) => input))},
-        ${instants(plans.map(({ startsAt }) => startsAt))},
+        ${instants(plans.map(({ startsAt, cause }) => (cause === "SPLIT" ? null : startsAt)))},
         ${numbers(plans.map(({ windowMillis }) => windowMillis))},
         ${texts(plans.map(({ orderType }) => orderType))},
         ${decimals(plans.map(({ limitPrice }) => limitPrice))},
-        ${texts(plans.map(({ reason }) => reason))}
-      ) AS p (id, revision, first_sequence, input, starts_at, window_millis, order_type, limit_price, reason)
+        ${texts(plans.map(({ cause }) => cause))},
+        ${texts(plans.map(({ note }) => note))}
+      ) AS p (id, revision, first_sequence, input, starts_at, window_millis, order_type, limit_price, cause, note)
       JOIN planned o ON o.id = p.id
       RETURNING *
     ), inserted AS (

@@ -146,22 +146,7 @@ const plan = (
   Result.gen(function* () {
     if (!order.hasNearStart) return yield* Result.fail("created_at: is more than a year away")
     const valid = yield* validateOrder(order)
-    const { input, slices, limitPrice } = yield* planOrder(valid, rules, market, now)
-    return {
-      claimVersion: order.claimVersion,
-      plan: {
-        orderId: order.id,
-        revision: 1,
-        firstSequence: 1,
-        input,
-        startsAt: null,
-        windowMillis: input.windowMillis,
-        orderType: valid.orderType,
-        limitPrice,
-        reason: "split",
-        slices
-      }
-    }
+    return { claimVersion: order.claimVersion, plan: yield* planOrder(valid, rules, market, now) }
   })
 
 const annotate = (order: ClaimedOrder) =>

@@ -22,6 +22,9 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
   latenessPolicy: "SEND",
   maxLatenessSeconds: null,
   cancelUnfilledAfterSeconds: null,
+  carryUnfilled: false,
+  carryRejected: false,
+  completion: "REPORT",
   ...changed
 })
 

@@ -2,21 +2,21 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Schema } from "effect"
 import { mockInstruments } from "../../src/broker/mock/instruments.ts"
 import { Db } from "../../src/db/Db.ts"
-import { SliceId, Tag } from "../../src/domain/Ids.ts"
+import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import type { OrderPlan } from "../../src/domain/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
-import type { NewPlan } from "../../src/stores/planRows.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, orderRow, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+import { insertOrder, orderRow, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "50" } })
 const windowGrace = Duration.minutes(10)
 
-const onlyPlan: NewPlan = {
-  orderId: "o1",
+const onlyPlan: OrderPlan = {
+  orderId: OrderId.make("o1"),
   revision: 1,
   firstSequence: 1,
   input: {
@@ -30,11 +30,12 @@ const onlyPlan: NewPlan = {
     leastGapMillis: 0,
     largestSlice: null
   },
-  startsAt: null,
+  startsAt: start,
   windowMillis: 60_000,
   orderType: "MARKET",
   limitPrice: null,
-  reason: "split",
+  cause: "SPLIT",
+  note: null,
   slices: [{ id: SliceId.make("s1"), tag: Tag.make("T1"), sequenceNumber: 1, quantity: 100, offsetMillis: 0 }]
 }
 
