@@ -1,4 +1,5 @@
 import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
+import type { TradingCalendar } from "./domain/market/TradingCalendar.ts"
 import type { PlanningRules } from "./domain/planOrder.ts"
 import {
   listOf,
@@ -68,6 +69,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
   orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
   orderLeastGap: read(millis("ORDER_LEAST_GAP_MILLIS", 0, 0, 3_600_000)),
+  orderCompletionLead: read(seconds("ORDER_COMPLETION_LEAD_SECONDS", 60, 0, 3600)),
   limits: {
     orderQuantity: read(optional(whole("LIMIT_ORDER_QUANTITY", 0, 1, 2_147_483_647))),
     orderValue: read(money("LIMIT_ORDER_VALUE")),
@@ -169,11 +171,13 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
   return values
 })
 
-export const planningRules = (values: Values): PlanningRules => ({
+export const planningRules = (values: Values, calendar: TradingCalendar | null): PlanningRules => ({
   maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),
   leastGapMillis: Duration.toMillis(values.orderLeastGap),
   preTrade: values.limits,
-  isFreezeLimited: values.brokerType === "zerodha"
+  isFreezeLimited: values.brokerType === "zerodha",
+  calendar,
+  completionLeadMillis: Duration.toMillis(values.orderCompletionLead)
 })
 
 /** How long an order may take to turn up in Zerodha's book, with a margin: 90 s has been seen. */

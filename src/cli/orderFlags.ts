@@ -59,6 +59,10 @@ export const orderFlags = {
   completion: Flag.Literals("completion", ["report", "cross"]).pipe(
     Flag.withDescription("At the window's end: report what is missing, or send a MARKET order for it"),
     Flag.withDefault("report")
+  ),
+  sessions: Flag.Literals("sessions", ["same-day", "next-session"]).pipe(
+    Flag.withDescription("What does not fit before the market's close is refused, or goes on in the next session"),
+    Flag.withDefault("same-day")
   )
 }
 
@@ -87,7 +91,8 @@ export const orderOf = (given: Given, id: string): Result.Result<SplittableOrder
     cancelUnfilledAfterSeconds: Option.getOrNull(given.cancelUnfilledAfter),
     carryUnfilled: given.carry === "unfilled" || given.carry === "all",
     carryRejected: given.carry === "rejected" || given.carry === "all",
-    completion: given.completion.toUpperCase()
+    completion: given.completion.toUpperCase(),
+    sessionPolicy: given.sessions.toUpperCase().replace("-", "_")
   })
 
 /** `3,1,1.5`; what is no number becomes null, which no check lets pass. */

@@ -58,6 +58,7 @@ export const explanationText = (plan: Explanation): string => {
 const causeText = {
   SPLIT: "the split",
   AMENDMENT: "an amendment",
+  LATENESS: "to spread late slices anew",
   CARRY: "to carry what was not filled",
   COMPLETION: "to complete the order"
 } satisfies Readonly<Record<PlanCause, string>>

@@ -23,6 +23,10 @@ export type LatenessPolicy = typeof LatenessPolicy.Type
 export const Completion = Schema.Literals(["REPORT", "CROSS"])
 export type Completion = typeof Completion.Type
 
+/** Where what does not fit before the market's close goes: it is refused, or goes on in the next session. */
+export const SessionPolicy = Schema.Literals(["SAME_DAY", "NEXT_SESSION"])
+export type SessionPolicy = typeof SessionPolicy.Type
+
 export const OrderQueueStatus = Schema.Literals(["PENDING", "IN_PROGRESS", "DONE", "FAILED", "SKIPPED"])
 export type OrderQueueStatus = typeof OrderQueueStatus.Type
 
@@ -94,7 +98,8 @@ export const SplittableOrder = Schema.Struct({
   /** What is for good not filled of a slice, or was refused, goes into later slices. */
   carryUnfilled: Schema.Boolean,
   carryRejected: Schema.Boolean,
-  completion: Completion
+  completion: Completion,
+  sessionPolicy: SessionPolicy
 }).check(
   Schema.makeFilter((order) =>
     order.totalQuantity >= order.numSplits

@@ -13,3 +13,9 @@ export const nextIndianHour = (after: DateTime.Utc, hour: number): DateTime.Utc 
 /** The day, YYYY-MM-DD, that it is in India at this moment. */
 export const indianDay = (at: DateTime.Utc): string =>
   DateTime.formatIsoDateUtc(DateTime.makeUnsafe(DateTime.toEpochMillis(at) + offsetMillis))
+
+/** A moment as clocks in India show it: `2026-11-24 15:15 IST`. */
+export const indianClock = (millis: number): string =>
+  `${DateTime.formatIso(DateTime.makeUnsafe(millis + offsetMillis))
+    .slice(0, 16)
+    .replace("T", " ")} IST`

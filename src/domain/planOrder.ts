@@ -1,13 +1,16 @@
-import { BigDecimal, type DateTime, Result, Schema } from "effect"
+import { BigDecimal, DateTime, Result, Schema } from "effect"
 import { freezeLimit } from "./freezeLimits.ts"
 import type { OrderId } from "./Ids.ts"
 import { indianDay } from "./indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "./instruments/InstrumentDetails.ts"
+import { type PlanTime, planTimeOf } from "./market/orderTime.ts"
+import type { MarketId, TradingCalendar } from "./market/TradingCalendar.ts"
+import { afterTrading, type TradingTime } from "./market/TradingTime.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
-import type { Profile } from "./schedule/Curve.ts"
-import { curveOf, unknownDay } from "./schedule/strategies.ts"
-import { type Plan, split, type SplitRequest } from "./Split.ts"
+import type { Curve, Profile } from "./schedule/Curve.ts"
+import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
+import { type Plan, type PlannedSlice, split, type SplitRequest } from "./Split.ts"
 
 /** What the desk has set for every order. */
 export interface PlanningRules {
@@ -16,6 +19,10 @@ export interface PlanningRules {
   readonly preTrade: PreTradeLimits
   /** The mock broker takes any quantity. */
   readonly isFreezeLimited: boolean
+  /** Null: placements at any time. */
+  readonly calendar: TradingCalendar | null
+  /** What is missing is completed at least so long before the market closes. */
+  readonly completionLeadMillis: number
 }
 
 /** What is known of an order's instrument. */
@@ -34,19 +41,34 @@ export type Listing =
 export const unknownMarket: Market = { volumeProfile: null, listing: null }
 
 /** Why there is a plan. */
-export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "CARRY", "COMPLETION"])
+export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
 export type PlanCause = typeof PlanCause.Type
+
+/** Whether there are futures on an instrument; null when nobody knows. */
+export const hasDerivatives = ({ listing }: Market): boolean | null =>
+  listing?._tag === "Listed" ? listing.hasFutures : null
+
+/** A slice with its time on the wall: milliseconds after the plan's start. */
+export interface TimedSlice extends PlannedSlice {
+  readonly dueMillis: number
+}
 
 /** A plan as it is stored. */
 export interface OrderPlan extends Plan {
+  readonly slices: ReadonlyArray<TimedSlice>
   readonly orderId: OrderId
   /** 1 is the split; each later plan adds one. */
   readonly revision: number
   readonly firstSequence: number
-  /** What the slices' offsets count from. */
-  readonly startsAt: DateTime.Utc
+  /** What the slices' times count from. Null: from the order's created_at, whose microseconds only the database knows. */
+  readonly startsAt: DateTime.Utc | null
   /** From the start to the window's end, by the clock on the wall. */
-  readonly windowMillis: number
+  readonly endMillis: number
+  /** From the start to the moment when what is missing is completed; null when it is only reported. */
+  readonly completeMillis: number | null
+  /** Which market's hours the slices keep, and its sessions within the window; null without a calendar. */
+  readonly market: MarketId | null
+  readonly sessions: TradingTime
   readonly orderType: OrderType
   /** The order's limit on the exchange's grid; null for MARKET. */
   readonly limitPrice: Price | null
@@ -55,8 +77,9 @@ export interface OrderPlan extends Plan {
   readonly note: string | null
 }
 
-/** What is to be planned of an order, and why. */
-export interface PlanRequest extends SplitRequest {
+/** What is to be planned of an order, and why. The curve is null for the order's own from the start. */
+export interface PlanRequest extends Omit<SplitRequest, "curve"> {
+  readonly curve: Curve | null
   readonly revision: number
   readonly startsAt: DateTime.Utc
   readonly cause: PlanCause
@@ -78,7 +101,7 @@ export const planOrder = (
       numSlices: order.numSplits,
       windowMillis: order.durationMinutes * 60_000,
       randomize: order.randomize,
-      curve: curveOf(order, { ...unknownDay, volumeProfile: market.volumeProfile }),
+      curve: null,
       firstSequence: 1,
       revision: 1,
       startsAt,
@@ -93,19 +116,28 @@ export const planOrder = (
 /** The same for any part of an order. The order's total is what it comes to with that part. */
 export const planRequest = (
   request: PlanRequest,
-  order: OrderParameters & { readonly totalQuantity: number },
+  order: SplittableOrder,
   rules: PlanningRules,
   market: Market
 ): Result.Result<OrderPlan, string> =>
   Result.gen(function* () {
-    const details = yield* listed(order.instrument, market, request.startsAt)
+    const { orderId, revision, firstSequence, windowMillis, cause, note } = request
+    const timed = { ...order, hasDerivatives: hasDerivatives(market) }
+    const planTime = yield* planTimeOf(timed, rules.calendar, request.startsAt, windowMillis)
+    const { time, startMillis, endMillis } = planTime
+    const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
+    const details = yield* listed(order.instrument, market, lastMoment)
     const limitPrice = yield* onTheGrid(order, details)
+    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, windowMillis))
     const plan = yield* Result.mapError(
-      split(request, {
-        ...rules,
-        lotSize: details?.lotSize ?? 1,
-        freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, request.startsAt) : null
-      }),
+      split(
+        { ...request, curve },
+        {
+          ...rules,
+          lotSize: details?.lotSize ?? 1,
+          freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, request.startsAt) : null
+        }
+      ),
       ({ message }) => message
     )
     const exposure = { ...order, quantity: order.totalQuantity, price: limitPrice }
@@ -115,24 +147,59 @@ export const planRequest = (
       ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade)
     ])
     if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
-    const { orderId, revision, firstSequence, startsAt, windowMillis, cause, note } = request
-    const { orderType } = order
-    return { ...plan, orderId, revision, firstSequence, startsAt, windowMillis, orderType, limitPrice, cause, note }
+    return {
+      ...plan,
+      slices: plan.slices.map((slice) => ({
+        ...slice,
+        dueMillis: (afterTrading(time, startMillis, slice.offsetMillis) ?? endMillis) - startMillis
+      })),
+      orderId,
+      revision,
+      firstSequence,
+      startsAt: cause === "SPLIT" && time === null ? null : DateTime.makeUnsafe(startMillis),
+      endMillis: endMillis - startMillis,
+      completeMillis:
+        order.completion === "CROSS" && cause !== "COMPLETION" ? completeMillisOf(planTime, rules) : null,
+      market: planTime.market,
+      sessions: time,
+      orderType: order.orderType,
+      limitPrice,
+      cause,
+      note
+    }
   })
 
-/** The instrument as the broker lists it, null without a list; fails when it is not in the list, or no longer trades. */
+/** Which part of the trading day the window is. Without a calendar the window is taken as a whole day. */
+const marketDayOf = ({ startMillis, sessions }: PlanTime, market: Market, windowMillis: number): MarketDay => {
+  const { volumeProfile } = market
+  if (sessions === null) return { ...unknownDay, volumeProfile }
+  const { opensMillis, closesMillis } = sessions.first
+  const from = (startMillis - opensMillis) / (closesMillis - opensMillis)
+  return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
+}
+
+/** The window's end, or the lead before the market's close; but never in the window's first half. */
+const completeMillisOf = ({ startMillis, endMillis, sessions }: PlanTime, rules: PlanningRules): number => {
+  const windowMillis = endMillis - startMillis
+  if (sessions === null) return windowMillis
+  const missing = rules.completionLeadMillis - (sessions.last.closesMillis - endMillis)
+  const inLastSession = endMillis - Math.max(sessions.last.opensMillis, startMillis)
+  return windowMillis - Math.floor(Math.min(Math.max(missing, 0), inLastSession / 2))
+}
+
+/** The instrument as the broker lists it, null without a list; fails when it is not in the list, or does not trade so long. */
 const listed = (
   instrument: Instrument,
   { listing }: Market,
-  start: DateTime.Utc
+  lastMoment: DateTime.Utc
 ): Result.Result<InstrumentDetails | null, string> => {
   if (listing === null) return Result.succeed(null)
   if (listing._tag === "Unlisted") {
     const similar = listing.similar.length === 0 ? "" : `; similar: ${listing.similar.join(", ")}`
     return Result.fail(`instrument: the broker's list has no ${instrument}${similar}`)
   }
-  return isExpired(listing.details, indianDay(start))
-    ? Result.fail(`instrument: ${instrument} expired on ${listing.details.expiry}`)
+  return isExpired(listing.details, indianDay(lastMoment))
+    ? Result.fail(`instrument: ${instrument} trades until ${listing.details.expiry}, the order's window is not over by then`)
     : Result.succeed(listing.details)
 }
 

@@ -43,7 +43,8 @@ export const UntrustedOrder = Schema.Struct({
   cancelUnfilledAfterSeconds: Schema.NullOr(Schema.Number),
   carryUnfilled: Schema.NullOr(Schema.Boolean),
   carryRejected: Schema.NullOr(Schema.Boolean),
-  completion: Schema.NullOr(Schema.String)
+  completion: Schema.NullOr(Schema.String),
+  sessionPolicy: Schema.NullOr(Schema.String)
 })
 export type UntrustedOrder = typeof UntrustedOrder.Type
 

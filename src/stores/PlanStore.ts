@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { instant, numbers } from "../db/parameters.ts"
 import { PlanCause } from "../domain/planOrder.ts"
+import { TradingTime } from "../domain/market/TradingTime.ts"
 import { Profile } from "../domain/schedule/Curve.ts"
 import { ScheduleInput } from "../domain/schedule/Schedule.ts"
 
@@ -13,6 +14,8 @@ export const StoredPlan = Schema.Struct({
   input: Schema.Unknown,
   startsAt: Schema.DateTimeUtcFromDate,
   endsAt: Schema.DateTimeUtcFromDate,
+  /** The market's sessions within the window; null for any time. */
+  sessions: TradingTime,
   cause: PlanCause,
   note: Schema.NullOr(Schema.String),
   createdAt: Schema.DateTimeUtcFromDate
@@ -55,7 +58,7 @@ export class PlanStore extends Context.Service<
             "PlanStore.plans",
             StoredPlan,
             sql`
-              SELECT revision, first_sequence, algorithm_version, input, starts_at, ends_at, cause, note, created_at
+              SELECT revision, first_sequence, algorithm_version, input, starts_at, ends_at, sessions, cause, note, created_at
               FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
           )
         ),

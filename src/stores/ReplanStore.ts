@@ -1,9 +1,9 @@
-import { BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Option, Result, Schema } from "effect"
+import { BigDecimal, Context, DateTime, Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
-import { channel, durationMillis, instant, texts } from "../db/parameters.ts"
+import { channel, instant, texts } from "../db/parameters.ts"
 import { OrderId } from "../domain/Ids.ts"
 import { OrderQueueStatus } from "../domain/Order.ts"
-import { type Replan, type RunningOrder, RunningSlice, type Settled } from "../domain/replan.ts"
+import { type OrderChange, type Replan, type RunningOrder, RunningSlice, type Settled } from "../domain/replan/RunningOrder.ts"
 import { UntrustedOrder, validateOrder } from "../domain/validateOrder.ts"
 import { orderColumns } from "./orderColumns.ts"
 import { planRows } from "./planRows.ts"
@@ -25,25 +25,39 @@ const LockedOrder = Schema.Struct({
   isCancelled: Schema.Boolean
 })
 
+const LatestPlan = Schema.Struct({
+  ...StoredPlan.fields,
+  completesAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  nextSequence: Schema.Int,
+  /** The input of the latest plan that a person asked for. */
+  intended: Schema.Unknown
+})
+
 const Unsettled = Schema.Struct({ id: OrderId, instrument: Schema.String })
+
+interface ChangeOptions {
+  readonly now: DateTime.Utc
+  readonly windowGrace: Duration.Duration
+}
 
 /** New plans for what orders have not sent yet. */
 export class ReplanStore extends Context.Service<
   ReplanStore,
   {
     /**
-     * Orders with a choice to carry or to complete that something may have to be done about: a slice's rest to carry, or
-     * nothing left under way.
+     * Orders of which something may have to be done: a late slice to spread anew, a slice's rest to carry, an order to
+     * complete, or nothing left under way. None that is on hold or cancelled.
      */
-    readonly unsettled: (limit: number) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
+    readonly unsettled: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
 
     /**
-     * Changes an order as `decide` says, in one transaction, while no slice of it can be claimed: the SCHEDULED slices
-     * become SKIPPED, replaced by those of the new plan; what has been claimed or sent stays as it is. Null changes nothing.
+     * Changes an order as `decide` says, in one transaction, while no slice of it can be claimed. With a new plan the
+     * SCHEDULED slices become SKIPPED, replaced by its slices; what has been claimed or sent stays as it is. Null changes
+     * nothing.
      */
-    readonly change: <A extends Replan | Settled | null>(
+    readonly change: <A extends OrderChange | null>(
       orderId: string,
-      options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration },
+      options: ChangeOptions,
       decide: (running: RunningOrder) => Result.Result<A, string>
     ) => Effect.Effect<A, CannotReplan | DbError>
   }
@@ -73,13 +87,14 @@ const make = Effect.gen(function* () {
       sql`SELECT id FROM order_slices WHERE order_id = ${orderId} AND stage = 'SCHEDULED' ORDER BY id FOR UPDATE`
     )
 
-  const readSlices = (orderId: string) =>
+  const readSlices = (orderId: string, now: DateTime.Utc) =>
     query(
       "ReplanStore.readSlices",
       RunningSlice,
       sql`
         SELECT id, sequence_number, quantity, filled_quantity, carried_quantity, stage, broker_is_final, is_waived,
           (extract(epoch FROM scheduled_at) * 1000)::float8 AS scheduled_millis,
+          coalesce(stale_at < ${instant(now)}, false) AS is_late,
           coalesce(broker_status = 'REJECTED', false) AS is_rejected
         FROM order_slices WHERE order_id = ${orderId} AND replaced_by IS NULL ORDER BY sequence_number`
     )
@@ -87,31 +102,34 @@ const make = Effect.gen(function* () {
   const readLatestPlan = (orderId: string) =>
     query(
       "ReplanStore.readLatestPlan",
-      Schema.Struct({ ...StoredPlan.fields, nextSequence: Schema.Int }),
+      LatestPlan,
       sql`
-        SELECT p.*, (SELECT max(sequence_number) + 1 FROM order_slices WHERE order_id = ${orderId}) AS next_sequence
+        SELECT p.*, (SELECT max(sequence_number) + 1 FROM order_slices WHERE order_id = ${orderId}) AS next_sequence,
+          (SELECT input FROM order_plans WHERE order_id = ${orderId} AND cause IN ('SPLIT', 'AMENDMENT')
+            ORDER BY revision DESC LIMIT 1) AS intended
         FROM order_plans p WHERE order_id = ${orderId} ORDER BY revision DESC LIMIT 1`
     )
 
-  const read = Effect.fnUntraced(function* (orderId: string) {
+  const read = Effect.fnUntraced(function* (orderId: string, now: DateTime.Utc) {
     const cannot = (reason: string) => Effect.fail(new CannotReplan({ orderId, reason }))
     const [row] = yield* lockOrder(orderId)
     if (row === undefined) return yield* cannot("there is no such order")
     if (row.isCancelled) return yield* cannot("it was cancelled")
     if (row.orderQueueStatus !== "DONE") return yield* cannot(`it is ${row.orderQueueStatus}, not split`)
     const order = validateOrder(row)
-    if (Result.isFailure(order))
-      return yield* cannot(`its row was changed, and is not valid any more: ${order.failure}`)
+    if (Result.isFailure(order)) return yield* cannot(`its row is not valid any more: ${order.failure}`)
     yield* lockScheduled(orderId)
-    const slices = yield* readSlices(orderId)
+    const slices = yield* readSlices(orderId, now)
     const [plan] = yield* readLatestPlan(orderId)
     const input = plan === undefined ? Option.none() : decodePlanInput(plan.input)
-    if (plan === undefined || Option.isNone(input)) {
-      return yield* cannot("it was split by another version of the service, which did not record its plan, or not so")
+    const intended = plan === undefined ? Option.none() : decodePlanInput(plan.intended)
+    if (plan === undefined || Option.isNone(input) || Option.isNone(intended)) {
+      return yield* cannot("it was split by a version of the service that recorded its plan differently, or not at all")
     }
     return {
       order: order.success,
       plan: { ...plan, input: input.value },
+      intended: intended.value,
       slices,
       nextSequence: plan.nextSequence
     } satisfies RunningOrder
@@ -135,20 +153,32 @@ const make = Effect.gen(function* () {
         WHERE id = ANY(${texts(carried)})`
     )
 
+  const giveUp = (slices: ReadonlyArray<string>, reason: string, now: DateTime.Utc) =>
+    execute(
+      "ReplanStore.giveUp",
+      sql`
+        UPDATE order_slices SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+        WHERE id = ANY(${texts(slices)}) AND stage = 'SCHEDULED'`
+    )
+
+  const settle = (orderId: string, reason: string | null, now: DateTime.Utc) =>
+    execute(
+      "ReplanStore.settle",
+      sql`
+        UPDATE orders SET settled_at = ${instant(now)}, status_reason = ${reason}, updated_at = ${instant(now)}
+        WHERE id = ${orderId}`
+    )
+
   /** What is in a daemon's hands comes back under the new window, if it comes back. */
-  const shortenClaimed = (orderId: string, notAfterMillis: number, now: DateTime.Utc) =>
+  const shortenClaimed = (orderId: string, notAfter: DateTime.Utc, now: DateTime.Utc) =>
     execute(
       "ReplanStore.shortenClaimed",
       sql`
-        UPDATE order_slices SET
-          not_after = least(not_after, to_timestamp(${notAfterMillis}::float8 / 1000)), updated_at = ${instant(now)}
+        UPDATE order_slices SET not_after = least(not_after, ${instant(notAfter)}), updated_at = ${instant(now)}
         WHERE order_id = ${orderId} AND stage = 'IN_PROGRESS'`
     )
 
-  const writePlan = (
-    { plan, totalQuantity, limitPrice }: Replan,
-    options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
-  ) =>
+  const writePlan = ({ plan, totalQuantity, limitPrice }: Replan, options: ChangeOptions) =>
     execute(
       "ReplanStore.writePlan",
       sql`
@@ -163,23 +193,52 @@ const make = Effect.gen(function* () {
         SELECT pg_notify(${channel}, 'slices') FROM planned`
     )
 
+  const replan = Effect.fnUntraced(function* (change: Replan, options: ChangeOptions) {
+    const { plan, carried } = change
+    const { orderId, startsAt, endMillis } = plan
+    yield* replaceScheduled(orderId, plan.revision, options.now)
+    if (carried.length > 0) yield* markCarried(carried, options.now)
+    const windowEnd = DateTime.addDuration(startsAt ?? options.now, Duration.millis(endMillis))
+    yield* shortenClaimed(orderId, DateTime.addDuration(windowEnd, options.windowGrace), options.now)
+    yield* writePlan(change, options)
+  })
+
+  const write = (orderId: string, change: OrderChange, options: ChangeOptions) => {
+    switch (change._tag) {
+      case "Replan":
+        return replan(change, options)
+      case "GiveUp":
+        return giveUp(change.slices, change.reason, options.now)
+      case "Settled":
+        return settle(orderId, settledReason(change), options.now)
+    }
+  }
+
   return ReplanStore.of({
-    unsettled: Effect.fn("ReplanStore.unsettled")((limit) =>
+    unsettled: Effect.fn("ReplanStore.unsettled")((now, limit) =>
       query(
         "ReplanStore.unsettled",
         Unsettled,
         sql`
-          SELECT o.id, o.instrument FROM orders o
-          WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
-            AND settled_at IS NULL AND cancel_requested_at IS NULL AND hold_reason IS NULL
+          WITH late AS MATERIALIZED (
+            SELECT DISTINCT order_id FROM order_slices
+            WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
+          ), wanting AS MATERIALIZED (
+            SELECT o.id FROM orders o
+            WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
+              AND settled_at IS NULL AND (
+                (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
+                OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
+                  AND filled_quantity + carried_quantity < quantity
+                  AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final)))
+                OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id
+                  AND (stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final))))
+          )
+          SELECT id, instrument FROM orders o
+          WHERE id IN (SELECT order_id FROM late UNION SELECT id FROM wanting)
+            AND cancel_requested_at IS NULL AND hold_reason IS NULL
             AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)
-            AND (
-              EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
-                AND filled_quantity + carried_quantity < quantity
-                AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final)))
-              OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id
-                AND (stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final))))
-          ORDER BY o.id LIMIT ${limit}`
+          ORDER BY id LIMIT ${limit}`
       )
     ),
 
@@ -187,27 +246,16 @@ const make = Effect.gen(function* () {
       transaction(
         "ReplanStore.change",
         Effect.gen(function* () {
-          const running = yield* read(orderId)
+          const running = yield* read(orderId, options.now)
           const decided = decide(running)
           if (Result.isFailure(decided)) return yield* new CannotReplan({ orderId, reason: decided.failure })
-          const change = decided.success
-          if (change === null) return change
-          if (change._tag === "Settled") {
-            yield* execute(
-              "ReplanStore.settle",
-              sql`UPDATE orders SET settled_at = ${instant(options.now)} WHERE id = ${orderId}`
-            )
-            return change
-          }
-          const { plan, carried } = change
-          yield* replaceScheduled(orderId, plan.revision, options.now)
-          if (carried.length > 0) yield* markCarried(carried, options.now)
-          const windowEndMillis = plan.startsAt.epochMilliseconds + plan.windowMillis
-          yield* shortenClaimed(orderId, windowEndMillis + durationMillis(options.windowGrace), options.now)
-          yield* writePlan(change, options)
-          return change
+          if (decided.success !== null) yield* write(orderId, decided.success, options)
+          return decided.success
         })
       )
     )
   })
 })
+
+const settledReason = ({ shortfall, reason }: Settled): string | null =>
+  shortfall === 0 ? null : `${shortfall} are missing${reason === null ? "" : `: ${reason}`}`

@@ -9,7 +9,8 @@ export const orderColumns = `
   o.duration_minutes::float8 AS duration_minutes, o.randomize, o.strategy, o.risk_aversion, o.weights, o.plan_seed,
   o.order_type, o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
   o.max_lateness_seconds::float8 AS max_lateness_seconds,
-  o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.carry_unfilled, o.carry_rejected, o.completion`
+  o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.carry_unfilled, o.carry_rejected, o.completion,
+  o.session_policy`
 
 /** The columns that an INSERT writes of an order. */
 export const orderRow = (order: SplittableOrder) => ({
@@ -33,7 +34,8 @@ export const orderRow = (order: SplittableOrder) => ({
   cancel_unfilled_after_seconds: order.cancelUnfilledAfterSeconds,
   carry_unfilled: order.carryUnfilled,
   carry_rejected: order.carryRejected,
-  completion: order.completion
+  completion: order.completion,
+  session_policy: order.sessionPolicy
 })
 
 /** In what an order differs from the one stored, each as `randomize (true, now false)`. The id may differ. */

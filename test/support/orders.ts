@@ -25,6 +25,7 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
   carryUnfilled: false,
   carryRejected: false,
   completion: "REPORT",
+  sessionPolicy: "SAME_DAY",
   ...changed
 })
 

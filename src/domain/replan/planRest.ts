@@ -1,0 +1,93 @@
+import { DateTime, Result } from "effect"
+import { openTimeOf } from "../market/orderTime.ts"
+import { firstOpen, tradingMillisBetween } from "../market/TradingTime.ts"
+import { hasDerivatives, type OrderPlan, planRequest } from "../planOrder.ts"
+import { restOf } from "../schedule/Curve.ts"
+import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
+
+/** The part of an order's window that is left, in the time in which its schedule runs. */
+export interface RestOfWindow {
+  /** Now, or when the market opens, or so long after what is being sent that the least gap is kept. */
+  readonly startsAt: DateTime.Utc
+  /** 0 when the window is over. */
+  readonly millis: number
+  /** The share of the latest plan's window that is over. */
+  readonly elapsed: number
+}
+
+export const restOfWindow = (running: RunningOrder, context: PlanningContext): Result.Result<RestOfWindow, string> => {
+  const { plan, slices, order } = running
+  const { rules, market, now } = context
+  const timed = { ...order, hasDerivatives: hasDerivatives(market) }
+  // From the plan's start on, so that what is over of its window can be told.
+  return Result.map(openTimeOf(timed, rules.calendar, plan.startsAt), ({ time }) => {
+    const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
+    const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
+    const from = Math.ceil(Math.max(DateTime.toEpochMillis(now), last + plan.input.leastGapMillis))
+    const opens = firstOpen(time, from) ?? from
+    const start = DateTime.toEpochMillis(plan.startsAt)
+    const end = Math.max(opens, DateTime.toEpochMillis(plan.endsAt))
+    const [whole, over] = [tradingMillisBetween(time, start, end), tradingMillisBetween(time, start, opens)]
+    return {
+      startsAt: DateTime.makeUnsafe(opens),
+      millis: Math.floor(tradingMillisBetween(time, opens, end)),
+      elapsed: whole > 0 ? Math.min(1, over / whole) : 0
+    }
+  })
+}
+
+/** What a new plan is to be made of, and for. */
+export interface Rest extends Pick<Replan, "carried" | "limitPrice">, Pick<OrderPlan, "cause" | "note"> {
+  readonly quantity: number
+  readonly numSlices: number
+  /** In trading time, from the start of what is left of the window on. */
+  readonly windowMillis: number
+  /** At least so far apart, or farther where the desk wants it. */
+  readonly leastGapMillis: number
+}
+
+export const planRest = (
+  running: RunningOrder,
+  context: PlanningContext,
+  window: RestOfWindow,
+  rest: Rest
+): Result.Result<Replan, string> => {
+  const { order, plan, slices } = running
+  const { rules, market } = context
+  const { quantity, numSlices, limitPrice, carried, cause, note } = rest
+  const revision = plan.revision + 1
+  const isCarried = new Set<string>(carried)
+  const kept = (slice: RunningSlice) =>
+    isCarried.has(slice.id) ? slice.filledQuantity : slice.quantity - slice.carriedQuantity
+  const totalQuantity = slices
+    .filter((slice) => !isScheduled(slice))
+    .reduce((sum, slice) => sum + kept(slice), quantity)
+  // Whatever raced with this: only a person makes an order larger or smaller.
+  if (cause !== "AMENDMENT" && totalQuantity !== order.totalQuantity) {
+    return Result.fail(
+      `total_quantity: is ${order.totalQuantity}, but with the new plan its slices would come to ${totalQuantity}`
+    )
+  }
+  const request = {
+    orderId: order.id,
+    seed: `${order.planSeed ?? order.id}#${revision}`,
+    totalQuantity: quantity,
+    numSlices,
+    windowMillis: rest.windowMillis,
+    randomize: order.randomize,
+    curve: restOf(plan.input.curve, window.elapsed),
+    firstSequence: running.nextSequence,
+    revision,
+    startsAt: window.startsAt,
+    cause,
+    note
+  }
+  const spaced = { ...rules, leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis)) }
+  return Result.map(planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market), (planned) => ({
+    _tag: "Replan",
+    plan: planned,
+    totalQuantity,
+    limitPrice,
+    carried
+  }))
+}
