@@ -1,0 +1,68 @@
+import { Schema } from "effect"
+import { MarketId } from "./Market.ts"
+
+const Day = Schema.String.check(
+  Schema.makeFilter(
+    (text) =>
+      (/^20\d\d-\d\d-\d\d$/.test(text) && isDay(text)) ||
+      `must be a day such as 2027-01-26, not ${JSON.stringify(text)}`
+  )
+)
+
+const isDay = (text: string): boolean => {
+  const date = new Date(`${text}T00:00:00Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text)
+}
+
+const ClockTime = Schema.String.check(
+  Schema.makeFilter(
+    (text) =>
+      /^([01]\d|2[0-3]):[0-5]\d$/.test(text) || `must be a time in India such as 09:15, not ${JSON.stringify(text)}`
+  )
+)
+
+/** When trading opens and closes, by the clock in India, within one day. */
+export const Hours = Schema.Tuple([ClockTime, ClockTime]).check(
+  Schema.makeFilter(([opens, closes]) => opens < closes || `must open before it closes, not ${opens} to ${closes}`)
+)
+export type Hours = typeof Hours.Type
+
+/** A market's hours on Mondays to Fridays, from a day on until later ones replace them. */
+export const RegularHours = Schema.Struct({
+  market: MarketId,
+  since: Day,
+  hours: Hours,
+  /** When it closes while the United States have no daylight saving time. Left out: no other than in summer. */
+  closesInUsWinter: Schema.optionalKey(ClockTime)
+}).check(
+  Schema.makeFilter(
+    ({ hours, closesInUsWinter }) =>
+      closesInUsWinter === undefined || hours[0] < closesInUsWinter || "must open before it closes in winter"
+  )
+)
+export type RegularHours = typeof RegularHours.Type
+
+/** A day with hours of its own: none on a holiday. */
+export const SpecialDay = Schema.Struct({
+  day: Day,
+  markets: Schema.Union([Schema.Literal("all"), Schema.NonEmptyArray(MarketId)]),
+  sessions: Schema.Array(Hours).check(
+    Schema.makeFilter(
+      (sessions) =>
+        sessions.every(([opens], index) => (sessions[index - 1]?.[1] ?? opens) <= opens) ||
+        "must be in order, none before another's end"
+    )
+  ),
+  /** Shown to people: the festival or the event. */
+  name: Schema.String.check(Schema.makeFilter((name) => name.trim() !== "" || "must not be empty"))
+})
+export type SpecialDay = typeof SpecialDay.Type
+
+/** What exchanges have made known. Of two that say something of the same market and day the later one holds. */
+export const Announcements = Schema.Struct({
+  /** The last day up to which all special days of all markets are known. */
+  until: Schema.optionalKey(Day),
+  hours: Schema.optionalKey(Schema.Array(RegularHours)),
+  days: Schema.Array(SpecialDay)
+})
+export type Announcements = typeof Announcements.Type

@@ -1,0 +1,28 @@
+import { Schema } from "effect"
+
+/** A stretch of continuous trading, in milliseconds since 1970. `closesMillis` is the first moment when it is closed. */
+export const Session = Schema.Struct({ opensMillis: Schema.Int, closesMillis: Schema.Int }).check(
+  Schema.makeFilter(({ opensMillis, closesMillis }) => opensMillis < closesMillis || "must open before it closes")
+)
+export type Session = typeof Session.Type
+
+/** Sessions in order, none before another's end. */
+export const Sessions = Schema.Array(Session).check(
+  Schema.makeFilter(
+    (sessions) =>
+      sessions.every(({ opensMillis }, index) => (sessions[index - 1]?.closesMillis ?? opensMillis) <= opensMillis) ||
+      "must be in order, none before another's end"
+  )
+)
+
+/** The place of the first of them, in order, that ends after a moment; their number when none does. */
+export const firstEndingAfter = (sessions: ReadonlyArray<Session>, atMillis: number): number => {
+  let [low, high] = [0, sessions.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const session = sessions[middle]
+    if (session !== undefined && session.closesMillis <= atMillis) low = middle + 1
+    else high = middle
+  }
+  return low
+}

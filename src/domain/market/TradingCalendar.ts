@@ -1,0 +1,129 @@
+import { DateTime, Schema } from "effect"
+import { indianDay } from "../indianTime.ts"
+import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
+import { announced } from "./data/announced.ts"
+import { forEachMarket, MarketId } from "./Market.ts"
+import { regularHours } from "./regularHours.ts"
+import { firstEndingAfter, type Session } from "./Session.ts"
+
+export { MarketId, marketOf } from "./Market.ts"
+export { Session } from "./Session.ts"
+
+/** The days of a market that are not known: no plan can be made for them. */
+export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEnds", {
+  market: MarketId,
+  /** The last day that is known, YYYY-MM-DD. */
+  until: Schema.String
+}) {
+  override get message(): string {
+    return `the trading days of ${this.market} are known until ${this.until}; TRADING_CALENDAR_FILE can add later ones`
+  }
+}
+
+interface MarketDays {
+  readonly sessions: ReadonlyArray<Session>
+  /** For each day, why it is closed outside of that day's sessions. */
+  readonly whyClosed: ReadonlyMap<string, string>
+}
+
+/** When each market is open, on all the days from one to another, YYYY-MM-DD in India, both included. */
+export interface TradingCalendar {
+  readonly from: string
+  readonly until: string
+  readonly markets: Readonly<Record<MarketId, MarketDays>>
+}
+
+/** The sessions that end after a moment, in order, of that day in India and so many days after; fewer if the calendar ends. */
+export const sessionsFrom = (
+  calendar: TradingCalendar,
+  market: MarketId,
+  fromMillis: number,
+  days: number
+): ReadonlyArray<Session> => {
+  const { sessions } = calendar.markets[market]
+  const endMillis = millisAt(dayOf(fromMillis), "00:00") + (days + 1) * dayMillis
+  return sessions.slice(firstEndingAfter(sessions, fromMillis), firstOpeningFrom(sessions, endMillis))
+}
+
+export type SessionAt =
+  | { readonly _tag: "Open"; readonly session: Session }
+  /** `next` is null when the calendar ends before there is one. */
+  | { readonly _tag: "Closed"; readonly next: Session | null; readonly reason: string }
+
+/** The session in which a moment lies; else the next one, and why it is closed now. */
+export const sessionAt = (calendar: TradingCalendar, market: MarketId, atMillis: number): SessionAt => {
+  const { sessions, whyClosed } = calendar.markets[market]
+  const session = sessions[firstEndingAfter(sessions, atMillis)]
+  if (session !== undefined && session.opensMillis <= atMillis) return { _tag: "Open", session }
+  const day = dayOf(atMillis)
+  const reason =
+    whyClosed.get(day) ??
+    (day < calendar.from
+      ? `the trading calendar begins on ${calendar.from}`
+      : `the trading calendar ends on ${calendar.until}`)
+  return { _tag: "Closed", next: session ?? null, reason }
+}
+
+export const calendarEnds = ({ until }: TradingCalendar, market: MarketId): CalendarEnds =>
+  new CalendarEnds({ market, until })
+
+const dayMillis = 86_400_000
+/** The built-in days begin here; nothing is placed before. */
+const firstDay = "2025-01-01"
+
+const dayOf = (millis: number): string => indianDay(DateTime.makeUnsafe(millis))
+const dayAfter = (day: string): string => dayOf(millisAt(day, "00:00") + dayMillis)
+const millisAt = (day: string, time: string): number => Date.parse(`${day}T${time}:00+05:30`)
+
+const firstOpeningFrom = (sessions: ReadonlyArray<Session>, millis: number): number => {
+  const index = firstEndingAfter(sessions, millis)
+  const session = sessions[index]
+  return session !== undefined && session.opensMillis < millis ? index + 1 : index
+}
+
+/** The calendar of all that is announced, later announcements in place of earlier ones. */
+export const calendarOf = (announcements: ReadonlyArray<Announcements>): TradingCalendar => {
+  const until = announcements.map(({ until }) => until ?? firstDay).reduce((a, b) => (a > b ? a : b), firstDay)
+  const hours = announcements.flatMap(({ hours }) => hours ?? [])
+  const days = announcements.flatMap(({ days }) => days)
+  return {
+    from: firstDay,
+    until,
+    markets: forEachMarket((market) =>
+      marketDays(
+        until,
+        hours.filter((one) => one.market === market),
+        new Map(
+          days.filter(({ markets }) => markets === "all" || markets.includes(market)).map((one) => [one.day, one])
+        )
+      )
+    )
+  }
+}
+
+const marketDays = (
+  until: string,
+  regular: ReadonlyArray<RegularHours>,
+  special: ReadonlyMap<string, SpecialDay>
+): MarketDays => {
+  const sessions: Array<Session> = []
+  const whyClosed = new Map<string, string>()
+  for (let day = firstDay; day <= until; day = dayAfter(day)) {
+    const specialDay = special.get(day)
+    const hours = specialDay?.sessions ?? regularHours(regular, day)
+    for (const [opens, closes] of hours) {
+      sessions.push({ opensMillis: millisAt(day, opens), closesMillis: millisAt(day, closes) })
+    }
+    whyClosed.set(day, reasonOf(hours, specialDay))
+  }
+  return { sessions, whyClosed }
+}
+
+const reasonOf = (hours: ReadonlyArray<Hours>, specialDay: SpecialDay | undefined): string => {
+  if (hours.length === 0) return specialDay === undefined ? "weekend" : `the exchange is closed: ${specialDay.name}`
+  const outside = `outside ${hours.map(([opens, closes]) => `${opens}–${closes}`).join(", ")} IST`
+  return specialDay === undefined ? outside : `${outside}: ${specialDay.name}`
+}
+
+/** What is built in; TRADING_CALENDAR_FILE adds to it. */
+export const builtInCalendar: TradingCalendar = calendarOf([announced])

@@ -1,0 +1,23 @@
+import type { RegularHours } from "../Announcements.ts"
+
+/**
+ * Continuous trading on Mondays to Fridays. Pre-open sessions, closing auctions and post-close sessions are left out:
+ * nothing is placed in them.
+ *
+ * - Since 2026-08-03 shares on which there are derivatives stop at 15:15, for a closing auction until 15:35, and equity
+ *   derivatives go on until 15:40: circulars NSE/CMTR/74466 and NSE/FAOP/74467 of 2026-05-29; BSE notices of 2026-08-01.
+ *   All other shares stay as they were (BSE notice of 2026-06-10).
+ * - MCX closes at 23:30 in the US summer and at 23:55 in its winter, from the Monday after the change: 2025-03-10 by MCX's
+ *   circular; 2026-03-09 to 2026-10-30 by NSE/COM/72699 and BSE's 20260209-18, whose commodities keep the same hours.
+ *   That is for goods with a price abroad (metals, energy); farm goods close at 17:00 or 21:00 and are not told apart.
+ * - Currency contracts with the rupee; those between other currencies trade for longer, until 19:30.
+ */
+export const hours: ReadonlyArray<RegularHours> = [
+  { market: "EQUITY", since: "2025-01-01", hours: ["09:15", "15:30"] },
+  { market: "EQUITY_WITH_DERIVATIVES", since: "2025-01-01", hours: ["09:15", "15:30"] },
+  { market: "EQUITY_WITH_DERIVATIVES", since: "2026-08-03", hours: ["09:15", "15:15"] },
+  { market: "EQUITY_DERIVATIVES", since: "2025-01-01", hours: ["09:15", "15:30"] },
+  { market: "EQUITY_DERIVATIVES", since: "2026-08-03", hours: ["09:15", "15:40"] },
+  { market: "CURRENCY_DERIVATIVES", since: "2025-01-01", hours: ["09:00", "17:00"] },
+  { market: "COMMODITIES", since: "2025-01-01", hours: ["09:00", "23:30"], closesInUsWinter: "23:55" }
+]

@@ -1,0 +1,28 @@
+import type { Hours, RegularHours } from "./Announcements.ts"
+
+/** A market's hours on a day, YYYY-MM-DD, that is nothing special: none on Saturdays and Sundays. */
+export const regularHours = (all: ReadonlyArray<RegularHours>, day: string): ReadonlyArray<Hours> => {
+  const regular = all.filter(({ since }) => since <= day).reduce(later, undefined)
+  if (regular === undefined || weekday(day) === saturday || weekday(day) === sunday) return []
+  const [opens, closes] = regular.hours
+  return [[opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]]
+}
+
+/** Of two that begin on the same day the one announced later. */
+const later = (found: RegularHours | undefined, next: RegularHours): RegularHours =>
+  found === undefined || found.since <= next.since ? next : found
+
+/** From the second Sunday of March to the first of November, by the law of 2005. */
+const isSummerInUs = (day: string): boolean => {
+  const year = day.slice(0, 4)
+  return day >= sundayFrom(`${year}-03-08`) && day < sundayFrom(`${year}-11-01`)
+}
+
+const [sunday, saturday] = [0, 6]
+
+const weekday = (day: string): number => new Date(day).getUTCDay()
+
+const sundayFrom = (day: string): string => {
+  const [year, month, date] = [day.slice(0, 4), day.slice(5, 7), Number(day.slice(8))]
+  return `${year}-${month}-${String(date + ((7 - weekday(day)) % 7)).padStart(2, "0")}`
+}
