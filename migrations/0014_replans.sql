@@ -13,10 +13,9 @@ CREATE INDEX orders_to_settle ON orders (id)
 ALTER TABLE order_slices
   -- The revision of the plan whose slices stand in for this one; it was never sent.
   ADD COLUMN replaced_by integer CHECK (replaced_by IS NULL OR stage = 'SKIPPED'),
-  -- What later slices took over of it. Only of what can no longer be filled.
-  ADD COLUMN carried_quantity integer NOT NULL DEFAULT 0 CHECK (
-    carried_quantity >= 0 AND carried_quantity + filled_quantity <= greatest(quantity, filled_quantity)
-    AND (carried_quantity = 0 OR stage IN ('FAILED', 'SKIPPED') OR (stage = 'PROCESSED' AND broker_is_final))),
+  -- What later slices took over of it: of what can no longer be filled. Should the broker fill it after all, the sum shows it.
+  ADD COLUMN carried_quantity integer NOT NULL DEFAULT 0
+    CHECK (carried_quantity >= 0 AND (carried_quantity = 0 OR stage IN ('PROCESSED', 'FAILED', 'SKIPPED'))),
   -- A person gave it up: nothing makes up for it.
   ADD COLUMN is_waived boolean NOT NULL DEFAULT false;
 
@@ -34,9 +33,9 @@ CROSS JOIN LATERAL (
     coalesce(sum(quantity - filled_quantity) FILTER (WHERE stage = 'IN_PROGRESS'), 0)::bigint AS in_doubt,
     coalesce(sum(quantity - filled_quantity) FILTER (WHERE stage = 'SCHEDULED'), 0)::bigint AS scheduled,
     -- Refused, skipped, or left unfilled at the broker for good, and not carried on.
-    coalesce(sum(quantity - filled_quantity - carried_quantity)
+    coalesce(sum(greatest(quantity - filled_quantity - carried_quantity, 0))
       FILTER (WHERE stage IN ('FAILED', 'SKIPPED') OR (stage = 'PROCESSED' AND broker_is_final)), 0)::bigint AS given_up,
-    count(*) FILTER (WHERE filled_quantity > quantity)::int AS overfilled
+    count(*) FILTER (WHERE filled_quantity + carried_quantity > quantity)::int AS overfilled
   FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL
 ) s
 WHERE o.order_queue_status = 'DONE';

@@ -1,5 +1,6 @@
 import { DateTime, Effect, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
+import { afterTrading } from "../domain/market/TradingTime.ts"
 import { explainSchedule } from "../domain/schedule/explain.ts"
 import { algorithmVersion } from "../domain/schedule/Schedule.ts"
 import { OrderDesk, type SliceView } from "../stores/OrderDesk.ts"
@@ -44,7 +45,7 @@ const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanatio
   const bySequence = new Map(stored.map((slice) => [slice.sequenceNumber, slice]))
   const compared = slices.success.map((slice, index) => {
     const sequenceNumber = plan.firstSequence + index
-    const dueAt = DateTime.addDuration(startsAt, slice.offsetMillis)
+    const dueAt = dueAtOf(plan, slice.offsetMillis)
     const row = bySequence.get(sequenceNumber)
     const matches = row?.quantity === slice.quantity && isSameMilli(row.scheduledAt, dueAt)
     return {
@@ -60,6 +61,13 @@ const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanatio
   const problem =
     differing.length === 0 ? null : `slices ${differing.join(", ")} are not as planned: somebody changed the rows`
   return { ...base, input: input.value, slices: compared, problem }
+}
+
+/** When a slice of a plan is due, on the wall. */
+const dueAtOf = ({ startsAt, endsAt, sessions }: StoredPlan, offsetMillis: number): DateTime.Utc => {
+  if (sessions === null) return DateTime.addDuration(startsAt, offsetMillis)
+  const due = afterTrading(sessions, DateTime.toEpochMillis(startsAt), offsetMillis)
+  return due === null ? endsAt : DateTime.makeUnsafe(due)
 }
 
 const isSameMilli = (one: DateTime.Utc, other: DateTime.Utc): boolean =>

@@ -67,8 +67,10 @@ export const orderTable = (orders: ReadonlyArray<OrderProgress>): string =>
     ])
   )
 
-export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): string =>
-  [
+export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): string => {
+  const shown = slices.filter(({ replacedBy }) => replacedBy === null)
+  const replaced = slices.length - shown.length
+  return [
     `Order ${order.orderId}: ${order.side ?? "?"} ${order.totalQuantity ?? "?"} ${order.instrument ?? "?"}, ${order.state}` +
       (order.statusReason === null ? "" : ` (${order.statusReason})`) +
       (order.holdReason === null ? "" : `; on hold: ${order.holdReason}`),
@@ -90,7 +92,7 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
         "PRICE",
         "REASON"
       ],
-      slices.map((slice) => [
+      shown.map((slice) => [
         `${slice.sequenceNumber}`,
         timeText(slice.scheduledAt),
         `${slice.quantity}`,
@@ -101,10 +103,19 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
         slice.brokerStatus ?? "–",
         `${slice.filledQuantity}`,
         slice.averagePrice ?? "–",
-        slice.stageReason ?? ""
+        [slice.stageReason, slice.carriedQuantity === 0 ? null : `${slice.carriedQuantity} carried on`]
+          .filter((part) => part !== null)
+          .join("; ")
       ])
-    )
+    ),
+    ...(replaced === 0
+      ? []
+      : [
+          "",
+          `${replaced} slices of earlier plans were replaced before they were sent; "explain ${order.orderId}" shows them`
+        ])
   ].join("\n")
+}
 
 const latenessText = (millis: number): string => `${millis.toFixed(1)} ms`
 

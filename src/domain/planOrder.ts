@@ -158,8 +158,7 @@ export const planRequest = (
       firstSequence,
       startsAt: cause === "SPLIT" && time === null ? null : DateTime.makeUnsafe(startMillis),
       endMillis: endMillis - startMillis,
-      completeMillis:
-        order.completion === "CROSS" && cause !== "COMPLETION" ? completeMillisOf(planTime, rules) : null,
+      completeMillis: order.completion === "CROSS" && cause !== "COMPLETION" ? completeMillisOf(planTime, rules) : null,
       market: planTime.market,
       sessions: time,
       orderType: order.orderType,
@@ -199,7 +198,9 @@ const listed = (
     return Result.fail(`instrument: the broker's list has no ${instrument}${similar}`)
   }
   return isExpired(listing.details, indianDay(lastMoment))
-    ? Result.fail(`instrument: ${instrument} trades until ${listing.details.expiry}, the order's window is not over by then`)
+    ? Result.fail(
+        `instrument: ${instrument} trades until ${listing.details.expiry}, the order's window is not over by then`
+      )
     : Result.succeed(listing.details)
 }
 

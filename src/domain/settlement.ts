@@ -11,6 +11,8 @@ export const SettledSlice = Schema.Struct({
   tag: Tag,
   stage: Stage,
   claimVersion: ClaimVersion,
+  /** The plan whose slices stand in for it. */
+  replacedBy: Schema.NullOr(Schema.Int),
   quantity: Schema.Int,
   brokerOrderId: Schema.NullOr(BrokerOrderId),
   brokerStatus: Schema.NullOr(Schema.String),
@@ -75,6 +77,12 @@ const differenceOf = (
   if (order === undefined) {
     if (slice.stage === "PROCESSED") return { text: `${slice.brokerOrderId} is not in the book`, repair: null }
     return slice.stage === "IN_PROGRESS" ? { text: "still in doubt, and not in the book", repair: null } : null
+  }
+  if (slice.replacedBy !== null) {
+    return {
+      text: `replaced by plan ${slice.replacedBy}, but the broker has it as ${order.brokerOrderId}`,
+      repair: null
+    }
   }
   if (slice.stage !== "PROCESSED") {
     return { text: `${slice.stage} here, but the broker has it as ${order.brokerOrderId}`, repair: order }

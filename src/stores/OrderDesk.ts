@@ -51,7 +51,11 @@ export const SliceView = Schema.Struct({
   brokerStatus: Schema.NullOr(Schema.String),
   brokerStatusText: Schema.NullOr(Schema.String),
   filledQuantity: Schema.Int,
-  averagePrice: Schema.NullOr(Schema.String)
+  averagePrice: Schema.NullOr(Schema.String),
+  /** The plan whose slices stand in for it; it was never sent. */
+  replacedBy: Schema.NullOr(Schema.Int),
+  /** What later slices took over of it. */
+  carriedQuantity: Schema.Int
 })
 export type SliceView = typeof SliceView.Type
 
@@ -176,7 +180,8 @@ export class OrderDesk extends Context.Service<
               SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason,
                 stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL AS is_unknown, attempts,
                 (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
-                broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price
+                broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price, replaced_by,
+                carried_quantity
               FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
           )
         ),

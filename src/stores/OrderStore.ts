@@ -16,8 +16,8 @@ export const ClaimedOrder = Schema.Struct({
   statusReason: Schema.NullOr(Schema.String),
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
-  /** Whether the window begins within a year from now; a time beyond is a mistake, or cannot be reckoned with at all. */
-  hasNearStart: Schema.Boolean
+  /** created_at; null when it is more than a year away, which is a mistake, or cannot be reckoned with at all. */
+  createdMillis: Schema.NullOr(Schema.Number)
 })
 export type ClaimedOrder = typeof ClaimedOrder.Type
 
@@ -28,8 +28,16 @@ export interface SplitOrder {
 
 export interface FailedSplit {
   readonly id: string
+  readonly status: "FAILED" | "SKIPPED"
   readonly claimVersion: number
   readonly reason: string
+}
+
+interface ClaimOptions {
+  readonly now: DateTime.Utc
+  readonly owner: string
+  readonly limit: number
+  readonly windowGrace: Duration.Duration | null
 }
 
 const ReleasedOrder = Schema.Struct({ id: Schema.String, orderQueueStatus: OrderQueueStatus })
@@ -45,13 +53,11 @@ export interface DoublePlacement {
 export class OrderStore extends Context.Service<
   OrderStore,
   {
-    /** PENDING → IN_PROGRESS for up to `limit` orders, oldest first; → SKIPPED for those that are over or cancelled. */
-    readonly claimPending: (options: {
-      readonly now: DateTime.Utc
-      readonly owner: string
-      readonly limit: number
-      readonly windowGrace: Duration.Duration
-    }) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
+    /**
+     * PENDING → IN_PROGRESS for up to `limit` orders, oldest first; → SKIPPED for those that are cancelled, or over already
+     * `windowGrace` ago. With a null grace nothing is over: the windows are not reckoned by the clock on the wall.
+     */
+    readonly claimPending: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
 
     /**
      * IN_PROGRESS → DONE with all slices, for each order this owner still owns; returns their ids. The slices of an order
@@ -62,7 +68,7 @@ export class OrderStore extends Context.Service<
       options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
     ) => Effect.Effect<ReadonlyArray<string>, DbError>
 
-    /** IN_PROGRESS → FAILED, each with its reason. */
+    /** IN_PROGRESS → FAILED or SKIPPED, each with its reason. */
     readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
     /** IN_PROGRESS since before `claimedBefore` → PENDING while attempts are left, else FAILED. */
@@ -93,17 +99,11 @@ export class OrderStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
 
-      const claimPending = Effect.fn("OrderStore.claimPending")(
-        (options: {
-          readonly now: DateTime.Utc
-          readonly owner: string
-          readonly limit: number
-          readonly windowGrace: Duration.Duration
-        }) =>
-          query(
-            "OrderStore.claimPending",
-            ClaimedOrder,
-            sql`
+      const claimPending = Effect.fn("OrderStore.claimPending")((options: ClaimOptions) =>
+        query(
+          "OrderStore.claimPending",
+          ClaimedOrder,
+          sql`
               WITH picked AS MATERIALIZED (
                 SELECT id,
                   CASE
@@ -111,7 +111,7 @@ export class OrderStore extends Context.Service<
                     WHEN duration_minutes BETWEEN 0 AND 1440
                       -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
                       AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
-                        - ${durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
+                        - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                       THEN 'the order''s window and its grace were over before the split'
                   END AS skip_reason
                 FROM orders
@@ -132,8 +132,10 @@ export class OrderStore extends Context.Service<
               WHERE o.id = p.id
               RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
                 o.request_id, o.origin_trace_id,
-                o.created_at < ${instant(options.now)}::timestamptz + interval '366 days' AS has_near_start`
-          )
+                CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
+                    AND ${instant(options.now)}::timestamptz + interval '366 days'
+                  THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
+        )
       )
 
       const completeSplits = Effect.fn("OrderStore.completeSplits")(
@@ -168,10 +170,11 @@ export class OrderStore extends Context.Service<
           "OrderStore.failSplits",
           sql`
             UPDATE orders o SET
-              order_queue_status = 'FAILED', status_reason = mine.reason, updated_at = ${instant(now)}
+              order_queue_status = mine.status, status_reason = mine.reason, updated_at = ${instant(now)}
             FROM unnest(${texts(orders.map((order) => order.id))},
+                        ${texts(orders.map((order) => order.status))},
                         ${integers(orders.map((order) => order.claimVersion))},
-                        ${texts(orders.map((order) => order.reason))}) AS mine (id, claim_version, reason)
+                        ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
             WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
         )
       )

@@ -3,7 +3,13 @@ import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant, texts } from "../db/parameters.ts"
 import { OrderId } from "../domain/Ids.ts"
 import { OrderQueueStatus } from "../domain/Order.ts"
-import { type OrderChange, type Replan, type RunningOrder, RunningSlice, type Settled } from "../domain/replan/RunningOrder.ts"
+import {
+  type OrderChange,
+  type Replan,
+  type RunningOrder,
+  RunningSlice,
+  type Settled
+} from "../domain/replan/RunningOrder.ts"
 import { UntrustedOrder, validateOrder } from "../domain/validateOrder.ts"
 import { orderColumns } from "./orderColumns.ts"
 import { planRows } from "./planRows.ts"
@@ -48,7 +54,10 @@ export class ReplanStore extends Context.Service<
      * Orders of which something may have to be done: a late slice to spread anew, a slice's rest to carry, an order to
      * complete, or nothing left under way. None that is on hold or cancelled.
      */
-    readonly unsettled: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
+    readonly unsettled: (
+      now: DateTime.Utc,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
 
     /**
      * Changes an order as `decide` says, in one transaction, while no slice of it can be claimed. With a new plan the

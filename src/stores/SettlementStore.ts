@@ -47,7 +47,7 @@ export class SettlementStore extends Context.Service<
             "SettlementStore.slices",
             SettledSlice,
             sql`
-              SELECT id, order_id, sequence_number, tag, stage, claim_version, quantity, broker_order_id, broker_status,
+              SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, quantity, broker_order_id, broker_status,
                 filled_quantity, average_price::text AS average_price
               FROM order_slices
               WHERE (claimed_at >= ${instant(from)} AND claimed_at < ${instant(until)})

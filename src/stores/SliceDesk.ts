@@ -18,7 +18,7 @@ export class SliceDesk extends Context.Service<
   SliceDesk,
   {
     readonly find: (id: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
-    /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. */
+    /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. Nothing makes up for it. */
     readonly skip: (id: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** PROCESSED with this broker order, for a slice that is in doubt; false when it is not. */
     readonly placed: (
@@ -53,7 +53,8 @@ export class SliceDesk extends Context.Service<
             Id,
             sql`
               UPDATE order_slices SET
-                stage = 'SKIPPED', stage_reason = ${reason}, claim_version = claim_version + 1, updated_at = ${instant(now)}
+                stage = 'SKIPPED', stage_reason = ${reason}, is_waived = true, claim_version = claim_version + 1,
+                updated_at = ${instant(now)}
               WHERE id = ${id} AND (stage = 'SCHEDULED' OR ${isInDoubt(now)})
               RETURNING id`
           ).pipe(Effect.map((rows) => rows.length === 1))

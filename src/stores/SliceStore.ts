@@ -52,7 +52,7 @@ export class SliceStore extends Context.Service<
 
     /**
      * PROCESSED slices whose broker order may still change, longest-waiting first, from after a given slice on. A cancel is
-     * wanted of those whose order was cancelled, or that were to be filled by now.
+     * wanted of those whose order was cancelled, that were to be filled by now, or whose order is completed otherwise now.
      */
     readonly open: (
       after: OpenSlice | null,
@@ -189,6 +189,9 @@ export class SliceStore extends Context.Service<
               SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
                 o.cancel_requested_at IS NOT NULL
                   OR coalesce(s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false)
+                  OR (o.completion = 'CROSS' AND coalesce(
+                    (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1),
+                    false))
                   AS is_cancel_wanted, s.request_id, s.trace_id
               FROM order_slices s JOIN orders o ON o.id = s.order_id
               WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final

@@ -55,6 +55,7 @@ export const makeSplitPending = Effect.gen(function* () {
         if (error.isTransient) return Effect.fail(error)
         const failures = group.map(({ plan, claimVersion }) => ({
           id: plan.orderId,
+          status: "FAILED" as const,
           claimVersion,
           reason: error.message
         }))

@@ -95,7 +95,10 @@ const carry = (
   const scheduled = slices.filter(isScheduled)
   const before = restOfSlices(scheduled)
   const average = totalQuantity / numSlices
-  const most = Math.max(average, windowMillis === 0 ? before : (mostPace * totalQuantity * window.millis) / windowMillis)
+  const most = Math.max(
+    average,
+    windowMillis === 0 ? before : (mostPace * totalQuantity * window.millis) / windowMillis
+  )
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {

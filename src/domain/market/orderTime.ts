@@ -1,0 +1,121 @@
+import { DateTime, Result } from "effect"
+import { indianClock, indianDay } from "../indianTime.ts"
+import type { Instrument, SessionPolicy } from "../Order.ts"
+import { type Session } from "./Session.ts"
+import {
+  calendarEnds,
+  type MarketId,
+  marketOf,
+  sessionAt,
+  sessionsFrom,
+  type TradingCalendar
+} from "./TradingCalendar.ts"
+import { cutTo, firstOpen, type TradingTime, tradingMillisBetween } from "./TradingTime.ts"
+
+/** So many days ahead an order may reach: more than a day of trading time with every holiday in between. */
+const daysAhead = 30
+
+/** An order, as far as its time goes. `hasDerivatives` is null when nobody knows. */
+export interface TimedOrder {
+  readonly instrument: Instrument
+  readonly sessionPolicy: SessionPolicy
+  readonly hasDerivatives: boolean | null
+}
+
+/** The sessions of its market that an order may use from a moment on; null when no calendar is kept. */
+export interface OpenTime {
+  readonly market: MarketId | null
+  readonly time: TradingTime
+}
+
+/**
+ * When an order may be worked that begins at a moment: with SAME_DAY in the sessions of that day in India, with NEXT_SESSION
+ * in all that follow. Without a calendar every moment is as good as any other.
+ */
+export const openTimeOf = (
+  order: TimedOrder,
+  calendar: TradingCalendar | null,
+  at: DateTime.Utc
+): Result.Result<OpenTime, string> => {
+  if (calendar === null) return Result.succeed({ market: null, time: null })
+  const market = marketOf(order.instrument, order.hasDerivatives)
+  if (market === null) return Result.fail(`instrument: no trading hours are known for ${order.instrument}`)
+  const sessions = sessionsFrom(calendar, market, DateTime.toEpochMillis(at), daysAhead)
+  const day = indianDay(at)
+  const time = order.sessionPolicy === "SAME_DAY" ? sessions.filter((session) => dayOf(session) === day) : sessions
+  return Result.succeed({ market, time })
+}
+
+/** The time that a plan takes. */
+export interface PlanTime {
+  readonly market: MarketId | null
+  readonly startMillis: number
+  readonly endMillis: number
+  /** Holds exactly the window; null without a calendar. */
+  readonly time: TradingTime
+  /** The sessions in which it begins and ends; null without a calendar. */
+  readonly sessions: { readonly first: Session; readonly last: Session } | null
+}
+
+/** Fits a window of trading time into the market's sessions, or says what would fit. */
+export const planTimeOf = (
+  order: TimedOrder,
+  calendar: TradingCalendar | null,
+  at: DateTime.Utc,
+  windowMillis: number
+): Result.Result<PlanTime, string> =>
+  Result.flatMap(openTimeOf(order, calendar, at), ({ market, time }): Result.Result<PlanTime, string> => {
+    const atMillis = DateTime.toEpochMillis(at)
+    if (calendar === null || market === null || time === null) {
+      const endMillis = atMillis + windowMillis
+      return Result.succeed({ market: null, startMillis: atMillis, endMillis, time: null, sessions: null })
+    }
+    const startMillis = firstOpen(time, Math.ceil(atMillis))
+    if (startMillis === null) return Result.fail(closedForIt(order, calendar, market, at))
+    const cut = cutTo(time, startMillis, Math.max(1, windowMillis))
+    const endMillis = cut?.at(-1)?.closesMillis
+    if (cut === null || endMillis === undefined) {
+      return Result.fail(tooLong(order, calendar, market, { startMillis, time, windowMillis }))
+    }
+    const sessionOf = (millis: number) =>
+      time.find(({ opensMillis, closesMillis }) => opensMillis <= millis && millis < closesMillis) ?? {
+        opensMillis: startMillis,
+        closesMillis: endMillis
+      }
+    const sessions = { first: sessionOf(startMillis), last: sessionOf(endMillis - 1) }
+    return Result.succeed({ market, startMillis, endMillis, time: cut, sessions })
+  })
+
+const closedForIt = (
+  { instrument, sessionPolicy }: TimedOrder,
+  calendar: TradingCalendar,
+  market: MarketId,
+  at: DateTime.Utc
+): string => {
+  const now = sessionAt(calendar, market, DateTime.toEpochMillis(at))
+  const next = now._tag === "Open" ? now.session : now.next
+  if (next === null || sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message
+  const why = now._tag === "Closed" ? `: ${now.reason}` : ""
+  return (
+    `session_policy: ${instrument} is not traded any more on ${indianDay(at)}${why}; ` +
+    `with NEXT_SESSION it would start on ${indianClock(next.opensMillis)}`
+  )
+}
+
+const tooLong = (
+  { instrument, sessionPolicy }: TimedOrder,
+  calendar: TradingCalendar,
+  market: MarketId,
+  window: { readonly startMillis: number; readonly time: ReadonlyArray<Session>; readonly windowMillis: number }
+): string => {
+  if (sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message
+  const { time, startMillis, windowMillis } = window
+  const close = time.at(-1)?.closesMillis ?? startMillis
+  const minutes = Math.floor(tradingMillisBetween(time, startMillis, close) / 60_000)
+  return (
+    `duration_minutes: ${windowMillis / 60_000} minutes do not fit before ${instrument} closes at ${indianClock(close)}; ` +
+    `${minutes} minutes would fit, or session_policy NEXT_SESSION`
+  )
+}
+
+const dayOf = ({ opensMillis }: Session): string => indianDay(DateTime.makeUnsafe(opensMillis))
