@@ -80,6 +80,9 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   },
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0, 1440)),
 
+  tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
+  tradingCalendarFile: read(optional(text("TRADING_CALENDAR_FILE", ""))),
+
   sliceExecutorPollInterval: read(seconds("SLICE_EXECUTOR_POLL_INTERVAL_SECONDS", 1, 0.05, 3600)),
   sliceExecutorClaimAhead: read(seconds("SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS", 1, 0, 60)),
   sliceExecutorClaimLimit: read(whole("SLICE_EXECUTOR_CLAIM_LIMIT", 500, 1, 10_000)),
@@ -180,6 +183,10 @@ export const planningRules = (values: Values, calendar: TradingCalendar | null):
   completionLeadMillis: Duration.toMillis(values.orderCompletionLead)
 })
 
+/** The mock broker never closes; real exchanges do. */
+export const isTradingCalendarOn = (values: Pick<Values, "tradingCalendar" | "brokerType">): boolean =>
+  Option.getOrElse(values.tradingCalendar, () => (values.brokerType === "zerodha" ? "on" : "off")) === "on"
+
 /** How long an order may take to turn up in Zerodha's book, with a margin: 90 s has been seen. */
 export const zerodhaQuarantine = Duration.minutes(2)
 
@@ -195,6 +202,13 @@ const contradictions = (values: Values): ReadonlyArray<string> => {
       "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, " +
         "SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS and BROKER_TIMEOUT_SECONDS together " +
         `(${Duration.format(claimToDone)}): a slice is claimed that far ahead, and its call must end within the claim`
+    )
+  }
+  if (Option.isSome(values.tradingCalendarFile) && !isTradingCalendarOn(values)) {
+    problems.push(
+      "TRADING_CALENDAR_FILE must not be set while the trading calendar is off " +
+        `(${Option.isSome(values.tradingCalendar) ? "TRADING_CALENDAR is off" : "BROKER_TYPE is mock"}): ` +
+        "set TRADING_CALENDAR=on, or leave the file out"
     )
   }
   if (values.brokerType !== "zerodha") return problems

@@ -1,0 +1,86 @@
+import { Result, Schema, SchemaIssue } from "effect"
+import { Announcements } from "./Announcements.ts"
+import { type MarketId, marketIds } from "./Market.ts"
+
+/**
+ * Announcements as a person wrote them, in JSON. Fails with every problem, each with the entry it is in, such as
+ * `days, entry 2 (2027-01-26): sessions, entry 1: must open before it closes, not 15:30 to 09:15`.
+ *
+ * `knownUntil` is the last day that is known without them.
+ */
+export const readCalendarFile = (
+  json: string,
+  knownUntil: string
+): Result.Result<Announcements, ReadonlyArray<string>> =>
+  Result.gen(function* () {
+    const content = yield* Result.mapError(parseJson(json), (error) => [`is not JSON: ${error.message}`])
+    const announcements = yield* Result.mapError(decode(content), ({ issue }) =>
+      listProblems(issue).issues.map(({ message, path }) => located(content, path ?? [], message))
+    )
+    const problems = contradictions(announcements, knownUntil)
+    return problems.length > 0 ? yield* Result.fail(problems) : announcements
+  })
+
+const parseJson = (json: string): Result.Result<unknown, Error> =>
+  Result.try({
+    try: (): unknown => JSON.parse(json),
+    catch: (error) => (error instanceof Error ? error : new Error(String(error)))
+  })
+
+/** A misspelt key would be a holiday that nobody keeps: nothing unknown is passed over. */
+const decode = Schema.decodeUnknownResult(Announcements, { errors: "all", onExcessProperty: "error" })
+
+const listProblems = SchemaIssue.makeFormatterStandardSchemaV1()
+
+type Path = NonNullable<ReturnType<typeof listProblems>["issues"][number]["path"]>
+
+const located = (content: unknown, path: Path, message: string): string => {
+  const keys = path.map((step) => (typeof step === "object" ? step.key : step))
+  const place = keys.map((key, index) => {
+    if (typeof key !== "number") return index === 0 ? String(key) : `: ${String(key)}`
+    return index === 1 ? entry(key, dayOfEntry(content, keys)) : entry(key)
+  })
+  return place.length === 0 ? message : `${place.join("")}: ${message}`
+}
+
+const entry = (index: number, day: string | null = null): string =>
+  `, entry ${index + 1}${day === null ? "" : ` (${day})`}`
+
+/** The day that the entry itself names, right or wrong, for people to find it by. */
+const dayOfEntry = (content: unknown, [list, index]: ReadonlyArray<PropertyKey>): string | null => {
+  const found = [list, index, "day"].reduce<unknown>(
+    (value, key) => (typeof value === "object" && value !== null && key !== undefined ? Reflect.get(value, key) : null),
+    content
+  )
+  return typeof found === "string" ? found : null
+}
+
+/** What is wrong with entries that are each valid alone. */
+const contradictions = ({ until = "", days, hours = [] }: Announcements, knownUntil: string): ReadonlyArray<string> => {
+  const lastDay = until > knownUntil ? until : knownUntil
+  const tooLate = days.flatMap(({ day }, index) =>
+    day <= lastDay
+      ? []
+      : [`days${entry(index, day)}: is after the last day that is known, ${lastDay}: set until to a later one`]
+  )
+  const saidOfDays = days.flatMap(({ day, markets }, index) =>
+    marketsOf(markets).map((market) => ({ place: `days${entry(index, day)}`, what: `${market} on ${day}` }))
+  )
+  const saidOfHours = hours.map(({ market, since }, index) => ({
+    place: `hours${entry(index)}`,
+    what: `the hours of ${market} since ${since}`
+  }))
+  return [...tooLate, ...doubles(saidOfDays), ...doubles(saidOfHours)]
+}
+
+const marketsOf = (markets: "all" | ReadonlyArray<MarketId>): ReadonlyArray<MarketId> =>
+  markets === "all" ? marketIds : markets
+
+const doubles = (said: ReadonlyArray<{ readonly place: string; readonly what: string }>): ReadonlyArray<string> => {
+  const before = new Map<string, string>()
+  return said.flatMap(({ place, what }) => {
+    const earlier = before.get(what)
+    before.set(what, earlier ?? place)
+    return earlier === undefined ? [] : [`${place}: says again of ${what} what ${earlier} has said`]
+  })
+}
