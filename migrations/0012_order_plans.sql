@@ -23,7 +23,7 @@ CREATE TABLE order_plans (
   -- The slices' own.
   order_type text NOT NULL,
   limit_price numeric(15,4),
-  cause text NOT NULL CHECK (cause IN ('SPLIT', 'AMENDMENT', 'CARRY', 'COMPLETION')),
+  cause text NOT NULL CHECK (cause IN ('SPLIT', 'AMENDMENT', 'LATENESS', 'CARRY', 'COMPLETION')),
   -- Who asked for an amendment, and for what.
   note text,
   created_at timestamptz NOT NULL,

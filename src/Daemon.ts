@@ -10,9 +10,12 @@ import { Instance } from "./Instance.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { InstrumentStore } from "./stores/InstrumentStore.ts"
+import { OrderDesk } from "./stores/OrderDesk.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
 import { OverdueStore } from "./stores/OverdueStore.ts"
+import { ReplanStore } from "./stores/ReplanStore.ts"
 import { SliceStore } from "./stores/SliceStore.ts"
+import { TradingHours } from "./TradingHours.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
 import { TimeoutMonitor } from "./workers/TimeoutMonitor.ts"
@@ -54,6 +57,8 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
       OrderStore.layer,
       SliceStore.layer,
       OverdueStore.layer,
+      ReplanStore.layer,
+      OrderDesk.layer,
       InstrumentStore.layer,
       HaltStore.layer,
       HeartbeatStore.layer
@@ -61,7 +66,7 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
   ),
   Layer.provideMerge(DatabaseClock.layer),
   Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
-  Layer.provideMerge(Instance.layer)
+  Layer.provideMerge(Layer.mergeAll(Instance.layer, TradingHours.layer))
 )
 
 /** The three workers, each supervised, until one keeps dying or the process is told to stop. */

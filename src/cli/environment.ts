@@ -9,6 +9,8 @@ import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
 import { PlanStore } from "../stores/PlanStore.ts"
+import { ReplanStore } from "../stores/ReplanStore.ts"
+import { TradingHours } from "../TradingHours.ts"
 
 /** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
 export const CommandLayer = Layer.mergeAll(
@@ -17,9 +19,11 @@ export const CommandLayer = Layer.mergeAll(
   HeartbeatStore.layer,
   PlanStore.layer,
   InstrumentStore.layer,
+  ReplanStore.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),
+  Layer.provideMerge(TradingHours.layer),
   Layer.provideMerge(Configuration.layer),
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
 )

@@ -1,6 +1,7 @@
 import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
+import { amendCommand } from "./amendCommand.ts"
 import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
 import { isSettled, orderDetails, orderTable } from "./render.ts"
 import { submitCommand } from "./submitCommand.ts"
@@ -147,8 +148,8 @@ const resume = Command.make(
 ).pipe(Command.withDescription("Let an order go on that was paused, or that the service has put on hold"))
 
 export const orderCommand = Command.make("order").pipe(
-  Command.withDescription("Submit, look at, cancel, pause and resume orders"),
-  Command.withSubcommands([submitCommand, list, show, watchCommand, cancel, pause, resume])
+  Command.withDescription("Submit, look at, amend, cancel, pause and resume orders"),
+  Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
 )
 
 const getOrder = Effect.fnUntraced(function* (id: string) {

@@ -5,13 +5,15 @@ import type { SplittableOrder } from "../domain/Order.ts"
 import { planOrder, unknownMarket } from "../domain/planOrder.ts"
 import { algorithmVersion } from "../domain/schedule/Schedule.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
+import { TradingHours } from "../TradingHours.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 import { orderFlags, orderOf } from "./orderFlags.ts"
 import { planText, type ShownPlan } from "./renderPlan.ts"
 
 /** The plan that an order would get if it were split at a time, or all reasons why it would get none. */
 export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
-  const rules = planningRules(yield* Configuration)
+  const { calendar } = yield* TradingHours
+  const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
   return planOrder(order, rules, markets.get(order.instrument) ?? unknownMarket, start)
 })
@@ -34,21 +36,26 @@ export const planCommand = Command.make(
       return yield* new CommandFailed({ message: `The order is not valid. ${order.failure}` })
     const plan = yield* planAt(order.success, start)
     if (Result.isFailure(plan)) return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure}` })
-    const { input, slices } = plan.success
-    const startMillis = DateTime.toEpochMillis(start)
+    const { input, slices, startsAt, endMillis, sessions } = plan.success
+    const startMillis = DateTime.toEpochMillis(startsAt ?? start)
     const shown: ShownPlan = {
       instrument: order.success.instrument,
       side: order.success.side,
       seed: input.seed,
       algorithmVersion,
       strategy: order.success.strategy,
-      startsAt: start,
-      endsAt: DateTime.makeUnsafe(startMillis + input.windowMillis),
+      startsAt: DateTime.makeUnsafe(startMillis),
+      endsAt: DateTime.makeUnsafe(startMillis + endMillis),
+      sessions:
+        sessions?.map(({ opensMillis, closesMillis }) => ({
+          opensAt: DateTime.makeUnsafe(opensMillis),
+          closesAt: DateTime.makeUnsafe(closesMillis)
+        })) ?? null,
       totalQuantity: input.totalQuantity,
-      slices: slices.map(({ sequenceNumber, quantity, offsetMillis }) => ({
+      slices: slices.map(({ sequenceNumber, quantity, dueMillis }) => ({
         sequenceNumber,
         quantity,
-        dueAt: DateTime.makeUnsafe(startMillis + offsetMillis)
+        dueAt: DateTime.makeUnsafe(startMillis + dueMillis)
       }))
     }
     yield* print(given.json, shown, planText)

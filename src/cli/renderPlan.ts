@@ -9,6 +9,8 @@ export interface ShownPlan {
   readonly strategy: string
   readonly startsAt: DateTime.Utc
   readonly endsAt: DateTime.Utc
+  /** The market's sessions that the plan runs in; null for any time. */
+  readonly sessions: ReadonlyArray<{ readonly opensAt: DateTime.Utc; readonly closesAt: DateTime.Utc }> | null
   readonly totalQuantity: number
   readonly slices: ReadonlyArray<{
     readonly sequenceNumber: number

@@ -1,5 +1,7 @@
 import { Cause, DateTime, Duration, Exit, Order } from "effect"
 import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker.ts"
+import { marketIds, marketOf } from "./market/Market.ts"
+import { type SessionAt, sessionAt, type TradingCalendar } from "./market/TradingCalendar.ts"
 import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
@@ -7,6 +9,8 @@ export interface PlacementLimits {
   readonly maxAttempts: number
   readonly brokerTimeout: Duration.Duration
   readonly preTrade: PreTradeLimits
+  /** Null: placements at any time. */
+  readonly calendar: TradingCalendar | null
 }
 
 /** Why a claimed slice must not be placed at this moment, or null when it may be. */
@@ -17,6 +21,8 @@ export const refusalToFire = (
 ): { readonly next: NextStage } | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
   if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
+  const hours = hoursOf(slice, nowMillis, limits)
+  if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Asked again here, because limits may have been lowered since the split.
   const breaches = breachesOfSlice({ ...slice, price: slice.limitPrice }, limits.preTrade)
   if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
@@ -28,6 +34,34 @@ export const refusalToFire = (
   }
   return null
 }
+
+/** The last moment at which a slice may leave us: within its window, its claim, and its market's session. */
+export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: PlacementLimits): number => {
+  const hours = hoursOf(slice, nowMillis, limits)
+  return Math.min(
+    slice.notAfterMillis,
+    slice.leaseExpiresMillis - Duration.toMillis(limits.brokerTimeout),
+    hours?._tag === "Open" ? hours.session.closesMillis - 1 : Infinity
+  )
+}
+
+/** Whether its market is open; null without a calendar. */
+const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: PlacementLimits): SessionAt | null => {
+  if (calendar === null) return null
+  const market = marketIds.find((id) => id === slice.market) ?? marketOf(slice.instrument, null)
+  return market === null
+    ? { _tag: "Closed", next: null, reason: "no trading hours are known for it" }
+    : sessionAt(calendar, market, nowMillis)
+}
+
+const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { _tag: "Closed" }>): NextStage =>
+  next !== null && next.opensMillis <= slice.notAfterMillis
+    ? {
+        _tag: "Rescheduled",
+        reason: `the market is closed: ${reason}`,
+        notBefore: DateTime.makeUnsafe(next.opensMillis)
+      }
+    : { _tag: "Skipped", reason: `the market is closed until after the order's window: ${reason}` }
 
 export const windowOver = "too late: the order's window and its grace were over"
 

@@ -30,7 +30,9 @@ export const ClaimedSlice = Schema.Struct({
   notBeforeMillis: Schema.Int,
   notAfterMillis: Schema.Int,
   leaseExpiresMillis: Schema.Int,
-  scheduledMillis: Schema.Int
+  scheduledMillis: Schema.Int,
+  /** Whose trading hours it keeps; null when it was planned without a calendar. */
+  market: Schema.NullOr(Schema.String)
 })
 export type ClaimedSlice = typeof ClaimedSlice.Type
 

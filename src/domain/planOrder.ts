@@ -126,7 +126,7 @@ export const planRequest = (
     const planTime = yield* planTimeOf(timed, rules.calendar, request.startsAt, windowMillis)
     const { time, startMillis, endMillis } = planTime
     const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
-    const details = yield* listed(order.instrument, market, lastMoment)
+    const details = yield* listed(order.instrument, market, request.startsAt, lastMoment)
     const limitPrice = yield* onTheGrid(order, details)
     const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, windowMillis))
     const plan = yield* Result.mapError(
@@ -190,6 +190,7 @@ const completeMillisOf = ({ startMillis, endMillis, sessions }: PlanTime, rules:
 const listed = (
   instrument: Instrument,
   { listing }: Market,
+  start: DateTime.Utc,
   lastMoment: DateTime.Utc
 ): Result.Result<InstrumentDetails | null, string> => {
   if (listing === null) return Result.succeed(null)
@@ -197,11 +198,13 @@ const listed = (
     const similar = listing.similar.length === 0 ? "" : `; similar: ${listing.similar.join(", ")}`
     return Result.fail(`instrument: the broker's list has no ${instrument}${similar}`)
   }
-  return isExpired(listing.details, indianDay(lastMoment))
-    ? Result.fail(
-        `instrument: ${instrument} trades until ${listing.details.expiry}, the order's window is not over by then`
-      )
-    : Result.succeed(listing.details)
+  const { details } = listing
+  if (isExpired(details, indianDay(start))) {
+    return Result.fail(`instrument: ${instrument} expired on ${details.expiry}`)
+  }
+  return isExpired(details, indianDay(lastMoment))
+    ? Result.fail(`instrument: ${instrument} expires on ${details.expiry}, before the order's window is over`)
+    : Result.succeed(details)
 }
 
 /** An order's limit, rounded to the tick so that it is never worse than what was asked for. */

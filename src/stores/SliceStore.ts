@@ -108,7 +108,7 @@ export class SliceStore extends Context.Service<
                 floor(extract(epoch FROM s.not_after) * 1000)::float8 AS not_after_millis,
                 floor(extract(epoch FROM s.lease_expires_at) * 1000)::float8 AS lease_expires_millis,
                 ceil(extract(epoch FROM s.scheduled_at) * 1000)::float8 AS scheduled_millis,
-                s.request_id, s.trace_id`
+                s.request_id, s.trace_id, s.market`
           )
         ),
 

@@ -1,12 +1,13 @@
-import { DateTime, Effect, Result } from "effect"
+import { DateTime, Duration, Effect, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { type Market, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
+import { type Market, type OrderPlan, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
+import { TradingHours } from "../TradingHours.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
@@ -37,7 +38,8 @@ export const makeSplitPending = Effect.gen(function* () {
   const instruments = yield* InstrumentStore
   const instance = yield* Instance
   const windowGrace = config.orderWindowGrace
-  const rules = planningRules(config)
+  const { calendar } = yield* TradingHours
+  const rules = planningRules(config, calendar)
 
   const complete = (splits: ReadonlyArray<SplitOrder>) =>
     Effect.flatMap(DateTime.now, (now) => orders.completeSplits(splits, { now, windowGrace }))
@@ -73,12 +75,16 @@ export const makeSplitPending = Effect.gen(function* () {
         yield* Effect.logWarning(`Order skipped: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
-      const planned = plan(order, rules, markets.get(order.instrument ?? "") ?? unknownMarket, now)
-      if (Result.isSuccess(planned)) {
-        splits.push(planned.success)
-      } else {
-        failures.push({ id: order.id, claimVersion: order.claimVersion, reason: planned.failure })
+      const planned = plan(order, rules, markets.get(order.instrument ?? "") ?? unknownMarket)
+      const { id, claimVersion } = order
+      if (Result.isFailure(planned)) {
+        failures.push({ id, claimVersion, status: "FAILED", reason: planned.failure })
         yield* Effect.logError(`Order failed: ${planned.failure}`).pipe(annotate(order))
+      } else if (isOver(planned.success.plan, windowGrace, now)) {
+        failures.push({ id, claimVersion, status: "SKIPPED", reason: overBeforeSplit })
+        yield* Effect.logWarning(`Order skipped: ${overBeforeSplit}`).pipe(annotate(order))
+      } else {
+        splits.push(planned.success)
       }
     }
 
@@ -101,7 +107,7 @@ export const makeSplitPending = Effect.gen(function* () {
       now: yield* DateTime.now,
       owner: instance.id,
       limit: config.orderSplitterBatchSize,
-      windowGrace
+      windowGrace: calendar === null ? windowGrace : null
     })
     yield* splitBatch(claimed).pipe(
       // Stopped or failed half-way: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
@@ -138,17 +144,20 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
 const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null
 
 /** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
-const plan = (
-  order: ClaimedOrder,
-  rules: PlanningRules,
-  market: Market,
-  now: DateTime.Utc
-): Result.Result<SplitOrder, string> =>
+const plan = (order: ClaimedOrder, rules: PlanningRules, market: Market): Result.Result<SplitOrder, string> =>
   Result.gen(function* () {
-    if (!order.hasNearStart) return yield* Result.fail("created_at: is more than a year away")
+    if (order.createdMillis === null) return yield* Result.fail("created_at: is more than a year away")
     const valid = yield* validateOrder(order)
-    return { claimVersion: order.claimVersion, plan: yield* planOrder(valid, rules, market, now) }
+    const startsAt = DateTime.makeUnsafe(order.createdMillis)
+    return { claimVersion: order.claimVersion, plan: yield* planOrder(valid, rules, market, startsAt) }
   })
+
+/** Only in trading time: by the clock on the wall, the statement that claims an order tells. */
+const isOver = ({ startsAt, endMillis }: OrderPlan, grace: Duration.Duration, now: DateTime.Utc): boolean =>
+  startsAt !== null &&
+  DateTime.toEpochMillis(startsAt) + endMillis + Duration.toMillis(grace) < DateTime.toEpochMillis(now)
+
+const overBeforeSplit = "the order's window and its grace were over before the split"
 
 const annotate = (order: ClaimedOrder) =>
   Effect.annotateLogs({ order_id: order.id, request_id: order.requestId, trace_id: order.originTraceId })

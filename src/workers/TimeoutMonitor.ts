@@ -11,6 +11,7 @@ import { OrderStore } from "../stores/OrderStore.ts"
 import { OverdueStore } from "../stores/OverdueStore.ts"
 import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
 import { answerOf, type CallAnswer } from "./brokerCall.ts"
+import { makeFollowThrough } from "./followThrough.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
@@ -24,19 +25,21 @@ const keepStaleHeartbeats = Duration.days(1)
 
 /**
  * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, or sooner when the broker hints
- * at a change, if anything waits for the broker's word: one look-up for all slices that are open or whose outcome is unknown, then the cancels that operators
- * asked for. Every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over.
+ * at a change: if anything waits for the broker's word, one look-up for all slices that are open or whose outcome is unknown,
+ * then the cancels that are wanted; then new plans for orders whose day does not go to plan. Every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over.
  */
 export const TimeoutMonitor = Effect.gen(function* () {
   const config = yield* Configuration
   const status = yield* WorkerStatus
   const broker = yield* Broker
   const followBroker = yield* makeFollowBroker
+  const followThrough = yield* makeFollowThrough
   const sweep = yield* makeSweep
   let nextSweepMillis = 0
 
   const once = Effect.gen(function* () {
     yield* followBroker
+    yield* followThrough
     const now = yield* Clock.currentTimeMillis
     if (now < nextSweepMillis) return
     yield* sweep
@@ -70,11 +73,6 @@ export const makeSweep = Effect.gen(function* () {
       yield* Effect.logError(`The order's split did not finish in time; it is ${order.orderQueueStatus} now`).pipe(
         Effect.annotateLogs({ order_id: order.id })
       )
-    }
-    for (const { orderId, moved, skipped } of yield* overdue.respread(now)) {
-      yield* Effect.logWarning(
-        `Slices were late: ${moved} are spread anew over what is left of the window, ${skipped} no longer fit and are skipped`
-      ).pipe(Effect.annotateLogs({ order_id: orderId }))
     }
     for (const id of yield* overdue.skipStale(now, windowOver)) {
       yield* Effect.logError(`Slice skipped: ${windowOver}`).pipe(Effect.annotateLogs({ slice_id: id }))

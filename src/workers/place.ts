@@ -1,11 +1,12 @@
-import { BigDecimal, Clock, DateTime, Duration, Effect, Exit } from "effect"
+import { BigDecimal, Clock, DateTime, Effect, Exit } from "effect"
 import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
-import { afterPlacement, brokerErrorOf, refusalToFire } from "../domain/Decisions.ts"
+import { afterPlacement, brokerErrorOf, deadlineMillis, refusalToFire } from "../domain/Decisions.ts"
 import type { ClaimedSlice, NextStage } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
+import { TradingHours } from "../TradingHours.ts"
 import { answerOf, type CallAnswer } from "./brokerCall.ts"
 import type { Outcome } from "./OutcomeWriter.ts"
 
@@ -26,12 +27,18 @@ export const makePlace = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
   const instance = yield* Instance
-  const limits = { maxAttempts: config.sliceMaxAttempts, brokerTimeout: config.brokerTimeout, preTrade: config.limits }
+  const { calendar } = yield* TradingHours
+  const limits = {
+    maxAttempts: config.sliceMaxAttempts,
+    brokerTimeout: config.brokerTimeout,
+    preTrade: config.limits,
+    calendar
+  }
 
   const call = (slice: ClaimedSlice) =>
     Effect.gen(function* () {
-      const placement = placementOf(slice, config.brokerTimeout)
       const placedAt = yield* DateTime.now
+      const placement = placementOf(slice, deadlineMillis(slice, DateTime.toEpochMillis(placedAt), limits))
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
       const attempt = slice.attempts + 1
@@ -96,7 +103,7 @@ export const makePlace = Effect.gen(function* () {
     )
 })
 
-const placementOf = (slice: ClaimedSlice, brokerTimeout: Duration.Duration): Placement => ({
+const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
   sliceId: slice.id,
   tag: slice.tag,
   instrument: slice.instrument,
@@ -106,9 +113,7 @@ const placementOf = (slice: ClaimedSlice, brokerTimeout: Duration.Duration): Pla
   limitPrice: slice.limitPrice,
   productType: slice.productType,
   validity: slice.validity,
-  deadline: DateTime.makeUnsafe(
-    Math.min(slice.notAfterMillis, slice.leaseExpiresMillis - Duration.toMillis(brokerTimeout))
-  )
+  deadline: DateTime.makeUnsafe(deadlineMillis)
 })
 
 /** A broker that says "later", or no longer knows us, would say the same to every other slice: none is sent till then. */

@@ -13,7 +13,7 @@ import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 import { unlimited } from "../support/limits.ts"
 
-const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10), preTrade: unlimited }
+const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10), preTrade: unlimited, calendar: null }
 const now = DateTime.makeUnsafe(1_000_000)
 
 const claimed: ClaimedSlice = {
@@ -35,7 +35,8 @@ const claimed: ClaimedSlice = {
   notAfterMillis: 2_000_000,
   leaseExpiresMillis: 1_120_000,
   requestId: null,
-  traceId: null
+  traceId: null,
+  market: null
 }
 
 describe("refusalToFire", () => {
@@ -58,7 +59,8 @@ describe("refusalToFire", () => {
   it("fails a slice that breaks a pre-trade limit by now", () => {
     const refused = refusalToFire(claimed, 1_000_000, {
       ...limits,
-      preTrade: { ...unlimited, sliceQuantity: Option.some(9) }
+      preTrade: { ...unlimited, sliceQuantity: Option.some(9) },
+      calendar: null
     })
     assert.deepStrictEqual(refused, {
       next: {

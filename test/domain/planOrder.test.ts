@@ -9,6 +9,8 @@ const noRules: PlanningRules = {
   maxSliceQuantity: null,
   leastGapMillis: 0,
   isFreezeLimited: false,
+  calendar: null,
+  completionLeadMillis: 60_000,
   preTrade: {
     orderQuantity: Option.none(),
     orderValue: Option.none(),
@@ -92,9 +94,12 @@ describe("planOrder", () => {
       refusal({}, { market }),
       "instrument: the broker's list has no NFO:NIFTY26NOVFUT; similar: NFO:NIFTY26DECFUT"
     )
-    // Midnight in India is 18:30 UTC.
-    const lastMoment = { at: DateTime.makeUnsafe("2026-11-24T18:29:59Z") }
-    assert.isTrue(Result.isSuccess(plan({ totalQuantity: 650 }, lastMoment)))
+    // Midnight in India is 18:30 UTC, and the order takes an hour.
+    assert.isTrue(Result.isSuccess(plan({ totalQuantity: 650 }, { at: DateTime.makeUnsafe("2026-11-24T17:29:59Z") })))
+    assert.strictEqual(
+      refusal({ totalQuantity: 650 }, { at: DateTime.makeUnsafe("2026-11-24T17:30:00Z") }),
+      "instrument: NFO:NIFTY26NOVFUT expires on 2026-11-24, before the order's window is over"
+    )
     assert.strictEqual(
       refusal({ totalQuantity: 650 }, { at: DateTime.makeUnsafe("2026-11-24T18:30:00Z") }),
       "instrument: NFO:NIFTY26NOVFUT expired on 2026-11-24"

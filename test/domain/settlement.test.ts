@@ -12,6 +12,7 @@ const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice 
   tag: Tag.make(name),
   stage: "PROCESSED",
   claimVersion: ClaimVersion.make(1),
+  replacedBy: null,
   quantity: 10,
   brokerOrderId: BrokerOrderId.make(`b${name}`),
   brokerStatus: "COMPLETE",

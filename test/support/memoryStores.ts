@@ -10,6 +10,7 @@ import type { BrokerEvent } from "../../src/stores/BrokerEvent.ts"
 import { HaltStore } from "../../src/stores/HaltStore.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { TradingHours } from "../../src/TradingHours.ts"
 import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { configuration } from "./database.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
@@ -53,7 +54,8 @@ export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o
   notAfterMillis: dueMillis + 600_000,
   leaseExpiresMillis: 0,
   requestId: null,
-  traceId: null
+  traceId: null,
+  market: null
 })
 
 export const databaseIsDown = new DbError({ operation: "test", message: "down", isTransient: true, sqlState: null })
@@ -133,7 +135,7 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     scriptedBroker,
     settledClock,
     Instance.layer,
-    configuration(environment),
+    TradingHours.layer.pipe(Layer.provideMerge(configuration(environment))),
     Holds.layer,
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
     Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),

@@ -11,7 +11,9 @@ import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { TradingHours } from "../../src/TradingHours.ts"
 import { configuration, testDatabaseWith } from "./database.ts"
 
 /** The clock of a test: whatever Clock the test provides, always settled. */
@@ -33,6 +35,8 @@ export const serviceLayer = <A>(options: {
     InstrumentStore.layer,
     HeartbeatStore.layer,
     OrderDesk.layer,
+    ReplanStore.layer,
+    TradingHours.layer,
     Instance.layer,
     settledClock
   ).pipe(

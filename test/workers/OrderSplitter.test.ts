@@ -31,12 +31,17 @@ const onlyPlan: OrderPlan = {
     largestSlice: null
   },
   startsAt: start,
-  windowMillis: 60_000,
+  endMillis: 60_000,
+  completeMillis: null,
+  market: null,
+  sessions: null,
   orderType: "MARKET",
   limitPrice: null,
   cause: "SPLIT",
   note: null,
-  slices: [{ id: SliceId.make("s1"), tag: Tag.make("T1"), sequenceNumber: 1, quantity: 100, offsetMillis: 0 }]
+  slices: [
+    { id: SliceId.make("s1"), tag: Tag.make("T1"), sequenceNumber: 1, quantity: 100, offsetMillis: 0, dueMillis: 0 }
+  ]
 }
 
 const splitPending = Effect.flatten(makeSplitPending)
@@ -84,7 +89,10 @@ describe("OrderSplitter", () => {
       assert.strictEqual((yield* orderRow("fits")).orderQueueStatus, "DONE")
     }).pipe(
       Effect.provide(
-        serviceLayer({ broker: scriptedBroker, environment: { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key" } })
+        serviceLayer({
+          broker: scriptedBroker,
+          environment: { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", TRADING_CALENDAR: "off" }
+        })
       )
     )
   )
@@ -334,7 +342,7 @@ describe("OrderSplitter", () => {
       const claimVersion = stale?.claimVersion ?? 0
       const mine = { id: "o1", claimVersion }
       assert.deepStrictEqual(yield* orders.completeSplits([{ claimVersion, plan: onlyPlan }], { now, windowGrace }), [])
-      yield* orders.failSplits([{ ...mine, reason: "stale" }], now)
+      yield* orders.failSplits([{ ...mine, status: "FAILED", reason: "stale" }], now)
       yield* orders.release([mine], now)
       const order = yield* orderRow("o1")
       assert.deepStrictEqual([order.orderQueueStatus, order.claimVersion], ["IN_PROGRESS", 2])

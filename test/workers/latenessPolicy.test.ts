@@ -3,6 +3,7 @@ import { DateTime, Duration, Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { makeFollowThrough } from "../../src/workers/followThrough.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
@@ -30,16 +31,20 @@ const claimed = Effect.gen(function* () {
   return got.map(({ sequenceNumber }) => sequenceNumber)
 })
 
-/** When each slice may be placed, in seconds after the start; null for one that is skipped. */
-const times = Effect.flatMap(Db, ({ sql, query }) =>
+const follow = Effect.flatten(makeFollowThrough)
+
+/** When each slice may be placed that is not skipped, in seconds after the start, and how much. */
+const placeable = Effect.flatMap(Db, ({ sql, query }) =>
   query(
-    "test.times",
-    Schema.Struct({ seconds: Schema.NullOr(Schema.Number) }),
+    "test.placeable",
+    Schema.Struct({ seconds: Schema.Number, quantity: Schema.Int }),
     sql`
-      SELECT CASE WHEN stage <> 'SKIPPED' THEN extract(epoch FROM not_before - ${instant(start)}::timestamptz)::float8 END AS seconds
-      FROM order_slices ORDER BY sequence_number`
+      SELECT extract(epoch FROM not_before - ${instant(start)}::timestamptz)::float8 AS seconds, quantity
+      FROM order_slices WHERE stage <> 'SKIPPED' ORDER BY sequence_number`
   )
-).pipe(Effect.map((rows) => rows.map(({ seconds }) => seconds)))
+)
+const times = Effect.map(placeable, (rows) => rows.map(({ seconds }) => seconds))
+const quantities = Effect.map(placeable, (rows) => rows.map(({ quantity }) => quantity))
 
 const conserved = Effect.flatMap(Db, ({ sql, query }) =>
   query(
@@ -67,44 +72,59 @@ describe("after an outage of 41 seconds", () => {
         (yield* sliceRows()).map(({ stage }) => stage),
         ["SKIPPED", "SKIPPED", "IN_PROGRESS", "SCHEDULED", "SCHEDULED"]
       )
-      assert.deepStrictEqual(yield* times, [null, null, 30, 45, 60])
+      assert.deepStrictEqual(yield* times, [30, 45, 60])
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("RESPREAD: nothing late is sent in a burst; the rest is spread over what is left of the window", () =>
+  it.effect("RESPREAD: nothing late is sent in a burst; the rest is planned anew for what is left of the window", () =>
     Effect.gen(function* () {
       yield* splitAt(41, { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       assert.deepStrictEqual(yield* claimed, [])
-      yield* sweep
-      // 19 s are left for four gaps; a third of the planned interval is 5 s, and no two slices come closer.
-      assert.deepStrictEqual(yield* times, [41, 46, 51, 56, 61])
-      assert.deepStrictEqual(yield* claimed, [1])
-      yield* sweep
-      assert.deepStrictEqual(yield* times, [41, 46, 51, 56, 61])
-      assert.isTrue(
-        (yield* sliceRows()).every(({ dueMillis, sequenceNumber }) => dueMillis === (sequenceNumber - 1) * 15_000)
-      )
+      yield* follow
+      // 19 s are left, and no two slices come closer than a third of the planned interval of 12 s: there is room for five.
+      assert.deepStrictEqual(yield* times, [41, 45.75, 50.5, 55.25, 60])
+      assert.deepStrictEqual(yield* quantities, [20, 20, 20, 20, 20])
+      assert.deepStrictEqual(yield* conserved, [{ scheduled: 100, givenUp: 0, unaccounted: 0 }])
+      assert.deepStrictEqual(yield* claimed, [6])
+      yield* follow
+      assert.deepStrictEqual(yield* times, [41, 45.75, 50.5, 55.25, 60])
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("RESPREAD keeps what is in hand, and moves only what is not sent", () =>
+  it.effect("RESPREAD keeps what is in hand, and plans anew only what is not sent", () =>
     Effect.gen(function* () {
       yield* splitAt(0, { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       assert.deepStrictEqual(yield* claimed, [1])
       yield* setClock(Duration.seconds(30))
-      yield* sweep
+      yield* follow
       assert.deepStrictEqual(yield* times, [0, 30, 40, 50, 60])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("RESPREAD: what does not fit without a burst is given up, the last slices first", () =>
+    Effect.gen(function* () {
+      yield* splitAt(55, { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
+      yield* follow
+      yield* follow
+      // 5 s are left, and slices are at least 4 s apart.
+      assert.deepStrictEqual(yield* times, [55, 60])
+      assert.deepStrictEqual(yield* conserved, [{ scheduled: 40, givenUp: 60, unaccounted: 0 }])
+      const givenUp = (yield* sliceRows()).filter(({ stageReason }) => stageReason?.startsWith("too late") ?? false)
+      assert.deepStrictEqual(
+        givenUp.map(({ sequenceNumber }) => sequenceNumber),
+        [3, 4, 5]
+      )
     }).pipe(Effect.provide(service))
   )
 })
 
 describe("after an outage beyond the window", () => {
-  it.effect("RESPREAD: as many as the grace has room for, the others are skipped", () =>
+  it.effect("RESPREAD: nothing is left to spread over, everything is given up", () =>
     Effect.gen(function* () {
-      yield* splitAt(650, { lateness_policy: "RESPREAD" })
-      yield* sweep
-      assert.deepStrictEqual(yield* times, [650, 655, 660, null, null])
-      assert.deepStrictEqual(yield* conserved, [{ scheduled: 60, givenUp: 40, unaccounted: 0 }])
+      yield* splitAt(130, { lateness_policy: "RESPREAD" })
+      yield* follow
+      assert.deepStrictEqual(yield* times, [])
+      assert.deepStrictEqual(yield* conserved, [{ scheduled: 0, givenUp: 100, unaccounted: 0 }])
       assert.strictEqual((yield* sliceRows())[4]?.stageReason, "too late: no room for it in what is left of the window")
     }).pipe(Effect.provide(service))
   )
@@ -112,7 +132,7 @@ describe("after an outage beyond the window", () => {
   it.effect("an order on hold is not spread anew: its time is its owner's", () =>
     Effect.gen(function* () {
       yield* splitAt(41, { lateness_policy: "RESPREAD", max_lateness_seconds: 10, hold_reason: "paused" })
-      yield* sweep
+      yield* follow
       assert.deepStrictEqual(yield* times, [0, 15, 30, 45, 60])
     }).pipe(Effect.provide(service))
   )

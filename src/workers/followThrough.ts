@@ -1,0 +1,80 @@
+import { DateTime, Effect } from "effect"
+import { Configuration, planningRules } from "../Configuration.ts"
+import type { OrderId } from "../domain/Ids.ts"
+import { unknownMarket } from "../domain/planOrder.ts"
+import { followThrough } from "../domain/replan/followThrough.ts"
+import type { OrderChange } from "../domain/replan/RunningOrder.ts"
+import { InstrumentStore } from "../stores/InstrumentStore.ts"
+import { OrderDesk } from "../stores/OrderDesk.ts"
+import { ReplanStore } from "../stores/ReplanStore.ts"
+import { TradingHours } from "../TradingHours.ts"
+
+/** So many orders are looked at in one pass; the others follow in the next. */
+const batchSize = 100
+
+/**
+ * One pass over the orders whose day does not go to plan: what is late is spread anew, what is missing carried on or
+ * completed, each as its order wants it. An order that can have no new plan is put on hold for a person to look at.
+ */
+export const makeFollowThrough = Effect.gen(function* () {
+  const config = yield* Configuration
+  const { calendar } = yield* TradingHours
+  const replans = yield* ReplanStore
+  const instruments = yield* InstrumentStore
+  const desk = yield* OrderDesk
+  const rules = planningRules(config, calendar)
+  const windowGrace = config.orderWindowGrace
+
+  return Effect.gen(function* () {
+    const orders = yield* replans.unsettled(yield* DateTime.now, batchSize)
+    if (orders.length === 0) return
+    const markets = yield* instruments.markets(orders.map(({ instrument }) => instrument))
+    for (const { id, instrument } of orders) {
+      const market = markets.get(instrument) ?? unknownMarket
+      const now = yield* DateTime.now
+      yield* replans
+        .change(id, { now, windowGrace }, (running) => followThrough(running, { rules, market, now }))
+        .pipe(
+          Effect.flatMap((change) => (change === null ? Effect.void : logChange(change))),
+          Effect.catchTag("CannotReplan", ({ reason }) =>
+            Effect.gen(function* () {
+              yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, now)
+              yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
+            })
+          ),
+          annotate(id)
+        )
+    }
+  })
+})
+
+const annotate = (orderId: OrderId) => Effect.annotateLogs({ order_id: orderId })
+
+const logChange = (change: OrderChange) => {
+  switch (change._tag) {
+    case "Replan": {
+      const { cause, revision, slices } = change.plan
+      const quantity = slices.reduce((sum, slice) => sum + slice.quantity, 0)
+      return Effect.logWarning(
+        `Plan ${revision} ${causes[cause]}: ${quantity} in ${slices.length} slices` +
+          (change.carried.length === 0 ? "" : `, with what is missing of ${change.carried.length} earlier ones`)
+      )
+    }
+    case "GiveUp":
+      return Effect.logError(`${change.slices.length} slices skipped: ${change.reason}`)
+    case "Settled":
+      return change.shortfall === 0
+        ? Effect.logInfo("The order is done as it wanted to be")
+        : Effect.logError(
+            `The order ends with a shortfall of ${change.shortfall}${change.reason === null ? "" : `: ${change.reason}`}`
+          )
+  }
+}
+
+const causes = {
+  SPLIT: "splits the order",
+  AMENDMENT: "amends the order",
+  LATENESS: "spreads anew what is late",
+  CARRY: "carries on what was not filled",
+  COMPLETION: "completes the order at the market"
+}
