@@ -10,7 +10,7 @@ import type { RegularHours } from "../Announcements.ts"
  * - MCX closes at 23:30 in the US summer and at 23:55 in its winter, from the Monday after the change: 2025-03-10 by MCX's
  *   circular; 2026-03-09 to 2026-10-30 by NSE/COM/72699 and BSE's 20260209-18, whose commodities keep the same hours.
  *   That is for goods with a price abroad (metals, energy); farm goods close at 17:00 or 21:00 and are not told apart.
- * - Currency contracts with the rupee; those between other currencies trade for longer, until 19:30.
+ * - Currency contracts with the rupee. NSE's page gives those between other currencies both 19:30 and 17:00: here 17:00.
  */
 export const hours: ReadonlyArray<RegularHours> = [
   { market: "EQUITY", since: "2025-01-01", hours: ["09:15", "15:30"] },
