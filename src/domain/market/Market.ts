@@ -9,7 +9,7 @@ export const MarketId = Schema.Literals([
   "EQUITY_WITH_DERIVATIVES",
   /** NFO and BFO. */
   "EQUITY_DERIVATIVES",
-  /** CDS and BCD, contracts with the rupee. */
+  /** CDS and BCD. */
   "CURRENCY_DERIVATIVES",
   /** MCX, other than farm goods. */
   "COMMODITIES"

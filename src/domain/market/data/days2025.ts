@@ -2,14 +2,14 @@ import type { SpecialDay } from "../Announcements.ts"
 import { closed, commodities, currencies, days, morningOnly, stocks, summerEvening, winterEvening } from "./special.ts"
 
 /**
- * 2025, without festivals on weekends. None of the year's circulars was at hand in the original, but for those named:
+ * 2025, without festivals on weekends. No circular was at hand in the original:
  *
  * - Shares and derivatives: NSE's list as many pages repeat it.
- * - Currencies: those days, and four more: 02-19 and 05-12 by newspapers, 04-01 as in every year, and Id-E-Milad, moved
- *   from 09-05 to 09-08 by NSE/CD/70033 of 2025-09-04.
+ * - Currencies: those days, and four more. 02-19, 04-01 and 05-12 by newspapers; Id-E-Milad, moved from 09-05 to 09-08, by
+ *   a summary of NSE/CD/70033 of 2025-09-04 and by the Reserve Bank in newspapers. No full list was found.
  * - MCX: its list of sessions as rupeezy.in repeats it.
- * - The Budget on Saturday 02-01: NSE, BSE and MCX by their circulars in newspapers. None spoke of currencies: closed.
- * - Muhurat trading: NSE/CMTR/70319, FAOP/70320 and CD/70321 of 2025-09-22, and MCX's hour, in newspapers.
+ * - The Budget on Saturday 02-01: NSE, BSE and MCX in newspapers. None spoke of currencies: closed.
+ * - Muhurat trading: newspapers, for all of these markets.
  */
 export const days2025: ReadonlyArray<SpecialDay> = [
   ...days([...stocks, ...currencies], closed, {

@@ -2,15 +2,18 @@ import type { SpecialDay } from "../Announcements.ts"
 import { closed, commodities, currencies, days, morningOnly, stocks, summerEvening, winterEvening } from "./special.ts"
 
 /**
- * 2026, without festivals on weekends:
+ * 2026, without festivals on weekends. Circulars are named by number, but were read in a public archive's summaries of them
+ * (rhnvrm/stock-market-circulars, to 2026-08-22), not in the original:
  *
- * - Shares: NSE/CMTR/71775 of 2025-12-12, derivatives FAOP/71777; the same 15 days in BSE's notices of that day. NSE's own
- *   page had them unchanged on 2026-09-23.
- * - Currencies: NSE/CD/71962 and BSE's 20251223-12 of 2025-12-23, four days more. Nothing later than August was at hand.
- * - MCX: its list as newspapers repeat it, the same as BSE's 20251215-5 for commodities (NSE's adds none).
- * - 01-15 (elections): NSE/CD/72233, CMTR/72260, FAOP/72262 and COM/72263 of January; MCX's evening by newspapers.
+ * - Shares: NSE/CMTR/71775 of 2025-12-12, derivatives FAOP/71777. A list that another project took from NSE's site on
+ *   2026-09-23 has the same days.
+ * - Currencies: NSE/CD/71962 and BSE's 20251223-12 of 2025-12-23, four days more. Nothing later than 08-22 was at hand.
+ * - MCX: its list in newspapers (CNBC, Goldsilverreports), as BSE's 20251215-5 has it for commodities. The summary of
+ *   NSE/COM/71784 closes 01-01, 06-26 and 11-24 all day and rupeezy.in lacks 03-26: neither is followed; newspapers had
+ *   MCX open on the evening of 06-26.
+ * - 01-15 (elections): NSE/CD/72233, CMTR/72260, FAOP/72262 and COM/72263; MCX's evening by newspapers.
  * - The Budget on Sunday 02-01: NSE/CMTR/72349, FAOP/72352 and COM/72351 of 2026-01-16; MCX's 09:00 to 17:00 by
- *   newspapers. No circular spoke of currencies: closed.
+ *   newspapers. No circular that was found spoke of currencies: closed.
  *
  * Muhurat trading was announced for Sunday 11-08, its hour "subsequently". That later circular was not at hand, so this
  * day is closed here.
