@@ -180,7 +180,16 @@ export const planningRules = (values: Values, calendar: TradingCalendar | null):
   preTrade: values.limits,
   isFreezeLimited: values.brokerType === "zerodha",
   calendar,
-  completionLeadMillis: Duration.toMillis(values.orderCompletionLead)
+  completionLeadMillis: Duration.toMillis(values.orderCompletionLead),
+  rate:
+    values.brokerType === "zerodha"
+      ? {
+          perSecond: values.zerodhaOrdersPerSecond,
+          perMinute: values.zerodhaOrdersPerMinute,
+          perDay: values.zerodhaOrdersPerDay,
+          marginMillis: Duration.toMillis(values.zerodhaRateLimitMargin)
+        }
+      : null
 })
 
 /** The mock broker never closes; real exchanges do. */

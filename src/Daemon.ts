@@ -10,6 +10,7 @@ import { Instance } from "./Instance.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { InstrumentStore } from "./stores/InstrumentStore.ts"
+import { OrderBudget } from "./stores/OrderBudget.ts"
 import { OrderDesk } from "./stores/OrderDesk.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
 import { OverdueStore } from "./stores/OverdueStore.ts"
@@ -58,6 +59,7 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
       SliceStore.layer,
       OverdueStore.layer,
       ReplanStore.layer,
+      OrderBudget.layer,
       OrderDesk.layer,
       InstrumentStore.layer,
       HaltStore.layer,

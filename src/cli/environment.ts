@@ -7,6 +7,7 @@ import { CommandDb } from "../db/DbLayer.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
+import { OrderBudget } from "../stores/OrderBudget.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
 import { PlanStore } from "../stores/PlanStore.ts"
 import { ReplanStore } from "../stores/ReplanStore.ts"
@@ -20,6 +21,7 @@ export const CommandLayer = Layer.mergeAll(
   PlanStore.layer,
   InstrumentStore.layer,
   ReplanStore.layer,
+  OrderBudget.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),

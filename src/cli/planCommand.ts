@@ -6,6 +6,7 @@ import { planOrder, unknownMarket } from "../domain/planOrder.ts"
 import { algorithmVersion } from "../domain/schedule/Schedule.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { TradingHours } from "../TradingHours.ts"
+import { makeDayBudget } from "../workers/dayBudget.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 import { orderFlags, orderOf } from "./orderFlags.ts"
 import { planText, type ShownPlan } from "./renderPlan.ts"
@@ -15,7 +16,10 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const { calendar } = yield* TradingHours
   const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
-  return planOrder(order, rules, markets.get(order.instrument) ?? unknownMarket, start)
+  const plan = planOrder(order, rules, markets.get(order.instrument) ?? unknownMarket, start)
+  if (Result.isFailure(plan)) return plan
+  const full = yield* (yield* makeDayBudget)(plan.success, start)
+  return full === null ? plan : Result.fail(full)
 })
 
 export const planCommand = Command.make(

@@ -7,6 +7,7 @@ import { type PlanTime, planTimeOf } from "./market/orderTime.ts"
 import type { MarketId, TradingCalendar } from "./market/TradingCalendar.ts"
 import { afterTrading, type TradingTime } from "./market/TradingTime.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
+import { type OrderRate, tooFastForRate } from "./orderRate.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { Curve, Profile } from "./schedule/Curve.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
@@ -23,6 +24,8 @@ export interface PlanningRules {
   readonly calendar: TradingCalendar | null
   /** What is missing is completed at least so long before the market closes. */
   readonly completionLeadMillis: number
+  /** What the broker takes; null for anything. */
+  readonly rate: OrderRate | null
 }
 
 /** What is known of an order's instrument. */
@@ -147,12 +150,17 @@ export const planRequest = (
       ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade)
     ])
     if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
+    const slices = plan.slices.map((slice) => ({
+      ...slice,
+      dueMillis: (afterTrading(time, startMillis, slice.offsetMillis) ?? endMillis) - startMillis
+    }))
+    const dues = slices.map(({ dueMillis }) => dueMillis)
+    const tooFast = rules.rate === null ? null : tooFastForRate(dues, rules.rate, order.maxLatenessSeconds)
+    // What makes up for something keeps to a pace of its own, and is better late than not at all.
+    if (tooFast !== null && (cause === "SPLIT" || cause === "AMENDMENT")) return yield* Result.fail(tooFast)
     return {
       ...plan,
-      slices: plan.slices.map((slice) => ({
-        ...slice,
-        dueMillis: (afterTrading(time, startMillis, slice.offsetMillis) ?? endMillis) - startMillis
-      })),
+      slices,
       orderId,
       revision,
       firstSequence,

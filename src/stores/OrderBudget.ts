@@ -38,6 +38,11 @@ export class OrderBudget extends Context.Service<
       now: DateTime.Utc,
       latest: DateTime.Utc
     ) => Effect.Effect<Reservation, DbError>
+    /**
+     * How many order requests of a day in India, YYYY-MM-DD, are sent or planned: what was granted on it, and the slices
+     * that are still to be sent on it. Not counted further than `most`.
+     */
+    readonly spokenFor: (broker: string, day: string, most: number) => Effect.Effect<number, DbError>
     /** Lets nothing through before this. */
     readonly block: (broker: string, until: DateTime.Utc) => Effect.Effect<void, DbError>
   }
@@ -85,6 +90,23 @@ export class OrderBudget extends Context.Service<
             ? { _tag: "DayIsFull", grantedToday: refused.grantedToday }
             : { _tag: "TooLate", possibleAt: refused.possibleAt }
         }),
+
+        spokenFor: Effect.fn("OrderBudget.spokenFor")((broker, day, most) =>
+          query(
+            "OrderBudget.spokenFor",
+            Schema.Struct({ count: Schema.Int }),
+            sql`
+              SELECT (
+                coalesce((SELECT granted_today FROM order_budgets WHERE broker = ${broker} AND day = ${day}::text::date), 0)
+                + (SELECT count(*) FROM (
+                    SELECT FROM order_slices
+                    WHERE stage = 'SCHEDULED'
+                      AND not_before >= ${day}::text::timestamp AT TIME ZONE 'Asia/Kolkata'
+                      AND not_before < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
+                    LIMIT ${most}) AS planned)
+              )::int AS count`
+          ).pipe(Effect.map(([row]) => row?.count ?? 0))
+        ),
 
         block: Effect.fn("OrderBudget.block")((broker, until) =>
           execute(

@@ -7,6 +7,7 @@ import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
+import { makeDayBudget } from "./dayBudget.ts"
 import { TradingHours } from "../TradingHours.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
@@ -69,6 +70,7 @@ export const makeSplitPending = Effect.gen(function* () {
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
     const now = yield* DateTime.now
+    const dayBudget = yield* makeDayBudget
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
       if (order.orderQueueStatus === "SKIPPED") {
@@ -80,11 +82,18 @@ export const makeSplitPending = Effect.gen(function* () {
       if (Result.isFailure(planned)) {
         failures.push({ id, claimVersion, status: "FAILED", reason: planned.failure })
         yield* Effect.logError(`Order failed: ${planned.failure}`).pipe(annotate(order))
-      } else if (isOver(planned.success.plan, windowGrace, now)) {
+        continue
+      }
+      const { plan: made, startsAt } = planned.success
+      const full = yield* dayBudget(made, startsAt)
+      if (full !== null) {
+        failures.push({ id, claimVersion, status: "FAILED", reason: full })
+        yield* Effect.logError(`Order failed: ${full}`).pipe(annotate(order))
+      } else if (isOver(made, windowGrace, now)) {
         failures.push({ id, claimVersion, status: "SKIPPED", reason: overBeforeSplit })
         yield* Effect.logWarning(`Order skipped: ${overBeforeSplit}`).pipe(annotate(order))
       } else {
-        splits.push(planned.success)
+        splits.push({ claimVersion, plan: made })
       }
     }
 
@@ -144,12 +153,16 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
 const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null
 
 /** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
-const plan = (order: ClaimedOrder, rules: PlanningRules, market: Market): Result.Result<SplitOrder, string> =>
+const plan = (
+  order: ClaimedOrder,
+  rules: PlanningRules,
+  market: Market
+): Result.Result<{ readonly plan: OrderPlan; readonly startsAt: DateTime.Utc }, string> =>
   Result.gen(function* () {
     if (order.createdMillis === null) return yield* Result.fail("created_at: is more than a year away")
     const valid = yield* validateOrder(order)
     const startsAt = DateTime.makeUnsafe(order.createdMillis)
-    return { claimVersion: order.claimVersion, plan: yield* planOrder(valid, rules, market, startsAt) }
+    return { plan: yield* planOrder(valid, rules, market, startsAt), startsAt }
   })
 
 /** Only in trading time: by the clock on the wall, the statement that claims an order tells. */

@@ -11,6 +11,7 @@ const noRules: PlanningRules = {
   isFreezeLimited: false,
   calendar: null,
   completionLeadMillis: 60_000,
+  rate: null,
   preTrade: {
     orderQuantity: Option.none(),
     orderValue: Option.none(),

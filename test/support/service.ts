@@ -8,6 +8,7 @@ import { Stage } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
 import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
+import { OrderBudget } from "../../src/stores/OrderBudget.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { OverdueStore } from "../../src/stores/OverdueStore.ts"
@@ -36,6 +37,7 @@ export const serviceLayer = <A>(options: {
     HeartbeatStore.layer,
     OrderDesk.layer,
     ReplanStore.layer,
+    OrderBudget.layer,
     TradingHours.layer,
     Instance.layer,
     settledClock
