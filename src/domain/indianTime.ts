@@ -14,8 +14,12 @@ export const nextIndianHour = (after: DateTime.Utc, hour: number): DateTime.Utc 
 export const indianDay = (at: DateTime.Utc): string =>
   DateTime.formatIsoDateUtc(DateTime.makeUnsafe(DateTime.toEpochMillis(at) + offsetMillis))
 
+/** The time of the day that clocks in India show at this moment: `15:15:00.000`. */
+export const indianTimeOfDay = (at: DateTime.Utc): string =>
+  DateTime.formatIso(DateTime.makeUnsafe(DateTime.toEpochMillis(at) + offsetMillis)).slice(11, 23)
+
 /** A moment as clocks in India show it: `2026-11-24 15:15 IST`. */
-export const indianClock = (millis: number): string =>
-  `${DateTime.formatIso(DateTime.makeUnsafe(millis + offsetMillis))
-    .slice(0, 16)
-    .replace("T", " ")} IST`
+export const indianClock = (millis: number): string => {
+  const at = DateTime.makeUnsafe(millis)
+  return `${indianDay(at)} ${indianTimeOfDay(at).slice(0, 5)} IST`
+}

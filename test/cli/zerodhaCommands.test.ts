@@ -43,6 +43,7 @@ const withZerodha = <A, E>(
         ...quick,
         DATABASE_URL: url,
         BROKER_TYPE: "zerodha",
+        TRADING_CALENDAR: "off",
         ZERODHA_API_KEY: "key0",
         ZERODHA_API_SECRET: secret,
         ZERODHA_URL: kite.url

@@ -7,7 +7,8 @@ import {
   BrokerRefused,
   BrokerTryLater
 } from "../../src/broker/Broker.ts"
-import { afterPlacement, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
+import { afterPlacement, deadlineMillis, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
+import { builtInCalendar } from "../../src/domain/market/TradingCalendar.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
@@ -74,6 +75,48 @@ describe("refusalToFire", () => {
     const late = refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_001, limits)
     assert.isTrue(late !== null && late !== "too early" && late.next._tag === "Skipped")
     assert.isNull(refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_000, limits))
+  })
+
+  it("places nothing while its market is closed, and again from the next open on, within its window", () => {
+    const at = (text: string) => DateTime.toEpochMillis(DateTime.makeUnsafe(text))
+    const open = { ...limits, calendar: builtInCalendar }
+    const slice = (market: string | null, notAfter: string): ClaimedSlice => ({
+      ...claimed,
+      market,
+      notBeforeMillis: at("2026-11-20T09:00:00+05:30"),
+      notAfterMillis: at(notAfter),
+      leaseExpiresMillis: at("2026-12-31T00:00:00+05:30")
+    })
+    const share = slice("EQUITY", "2026-11-23T10:00:00+05:30")
+    // Friday; the next session is Monday's.
+    assert.isNull(refusalToFire(share, at("2026-11-20T09:15:00+05:30"), open))
+    assert.isNull(refusalToFire(share, at("2026-11-20T15:29:59.999+05:30"), open))
+    assert.deepStrictEqual(refusalToFire(share, at("2026-11-20T15:30:00+05:30"), open), {
+      next: {
+        _tag: "Rescheduled",
+        reason: "the market is closed: outside 09:15–15:30 IST",
+        notBefore: DateTime.makeUnsafe("2026-11-23T03:45:00Z")
+      }
+    })
+    const today = slice("EQUITY", "2026-11-20T15:40:00+05:30")
+    assert.deepStrictEqual(refusalToFire(today, at("2026-11-20T15:30:00+05:30"), open), {
+      next: {
+        _tag: "Skipped",
+        reason: "the market is closed until after the order's window: outside 09:15–15:30 IST"
+      }
+    })
+    // Planned without a calendar: the shorter hours hold.
+    assert.isNotNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), open))
+    assert.isNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), limits))
+  })
+
+  it("a request may leave no later than its window, its claim and its market's session allow", () => {
+    const close = DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-20T15:30:00+05:30"))
+    const slice = { ...claimed, market: "EQUITY", notAfterMillis: close + 600_000, leaseExpiresMillis: close + 60_000 }
+    const open = { ...limits, calendar: builtInCalendar }
+    assert.strictEqual(deadlineMillis(slice, close - 1000, open), close - 1)
+    assert.strictEqual(deadlineMillis(slice, close - 1000, limits), close + 50_000)
+    assert.strictEqual(deadlineMillis({ ...slice, notAfterMillis: close - 500 }, close - 1000, open), close - 500)
   })
 })
 

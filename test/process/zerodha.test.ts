@@ -21,6 +21,7 @@ const environmentOf = (databaseUrl: string) =>
       ...quick,
       DATABASE_URL: databaseUrl,
       BROKER_TYPE: "zerodha",
+      TRADING_CALENDAR: "off",
       ZERODHA_URL: url,
       ZERODHA_API_KEY: "simulator-key",
       ZERODHA_ACCESS_TOKEN: yield* issueToken,
