@@ -85,12 +85,24 @@ export const modify = (given: Circumstances, life: Life): Life => {
   return pursue(given, { steps, trades: past.trades }, moments, given.random)
 }
 
-/** The life of an order that is cancelled now: what is filled stays. */
+/**
+ * The life of an order that is cancelled now. The cancel takes its time to the exchange: what is filled until it is there
+ * stays filled, and it comes too late for an order that is complete by then.
+ */
 export const cancel = (life: Life, nowMillis: number, pendingMillis: number): Life => {
   const past = until(life, nowMillis)
   const filled = past.steps.at(-1)?.filled ?? 0
-  const steps = [step(nowMillis, "CANCEL PENDING", filled), step(nowMillis + pendingMillis, "CANCELLED", filled)]
-  return { steps: [...past.steps, ...steps], trades: past.trades }
+  const arrives = nowMillis + pendingMillis
+  const fills = life.steps
+    .filter(({ at, filled: then }) => at > nowMillis && at <= arrives && then > filled)
+    .map((fill) => (fill.status === "COMPLETE" ? fill : { ...fill, status: "CANCEL PENDING" }))
+  const steps = [...past.steps, step(nowMillis, "CANCEL PENDING", filled), ...fills]
+  const last = steps.at(-1)
+  const isTooLate = last?.status === "COMPLETE"
+  return {
+    steps: isTooLate ? steps : [...steps, step(arrives, "CANCELLED", last?.filled ?? filled)],
+    trades: tradesUntil(life, arrives)
+  }
 }
 
 const step = (at: number, status: string, filled = 0, message: string | null = null): Step => ({
