@@ -7,6 +7,7 @@ import {
   money,
   oneOf,
   optional,
+  percent,
   seconds,
   secret,
   secretUrl,
@@ -74,8 +75,15 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
     sliceQuantity: read(optional(whole("LIMIT_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
     sliceValue: read(money("LIMIT_SLICE_VALUE")),
     instruments: read(wordList("LIMIT_INSTRUMENTS", /^[A-Z]{2,10}:[A-Z0-9&_.-]*\*?$/, "NSE:INFY,NFO:NIFTY*")),
-    sides: read(listOf("LIMIT_SIDES", [], ["BUY", "SELL"]))
+    sides: read(listOf("LIMIT_SIDES", [], ["BUY", "SELL"])),
+    ordersPerDay: read(optional(whole("LIMIT_ORDERS_PER_DAY", 0, 1, 10_000_000))),
+    valuePerDay: read(money("LIMIT_VALUE_PER_DAY")),
+    collarPercent: read(percent("LIMIT_PRICE_COLLAR_PERCENT")),
+    volumeSharePercent: read(percent("LIMIT_VOLUME_SHARE_PERCENT")),
+    volumePeriod: read(minutes("LIMIT_VOLUME_MINUTES", 5, 1, 45)),
+    quoteAge: read(seconds("LIMIT_QUOTE_AGE_SECONDS", 60, 1, 600))
   },
+  quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0, 1440)),
 
   sliceExecutorPollInterval: read(seconds("SLICE_EXECUTOR_POLL_INTERVAL_SECONDS", 1, 0.05, 3600)),

@@ -7,11 +7,13 @@ import { DatabaseClock } from "./DatabaseClock.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
+import { DayTotalStore } from "./stores/DayTotalStore.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { InstrumentStore } from "./stores/InstrumentStore.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
 import { OverdueStore } from "./stores/OverdueStore.ts"
+import { QuoteStore } from "./stores/QuoteStore.ts"
 import { SliceStore } from "./stores/SliceStore.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
@@ -55,6 +57,8 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
       SliceStore.layer,
       OverdueStore.layer,
       InstrumentStore.layer,
+      QuoteStore.layer,
+      DayTotalStore.layer,
       HaltStore.layer,
       HeartbeatStore.layer
     )

@@ -4,6 +4,7 @@ import { hostname, userInfo } from "node:os"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
 import { CommandDb } from "../db/DbLayer.ts"
+import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
@@ -17,6 +18,7 @@ export const CommandLayer = Layer.mergeAll(
   HeartbeatStore.layer,
   PlanStore.layer,
   InstrumentStore.layer,
+  DayTotalStore.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),

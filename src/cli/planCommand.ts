@@ -1,9 +1,12 @@
 import { DateTime, Effect, Option, Random, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Configuration, planningRules } from "../Configuration.ts"
+import { breachesOfDay, limitsTheDay, valueOf } from "../domain/dayLimits.ts"
+import { knownPrice } from "../domain/marketLimits.ts"
 import type { SplittableOrder } from "../domain/Order.ts"
 import { planOrder, unknownMarket } from "../domain/planOrder.ts"
 import { algorithmVersion } from "../domain/schedule/Schedule.ts"
+import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 import { orderFlags, orderOf } from "./orderFlags.ts"
@@ -13,7 +16,13 @@ import { planText, type ShownPlan } from "./renderPlan.ts"
 export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
   const rules = planningRules(yield* Configuration)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
-  return planOrder(order, rules, markets.get(order.instrument) ?? unknownMarket, start)
+  const market = markets.get(order.instrument) ?? unknownMarket
+  const plan = planOrder(order, rules, market, start)
+  const limits = rules.preTrade
+  if (Result.isFailure(plan) || !limitsTheDay(limits)) return plan
+  const value = valueOf(order, knownPrice(market, start, limits))
+  const breaches = breachesOfDay(value, yield* (yield* DayTotalStore).totals(start), limits)
+  return breaches.length === 0 ? plan : Result.fail(breaches.join("; "))
 })
 
 export const planCommand = Command.make(

@@ -1,12 +1,15 @@
 import { Cause, DateTime, Duration, Exit, Order } from "effect"
 import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker.ts"
-import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
+import { breachesNow } from "./marketLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
+import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 
 export interface PlacementLimits {
   readonly maxAttempts: number
   readonly brokerTimeout: Duration.Duration
   readonly preTrade: PreTradeLimits
+  /** How long a slice waits that the market does not allow at the moment. */
+  readonly marketPause: Duration.Duration
 }
 
 /** Why a claimed slice must not be placed at this moment, or null when it may be. */
@@ -20,6 +23,12 @@ export const refusalToFire = (
   // Asked again here, because limits may have been lowered since the split.
   const breaches = breachesOfSlice({ ...slice, price: slice.limitPrice }, limits.preTrade)
   if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
+  const notNow = breachesNow(slice, nowMillis, limits.preTrade)
+  if (notNow.length > 0) {
+    // Prices come back and volume grows: the slice waits for that until its window is over.
+    const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
+    return { next: { _tag: "Rescheduled", reason: `pre-trade limit, for now: ${notNow.join("; ")}`, notBefore } }
+  }
   // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
     return {

@@ -1,6 +1,7 @@
 import { type DateTime, Schema } from "effect"
 import type { BrokerOrder } from "../broker/Broker.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
+import { MarketFacts } from "./marketLimits.ts"
 import { OrderParameters } from "./Order.ts"
 
 export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])
@@ -30,7 +31,8 @@ export const ClaimedSlice = Schema.Struct({
   notBeforeMillis: Schema.Int,
   notAfterMillis: Schema.Int,
   leaseExpiresMillis: Schema.Int,
-  scheduledMillis: Schema.Int
+  scheduledMillis: Schema.Int,
+  ...MarketFacts.fields
 })
 export type ClaimedSlice = typeof ClaimedSlice.Type
 

@@ -3,6 +3,7 @@ import { freezeLimit } from "./freezeLimits.ts"
 import type { OrderId } from "./Ids.ts"
 import { indianDay } from "./indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "./instruments/InstrumentDetails.ts"
+import { knownPrice, outsideCollar } from "./marketLimits.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { Profile } from "./schedule/Curve.ts"
@@ -24,6 +25,8 @@ export interface Market {
   readonly volumeProfile: Profile | null
   /** Null when no list of instruments is known at all: then nothing is held against it. */
   readonly listing: Listing | null
+  /** The latest, however old it is; null when there is none. */
+  readonly quote: { readonly lastPrice: BigDecimal.BigDecimal; readonly at: DateTime.Utc } | null
 }
 
 /** What the broker's list says of an instrument. `similar` are the names that may have been meant. */
@@ -31,7 +34,7 @@ export type Listing =
   | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
   | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
 
-export const unknownMarket: Market = { volumeProfile: null, listing: null }
+export const unknownMarket: Market = { volumeProfile: null, listing: null, quote: null }
 
 /** Why there is a plan. */
 export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "CARRY", "COMPLETION"])
@@ -112,7 +115,11 @@ export const planRequest = (
     const largest = Math.max(...plan.slices.map(({ quantity }) => quantity))
     const breaches = new Set([
       ...breachesOfOrder(exposure, rules.preTrade),
-      ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade)
+      ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade),
+      // What is carried was within it once; right before each placement it is checked all the same.
+      ...(request.cause === "SPLIT" || request.cause === "AMENDMENT"
+        ? outsideCollar(limitPrice, knownPrice(market, request.startsAt, rules.preTrade), rules.preTrade)
+        : [])
     ])
     if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
     const { orderId, revision, firstSequence, startsAt, windowMillis, cause, note } = request

@@ -2,11 +2,14 @@ import { DateTime, Effect, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { valueOf } from "../domain/dayLimits.ts"
+import { knownPrice } from "../domain/marketLimits.ts"
 import { type Market, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
+import { makeCompleteSplits } from "./completeSplits.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
@@ -38,9 +41,7 @@ export const makeSplitPending = Effect.gen(function* () {
   const instance = yield* Instance
   const windowGrace = config.orderWindowGrace
   const rules = planningRules(config)
-
-  const complete = (splits: ReadonlyArray<SplitOrder>) =>
-    Effect.flatMap(DateTime.now, (now) => orders.completeSplits(splits, { now, windowGrace }))
+  const complete = yield* makeCompleteSplits
 
   /** Writes a group of splits. When the group as a whole cannot be written, each order is tried alone. */
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
@@ -146,7 +147,13 @@ const plan = (
   Result.gen(function* () {
     if (!order.hasNearStart) return yield* Result.fail("created_at: is more than a year away")
     const valid = yield* validateOrder(order)
-    return { claimVersion: order.claimVersion, plan: yield* planOrder(valid, rules, market, now) }
+    const referencePrice = knownPrice(market, now, rules.preTrade)
+    return {
+      claimVersion: order.claimVersion,
+      plan: yield* planOrder(valid, rules, market, now),
+      referencePrice,
+      value: valueOf(valid, referencePrice)
+    }
   })
 
 const annotate = (order: ClaimedOrder) =>

@@ -26,7 +26,12 @@ export const makePlace = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
   const instance = yield* Instance
-  const limits = { maxAttempts: config.sliceMaxAttempts, brokerTimeout: config.brokerTimeout, preTrade: config.limits }
+  const limits = {
+    maxAttempts: config.sliceMaxAttempts,
+    brokerTimeout: config.brokerTimeout,
+    preTrade: config.limits,
+    marketPause: config.quotesPollInterval
+  }
 
   const call = (slice: ClaimedSlice) =>
     Effect.gen(function* () {

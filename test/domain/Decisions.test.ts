@@ -9,11 +9,17 @@ import {
 } from "../../src/broker/Broker.ts"
 import { afterPlacement, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { unknownFacts } from "../../src/domain/marketLimits.ts"
 import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 import { unlimited } from "../support/limits.ts"
 
-const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10), preTrade: unlimited }
+const limits = {
+  maxAttempts: 3,
+  brokerTimeout: Duration.seconds(10),
+  preTrade: unlimited,
+  marketPause: Duration.seconds(5)
+}
 const now = DateTime.makeUnsafe(1_000_000)
 
 const claimed: ClaimedSlice = {
@@ -35,7 +41,8 @@ const claimed: ClaimedSlice = {
   notAfterMillis: 2_000_000,
   leaseExpiresMillis: 1_120_000,
   requestId: null,
-  traceId: null
+  traceId: null,
+  ...unknownFacts
 }
 
 describe("refusalToFire", () => {

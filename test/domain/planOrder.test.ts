@@ -3,26 +3,21 @@ import { BigDecimal, DateTime, Option, Result } from "effect"
 import { InstrumentDetails } from "../../src/domain/instruments/InstrumentDetails.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
 import { type Market, planOrder, type PlanningRules, unknownMarket } from "../../src/domain/planOrder.ts"
+import { unlimited } from "../support/limits.ts"
 import { anOrder } from "../support/orders.ts"
 
 const noRules: PlanningRules = {
   maxSliceQuantity: null,
   leastGapMillis: 0,
   isFreezeLimited: false,
-  preTrade: {
-    orderQuantity: Option.none(),
-    orderValue: Option.none(),
-    sliceQuantity: Option.none(),
-    sliceValue: Option.none(),
-    instruments: [],
-    sides: []
-  }
+  preTrade: unlimited
 }
 const start = DateTime.makeUnsafe("2026-11-24T04:00:00Z")
 
 const future = Instrument.make("NFO:NIFTY26NOVFUT")
 const listed: Market = {
   volumeProfile: null,
+  quote: null,
   listing: {
     _tag: "Listed",
     hasFutures: true,
@@ -87,7 +82,11 @@ describe("planOrder", () => {
   })
 
   it("refuses what the broker does not list, with the nearest names, and what has expired", () => {
-    const market: Market = { volumeProfile: null, listing: { _tag: "Unlisted", similar: ["NFO:NIFTY26DECFUT"] } }
+    const market: Market = {
+      quote: null,
+      volumeProfile: null,
+      listing: { _tag: "Unlisted", similar: ["NFO:NIFTY26DECFUT"] }
+    }
     assert.strictEqual(
       refusal({}, { market }),
       "instrument: the broker's list has no NFO:NIFTY26NOVFUT; similar: NFO:NIFTY26DECFUT"
