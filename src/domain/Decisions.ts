@@ -12,12 +12,18 @@ export interface PlacementLimits {
   readonly marketPause: Duration.Duration
 }
 
+/** Why a slice is not placed. `isWaiting`: the market does not allow it for now, which may well be said again and again. */
+export interface Refusal {
+  readonly next: NextStage
+  readonly isWaiting?: true
+}
+
 /** Why a claimed slice must not be placed at this moment, or null when it may be. */
 export const refusalToFire = (
   slice: ClaimedSlice,
   nowMillis: number,
   limits: PlacementLimits
-): { readonly next: NextStage } | "too early" | null => {
+): Refusal | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
   if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
   // Asked again here, because limits may have been lowered since the split.
@@ -27,7 +33,8 @@ export const refusalToFire = (
   if (notNow.length > 0) {
     // Prices come back and volume grows: the slice waits for that until its window is over.
     const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
-    return { next: { _tag: "Rescheduled", reason: `pre-trade limit, for now: ${notNow.join("; ")}`, notBefore } }
+    const reason = `pre-trade limit, for now: ${notNow.join("; ")}`
+    return { next: { _tag: "Rescheduled", reason, notBefore }, isWaiting: true }
   }
   // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime, Duration, Exit, Option } from "effect"
+import { BigDecimal, Cause, DateTime, Duration, Exit, Option } from "effect"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
@@ -73,6 +73,27 @@ describe("refusalToFire", () => {
         reason: "pre-trade limit: the slice's quantity of 10 is above LIMIT_SLICE_QUANTITY (9)"
       }
     })
+  })
+
+  it("lets a slice wait that the market does not allow, until its window is over", () => {
+    const strict = {
+      ...limits,
+      preTrade: { ...unlimited, volumeSharePercent: Option.some(BigDecimal.fromBigInt(10n)) }
+    }
+    const known = { ...claimed, leaseExpiresMillis: 9_000_000, recentVolume: 99, recentVolumeMillis: 1_990_000 }
+    assert.isNull(refusalToFire({ ...known, recentVolume: 100 }, 2_000_000, strict))
+    assert.deepStrictEqual(refusalToFire(known, 1_999_999.5, strict), {
+      next: {
+        _tag: "Rescheduled",
+        reason:
+          "pre-trade limit, for now: the slice's quantity of 10 is above LIMIT_VOLUME_SHARE_PERCENT (10) " +
+          "of the 99 traded in the last 5 minutes",
+        notBefore: DateTime.makeUnsafe(2_005_000)
+      },
+      isWaiting: true
+    })
+    const over = refusalToFire(known, 2_000_001, strict)
+    assert.isTrue(over !== null && over !== "too early" && over.next._tag === "Skipped")
   })
 
   it("skips a slice whose order's window and grace are over", () => {
