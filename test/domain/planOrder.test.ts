@@ -2,9 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Result } from "effect"
 import { InstrumentDetails } from "../../src/domain/instruments/InstrumentDetails.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
-import { type Market, planOrder, type PlanningRules, unknownMarket } from "../../src/domain/planOrder.ts"
+import {
+  type Market,
+  PlanCause,
+  planOrder,
+  type PlanningRules,
+  planRequest,
+  unknownMarket
+} from "../../src/domain/planOrder.ts"
 import { unlimited } from "../support/limits.ts"
-import { anOrder } from "../support/orders.ts"
+import { anOrder, aRequest } from "../support/orders.ts"
 
 const noRules: PlanningRules = {
   maxSliceQuantity: null,
@@ -102,6 +109,25 @@ describe("planOrder", () => {
 
   it("holds nothing against a list that is not there", () => {
     assert.isTrue(Result.isSuccess(plan({ totalQuantity: 1001 }, { market: unknownMarket })))
+  })
+
+  it("refuses a limit price outside the collar when it is new, not when what was carried meets another market", () => {
+    const order = anOrder({ orderType: "LIMIT", limitPrice: BigDecimal.fromStringUnsafe("105.01") })
+    const rules = { ...noRules, preTrade: { ...unlimited, collarPercent: Option.some(BigDecimal.fromBigInt(5n)) } }
+    const market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(100n), at: start } }
+    const request = {
+      ...aRequest(),
+      revision: 2,
+      startsAt: start,
+      note: null
+    }
+    const isPlanned = (cause: PlanCause) => Result.isSuccess(planRequest({ ...request, cause }, order, rules, market))
+    assert.deepStrictEqual(
+      PlanCause.literals.filter((cause) => isPlanned(cause)),
+      ["CARRY", "COMPLETION"]
+    )
+    assert.isTrue(Result.isFailure(planOrder(order, rules, market, start)))
+    assert.isTrue(Result.isSuccess(planOrder(order, rules, market, DateTime.add(start, { seconds: 61 }))))
   })
 
   it("names every pre-trade limit that the order or its largest slice breaks", () => {
