@@ -1,4 +1,5 @@
 import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
+import { needsQuotes } from "./domain/marketLimits.ts"
 import type { PlanningRules } from "./domain/planOrder.ts"
 import {
   listOf,
@@ -199,6 +200,12 @@ const contradictions = (values: Values): ReadonlyArray<string> => {
       "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, " +
         "SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS and BROKER_TIMEOUT_SECONDS together " +
         `(${Duration.format(claimToDone)}): a slice is claimed that far ahead, and its call must end within the claim`
+    )
+  }
+  if (needsQuotes(values.limits) && Duration.isGreaterThan(values.quotesPollInterval, values.limits.quoteAge)) {
+    problems.push(
+      "QUOTES_POLL_INTERVAL_SECONDS must not be longer than LIMIT_QUOTE_AGE_SECONDS " +
+        `(${Duration.format(values.limits.quoteAge)}): prices would not be known most of the time, and not limited`
     )
   }
   if (values.brokerType !== "zerodha") return problems

@@ -95,4 +95,14 @@ describe("Configuration", () => {
       yield* load({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.21" })
     })
   )
+
+  it.effect("quotes must not be too old when the next ones come, if a limit needs them", () =>
+    Effect.gen(function* () {
+      const rare = { QUOTES_POLL_INTERVAL_SECONDS: "61" }
+      yield* load(rare)
+      yield* load({ ...rare, LIMIT_PRICE_COLLAR_PERCENT: "5", LIMIT_QUOTE_AGE_SECONDS: "61" })
+      const [problem] = yield* problemsOf({ ...rare, LIMIT_VOLUME_SHARE_PERCENT: "5" })
+      assert.include(problem ?? "", "QUOTES_POLL_INTERVAL_SECONDS must not be longer than LIMIT_QUOTE_AGE_SECONDS (1m)")
+    })
+  )
 })

@@ -7,7 +7,7 @@ import type { Instrument } from "../../src/domain/Order.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeAskForQuotes, makeFollowQuotes } from "../../src/workers/QuoteFollower.ts"
 import { BrokerScript, scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock } from "../support/service.ts"
+import { insertOrder, orderRow, serviceLayer, setClock } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker, environment: { LIMIT_PRICE_COLLAR_PERCENT: "5" } })
 
@@ -58,6 +58,27 @@ describe("the follower of quotes", () => {
       yield* TestClock.adjust("5 seconds")
       yield* Effect.all(replicas, { concurrency: 2 })
       assert.strictEqual(asked, 2)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("makes prices known by which orders outside the collar FAIL at their split, and those within do not", () =>
+    Effect.gen(function* () {
+      yield* splitOrder
+      const script = yield* BrokerScript
+      script.onQuotes = (instruments) => Effect.succeed(quotesOf(instruments))
+      yield* Effect.flatten(makeAskForQuotes)
+      yield* insertOrder("far", { order_type: "LIMIT", limit_price: "12.66" })
+      yield* insertOrder("near", { order_type: "LIMIT", limit_price: "12.65" })
+      yield* insertOrder("unknown", { order_type: "LIMIT", limit_price: "9999", instrument: "NSE:INFY" })
+      yield* Effect.flatten(makeSplitPending)
+      assert.strictEqual(
+        (yield* orderRow("far")).statusReason,
+        "the limit price of 12.66 is more than LIMIT_PRICE_COLLAR_PERCENT (5) away from the last price of 12.05"
+      )
+      assert.deepStrictEqual(
+        [(yield* orderRow("near")).orderQueueStatus, (yield* orderRow("unknown")).orderQueueStatus],
+        ["DONE", "DONE"]
+      )
     }).pipe(Effect.provide(service))
   )
 
