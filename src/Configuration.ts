@@ -1,5 +1,6 @@
 import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import type { TradingCalendar } from "./domain/market/TradingCalendar.ts"
+import { needsQuotes } from "./domain/marketLimits.ts"
 import type { PlanningRules } from "./domain/planOrder.ts"
 import {
   listOf,
@@ -8,6 +9,7 @@ import {
   money,
   oneOf,
   optional,
+  percent,
   seconds,
   secret,
   secretUrl,
@@ -76,8 +78,15 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
     sliceQuantity: read(optional(whole("LIMIT_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
     sliceValue: read(money("LIMIT_SLICE_VALUE")),
     instruments: read(wordList("LIMIT_INSTRUMENTS", /^[A-Z]{2,10}:[A-Z0-9&_.-]*\*?$/, "NSE:INFY,NFO:NIFTY*")),
-    sides: read(listOf("LIMIT_SIDES", [], ["BUY", "SELL"]))
+    sides: read(listOf("LIMIT_SIDES", [], ["BUY", "SELL"])),
+    ordersPerDay: read(optional(whole("LIMIT_ORDERS_PER_DAY", 0, 1, 10_000_000))),
+    valuePerDay: read(money("LIMIT_VALUE_PER_DAY")),
+    collarPercent: read(percent("LIMIT_PRICE_COLLAR_PERCENT")),
+    volumeSharePercent: read(percent("LIMIT_VOLUME_SHARE_PERCENT")),
+    volumePeriod: read(minutes("LIMIT_VOLUME_MINUTES", 5, 1, 45)),
+    quoteAge: read(seconds("LIMIT_QUOTE_AGE_SECONDS", 60, 1, 600))
   },
+  quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0, 1440)),
 
   tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
@@ -218,6 +227,12 @@ const contradictions = (values: Values): ReadonlyArray<string> => {
       "TRADING_CALENDAR_FILE must not be set while the trading calendar is off " +
         `(${Option.isSome(values.tradingCalendar) ? "TRADING_CALENDAR is off" : "BROKER_TYPE is mock"}): ` +
         "set TRADING_CALENDAR=on, or leave the file out"
+    )
+  }
+  if (needsQuotes(values.limits) && Duration.isGreaterThan(values.quotesPollInterval, values.limits.quoteAge)) {
+    problems.push(
+      "QUOTES_POLL_INTERVAL_SECONDS must not be longer than LIMIT_QUOTE_AGE_SECONDS " +
+        `(${Duration.format(values.limits.quoteAge)}): prices would not be known most of the time, and not limited`
     )
   }
   if (values.brokerType !== "zerodha") return problems

@@ -7,6 +7,7 @@ import { DatabaseClock } from "./DatabaseClock.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
+import { DayTotalStore } from "./stores/DayTotalStore.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { InstrumentStore } from "./stores/InstrumentStore.ts"
@@ -15,6 +16,7 @@ import { OrderDesk } from "./stores/OrderDesk.ts"
 import { OrderStore } from "./stores/OrderStore.ts"
 import { OverdueStore } from "./stores/OverdueStore.ts"
 import { ReplanStore } from "./stores/ReplanStore.ts"
+import { QuoteStore } from "./stores/QuoteStore.ts"
 import { SliceStore } from "./stores/SliceStore.ts"
 import { TradingHours } from "./TradingHours.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
@@ -62,6 +64,8 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
       OrderBudget.layer,
       OrderDesk.layer,
       InstrumentStore.layer,
+      QuoteStore.layer,
+      DayTotalStore.layer,
       HaltStore.layer,
       HeartbeatStore.layer
     )

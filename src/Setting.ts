@@ -110,6 +110,17 @@ export const money = (name: string): Setting<Option.Option<BigDecimal.BigDecimal
       : Result.fail("an amount above 0 such as 250000 or 99.95")
 })
 
+/** A percentage above 0 and up to 100, exact. */
+export const percent = (name: string): Setting<Option.Option<BigDecimal.BigDecimal>> => ({
+  name,
+  defaultText: "",
+  defaultValue: Option.none(),
+  decode: (given) =>
+    /^\d{1,3}(\.\d{1,4})?$/.test(given) && Number(given) > 0 && Number(given) <= 100
+      ? Result.succeed(BigDecimal.fromString(given))
+      : Result.fail("a percentage above 0 and up to 100, such as 5 or 2.5")
+})
+
 export const optional = <A>(setting: Setting<A>): Setting<Option.Option<A>> => ({
   name: setting.name,
   defaultText: "",

@@ -46,6 +46,8 @@ describe("Configuration", () => {
         DATABASE_POOL_SIZE: "2",
         SLICE_EXECUTOR_CONCURRENCY: "1.5",
         ORDER_SPLIT_TIMEOUT_MINUTES: "soon",
+        LIMIT_PRICE_COLLAR_PERCENT: "0.0",
+        LIMIT_VOLUME_SHARE_PERCENT: "100.1",
         LOG_FORMAT: "xml",
         MOCK_BROKER_SCENARIOS: "success,explosion",
         MOCK_BROKER_FAULT_RATE: "1.1",
@@ -60,6 +62,8 @@ describe("Configuration", () => {
           "DATABASE_URL must be a URL such as postgres://user:password@host:5432/database",
           'DATABASE_POOL_SIZE must be a whole number from 3 to 200, not "2"',
           'ORDER_SPLIT_TIMEOUT_MINUTES must be a number from 0.01 to 1440, not "soon"',
+          'LIMIT_PRICE_COLLAR_PERCENT must be a percentage above 0 and up to 100, such as 5 or 2.5, not "0.0"',
+          'LIMIT_VOLUME_SHARE_PERCENT must be a percentage above 0 and up to 100, such as 5 or 2.5, not "100.1"',
           'SLICE_EXECUTOR_CONCURRENCY must be a whole number from 1 to 1000, not "1.5"',
           "ZERODHA_API_SECRET must be one word of plain characters, without spaces or line breaks",
           'ZERODHA_URL must be a URL such as https://api.kite.trade, not "ftp://kite"',
@@ -89,6 +93,16 @@ describe("Configuration", () => {
       assert.include(problem ?? "", "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than")
       assert.include(problem ?? "", "(12s)")
       yield* load({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.21" })
+    })
+  )
+
+  it.effect("quotes must not be too old when the next ones come, if a limit needs them", () =>
+    Effect.gen(function* () {
+      const rare = { QUOTES_POLL_INTERVAL_SECONDS: "61" }
+      yield* load(rare)
+      yield* load({ ...rare, LIMIT_PRICE_COLLAR_PERCENT: "5", LIMIT_QUOTE_AGE_SECONDS: "61" })
+      const [problem] = yield* problemsOf({ ...rare, LIMIT_VOLUME_SHARE_PERCENT: "5" })
+      assert.include(problem ?? "", "QUOTES_POLL_INTERVAL_SECONDS must not be longer than LIMIT_QUOTE_AGE_SECONDS (1m)")
     })
   )
 })

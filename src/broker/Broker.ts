@@ -1,6 +1,6 @@
 import { type BigDecimal, Context, type DateTime, type Duration, type Effect, Schema } from "effect"
 import type { BrokerOrderId, SliceId, Tag } from "../domain/Ids.ts"
-import type { OrderParameters } from "../domain/Order.ts"
+import type { Instrument, OrderParameters } from "../domain/Order.ts"
 
 /** The broker refused for good: the same request would be refused again. */
 export class BrokerRefused extends Schema.TaggedError<BrokerRefused>()("BrokerRefused", {
@@ -98,6 +98,15 @@ export interface BookEntry {
   readonly tags: ReadonlyArray<string>
 }
 
+/** What an instrument costs now, and how much of it has been traded. */
+export interface Quote {
+  readonly instrument: Instrument
+  /** Of its last trade; above 0. */
+  readonly lastPrice: BigDecimal.BigDecimal
+  /** In units, since the trading day began; null where the broker does not say. */
+  readonly dayVolume: number | null
+}
+
 /** The one way to a broker. Implementations: the layered mock, and Zerodha. */
 export class Broker extends Context.Service<
   Broker,
@@ -130,6 +139,9 @@ export class Broker extends Context.Service<
 
     /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
     readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
+
+    /** What instruments cost now. One that the broker knows nothing of is not in the answer. */
+    readonly quotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>
 
     /**
      * Returns when the broker hints that some order has changed, so that the book is worth reading now. Hints may come

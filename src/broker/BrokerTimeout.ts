@@ -38,6 +38,7 @@ export const withTimeout = (timeout: Duration.Duration): Layer.Layer<Broker, nev
         place: (placement) => limited(below.place(placement), unknown),
         findByTag: (tags) => limited(below.findByTag(tags), tryLater),
         listAll: limited(below.listAll, tryLater),
+        quotes: (instruments) => limited(below.quotes(instruments), tryLater),
         cancel: (brokerOrderId) => limited(below.cancel(brokerOrderId), unknown)
       })
     })

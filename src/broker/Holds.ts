@@ -2,10 +2,10 @@ import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, Subscriptio
 import { BrokerNotSent } from "./Broker.ts"
 
 /**
- * What keeps this process from placing: an operator, missing credentials, the day's limit, a broker out of order, or its
- * own end.
+ * What keeps this process from placing: an operator, missing credentials, the account's or the desk's limit for the day, a
+ * broker out of order, or its own end.
  */
-export type HoldKind = "halt" | "credentials" | "limit" | "circuit" | "stopping"
+export type HoldKind = "halt" | "credentials" | "limit" | "day" | "circuit" | "stopping"
 
 /** Why nothing is placed, in words for the operator. */
 export interface Hold {
@@ -42,7 +42,7 @@ export class Holds extends Context.Service<
 }
 
 /** The order in which they are shown: an operator's word first. */
-const kinds: ReadonlyArray<HoldKind> = ["stopping", "halt", "credentials", "limit", "circuit"]
+const kinds: ReadonlyArray<HoldKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
 
 const holdOf = (reasons: Reasons): Hold | null => {
   for (const kind of kinds) {

@@ -4,6 +4,7 @@ import { hostname, userInfo } from "node:os"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
 import { CommandDb } from "../db/DbLayer.ts"
+import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
@@ -22,6 +23,7 @@ export const CommandLayer = Layer.mergeAll(
   InstrumentStore.layer,
   ReplanStore.layer,
   OrderBudget.layer,
+  DayTotalStore.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),

@@ -1,9 +1,12 @@
 import { DateTime, Effect, Option, Random, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Configuration, planningRules } from "../Configuration.ts"
+import { breachesOfDay, limitsTheDay, valueOf } from "../domain/dayLimits.ts"
+import { knownPrice } from "../domain/marketLimits.ts"
 import type { SplittableOrder } from "../domain/Order.ts"
 import { planOrder, unknownMarket } from "../domain/planOrder.ts"
 import { algorithmVersion } from "../domain/schedule/Schedule.ts"
+import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { TradingHours } from "../TradingHours.ts"
 import { makeDayBudget } from "../workers/dayBudget.ts"
@@ -16,10 +19,16 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const { calendar } = yield* TradingHours
   const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
-  const plan = planOrder(order, rules, markets.get(order.instrument) ?? unknownMarket, start)
+  const market = markets.get(order.instrument) ?? unknownMarket
+  const plan = planOrder(order, rules, market, start)
   if (Result.isFailure(plan)) return plan
   const full = yield* (yield* makeDayBudget)(plan.success, start)
-  return full === null ? plan : Result.fail(full)
+  if (full !== null) return Result.fail(full)
+  const limits = rules.preTrade
+  if (!limitsTheDay(limits)) return plan
+  const value = valueOf(order, knownPrice(market, start, limits))
+  const breaches = breachesOfDay(value, yield* (yield* DayTotalStore).totals(start), limits)
+  return breaches.length === 0 ? plan : Result.fail(breaches.join("; "))
 })
 
 export const planCommand = Command.make(

@@ -3,6 +3,7 @@ import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker
 import { marketIds, marketOf } from "./market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "./market/TradingCalendar.ts"
 import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
+import { breachesNow } from "./marketLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
 export interface PlacementLimits {
@@ -11,6 +12,14 @@ export interface PlacementLimits {
   readonly preTrade: PreTradeLimits
   /** Null: placements at any time. */
   readonly calendar: TradingCalendar | null
+  /** How long a slice waits that the market does not allow at the moment. */
+  readonly marketPause: Duration.Duration
+}
+
+/** Why a slice is not placed. `isWaiting`: the market does not allow it for now, which may well be said again and again. */
+export interface Refusal {
+  readonly next: NextStage
+  readonly isWaiting?: true
 }
 
 /** Why a claimed slice must not be placed at this moment, or null when it may be. */
@@ -18,7 +27,7 @@ export const refusalToFire = (
   slice: ClaimedSlice,
   nowMillis: number,
   limits: PlacementLimits
-): { readonly next: NextStage } | "too early" | null => {
+): Refusal | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
   if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
   const hours = hoursOf(slice, nowMillis, limits)
@@ -26,6 +35,13 @@ export const refusalToFire = (
   // Asked again here, because limits may have been lowered since the split.
   const breaches = breachesOfSlice({ ...slice, price: slice.limitPrice }, limits.preTrade)
   if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
+  const notNow = breachesNow(slice, nowMillis, limits.preTrade)
+  if (notNow.length > 0) {
+    // Prices come back and volume grows: the slice waits for that until its window is over.
+    const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
+    const reason = `pre-trade limit, for now: ${notNow.join("; ")}`
+    return { next: { _tag: "Rescheduled", reason, notBefore }, isWaiting: true }
+  }
   // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
     return {

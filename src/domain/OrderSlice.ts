@@ -1,6 +1,7 @@
 import { type DateTime, Schema } from "effect"
 import type { BrokerOrder } from "../broker/Broker.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
+import { MarketFacts } from "./marketLimits.ts"
 import { OrderParameters } from "./Order.ts"
 
 export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])
@@ -32,7 +33,8 @@ export const ClaimedSlice = Schema.Struct({
   leaseExpiresMillis: Schema.Int,
   scheduledMillis: Schema.Int,
   /** Whose trading hours it keeps; null when it was planned without a calendar. */
-  market: Schema.NullOr(Schema.String)
+  market: Schema.NullOr(Schema.String),
+  ...MarketFacts.fields
 })
 export type ClaimedSlice = typeof ClaimedSlice.Type
 

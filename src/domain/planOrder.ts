@@ -6,6 +6,7 @@ import { type InstrumentDetails, isExpired, roundToTick } from "./instruments/In
 import { type PlanTime, planTimeOf } from "./market/orderTime.ts"
 import type { MarketId, TradingCalendar } from "./market/TradingCalendar.ts"
 import { afterTrading, type TradingTime } from "./market/TradingTime.ts"
+import { knownPrice, outsideCollar } from "./marketLimits.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
 import { type OrderRate, tooFastForRate } from "./orderRate.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
@@ -34,6 +35,8 @@ export interface Market {
   readonly volumeProfile: Profile | null
   /** Null when no list of instruments is known at all: then nothing is held against it. */
   readonly listing: Listing | null
+  /** The latest, however old it is; null when there is none. */
+  readonly quote: { readonly lastPrice: BigDecimal.BigDecimal; readonly at: DateTime.Utc } | null
 }
 
 /** What the broker's list says of an instrument. `similar` are the names that may have been meant. */
@@ -41,7 +44,7 @@ export type Listing =
   | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
   | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
 
-export const unknownMarket: Market = { volumeProfile: null, listing: null }
+export const unknownMarket: Market = { volumeProfile: null, listing: null, quote: null }
 
 /** Why there is a plan. */
 export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
@@ -85,6 +88,8 @@ export interface PlanRequest extends Omit<SplitRequest, "curve"> {
   readonly curve: Curve | null
   readonly revision: number
   readonly startsAt: DateTime.Utc
+  /** When the plan is made: what is known of the market is as of then. */
+  readonly now: DateTime.Utc
   readonly cause: PlanCause
   readonly note: string | null
 }
@@ -94,7 +99,8 @@ export const planOrder = (
   order: SplittableOrder,
   rules: PlanningRules,
   market: Market,
-  startsAt: DateTime.Utc
+  startsAt: DateTime.Utc,
+  now: DateTime.Utc = startsAt
 ): Result.Result<OrderPlan, string> =>
   planRequest(
     {
@@ -108,6 +114,7 @@ export const planOrder = (
       firstSequence: 1,
       revision: 1,
       startsAt,
+      now,
       cause: "SPLIT",
       note: null
     },
@@ -147,7 +154,11 @@ export const planRequest = (
     const largest = Math.max(...plan.slices.map(({ quantity }) => quantity))
     const breaches = new Set([
       ...breachesOfOrder(exposure, rules.preTrade),
-      ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade)
+      ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade),
+      // What is carried was within it once; right before each placement it is checked all the same.
+      ...(request.cause === "SPLIT" || request.cause === "AMENDMENT"
+        ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade)
+        : [])
     ])
     if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
     const slices = plan.slices.map((slice) => ({

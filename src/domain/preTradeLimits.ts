@@ -1,8 +1,10 @@
 import { BigDecimal, Option } from "effect"
+import type { DayLimits } from "./dayLimits.ts"
+import type { MarketLimits } from "./marketLimits.ts"
 import type { Instrument, Price, Side } from "./Order.ts"
 
 /** What a desk allows. None, or an empty list: no limit. Values in the instrument's currency. */
-export interface PreTradeLimits {
+export interface PreTradeLimits extends DayLimits, MarketLimits {
   readonly orderQuantity: Option.Option<number>
   readonly orderValue: Option.Option<BigDecimal.BigDecimal>
   readonly sliceQuantity: Option.Option<number>

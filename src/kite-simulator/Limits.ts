@@ -10,12 +10,16 @@ export interface RequestLimits {
 
 export type Excess = "second" | "minute" | "day"
 
-/** Counts order requests by calendar second, minute and Indian day of the server's clock, refused ones included. */
+/**
+ * Counts order requests by calendar second, minute and Indian day of the server's clock, and requests for quotes by second,
+ * refused ones included.
+ */
 export class Limits {
   readonly #limits: RequestLimits
   readonly #second = new Bucket()
   readonly #minute = new Bucket()
   readonly #day = new Bucket()
+  readonly #quotes = new Bucket()
   #overLimit = 0
 
   constructor(limits: RequestLimits) {
@@ -33,7 +37,14 @@ export class Limits {
     return excess
   }
 
-  /** The most requests in any one calendar second, minute and day, and how many broke a limit. */
+  /** Counts a request for quotes, one of which may come in a second, and says whether it is too many. */
+  takeQuote(nowMillis: number): boolean {
+    const isTooMany = this.#quotes.count(Math.floor(nowMillis / 1000)) > 1
+    if (isTooMany) this.#overLimit++
+    return isTooMany
+  }
+
+  /** The most order requests in any one calendar second, minute and day, and how many broke a limit. */
   get summary() {
     return {
       mostInOneSecond: this.#second.most,

@@ -4,6 +4,7 @@ import { instrumentsCsv } from "./instruments.ts"
 import { indianTimestamp } from "./indianTime.ts"
 import { lookup } from "./lookups.ts"
 import { orderRequest } from "./orderRequests.ts"
+import { quotes } from "./quotes.ts"
 import { htmlPage, inputError, kiteError, notAuthorized, type Reply, reply, success } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
@@ -65,6 +66,7 @@ const get = (simulation: Simulation, request: KiteRequest, now: number): Answer 
   const [first, second] = request.parts
   if (first === "user" && second === "profile") return answered(success(person))
   if (first === "instruments") return answered(reply(200, "text/csv", instrumentsCsv(second ?? null)))
+  if (first === "quote" && second === undefined) return quotes(simulation, request, now)
   return lookup(simulation, request, now)
 }
 

@@ -35,7 +35,9 @@ const MarketFacts = Schema.Struct({
   instrument: Schema.String,
   volumes: Schema.NullOr(Profile),
   hasList: Schema.Boolean,
-  hasFutures: Schema.Boolean
+  hasFutures: Schema.Boolean,
+  lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
+  quotedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 
 const Counted = Schema.Struct({ count: Schema.Int })
@@ -159,9 +161,13 @@ const make = Effect.gen(function* () {
       sql`
         SELECT w.instrument, v.volumes, EXISTS (SELECT FROM instruments) AS has_list,
           EXISTS (SELECT FROM instruments f WHERE f.segment = 'NFO-FUT' AND f.name = split_part(w.instrument, ':', 2))
-            AS has_futures
+            AS has_futures,
+          q.last_price::text AS last_price, q.at AS quoted_at
         FROM unnest(${texts(instruments)}) AS w (instrument)
-        LEFT JOIN volume_profiles v USING (instrument)`
+        LEFT JOIN volume_profiles v USING (instrument)
+        LEFT JOIN LATERAL (
+          SELECT last_price, at FROM market_quotes WHERE instrument = w.instrument ORDER BY at DESC LIMIT 1
+        ) q ON true`
     )
 
   return InstrumentStore.of({
@@ -192,14 +198,15 @@ const make = Effect.gen(function* () {
         ? yield* find(instruments)
         : new Map<string, InstrumentDetails>()
       const markets = new Map<string, Market>()
-      for (const { instrument, volumes, hasList, hasFutures } of known) {
+      for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
         const found = details.get(instrument)
         const listing: Listing | null = !hasList
           ? null
           : found === undefined
             ? { _tag: "Unlisted", similar: nearestNames(instrument, yield* candidates(instrument)) }
             : { _tag: "Listed", details: found, hasFutures }
-        markets.set(instrument, { volumeProfile: volumes, listing })
+        const quote = lastPrice === null || quotedAt === null ? null : { lastPrice, at: quotedAt }
+        markets.set(instrument, { volumeProfile: volumes, listing, quote })
       }
       return markets
     }),

@@ -90,6 +90,8 @@ export class OrderDesk extends Context.Service<
   {
     /** Inserts an order the way pulse-api does. The same key with the same data gives the order there is. */
     readonly submit: (order: NewOrder, now: DateTime.Utc) => Effect.Effect<Submitted, OrderKeyTaken | DbError>
+    /** Whether an order was submitted with this key. */
+    readonly hasKey: (key: string) => Effect.Effect<boolean, DbError>
     readonly progress: (orderId: string) => Effect.Effect<Option.Option<OrderProgress>, DbError>
     /** The newest orders, newest first. */
     readonly list: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
@@ -155,6 +157,8 @@ export class OrderDesk extends Context.Service<
           if (differences.length > 0) return yield* new OrderKeyTaken({ key: order.key, orderId, differences })
           return { orderId, isNew: false }
         }),
+
+        hasKey: Effect.fn("OrderDesk.hasKey")((key) => Effect.map(findByKey(key), (rows) => rows.length > 0)),
 
         progress: Effect.fn("OrderDesk.progress")((orderId) =>
           query(

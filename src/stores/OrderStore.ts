@@ -1,8 +1,8 @@
-import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
-import { channel, durationMillis, instant, integers, texts } from "../db/parameters.ts"
+import { channel, decimals, durationMillis, instant, integers, texts } from "../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
-import { OrderQueueStatus } from "../domain/Order.ts"
+import { OrderQueueStatus, type Price } from "../domain/Order.ts"
 import type { OrderPlan } from "../domain/planOrder.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { orderColumns } from "./orderColumns.ts"
@@ -24,6 +24,10 @@ export type ClaimedOrder = typeof ClaimedOrder.Type
 export interface SplitOrder {
   readonly claimVersion: number
   readonly plan: OrderPlan
+  /** The last known price of its instrument; null when none is known. */
+  readonly referencePrice: Price | null
+  /** What it adds to the day; null when that is not known. */
+  readonly value: BigDecimal.BigDecimal | null
 }
 
 export interface FailedSplit {
@@ -150,9 +154,12 @@ export class OrderStore extends Context.Service<
               WITH planned AS (
                 UPDATE orders o SET
                   order_queue_status = 'DONE', status_reason = NULL,
+                  reference_price = mine.reference_price,
                   split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
                 FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
-                            ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
+                            ${integers(orders.map((order) => order.claimVersion))},
+                            ${decimals(orders.map((order) => order.referencePrice))})
+                  AS mine (id, claim_version, reference_price)
                 WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'
                   AND o.claim_version = mine.claim_version
                 RETURNING o.*

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { type BrokerOrder, isTerminal } from "../broker/Broker.ts"
 import { Db, type DbError } from "../db/Db.ts"
 import { booleans, decimals, instant, instants, integers, texts } from "../db/parameters.ts"
+import type { MarketLimits } from "../domain/marketLimits.ts"
 import {
   ClaimedSlice,
   type NextStage,
@@ -12,6 +13,7 @@ import {
   UnresolvedSlice
 } from "../domain/OrderSlice.ts"
 import { type BrokerEvent, insertEvents } from "./BrokerEvent.ts"
+import { factColumns, marketFacts } from "./QuoteStore.ts"
 
 const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })
 export type MovedSlice = typeof MovedSlice.Type
@@ -27,7 +29,7 @@ export class SliceStore extends Context.Service<
   {
     /**
      * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. None of an order
-     * on hold, and none at all while placements are halted.
+     * on hold, and none at all while placements are halted. With `quotes`, each comes with what is known of its market.
      */
     readonly claimDue: (options: {
       readonly now: DateTime.Utc
@@ -35,6 +37,7 @@ export class SliceStore extends Context.Service<
       readonly leaseExpiresAt: DateTime.Utc
       readonly owner: string
       readonly limit: number
+      readonly quotes?: Pick<MarketLimits, "volumePeriod" | "quoteAge"> | null
     }) => Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError>
 
     /**
@@ -78,6 +81,12 @@ export class SliceStore extends Context.Service<
     SliceStore,
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
+      const noFacts = sql.literal(`
+        facts AS (
+          SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
+            NULL::float8 AS recent_volume, NULL::float8 AS recent_volume_millis
+          WHERE false
+        )`)
 
       return SliceStore.of({
         claimDue: Effect.fn("SliceStore.claimDue")((options) =>
@@ -86,7 +95,7 @@ export class SliceStore extends Context.Service<
             ClaimedSlice,
             sql`
               WITH picked AS MATERIALIZED (
-                SELECT id FROM order_slices
+                SELECT id, instrument FROM order_slices
                 WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}
                   AND not_after >= ${instant(options.now)} AND NOT is_held
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
@@ -94,13 +103,13 @@ export class SliceStore extends Context.Service<
                 ORDER BY not_before
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
-              )
+              ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : noFacts}
               UPDATE order_slices s SET
                 stage = 'IN_PROGRESS', stage_reason = NULL, claim_version = s.claim_version + 1,
                 claimed_by = ${options.owner}, claimed_at = ${instant(options.now)},
                 lease_expires_at = ${instant(options.leaseExpiresAt)}, outcome_unknown_at = NULL,
                 updated_at = ${instant(options.now)}
-              FROM picked
+              FROM picked LEFT JOIN facts m USING (instrument)
               WHERE s.id = picked.id
               RETURNING s.id, s.order_id, s.tag, s.sequence_number, s.quantity, s.instrument, s.side, s.order_type,
                 s.limit_price::text AS limit_price, s.product_type, s.validity, s.claim_version, s.attempts,
@@ -108,7 +117,7 @@ export class SliceStore extends Context.Service<
                 floor(extract(epoch FROM s.not_after) * 1000)::float8 AS not_after_millis,
                 floor(extract(epoch FROM s.lease_expires_at) * 1000)::float8 AS lease_expires_millis,
                 ceil(extract(epoch FROM s.scheduled_at) * 1000)::float8 AS scheduled_millis,
-                s.request_id, s.trace_id, s.market`
+                s.request_id, s.trace_id, s.market, ${sql.literal(factColumns)}`
           )
         ),
 

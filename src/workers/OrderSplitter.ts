@@ -2,13 +2,16 @@ import { DateTime, Duration, Effect, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { valueOf } from "../domain/dayLimits.ts"
+import { knownPrice } from "../domain/marketLimits.ts"
 import { type Market, type OrderPlan, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
-import { makeDayBudget } from "./dayBudget.ts"
 import { TradingHours } from "../TradingHours.ts"
+import { makeCompleteSplits } from "./completeSplits.ts"
+import { makeDayBudget } from "./dayBudget.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
@@ -41,9 +44,7 @@ export const makeSplitPending = Effect.gen(function* () {
   const windowGrace = config.orderWindowGrace
   const { calendar } = yield* TradingHours
   const rules = planningRules(config, calendar)
-
-  const complete = (splits: ReadonlyArray<SplitOrder>) =>
-    Effect.flatMap(DateTime.now, (now) => orders.completeSplits(splits, { now, windowGrace }))
+  const complete = yield* makeCompleteSplits
 
   /** Writes a group of splits. When the group as a whole cannot be written, each order is tried alone. */
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
@@ -77,24 +78,18 @@ export const makeSplitPending = Effect.gen(function* () {
         yield* Effect.logWarning(`Order skipped: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
-      const planned = plan(order, rules, markets.get(order.instrument ?? "") ?? unknownMarket)
-      const { id, claimVersion } = order
-      if (Result.isFailure(planned)) {
-        failures.push({ id, claimVersion, status: "FAILED", reason: planned.failure })
-        yield* Effect.logError(`Order failed: ${planned.failure}`).pipe(annotate(order))
+      const market = markets.get(order.instrument ?? "") ?? unknownMarket
+      const planned = plan(order, rules, market, now)
+      const full = Result.isSuccess(planned) ? yield* dayBudget(planned.success.plan, planned.success.startsAt) : null
+      const refusal = Result.isFailure(planned) ? planned.failure : full
+      if (Result.isSuccess(planned) && refusal === null && !isOver(planned.success.plan, windowGrace, now)) {
+        splits.push(planned.success)
         continue
       }
-      const { plan: made, startsAt } = planned.success
-      const full = yield* dayBudget(made, startsAt)
-      if (full !== null) {
-        failures.push({ id, claimVersion, status: "FAILED", reason: full })
-        yield* Effect.logError(`Order failed: ${full}`).pipe(annotate(order))
-      } else if (isOver(made, windowGrace, now)) {
-        failures.push({ id, claimVersion, status: "SKIPPED", reason: overBeforeSplit })
-        yield* Effect.logWarning(`Order skipped: ${overBeforeSplit}`).pipe(annotate(order))
-      } else {
-        splits.push({ claimVersion, plan: made })
-      }
+      const { id, claimVersion } = order
+      const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
+      failures.push({ id, claimVersion, status, reason })
+      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotate(order))
     }
 
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
@@ -156,13 +151,21 @@ const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || e
 const plan = (
   order: ClaimedOrder,
   rules: PlanningRules,
-  market: Market
-): Result.Result<{ readonly plan: OrderPlan; readonly startsAt: DateTime.Utc }, string> =>
+  market: Market,
+  now: DateTime.Utc
+): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, string> =>
   Result.gen(function* () {
     if (order.createdMillis === null) return yield* Result.fail("created_at: is more than a year away")
     const valid = yield* validateOrder(order)
     const startsAt = DateTime.makeUnsafe(order.createdMillis)
-    return { plan: yield* planOrder(valid, rules, market, startsAt), startsAt }
+    const referencePrice = knownPrice(market, now, rules.preTrade)
+    return {
+      claimVersion: order.claimVersion,
+      plan: yield* planOrder(valid, rules, market, startsAt, now),
+      startsAt,
+      referencePrice,
+      value: valueOf(valid, referencePrice)
+    }
   })
 
 /** Only in trading time: by the clock on the wall, the statement that claims an order tells. */

@@ -2,10 +2,12 @@ import { DateTime, Duration, Effect, FiberSet, Queue, Semaphore } from "effect"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { needsQuotes } from "../domain/marketLimits.ts"
 import type { ClaimedSlice } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
 import { SliceStore } from "../stores/SliceStore.ts"
+import { makeFollowDayLimit } from "./DayLimit.ts"
 import { DueQueue } from "./DueQueue.ts"
 import { makeFollowHalts } from "./Halts.ts"
 import { makeOutcomeWriter } from "./OutcomeWriter.ts"
@@ -39,6 +41,7 @@ export const SliceExecutor = Effect.scoped(
     const writer = yield* makeOutcomeWriter
     const place = yield* makePlace
     const followHalts = yield* makeFollowHalts
+    const followDayLimit = yield* makeFollowDayLimit
 
     const giveBack = (unfired: ReadonlyArray<ClaimedSlice>, reason: string) =>
       Effect.flatMap(DateTime.now, (at) =>
@@ -82,7 +85,8 @@ export const SliceExecutor = Effect.scoped(
         horizon: DateTime.addDuration(now, ahead),
         leaseExpiresAt: DateTime.addDuration(now, config.sliceExecutionTimeout),
         owner: instance.id,
-        limit: room
+        limit: room,
+        quotes: needsQuotes(config.limits) ? config.limits : null
       })
       queue.add(claimed)
       yield* Queue.offer(queueChanged, undefined)
@@ -90,12 +94,14 @@ export const SliceExecutor = Effect.scoped(
     }).pipe(Effect.uninterruptible)
 
     const claimLoop = Effect.gen(function* () {
-      const hold = yield* holds.current
+      let hold = yield* holds.current
       let mayHaveMore = false
       yield* tick(
         status,
         "executor",
         Effect.gen(function* () {
+          yield* followDayLimit
+          hold = yield* holds.current
           if (hold !== null) return yield* giveBack(queue.drain(), `given back, placements are on hold: ${hold.reason}`)
           yield* dropStopped
           mayHaveMore = yield* claim

@@ -12,6 +12,7 @@ import { OverdueStore } from "../stores/OverdueStore.ts"
 import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
 import { answerOf, type CallAnswer } from "./brokerCall.ts"
 import { makeFollowThrough } from "./followThrough.ts"
+import { makeFollowQuotes } from "./QuoteFollower.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
@@ -26,7 +27,9 @@ const keepStaleHeartbeats = Duration.days(1)
 /**
  * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, or sooner when the broker hints
  * at a change: if anything waits for the broker's word, one look-up for all slices that are open or whose outcome is unknown,
- * then the cancels that are wanted; then new plans for orders whose day does not go to plan. Every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over.
+ * then the cancels that are wanted; then new plans for orders whose day does not go to plan. Every
+ * TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over. Beside that, quotes, when a limit
+ * needs them.
  */
 export const TimeoutMonitor = Effect.gen(function* () {
   const config = yield* Configuration
@@ -35,6 +38,7 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const followBroker = yield* makeFollowBroker
   const followThrough = yield* makeFollowThrough
   const sweep = yield* makeSweep
+  const followQuotes = yield* makeFollowQuotes
   let nextSweepMillis = 0
 
   const once = Effect.gen(function* () {
@@ -48,11 +52,12 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   const pause = Duration.min(interval, shortestPause)
   const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), broker.changed)
-  return yield* tick(status, "monitor", once).pipe(
+  const follow = tick(status, "monitor", once).pipe(
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(untilNext),
     Effect.forever
   )
+  return yield* Effect.raceFirst(follow, followQuotes)
 })
 
 /** One pass over everything that is stuck for reasons of our own. */

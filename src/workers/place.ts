@@ -2,7 +2,7 @@ import { BigDecimal, Clock, DateTime, Effect, Exit } from "effect"
 import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
-import { afterPlacement, brokerErrorOf, deadlineMillis, refusalToFire } from "../domain/Decisions.ts"
+import { afterPlacement, brokerErrorOf, deadlineMillis, type Refusal, refusalToFire } from "../domain/Decisions.ts"
 import type { ClaimedSlice, NextStage } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
@@ -32,7 +32,8 @@ export const makePlace = Effect.gen(function* () {
     maxAttempts: config.sliceMaxAttempts,
     brokerTimeout: config.brokerTimeout,
     preTrade: config.limits,
-    calendar
+    calendar,
+    marketPause: config.quotesPollInterval
   }
 
   const call = (slice: ClaimedSlice) =>
@@ -62,10 +63,13 @@ export const makePlace = Effect.gen(function* () {
       }
     })
 
-  const notFired = (slice: ClaimedSlice, next: NextStage) =>
+  const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
     Effect.gen(function* () {
       const at = yield* DateTime.now
-      yield* Effect.logWarning(`Slice not fired: ${"reason" in next ? next.reason : next._tag}`)
+      // A slice that waits for the market is no news the second time.
+      const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
+      const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
+      yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
       return {
         transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
         event: null,
@@ -77,16 +81,13 @@ export const makePlace = Effect.gen(function* () {
     Effect.gen(function* () {
       const settled = yield* Effect.exit(clock.settle)
       if (Exit.isFailure(settled)) {
-        return yield* notFired(slice, {
-          _tag: "Rescheduled",
-          reason: "this host's clock jumped and the database could not be asked for the time",
-          notBefore: null
-        })
+        const reason = "this host's clock jumped and the database could not be asked for the time"
+        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
       }
       const now = yield* nowMillis
       const refusal = refusalToFire(slice, now, limits)
       if (refusal === null) return yield* call(slice)
-      if (refusal !== "too early") return yield* notFired(slice, refusal.next)
+      if (refusal !== "too early") return yield* notFired(slice, refusal)
       yield* Effect.sleep(slice.notBeforeMillis - now)
       return yield* fire(slice)
     })

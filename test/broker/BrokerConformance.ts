@@ -242,6 +242,30 @@ export const brokerConformance = (
     )
 
     test(
+      "quotes instruments, on their ticks, with a volume that only rises within the day",
+      Effect.gen(function* () {
+        const asked = new Set([Instrument.make("NSE:INFY"), Instrument.make("NSE:M&M")])
+        const quotes = () => call((broker) => broker.quotes(asked))
+        let before = yield* quotes()
+        for (let step = 0; step < 5; step++) {
+          yield* TestClock.adjust("17 seconds")
+          const now = yield* quotes()
+          assert.deepStrictEqual(
+            now.map(({ instrument }) => instrument),
+            [...asked]
+          )
+          for (const [index, { lastPrice, dayVolume }] of now.entries()) {
+            assert.isTrue(BigDecimal.isPositive(lastPrice))
+            assert.strictEqual(BigDecimal.scale(lastPrice, 2).value % 5n, 0n)
+            assert.isAbove(dayVolume ?? 0, before[index]?.dayVolume ?? 0)
+          }
+          before = now
+        }
+        assert.deepStrictEqual(yield* call((broker) => broker.quotes(new Set())), [])
+      })
+    )
+
+    test(
       "never sends a placement after its deadline",
       Effect.gen(function* () {
         yield* TestClock.adjust("1 minute")

@@ -112,7 +112,9 @@ describe("faults", () => {
       const broker = yield* Broker
       yield* TestClock.setTime(12_345)
       const now = yield* Clock.currentTimeMillis
-      const failures = yield* Effect.forEach(Array.from({ length: 20 }), () => failureOf(broker.findByTag(tags("ANY"))))
+      const failures = yield* Effect.forEach(Array.from({ length: 40 }), (_, index) =>
+        index % 2 === 0 ? failureOf(broker.findByTag(tags("ANY"))) : failureOf(broker.quotes(new Set()))
+      )
       for (const failure of failures) {
         if (failure?._tag !== "BrokerTryLater") throw new Error(`not a BrokerTryLater: ${failure?._tag}`)
         const retryMillis = DateTime.toEpochMillis(failure.retryAt)

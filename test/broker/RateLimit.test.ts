@@ -33,6 +33,7 @@ const replica = (left: Array<number>, changed: Partial<RateLimitOptions> = {}, a
         Effect.andThen(note, answer?.(placement) ?? Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })),
       findByTag: () => Effect.as(note, []),
       listAll: Effect.succeed([]),
+      quotes: () => Effect.succeed([]),
       cancel: () => note,
       changed: Effect.never
     })

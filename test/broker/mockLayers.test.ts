@@ -51,6 +51,7 @@ describe("latency", () => {
     Effect.gen(function* () {
       const broker = yield* Broker
       assert.strictEqual((yield* timed(broker.findByTag(tags("NONE")))).millis, 101)
+      assert.strictEqual((yield* timed(broker.quotes(new Set()))).millis, 101)
       const refused = yield* timed(broker.cancel(BrokerOrderId.make("1")))
       assert.isTrue(Exit.isFailure(refused.exit))
       assert.strictEqual(refused.millis, 101)
@@ -220,6 +221,7 @@ describe("the timeout of every broker", () => {
       place: () => stubborn,
       findByTag: () => stubborn,
       listAll: Effect.suspend(() => stubborn),
+      quotes: () => stubborn,
       cancel: () => stubborn,
       changed: Effect.never
     })
@@ -233,15 +235,16 @@ describe("the timeout of every broker", () => {
       const answers = [
         yield* timed(failureOf(broker.place(placementOf("DEAF")))),
         yield* timed(failureOf(broker.cancel(BrokerOrderId.make("1")))),
-        yield* timed(failureOf(broker.findByTag(tags("DEAF"))))
+        yield* timed(failureOf(broker.findByTag(tags("DEAF")))),
+        yield* timed(failureOf(broker.quotes(new Set())))
       ]
       assert.deepStrictEqual(
         answers.map(({ millis }) => millis),
-        [250, 250, 250]
+        [250, 250, 250, 250]
       )
       assert.deepStrictEqual(
         answers.map(({ exit }) => (Exit.isSuccess(exit) ? exit.value?._tag : undefined)),
-        ["BrokerOutcomeUnknown", "BrokerOutcomeUnknown", "BrokerTryLater"]
+        ["BrokerOutcomeUnknown", "BrokerOutcomeUnknown", "BrokerTryLater", "BrokerTryLater"]
       )
       // The calls below are still giving up; the layer's end waits for them.
       yield* Effect.forkDetach(TestClock.adjust("2 minutes"))

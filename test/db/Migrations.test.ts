@@ -50,6 +50,7 @@ const allTables = [
   "broker_events",
   "double_placements",
   "instruments",
+  "market_quotes",
   "mock_broker_orders",
   "order_budgets",
   "order_conservation",
@@ -59,6 +60,7 @@ const allTables = [
   "orders",
   "placement_halts",
   "pulse_background_migrations",
+  "quote_turn",
   "volume_profiles",
   "workers"
 ]

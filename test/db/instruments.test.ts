@@ -178,7 +178,7 @@ describe("what planning needs to know", () => {
       Effect.gen(function* () {
         const store = yield* InstrumentStore
         const marketOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
-        assert.deepStrictEqual(yield* marketOf("NSE:INFY"), { volumeProfile: null, listing: null })
+        assert.deepStrictEqual(yield* marketOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
 
         const infy = details("NSE:INFY")
         const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime, Duration, Exit, Option } from "effect"
+import { BigDecimal, Cause, DateTime, Duration, Exit, Option } from "effect"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
@@ -10,11 +10,18 @@ import {
 import { afterPlacement, deadlineMillis, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
 import { builtInCalendar } from "../../src/domain/market/TradingCalendar.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { unknownFacts } from "../../src/domain/marketLimits.ts"
 import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 import { unlimited } from "../support/limits.ts"
 
-const limits = { maxAttempts: 3, brokerTimeout: Duration.seconds(10), preTrade: unlimited, calendar: null }
+const limits = {
+  maxAttempts: 3,
+  brokerTimeout: Duration.seconds(10),
+  preTrade: unlimited,
+  calendar: null,
+  marketPause: Duration.seconds(5)
+}
 const now = DateTime.makeUnsafe(1_000_000)
 
 const claimed: ClaimedSlice = {
@@ -37,7 +44,8 @@ const claimed: ClaimedSlice = {
   leaseExpiresMillis: 1_120_000,
   requestId: null,
   traceId: null,
-  market: null
+  market: null,
+  ...unknownFacts
 }
 
 describe("refusalToFire", () => {
@@ -69,6 +77,27 @@ describe("refusalToFire", () => {
         reason: "pre-trade limit: the slice's quantity of 10 is above LIMIT_SLICE_QUANTITY (9)"
       }
     })
+  })
+
+  it("lets a slice wait that the market does not allow, until its window is over", () => {
+    const strict = {
+      ...limits,
+      preTrade: { ...unlimited, volumeSharePercent: Option.some(BigDecimal.fromBigInt(10n)) }
+    }
+    const known = { ...claimed, leaseExpiresMillis: 9_000_000, recentVolume: 99, recentVolumeMillis: 1_990_000 }
+    assert.isNull(refusalToFire({ ...known, recentVolume: 100 }, 2_000_000, strict))
+    assert.deepStrictEqual(refusalToFire(known, 1_999_999.5, strict), {
+      next: {
+        _tag: "Rescheduled",
+        reason:
+          "pre-trade limit, for now: the slice's quantity of 10 is above LIMIT_VOLUME_SHARE_PERCENT (10) " +
+          "of the 99 traded in the last 5 minutes",
+        notBefore: DateTime.makeUnsafe(2_005_000)
+      },
+      isWaiting: true
+    })
+    const over = refusalToFire(known, 2_000_001, strict)
+    assert.isTrue(over !== null && over !== "too early" && over.next._tag === "Skipped")
   })
 
   it("skips a slice whose order's window and grace are over", () => {

@@ -2,8 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Result } from "effect"
 import { InstrumentDetails } from "../../src/domain/instruments/InstrumentDetails.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
-import { type Market, planOrder, type PlanningRules, unknownMarket } from "../../src/domain/planOrder.ts"
-import { anOrder } from "../support/orders.ts"
+import {
+  type Market,
+  PlanCause,
+  planOrder,
+  type PlanningRules,
+  planRequest,
+  unknownMarket
+} from "../../src/domain/planOrder.ts"
+import { unlimited } from "../support/limits.ts"
+import { anOrder, aRequest } from "../support/orders.ts"
 
 const noRules: PlanningRules = {
   maxSliceQuantity: null,
@@ -12,20 +20,14 @@ const noRules: PlanningRules = {
   calendar: null,
   completionLeadMillis: 60_000,
   rate: null,
-  preTrade: {
-    orderQuantity: Option.none(),
-    orderValue: Option.none(),
-    sliceQuantity: Option.none(),
-    sliceValue: Option.none(),
-    instruments: [],
-    sides: []
-  }
+  preTrade: unlimited
 }
 const start = DateTime.makeUnsafe("2026-11-24T04:00:00Z")
 
 const future = Instrument.make("NFO:NIFTY26NOVFUT")
 const listed: Market = {
   volumeProfile: null,
+  quote: null,
   listing: {
     _tag: "Listed",
     hasFutures: true,
@@ -90,7 +92,11 @@ describe("planOrder", () => {
   })
 
   it("refuses what the broker does not list, with the nearest names, and what has expired", () => {
-    const market: Market = { volumeProfile: null, listing: { _tag: "Unlisted", similar: ["NFO:NIFTY26DECFUT"] } }
+    const market: Market = {
+      quote: null,
+      volumeProfile: null,
+      listing: { _tag: "Unlisted", similar: ["NFO:NIFTY26DECFUT"] }
+    }
     assert.strictEqual(
       refusal({}, { market }),
       "instrument: the broker's list has no NFO:NIFTY26NOVFUT; similar: NFO:NIFTY26DECFUT"
@@ -109,6 +115,26 @@ describe("planOrder", () => {
 
   it("holds nothing against a list that is not there", () => {
     assert.isTrue(Result.isSuccess(plan({ totalQuantity: 1001 }, { market: unknownMarket })))
+  })
+
+  it("refuses a limit price outside the collar when it is new, not when what was carried meets another market", () => {
+    const order = anOrder({ orderType: "LIMIT", limitPrice: BigDecimal.fromStringUnsafe("105.01") })
+    const rules = { ...noRules, preTrade: { ...unlimited, collarPercent: Option.some(BigDecimal.fromBigInt(5n)) } }
+    const market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(100n), at: start } }
+    const request = {
+      ...aRequest(),
+      revision: 2,
+      startsAt: start,
+      now: start,
+      note: null
+    }
+    const isPlanned = (cause: PlanCause) => Result.isSuccess(planRequest({ ...request, cause }, order, rules, market))
+    assert.deepStrictEqual(
+      PlanCause.literals.filter((cause) => isPlanned(cause)),
+      ["LATENESS", "CARRY", "COMPLETION"]
+    )
+    assert.isTrue(Result.isFailure(planOrder(order, rules, market, start)))
+    assert.isTrue(Result.isSuccess(planOrder(order, rules, market, DateTime.add(start, { seconds: 61 }))))
   })
 
   it("names every pre-trade limit that the order or its largest slice breaks", () => {

@@ -1,4 +1,4 @@
-import { Option } from "effect"
+import { Duration, Option } from "effect"
 import type { PreTradeLimits } from "../../src/domain/preTradeLimits.ts"
 
 /** A desk that allows everything. */
@@ -8,5 +8,11 @@ export const unlimited: PreTradeLimits = {
   sliceQuantity: Option.none(),
   sliceValue: Option.none(),
   instruments: [],
-  sides: []
+  sides: [],
+  ordersPerDay: Option.none(),
+  valuePerDay: Option.none(),
+  collarPercent: Option.none(),
+  volumeSharePercent: Option.none(),
+  volumePeriod: Duration.minutes(5),
+  quoteAge: Duration.seconds(60)
 }

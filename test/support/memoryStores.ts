@@ -1,13 +1,16 @@
-import { Context, DateTime, Effect, Layer } from "effect"
+import { BigDecimal, Context, DateTime, Effect, Layer } from "effect"
 import { Holds } from "../../src/broker/Holds.ts"
 import { DbError } from "../../src/db/Db.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
+import type { DayTotals } from "../../src/domain/dayLimits.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type NextStage, stageOf } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
 import type { BrokerEvent } from "../../src/stores/BrokerEvent.ts"
 import { HaltStore } from "../../src/stores/HaltStore.ts"
+import { unknownFacts } from "../../src/domain/marketLimits.ts"
+import { DayTotalStore } from "../../src/stores/DayTotalStore.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { TradingHours } from "../../src/TradingHours.ts"
@@ -29,6 +32,8 @@ export interface Memory {
   readonly events: Array<BrokerEvent>
   /** How many slices each write carried. */
   readonly groups: Array<number>
+  /** What the day's orders come to. */
+  day: DayTotals
   writeFailure: DbError | null
 }
 
@@ -55,7 +60,8 @@ export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o
   leaseExpiresMillis: 0,
   requestId: null,
   traceId: null,
-  market: null
+  market: null,
+  ...unknownFacts
 })
 
 export const databaseIsDown = new DbError({ operation: "test", message: "down", isTransient: true, sqlState: null })
@@ -68,6 +74,7 @@ const stores = Layer.effectContext(
       written: [],
       events: [],
       groups: [],
+      day: { orders: 0, value: BigDecimal.fromBigInt(0n) },
       writeFailure: null
     }
     const slices = SliceStore.of({
@@ -128,10 +135,21 @@ const orders = Layer.effect(
   )
 )
 
+const days = Layer.effect(
+  DayTotalStore,
+  Effect.map(MemoryStore, (memory) =>
+    DayTotalStore.of({
+      totals: () => Effect.sync(() => memory.day),
+      exclusively: (_, work) => Effect.suspend(() => work(memory.day))
+    })
+  )
+)
+
 /** All that the SliceExecutor needs, in memory. */
 export const memoryService = (environment: Readonly<Record<string, string>> = {}) =>
   Layer.mergeAll(
     orders,
+    days,
     scriptedBroker,
     settledClock,
     Instance.layer,

@@ -6,9 +6,11 @@ import {
   type BrokerLookupError,
   type BrokerOrder,
   BrokerOutcomeUnknown,
-  type Placement
+  type Placement,
+  type Quote
 } from "../../src/broker/Broker.ts"
 import { BrokerOrderId, type Tag } from "../../src/domain/Ids.ts"
+import type { Instrument } from "../../src/domain/Order.ts"
 
 /** A call to `place` as the broker saw it. */
 export interface PlaceCall {
@@ -24,6 +26,7 @@ export interface Script {
   bookSince: DateTime.Utc
   onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
   onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
+  onQuotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>
   onCancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
 }
 
@@ -68,6 +71,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
           return { brokerOrderId: order.brokerOrderId }
         }),
       onFind: (tags) => Effect.sync(() => script.book.filter((order) => tags.has(order.tag))),
+      onQuotes: () => Effect.succeed([]),
       onCancel: () => Effect.void
     }
     const broker = Broker.of({
@@ -81,6 +85,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
         }),
       findByTag: (tags) => Effect.suspend(() => script.onFind(tags)),
       listAll: Effect.sync(() => script.book.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))),
+      quotes: (instruments) => Effect.suspend(() => script.onQuotes(instruments)),
       cancel: (id) =>
         Effect.suspend(() => {
           script.cancelled.push(id)

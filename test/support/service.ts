@@ -6,6 +6,7 @@ import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { Stage } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
+import { DayTotalStore } from "../../src/stores/DayTotalStore.ts"
 import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderBudget } from "../../src/stores/OrderBudget.ts"
@@ -13,6 +14,7 @@ import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { ReplanStore } from "../../src/stores/ReplanStore.ts"
+import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { TradingHours } from "../../src/TradingHours.ts"
 import { configuration, testDatabaseWith } from "./database.ts"
@@ -34,6 +36,8 @@ export const serviceLayer = <A>(options: {
     SliceStore.layer,
     OverdueStore.layer,
     InstrumentStore.layer,
+    QuoteStore.layer,
+    DayTotalStore.layer,
     HeartbeatStore.layer,
     OrderDesk.layer,
     ReplanStore.layer,

@@ -305,10 +305,13 @@ describe("OrderSplitter", () => {
       const desk = yield* OrderDesk
       yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
       const orders = yield* OrderStore
-      yield* orders.completeSplits([{ claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan }], {
-        now: yield* DateTime.now,
-        windowGrace
-      })
+      yield* orders.completeSplits(
+        [{ claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan, referencePrice: null, value: null }],
+        {
+          now: yield* DateTime.now,
+          windowGrace
+        }
+      )
       assert.deepStrictEqual(
         (yield* sliceRows("o1")).map(({ stage, stageReason }) => [stage, stageReason]),
         [["SKIPPED", "order cancelled"]]
@@ -341,7 +344,13 @@ describe("OrderSplitter", () => {
       const now = yield* DateTime.now
       const claimVersion = stale?.claimVersion ?? 0
       const mine = { id: "o1", claimVersion }
-      assert.deepStrictEqual(yield* orders.completeSplits([{ claimVersion, plan: onlyPlan }], { now, windowGrace }), [])
+      assert.deepStrictEqual(
+        yield* orders.completeSplits([{ claimVersion, plan: onlyPlan, referencePrice: null, value: null }], {
+          now,
+          windowGrace
+        }),
+        []
+      )
       yield* orders.failSplits([{ ...mine, status: "FAILED", reason: "stale" }], now)
       yield* orders.release([mine], now)
       const order = yield* orderRow("o1")

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, type Duration, Effect, Fiber } from "effect"
+import { BigDecimal, Clock, DateTime, type Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { BrokerNotSent, BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
 import { Holds } from "../../src/broker/Holds.ts"
-import { BrokerOrderId, OrderId } from "../../src/domain/Ids.ts"
+import { BrokerOrderId, OrderId, SliceId } from "../../src/domain/Ids.ts"
 import { DbError } from "../../src/db/Db.ts"
 import { SliceExecutor } from "../../src/workers/SliceExecutor.ts"
 import { databaseIsDown, memoryService, MemoryStore, sliceDueAt } from "../support/memoryStores.ts"
@@ -159,6 +159,38 @@ describe("SliceExecutor", () => {
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(yield* written, [["next", "Processed"]])
     }).pipe(Effect.provide(service))
+  )
+
+  it.effect(
+    "a slice that the market does not allow waits, at no cost, and goes when it does; a MARKET one does not",
+    () =>
+      Effect.gen(function* () {
+        const memory = yield* MemoryStore
+        const limitPrice = BigDecimal.fromStringUnsafe("105")
+        const priced = (dueMillis: number, lastPrice: string) => ({
+          ...sliceDueAt(dueMillis),
+          orderType: "LIMIT" as const,
+          limitPrice,
+          attempts: 2,
+          lastPrice: BigDecimal.fromStringUnsafe(lastPrice),
+          lastPriceMillis: 0
+        })
+        memory.scheduled.push(priced(1_000, "99.99"), { ...priced(1_001, "1"), orderType: "MARKET", limitPrice: null })
+        yield* startExecutor
+        yield* TestClock.adjust("3 seconds")
+        assert.deepStrictEqual(yield* placedAt, [["s1001", 1_001]])
+        const [waiting] = memory.written
+        assert.deepInclude(waiting, { id: SliceId.make("s1000"), attempts: 2, placedAtMillis: null })
+        if (waiting?.next._tag !== "Rescheduled") return assert.fail("it was to wait")
+        assert.match(
+          waiting.next.reason,
+          /for now: the limit price of 105 is more than LIMIT_PRICE_COLLAR_PERCENT \(5\)/
+        )
+        assert.deepStrictEqual(waiting.next.notBefore, DateTime.makeUnsafe(6_000))
+        memory.scheduled.push({ ...priced(1_000, "100"), notBeforeMillis: 6_000 })
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual((yield* placedAt)[1], ["s1000", 6_000])
+      }).pipe(Effect.provide(memoryService({ LIMIT_PRICE_COLLAR_PERCENT: "5" })))
   )
 
   it.effect("a broker that asks for a pause is left alone until then", () =>

@@ -27,8 +27,8 @@ type Fault = (typeof placeFaults)[number]
 const latestArrival = 0.8
 
 /**
- * Lets calls go wrong at random. The seed decides which ones and how: the n-th placement, look-up and cancel of a run
- * meet the same faults in every run.
+ * Lets calls go wrong at random. The seed decides which ones and how: the n-th placement, look-up, question for
+ * quotes and cancel of a run meet the same faults in every run.
  * - `lost_request`: unknown; the broker never got it.
  * - `lost_acknowledgement`: unknown; the broker did what was asked.
  * - `late_order`: unknown; the order is in the book, but only after a while within the quarantine.
@@ -41,6 +41,7 @@ export const withFaults = (options: FaultOptions): Layer.Layer<Broker, never, Br
       const below = yield* Broker
       const forPlace = faultSequence(options, "place", placeFaults)
       const forLookup = faultSequence(options, "find_by_tag", lookupFaults)
+      const forQuotes = faultSequence(options, "quotes", lookupFaults)
       const forCancel = faultSequence(options, "cancel", cancelFaults)
 
       return Broker.of({
@@ -58,6 +59,11 @@ export const withFaults = (options: FaultOptions): Layer.Layer<Broker, never, Br
           Effect.suspend(() => {
             const { fault } = forLookup()
             return fault === null ? below.findByTag(tags) : refuse(fault)
+          }),
+        quotes: (instruments) =>
+          Effect.suspend(() => {
+            const { fault } = forQuotes()
+            return fault === null ? below.quotes(instruments) : refuse(fault)
           }),
         cancel: (brokerOrderId) => Effect.suspend(() => withFault(below.cancel(brokerOrderId), forCancel().fault))
       })

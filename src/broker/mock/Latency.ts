@@ -41,6 +41,7 @@ export const withLatency = (options: LatencyOptions): Layer.Layer<Broker, never,
         ...below,
         place: (placement) => delayed(checkDeadline(placement.deadline), below.place(placement)),
         findByTag: (tags) => delayed(Effect.void, below.findByTag(tags)),
+        quotes: (instruments) => delayed(Effect.void, below.quotes(instruments)),
         cancel: (brokerOrderId) => delayed(Effect.void, below.cancel(brokerOrderId))
       })
     })

@@ -15,7 +15,8 @@ import {
 import { checkDeadline } from "../deadline.ts"
 import { Instruction } from "./Instruction.ts"
 import { type BookedOrder, MockBook } from "./MockBook.ts"
-import { simulatedPrice } from "./simulatedPrice.ts"
+import { simulatedDayVolume } from "./simulatedDayVolume.ts"
+import { simulatedLastPrice, simulatedPrice } from "./simulatedPrice.ts"
 
 export interface ExchangeOptions {
   /** Decides ids, prices and the size of partial fills, together with each order's tag. */
@@ -84,6 +85,14 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
             .filter((order) => isVisible(order, now))
             .map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))
         }),
+        quotes: (instruments) =>
+          Effect.map(DateTime.now, (now) =>
+            [...instruments].map((instrument) => ({
+              instrument,
+              lastPrice: simulatedLastPrice(options.seed, instrument, DateTime.toEpochMillis(now)),
+              dayVolume: simulatedDayVolume(options.seed, instrument, DateTime.toEpochMillis(now))
+            }))
+          ),
         cancel,
         changed: Effect.never
       })

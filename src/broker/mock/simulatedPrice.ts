@@ -13,16 +13,26 @@ const swings = [
 ] as const
 
 /**
- * What an instrument costs at a moment, in rupees on a tick of 0.05: a base between 100 and 3,000 that swings by about
- * 2 %, one tick more to a buyer and one less to a seller. The same seed, instrument and moment always give the same
- * price. Reckoned in whole ticks: no fraction ever touches money.
+ * What an instrument costs one side at a moment, in rupees on a tick of 0.05: its last price, one tick more to a buyer and
+ * one less to a seller.
  */
 export const simulatedPrice = (
   seed: string,
   instrument: Instrument,
   side: Side,
   atMillis: number
-): BigDecimal.BigDecimal => {
+): BigDecimal.BigDecimal => priceOf(lastTicks(seed, instrument, atMillis) + (side === "BUY" ? 1 : -1))
+
+/**
+ * What it was last traded at: a base between 100 and 3,000 that swings by about 2 %. The same seed, instrument and moment
+ * always give the same price. Reckoned in whole ticks: no fraction ever touches money.
+ */
+export const simulatedLastPrice = (seed: string, instrument: Instrument, atMillis: number): BigDecimal.BigDecimal =>
+  priceOf(lastTicks(seed, instrument, atMillis))
+
+const priceOf = (ticks: number): BigDecimal.BigDecimal => BigDecimal.make(BigInt(ticks) * tickPaise, 2)
+
+const lastTicks = (seed: string, instrument: Instrument, atMillis: number): number => {
   const base = wholeBetween(`${seed}\n${instrument}`, lowestTicks, highestTicks)
   const swing = swings.reduce((sum, { parts, everyMillis }) => {
     const limit = Math.floor(base / parts)
@@ -31,8 +41,7 @@ export const simulatedPrice = (
     const elapsed = Math.floor(atMillis) - turn * everyMillis
     return sum + Math.floor((at(turn) * (everyMillis - elapsed) + at(turn + 1) * elapsed) / everyMillis)
   }, 0)
-  const ticks = base + swing + (side === "BUY" ? 1 : -1)
-  return BigDecimal.make(BigInt(ticks) * tickPaise, 2)
+  return base + swing
 }
 
 const wholeBetween = (seed: string, least: number, most: number): number =>

@@ -1,12 +1,14 @@
-import { BigDecimal, DateTime, Effect, Layer, Option, type Redacted, Result } from "effect"
+import { Array as Arrays, BigDecimal, DateTime, Duration, Effect, Layer, Option, type Redacted, Result } from "effect"
 import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
 import type { Tag } from "../../domain/Ids.ts"
 import { nextIndianHour } from "../../domain/indianTime.ts"
-import { Broker, type BrokerError, type BrokerLookupError, type Placement } from "../Broker.ts"
+import type { Instrument } from "../../domain/Order.ts"
+import { Broker, type BrokerError, type BrokerLookupError, BrokerTryLater, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
 import { brokerOrder, lacksPrice, readBook, readEntries, readTrades, type Trade } from "./kiteBook.ts"
 import { KiteClient, type KiteRequest } from "./KiteClient.ts"
+import { mostInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
 import { KiteSession, zerodha } from "./KiteSession.ts"
 import { OrderFeed } from "./OrderFeed.ts"
 
@@ -69,6 +71,12 @@ export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClien
             )
           : Effect.succeed([])
 
+      const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
+        lookUp(quotePath(instruments)).pipe(
+          Effect.flatMap((body) => read(body, (body) => readQuotes(body, instruments))),
+          Effect.catch((error: BrokerLookupError) => Effect.flatMap(DateTime.now, (now) => notPaidFor(error, now)))
+        )
+
       return Broker.of({
         name: zerodha,
         quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
@@ -90,9 +98,33 @@ export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClien
         cancel: Effect.fn("ZerodhaBroker.cancel")((brokerOrderId) =>
           Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null))
         ),
+        quotes: Effect.fn("ZerodhaBroker.quotes")(function* (instruments: ReadonlySet<Instrument>) {
+          const [first, ...more] = Arrays.chunksOf([...instruments], mostInstruments)
+          if (first === undefined) return []
+          const quotes = [yield* quotesOf(first)]
+          for (const chunk of more) quotes.push(yield* Effect.delay(quotesOf(chunk), quotePause))
+          return quotes.flat()
+        }),
         changed: feed.changed
       })
     })
+  )
+
+/** Kite answers one request for quotes in a second. */
+const quotePause = Duration.seconds(1)
+/** An app may be paid for while we run. */
+const permissionPause = Duration.hours(1)
+
+/** Kite's refusal of quotes to a free app, in words that say what would help. */
+const notPaidFor = (error: BrokerLookupError, now: DateTime.Utc): Effect.Effect<never, BrokerLookupError> =>
+  Effect.fail(
+    error._tag === "BrokerTryLater" && error.code === "PermissionException"
+      ? new BrokerTryLater({
+          code: error.code,
+          message: `Zerodha gives quotes to paid apps only (${error.message})`,
+          retryAt: DateTime.addDuration(now, permissionPause)
+        })
+      : error
   )
 
 /** The parameters of a placement, as Kite wants them. Market protection is mandatory on MARKET orders. */

@@ -167,5 +167,5 @@ const averageOf = (trades: ReadonlyArray<Trade>): BigDecimal.BigDecimal | null =
 }
 
 /** JSON has no decimals, but a price of a few places comes back from its nearest double unchanged. */
-const decimal = (price: number): BigDecimal.BigDecimal =>
+export const decimal = (price: number): BigDecimal.BigDecimal =>
   BigDecimal.normalize(BigDecimal.fromStringUnsafe(String(price)))

@@ -79,6 +79,7 @@ export const planRest = (
     firstSequence: running.nextSequence,
     revision,
     startsAt: window.startsAt,
+    now: context.now,
     cause,
     note
   }

@@ -1,0 +1,25 @@
+import { DateTime } from "effect"
+import { nextIndianHour } from "../../domain/indianTime.ts"
+import type { Instrument } from "../../domain/Order.ts"
+import { seededRandom } from "../../domain/SeededRandom.ts"
+
+const leastPerMinute = 2_000
+const mostPerMinute = 50_000
+const minuteMillis = 60_000
+
+/**
+ * How much of an instrument has been traded since midnight in India: between 2,000 and 50,000 a minute, now more, now
+ * less, never fewer than a moment before. The same seed, instrument and moment always give the same volume.
+ */
+export const simulatedDayVolume = (seed: string, instrument: Instrument, atMillis: number): number => {
+  const random = seededRandom(`${seed}\n${instrument}\nvolume`)
+  const perMinute = leastPerMinute + Math.floor(random() * (mostPerMinute - leastPerMinute + 1))
+  const midnight = DateTime.toEpochMillis(nextIndianHour(DateTime.makeUnsafe(atMillis), 0)) - 24 * 60 * minuteMillis
+  const minutes = (atMillis - midnight) / minuteMillis
+  // Two minutes share what is traded in both, so that no earlier ones have to be added up.
+  const pair = Math.floor(minutes / 2)
+  const share = 0.25 + 0.5 * seededRandom(`${seed}\n${instrument}\nvolume\n${midnight}\n${pair}`)()
+  const elapsed = minutes - 2 * pair
+  const done = elapsed <= 1 ? share * elapsed : share + (1 - share) * (elapsed - 1)
+  return Math.floor(2 * perMinute * (pair + done))
+}

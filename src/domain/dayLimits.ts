@@ -1,0 +1,95 @@
+import { BigDecimal, DateTime, Option } from "effect"
+import { nextIndianHour } from "./indianTime.ts"
+import type { Price } from "./Order.ts"
+
+/** What a desk allows in one day in India. None: no limit. Values in the instruments' currency. */
+export interface DayLimits {
+  readonly ordersPerDay: Option.Option<number>
+  readonly valuePerDay: Option.Option<BigDecimal.BigDecimal>
+}
+
+export const limitsTheDay = ({ ordersPerDay, valuePerDay }: DayLimits): boolean =>
+  Option.isSome(ordersPerDay) || Option.isSome(valuePerDay)
+
+/** What the orders of a day come to. */
+export interface DayTotals {
+  readonly orders: number
+  readonly value: BigDecimal.BigDecimal
+}
+
+/** What an order adds: its quantity times its limit price or, without one, the last known price. Null: not known. */
+export const valueOf = (
+  { totalQuantity, limitPrice }: { readonly totalQuantity: number; readonly limitPrice: Price | null },
+  referencePrice: BigDecimal.BigDecimal | null
+): BigDecimal.BigDecimal | null => {
+  const price = limitPrice ?? referencePrice
+  return price === null ? null : BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(totalQuantity)))
+}
+
+/** Which limits one more order would break, in words; empty when none. `value` is what it adds. */
+export const breachesOfDay = (
+  value: BigDecimal.BigDecimal | null,
+  totals: DayTotals,
+  { ordersPerDay, valuePerDay }: DayLimits
+): ReadonlyArray<string> => {
+  const { orders, value: total } = withOrder(totals, value)
+  const breaches: Array<string> = []
+  if (Option.isSome(ordersPerDay) && orders > ordersPerDay.value) {
+    breaches.push(`it would be order ${orders} of the day, and LIMIT_ORDERS_PER_DAY is ${ordersPerDay.value}`)
+  }
+  if (Option.isNone(valuePerDay)) return breaches
+  if (value === null) {
+    breaches.push(
+      "no price of its instrument is known to value it by, and LIMIT_VALUE_PER_DAY is set: use a LIMIT order"
+    )
+  } else if (BigDecimal.isGreaterThan(total, valuePerDay.value)) {
+    breaches.push(
+      `the day's orders would come to ${format(total)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`
+    )
+  }
+  return breaches
+}
+
+/** Sorts out which of some orders, one after the other, still fit into the day, and why the others do not. */
+export const fitIntoDay = <A extends { readonly value: BigDecimal.BigDecimal | null }>(
+  orders: ReadonlyArray<A>,
+  before: DayTotals,
+  limits: DayLimits
+) => {
+  const within: Array<A> = []
+  const beyond: Array<{ readonly order: A; readonly reason: string }> = []
+  let totals = before
+  for (const order of orders) {
+    const breaches = breachesOfDay(order.value, totals, limits)
+    if (breaches.length > 0) {
+      beyond.push({ order, reason: breaches.join("; ") })
+      continue
+    }
+    totals = withOrder(totals, order.value)
+    within.push(order)
+  }
+  return { within, beyond }
+}
+
+/** Why nothing more may be placed on a day whose orders come to so much: a limit was lowered, or an order amended. */
+export const dayIsOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayLimits): string | null => {
+  if (Option.isSome(ordersPerDay) && totals.orders > ordersPerDay.value) {
+    return `the ${totals.orders} orders of the day are more than LIMIT_ORDERS_PER_DAY (${ordersPerDay.value})`
+  }
+  return Option.isSome(valuePerDay) && BigDecimal.isGreaterThan(totals.value, valuePerDay.value)
+    ? `the day's orders come to ${format(totals.value)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`
+    : null
+}
+
+/** From midnight to midnight in India, the end not included. */
+export const dayAround = (now: DateTime.Utc): { readonly from: DateTime.Utc; readonly to: DateTime.Utc } => {
+  const to = nextIndianHour(now, 0)
+  return { from: DateTime.subtract(to, { days: 1 }), to }
+}
+
+const withOrder = ({ orders, value }: DayTotals, added: BigDecimal.BigDecimal | null): DayTotals => ({
+  orders: orders + 1,
+  value: added === null ? value : BigDecimal.sum(value, added)
+})
+
+const format = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))

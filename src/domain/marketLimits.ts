@@ -1,0 +1,104 @@
+import { BigDecimal, DateTime, Duration, Option, Schema } from "effect"
+import type { Price } from "./Order.ts"
+import type { Market } from "./planOrder.ts"
+
+/** What a desk allows, given what the market does. None: no limit. */
+export interface MarketLimits {
+  /** How far a limit price may be from the last price, in percent of that. */
+  readonly collarPercent: Option.Option<BigDecimal.BigDecimal>
+  /** The largest slice, in percent of what was traded in the last `volumePeriod`. */
+  readonly volumeSharePercent: Option.Option<BigDecimal.BigDecimal>
+  readonly volumePeriod: Duration.Duration
+  /** What is known of the market counts for so long. */
+  readonly quoteAge: Duration.Duration
+}
+
+export const needsQuotes = ({ collarPercent, volumeSharePercent }: MarketLimits): boolean =>
+  Option.isSome(collarPercent) || Option.isSome(volumeSharePercent)
+
+/** What was last known of a slice's instrument, and as of when (milliseconds since 1970). */
+export const MarketFacts = Schema.Struct({
+  lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
+  lastPriceMillis: Schema.NullOr(Schema.Number),
+  /** What was traded in the period before `recentVolumeMillis`; null when that is not known. */
+  recentVolume: Schema.NullOr(Schema.Number),
+  recentVolumeMillis: Schema.NullOr(Schema.Number)
+})
+export type MarketFacts = typeof MarketFacts.Type
+
+export const unknownFacts: MarketFacts = {
+  lastPrice: null,
+  lastPriceMillis: null,
+  recentVolume: null,
+  recentVolumeMillis: null
+}
+
+/** Why the market does not allow a slice at this moment, in words; empty when it does, or nothing is known of it. */
+export const breachesNow = (
+  slice: MarketFacts & { readonly limitPrice: Price | null; readonly quantity: number },
+  nowMillis: number,
+  limits: MarketLimits
+): ReadonlyArray<string> => {
+  const isFresh = (atMillis: number | null) =>
+    atMillis !== null && Math.abs(nowMillis - atMillis) <= Duration.toMillis(limits.quoteAge)
+  return [
+    ...outsideCollar(slice.limitPrice, isFresh(slice.lastPriceMillis) ? slice.lastPrice : null, limits),
+    ...tooMuchOfVolume(slice.quantity, isFresh(slice.recentVolumeMillis) ? slice.recentVolume : null, limits)
+  ]
+}
+
+/** Whether a limit price is too far from a price, on either side. A MARKET order has none, and an unknown price no collar. */
+export const outsideCollar = (
+  limitPrice: Price | null,
+  lastPrice: BigDecimal.BigDecimal | null,
+  { collarPercent }: MarketLimits
+): ReadonlyArray<string> => {
+  if (Option.isNone(collarPercent) || limitPrice === null || lastPrice === null) return []
+  const percent = collarPercent.value
+  const distance = BigDecimal.abs(BigDecimal.subtract(limitPrice, lastPrice))
+  return isAboveShare(distance, percent, lastPrice)
+    ? [
+        `the limit price of ${format(limitPrice)} is more than LIMIT_PRICE_COLLAR_PERCENT (${format(percent)}) ` +
+          `away from the last price of ${format(lastPrice)}`
+      ]
+    : []
+}
+
+const tooMuchOfVolume = (
+  quantity: number,
+  volume: number | null,
+  { volumeSharePercent, volumePeriod }: MarketLimits
+): ReadonlyArray<string> => {
+  if (Option.isNone(volumeSharePercent) || volume === null) return []
+  const percent = volumeSharePercent.value
+  return isAboveShare(whole(quantity), percent, whole(volume))
+    ? [
+        `the slice's quantity of ${quantity} is above LIMIT_VOLUME_SHARE_PERCENT (${format(percent)}) ` +
+          `of the ${volume} traded in the last ${Duration.toMinutes(volumePeriod)} minutes`
+      ]
+    : []
+}
+
+/**
+ * The last price that is known at a moment, for plans, to the four places that are stored: a fresh quote's, else the
+ * instrument list's, which is hours old at best.
+ */
+export const knownPrice = (
+  { quote, listing }: Market,
+  at: DateTime.Utc,
+  { quoteAge }: Pick<MarketLimits, "quoteAge">
+): BigDecimal.BigDecimal | null => {
+  const age = quote === null ? Infinity : Math.abs(DateTime.toEpochMillis(at) - DateTime.toEpochMillis(quote.at))
+  const isFresh = age <= Duration.toMillis(quoteAge)
+  const listPrice = listing?._tag === "Listed" ? listing.details.lastPrice : null
+  const price = isFresh && quote !== null ? quote.lastPrice : listPrice
+  return price === null ? null : BigDecimal.round(price, { scale: 4 })
+}
+
+const hundred = BigDecimal.fromBigInt(100n)
+const whole = (count: number): BigDecimal.BigDecimal => BigDecimal.fromBigInt(BigInt(count))
+
+const isAboveShare = (part: BigDecimal.BigDecimal, percent: BigDecimal.BigDecimal, all: BigDecimal.BigDecimal) =>
+  BigDecimal.isGreaterThan(BigDecimal.multiply(part, hundred), BigDecimal.multiply(percent, all))
+
+const format = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))

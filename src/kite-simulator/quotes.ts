@@ -1,0 +1,50 @@
+import { BigDecimal, Option, Schema } from "effect"
+import { simulatedDayVolume } from "../broker/mock/simulatedDayVolume.ts"
+import { simulatedLastPrice } from "../broker/mock/simulatedPrice.ts"
+import { Instrument } from "../domain/Order.ts"
+import { type Answer, answered, type KiteRequest, refused } from "./Answer.ts"
+import { indianTimestamp } from "./indianTime.ts"
+import { tokenOf } from "./instruments.ts"
+import { tooManyRequests } from "./lostAnswer.ts"
+import { inputError, kiteError, success } from "./reply.ts"
+import type { Simulation } from "./Simulation.ts"
+
+const mostInstruments = 500
+const tooMany = inputError(`Maximum of ${mostInstruments} instruments are allowed in a request.`)
+const notPaidFor = kiteError(403, "PermissionException", "Insufficient permission for that call.")
+const readInstrument = Schema.decodeUnknownOption(Instrument)
+
+/** GET /quote?i=NSE:INFY&i=…; what does not look like an instrument is not in the answer. */
+export const quotes = (simulation: Simulation, { query }: KiteRequest, nowMillis: number): Answer => {
+  if (simulation.limits.takeQuote(nowMillis)) return { ...refused(tooManyRequests), outcome: "limited" }
+  if (!simulation.options.hasMarketData) return refused(notPaidFor)
+  const asked = query.getAll("i")
+  if (asked.length > mostInstruments) return refused(tooMany)
+  const { seed } = simulation.options
+  const known = asked.flatMap((name) => Option.toArray(readInstrument(name)))
+  return answered(success(Object.fromEntries(known.map((name) => [name, quoteOf(seed, name, nowMillis)]))))
+}
+
+const quoteOf = (seed: string, instrument: Instrument, nowMillis: number) => {
+  const price = BigDecimal.toNumberUnsafe(simulatedLastPrice(seed, instrument, nowMillis))
+  const time = indianTimestamp(nowMillis)
+  return {
+    instrument_token: tokenOf(instrument),
+    timestamp: time,
+    last_trade_time: time,
+    last_price: price,
+    last_quantity: 1,
+    average_price: price,
+    volume: simulatedDayVolume(seed, instrument, nowMillis),
+    buy_quantity: 0,
+    sell_quantity: 0,
+    ohlc: { open: price, high: price, low: price, close: price },
+    net_change: 0,
+    oi: 0,
+    oi_day_high: 0,
+    oi_day_low: 0,
+    lower_circuit_limit: 0,
+    upper_circuit_limit: 0,
+    depth: { buy: [], sell: [] }
+  }
+}

@@ -1,0 +1,77 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, Effect, Fiber, Layer, Result } from "effect"
+import { TestClock } from "effect/testing"
+import { Broker } from "../../../src/broker/Broker.ts"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { quotePath, readQuotes } from "../../../src/broker/zerodha/kiteQuotes.ts"
+import { Instrument } from "../../../src/domain/Order.ts"
+import { KiteSimulator } from "../../../src/kite-simulator/KiteSimulator.ts"
+import { failureOf } from "../exchange.ts"
+import { zerodhaOverSimulator } from "./zerodhaOverSimulator.ts"
+
+const [infy, mm, nifty, idle, odd] = ["NSE:INFY", "NSE:M&M", "NSE:NIFTY50", "NSE:IDLE", "NSE:ODD"].map((name) =>
+  Instrument.make(name)
+)
+if (!infy || !mm || !nifty || !idle || !odd) throw new Error("five instruments were expected")
+
+describe("Kite's quotes", () => {
+  it("are asked for by names that stay whole", () => {
+    assert.strictEqual(quotePath([infy, mm]), "/quote?i=NSE%3AINFY&i=NSE%3AM%26M")
+  })
+
+  it("are read as exact prices; what is missing, idle or odd is left out, what is unknown passes", () => {
+    const body = JSON.stringify({
+      status: "success",
+      data: {
+        "NSE:INFY": { last_price: 1412.95, volume: 7360198, something_new: { a: 1 } },
+        "NSE:NIFTY50": { last_price: 26000.1 },
+        "NSE:IDLE": { last_price: 0, volume: 0 },
+        "NSE:ODD": { last_price: "1" }
+      }
+    })
+    const quotes = Result.getOrThrow(readQuotes(body, [infy, mm, nifty, idle, odd]))
+    assert.deepStrictEqual(
+      quotes.map(({ instrument, lastPrice, dayVolume }) => [instrument, BigDecimal.format(lastPrice), dayVolume]),
+      [
+        [infy, "1412.95", 7_360_198],
+        [nifty, "26000.1", null]
+      ]
+    )
+  })
+
+  it("that are no answer of Kite's are a failure", () => {
+    for (const body of ["<html>", "{}", JSON.stringify({ status: "error", data: null })]) {
+      assert.isTrue(Result.isFailure(readQuotes(body, [infy])), body)
+    }
+  })
+
+  it.effect("are asked for in pieces of 500, a second apart", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const simulator = yield* KiteSimulator
+      const many = new Set(Array.from({ length: 501 }, (_, index) => Instrument.make(`NSE:S${index}`)))
+      const asking = yield* Effect.forkChild(broker.quotes(many), { startImmediately: true })
+      const asked = Effect.map(simulator.ledger, ({ requests }) => requests.filter(({ path }) => path === "/quote"))
+      while ((yield* asked).length === 0) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+      while (asking.pollUnsafe() === undefined) {
+        yield* TestClock.adjust("1 second")
+        yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
+      }
+      assert.lengthOf(yield* Fiber.join(asking), 501)
+      assert.deepStrictEqual(
+        (yield* asked).map(({ outcome }) => outcome),
+        ["answered", "answered"]
+      )
+    }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator())))
+  )
+
+  it.effect("refused to a free app are asked for again in an hour, and hold nothing", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const failure = yield* failureOf(broker.quotes(new Set([infy])))
+      assert.isTrue(failure?._tag === "BrokerTryLater" && /paid apps only/.test(failure.message))
+      assert.strictEqual(failure?._tag === "BrokerTryLater" ? failure.retryAt.epochMilliseconds : 0, 3_600_000)
+      assert.isNull(yield* (yield* Holds).current)
+    }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator({ hasMarketData: false }))))
+  )
+})

@@ -1,0 +1,95 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+import { insertOrder, sliceRows } from "../support/service.ts"
+
+const order = ["--instrument", "NSE:INFY", "--side", "BUY", "--quantity", "100", "--splits", "2"]
+const secondsAgo = (seconds: number) =>
+  Effect.map(DateTime.now, (now) => DateTime.toDateUtc(DateTime.subtract(now, { seconds })))
+const atOnce = [...order, "--duration", "0"]
+
+describe("limits before a trade", () => {
+  it.live("submit and plan refuse what the day has no room for, and write nothing; a known key is no new order", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url, LIMIT_ORDERS_PER_DAY: "1" }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        yield* startMain([], environment)
+        assert.strictEqual((yield* pulse("order", "submit", ...atOnce, "--key", "k")).code, 0)
+        yield* eventually("it is placed", stages, (counts) => counts["PROCESSED"] === 2)
+
+        const second = yield* pulse("order", "submit", ...atOnce)
+        assert.strictEqual(second.code, 1)
+        assert.include(
+          second.output,
+          "Nothing was submitted: it would be order 2 of the day, and LIMIT_ORDERS_PER_DAY is 1"
+        )
+        assert.strictEqual((yield* pulse("plan", ...atOnce)).code, 1)
+        const again = yield* pulse("order", "submit", ...atOnce, "--key", "k")
+        assert.deepStrictEqual([again.code, again.output.includes("nothing was added")], [0, true])
+
+        const byValue = yield* runMain(["order", "submit", ...atOnce], { DATABASE_URL: url, LIMIT_VALUE_PER_DAY: "1" })
+        assert.deepStrictEqual([byValue.code, /no price of its instrument is known/.test(byValue.output)], [1, true])
+        assert.lengthOf(yield* sliceRows(), 2)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("a limit that was lowered holds what is left of the day, and health says so", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const first = yield* startMain([], environment)
+        for (const id of ["a", "b"]) yield* insertOrder(id, { created_at: yield* secondsAgo(0), duration_minutes: 10 })
+        yield* eventually("the first slices are placed", stages, (counts) => counts["PROCESSED"] === 2)
+        first.child.kill("SIGTERM")
+        assert.strictEqual(yield* first.exit, 0)
+        const { sql, execute } = yield* Db
+        yield* execute(
+          "test.due",
+          sql`UPDATE order_slices SET scheduled_at = created_at, not_before = created_at WHERE sequence_number = 2`
+        )
+        yield* startMain([], { ...environment, LIMIT_ORDERS_PER_DAY: "1" })
+        const held = yield* eventually("health tells of the hold", runMain(["health"], environment), ({ output }) =>
+          output.includes("on hold: the 2 orders of the day are more than LIMIT_ORDERS_PER_DAY (1)")
+        )
+        assert.strictEqual(held.code, 0, held.output)
+        assert.strictEqual((yield* stages)["PROCESSED"], 2)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("a slice outside the collar waits, with its reason, once quotes are known", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = {
+          ...quick,
+          DATABASE_URL: url,
+          LIMIT_PRICE_COLLAR_PERCENT: "50",
+          QUOTES_POLL_INTERVAL_SECONDS: "1"
+        }
+        yield* startMain([], environment)
+        // The second slice is due in three seconds. The mock's prices are between 100 and 3,000.
+        yield* insertOrder("o", {
+          created_at: yield* secondsAgo(57),
+          duration_minutes: 1,
+          num_splits: 2,
+          order_type: "LIMIT",
+          limit_price: "9999"
+        })
+        const [, second] = yield* eventually(
+          "the second slice waits",
+          sliceRows(),
+          ([, slice]) => slice?.stageReason?.startsWith("pre-trade limit, for now: ") === true
+        )
+        assert.match(
+          second?.stageReason ?? "",
+          /the limit price of 9999 is more than LIMIT_PRICE_COLLAR_PERCENT \(50\) away from the last price of \d/
+        )
+        assert.deepInclude(second, { attempts: 0 })
+      }).pipe(Effect.scoped)
+    )
+  )
+})
