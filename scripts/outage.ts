@@ -23,6 +23,8 @@ const { values: given } = parseArgs({
   }
 })
 const [minutes, outageMinutes] = [Number(given.minutes), Number(given.outage)]
+/** A thirtieth of the outage: a minute of half an hour. */
+const maxLatenessSeconds = Math.max(1, Math.round(outageMinutes * 2))
 const folder = fileURLToPath(new URL("../.pulse-background/outage", import.meta.url))
 const url = `http://127.0.0.1:${given.port}`
 const simulator = simulatorApi(url)
@@ -53,6 +55,7 @@ const submitted = Effect.gen(function* () {
         num_splits: 30,
         duration_minutes: minutes,
         randomize: false,
+        max_lateness_seconds: maxLatenessSeconds,
         order_unique_key: order.id,
         ...order
       })}`
@@ -82,7 +85,7 @@ const outage = Effect.gen(function* () {
     yield* migrate
     yield* running(
       // Slow fills, so that cancels meet orders half filled.
-      ["kite-simulator", `--port=${given.port}`, `--access-token=${accessToken}`, "--fill-delay-millis=9000"],
+      ["kite-simulator", `--port=${given.port}`, `--access-token=${accessToken}`, "--fill-delay-millis=7000"],
       {},
       logOf("simulator")
     )
@@ -108,7 +111,13 @@ const outage = Effect.gen(function* () {
     yield* Effect.repeat(Effect.delay(stillRunning, "2 seconds"), { while: (left) => left > 0 })
     yield* command(["settle"], environment, logOf("commands"))
 
-    const verdict = yield* judgeOutage({ minutes, goesDownAt, comesBackAt, exposure: exposure.worst() })
+    const verdict = yield* judgeOutage({
+      minutes,
+      maxLatenessSeconds,
+      goesDownAt,
+      comesBackAt,
+      exposure: exposure.worst()
+    })
     yield* Console.log(outageText(verdict))
     if (verdict.problems.length > 0) {
       return yield* new StagingFailed({ message: `${verdict.problems.length} things are wrong; logs are in ${folder}` })

@@ -8,9 +8,9 @@ const unfillable = { order_type: "LIMIT", limit_price: "1" }
 
 /** One order of each policy. A buy at 100,000 is filled at the market, one at 1 never. */
 export const orders = [
-  { id: "send", lateness_policy: "SEND" },
-  { id: "skip", lateness_policy: "SKIP" },
-  { id: "respread", lateness_policy: "RESPREAD" },
+  { id: "send", lateness_policy: "SEND", cancel_unfilled_after_seconds: 15 },
+  { id: "skip", lateness_policy: "SKIP", cancel_unfilled_after_seconds: 15 },
+  { id: "respread", lateness_policy: "RESPREAD", cancel_unfilled_after_seconds: 15 },
   {
     id: "respread-carry",
     lateness_policy: "RESPREAD",
@@ -92,6 +92,7 @@ export interface OutageVerdict {
 interface Outage {
   /** The orders' window. */
   readonly minutes: number
+  readonly maxLatenessSeconds: number
   readonly goesDownAt: number
   readonly comesBackAt: number
   readonly exposure: ReadonlyMap<string, number>
@@ -116,7 +117,9 @@ export const judgeOutage = Effect.fnUntraced(function* (outage: Outage) {
       CROSS JOIN LATERAL (
         SELECT
           (count(*) FILTER (WHERE placed_at < scheduled_at + interval '1 second'))::int AS on_time,
-          (count(*) FILTER (WHERE placed_at >= scheduled_at + interval '1 second'))::int AS late,
+          -- Later than SKIP and RESPREAD allow, and the second that finding out may take.
+          (count(*) FILTER (WHERE placed_at >= scheduled_at + (${outage.maxLatenessSeconds}::int + 1) * interval '1 second'))::int
+            AS late,
           (count(*) FILTER (WHERE stage = 'SKIPPED' AND replaced_by IS NULL
             AND scheduled_at BETWEEN ${down} AND ${back}))::int AS late_skipped,
           (count(*) FILTER (WHERE placed_at < scheduled_at))::int AS early

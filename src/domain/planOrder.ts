@@ -177,7 +177,7 @@ export const planRequest = (
       firstSequence,
       startsAt: cause === "SPLIT" && time === null ? null : DateTime.makeUnsafe(startMillis),
       endMillis: endMillis - startMillis,
-      completeMillis: order.completion === "CROSS" && cause !== "COMPLETION" ? completeMillisOf(planTime, rules) : null,
+      completeMillis: order.completion === "CROSS" ? completeMillisOf(planTime, cause, rules) : null,
       market: planTime.market,
       sessions: time,
       orderType: order.orderType,
@@ -196,9 +196,17 @@ const marketDayOf = ({ startMillis, sessions }: PlanTime, market: Market, window
   return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
 }
 
+/** So long a MARKET order that completes an order may be open before what is left of it is sent anew. */
+const completionRetryMillis = 10_000
+
 /** The window's end, or the lead before the market's close; but never in the window's first half. */
-const completeMillisOf = ({ startMillis, endMillis, sessions }: PlanTime, rules: PlanningRules): number => {
+const completeMillisOf = (
+  { startMillis, endMillis, sessions }: PlanTime,
+  cause: PlanCause,
+  rules: PlanningRules
+): number => {
   const windowMillis = endMillis - startMillis
+  if (cause === "COMPLETION") return windowMillis + completionRetryMillis
   if (sessions === null) return windowMillis
   const missing = rules.completionLeadMillis - (sessions.last.closesMillis - endMillis)
   const inLastSession = endMillis - Math.max(sessions.last.opensMillis, startMillis)

@@ -35,6 +35,7 @@ const LatestPlan = Schema.Struct({
   ...StoredPlan.fields,
   completesAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
   nextSequence: Schema.Int,
+  completions: Schema.Int,
   /** The input of the latest plan that a person asked for. */
   intended: Schema.Unknown
 })
@@ -80,13 +81,13 @@ export class ReplanStore extends Context.Service<
 const make = Effect.gen(function* () {
   const { sql, query, execute, transaction } = yield* Db
 
-  const lockOrder = (orderId: string) =>
+  const readOrder = (orderId: string, lock: "" | "FOR UPDATE") =>
     query(
-      "ReplanStore.lockOrder",
+      "ReplanStore.readOrder",
       LockedOrder,
       sql`
         SELECT ${sql.literal(orderColumns)}, o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled
-        FROM orders o WHERE id = ${orderId} FOR UPDATE`
+        FROM orders o WHERE id = ${orderId} ${sql.literal(lock)}`
     )
 
   /** From here on no executor claims one of them; whoever was claiming one is waited for. */
@@ -114,20 +115,21 @@ const make = Effect.gen(function* () {
       LatestPlan,
       sql`
         SELECT p.*, (SELECT max(sequence_number) + 1 FROM order_slices WHERE order_id = ${orderId}) AS next_sequence,
+          (SELECT count(*)::int FROM order_plans WHERE order_id = ${orderId} AND cause = 'COMPLETION') AS completions,
           (SELECT input FROM order_plans WHERE order_id = ${orderId} AND cause IN ('SPLIT', 'AMENDMENT')
             ORDER BY revision DESC LIMIT 1) AS intended
         FROM order_plans p WHERE order_id = ${orderId} ORDER BY revision DESC LIMIT 1`
     )
 
-  const read = Effect.fnUntraced(function* (orderId: string, now: DateTime.Utc) {
+  const read = Effect.fnUntraced(function* (orderId: string, now: DateTime.Utc, lock: "" | "FOR UPDATE") {
     const cannot = (reason: string) => Effect.fail(new CannotReplan({ orderId, reason }))
-    const [row] = yield* lockOrder(orderId)
+    const [row] = yield* readOrder(orderId, lock)
     if (row === undefined) return yield* cannot("there is no such order")
     if (row.isCancelled) return yield* cannot("it was cancelled")
     if (row.orderQueueStatus !== "DONE") return yield* cannot(`it is ${row.orderQueueStatus}, not split`)
     const order = validateOrder(row)
     if (Result.isFailure(order)) return yield* cannot(`its row is not valid any more: ${order.failure}`)
-    yield* lockScheduled(orderId)
+    if (lock !== "") yield* lockScheduled(orderId)
     const slices = yield* readSlices(orderId, now)
     const [plan] = yield* readLatestPlan(orderId)
     const input = plan === undefined ? Option.none() : decodePlanInput(plan.input)
@@ -139,6 +141,7 @@ const make = Effect.gen(function* () {
       order: order.success,
       plan: { ...plan, input: input.value },
       intended: intended.value,
+      completions: plan.completions,
       slices,
       nextSequence: plan.nextSequence
     } satisfies RunningOrder
@@ -255,7 +258,10 @@ const make = Effect.gen(function* () {
       transaction(
         "ReplanStore.change",
         Effect.gen(function* () {
-          const running = yield* read(orderId, options.now)
+          // Without locks first: an order of which nothing is to be changed must not hold up its own slices.
+          const glance = decide(yield* read(orderId, options.now, ""))
+          if (Result.isSuccess(glance) && glance.success === null) return glance.success
+          const running = yield* read(orderId, options.now, "FOR UPDATE")
           const decided = decide(running)
           if (Result.isFailure(decided)) return yield* new CannotReplan({ orderId, reason: decided.failure })
           if (decided.success !== null) yield* write(orderId, decided.success, options)

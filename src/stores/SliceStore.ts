@@ -197,12 +197,14 @@ export class SliceStore extends Context.Service<
             sql`
               SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
                 o.cancel_requested_at IS NOT NULL
-                  OR coalesce(s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false)
-                  OR (o.completion = 'CROSS' AND coalesce(
-                    (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1),
-                    false))
+                  OR coalesce(p.completes_at <= ${instant(now)}, false)
+                  OR (p.cause IS DISTINCT FROM 'COMPLETION' AND coalesce(
+                    s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false))
                   AS is_cancel_wanted, s.request_id, s.trace_id
               FROM order_slices s JOIN orders o ON o.id = s.order_id
+              LEFT JOIN LATERAL (
+                SELECT cause, completes_at FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1
+              ) p ON o.completion = 'CROSS'
               WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final
                 AND (${after === null ? null : instant(after.acknowledgedAt)}::timestamptz IS NULL
                   OR (s.acknowledged_at, s.id) > (${after === null ? null : instant(after.acknowledgedAt)}, ${after?.id ?? null}::text))

@@ -34,9 +34,11 @@ export interface RunningOrder {
     readonly input: ScheduleInput
     readonly startsAt: DateTime.Utc
     readonly endsAt: DateTime.Utc
-    /** When what is missing is to be completed; null for an order that only reports it. */
+    /** When what is missing is to be completed, or completed again; null for an order that only reports it. */
     readonly completesAt: DateTime.Utc | null
   }
+  /** How many of its plans were to complete it. */
+  readonly completions: number
   /** The latest plan that a person asked for, the split's or an amendment's: its pace is the measure. */
   readonly intended: ScheduleInput
   readonly slices: ReadonlyArray<RunningSlice>

@@ -17,6 +17,9 @@ import {
 /** What is made up for never comes at more than this many times the planned pace: no outage ends in a burst. */
 const mostPace = 3
 
+/** A completion that was not filled or not taken is tried again so often. */
+const mostCompletions = 10
+
 /**
  * What is to be done about an order whose day does not go to plan, by its own choice: spread late slices anew, carry what is
  * missing into later slices, complete it at the window's end, or note that nothing more will happen. Null when that is for
@@ -26,31 +29,31 @@ export const followThrough = (
   running: RunningOrder,
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
-  const { plan, slices, order } = running
+  const { plan, slices } = running
   if (slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
 
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
   const isOver = completesNow || DateTime.isGreaterThanOrEqualTo(context.now, plan.endsAt)
-  const isCompleting = plan.cause === "COMPLETION"
-  if (!isOver && !isCompleting) {
-    const carryable = slices.filter((slice) => mayCarry(order, slice))
-    const carried = carryable.length === 0 ? null : carry(running, carryable, context)
-    if (carried !== null) return carried
+  if (!isOver && plan.cause !== "COMPLETION") {
+    const carried = carry(running, context)
+    if (carried !== null) return Result.succeed(carried)
   }
 
-  const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
   if (slices.some(isPending)) return Result.succeed(null)
-  if (completesNow && !isCompleting && rest.length > 0) {
+  const isSending = slices.some(isScheduled)
+  const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
+  if (plan.completesAt !== null && rest.length > 0) {
+    if (!completesNow) return Result.succeed(null)
     const completed = complete(running, rest, context)
     if (Result.isSuccess(completed)) return completed
     // What could be sent as planned still is.
-    if (slices.some(isScheduled)) return Result.succeed(null)
-    return settled(rest, `it cannot be completed: ${completed.failure}`)
+    return isSending ? Result.succeed(null) : settled(rest, `it cannot be completed: ${completed.failure}`)
   }
-  if (slices.some(isScheduled) || (plan.completesAt !== null && !isOver && rest.length > 0)) return Result.succeed(null)
-  const notCarried = rest.some((slice) => mayCarry(order, slice)) && !isCompleting
-  return settled(rest, notCarried ? "there was no room for it in what was left of the window" : null)
+  if (isSending) return Result.succeed(null)
+  return settled(rest, rest.some((slice) => mayCarry(running, slice)) ? noRoomLeft : null)
 }
+
+const noRoomLeft = "there was no room for it in what was left of the window"
 
 const settled = (rest: ReadonlyArray<RunningSlice>, reason: string | null): Result.Result<OrderChange> =>
   Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
@@ -83,26 +86,21 @@ const noRoom = "too late: no room for it in what is left of the window"
  * The rest of finished slices goes into the scheduled ones; new ones are made only where these would grow too large. Null
  * when nothing of it fits: more may fit when what is scheduled has been sent.
  */
-const carry = (
-  running: RunningOrder,
-  carryable: ReadonlyArray<RunningSlice>,
-  context: PlanningContext
-): Result.Result<Replan> | null => {
+const carry = (running: RunningOrder, context: PlanningContext): Replan | null => {
   const { intended, slices } = running
+  const carryable = slices.filter((slice) => mayCarry(running, slice))
+  const scheduled = slices.filter(isScheduled)
+  if (carryable.length === 0 || (scheduled.length > 1 && isJustCarried(running, context))) return null
   const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context)))
   if (window === null) return null
   const { totalQuantity, numSlices, windowMillis, lotSize } = intended
-  const scheduled = slices.filter(isScheduled)
-  const before = restOfSlices(scheduled)
   const average = totalQuantity / numSlices
-  const most = Math.max(
-    average,
-    windowMillis === 0 ? before : (mostPace * totalQuantity * window.millis) / windowMillis
-  )
+  const before = restOfSlices(scheduled)
+  const most = Math.max(before, average, (mostPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {
-    if (quantity + restOfSlice(slice) > Math.max(most, before)) continue
+    if (quantity + restOfSlice(slice) > most) continue
     quantity += restOfSlice(slice)
     fitting.push(slice)
   }
@@ -119,16 +117,22 @@ const carry = (
     cause: "CARRY",
     note: null
   })
-  return Result.isSuccess(planned) ? Result.succeed(planned.success) : null
+  return Result.isSuccess(planned) ? planned.success : null
 }
 
-/** Everything that is missing, at the market, at once: in no more slices than the largest allowed one needs. */
+/** So that not each fill makes a new plan, one intended interval lies between two, while more than one slice is to come. */
+const isJustCarried = ({ plan, intended }: RunningOrder, { now }: PlanningContext): boolean =>
+  plan.cause === "CARRY" &&
+  DateTime.toEpochMillis(now) < DateTime.toEpochMillis(plan.startsAt) + intended.windowMillis / intended.numSlices
+
+/** Everything that is missing or not sent, at the market, at once: in no more slices than the largest allowed one needs. */
 const complete = (
   running: RunningOrder,
   rest: ReadonlyArray<RunningSlice>,
   context: PlanningContext
 ): Result.Result<Replan, string> =>
-  Result.flatMap(restOfWindow(running, context), (window) => {
+  Result.flatMap(restOfWindow(running, context), (window): Result.Result<Replan, string> => {
+    if (running.completions === mostCompletions) return Result.fail(`it was tried ${mostCompletions} times`)
     const { rules } = context
     const quantity = restOfSlices(rest)
     const largest = Math.min(
@@ -159,7 +163,7 @@ const slotsIn = (running: RunningOrder, { millis }: RestOfWindow): number => {
 }
 
 /** Only what can no longer be filled: a slice whose outcome is unknown, or that is open, keeps its quantity reserved. */
-const mayCarry = ({ carryUnfilled, carryRejected }: SplittableOrder, slice: RunningSlice): boolean => {
+const mayCarry = ({ order: { carryUnfilled, carryRejected } }: RunningOrder, slice: RunningSlice): boolean => {
   if (!isMissing(slice) || slice.stage === "SKIPPED") return false
   return slice.stage === "FAILED" || slice.isRejected ? carryRejected : carryUnfilled
 }
