@@ -4,7 +4,7 @@ import { seededRandom } from "../../src/domain/SeededRandom.ts"
 export interface Choices {
   readonly int: (from: number, to: number) => number
   readonly chance: (probability: number) => boolean
-  readonly pick: <A>(options: readonly [A, ...ReadonlyArray<A>]) => A
+  readonly pick: <const A>(options: readonly [A, ...ReadonlyArray<A>]) => A
 }
 
 export const choicesOf = (seed: string): Choices => {
