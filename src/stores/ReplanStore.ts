@@ -193,7 +193,7 @@ const make = Effect.gen(function* () {
       sql`
         WITH planned AS (
           UPDATE orders SET
-            total_quantity = ${totalQuantity}::int, settled_at = NULL, updated_at = ${instant(options.now)},
+            total_quantity = ${totalQuantity}::int, num_splits = least(num_splits, ${totalQuantity}::int), settled_at = NULL, updated_at = ${instant(options.now)},
             limit_price = CASE WHEN order_type = 'LIMIT'
               THEN coalesce(${limitPrice === null ? null : BigDecimal.format(limitPrice)}::numeric, limit_price) END
           WHERE id = ${plan.orderId}

@@ -27,40 +27,48 @@ export const followThrough = (
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
   const { plan, slices, order } = running
-  if (slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
-
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
+  const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
+  const isWaiting = slices.some(isPending)
+  const completed = completesNow && !isWaiting && rest.length > 0 ? complete(running, rest, context) : null
+  if (completed !== null && Result.isSuccess(completed)) return completed
+
+  // What is completed soon needs no other plan, and what cannot be completed is still sent as planned.
+  const isCompletedSoon = completesNow && completed === null
+  if (!isCompletedSoon && slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
+
   const isOver = completesNow || DateTime.isGreaterThanOrEqualTo(context.now, plan.endsAt)
-  const isCompleting = plan.cause === "COMPLETION"
-  if (!isOver && !isCompleting) {
+  if (!isOver && plan.cause !== "COMPLETION") {
     const carryable = slices.filter((slice) => mayCarry(order, slice))
     const carried = carryable.length === 0 ? null : carry(running, carryable, context)
     if (carried !== null) return carried
   }
-
-  const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
-  if (slices.some(isPending)) return Result.succeed(null)
-  if (completesNow && !isCompleting && rest.length > 0) {
-    const completed = complete(running, rest, context)
-    if (Result.isSuccess(completed)) return completed
-    // What could be sent as planned still is.
-    if (slices.some(isScheduled)) return Result.succeed(null)
-    return settled(rest, `it cannot be completed: ${completed.failure}`)
-  }
-  if (slices.some(isScheduled) || (plan.completesAt !== null && !isOver && rest.length > 0)) return Result.succeed(null)
-  const notCarried = rest.some((slice) => mayCarry(order, slice)) && !isCompleting
-  return settled(rest, notCarried ? "there was no room for it in what was left of the window" : null)
+  if (isWaiting || slices.some(isScheduled)) return Result.succeed(null)
+  if (plan.completesAt !== null && !isOver && rest.length > 0) return Result.succeed(null)
+  const reason = completed === null ? whyMissing(running, rest) : `it cannot be completed: ${completed.failure}`
+  return Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
 }
 
-const settled = (rest: ReadonlyArray<RunningSlice>, reason: string | null): Result.Result<OrderChange> =>
-  Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
+/** Null when nobody wanted it made up for. */
+const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): string | null => {
+  const wanted = plan.cause === "COMPLETION" ? rest : rest.filter((slice) => mayCarry(order, slice))
+  if (wanted.length === 0) return null
+  if (wanted.every((slice) => !isWholeLots(slice, plan.input.lotSize))) return noWholeLots(plan.input.lotSize)
+  return plan.cause === "COMPLETION"
+    ? "what was sent to the market to complete it was not all filled"
+    : "there was no room for it in what was left of the window"
+}
+
+const isWholeLots = (slice: RunningSlice, lotSize: number): boolean => restOfSlice(slice) % lotSize === 0
+
+const noWholeLots = (lotSize: number): string => `it is not in whole lots of ${lotSize}`
 
 /**
  * The SCHEDULED slices over what is left of the window, at no more than three times the planned pace. The last ones that do
  * not fit are given up first; the rest is then planned anew.
  */
 const respread = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange, string> =>
-  Result.flatMap(restOfWindow(running, context), (window): Result.Result<OrderChange, string> => {
+  Result.flatMap(restOfWindow(running, context, leastGapOf(running)), (window): Result.Result<OrderChange, string> => {
     const scheduled = running.slices.filter(isScheduled)
     const fitting = window.millis === 0 ? 0 : slotsIn(running, window)
     const tooMany = scheduled.slice(fitting).map(({ id }) => id)
@@ -89,20 +97,17 @@ const carry = (
   context: PlanningContext
 ): Result.Result<Replan> | null => {
   const { intended, slices } = running
-  const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context)))
-  if (window === null) return null
+  const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context, leastGapOf(running))))
+  if (window === null || window.millis === 0) return null
   const { totalQuantity, numSlices, windowMillis, lotSize } = intended
   const scheduled = slices.filter(isScheduled)
   const before = restOfSlices(scheduled)
   const average = totalQuantity / numSlices
-  const most = Math.max(
-    average,
-    windowMillis === 0 ? before : (mostPace * totalQuantity * window.millis) / windowMillis
-  )
+  const most = Math.max(average, before, (mostPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {
-    if (quantity + restOfSlice(slice) > Math.max(most, before)) continue
+    if (!isWholeLots(slice, lotSize) || quantity + restOfSlice(slice) > most) continue
     quantity += restOfSlice(slice)
     fitting.push(slice)
   }
@@ -128,22 +133,23 @@ const complete = (
   rest: ReadonlyArray<RunningSlice>,
   context: PlanningContext
 ): Result.Result<Replan, string> =>
-  Result.flatMap(restOfWindow(running, context), (window) => {
-    const { rules } = context
-    const quantity = restOfSlices(rest)
-    const largest = Math.min(
-      running.plan.input.largestSlice ?? Infinity,
-      Option.getOrElse(rules.preTrade.sliceQuantity, () => Infinity)
-    )
-    const numSlices = largest === Infinity ? 1 : Math.ceil(quantity / largest)
+  Result.flatMap(restOfWindow(running, context, context.rules.leastGapMillis), (window) => {
+    const { leastGapMillis, preTrade } = context.rules
+    const { lotSize, largestSlice } = running.plan.input
+    const whole = rest.filter((slice) => isWholeLots(slice, lotSize))
+    if (whole.length === 0) return Result.fail(noWholeLots(lotSize))
+    const quantity = restOfSlices(whole)
+    const allowed = Option.getOrElse(preTrade.sliceQuantity, () => Infinity)
+    const largestLots = Math.floor(Math.min(largestSlice ?? Infinity, allowed) / lotSize)
+    const numSlices = Math.max(1, Math.ceil(quantity / lotSize / Math.max(1, largestLots)))
     const order: SplittableOrder = { ...running.order, orderType: "MARKET", limitPrice: null, randomize: false }
     return planRest({ ...running, order }, context, window, {
       quantity,
       numSlices,
-      windowMillis: (numSlices - 1) * rules.leastGapMillis,
+      windowMillis: (numSlices - 1) * leastGapMillis,
       leastGapMillis: 0,
       limitPrice: null,
-      carried: rest.filter((slice) => !isScheduled(slice)).map(({ id }) => id),
+      carried: whole.filter((slice) => !isScheduled(slice)).map(({ id }) => id),
       cause: "COMPLETION",
       note: null
     })
