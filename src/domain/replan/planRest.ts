@@ -1,7 +1,7 @@
-import { DateTime, Result } from "effect"
+import { DateTime, Option, Result } from "effect"
 import { openTimeOf } from "../market/orderTime.ts"
 import { firstOpen, tradingMillisBetween } from "../market/TradingTime.ts"
-import { hasDerivatives, type OrderPlan, planRequest } from "../planOrder.ts"
+import { hasDerivatives, type OrderPlan, type PlanningRules, planRequest } from "../planOrder.ts"
 import { restOf } from "../schedule/Curve.ts"
 import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
 
@@ -87,7 +87,10 @@ export const planRest = (
     cause,
     note
   }
-  const spaced = { ...rules, leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis)) }
+  const spaced = {
+    ...(cause === "AMENDMENT" ? rules : withinSliceLimit(rules)),
+    leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis))
+  }
   const planned = planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market)
   return Result.map(planned, (made) => ({
     _tag: "Replan",
@@ -96,6 +99,15 @@ export const planRest = (
     limitPrice,
     carried
   }))
+}
+
+/** A person is told what is too large; what the service plans by itself is not. */
+const withinSliceLimit = (rules: PlanningRules): PlanningRules => {
+  const largest = Math.min(
+    rules.maxSliceQuantity ?? Infinity,
+    Option.getOrElse(rules.preTrade.sliceQuantity, () => Infinity)
+  )
+  return { ...rules, maxSliceQuantity: largest === Infinity ? null : largest }
 }
 
 /** Only a person moves the moment of completion. */
