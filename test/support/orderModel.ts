@@ -228,7 +228,8 @@ export const isUnsettled = (model: OrderModel): boolean => {
   const isMissing = (slice: ModelSlice) =>
     !slice.isWaived &&
     slice.filledQuantity + slice.carriedQuantity < slice.quantity &&
-    (slice.stage === "FAILED" || (slice.stage === "PROCESSED" && slice.brokerIsFinal))
+    (slice.stage === "FAILED" || (slice.stage === "PROCESSED" && slice.brokerIsFinal)) &&
+    (slice.stage === "FAILED" || slice.isRejected ? carryRejected : carryUnfilled)
   return (
     (completesAt !== null && DateTime.toEpochMillis(completesAt) <= model.nowMillis) ||
     slices.some(isMissing) ||

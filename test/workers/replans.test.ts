@@ -242,16 +242,19 @@ describe("an order that cannot be planned anew", () => {
 describe("many orders", () => {
   it.effect("that wait for something do not keep later ones from being looked after", () =>
     Effect.gen(function* () {
-      // Of each of the first 120 a slice is refused, and that is not carried: they wait for their windows' end.
-      for (let index = 100; index < 220; index += 1) yield* insertOrder(`a${index}`, { carry_unfilled: true })
-      yield* splitOrder("z1", { carry_rejected: true })
+      // Of each of the first 120 a slice is still in somebody's hands when it is to be completed.
+      for (let index = 100; index < 120 + 100; index += 1) yield* insertOrder(`a${index}`, { completion: "CROSS" })
+      yield* splitOrder("z1", { carry_rejected: true, duration_minutes: 10 })
       yield* splitOrder("z2")
       yield* splitOrder("z3")
       const claimed = yield* claimDue(1000)
-      yield* move(claimed, () => ({ _tag: "Failed", reason: "refused" }))
-      yield* at(1)
-      yield* follow
-      yield* follow
+      yield* at(61)
+      const [refused] = claimed.filter(({ orderId }) => orderId === "z1")
+      yield* move(refused === undefined ? [] : [refused], () => ({ _tag: "Failed", reason: "refused" }))
+      const oneMonitor = yield* makeFollowThrough
+      yield* oneMonitor
+      assert.deepStrictEqual(yield* causes("z1"), ["SPLIT"])
+      yield* oneMonitor
       assert.deepStrictEqual(yield* causes("z1"), ["SPLIT", "CARRY"])
     }).pipe(Effect.provide(service))
   )
