@@ -2,7 +2,7 @@ import { Result } from "effect"
 import { type OrderId, type SliceId, sliceIdOf, type Tag, tagOf } from "./Ids.ts"
 import { maxSplits } from "./Order.ts"
 import type { Curve } from "./schedule/Curve.ts"
-import { Infeasible, planSchedule, type ScheduledSlice, type ScheduleInput } from "./schedule/Schedule.ts"
+import { Infeasible, mostSlices, planSchedule, type ScheduledSlice, type ScheduleInput } from "./schedule/Schedule.ts"
 
 /** One planned slice: its place in the order, how much, and when, as milliseconds after the plan's start. */
 export interface PlannedSlice extends ScheduledSlice {
@@ -78,7 +78,7 @@ const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
     seed: request.seed,
     totalQuantity: request.totalQuantity,
     lotSize: rules.lotSize,
-    numSlices: rules.maxSliceQuantity === null ? request.numSlices : enoughSlices(request, rules.lotSize, largest),
+    numSlices: rules.maxSliceQuantity === null ? request.numSlices : enoughSlices(request, rules, largest),
     windowMillis: request.windowMillis,
     randomize: request.randomize,
     curve: request.curve,
@@ -90,12 +90,17 @@ const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
 /** How much above the average slice the largest may be, so that randomized sizes keep their room. */
 const room = 1.3
 
-/** At least the number asked for of slices, and so many that the largest fits: with room for chance, if that can be. */
-const enoughSlices = ({ totalQuantity, numSlices, randomize }: SplitRequest, lotSize: number, largest: number) => {
+/**
+ * At least the number asked for of slices, and so many that the largest fits: with room for chance, if there is enough for
+ * that to share out, and time.
+ */
+const enoughSlices = (request: SplitRequest, { lotSize, leastGapMillis }: SplitRules, largest: number): number => {
+  const { totalQuantity, numSlices, randomize } = request
   const lots = Math.floor(totalQuantity / lotSize)
   const largestLots = Math.max(1, Math.floor(largest / lotSize))
   const most = Math.min(maxSplits, lots)
   const roomy = randomize ? Math.ceil((lots * room) / largestLots) : 0
   const bare = Math.ceil(lots / largestLots)
-  return Math.max(numSlices, roomy <= most ? roomy : 0, bare <= most ? bare : 0)
+  const hasRoom = roomy <= Math.min(most, mostSlices({ ...request, leastGapMillis }))
+  return Math.max(numSlices, hasRoom ? roomy : 0, bare <= most ? bare : 0)
 }

@@ -18,14 +18,16 @@ import { decodePlanInput, StoredPlan } from "./PlanStore.ts"
 /** The order cannot be planned anew; the reason says why. Nothing was changed. */
 export class CannotReplan extends Schema.TaggedError<CannotReplan>()("CannotReplan", {
   orderId: Schema.String,
-  reason: Schema.String
+  reason: Schema.String,
+  /** Somebody cancelled it: nobody needs to be told. */
+  isCancelled: Schema.Boolean
 }) {
   override get message(): string {
     return `Order ${this.orderId} was not changed: ${this.reason}`
   }
 }
 
-const LockedOrder = Schema.Struct({
+const StoredOrder = Schema.Struct({
   ...UntrustedOrder.fields,
   orderQueueStatus: OrderQueueStatus,
   isCancelled: Schema.Boolean
@@ -53,17 +55,18 @@ export class ReplanStore extends Context.Service<
   {
     /**
      * Orders of which something may have to be done: a late slice to spread anew, a slice's rest to carry, an order to
-     * complete, or nothing left under way. None that is on hold or cancelled.
+     * complete, or nothing left under way. None that is on hold or cancelled. By their ids, from after a given one on.
      */
     readonly unsettled: (
-      now: DateTime.Utc,
-      limit: number
+      after: OrderId | null,
+      limit: number,
+      now: DateTime.Utc
     ) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
 
     /**
      * Changes an order as `decide` says, in one transaction, while no slice of it can be claimed. With a new plan the
      * SCHEDULED slices become SKIPPED, replaced by its slices; what has been claimed or sent stays as it is. Null changes
-     * nothing.
+     * nothing, and locks nothing: it is asked first, and once more under the locks if it wants a change.
      */
     readonly change: <A extends OrderChange | null>(
       orderId: string,
@@ -81,20 +84,30 @@ export class ReplanStore extends Context.Service<
 const make = Effect.gen(function* () {
   const { sql, query, execute, transaction } = yield* Db
 
-  const readOrder = (orderId: string, lock: "" | "FOR UPDATE") =>
-    query(
-      "ReplanStore.readOrder",
-      LockedOrder,
+  const lockOrder = (orderId: string) =>
+    execute("ReplanStore.lockOrder", sql`SELECT id FROM orders WHERE id = ${orderId} FOR UPDATE`)
+
+  /**
+   * From here on no executor claims one that is SCHEDULED, and nothing else becomes of what is missing; whoever was about
+   * to is waited for.
+   */
+  const lockSlices = (orderId: string) =>
+    execute(
+      "ReplanStore.lockSlices",
       sql`
-        SELECT ${sql.literal(orderColumns)}, o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled
-        FROM orders o WHERE id = ${orderId} ${sql.literal(lock)}`
+        SELECT id FROM order_slices
+        WHERE order_id = ${orderId} AND replaced_by IS NULL AND (stage = 'SCHEDULED'
+          OR ((stage IN ('FAILED', 'SKIPPED') OR (stage = 'PROCESSED' AND broker_is_final)) AND filled_quantity < quantity))
+        ORDER BY id FOR UPDATE`
     )
 
-  /** From here on no executor claims one of them; whoever was claiming one is waited for. */
-  const lockScheduled = (orderId: string) =>
-    execute(
-      "ReplanStore.lockScheduled",
-      sql`SELECT id FROM order_slices WHERE order_id = ${orderId} AND stage = 'SCHEDULED' ORDER BY id FOR UPDATE`
+  const readOrder = (orderId: string) =>
+    query(
+      "ReplanStore.readOrder",
+      StoredOrder,
+      sql`
+        SELECT ${sql.literal(orderColumns)}, o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled
+        FROM orders o WHERE id = ${orderId}`
     )
 
   const readSlices = (orderId: string, now: DateTime.Utc) =>
@@ -121,15 +134,15 @@ const make = Effect.gen(function* () {
         FROM order_plans p WHERE order_id = ${orderId} ORDER BY revision DESC LIMIT 1`
     )
 
-  const read = Effect.fnUntraced(function* (orderId: string, now: DateTime.Utc, lock: "" | "FOR UPDATE") {
-    const cannot = (reason: string) => Effect.fail(new CannotReplan({ orderId, reason }))
-    const [row] = yield* readOrder(orderId, lock)
+  const read = Effect.fnUntraced(function* (orderId: string, now: DateTime.Utc) {
+    const cannot = (reason: string, isCancelled = false) =>
+      Effect.fail(new CannotReplan({ orderId, reason, isCancelled }))
+    const [row] = yield* readOrder(orderId)
     if (row === undefined) return yield* cannot("there is no such order")
-    if (row.isCancelled) return yield* cannot("it was cancelled")
+    if (row.isCancelled) return yield* cannot("it was cancelled", true)
     if (row.orderQueueStatus !== "DONE") return yield* cannot(`it is ${row.orderQueueStatus}, not split`)
     const order = validateOrder(row)
     if (Result.isFailure(order)) return yield* cannot(`its row is not valid any more: ${order.failure}`)
-    if (lock !== "") yield* lockScheduled(orderId)
     const slices = yield* readSlices(orderId, now)
     const [plan] = yield* readLatestPlan(orderId)
     const input = plan === undefined ? Option.none() : decodePlanInput(plan.input)
@@ -196,7 +209,7 @@ const make = Effect.gen(function* () {
       sql`
         WITH planned AS (
           UPDATE orders SET
-            total_quantity = ${totalQuantity}::int, settled_at = NULL, updated_at = ${instant(options.now)},
+            total_quantity = ${totalQuantity}::int, num_splits = least(num_splits, ${totalQuantity}::int), settled_at = NULL, updated_at = ${instant(options.now)},
             limit_price = CASE WHEN order_type = 'LIMIT'
               THEN coalesce(${limitPrice === null ? null : BigDecimal.format(limitPrice)}::numeric, limit_price) END
           WHERE id = ${plan.orderId}
@@ -227,7 +240,7 @@ const make = Effect.gen(function* () {
   }
 
   return ReplanStore.of({
-    unsettled: Effect.fn("ReplanStore.unsettled")((now, limit) =>
+    unsettled: Effect.fn("ReplanStore.unsettled")((after, limit, now) =>
       query(
         "ReplanStore.unsettled",
         Unsettled,
@@ -242,7 +255,8 @@ const make = Effect.gen(function* () {
                 (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
                 OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
                   AND filled_quantity + carried_quantity < quantity
-                  AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final)))
+                  AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final))
+                  AND CASE WHEN stage = 'FAILED' OR broker_status = 'REJECTED' THEN o.carry_rejected ELSE o.carry_unfilled END)
                 OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id
                   AND (stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final))))
           )
@@ -250,24 +264,33 @@ const make = Effect.gen(function* () {
           WHERE id IN (SELECT order_id FROM late UNION SELECT id FROM wanting)
             AND cancel_requested_at IS NULL AND hold_reason IS NULL
             AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)
+            AND (${after}::text IS NULL OR id > ${after})
           ORDER BY id LIMIT ${limit}`
       )
     ),
 
     change: Effect.fn("ReplanStore.change")((orderId, options, decide) =>
-      transaction(
-        "ReplanStore.change",
-        Effect.gen(function* () {
-          // Without locks first: an order of which nothing is to be changed must not hold up its own slices.
-          const glance = decide(yield* read(orderId, options.now, ""))
-          if (Result.isSuccess(glance) && glance.success === null) return glance.success
-          const running = yield* read(orderId, options.now, "FOR UPDATE")
+      Effect.gen(function* () {
+        const look = Effect.flatMap(read(orderId, options.now), (running) => {
           const decided = decide(running)
-          if (Result.isFailure(decided)) return yield* new CannotReplan({ orderId, reason: decided.failure })
-          if (decided.success !== null) yield* write(orderId, decided.success, options)
-          return decided.success
+          return Result.isSuccess(decided)
+            ? Effect.succeed(decided.success)
+            : Effect.fail(new CannotReplan({ orderId, reason: decided.failure, isCancelled: false }))
         })
-      )
+        // What fails without the locks may only have been read while it was changed.
+        const first = yield* Effect.option(look)
+        if (Option.isSome(first) && first.value === null) return first.value
+        return yield* transaction(
+          "ReplanStore.change",
+          Effect.gen(function* () {
+            yield* lockOrder(orderId)
+            yield* lockSlices(orderId)
+            const decided = yield* look
+            if (decided !== null) yield* write(orderId, decided, options)
+            return decided
+          })
+        )
+      })
     )
   })
 })

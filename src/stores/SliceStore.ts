@@ -149,7 +149,8 @@ export class SliceStore extends Context.Service<
                   broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity, average_price)
               ), parent AS MATERIALIZED (
                 SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled, hold_reason IS NOT NULL AS is_held FROM orders
-                WHERE id IN (SELECT order_id FROM input WHERE stage = 'SCHEDULED')
+                -- All of them, before any slice: whoever changes the slices of a whole order holds its order first.
+                WHERE id IN (SELECT order_id FROM input)
                 FOR SHARE
               ), moved AS (
                 UPDATE order_slices s SET

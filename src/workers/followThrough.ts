@@ -1,7 +1,7 @@
 import { DateTime, Effect } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { OrderId } from "../domain/Ids.ts"
-import { unknownMarket } from "../domain/planOrder.ts"
+import { type Market, unknownMarket } from "../domain/planOrder.ts"
 import { followThrough } from "../domain/replan/followThrough.ts"
 import type { OrderChange } from "../domain/replan/RunningOrder.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
@@ -25,26 +25,38 @@ export const makeFollowThrough = Effect.gen(function* () {
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
+  const hold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
+    yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
+    yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
+  })
+
+  const followOne = Effect.fnUntraced(function* (id: OrderId, market: Market) {
+    const now = yield* DateTime.now
+    const change = yield* replans.change(id, { now, windowGrace }, (running) =>
+      followThrough(running, { rules, market, now })
+    )
+    if (change !== null) yield* logChange(change)
+  })
+
+  // However many wait for something, and whatever fails with one of them: those after it have their turn.
+  let last: OrderId | null = null
+
   return Effect.gen(function* () {
-    const orders = yield* replans.unsettled(yield* DateTime.now, batchSize)
-    if (orders.length === 0) return
-    const markets = yield* instruments.markets(orders.map(({ instrument }) => instrument))
-    for (const { id, instrument } of orders) {
-      const market = markets.get(instrument) ?? unknownMarket
-      const now = yield* DateTime.now
-      yield* replans
-        .change(id, { now, windowGrace }, (running) => followThrough(running, { rules, market, now }))
-        .pipe(
-          Effect.flatMap((change) => (change === null ? Effect.void : logChange(change))),
-          Effect.catchTag("CannotReplan", ({ reason }) =>
-            Effect.gen(function* () {
-              yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, now)
-              yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
-            })
-          ),
+    const orders = yield* replans.unsettled(last, batchSize, yield* DateTime.now)
+    if (orders.length > 0) {
+      const markets = yield* instruments.markets(orders.map(({ instrument }) => instrument))
+      for (const { id, instrument } of orders) {
+        last = id
+        yield* followOne(id, markets.get(instrument) ?? unknownMarket).pipe(
+          Effect.catchTags({
+            CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : hold(id, reason)),
+            DbError: (error) => (error.isTransient ? Effect.fail(error) : hold(id, error.message))
+          }),
           annotate(id)
         )
+      }
     }
+    if (orders.length < batchSize) last = null
   })
 })
 

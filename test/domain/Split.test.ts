@@ -84,7 +84,20 @@ describe("split", () => {
   it("says when a thousand slices are not enough", () => {
     assert.include(
       problemOf(four, { maxSliceQuantity: 3 }),
-      "num_splits: 2 slices of at most 3 do not hold 4000; 1334 slices or more would fit (3 is ORDER_MAX_SLICE_QUANTITY"
+      "num_splits: 2 slices of at most 3 do not hold 4000; a total_quantity of 3000 would fit (3 is ORDER_MAX_SLICE_QUANTITY"
+    )
+  })
+
+  it("makes more slices for the least gap to be kept, not for chance", () => {
+    const randomized = { totalQuantity: 1000, numSlices: 2, windowMillis: 110_000 }
+    assert.strictEqual(quantitiesOf(randomized, { maxSliceQuantity: 10, leastGapMillis: 1000 }).length, 100)
+    assert.strictEqual(
+      problemOf(randomized, { maxSliceQuantity: 5, leastGapMillis: 1000 }),
+      "duration_minutes: 200 slices at least 1 s apart do not fit into 110 s; 4 minutes would fit"
+    )
+    assert.strictEqual(
+      problemOf(randomized, { maxSliceQuantity: 5, leastGapMillis: 600_000 }),
+      "duration_minutes: 200 slices at least 600 s apart do not fit into 110 s; a total_quantity of 5 would fit"
     )
   })
 

@@ -92,7 +92,8 @@ const closedForIt = (
   market: MarketId,
   at: DateTime.Utc
 ): string => {
-  const now = sessionAt(calendar, market, DateTime.toEpochMillis(at))
+  // An order that comes in within the last millisecond comes too late, like one at the close.
+  const now = sessionAt(calendar, market, Math.ceil(DateTime.toEpochMillis(at)))
   const next = now._tag === "Open" ? now.session : now.next
   if (next === null || sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message
   const why = now._tag === "Closed" ? `: ${now.reason}` : ""

@@ -37,7 +37,7 @@ export const amend = (
     amendment.remainingWindow === null &&
     textOf(limitPrice) === textOf(order.limitPrice)
   if (changesNothing) return Result.succeed(null)
-  return Result.flatMap(restOfWindow(running, context), (window) => {
+  return Result.flatMap(restOfWindow(running, context, context.rules.leastGapMillis), (window) => {
     if (amendment.remainingWindow === null && window.millis === 0 && numSlices > 1) {
       return Result.fail("duration_minutes: the order's window is over; give it a new one")
     }

@@ -29,41 +29,54 @@ export const followThrough = (
   running: RunningOrder,
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
-  const { plan, slices } = running
-  if (slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
-
+  const { plan, slices, order } = running
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
+  const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
+  const isWaiting = slices.some(isPending)
+  // A completion that was not sent yet is not made anew, nor one that the broker refuses.
+  const isRefused =
+    plan.cause === "COMPLETION" && rest.some(({ stage, isRejected }) => stage === "FAILED" || isRejected)
+  const isReady = !isWaiting && !isRefused && (plan.cause !== "COMPLETION" || !slices.some(isScheduled))
+  const completed = completesNow && isReady && rest.length > 0 ? complete(running, rest, context) : null
+  if (completed !== null && Result.isSuccess(completed)) return completed
+
+  // What is completed soon needs no other plan, and what cannot be completed is still sent as planned.
+  const isCompletedSoon = completesNow && completed === null
+  if (!isCompletedSoon && slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
+
   const isOver = completesNow || DateTime.isGreaterThanOrEqualTo(context.now, plan.endsAt)
   if (!isOver && plan.cause !== "COMPLETION") {
-    const carried = carry(running, context)
-    if (carried !== null) return Result.succeed(carried)
+    const carryable = slices.filter((slice) => mayCarry(order, slice))
+    const carried = carryable.length === 0 || isTooSoon(running, context) ? null : carry(running, carryable, context)
+    if (carried !== null) return carried
   }
-
-  if (slices.some(isPending)) return Result.succeed(null)
-  const isSending = slices.some(isScheduled)
-  const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
-  if (plan.completesAt !== null && rest.length > 0) {
-    if (!completesNow) return Result.succeed(null)
-    const completed = complete(running, rest, context)
-    if (Result.isSuccess(completed)) return completed
-    // What could be sent as planned still is.
-    return isSending ? Result.succeed(null) : settled(rest, `it cannot be completed: ${completed.failure}`)
-  }
-  if (isSending) return Result.succeed(null)
-  return settled(rest, rest.some((slice) => mayCarry(running, slice)) ? noRoomLeft : null)
+  if (isWaiting || slices.some(isScheduled)) return Result.succeed(null)
+  if (plan.completesAt !== null && !completesNow && !isRefused && rest.length > 0) return Result.succeed(null)
+  const failure = completed === null ? null : completed.failure
+  const problem = isRefused ? "the broker refused it" : failure
+  const reason = problem === null ? whyMissing(running, rest) : `it cannot be completed: ${problem}`
+  return Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
 }
 
-const noRoomLeft = "there was no room for it in what was left of the window"
+/** Null when nobody wanted it made up for. */
+const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): string | null => {
+  const wanted = rest.filter((slice) => mayCarry(order, slice))
+  if (wanted.length === 0) return null
+  return wanted.every((slice) => !isWholeLots(slice, plan.input.lotSize))
+    ? noWholeLots(plan.input.lotSize)
+    : "there was no room for it in what was left of the window"
+}
 
-const settled = (rest: ReadonlyArray<RunningSlice>, reason: string | null): Result.Result<OrderChange> =>
-  Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
+const isWholeLots = (slice: RunningSlice, lotSize: number): boolean => restOfSlice(slice) % lotSize === 0
+
+const noWholeLots = (lotSize: number): string => `it is not in whole lots of ${lotSize}`
 
 /**
  * The SCHEDULED slices over what is left of the window, at no more than three times the planned pace. The last ones that do
  * not fit are given up first; the rest is then planned anew.
  */
 const respread = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange, string> =>
-  Result.flatMap(restOfWindow(running, context), (window): Result.Result<OrderChange, string> => {
+  Result.flatMap(restOfWindow(running, context, leastGapOf(running)), (window): Result.Result<OrderChange, string> => {
     const scheduled = running.slices.filter(isScheduled)
     const fitting = window.millis === 0 ? 0 : slotsIn(running, window)
     const tooMany = scheduled.slice(fitting).map(({ id }) => id)
@@ -86,21 +99,23 @@ const noRoom = "too late: no room for it in what is left of the window"
  * The rest of finished slices goes into the scheduled ones; new ones are made only where these would grow too large. Null
  * when nothing of it fits: more may fit when what is scheduled has been sent.
  */
-const carry = (running: RunningOrder, context: PlanningContext): Replan | null => {
+const carry = (
+  running: RunningOrder,
+  carryable: ReadonlyArray<RunningSlice>,
+  context: PlanningContext
+): Result.Result<Replan> | null => {
   const { intended, slices } = running
-  const carryable = slices.filter((slice) => mayCarry(running, slice))
-  const scheduled = slices.filter(isScheduled)
-  if (carryable.length === 0 || (scheduled.length > 1 && isJustCarried(running, context))) return null
-  const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context)))
-  if (window === null) return null
+  const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context, leastGapOf(running))))
+  if (window === null || window.millis === 0) return null
   const { totalQuantity, numSlices, windowMillis, lotSize } = intended
-  const average = totalQuantity / numSlices
+  const scheduled = slices.filter(isScheduled)
   const before = restOfSlices(scheduled)
-  const most = Math.max(before, average, (mostPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
+  const average = totalQuantity / numSlices
+  const most = Math.max(average, before, (mostPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {
-    if (quantity + restOfSlice(slice) > most) continue
+    if (!isWholeLots(slice, lotSize) || quantity + restOfSlice(slice) > most) continue
     quantity += restOfSlice(slice)
     fitting.push(slice)
   }
@@ -117,41 +132,46 @@ const carry = (running: RunningOrder, context: PlanningContext): Replan | null =
     cause: "CARRY",
     note: null
   })
-  return Result.isSuccess(planned) ? planned.success : null
+  return Result.isSuccess(planned) ? Result.succeed(planned.success) : null
 }
 
 /** So that not each fill makes a new plan, one intended interval lies between two, while more than one slice is to come. */
-const isJustCarried = ({ plan, intended }: RunningOrder, { now }: PlanningContext): boolean =>
+const isTooSoon = ({ plan, intended, slices }: RunningOrder, { now }: PlanningContext): boolean =>
   plan.cause === "CARRY" &&
+  slices.filter(isScheduled).length > 1 &&
   DateTime.toEpochMillis(now) < DateTime.toEpochMillis(plan.startsAt) + intended.windowMillis / intended.numSlices
 
-/** Everything that is missing or not sent, at the market, at once: in no more slices than the largest allowed one needs. */
+/** Everything that is missing, at the market, at once: in no more slices than the largest allowed one needs. */
 const complete = (
   running: RunningOrder,
   rest: ReadonlyArray<RunningSlice>,
   context: PlanningContext
 ): Result.Result<Replan, string> =>
-  Result.flatMap(restOfWindow(running, context), (window): Result.Result<Replan, string> => {
-    if (running.completions === mostCompletions) return Result.fail(`it was tried ${mostCompletions} times`)
-    const { rules } = context
-    const quantity = restOfSlices(rest)
-    const largest = Math.min(
-      running.plan.input.largestSlice ?? Infinity,
-      Option.getOrElse(rules.preTrade.sliceQuantity, () => Infinity)
-    )
-    const numSlices = largest === Infinity ? 1 : Math.ceil(quantity / largest)
-    const order: SplittableOrder = { ...running.order, orderType: "MARKET", limitPrice: null, randomize: false }
-    return planRest({ ...running, order }, context, window, {
-      quantity,
-      numSlices,
-      windowMillis: (numSlices - 1) * rules.leastGapMillis,
-      leastGapMillis: 0,
-      limitPrice: null,
-      carried: rest.filter((slice) => !isScheduled(slice)).map(({ id }) => id),
-      cause: "COMPLETION",
-      note: null
-    })
-  })
+  Result.flatMap(
+    restOfWindow(running, context, context.rules.leastGapMillis),
+    (window): Result.Result<Replan, string> => {
+      if (running.completions === mostCompletions) return Result.fail(`it was tried ${mostCompletions} times`)
+      const { leastGapMillis, preTrade } = context.rules
+      const { lotSize, largestSlice } = running.plan.input
+      const whole = rest.filter((slice) => isWholeLots(slice, lotSize))
+      if (whole.length === 0) return Result.fail(noWholeLots(lotSize))
+      const quantity = restOfSlices(whole)
+      const allowed = Option.getOrElse(preTrade.sliceQuantity, () => Infinity)
+      const largestLots = Math.floor(Math.min(largestSlice ?? Infinity, allowed) / lotSize)
+      const numSlices = Math.max(1, Math.ceil(quantity / lotSize / Math.max(1, largestLots)))
+      const order: SplittableOrder = { ...running.order, orderType: "MARKET", limitPrice: null, randomize: false }
+      return planRest({ ...running, order }, context, window, {
+        quantity,
+        numSlices,
+        windowMillis: (numSlices - 1) * leastGapMillis,
+        leastGapMillis: 0,
+        limitPrice: null,
+        carried: whole.filter((slice) => !isScheduled(slice)).map(({ id }) => id),
+        cause: "COMPLETION",
+        note: null
+      })
+    }
+  )
 
 /** A third of the planned interval: no two slices of a plan that makes up for something are closer. */
 const leastGapOf = ({ intended }: RunningOrder): number =>
@@ -163,7 +183,7 @@ const slotsIn = (running: RunningOrder, { millis }: RestOfWindow): number => {
 }
 
 /** Only what can no longer be filled: a slice whose outcome is unknown, or that is open, keeps its quantity reserved. */
-const mayCarry = ({ order: { carryUnfilled, carryRejected } }: RunningOrder, slice: RunningSlice): boolean => {
+const mayCarry = ({ carryUnfilled, carryRejected }: SplittableOrder, slice: RunningSlice): boolean => {
   if (!isMissing(slice) || slice.stage === "SKIPPED") return false
   return slice.stage === "FAILED" || slice.isRejected ? carryRejected : carryUnfilled
 }

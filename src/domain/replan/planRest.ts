@@ -1,13 +1,13 @@
-import { DateTime, Result } from "effect"
+import { DateTime, Option, Result } from "effect"
 import { openTimeOf } from "../market/orderTime.ts"
 import { firstOpen, tradingMillisBetween } from "../market/TradingTime.ts"
-import { hasDerivatives, type OrderPlan, planRequest } from "../planOrder.ts"
+import { hasDerivatives, type OrderPlan, type PlanningRules, planRequest } from "../planOrder.ts"
 import { restOf } from "../schedule/Curve.ts"
 import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
 
 /** The part of an order's window that is left, in the time in which its schedule runs. */
 export interface RestOfWindow {
-  /** Now, or when the market opens, or so long after what is being sent that the least gap is kept. */
+  /** Now, or when the market opens, or so long after what was sent last that the gap is kept. */
   readonly startsAt: DateTime.Utc
   /** 0 when the window is over. */
   readonly millis: number
@@ -15,7 +15,12 @@ export interface RestOfWindow {
   readonly elapsed: number
 }
 
-export const restOfWindow = (running: RunningOrder, context: PlanningContext): Result.Result<RestOfWindow, string> => {
+/** What is left of the window, beginning at least so long after the last slice that was sent. */
+export const restOfWindow = (
+  running: RunningOrder,
+  context: PlanningContext,
+  gapMillis: number
+): Result.Result<RestOfWindow, string> => {
   const { plan, slices, order } = running
   const { rules, market, now } = context
   const timed = { ...order, hasDerivatives: hasDerivatives(market) }
@@ -23,7 +28,7 @@ export const restOfWindow = (running: RunningOrder, context: PlanningContext): R
   return Result.map(openTimeOf(timed, rules.calendar, plan.startsAt), ({ time }) => {
     const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
     const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
-    const from = Math.ceil(Math.max(DateTime.toEpochMillis(now), last + plan.input.leastGapMillis))
+    const from = Math.ceil(Math.max(DateTime.toEpochMillis(now), last + gapMillis))
     const opens = firstOpen(time, from) ?? from
     const start = DateTime.toEpochMillis(plan.startsAt)
     const end = Math.max(opens, DateTime.toEpochMillis(plan.endsAt))
@@ -83,12 +88,31 @@ export const planRest = (
     cause,
     note
   }
-  const spaced = { ...rules, leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis)) }
-  return Result.map(planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market), (planned) => ({
+  const spaced = {
+    ...(cause === "AMENDMENT" ? rules : withinSliceLimit(rules)),
+    leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis))
+  }
+  const planned = planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market)
+  return Result.map(planned, (made) => ({
     _tag: "Replan",
-    plan: planned,
+    plan: cause === "AMENDMENT" ? made : { ...made, completeMillis: keptCompletion(made, plan.completesAt) },
     totalQuantity,
     limitPrice,
     carried
   }))
 }
+
+/** A person is told what is too large; what the service plans by itself is not. */
+const withinSliceLimit = (rules: PlanningRules): PlanningRules => {
+  const largest = Math.min(
+    rules.maxSliceQuantity ?? Infinity,
+    Option.getOrElse(rules.preTrade.sliceQuantity, () => Infinity)
+  )
+  return { ...rules, maxSliceQuantity: largest === Infinity ? null : largest }
+}
+
+/** Only a person moves the moment of completion. */
+const keptCompletion = ({ startsAt, completeMillis }: OrderPlan, completesAt: DateTime.Utc | null): number | null =>
+  completeMillis === null || startsAt === null || completesAt === null
+    ? completeMillis
+    : Math.max(0, DateTime.toEpochMillis(completesAt) - DateTime.toEpochMillis(startsAt))

@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { maxDurationMinutes, maxQuantity, maxSplits } from "../Order.ts"
 import { seededRandom } from "../SeededRandom.ts"
 import { Curve, shareOf } from "./Curve.ts"
 import { baseLots, evenLots, wanderingLots } from "./lots.ts"
@@ -82,11 +83,11 @@ const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible
   const lots = Math.floor(totalQuantity / lotSize)
   const largestLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
   if (totalQuantity % lotSize !== 0) {
-    const [below, above] = [lots * lotSize, (lots + 1) * lotSize]
+    const fitting = [lots * lotSize, (lots + 1) * lotSize].filter((quantity) => quantity > 0 && quantity <= maxQuantity)
     return infeasible(
       "whole lots",
       `${totalQuantity} is not a multiple of the lot of ${lotSize}`,
-      below === 0 ? `${above} would fit` : `${below} or ${above} would fit`
+      `${fitting.join(" or ")} would fit`
     )
   }
   if (numSlices > lots) {
@@ -100,24 +101,44 @@ const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible
     return infeasible(
       "largest slice",
       `${counted(numSlices, "slice")} of at most ${largestSlice} do not hold ${totalQuantity}`,
-      largestLots === 0
-        ? `no slice of whole lots of ${lotSize} is that small`
-        : `${Math.ceil(lots / largestLots)} slices or more would fit`
+      enoughFor({ lots, largestLots, lotSize })
     )
   }
-  return Result.map(checkGaps(input), () => ({ lots, largestLots }))
+  return checkGaps(input, { lots, largestLots })
 }
 
-const checkGaps = (input: ScheduleInput): Result.Result<void, Infeasible> => {
-  const { numSlices, windowMillis, leastGapMillis, randomize } = input
-  // Each randomized slice has a slot; even ones need only the gaps between them.
-  const gaps = randomize ? numSlices : numSlices - 1
-  if (numSlices === 1 || gaps * leastGapMillis <= windowMillis) return Result.succeed(undefined)
-  const most = Math.floor(windowMillis / leastGapMillis) + (randomize ? 0 : 1)
+const enoughFor = ({ lots, largestLots, lotSize }: Feasible & { readonly lotSize: number }): string => {
+  if (largestLots === 0) return `no slice of whole lots of ${lotSize} is that small`
+  const numSlices = Math.ceil(lots / largestLots)
+  return numSlices > maxSplits
+    ? `a total_quantity of ${maxSplits * largestLots * lotSize} would fit`
+    : `${numSlices} slices or more would fit`
+}
+
+/** How many slices keep the least gap: each randomized one has a slot, even ones need only the gaps between them. */
+export const mostSlices = ({
+  windowMillis,
+  leastGapMillis,
+  randomize
+}: Pick<ScheduleInput, "windowMillis" | "leastGapMillis" | "randomize">): number =>
+  leastGapMillis === 0 ? Infinity : Math.max(1, Math.floor(windowMillis / leastGapMillis) + (randomize ? 0 : 1))
+
+const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feasible, Infeasible> => {
+  const { numSlices, windowMillis, leastGapMillis, lotSize } = input
+  const most = mostSlices(input)
+  if (numSlices <= most) return Result.succeed(feasible)
+  const { lots, largestLots } = feasible
+  const minutes = Math.ceil(((input.randomize ? numSlices : numSlices - 1) * leastGapMillis) / 60_000)
+  const ways = [
+    ...(most * largestLots >= lots ? [`at most ${counted(most, "slice")}`] : []),
+    ...(minutes <= maxDurationMinutes ? [`${counted(minutes, "minute")}`] : [])
+  ]
   return infeasible(
     "least gap",
     `${numSlices} slices at least ${leastGapMillis / 1000} s apart do not fit into ${windowMillis / 1000} s`,
-    `at most ${counted(Math.max(1, most), "slice")}, or ${Math.ceil((gaps * leastGapMillis) / 60_000)} minutes, would fit`
+    ways.length === 0
+      ? `a total_quantity of ${most * largestLots * lotSize} would fit`
+      : `${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }
 

@@ -1,62 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { marketIds, type MarketId } from "../../../src/domain/market/Market.ts"
+import { marketIds } from "../../../src/domain/market/Market.ts"
 import { builtInCalendar, sessionAt } from "../../../src/domain/market/TradingCalendar.ts"
-
-/**
- * The exchanges' rules of 2026 written down a second time, by the minute of the year in India and by numbers of days, so
- * that a slip in the calendar's arithmetic or data has nothing to hide behind.
- */
-const minutesOfDay = 1440
-const start = Date.UTC(2026, 0, 1) - 330 * 60_000
-const lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-const dayNumber = (month: number, date: number) =>
-  lengths.slice(0, month - 1).reduce((sum, length) => sum + length, 0) + date - 1
-const numbers = (text: string) =>
-  new Set(
-    text.split(" ").map((one) => {
-      const [month = 0, date = 0] = one.split("/").map(Number)
-      return dayNumber(month, date)
-    })
-  )
-
-const stocksClosed = numbers("1/15 1/26 3/3 3/26 3/31 4/3 4/14 5/1 5/28 6/26 9/14 10/2 10/20 11/10 11/24 12/25")
-const currencyClosed = numbers("2/19 3/19 4/1 8/26")
-const mcxClosed = numbers("1/26 4/3 10/2 12/25")
-const budget = dayNumber(2, 1)
-
-const at = (hour: number, minute: number) => hour * 60 + minute
-const between = (minute: number, from: number, to: number) => minute >= from && minute < to
-
-const isOpen = (market: MarketId, day: number, minute: number): boolean => {
-  // 2026-01-01 was a Thursday.
-  const isWeekend = day % 7 === 2 || day % 7 === 3
-  const isAuction = day >= dayNumber(8, 3)
-  if (isWeekend && (day !== budget || market === "CURRENCY_DERIVATIVES")) return false
-  switch (market) {
-    case "EQUITY":
-      return !stocksClosed.has(day) && between(minute, at(9, 15), at(15, 30))
-    case "EQUITY_WITH_DERIVATIVES":
-      return !stocksClosed.has(day) && between(minute, at(9, 15), isAuction ? at(15, 15) : at(15, 30))
-    case "EQUITY_DERIVATIVES":
-      return !stocksClosed.has(day) && between(minute, at(9, 15), isAuction ? at(15, 40) : at(15, 30))
-    case "CURRENCY_DERIVATIVES":
-      return !stocksClosed.has(day) && !currencyClosed.has(day) && between(minute, at(9, 0), at(17, 0))
-    case "COMMODITIES": {
-      if (mcxClosed.has(day)) return false
-      const isSummer = day > dayNumber(3, 8) && day < dayNumber(11, 1)
-      const opens = stocksClosed.has(day) ? at(17, 0) : at(9, 0)
-      const isMorningOnly = day === 0 || day === budget
-      return between(minute, opens, isMorningOnly ? at(17, 0) : isSummer ? at(23, 30) : at(23, 55))
-    }
-  }
-}
+import { isOpen, minutesOfDay, yearStartMillis } from "../../support/exchangeHours.ts"
 
 describe("every minute of 2026", () => {
   for (const market of marketIds) {
     it(`is open or closed as the rules say, and the next session is the next: ${market}`, () => {
       let nextOpen: number | null = null
       for (let index = 365 * minutesOfDay - 1; index >= 0; index -= 1) {
-        const millis = start + index * 60_000
+        const millis = yearStartMillis + index * 60_000
         const expected = isOpen(market, Math.floor(index / minutesOfDay), index % minutesOfDay)
         if (expected) nextOpen = millis
         const found = sessionAt(builtInCalendar, market, millis)

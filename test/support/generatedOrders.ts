@@ -1,0 +1,131 @@
+import { BigDecimal, DateTime } from "effect"
+import { InstrumentDetails } from "../../src/domain/instruments/InstrumentDetails.ts"
+import { OrderId } from "../../src/domain/Ids.ts"
+import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
+import { builtInCalendar } from "../../src/domain/market/TradingCalendar.ts"
+import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
+import type { Market, PlanningRules } from "../../src/domain/planOrder.ts"
+import { minutesOfDay, yearStartMillis } from "./exchangeHours.ts"
+import type { Choices } from "./generate.ts"
+import { anOrder } from "./orders.ts"
+import { unlimited } from "./limits.ts"
+
+const instruments = {
+  EQUITY: Instrument.make("BSE:SMALLCAP"),
+  EQUITY_WITH_DERIVATIVES: Instrument.make("NSE:RELIANCE"),
+  EQUITY_DERIVATIVES: Instrument.make("NFO:NIFTY26DECFUT"),
+  CURRENCY_DERIVATIVES: Instrument.make("CDS:USDINR26DECFUT"),
+  COMMODITIES: Instrument.make("MCX:GOLD26DECFUT")
+} satisfies Record<MarketId, Instrument>
+
+/** One that trades in this market. */
+export const instrumentOf = (marketId: MarketId): Instrument => instruments[marketId]
+
+/** What a desk may have set, and when and for what an order came in. */
+export interface GeneratedOrder {
+  readonly order: SplittableOrder
+  readonly rules: PlanningRules
+  readonly market: Market
+  readonly marketId: MarketId
+  readonly at: DateTime.Utc
+}
+
+export const noLimits: PlanningRules = {
+  maxSliceQuantity: null,
+  leastGapMillis: 0,
+  isFreezeLimited: false,
+  calendar: null,
+  completionLeadMillis: 60_000,
+  rate: null,
+  preTrade: unlimited
+}
+
+/** A market whose instrument is listed with a lot. */
+export const marketWith = (
+  marketId: MarketId,
+  lotSize: number,
+  volumeProfile: ReadonlyArray<number> | null
+): Market => ({
+  volumeProfile,
+  quote: null,
+  listing: {
+    _tag: "Listed",
+    hasFutures: marketId !== "EQUITY",
+    details: InstrumentDetails.make({
+      instrument: instruments[marketId],
+      name: "",
+      lotSize,
+      tickSize: BigDecimal.fromStringUnsafe("0.05"),
+      instrumentType: "EQ",
+      segment: "NSE",
+      expiry: null,
+      lastPrice: null,
+      token: 1
+    })
+  }
+})
+
+/** Any order of any market at any moment of 2026, with any rules. */
+export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
+  const { int, chance, pick } = choices
+  const marketId = pick(["EQUITY", ...marketIds])
+  const lotSize = pick([1, 1, 15, 65, 75, 1000])
+  const numSplits = pick([1, 2, int(1, 10), int(1, 10), int(1, 50), int(1, 50), int(1, 1000)])
+  // Mostly whole lots, and mostly enough of them.
+  const lots = pick([numSplits, numSplits + int(0, 3), numSplits * int(1, 100), int(1, 2000)])
+  const totalQuantity = Math.max(numSplits, lots * lotSize + (chance(0.05) ? int(1, lotSize) : 0))
+  const durationMinutes = pick([0, 1, int(1, 60), int(1, 375), int(1, 1440), 1440])
+  const tightGap = Math.floor((durationMinutes * 60_000) / Math.max(1, numSplits - int(0, 1)))
+  const strategy = pick(["TWAP", "VWAP", "FRONT_LOADED", "BACK_LOADED", "WEIGHTS"])
+  const isLimit = chance(0.5)
+  const volumes = (): ReadonlyArray<number> =>
+    Array.from({ length: int(1, 20) }, () => pick([1, int(1, 100) / 7, 0.001, 1_000_000]))
+  const withRisk = strategy === "FRONT_LOADED" || strategy === "BACK_LOADED"
+  return {
+    marketId,
+    order: anOrder({
+      id: OrderId.make(id),
+      instrument: instruments[marketId],
+      side: pick(["BUY", "SELL"]),
+      orderType: isLimit ? "LIMIT" : "MARKET",
+      limitPrice: isLimit ? BigDecimal.fromStringUnsafe("100.05") : null,
+      totalQuantity,
+      numSplits,
+      durationMinutes,
+      randomize: chance(0.5),
+      strategy,
+      riskAversion: withRisk && chance(0.5) ? pick([1e-9, 0.5, 2, 10, 100]) : null,
+      weights: strategy === "WEIGHTS" ? volumes() : null,
+      planSeed: chance(0.5) ? `seed of ${id}` : null,
+      latenessPolicy: pick(["SEND", "SKIP", "RESPREAD"]),
+      maxLatenessSeconds: pick([null, 1, int(1, 600)]),
+      carryUnfilled: chance(0.5),
+      carryRejected: chance(0.5),
+      completion: pick(["REPORT", "CROSS"]),
+      sessionPolicy: pick(["SAME_DAY", "NEXT_SESSION"])
+    }),
+    rules: {
+      ...noLimits,
+      maxSliceQuantity: pick([null, null, int(1, 10) * lotSize, int(1, 5000)]),
+      leastGapMillis: Math.min(3_600_000, pick([0, 0, 1, 1000, int(1, 60_000), tightGap])),
+      isFreezeLimited: chance(0.5),
+      completionLeadMillis: pick([0, 60_000, int(0, 3600) * 1000]),
+      calendar: chance(0.8) ? builtInCalendar : null
+    },
+    market: marketWith(marketId, lotSize, chance(0.3) ? volumes() : null),
+    at: DateTime.makeUnsafe(anyMoment(choices))
+  }
+}
+
+/** Any moment of 2026, with those often that lie at the edges of sessions. */
+export const anyMoment = ({ int, pick }: Choices): number => {
+  const day = yearStartMillis + int(0, 364) * minutesOfDay * 60_000
+  const clock = (hour: number, minute: number) => day + (hour * 60 + minute) * 60_000
+  const close = pick([clock(15, 15), clock(15, 30), clock(15, 40), clock(17, 0), clock(23, 30), clock(23, 55)])
+  return pick([
+    day + int(0, 86_399_999),
+    clock(9, 0) + int(0, 8 * 3_600_000),
+    pick([clock(9, 0), clock(9, 15), clock(17, 0)]) + pick([-1, 0, 1]),
+    close + pick([-60_000, -1, -0.5, 0, 1])
+  ])
+}

@@ -1,0 +1,140 @@
+import { DateTime, Duration, Effect, Result, Schema } from "effect"
+import type { BrokerOrder } from "../../src/broker/Broker.ts"
+import { Configuration, planningRules } from "../../src/Configuration.ts"
+import { Db } from "../../src/db/Db.ts"
+import { afterTrading } from "../../src/domain/market/TradingTime.ts"
+import type { ClaimedSlice, NextStage } from "../../src/domain/OrderSlice.ts"
+import { unknownMarket } from "../../src/domain/planOrder.ts"
+import { type Amendment, amend } from "../../src/domain/replan/amend.ts"
+import { explainSchedule } from "../../src/domain/schedule/explain.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { decodePlanInput, PlanStore } from "../../src/stores/PlanStore.ts"
+import { ReplanStore } from "../../src/stores/ReplanStore.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { BrokerScript, openOrder } from "./scriptedBroker.ts"
+import { insertOrder, setClock } from "./service.ts"
+
+/** An order of 100 in five slices, due at 0, 15, 30, 45 and 60 s, changed where the test says so. */
+export const splitOrder = (id: string, changed: Readonly<Record<string, unknown>> = {}) =>
+  Effect.gen(function* () {
+    yield* setClock()
+    yield* insertOrder(id, changed)
+    yield* Effect.flatten(makeSplitPending)
+  })
+
+export const claimDue = (limit = 10) =>
+  Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const leaseExpiresAt = DateTime.add(now, { minutes: 2 })
+    return yield* (yield* SliceStore).claimDue({ now, horizon: now, leaseExpiresAt, owner: "owner", limit })
+  })
+
+export const move = (slices: ReadonlyArray<ClaimedSlice>, next: (slice: ClaimedSlice) => NextStage) =>
+  Effect.gen(function* () {
+    const at = yield* DateTime.now
+    const transitions = slices.map((slice) => ({ slice, next: next(slice), attempts: 1, placedAt: at, at }))
+    return yield* (yield* SliceStore).transition(transitions, [])
+  })
+
+/** Places what is due: the broker has it as OPEN. */
+export const placeDue = Effect.gen(function* () {
+  const { book } = yield* BrokerScript
+  const claimed = yield* claimDue()
+  const placed = claimed.map((slice) => ({ slice, order: openOrder(slice.tag, book.length + slice.sequenceNumber) }))
+  book.push(...placed.map(({ order }) => order))
+  const orderOf = new Map(placed.map(({ slice, order }) => [slice.id, order.brokerOrderId]))
+  yield* move(claimed, (slice) => {
+    const brokerOrderId = orderOf.get(slice.id)
+    if (brokerOrderId === undefined) throw new Error("not placed")
+    return { _tag: "Processed", brokerOrderId, found: null }
+  })
+  return claimed
+})
+
+/** What becomes of the broker's order for a slice. */
+export const brokerSays = (tag: string, changed: Partial<BrokerOrder>) =>
+  Effect.map(BrokerScript, ({ book }) => {
+    const index = book.findIndex((order) => order.tag === tag)
+    const order = book[index]
+    if (order !== undefined) book[index] = { ...order, ...changed }
+  })
+
+export const amendOrder = (id: string, changed: Partial<Amendment>) =>
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const now = yield* DateTime.now
+    const amendment: Amendment = {
+      remainingQuantity: null,
+      numSlices: null,
+      remainingWindow: null,
+      limitPrice: null,
+      note: "somebody: a reason",
+      ...changed
+    }
+    const context = { rules: planningRules(config, null), market: unknownMarket, now }
+    return yield* (yield* ReplanStore).change(id, { now, windowGrace: config.orderWindowGrace }, (running) =>
+      amend(running, amendment, context)
+    )
+  })
+
+const Conservation = Schema.Struct({
+  orderId: Schema.String,
+  filled: Schema.Number,
+  working: Schema.Number,
+  inDoubt: Schema.Number,
+  scheduled: Schema.Number,
+  givenUp: Schema.Number,
+  unaccounted: Schema.Number,
+  overfilled: Schema.Int
+})
+
+export const conservation = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.conservation",
+    Conservation,
+    sql`
+      SELECT order_id, filled::float8, working::float8, in_doubt::float8, scheduled::float8, given_up::float8,
+        unaccounted::float8, overfilled
+      FROM order_conservation ORDER BY order_id`
+  )
+)
+
+/** Of each plan, in order, the numbers of the slices that are not what its stored input gives again. */
+export const explained = (orderId: string) =>
+  Effect.gen(function* () {
+    const plans = yield* (yield* PlanStore).plans(orderId)
+    const slices = new Map((yield* (yield* OrderDesk).slices(orderId)).map((slice) => [slice.sequenceNumber, slice]))
+    return yield* Effect.forEach(plans, ({ input, firstSequence, startsAt, sessions, cause }) =>
+      Effect.gen(function* () {
+        const made = explainSchedule(yield* Effect.fromOption(decodePlanInput(input)))
+        const differing = Result.getOrThrow(made).flatMap(({ quantity, offsetMillis }, index) => {
+          const row = slices.get(firstSequence + index)
+          const due = afterTrading(sessions, DateTime.toEpochMillis(startsAt), offsetMillis) ?? Infinity
+          const isSame = row?.quantity === quantity && Math.abs(DateTime.toEpochMillis(row.scheduledAt) - due) < 1
+          return isSame ? [] : [firstSequence + index]
+        })
+        return { cause, differing }
+      })
+    )
+  })
+
+export const at = (seconds: number) => setClock(Duration.seconds(seconds))
+
+const Waiting = Schema.Struct({ count: Schema.Int })
+
+/** Returns when so many statements of this database wait for a lock. */
+export const untilWaiting = (count: number) =>
+  Effect.gen(function* () {
+    const { sql, query } = yield* Db
+    for (;;) {
+      const [waiting] = yield* query(
+        "test.waiting",
+        Waiting,
+        sql`
+          SELECT count(*)::int AS count FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      )
+      if ((waiting?.count ?? 0) >= count) return
+    }
+  })

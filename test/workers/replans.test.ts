@@ -1,0 +1,272 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { PlanStore } from "../../src/stores/PlanStore.ts"
+import { makeFollowThrough } from "../../src/workers/followThrough.ts"
+import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
+import {
+  amendOrder,
+  at,
+  brokerSays,
+  claimDue,
+  conservation,
+  explained,
+  move,
+  placeDue,
+  splitOrder
+} from "../support/replanning.ts"
+import { BrokerScript, scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, orderRow, serviceLayer, sliceRows } from "../support/service.ts"
+
+const service = PlanStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+
+const follow = Effect.flatten(makeFollowThrough)
+const followBroker = Effect.flatten(makeFollowBroker)
+
+const limitOrder = { order_type: "LIMIT", limit_price: "100.0000" }
+
+/** What is still to be sent: when, in seconds after the start, how much, and how. */
+const toSend = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.toSend",
+    Schema.Struct({ seconds: Schema.Number, quantity: Schema.Int, orderType: Schema.String }),
+    sql`
+      SELECT extract(epoch FROM scheduled_at)::float8 AS seconds, quantity, order_type
+      FROM order_slices WHERE stage = 'SCHEDULED' ORDER BY sequence_number`
+  )
+)
+
+const progress = (id: string) =>
+  Effect.gen(function* () {
+    const found = yield* (yield* OrderDesk).progress(id)
+    const { state, statusReason, holdReason } = yield* Effect.fromOption(found)
+    return { state, statusReason, holdReason }
+  })
+
+const causes = (id: string) =>
+  Effect.gen(function* () {
+    return (yield* (yield* PlanStore).plans(id)).map(({ cause }) => cause)
+  })
+
+describe("carrying on", () => {
+  it.effect("what is not filled of a LIMIT slice, when its cancel is through", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", { ...limitOrder, carry_unfilled: true, cancel_unfilled_after_seconds: 5 })
+      const [first] = yield* placeDue
+      yield* at(5)
+      yield* followBroker
+      assert.deepStrictEqual((yield* BrokerScript).cancelled.length, 1)
+      // The cancel is asked for, and something may still be filled: nothing is carried yet.
+      yield* follow
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
+
+      yield* brokerSays(first?.tag ?? "", { status: "CANCELLED", filledQuantity: 5 })
+      yield* followBroker
+      yield* follow
+      // Not at once: slices that make up for something stay a third of the planned interval of 12 s apart.
+      assert.deepStrictEqual(yield* toSend, [
+        { seconds: 5, quantity: 19, orderType: "LIMIT" },
+        { seconds: 18.75, quantity: 19, orderType: "LIMIT" },
+        { seconds: 32.5, quantity: 19, orderType: "LIMIT" },
+        { seconds: 46.25, quantity: 19, orderType: "LIMIT" },
+        { seconds: 60, quantity: 19, orderType: "LIMIT" }
+      ])
+      const [{ filled, scheduled, unaccounted } = assert.fail("no order")] = yield* conservation
+      assert.deepStrictEqual({ filled, scheduled, unaccounted }, { filled: 5, scheduled: 95, unaccounted: 0 })
+      assert.deepStrictEqual(yield* explained("o1"), [
+        { cause: "SPLIT", differing: [] },
+        { cause: "CARRY", differing: [] }
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what keeps on not being filled never comes faster than three times the plan", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", { ...limitOrder, carry_unfilled: true })
+      const sentAt: Array<number> = []
+      for (let second = 0; second < 60; second += 1) {
+        yield* at(second)
+        for (const { tag } of yield* placeDue) {
+          sentAt.push(second)
+          yield* brokerSays(tag, { status: "CANCELLED" })
+        }
+        yield* followBroker
+        yield* follow
+      }
+      const gaps = sentAt.slice(1).map((second, index) => second - (sentAt[index] ?? 0))
+      assert.isAtLeast(Math.min(...gaps), 4, sentAt.join(" "))
+      assert.deepInclude((yield* conservation)[0], { filled: 0, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what the broker took and rejected, or refused at once, if that is wanted", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", { carry_rejected: true })
+      const [first] = yield* placeDue
+      yield* brokerSays(first?.tag ?? "", { status: "REJECTED" })
+      yield* followBroker
+      yield* at(15)
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* follow
+      const quantities = (yield* toSend).map(({ quantity }) => quantity)
+      assert.deepStrictEqual(quantities, [20, 20, 20, 20, 20])
+      assert.deepInclude((yield* conservation)[0], { scheduled: 100, givenUp: 0, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("not what nobody wants carried", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", { carry_unfilled: true })
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* follow
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("completing at the window's end", () => {
+  const crossing = { ...limitOrder, completion: "CROSS" }
+
+  /** Everything is sent in time, and nothing of it filled. */
+  const sendAll = Effect.gen(function* () {
+    yield* splitOrder("o1", crossing)
+    for (const seconds of [0, 15, 30, 45]) {
+      yield* at(seconds)
+      yield* placeDue
+    }
+    yield* at(60)
+  })
+
+  const cancelOpen = Effect.gen(function* () {
+    yield* followBroker
+    const { cancelled, book } = yield* BrokerScript
+    for (const { tag } of book.filter(({ brokerOrderId }) => cancelled.includes(brokerOrderId))) {
+      yield* brokerSays(tag, { status: "CANCELLED", filledQuantity: 1 })
+    }
+    yield* followBroker
+  })
+
+  it.effect("what is open is cancelled first, then all that is missing is sent as MARKET", () =>
+    Effect.gen(function* () {
+      yield* sendAll
+      yield* follow
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
+      yield* cancelOpen
+      yield* follow
+      // 4 are filled, and the last slice was not sent.
+      assert.deepStrictEqual(yield* toSend, [{ seconds: 60, quantity: 96, orderType: "MARKET" }])
+      assert.deepInclude((yield* conservation)[0], { filled: 4, scheduled: 96, givenUp: 0, unaccounted: 0 })
+      assert.deepStrictEqual((yield* explained("o1")).at(-1), { cause: "COMPLETION", differing: [] })
+
+      const [last] = yield* placeDue
+      yield* brokerSays(last?.tag ?? "", { status: "COMPLETE", filledQuantity: 96 })
+      yield* followBroker
+      yield* follow
+      assert.deepStrictEqual(yield* progress("o1"), { state: "filled", statusReason: null, holdReason: null })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what could not be completed is reported, with the reason", () =>
+    Effect.gen(function* () {
+      yield* sendAll
+      yield* cancelOpen
+      yield* follow
+      assert.strictEqual((yield* progress("o1")).state, "working")
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "no funds" }))
+      yield* follow
+      assert.deepStrictEqual(yield* progress("o1"), {
+        state: "partial",
+        statusReason: "96 are missing: it cannot be completed: the broker refused it",
+        holdReason: null
+      })
+      assert.deepInclude((yield* conservation)[0], { filled: 4, givenUp: 96, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("an order that cannot be planned anew", () => {
+  const damage = (column: string, value: string) =>
+    Effect.flatMap(Db, ({ sql, execute }) =>
+      execute("test.damage", sql`UPDATE orders SET ${sql.literal(column)} = ${value}`)
+    )
+
+  it.effect("goes on hold with the reason when its row was damaged; the others are looked after", () =>
+    Effect.gen(function* () {
+      const late = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
+      yield* splitOrder("o1", late)
+      yield* damage("side", "BOTH")
+      yield* insertOrder("o2", late)
+      yield* splitOrder("o3", late)
+      yield* at(41)
+      yield* follow
+      const { holdReason } = yield* progress("o1")
+      assert.include(holdReason, "it needs a new plan, and none is possible: its row is not valid any more: side: ")
+      assert.deepStrictEqual(yield* causes("o2"), ["SPLIT", "LATENESS"])
+      // And not again with each look.
+      yield* follow
+      assert.strictEqual((yield* progress("o1")).holdReason, holdReason)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("so does one whose rows cannot be read at all", () =>
+    Effect.gen(function* () {
+      const late = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
+      yield* splitOrder("o1", late)
+      yield* Effect.flatMap(Db, ({ sql, execute }) =>
+        execute("test.damage", sql`UPDATE order_plans SET starts_at = 'infinity'`)
+      )
+      yield* insertOrder("o2", late)
+      yield* splitOrder("o3", late)
+      yield* at(41)
+      yield* follow
+      assert.isNotNull((yield* progress("o1")).holdReason)
+      assert.deepStrictEqual(yield* causes("o2"), ["SPLIT", "LATENESS"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("not because it was cut below its first number of slices", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", { carry_rejected: true })
+      yield* amendOrder("o1", { remainingQuantity: 3 })
+      yield* at(1)
+      yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* follow
+      assert.deepStrictEqual(yield* progress("o1"), { state: "working", statusReason: null, holdReason: null })
+      assert.deepInclude((yield* conservation)[0], { scheduled: 3, unaccounted: 0 })
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "AMENDMENT", "CARRY"])
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("many orders", () => {
+  it.effect("that wait for something do not keep later ones from being looked after", () =>
+    Effect.gen(function* () {
+      // Of each of the first 120 a slice is still in somebody's hands when it is to be completed.
+      for (let index = 100; index < 120 + 100; index += 1) yield* insertOrder(`a${index}`, { completion: "CROSS" })
+      yield* splitOrder("z1", { carry_rejected: true, duration_minutes: 10 })
+      yield* splitOrder("z2")
+      yield* splitOrder("z3")
+      const claimed = yield* claimDue(1000)
+      yield* at(61)
+      const refused = claimed.find(({ orderId }) => orderId === "z1")
+      yield* move(refused === undefined ? [] : [refused], () => ({ _tag: "Failed", reason: "refused" }))
+      const oneMonitor = yield* makeFollowThrough
+      yield* oneMonitor
+      assert.deepStrictEqual(yield* causes("z1"), ["SPLIT"])
+      yield* oneMonitor
+      assert.deepStrictEqual(yield* causes("z1"), ["SPLIT", "CARRY"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("two monitors at once make one plan", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
+      yield* at(41)
+      yield* Effect.all([follow, follow, follow], { concurrency: 3 })
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "LATENESS"])
+      assert.strictEqual((yield* sliceRows()).filter(({ stage }) => stage === "SCHEDULED").length, 5)
+      assert.strictEqual((yield* orderRow("o1")).statusReason, null)
+    }).pipe(Effect.provide(service))
+  )
+})
