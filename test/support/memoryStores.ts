@@ -123,7 +123,7 @@ const orders = Layer.effect(
       release: () => Effect.void,
       releaseStuck: () => Effect.succeed([]),
       stoppedAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id))),
-      noteDouble: () => Effect.succeed(false)
+      noteDouble: () => Effect.void
     })
   )
 )
