@@ -104,10 +104,10 @@ export class OrderStore extends Context.Service<
     OrderStore,
     Effect.gen(function* () {
       const db = yield* Db
-      const { sql, query, execute, transaction } = db
+      const { sql, query, queryReadable, execute, transaction } = db
 
       const claimPending = Effect.fn("OrderStore.claimPending")((options: ClaimOptions) =>
-        query(
+        queryReadable(
           "OrderStore.claimPending",
           ClaimedOrder,
           sql`

@@ -37,14 +37,17 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const sweep = yield* makeSweep
   let nextSweepMillis = 0
 
-  const once = Effect.gen(function* () {
-    yield* followBroker
-    yield* followThrough
+  const sweepWhenDue = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     if (now < nextSweepMillis) return
     yield* sweep
     nextSweepMillis = now + Duration.toMillis(config.timeoutMonitorPollInterval)
   })
+
+  /** One that fails does not keep the others from being done. */
+  const once = Effect.forEach([followBroker, followThrough, sweepWhenDue], (task) => Effect.exit(task)).pipe(
+    Effect.flatMap((exits) => Exit.asVoidAll(exits))
+  )
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   const pause = Duration.min(interval, shortestPause)
   const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), broker.changed)

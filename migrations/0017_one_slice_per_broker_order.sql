@@ -1,0 +1,6 @@
+-- A slice without its broker order's id can neither be followed nor cancelled. What has none yet is looked for by its tag.
+UPDATE order_slices SET broker_order_id = 'not known' WHERE btrim(broker_order_id) = '';
+ALTER TABLE order_slices ADD CONSTRAINT order_slices_broker_order_id_check CHECK (btrim(broker_order_id) <> '');
+
+-- Whose a broker order is.
+CREATE INDEX order_slices_by_broker_order ON order_slices (broker_order_id) WHERE broker_order_id IS NOT NULL;
