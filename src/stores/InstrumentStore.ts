@@ -157,7 +157,7 @@ const make = Effect.gen(function* () {
       "InstrumentStore.facts",
       MarketFacts,
       sql`
-        SELECT w.instrument, v.volumes, EXISTS (SELECT FROM instruments) AS has_list,
+        SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
           EXISTS (SELECT FROM instruments f WHERE f.segment = 'NFO-FUT' AND f.name = split_part(w.instrument, ':', 2))
             AS has_futures
         FROM unnest(${texts(instruments)}) AS w (instrument)

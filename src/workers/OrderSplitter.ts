@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, Result } from "effect"
+import { Cause, DateTime, Duration, Effect, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
@@ -102,6 +102,23 @@ export const makeSplitPending = Effect.gen(function* () {
     }
   })
 
+  /** Splits a batch. When it fails, and not just for now, each order is tried alone, and fails alone. */
+  const splitAll = (claimed: ReadonlyArray<ClaimedOrder>): Effect.Effect<void, DbError> =>
+    splitBatch(claimed).pipe(
+      Effect.catchCause((cause) => {
+        const [order] = claimed
+        if (order === undefined || isPassing(cause)) return Effect.failCause(cause)
+        if (claimed.length > 1) return Effect.forEach(claimed, (one) => splitAll([one]), { discard: true })
+        const { id, claimVersion } = order
+        const failure = { id, claimVersion, status: "FAILED" as const, reason: reasonOf(cause) }
+        return Effect.logError("Order failed: it cannot be planned", Cause.pretty(cause)).pipe(
+          annotate(order),
+          Effect.andThen(DateTime.now),
+          Effect.flatMap((now) => orders.failSplits([failure], now))
+        )
+      })
+    )
+
   return Effect.gen(function* () {
     const claimed = yield* orders.claimPending({
       now: yield* DateTime.now,
@@ -109,8 +126,8 @@ export const makeSplitPending = Effect.gen(function* () {
       limit: config.orderSplitterBatchSize,
       windowGrace: calendar === null ? windowGrace : null
     })
-    yield* splitBatch(claimed).pipe(
-      // Stopped or failed half-way: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
+    yield* splitAll(claimed).pipe(
+      // Stopped, or without a database: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
       Effect.onError(() =>
         Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(
           Effect.catch((error) =>
@@ -138,6 +155,17 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
     groups.at(-1)?.push(split)
   }
   return groups
+}
+
+/** Stopped, or a database that may do better later. */
+const isPassing = (cause: Cause.Cause<DbError>): boolean =>
+  cause.reasons.some(
+    (reason) => Cause.isInterruptReason(reason) || (Cause.isFailReason(reason) && reason.error.isTransient)
+  )
+
+const reasonOf = (cause: Cause.Cause<DbError>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Statement timeout: on the server, or ours when the server said nothing. */

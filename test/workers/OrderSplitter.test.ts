@@ -9,6 +9,7 @@ import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { databaseIsDown } from "../support/memoryStores.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, orderRow, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
 
@@ -218,6 +219,43 @@ describe("OrderSplitter", () => {
       }
       assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
       assert.strictEqual((yield* sliceRows()).length, 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("fails alone an order whose weights are a table, and one whose volume profile cannot be read", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      yield* insertOrder("weights", { strategy: "WEIGHTS" })
+      yield* execute("test.weights", sql`UPDATE orders SET weights = '{{1,2},{3,4}}' WHERE id = 'weights'`)
+      yield* insertOrder("profile", { instrument: "NSE:INFY" })
+      yield* execute("test.loosen", sql`ALTER TABLE volume_profiles DROP CONSTRAINT volume_profiles_volumes_check`)
+      yield* execute("test.profile", sql`INSERT INTO volume_profiles VALUES ('NSE:INFY', '{0.0001,1}', 'test', now())`)
+      yield* insertOrder("good")
+      yield* splitPending
+
+      assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
+      const weights = yield* orderRow("weights")
+      assert.strictEqual(weights.orderQueueStatus, "FAILED")
+      assert.include(weights.statusReason ?? "", "weights: Expected number, not [[1,2],[3,4]]")
+      const profile = yield* orderRow("profile")
+      assert.strictEqual(profile.orderQueueStatus, "FAILED")
+      assert.include(profile.statusReason ?? "", "instrument NSE:INFY")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a database that fails for a while costs an order no attempt", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const instruments = InstrumentStore.of({
+        ...(yield* InstrumentStore),
+        markets: () => Effect.fail(databaseIsDown)
+      })
+      yield* Effect.flip(Effect.provideService(splitPending, InstrumentStore, instruments))
+      assert.deepInclude(yield* orderRow("o1"), { orderQueueStatus: "PENDING", splitAttempts: 0 })
+      yield* splitPending
+      assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "DONE")
     }).pipe(Effect.provide(service))
   )
 

@@ -136,6 +136,21 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("leaves a slice of a kind that only a newer version knows to that version", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 2, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute } = yield* Db
+      yield* execute("test.newer", sql`UPDATE order_slices SET validity = 'TTL' WHERE sequence_number = 1`)
+      assert.deepStrictEqual(
+        (yield* claim()).map(({ sequenceNumber }) => sequenceNumber),
+        [2]
+      )
+      assert.deepInclude((yield* sliceRows())[0], { stage: "SCHEDULED", claimVersion: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("does not claim a slice whose order's window and grace are over", () =>
     Effect.gen(function* () {
       yield* setClock()
