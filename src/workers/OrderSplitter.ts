@@ -48,13 +48,13 @@ export const makeSplitPending = Effect.gen(function* () {
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
     complete(group).pipe(
       Effect.catch((error: DbError) => {
-        if (group.length > 1 && (!error.isTransient || tookTooLong(error))) {
+        if (group.length > 1 && (!error.isGeneral || tookTooLong(error))) {
           return Effect.map(
             Effect.forEach(group, (order) => completeGroup([order])),
             (done) => done.flat()
           )
         }
-        if (error.isTransient) return Effect.fail(error)
+        if (error.isGeneral) return Effect.fail(error)
         const failures = group.map(({ plan, claimVersion }) => ({
           id: plan.orderId,
           status: "FAILED" as const,
@@ -157,10 +157,10 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
   return groups
 }
 
-/** Stopped, or a database that may do better later. */
+/** Stopped, or a database that every order would meet alike. */
 const isPassing = (cause: Cause.Cause<DbError>): boolean =>
   cause.reasons.some(
-    (reason) => Cause.isInterruptReason(reason) || (Cause.isFailReason(reason) && reason.error.isTransient)
+    (reason) => Cause.isInterruptReason(reason) || (Cause.isFailReason(reason) && reason.error.isGeneral)
   )
 
 const reasonOf = (cause: Cause.Cause<DbError>): string => {

@@ -25,25 +25,29 @@ export const makeFollowThrough = Effect.gen(function* () {
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
+  const hold = (id: OrderId, reason: string) =>
+    Effect.gen(function* () {
+      yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
+      yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
+    })
+
+  const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string) {
+    const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownMarket
+    const now = yield* DateTime.now
+    const change = yield* replans.change(id, { now, windowGrace }, (running) =>
+      followThrough(running, { rules, market, now })
+    )
+    if (change !== null) yield* logChange(change)
+  })
+
   return Effect.gen(function* () {
-    const orders = yield* replans.unsettled(yield* DateTime.now, batchSize)
-    if (orders.length === 0) return
-    const markets = yield* instruments.markets(orders.map(({ instrument }) => instrument))
-    for (const { id, instrument } of orders) {
-      const market = markets.get(instrument) ?? unknownMarket
-      const now = yield* DateTime.now
-      yield* replans
-        .change(id, { now, windowGrace }, (running) => followThrough(running, { rules, market, now }))
-        .pipe(
-          Effect.flatMap((change) => (change === null ? Effect.void : logChange(change))),
-          Effect.catchTag("CannotReplan", ({ reason }) =>
-            Effect.gen(function* () {
-              yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, now)
-              yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
-            })
-          ),
-          annotate(id)
-        )
+    for (const { id, instrument } of yield* replans.unsettled(yield* DateTime.now, batchSize)) {
+      yield* followOne(id, instrument).pipe(
+        Effect.catchTag("CannotReplan", ({ reason }) => hold(id, reason)),
+        // What cannot be read today cannot be read tomorrow: the others need not wait for it.
+        Effect.catchTag("DbError", (error) => (error.isGeneral ? Effect.fail(error) : hold(id, error.message))),
+        annotate(id)
+      )
     }
   })
 })

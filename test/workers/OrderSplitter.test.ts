@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Schema } from "effect"
 import { mockInstruments } from "../../src/broker/mock/instruments.ts"
-import { Db } from "../../src/db/Db.ts"
+import { Db, DbError } from "../../src/db/Db.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import type { OrderPlan } from "../../src/domain/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
@@ -244,16 +244,16 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a database that fails for a while costs an order no attempt", () =>
+  it.effect("a database that fails for a while, or is not up to date, costs an order no attempt", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
-      const instruments = InstrumentStore.of({
-        ...(yield* InstrumentStore),
-        markets: () => Effect.fail(databaseIsDown)
-      })
-      yield* Effect.flip(Effect.provideService(splitPending, InstrumentStore, instruments))
-      assert.deepInclude(yield* orderRow("o1"), { orderQueueStatus: "PENDING", splitAttempts: 0 })
+      const isOutdated = new DbError({ operation: "test", message: "no table", isTransient: false, sqlState: "42P01" })
+      for (const error of [databaseIsDown, isOutdated]) {
+        const instruments = InstrumentStore.of({ ...(yield* InstrumentStore), markets: () => Effect.fail(error) })
+        yield* Effect.flip(Effect.provideService(splitPending, InstrumentStore, instruments))
+        assert.deepInclude(yield* orderRow("o1"), { orderQueueStatus: "PENDING", splitAttempts: 0 })
+      }
       yield* splitPending
       assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "DONE")
     }).pipe(Effect.provide(service))
