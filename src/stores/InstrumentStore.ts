@@ -41,6 +41,9 @@ const MarketFacts = Schema.Struct({
 const Counted = Schema.Struct({ count: Schema.Int })
 const Named = Schema.Struct({ instrument: InstrumentDetails.fields.instrument })
 
+/** Each reads the whole list. */
+const mostSuggestions = 3
+
 /** How many rows go into one statement: some hundred milliseconds' work. */
 const batchSize = 5_000
 
@@ -66,7 +69,10 @@ export class InstrumentStore extends Context.Service<
      * same three, elsewhere those that begin with the same two. Reads the whole table: for people, not for every order.
      */
     readonly candidates: (wanted: string) => Effect.Effect<ReadonlyArray<Instrument>, DbError>
-    /** What is known of instruments for planning orders; each that was asked for is in the answer. */
+    /**
+     * What is known of instruments for planning orders; each that was asked for is in the answer. Names that may have been
+     * meant are looked for only for the first {@link mostSuggestions} that are not listed.
+     */
     readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
     /** Whose list there is, and since when; none before the first sync. */
     readonly status: Effect.Effect<Option.Option<InstrumentStatus>, DbError>
@@ -192,12 +198,17 @@ const make = Effect.gen(function* () {
         ? yield* find(instruments)
         : new Map<string, InstrumentDetails>()
       const markets = new Map<string, Market>()
+      const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, mostSuggestions)
       for (const { instrument, volumes, hasList, hasFutures } of known) {
         const found = details.get(instrument)
+        const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)
         const listing: Listing | null = !hasList
           ? null
           : found === undefined
-            ? { _tag: "Unlisted", similar: nearestNames(instrument, yield* candidates(instrument)) }
+            ? {
+                _tag: "Unlisted",
+                similar: hasSuggestions ? nearestNames(instrument, yield* candidates(instrument)) : []
+              }
             : { _tag: "Listed", details: found, hasFutures }
         markets.set(instrument, { volumeProfile: volumes, listing })
       }

@@ -193,7 +193,8 @@ export class OrderDesk extends Context.Service<
           query(
             "OrderDesk.list",
             OrderProgress,
-            sql`SELECT ${progressColumns} FROM order_progress ORDER BY created_at DESC, order_id LIMIT ${limit}`
+            // By the view's own column, which has an index: the clamped one would have every order ever summed up first.
+            sql`SELECT ${progressColumns} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
           )
         ),
 

@@ -1,6 +1,7 @@
 import { Clock, DateTime, Duration, Effect, Exit, Option } from "effect"
 import { Broker, type BrokerOrder } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
+import type { DbError } from "../db/Db.ts"
 import { reconcile, windowOver } from "../domain/Decisions.ts"
 import type { Tag } from "../domain/Ids.ts"
 import type { OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/OrderSlice.ts"
@@ -21,6 +22,8 @@ const largestLookup = 5000
 const cancelResend = Duration.seconds(15)
 /** However many hints the broker gives, its book is not read more often. */
 const shortestPause = Duration.seconds(1)
+/** So many are skipped by one statement. */
+const mostSkipped = 1000
 const keepStaleHeartbeats = Duration.days(1)
 
 /**
@@ -58,6 +61,13 @@ export const TimeoutMonitor = Effect.gen(function* () {
   )
 })
 
+/** Some at a time until there are no more, and a line for each. */
+const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
+  skipSome.pipe(
+    Effect.tap((ids) => Effect.forEach(ids, (id) => Effect.annotateLogs(log, { slice_id: id }), { discard: true })),
+    Effect.repeat({ while: (ids) => ids.length === mostSkipped })
+  )
+
 /** One pass over everything that is stuck for reasons of our own. */
 export const makeSweep = Effect.gen(function* () {
   const config = yield* Configuration
@@ -77,12 +87,8 @@ export const makeSweep = Effect.gen(function* () {
         Effect.annotateLogs({ order_id: order.id })
       )
     }
-    for (const id of yield* overdue.skipStale(now, windowOver)) {
-      yield* Effect.logError(`Slice skipped: ${windowOver}`).pipe(Effect.annotateLogs({ slice_id: id }))
-    }
-    for (const id of yield* overdue.skipCancelled(now)) {
-      yield* Effect.logInfo("Slice skipped: its order was cancelled").pipe(Effect.annotateLogs({ slice_id: id }))
-    }
+    yield* skipAll(overdue.skipStale(now, windowOver, mostSkipped), Effect.logError(`Slice skipped: ${windowOver}`))
+    yield* skipAll(overdue.skipCancelled(now, mostSkipped), Effect.logInfo("Slice skipped: its order was cancelled"))
     yield* heartbeats.forget(DateTime.subtractDuration(now, keepStaleHeartbeats))
   })
 })

@@ -158,9 +158,32 @@ describe("stages of a slice", () => {
       yield* Effect.flatten(makeSplitPending)
       yield* setClock(Duration.minutes(10.0001))
       assert.deepStrictEqual(yield* claim(), [])
-      const skipped = yield* (yield* OverdueStore).skipStale(yield* DateTime.now, "too late")
+      const skipped = yield* (yield* OverdueStore).skipStale(yield* DateTime.now, "too late", 10)
       assert.strictEqual(skipped.length, 1)
       assert.strictEqual((yield* sliceRows())[0]?.stage, "SKIPPED")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what is too late, or cancelled, is skipped some at a time", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("late")
+      yield* insertOrder("cancelled", { duration_minutes: 60 })
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute } = yield* Db
+      yield* execute("test.cancel", sql`UPDATE orders SET cancel_requested_at = created_at WHERE id = 'cancelled'`)
+      yield* setClock("1 hour")
+      const overdue = yield* OverdueStore
+      const now = yield* DateTime.now
+      for (const [skip, id] of [
+        [overdue.skipStale(now, "too late", 3), "late"],
+        [overdue.skipCancelled(now, 3), "cancelled"]
+      ] as const) {
+        const first = yield* skip
+        const second = yield* skip
+        assert.deepStrictEqual([first.length, second.length, new Set([...first, ...second]).size], [3, 2, 5])
+        assert.isTrue((yield* sliceRows(id)).every(({ stage }) => stage === "SKIPPED"))
+      }
     }).pipe(Effect.provide(service))
   )
 

@@ -4,3 +4,8 @@ ALTER TABLE order_slices ADD CONSTRAINT order_slices_broker_order_id_check CHECK
 
 -- Whose a broker order is.
 CREATE INDEX order_slices_by_broker_order ON order_slices (broker_order_id) WHERE broker_order_id IS NOT NULL;
+
+-- A day's slices and orders. They come in the order of time: a few pages of index for years of rows.
+CREATE INDEX order_slices_by_claim ON order_slices USING brin (claimed_at);
+CREATE INDEX order_slices_by_acknowledgement ON order_slices USING brin (acknowledged_at);
+CREATE INDEX orders_by_split ON orders USING brin (split_at);
