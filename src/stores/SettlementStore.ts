@@ -72,14 +72,18 @@ export class SettlementStore extends Context.Service<
             "SettlementStore.unbalanced",
             UnbalancedOrder,
             sql`
-              SELECT order_id, total_quantity::float8 AS total_quantity, unaccounted::float8 AS unaccounted, overfilled
-              FROM order_conservation
-              WHERE (unaccounted <> 0 OR overfilled > 0) AND order_id IN (
-                SELECT id FROM orders WHERE ${isBetween("split_at", from, until)}
+              WITH days AS MATERIALIZED (
+                SELECT id AS order_id FROM orders WHERE ${isBetween("split_at", from, until)}
                 UNION
                 SELECT order_id FROM order_slices
-                WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)})
-              ORDER BY order_id`
+                WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
+              )
+              SELECT o.order_id, o.total_quantity::float8 AS total_quantity, o.unaccounted::float8 AS unaccounted, o.overfilled
+              FROM days
+              -- OFFSET 0: one order at a time, instead of every order there is to find those of the day among them.
+              CROSS JOIN LATERAL (SELECT * FROM order_conservation WHERE order_id = days.order_id OFFSET 0) o
+              WHERE o.unaccounted <> 0 OR o.overfilled > 0
+              ORDER BY o.order_id`
           )
         ),
 
