@@ -1,4 +1,5 @@
 import { DateTime, Duration, Effect, FiberSet, Queue, Semaphore } from "effect"
+import { survive } from "../background.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
@@ -125,6 +126,7 @@ export const SliceExecutor = Effect.scoped(
           holdUntilMillis = Math.max(holdUntilMillis, outcome.holdUntilMillis)
           return writer.write(outcome)
         }),
+        survive(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
         Effect.ensuring(Effect.sync(() => fired.delete(slice.id))),
         Effect.ensuring(Semaphore.release(permits, 1)),
         // An interruption ends the broker call inside, never the writing of its outcome.

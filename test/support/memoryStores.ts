@@ -30,6 +30,8 @@ export interface Memory {
   /** How many slices each write carried. */
   readonly groups: Array<number>
   writeFailure: DbError | null
+  /** Writing this slice's outcome is a bug. */
+  writeBug: string | null
 }
 
 export class MemoryStore extends Context.Service<MemoryStore, Memory>()("test/MemoryStore") {}
@@ -68,7 +70,8 @@ const stores = Layer.effectContext(
       written: [],
       events: [],
       groups: [],
-      writeFailure: null
+      writeFailure: null,
+      writeBug: null
     }
     const slices = SliceStore.of({
       claimDue: ({ horizon, leaseExpiresAt, limit }) =>
@@ -91,6 +94,7 @@ const stores = Layer.effectContext(
       transition: (transitions, events) =>
         Effect.suspend(() => {
           if (memory.writeFailure !== null) return Effect.fail(memory.writeFailure)
+          if (transitions.some(({ slice }) => slice.id === memory.writeBug)) return Effect.die("a bug")
           memory.groups.push(transitions.length)
           memory.events.push(...events)
           memory.written.push(

@@ -163,6 +163,20 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("an outcome whose writing is a bug does not hold up the others, now or later", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.writeBug = "bug"
+      memory.scheduled.push(sliceDueAt(1_000, "bug"), sliceDueAt(1_000, "fine"), sliceDueAt(2_000, "next"))
+      yield* startExecutor
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(yield* written, [
+        ["fine", "Processed"],
+        ["next", "Processed"]
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("a broker that asks for a pause is left alone until then", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
