@@ -41,7 +41,11 @@ interface ClaimOptions {
   readonly windowGrace: Duration.Duration | null
 }
 
-const ReleasedOrder = Schema.Struct({ id: Schema.String, orderQueueStatus: OrderQueueStatus })
+const ReleasedOrder = Schema.Struct({
+  id: Schema.String,
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Schema.NullOr(Schema.String)
+})
 
 /** One slice that the broker has several orders for. */
 export interface DoublePlacement {
@@ -214,12 +218,14 @@ export class OrderStore extends Context.Service<
               )
               UPDATE orders o SET
                 order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
-                status_reason = 'the split did not finish in time, attempt ' || o.split_attempts || ' of '
-                  || ${options.maxAttempts}::int,
+                status_reason = 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
+                  || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
+                  || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
+                    ELSE ': see that daemon''s log, then submit the order again with another key' END,
                 claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
               FROM stuck
               WHERE o.id = stuck.id
-              RETURNING o.id, o.order_queue_status`
+              RETURNING o.id, o.order_queue_status, o.status_reason`
           )
       )
 

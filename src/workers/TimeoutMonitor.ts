@@ -83,7 +83,7 @@ export const makeSweep = Effect.gen(function* () {
       maxAttempts: config.orderSplitMaxAttempts
     })
     for (const order of stuck) {
-      yield* Effect.logError(`The order's split did not finish in time; it is ${order.orderQueueStatus} now`).pipe(
+      yield* Effect.logError(`The order is ${order.orderQueueStatus} now: ${order.statusReason ?? ""}`).pipe(
         Effect.annotateLogs({ order_id: order.id })
       )
     }

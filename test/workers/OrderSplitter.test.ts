@@ -400,7 +400,11 @@ describe("OrderSplitter", () => {
         yield* sweep
         assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, attempt < 3 ? "PENDING" : "FAILED")
       }
-      assert.include((yield* orderRow("o1")).statusReason ?? "", "attempt 3 of 3")
+      assert.strictEqual(
+        (yield* orderRow("o1")).statusReason,
+        "attempt 3 of 3 to split it, by dies, did not end within ORDER_SPLIT_TIMEOUT_MINUTES: see that daemon's log, " +
+          "then submit the order again with another key"
+      )
     }).pipe(Effect.provide(service))
   )
 })
