@@ -90,4 +90,24 @@ describe("order pause and order resume", () => {
       }).pipe(Effect.scoped)
     )
   )
+
+  it.live("stop an order that is under way, and let it go on from there", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        const placedOf = (orderId: string) =>
+          Effect.map(sliceRows(orderId), (slices) => slices.filter(({ stage }) => stage === "PROCESSED").length)
+        yield* startMain([], environment)
+        yield* insertOrders(2, { total_quantity: 300, num_splits: 300 }, 0)
+        yield* eventually("the order is under way", placedOf("o0"), (count) => count > 2)
+        assert.strictEqual((yield* pulse("order", "pause", "o0", "--reason", "news")).code, 0)
+        const [mine, others] = [yield* placedOf("o0"), yield* placedOf("o1")]
+        yield* eventually("the other order goes on", placedOf("o1"), (count) => count > others + 10)
+        assert.strictEqual(yield* placedOf("o0"), mine)
+        assert.strictEqual((yield* pulse("order", "resume", "o0")).code, 0)
+        yield* eventually("the order goes on", placedOf("o0"), (count) => count > mine + 10)
+      }).pipe(Effect.scoped)
+    )
+  )
 })
