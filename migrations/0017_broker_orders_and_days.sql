@@ -1,4 +1,8 @@
--- A slice without its broker order's id can neither be followed nor cancelled. What has none yet is looked for by its tag.
+-- A slice without its broker order's id can neither be followed nor cancelled. What may still be filled is in doubt again: it is
+-- looked for by its tag, or left to a person.
+UPDATE order_slices SET
+  stage = 'IN_PROGRESS', outcome_unknown_at = acknowledged_at, broker_order_id = NULL, claim_version = claim_version + 1
+WHERE stage = 'PROCESSED' AND NOT broker_is_final AND btrim(broker_order_id) = '';
 UPDATE order_slices SET broker_order_id = 'not known' WHERE btrim(broker_order_id) = '';
 ALTER TABLE order_slices ADD CONSTRAINT order_slices_broker_order_id_check CHECK (btrim(broker_order_id) <> '');
 
