@@ -35,7 +35,9 @@ CREATE TABLE volume_profiles (
   instrument text PRIMARY KEY,
   -- Volumes of equal parts of the day, relative to each other.
   volumes double precision[] NOT NULL
-    CHECK (cardinality(volumes) BETWEEN 1 AND 1000 AND array_position(volumes, NULL) IS NULL AND 0 < ALL (volumes)),
+    CHECK (
+      array_ndims(volumes) = 1 AND cardinality(volumes) BETWEEN 1 AND 1000 AND array_position(volumes, NULL) IS NULL
+      AND 0.001 <= ALL (volumes) AND 1e12 >= ALL (volumes)),
   updated_by text NOT NULL,
   updated_at timestamptz NOT NULL
 );

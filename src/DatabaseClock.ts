@@ -1,4 +1,5 @@
 import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { survive } from "./background.ts"
 import { Configuration } from "./Configuration.ts"
 import { Db, DbError } from "./db/Db.ts"
 
@@ -13,6 +14,8 @@ const nanosPerMilli = 1_000_000n
 /** The wall clock and the monotonic clock of one host drift apart by far less than this between two syncs. */
 const largestDriftNanos = 500n * nanosPerMilli
 const samplesPerSync = 5
+/** The clocks of two hosts run apart by less than a 20,000th (50 ppm): ours runs so much slower, to be on the safe side. */
+const driftDivisor = 20_000n
 
 const noAnswer = new DbError({
   operation: "DatabaseClock.sample",
@@ -25,8 +28,10 @@ const noAnswer = new DbError({
  * The database's time, on this process's monotonic clock. Replicas' clocks differ; due times, leases and quarantines are
  * compared across replicas, so all of them use the one clock they share.
  *
- * It is never ahead of the database: each sample counts as read at the very end of its round trip, so "not early" by
- * this clock is "not early" by the database's. It is behind by at most the fastest round trip of a sync.
+ * It is not ahead of the database: each sample counts as read at the very end of its round trip, and from there on the
+ * clock runs slower by what two clocks may run apart (50 ppm). So "not early" by this clock is "not early" by the
+ * database's. Only while the database's clock is being set back, or slewed faster than that, it is ahead: until the next
+ * sync, and by what that was; after it by the fastest round trip of the sync at most. It is behind by at most that round trip and 50 ppm.
  */
 export class DatabaseClock extends Context.Service<
   DatabaseClock,
@@ -100,7 +105,7 @@ export class DatabaseClock extends Context.Service<
       })
 
       yield* sync.pipe(
-        Effect.catch((error) => Effect.logWarning(`Could not read the database's clock: ${error.message}`)),
+        survive("Could not read the database's clock"),
         Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
         Effect.forkScoped
       )
@@ -119,26 +124,27 @@ interface Measurement {
   readonly roundTripNanos: bigint
 }
 
-const preciseRoundTripNanos = 2n * nanosPerMilli
-
 /**
- * What a new measurement makes of the clock. A slow round trip (a busy database) says little: as long as it does not
- * contradict the clock, the clock runs on undisturbed instead of falling behind by that round trip.
+ * What a new measurement makes of the clock. Both the measurement and the clock as it ran on are times that the database's
+ * clock has reached: the later one is good, unless it is later than the measurement allows.
  */
 export const correct = (current: Anchor, { anchor, roundTripNanos }: Measurement): Anchor => {
-  const running = current.databaseNanos + (anchor.monotonicNanos - current.monotonicNanos)
-  const isContradicted = running < anchor.databaseNanos || running > anchor.databaseNanos + roundTripNanos
-  return roundTripNanos > preciseRoundTripNanos && !isContradicted ? { ...anchor, databaseNanos: running } : anchor
+  const running = nanosAt(current, anchor.monotonicNanos)
+  const isPossible = running <= anchor.databaseNanos + roundTripNanos
+  return isPossible && running > anchor.databaseNanos ? { ...anchor, databaseNanos: running } : anchor
+}
+
+/** The database's time at a moment of the monotonic clock, as late as it may be by now. */
+const nanosAt = ({ databaseNanos, monotonicNanos }: Anchor, nowNanos: bigint): bigint => {
+  const passed = nowNanos - monotonicNanos
+  return databaseNanos + passed - passed / driftDivisor
 }
 
 const offsetMillisOf = ({ databaseNanos, localNanos }: Anchor): number =>
   Number((localNanos - databaseNanos) / nanosPerMilli)
 
 const makeClock = Effect.fnUntraced(function* (local: Clock.Clock, anchor: Ref.Ref<Anchor>) {
-  const currentTimeNanosUnsafe = () => {
-    const { databaseNanos, monotonicNanos } = Ref.getUnsafe(anchor)
-    return databaseNanos + (local.monotonicTimeNanosUnsafe() - monotonicNanos)
-  }
+  const currentTimeNanosUnsafe = () => nanosAt(Ref.getUnsafe(anchor), local.monotonicTimeNanosUnsafe())
   const currentTimeMillisUnsafe = () => Number(currentTimeNanosUnsafe() / nanosPerMilli)
   const clock: Clock.Clock = {
     currentTimeNanosUnsafe,

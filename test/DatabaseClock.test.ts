@@ -13,7 +13,7 @@ interface Machine {
   queries: number
   slowestMillis: number
   answerDelays: ReadonlyArray<number>
-  database: "answers" | "answers nothing" | "fails"
+  database: "answers" | "answers nothing" | "fails" | "meets a bug"
   readonly log: Array<string>
 }
 
@@ -40,6 +40,7 @@ const databaseOf = (machine: Machine) =>
             const delay = machine.answerDelays[machine.queries % machine.answerDelays.length] ?? 0
             machine.queries += 1
             if (machine.database === "fails") return yield* refusal
+            if (machine.database === "meets a bug") return yield* Effect.die("a bug")
             if (machine.database === "answers nothing") return []
             const before = yield* Clock.monotonicTimeNanos
             const rows = yield* db.query(operation, row, statement)
@@ -214,6 +215,13 @@ describe("DatabaseClock", () => {
       assert.include(machine.log.at(-1) ?? "", "no answer")
       assert.isBelow(yield* assertNotAhead, 20)
 
+      machine.database = "meets a bug"
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.some((line) => line.includes("a bug"))
+      )
+
       machine.database = "answers"
       machine.wallOffsetMillis = 1000
       const { offsetMillis } = yield* DatabaseClock
@@ -288,21 +296,31 @@ describe("correct", () => {
     localNanos: millis(databaseMillis)
   })
   const current = anchorAt(1000, 0)
-  /** At monotonic 500 the running clock says 1500. */
+  /** At monotonic 500 the clock says 1499.975: 50 ppm slower than it might. */
   const after = (databaseMillis: number, roundTripMillis: number) =>
     correct(current, { anchor: anchorAt(databaseMillis, 500), roundTripNanos: millis(roundTripMillis) }).databaseNanos
 
-  it("takes a precise measurement as it is", () => {
-    assert.strictEqual(after(1499, 1), millis(1499))
+  it("takes the later of what is measured and what the clock says, both being times that have come", () => {
     assert.strictEqual(after(1501, 1), millis(1501))
-  })
-
-  it("lets a slow one that contradicts nothing leave the clock alone", () => {
-    assert.strictEqual(after(1400, 150), millis(1500))
-  })
-
-  it("believes a slow one that contradicts the clock", () => {
     assert.strictEqual(after(1501, 150), millis(1501))
+    assert.strictEqual(after(1499.5, 1), millis(1499.975))
+    assert.strictEqual(after(1400, 150), millis(1499.975))
+  })
+
+  it("does not believe a clock that is later than the measurement allows", () => {
+    assert.strictEqual(after(1498.9, 1), millis(1498.9))
     assert.strictEqual(after(1300, 150), millis(1300))
+  })
+
+  it("is not ahead of a database whose clock runs slower than the host's, however slow its answers are", () => {
+    // 40 ppm slower; every round trip takes 40 ms, 35 of them on the way there.
+    const databaseAt = (monotonicMillis: number) => 1000 + monotonicMillis * (1 - 40e-6)
+    let anchor = current
+    for (let at = 0; at <= 3_600_000; at += 30_000) {
+      const measured = { anchor: anchorAt(databaseAt(at - 5), at), roundTripNanos: millis(40) }
+      anchor = correct(anchor, measured)
+      assert.isAtMost(Number(anchor.databaseNanos) / 1e6, databaseAt(at))
+      assert.isAtLeast(Number(anchor.databaseNanos) / 1e6, databaseAt(at) - 5 - 1.5)
+    }
   })
 })

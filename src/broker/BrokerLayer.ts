@@ -39,7 +39,8 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db | Holds 
       withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
       // Around the circuit: a probe must not be held by the hold that tells of it.
       withHolds,
-      ...(isReal ? [rateLimit] : [])
+      // A dry run sends nothing that would count.
+      ...(isReal && !config.dryRun ? [rateLimit] : [])
     ]
     const broker = isReal ? Zerodha.pipe(Layer.provide(CredentialStore.layer)) : MockBroker
     return wrappers.reduce(

@@ -1,4 +1,5 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
+import type { SliceId } from "../domain/Ids.ts"
 import { BrokerNotSent } from "./Broker.ts"
 
 /**
@@ -27,10 +28,12 @@ export class Holds extends Context.Service<
     readonly clear: (kind: HoldKind) => Effect.Effect<void>
     /** Returns as soon as there is a hold, or none. */
     readonly until: (isHeld: boolean) => Effect.Effect<void>
-    /** Fails as soon as there is a hold, with what whoever is waiting to send is to say. */
-    readonly untilHeld: Effect.Effect<never, BrokerNotSent>
-    /** Makes the call unless there is a hold. */
-    readonly unlessHeld: <A, E>(call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
+    /** Says of which slices the orders were cancelled or are on hold: of all others they are not, or not any more. */
+    readonly withdraw: (slices: ReadonlySet<SliceId>) => Effect.Effect<void>
+    /** Fails as soon as there is a hold, or the slice is withdrawn, with what whoever is waiting to send is to say. */
+    readonly untilHeld: (slice: SliceId) => Effect.Effect<never, BrokerNotSent>
+    /** Makes the call for a slice unless there is a hold, or the slice is withdrawn. */
+    readonly unlessHeld: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
     /** Returns when none of those calls is under way. */
     readonly untilIdle: Effect.Effect<void>
   }
@@ -54,6 +57,7 @@ const holdOf = (reasons: Reasons): Hold | null => {
 
 const make = Effect.gen(function* () {
   const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
+  const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
   const oneAtATime = yield* Semaphore.make(1)
   const isIdle = yield* Latch.make(true)
   let inFlight = 0
@@ -92,29 +96,46 @@ const make = Effect.gen(function* () {
       Effect.asVoid
     )
 
+  const untilAnyHold = Effect.andThen(until(true), current).pipe(
+    Effect.flatMap((hold) => notSent(hold?.reason ?? "a hold that is over again"))
+  )
+
+  const untilWithdrawn = (slice: SliceId) =>
+    SubscriptionRef.changes(withdrawn).pipe(
+      Stream.filter((slices) => slices.has(slice)),
+      Stream.runHead,
+      Effect.andThen(notWanted)
+    )
+
   return Holds.of({
     current,
     set: (kind, reason) => change(kind, reason),
     clear: (kind) => change(kind, null),
     until,
-    untilHeld: Effect.andThen(until(true), current).pipe(
-      Effect.flatMap((hold) => notSent(hold?.reason ?? "a hold that is over again"))
-    ),
+    withdraw: (slices) => SubscriptionRef.set(withdrawn, slices),
+    untilHeld: (slice) => Effect.raceFirst(untilAnyHold, untilWithdrawn(slice)),
     // Counted before the question is asked: whoever sets a hold and then waits for idleness has waited for this call too.
-    unlessHeld: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E | BrokerNotSent> =>
+    unlessHeld: (slice, call) =>
       Effect.acquireUseRelease(
         begin,
         () =>
-          Effect.flatMap(current, (hold): Effect.Effect<A, E | BrokerNotSent> =>
-            hold === null ? call : notSent(hold.reason)
-          ),
+          Effect.gen(function* () {
+            const hold = yield* current
+            if (hold !== null) return yield* notSent(hold.reason)
+            if ((yield* SubscriptionRef.get(withdrawn)).has(slice)) return yield* notWanted
+            return yield* call
+          }),
         () => end
       ),
     untilIdle: Latch.await(isIdle)
   })
 })
 
-const notSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
+const notSent = (reason: string) => failNotSent(`placements are on hold: ${reason}`)
+
+const notWanted = Effect.suspend(() => failNotSent("its order was cancelled or is on hold"))
+
+const failNotSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (retryAt) =>
-    Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, placements are on hold: ${reason}`, retryAt }))
+    Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, ${reason}`, retryAt }))
   )

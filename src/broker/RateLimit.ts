@@ -82,9 +82,9 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
 
       return Broker.of({
         ...below,
-        // A hold that begins meanwhile ends the wait: halting, or stopping, does not wait for turns.
+        // A hold that begins meanwhile ends the wait: halting, stopping or cancelling does not wait for turns.
         place: (placement) =>
-          Effect.raceFirst(waitForTurn(placement.deadline), holds.untilHeld).pipe(
+          Effect.raceFirst(waitForTurn(placement.deadline), holds.untilHeld(placement.sliceId)).pipe(
             Effect.andThen(below.place(placement).pipe(Effect.catch(tellOthers)))
           ),
         cancel: (brokerOrderId) =>

@@ -49,7 +49,9 @@ const request = Effect.fnUntraced(function* (
     return yield* new CommandFailed({
       message:
         `${waitingFor.join(", ")} did not acknowledge within ${given.wait} s. ` +
-        (isHalted ? "What it has claimed it may still place until its claims end; stop it by hand to be sure." : "")
+        (isHalted
+          ? "What it has claimed it may still place until its claims end; stop it by hand to be sure."
+          : 'The resume stands, but it places nothing until it hears of it: see "health" and its log, or start it anew.')
     })
   }
 })

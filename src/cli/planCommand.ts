@@ -22,7 +22,7 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const market = markets.get(order.instrument) ?? unknownMarket
   const plan = planOrder(order, rules, market, start)
   if (Result.isFailure(plan)) return plan
-  const full = yield* (yield* makeDayBudget)(plan.success, start)
+  const full = yield* (yield* makeDayBudget)()(plan.success, start)
   if (full !== null) return Result.fail(full)
   const limits = rules.preTrade
   if (!limitsTheDay(limits)) return plan

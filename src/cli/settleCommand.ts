@@ -45,7 +45,7 @@ export const settleCommand = Command.make(
     )
     const repaired =
       repairs.length === 0 ? 0 : yield* store.repair(repairs, `settled by ${operator()}`, yield* DateTime.now)
-    const unbalanced = yield* store.unbalanced
+    const unbalanced = yield* store.unbalanced(from, until)
     yield* print(given.json, { ...settlement, repaired, unbalanced }, settlementText)
     if (unbalanced.length > 0) {
       return yield* new CommandFailed({
@@ -87,7 +87,7 @@ const settlementText = ({ agreed, open, differences, foreign, repaired, unbalanc
     `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
     `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
     `${foreign.length} broker orders are none of ours`,
-    unbalanced.length === 0 ? "The quantities of every order add up" : `${unbalanced.length} orders do not add up`,
+    unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
     ...(differences.length === 0 ? [] : ["", differenceTable(differences)]),
     ...(foreign.length === 0
       ? []

@@ -1,5 +1,6 @@
 import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { BrokerOrderId } from "../domain/Ids.ts"
 import { Price } from "../domain/Order.ts"
 import { SliceDesk } from "../stores/SliceDesk.ts"
 import { CommandFailed, CommandLayer, operator, reason } from "./environment.ts"
@@ -37,6 +38,7 @@ const placed = Command.make(
   },
   Effect.fn("slice placed")(function* (given) {
     const slice = yield* find(given.sliceId)
+    const brokerOrderId = yield* readBrokerOrderId(given.brokerOrderId)
     const filled = Option.getOrNull(given.filled)
     const price = Option.match(given.price, { onNone: () => Result.succeed(null), onSome: readPrice })
     if (Result.isFailure(price)) return yield* new CommandFailed({ message: `--price ${price.failure.message}` })
@@ -47,8 +49,14 @@ const placed = Command.make(
       return yield* new CommandFailed({ message: "--filled and --price belong together, unless nothing is filled" })
     }
     const order = {
-      brokerOrderId: given.brokerOrderId,
+      brokerOrderId,
       fill: filled === null ? null : { quantity: filled, price: price.success }
+    }
+    const owner = yield* (yield* SliceDesk).ownerOf(brokerOrderId)
+    if (Option.isSome(owner) && owner.value !== slice.id) {
+      return yield* new CommandFailed({
+        message: `Broker order ${brokerOrderId} is that of slice ${owner.value}: nothing was changed`
+      })
     }
     const text = `found by ${operator()}: ${given.reason}`
     if (!(yield* (yield* SliceDesk).placed(slice.id, order, text, yield* DateTime.now))) {
@@ -56,7 +64,7 @@ const placed = Command.make(
         message: `Slice ${slice.id} is ${stageText(slice)}, not in doubt: nothing was changed`
       })
     }
-    yield* Console.log(`Slice ${slice.id} is PROCESSED as ${given.brokerOrderId}`)
+    yield* Console.log(`Slice ${slice.id} is PROCESSED as ${brokerOrderId}`)
   }, Effect.provide(SliceLayer))
 ).pipe(Command.withDescription("Say which broker order a slice has, of which the service cannot know it"))
 
@@ -64,6 +72,12 @@ export const sliceCommand = Command.make("slice").pipe(
   Command.withDescription("Settle single slices by hand"),
   Command.withSubcommands([skip, placed])
 )
+
+const readBrokerOrderId = (text: string) =>
+  Option.match(Schema.decodeUnknownOption(BrokerOrderId)(text.trim()), {
+    onNone: () => Effect.fail(new CommandFailed({ message: "BROKER_ORDER is empty: nothing was changed" })),
+    onSome: Effect.succeed
+  })
 
 const readPrice = Schema.decodeUnknownResult(Price)
 

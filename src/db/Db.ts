@@ -1,9 +1,10 @@
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Cause, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Schema, Scope, Stream } from "effect"
+import { Cause, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Result, Schema, Scope, Stream } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Statement } from "effect/sql/Statement"
 import { Configuration } from "../Configuration.ts"
+import { version } from "../version.ts"
 
 /** A database statement failed. `isTransient` says whether the same statement may succeed later. */
 export class DbError extends Schema.TaggedError<DbError>()("DbError", {
@@ -12,7 +13,15 @@ export class DbError extends Schema.TaggedError<DbError>()("DbError", {
   isTransient: Schema.Boolean,
   /** PostgreSQL's SQLSTATE, where the server gave one. */
   sqlState: Schema.NullOr(Schema.String)
-}) {}
+}) {
+  /**
+   * Whether any other statement would fare the same: the database is away, or it is not what this version expects (access,
+   * names of databases, schemas, tables and columns). Otherwise it is the data that is at fault.
+   */
+  get isGeneral(): boolean {
+    return this.isTransient || (this.sqlState !== null && /^(28|3D|3F|42)/.test(this.sqlState))
+  }
+}
 
 export type Sql = SqlClient
 
@@ -38,6 +47,13 @@ export class Db extends Context.Service<
 
     /** Runs one statement and decodes its rows; column names arrive in camelCase. */
     readonly query: <S extends Schema.Top & { readonly DecodingServices: never }>(
+      operation: string,
+      row: S,
+      statement: Statement<object>
+    ) => Effect.Effect<ReadonlyArray<S["Type"]>, DbError>
+
+    /** The same, but a row that cannot be read is reported, once, and left out: it must not hold up the others. */
+    readonly queryReadable: <S extends Schema.Top & { readonly DecodingServices: never }>(
       operation: string,
       row: S,
       statement: Statement<object>
@@ -167,24 +183,32 @@ const make = Effect.fnUntraced(function* (
     { discard: true }
   )
 
+  const read = <S extends Schema.Top & { readonly DecodingServices: never }>(
+    operation: string,
+    row: S,
+    statement: Statement<object>
+  ) => {
+    const decode = Schema.decodeUnknownResult(row)
+    return Effect.map(guarded(operation, limited(operation, statement)), (rows) =>
+      rows.map((raw) => Result.mapError(decode(raw), (error) => unreadable(operation, raw, error)))
+    )
+  }
+  const reported = new Set<string>()
+
   return Db.of({
     sql: client,
     query: (operation, row, statement) =>
-      guarded(operation, limited(operation, statement)).pipe(
-        Effect.flatMap((rows) =>
-          Schema.decodeUnknownEffect(Schema.Array(row))(rows).pipe(
-            Effect.mapError(
-              (error) =>
-                new DbError({
-                  operation,
-                  message: `${operation}: the database holds a row this version cannot read: ${error.message}`,
-                  isTransient: false,
-                  sqlState: null
-                })
-            )
-          )
-        )
-      ),
+      Effect.flatMap(read(operation, row, statement), (rows) => Effect.fromResult(Result.all(rows))),
+    queryReadable: (operation, row, statement) =>
+      Effect.gen(function* () {
+        const rows = yield* read(operation, row, statement)
+        for (const { failure } of rows.filter(Result.isFailure)) {
+          if (reported.has(failure.message)) continue
+          reported.add(failure.message)
+          yield* Effect.logError(failure.message)
+        }
+        return rows.filter(Result.isSuccess).map(({ success }) => success)
+      }),
     execute: (operation, statement) => Effect.asVoid(guarded(operation, limited(operation, statement))),
     transaction: (operation, statements) => guarded(operation, limited(operation, client.withTransaction(statements))),
     unlimited: (operation, work) => guarded(operation, client.withTransaction(Effect.andThen(noTimeouts, work))),
@@ -199,6 +223,23 @@ const make = Effect.fnUntraced(function* (
     })
   })
 })
+
+/** Names the row by what it is known by; the rest of it is nobody's business in a log. */
+const unreadable = (operation: string, raw: object, { message }: Schema.SchemaError): DbError => {
+  const names = Object.entries(raw).flatMap(([column, value]) =>
+    rowNames.has(column) && typeof value === "string" ? [`${column} ${value}`] : []
+  )
+  return new DbError({
+    operation,
+    message:
+      `${operation}: the database holds a row that version ${version} cannot read` +
+      `${names.length === 0 ? "" : ` (${names.join(", ")})`}: ${message}`,
+    isTransient: false,
+    sqlState: null
+  })
+}
+
+const rowNames: ReadonlySet<string> = new Set(["id", "orderId", "instrument", "tag", "instanceId"])
 
 const oldestServerVersion = 150_000
 

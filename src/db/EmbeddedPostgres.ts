@@ -1,4 +1,5 @@
 import { Effect, type Redacted, Schedule, type Scope } from "effect"
+import { survive } from "../background.ts"
 import type { RunningServer } from "./embedded/Address.ts"
 import { findBinaries, findPackage } from "./embedded/Binaries.ts"
 import { database, prepareData, username } from "./embedded/Cluster.ts"
@@ -168,6 +169,7 @@ const tend = (
     yield* Effect.logError(`PostgreSQL is back at another address, ${again.host}: restart the service`)
   }).pipe(
     Effect.catch((error) => Effect.logError(error.message)),
+    survive("Could not look after PostgreSQL"),
     Effect.repeat(Schedule.spaced(tendingInterval)),
     Effect.asVoid
   )

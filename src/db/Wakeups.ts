@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Queue, Schedule, Stream } from "effect"
+import { survive } from "../background.ts"
 import { Db } from "./Db.ts"
 import { channel } from "./parameters.ts"
 
@@ -38,9 +39,7 @@ export class Wakeups extends Context.Service<
 
       yield* Stream.unwrap(Effect.tap(db.listen(channel), wakeAll)).pipe(
         Stream.runForEach(wake),
-        Effect.catch((error) =>
-          Effect.logWarning(`Listening for notifications again, polling meanwhile: ${error.message}`)
-        ),
+        survive("Listening for notifications again, polling meanwhile"),
         Effect.repeat(Schedule.spaced("1 second")),
         Effect.forkScoped
       )

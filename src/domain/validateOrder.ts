@@ -32,7 +32,7 @@ export const UntrustedOrder = Schema.Struct({
   randomize: Schema.NullOr(Schema.Boolean),
   strategy: Schema.NullOr(Schema.String),
   riskAversion: Schema.NullOr(Schema.Number),
-  weights: Schema.NullOr(Schema.Array(Schema.NullOr(Schema.Number))),
+  weights: Schema.Unknown,
   planSeed: Schema.NullOr(Schema.String),
   orderType: Schema.NullOr(Schema.String),
   limitPrice: Schema.NullOr(Schema.String),

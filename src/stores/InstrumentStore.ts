@@ -43,6 +43,9 @@ const MarketFacts = Schema.Struct({
 const Counted = Schema.Struct({ count: Schema.Int })
 const Named = Schema.Struct({ instrument: InstrumentDetails.fields.instrument })
 
+/** Each reads the whole list. */
+const mostSuggestions = 3
+
 /** How many rows go into one statement: some hundred milliseconds' work. */
 const batchSize = 5_000
 
@@ -68,7 +71,10 @@ export class InstrumentStore extends Context.Service<
      * same three, elsewhere those that begin with the same two. Reads the whole table: for people, not for every order.
      */
     readonly candidates: (wanted: string) => Effect.Effect<ReadonlyArray<Instrument>, DbError>
-    /** What is known of instruments for planning orders; each that was asked for is in the answer. */
+    /**
+     * What is known of instruments for planning orders; each that was asked for is in the answer. Names that may have been
+     * meant are looked for only for the first {@link mostSuggestions} that are not listed.
+     */
     readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
     /** Whose list there is, and since when; none before the first sync. */
     readonly status: Effect.Effect<Option.Option<InstrumentStatus>, DbError>
@@ -159,7 +165,7 @@ const make = Effect.gen(function* () {
       "InstrumentStore.facts",
       MarketFacts,
       sql`
-        SELECT w.instrument, v.volumes, EXISTS (SELECT FROM instruments) AS has_list,
+        SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
           EXISTS (SELECT FROM instruments f WHERE f.segment = 'NFO-FUT' AND f.name = split_part(w.instrument, ':', 2))
             AS has_futures,
           q.last_price::text AS last_price, q.at AS quoted_at
@@ -198,12 +204,17 @@ const make = Effect.gen(function* () {
         ? yield* find(instruments)
         : new Map<string, InstrumentDetails>()
       const markets = new Map<string, Market>()
+      const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, mostSuggestions)
       for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
         const found = details.get(instrument)
+        const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)
         const listing: Listing | null = !hasList
           ? null
           : found === undefined
-            ? { _tag: "Unlisted", similar: nearestNames(instrument, yield* candidates(instrument)) }
+            ? {
+                _tag: "Unlisted",
+                similar: hasSuggestions ? nearestNames(instrument, yield* candidates(instrument)) : []
+              }
             : { _tag: "Listed", details: found, hasFutures }
         const quote = lastPrice === null || quotedAt === null ? null : { lastPrice, at: quotedAt }
         markets.set(instrument, { volumeProfile: volumes, listing, quote })

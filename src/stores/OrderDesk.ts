@@ -1,9 +1,11 @@
 import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant } from "../db/parameters.ts"
+import type { Topic } from "../db/Wakeups.ts"
 import { OrderQueueStatus, type SplittableOrder } from "../domain/Order.ts"
 import { Stage } from "../domain/OrderSlice.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
+import { holdSlices } from "./holdSlices.ts"
 import { differencesBetween, orderColumns, orderRow } from "./orderColumns.ts"
 
 /** One order's progress, derived from its slices. Quantities in units of the instrument. */
@@ -82,6 +84,8 @@ export interface Submitted {
   readonly isNew: boolean
 }
 
+const Id = Schema.Struct({ id: Schema.String })
+
 const source = "pulse-background-cli"
 
 /** What people do with orders from outside the workers: submit, look, cancel. */
@@ -110,7 +114,8 @@ export class OrderDesk extends Context.Service<
   static readonly layer: Layer.Layer<OrderDesk, never, Db> = Layer.effect(
     OrderDesk,
     Effect.gen(function* () {
-      const { sql, query, execute, transaction } = yield* Db
+      const db = yield* Db
+      const { sql, query, execute, transaction } = db
 
       const progressColumns = sql.literal(`
         order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
@@ -122,7 +127,7 @@ export class OrderDesk extends Context.Service<
       const insert = (order: NewOrder, now: DateTime.Utc) =>
         query(
           "OrderDesk.insert",
-          Schema.Struct({ id: Schema.String }),
+          Id,
           sql`
             INSERT INTO orders ${sql.insert({
               ...orderRow(order),
@@ -145,6 +150,26 @@ export class OrderDesk extends Context.Service<
           "OrderDesk.findByKey",
           UntrustedOrder,
           sql`SELECT ${sql.literal(orderColumns)} FROM orders o WHERE order_unique_key = ${key}`
+        )
+
+      const notify = (topic: Topic) => execute("OrderDesk.notify", sql`SELECT pg_notify(${channel}, ${topic})`)
+
+      /** Changes an order's hold, and its slices with it; false when there was nothing to change. */
+      const changeHold = (
+        operation: string,
+        topic: Topic,
+        change: Effect.Effect<ReadonlyArray<typeof Id.Type>, DbError>,
+        now: DateTime.Utc
+      ) =>
+        transaction(
+          operation,
+          Effect.gen(function* () {
+            const [changed] = yield* change
+            if (changed === undefined) return false
+            yield* holdSlices(db, changed.id, now)
+            yield* notify(topic)
+            return true
+          })
         )
 
       return OrderDesk.of({
@@ -172,7 +197,8 @@ export class OrderDesk extends Context.Service<
           query(
             "OrderDesk.list",
             OrderProgress,
-            sql`SELECT ${progressColumns} FROM order_progress ORDER BY created_at DESC, order_id LIMIT ${limit}`
+            // By the view's own column, which has an index: the clamped one would have every order ever summed up first.
+            sql`SELECT ${progressColumns} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
           )
         ),
 
@@ -191,37 +217,35 @@ export class OrderDesk extends Context.Service<
         ),
 
         pause: Effect.fn("OrderDesk.pause")((orderId, reason, now) =>
-          query(
+          changeHold(
             "OrderDesk.pause",
-            Schema.Struct({ id: Schema.String }),
-            sql`
-              WITH paused AS (
+            "cancels",
+            query(
+              "OrderDesk.hold",
+              Id,
+              sql`
                 UPDATE orders SET held_at = ${instant(now)}, hold_reason = ${reason}, updated_at = ${instant(now)}
                 WHERE id = ${orderId} AND hold_reason IS NULL
-                RETURNING id
-              ), slices AS (
-                UPDATE order_slices s SET is_held = true, updated_at = ${instant(now)}
-                FROM paused WHERE s.order_id = paused.id AND s.stage = 'SCHEDULED'
-              )
-              SELECT id, pg_notify(${channel}, 'cancels') FROM paused`
-          ).pipe(Effect.map((rows) => rows.length === 1))
+                RETURNING id`
+            ),
+            now
+          )
         ),
 
         resume: Effect.fn("OrderDesk.resume")((orderId, now) =>
-          query(
+          changeHold(
             "OrderDesk.resume",
-            Schema.Struct({ id: Schema.String }),
-            sql`
-              WITH resumed AS (
+            "slices",
+            query(
+              "OrderDesk.endHold",
+              Id,
+              sql`
                 UPDATE orders SET hold_reason = NULL, updated_at = ${instant(now)}
                 WHERE id = ${orderId} AND hold_reason IS NOT NULL
-                RETURNING id
-              ), slices AS (
-                UPDATE order_slices s SET is_held = false, updated_at = ${instant(now)}
-                FROM resumed WHERE s.order_id = resumed.id AND s.is_held
-              )
-              SELECT id, pg_notify(${channel}, 'slices') FROM resumed`
-          ).pipe(Effect.map((rows) => rows.length === 1))
+                RETURNING id`
+            ),
+            now
+          )
         ),
 
         requestCancel: Effect.fn("OrderDesk.requestCancel")((orderId, by, now) =>
@@ -243,7 +267,7 @@ export class OrderDesk extends Context.Service<
                   UPDATE order_slices SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
                   WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
               )
-              yield* execute("OrderDesk.notifyCancel", sql`SELECT pg_notify(${channel}, 'cancels')`)
+              yield* notify("cancels")
             })
           )
         )

@@ -5,6 +5,7 @@ import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/I
 import { OrderQueueStatus, type Price } from "../domain/Order.ts"
 import type { OrderPlan } from "../domain/planOrder.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
+import { holdSlices } from "./holdSlices.ts"
 import { orderColumns } from "./orderColumns.ts"
 import { planRows } from "./planRows.ts"
 
@@ -44,7 +45,11 @@ interface ClaimOptions {
   readonly windowGrace: Duration.Duration | null
 }
 
-const ReleasedOrder = Schema.Struct({ id: Schema.String, orderQueueStatus: OrderQueueStatus })
+const ReleasedOrder = Schema.Struct({
+  id: Schema.String,
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Schema.NullOr(Schema.String)
+})
 
 /** One slice that the broker has several orders for. */
 export interface DoublePlacement {
@@ -93,18 +98,24 @@ export class OrderStore extends Context.Service<
 
     /**
      * Notes that the broker has several orders with one tag, and puts their order on hold: what is SCHEDULED of it is not
-     * claimed any more. False, and no change, when it was noted before.
+     * claimed any more. No change when it was noted before. The alarm is given before the note is committed: who dies in
+     * between has it given twice, not never.
      */
-    readonly noteDouble: (double: DoublePlacement, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    readonly noteDouble: (
+      double: DoublePlacement,
+      now: DateTime.Utc,
+      alarm: Effect.Effect<void>
+    ) => Effect.Effect<void, DbError>
   }
 >()("pulse-background/OrderStore") {
   static readonly layer: Layer.Layer<OrderStore, never, Db> = Layer.effect(
     OrderStore,
     Effect.gen(function* () {
-      const { sql, query, execute } = yield* Db
+      const db = yield* Db
+      const { sql, query, queryReadable, execute, transaction } = db
 
       const claimPending = Effect.fn("OrderStore.claimPending")((options: ClaimOptions) =>
-        query(
+        queryReadable(
           "OrderStore.claimPending",
           ClaimedOrder,
           sql`
@@ -214,12 +225,14 @@ export class OrderStore extends Context.Service<
               )
               UPDATE orders o SET
                 order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
-                status_reason = 'the split did not finish in time, attempt ' || o.split_attempts || ' of '
-                  || ${options.maxAttempts}::int,
+                status_reason = 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
+                  || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
+                  || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
+                    ELSE ': see that daemon''s log, then submit the order again with another key' END,
                 claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
               FROM stuck
               WHERE o.id = stuck.id
-              RETURNING o.id, o.order_queue_status`
+              RETURNING o.id, o.order_queue_status, o.status_reason`
           )
       )
 
@@ -233,26 +246,39 @@ export class OrderStore extends Context.Service<
         ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
       )
 
-      const noteDouble = Effect.fn("OrderStore.noteDouble")((double: DoublePlacement, now: DateTime.Utc) =>
+      const insertDouble = (double: DoublePlacement, now: DateTime.Utc) =>
         query(
-          "OrderStore.noteDouble",
+          "OrderStore.insertDouble",
           Schema.Struct({ orderId: OrderId }),
           sql`
-            WITH noted AS (
-              INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
-              VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
-              ON CONFLICT (tag) DO NOTHING
-              RETURNING order_id
-            ), held AS (
-              UPDATE orders o SET held_at = ${instant(now)}, updated_at = ${instant(now)},
-                hold_reason = ${`the broker has ${double.brokerOrderIds.length} orders with tag ${double.tag}`}
-              FROM noted WHERE o.id = noted.order_id
-            ), slices AS (
-              UPDATE order_slices s SET is_held = true, updated_at = ${instant(now)}
-              FROM noted WHERE s.order_id = noted.order_id AND s.stage = 'SCHEDULED'
-            )
-            SELECT order_id, pg_notify(${channel}, 'cancels') FROM noted`
-        ).pipe(Effect.map((rows) => rows.length === 1))
+            INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+            VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
+            ON CONFLICT (tag) DO NOTHING
+            RETURNING order_id`
+        )
+
+      const holdDouble = ({ orderId, brokerOrderIds, tag }: DoublePlacement, now: DateTime.Utc) =>
+        execute(
+          "OrderStore.holdDouble",
+          sql`
+            UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)},
+              hold_reason = ${`the broker has ${brokerOrderIds.length} orders with tag ${tag}`}
+            WHERE id = ${orderId}`
+        )
+
+      const noteDouble = Effect.fn("OrderStore.noteDouble")(
+        (double: DoublePlacement, now: DateTime.Utc, alarm: Effect.Effect<void>) =>
+          transaction(
+            "OrderStore.noteDouble",
+            Effect.gen(function* () {
+              const noted = yield* insertDouble(double, now)
+              if (noted.length === 0) return
+              yield* holdDouble(double, now)
+              yield* holdSlices(db, double.orderId, now)
+              yield* execute("OrderStore.notifyDouble", sql`SELECT pg_notify(${channel}, 'cancels')`)
+              yield* alarm
+            })
+          )
       )
 
       return OrderStore.of({

@@ -22,8 +22,14 @@ export class SettlementStore extends Context.Service<
   {
     /** Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it. */
     readonly slices: (from: DateTime.Utc, until: DateTime.Utc) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
-    /** Orders whose quantities do not add up, or of which a slice is filled beyond its quantity. There must be none. */
-    readonly unbalanced: Effect.Effect<ReadonlyArray<typeof UnbalancedOrder.Type>, DbError>
+    /**
+     * Orders whose quantities do not add up, or of which a slice is filled beyond its quantity, among those that were split
+     * in this time or of which slices may have been sent in it. There must be none.
+     */
+    readonly unbalanced: (
+      from: DateTime.Utc,
+      until: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<typeof UnbalancedOrder.Type>, DbError>
     /** Which of these tags are those of slices of ours, whatever their day. */
     readonly knownAmong: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, DbError>
     /**
@@ -41,6 +47,12 @@ export class SettlementStore extends Context.Service<
     SettlementStore,
     Effect.gen(function* () {
       const { sql, query } = yield* Db
+      const isBetween = (
+        column: "claimed_at" | "acknowledged_at" | "split_at",
+        from: DateTime.Utc,
+        until: DateTime.Utc
+      ) => sql`(${sql(column)} >= ${instant(from)} AND ${sql(column)} < ${instant(until)})`
+
       return SettlementStore.of({
         slices: Effect.fn("SettlementStore.slices")((from, until) =>
           query(
@@ -50,19 +62,30 @@ export class SettlementStore extends Context.Service<
               SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, quantity, broker_order_id, broker_status,
                 filled_quantity, average_price::text AS average_price
               FROM order_slices
-              WHERE (claimed_at >= ${instant(from)} AND claimed_at < ${instant(until)})
-                OR (acknowledged_at >= ${instant(from)} AND acknowledged_at < ${instant(until)})
+              WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
               ORDER BY order_id, sequence_number`
           )
         ),
 
-        unbalanced: query(
-          "SettlementStore.unbalanced",
-          UnbalancedOrder,
-          sql`
-            SELECT order_id, total_quantity::float8 AS total_quantity, unaccounted::float8 AS unaccounted, overfilled
-            FROM order_conservation WHERE unaccounted <> 0 OR overfilled > 0 ORDER BY order_id`
-        ).pipe(Effect.withSpan("SettlementStore.unbalanced")),
+        unbalanced: Effect.fn("SettlementStore.unbalanced")((from, until) =>
+          query(
+            "SettlementStore.unbalanced",
+            UnbalancedOrder,
+            sql`
+              WITH days AS MATERIALIZED (
+                SELECT id AS order_id FROM orders WHERE ${isBetween("split_at", from, until)}
+                UNION
+                SELECT order_id FROM order_slices
+                WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
+              )
+              SELECT o.order_id, o.total_quantity::float8 AS total_quantity, o.unaccounted::float8 AS unaccounted, o.overfilled
+              FROM days
+              -- OFFSET 0: one order at a time, instead of every order there is to find those of the day among them.
+              CROSS JOIN LATERAL (SELECT * FROM order_conservation WHERE order_id = days.order_id OFFSET 0) o
+              WHERE o.unaccounted <> 0 OR o.overfilled > 0
+              ORDER BY o.order_id`
+          )
+        ),
 
         knownAmong: Effect.fn("SettlementStore.knownAmong")((tags) =>
           query(

@@ -1,6 +1,7 @@
 import { BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { instant } from "../db/parameters.ts"
+import { type BrokerOrderId, SliceId } from "../domain/Ids.ts"
 import { Stage } from "../domain/OrderSlice.ts"
 
 const SliceState = Schema.Struct({ id: Schema.String, stage: Stage, quantity: Schema.Int, isInDoubt: Schema.Boolean })
@@ -8,7 +9,7 @@ export type SliceState = typeof SliceState.Type
 
 /** What a person found out about a slice that the service could not settle. */
 export interface FoundOrder {
-  readonly brokerOrderId: string
+  readonly brokerOrderId: BrokerOrderId
   /** What is filled of it for good, and at what price; null to have it followed in the broker's book. */
   readonly fill: { readonly quantity: number; readonly price: BigDecimal.BigDecimal | null } | null
 }
@@ -20,7 +21,9 @@ export class SliceDesk extends Context.Service<
     readonly find: (id: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
     /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. Nothing makes up for it. */
     readonly skip: (id: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
-    /** PROCESSED with this broker order, for a slice that is in doubt; false when it is not. */
+    /** The slice that has this broker order. */
+    readonly ownerOf: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SliceId>, DbError>
+    /** PROCESSED with this broker order, for a slice that is in doubt; false when it is not, or another slice has that order. */
     readonly placed: (
       id: string,
       order: FoundOrder,
@@ -60,6 +63,14 @@ export class SliceDesk extends Context.Service<
           ).pipe(Effect.map((rows) => rows.length === 1))
         ),
 
+        ownerOf: Effect.fn("SliceDesk.ownerOf")((brokerOrderId) =>
+          query(
+            "SliceDesk.ownerOf",
+            Schema.Struct({ id: SliceId }),
+            sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id)))
+        ),
+
         placed: Effect.fn("SliceDesk.placed")((id, { brokerOrderId, fill }, reason, now) =>
           query(
             "SliceDesk.placed",
@@ -75,6 +86,7 @@ export class SliceDesk extends Context.Service<
                 average_price = ${fill === null || fill.price === null ? null : BigDecimal.format(fill.price)}::numeric,
                 updated_at = ${instant(now)}
               WHERE id = ${id} AND ${isInDoubt(now)} AND ${fill?.quantity ?? 0}::int <= quantity
+                AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
               RETURNING id`
           ).pipe(Effect.map((rows) => rows.length === 1))
         )

@@ -12,6 +12,7 @@ import {
   stageOf,
   UnresolvedSlice
 } from "../domain/OrderSlice.ts"
+import { OrderType, ProductType, Validity } from "../domain/Order.ts"
 import { type BrokerEvent, insertEvents } from "./BrokerEvent.ts"
 import { factColumns, marketFacts } from "./QuoteStore.ts"
 
@@ -29,7 +30,8 @@ export class SliceStore extends Context.Service<
   {
     /**
      * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. None of an order
-     * on hold, and none at all while placements are halted. With `quotes`, each comes with what is known of its market.
+     * on hold, none of a kind that only a newer version knows, and none at all while placements are halted. With `quotes`,
+     * each comes with what is known of its market.
      */
     readonly claimDue: (options: {
       readonly now: DateTime.Utc
@@ -80,7 +82,7 @@ export class SliceStore extends Context.Service<
   static readonly layer: Layer.Layer<SliceStore, never, Db> = Layer.effect(
     SliceStore,
     Effect.gen(function* () {
-      const { sql, query, execute } = yield* Db
+      const { sql, query, queryReadable, execute } = yield* Db
       const noFacts = sql.literal(`
         facts AS (
           SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
@@ -90,7 +92,7 @@ export class SliceStore extends Context.Service<
 
       return SliceStore.of({
         claimDue: Effect.fn("SliceStore.claimDue")((options) =>
-          query(
+          queryReadable(
             "SliceStore.claimDue",
             ClaimedSlice,
             sql`
@@ -98,6 +100,8 @@ export class SliceStore extends Context.Service<
                 SELECT id, instrument FROM order_slices
                 WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}
                   AND not_after >= ${instant(options.now)} AND NOT is_held
+                  AND order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
+                  AND validity = ANY(${texts(Validity.literals)})
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
                   AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
                 ORDER BY not_before
@@ -175,7 +179,7 @@ export class SliceStore extends Context.Service<
         }),
 
         unresolved: Effect.fn("SliceStore.unresolved")((now, limit) =>
-          query(
+          queryReadable(
             "SliceStore.unresolved",
             UnresolvedSlice,
             sql`
@@ -192,7 +196,7 @@ export class SliceStore extends Context.Service<
         ),
 
         open: Effect.fn("SliceStore.open")((after, limit, now) =>
-          query(
+          queryReadable(
             "SliceStore.open",
             OpenSlice,
             sql`

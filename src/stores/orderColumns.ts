@@ -3,10 +3,10 @@ import { numbers } from "../db/parameters.ts"
 import type { SplittableOrder } from "../domain/Order.ts"
 import type { UntrustedOrder } from "../domain/validateOrder.ts"
 
-/** What a SELECT from `orders o` names to read an UntrustedOrder. */
+/** What a SELECT from `orders o` names to read an UntrustedOrder. Weights as JSON: the driver fails at arrays of arrays. */
 export const orderColumns = `
   o.id, o.instrument, o.side, o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
-  o.duration_minutes::float8 AS duration_minutes, o.randomize, o.strategy, o.risk_aversion, o.weights, o.plan_seed,
+  o.duration_minutes::float8 AS duration_minutes, o.randomize, o.strategy, o.risk_aversion, to_jsonb(o.weights) AS weights, o.plan_seed,
   o.order_type, o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
   o.max_lateness_seconds::float8 AS max_lateness_seconds,
   o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.carry_unfilled, o.carry_rejected, o.completion,

@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, Result } from "effect"
+import { Cause, DateTime, Duration, Effect, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
@@ -45,18 +45,19 @@ export const makeSplitPending = Effect.gen(function* () {
   const { calendar } = yield* TradingHours
   const rules = planningRules(config, calendar)
   const complete = yield* makeCompleteSplits
+  const openDayBudget = yield* makeDayBudget
 
   /** Writes a group of splits. When the group as a whole cannot be written, each order is tried alone. */
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
     complete(group).pipe(
       Effect.catch((error: DbError) => {
-        if (group.length > 1 && (!error.isTransient || tookTooLong(error))) {
+        if (group.length > 1 && (!error.isGeneral || tookTooLong(error))) {
           return Effect.map(
             Effect.forEach(group, (order) => completeGroup([order])),
             (done) => done.flat()
           )
         }
-        if (error.isTransient) return Effect.fail(error)
+        if (error.isGeneral) return Effect.fail(error)
         const failures = group.map(({ plan, claimVersion }) => ({
           id: plan.orderId,
           status: "FAILED" as const,
@@ -71,7 +72,7 @@ export const makeSplitPending = Effect.gen(function* () {
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
     const now = yield* DateTime.now
-    const dayBudget = yield* makeDayBudget
+    const dayBudget = openDayBudget()
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
       if (order.orderQueueStatus === "SKIPPED") {
@@ -106,6 +107,23 @@ export const makeSplitPending = Effect.gen(function* () {
     }
   })
 
+  /** Splits a batch. When it fails, and not just for now, each order is tried alone, and fails alone. */
+  const splitAll = (claimed: ReadonlyArray<ClaimedOrder>): Effect.Effect<void, DbError> =>
+    splitBatch(claimed).pipe(
+      Effect.catchCause((cause) => {
+        const [order] = claimed
+        if (order === undefined || isPassing(cause)) return Effect.failCause(cause)
+        if (claimed.length > 1) return Effect.forEach(claimed, (one) => splitAll([one]), { discard: true })
+        const { id, claimVersion } = order
+        const failure = { id, claimVersion, status: "FAILED" as const, reason: reasonOf(cause) }
+        return Effect.logError("Order failed: it cannot be planned", Cause.pretty(cause)).pipe(
+          annotate(order),
+          Effect.andThen(DateTime.now),
+          Effect.flatMap((now) => orders.failSplits([failure], now))
+        )
+      })
+    )
+
   return Effect.gen(function* () {
     const claimed = yield* orders.claimPending({
       now: yield* DateTime.now,
@@ -113,8 +131,8 @@ export const makeSplitPending = Effect.gen(function* () {
       limit: config.orderSplitterBatchSize,
       windowGrace: calendar === null ? windowGrace : null
     })
-    yield* splitBatch(claimed).pipe(
-      // Stopped or failed half-way: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
+    yield* splitAll(claimed).pipe(
+      // Stopped, or without a database: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
       Effect.onError(() =>
         Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(
           Effect.catch((error) =>
@@ -142,6 +160,17 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
     groups.at(-1)?.push(split)
   }
   return groups
+}
+
+/** Stopped, or a database that every order would meet alike. */
+const isPassing = (cause: Cause.Cause<DbError>): boolean =>
+  cause.reasons.some(
+    (reason) => Cause.isInterruptReason(reason) || (Cause.isFailReason(reason) && reason.error.isGeneral)
+  )
+
+const reasonOf = (cause: Cause.Cause<DbError>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Statement timeout: on the server, or ours when the server said nothing. */

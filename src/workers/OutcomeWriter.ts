@@ -1,6 +1,6 @@
-import { type Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
+import { Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
+import { summary } from "../background.ts"
 import { Configuration } from "../Configuration.ts"
-import type { DbError } from "../db/Db.ts"
 import type { SliceTransition } from "../domain/OrderSlice.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
 import { SliceStore } from "../stores/SliceStore.ts"
@@ -44,14 +44,15 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
           Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
         )
 
-    /** One outcome that the database refuses must not hold up the others; its lease ends and it is reconciled. */
+    /** One outcome that the database refuses, or that cannot be put into words for it, must not hold up the others; its lease ends and it is reconciled. */
     const writeGroup = (group: ReadonlyArray<Outcome>): Effect.Effect<void> =>
       attempt(group).pipe(
-        Effect.catch((error: DbError) =>
-          group.length > 1
+        Effect.catchCause((cause) => {
+          if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
+          return group.length > 1
             ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
-            : Effect.forEach(group, (outcome) => reportLost(outcome, error), { discard: true })
-        ),
+            : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
+        }),
         Effect.asVoid
       )
 
@@ -88,9 +89,9 @@ const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>)
     { discard: true }
   )
 
-const reportLost = ({ transition }: Outcome, error: DbError) =>
+const reportLost = ({ transition }: Outcome, why: string) =>
   Effect.logError(
-    `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${error.message}`
+    `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${why}`
   ).pipe(annotate(transition))
 
 const annotate = ({ slice }: SliceTransition) => Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id })

@@ -1,8 +1,10 @@
 import { DateTime, Duration, Effect, FiberSet, Queue, Semaphore } from "effect"
+import { survive } from "../background.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { needsQuotes } from "../domain/marketLimits.ts"
+import type { OrderId, SliceId } from "../domain/Ids.ts"
 import type { ClaimedSlice } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
@@ -68,10 +70,13 @@ export const SliceExecutor = Effect.scoped(
     // Whoever still waits for a turn at the broker need not be waited for. Started anew, the executor may place again.
     yield* Effect.acquireRelease(holds.clear("stopping"), () => holds.set("stopping", "the executor stops"))
 
+    /** What is fired already may still wait for its turn at the broker: there its order's end reaches it. */
+    const fired = new Map<SliceId, OrderId>()
     const dropStopped = Effect.gen(function* () {
-      if (queue.size === 0) return
-      const stopped = yield* orders.stoppedAmong(queue.orderIds())
-      yield* giveBack(queue.removeOrders(new Set(stopped)), "given back: order cancelled or on hold")
+      const orderIds = new Set([...queue.orderIds(), ...fired.values()])
+      const stopped = new Set(orderIds.size === 0 ? [] : yield* orders.stoppedAmong(orderIds))
+      yield* giveBack(queue.removeOrders(stopped), "given back: order cancelled or on hold")
+      yield* holds.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
     })
 
     /** Claims as much as there is room for; returns whether there may be more. */
@@ -119,11 +124,16 @@ export const SliceExecutor = Effect.scoped(
     const permits = yield* Semaphore.make(config.sliceExecutorConcurrency)
     let holdUntilMillis = 0
     const fire = (slice: ClaimedSlice) =>
-      place(slice).pipe(
+      Effect.suspend(() => {
+        fired.set(slice.id, slice.orderId)
+        return place(slice)
+      }).pipe(
         Effect.flatMap((outcome) => {
           holdUntilMillis = Math.max(holdUntilMillis, outcome.holdUntilMillis)
           return writer.write(outcome)
         }),
+        survive(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
+        Effect.ensuring(Effect.sync(() => fired.delete(slice.id))),
         Effect.ensuring(Semaphore.release(permits, 1)),
         // An interruption ends the broker call inside, never the writing of its outcome.
         Effect.uninterruptible

@@ -1,6 +1,7 @@
 import { Clock, DateTime, Duration, Effect, Exit, Option } from "effect"
 import { Broker, type BrokerOrder } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
+import type { DbError } from "../db/Db.ts"
 import { reconcile, windowOver } from "../domain/Decisions.ts"
 import type { Tag } from "../domain/Ids.ts"
 import type { OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/OrderSlice.ts"
@@ -22,6 +23,8 @@ const largestLookup = 5000
 const cancelResend = Duration.seconds(15)
 /** However many hints the broker gives, its book is not read more often. */
 const shortestPause = Duration.seconds(1)
+/** So many are skipped by one statement. */
+const mostSkipped = 1000
 const keepStaleHeartbeats = Duration.days(1)
 
 /**
@@ -41,14 +44,17 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const followQuotes = yield* makeFollowQuotes
   let nextSweepMillis = 0
 
-  const once = Effect.gen(function* () {
-    yield* followBroker
-    yield* followThrough
+  const sweepWhenDue = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
     if (now < nextSweepMillis) return
     yield* sweep
     nextSweepMillis = now + Duration.toMillis(config.timeoutMonitorPollInterval)
   })
+
+  /** One that fails does not keep the others from being done. */
+  const once = Effect.forEach([followBroker, followThrough, sweepWhenDue], (task) => Effect.exit(task)).pipe(
+    Effect.flatMap((exits) => Exit.asVoidAll(exits))
+  )
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   const pause = Duration.min(interval, shortestPause)
   const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), broker.changed)
@@ -59,6 +65,13 @@ export const TimeoutMonitor = Effect.gen(function* () {
   )
   return yield* Effect.raceFirst(follow, followQuotes)
 })
+
+/** Some at a time until there are no more, and a line for each. */
+const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
+  skipSome.pipe(
+    Effect.tap((ids) => Effect.forEach(ids, (id) => Effect.annotateLogs(log, { slice_id: id }), { discard: true })),
+    Effect.repeat({ while: (ids) => ids.length === mostSkipped })
+  )
 
 /** One pass over everything that is stuck for reasons of our own. */
 export const makeSweep = Effect.gen(function* () {
@@ -75,16 +88,12 @@ export const makeSweep = Effect.gen(function* () {
       maxAttempts: config.orderSplitMaxAttempts
     })
     for (const order of stuck) {
-      yield* Effect.logError(`The order's split did not finish in time; it is ${order.orderQueueStatus} now`).pipe(
+      yield* Effect.logError(`The order is ${order.orderQueueStatus} now: ${order.statusReason ?? ""}`).pipe(
         Effect.annotateLogs({ order_id: order.id })
       )
     }
-    for (const id of yield* overdue.skipStale(now, windowOver)) {
-      yield* Effect.logError(`Slice skipped: ${windowOver}`).pipe(Effect.annotateLogs({ slice_id: id }))
-    }
-    for (const id of yield* overdue.skipCancelled(now)) {
-      yield* Effect.logInfo("Slice skipped: its order was cancelled").pipe(Effect.annotateLogs({ slice_id: id }))
-    }
+    yield* skipAll(overdue.skipStale(now, windowOver, mostSkipped), Effect.logError(`Slice skipped: ${windowOver}`))
+    yield* skipAll(overdue.skipCancelled(now, mostSkipped), Effect.logInfo("Slice skipped: its order was cancelled"))
     yield* heartbeats.forget(DateTime.subtractDuration(now, keepStaleHeartbeats))
   })
 })
@@ -180,11 +189,11 @@ const makeReportDoubles = Effect.gen(function* () {
       const brokerOrderIds = book.ordersOf(slice.tag).map((order) => order.brokerOrderId)
       if (brokerOrderIds.length < 2) continue
       const { tag, orderId, id: sliceId } = slice
-      if (!(yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds }, yield* DateTime.now))) continue
-      yield* Effect.logFatal(
+      const alarm = Effect.logFatal(
         `DOUBLE PLACEMENT: the broker has ${brokerOrderIds.length} orders with tag ${tag}: ${brokerOrderIds.join(", ")}. ` +
           `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
       ).pipe(Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }))
+      yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds }, yield* DateTime.now, alarm)
     }
   })
 })

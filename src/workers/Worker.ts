@@ -1,4 +1,5 @@
 import { Cause, Clock, Duration, Effect, Ref, Schema } from "effect"
+import { summary } from "../background.ts"
 import type { WorkerName, WorkerStatus } from "./WorkerStatus.ts"
 
 /** A worker died so often that the process had better end and be started anew. */
@@ -60,14 +61,3 @@ export const supervise = Effect.fnUntraced(function* <E, R>(name: WorkerName, ru
     Effect.annotateLogs("worker", name)
   )
 })
-
-/** A failure in one line where it is expected, in full where it is a bug. */
-const summary = <E>(cause: Cause.Cause<E>): string => {
-  const [reason] = cause.reasons
-  return cause.reasons.length === 1 &&
-    reason !== undefined &&
-    Cause.isFailReason(reason) &&
-    reason.error instanceof Error
-    ? reason.error.message
-    : Cause.pretty(cause)
-}

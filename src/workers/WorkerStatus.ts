@@ -1,4 +1,5 @@
 import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { survive } from "../background.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Instance } from "../Instance.ts"
@@ -64,7 +65,7 @@ export class WorkerStatus extends Context.Service<
         })
 
         yield* beat.pipe(
-          Effect.catch((error) => Effect.logWarning(`Could not write the heartbeats: ${error.message}`)),
+          survive("Could not write the heartbeats"),
           Effect.repeat(Schedule.spaced(heartbeatInterval)),
           Effect.forkScoped
         )

@@ -88,7 +88,12 @@ export const makePlace = Effect.gen(function* () {
       const refusal = refusalToFire(slice, now, limits)
       if (refusal === null) return yield* call(slice)
       if (refusal !== "too early") return yield* notFired(slice, refusal)
-      yield* Effect.sleep(slice.notBeforeMillis - now)
+      const earlyMillis = slice.notBeforeMillis - now
+      if (earlyMillis > mostEarlyMillis) {
+        const reason = "given back: the database's clock was set back, and it is not due yet"
+        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
+      }
+      yield* Effect.sleep(earlyMillis)
       return yield* fire(slice)
     })
 
@@ -103,6 +108,9 @@ export const makePlace = Effect.gen(function* () {
       Effect.uninterruptible
     )
 })
+
+/** No stop, halt or cancel ends the wait of a slice that is being fired. */
+const mostEarlyMillis = 1000
 
 const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
   sliceId: slice.id,

@@ -6,6 +6,7 @@ import { withCircuit } from "../../src/broker/BrokerCircuit.ts"
 import { withDryRun } from "../../src/broker/DryRun.ts"
 import { Holds } from "../../src/broker/Holds.ts"
 import { withHolds } from "../../src/broker/withHolds.ts"
+import { SliceId } from "../../src/domain/Ids.ts"
 import { BrokerScript, scriptedBroker } from "../support/scriptedBroker.ts"
 import { placementOf, tags } from "./BrokerConformance.ts"
 import { failureOf } from "./exchange.ts"
@@ -146,7 +147,9 @@ describe("holds", () => {
   it.effect("who sets a hold and waits for idleness has waited for every call that was let through", () =>
     Effect.gen(function* () {
       const holds = yield* Holds
-      const call = yield* Effect.forkChild(holds.unlessHeld(Effect.sleep("5 seconds")), { startImmediately: true })
+      const call = yield* Effect.forkChild(holds.unlessHeld(SliceId.make("s1"), Effect.sleep("5 seconds")), {
+        startImmediately: true
+      })
       yield* holds.set("halt", "by me")
       const idle = yield* Effect.forkChild(holds.untilIdle, { startImmediately: true })
       yield* TestClock.adjust("4999 millis")
@@ -160,7 +163,9 @@ describe("holds", () => {
   it.effect("an interrupted call is over", () =>
     Effect.gen(function* () {
       const holds = yield* Holds
-      const call = yield* Effect.forkChild(holds.unlessHeld(Effect.never), { startImmediately: true })
+      const call = yield* Effect.forkChild(holds.unlessHeld(SliceId.make("s1"), Effect.never), {
+        startImmediately: true
+      })
       yield* Fiber.interrupt(call)
       yield* holds.untilIdle
     }).pipe(Effect.provide(Holds.layer))

@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { SliceDesk } from "../../src/stores/SliceDesk.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
@@ -27,6 +30,7 @@ describe("the slice commands", () => {
 
         for (const [args, message] of [
           [["skip", "nobody", "--reason", "x"], 'There is no slice "nobody"'],
+          [["placed", id, " ", "--reason", "x"], "BROKER_ORDER is empty"],
           [["placed", id, "b1", "--reason", "x", "--filled", "21"], "--filled must be from 0 to 20"],
           [["placed", id, "b1", "--reason", "x", "--filled", "5"], "--filled and --price belong together"],
           [["placed", id, "b1", "--reason", "x", "--filled", "5", "--price", "ten"], "must be a price"]
@@ -35,7 +39,31 @@ describe("the slice commands", () => {
           assert.strictEqual(wrong.code, 1)
           assert.include(wrong.output, message)
         }
-      }).pipe(Effect.scoped)
+
+        const { sql, execute } = yield* Db
+        yield* execute(
+          "test.doubt",
+          sql`
+            UPDATE order_slices SET stage = 'IN_PROGRESS', claimed_by = 'gone', claimed_at = now(),
+              lease_expires_at = now() + interval '1 hour', outcome_unknown_at = now() + interval '1 hour'
+            WHERE sequence_number IN (2, 3)`
+        )
+        const [, second, third] = yield* sliceRows()
+        const mine = yield* pulse("slice", "placed", second?.id ?? "", " b1 ", "--reason", "seen")
+        assert.deepStrictEqual([mine.code, mine.output], [0, `Slice ${second?.id} is PROCESSED as b1\n`])
+        const taken = yield* pulse("slice", "placed", third?.id ?? "", "b1", "--reason", "seen")
+        assert.deepStrictEqual(
+          [taken.code, taken.output.includes(`Broker order b1 is that of slice ${second?.id}`)],
+          [1, true]
+        )
+        const inDoubt = yield* (yield* SliceDesk).placed(
+          third?.id ?? "",
+          { brokerOrderId: BrokerOrderId.make("b1"), fill: null },
+          "seen",
+          yield* DateTime.now
+        )
+        assert.isFalse(inDoubt)
+      }).pipe(Effect.provide(SliceDesk.layer), Effect.scoped)
     )
   )
 })
@@ -59,6 +87,26 @@ describe("order pause and order resume", () => {
         yield* eventually("both are placed", stages, (counts) => counts["PROCESSED"] === 10)
         const late = yield* pulse("order", "resume", "o0")
         assert.deepStrictEqual([late.code, late.output.includes("is not on hold")], [1, true])
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("stop an order that is under way, and let it go on from there", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        const placedOf = (orderId: string) =>
+          Effect.map(sliceRows(orderId), (slices) => slices.filter(({ stage }) => stage === "PROCESSED").length)
+        yield* startMain([], environment)
+        yield* insertOrders(2, { total_quantity: 300, num_splits: 300 }, 0)
+        yield* eventually("the order is under way", placedOf("o0"), (count) => count > 2)
+        assert.strictEqual((yield* pulse("order", "pause", "o0", "--reason", "news")).code, 0)
+        const [mine, others] = [yield* placedOf("o0"), yield* placedOf("o1")]
+        yield* eventually("the other order goes on", placedOf("o1"), (count) => count > others + 10)
+        assert.strictEqual(yield* placedOf("o0"), mine)
+        assert.strictEqual((yield* pulse("order", "resume", "o0")).code, 0)
+        yield* eventually("the order goes on", placedOf("o0"), (count) => count > mine + 10)
       }).pipe(Effect.scoped)
     )
   )

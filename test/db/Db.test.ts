@@ -113,14 +113,15 @@ layer(database, { excludeTestServices: true })("Db: errors of statements", (it) 
     })
   )
 
-  it.effect("tells of a row that it cannot read, and of which column", () =>
+  it.effect("tells of a row that it cannot read, which it is, and of which column", () =>
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       const error = yield* Effect.flip(
-        query("test.odd", Schema.Struct({ someCount: Schema.Int }), sql`SELECT 'many' AS some_count`)
+        query("test.odd", Schema.Struct({ someCount: Schema.Int }), sql`SELECT 'o1' AS order_id, 'many' AS some_count`)
       )
       assert.deepStrictEqual([error.operation, error.isTransient, error.sqlState], ["test.odd", false, null])
-      assert.include(error.message, "test.odd: the database holds a row this version cannot read")
+      assert.include(error.message, "test.odd: the database holds a row that version")
+      assert.include(error.message, "cannot read (orderId o1)")
       assert.include(error.message, "someCount")
     })
   )

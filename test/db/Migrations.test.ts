@@ -8,7 +8,7 @@ import { Db } from "../../src/db/Db.ts"
 import { migrate, migrateFrom, MigrationFailed } from "../../src/db/Migrations.ts"
 import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
 import { runMain, urlOf } from "../support/processes.ts"
-import { contractRow } from "../support/service.ts"
+import { contractRow, sliceRows } from "../support/service.ts"
 
 const projectFolder = join(import.meta.dirname, "../../migrations")
 const isBuilt = existsSync(join(import.meta.dirname, "../../dist/main.js"))
@@ -220,6 +220,27 @@ describe("migrate", () => {
         }).pipe(Effect.provide(dbOf(database)))
       }
     })
+  )
+
+  it.live("a slice that was PROCESSED without a broker order's id is in doubt again", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const before = (yield* projectFiles).filter((name) => name < "0017").length
+      yield* migrateFrom(yield* folderWith({ first: before }))
+      yield* execute("test.order", sql`INSERT INTO orders ${sql.insert(contractRow("o1"))}`)
+      yield* execute(
+        "test.slice",
+        sql`
+          INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
+            validity, scheduled_at, not_before, not_after, stage, claimed_by, claimed_at, lease_expires_at, acknowledged_at,
+            broker_order_id)
+          VALUES ('s1', 'o1', 1, 'T1', 'NSE:RELIANCE', 'BUY', 1, 'MARKET', 'CNC', 'DAY', now(), now(), now(), 'PROCESSED',
+            'somebody', now(), now(), now(), '')`
+      )
+      yield* migrate
+      const [slice] = yield* sliceRows()
+      assert.deepInclude(slice, { stage: "IN_PROGRESS", isUnknown: true, brokerOrderId: null, claimVersion: 1 })
+    }).pipe(Effect.provide(emptyDatabase))
   )
 
   it.live("changes nothing when a migration fails, and says which one and why", () =>

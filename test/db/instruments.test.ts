@@ -193,6 +193,12 @@ describe("what planning needs to know", () => {
         assert.isTrue(another?.listing?._tag === "Listed" && !another.listing.hasFutures)
         assert.deepStrictEqual(another?.volumeProfile, [1, 2.5])
         assert.deepStrictEqual((yield* marketOf("NSE:INFI"))?.listing, { _tag: "Unlisted", similar: names("NSE:INFY") })
+        // Each search reads the whole list, and a batch of orders may be wrong altogether.
+        const wrong = yield* store.markets(["NSE:INFI", "NSE:INFA", "NSE:INFE", "NSE:INFO", "NSE:INFU"])
+        const searched = [...wrong.values()].filter(
+          ({ listing }) => listing?._tag === "Unlisted" && listing.similar.length > 0
+        )
+        assert.deepStrictEqual([wrong.size, searched.length], [5, 3])
       }).pipe(Effect.provide(onDatabase))
   )
 })

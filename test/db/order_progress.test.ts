@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Array as Arr, BigDecimal, Effect, Random, Schema } from "effect"
+import { Array as Arr, BigDecimal, Effect, Layer, Random, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { testDatabase } from "../support/database.ts"
 import { contractRow } from "../support/service.ts"
 
@@ -226,5 +227,30 @@ describe("order_progress", () => {
         assert.strictEqual(state.endsWith("ing"), row.scheduled + row.inProgress + row.open > 0, state)
       })
     }).pipe(Effect.provide(testDatabase))
+  )
+})
+
+describe("the list of orders", () => {
+  it.effect("sums up only the orders that it shows", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const order = (slices: ReadonlyArray<Slice>): Order => ({ status: "DONE", slices })
+      yield* insertOrders([order([filled]), ...Array.from({ length: 999 }, () => order([filled, filled]))])
+      yield* execute(
+        "test.age",
+        sql`UPDATE orders SET created_at = timestamptz '2026-01-01Z' + substr(id, 2)::int * interval '1 minute'`
+      )
+      // The oldest order of all cannot be summed up: infinity less infinity is an error.
+      yield* execute(
+        "test.spoil",
+        sql`UPDATE order_slices SET placed_at = 'infinity', not_before = 'infinity', scheduled_at = 'infinity' WHERE order_id = 'o0'`
+      )
+      yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
+      const shown = yield* (yield* OrderDesk).list(20)
+      assert.deepStrictEqual(
+        shown.map(({ orderId }) => orderId),
+        Array.from({ length: 20 }, (_, index) => `o${999 - index}`)
+      )
+    }).pipe(Effect.provide(OrderDesk.layer.pipe(Layer.provideMerge(testDatabase))))
   )
 })

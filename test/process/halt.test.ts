@@ -77,6 +77,9 @@ describe("halt and resume", () => {
           impatient.output,
           /-\d+-\w{6} did not acknowledge within 1 s\. What it has claimed it may still place/
         )
+        const resume = yield* runMain(["resume", "--wait", "1"], environment)
+        assert.strictEqual(resume.code, 1)
+        assert.include(resume.output, "it places nothing until it hears of it")
         const patient = yield* runMain(["halt", "--reason", "test", "--wait", "30"], environment)
         assert.strictEqual(patient.code, 0, patient.output)
       }).pipe(Effect.scoped)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Layer, Schema } from "effect"
 import { judge } from "../../scripts/lib/verdict.ts"
-import type { Db } from "../../src/db/Db.ts"
+import { Db } from "../../src/db/Db.ts"
 import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
@@ -83,6 +83,24 @@ describe("the daemon and Zerodha", () => {
         assert.deepStrictEqual(yield* unfinished, 5)
         yield* allowAddress(true)
         yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5, 600)
+        yield* nothingIsWrong
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("a dry run sends nothing and uses up nothing of the account's day", () =>
+    onSimulator((url) =>
+      Effect.gen(function* () {
+        yield* startMain([], { ...(yield* environmentOf(url)), DRY_RUN: "true" })
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* eventually("all slices are SKIPPED", stages, (counts) => counts["SKIPPED"] === 5)
+        const { sql, query } = yield* Db
+        const budgets = yield* query(
+          "test.budgets",
+          Schema.Struct({ grantedToday: Schema.Int }),
+          sql`SELECT granted_today FROM order_budgets`
+        )
+        assert.deepStrictEqual(budgets, [{ grantedToday: 0 }])
         yield* nothingIsWrong
       }).pipe(Effect.scoped)
     )

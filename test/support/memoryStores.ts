@@ -35,6 +35,8 @@ export interface Memory {
   /** What the day's orders come to. */
   day: DayTotals
   writeFailure: DbError | null
+  /** Writing this slice's outcome is a bug. */
+  writeBug: string | null
 }
 
 export class MemoryStore extends Context.Service<MemoryStore, Memory>()("test/MemoryStore") {}
@@ -75,7 +77,8 @@ const stores = Layer.effectContext(
       events: [],
       groups: [],
       day: { orders: 0, value: BigDecimal.fromBigInt(0n) },
-      writeFailure: null
+      writeFailure: null,
+      writeBug: null
     }
     const slices = SliceStore.of({
       claimDue: ({ horizon, leaseExpiresAt, limit }) =>
@@ -98,6 +101,7 @@ const stores = Layer.effectContext(
       transition: (transitions, events) =>
         Effect.suspend(() => {
           if (memory.writeFailure !== null) return Effect.fail(memory.writeFailure)
+          if (transitions.some(({ slice }) => slice.id === memory.writeBug)) return Effect.die("a bug")
           memory.groups.push(transitions.length)
           memory.events.push(...events)
           memory.written.push(
@@ -130,7 +134,7 @@ const orders = Layer.effect(
       release: () => Effect.void,
       releaseStuck: () => Effect.succeed([]),
       stoppedAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id))),
-      noteDouble: () => Effect.succeed(false)
+      noteDouble: () => Effect.void
     })
   )
 )

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Schema } from "effect"
 import { mockInstruments } from "../../src/broker/mock/instruments.ts"
-import { Db } from "../../src/db/Db.ts"
+import { Db, DbError } from "../../src/db/Db.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import type { OrderPlan } from "../../src/domain/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
@@ -9,6 +9,7 @@ import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { databaseIsDown } from "../support/memoryStores.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, orderRow, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
 
@@ -221,6 +222,43 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("fails alone an order whose weights are a table, and one whose volume profile cannot be read", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      yield* insertOrder("weights", { strategy: "WEIGHTS" })
+      yield* execute("test.weights", sql`UPDATE orders SET weights = '{{1,2},{3,4}}' WHERE id = 'weights'`)
+      yield* insertOrder("profile", { instrument: "NSE:INFY" })
+      yield* execute("test.loosen", sql`ALTER TABLE volume_profiles DROP CONSTRAINT volume_profiles_volumes_check`)
+      yield* execute("test.profile", sql`INSERT INTO volume_profiles VALUES ('NSE:INFY', '{0.0001,1}', 'test', now())`)
+      yield* insertOrder("good")
+      yield* splitPending
+
+      assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
+      const weights = yield* orderRow("weights")
+      assert.strictEqual(weights.orderQueueStatus, "FAILED")
+      assert.include(weights.statusReason ?? "", "weights: Expected number, not [[1,2],[3,4]]")
+      const profile = yield* orderRow("profile")
+      assert.strictEqual(profile.orderQueueStatus, "FAILED")
+      assert.include(profile.statusReason ?? "", "instrument NSE:INFY")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a database that fails for a while, or is not up to date, costs an order no attempt", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const isOutdated = new DbError({ operation: "test", message: "no table", isTransient: false, sqlState: "42P01" })
+      for (const error of [databaseIsDown, isOutdated]) {
+        const instruments = InstrumentStore.of({ ...(yield* InstrumentStore), markets: () => Effect.fail(error) })
+        yield* Effect.flip(Effect.provideService(splitPending, InstrumentStore, instruments))
+        assert.deepInclude(yield* orderRow("o1"), { orderQueueStatus: "PENDING", splitAttempts: 0 })
+      }
+      yield* splitPending
+      assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "DONE")
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("fails alone an order that the database refuses", () =>
     Effect.gen(function* () {
       yield* setClock()
@@ -371,7 +409,11 @@ describe("OrderSplitter", () => {
         yield* sweep
         assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, attempt < 3 ? "PENDING" : "FAILED")
       }
-      assert.include((yield* orderRow("o1")).statusReason ?? "", "attempt 3 of 3")
+      assert.strictEqual(
+        (yield* orderRow("o1")).statusReason,
+        "attempt 3 of 3 to split it, by dies, did not end within ORDER_SPLIT_TIMEOUT_MINUTES: see that daemon's log, " +
+          "then submit the order again with another key"
+      )
     }).pipe(Effect.provide(service))
   )
 })

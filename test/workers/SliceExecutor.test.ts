@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BigDecimal, Clock, DateTime, type Duration, Effect, Fiber } from "effect"
+import { BigDecimal, Clock, DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { BrokerNotSent, BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
 import { Holds } from "../../src/broker/Holds.ts"
+import { withRateLimit } from "../../src/broker/RateLimit.ts"
 import { BrokerOrderId, OrderId, SliceId } from "../../src/domain/Ids.ts"
 import { DbError } from "../../src/db/Db.ts"
+import { OrderBudget } from "../../src/stores/OrderBudget.ts"
 import { SliceExecutor } from "../../src/workers/SliceExecutor.ts"
 import { databaseIsDown, memoryService, MemoryStore, sliceDueAt } from "../support/memoryStores.ts"
 import { BrokerScript } from "../support/scriptedBroker.ts"
@@ -193,6 +195,20 @@ describe("SliceExecutor", () => {
       }).pipe(Effect.provide(memoryService({ LIMIT_PRICE_COLLAR_PERCENT: "5" })))
   )
 
+  it.effect("an outcome whose writing is a bug does not hold up the others, now or later", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      memory.writeBug = "bug"
+      memory.scheduled.push(sliceDueAt(1_000, "bug"), sliceDueAt(1_000, "fine"), sliceDueAt(2_000, "next"))
+      yield* startExecutor
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(yield* written, [
+        ["fine", "Processed"],
+        ["next", "Processed"]
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("a broker that asks for a pause is left alone until then", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
@@ -234,6 +250,64 @@ describe("SliceExecutor", () => {
         ["wanted", "Processed"]
       ])
     }).pipe(Effect.provide(service))
+  )
+
+  /** One order request a second. */
+  const oneASecond = Layer.sync(OrderBudget, () => {
+    let lastMillis = -1000
+    return OrderBudget.of({
+      reserve: (_broker, _limits, now, latest) =>
+        Effect.sync(() => {
+          const atMillis = Math.max(DateTime.toEpochMillis(now), lastMillis + 1000)
+          if (atMillis > DateTime.toEpochMillis(latest)) {
+            return { _tag: "TooLate" as const, possibleAt: DateTime.makeUnsafe(atMillis) }
+          }
+          lastMillis = atMillis
+          return { _tag: "Granted" as const, atMillis }
+        }),
+      spokenFor: () => Effect.succeed(0),
+      block: () => Effect.void
+    })
+  })
+  const rateLimited = withRateLimit({
+    perSecond: 1,
+    perMinute: 60,
+    perDay: 1000,
+    margin: Duration.zero,
+    dailyLimitPolicy: "wait",
+    longestWait: Duration.seconds(10)
+  }).pipe(Layer.provide(oneASecond), Layer.provideMerge(memoryService({ SLICE_EXECUTOR_CONCURRENCY: "16" })))
+
+  it.effect("a cancel or a pause reaches what waits for its turn at the broker, and nothing that runs on", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      const batch = (orderId: string) =>
+        Array.from({ length: 6 }, (_, n) => sliceDueAt(100, `${orderId} ${n}`, orderId))
+      memory.scheduled.push(...batch("stopped"), ...batch("wanted"))
+      yield* startExecutor
+      yield* TestClock.adjust("2500 millis")
+      assert.deepStrictEqual(yield* placedAt, [
+        ["stopped 0", 100],
+        ["stopped 1", 1_100],
+        ["stopped 2", 2_100]
+      ])
+      memory.cancelledOrders.add(OrderId.make("stopped"))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(
+        (yield* placedAt).slice(3).map(([id]) => id),
+        [0, 1, 2, 3, 4, 5].map((n) => `wanted ${n}`)
+      )
+      assert.deepStrictEqual(
+        (yield* written).filter(([, next]) => next === "Rescheduled").map(([id]) => id),
+        ["stopped 3", "stopped 4", "stopped 5"]
+      )
+
+      // The same slices, after the order goes on.
+      memory.cancelledOrders.clear()
+      memory.scheduled.push(sliceDueAt(70_000, "stopped 3", "stopped"))
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual((yield* placedAt).at(-1), ["stopped 3", 70_000])
+    }).pipe(Effect.provide(rateLimited))
   )
 
   it.effect("a refused slice fails alone", () =>

@@ -136,6 +136,21 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("leaves a slice of a kind that only a newer version knows to that version", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 2, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute } = yield* Db
+      yield* execute("test.newer", sql`UPDATE order_slices SET validity = 'TTL' WHERE sequence_number = 1`)
+      assert.deepStrictEqual(
+        (yield* claim()).map(({ sequenceNumber }) => sequenceNumber),
+        [2]
+      )
+      assert.deepInclude((yield* sliceRows())[0], { stage: "SCHEDULED", claimVersion: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("does not claim a slice whose order's window and grace are over", () =>
     Effect.gen(function* () {
       yield* setClock()
@@ -143,9 +158,32 @@ describe("stages of a slice", () => {
       yield* Effect.flatten(makeSplitPending)
       yield* setClock(Duration.minutes(10.0001))
       assert.deepStrictEqual(yield* claim(), [])
-      const skipped = yield* (yield* OverdueStore).skipStale(yield* DateTime.now, "too late")
+      const skipped = yield* (yield* OverdueStore).skipStale(yield* DateTime.now, "too late", 10)
       assert.strictEqual(skipped.length, 1)
       assert.strictEqual((yield* sliceRows())[0]?.stage, "SKIPPED")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what is too late, or cancelled, is skipped some at a time", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("late")
+      yield* insertOrder("cancelled", { duration_minutes: 60 })
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute } = yield* Db
+      yield* execute("test.cancel", sql`UPDATE orders SET cancel_requested_at = created_at WHERE id = 'cancelled'`)
+      yield* setClock("1 hour")
+      const overdue = yield* OverdueStore
+      const now = yield* DateTime.now
+      for (const [skip, id] of [
+        [overdue.skipStale(now, "too late", 3), "late"],
+        [overdue.skipCancelled(now, 3), "cancelled"]
+      ] as const) {
+        const first = yield* skip
+        const second = yield* skip
+        assert.deepStrictEqual([first.length, second.length, new Set([...first, ...second]).size], [3, 2, 5])
+        assert.isTrue((yield* sliceRows(id)).every(({ stage }) => stage === "SKIPPED"))
+      }
     }).pipe(Effect.provide(service))
   )
 

@@ -1,14 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BigDecimal, DateTime, Duration, Effect, Layer, Option } from "effect"
+import { BigDecimal, DateTime, Deferred, Duration, Effect, Layer, Option } from "effect"
 import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
 import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import type { ClaimedSlice } from "../../src/domain/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { SliceDesk } from "../../src/stores/SliceDesk.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makePlace } from "../../src/workers/place.ts"
-import { makeFollowBroker, makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { makeFollowBroker, makeSweep, TimeoutMonitor } from "../../src/workers/TimeoutMonitor.ts"
+import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { acceptAndLoseAnswer, BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
@@ -185,9 +187,10 @@ describe("TimeoutMonitor", () => {
         assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
       }
       const now = yield* DateTime.now
-      assert.isFalse(yield* desk.placed(id, { brokerOrderId: "b9", fill: { quantity: 101, price: null } }, "me", now))
+      const b9 = BrokerOrderId.make("b9")
+      assert.isFalse(yield* desk.placed(id, { brokerOrderId: b9, fill: { quantity: 101, price: null } }, "me", now))
       const fill = { quantity: 40, price: BigDecimal.fromStringUnsafe("10.5") }
-      assert.isTrue(yield* desk.placed(id, { brokerOrderId: "b9", fill }, "me", now))
+      assert.isTrue(yield* desk.placed(id, { brokerOrderId: b9, fill }, "me", now))
       assert.deepInclude(yield* theSlice, {
         stage: "PROCESSED",
         brokerOrderId: "b9",
@@ -356,6 +359,45 @@ describe("TimeoutMonitor", () => {
           { call: "find_by_tag", outcome: "ok", attempt: null, tag: null, code: null }
         ]
       )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a row that this version cannot read holds up no other slice", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 2, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      yield* placeAndWrite(yield* claimNext)
+      yield* placeAndWrite(yield* claimNext)
+      const { sql, execute } = yield* Db
+      yield* execute("test.loosen", sql`ALTER TABLE order_slices DROP CONSTRAINT order_slices_broker_order_id_check`)
+      yield* execute("test.spoil", sql`UPDATE order_slices SET broker_order_id = '' WHERE sequence_number = 1`)
+      script.book.splice(0, 2, ...script.book.map((order) => completed(order, 50)))
+      yield* follow
+      assert.deepStrictEqual(
+        (yield* sliceRows()).map(({ brokerStatus }) => brokerStatus),
+        [null, "COMPLETE"]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("of its tasks one that fails does not keep the others from being done, and shows as failed", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute } = yield* Db
+      yield* execute("test.break", sql`ALTER TABLE order_slices RENAME COLUMN acknowledged_at TO gone`)
+      yield* setClock("1 hour")
+      const failed = yield* Deferred.make<string>()
+      const status = WorkerStatus.of({
+        succeeded: () => Effect.void,
+        failed: (_, error) => Effect.asVoid(Deferred.succeed(failed, error))
+      })
+      yield* Effect.forkChild(Effect.provideService(TimeoutMonitor, WorkerStatus, status))
+      assert.include(yield* Deferred.await(failed), "SliceStore.open")
+      assert.isTrue((yield* sliceRows()).every(({ stage }) => stage === "SKIPPED"))
     }).pipe(Effect.provide(service))
   )
 })

@@ -129,6 +129,37 @@ describe("after an outage beyond the window", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect(
+    "RESPREAD: an order that cannot be read is put on hold and does not keep the others from their new plans",
+    () =>
+      Effect.gen(function* () {
+        yield* setClock()
+        const policy = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
+        yield* insertOrder("o1", { ...policy, instrument: "NSE:INFY" })
+        yield* insertOrder("o2", policy)
+        yield* Effect.flatten(makeSplitPending)
+        const { sql, execute, query } = yield* Db
+        yield* execute("test.loosen", sql`ALTER TABLE volume_profiles DROP CONSTRAINT volume_profiles_volumes_check`)
+        yield* execute(
+          "test.profile",
+          sql`INSERT INTO volume_profiles VALUES ('NSE:INFY', '{0.0001,1}', 'test', now())`
+        )
+        yield* setClock("41 seconds")
+        yield* follow
+        assert.lengthOf(yield* sliceRows("o2"), 10)
+        const held = yield* query(
+          "test.held",
+          Schema.Struct({ id: Schema.String, holdReason: Schema.String }),
+          sql`SELECT id, hold_reason FROM orders WHERE hold_reason IS NOT NULL`
+        )
+        assert.deepStrictEqual(
+          held.map(({ id }) => id),
+          ["o1"]
+        )
+        assert.include(held[0]?.holdReason ?? "", "instrument NSE:INFY")
+      }).pipe(Effect.provide(service))
+  )
+
   it.effect("an order on hold is not spread anew: its time is its owner's", () =>
     Effect.gen(function* () {
       yield* splitAt(41, { lateness_policy: "RESPREAD", max_lateness_seconds: 10, hold_reason: "paused" })

@@ -127,7 +127,7 @@ describe("an amendment while", () => {
       const letGo = yield* holdSlice(lowest.id)
       const amending = yield* Effect.forkChild(amendOrder("o4", longer))
       yield* untilWaiting(1)
-      const skipping = yield* Effect.forkChild((yield* OverdueStore).skipStale(yield* DateTime.now, "too late"))
+      const skipping = yield* Effect.forkChild((yield* OverdueStore).skipStale(yield* DateTime.now, "too late", 100))
       yield* Effect.raceFirst(Fiber.await(skipping), untilWaiting(2))
       yield* letGo
       yield* Fiber.join(amending)

@@ -1,0 +1,26 @@
+import { Cause, Effect } from "effect"
+
+/** A failure in one line where it is expected, in full where it is a bug. */
+export const summary = <E>(cause: Cause.Cause<E>): string => {
+  const [reason] = cause.reasons
+  return cause.reasons.length === 1 &&
+    reason !== undefined &&
+    Cause.isFailReason(reason) &&
+    reason.error instanceof Error
+    ? reason.error.message
+    : Cause.pretty(cause)
+}
+
+/**
+ * One round of a loop that nobody waits for: whatever ends it, a bug too, is logged, so that the next round comes. A fiber
+ * that dies says nothing to anybody. Only an interruption passes through.
+ */
+export const survive =
+  (message: string) =>
+  <A, E, R>(round: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
+    round.pipe(
+      Effect.asVoid,
+      Effect.catchCause((cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.logWarning(`${message}: ${summary(cause)}`)
+      )
+    )
