@@ -7,6 +7,7 @@ import { DatabaseClock } from "./DatabaseClock.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
+import { DoubtStore } from "./stores/DoubtStore.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { InstrumentStore } from "./stores/InstrumentStore.ts"
@@ -56,6 +57,7 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
     Layer.mergeAll(
       OrderStore.layer,
       SliceStore.layer,
+      DoubtStore.layer,
       OverdueStore.layer,
       ReplanStore.layer,
       OrderDesk.layer,
