@@ -31,7 +31,7 @@ export const settleCommand = Command.make(
   Effect.fn("settle")(function* (given) {
     const { from, until } = yield* dayOf(given.day)
     const broker = yield* Broker
-    if (DateTime.isLessThan(from, broker.bookSince(yield* DateTime.now))) {
+    if (DateTime.isLessThanOrEqualTo(until, broker.bookSince(yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `The ${broker.name} broker no longer shows the orders of that day` })
     }
     const store = yield* SettlementStore

@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime, Effect, Layer, Option, type Redacted, Result } from "effect"
+import { BigDecimal, DateTime, Duration, Effect, Layer, Option, type Redacted, Result } from "effect"
 import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
 import type { Tag } from "../../domain/Ids.ts"
 import { nextIndianHour } from "../../domain/indianTime.ts"
@@ -72,8 +72,11 @@ export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClien
       return Broker.of({
         name: zerodha,
         quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
-        // Kite shows the orders of the day.
-        bookSince: (now) => DateTime.subtract(nextIndianHour(now, 0), { days: 1 }),
+        // Kite shows the orders of the day; its clock may be ahead of ours, or behind.
+        bookSince: (now) => {
+          const midnight = DateTime.subtract(nextIndianHour(DateTime.addDuration(now, clockMargin), 0), { days: 1 })
+          return DateTime.addDuration(midnight, clockMargin)
+        },
         place: Effect.fn("ZerodhaBroker.place")((placement) =>
           order(
             { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
@@ -94,6 +97,9 @@ export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClien
       })
     })
   )
+
+/** Zerodha's clock and the database's are not further apart. */
+const clockMargin = Duration.minutes(1)
 
 /** The parameters of a placement, as Kite wants them. Market protection is mandatory on MARKET orders. */
 export const formOf = (placement: Placement, marketProtection: number): Readonly<Record<string, string>> => {

@@ -164,6 +164,29 @@ describe("the Zerodha broker", () => {
     )
   )
 
+  it.live("a server that says nothing when asked whose the token is does not hold up the start for long", () =>
+    Effect.gen(function* () {
+      const kite = yield* scriptedKite
+      kite.onRequest = ({ path }) => (path === "/user/profile" ? silence : success({ order_id: "1" }))
+      yield* Effect.flatMap(Broker, (broker) => broker.place(placementOf("H"))).pipe(
+        Effect.provide(brokerAt(kite.url, { BROKER_TIMEOUT_SECONDS: "0.2" })),
+        Effect.timeout("3 seconds")
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("its book is that of the day in India, but for the minute in which clocks may not agree on the day", () =>
+    withKite(() =>
+      Effect.gen(function* () {
+        const { bookSince } = yield* Broker
+        const since = (now: string) => DateTime.formatIso(bookSince(DateTime.makeUnsafe(now)))
+        assert.strictEqual(since("2026-11-23T18:28:59Z"), "2026-11-22T18:31:00.000Z")
+        assert.strictEqual(since("2026-11-23T18:29:00Z"), "2026-11-23T18:31:00.000Z")
+        assert.strictEqual(since("2026-11-23T18:30:30Z"), "2026-11-23T18:31:00.000Z")
+      })
+    )
+  )
+
   it.effect("a connection that is refused, or a host that does not exist: certainly not placed", () =>
     Effect.gen(function* () {
       const port = yield* freePort
