@@ -5,3 +5,7 @@ ALTER TABLE order_slices
   ADD COLUMN left_book_at timestamptz;
 
 CREATE INDEX order_slices_once_in_doubt ON order_slices (in_doubt_at) WHERE in_doubt_at IS NOT NULL;
+
+ALTER TABLE order_budgets
+  -- The broker said that the day's requests are used up; it is asked again from then on.
+  ADD COLUMN capped_until timestamptz NOT NULL DEFAULT '1970-01-01Z';
