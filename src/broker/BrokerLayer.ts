@@ -2,6 +2,7 @@ import { Effect, Layer } from "effect"
 import { Configuration } from "../Configuration.ts"
 import type { Db } from "../db/Db.ts"
 import type { Wakeups } from "../db/Wakeups.ts"
+import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { CredentialStore } from "../stores/CredentialStore.ts"
 import { OrderBudget } from "../stores/OrderBudget.ts"
 import type { Broker } from "./Broker.ts"
@@ -41,7 +42,7 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db | Holds 
       withHolds,
       ...(isReal ? [rateLimit] : [])
     ]
-    const broker = isReal ? Zerodha.pipe(Layer.provide(CredentialStore.layer)) : MockBroker
+    const broker = isReal ? Zerodha.pipe(Layer.provide([CredentialStore.layer, BrokerInUseStore.layer])) : MockBroker
     return wrappers.reduce(
       (below: Layer.Layer<Broker, never, Configuration | Db | Holds | Wakeups>, wrapper) =>
         wrapper.pipe(Layer.provide(below)),

@@ -1,4 +1,5 @@
 import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { brokerIdentity } from "../broker/brokerIdentity.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Instance } from "../Instance.ts"
@@ -57,7 +58,7 @@ export class WorkerStatus extends Context.Service<
           yield* store.beat(
             instance,
             startedAt,
-            config.brokerType,
+            brokerIdentity(config),
             WorkerName.literals.map((worker) => ({
               worker,
               ...now[worker],

@@ -21,6 +21,8 @@ const environmentOf = (databaseUrl: string) =>
       ...quick,
       DATABASE_URL: databaseUrl,
       BROKER_TYPE: "zerodha",
+      // The tests run at night, too.
+      TRADING_CALENDAR: "off",
       ZERODHA_URL: url,
       ZERODHA_API_KEY: "simulator-key",
       ZERODHA_ACCESS_TOKEN: yield* issueToken,

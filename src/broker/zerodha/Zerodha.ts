@@ -1,6 +1,7 @@
 import { Layer } from "effect"
 import type { Configuration } from "../../Configuration.ts"
 import type { Wakeups } from "../../db/Wakeups.ts"
+import type { BrokerInUseStore } from "../../stores/BrokerInUseStore.ts"
 import type { CredentialStore } from "../../stores/CredentialStore.ts"
 import type { Broker } from "../Broker.ts"
 import type { Holds } from "../Holds.ts"
@@ -10,5 +11,5 @@ import { OrderFeed } from "./OrderFeed.ts"
 import { ZerodhaBroker } from "./ZerodhaBroker.ts"
 
 /** The Zerodha broker of ZERODHA_*, with its HTTP client, its access token and its feed. */
-export const Zerodha: Layer.Layer<Broker, never, Configuration | CredentialStore | Holds | Wakeups> =
+export const Zerodha: Layer.Layer<Broker, never, BrokerInUseStore | Configuration | CredentialStore | Holds | Wakeups> =
   ZerodhaBroker.pipe(Layer.provide(OrderFeed.layer), Layer.provide(KiteSession.layer), Layer.provide(KiteClient.layer))

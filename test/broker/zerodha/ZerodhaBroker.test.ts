@@ -23,6 +23,7 @@ import {
 } from "../../support/scriptedKite.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../exchange.ts"
+import { anyAccount } from "./zerodhaOverSimulator.ts"
 
 const secrets = ["the-key-K1", "the-secret-S2", "the-token-T3"] as const
 const [apiKey, apiSecret, accessToken] = secrets
@@ -32,7 +33,7 @@ const noWakeups = Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never }
 
 const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}) =>
   Zerodha.pipe(
-    Layer.provide([noStore, noWakeups]),
+    Layer.provide([noStore, anyAccount, noWakeups]),
     Layer.provideMerge(Holds.layer),
     Layer.provide(
       configuration({
