@@ -45,11 +45,14 @@ export const settleCommand = Command.make(
       })
     }
     const store = yield* SettlementStore
-    const slices = yield* store.slices(from, until)
-    const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
     const all = yield* broker.listAll
-    const known = yield* store.knownAmong(all.flatMap(({ tags }) => tags))
-    const settlement = settle(slices, found, all, (tag) => known.has(tag))
+    const slices = yield* store.slices(
+      from,
+      until,
+      all.flatMap(({ tags }) => tags)
+    )
+    const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
+    const settlement = settle(slices, found, all)
     const repairs = settlement.differences.flatMap(({ slice, repair }) =>
       given.repair && repair !== null ? [{ slice, order: repair }] : []
     )

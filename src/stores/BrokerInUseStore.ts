@@ -1,4 +1,4 @@
-import { Context, DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Db, DbError } from "../db/Db.ts"
 import type { Instance } from "../Instance.ts"
 import { HeartbeatStore } from "./HeartbeatStore.ts"

@@ -1,15 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, References, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { withTimeout } from "../../../src/broker/BrokerTimeout.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
+import { DatabaseClock } from "../../../src/DatabaseClock.ts"
+import { DbError } from "../../../src/db/Db.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { BrokerOrderId } from "../../../src/domain/Ids.ts"
 import { Instrument } from "../../../src/domain/Order.ts"
 import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
+import { settledClock } from "../../support/service.ts"
 import {
   failure,
   json,
@@ -31,9 +35,9 @@ const [apiKey, apiSecret, accessToken] = secrets
 const noStore = Layer.mock(CredentialStore)({ token: () => Effect.succeedNone, refuse: () => Effect.void })
 const noWakeups = Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never }))
 
-const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}) =>
+const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}, clock = settledClock) =>
   Zerodha.pipe(
-    Layer.provide([noStore, anyAccount, noWakeups]),
+    Layer.provide([noStore, anyAccount, noWakeups, clock]),
     Layer.provideMerge(Holds.layer),
     Layer.provide(
       configuration({
@@ -131,6 +135,25 @@ describe("the Zerodha broker", () => {
         assert.deepStrictEqual(requests(kite), [])
       })
     )
+  )
+
+  it.effect("does not send when the host has slept while the placement waited for its turn", () =>
+    Effect.gen(function* () {
+      const kite = yield* scriptedKite
+      const clockThat = (settle: DatabaseClock["Service"]["settle"]) =>
+        Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle }))
+      const gone = new DbError({ operation: "test", message: "gone", isTransient: true, sqlState: null })
+      const deadline = DateTime.makeUnsafe(30_000)
+      // Only a look at the database's clock shows that time has passed.
+      for (const clock of [clockThat(Effect.fail(gone)), clockThat(TestClock.setTime(60_000))]) {
+        const failed = yield* Effect.provide(
+          Effect.flatMap(Broker, (broker) => failureOf(broker.place(placementOf("W", { deadline })))),
+          Layer.fresh(brokerAt(kite.url, {}, clock))
+        )
+        assert.deepInclude(failed, { _tag: "BrokerNotSent", code: "deadline" })
+      }
+      assert.notInclude(requests(kite), "POST /orders/regular")
+    }).pipe(Effect.scoped)
   )
 
   it.effect("never takes a broken answer for a success or a refusal", () =>

@@ -8,6 +8,7 @@ import { KiteSimulator, type SimulatorOptions } from "../../../src/kite-simulato
 import { BrokerInUseStore } from "../../../src/stores/BrokerInUseStore.ts"
 import { CredentialStore, type StoredToken } from "../../../src/stores/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
+import { settledClock } from "../../support/service.ts"
 
 /** Nothing is known of the account: a broker's own tests have but one. */
 export const anyAccount = Layer.mock(BrokerInUseStore)({
@@ -54,6 +55,7 @@ export const zerodhaOverSimulator = (
         Layer.provide([
           dutifulOperator,
           anyAccount,
+          settledClock,
           Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
           configuration({
             BROKER_TYPE: "zerodha",
