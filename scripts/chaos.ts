@@ -195,7 +195,11 @@ const chaos = Effect.gen(function* () {
     yield* simulator.post("faults", {})
     yield* command(["settle"], environment, logOf("commands"))
     yield* Console.log("settle agrees")
-    const verdict = yield* judge(yield* simulator.get("ledger"), yield* simulator.get("summary"))
+    const verdict = yield* judge(
+      Math.ceil(slices / slicesPerOrder) * slicesPerOrder,
+      yield* simulator.get("ledger"),
+      yield* simulator.get("summary")
+    )
     yield* report(verdict, count.kills, ((yield* Clock.currentTimeMillis) - began) / 1000)
   }).pipe(Effect.provide(DbLayer))
 }).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))

@@ -39,11 +39,12 @@ const environmentOf = (databaseUrl: string) =>
 const unfinished = Effect.map(stages, (counts) => (counts["SCHEDULED"] ?? 0) + (counts["IN_PROGRESS"] ?? 0))
 
 /** The simulator's ledger decides. */
-const nothingIsWrong = Effect.gen(function* () {
-  const { ledger, summary } = yield* KiteSimulator
-  const { figures, problems } = yield* judge(yield* ledger, yield* summary)
-  assert.deepStrictEqual(problems, [], JSON.stringify(figures))
-})
+const nothingIsWrong = (slices: number) =>
+  Effect.gen(function* () {
+    const { ledger, summary } = yield* KiteSimulator
+    const { figures, problems } = yield* judge(slices, yield* ledger, yield* summary)
+    assert.deepStrictEqual(problems, [], JSON.stringify(figures))
+  })
 
 const onSimulator = <A, E>(body: (url: string) => Effect.Effect<A, E, Db | KiteSimulator>) =>
   withDatabase((url) => Effect.provide(body(url), Layer.fresh(simulator)))
@@ -63,8 +64,8 @@ describe("the daemon and Zerodha", () => {
         yield* eventually("all are at their end", unfinished, (left) => left === 0, 800)
         // What the broker still does with them is followed to its end, too.
         yield* setFaults({})
-        yield* eventually("the book is followed", Effect.exit(nothingIsWrong), (exit) => exit._tag === "Success")
-        yield* nothingIsWrong
+        yield* eventually("the book is followed", Effect.exit(nothingIsWrong(120)), (exit) => exit._tag === "Success")
+        yield* nothingIsWrong(120)
       }).pipe(Effect.scoped)
     )
   )
@@ -84,7 +85,7 @@ describe("the daemon and Zerodha", () => {
         assert.deepStrictEqual(yield* unfinished, 5)
         yield* allowAddress(true)
         yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5, 600)
-        yield* nothingIsWrong
+        yield* nothingIsWrong(5)
       }).pipe(Effect.scoped)
     )
   )
