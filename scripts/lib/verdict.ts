@@ -41,8 +41,9 @@ export interface Verdict {
   readonly problems: ReadonlyArray<string>
 }
 
-/** The one refusal that the simulator injects: nothing else may keep a slice from being placed. */
-const injectedRefusal = /^MarginException: Insufficient funds/
+/** The refusals that the simulator injects: nothing else may keep a slice from being placed. */
+const injectedRefusals = ["refused_margin", "refused_holding_428", "refused_permission_403"] as const
+const injectedRefusal = /^(MarginException: Insufficient|HoldingException: Authorise|PermissionException: The segment)/
 
 /**
  * Holds the simulator's ledger against the database, and both against the number of slices that there must be: every
@@ -72,7 +73,7 @@ export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledger
 
   if (slices.length !== expectedSlices) problems.push(`there are ${slices.length} slices, not ${expectedSlices}`)
   const failed = slices.filter(({ stage }) => stage === "FAILED").length
-  const refused = summary.faults["refused_margin"] ?? 0
+  const refused = injectedRefusals.reduce((sum, kind) => sum + (summary.faults[kind] ?? 0), 0)
   if (failed > refused) problems.push(`${failed} slices are FAILED, and only ${refused} orders were refused`)
 
   for (const slice of slices) {

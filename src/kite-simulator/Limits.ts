@@ -16,6 +16,7 @@ export class Limits {
   readonly #second = new Bucket()
   readonly #minute = new Bucket()
   readonly #day = new Bucket()
+  readonly #lookups = new Bucket()
   #overLimit = 0
 
   constructor(limits: RequestLimits) {
@@ -31,6 +32,11 @@ export class Limits {
     const excess = inDay > perDay ? "day" : inSecond > perSecond ? "second" : inMinute > perMinute ? "minute" : null
     if (excess !== null) this.#overLimit++
     return excess
+  }
+
+  /** Counts a look-up by calendar second, and says whether it is too many. */
+  takeLookup(nowMillis: number, perSecond: number): boolean {
+    return this.#lookups.count(Math.floor(nowMillis / 1000)) > perSecond
   }
 
   /** The most requests in any one calendar second, minute and day, and how many broke a limit. */

@@ -17,6 +17,8 @@ export interface SimulatorOptions {
   /** Tokens end at the next 06:00 in India. Without it they last: for tests that go far ahead in time. */
   readonly tokensExpire: boolean
   readonly limits: RequestLimits
+  /** Of orders, trades and the profile. */
+  readonly lookupsPerSecond: number
   /** From an order's arrival in the book to its end. */
   readonly fillDelay: Duration.Duration
   readonly faults: FaultPlan
@@ -34,6 +36,7 @@ export const defaultOptions: SimulatorOptions = {
   accessToken: null,
   tokensExpire: true,
   limits: { perSecond: 10, perMinute: 400, perDay: 5000, modifications: 25 },
+  lookupsPerSecond: 10,
   fillDelay: Duration.millis(500),
   faults: {},
   longestDelay: Duration.seconds(90)

@@ -8,6 +8,7 @@ import { eventually, runMain, startMain } from "../support/processes.ts"
 
 const simulator = KiteSimulator.layer({
   seed: "process",
+  lookupsPerSecond: 100,
   limits: { perSecond: 30, perMinute: 1200, perDay: 5000, modifications: 25 },
   fillDelay: Duration.millis(100),
   longestDelay: Duration.seconds(1)
@@ -30,7 +31,7 @@ const environmentOf = (databaseUrl: string) =>
       ZERODHA_ORDER_FEED_URL: feedUrl,
       ZERODHA_ORDERS_PER_SECOND: "30",
       ZERODHA_ORDERS_PER_MINUTE: "1200",
-      RECONCILE_QUARANTINE_SECONDS: "2.5",
+      RECONCILE_QUARANTINE_SECONDS: "4",
       BROKER_CIRCUIT_PAUSE_SECONDS: "0.5",
       SLICE_MAX_ATTEMPTS: "100"
     }

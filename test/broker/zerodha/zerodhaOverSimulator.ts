@@ -67,4 +67,4 @@ export const zerodhaOverSimulator = (
         ])
       )
     )
-  ).pipe(Layer.provideMerge(Layer.orDie(KiteSimulator.layer(options))))
+  ).pipe(Layer.provideMerge(Layer.orDie(KiteSimulator.layer({ lookupsPerSecond: 1000, ...options }))))
