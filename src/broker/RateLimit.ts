@@ -23,6 +23,9 @@ const grantMillis = 100
 /** Of the day's requests: what is in the market must be able to be taken back. */
 const shareForCancels = 0.1
 
+/** How many of the day's requests placements may use. */
+export const placementsPerDay = (perDay: number): number => perDay - Math.floor(perDay * shareForCancels)
+
 /**
  * Keeps order requests (placements and cancels) within what the account may send, counted in the database over all
  * replicas. A request waits until it may leave, if that is before its deadline. Look-ups are not counted.
@@ -107,7 +110,7 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
           Effect.catch(tellOthers)
         )
 
-      const placements = { ...options, perDay: options.perDay - Math.floor(options.perDay * shareForCancels) }
+      const placements = { ...options, perDay: placementsPerDay(options.perDay) }
       return Broker.of({
         ...below,
         // A hold that begins meanwhile ends the wait: halting, or stopping, does not wait for turns.

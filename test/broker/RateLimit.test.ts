@@ -180,6 +180,24 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
+  it.effect("a turn beyond midnight is no full day", () =>
+    Effect.gen(function* () {
+      const left: Array<number> = []
+      const { broker, holds } = yield* replica(left, { dailyLimitPolicy: "skip" })
+      const lastSecond = DateTime.makeUnsafe("1970-01-01T18:29:59.500Z")
+      yield* TestClock.setTime(DateTime.toEpochMillis(lastSecond))
+      const deadline = DateTime.add(lastSecond, { seconds: 1 })
+      for (const tag of ["A", "B", "C"]) yield* broker.place(placementOf(tag, { deadline }))
+      const failure = yield* failureOf(broker.place(placementOf("D", { deadline })))
+      assert.deepInclude(failure, {
+        _tag: "BrokerNotSent",
+        code: "rate_limit",
+        retryAt: DateTime.makeUnsafe("1970-01-01T18:30:00.600Z")
+      })
+      assert.isNull(yield* holds.current)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
   it.effect("a cap is the policy's business, too: what may not wait is given up at once", () =>
     Effect.gen(function* () {
       const left: Array<number> = []
