@@ -43,6 +43,7 @@ const random = seededRandom(given.seed)
 const settings = (databaseUrl: string) => ({
   DATABASE_URL: databaseUrl,
   BROKER_TYPE: "zerodha",
+  TRADING_CALENDAR: "off",
   ZERODHA_URL: url,
   ZERODHA_API_KEY: "simulator-key",
   ZERODHA_ORDERS_PER_SECOND: given["per-second"],

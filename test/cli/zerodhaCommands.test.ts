@@ -43,7 +43,6 @@ const withZerodha = <A, E>(
         ...quick,
         DATABASE_URL: url,
         BROKER_TYPE: "zerodha",
-        // The tests run at night, too.
         TRADING_CALENDAR: "off",
         ZERODHA_API_KEY: "key0",
         ZERODHA_API_SECRET: secret,

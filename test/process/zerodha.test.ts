@@ -22,7 +22,6 @@ const environmentOf = (databaseUrl: string) =>
       ...quick,
       DATABASE_URL: databaseUrl,
       BROKER_TYPE: "zerodha",
-      // The tests run at night, too.
       TRADING_CALENDAR: "off",
       ZERODHA_URL: url,
       ZERODHA_API_KEY: "simulator-key",

@@ -88,7 +88,7 @@ describe("the access token", () => {
 
   it.effect("ends at 06:00 in India, whether it was stored or given", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(morning)
+      yield* TestClock.setTime(sixOClock - 1_800_000)
       yield* store("good-stored")
       yield* Effect.gen(function* () {
         const holds = yield* Holds
