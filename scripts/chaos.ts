@@ -51,8 +51,8 @@ const settings = (databaseUrl: string) => ({
   ZERODHA_ORDERS_PER_DAY: given["per-day"],
   ZERODHA_ORDER_FEED: "on",
   ZERODHA_ORDER_FEED_URL: `ws://127.0.0.1:${given.port}/feed`,
-  // A third longer than an order may take to turn up.
-  RECONCILE_QUARANTINE_SECONDS: `${Math.ceil(Number(given["longest-delay"]) * 1.3) + 2}`,
+  // Longer than an order may take to turn up, in a book that may be ten seconds old.
+  RECONCILE_QUARANTINE_SECONDS: `${Math.ceil(Number(given["longest-delay"])) + 18}`,
   SLICE_EXECUTION_TIMEOUT_MINUTES: "0.5",
   SLICE_MAX_ATTEMPTS: "100",
   ORDER_WINDOW_GRACE_MINUTES: "600",
@@ -196,7 +196,11 @@ const chaos = Effect.gen(function* () {
     yield* simulator.post("faults", {})
     yield* command(["settle"], environment, logOf("commands"))
     yield* Console.log("settle agrees")
-    const verdict = yield* judge(yield* simulator.get("ledger"), yield* simulator.get("summary"))
+    const verdict = yield* judge(
+      Math.ceil(slices / slicesPerOrder) * slicesPerOrder,
+      yield* simulator.get("ledger"),
+      yield* simulator.get("summary")
+    )
     yield* report(verdict, count.kills, ((yield* Clock.currentTimeMillis) - began) / 1000)
   }).pipe(Effect.provide(DbLayer))
 }).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))

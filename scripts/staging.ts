@@ -5,13 +5,11 @@ import { type Environment, running, simulatorApi } from "./lib/staging.ts"
 /*
  * The whole service against the Kite simulator, with faults, until Ctrl-C:
  *   npm run staging [-- FAULT_RATE]
- * The simulator on port 8765, and a daemon with its log shown, on a PostgreSQL of its own unless DATABASE_URL is set.
+ * The simulator on port 8765, and a daemon with its log shown on a PostgreSQL of its own.
  */
 const folder = fileURLToPath(new URL("../.pulse-background/staging", import.meta.url))
-const database: Environment =
-  process.env["DATABASE_URL"] === undefined
-    ? { EMBEDDED_POSTGRES_FOLDER: folder }
-    : { DATABASE_URL: process.env["DATABASE_URL"] }
+// Never the DATABASE_URL of whoever runs this: it may be where orders are real.
+const database: Environment = { EMBEDDED_POSTGRES_FOLDER: folder }
 const faultRate = process.argv[2] ?? "0.03"
 const port = "8765"
 const url = `http://127.0.0.1:${port}`
@@ -39,7 +37,7 @@ const staging = Effect.gen(function* () {
       "",
       "In another terminal:",
       `  export BROKER_TYPE=zerodha TRADING_CALENDAR=off ZERODHA_API_KEY=simulator-key ZERODHA_URL=${url}`,
-      ...("EMBEDDED_POSTGRES_FOLDER" in database ? [`  export EMBEDDED_POSTGRES_FOLDER='${folder}'`] : []),
+      `  export EMBEDDED_POSTGRES_FOLDER='${folder}'; unset DATABASE_URL`,
       "  node dist/main.js order submit --instrument NSE:INFY --side BUY --quantity 100 --splits 10 --duration 2",
       "  node dist/main.js order watch",
       `  curl ${url}/simulator/summary`,

@@ -1,5 +1,6 @@
-import { DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { DateTime, Duration, Effect, Layer } from "effect"
 import { Broker } from "./broker/Broker.ts"
+import { brokerIdentity } from "./broker/brokerIdentity.ts"
 import { BrokerLayer } from "./broker/BrokerLayer.ts"
 import { Holds } from "./broker/Holds.ts"
 import { Configuration } from "./Configuration.ts"
@@ -8,6 +9,8 @@ import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
 import { DayTotalStore } from "./stores/DayTotalStore.ts"
+import { BrokerInUseStore } from "./stores/BrokerInUseStore.ts"
+import { DoubtStore } from "./stores/DoubtStore.ts"
 import { HaltStore } from "./stores/HaltStore.ts"
 import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
 import { InstrumentStore } from "./stores/InstrumentStore.ts"
@@ -31,34 +34,20 @@ const migrateAndLog = Effect.flatMap(migrate, (applied) =>
     : Effect.logInfo(`Applied ${applied.length} migrations: ${applied.map(({ name }) => name).join(", ")}`)
 )
 
-/** Slices of one order must not go to two brokers, nor be looked for at the wrong one. */
-export class AnotherBrokerInUse extends Schema.TaggedError<AnotherBrokerInUse>()("AnotherBrokerInUse", {
-  ours: Schema.String,
-  theirs: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    return (
-      `BROKER_TYPE is ${this.ours}, but other daemons on this database place with ${this.theirs.join(", ")}. ` +
-      "Stop them first, wait until their last heartbeat is old (half a minute), or use another database"
-    )
-  }
-}
-
-const checkBroker = Effect.gen(function* () {
-  const { brokerType } = yield* Configuration
-  const inUse = yield* (yield* HeartbeatStore).brokersInUse(yield* DateTime.now)
-  const theirs = inUse.filter((broker) => broker !== brokerType)
-  if (theirs.length > 0) return yield* new AnotherBrokerInUse({ ours: brokerType, theirs })
+const takeBroker = Effect.gen(function* () {
+  const store = yield* BrokerInUseStore
+  yield* store.take(brokerIdentity(yield* Configuration), yield* Instance, yield* DateTime.now)
 })
 
 /** Everything the workers need, on a migrated database and its clock. */
 const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
   Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
-  Layer.provideMerge(Layer.effectDiscard(checkBroker)),
+  Layer.provideMerge(Layer.effectDiscard(takeBroker)),
   Layer.provideMerge(
     Layer.mergeAll(
       OrderStore.layer,
       SliceStore.layer,
+      DoubtStore.layer,
       OverdueStore.layer,
       ReplanStore.layer,
       OrderBudget.layer,
@@ -67,7 +56,8 @@ const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
       QuoteStore.layer,
       DayTotalStore.layer,
       HaltStore.layer,
-      HeartbeatStore.layer
+      HeartbeatStore.layer,
+      BrokerInUseStore.layer
     )
   ),
   Layer.provideMerge(DatabaseClock.layer),

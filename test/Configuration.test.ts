@@ -83,7 +83,12 @@ describe("Configuration", () => {
       const [problem] = yield* problemsOf(short)
       assert.include(problem, "RECONCILE_QUARANTINE_SECONDS must be at least 120 with https://api.kite.trade")
       yield* load({ ...short, RECONCILE_QUARANTINE_SECONDS: "120" })
-      yield* load({ ...short, ZERODHA_URL: "http://localhost:8765/" })
+      for (const url of ["http://localhost:8765/", "http://127.0.0.1:8765", "http://[::1]:8765"]) {
+        yield* load({ ...short, ZERODHA_URL: url })
+      }
+      for (const url of ["https://API.KITE.TRADE", "https://api.kite.trade:443", "https://127.0.0.1.nip.io"]) {
+        assert.lengthOf(yield* problemsOf({ ...short, ZERODHA_URL: url }), 1, url)
+      }
     })
   )
 

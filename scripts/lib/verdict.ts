@@ -28,6 +28,7 @@ const Summary = Schema.Struct({
 const SliceRow = Schema.Struct({
   tag: Schema.String,
   stage: Schema.String,
+  stageReason: Schema.NullOr(Schema.String),
   brokerOrderId: Schema.NullOr(Schema.String),
   brokerIsFinal: Schema.Boolean,
   filledQuantity: Schema.Int,
@@ -40,8 +41,15 @@ export interface Verdict {
   readonly problems: ReadonlyArray<string>
 }
 
-/** Holds the simulator's ledger against the database: every difference is a problem. */
-export const judge = Effect.fnUntraced(function* (ledgerJson: unknown, summaryJson: unknown) {
+/** The refusals that the simulator injects: nothing else may keep a slice from being placed. */
+const injectedRefusals = ["refused_margin", "refused_holding_428", "refused_permission_403"] as const
+const injectedRefusal = /^(MarginException: Insufficient|HoldingException: Authorise|PermissionException: The segment)/
+
+/**
+ * Holds the simulator's ledger against the database, and both against the number of slices that there must be: every
+ * difference is a problem.
+ */
+export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledgerJson: unknown, summaryJson: unknown) {
   const { sql, query } = yield* Db
   const ledger = yield* Schema.decodeUnknownEffect(Ledger)(ledgerJson)
   const summary = yield* Schema.decodeUnknownEffect(Summary)(summaryJson)
@@ -49,7 +57,7 @@ export const judge = Effect.fnUntraced(function* (ledgerJson: unknown, summaryJs
     "verdict.slices",
     SliceRow,
     sql`
-      SELECT tag, stage, broker_order_id, broker_is_final, filled_quantity, attempts,
+      SELECT tag, stage, stage_reason, broker_order_id, broker_is_final, filled_quantity, attempts,
         (extract(epoch FROM scheduled_at) * 1000)::float8 AS due_millis
       FROM order_slices`
   )
@@ -63,9 +71,18 @@ export const judge = Effect.fnUntraced(function* (ledgerJson: unknown, summaryJs
   for (const { tag, orderId } of ledger.orders)
     if (!known.has(tag)) problems.push(`order ${orderId} has no slice (${tag})`)
 
+  if (slices.length !== expectedSlices) problems.push(`there are ${slices.length} slices, not ${expectedSlices}`)
+  const failed = slices.filter(({ stage }) => stage === "FAILED").length
+  const refused = injectedRefusals.reduce((sum, kind) => sum + (summary.faults[kind] ?? 0), 0)
+  if (failed > refused) problems.push(`${failed} slices are FAILED, and only ${refused} orders were refused`)
+
   for (const slice of slices) {
     const order = byTag.get(slice.tag)?.[0]
     if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") problems.push(`${slice.tag} is ${slice.stage}`)
+    const { stageReason } = slice
+    if (slice.stage === "SKIPPED") problems.push(`${slice.tag} is SKIPPED: ${stageReason}`)
+    if (slice.stage === "FAILED" && !injectedRefusal.test(stageReason ?? ""))
+      problems.push(`${slice.tag} is FAILED: ${stageReason}`)
     if (slice.stage === "PROCESSED" && order === undefined)
       problems.push(`${slice.tag} is PROCESSED and was never placed`)
     if (slice.stage !== "PROCESSED" && order !== undefined)

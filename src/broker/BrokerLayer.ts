@@ -1,7 +1,9 @@
 import { Effect, Layer } from "effect"
 import { Configuration } from "../Configuration.ts"
+import type { DatabaseClock } from "../DatabaseClock.ts"
 import type { Db } from "../db/Db.ts"
 import type { Wakeups } from "../db/Wakeups.ts"
+import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { CredentialStore } from "../stores/CredentialStore.ts"
 import { OrderBudget } from "../stores/OrderBudget.ts"
 import type { Broker } from "./Broker.ts"
@@ -20,33 +22,34 @@ type Wrapper = Layer.Layer<Broker, never, Broker | Db | Holds>
  * The broker that BROKER_TYPE chooses, and around it what every placement passes, from the outside in: the account's rate
  * limit, the holds, the circuit breaker, the timeout, or a dry run.
  */
-export const BrokerLayer: Layer.Layer<Broker, never, Configuration | Db | Holds | Wakeups> = Layer.unwrap(
-  Effect.gen(function* () {
-    const config = yield* Configuration
-    const isReal = config.brokerType === "zerodha"
-    const rateLimit = withRateLimit({
-      perSecond: config.zerodhaOrdersPerSecond,
-      perMinute: config.zerodhaOrdersPerMinute,
-      perDay: config.zerodhaOrdersPerDay,
-      margin: config.zerodhaRateLimitMargin,
-      dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
-      longestWait: config.brokerTimeout
-    }).pipe(Layer.provide(OrderBudget.layer))
+export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | Holds | Wakeups> =
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const config = yield* Configuration
+      const isReal = config.brokerType === "zerodha"
+      const rateLimit = withRateLimit({
+        perSecond: config.zerodhaOrdersPerSecond,
+        perMinute: config.zerodhaOrdersPerMinute,
+        perDay: config.zerodhaOrdersPerDay,
+        margin: config.zerodhaRateLimitMargin,
+        dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
+        longestWait: config.brokerTimeout
+      }).pipe(Layer.provide(OrderBudget.layer))
 
-    const wrappers: ReadonlyArray<Wrapper> = [
-      ...(config.dryRun ? [withDryRun] : []),
-      withTimeout(config.brokerTimeout),
-      withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
-      // Around the circuit: a probe must not be held by the hold that tells of it.
-      withHolds,
-      // A dry run sends nothing that would count.
-      ...(isReal && !config.dryRun ? [rateLimit] : [])
-    ]
-    const broker = isReal ? Zerodha.pipe(Layer.provide(CredentialStore.layer)) : MockBroker
-    return wrappers.reduce(
-      (below: Layer.Layer<Broker, never, Configuration | Db | Holds | Wakeups>, wrapper) =>
-        wrapper.pipe(Layer.provide(below)),
-      broker
-    )
-  })
-)
+      const wrappers: ReadonlyArray<Wrapper> = [
+        ...(config.dryRun ? [withDryRun] : []),
+        withTimeout(config.brokerTimeout),
+        withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
+        // Around the circuit: a probe must not be held by the hold that tells of it.
+        withHolds,
+        // A dry run sends nothing that would count.
+        ...(isReal && !config.dryRun ? [rateLimit] : [])
+      ]
+      const broker = isReal ? Zerodha.pipe(Layer.provide([CredentialStore.layer, BrokerInUseStore.layer])) : MockBroker
+      return wrappers.reduce(
+        (below: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | Holds | Wakeups>, wrapper) =>
+          wrapper.pipe(Layer.provide(below)),
+        broker
+      )
+    })
+  )

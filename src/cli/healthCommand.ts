@@ -29,7 +29,7 @@ export const healthCommand = Command.make(
     yield* print(given.json, health, ({ healthy, workers }) =>
       [
         healthy ? "healthy" : workers.length === 0 ? `no daemon runs on ${hostname()}` : "NOT healthy",
-        ...holdsOf(workers).map((hold) => `Placements are on hold: ${hold}`),
+        ...holdsOf(workers),
         ...(workers.length === 0 ? [] : [workerTable(workers)])
       ].join("\n")
     )
@@ -39,7 +39,11 @@ export const healthCommand = Command.make(
 
 /** Each reason once, whoever it keeps from placing. A service on hold is healthy: starting it anew would change nothing. */
 const holdsOf = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => [
-  ...new Set(workers.flatMap(({ hold, isStale }) => (hold === null || isStale ? [] : [hold])))
+  ...new Set(
+    workers.flatMap(({ worker, hold, isStale }) =>
+      hold === null || isStale ? [] : [worker === "executor" ? `Placements are on hold: ${hold}` : `Note: ${hold}`]
+    )
+  )
 ]
 
 const workerTable = (workers: ReadonlyArray<WorkerHealth>): string =>

@@ -3,7 +3,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { mockInstruments } from "../broker/mock/instruments.ts"
 import { downloadInstruments, type InstrumentDump } from "../broker/zerodha/instrumentDump.ts"
 import { KiteClient } from "../broker/zerodha/KiteClient.ts"
-import { choose, zerodha } from "../broker/zerodha/KiteSession.ts"
+import { tokenOfCommand, zerodha } from "../broker/zerodha/KiteSession.ts"
 import { Configuration } from "../Configuration.ts"
 import { indianDay } from "../domain/indianTime.ts"
 import { InstrumentDetails, isExpired, nearestNames } from "../domain/instruments/InstrumentDetails.ts"
@@ -82,8 +82,7 @@ const builtIn: InstrumentDump = { instruments: mockInstruments, leftOut: 0 }
 const download = Effect.gen(function* () {
   const config = yield* Configuration
   const stored = yield* (yield* CredentialStore).token(zerodha)
-  const now = yield* DateTime.now
-  const token = choose({ stored, given: config.zerodhaAccessToken, givenAt: now, givenRefused: null }, now)
+  const token = tokenOfCommand(stored, config.zerodhaAccessToken, yield* DateTime.now)
   if (Result.isFailure(token)) return yield* notSynced(token.failure)
   return yield* downloadInstruments(token.success).pipe(
     Effect.catchTag("BrokerCredentialsInvalid", ({ message }) =>

@@ -2,15 +2,18 @@ import { DateTime, Effect, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Broker } from "../broker/Broker.ts"
 import { BrokerLayer } from "../broker/BrokerLayer.ts"
+import { brokerIdentity, dryRunMark } from "../broker/brokerIdentity.ts"
 import { Holds } from "../broker/Holds.ts"
+import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { nextIndianHour } from "../domain/indianTime.ts"
 import { type Settlement, settle } from "../domain/settlement.ts"
+import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { SettlementStore } from "../stores/SettlementStore.ts"
 import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
 import { table } from "./render.ts"
 
-const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer).pipe(
+const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provide([Holds.layer, Wakeups.layer]),
   Layer.provideMerge(CommandLayer)
 )
@@ -31,15 +34,25 @@ export const settleCommand = Command.make(
   Effect.fn("settle")(function* (given) {
     const { from, until } = yield* dayOf(given.day)
     const broker = yield* Broker
-    if (DateTime.isLessThan(from, broker.bookSince(yield* DateTime.now))) {
+    if (DateTime.isLessThanOrEqualTo(until, broker.bookSince(yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `The ${broker.name} broker no longer shows the orders of that day` })
     }
+    const ours = brokerIdentity({ ...(yield* Configuration), dryRun: false })
+    const inUse = yield* (yield* BrokerInUseStore).broker
+    if (inUse !== null && inUse !== ours && inUse !== `${ours} ${dryRunMark}`) {
+      return yield* new CommandFailed({
+        message: `This database's orders are at ${inUse}, not at ${ours}: set BROKER_TYPE and the broker's address as the daemons have them`
+      })
+    }
     const store = yield* SettlementStore
-    const slices = yield* store.slices(from, until)
-    const ours = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
     const all = yield* broker.listAll
-    const known = yield* store.knownAmong(all.flatMap(({ tags }) => tags))
-    const settlement = settle(slices, ours, all, (tag) => known.has(tag))
+    const slices = yield* store.slices(
+      from,
+      until,
+      all.flatMap(({ tags }) => tags)
+    )
+    const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
+    const settlement = settle(slices, found, all)
     const repairs = settlement.differences.flatMap(({ slice, repair }) =>
       given.repair && repair !== null ? [{ slice, order: repair }] : []
     )

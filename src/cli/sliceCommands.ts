@@ -61,7 +61,10 @@ const placed = Command.make(
     const text = `found by ${operator()}: ${given.reason}`
     if (!(yield* (yield* SliceDesk).placed(slice.id, order, text, yield* DateTime.now))) {
       return yield* new CommandFailed({
-        message: `Slice ${slice.id} is ${stageText(slice)}, not in doubt: nothing was changed`
+        message:
+          slice.lostOrderId === null
+            ? `Slice ${slice.id} is ${stageText(slice)}, not in doubt: nothing was changed`
+            : `Slice ${slice.id} has ${slice.lostOrderId}: give that, and --filled with no less than is known of it; nothing was changed`
       })
     }
     yield* Console.log(`Slice ${slice.id} is PROCESSED as ${brokerOrderId}`)

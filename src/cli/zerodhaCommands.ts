@@ -2,13 +2,16 @@ import { Console, DateTime, Effect, Layer, Option, Redacted, Result } from "effe
 import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { lookupAnswer } from "../broker/zerodha/kiteAnswers.ts"
 import { KiteClient } from "../broker/zerodha/KiteClient.ts"
-import { tokenEnd, zerodha } from "../broker/zerodha/KiteSession.ts"
-import { exchange, loginPage, profile, requestTokenIn } from "../broker/zerodha/login.ts"
+import { tokenEnd, tokenOfCommand, zerodha } from "../broker/zerodha/KiteSession.ts"
+import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../broker/zerodha/login.ts"
 import { Configuration } from "../Configuration.ts"
+import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { CredentialStore } from "../stores/CredentialStore.ts"
 import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
 
-const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer).pipe(Layer.provideMerge(CommandLayer))
+const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
+  Layer.provideMerge(CommandLayer)
+)
 
 const login = Command.make(
   "login",
@@ -36,7 +39,7 @@ const login = Command.make(
           })
       )
     )
-    yield* store(session.accessToken, `${session.userId} ${session.userName}`.trim())
+    yield* store(session.accessToken, session)
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Get a new access token: log in, and exchange the request token"))
 
@@ -61,17 +64,12 @@ const setToken = Command.make(
     }
     const accessToken = Redacted.make(token)
     const user = yield* Effect.result(profile(accessToken))
-    if (Result.isFailure(user) && user.failure._tag === "BrokerCredentialsInvalid") {
+    if (Result.isFailure(user) && user.failure._tag === "BrokerCredentialsInvalid" && user.failure.kind === "token") {
       return yield* new CommandFailed({
         message: `Zerodha does not accept this token (${user.failure.message}); nothing was changed`
       })
     }
-    yield* store(
-      accessToken,
-      Result.isSuccess(user)
-        ? `${user.success.userId} ${user.success.userName}`.trim()
-        : `an unknown user, for Zerodha could not be asked (${user.failure.message})`
-    )
+    yield* store(accessToken, Result.isSuccess(user) ? user.success : { unknownFor: user.failure.message })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Store an access token that was got elsewhere"))
 
@@ -107,18 +105,23 @@ const check = Command.make(
       `ok  settings: ${config.zerodhaUrl}, ${config.dryRun ? "dry run: nothing is sent" : "orders are sent"}`
     )
     const stored = yield* (yield* CredentialStore).token(zerodha)
-    const token = Option.orElse(
-      Option.map(stored, ({ accessToken }) => accessToken),
-      () => config.zerodhaAccessToken
-    )
-    if (Option.isNone(token)) return yield* new CommandFailed({ message: 'no  access token: run "zerodha login"' })
-    const user = yield* Effect.mapError(
-      profile(token.value),
-      ({ message }) => new CommandFailed({ message: `no  access token: ${message} Run "zerodha login"` })
+    const chosen = tokenOfCommand(stored, config.zerodhaAccessToken, yield* DateTime.now)
+    if (Result.isFailure(chosen)) return yield* new CommandFailed({ message: `no  access token: ${chosen.failure}` })
+    const token = chosen.success
+    const user = yield* Effect.mapError(profile(token), (error) =>
+      error._tag === "BrokerCredentialsInvalid" && error.kind === "token"
+        ? new CommandFailed({ message: `no  access token: ${error.message} Run "zerodha login"` })
+        : new CommandFailed({ message: `no  access token: Zerodha could not be asked: ${error.message}` })
     )
     yield* Console.log(`ok  access token: of ${user.userId} ${user.userName}`.trimEnd())
+    const account = yield* (yield* BrokerInUseStore).account
+    if (account !== null && account !== user.userId) {
+      return yield* new CommandFailed({
+        message: `no  account: this database's orders are in that of ${account}; to change it: "halt", and "zerodha login"`
+      })
+    }
     const client = yield* KiteClient
-    const answer = yield* client.send({ method: "GET", path: "/orders", accessToken: token })
+    const answer = yield* client.send({ method: "GET", path: "/orders", accessToken: Option.some(token) })
     yield* Effect.mapError(
       Effect.fromResult(lookupAnswer(answer, yield* DateTime.now)),
       ({ message }) => new CommandFailed({ message: `no  order book: ${message}` })
@@ -164,12 +167,28 @@ const readStdin = Effect.promise(async () => {
   return text
 })
 
-const store = Effect.fnUntraced(function* (accessToken: Redacted.Redacted, user: string) {
+/** Stores a token, and with it the account, unless slices of another account would be looked for in the wrong book. */
+const store = Effect.fnUntraced(function* (accessToken: Redacted.Redacted, user: KiteUser | { unknownFor: string }) {
   const setAt = yield* DateTime.now
-  const credentials = yield* CredentialStore
-  yield* credentials.set(zerodha, { accessToken: Redacted.value(accessToken), setAt, setBy: operator() })
+  const userId = "userId" in user ? user.userId : null
+  if (userId !== null) {
+    const account = yield* (yield* BrokerInUseStore).changeAccount(userId)
+    if (account !== userId) {
+      return yield* new CommandFailed({
+        message:
+          `This is the access token of ${userId}, but this database's orders are in the account of ${account}; nothing was ` +
+          `changed. To change the account, run "halt", let every slice come to its end or give it up, and do this again`
+      })
+    }
+  }
+  const token = { accessToken: Redacted.value(accessToken), setAt, setBy: operator(), userId }
+  yield* (yield* CredentialStore).set(zerodha, token)
+  const whose =
+    "userId" in user
+      ? `${user.userId} ${user.userName}`.trim()
+      : `an unknown user, for Zerodha could not be asked (${user.unknownFor})`
   yield* Console.log(
-    `Stored the access token of ${user}, good until ${DateTime.formatIso(tokenEnd(setAt))}. ` +
+    `Stored the access token of ${whose}, good until ${DateTime.formatIso(tokenEnd(setAt))}. ` +
       "Running daemons take it up within seconds"
   )
 })

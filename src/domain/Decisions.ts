@@ -7,7 +7,6 @@ import { breachesNow } from "./marketLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
 export interface PlacementLimits {
-  readonly maxAttempts: number
   readonly brokerTimeout: Duration.Duration
   readonly preTrade: PreTradeLimits
   /** Null: placements at any time. */
@@ -81,13 +80,17 @@ const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { 
 
 export const windowOver = "too late: the order's window and its grace were over"
 
-/** What a placement's answer means for its slice. `attempts` counts this placement. */
-export const afterPlacement = (
-  answer: Exit.Exit<Acknowledgement, BrokerError>,
-  attempts: number,
-  now: DateTime.Utc,
-  limits: PlacementLimits
-): NextStage => {
+/**
+ * Whether a placement counts as an attempt: its order may be with the broker. One that certainly had no effect was not the
+ * slice's fault, and is made again until the order's window is over.
+ */
+export const isAttempt = (answer: Exit.Exit<Acknowledgement, BrokerError>): boolean => {
+  const error = brokerErrorOf(answer)
+  return error === null || error._tag === "BrokerRefused" || error._tag === "BrokerOutcomeUnknown"
+}
+
+/** What a placement's answer means for its slice. */
+export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, now: DateTime.Utc): NextStage => {
   if (Exit.isSuccess(answer)) return { _tag: "Processed", brokerOrderId: answer.value.brokerOrderId, found: null }
   const error = brokerErrorOf(answer)
   if (error === null) {
@@ -106,13 +109,11 @@ export const afterPlacement = (
         ? { _tag: "Skipped", reason: error.message }
         : { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.max(error.retryAt, now) }
     case "BrokerTryLater":
-      return attempts >= limits.maxAttempts
-        ? { _tag: "Failed", reason: `gave up after ${attempts} attempts; the last: ${error.code}: ${error.message}` }
-        : {
-            _tag: "Rescheduled",
-            reason: `${error.code}: ${error.message}`,
-            notBefore: DateTime.max(error.retryAt, now)
-          }
+      return {
+        _tag: "Rescheduled",
+        reason: `${error.code}: ${error.message}`,
+        notBefore: DateTime.max(error.retryAt, now)
+      }
   }
 }
 

@@ -61,6 +61,17 @@ export const OpenSlice = Schema.Struct({
 })
 export type OpenSlice = typeof OpenSlice.Type
 
+/** A slice whose outcome was once unknown, and that was settled since. */
+export const OnceDoubtedSlice = Schema.Struct({
+  ...identity,
+  stage: Stage,
+  claimVersion: ClaimVersion,
+  /** The plan whose slices stand in for it, and how much of it later slices took over. */
+  replacedBy: Schema.NullOr(Schema.Int),
+  carriedQuantity: Schema.Int
+})
+export type OnceDoubtedSlice = typeof OnceDoubtedSlice.Type
+
 /** Where a slice goes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, for reconciliation alone to resolve. */
 export type NextStage =
   | { readonly _tag: "Processed"; readonly brokerOrderId: BrokerOrderId; readonly found: BrokerOrder | null }

@@ -3,7 +3,7 @@ import type { BookEntry, BrokerOrder } from "../broker/Broker.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
 import { ClaimVersion, Stage } from "./OrderSlice.ts"
 
-/** A slice as the database has it at the end of a day. */
+/** A slice as the database has it at the end of a day. What `repair` overwrites must be as it was read. */
 export const SettledSlice = Schema.Struct({
   id: SliceId,
   orderId: OrderId,
@@ -16,6 +16,7 @@ export const SettledSlice = Schema.Struct({
   quantity: Schema.Int,
   brokerOrderId: Schema.NullOr(BrokerOrderId),
   brokerStatus: Schema.NullOr(Schema.String),
+  brokerIsFinal: Schema.Boolean,
   filledQuantity: Schema.Int,
   averagePrice: Schema.NullOr(Schema.BigDecimalFromString)
 })
@@ -40,15 +41,15 @@ export interface Settlement {
 }
 
 /**
- * Holds a day's slices against the broker's whole book of that day: every broker order belongs to exactly one slice, or is
- * foreign, and every slice says of its order what the book says. `isKnown` tells the tags of our slices of any day.
+ * Holds a day's slices, and all others that the book knows of, against the broker's whole book of that day: every broker
+ * order belongs to exactly one slice, or is foreign, and every slice says of its order what the book says.
  */
 export const settle = (
   slices: ReadonlyArray<SettledSlice>,
   ours: ReadonlyArray<BrokerOrder>,
-  all: ReadonlyArray<BookEntry>,
-  isKnown: (tag: string) => boolean
+  all: ReadonlyArray<BookEntry>
 ): Settlement => {
+  const known = new Set<string>(slices.map(({ tag }) => tag))
   const byTag = Map.groupBy(ours, (order) => order.tag)
   const differences = slices.flatMap((slice): ReadonlyArray<Difference> => {
     const found = differenceOf(slice, byTag.get(slice.tag) ?? [])
@@ -61,7 +62,7 @@ export const settle = (
     agreed: slices.length - differences.length,
     open: slices.filter((slice) => slice.stage === "PROCESSED" && !differing.has(slice.id) && isOpen(slice)).length,
     differences,
-    foreign: all.filter(({ tags }) => !tags.some(isKnown))
+    foreign: all.filter(({ tags }) => !tags.some((tag) => known.has(tag)))
   }
 }
 

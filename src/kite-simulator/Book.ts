@@ -2,7 +2,7 @@ import { seededRandom } from "../domain/SeededRandom.ts"
 import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
 import { arrive, cancel, marketPaise, modify, type Step, stateAt } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
-import { indianTimestamp } from "./indianTime.ts"
+import { indianDayOf, indianTimestamp } from "./indianTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 import { orderRow } from "./wire.ts"
 
@@ -72,10 +72,15 @@ export class Book {
     return order
   }
 
-  /** An order that is in the book by now. */
+  /** The orders that can be seen now: those of the day in India, as far as they have come. */
+  shown(nowMillis: number): ReadonlyArray<BookedOrder> {
+    return this.#orders.filter((order) => isShown(order, nowMillis))
+  }
+
+  /** An order that can be seen now. */
   find(orderId: string, nowMillis: number): BookedOrder | null {
     const order = this.#byId.get(orderId)
-    return order === undefined || order.visibleAt > nowMillis ? null : order
+    return order !== undefined && isShown(order, nowMillis) ? order : null
   }
 
   cancel(order: BookedOrder, nowMillis: number): void {
@@ -100,11 +105,10 @@ export class Book {
   }
 
   /** The rows of all orders by now, as the JSON text of an array, in an order that no caller can rely on. */
-  rowsText(nowMillis: number, isShown: (order: BookedOrder) => boolean): string {
-    const texts: Array<string> = []
-    for (const order of this.#orders) {
-      if (order.visibleAt <= nowMillis && isShown(order)) texts.push(this.#textOf(order, nowMillis))
-    }
+  rowsText(nowMillis: number, isWanted: (order: BookedOrder) => boolean): string {
+    const texts = this.shown(nowMillis)
+      .filter(isWanted)
+      .map((order) => this.#textOf(order, nowMillis))
     const random = seededRandom(`${this.#seed}\nshuffle\n${this.#shuffles++}`)
     for (let left = texts.length; left > 1; left--) {
       const other = Math.floor(random() * left)
@@ -134,6 +138,9 @@ export class Book {
     return id.toString().padStart(isShort ? 15 : 19, "0")
   }
 }
+
+const isShown = ({ visibleAt }: BookedOrder, nowMillis: number): boolean =>
+  visibleAt <= nowMillis && indianDayOf(visibleAt) === indianDayOf(nowMillis)
 
 const shortId = (millis: number): bigint => {
   const [date = "", time = ""] = indianTimestamp(millis).split(" ")

@@ -2,6 +2,7 @@ import { BigDecimal } from "effect"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
 import type { SeededRandom } from "../domain/SeededRandom.ts"
 import type { Fault } from "./Faults.ts"
+import { endOfIndianDay } from "./indianTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
 /** From a moment (epoch milliseconds) on, an order is in this state. */
@@ -24,7 +25,6 @@ export interface Life {
   readonly trades: ReadonlyArray<Trade>
 }
 
-const dayMillis = 86_400_000
 const finalStatuses = new Set(["COMPLETE", "CANCELLED", "REJECTED"])
 const rejection = "RMS:Rule: Check circuit limit including square off order exceeds for entity account-SIM001"
 
@@ -54,7 +54,7 @@ export interface Circumstances {
 /** The life of an order that arrives. */
 export const arrive = (given: Circumstances): Life => {
   const { request, startsAt, fault, random } = given
-  const endOfDay = startsAt + dayMillis
+  const endOfDay = endOfIndianDay(startsAt)
   if (request.variety === "amo") {
     return lifeOf([step(startsAt, "AMO REQ RECEIVED"), step(endOfDay, "CANCELLED")])
   }
@@ -80,7 +80,7 @@ export const modify = (given: Circumstances, life: Life): Life => {
     step(at(0), "MODIFY VALIDATION PENDING", filled),
     step(at(0.1), "MODIFY PENDING", filled)
   ]
-  const endOfDay = (life.steps[0]?.at ?? given.startsAt) + dayMillis
+  const endOfDay = endOfIndianDay(life.steps[0]?.at ?? given.startsAt)
   const moments = { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }
   return pursue(given, { steps, trades: past.trades }, moments, given.random)
 }

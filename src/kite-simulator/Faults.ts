@@ -4,6 +4,9 @@ import { seededRandom } from "../domain/SeededRandom.ts"
 /** What can go wrong with a POST, PUT or DELETE on orders without any order behaving differently. */
 const answerFaults = [
   "rate_limited",
+  "rate_limited_html",
+  "daily_cap",
+  "redirect",
   "drop_before",
   "drop_after",
   "silence",
@@ -20,17 +23,27 @@ const answerFaults = [
 ] as const
 
 /** What can go wrong with a placement only. */
-const orderFaults = ["refused_margin", "rejected_late", "partial_fill", "stuck_pending", "unknown_status"] as const
+const orderFaults = [
+  "refused_margin",
+  "refused_holding_428",
+  "refused_permission_403",
+  "rejected_late",
+  "partial_fill",
+  "stuck_pending",
+  "unknown_status"
+] as const
 
 const bookFaults = ["book_503", "book_truncated", "book_html", "book_stale", "book_slow"] as const
+const sessionFaults = ["session_silent", "session_503", "session_html"] as const
 const feedFaults = ["feed_lost", "feed_doubled", "feed_reordered", "feed_dropped"] as const
 
-const faultKinds = [...answerFaults, ...orderFaults, ...bookFaults, ...feedFaults] as const
+const faultKinds = [...answerFaults, ...orderFaults, ...bookFaults, ...sessionFaults, ...feedFaults] as const
 export const FaultKind = Schema.Literals(faultKinds)
 export type FaultKind = typeof FaultKind.Type
 
-/** What a fault can hit: a placement, a modification, a cancellation, a look at the order book, a frame of the feed. */
-export const FaultTarget = Schema.Literals(["place", "modify", "cancel", "book", "feed"])
+/** What a fault can hit: a placement, a modification, a cancellation, a look at the order book, an exchange of a
+ * token or a look at the profile, a frame of the feed. */
+export const FaultTarget = Schema.Literals(["place", "modify", "cancel", "book", "session", "feed"])
 export type FaultTarget = typeof FaultTarget.Type
 
 const kindsOf: { readonly [T in FaultTarget]: ReadonlyArray<FaultKind> } = {
@@ -38,6 +51,7 @@ const kindsOf: { readonly [T in FaultTarget]: ReadonlyArray<FaultKind> } = {
   modify: answerFaults,
   cancel: answerFaults,
   book: bookFaults,
+  session: sessionFaults,
   feed: feedFaults
 }
 
@@ -70,10 +84,13 @@ export interface Fault {
   readonly variation: number
 }
 
-/** All faults, so that of each kind of request this share goes wrong, each fault as likely as any other. */
+/**
+ * All faults but those after which nothing is placed for minutes, so that of each kind of request this share goes wrong,
+ * each fault as likely as any other.
+ */
 export const everyFault = (rate: number): FaultPlan => {
   const plan: { -readonly [K in FaultKind]?: number } = {}
-  for (const kinds of [kindsOf.place, bookFaults, feedFaults]) {
+  for (const kinds of [kindsOf.place.filter((kind) => kind !== "daily_cap"), bookFaults, feedFaults]) {
     for (const kind of kinds) plan[kind] = rate / kinds.length
   }
   return plan
@@ -90,6 +107,9 @@ export const planOf = (given: unknown): FaultPlan | string => {
   }
   return plan
 }
+
+/** Whose faults hit nothing else. */
+const isOneTarget = (target: FaultTarget): boolean => target === "book" || target === "session" || target === "feed"
 
 const isFaultKind = Schema.is(FaultKind)
 
@@ -135,7 +155,7 @@ export class Faults {
 
   #scripted(target: FaultTarget, tag: string | null, possible: ReadonlyArray<FaultKind>): ScriptStep | null {
     const fits = (step: ScriptStep) =>
-      possible.includes(step.kind) && (target === "book" || target === "feed" || (step.on ?? "place") === target)
+      possible.includes(step.kind) && (isOneTarget(target) || (step.on ?? "place") === target)
     const own = this.#script.findIndex((step) => fits(step) && step.tag !== undefined && step.tag === tag)
     const index = own === -1 ? this.#script.findIndex((step) => fits(step) && step.tag === undefined) : own
     return index === -1 ? null : (this.#script.splice(index, 1)[0] ?? null)

@@ -20,6 +20,7 @@ export class Limits {
   readonly #minute = new Bucket()
   readonly #day = new Bucket()
   readonly #quotes = new Bucket()
+  readonly #lookups = new Bucket()
   #overLimit = 0
 
   constructor(limits: RequestLimits) {
@@ -45,6 +46,12 @@ export class Limits {
   }
 
   /** The most order requests in any one calendar second, minute and day, and how many broke a limit. */
+  /** Counts a look-up by calendar second, and says whether it is too many. */
+  takeLookup(nowMillis: number, perSecond: number): boolean {
+    return this.#lookups.count(Math.floor(nowMillis / 1000)) > perSecond
+  }
+
+  /** The most requests in any one calendar second, minute and day, and how many broke a limit. */
   get summary() {
     return {
       mostInOneSecond: this.#second.most,

@@ -19,6 +19,8 @@ export interface SimulatorOptions {
   readonly limits: RequestLimits
   /** The app may ask for quotes: free ones may not. */
   readonly hasMarketData: boolean
+  /** Of orders, trades and the profile. */
+  readonly lookupsPerSecond: number
   /** From an order's arrival in the book to its end. */
   readonly fillDelay: Duration.Duration
   readonly faults: FaultPlan
@@ -37,6 +39,7 @@ export const defaultOptions: SimulatorOptions = {
   tokensExpire: true,
   limits: { perSecond: 10, perMinute: 400, perDay: 5000, modifications: 25 },
   hasMarketData: true,
+  lookupsPerSecond: 10,
   fillDelay: Duration.millis(500),
   faults: {},
   longestDelay: Duration.seconds(90)

@@ -4,8 +4,9 @@ import { instrumentsCsv } from "./instruments.ts"
 import { indianTimestamp } from "./indianTime.ts"
 import { lookup } from "./lookups.ts"
 import { orderRequest } from "./orderRequests.ts"
+import { htmlReply, tooManyRequests } from "./lostAnswer.ts"
 import { quotes } from "./quotes.ts"
-import { htmlPage, inputError, kiteError, notAuthorized, type Reply, reply, success } from "./reply.ts"
+import { failure, htmlPage, inputError, kiteError, notAuthorized, type Reply, reply, success } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
 const noRoute = kiteError(404, "GeneralException", "Route not found")
@@ -55,8 +56,14 @@ const route = (simulation: Simulation, request: KiteRequest, now: number): Answe
     return orderRequest(simulation, request, now)
   }
   if (!simulation.session.authorizes(header, now)) return refused(notAuthorized)
+  if (isLookup(method, first) && simulation.limits.takeLookup(now, simulation.options.lookupsPerSecond)) {
+    return { ...refused(tooManyRequests), outcome: "limited" }
+  }
   return (method === "GET" ? get(simulation, request, now) : null) ?? refused(noRoute)
 }
+
+const isLookup = (method: string, first: string | undefined): boolean =>
+  method === "GET" && (first === "orders" || first === "trades" || first === "user")
 
 const isOrderRequest = (method: string, variety: string | undefined, orderId: string | undefined): boolean =>
   (method === "POST" && variety !== undefined && orderId === undefined) ||
@@ -64,7 +71,7 @@ const isOrderRequest = (method: string, variety: string | undefined, orderId: st
 
 const get = (simulation: Simulation, request: KiteRequest, now: number): Answer | null => {
   const [first, second] = request.parts
-  if (first === "user" && second === "profile") return answered(success(person))
+  if (first === "user" && second === "profile") return faulty(simulation, () => success(person))
   if (first === "instruments") return answered(reply(200, "text/csv", instrumentsCsv(second ?? null)))
   if (first === "quote" && second === undefined) return quotes(simulation, request, now)
   return lookup(simulation, request, now)
@@ -78,6 +85,16 @@ const login = (simulation: Simulation, { query }: KiteRequest, now: number): Ans
   return answered(reply(200, "text/html", page))
 }
 
+/** What an answer about logins and users is, when it meets no fault. */
+const faulty = (simulation: Simulation, whole: () => Reply): Answer => {
+  const fault = simulation.faults.next("session")
+  if (fault === null) return answered(whole())
+  const spoilt = fault.kind === "session_silent" ? silent : fault.kind === "session_html" ? htmlReply(502) : down
+  return { ...answered(spoilt), fault: fault.kind }
+}
+const silent: Reply = { ...reply(0, "", ""), delivery: "silent" }
+const down = failure(kiteError(503, "NetworkException", "The user service is not reachable. Please try again."))
+
 const session = (simulation: Simulation, request: KiteRequest, now: number): Answer | null => {
   const { options } = simulation
   if (request.method === "POST") {
@@ -85,7 +102,7 @@ const session = (simulation: Simulation, request: KiteRequest, now: number): Ans
     if ("problem" in bought) return refused(kiteError(403, "TokenException", bought.problem))
     const tokens = { access_token: bought.token, public_token: "", refresh_token: "", enctoken: "" }
     const entry = { api_key: options.apiKey, login_time: indianTimestamp(now), silo: "" }
-    return answered(success({ ...person, ...tokens, ...entry }))
+    return faulty(simulation, () => success({ ...person, ...tokens, ...entry }))
   }
   if (request.method !== "DELETE") return null
   const token = request.query.get("access_token")

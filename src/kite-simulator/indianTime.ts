@@ -4,6 +4,9 @@ const dayMillis = 86_400_000
 /** The number of the Indian calendar day since 1970. */
 export const indianDayOf = (millis: number): number => Math.floor((millis + offsetMillis) / dayMillis)
 
+/** The last moment, in epoch milliseconds, at which an order of an instant's day in India may be open. */
+export const endOfIndianDay = (millis: number): number => (indianDayOf(millis) + 1) * dayMillis - offsetMillis - 60_000
+
 /** The next 06:00 in India after an instant, in epoch milliseconds. */
 export const nextSixInIndia = (millis: number): number => {
   const shift = offsetMillis - 6 * 3_600_000

@@ -12,7 +12,7 @@ export const lookup = (simulation: Simulation, request: KiteRequest, nowMillis: 
   const [first, orderId, third] = request.parts
   const { book } = simulation
   if (first === "trades" && orderId === undefined) {
-    return spoiled(simulation, () => success(book.orders.flatMap((order) => tradeRows(order, nowMillis))))
+    return spoiled(simulation, () => success(book.shown(nowMillis).flatMap((order) => tradeRows(order, nowMillis))))
   }
   if (first !== "orders") return null
   if (orderId === undefined) return orderBook(simulation, nowMillis)
@@ -30,7 +30,7 @@ const orderBook = (simulation: Simulation, nowMillis: number): Answer => {
     fault?.kind === "book_stale" ? (fault.delayMillis ?? Math.ceil(1000 + 9000 * fault.severity)) : null
   const rows = simulation.book.rowsText(
     nowMillis,
-    (order) => backMillis === null || order.receivedAt <= nowMillis - backMillis
+    (order) => backMillis === null || order.visibleAt <= nowMillis - backMillis
   )
   return spoil(fault, () => successText(rows))
 }

@@ -11,7 +11,8 @@ const openKinds: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "bad_gateway_502",
   "unavailable_503",
   "gateway_timeout_504",
-  "html"
+  "html",
+  "redirect"
 ])
 const notTaken: ReadonlySet<FaultKind> = new Set<FaultKind>(["drop_before", "silence_before"])
 
@@ -24,9 +25,8 @@ type CarryOut = (lateMillis: number, told: boolean) => string
  */
 export const answerWith = (fault: Fault | null, longestDelayMillis: number, carryOut: CarryOut): Answer => {
   const base = { fault: fault?.kind ?? null, tag: null, counted: true }
-  if (fault?.kind === "rate_limited") {
-    return { ...base, reply: failure(tooManyRequests), outcome: "limited", orderId: null }
-  }
+  const limited = fault === null ? null : limitedReply(fault)
+  if (limited !== null) return { ...base, reply: limited, outcome: "limited", orderId: null }
   const broken = fault === null ? null : brokenReply(fault)
   if (fault === null || broken === null) {
     const orderId = carryOut(0, true)
@@ -38,6 +38,21 @@ export const answerWith = (fault: Fault | null, longestDelayMillis: number, carr
   return { ...base, reply: broken(orderId ?? ""), outcome: isTaken ? "lost_taken" : "lost_not_taken", orderId }
 }
 
+/** Some 429 do not come from Kite itself, but from what stands before it. */
+const limitedReply = (fault: Fault): Reply | null => {
+  switch (fault.kind) {
+    case "rate_limited":
+      return failure(tooManyRequests)
+    case "rate_limited_html":
+      return htmlReply(429)
+    case "daily_cap":
+      return failure(fault.variation < 0.5 ? dailyCap : { ...dailyCap, status: 429, errorType: "NetworkException" })
+    default:
+      return null
+  }
+}
+
+export const dailyCap = kiteError(400, "InputException", "Maximum allowed order requests exceeded")
 export const tooManyRequests = kiteError(429, "NetworkException", "Too many requests")
 
 /** A quarter of what was taken is there at once; the rest within the longest delay. */
@@ -66,6 +81,8 @@ const brokenReply = (fault: Fault): ((orderId: string) => Reply) | null => {
       return always(failure(fault.variation < 0.5 ? inputError(timedOut) : orderError(timedOut)))
     case "html":
       return always(htmlReply(fault.variation < 0.5 ? 200 : 502))
+    case "redirect":
+      return always(htmlReply(302))
     case "truncated":
       return (orderId) => truncate(success({ order_id: orderId }), fault.variation < 0.5)
     case "no_order_id":

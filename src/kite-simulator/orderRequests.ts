@@ -1,19 +1,25 @@
 import { type Answer, type KiteRequest, refused } from "./Answer.ts"
 import type { BookedOrder } from "./BookedOrder.ts"
 import { isFinal, stateAt } from "./Exchange.ts"
+import type { FaultKind } from "./Faults.ts"
 import type { Excess } from "./Limits.ts"
-import { answerWith, tooManyRequests } from "./lostAnswer.ts"
+import { answerWith, dailyCap, tooManyRequests } from "./lostAnswer.ts"
 import { isVariety, readModification, readPlacement } from "./OrderRequest.ts"
 import { inputError, kiteError, type KiteError, notAuthorized, orderError } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
-const dailyCap = kiteError(400, "InputException", "Maximum allowed order requests exceeded")
 const strangeAddress = kiteError(403, "PermissionException", "IP not allowed to place orders for this app")
 const noMargin = kiteError(
   400,
   "MarginException",
   "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80."
 )
+/** Refusals that an order meets by itself, whoever sends it. */
+const injectedRefusals: Partial<Record<FaultKind, KiteError>> = {
+  refused_margin: noMargin,
+  refused_holding_428: kiteError(428, "HoldingException", "Authorise the holdings with the depository first."),
+  refused_permission_403: kiteError(403, "PermissionException", "The segment is not enabled for this account.")
+}
 const unknownOrder = orderError("Couldn't find that `order_id`.")
 
 /** POST, PUT and DELETE below /orders. The limits are the account's: they count what comes with a dead token too. */
@@ -46,7 +52,8 @@ const place = (simulation: Simulation, variety: string, form: URLSearchParams, n
   const request = readPlacement(variety, form)
   if ("errorType" in request) return refused(request)
   const fault = simulation.faults.next("place", request.tag)
-  if (fault?.kind === "refused_margin") return { ...refused(noMargin), fault: fault.kind }
+  const refusal = fault === null ? undefined : injectedRefusals[fault.kind]
+  if (fault !== null && refusal !== undefined) return { ...refused(refusal), fault: fault.kind }
   return answerWith(fault, simulation.longestDelayMillis, (lateMillis, told) => {
     const order = simulation.book.insert({ request, nowMillis, lateMillis, fault, told })
     simulation.changed()

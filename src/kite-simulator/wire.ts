@@ -40,7 +40,7 @@ export const orderRow = (order: BookedOrder, nowMillis: number) => {
     disclosed_quantity: request.disclosedQuantity,
     price: order.shownPaise / 100,
     trigger_price: (request.triggerPaise ?? 0) / 100,
-    average_price: status === "COMPLETE" || status === "CANCELLED" ? averagePrice(order, nowMillis) : 0,
+    average_price: status === "COMPLETE" ? averagePrice(order, nowMillis) : 0,
     filled_quantity: filled,
     pending_quantity: isOver ? 0 : request.quantity - filled,
     cancelled_quantity: status === "CANCELLED" ? request.quantity - filled : 0,

@@ -7,6 +7,8 @@ export const StoredToken = Schema.Struct({
   accessToken: Schema.RedactedFromValue(Schema.String),
   setAt: Schema.DateTimeUtcFromDate,
   setBy: Schema.String,
+  /** Whose token it is; null when the broker could not be asked. */
+  userId: Schema.NullOr(Schema.String),
   refusedReason: Schema.NullOr(Schema.String)
 })
 export type StoredToken = typeof StoredToken.Type
@@ -18,7 +20,12 @@ export class CredentialStore extends Context.Service<
     /** Replaces the token, and wakes the daemons. */
     readonly set: (
       broker: string,
-      token: { readonly accessToken: string; readonly setAt: DateTime.Utc; readonly setBy: string }
+      token: {
+        readonly accessToken: string
+        readonly setAt: DateTime.Utc
+        readonly setBy: string
+        readonly userId: string | null
+      }
     ) => Effect.Effect<void, DbError>
     /** Notes that the broker refuses this very token. One that was set meanwhile stays untouched. */
     readonly refuse: (
@@ -38,7 +45,7 @@ export class CredentialStore extends Context.Service<
           query(
             "CredentialStore.token",
             StoredToken,
-            sql`SELECT access_token, set_at, set_by, refused_reason FROM broker_credentials WHERE broker = ${broker}`
+            sql`SELECT access_token, set_at, set_by, user_id, refused_reason FROM broker_credentials WHERE broker = ${broker}`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
         ),
         set: Effect.fn("CredentialStore.set")((broker, token) =>
@@ -46,10 +53,11 @@ export class CredentialStore extends Context.Service<
             "CredentialStore.set",
             sql`
               WITH stored AS (
-                INSERT INTO broker_credentials (broker, access_token, set_at, set_by)
-                VALUES (${broker}, ${token.accessToken}, ${instant(token.setAt)}, ${token.setBy})
+                INSERT INTO broker_credentials (broker, access_token, set_at, set_by, user_id)
+                VALUES (${broker}, ${token.accessToken}, ${instant(token.setAt)}, ${token.setBy}, ${token.userId})
                 ON CONFLICT (broker) DO UPDATE SET
                   access_token = excluded.access_token, set_at = excluded.set_at, set_by = excluded.set_by,
+                  user_id = excluded.user_id,
                   refused_at = NULL, refused_reason = NULL
               )
               SELECT pg_notify(${channel}, 'credentials')`

@@ -1,4 +1,4 @@
-import { Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { Context, type DateTime, Duration, Effect, Layer, Schema } from "effect"
 import { Db, DbError } from "../db/Db.ts"
 import { durationMillis, instant } from "../db/parameters.ts"
 
@@ -15,13 +15,13 @@ export interface BudgetLimits {
 export type Reservation =
   | { readonly _tag: "Granted"; readonly atMillis: number }
   | { readonly _tag: "TooLate"; readonly possibleAt: DateTime.Utc }
-  | { readonly _tag: "DayIsFull"; readonly grantedToday: number }
+  | { readonly _tag: "DayIsFull"; readonly until: DateTime.Utc }
 
 const Granted = Schema.Struct({ atMillis: Schema.Finite })
 const Refused = Schema.Struct({
   possibleAt: Schema.DateTimeUtcFromDate,
-  grantedToday: Schema.Int,
-  dayIsFull: Schema.Boolean
+  /** Null unless the day's requests are used up. */
+  fullUntil: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 
 /**
@@ -31,11 +31,11 @@ const Refused = Schema.Struct({
 export class OrderBudget extends Context.Service<
   OrderBudget,
   {
-    /** Takes the earliest moment from `now` on at which one more request stays within every limit, if not after `latest`. */
+    /** Takes the earliest moment from `from` on at which one more request stays within every limit, if not after `latest`. */
     readonly reserve: (
       broker: string,
       limits: BudgetLimits,
-      now: DateTime.Utc,
+      from: DateTime.Utc,
       latest: DateTime.Utc
     ) => Effect.Effect<Reservation, DbError>
     /**
@@ -45,6 +45,8 @@ export class OrderBudget extends Context.Service<
     readonly spokenFor: (broker: string, day: string, most: number) => Effect.Effect<number, DbError>
     /** Lets nothing through before this. */
     readonly block: (broker: string, until: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** The broker said that the day's requests are used up: none is let through before this. */
+    readonly cap: (broker: string, until: DateTime.Utc) => Effect.Effect<void, DbError>
   }
 >()("pulse-background/OrderBudget") {
   static readonly layer: Layer.Layer<OrderBudget, never, Db> = Layer.effect(
@@ -53,20 +55,20 @@ export class OrderBudget extends Context.Service<
       const { sql, query, execute } = yield* Db
 
       /** Reckoned on the row as it is when its lock is held: an UPDATE sees the latest version in all its expressions. */
-      const reckoned = (limits: BudgetLimits, now: DateTime.Utc) => {
+      const reckoned = (limits: BudgetLimits, from: DateTime.Utc) => {
         const margin = durationMillis(limits.margin)
         const afterWindow = (requests: number, windowMillis: number) => sql`
           granted[cardinality(granted) - ${requests - 1}::int] + ${windowMillis + margin}::float8 * interval '1 millisecond'`
         const earliest = sql`
-          greatest(${instant(now)}::timestamptz, blocked_until, granted[cardinality(granted)],
+          greatest(${instant(from)}::timestamptz, blocked_until, granted[cardinality(granted)],
             ${afterWindow(limits.perSecond, 1000)}, ${afterWindow(limits.perMinute, 60_000)})`
         const itsDay = sql`(${earliest} AT TIME ZONE 'Asia/Kolkata')::date`
         return { earliest, itsDay, grantedOnIt: sql`CASE WHEN day = ${itsDay} THEN granted_today ELSE 0 END` }
       }
 
       return OrderBudget.of({
-        reserve: Effect.fn("OrderBudget.reserve")(function* (broker, limits, now, latest) {
-          const { earliest, itsDay, grantedOnIt } = reckoned(limits, now)
+        reserve: Effect.fn("OrderBudget.reserve")(function* (broker, limits, from, latest) {
+          const { earliest, itsDay, grantedOnIt } = reckoned(limits, from)
           const [granted] = yield* query(
             "OrderBudget.reserve",
             Granted,
@@ -75,6 +77,7 @@ export class OrderBudget extends Context.Service<
                 granted = (granted || ${earliest})[greatest(cardinality(granted) + 2 - ${limits.perMinute}::int, 1):],
                 day = ${itsDay}, granted_today = ${grantedOnIt} + 1
               WHERE broker = ${broker} AND ${earliest} <= ${instant(latest)} AND ${grantedOnIt} < ${limits.perDay}
+                AND capped_until <= ${earliest}
               RETURNING (extract(epoch FROM granted[cardinality(granted)]) * 1000)::float8 AS at_millis`
           )
           if (granted !== undefined) return { _tag: "Granted", atMillis: granted.atMillis }
@@ -82,13 +85,17 @@ export class OrderBudget extends Context.Service<
             "OrderBudget.refused",
             Refused,
             sql`
-              SELECT ${earliest} AS possible_at, ${grantedOnIt} AS granted_today, ${grantedOnIt} >= ${limits.perDay} AS day_is_full
+              SELECT ${earliest} AS possible_at, CASE
+                  WHEN ${grantedOnIt} >= ${limits.perDay} THEN greatest(capped_until,
+                    (${itsDay} + 1)::timestamp AT TIME ZONE 'Asia/Kolkata' + ${durationMillis(midnightMargin)}::float8 * interval '1 millisecond')
+                  WHEN capped_until > ${earliest} THEN capped_until
+                END AS full_until
               FROM order_budgets WHERE broker = ${broker}`
           )
           if (refused === undefined) return yield* noBudget(broker)
-          return refused.dayIsFull
-            ? { _tag: "DayIsFull", grantedToday: refused.grantedToday }
-            : { _tag: "TooLate", possibleAt: refused.possibleAt }
+          return refused.fullUntil === null
+            ? { _tag: "TooLate", possibleAt: refused.possibleAt }
+            : { _tag: "DayIsFull", until: refused.fullUntil }
         }),
 
         spokenFor: Effect.fn("OrderBudget.spokenFor")((broker, day, most) =>
@@ -115,11 +122,21 @@ export class OrderBudget extends Context.Service<
               UPDATE order_budgets SET blocked_until = greatest(blocked_until, ${instant(until)}::timestamptz)
               WHERE broker = ${broker}`
           )
+        ),
+
+        cap: Effect.fn("OrderBudget.cap")((broker, until) =>
+          execute(
+            "OrderBudget.cap",
+            sql`UPDATE order_budgets SET capped_until = ${instant(until)} WHERE broker = ${broker}`
+          )
         )
       })
     })
   )
 }
+
+/** The broker's clock may be behind: right after our midnight its day may still be the old one, and used up. */
+const midnightMargin = Duration.minutes(1)
 
 const noBudget = (broker: string): DbError =>
   new DbError({

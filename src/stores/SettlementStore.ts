@@ -20,8 +20,15 @@ const UnbalancedOrder = Schema.Struct({
 export class SettlementStore extends Context.Service<
   SettlementStore,
   {
-    /** Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it. */
-    readonly slices: (from: DateTime.Utc, until: DateTime.Utc) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
+    /**
+     * Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it, and every
+     * other one with one of these tags, whatever became of it.
+     */
+    readonly slices: (
+      from: DateTime.Utc,
+      until: DateTime.Utc,
+      tags: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
     /**
      * Orders whose quantities do not add up, or of which a slice is filled beyond its quantity, among those that were split
      * in this time or of which slices may have been sent in it. There must be none.
@@ -30,8 +37,6 @@ export class SettlementStore extends Context.Service<
       from: DateTime.Utc,
       until: DateTime.Utc
     ) => Effect.Effect<ReadonlyArray<typeof UnbalancedOrder.Type>, DbError>
-    /** Which of these tags are those of slices of ours, whatever their day. */
-    readonly knownAmong: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlySet<string>, DbError>
     /**
      * PROCESSED, with the broker order and its state, each slice only if it is still as it was read; returns how many.
      * Fences whoever still owns it.
@@ -54,15 +59,16 @@ export class SettlementStore extends Context.Service<
       ) => sql`(${sql(column)} >= ${instant(from)} AND ${sql(column)} < ${instant(until)})`
 
       return SettlementStore.of({
-        slices: Effect.fn("SettlementStore.slices")((from, until) =>
+        slices: Effect.fn("SettlementStore.slices")((from, until, tags) =>
           query(
             "SettlementStore.slices",
             SettledSlice,
             sql`
               SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, quantity, broker_order_id, broker_status,
-                filled_quantity, average_price::text AS average_price
+                broker_is_final, filled_quantity, average_price::text AS average_price
               FROM order_slices
               WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
+                OR tag = ANY(${texts(tags)})
               ORDER BY order_id, sequence_number`
           )
         ),
@@ -87,14 +93,6 @@ export class SettlementStore extends Context.Service<
           )
         ),
 
-        knownAmong: Effect.fn("SettlementStore.knownAmong")((tags) =>
-          query(
-            "SettlementStore.knownAmong",
-            Schema.Struct({ tag: Schema.String }),
-            sql`SELECT tag FROM order_slices WHERE tag = ANY(${texts(tags)})`
-          ).pipe(Effect.map((rows) => new Set(rows.map(({ tag }) => tag))))
-        ),
-
         repair: Effect.fn("SettlementStore.repair")((repairs, reason, now) =>
           query(
             "SettlementStore.repair",
@@ -105,19 +103,24 @@ export class SettlementStore extends Context.Service<
                 broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
                 broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
                 filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),
-                updated_at = ${instant(now)}
+                left_book_at = NULL, updated_at = ${instant(now)}
               FROM unnest(
                 ${texts(repairs.map(({ slice }) => slice.id))},
                 ${texts(repairs.map(({ slice }) => slice.stage))},
                 ${integers(repairs.map(({ slice }) => slice.claimVersion))},
+                ${texts(repairs.map(({ slice }) => slice.brokerStatus))},
+                ${booleans(repairs.map(({ slice }) => slice.brokerIsFinal))},
+                ${integers(repairs.map(({ slice }) => slice.filledQuantity))},
                 ${texts(repairs.map(({ order }) => order.brokerOrderId))},
                 ${texts(repairs.map(({ order }) => order.status))},
                 ${texts(repairs.map(({ order }) => order.statusText))},
                 ${booleans(repairs.map(({ order }) => isTerminal(order.status)))},
                 ${integers(repairs.map(({ order }) => order.filledQuantity))},
                 ${decimals(repairs.map(({ order }) => order.averagePrice))}
-              ) AS i (id, stage, claim_version, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+              ) AS i (id, stage, claim_version, old_status, was_final, old_filled, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
               WHERE s.id = i.id AND s.stage = i.stage AND s.claim_version = i.claim_version
+                AND s.broker_status IS NOT DISTINCT FROM i.old_status AND s.broker_is_final = i.was_final
+                AND s.filled_quantity = i.old_filled
               RETURNING s.id`
           ).pipe(Effect.map((rows) => rows.length))
         )

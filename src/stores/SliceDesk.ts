@@ -4,7 +4,14 @@ import { instant } from "../db/parameters.ts"
 import { type BrokerOrderId, SliceId } from "../domain/Ids.ts"
 import { Stage } from "../domain/OrderSlice.ts"
 
-const SliceState = Schema.Struct({ id: Schema.String, stage: Stage, quantity: Schema.Int, isInDoubt: Schema.Boolean })
+const SliceState = Schema.Struct({
+  id: Schema.String,
+  stage: Stage,
+  quantity: Schema.Int,
+  isInDoubt: Schema.Boolean,
+  /** Its broker order, if that was not over when the broker's book ceased to show it. */
+  lostOrderId: Schema.NullOr(Schema.String)
+})
 export type SliceState = typeof SliceState.Type
 
 /** What a person found out about a slice that the service could not settle. */
@@ -23,7 +30,10 @@ export class SliceDesk extends Context.Service<
     readonly skip: (id: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** The slice that has this broker order. */
     readonly ownerOf: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SliceId>, DbError>
-    /** PROCESSED with this broker order, for a slice that is in doubt; false when it is not, or another slice has that order. */
+    /**
+     * PROCESSED with this broker order, for a slice that is in doubt, or, with what is filled of it for good, for one whose
+     * order this is and is no longer in the broker's book; false when it is neither, or another slice has that order.
+     */
     readonly placed: (
       id: string,
       order: FoundOrder,
@@ -41,12 +51,18 @@ export class SliceDesk extends Context.Service<
       const isInDoubt = (now: DateTime.Utc) =>
         sql`(stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)}))`
 
+      /** Nobody knows what became of its order. */
+      const isLost = sql`(stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL)`
+
       return SliceDesk.of({
         find: Effect.fn("SliceDesk.find")((id, now) =>
           query(
             "SliceDesk.find",
             SliceState,
-            sql`SELECT id, stage, quantity, ${isInDoubt(now)} AS is_in_doubt FROM order_slices WHERE id = ${id}`
+            sql`
+              SELECT id, stage, quantity, ${isInDoubt(now)} AS is_in_doubt,
+                CASE WHEN ${isLost} THEN broker_order_id END AS lost_order_id
+              FROM order_slices WHERE id = ${id}`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
         ),
 
@@ -57,6 +73,7 @@ export class SliceDesk extends Context.Service<
             sql`
               UPDATE order_slices SET
                 stage = 'SKIPPED', stage_reason = ${reason}, is_waived = true, claim_version = claim_version + 1,
+                in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
                 updated_at = ${instant(now)}
               WHERE id = ${id} AND (stage = 'SCHEDULED' OR ${isInDoubt(now)})
               RETURNING id`
@@ -78,15 +95,18 @@ export class SliceDesk extends Context.Service<
             sql`
               UPDATE order_slices SET
                 stage = 'PROCESSED', stage_reason = ${reason}, claim_version = claim_version + 1,
-                broker_order_id = ${brokerOrderId}, acknowledged_at = ${instant(now)},
-                broker_is_final = ${fill !== null},
+                broker_order_id = ${brokerOrderId}, acknowledged_at = coalesce(acknowledged_at, ${instant(now)}),
+                in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
+                left_book_at = NULL, broker_is_final = ${fill !== null},
                 broker_status = CASE WHEN ${fill !== null} THEN
                   CASE WHEN ${fill?.quantity ?? 0}::int = quantity THEN 'COMPLETE' ELSE 'CANCELLED' END END,
                 filled_quantity = ${fill?.quantity ?? 0}::int,
                 average_price = ${fill === null || fill.price === null ? null : BigDecimal.format(fill.price)}::numeric,
                 updated_at = ${instant(now)}
-              WHERE id = ${id} AND ${isInDoubt(now)} AND ${fill?.quantity ?? 0}::int <= quantity
+              WHERE id = ${id} AND ${fill?.quantity ?? 0}::int <= quantity
                 AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
+                AND (${isInDoubt(now)} OR (${isLost} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
+                  AND ${fill?.quantity ?? 0}::int >= filled_quantity))
               RETURNING id`
           ).pipe(Effect.map((rows) => rows.length === 1))
         )

@@ -56,8 +56,8 @@ export class SliceStore extends Context.Service<
     readonly unresolved: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<UnresolvedSlice>, DbError>
 
     /**
-     * PROCESSED slices whose broker order may still change, longest-waiting first, from after a given slice on. A cancel is
-     * wanted of those whose order was cancelled, that were to be filled by now, or whose order is completed otherwise now.
+     * PROCESSED slices whose broker order may still change and be seen, longest-waiting first, from after a given slice on.
+     * A cancel is wanted of those whose order was cancelled, that were to be filled by now, or whose order is completed otherwise now.
      */
     readonly open: (
       after: OpenSlice | null,
@@ -68,12 +68,16 @@ export class SliceStore extends Context.Service<
     /** Writes what the broker says about open slices. A final state is never overwritten. */
     readonly saveBrokerStates: (states: ReadonlyArray<BrokerState>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
-    /** Takes the right to send a cancel for these slices, so that of several monitors one sends it; returns those won. */
-    readonly claimCancels: (
-      ids: ReadonlyArray<string>,
-      now: DateTime.Utc,
-      resendBefore: DateTime.Utc
-    ) => Effect.Effect<ReadonlyArray<string>, DbError>
+    /**
+     * Takes the right to send a cancel for up to `limit` of these slices, so that of several monitors one sends it: those
+     * that never had one, and those whose last was sent before `resendBefore`; returns those won.
+     */
+    readonly claimCancels: (options: {
+      readonly ids: ReadonlyArray<string>
+      readonly limit: number
+      readonly now: DateTime.Utc
+      readonly resendBefore: DateTime.Utc
+    }) => Effect.Effect<ReadonlyArray<string>, DbError>
 
     /** Appends to the audit. */
     readonly audit: (events: ReadonlyArray<BrokerEvent>) => Effect.Effect<void, DbError>
@@ -163,6 +167,8 @@ export class SliceStore extends Context.Service<
                   not_before = greatest(i.not_before, s.not_before),
                   is_held = i.stage = 'SCHEDULED' AND p.is_held,
                   outcome_unknown_at = CASE WHEN i.is_unknown THEN i.at END,
+                  in_doubt_at = CASE WHEN i.is_unknown OR s.outcome_unknown_at IS NOT NULL OR s.lease_expires_at <= i.at
+                    THEN i.at ELSE s.in_doubt_at END,
                   attempts = i.attempts,
                   placed_at = coalesce(i.placed_at, s.placed_at),
                   acknowledged_at = CASE WHEN i.stage = 'PROCESSED' THEN i.at END,
@@ -210,7 +216,7 @@ export class SliceStore extends Context.Service<
               LEFT JOIN LATERAL (
                 SELECT cause, completes_at FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1
               ) p ON o.completion = 'CROSS'
-              WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final
+              WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final AND s.left_book_at IS NULL
                 AND (${after === null ? null : instant(after.acknowledgedAt)}::timestamptz IS NULL
                   OR (s.acknowledged_at, s.id) > (${after === null ? null : instant(after.acknowledgedAt)}, ${after?.id ?? null}::text))
               ORDER BY s.acknowledged_at, s.id
@@ -243,15 +249,22 @@ export class SliceStore extends Context.Service<
           )
         ),
 
-        claimCancels: Effect.fn("SliceStore.claimCancels")((ids, now, resendBefore) =>
+        claimCancels: Effect.fn("SliceStore.claimCancels")(({ ids, limit, now, resendBefore }) =>
           query(
             "SliceStore.claimCancels",
             Schema.Struct({ id: Schema.String }),
             sql`
-              UPDATE order_slices SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
-              WHERE id = ANY(${texts([...ids])}) AND stage = 'PROCESSED' AND NOT broker_is_final
-                AND (cancel_sent_at IS NULL OR cancel_sent_at < ${instant(resendBefore)})
-              RETURNING id`
+              WITH picked AS MATERIALIZED (
+                SELECT id FROM order_slices
+                WHERE id = ANY(${texts(ids)}) AND stage = 'PROCESSED' AND NOT broker_is_final
+                  AND (cancel_sent_at IS NULL OR cancel_sent_at < ${instant(resendBefore)})
+                ORDER BY cancel_sent_at NULLS FIRST, acknowledged_at
+                LIMIT ${limit}
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE order_slices s SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
+              FROM picked WHERE s.id = picked.id
+              RETURNING s.id`
           ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
         ),
 

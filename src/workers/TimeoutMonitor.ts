@@ -1,26 +1,28 @@
 import { Clock, DateTime, Duration, Effect, Exit, Option } from "effect"
-import { Broker, type BrokerOrder } from "../broker/Broker.ts"
+import { Broker, isTerminal } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { reconcile, windowOver } from "../domain/Decisions.ts"
-import type { Tag } from "../domain/Ids.ts"
-import type { OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/OrderSlice.ts"
-import { Instance } from "../Instance.ts"
-import type { BrokerEvent } from "../stores/BrokerEvent.ts"
+import type { OnceDoubtedSlice, OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/OrderSlice.ts"
+import { DoubtStore } from "../stores/DoubtStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
 import { OverdueStore } from "../stores/OverdueStore.ts"
 import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
-import { answerOf, type CallAnswer } from "./brokerCall.ts"
 import { makeFollowThrough } from "./followThrough.ts"
 import { makeFollowQuotes } from "./QuoteFollower.ts"
+import { type Book, makeLookUp } from "./lookUpBook.ts"
+import { makeSendCancels } from "./sendCancels.ts"
+import { makeLeaveToPeople, makeTakeOverLate } from "./turnedUp.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
 /** How many slices one look-up asks for. With more than that open, each poll goes on where the last one stopped. */
 const largestLookup = 5000
-/** A cancel that had no effect by then is sent again. */
-const cancelResend = Duration.seconds(15)
+/** So long after an outcome was unknown its order is still looked for, whatever became of the slice. */
+const watchOnceDoubted = Duration.days(1)
+/** When nothing else has to be looked up, the book is read for these so often only. */
+const pauseForDoubtsAlone = Duration.minutes(1)
 /** However many hints the broker gives, its book is not read more often. */
 const shortestPause = Duration.seconds(1)
 /** So many are skipped by one statement. */
@@ -100,83 +102,50 @@ export const makeSweep = Effect.gen(function* () {
 
 /** One pass over everything that waits for the broker's word. */
 export const makeFollowBroker = Effect.gen(function* () {
+  const broker = yield* Broker
   const slices = yield* SliceStore
+  const doubts = yield* DoubtStore
   const lookUp = yield* makeLookUp
   const reportDoubles = yield* makeReportDoubles
   const resolve = yield* makeResolve
+  const takeOverLate = yield* makeTakeOverLate
+  const leaveToPeople = yield* makeLeaveToPeople
   const sendCancels = yield* makeSendCancels
   let lastFollowed: OpenSlice | null = null
+  let nextForDoubtsAlone = DateTime.makeUnsafe(0)
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     const unresolved = yield* slices.unresolved(now, largestLookup)
     const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, largestLookup, now)
     lastFollowed = open.length === largestLookup ? (open.at(-1) ?? null) : null
-    if (unresolved.length === 0 && open.length === 0) return
+    const watchedSince = DateTime.max(broker.bookSince(now), DateTime.subtractDuration(now, watchOnceDoubted))
+    const doubted = yield* doubts.onceInDoubt(watchedSince, largestLookup)
+    const isDoubtAlone = unresolved.length === 0 && open.length === 0
+    if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtsAlone))) return
 
-    const book = yield* lookUp(new Set([...unresolved, ...open].map((slice) => slice.tag)))
-    if (Option.isNone(book)) return
-    yield* reportDoubles([...unresolved, ...open], book.value)
-    yield* resolve(unresolved, book.value)
+    const looked = yield* lookUp(new Set([...unresolved, ...open, ...doubted].map((slice) => slice.tag)))
+    if (Option.isNone(looked)) return yield* sendCancels(open, false)
+    const book = looked.value
+    nextForDoubtsAlone = DateTime.addDuration(now, pauseForDoubtsAlone)
+    yield* reportDoubles([...unresolved, ...open, ...doubted], book)
+    yield* resolve(unresolved, book)
+    yield* takeOverLate(doubted, book)
 
     const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
-      const state = book.value.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
+      const state = book.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
       return state === undefined ? [] : [{ slice, state }]
     })
     if (states.length > 0) yield* slices.saveBrokerStates(states, yield* DateTime.now)
-    yield* sendCancels(open)
-  })
-})
-
-/** What the broker's book showed, and when the question was asked. */
-interface Book {
-  readonly askedMillis: number
-  readonly bookSinceMillis: number
-  readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
-}
-
-/** Asks the broker once for all tags. None when it could not say: that is not "not found". */
-const makeLookUp = Effect.gen(function* () {
-  const broker = yield* Broker
-  const slices = yield* SliceStore
-  const instance = yield* Instance
-
-  return Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
-    const askedAt = yield* DateTime.now
-    const answer = yield* Effect.exit(broker.findByTag(tags))
-    const at = yield* DateTime.now
-    const { outcome, response } = answerOf(answer, (found) => ({ broker_orders: found.length }))
-    yield* slices.audit([
-      {
-        id: `${instance.id}:find_by_tag:${DateTime.toEpochMillis(askedAt)}`,
-        calledAt: askedAt,
-        durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(askedAt),
-        broker: broker.name,
-        call: "find_by_tag",
-        outcome,
-        orderId: null,
-        sliceId: null,
-        attempt: null,
-        brokerOrderId: null,
-        request: { tags: tags.size },
-        response,
-        worker: instance.id
-      }
-    ])
-    if (Exit.isFailure(answer)) {
-      yield* Effect.logWarning(
-        `The broker's book could not be read (${outcome}); unknown outcomes stay unknown`,
-        response
-      )
-      return Option.none<Book>()
-    }
-    const byTag = Map.groupBy(answer.value, (order) => order.tag)
-    return Option.some<Book>({
-      askedMillis: DateTime.toEpochMillis(askedAt),
-      // As of the answer: a book that began anew while it was asked for may be either.
-      bookSinceMillis: DateTime.toEpochMillis(broker.bookSince(at)),
-      ordersOf: (tag) => byTag.get(tag) ?? []
-    })
+    const shown = new Set(states.map(({ slice }) => slice.id))
+    yield* leaveToPeople(
+      open.filter(({ id }) => !shown.has(id)),
+      book
+    )
+    yield* sendCancels(
+      states.flatMap(({ slice, state }) => (isTerminal(state.status) ? [] : [slice])),
+      true
+    )
   })
 })
 
@@ -184,7 +153,10 @@ const makeLookUp = Effect.gen(function* () {
 const makeReportDoubles = Effect.gen(function* () {
   const orders = yield* OrderStore
 
-  return Effect.fnUntraced(function* (slices: ReadonlyArray<UnresolvedSlice | OpenSlice>, book: Book) {
+  return Effect.fnUntraced(function* (
+    slices: ReadonlyArray<UnresolvedSlice | OpenSlice | OnceDoubtedSlice>,
+    book: Book
+  ) {
     for (const slice of slices) {
       const brokerOrderIds = book.ordersOf(slice.tag).map((order) => order.brokerOrderId)
       if (brokerOrderIds.length < 2) continue
@@ -222,7 +194,7 @@ const makeResolve = Effect.gen(function* () {
         yield* Effect.logError(
           "Nobody can tell from the broker's book of today whether this slice was placed: it may have been sent before the " +
             `book began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
-            `BROKER_ORDER --reason WHY, or: slice skip ${slice.id} --reason WHY`
+            `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${slice.id} --reason WHY`
         ).pipe(log)
       }
       if (result._tag === "Resolved") {
@@ -234,56 +206,5 @@ const makeResolve = Effect.gen(function* () {
       }
     }
     if (transitions.length > 0) yield* slices.transition(transitions, [])
-  })
-})
-
-/** Sends the cancels that operators asked for, each from one monitor only. */
-const makeSendCancels = Effect.gen(function* () {
-  const broker = yield* Broker
-  const slices = yield* SliceStore
-  const instance = yield* Instance
-
-  const send = Effect.fnUntraced(function* (slice: OpenSlice) {
-    const calledAt = yield* DateTime.now
-    const answer: CallAnswer<void> = yield* Effect.exit(broker.cancel(slice.brokerOrderId))
-    const at = yield* DateTime.now
-    const { outcome, response } = answerOf(answer, () => ({}))
-    yield* Effect.logInfo(`Cancel sent to the broker: ${outcome}`, response).pipe(
-      Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id, broker_order_id: slice.brokerOrderId })
-    )
-    return {
-      id: `${slice.id}:cancel:${DateTime.toEpochMillis(calledAt)}`,
-      calledAt,
-      durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(calledAt),
-      broker: broker.name,
-      call: "cancel",
-      outcome,
-      orderId: slice.orderId,
-      sliceId: slice.id,
-      attempt: null,
-      brokerOrderId: slice.brokerOrderId,
-      request: { broker_order_id: slice.brokerOrderId },
-      response,
-      worker: instance.id
-    } satisfies BrokerEvent
-  })
-
-  return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>) {
-    const wanted = open.filter((slice) => slice.isCancelWanted)
-    if (wanted.length === 0) return
-    const now = yield* DateTime.now
-    const mine = new Set(
-      yield* slices.claimCancels(
-        wanted.map((slice) => slice.id),
-        now,
-        DateTime.subtractDuration(now, cancelResend)
-      )
-    )
-    const events = yield* Effect.forEach(
-      wanted.filter((slice) => mine.has(slice.id)),
-      send,
-      { concurrency: 8 }
-    )
-    if (events.length > 0) yield* slices.audit(events)
   })
 })

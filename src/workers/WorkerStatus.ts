@@ -1,5 +1,6 @@
 import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
 import { survive } from "../background.ts"
+import { brokerIdentity } from "../broker/brokerIdentity.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Instance } from "../Instance.ts"
@@ -14,6 +15,8 @@ export interface Pulse {
   readonly ticks: number
   readonly failedTicks: number
   readonly lastError: string | null
+  /** What keeps it from its work, though it is well. */
+  readonly hold: string | null
 }
 
 const heartbeatInterval = Duration.seconds(5)
@@ -24,6 +27,8 @@ export class WorkerStatus extends Context.Service<
   {
     readonly succeeded: (worker: WorkerName) => Effect.Effect<void>
     readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
+    /** What keeps the worker from its work, though it is well; null when nothing does. */
+    readonly hindered: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
   }
 >()("pulse-background/WorkerStatus") {
   static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | Holds | Instance> =
@@ -35,7 +40,7 @@ export class WorkerStatus extends Context.Service<
         const instance = yield* Instance
         const holds = yield* Holds
         const startedAt = yield* DateTime.now
-        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null }
+        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
         const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
           splitter: first,
           executor: first,
@@ -54,11 +59,11 @@ export class WorkerStatus extends Context.Service<
           yield* store.beat(
             instance,
             startedAt,
-            config.brokerType,
+            brokerIdentity(config),
             WorkerName.literals.map((worker) => ({
               worker,
               ...now[worker],
-              hold: worker === "executor" ? hold : null,
+              hold: worker === "executor" ? hold : now[worker].hold,
               staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
             }))
           )
@@ -91,7 +96,8 @@ export class WorkerStatus extends Context.Service<
               ticks: pulse.ticks + 1,
               failedTicks: pulse.failedTicks + 1,
               lastError: error
-            }))
+            })),
+          hindered: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
         })
       })
     )

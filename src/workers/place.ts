@@ -2,7 +2,14 @@ import { BigDecimal, Clock, DateTime, Effect, Exit } from "effect"
 import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
-import { afterPlacement, brokerErrorOf, deadlineMillis, type Refusal, refusalToFire } from "../domain/Decisions.ts"
+import {
+  afterPlacement,
+  brokerErrorOf,
+  deadlineMillis,
+  isAttempt,
+  type Refusal,
+  refusalToFire
+} from "../domain/Decisions.ts"
 import type { ClaimedSlice, NextStage } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
@@ -29,7 +36,6 @@ export const makePlace = Effect.gen(function* () {
   const instance = yield* Instance
   const { calendar } = yield* TradingHours
   const limits = {
-    maxAttempts: config.sliceMaxAttempts,
     brokerTimeout: config.brokerTimeout,
     preTrade: config.limits,
     calendar,
@@ -43,7 +49,7 @@ export const makePlace = Effect.gen(function* () {
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
       const attempt = slice.attempts + 1
-      const next = afterPlacement(answer, attempt, at, limits)
+      const next = afterPlacement(answer, at)
       yield* logOutcome(slice, next, placedAt)
       const error = brokerErrorOf(answer)
       const wasSent = error?._tag !== "BrokerNotSent"
@@ -51,8 +57,7 @@ export const makePlace = Effect.gen(function* () {
         transition: {
           slice,
           next,
-          // Neither a request that did not leave us nor one that met our own lack of credentials is the slice's fault.
-          attempts: wasSent && error?._tag !== "BrokerCredentialsInvalid" ? attempt : slice.attempts,
+          attempts: isAttempt(answer) ? attempt : slice.attempts,
           placedAt: wasSent ? placedAt : null,
           at
         },

@@ -21,7 +21,12 @@ const limits: RateLimitOptions = {
 }
 
 /** A replica: its own holds and limiter, on a database that it shares with the others. Notes when requests leave. */
-const replica = (left: Array<number>, changed: Partial<RateLimitOptions> = {}, answer?: Broker["Service"]["place"]) => {
+const replica = (
+  left: Array<number>,
+  changed: Partial<RateLimitOptions> = {},
+  answer?: Broker["Service"]["place"],
+  budget: Layer.Layer<OrderBudget, never, Db> = OrderBudget.layer
+) => {
   const note = Effect.map(Clock.currentTimeMillis, (millis) => void left.push(millis))
   const below = Layer.succeed(
     Broker,
@@ -41,15 +46,26 @@ const replica = (left: Array<number>, changed: Partial<RateLimitOptions> = {}, a
   return Effect.map(
     Layer.build(
       Layer.fresh(
-        withRateLimit({ ...limits, ...changed }).pipe(
-          Layer.provide([below, OrderBudget.layer]),
-          Layer.provideMerge(Holds.layer)
-        )
+        withRateLimit({ ...limits, ...changed }).pipe(Layer.provide([below, budget]), Layer.provideMerge(Holds.layer))
       )
     ),
     (context) => ({ ...Effect.runSync(Effect.provide(Effect.all({ broker: Broker, holds: Holds }), context)) })
   )
 }
+
+/** Grants every request the moment it asks for, each time later by a factor than the last. */
+const slowBudget = (firstMillis: number, factor = 1) =>
+  Effect.sync(() => {
+    let reservations = 0
+    const layer = Layer.mock(OrderBudget)({
+      reserve: (_broker, _limits, from) =>
+        Effect.suspend(() => {
+          const granted = { _tag: "Granted", atMillis: DateTime.toEpochMillis(from) } as const
+          return Effect.as(Effect.sleep(firstMillis * factor ** reservations++), granted)
+        })
+    })
+    return { layer, reservations: () => reservations }
+  })
 
 const due = (seconds: number): Partial<Placement> => ({ deadline: DateTime.makeUnsafe(seconds * 1000) })
 
@@ -113,28 +129,30 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("beyond the day's limit all placements wait for midnight in India, or are given up, by the policy", () =>
-    Effect.gen(function* () {
-      const left: Array<number> = []
-      const daily = { perSecond: 100, perMinute: 100, perDay: 2 }
-      const { broker, holds } = yield* replica(left, daily)
-      const skipping = yield* replica(left, { ...daily, dailyLimitPolicy: "skip" })
-      yield* Effect.forEach(["A", "B"], (tag) => broker.place(placementOf(tag)))
-      assert.isNull(yield* holds.current)
-      const waits = yield* failureOf(broker.place(placementOf("C")))
-      assert.deepInclude(waits, { _tag: "BrokerNotSent", retryAt: DateTime.makeUnsafe(0) })
-      assert.strictEqual((yield* holds.current)?.kind, "limit")
-      const skips = yield* failureOf(skipping.broker.place(placementOf("D")))
-      assert.deepInclude(skips, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
-      assert.isNull(yield* skipping.holds.current)
+  it.effect(
+    "beyond the day's limit all placements wait until a minute after midnight in India, or are given up, by the policy",
+    () =>
+      Effect.gen(function* () {
+        const left: Array<number> = []
+        const daily = { perSecond: 100, perMinute: 100, perDay: 2 }
+        const { broker, holds } = yield* replica(left, daily)
+        const skipping = yield* replica(left, { ...daily, dailyLimitPolicy: "skip" })
+        yield* Effect.forEach(["A", "B"], (tag) => broker.place(placementOf(tag)))
+        assert.isNull(yield* holds.current)
+        const waits = yield* failureOf(broker.place(placementOf("C")))
+        assert.deepInclude(waits, { _tag: "BrokerNotSent", retryAt: DateTime.makeUnsafe(0) })
+        assert.strictEqual((yield* holds.current)?.kind, "limit")
+        const skips = yield* failureOf(skipping.broker.place(placementOf("D")))
+        assert.deepInclude(skips, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
+        assert.isNull(yield* skipping.holds.current)
 
-      yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T18:29:59.999Z")))
-      assert.strictEqual((yield* holds.current)?.kind, "limit")
-      yield* TestClock.adjust(1)
-      assert.isNull(yield* holds.current)
-      yield* broker.place(placementOf("E"))
-      assert.strictEqual(left.length, 3)
-    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+        yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T18:30:59.999Z")))
+        assert.strictEqual((yield* holds.current)?.kind, "limit")
+        yield* TestClock.adjust(1)
+        assert.isNull(yield* holds.current)
+        yield* broker.place(placementOf("E"))
+        assert.strictEqual(left.length, 3)
+      }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
   it.effect("what the broker says about its limits holds for every replica", () =>
@@ -150,12 +168,116 @@ describe("the account's rate limit", () => {
 
       yield* TestClock.setTime(6000)
       code = dailyLimitCode
-      retryAt = DateTime.makeUnsafe("1970-01-01T18:30:00Z")
+      retryAt = DateTime.makeUnsafe(306_000)
       const capped = yield* failureOf(first.broker.place(placementOf("C")))
       assert.deepInclude(capped, { _tag: "BrokerTryLater", retryAt: DateTime.makeUnsafe(6000) })
       assert.strictEqual((yield* failureOf(second.broker.place(placementOf("D", due(100)))))?._tag, "BrokerNotSent")
       assert.strictEqual((yield* second.holds.current)?.kind, "limit")
       assert.strictEqual(left.length, 2)
+      // It may have been yesterday's cap: the next one is tried in minutes.
+      yield* TestClock.setTime(306_000)
+      assert.isNull(yield* second.holds.current)
+      yield* second.broker.place(placementOf("E", due(600)))
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("a turn beyond midnight is no full day", () =>
+    Effect.gen(function* () {
+      const left: Array<number> = []
+      const { broker, holds } = yield* replica(left, { dailyLimitPolicy: "skip" })
+      const lastSecond = DateTime.makeUnsafe("1970-01-01T18:29:59.500Z")
+      yield* TestClock.setTime(DateTime.toEpochMillis(lastSecond))
+      const deadline = DateTime.add(lastSecond, { seconds: 1 })
+      for (const tag of ["A", "B", "C"]) yield* broker.place(placementOf(tag, { deadline }))
+      const failure = yield* failureOf(broker.place(placementOf("D", { deadline })))
+      assert.deepInclude(failure, {
+        _tag: "BrokerNotSent",
+        code: "rate_limit",
+        retryAt: DateTime.makeUnsafe("1970-01-01T18:30:00.600Z")
+      })
+      assert.isNull(yield* holds.current)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("a cap is the policy's business, too: what may not wait is given up at once", () =>
+    Effect.gen(function* () {
+      const left: Array<number> = []
+      const capped = new BrokerTryLater({ code: dailyLimitCode, message: "no", retryAt: DateTime.makeUnsafe(300_000) })
+      const { broker } = yield* replica(left, { dailyLimitPolicy: "skip" }, () => Effect.fail(capped))
+      yield* failureOf(broker.place(placementOf("A")))
+      const skipped = yield* failureOf(broker.place(placementOf("B")))
+      assert.deepInclude(skipped, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
+      assert.strictEqual(left.length, 1)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("too fast a second time: nothing before the next minute", () =>
+    Effect.gen(function* () {
+      const left: Array<number> = []
+      let isTooFast = true
+      const { broker } = yield* replica(left, {}, () =>
+        Effect.flatMap(DateTime.now, (now) =>
+          isTooFast
+            ? Effect.fail(
+                new BrokerTryLater({ code: tooFastCode, message: "no", retryAt: DateTime.add(now, { seconds: 1 }) })
+              )
+            : Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })
+        )
+      )
+      const retryAt = (tag: string) =>
+        Effect.map(failureOf(broker.place(placementOf(tag, due(600)))), (error) =>
+          error?._tag === "BrokerTryLater" ? DateTime.toEpochMillis(error.retryAt) : assert.fail()
+        )
+      assert.strictEqual(yield* retryAt("A"), 1000)
+      yield* TestClock.setTime(1000)
+      assert.strictEqual(yield* retryAt("B"), 60_000)
+      yield* TestClock.setTime(60_000)
+      isTooFast = false
+      yield* broker.place(placementOf("C", due(600)))
+      isTooFast = true
+      assert.strictEqual(yield* retryAt("D"), 61_000)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("a share of the day's requests is kept for cancels", () =>
+    Effect.gen(function* () {
+      const left: Array<number> = []
+      const { broker } = yield* replica(left, { perSecond: 100, perMinute: 100, perDay: 10, dailyLimitPolicy: "skip" })
+      const place = broker.place(placementOf("A"))
+      for (let n = 0; n < 9; n++) yield* place
+      assert.deepInclude(yield* failureOf(place), { _tag: "BrokerNotSent", code: "daily_limit" })
+      yield* broker.cancel(BrokerOrderId.make("b"))
+      assert.strictEqual((yield* failureOf(broker.cancel(BrokerOrderId.make("b"))))?._tag, "BrokerNotSent")
+      assert.strictEqual(left.length, 10)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("a slow database costs one request of the day, not all of them", () =>
+    Effect.gen(function* () {
+      const slow = yield* slowBudget(150)
+      const left: Array<number> = []
+      const { broker } = yield* replica(left, {}, undefined, slow.layer)
+      const fibers = yield* Effect.forEach(["A", "B", "C"], (tag) =>
+        Effect.forkChild(Effect.exit(broker.place(placementOf(tag, due(8)))), { startImmediately: true })
+      )
+      yield* TestClock.adjust("8 seconds")
+      yield* Effect.forEach(fibers, Fiber.join)
+      assert.strictEqual(left.length, 3)
+      assert.strictEqual(slow.reservations(), 4)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("a database that becomes slower and slower places nothing, and says so", () =>
+    Effect.gen(function* () {
+      const slow = yield* slowBudget(150, 10)
+      const left: Array<number> = []
+      const { broker } = yield* replica(left, {}, undefined, slow.layer)
+      const fiber = yield* Effect.forkChild(failureOf(broker.place(placementOf("A", due(60)))), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("60 seconds")
+      assert.include((yield* Fiber.join(fiber))?.message, "the database took 1500 ms to grant a turn")
+      assert.deepStrictEqual([left, slow.reservations()], [[], 2])
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 

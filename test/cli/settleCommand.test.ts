@@ -70,6 +70,15 @@ describe("settle", () => {
         const unbalanced = yield* runMain(["settle"], environment)
         assert.deepStrictEqual([unbalanced.code, unbalanced.output.includes("do not add up: o0")], [1, true])
 
+        const elsewhere = yield* runMain(["settle"], {
+          ...environment,
+          BROKER_TYPE: "zerodha",
+          ZERODHA_API_KEY: "k",
+          ZERODHA_URL: "http://127.0.0.1:9"
+        })
+        assert.strictEqual(elsewhere.code, 1)
+        assert.include(elsewhere.output, "This database's orders are at mock, not at zerodha http://127.0.0.1:9")
+
         const wrong = yield* runMain(["settle", "yesterday"], environment)
         assert.deepStrictEqual([wrong.code, wrong.output.includes("DAY must be like 2026-11-23")], [1, true])
       }).pipe(Effect.scoped)

@@ -126,6 +126,48 @@ describe("the zerodha commands", () => {
     )
   )
 
+  it.live("a token of another account is not taken, and check tells", () =>
+    withZerodha(({ kite, environment, pulse }) =>
+      Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        kite.goodToken = "good"
+        assert.strictEqual((yield* pulse("zerodha", "token", "set", "good")).code, 0)
+        yield* execute("test.other", sql`UPDATE broker_in_use SET account = 'XY9876'`)
+        const other = yield* pulse("zerodha", "token", "set", "good")
+        assert.strictEqual(other.code, 1)
+        assert.include(
+          other.output,
+          "the access token of AB1234, but this database's orders are in the account of XY9876"
+        )
+        const check = yield* pulse("zerodha", "check")
+        assert.deepStrictEqual([check.code, check.output.includes("no  account")], [1, true])
+        const daemon = yield* startMain([], environment)
+        yield* eventually("it is on hold", Effect.sync(daemon.output), (log) =>
+          log.includes("in the account of XY9876")
+        )
+        assert.strictEqual((yield* pulse("halt", "--reason", "another account")).code, 0)
+        assert.strictEqual((yield* pulse("zerodha", "token", "set", "good")).code, 0)
+        yield* eventually("the hold is over", Effect.sync(daemon.output), (log) =>
+          log.includes("No longer on hold: the Zerodha access token is that of AB1234")
+        )
+      })
+    )
+  )
+
+  it.live("check does not take a stored token that is refused, when there is another", () =>
+    withZerodha(({ kite, environment, pulse }) =>
+      Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        kite.goodToken = "good"
+        yield* pulse("zerodha", "token", "set", "good")
+        kite.goodToken = "given"
+        yield* execute("test.refuse", sql`UPDATE broker_credentials SET refused_at = now(), refused_reason = 'no'`)
+        const check = yield* runMain(["zerodha", "check"], { ...environment, ZERODHA_ACCESS_TOKEN: "given" })
+        assert.strictEqual(check.code, 0, check.output)
+      })
+    )
+  )
+
   it.live("token show and check tell what is good and what is not", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {

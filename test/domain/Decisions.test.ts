@@ -7,7 +7,7 @@ import {
   BrokerRefused,
   BrokerTryLater
 } from "../../src/broker/Broker.ts"
-import { afterPlacement, deadlineMillis, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
+import { afterPlacement, deadlineMillis, isAttempt, reconcile, refusalToFire } from "../../src/domain/Decisions.ts"
 import { builtInCalendar } from "../../src/domain/market/TradingCalendar.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import { unknownFacts } from "../../src/domain/marketLimits.ts"
@@ -15,8 +15,8 @@ import { Instrument } from "../../src/domain/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 import { unlimited } from "../support/limits.ts"
 
+const maxAttempts = 3
 const limits = {
-  maxAttempts: 3,
   brokerTimeout: Duration.seconds(10),
   preTrade: unlimited,
   calendar: null,
@@ -150,8 +150,7 @@ describe("refusalToFire", () => {
 })
 
 describe("afterPlacement", () => {
-  const after = (answer: Parameters<typeof afterPlacement>[0], attempts = 1) =>
-    afterPlacement(answer, attempts, now, limits)
+  const after = (answer: Parameters<typeof afterPlacement>[0]) => afterPlacement(answer, now)
   const later = new BrokerTryLater({ code: "rate", message: "slow down", retryAt: DateTime.makeUnsafe(1_005_000) })
 
   it("acknowledged: PROCESSED with the broker's id", () => {
@@ -164,14 +163,13 @@ describe("afterPlacement", () => {
     assert.deepStrictEqual(next, { _tag: "Failed", reason: "Margin: no funds" })
   })
 
-  it("certainly not placed: SCHEDULED again at the broker's time, while attempts are left", () => {
-    assert.deepStrictEqual(after(Exit.fail(later), 2), {
+  it("certainly not placed: SCHEDULED again at the broker's time, which is no attempt", () => {
+    assert.isFalse(isAttempt(Exit.fail(later)))
+    assert.deepStrictEqual(after(Exit.fail(later)), {
       _tag: "Rescheduled",
       reason: "rate: slow down",
       notBefore: DateTime.makeUnsafe(1_005_000)
     })
-    const gaveUp = after(Exit.fail(later), 3)
-    assert.strictEqual(gaveUp._tag, "Failed")
   })
 
   it("never schedules a retry in the past", () => {
@@ -180,17 +178,17 @@ describe("afterPlacement", () => {
     assert.isTrue(next._tag === "Rescheduled" && next.notBefore !== null && DateTime.Equivalence(next.notBefore, now))
   })
 
-  it("credentials: waits however often it was tried", () => {
-    assert.strictEqual(
-      after(Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" })), 99)._tag,
-      "Rescheduled"
-    )
+  it("credentials: waits, which is no attempt", () => {
+    const answer = Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" }))
+    assert.strictEqual(after(answer)._tag, "Rescheduled")
+    assert.isFalse(isAttempt(answer))
   })
 
   it("unknown, interrupted or a bug: never retried, left to reconciliation", () => {
     assert.strictEqual(after(Exit.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "" })))._tag, "Unknown")
     assert.strictEqual(after(Exit.interrupt(1))._tag, "Unknown")
     assert.strictEqual(after(Exit.die(new Error("bug")))._tag, "Unknown")
+    assert.isTrue(isAttempt(Exit.interrupt(1)))
     const both = Cause.fromReasons([Cause.makeFailReason(later), Cause.makeInterruptReason(1)])
     assert.strictEqual(after(Exit.failCause(both))._tag, "Unknown")
   })
@@ -219,11 +217,7 @@ describe("reconcile", () => {
   })
   const quarantine = Duration.seconds(120)
   const ask = (found: ReadonlyArray<BrokerOrder>, askedMillis: number, changed: Partial<UnresolvedSlice> = {}) =>
-    reconcile(
-      { ...slice, ...changed },
-      { found, askedMillis, bookSinceMillis: 500_000 },
-      { quarantine, maxAttempts: limits.maxAttempts }
-    )
+    reconcile({ ...slice, ...changed }, { found, askedMillis, bookSinceMillis: 500_000 }, { quarantine, maxAttempts })
 
   it("found: PROCESSED with that broker order, at any time", () => {
     for (const askedMillis of [1_000_001, 9_000_000]) {

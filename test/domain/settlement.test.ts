@@ -16,6 +16,7 @@ const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice 
   quantity: 10,
   brokerOrderId: BrokerOrderId.make(`b${name}`),
   brokerStatus: "COMPLETE",
+  brokerIsFinal: true,
   filledQuantity: 10,
   averagePrice: BigDecimal.fromStringUnsafe("10.5000"),
   ...changed
@@ -35,8 +36,7 @@ const settled = (slices: ReadonlyArray<SettledSlice>, orders: ReadonlyArray<Brok
   settle(
     slices,
     orders,
-    orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] })),
-    (tag) => slices.some((slice) => slice.tag === tag)
+    orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] }))
   )
 const differences = (slices: ReadonlyArray<SettledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
   settled(slices, orders).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
@@ -96,7 +96,7 @@ describe("settle", () => {
     const foreign = { brokerOrderId: BrokerOrderId.make("f"), tags: ["THEIRS"] }
     const untagged = { brokerOrderId: BrokerOrderId.make("g"), tags: [] }
     const ours = { brokerOrderId: BrokerOrderId.make("bA"), tags: ["mktp", "A"] }
-    const result = settle([slice("A")], [order("A")], [foreign, ours, untagged], (tag) => tag === "A")
+    const result = settle([slice("A")], [order("A")], [foreign, ours, untagged])
     assert.deepStrictEqual(result.foreign, [foreign, untagged])
   })
 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { everyFault, type FaultKind, KiteSimulator, type ScriptStep } from "../../src/kite-simulator/KiteSimulator.ts"
-import { Kite, resting, simulator, until } from "./kite.ts"
+import { Kite, resting, rowsOf, simulator, until } from "./kite.ts"
 
 /** Places an order that meets a fault. */
 const meeting = (tag: string, step: ScriptStep) =>
@@ -36,6 +36,7 @@ const lostAnswers: ReadonlyArray<Expected> = [
   { kind: "gateway_timeout_504", status: [504], errorType: ["DataException"], taken: "as told" },
   { kind: "timed_out_400", status: [400], errorType: ["InputException", "OrderException"], taken: "always" },
   { kind: "html", status: [200, 502], taken: "as told" },
+  { kind: "redirect", status: [302], taken: "as told" },
   { kind: "truncated", status: [200, null], taken: "always" },
   { kind: "no_order_id", status: [200], taken: "always" }
 ]
@@ -107,12 +108,46 @@ describe("an answer that is clear", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("refused_margin: not taken", () =>
+  it.effect("rate_limited_html and daily_cap: 429 in other words", () =>
     Effect.gen(function* () {
-      const answer = yield* meeting("M", { kind: "refused_margin" })
-      assert.strictEqual(answer.status, 400)
-      assert.strictEqual(answer.json?.["error_type"], "MarginException")
-      assert.isUndefined((yield* recordOf("M")).order)
+      const html = yield* meeting("H", { kind: "rate_limited_html" })
+      assert.deepStrictEqual([html.status, html.json], [429, null])
+      const cap = yield* meeting("C", { kind: "daily_cap" })
+      assert.include([400, 429], cap.status)
+      assert.strictEqual(cap.json?.["message"], "Maximum allowed order requests exceeded")
+      assert.deepStrictEqual((yield* (yield* KiteSimulator).ledger).orders, [])
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  for (const [kind, status, errorType] of [
+    ["refused_margin", 400, "MarginException"],
+    ["refused_holding_428", 428, "HoldingException"],
+    ["refused_permission_403", 403, "PermissionException"]
+  ] as const) {
+    it.effect(`${kind}: not taken`, () =>
+      Effect.gen(function* () {
+        const answer = yield* meeting("M", { kind })
+        assert.strictEqual(answer.status, status)
+        assert.strictEqual(answer.json?.["error_type"], errorType)
+        assert.isUndefined((yield* recordOf("M")).order)
+      }).pipe(Effect.provide(simulator()))
+    )
+  }
+
+  it.effect("session faults: the profile and the exchange of a token fail, and orders do not", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      const { script } = yield* KiteSimulator
+      yield* script([{ kind: "session_503" }, { kind: "session_html" }])
+      assert.strictEqual((yield* kite.call("GET", "/user/profile")).status, 503)
+      assert.isNull((yield* kite.call("GET", "/user/profile")).json)
+      assert.strictEqual((yield* kite.call("GET", "/user/profile")).status, 200)
+      yield* script([{ kind: "session_silent" }])
+      assert.strictEqual((yield* kite.place("O")).status, 200)
+      const waiting = yield* Effect.forkChild(kite.call("GET", "/user/profile"))
+      yield* until("it was asked", (yield* KiteSimulator).ledger, ({ requests }) => requests.at(-1)?.status === null)
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* Fiber.interrupt(waiting)
     }).pipe(Effect.provide(simulator()))
   )
 
@@ -143,7 +178,7 @@ describe("an order that goes its own way", () => {
   it.effect("rejected_late: acknowledged, then REJECTED with a reason", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* meeting("L", { kind: "rejected_late" })).status, 200)
-      assert.deepStrictEqual(yield* statusesOf("L", ["100 millis", "1 second", "2 days"]), [
+      assert.deepStrictEqual(yield* statusesOf("L", ["100 millis", "1 second", "18 hours"]), [
         "VALIDATION PENDING",
         "REJECTED",
         "REJECTED"
@@ -164,7 +199,7 @@ describe("an order that goes its own way", () => {
       yield* TestClock.adjust("1 second")
       const ended = yield* kite.row("P")
       assert.deepInclude(ended, { status: "CANCELLED", filled_quantity: filled })
-      assert.isAbove(ended?.average_price ?? 0, 0)
+      assert.strictEqual(ended?.average_price, 0)
     }).pipe(Effect.provide(simulator()))
   )
 
@@ -216,6 +251,42 @@ describe("a look at the book", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
+  it.effect("book_stale goes by when an order came into the book, not by when it was sent", () =>
+    Effect.gen(function* () {
+      yield* meeting("LATE", { kind: "drop_after", delayMillis: 8000 })
+      yield* TestClock.adjust("9 seconds")
+      assert.notInclude((yield* look({ kind: "book_stale", delayMillis: 3000 })).text, "LATE")
+      assert.include((yield* (yield* Kite).call("GET", "/orders")).text, "LATE")
+    }).pipe(Effect.provide(simulator()))
+  )
+
+  it.effect("shows the orders of the day in India and no others", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      yield* kite.place("YESTERDAY", resting)
+      const order = yield* kite.row("YESTERDAY")
+      // Half past five in the morning, in India, plus 18 hours.
+      yield* TestClock.adjust(Duration.millis(18.5 * 3_600_000 - 1))
+      assert.lengthOf(yield* kite.rows, 1)
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(yield* kite.rows, 0)
+      assert.lengthOf(rowsOf((yield* kite.call("GET", "/trades")).json), 0)
+      const cancel = yield* kite.call("DELETE", `/orders/regular/${order?.order_id}`)
+      assert.strictEqual(cancel.json?.["message"], "Couldn't find that `order_id`.")
+      assert.lengthOf((yield* (yield* KiteSimulator).ledger).orders, 1)
+    }).pipe(Effect.provide(simulator({ tokensExpire: false })))
+  )
+
+  it.effect("may be taken ten times a second", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      const looks = Array.from({ length: 11 }, () => Effect.map(kite.call("GET", "/orders"), ({ status }) => status))
+      assert.deepStrictEqual((yield* Effect.all(looks)).slice(9), [200, 429])
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* kite.call("GET", "/orders")).status, 200)
+    }).pipe(Effect.provide(simulator({ lookupsPerSecond: 10 })))
+  )
+
   it.effect("book_slow comes late", () =>
     Effect.gen(function* () {
       const { ledger } = yield* KiteSimulator
@@ -259,7 +330,7 @@ describe("script and plan", () => {
       const simulator = yield* KiteSimulator
       const kite = yield* Kite
       const kinds = Object.keys(everyFault(0.4))
-      assert.strictEqual(kinds.length, 28)
+      assert.strictEqual(kinds.length, 32)
       yield* simulator.setFaults({ server_error_500: 0.2, timed_out_400: 0.2 })
       yield* Effect.forEach(
         Array.from({ length: 400 }, (_, index) => `P${index}`),

@@ -100,7 +100,7 @@ export const market: Form = {
 export const resting: Form = { order_type: "LIMIT", price: "0.05" }
 
 export const simulator = (options: Partial<SimulatorOptions> = {}) =>
-  Kite.layer.pipe(Layer.provideMerge(KiteSimulator.layer(options)))
+  Kite.layer.pipe(Layer.provideMerge(KiteSimulator.layer({ lookupsPerSecond: 1000, ...options })))
 
 /** Lets sockets do their work until the answer is right, while the test's clock stands still. */
 export const until = <A, R>(

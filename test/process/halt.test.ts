@@ -132,7 +132,10 @@ describe("halt and resume", () => {
           ZERODHA_URL: "http://127.0.0.1:9"
         })
         assert.strictEqual(second.code, 1)
-        assert.include(second.output, "BROKER_TYPE is zerodha, but other daemons on this database place with mock")
+        assert.include(
+          second.output,
+          "broker is zerodha http://127.0.0.1:9, but other daemons on this database place with mock"
+        )
       }).pipe(Effect.scoped)
     )
   )

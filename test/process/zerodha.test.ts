@@ -8,6 +8,7 @@ import { eventually, runMain, startMain } from "../support/processes.ts"
 
 const simulator = KiteSimulator.layer({
   seed: "process",
+  lookupsPerSecond: 100,
   limits: { perSecond: 30, perMinute: 1200, perDay: 5000, modifications: 25 },
   fillDelay: Duration.millis(100),
   longestDelay: Duration.seconds(1)
@@ -29,7 +30,7 @@ const environmentOf = (databaseUrl: string) =>
       ZERODHA_ORDER_FEED_URL: feedUrl,
       ZERODHA_ORDERS_PER_SECOND: "30",
       ZERODHA_ORDERS_PER_MINUTE: "1200",
-      RECONCILE_QUARANTINE_SECONDS: "2.5",
+      RECONCILE_QUARANTINE_SECONDS: "4",
       BROKER_CIRCUIT_PAUSE_SECONDS: "0.5",
       SLICE_MAX_ATTEMPTS: "100"
     }
@@ -38,11 +39,12 @@ const environmentOf = (databaseUrl: string) =>
 const unfinished = Effect.map(stages, (counts) => (counts["SCHEDULED"] ?? 0) + (counts["IN_PROGRESS"] ?? 0))
 
 /** The simulator's ledger decides. */
-const nothingIsWrong = Effect.gen(function* () {
-  const { ledger, summary } = yield* KiteSimulator
-  const { figures, problems } = yield* judge(yield* ledger, yield* summary)
-  assert.deepStrictEqual(problems, [], JSON.stringify(figures))
-})
+const nothingIsWrong = (slices: number) =>
+  Effect.gen(function* () {
+    const { ledger, summary } = yield* KiteSimulator
+    const { figures, problems } = yield* judge(slices, yield* ledger, yield* summary)
+    assert.deepStrictEqual(problems, [], JSON.stringify(figures))
+  })
 
 const onSimulator = <A, E>(body: (url: string) => Effect.Effect<A, E, Db | KiteSimulator>) =>
   withDatabase((url) => Effect.provide(body(url), Layer.fresh(simulator)))
@@ -62,8 +64,8 @@ describe("the daemon and Zerodha", () => {
         yield* eventually("all are at their end", unfinished, (left) => left === 0, 800)
         // What the broker still does with them is followed to its end, too.
         yield* setFaults({})
-        yield* eventually("the book is followed", Effect.exit(nothingIsWrong), (exit) => exit._tag === "Success")
-        yield* nothingIsWrong
+        yield* eventually("the book is followed", Effect.exit(nothingIsWrong(120)), (exit) => exit._tag === "Success")
+        yield* nothingIsWrong(120)
       }).pipe(Effect.scoped)
     )
   )
@@ -83,7 +85,7 @@ describe("the daemon and Zerodha", () => {
         assert.deepStrictEqual(yield* unfinished, 5)
         yield* allowAddress(true)
         yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5, 600)
-        yield* nothingIsWrong
+        yield* nothingIsWrong(5)
       }).pipe(Effect.scoped)
     )
   )
@@ -101,7 +103,6 @@ describe("the daemon and Zerodha", () => {
           sql`SELECT granted_today FROM order_budgets`
         )
         assert.deepStrictEqual(budgets, [{ grantedToday: 0 }])
-        yield* nothingIsWrong
       }).pipe(Effect.scoped)
     )
   )

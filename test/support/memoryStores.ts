@@ -14,10 +14,9 @@ import { DayTotalStore } from "../../src/stores/DayTotalStore.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { TradingHours } from "../../src/TradingHours.ts"
-import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { configuration } from "./database.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
-import { settledClock } from "./service.ts"
+import { quietStatus, settledClock } from "./service.ts"
 
 /** Slices without a database: I/O would make a test on TestClock wait for real time. */
 export interface Memory {
@@ -161,5 +160,5 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     Holds.layer,
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
     Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
-    Layer.succeed(WorkerStatus, WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void }))
+    quietStatus
   ).pipe(Layer.provideMerge(stores))

@@ -7,6 +7,7 @@ import { instant } from "../../src/db/parameters.ts"
 import { Stage } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
 import { DayTotalStore } from "../../src/stores/DayTotalStore.ts"
+import { DoubtStore } from "../../src/stores/DoubtStore.ts"
 import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderBudget } from "../../src/stores/OrderBudget.ts"
@@ -17,12 +18,19 @@ import { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { TradingHours } from "../../src/TradingHours.ts"
+import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { configuration, testDatabaseWith } from "./database.ts"
 
 /** The clock of a test: whatever Clock the test provides, always settled. */
 export const settledClock = Layer.succeed(
   DatabaseClock,
   DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle: Effect.void })
+)
+
+/** Workers that nobody watches. */
+export const quietStatus = Layer.succeed(
+  WorkerStatus,
+  WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void, hindered: () => Effect.void })
 )
 
 /** The stores on a fresh database, the configuration, and a broker: all that one pass of a worker needs. */
@@ -34,6 +42,7 @@ export const serviceLayer = <A>(options: {
   Layer.mergeAll(
     OrderStore.layer,
     SliceStore.layer,
+    DoubtStore.layer,
     OverdueStore.layer,
     InstrumentStore.layer,
     QuoteStore.layer,
@@ -44,7 +53,8 @@ export const serviceLayer = <A>(options: {
     OrderBudget.layer,
     TradingHours.layer,
     Instance.layer,
-    settledClock
+    settledClock,
+    quietStatus
   ).pipe(
     Layer.provideMerge(options.broker),
     Layer.provideMerge(testDatabaseWith(options.databaseEnvironment ?? {})),

@@ -266,6 +266,7 @@ describe("SliceExecutor", () => {
           return { _tag: "Granted" as const, atMillis }
         }),
       spokenFor: () => Effect.succeed(0),
+      cap: () => Effect.void,
       block: () => Effect.void
     })
   })

@@ -393,7 +393,8 @@ describe("TimeoutMonitor", () => {
       const failed = yield* Deferred.make<string>()
       const status = WorkerStatus.of({
         succeeded: () => Effect.void,
-        failed: (_, error) => Effect.asVoid(Deferred.succeed(failed, error))
+        failed: (_, error) => Effect.asVoid(Deferred.succeed(failed, error)),
+        hindered: () => Effect.void
       })
       yield* Effect.forkChild(Effect.provideService(TimeoutMonitor, WorkerStatus, status))
       assert.include(yield* Deferred.await(failed), "SliceStore.open")

@@ -9,7 +9,8 @@ const makeStatus = Effect.map(Ref.make<ReadonlyArray<string>>([]), (reports) => 
   reports: Ref.get(reports),
   status: WorkerStatus.of({
     succeeded: (worker) => Ref.update(reports, (all) => [...all, `${worker} ok`]),
-    failed: (worker, error) => Ref.update(reports, (all) => [...all, `${worker} failed: ${error.split("\n")[0]}`])
+    failed: (worker, error) => Ref.update(reports, (all) => [...all, `${worker} failed: ${error.split("\n")[0]}`]),
+    hindered: () => Effect.void
   })
 }))
 

@@ -1,5 +1,5 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import { gunzipSync } from "node:zlib"
@@ -14,6 +14,8 @@ export interface KiteRequest {
   readonly query?: Readonly<Record<string, string>>
   /** None only to exchange a request token. */
   readonly accessToken: Option.Option<Redacted.Redacted>
+  /** How long the whole answer is waited for; BROKER_TIMEOUT_SECONDS if not set. */
+  readonly patience?: Duration.Duration
 }
 
 /** What came back, unread. An answer is not a success. */
@@ -54,7 +56,7 @@ const make = Effect.gen(function* () {
       .reduce((text, secret) => text.replaceAll(Redacted.value(secret), "<redacted>"), body)
 
   return KiteClient.of({
-    send: ({ method, path, form, query, accessToken }) => {
+    send: ({ method, path, form, query, accessToken, patience = config.brokerTimeout }) => {
       const request = HttpClientRequest.make(method)(`${config.zerodhaUrl}${path}`).pipe(
         HttpClientRequest.setHeader("X-Kite-Version", "3"),
         Option.isSome(accessToken)
@@ -69,6 +71,7 @@ const make = Effect.gen(function* () {
         return { status: response.status, body: withoutSecrets(text, accessToken) }
       }).pipe(
         Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error))),
+        Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(tookTooLong(patience)) }),
         // Zerodha has no use for our trace ids, and spans of requests could hold what must not be shown.
         Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
       )
@@ -88,6 +91,9 @@ const textOf = (bytes: Uint8Array): Effect.Effect<string, KiteUnanswered> =>
           })
       })
     : Effect.succeed(new TextDecoder().decode(bytes))
+
+const tookTooLong = (patience: Duration.Duration): KiteUnanswered =>
+  new KiteUnanswered({ message: `Zerodha did not answer within ${Duration.format(patience)}`, wasSent: true })
 
 const unanswered = (error: HttpClientError): KiteUnanswered => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined

@@ -1,6 +1,8 @@
 import { Layer } from "effect"
 import type { Configuration } from "../../Configuration.ts"
+import type { DatabaseClock } from "../../DatabaseClock.ts"
 import type { Wakeups } from "../../db/Wakeups.ts"
+import type { BrokerInUseStore } from "../../stores/BrokerInUseStore.ts"
 import type { CredentialStore } from "../../stores/CredentialStore.ts"
 import type { Broker } from "../Broker.ts"
 import type { Holds } from "../Holds.ts"
@@ -10,5 +12,12 @@ import { OrderFeed } from "./OrderFeed.ts"
 import { ZerodhaBroker } from "./ZerodhaBroker.ts"
 
 /** The Zerodha broker of ZERODHA_*, with its HTTP client, its access token and its feed. */
-export const Zerodha: Layer.Layer<Broker, never, Configuration | CredentialStore | Holds | Wakeups> =
-  ZerodhaBroker.pipe(Layer.provide(OrderFeed.layer), Layer.provide(KiteSession.layer), Layer.provide(KiteClient.layer))
+export const Zerodha: Layer.Layer<
+  Broker,
+  never,
+  BrokerInUseStore | Configuration | CredentialStore | DatabaseClock | Holds | Wakeups
+> = ZerodhaBroker.pipe(
+  Layer.provide(OrderFeed.layer),
+  Layer.provide(KiteSession.layer),
+  Layer.provide(KiteClient.layer)
+)

@@ -1,9 +1,17 @@
 import { Array as Arrays, BigDecimal, DateTime, Duration, Effect, Layer, Option, type Redacted, Result } from "effect"
 import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
+import { DatabaseClock } from "../../DatabaseClock.ts"
 import type { Tag } from "../../domain/Ids.ts"
 import { nextIndianHour } from "../../domain/indianTime.ts"
 import type { Instrument } from "../../domain/Order.ts"
-import { Broker, type BrokerError, type BrokerLookupError, BrokerTryLater, type Placement } from "../Broker.ts"
+import {
+  Broker,
+  type BrokerError,
+  type BrokerLookupError,
+  BrokerNotSent,
+  BrokerTryLater,
+  type Placement
+} from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
 import { brokerOrder, lacksPrice, readBook, readEntries, readTrades, type Trade } from "./kiteBook.ts"
@@ -13,104 +21,124 @@ import { KiteSession, zerodha } from "./KiteSession.ts"
 import { OrderFeed } from "./OrderFeed.ts"
 
 /** Zerodha, over Kite Connect: every order a regular one, found again by its tag in the whole book of the day. */
-export const ZerodhaBroker: Layer.Layer<Broker, never, Configuration | KiteClient | KiteSession | OrderFeed> =
-  Layer.effect(
-    Broker,
-    Effect.gen(function* () {
-      const config = yield* Configuration
-      const client = yield* KiteClient
-      const session = yield* KiteSession
-      const feed = yield* OrderFeed
+export const ZerodhaBroker: Layer.Layer<
+  Broker,
+  never,
+  Configuration | DatabaseClock | KiteClient | KiteSession | OrderFeed
+> = Layer.effect(
+  Broker,
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const client = yield* KiteClient
+    const session = yield* KiteSession
+    const feed = yield* OrderFeed
+    const clock = yield* DatabaseClock
 
-      /** Tells the session when the answer is that its token is not accepted. */
-      const watched =
-        (token: Redacted.Redacted) =>
-        <A, E extends BrokerError>(call: Effect.Effect<A, E>) =>
-          Effect.tapError(call, (error: BrokerError) =>
-            error._tag === "BrokerCredentialsInvalid" && error.kind === "token"
-              ? session.refused(token, error.message)
-              : Effect.void
-          )
-
-      const order = Effect.fnUntraced(function* (
-        request: Omit<KiteRequest, "accessToken">,
-        deadline: DateTime.Utc | null
-      ) {
-        const token = yield* session.accessToken
-        if (deadline !== null) yield* checkDeadline(deadline)
-        const answer = yield* Effect.result(client.send({ ...request, accessToken: Option.some(token) }))
-        const now = yield* DateTime.now
-        return yield* Effect.fromResult(
-          Result.isSuccess(answer)
-            ? orderAnswer(answer.success, now)
-            : Result.fail(orderUnanswered(answer.failure, now))
-        ).pipe(watched(token))
-      })
-
-      const lookUp = Effect.fnUntraced(function* (path: string) {
-        const token = yield* session.accessToken
-        const answer = yield* Effect.result(client.send({ method: "GET", path, accessToken: Option.some(token) }))
-        const now = yield* DateTime.now
-        if (Result.isFailure(answer)) return yield* lookupFailed("no_answer", answer.failure.message, now)
-        return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
-      })
-
-      const read = <A>(body: string, reader: (body: string) => Result.Result<A, string>) =>
-        Effect.flatMap(DateTime.now, (now) =>
-          Effect.mapError(Effect.fromResult(reader(body)), (problem) => lookupFailed("unreadable", problem, now))
+    /** Tells the session when the answer is that its token is not accepted. */
+    const watched =
+      (token: Redacted.Redacted) =>
+      <A, E extends BrokerError>(call: Effect.Effect<A, E>) =>
+        Effect.tapError(call, (error: BrokerError) =>
+          error._tag === "BrokerCredentialsInvalid" && error.kind === "token"
+            ? session.refused(token, error.message)
+            : Effect.void
         )
 
-      /** A price that is not known yet must not hide the orders that are. */
-      const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<ReadonlyArray<Trade>> =>
-        isNeeded
-          ? lookUp("/trades").pipe(
-              Effect.flatMap((body) => read(body, readTrades)),
-              Effect.catch((error: BrokerLookupError) =>
-                Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), [])
-              )
-            )
-          : Effect.succeed([])
-
-      const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
-        lookUp(quotePath(instruments)).pipe(
-          Effect.flatMap((body) => read(body, (body) => readQuotes(body, instruments))),
-          Effect.catch((error: BrokerLookupError) => Effect.flatMap(DateTime.now, (now) => notPaidFor(error, now)))
+    /** The wait for a turn may have been long, and this host may have slept in it: its clock is asked for first. */
+    const mayStillLeave = Effect.fnUntraced(function* (deadline: DateTime.Utc) {
+      yield* clock.settle.pipe(
+        Effect.catch((error) =>
+          Effect.flatMap(DateTime.now, (retryAt) => {
+            const message = `Not sent: this host's clock jumped, and the database was not there to tell the time: ${error.message}`
+            return Effect.fail(new BrokerNotSent({ code: "deadline", message, retryAt }))
+          })
         )
-
-      return Broker.of({
-        name: zerodha,
-        quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
-        // Kite shows the orders of the day.
-        bookSince: (now) => DateTime.subtract(nextIndianHour(now, 0), { days: 1 }),
-        place: Effect.fn("ZerodhaBroker.place")((placement) =>
-          order(
-            { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
-            placement.deadline
-          )
-        ),
-        findByTag: Effect.fn("ZerodhaBroker.findByTag")(function* (tags: ReadonlySet<Tag>) {
-          if (tags.size === 0) return []
-          const rows = yield* read(yield* lookUp("/orders"), (body) => readBook(body, tags))
-          const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
-          return rows.map((row) => brokerOrder(row, trades))
-        }),
-        listAll: Effect.flatMap(lookUp("/orders"), (body) => read(body, readEntries)),
-        cancel: Effect.fn("ZerodhaBroker.cancel")((brokerOrderId) =>
-          Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null))
-        ),
-        quotes: Effect.fn("ZerodhaBroker.quotes")(function* (instruments: ReadonlySet<Instrument>) {
-          const [first, ...more] = Arrays.chunksOf([...instruments], mostInstruments)
-          if (first === undefined) return []
-          const quotes = [yield* quotesOf(first)]
-          for (const chunk of more) quotes.push(yield* Effect.delay(quotesOf(chunk), quotePause))
-          return quotes.flat()
-        }),
-        changed: feed.changed
-      })
+      )
+      yield* checkDeadline(deadline)
     })
-  )
 
-/** Kite answers one request for quotes in a second. */
+    const order = Effect.fnUntraced(function* (
+      request: Omit<KiteRequest, "accessToken">,
+      deadline: DateTime.Utc | null
+    ) {
+      const token = yield* session.accessToken
+      if (deadline !== null) yield* mayStillLeave(deadline)
+      const answer = yield* Effect.result(client.send({ ...request, accessToken: Option.some(token) }))
+      const now = yield* DateTime.now
+      return yield* Effect.fromResult(
+        Result.isSuccess(answer) ? orderAnswer(answer.success, now) : Result.fail(orderUnanswered(answer.failure, now))
+      ).pipe(watched(token))
+    })
+
+    const lookUp = Effect.fnUntraced(function* (path: string) {
+      const token = yield* session.accessToken
+      const answer = yield* Effect.result(client.send({ method: "GET", path, accessToken: Option.some(token) }))
+      const now = yield* DateTime.now
+      if (Result.isFailure(answer)) return yield* lookupFailed("no_answer", answer.failure.message, now)
+      return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
+    })
+
+    const read = <A>(body: string, reader: (body: string) => Result.Result<A, string>) =>
+      Effect.flatMap(DateTime.now, (now) =>
+        Effect.mapError(Effect.fromResult(reader(body)), (problem) => lookupFailed("unreadable", problem, now))
+      )
+
+    /** A price that is not known yet must not hide the orders that are. */
+    const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<ReadonlyArray<Trade>> =>
+      isNeeded
+        ? lookUp("/trades").pipe(
+            Effect.flatMap((body) => read(body, readTrades)),
+            Effect.catch((error: BrokerLookupError) =>
+              Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), [])
+            )
+          )
+        : Effect.succeed([])
+
+    const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
+      lookUp(quotePath(instruments)).pipe(
+        Effect.flatMap((body) => read(body, (body) => readQuotes(body, instruments))),
+        Effect.catch((error: BrokerLookupError) => Effect.flatMap(DateTime.now, (now) => notPaidFor(error, now)))
+      )
+
+    return Broker.of({
+      name: zerodha,
+      quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
+      // Kite shows the orders of the day; its clock may be ahead of ours, or behind.
+      bookSince: (now) => {
+        const midnight = DateTime.subtract(nextIndianHour(DateTime.addDuration(now, clockMargin), 0), { days: 1 })
+        return DateTime.addDuration(midnight, clockMargin)
+      },
+      place: Effect.fn("ZerodhaBroker.place")((placement) =>
+        order(
+          { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
+          placement.deadline
+        )
+      ),
+      findByTag: Effect.fn("ZerodhaBroker.findByTag")(function* (tags: ReadonlySet<Tag>) {
+        if (tags.size === 0) return []
+        const rows = yield* read(yield* lookUp("/orders"), (body) => readBook(body, tags))
+        const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
+        return rows.map((row) => brokerOrder(row, trades))
+      }),
+      listAll: Effect.flatMap(lookUp("/orders"), (body) => read(body, readEntries)),
+      cancel: Effect.fn("ZerodhaBroker.cancel")((brokerOrderId) =>
+        Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null))
+      ),
+      quotes: Effect.fn("ZerodhaBroker.quotes")(function* (instruments: ReadonlySet<Instrument>) {
+        const [first, ...more] = Arrays.chunksOf([...instruments], mostInstruments)
+        if (first === undefined) return []
+        const quotes = [yield* quotesOf(first)]
+        for (const chunk of more) quotes.push(yield* Effect.delay(quotesOf(chunk), quotePause))
+        return quotes.flat()
+      }),
+      changed: feed.changed
+    })
+  })
+)
+
+/** Zerodha's clock and the database's are not further apart. */
+const clockMargin = Duration.minutes(1)
+
 const quotePause = Duration.seconds(1)
 /** An app may be paid for while we run. */
 const permissionPause = Duration.hours(1)

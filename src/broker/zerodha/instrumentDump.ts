@@ -3,7 +3,7 @@ import type { InstrumentDetails } from "../../domain/instruments/InstrumentDetai
 import { Instrument } from "../../domain/Order.ts"
 import type { BrokerLookupError } from "../Broker.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
-import { KiteClient, KiteUnanswered } from "./KiteClient.ts"
+import { KiteClient } from "./KiteClient.ts"
 
 /** A dump that is not one, or not whole. Nothing of it must be used. */
 export class InstrumentDumpInvalid extends Schema.TaggedError<InstrumentDumpInvalid>()("InstrumentDumpInvalid", {
@@ -38,17 +38,15 @@ const patience = Duration.minutes(2)
 /** Gets and reads the list of all instruments, some 100,000, that Zerodha makes every morning. */
 export const downloadInstruments = Effect.fn("zerodha.downloadInstruments")(function* (accessToken: Redacted.Redacted) {
   const client = yield* KiteClient
-  const answer = yield* client
-    .send({ method: "GET", path: "/instruments", accessToken: Option.some(accessToken) })
-    .pipe(Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(tookTooLong) }))
+  const answer = yield* client.send({
+    method: "GET",
+    path: "/instruments",
+    accessToken: Option.some(accessToken),
+    patience
+  })
   const body: Result.Result<string, BrokerLookupError> = lookupAnswer(answer, yield* DateTime.now)
   if (Result.isFailure(body)) return yield* body.failure
   return yield* Effect.fromResult(parseInstrumentDump(body.success))
-})
-
-const tookTooLong = new KiteUnanswered({
-  message: `Zerodha did not send all of it within ${Duration.format(patience)}`,
-  wasSent: true
 })
 
 /**

@@ -1,6 +1,5 @@
-import { DateTime, Option, Result, Schema } from "effect"
+import { DateTime, Duration, Option, Result, Schema } from "effect"
 import { BrokerOrderId } from "../../domain/Ids.ts"
-import { nextIndianHour } from "../../domain/indianTime.ts"
 import {
   type Acknowledgement,
   BrokerCredentialsInvalid,
@@ -38,22 +37,33 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
       onSome: ({ data }) => Result.succeed({ brokerOrderId: data.order_id })
     })
   }
-  if (status === 429) return Result.fail(throttled(answer, now))
   const failure = Option.getOrNull(readFailure(body))
+  if (status >= 400 && status < 500 && failure !== null && isDailyCap.test(failure.message)) {
+    const retryAt = DateTime.addDuration(now, pauseAtDailyCap)
+    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: failure.message, retryAt }))
+  }
+  if (status === 429) return Result.fail(throttled(answer, now))
   if (failure === null || status < 400 || status >= 500) {
     return unknown(failure?.error_type ?? `http_${status}`, `HTTP ${status}: ${failure?.message ?? excerpt(body)}`)
   }
   const { error_type: code, message } = failure
-  if (/timed? ?out/i.test(message)) return unknown(code, message)
-  if (/maximum allowed order requests/i.test(message)) {
-    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message, retryAt: nextIndianHour(now, 0) }))
-  }
+  if (saysUnknown.test(message)) return unknown(code, message)
   const credentials = credentialsProblem(status, code, message)
   if (credentials !== null) return Result.fail(credentials)
   return refusals.get(code)?.includes(status) === true
     ? Result.fail(new BrokerRefused({ code, message }))
     : unknown(code, `HTTP ${status}: ${message}`)
 }
+
+/** Kite's words for "perhaps placed", which come with the status and the exception of a refusal. */
+const saysUnknown = /timed? ?out|order ?book|before placing again|could not be confirmed/i
+const isDailyCap = /maximum allowed order requests/i
+
+/**
+ * So long after the day's cap it is tried again. Not only the next day: right after midnight the clocks may not agree on
+ * which day is used up.
+ */
+const pauseAtDailyCap = Duration.minutes(5)
 
 /** The exceptions by which Kite refuses an order for good, and the statuses they come with when they do. */
 const refusals: ReadonlyMap<string, ReadonlyArray<number>> = new Map([
@@ -69,7 +79,7 @@ const credentialsProblem = (status: number, code: string, message: string): Brok
   if (status !== 403) return null
   if (code === "TokenException") return new BrokerCredentialsInvalid({ kind: "token", message })
   const isAboutAddress = code === "PermissionException" || code === "UserException"
-  return isAboutAddress && /\bIPs?\b/.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
+  return isAboutAddress && /\bIPs?\b/i.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
 }
 
 /** What an order request without an answer means. */

@@ -108,7 +108,8 @@ const bookRow = (tag: Tag, row: typeof OrderRow.Type): BookRow => {
     status: statusOf(row.status, row.filled_quantity),
     statusText: detail === "" ? row.status : `${row.status}: ${detail}`,
     filledQuantity: row.filled_quantity,
-    price: row.average_price > 0 ? decimal(row.average_price) : null
+    // Kite says what it means for complete orders only.
+    price: row.status === "COMPLETE" && row.average_price > 0 ? decimal(row.average_price) : null
   }
 }
 
@@ -130,7 +131,7 @@ const statusOf = (word: string, filled: number): BrokerStatus => {
   return isResting ? "OPEN" : "PENDING"
 }
 
-/** Whether the price of what is filled has to be asked for: rows tell it for finished orders only. */
+/** Whether the price of what is filled has to be asked for: rows tell it for complete orders only. */
 export const lacksPrice = (row: BookRow): boolean => row.filledQuantity > 0 && row.price === null
 
 /**
@@ -139,7 +140,10 @@ export const lacksPrice = (row: BookRow): boolean => row.filledQuantity > 0 && r
  */
 export const brokerOrder = (row: BookRow, trades: ReadonlyArray<Trade>): BrokerOrder => {
   const averagePrice = lacksPrice(row)
-    ? averageOf(trades.filter((trade) => trade.order_id === row.brokerOrderId))
+    ? averageOf(
+        trades.filter((trade) => trade.order_id === row.brokerOrderId),
+        row.filledQuantity
+      )
     : row.price
   const isUnpriced = row.filledQuantity > 0 && averagePrice === null
   return {
@@ -152,8 +156,11 @@ export const brokerOrder = (row: BookRow, trades: ReadonlyArray<Trade>): BrokerO
   }
 }
 
-const averageOf = (trades: ReadonlyArray<Trade>): BigDecimal.BigDecimal | null => {
-  const quantity = BigDecimal.fromBigInt(BigInt(trades.reduce((sum, trade) => sum + trade.quantity, 0)))
+/** Null as long as some of what is filled is not among the trades. */
+const averageOf = (trades: ReadonlyArray<Trade>, filled: number): BigDecimal.BigDecimal | null => {
+  const traded = trades.reduce((sum, trade) => sum + trade.quantity, 0)
+  if (traded < filled) return null
+  const quantity = BigDecimal.fromBigInt(BigInt(traded))
   const value = BigDecimal.sumAll(
     trades.map((trade) =>
       BigDecimal.multiply(decimal(trade.average_price), BigDecimal.fromBigInt(BigInt(trade.quantity)))

@@ -5,6 +5,7 @@ import { Holds } from "../../../src/broker/Holds.ts"
 import { KiteClient } from "../../../src/broker/zerodha/KiteClient.ts"
 import { KiteSession, zerodha } from "../../../src/broker/zerodha/KiteSession.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
+import { BrokerInUseStore } from "../../../src/stores/BrokerInUseStore.ts"
 import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
 
@@ -12,16 +13,23 @@ import { configuration, testDatabase } from "../../support/database.ts"
 const morning = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T04:30:00Z"))
 const sixOClock = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-02T00:30:00Z"))
 
+/** The tokens of another account say so. */
+const userOf = (token: Option.Option<Redacted.Redacted>) =>
+  Option.exists(token, (text) => Redacted.value(text).includes("other")) ? "XY9876" : "AB1234"
+
+let isProfileDown = false
+
 /** A server that accepts the tokens that begin with "good". */
 const kite = Layer.succeed(
   KiteClient,
   KiteClient.of({
     send: ({ accessToken }) =>
-      Effect.succeed(
-        Option.exists(accessToken, (token) => Redacted.value(token).startsWith("good"))
-          ? { status: 200, body: '{"status":"success","data":{"user_id":"AB1234"}}' }
+      Effect.sync(() => {
+        if (isProfileDown) return { status: 503, body: "" }
+        return Option.exists(accessToken, (token) => Redacted.value(token).startsWith("good"))
+          ? { status: 200, body: `{"status":"success","data":{"user_id":"${userOf(accessToken)}"}}` }
           : { status: 403, body: '{"status":"error","error_type":"TokenException","message":"Incorrect token."}' }
-      )
+      })
   })
 )
 
@@ -35,11 +43,11 @@ const session = (environment: Readonly<Record<string, string>> = {}) =>
     ])
   )
 
-const onDatabase = CredentialStore.layer.pipe(Layer.provideMerge(testDatabase))
+const onDatabase = Layer.mergeAll(CredentialStore.layer, BrokerInUseStore.layer).pipe(Layer.provideMerge(testDatabase))
 
-const store = (accessToken: string) =>
+const store = (accessToken: string, userId: string | null = null) =>
   Effect.gen(function* () {
-    yield* (yield* CredentialStore).set(zerodha, { accessToken, setAt: yield* DateTime.now, setBy: "me" })
+    yield* (yield* CredentialStore).set(zerodha, { accessToken, setAt: yield* DateTime.now, setBy: "me", userId })
   })
 
 const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
@@ -80,7 +88,7 @@ describe("the access token", () => {
 
   it.effect("ends at 06:00 in India, whether it was stored or given", () =>
     Effect.gen(function* () {
-      yield* TestClock.setTime(morning)
+      yield* TestClock.setTime(sixOClock - 1_800_000)
       yield* store("good-stored")
       yield* Effect.gen(function* () {
         const holds = yield* Holds
@@ -119,6 +127,37 @@ describe("the access token", () => {
         Effect.sync(() => assert.strictEqual(token, "good-stored"))
       ).pipe(Effect.provide(session()))
     }).pipe(Effect.provide(onDatabase))
+  )
+
+  it.effect("of another account is not used: its book has none of our orders", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(morning)
+      yield* Effect.provide(tokenOrProblem, session({ ZERODHA_ACCESS_TOKEN: "good-given" }))
+      assert.strictEqual(yield* (yield* BrokerInUseStore).account, "AB1234")
+      yield* Effect.gen(function* () {
+        const problem = yield* tokenOrProblem
+        assert.include(problem, "the Zerodha access token is that of XY9876")
+        assert.strictEqual((yield* (yield* Holds).current)?.kind, "credentials")
+        yield* store("good-stored", "AB1234")
+        yield* untilTokenIs("good-stored")
+      }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-other" })))
+    }).pipe(Effect.provide(onDatabase))
+  )
+
+  it.effect("of nobody knows whom is not used once the account is known, until Zerodha says whose it is", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(morning)
+      yield* (yield* BrokerInUseStore).claimAccount("AB1234")
+      isProfileDown = true
+      yield* Effect.addFinalizer(() => Effect.sync(() => (isProfileDown = false)))
+      yield* Effect.gen(function* () {
+        assert.include(yield* tokenOrProblem, "nobody knows yet whether the Zerodha access token is that of AB1234")
+        isProfileDown = false
+        yield* TestClock.adjust("10 seconds")
+        yield* untilTokenIs("good-given")
+        assert.isNull(yield* (yield* Holds).current)
+      }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
+    }).pipe(Effect.scoped, Effect.provide(onDatabase))
   )
 
   it.effect("refused late, when a newer one is in use, changes nothing", () =>

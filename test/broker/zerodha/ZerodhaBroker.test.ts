@@ -1,15 +1,19 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, References, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { withTimeout } from "../../../src/broker/BrokerTimeout.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
+import { DatabaseClock } from "../../../src/DatabaseClock.ts"
+import { DbError } from "../../../src/db/Db.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { BrokerOrderId } from "../../../src/domain/Ids.ts"
 import { Instrument } from "../../../src/domain/Order.ts"
 import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
+import { settledClock } from "../../support/service.ts"
 import {
   failure,
   json,
@@ -23,6 +27,7 @@ import {
 } from "../../support/scriptedKite.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../exchange.ts"
+import { anyAccount } from "./zerodhaOverSimulator.ts"
 
 const secrets = ["the-key-K1", "the-secret-S2", "the-token-T3"] as const
 const [apiKey, apiSecret, accessToken] = secrets
@@ -30,9 +35,9 @@ const [apiKey, apiSecret, accessToken] = secrets
 const noStore = Layer.mock(CredentialStore)({ token: () => Effect.succeedNone, refuse: () => Effect.void })
 const noWakeups = Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never }))
 
-const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}) =>
+const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}, clock = settledClock) =>
   Zerodha.pipe(
-    Layer.provide([noStore, noWakeups]),
+    Layer.provide([noStore, anyAccount, noWakeups, clock]),
     Layer.provideMerge(Holds.layer),
     Layer.provide(
       configuration({
@@ -132,6 +137,25 @@ describe("the Zerodha broker", () => {
     )
   )
 
+  it.effect("does not send when the host has slept while the placement waited for its turn", () =>
+    Effect.gen(function* () {
+      const kite = yield* scriptedKite
+      const clockThat = (settle: DatabaseClock["Service"]["settle"]) =>
+        Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle }))
+      const gone = new DbError({ operation: "test", message: "gone", isTransient: true, sqlState: null })
+      const deadline = DateTime.makeUnsafe(30_000)
+      // Only a look at the database's clock shows that time has passed.
+      for (const clock of [clockThat(Effect.fail(gone)), clockThat(TestClock.setTime(60_000))]) {
+        const failed = yield* Effect.provide(
+          Effect.flatMap(Broker, (broker) => failureOf(broker.place(placementOf("W", { deadline })))),
+          Layer.fresh(brokerAt(kite.url, {}, clock))
+        )
+        assert.deepInclude(failed, { _tag: "BrokerNotSent", code: "deadline" })
+      }
+      assert.notInclude(requests(kite), "POST /orders/regular")
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("never takes a broken answer for a success or a refusal", () =>
     withKite((kite) =>
       Effect.gen(function* () {
@@ -160,6 +184,29 @@ describe("the Zerodha broker", () => {
           assert.strictEqual((yield* failureOf(broker.place(placementOf("S"))))?._tag, "BrokerOutcomeUnknown")
           assert.strictEqual((yield* failureOf(broker.findByTag(tags("S"))))?._tag, "BrokerTryLater")
         }).pipe(Effect.provide(withTimeout(Duration.millis(200)).pipe(Layer.provide(below))))
+      })
+    )
+  )
+
+  it.live("a server that says nothing when asked whose the token is does not hold up the start for long", () =>
+    Effect.gen(function* () {
+      const kite = yield* scriptedKite
+      kite.onRequest = ({ path }) => (path === "/user/profile" ? silence : success({ order_id: "1" }))
+      yield* Effect.flatMap(Broker, (broker) => broker.place(placementOf("H"))).pipe(
+        Effect.provide(brokerAt(kite.url, { BROKER_TIMEOUT_SECONDS: "0.2" })),
+        Effect.timeout("3 seconds")
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("its book is that of the day in India, but for the minute in which clocks may not agree on the day", () =>
+    withKite(() =>
+      Effect.gen(function* () {
+        const { bookSince } = yield* Broker
+        const since = (now: string) => DateTime.formatIso(bookSince(DateTime.makeUnsafe(now)))
+        assert.strictEqual(since("2026-11-23T18:28:59Z"), "2026-11-22T18:31:00.000Z")
+        assert.strictEqual(since("2026-11-23T18:29:00Z"), "2026-11-23T18:31:00.000Z")
+        assert.strictEqual(since("2026-11-23T18:30:30Z"), "2026-11-23T18:31:00.000Z")
       })
     )
   )

@@ -45,7 +45,8 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     "timed_out_400",
     "html",
     "truncated",
-    "no_order_id"
+    "no_order_id",
+    "redirect"
   ]
   for (const kind of unknown) {
     it.effect(`${kind}: unknown, sent once, and found by its tag if it was taken`, () =>
@@ -88,11 +89,24 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
         _tag: "BrokerTryLater",
         retryAt: DateTime.makeUnsafe(1000)
       })
-      yield* meet({ kind: "refused_margin" })
-      assert.deepInclude(yield* failureOf(broker.place(placementOf("POOR"))), {
-        _tag: "BrokerRefused",
-        code: "MarginException"
-      })
+      yield* meet({ kind: "rate_limited_html" })
+      assert.deepInclude(yield* failureOf(broker.place(placementOf("FAST"))), { _tag: "BrokerTryLater", code: "429" })
+      for (let n = 0; n < 4; n++) {
+        yield* meet({ kind: "daily_cap" })
+        assert.deepInclude(yield* failureOf(broker.place(placementOf("FAST"))), {
+          _tag: "BrokerTryLater",
+          code: "daily_limit",
+          retryAt: DateTime.makeUnsafe(300_000)
+        })
+      }
+      for (const [kind, code] of [
+        ["refused_margin", "MarginException"],
+        ["refused_holding_428", "HoldingException"],
+        ["refused_permission_403", "PermissionException"]
+      ] as const) {
+        yield* meet({ kind })
+        assert.deepInclude(yield* failureOf(broker.place(placementOf("POOR"))), { _tag: "BrokerRefused", code })
+      }
       assert.deepStrictEqual([yield* ordersOf("FAST"), yield* ordersOf("POOR")], [0, 0])
     }).pipe(Effect.provide(layer()))
   )
@@ -117,6 +131,20 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
       assert.strictEqual((yield* state("STUCK"))?.status, "COMPLETE")
       assert.strictEqual((yield* state("STRANGE"))?.status, "COMPLETE")
     }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("its book ends with the day in India, and says so", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      yield* broker.place(placementOf("YESTERDAY"))
+      const placedAt = yield* DateTime.now
+      yield* TestClock.adjust("18 hours")
+      assert.lengthOf(yield* broker.findByTag(tags("YESTERDAY")), 1)
+      assert.isTrue(DateTime.isLessThan(broker.bookSince(yield* DateTime.now), placedAt))
+      yield* TestClock.adjust("31 minutes")
+      assert.lengthOf(yield* broker.findByTag(tags("YESTERDAY")), 0)
+      assert.isTrue(DateTime.isGreaterThan(broker.bookSince(yield* DateTime.now), placedAt))
+    }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator({ tokensExpire: false }))))
   )
 
   it.effect("a look-up that goes wrong is no empty book", () =>

@@ -39,6 +39,7 @@ const table: ReadonlyArray<readonly [number, string, string]> = [
     failure("InputException", "The order quantity 1000 (40 lots) is higher than the maximum quantity of 900 (36 lots)"),
     "BrokerRefused"
   ],
+  [403, failure("PermissionException", "Your ip address 1.2.3.4 is not allowed"), "BrokerCredentialsInvalid address"],
   [400, failure("MarginException"), "BrokerRefused"],
   [428, failure("HoldingException"), "BrokerRefused"],
   [400, failure("OrderException"), "BrokerRefused"],
@@ -58,6 +59,12 @@ const table: ReadonlyArray<readonly [number, string, string]> = [
     "BrokerOutcomeUnknown"
   ],
   [400, failure("InputException", "Order request timed out."), "BrokerOutcomeUnknown"],
+  [
+    400,
+    failure("OrderException", "Order status is not known. Please check the order book before placing again."),
+    "BrokerOutcomeUnknown"
+  ],
+  [400, failure("OrderException", "The order could not be confirmed."), "BrokerOutcomeUnknown"],
   [200, '{"status":"success","data":{}}', "BrokerOutcomeUnknown"],
   [200, '{"status":"success","data":{"order_id":""}}', "BrokerOutcomeUnknown"],
   [200, '{"status":"success","data":{"order_id":2611230000000001234}}', "BrokerOutcomeUnknown"],
@@ -86,7 +93,7 @@ describe("orderAnswer", () => {
     })
   }
 
-  it("429 waits for the next calendar second, and the daily cap for midnight in India", () => {
+  it("429 waits for the next calendar second, and the daily cap, whatever its status, for five minutes", () => {
     const retryAt = (status: number, body: string) => {
       const result = orderAnswer({ status, body }, now)
       return Result.isFailure(result) && result.failure._tag === "BrokerTryLater"
@@ -95,7 +102,7 @@ describe("orderAnswer", () => {
     }
     assert.strictEqual(retryAt(429, ""), "2026-11-23T05:30:01.000Z")
     const cap = failure("InputException", "Maximum allowed order requests exceeded")
-    assert.strictEqual(retryAt(400, cap), "2026-11-23T18:30:00.000Z")
+    for (const status of [400, 403, 429]) assert.strictEqual(retryAt(status, cap), "2026-11-23T05:35:00.250Z")
   })
 })
 

@@ -97,6 +97,7 @@ describe("Kite's order book", () => {
     }
     assert.strictEqual(price({ status: "COMPLETE", filled_quantity: 100, average_price: 1412.95 }), "1412.95")
     assert.strictEqual(price({ filled_quantity: 30 }), "100.0833")
+    assert.strictEqual(price({ status: "CANCELLED", filled_quantity: 30, average_price: 99 }), "100.0833")
     assert.isNull(price({ filled_quantity: 0 }))
     assert.isTrue(lacksPrice(only({ filled_quantity: 30 })))
     assert.isFalse(lacksPrice(only({ filled_quantity: 0 })))
@@ -107,6 +108,10 @@ describe("Kite's order book", () => {
     assert.deepInclude(brokerOrder(cancelled, []), { status: "PARTIALLY_FILLED", statusText: "CANCELLED" })
     const trade = { order_id: cancelled.brokerOrderId, quantity: 30, average_price: 5 }
     assert.strictEqual(brokerOrder(cancelled, [trade]).status, "CANCELLED")
+    assert.deepInclude(brokerOrder(cancelled, [{ ...trade, quantity: 10 }]), {
+      status: "PARTIALLY_FILLED",
+      averagePrice: null
+    })
     assert.strictEqual(brokerOrder(only({ status: "CANCELLED" }), []).status, "CANCELLED")
   })
 

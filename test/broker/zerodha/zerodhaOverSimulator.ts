@@ -5,8 +5,16 @@ import { tokenEnd } from "../../../src/broker/zerodha/KiteSession.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { KiteSimulator, type SimulatorOptions } from "../../../src/kite-simulator/KiteSimulator.ts"
+import { BrokerInUseStore } from "../../../src/stores/BrokerInUseStore.ts"
 import { CredentialStore, type StoredToken } from "../../../src/stores/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
+import { settledClock } from "../../support/service.ts"
+
+/** Nothing is known of the account: a broker's own tests have but one. */
+export const anyAccount = Layer.mock(BrokerInUseStore)({
+  account: Effect.succeed(null),
+  claimAccount: (account) => Effect.succeed(account)
+})
 
 /** Somebody who logs in every morning. */
 const dutifulOperator = Layer.effect(
@@ -18,6 +26,7 @@ const dutifulOperator = Layer.effect(
         accessToken: Redacted.make(yield* issueToken),
         setAt: yield* DateTime.now,
         setBy: "me",
+        userId: "SIM001",
         refusedReason: null
       }
     })
@@ -45,6 +54,8 @@ export const zerodhaOverSimulator = (
         Layer.provideMerge(Holds.layer),
         Layer.provide([
           dutifulOperator,
+          anyAccount,
+          settledClock,
           Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
           configuration({
             BROKER_TYPE: "zerodha",
@@ -56,4 +67,4 @@ export const zerodhaOverSimulator = (
         ])
       )
     )
-  ).pipe(Layer.provideMerge(Layer.orDie(KiteSimulator.layer(options))))
+  ).pipe(Layer.provideMerge(Layer.orDie(KiteSimulator.layer({ lookupsPerSecond: 1000, ...options }))))

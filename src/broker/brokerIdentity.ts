@@ -1,0 +1,14 @@
+import type { Configuration } from "../Configuration.ts"
+
+export const dryRunMark = "(dry run)"
+
+/**
+ * What tells one broker from another in the database: its type, its address, and whether it is a dry run. Slices that were
+ * sent to one must not be looked for, nor sent again, at another.
+ */
+export const brokerIdentity = ({
+  brokerType,
+  zerodhaUrl,
+  dryRun
+}: Pick<Configuration["Service"], "brokerType" | "zerodhaUrl" | "dryRun">): string =>
+  [brokerType, ...(brokerType === "zerodha" ? [zerodhaUrl] : []), ...(dryRun ? [dryRunMark] : [])].join(" ")

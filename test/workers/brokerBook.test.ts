@@ -1,0 +1,319 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { SliceDesk } from "../../src/stores/SliceDesk.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { makePlace } from "../../src/workers/place.ts"
+import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
+import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
+import { acceptAndLoseAnswer, BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+const service = SliceDesk.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+
+const claim = (limit: number) =>
+  Effect.gen(function* () {
+    const now = yield* DateTime.now
+    return yield* (yield* SliceStore).claimDue({
+      now,
+      horizon: now,
+      leaseExpiresAt: DateTime.addDuration(now, Duration.minutes(2)),
+      owner: "owner",
+      limit
+    })
+  })
+
+/** One order, split and its due slices placed at the start; returns the first of them. */
+const placeOne = (changed: Readonly<Record<string, unknown>> = {}) =>
+  Effect.gen(function* () {
+    yield* setClock()
+    yield* insertOrder("o1", { num_splits: 1, ...changed })
+    yield* Effect.flatten(makeSplitPending)
+    const claimed = yield* claim(1000)
+    const place = yield* makePlace
+    for (const slice of claimed) {
+      const { transition, event } = yield* place(slice)
+      yield* (yield* SliceStore).transition([transition], event === null ? [] : [event])
+    }
+    return claimed[0] ?? assert.fail("nothing was claimed")
+  })
+
+const theSlice = Effect.map(sliceRows(), ([row]) => row ?? assert.fail("there is no slice"))
+
+/** What is logged while the effect runs. */
+const logged = <A, E, R>(effect: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, R>) => {
+  const lines: Array<string> = []
+  const capture = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
+  return Effect.provide(effect(lines), capture)
+}
+const about = (lines: ReadonlyArray<string>, text: string) => lines.filter((line) => line.includes(text)).length
+
+const bookIsDown = () =>
+  Effect.fail(new BrokerTryLater({ code: "503", message: "down", retryAt: DateTime.makeUnsafe(0) }))
+
+describe("an open slice that the day's new book does not show", () => {
+  const nextDay = Effect.gen(function* () {
+    const script = yield* BrokerScript
+    script.book.length = 0
+    script.bookSince = DateTime.makeUnsafe(86_400_000)
+    yield* setClock(Duration.days(1.2))
+  })
+
+  it.effect("costs no cancels and no look-ups, and is said once", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        yield* placeOne({ cancel_unfilled_after_seconds: 60 })
+        yield* nextDay
+        script.onCancel = () => Effect.fail(new BrokerRefused({ code: "OrderException", message: "no such order" }))
+        const lookUps = yield* countLookUps
+        const follow = yield* makeFollowBroker
+        for (let pass = 0; pass < 5; pass++) {
+          yield* follow
+          yield* TestClock.adjust("16 seconds")
+        }
+        yield* Effect.flatten(makeFollowBroker)
+        assert.deepStrictEqual(script.cancelled, [])
+        assert.strictEqual(lookUps(), 1)
+        assert.strictEqual(about(lines, "slice placed"), 1)
+        assert.strictEqual(about(lines, "b1 --filled QUANTITY --price PRICE"), 1)
+        assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerStatus: null })
+      })
+    ).pipe(Effect.provide(service))
+  )
+
+  it.effect("is settled by a person, who must name its order and what is filled of it", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const desk = yield* SliceDesk
+      const { id } = yield* placeOne()
+      script.book[0] = { ...openOrder(yield* placeTag, 1), status: "PARTIALLY_FILLED", filledQuantity: 30 }
+      const follow = yield* makeFollowBroker
+      yield* follow
+      const fill = (quantity: number) => ({ quantity, price: BigDecimal.fromStringUnsafe("10.5") })
+      const place = (brokerOrderId: string, filled: ReturnType<typeof fill> | null) =>
+        Effect.flatMap(DateTime.now, (now) =>
+          desk.placed(id, { brokerOrderId: BrokerOrderId.make(brokerOrderId), fill: filled }, "me", now)
+        )
+      // It is in the book: nobody's word is needed.
+      assert.isFalse(yield* place("b1", fill(40)))
+      yield* nextDay
+      yield* follow
+      assert.strictEqual(Option.getOrThrow(yield* desk.find(id, yield* DateTime.now)).lostOrderId, "b1")
+      assert.isFalse(yield* place("b2", fill(40)))
+      assert.isFalse(yield* place("b1", null))
+      assert.isFalse(yield* place("b1", fill(29)))
+      assert.isTrue(yield* place("b1", fill(40)))
+      assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerStatus: "CANCELLED", filledQuantity: 40 })
+      assert.isFalse(yield* place("b1", fill(50)))
+    }).pipe(Effect.provide(service))
+  )
+})
+
+const placeTag = Effect.map(BrokerScript, ({ book }) => book[0]?.tag ?? assert.fail("nothing was placed"))
+
+const countLookUps = Effect.map(BrokerScript, (script) => {
+  let lookUps = 0
+  const { onFind } = script
+  script.onFind = (tags) => {
+    lookUps++
+    return onFind(tags)
+  }
+  return () => lookUps
+})
+
+describe("an order that turns up in the book after its slice was settled", () => {
+  it.effect("a second one, after the first was COMPLETE: the alarm, and the order is on hold", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        script.onPlace = acceptAndLoseAnswer(script)
+        const { tag, orderId } = yield* placeOne()
+        const [order] = script.book
+        script.book[0] = completed(order ?? assert.fail(), 100)
+        const follow = yield* makeFollowBroker
+        yield* follow
+        assert.strictEqual((yield* theSlice).brokerStatus, "COMPLETE")
+        script.book.push(openOrder(tag, 2))
+        yield* TestClock.adjust("59 seconds")
+        yield* follow
+        assert.strictEqual(about(lines, "DOUBLE PLACEMENT"), 0)
+        yield* TestClock.adjust("1 second")
+        yield* follow
+        yield* TestClock.adjust("1 minute")
+        yield* follow
+        assert.strictEqual(about(lines, "DOUBLE PLACEMENT"), 1)
+        const progress = Option.getOrThrow(yield* (yield* OrderDesk).progress(orderId))
+        assert.strictEqual(progress.holdReason, `the broker has 2 orders with tag ${tag}`)
+      })
+    ).pipe(Effect.provide(service))
+  )
+
+  for (const [stage, minutes] of [
+    ["SCHEDULED", 1.1],
+    ["SKIPPED", 12]
+  ] as const) {
+    it.effect(`the first one, while it is ${stage}: taken over, and never placed again`, () =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        script.onPlace = acceptAndLoseAnswer(script)
+        const { tag } = yield* placeOne()
+        script.book.length = 0
+        yield* setClock(Duration.minutes(minutes))
+        const follow = yield* makeFollowBroker
+        yield* follow
+        assert.strictEqual((yield* theSlice).stage, stage)
+        script.book.push(openOrder(tag, 7))
+        yield* TestClock.adjust("1 minute")
+        yield* follow
+        assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b7" })
+        assert.deepStrictEqual(yield* claim(9), [])
+        assert.strictEqual(script.placed.length, 1)
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("when other slices stand in for it: the alarm, and the order is on hold", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        const db = yield* Db
+        script.onPlace = acceptAndLoseAnswer(script)
+        const { tag, orderId } = yield* placeOne()
+        script.book.length = 0
+        yield* setClock(Duration.minutes(1.1))
+        const follow = yield* makeFollowBroker
+        yield* follow
+        yield* db.execute("test.replace", db.sql`UPDATE order_slices SET stage = 'SKIPPED', replaced_by = 2`)
+        script.book.push(openOrder(tag, 7))
+        for (let pass = 0; pass < 3; pass++) {
+          yield* TestClock.adjust("1 minute")
+          yield* follow
+        }
+        assert.strictEqual((yield* theSlice).stage, "SKIPPED")
+        assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
+        assert.include(
+          Option.getOrThrow(yield* (yield* OrderDesk).progress(orderId)).holdReason ?? "",
+          "stand in for it"
+        )
+      })
+    ).pipe(Effect.provide(service))
+  )
+})
+
+describe("cancels", () => {
+  const many = SliceDesk.layer.pipe(
+    Layer.provideMerge(
+      serviceLayer({
+        broker: scriptedBroker,
+        environment: {
+          BROKER_TYPE: "zerodha",
+          ZERODHA_API_KEY: "k",
+          ZERODHA_ORDERS_PER_SECOND: "2",
+          TRADING_CALENDAR: "off"
+        }
+      })
+    )
+  )
+  const cancelAll = Effect.gen(function* () {
+    yield* placeOne({ num_splits: 25, duration_minutes: 0 })
+    yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+  })
+
+  it.effect("are sent some at a time, with a look at the book in between, and none of what is over", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* cancelAll
+      const follow = yield* makeFollowBroker
+      yield* follow
+      assert.strictEqual(script.cancelled.length, 10)
+      const open = script.book.filter(({ brokerOrderId }) => !script.cancelled.includes(brokerOrderId))
+      const [over, ...others] = open
+      for (const order of [over ?? assert.fail(), ...script.book.filter((each) => !open.includes(each))])
+        script.book[script.book.indexOf(order)] = { ...order, status: "CANCELLED" }
+      yield* follow
+      assert.strictEqual(script.cancelled.length, 20)
+      yield* follow
+      assert.sameMembers(
+        script.cancelled.slice(10),
+        others.map(({ brokerOrderId }) => brokerOrderId)
+      )
+    }).pipe(Effect.provide(many))
+  )
+
+  it.effect("are sent once while the book cannot be read", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* placeOne()
+      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      script.onFind = bookIsDown
+      const follow = yield* makeFollowBroker
+      for (let pass = 0; pass < 3; pass++) {
+        yield* follow
+        yield* TestClock.adjust("16 seconds")
+      }
+      assert.deepStrictEqual(script.cancelled, ["b1"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("are in the audit as soon as they are answered", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const { sql } = yield* Db
+      yield* cancelAll
+      let seen = 0
+      script.onCancel = (id) =>
+        id === script.cancelled[9]
+          ? Effect.gen(function* () {
+              // The last of this pass finds the others written.
+              yield* Effect.repeat(
+                Effect.tap(sql`SELECT 1 FROM broker_events WHERE call = 'cancel'`, (rows) =>
+                  Effect.sync(() => {
+                    seen = rows.length
+                  })
+                ),
+                { until: (rows) => rows.length === 9, times: 500 }
+              ).pipe(Effect.orDie)
+            })
+          : Effect.void
+      yield* Effect.flatten(makeFollowBroker)
+      assert.strictEqual(seen, 9)
+    }).pipe(Effect.provide(many))
+  )
+})
+
+describe("a book that cannot be read", () => {
+  it.effect("is an error after two minutes, once, and health is told of it until it can be read again", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        const told: Array<string | null> = []
+        const status = WorkerStatus.of({
+          ...(yield* WorkerStatus),
+          hindered: (worker, reason) =>
+            Effect.sync(() => void told.push(reason === null ? null : `${worker}: ${reason}`))
+        })
+        const follow = yield* Effect.provideService(makeFollowBroker, WorkerStatus, status)
+        yield* placeOne()
+        const { onFind } = script
+        script.onFind = bookIsDown
+        for (let pass = 0; pass < 8; pass++) {
+          yield* follow
+          yield* TestClock.adjust("20 seconds")
+        }
+        assert.strictEqual(about(lines, '"level":"ERROR"'), 1)
+        assert.deepStrictEqual(told, [
+          "monitor: the broker's book cannot be read since 1970-01-01T00:00:00.000Z (try_later)"
+        ])
+        script.onFind = onFind
+        yield* follow
+        assert.isNull(told.at(-1))
+      })
+    ).pipe(Effect.provide(service))
+  )
+})
