@@ -1,9 +1,12 @@
 import { DateTime, Duration, Effect, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Configuration, planningRules } from "../Configuration.ts"
+import { breachOfAmendment, valueOf } from "../domain/dayLimits.ts"
+import { knownPrice } from "../domain/marketLimits.ts"
 import { Price } from "../domain/Order.ts"
 import { unknownMarket } from "../domain/planOrder.ts"
 import { type Amendment, amend } from "../domain/replan/amend.ts"
+import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
 import { ReplanStore } from "../stores/ReplanStore.ts"
@@ -41,10 +44,17 @@ export const amendCommand = Command.make(
     const rules = planningRules(config, (yield* TradingHours).calendar)
     const market = (yield* (yield* InstrumentStore).markets([instrument])).get(instrument) ?? unknownMarket
     const now = yield* DateTime.now
-    const change = yield* (yield* ReplanStore).change(
-      given.orderId,
-      { now, windowGrace: config.orderWindowGrace },
-      (running) => amend(running, amendment.success, { rules, market, now })
+    const price = knownPrice(market, now, rules.preTrade)
+    const replans = yield* ReplanStore
+    // While nobody else adds to the day's orders.
+    const change = yield* (yield* DayTotalStore).exclusively(now, (totals) =>
+      replans.change(given.orderId, { now, windowGrace: config.orderWindowGrace }, (running) =>
+        Result.flatMap(amend(running, amendment.success, { rules, market, now }), (change) => {
+          const value = { before: valueOf(running.order, price), after: valueOf(change ?? running.order, price) }
+          const breach = breachOfAmendment(value, totals, rules.preTrade)
+          return breach === null ? Result.succeed(change) : Result.fail(breach)
+        })
+      )
     )
     if (change === null) {
       return yield* print(given.json, { changed: false }, () => `Order ${given.orderId} is like that already`)

@@ -50,6 +50,20 @@ export const breachesOfDay = (
   return breaches
 }
 
+/** Why an order of the day must not be amended to a value; null when it may: always when that is no more than before. */
+export const breachOfAmendment = (
+  value: { readonly before: BigDecimal.BigDecimal | null; readonly after: BigDecimal.BigDecimal | null },
+  totals: DayTotals,
+  { valuePerDay }: DayLimits
+): string | null => {
+  if (Option.isNone(valuePerDay) || value.before === null || value.after === null) return null
+  const added = BigDecimal.subtract(value.after, value.before)
+  const total = BigDecimal.sum(totals.value, added)
+  return BigDecimal.isPositive(added) && BigDecimal.isGreaterThan(total, valuePerDay.value)
+    ? `the day's orders would come to ${format(total)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`
+    : null
+}
+
 /** Sorts out which of some orders, one after the other, still fit into the day, and why the others do not. */
 export const fitIntoDay = <A extends { readonly value: BigDecimal.BigDecimal | null }>(
   orders: ReadonlyArray<A>,

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Schema } from "effect"
-import { breachesOfDay, dayAround, dayIsOver, fitIntoDay, valueOf } from "../../src/domain/dayLimits.ts"
+import {
+  breachesOfDay,
+  breachOfAmendment,
+  dayAround,
+  dayIsOver,
+  fitIntoDay,
+  valueOf
+} from "../../src/domain/dayLimits.ts"
 
 const decimal = BigDecimal.fromStringUnsafe
 const none = { ordersPerDay: Option.none(), valuePerDay: Option.none() }
@@ -30,6 +37,17 @@ describe("the day's limits", () => {
     assert.strictEqual(text(valueOf({ totalQuantity: 3, limitPrice: decimal("0.1") }, decimal("9"))), "0.3")
     assert.strictEqual(text(valueOf({ totalQuantity: 3, limitPrice: null }, decimal("9"))), "27")
     assert.strictEqual(text(valueOf({ totalQuantity: 3, limitPrice: null }, null)), null)
+  })
+
+  it("let an amendment add what the day has room for, and take away at any time", () => {
+    const change = (before: string, after: string) => ({ before: decimal(before), after: decimal(after) })
+    assert.isNull(breachOfAmendment(change("10", "20"), totals(2, "90"), value("100")))
+    assert.strictEqual(
+      breachOfAmendment(change("10", "20.01"), totals(2, "90"), value("100")),
+      "the day's orders would come to 100.01, above LIMIT_VALUE_PER_DAY (100)"
+    )
+    assert.isNull(breachOfAmendment(change("20", "10"), totals(2, "500"), value("100")))
+    assert.isNull(breachOfAmendment(change("10", "999"), totals(2, "500"), none))
   })
 
   it("hold a day that is above them, not one that is at them", () => {

@@ -1,0 +1,67 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schema } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+import { sliceRows } from "../support/service.ts"
+
+const conservation = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.conservation",
+    Schema.Struct({ total: Schema.Int, scheduled: Schema.Int, unaccounted: Schema.Int }),
+    sql`
+      SELECT total_quantity AS total, scheduled::int AS scheduled, unaccounted::int AS unaccounted FROM order_conservation`
+  )
+)
+
+describe("order amend", () => {
+  it.live("changes what is not sent, keeps the old plan, and says what it cannot do", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        yield* pulse("halt", "--reason", "test")
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 60 }, 0)
+        yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
+        const id = (yield* sliceRows())[0]?.orderId ?? ""
+        const amend = (...args: ReadonlyArray<string>) => pulse("order", "amend", id, ...args)
+
+        const changed = yield* amend("--remaining", "70", "--splits", "7", "--window", "30", "--reason", "less")
+        assert.strictEqual(changed.code, 0, changed.output)
+        assert.match(changed.output, /has plan 2: 70 in 7 slices until .* \(UTC\), 70 in all/)
+        const slices = yield* sliceRows()
+        assert.deepStrictEqual(
+          slices.map(({ stage }) => stage),
+          [...Array.from({ length: 5 }, () => "SKIPPED"), ...Array.from({ length: 7 }, () => "SCHEDULED")]
+        )
+        assert.isTrue(slices.slice(0, 5).every(({ stageReason }) => stageReason === "replaced by plan 2"))
+        assert.deepStrictEqual(yield* conservation, [{ total: 70, scheduled: 70, unaccounted: 0 }])
+
+        const explained = yield* pulse("explain", id)
+        assert.strictEqual(explained.code, 0, explained.output)
+        assert.match(explained.output, /Plan 1 \(the split\)[^]*Plan 2 \(an amendment: .*: less\)/)
+        const shown = yield* pulse("order", "show", id)
+        assert.include(shown.output, "5 slices of earlier plans were replaced before they were sent")
+
+        const same = yield* amend("--remaining", "70", "--reason", "again")
+        assert.deepStrictEqual([same.code, same.output], [0, `Order ${id} is like that already\n`])
+        for (const [args, message] of [
+          [["--reason", "x"], "Say what is to change"],
+          [["--remaining", "0", "--reason", "x"], '"order cancel" sends nothing more'],
+          [["--remaining", "3", "--splits", "5", "--reason", "x"], "at most 3 slices would fit"],
+          [["--window", "1441", "--reason", "x"], "--window must be from 0 to 1440 minutes"],
+          [["--limit-price", "100", "--reason", "x"], "limit_price: must be empty for a MARKET order"],
+          [["--limit-price", "cheap", "--reason", "x"], "must be a price"]
+        ] as const) {
+          const wrong = yield* amend(...args)
+          assert.strictEqual(wrong.code, 1)
+          assert.include(wrong.output, message)
+        }
+        const nobody = yield* pulse("order", "amend", "nobody", "--splits", "2", "--reason", "x")
+        assert.deepStrictEqual([nobody.code, nobody.output.includes('There is no order "nobody"')], [1, true])
+        assert.deepStrictEqual(yield* conservation, [{ total: 70, scheduled: 70, unaccounted: 0 }])
+      }).pipe(Effect.scoped)
+    )
+  )
+})
