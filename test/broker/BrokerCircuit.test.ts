@@ -160,6 +160,19 @@ describe("holds", () => {
     }).pipe(Effect.provide(Holds.layer))
   )
 
+  it.effect("a slice whose order was cancelled is not sent, however far it has come; the others are", () =>
+    Effect.gen(function* () {
+      const holds = yield* Holds
+      const [cancelled, wanted] = [SliceId.make("cancelled"), SliceId.make("wanted")]
+      yield* holds.withdraw(new Set([cancelled]))
+      const failed = yield* Effect.flip(holds.unlessHeld(cancelled, Effect.die("was sent")))
+      assert.include(failed.message, "its order was cancelled or is on hold")
+      assert.strictEqual(yield* holds.unlessHeld(wanted, Effect.succeed("sent")), "sent")
+      yield* holds.withdraw(new Set())
+      assert.strictEqual(yield* holds.unlessHeld(cancelled, Effect.succeed("sent")), "sent")
+    }).pipe(Effect.provide(Holds.layer))
+  )
+
   it.effect("an interrupted call is over", () =>
     Effect.gen(function* () {
       const holds = yield* Holds

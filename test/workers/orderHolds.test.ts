@@ -120,6 +120,16 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("that is there first holds a slice that is given back meanwhile", () =>
+    Effect.gen(function* () {
+      const slice = yield* claimedSlice
+      yield* whileUncommitted(pause, giveBack(slice))
+      assert.deepStrictEqual(yield* claim, [])
+      yield* resume
+      assert.lengthOf(yield* claim, 1)
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("for a double placement that is seen while a slice is given back holds that slice", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
