@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { hostname } from "node:os"
+import { Db } from "../../src/db/Db.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
@@ -60,6 +62,26 @@ describe("order pause and order resume", () => {
         const late = yield* pulse("order", "resume", "o0")
         assert.deepStrictEqual([late.code, late.output.includes("is not on hold")], [1, true])
       }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("health tells of a broker's book that cannot be read, and the service is healthy all the same", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        yield* execute(
+          "test.beat",
+          sql`
+            INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, hold)
+            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 60000,
+              CASE worker WHEN 'monitor' THEN 'the broker''s book cannot be read' WHEN 'executor' THEN 'halted' END
+            FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker`
+        )
+        const health = yield* runMain(["health"], { ...quick, DATABASE_URL: url })
+        assert.strictEqual(health.code, 0, health.output)
+        assert.include(health.output, "Note: the broker's book cannot be read\n")
+        assert.include(health.output, "Placements are on hold: halted\n")
+      })
     )
   )
 })
