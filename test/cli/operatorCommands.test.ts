@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
+import { hostname } from "node:os"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { SliceDesk } from "../../src/stores/SliceDesk.ts"
@@ -108,6 +109,26 @@ describe("order pause and order resume", () => {
         assert.strictEqual((yield* pulse("order", "resume", "o0")).code, 0)
         yield* eventually("the order goes on", placedOf("o0"), (count) => count > mine + 10)
       }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("health tells of a broker's book that cannot be read, and the service is healthy all the same", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        yield* execute(
+          "test.beat",
+          sql`
+            INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, hold)
+            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 60000,
+              CASE worker WHEN 'monitor' THEN 'the broker''s book cannot be read' WHEN 'executor' THEN 'halted' END
+            FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker`
+        )
+        const health = yield* runMain(["health"], { ...quick, DATABASE_URL: url })
+        assert.strictEqual(health.code, 0, health.output)
+        assert.include(health.output, "Note: the broker's book cannot be read\n")
+        assert.include(health.output, "Placements are on hold: halted\n")
+      })
     )
   )
 })

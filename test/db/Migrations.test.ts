@@ -48,6 +48,7 @@ const tables = Effect.gen(function* () {
 const allTables = [
   "broker_credentials",
   "broker_events",
+  "broker_in_use",
   "double_placements",
   "instruments",
   "market_quotes",
