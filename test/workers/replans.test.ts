@@ -249,7 +249,7 @@ describe("many orders", () => {
       yield* splitOrder("z3")
       const claimed = yield* claimDue(1000)
       yield* at(61)
-      const [refused] = claimed.filter(({ orderId }) => orderId === "z1")
+      const refused = claimed.find(({ orderId }) => orderId === "z1")
       yield* move(refused === undefined ? [] : [refused], () => ({ _tag: "Failed", reason: "refused" }))
       const oneMonitor = yield* makeFollowThrough
       yield* oneMonitor
