@@ -76,7 +76,7 @@ describe("an amendment while", () => {
   )
 })
 
-/** So many that PostgreSQL looks slices up one by one, as in a database in use. */
+/** So many in progress that PostgreSQL looks those up one by one that it writes, as on a busy day. */
 const manySlices = Effect.flatMap(Db, ({ sql, execute }) =>
   Effect.gen(function* () {
     yield* execute(
@@ -91,9 +91,9 @@ const manySlices = Effect.flatMap(Db, ({ sql, execute }) =>
       "test.slices",
       sql`
         INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
-          validity, scheduled_at, not_before, not_after, stage)
+          validity, scheduled_at, not_before, not_after, stage, claimed_by, claimed_at, lease_expires_at)
         SELECT 'many' || n || '/' || k, 'many' || n, k, 'M' || n || 'S' || k, 'NSE:INFY', 'BUY', 1, 'MARKET', 'CNC', 'DAY',
-          'epoch', 'epoch', 'epoch', 'SKIPPED'
+          'epoch', 'epoch', 'epoch', 'IN_PROGRESS', 'somebody', 'epoch', '1970-01-02Z'
         FROM generate_series(1, 2000) AS n, generate_series(1, 10) AS k`
     )
     yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)

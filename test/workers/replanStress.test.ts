@@ -138,7 +138,7 @@ describe("everything at once", () => {
           ]
         }
         for (let round = 0; round < 60; round += 1) {
-          yield* TestClock.adjust("1500 millis")
+          yield* TestClock.adjust(round < 20 ? "1500 millis" : "4 seconds")
           yield* Effect.all(actors(round), { concurrency: "unbounded", discard: true })
           yield* balanced
         }
