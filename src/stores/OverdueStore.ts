@@ -21,9 +21,14 @@ export class OverdueStore extends Context.Service<
             "OverdueStore.skipStale",
             Schema.Struct({ id: Schema.String }),
             sql`
-              UPDATE order_slices SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
-              WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)} AND not_after < ${instant(now)}
-              RETURNING id`
+              WITH stale AS MATERIALIZED (
+                SELECT id FROM order_slices
+                WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)} AND not_after < ${instant(now)}
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+              FROM stale WHERE s.id = stale.id
+              RETURNING s.id`
           ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
         ),
 

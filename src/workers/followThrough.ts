@@ -1,7 +1,7 @@
 import { DateTime, Effect } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { OrderId } from "../domain/Ids.ts"
-import { unknownMarket } from "../domain/planOrder.ts"
+import { type Market, unknownMarket } from "../domain/planOrder.ts"
 import { followThrough } from "../domain/replan/followThrough.ts"
 import type { OrderChange } from "../domain/replan/RunningOrder.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
@@ -25,14 +25,12 @@ export const makeFollowThrough = Effect.gen(function* () {
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
-  const hold = (id: OrderId, reason: string) =>
-    Effect.gen(function* () {
-      yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
-      yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
-    })
+  const hold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
+    yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
+    yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
+  })
 
-  const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string) {
-    const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownMarket
+  const followOne = Effect.fnUntraced(function* (id: OrderId, market: Market) {
     const now = yield* DateTime.now
     const change = yield* replans.change(id, { now, windowGrace }, (running) =>
       followThrough(running, { rules, market, now })
@@ -45,14 +43,18 @@ export const makeFollowThrough = Effect.gen(function* () {
 
   return Effect.gen(function* () {
     const orders = yield* replans.unsettled(last, batchSize, yield* DateTime.now)
-    for (const { id, instrument } of orders) {
-      last = id
-      yield* followOne(id, instrument).pipe(
-        Effect.catchTag("CannotReplan", ({ reason, isCancelled }) => (isCancelled ? Effect.void : hold(id, reason))),
-        // What cannot be read today cannot be read tomorrow: the others need not wait for it.
-        Effect.catchTag("DbError", (error) => (error.isTransient ? Effect.fail(error) : hold(id, error.message))),
-        annotate(id)
-      )
+    if (orders.length > 0) {
+      const markets = yield* instruments.markets(orders.map(({ instrument }) => instrument))
+      for (const { id, instrument } of orders) {
+        last = id
+        yield* followOne(id, markets.get(instrument) ?? unknownMarket).pipe(
+          Effect.catchTags({
+            CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : hold(id, reason)),
+            DbError: (error) => (error.isTransient ? Effect.fail(error) : hold(id, error.message))
+          }),
+          annotate(id)
+        )
+      }
     }
     if (orders.length < batchSize) last = null
   })

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Deferred, Duration, Effect, Fiber } from "effect"
+import { DateTime, Deferred, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { amendOrder, at, claimDue, conservation, move, splitOrder, untilWaiting } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { serviceLayer, sliceRows } from "../support/service.ts"
@@ -27,9 +28,51 @@ const holdSlice = (id: string) =>
     return Effect.andThen(Deferred.succeed(letGo, undefined), Fiber.join(holder))
   })
 
+const heldSlices = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.heldSlices",
+    Schema.Struct({ isHeld: Schema.Boolean }),
+    sql`SELECT is_held FROM order_slices WHERE stage = 'SCHEDULED'`
+  )
+)
+
 const longer = { remainingWindow: Duration.minutes(5) }
 
 describe("an amendment while", () => {
+  it.effect("the order is put on hold: the new slices are on hold too", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      const [first = assert.fail("no slice")] = yield* sliceRows()
+      const letGo = yield* holdSlice(first.id)
+      const amending = yield* Effect.forkChild(amendOrder("o1", longer))
+      yield* untilWaiting(1)
+      const pausing = yield* Effect.forkChild((yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now))
+      yield* untilWaiting(2)
+      yield* letGo
+      yield* Fiber.join(amending)
+      assert.isTrue(yield* Fiber.join(pausing))
+      assert.isTrue((yield* heldSlices).every(({ isHeld }) => isHeld))
+      assert.deepStrictEqual(yield* claimDue(), [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("the order is taken off hold: the new slices are off it too", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      yield* (yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now)
+      const [first = assert.fail("no slice")] = yield* sliceRows()
+      const letGo = yield* holdSlice(first.id)
+      const amending = yield* Effect.forkChild(amendOrder("o1", longer))
+      yield* untilWaiting(1)
+      const resuming = yield* Effect.forkChild((yield* OrderDesk).resume("o1", yield* DateTime.now))
+      yield* untilWaiting(2)
+      yield* letGo
+      yield* Fiber.join(amending)
+      assert.isTrue(yield* Fiber.join(resuming))
+      assert.isTrue((yield* heldSlices).every(({ isHeld }) => !isHeld))
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("the order is cancelled: none of the new slices is left to be sent", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
@@ -42,7 +85,7 @@ describe("an amendment while", () => {
       yield* letGo
       yield* Fiber.join(amending)
       yield* Fiber.join(cancelling)
-      assert.isTrue((yield* sliceRows()).every(({ stage }) => stage === "SKIPPED"))
+      assert.deepStrictEqual(yield* heldSlices, [])
       assert.deepInclude((yield* conservation)[0], { givenUp: 100, unaccounted: 0 })
     }).pipe(Effect.provide(service))
   )
@@ -71,6 +114,24 @@ describe("an amendment while", () => {
       }).pipe(Effect.provide(service))
     )
   }
+
+  it.effect("what is too late of it is skipped: neither waits for the other", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o4")
+      yield* at(3600)
+      const [lowest = assert.fail("no slice")] = (yield* sliceRows()).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+      assert.isAbove(lowest.sequenceNumber, 1, "else both would come to it first")
+      const letGo = yield* holdSlice(lowest.id)
+      const amending = yield* Effect.forkChild(amendOrder("o4", longer))
+      yield* untilWaiting(1)
+      const skipping = yield* Effect.forkChild((yield* OverdueStore).skipStale(yield* DateTime.now, "too late"))
+      yield* Effect.raceFirst(Fiber.await(skipping), untilWaiting(2))
+      yield* letGo
+      yield* Fiber.join(amending)
+      yield* Fiber.join(skipping)
+      assert.deepInclude((yield* conservation)[0], { scheduled: 20, givenUp: 80, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
 })
 
 /** So many in progress that PostgreSQL looks those up one by one that it writes, as on a busy day. */
