@@ -104,7 +104,7 @@ describe("an amendment while", () => {
         assert.strictEqual((yield* Fiber.join(writing)).length, 2)
       }
       yield* move(claimed, ({ id }) => ({ _tag: "Processed", brokerOrderId: BrokerOrderId.make(id), found: null }))
-      const [found] = (yield* conservation).filter(({ orderId }) => orderId === "o1")
+      const found = (yield* conservation).find(({ orderId }) => orderId === "o1")
       assert.deepInclude(found, { working: 40, scheduled: 60, unaccounted: 0 })
     }).pipe(Effect.provide(service))
   )
