@@ -19,6 +19,11 @@ ALTER TABLE order_slices
   -- A person gave it up: nothing makes up for it.
   ADD COLUMN is_waived boolean NOT NULL DEFAULT false;
 
+-- What is over, and not filled as it should be: the slices that a later plan may take over.
+CREATE INDEX order_slices_missing ON order_slices (order_id)
+  WHERE replaced_by IS NULL AND NOT is_waived AND filled_quantity + carried_quantity < quantity
+    AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final));
+
 -- The conservation law, with what was replaced or carried counted once.
 CREATE OR REPLACE VIEW order_conservation AS
 SELECT o.id AS order_id, o.total_quantity, s.*,

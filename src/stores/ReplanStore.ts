@@ -55,7 +55,8 @@ export class ReplanStore extends Context.Service<
   {
     /**
      * Orders of which something may have to be done: a late slice to spread anew, a slice's rest to carry, an order to
-     * complete, or nothing left under way. None that is on hold or cancelled. By their ids, from after a given one on.
+     * complete, or nothing left under way. None that is on hold or cancelled; while placements are halted, late slices wait.
+     * By their ids, from after a given one on.
      */
     readonly unsettled: (
       after: OrderId | null,
@@ -248,6 +249,7 @@ const make = Effect.gen(function* () {
           WITH late AS MATERIALIZED (
             SELECT DISTINCT order_id FROM order_slices
             WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
+              AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
           ), wanting AS MATERIALIZED (
             SELECT o.id FROM orders o
             WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'

@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, Result, Schema } from "effect"
+import { DateTime, Deferred, Duration, Effect, Fiber, Result, Schema } from "effect"
 import type { BrokerOrder } from "../../src/broker/Broker.ts"
 import { Configuration, planningRules } from "../../src/Configuration.ts"
 import { Db } from "../../src/db/Db.ts"
@@ -120,6 +120,24 @@ export const explained = (orderId: string) =>
   })
 
 export const at = (seconds: number) => setClock(Duration.seconds(seconds))
+
+/** Holds the lock of one slice until it is let go: whoever needs it waits. */
+export const holdSlice = (id: string) =>
+  Effect.gen(function* () {
+    const { sql, execute, transaction } = yield* Db
+    const isHeld = yield* Deferred.make<void>()
+    const letGo = yield* Deferred.make<void>()
+    const holder = yield* transaction(
+      "test.holdSlice",
+      Effect.gen(function* () {
+        yield* execute("test.lock", sql`SELECT id FROM order_slices WHERE id = ${id} FOR UPDATE`)
+        yield* Deferred.succeed(isHeld, undefined)
+        yield* Deferred.await(letGo)
+      })
+    ).pipe(Effect.forkChild)
+    yield* Deferred.await(isHeld)
+    return Effect.andThen(Deferred.succeed(letGo, undefined), Fiber.join(holder))
+  })
 
 const Waiting = Schema.Struct({ count: Schema.Int })
 

@@ -1,32 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Deferred, Duration, Effect, Fiber, Schema } from "effect"
+import { DateTime, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OverdueStore } from "../../src/stores/OverdueStore.ts"
-import { amendOrder, at, claimDue, conservation, move, splitOrder, untilWaiting } from "../support/replanning.ts"
+import {
+  amendOrder,
+  at,
+  claimDue,
+  conservation,
+  holdSlice,
+  move,
+  splitOrder,
+  untilWaiting
+} from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { serviceLayer, sliceRows } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
-
-/** Holds the lock of one slice until it is let go: whoever needs it waits. */
-const holdSlice = (id: string) =>
-  Effect.gen(function* () {
-    const { sql, execute, transaction } = yield* Db
-    const isHeld = yield* Deferred.make<void>()
-    const letGo = yield* Deferred.make<void>()
-    const holder = yield* transaction(
-      "test.holdSlice",
-      Effect.gen(function* () {
-        yield* execute("test.lock", sql`SELECT id FROM order_slices WHERE id = ${id} FOR UPDATE`)
-        yield* Deferred.succeed(isHeld, undefined)
-        yield* Deferred.await(letGo)
-      })
-    ).pipe(Effect.forkChild)
-    yield* Deferred.await(isHeld)
-    return Effect.andThen(Deferred.succeed(letGo, undefined), Fiber.join(holder))
-  })
 
 const heldSlices = Effect.flatMap(Db, ({ sql, query }) =>
   query(

@@ -225,6 +225,15 @@ describe("an order that cannot be planned anew", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("is not amended to more than there can be", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      yield* claimDue()
+      const refused = yield* Effect.flip(amendOrder("o1", { remainingQuantity: 2_147_483_640 }))
+      assert.include(refused.message, "total_quantity: would be 2147483660; 2147483647 is the most there can be")
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("not because it was cut below its first number of slices", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { carry_rejected: true })
@@ -256,6 +265,29 @@ describe("many orders", () => {
       assert.deepStrictEqual(yield* causes("z1"), ["SPLIT"])
       yield* oneMonitor
       assert.deepStrictEqual(yield* causes("z1"), ["SPLIT", "CARRY"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("are not planned anew again and again while placements are halted", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const halt = (isHalted: boolean) =>
+        execute(
+          "test.halt",
+          sql`
+            INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at)
+            VALUES (${isHalted}, 'a reason', 'me', 'epoch')`
+        )
+      yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1 })
+      yield* halt(true)
+      for (const seconds of [10, 20, 30]) {
+        yield* at(seconds)
+        yield* follow
+      }
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
+      yield* halt(false)
+      yield* follow
+      assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "LATENESS"])
     }).pipe(Effect.provide(service))
   )
 

@@ -1,6 +1,7 @@
 import { DateTime, Option, Result } from "effect"
 import { openTimeOf } from "../market/orderTime.ts"
 import { firstOpen, tradingMillisBetween } from "../market/TradingTime.ts"
+import { maxQuantity } from "../Order.ts"
 import { hasDerivatives, type OrderPlan, type PlanningRules, planRequest } from "../planOrder.ts"
 import { restOf } from "../schedule/Curve.ts"
 import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
@@ -72,6 +73,9 @@ export const planRest = (
     return Result.fail(
       `total_quantity: is ${order.totalQuantity}, but with the new plan its slices would come to ${totalQuantity}`
     )
+  }
+  if (totalQuantity > maxQuantity) {
+    return Result.fail(`total_quantity: would be ${totalQuantity}; ${maxQuantity} is the most there can be`)
   }
   const request = {
     orderId: order.id,

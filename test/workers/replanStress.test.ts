@@ -1,0 +1,169 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import type { NextStage } from "../../src/domain/OrderSlice.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { PlanStore } from "../../src/stores/PlanStore.ts"
+import { makeFollowThrough } from "../../src/workers/followThrough.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { type Choices, choicesOf } from "../support/generate.ts"
+import { amendOrder, claimDue, conservation, explained, move, splitOrder } from "../support/replanning.ts"
+import { scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, serviceLayer, sliceRows } from "../support/service.ts"
+
+const service = PlanStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+
+const policies = [
+  { lateness_policy: "RESPREAD", max_lateness_seconds: 5 },
+  { carry_rejected: true, carry_unfilled: true },
+  { completion: "CROSS", carry_rejected: true },
+  {
+    completion: "CROSS",
+    lateness_policy: "RESPREAD",
+    max_lateness_seconds: 3,
+    carry_unfilled: true,
+    carry_rejected: true
+  },
+  { lateness_policy: "SKIP", max_lateness_seconds: 10 }
+] as const
+
+const lateIds = Array.from({ length: 20 }, (_, index) => `late${index}`)
+const orderIds = Array.from({ length: 10 }, (_, index) => `o${index}`)
+
+/** Balances every order at each of its looks, each of which sees some commit of somebody. */
+const balanced = Effect.gen(function* () {
+  for (const { orderId, unaccounted, overfilled } of yield* conservation) {
+    assert.deepStrictEqual({ orderId, unaccounted, overfilled }, { orderId, unaccounted: 0, overfilled: 0 })
+  }
+})
+
+/** What an executor would do, with a broker of any answer. Every placement is noted. */
+const execute = (choices: Choices, placed: Map<string, number>) =>
+  Effect.gen(function* () {
+    const claimed = yield* claimDue(choices.int(1, 6))
+    yield* move(claimed, ({ id, tag }): NextStage => {
+      const answer = choices.int(1, 10)
+      if (answer === 1) return { _tag: "Rescheduled", reason: "later", notBefore: null }
+      if (answer === 2) return { _tag: "Failed", reason: "refused" }
+      placed.set(tag, (placed.get(tag) ?? 0) + 1)
+      return answer === 3
+        ? { _tag: "Unknown", reason: "no answer" }
+        : { _tag: "Processed", brokerOrderId: BrokerOrderId.make(id), found: null }
+    })
+  })
+
+/** What a broker does later: orders end, filled or in part. */
+const endSome = Effect.flatMap(Db, ({ sql, execute }) =>
+  execute(
+    "test.end",
+    sql`
+      UPDATE order_slices SET broker_is_final = true, broker_status = CASE WHEN sequence_number % 3 = 0 THEN 'REJECTED'
+          WHEN sequence_number % 3 = 1 THEN 'CANCELLED' ELSE 'COMPLETE' END,
+        filled_quantity = CASE sequence_number % 3 WHEN 0 THEN 0 WHEN 1 THEN quantity / 2 ELSE quantity END
+      WHERE id IN (SELECT id FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final ORDER BY random() LIMIT 5
+        FOR UPDATE SKIP LOCKED)`
+  )
+)
+
+/** Unknown outcomes turn out to have been placed. */
+const findUnknown = Effect.flatMap(Db, ({ sql, execute }) =>
+  execute(
+    "test.find",
+    sql`
+      UPDATE order_slices SET stage = 'PROCESSED', broker_order_id = id, outcome_unknown_at = NULL
+      WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL`
+  )
+)
+
+const amendAny = (choices: Choices) =>
+  amendOrder(choices.pick(["o0", "o1", "o2", "o3", "o4", "o5", "o6", "o7", "o8", "o9"]), {
+    remainingQuantity: choices.chance(0.5) ? choices.int(10, 200) : null,
+    numSlices: choices.int(1, 10),
+    remainingWindow: choices.chance(0.7) ? Duration.seconds(choices.int(5, 90)) : null
+  }).pipe(Effect.catchTag("CannotReplan", () => Effect.void))
+
+/** What must not be left of all orders when their windows are over, and how often two statements waited for each other. */
+const left = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.left",
+    Schema.Struct({ onHold: Schema.Int, scheduled: Schema.Int, unsettled: Schema.Int, deadlocks: Schema.Int }),
+    sql`
+      SELECT count(*) FILTER (WHERE hold_reason IS NOT NULL)::int AS on_hold,
+        (SELECT count(*)::int FROM order_slices WHERE stage = 'SCHEDULED') AS scheduled,
+        count(*) FILTER (WHERE settled_at IS NULL AND cancel_requested_at IS NULL
+          AND (carry_unfilled OR carry_rejected OR completion = 'CROSS'))::int AS unsettled,
+        (SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()) AS deadlocks
+      FROM orders`
+  )
+).pipe(Effect.map(([row]) => row))
+
+describe("everything at once", () => {
+  it.effect(
+    "no deadlock, and no slice lost or sent twice, while orders are split, sent, amended, carried, spread anew, held, and cancelled",
+    () =>
+      Effect.gen(function* () {
+        const placed = new Map<string, number>()
+        for (const [index, id] of orderIds.entries()) {
+          yield* insertOrder(id, { total_quantity: 200, num_splits: 20, ...policies[index % policies.length] })
+        }
+        yield* splitOrder("extra")
+        const desk = yield* OrderDesk
+        const monitors = [yield* makeFollowThrough, yield* makeFollowThrough]
+        const sweeps = yield* makeSweep
+        const split = yield* makeSplitPending
+        const actors = (round: number) => {
+          const choices = choicesOf(`stress/${round}`)
+          return [
+            execute(choices, placed),
+            execute(choicesOf(`other/${round}`), placed),
+            ...(round < 20 ? [amendAny(choices), amendAny(choicesOf(`amend/${round}`))] : []),
+            ...monitors,
+            sweeps,
+            endSome,
+            findUnknown,
+            balanced,
+            ...(round < 20
+              ? [Effect.andThen(insertOrder(`late${round}`, policies[round % policies.length]), split)]
+              : []),
+            Effect.gen(function* () {
+              const now = yield* DateTime.now
+              if (round % 9 === 4) yield* desk.requestCancel(`late${round - 2}`, "me", now)
+              if (round % 9 === 5) yield* desk.pause(`late${round - 2}`, "a reason", now)
+              if (round === 25) yield* Effect.forEach(lateIds, (id) => desk.resume(id, now))
+              if (round % 9 === 8) yield* desk.resume(`late${round - 5}`, now)
+            })
+          ]
+        }
+        for (let round = 0; round < 60; round += 1) {
+          yield* TestClock.adjust(round < 20 ? "1500 millis" : "4 seconds")
+          yield* Effect.all(actors(round), { concurrency: "unbounded", discard: true })
+          yield* balanced
+        }
+        assert.deepStrictEqual(
+          [...placed].filter(([, times]) => times > 1),
+          []
+        )
+        // Every slice that was placed is one that says so, and is part of its order for good.
+        const rows = new Map((yield* sliceRows()).map((row) => [row.tag, row]))
+        assert.isAbove(placed.size, 100)
+        for (const tag of placed.keys()) assert.include(["PROCESSED", "IN_PROGRESS"], rows.get(tag)?.stage)
+        const plans = yield* Effect.forEach(orderIds, (id) => explained(id))
+        assert.deepStrictEqual(
+          plans.flat().filter(({ differing }) => differing.length > 0),
+          []
+        )
+        assert.deepStrictEqual([...new Set(plans.flat().map(({ cause }) => cause))].toSorted(), [
+          "AMENDMENT",
+          "CARRY",
+          "COMPLETION",
+          "LATENESS",
+          "SPLIT"
+        ])
+        assert.deepStrictEqual(yield* left, { onHold: 0, scheduled: 0, unsettled: 0, deadlocks: 0 })
+      }).pipe(Effect.provide(service)),
+    60_000
+  )
+})
