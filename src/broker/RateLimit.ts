@@ -106,7 +106,12 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
 
       const sent = <A>(call: Effect.Effect<A, BrokerError>): Effect.Effect<A, BrokerError> =>
         call.pipe(
-          Effect.tap(() => Effect.map(DateTime.now, pauseAfter.taken)),
+          Effect.tap(() => Effect.map(DateTime.now, pauseAfter.answered)),
+          Effect.tapError((error) =>
+            error._tag === "BrokerRefused" || error._tag === "BrokerOutcomeUnknown"
+              ? Effect.map(DateTime.now, pauseAfter.answered)
+              : Effect.void
+          ),
           Effect.catch(tellOthers)
         )
 
@@ -140,7 +145,8 @@ const makeTooFast = () => {
       waitsUntil = refusals > 1 ? DateTime.max(retryAt, nextMinute) : retryAt
       return waitsUntil
     },
-    taken: (now: DateTime.Utc): void => {
+    /** Something else than "too fast". */
+    answered: (now: DateTime.Utc): void => {
       if (DateTime.isGreaterThanOrEqualTo(now, waitsUntil)) refusals = 0
     }
   }
