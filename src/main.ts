@@ -1,3 +1,5 @@
+// oxlint-disable-next-line import/no-unassigned-import -- it must be evaluated before the others
+import "./checkNode.ts"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit } from "effect"

@@ -1,4 +1,5 @@
 import { Clock, DateTime, Duration, Effect, Layer, Result, Semaphore } from "effect"
+import { placementsPerDay } from "../domain/orderRate.ts"
 import { type BudgetLimits, OrderBudget } from "../stores/OrderBudget.ts"
 import { Broker, type BrokerError, BrokerNotSent, BrokerTryLater } from "./Broker.ts"
 import { Holds } from "./Holds.ts"
@@ -19,12 +20,6 @@ export const tooFastCode = "429"
 const reservedAhead = Duration.millis(250)
 /** A grant is good for so long: a request that leaves later would fall among those of later grants. */
 const grantMillis = 100
-
-/** Of the day's requests: what is in the market must be able to be taken back. */
-const shareForCancels = 0.1
-
-/** How many of the day's requests placements may use. */
-export const placementsPerDay = (perDay: number): number => perDay - Math.floor(perDay * shareForCancels)
 
 /**
  * Keeps order requests (placements and cancels) within what the account may send, counted in the database over all

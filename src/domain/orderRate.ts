@@ -11,6 +11,12 @@ export interface OrderRate {
   readonly marginMillis: number
 }
 
+/** Of the day's requests: what is in the market must be able to be taken back. */
+const shareForCancels = 0.1
+
+/** How many of the day's requests placements may use. */
+export const placementsPerDay = (perDay: number): number => perDay - Math.floor(perDay * shareForCancels)
+
 /** Why slices due at these times, in order, cannot keep to them at a rate; null when none is later than the order allows. */
 export const tooFastForRate = (
   dueMillis: ReadonlyArray<number>,
@@ -58,8 +64,11 @@ export const requestsByDay = (startMillis: number, dueMillis: ReadonlyArray<numb
 }
 
 /** Why a day has no room for so many more requests; null when it has. `spokenFor` are those sent already and those planned. */
-export const dayIsFull = (day: string, wanted: number, spokenFor: number, { perDay }: OrderRate): string | null =>
-  spokenFor + wanted <= perDay
-    ? null
-    : `num_splits: the broker takes ${perDay} orders a day, and ${spokenFor} of ${day} are sent or planned; ` +
-      (spokenFor < perDay ? `at most ${perDay - spokenFor} slices would fit on that day` : "none would fit on that day")
+export const dayIsFull = (day: string, wanted: number, spokenFor: number, { perDay }: OrderRate): string | null => {
+  const left = placementsPerDay(perDay) - spokenFor
+  if (wanted <= left) return null
+  return (
+    `num_splits: the broker takes ${perDay} order requests a day, a tenth of them kept for cancels, and ${spokenFor} of ${day} ` +
+    `are sent or planned; ${left > 0 ? `at most ${left} slices` : "none"} would fit on that day`
+  )
+}

@@ -44,8 +44,8 @@ describe("a day's budget", () => {
   })
 
   it("has room up to its limit, and says how much is left", () => {
-    assert.isNull(dayIsFull("2026-11-24", 10, 4990, rate))
-    assert.include(dayIsFull("2026-11-24", 11, 4990, rate), "at most 10 slices would fit on that day")
-    assert.include(dayIsFull("2026-11-24", 1, 5000, rate), "none would fit")
+    assert.isNull(dayIsFull("2026-11-24", 10, 4490, rate))
+    assert.include(dayIsFull("2026-11-24", 11, 4490, rate), "at most 10 slices would fit on that day")
+    assert.include(dayIsFull("2026-11-24", 1, 4500, rate), "none would fit")
   })
 })

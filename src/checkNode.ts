@@ -1,0 +1,15 @@
+/** What is wrong with a version of Node.js, and what to do; null when the service runs on it. */
+export const problemWithNode = (version: string): string | null => {
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  return major > 22 || (major === 22 && minor >= 19)
+    ? null
+    : `pulse-background needs Node.js 22.19 or later, and this is ${version}. ` +
+        "The one that npm ci has brought along does: npx node dist/main.js"
+}
+
+// Imported before all else: on an older Node.js the service would start, and fail slice by slice.
+const problem = problemWithNode(process.versions.node)
+if (problem !== null) {
+  process.stderr.write(`${problem}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,11 @@
+import { assert, describe, it } from "@effect/vitest"
+import { problemWithNode } from "../src/checkNode.ts"
+
+describe("the version of Node.js", () => {
+  it("is held against what package.json asks for", () => {
+    for (const version of ["22.19.0", "22.20.1", "24.0.0", "100.1.0"]) assert.isNull(problemWithNode(version), version)
+    for (const version of ["20.20.2", "22.18.9", "8.0.0"]) {
+      assert.include(problemWithNode(version), `needs Node.js 22.19 or later, and this is ${version}`)
+    }
+  })
+})
