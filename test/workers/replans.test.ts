@@ -126,7 +126,7 @@ describe("carrying on", () => {
 })
 
 describe("completing at the window's end", () => {
-  const crossing = { ...limitOrder, completion: "CROSS" }
+  const crossing = { ...limitOrder, completion: "CROSS", cancel_unfilled_after_seconds: 61 }
 
   /** Everything is sent in time, and nothing of it filled. */
   const sendAll = Effect.gen(function* () {
@@ -164,6 +164,29 @@ describe("completing at the window's end", () => {
       yield* followBroker
       yield* follow
       assert.deepStrictEqual(yield* progress("o1"), { state: "filled", statusReason: null, holdReason: null })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("what is still missing of a completion after ten seconds is sent anew, not sooner", () =>
+    Effect.gen(function* () {
+      yield* sendAll
+      yield* cancelOpen
+      yield* follow
+      const [completion] = yield* placeDue
+      yield* brokerSays(completion?.tag ?? "", { status: "PARTIALLY_FILLED", filledQuantity: 50 })
+      const { cancelled } = yield* BrokerScript
+      const before = cancelled.length
+      yield* at(69)
+      yield* followBroker
+      assert.strictEqual(cancelled.length, before)
+      yield* at(70)
+      yield* followBroker
+      assert.strictEqual(cancelled.length, before + 1)
+      yield* brokerSays(completion?.tag ?? "", { status: "CANCELLED", filledQuantity: 50 })
+      yield* followBroker
+      yield* follow
+      assert.deepStrictEqual(yield* toSend, [{ seconds: 70, quantity: 46, orderType: "MARKET" }])
+      assert.deepInclude((yield* conservation)[0], { filled: 54, scheduled: 46, unaccounted: 0 })
     }).pipe(Effect.provide(service))
   )
 

@@ -99,7 +99,10 @@ export const planRest = (
   const planned = planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market)
   return Result.map(planned, (made) => ({
     _tag: "Replan",
-    plan: cause === "AMENDMENT" ? made : { ...made, completeMillis: keptCompletion(made, plan.completesAt) },
+    plan:
+      cause === "CARRY" || cause === "LATENESS"
+        ? { ...made, completeMillis: keptCompletion(made, plan.completesAt) }
+        : made,
     totalQuantity,
     limitPrice,
     carried
@@ -115,7 +118,7 @@ const withinSliceLimit = (rules: PlanningRules): PlanningRules => {
   return { ...rules, maxSliceQuantity: largest === Infinity ? null : largest }
 }
 
-/** Only a person moves the moment of completion. */
+/** What makes up for something does not move the moment of completion. */
 const keptCompletion = ({ startsAt, completeMillis }: OrderPlan, completesAt: DateTime.Utc | null): number | null =>
   completeMillis === null || startsAt === null || completesAt === null
     ? completeMillis
