@@ -277,7 +277,7 @@ describe("cancels", () => {
                     seen = rows.length
                   })
                 ),
-                { until: (rows) => rows.length === 9, times: 500 }
+                { until: (rows) => rows.length === 9 }
               ).pipe(Effect.orDie)
             })
           : Effect.void
