@@ -43,7 +43,7 @@ CROSS JOIN LATERAL (
     count(*) FILTER (WHERE filled_quantity + carried_quantity > quantity)::int AS overfilled
   FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL
 ) s
-WHERE o.order_queue_status = 'DONE';
+WHERE o.split_at IS NOT NULL;
 
 -- The progress view leaves out replaced slices, and calls an order working until it is settled.
 CREATE OR REPLACE VIEW order_progress AS
@@ -73,15 +73,16 @@ SELECT
   CASE
     WHEN o.order_queue_status = 'PENDING' THEN 'pending'
     WHEN o.order_queue_status = 'IN_PROGRESS' THEN 'splitting'
-    WHEN o.order_queue_status = 'FAILED' THEN 'failed'
-    WHEN o.order_queue_status = 'SKIPPED' THEN
-      CASE WHEN o.cancel_requested_at IS NULL THEN 'skipped' ELSE 'cancelled' END
+    -- Whatever somebody has made of the order's status: what goes on can be stopped.
     WHEN s.scheduled + s.in_progress + s.open > 0 THEN
       CASE
         WHEN o.cancel_requested_at IS NOT NULL THEN 'cancelling'
         WHEN o.hold_reason IS NOT NULL THEN 'held'
         ELSE 'working'
       END
+    WHEN o.order_queue_status = 'FAILED' THEN 'failed'
+    WHEN o.order_queue_status = 'SKIPPED' THEN
+      CASE WHEN o.cancel_requested_at IS NULL THEN 'skipped' ELSE 'cancelled' END
     WHEN s.filled_quantity >= o.total_quantity THEN 'filled'
     WHEN o.cancel_requested_at IS NOT NULL THEN 'cancelled'
     WHEN (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS') AND o.settled_at IS NULL THEN

@@ -83,8 +83,12 @@ export const planCommand = Command.make(
   ])
 )
 
+const TimeWithZone = Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/)).pipe(
+  Schema.decodeTo(Schema.DateTimeUtcFromString)
+)
+
 const startOf = (text: string) =>
-  Schema.decodeUnknownEffect(Schema.DateTimeUtcFromString)(text).pipe(
+  Schema.decodeUnknownEffect(TimeWithZone)(text).pipe(
     Effect.mapError(
       () =>
         new CommandFailed({

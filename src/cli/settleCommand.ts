@@ -6,7 +6,7 @@ import { brokerIdentity, dryRunMark } from "../broker/brokerIdentity.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { nextIndianHour } from "../domain/indianTime.ts"
+import { indianDay, nextIndianHour } from "../domain/indianTime.ts"
 import { type Settlement, settle } from "../domain/settlement.ts"
 import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { SettlementStore } from "../stores/SettlementStore.ts"
@@ -85,7 +85,13 @@ const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
     onSome: (text) =>
       /^\d{4}-\d\d-\d\d$/.test(text) ? DateTime.make(`${text}T12:00:00+05:30`) : Option.none<DateTime.Utc>()
   })
-  if (Option.isNone(noon)) return yield* new CommandFailed({ message: "DAY must be like 2026-11-23" })
+  const given = Option.getOrNull(day)
+  if (Option.isNone(noon) || (given !== null && indianDay(DateTime.toUtc(noon.value)) !== given)) {
+    return yield* new CommandFailed({ message: `DAY must be a day like 2026-11-23, not ${JSON.stringify(given)}` })
+  }
+  if (given !== null && given > indianDay(now)) {
+    return yield* new CommandFailed({ message: `${given} has not begun in India` })
+  }
   const until = nextIndianHour(DateTime.toUtc(noon.value), 0)
   return { from: DateTime.subtract(until, { days: 1 }), until }
 })

@@ -78,7 +78,7 @@ const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { 
       }
     : { _tag: "Skipped", reason: `the market is closed until after the order's window: ${reason}` }
 
-export const windowOver = "too late: the order's window and its grace were over"
+export const windowOver = "too late: the order's window and its grace, or the lateness that it allows, were over"
 
 /**
  * Whether a placement counts as an attempt: its order may be with the broker. One that certainly had no effect was not the

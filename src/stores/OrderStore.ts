@@ -2,7 +2,7 @@ import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, 
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../domain/Ids.ts"
-import { OrderQueueStatus, type Price } from "../domain/Order.ts"
+import { maxQuantity, OrderQueueStatus, type Price } from "../domain/Order.ts"
 import type { OrderPlan } from "../domain/planOrder.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { holdSlices } from "./holdSlices.ts"
@@ -121,6 +121,8 @@ export class OrderStore extends Context.Service<
           sql`
               WITH picked AS MATERIALIZED (
                 SELECT id,
+                  -- Somebody wants a split order split again: its slices are there.
+                  EXISTS (SELECT FROM order_slices WHERE order_id = orders.id) AS is_split,
                   CASE
                     WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
                     WHEN duration_minutes BETWEEN 0 AND 1440
@@ -131,13 +133,15 @@ export class OrderStore extends Context.Service<
                   END AS skip_reason
                 FROM orders
                 WHERE order_queue_status = 'PENDING'
+                  -- Nobody else stops because one row's counters are at their end.
+                  AND claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int
                 ORDER BY created_at, id
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
               )
               UPDATE orders o SET
-                order_queue_status = CASE WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
-                status_reason = p.skip_reason,
+                order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
+                status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
                 claim_version = o.claim_version + 1,
                 split_attempts = o.split_attempts + 1,
                 claimed_by = ${options.owner},
@@ -164,7 +168,7 @@ export class OrderStore extends Context.Service<
             sql`
               WITH planned AS (
                 UPDATE orders o SET
-                  order_queue_status = 'DONE', status_reason = NULL,
+                  order_queue_status = 'DONE', status_reason = NULL, settled_at = NULL,
                   reference_price = mine.reference_price,
                   split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
                 FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
@@ -219,7 +223,8 @@ export class OrderStore extends Context.Service<
             sql`
               WITH stuck AS MATERIALIZED (
                 SELECT id FROM orders
-                WHERE order_queue_status = 'IN_PROGRESS' AND claimed_at < ${instant(options.claimedBefore)}
+                WHERE order_queue_status = 'IN_PROGRESS'
+                  AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL)
                 LIMIT 1000
                 FOR UPDATE SKIP LOCKED
               )

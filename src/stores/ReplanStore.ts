@@ -155,7 +155,7 @@ const make = Effect.gen(function* () {
     }
     return {
       order: order.success,
-      plan: { ...plan, input: input.value },
+      plan: { ...plan, input: input.value, keepsHours: plan.sessions !== null },
       intended: intended.value,
       completions: plan.completions,
       slices,

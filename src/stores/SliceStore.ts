@@ -12,7 +12,7 @@ import {
   stageOf,
   UnresolvedSlice
 } from "../domain/OrderSlice.ts"
-import { OrderType, ProductType, Validity } from "../domain/Order.ts"
+import { maxQuantity, OrderType, ProductType, Validity } from "../domain/Order.ts"
 import { type BrokerEvent, insertEvents } from "./BrokerEvent.ts"
 import { factColumns, marketFacts } from "./QuoteStore.ts"
 
@@ -39,6 +39,8 @@ export class SliceStore extends Context.Service<
       readonly leaseExpiresAt: DateTime.Utc
       readonly owner: string
       readonly limit: number
+      /** False without a trading calendar: what was planned with one is left to others. */
+      readonly keepsHours?: boolean
       readonly quotes?: Pick<MarketLimits, "volumePeriod" | "quoteAge"> | null
     }) => Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError>
 
@@ -107,6 +109,7 @@ export class SliceStore extends Context.Service<
                   AND order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
                   AND validity = ANY(${texts(Validity.literals)})
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
+                  AND (market IS NULL OR ${options.keepsHours ?? true}) AND claim_version < ${maxQuantity}::int
                   AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
                 ORDER BY not_before
                 LIMIT ${options.limit}
@@ -208,7 +211,8 @@ export class SliceStore extends Context.Service<
             sql`
               SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
                 o.cancel_requested_at IS NOT NULL
-                  OR coalesce(p.completes_at <= ${instant(now)}, false)
+                  OR (coalesce(p.completes_at <= ${instant(now)}, false) AND o.hold_reason IS NULL
+                    AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE)
                   OR (p.cause IS DISTINCT FROM 'COMPLETION' AND coalesce(
                     s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false))
                   AS is_cancel_wanted, s.request_id, s.trace_id

@@ -75,8 +75,8 @@ export const makeSplitPending = Effect.gen(function* () {
     const dayBudget = openDayBudget()
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
-      if (order.orderQueueStatus === "SKIPPED") {
-        yield* Effect.logWarning(`Order skipped: ${order.statusReason ?? ""}`).pipe(annotate(order))
+      if (order.orderQueueStatus !== "IN_PROGRESS") {
+        yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
       const market = markets.get(order.instrument ?? "") ?? unknownMarket

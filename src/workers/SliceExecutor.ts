@@ -10,6 +10,7 @@ import { Instance } from "../Instance.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
 import { SliceStore } from "../stores/SliceStore.ts"
 import { makeFollowDayLimit } from "./DayLimit.ts"
+import { TradingHours } from "../TradingHours.ts"
 import { DueQueue } from "./DueQueue.ts"
 import { makeFollowHalts } from "./Halts.ts"
 import { makeOutcomeWriter } from "./OutcomeWriter.ts"
@@ -34,6 +35,7 @@ export const SliceExecutor = Effect.scoped(
     const orders = yield* OrderStore
     const instance = yield* Instance
     const holds = yield* Holds
+    const { calendar } = yield* TradingHours
 
     const claimLimit = claimLimitOf(config)
     const queue = new DueQueue()
@@ -91,6 +93,7 @@ export const SliceExecutor = Effect.scoped(
         leaseExpiresAt: DateTime.addDuration(now, config.sliceExecutionTimeout),
         owner: instance.id,
         limit: room,
+        keepsHours: calendar !== null,
         quotes: needsQuotes(config.limits) ? config.limits : null
       })
       queue.add(claimed)

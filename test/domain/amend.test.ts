@@ -36,7 +36,7 @@ const running = (sent: number, changed: Partial<SplittableOrder> = {}): RunningO
     isWaived: false
   }))
   const { input, revision, cause } = plan
-  const stored = { input, revision, cause, startsAt: start, endsAt: minutes(90), completesAt: null }
+  const stored = { input, revision, cause, startsAt: start, endsAt: minutes(90), completesAt: null, keepsHours: false }
   return { order, plan: stored, intended: input, completions: 0, slices, nextSequence: 11 }
 }
 

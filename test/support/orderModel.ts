@@ -63,7 +63,8 @@ const insertPlan = (model: OrderModel, plan: OrderPlan) => {
     input: plan.input,
     startsAt: atMillis(0),
     endsAt: atMillis(plan.endMillis),
-    completesAt: plan.completeMillis === null ? null : atMillis(plan.completeMillis)
+    completesAt: plan.completeMillis === null ? null : atMillis(plan.completeMillis),
+    keepsHours: plan.sessions !== null
   })
   for (const { id, sequenceNumber, quantity, dueMillis } of plan.slices) {
     const scheduledMillis = startMillis + dueMillis

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Schema } from "effect"
+import { DateTime, Duration, Effect, Option, Schema } from "effect"
 import { mockInstruments } from "../../src/broker/mock/instruments.ts"
 import { Db, DbError } from "../../src/db/Db.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
@@ -263,11 +263,17 @@ describe("OrderSplitter", () => {
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("good1")
-      yield* insertOrder("clash")
       yield* splitPending
-      // The same order a second time, its slices still there: their ids and tags are taken.
+      yield* insertOrder("clash")
+      // Its plan is there already, which nobody but a splitter writes.
       const db = yield* Db
-      yield* db.execute("test", db.sql`UPDATE orders SET order_queue_status = 'PENDING' WHERE id = 'clash'`)
+      yield* db.execute(
+        "test",
+        db.sql`
+          INSERT INTO order_plans (order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, order_type,
+            cause, created_at)
+          SELECT 'clash', 1, 1, algorithm_version, input, starts_at, ends_at, order_type, cause, created_at FROM order_plans`
+      )
       yield* insertOrder("good2")
       yield* splitPending
 
@@ -275,7 +281,38 @@ describe("OrderSplitter", () => {
       assert.strictEqual(clash.orderQueueStatus, "FAILED")
       assert.include(clash.statusReason ?? "", "duplicate key")
       assert.strictEqual((yield* orderRow("good2")).orderQueueStatus, "DONE")
-      assert.strictEqual((yield* sliceRows()).length, 15)
+      assert.strictEqual((yield* sliceRows()).length, 10)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("an order that somebody made PENDING again is not split again, and goes on", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      yield* splitPending
+      const { sql, execute } = yield* Db
+      yield* execute("test.again", sql`UPDATE orders SET order_queue_status = 'PENDING'`)
+      yield* splitPending
+      assert.deepInclude(yield* orderRow("o1"), {
+        orderQueueStatus: "DONE",
+        statusReason: "it was split before, and is not split again"
+      })
+      assert.strictEqual((yield* sliceRows("o1")).length, 5)
+      for (const status of ["FAILED", "SKIPPED"]) {
+        yield* execute("test.change", sql`UPDATE orders SET order_queue_status = ${status}`)
+        const progress = Option.getOrThrow(yield* (yield* OrderDesk).progress("o1"))
+        assert.strictEqual(progress.state, "working", "what goes on can be paused and cancelled")
+      }
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("counters at their end hold up nobody else", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("end", { claim_version: 2_147_483_647 })
+      yield* insertOrder("o1")
+      assert.strictEqual(yield* splitPending, 1)
+      assert.strictEqual((yield* orderRow("o1")).orderQueueStatus, "DONE")
     }).pipe(Effect.provide(service))
   )
 

@@ -211,7 +211,7 @@ describe("completing at the window's end", () => {
       yield* follow
       assert.deepStrictEqual(yield* progress("o1"), {
         state: "partial",
-        statusReason: "96 are missing: it cannot be completed: the broker refused it",
+        statusReason: "96 are missing: it cannot be completed: what was to complete it was refused, or not sent",
         holdReason: null
       })
       assert.deepInclude((yield* conservation)[0], { filled: 4, givenUp: 96, unaccounted: 0 })

@@ -38,6 +38,8 @@ export interface RunningOrder {
     readonly endsAt: DateTime.Utc
     /** When what is missing is to be completed, or completed again; null for an order that only reports it. */
     readonly completesAt: DateTime.Utc | null
+    /** It was made with a trading calendar. */
+    readonly keepsHours: boolean
   }
   /** How many of its plans were to complete it. */
   readonly completions: number

@@ -33,6 +33,11 @@ export const amend = (
   if (amendment.limitPrice !== null && order.orderType === "MARKET") {
     return Result.fail("limit_price: must be empty for a MARKET order")
   }
+  if (plan.keepsHours && context.rules.calendar === null) {
+    return Result.fail(
+      "it keeps trading hours, and here the calendar is off: set TRADING_CALENDAR as the daemons have it"
+    )
+  }
   if (plan.cause === "COMPLETION") return Result.fail("it is being completed at the market: cancel it instead")
   const { remainingQuantity, remainingWindow } = amendment
   const quantity = remainingQuantity ?? restOfSlices(scheduled)

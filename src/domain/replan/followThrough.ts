@@ -27,13 +27,16 @@ export const followThrough = (
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
   const { plan, slices, order } = running
+  // A daemon without a calendar leaves what was planned with one to the others.
+  if (plan.keepsHours && context.rules.calendar === null) return Result.succeed(null)
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
   const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
   const isWaiting = slices.some(isPending)
   const isSettling = slices.some((slice) => isPending(slice) && mayBeWaitedFor(slice, running, context))
   // A completion that was not sent yet is not made anew, nor one that the broker refuses.
   const isRefused =
-    plan.cause === "COMPLETION" && rest.some(({ stage, isRejected }) => stage === "FAILED" || isRejected)
+    plan.cause === "COMPLETION" &&
+    rest.some(({ stage, isRejected }) => stage === "FAILED" || stage === "SKIPPED" || isRejected)
   const isReady = !isSettling && !isRefused && (plan.cause !== "COMPLETION" || !slices.some(isScheduled))
   const completed = completesNow && isReady && rest.length > 0 ? complete(running, rest, context) : null
   if (completed !== null && Result.isSuccess(completed)) return completed
@@ -51,7 +54,7 @@ export const followThrough = (
   if (isWaiting || slices.some(isScheduled)) return Result.succeed(null)
   if (plan.completesAt !== null && !completesNow && !isRefused && rest.length > 0) return Result.succeed(null)
   const failure = completed === null ? null : completed.failure
-  const problem = isRefused ? "the broker refused it" : failure
+  const problem = isRefused ? "what was to complete it was refused, or not sent" : failure
   const reason = problem === null ? whyMissing(running, rest) : `it cannot be completed: ${problem}`
   return Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
 }
