@@ -253,7 +253,7 @@ const make = Effect.gen(function* () {
           ), wanting AS MATERIALIZED (
             SELECT o.id FROM orders o
             WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
-              AND settled_at IS NULL AND (
+              AND settled_at IS NULL AND cancel_requested_at IS NULL AND hold_reason IS NULL AND (
                 (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
                 OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
                   AND filled_quantity + carried_quantity < quantity
