@@ -8,7 +8,8 @@ ALTER TABLE orders
   ADD COLUMN settled_at timestamptz;
 
 CREATE INDEX orders_to_settle ON orders (id)
-  WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE' AND settled_at IS NULL;
+  WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE' AND settled_at IS NULL
+    AND cancel_requested_at IS NULL AND hold_reason IS NULL;
 
 ALTER TABLE order_slices
   -- The revision of the plan whose slices stand in for this one; it was never sent.

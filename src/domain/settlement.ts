@@ -1,5 +1,5 @@
 import { BigDecimal, Schema } from "effect"
-import type { BookEntry, BrokerOrder } from "../broker/Broker.ts"
+import { type BookEntry, type BrokerOrder, isTerminal } from "../broker/Broker.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
 import { ClaimVersion, Stage } from "./OrderSlice.ts"
 
@@ -13,6 +13,8 @@ export const SettledSlice = Schema.Struct({
   claimVersion: ClaimVersion,
   /** The plan whose slices stand in for it. */
   replacedBy: Schema.NullOr(Schema.Int),
+  /** What later slices took over of it. */
+  carriedQuantity: Schema.Int,
   quantity: Schema.Int,
   brokerOrderId: Schema.NullOr(BrokerOrderId),
   brokerStatus: Schema.NullOr(Schema.String),
@@ -85,15 +87,26 @@ const differenceOf = (
       repair: null
     }
   }
+  const { carriedQuantity } = slice
+  if (slice.stage !== "PROCESSED" && carriedQuantity > 0) {
+    return {
+      text: `${slice.stage} here, and later slices took over ${carriedQuantity} of it, but the broker has it as ${order.brokerOrderId}`,
+      repair: null
+    }
+  }
   if (slice.stage !== "PROCESSED") {
     return { text: `${slice.stage} here, but the broker has it as ${order.brokerOrderId}`, repair: order }
   }
   if (slice.brokerOrderId !== order.brokerOrderId) {
     return { text: `${slice.brokerOrderId} here, ${order.brokerOrderId} in the book`, repair: null }
   }
-  return storyOf(slice) === storyOf(order, slice)
-    ? null
-    : { text: `${storyOf(slice)} here, ${storyOf(order, slice)} in the book`, repair: order }
+  if (storyOf(slice) === storyOf(order, slice)) return null
+  const text = `${storyOf(slice)} here, ${storyOf(order, slice)} in the book`
+  // Whatever more of it is filled, or may be, is there twice.
+  const isTwice = carriedQuantity > 0 && (order.filledQuantity > slice.filledQuantity || !isTerminal(order.status))
+  return isTwice
+    ? { text: `${text}; later slices took over ${carriedQuantity} of it`, repair: null }
+    : { text, repair: order }
 }
 
 /** What is said of an order, in words: `COMPLETE, 100 filled at 10.5`. */

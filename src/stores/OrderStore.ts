@@ -57,6 +57,8 @@ export interface DoublePlacement {
   readonly orderId: OrderId
   readonly sliceId: SliceId
   readonly brokerOrderIds: ReadonlyArray<BrokerOrderId>
+  /** Why its order is on hold. */
+  readonly reason: string
 }
 
 export class OrderStore extends Context.Service<
@@ -97,8 +99,8 @@ export class OrderStore extends Context.Service<
     readonly stoppedAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
 
     /**
-     * Notes that the broker has several orders with one tag, and puts their order on hold: what is SCHEDULED of it is not
-     * claimed any more. No change when it was noted before. The alarm is given before the note is committed: who dies in
+     * Notes that the broker has more for a slice than there should be, and puts its order on hold: what is SCHEDULED of it is
+     * not claimed any more. No change when as many broker orders were noted before. The alarm is given before the note is committed: who dies in
      * between has it given twice, not never.
      */
     readonly noteDouble: (
@@ -258,16 +260,17 @@ export class OrderStore extends Context.Service<
           sql`
             INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
             VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
-            ON CONFLICT (tag) DO NOTHING
+            ON CONFLICT (tag) DO UPDATE SET broker_order_ids = excluded.broker_order_ids, seen_at = excluded.seen_at
+              WHERE cardinality(double_placements.broker_order_ids) < cardinality(excluded.broker_order_ids)
             RETURNING order_id`
         )
 
-      const holdDouble = ({ orderId, brokerOrderIds, tag }: DoublePlacement, now: DateTime.Utc) =>
+      const holdDouble = ({ orderId, reason }: DoublePlacement, now: DateTime.Utc) =>
         execute(
           "OrderStore.holdDouble",
           sql`
             UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)},
-              hold_reason = ${`the broker has ${brokerOrderIds.length} orders with tag ${tag}`}
+              hold_reason = ${reason}
             WHERE id = ${orderId}`
         )
 

@@ -2,6 +2,7 @@ import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
 import type { Quote } from "../broker/Broker.ts"
 import { Db, type DbError, type Sql } from "../db/Db.ts"
 import { decimals, durationMillis, instant, numbers, texts } from "../db/parameters.ts"
+import { MarketFacts, type MarketLimits, unknownFacts } from "../domain/marketLimits.ts"
 import { Instrument } from "../domain/Order.ts"
 
 /** What is known of the market: last prices and the day's volumes, as of when. */
@@ -20,6 +21,12 @@ export class QuoteStore extends Context.Service<
       readonly interval: Duration.Duration
       readonly horizon: DateTime.Utc
     }) => Effect.Effect<ReadonlySet<Instrument>, DbError>
+
+    /** What is known of an instrument's market, as a claimed slice comes with it. */
+    readonly facts: (
+      instrument: string,
+      options: Pick<MarketLimits, "volumePeriod" | "quoteAge"> & { readonly now: DateTime.Utc }
+    ) => Effect.Effect<MarketFacts, DbError>
 
     /** Removes what is older. */
     readonly prune: (before: DateTime.Utc) => Effect.Effect<void, DbError>
@@ -64,6 +71,16 @@ export class QuoteStore extends Context.Service<
           ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument))))
         ),
 
+        facts: Effect.fn("QuoteStore.facts")((instrument, options) =>
+          query(
+            "QuoteStore.facts",
+            MarketFacts,
+            sql`
+              WITH picked AS (SELECT ${instrument}::text AS instrument), ${marketFacts(sql, options)}
+              SELECT ${sql.literal(factColumns)} FROM facts m`
+          ).pipe(Effect.map(([row]) => row ?? unknownFacts))
+        ),
+
         prune: Effect.fn("QuoteStore.prune")((before) =>
           execute("QuoteStore.prune", sql`DELETE FROM market_quotes WHERE at < ${instant(before)}`)
         )
@@ -83,13 +100,7 @@ export const factColumns = `
  */
 export const marketFacts = (
   sql: Sql,
-  {
-    now,
-    volumePeriod,
-    quoteAge
-  }: Readonly<Record<"volumePeriod" | "quoteAge", Duration.Duration>> & {
-    readonly now: DateTime.Utc
-  }
+  { now, volumePeriod, quoteAge }: Pick<MarketLimits, "volumePeriod" | "quoteAge"> & { readonly now: DateTime.Utc }
 ) => {
   const period = sql`${durationMillis(volumePeriod)}::float8`
   const millis = (column: string) => sql.literal(`(extract(epoch FROM ${column}) * 1000)::float8`)

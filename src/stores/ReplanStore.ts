@@ -42,7 +42,12 @@ const LatestPlan = Schema.Struct({
   intended: Schema.Unknown
 })
 
-const Unsettled = Schema.Struct({ id: OrderId, instrument: Schema.String })
+const Unsettled = Schema.Struct({
+  id: OrderId,
+  instrument: Schema.String,
+  /** It has late slices to spread anew. */
+  isLate: Schema.Boolean
+})
 
 interface ChangeOptions {
   readonly now: DateTime.Utc
@@ -55,13 +60,13 @@ export class ReplanStore extends Context.Service<
   {
     /**
      * Orders of which something may have to be done: a late slice to spread anew, a slice's rest to carry, an order to
-     * complete, or nothing left under way. None that is on hold or cancelled; while placements are halted, late slices wait.
-     * By their ids, from after a given one on.
+     * complete, or nothing left under way. None that is on hold or cancelled; while placements are halted, or `isHeld` by this
+     * process, late slices wait. By their ids, from after a given one on.
      */
     readonly unsettled: (
       after: OrderId | null,
       limit: number,
-      now: DateTime.Utc
+      options: { readonly now: DateTime.Utc; readonly isHeld: boolean }
     ) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
 
     /**
@@ -250,19 +255,19 @@ const make = Effect.gen(function* () {
   }
 
   return ReplanStore.of({
-    unsettled: Effect.fn("ReplanStore.unsettled")((after, limit, now) =>
+    unsettled: Effect.fn("ReplanStore.unsettled")((after, limit, { now, isHeld }) =>
       query(
         "ReplanStore.unsettled",
         Unsettled,
         sql`
           WITH late AS MATERIALIZED (
             SELECT DISTINCT order_id FROM order_slices
-            WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
+            WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held AND NOT ${isHeld}::boolean
               AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
           ), wanting AS MATERIALIZED (
             SELECT o.id FROM orders o
             WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
-              AND settled_at IS NULL AND (
+              AND settled_at IS NULL AND cancel_requested_at IS NULL AND hold_reason IS NULL AND (
                 (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
                 OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
                   AND filled_quantity + carried_quantity < quantity
@@ -271,7 +276,7 @@ const make = Effect.gen(function* () {
                 OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id
                   AND (stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final))))
           )
-          SELECT id, instrument FROM orders o
+          SELECT id, instrument, id IN (SELECT order_id FROM late) AS is_late FROM orders o
           WHERE id IN (SELECT order_id FROM late UNION SELECT id FROM wanting)
             AND cancel_requested_at IS NULL AND hold_reason IS NULL
             AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)

@@ -64,8 +64,8 @@ export class SettlementStore extends Context.Service<
             "SettlementStore.slices",
             SettledSlice,
             sql`
-              SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, quantity, broker_order_id, broker_status,
-                broker_is_final, filled_quantity, average_price::text AS average_price
+              SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, carried_quantity, quantity, broker_order_id,
+                broker_status, broker_is_final, filled_quantity, average_price::text AS average_price
               FROM order_slices
               WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
                 OR tag = ANY(${texts(tags)})
@@ -111,16 +111,17 @@ export class SettlementStore extends Context.Service<
                 ${texts(repairs.map(({ slice }) => slice.brokerStatus))},
                 ${booleans(repairs.map(({ slice }) => slice.brokerIsFinal))},
                 ${integers(repairs.map(({ slice }) => slice.filledQuantity))},
+                ${integers(repairs.map(({ slice }) => slice.carriedQuantity))},
                 ${texts(repairs.map(({ order }) => order.brokerOrderId))},
                 ${texts(repairs.map(({ order }) => order.status))},
                 ${texts(repairs.map(({ order }) => order.statusText))},
                 ${booleans(repairs.map(({ order }) => isTerminal(order.status)))},
                 ${integers(repairs.map(({ order }) => order.filledQuantity))},
                 ${decimals(repairs.map(({ order }) => order.averagePrice))}
-              ) AS i (id, stage, claim_version, old_status, was_final, old_filled, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+              ) AS i (id, stage, claim_version, old_status, was_final, old_filled, old_carried, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
               WHERE s.id = i.id AND s.stage = i.stage AND s.claim_version = i.claim_version
                 AND s.broker_status IS NOT DISTINCT FROM i.old_status AND s.broker_is_final = i.was_final
-                AND s.filled_quantity = i.old_filled
+                AND s.filled_quantity = i.old_filled AND s.carried_quantity = i.old_carried AND s.replaced_by IS NULL
               RETURNING s.id`
           ).pipe(Effect.map((rows) => rows.length))
         )

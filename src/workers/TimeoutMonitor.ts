@@ -161,11 +161,12 @@ const makeReportDoubles = Effect.gen(function* () {
       const brokerOrderIds = book.ordersOf(slice.tag).map((order) => order.brokerOrderId)
       if (brokerOrderIds.length < 2) continue
       const { tag, orderId, id: sliceId } = slice
+      const reason = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`
       const alarm = Effect.logFatal(
-        `DOUBLE PLACEMENT: the broker has ${brokerOrderIds.length} orders with tag ${tag}: ${brokerOrderIds.join(", ")}. ` +
+        `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
           `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
       ).pipe(Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }))
-      yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds }, yield* DateTime.now, alarm)
+      yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)
     }
   })
 })

@@ -1,11 +1,14 @@
 import { DateTime, Effect } from "effect"
+import { Holds } from "../broker/Holds.ts"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { OrderId } from "../domain/Ids.ts"
+import { breachesNow, type MarketFacts, type MarketLimits, needsQuotes, unknownFacts } from "../domain/marketLimits.ts"
 import { unknownMarket } from "../domain/planOrder.ts"
 import { followThrough } from "../domain/replan/followThrough.ts"
-import type { OrderChange } from "../domain/replan/RunningOrder.ts"
+import { isScheduled, type OrderChange, type RunningOrder } from "../domain/replan/RunningOrder.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { OrderDesk } from "../stores/OrderDesk.ts"
+import { QuoteStore } from "../stores/QuoteStore.ts"
 import { ReplanStore } from "../stores/ReplanStore.ts"
 import { TradingHours } from "../TradingHours.ts"
 
@@ -13,15 +16,18 @@ import { TradingHours } from "../TradingHours.ts"
 const batchSize = 100
 
 /**
- * One pass over the orders whose day does not go to plan: what is late is spread anew, what is missing carried on or
- * completed, each as its order wants it. An order that can have no new plan is put on hold for a person to look at.
+ * One pass over the orders whose day does not go to plan: what is late is spread anew as soon as it can be sent, what is
+ * missing carried on or completed, each as its order wants it. An order that can have no new plan is put on hold for a person to look at.
  */
 export const makeFollowThrough = Effect.gen(function* () {
   const config = yield* Configuration
   const { calendar } = yield* TradingHours
   const replans = yield* ReplanStore
   const instruments = yield* InstrumentStore
+  const quotes = yield* QuoteStore
+  const holds = yield* Holds
   const desk = yield* OrderDesk
+  const { limits } = config
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
@@ -30,12 +36,14 @@ export const makeFollowThrough = Effect.gen(function* () {
     yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
   })
 
-  const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string) {
+  const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string, isLate: boolean) {
     const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownMarket
     const now = yield* DateTime.now
-    const change = yield* replans.change(id, { now, windowGrace }, (running) =>
-      followThrough(running, { rules, market, now })
-    )
+    const facts = isLate && needsQuotes(limits) ? yield* quotes.facts(instrument, { ...limits, now }) : unknownFacts
+    const change = yield* replans.change(id, { now, windowGrace }, (running) => {
+      const canBeSent = isLate && !waitsForMarket(running, facts, now, limits)
+      return followThrough(canBeSent ? running : withoutLate(running), { rules, market, now })
+    })
     if (change !== null) yield* logChange(change)
   })
 
@@ -43,10 +51,11 @@ export const makeFollowThrough = Effect.gen(function* () {
   let last: OrderId | null = null
 
   return Effect.gen(function* () {
-    const orders = yield* replans.unsettled(last, batchSize, yield* DateTime.now)
-    for (const { id, instrument } of orders) {
+    const isHeld = (yield* holds.current) !== null
+    const orders = yield* replans.unsettled(last, batchSize, { now: yield* DateTime.now, isHeld })
+    for (const { id, instrument, isLate } of orders) {
       last = id
-      yield* followOne(id, instrument).pipe(
+      yield* followOne(id, instrument, isLate).pipe(
         Effect.catchTags({
           CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : hold(id, reason)),
           // What cannot be read today cannot be read tomorrow: the others need not wait for it.
@@ -57,6 +66,24 @@ export const makeFollowThrough = Effect.gen(function* () {
     }
     if (orders.length < batchSize) last = null
   })
+})
+
+/** A plan for what the market does not allow would be late at once, and so on without end. */
+const waitsForMarket = (
+  { order, slices }: RunningOrder,
+  facts: MarketFacts,
+  now: DateTime.Utc,
+  limits: MarketLimits
+): boolean => {
+  const next = slices.find(isScheduled)
+  if (next === undefined) return false
+  const { limitPrice } = order
+  return breachesNow({ ...facts, limitPrice, quantity: next.quantity }, DateTime.toEpochMillis(now), limits).length > 0
+}
+
+const withoutLate = (running: RunningOrder): RunningOrder => ({
+  ...running,
+  slices: running.slices.map((slice) => ({ ...slice, isLate: false }))
 })
 
 const annotate = (orderId: OrderId) => Effect.annotateLogs({ order_id: orderId })

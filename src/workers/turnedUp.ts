@@ -1,7 +1,7 @@
 import { DateTime, Effect } from "effect"
 import type { OnceDoubtedSlice, OpenSlice } from "../domain/OrderSlice.ts"
 import { DoubtStore, type TurnedUp } from "../stores/DoubtStore.ts"
-import { OrderDesk } from "../stores/OrderDesk.ts"
+import { OrderStore } from "../stores/OrderStore.ts"
 import type { Book } from "./lookUpBook.ts"
 
 const annotate = ({ id, orderId, requestId, traceId }: OnceDoubtedSlice | OpenSlice) =>
@@ -13,19 +13,18 @@ const annotate = ({ id, orderId, requestId, traceId }: OnceDoubtedSlice | OpenSl
  */
 export const makeTakeOverLate = Effect.gen(function* () {
   const doubts = yield* DoubtStore
-  const desk = yield* OrderDesk
-  const reported = new Set<string>()
+  const orders = yield* OrderStore
 
-  const report = Effect.fnUntraced(function* ({ slice, order }: TurnedUp, now: DateTime.Utc) {
-    if (reported.has(slice.id)) return
-    reported.add(slice.id)
-    const reason = `the broker has ${order.brokerOrderId} for slice ${slice.id}, and other slices stand in for it`
-    yield* desk.pause(slice.orderId, reason, now)
-    yield* Effect.logFatal(
+  const report = ({ slice, order }: TurnedUp, now: DateTime.Utc) => {
+    const { id: sliceId, orderId, tag } = slice
+    const { brokerOrderId } = order
+    const reason = `the broker has ${brokerOrderId} for slice ${sliceId}, and other slices stand in for it`
+    const alarm = Effect.logFatal(
       `DOUBLE PLACEMENT: ${reason}. Its order is on hold. Cancel what is too much by hand at the broker, ` +
-        `then run: order resume ${slice.orderId}`
+        `then run: order resume ${orderId}`
     ).pipe(annotate(slice))
-  })
+    return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
+  }
 
   return Effect.fnUntraced(function* (slices: ReadonlyArray<OnceDoubtedSlice>, book: Book) {
     const turnedUp = slices.flatMap((slice): ReadonlyArray<TurnedUp> => {

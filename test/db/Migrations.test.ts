@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { existsSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Db } from "../../src/db/Db.ts"
 import { migrate, migrateFrom, MigrationFailed } from "../../src/db/Migrations.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
 import { runMain, urlOf } from "../support/processes.ts"
 import { contractRow, sliceRows } from "../support/service.ts"
@@ -242,6 +243,47 @@ describe("migrate", () => {
       const [slice] = yield* sliceRows()
       assert.deepInclude(slice, { stage: "IN_PROGRESS", isUnknown: true, brokerOrderId: null, claimVersion: 1 })
     }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("late slices of an order that was split before plans were kept can be claimed again", () =>
+    Effect.gen(function* () {
+      const { sql, execute, query } = yield* Db
+      const before = (yield* projectFiles).filter((name) => name < "0012").length
+      yield* migrateFrom(yield* folderWith({ first: before }))
+      const late = { stale_at: new Date(1000), not_before: new Date(0), not_after: new Date(1e9) }
+      yield* insert("orders", contractRow("o1", { order_queue_status: "DONE", lateness_policy: "RESPREAD" }))
+      yield* insert("order_slices", { ...sliceRow, ...late })
+      yield* insert("orders", contractRow("o2", { order_queue_status: "DONE", lateness_policy: "RESPREAD" }))
+      yield* insert("order_slices", { ...sliceRow, ...late, id: "s2", order_id: "o2", tag: "T2" })
+      const almost = (yield* projectFiles).filter((name) => name < "0019").length
+      yield* migrateFrom(yield* folderWith({ first: almost }))
+      yield* execute(
+        "test.plan",
+        sql`
+          INSERT INTO order_plans (order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, order_type,
+            cause, created_at)
+          VALUES ('o2', 1, 1, 1, '{}', 'epoch', 'epoch', 'MARKET', 'SPLIT', 'epoch')`
+      )
+      yield* migrate
+      const now = DateTime.makeUnsafe(2000)
+      const claimed = yield* (yield* SliceStore).claimDue({
+        now,
+        horizon: now,
+        leaseExpiresAt: DateTime.makeUnsafe(3000),
+        owner: "somebody",
+        limit: 10
+      })
+      assert.deepStrictEqual(
+        claimed.map(({ orderId }) => `${orderId}`),
+        ["o1"]
+      )
+      const waiting = yield* query(
+        "test.waiting",
+        Schema.Struct({ orderId: Schema.String }),
+        sql`SELECT order_id FROM order_slices WHERE stage = 'SCHEDULED' AND stale_at IS NOT NULL`
+      )
+      assert.deepStrictEqual(waiting, [{ orderId: "o2" }])
+    }).pipe(Effect.provide(SliceStore.layer), Effect.provide(emptyDatabase))
   )
 
   it.live("changes nothing when a migration fails, and says which one and why", () =>

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer } from "effect"
+import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { settle } from "../../src/domain/settlement.ts"
 import { SettlementStore } from "../../src/stores/SettlementStore.ts"
@@ -77,6 +78,12 @@ describe("settlement", () => {
 
       const again = (yield* repairsOf)[0] ?? assert.fail()
       assert.strictEqual(again.order.brokerOrderId, BrokerOrderId.make("b1"))
+      const { sql, execute } = yield* Db
+      const carry = (quantity: number) =>
+        execute("test.carry", sql`UPDATE order_slices SET carried_quantity = ${quantity}`)
+      yield* carry(30)
+      assert.strictEqual(yield* store.repair([again], "repaired", yield* DateTime.now), 0)
+      yield* carry(0)
       assert.strictEqual(yield* store.repair([again], "repaired", yield* DateTime.now), 1)
     }).pipe(Effect.provide(service))
   )

@@ -13,6 +13,7 @@ const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice 
   stage: "PROCESSED",
   claimVersion: ClaimVersion.make(1),
   replacedBy: null,
+  carriedQuantity: 0,
   quantity: 10,
   brokerOrderId: BrokerOrderId.make(`b${name}`),
   brokerStatus: "COMPLETE",
@@ -68,6 +69,35 @@ describe("settle", () => {
         [`${stage} here, but the broker has it as bA`, "bA"]
       ])
     }
+  })
+
+  it("leaves to a person what later slices took over in part or whole, and the broker has after all", () => {
+    for (const stage of ["FAILED", "SKIPPED"] as const) {
+      const carried = slice("A", { ...nothing, stage, carriedQuantity: 4 })
+      assert.deepStrictEqual(differences([carried], [order("A")]), [
+        [`${stage} here, and later slices took over 4 of it, but the broker has it as bA`, null]
+      ])
+    }
+  })
+
+  it("leaves to a person what was filled beyond what later slices left of it", () => {
+    const carried = slice("A", { brokerStatus: "CANCELLED", filledQuantity: 6, carriedQuantity: 4 })
+    assert.deepStrictEqual(differences([carried], [order("A", { status: "CANCELLED", filledQuantity: 6 })]), [])
+    assert.deepStrictEqual(differences([carried], [order("A")]), [
+      [
+        "CANCELLED, 6 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the book; later slices took over 4 of it",
+        null
+      ]
+    ])
+    const dearer = order("A", {
+      status: "CANCELLED",
+      filledQuantity: 6,
+      averagePrice: BigDecimal.fromStringUnsafe("11")
+    })
+    assert.deepStrictEqual(
+      differences([carried], [dearer]).map(([, repair]) => repair),
+      ["bA"]
+    )
   })
 
   it("finds what is not in the book, in doubt, or another order", () => {

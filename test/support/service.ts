@@ -1,6 +1,7 @@
 import { DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { type Broker, BrokerStatus } from "../../src/broker/Broker.ts"
+import { Holds } from "../../src/broker/Holds.ts"
 import { DatabaseClock } from "../../src/DatabaseClock.ts"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
@@ -51,6 +52,7 @@ export const serviceLayer = <A>(options: {
     OrderDesk.layer,
     ReplanStore.layer,
     OrderBudget.layer,
+    Holds.layer,
     TradingHours.layer,
     Instance.layer,
     settledClock,

@@ -197,10 +197,20 @@ describe("an order that turns up in the book after its slice was settled", () =>
         }
         assert.strictEqual((yield* theSlice).stage, "SKIPPED")
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
-        assert.include(
-          Option.getOrThrow(yield* (yield* OrderDesk).progress(orderId)).holdReason ?? "",
-          "stand in for it"
-        )
+        const desk = yield* OrderDesk
+        const holdReason = Effect.map(desk.progress(orderId), (order) => Option.getOrThrow(order).holdReason)
+        assert.include((yield* holdReason) ?? "", "stand in for it")
+        // Another replica, and this one started anew after a person has looked at it, have nothing to add.
+        yield* Effect.flatten(makeFollowBroker)
+        yield* desk.resume(orderId, yield* DateTime.now)
+        yield* Effect.flatten(makeFollowBroker)
+        assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
+        assert.isNull(yield* holdReason)
+        // But a second broker order for it is news.
+        script.book.push(openOrder(tag, 8))
+        yield* Effect.flatten(makeFollowBroker)
+        assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has 2 orders with tag"), 1)
+        assert.include((yield* holdReason) ?? "", "2 orders with tag")
       })
     ).pipe(Effect.provide(service))
   )

@@ -54,7 +54,7 @@ const resume = Effect.gen(function* () {
 const noteDouble = (slice: ClaimedSlice, alarm: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function* () {
     const brokerOrderIds = [BrokerOrderId.make("b1"), BrokerOrderId.make("b2")]
-    const double = { tag: slice.tag, orderId: OrderId.make("o1"), sliceId: slice.id, brokerOrderIds }
+    const double = { tag: slice.tag, orderId: OrderId.make("o1"), sliceId: slice.id, brokerOrderIds, reason: "twice" }
     yield* (yield* OrderStore).noteDouble(double, yield* DateTime.now, alarm)
   })
 

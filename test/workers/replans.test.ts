@@ -1,8 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema } from "effect"
+import { BigDecimal, DateTime, Effect, Layer, Schema } from "effect"
+import { Holds } from "../../src/broker/Holds.ts"
 import { Db } from "../../src/db/Db.ts"
+import { Instrument } from "../../src/domain/Order.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { PlanStore } from "../../src/stores/PlanStore.ts"
+import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { makeFollowThrough } from "../../src/workers/followThrough.ts"
 import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import {
@@ -24,6 +27,7 @@ const service = PlanStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: s
 const follow = Effect.flatten(makeFollowThrough)
 const followBroker = Effect.flatten(makeFollowBroker)
 
+const reliance = Instrument.make("NSE:RELIANCE")
 const limitOrder = { order_type: "LIMIT", limit_price: "100.0000" }
 
 /** What is still to be sent: when, in seconds after the start, how much, and how. */
@@ -324,6 +328,79 @@ describe("many orders", () => {
       assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "LATENESS"])
     }).pipe(Effect.provide(service))
   )
+
+  for (const kind of ["credentials", "limit", "day", "circuit", "stopping", "halt"] as const) {
+    it.effect(`are not planned anew again and again while this process does not place: ${kind}`, () =>
+      Effect.gen(function* () {
+        const holds = yield* Holds
+        yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1 })
+        yield* holds.set(kind, "a reason")
+        for (const seconds of [10, 20, 30]) {
+          yield* at(seconds)
+          yield* follow
+        }
+        assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
+        yield* holds.clear(kind)
+        yield* follow
+        assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "LATENESS"])
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("nor when something else is to be done about them meanwhile", () =>
+    Effect.gen(function* () {
+      const holds = yield* Holds
+      yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1, carry_rejected: true })
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* holds.set("circuit", "a reason")
+      for (const seconds of [20, 25, 30]) {
+        yield* at(seconds)
+        yield* follow
+      }
+      assert.notInclude(yield* causes("o1"), "LATENESS")
+      assert.deepInclude((yield* conservation)[0], { scheduled: 100, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  const quoteAt = (seconds: number, { price, dayVolume }: { readonly price: string; readonly dayVolume: number }) =>
+    Effect.gen(function* () {
+      yield* at(seconds)
+      const quote = { instrument: reliance, lastPrice: BigDecimal.fromStringUnsafe(price), dayVolume }
+      yield* (yield* QuoteStore).save("test", [quote], yield* DateTime.now)
+    })
+
+  for (const [limit, percent, far, near] of [
+    ["LIMIT_PRICE_COLLAR_PERCENT", "5", { price: "200", dayVolume: 0 }, { price: "100", dayVolume: 0 }],
+    ["LIMIT_VOLUME_SHARE_PERCENT", "10", { price: "100", dayVolume: 0 }, { price: "100", dayVolume: 1_000_000 }]
+  ] as const) {
+    it.effect(`are not planned anew again and again while the market does not allow them: ${limit}`, () =>
+      Effect.gen(function* () {
+        yield* splitOrder("o1", {
+          ...limitOrder,
+          lateness_policy: "RESPREAD",
+          max_lateness_seconds: 1,
+          duration_minutes: 10
+        })
+        for (const seconds of [0, 60, 120, 180]) {
+          yield* quoteAt(seconds, far)
+          yield* follow
+        }
+        assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
+        yield* quoteAt(240, near)
+        yield* follow
+        assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "LATENESS"])
+        assert.deepInclude((yield* conservation)[0], { scheduled: 100, unaccounted: 0 })
+      }).pipe(
+        Effect.provide(
+          PlanStore.layer.pipe(
+            Layer.provideMerge(
+              serviceLayer({ broker: scriptedBroker, environment: { [limit]: percent, LIMIT_VOLUME_MINUTES: "1" } })
+            )
+          )
+        )
+      )
+    )
+  }
 
   it.effect("two monitors at once make one plan", () =>
     Effect.gen(function* () {
