@@ -6,7 +6,7 @@ import { baseLots, evenLots, wanderingLots } from "./lots.ts"
 import { evenTimes, timesWithinSlots } from "./times.ts"
 
 /** The rules by which {@link planSchedule} turns an input into slices. A change that moves any slice is a new version. */
-export const algorithmVersion = 2
+export const algorithmVersion = 3
 
 /** All that decides a schedule. Quantities in units of the instrument, multiples of `lotSize`. */
 export const ScheduleInput = Schema.Struct({
@@ -54,8 +54,8 @@ const columns = {
  * be. The same input gives the same schedule, to the byte, on any machine.
  *
  * Without randomization the first slice is at the start, the last at the end, the rest evenly between. With it each
- * slice falls anywhere within its own slot (a numSlices-th of the window), and its size is up to 30 % off the curve's, the
- * running total never more than half a slice: neither a clock's pattern nor an even size gives the order away.
+ * slice falls anywhere within its own slot (a numSlices-th of the window), and its size is up to 30 % or a lot off the curve's,
+ * the running total never more than half a slice: neither a clock's pattern nor an even size gives the order away.
  */
 export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
   Result.map(checkFeasible(input), ({ lots, largestLots }) => {

@@ -31,7 +31,9 @@ export const timesWithinSlots = (
       const drawn = random()
       place = [drawn, 1 - drawn].find((next) => Math.abs(next - place) <= farthest) ?? place
     }
-    before = Math.max(Math.floor((slot + place) * slotMillis), before + gapMillis)
+    // In whole milliseconds, and still within the slot.
+    const start = slotMillis >= 1 ? Math.ceil(slot * slotMillis) : 0
+    before = Math.max(Math.floor((slot + place) * slotMillis), start, before + gapMillis)
     return before
   })
 }

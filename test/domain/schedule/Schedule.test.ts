@@ -26,9 +26,14 @@ const range = (count: number) => Array.from({ length: count }, (_, index) => ind
 const quantitiesOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ quantity }) => quantity)
 const offsetsOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ offsetMillis }) => offsetMillis)
 
-/** A straight-line schedule of so many slices of 1000 each, varied from a seed. */
-const varied = (seed: number, numSlices: number, leastGapMillis = 0) =>
-  scheduleOf({ seed: `seed ${seed}`, numSlices, totalQuantity: numSlices * 1000, leastGapMillis })
+/** A straight-line schedule of so many slices of so many lots each on average, varied from a seed. */
+const varied = (seed: number, numSlices: number, leastGapMillis = 0, lotsEach = 1000) =>
+  scheduleOf({
+    seed: `seed ${seed}`,
+    numSlices,
+    totalQuantity: Math.round(numSlices * lotsEach),
+    leastGapMillis
+  })
 
 /** The farthest that a schedule's running total is from the straight line, counted in slices. */
 const tracking = (slices: ReadonlyArray<ScheduledSlice>): number => {
@@ -70,7 +75,7 @@ describe("a varied schedule", () => {
     for (const count of counts) {
       for (const seed of range(300)) {
         const slices = varied(seed, count)
-        assert.isAtMost(tracking(slices), 1.5)
+        assert.isAtMost(tracking(slices), 1.5 + 1e-9)
         assert.isTrue(slices.every(({ quantity }) => quantity >= 700 && quantity <= 1300))
       }
     }
@@ -90,13 +95,30 @@ describe("a varied schedule", () => {
     }
   })
 
-  it("has sizes that vary, and neither alternate nor trend", () => {
-    for (const count of [50, 100, 500]) {
-      for (const seed of range(300)) {
-        const { variation, lag1 } = sizeStatistics(varied(seed, count))
-        assert.isAtLeast(variation, 0.12)
-        assert.isAtMost(variation, 0.35)
-        assert.isAtMost(Math.abs(lag1), 0.15)
+  const fewLots = [2, 2.1, 2.25, 2.5, 2.75, 2.9, 3, 3.1, 3.5, 3.75, 4, 4.25, 4.5, 4.75, 5, 5.5, 6, 7, 8, 10, 20, 100]
+  for (const lotsEach of [...fewLots, 1000]) {
+    it(`has sizes that vary, and neither alternate nor trend: ${lotsEach} lots a slice`, () => {
+      for (const count of [50, 100, 250, 500]) {
+        for (const seed of range(lotsEach === 1000 ? 200 : 20)) {
+          const slices = varied(seed, count, 0, lotsEach)
+          const { variation, lag1 } = sizeStatistics(slices)
+          const which = `seed ${seed}, ${count} slices`
+          assert.isAtLeast(variation, 0.12, which)
+          assert.isAtMost(variation, 0.35, which)
+          assert.isAtMost(Math.abs(lag1), 0.15, which)
+          assert.isAtMost(tracking(slices), 1.5 + 1e-9, which)
+          const average = sum(quantitiesOf(slices)) / count
+          for (const { quantity } of slices) assert.isAtMost(Math.abs(quantity - average), 0.3 * average + 1, which)
+        }
+      }
+    })
+  }
+
+  it("varies the sizes of short orders too, from two lots a slice on", () => {
+    for (const lotsEach of fewLots) {
+      for (const count of [3, 6, 12]) {
+        const plans = range(200).map((seed) => String(quantitiesOf(varied(seed, count, 0, lotsEach))))
+        assert.isAbove(new Set(plans).size, count === 3 ? 3 : 20, `${count} slices of ${lotsEach} lots`)
       }
     }
   })
@@ -170,12 +192,12 @@ describe("a varied schedule", () => {
     assert.deepStrictEqual(
       scheduleOf({ numSlices: 6, totalQuantity: 6000 }).map(({ quantity, offsetMillis }) => [quantity, offsetMillis]),
       [
-        [1003, 430_694],
-        [1238, 1_059_287],
-        [1215, 1_334_859],
-        [771, 2_207_982],
-        [781, 2_498_641],
-        [992, 3_015_068]
+        [827, 430_694],
+        [1003, 1_059_287],
+        [1275, 1_334_859],
+        [831, 2_207_982],
+        [1055, 2_498_641],
+        [1009, 3_015_068]
       ]
     )
   })
