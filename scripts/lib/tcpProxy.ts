@@ -65,10 +65,10 @@ class Connection {
         return
       }
       underWay++
-      const arrival = Effect.runPromise(Effect.sleep(slowMillis))
-      last = Promise.all([last, arrival]).then(() => {
+      last = Promise.all([last, Effect.runPromise(Effect.sleep(slowMillis))]).then((): void => {
         underWay--
         if (!this.#fallsSilent()) to.write(chunk)
+        return undefined
       })
     }
   }
