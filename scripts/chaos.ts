@@ -180,7 +180,7 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
     afterKill: yield* recoveryOf(daemons.hits, "kill -9"),
     afterFreeze: yield* recoveryOf(daemons.hits, "freeze")
   }
-  const starts = { ...daemons.starts, endedByThemselves: daemons.ended.length }
+  const starts = { ...daemons.starts, endedByThemselves: daemons.ended }
   yield* Console.log(
     JSON.stringify({ ...verdict.figures, incidents: trouble.counts, starts, recovery, seconds }, null, 2)
   )

@@ -29,7 +29,7 @@ export interface Slot {
 /** A moment from which on a daemon does nothing more for its slices, for good or for long. */
 export interface Hit {
   readonly kind: "kill -9" | "freeze"
-  /** What the names of its claims begin with. */
+  /** What the names of its claims begin with, up to the random part. */
   readonly owner: string
   readonly startedAtMillis: number
   readonly hitAtMillis: number

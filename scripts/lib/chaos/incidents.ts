@@ -6,7 +6,7 @@ import { command, type Environment, exitOf, type simulatorApi, StagingFailed } f
 import type { Proxy } from "../tcpProxy.ts"
 import type { Daemons, Slot } from "./daemons.ts"
 import type { Options } from "./options.ts"
-import { backendsOf, type ChaosServer, terminateBackends } from "./server.ts"
+import { backendsOf, type ChaosServer, hasHeartbeat, terminateBackends } from "./server.ts"
 
 /** What a run is made of, and what its incidents meddle with. */
 export interface Stage {
@@ -99,11 +99,14 @@ export const incidents: Readonly<Record<string, Incident>> = {
     run: (_, slot) =>
       Effect.gen(function* () {
         const { child } = slot
-        if (child === null) return
+        if (child?.pid === undefined) return
+        const isAtWork = yield* hasHeartbeat(child.pid)
         slot.isToEnd = true
         child.kill("SIGTERM")
         const code = yield* exitOf(child)
-        if (code !== 0) yield* new StagingFailed({ message: `${slot.name} ended with exit code ${code} on SIGTERM` })
+        // One that is told to stop while it starts has nothing to put in order.
+        if (isAtWork && code !== 0)
+          yield* new StagingFailed({ message: `${slot.name} ended with exit code ${code} on SIGTERM` })
       })
   },
   "freeze-daemon": {

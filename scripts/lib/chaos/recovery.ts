@@ -49,7 +49,7 @@ const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
           lead(extract(epoch FROM at) * 1000) OVER w AS left_at
         FROM chaos_steps WINDOW w AS (PARTITION BY slice_id ORDER BY number)
       ), claim AS (
-        SELECT * FROM step WHERE stage = 'IN_PROGRESS'
+        SELECT *, regexp_replace(claimed_by, '[^-]*$', '') AS owner FROM step WHERE stage = 'IN_PROGRESS'
       ), done AS (
         SELECT slice_id, max(left_at) AS at FROM claim GROUP BY slice_id
       ), hit AS (
@@ -65,7 +65,7 @@ const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
         CASE WHEN bool_and(c.left_at IS NOT NULL) THEN max(d.at - h.hit_at)::float8 END AS done_millis
       FROM hit h
       -- A statement that was with the server when its daemon was hit is carried out.
-      JOIN claim c ON starts_with(c.claimed_by, h.owner) AND c.at BETWEEN h.started_at AND h.hit_at + 1000
+      JOIN claim c ON c.owner = h.owner AND c.at BETWEEN h.started_at AND h.hit_at + 1000
         AND (c.left_at IS NULL OR c.left_at > h.hit_at)
       JOIN done d ON d.slice_id = c.slice_id
       GROUP BY h.number`

@@ -18,7 +18,7 @@ export const chaosServer = Effect.fnUntraced(function* (folder: string) {
       yield* Effect.sync(() => isAlive(pid)).pipe(
         Effect.repeat({ schedule: Schedule.spaced("20 millis"), while: (alive) => alive })
       )
-      pid = (yield* start).pid
+      pid = (yield* Effect.retry(start, { times: 3 })).pid
     }).pipe(Effect.uninterruptible)
 
   /** Stops processes in the middle of whatever they do, for so long. */
@@ -87,6 +87,15 @@ export const backendsOf = Effect.fnUntraced(function* (role: string) {
   const statement = sql`SELECT pid FROM pg_stat_activity WHERE usename = ${role}`
   const rows = yield* patiently(query("chaos.backends", Pid, statement))
   return rows.map(({ pid }) => pid)
+})
+
+/** Whether a daemon has got to work. */
+export const hasHeartbeat = Effect.fnUntraced(function* (pid: number) {
+  const { sql, query } = yield* Db
+  const rows = yield* patiently(
+    query("chaos.heartbeat", Pid, sql`SELECT pid FROM workers WHERE pid = ${pid}`)
+  )
+  return rows.length > 0
 })
 
 export const terminateBackends = Effect.fnUntraced(function* (role: string) {
