@@ -26,12 +26,14 @@ const defaults = {
 }
 type Name = keyof typeof defaults
 
-const texts = { seed: "chaos", incidents: "all" }
+const texts = { seed: "chaos", incidents: "all", quarantine: "auto" }
 
-export type Options = { readonly [N in Name]: number } & { readonly [N in keyof typeof texts]: string } & {
+export type Options = { readonly [N in Name]: number } & {
+  readonly [N in Exclude<keyof typeof texts, "quarantine">]: string
+} & {
   /** How long the trouble lasts by plan, and how many slices are due in it. */
   readonly planned: { readonly seconds: number; readonly slices: number }
-  /** An order whose answer was lost is in the book, whatever the book's age, after so long and a margin for a busy machine. */
+  /** An order whose answer was lost is in the book, however old that is, after so long and a margin for a busy machine. */
   readonly quarantine: number
 }
 
@@ -58,6 +60,9 @@ export const readOptions = (): Options => {
     seed: values["seed"] ?? texts.seed,
     incidents: values["incidents"] ?? texts.incidents,
     planned: { seconds, slices: Math.ceil(slices / slicesPerOrder) * slicesPerOrder },
-    quarantine: numbers["longest-delay"] + numbers["longest-staleness"] + 3
+    quarantine:
+      values["quarantine"] === "auto"
+        ? numbers["longest-delay"] + numbers["longest-staleness"] + 3
+        : Number(values["quarantine"])
   }
 }

@@ -92,9 +92,7 @@ export const backendsOf = Effect.fnUntraced(function* (role: string) {
 /** Whether a daemon has got to work. */
 export const hasHeartbeat = Effect.fnUntraced(function* (pid: number) {
   const { sql, query } = yield* Db
-  const rows = yield* patiently(
-    query("chaos.heartbeat", Pid, sql`SELECT pid FROM workers WHERE pid = ${pid}`)
-  )
+  const rows = yield* patiently(query("chaos.heartbeat", Pid, sql`SELECT pid FROM workers WHERE pid = ${pid}`))
   return rows.length > 0
 })
 
