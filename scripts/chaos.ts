@@ -7,11 +7,12 @@ import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import { seededRandom } from "../src/domain/SeededRandom.ts"
 import { keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
-import { killing, newToken, type Stage, type Trouble, troubling } from "./lib/chaos/incidents.ts"
+import { newToken, type Stage } from "./lib/chaos/incidents.ts"
 import { type Options, readOptions, slicesPerOrder } from "./lib/chaos/options.ts"
 import { noteSteps, recoveryOf } from "./lib/chaos/recovery.ts"
 import { chaosServer, createRole, patiently } from "./lib/chaos/server.ts"
-import { command, running, simulatorApi, StagingFailed, urlOf } from "./lib/staging.ts"
+import { killing, type Trouble, troubling } from "./lib/chaos/trouble.ts"
+import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/staging.ts"
 import { proxyTo } from "./lib/tcpProxy.ts"
 import { judge } from "./lib/verdict.ts"
 
@@ -100,16 +101,11 @@ const watch = (began: number, { counts }: Trouble) =>
     return unfinished + unsettled
   })
 
-/** The database, the simulator and the daemons, each behind a network that can be spoilt. */
-const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
-  const { port } = options
-  const address = server.server
-  yield* migrate
-  yield* noteSteps
+const startSimulator = Effect.fnUntraced(function* (options: Options) {
   yield* running(
     [
       "kite-simulator",
-      `--port=${port}`,
+      `--port=${options.port}`,
       `--seed=${options.seed}`,
       `--fault-rate=${options["fault-rate"]}`,
       `--longest-delay-seconds=${options["longest-delay"]}`,
@@ -121,33 +117,43 @@ const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["serv
     {},
     logOf("simulator")
   )
-  const simulator = simulatorApi(`http://127.0.0.1:${port}`)
+  const simulator = simulatorApi(`http://127.0.0.1:${options.port}`)
   yield* simulator.untilReady
-  const brokerNetwork = yield* proxyTo({ port })
-  const environment = settings(options, urlOf(address), brokerNetwork.port)
+  return simulator
+})
+
+/** A place for daemons, with a role and a network of its own. */
+const makeSlot = Effect.fnUntraced(function* (number: number, { server }: Stage["server"], settings: Environment) {
+  const role = `daemon_${number}`
+  yield* createRole(role, server.username, server.password)
+  const network = yield* proxyTo({ path: `${server.host}/.s.PGSQL.${server.port}` })
+  const url = urlOf({ ...server, host: "127.0.0.1", port: network.port, username: role })
+  return {
+    name: `daemon-${number}`,
+    role,
+    network,
+    environment: { ...settings, DATABASE_URL: url },
+    logFile: logOf(`daemon-${number}`),
+    child: null,
+    startedAtMillis: 0,
+    isBusy: false,
+    isReserved: false,
+    isToEnd: false
+  } satisfies Slot
+})
+
+/** The database, the simulator and the daemons, each behind a network that can be spoilt. */
+const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+  yield* migrate
+  yield* noteSteps
+  const simulator = yield* startSimulator(options)
+  const brokerNetwork = yield* proxyTo({ port: options.port })
+  const environment = settings(options, urlOf(server.server), brokerNetwork.port)
   const commandLog = logOf("commands")
   yield* command(["zerodha", "token", "set", (yield* newToken(simulator)).access_token], environment, commandLog)
 
-  const slots: Array<Slot> = []
-  for (let n = 0; n < options.daemons; n++) {
-    const name = `daemon-${n}`
-    const role = `daemon_${n}`
-    yield* createRole(role, address.username, address.password)
-    const network = yield* proxyTo({ path: `${address.host}/.s.PGSQL.${address.port}` })
-    const databaseUrl = urlOf({ ...address, host: "127.0.0.1", port: network.port, username: role })
-    slots.push({
-      name,
-      role,
-      network,
-      environment: { ...environment, DATABASE_URL: databaseUrl },
-      logFile: logOf(name),
-      child: null,
-      startedAtMillis: 0,
-      isBusy: false,
-      isReserved: false,
-      isToEnd: false
-    })
-  }
+  const numbers = Array.from({ length: options.daemons }, (_, number) => number)
+  const slots = yield* Effect.forEach(numbers, (number) => makeSlot(number, server, environment))
   const daemons = yield* keepDaemons(slots, seededRandom(`${options.seed}/clocks`), options["wrong-clocks"])
   return { options, daemons, server, brokerNetwork, simulator, environment, commandLog } satisfies Stage
 })
@@ -170,8 +176,9 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
   )
   const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
   yield* simulator.post("faults", {})
-  yield* command(["settle"], stage.environment, stage.commandLog)
-  yield* Console.log("settle agrees")
+  yield* command(["settle"], stage.environment, stage.commandLog).pipe(
+    Effect.catch(({ message }) => Effect.sync(() => trouble.problems.push(message)))
+  )
 
   const verdict = yield* judge(options.planned.slices, yield* simulator.get("ledger"), yield* simulator.get("summary"))
   const recovery = {

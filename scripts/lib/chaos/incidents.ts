@@ -1,5 +1,4 @@
-import { Clock, Effect, FiberSet, Schema } from "effect"
-import { summary } from "../../../src/background.ts"
+import { Effect, Schema } from "effect"
 import type { Db } from "../../../src/db/Db.ts"
 import type { SeededRandom } from "../../../src/domain/SeededRandom.ts"
 import { command, type Environment, exitOf, type simulatorApi, StagingFailed } from "../staging.ts"
@@ -22,9 +21,9 @@ export interface Stage {
 }
 
 /** What an incident has for itself while it lasts. */
-type Site = "daemon" | "database" | "broker"
+export type Site = "daemon" | "database" | "broker"
 
-interface Incident {
+export interface Incident {
   readonly weight: number
   readonly sites: ReadonlyArray<Site>
   /** No kill -9 meanwhile. */
@@ -160,100 +159,3 @@ export const incidents: Readonly<Record<string, Incident>> = {
       })
   }
 }
-
-/** `all`, `none`, or names with weights: restart-fast:2,halt */
-export const weightsOf = (given: string): ReadonlyMap<string, number> => {
-  if (given === "none") return new Map()
-  if (given === "all") return new Map(Object.entries(incidents).map(([name, { weight }]) => [name, weight]))
-  return new Map(
-    given.split(",").map((part) => {
-      const [name = "", weight = "1"] = part.split(":")
-      if (!(name in incidents) || !(Number(weight) > 0)) {
-        throw new Error(`--incidents knows ${Object.keys(incidents).join(", ")}, not ${part}`)
-      }
-      return [name, Number(weight)]
-    })
-  )
-}
-
-export interface Trouble {
-  readonly counts: Record<string, number>
-  readonly problems: Array<string>
-}
-
-/** A daemon is at work by then. */
-const startMillis = 3000
-
-const pause = (seconds: number, random: SeededRandom) => Effect.sleep(seconds * 1000 * (0.5 + random()))
-
-/** Kills one daemon after another with kill -9, of those that have had the time to get to work, until it was enough. */
-export const killing = ({ options, daemons }: Stage, trouble: Trouble, random: SeededRandom) =>
-  Effect.gen(function* () {
-    if (options["kill-every"] === 0) return yield* Effect.never
-    yield* pause(options["kill-every"], random)
-    const free = daemons.slots.filter((slot) => slot.child !== null && !slot.isReserved)
-    const oldest = free.toSorted((a, b) => a.startedAtMillis - b.startedAtMillis)
-    const victim = oldest[Math.floor((random() * oldest.length) / 2)]
-    if (victim === undefined || !(yield* daemons.hit(victim, "kill -9", "SIGKILL"))) return
-    trouble.counts["kill -9"] = (trouble.counts["kill -9"] ?? 0) + 1
-  }).pipe(Effect.repeat({ while: () => options.kills === 0 || (trouble.counts["kill -9"] ?? 0) < options.kills }))
-
-/** One incident after another, some at the same time, until interrupted; then those under way come to their end. */
-export const troubling = (stage: Stage, trouble: Trouble, random: SeededRandom) =>
-  Effect.gen(function* () {
-    const { options, daemons } = stage
-    const weights = weightsOf(options.incidents)
-    const inUse = new Set<Site>()
-    const underWay = yield* FiberSet.make<void>()
-    yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(underWay))
-
-    const choose = (): readonly [string, Incident] | null => {
-      const possible = [...weights].flatMap(([name, weight]) => {
-        const incident = incidents[name]
-        return incident === undefined || incident.sites.some((site) => inUse.has(site))
-          ? []
-          : [{ name, weight, incident }]
-      })
-      let left = random() * possible.reduce((sum, { weight }) => sum + weight, 0)
-      const chosen = possible.find(({ weight }) => (left -= weight) < 0)
-      return chosen === undefined ? null : [chosen.name, chosen.incident]
-    }
-
-    const meet = (name: string, { sites, needsLife, run }: Incident, slot: Slot, uniform: SeededRandom) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          trouble.counts[name] = (trouble.counts[name] ?? 0) + 1
-          for (const site of sites) if (site !== "daemon") inUse.add(site)
-          if (sites.includes("daemon")) slot.isBusy = true
-          if (needsLife) slot.isReserved = true
-        }),
-        () =>
-          run(stage, slot, uniform).pipe(
-            Effect.catchCause((cause) => Effect.sync(() => trouble.problems.push(`${name}: ${summary(cause)}`)))
-          ),
-        () =>
-          Effect.sync(() => {
-            for (const site of sites) if (site !== "daemon") inUse.delete(site)
-            if (sites.includes("daemon")) slot.isBusy = false
-            if (needsLife) slot.isReserved = false
-          })
-      ).pipe(Effect.asVoid)
-
-    return yield* Effect.gen(function* () {
-      if (options["incident-every"] === 0) return yield* Effect.never
-      yield* pause(options["incident-every"], random)
-      const now = yield* Clock.currentTimeMillis
-      const chosen = choose()
-      const atWork = daemons.slots.filter(
-        ({ child, isBusy, startedAtMillis }) => child !== null && !isBusy && now - startedAtMillis > startMillis
-      )
-      const slot = atWork[Math.floor(random() * atWork.length)]
-      const uniforms = [random(), random()]
-      if (chosen === null || slot === undefined) return
-      const [name, incident] = chosen
-      yield* FiberSet.run(
-        underWay,
-        meet(name, incident, slot, () => uniforms.shift() ?? 0.5)
-      )
-    }).pipe(Effect.forever)
-  }).pipe(Effect.scoped)
