@@ -1,78 +1,71 @@
 import { Clock, Console, Effect, Exit, Layer, Option, Redacted, References, Schema } from "effect"
-import type { ChildProcess } from "node:child_process"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { parseArgs } from "node:util"
 import { Configuration } from "../src/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import { seededRandom } from "../src/domain/SeededRandom.ts"
-import { command, exitOf, postgres, running, simulatorApi, spawnMain, StagingFailed } from "./lib/staging.ts"
-import { judge, type Verdict } from "./lib/verdict.ts"
+import { keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
+import { newToken, type Stage } from "./lib/chaos/incidents.ts"
+import { type Options, readOptions, slicesPerOrder } from "./lib/chaos/options.ts"
+import { noteSteps, recoveryOf } from "./lib/chaos/recovery.ts"
+import { chaosServer, createRole, patiently } from "./lib/chaos/server.ts"
+import { killing, type Trouble, troubling } from "./lib/chaos/trouble.ts"
+import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/staging.ts"
+import { proxyTo } from "./lib/tcpProxy.ts"
+import { judge } from "./lib/verdict.ts"
 
 /*
- * Several daemons place slices at the Kite simulator while every fault is on and daemons are killed; then the simulator's
- * ledger is held against the database. Exit 0 only when nothing was placed twice, lost, early or beyond the limits.
- *   npm run chaos -- --slices 10000 --daemons 3 --kill-every 5
+ * Several daemons place slices at the Kite simulator while every fault is on, daemons are killed and frozen, and the database
+ * and all networks are disturbed; then the simulator's ledger is held against the database. Exit 0 only when nothing was placed
+ * twice, lost, early or beyond the limits. doc/guides/testing.md explains the options.
+ *   npm run chaos -- --kills 1000 --kill-every 1.25 --daemons 6
  */
-const { values: given } = parseArgs({
-  options: {
-    slices: { type: "string", default: "1000" },
-    minutes: { type: "string", default: "2" },
-    daemons: { type: "string", default: "3" },
-    "kill-every": { type: "string", default: "5" },
-    "fault-rate": { type: "string", default: "0.3" },
-    "longest-delay": { type: "string", default: "20" },
-    "per-second": { type: "string", default: "50" },
-    "per-minute": { type: "string", default: "2400" },
-    "per-day": { type: "string", default: "1000000" },
-    seed: { type: "string", default: "chaos" },
-    port: { type: "string", default: "8766" }
-  }
-})
-
-const slices = Number(given.slices)
-const slicesPerOrder = 100
 const folder = fileURLToPath(new URL("../.pulse-background/chaos", import.meta.url))
-const url = `http://127.0.0.1:${given.port}`
-const simulator = simulatorApi(url)
 const logOf = (name: string) => join(folder, `${name}.log`)
-const random = seededRandom(given.seed)
 
-const settings = (databaseUrl: string) => ({
+const settings = (options: Options, databaseUrl: string, brokerPort: number) => ({
   DATABASE_URL: databaseUrl,
+  DATABASE_STATEMENT_TIMEOUT_SECONDS: "5",
   BROKER_TYPE: "zerodha",
   TRADING_CALENDAR: "off",
-  ZERODHA_URL: url,
+  ZERODHA_URL: `http://127.0.0.1:${brokerPort}`,
   ZERODHA_API_KEY: "simulator-key",
-  ZERODHA_ORDERS_PER_SECOND: given["per-second"],
-  ZERODHA_ORDERS_PER_MINUTE: given["per-minute"],
-  ZERODHA_ORDERS_PER_DAY: given["per-day"],
+  ZERODHA_ORDERS_PER_SECOND: `${options["per-second"]}`,
+  ZERODHA_ORDERS_PER_MINUTE: `${options["per-minute"]}`,
+  ZERODHA_ORDERS_PER_DAY: `${options["per-day"]}`,
   ZERODHA_ORDER_FEED: "on",
-  ZERODHA_ORDER_FEED_URL: `ws://127.0.0.1:${given.port}/feed`,
-  // Longer than an order may take to turn up, in a book that may be ten seconds old.
-  RECONCILE_QUARANTINE_SECONDS: `${Math.ceil(Number(given["longest-delay"])) + 18}`,
-  SLICE_EXECUTION_TIMEOUT_MINUTES: "0.5",
+  ZERODHA_ORDER_FEED_URL: `ws://127.0.0.1:${brokerPort}/feed`,
+  RECONCILE_QUARANTINE_SECONDS: `${options.quarantine}`,
+  SLICE_EXECUTION_TIMEOUT_MINUTES: `${options.lease / 60}`,
   SLICE_MAX_ATTEMPTS: "100",
+  ORDER_SPLIT_TIMEOUT_MINUTES: "0.25",
+  ORDER_SPLIT_MAX_ATTEMPTS: "100",
   ORDER_WINDOW_GRACE_MINUTES: "600",
-  BROKER_TIMEOUT_SECONDS: "5",
+  BROKER_TIMEOUT_SECONDS: `${options["broker-timeout"]}`,
   BROKER_CIRCUIT_PAUSE_SECONDS: "3"
 })
-type Settings = ReturnType<typeof settings>
 
-const insertOrders = Effect.gen(function* () {
+/** One order after another, each over a minute, so that all along slices are due. */
+const submitting = Effect.fnUntraced(function* ({ planned }: Options) {
   const { sql, execute } = yield* Db
-  yield* execute(
-    "chaos.insertOrders",
-    sql`
-      INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
-        order_queue_status)
-      SELECT 'chaos-' || n, (ARRAY['NSE:INFY', 'NSE:RELIANCE', 'NSE:TCS', 'BSE:SBIN'])[1 + n % 4],
-        CASE WHEN n % 2 = 0 THEN 'BUY' ELSE 'SELL' END, ${slicesPerOrder * 10}::int, ${slicesPerOrder}::int,
-        ${Number(given.minutes)}::int, true, 'chaos-' || n, 'PENDING'
-      FROM generate_series(1, ${Math.ceil(slices / slicesPerOrder)}::int) AS n`
-  )
+  const orders = planned.slices / slicesPerOrder
+  for (let n = 1; n <= orders; n++) {
+    const instrument = ["NSE:INFY", "NSE:RELIANCE", "NSE:TCS", "BSE:SBIN"][n % 4] ?? ""
+    yield* patiently(
+      execute(
+        "chaos.insertOrder",
+        sql`
+          INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize,
+            order_unique_key, order_queue_status)
+          VALUES (${`chaos-${n}`}, ${instrument}, ${n % 2 === 0 ? "BUY" : "SELL"}, ${slicesPerOrder * 10}, ${slicesPerOrder},
+            1, true, ${`chaos-${n}`}, 'PENDING')
+          ON CONFLICT DO NOTHING`
+      )
+    )
+    yield* Effect.sleep((planned.seconds / orders) * 1000)
+  }
 })
 
 const Open = Schema.Struct({ unfinished: Schema.Int, unsettled: Schema.Int })
@@ -80,140 +73,141 @@ const Open = Schema.Struct({ unfinished: Schema.Int, unsettled: Schema.Int })
 /** Slices that are not at their end yet, and broker orders that may still change by themselves. */
 const open = Effect.gen(function* () {
   const { sql, query } = yield* Db
-  const [row] = yield* query(
-    "chaos.open",
-    Open,
-    sql`
-      SELECT
-        (SELECT count(*)::int FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))
-          + count(*) FILTER (WHERE stage IN ('SCHEDULED', 'IN_PROGRESS'))::int AS unfinished,
-        count(*) FILTER (WHERE stage = 'PROCESSED' AND NOT broker_is_final AND acknowledged_at > now() - interval '20 s')::int
-          AS unsettled
-      FROM order_slices`
+  const [row] = yield* patiently(
+    query(
+      "chaos.open",
+      Open,
+      sql`
+        SELECT
+          (SELECT count(*)::int FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))
+            + count(*) FILTER (WHERE stage IN ('SCHEDULED', 'IN_PROGRESS'))::int AS unfinished,
+          count(*) FILTER (WHERE stage = 'PROCESSED' AND NOT broker_is_final AND acknowledged_at > now() - interval '20 s')::int
+            AS unsettled
+        FROM order_slices`
+    )
   )
   return row ?? { unfinished: 0, unsettled: 0 }
 })
 
-/** Kills one daemon after another, each replaced at once, until interrupted. */
-const killing = (daemons: Array<ChildProcess>, environment: Settings, count: { kills: number }) =>
-  Effect.gen(function* () {
-    yield* Effect.sleep(Number(given["kill-every"]) * 1000 * (0.5 + random()))
-    const victim = Math.floor(random() * daemons.length)
-    daemons[victim]?.kill("SIGKILL")
-    daemons[victim] = spawnMain([], environment, logOf(`daemon-${victim}`))
-    count.kills++
-  }).pipe(Effect.forever)
-
-const Token = Schema.Struct({ access_token: Schema.String })
-const newToken = simulator.post("token").pipe(Effect.flatMap(Schema.decodeUnknownEffect(Token)))
-
-/** Things that happen to a desk in the middle of a day. */
-const incidents = (environment: Settings) =>
-  Effect.gen(function* () {
-    const third = (Number(given.minutes) * 60_000) / 3
-    yield* Effect.sleep(third)
-    yield* Console.log("The access token expires")
-    yield* simulator.post("token/expire")
-    yield* Effect.sleep("8 seconds")
-    yield* command(["zerodha", "token", "set", (yield* newToken).access_token], environment, logOf("commands"))
-    yield* Console.log("A new one was set; next, Zerodha takes no orders from this address for a while")
-    yield* simulator.post("address", { allowed: false })
-    yield* Effect.sleep("8 seconds")
-    yield* simulator.post("address", { allowed: true })
-    yield* Console.log("It does again; next, halt")
-    yield* command(["halt", "--reason", "chaos", "--wait", "120"], environment, logOf("commands"))
-    const atHalt = yield* simulator.get("summary")
-    yield* Effect.sleep("5 seconds")
-    const afterHalt = yield* simulator.get("summary")
-    const orders = (summary: unknown) => Schema.decodeUnknownSync(Schema.Struct({ orders: Schema.Int }))(summary).orders
-    if (orders(atHalt) !== orders(afterHalt)) {
-      return yield* new StagingFailed({
-        message: `${orders(afterHalt) - orders(atHalt)} orders were placed after the halt`
-      })
-    }
-    yield* command(["resume"], environment, logOf("commands"))
-    yield* Console.log("Resumed")
-  })
-
-const watch = (began: number, count: { kills: number }) =>
+const watch = (began: number, { counts }: Trouble) =>
   Effect.gen(function* () {
     const { unfinished, unsettled } = yield* open
     const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
-    yield* Console.log(`${seconds} s: ${unfinished} slices to go, ${unsettled} orders moving, ${count.kills} kills`)
+    const incidents = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    const kills = counts["kill -9"] ?? 0
+    yield* Console.log(
+      `${seconds} s: ${unfinished} slices to go, ${unsettled} orders moving, ${kills} kills, ${incidents - kills} other incidents`
+    )
     return unfinished + unsettled
   })
 
-const chaos = Effect.gen(function* () {
-  yield* Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  const databaseUrl = yield* postgres(folder)
-  const environment = settings(databaseUrl)
-  const DbLayer = Db.layer({ url: Redacted.make(databaseUrl) }).pipe(Layer.provide(Configuration.layer))
-  yield* Effect.gen(function* () {
-    yield* migrate
-    yield* running(
-      [
-        "kite-simulator",
-        `--port=${given.port}`,
-        `--seed=${given.seed}`,
-        `--fault-rate=${given["fault-rate"]}`,
-        `--longest-delay-seconds=${given["longest-delay"]}`,
-        `--orders-per-second=${given["per-second"]}`,
-        `--orders-per-minute=${given["per-minute"]}`,
-        `--orders-per-day=${given["per-day"]}`
-      ],
-      {},
-      logOf("simulator")
-    )
-    yield* simulator.untilReady
-    const token = yield* newToken
-    yield* command(["zerodha", "token", "set", token.access_token], environment, logOf("commands"))
-    const daemons = Array.from({ length: Number(given.daemons) }, (_, index) =>
-      spawnMain([], environment, logOf(`daemon-${index}`))
-    )
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach(daemons, (daemon) => {
-        daemon.kill("SIGTERM")
-        return exitOf(daemon)
-      })
-    )
-    yield* insertOrders
-    const began = yield* Clock.currentTimeMillis
-    const count = { kills: 0 }
-    yield* Effect.raceFirst(
-      Effect.all(
-        [killing(daemons, environment, count), Effect.forever(Effect.delay(watch(began, count), "10 seconds"))],
-        {
-          concurrency: "unbounded"
-        }
-      ),
-      Effect.andThen(
-        incidents(environment),
-        Effect.repeat(Effect.delay(open, "2 seconds"), { while: ({ unfinished }) => unfinished > slices / 50 })
-      )
-    )
-    yield* Console.log("The killing stops; everything must come to its end")
-    yield* Effect.repeat(Effect.delay(watch(began, count), "5 seconds"), { while: (left) => left > 0 })
-    yield* simulator.post("faults", {})
-    yield* command(["settle"], environment, logOf("commands"))
-    yield* Console.log("settle agrees")
-    const verdict = yield* judge(
-      Math.ceil(slices / slicesPerOrder) * slicesPerOrder,
-      yield* simulator.get("ledger"),
-      yield* simulator.get("summary")
-    )
-    yield* report(verdict, count.kills, ((yield* Clock.currentTimeMillis) - began) / 1000)
-  }).pipe(Effect.provide(DbLayer))
-}).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))
+const startSimulator = Effect.fnUntraced(function* (options: Options) {
+  yield* running(
+    [
+      "kite-simulator",
+      `--port=${options.port}`,
+      `--seed=${options.seed}`,
+      `--fault-rate=${options["fault-rate"]}`,
+      `--longest-delay-seconds=${options["longest-delay"]}`,
+      `--longest-staleness-seconds=${options["longest-staleness"]}`,
+      `--orders-per-second=${options["per-second"]}`,
+      `--orders-per-minute=${options["per-minute"]}`,
+      `--orders-per-day=${options["per-day"]}`
+    ],
+    {},
+    logOf("simulator")
+  )
+  const simulator = simulatorApi(`http://127.0.0.1:${options.port}`)
+  yield* simulator.untilReady
+  return simulator
+})
 
-const report = (verdict: Verdict, kills: number, seconds: number) =>
-  Effect.gen(function* () {
-    yield* Console.log(JSON.stringify({ ...verdict.figures, kills, seconds: Math.round(seconds) }, null, 2))
-    for (const problem of verdict.problems.slice(0, 50)) yield* Console.log(`WRONG: ${problem}`)
-    if (verdict.problems.length > 0) {
-      return yield* new StagingFailed({ message: `${verdict.problems.length} things are wrong; logs are in ${folder}` })
-    }
-    yield* Console.log("Nothing placed twice, nothing lost, nothing early, no limit exceeded")
+/** A place for daemons, with a role and a network of its own. */
+const makeSlot = Effect.fnUntraced(function* (number: number, { server }: Stage["server"], settings: Environment) {
+  const role = `daemon_${number}`
+  yield* createRole(role, server.username, server.password)
+  const network = yield* proxyTo({ path: `${server.host}/.s.PGSQL.${server.port}` })
+  const url = urlOf({ ...server, host: "127.0.0.1", port: network.port, username: role })
+  return {
+    name: `daemon-${number}`,
+    role,
+    network,
+    environment: { ...settings, DATABASE_URL: url },
+    logFile: logOf(`daemon-${number}`),
+    child: null,
+    startedAtMillis: 0,
+    isBusy: false,
+    isReserved: false,
+    isToEnd: false
+  } satisfies Slot
+})
+
+/** The database, the simulator and the daemons, each behind a network that can be spoilt. */
+const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+  yield* migrate
+  yield* noteSteps
+  const simulator = yield* startSimulator(options)
+  const brokerNetwork = yield* proxyTo({ port: options.port })
+  const environment = settings(options, urlOf(server.server), brokerNetwork.port)
+  const commandLog = logOf("commands")
+  yield* command(["zerodha", "token", "set", (yield* newToken(simulator)).access_token], environment, commandLog)
+
+  const numbers = Array.from({ length: options.daemons }, (_, number) => number)
+  const slots = yield* Effect.forEach(numbers, (number) => makeSlot(number, server, environment))
+  const daemons = yield* keepDaemons(slots, seededRandom(`${options.seed}/clocks`), options["wrong-clocks"])
+  return { options, daemons, server, brokerNetwork, simulator, environment, commandLog } satisfies Stage
+})
+
+const run = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+  const stage = yield* setUp(options, server)
+  const { daemons, simulator } = stage
+  const began = yield* Clock.currentTimeMillis
+  const trouble: Trouble = { counts: {}, problems: [] }
+  const kills = killing(stage, trouble, seededRandom(`${options.seed}/kills`))
+  const incidents = troubling(stage, trouble, seededRandom(`${options.seed}/incidents`))
+  const enough = options.kills > 0 ? kills : Effect.raceFirst(kills, Effect.sleep(options.planned.seconds * 1000))
+  const report = Effect.forever(Effect.delay(watch(began, trouble), "10 seconds"))
+  yield* Effect.all([submitting(options), Effect.raceAllFirst([enough, incidents, report])], {
+    concurrency: "unbounded"
   })
+  yield* Console.log("The trouble is over; everything must come to its end")
+  yield* Effect.repeat(Effect.delay(watch(began, trouble), "5 seconds"), { while: (left) => left > 0 }).pipe(
+    Effect.timeoutOption("10 minutes")
+  )
+  const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
+  yield* simulator.post("faults", {})
+  yield* command(["settle"], stage.environment, stage.commandLog).pipe(
+    Effect.catch(({ message }) => Effect.sync(() => trouble.problems.push(message)))
+  )
+
+  const verdict = yield* judge(options.planned.slices, yield* simulator.get("ledger"), yield* simulator.get("summary"))
+  const recovery = {
+    lease: options.lease,
+    quarantine: options.quarantine,
+    afterKill: yield* recoveryOf(daemons.hits, "kill -9"),
+    afterFreeze: yield* recoveryOf(daemons.hits, "freeze")
+  }
+  const starts = { ...daemons.starts, endedByThemselves: daemons.ended }
+  yield* Console.log(
+    JSON.stringify({ ...verdict.figures, incidents: trouble.counts, starts, recovery, seconds }, null, 2)
+  )
+  return [...verdict.problems, ...trouble.problems]
+})
+
+const chaos = Effect.gen(function* () {
+  const options = readOptions()
+  yield* Effect.promise(() => rm(folder, { recursive: true, force: true }))
+  const server = yield* chaosServer(folder)
+  const url = Redacted.make(urlOf(server.server))
+  const problems = yield* run(options, server).pipe(
+    Effect.provide(Db.layer({ url }).pipe(Layer.provide(Configuration.layer)))
+  )
+  for (const problem of problems.slice(0, 50)) yield* Console.log(`WRONG: ${problem}`)
+  if (problems.length > 0) {
+    return yield* new StagingFailed({ message: `${problems.length} things are wrong; logs are in ${folder}` })
+  }
+  yield* Console.log("Nothing placed twice, nothing lost, nothing early, no limit exceeded")
+}).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))
 
 const stop = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort())

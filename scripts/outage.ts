@@ -6,7 +6,16 @@ import { parseArgs } from "node:util"
 import { Configuration } from "../src/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
-import { command, exitOf, postgres, running, simulatorApi, spawnMain, StagingFailed } from "./lib/staging.ts"
+import {
+  command,
+  exitOf,
+  postgresServer,
+  running,
+  simulatorApi,
+  spawnMain,
+  StagingFailed,
+  urlOf
+} from "./lib/staging.ts"
 import { judgeOutage, orders, outageText, watchExposure } from "./lib/outageVerdict.ts"
 
 /*
@@ -79,7 +88,7 @@ const until = (moment: number) =>
 
 const outage = Effect.gen(function* () {
   yield* Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  const databaseUrl = yield* postgres(folder)
+  const databaseUrl = urlOf(yield* postgresServer(folder))
   const environment = settings(databaseUrl)
   yield* Effect.gen(function* () {
     yield* migrate

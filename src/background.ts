@@ -1,13 +1,12 @@
 import { Cause, Effect } from "effect"
 
-/** A failure in one line where it is expected, in full where it is a bug. */
+/** Failures in one line where they are expected, in full where there is a bug. */
 export const summary = <E>(cause: Cause.Cause<E>): string => {
-  const [reason] = cause.reasons
-  return cause.reasons.length === 1 &&
-    reason !== undefined &&
-    Cause.isFailReason(reason) &&
-    reason.error instanceof Error
-    ? reason.error.message
+  const expected = cause.reasons.flatMap((reason) =>
+    Cause.isFailReason(reason) && reason.error instanceof Error ? [reason.error.message] : []
+  )
+  return expected.length > 0 && expected.length === cause.reasons.length
+    ? [...new Set(expected)].join("; ")
     : Cause.pretty(cause)
 }
 

@@ -1,9 +1,9 @@
 import { Effect, Redacted, Schedule, Schema } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
-import { chmodSync, createWriteStream, mkdirSync } from "node:fs"
+import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { useServer } from "../../src/db/EmbeddedPostgres.ts"
+import { type EmbeddedServer, useServer } from "../../src/db/EmbeddedPostgres.ts"
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
@@ -23,19 +23,17 @@ export const exitOf = (child: ChildProcess) =>
 
 /** Starts dist/main.js, its output in a file or on ours, in a process group of its own: Ctrl-C reaches this script alone. */
 export const spawnMain = (args: ReadonlyArray<string>, environment: Environment, logFile: string | "inherit") => {
-  const output = logFile === "inherit" ? "inherit" : "pipe"
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...inherited, ...environment },
-    stdio: ["ignore", output, output],
-    detached: true
-  })
-  if (logFile !== "inherit") {
-    mkdirSync(dirname(logFile), { recursive: true })
-    const log = createWriteStream(logFile, { flags: "a" })
-    child.stdout?.pipe(log, { end: false })
-    child.stderr?.pipe(log, { end: false })
+  if (logFile !== "inherit") mkdirSync(dirname(logFile), { recursive: true })
+  const output = logFile === "inherit" ? logFile : openSync(logFile, "a")
+  try {
+    return spawn(process.execPath, [main, ...args], {
+      env: { ...inherited, ...environment },
+      stdio: ["ignore", output, output],
+      detached: true
+    })
+  } finally {
+    if (typeof output === "number") closeSync(output)
   }
-  return child
 }
 
 /** A process that runs until the scope closes, and then is told to stop in order. */
@@ -58,16 +56,20 @@ export const command = (args: ReadonlyArray<string>, environment: Environment, l
     )
   )
 
-/** PostgreSQL in a folder, for as long as the scope is open; answers the URL for the processes. */
-export const postgres = (folder: string) =>
-  Effect.gen(function* () {
+/** PostgreSQL in a folder, for as long as the scope is open. Asked again, it starts the server if it has ended. */
+export const postgresServer = (folder: string) =>
+  Effect.suspend(() => {
     mkdirSync(folder, { recursive: true })
     // Root's PostgreSQL runs as another account, which must be able to enter.
     chmodSync(folder, 0o711)
-    const { host, port, username, password, database } = yield* useServer({ folder: join(folder, "postgres") })
-    const secret = encodeURIComponent(Redacted.value(password))
-    return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
+    return useServer({ folder: join(folder, "postgres") })
   })
+
+/** DATABASE_URL of such a server, for processes. */
+export const urlOf = ({ host, port, username, password, database }: EmbeddedServer): string => {
+  const secret = encodeURIComponent(Redacted.value(password))
+  return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
+}
 
 /** The simulator's own interface, beside the one of Kite. */
 export const simulatorApi = (url: string) => {

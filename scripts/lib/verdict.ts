@@ -76,8 +76,10 @@ export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledger
   const refused = injectedRefusals.reduce((sum, kind) => sum + (summary.faults[kind] ?? 0), 0)
   if (failed > refused) problems.push(`${failed} slices are FAILED, and only ${refused} orders were refused`)
 
+  let [lost, early] = [0, 0]
   for (const slice of slices) {
     const order = byTag.get(slice.tag)?.[0]
+    if (order === undefined && !(slice.stage === "FAILED" && injectedRefusal.test(slice.stageReason ?? ""))) lost++
     if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") problems.push(`${slice.tag} is ${slice.stage}`)
     const { stageReason } = slice
     if (slice.stage === "SKIPPED") problems.push(`${slice.tag} is SKIPPED: ${stageReason}`)
@@ -90,8 +92,10 @@ export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledger
     if (order === undefined) continue
     if (order.orderId !== slice.brokerOrderId)
       problems.push(`${slice.tag} is ${order.orderId}, not ${slice.brokerOrderId}`)
-    if (order.receivedAt < slice.dueMillis)
+    if (order.receivedAt < slice.dueMillis) {
+      early++
       problems.push(`${slice.tag} was ${slice.dueMillis - order.receivedAt} ms early`)
+    }
     if (slice.brokerIsFinal && order.filledQuantity !== slice.filledQuantity) {
       problems.push(`${slice.tag} filled ${order.filledQuantity}, not ${slice.filledQuantity}`)
     }
@@ -111,7 +115,9 @@ export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledger
     slices: slices.length,
     stages,
     orders: ledger.orders.length,
-    tagsWithTwoOrders: summary.tagsWithTwoOrders.length,
+    doubles: [...byTag.values()].filter((orders) => orders.length > 1).length,
+    lost: lost + Math.max(0, expectedSlices - slices.length),
+    early,
     placedAgainAfterReconciling: slices.filter(({ attempts }) => attempts > 1).length,
     mostInOneSecond: summary.mostInOneSecond,
     mostInOneMinute: summary.mostInOneMinute,

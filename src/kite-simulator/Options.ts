@@ -26,6 +26,8 @@ export interface SimulatorOptions {
   readonly faults: FaultPlan
   /** The latest that an order whose answer was lost appears in the book. */
   readonly longestDelay: Duration.Duration
+  /** The oldest that a stale book is. */
+  readonly longestStaleness: Duration.Duration
 }
 
 export const defaultOptions: SimulatorOptions = {
@@ -42,5 +44,6 @@ export const defaultOptions: SimulatorOptions = {
   lookupsPerSecond: 10,
   fillDelay: Duration.millis(500),
   faults: {},
-  longestDelay: Duration.seconds(90)
+  longestDelay: Duration.seconds(90),
+  longestStaleness: Duration.seconds(10)
 }

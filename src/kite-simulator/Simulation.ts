@@ -14,6 +14,7 @@ export class Simulation {
   readonly faults: Faults
   readonly book: Book
   readonly longestDelayMillis: number
+  readonly longestStalenessMillis: number
   /** Orders may come from the address of whoever asks. */
   addressAllowed = true
   readonly #currentMillis: () => number
@@ -30,6 +31,7 @@ export class Simulation {
     this.faults = new Faults(options.seed, options.faults)
     this.book = new Book(options.seed, Duration.toMillis(options.fillDelay))
     this.longestDelayMillis = Duration.toMillis(options.longestDelay)
+    this.longestStalenessMillis = Duration.toMillis(options.longestStaleness)
     if (options.accessToken !== null) this.session.issue(this.now(), options.accessToken)
   }
 

@@ -27,7 +27,9 @@ export const lookup = (simulation: Simulation, request: KiteRequest, nowMillis: 
 const orderBook = (simulation: Simulation, nowMillis: number): Answer => {
   const fault = simulation.faults.next("book")
   const backMillis =
-    fault?.kind === "book_stale" ? (fault.delayMillis ?? Math.ceil(1000 + 9000 * fault.severity)) : null
+    fault?.kind === "book_stale"
+      ? (fault.delayMillis ?? Math.ceil(simulation.longestStalenessMillis * (0.1 + 0.9 * fault.severity)))
+      : null
   const rows = simulation.book.rowsText(
     nowMillis,
     (order) => backMillis === null || order.visibleAt <= nowMillis - backMillis

@@ -28,6 +28,18 @@ describe("tick", () => {
     })
   )
 
+  it.effect("tells of several failures in one line, as of one", () =>
+    Effect.gen(function* () {
+      const { reports, status } = yield* makeStatus
+      const failing = ["no database", "no broker"].map((message) => Effect.fail(new Error(message)))
+      const all = Effect.forEach(failing, (task) => Effect.exit(task)).pipe(
+        Effect.flatMap((exits) => Exit.asVoidAll(exits))
+      )
+      yield* tick(status, "monitor", all)
+      assert.deepStrictEqual(yield* reports, ["monitor failed: no database; no broker"])
+    })
+  )
+
   it.effect("lets an interruption through", () =>
     Effect.gen(function* () {
       const { reports, status } = yield* makeStatus

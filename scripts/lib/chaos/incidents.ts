@@ -1,0 +1,161 @@
+import { Effect, Schema } from "effect"
+import type { Db } from "../../../src/db/Db.ts"
+import type { SeededRandom } from "../../../src/domain/SeededRandom.ts"
+import { command, type Environment, exitOf, type simulatorApi, StagingFailed } from "../staging.ts"
+import type { Proxy } from "../tcpProxy.ts"
+import type { Daemons, Slot } from "./daemons.ts"
+import type { Options } from "./options.ts"
+import { backendsOf, type ChaosServer, hasHeartbeat, terminateBackends } from "./server.ts"
+
+/** What a run is made of, and what its incidents meddle with. */
+export interface Stage {
+  readonly options: Options
+  readonly daemons: Daemons
+  readonly server: ChaosServer
+  /** Between all daemons and the broker. */
+  readonly brokerNetwork: Proxy
+  readonly simulator: ReturnType<typeof simulatorApi>
+  /** For the commands of an operator, past all proxies but the broker's. */
+  readonly environment: Environment
+  readonly commandLog: string
+}
+
+/** What an incident has for itself while it lasts. */
+export type Site = "daemon" | "database" | "broker"
+
+export interface Incident {
+  readonly weight: number
+  readonly sites: ReadonlyArray<Site>
+  /** No kill -9 meanwhile. */
+  readonly needsLife?: true
+  readonly run: (stage: Stage, slot: Slot, uniform: SeededRandom) => Effect.Effect<void, Error, Db>
+}
+
+const between = (uniform: SeededRandom, least: number, most: number) => least + uniform() * (most - least)
+
+/** Something is wrong with a network for some seconds. */
+const spoil = (spoiled: Effect.Effect<void>, network: Proxy, seconds: number) =>
+  Effect.andThen(spoiled, Effect.sleep(seconds * 1000)).pipe(Effect.ensuring(network.recover))
+
+const Token = Schema.Struct({ access_token: Schema.String })
+export const newToken = (simulator: Stage["simulator"]) =>
+  simulator.post("token").pipe(Effect.flatMap(Schema.decodeUnknownEffect(Token)))
+
+const Orders = Schema.Struct({ orders: Schema.Int })
+
+/** Every incident but kill -9, which has a rhythm of its own. The names are those of `--incidents`. */
+export const incidents: Readonly<Record<string, Incident>> = {
+  "end-backends": { weight: 3, sites: ["daemon"], run: (_, slot) => terminateBackends(slot.role) },
+  "freeze-backends": {
+    weight: 2,
+    sites: ["daemon", "database"],
+    run: ({ server }, slot, uniform) =>
+      Effect.flatMap(backendsOf(slot.role), (pids) => server.freeze(pids, between(uniform, 1, 8)))
+  },
+  "restart-fast": { weight: 1, sites: ["database"], run: ({ server }) => server.restart("fast") },
+  "restart-immediate": { weight: 1, sites: ["database"], run: ({ server }) => server.restart("immediate") },
+  "freeze-server": {
+    weight: 1,
+    sites: ["database"],
+    run: ({ server }, _, uniform) =>
+      Effect.flatMap(server.everyPid, (pids) => server.freeze(pids, between(uniform, 1, 8)))
+  },
+  "cut-database": {
+    weight: 3,
+    sites: ["daemon"],
+    run: (_, { network }, uniform) => spoil(network.cut, network, between(uniform, 0, 5))
+  },
+  "silence-database": {
+    weight: 3,
+    sites: ["daemon"],
+    run: (_, { network }, uniform) => spoil(network.fallSilent, network, between(uniform, 1, 10))
+  },
+  "slow-database": {
+    weight: 2,
+    sites: ["daemon"],
+    run: (_, { network }, uniform) => spoil(network.slow(between(uniform, 20, 500)), network, between(uniform, 2, 10))
+  },
+  "cut-broker": {
+    weight: 2,
+    sites: ["broker"],
+    run: ({ brokerNetwork }, _, uniform) => spoil(brokerNetwork.cut, brokerNetwork, between(uniform, 0, 3))
+  },
+  "silence-broker": {
+    weight: 2,
+    sites: ["broker"],
+    run: ({ brokerNetwork }, _, uniform) => spoil(brokerNetwork.fallSilent, brokerNetwork, between(uniform, 1, 5))
+  },
+  "slow-broker": {
+    weight: 2,
+    sites: ["broker"],
+    run: ({ brokerNetwork }, _, uniform) =>
+      spoil(brokerNetwork.slow(between(uniform, 20, 500)), brokerNetwork, between(uniform, 2, 8))
+  },
+  terminate: {
+    weight: 3,
+    sites: ["daemon"],
+    needsLife: true,
+    run: (_, slot) =>
+      Effect.gen(function* () {
+        const { child } = slot
+        if (child?.pid === undefined) return
+        const isAtWork = yield* hasHeartbeat(child.pid)
+        slot.isToEnd = true
+        child.kill("SIGTERM")
+        const code = yield* exitOf(child)
+        // One that is told to stop while it starts has nothing to put in order.
+        if (isAtWork && code !== 0)
+          yield* new StagingFailed({ message: `${slot.name} ended with exit code ${code} on SIGTERM` })
+      })
+  },
+  "freeze-daemon": {
+    weight: 4,
+    sites: ["daemon"],
+    needsLife: true,
+    // Beyond its lease always; mostly until somebody else may have placed what it had claimed.
+    run: ({ daemons, options: { lease, quarantine } }, slot, uniform) =>
+      Effect.gen(function* () {
+        const { child } = slot
+        if (child === null || !(yield* daemons.hit(slot, "freeze", "SIGSTOP"))) return
+        yield* Effect.sleep(between(uniform, lease + 1, lease + quarantine + 10) * 1000).pipe(
+          Effect.ensuring(Effect.sync(() => child.kill("SIGCONT")))
+        )
+      })
+  },
+  "expire-token": {
+    weight: 0.3,
+    sites: ["broker", "database"],
+    run: ({ simulator, environment, commandLog }, _, uniform) =>
+      Effect.gen(function* () {
+        yield* simulator.post("token/expire")
+        yield* Effect.sleep(between(uniform, 1, 8) * 1000)
+        const token = yield* newToken(simulator)
+        yield* command(["zerodha", "token", "set", token.access_token], environment, commandLog)
+      })
+  },
+  "refuse-address": {
+    weight: 0.3,
+    sites: ["broker"],
+    run: ({ simulator }, _, uniform) =>
+      Effect.gen(function* () {
+        yield* simulator.post("address", { allowed: false })
+        yield* Effect.sleep(between(uniform, 1, 8) * 1000)
+        yield* simulator.post("address", { allowed: true })
+      })
+  },
+  halt: {
+    weight: 0.2,
+    sites: ["broker", "database"],
+    run: ({ simulator, environment, commandLog }) =>
+      Effect.gen(function* () {
+        const placed = simulator.get("summary").pipe(Effect.flatMap(Schema.decodeUnknownEffect(Orders)))
+        yield* command(["halt", "--reason", "chaos", "--wait", "120"], environment, commandLog)
+        const atHalt = yield* placed
+        yield* Effect.sleep("5 seconds")
+        const afterHalt = yield* placed
+        yield* command(["resume", "--wait", "60"], environment, commandLog)
+        if (afterHalt.orders === atHalt.orders) return
+        yield* new StagingFailed({ message: `${afterHalt.orders - atHalt.orders} orders were placed after the halt` })
+      })
+  }
+}

@@ -1,0 +1,96 @@
+import { Effect, Schema } from "effect"
+import { Db } from "../../../src/db/Db.ts"
+import { numbers, texts } from "../../../src/db/parameters.ts"
+import type { Hit } from "./daemons.ts"
+
+/** From now on the database notes each step of each slice, by its own clock. */
+export const noteSteps = Effect.gen(function* () {
+  const { sql, execute } = yield* Db
+  yield* execute(
+    "chaos.steps",
+    sql`CREATE TABLE chaos_steps (
+      number bigserial PRIMARY KEY, slice_id text NOT NULL, stage text NOT NULL, claimed_by text, at timestamptz NOT NULL)`
+  )
+  yield* execute(
+    "chaos.note",
+    sql`CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        INSERT INTO chaos_steps (slice_id, stage, claimed_by, at)
+        VALUES (NEW.id, NEW.stage, NEW.claimed_by, clock_timestamp());
+        RETURN NULL;
+      END $$`
+  )
+  yield* execute(
+    "chaos.trigger",
+    sql`CREATE TRIGGER chaos_note AFTER UPDATE ON order_slices FOR EACH ROW
+      WHEN (OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION chaos_note()`
+  )
+})
+
+const Recovery = Schema.Struct({
+  hit: Schema.Int,
+  slices: Schema.Int,
+  placedAgain: Schema.Int,
+  /** Until the last of the victim's claims was over: its slice PROCESSED, FAILED, or surely not placed and SCHEDULED again. */
+  resolvedMillis: Schema.NullOr(Schema.Finite),
+  /** Until the last of these slices was at its end, whatever else met them on the way. */
+  doneMillis: Schema.NullOr(Schema.Finite)
+})
+
+/** What a hit left behind, for each that left something; `hit` counts from 1. */
+const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
+  const { sql, query } = yield* Db
+  return yield* query(
+    "chaos.recoveries",
+    Recovery,
+    sql`
+      WITH step AS (
+        SELECT slice_id, stage, claimed_by, extract(epoch FROM at) * 1000 AS at, lead(stage) OVER w AS next_stage,
+          lead(extract(epoch FROM at) * 1000) OVER w AS left_at
+        FROM chaos_steps WINDOW w AS (PARTITION BY slice_id ORDER BY number)
+      ), claim AS (
+        SELECT *, regexp_replace(claimed_by, '[^-]*$', '') AS owner FROM step WHERE stage = 'IN_PROGRESS'
+      ), done AS (
+        SELECT slice_id, max(left_at) AS at FROM claim GROUP BY slice_id
+      ), hit AS (
+        SELECT * FROM unnest(
+          ${texts(hits.map(({ owner }) => owner))},
+          ${numbers(hits.map(({ startedAtMillis }) => startedAtMillis))},
+          ${numbers(hits.map(({ hitAtMillis }) => hitAtMillis))}
+        ) WITH ORDINALITY AS h (owner, started_at, hit_at, number)
+      )
+      SELECT h.number::int AS hit, count(*)::int AS slices,
+        count(*) FILTER (WHERE c.next_stage = 'SCHEDULED')::int AS placed_again,
+        CASE WHEN bool_and(c.left_at IS NOT NULL) THEN max(c.left_at - h.hit_at)::float8 END AS resolved_millis,
+        CASE WHEN bool_and(c.left_at IS NOT NULL) THEN max(d.at - h.hit_at)::float8 END AS done_millis
+      FROM hit h
+      -- A statement that was with the server when its daemon was hit is carried out.
+      JOIN claim c ON c.owner = h.owner AND c.at BETWEEN h.started_at AND h.hit_at + 1000
+        AND (c.left_at IS NULL OR c.left_at > h.hit_at)
+      JOIN done d ON d.slice_id = c.slice_id
+      GROUP BY h.number`
+  )
+})
+
+const seconds = (millis: number | null | undefined) => (millis == null ? null : Math.round(millis / 100) / 10)
+
+const percentiles = (millis: ReadonlyArray<number | null>) => {
+  const sorted = millis.filter((value) => value !== null).toSorted((a, b) => a - b)
+  const at = (share: number) => seconds(sorted[Math.ceil(share * sorted.length) - 1])
+  return { p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+/** How long it took to recover from hits of one kind, in seconds, and what never was. */
+export const recoveryOf = Effect.fnUntraced(function* (all: ReadonlyArray<Hit>, kind: Hit["kind"]) {
+  const hits = all.filter((hit) => hit.kind === kind)
+  const rows = yield* recoveries(hits)
+  return {
+    hits: hits.length,
+    withSlices: rows.length,
+    slices: rows.reduce((sum, row) => sum + row.slices, 0),
+    scheduledAgain: rows.reduce((sum, row) => sum + row.placedAgain, 0),
+    neverResolved: rows.filter(({ resolvedMillis }) => resolvedMillis === null).length,
+    resolvedSeconds: percentiles(rows.map(({ resolvedMillis }) => resolvedMillis)),
+    doneSeconds: percentiles(rows.map(({ doneMillis }) => doneMillis))
+  }
+})

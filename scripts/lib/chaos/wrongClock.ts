@@ -1,0 +1,18 @@
+import { performance } from "node:perf_hooks"
+
+/*
+ * Loaded before the service, by NODE_OPTIONS=--import: this process's wall clock is wrong by CHAOS_CLOCK_OFFSET_MILLIS, and
+ * jumps by CHAOS_CLOCK_JUMP_MILLIS when the process is CHAOS_CLOCK_JUMP_AFTER_MILLIS old. Its monotonic clock is right, as it is
+ * on a host whose time is set. Date is all of the wall clock that Effect's Clock reads.
+ */
+const setting = (name: string) => Number(process.env[`CHAOS_CLOCK_${name}_MILLIS`] ?? 0)
+const [offset, jump, jumpAfter] = [setting("OFFSET"), setting("JUMP"), setting("JUMP_AFTER")]
+
+const RealDate = Date
+const began = performance.now()
+const wrongNow = () => new RealDate().getTime() + offset + (performance.now() - began >= jumpAfter ? jump : 0)
+
+globalThis.Date = new Proxy(RealDate, {
+  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [wrongNow()] : args, newTarget),
+  get: (target, key) => (key === "now" ? wrongNow : Reflect.get(target, key))
+})

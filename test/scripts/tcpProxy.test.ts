@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { connect, createServer, type Socket } from "node:net"
+import { type Proxy, proxyTo } from "../../scripts/lib/tcpProxy.ts"
+
+/** A server that says everything back, and a proxy before it. */
+const echo = Effect.gen(function* () {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on("error", () => undefined)
+    socket.pipe(socket)
+  })
+  const port = yield* Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(
+          typeof address === "object" && address !== null ? Effect.succeed(address.port) : Effect.die("no address")
+        )
+      })
+    }),
+    () => Effect.sync(() => server.close())
+  )
+  return { proxy: yield* proxyTo({ port }), serverSockets: sockets }
+})
+
+const client = ({ port }: Proxy) =>
+  Effect.acquireRelease(
+    Effect.callback<Socket>((resume) => {
+      const socket = connect(port, "127.0.0.1", () => resume(Effect.succeed(socket)))
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+/** What comes back, or that the connection broke. */
+const ask = (socket: Socket, text: string) =>
+  Effect.callback<string>((resume) => {
+    socket.once("data", (chunk: Buffer) => resume(Effect.succeed(chunk.toString())))
+    socket.once("close", () => resume(Effect.succeed("closed")))
+    if (socket.destroyed) resume(Effect.succeed("closed"))
+    socket.on("error", () => undefined)
+    socket.write(text)
+  })
+
+describe("the proxy", () => {
+  it.live("breaks what there is and what comes, until it recovers", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* echo
+      const before = yield* client(proxy)
+      assert.strictEqual(yield* ask(before, "a"), "a")
+      yield* proxy.cut
+      assert.strictEqual(yield* ask(before, "b"), "closed")
+      assert.strictEqual(yield* ask(yield* client(proxy), "c"), "closed")
+      yield* proxy.recover
+      assert.strictEqual(yield* ask(yield* client(proxy), "d"), "d")
+    })
+  )
+
+  it.live("delays both ways", () =>
+    Effect.gen(function* () {
+      const { proxy } = yield* echo
+      const socket = yield* client(proxy)
+      yield* proxy.slow(100)
+      const began = yield* Clock.currentTimeMillis
+      assert.strictEqual(yield* ask(socket, "slow"), "slow")
+      assert.isAtLeast((yield* Clock.currentTimeMillis) - began, 195)
+    })
+  )
+
+  it.live("swallows for good what was sent in its silence, and then the server loses the connection", () =>
+    Effect.gen(function* () {
+      const { proxy, serverSockets } = yield* echo
+      const silent = yield* client(proxy)
+      assert.strictEqual(yield* ask(silent, "a"), "a")
+      yield* proxy.fallSilent
+      silent.write("swallowed")
+      assert.strictEqual([...serverSockets].filter((socket) => !socket.destroyed).length, 1)
+      yield* proxy.recover
+      yield* Effect.suspend(() =>
+        [...serverSockets].some((socket) => !socket.destroyed) ? Effect.fail("still there") : Effect.void
+      ).pipe(Effect.retry({ times: 500 }))
+      assert.isFalse(silent.destroyed)
+      assert.strictEqual(yield* ask(yield* client(proxy), "b"), "b")
+    })
+  )
+})

@@ -1,0 +1,40 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+
+const preload = new URL("../../scripts/lib/chaos/wrongClock.ts", import.meta.url).href
+const effect = new URL("../../node_modules/effect/dist/index.js", import.meta.url).href
+
+/** What a process with a wrong clock says the time is: Effect's Clock, and Date. */
+const program = `
+  import { Clock, Effect } from ${JSON.stringify(effect)}
+  console.log(await Effect.runPromise(Clock.currentTimeMillis), new Date().getTime(), new Date(7).getTime())`
+
+const timesOf = (clock: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const { stdout } = yield* Effect.promise(() =>
+      promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], {
+        env: { NODE_OPTIONS: `--import=${preload}`, ...clock }
+      })
+    )
+    const now = yield* Clock.currentTimeMillis
+    const [byClock = 0, byDate = 0, seven] = stdout.split(" ").map(Number)
+    return { byClock: byClock - now, byDate: byDate - now, seven }
+  })
+
+describe("a wrong clock", () => {
+  it.live("is what Effect's Clock and Date show, from the start or from a jump on", () =>
+    Effect.gen(function* () {
+      for (const clock of [
+        { CHAOS_CLOCK_OFFSET_MILLIS: "300000" },
+        { CHAOS_CLOCK_JUMP_MILLIS: "300000", CHAOS_CLOCK_JUMP_AFTER_MILLIS: "1" }
+      ]) {
+        const { byClock, byDate, seven } = yield* timesOf(clock)
+        assert.closeTo(byClock, 300_000, 20_000)
+        assert.closeTo(byDate, 300_000, 20_000)
+        assert.strictEqual(seven, 7)
+      }
+    })
+  )
+})
