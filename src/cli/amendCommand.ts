@@ -1,16 +1,16 @@
 import { DateTime, Duration, Effect, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Configuration, planningRules } from "../Configuration.ts"
-import { breachOfAmendment, valueOf } from "../domain/dayLimits.ts"
-import { knownPrice } from "../domain/marketLimits.ts"
+import { breachOfAmendment } from "../domain/dayLimits.ts"
 import { Price } from "../domain/Order.ts"
 import { unknownMarket } from "../domain/planOrder.ts"
 import { type Amendment, amend } from "../domain/replan/amend.ts"
 import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
-import { OrderDesk } from "../stores/OrderDesk.ts"
-import { ReplanStore } from "../stores/ReplanStore.ts"
+import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
+import { CannotReplan, ReplanStore } from "../stores/ReplanStore.ts"
 import { TradingHours } from "../TradingHours.ts"
+import { makeDayBudget } from "../workers/dayBudget.ts"
 import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
 import { timeText } from "./render.ts"
 
@@ -39,23 +39,8 @@ export const amendCommand = Command.make(
         message: `There is no order ${JSON.stringify(given.orderId)}. "order list" shows the newest.`
       })
     }
-    const config = yield* Configuration
-    const instrument = order.value.instrument ?? ""
-    const rules = planningRules(config, (yield* TradingHours).calendar)
-    const market = (yield* (yield* InstrumentStore).markets([instrument])).get(instrument) ?? unknownMarket
     const now = yield* DateTime.now
-    const price = knownPrice(market, now, rules.preTrade)
-    const replans = yield* ReplanStore
-    // While nobody else adds to the day's orders.
-    const change = yield* (yield* DayTotalStore).exclusively(now, (totals) =>
-      replans.change(given.orderId, { now, windowGrace: config.orderWindowGrace }, (running) =>
-        Result.flatMap(amend(running, amendment.success, { rules, market, now }), (change) => {
-          const value = { before: valueOf(running.order, price), after: valueOf(change ?? running.order, price) }
-          const breach = breachOfAmendment(value, totals, rules.preTrade)
-          return breach === null ? Result.succeed(change) : Result.fail(breach)
-        })
-      )
-    )
+    const change = yield* changeOrder(order.value, amendment.success, now)
     if (change === null) {
       return yield* print(given.json, { changed: false }, () => `Order ${given.orderId} is like that already`)
     }
@@ -82,6 +67,33 @@ export const amendCommand = Command.make(
     }
   ])
 )
+
+/** Held against what the day allows, while nobody else adds to it: an amendment that does not fit is as if it had never been. */
+export const changeOrder = Effect.fnUntraced(function* (order: OrderProgress, amendment: Amendment, now: DateTime.Utc) {
+  const { orderId } = order
+  const config = yield* Configuration
+  const replans = yield* ReplanStore
+  const days = yield* DayTotalStore
+  const dayBudget = (yield* makeDayBudget)(orderId)
+  const instrument = order.instrument ?? ""
+  const rules = planningRules(config, (yield* TradingHours).calendar)
+  const market = (yield* (yield* InstrumentStore).markets([instrument])).get(instrument) ?? unknownMarket
+  const referencePrice = yield* days.referencePrice(orderId)
+  return yield* days.exclusively(now, (totals) =>
+    Effect.gen(function* () {
+      const change = yield* replans.change(orderId, { now, windowGrace: config.orderWindowGrace }, (running) =>
+        Result.flatMap(amend(running, amendment, { rules, market, now }), (change) => {
+          const orders = { before: running.order, after: change ?? running.order }
+          const breach = breachOfAmendment(orders, referencePrice, totals, rules.preTrade)
+          return breach === null ? Result.succeed(change) : Result.fail(breach)
+        })
+      )
+      if (change === null || change.plan.slices.length <= order.scheduled) return change
+      const reason = yield* dayBudget(change.plan, now)
+      return reason === null ? change : yield* new CannotReplan({ orderId, reason, isCancelled: false })
+    })
+  )
+})
 
 interface Given {
   readonly remaining: Option.Option<number>

@@ -3,7 +3,7 @@ import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker
 import { marketIds, marketOf } from "./market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "./market/TradingCalendar.ts"
 import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
-import { breachesNow } from "./marketLimits.ts"
+import { breachesNow, priceOf } from "./marketLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
 export interface PlacementLimits {
@@ -32,7 +32,7 @@ export const refusalToFire = (
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Asked again here, because limits may have been lowered since the split.
-  const breaches = breachesOfSlice({ ...slice, price: slice.limitPrice }, limits.preTrade)
+  const breaches = breachesOfSlice({ ...slice, price: priceOf(slice, nowMillis, limits.preTrade) }, limits.preTrade)
   if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
   const notNow = breachesNow(slice, nowMillis, limits.preTrade)
   if (notNow.length > 0) {

@@ -34,6 +34,8 @@ export const ClaimedSlice = Schema.Struct({
   scheduledMillis: Schema.Int,
   /** Whose trading hours it keeps; null when it was planned without a calendar. */
   market: Schema.NullOr(Schema.String),
+  /** What a MARKET slice counts by when no fresh price is known: its order's, else the instrument list's. */
+  referencePrice: Schema.NullOr(Schema.BigDecimalFromString),
   ...MarketFacts.fields
 })
 export type ClaimedSlice = typeof ClaimedSlice.Type

@@ -17,9 +17,14 @@ export interface DayTotals {
   readonly value: BigDecimal.BigDecimal
 }
 
+interface Valued {
+  readonly totalQuantity: number
+  readonly limitPrice: Price | null
+}
+
 /** What an order adds: its quantity times its limit price or, without one, the last known price. Null: not known. */
 export const valueOf = (
-  { totalQuantity, limitPrice }: { readonly totalQuantity: number; readonly limitPrice: Price | null },
+  { totalQuantity, limitPrice }: Valued,
   referencePrice: BigDecimal.BigDecimal | null
 ): BigDecimal.BigDecimal | null => {
   const price = limitPrice ?? referencePrice
@@ -50,14 +55,24 @@ export const breachesOfDay = (
   return breaches
 }
 
-/** Why an order of the day must not be amended to a value; null when it may: always when that is no more than before. */
+/**
+ * Why an order of the day must not be amended; null when it may: always when it comes to no more than before. A MARKET order
+ * counts by the price that was known at its split, as in the day's totals.
+ */
 export const breachOfAmendment = (
-  value: { readonly before: BigDecimal.BigDecimal | null; readonly after: BigDecimal.BigDecimal | null },
+  { before, after }: { readonly before: Valued; readonly after: Valued },
+  referencePrice: BigDecimal.BigDecimal | null,
   totals: DayTotals,
   { valuePerDay }: DayLimits
 ): string | null => {
-  if (Option.isNone(valuePerDay) || value.before === null || value.after === null) return null
-  const added = BigDecimal.subtract(value.after, value.before)
+  if (Option.isNone(valuePerDay)) return null
+  const [valueBefore, valueAfter] = [valueOf(before, referencePrice), valueOf(after, referencePrice)]
+  if (valueBefore === null || valueAfter === null) {
+    return after.totalQuantity > before.totalQuantity
+      ? "no price was known to value the order by when it was split, and LIMIT_VALUE_PER_DAY is set: submit another one for more"
+      : null
+  }
+  const added = BigDecimal.subtract(valueAfter, valueBefore)
   const total = BigDecimal.sum(totals.value, added)
   return BigDecimal.isPositive(added) && BigDecimal.isGreaterThan(total, valuePerDay.value)
     ? `the day's orders would come to ${format(total)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`

@@ -13,6 +13,7 @@ export interface MarketLimits {
   readonly quoteAge: Duration.Duration
 }
 
+/** Whether the broker is asked for quotes. */
 export const needsQuotes = ({ collarPercent, volumeSharePercent }: MarketLimits): boolean =>
   Option.isSome(collarPercent) || Option.isSome(volumeSharePercent)
 
@@ -39,13 +40,25 @@ export const breachesNow = (
   nowMillis: number,
   limits: MarketLimits
 ): ReadonlyArray<string> => {
-  const isFresh = (atMillis: number | null) =>
-    atMillis !== null && Math.abs(nowMillis - atMillis) <= Duration.toMillis(limits.quoteAge)
+  const volume = isFresh(slice.recentVolumeMillis, nowMillis, limits) ? slice.recentVolume : null
   return [
-    ...outsideCollar(slice.limitPrice, isFresh(slice.lastPriceMillis) ? slice.lastPrice : null, limits),
-    ...tooMuchOfVolume(slice.quantity, isFresh(slice.recentVolumeMillis) ? slice.recentVolume : null, limits)
+    ...outsideCollar(slice.limitPrice, freshPrice(slice, nowMillis, limits), limits),
+    ...tooMuchOfVolume(slice.quantity, volume, limits)
   ]
 }
+
+/** What a slice counts by at this moment: its limit price, a fresh last price, or the one that its order was split by. */
+export const priceOf = (
+  slice: MarketFacts & { readonly limitPrice: Price | null; readonly referencePrice: BigDecimal.BigDecimal | null },
+  nowMillis: number,
+  limits: MarketLimits
+): BigDecimal.BigDecimal | null => slice.limitPrice ?? freshPrice(slice, nowMillis, limits) ?? slice.referencePrice
+
+const freshPrice = ({ lastPrice, lastPriceMillis }: MarketFacts, nowMillis: number, limits: MarketLimits) =>
+  isFresh(lastPriceMillis, nowMillis, limits) ? lastPrice : null
+
+const isFresh = (atMillis: number | null, nowMillis: number, { quoteAge }: Pick<MarketLimits, "quoteAge">): boolean =>
+  atMillis !== null && Math.abs(nowMillis - atMillis) <= Duration.toMillis(quoteAge)
 
 /** Whether a limit price is too far from a price, on either side. A MARKET order has none, and an unknown price no collar. */
 export const outsideCollar = (
@@ -86,12 +99,12 @@ const tooMuchOfVolume = (
 export const knownPrice = (
   { quote, listing }: Market,
   at: DateTime.Utc,
-  { quoteAge }: Pick<MarketLimits, "quoteAge">
+  limits: Pick<MarketLimits, "quoteAge">
 ): BigDecimal.BigDecimal | null => {
-  const age = quote === null ? Infinity : Math.abs(DateTime.toEpochMillis(at) - DateTime.toEpochMillis(quote.at))
-  const isFresh = age <= Duration.toMillis(quoteAge)
+  const nowMillis = DateTime.toEpochMillis(at)
   const listPrice = listing?._tag === "Listed" ? listing.details.lastPrice : null
-  const price = isFresh && quote !== null ? quote.lastPrice : listPrice
+  const price =
+    quote !== null && isFresh(DateTime.toEpochMillis(quote.at), nowMillis, limits) ? quote.lastPrice : listPrice
   return price === null ? null : BigDecimal.round(price, { scale: 4 })
 }
 

@@ -150,14 +150,15 @@ export const planRequest = (
       ),
       ({ message }) => message
     )
-    const exposure = { ...order, quantity: order.totalQuantity, price: limitPrice }
+    const lastPrice = knownPrice(market, request.now, rules.preTrade)
+    const exposure = { ...order, quantity: order.totalQuantity, price: limitPrice ?? lastPrice }
     const largest = Math.max(...plan.slices.map(({ quantity }) => quantity))
     const breaches = new Set([
       ...breachesOfOrder(exposure, rules.preTrade),
       ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade),
       // What is carried was within it once; right before each placement it is checked all the same.
       ...(request.cause === "SPLIT" || request.cause === "AMENDMENT"
-        ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade)
+        ? outsideCollar(limitPrice, lastPrice, rules.preTrade)
         : [])
     ])
     if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))

@@ -1,6 +1,6 @@
 import { BigDecimal, Option } from "effect"
 import type { DayLimits } from "./dayLimits.ts"
-import type { MarketLimits } from "./marketLimits.ts"
+import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
 import type { Instrument, Price, Side } from "./Order.ts"
 
 /** What a desk allows. None, or an empty list: no limit. Values in the instrument's currency. */
@@ -14,7 +14,11 @@ export interface PreTradeLimits extends DayLimits, MarketLimits {
   readonly sides: ReadonlyArray<Side>
 }
 
-/** An order or a slice, as far as limits go. `price` is its limit price; a MARKET order has none. */
+/** Whether anything depends on what is known of a claimed slice's market. */
+export const looksAtQuotes = (limits: PreTradeLimits): boolean =>
+  needsQuotes(limits) || Option.isSome(limits.sliceValue)
+
+/** An order or a slice, as far as limits go. `price` is its limit price or, for a MARKET order, the last known one; null: not known. */
 export interface Exposure {
   readonly instrument: Instrument
   readonly side: Side
@@ -57,7 +61,9 @@ const tooMuch = (
   }
   if (Option.isNone(largestValue)) return breaches
   if (price === null) {
-    breaches.push(`the ${what}'s value is not known before it is placed, and ${name}_VALUE is set: use a LIMIT order`)
+    breaches.push(
+      `no price of its instrument is known to value the ${what} by, and ${name}_VALUE is set: use a LIMIT order`
+    )
     return breaches
   }
   const value = BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(quantity)))

@@ -11,6 +11,9 @@ export class DayTotalStore extends Context.Service<
   {
     readonly totals: (now: DateTime.Utc) => Effect.Effect<DayTotals, DbError>
 
+    /** The price by which a MARKET order counts: the last known one when it was split; null when none was known. */
+    readonly referencePrice: (orderId: string) => Effect.Effect<BigDecimal.BigDecimal | null, DbError>
+
     /**
      * Does something about a day's orders in one transaction, while nobody else does over all replicas: what they come to
      * does not change in between.
@@ -46,6 +49,15 @@ export class DayTotalStore extends Context.Service<
 
       return DayTotalStore.of({
         totals,
+
+        referencePrice: Effect.fn("DayTotalStore.referencePrice")((orderId) =>
+          query(
+            "DayTotalStore.referencePrice",
+            Schema.Struct({ price: Schema.NullOr(Schema.BigDecimalFromString) }),
+            sql`SELECT reference_price::text AS price FROM orders WHERE id = ${orderId}`
+          ).pipe(Effect.map(([row]) => row?.price ?? null))
+        ),
+
         exclusively: (now, work) =>
           transaction(
             "DayTotalStore.exclusively",

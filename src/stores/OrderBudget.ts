@@ -40,9 +40,9 @@ export class OrderBudget extends Context.Service<
     ) => Effect.Effect<Reservation, DbError>
     /**
      * How many order requests of a day in India, YYYY-MM-DD, are sent or planned: what was granted on it, and the slices
-     * that are still to be sent on it. Not counted further than `most`.
+     * that are still to be sent on it, but for those of one order. Not counted further than `most`.
      */
-    readonly spokenFor: (broker: string, day: string, most: number) => Effect.Effect<number, DbError>
+    readonly spokenFor: (broker: string, day: string, most: number, except?: string) => Effect.Effect<number, DbError>
     /** Lets nothing through before this. */
     readonly block: (broker: string, until: DateTime.Utc) => Effect.Effect<void, DbError>
     /** The broker said that the day's requests are used up: none is let through before this. */
@@ -98,7 +98,7 @@ export class OrderBudget extends Context.Service<
             : { _tag: "DayIsFull", until: refused.fullUntil }
         }),
 
-        spokenFor: Effect.fn("OrderBudget.spokenFor")((broker, day, most) =>
+        spokenFor: Effect.fn("OrderBudget.spokenFor")((broker, day, most, except) =>
           query(
             "OrderBudget.spokenFor",
             Schema.Struct({ count: Schema.Int }),
@@ -107,7 +107,7 @@ export class OrderBudget extends Context.Service<
                 coalesce((SELECT granted_today FROM order_budgets WHERE broker = ${broker} AND day = ${day}::text::date), 0)
                 + (SELECT count(*) FROM (
                     SELECT FROM order_slices
-                    WHERE stage = 'SCHEDULED'
+                    WHERE stage = 'SCHEDULED' AND order_id IS DISTINCT FROM ${except ?? null}::text
                       AND not_before >= ${day}::text::timestamp AT TIME ZONE 'Asia/Kolkata'
                       AND not_before < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
                     LIMIT ${most}) AS planned)

@@ -128,6 +128,9 @@ export class SliceStore extends Context.Service<
                 floor(extract(epoch FROM s.not_after) * 1000)::float8 AS not_after_millis,
                 floor(extract(epoch FROM s.lease_expires_at) * 1000)::float8 AS lease_expires_millis,
                 ceil(extract(epoch FROM s.scheduled_at) * 1000)::float8 AS scheduled_millis,
+                CASE WHEN s.limit_price IS NULL THEN coalesce(
+                  (SELECT reference_price FROM orders WHERE id = s.order_id),
+                  (SELECT last_price FROM instruments i WHERE i.instrument = s.instrument))::text END AS reference_price,
                 s.request_id, s.trace_id, s.market, ${sql.literal(factColumns)}`
           )
         ),

@@ -3,7 +3,7 @@ import { survive } from "../background.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { needsQuotes } from "../domain/marketLimits.ts"
+import { looksAtQuotes } from "../domain/preTradeLimits.ts"
 import type { OrderId, SliceId } from "../domain/Ids.ts"
 import type { ClaimedSlice } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
@@ -94,7 +94,7 @@ export const SliceExecutor = Effect.scoped(
         owner: instance.id,
         limit: room,
         keepsHours: calendar !== null,
-        quotes: needsQuotes(config.limits) ? config.limits : null
+        quotes: looksAtQuotes(config.limits) ? config.limits : null
       })
       queue.add(claimed)
       yield* Queue.offer(queueChanged, undefined)

@@ -8,17 +8,18 @@ import { OrderBudget } from "../stores/OrderBudget.ts"
 /**
  * Holds plans, one after the other, against what the broker account may still send on their days: null, or why a plan does
  * not fit. A plan that fits is counted against those that follow, until the budget is opened anew. The account's limit itself
- * is kept when slices are sent; this says early what would be found out at slice 4,000.
+ * is kept when slices are sent; this says early what would be found out at slice 4,000. What is planned of the order that a
+ * new plan `replaces` does not count.
  */
 export const makeDayBudget = Effect.gen(function* () {
   const config = yield* Configuration
   const budget = yield* OrderBudget
   const { rate } = planningRules(config, null)
 
-  return () => {
+  return (replaces?: string) => {
     const spokenFor = new Map<string, number>()
     const countOf = Effect.fnUntraced(function* (day: string, most: number) {
-      const count = spokenFor.get(day) ?? (yield* budget.spokenFor(config.brokerType, day, most))
+      const count = spokenFor.get(day) ?? (yield* budget.spokenFor(config.brokerType, day, most, replaces))
       spokenFor.set(day, count)
       return count
     })

@@ -1,9 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { BigDecimal, DateTime, Effect, Schema } from "effect"
+import { changeOrder } from "../../src/cli/amendCommand.ts"
 import { Db } from "../../src/db/Db.ts"
+import { Instrument } from "../../src/domain/Order.ts"
+import type { Amendment } from "../../src/domain/replan/amend.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
-import { sliceRows } from "../support/service.ts"
+import { at, conservation as conserved, splitOrder } from "../support/replanning.ts"
+import { scriptedBroker } from "../support/scriptedBroker.ts"
+import { serviceLayer, sliceRows } from "../support/service.ts"
 
 const conservation = Effect.flatMap(Db, ({ sql, query }) =>
   query(
@@ -63,5 +70,75 @@ describe("order amend", () => {
         assert.deepStrictEqual(yield* conservation, [{ total: 70, scheduled: 70, unaccounted: 0 }])
       }).pipe(Effect.scoped)
     )
+  )
+})
+
+const amended = (id: string, changed: Partial<Amendment>) =>
+  Effect.gen(function* () {
+    const order = yield* Effect.flatMap((yield* OrderDesk).progress(id), Effect.fromOption)
+    const nothing = {
+      remainingQuantity: null,
+      numSlices: null,
+      remainingWindow: null,
+      limitPrice: null,
+      note: "a reason"
+    }
+    return yield* changeOrder(order, { ...nothing, ...changed }, yield* DateTime.now)
+  })
+
+describe("an amendment", () => {
+  const byValue = serviceLayer({ broker: scriptedBroker, environment: { LIMIT_VALUE_PER_DAY: "15000" } })
+
+  it.effect("counts a MARKET order by the price at its split, however old that is by now", () =>
+    Effect.gen(function* () {
+      const quote = {
+        instrument: Instrument.make("NSE:RELIANCE"),
+        lastPrice: BigDecimal.make(100n, 0),
+        dayVolume: null
+      }
+      yield* (yield* QuoteStore).save("test", [quote], DateTime.makeUnsafe(0))
+      yield* splitOrder("o1", { duration_minutes: 10 })
+      yield* at(120)
+      const refused = yield* Effect.flip(amended("o1", { remainingQuantity: 151 }))
+      assert.include(refused.message, "the day's orders would come to 15100, above LIMIT_VALUE_PER_DAY (15000)")
+      assert.deepInclude((yield* conserved)[0], { scheduled: 100, unaccounted: 0 })
+      yield* amended("o1", { remainingQuantity: 150 })
+      assert.deepInclude((yield* conserved)[0], { scheduled: 150, unaccounted: 0 })
+    }).pipe(Effect.provide(byValue))
+  )
+
+  const byDay = serviceLayer({
+    broker: scriptedBroker,
+    environment: {
+      BROKER_TYPE: "zerodha",
+      ZERODHA_API_KEY: "k",
+      ZERODHA_ORDERS_PER_DAY: "10",
+      TRADING_CALENDAR: "off"
+    }
+  })
+
+  it.effect("is refused when the account's day has no room for its slices, which are its own old ones too", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      const refused = yield* Effect.flip(amended("o1", { numSlices: 10 }))
+      assert.include(refused.message, "at most 9 slices would fit on that day")
+      assert.strictEqual((yield* sliceRows()).filter(({ stage }) => stage === "SCHEDULED").length, 5)
+      yield* amended("o1", { numSlices: 9 })
+      assert.strictEqual((yield* sliceRows()).filter(({ stage }) => stage === "SCHEDULED").length, 9)
+    }).pipe(Effect.provide(byDay))
+  )
+
+  it.effect("may always ask for less, on a day that is full", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      yield* Effect.flatMap(Db, ({ sql, execute }) =>
+        execute(
+          "test.full",
+          sql`UPDATE order_budgets SET day = '1970-01-01', granted_today = 9 WHERE broker = 'zerodha'`
+        )
+      )
+      yield* amended("o1", { numSlices: 4, remainingQuantity: 40 })
+      assert.deepInclude((yield* conserved)[0], { scheduled: 40, unaccounted: 0 })
+    }).pipe(Effect.provide(byDay))
   )
 })

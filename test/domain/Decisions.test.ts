@@ -45,6 +45,7 @@ const claimed: ClaimedSlice = {
   requestId: null,
   traceId: null,
   market: null,
+  referencePrice: null,
   ...unknownFacts
 }
 
@@ -77,6 +78,27 @@ describe("refusalToFire", () => {
         reason: "pre-trade limit: the slice's quantity of 10 is above LIMIT_SLICE_QUANTITY (9)"
       }
     })
+  })
+
+  it("values a MARKET slice by a fresh last price, else by the one at its split, and fails one without", () => {
+    const decimal = BigDecimal.fromStringUnsafe
+    const preTrade = { ...unlimited, sliceValue: Option.some(decimal("1000")) }
+    const reasonFor = (known: Partial<ClaimedSlice>) => {
+      const refused = refusalToFire({ ...claimed, ...known }, 1_060_000, { ...limits, preTrade })
+      return refused === null || refused === "too early" || !("reason" in refused.next) ? null : refused.next.reason
+    }
+    const fresh = { lastPrice: decimal("100"), lastPriceMillis: 1_000_000 }
+    const dear = decimal("100.05")
+    assert.isNull(reasonFor({ ...fresh, referencePrice: dear }))
+    assert.match(
+      reasonFor({ ...fresh, lastPrice: dear, referencePrice: decimal("1") }) ?? "",
+      /value of 1000.5 is above LIMIT_SLICE_VALUE \(1000\)/
+    )
+    assert.match(reasonFor({ ...fresh, lastPriceMillis: 999_999, referencePrice: dear }) ?? "", /value of 1000.5 is/)
+    assert.isNull(reasonFor({ referencePrice: decimal("100") }))
+    assert.match(reasonFor({}) ?? "", /no price of its instrument is known to value the slice by/)
+    // A limit price is what it may come to, whatever the last price is.
+    assert.isNull(reasonFor({ orderType: "LIMIT", limitPrice: decimal("100"), referencePrice: dear }))
   })
 
   it("lets a slice wait that the market does not allow, until its window is over", () => {

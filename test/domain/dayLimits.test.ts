@@ -40,14 +40,29 @@ describe("the day's limits", () => {
   })
 
   it("let an amendment add what the day has room for, and take away at any time", () => {
-    const change = (before: string, after: string) => ({ before: decimal(before), after: decimal(after) })
-    assert.isNull(breachOfAmendment(change("10", "20"), totals(2, "90"), value("100")))
+    const limitOrder = (limitPrice: string) => ({ totalQuantity: 1, limitPrice: decimal(limitPrice) })
+    const change = (before: string, after: string) => ({ before: limitOrder(before), after: limitOrder(after) })
+    assert.isNull(breachOfAmendment(change("10", "20"), null, totals(2, "90"), value("100")))
     assert.strictEqual(
-      breachOfAmendment(change("10", "20.01"), totals(2, "90"), value("100")),
+      breachOfAmendment(change("10", "20.01"), null, totals(2, "90"), value("100")),
       "the day's orders would come to 100.01, above LIMIT_VALUE_PER_DAY (100)"
     )
-    assert.isNull(breachOfAmendment(change("20", "10"), totals(2, "500"), value("100")))
-    assert.isNull(breachOfAmendment(change("10", "999"), totals(2, "500"), none))
+    assert.isNull(breachOfAmendment(change("20", "10"), null, totals(2, "500"), value("100")))
+    assert.isNull(breachOfAmendment(change("10", "999"), null, totals(2, "500"), none))
+  })
+
+  it("value an amended MARKET order by the price at its split, and let none grow that had none", () => {
+    const market = (totalQuantity: number) => ({ totalQuantity, limitPrice: null })
+    const change = (before: number, after: number) => ({ before: market(before), after: market(after) })
+    assert.isNull(breachOfAmendment(change(1, 2), decimal("10"), totals(2, "90"), value("100")))
+    assert.match(
+      breachOfAmendment(change(1, 3), decimal("10"), totals(2, "90"), value("100")) ?? "",
+      /would come to 110, above/
+    )
+    assert.match(breachOfAmendment(change(1, 2), null, totals(2, "0"), value("100")) ?? "", /^no price was known/)
+    assert.isNull(breachOfAmendment(change(2, 2), null, totals(2, "500"), value("100")))
+    assert.isNull(breachOfAmendment(change(2, 1), null, totals(2, "500"), value("100")))
+    assert.isNull(breachOfAmendment(change(1, 2), null, totals(2, "500"), none))
   })
 
   it("hold a day that is above them, not one that is at them", () => {

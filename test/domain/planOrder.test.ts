@@ -137,6 +137,25 @@ describe("planOrder", () => {
     assert.isTrue(Result.isSuccess(planOrder(order, rules, market, DateTime.add(start, { seconds: 61 }))))
   })
 
+  it("values a MARKET order by the last price that is known, and refuses one without", () => {
+    const decimal = BigDecimal.fromStringUnsafe
+    const order = { totalQuantity: 650, numSplits: 10, randomize: false }
+    const preTrade = {
+      ...unlimited,
+      orderValue: Option.some(decimal("65000")),
+      sliceValue: Option.some(decimal("6500"))
+    }
+    const at = (price: string): Market => ({ ...listed, quote: { lastPrice: decimal(price), at: start } })
+    assert.isTrue(Result.isSuccess(plan(order, { rules: { preTrade }, market: at("100") })))
+    assert.strictEqual(
+      refusal(order, { rules: { preTrade }, market: at("100.1") }),
+      "the order's value of 65065 is above LIMIT_ORDER_VALUE (65000); " +
+        "the slice's value of 6506.5 is above LIMIT_SLICE_VALUE (6500)"
+    )
+    const stale = { ...at("100"), quote: { lastPrice: decimal("100"), at: DateTime.subtract(start, { seconds: 61 }) } }
+    assert.match(refusal(order, { rules: { preTrade }, market: stale }), /no price of its instrument is known to value/)
+  })
+
   it("names every pre-trade limit that the order or its largest slice breaks", () => {
     const preTrade = { ...noRules.preTrade, orderQuantity: Option.some(600), sliceQuantity: Option.some(64) }
     assert.strictEqual(

@@ -28,9 +28,9 @@ describe("pre-trade limits", () => {
     assert.deepStrictEqual(breachesOfSlice({ ...order, quantity: 101 }, limits), [])
   })
 
-  it("do not guess the value of a MARKET order", () => {
+  it("do not guess the value of a MARKET order of which no price is known", () => {
     assert.deepStrictEqual(breachesOfSlice({ ...order, price: null }, { ...unlimited, sliceValue: amount("1") }), [
-      "the slice's value is not known before it is placed, and LIMIT_SLICE_VALUE is set: use a LIMIT order"
+      "no price of its instrument is known to value the slice by, and LIMIT_SLICE_VALUE is set: use a LIMIT order"
     ])
   })
 

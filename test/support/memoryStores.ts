@@ -62,6 +62,7 @@ export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o
   requestId: null,
   traceId: null,
   market: null,
+  referencePrice: null,
   ...unknownFacts
 })
 
@@ -143,6 +144,7 @@ const days = Layer.effect(
   Effect.map(MemoryStore, (memory) =>
     DayTotalStore.of({
       totals: () => Effect.sync(() => memory.day),
+      referencePrice: () => Effect.succeed(null),
       exclusively: (_, work) => Effect.suspend(() => work(memory.day))
     })
   )

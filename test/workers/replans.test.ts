@@ -223,6 +223,52 @@ describe("completing at the window's end", () => {
   )
 })
 
+describe("completing under a limit by value", () => {
+  const crossing = { ...limitOrder, completion: "CROSS" }
+  const limited = PlanStore.layer.pipe(
+    Layer.provideMerge(
+      serviceLayer({
+        broker: scriptedBroker,
+        environment: { LIMIT_SLICE_VALUE: "11000", LIMIT_ORDER_VALUE: "11000" }
+      })
+    )
+  )
+  const saveQuote = (price: string) =>
+    Effect.gen(function* () {
+      const quote = { instrument: reliance, lastPrice: BigDecimal.fromStringUnsafe(price), dayVolume: null }
+      yield* (yield* QuoteStore).save("test", [quote], yield* DateTime.now)
+    })
+
+  it.effect("values the MARKET order by the last price, which its slices are claimed with", () =>
+    Effect.gen(function* () {
+      yield* saveQuote("105")
+      yield* splitOrder("o1", crossing)
+      yield* at(60)
+      yield* saveQuote("109")
+      yield* follow
+      assert.deepStrictEqual(yield* toSend, [{ seconds: 60, quantity: 100, orderType: "MARKET" }])
+      const [slice] = yield* claimDue()
+      assert.deepStrictEqual(slice?.referencePrice, BigDecimal.make(1_050_000n, 4))
+    }).pipe(Effect.provide(limited))
+  )
+
+  for (const [price, reason] of [
+    ["111", "the order's value of 11100 is above LIMIT_ORDER_VALUE (11000)"],
+    [null, "no price of its instrument is known to value the order by"]
+  ] as const) {
+    it.effect(`is refused with its reason when the last price is ${price ?? "not known"}`, () =>
+      Effect.gen(function* () {
+        yield* splitOrder("o1", crossing)
+        yield* at(60)
+        yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+        if (price !== null) yield* saveQuote(price)
+        yield* follow
+        assert.include((yield* progress("o1")).statusReason, reason)
+      }).pipe(Effect.provide(limited))
+    )
+  }
+})
+
 describe("an order that cannot be planned anew", () => {
   const damage = (column: string, value: string) =>
     Effect.flatMap(Db, ({ sql, execute }) =>
