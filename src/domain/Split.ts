@@ -2,7 +2,14 @@ import { Result } from "effect"
 import { type OrderId, type SliceId, sliceIdOf, type Tag, tagOf } from "./Ids.ts"
 import { maxSplits } from "./Order.ts"
 import type { Curve } from "./schedule/Curve.ts"
-import { Infeasible, mostSlices, planSchedule, type ScheduledSlice, type ScheduleInput } from "./schedule/Schedule.ts"
+import {
+  Infeasible,
+  mostSlices,
+  planSchedule,
+  type ScheduledSlice,
+  type ScheduleInput,
+  scheduleTimes
+} from "./schedule/Schedule.ts"
 
 /** One planned slice: its place in the order, how much, and when, as milliseconds after the plan's start. */
 export interface PlannedSlice extends ScheduledSlice {
@@ -30,20 +37,24 @@ export interface SplitRequest {
   readonly firstSequence: number
 }
 
-/** What is known of an order's market, and what the desk wants. Quantities in units of the instrument. */
+/** The most that one slice may have, in units of the instrument, and who says so. */
+export interface SliceLimit {
+  readonly quantity: number
+  readonly name: string
+}
+
+/** What is known of an order's market, and what the desk wants. */
 export interface SplitRules {
   readonly lotSize: number
-  /** The most that the exchange takes in one order; null for anything. */
-  readonly freezeLimit: number | null
-  /** The most that the desk wants in one slice; null for the exchange's. */
-  readonly maxSliceQuantity: number | null
+  readonly sliceLimits: ReadonlyArray<SliceLimit>
+  /** Whether there may be more slices than were asked for, so that each keeps to the limits. */
+  readonly mayAddSlices: boolean
   readonly leastGapMillis: number
 }
 
 /**
- * Splits a quantity into slices, or says why that cannot be, and what would fit. Only `maxSliceQuantity` makes more slices
- * than were asked for, over the same window: the freeze limit alone refuses the order, because nobody said that more
- * slices are welcome.
+ * Splits a quantity into slices, or says why that cannot be, and what would fit. When more slices than were asked for are not
+ * welcome, a limit that needs them refuses the order.
  */
 export const split = (request: SplitRequest, rules: SplitRules): Result.Result<Plan, Infeasible> => {
   const input = inputOf(request, rules)
@@ -51,16 +62,26 @@ export const split = (request: SplitRequest, rules: SplitRules): Result.Result<P
     Result.map((schedule) => ({ input, slices: slicesOf(request, schedule) })),
     Result.mapError((infeasible) =>
       infeasible.rule === "largest slice"
-        ? new Infeasible({ ...infeasible, wouldFit: `${infeasible.wouldFit} ${whoseLimit(input, rules)}` })
+        ? new Infeasible({ ...infeasible, wouldFit: `${infeasible.wouldFit} ${whoseLimit(rules)}` })
         : infeasible
     )
   )
 }
 
-const whoseLimit = ({ largestSlice }: ScheduleInput, { freezeLimit, maxSliceQuantity }: SplitRules): string =>
-  largestSlice === freezeLimit
-    ? `(${freezeLimit} is the exchange's freeze limit of an order${maxSliceQuantity === null ? "; ORDER_MAX_SLICE_QUANTITY lets the service make more slices" : ""})`
-    : `(${largestSlice} is ORDER_MAX_SLICE_QUANTITY; ${maxSplits} slices are the most there can be)`
+/** The times that {@link split} gives the slices: much cheaper than their sizes. */
+export const splitTimes = (
+  request: SplitRequest,
+  rules: SplitRules
+): Result.Result<ReadonlyArray<number>, Infeasible> => scheduleTimes(inputOf(request, rules))
+
+const whoseLimit = ({ sliceLimits, mayAddSlices }: SplitRules): string => {
+  const smallest = Math.min(...sliceLimits.map(({ quantity }) => quantity))
+  const name = sliceLimits.find(({ quantity }) => quantity === smallest)?.name ?? ""
+  const more = mayAddSlices
+    ? `${maxSplits} slices are the most there can be`
+    : "ORDER_MAX_SLICE_QUANTITY lets the service make more slices"
+  return `(${smallest} is ${name}; ${more})`
+}
 
 const slicesOf = (
   { orderId, firstSequence }: SplitRequest,
@@ -73,14 +94,16 @@ const slicesOf = (
   })
 
 const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
-  const largest = Math.min(rules.maxSliceQuantity ?? Infinity, rules.freezeLimit ?? Infinity)
+  const largest = Math.min(...rules.sliceLimits.map(({ quantity }) => quantity))
+  const numSlices = rules.mayAddSlices ? enoughSlices(request, rules, largest) : request.numSlices
   return {
     seed: request.seed,
     totalQuantity: request.totalQuantity,
     lotSize: rules.lotSize,
-    numSlices: rules.maxSliceQuantity === null ? request.numSlices : enoughSlices(request, rules, largest),
+    numSlices,
     windowMillis: request.windowMillis,
-    randomize: request.randomize,
+    // A whole order in one slice is due at its start; what is left of one keeps to what is left of its window.
+    randomize: request.randomize && (numSlices > 1 || request.firstSequence > 1),
     curve: request.curve,
     leastGapMillis: rules.leastGapMillis,
     largestSlice: largest === Infinity ? null : largest

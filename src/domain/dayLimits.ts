@@ -1,4 +1,5 @@
 import { BigDecimal, DateTime, Option } from "effect"
+import { decimalText } from "./decimals.ts"
 import { nextIndianHour } from "./indianTime.ts"
 import type { Price } from "./Order.ts"
 
@@ -49,7 +50,7 @@ export const breachesOfDay = (
     )
   } else if (BigDecimal.isGreaterThan(total, valuePerDay.value)) {
     breaches.push(
-      `the day's orders would come to ${format(total)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`
+      `the day's orders would come to ${decimalText(total)}, above LIMIT_VALUE_PER_DAY (${decimalText(valuePerDay.value)})`
     )
   }
   return breaches
@@ -75,7 +76,7 @@ export const breachOfAmendment = (
   const added = BigDecimal.subtract(valueAfter, valueBefore)
   const total = BigDecimal.sum(totals.value, added)
   return BigDecimal.isPositive(added) && BigDecimal.isGreaterThan(total, valuePerDay.value)
-    ? `the day's orders would come to ${format(total)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`
+    ? `the day's orders would come to ${decimalText(total)}, above LIMIT_VALUE_PER_DAY (${decimalText(valuePerDay.value)})`
     : null
 }
 
@@ -106,7 +107,7 @@ export const dayIsOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayL
     return `the ${totals.orders} orders of the day are more than LIMIT_ORDERS_PER_DAY (${ordersPerDay.value})`
   }
   return Option.isSome(valuePerDay) && BigDecimal.isGreaterThan(totals.value, valuePerDay.value)
-    ? `the day's orders come to ${format(totals.value)}, above LIMIT_VALUE_PER_DAY (${format(valuePerDay.value)})`
+    ? `the day's orders come to ${decimalText(totals.value)}, above LIMIT_VALUE_PER_DAY (${decimalText(valuePerDay.value)})`
     : null
 }
 
@@ -120,5 +121,3 @@ const withOrder = ({ orders, value }: DayTotals, added: BigDecimal.BigDecimal | 
   orders: orders + 1,
   value: added === null ? value : BigDecimal.sum(value, added)
 })
-
-const format = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))

@@ -1,8 +1,9 @@
-import { DateTime } from "effect"
+import { BigDecimal, type DateTime } from "effect"
+import { indianDay } from "./indianTime.ts"
 import type { Instrument } from "./Order.ts"
 
 interface FreezeLimit {
-  /** The first day, in UTC, on which it holds. */
+  /** The first day in India on which it holds. */
   readonly since: string
   readonly exchanges: ReadonlyArray<string>
   /** The underlying of an index future or option; null: every instrument of the exchange. */
@@ -27,7 +28,7 @@ const limits: ReadonlyArray<FreezeLimit> = [
 
 /** The freeze limit of an instrument at a time, or null when none is known. */
 export const freezeLimit = (instrument: Instrument, at: DateTime.Utc): number | null => {
-  const day = DateTime.formatIsoDateUtc(at)
+  const day = indianDay(at)
   const colon = instrument.indexOf(":")
   const [exchange, symbol] = [instrument.slice(0, colon), instrument.slice(colon + 1)]
   const matching = limits.filter(
@@ -39,3 +40,7 @@ export const freezeLimit = (instrument: Instrument, at: DateTime.Utc): number | 
   )
   return matching.at(-1)?.quantity ?? null
 }
+
+/** The largest value of one order, in rupees, or null when none is known. For shares, as Zerodha's users report it: ten crore. */
+export const freezeValue = (instrument: Instrument): BigDecimal.BigDecimal | null =>
+  /^(NSE|BSE):/.test(instrument) ? BigDecimal.fromBigInt(100_000_000n) : null

@@ -1,6 +1,6 @@
 import { BigDecimal, DateTime, Duration, Option, Schema } from "effect"
+import { decimalText } from "./decimals.ts"
 import type { Price } from "./Order.ts"
-import type { Market } from "./planOrder.ts"
 
 /** What a desk allows, given what the market does. None: no limit. */
 export interface MarketLimits {
@@ -71,8 +71,8 @@ export const outsideCollar = (
   const distance = BigDecimal.abs(BigDecimal.subtract(limitPrice, lastPrice))
   return isAboveShare(distance, percent, lastPrice)
     ? [
-        `the limit price of ${format(limitPrice)} is more than LIMIT_PRICE_COLLAR_PERCENT (${format(percent)}) ` +
-          `away from the last price of ${format(lastPrice)}`
+        `the limit price of ${decimalText(limitPrice)} is more than LIMIT_PRICE_COLLAR_PERCENT (${decimalText(percent)}) ` +
+          `away from the last price of ${decimalText(lastPrice)}`
       ]
     : []
 }
@@ -86,10 +86,20 @@ const tooMuchOfVolume = (
   const percent = volumeSharePercent.value
   return isAboveShare(whole(quantity), percent, whole(volume))
     ? [
-        `the slice's quantity of ${quantity} is above LIMIT_VOLUME_SHARE_PERCENT (${format(percent)}) ` +
+        `the slice's quantity of ${quantity} is above LIMIT_VOLUME_SHARE_PERCENT (${decimalText(percent)}) ` +
           `of the ${volume} traded in the last ${Duration.toMinutes(volumePeriod)} minutes`
       ]
     : []
+}
+
+/** What is known of an instrument's price. */
+export interface Priced {
+  /** The latest, however old it is; null when there is none. */
+  readonly quote: { readonly lastPrice: BigDecimal.BigDecimal; readonly at: DateTime.Utc } | null
+  readonly listing:
+    | { readonly _tag: "Listed"; readonly details: { readonly lastPrice: BigDecimal.BigDecimal | null } }
+    | { readonly _tag: "Unlisted" }
+    | null
 }
 
 /**
@@ -97,7 +107,7 @@ const tooMuchOfVolume = (
  * instrument list's, which is hours old at best.
  */
 export const knownPrice = (
-  { quote, listing }: Market,
+  { quote, listing }: Priced,
   at: DateTime.Utc,
   limits: Pick<MarketLimits, "quoteAge">
 ): BigDecimal.BigDecimal | null => {
@@ -113,5 +123,3 @@ const whole = (count: number): BigDecimal.BigDecimal => BigDecimal.fromBigInt(Bi
 
 const isAboveShare = (part: BigDecimal.BigDecimal, percent: BigDecimal.BigDecimal, all: BigDecimal.BigDecimal) =>
   BigDecimal.isGreaterThan(BigDecimal.multiply(part, hundred), BigDecimal.multiply(percent, all))
-
-const format = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))

@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
 import { indianDay } from "./indianTime.ts"
-import { defaultMaxLatenessSeconds } from "./Order.ts"
+import { defaultMaxLatenessSeconds, maxDurationMinutes } from "./Order.ts"
 
 /** How many order requests a broker account takes. */
 export interface OrderRate {
@@ -17,25 +17,55 @@ const shareForCancels = 0.1
 /** How many of the day's requests placements may use. */
 export const placementsPerDay = (perDay: number): number => perDay - Math.floor(perDay * shareForCancels)
 
-/** Why slices due at these times, in order, cannot keep to them at a rate; null when none is later than the order allows. */
+/** The slices of an order, as they were asked for and as they would be due. */
+interface DueSlices {
+  readonly dueMillis: ReadonlyArray<number>
+  readonly numSlices: number
+  readonly minutes: number
+}
+
+/**
+ * Why slices cannot keep to their times at a rate; null when none is later than the order allows. `duesOf` tells when they would
+ * be due, were there so many, or were there so many minutes for them; what is named as fitting is tried with it.
+ */
 export const tooFastForRate = (
-  dueMillis: ReadonlyArray<number>,
+  { dueMillis, numSlices, minutes }: DueSlices,
+  duesOf: (numSlices: number, minutes: number) => ReadonlyArray<number> | null,
   rate: OrderRate,
   maxLatenessSeconds: number | null
 ): string | null => {
   const allowedMillis = (maxLatenessSeconds ?? defaultMaxLatenessSeconds) * 1000
-  const sentMillis = sendTimes(dueMillis, rate)
-  const isLate = sentMillis.some((sent, index) => sent - (dueMillis[index] ?? sent) > allowedMillis)
-  if (!isLate) return null
-  const all = dueMillis.map(() => 0)
-  const neededMillis = (sendTimes(all, rate).at(-1) ?? 0) - allowedMillis
-  const windowMillis = dueMillis.at(-1) ?? 0
-  const fitting = sendTimes(all, rate).filter((millis) => millis <= windowMillis + allowedMillis).length
+  const lateness = largestLateness(dueMillis, rate)
+  if (lateness <= allowedMillis) return null
+  const isTooFast = (dues: ReadonlyArray<number> | null) => dues !== null && largestLateness(dues, rate) > allowedMillis
+  const slices = boundary(numSlices, 0, (count) => isTooFast(duesOf(count, minutes)))
+  const longer = boundary(Math.floor(minutes), maxDurationMinutes + 1, (count) => isTooFast(duesOf(numSlices, count)))
+  const ways = [
+    ...(slices > 0 && duesOf(slices, minutes) !== null ? [`at most ${counted(slices, "slice")}`] : []),
+    ...(longer <= maxDurationMinutes && duesOf(numSlices, longer) !== null ? [counted(longer, "minute")] : [])
+  ]
+  if (ways.length === 0) ways.push(`max_lateness_seconds of ${Math.ceil(lateness / 1000)}`)
   return (
     `duration_minutes: the broker takes ${rate.perSecond} orders a second and ${rate.perMinute} a minute: slices would be more than ` +
-    `${allowedMillis / 1000} s late; at most ${fitting} slices, or ${Math.ceil(neededMillis / 60_000)} minutes, would fit`
+    `${allowedMillis / 1000} s late; ${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+/** The number nearest to `from`, on the way to `to`, of which something is not so any more, where it is so up to there. */
+const boundary = (from: number, to: number, isSo: (count: number) => boolean): number => {
+  let [so, not] = [from, to]
+  while (Math.abs(not - so) > 1) {
+    const middle = Math.trunc((so + not) / 2)
+    if (isSo(middle)) so = middle
+    else not = middle
+  }
+  return not
+}
+
+const largestLateness = (dueMillis: ReadonlyArray<number>, rate: OrderRate): number =>
+  Math.max(...sendTimes(dueMillis, rate).map((sent, index) => sent - (dueMillis[index] ?? sent)))
 
 /** When each could be sent, were nothing else: at its time, or when the windows of a second and of a minute let it. */
 const sendTimes = (dueMillis: ReadonlyArray<number>, rate: OrderRate): ReadonlyArray<number> => {

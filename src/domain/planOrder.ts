@@ -1,26 +1,22 @@
 import { BigDecimal, DateTime, Result, Schema } from "effect"
-import { freezeLimit } from "./freezeLimits.ts"
 import type { OrderId } from "./Ids.ts"
 import { indianDay } from "./indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "./instruments/InstrumentDetails.ts"
 import { type PlanTime, planTimeOf } from "./market/orderTime.ts"
 import type { MarketId, TradingCalendar } from "./market/TradingCalendar.ts"
 import { afterTrading, type TradingTime } from "./market/TradingTime.ts"
-import { knownPrice, outsideCollar } from "./marketLimits.ts"
+import { knownPrice, outsideCollar, type Priced } from "./marketLimits.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
 import { type OrderRate, tooFastForRate } from "./orderRate.ts"
-import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
+import { breachesOfOrder, breachesOfSlice } from "./preTradeLimits.ts"
 import type { Curve, Profile } from "./schedule/Curve.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
-import { type Plan, type PlannedSlice, split, type SplitRequest } from "./Split.ts"
+import { type SliceRules, sliceLimitsOf } from "./sliceLimits.ts"
+import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
 /** What the desk has set for every order. */
-export interface PlanningRules {
-  readonly maxSliceQuantity: number | null
+export interface PlanningRules extends SliceRules {
   readonly leastGapMillis: number
-  readonly preTrade: PreTradeLimits
-  /** The mock broker takes any quantity. */
-  readonly isFreezeLimited: boolean
   /** Null: placements at any time. */
   readonly calendar: TradingCalendar | null
   /** What is missing is completed at least so long before the market closes. */
@@ -30,13 +26,11 @@ export interface PlanningRules {
 }
 
 /** What is known of an order's instrument. */
-export interface Market {
+export interface Market extends Priced {
   /** The instrument's own; null for the built-in one. */
   readonly volumeProfile: Profile | null
   /** Null when no list of instruments is known at all: then nothing is held against it. */
   readonly listing: Listing | null
-  /** The latest, however old it is; null when there is none. */
-  readonly quote: { readonly lastPrice: BigDecimal.BigDecimal; readonly at: DateTime.Utc } | null
 }
 
 /** What the broker's list says of an instrument. `similar` are the names that may have been meant. */
@@ -131,45 +125,39 @@ export const planRequest = (
   market: Market
 ): Result.Result<OrderPlan, string> =>
   Result.gen(function* () {
-    const { orderId, revision, firstSequence, windowMillis, cause, note } = request
-    const timed = { ...order, hasDerivatives: hasDerivatives(market) }
-    const planTime = yield* planTimeOf(timed, rules.calendar, request.startsAt, windowMillis)
+    const { orderId, revision, firstSequence, cause, note } = request
+    // What makes up for something was within the limits once, and is better late than not at all.
+    const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
+    const terms = yield* termsOf(request, order, rules, market)
+    const { planTime, limitPrice, price, splitRules } = terms
     const { time, startMillis, endMillis } = planTime
-    const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
-    const details = yield* listed(order.instrument, market, request.startsAt, lastMoment)
-    const limitPrice = yield* onTheGrid(order, details)
-    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, windowMillis))
-    const plan = yield* Result.mapError(
-      split(
-        { ...request, curve },
-        {
-          ...rules,
-          lotSize: details?.lotSize ?? 1,
-          freezeLimit: rules.isFreezeLimited ? freezeLimit(order.instrument, request.startsAt) : null
-        }
-      ),
-      ({ message }) => message
-    )
-    const lastPrice = knownPrice(market, request.now, rules.preTrade)
-    const exposure = { ...order, quantity: order.totalQuantity, price: limitPrice ?? lastPrice }
-    const largest = Math.max(...plan.slices.map(({ quantity }) => quantity))
+    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, request.windowMillis))
+    const planned = split({ ...request, curve }, splitRules)
+    const exposure = { ...order, quantity: order.totalQuantity, price }
+    const largest = Result.isSuccess(planned) ? Math.max(...planned.success.slices.map(({ quantity }) => quantity)) : 0
+    const known = knownPrice(market, request.now, rules.preTrade)
     const breaches = new Set([
-      ...breachesOfOrder(exposure, rules.preTrade),
+      ...(Result.isFailure(planned) ? [planned.failure.message] : []),
+      ...(isAsked ? breachesOfOrder(exposure, rules.preTrade) : []),
       ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade),
-      // What is carried was within it once; right before each placement it is checked all the same.
-      ...(request.cause === "SPLIT" || request.cause === "AMENDMENT"
-        ? outsideCollar(limitPrice, lastPrice, rules.preTrade)
-        : [])
+      ...(isAsked ? outsideCollar(limitPrice, known, rules.preTrade) : [])
     ])
-    if (breaches.size > 0) return yield* Result.fail([...breaches].join("; "))
-    const slices = plan.slices.map((slice) => ({
-      ...slice,
-      dueMillis: (afterTrading(time, startMillis, slice.offsetMillis) ?? endMillis) - startMillis
-    }))
-    const dues = slices.map(({ dueMillis }) => dueMillis)
-    const tooFast = rules.rate === null ? null : tooFastForRate(dues, rules.rate, order.maxLatenessSeconds)
-    // What makes up for something keeps to a pace of its own, and is better late than not at all.
-    if (tooFast !== null && (cause === "SPLIT" || cause === "AMENDMENT")) return yield* Result.fail(tooFast)
+    if (breaches.size > 0 || Result.isFailure(planned)) return yield* Result.fail([...breaches].join("; "))
+    const plan = planned.success
+    const slices = plan.slices.map((slice) => ({ ...slice, dueMillis: dueMillisOf(planTime, slice.offsetMillis) }))
+    if (rules.rate !== null && isAsked) {
+      const tooFast = tooFastForRate(
+        {
+          dueMillis: slices.map(({ dueMillis }) => dueMillis),
+          numSlices: request.numSlices,
+          minutes: request.windowMillis / 60_000
+        },
+        duesOf(request, order, rules, market),
+        rules.rate,
+        order.maxLatenessSeconds
+      )
+      if (tooFast !== null) return yield* Result.fail(tooFast)
+    }
     return {
       ...plan,
       slices,
@@ -187,6 +175,61 @@ export const planRequest = (
       note
     }
   })
+
+/** What a request is held against, and in which time. */
+interface Terms {
+  readonly planTime: PlanTime
+  /** On the exchange's grid; null for MARKET. */
+  readonly limitPrice: Price | null
+  /** What its quantities are valued at: its limit, or the last price; null when neither is known. */
+  readonly price: BigDecimal.BigDecimal | null
+  readonly splitRules: SplitRules
+}
+
+const termsOf = (
+  request: PlanRequest,
+  order: SplittableOrder,
+  rules: PlanningRules,
+  market: Market
+): Result.Result<Terms, string> =>
+  Result.gen(function* () {
+    const { startsAt, now, windowMillis, cause } = request
+    const timed = { ...order, hasDerivatives: hasDerivatives(market) }
+    const planTime = yield* planTimeOf(timed, rules.calendar, startsAt, windowMillis)
+    const { time, endMillis } = planTime
+    const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
+    const details = yield* listed(order.instrument, market, startsAt, lastMoment)
+    const limitPrice = yield* onTheGrid(order, details)
+    const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
+    const splitRules = {
+      lotSize: details?.lotSize ?? 1,
+      sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
+      // A person is told what is too large; what the service plans by itself is not.
+      mayAddSlices: rules.maxSliceQuantity !== null || (cause !== "SPLIT" && cause !== "AMENDMENT"),
+      leastGapMillis: rules.leastGapMillis
+    }
+    return { planTime, limitPrice, price, splitRules }
+  })
+
+/** When the slices of a request would be due, were there so many or were it so long; null when that cannot be. */
+const duesOf =
+  (request: PlanRequest, order: SplittableOrder, rules: PlanningRules, market: Market) =>
+  (numSlices: number, minutes: number): ReadonlyArray<number> | null => {
+    const changed = { ...request, numSlices, windowMillis: minutes * 60_000 }
+    return Result.getOrElse(
+      Result.gen(function* () {
+        const { planTime, splitRules } = yield* termsOf(changed, order, rules, market)
+        // The curve moves no time.
+        const offsets = yield* splitTimes({ ...changed, curve: { _tag: "Even" } }, splitRules)
+        return offsets.map((offset) => dueMillisOf(planTime, offset))
+      }),
+      () => null
+    )
+  }
+
+/** A slice's time on the wall, from the plan's start. */
+const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: number): number =>
+  (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
 
 /** Which part of the trading day the window is. Without a calendar the window is taken as a whole day. */
 const marketDayOf = ({ startMillis, sessions }: PlanTime, market: Market, windowMillis: number): MarketDay => {

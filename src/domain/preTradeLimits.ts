@@ -1,5 +1,6 @@
 import { BigDecimal, Option } from "effect"
 import type { DayLimits } from "./dayLimits.ts"
+import { decimalText } from "./decimals.ts"
 import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
 import type { Instrument, Price, Side } from "./Order.ts"
 
@@ -68,9 +69,9 @@ const tooMuch = (
   }
   const value = BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(quantity)))
   if (BigDecimal.isGreaterThan(value, largestValue.value)) {
-    breaches.push(`the ${what}'s value of ${format(value)} is above ${name}_VALUE (${format(largestValue.value)})`)
+    breaches.push(
+      `the ${what}'s value of ${decimalText(value)} is above ${name}_VALUE (${decimalText(largestValue.value)})`
+    )
   }
   return breaches
 }
-
-const format = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))

@@ -31,7 +31,7 @@ const InstrumentStatus = Schema.Struct({
 })
 export type InstrumentStatus = typeof InstrumentStatus.Type
 
-const MarketFacts = Schema.Struct({
+const KnownOfMarket = Schema.Struct({
   instrument: Schema.String,
   volumes: Schema.NullOr(Profile),
   hasList: Schema.Boolean,
@@ -163,7 +163,7 @@ const make = Effect.gen(function* () {
   const facts = (instruments: ReadonlyArray<string>) =>
     query(
       "InstrumentStore.facts",
-      MarketFacts,
+      KnownOfMarket,
       sql`
         SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
           EXISTS (SELECT FROM instruments f WHERE f.segment = 'NFO-FUT' AND f.name = split_part(w.instrument, ':', 2))

@@ -15,6 +15,19 @@ const problemOf = (changed: Partial<SplitRequest>, rules: Partial<SplitRules>) =
   return Result.isFailure(refused) ? refused.failure.message : assert.fail("the order was split")
 }
 
+const frozenAt = (quantity: number): Partial<SplitRules> => ({
+  sliceLimits: [{ quantity, name: "the exchange's freeze limit of an order" }]
+})
+
+/** What the desk allows, and the exchange. */
+const atMost = (quantity: number, frozen = Infinity): Partial<SplitRules> => ({
+  sliceLimits: [
+    { quantity: frozen, name: "the freeze limit" },
+    { quantity, name: "ORDER_MAX_SLICE_QUANTITY" }
+  ],
+  mayAddSlices: true
+})
+
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 describe("split", () => {
@@ -41,6 +54,26 @@ describe("split", () => {
     assert.deepStrictEqual(of("one", "seed"), of("other", "seed"))
   })
 
+  it("sends an order of one slice at its start; the last slice of a running one keeps its place in the window", () => {
+    for (const seed of range(1, 20).map(String)) {
+      assert.deepStrictEqual(
+        slicesOf({ seed, numSlices: 1 }).map(({ quantity, offsetMillis }) => [quantity, offsetMillis]),
+        [[1000, 0]]
+      )
+      const [last] = slicesOf({ seed, numSlices: 1, firstSequence: 10 })
+      assert.isAbove(last?.offsetMillis ?? 0, 0)
+    }
+    const more = slicesOf({ numSlices: 1 }, atMost(500))
+    assert.isAbove(more[0]?.offsetMillis ?? 0, 0)
+  })
+
+  it("keeps randomized sizes within a limit just above the average, whatever the seed", () => {
+    for (const seed of range(1, 300).map(String)) {
+      const quantities = quantitiesOf({ seed }, { sliceLimits: [{ quantity: 105, name: "a limit" }] })
+      assert.isAtMost(Math.max(...quantities), 105)
+    }
+  })
+
   it("splits evenly without randomization", () => {
     const slices = slicesOf({ totalQuantity: 103, randomize: false })
     assert.deepStrictEqual(
@@ -57,46 +90,46 @@ describe("split", () => {
 
   it("refuses what is above the freeze limit, and says how many slices would do", () => {
     assert.strictEqual(
-      problemOf(four, { freezeLimit: 1755 }),
+      problemOf(four, frozenAt(1755)),
       "num_splits: 2 slices of at most 1755 do not hold 4000; 3 slices or more would fit " +
         "(1755 is the exchange's freeze limit of an order; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
     )
-    assert.deepStrictEqual(quantitiesOf({ ...four, numSlices: 3 }, { freezeLimit: 1755 }), [1333, 1333, 1334])
-    assert.deepStrictEqual(quantitiesOf(four, { freezeLimit: 2000 }), [2000, 2000])
+    assert.deepStrictEqual(quantitiesOf({ ...four, numSlices: 3 }, frozenAt(1755)), [1333, 1333, 1334])
+    assert.deepStrictEqual(quantitiesOf(four, frozenAt(2000)), [2000, 2000])
   })
 
   it("makes more slices when it may, over the same window, within the smaller of both limits", () => {
-    assert.deepStrictEqual(quantitiesOf(four, { maxSliceQuantity: 1000 }), [1000, 1000, 1000, 1000])
-    assert.deepStrictEqual(quantitiesOf(four, { maxSliceQuantity: 5000, freezeLimit: 1755 }), [1333, 1333, 1334])
+    assert.deepStrictEqual(quantitiesOf(four, atMost(1000)), [1000, 1000, 1000, 1000])
+    assert.deepStrictEqual(quantitiesOf(four, atMost(5000, 1755)), [1333, 1333, 1334])
     assert.deepStrictEqual(
-      slicesOf(four, { maxSliceQuantity: 1000 }).map(({ offsetMillis }) => offsetMillis),
+      slicesOf(four, atMost(1000)).map(({ offsetMillis }) => offsetMillis),
       [0, 200_000, 400_000, 600_000]
     )
   })
 
   it("makes so many more that sizes can still vary, when there are enough lots for that", () => {
-    const varied = quantitiesOf({ ...four, randomize: true }, { maxSliceQuantity: 100 })
+    const varied = quantitiesOf({ ...four, randomize: true }, atMost(100))
     assert.strictEqual(varied.length, 52)
     assert.isAbove(new Set(varied).size, 10)
-    assert.strictEqual(quantitiesOf({ totalQuantity: 10, numSlices: 1 }, { maxSliceQuantity: 1 }).length, 10)
+    assert.strictEqual(quantitiesOf({ totalQuantity: 10, numSlices: 1 }, atMost(1)).length, 10)
   })
 
   it("says when a thousand slices are not enough", () => {
     assert.include(
-      problemOf(four, { maxSliceQuantity: 3 }),
+      problemOf(four, atMost(3)),
       "num_splits: 2 slices of at most 3 do not hold 4000; a total_quantity of 3000 would fit (3 is ORDER_MAX_SLICE_QUANTITY"
     )
   })
 
   it("makes more slices for the least gap to be kept, not for chance", () => {
     const randomized = { totalQuantity: 1000, numSlices: 2, windowMillis: 110_000 }
-    assert.strictEqual(quantitiesOf(randomized, { maxSliceQuantity: 10, leastGapMillis: 1000 }).length, 100)
+    assert.strictEqual(quantitiesOf(randomized, { ...atMost(10), leastGapMillis: 1000 }).length, 100)
     assert.strictEqual(
-      problemOf(randomized, { maxSliceQuantity: 5, leastGapMillis: 1000 }),
+      problemOf(randomized, { ...atMost(5), leastGapMillis: 1000 }),
       "duration_minutes: 200 slices at least 1 s apart do not fit into 110 s; 4 minutes would fit"
     )
     assert.strictEqual(
-      problemOf(randomized, { maxSliceQuantity: 5, leastGapMillis: 600_000 }),
+      problemOf(randomized, { ...atMost(5), leastGapMillis: 600_000 }),
       "duration_minutes: 200 slices at least 600 s apart do not fit into 110 s; a total_quantity of 5 would fit"
     )
   })
@@ -119,7 +152,7 @@ describe("split", () => {
       "duration_minutes: 100 slices at least 1 s apart do not fit into 60 s; at most 60 slices, or 2 minutes, would fit"
     )
     assert.strictEqual(
-      problemOf({ totalQuantity: 100, numSlices: 1 }, { lotSize: 50, freezeLimit: 49 }),
+      problemOf({ totalQuantity: 100, numSlices: 1 }, { lotSize: 50, ...frozenAt(49) }),
       "num_splits: 1 slice of at most 49 do not hold 100; no slice of whole lots of 50 is that small " +
         "(49 is the exchange's freeze limit of an order; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
     )
@@ -133,7 +166,7 @@ describe("split", () => {
   })
   const LargestSlice = Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 3000 }))
   it.prop("keeps every slice within the limit, and the sum", [Any, LargestSlice], ([any, maxSliceQuantity]) => {
-    const quantities = quantitiesOf(any, { maxSliceQuantity })
+    const quantities = quantitiesOf(any, atMost(maxSliceQuantity))
     assert.isTrue(quantities.every((quantity) => quantity >= 1 && quantity <= maxSliceQuantity))
     assert.strictEqual(
       quantities.reduce((sum, quantity) => sum + quantity, 0),

@@ -3,30 +3,50 @@ import { dayIsFull, type OrderRate, requestsByDay, tooFastForRate } from "../../
 
 const rate: OrderRate = { perSecond: 10, perMinute: 400, perDay: 5000, marginMillis: 250 }
 
-const evenly = (count: number, windowMillis: number) =>
-  Array.from({ length: count }, (_, k) => (count === 1 ? 0 : (windowMillis * k) / (count - 1)))
+const evenly = (count: number, minutes: number) =>
+  Array.from({ length: count }, (_, k) => (count === 1 ? 0 : (minutes * 60_000 * k) / (count - 1)))
+
+const tooFast = (
+  numSlices: number,
+  minutes: number,
+  maxLateness: number | null,
+  duesOf: Parameters<typeof tooFastForRate>[1] = evenly
+) => tooFastForRate({ dueMillis: evenly(numSlices, minutes), numSlices, minutes }, duesOf, rate, maxLateness)
 
 describe("tooFastForRate", () => {
   it("lets a burst pass that the broker works off within the allowed lateness", () => {
-    assert.isNull(tooFastForRate(evenly(300, 0), rate, null))
-    assert.isNull(tooFastForRate(evenly(11, 0), rate, 2))
+    assert.isNull(tooFast(300, 0, null))
+    assert.isNull(tooFast(11, 0, 2))
   })
 
-  it("refuses what would be later, and says what would fit", () => {
-    assert.include(tooFastForRate(evenly(11, 0), rate, 1), "at most 10 slices")
-    const refusal = tooFastForRate(evenly(1000, 0), rate, null) ?? ""
+  it("refuses what would be later, and names the most slices and the fewest minutes that fit", () => {
+    const refusal = tooFast(1000, 0, null) ?? ""
     assert.match(
       refusal,
       /^duration_minutes: the broker takes 10 orders a second and 400 a minute: .* more than 60 s late/
     )
-    const [slices, minutes] = [...refusal.matchAll(/(\d+) (?:slices,|minutes)/g)].map((match) => Number(match[1]))
-    assert.isNull(tooFastForRate(evenly(slices ?? 0, 0), rate, null), "the number of slices that it names fits")
-    assert.isNull(tooFastForRate(evenly(1000, (minutes ?? 0) * 60_000), rate, null), "the time that it names fits")
+    const [slices, minutes] = [...refusal.matchAll(/(\d+) (?:slices,|minutes,)/g)].map((match) => Number(match[1]))
+    assert.isNull(tooFast(slices ?? 0, 0, null))
+    assert.isNotNull(tooFast((slices ?? 0) + 1, 0, null))
+    assert.isNull(tooFast(1000, minutes ?? 0, null))
+    assert.isNotNull(tooFast(1000, (minutes ?? 0) - 1, null))
+    assert.include(tooFast(11, 0, 1), "at most 10 slices, or 1 minute, would fit")
+  })
+
+  it("names only what can be, and else how late slices may be for all to be sent", () => {
+    assert.include(
+      tooFast(11, 0, 1, (slices, minutes) => (minutes > 0 ? null : evenly(slices, minutes))),
+      "s late; at most 10 slices would fit"
+    )
+    assert.include(
+      tooFast(11, 0, 1, () => null),
+      "max_lateness_seconds of 2 would fit"
+    )
   })
 
   it("knows the minute's window beside the second's", () => {
-    assert.isNull(tooFastForRate(evenly(400, 60_000), rate, 1))
-    assert.isNotNull(tooFastForRate(evenly(500, 60_000), rate, 1))
+    assert.isNull(tooFast(400, 1, 1))
+    assert.isNotNull(tooFast(500, 1, 1))
   })
 })
 

@@ -156,11 +156,76 @@ describe("planOrder", () => {
     assert.match(refusal(order, { rules: { preTrade }, market: stale }), /no price of its instrument is known to value/)
   })
 
+  it("holds the order's own limits against what a person asks for, not against what makes up for something", () => {
+    const order = anOrder({ totalQuantity: 1000 })
+    const rules = { ...noRules, preTrade: { ...unlimited, orderQuantity: Option.some(500) } }
+    const request = { ...aRequest(), revision: 2, startsAt: start, now: start, note: null }
+    const isPlanned = (cause: PlanCause) =>
+      Result.isSuccess(planRequest({ ...request, cause }, order, rules, unknownMarket))
+    assert.deepStrictEqual(
+      PlanCause.literals.filter((cause) => isPlanned(cause)),
+      ["LATENESS", "CARRY", "COMPLETION"]
+    )
+  })
+
   it("names every pre-trade limit that the order or its largest slice breaks", () => {
     const preTrade = { ...noRules.preTrade, orderQuantity: Option.some(600), sliceQuantity: Option.some(64) }
     assert.strictEqual(
       refusal({ totalQuantity: 650, randomize: false }, { rules: { preTrade } }),
-      "the order's quantity of 650 is above LIMIT_ORDER_QUANTITY (600); the slice's quantity of 65 is above LIMIT_SLICE_QUANTITY (64)"
+      "num_splits: 10 slices of at most 64 do not hold 650; no slice of whole lots of 65 is that small " +
+        "(64 is LIMIT_SLICE_QUANTITY; ORDER_MAX_SLICE_QUANTITY lets the service make more slices); " +
+        "the order's quantity of 650 is above LIMIT_ORDER_QUANTITY (600)"
     )
+  })
+
+  const share = { instrument: Instrument.make("NSE:RELIANCE") }
+  const quoted: Market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(500n), at: start } }
+  const largest = (changed: Partial<SplittableOrder>, market: Market, rules: Partial<PlanningRules>) => {
+    const { slices } = Result.getOrThrow(plan({ ...share, ...changed }, { market, rules }))
+    return Math.max(...slices.map(({ quantity }) => quantity))
+  }
+
+  it("keeps each slice to the desk's limits by quantity and by value, whatever chance does", () => {
+    const limited = (changed: Partial<PlanningRules["preTrade"]>) => ({ preTrade: { ...unlimited, ...changed } })
+    const limitPrice = BigDecimal.fromBigInt(500n)
+    for (let seed = 0; seed < 300; seed += 1) {
+      const planSeed = String(seed)
+      assert.isAtMost(largest({ planSeed }, unknownMarket, limited({ sliceQuantity: Option.some(120) })), 120)
+      const value = limited({ sliceValue: Option.some(BigDecimal.fromBigInt(60_499n)) })
+      assert.isAtMost(largest({ planSeed, orderType: "LIMIT", limitPrice }, unknownMarket, value), 120)
+      assert.isAtMost(largest({ planSeed }, quoted, value), 120)
+    }
+  })
+
+  it("says what would fit a limit of a slice's value, and makes no more slices unasked", () => {
+    const preTrade = { ...unlimited, sliceValue: Option.some(BigDecimal.fromBigInt(40_499n)) }
+    assert.strictEqual(
+      refusal(share, { market: quoted, rules: { preTrade } }),
+      "num_splits: 10 slices of at most 80 do not hold 1000; 13 slices or more would fit (80 is what LIMIT_SLICE_VALUE " +
+        "(40499) allows at 500; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
+    )
+    assert.isAtMost(largest({}, quoted, { preTrade, maxSliceQuantity: 1000 }), 80)
+  })
+
+  it("keeps shares within ten crore rupees an order where a price is known", () => {
+    const order = { ...share, totalQuantity: 500_000, randomize: false, numSplits: 5 }
+    const dear: Market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(1500n), at: start } }
+    assert.strictEqual(largest(order, unknownMarket, { isFreezeLimited: true }), 100_000)
+    assert.include(
+      refusal(order, { market: dear, rules: { isFreezeLimited: true } }),
+      "8 slices or more would fit (66666 is what the exchange's freeze limit of ten crore rupees an order allows at 1500;"
+    )
+  })
+
+  it("refuses what the broker's rate cannot send in time, with what can be sent", () => {
+    const rate = { perSecond: 10, perMinute: 400, perDay: 5000, marginMillis: 250 }
+    const order = { ...share, totalQuantity: 100_000, numSplits: 1000, durationMinutes: 1 }
+    const refused = refusal(order, { market: unknownMarket, rules: { rate } })
+    const [numSplits, durationMinutes] = [...refused.matchAll(/(\d+) (?:slices?,|minutes?,)/g)].map(([, n]) =>
+      Number(n)
+    )
+    for (const changed of [{ numSplits: numSplits ?? 0 }, { durationMinutes: durationMinutes ?? 0 }]) {
+      assert.isTrue(Result.isSuccess(plan({ ...order, ...changed }, { market: unknownMarket, rules: { rate } })))
+    }
   })
 })

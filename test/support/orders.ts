@@ -32,8 +32,8 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
 /** No limits: single units, any size, any gap. */
 export const noRules: SplitRules = {
   lotSize: 1,
-  freezeLimit: null,
-  maxSliceQuantity: null,
+  sliceLimits: [],
+  mayAddSlices: false,
   leastGapMillis: 0
 }
 

@@ -1,8 +1,8 @@
-import { DateTime, Option, Result } from "effect"
+import { DateTime, Result } from "effect"
 import { openTimeOf } from "../market/orderTime.ts"
 import { firstOpen, tradingMillisBetween } from "../market/TradingTime.ts"
 import { maxQuantity } from "../Order.ts"
-import { hasDerivatives, type OrderPlan, type PlanningRules, planRequest } from "../planOrder.ts"
+import { hasDerivatives, type OrderPlan, planRequest } from "../planOrder.ts"
 import { restOf } from "../schedule/Curve.ts"
 import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
 
@@ -101,7 +101,7 @@ export const planRest = (
     note
   }
   const spaced = {
-    ...(cause === "AMENDMENT" ? rules : withinSliceLimit(rules)),
+    ...rules,
     leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis))
   }
   const planned = planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market)
@@ -116,15 +116,6 @@ export const planRest = (
     carried,
     waived
   }))
-}
-
-/** A person is told what is too large; what the service plans by itself is not. */
-const withinSliceLimit = (rules: PlanningRules): PlanningRules => {
-  const largest = Math.min(
-    rules.maxSliceQuantity ?? Infinity,
-    Option.getOrElse(rules.preTrade.sliceQuantity, () => Infinity)
-  )
-  return { ...rules, maxSliceQuantity: largest === Infinity ? null : largest }
 }
 
 /** What makes up for something does not move the moment of completion. */

@@ -59,19 +59,26 @@ const columns = {
  */
 export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
   Result.map(checkFeasible(input), ({ lots, largestLots }) => {
-    const { lotSize, numSlices, windowMillis, leastGapMillis } = input
+    const { lotSize, numSlices, windowMillis } = input
     const base = baseLots(shareOf(input.curve), { lots, numSlices, largestLots })
     const quantities = input.randomize
       ? wanderingLots(base, largestLots, seededRandom(`${input.seed}/quantities`))
       : evenLots(base, largestLots)
-    const offsets = input.randomize
-      ? timesWithinSlots({ windowMillis, numSlices, leastGapMillis }, seededRandom(`${input.seed}/times`))
-      : evenTimes(windowMillis, numSlices)
+    const offsets = offsetsOf(input)
     return quantities.map((quantity, index) => ({
       quantity: quantity * lotSize,
       offsetMillis: offsets[index] ?? windowMillis
     }))
   })
+
+/** When each slice of {@link planSchedule} is due, without the work of sizing it. */
+export const scheduleTimes = (input: ScheduleInput): Result.Result<ReadonlyArray<number>, Infeasible> =>
+  Result.map(checkFeasible(input), () => offsetsOf(input))
+
+const offsetsOf = (input: ScheduleInput): ReadonlyArray<number> =>
+  input.randomize
+    ? timesWithinSlots(input, seededRandom(`${input.seed}/times`))
+    : evenTimes(input.windowMillis, input.numSlices)
 
 interface Feasible {
   readonly lots: number

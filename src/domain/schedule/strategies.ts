@@ -6,7 +6,7 @@ export const Strategy = Schema.Literals(["TWAP", "VWAP", "FRONT_LOADED", "BACK_L
 export type Strategy = typeof Strategy.Type
 
 /** κT of front- and back-loaded orders that do not say: two thirds are done by half of the window. */
-export const defaultRiskAversion = 2
+const defaultRiskAversion = 2
 
 export interface Shape {
   readonly strategy: Strategy

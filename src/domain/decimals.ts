@@ -1,0 +1,4 @@
+import { BigDecimal } from "effect"
+
+/** A decimal for people, without zeros at its end. */
+export const decimalText = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))
