@@ -20,4 +20,4 @@ CREATE TABLE instruments (
 );
 
 -- Whether a share has futures is asked by the underlying's name.
-CREATE INDEX instruments_futures ON instruments (name) WHERE segment = 'NFO-FUT';
+CREATE INDEX instruments_futures ON instruments (name) WHERE segment IN ('NFO-FUT', 'BFO-FUT');

@@ -4,7 +4,7 @@ ALTER TABLE orders
   ADD COLUMN carry_rejected boolean NOT NULL DEFAULT false,
   -- At the window's end: REPORT what is missing, or CROSS the spread with a MARKET order for it.
   ADD COLUMN completion text NOT NULL DEFAULT 'REPORT',
-  -- When nothing more was left to carry or to complete.
+  -- When nothing more was left to carry or to complete. From then on status_reason tells why something is missing.
   ADD COLUMN settled_at timestamptz;
 
 CREATE INDEX orders_to_settle ON orders (id)
@@ -54,7 +54,11 @@ SELECT
   o.side,
   o.total_quantity,
   o.order_queue_status,
-  o.status_reason,
+  -- How much is missing is told by the slices: an order may still turn up at the broker after all.
+  CASE
+    WHEN o.settled_at IS NULL THEN o.status_reason
+    WHEN s.missing > 0 THEN s.missing || ' are missing' || coalesce(': ' || o.status_reason, '')
+  END AS status_reason,
   o.created_at,
   o.cancel_requested_at,
   s.slices,
@@ -107,6 +111,7 @@ CROSS JOIN LATERAL (
     coalesce(sum(filled_quantity), 0)::bigint AS filled_quantity,
     round(sum(filled_quantity * average_price) / nullif(sum(filled_quantity) FILTER (WHERE average_price IS NOT NULL), 0), 4)
       AS average_price,
+    coalesce(sum(greatest(quantity - filled_quantity - carried_quantity, 0)) FILTER (WHERE NOT is_waived), 0)::bigint AS missing,
     min(not_before) FILTER (WHERE stage IN ('SCHEDULED', 'IN_PROGRESS')) AS next_due_at,
     max(scheduled_at) AS last_due_at,
     max(extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS max_lateness_millis

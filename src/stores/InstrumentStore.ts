@@ -166,7 +166,7 @@ const make = Effect.gen(function* () {
       KnownOfMarket,
       sql`
         SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
-          EXISTS (SELECT FROM instruments f WHERE f.segment = 'NFO-FUT' AND f.name = split_part(w.instrument, ':', 2))
+          EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2))
             AS has_futures,
           q.last_price::text AS last_price, q.at AS quoted_at
         FROM unnest(${texts(instruments)}) AS w (instrument)

@@ -3,13 +3,7 @@ import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant, texts } from "../db/parameters.ts"
 import { OrderId } from "../domain/Ids.ts"
 import { OrderQueueStatus } from "../domain/Order.ts"
-import {
-  type OrderChange,
-  type Replan,
-  type RunningOrder,
-  RunningSlice,
-  type Settled
-} from "../domain/replan/RunningOrder.ts"
+import { type OrderChange, type Replan, type RunningOrder, RunningSlice } from "../domain/replan/RunningOrder.ts"
 import { UntrustedOrder, validateOrder } from "../domain/validateOrder.ts"
 import { orderColumns } from "./orderColumns.ts"
 import { planRows } from "./planRows.ts"
@@ -250,7 +244,7 @@ const make = Effect.gen(function* () {
       case "GiveUp":
         return giveUp(change.slices, change.reason, options.now)
       case "Settled":
-        return settle(orderId, settledReason(change), options.now)
+        return settle(orderId, change.reason, options.now)
     }
   }
 
@@ -310,6 +304,3 @@ const make = Effect.gen(function* () {
     )
   })
 })
-
-const settledReason = ({ shortfall, reason }: Settled): string | null =>
-  shortfall === 0 ? null : `${shortfall} are missing${reason === null ? "" : `: ${reason}`}`

@@ -14,6 +14,7 @@ import { makeFollowQuotes } from "./QuoteFollower.ts"
 import { type Book, makeLookUp } from "./lookUpBook.ts"
 import { makeSendCancels } from "./sendCancels.ts"
 import { makeLeaveToPeople, makeTakeOverLate } from "./turnedUp.ts"
+import { makeRemind } from "./upkeep.ts"
 import { tick } from "./Worker.ts"
 import { WorkerStatus } from "./WorkerStatus.ts"
 
@@ -33,7 +34,7 @@ const keepStaleHeartbeats = Duration.days(1)
  * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, or sooner when the broker hints
  * at a change: if anything waits for the broker's word, one look-up for all slices that are open or whose outcome is unknown,
  * then the cancels that are wanted; then new plans for orders whose day does not go to plan. Every
- * TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over. Beside that, quotes, when a limit
+ * TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over. Once a day: reminders of what people have to see to. Beside that, quotes, when a limit
  * needs them.
  */
 export const TimeoutMonitor = Effect.gen(function* () {
@@ -43,6 +44,7 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const followBroker = yield* makeFollowBroker
   const followThrough = yield* makeFollowThrough
   const sweep = yield* makeSweep
+  const remind = yield* makeRemind
   const followQuotes = yield* makeFollowQuotes
   let nextSweepMillis = 0
 
@@ -54,7 +56,7 @@ export const TimeoutMonitor = Effect.gen(function* () {
   })
 
   /** One that fails does not keep the others from being done. */
-  const once = Effect.forEach([followBroker, followThrough, sweepWhenDue], (task) => Effect.exit(task)).pipe(
+  const once = Effect.forEach([followBroker, followThrough, sweepWhenDue, remind], (task) => Effect.exit(task)).pipe(
     Effect.flatMap((exits) => Exit.asVoidAll(exits))
   )
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)

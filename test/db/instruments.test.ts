@@ -183,12 +183,19 @@ describe("what planning needs to know", () => {
         const infy = details("NSE:INFY")
         const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })
         const small = details("NSE:SMALL", { token: 3 })
-        yield* store.replaceAll("mock", [infy, future, small], now)
+        const onBse = [
+          details("BSE:OTHER", { token: 4 }),
+          details("BFO:OTHER26DECFUT", { name: "OTHER", segment: "BFO-FUT", token: 5 }),
+          details("BFO:SMALL26DEC100CE", { name: "SMALL", segment: "BFO-OPT", token: 6 })
+        ]
+        yield* store.replaceAll("mock", [infy, future, small, ...onBse], now)
         const { sql, execute } = yield* Db
         yield* execute("test", sql`INSERT INTO volume_profiles VALUES ('NSE:SMALL', '{1,2.5}', 'me', now())`)
 
         const market = yield* marketOf("NSE:INFY")
         assert.isTrue(market?.listing?._tag === "Listed" && market.listing.hasFutures)
+        const other = yield* marketOf("BSE:OTHER")
+        assert.isTrue(other?.listing?._tag === "Listed" && other.listing.hasFutures)
         const another = yield* marketOf("NSE:SMALL")
         assert.isTrue(another?.listing?._tag === "Listed" && !another.listing.hasFutures)
         assert.deepStrictEqual(another?.volumeProfile, [1, 2.5])

@@ -219,6 +219,23 @@ describe("completing at the window's end", () => {
         holdReason: null
       })
       assert.deepInclude((yield* conservation)[0], { filled: 4, givenUp: 96, unaccounted: 0 })
+      // Some of it, and then all, turns up at the broker after all.
+      const { sql, execute } = yield* Db
+      const fill = (quantity: number) =>
+        execute(
+          "test.fill",
+          sql`
+            UPDATE order_slices SET stage = 'PROCESSED', broker_order_id = 'late', broker_is_final = true,
+              filled_quantity = ${quantity}
+            WHERE stage = 'FAILED' OR broker_order_id = 'late'`
+        )
+      yield* fill(90)
+      assert.strictEqual(
+        (yield* progress("o1")).statusReason,
+        "6 are missing: it cannot be completed: the broker refused it"
+      )
+      yield* fill(96)
+      assert.deepStrictEqual(yield* progress("o1"), { state: "filled", statusReason: null, holdReason: null })
     }).pipe(Effect.provide(service))
   )
 })
