@@ -30,12 +30,12 @@ export const explainCommand = Command.make(
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Make an order's plans again from what decided them, and compare with its slices"))
 
-const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanation => {
-  const { revision, cause, note, startsAt, createdAt } = plan
-  const base = { revision, cause, note, startsAt, createdAt, algorithmVersion: plan.algorithmVersion }
+export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanation => {
+  const { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version } = plan
+  const base = { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version }
   const input = decodePlanInput(plan.input)
-  if (plan.algorithmVersion !== algorithmVersion || Option.isNone(input)) {
-    const problem = `it was made by version ${plan.algorithmVersion} of the algorithm, and this service knows version ${algorithmVersion}`
+  if (version !== algorithmVersion || Option.isNone(input)) {
+    const problem = `it was made by version ${version} of the algorithm, and this service knows version ${algorithmVersion}`
     return { ...base, input: null, slices: [], problem }
   }
   const slices = explainSchedule(input.value)
@@ -45,13 +45,15 @@ const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanatio
   const bySequence = new Map(stored.map((slice) => [slice.sequenceNumber, slice]))
   const compared = slices.success.map((slice, index) => {
     const sequenceNumber = plan.firstSequence + index
-    const dueAt = dueAtOf(plan, slice.offsetMillis)
+    const dueAt = momentOf(plan, slice.offsetMillis)
     const row = bySequence.get(sequenceNumber)
     const matches = row?.quantity === slice.quantity && isSameMilli(row.scheduledAt, dueAt)
     return {
       sequenceNumber,
       ...slice,
       dueAt,
+      slotFromAt: momentOf(plan, slice.slotFromMillis),
+      slotToAt: momentOf(plan, slice.slotToMillis),
       matches,
       stage: row?.stage ?? null,
       stageReason: row?.stageReason ?? null
@@ -63,11 +65,11 @@ const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanatio
   return { ...base, input: input.value, slices: compared, problem }
 }
 
-/** When a slice of a plan is due, on the wall. */
-const dueAtOf = ({ startsAt, endsAt, sessions }: StoredPlan, offsetMillis: number): DateTime.Utc => {
+/** A moment of a plan's schedule, on the wall. */
+const momentOf = ({ startsAt, endsAt, sessions }: StoredPlan, offsetMillis: number): DateTime.Utc => {
   if (sessions === null) return DateTime.addDuration(startsAt, offsetMillis)
-  const due = afterTrading(sessions, DateTime.toEpochMillis(startsAt), offsetMillis)
-  return due === null ? endsAt : DateTime.makeUnsafe(due)
+  const moment = afterTrading(sessions, DateTime.toEpochMillis(startsAt), offsetMillis)
+  return moment === null ? endsAt : DateTime.makeUnsafe(moment)
 }
 
 const isSameMilli = (one: DateTime.Utc, other: DateTime.Utc): boolean =>

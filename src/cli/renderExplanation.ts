@@ -1,9 +1,11 @@
 import { DateTime } from "effect"
+import type { TradingTime } from "../domain/market/TradingTime.ts"
 import type { ExplainedSlice } from "../domain/schedule/explain.ts"
 import type { Curve } from "../domain/schedule/Curve.ts"
 import type { ScheduleInput } from "../domain/schedule/Schedule.ts"
 import type { PlanCause } from "../domain/planOrder.ts"
 import { table } from "./render.ts"
+import { clockOf } from "./renderPlan.ts"
 
 /** One plan of an order, made again. `problem` is null when every slice is as it is stored. */
 export interface Explanation {
@@ -11,6 +13,9 @@ export interface Explanation {
   readonly cause: PlanCause
   readonly note: string | null
   readonly startsAt: DateTime.Utc
+  readonly endsAt: DateTime.Utc
+  /** The market's sessions within the window; null for any time. */
+  readonly sessions: TradingTime
   readonly createdAt: DateTime.Utc
   readonly algorithmVersion: number
   readonly input: ScheduleInput | null
@@ -18,6 +23,8 @@ export interface Explanation {
     ExplainedSlice & {
       readonly sequenceNumber: number
       readonly dueAt: DateTime.Utc
+      readonly slotFromAt: DateTime.Utc
+      readonly slotToAt: DateTime.Utc
       readonly matches: boolean
       readonly stage: string | null
       readonly stageReason: string | null
@@ -30,6 +37,8 @@ export const explanationText = (plan: Explanation): string => {
   const { input, slices } = plan
   const head = `Plan ${plan.revision} (${causeText[plan.cause]}${plan.note === null ? "" : `: ${plan.note}`}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
   if (input === null) return `${head}: ${plan.problem ?? ""}`
+  const clock = clockOf(plan)
+  const zone = plan.sessions === null ? "UTC" : "IST"
   return [
     head,
     `  ${input.totalQuantity} in ${input.numSlices} slices of whole lots of ${input.lotSize}` +
@@ -38,13 +47,11 @@ export const explanationText = (plan: Explanation): string => {
     `  along ${curveText(input.curve)}, ${input.randomize ? `varied from seed ${JSON.stringify(input.seed)}` : "not varied"}`,
     "",
     table(
-      ["SLICE", "SLOT (UTC)", "DUE", "CURVE", "QUANTITY", "AHEAD", "STORED", "STAGE"],
+      ["SLICE", `SLOT (${zone})`, "DUE", "CURVE", "QUANTITY", "AHEAD", "STORED", "STAGE"],
       slices.map((slice) => [
         String(slice.sequenceNumber),
-        slice.slotFromMillis === slice.slotToMillis
-          ? "–"
-          : `${clock(plan.startsAt, slice.slotFromMillis)} – ${clock(plan.startsAt, slice.slotToMillis)}`,
-        clock(plan.startsAt, slice.offsetMillis),
+        slice.slotFromMillis === slice.slotToMillis ? "–" : `${clock(slice.slotFromAt)} – ${clock(slice.slotToAt)}`,
+        clock(slice.dueAt),
         String(slice.curveQuantity),
         String(slice.quantity),
         signed(slice.aheadQuantity),
@@ -75,6 +82,3 @@ const curveText = (curve: Curve): string => {
 }
 
 const signed = (quantity: number): string => (quantity > 0 ? `+${quantity}` : String(quantity))
-
-const clock = (start: DateTime.Utc, offsetMillis: number): string =>
-  DateTime.formatIso(DateTime.addDuration(start, offsetMillis)).slice(11, 23)

@@ -76,7 +76,13 @@ const chart = (plan: ShownPlan): string => {
 }
 
 /** The time of the day; in India when the plan keeps to a market's hours, with the day when it takes more than one. */
-const clockOf = ({ sessions, startsAt, endsAt }: ShownPlan): ((at: DateTime.Utc) => string) => {
+export const clockOf = ({
+  sessions,
+  startsAt,
+  endsAt
+}: Pick<ShownPlan, "startsAt" | "endsAt"> & { readonly sessions: ReadonlyArray<unknown> | null }): ((
+  at: DateTime.Utc
+) => string) => {
   if (sessions === null) return (at) => DateTime.formatIso(at).slice(11, 23)
   const isOneDay = indianDay(startsAt) === indianDay(endsAt)
   return (at) => (isOneDay ? indianTimeOfDay(at) : `${indianDay(at)} ${indianTimeOfDay(at)}`)

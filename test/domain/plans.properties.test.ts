@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Result, Schema } from "effect"
-import { freezeLimit } from "../../src/domain/freezeLimits.ts"
+import { BigDecimal, DateTime, Option, Result, Schema } from "effect"
+import { freezeLimit, freezeValue } from "../../src/domain/freezeLimits.ts"
 import { indianClock, indianDay } from "../../src/domain/indianTime.ts"
 import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
 import { builtInCalendar } from "../../src/domain/market/TradingCalendar.ts"
@@ -10,7 +10,14 @@ import { explainSchedule } from "../../src/domain/schedule/explain.ts"
 import { ScheduleInput } from "../../src/domain/schedule/Schedule.ts"
 import { dayOfYear, isOpen, isOpenAt, minutesOfDay, yearStartMillis } from "../support/exchangeHours.ts"
 import { casesOr, type Choices, choicesOf } from "../support/generate.ts"
-import { anyOrder, type GeneratedOrder, instrumentOf, marketWith, noLimits } from "../support/generatedOrders.ts"
+import {
+  anyOrder,
+  type GeneratedOrder,
+  instrumentOf,
+  limited,
+  marketWith,
+  noLimits
+} from "../support/generatedOrders.ts"
 import { anOrder } from "../support/orders.ts"
 
 const planned = ({ order, rules, market, at }: GeneratedOrder) => planOrder(order, rules, market, at)
@@ -24,7 +31,11 @@ const throughJson = <S extends Schema.Top & { readonly DecodingServices: never }
 
 /** The first rule that a plan breaks, in words; null when it keeps them all. */
 const brokenRule = (generated: GeneratedOrder, plan: OrderPlan): string | null =>
-  brokenQuantity(generated, plan) ?? brokenTime(generated, plan) ?? notReproduced(generated, plan)
+  brokenQuantity(generated, plan) ??
+  brokenLimit(generated, plan) ??
+  brokenTime(generated, plan) ??
+  brokenRate(generated, plan) ??
+  notReproduced(generated, plan)
 
 const brokenQuantity = ({ order, rules, market, at }: GeneratedOrder, { slices }: OrderPlan): string | null => {
   const lotSize = market.listing?._tag === "Listed" ? market.listing.details.lotSize : 1
@@ -39,6 +50,42 @@ const brokenQuantity = ({ order, rules, market, at }: GeneratedOrder, { slices }
   if (slices.length > 1000) return `${slices.length} slices`
   const numbered = slices.every(({ sequenceNumber }, index) => sequenceNumber === index + 1)
   return numbered ? null : "the slices are not numbered from 1"
+}
+
+const brokenLimit = ({ order, rules, market }: GeneratedOrder, { slices }: OrderPlan): string | null => {
+  const { sliceQuantity, sliceValue, orderQuantity, orderValue } = rules.preTrade
+  const largest = Math.max(...slices.map(({ quantity }) => quantity))
+  if (largest > Option.getOrElse(sliceQuantity, () => Infinity)) return `a slice of ${largest}`
+  if (order.totalQuantity > Option.getOrElse(orderQuantity, () => Infinity)) return "too large an order"
+  const price = order.limitPrice ?? market.quote?.lastPrice
+  const isAbove = (quantity: number, value: Option.Option<BigDecimal.BigDecimal>) =>
+    Option.isSome(value) && (price === undefined || BigDecimal.isGreaterThan(worth(price, quantity), value.value))
+  if (isAbove(order.totalQuantity, orderValue)) return "too dear an order"
+  if (isAbove(largest, sliceValue)) return `too dear a slice: ${largest}`
+  if (!rules.isFreezeLimited || price === undefined || freezeValue(order.instrument) === null) return null
+  return isAbove(largest, Option.some(BigDecimal.fromBigInt(100_000_000n)))
+    ? `a slice above ten crore: ${largest}`
+    : null
+}
+
+const worth = (price: BigDecimal.BigDecimal, quantity: number) =>
+  BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(quantity)))
+
+/** The broker takes so many in any second and any minute; each slice is sent as soon as both let it. */
+const brokenRate = ({ order, rules, at }: GeneratedOrder, plan: OrderPlan): string | null => {
+  const { rate } = rules
+  if (rate === null) return null
+  const sent: Array<number> = []
+  for (const due of dueTimes(plan, at)) {
+    const within = (millis: number, most: number) => {
+      const last = sent.at(-most)
+      return last === undefined ? due : Math.max(due, last + millis + rate.marginMillis)
+    }
+    const time = Math.max(within(1000, rate.perSecond), within(60_000, rate.perMinute))
+    if (time - due > (order.maxLatenessSeconds ?? 60) * 1000) return `slice ${sent.length + 1} is ${time - due} ms late`
+    sent.push(time)
+  }
+  return null
 }
 
 const brokenTime = ({ order, rules, marketId, at }: GeneratedOrder, plan: OrderPlan): string | null => {
@@ -83,6 +130,10 @@ const notReproduced = ({ at }: GeneratedOrder, plan: OrderPlan): string | null =
   return isSame && again.length === plan.slices.length ? null : "its stored input gives another plan"
 }
 
+/** What a quantity is valued at; a price that a LIMIT order could name when none is known. */
+const priceOf = ({ order, market }: GeneratedOrder): BigDecimal.BigDecimal =>
+  order.limitPrice ?? market.quote?.lastPrice ?? BigDecimal.fromStringUnsafe("100.05")
+
 /** What a refusal says would fit: each the order as it would have to be. */
 const suggestions = (generated: GeneratedOrder, refusal: string): ReadonlyArray<GeneratedOrder> => {
   const { order } = generated
@@ -95,22 +146,33 @@ const suggestions = (generated: GeneratedOrder, refusal: string): ReadonlyArray<
     ...numbers(/(\d+) slices? or more would fit/g).map((numSplits) => changed({ numSplits })),
     ...numbers(/at most (\d+) slices?(?=,| would)/g).map((numSplits) => changed({ numSplits })),
     ...numbers(/(\d+) minutes?,? would fit/g).map((durationMinutes) => changed({ durationMinutes })),
+    ...numbers(/max_lateness_seconds of (\d+) would fit/g).map((maxLatenessSeconds) => changed({ maxLatenessSeconds })),
+    ...numbers(/LIMIT_ORDER_QUANTITY \((\d+)\)/g).map((totalQuantity) => changed({ totalQuantity })),
+    ...numbers(/LIMIT_ORDER_VALUE \(([\d.]+)\)/g).map((value) =>
+      changed({ totalQuantity: Math.floor(value / Number(BigDecimal.format(priceOf(generated))) + 1e-6) })
+    ),
+    ...(refusal.includes("use a LIMIT order") ? [changed({ orderType: "LIMIT", limitPrice: priceOf(generated) })] : []),
     ...(refusal.includes("NEXT_SESSION") ? [changed({ sessionPolicy: "NEXT_SESSION" })] : [])
   ]
 }
 
-const columns = /^(total_quantity|num_splits|duration_minutes|session_policy|instrument|limit_price): /
+const columns =
+  /^(total_quantity|num_splits|duration_minutes|session_policy|instrument|limit_price): |^the (order|slice)'s .* LIMIT_/
 /** Nothing that the order says could help: why, and what could. */
 const isFinal = (refusal: string): boolean =>
   /TRADING_CALENDAR_FILE can add later ones$|no slice of whole lots of \d+ is that small/.test(refusal)
 
 /** Why what refusals suggest does not lead to a plan; null when it does. */
-const misled = (generated: GeneratedOrder, refusal: string, steps = 6): string | null => {
+const misled = (generated: GeneratedOrder, refusal: string, steps = 10): string | null => {
   if (isFinal(refusal)) return null
   if (!columns.test(refusal)) return `names no column: ${refusal}`
   const all = suggestions(generated, refusal)
   if (all.length === 0) return `suggests nothing: ${refusal}`
   if (steps === 0) return `still refused: ${refusal}`
+  if (refusal.includes("the broker takes")) {
+    const refused = all.map(planned).find(Result.isFailure)
+    return refused === undefined ? null : `names what does not fit: ${refusal}; then: ${refused.failure}`
+  }
   const rule = (text: string) => text.replaceAll(/[\d.]+/g, "#")
   let problem: string | null = null
   for (const suggestion of all) {
@@ -137,7 +199,8 @@ describe("any order", () => {
     () => {
       const counts = { planned: 0, refused: 0 }
       for (let index = 0; index < cases; index += 1) {
-        const generated = anyOrder(`case-${index}`, choicesOf(`plans/${index}`))
+        const unlimited = anyOrder(`case-${index}`, choicesOf(`plans/${index}`))
+        const generated = index % 2 === 0 ? unlimited : limited(unlimited, choicesOf(`plans/${index}/limits`))
         const plan = planned(generated)
         counts[Result.isSuccess(plan) ? "planned" : "refused"] += 1
         const problem = Result.isSuccess(plan) ? brokenRule(generated, plan.success) : misled(generated, plan.failure)
@@ -146,7 +209,7 @@ describe("any order", () => {
       assert.isAbove(counts.planned, counts.refused / 2)
       assert.isAbove(counts.refused, 0)
     },
-    20_000 + cases * 10
+    60_000 + cases * 40
   )
 })
 

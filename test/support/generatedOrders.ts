@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime } from "effect"
+import { BigDecimal, DateTime, Option } from "effect"
 import { InstrumentDetails } from "../../src/domain/instruments/InstrumentDetails.ts"
 import { OrderId } from "../../src/domain/Ids.ts"
 import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
@@ -114,6 +114,38 @@ export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
     },
     market: marketWith(marketId, lotSize, chance(0.3) ? volumes() : null),
     at: DateTime.makeUnsafe(anyMoment(choices))
+  }
+}
+
+/** The same order at a desk that limits slices and orders, with a broker that takes only so many orders, and perhaps a price. */
+export const limited = (generated: GeneratedOrder, { int, chance, pick }: Choices): GeneratedOrder => {
+  const { order, market, rules, at } = generated
+  const lotSize = market.listing?._tag === "Listed" ? market.listing.details.lotSize : 1
+  const average = order.totalQuantity / order.numSplits
+  const near = (quantity: number) => Math.max(lotSize, Math.round((quantity * int(30, 300)) / 100))
+  const maybe = <A>(value: A) => (chance(0.4) ? Option.some(value) : Option.none<A>())
+  const isQuoted = chance(0.7)
+  const lastPrice = BigDecimal.fromStringUnsafe(isQuoted ? pick(["0.05", "99.99", "100.05", "2500"]) : "100.05")
+  const valueOf = (quantity: number) =>
+    BigDecimal.multiply(order.limitPrice ?? lastPrice, BigDecimal.fromBigInt(BigInt(quantity)))
+  return {
+    ...generated,
+    market: { ...market, quote: isQuoted ? { lastPrice, at } : null },
+    rules: {
+      ...rules,
+      rate: pick([
+        null,
+        { perSecond: 10, perMinute: 400, perDay: 5000, marginMillis: 250 },
+        { perSecond: int(1, 10), perMinute: int(1, 60), perDay: 5000, marginMillis: int(0, 500) }
+      ]),
+      preTrade: {
+        ...unlimited,
+        sliceQuantity: maybe(near(average)),
+        sliceValue: maybe(valueOf(near(average))),
+        orderQuantity: maybe(near(order.totalQuantity)),
+        orderValue: maybe(valueOf(near(order.totalQuantity)))
+      }
+    }
   }
 }
 

@@ -138,8 +138,9 @@ describe("OrderSplitter", () => {
       assert.deepInclude(yield* orderRow("o1"), {
         orderQueueStatus: "FAILED",
         statusReason:
-          "SELL is not allowed by LIMIT_SIDES; the order's quantity of 100 is above LIMIT_ORDER_QUANTITY (99); " +
-          "the slice's quantity of 50 is above LIMIT_SLICE_QUANTITY (40)"
+          "num_splits: 2 slices of at most 40 do not hold 100; 3 slices or more would fit (40 is LIMIT_SLICE_QUANTITY; " +
+          "ORDER_MAX_SLICE_QUANTITY lets the service make more slices); " +
+          "SELL is not allowed by LIMIT_SIDES; the order's quantity of 100 is above LIMIT_ORDER_QUANTITY (99)"
       })
       assert.deepInclude(yield* orderRow("o2"), { orderQueueStatus: "DONE" })
     }).pipe(
