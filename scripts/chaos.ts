@@ -162,7 +162,7 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
   const stage = yield* setUp(options, server)
   const { daemons, simulator } = stage
   const began = yield* Clock.currentTimeMillis
-  const trouble: Trouble = { counts: {}, problems: [] }
+  const trouble: Trouble = { counts: {}, problems: [], outages: [] }
   const kills = killing(stage, trouble, seededRandom(`${options.seed}/kills`))
   const incidents = troubling(stage, trouble, seededRandom(`${options.seed}/incidents`))
   const enough = options.kills > 0 ? kills : Effect.raceFirst(kills, Effect.sleep(options.planned.seconds * 1000))
@@ -184,10 +184,10 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
   const recovery = {
     lease: options.lease,
     quarantine: options.quarantine,
-    afterKill: yield* recoveryOf(daemons.hits, "kill -9"),
-    afterFreeze: yield* recoveryOf(daemons.hits, "freeze")
+    afterKill: yield* recoveryOf(daemons.hits, "kill -9", trouble.outages),
+    afterFreeze: yield* recoveryOf(daemons.hits, "freeze", trouble.outages)
   }
-  const starts = { ...daemons.starts, endedByThemselves: daemons.ended }
+  const starts = { ...daemons.starts, endedByThemselves: daemons.ended() }
   yield* Console.log(
     JSON.stringify({ ...verdict.figures, incidents: trouble.counts, starts, recovery, seconds }, null, 2)
   )

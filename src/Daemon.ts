@@ -83,13 +83,12 @@ export const runWorkers = Effect.gen(function* () {
 
 /** The service: needs a database, and stops in the order workers, pool, server. */
 export const daemon = runWorkers.pipe(
+  Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
+  Effect.provide(ServiceLayer),
+  // Around the layers: being told to stop while it starts is no failure either.
   Effect.onInterrupt(() =>
-    Effect.andThen(
-      Effect.logInfo("Stopped in order"),
-      Effect.sync(() => {
-        process.exitCode = 0
-      })
-    )
-  ),
-  Effect.provide(ServiceLayer)
+    Effect.sync(() => {
+      process.exitCode = 0
+    })
+  )
 )

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Deferred, Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { allProcessed, insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
@@ -114,6 +114,34 @@ describe("the daemon", () => {
         yield* startMain([], environment)
         yield* allProcessed(20)
         yield* assertOncePerSlice
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("SIGTERM while it starts: exit 0", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        // Given a daemon that waits in its start, for a lock.
+        const { sql, query, transaction, execute } = yield* Db
+        const isLocked = yield* Deferred.make<void>()
+        const lock = execute("test.lock", sql`LOCK TABLE broker_in_use`)
+        yield* Effect.forkScoped(
+          transaction(
+            "test.hold",
+            Effect.andThen(Effect.andThen(lock, Deferred.succeed(isLocked, undefined)), Effect.never)
+          )
+        )
+        yield* Deferred.await(isLocked)
+        const run = yield* startMain([], { ...quick, DATABASE_URL: url })
+        const waiting = query(
+          "test.waiting",
+          Schema.Struct({ pid: Schema.Int }),
+          sql`SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+        )
+        yield* eventually("it waits", waiting, (rows) => rows.length > 0)
+
+        run.child.kill("SIGTERM")
+        assert.strictEqual(yield* run.exit, 0, run.output())
       }).pipe(Effect.scoped)
     )
   )

@@ -50,13 +50,20 @@ describe("the recovery that chaos reports", () => {
       // When 2 is placed by whoever comes next, and 3 is not resolved yet.
       yield* move(2, 2, "SCHEDULED", "my-host-7-abc")
       yield* move(2, 2, "IN_PROGRESS", "my-host-8-abc")
-      const before = yield* recoveryOf([hit], "kill -9")
+      const before = yield* recoveryOf([hit], "kill -9", [])
       assert.deepInclude(before, { hits: 1, withSlices: 1, slices: 2, scheduledAgain: 1, neverResolved: 1 })
 
       // Then it is once 3 is, too, however long 2 takes from there.
       yield* move(3, 3, "PROCESSED", "my-host-7-abc")
-      assert.deepInclude(yield* recoveryOf([hit], "kill -9"), { neverResolved: 0 })
-      assert.deepInclude(yield* recoveryOf([hit], "freeze"), { hits: 0, slices: 0 })
+      assert.deepInclude(yield* recoveryOf([hit], "kill -9", []), { neverResolved: 0 })
+      const undisturbedWith = (fromMillis: number) =>
+        Effect.map(
+          recoveryOf([hit], "kill -9", [{ fromMillis, toMillis: fromMillis + 1 }]),
+          ({ undisturbed }) => undisturbed.hits
+        )
+      assert.strictEqual(yield* undisturbedWith(hit.hitAtMillis), 0)
+      assert.strictEqual(yield* undisturbedWith(hit.hitAtMillis - 10), 1)
+      assert.deepInclude(yield* recoveryOf([hit], "freeze", []), { hits: 0, slices: 0 })
     }).pipe(Effect.provide(service))
   )
 })

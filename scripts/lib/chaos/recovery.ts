@@ -80,10 +80,25 @@ const percentiles = (millis: ReadonlyArray<number | null>) => {
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
+export interface Outage {
+  readonly fromMillis: number
+  readonly toMillis: number
+}
+
 /** How long it took to recover from hits of one kind, in seconds, and what never was. */
-export const recoveryOf = Effect.fnUntraced(function* (all: ReadonlyArray<Hit>, kind: Hit["kind"]) {
+export const recoveryOf = Effect.fnUntraced(function* (
+  all: ReadonlyArray<Hit>,
+  kind: Hit["kind"],
+  outages: ReadonlyArray<Outage>
+) {
   const hits = all.filter((hit) => hit.kind === kind)
   const rows = yield* recoveries(hits)
+  const isDisturbed = ({ hit, resolvedMillis }: typeof Recovery.Type) => {
+    const from = hits[hit - 1]?.hitAtMillis ?? 0
+    const to = from + (resolvedMillis ?? Infinity)
+    return outages.some((outage) => outage.fromMillis < to && outage.toMillis > from)
+  }
+  const undisturbed = rows.filter((row) => !isDisturbed(row))
   return {
     hits: hits.length,
     withSlices: rows.length,
@@ -91,6 +106,11 @@ export const recoveryOf = Effect.fnUntraced(function* (all: ReadonlyArray<Hit>, 
     scheduledAgain: rows.reduce((sum, row) => sum + row.placedAgain, 0),
     neverResolved: rows.filter(({ resolvedMillis }) => resolvedMillis === null).length,
     resolvedSeconds: percentiles(rows.map(({ resolvedMillis }) => resolvedMillis)),
+    /** Of those in whose recovery neither the database nor the broker was away. */
+    undisturbed: {
+      hits: undisturbed.length,
+      resolvedSeconds: percentiles(undisturbed.map((row) => row.resolvedMillis))
+    },
     doneSeconds: percentiles(rows.map(({ doneMillis }) => doneMillis))
   }
 })

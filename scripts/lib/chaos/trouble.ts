@@ -3,11 +3,14 @@ import { summary } from "../../../src/background.ts"
 import type { SeededRandom } from "../../../src/domain/SeededRandom.ts"
 import type { Slot } from "./daemons.ts"
 import { type Incident, incidents, type Site, type Stage } from "./incidents.ts"
+import type { Outage } from "./recovery.ts"
 
 /** What has happened so far. */
 export interface Trouble {
   readonly counts: Record<string, number>
   readonly problems: Array<string>
+  /** When something was away that all daemons need, the database or the broker, in milliseconds since 1970. */
+  readonly outages: Array<Outage>
 }
 
 /** A daemon is at work by then. */
@@ -52,7 +55,10 @@ export const troubling = Effect.fnUntraced(function* (stage: Stage, trouble: Tro
       .run(stage, slot, () => uniforms.shift() ?? 0.5)
       .pipe(
         Effect.catchCause((cause) => Effect.sync(() => trouble.problems.push(`${name}: ${summary(cause)}`))),
-        Effect.asVoid
+        Effect.andThen(Clock.currentTimeMillis),
+        Effect.map((toMillis) => {
+          if (incident.sites.some((site) => site !== "daemon")) trouble.outages.push({ fromMillis: now, toMillis })
+        })
       )
     yield* FiberSet.run(underWay, reserving(incident, slot, inUse, happening))
   }).pipe(Effect.forever)
