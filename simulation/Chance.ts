@@ -1,0 +1,20 @@
+import type { SeededRandom } from "../src/domain/SeededRandom.ts"
+
+/** Choices out of a stream of chance. */
+export interface Chance {
+  readonly hits: (probability: number) => boolean
+  readonly between: (least: number, most: number) => number
+  /** A whole number, both ends included. */
+  readonly whole: (least: number, most: number) => number
+  readonly oneOf: <A>(choices: readonly [A, ...ReadonlyArray<A>]) => A
+}
+
+export const chanceOf = (random: SeededRandom): Chance => {
+  const whole = (least: number, most: number) => least + Math.floor(random() * (most - least + 1))
+  return {
+    hits: (probability) => random() < probability,
+    between: (least, most) => least + random() * (most - least),
+    whole,
+    oneOf: (choices) => choices[whole(0, choices.length - 1)] ?? choices[0]
+  }
+}

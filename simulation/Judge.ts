@@ -1,0 +1,221 @@
+import { BigDecimal } from "effect"
+import type { Placement } from "../src/broker/Broker.ts"
+import type { Stage } from "../src/domain/OrderSlice.ts"
+import { type Exchange, exposureOf, type LedgerOrder } from "./Exchange.ts"
+import type { Process } from "./Process.ts"
+import type { Database } from "./store/Database.ts"
+import type { OrderRow, SliceRow } from "./store/rows.ts"
+import type { World } from "./World.ts"
+
+/** One request to place, from the moment of its last check on. */
+export interface Send {
+  readonly placement: Placement
+  readonly process: Process
+  readonly orderId: string
+  readonly claimVersion: number
+  state: "under way" | "aborted" | "left" | "refused" | "arrived"
+  order: LedgerOrder | null
+}
+
+/** What a slice was like after the statement before. */
+interface Known {
+  readonly stage: Stage
+  readonly claimVersion: number
+  readonly notAfterWhenClaimed: number
+  readonly brokerOrderId: string | null
+  readonly brokerStatus: string | null
+  readonly brokerIsFinal: boolean
+  readonly filledQuantity: number
+}
+
+/** A process's clock is behind the database's by a round trip and what a suspension may hide, never ahead. */
+const clockToleranceMillis = 600
+
+const readOnly = new Set([
+  "SliceStore.unresolved",
+  "SliceStore.open",
+  "SliceStore.audit",
+  "ReplanStore.unsettled",
+  "InstrumentStore.markets",
+  "HaltStore.current",
+  "HaltStore.acknowledge",
+  "OrderStore.stoppedAmong",
+  "DatabaseClock.sample",
+  "HeartbeatStore.beat",
+  "HeartbeatStore.leave",
+  "HeartbeatStore.forget"
+])
+
+/** Watches a run and says what is wrong, at once where that can be seen. It knows the true time and the true ledger. */
+export class Judge {
+  readonly problems: Array<string> = []
+  readonly sends: Array<Send> = []
+  private readonly known = new Map<string, Known>()
+  private readonly cancelled = new Set<string>()
+  private readonly sentClaims = new Map<string, Send>()
+  private isHalted = false
+
+  private readonly world: World
+  private readonly database: Database
+  private readonly exchange: Exchange
+
+  constructor(world: World, database: Database, exchange: Exchange) {
+    this.world = world
+    this.database = database
+    this.exchange = exchange
+  }
+
+  accuse(problem: string): void {
+    this.problems.push(`at ${this.world.seconds.toFixed(3)} s: ${problem}`)
+    this.world.traced?.(() => `WRONG: ${problem}`)
+  }
+
+  cancelAcknowledged(orderId: string): void {
+    this.cancelled.add(orderId)
+    this.world.traced?.(() => `operator: the cancel of ${orderId} is acknowledged`)
+  }
+
+  halted(isHalted: boolean): void {
+    this.isHalted = isHalted
+    this.world.traced?.(() => `operator: ${isHalted ? "halted, all have acknowledged" : "resumes"}`)
+  }
+
+  /** A process has checked for the last time that it may place, and begins to. */
+  leaving(process: Process, placement: Placement): Send {
+    const { sliceId, tag } = placement
+    const slice = this.database.tables().slices.get(sliceId)
+    const send: Send = {
+      placement,
+      process,
+      orderId: slice?.orderId ?? "",
+      claimVersion: slice?.claimVersion ?? -1,
+      state: "under way",
+      order: null
+    }
+    this.sends.push(send)
+    this.world.traced?.(() => `${process.id} places ${tag} of ${send.orderId}, claim ${send.claimVersion}`)
+    if (slice === undefined) this.accuse(`${tag} is placed, but belongs to no slice`)
+    else this.checkLeaving(process, placement, slice)
+    const claim = `${sliceId}:${send.claimVersion}`
+    if (this.sentClaims.has(claim)) this.accuse(`${tag} is placed twice under one claim`)
+    this.sentClaims.set(claim, send)
+    this.checkStops(send)
+    return send
+  }
+
+  private checkLeaving(process: Process, placement: Placement, slice: Readonly<SliceRow>): void {
+    const now = this.world.nowMillis
+    const say = (problem: string) => this.accuse(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)
+    if (now < slice.notBefore) say(`${(slice.notBefore - now).toFixed(3)} ms early`)
+    const notAfter = Math.max(slice.notAfter, this.known.get(slice.id)?.notAfterWhenClaimed ?? 0)
+    if (now > notAfter + clockToleranceMillis) say(`${Math.round(now - notAfter)} ms after its window`)
+    if (slice.stage !== "IN_PROGRESS") say(`while it is ${slice.stage}`)
+    else if (slice.claimedBy !== process.id) say(`while ${slice.claimedBy} owns it`)
+    else if (slice.outcomeUnknownAt !== null) say("while its outcome is unknown")
+    if (slice.leaseExpiresAt !== null && now > slice.leaseExpiresAt) {
+      say(`${Math.round(now - slice.leaseExpiresAt)} ms after its lease`)
+    }
+    if (!isAsPlanned(placement, slice)) say("with other parameters than planned")
+  }
+
+  private checkStops({ orderId, placement }: Send): void {
+    if (this.cancelled.has(orderId)) this.accuse(`${placement.tag} is placed after the cancel of ${orderId}`)
+    if (this.isHalted) this.accuse(`${placement.tag} of ${orderId} is placed after the halt`)
+  }
+
+  /** The request leaves the process. */
+  left(send: Send): void {
+    send.state = "left"
+    this.checkStops(send)
+  }
+
+  aborted(send: Send): void {
+    send.state = "aborted"
+  }
+
+  refused(send: Send): void {
+    send.state = "refused"
+    this.world.traced?.(() => `the exchange refuses ${send.placement.tag}`)
+  }
+
+  arrived(send: Send, order: LedgerOrder): void {
+    send.state = "arrived"
+    send.order = order
+    const { tag } = send.placement
+    this.world.traced?.(() => `the exchange has ${tag} as ${order.brokerOrderId}`)
+    const orders = this.exchange.ordersOf(tag)
+    if (orders.length > 1) this.accuse(`DOUBLE: ${tag} of ${send.orderId} has ${orders.length} broker orders`)
+    const total = this.database.tables().orders.get(send.orderId)?.totalQuantity ?? 0
+    const exposure = this.sends
+      .filter(({ orderId }) => orderId === send.orderId)
+      .reduce((sum, { order }) => sum + (order === null ? 0 : exposureOf(order, this.world.seconds)), 0)
+    if (exposure > total) this.accuse(`${send.orderId} wants ${total}, but ${exposure} may be filled`)
+  }
+
+  /** A statement has taken effect. */
+  committed(operation: string): void {
+    if (readOnly.has(operation)) return
+    const { slices, orders } = this.database.tables()
+    for (const slice of slices.values()) this.checkChange(slice, operation)
+    for (const order of orders.values()) if (order.orderQueueStatus === "DONE") this.checkSum(order, operation)
+  }
+
+  private checkChange(slice: Readonly<SliceRow>, operation: string): void {
+    const before = this.known.get(slice.id)
+    const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
+    if (before !== undefined) this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
+    if (before !== undefined && !isNewClaim && isSame(before, slice)) return
+    const notAfterWhenClaimed = isNewClaim ? slice.notAfter : before.notAfterWhenClaimed
+    const { stage, claimVersion, brokerOrderId, brokerStatus, brokerIsFinal, filledQuantity } = slice
+    if (before?.stage !== stage) this.world.traced?.(() => `${slice.tag} of ${slice.orderId} is ${stage}, claim ${claimVersion}`)
+    this.known.set(slice.id, {
+      stage,
+      claimVersion,
+      notAfterWhenClaimed,
+      brokerOrderId,
+      brokerStatus,
+      brokerIsFinal,
+      filledQuantity
+    })
+  }
+
+  private compare(before: Known, slice: Readonly<SliceRow>, say: (problem: string) => void): void {
+    if (slice.claimVersion < before.claimVersion) say("has a lower claim_version than before")
+    const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
+    if (isFinal && slice.stage !== before.stage) say(`was ${before.stage} and is ${slice.stage}`)
+    if (slice.filledQuantity > slice.quantity) say(`is filled beyond its quantity`)
+    if (before.stage !== "PROCESSED") return
+    if (slice.brokerOrderId !== before.brokerOrderId) say(`was ${before.brokerOrderId} and is ${slice.brokerOrderId}`)
+    if (slice.filledQuantity < before.filledQuantity) say("has less filled than before")
+    if (before.brokerIsFinal && slice.brokerStatus !== before.brokerStatus) say("changed after its broker order's end")
+  }
+
+  /** What is planned, sent, filled and given up of an order is what was ordered, at every moment. */
+  private checkSum(order: Readonly<OrderRow>, operation: string): void {
+    let sum = 0
+    for (const slice of this.database.tables().slices.values()) {
+      if (slice.orderId !== order.id || slice.replacedBy !== null) continue
+      sum += slice.quantity - slice.carriedQuantity
+    }
+    if (sum !== order.totalQuantity) this.accuse(`${operation}: the slices of ${order.id} come to ${sum}, not ${order.totalQuantity}`)
+  }
+}
+
+const isSame = (before: Known, slice: Readonly<SliceRow>): boolean =>
+  before.stage === slice.stage &&
+  before.brokerOrderId === slice.brokerOrderId &&
+  before.brokerStatus === slice.brokerStatus &&
+  before.brokerIsFinal === slice.brokerIsFinal &&
+  before.filledQuantity === slice.filledQuantity
+
+const isAsPlanned = (placement: Placement, slice: Readonly<SliceRow>): boolean =>
+  placement.tag === slice.tag &&
+  placement.instrument === slice.instrument &&
+  placement.side === slice.side &&
+  placement.quantity === slice.quantity &&
+  placement.orderType === slice.orderType &&
+  samePrice(placement.limitPrice, slice.limitPrice)
+
+export const samePrice = (a: BigDecimal.BigDecimal | null, b: BigDecimal.BigDecimal | null): boolean =>
+  a === null || b === null ? a === b : BigDecimal.equals(a, b)
+
