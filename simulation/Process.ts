@@ -45,6 +45,10 @@ export class Process {
     return this.state === "dead"
   }
 
+  get isStanding(): boolean {
+    return this.state === "frozen" || this.state === "suspended"
+  }
+
   /** Runs something in this process: an answer, or what its fibers have to do. */
   enter(task: () => void): void {
     if (this.state === "alive") task()

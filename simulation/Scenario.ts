@@ -65,6 +65,8 @@ export interface Scenario {
   /** By then an order that arrives at all is in the book, counted from when its request left. */
   readonly latestArrivalSeconds: number
   readonly stalestBookSeconds: number
+  /** Whether requests may be held back for longer than lease and quarantine together: then nothing can help. */
+  readonly isHoleOpen: boolean
   readonly faults: ReturnType<typeof faultRates>
   /** From then on there are no faults. */
   readonly calmFromSeconds: number
@@ -121,6 +123,7 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
     brokerTimeoutSeconds: brokerTimeout,
     latestArrivalSeconds: quarantine * (options.beyondQuarantine ? 2 : 0.7),
     stalestBookSeconds: quarantine * 0.2,
+    isHoleOpen: options.beyondQuarantine,
     faults: faultRates(chance),
     calmFromSeconds,
     orders,
@@ -137,10 +140,12 @@ const ordersOf = (chance: Chance, startMillis: number): Scenario["orders"] =>
     const numSplits = chance.hits(0.1) ? chance.whole(20, 40) : chance.whole(1, 12)
     const orderType = chance.oneOf<OrderType>(["MARKET", "LIMIT"])
     const isInvalid = chance.hits(0.05)
+    // Many are half over when they come: a run then takes less time.
+    const ageMillis = chance.hits(0.6) ? chance.between(20_000, 58_000) : chance.between(0, 3)
     return {
       id: `o${index}`,
       insertedAtSeconds,
-      createdAt: startMillis + Math.round((insertedAtSeconds * 1000 - chance.between(0, 3)) * 1000) / 1000,
+      createdAt: startMillis + Math.round((insertedAtSeconds * 1000 - ageMillis) * 1000) / 1000,
       instrument: isInvalid ? "nonsense" : chance.oneOf(["NSE:INFY", "BSE:SBIN"]),
       side: chance.oneOf(["BUY", "SELL"]),
       orderType,

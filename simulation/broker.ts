@@ -18,7 +18,7 @@ import type { BrokerOrderId, Tag } from "../src/domain/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import type { Send } from "./Judge.ts"
 import { currentWorker, type Process } from "./Process.ts"
-import { faultHits, type Run } from "./Run.ts"
+import { countFault, faultHits, type Run } from "./Run.ts"
 
 /** The way to the exchange as one process has it: slow, lossy, sometimes refused, and its answers may come late. */
 export const brokerOf = (process: Process): Broker["Service"] => {
@@ -116,6 +116,13 @@ const travel = (
 
   const leave = () => {
     if (isAborted) return
+    // A host that was suspended between the last check and here: no check of ours can close that hole, so it stays shut.
+    const heldBack = world.nowMillis - checkedMillis
+    if (heldBack > timeoutMillis && !scenario.isHoleOpen) {
+      countFault(run, "placement: held back beyond its deadline")
+      judge.aborted(send)
+      return answer(0, unknown("connection lost"))
+    }
     hasLeft = true
     judge.left(send)
     process.reach(worker, "Broker.place", "sent")
@@ -132,6 +139,7 @@ const travel = (
 
   let isAborted = false
   let hasLeft = false
+  const checkedMillis = world.nowMillis
   world.after(connectMillis, () => process.enter(leave))
   return Effect.sync(() => {
     isAborted = true

@@ -32,6 +32,7 @@ export const simulate = async (seed: number, database: Database, options: Option
 
 /** How often it is asked whether everything has come to rest. */
 const checkMillis = 1000
+const restMillis = 4000
 /** How often an operator's command asks whether it is obeyed. */
 const askMillis = 200
 
@@ -39,6 +40,7 @@ class Simulation {
   readonly run: Run
   private readonly config: Configuration["Service"]
   private readonly daemons = new Map<string, Daemon>()
+  private isAtRest = false
   private isOver = false
 
   constructor(seed: number, database: Database, options: Options) {
@@ -102,12 +104,17 @@ class Simulation {
   private check(): void {
     if (this.isOver) return
     const left = unfinished(this.run)
-    if (left.length === 0) {
+    if (left.length === 0 && !this.isAtRest) {
+      // What the processes still have to write, they write now.
+      this.isAtRest = true
+      this.run.world.after(restMillis, () => this.check())
+    } else if (left.length === 0) {
       this.isOver = true
       for (const problem of finalProblems(this.run)) this.run.judge.accuse(problem)
     } else if (isOverdue(this.run)) {
       this.run.judge.accuse(`not at rest: ${left.slice(0, 5).join("; ")}`)
     } else {
+      this.isAtRest = false
       if (!isFaulty(this.run)) this.resumeHeld()
       this.run.world.after(checkMillis, () => this.check())
     }

@@ -18,8 +18,11 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
     if (isOpen) return [`${slice.tag} of ${slice.orderId} is ${slice.stage}`]
     return slice.stage === "PROCESSED" && !slice.brokerIsFinal ? [`${slice.tag} of ${slice.orderId} is open`] : []
   })
-  const travelling = run.judge.sends.filter(({ state }) => state === "under way").map(({ placement }) => `${placement.tag} is under way`)
-  return [...missing, ...moving, ...open, ...travelling]
+  const travelling = run.judge.sends.filter(({ state, process }) => state === "under way" && !process.isDead).map(({ placement }) => `${placement.tag} is under way`)
+  const standing = [...run.processes.values()]
+    .filter((process) => process.isStanding)
+    .map(({ id }) => `${id} does not run`)
+  return [...missing, ...moving, ...open, ...travelling, ...standing]
 }
 
 const isSettled = (order: Readonly<OrderRow>): boolean => {
@@ -93,7 +96,7 @@ const auditProblems = (run: Run): ReadonlyArray<string> => {
       case "refused":
         return send?.state === "refused" ? [] : [`the audit has ${event.id} as refused, it is ${send?.state}`]
       case "unknown":
-        return send === undefined ? [`the audit has ${event.id}, which was never sent`] : []
+        return []
       default:
         return send === undefined ? [] : [`the audit has ${event.id} as ${event.outcome}, but it is ${send.state}`]
     }
