@@ -4,6 +4,8 @@ import type { SeededRandom } from "../src/domain/SeededRandom.ts"
 export interface Chance {
   readonly hits: (probability: number) => boolean
   readonly between: (least: number, most: number) => number
+  /** Often at the far end, where limits are. */
+  readonly upTo: (most: number) => number
   /** A whole number, both ends included. */
   readonly whole: (least: number, most: number) => number
   readonly oneOf: <A>(choices: readonly [A, ...ReadonlyArray<A>]) => A
@@ -14,6 +16,7 @@ export const chanceOf = (random: SeededRandom): Chance => {
   return {
     hits: (probability) => random() < probability,
     between: (least, most) => least + random() * (most - least),
+    upTo: (most) => most * (random() < 0.4 ? 0.95 + 0.05 * random() : random()),
     whole,
     oneOf: (choices) => choices[whole(0, choices.length - 1)] ?? choices[0]
   }

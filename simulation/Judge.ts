@@ -1,5 +1,6 @@
 import { BigDecimal } from "effect"
 import type { Placement } from "../src/broker/Broker.ts"
+import type { OrderQueueStatus } from "../src/domain/Order.ts"
 import type { Stage } from "../src/domain/OrderSlice.ts"
 import { type Exchange, exposureOf, type LedgerOrder } from "./Exchange.ts"
 import type { Process } from "./Process.ts"
@@ -51,9 +52,12 @@ export class Judge {
   readonly problems: Array<string> = []
   readonly sends: Array<Send> = []
   private readonly known = new Map<string, Known>()
+  private readonly knownOrders = new Map<string, OrderQueueStatus>()
   private readonly cancelled = new Set<string>()
+  private readonly pausedOrders = new Set<string>()
   private readonly sentClaims = new Map<string, Send>()
   private isHalted = false
+  private isHaltRequested = false
 
   private readonly world: World
   private readonly database: Database
@@ -73,6 +77,16 @@ export class Judge {
   cancelAcknowledged(orderId: string): void {
     this.cancelled.add(orderId)
     this.world.traced?.(() => `operator: the cancel of ${orderId} is acknowledged`)
+  }
+
+  paused(orderId: string, isPaused: boolean): void {
+    if (isPaused) this.pausedOrders.add(orderId)
+    else this.pausedOrders.delete(orderId)
+    this.world.traced?.(() => `operator: ${orderId} ${isPaused ? "is quiet" : "goes on"}`)
+  }
+
+  haltRequested(isRequested: boolean): void {
+    this.isHaltRequested = isRequested
   }
 
   halted(isHalted: boolean): void {
@@ -100,6 +114,7 @@ export class Judge {
     if (this.sentClaims.has(claim)) this.accuse(`${tag} is placed twice under one claim`)
     this.sentClaims.set(claim, send)
     this.checkStops(send)
+    process.run.placing(this.sends.length)
     return send
   }
 
@@ -120,6 +135,7 @@ export class Judge {
 
   private checkStops({ orderId, placement }: Send): void {
     if (this.cancelled.has(orderId)) this.accuse(`${placement.tag} is placed after the cancel of ${orderId}`)
+    if (this.pausedOrders.has(orderId)) this.accuse(`${placement.tag} is placed while ${orderId} is paused`)
     if (this.isHalted) this.accuse(`${placement.tag} of ${orderId} is placed after the halt`)
   }
 
@@ -157,13 +173,25 @@ export class Judge {
     if (readOnly.has(operation)) return
     const { slices, orders } = this.database.tables()
     for (const slice of slices.values()) this.checkChange(slice, operation)
-    for (const order of orders.values()) if (order.orderQueueStatus === "DONE") this.checkSum(order, operation)
+    for (const order of orders.values()) {
+      this.checkOrder(order, operation)
+      if (order.orderQueueStatus === "DONE") this.checkSum(order, operation)
+    }
+  }
+
+  private checkOrder({ id, orderQueueStatus }: Readonly<OrderRow>, operation: string): void {
+    const before = this.knownOrders.get(id)
+    if (before === orderQueueStatus) return
+    const isFinal = before === "DONE" || before === "FAILED" || before === "SKIPPED"
+    if (isFinal) this.accuse(`${operation}: ${id} was ${before} and is ${orderQueueStatus}`)
+    this.knownOrders.set(id, orderQueueStatus)
   }
 
   private checkChange(slice: Readonly<SliceRow>, operation: string): void {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
     if (before !== undefined) this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
+    if (isNewClaim && before !== undefined) this.checkClaim(slice)
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
     const notAfterWhenClaimed = isNewClaim ? slice.notAfter : before.notAfterWhenClaimed
     const { stage, claimVersion, brokerOrderId, brokerStatus, brokerIsFinal, filledQuantity } = slice
@@ -177,6 +205,14 @@ export class Judge {
       brokerIsFinal,
       filledQuantity
     })
+  }
+
+  /** From the commit of a cancel, a hold or a halt on nothing is claimed, long before it is acknowledged. */
+  private checkClaim({ tag, orderId }: Readonly<SliceRow>): void {
+    const order = this.database.tables().orders.get(orderId)
+    if (order !== undefined && order.cancelRequestedAt !== null) this.accuse(`${tag} is claimed after the cancel of ${orderId}`)
+    if (order !== undefined && order.holdReason !== null) this.accuse(`${tag} is claimed while ${orderId} is on hold`)
+    if (this.isHaltRequested) this.accuse(`${tag} is claimed after the halt`)
   }
 
   private compare(before: Known, slice: Readonly<SliceRow>, say: (problem: string) => void): void {

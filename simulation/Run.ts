@@ -27,6 +27,8 @@ export interface Run {
   readonly processes: Map<string, Process>
   /** Wakes every process, as the database's notifications do. */
   readonly notify: (topic: string) => void
+  /** Tells that the n-th placement of the run has begun. */
+  readonly placing: (number: number) => void
   /** Starts a process again, some time after it ended. */
   readonly restart: (process: Process) => void
 }

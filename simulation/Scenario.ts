@@ -20,8 +20,8 @@ export interface Outage {
   readonly isAt: (seconds: number) => boolean
 }
 
-/** What an operator, or the platform, does, and when. */
-export type Action = { readonly atSeconds: number } & (
+/** What an operator, or the platform, does: at a time, or soon after the n-th placement has begun. */
+export type Action = { readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number } } & (
   | { readonly _tag: "Cancel"; readonly orderId: string }
   | { readonly _tag: "Pause"; readonly orderId: string; readonly forSeconds: number }
   | { readonly _tag: "Halt"; readonly forSeconds: number }
@@ -52,6 +52,7 @@ const faultRates = (chance: Chance) => {
     },
     lookUp: { failed: rate(0.4), stale: rate(0.7), slow: rate(0.5) },
     cancel: { requestLost: rate(0.4), answerLost: rate(0.4) },
+    waitForTurn: rate(1),
     notificationLost: rate(1),
     invalidOrder: rate(0.2)
   }
@@ -200,16 +201,19 @@ const actionsOf = (
 ): Array<Action> => {
   const actions: Array<Action> = []
   const some = () => processes[chance.whole(0, processes.length - 1)] ?? "a"
-  const when = () => chance.between(0, calmFromSeconds + 5)
+  const when = (): Action["when"] =>
+    chance.hits(0.5)
+      ? { placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) }
+      : { seconds: chance.between(0, calmFromSeconds + 5) }
   for (const { id } of orders) {
-    if (chance.hits(0.15)) actions.push({ _tag: "Cancel", orderId: id, atSeconds: when() })
-    if (chance.hits(0.1)) actions.push({ _tag: "Pause", orderId: id, atSeconds: when(), forSeconds: chance.between(1, 15) })
+    if (chance.hits(0.15)) actions.push({ _tag: "Cancel", orderId: id, when: when() })
+    if (chance.hits(0.1)) actions.push({ _tag: "Pause", orderId: id, when: when(), forSeconds: chance.between(1, 15) })
   }
-  if (chance.hits(0.15)) actions.push({ _tag: "Halt", atSeconds: when(), forSeconds: chance.between(1, 15) })
-  if (chance.hits(0.25)) actions.push({ _tag: "Stop", process: some(), atSeconds: when() })
+  if (chance.hits(0.25)) actions.push({ _tag: "Halt", when: when(), forSeconds: chance.between(1, 15) })
+  if (chance.hits(0.25)) actions.push({ _tag: "Stop", process: some(), when: when() })
   while (chance.hits(0.4)) {
     const kind = chance.oneOf<Incident["kind"]>(["kill", "freeze", "suspend"])
-    actions.push({ _tag: "Happen", process: some(), kind, pauseMillis: pauseOf(chance), atSeconds: chance.between(0, calmFromSeconds) })
+    actions.push({ _tag: "Happen", process: some(), kind, pauseMillis: pauseOf(chance), when: { seconds: chance.between(0, calmFromSeconds) } })
   }
   return actions
 }

@@ -90,7 +90,7 @@ const travel = (
   /** How long until it is in the book at the latest: always less than the quarantine, or else nobody could tell. */
   const latestMillis = scenario.latestArrivalSeconds * 1000
   const connectMillis = faultHits(run, "placement: slow connection", place.slowConnect)
-    ? chance.between(0, timeoutMillis * 1.5)
+    ? chance.upTo(timeoutMillis * 1.5)
     : chance.between(0.2, 5)
 
   const arrive = (hiddenMillis: number) => {
@@ -131,9 +131,9 @@ const travel = (
       return
     }
     const isLate = faultHits(run, "placement: late arrival", place.arrivalLate)
-    const wayMillis = isLate ? chance.between(100, latestMillis) : chance.between(0.5, 30)
+    const wayMillis = isLate ? chance.upTo(latestMillis) : chance.between(0.5, 30)
     const isHidden = faultHits(run, "placement: late in the book", place.hidden)
-    world.after(wayMillis, () => arrive(isHidden ? chance.between(0, Math.max(0, latestMillis - wayMillis)) : 0))
+    world.after(wayMillis, () => arrive(isHidden ? chance.upTo(Math.max(0, latestMillis - wayMillis)) : 0))
     if (faultHits(run, "placement: connection reset", place.reset)) answer(chance.between(0, 200), unknown("reset"))
   }
 
@@ -169,14 +169,14 @@ const findByTag = (
         process.reach(worker, "Broker.findByTag", "sent")
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
         const isStale = faultHits(run, "look-up: stale book", lookUp.stale)
-        const asOf = world.seconds - (isStale ? chance.between(0, scenario.stalestBookSeconds) : 0)
+        const asOf = world.seconds - (isStale ? chance.upTo(scenario.stalestBookSeconds) : 0)
         const found = [...tags]
           .flatMap((tag) => exchange.ordersOf(tag))
           .filter(({ visibleSeconds }) => visibleSeconds <= asOf)
           .map((order) => brokerOrderAt(order, asOf))
         process.reach(worker, "Broker.findByTag", "done")
         const isSlow = faultHits(run, "look-up: slow answer", lookUp.slow)
-        answer(isSlow ? chance.between(100, timeoutMillis * 1.2) : chance.between(1, 40), Effect.succeed(found))
+        answer(isSlow ? chance.upTo(timeoutMillis) : chance.between(1, 40), Effect.succeed(found))
       })
     })
   })

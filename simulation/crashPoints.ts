@@ -17,6 +17,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "SliceStore.claimDue",
     "SliceStore.transition",
     "DatabaseClock.sample",
+    "OrderBudget.reserve",
     "Broker.place"
   ],
   monitor: [
@@ -41,7 +42,8 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /** What only a fault beyond the design's limits reaches, or an order that can have no new plan. */
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
-  monitor: ["OrderStore.noteDouble", "OrderDesk.pause"]
+  executor: ["OrderBudget.block"],
+  monitor: ["OrderStore.noteDouble", "OrderDesk.pause", "OrderBudget.reserve", "OrderBudget.block"]
 }
 
 const phases: ReadonlyArray<Phase> = ["before", "sent", "done"]

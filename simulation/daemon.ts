@@ -3,6 +3,7 @@ import { Broker } from "../src/broker/Broker.ts"
 import { withCircuit } from "../src/broker/BrokerCircuit.ts"
 import { withTimeout } from "../src/broker/BrokerTimeout.ts"
 import { Holds } from "../src/broker/Holds.ts"
+import { withRateLimit } from "../src/broker/RateLimit.ts"
 import { withHolds } from "../src/broker/withHolds.ts"
 import { Configuration } from "../src/Configuration.ts"
 import { runWorkers } from "../src/Daemon.ts"
@@ -13,6 +14,7 @@ import { Instance } from "../src/Instance.ts"
 import { HaltStore } from "../src/stores/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../src/stores/InstrumentStore.ts"
+import { OrderBudget } from "../src/stores/OrderBudget.ts"
 import { OrderDesk } from "../src/stores/OrderDesk.ts"
 import { OrderStore } from "../src/stores/OrderStore.ts"
 import { OverdueStore } from "../src/stores/OverdueStore.ts"
@@ -22,7 +24,7 @@ import { TradingHours } from "../src/TradingHours.ts"
 import { WorkerStatus } from "../src/workers/WorkerStatus.ts"
 import { brokerOf } from "./broker.ts"
 import type { Process } from "./Process.ts"
-import { databaseTime, storesOf } from "./statements.ts"
+import { budgetOf, databaseTime, storesOf } from "./statements.ts"
 
 /** The settings of a run, read as the daemon reads them. */
 export const configurationOf = (environment: Readonly<Record<string, string>>): Configuration["Service"] =>
@@ -96,7 +98,17 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     Layer.mock(OrderDesk)(stores.desk),
     Layer.mock(InstrumentStore)(stores.instruments)
   )
-  const broker = withHolds.pipe(
+  const rateLimit = withRateLimit({
+    perSecond: config.zerodhaOrdersPerSecond,
+    perMinute: config.zerodhaOrdersPerMinute,
+    perDay: config.zerodhaOrdersPerDay,
+    margin: config.zerodhaRateLimitMargin,
+    dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
+    longestWait: config.brokerTimeout
+  })
+  const broker = rateLimit.pipe(
+    Layer.provide(Layer.succeed(OrderBudget, OrderBudget.of(budgetOf(process)))),
+    Layer.provide(withHolds),
     Layer.provide(withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause })),
     Layer.provide(withTimeout(config.brokerTimeout)),
     Layer.provide(Layer.succeed(Broker, Broker.of(brokerOf(process))))

@@ -57,6 +57,7 @@ class Simulation {
       counts: { faults: new Map(), crashes: new Map(), placements: 0, statements: 0 },
       processes: new Map(),
       notify: (topic) => this.notify(topic),
+      placing: (number) => this.placing(number),
       restart: (process) => this.restart(process)
     }
     this.config = configurationOf(scenario.environment)
@@ -72,7 +73,9 @@ class Simulation {
         this.command("insert", this.run.database.insertOrder(order), () => this.notify("orders"))
       )
     }
-    for (const action of scenario.actions) world.after(action.atSeconds * 1000, () => this.act(action))
+    for (const action of scenario.actions) {
+      if ("seconds" in action.when) world.after(action.when.seconds * 1000, () => this.act(action))
+    }
     world.after(checkMillis, () => this.check())
     while (!this.isOver && judge.problems.length === 0) {
       const stepped = world.step()
@@ -98,6 +101,14 @@ class Simulation {
       if (faultHits(this.run, "notification lost", this.run.scenario.faults.notificationLost)) continue
       const daemon = this.daemons.get(process.name)
       world.after(chance.between(0.2, 20), () => process.enter(() => daemon?.wake(topic)))
+    }
+  }
+
+  private placing(number: number): void {
+    const { world, scenario } = this.run
+    for (const action of scenario.actions) {
+      if ("seconds" in action.when || action.when.placement !== number) continue
+      world.after(action.when.afterMillis, () => this.act(action))
     }
   }
 
@@ -170,14 +181,24 @@ class Simulation {
 
   private pause(orderId: string, forSeconds: number): void | Promise<void> {
     const { desk } = this.run.database.stores
-    return this.command(`pause ${orderId}`, desk.pause(orderId, "paused", this.now), () => {
+    return this.command(`pause ${orderId}`, desk.pause(orderId, "paused", this.now), (isNew) => {
       this.notify("cancels")
+      if (isNew) this.untilQuiet(orderId)
       this.run.world.after(forSeconds * 1000, () => this.resume(orderId))
     })
   }
 
+  private untilQuiet(orderId: string): void {
+    const { orders, slices } = this.run.database.tables()
+    if ((orders.get(orderId)?.holdReason ?? null) === null) return
+    const isBusy = [...slices.values()].some((slice) => slice.orderId === orderId && slice.stage === "IN_PROGRESS")
+    if (isBusy) this.run.world.after(askMillis, () => this.untilQuiet(orderId))
+    else this.run.judge.paused(orderId, true)
+  }
+
   private resume(orderId: string): void | Promise<void> {
     const { desk } = this.run.database.stores
+    this.run.judge.paused(orderId, false)
     return this.command(`resume ${orderId}`, desk.resume(orderId, this.now), () => this.notify("slices"))
   }
 
@@ -197,6 +218,7 @@ class Simulation {
     const request = (isHalted: boolean) =>
       halts.request({ isHalted, reason: "simulation", requestedBy: "operator", requestedAt: this.now })
     return this.command("halt", request(true), (halt) => {
+      this.run.judge.haltRequested(true)
       this.notify("halts")
       const ask = (): void | Promise<void> =>
         this.command("is it halted", halts.waitingFor(halt, this.now), (waitingFor) => {
@@ -207,6 +229,7 @@ class Simulation {
           this.run.judge.halted(true)
           this.run.world.after(forSeconds * 1000, () => {
             this.run.judge.halted(false)
+            this.run.judge.haltRequested(false)
             return this.command("resume all", request(false), () => this.notify("halts"))
           })
         })

@@ -1,5 +1,6 @@
-import { Effect, Exit } from "effect"
+import { DateTime, Effect, Exit } from "effect"
 import { DbError } from "../src/db/Db.ts"
+import type { OrderBudget } from "../src/stores/OrderBudget.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 import type { Stores } from "./store/Database.ts"
@@ -155,6 +156,31 @@ export const storesOf = (process: Process): Stores => {
     instruments: {
       markets: (names) => by("InstrumentStore.markets")(instruments.markets(names))
     }
+  }
+}
+
+/**
+ * The account's budget of order requests as one process sees it. What it grants is chance: its arithmetic is tested elsewhere,
+ * here it is what a placement waits for.
+ */
+export const budgetOf = (process: Process): OrderBudget["Service"] => {
+  const { run } = process
+  return {
+    reserve: (_broker, _limits, now, latest) =>
+      through(
+        process,
+        "OrderBudget.reserve"
+      )(
+        Effect.sync(() => {
+          const nowMillis = DateTime.toEpochMillis(now)
+          const isWaiting = faultHits(run, "placement: waits for its turn", run.scenario.faults.waitForTurn)
+          const atMillis = nowMillis + (isWaiting ? run.chance.upTo(run.scenario.brokerTimeoutSeconds * 1500) : 0)
+          return atMillis <= DateTime.toEpochMillis(latest)
+            ? { _tag: "Granted", atMillis }
+            : { _tag: "TooLate", possibleAt: DateTime.makeUnsafe(Math.floor(atMillis)) }
+        })
+      ),
+    block: () => through(process, "OrderBudget.block")(Effect.void)
   }
 }
 
