@@ -4,7 +4,7 @@ import type { OrderQueueStatus } from "../src/domain/Order.ts"
 import type { Stage } from "../src/domain/OrderSlice.ts"
 import { type Exchange, exposureOf, type LedgerOrder } from "./Exchange.ts"
 import type { Process } from "./Process.ts"
-import type { Database } from "./store/Database.ts"
+import { type Database, readOnlyOperations } from "./store/Database.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
 import type { World } from "./World.ts"
 
@@ -32,21 +32,6 @@ interface Known {
 /** A process's clock is behind the database's by a round trip and what a suspension may hide, never ahead. */
 const clockToleranceMillis = 600
 
-const readOnly = new Set([
-  "SliceStore.unresolved",
-  "SliceStore.open",
-  "SliceStore.audit",
-  "ReplanStore.unsettled",
-  "InstrumentStore.markets",
-  "HaltStore.current",
-  "HaltStore.acknowledge",
-  "OrderStore.stoppedAmong",
-  "DatabaseClock.sample",
-  "HeartbeatStore.beat",
-  "HeartbeatStore.leave",
-  "HeartbeatStore.forget"
-])
-
 /** Watches a run and says what is wrong, at once where that can be seen. It knows the true time and the true ledger. */
 export class Judge {
   readonly problems: Array<string> = []
@@ -56,6 +41,7 @@ export class Judge {
   private readonly cancelled = new Set<string>()
   private readonly pausedOrders = new Set<string>()
   private readonly sentClaims = new Map<string, Send>()
+  private changes: Array<string> = []
   private isHalted = false
   private isHaltRequested = false
 
@@ -170,9 +156,11 @@ export class Judge {
 
   /** A statement has taken effect. */
   committed(operation: string): void {
-    if (readOnly.has(operation)) return
+    if (readOnlyOperations.has(operation)) return
     const { slices, orders } = this.database.tables()
     for (const slice of slices.values()) this.checkChange(slice, operation)
+    for (const change of this.changes.toSorted()) this.world.traced?.(() => change)
+    this.changes = []
     for (const order of orders.values()) {
       this.checkOrder(order, operation)
       if (order.orderQueueStatus === "DONE") this.checkSum(order, operation)
@@ -195,7 +183,9 @@ export class Judge {
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
     const notAfterWhenClaimed = isNewClaim ? slice.notAfter : before.notAfterWhenClaimed
     const { stage, claimVersion, brokerOrderId, brokerStatus, brokerIsFinal, filledQuantity } = slice
-    if (before?.stage !== stage) this.world.traced?.(() => `${slice.tag} of ${slice.orderId} is ${stage}, claim ${claimVersion}`)
+    if (this.world.traced !== null && before?.stage !== stage) {
+      this.changes.push(`${slice.orderId} ${slice.tag} is ${stage}, claim ${claimVersion}`)
+    }
     this.known.set(slice.id, {
       stage,
       claimVersion,

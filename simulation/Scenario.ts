@@ -84,6 +84,9 @@ export interface ScenarioOptions {
   readonly beyondQuarantine: boolean
 }
 
+/** By so much a process may be behind the database's time without noticing: when it was suspended for less. */
+const clockErrorSeconds = 0.6
+
 const seconds = (value: number): string => value.toFixed(2)
 
 /** Everything that the seed decides before a run begins. */
@@ -122,8 +125,8 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
     },
     quarantineSeconds: quarantine,
     brokerTimeoutSeconds: brokerTimeout,
-    latestArrivalSeconds: quarantine * (options.beyondQuarantine ? 2 : 0.7),
-    stalestBookSeconds: quarantine * 0.2,
+    latestArrivalSeconds: options.beyondQuarantine ? quarantine * 2 : 0.75 * (quarantine - clockErrorSeconds),
+    stalestBookSeconds: 0.25 * (quarantine - clockErrorSeconds),
     isHoleOpen: options.beyondQuarantine,
     faults: faultRates(chance),
     calmFromSeconds,

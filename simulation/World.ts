@@ -41,7 +41,7 @@ export class World {
     this.traced =
       traced === null
         ? null
-        : (line) => traced(`${((this.nowMicros - startMicros) / 1e6).toFixed(6).padStart(11)} ${line()}`)
+        : (line) => traced(`${((this.nowMicros - startMicros) / 1e6).toFixed(6).padStart(11)} ${comparable(line())}`)
   }
 
   /** A stream of chance of its own, so that one thing's choices do not change another's. */
@@ -123,3 +123,6 @@ export class World {
     return top
   }
 }
+
+/** Fibers are numbered through all runs of a process. */
+const comparable = (line: string): string => line.replaceAll(/fiber \(#\d+\)/g, "fiber")

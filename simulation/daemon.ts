@@ -43,7 +43,7 @@ export interface Daemon {
 /** Starts the real workers, on the real layers as far as they are not the network, in a process of the simulation. */
 export const startDaemon = (process: Process, config: Configuration["Service"]): Daemon => {
   const wakeups = wakeupsOf()
-  const service = serviceLayer(process, config).pipe(Layer.provideMerge(Layer.succeed(Wakeups, wakeups.service)))
+  const service = serviceLayer(process, config).pipe(Layer.provideMerge(wakeups.layer))
   const main = runWorkers.pipe(Effect.provide(service, { local: true }))
   const context = Context.empty().pipe(
     Context.add(Clock.Clock, process.clock),
@@ -69,21 +69,29 @@ const loggerOf = (process: Process) =>
     process.run.world.traced?.(() => `${process.id} says: ${Array.isArray(message) ? message.join(" ") : String(message)}`)
   })
 
+const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials"]
+
 /** Notifications as the database gives them: hints, of which only the last of each kind counts. */
 const wakeupsOf = () => {
-  const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials"]
-  const queues = new Map(topics.map((topic) => [topic, Effect.runSync(Queue.sliding<void>(1))] as const))
-  return {
-    service: Wakeups.of({
-      next: (topic) => {
-        const queue = queues.get(topic)
-        return queue === undefined ? Effect.never : Queue.take(queue)
-      }
-    }),
-    wake: (topic: string) => {
-      for (const [known, queue] of queues) if (known === topic) Queue.offerUnsafe(queue, undefined)
-    }
+  const queues = new Map<string, Queue.Queue<void>>()
+  // Made inside the process: a queue wakes who waits for it through the scheduler that it was made on.
+  const layer = Layer.effect(
+    Wakeups,
+    Effect.gen(function* () {
+      for (const topic of topics) queues.set(topic, yield* Queue.sliding<void>(1))
+      return Wakeups.of({
+        next: (topic) => {
+          const queue = queues.get(topic)
+          return queue === undefined ? Effect.never : Queue.take(queue)
+        }
+      })
+    })
+  )
+  const wake = (topic: string): void => {
+    const queue = queues.get(topic)
+    if (queue !== undefined) Queue.offerUnsafe(queue, undefined)
   }
+  return { layer, wake }
 }
 
 const serviceLayer = (process: Process, config: Configuration["Service"]) => {

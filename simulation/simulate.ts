@@ -139,7 +139,7 @@ class Simulation {
       then(exit.value)
     }
     this.run.world.traced?.(() => `operator: ${name}`)
-    const exit = this.run.database.run(statement)
+    const exit = this.run.database.run(name, statement)
     return exit instanceof Promise ? exit.then(committed) : committed(exit)
   }
 
@@ -221,7 +221,7 @@ class Simulation {
       this.run.judge.haltRequested(true)
       this.notify("halts")
       const ask = (): void | Promise<void> =>
-        this.command("is it halted", halts.waitingFor(halt, this.now), (waitingFor) => {
+        this.command("HaltStore.waitingFor", halts.waitingFor(halt, this.now), (waitingFor) => {
           if (waitingFor.length > 0) {
             this.run.world.after(askMillis, ask)
             return

@@ -47,7 +47,7 @@ const send = <A, E>(
     // Whether a process that died, or gave up, had the statement on the wire already is chance.
     if ((process.isDead || isGivenUp) && chance.hits(0.5)) return
     if (fate === "lost before commit") return answer(Exit.fail(connectionLost(operation)), chance.between(1, 2000))
-    const exit = run.database.run(statement)
+    const exit = run.database.run(operation, statement)
     return exit instanceof Promise ? exit.then((exit) => committed(exit, fate)) : committed(exit, fate)
   }
 
@@ -91,6 +91,12 @@ const through =
       Effect.callback<A, E | DbError>((resume) => send(process, worker, operation, statement, resume))
     )
 
+/** Where a statement leaves the order of its rows open, the simulation must not: the seed decides everything. */
+const sorted = <A extends { readonly id: string }>(rows: ReadonlyArray<A>): ReadonlyArray<A> =>
+  rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+
+const inOrder = (ids: ReadonlyArray<string>): ReadonlyArray<string> => ids.toSorted()
+
 /** The stores as one process sees them: every statement goes over a network, and the process may die on the way. */
 export const storesOf = (process: Process): Stores => {
   const { orders, slices, overdue, replans, halts, heartbeats, desk, instruments } = process.run.database.stores
@@ -112,26 +118,26 @@ export const storesOf = (process: Process): Stores => {
   const change = by("ReplanStore.change")
   return {
     orders: {
-      claimPending: (options) => claimPending(orders.claimPending(options)),
+      claimPending: (options) => Effect.map(claimPending(orders.claimPending(options)), sorted),
       completeSplits: (splits, options) => completeSplits(orders.completeSplits(splits, options)),
       failSplits: (failures, now) => failSplits(orders.failSplits(failures, now)),
-      releaseStuck: (options) => releaseStuck(orders.releaseStuck(options)),
+      releaseStuck: (options) => Effect.map(releaseStuck(orders.releaseStuck(options)), sorted),
       release: (claimed, now) => release(orders.release(claimed, now)),
       stoppedAmong: (ids) => stoppedAmong(orders.stoppedAmong(ids)),
       noteDouble: (double, now) => noteDouble(orders.noteDouble(double, now))
     },
     slices: {
-      claimDue: (options) => claimDue(slices.claimDue(options)),
+      claimDue: (options) => Effect.map(claimDue(slices.claimDue(options)), sorted),
       transition: (transitions, events) => transition(slices.transition(transitions, events)),
-      unresolved: (now, limit) => unresolved(slices.unresolved(now, limit)),
+      unresolved: (now, limit) => Effect.map(unresolved(slices.unresolved(now, limit)), sorted),
       open: (after, limit, now) => open(slices.open(after, limit, now)),
       saveBrokerStates: (states, now) => saveBrokerStates(slices.saveBrokerStates(states, now)),
       claimCancels: (ids, now, before) => claimCancels(slices.claimCancels(ids, now, before)),
       audit: (events) => audit(slices.audit(events))
     },
     overdue: {
-      skipStale: (now, reason) => by("OverdueStore.skipStale")(overdue.skipStale(now, reason)),
-      skipCancelled: (now) => by("OverdueStore.skipCancelled")(overdue.skipCancelled(now))
+      skipStale: (now, reason) => Effect.map(by("OverdueStore.skipStale")(overdue.skipStale(now, reason)), inOrder),
+      skipCancelled: (now) => Effect.map(by("OverdueStore.skipCancelled")(overdue.skipCancelled(now)), inOrder)
     },
     replans: {
       unsettled: (now, limit) => by("ReplanStore.unsettled")(replans.unsettled(now, limit)),

@@ -31,12 +31,34 @@ export type SubmittedOrder = Omit<SplittableOrder, "id" | "instrument"> & {
   readonly createdAt: number
 }
 
+/** What changes nothing that the judge looks at while a run is under way. */
+export const readOnlyOperations: ReadonlySet<string> = new Set([
+  "SliceStore.unresolved",
+  "SliceStore.open",
+  "SliceStore.audit",
+  "ReplanStore.unsettled",
+  "InstrumentStore.markets",
+  "HaltStore.current",
+  "HaltStore.acknowledge",
+  "HaltStore.waitingFor",
+  "OrderStore.stoppedAmong",
+  "OrderBudget.reserve",
+  "OrderBudget.block",
+  "DatabaseClock.sample",
+  "HeartbeatStore.beat",
+  "HeartbeatStore.leave",
+  "HeartbeatStore.forget"
+])
+
 /** A database to run on: each statement takes effect in one moment, all at once or not at all. */
 export interface Database {
   readonly stores: Stores
   readonly insertOrder: (order: SubmittedOrder) => Effect.Effect<void, DbError>
   /** Makes a statement take effect, now. */
-  readonly run: <A, E>(statement: Effect.Effect<A, E>) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
+  readonly run: <A, E>(
+    operation: string,
+    statement: Effect.Effect<A, E>
+  ) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
   /** What is in the tables after the last statement. */
   readonly tables: () => Tables
 }

@@ -27,7 +27,7 @@ export const memoryDatabase = (): Database => {
   return {
     stores,
     insertOrder: (order) => Effect.sync(() => void memory.orders.set(order.id, orderRow(order))),
-    run: (statement) => Effect.runSyncExit(statement),
+    run: (_operation, statement) => Effect.runSyncExit(statement),
     tables: () => memory
   }
 }

@@ -25,7 +25,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
             !slice.isHeld &&
             (slice.staleAt === null || slice.staleAt >= nowMillis)
         )
-        .toSorted((a, b) => a.notBefore - b.notBefore)
+        .toSorted((a, b) => a.notBefore - b.notBefore || (a.id < b.id ? -1 : 1))
         .slice(0, limit)
       return picked.map((slice) => {
         slice.stage = "IN_PROGRESS"
