@@ -29,32 +29,42 @@ export type Action = { readonly when: { readonly seconds: number } | { readonly 
   | { readonly _tag: "Happen"; readonly process: string; readonly kind: Incident["kind"]; readonly pauseMillis: number }
 )
 
+type Theme = "none" | "late book" | "slow calls" | "database"
+
 /** How likely each fault is, each time that it can happen. */
 const faultRates = (chance: Chance) => {
+  const theme = chance.oneOf<Theme>(["none", "none", "late book", "slow calls", "database"])
   /** Many runs know no fault of a kind, some know little else. */
-  const rate = (most: number) => (chance.hits(0.4) ? 0 : most * chance.between(0, 1) ** 2)
+  const rate = (most: number, of: Theme = "none"): number => {
+    if (of !== "none" && of === theme) return most * chance.between(0.6, 1)
+    return chance.hits(0.4) ? 0 : most * chance.between(0, 1) ** 2
+  }
   return {
-    statements: { lostBefore: rate(0.15), lostAfter: rate(0.15), slow: rate(0.2), slowestMillis: chance.between(100, 6000) },
+    statements: {
+      lostBefore: rate(0.15, "database"),
+      lostAfter: rate(0.15, "database"),
+      slow: rate(0.2, "database"),
+      slowestMillis: chance.between(100, 6000)
+    },
     place: {
       refused: rate(0.3),
       tooFast: rate(0.3),
       credentials: rate(0.15),
-      slowConnect: rate(0.4),
+      slowConnect: rate(0.6, "slow calls"),
       rejected: rate(0.15),
       answerLost: rate(0.5),
       serverError: rate(0.4),
-      answerLate: rate(0.4),
+      answerLate: rate(0.4, "slow calls"),
       answerTwice: rate(0.5),
       requestLost: rate(0.4),
-      arrivalLate: rate(0.6),
-      hidden: rate(0.5),
-      reset: rate(0.4)
+      arrivalLate: rate(0.8, "late book"),
+      hidden: rate(0.5, "late book"),
+      reset: rate(0.6, "late book")
     },
-    lookUp: { failed: rate(0.4), stale: rate(0.7), slow: rate(0.5) },
+    lookUp: { failed: rate(0.4), stale: rate(0.8, "late book"), slow: rate(0.7, "late book") },
     cancel: { requestLost: rate(0.4), answerLost: rate(0.4) },
     waitForTurn: rate(1),
-    notificationLost: rate(1),
-    invalidOrder: rate(0.2)
+    notificationLost: rate(1)
   }
 }
 
@@ -178,7 +188,7 @@ const ordersOf = (chance: Chance, startMillis: number): Scenario["orders"] =>
 const pauseOf = (chance: Chance): number => (chance.hits(0.5) ? chance.between(50, 3000) : chance.between(3000, 20_000))
 
 const incidentsOf = (chance: Chance): Array<Incident> =>
-  Array.from({ length: chance.hits(0.15) ? 0 : chance.whole(1, 5) }, () => ({
+  Array.from({ length: chance.hits(0.35) ? 0 : chance.whole(1, 6) }, () => ({
     point: chance.oneOf(["daemon waits", ...crashPoints]),
     kind: chance.oneOf(["kill", "kill", "freeze", "suspend"]),
     pauseMillis: pauseOf(chance),
