@@ -23,7 +23,7 @@ export interface LedgerOrder {
 }
 
 /** How long an order may rest unfilled before the exchange ends it: its day is short. */
-const longestRestSeconds = 25
+const longestRestSeconds = 15
 
 /**
  * The exchange: honest about everything it was asked to do, and deaf to tags, so that a second request is a second order. It

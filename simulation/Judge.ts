@@ -161,9 +161,16 @@ export class Judge {
     for (const slice of slices.values()) this.checkChange(slice, operation)
     for (const change of this.changes.toSorted()) this.world.traced?.(() => change)
     this.changes = []
+    const sums = new Map<string, number>()
+    for (const { orderId, replacedBy, quantity, carriedQuantity } of slices.values()) {
+      if (replacedBy === null) sums.set(orderId, (sums.get(orderId) ?? 0) + quantity - carriedQuantity)
+    }
     for (const order of orders.values()) {
       this.checkOrder(order, operation)
-      if (order.orderQueueStatus === "DONE") this.checkSum(order, operation)
+      const sum = sums.get(order.id) ?? 0
+      // What is planned, sent, filled and given up of an order is what was ordered, at every moment.
+      if (order.orderQueueStatus !== "DONE" || sum === order.totalQuantity) continue
+      this.accuse(`${operation}: the slices of ${order.id} come to ${sum}, not ${order.totalQuantity}`)
     }
   }
 
@@ -214,16 +221,6 @@ export class Judge {
     if (slice.brokerOrderId !== before.brokerOrderId) say(`was ${before.brokerOrderId} and is ${slice.brokerOrderId}`)
     if (slice.filledQuantity < before.filledQuantity) say("has less filled than before")
     if (before.brokerIsFinal && slice.brokerStatus !== before.brokerStatus) say("changed after its broker order's end")
-  }
-
-  /** What is planned, sent, filled and given up of an order is what was ordered, at every moment. */
-  private checkSum(order: Readonly<OrderRow>, operation: string): void {
-    let sum = 0
-    for (const slice of this.database.tables().slices.values()) {
-      if (slice.orderId !== order.id || slice.replacedBy !== null) continue
-      sum += slice.quantity - slice.carriedQuantity
-    }
-    if (sum !== order.totalQuantity) this.accuse(`${operation}: the slices of ${order.id} come to ${sum}, not ${order.totalQuantity}`)
   }
 }
 

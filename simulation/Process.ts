@@ -121,8 +121,8 @@ export class Process {
     if (this.isDead) return
     const point = pointOf(worker, operation, phase)
     if (!knownPoints.has(point)) this.run.judge.accuse(`${point} is no known crash point`)
-    const incident = this.run.scenario.incidents.find((planned) => planned.point === point && planned.countdown > 0)
-    if (incident === undefined || --incident.countdown > 0) return
+    const incident = this.run.incidents.get(point)
+    if (incident === undefined || --incident.countdown !== 0) return
     const { crashes } = this.run.counts
     crashes.set(point, (crashes.get(point) ?? 0) + 1)
     this.run.world.traced?.(() => `${this.id} AT ${point}`)

@@ -2,7 +2,7 @@ import type { Chance } from "./Chance.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { Judge } from "./Judge.ts"
 import type { Process } from "./Process.ts"
-import type { Scenario } from "./Scenario.ts"
+import type { Incident, Scenario } from "./Scenario.ts"
 import type { Database } from "./store/Database.ts"
 import type { World } from "./World.ts"
 
@@ -25,6 +25,8 @@ export interface Run {
   readonly judge: Judge
   readonly counts: Counts
   readonly processes: Map<string, Process>
+  /** What is planned for which crash point. */
+  readonly incidents: ReadonlyMap<string, Incident>
   /** Wakes every process, as the database's notifications do. */
   readonly notify: (topic: string) => void
   /** Tells that the n-th placement of the run has begun. */

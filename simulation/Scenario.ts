@@ -103,17 +103,17 @@ const seconds = (value: number): string => value.toFixed(2)
 export const scenarioOf = (chance: Chance, startMillis: number, options: ScenarioOptions): Scenario => {
   const processes = ["a", "b", "c"].slice(0, chance.whole(2, 3))
   const brokerTimeout = chance.between(1, 3)
-  const poll = chance.between(0.5, 3)
+  const poll = chance.between(1, 5)
   const claimAhead = chance.between(0, 2)
   const lease = poll + claimAhead + brokerTimeout + chance.between(0.5, 8)
   const quarantine = chance.between(4, 10)
-  const calmFromSeconds = chance.between(10, 50)
+  const calmFromSeconds = chance.between(8, 35)
   const orders = ordersOf(chance, startMillis)
   const hasShortGrace = chance.hits(0.2)
   return {
     processes,
     environment: {
-      ORDER_SPLITTER_POLL_INTERVAL_SECONDS: seconds(chance.between(1, 6)),
+      ORDER_SPLITTER_POLL_INTERVAL_SECONDS: seconds(chance.between(2, 8)),
       ORDER_SPLITTER_BATCH_SIZE: `${chance.oneOf([1, 2, 100])}`,
       ORDER_SPLIT_TIMEOUT_MINUTES: seconds(chance.between(4, 15) / 60),
       ORDER_SPLIT_MAX_ATTEMPTS: "50",
@@ -124,8 +124,8 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
       SLICE_EXECUTOR_CONCURRENCY: `${chance.oneOf([1, 2, 32])}`,
       SLICE_EXECUTION_TIMEOUT_MINUTES: (lease / 60).toFixed(4),
       SLICE_MAX_ATTEMPTS: chance.hits(0.15) ? "2" : "1000",
-      TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: seconds(chance.between(2, 10)),
-      BROKER_POLL_INTERVAL_SECONDS: seconds(chance.between(1.2, 4)),
+      TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: seconds(chance.between(4, 15)),
+      BROKER_POLL_INTERVAL_SECONDS: seconds(chance.between(1.5, 5)),
       BROKER_TIMEOUT_SECONDS: brokerTimeout.toFixed(3),
       BROKER_CIRCUIT_FAILURES: `${chance.whole(2, 6)}`,
       BROKER_CIRCUIT_PAUSE_SECONDS: seconds(chance.between(0.5, 3)),
@@ -155,7 +155,7 @@ const ordersOf = (chance: Chance, startMillis: number): Scenario["orders"] =>
     const orderType = chance.oneOf<OrderType>(["MARKET", "LIMIT"])
     const isInvalid = chance.hits(0.05)
     // Many are half over when they come: a run then takes less time.
-    const ageMillis = chance.hits(0.6) ? chance.between(20_000, 58_000) : chance.between(0, 3)
+    const ageMillis = chance.hits(0.8) ? chance.between(25_000, 58_000) : chance.between(0, 3)
     return {
       id: `o${index}`,
       insertedAtSeconds,

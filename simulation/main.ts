@@ -19,6 +19,9 @@ const { values: given } = parseArgs({
   }
 })
 
+// Errors are answers here, by the million.
+if (!given.trace) Error.stackTraceLimit = 0
+
 const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
 const options = {
   trace: given.trace ? (line: string) => console.log(line) : null,

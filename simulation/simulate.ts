@@ -32,7 +32,7 @@ export const simulate = async (seed: number, database: Database, options: Option
 
 /** How often it is asked whether everything has come to rest. */
 const checkMillis = 1000
-const restMillis = 4000
+const restMillis = 3000
 /** How often an operator's command asks whether it is obeyed. */
 const askMillis = 200
 
@@ -56,6 +56,7 @@ class Simulation {
       judge: new Judge(world, database, exchange),
       counts: { faults: new Map(), crashes: new Map(), placements: 0, statements: 0 },
       processes: new Map(),
+      incidents: new Map(scenario.incidents.map((incident) => [incident.point, incident])),
       notify: (topic) => this.notify(topic),
       placing: (number) => this.placing(number),
       restart: (process) => this.restart(process)
