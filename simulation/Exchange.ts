@@ -85,7 +85,11 @@ export class Exchange {
       const end = fillsAt + chance.between(0, 3)
       return [received, open, ...partly, { atSeconds: end, status: "COMPLETE", filledQuantity: quantity }]
     }
-    const partly: Step = { atSeconds: fillsAt, status: filled > 0 ? "PARTIALLY_FILLED" : "OPEN", filledQuantity: filled }
+    const partly: Step = {
+      atSeconds: fillsAt,
+      status: filled > 0 ? "PARTIALLY_FILLED" : "OPEN",
+      filledQuantity: filled
+    }
     const end = validity === "IOC" ? fillsAt : fillsAt + chance.between(1, longestRestSeconds)
     return [received, open, partly, { atSeconds: end, status: "CANCELLED", filledQuantity: filled }]
   }
@@ -96,7 +100,8 @@ const stepAt = (order: LedgerOrder, atSeconds: number): Step => {
   return step ?? { atSeconds, status: "PENDING", filledQuantity: 0 }
 }
 
-export const isOver = (order: LedgerOrder, atSeconds: number): boolean => (order.steps.at(-1)?.atSeconds ?? 0) <= atSeconds
+export const isOver = (order: LedgerOrder, atSeconds: number): boolean =>
+  (order.steps.at(-1)?.atSeconds ?? 0) <= atSeconds
 
 /** An order as the book showed it at a time. */
 export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrder => {

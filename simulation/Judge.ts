@@ -106,7 +106,8 @@ export class Judge {
 
   private checkLeaving(process: Process, placement: Placement, slice: Readonly<SliceRow>): void {
     const now = this.world.nowMillis
-    const say = (problem: string) => this.accuse(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)
+    const say = (problem: string) =>
+      this.accuse(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)
     if (now < slice.notBefore) say(`${(slice.notBefore - now).toFixed(3)} ms early`)
     const notAfter = Math.max(slice.notAfter, this.known.get(slice.id)?.notAfterWhenClaimed ?? 0)
     if (now > notAfter + clockToleranceMillis) say(`${Math.round(now - notAfter)} ms after its window`)
@@ -185,7 +186,8 @@ export class Judge {
   private checkChange(slice: Readonly<SliceRow>, operation: string): void {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
-    if (before !== undefined) this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
+    if (before !== undefined)
+      this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
     if (isNewClaim && before !== undefined) this.checkClaim(slice)
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
     const notAfterWhenClaimed = isNewClaim ? slice.notAfter : before.notAfterWhenClaimed
@@ -207,7 +209,8 @@ export class Judge {
   /** From the commit of a cancel, a hold or a halt on nothing is claimed, long before it is acknowledged. */
   private checkClaim({ tag, orderId }: Readonly<SliceRow>): void {
     const order = this.database.tables().orders.get(orderId)
-    if (order !== undefined && order.cancelRequestedAt !== null) this.accuse(`${tag} is claimed after the cancel of ${orderId}`)
+    if (order !== undefined && order.cancelRequestedAt !== null)
+      this.accuse(`${tag} is claimed after the cancel of ${orderId}`)
     if (order !== undefined && order.holdReason !== null) this.accuse(`${tag} is claimed while ${orderId} is on hold`)
     if (this.isHaltRequested) this.accuse(`${tag} is claimed after the halt`)
   }
@@ -241,4 +244,3 @@ const isAsPlanned = (placement: Placement, slice: Readonly<SliceRow>): boolean =
 
 export const samePrice = (a: BigDecimal.BigDecimal | null, b: BigDecimal.BigDecimal | null): boolean =>
   a === null || b === null ? a === b : BigDecimal.equals(a, b)
-

@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, References, type Scheduler } from "effect"
+import { type Clock, Duration, Effect, References, type Scheduler } from "effect"
 import { knownPoints, type Phase, pointOf } from "./crashPoints.ts"
 import { countFault, type Run } from "./Run.ts"
 
@@ -127,7 +127,8 @@ export class Process {
     crashes.set(point, (crashes.get(point) ?? 0) + 1)
     this.run.world.traced?.(() => `${this.id} AT ${point}`)
     // Not before it has begun to wait.
-    if (phase === "waits") this.run.world.after(incident.afterMillis, () => this.suffer(incident.kind, incident.pauseMillis))
+    if (phase === "waits")
+      this.run.world.after(incident.afterMillis, () => this.suffer(incident.kind, incident.pauseMillis))
     else this.suffer(incident.kind, incident.pauseMillis)
   }
 

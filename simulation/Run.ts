@@ -11,7 +11,7 @@ export interface Counts {
   readonly faults: Map<string, number>
   /** At which crash points a process was killed or paused. */
   readonly crashes: Map<string, number>
-  placements: number
+  brokerOrders: number
   statements: number
 }
 

@@ -21,7 +21,9 @@ export interface Outage {
 }
 
 /** What an operator, or the platform, does: at a time, or soon after the n-th placement has begun. */
-export type Action = { readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number } } & (
+export type Action = {
+  readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number }
+} & (
   | { readonly _tag: "Cancel"; readonly orderId: string }
   | { readonly _tag: "Pause"; readonly orderId: string; readonly forSeconds: number }
   | { readonly _tag: "Halt"; readonly forSeconds: number }
@@ -91,7 +93,7 @@ export interface Scenario {
 
 /** Lets requests arrive later than any quarantine: the hole that remains, to be shown, not to be run as a rule. */
 export interface ScenarioOptions {
-  readonly beyondQuarantine: boolean
+  readonly isHoleOpen: boolean
 }
 
 /** By so much a process may be behind the database's time without noticing: when it was suspended for less. */
@@ -135,9 +137,9 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
     },
     quarantineSeconds: quarantine,
     brokerTimeoutSeconds: brokerTimeout,
-    latestArrivalSeconds: options.beyondQuarantine ? quarantine * 2 : 0.75 * (quarantine - clockErrorSeconds),
+    latestArrivalSeconds: options.isHoleOpen ? quarantine * 2 : 0.75 * (quarantine - clockErrorSeconds),
     stalestBookSeconds: 0.25 * (quarantine - clockErrorSeconds),
-    isHoleOpen: options.beyondQuarantine,
+    isHoleOpen: options.isHoleOpen,
     faults: faultRates(chance),
     calmFromSeconds,
     orders,
@@ -226,7 +228,13 @@ const actionsOf = (
   if (chance.hits(0.25)) actions.push({ _tag: "Stop", process: some(), when: when() })
   while (chance.hits(0.4)) {
     const kind = chance.oneOf<Incident["kind"]>(["kill", "freeze", "suspend"])
-    actions.push({ _tag: "Happen", process: some(), kind, pauseMillis: pauseOf(chance), when: { seconds: chance.between(0, calmFromSeconds) } })
+    actions.push({
+      _tag: "Happen",
+      process: some(),
+      kind,
+      pauseMillis: pauseOf(chance),
+      when: { seconds: chance.between(0, calmFromSeconds) }
+    })
   }
   return actions
 }

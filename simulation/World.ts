@@ -69,8 +69,17 @@ export class World {
     }
   }
 
+  /** Runs until it is over, or nothing is left; waits only where a database has to be waited for. */
+  run(isOver: () => boolean): void | Promise<void> {
+    while (!isOver()) {
+      const stepped = this.step()
+      if (stepped instanceof Promise) return stepped.then((goesOn) => (goesOn ? this.run(isOver) : undefined))
+      if (!stepped) return
+    }
+  }
+
   /** Runs what is to happen next, and everything that follows from it at once. False when nothing is left. */
-  step(): boolean | Promise<boolean> {
+  private step(): boolean | Promise<boolean> {
     const event = this.pop()
     if (event === undefined) return false
     if (event.run === null) return true
@@ -80,7 +89,7 @@ export class World {
     return running.then(() => this.runTasks())
   }
 
-  runTasks(): true {
+  private runTasks(): true {
     for (let index = 0; index < this.tasks.length; index++) this.tasks[index]?.()
     this.tasks.length = 0
     return true

@@ -1,7 +1,7 @@
 import { DateTime, Duration, Effect } from "effect"
 import {
   type Acknowledgement,
-  Broker,
+  type Broker,
   BrokerCredentialsInvalid,
   type BrokerError,
   type BrokerLookupError,
@@ -54,7 +54,8 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => travel(process, worker, send, resume))
   })
 
-const inMillis = (run: Run, millis: number): DateTime.Utc => DateTime.makeUnsafe(Math.floor(run.world.nowMillis + millis))
+const inMillis = (run: Run, millis: number): DateTime.Utc =>
+  DateTime.makeUnsafe(Math.floor(run.world.nowMillis + millis))
 
 /** What certainly has no effect: the request does not get to where orders are taken. */
 const refusalOf = (run: Run): BrokerError | null => {
@@ -197,10 +198,10 @@ const cancel = (process: Process, brokerOrderId: BrokerOrderId): Effect.Effect<v
         if (faultHits(run, "cancel: request lost", rates.requestLost)) return
         const isDone = exchange.cancel(brokerOrderId, world.seconds)
         process.reach(worker, "Broker.cancel", "done")
-        if (faultHits(run, "cancel: answer lost", rates.answerLost)) return answer(chance.between(1, 50), unknown("reset"))
+        if (faultHits(run, "cancel: answer lost", rates.answerLost))
+          return answer(chance.between(1, 50), unknown("reset"))
         const refused = new BrokerRefused({ code: "OrderException", message: "it cannot be cancelled" })
         answer(chance.between(1, 40), isDone ? Effect.void : refused)
       })
     })
   })
-

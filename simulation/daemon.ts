@@ -1,4 +1,17 @@
-import { Clock, ConfigProvider, Context, Effect, Exit, type Fiber, Layer, Logger, Queue, References, Scheduler, Schema } from "effect"
+import {
+  Clock,
+  ConfigProvider,
+  Context,
+  Effect,
+  Exit,
+  type Fiber,
+  Layer,
+  Logger,
+  Queue,
+  References,
+  Scheduler,
+  Schema
+} from "effect"
 import { Broker } from "../src/broker/Broker.ts"
 import { withCircuit } from "../src/broker/BrokerCircuit.ts"
 import { withTimeout } from "../src/broker/BrokerTimeout.ts"
@@ -66,7 +79,9 @@ const stop = (process: Process, fiber: Fiber.Fiber<unknown, unknown>): void => {
 
 const loggerOf = (process: Process) =>
   Logger.make(({ message }) => {
-    process.run.world.traced?.(() => `${process.id} says: ${Array.isArray(message) ? message.join(" ") : String(message)}`)
+    process.run.world.traced?.(
+      () => `${process.id} says: ${Array.isArray(message) ? message.join(" ") : String(message)}`
+    )
   })
 
 const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials"]
@@ -144,9 +159,7 @@ const clockDb = (process: Process): Layer.Layer<Db> =>
     query: (operation, row) =>
       Effect.flatMap(databaseTime(process), (micros) =>
         Schema.decodeUnknownEffect(Schema.Array(row))([{ micros }]).pipe(
-          Effect.mapError(
-            ({ message }) => new DbError({ operation, message, isTransient: false, sqlState: null })
-          )
+          Effect.mapError(({ message }) => new DbError({ operation, message, isTransient: false, sqlState: null }))
         )
       )
   })

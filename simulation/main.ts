@@ -1,72 +1,84 @@
+import { Effect, Layer, Logger } from "effect"
 import { parseArgs } from "node:util"
-import { crashPoints } from "./crashPoints.ts"
-import type { Counts } from "./Run.ts"
+import { tryMutations } from "./canaries.ts"
+import { onceFailing } from "./onceFailing.ts"
+import { temporaryDb } from "./postgresServer.ts"
 import { simulate } from "./simulate.ts"
+import type { Database } from "./store/Database.ts"
 import { memoryDatabase } from "./store/memoryDatabase.ts"
+import { postgresDatabase } from "./store/postgresDatabase.ts"
+import { Tally } from "./Tally.ts"
 
 /*
- * Runs the real workers against a simulated broker, database, clock and fate, one run for each seed:
+ * Runs the real workers against a simulated broker, database, clock and fate, one run for each seed. Exit 0 only when the
+ * promise was kept in all of them.
  *   npm run simulate -- --seeds 1..100000
  *   npm run simulate -- --seed 4711 --trace
+ *   npm run simulate -- --once-failing
+ *   npm run simulate -- --seeds 1..50 --store postgres
+ *   npm run simulate -- --canaries all
  */
 const { values: given } = parseArgs({
   options: {
     seeds: { type: "string", default: "1..1000" },
     seed: { type: "string" },
+    "once-failing": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
+    store: { type: "string", default: "memory" },
+    "stop-at-first": { type: "boolean", default: false },
     "beyond-quarantine": { type: "boolean", default: false },
-    "stop-at-first": { type: "boolean", default: false }
+    canaries: { type: "string" },
+    "seeds-per-canary": { type: "string", default: "1000" }
   }
+})
+
+function* seedsOf(): Iterable<number> {
+  if (given["once-failing"]) return yield* onceFailing.map(({ seed }) => seed)
+  const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
+  for (let seed = first; seed <= last; seed++) yield seed
+}
+
+const options = {
+  trace: given.trace ? (line: string) => console.log(line) : null,
+  isHoleOpen: given["beyond-quarantine"]
+}
+
+const runSeeds = Effect.fnUntraced(function* <E>(nextDatabase: Effect.Effect<Database, E>) {
+  const tally = new Tally()
+  const began = performance.now()
+  for (const seed of seedsOf()) {
+    const database = yield* nextDatabase
+    const result = yield* Effect.promise(() => simulate(seed, database, options))
+    tally.add(result)
+    if (result.problems.length === 0) continue
+    console.log(`seed ${seed} FAILS:\n  ${result.problems.join("\n  ")}`)
+    if (given["stop-at-first"]) break
+  }
+  for (const line of tally.report((performance.now() - began) / 1000)) console.log(line)
+  return tally.failed.length === 0
+})
+
+const runOnPostgres = Effect.gen(function* () {
+  const context = yield* Layer.build(temporaryDb)
+  return yield* runSeeds(Effect.provide(postgresDatabase, context))
+}).pipe(Effect.scoped)
+
+const runCanaries = Effect.fnUntraced(function* (only: string) {
+  let missed = 0
+  yield* tryMutations(only, Number(given["seeds-per-canary"]), ({ mutation, caughtBy }) => {
+    if (caughtBy === null) missed++
+    console.log(caughtBy === null ? `NOT CAUGHT: ${mutation.name}` : `caught: ${mutation.name}\n  ${caughtBy}`)
+  })
+  console.log(missed === 0 ? "Every guard is missed when it is gone" : `${missed} guards are not missed`)
+  return missed === 0
 })
 
 // Errors are answers here, by the million.
 if (!given.trace) Error.stackTraceLimit = 0
 
-const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
-const options = {
-  trace: given.trace ? (line: string) => console.log(line) : null,
-  beyondQuarantine: given["beyond-quarantine"]
-}
-
-const totals = { placements: 0, statements: 0, seconds: 0 }
-const faults = new Map<string, number>()
-const crashes = new Map<string, number>()
-const failed: Array<number> = []
-
-const add = (to: Map<string, number>, counts: ReadonlyMap<string, number>): void => {
-  for (const [name, count] of counts) to.set(name, (to.get(name) ?? 0) + count)
-}
-
-const addCounts = (counts: Counts, seconds: number): void => {
-  totals.placements += counts.placements
-  totals.statements += counts.statements
-  totals.seconds += seconds
-  add(faults, counts.faults)
-  add(crashes, counts.crashes)
-}
-
-const began = performance.now()
-let seeds = 0
-for (let seed = first; seed <= last; seed++) {
-  const { problems, counts, seconds } = await simulate(seed, memoryDatabase(), options)
-  seeds++
-  addCounts(counts, seconds)
-  if (problems.length > 0) {
-    failed.push(seed)
-    console.log(`seed ${seed} FAILS:\n  ${problems.join("\n  ")}`)
-    if (given["stop-at-first"]) break
-  }
-}
-
-const elapsedSeconds = (performance.now() - began) / 1000
-const missed = crashPoints.filter((point) => !crashes.has(point))
-const lines = [...faults].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `  ${kind}: ${count}`)
-console.log(`Faults injected:\n${lines.join("\n")}`)
-console.log(`Crash points hit: ${crashPoints.length - missed.length} of ${crashPoints.length}`)
-if (missed.length > 0 && seeds >= 1000) console.log(`  not hit: ${missed.join(", ")}`)
-console.log(
-  `${seeds} seeds in ${elapsedSeconds.toFixed(1)} s, ${(seeds / elapsedSeconds).toFixed(1)} a second: ` +
-    `${totals.placements} broker orders, ${totals.statements} statements, ${(totals.seconds / 3600).toFixed(1)} simulated hours`
-)
-console.log(failed.length === 0 ? "Every run kept the promise" : `${failed.length} seeds failed: ${failed.join(", ")}`)
-process.exitCode = failed.length === 0 ? 0 : 1
+const main = Effect.suspend((): Effect.Effect<boolean, Error> => {
+  if (given.canaries !== undefined) return runCanaries(given.canaries)
+  return given.store === "postgres" ? runOnPostgres : runSeeds(Effect.sync(memoryDatabase))
+})
+const isGood = await Effect.runPromise(main.pipe(Effect.provide(Logger.layer([]))))
+process.exitCode = isGood ? 0 : 1

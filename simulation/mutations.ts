@@ -16,7 +16,10 @@ const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
 const sliceStore = "src/stores/SliceStore.ts"
 
-const mutation = (name: string, ...edits: ReadonlyArray<readonly [file: string, text: string, becomes: string]>): Mutation => ({
+const mutation = (
+  name: string,
+  ...edits: ReadonlyArray<readonly [file: string, text: string, becomes: string]>
+): Mutation => ({
   name,
   edits: edits.map(([file, text, becomes]) => ({ file, text, becomes }))
 })
@@ -26,7 +29,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "fence: a stale owner's outcome is written",
     [memorySlices, "if (slice.claimVersion !== transition.slice.claimVersion) continue", ""],
-    [sliceStore, "s.stage = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING", "s.stage = 'IN_PROGRESS'\n                RETURNING"]
+    [
+      sliceStore,
+      "s.stage = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
+      "s.stage = 'IN_PROGRESS'\n                RETURNING"
+    ]
   ),
   mutation(
     "conditional transition: an outcome is written whatever the stage",
@@ -96,15 +103,27 @@ export const mutations: ReadonlyArray<Mutation> = [
     "place: (placement) => limited(below.place(placement), unknown),",
     ""
   ]),
-  mutation("tag: each attempt has its own", [
-    "src/workers/place.ts",
-    "tag: slice.tag,\n  instrument",
-    "tag: Tag.make(`${slice.tag.slice(0, 17)}${slice.attempts}`),\n  instrument"
-  ], ["src/workers/place.ts", 'import type { ClaimedSlice, NextStage }', 'import { Tag } from "../domain/Ids.ts"\nimport type { ClaimedSlice, NextStage }']),
+  mutation(
+    "tag: each attempt has its own",
+    [
+      "src/workers/place.ts",
+      "tag: slice.tag,\n  instrument",
+      "tag: Tag.make(`${slice.tag.slice(0, 17)}${slice.attempts}`),\n  instrument"
+    ],
+    [
+      "src/workers/place.ts",
+      "import type { ClaimedSlice, NextStage }",
+      'import { Tag } from "../domain/Ids.ts"\nimport type { ClaimedSlice, NextStage }'
+    ]
+  ),
   mutation(
     "due time: not looked at",
     [decisions, 'if (nowMillis < slice.notBeforeMillis) return "too early"', ""],
-    ["src/workers/DueQueue.ts", "next !== undefined && next.notBeforeMillis <= nowMillis ?", "next !== undefined && nowMillis > 0 ?"]
+    [
+      "src/workers/DueQueue.ts",
+      "next !== undefined && next.notBeforeMillis <= nowMillis ?",
+      "next !== undefined && nowMillis > 0 ?"
+    ]
   ),
   mutation(
     "window: not looked at",
@@ -121,7 +140,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "cancel: a split that runs meanwhile is scheduled",
     [memoryOrders, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
-    ["src/stores/planRows.ts", "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END", "'SCHEDULED'"]
+    [
+      "src/stores/planRows.ts",
+      "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END",
+      "'SCHEDULED'"
+    ]
   ),
   mutation(
     "halt: claims go on",
@@ -160,44 +183,44 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "split: a DONE order is written again",
-    [memoryOrders, 'order?.orderQueueStatus === "IN_PROGRESS" && order.claimVersion', "order !== undefined && order.claimVersion"],
+    [
+      memoryOrders,
+      'order?.orderQueueStatus === "IN_PROGRESS" && order.claimVersion',
+      "order !== undefined && order.claimVersion"
+    ],
     [
       "src/stores/OrderStore.ts",
       "WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'\n                  AND o.claim_version",
       "WHERE o.id = mine.id\n                  AND o.claim_version"
     ]
   ),
-  mutation(
-    "split fence: a stale owner's split is written",
-    [memoryOrders, '=== "IN_PROGRESS" && order.claimVersion === claimVersion ?', '=== "IN_PROGRESS" && claimVersion > 0 ?'],
-    ["src/stores/OrderStore.ts", "AND o.claim_version = mine.claim_version\n                RETURNING", "RETURNING"]
-  ),
   mutation("carry: what is in doubt is carried", [
     "src/domain/replan/RunningOrder.ts",
     'stage === "IN_PROGRESS" || (stage',
-    '(stage'
+    "(stage"
   ]),
   mutation("carry: what is open at the broker is carried", [
     "src/domain/replan/RunningOrder.ts",
     '|| (stage === "PROCESSED" && !brokerIsFinal)',
-    "|| (stage === \"PROCESSED\" && brokerIsFinal && stage !== \"PROCESSED\")"
+    '|| (stage === "PROCESSED" && brokerIsFinal && stage !== "PROCESSED")'
   ]),
-  mutation(
-    "new plan: replaces what has been claimed",
-    [
-      "simulation/store/memoryReplans.ts",
-      'if (slice.stage === "SCHEDULED") {\n        skip(slice, `replaced',
-      'if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") {\n        skip(slice, `replaced'
-    ]
-  ),
+  mutation("new plan: replaces what has been claimed", [
+    "simulation/store/memoryReplans.ts",
+    'if (slice.stage === "SCHEDULED") {\n        skip(slice, `replaced',
+    'if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") {\n        skip(slice, `replaced'
+  ]),
   mutation("outcomes: one that could not be written is dropped", [
     "src/workers/OutcomeWriter.ts",
     "Schedule.while(({ input }) => input.isTransient)",
-    "Schedule.while(({ input }) => input.isTransient && input.message === \"\")"
+    'Schedule.while(({ input }) => input.isTransient && input.message === "")'
   ]),
   mutation(
     "lost claims: an ended lease is not looked for",
     [memorySlices, "outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)", "outcomeUnknownAt !== null"],
-    [sliceStore, "(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})", "outcome_unknown_at IS NOT NULL"]
+    [
+      sliceStore,
+      "(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})",
+      "outcome_unknown_at IS NOT NULL"
+    ]
   )
 ]

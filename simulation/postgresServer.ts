@@ -21,9 +21,7 @@ const temporaryServer = Effect.gen(function* () {
   return yield* useServer({ folder, systemFolder: join(folder, "system"), settings })
 })
 
-const configuration = Configuration.layer.pipe(
-  Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({})))
-)
+const configuration = Configuration.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))))
 
 /** A migrated database on a server of its own. */
 export const temporaryDb: Layer.Layer<Db, Error> = Layer.unwrap(

@@ -54,7 +54,7 @@ class Simulation {
       database,
       exchange,
       judge: new Judge(world, database, exchange),
-      counts: { faults: new Map(), crashes: new Map(), placements: 0, statements: 0 },
+      counts: { faults: new Map(), crashes: new Map(), brokerOrders: 0, statements: 0 },
       processes: new Map(),
       incidents: new Map(scenario.incidents.map((incident) => [incident.point, incident])),
       notify: (topic) => this.notify(topic),
@@ -78,11 +78,8 @@ class Simulation {
       if ("seconds" in action.when) world.after(action.when.seconds * 1000, () => this.act(action))
     }
     world.after(checkMillis, () => this.check())
-    while (!this.isOver && judge.problems.length === 0) {
-      const stepped = world.step()
-      if (!(stepped instanceof Promise ? await stepped : stepped)) break
-    }
-    this.run.counts.placements = this.run.exchange.ledger.length
+    await world.run(() => this.isOver || judge.problems.length > 0)
+    this.run.counts.brokerOrders = this.run.exchange.ledger.length
   }
 
   private start(name: string, generation: number): void {

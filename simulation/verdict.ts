@@ -18,7 +18,9 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
     if (isOpen) return [`${slice.tag} of ${slice.orderId} is ${slice.stage}`]
     return slice.stage === "PROCESSED" && !slice.brokerIsFinal ? [`${slice.tag} of ${slice.orderId} is open`] : []
   })
-  const travelling = run.judge.sends.filter(({ state, process }) => state === "under way" && !process.isDead).map(({ placement }) => `${placement.tag} is under way`)
+  const travelling = run.judge.sends
+    .filter(({ state, process }) => state === "under way" && !process.isDead)
+    .map(({ placement }) => `${placement.tag} is under way`)
   const standing = [...run.processes.values()]
     .filter((process) => process.isStanding)
     .map(({ id }) => `${id} does not run`)
@@ -46,7 +48,8 @@ const ledgerProblems = (run: Run): ReadonlyArray<string> => {
     const slice = slices.get(placement.sliceId)
     const truth = brokerOrderAt(order, run.world.seconds)
     if (slice === undefined) return [`${brokerOrderId} belongs to no slice`]
-    if (slice.stage !== "PROCESSED") return [`${slice.tag} is ${slice.stage}, but the broker has it as ${brokerOrderId}`]
+    if (slice.stage !== "PROCESSED")
+      return [`${slice.tag} is ${slice.stage}, but the broker has it as ${brokerOrderId}`]
     if (slice.brokerOrderId !== brokerOrderId) return [`${slice.tag} is ${slice.brokerOrderId}, not ${brokerOrderId}`]
     if (!isOver(order, run.world.seconds)) return [`${brokerOrderId} is not over`]
     const isSame =
@@ -55,7 +58,9 @@ const ledgerProblems = (run: Run): ReadonlyArray<string> => {
       samePrice(slice.averagePrice, truth.averagePrice)
     return isSame
       ? []
-      : [`${slice.tag} is ${slice.brokerStatus} with ${slice.filledQuantity} filled, the ledger has ${truth.status} with ${truth.filledQuantity}`]
+      : [
+          `${slice.tag} is ${slice.brokerStatus} with ${slice.filledQuantity} filled, the ledger has ${truth.status} with ${truth.filledQuantity}`
+        ]
   })
 }
 
@@ -66,7 +71,9 @@ const sliceProblems = (run: Run): ReadonlyArray<string> => {
   const graceIsLong = run.scenario.environment["ORDER_WINDOW_GRACE_MINUTES"] === "60"
   return [...slices.values()].flatMap((slice) => {
     if (slice.stage === "PROCESSED") {
-      return ledger.has(slice.brokerOrderId ?? "") ? [] : [`${slice.tag} is PROCESSED, but the broker has no such order`]
+      return ledger.has(slice.brokerOrderId ?? "")
+        ? []
+        : [`${slice.tag} is PROCESSED, but the broker has no such order`]
     }
     const order = orders.get(slice.orderId)
     const why = `${slice.tag} of ${slice.orderId} is ${slice.stage}: ${slice.stageReason}`
@@ -92,7 +99,9 @@ const auditProblems = (run: Run): ReadonlyArray<string> => {
     const send = sends.get(event.id)
     switch (event.outcome) {
       case "ok":
-        return send?.order?.brokerOrderId === event.brokerOrderId ? [] : [`the audit has ${event.id} as ${event.brokerOrderId}, the ledger has not`]
+        return send?.order?.brokerOrderId === event.brokerOrderId
+          ? []
+          : [`the audit has ${event.id} as ${event.brokerOrderId}, the ledger has not`]
       case "refused":
         return send?.state === "refused" ? [] : [`the audit has ${event.id} as refused, it is ${send?.state}`]
       case "unknown":

@@ -55,10 +55,7 @@ export interface Database {
   readonly stores: Stores
   readonly insertOrder: (order: SubmittedOrder) => Effect.Effect<void, DbError>
   /** Makes a statement take effect, now. */
-  readonly run: <A, E>(
-    operation: string,
-    statement: Effect.Effect<A, E>
-  ) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
+  readonly run: <A, E>(operation: string, statement: Effect.Effect<A, E>) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
   /** What is in the tables after the last statement. */
   readonly tables: () => Tables
 }

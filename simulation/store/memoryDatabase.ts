@@ -73,7 +73,9 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       const heard = new Set(
         executors.filter(({ acknowledgedHalt }) => acknowledgedHalt >= halt.id).map(({ instanceId }) => instanceId)
       )
-      const alive = executors.filter(({ heartbeatAt, staleAfterMillis }) => heartbeatAt >= millisOf(now) - staleAfterMillis)
+      const alive = executors.filter(
+        ({ heartbeatAt, staleAfterMillis }) => heartbeatAt >= millisOf(now) - staleAfterMillis
+      )
       const claims = [...memory.slices.values()].filter(
         ({ stage, outcomeUnknownAt, leaseExpiresAt }) =>
           halt.isHalted && stage === "IN_PROGRESS" && outcomeUnknownAt === null && (leaseExpiresAt ?? 0) > millisOf(now)

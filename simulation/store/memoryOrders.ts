@@ -152,7 +152,8 @@ export const writePlans = (
       completesAt: plan.completeMillis === null ? null : micros(startsAt + plan.completeMillis),
       cause: plan.cause
     }
-    if (memory.plansOf(order.id).some(({ revision }) => revision === plan.revision)) return duplicate("order_plans_pkey")
+    if (memory.plansOf(order.id).some(({ revision }) => revision === plan.revision))
+      return duplicate("order_plans_pkey")
     plans.push(row)
     const valid = validateOrder(order)
     if (Result.isFailure(valid)) return notValid(valid.failure)

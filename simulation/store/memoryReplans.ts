@@ -146,7 +146,8 @@ const replan = (memory: Memory, order: OrderRow, change: Replan, options: Option
     }
     order.totalQuantity = totalQuantity
     order.settledAt = null
-    if (order.orderType === "LIMIT") order.limitPrice = limitPrice === null ? order.limitPrice : BigDecimal.format(limitPrice)
+    if (order.orderType === "LIMIT")
+      order.limitPrice = limitPrice === null ? order.limitPrice : BigDecimal.format(limitPrice)
   })
   return problem
 }

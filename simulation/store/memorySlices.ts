@@ -178,7 +178,9 @@ export const memoryOverdue = (memory: Memory): OverdueStore["Service"] => {
       })
   return {
     skipStale: (now, reason) =>
-      Effect.sync(() => skip(reason, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))),
+      Effect.sync(() =>
+        skip(reason, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))
+      ),
     skipCancelled: (now) =>
       Effect.sync(() =>
         skip("order cancelled", ({ orderId }) => {

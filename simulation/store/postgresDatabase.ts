@@ -126,7 +126,8 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     insertOrder: (order) => Effect.provideService(insertOrder(order), Db, db),
     run: async (operation, statement) => {
       const exit = await Effect.runPromiseExit(statement)
-      if (!readOnlyOperations.has(operation) || operation === "SliceStore.audit") tables = await Effect.runPromise(readAll)
+      if (!readOnlyOperations.has(operation) || operation === "SliceStore.audit")
+        tables = await Effect.runPromise(readAll)
       return exit
     },
     tables: () => tables
