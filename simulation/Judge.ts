@@ -15,6 +15,7 @@ export interface Send {
   readonly orderId: string
   readonly claimVersion: number
   state: "under way" | "aborted" | "left" | "refused" | "arrived"
+  leftMillis: number | null
   order: LedgerOrder | null
 }
 
@@ -90,6 +91,7 @@ export class Judge {
       orderId: slice?.orderId ?? "",
       claimVersion: slice?.claimVersion ?? -1,
       state: "under way",
+      leftMillis: null,
       order: null
     }
     this.sends.push(send)
@@ -129,6 +131,7 @@ export class Judge {
   /** The request leaves the process. */
   left(send: Send): void {
     send.state = "left"
+    send.leftMillis = this.world.nowMillis
     this.checkStops(send)
   }
 
@@ -189,6 +192,7 @@ export class Judge {
     if (before !== undefined)
       this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
     if (isNewClaim && before !== undefined) this.checkClaim(slice)
+    if (slice.outcomeUnknownAt !== null) this.checkDoubt(slice, slice.outcomeUnknownAt)
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
     const notAfterWhenClaimed = isNewClaim ? slice.notAfter : before.notAfterWhenClaimed
     const { stage, claimVersion, brokerOrderId, brokerStatus, brokerIsFinal, filledQuantity } = slice
@@ -213,6 +217,13 @@ export class Judge {
       this.accuse(`${tag} is claimed after the cancel of ${orderId}`)
     if (order !== undefined && order.holdReason !== null) this.accuse(`${tag} is claimed while ${orderId} is on hold`)
     if (this.isHaltRequested) this.accuse(`${tag} is claimed after the halt`)
+  }
+
+  /** The quarantine is counted from there: not from before the request left. */
+  private checkDoubt({ id, tag, claimVersion }: Readonly<SliceRow>, unknownAt: number): void {
+    const leftMillis = this.sentClaims.get(`${id}:${claimVersion}`)?.leftMillis ?? null
+    if (leftMillis === null || unknownAt >= leftMillis - clockToleranceMillis) return
+    this.accuse(`${tag} is in doubt since ${Math.round(leftMillis - unknownAt)} ms before its request left`)
   }
 
   private compare(before: Known, slice: Readonly<SliceRow>, say: (problem: string) => void): void {

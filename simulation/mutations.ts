@@ -98,6 +98,11 @@ export const mutations: ReadonlyArray<Mutation> = [
     "if (drift > largestDriftNanos) yield* sync",
     "if (drift < 0n) yield* sync"
   ]),
+  mutation("quarantine: counted from before the request left, on a host that was suspended", [
+    "src/workers/place.ts",
+    'at: next._tag === "Unknown" ? yield* doubtBegins : at',
+    "at"
+  ]),
   mutation("timeout: a placement may take any time", [
     "src/broker/BrokerTimeout.ts",
     "place: (placement) => limited(below.place(placement), unknown),",

@@ -78,6 +78,7 @@ const EventRow = Schema.Struct({
   id: Schema.String,
   call: Schema.String,
   outcome: Schema.String,
+  orderId: Text,
   sliceId: Text,
   attempt: Schema.NullOr(Schema.Int),
   brokerOrderId: Text,
@@ -199,7 +200,7 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
   const events = yield* query(
     "simulation.events",
     EventRow,
-    sql`SELECT id, call, outcome, slice_id, attempt, broker_order_id, worker FROM broker_events ORDER BY called_at, id`
+    sql`SELECT id, call, outcome, order_id, slice_id, attempt, broker_order_id, worker FROM broker_events ORDER BY called_at, id`
   )
   return { orders: byId(orders), slices: byId(slices), events: byId(events) }
 })

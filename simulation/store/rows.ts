@@ -78,6 +78,7 @@ export interface EventRow {
   readonly id: string
   readonly call: string
   readonly outcome: string
+  readonly orderId: string | null
   readonly sliceId: string | null
   readonly attempt: number | null
   readonly brokerOrderId: string | null
