@@ -93,11 +93,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     "larger(after - before, localNanos - beforeByWallClock)",
     "after - before + (localNanos - beforeByWallClock) * 0n"
   ]),
-  mutation("clock: not measured anew after a suspension", [
-    "src/DatabaseClock.ts",
-    "if (drift > largestDriftNanos) yield* sync",
-    "if (drift < 0n) yield* sync"
-  ]),
   mutation("quarantine: counted from before the request left, on a host that was suspended", [
     "src/workers/place.ts",
     'at: next._tag === "Unknown" ? yield* doubtBegins : at',

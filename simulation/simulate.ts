@@ -32,7 +32,7 @@ export const simulate = async (seed: number, database: Database, options: Option
 
 /** How often it is asked whether everything has come to rest. */
 const checkMillis = 1000
-const restMillis = 3000
+const restMillis = 2000
 /** How often an operator's command asks whether it is obeyed. */
 const askMillis = 200
 
@@ -114,7 +114,7 @@ class Simulation {
     if (this.isOver) return
     const left = unfinished(this.run)
     if (left.length === 0 && !this.isAtRest) {
-      // What the processes still have to write, they write now.
+      // Nothing may change any more.
       this.isAtRest = true
       this.run.world.after(restMillis, () => this.check())
     } else if (left.length === 0) {

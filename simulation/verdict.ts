@@ -24,7 +24,18 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
   const standing = [...run.processes.values()]
     .filter((process) => process.isStanding)
     .map(({ id }) => `${id} does not run`)
-  return [...missing, ...moving, ...open, ...travelling, ...standing]
+  const left = [...missing, ...moving, ...open, ...travelling, ...standing]
+  return left.length === 0 ? unwritten(run) : left
+}
+
+/** Placements that a process which lives on has not written down yet: it keeps them until the database takes them. */
+const unwritten = (run: Run): ReadonlyArray<string> => {
+  const { events } = run.database.tables()
+  return run.judge.sends.flatMap(({ process, placement, claimVersion }) => {
+    const id = `${placement.sliceId}:place:${claimVersion}`
+    const isHere = run.processes.get(process.name) === process && !process.isEnding
+    return events.has(id) || !isHere ? [] : [`the audit lacks ${id}`]
+  })
 }
 
 const isSettled = (order: Readonly<OrderRow>): boolean => {
@@ -94,7 +105,7 @@ const auditProblems = (run: Run): ReadonlyArray<string> => {
   const sends = new Map<string, Send>(
     run.judge.sends.map((send) => [`${send.placement.sliceId}:place:${send.claimVersion}`, send])
   )
-  const wrong = [...events.values()].flatMap((event) => {
+  return [...events.values()].flatMap((event) => {
     if (event.call !== "place") return []
     const send = sends.get(event.id)
     switch (event.outcome) {
@@ -110,10 +121,6 @@ const auditProblems = (run: Run): ReadonlyArray<string> => {
         return send === undefined ? [] : [`the audit has ${event.id} as ${event.outcome}, but it is ${send.state}`]
     }
   })
-  const missing = [...sends].flatMap(([id, { process }]) =>
-    events.has(id) || run.processes.get(process.name) !== process || process.isEnding ? [] : [`the audit lacks ${id}`]
-  )
-  return [...wrong, ...missing]
 }
 
 /** Whether a run has taken longer than anything in it may take. */
