@@ -1,8 +1,16 @@
 import { type Clock, Duration, Effect, References, type Scheduler } from "effect"
 import { knownPoints, type Phase, pointOf } from "./crashPoints.ts"
 import { countFault, type Run } from "./Run.ts"
+import type { IncidentKind } from "./Scenario.ts"
 
 type State = "alive" | "frozen" | "suspended" | "dead"
+
+const incidentWords: Readonly<Record<IncidentKind, string>> = {
+  kill: "process killed",
+  freeze: "process frozen",
+  suspend: "process suspended",
+  "set the clock": "host's clock set"
+}
 
 /** Who is speaking: the worker's name is on all that it logs. */
 export const currentWorker: Effect.Effect<string> = Effect.map(References.CurrentLogAnnotations, (annotations) =>
@@ -27,7 +35,7 @@ export class Process {
   private incoming: Array<() => void> = []
   private stoppedAtMicros = 0
   private suspendedMicros = 0
-  private readonly wallOffsetMicros: number
+  private wallOffsetMicros: number
 
   readonly run: Run
   readonly name: string
@@ -126,17 +134,21 @@ export class Process {
     const { crashes } = this.run.counts
     crashes.set(point, (crashes.get(point) ?? 0) + 1)
     this.run.world.traced?.(() => `${this.id} AT ${point}`)
+    const happen = () => this.suffer(incident.kind, incident.pauseMillis)
     // Not before it has begun to wait.
-    if (phase === "waits")
-      this.run.world.after(incident.afterMillis, () => this.suffer(incident.kind, incident.pauseMillis))
-    else this.suffer(incident.kind, incident.pauseMillis)
+    if (phase === "waits") this.run.world.after(incident.afterMillis, happen)
+    else happen()
   }
 
-  suffer(kind: "kill" | "freeze" | "suspend", pauseMillis: number): void {
+  suffer(kind: IncidentKind, pauseMillis: number): void {
     if (this.state !== "alive") return
-    countFault(this.run, `process ${kind === "kill" ? "killed" : kind === "freeze" ? "frozen" : "suspended"}`)
+    countFault(this.run, incidentWords[kind])
     this.run.world.traced?.(() => `${this.id} ${kind} ${kind === "kill" ? "" : `${Math.round(pauseMillis)} ms`}`)
     if (kind === "kill") return this.end()
+    if (kind === "set the clock") {
+      this.wallOffsetMicros += Math.round(this.run.chance.between(-3, 3) * pauseMillis * 1000)
+      return
+    }
     this.state = kind === "freeze" ? "frozen" : "suspended"
     this.stoppedAtMicros = this.run.world.nowMicros
     this.run.world.after(pauseMillis, () => this.goOn())

@@ -4,10 +4,16 @@ import type { Chance } from "./Chance.ts"
 import { crashPoints } from "./crashPoints.ts"
 import type { SubmittedOrder } from "./store/Database.ts"
 
+/**
+ * A process is killed, stopped with its clocks running on (SIGSTOP) or standing still (a suspended host), or somebody sets its
+ * host's clock.
+ */
+export type IncidentKind = "kill" | "freeze" | "suspend" | "set the clock"
+
 /** Something that happens to the process that comes to a crash point for the n-th time. */
 export interface Incident {
   readonly point: string
-  readonly kind: "kill" | "freeze" | "suspend"
+  readonly kind: IncidentKind
   readonly pauseMillis: number
   /** For a worker that waits: how long after it began to. */
   readonly afterMillis: number
@@ -28,7 +34,7 @@ export type Action = {
   | { readonly _tag: "Pause"; readonly orderId: string; readonly forSeconds: number }
   | { readonly _tag: "Halt"; readonly forSeconds: number }
   | { readonly _tag: "Stop"; readonly process: string }
-  | { readonly _tag: "Happen"; readonly process: string; readonly kind: Incident["kind"]; readonly pauseMillis: number }
+  | { readonly _tag: "Happen"; readonly process: string; readonly kind: IncidentKind; readonly pauseMillis: number }
 )
 
 type Theme = "none" | "late book" | "slow calls" | "database"
@@ -111,6 +117,7 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
   const quarantine = chance.between(4, 10)
   const calmFromSeconds = chance.between(8, 35)
   const orders = ordersOf(chance, startMillis)
+  const kinds = kindsOf(chance)
   const hasShortGrace = chance.hits(0.2)
   return {
     processes,
@@ -143,9 +150,9 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
     faults: faultRates(chance),
     calmFromSeconds,
     orders,
-    incidents: incidentsOf(chance),
+    incidents: incidentsOf(chance, kinds),
     outages: outagesOf(chance, processes, calmFromSeconds),
-    actions: actionsOf(chance, processes, orders, calmFromSeconds),
+    actions: actionsOf(chance, kinds, processes, orders, calmFromSeconds),
     restSeconds: 400
   }
 }
@@ -189,10 +196,17 @@ const ordersOf = (chance: Chance, startMillis: number): Scenario["orders"] =>
 /** A pause that is over soon, or one that outlasts leases. */
 const pauseOf = (chance: Chance): number => (chance.hits(0.5) ? chance.between(50, 3000) : chance.between(3000, 20_000))
 
-const incidentsOf = (chance: Chance): Array<Incident> =>
+/** A clock that is set back by as much as its host was suspended would hide it: not both in one run. */
+const kindsOf = (chance: Chance): readonly [IncidentKind, ...ReadonlyArray<IncidentKind>] => [
+  "kill",
+  "freeze",
+  chance.hits(0.8) ? "suspend" : "set the clock"
+]
+
+const incidentsOf = (chance: Chance, kinds: ReadonlyArray<IncidentKind>): Array<Incident> =>
   Array.from({ length: chance.hits(0.35) ? 0 : chance.whole(1, 6) }, () => ({
     point: chance.oneOf(["daemon waits", ...crashPoints]),
-    kind: chance.oneOf(["kill", "kill", "freeze", "suspend"]),
+    kind: chance.oneOf(["kill", ...kinds]),
     pauseMillis: pauseOf(chance),
     afterMillis: chance.between(0, 1000),
     countdown: chance.whole(1, 4)
@@ -210,6 +224,7 @@ const outagesOf = (chance: Chance, processes: ReadonlyArray<string>, calmFromSec
 
 const actionsOf = (
   chance: Chance,
+  kinds: ReturnType<typeof kindsOf>,
   processes: ReadonlyArray<string>,
   orders: Scenario["orders"],
   calmFromSeconds: number
@@ -227,7 +242,7 @@ const actionsOf = (
   if (chance.hits(0.25)) actions.push({ _tag: "Halt", when: when(), forSeconds: chance.between(1, 15) })
   if (chance.hits(0.25)) actions.push({ _tag: "Stop", process: some(), when: when() })
   while (chance.hits(0.4)) {
-    const kind = chance.oneOf<Incident["kind"]>(["kill", "freeze", "suspend"])
+    const kind = chance.oneOf(kinds)
     actions.push({
       _tag: "Happen",
       process: some(),

@@ -6,7 +6,6 @@ import {
   type BrokerError,
   type BrokerLookupError,
   type BrokerOrder,
-  BrokerOutcomeUnknown,
   BrokerRefused,
   BrokerTryLater,
   type Placement
@@ -16,9 +15,9 @@ import { checkDeadline } from "../src/broker/deadline.ts"
 import { tooFastCode } from "../src/broker/RateLimit.ts"
 import type { BrokerOrderId, Tag } from "../src/domain/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
-import type { Send } from "./Judge.ts"
+import { Journey, unknown } from "./Journey.ts"
 import { currentWorker, type Process } from "./Process.ts"
-import { countFault, faultHits, type Run } from "./Run.ts"
+import { faultHits, type Run } from "./Run.ts"
 
 /** The way to the exchange as one process has it: slow, lossy, sometimes refused, and its answers may come late. */
 export const brokerOf = (process: Process): Broker["Service"] => {
@@ -51,7 +50,11 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     const refusal = refusalOf(run)
     if (refusal !== null) return yield* refusal
     const send = run.judge.leaving(process, placement)
-    return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => travel(process, worker, send, resume))
+    return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
+      const journey = new Journey(process, worker, send, resume)
+      journey.begin()
+      return Effect.sync(() => journey.giveUp())
+    })
   })
 
 const inMillis = (run: Run, millis: number): DateTime.Utc =>
@@ -70,82 +73,6 @@ const refusalOf = (run: Run): BrokerError | null => {
     return new BrokerCredentialsInvalid({ kind: "token", message: "the token is not valid" })
   }
   return null
-}
-
-const unknown = (code: string) => new BrokerOutcomeUnknown({ code, message: `no clear answer: ${code}` })
-
-/** A request's way to the exchange, and its answer's way back. */
-const travel = (
-  process: Process,
-  worker: string,
-  send: Send,
-  resume: (answer: Effect.Effect<Acknowledgement, BrokerError>) => void
-): Effect.Effect<void> => {
-  const { run } = process
-  const { world, chance, scenario, judge } = run
-  const { place } = scenario.faults
-  const timeoutMillis = scenario.brokerTimeoutSeconds * 1000
-  const answer = (afterMillis: number, result: Effect.Effect<Acknowledgement, BrokerError>) =>
-    void world.after(afterMillis, () => process.enter(() => resume(result)))
-
-  /** How long until it is in the book at the latest: always less than the quarantine, or else nobody could tell. */
-  const latestMillis = scenario.latestArrivalSeconds * 1000
-  const connectMillis = faultHits(run, "placement: slow connection", place.slowConnect)
-    ? chance.upTo(timeoutMillis * 1.5)
-    : chance.between(0.2, 5)
-
-  const arrive = (hiddenMillis: number) => {
-    if (faultHits(run, "placement: rejected", place.rejected)) {
-      judge.refused(send)
-      process.reach(worker, "Broker.place", "done")
-      return answer(chance.between(1, 30), new BrokerRefused({ code: "InputException", message: "not enough funds" }))
-    }
-    const order = run.exchange.arrive(send.placement, world.seconds, hiddenMillis / 1000)
-    judge.arrived(send, order)
-    process.reach(worker, "Broker.place", "done")
-    const acknowledgement = Effect.succeed({ brokerOrderId: order.brokerOrderId })
-    if (faultHits(run, "placement: answer lost", place.answerLost)) return
-    if (faultHits(run, "placement: 5xx though it arrived", place.serverError)) {
-      return answer(chance.between(1, 50), unknown("503"))
-    }
-    if (faultHits(run, "placement: late answer", place.answerLate)) {
-      return answer(chance.between(timeoutMillis * 0.5, timeoutMillis * 3), acknowledgement)
-    }
-    answer(chance.between(1, 40), acknowledgement)
-    if (faultHits(run, "placement: answer twice", place.answerTwice)) answer(chance.between(1, 4000), acknowledgement)
-  }
-
-  const leave = () => {
-    if (isAborted) return
-    // A host that was suspended between the last check and here: no check of ours can close that hole, so it stays shut.
-    const heldBack = world.nowMillis - checkedMillis
-    if (heldBack > timeoutMillis && !scenario.isHoleOpen) {
-      countFault(run, "placement: held back beyond its deadline")
-      judge.aborted(send)
-      return answer(0, unknown("connection lost"))
-    }
-    hasLeft = true
-    judge.left(send)
-    process.reach(worker, "Broker.place", "sent")
-    if (faultHits(run, "placement: request lost", place.requestLost)) {
-      if (chance.hits(0.5)) answer(chance.between(1, timeoutMillis), unknown("connection reset"))
-      return
-    }
-    const isLate = faultHits(run, "placement: late arrival", place.arrivalLate)
-    const wayMillis = isLate ? chance.upTo(latestMillis) : chance.between(0.5, 30)
-    const isHidden = faultHits(run, "placement: late in the book", place.hidden)
-    world.after(wayMillis, () => arrive(isHidden ? chance.upTo(Math.max(0, latestMillis - wayMillis)) : 0))
-    if (faultHits(run, "placement: connection reset", place.reset)) answer(chance.between(0, 200), unknown("reset"))
-  }
-
-  let isAborted = false
-  let hasLeft = false
-  const checkedMillis = world.nowMillis
-  world.after(connectMillis, () => process.enter(leave))
-  return Effect.sync(() => {
-    isAborted = true
-    if (!hasLeft) judge.aborted(send)
-  })
 }
 
 const lookUpFailed = (run: Run) =>
