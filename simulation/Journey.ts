@@ -91,6 +91,10 @@ export class Journey {
     }
     const order = exchange.arrive(this.send.placement, world.seconds, hiddenMillis / 1000)
     judge.arrived(this.send, order)
+    const statuses = new Set(order.steps.map(({ status }) => status))
+    if (statuses.has("REJECTED")) countFault(this.run, "exchange: rejected after its acknowledgement")
+    if (statuses.has("PARTIALLY_FILLED")) countFault(this.run, "exchange: filled in parts")
+    if (statuses.has("CANCELLED")) countFault(this.run, "exchange: ended unfilled")
     this.process.reach(this.worker, operation, "done")
     this.acknowledge(Effect.succeed({ brokerOrderId: order.brokerOrderId }))
   }

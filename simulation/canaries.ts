@@ -16,22 +16,27 @@ export interface Canary {
   readonly caughtBy: string | null
 }
 
+export interface CanaryOptions {
+  readonly seeds: number
+  readonly store: string
+}
+
 /** All mutations whose name contains a text, or `all`, two at a time; each is told as soon as it is known. */
-export const tryMutations = (only: string, seeds: number, tell: (canary: Canary) => void) =>
+export const tryMutations = (only: string, options: CanaryOptions, tell: (canary: Canary) => void) =>
   Effect.forEach(
     mutations.filter(({ name }) => only === "all" || name.includes(only)),
-    (mutation) => Effect.map(tryMutation(mutation, seeds), tell),
+    (mutation) => Effect.map(tryMutation(mutation, options), tell),
     { concurrency: 2, discard: true }
   )
 
 /** Runs up to so many seeds on a copy of the code without the guard. */
-export const tryMutation = (mutation: Mutation, seeds: number): Effect.Effect<Canary, CanaryFailed> =>
+export const tryMutation = (mutation: Mutation, options: CanaryOptions): Effect.Effect<Canary, CanaryFailed> =>
   Effect.acquireUseRelease(
     copyOfTheCode(`${mutations.indexOf(mutation)}-${process.pid}`),
     (folder) =>
       Effect.gen(function* () {
         yield* Effect.forEach(mutation.edits, (edit) => apply(folder, mutation, edit), { discard: true })
-        return { mutation, caughtBy: yield* firstFailure(folder, seeds) }
+        return { mutation, caughtBy: yield* firstFailure(folder, options) }
       }),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
   )
@@ -62,10 +67,10 @@ const apply = Effect.fnUntraced(function* (folder: string, { name }: Mutation, e
 })
 
 /** What a simulation in this folder says of its first failing seed; null when none failed. */
-const firstFailure = (folder: string, seeds: number): Effect.Effect<string | null, CanaryFailed> =>
+const firstFailure = (folder: string, { seeds, store }: CanaryOptions): Effect.Effect<string | null, CanaryFailed> =>
   Effect.callback<string | null, CanaryFailed>((resume) => {
     const main = join(folder, "simulation", "main.ts")
-    const child = spawn(process.execPath, [main, "--seeds", `1..${seeds}`, "--stop-at-first"], {
+    const child = spawn(process.execPath, [main, "--seeds", `1..${seeds}`, "--store", store, "--stop-at-first"], {
       stdio: ["ignore", "pipe", "pipe"]
     })
     let said = ""

@@ -65,7 +65,8 @@ const runOnPostgres = Effect.gen(function* () {
 
 const runCanaries = Effect.fnUntraced(function* (only: string) {
   let missed = 0
-  yield* tryMutations(only, Number(given["seeds-per-canary"]), ({ mutation, caughtBy }) => {
+  const options = { seeds: Number(given["seeds-per-canary"]), store: given.store }
+  yield* tryMutations(only, options, ({ mutation, caughtBy }) => {
     if (caughtBy === null) missed++
     console.log(caughtBy === null ? `NOT CAUGHT: ${mutation.name}` : `caught: ${mutation.name}\n  ${caughtBy}`)
   })

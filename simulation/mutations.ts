@@ -149,7 +149,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "halt: claims go on",
     [memorySlices, "if (memory.isHalted) return []", ""],
-    [sliceStore, "ORDER BY id DESC LIMIT 1) IS NOT TRUE", "ORDER BY id DESC LIMIT 1) IS NOT NULL"]
+    [sliceStore, "AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE", ""]
   ),
   mutation("halt: acknowledged while calls are under way", [
     "src/workers/Halts.ts",

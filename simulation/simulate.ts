@@ -4,7 +4,7 @@ import { configurationOf, type Daemon, startDaemon } from "./daemon.ts"
 import { Exchange } from "./Exchange.ts"
 import { Judge } from "./Judge.ts"
 import { Process } from "./Process.ts"
-import { type Counts, faultHits, isFaulty, type Run } from "./Run.ts"
+import { type Counts, countFault, faultHits, isFaulty, type Run } from "./Run.ts"
 import { type Action, scenarioOf, type ScenarioOptions } from "./Scenario.ts"
 import type { Database } from "./store/Database.ts"
 import { finalProblems, isOverdue, unfinished } from "./verdict.ts"
@@ -146,6 +146,7 @@ class Simulation {
   }
 
   private act(action: Action): void | Promise<void> {
+    if (action._tag !== "Happen") countFault(this.run, `operator: ${action._tag.toLowerCase()}`)
     switch (action._tag) {
       case "Cancel":
         return this.cancel(action.orderId)

@@ -54,7 +54,10 @@ describe("the simulation of a service without", () => {
   for (const mutation of mutations.filter(({ name }) => sample.some((start) => name.startsWith(start)))) {
     it.live(
       mutation.name,
-      () => Effect.map(tryMutation(mutation, 200), ({ caughtBy }) => assert.isNotNull(caughtBy)),
+      () =>
+        Effect.map(tryMutation(mutation, { seeds: 200, store: "memory" }), ({ caughtBy }) =>
+          assert.isNotNull(caughtBy)
+        ),
       60_000
     )
   }
