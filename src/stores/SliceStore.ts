@@ -108,7 +108,7 @@ export class SliceStore extends Context.Service<
                   AND validity = ANY(${texts(Validity.literals)})
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
                   AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
-                ORDER BY not_before
+                ORDER BY not_before, id
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
               ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : noFacts}
