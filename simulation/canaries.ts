@@ -46,7 +46,7 @@ const copyOfTheCode = (name: string) =>
     const folder = join(root, ".pulse-background", "canaries", name)
     await rm(folder, { recursive: true, force: true })
     await mkdir(folder, { recursive: true })
-    const parts = ["src", "simulation", "package.json"]
+    const parts = ["src", "simulation", "migrations", "package.json"]
     await Promise.all(parts.map((part) => cp(join(root, part), join(folder, part), { recursive: true })))
     return folder
   })
