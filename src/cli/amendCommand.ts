@@ -19,7 +19,7 @@ export const amendCommand = Command.make(
   {
     orderId: Argument.String("ID").pipe(Argument.withDescription("The order's id")),
     remaining: Flag.Int("remaining").pipe(
-      Flag.withDescription("How much is still to be sent from now on"),
+      Flag.withDescription("How much is still to be sent from now on; what is missing by now is given up"),
       Flag.optional
     ),
     splits: Flag.Int("splits").pipe(Flag.withDescription("In how many slices"), Flag.optional),

@@ -119,7 +119,9 @@ const make = Effect.gen(function* () {
         SELECT id, sequence_number, quantity, filled_quantity, carried_quantity, stage, broker_is_final, is_waived,
           (extract(epoch FROM scheduled_at) * 1000)::float8 AS scheduled_millis,
           coalesce(stale_at < ${instant(now)}, false) AS is_late,
-          coalesce(broker_status = 'REJECTED', false) AS is_rejected
+          coalesce(broker_status = 'REJECTED', false) AS is_rejected,
+          left_book_at IS NOT NULL
+            OR (stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})) AS is_in_doubt
         FROM order_slices WHERE order_id = ${orderId} AND replaced_by IS NULL ORDER BY sequence_number`
     )
 
@@ -179,6 +181,12 @@ const make = Effect.gen(function* () {
         WHERE id = ANY(${texts(carried)})`
     )
 
+  const waive = (slices: ReadonlyArray<string>, now: DateTime.Utc) =>
+    execute(
+      "ReplanStore.waive",
+      sql`UPDATE order_slices SET is_waived = true, updated_at = ${instant(now)} WHERE id = ANY(${texts(slices)})`
+    )
+
   const giveUp = (slices: ReadonlyArray<string>, reason: string, now: DateTime.Utc) =>
     execute(
       "ReplanStore.giveUp",
@@ -220,10 +228,11 @@ const make = Effect.gen(function* () {
     )
 
   const replan = Effect.fnUntraced(function* (change: Replan, options: ChangeOptions) {
-    const { plan, carried } = change
+    const { plan, carried, waived } = change
     const { orderId, startsAt, endMillis } = plan
     yield* replaceScheduled(orderId, plan.revision, options.now)
     if (carried.length > 0) yield* markCarried(carried, options.now)
+    if (waived.length > 0) yield* waive(waived, options.now)
     const windowEnd = DateTime.addDuration(startsAt ?? options.now, Duration.millis(endMillis))
     yield* shortenClaimed(orderId, DateTime.addDuration(windowEnd, options.windowGrace), options.now)
     yield* writePlan(change, options)

@@ -78,6 +78,7 @@ const insertPlan = (model: OrderModel, plan: OrderPlan) => {
       carriedQuantity: 0,
       stage: "SCHEDULED",
       scheduledMillis,
+      isInDoubt: false,
       brokerIsFinal: false,
       isRejected: false,
       isWaived: false,
@@ -152,7 +153,7 @@ export const running = (model: OrderModel): RunningOrder => {
     plan,
     intended: asked.input,
     completions: model.plans.filter(({ cause }) => cause === "COMPLETION").length,
-    slices: slicesOf(model).map((slice) => ({ ...slice, isLate: isLate(model, slice) })),
+    slices: slicesOf(model).map((slice) => ({ ...slice, isLate: isLate(model, slice), isInDoubt: slice.isUnknown })),
     nextSequence: Math.max(...[...model.slices.values()].map(({ sequenceNumber }) => sequenceNumber)) + 1
   }
 }
@@ -194,7 +195,7 @@ const write = (model: OrderModel, decided: OrderChange) => {
   }
 }
 
-const replan = (model: OrderModel, { plan, carried, totalQuantity, limitPrice }: Replan) => {
+const replan = (model: OrderModel, { plan, carried, waived, totalQuantity, limitPrice }: Replan) => {
   for (const slice of inStage(model, "SCHEDULED")) {
     change(model, slice, { stage: "SKIPPED", replacedBy: plan.revision })
   }
@@ -202,6 +203,7 @@ const replan = (model: OrderModel, { plan, carried, totalQuantity, limitPrice }:
     const { quantity, filledQuantity } = model.slices.get(id) ?? { quantity: 0, filledQuantity: 0 }
     change(model, { id }, { carriedQuantity: quantity - filledQuantity })
   }
+  for (const id of waived) change(model, { id }, { isWaived: true })
   const notAfter = DateTime.toEpochMillis(plan.startsAt ?? DateTime.makeUnsafe(0)) + plan.endMillis + windowGraceMillis
   for (const slice of inStage(model, "IN_PROGRESS")) {
     change(model, slice, { notAfterMillis: Math.min(slice.notAfterMillis, notAfter) })

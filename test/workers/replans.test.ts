@@ -190,6 +190,17 @@ describe("completing at the window's end", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("what is in doubt stays reserved, and all else is completed without it", () =>
+    Effect.gen(function* () {
+      yield* sendAll
+      yield* move(yield* claimDue(), () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* cancelOpen
+      yield* follow
+      assert.deepStrictEqual(yield* toSend, [{ seconds: 60, quantity: 76, orderType: "MARKET" }])
+      assert.deepInclude((yield* conservation)[0], { filled: 4, inDoubt: 20, scheduled: 76, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("what could not be completed is reported, with the reason", () =>
     Effect.gen(function* () {
       yield* sendAll

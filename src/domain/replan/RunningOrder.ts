@@ -17,6 +17,8 @@ export const RunningSlice = Schema.Struct({
   scheduledMillis: Schema.Number,
   /** Not sent in time, and its order wants the rest spread anew. */
   isLate: Schema.Boolean,
+  /** Nobody knows whether it was placed, or what became of it, and nobody may for long: its quantity is reserved. */
+  isInDoubt: Schema.Boolean,
   brokerIsFinal: Schema.Boolean,
   /** The broker took it and refused it later. */
   isRejected: Schema.Boolean,
@@ -55,6 +57,8 @@ export interface Replan {
   readonly limitPrice: Price | null
   /** The slices whose rest the new plan takes over. */
   readonly carried: ReadonlyArray<SliceId>
+  /** The slices whose rest a person gives up with it. */
+  readonly waived: ReadonlyArray<SliceId>
 }
 
 /** SCHEDULED slices that are SKIPPED for good. */

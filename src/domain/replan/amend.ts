@@ -1,7 +1,14 @@
 import { BigDecimal, Duration, Result } from "effect"
 import type { Price } from "../Order.ts"
-import { planRest, restOfWindow } from "./planRest.ts"
-import { isScheduled, type PlanningContext, type Replan, restOfSlices, type RunningOrder } from "./RunningOrder.ts"
+import { leastGapOf, mostPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import {
+  isMissing,
+  isScheduled,
+  type PlanningContext,
+  type Replan,
+  restOfSlices,
+  type RunningOrder
+} from "./RunningOrder.ts"
 
 /** What to change of the part of an order that has not been sent; null leaves it as it is. */
 export interface Amendment {
@@ -27,32 +34,51 @@ export const amend = (
     return Result.fail("limit_price: must be empty for a MARKET order")
   }
   if (plan.cause === "COMPLETION") return Result.fail("it is being completed at the market: cancel it instead")
-  const quantity = amendment.remainingQuantity ?? restOfSlices(scheduled)
+  const { remainingQuantity, remainingWindow } = amendment
+  const quantity = remainingQuantity ?? restOfSlices(scheduled)
   const limitPrice = amendment.limitPrice ?? order.limitPrice
   const lots = Math.floor(quantity / plan.input.lotSize)
   const numSlices = amendment.numSlices ?? Math.min(scheduled.length, Math.max(1, lots))
+  // Who says how much is still to be sent means all of it: nothing that is missing by now is made up for besides.
+  const waived = remainingQuantity === null ? [] : running.slices.filter(isMissing).map(({ id }) => id)
   const changesNothing =
     quantity === restOfSlices(scheduled) &&
     numSlices === scheduled.length &&
-    amendment.remainingWindow === null &&
+    remainingWindow === null &&
+    waived.length === 0 &&
     textOf(limitPrice) === textOf(order.limitPrice)
   if (changesNothing) return Result.succeed(null)
-  return Result.flatMap(restOfWindow(running, context, context.rules.leastGapMillis), (window) => {
-    if (amendment.remainingWindow === null && window.millis === 0 && numSlices > 1) {
+  return Result.flatMap(windowOf(running, amendment, numSlices, context), (window) => {
+    if (remainingWindow === null && window.millis === 0 && numSlices > 1) {
       return Result.fail("duration_minutes: the order's window is over; give it a new one")
     }
     return planRest(running, context, window, {
       quantity,
       numSlices,
-      windowMillis:
-        amendment.remainingWindow === null ? window.millis : Math.round(Duration.toMillis(amendment.remainingWindow)),
+      windowMillis: remainingWindow === null ? window.millis : Math.round(Duration.toMillis(remainingWindow)),
       leastGapMillis: 0,
       limitPrice,
       carried: [],
+      waived,
       cause: "AMENDMENT",
       note: amendment.note
     })
   })
+}
+
+/** However often an order is amended, it goes on at its pace: not sooner than what was to be sent next, or a gap after the last. */
+const windowOf = (
+  running: RunningOrder,
+  { remainingWindow }: Amendment,
+  numSlices: number,
+  context: PlanningContext
+): Result.Result<RestOfWindow, string> => {
+  if (remainingWindow !== null) {
+    return restOfWindow(running, context, Duration.toMillis(remainingWindow) / numSlices / mostPace)
+  }
+  const next = running.slices.find(isScheduled)
+  const notBefore = running.order.randomize ? -Infinity : next?.scheduledMillis
+  return restOfWindow(running, context, leastGapOf(running), notBefore)
 }
 
 const textOf = (price: Price | null): string => (price === null ? "" : BigDecimal.format(BigDecimal.normalize(price)))

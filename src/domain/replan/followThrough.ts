@@ -1,6 +1,6 @@
-import { DateTime, Option, Result } from "effect"
+import { DateTime, Duration, Option, Result } from "effect"
 import { maxSplits, type SplittableOrder } from "../Order.ts"
-import { planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import { leastGapOf, mostPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
 import {
   isMissing,
   isPending,
@@ -13,9 +13,6 @@ import {
   type RunningOrder,
   type RunningSlice
 } from "./RunningOrder.ts"
-
-/** What is made up for never comes at more than this many times the planned pace: no outage ends in a burst. */
-const mostPace = 3
 
 /** A completion that was not filled or not taken is tried again so often. */
 const mostCompletions = 10
@@ -33,10 +30,11 @@ export const followThrough = (
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
   const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
   const isWaiting = slices.some(isPending)
+  const isSettling = slices.some((slice) => isPending(slice) && mayBeWaitedFor(slice, running, context))
   // A completion that was not sent yet is not made anew, nor one that the broker refuses.
   const isRefused =
     plan.cause === "COMPLETION" && rest.some(({ stage, isRejected }) => stage === "FAILED" || isRejected)
-  const isReady = !isWaiting && !isRefused && (plan.cause !== "COMPLETION" || !slices.some(isScheduled))
+  const isReady = !isSettling && !isRefused && (plan.cause !== "COMPLETION" || !slices.some(isScheduled))
   const completed = completesNow && isReady && rest.length > 0 ? complete(running, rest, context) : null
   if (completed !== null && Result.isSuccess(completed)) return completed
 
@@ -57,6 +55,17 @@ export const followThrough = (
   const reason = problem === null ? whyMissing(running, rest) : `it cannot be completed: ${problem}`
   return Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
 }
+
+/**
+ * Whether a completion waits for it: a placement or a cancel that is under way, for some seconds. The quantity of what is in doubt,
+ * or does not go, stays reserved, and all else is completed without it.
+ */
+const mayBeWaitedFor = (slice: RunningSlice, { plan }: RunningOrder, { now }: PlanningContext): boolean =>
+  !slice.isInDoubt &&
+  plan.completesAt !== null &&
+  DateTime.isLessThan(now, DateTime.addDuration(plan.completesAt, patience))
+
+const patience = Duration.seconds(20)
 
 /** Null when nobody wanted it made up for. */
 const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): string | null => {
@@ -88,6 +97,7 @@ const respread = (running: RunningOrder, context: PlanningContext): Result.Resul
       leastGapMillis: leastGapOf(running),
       limitPrice: running.order.limitPrice,
       carried: [],
+      waived: [],
       cause: "LATENESS",
       note: null
     })
@@ -129,6 +139,7 @@ const carry = (
     leastGapMillis: 0,
     limitPrice: running.order.limitPrice,
     carried: fitting.map(({ id }) => id),
+    waived: [],
     cause: "CARRY",
     note: null
   })
@@ -167,15 +178,12 @@ const complete = (
         leastGapMillis: 0,
         limitPrice: null,
         carried: whole.filter((slice) => !isScheduled(slice)).map(({ id }) => id),
+        waived: [],
         cause: "COMPLETION",
         note: null
       })
     }
   )
-
-/** A third of the planned interval: no two slices of a plan that makes up for something are closer. */
-const leastGapOf = ({ intended }: RunningOrder): number =>
-  Math.max(intended.leastGapMillis, intended.windowMillis / intended.numSlices / mostPace)
 
 const slotsIn = (running: RunningOrder, { millis }: RestOfWindow): number => {
   const gap = leastGapOf(running)

@@ -8,7 +8,7 @@ import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type
 
 /** The part of an order's window that is left, in the time in which its schedule runs. */
 export interface RestOfWindow {
-  /** Now, or when the market opens, or so long after what was sent last that the gap is kept. */
+  /** Now, or when the order begins or its market opens, or so long after what was sent last that the gap is kept. */
   readonly startsAt: DateTime.Utc
   /** 0 when the window is over. */
   readonly millis: number
@@ -16,11 +16,12 @@ export interface RestOfWindow {
   readonly elapsed: number
 }
 
-/** What is left of the window, beginning at least so long after the last slice that was sent. */
+/** What is left of the window, beginning at least so long after the last slice that was sent, and not before a moment. */
 export const restOfWindow = (
   running: RunningOrder,
   context: PlanningContext,
-  gapMillis: number
+  gapMillis: number,
+  notBeforeMillis = -Infinity
 ): Result.Result<RestOfWindow, string> => {
   const { plan, slices, order } = running
   const { rules, market, now } = context
@@ -29,9 +30,9 @@ export const restOfWindow = (
   return Result.map(openTimeOf(timed, rules.calendar, plan.startsAt), ({ time }) => {
     const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
     const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
-    const from = Math.ceil(Math.max(DateTime.toEpochMillis(now), last + gapMillis))
-    const opens = firstOpen(time, from) ?? from
     const start = DateTime.toEpochMillis(plan.startsAt)
+    const from = Math.ceil(Math.max(DateTime.toEpochMillis(now), start, last + gapMillis, notBeforeMillis))
+    const opens = firstOpen(time, from) ?? from
     const end = Math.max(opens, DateTime.toEpochMillis(plan.endsAt))
     const [whole, over] = [tradingMillisBetween(time, start, end), tradingMillisBetween(time, start, opens)]
     return {
@@ -42,8 +43,15 @@ export const restOfWindow = (
   })
 }
 
+/** What is made up for, or amended, never comes at more than this many times the intended pace: nothing ends in a burst. */
+export const mostPace = 3
+
+/** A third of the intended interval: a new plan brings no two slices closer, but for what completes an order. */
+export const leastGapOf = ({ intended }: RunningOrder): number =>
+  Math.max(intended.leastGapMillis, intended.windowMillis / intended.numSlices / mostPace)
+
 /** What a new plan is to be made of, and for. */
-export interface Rest extends Pick<Replan, "carried" | "limitPrice">, Pick<OrderPlan, "cause" | "note"> {
+export interface Rest extends Pick<Replan, "carried" | "waived" | "limitPrice">, Pick<OrderPlan, "cause" | "note"> {
   readonly quantity: number
   readonly numSlices: number
   /** In trading time, from the start of what is left of the window on. */
@@ -60,7 +68,7 @@ export const planRest = (
 ): Result.Result<Replan, string> => {
   const { order, plan, slices } = running
   const { rules, market } = context
-  const { quantity, numSlices, limitPrice, carried, cause, note } = rest
+  const { quantity, numSlices, limitPrice, carried, waived, cause, note } = rest
   const revision = plan.revision + 1
   const isCarried = new Set<string>(carried)
   const kept = (slice: RunningSlice) =>
@@ -105,7 +113,8 @@ export const planRest = (
         : made,
     totalQuantity,
     limitPrice,
-    carried
+    carried,
+    waived
   }))
 }
 
