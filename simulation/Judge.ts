@@ -191,7 +191,7 @@ export class Judge {
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
     if (before !== undefined)
       this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
-    if (isNewClaim && before !== undefined) this.checkClaim(slice)
+    if (isNewClaim && before !== undefined && slice.stage === "IN_PROGRESS") this.checkClaim(slice)
     if (slice.outcomeUnknownAt !== null) this.checkDoubt(slice, slice.outcomeUnknownAt)
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
     const notAfterWhenClaimed = isNewClaim ? slice.notAfter : before.notAfterWhenClaimed

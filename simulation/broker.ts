@@ -29,6 +29,7 @@ export const brokerOf = (process: Process): Broker["Service"] => {
     place: (placement) => place(process, placement),
     findByTag: (tags) => findByTag(process, tags),
     listAll: Effect.succeed([]),
+    quotes: () => Effect.succeed([]),
     cancel: (brokerOrderId) => cancel(process, brokerOrderId),
     changed: Effect.suspend(() => Effect.sleep(Duration.seconds(run.chance.between(1, 8))))
   }

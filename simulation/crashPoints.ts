@@ -23,6 +23,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
   monitor: [
     "SliceStore.unresolved",
     "SliceStore.open",
+    "DoubtStore.onceInDoubt",
     "Broker.findByTag",
     "SliceStore.audit",
     "SliceStore.transition",
@@ -35,7 +36,8 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "OrderStore.releaseStuck",
     "OverdueStore.skipStale",
     "OverdueStore.skipCancelled",
-    "HeartbeatStore.forget"
+    "HeartbeatStore.forget",
+    "QuoteStore.prune"
   ],
   daemon: ["DatabaseClock.sample", "HeartbeatStore.beat", "HeartbeatStore.leave"]
 }
@@ -43,7 +45,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** What only a fault beyond the design's limits reaches, or an order that can have no new plan. */
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   executor: ["OrderBudget.block"],
-  monitor: ["OrderStore.noteDouble", "OrderDesk.pause", "OrderBudget.reserve", "OrderBudget.block"]
+  monitor: ["DoubtStore.takeOver", "OrderStore.noteDouble", "OrderDesk.pause", "OrderBudget.reserve", "OrderBudget.block"]
 }
 
 const phases: ReadonlyArray<Phase> = ["before", "sent", "done"]

@@ -24,6 +24,8 @@ import { DatabaseClock } from "../src/DatabaseClock.ts"
 import { Db, DbError } from "../src/db/Db.ts"
 import { type Topic, Wakeups } from "../src/db/Wakeups.ts"
 import { Instance } from "../src/Instance.ts"
+import { DayTotalStore } from "../src/stores/DayTotalStore.ts"
+import { DoubtStore } from "../src/stores/DoubtStore.ts"
 import { HaltStore } from "../src/stores/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../src/stores/InstrumentStore.ts"
@@ -31,6 +33,7 @@ import { OrderBudget } from "../src/stores/OrderBudget.ts"
 import { OrderDesk } from "../src/stores/OrderDesk.ts"
 import { OrderStore } from "../src/stores/OrderStore.ts"
 import { OverdueStore } from "../src/stores/OverdueStore.ts"
+import { QuoteStore } from "../src/stores/QuoteStore.ts"
 import { ReplanStore } from "../src/stores/ReplanStore.ts"
 import { SliceStore } from "../src/stores/SliceStore.ts"
 import { TradingHours } from "../src/TradingHours.ts"
@@ -114,12 +117,17 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
   const storeLayers = Layer.mergeAll(
     Layer.succeed(OrderStore, OrderStore.of(stores.orders)),
     Layer.succeed(SliceStore, SliceStore.of(stores.slices)),
+    Layer.succeed(DoubtStore, DoubtStore.of(stores.doubts)),
     Layer.succeed(OverdueStore, OverdueStore.of(stores.overdue)),
     Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
     Layer.mock(HeartbeatStore)(stores.heartbeats),
     Layer.mock(OrderDesk)(stores.desk),
-    Layer.mock(InstrumentStore)(stores.instruments)
+    Layer.mock(InstrumentStore)(stores.instruments),
+    Layer.mock(QuoteStore)(stores.quotes),
+    Layer.mock(OrderBudget)(budgetOf(process)),
+    // No limit of the day is set.
+    Layer.mock(DayTotalStore)({})
   )
   const rateLimit = withRateLimit({
     perSecond: config.zerodhaOrdersPerSecond,
@@ -130,7 +138,6 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     longestWait: config.brokerTimeout
   })
   const broker = rateLimit.pipe(
-    Layer.provide(Layer.succeed(OrderBudget, OrderBudget.of(budgetOf(process)))),
     Layer.provide(withHolds),
     Layer.provide(withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause })),
     Layer.provide(withTimeout(config.brokerTimeout)),

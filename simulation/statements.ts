@@ -99,7 +99,8 @@ const inOrder = (ids: ReadonlyArray<string>): ReadonlyArray<string> => ids.toSor
 
 /** The stores as one process sees them: every statement goes over a network, and the process may die on the way. */
 export const storesOf = (process: Process): Stores => {
-  const { orders, slices, overdue, replans, halts, heartbeats, desk, instruments } = process.run.database.stores
+  const { run } = process
+  const { orders, slices, doubts, overdue, replans, halts, heartbeats, desk, quotes, instruments } = run.database.stores
   const by = (operation: string) => through(process, operation)
   const claimDue = by("SliceStore.claimDue")
   const transition = by("SliceStore.transition")
@@ -124,7 +125,15 @@ export const storesOf = (process: Process): Stores => {
       releaseStuck: (options) => Effect.map(releaseStuck(orders.releaseStuck(options)), sorted),
       release: (claimed, now) => release(orders.release(claimed, now)),
       stoppedAmong: (ids) => stoppedAmong(orders.stoppedAmong(ids)),
-      noteDouble: (double, now) => noteDouble(orders.noteDouble(double, now))
+      // A statement takes effect outside of the process, whose logger would not be heard there.
+      noteDouble: (double, now) =>
+        noteDouble(
+          orders.noteDouble(
+            double,
+            now,
+            Effect.sync(() => run.world.traced?.(() => `${process.id} gives the alarm: ${double.tag}`))
+          )
+        )
     },
     slices: {
       claimDue: (options) => Effect.map(claimDue(slices.claimDue(options)), sorted),
@@ -132,15 +141,23 @@ export const storesOf = (process: Process): Stores => {
       unresolved: (now, limit) => Effect.map(unresolved(slices.unresolved(now, limit)), sorted),
       open: (after, limit, now) => open(slices.open(after, limit, now)),
       saveBrokerStates: (states, now) => saveBrokerStates(slices.saveBrokerStates(states, now)),
-      claimCancels: (ids, now, before) => claimCancels(slices.claimCancels(ids, now, before)),
+      claimCancels: (options) => Effect.map(claimCancels(slices.claimCancels(options)), inOrder),
       audit: (events) => audit(slices.audit(events))
     },
+    doubts: {
+      onceInDoubt: (since, limit) =>
+        Effect.map(by("DoubtStore.onceInDoubt")(doubts.onceInDoubt(since, limit)), sorted),
+      takeOver: (turnedUp, reason, now) => by("DoubtStore.takeOver")(doubts.takeOver(turnedUp, reason, now)),
+      leaveBook: (ids, now) => by("DoubtStore.leaveBook")(doubts.leaveBook(ids, now))
+    },
     overdue: {
-      skipStale: (now, reason) => Effect.map(by("OverdueStore.skipStale")(overdue.skipStale(now, reason)), inOrder),
-      skipCancelled: (now) => Effect.map(by("OverdueStore.skipCancelled")(overdue.skipCancelled(now)), inOrder)
+      skipStale: (now, reason, limit) =>
+        Effect.map(by("OverdueStore.skipStale")(overdue.skipStale(now, reason, limit)), inOrder),
+      skipCancelled: (now, limit) =>
+        Effect.map(by("OverdueStore.skipCancelled")(overdue.skipCancelled(now, limit)), inOrder)
     },
     replans: {
-      unsettled: (now, limit) => by("ReplanStore.unsettled")(replans.unsettled(now, limit)),
+      unsettled: (after, limit, now) => by("ReplanStore.unsettled")(replans.unsettled(after, limit, now)),
       change: (orderId, options, decide) => change(replans.change(orderId, options, decide))
     },
     halts: {
@@ -159,6 +176,9 @@ export const storesOf = (process: Process): Stores => {
       resume: (orderId, now) => by("OrderDesk.resume")(desk.resume(orderId, now)),
       requestCancel: (orderId, who, now) => by("OrderDesk.requestCancel")(desk.requestCancel(orderId, who, now))
     },
+    quotes: {
+      prune: (before) => by("QuoteStore.prune")(quotes.prune(before))
+    },
     instruments: {
       markets: (names) => by("InstrumentStore.markets")(instruments.markets(names))
     }
@@ -169,7 +189,7 @@ export const storesOf = (process: Process): Stores => {
  * The account's budget of order requests as one process sees it. What it grants is chance: its arithmetic is tested elsewhere,
  * here it is what a placement waits for.
  */
-export const budgetOf = (process: Process): OrderBudget["Service"] => {
+export const budgetOf = (process: Process): Pick<OrderBudget["Service"], "reserve" | "block"> => {
   const { run } = process
   return {
     reserve: (_broker, _limits, now, latest) =>

@@ -1,12 +1,14 @@
 import type { Effect, Exit } from "effect"
 import type { DbError } from "../../src/db/Db.ts"
 import type { SplittableOrder } from "../../src/domain/Order.ts"
+import type { DoubtStore } from "../../src/stores/DoubtStore.ts"
 import type { HaltStore } from "../../src/stores/HaltStore.ts"
 import type { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import type { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import type { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import type { OrderStore } from "../../src/stores/OrderStore.ts"
 import type { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import type { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import type { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import type { SliceStore } from "../../src/stores/SliceStore.ts"
 import type { Tables } from "./rows.ts"
@@ -15,11 +17,13 @@ import type { Tables } from "./rows.ts"
 export interface Stores {
   readonly orders: OrderStore["Service"]
   readonly slices: SliceStore["Service"]
+  readonly doubts: DoubtStore["Service"]
   readonly overdue: OverdueStore["Service"]
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
   readonly desk: Pick<OrderDesk["Service"], "pause" | "resume" | "requestCancel">
+  readonly quotes: Pick<QuoteStore["Service"], "prune">
   readonly instruments: Pick<InstrumentStore["Service"], "markets">
 }
 
@@ -44,6 +48,8 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "OrderStore.stoppedAmong",
   "OrderBudget.reserve",
   "OrderBudget.block",
+  "DoubtStore.onceInDoubt",
+  "QuoteStore.prune",
   "DatabaseClock.sample",
   "HeartbeatStore.beat",
   "HeartbeatStore.leave",

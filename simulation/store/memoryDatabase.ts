@@ -3,6 +3,7 @@ import { unknownMarket } from "../../src/domain/planOrder.ts"
 import type { HaltStore } from "../../src/stores/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
+import { memoryDoubts } from "./memoryDoubts.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryReplans } from "./memoryReplans.ts"
 import { memoryOverdue, memorySlices } from "./memorySlices.ts"
@@ -14,11 +15,14 @@ export const memoryDatabase = (): Database => {
   const stores: Stores = {
     orders: memoryOrders(memory),
     slices: memorySlices(memory),
+    doubts: memoryDoubts(memory),
     overdue: memoryOverdue(memory),
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
     desk: memoryDesk(memory),
+    // Nobody follows quotes where no limit needs them: there are none to remove.
+    quotes: { prune: () => Effect.void },
     instruments: {
       markets: (instruments) =>
         Effect.sync(() => new Map(instruments.map((instrument) => [instrument, unknownMarket] as const)))
@@ -128,7 +132,7 @@ const memoryDesk = (memory: Memory): Stores["desk"] => ({
       const order = memory.orders.get(orderId)
       if (order === undefined || order.holdReason === null) return false
       order.holdReason = null
-      for (const slice of memory.slicesOf(orderId)) slice.isHeld = false
+      for (const slice of memory.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = false
       return true
     }),
   requestCancel: (orderId, _by, now) =>

@@ -84,10 +84,15 @@ export const memoryOrders = (memory: Memory): OrderStore["Service"] => {
         )
         return stuck.map((order) => {
           order.orderQueueStatus = order.splitAttempts < maxAttempts ? "PENDING" : "FAILED"
-          order.statusReason = `the split did not finish in time, attempt ${order.splitAttempts} of ${maxAttempts}`
+          order.statusReason =
+            `attempt ${order.splitAttempts} of ${maxAttempts} to split it, by ${order.claimedBy ?? "nobody"}, did not end ` +
+            "within ORDER_SPLIT_TIMEOUT_MINUTES" +
+            (order.orderQueueStatus === "PENDING"
+              ? ""
+              : ": see that daemon's log, then submit the order again with another key")
           order.claimedBy = null
           order.claimedAt = null
-          return { id: order.id, orderQueueStatus: order.orderQueueStatus }
+          return { id: order.id, orderQueueStatus: order.orderQueueStatus, statusReason: order.statusReason }
         })
       }),
 
@@ -99,12 +104,12 @@ export const memoryOrders = (memory: Memory): OrderStore["Service"] => {
         })
       ),
 
-    noteDouble: ({ tag, orderId, brokerOrderIds }, now) =>
-      Effect.sync(() => {
-        if (memory.doubles.has(tag)) return false
+    noteDouble: ({ tag, orderId, brokerOrderIds }, now, alarm) =>
+      Effect.suspend(() => {
+        if (memory.doubles.has(tag)) return Effect.void
         memory.doubles.set(tag, brokerOrderIds)
         memory.hold(orderId, `the broker has ${brokerOrderIds.length} orders with tag ${tag}`, millisOf(now))
-        return true
+        return alarm
       })
   }
 }
@@ -208,6 +213,8 @@ const slicesOf = (
       leaseExpiresAt: null,
       attempts: 0,
       outcomeUnknownAt: null,
+      inDoubtAt: null,
+      leftBookAt: null,
       placedAt: null,
       acknowledgedAt: null,
       brokerOrderId: null,

@@ -16,11 +16,12 @@ interface Options {
 
 /** ReplanStore's transactions, on {@link Memory}. */
 export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
-  unsettled: (now, limit) =>
+  unsettled: (after, limit, now) =>
     Effect.sync(() =>
       [...memory.orders.values()]
         .filter((order) => order.cancelRequestedAt === null && order.holdReason === null)
         .filter((order) => memory.plansOf(order.id).length > 0)
+        .filter(({ id }) => after === null || id > after)
         .filter((order) => isLate(memory, order.id, millisOf(now)) || isWanting(memory, order, millisOf(now)))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, limit)
@@ -33,9 +34,11 @@ export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
     decide: (running: RunningOrder) => Result.Result<A, string>
   ) =>
     Effect.suspend((): Effect.Effect<A, CannotReplan | DbError> => {
-      const cannot = (reason: string) => Effect.fail(new CannotReplan({ orderId, reason }))
+      const cannot = (reason: string, isCancelled = false) =>
+        Effect.fail(new CannotReplan({ orderId, reason, isCancelled }))
       const order = memory.orders.get(orderId)
       if (order === undefined) return cannot("there is no such order")
+      if (order.cancelRequestedAt !== null) return cannot("it was cancelled", true)
       const running = runningOrder(memory, order, millisOf(options.now))
       if (Result.isFailure(running)) return cannot(running.failure)
       const decided = decide(running.success)
@@ -46,6 +49,7 @@ export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
 })
 
 const isLate = (memory: Memory, orderId: string, nowMillis: number): boolean =>
+  !memory.isHalted &&
   memory
     .slicesOf(orderId)
     .some(({ stage, staleAt, isHeld }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis && !isHeld)
@@ -60,7 +64,8 @@ const isWanting = (memory: Memory, order: OrderRow, nowMillis: number): boolean 
     slice.replacedBy === null &&
     !slice.isWaived &&
     slice.filledQuantity + slice.carriedQuantity < slice.quantity &&
-    (slice.stage === "FAILED" || (slice.stage === "PROCESSED" && slice.brokerIsFinal))
+    (slice.stage === "FAILED" || (slice.stage === "PROCESSED" && slice.brokerIsFinal)) &&
+    (slice.stage === "FAILED" || slice.brokerStatus === "REJECTED" ? order.carryRejected : order.carryUnfilled) === true
   const isMoving = (slice: SliceRow) =>
     slice.stage === "SCHEDULED" ||
     slice.stage === "IN_PROGRESS" ||
@@ -69,7 +74,6 @@ const isWanting = (memory: Memory, order: OrderRow, nowMillis: number): boolean 
 }
 
 const runningOrder = (memory: Memory, row: OrderRow, nowMillis: number): Result.Result<RunningOrder, string> => {
-  if (row.cancelRequestedAt !== null) return Result.fail("it was cancelled")
   if (row.orderQueueStatus !== "DONE") return Result.fail(`it is ${row.orderQueueStatus}, not split`)
   const plans = memory.plansOf(row.id)
   const plan = plans.at(-1)
@@ -86,6 +90,7 @@ const runningOrder = (memory: Memory, row: OrderRow, nowMillis: number): Result.
       endsAt: DateTime.makeUnsafe(Math.floor(plan.endsAt)),
       completesAt: plan.completesAt === null ? null : DateTime.makeUnsafe(Math.floor(plan.completesAt))
     },
+    completions: plans.filter(({ cause }) => cause === "COMPLETION").length,
     intended: intended.input,
     slices: slices
       .filter(({ replacedBy }) => replacedBy === null)
@@ -99,7 +104,10 @@ const runningSlice = (slice: SliceRow, nowMillis: number): RunningSlice => ({
   ...slice,
   scheduledMillis: slice.scheduledAt,
   isLate: slice.staleAt !== null && slice.staleAt < nowMillis,
-  isRejected: slice.brokerStatus === "REJECTED"
+  isRejected: slice.brokerStatus === "REJECTED",
+  isInDoubt:
+    slice.leftBookAt !== null ||
+    (slice.stage === "IN_PROGRESS" && (slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? 0) <= nowMillis))
 })
 
 const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Options): DbError | null => {
@@ -128,7 +136,7 @@ const skip = (slice: SliceRow, reason: string): void => {
 }
 
 const replan = (memory: Memory, order: OrderRow, change: Replan, options: Options): DbError | null => {
-  const { plan, carried, totalQuantity, limitPrice } = change
+  const { plan, carried, waived, totalQuantity, limitPrice } = change
   const slices = memory.slicesOf(order.id)
   const startsAt = plan.startsAt === null ? millisOf(options.now) : DateTime.toEpochMillis(plan.startsAt)
   const notAfter = micros(startsAt + plan.endMillis + Duration.toMillis(options.windowGrace))
@@ -144,7 +152,12 @@ const replan = (memory: Memory, order: OrderRow, change: Replan, options: Option
       const slice = memory.slices.get(id)
       if (slice !== undefined) slice.carriedQuantity = slice.quantity - slice.filledQuantity
     }
+    for (const id of waived) {
+      const slice = memory.slices.get(id)
+      if (slice !== undefined) slice.isWaived = true
+    }
     order.totalQuantity = totalQuantity
+    order.numSplits = order.numSplits === null ? totalQuantity : Math.min(order.numSplits, totalQuantity)
     order.settledAt = null
     if (order.orderType === "LIMIT")
       order.limitPrice = limitPrice === null ? order.limitPrice : BigDecimal.format(limitPrice)

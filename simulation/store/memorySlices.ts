@@ -1,5 +1,6 @@
 import { DateTime, Effect } from "effect"
 import { isTerminal } from "../../src/broker/Broker.ts"
+import { unknownFacts } from "../../src/domain/marketLimits.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/OrderSlice.ts"
 import type { BrokerEvent } from "../../src/stores/BrokerEvent.ts"
@@ -37,6 +38,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
         slice.outcomeUnknownAt = null
         return {
           ...slice,
+          ...unknownFacts,
           claimVersion: ClaimVersion.make(slice.claimVersion),
           notBeforeMillis: Math.ceil(slice.notBefore),
           notAfterMillis: Math.floor(slice.notAfter),
@@ -83,7 +85,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
   open: (after, limit, now) =>
     Effect.sync(() =>
       [...memory.slices.values()]
-        .filter((slice) => slice.stage === "PROCESSED" && !slice.brokerIsFinal)
+        .filter((slice) => slice.stage === "PROCESSED" && !slice.brokerIsFinal && slice.leftBookAt === null)
         .map((slice) => openSlice(memory, slice, millisOf(now)))
         .filter((slice) => after === null || isAfter(slice, after))
         .toSorted((a, b) => (isAfter(a, b) ? 1 : -1))
@@ -105,19 +107,22 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
       }
     }),
 
-  claimCancels: (ids, now, resendBefore) =>
-    Effect.sync(() =>
-      ids.filter((id) => {
-        const slice = memory.slices.get(id)
-        if (slice?.stage !== "PROCESSED" || slice.brokerIsFinal) return false
-        if (slice.cancelSentAt !== null && slice.cancelSentAt >= millisOf(resendBefore)) return false
-        slice.cancelSentAt = millisOf(now)
-        return true
-      })
-    ),
+  claimCancels: ({ ids, limit, now, resendBefore }) =>
+    Effect.sync(() => {
+      const picked = ids
+        .flatMap((id) => memory.slices.get(id) ?? [])
+        .filter(({ stage, brokerIsFinal }) => stage === "PROCESSED" && !brokerIsFinal)
+        .filter(({ cancelSentAt }) => cancelSentAt === null || cancelSentAt < millisOf(resendBefore))
+        .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
+        .slice(0, limit)
+      for (const slice of picked) slice.cancelSentAt = millisOf(now)
+      return picked.map(({ id }) => id)
+    }),
 
   audit: (events) => Effect.sync(() => append(memory, events))
 })
+
+const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
 
 const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition, order: OrderRow | undefined) => {
   const atMillis = millisOf(at)
@@ -129,6 +134,8 @@ const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition
   slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
   if (next._tag === "Rescheduled") slice.notBefore = Math.max(millisOrNull(next.notBefore) ?? 0, slice.notBefore)
   slice.isHeld = isBack && order !== undefined && order.holdReason !== null
+  const wasInDoubt = slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? Infinity) <= atMillis
+  if (next._tag === "Unknown" || wasInDoubt) slice.inDoubtAt = atMillis
   slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null
   slice.attempts = attempts
   slice.placedAt = millisOrNull(placedAt) ?? slice.placedAt
@@ -149,15 +156,16 @@ const openSlice = (memory: Memory, slice: SliceRow, nowMillis: number): OpenSlic
   const order = memory.orders.get(slice.orderId)
   const acknowledgedAt = slice.acknowledgedAt ?? 0
   const patience = order?.cancelUnfilledAfterSeconds ?? null
-  const completesAt = memory.plansOf(slice.orderId).at(-1)?.completesAt ?? null
+  const plan = order?.completion === "CROSS" ? memory.plansOf(slice.orderId).at(-1) : undefined
+  const completesAt = plan?.completesAt ?? null
   return {
     ...slice,
     brokerOrderId: BrokerOrderId.make(slice.brokerOrderId ?? ""),
     acknowledgedAt: DateTime.makeUnsafe(acknowledgedAt),
     isCancelWanted:
       (order?.cancelRequestedAt ?? null) !== null ||
-      (patience !== null && acknowledgedAt + patience * 1000 <= nowMillis) ||
-      (order?.completion === "CROSS" && completesAt !== null && completesAt <= nowMillis)
+      (completesAt !== null && completesAt <= nowMillis) ||
+      (plan?.cause !== "COMPLETION" && patience !== null && acknowledgedAt + patience * 1000 <= nowMillis)
   }
 }
 
@@ -168,22 +176,23 @@ const isAfter = (slice: OpenSlice, other: OpenSlice): boolean => {
 
 /** OverdueStore's statements, on {@link Memory}. */
 export const memoryOverdue = (memory: Memory): OverdueStore["Service"] => {
-  const skip = (reason: string, isWanted: (slice: SliceRow) => boolean) =>
+  const skip = (reason: string, limit: number, isWanted: (slice: SliceRow) => boolean) =>
     [...memory.slices.values()]
       .filter((slice) => slice.stage === "SCHEDULED" && isWanted(slice))
+      .slice(0, limit)
       .map((slice) => {
         slice.stage = "SKIPPED"
         slice.stageReason = reason
         return slice.id
       })
   return {
-    skipStale: (now, reason) =>
+    skipStale: (now, reason, limit) =>
       Effect.sync(() =>
-        skip(reason, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))
+        skip(reason, limit, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))
       ),
-    skipCancelled: (now) =>
+    skipCancelled: (now, limit) =>
       Effect.sync(() =>
-        skip("order cancelled", ({ orderId }) => {
+        skip("order cancelled", limit, ({ orderId }) => {
           const at = memory.orders.get(orderId)?.cancelRequestedAt ?? null
           return at !== null && at >= millisOf(now) - cancelledDaysMillis
         })

@@ -4,6 +4,7 @@ import { ClaimVersion, Stage } from "../../src/domain/OrderSlice.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import { OrderParameters, OrderQueueStatus } from "../../src/domain/Order.ts"
 import { UntrustedOrder } from "../../src/domain/validateOrder.ts"
+import { DoubtStore } from "../../src/stores/DoubtStore.ts"
 import { HaltStore } from "../../src/stores/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
@@ -11,6 +12,7 @@ import { orderColumns } from "../../src/stores/orderColumns.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { type Database, readOnlyOperations, type Stores, type SubmittedOrder } from "./Database.ts"
@@ -59,6 +61,8 @@ const SliceRow = Schema.Struct({
   leaseExpiresAt: Millis,
   attempts: Schema.Int,
   outcomeUnknownAt: Millis,
+  inDoubtAt: Millis,
+  leftBookAt: Millis,
   placedAt: Millis,
   acknowledgedAt: Millis,
   brokerOrderId: Text,
@@ -101,11 +105,13 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
       Layer.mergeAll(
         OrderStore.layer,
         SliceStore.layer,
+        DoubtStore.layer,
         OverdueStore.layer,
         ReplanStore.layer,
         HaltStore.layer,
         HeartbeatStore.layer,
         OrderDesk.layer,
+        QuoteStore.layer,
         InstrumentStore.layer
       )
     )
@@ -113,11 +119,13 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
   const stores: Stores = {
     orders: Context.get(built, OrderStore),
     slices: Context.get(built, SliceStore),
+    doubts: Context.get(built, DoubtStore),
     overdue: Context.get(built, OverdueStore),
     replans: Context.get(built, ReplanStore),
     halts: Context.get(built, HaltStore),
     heartbeats: Context.get(built, HeartbeatStore),
     desk: Context.get(built, OrderDesk),
+    quotes: Context.get(built, QuoteStore),
     instruments: Context.get(built, InstrumentStore)
   }
   let tables: Tables = { orders: new Map(), slices: new Map(), events: new Map() }
@@ -190,6 +198,8 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
             "claimed_at",
             "lease_expires_at",
             "outcome_unknown_at",
+            "in_doubt_at",
+            "left_book_at",
             "placed_at",
             "acknowledged_at",
             "cancel_sent_at"

@@ -11,6 +11,7 @@ import type { UntrustedOrder } from "../../src/domain/validateOrder.ts"
 
 export interface OrderRow extends UntrustedOrder {
   totalQuantity: number | null
+  numSplits: number | null
   limitPrice: string | null
   readonly createdAt: number
   readonly requestId: string | null
@@ -49,6 +50,8 @@ export interface SliceRow extends OrderParameters {
   leaseExpiresAt: number | null
   attempts: number
   outcomeUnknownAt: number | null
+  inDoubtAt: number | null
+  leftBookAt: number | null
   placedAt: number | null
   acknowledgedAt: number | null
   brokerOrderId: string | null
@@ -61,7 +64,7 @@ export interface SliceRow extends OrderParameters {
   isHeld: boolean
   replacedBy: number | null
   carriedQuantity: number
-  readonly isWaived: boolean
+  isWaived: boolean
 }
 
 export interface PlanRow {
