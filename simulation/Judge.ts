@@ -190,7 +190,7 @@ export class Judge {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
     if (before !== undefined)
-      this.compare(before, slice, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
+      this.compare(before, slice, operation, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
     if (isNewClaim && before !== undefined && slice.stage === "IN_PROGRESS") this.checkClaim(slice)
     if (slice.outcomeUnknownAt !== null) this.checkDoubt(slice, slice.outcomeUnknownAt)
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
@@ -226,10 +226,12 @@ export class Judge {
     this.accuse(`${tag} is in doubt since ${Math.round(leftMillis - unknownAt)} ms before its request left`)
   }
 
-  private compare(before: Known, slice: Readonly<SliceRow>, say: (problem: string) => void): void {
+  private compare(before: Known, slice: Readonly<SliceRow>, operation: string, say: (problem: string) => void): void {
     if (slice.claimVersion < before.claimVersion) say("has a lower claim_version than before")
     const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
-    if (isFinal && slice.stage !== before.stage) say(`was ${before.stage} and is ${slice.stage}`)
+    // What was given up may turn up in the book after all.
+    const isTakenOver = operation === "DoubtStore.takeOver" && before.stage !== "PROCESSED"
+    if (isFinal && slice.stage !== before.stage && !isTakenOver) say(`was ${before.stage} and is ${slice.stage}`)
     if (slice.filledQuantity > slice.quantity) say(`is filled beyond its quantity`)
     if (before.stage !== "PROCESSED") return
     if (slice.brokerOrderId !== before.brokerOrderId) say(`was ${before.brokerOrderId} and is ${slice.brokerOrderId}`)

@@ -133,5 +133,6 @@ export class World {
   }
 }
 
-/** Fibers are numbered through all runs of a process. */
-const comparable = (line: string): string => line.replaceAll(/fiber \(#\d+\)/g, "fiber")
+/** Fibers are numbered through all runs of a process, and stacks show who waits for a database. */
+const comparable = (line: string): string =>
+  line.replaceAll(/fiber \(#\d+\)/g, "fiber").replaceAll(/\n\s+at [^\n]*/g, "")

@@ -45,7 +45,13 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** What only a fault beyond the design's limits reaches, or an order that can have no new plan. */
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   executor: ["OrderBudget.block"],
-  monitor: ["DoubtStore.takeOver", "OrderStore.noteDouble", "OrderDesk.pause", "OrderBudget.reserve", "OrderBudget.block"]
+  monitor: [
+    "DoubtStore.takeOver",
+    "OrderStore.noteDouble",
+    "OrderDesk.pause",
+    "OrderBudget.reserve",
+    "OrderBudget.block"
+  ]
 }
 
 const phases: ReadonlyArray<Phase> = ["before", "sent", "done"]

@@ -69,9 +69,9 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ]),
   mutation("quarantine: counted to the book's answer, not to the question", [
-    "src/workers/TimeoutMonitor.ts",
-    "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of",
-    "askedMillis: DateTime.toEpochMillis(at),\n      // As of"
+    "src/workers/lookUpBook.ts",
+    "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of the answer",
+    "askedMillis: DateTime.toEpochMillis(at),\n      // As of the answer"
   ]),
   mutation(
     "lease margin: a placement may begin at the end of its lease",
@@ -158,7 +158,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation("halt: placements do not ask for holds", [
     "src/broker/withHolds.ts",
-    "place: (placement) => holds.unlessHeld(below.place(placement))",
+    "place: (placement) => holds.unlessHeld(placement.sliceId, below.place(placement))",
     "place: (placement) => Effect.andThen(holds.current, below.place(placement))"
   ]),
   mutation(

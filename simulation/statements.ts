@@ -145,8 +145,7 @@ export const storesOf = (process: Process): Stores => {
       audit: (events) => audit(slices.audit(events))
     },
     doubts: {
-      onceInDoubt: (since, limit) =>
-        Effect.map(by("DoubtStore.onceInDoubt")(doubts.onceInDoubt(since, limit)), sorted),
+      onceInDoubt: (since, limit) => Effect.map(by("DoubtStore.onceInDoubt")(doubts.onceInDoubt(since, limit)), sorted),
       takeOver: (turnedUp, reason, now) => by("DoubtStore.takeOver")(doubts.takeOver(turnedUp, reason, now)),
       leaveBook: (ids, now) => by("DoubtStore.leaveBook")(doubts.leaveBook(ids, now))
     },
