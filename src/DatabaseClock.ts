@@ -55,6 +55,7 @@ export class DatabaseClock extends Context.Service<
 
       const sample = Effect.gen(function* () {
         const before = local.monotonicTimeNanosUnsafe()
+        const beforeByWallClock = local.currentTimeNanosUnsafe()
         const [row] = yield* query(
           "DatabaseClock.sample",
           Schema.Struct({ micros: Schema.BigInt }),
@@ -62,12 +63,10 @@ export class DatabaseClock extends Context.Service<
         )
         const after = local.monotonicTimeNanosUnsafe()
         if (row === undefined) return yield* noAnswer
-        const anchor: Anchor = {
-          databaseNanos: row.micros * 1000n,
-          monotonicNanos: after,
-          localNanos: local.currentTimeNanosUnsafe()
-        }
-        return { anchor, roundTripNanos: after - before }
+        const localNanos = local.currentTimeNanosUnsafe()
+        const anchor: Anchor = { databaseNanos: row.micros * 1000n, monotonicNanos: after, localNanos }
+        // The monotonic clock knows nothing of a suspension during the question: such an answer is old, not quick.
+        return { anchor, roundTripNanos: larger(after - before, localNanos - beforeByWallClock) }
       })
 
       const measure = Effect.gen(function* () {
@@ -113,10 +112,28 @@ export class DatabaseClock extends Context.Service<
       return Context.make(
         DatabaseClock,
         DatabaseClock.of({ offsetMillis: Effect.map(Ref.get(anchor), offsetMillisOf), settle })
-      ).pipe(Context.add(Clock.Clock, clock))
+      ).pipe(Context.add(Clock.Clock, clock), Context.add(LatestTime, latestTime(local, anchor)))
     })
   )
 }
+
+/**
+ * The latest that it may be by now, in milliseconds since 1970: what a deadline is held against. Without a DatabaseClock,
+ * the time.
+ */
+export const LatestTime: Context.Reference<Effect.Effect<number>> = Context.Reference("pulse-background/LatestTime", {
+  defaultValue: () => Clock.currentTimeMillis
+})
+
+/** The monotonic clock stands still while the host is suspended, the wall clock may be set back: whichever says more. */
+const latestTime = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Effect.Effect<number> =>
+  Effect.map(Ref.get(anchor), ({ databaseNanos, monotonicNanos, localNanos }) => {
+    const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
+    const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
+    return Number((databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
+  })
+
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 /** A measurement, and how long its round trip took: the database's time lay somewhere within. */
 interface Measurement {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema } from "effect"
+import { checkDeadline } from "../src/broker/deadline.ts"
 import { correct, DatabaseClock } from "../src/DatabaseClock.ts"
 import { Db, DbError } from "../src/db/Db.ts"
 import { configuration, targetOf } from "./support/database.ts"
@@ -13,6 +14,8 @@ interface Machine {
   queries: number
   slowestMillis: number
   answerDelays: ReadonlyArray<number>
+  /** The host is suspended for {@link suspension} while it waits for this answer. */
+  suspendedAtQuery: number | null
   database: "answers" | "answers nothing" | "fails" | "meets a bug"
   readonly log: Array<string>
 }
@@ -22,10 +25,23 @@ const newMachine = (changed: Partial<Machine> = {}): Machine => ({
   queries: 0,
   slowestMillis: 0,
   answerDelays: [],
+  suspendedAtQuery: null,
   database: "answers",
   log: [],
   ...changed
 })
+
+const suspension = 10_000
+
+const databaseTimeOf = ({ sql, query }: Db["Service"]) =>
+  Effect.gen(function* () {
+    const [row] = yield* query(
+      "test.now",
+      Schema.Struct({ micros: Schema.BigInt }),
+      sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
+    )
+    return row?.micros ?? assert.fail("no time")
+  })
 
 const refusal = new DbError({ operation: "test", message: "test: no database", isTransient: true, sqlState: null })
 
@@ -45,6 +61,13 @@ const databaseOf = (machine: Machine) =>
             const before = yield* Clock.monotonicTimeNanos
             const rows = yield* db.query(operation, row, statement)
             if (delay > 0) yield* Effect.sleep(delay)
+            if (machine.queries === machine.suspendedAtQuery) {
+              // The monotonic clock stood still: by it the database spoke just now.
+              machine.wallOffsetMillis += suspension
+              return yield* Schema.decodeUnknownEffect(Schema.Array(row))([
+                { micros: (yield* databaseTimeOf(db)) - BigInt(suspension) * 1000n }
+              ]).pipe(Effect.orDie)
+            }
             const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1e6
             machine.slowestMillis = Math.max(machine.slowestMillis, millis)
             return rows
@@ -95,15 +118,7 @@ const synced = (machine: Machine) =>
     (queries) => queries === 10
   )
 
-const databaseMicros = Effect.gen(function* () {
-  const { sql, query } = yield* Db
-  const [row] = yield* query(
-    "test.now",
-    Schema.Struct({ micros: Schema.BigInt }),
-    sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
-  )
-  return row?.micros ?? assert.fail("no time")
-})
+const databaseMicros = Effect.flatMap(Db, databaseTimeOf)
 
 const clockMicros = Effect.map(Clock.currentTimeNanos, (nanos) => nanos / 1000n)
 
@@ -237,6 +252,31 @@ describe("DatabaseClock", () => {
       })
     )
   }
+})
+
+describe("a suspended host", () => {
+  it.live("takes no answer for a quick one that it was suspended in", () => {
+    // Given a host that sleeps while it waits for an answer; all others take their time
+    const machine = newMachine({ answerDelays: [5, 0, 5, 5, 5], suspendedAtQuery: 7 })
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      assert.isBelow(yield* assertNotAhead, 1000)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("sends nothing whose deadline it may have slept through", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      const deadline = DateTime.add(yield* DateTime.now, { seconds: 5 })
+      yield* checkDeadline(deadline)
+
+      machine.wallOffsetMillis += suspension
+
+      const answer = yield* Effect.flip(checkDeadline(deadline))
+      assert.strictEqual(answer._tag, "BrokerNotSent")
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
 })
 
 describe("DatabaseClock.settle", () => {

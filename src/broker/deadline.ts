@@ -1,16 +1,19 @@
 import { DateTime, Effect } from "effect"
+import { LatestTime } from "../DatabaseClock.ts"
 import { BrokerNotSent } from "./Broker.ts"
 
-/** Now, unless the deadline is past: then the request must not go on, and its caller knows that it did not. */
+/**
+ * Now, unless the deadline may be past: then the request must not go on, and its caller knows that it did not. The host may
+ * have been suspended since its caller looked at the time.
+ */
 export const checkDeadline = (deadline: DateTime.Utc): Effect.Effect<DateTime.Utc, BrokerNotSent> =>
-  Effect.flatMap(DateTime.now, (now) =>
-    DateTime.isGreaterThan(now, deadline)
-      ? Effect.fail(
-          new BrokerNotSent({
-            code: "deadline",
-            message: `Not sent: its deadline was ${DateTime.formatIso(deadline)}.`,
-            retryAt: now
-          })
-        )
-      : Effect.succeed(now)
-  )
+  Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const latestMillis = yield* yield* LatestTime
+    if (latestMillis <= DateTime.toEpochMillis(deadline)) return now
+    return yield* new BrokerNotSent({
+      code: "deadline",
+      message: `Not sent: its deadline was ${DateTime.formatIso(deadline)}.`,
+      retryAt: now
+    })
+  })

@@ -111,7 +111,7 @@ export class SliceStore extends Context.Service<
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
                   AND (market IS NULL OR ${options.keepsHours ?? true}) AND claim_version < ${maxQuantity}::int
                   AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
-                ORDER BY not_before
+                ORDER BY not_before, id
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
               ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : noFacts}

@@ -1,7 +1,7 @@
 import { BigDecimal, Clock, DateTime, Effect, Exit } from "effect"
 import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
-import { DatabaseClock } from "../DatabaseClock.ts"
+import { DatabaseClock, LatestTime } from "../DatabaseClock.ts"
 import {
   afterPlacement,
   brokerErrorOf,
@@ -42,6 +42,12 @@ export const makePlace = Effect.gen(function* () {
     marketPause: config.quotesPollInterval
   }
 
+  /** The quarantine is counted from here. The host may have been suspended before the request left: rather too late. */
+  const doubtBegins = Effect.gen(function* () {
+    yield* Effect.ignore(clock.settle)
+    return DateTime.makeUnsafe(yield* yield* LatestTime)
+  })
+
   const call = (slice: ClaimedSlice) =>
     Effect.gen(function* () {
       const placedAt = yield* DateTime.now
@@ -59,7 +65,7 @@ export const makePlace = Effect.gen(function* () {
           next,
           attempts: isAttempt(answer) ? attempt : slice.attempts,
           placedAt: wasSent ? placedAt : null,
-          at
+          at: next._tag === "Unknown" ? yield* doubtBegins : at
         },
         event: wasSent
           ? eventOf({ slice, placement, answer, attempt, placedAt, at, broker: broker.name, worker: instance.id })

@@ -35,8 +35,17 @@ const running = (sent: number, changed: Partial<SplittableOrder> = {}): RunningO
     isRejected: false,
     isWaived: false
   }))
-  const { input, revision, cause } = plan
-  const stored = { input, revision, cause, startsAt: start, endsAt: minutes(90), completesAt: null, keepsHours: false }
+  const { input, revision, firstSequence, cause } = plan
+  const stored = {
+    input,
+    revision,
+    firstSequence,
+    cause,
+    startsAt: start,
+    endsAt: minutes(90),
+    completesAt: null,
+    keepsHours: false
+  }
   return { order, plan: stored, intended: input, completions: 0, slices, nextSequence: 11 }
 }
 

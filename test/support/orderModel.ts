@@ -59,6 +59,7 @@ const insertPlan = (model: OrderModel, plan: OrderPlan) => {
   const atMillis = (offset: number) => DateTime.makeUnsafe(Math.floor(startMillis + offset))
   model.plans.push({
     revision: plan.revision,
+    firstSequence: plan.firstSequence,
     cause: plan.cause,
     input: plan.input,
     startsAt: atMillis(0),

@@ -133,14 +133,16 @@ describe("completing at the window's end", () => {
   const crossing = { ...limitOrder, completion: "CROSS", cancel_unfilled_after_seconds: 61 }
 
   /** Everything is sent in time, and nothing of it filled. */
-  const sendAll = Effect.gen(function* () {
-    yield* splitOrder("o1", crossing)
-    for (const seconds of [0, 15, 30, 45]) {
-      yield* at(seconds)
-      yield* placeDue
-    }
-    yield* at(60)
-  })
+  const sendAllOf = (order: Readonly<Record<string, unknown>>) =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1", order)
+      for (const seconds of [0, 15, 30, 45]) {
+        yield* at(seconds)
+        yield* placeDue
+      }
+      yield* at(60)
+    })
+  const sendAll = sendAllOf(crossing)
 
   const cancelOpen = Effect.gen(function* () {
     yield* followBroker
@@ -202,6 +204,43 @@ describe("completing at the window's end", () => {
       yield* follow
       assert.deepStrictEqual(yield* toSend, [{ seconds: 60, quantity: 76, orderType: "MARKET" }])
       assert.deepInclude((yield* conservation)[0], { filled: 4, inDoubt: 20, scheduled: 76, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  /** All but the last slice is completed; that one, whose outcome was unknown, turns out not to be placed when it is late. */
+  const comeBackLate = (completion: "filled" | "refused") =>
+    Effect.gen(function* () {
+      yield* sendAllOf({ ...crossing, lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
+      const inDoubt = yield* claimDue()
+      yield* move(inDoubt, () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* cancelOpen
+      yield* follow
+      if (completion === "refused") yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "no funds" }))
+      else {
+        const [completing] = yield* placeDue
+        yield* brokerSays(completing?.tag ?? "", { status: "COMPLETE", filledQuantity: 76 })
+      }
+      yield* at(80)
+      yield* move(inDoubt, () => ({ _tag: "Rescheduled", reason: "not placed", notBefore: null }))
+      yield* followBroker
+      yield* follow
+    })
+
+  it.effect("what comes back from doubt too late to be sent as it was planned is completed too", () =>
+    Effect.gen(function* () {
+      yield* comeBackLate("filled")
+      assert.deepStrictEqual(yield* toSend, [{ seconds: 80, quantity: 20, orderType: "MARKET" }])
+      assert.deepInclude((yield* conservation)[0], { filled: 80, scheduled: 20, unaccounted: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("or given up, when the broker refuses the completion", () =>
+    Effect.gen(function* () {
+      yield* comeBackLate("refused")
+      assert.deepStrictEqual(yield* toSend, [])
+      yield* follow
+      assert.strictEqual((yield* progress("o1")).state, "partial")
+      assert.deepInclude((yield* conservation)[0], { filled: 4, givenUp: 96, unaccounted: 0 })
     }).pipe(Effect.provide(service))
   )
 

@@ -32,6 +32,8 @@ export interface RunningOrder {
   readonly order: SplittableOrder
   readonly plan: {
     readonly revision: number
+    /** The number of its first slice; the others of it follow. */
+    readonly firstSequence: number
     readonly cause: PlanCause
     readonly input: ScheduleInput
     readonly startsAt: DateTime.Utc

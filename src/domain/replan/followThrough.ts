@@ -36,13 +36,18 @@ export const followThrough = (
   // A completion that was not sent yet is not made anew, nor one that the broker refuses.
   const isRefused =
     plan.cause === "COMPLETION" &&
-    rest.some(({ stage, isRejected }) => stage === "FAILED" || stage === "SKIPPED" || isRejected)
-  const isReady = !isSettling && !isRefused && (plan.cause !== "COMPLETION" || !slices.some(isScheduled))
+    rest.some(
+      ({ sequenceNumber, stage, isRejected }) =>
+        sequenceNumber >= plan.firstSequence && (stage === "FAILED" || stage === "SKIPPED" || isRejected)
+    )
+  // What came back from doubt too late for its own plan is never sent as it is, but completed with the rest.
+  const isUnsent = slices.some((slice) => isScheduled(slice) && !slice.isLate)
+  const isReady = !isSettling && !isRefused && (plan.cause !== "COMPLETION" || !isUnsent)
   const completed = completesNow && isReady && rest.length > 0 ? complete(running, rest, context) : null
   if (completed !== null && Result.isSuccess(completed)) return completed
 
   // What is completed soon needs no other plan, and what cannot be completed is still sent as planned.
-  const isCompletedSoon = completesNow && completed === null
+  const isCompletedSoon = completesNow && completed === null && !isRefused
   if (!isCompletedSoon && slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
 
   const isOver = completesNow || DateTime.isGreaterThanOrEqualTo(context.now, plan.endsAt)

@@ -1,0 +1,121 @@
+import { BigDecimal } from "effect"
+import type { BrokerOrder, BrokerStatus, Placement } from "../src/broker/Broker.ts"
+import { BrokerOrderId, type Tag } from "../src/domain/Ids.ts"
+import type { Chance } from "./Chance.ts"
+
+/** One fill of an order, or its end, at a time in seconds of the run. */
+interface Step {
+  readonly atSeconds: number
+  readonly status: BrokerStatus
+  readonly filledQuantity: number
+}
+
+/** A broker order in the exchange's own ledger, which nobody but the exchange writes. */
+export interface LedgerOrder {
+  readonly brokerOrderId: BrokerOrderId
+  readonly placement: Placement
+  readonly arrivedSeconds: number
+  /** Not in the book before. */
+  readonly visibleSeconds: number
+  readonly price: BigDecimal.BigDecimal
+  /** What happens to it, unless a cancel comes before; the last step is final. */
+  steps: ReadonlyArray<Step>
+}
+
+/** How long an order may rest unfilled before the exchange ends it: its day is short. */
+const longestRestSeconds = 15
+
+/**
+ * The exchange: honest about everything it was asked to do, and deaf to tags, so that a second request is a second order. It
+ * decides an order's whole life when it arrives.
+ */
+export class Exchange {
+  readonly ledger: Array<LedgerOrder> = []
+  private readonly byTag = new Map<Tag, Array<LedgerOrder>>()
+  private readonly chance: Chance
+
+  constructor(chance: Chance) {
+    this.chance = chance
+  }
+
+  arrive(placement: Placement, atSeconds: number, hiddenSeconds: number): LedgerOrder {
+    const order: LedgerOrder = {
+      // With equal lengths, as brokers number them, in the order of arrival.
+      brokerOrderId: BrokerOrderId.make(`B${1_000_000 + this.ledger.length}`),
+      placement,
+      arrivedSeconds: atSeconds,
+      visibleSeconds: atSeconds + hiddenSeconds,
+      price: BigDecimal.make(BigInt(this.chance.whole(9000, 11_000)), 2),
+      steps: this.life(placement, atSeconds)
+    }
+    this.ledger.push(order)
+    this.byTag.set(placement.tag, [...this.ordersOf(placement.tag), order])
+    return order
+  }
+
+  ordersOf(tag: Tag): ReadonlyArray<LedgerOrder> {
+    return this.byTag.get(tag) ?? []
+  }
+
+  /** Ends an order with what is filled of it; false when it is over already, or unknown. */
+  cancel(brokerOrderId: BrokerOrderId, atSeconds: number): boolean {
+    const order = this.ledger.find((order) => order.brokerOrderId === brokerOrderId)
+    if (order === undefined || atSeconds < order.visibleSeconds || isOver(order, atSeconds)) return false
+    const { filledQuantity } = stepAt(order, atSeconds)
+    order.steps = [
+      ...order.steps.filter((step) => step.atSeconds <= atSeconds),
+      { atSeconds, status: "CANCELLED", filledQuantity }
+    ]
+    return true
+  }
+
+  private life({ quantity, validity, orderType }: Placement, atSeconds: number): ReadonlyArray<Step> {
+    const { chance } = this
+    const received: Step = { atSeconds, status: "PENDING", filledQuantity: 0 }
+    const opensAt = atSeconds + chance.between(0, 0.5)
+    if (chance.hits(0.05)) return [received, { atSeconds: opensAt, status: "REJECTED", filledQuantity: 0 }]
+    const open: Step = { atSeconds: opensAt, status: "OPEN", filledQuantity: 0 }
+    const fillsAt = opensAt + chance.between(0, 2)
+    const isResting = orderType === "LIMIT" ? chance.hits(0.4) : chance.hits(0.05)
+    const filled = isResting ? chance.whole(0, quantity - 1) : quantity
+    if (filled === quantity) {
+      const part = chance.hits(0.3) ? chance.whole(0, quantity - 1) : 0
+      const partly: ReadonlyArray<Step> =
+        part > 0 ? [{ atSeconds: fillsAt, status: "PARTIALLY_FILLED", filledQuantity: part }] : []
+      const end = fillsAt + chance.between(0, 3)
+      return [received, open, ...partly, { atSeconds: end, status: "COMPLETE", filledQuantity: quantity }]
+    }
+    const partly: Step = {
+      atSeconds: fillsAt,
+      status: filled > 0 ? "PARTIALLY_FILLED" : "OPEN",
+      filledQuantity: filled
+    }
+    const end = validity === "IOC" ? fillsAt : fillsAt + chance.between(1, longestRestSeconds)
+    return [received, open, partly, { atSeconds: end, status: "CANCELLED", filledQuantity: filled }]
+  }
+}
+
+const stepAt = (order: LedgerOrder, atSeconds: number): Step => {
+  const step = order.steps.findLast((step) => step.atSeconds <= atSeconds)
+  return step ?? { atSeconds, status: "PENDING", filledQuantity: 0 }
+}
+
+export const isOver = (order: LedgerOrder, atSeconds: number): boolean =>
+  (order.steps.at(-1)?.atSeconds ?? 0) <= atSeconds
+
+/** An order as the book showed it at a time. */
+export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrder => {
+  const { status, filledQuantity } = stepAt(order, atSeconds)
+  return {
+    brokerOrderId: order.brokerOrderId,
+    tag: order.placement.tag,
+    status,
+    statusText: status,
+    filledQuantity,
+    averagePrice: filledQuantity > 0 ? order.price : null
+  }
+}
+
+/** The most that can still be filled of an order: what counts against its parent. */
+export const exposureOf = (order: LedgerOrder, atSeconds: number): number =>
+  isOver(order, atSeconds) ? stepAt(order, atSeconds).filledQuantity : order.placement.quantity

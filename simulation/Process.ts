@@ -1,0 +1,176 @@
+import { type Clock, Duration, Effect, References, type Scheduler } from "effect"
+import { knownPoints, type Phase, pointOf } from "./crashPoints.ts"
+import { countFault, type Run } from "./Run.ts"
+import type { IncidentKind } from "./Scenario.ts"
+
+type State = "alive" | "frozen" | "suspended" | "dead"
+
+const incidentWords: Readonly<Record<IncidentKind, string>> = {
+  kill: "process killed",
+  freeze: "process frozen",
+  suspend: "process suspended",
+  "set the clock": "host's clock set"
+}
+
+/** Who is speaking: the worker's name is on all that it logs. */
+export const currentWorker: Effect.Effect<string> = Effect.map(References.CurrentLogAnnotations, (annotations) =>
+  String(annotations["worker"] ?? "daemon")
+)
+
+/** Node's timers fire up to so much early, and late. */
+const earliestMillis = -0.6
+const latestMillis = 1.5
+
+/**
+ * One daemon's process. Its fibers run in here, on its own clocks, until it is killed: then nothing of it runs ever again,
+ * no finalizer either.
+ */
+export class Process {
+  readonly id: string
+  private state: State = "alive"
+  /** It was told to stop: what it cannot finish in time is left to the others. */
+  isEnding = false
+  /** While it does not run: timers first, as in the event loop, then what came in. */
+  private timers: Array<() => void> = []
+  private incoming: Array<() => void> = []
+  private stoppedAtMicros = 0
+  private suspendedMicros = 0
+  private wallOffsetMicros: number
+
+  readonly run: Run
+  readonly name: string
+  readonly generation: number
+
+  constructor(run: Run, name: string, generation: number) {
+    this.run = run
+    this.name = name
+    this.generation = generation
+    this.id = `${name}${generation}`
+    this.wallOffsetMicros = Math.round(run.chance.between(-3e6, 3e6))
+  }
+
+  get isDead(): boolean {
+    return this.state === "dead"
+  }
+
+  get isStanding(): boolean {
+    return this.state === "frozen" || this.state === "suspended"
+  }
+
+  /** Runs something in this process: an answer, or what its fibers have to do. */
+  enter(task: () => void): void {
+    if (this.state === "alive") task()
+    else if (this.state !== "dead") this.incoming.push(task)
+  }
+
+  private wake(task: () => void): void {
+    if (this.state === "alive") task()
+    else if (this.state !== "dead") this.timers.push(task)
+  }
+
+  readonly scheduler: Scheduler.Scheduler = {
+    executionMode: "async",
+    shouldYield: (fiber) => fiber.currentOpCount >= 2048,
+    makeDispatcher: () => ({
+      scheduleTask: (task) => {
+        if (!this.isDead) this.run.world.tasks.push(() => this.enter(task))
+      },
+      flush: () => {}
+    })
+  }
+
+  /** CLOCK_MONOTONIC, which stands still while the host is suspended. */
+  private get monotonicMicros(): number {
+    const { nowMicros } = this.run.world
+    const standing = this.state === "suspended" ? nowMicros - this.stoppedAtMicros : 0
+    return nowMicros - this.suspendedMicros - standing
+  }
+
+  private get wallMicros(): number {
+    return this.run.world.nowMicros + this.wallOffsetMicros
+  }
+
+  /** The host's own clocks, which are off by seconds; the service's DatabaseClock stands on them. */
+  readonly clock: Clock.Clock = {
+    currentTimeMillisUnsafe: () => Math.floor(this.wallMicros / 1000),
+    currentTimeMillis: Effect.sync(() => Math.floor(this.wallMicros / 1000)),
+    currentTimeNanosUnsafe: () => BigInt(this.wallMicros) * 1000n,
+    currentTimeNanos: Effect.sync(() => BigInt(this.wallMicros) * 1000n),
+    monotonicTimeNanosUnsafe: () => BigInt(this.monotonicMicros) * 1000n,
+    monotonicTimeNanos: Effect.sync(() => BigInt(this.monotonicMicros) * 1000n),
+    sleep: (duration) => Effect.flatMap(currentWorker, (worker) => this.sleep(worker, Duration.toMillis(duration)))
+  }
+
+  private sleep(worker: string, millis: number): Effect.Effect<void> {
+    if (millis === Infinity) return Effect.never
+    return Effect.callback<void>((resume) => {
+      const { chance, world } = this.run
+      if (this.isDead) return
+      const dueMicros = this.monotonicMicros + Math.round(Math.max(millis, 1) * 1000)
+      let timer = { cancel: () => {} }
+      const wait = (left: number) => {
+        timer = world.after(left, () => {
+          this.wake(() => {
+            const missing = (dueMicros - this.monotonicMicros) / 1000
+            // The clock stood still meanwhile.
+            if (missing > 1) wait(missing)
+            else resume(Effect.void)
+          })
+        })
+      }
+      wait(Math.max(millis, 1) + chance.between(earliestMillis, latestMillis))
+      this.reach(worker, "", "waits")
+      return Effect.sync(() => timer.cancel())
+    })
+  }
+
+  /** Whatever is planned for this crash point happens to this process now. */
+  reach(worker: string, operation: string, phase: Phase): void {
+    if (this.isDead) return
+    const point = pointOf(worker, operation, phase)
+    if (!knownPoints.has(point)) this.run.judge.accuse(`${point} is no known crash point`)
+    const incident = this.run.incidents.get(point)
+    if (incident === undefined || --incident.countdown !== 0) return
+    const { crashes } = this.run.counts
+    crashes.set(point, (crashes.get(point) ?? 0) + 1)
+    this.run.world.traced?.(() => `${this.id} AT ${point}`)
+    const happen = () => this.suffer(incident.kind, incident.pauseMillis)
+    // Not before it has begun to wait.
+    if (phase === "waits") this.run.world.after(incident.afterMillis, happen)
+    else happen()
+  }
+
+  suffer(kind: IncidentKind, pauseMillis: number): void {
+    if (this.state !== "alive") return
+    countFault(this.run, incidentWords[kind])
+    this.run.world.traced?.(() => `${this.id} ${kind} ${kind === "kill" ? "" : `${Math.round(pauseMillis)} ms`}`)
+    if (kind === "kill") return this.end()
+    if (kind === "set the clock") {
+      this.wallOffsetMicros += Math.round(this.run.chance.between(-3, 3) * pauseMillis * 1000)
+      return
+    }
+    this.state = kind === "freeze" ? "frozen" : "suspended"
+    this.stoppedAtMicros = this.run.world.nowMicros
+    this.run.world.after(pauseMillis, () => this.goOn())
+  }
+
+  private goOn(): void {
+    if (this.isDead) return
+    if (this.state === "suspended") this.suspendedMicros += this.run.world.nowMicros - this.stoppedAtMicros
+    this.state = "alive"
+    this.run.world.traced?.(() => `${this.id} goes on`)
+    const waiting = [...this.timers, ...this.incoming]
+    this.timers = []
+    this.incoming = []
+    for (const task of waiting) this.enter(task)
+  }
+
+  /** From here on nothing of it runs. */
+  end(): void {
+    if (this.isDead) return
+    this.state = "dead"
+    this.timers = []
+    this.incoming = []
+    this.run.restart(this)
+  }
+}

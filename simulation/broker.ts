@@ -1,0 +1,135 @@
+import { DateTime, Duration, Effect } from "effect"
+import {
+  type Acknowledgement,
+  type Broker,
+  BrokerCredentialsInvalid,
+  type BrokerError,
+  type BrokerLookupError,
+  type BrokerOrder,
+  BrokerRefused,
+  BrokerTryLater,
+  type Placement
+} from "../src/broker/Broker.ts"
+import { notConnected } from "../src/broker/BrokerCircuit.ts"
+import { checkDeadline } from "../src/broker/deadline.ts"
+import { tooFastCode } from "../src/broker/RateLimit.ts"
+import type { BrokerOrderId, Tag } from "../src/domain/Ids.ts"
+import { brokerOrderAt } from "./Exchange.ts"
+import { Journey, unknown } from "./Journey.ts"
+import { currentWorker, type Process } from "./Process.ts"
+import { faultHits, type Run } from "./Run.ts"
+
+/** The way to the exchange as one process has it: slow, lossy, sometimes refused, and its answers may come late. */
+export const brokerOf = (process: Process): Broker["Service"] => {
+  const { run } = process
+  return {
+    name: "mock",
+    quarantine: Duration.seconds(run.scenario.quarantineSeconds),
+    bookSince: () => DateTime.makeUnsafe(0),
+    place: (placement) => place(process, placement),
+    findByTag: (tags) => findByTag(process, tags),
+    listAll: Effect.succeed([]),
+    quotes: () => Effect.succeed([]),
+    cancel: (brokerOrderId) => cancel(process, brokerOrderId),
+    changed: Effect.suspend(() => Effect.sleep(Duration.seconds(run.chance.between(1, 8))))
+  }
+}
+
+/** Returns when the process may go on with a call that is about to leave it. */
+const gate = (process: Process, worker: string, operation: string): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    process.reach(worker, operation, "before")
+    process.enter(() => resume(Effect.void))
+  })
+
+const place = (process: Process, placement: Placement): Effect.Effect<Acknowledgement, BrokerError> =>
+  Effect.gen(function* () {
+    const worker = yield* currentWorker
+    yield* gate(process, worker, "Broker.place")
+    yield* checkDeadline(placement.deadline)
+    const { run } = process
+    const refusal = refusalOf(run)
+    if (refusal !== null) return yield* refusal
+    const send = run.judge.leaving(process, placement)
+    return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
+      const journey = new Journey(process, worker, send, resume)
+      journey.begin()
+      return Effect.sync(() => journey.giveUp())
+    })
+  })
+
+const inMillis = (run: Run, millis: number): DateTime.Utc =>
+  DateTime.makeUnsafe(Math.floor(run.world.nowMillis + millis))
+
+/** What certainly has no effect: the request does not get to where orders are taken. */
+const refusalOf = (run: Run): BrokerError | null => {
+  const { place } = run.scenario.faults
+  if (faultHits(run, "placement: connection refused", place.refused)) {
+    return new BrokerTryLater({ code: notConnected, message: "connection refused", retryAt: inMillis(run, 500) })
+  }
+  if (faultHits(run, "placement: 429", place.tooFast)) {
+    return new BrokerTryLater({ code: tooFastCode, message: "too many requests", retryAt: inMillis(run, 1000) })
+  }
+  if (faultHits(run, "placement: token refused", place.credentials)) {
+    return new BrokerCredentialsInvalid({ kind: "token", message: "the token is not valid" })
+  }
+  return null
+}
+
+const lookUpFailed = (run: Run) =>
+  new BrokerTryLater({ code: "503", message: "the book cannot be read", retryAt: inMillis(run, 1000) })
+
+const findByTag = (
+  process: Process,
+  tags: ReadonlySet<Tag>
+): Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError> =>
+  Effect.gen(function* () {
+    const worker = yield* currentWorker
+    yield* gate(process, worker, "Broker.findByTag")
+    return yield* Effect.callback<ReadonlyArray<BrokerOrder>, BrokerLookupError>((resume) => {
+      const { run } = process
+      const { world, chance, scenario, exchange } = run
+      const { lookUp } = scenario.faults
+      const answer = (afterMillis: number, result: Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>) =>
+        void world.after(afterMillis, () => process.enter(() => resume(result)))
+      const timeoutMillis = scenario.brokerTimeoutSeconds * 1000
+
+      world.after(chance.between(0.5, 20), () => {
+        process.reach(worker, "Broker.findByTag", "sent")
+        if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
+        const isStale = faultHits(run, "look-up: stale book", lookUp.stale)
+        const asOf = world.seconds - (isStale ? chance.upTo(scenario.stalestBookSeconds) : 0)
+        const found = [...tags]
+          .flatMap((tag) => exchange.ordersOf(tag))
+          .filter(({ visibleSeconds }) => visibleSeconds <= asOf)
+          .map((order) => brokerOrderAt(order, asOf))
+        process.reach(worker, "Broker.findByTag", "done")
+        const isSlow = faultHits(run, "look-up: slow answer", lookUp.slow)
+        answer(isSlow ? chance.upTo(timeoutMillis) : chance.between(1, 40), Effect.succeed(found))
+      })
+    })
+  })
+
+const cancel = (process: Process, brokerOrderId: BrokerOrderId): Effect.Effect<void, BrokerError> =>
+  Effect.gen(function* () {
+    const worker = yield* currentWorker
+    yield* gate(process, worker, "Broker.cancel")
+    return yield* Effect.callback<void, BrokerError>((resume) => {
+      const { run } = process
+      const { world, chance, exchange } = run
+      const rates = run.scenario.faults.cancel
+      const answer = (afterMillis: number, result: Effect.Effect<void, BrokerError>) =>
+        void world.after(afterMillis, () => process.enter(() => resume(result)))
+
+      world.after(chance.between(0.5, 20), () => {
+        process.reach(worker, "Broker.cancel", "sent")
+        if (faultHits(run, "cancel: request lost", rates.requestLost)) return
+        const isDone = exchange.cancel(brokerOrderId, world.seconds)
+        process.reach(worker, "Broker.cancel", "done")
+        if (faultHits(run, "cancel: answer lost", rates.answerLost))
+          return answer(chance.between(1, 50), unknown("reset"))
+        const refused = new BrokerRefused({ code: "OrderException", message: "it cannot be cancelled" })
+        answer(chance.between(1, 40), isDone ? Effect.void : refused)
+      })
+    })
+  })

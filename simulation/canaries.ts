@@ -1,0 +1,86 @@
+import { Effect, Schema } from "effect"
+import { spawn } from "node:child_process"
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { type Mutation, mutations } from "./mutations.ts"
+
+const root = dirname(fileURLToPath(new URL(".", import.meta.url)))
+
+/** A canary says nothing about its guard: its mutation does not fit the code any more, or its simulation does not run. */
+export class CanaryFailed extends Schema.TaggedError<CanaryFailed>()("CanaryFailed", { message: Schema.String }) {}
+
+/** A mutation, and the seed and the problem that gave it away; null when nothing did. */
+export interface Canary {
+  readonly mutation: Mutation
+  readonly caughtBy: string | null
+}
+
+export interface CanaryOptions {
+  readonly seeds: number
+  readonly store: string
+}
+
+/** All mutations whose name contains a text, or `all`, two at a time; each is told as soon as it is known. */
+export const tryMutations = (only: string, options: CanaryOptions, tell: (canary: Canary) => void) =>
+  Effect.forEach(
+    mutations.filter(({ name }) => only === "all" || name.includes(only)),
+    (mutation) => Effect.map(tryMutation(mutation, options), tell),
+    { concurrency: 2, discard: true }
+  )
+
+/** Runs up to so many seeds on a copy of the code without the guard. */
+export const tryMutation = (mutation: Mutation, options: CanaryOptions): Effect.Effect<Canary, CanaryFailed> =>
+  Effect.acquireUseRelease(
+    copyOfTheCode(`${mutations.indexOf(mutation)}-${process.pid}`),
+    (folder) =>
+      Effect.gen(function* () {
+        yield* Effect.forEach(mutation.edits, (edit) => apply(folder, mutation, edit), { discard: true })
+        return { mutation, caughtBy: yield* firstFailure(folder, options) }
+      }),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+  )
+
+const copyOfTheCode = (name: string) =>
+  Effect.promise(async () => {
+    const folder = join(root, ".pulse-background", "canaries", name)
+    await rm(folder, { recursive: true, force: true })
+    await mkdir(folder, { recursive: true })
+    const parts = ["src", "simulation", "migrations", "package.json"]
+    await Promise.all(parts.map((part) => cp(join(root, part), join(folder, part), { recursive: true })))
+    return folder
+  })
+
+const apply = Effect.fnUntraced(function* (folder: string, { name }: Mutation, edit: Mutation["edits"][number]) {
+  const path = join(folder, edit.file)
+  const before = yield* Effect.promise(() => readFile(path, "utf8"))
+  const found = before.split(edit.text).length - 1
+  if (found !== 1) {
+    return yield* new CanaryFailed({ message: `"${name}" does not fit ${edit.file}: its text is there ${found} times` })
+  }
+  yield* Effect.promise(() =>
+    writeFile(
+      path,
+      before.replace(edit.text, () => edit.becomes)
+    )
+  )
+})
+
+/** What a simulation in this folder says of its first failing seed; null when none failed. */
+const firstFailure = (folder: string, { seeds, store }: CanaryOptions): Effect.Effect<string | null, CanaryFailed> =>
+  Effect.callback<string | null, CanaryFailed>((resume) => {
+    const main = join(folder, "simulation", "main.ts")
+    const child = spawn(process.execPath, [main, "--seeds", `1..${seeds}`, "--store", store, "--stop-at-first"], {
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let said = ""
+    child.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()))
+    child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()))
+    child.on("close", (code) => {
+      const failure = /seed \d+ FAILS:\n[^\n]*/.exec(said)
+      if (failure !== null) resume(Effect.succeed(failure[0].replaceAll(/\s+/g, " ")))
+      else if (code === 0) resume(Effect.succeed(null))
+      else resume(new CanaryFailed({ message: `The simulation ended with ${code}: ${said}` }))
+    })
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })

@@ -1,0 +1,79 @@
+/** Where a process can be at an await boundary of one of its workers. */
+export type Phase = "before" | "sent" | "done" | "waits"
+
+/** Every call that each worker makes out of its process. */
+const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
+  splitter: [
+    "OrderStore.claimPending",
+    "InstrumentStore.markets",
+    "OrderStore.completeSplits",
+    "OrderStore.failSplits",
+    "OrderStore.release"
+  ],
+  executor: [
+    "HaltStore.current",
+    "HaltStore.acknowledge",
+    "OrderStore.stoppedAmong",
+    "SliceStore.claimDue",
+    "SliceStore.transition",
+    "DatabaseClock.sample",
+    "OrderBudget.reserve",
+    "Broker.place"
+  ],
+  monitor: [
+    "SliceStore.unresolved",
+    "SliceStore.open",
+    "DoubtStore.onceInDoubt",
+    "Broker.findByTag",
+    "SliceStore.audit",
+    "SliceStore.transition",
+    "SliceStore.saveBrokerStates",
+    "SliceStore.claimCancels",
+    "Broker.cancel",
+    "ReplanStore.unsettled",
+    "InstrumentStore.markets",
+    "ReplanStore.change",
+    "OrderStore.releaseStuck",
+    "OverdueStore.skipStale",
+    "OverdueStore.skipCancelled",
+    "HeartbeatStore.forget",
+    "QuoteStore.prune"
+  ],
+  daemon: ["DatabaseClock.sample", "HeartbeatStore.beat", "HeartbeatStore.leave"]
+}
+
+/** What only a fault beyond the design's limits reaches, or an order that can have no new plan. */
+const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
+  executor: ["OrderBudget.block"],
+  monitor: [
+    "DoubtStore.takeOver",
+    "OrderStore.noteDouble",
+    "OrderDesk.pause",
+    "OrderBudget.reserve",
+    "OrderBudget.block"
+  ]
+}
+
+const phases: ReadonlyArray<Phase> = ["before", "sent", "done"]
+
+/**
+ * The name of a point: before a call leaves the process, when it has left but had no effect yet, when it had its effect but
+ * the answer is not there yet, or while a worker waits.
+ */
+export const pointOf = (worker: string, operation: string, phase: Phase): string =>
+  phase === "waits" ? `${worker} waits` : `${worker} ${operation} ${phase}`
+
+const pointsOf = (table: typeof calls): ReadonlyArray<string> =>
+  Object.entries(table).flatMap(([worker, operations]) =>
+    operations.flatMap((operation) => phases.map((phase) => pointOf(worker, operation, phase)))
+  )
+
+/** Every point at which a run can kill or pause a process. A run that reaches one that is not here fails. */
+export const crashPoints: ReadonlyArray<string> = [
+  ...pointsOf(calls),
+  ...["splitter", "executor", "monitor", "daemon"].map((worker) => pointOf(worker, "", "waits"))
+]
+
+export const rareCrashPoints: ReadonlySet<string> = new Set(pointsOf(rareCalls))
+
+export const knownPoints: ReadonlySet<string> = new Set([...crashPoints, ...rareCrashPoints])

@@ -1,0 +1,172 @@
+import {
+  Clock,
+  ConfigProvider,
+  Context,
+  Effect,
+  Exit,
+  type Fiber,
+  Layer,
+  Logger,
+  Queue,
+  References,
+  Scheduler,
+  Schema
+} from "effect"
+import { Broker } from "../src/broker/Broker.ts"
+import { withCircuit } from "../src/broker/BrokerCircuit.ts"
+import { withTimeout } from "../src/broker/BrokerTimeout.ts"
+import { Holds } from "../src/broker/Holds.ts"
+import { withRateLimit } from "../src/broker/RateLimit.ts"
+import { withHolds } from "../src/broker/withHolds.ts"
+import { Configuration } from "../src/Configuration.ts"
+import { runWorkers } from "../src/Daemon.ts"
+import { DatabaseClock } from "../src/DatabaseClock.ts"
+import { Db, DbError } from "../src/db/Db.ts"
+import { type Topic, Wakeups } from "../src/db/Wakeups.ts"
+import { Instance } from "../src/Instance.ts"
+import { DayTotalStore } from "../src/stores/DayTotalStore.ts"
+import { DoubtStore } from "../src/stores/DoubtStore.ts"
+import { HaltStore } from "../src/stores/HaltStore.ts"
+import { HeartbeatStore } from "../src/stores/HeartbeatStore.ts"
+import { InstrumentStore } from "../src/stores/InstrumentStore.ts"
+import { OrderBudget } from "../src/stores/OrderBudget.ts"
+import { OrderDesk } from "../src/stores/OrderDesk.ts"
+import { OrderStore } from "../src/stores/OrderStore.ts"
+import { OverdueStore } from "../src/stores/OverdueStore.ts"
+import { QuoteStore } from "../src/stores/QuoteStore.ts"
+import { ReplanStore } from "../src/stores/ReplanStore.ts"
+import { SliceStore } from "../src/stores/SliceStore.ts"
+import { TradingHours } from "../src/TradingHours.ts"
+import { WorkerStatus } from "../src/workers/WorkerStatus.ts"
+import { brokerOf } from "./broker.ts"
+import type { Process } from "./Process.ts"
+import { budgetOf, databaseTime, storesOf } from "./statements.ts"
+
+/** The settings of a run, read as the daemon reads them. */
+export const configurationOf = (environment: Readonly<Record<string, string>>): Configuration["Service"] =>
+  Effect.runSync(
+    Effect.provide(Configuration, Configuration.layer, { local: true }).pipe(
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(environment))
+    )
+  )
+
+/** A running daemon: its wake-ups, and how to stop it in order. */
+export interface Daemon {
+  readonly wake: (topic: string) => void
+  readonly stop: () => void
+}
+
+/** Starts the real workers, on the real layers as far as they are not the network, in a process of the simulation. */
+export const startDaemon = (process: Process, config: Configuration["Service"]): Daemon => {
+  const wakeups = wakeupsOf()
+  const service = serviceLayer(process, config).pipe(Layer.provideMerge(wakeups.layer))
+  const main = runWorkers.pipe(Effect.provide(service, { local: true }))
+  const context = Context.empty().pipe(
+    Context.add(Clock.Clock, process.clock),
+    Context.add(Scheduler.Scheduler, process.scheduler),
+    Context.add(References.MinimumLogLevel, process.run.world.traced === null ? "None" : "Info"),
+    Context.add(Logger.CurrentLoggers, new Set([loggerOf(process)]))
+  )
+  const fiber = Effect.runForkWith(context)(main)
+  fiber.addObserver((exit) => {
+    if (Exit.isFailure(exit)) process.run.world.traced?.(() => `${process.id} ends: ${String(exit.cause)}`)
+    process.end()
+  })
+  return { wake: wakeups.wake, stop: () => stop(process, fiber) }
+}
+
+const stop = (process: Process, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  process.isEnding = true
+  process.enter(() => fiber.interruptUnsafe())
+}
+
+const loggerOf = (process: Process) =>
+  Logger.make(({ message }) => {
+    process.run.world.traced?.(
+      () => `${process.id} says: ${Array.isArray(message) ? message.join(" ") : String(message)}`
+    )
+  })
+
+const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials"]
+
+/** Notifications as the database gives them: hints, of which only the last of each kind counts. */
+const wakeupsOf = () => {
+  const queues = new Map<string, Queue.Queue<void>>()
+  // Made inside the process: a queue wakes who waits for it through the scheduler that it was made on.
+  const layer = Layer.effect(
+    Wakeups,
+    Effect.gen(function* () {
+      for (const topic of topics) queues.set(topic, yield* Queue.sliding<void>(1))
+      return Wakeups.of({
+        next: (topic) => {
+          const queue = queues.get(topic)
+          return queue === undefined ? Effect.never : Queue.take(queue)
+        }
+      })
+    })
+  )
+  const wake = (topic: string): void => {
+    const queue = queues.get(topic)
+    if (queue !== undefined) Queue.offerUnsafe(queue, undefined)
+  }
+  return { layer, wake }
+}
+
+const serviceLayer = (process: Process, config: Configuration["Service"]) => {
+  const stores = storesOf(process)
+  const storeLayers = Layer.mergeAll(
+    Layer.succeed(OrderStore, OrderStore.of(stores.orders)),
+    Layer.succeed(SliceStore, SliceStore.of(stores.slices)),
+    Layer.succeed(DoubtStore, DoubtStore.of(stores.doubts)),
+    Layer.succeed(OverdueStore, OverdueStore.of(stores.overdue)),
+    Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
+    Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
+    Layer.mock(HeartbeatStore)(stores.heartbeats),
+    Layer.mock(OrderDesk)(stores.desk),
+    Layer.mock(InstrumentStore)(stores.instruments),
+    Layer.mock(QuoteStore)(stores.quotes),
+    Layer.mock(OrderBudget)(budgetOf(process)),
+    // No limit of the day is set.
+    Layer.mock(DayTotalStore)({})
+  )
+  const rateLimit = withRateLimit({
+    perSecond: config.zerodhaOrdersPerSecond,
+    perMinute: config.zerodhaOrdersPerMinute,
+    perDay: config.zerodhaOrdersPerDay,
+    margin: config.zerodhaRateLimitMargin,
+    dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
+    longestWait: config.brokerTimeout
+  })
+  const broker = rateLimit.pipe(
+    Layer.provide(withHolds),
+    Layer.provide(withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause })),
+    Layer.provide(withTimeout(config.brokerTimeout)),
+    Layer.provide(Layer.succeed(Broker, Broker.of(brokerOf(process))))
+  )
+  return Layer.mergeAll(broker, WorkerStatus.layer).pipe(
+    Layer.provideMerge(Holds.layer),
+    Layer.provideMerge(storeLayers),
+    Layer.provideMerge(DatabaseClock.layer.pipe(Layer.provide(clockDb(process)))),
+    Layer.provideMerge(
+      Layer.mergeAll(
+        Layer.succeed(
+          Instance,
+          Instance.of({ id: process.id, hostname: "simulation", pid: process.generation, version: "simulated" })
+        ),
+        Layer.succeed(TradingHours, TradingHours.of({ calendar: null })),
+        Layer.succeed(Configuration, Configuration.of(config))
+      )
+    )
+  )
+}
+
+/** As much of a database as the DatabaseClock asks. */
+const clockDb = (process: Process): Layer.Layer<Db> =>
+  Layer.mock(Db)({
+    query: (operation, row) =>
+      Effect.flatMap(databaseTime(process), (micros) =>
+        Schema.decodeUnknownEffect(Schema.Array(row))([{ micros }]).pipe(
+          Effect.mapError(({ message }) => new DbError({ operation, message, isTransient: false, sqlState: null }))
+        )
+      )
+  })

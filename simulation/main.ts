@@ -1,0 +1,85 @@
+import { Effect, Layer, Logger } from "effect"
+import { parseArgs } from "node:util"
+import { tryMutations } from "./canaries.ts"
+import { onceFailing } from "./onceFailing.ts"
+import { temporaryDb } from "./postgresServer.ts"
+import { simulate } from "./simulate.ts"
+import type { Database } from "./store/Database.ts"
+import { memoryDatabase } from "./store/memoryDatabase.ts"
+import { postgresDatabase } from "./store/postgresDatabase.ts"
+import { Tally } from "./Tally.ts"
+
+/*
+ * Runs the real workers against a simulated broker, database, clock and fate, one run for each seed. Exit 0 only when the
+ * promise was kept in all of them.
+ *   npm run simulate -- --seeds 1..100000
+ *   npm run simulate -- --seed 4711 --trace
+ *   npm run simulate -- --once-failing
+ *   npm run simulate -- --seeds 1..50 --store postgres
+ *   npm run simulate -- --canaries all
+ */
+const { values: given } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1..1000" },
+    seed: { type: "string" },
+    "once-failing": { type: "boolean", default: false },
+    trace: { type: "boolean", default: false },
+    store: { type: "string", default: "memory" },
+    "stop-at-first": { type: "boolean", default: false },
+    "beyond-quarantine": { type: "boolean", default: false },
+    canaries: { type: "string" },
+    "seeds-per-canary": { type: "string", default: "1000" }
+  }
+})
+
+function* seedsOf(): Iterable<number> {
+  if (given["once-failing"]) return yield* onceFailing.map(({ seed }) => seed)
+  const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
+  for (let seed = first; seed <= last; seed++) yield seed
+}
+
+const options = {
+  trace: given.trace ? (line: string) => console.log(line) : null,
+  isHoleOpen: given["beyond-quarantine"]
+}
+
+const runSeeds = Effect.fnUntraced(function* <E>(nextDatabase: Effect.Effect<Database, E>) {
+  const tally = new Tally()
+  const began = performance.now()
+  for (const seed of seedsOf()) {
+    const database = yield* nextDatabase
+    const result = yield* Effect.promise(() => simulate(seed, database, options))
+    tally.add(result)
+    if (result.problems.length === 0) continue
+    console.log(`seed ${seed} FAILS:\n  ${result.problems.join("\n  ")}`)
+    if (given["stop-at-first"]) break
+  }
+  for (const line of tally.report((performance.now() - began) / 1000)) console.log(line)
+  return tally.failed.length === 0
+})
+
+const runOnPostgres = Effect.gen(function* () {
+  const context = yield* Layer.build(temporaryDb)
+  return yield* runSeeds(Effect.provide(postgresDatabase, context))
+}).pipe(Effect.scoped)
+
+const runCanaries = Effect.fnUntraced(function* (only: string) {
+  let missed = 0
+  const options = { seeds: Number(given["seeds-per-canary"]), store: given.store }
+  yield* tryMutations(only, options, ({ mutation, caughtBy }) => {
+    if (caughtBy === null) missed++
+    console.log(caughtBy === null ? `NOT CAUGHT: ${mutation.name}` : `caught: ${mutation.name}\n  ${caughtBy}`)
+  })
+  console.log(missed === 0 ? "Every guard is missed when it is gone" : `${missed} guards are not missed`)
+  return missed === 0
+})
+
+// Errors are answers here, by the million.
+if (!given.trace) Error.stackTraceLimit = 0
+
+const main = Effect.suspend((): Effect.Effect<boolean, Error> => {
+  if (given.canaries !== undefined) return runCanaries(given.canaries)
+  return given.store === "postgres" ? runOnPostgres : runSeeds(Effect.sync(memoryDatabase))
+})
+const isGood = await Effect.runPromise(main.pipe(Effect.provide(Logger.layer([]))))
+process.exitCode = isGood ? 0 : 1

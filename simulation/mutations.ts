@@ -1,0 +1,226 @@
+/** A change to the text of a file: the text must be there exactly once. */
+interface Edit {
+  readonly file: string
+  readonly text: string
+  readonly becomes: string
+}
+
+/** A guard, and what takes it out of the code. Whatever the guard is good for, the simulation must miss it. */
+export interface Mutation {
+  readonly name: string
+  readonly edits: ReadonlyArray<Edit>
+}
+
+const decisions = "src/domain/Decisions.ts"
+const memorySlices = "simulation/store/memorySlices.ts"
+const memoryOrders = "simulation/store/memoryOrders.ts"
+const sliceStore = "src/stores/SliceStore.ts"
+
+const mutation = (
+  name: string,
+  ...edits: ReadonlyArray<readonly [file: string, text: string, becomes: string]>
+): Mutation => ({
+  name,
+  edits: edits.map(([file, text, becomes]) => ({ file, text, becomes }))
+})
+
+/** Each guard of the promise, switched off for one simulation. A guard in a statement is switched off in both databases. */
+export const mutations: ReadonlyArray<Mutation> = [
+  mutation(
+    "fence: a stale owner's outcome is written",
+    [memorySlices, "if (slice.claimVersion !== transition.slice.claimVersion) continue", ""],
+    [
+      sliceStore,
+      "s.stage = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
+      "s.stage = 'IN_PROGRESS'\n                RETURNING"
+    ]
+  ),
+  mutation(
+    "conditional transition: an outcome is written whatever the stage",
+    [memorySlices, 'if (slice.stage !== "IN_PROGRESS") continue', ""],
+    [sliceStore, "s.id = i.id AND s.stage = 'IN_PROGRESS' AND s.claim_version", "s.id = i.id AND s.claim_version"]
+  ),
+  mutation(
+    "claim: what is IN_PROGRESS is claimed again when its lease is over",
+    [
+      memorySlices,
+      'slice.stage === "SCHEDULED" &&\n            slice.notBefore',
+      '(slice.stage === "SCHEDULED" || (slice.stage === "IN_PROGRESS" && (slice.leaseExpiresAt ?? 0) < nowMillis)) &&\n            slice.notBefore'
+    ],
+    [
+      sliceStore,
+      "WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}",
+      "WHERE (stage = 'SCHEDULED' OR (stage = 'IN_PROGRESS' AND lease_expires_at < ${instant(options.now)})) AND not_before <= ${instant(options.horizon)}"
+    ]
+  ),
+  mutation("reconcile before retry: an unknown outcome is tried again", [
+    decisions,
+    'return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }',
+    'return { _tag: "Rescheduled", reason: `${error.code}: ${error.message}`, notBefore: null }'
+  ]),
+  mutation("reconcile before retry: an interrupted call counts as not made", [
+    decisions,
+    'return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }',
+    'return { _tag: "Rescheduled", reason: "interrupted", notBefore: null }'
+  ]),
+  mutation("quarantine: not in the book means not placed, at once", [
+    decisions,
+    'if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }',
+    ""
+  ]),
+  mutation("quarantine: counted to the book's answer, not to the question", [
+    "src/workers/lookUpBook.ts",
+    "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of the answer",
+    "askedMillis: DateTime.toEpochMillis(at),\n      // As of the answer"
+  ]),
+  mutation(
+    "lease margin: a placement may begin at the end of its lease",
+    [decisions, "slice.leaseExpiresMillis - Duration.toMillis(limits.brokerTimeout),", "Infinity,"],
+    [decisions, "nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis", "nowMillis < 0"]
+  ),
+  mutation("deadline: not asked right before sending", [
+    "src/broker/deadline.ts",
+    "if (latestMillis <= DateTime.toEpochMillis(deadline)) return now",
+    "if (latestMillis > 0) return now"
+  ]),
+  mutation("deadline: the time of a suspension is not counted", [
+    "src/DatabaseClock.ts",
+    "larger(passed, passedByWallClock)",
+    "passed"
+  ]),
+  mutation("clock: a suspended host's answer counts as quick", [
+    "src/DatabaseClock.ts",
+    "larger(after - before, localNanos - beforeByWallClock)",
+    "after - before + (localNanos - beforeByWallClock) * 0n"
+  ]),
+  mutation("quarantine: counted from before the request left, on a host that was suspended", [
+    "src/workers/place.ts",
+    'at: next._tag === "Unknown" ? yield* doubtBegins : at',
+    "at"
+  ]),
+  mutation("timeout: a placement may take any time", [
+    "src/broker/BrokerTimeout.ts",
+    "place: (placement) => limited(below.place(placement), unknown),",
+    ""
+  ]),
+  mutation(
+    "tag: each attempt has its own",
+    [
+      "src/workers/place.ts",
+      "tag: slice.tag,\n  instrument",
+      "tag: Tag.make(`${slice.tag.slice(0, 17)}${slice.attempts}`),\n  instrument"
+    ],
+    [
+      "src/workers/place.ts",
+      "import type { ClaimedSlice, NextStage }",
+      'import { Tag } from "../domain/Ids.ts"\nimport type { ClaimedSlice, NextStage }'
+    ]
+  ),
+  mutation(
+    "due time: not looked at",
+    [decisions, 'if (nowMillis < slice.notBeforeMillis) return "too early"', ""],
+    [
+      "src/workers/DueQueue.ts",
+      "next !== undefined && next.notBeforeMillis <= nowMillis ?",
+      "next !== undefined && nowMillis > 0 ?"
+    ]
+  ),
+  mutation(
+    "window: not looked at",
+    [decisions, "if (nowMillis > slice.notAfterMillis) return", "if (nowMillis < 0) return"],
+    [decisions, "return Math.min(\n    slice.notAfterMillis,", "return Math.min("],
+    [memorySlices, "slice.notAfter >= nowMillis &&", ""],
+    [sliceStore, "AND not_after >= ${instant(options.now)} AND NOT is_held", "AND NOT is_held"]
+  ),
+  mutation(
+    "cancel: what comes back is scheduled again",
+    [memorySlices, "isBack && order !== undefined && order.cancelRequestedAt !== null", "false"],
+    [sliceStore, "cancel_requested_at IS NOT NULL AS is_cancelled", "false AS is_cancelled"]
+  ),
+  mutation(
+    "cancel: a split that runs meanwhile is scheduled",
+    [memoryOrders, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
+    [
+      "src/stores/planRows.ts",
+      "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END",
+      "'SCHEDULED'"
+    ]
+  ),
+  mutation(
+    "halt: claims go on",
+    [memorySlices, "if (memory.isHalted) return []", ""],
+    [sliceStore, "AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE", ""]
+  ),
+  mutation("halt: acknowledged while calls are under way", [
+    "src/workers/Halts.ts",
+    "if (isHalted) yield* holds.untilIdle",
+    ""
+  ]),
+  mutation("halt: placements do not ask for holds", [
+    "src/broker/withHolds.ts",
+    "place: (placement) => holds.unlessHeld(placement.sliceId, below.place(placement))",
+    "place: (placement) => Effect.andThen(holds.current, below.place(placement))"
+  ]),
+  mutation(
+    "pause: what is on hold is claimed",
+    [memorySlices, "!slice.isHeld &&", ""],
+    [sliceStore, "AND not_after >= ${instant(options.now)} AND NOT is_held", "AND not_after >= ${instant(options.now)}"]
+  ),
+  mutation(
+    "pause: what comes back is not on hold",
+    [memorySlices, "isBack && order !== undefined && order.holdReason !== null", "false"],
+    [sliceStore, "is_held = i.stage = 'SCHEDULED' AND p.is_held", "is_held = false"]
+  ),
+  mutation(
+    "broker state: a final one is overwritten",
+    [memorySlices, "if (slice.brokerIsFinal) continue", ""],
+    [sliceStore, "AND NOT s.broker_is_final AND i.filled_quantity", "AND i.filled_quantity"]
+  ),
+  mutation(
+    "broker state: what is filled may become less",
+    [memorySlices, "if (state.filledQuantity < slice.filledQuantity) continue", ""],
+    [sliceStore, "AND i.filled_quantity >= s.filled_quantity", ""]
+  ),
+  mutation(
+    "split: a DONE order is written again",
+    [
+      memoryOrders,
+      'order?.orderQueueStatus === "IN_PROGRESS" && order.claimVersion',
+      "order !== undefined && order.claimVersion"
+    ],
+    [
+      "src/stores/OrderStore.ts",
+      "WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'\n                  AND o.claim_version",
+      "WHERE o.id = mine.id\n                  AND o.claim_version"
+    ]
+  ),
+  mutation("carry: what is in doubt is carried", [
+    "src/domain/replan/RunningOrder.ts",
+    'stage === "IN_PROGRESS" || (stage',
+    "(stage"
+  ]),
+  mutation("carry: what is open at the broker is carried", [
+    "src/domain/replan/RunningOrder.ts",
+    '|| (stage === "PROCESSED" && !brokerIsFinal)',
+    '|| (stage === "PROCESSED" && brokerIsFinal && stage !== "PROCESSED")'
+  ]),
+  mutation("new plan: replaces what has been claimed", [
+    "simulation/store/memoryReplans.ts",
+    'if (slice.stage === "SCHEDULED") {\n        skip(slice, `replaced',
+    'if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") {\n        skip(slice, `replaced'
+  ]),
+  mutation("outcomes: one that could not be written is dropped", [
+    "src/workers/OutcomeWriter.ts",
+    "Schedule.while(({ input }) => input.isTransient)",
+    'Schedule.while(({ input }) => input.isTransient && input.message === "")'
+  ]),
+  mutation(
+    "lost claims: an ended lease is not looked for",
+    [memorySlices, "outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)", "outcomeUnknownAt !== null"],
+    [
+      sliceStore,
+      "(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})",
+      "outcome_unknown_at IS NOT NULL"
+    ]
+  )
+]

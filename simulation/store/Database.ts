@@ -1,0 +1,67 @@
+import type { Effect, Exit } from "effect"
+import type { DbError } from "../../src/db/Db.ts"
+import type { SplittableOrder } from "../../src/domain/Order.ts"
+import type { DoubtStore } from "../../src/stores/DoubtStore.ts"
+import type { HaltStore } from "../../src/stores/HaltStore.ts"
+import type { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
+import type { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
+import type { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import type { OrderStore } from "../../src/stores/OrderStore.ts"
+import type { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import type { QuoteStore } from "../../src/stores/QuoteStore.ts"
+import type { ReplanStore } from "../../src/stores/ReplanStore.ts"
+import type { SliceStore } from "../../src/stores/SliceStore.ts"
+import type { Tables } from "./rows.ts"
+
+/** What the workers, and the operators of a run, ask of the database. */
+export interface Stores {
+  readonly orders: OrderStore["Service"]
+  readonly slices: SliceStore["Service"]
+  readonly doubts: DoubtStore["Service"]
+  readonly overdue: OverdueStore["Service"]
+  readonly replans: ReplanStore["Service"]
+  readonly halts: HaltStore["Service"]
+  readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
+  readonly desk: Pick<OrderDesk["Service"], "pause" | "resume" | "requestCancel">
+  readonly quotes: Pick<QuoteStore["Service"], "prune">
+  readonly instruments: Pick<InstrumentStore["Service"], "markets">
+}
+
+/** An order as pulse-api inserts it. Not necessarily valid. */
+export type SubmittedOrder = Omit<SplittableOrder, "id" | "instrument"> & {
+  readonly id: string
+  readonly instrument: string
+  /** Milliseconds since 1970, with fractions as PostgreSQL keeps them. */
+  readonly createdAt: number
+}
+
+/** What changes nothing that the judge looks at while a run is under way. */
+export const readOnlyOperations: ReadonlySet<string> = new Set([
+  "SliceStore.unresolved",
+  "SliceStore.open",
+  "SliceStore.audit",
+  "ReplanStore.unsettled",
+  "InstrumentStore.markets",
+  "HaltStore.current",
+  "HaltStore.acknowledge",
+  "HaltStore.waitingFor",
+  "OrderStore.stoppedAmong",
+  "OrderBudget.reserve",
+  "OrderBudget.block",
+  "DoubtStore.onceInDoubt",
+  "QuoteStore.prune",
+  "DatabaseClock.sample",
+  "HeartbeatStore.beat",
+  "HeartbeatStore.leave",
+  "HeartbeatStore.forget"
+])
+
+/** A database to run on: each statement takes effect in one moment, all at once or not at all. */
+export interface Database {
+  readonly stores: Stores
+  readonly insertOrder: (order: SubmittedOrder) => Effect.Effect<void, DbError>
+  /** Makes a statement take effect, now. */
+  readonly run: <A, E>(operation: string, statement: Effect.Effect<A, E>) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
+  /** What is in the tables after the last statement. */
+  readonly tables: () => Tables
+}

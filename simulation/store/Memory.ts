@@ -1,0 +1,55 @@
+import type { DateTime } from "effect"
+import type { BrokerOrderId, Tag } from "../../src/domain/Ids.ts"
+import type { EventRow, HaltRow, OrderRow, PlanRow, SliceRow, Tables, WorkerRow } from "./rows.ts"
+
+/** PostgreSQL keeps microseconds. */
+export const micros = (millis: number): number => Math.round(millis * 1000) / 1000
+
+/** Statements get whole milliseconds. */
+export const millisOf = (at: DateTime.Utc): number => at.epochMilliseconds
+
+export const millisOrNull = (at: DateTime.Utc | null): number | null => (at === null ? null : at.epochMilliseconds)
+
+/** The service's tables in memory. */
+export class Memory implements Tables {
+  readonly orders = new Map<string, OrderRow>()
+  readonly slices = new Map<string, SliceRow>()
+  readonly events = new Map<string, EventRow>()
+  readonly doubles = new Map<Tag, ReadonlyArray<BrokerOrderId>>()
+  readonly halts: Array<HaltRow> = []
+  readonly workers = new Map<string, WorkerRow>()
+  private readonly plans = new Map<string, Array<PlanRow>>()
+  private readonly byOrder = new Map<string, Array<SliceRow>>()
+
+  plansOf(orderId: string): Array<PlanRow> {
+    const plans = this.plans.get(orderId)
+    if (plans !== undefined) return plans
+    const none: Array<PlanRow> = []
+    this.plans.set(orderId, none)
+    return none
+  }
+
+  slicesOf(orderId: string): ReadonlyArray<SliceRow> {
+    return this.byOrder.get(orderId) ?? []
+  }
+
+  addSlice(slice: SliceRow): void {
+    this.slices.set(slice.id, slice)
+    const others = this.byOrder.get(slice.orderId)
+    if (others === undefined) this.byOrder.set(slice.orderId, [slice])
+    else others.push(slice)
+  }
+
+  get isHalted(): boolean {
+    return this.halts.at(-1)?.isHalted ?? false
+  }
+
+  /** Puts an order on hold, and what is SCHEDULED of it. */
+  hold(orderId: string, reason: string, at: number): void {
+    const order = this.orders.get(orderId)
+    if (order === undefined) return
+    order.heldAt = at
+    order.holdReason = reason
+    for (const slice of this.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = true
+  }
+}

@@ -1,0 +1,155 @@
+import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
+import { unknownMarket } from "../../src/domain/planOrder.ts"
+import type { HaltStore } from "../../src/stores/HaltStore.ts"
+import type { Database, Stores, SubmittedOrder } from "./Database.ts"
+import { Memory, millisOf } from "./Memory.ts"
+import { memoryDoubts } from "./memoryDoubts.ts"
+import { memoryOrders } from "./memoryOrders.ts"
+import { memoryReplans } from "./memoryReplans.ts"
+import { memoryOverdue, memorySlices } from "./memorySlices.ts"
+import type { HaltRow, OrderRow } from "./rows.ts"
+
+/** A database in memory that behaves as PostgreSQL does with the service's statements; one suite holds both to the same. */
+export const memoryDatabase = (): Database => {
+  const memory = new Memory()
+  const stores: Stores = {
+    orders: memoryOrders(memory),
+    slices: memorySlices(memory),
+    doubts: memoryDoubts(memory),
+    overdue: memoryOverdue(memory),
+    replans: memoryReplans(memory),
+    halts: memoryHalts(memory),
+    heartbeats: memoryHeartbeats(memory),
+    desk: memoryDesk(memory),
+    // Nobody follows quotes where no limit needs them: there are none to remove.
+    quotes: { prune: () => Effect.void },
+    instruments: {
+      markets: (instruments) =>
+        Effect.sync(() => new Map(instruments.map((instrument) => [instrument, unknownMarket] as const)))
+    }
+  }
+  return {
+    stores,
+    insertOrder: (order) => Effect.sync(() => void memory.orders.set(order.id, orderRow(order))),
+    run: (_operation, statement) => Effect.runSyncExit(statement),
+    tables: () => memory
+  }
+}
+
+const orderRow = ({ limitPrice, ...order }: SubmittedOrder): OrderRow => ({
+  ...order,
+  limitPrice: limitPrice === null ? null : BigDecimal.format(limitPrice),
+  requestId: null,
+  originTraceId: null,
+  orderQueueStatus: "PENDING",
+  statusReason: null,
+  claimVersion: 0,
+  claimedBy: null,
+  claimedAt: null,
+  splitAttempts: 0,
+  splitAt: null,
+  cancelRequestedAt: null,
+  heldAt: null,
+  holdReason: null,
+  settledAt: null
+})
+
+const haltOf = ({ requestedAt, ...halt }: HaltRow) => ({ ...halt, requestedAt: DateTime.makeUnsafe(requestedAt) })
+
+const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
+  request: ({ requestedAt, ...halt }) =>
+    Effect.sync(() => {
+      const row = { ...halt, id: memory.halts.length + 1, requestedAt: millisOf(requestedAt) }
+      memory.halts.push(row)
+      return haltOf(row)
+    }),
+  current: Effect.sync(() => Option.map(Option.fromNullishOr(memory.halts.at(-1)), haltOf)),
+  acknowledge: (instanceId, haltId) =>
+    Effect.sync(() => {
+      const worker = memory.workers.get(`${instanceId}/executor`)
+      if (worker === undefined) return false
+      worker.acknowledgedHalt = haltId
+      return true
+    }),
+  waitingFor: (halt, now) =>
+    Effect.sync(() => {
+      const executors = [...memory.workers.values()].filter(({ worker }) => worker === "executor")
+      const heard = new Set(
+        executors.filter(({ acknowledgedHalt }) => acknowledgedHalt >= halt.id).map(({ instanceId }) => instanceId)
+      )
+      const alive = executors.filter(
+        ({ heartbeatAt, staleAfterMillis }) => heartbeatAt >= millisOf(now) - staleAfterMillis
+      )
+      const claims = [...memory.slices.values()].filter(
+        ({ stage, outcomeUnknownAt, leaseExpiresAt }) =>
+          halt.isHalted && stage === "IN_PROGRESS" && outcomeUnknownAt === null && (leaseExpiresAt ?? 0) > millisOf(now)
+      )
+      const waiting = new Set([
+        ...alive.map(({ instanceId }) => instanceId),
+        ...claims.map(({ claimedBy }) => claimedBy ?? "")
+      ])
+      return [...waiting].filter((id) => !heard.has(id)).toSorted()
+    })
+})
+
+const memoryHeartbeats = (memory: Memory): Stores["heartbeats"] => ({
+  beat: (instance, _startedAt, _broker, beats) =>
+    Effect.sync(() => {
+      for (const { worker, okAt, staleAfter } of beats) {
+        const key = `${instance.id}/${worker}`
+        const row = memory.workers.get(key)
+        memory.workers.set(key, {
+          instanceId: instance.id,
+          worker,
+          heartbeatAt: millisOf(okAt),
+          staleAfterMillis: Math.round(Duration.toMillis(staleAfter)),
+          acknowledgedHalt: row?.acknowledgedHalt ?? 0
+        })
+      }
+    }),
+  leave: ({ id }) =>
+    Effect.sync(() => {
+      for (const [key, { instanceId }] of memory.workers) if (instanceId === id) memory.workers.delete(key)
+    }),
+  forget: (before) =>
+    Effect.sync(() => {
+      for (const [key, { heartbeatAt }] of memory.workers) {
+        if (heartbeatAt < millisOf(before)) memory.workers.delete(key)
+      }
+    })
+})
+
+const memoryDesk = (memory: Memory): Stores["desk"] => ({
+  pause: (orderId, reason, now) =>
+    Effect.sync(() => {
+      const order = memory.orders.get(orderId)
+      if (order === undefined || order.holdReason !== null) return false
+      memory.hold(orderId, reason, millisOf(now))
+      return true
+    }),
+  resume: (orderId) =>
+    Effect.sync(() => {
+      const order = memory.orders.get(orderId)
+      if (order === undefined || order.holdReason === null) return false
+      order.holdReason = null
+      for (const slice of memory.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = false
+      return true
+    }),
+  requestCancel: (orderId, _by, now) =>
+    Effect.sync(() => {
+      const order = memory.orders.get(orderId)
+      if (order === undefined) return
+      if (order.cancelRequestedAt === null) {
+        order.cancelRequestedAt = millisOf(now)
+        if (order.orderQueueStatus === "PENDING") {
+          order.orderQueueStatus = "SKIPPED"
+          order.statusReason = "cancelled before the split"
+        }
+      }
+      for (const slice of memory.slicesOf(orderId)) {
+        if (slice.stage !== "SCHEDULED") continue
+        slice.stage = "SKIPPED"
+        slice.stageReason = "order cancelled"
+      }
+    })
+})

@@ -1,0 +1,201 @@
+import { DateTime, Effect } from "effect"
+import { isTerminal } from "../../src/broker/Broker.ts"
+import { unknownFacts } from "../../src/domain/marketLimits.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/OrderSlice.ts"
+import type { BrokerEvent } from "../../src/stores/BrokerEvent.ts"
+import type { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import type { MovedSlice, SliceStore } from "../../src/stores/SliceStore.ts"
+import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
+import type { OrderRow, SliceRow } from "./rows.ts"
+
+const cancelledDaysMillis = 3 * 86_400_000
+
+/** SliceStore's statements, on {@link Memory}. */
+export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
+  claimDue: ({ now, horizon, leaseExpiresAt, owner, limit }) =>
+    Effect.sync(() => {
+      if (memory.isHalted) return []
+      const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
+      const picked = [...memory.slices.values()]
+        .filter(
+          (slice) =>
+            slice.stage === "SCHEDULED" &&
+            slice.notBefore <= horizonMillis &&
+            slice.notAfter >= nowMillis &&
+            !slice.isHeld &&
+            (slice.staleAt === null || slice.staleAt >= nowMillis)
+        )
+        .toSorted((a, b) => a.notBefore - b.notBefore || (a.id < b.id ? -1 : 1))
+        .slice(0, limit)
+      return picked.map((slice) => {
+        slice.stage = "IN_PROGRESS"
+        slice.stageReason = null
+        slice.claimVersion += 1
+        slice.claimedBy = owner
+        slice.claimedAt = nowMillis
+        slice.leaseExpiresAt = millisOf(leaseExpiresAt)
+        slice.outcomeUnknownAt = null
+        return {
+          ...slice,
+          ...unknownFacts,
+          claimVersion: ClaimVersion.make(slice.claimVersion),
+          notBeforeMillis: Math.ceil(slice.notBefore),
+          notAfterMillis: Math.floor(slice.notAfter),
+          leaseExpiresMillis: millisOf(leaseExpiresAt),
+          scheduledMillis: Math.ceil(slice.scheduledAt)
+        }
+      })
+    }),
+
+  transition: (transitions, events) =>
+    Effect.sync(() => {
+      const moved: Array<MovedSlice> = []
+      for (const transition of transitions) {
+        const slice = memory.slices.get(transition.slice.id)
+        if (slice === undefined) continue
+        if (slice.stage !== "IN_PROGRESS") continue
+        if (slice.claimVersion !== transition.slice.claimVersion) continue
+        move(slice, transition, memory.orders.get(transition.slice.orderId))
+        moved.push({ id: slice.id, stage: slice.stage })
+      }
+      append(memory, events)
+      return moved
+    }),
+
+  unresolved: (now, limit) =>
+    Effect.sync(() =>
+      [...memory.slices.values()]
+        .filter(({ stage }) => stage === "IN_PROGRESS")
+        .filter(
+          ({ outcomeUnknownAt, leaseExpiresAt }) => outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)
+        )
+        .map((slice) => ({ slice, last: slice.outcomeUnknownAt ?? slice.leaseExpiresAt ?? 0 }))
+        .toSorted((a, b) => a.last - b.last)
+        .slice(0, limit)
+        .map(({ slice, last }) => ({
+          ...slice,
+          claimVersion: ClaimVersion.make(slice.claimVersion),
+          notAfterMillis: Math.floor(slice.notAfter),
+          firstSentMillis: Math.floor(slice.claimedAt ?? 0),
+          lastSentMillis: Math.ceil(last)
+        }))
+    ),
+
+  open: (after, limit, now) =>
+    Effect.sync(() =>
+      [...memory.slices.values()]
+        .filter((slice) => slice.stage === "PROCESSED" && !slice.brokerIsFinal && slice.leftBookAt === null)
+        .map((slice) => openSlice(memory, slice, millisOf(now)))
+        .filter((slice) => after === null || isAfter(slice, after))
+        .toSorted((a, b) => (isAfter(a, b) ? 1 : -1))
+        .slice(0, limit)
+    ),
+
+  saveBrokerStates: (states) =>
+    Effect.sync(() => {
+      for (const { slice: open, state } of states) {
+        const slice = memory.slices.get(open.id)
+        if (slice?.stage !== "PROCESSED" || slice.brokerOrderId !== open.brokerOrderId) continue
+        if (slice.brokerIsFinal) continue
+        if (state.filledQuantity < slice.filledQuantity) continue
+        slice.brokerStatus = state.status
+        slice.brokerStatusText = state.statusText
+        slice.brokerIsFinal = isTerminal(state.status)
+        slice.filledQuantity = state.filledQuantity
+        slice.averagePrice = state.averagePrice ?? slice.averagePrice
+      }
+    }),
+
+  claimCancels: ({ ids, limit, now, resendBefore }) =>
+    Effect.sync(() => {
+      const picked = ids
+        .flatMap((id) => memory.slices.get(id) ?? [])
+        .filter(({ stage, brokerIsFinal }) => stage === "PROCESSED" && !brokerIsFinal)
+        .filter(({ cancelSentAt }) => cancelSentAt === null || cancelSentAt < millisOf(resendBefore))
+        .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
+        .slice(0, limit)
+      for (const slice of picked) slice.cancelSentAt = millisOf(now)
+      return picked.map(({ id }) => id)
+    }),
+
+  audit: (events) => Effect.sync(() => append(memory, events))
+})
+
+const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
+
+const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition, order: OrderRow | undefined) => {
+  const atMillis = millisOf(at)
+  const stage = stageOf(next)
+  const isBack = stage === "SCHEDULED"
+  const isCancelled = isBack && order !== undefined && order.cancelRequestedAt !== null
+  const found = next._tag === "Processed" ? next.found : null
+  slice.stage = isCancelled ? "SKIPPED" : stage
+  slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
+  if (next._tag === "Rescheduled") slice.notBefore = Math.max(millisOrNull(next.notBefore) ?? 0, slice.notBefore)
+  slice.isHeld = isBack && order !== undefined && order.holdReason !== null
+  const wasInDoubt = slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? Infinity) <= atMillis
+  if (next._tag === "Unknown" || wasInDoubt) slice.inDoubtAt = atMillis
+  slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null
+  slice.attempts = attempts
+  slice.placedAt = millisOrNull(placedAt) ?? slice.placedAt
+  slice.acknowledgedAt = stage === "PROCESSED" ? atMillis : null
+  slice.brokerOrderId = next._tag === "Processed" ? next.brokerOrderId : null
+  slice.brokerStatus = found?.status ?? null
+  slice.brokerStatusText = found?.statusText ?? null
+  slice.brokerIsFinal = isTerminal(found?.status ?? "PENDING")
+  slice.filledQuantity = found?.filledQuantity ?? 0
+  slice.averagePrice = found?.averagePrice ?? null
+}
+
+const append = (memory: Memory, events: ReadonlyArray<BrokerEvent>): void => {
+  for (const event of events) if (!memory.events.has(event.id)) memory.events.set(event.id, event)
+}
+
+const openSlice = (memory: Memory, slice: SliceRow, nowMillis: number): OpenSlice => {
+  const order = memory.orders.get(slice.orderId)
+  const acknowledgedAt = slice.acknowledgedAt ?? 0
+  const patience = order?.cancelUnfilledAfterSeconds ?? null
+  const plan = order?.completion === "CROSS" ? memory.plansOf(slice.orderId).at(-1) : undefined
+  const completesAt = plan?.completesAt ?? null
+  return {
+    ...slice,
+    brokerOrderId: BrokerOrderId.make(slice.brokerOrderId ?? ""),
+    acknowledgedAt: DateTime.makeUnsafe(acknowledgedAt),
+    isCancelWanted:
+      (order?.cancelRequestedAt ?? null) !== null ||
+      (completesAt !== null && completesAt <= nowMillis) ||
+      (plan?.cause !== "COMPLETION" && patience !== null && acknowledgedAt + patience * 1000 <= nowMillis)
+  }
+}
+
+const isAfter = (slice: OpenSlice, other: OpenSlice): boolean => {
+  const [at, otherAt] = [millisOf(slice.acknowledgedAt), millisOf(other.acknowledgedAt)]
+  return at !== otherAt ? at > otherAt : slice.id > other.id
+}
+
+/** OverdueStore's statements, on {@link Memory}. */
+export const memoryOverdue = (memory: Memory): OverdueStore["Service"] => {
+  const skip = (reason: string, limit: number, isWanted: (slice: SliceRow) => boolean) =>
+    [...memory.slices.values()]
+      .filter((slice) => slice.stage === "SCHEDULED" && isWanted(slice))
+      .slice(0, limit)
+      .map((slice) => {
+        slice.stage = "SKIPPED"
+        slice.stageReason = reason
+        return slice.id
+      })
+  return {
+    skipStale: (now, reason, limit) =>
+      Effect.sync(() =>
+        skip(reason, limit, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))
+      ),
+    skipCancelled: (now, limit) =>
+      Effect.sync(() =>
+        skip("order cancelled", limit, ({ orderId }) => {
+          const at = memory.orders.get(orderId)?.cancelRequestedAt ?? null
+          return at !== null && at >= millisOf(now) - cancelledDaysMillis
+        })
+      )
+  }
+}

@@ -1,0 +1,216 @@
+import { BigDecimal, Context, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../../src/db/Db.ts"
+import { ClaimVersion, Stage } from "../../src/domain/OrderSlice.ts"
+import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { OrderParameters, OrderQueueStatus } from "../../src/domain/Order.ts"
+import { UntrustedOrder } from "../../src/domain/validateOrder.ts"
+import { DoubtStore } from "../../src/stores/DoubtStore.ts"
+import { HaltStore } from "../../src/stores/HaltStore.ts"
+import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
+import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
+import { orderColumns } from "../../src/stores/orderColumns.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { OrderStore } from "../../src/stores/OrderStore.ts"
+import { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import { QuoteStore } from "../../src/stores/QuoteStore.ts"
+import { ReplanStore } from "../../src/stores/ReplanStore.ts"
+import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { type Database, readOnlyOperations, type Stores, type SubmittedOrder } from "./Database.ts"
+import type { Tables } from "./rows.ts"
+
+const Millis = Schema.NullOr(Schema.Number)
+const Text = Schema.NullOr(Schema.String)
+
+const OrderRow = Schema.Struct({
+  ...UntrustedOrder.fields,
+  createdAt: Schema.Number,
+  requestId: Text,
+  originTraceId: Text,
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Text,
+  claimVersion: Schema.Int,
+  claimedBy: Text,
+  claimedAt: Millis,
+  splitAttempts: Schema.Int,
+  splitAt: Millis,
+  cancelRequestedAt: Millis,
+  heldAt: Millis,
+  holdReason: Text,
+  settledAt: Millis
+})
+
+const SliceRow = Schema.Struct({
+  ...OrderParameters.fields,
+  id: SliceId,
+  orderId: OrderId,
+  sequenceNumber: Schema.Int,
+  tag: Tag,
+  quantity: Schema.Int,
+  requestId: Text,
+  traceId: Text,
+  market: Text,
+  scheduledAt: Schema.Number,
+  notBefore: Schema.Number,
+  notAfter: Schema.Number,
+  staleAt: Millis,
+  stage: Stage,
+  stageReason: Text,
+  claimVersion: ClaimVersion,
+  claimedBy: Text,
+  claimedAt: Millis,
+  leaseExpiresAt: Millis,
+  attempts: Schema.Int,
+  outcomeUnknownAt: Millis,
+  inDoubtAt: Millis,
+  leftBookAt: Millis,
+  placedAt: Millis,
+  acknowledgedAt: Millis,
+  brokerOrderId: Text,
+  brokerStatus: Text,
+  brokerStatusText: Text,
+  brokerIsFinal: Schema.Boolean,
+  filledQuantity: Schema.Int,
+  averagePrice: Schema.NullOr(Schema.BigDecimalFromString),
+  cancelSentAt: Millis,
+  isHeld: Schema.Boolean,
+  replacedBy: Schema.NullOr(Schema.Int),
+  carriedQuantity: Schema.Int,
+  isWaived: Schema.Boolean
+})
+
+const EventRow = Schema.Struct({
+  id: Schema.String,
+  call: Schema.String,
+  outcome: Schema.String,
+  orderId: Text,
+  sliceId: Text,
+  attempt: Schema.NullOr(Schema.Int),
+  brokerOrderId: Text,
+  worker: Schema.String
+})
+
+/** Columns of times, as milliseconds since 1970. */
+const millis = (...columns: ReadonlyArray<string>): string =>
+  columns.map((column) => `(extract(epoch FROM ${column}) * 1000)::float8 AS ${column}`).join(", ")
+
+const byId = <A extends { readonly id: string }>(rows: ReadonlyArray<A>): ReadonlyMap<string, A> =>
+  new Map(rows.map((row) => [row.id, row]))
+
+/** The service's real statements on a real PostgreSQL, one after the other. Empties the database first. */
+export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen(function* () {
+  const db = yield* Db
+  yield* empty
+  const built = yield* Layer.build(
+    Layer.fresh(
+      Layer.mergeAll(
+        OrderStore.layer,
+        SliceStore.layer,
+        DoubtStore.layer,
+        OverdueStore.layer,
+        ReplanStore.layer,
+        HaltStore.layer,
+        HeartbeatStore.layer,
+        OrderDesk.layer,
+        QuoteStore.layer,
+        InstrumentStore.layer
+      )
+    )
+  )
+  const stores: Stores = {
+    orders: Context.get(built, OrderStore),
+    slices: Context.get(built, SliceStore),
+    doubts: Context.get(built, DoubtStore),
+    overdue: Context.get(built, OverdueStore),
+    replans: Context.get(built, ReplanStore),
+    halts: Context.get(built, HaltStore),
+    heartbeats: Context.get(built, HeartbeatStore),
+    desk: Context.get(built, OrderDesk),
+    quotes: Context.get(built, QuoteStore),
+    instruments: Context.get(built, InstrumentStore)
+  }
+  let tables: Tables = { orders: new Map(), slices: new Map(), events: new Map() }
+  const readAll = Effect.provideService(readTables, Db, db)
+  const database: Database = {
+    stores,
+    insertOrder: (order) => Effect.provideService(insertOrder(order), Db, db),
+    run: async (operation, statement) => {
+      const exit = await Effect.runPromiseExit(statement)
+      if (!readOnlyOperations.has(operation) || operation === "SliceStore.audit")
+        tables = await Effect.runPromise(readAll)
+      return exit
+    },
+    tables: () => tables
+  }
+  return database
+}).pipe(Effect.scoped)
+
+const empty = Effect.gen(function* () {
+  const { sql, execute } = yield* Db
+  for (const table of ["order_plans", "order_slices", "orders", "broker_events", "workers", "double_placements"]) {
+    yield* execute("simulation.empty", sql`DELETE FROM ${sql.literal(table)}`)
+  }
+  yield* execute("simulation.empty", sql`TRUNCATE placement_halts RESTART IDENTITY`)
+})
+
+const insertOrder = (order: SubmittedOrder) =>
+  Effect.gen(function* () {
+    const { sql, execute } = yield* Db
+    yield* execute(
+      "simulation.insertOrder",
+      sql`
+        INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
+          order_type, limit_price, product_type, validity, lateness_policy, max_lateness_seconds,
+          cancel_unfilled_after_seconds, carry_unfilled, carry_rejected, completion, created_at)
+        VALUES (${order.id}, ${order.instrument}, ${order.side}, ${order.totalQuantity}, ${order.numSplits},
+          ${order.durationMinutes}, ${order.randomize}, ${order.id}, ${order.orderType},
+          ${order.limitPrice === null ? null : BigDecimal.format(order.limitPrice)}::numeric, ${order.productType},
+          ${order.validity}, ${order.latenessPolicy}, ${order.maxLatenessSeconds}::int,
+          ${order.cancelUnfilledAfterSeconds}::int, ${order.carryUnfilled}, ${order.carryRejected}, ${order.completion},
+          timestamptz '1970-01-01Z' + ${Math.round(order.createdAt * 1000)}::float8::bigint * interval '1 microsecond')`
+    )
+  })
+
+const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const orders = yield* query(
+    "simulation.orders",
+    OrderRow,
+    sql`
+      SELECT ${sql.literal(orderColumns)}, o.request_id, o.origin_trace_id, o.order_queue_status, o.status_reason,
+        o.claim_version, o.claimed_by, o.split_attempts, o.hold_reason,
+        ${sql.literal(millis("created_at", "claimed_at", "split_at", "cancel_requested_at", "held_at", "settled_at"))}
+      FROM orders o ORDER BY id`
+  )
+  const slices = yield* query(
+    "simulation.slices",
+    SliceRow,
+    sql`
+      SELECT id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price::text AS limit_price,
+        product_type, validity, request_id, trace_id, market, stage, stage_reason, claim_version, claimed_by, attempts,
+        broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity,
+        average_price::text AS average_price, is_held, replaced_by, carried_quantity, is_waived,
+        ${sql.literal(
+          millis(
+            "scheduled_at",
+            "not_before",
+            "not_after",
+            "stale_at",
+            "claimed_at",
+            "lease_expires_at",
+            "outcome_unknown_at",
+            "in_doubt_at",
+            "left_book_at",
+            "placed_at",
+            "acknowledged_at",
+            "cancel_sent_at"
+          )
+        )}
+      FROM order_slices ORDER BY order_id, sequence_number`
+  )
+  const events = yield* query(
+    "simulation.events",
+    EventRow,
+    sql`SELECT id, call, outcome, order_id, slice_id, attempt, broker_order_id, worker FROM broker_events ORDER BY called_at, id`
+  )
+  return { orders: byId(orders), slices: byId(slices), events: byId(events) }
+})

@@ -1,0 +1,128 @@
+import { brokerOrderAt, isOver } from "./Exchange.ts"
+import { samePrice, type Send } from "./Judge.ts"
+import { isFaulty, type Run } from "./Run.ts"
+import type { OrderRow, SliceRow } from "./store/rows.ts"
+
+/** What is still moving: a run is over when nothing is. */
+export const unfinished = (run: Run): ReadonlyArray<string> => {
+  const { orders, slices } = run.database.tables()
+  const missing = run.scenario.orders.filter(({ id }) => !orders.has(id)).map(({ id }) => `${id} is not there yet`)
+  const moving = [...orders.values()].flatMap((order) => {
+    if (order.orderQueueStatus === "PENDING" || order.orderQueueStatus === "IN_PROGRESS") {
+      return [`${order.id} is ${order.orderQueueStatus}`]
+    }
+    return isSettled(order) ? [] : [`${order.id} is not settled`]
+  })
+  const open = [...slices.values()].flatMap((slice) => {
+    const isOpen = slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS"
+    if (isOpen) return [`${slice.tag} of ${slice.orderId} is ${slice.stage}`]
+    return slice.stage === "PROCESSED" && !slice.brokerIsFinal ? [`${slice.tag} of ${slice.orderId} is open`] : []
+  })
+  const travelling = run.judge.sends
+    .filter(({ state, process }) => state === "under way" && !process.isDead)
+    .map(({ placement }) => `${placement.tag} is under way`)
+  const standing = [...run.processes.values()]
+    .filter((process) => process.isStanding)
+    .map(({ id }) => `${id} does not run`)
+  const left = [...missing, ...moving, ...open, ...travelling, ...standing]
+  return left.length === 0 ? unwritten(run) : left
+}
+
+/** Placements that a process which lives on has not written down yet: it keeps them until the database takes them. */
+const unwritten = (run: Run): ReadonlyArray<string> => {
+  const { events } = run.database.tables()
+  return run.judge.sends.flatMap(({ process, placement, claimVersion }) => {
+    const id = `${placement.sliceId}:place:${claimVersion}`
+    const isHere = run.processes.get(process.name) === process && !process.isEnding
+    return events.has(id) || !isHere ? [] : [`the audit lacks ${id}`]
+  })
+}
+
+const isSettled = (order: Readonly<OrderRow>): boolean => {
+  if (order.orderQueueStatus !== "DONE" || order.cancelRequestedAt !== null || order.holdReason !== null) return true
+  const wants = order.carryUnfilled === true || order.carryRejected === true || order.completion === "CROSS"
+  return !wants || order.settledAt !== null
+}
+
+/** What is wrong at the end of a run, when everything has come to rest. */
+export const finalProblems = (run: Run): ReadonlyArray<string> => [
+  ...ledgerProblems(run),
+  ...sliceProblems(run),
+  ...auditProblems(run)
+]
+
+/** Every broker order is known to its slice, with everything that became of it. */
+const ledgerProblems = (run: Run): ReadonlyArray<string> => {
+  const { slices } = run.database.tables()
+  return run.exchange.ledger.flatMap((order) => {
+    const { placement, brokerOrderId } = order
+    const slice = slices.get(placement.sliceId)
+    const truth = brokerOrderAt(order, run.world.seconds)
+    if (slice === undefined) return [`${brokerOrderId} belongs to no slice`]
+    if (slice.stage !== "PROCESSED")
+      return [`${slice.tag} is ${slice.stage}, but the broker has it as ${brokerOrderId}`]
+    if (slice.brokerOrderId !== brokerOrderId) return [`${slice.tag} is ${slice.brokerOrderId}, not ${brokerOrderId}`]
+    if (!isOver(order, run.world.seconds)) return [`${brokerOrderId} is not over`]
+    const isSame =
+      slice.brokerStatus === truth.status &&
+      slice.filledQuantity === truth.filledQuantity &&
+      samePrice(slice.averagePrice, truth.averagePrice)
+    return isSame
+      ? []
+      : [
+          `${slice.tag} is ${slice.brokerStatus} with ${slice.filledQuantity} filled, the ledger has ${truth.status} with ${truth.filledQuantity}`
+        ]
+  })
+}
+
+/** Every slice came to its end, and none was lost on the way. */
+const sliceProblems = (run: Run): ReadonlyArray<string> => {
+  const { slices, orders } = run.database.tables()
+  const ledger = new Set(run.exchange.ledger.map(({ brokerOrderId }) => `${brokerOrderId}`))
+  const graceIsLong = run.scenario.environment["ORDER_WINDOW_GRACE_MINUTES"] === "60"
+  return [...slices.values()].flatMap((slice) => {
+    if (slice.stage === "PROCESSED") {
+      return ledger.has(slice.brokerOrderId ?? "")
+        ? []
+        : [`${slice.tag} is PROCESSED, but the broker has no such order`]
+    }
+    const order = orders.get(slice.orderId)
+    const why = `${slice.tag} of ${slice.orderId} is ${slice.stage}: ${slice.stageReason}`
+    if (slice.stage === "FAILED") return mayFail(run, slice) ? [] : [why]
+    if (slice.replacedBy !== null || order === undefined || order.cancelRequestedAt !== null) return []
+    return graceIsLong && order.latenessPolicy === "SEND" ? [`LOST: ${why}`] : []
+  })
+}
+
+/** Refused by the broker, or out of attempts where there are few. */
+const mayFail = ({ judge, scenario }: Run, slice: Readonly<SliceRow>): boolean =>
+  scenario.environment["SLICE_MAX_ATTEMPTS"] === "2" ||
+  judge.sends.some(({ placement, state }) => placement.sliceId === slice.id && state === "refused")
+
+/** The audit tells of every request what the ledger tells. */
+const auditProblems = (run: Run): ReadonlyArray<string> => {
+  const { events } = run.database.tables()
+  const sends = new Map<string, Send>(
+    run.judge.sends.map((send) => [`${send.placement.sliceId}:place:${send.claimVersion}`, send])
+  )
+  return [...events.values()].flatMap((event) => {
+    if (event.call !== "place") return []
+    const send = sends.get(event.id)
+    switch (event.outcome) {
+      case "ok":
+        return send?.order?.brokerOrderId === event.brokerOrderId
+          ? []
+          : [`the audit has ${event.id} as ${event.brokerOrderId}, the ledger has not`]
+      case "refused":
+        return send?.state === "refused" ? [] : [`the audit has ${event.id} as refused, it is ${send?.state}`]
+      case "unknown":
+        return []
+      default:
+        return send === undefined ? [] : [`the audit has ${event.id} as ${event.outcome}, but it is ${send.state}`]
+    }
+  })
+}
+
+/** Whether a run has taken longer than anything in it may take. */
+export const isOverdue = (run: Run): boolean =>
+  !isFaulty(run) && run.world.seconds > run.scenario.calmFromSeconds + run.scenario.restSeconds

@@ -1,0 +1,124 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Effect } from "effect"
+import { simulate } from "../../simulation/simulate.ts"
+import type { Database } from "../../simulation/store/Database.ts"
+import type { Tables } from "../../simulation/store/rows.ts"
+import { memoryDatabase } from "../../simulation/store/memoryDatabase.ts"
+import { postgresDatabase } from "../../simulation/store/postgresDatabase.ts"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { ClaimVersion } from "../../src/domain/OrderSlice.ts"
+import { testDatabase } from "../support/database.ts"
+
+/*
+ * The stores in memory and the real ones on PostgreSQL, held to the same behaviour: the same seed asks both the same
+ * questions, so both must give the same answers, down to the last line of the trace and the last row of the tables.
+ */
+const traceOn = (database: Database, seed: number, isHoleOpen = false) =>
+  Effect.promise(async () => {
+    const trace: Array<string> = []
+    await simulate(seed, database, { trace: (line) => trace.push(line), isHoleOpen })
+    return trace
+  })
+
+/** A number as `12.5`, however many zeros follow; a time to the microsecond. */
+const shown = (column: string, value: unknown): string => {
+  if (BigDecimal.isBigDecimal(value)) return BigDecimal.format(BigDecimal.normalize(value))
+  if (column === "limitPrice" && typeof value === "string") return shown(column, BigDecimal.fromStringUnsafe(value))
+  return typeof value === "number" ? `${Math.round(value * 1000) / 1000}` : String(value)
+}
+
+type Rows = ReadonlyMap<string, object>
+
+/** Rows as text, with the columns that the database has. */
+const inWords = (rows: Rows, database: Rows): ReadonlyArray<string> => {
+  const [first = {}] = database.values()
+  const columns = Object.keys(first).toSorted()
+  return [...rows.values()]
+    .map((row) => {
+      const values = new Map<string, unknown>(Object.entries(row))
+      return columns.map((column) => `${column}=${shown(column, values.get(column))}`).join(" ")
+    })
+    .toSorted()
+}
+
+const assertSameRows = (ours: Tables, theirs: Tables) => {
+  assert.deepStrictEqual(inWords(ours.orders, theirs.orders), inWords(theirs.orders, theirs.orders))
+  assert.deepStrictEqual(inWords(ours.slices, theirs.slices), inWords(theirs.slices, theirs.slices))
+  assert.deepStrictEqual(inWords(ours.events, theirs.events), inWords(theirs.events, theirs.events))
+}
+
+const run = <A, E>(database: Database, operation: string, statement: Effect.Effect<A, E>) =>
+  Effect.flatten(Effect.promise(async () => database.run(operation, statement)))
+
+/** What the book of today says of slices that nobody looks for in it as a rule: no order of any, or one of each. */
+const doubtAll = (database: Database) =>
+  Effect.gen(function* () {
+    const { doubts, slices } = database.stores
+    const now = DateTime.makeUnsafe(1_767_240_100_000)
+    const all = [...database.tables().slices.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    const left = yield* run(
+      database,
+      "DoubtStore.leaveBook",
+      doubts.leaveBook(
+        all.map(({ id }) => id),
+        now
+      )
+    )
+    const turnedUp = all.map((slice, index) => ({
+      slice: { ...slice, claimVersion: ClaimVersion.make(slice.claimVersion) },
+      order: {
+        brokerOrderId: BrokerOrderId.make(`late${index}`),
+        tag: slice.tag,
+        status: index % 2 === 0 ? ("OPEN" as const) : ("COMPLETE" as const),
+        statusText: "late",
+        filledQuantity: index % 2 === 0 ? 0 : slice.quantity,
+        averagePrice: index % 2 === 0 ? null : BigDecimal.make(1005n, 1)
+      }
+    }))
+    const taken = yield* run(database, "DoubtStore.takeOver", doubts.takeOver(turnedUp, "late", now))
+    const doubted = yield* run(
+      database,
+      "DoubtStore.onceInDoubt",
+      doubts.onceInDoubt(DateTime.makeUnsafe(0), all.length)
+    )
+    const open = yield* run(database, "SliceStore.open", slices.open(null, all.length, now))
+    return {
+      left: [...left].toSorted(),
+      taken: [...taken].toSorted(),
+      doubted: doubted.map(({ id, stage, claimVersion }) => `${id} ${stage} ${claimVersion}`).toSorted(),
+      open: open.map(({ id, isCancelWanted }) => `${id} ${isCancelWanted}`)
+    }
+  })
+
+describe("a database in memory", () => {
+  for (const seed of [2, 4, 9, 14, 17, 19]) {
+    it.live(
+      `tells the same story as PostgreSQL, seed ${seed}`,
+      () =>
+        Effect.gen(function* () {
+          const memory = memoryDatabase()
+          const postgres = yield* postgresDatabase
+          assert.deepStrictEqual(yield* traceOn(memory, seed), yield* traceOn(postgres, seed))
+          assertSameRows(memory.tables(), postgres.tables())
+        }).pipe(Effect.provide(testDatabase)),
+      120_000
+    )
+  }
+
+  it.live(
+    "does as PostgreSQL does with what turns up late, or no more",
+    () =>
+      Effect.gen(function* () {
+        const memory = memoryDatabase()
+        const postgres = yield* postgresDatabase
+        // It ends in the middle, at a request that came later than its quarantine.
+        const seed = 23
+        assert.deepStrictEqual(yield* traceOn(memory, seed, true), yield* traceOn(postgres, seed, true))
+        const ours = yield* doubtAll(memory)
+        assert.deepStrictEqual(ours, yield* doubtAll(postgres))
+        for (const [what, some] of Object.entries(ours)) assert.isNotEmpty(some, what)
+        assertSameRows(memory.tables(), postgres.tables())
+      }).pipe(Effect.provide(testDatabase)),
+    120_000
+  )
+})

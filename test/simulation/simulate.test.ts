@@ -1,0 +1,64 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect } from "effect"
+import { tryMutation } from "../../simulation/canaries.ts"
+import { mutations } from "../../simulation/mutations.ts"
+import { onceFailing } from "../../simulation/onceFailing.ts"
+import { simulate } from "../../simulation/simulate.ts"
+import { memoryDatabase } from "../../simulation/store/memoryDatabase.ts"
+
+const newSeeds = 200
+
+const problemsOf = (seed: number) =>
+  Effect.map(
+    Effect.promise(() => simulate(seed, memoryDatabase(), { trace: null, isHoleOpen: false })),
+    ({ problems }) => problems.map((problem) => `npm run simulate -- --seed ${seed} --trace: ${problem}`)
+  )
+
+const traceOf = (seed: number) =>
+  Effect.promise(async () => {
+    const lines: Array<string> = []
+    await simulate(seed, memoryDatabase(), { trace: (line) => lines.push(line), isHoleOpen: false })
+    return lines
+  })
+
+describe("simulation", () => {
+  it.live(
+    `keeps the promise in ${newSeeds} seeds that nobody has run before`,
+    () =>
+      Effect.gen(function* () {
+        const first = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        for (let seed = first; seed < first + newSeeds; seed++) assert.deepStrictEqual(yield* problemsOf(seed), [])
+      }),
+    120_000
+  )
+
+  it.live("keeps it in every seed that once failed", () =>
+    Effect.forEach(onceFailing, ({ seed, bug }) =>
+      Effect.map(problemsOf(seed), (problems) => assert.deepStrictEqual(problems, [], bug))
+    )
+  )
+
+  it.live("replays a seed to the identical trace", () =>
+    Effect.gen(function* () {
+      const trace = yield* traceOf(4711)
+      assert.isAbove(trace.length, 100)
+      assert.deepStrictEqual(yield* traceOf(4711), trace)
+    })
+  )
+})
+
+/** One of each kind; `npm run simulate -- --canaries all` tries them all. */
+const sample = ["conditional transition", "quarantine: not in the book", "lease margin", "tag"]
+
+describe("the simulation of a service without", () => {
+  for (const mutation of mutations.filter(({ name }) => sample.some((start) => name.startsWith(start)))) {
+    it.live(
+      mutation.name,
+      () =>
+        Effect.map(tryMutation(mutation, { seeds: 200, store: "memory" }), ({ caughtBy }) =>
+          assert.isNotNull(caughtBy)
+        ),
+      60_000
+    )
+  }
+})

@@ -1,0 +1,32 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, DateTime, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { BrokerOutcomeUnknown } from "../../src/broker/Broker.ts"
+import { LatestTime } from "../../src/DatabaseClock.ts"
+import { makePlace } from "../../src/workers/place.ts"
+import { memoryService, sliceDueAt } from "../support/memoryStores.ts"
+import { BrokerScript } from "../support/scriptedBroker.ts"
+
+const sleptMillis = 10_000
+
+/** The host slept on the way to the broker: its clock is behind, and only the latest that it may be by now tells. */
+const afterSleep = Effect.provideService(
+  LatestTime,
+  Effect.map(Clock.currentTimeMillis, (now) => now + sleptMillis)
+)
+
+describe("a host that was suspended during a placement", () => {
+  it.effect("counts the quarantine of an unknown outcome from no earlier than when its request may have left", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = () => Effect.fail(new BrokerOutcomeUnknown({ code: "reset", message: "no answer" }))
+      yield* TestClock.setTime(1000)
+      const place = yield* makePlace
+
+      const { transition } = yield* place({ ...sliceDueAt(1000), leaseExpiresMillis: 120_000 }).pipe(afterSleep)
+
+      assert.strictEqual(transition.next._tag, "Unknown")
+      assert.strictEqual(DateTime.toEpochMillis(transition.at), 1000 + sleptMillis)
+    }).pipe(Effect.provide(memoryService()))
+  )
+})
