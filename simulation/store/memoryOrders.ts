@@ -27,8 +27,9 @@ export const memoryOrders = (memory: Memory): OrderStore["Service"] => {
           .slice(0, limit)
         return picked.map((order) => {
           const skipReason = skipReasonOf(order, nowMillis, windowGrace)
-          order.orderQueueStatus = skipReason === null ? "IN_PROGRESS" : "SKIPPED"
-          order.statusReason = skipReason
+          const isSplit = memory.slicesOf(order.id).length > 0
+          order.orderQueueStatus = isSplit ? "DONE" : skipReason === null ? "IN_PROGRESS" : "SKIPPED"
+          order.statusReason = isSplit ? "it was split before, and is not split again" : skipReason
           order.claimVersion += 1
           order.splitAttempts += 1
           order.claimedBy = owner
@@ -154,6 +155,7 @@ export const writePlans = (
       input: plan.input,
       startsAt,
       endsAt: micros(startsAt + plan.endMillis),
+      firstSequence: plan.firstSequence,
       completesAt: plan.completeMillis === null ? null : micros(startsAt + plan.completeMillis),
       cause: plan.cause
     }

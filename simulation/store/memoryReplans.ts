@@ -16,17 +16,22 @@ interface Options {
 
 /** ReplanStore's transactions, on {@link Memory}. */
 export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
-  unsettled: (after, limit, now) =>
-    Effect.sync(() =>
-      [...memory.orders.values()]
+  unsettled: (after, limit, { now, isHeld }) =>
+    Effect.sync(() => {
+      const isLateNow = (orderId: string) => !isHeld && isLate(memory, orderId, millisOf(now))
+      return [...memory.orders.values()]
         .filter((order) => order.cancelRequestedAt === null && order.holdReason === null)
         .filter((order) => memory.plansOf(order.id).length > 0)
         .filter(({ id }) => after === null || id > after)
-        .filter((order) => isLate(memory, order.id, millisOf(now)) || isWanting(memory, order, millisOf(now)))
+        .filter((order) => isLateNow(order.id) || isWanting(memory, order, millisOf(now)))
         .toSorted((a, b) => (a.id < b.id ? -1 : 1))
         .slice(0, limit)
-        .map(({ id, instrument }) => ({ id: OrderId.make(id), instrument: Instrument.make(instrument ?? "") }))
-    ),
+        .map(({ id, instrument }) => ({
+          id: OrderId.make(id),
+          instrument: Instrument.make(instrument ?? ""),
+          isLate: isLateNow(id)
+        }))
+    }),
 
   change: <A extends OrderChange | null>(
     orderId: string,
@@ -84,6 +89,8 @@ const runningOrder = (memory: Memory, row: OrderRow, nowMillis: number): Result.
     order,
     plan: {
       revision: plan.revision,
+      firstSequence: plan.firstSequence,
+      keepsHours: false,
       cause: plan.cause,
       input: plan.input,
       startsAt: DateTime.makeUnsafe(Math.floor(plan.startsAt)),
@@ -122,10 +129,7 @@ const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Op
       return null
     case "Settled":
       order.settledAt = millisOf(options.now)
-      order.statusReason =
-        change.shortfall === 0
-          ? null
-          : `${change.shortfall} are missing${change.reason === null ? "" : `: ${change.reason}`}`
+      order.statusReason = change.reason
       return null
   }
 }

@@ -39,6 +39,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
         return {
           ...slice,
           ...unknownFacts,
+          referencePrice: null,
           claimVersion: ClaimVersion.make(slice.claimVersion),
           notBeforeMillis: Math.ceil(slice.notBefore),
           notAfterMillis: Math.floor(slice.notAfter),

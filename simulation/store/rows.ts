@@ -70,6 +70,7 @@ export interface SliceRow extends OrderParameters {
 export interface PlanRow {
   readonly orderId: string
   readonly revision: number
+  readonly firstSequence: number
   readonly input: ScheduleInput
   readonly startsAt: number
   readonly endsAt: number
