@@ -126,7 +126,7 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
       ORDER_SPLITTER_BATCH_SIZE: `${chance.oneOf([1, 2, 100])}`,
       ORDER_SPLIT_TIMEOUT_MINUTES: seconds(chance.between(4, 15) / 60),
       ORDER_SPLIT_MAX_ATTEMPTS: "50",
-      ORDER_WINDOW_GRACE_MINUTES: hasShortGrace ? seconds(chance.between(0, 0.3)) : "60",
+      ORDER_WINDOW_GRACE_MINUTES: hasShortGrace ? seconds(chance.between(0.02, 0.3)) : "60",
       SLICE_EXECUTOR_POLL_INTERVAL_SECONDS: seconds(poll),
       SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS: seconds(claimAhead),
       SLICE_EXECUTOR_CLAIM_LIMIT: `${chance.oneOf([2, 10, 500])}`,

@@ -84,7 +84,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
     quoteAge: read(seconds("LIMIT_QUOTE_AGE_SECONDS", 60, 1, 600))
   },
   quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
-  orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0.1, 1440)),
+  orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0.01, 1440)),
 
   tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
   tradingCalendarFile: read(optional(text("TRADING_CALENDAR_FILE", ""))),
