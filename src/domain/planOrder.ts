@@ -8,7 +8,7 @@ import { afterTrading, type TradingTime } from "./market/TradingTime.ts"
 import { knownPrice, outsideCollar, type Priced } from "./marketLimits.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "./Order.ts"
 import { type OrderRate, tooFastForRate } from "./orderRate.ts"
-import { breachesOfOrder, breachesOfSlice } from "./preTradeLimits.ts"
+import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
 import type { Curve, Profile } from "./schedule/Curve.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
 import { type SliceRules, sliceLimitsOf } from "./sliceLimits.ts"
@@ -129,20 +129,16 @@ export const planRequest = (
     // What makes up for something was within the limits once, and is better late than not at all.
     const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
     const terms = yield* termsOf(request, order, rules, market)
-    const { planTime, limitPrice, price, splitRules } = terms
+    const { planTime, limitPrice, splitRules } = terms
     const { time, startMillis, endMillis } = planTime
     const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, request.windowMillis))
     const planned = split({ ...request, curve }, splitRules)
-    const exposure = { ...order, quantity: order.totalQuantity, price }
-    const largest = Result.isSuccess(planned) ? Math.max(...planned.success.slices.map(({ quantity }) => quantity)) : 0
-    const known = knownPrice(market, request.now, rules.preTrade)
-    const breaches = new Set([
+    const breaches = [
       ...(Result.isFailure(planned) ? [planned.failure.message] : []),
-      ...(isAsked ? breachesOfOrder(exposure, rules.preTrade) : []),
-      ...breachesOfSlice({ ...exposure, quantity: largest }, rules.preTrade),
-      ...(isAsked ? outsideCollar(limitPrice, known, rules.preTrade) : [])
-    ])
-    if (breaches.size > 0 || Result.isFailure(planned)) return yield* Result.fail([...breaches].join("; "))
+      ...breachesOf(terms, order, Result.isSuccess(planned) ? planned.success : null, isAsked, rules.preTrade),
+      ...(isAsked ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade) : [])
+    ]
+    if (breaches.length > 0 || Result.isFailure(planned)) return yield* Result.fail(breaches.join("; "))
     const plan = planned.success
     const slices = plan.slices.map((slice) => ({ ...slice, dueMillis: dueMillisOf(planTime, slice.offsetMillis) }))
     if (rules.rate !== null && isAsked) {
@@ -210,6 +206,20 @@ const termsOf = (
     }
     return { planTime, limitPrice, price, splitRules }
   })
+
+/** Which of the desk's limits an order and its largest slice break, each once. */
+const breachesOf = (
+  { price }: Terms,
+  order: SplittableOrder,
+  plan: Plan | null,
+  isAsked: boolean,
+  limits: PreTradeLimits
+): ReadonlyArray<string> => {
+  const exposure = { ...order, quantity: order.totalQuantity, price }
+  const largest = Math.max(0, ...(plan?.slices ?? []).map(({ quantity }) => quantity))
+  const ofOrder = isAsked ? breachesOfOrder(exposure, limits) : []
+  return [...new Set([...ofOrder, ...breachesOfSlice({ ...exposure, quantity: largest }, limits)])]
+}
 
 /** When the slices of a request would be due, were there so many or were it so long; null when that cannot be. */
 const duesOf =

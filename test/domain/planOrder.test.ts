@@ -196,6 +196,19 @@ describe("planOrder", () => {
     }
   })
 
+  it("spreads late slices anew within both limits, in more slices where they need them", () => {
+    const limits = { sliceQuantity: Option.some(110), sliceValue: Option.some(BigDecimal.fromBigInt(54_000n)) }
+    const rules = { ...noRules, preTrade: { ...unlimited, ...limits } }
+    for (let seed = 0; seed < 300; seed += 1) {
+      for (const numSlices of [10, 5]) {
+        const rest = { ...aRequest({ seed: String(seed), firstSequence: 6, numSlices }), startsAt: start, now: start }
+        const request = { ...rest, revision: 2, cause: "LATENESS", note: null } as const
+        const { slices } = Result.getOrThrow(planRequest(request, anOrder(), rules, quoted))
+        assert.isAtMost(Math.max(...slices.map(({ quantity }) => quantity)), 108)
+      }
+    }
+  })
+
   it("says what would fit a limit of a slice's value, and makes no more slices unasked", () => {
     const preTrade = { ...unlimited, sliceValue: Option.some(BigDecimal.fromBigInt(40_499n)) }
     assert.strictEqual(
