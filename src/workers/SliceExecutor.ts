@@ -166,5 +166,5 @@ export const SliceExecutor = Effect.scoped(
 /** Whatever a crash leaves claimed waits for its lease to end: no more is claimed than the broker will take soon. */
 const claimLimitOf = (config: Configuration["Service"]): number =>
   config.brokerType === "zerodha"
-    ? Math.min(config.sliceExecutorClaimLimit, config.zerodhaOrdersPerSecond * 5)
+    ? Math.min(config.sliceExecutorClaimLimit, config.zerodhaOrdersPerSecond * 2)
     : config.sliceExecutorClaimLimit

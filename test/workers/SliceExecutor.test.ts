@@ -54,6 +54,30 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("with Zerodha, claims no more than can be sent in two seconds: a crash would hold up all of it", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      yield* slowBroker("3 seconds")
+      memory.scheduled.push(...Array.from({ length: 100 }, (_, n) => sliceDueAt(n)))
+      yield* startExecutor
+      yield* TestClock.adjust("2 seconds")
+      // Four are with the broker.
+      assert.lengthOf(memory.scheduled, 100 - 4 - 2 * 10)
+      yield* TestClock.adjust("2 minutes")
+      assert.lengthOf(yield* placedAt, 100)
+    }).pipe(
+      Effect.provide(
+        memoryService({
+          SLICE_EXECUTOR_CONCURRENCY: "4",
+          BROKER_TYPE: "zerodha",
+          TRADING_CALENDAR: "off",
+          ZERODHA_API_KEY: "key",
+          ZERODHA_ORDERS_PER_SECOND: "10"
+        })
+      )
+    )
+  )
+
   it.effect("what the broker's layers did not send costs no attempt and leaves no trace in the audit", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
