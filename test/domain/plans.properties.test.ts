@@ -160,7 +160,9 @@ const columns =
   /^(total_quantity|num_splits|duration_minutes|session_policy|instrument|limit_price): |^the (order|slice)'s .* LIMIT_/
 /** Nothing that the order says could help: why, and what could. */
 const isFinal = (refusal: string): boolean =>
-  /TRADING_CALENDAR_FILE can add later ones$|no slice of whole lots of \d+ is that small/.test(refusal)
+  /TRADING_CALENDAR_FILE can add later ones$|no slice of whole lots of \d+ is that small|: use a LIMIT order/.test(
+    refusal
+  )
 
 /** Why what refusals suggest does not lead to a plan; null when it does. */
 const misled = (generated: GeneratedOrder, refusal: string, steps = 10): string | null => {

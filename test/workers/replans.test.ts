@@ -271,7 +271,7 @@ describe("completing at the window's end", () => {
       yield* fill(90)
       assert.strictEqual(
         (yield* progress("o1")).statusReason,
-        "6 are missing: it cannot be completed: the broker refused it"
+        "6 are missing: it cannot be completed: what was to complete it was refused, or not sent"
       )
       yield* fill(96)
       assert.deepStrictEqual(yield* progress("o1"), { state: "filled", statusReason: null, holdReason: null })
@@ -308,21 +308,31 @@ describe("completing under a limit by value", () => {
     }).pipe(Effect.provide(limited))
   )
 
-  for (const [price, reason] of [
-    ["111", "the order's value of 11100 is above LIMIT_ORDER_VALUE (11000)"],
-    [null, "no price of its instrument is known to value the order by"]
-  ] as const) {
-    it.effect(`is refused with its reason when the last price is ${price ?? "not known"}`, () =>
-      Effect.gen(function* () {
-        yield* splitOrder("o1", crossing)
-        yield* at(60)
-        yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
-        if (price !== null) yield* saveQuote(price)
-        yield* follow
-        assert.include((yield* progress("o1")).statusReason, reason)
-      }).pipe(Effect.provide(limited))
-    )
-  }
+  const refuseAll = Effect.gen(function* () {
+    yield* splitOrder("o1", crossing)
+    yield* at(60)
+    yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+  })
+
+  it.effect("makes as many slices as the limit asks for; the order's own was for what a person asked for", () =>
+    Effect.gen(function* () {
+      yield* refuseAll
+      yield* saveQuote("111")
+      yield* follow
+      assert.deepStrictEqual(
+        (yield* toSend).map(({ quantity }) => quantity),
+        [50, 50]
+      )
+    }).pipe(Effect.provide(limited))
+  )
+
+  it.effect("is refused with its reason when no price is known", () =>
+    Effect.gen(function* () {
+      yield* refuseAll
+      yield* follow
+      assert.include((yield* progress("o1")).statusReason, "no price of its instrument is known to value the slice by")
+    }).pipe(Effect.provide(limited))
+  )
 })
 
 describe("an order that cannot be planned anew", () => {
