@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/globalSetup.ts"],
+    // Many tests wait for processes and servers more than they reckon.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000
   }

@@ -79,8 +79,14 @@ describe("settle", () => {
         assert.strictEqual(elsewhere.code, 1)
         assert.include(elsewhere.output, "This database's orders are at mock, not at zerodha http://127.0.0.1:9")
 
-        const wrong = yield* runMain(["settle", "yesterday"], environment)
-        assert.deepStrictEqual([wrong.code, wrong.output.includes("DAY must be like 2026-11-23")], [1, true])
+        for (const [day, message] of [
+          ["yesterday", 'DAY must be a day like 2026-11-23, not "yesterday"'],
+          ["2026-02-30", 'DAY must be a day like 2026-11-23, not "2026-02-30"'],
+          ["2199-01-01", "2199-01-01 has not begun in India"]
+        ] as const) {
+          const wrong = yield* runMain(["settle", day], environment)
+          assert.deepStrictEqual([wrong.code, wrong.output.includes(message)], [1, true], wrong.output)
+        }
       }).pipe(Effect.scoped)
     )
   )
