@@ -215,7 +215,7 @@ export class SliceStore extends Context.Service<
               SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
                 o.cancel_requested_at IS NOT NULL
                   OR (coalesce(p.completes_at <= ${instant(now)}, false) AND o.hold_reason IS NULL
-                    AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE)
+                    AND NOT coalesce((SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1), false))
                   OR (p.cause IS DISTINCT FROM 'COMPLETION' AND coalesce(
                     s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false))
                   AS is_cancel_wanted, s.request_id, s.trace_id

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
+import { readFileSync } from "node:fs"
 import { tryMutation } from "../../simulation/canaries.ts"
 import { mutations } from "../../simulation/mutations.ts"
 import { onceFailing } from "../../simulation/onceFailing.ts"
@@ -51,6 +52,15 @@ describe("simulation", () => {
 const sample = ["conditional transition", "quarantine: not in the book", "lease margin", "tag"]
 
 describe("the simulation of a service without", () => {
+  it("any guard: each mutation still fits the code, at one place", () => {
+    for (const { name, edits } of mutations) {
+      for (const { file, text } of edits) {
+        const code = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8")
+        assert.strictEqual(code.split(text).length - 1, 1, `${name}, in ${file}`)
+      }
+    }
+  })
+
   for (const mutation of mutations.filter(({ name }) => sample.some((start) => name.startsWith(start)))) {
     it.live(
       mutation.name,
