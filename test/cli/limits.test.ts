@@ -71,9 +71,9 @@ describe("limits before a trade", () => {
           QUOTES_POLL_INTERVAL_SECONDS: "1"
         }
         yield* startMain([], environment)
-        // The second slice is due in three seconds. The mock's prices are between 100 and 3,000.
+        // The second slice is due in ten seconds. The mock's prices are between 100 and 3,000.
         yield* insertOrder("o", {
-          created_at: yield* secondsAgo(57),
+          created_at: yield* secondsAgo(50),
           duration_minutes: 1,
           num_splits: 2,
           order_type: "LIMIT",

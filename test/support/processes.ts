@@ -64,7 +64,7 @@ export const eventually = <A, E, R>(
   what: string,
   ask: Effect.Effect<A, E, R>,
   isRight: (answer: A) => boolean,
-  attempts = 300
+  attempts = 800
 ) =>
   ask.pipe(
     Effect.flatMap((answer) =>
