@@ -156,3 +156,29 @@ export const untilWaiting = (count: number) =>
       if ((waiting?.count ?? 0) >= count) return
     }
   })
+
+/** So many finished or claimed slices that PostgreSQL looks up one by one those it changes, as in a database in use. */
+export const manySlices = (stage: "SKIPPED" | "IN_PROGRESS") =>
+  Effect.gen(function* () {
+    const { sql, execute } = yield* Db
+    yield* execute(
+      "test.orders",
+      sql`
+        INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
+          order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source, request_id)
+        SELECT 'many' || n, 'NSE:INFY', 'BUY', 10, 10, 1, false, 'many' || n, 'DONE', 't', 's', 'r', 's', 'r'
+        FROM generate_series(1, 2000) AS n`
+    )
+    const stageAndClaim =
+      stage === "SKIPPED" ? sql`'SKIPPED', NULL, NULL, NULL` : sql`'IN_PROGRESS', 'somebody', 'epoch', '1970-01-02Z'`
+    yield* execute(
+      "test.slices",
+      sql`
+        INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
+          validity, scheduled_at, not_before, not_after, stage, claimed_by, claimed_at, lease_expires_at)
+        SELECT 'many' || n || '/' || k, 'many' || n, k, 'M' || n || 'S' || k, 'NSE:INFY', 'BUY', 1, 'MARKET', 'CNC', 'DAY',
+          'epoch', 'epoch', 'epoch', ${stageAndClaim}
+        FROM generate_series(1, 2000) AS n, generate_series(1, 10) AS k`
+    )
+    yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
+  })

@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
-import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import {
   amendOrder,
@@ -8,6 +7,7 @@ import {
   claimDue,
   conservation,
   holdSlice,
+  manySlices,
   move,
   splitOrder,
   untilWaiting
@@ -22,7 +22,7 @@ describe("an amendment while", () => {
     it.effect(`outcomes of its slices are written: neither waits for the other, at slice ${place + 1}`, () =>
       Effect.gen(function* () {
         yield* splitOrder("o1")
-        yield* manySlices
+        yield* manySlices("IN_PROGRESS")
         yield* at(15)
         const claimed = (yield* claimDue()).toSorted((a, b) => a.sequenceNumber - b.sequenceNumber)
         const held = claimed[place] ?? assert.fail("no slice")
@@ -43,27 +43,3 @@ describe("an amendment while", () => {
     )
   }
 })
-
-/** So many in progress that PostgreSQL looks those up one by one that it writes, as on a busy day. */
-const manySlices = Effect.flatMap(Db, ({ sql, execute }) =>
-  Effect.gen(function* () {
-    yield* execute(
-      "test.orders",
-      sql`
-        INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
-          order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source, request_id)
-        SELECT 'many' || n, 'NSE:INFY', 'BUY', 10, 10, 1, false, 'many' || n, 'DONE', 't', 's', 'r', 's', 'r'
-        FROM generate_series(1, 2000) AS n`
-    )
-    yield* execute(
-      "test.slices",
-      sql`
-        INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
-          validity, scheduled_at, not_before, not_after, stage, claimed_by, claimed_at, lease_expires_at)
-        SELECT 'many' || n || '/' || k, 'many' || n, k, 'M' || n || 'S' || k, 'NSE:INFY', 'BUY', 1, 'MARKET', 'CNC', 'DAY',
-          'epoch', 'epoch', 'epoch', 'IN_PROGRESS', 'somebody', 'epoch', '1970-01-02Z'
-        FROM generate_series(1, 2000) AS n, generate_series(1, 10) AS k`
-    )
-    yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
-  })
-)

@@ -10,6 +10,7 @@ import {
   claimDue,
   conservation,
   holdSlice,
+  manySlices,
   move,
   splitOrder,
   untilWaiting
@@ -29,19 +30,25 @@ const heldSlices = Effect.flatMap(Db, ({ sql, query }) =>
 
 const longer = { remainingWindow: Duration.minutes(5) }
 
+/** What comes of an effect on the order that comes while its amendment waits for the lock of its first slice. */
+const whileAmending = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const [first = assert.fail("no slice")] = yield* sliceRows()
+    const letGo = yield* holdSlice(first.id)
+    const amending = yield* Effect.forkChild(amendOrder("o1", longer))
+    yield* untilWaiting(1)
+    const meanwhile = yield* Effect.forkChild(effect)
+    yield* untilWaiting(2)
+    yield* letGo
+    yield* Fiber.join(amending)
+    return yield* Fiber.join(meanwhile)
+  })
+
 describe("an amendment while", () => {
   it.effect("the order is put on hold: the new slices are on hold too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      const [first = assert.fail("no slice")] = yield* sliceRows()
-      const letGo = yield* holdSlice(first.id)
-      const amending = yield* Effect.forkChild(amendOrder("o1", longer))
-      yield* untilWaiting(1)
-      const pausing = yield* Effect.forkChild((yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now))
-      yield* untilWaiting(2)
-      yield* letGo
-      yield* Fiber.join(amending)
-      assert.isTrue(yield* Fiber.join(pausing))
+      assert.isTrue(yield* whileAmending((yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => isHeld))
       assert.deepStrictEqual(yield* claimDue(), [])
     }).pipe(Effect.provide(service))
@@ -51,15 +58,7 @@ describe("an amendment while", () => {
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* (yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now)
-      const [first = assert.fail("no slice")] = yield* sliceRows()
-      const letGo = yield* holdSlice(first.id)
-      const amending = yield* Effect.forkChild(amendOrder("o1", longer))
-      yield* untilWaiting(1)
-      const resuming = yield* Effect.forkChild((yield* OrderDesk).resume("o1", yield* DateTime.now))
-      yield* untilWaiting(2)
-      yield* letGo
-      yield* Fiber.join(amending)
-      assert.isTrue(yield* Fiber.join(resuming))
+      assert.isTrue(yield* whileAmending((yield* OrderDesk).resume("o1", yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => !isHeld))
     }).pipe(Effect.provide(service))
   )
@@ -67,15 +66,7 @@ describe("an amendment while", () => {
   it.effect("the order is cancelled: none of the new slices is left to be sent", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      const [first = assert.fail("no slice")] = yield* sliceRows()
-      const letGo = yield* holdSlice(first.id)
-      const amending = yield* Effect.forkChild(amendOrder("o1", longer))
-      yield* untilWaiting(1)
-      const cancelling = yield* Effect.forkChild((yield* OrderDesk).requestCancel("o1", "me", yield* DateTime.now))
-      yield* untilWaiting(2)
-      yield* letGo
-      yield* Fiber.join(amending)
-      yield* Fiber.join(cancelling)
+      yield* whileAmending((yield* OrderDesk).requestCancel("o1", "me", yield* DateTime.now))
       assert.deepStrictEqual(yield* heldSlices, [])
       assert.deepInclude((yield* conservation)[0], { givenUp: 100, unaccounted: 0 })
     }).pipe(Effect.provide(service))
@@ -84,7 +75,7 @@ describe("an amendment while", () => {
   it.effect("outcomes of its slices are written: neither waits for the other", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* manySlices
+      yield* manySlices("SKIPPED")
       const notBefore = DateTime.makeUnsafe(16_000)
       yield* move(yield* claimDue(), () => ({ _tag: "Rescheduled", reason: "later", notBefore }))
       // The second slice is claimed before the first.
@@ -127,27 +118,3 @@ describe("an amendment while", () => {
     }).pipe(Effect.provide(service))
   )
 })
-
-/** So many that PostgreSQL looks slices up one by one, as in a database in use. */
-const manySlices = Effect.flatMap(Db, ({ sql, execute }) =>
-  Effect.gen(function* () {
-    yield* execute(
-      "test.orders",
-      sql`
-        INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
-          order_queue_status, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source, request_id)
-        SELECT 'many' || n, 'NSE:INFY', 'BUY', 10, 10, 1, false, 'many' || n, 'DONE', 't', 's', 'r', 's', 'r'
-        FROM generate_series(1, 2000) AS n`
-    )
-    yield* execute(
-      "test.slices",
-      sql`
-        INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
-          validity, scheduled_at, not_before, not_after, stage)
-        SELECT 'many' || n || '/' || k, 'many' || n, k, 'M' || n || 'S' || k, 'NSE:INFY', 'BUY', 1, 'MARKET', 'CNC', 'DAY',
-          'epoch', 'epoch', 'epoch', 'SKIPPED'
-        FROM generate_series(1, 2000) AS n, generate_series(1, 10) AS k`
-    )
-    yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
-  })
-)
