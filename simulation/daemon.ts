@@ -13,11 +13,8 @@ import {
   Schema
 } from "effect"
 import { Broker } from "../src/broker/Broker.ts"
-import { withCircuit } from "../src/broker/BrokerCircuit.ts"
-import { withTimeout } from "../src/broker/BrokerTimeout.ts"
+import { configuredGuards, configuredRateLimit } from "../src/broker/BrokerLayer.ts"
 import { Holds } from "../src/broker/Holds.ts"
-import { withRateLimit } from "../src/broker/RateLimit.ts"
-import { withHolds } from "../src/broker/withHolds.ts"
 import { Configuration } from "../src/Configuration.ts"
 import { runWorkers } from "../src/Daemon.ts"
 import { DatabaseClock } from "../src/DatabaseClock.ts"
@@ -129,19 +126,13 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     // No limit of the day is set.
     Layer.mock(DayTotalStore)({})
   )
-  const rateLimit = withRateLimit({
-    perSecond: config.zerodhaOrdersPerSecond,
-    perMinute: config.zerodhaOrdersPerMinute,
-    perDay: config.zerodhaOrdersPerDay,
-    margin: config.zerodhaRateLimitMargin,
-    dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
-    longestWait: config.brokerTimeout
-  })
-  const broker = rateLimit.pipe(
-    Layer.provide(withHolds),
-    Layer.provide(withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause })),
-    Layer.provide(withTimeout(config.brokerTimeout)),
-    Layer.provide(Layer.succeed(Broker, Broker.of(brokerOf(process))))
+  const guards: ReadonlyArray<Layer.Layer<Broker, never, Broker | DatabaseClock | Holds | OrderBudget>> = [
+    ...configuredGuards(config),
+    configuredRateLimit(config)
+  ]
+  const broker = guards.reduce(
+    (below: Layer.Layer<Broker, never, DatabaseClock | Holds | OrderBudget>, guard) => guard.pipe(Layer.provide(below)),
+    Layer.succeed(Broker, Broker.of(brokerOf(process)))
   )
   return Layer.mergeAll(broker, WorkerStatus.layer).pipe(
     Layer.provideMerge(Holds.layer),

@@ -18,6 +18,25 @@ import { Zerodha } from "./zerodha/Zerodha.ts"
 
 type Wrapper = Layer.Layer<Broker, never, Broker | Db | Holds>
 
+/** The account's rate limit, as configured: the outermost of what a placement passes. */
+export const configuredRateLimit = (config: Configuration["Service"]) =>
+  withRateLimit({
+    perSecond: config.zerodhaOrdersPerSecond,
+    perMinute: config.zerodhaOrdersPerMinute,
+    perDay: config.zerodhaOrdersPerDay,
+    margin: config.zerodhaRateLimitMargin,
+    dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
+    longestWait: config.brokerTimeout
+  })
+
+/** What stands around every broker, as configured, from the inside out. */
+export const configuredGuards = (config: Configuration["Service"]) => [
+  withTimeout(config.brokerTimeout),
+  withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
+  // Around the circuit: a probe must not be held by the hold that tells of it.
+  withHolds
+]
+
 /**
  * The broker that BROKER_TYPE chooses, and around it what every placement passes, from the outside in: the account's rate
  * limit, the holds, the circuit breaker, the timeout, or a dry run.
@@ -27,21 +46,11 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClo
     Effect.gen(function* () {
       const config = yield* Configuration
       const isReal = config.brokerType === "zerodha"
-      const rateLimit = withRateLimit({
-        perSecond: config.zerodhaOrdersPerSecond,
-        perMinute: config.zerodhaOrdersPerMinute,
-        perDay: config.zerodhaOrdersPerDay,
-        margin: config.zerodhaRateLimitMargin,
-        dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
-        longestWait: config.brokerTimeout
-      }).pipe(Layer.provide(OrderBudget.layer))
+      const rateLimit = configuredRateLimit(config).pipe(Layer.provide(OrderBudget.layer))
 
       const wrappers: ReadonlyArray<Wrapper> = [
         ...(config.dryRun ? [withDryRun] : []),
-        withTimeout(config.brokerTimeout),
-        withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
-        // Around the circuit: a probe must not be held by the hold that tells of it.
-        withHolds,
+        ...configuredGuards(config),
         // A dry run sends nothing that would count.
         ...(isReal && !config.dryRun ? [rateLimit] : [])
       ]
