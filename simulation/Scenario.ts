@@ -1,5 +1,6 @@
-import { BigDecimal } from "effect"
+import { BigDecimal, Duration } from "effect"
 import type { OrderType } from "../src/domain/Order.ts"
+import type { Amendment } from "../src/domain/replan/amend.ts"
 import type { Chance } from "./Chance.ts"
 import { crashPoints } from "./crashPoints.ts"
 import type { SubmittedOrder } from "./store/Database.ts"
@@ -31,6 +32,7 @@ export type Action = {
   readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number }
 } & (
   | { readonly _tag: "Cancel"; readonly orderId: string }
+  | { readonly _tag: "Amend"; readonly orderId: string; readonly amendment: Amendment }
   | { readonly _tag: "Pause"; readonly orderId: string; readonly forSeconds: number }
   | { readonly _tag: "Halt"; readonly forSeconds: number }
   | { readonly _tag: "Stop"; readonly process: string }
@@ -108,7 +110,12 @@ const clockErrorSeconds = 0.6
 const seconds = (value: number): string => value.toFixed(2)
 
 /** Everything that the seed decides before a run begins. */
-export const scenarioOf = (chance: Chance, startMillis: number, options: ScenarioOptions): Scenario => {
+export const scenarioOf = (
+  chance: Chance,
+  amendmentChance: Chance,
+  startMillis: number,
+  options: ScenarioOptions
+): Scenario => {
   const processes = ["a", "b", "c"].slice(0, chance.whole(2, 3))
   const brokerTimeout = chance.between(1, 3)
   const poll = chance.between(1, 5)
@@ -152,7 +159,10 @@ export const scenarioOf = (chance: Chance, startMillis: number, options: Scenari
     orders,
     incidents: incidentsOf(chance, kinds),
     outages: outagesOf(chance, processes, calmFromSeconds),
-    actions: actionsOf(chance, kinds, processes, orders, calmFromSeconds),
+    actions: [
+      ...actionsOf(chance, kinds, processes, orders, calmFromSeconds),
+      ...amendmentsOf(amendmentChance, orders, calmFromSeconds)
+    ],
     restSeconds: 400
   }
 }
@@ -231,10 +241,7 @@ const actionsOf = (
 ): Array<Action> => {
   const actions: Array<Action> = []
   const some = () => processes[chance.whole(0, processes.length - 1)] ?? "a"
-  const when = (): Action["when"] =>
-    chance.hits(0.5)
-      ? { placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) }
-      : { seconds: chance.between(0, calmFromSeconds + 5) }
+  const when = () => whenOf(chance, calmFromSeconds)
   for (const { id } of orders) {
     if (chance.hits(0.15)) actions.push({ _tag: "Cancel", orderId: id, when: when() })
     if (chance.hits(0.1)) actions.push({ _tag: "Pause", orderId: id, when: when(), forSeconds: chance.between(1, 15) })
@@ -250,6 +257,31 @@ const actionsOf = (
       pauseMillis: pauseOf(chance),
       when: { seconds: chance.between(0, calmFromSeconds) }
     })
+  }
+  return actions
+}
+
+const whenOf = (chance: Chance, calmFromSeconds: number): Action["when"] =>
+  chance.hits(0.5)
+    ? { placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) }
+    : { seconds: chance.between(0, calmFromSeconds + 5) }
+
+/** In a third of all runs people change what they have ordered, some more than once. */
+const amendmentsOf = (chance: Chance, orders: Scenario["orders"], calmFromSeconds: number): Array<Action> => {
+  const actions: Array<Action> = []
+  if (chance.hits(0.7)) return actions
+  for (const { id, orderType, totalQuantity } of orders) {
+    while (chance.hits(0.5)) {
+      const amendment: Amendment = {
+        remainingQuantity: chance.hits(0.6) ? chance.whole(1, totalQuantity * 2) : null,
+        numSlices: chance.hits(0.5) ? chance.whole(1, 12) : null,
+        remainingWindow: chance.hits(0.4) ? Duration.minutes(chance.whole(0, 1)) : null,
+        limitPrice:
+          orderType === "LIMIT" && chance.hits(0.4) ? BigDecimal.make(BigInt(chance.whole(9000, 11_000)), 2) : null,
+        note: "operator: changed their mind"
+      }
+      actions.push({ _tag: "Amend", orderId: id, amendment, when: whenOf(chance, calmFromSeconds) })
+    }
   }
   return actions
 }

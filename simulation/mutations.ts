@@ -49,8 +49,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     [
       sliceStore,
-      "WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}",
-      "WHERE (stage = 'SCHEDULED' OR (stage = 'IN_PROGRESS' AND lease_expires_at < ${instant(options.now)})) AND not_before <= ${instant(options.horizon)}"
+      "WHERE stage = 'SCHEDULED' AND NOT is_held AND not_before",
+      "WHERE (stage = 'SCHEDULED' OR (stage = 'IN_PROGRESS' AND lease_expires_at < ${instant(options.now)})) AND NOT is_held AND not_before"
     ]
   ),
   mutation("reconcile before retry: an unknown outcome is tried again", [
@@ -130,7 +130,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     [decisions, "if (nowMillis > slice.notAfterMillis) return", "if (nowMillis < 0) return"],
     [decisions, "return Math.min(\n    slice.notAfterMillis,", "return Math.min("],
     [memorySlices, "slice.notAfter >= nowMillis &&", ""],
-    [sliceStore, "AND not_after >= ${instant(options.now)} AND NOT is_held", "AND NOT is_held"]
+    [sliceStore, "AND not_after >= ${instant(options.now)}", ""]
   ),
   mutation(
     "cancel: what comes back is scheduled again",
@@ -164,7 +164,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "pause: what is on hold is claimed",
     [memorySlices, "!slice.isHeld &&", ""],
-    [sliceStore, "AND not_after >= ${instant(options.now)} AND NOT is_held", "AND not_after >= ${instant(options.now)}"]
+    [sliceStore, "AND NOT is_held AND not_before", "AND not_before"]
   ),
   mutation(
     "pause: what comes back is not on hold",

@@ -1,5 +1,7 @@
-import { DateTime, type Effect, Exit } from "effect"
-import type { Configuration } from "../src/Configuration.ts"
+import { DateTime, Effect, Exit } from "effect"
+import { type Configuration, planningRules } from "../src/Configuration.ts"
+import { unknownMarket } from "../src/domain/planOrder.ts"
+import { type Amendment, amend } from "../src/domain/replan/amend.ts"
 import { configurationOf, type Daemon, startDaemon } from "./daemon.ts"
 import { Exchange } from "./Exchange.ts"
 import { Judge } from "./Judge.ts"
@@ -45,7 +47,7 @@ class Simulation {
 
   constructor(seed: number, database: Database, options: Options) {
     const world = new World(`${seed}`, options.trace)
-    const scenario = scenarioOf(world.chance("scenario"), world.nowMillis, options)
+    const scenario = scenarioOf(world.chance("scenario"), world.chance("amendments"), world.nowMillis, options)
     const exchange = new Exchange(world.chance("exchange"))
     this.run = {
       world,
@@ -150,6 +152,8 @@ class Simulation {
     switch (action._tag) {
       case "Cancel":
         return this.cancel(action.orderId)
+      case "Amend":
+        return this.amend(action.orderId, action.amendment)
       case "Pause":
         return this.pause(action.orderId, action.forSeconds)
       case "Halt":
@@ -176,6 +180,21 @@ class Simulation {
     const isPlaceable = slices.some(({ stage }) => stage === "SCHEDULED" || stage === "IN_PROGRESS")
     if (isPlaceable) this.run.world.after(askMillis, () => this.untilUnplaceable(orderId))
     else this.run.judge.cancelAcknowledged(orderId)
+  }
+
+  /** It may come too late, or ask for what cannot be: then nothing is changed. */
+  private amend(orderId: string, amendment: Amendment): void | Promise<void> {
+    const { replans } = this.run.database.stores
+    const context = { rules: planningRules(this.config, null), market: unknownMarket, now: this.now }
+    const options = { now: this.now, windowGrace: this.config.orderWindowGrace }
+    const change = replans
+      .change(orderId, options, (running) => amend(running, amendment, context))
+      .pipe(Effect.catchTag("CannotReplan", () => Effect.succeed(null)))
+    return this.command(`amend ${orderId}`, change, (replan) => {
+      if (replan === null) return
+      countFault(this.run, "operator: an amendment is a new plan")
+      this.notify("slices")
+    })
   }
 
   private pause(orderId: string, forSeconds: number): void | Promise<void> {

@@ -8,19 +8,8 @@ import { DatabaseClock } from "./DatabaseClock.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
-import { DayTotalStore } from "./stores/DayTotalStore.ts"
 import { BrokerInUseStore } from "./stores/BrokerInUseStore.ts"
-import { DoubtStore } from "./stores/DoubtStore.ts"
-import { HaltStore } from "./stores/HaltStore.ts"
-import { HeartbeatStore } from "./stores/HeartbeatStore.ts"
-import { InstrumentStore } from "./stores/InstrumentStore.ts"
-import { OrderBudget } from "./stores/OrderBudget.ts"
-import { OrderDesk } from "./stores/OrderDesk.ts"
-import { OrderStore } from "./stores/OrderStore.ts"
-import { OverdueStore } from "./stores/OverdueStore.ts"
-import { ReplanStore } from "./stores/ReplanStore.ts"
-import { QuoteStore } from "./stores/QuoteStore.ts"
-import { SliceStore } from "./stores/SliceStore.ts"
+import { StoresLayer } from "./stores/StoresLayer.ts"
 import { TradingHours } from "./TradingHours.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
@@ -40,30 +29,15 @@ const takeBroker = Effect.gen(function* () {
 })
 
 /** Everything the workers need, on a migrated database and its clock. */
-const ServiceLayer = Layer.mergeAll(BrokerLayer, WorkerStatus.layer).pipe(
-  Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
-  Layer.provideMerge(Layer.effectDiscard(takeBroker)),
-  Layer.provideMerge(
-    Layer.mergeAll(
-      OrderStore.layer,
-      SliceStore.layer,
-      DoubtStore.layer,
-      OverdueStore.layer,
-      ReplanStore.layer,
-      OrderBudget.layer,
-      OrderDesk.layer,
-      InstrumentStore.layer,
-      QuoteStore.layer,
-      DayTotalStore.layer,
-      HaltStore.layer,
-      HeartbeatStore.layer,
-      BrokerInUseStore.layer
-    )
-  ),
-  Layer.provideMerge(DatabaseClock.layer),
-  Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
-  Layer.provideMerge(Layer.mergeAll(Instance.layer, TradingHours.layer))
-)
+const serviceWith = (broker: typeof BrokerLayer) =>
+  Layer.mergeAll(broker, WorkerStatus.layer).pipe(
+    Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
+    Layer.provideMerge(Layer.effectDiscard(takeBroker)),
+    Layer.provideMerge(StoresLayer),
+    Layer.provideMerge(DatabaseClock.layer),
+    Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
+    Layer.provideMerge(Layer.mergeAll(Instance.layer, TradingHours.layer))
+  )
 
 /** The three workers, each supervised, until one keeps dying or the process is told to stop. */
 export const runWorkers = Effect.gen(function* () {
@@ -81,14 +55,18 @@ export const runWorkers = Effect.gen(function* () {
   ])
 })
 
-/** The service: needs a database, and stops in the order workers, pool, server. */
-export const daemon = runWorkers.pipe(
-  Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
-  Effect.provide(ServiceLayer),
-  // Around the layers: being told to stop while it starts is no failure either.
-  Effect.onInterrupt(() =>
-    Effect.sync(() => {
-      process.exitCode = 0
-    })
+/** The service, placing with the given broker: needs a database, and stops in the order workers, pool, server. */
+export const daemonWith = (broker: typeof BrokerLayer) =>
+  runWorkers.pipe(
+    Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
+    Effect.provide(serviceWith(broker)),
+    // Around the layers: being told to stop while it starts is no failure either.
+    Effect.onInterrupt(() =>
+      Effect.sync(() => {
+        process.exitCode = 0
+      })
+    )
   )
-)
+
+/** The service, with the broker that is configured. */
+export const daemon = daemonWith(BrokerLayer)

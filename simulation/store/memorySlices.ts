@@ -9,24 +9,29 @@ import type { MovedSlice, SliceStore } from "../../src/stores/SliceStore.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 
+const compareDue = (a: SliceRow, b: SliceRow): number =>
+  a.notBefore - b.notBefore || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+
 const cancelledDaysMillis = 3 * 86_400_000
 
 /** SliceStore's statements, on {@link Memory}. */
 export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
-  claimDue: ({ now, horizon, leaseExpiresAt, owner, limit }) =>
+  claimDue: ({ now, horizon, leaseExpiresAt, owner, limit, after = null }) =>
     Effect.sync(() => {
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
+      const last = after === null ? null : memory.slices.get(after)
       const picked = [...memory.slices.values()]
         .filter(
           (slice) =>
             slice.stage === "SCHEDULED" &&
             slice.notBefore <= horizonMillis &&
+            (last === null || (last !== undefined && compareDue(slice, last) > 0)) &&
             slice.notAfter >= nowMillis &&
             !slice.isHeld &&
             (slice.staleAt === null || slice.staleAt >= nowMillis)
         )
-        .toSorted((a, b) => a.notBefore - b.notBefore || (a.id < b.id ? -1 : 1))
+        .toSorted(compareDue)
         .slice(0, limit)
       return picked.map((slice) => {
         slice.stage = "IN_PROGRESS"

@@ -15,6 +15,7 @@ import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { type Database, readOnlyOperations, type Stores, type SubmittedOrder } from "./Database.ts"
 import type { Tables } from "./rows.ts"
 
@@ -100,22 +101,7 @@ const byId = <A extends { readonly id: string }>(rows: ReadonlyArray<A>): Readon
 export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen(function* () {
   const db = yield* Db
   yield* empty
-  const built = yield* Layer.build(
-    Layer.fresh(
-      Layer.mergeAll(
-        OrderStore.layer,
-        SliceStore.layer,
-        DoubtStore.layer,
-        OverdueStore.layer,
-        ReplanStore.layer,
-        HaltStore.layer,
-        HeartbeatStore.layer,
-        OrderDesk.layer,
-        QuoteStore.layer,
-        InstrumentStore.layer
-      )
-    )
-  )
+  const built = yield* Layer.build(Layer.fresh(StoresLayer))
   const stores: Stores = {
     orders: Context.get(built, OrderStore),
     slices: Context.get(built, SliceStore),

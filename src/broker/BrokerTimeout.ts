@@ -19,6 +19,8 @@ export const withTimeout = (timeout: Duration.Duration): Layer.Layer<Broker, nev
         Effect.uninterruptibleMask((restore) =>
           Effect.gen(function* () {
             const fiber = yield* Effect.forkIn(restore(call), scope, { startImmediately: true })
+            const atOnce = fiber.pollUnsafe()
+            if (atOnce !== undefined) return yield* atOnce
             const answer = yield* restore(Effect.timeoutOption(Fiber.join(fiber), timeout)).pipe(
               Effect.onInterrupt(() => Fiber.interrupt(fiber))
             )

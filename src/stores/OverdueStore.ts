@@ -27,7 +27,7 @@ export class OverdueStore extends Context.Service<
             sql`
               WITH picked AS MATERIALIZED (
                 SELECT id FROM order_slices
-                WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)} AND not_after < ${instant(now)}
+                WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before <= ${instant(now)} AND not_after < ${instant(now)}
                 LIMIT ${limit}
                 FOR UPDATE SKIP LOCKED
               )

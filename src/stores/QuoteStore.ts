@@ -66,7 +66,7 @@ export class QuoteStore extends Context.Service<
                 RETURNING 1
               )
               SELECT DISTINCT s.instrument FROM order_slices s, turn
-              WHERE s.stage = 'SCHEDULED' AND s.not_before <= ${instant(horizon)} AND s.not_after >= ${instant(now)}
+              WHERE s.stage = 'SCHEDULED' AND s.is_held IN (false, true) AND s.not_before <= ${instant(horizon)} AND s.not_after >= ${instant(now)}
               ORDER BY s.instrument`
           ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument))))
         ),

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { type BrokerOrder, isTerminal } from "../broker/Broker.ts"
 import { Db, type DbError } from "../db/Db.ts"
 import { booleans, decimals, instant, instants, integers, texts } from "../db/parameters.ts"
+import type { SliceId } from "../domain/Ids.ts"
 import type { MarketLimits } from "../domain/marketLimits.ts"
 import {
   ClaimedSlice,
@@ -30,8 +31,8 @@ export class SliceStore extends Context.Service<
   {
     /**
      * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. None of an order
-     * on hold, none of a kind that only a newer version knows, and none at all while placements are halted. With `quotes`,
-     * each comes with what is known of its market.
+     * on hold, none of a kind that only a newer version knows, and none at all while placements are halted. With `after`, a
+     * claimed slice, only those that come later than it. With `quotes`, each comes with what is known of its market.
      */
     readonly claimDue: (options: {
       readonly now: DateTime.Utc
@@ -39,6 +40,7 @@ export class SliceStore extends Context.Service<
       readonly leaseExpiresAt: DateTime.Utc
       readonly owner: string
       readonly limit: number
+      readonly after?: SliceId | null
       /** False without a trading calendar: what was planned with one is left to others. */
       readonly keepsHours?: boolean
       readonly quotes?: Pick<MarketLimits, "volumePeriod" | "quoteAge"> | null
@@ -89,6 +91,10 @@ export class SliceStore extends Context.Service<
     SliceStore,
     Effect.gen(function* () {
       const { sql, query, queryReadable, execute } = yield* Db
+      const laterThan = (after: SliceId | null) =>
+        after === null
+          ? sql.literal("")
+          : sql`AND (not_before, id) > ((SELECT not_before FROM order_slices WHERE id = ${after}), ${after})`
       const noFacts = sql.literal(`
         facts AS (
           SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
@@ -104,8 +110,9 @@ export class SliceStore extends Context.Service<
             sql`
               WITH picked AS MATERIALIZED (
                 SELECT id, instrument FROM order_slices
-                WHERE stage = 'SCHEDULED' AND not_before <= ${instant(options.horizon)}
-                  AND not_after >= ${instant(options.now)} AND NOT is_held
+                WHERE stage = 'SCHEDULED' AND NOT is_held AND not_before <= ${instant(options.horizon)}
+                  ${laterThan(options.after ?? null)}
+                  AND not_after >= ${instant(options.now)}
                   AND order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
                   AND validity = ANY(${texts(Validity.literals)})
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})

@@ -81,11 +81,19 @@ export const SliceExecutor = Effect.scoped(
       yield* holds.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
     })
 
+    /** Where the last claim stopped, and since when claims have not begun at the start again. */
+    let claimedUpTo: SliceId | null = null
+    let beganAt = DateTime.makeUnsafe(0)
+
     /** Claims as much as there is room for; returns whether there may be more. */
     const claim = Effect.gen(function* () {
       const room = claimLimit - queue.size
       if (room <= 0) return true
       const now = yield* DateTime.now
+      // Of what is due earlier something may have come back meanwhile.
+      if (DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(beganAt, config.sliceExecutorPollInterval)))
+        claimedUpTo = null
+      if (claimedUpTo === null) beganAt = now
       const ahead = Duration.sum(config.sliceExecutorPollInterval, config.sliceExecutorClaimAhead)
       const claimed = yield* slices.claimDue({
         now,
@@ -93,10 +101,12 @@ export const SliceExecutor = Effect.scoped(
         leaseExpiresAt: DateTime.addDuration(now, config.sliceExecutionTimeout),
         owner: instance.id,
         limit: room,
+        after: claimedUpTo,
         keepsHours: calendar !== null,
         quotes: looksAtQuotes(config.limits) ? config.limits : null
       })
       queue.add(claimed)
+      claimedUpTo = claimed.length === room ? lastOf(claimed) : null
       yield* Queue.offer(queueChanged, undefined)
       return claimed.length === room
     }).pipe(Effect.uninterruptible)
@@ -115,9 +125,12 @@ export const SliceExecutor = Effect.scoped(
           mayHaveMore = yield* claim
         })
       )
+      const fromTheStart = Effect.sync(() => {
+        claimedUpTo = null
+      })
       yield* Effect.raceAllFirst([
         holds.until(hold === null),
-        wakeups.next("slices"),
+        Effect.andThen(wakeups.next("slices"), fromTheStart),
         wakeups.next("cancels"),
         ...(mayHaveMore ? [Queue.take(queueHasRoom)] : []),
         Effect.sleep(config.sliceExecutorPollInterval)
@@ -162,6 +175,17 @@ export const SliceExecutor = Effect.scoped(
     return yield* Effect.raceAllFirst([followHalts, Effect.forever(claimLoop), Effect.forever(fireNext)])
   })
 )
+
+/**
+ * The one that a claim in order came to last, for all that can be told here. The database may sort what is due in the same
+ * millisecond otherwise; going on after an earlier one leaves nothing out.
+ */
+const lastOf = (claimed: ReadonlyArray<ClaimedSlice>): SliceId | null =>
+  claimed.reduce<ClaimedSlice | null>((last, slice) => (last === null || isLater(slice, last) ? slice : last), null)
+    ?.id ?? null
+
+const isLater = (a: ClaimedSlice, b: ClaimedSlice): boolean =>
+  a.notBeforeMillis > b.notBeforeMillis || (a.notBeforeMillis === b.notBeforeMillis && a.id > b.id)
 
 /** Whatever a crash leaves claimed waits for its lease to end: no more is claimed than the broker will take soon. */
 const claimLimitOf = (config: Configuration["Service"]): number =>

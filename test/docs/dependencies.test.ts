@@ -10,6 +10,9 @@ const manifest = Schema.decodeUnknownSync(
     Schema.Struct({ dependencies: Versions, optionalDependencies: Versions, devDependencies: Versions })
   )
 )(read("package.json"))
+const bench = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ dependencies: Versions })))(
+  read("bench/package.json")
+)
 
 /** The packages that the items below a heading begin with. */
 const namedBelow = (heading: string): ReadonlyArray<string> => {
@@ -25,12 +28,16 @@ describe("doc/dependencies.md", () => {
       assert.deepStrictEqual(namedBelow(kind).toSorted(), Object.keys(manifest[kind]).toSorted())
     })
   }
+
+  it("names each package of the bench once", () => {
+    assert.deepStrictEqual(namedBelow("bench").toSorted(), Object.keys(bench.dependencies).toSorted())
+  })
 })
 
 describe("package.json", () => {
   it("has exact versions only", () => {
     const { dependencies, optionalDependencies, devDependencies } = manifest
-    const all = Object.entries({ ...dependencies, ...optionalDependencies, ...devDependencies })
+    const all = Object.entries({ ...dependencies, ...optionalDependencies, ...devDependencies, ...bench.dependencies })
     const loose = all.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
     assert.deepStrictEqual(loose, [])
   })

@@ -7,17 +7,7 @@ import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { Stage } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
-import { DayTotalStore } from "../../src/stores/DayTotalStore.ts"
-import { DoubtStore } from "../../src/stores/DoubtStore.ts"
-import { HeartbeatStore } from "../../src/stores/HeartbeatStore.ts"
-import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
-import { OrderBudget } from "../../src/stores/OrderBudget.ts"
-import { OrderDesk } from "../../src/stores/OrderDesk.ts"
-import { OrderStore } from "../../src/stores/OrderStore.ts"
-import { OverdueStore } from "../../src/stores/OverdueStore.ts"
-import { ReplanStore } from "../../src/stores/ReplanStore.ts"
-import { QuoteStore } from "../../src/stores/QuoteStore.ts"
-import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { TradingHours } from "../../src/TradingHours.ts"
 import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { configuration, testDatabaseWith } from "./database.ts"
@@ -40,24 +30,7 @@ export const serviceLayer = <A>(options: {
   readonly environment?: Readonly<Record<string, string>>
   readonly databaseEnvironment?: Readonly<Record<string, string>>
 }) =>
-  Layer.mergeAll(
-    OrderStore.layer,
-    SliceStore.layer,
-    DoubtStore.layer,
-    OverdueStore.layer,
-    InstrumentStore.layer,
-    QuoteStore.layer,
-    DayTotalStore.layer,
-    HeartbeatStore.layer,
-    OrderDesk.layer,
-    ReplanStore.layer,
-    OrderBudget.layer,
-    Holds.layer,
-    TradingHours.layer,
-    Instance.layer,
-    settledClock,
-    quietStatus
-  ).pipe(
+  Layer.mergeAll(StoresLayer, Holds.layer, TradingHours.layer, Instance.layer, settledClock, quietStatus).pipe(
     Layer.provideMerge(options.broker),
     Layer.provideMerge(testDatabaseWith(options.databaseEnvironment ?? {})),
     Layer.provideMerge(configuration(options.environment))

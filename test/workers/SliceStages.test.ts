@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { BrokerOrderId, type SliceId } from "../../src/domain/Ids.ts"
 import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/OrderSlice.ts"
 import { ClaimVersion } from "../../src/domain/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
@@ -13,7 +13,14 @@ import { insertOrder, serviceLayer, setClock, sliceRows, start } from "../suppor
 
 const service = serviceLayer({ broker: scriptedBroker })
 
-const claim = (options: { readonly limit?: number; readonly ahead?: Duration.Input; readonly owner?: string } = {}) =>
+const claim = (
+  options: {
+    readonly limit?: number
+    readonly ahead?: Duration.Input
+    readonly owner?: string
+    readonly after?: SliceId | null
+  } = {}
+) =>
   Effect.gen(function* () {
     const now = yield* DateTime.now
     return yield* (yield* SliceStore).claimDue({
@@ -21,7 +28,8 @@ const claim = (options: { readonly limit?: number; readonly ahead?: Duration.Inp
       horizon: DateTime.addDuration(now, Duration.fromInputUnsafe(options.ahead ?? 0)),
       leaseExpiresAt: DateTime.addDuration(now, Duration.minutes(2)),
       owner: options.owner ?? "owner",
-      limit: options.limit ?? 100
+      limit: options.limit ?? 100,
+      after: options.after ?? null
     })
   })
 
@@ -133,6 +141,26 @@ describe("stages of a slice", () => {
         Array.from({ length: 30 }, (_, index) => index + 1)
       )
       for (const one of claims) assert.isAtMost(one.length, 10)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("goes on after a slice, among many that are due at the same moment, and leaves none out", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 25, total_quantity: 25, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      const first = yield* claim({ limit: 10 })
+      const last =
+        first
+          .map(({ id }) => id)
+          .toSorted()
+          .at(-1) ?? assert.fail("nothing was claimed")
+      // What comes back before it waits for the next claim from the start.
+      for (const slice of first.slice(0, 2)) yield* move(slice, rescheduled)
+      const later = yield* claim({ after: last })
+      assert.strictEqual(new Set([...first, ...later].map(({ id }) => id)).size, 25)
+      assert.strictEqual((yield* claim({ after: last })).length, 0)
+      assert.strictEqual((yield* claim()).length, 2)
     }).pipe(Effect.provide(service))
   )
 

@@ -1,0 +1,96 @@
+import { Pool } from "pg"
+import { setTimeout } from "node:timers/promises"
+import type { Call } from "./Contender.ts"
+import { type ContenderName, contenders } from "./contenders.ts"
+import { type Report, type Running, startWorker } from "./Running.ts"
+
+/** Which contender, and whether at its defaults or as fast as its settings make it. */
+export interface Entry {
+  readonly contender: ContenderName
+  readonly isTuned: boolean
+}
+
+export const labelOf = ({ contender, isTuned }: Entry): string =>
+  contender === "bareSql"
+    ? contenders[contender].name
+    : `${contenders[contender].name}, ${isTuned ? "tuned" : "defaults"}`
+
+/** A database of its own, empty, for one run. */
+export interface Database {
+  readonly url: string
+  readonly pool: Pool
+}
+
+let databases = 0
+
+export const withDatabase = async <A>(server: string, use: (database: Database) => Promise<A>): Promise<A> => {
+  const admin = new Pool({ connectionString: server, max: 1 })
+  const name = `bench_${process.pid}_${(databases += 1)}`
+  await admin.query(`CREATE DATABASE ${name}`)
+  const url = new URL(server)
+  url.pathname = `/${name}`
+  const pool = new Pool({ connectionString: url.href, max: 4 })
+  // The database is dropped with whatever is still connected.
+  pool.on("error", () => undefined)
+  try {
+    return await use({ url: url.href, pool })
+  } finally {
+    await pool.end()
+    await admin.query(`DROP DATABASE ${name} WITH (FORCE)`)
+    await admin.end()
+  }
+}
+
+/** Worker processes for as long as `use` takes. */
+export const withWorkers = async <A>(
+  { contender, isTuned }: Entry,
+  { url }: Database,
+  { count, expected }: { readonly count: number; readonly expected: number },
+  use: (workers: ReadonlyArray<Running>) => Promise<A>
+): Promise<A> => {
+  const workers: Array<Running> = []
+  try {
+    for (let n = 0; n < count; n++) workers.push(await startWorker(contender, url, isTuned, expected))
+    return await use(workers)
+  } finally {
+    await Promise.all(workers.map((worker) => worker.stop()))
+  }
+}
+
+/** Everything done, by the database; `patienceMillis` is how long that may take. */
+export const untilDone = async ({ contender }: Entry, { pool }: Database, patienceMillis: number): Promise<number> => {
+  const end = performance.now() + patienceMillis
+  while (!(await contenders[contender].isDone(pool))) {
+    if (performance.now() > end) throw new Error(`${contenders[contender].name} was not done in ${patienceMillis} ms`)
+    await setTimeout(5)
+  }
+  return performance.timeOrigin + performance.now()
+}
+
+export const allCalls = (reports: ReadonlyArray<Report>): ReadonlyArray<Call> => reports.flatMap(({ calls }) => calls)
+
+/** Each piece of work once, no more, no less. */
+export const checkOnce = (entry: Entry, calls: ReadonlyArray<Call>, expected: number): void => {
+  if (calls.length !== expected) {
+    throw new Error(`${labelOf(entry)} made ${calls.length} calls for ${expected} pieces of work`)
+  }
+}
+
+/** Lateness in milliseconds, sorted. None may be early: a queue that fires early has not understood the task. */
+export const latenessOf = (calls: ReadonlyArray<Call>): ReadonlyArray<number> =>
+  calls.map(({ dueMillis, atMillis }) => atMillis - dueMillis).toSorted((a, b) => a - b)
+
+export const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+
+export const median = (values: ReadonlyArray<number>): number =>
+  quantile(
+    values.toSorted((a, b) => a - b),
+    0.5
+  )
+
+/** Bytes of write-ahead log that the server has written so far. */
+export const walBytes = async ({ pool }: Database): Promise<number> => {
+  const { rows } = await pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 AS bytes")
+  return Number(rows[0]?.bytes)
+}

@@ -1,0 +1,68 @@
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import type { Call } from "./Contender.ts"
+import type { ContenderName } from "./contenders.ts"
+
+const script = fileURLToPath(new URL("worker.ts", import.meta.url))
+
+export interface Report {
+  readonly calls: ReadonlyArray<Call>
+  /** User and system time of the process so far. */
+  readonly cpuMicros: { readonly user: number; readonly system: number }
+  readonly rssBytes: number
+}
+
+/** A contender's worker process. */
+export interface Running {
+  /** Settles when it has made so many calls as are expected of it. */
+  readonly reached: Promise<unknown>
+  readonly report: () => Promise<Report>
+  readonly stop: () => Promise<void>
+}
+
+const nextMessage = (child: ChildProcess, tag: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const onMessage = (message: unknown) => {
+      if (typeof message !== "object" || message === null || !("_tag" in message) || message._tag !== tag) return
+      child.off("message", onMessage)
+      resolve(message)
+    }
+    child.on("message", onMessage)
+    child.once("exit", (code) => reject(new Error(`A worker process ended with exit code ${code}`)))
+  })
+
+const isReport = (message: unknown): message is Report =>
+  typeof message === "object" && message !== null && "calls" in message && Array.isArray(message.calls)
+
+export const startWorker = async (
+  name: ContenderName,
+  url: string,
+  isTuned: boolean,
+  expected: number
+): Promise<Running> => {
+  const child = fork(script, [name, url, isTuned ? "tuned" : "default", String(expected)], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    serialization: "advanced"
+  })
+  const reached = nextMessage(child, "Reached")
+  // Whoever waits for nothing is not interested in why it never came.
+  reached.catch(() => undefined)
+  await nextMessage(child, "Started")
+  return {
+    reached,
+    report: async () => {
+      const answer = nextMessage(child, "Report")
+      child.send("report")
+      const message = await answer
+      if (!isReport(message)) throw new Error("A worker process sent no report")
+      return message
+    },
+    stop: async () => {
+      if (child.exitCode !== null) return
+      const ended = once(child, "exit")
+      child.send("stop")
+      await ended
+    }
+  }
+}

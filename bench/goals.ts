@@ -1,0 +1,79 @@
+import { type Figures, shown } from "./figures.ts"
+import { labels } from "./labels.ts"
+
+export interface Verdict {
+  readonly what: string
+  readonly reach: string
+  readonly measured: string
+  readonly isMet: boolean
+}
+
+const atMost = (what: string, value: number, limit: number, unit: string): Verdict => ({
+  what,
+  reach: `≤ ${shown(limit)} ${unit}`,
+  measured: `${shown(value)} ${unit}`,
+  isMet: value <= limit
+})
+
+const ratio = (what: string, value: number, base: number, least: number, of: string): Verdict => ({
+  what,
+  reach: `≥ ${least} × ${of}`,
+  measured: `${shown(value / base)} ×`,
+  isMet: value / base >= least
+})
+
+/** What the figures are held against. `us` is this service as it is tuned for the bench, `usByDefault` as it comes. */
+export const verdicts = (figures: Figures): ReadonlyArray<Verdict> => {
+  const { us, graphile, boss, bare } = labels
+  const peersP99 = Math.min(figures.of("lateness", graphile, "p99 ms"), figures.of("lateness", boss, "p99 ms"))
+  const perSecond = (who: string) => figures.of("burn-down", who, "per second")
+  const alone = perSecond(us)
+  return [
+    atMost("lateness at 200 slices/s, p50", figures.of("lateness", us, "p50 ms"), 1, "ms"),
+    atMost("lateness at 200 slices/s, p99", figures.of("lateness", us, "p99 ms"), 5, "ms"),
+    ratio(
+      "lateness at 200 slices/s, p99",
+      peersP99,
+      figures.of("lateness", us, "p99 ms"),
+      20,
+      "better than the best peer"
+    ),
+    atMost("1,000 slices due at one instant, p99", figures.of("one instant", us, "p99 ms"), 10, "ms"),
+    ratio("burn-down, slices/s", alone, perSecond(graphile), 1, graphile),
+    ratio("burn-down, slices/s", alone, perSecond(boss), 1.5, boss),
+    ratio("burn-down, slices/s", alone, perSecond(bare), 0.6, bare),
+    {
+      what: "splitting, orders of 10 slices",
+      reach: "≥ 2,000 orders/s",
+      measured: `${shown(figures.of("split", us, "orders per second"))} orders/s`,
+      isMet: figures.of("split", us, "orders per second") >= 2000
+    },
+    ratio(
+      "splitting, orders of 10 slices",
+      figures.of("split", us, "orders per second"),
+      figures.of("split", labels.bareInsert, "orders per second"),
+      0.5,
+      labels.bareInsert
+    ),
+    atMost(
+      "claim beside 10,000,000 future and 10,000,000 finished slices",
+      figures.of("growth", us, "grown ms") / figures.of("growth", us, "empty ms"),
+      1.2,
+      "× its time on an empty table"
+    ),
+    ratio(
+      "a transaction held open, slices/s",
+      figures.of("held transaction", us, "per second"),
+      alone,
+      0.8,
+      "without it"
+    ),
+    atMost("idle, queries", figures.of("idle", us, "queries per second"), 2, "a second"),
+    atMost("idle, share of one core", figures.of("idle", us, "CPU percent"), 2, "%"),
+    atMost("memory, 1,000,000 waiting and 10,000 due a minute", figures.of("memory", us, "MB"), 150, "MB"),
+    atMost("start on an existing database", figures.of("start", us, "ms"), 500, "ms"),
+    atMost("write-ahead log for each slice, due to done", figures.of("burn-down", us, "WAL bytes"), 800, "bytes"),
+    ratio("two daemons, slices/s", figures.of("2 daemons", us, "per second"), alone, 1, "one daemon"),
+    ratio("four daemons, slices/s", figures.of("4 daemons", us, "per second"), alone, 1, "one daemon")
+  ]
+}

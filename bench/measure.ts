@@ -1,0 +1,167 @@
+import { type Entry, labelOf, quantile } from "./Bench.ts"
+import { contenders, type ContenderName } from "./contenders.ts"
+import type { Figures } from "./figures.ts"
+import { labels } from "./labels.ts"
+import { burnDown } from "./scenarios/burnDown.ts"
+import { growth } from "./scenarios/growth.ts"
+import { heldTransaction } from "./scenarios/heldTransaction.ts"
+import { lateness } from "./scenarios/lateness.ts"
+import { idle, memory, start } from "./scenarios/resting.ts"
+import { split } from "./scenarios/split.ts"
+
+/** How much is measured. */
+export interface Extent {
+  readonly repeats: number
+  readonly burnDownSize: number
+  readonly latenessSize: number
+  readonly instantSize: number
+  readonly splitOrders: number
+  readonly idleSeconds: number
+  readonly waitingSlices: number
+  readonly memorySeconds: number
+  readonly growthRows: number
+}
+
+export const wholeExtent: Extent = {
+  repeats: 5,
+  burnDownSize: 100_000,
+  latenessSize: 4000,
+  instantSize: 1000,
+  splitOrders: 10_000,
+  idleSeconds: 30,
+  waitingSlices: 1_000_000,
+  memorySeconds: 120,
+  growthRows: 10_000_000
+}
+
+/** Just enough to see that every scenario still works. */
+export const quickExtent: Extent = {
+  repeats: 1,
+  burnDownSize: 2000,
+  latenessSize: 200,
+  instantSize: 200,
+  splitOrders: 100,
+  idleSeconds: 3,
+  waitingSlices: 2000,
+  memorySeconds: 3,
+  growthRows: 5000
+}
+
+interface Stage {
+  readonly server: string
+  readonly extent: Extent
+  readonly figures: Figures
+  readonly say: (line: string) => void
+}
+
+const us: Entry = { contender: "pulse", isTuned: true }
+
+const names = Object.keys(contenders) as ReadonlyArray<ContenderName>
+const entries: ReadonlyArray<Entry> = names.flatMap((contender): ReadonlyArray<Entry> =>
+  contender === "bareSql"
+    ? [{ contender, isTuned: true }]
+    : [
+        { contender, isTuned: true },
+        { contender, isTuned: false }
+      ]
+)
+const timed = entries.filter(({ contender }) => contenders[contender].hasDueTimes)
+
+const measureLateness = async (
+  scenario: string,
+  entry: Entry,
+  stage: Stage,
+  size: number,
+  perSecond: number | null
+) => {
+  const sorted = await lateness(stage.server, entry, { size, perSecond })
+  stage.figures.add(scenario, labelOf(entry), {
+    "p50 ms": quantile(sorted, 0.5),
+    "p99 ms": quantile(sorted, 0.99),
+    "most ms": quantile(sorted, 1),
+    "least ms": quantile(sorted, 0)
+  })
+}
+
+const addBurnDown = (
+  scenario: string,
+  who: string,
+  { figures }: Stage,
+  measured: Awaited<ReturnType<typeof burnDown>>
+) =>
+  figures.add(scenario, who, {
+    "per second": measured.perSecond,
+    "WAL bytes": measured.walBytesEach,
+    "CPU microseconds": measured.cpuMicrosEach
+  })
+
+/** One repeat of each scenario; those that compare have all contenders in turn. */
+export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+  lateness: async (stage) => {
+    for (const entry of timed) await measureLateness("lateness", entry, stage, stage.extent.latenessSize, 200)
+  },
+  "one instant": async (stage) => {
+    for (const entry of timed) await measureLateness("one instant", entry, stage, stage.extent.instantSize, null)
+  },
+  "burn-down": async (stage) => {
+    for (const entry of entries) {
+      addBurnDown(
+        "burn-down",
+        labelOf(entry),
+        stage,
+        await burnDown(stage.server, entry, { size: stage.extent.burnDownSize })
+      )
+    }
+  },
+  "held transaction": async (stage) => {
+    const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, around: heldTransaction })
+    addBurnDown("held transaction", labels.us, stage, measured)
+  },
+  "2 daemons": async (stage) => {
+    const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count: 2 })
+    addBurnDown("2 daemons", labels.us, stage, measured)
+  },
+  "4 daemons": async (stage) => {
+    const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count: 4 })
+    addBurnDown("4 daemons", labels.us, stage, measured)
+  },
+  split: async ({ server, extent, figures }) => {
+    const { ordersPerSecond, bareOrdersPerSecond } = await split(server, us, extent.splitOrders)
+    figures.add("split", labels.us, { "orders per second": ordersPerSecond })
+    figures.add("split", labels.bareInsert, { "orders per second": bareOrdersPerSecond })
+  },
+  start: async ({ server, figures }) => figures.add("start", labels.us, { ms: await start(server) })
+}
+
+/** What takes so long, and varies so little, that it is done once. */
+export const scenariosOnce: typeof scenarios = {
+  idle: async ({ server, extent, figures }) => {
+    const { queriesPerSecond, cpuPercent } = await idle(server, us, extent.waitingSlices, extent.idleSeconds)
+    figures.add("idle", labels.us, { "queries per second": queriesPerSecond, "CPU percent": cpuPercent })
+  },
+  memory: async ({ server, extent, figures }) => {
+    const bytes = await memory(server, us, extent.waitingSlices, extent.memorySeconds)
+    figures.add("memory", labels.us, { MB: bytes / 1e6 })
+  },
+  growth: async ({ server, extent, figures }) => {
+    const { emptyMillis, grownMillis } = await growth(server, extent.growthRows)
+    figures.add("growth", labels.us, { "empty ms": emptyMillis, "grown ms": grownMillis })
+  }
+}
+
+/** Every scenario that is wanted, `repeats` times, one after the other and all of them in turn. */
+export const measure = async (stage: Stage, wanted: (scenario: string) => boolean): Promise<void> => {
+  const run = async (all: typeof scenarios) => {
+    for (const [name, scenario] of Object.entries(all)) {
+      if (!wanted(name)) continue
+      const began = performance.now()
+      await scenario(stage)
+      stage.say(`${name}: ${Math.round((performance.now() - began) / 1000)} s`)
+    }
+  }
+  for (let repeat = 1; repeat <= stage.extent.repeats; repeat++) {
+    stage.say(`Repeat ${repeat} of ${stage.extent.repeats}`)
+    await run(scenarios)
+  }
+  await run(scenariosOnce)
+}

@@ -1,0 +1,72 @@
+import {
+  allCalls,
+  checkOnce,
+  type Database,
+  type Entry,
+  untilDone,
+  walBytes,
+  withDatabase,
+  withWorkers
+} from "../Bench.ts"
+import { wallClockMillis } from "../Contender.ts"
+import { contenders } from "../contenders.ts"
+import type { Report } from "../Running.ts"
+
+export interface BurnDown {
+  /** Pieces of work done a second, from the first call to the last row. */
+  readonly perSecond: number
+  /** Write-ahead log for one of them, from due to done, in bytes. */
+  readonly walBytesEach: number
+  /** Time of the worker processes for one of them, in microseconds. */
+  readonly cpuMicrosEach: number
+}
+
+export interface BurnDownOptions {
+  readonly size: number
+  /** Worker processes. */
+  readonly count?: number
+  /** What goes on around it. */
+  readonly around?: (database: Database, run: () => Promise<BurnDown>) => Promise<BurnDown>
+}
+
+const patienceMillis = 300_000
+
+/** So many pieces of work are overdue, and all of them are done. */
+export const burnDown = (server: string, entry: Entry, options: BurnDownOptions): Promise<BurnDown> =>
+  withDatabase(server, async (database) => {
+    const { around = (_: Database, run: () => Promise<BurnDown>) => run() } = options
+    const contender = contenders[entry.contender]
+    await contender.prepare(database.url)
+    const overdue = wallClockMillis() - 60_000
+    await contender.enqueue(
+      database.pool,
+      Array.from({ length: options.size }, () => overdue)
+    )
+    return around(database, () => work(database, entry, options))
+  })
+
+const work = async (database: Database, entry: Entry, { size, count = 1 }: BurnDownOptions): Promise<BurnDown> => {
+  const { release } = contenders[entry.contender]
+  const walBefore = await walBytes(database)
+  return withWorkers(entry, database, { count, expected: Math.floor(size / count / 2) }, async (workers) => {
+    await release?.prepared(database.pool)
+    const walPrepared = release === undefined ? walBefore : await walBytes(database)
+    const cpuPrepared = cpuMicrosOf(await Promise.all(workers.map((worker) => worker.report())))
+    await release?.go(database.pool)
+    await Promise.race(workers.map(({ reached }) => reached))
+    const doneMillis = await untilDone(entry, database, patienceMillis)
+    const wal = await walBytes(database)
+    const reports = await Promise.all(workers.map((worker) => worker.report()))
+    const calls = allCalls(reports)
+    checkOnce(entry, calls, size)
+    const firstMillis = calls.reduce((least, { atMillis }) => Math.min(least, atMillis), Infinity)
+    return {
+      perSecond: (size / (doneMillis - firstMillis)) * 1000,
+      walBytesEach: (wal - walPrepared) / size,
+      cpuMicrosEach: (cpuMicrosOf(reports) - (release === undefined ? 0 : cpuPrepared)) / size
+    }
+  })
+}
+
+const cpuMicrosOf = (reports: ReadonlyArray<Report>): number =>
+  reports.reduce((sum, { cpuMicros: { user, system } }) => sum + user + system, 0)

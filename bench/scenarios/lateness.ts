@@ -1,0 +1,35 @@
+import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, withWorkers } from "../Bench.ts"
+import { wallClockMillis } from "../Contender.ts"
+import { contenders } from "../contenders.ts"
+
+/** So long after it was enqueued the first piece of work is due. */
+const leadMillis = 5000
+
+export interface Times {
+  /** How many pieces of work. */
+  readonly size: number
+  /** How many of them are due each second; null: all at one instant. */
+  readonly perSecond: number | null
+}
+
+/** How late each call came, in milliseconds, sorted. */
+export const lateness = (server: string, entry: Entry, { size, perSecond }: Times): Promise<ReadonlyArray<number>> =>
+  withDatabase(server, async (database) => {
+    const contender = contenders[entry.contender]
+    await contender.prepare(database.url)
+    return withWorkers(entry, database, { count: 1, expected: size }, async ([worker]) => {
+      if (worker === undefined) return []
+      const gapMillis = perSecond === null ? 0 : 1000 / perSecond
+      // Off the round figures that a poll might happen to meet.
+      const first = wallClockMillis() + leadMillis + 1.234
+      await contender.enqueue(
+        database.pool,
+        Array.from({ length: size }, (_, n) => first + n * gapMillis)
+      )
+      await worker.reached
+      await untilDone(entry, database, leadMillis)
+      const calls = allCalls([await worker.report()])
+      checkOnce(entry, calls, size)
+      return latenessOf(calls)
+    })
+  })

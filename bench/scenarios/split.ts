@@ -1,0 +1,58 @@
+import { setTimeout } from "node:timers/promises"
+import { chunksOf, wallClockMillis } from "../Contender.ts"
+import { type Database, type Entry, withDatabase, withWorkers } from "../Bench.ts"
+import { insertOrders, pulse } from "../contenders/pulse.ts"
+
+const slicesPerOrder = 10
+const dayMillis = 86_400_000
+
+export interface Split {
+  readonly ordersPerSecond: number
+  /** The same slices, inserted by statements of 5,000 rows each that do nothing else. */
+  readonly bareOrdersPerSecond: number
+}
+
+/** So many orders of ten slices wait to be split; they are due tomorrow. */
+export const split = (server: string, entry: Entry, orders: number): Promise<Split> =>
+  withDatabase(server, async (database) => {
+    await pulse.prepare(database.url)
+    const tomorrow = wallClockMillis() + dayMillis
+    await insertOrders(
+      database.pool,
+      Array.from({ length: orders }, () => tomorrow),
+      slicesPerOrder
+    )
+    const seconds = await withWorkers(entry, database, { count: 1, expected: 0 }, () => untilSplit(database))
+    return { ordersPerSecond: orders / seconds, bareOrdersPerSecond: orders / (await insertBare(database)) }
+  })
+
+/** From the first order that is split to the last, in seconds: a daemon's start is another figure. */
+const untilSplit = async ({ pool }: Database): Promise<number> => {
+  for (;;) {
+    const { rows } = await pool.query(
+      `SELECT count(*) FILTER (WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))::int AS left,
+         extract(epoch FROM max(split_at) - min(claimed_at))::float8 AS seconds FROM orders`
+    )
+    if (rows[0]?.left === 0) return Number(rows[0].seconds)
+    await setTimeout(50)
+  }
+}
+
+const insertBare = async ({ pool }: Database): Promise<number> => {
+  const { rows } = await pool.query("SELECT * FROM order_slices ORDER BY created_at, id")
+  await pool.query("TRUNCATE order_slices")
+  const columns = Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== null))
+  const { rows: types } = await pool.query(
+    `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+     WHERE attrelid = 'order_slices'::regclass AND attnum > 0`
+  )
+  const typeOf = (column: string) => String(types.find(({ name }) => name === column)?.type)
+  const text =
+    `INSERT INTO order_slices (${columns.join(", ")}) ` +
+    `SELECT * FROM unnest(${columns.map((column, n) => `$${n + 1}::${typeOf(column)}[]`).join(", ")})`
+  const began = performance.now()
+  for (const chunk of chunksOf(rows, 5000)) {
+    await pool.query({ name: "bare", text, values: columns.map((column) => chunk.map((row) => row[column])) })
+  }
+  return (performance.now() - began) / 1000
+}

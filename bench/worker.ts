@@ -1,0 +1,40 @@
+import { contenders } from "./contenders.ts"
+
+/*
+ * One contender at work, in a process of its own: `node worker.ts CONTENDER URL default|tuned EXPECTED`. Says when it has
+ * started and when it has made the expected number of calls; answers "report" with the calls and its use of the machine.
+ */
+const [name = "", url = "", mode = "", expected = ""] = process.argv.slice(2)
+const contender = Object.entries(contenders).find(([key]) => key === name)?.[1]
+if (contender === undefined) throw new Error(`No contender is called ${name}`)
+
+let count = 0
+const tell = (message: object) => process.send?.(message)
+const working = await contender.work({
+  url,
+  isTuned: mode === "tuned",
+  onCall: () => {
+    count++
+    if (count === Number(expected)) tell({ _tag: "Reached" })
+  }
+})
+tell({ _tag: "Started" })
+
+process.on("message", (asked) => {
+  if (asked === "report") void report()
+  if (asked === "stop") void stop()
+})
+process.on("disconnect", () => process.exit())
+
+const report = async () =>
+  tell({
+    _tag: "Report",
+    calls: await working.calls(),
+    cpuMicros: process.cpuUsage(),
+    rssBytes: process.memoryUsage.rss()
+  })
+
+const stop = async () => {
+  await working.stop()
+  process.exit()
+}
