@@ -25,6 +25,8 @@ let databases = 0
 
 export const withDatabase = async <A>(server: string, use: (database: Database) => Promise<A>): Promise<A> => {
   const admin = new Pool({ connectionString: server, max: 1 })
+  // The server may end before its last words have arrived.
+  admin.on("error", () => undefined)
   const name = `bench_${process.pid}_${(databases += 1)}`
   await admin.query(`CREATE DATABASE ${name}`)
   const url = new URL(server)

@@ -21,6 +21,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Broker.place"
   ],
   monitor: [
+    "WatchStore.look",
     "SliceStore.unresolved",
     "SliceStore.open",
     "DoubtStore.onceInDoubt",

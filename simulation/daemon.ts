@@ -23,6 +23,7 @@ import { type Topic, Wakeups } from "../src/db/Wakeups.ts"
 import { Instance } from "../src/Instance.ts"
 import { DayTotalStore } from "../src/stores/DayTotalStore.ts"
 import { DoubtStore } from "../src/stores/DoubtStore.ts"
+import { WatchStore } from "../src/stores/WatchStore.ts"
 import { HaltStore } from "../src/stores/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/HeartbeatStore.ts"
 import { InstrumentStore } from "../src/stores/InstrumentStore.ts"
@@ -115,6 +116,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     Layer.succeed(OrderStore, OrderStore.of(stores.orders)),
     Layer.succeed(SliceStore, SliceStore.of(stores.slices)),
     Layer.succeed(DoubtStore, DoubtStore.of(stores.doubts)),
+    Layer.succeed(WatchStore, WatchStore.of(stores.watch)),
     Layer.succeed(OverdueStore, OverdueStore.of(stores.overdue)),
     Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),

@@ -31,14 +31,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     [memorySlices, "if (slice.claimVersion !== transition.slice.claimVersion) continue", ""],
     [
       sliceStore,
-      "s.stage = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
-      "s.stage = 'IN_PROGRESS'\n                RETURNING"
+      "s.stage ${unindexed} = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
+      "s.stage ${unindexed} = 'IN_PROGRESS'\n                RETURNING"
     ]
   ),
   mutation(
     "conditional transition: an outcome is written whatever the stage",
     [memorySlices, 'if (slice.stage !== "IN_PROGRESS") continue', ""],
-    [sliceStore, "s.id = i.id AND s.stage = 'IN_PROGRESS' AND s.claim_version", "s.id = i.id AND s.claim_version"]
+    [
+      sliceStore,
+      "s.id = i.id AND s.stage ${unindexed} = 'IN_PROGRESS' AND s.claim_version",
+      "s.id = i.id AND s.claim_version"
+    ]
   ),
   mutation(
     "claim: what is IN_PROGRESS is claimed again when its lease is over",
@@ -169,7 +173,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "pause: what comes back is not on hold",
     [memorySlices, "isBack && order !== undefined && order.holdReason !== null", "false"],
-    [sliceStore, "is_held = i.stage = 'SCHEDULED' AND p.is_held", "is_held = false"]
+    [sliceStore, "is_held = i.stage = 'SCHEDULED' AND i.order_id = ANY(p.held)", "is_held = false"]
   ),
   mutation(
     "broker state: a final one is overwritten",
@@ -190,7 +194,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     [
       "src/stores/OrderStore.ts",
-      "WHERE o.id = mine.id AND o.order_queue_status = 'IN_PROGRESS'\n                  AND o.claim_version",
+      "WHERE o.id = mine.id AND o.order_queue_status || '' = 'IN_PROGRESS'\n                  AND o.claim_version",
       "WHERE o.id = mine.id\n                  AND o.claim_version"
     ]
   ),

@@ -100,7 +100,8 @@ const inOrder = (ids: ReadonlyArray<string>): ReadonlyArray<string> => ids.toSor
 /** The stores as one process sees them: every statement goes over a network, and the process may die on the way. */
 export const storesOf = (process: Process): Stores => {
   const { run } = process
-  const { orders, slices, doubts, overdue, replans, halts, heartbeats, desk, quotes, instruments } = run.database.stores
+  const { orders, slices, doubts, watch, overdue, replans, halts, heartbeats, desk, quotes, instruments } =
+    run.database.stores
   const by = (operation: string) => through(process, operation)
   const claimDue = by("SliceStore.claimDue")
   const transition = by("SliceStore.transition")
@@ -148,6 +149,9 @@ export const storesOf = (process: Process): Stores => {
       onceInDoubt: (since, limit) => Effect.map(by("DoubtStore.onceInDoubt")(doubts.onceInDoubt(since, limit)), sorted),
       takeOver: (turnedUp, reason, now) => by("DoubtStore.takeOver")(doubts.takeOver(turnedUp, reason, now)),
       leaveBook: (ids, now) => by("DoubtStore.leaveBook")(doubts.leaveBook(ids, now))
+    },
+    watch: {
+      look: (options) => by("WatchStore.look")(watch.look(options))
     },
     overdue: {
       skipStale: (now, reason, limit) =>

@@ -11,6 +11,7 @@ import type { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import type { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import type { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import type { SliceStore } from "../../src/stores/SliceStore.ts"
+import type { WatchStore } from "../../src/stores/WatchStore.ts"
 import type { Tables } from "./rows.ts"
 
 /** What the workers, and the operators of a run, ask of the database. */
@@ -18,6 +19,7 @@ export interface Stores {
   readonly orders: OrderStore["Service"]
   readonly slices: SliceStore["Service"]
   readonly doubts: DoubtStore["Service"]
+  readonly watch: WatchStore["Service"]
   readonly overdue: OverdueStore["Service"]
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
@@ -37,6 +39,7 @@ export type SubmittedOrder = Omit<SplittableOrder, "id" | "instrument"> & {
 
 /** What changes nothing that the judge looks at while a run is under way. */
 export const readOnlyOperations: ReadonlySet<string> = new Set([
+  "WatchStore.look",
   "SliceStore.unresolved",
   "SliceStore.open",
   "SliceStore.audit",

@@ -4,6 +4,7 @@ import type { HaltStore } from "../../src/stores/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
 import { memoryDoubts } from "./memoryDoubts.ts"
+import { memoryWatch } from "./memoryWatch.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryReplans } from "./memoryReplans.ts"
 import { memoryOverdue, memorySlices } from "./memorySlices.ts"
@@ -16,6 +17,7 @@ export const memoryDatabase = (): Database => {
     orders: memoryOrders(memory),
     slices: memorySlices(memory),
     doubts: memoryDoubts(memory),
+    watch: memoryWatch(memory),
     overdue: memoryOverdue(memory),
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),

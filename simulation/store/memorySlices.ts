@@ -164,13 +164,14 @@ const openSlice = (memory: Memory, slice: SliceRow, nowMillis: number): OpenSlic
   const patience = order?.cancelUnfilledAfterSeconds ?? null
   const plan = order?.completion === "CROSS" ? memory.plansOf(slice.orderId).at(-1) : undefined
   const completesAt = plan?.completesAt ?? null
+  const isStopped = memory.isHalted || (order?.holdReason ?? null) !== null
   return {
     ...slice,
     brokerOrderId: BrokerOrderId.make(slice.brokerOrderId ?? ""),
     acknowledgedAt: DateTime.makeUnsafe(acknowledgedAt),
     isCancelWanted:
       (order?.cancelRequestedAt ?? null) !== null ||
-      (completesAt !== null && completesAt <= nowMillis) ||
+      (completesAt !== null && completesAt <= nowMillis && !isStopped) ||
       (plan?.cause !== "COMPLETION" && patience !== null && acknowledgedAt + patience * 1000 <= nowMillis)
   }
 }

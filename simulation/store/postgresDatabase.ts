@@ -15,6 +15,7 @@ import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { QuoteStore } from "../../src/stores/QuoteStore.ts"
 import { ReplanStore } from "../../src/stores/ReplanStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { WatchStore } from "../../src/stores/WatchStore.ts"
 import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { type Database, readOnlyOperations, type Stores, type SubmittedOrder } from "./Database.ts"
 import type { Tables } from "./rows.ts"
@@ -106,6 +107,7 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     orders: Context.get(built, OrderStore),
     slices: Context.get(built, SliceStore),
     doubts: Context.get(built, DoubtStore),
+    watch: Context.get(built, WatchStore),
     overdue: Context.get(built, OverdueStore),
     replans: Context.get(built, ReplanStore),
     halts: Context.get(built, HaltStore),

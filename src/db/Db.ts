@@ -300,4 +300,13 @@ const outdatedHint = ". The database is not up to date: run the command migrate,
 /** Resources (disk full, too many connections), operator intervention (shutdown, restart), read-only standby. */
 const isTransientState = (sqlState: string | null): boolean => sqlState !== null && /^(53|57P|58|25006)/.test(sqlState)
 
-const snakeToCamel = (name: string): string => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+/** Asked for each column of each row; there are only so many columns. */
+const camelNames = new Map<string, string>()
+
+const snakeToCamel = (name: string): string => {
+  const known = camelNames.get(name)
+  if (known !== undefined) return known
+  const camel = name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+  camelNames.set(name, camel)
+  return camel
+}

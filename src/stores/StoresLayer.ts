@@ -12,12 +12,14 @@ import { OverdueStore } from "./OverdueStore.ts"
 import { QuoteStore } from "./QuoteStore.ts"
 import { ReplanStore } from "./ReplanStore.ts"
 import { SliceStore } from "./SliceStore.ts"
+import { WatchStore } from "./WatchStore.ts"
 
 /** The stores that the workers use. */
 export const StoresLayer = Layer.mergeAll(
   OrderStore.layer,
   SliceStore.layer,
   DoubtStore.layer,
+  WatchStore.layer,
   OverdueStore.layer,
   ReplanStore.layer,
   OrderBudget.layer,

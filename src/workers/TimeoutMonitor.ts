@@ -9,6 +9,7 @@ import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
 import { OverdueStore } from "../stores/OverdueStore.ts"
 import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
+import { WatchStore } from "../stores/WatchStore.ts"
 import { makeFollowThrough } from "./followThrough.ts"
 import { makeFollowQuotes } from "./QuoteFollower.ts"
 import { type Book, makeLookUp } from "./lookUpBook.ts"
@@ -32,7 +33,7 @@ const keepStaleHeartbeats = Duration.days(1)
 
 /**
  * Recovers what got stuck and follows what was placed. Every BROKER_POLL_INTERVAL_SECONDS, or sooner when the broker hints
- * at a change: if anything waits for the broker's word, one look-up for all slices that are open or whose outcome is unknown,
+ * at a change, it looks whether anything is under way: if anything waits for the broker's word, one look-up for all slices that are open or whose outcome is unknown,
  * then the cancels that are wanted; then new plans for orders whose day does not go to plan. Every
  * TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: splits that got stuck, slices whose window is over. Once a day: reminders of what people have to see to. Beside that, quotes, when a limit
  * needs them.
@@ -46,7 +47,15 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const sweep = yield* makeSweep
   const remind = yield* makeRemind
   const followQuotes = yield* makeFollowQuotes
+  const watch = yield* WatchStore
   let nextSweepMillis = 0
+
+  const follow = Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const waiting = yield* watch.look({ now, doubtedSince: watchedSince(broker, now) })
+    const followers = [...(waiting.forBroker ? [followBroker] : []), ...(waiting.forPlan ? [followThrough] : [])]
+    yield* doAll(followers)
+  })
 
   const sweepWhenDue = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
@@ -55,20 +64,24 @@ export const TimeoutMonitor = Effect.gen(function* () {
     nextSweepMillis = now + Duration.toMillis(config.timeoutMonitorPollInterval)
   })
 
-  /** One that fails does not keep the others from being done. */
-  const once = Effect.forEach([followBroker, followThrough, sweepWhenDue, remind], (task) => Effect.exit(task)).pipe(
-    Effect.flatMap((exits) => Exit.asVoidAll(exits))
-  )
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   const pause = Duration.min(interval, shortestPause)
   const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), broker.changed)
-  const follow = tick(status, "monitor", once).pipe(
+  const poll = tick(status, "monitor", doAll([follow, sweepWhenDue, remind])).pipe(
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(untilNext),
     Effect.forever
   )
-  return yield* Effect.raceFirst(follow, followQuotes)
+  return yield* Effect.raceFirst(poll, followQuotes)
 })
+
+/** One that fails does not keep the others from being done. */
+const doAll = <E, R>(tasks: ReadonlyArray<Effect.Effect<void, E, R>>): Effect.Effect<void, E, R> =>
+  Effect.forEach(tasks, (task) => Effect.exit(task)).pipe(Effect.flatMap((exits) => Exit.asVoidAll(exits)))
+
+/** From there on a doubt may still come to light in the broker's book. */
+const watchedSince = (broker: Broker["Service"], now: DateTime.Utc): DateTime.Utc =>
+  DateTime.max(broker.bookSince(now), DateTime.subtractDuration(now, watchOnceDoubted))
 
 /** Some at a time until there are no more, and a line for each. */
 const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
@@ -121,8 +134,7 @@ export const makeFollowBroker = Effect.gen(function* () {
     const unresolved = yield* slices.unresolved(now, largestLookup)
     const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, largestLookup, now)
     lastFollowed = open.length === largestLookup ? (open.at(-1) ?? null) : null
-    const watchedSince = DateTime.max(broker.bookSince(now), DateTime.subtractDuration(now, watchOnceDoubted))
-    const doubted = yield* doubts.onceInDoubt(watchedSince, largestLookup)
+    const doubted = yield* doubts.onceInDoubt(watchedSince(broker, now), largestLookup)
     const isDoubtAlone = unresolved.length === 0 && open.length === 0
     if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtsAlone))) return
 

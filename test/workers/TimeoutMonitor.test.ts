@@ -7,6 +7,7 @@ import type { ClaimedSlice } from "../../src/domain/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { SliceDesk } from "../../src/stores/SliceDesk.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
+import { WatchStore } from "../../src/stores/WatchStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makePlace } from "../../src/workers/place.ts"
 import { makeFollowBroker, makeSweep, TimeoutMonitor } from "../../src/workers/TimeoutMonitor.ts"
@@ -388,6 +389,12 @@ describe("TimeoutMonitor", () => {
       yield* insertOrder("o1")
       yield* Effect.flatten(makeSplitPending)
       const { sql, execute } = yield* Db
+      yield* execute(
+        "test.break",
+        sql`
+          UPDATE order_slices SET stage = 'IN_PROGRESS', claimed_by = 'gone', lease_expires_at = scheduled_at
+          WHERE sequence_number = 1`
+      )
       yield* execute("test.break", sql`ALTER TABLE order_slices RENAME COLUMN acknowledged_at TO gone`)
       yield* setClock("1 hour")
       const failed = yield* Deferred.make<string>()
@@ -398,7 +405,35 @@ describe("TimeoutMonitor", () => {
       })
       yield* Effect.forkChild(Effect.provideService(TimeoutMonitor, WorkerStatus, status))
       assert.include(yield* Deferred.await(failed), "SliceStore.open")
-      assert.isTrue((yield* sliceRows()).every(({ stage }) => stage === "SKIPPED"))
+      assert.isTrue(
+        (yield* sliceRows()).every(({ stage, sequenceNumber }) => stage === "SKIPPED" || sequenceNumber === 1)
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("asks one question when nothing is under way", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { carry_unfilled: true })
+      const { look } = yield* WatchStore
+      const ask = Effect.flatMap(DateTime.now, (now) => look({ now, doubtedSince: now }))
+      assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: false })
+      yield* Effect.flatten(makeSplitPending)
+      assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: true })
+      const { sql, execute } = yield* Db
+      const change = (to: string) => execute("test.change", sql`UPDATE order_slices SET ${sql.literal(to)}`)
+      yield* change("stage = 'IN_PROGRESS', claimed_by = 'gone', lease_expires_at = '1970-01-01T00:02Z'")
+      assert.isFalse((yield* ask).forBroker)
+      yield* setClock("2 minutes")
+      assert.isTrue((yield* ask).forBroker)
+      yield* change("lease_expires_at = '1971-01-01', outcome_unknown_at = now()")
+      assert.isTrue((yield* ask).forBroker)
+      yield* change("stage = 'PROCESSED', outcome_unknown_at = NULL, broker_order_id = id")
+      assert.isTrue((yield* ask).forBroker)
+      yield* change("broker_is_final = true")
+      assert.isFalse((yield* ask).forBroker)
+      yield* change("in_doubt_at = '1970-01-01T00:02Z'")
+      assert.isTrue((yield* ask).forBroker)
     }).pipe(Effect.provide(service))
   )
 })
