@@ -95,12 +95,12 @@ export class DatabaseClock extends Context.Service<
         }
       })
 
-      const settle = Effect.gen(function* () {
-        const { localNanos, monotonicNanos } = yield* Ref.get(anchor)
+      const settle = Effect.suspend(() => {
+        const { localNanos, monotonicNanos } = Ref.getUnsafe(anchor)
         const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
         const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
         const drift = passed > passedByWallClock ? passed - passedByWallClock : passedByWallClock - passed
-        if (drift > largestDriftNanos) yield* sync
+        return drift > largestDriftNanos ? sync : Effect.void
       })
 
       yield* sync.pipe(

@@ -25,7 +25,7 @@ export const configured = (url: string, isTuned: boolean) =>
     )
   )
 
-const tuning = { LOG_LEVEL: "warn", SLICE_EXECUTOR_CLAIM_LIMIT: "5000", SLICE_EXECUTOR_CONCURRENCY: "100" }
+const tuning = { LOG_LEVEL: "warn", SLICE_EXECUTOR_CLAIM_LIMIT: "5000", SLICE_EXECUTOR_CONCURRENCY: "1000" }
 
 /** Answers at once, and keeps what it was asked; around it everything that stands around every broker. */
 const instantBroker = (onPlace: (id: SliceId) => void) => {

@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, FiberSet, Queue, Semaphore } from "effect"
+import { DateTime, Duration, Effect, FiberSet, Queue, References, Semaphore } from "effect"
 import { survive } from "../background.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
@@ -172,7 +172,9 @@ export const SliceExecutor = Effect.scoped(
       })
     )
 
-    return yield* Effect.raceAllFirst([followHalts, Effect.forever(claimLoop), Effect.forever(fireNext)])
+    // What is due at one instant is sent before this process does anything else.
+    const fireLoop = Effect.forever(fireNext).pipe(Effect.provideService(References.MaxOpsBeforeYield, Infinity))
+    return yield* Effect.raceAllFirst([followHalts, Effect.forever(claimLoop), fireLoop])
   })
 )
 

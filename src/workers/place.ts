@@ -54,6 +54,8 @@ export const makePlace = Effect.gen(function* () {
       const placement = placementOf(slice, deadlineMillis(slice, DateTime.toEpochMillis(placedAt), limits))
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
+      // What is due at the same moment is sent before anything is said of this one.
+      yield* Effect.yieldNow
       const attempt = slice.attempts + 1
       const next = afterPlacement(answer, at)
       yield* logOutcome(slice, next, placedAt)
