@@ -1,9 +1,9 @@
 import { DateTime } from "effect"
+import { isSettledState } from "../domain/orderState.ts"
 import type { OrderProgress, SliceView } from "../stores/OrderDesk.ts"
 
 /** Whether nothing more will happen to an order. */
-export const isSettled = (order: OrderProgress): boolean =>
-  !["pending", "splitting", "working", "held", "cancelling"].includes(order.state)
+export const isSettled = (order: OrderProgress): boolean => isSettledState(order.state)
 
 /** Rows as columns, each as wide as its widest cell; columns of numbers are aligned to the right. */
 export const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {

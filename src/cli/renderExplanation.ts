@@ -3,7 +3,7 @@ import type { TradingTime } from "../domain/market/TradingTime.ts"
 import type { ExplainedSlice } from "../domain/schedule/explain.ts"
 import type { Curve } from "../domain/schedule/Curve.ts"
 import type { ScheduleInput } from "../domain/schedule/Schedule.ts"
-import type { PlanCause } from "../domain/planOrder.ts"
+import { type PlanCause, planCauseText } from "../domain/planOrder.ts"
 import { table } from "./render.ts"
 import { clockOf } from "./renderPlan.ts"
 
@@ -35,7 +35,7 @@ export interface Explanation {
 
 export const explanationText = (plan: Explanation): string => {
   const { input, slices } = plan
-  const head = `Plan ${plan.revision} (${causeText[plan.cause]}${plan.note === null ? "" : `: ${plan.note}`}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
+  const head = `Plan ${plan.revision} (${planCauseText[plan.cause]}${plan.note === null ? "" : `: ${plan.note}`}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
   if (input === null) return `${head}: ${plan.problem ?? ""}`
   const clock = clockOf(plan)
   const zone = plan.sessions === null ? "UTC" : "IST"
@@ -61,14 +61,6 @@ export const explanationText = (plan: Explanation): string => {
     )
   ].join("\n")
 }
-
-const causeText = {
-  SPLIT: "the split",
-  AMENDMENT: "an amendment",
-  LATENESS: "to spread late slices anew",
-  CARRY: "to carry what was not filled",
-  COMPLETION: "to complete the order"
-} satisfies Readonly<Record<PlanCause, string>>
 
 const curveText = (curve: Curve): string => {
   switch (curve._tag) {

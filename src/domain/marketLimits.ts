@@ -1,5 +1,5 @@
 import { BigDecimal, DateTime, Duration, Option, Schema } from "effect"
-import { decimalText } from "./decimals.ts"
+import { decimalText, whole } from "./decimals.ts"
 import type { Price } from "./Order.ts"
 
 /** What a desk allows, given what the market does. None: no limit. */
@@ -119,7 +119,6 @@ export const knownPrice = (
 }
 
 const hundred = BigDecimal.fromBigInt(100n)
-const whole = (count: number): BigDecimal.BigDecimal => BigDecimal.fromBigInt(BigInt(count))
 
 const isAboveShare = (part: BigDecimal.BigDecimal, percent: BigDecimal.BigDecimal, all: BigDecimal.BigDecimal) =>
   BigDecimal.isGreaterThan(BigDecimal.multiply(part, hundred), BigDecimal.multiply(percent, all))

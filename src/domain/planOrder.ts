@@ -44,6 +44,14 @@ export const unknownMarket: Market = { volumeProfile: null, listing: null, quote
 export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
 export type PlanCause = typeof PlanCause.Type
 
+export const planCauseText = {
+  SPLIT: "the split",
+  AMENDMENT: "an amendment",
+  LATENESS: "to spread late slices anew",
+  CARRY: "to carry what was not filled",
+  COMPLETION: "to complete the order"
+} satisfies Readonly<Record<PlanCause, string>>
+
 /** Whether there are futures on an instrument; null when nobody knows. */
 export const hasDerivatives = ({ listing }: Market): boolean | null =>
   listing?._tag === "Listed" ? listing.hasFutures : null
