@@ -15,6 +15,7 @@ import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
 import { orderCommand } from "./orderCommands.ts"
 import { planCommand } from "./planCommand.ts"
 import { profileCommand } from "./profileCommands.ts"
+import { auditCommand, reportCommand } from "./reportCommand.ts"
 import { settleCommand } from "./settleCommand.ts"
 import { sliceCommand } from "./sliceCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
@@ -46,6 +47,8 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     orderCommand,
     planCommand,
     explainCommand,
+    reportCommand,
+    auditCommand,
     profileCommand,
     sliceCommand,
     haltCommand,

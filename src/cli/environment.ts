@@ -1,9 +1,10 @@
-import { Console, DateTime, type Effect, Layer, References, Schema } from "effect"
+import { BigDecimal, Console, DateTime, type Effect, Layer, References, Schema } from "effect"
 import { Flag } from "effect/cli"
 import { hostname, userInfo } from "node:os"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
 import { CommandDb } from "../db/DbLayer.ts"
+import { decimalText } from "../domain/decimals.ts"
 import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
@@ -42,12 +43,20 @@ export const operator = (): string => {
   }
 }
 
-/** Prints a value as JSON for programs, with instants in ISO 8601, or as text for people. */
+/** Prints a value as JSON for programs, with instants in ISO 8601 and decimals as text, or as text for people. */
 export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => string): Effect.Effect<void> =>
-  Console.log(
-    asJson
-      ? JSON.stringify(value, (_, part: unknown) => (DateTime.isDateTime(part) ? DateTime.formatIso(part) : part), 2)
-      : text(value)
+  Console.log(asJson ? jsonText(value) : text(value))
+
+const jsonText = (value: object): string =>
+  JSON.stringify(
+    value,
+    function (this: Readonly<Record<string, unknown>>, key, part: unknown) {
+      // `part` is what the value's own toJSON made of it.
+      const own = this[key]
+      if (DateTime.isDateTime(own)) return DateTime.formatIso(own)
+      return BigDecimal.isBigDecimal(own) ? decimalText(own) : part
+    },
+    2
   )
 
 /** The command cannot do what was asked; the message says why. */

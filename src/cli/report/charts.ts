@@ -1,0 +1,192 @@
+import { BigDecimal, DateTime, Duration } from "effect"
+import type { EChartsCoreOption } from "echarts/core"
+import { quoteAge } from "../../domain/report/benchmarks.ts"
+import type { ExecutionReport } from "../../domain/report/executionReport.ts"
+import type { Lateness } from "../../domain/report/lateness.ts"
+import type { Progress, Steps } from "../../domain/report/progress.ts"
+import { bandText, countText } from "./figures.ts"
+import type { Html } from "./html.ts"
+import { type ChartSize, svgChart } from "./svgChart.ts"
+
+/** Chart libraries know UTC and the machine's own zone: times in India are told as if they were UTC. */
+const indianOffsetMillis = 19_800_000
+
+type Millis = (at: DateTime.Utc) => number
+
+const millisIn = ({ keepsHours }: ExecutionReport): Millis => {
+  const offset = keepsHours ? indianOffsetMillis : 0
+  return (at) => DateTime.toEpochMillis(at) + offset
+}
+
+/** What was filled, placed and planned over time. */
+export const progressSvg = (report: ExecutionReport, progress: Progress): Html => {
+  const millis = millisIn(report)
+  const until = millis(progress.until)
+  const end = millis(progress.to)
+  const line = (steps: Steps, to: number, style: object, more: object = {}) => ({
+    type: "line",
+    step: "end",
+    symbol: "none",
+    silent: true,
+    data: [
+      [millis(progress.from), 0],
+      ...steps.map(({ at, quantity }) => [millis(at), quantity]),
+      [Math.max(to, ...steps.slice(-1).map(({ at }) => millis(at))), steps.at(-1)?.quantity ?? 0]
+    ],
+    lineStyle: style,
+    ...more
+  })
+  return svgChart("What was planned, placed and filled over time", { phone: 240, desk: 320 }, (size) => ({
+    grid: gridOf(size),
+    xAxis: timeAxis(progress, millis, size),
+    yAxis: valueAxis((value) => countText(value), { minInterval: 1 }),
+    series: [
+      ...(progress.firstPlanned === null
+        ? []
+        : [line(progress.firstPlanned, end, { color: "var(--planned)", width: 1, type: "dotted" })]),
+      line(progress.planned, end, { color: "var(--planned)", width: 1.5, type: "dashed" }),
+      line(progress.placed, until, { color: "var(--placed)", width: 2 }),
+      line(
+        progress.filled,
+        until,
+        { color: "var(--filled)", width: 2 },
+        { areaStyle: { color: "var(--filled)", opacity: 0.15 } }
+      )
+    ]
+  }))
+}
+
+/** At what price each slice was filled, and what it is held against; null when no price is known. */
+export const priceSvg = (report: ExecutionReport, progress: Progress): Html | null => {
+  const { slices, costs } = report
+  const millis = millisIn(report)
+  if (costs === null) return null
+  const largest = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
+  const fills = slices.flatMap((slice) =>
+    slice.averagePrice === null || slice.filledQuantity === 0
+      ? []
+      : [
+          {
+            value: [millis(slice.placedAt ?? slice.acknowledgedAt ?? slice.updatedAt), toNumber(slice.averagePrice)],
+            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / largest)
+          }
+        ]
+  )
+  const arrival = costs.benchmarks.find(({ benchmark }) => benchmark === "ARRIVAL")?.price ?? null
+  const level = (price: BigDecimal.BigDecimal, style: object) => ({
+    type: "line",
+    symbol: "none",
+    silent: true,
+    data: [progress.from, progress.to].map((at) => [millis(at), toNumber(price)]),
+    lineStyle: style
+  })
+  return svgChart("At what price each slice was filled", { phone: 220, desk: 260 }, (size) => ({
+    grid: gridOf(size),
+    xAxis: timeAxis(progress, millis, size),
+    yAxis: valueAxis((value) => value.toLocaleString("en-US", { minimumFractionDigits: 2 }), {
+      scale: true,
+      splitNumber: 4
+    }),
+    series: [
+      ...(arrival === null ? [] : [level(arrival, { color: "var(--planned)", width: 1.5, type: "dashed" })]),
+      level(costs.averagePrice, { color: "var(--filled)", width: 1.5 }),
+      {
+        type: "line",
+        symbol: "none",
+        silent: true,
+        data: quotePoints(report, progress, millis),
+        lineStyle: { color: "var(--muted)", width: 1 }
+      },
+      {
+        type: "scatter",
+        silent: true,
+        data: fills,
+        itemStyle: { color: "var(--dot)", opacity: 0.85, borderColor: "var(--card)", borderWidth: 1 }
+      }
+    ]
+  }))
+}
+
+/** The market's prices, with no line across a time of which none are kept. */
+const quotePoints = ({ quotes }: ExecutionReport, { from, to }: Progress, millis: Millis) =>
+  quotes
+    .filter(({ at }) => DateTime.between(at, { minimum: from, maximum: to }))
+    .flatMap(({ at, lastPrice }, index, all) => {
+      const before = all[index - 1]?.at ?? at
+      const isApart = millis(at) - millis(before) > Duration.toMillis(quoteAge)
+      return [...(isApart ? [[millis(before), null]] : []), [millis(at), toNumber(lastPrice)]]
+    })
+
+/** How many slices were how late. */
+export const latenessSvg = ({ bands }: Lateness): Html => {
+  const height = 36 + bands.length * 26
+  return svgChart("How many slices were how late", { phone: height, desk: height }, () => ({
+    grid: { left: 118, right: 44, top: 4, bottom: 4 },
+    xAxis: { type: "value", show: false },
+    yAxis: {
+      type: "category",
+      inverse: true,
+      data: bands.map(bandText),
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: { color: "var(--muted)", fontSize: 12 }
+    },
+    series: [
+      {
+        type: "bar",
+        silent: true,
+        barWidth: 14,
+        data: bands.map(({ count }) => count),
+        itemStyle: { color: "var(--dot)", borderRadius: [0, 3, 3, 0] },
+        label: {
+          show: true,
+          position: "right",
+          color: "var(--ink)",
+          fontSize: 12,
+          formatter: ({ value }: { readonly value: number }) => (value === 0 ? "" : countText(value))
+        }
+      }
+    ]
+  }))
+}
+
+const roomForLabels = { outerBoundsMode: "same", outerBoundsContain: "axisLabel" }
+
+const gridOf = ({ width }: ChartSize) => ({
+  left: 4,
+  right: width < 500 ? 14 : 24,
+  top: 12,
+  bottom: 4,
+  ...roomForLabels
+})
+
+const timeAxis = (progress: Progress, millis: Millis, { width }: ChartSize): EChartsCoreOption => {
+  const [min, max] = [millis(progress.from), millis(progress.to)]
+  const from = max - min < 600_000 ? [11, 19] : [11, 16]
+  return {
+    type: "time",
+    min,
+    // A little more than all the time, so that the last step can be seen; a second, when all is at one moment.
+    max: Math.max(max + (max - min) * 0.02, min + 1000),
+    splitNumber: width < 500 ? 3 : 8,
+    breaks: progress.closed.map((closed) => ({ start: millis(closed.from), end: millis(closed.to), gap: "2%" })),
+    breakArea: { itemStyle: { color: "var(--card)", borderColor: "var(--planned)" } },
+    axisLine: { lineStyle: { color: "var(--axis)" } },
+    axisTick: { lineStyle: { color: "var(--axis)" } },
+    axisLabel: {
+      color: "var(--muted)",
+      hideOverlap: true,
+      formatter: (value: number) => DateTime.formatIso(DateTime.makeUnsafe(value)).slice(...from)
+    }
+  }
+}
+
+const valueAxis = (formatter: (value: number) => string, more: object): EChartsCoreOption => ({
+  type: "value",
+  axisLabel: { color: "var(--muted)", formatter },
+  splitLine: { lineStyle: { color: "var(--line)" } },
+  ...more
+})
+
+/** For a drawing only. */
+const toNumber = (price: BigDecimal.BigDecimal): number => BigDecimal.toNumberUnsafe(price)

@@ -1,0 +1,101 @@
+import { BigDecimal, DateTime, Duration } from "effect"
+import { decimalText } from "../../domain/decimals.ts"
+import { oneLine } from "../../domain/oneLine.ts"
+import type { ExecutionReport } from "../../domain/report/executionReport.ts"
+import type { LatenessBand } from "../../domain/report/lateness.ts"
+import type { RecordedOrder, RecordedSlice } from "../../domain/report/OrderRecord.ts"
+import { counted } from "../../domain/report/words.ts"
+import { clockOf } from "../renderPlan.ts"
+
+/** `1234567` as `1,234,567`. */
+export const countText = (count: number): string => grouped(String(count))
+
+/** A price with all its decimals, two at least: `1,606.05`. */
+export const priceText = (price: BigDecimal.BigDecimal): string => {
+  const [units = "", decimals = ""] = decimalText(price).split(".")
+  return `${grouped(units)}.${decimals.padEnd(2, "0")}`
+}
+
+/** Money, or basis points, to two decimals with its sign: `+1,234.50`. */
+export const signedText = (amount: BigDecimal.BigDecimal): string => {
+  const rounded = BigDecimal.round(amount, { scale: 2 })
+  return `${BigDecimal.isPositive(rounded) ? "+" : ""}${moneyText(rounded)}`
+}
+
+export const moneyText = (amount: BigDecimal.BigDecimal): string => priceText(BigDecimal.round(amount, { scale: 2 }))
+
+const grouped = (digits: string): string => digits.replaceAll(/(?<=\d)(?=(\d{3})+$)/g, ",")
+
+/** `32.0 ms`, `1.250 s`, `2m 5s`. */
+export const millisText = (millis: number): string => {
+  if (Math.abs(millis) < 1000) return `${millis.toFixed(1)} ms`
+  if (Math.abs(millis) < 60_000) return `${(millis / 1000).toFixed(3)} s`
+  return Duration.format(Duration.seconds(Math.round(millis / 1000)))
+}
+
+export const bandText = ({ fromMillis, toMillis }: LatenessBand): string => {
+  const edge = (millis: number) => {
+    if (millis < 1000) return `${millis} ms`
+    return millis < 60_000 ? `${millis / 1000} s` : `${millis / 60_000} min`
+  }
+  return toMillis === null ? `${edge(fromMillis)} or more` : `${edge(fromMillis)} to ${edge(toMillis)}`
+}
+
+export const shareText = (part: number, all: number): string =>
+  all === 0 ? "–" : `${((part / all) * 100).toFixed(1)} %`
+
+/** How the report tells times: in India's time when the order keeps a market's hours. */
+export const clockOfReport = (report: ExecutionReport) => {
+  const { keepsHours, progress, order, at } = report
+  const startsAt = progress?.from ?? order.createdAt
+  const endsAt = progress?.to ?? at
+  const clock = clockOf({ sessions: keepsHours ? [] : null, startsAt, endsAt })
+  // Columns are narrow, and the year is told above.
+  return { zone: keepsHours ? "IST" : "UTC", clock: (at: DateTime.Utc) => clock(at).replace(/^\d{4}-/, "") }
+}
+
+/** `2026-11-24 21:48:14.922 UTC`. */
+export const momentText = (at: DateTime.Utc): string =>
+  `${DateTime.formatIso(at).replace("T", " ").replace("Z", "")} UTC`
+
+export const instrumentText = ({ side, totalQuantity, instrument }: RecordedOrder): string =>
+  oneLine(`${side ?? "?"} ${totalQuantity === null ? "?" : countText(totalQuantity)} ${instrument ?? "?"}`)
+
+export const termsText = (order: RecordedOrder): string => {
+  const limit = order.limitPrice === null ? "" : ` at ${priceText(order.limitPrice)}`
+  return oneLine(
+    `${order.strategy}, ${counted(order.numSplits ?? "?", "slice")} over ${counted(order.durationMinutes ?? "?", "minute")}, ` +
+      `${order.orderType}${limit}, ${order.productType}, ${order.validity}`
+  )
+}
+
+/** Why there is nothing to report, or that there will be more; null for an order that is split and over. */
+export const standingText = ({ order, isOver, slices }: ExecutionReport): string | null => {
+  const why = order.statusReason === null ? "" : `: ${order.statusReason}`
+  if (slices.length > 0) return isOver ? null : "This order is not over. What follows is how it stands now."
+  if (order.orderQueueStatus === "FAILED") return `This order could not be split${why}. Nothing of it was placed.`
+  if (order.orderQueueStatus === "SKIPPED") return `This order was not split${why}. Nothing of it was placed.`
+  if (order.orderQueueStatus === "DONE") return "This order has no slices: it was not split by this service."
+  return `This order is not split yet${why}. There is nothing to report.`
+}
+
+/** A slice's stage, as far as it is known. */
+export const stageText = (slice: RecordedSlice): string => {
+  if (slice.replacedBy !== null) return "REPLACED"
+  return slice.isInDoubt ? "IN DOUBT" : slice.stage
+}
+
+/** What is to be said of a slice beyond its figures; empty when there is nothing. */
+export const sliceNote = (slice: RecordedSlice): string =>
+  oneLine(
+    [
+      slice.stageReason,
+      slice.brokerStatusText,
+      slice.carriedQuantity === 0 ? null : `${slice.carriedQuantity} carried into later slices`,
+      slice.leftBookAt === null || slice.brokerIsFinal ? null : "no longer in the broker's book"
+    ]
+      .filter((part) => part !== null)
+      .join("; ")
+  )
+
+export const benchmarkName = { ARRIVAL: "arrival", TWAP: "TWAP", VWAP: "VWAP" } as const

@@ -1,0 +1,26 @@
+import { indianTimeOfDay } from "../../domain/indianTime.ts"
+import { oneLine } from "../../domain/oneLine.ts"
+import type { AuditTrail } from "../../domain/report/auditTrail.ts"
+import { timeText } from "../render.ts"
+import { instrumentText, momentText } from "./figures.ts"
+
+/** An order's story, a line for each thing that happened. */
+export const auditText = ({ order, at, isOver, keepsHours, entries, notKept }: AuditTrail): string => {
+  const kindWidth = Math.max(...entries.map(({ kind }) => kind.length))
+  return [
+    oneLine(`Order ${order.orderId}: ${instrumentText(order)}, ${order.state}`) +
+      (isOver ? "" : `; it is not over as of ${momentText(at)}`),
+    `Times in UTC${keepsHours ? ", then in India" : ""}; ≤ before one says that it happened then or before: only the last change is kept`,
+    "",
+    ...entries.map(({ at, isExact, kind, text }) =>
+      [
+        `${isExact ? " " : "≤"} ${timeText(at)}`,
+        ...(keepsHours ? [`${indianTimeOfDay(at)} IST`] : []),
+        kind.padEnd(kindWidth),
+        text
+      ].join("  ")
+    ),
+    "",
+    `Not kept: ${notKept.join("; ")}`
+  ].join("\n")
+}

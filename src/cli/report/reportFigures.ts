@@ -1,0 +1,47 @@
+import type { Benchmark } from "../../domain/report/costs.ts"
+import type { ExecutionReport, Quantities } from "../../domain/report/executionReport.ts"
+import { benchmarkName, countText, millisText, moneyText, priceText, shareText, signedText } from "./figures.ts"
+import { type Html, html } from "./html.ts"
+
+/** The handful of figures that a reader looks for first. */
+export const figures = ({ order, quantities, costs, lateness }: ExecutionReport): Html | null => {
+  if (quantities === null) return null
+  const shown = [
+    filledFigure(quantities, order.totalQuantity ?? 0),
+    costs === null
+      ? figure("Average price", "–", "nothing is filled at a known price")
+      : figure("Average price", priceText(costs.averagePrice), `${moneyText(costs.value)} in all`),
+    ...(costs?.benchmarks ?? []).map(benchmarkFigure),
+    lateness === null
+      ? figure("Lateness", "–", "nothing was placed")
+      : figure("Lateness, median", millisText(lateness.medianMillis), `largest ${millisText(lateness.maxMillis)}`)
+  ]
+  return html`<div class="figures">${shown}</div>`
+}
+
+const figure = (name: string, value: string, note: string | Html): Html =>
+  html`<div class="figure"><span class="muted">${name}</span><b>${value}</b><span class="muted">${note}</span></div>`
+
+const filledFigure = (quantities: Quantities, total: number): Html => {
+  const { filled, working, inDoubt, scheduled, givenUp } = quantities
+  const rest = [
+    [working, "working"],
+    [inDoubt, "claimed or in doubt"],
+    [scheduled, "scheduled"],
+    [givenUp, "given up"]
+  ] as const
+  const others = rest.filter(([quantity]) => quantity > 0).map(([quantity, text]) => `${countText(quantity)} ${text}`)
+  const width = (quantity: number) => (total === 0 ? 0 : Math.min(100, (quantity / total) * 100)).toFixed(2)
+  return figure(
+    "Filled",
+    `${countText(filled)} of ${countText(total)}`,
+    html`${[shareText(filled, total), ...others].join(", ")}<span class="bar"
+        ><i style="width:${width(filled)}%"></i><i style="width:${width(working)}%"></i
+      ></span>`
+  )
+}
+
+const benchmarkFigure = ({ benchmark, basisPoints, cost }: Benchmark): Html =>
+  basisPoints === null || cost === null
+    ? figure(`Against ${benchmarkName[benchmark]}`, "not known", "see costs")
+    : figure(`Against ${benchmarkName[benchmark]}`, `${signedText(basisPoints)} bps`, `${signedText(cost)} in money`)

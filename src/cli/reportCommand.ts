@@ -1,0 +1,67 @@
+import { DateTime, Effect, FileSystem, Layer, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { nearestNames } from "../domain/instruments/InstrumentDetails.ts"
+import { auditTrail } from "../domain/report/auditTrail.ts"
+import { type ExecutionReport, executionReport } from "../domain/report/executionReport.ts"
+import { ReportStore } from "../stores/ReportStore.ts"
+import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
+import { auditText } from "./report/renderAudit.ts"
+import { reportText } from "./report/renderReport.ts"
+
+const ReportLayer = ReportStore.layer.pipe(Layer.provideMerge(CommandLayer))
+
+const orderId = Argument.String("ORDER").pipe(Argument.withDescription("The order's id"))
+
+export const reportCommand = Command.make(
+  "report",
+  {
+    orderId,
+    html: Flag.String("html").pipe(
+      Flag.withDescription("Write the report to this file as one HTML page, too"),
+      Flag.optional
+    ),
+    json
+  },
+  Effect.fn("report")(function* (given) {
+    const now = yield* DateTime.now
+    const report = executionReport(yield* find(given.orderId, now), now)
+    const file = Option.getOrNull(given.html)
+    if (file !== null) yield* writePage(file, report)
+    yield* print(given.json, report, () => (file === null ? reportText(report) : `The report is in ${file}`))
+  }, Effect.provide(ReportLayer))
+).pipe(
+  Command.withDescription(
+    "Report an order's execution: planned, placed and filled over time, lateness, costs, slices and broker calls"
+  )
+)
+
+export const auditCommand = Command.make(
+  "audit",
+  { orderId, json },
+  Effect.fn("audit")(function* (given) {
+    const now = yield* DateTime.now
+    yield* print(given.json, auditTrail(yield* find(given.orderId, now), now), auditText)
+  }, Effect.provide(ReportLayer))
+).pipe(Command.withDescription("Tell all that happened to an order, in the order of time"))
+
+/** The drawing library takes a second to load: only who wants a page waits for it. */
+const writePage = Effect.fnUntraced(function* (file: string, report: ExecutionReport) {
+  const fs = yield* FileSystem.FileSystem
+  const { reportPage } = yield* Effect.promise(() => import("./report/reportPage.ts"))
+  yield* fs
+    .writeFileString(file, reportPage(report))
+    .pipe(Effect.mapError(({ message }) => new CommandFailed({ message: `The report was not written: ${message}` })))
+})
+
+const find = Effect.fnUntraced(function* (id: string, now: DateTime.Utc) {
+  const store = yield* ReportStore
+  const record = yield* store.record(id, now)
+  if (Option.isSome(record)) return record.value
+  const owner = yield* store.ownerOf(id)
+  const near = Option.isSome(owner) ? [] : nearestNames(id, yield* store.newestIds(1000))
+  const hint = Option.match(owner, {
+    onSome: ({ orderId, what }) => `It is the ${what} of order ${orderId}`,
+    onNone: () => (near.length === 0 ? '"order list" shows the newest' : `Did you mean ${near.join(" or ")}?`)
+  })
+  return yield* new CommandFailed({ message: `There is no order ${JSON.stringify(id)}. ${hint}` })
+})
