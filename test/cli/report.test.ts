@@ -189,7 +189,7 @@ describe("the report as a page", () => {
       "160 of 300",
       "53.3 %",
       "+5.00 bps",
-      "+8.00 in money",
+      "+8.00",
       "RMS: no margin",
       "Broker calls (3)",
       "not known"

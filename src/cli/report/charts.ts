@@ -1,9 +1,10 @@
 import { BigDecimal, DateTime, Duration } from "effect"
 import type { EChartsCoreOption } from "echarts/core"
+import { tradingMillisBetween } from "../../domain/market/TradingTime.ts"
 import { quoteAge } from "../../domain/report/benchmarks.ts"
 import type { ExecutionReport } from "../../domain/report/executionReport.ts"
 import type { Lateness } from "../../domain/report/lateness.ts"
-import type { Progress, Steps } from "../../domain/report/progress.ts"
+import { openTime, type Progress, type Steps } from "../../domain/report/progress.ts"
 import { bandText, countText } from "./figures.ts"
 import type { Html } from "./html.ts"
 import { type ChartSize, svgChart } from "./svgChart.ts"
@@ -162,12 +163,17 @@ const gridOf = ({ width }: ChartSize) => ({
 
 const timeAxis = (progress: Progress, millis: Millis, { width }: ChartSize): EChartsCoreOption => {
   const [min, max] = [millis(progress.from), millis(progress.to)]
-  const from = max - min < 600_000 ? [11, 19] : [11, 16]
+  const openMillis = tradingMillisBetween(
+    openTime(progress),
+    DateTime.toEpochMillis(progress.from),
+    DateTime.toEpochMillis(progress.to)
+  )
+  const shown = openMillis < 600_000 ? [11, 19] : [11, 16]
   return {
     type: "time",
     min,
     // A little more than all the time, so that the last step can be seen; a second, when all is at one moment.
-    max: Math.max(max + (max - min) * 0.02, min + 1000),
+    max: Math.max(max + openMillis * 0.02, min + 1000),
     splitNumber: width < 500 ? 3 : 8,
     breaks: progress.closed.map((closed) => ({ start: millis(closed.from), end: millis(closed.to), gap: "2%" })),
     breakArea: { itemStyle: { color: "var(--card)", borderColor: "var(--planned)" } },
@@ -176,7 +182,7 @@ const timeAxis = (progress: Progress, millis: Millis, { width }: ChartSize): ECh
     axisLabel: {
       color: "var(--muted)",
       hideOverlap: true,
-      formatter: (value: number) => DateTime.formatIso(DateTime.makeUnsafe(value)).slice(...from)
+      formatter: (value: number) => DateTime.formatIso(DateTime.makeUnsafe(value)).slice(...shown)
     }
   }
 }

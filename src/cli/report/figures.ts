@@ -4,7 +4,7 @@ import { oneLine } from "../../domain/oneLine.ts"
 import type { ExecutionReport } from "../../domain/report/executionReport.ts"
 import type { LatenessBand } from "../../domain/report/lateness.ts"
 import type { RecordedOrder, RecordedSlice } from "../../domain/report/OrderRecord.ts"
-import { counted } from "../../domain/report/words.ts"
+import { counted, slicesText } from "../../domain/report/words.ts"
 import { clockOf } from "../renderPlan.ts"
 
 /** `1234567` as `1,234,567`. */
@@ -80,22 +80,32 @@ export const standingText = ({ order, isOver, slices }: ExecutionReport): string
 }
 
 /** A slice's stage, as far as it is known. */
-export const stageText = (slice: RecordedSlice): string => {
-  if (slice.replacedBy !== null) return "REPLACED"
-  return slice.isInDoubt ? "IN DOUBT" : slice.stage
-}
+export const stageText = (slice: RecordedSlice): string => (slice.isInDoubt ? "IN DOUBT" : slice.stage)
 
 /** What is to be said of a slice beyond its figures; empty when there is nothing. */
-export const sliceNote = (slice: RecordedSlice): string =>
-  oneLine(
-    [
-      slice.stageReason,
-      slice.brokerStatusText,
-      slice.carriedQuantity === 0 ? null : `${slice.carriedQuantity} carried into later slices`,
-      slice.leftBookAt === null || slice.brokerIsFinal ? null : "no longer in the broker's book"
-    ]
-      .filter((part) => part !== null)
-      .join("; ")
+export const sliceNote = (slice: RecordedSlice): string => {
+  const { stageReason, brokerStatus, brokerStatusText, carriedQuantity, leftBookAt, brokerIsFinal } = slice
+  const parts = [
+    stageReason,
+    brokerStatus === "COMPLETE" ? null : brokerStatus,
+    brokerStatusText === brokerStatus ? null : brokerStatusText,
+    carriedQuantity === 0 ? null : `${carriedQuantity} carried into later slices`,
+    leftBookAt === null || brokerIsFinal ? null : "no longer in the broker's book"
+  ]
+  return oneLine(parts.filter((part) => part !== null).join("; "))
+}
+
+/** Which slices were replaced before they were sent, by which plan; null when none was. */
+export const replacedText = ({ slices }: ExecutionReport): string | null => {
+  const byPlan = Map.groupBy(
+    slices.filter(({ replacedBy }) => replacedBy !== null),
+    ({ replacedBy }) => replacedBy
   )
+  if (byPlan.size === 0) return null
+  const parts = [...byPlan].map(
+    ([plan, replaced]) => `${slicesText(replaced.map(({ sequenceNumber }) => sequenceNumber))} by plan ${plan}`
+  )
+  return `Replaced before they were sent, and left out here: ${parts.join("; ")}`
+}
 
 export const benchmarkName = { ARRIVAL: "arrival", TWAP: "TWAP", VWAP: "VWAP" } as const

@@ -17,6 +17,7 @@ import {
   momentText,
   moneyText,
   priceText,
+  replacedText,
   shareText,
   signedText,
   sliceNote,
@@ -137,7 +138,9 @@ const planLines = ({ plans }: ExecutionReport, clock: Clock): ReadonlyArray<stri
   )
 ]
 
-const sliceLines = ({ slices }: ExecutionReport, zone: string, clock: Clock): ReadonlyArray<string> => {
+const sliceLines = (report: ExecutionReport, zone: string, clock: Clock): ReadonlyArray<string> => {
+  const slices = report.slices.filter(({ replacedBy }) => replacedBy === null)
+  const replaced = replacedText(report)
   const [header = "", ...lines] = tableLines(
     ["#", `DUE (${zone})`, "QUANTITY", "STAGE", "LATE", "FILLED", "PRICE", "BPS", "BROKER ORDER"],
     slices.map((slice) => [
@@ -157,7 +160,8 @@ const sliceLines = ({ slices }: ExecutionReport, zone: string, clock: Clock): Re
     "Slices (BPS: cost against the arrival price)",
     "",
     header,
-    ...lines.flatMap((line, index) => [line, ...noteLines(notes[index] ?? "")])
+    ...lines.flatMap((line, index) => [line, ...noteLines(notes[index] ?? "")]),
+    ...(replaced === null ? [] : ["", ...wrapped(replaced)])
   ]
 }
 

@@ -11,10 +11,10 @@ export const figures = ({ order, quantities, costs, lateness }: ExecutionReport)
     costs === null
       ? figure("Average price", "–", "nothing is filled at a known price")
       : figure("Average price", priceText(costs.averagePrice), `${moneyText(costs.value)} in all`),
-    ...(costs?.benchmarks ?? []).map(benchmarkFigure),
+    ...(costs === null ? [] : costFigures(costs.benchmarks)),
     lateness === null
       ? figure("Lateness", "–", "nothing was placed")
-      : figure("Lateness, median", millisText(lateness.medianMillis), `largest ${millisText(lateness.maxMillis)}`)
+      : figure("Lateness", millisText(lateness.medianMillis), `median; largest ${millisText(lateness.maxMillis)}`)
   ]
   return html`<div class="figures">${shown}</div>`
 }
@@ -41,7 +41,12 @@ const filledFigure = (quantities: Quantities, total: number): Html => {
   )
 }
 
-const benchmarkFigure = ({ benchmark, basisPoints, cost }: Benchmark): Html =>
-  basisPoints === null || cost === null
-    ? figure(`Against ${benchmarkName[benchmark]}`, "not known", "see costs")
-    : figure(`Against ${benchmarkName[benchmark]}`, `${signedText(basisPoints)} bps`, `${signedText(cost)} in money`)
+/** Those that are known; the table of costs says why others are not. */
+const costFigures = (benchmarks: ReadonlyArray<Benchmark>): ReadonlyArray<Html> => {
+  const known = benchmarks.flatMap(({ benchmark, basisPoints, cost }) =>
+    basisPoints === null || cost === null
+      ? []
+      : [figure(`Against ${benchmarkName[benchmark]}`, `${signedText(basisPoints)} bps`, signedText(cost))]
+  )
+  return known.length > 0 ? known : [figure("Costs", "not known", "no benchmark's price is")]
+}

@@ -8,7 +8,9 @@ import { callTable, costTable, planTable, sliceTable } from "./reportTables.ts"
 import { pageStyle } from "./pageStyle.ts"
 
 /** A report as one HTML file: no script, nothing loaded, readable on a phone and in dark mode. */
-export const reportPage = (report: ExecutionReport): string => {
+export const reportPage = (report: ExecutionReport): string => `${pageOf(report).text.trim()}\n`
+
+const pageOf = (report: ExecutionReport): Html => {
   const { order, at, alarms, notKnown } = report
   const standing = standingText(report)
   return html`<!doctype html>
@@ -50,7 +52,7 @@ export const reportPage = (report: ExecutionReport): string => {
           <footer>As of ${momentText(at)}.</footer>
         </main>
       </body>
-    </html> `.text
+    </html> `
 }
 
 const heading = ({ order }: ExecutionReport): Html => {

@@ -11,6 +11,7 @@ import {
   momentText,
   moneyText,
   priceText,
+  replacedText,
   shareText,
   signedText,
   sliceNote,
@@ -24,40 +25,46 @@ type Clock = (at: DateTime.Utc) => string
 const timeOf = (at: DateTime.Utc, clock: Clock): Html =>
   html`<time datetime="${DateTime.formatIso(at)}" title="${momentText(at)}">${clock(at)}</time>`
 
+const text = (name: string): Html => html`<th>${name}</th>`
+const number = (name: string): Html => html`<th class="n">${name}</th>`
+
+/** A table that scrolls by itself where there is no room for it. */
+const tableOf = (columns: ReadonlyArray<Html>, rows: ReadonlyArray<Html>): Html =>
+  html`<div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          ${columns}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows}
+      </tbody>
+    </table>
+  </div>`
+
 export const costTable = (costs: Costs, side: string | null): Html => {
   const { quantity, value, interval, benchmarks, marketVolume } = costs
   const rows = benchmarks.map(
     ({ benchmark, price, basisPoints, cost, explanation }) =>
-      html`<tr>
-        <td>${benchmarkName[benchmark]}</td>
-        <td class="n">${price === null ? "not known" : priceText(price)}</td>
-        <td class="n">${basisPoints === null ? "–" : signedText(basisPoints)}</td>
-        <td class="n">${cost === null ? "–" : signedText(cost)}</td>
-        <td class="long muted">${explanation}</td>
-      </tr>`
+      html`<tr class="upper">
+          <td>${benchmarkName[benchmark]}</td>
+          <td class="n">${price === null ? "–" : priceText(price)}</td>
+          <td class="n">${basisPoints === null ? "–" : signedText(basisPoints)}</td>
+          <td class="n">${cost === null ? "–" : signedText(cost)}</td>
+        </tr>
+        <tr>
+          <td class="long muted" colspan="4">${price === null ? `not known: ${explanation}` : explanation}</td>
+        </tr>`
   )
+  const columns = [text("Benchmark"), number("Price"), number("Basis points"), number("Cost")]
   return html`<section>
     <h2>Costs</h2>
     <p class="muted">
       Of ${countText(quantity)} filled for ${moneyText(value)} in all, from ${momentText(interval.from)} to
       ${momentText(interval.to)}. Positive: ${side === "SELL" ? "sold below" : "bought above"} the benchmark.
     </p>
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th>Benchmark</th>
-            <th class="n">Price</th>
-            <th class="n">Basis points</th>
-            <th class="n">Cost</th>
-            <th>What it is</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
+    ${tableOf(columns, rows)}
     ${
       marketVolume === null
         ? null
@@ -84,35 +91,29 @@ export const planTable = (report: ExecutionReport): Html => {
         <td class="long muted">${plan.note ?? ""}</td>
       </tr>`
   )
+  const columns = [
+    number("#"),
+    text(`Made (${zone})`),
+    text("Why"),
+    number("Slices"),
+    number("Quantity"),
+    number("Replaced"),
+    text("Window"),
+    text("Note")
+  ]
   return html`<section>
     <h2>${report.plans.length === 1 ? "Plan" : "Plans"}</h2>
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th class="n">#</th>
-            <th>Made (${zone})</th>
-            <th>Why</th>
-            <th class="n">Slices</th>
-            <th class="n">Quantity</th>
-            <th class="n">Replaced</th>
-            <th>Window</th>
-            <th>Note</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
+    ${tableOf(columns, rows)}
   </section>`
 }
 
 export const sliceTable = (report: ExecutionReport): Html => {
   const { zone, clock } = clockOfReport(report)
-  const rows = report.slices.map(
+  const replaced = replacedText(report)
+  const current = report.slices.filter(({ replacedBy }) => replacedBy === null)
+  const rows = current.map(
     (slice) =>
-      html`<tr class="${rowClass(slice)}">
+      html`<tr class="${slice.stage === "FAILED" || slice.isInDoubt ? "bad" : ""}">
         <td class="n">${slice.sequenceNumber}</td>
         <td>${timeOf(slice.scheduledAt, clock)}</td>
         <td class="n">${countText(slice.quantity)}</td>
@@ -123,41 +124,27 @@ export const sliceTable = (report: ExecutionReport): Html => {
         <td class="n">${slice.basisPoints === null ? "–" : signedText(slice.basisPoints)}</td>
         <td class="n">${slice.attempts}</td>
         <td class="id">${slice.brokerOrderId ?? "–"}</td>
-        <td class="long muted">
-          ${[slice.brokerStatus ?? "", sliceNote(slice)].filter((part) => part !== "").join("; ")}
-        </td>
+        <td class="long muted">${sliceNote(slice)}</td>
       </tr>`
   )
+  const columns = [
+    number("#"),
+    text(`Due (${zone})`),
+    number("Quantity"),
+    text("Stage"),
+    number("Late"),
+    number("Filled"),
+    number("Price"),
+    number("Bps"),
+    number("Tries"),
+    text("Broker order"),
+    text("What became of it")
+  ]
   return html`<section>
     <h2>Slices</h2>
-    <div class="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th class="n">#</th>
-            <th>Due (${zone})</th>
-            <th class="n">Quantity</th>
-            <th>Stage</th>
-            <th class="n">Late</th>
-            <th class="n">Filled</th>
-            <th class="n">Price</th>
-            <th class="n" title="cost against the arrival price, in basis points">Bps</th>
-            <th class="n">Tries</th>
-            <th>Broker order</th>
-            <th>What became of it</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
+    <p class="muted">Bps: cost against the arrival price, in basis points.</p>
+    ${tableOf(columns, rows)} ${replaced === null ? null : html`<p class="muted">${replaced}.</p>`}
   </section>`
-}
-
-const rowClass = (slice: ExecutionReport["slices"][number]): string => {
-  if (slice.replacedBy !== null) return "replaced"
-  return slice.stage === "FAILED" || slice.isInDoubt ? "bad" : ""
 }
 
 export const callTable = (report: ExecutionReport): Html => {
@@ -175,13 +162,20 @@ export const callTable = (report: ExecutionReport): Html => {
         <td class="long muted">${call.outcome === "ok" ? "" : answerText(call)}</td>
       </tr>`
   )
+  const columns = [
+    text(`Called (${zone})`),
+    text("Call"),
+    number("Slice"),
+    number("Try"),
+    text("Answer"),
+    number("Took"),
+    text("Broker order"),
+    text("What was said")
+  ]
   return html`<section>
 <details${report.calls.length > 40 ? null : html` open`}>
 <summary>Broker calls (${countText(report.calls.length)})</summary>
-<div class="scroll"><table>
-<thead><tr><th>Called (${zone})</th><th>Call</th><th class="n">Slice</th><th class="n">Try</th><th>Answer</th><th class="n">Took</th><th>Broker order</th><th>What was said</th></tr></thead>
-<tbody>${rows}</tbody>
-</table></div>
+${tableOf(columns, rows)}
 </details>
 ${report.lookUps.count === 0 ? null : html`<p class="muted">${lookUpText(report.lookUps)}.</p>`}
 </section>`

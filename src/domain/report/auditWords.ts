@@ -64,7 +64,9 @@ export const fillText = (slice: RecordedSlice): string => {
   const price = slice.averagePrice === null ? "" : ` at ${BigDecimal.format(BigDecimal.normalize(slice.averagePrice))}`
   return [
     `${slice.brokerStatus ?? "nothing is known"}, ${slice.filledQuantity} of ${slice.quantity} filled${slice.filledQuantity === 0 ? "" : price}`,
-    ...(slice.brokerStatusText === null ? [] : [slice.brokerStatusText]),
+    ...(slice.brokerStatusText === null || slice.brokerStatusText === slice.brokerStatus
+      ? []
+      : [slice.brokerStatusText]),
     ...(slice.carriedQuantity === 0 ? [] : [`${slice.carriedQuantity} of it were carried into later slices`])
   ].join("; ")
 }
