@@ -115,6 +115,8 @@ describe("the report as text", () => {
     const chart = reportText(executionReport(running, at(20))).split("\n")
     const bottom = chart.find((line) => /^ +│[█▒]/.test(line)) ?? ""
     assert.match(bottom, /█░+$/)
+    // Once it is over nothing does.
+    assert.notInclude(textOf(anOrderRecord()).split("Costs")[0], "░░")
   })
 
   it("fits a hundred columns, and has nothing in it that moves a terminal's cursor", () => {

@@ -144,6 +144,12 @@ describe("report and audit", () => {
         const { code, output } = yield* runMain(["report", "o17955568863a69f93a5601"], { DATABASE_URL: url })
         assert.strictEqual(code, 0, output)
         assert.include(output, "This order has no slices: it was not split by this service.")
+
+        // pulse-api may have written any time that PostgreSQL can hold.
+        yield* execute("test.longAgo", sql`UPDATE orders SET created_at = '-infinity', updated_at = 'infinity'`)
+        const story = yield* runMain(["audit", "o17955568863a69f93a5601"], { DATABASE_URL: url })
+        assert.strictEqual(story.code, 0, story.output)
+        assert.match(story.output, /^ {2}0001-01-01 00:00:00\.000 {2}order {2}received from pulse-api/m)
       })
     )
   )

@@ -22,11 +22,10 @@ p{margin:4px 0}
 .state.failed,.state.held,.state.unfilled{border-color:var(--bad);color:var(--bad)}
 .alarm,.standing{border-radius:8px;padding:10px 14px;margin:0 0 10px;overflow-wrap:anywhere}
 .alarm{background:var(--bad-bg);color:var(--bad);font-weight:600}.standing{background:var(--note-bg);color:var(--note)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(136px,1fr));gap:10px;margin:0 0 12px}
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin:0 0 12px}
 .figure,section{background:var(--card);border:1px solid var(--line);border-radius:10px}
 .figure{padding:11px 14px}
 .figure b{display:block;font-size:1.2rem;font-weight:650;line-height:1.35;font-variant-numeric:tabular-nums;white-space:nowrap}
-.figure:first-child{grid-column:span 2}
 .bar{height:6px;border-radius:3px;background:var(--line);overflow:hidden;margin-top:6px;display:flex}
 .bar i{background:var(--filled)}.bar i+i{background:var(--placed)}
 section{padding:14px 16px;margin:0 0 12px}
@@ -48,7 +47,7 @@ ul{margin:4px 0 0;padding-left:20px}
 summary{cursor:pointer;font-weight:600}
 footer{color:var(--muted);font-size:.8125rem}
 @media (max-width:640px){main{padding:14px 10px 30px}section{padding:12px}.scroll{margin:6px -12px 0;padding:0 12px}
-h1{font-size:1.25rem}.figures{grid-template-columns:1fr 1fr;gap:8px}.figure:last-child:nth-child(even){grid-column:span 2}.figure{padding:9px 11px}.figure b{font-size:1.1rem}
+h1{font-size:1.25rem}.figures{grid-template-columns:1fr 1fr;gap:8px}.figure:first-child,.figure:last-child:nth-child(even){grid-column:span 2}.figure{padding:9px 11px}.figure b{font-size:1.1rem}
 .chart .phone{display:block}.chart .desk{display:none}}
 @media print{body{background:#fff}section,.figure{break-inside:avoid}details:not([open])>*{display:block}}
 `

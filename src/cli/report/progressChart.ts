@@ -19,10 +19,11 @@ export const progressChart = (progress: Progress, clock: (at: DateTime.Utc) => s
     1,
     ...[progress.planned, progress.placed, progress.filled].map((steps) => steps.at(-1)?.quantity ?? 0)
   )
+  const isAllPast = DateTime.isGreaterThanOrEqualTo(progress.until, progress.to)
   const cells = Array.from({ length: width }, (_, column) => {
     const at = momentOf((column + 1) / width)
     const height = (quantity: number) => Math.round((quantity / most) * rows)
-    const isPast = DateTime.isLessThanOrEqualTo(at, progress.until)
+    const isPast = isAllPast || DateTime.isLessThanOrEqualTo(at, progress.until)
     const filled = isPast ? height(quantityAt(progress.filled, at)) : 0
     const placed = isPast ? Math.max(filled, height(quantityAt(progress.placed, at))) : 0
     const planned = Math.max(placed, height(quantityAt(progress.planned, at)))

@@ -67,7 +67,8 @@ export const fillText = (slice: RecordedSlice): string => {
     ...(slice.brokerStatusText === null || slice.brokerStatusText === slice.brokerStatus
       ? []
       : [slice.brokerStatusText]),
-    ...(slice.carriedQuantity === 0 ? [] : [`${slice.carriedQuantity} of it were carried into later slices`])
+    ...(slice.carriedQuantity === 0 ? [] : [`${slice.carriedQuantity} of it were carried into later slices`]),
+    ...(slice.isWaived ? ["a person gave up the rest"] : [])
   ].join("; ")
 }
 

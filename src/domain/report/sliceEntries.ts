@@ -84,8 +84,8 @@ const stageEntries = (
       replacedBy === null &&
       (stage === "FAILED" || stage === "SKIPPED" || (stage === "SCHEDULED" && stageReason !== null))
   )
-  const keyOf = ({ stage, stageReason, updatedAt, carriedQuantity }: RecordedSlice) =>
-    JSON.stringify([stage, stageReason, DateTime.toEpochMillis(updatedAt), carriedQuantity > 0])
+  const keyOf = ({ stage, stageReason, updatedAt, carriedQuantity, isWaived }: RecordedSlice) =>
+    JSON.stringify([stage, stageReason, DateTime.toEpochMillis(updatedAt), carriedQuantity > 0, isWaived])
   return [...Map.groupBy(ended, keyOf).values()].flatMap((group) => {
     const [slice] = group
     if (slice === undefined) return []
@@ -95,7 +95,8 @@ const stageEntries = (
     const text = [
       `${slicesText(numbers)} ${numbers.length === 1 ? "is" : "are"} ${slice.stage}${slice.stage === "SCHEDULED" ? " again" : ""}`,
       ...(isSaid ? [] : [`: ${slice.stageReason ?? ""}`]),
-      ...(slice.carriedQuantity > 0 ? ["; carried into later slices"] : [])
+      ...(slice.carriedQuantity > 0 ? ["; carried into later slices"] : []),
+      ...(slice.isWaived ? ["; a person gave it up"] : [])
     ]
     return [entry(slice.updatedAt, "slice", text.join(""), { slices: numbers, isExact: false })]
   })
