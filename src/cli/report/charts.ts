@@ -2,9 +2,10 @@ import { BigDecimal, DateTime, Duration } from "effect"
 import type { EChartsCoreOption } from "echarts/core"
 import { tradingMillisBetween } from "../../domain/market/TradingTime.ts"
 import { quoteAge } from "../../domain/report/benchmarks.ts"
+import { arrivalOf } from "../../domain/report/costs.ts"
 import type { ExecutionReport } from "../../domain/report/executionReport.ts"
 import type { Lateness } from "../../domain/report/lateness.ts"
-import { openTime, type Progress, type Steps } from "../../domain/report/progress.ts"
+import { openTime, placedOrFoundAt, type Progress, type Steps } from "../../domain/report/progress.ts"
 import { bandText, countText } from "./figures.ts"
 import type { Html } from "./html.ts"
 import { type ChartSize, svgChart } from "./svgChart.ts"
@@ -59,26 +60,17 @@ export const progressSvg = (report: ExecutionReport, progress: Progress): Html =
 
 /** At what price each slice was filled, and what it is held against; null when no price is known. */
 export const priceSvg = (report: ExecutionReport, progress: Progress): Html | null => {
-  const { slices, costs } = report
+  const { costs } = report
   const millis = millisIn(report)
   if (costs === null) return null
-  const largest = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
-  const fills = slices.flatMap((slice) =>
-    slice.averagePrice === null || slice.filledQuantity === 0
-      ? []
-      : [
-          {
-            value: [millis(slice.placedAt ?? slice.acknowledgedAt ?? slice.updatedAt), toNumber(slice.averagePrice)],
-            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / largest)
-          }
-        ]
-  )
-  const arrival = costs.benchmarks.find(({ benchmark }) => benchmark === "ARRIVAL")?.price ?? null
-  const level = (price: BigDecimal.BigDecimal, style: object) => ({
+  const arrival = arrivalOf(costs)
+  const level = (price: BigDecimal.BigDecimal) =>
+    [progress.from, progress.to].map((at) => [millis(at), toNumber(price)])
+  const line = (data: ReadonlyArray<unknown>, style: object) => ({
     type: "line",
     symbol: "none",
     silent: true,
-    data: [progress.from, progress.to].map((at) => [millis(at), toNumber(price)]),
+    data,
     lineStyle: style
   })
   return svgChart("At what price each slice was filled", { phone: 220, desk: 260 }, (size) => ({
@@ -89,34 +81,41 @@ export const priceSvg = (report: ExecutionReport, progress: Progress): Html | nu
       splitNumber: 4
     }),
     series: [
-      ...(arrival === null ? [] : [level(arrival, { color: "var(--planned)", width: 1.5, type: "dashed" })]),
-      level(costs.averagePrice, { color: "var(--filled)", width: 1.5 }),
-      {
-        type: "line",
-        symbol: "none",
-        silent: true,
-        data: quotePoints(report, progress, millis),
-        lineStyle: { color: "var(--muted)", width: 1 }
-      },
+      ...(arrival === null ? [] : [line(level(arrival), { color: "var(--planned)", width: 1.5, type: "dashed" })]),
+      line(level(costs.averagePrice), { color: "var(--filled)", width: 1.5 }),
+      line(quotePoints(report, millis), { color: "var(--muted)", width: 1 }),
       {
         type: "scatter",
         silent: true,
-        data: fills,
+        data: fillPoints(report, millis),
         itemStyle: { color: "var(--dot)", opacity: 0.85, borderColor: "var(--card)", borderWidth: 1 }
       }
     ]
   }))
 }
 
+/** A dot for each slice's fill, the larger the more it is of. */
+const fillPoints = ({ slices }: ExecutionReport, millis: Millis) => {
+  const largest = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
+  return slices.flatMap((slice) =>
+    slice.averagePrice === null || slice.filledQuantity === 0
+      ? []
+      : [
+          {
+            value: [millis(placedOrFoundAt(slice)), toNumber(slice.averagePrice)],
+            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / largest)
+          }
+        ]
+  )
+}
+
 /** The market's prices, with no line across a time of which none are kept. */
-const quotePoints = ({ quotes }: ExecutionReport, { from, to }: Progress, millis: Millis) =>
-  quotes
-    .filter(({ at }) => DateTime.between(at, { minimum: from, maximum: to }))
-    .flatMap(({ at, lastPrice }, index, all) => {
-      const before = all[index - 1]?.at ?? at
-      const isApart = millis(at) - millis(before) > Duration.toMillis(quoteAge)
-      return [...(isApart ? [[millis(before), null]] : []), [millis(at), toNumber(lastPrice)]]
-    })
+const quotePoints = ({ quotes }: ExecutionReport, millis: Millis) =>
+  quotes.flatMap(({ at, lastPrice }, index) => {
+    const before = quotes[index - 1]?.at ?? at
+    const isApart = millis(at) - millis(before) > Duration.toMillis(quoteAge)
+    return [...(isApart ? [[millis(before), null]] : []), [millis(at), toNumber(lastPrice)]]
+  })
 
 /** How many slices were how late. */
 export const latenessSvg = ({ bands }: Lateness): Html => {

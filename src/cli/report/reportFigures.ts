@@ -34,8 +34,8 @@ const filledFigure = (quantities: Quantities, total: number): Html => {
   const width = (quantity: number) => (total === 0 ? 0 : Math.min(100, (quantity / total) * 100)).toFixed(2)
   return figure(
     "Filled",
-    `${countText(filled)} of ${countText(total)}`,
-    html`${[shareText(filled, total), ...others].join(", ")}<span class="bar"
+    countText(filled),
+    html`${[`of ${countText(total)} (${shareText(filled, total)})`, ...others].join(", ")}<span class="bar"
         ><i style="width:${width(filled)}%"></i><i style="width:${width(working)}%"></i
       ></span>`
   )

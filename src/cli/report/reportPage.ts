@@ -1,3 +1,4 @@
+import { arrivalOf } from "../../domain/report/costs.ts"
 import type { ExecutionReport } from "../../domain/report/executionReport.ts"
 import { latenessSvg, priceSvg, progressSvg } from "./charts.ts"
 import { clockOfReport, countText, instrumentText, millisText, momentText, standingText, termsText } from "./figures.ts"
@@ -86,8 +87,7 @@ const pricesSection = (report: ExecutionReport): Html | null => {
   const { progress, costs } = report
   const chart = progress === null ? null : priceSvg(report, progress)
   if (chart === null) return null
-  const hasArrival =
-    costs?.benchmarks.some(({ benchmark, price }) => benchmark === "ARRIVAL" && price !== null) === true
+  const hasArrival = arrivalOf(costs) !== null
   return html`<section>
     <h2>Prices</h2>
     <div class="keys">

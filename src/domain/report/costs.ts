@@ -55,6 +55,10 @@ export const costsOf = ({ order, plans, slices, quotes }: OrderRecord): Costs | 
   }
 }
 
+/** The arrival price, if it is known. */
+export const arrivalOf = (costs: Costs | null): BigDecimal.BigDecimal | null =>
+  costs?.benchmarks.find(({ benchmark }) => benchmark === "ARRIVAL")?.price ?? null
+
 /** What fills cost above a price, exactly in money; in basis points rounded to two decimals. */
 export const costAgainst = (
   price: BigDecimal.BigDecimal,

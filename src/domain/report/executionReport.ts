@@ -1,6 +1,6 @@
-import type { BigDecimal, DateTime } from "effect"
+import { type BigDecimal, DateTime } from "effect"
 import { isSettledState } from "../orderState.ts"
-import { costAgainst, type Costs, costsOf } from "./costs.ts"
+import { arrivalOf, costAgainst, type Costs, costsOf } from "./costs.ts"
 import { type Lateness, latenessOf } from "./lateness.ts"
 import type {
   OrderRecord,
@@ -76,6 +76,7 @@ export const executionReport = (record: OrderRecord, now: DateTime.Utc): Executi
   const { order, plans, slices } = record
   const isOver = isSettledState(order.state)
   const costs = costsOf(record)
+  const progress = progressOf(record, now, isOver)
   return {
     at: now,
     order,
@@ -83,10 +84,10 @@ export const executionReport = (record: OrderRecord, now: DateTime.Utc): Executi
     keepsHours: plans.some(({ sessions }) => sessions !== null),
     quantities: slices.length === 0 ? null : quantitiesOf(slices),
     averagePrice: costs?.averagePrice ?? null,
-    progress: progressOf(record, now, isOver),
+    progress,
     lateness: latenessOf(slices, plans),
     costs,
-    quotes: record.quotes,
+    quotes: progress === null ? [] : record.quotes.filter(({ at }) => isWithin(progress, at)),
     plans: plans.map((plan, index) => reportedPlan(plan, plans[index + 1], slices)),
     slices: slices.map((slice) => ({ ...slice, basisPoints: sliceCost(slice, order, costs) })),
     calls: withNumbers(record),
@@ -96,6 +97,9 @@ export const executionReport = (record: OrderRecord, now: DateTime.Utc): Executi
     notKnown: notKnownOf(record)
   }
 }
+
+const isWithin = ({ from, to }: Progress, at: DateTime.Utc): boolean =>
+  DateTime.between(at, { minimum: from, maximum: to })
 
 const quantitiesOf = (slices: ReadonlyArray<RecordedSlice>): Quantities => {
   const current = slices.filter(({ replacedBy }) => replacedBy === null)
@@ -134,7 +138,7 @@ const reportedPlan = (
 }
 
 const sliceCost = (slice: RecordedSlice, order: RecordedOrder, costs: Costs | null): BigDecimal.BigDecimal | null => {
-  const arrival = costs?.benchmarks.find(({ benchmark }) => benchmark === "ARRIVAL")?.price ?? null
+  const arrival = arrivalOf(costs)
   if (arrival === null || slice.averagePrice === null || slice.filledQuantity === 0) return null
   const sign = order.side === "SELL" ? -1n : 1n
   return costAgainst(arrival, { quantity: 1, value: slice.averagePrice }, sign).basisPoints

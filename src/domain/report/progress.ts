@@ -57,11 +57,7 @@ export const progressOf = (
     firstPlanned,
     planned: stepsOf(current.map((slice) => [slice.scheduledAt, ownQuantity(slice)])),
     placed: stepsOf(
-      current.flatMap((slice) =>
-        slice.stage === "PROCESSED"
-          ? [[slice.placedAt ?? slice.acknowledgedAt ?? slice.updatedAt, ownQuantity(slice)]]
-          : []
-      )
+      current.flatMap((slice) => (slice.stage === "PROCESSED" ? [[placedOrFoundAt(slice), ownQuantity(slice)]] : []))
     ),
     filled: stepsOf(
       current.flatMap((slice) => (slice.filledQuantity > 0 ? [[slice.updatedAt, slice.filledQuantity]] : []))
@@ -82,6 +78,10 @@ export const progressOf = (
     ...steps
   }
 }
+
+/** When a slice's placement left or, where its sender never said, when it was found in the broker's book. */
+export const placedOrFoundAt = ({ placedAt, acknowledgedAt, updatedAt }: RecordedSlice): DateTime.Utc =>
+  placedAt ?? acknowledgedAt ?? updatedAt
 
 /** How much of an order a slice stands for by itself. */
 export const ownQuantity = ({ quantity, filledQuantity, carriedQuantity }: RecordedSlice): number =>
