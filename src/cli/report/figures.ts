@@ -1,7 +1,7 @@
 import { BigDecimal, DateTime, Duration } from "effect"
 import { decimalText } from "../../domain/decimals.ts"
 import { oneLine } from "../../domain/oneLine.ts"
-import type { ExecutionReport } from "../../domain/report/executionReport.ts"
+import type { ExecutionReport, Quantities } from "../../domain/report/executionReport.ts"
 import type { LatenessBand } from "../../domain/report/lateness.ts"
 import type { RecordedOrder, RecordedSlice } from "../../domain/report/OrderRecord.ts"
 import { counted, slicesText } from "../../domain/report/words.ts"
@@ -78,6 +78,17 @@ export const standingText = ({ order, isOver, slices }: ExecutionReport): string
   if (order.orderQueueStatus === "DONE") return "This order has no slices: it was not split by this service."
   return `This order is not split yet${why}. There is nothing to report.`
 }
+
+/** Where what is not filled is; nothing is said of what is nothing. */
+export const unfilledTexts = ({ working, inDoubt, scheduled, givenUp }: Quantities): ReadonlyArray<string> =>
+  (
+    [
+      [working, "working at the broker"],
+      [inDoubt, "claimed or in doubt"],
+      [scheduled, "scheduled"],
+      [givenUp, "given up"]
+    ] as const
+  ).flatMap(([quantity, where]) => (quantity > 0 ? [`${countText(quantity)} ${where}`] : []))
 
 /** A slice's stage, as far as it is known. */
 export const stageText = (slice: RecordedSlice): string => (slice.isInDoubt ? "IN DOUBT" : slice.stage)

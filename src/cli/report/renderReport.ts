@@ -23,7 +23,8 @@ import {
   sliceNote,
   stageText,
   standingText,
-  termsText
+  termsText,
+  unfilledTexts
 } from "./figures.ts"
 import { progressChart } from "./progressChart.ts"
 
@@ -57,20 +58,9 @@ export const reportText = (report: ExecutionReport): string => {
 }
 
 const quantityLines = (quantities: Quantities, { averagePrice, order }: ExecutionReport): ReadonlyArray<string> => {
-  const { filled, working, inDoubt, scheduled, givenUp } = quantities
-  const total = order.totalQuantity ?? 0
-  const parts = [
-    `${countText(filled)} filled (${shareText(filled, total)})`,
-    ...(averagePrice === null ? [] : [`at ${priceText(averagePrice)} on average`])
-  ]
-  const rest = [
-    [working, "working at the broker"],
-    [inDoubt, "claimed or in doubt"],
-    [scheduled, "scheduled"],
-    [givenUp, "given up"]
-  ] as const
-  const others = rest.filter(([quantity]) => quantity > 0).map(([quantity, text]) => `${countText(quantity)} ${text}`)
-  return wrapped([parts.join(" "), ...others].join(", "))
+  const share = shareText(quantities.filled, order.totalQuantity ?? 0)
+  const price = averagePrice === null ? "" : ` at ${priceText(averagePrice)} on average`
+  return wrapped([`${countText(quantities.filled)} filled (${share})${price}`, ...unfilledTexts(quantities)].join(", "))
 }
 
 const costLines = (costs: Costs, { order }: ExecutionReport): ReadonlyArray<string> => {

@@ -1,6 +1,15 @@
 import type { Benchmark } from "../../domain/report/costs.ts"
 import type { ExecutionReport, Quantities } from "../../domain/report/executionReport.ts"
-import { benchmarkName, countText, millisText, moneyText, priceText, shareText, signedText } from "./figures.ts"
+import {
+  benchmarkName,
+  countText,
+  millisText,
+  moneyText,
+  priceText,
+  shareText,
+  signedText,
+  unfilledTexts
+} from "./figures.ts"
 import { type Html, html } from "./html.ts"
 
 /** The handful of figures that a reader looks for first. */
@@ -23,19 +32,13 @@ const figure = (name: string, value: string, note: string | Html): Html =>
   html`<div class="figure"><span class="muted">${name}</span><b>${value}</b><span class="muted">${note}</span></div>`
 
 const filledFigure = (quantities: Quantities, total: number): Html => {
-  const { filled, working, inDoubt, scheduled, givenUp } = quantities
-  const rest = [
-    [working, "working"],
-    [inDoubt, "claimed or in doubt"],
-    [scheduled, "scheduled"],
-    [givenUp, "given up"]
-  ] as const
-  const others = rest.filter(([quantity]) => quantity > 0).map(([quantity, text]) => `${countText(quantity)} ${text}`)
+  const { filled, working } = quantities
   const width = (quantity: number) => (total === 0 ? 0 : Math.min(100, (quantity / total) * 100)).toFixed(2)
   return figure(
     "Filled",
     countText(filled),
-    html`${[`of ${countText(total)} (${shareText(filled, total)})`, ...others].join(", ")}<span class="bar"
+    html`${[`of ${countText(total)} (${shareText(filled, total)})`, ...unfilledTexts(quantities)].join(", ")}<span
+        class="bar"
         ><i style="width:${width(filled)}%"></i><i style="width:${width(working)}%"></i
       ></span>`
   )
