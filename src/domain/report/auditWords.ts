@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime } from "effect"
+import { DateTime } from "effect"
 import { decimalText } from "../decimals.ts"
 import type { RecordedCall, RecordedOrder, RecordedPlan, RecordedSlice } from "./OrderRecord.ts"
 import { counted, slicesText } from "./words.ts"
@@ -61,7 +61,7 @@ export const saidBy = ({ code, message }: RecordedCall): string =>
 
 /** What is known of a slice's broker order, in words: `COMPLETE, 100 of 100 filled at 10.5`. */
 export const fillText = (slice: RecordedSlice): string => {
-  const price = slice.averagePrice === null ? "" : ` at ${BigDecimal.format(BigDecimal.normalize(slice.averagePrice))}`
+  const price = slice.averagePrice === null ? "" : ` at ${decimalText(slice.averagePrice)}`
   return [
     `${slice.brokerStatus ?? "nothing is known"}, ${slice.filledQuantity} of ${slice.quantity} filled${slice.filledQuantity === 0 ? "" : price}`,
     ...(slice.brokerStatusText === null || slice.brokerStatusText === slice.brokerStatus
