@@ -49,7 +49,7 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   monitor: [
     "DoubtStore.takeOver",
     "OrderStore.noteDouble",
-    "OrderDesk.pause",
+    "OrderDesk.hold",
     "OrderBudget.reserve",
     "OrderBudget.block"
   ]

@@ -2,6 +2,7 @@ import { DateTime, Effect, Exit } from "effect"
 import { type Configuration, planningRules } from "../src/Configuration.ts"
 import { unknownMarket } from "../src/domain/planOrder.ts"
 import { type Amendment, amend } from "../src/domain/replan/amend.ts"
+import type { Asked } from "../src/stores/operatorActions.ts"
 import { configurationOf, type Daemon, startDaemon } from "./daemon.ts"
 import { Exchange } from "./Exchange.ts"
 import { Judge } from "./Judge.ts"
@@ -37,6 +38,8 @@ const checkMillis = 1000
 const restMillis = 2000
 /** How often an operator's command asks whether it is obeyed. */
 const askMillis = 200
+/** The operator of a run. */
+const asked: Asked = { by: "operator", reason: "simulation" }
 
 class Simulation {
   readonly run: Run
@@ -169,7 +172,7 @@ class Simulation {
   private cancel(orderId: string): void | Promise<void> {
     if (!this.run.database.tables().orders.has(orderId)) return
     const { desk } = this.run.database.stores
-    return this.command(`cancel ${orderId}`, desk.requestCancel(orderId, "operator", this.now), () => {
+    return this.command(`cancel ${orderId}`, desk.requestCancel(orderId, asked, this.now), () => {
       this.notify("cancels")
       this.untilUnplaceable(orderId)
     })
@@ -199,7 +202,7 @@ class Simulation {
 
   private pause(orderId: string, forSeconds: number): void | Promise<void> {
     const { desk } = this.run.database.stores
-    return this.command(`pause ${orderId}`, desk.pause(orderId, "paused", this.now), (isNew) => {
+    return this.command(`pause ${orderId}`, desk.pause(orderId, asked, this.now), (isNew) => {
       this.notify("cancels")
       if (isNew) this.untilQuiet(orderId)
       this.run.world.after(forSeconds * 1000, () => this.resume(orderId))
@@ -217,7 +220,7 @@ class Simulation {
   private resume(orderId: string): void | Promise<void> {
     const { desk } = this.run.database.stores
     this.run.judge.paused(orderId, false)
-    return this.command(`resume ${orderId}`, desk.resume(orderId, this.now), () => this.notify("slices"))
+    return this.command(`resume ${orderId}`, desk.resume(orderId, asked, this.now), () => this.notify("slices"))
   }
 
   private readonly resumed = new Set<string>()

@@ -10,7 +10,7 @@ const notifications: Readonly<Record<string, string>> = {
   "OrderStore.completeSplits": "slices",
   "OrderStore.noteDouble": "cancels",
   "ReplanStore.change": "slices",
-  "OrderDesk.pause": "cancels"
+  "OrderDesk.hold": "cancels"
 }
 
 /** What a statement meets on its way. */
@@ -175,9 +175,10 @@ export const storesOf = (process: Process): Stores => {
       forget: (before) => by("HeartbeatStore.forget")(heartbeats.forget(before))
     },
     desk: {
-      pause: (orderId, reason, now) => by("OrderDesk.pause")(desk.pause(orderId, reason, now)),
-      resume: (orderId, now) => by("OrderDesk.resume")(desk.resume(orderId, now)),
-      requestCancel: (orderId, who, now) => by("OrderDesk.requestCancel")(desk.requestCancel(orderId, who, now))
+      pause: (orderId, asked, now) => by("OrderDesk.pause")(desk.pause(orderId, asked, now)),
+      hold: (orderId, reason, now) => by("OrderDesk.hold")(desk.hold(orderId, reason, now)),
+      resume: (orderId, asked, now) => by("OrderDesk.resume")(desk.resume(orderId, asked, now)),
+      requestCancel: (orderId, asked, now) => by("OrderDesk.requestCancel")(desk.requestCancel(orderId, asked, now))
     },
     quotes: {
       prune: (before) => by("QuoteStore.prune")(quotes.prune(before))

@@ -24,7 +24,7 @@ export interface Stores {
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
-  readonly desk: Pick<OrderDesk["Service"], "pause" | "resume" | "requestCancel">
+  readonly desk: Pick<OrderDesk["Service"], "pause" | "hold" | "resume" | "requestCancel">
   readonly quotes: Pick<QuoteStore["Service"], "prune">
   readonly instruments: Pick<InstrumentStore["Service"], "markets">
 }

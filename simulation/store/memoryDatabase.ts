@@ -121,14 +121,17 @@ const memoryHeartbeats = (memory: Memory): Stores["heartbeats"] => ({
     })
 })
 
+const hold = (memory: Memory, orderId: string, reason: string, now: DateTime.Utc) =>
+  Effect.sync(() => {
+    const order = memory.orders.get(orderId)
+    if (order === undefined || order.holdReason !== null) return false
+    memory.hold(orderId, reason, millisOf(now))
+    return true
+  })
+
 const memoryDesk = (memory: Memory): Stores["desk"] => ({
-  pause: (orderId, reason, now) =>
-    Effect.sync(() => {
-      const order = memory.orders.get(orderId)
-      if (order === undefined || order.holdReason !== null) return false
-      memory.hold(orderId, reason, millisOf(now))
-      return true
-    }),
+  pause: (orderId, { by, reason }, now) => hold(memory, orderId, `paused by ${by}: ${reason}`, now),
+  hold: (orderId, reason, now) => hold(memory, orderId, reason, now),
   resume: (orderId) =>
     Effect.sync(() => {
       const order = memory.orders.get(orderId)
@@ -137,7 +140,7 @@ const memoryDesk = (memory: Memory): Stores["desk"] => ({
       for (const slice of memory.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = false
       return true
     }),
-  requestCancel: (orderId, _by, now) =>
+  requestCancel: (orderId, _asked, now) =>
     Effect.sync(() => {
       const order = memory.orders.get(orderId)
       if (order === undefined) return

@@ -6,6 +6,7 @@ import { CommandDb, DaemonDb } from "../db/DbLayer.ts"
 import { migrate } from "../db/Migrations.ts"
 import { LoggingLayer } from "../Logging.ts"
 import { version } from "../version.ts"
+import { actionsCommand } from "./actionsCommand.ts"
 import { json, print } from "./environment.ts"
 import { explainCommand } from "./explainCommand.ts"
 import { haltCommand, resumeCommand } from "./haltCommands.ts"
@@ -53,6 +54,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     sliceCommand,
     haltCommand,
     resumeCommand,
+    actionsCommand,
     settleCommand,
     zerodhaCommand,
     instrumentCommand,

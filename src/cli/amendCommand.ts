@@ -7,11 +7,13 @@ import { unknownMarket } from "../domain/planOrder.ts"
 import { type Amendment, amend } from "../domain/replan/amend.ts"
 import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
-import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
+import type { Asked } from "../stores/operatorActions.ts"
+import type { OrderProgress } from "../stores/OrderDesk.ts"
 import { CannotReplan, ReplanStore } from "../stores/ReplanStore.ts"
 import { TradingHours } from "../TradingHours.ts"
 import { makeDayBudget } from "../workers/dayBudget.ts"
-import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "./environment.ts"
+import { getOrder } from "./lookUp.ts"
 import { timeText } from "./render.ts"
 
 export const amendCommand = Command.make(
@@ -29,18 +31,14 @@ export const amendCommand = Command.make(
     json
   },
   Effect.fn("order amend")(function* (given) {
-    const amendment = readAmendment(given)
+    const asked = askedFor(given.reason)
+    const amendment = readAmendment(given, asked)
     if (Result.isFailure(amendment)) {
       return yield* new CommandFailed({ message: `${amendment.failure}. Nothing was changed.` })
     }
-    const order = yield* (yield* OrderDesk).progress(given.orderId)
-    if (Option.isNone(order)) {
-      return yield* new CommandFailed({
-        message: `There is no order ${JSON.stringify(given.orderId)}. "order list" shows the newest.`
-      })
-    }
+    const order = yield* getOrder(given.orderId)
     const now = yield* DateTime.now
-    const change = yield* changeOrder(order.value, amendment.success, now)
+    const change = yield* changeOrder(order, amendment.success, asked, now)
     if (change === null) {
       return yield* print(given.json, { changed: false }, () => `Order ${given.orderId} is like that already`)
     }
@@ -69,7 +67,12 @@ export const amendCommand = Command.make(
 )
 
 /** Held against what the day allows, while nobody else adds to it: an amendment that does not fit is as if it had never been. */
-export const changeOrder = Effect.fnUntraced(function* (order: OrderProgress, amendment: Amendment, now: DateTime.Utc) {
+export const changeOrder = Effect.fnUntraced(function* (
+  order: OrderProgress,
+  amendment: Amendment,
+  asked: Asked,
+  now: DateTime.Utc
+) {
   const { orderId } = order
   const config = yield* Configuration
   const replans = yield* ReplanStore
@@ -81,7 +84,7 @@ export const changeOrder = Effect.fnUntraced(function* (order: OrderProgress, am
   const referencePrice = yield* days.referencePrice(orderId)
   return yield* days.exclusively(now, (totals) =>
     Effect.gen(function* () {
-      const change = yield* replans.change(orderId, { now, windowGrace: config.orderWindowGrace }, (running) =>
+      const change = yield* replans.change(orderId, { now, windowGrace: config.orderWindowGrace, asked }, (running) =>
         Result.flatMap(amend(running, amendment, { rules, market, now }), (change) => {
           const orders = { before: running.order, after: change ?? running.order }
           const breach = breachOfAmendment(orders, referencePrice, totals, rules.preTrade)
@@ -100,10 +103,9 @@ interface Given {
   readonly splits: Option.Option<number>
   readonly window: Option.Option<number>
   readonly limitPrice: Option.Option<string>
-  readonly reason: string
 }
 
-const readAmendment = (given: Given): Result.Result<Amendment, string> =>
+const readAmendment = (given: Given, asked: Asked): Result.Result<Amendment, string> =>
   Result.gen(function* () {
     const { remaining, splits, window, limitPrice } = given
     const isEmpty =
@@ -128,7 +130,7 @@ const readAmendment = (given: Given): Result.Result<Amendment, string> =>
       numSlices: Option.getOrNull(splits),
       remainingWindow: Option.getOrNull(Option.map(window, Duration.minutes)),
       limitPrice: price,
-      note: `${operator()}: ${given.reason}`
+      note: `${asked.by}: ${asked.reason}`
     }
   })
 

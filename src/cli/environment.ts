@@ -5,6 +5,7 @@ import { Configuration } from "../Configuration.ts"
 import { DatabaseClock } from "../DatabaseClock.ts"
 import { CommandDb } from "../db/DbLayer.ts"
 import { decimalText } from "../domain/decimals.ts"
+import type { Asked } from "../stores/operatorActions.ts"
 import { DayTotalStore } from "../stores/DayTotalStore.ts"
 import { HaltStore } from "../stores/HaltStore.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
@@ -43,6 +44,9 @@ export const operator = (): string => {
   }
 }
 
+/** Who asks for a change, and why, as it is recorded with it. */
+export const askedFor = (reason: string): Asked => ({ by: operator(), reason: reason.trim() })
+
 /** Prints a value as JSON for programs, with instants in ISO 8601 and decimals as text, or as text for people. */
 export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => string): Effect.Effect<void> =>
   Console.log(asJson ? jsonText(value) : text(value))
@@ -70,6 +74,9 @@ export const reason = Flag.String("reason").pipe(
   ),
   Flag.withDescription("Why, for the record and for whoever reads it at night")
 )
+
+/** Where a reason is good to have, but nobody is kept from doing it without. */
+export const optionalReason = Flag.withDefault(reason, "no reason given")
 
 export const json = Flag.Boolean("json").pipe(
   Flag.withDescription("Print JSON for programs instead of text for people"),

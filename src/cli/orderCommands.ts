@@ -2,7 +2,8 @@ import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "ef
 import { Argument, Command, Flag } from "effect/cli"
 import { OrderDesk, type OrderProgress } from "../stores/OrderDesk.ts"
 import { amendCommand } from "./amendCommand.ts"
-import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "./environment.ts"
+import { getOrder } from "./lookUp.ts"
 import { isSettled, orderDetails, orderTable } from "./render.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
@@ -56,6 +57,7 @@ const cancel = Command.make(
   "cancel",
   {
     orderId,
+    reason: optionalReason,
     wait: Flag.Int("wait").pipe(
       Flag.withDescription("For how many seconds to wait until no slice can be placed any more"),
       Flag.withDefault(30)
@@ -70,7 +72,7 @@ const cancel = Command.make(
         message: `Order ${given.orderId} is ${before.state} already: there is nothing to cancel`
       })
     }
-    yield* desk.requestCancel(given.orderId, operator(), yield* DateTime.now)
+    yield* desk.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
     const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
       Effect.onInterrupt(() =>
         Console.error(
@@ -94,7 +96,7 @@ const pause = Command.make(
   "pause",
   {
     orderId,
-    reason: Flag.withDefault(reason, "no reason given"),
+    reason: optionalReason,
     wait: Flag.Int("wait").pipe(
       Flag.withDescription("For how many seconds to wait until no slice is in a daemon's hands"),
       Flag.withDefault(30)
@@ -109,7 +111,7 @@ const pause = Command.make(
         message: `Order ${given.orderId} is ${before.state} already: there is nothing to pause`
       })
     }
-    if (!(yield* desk.pause(given.orderId, `paused by ${operator()}: ${given.reason}`, yield* DateTime.now))) {
+    if (!(yield* desk.pause(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
       })
@@ -132,11 +134,11 @@ const pause = Command.make(
 
 const resume = Command.make(
   "resume",
-  { orderId, json },
+  { orderId, reason: optionalReason, json },
   Effect.fn("order resume")(function* (given) {
     const desk = yield* OrderDesk
     const { holdReason } = yield* getOrder(given.orderId)
-    if (!(yield* desk.resume(given.orderId, yield* DateTime.now))) {
+    if (!(yield* desk.resume(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `Order ${given.orderId} is not on hold: nothing was changed` })
     }
     yield* print(
@@ -151,16 +153,6 @@ export const orderCommand = Command.make("order").pipe(
   Command.withDescription("Submit, look at, amend, cancel, pause and resume orders"),
   Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
 )
-
-const getOrder = Effect.fnUntraced(function* (id: string) {
-  const order = yield* (yield* OrderDesk).progress(id)
-  if (Option.isNone(order)) {
-    return yield* new CommandFailed({
-      message: `There is no order ${JSON.stringify(id)}. "order list" shows the newest.`
-    })
-  }
-  return order.value
-})
 
 /** Waits until no slice of the order can lead to a new placement. Then the cancel holds. */
 const untilUnplaceable = (id: string, patience: Duration.Duration) =>

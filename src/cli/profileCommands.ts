@@ -3,7 +3,7 @@ import { Argument, Command } from "effect/cli"
 import { Instrument } from "../domain/Order.ts"
 import { Profile } from "../domain/schedule/Curve.ts"
 import { PlanStore, type VolumeProfile } from "../stores/PlanStore.ts"
-import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "./environment.ts"
 import { numbersOf } from "./orderFlags.ts"
 import { table, timeText } from "./render.ts"
 
@@ -15,7 +15,8 @@ const set = Command.make(
     instrument,
     volumes: Argument.String("VOLUMES").pipe(
       Argument.withDescription("Volumes of equal parts of the trading day, such as 9,4,3,3,5")
-    )
+    ),
+    reason: optionalReason
   },
   Effect.fn("profile set")(function* (given) {
     const instrument = Schema.decodeUnknownResult(Instrument)(given.instrument)
@@ -28,8 +29,8 @@ const set = Command.make(
         message: `VOLUMES must be 1 to 1000 numbers above 0 with commas between, not ${JSON.stringify(given.volumes)}. Nothing was changed.`
       })
     }
-    const profile = { instrument: instrument.success, volumes: volumes.value, by: operator() }
-    yield* (yield* PlanStore).setVolumeProfile(profile, yield* DateTime.now)
+    const profile = { instrument: instrument.success, volumes: volumes.value }
+    yield* (yield* PlanStore).setVolumeProfile(profile, askedFor(given.reason), yield* DateTime.now)
     yield* print(
       false,
       profile,
@@ -49,9 +50,10 @@ const list = Command.make(
 
 const remove = Command.make(
   "remove",
-  { instrument },
+  { instrument, reason: optionalReason },
   Effect.fn("profile remove")(function* (given) {
-    if (!(yield* (yield* PlanStore).removeVolumeProfile(given.instrument))) {
+    const plans = yield* PlanStore
+    if (!(yield* plans.removeVolumeProfile(given.instrument, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `${given.instrument} has no profile of its own: nothing was changed` })
     }
     yield* print(false, given, ({ instrument }) => `VWAP orders of ${instrument} follow the built-in U-shape now`)

@@ -10,7 +10,7 @@ import { indianDay, nextIndianHour } from "../domain/indianTime.ts"
 import { type Settlement, settle } from "../domain/settlement.ts"
 import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { SettlementStore } from "../stores/SettlementStore.ts"
-import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "./environment.ts"
 import { table } from "./render.ts"
 
 const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer, BrokerInUseStore.layer).pipe(
@@ -29,6 +29,7 @@ export const settleCommand = Command.make(
       Flag.withDescription("Have slices take over what the book says, where it is plain"),
       Flag.withDefault(false)
     ),
+    reason: optionalReason,
     json
   },
   Effect.fn("settle")(function* (given) {
@@ -57,7 +58,7 @@ export const settleCommand = Command.make(
       given.repair && repair !== null ? [{ slice, order: repair }] : []
     )
     const repaired =
-      repairs.length === 0 ? 0 : yield* store.repair(repairs, `settled by ${operator()}`, yield* DateTime.now)
+      repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
     yield* print(given.json, { ...settlement, repaired, unbalanced }, settlementText)
     if (unbalanced.length > 0) {

@@ -1,33 +1,79 @@
 import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { Configuration } from "../Configuration.ts"
 import { BrokerOrderId } from "../domain/Ids.ts"
+import { indianMoment } from "../domain/indianTime.ts"
 import { Price } from "../domain/Order.ts"
-import { SliceDesk } from "../stores/SliceDesk.ts"
-import { CommandFailed, CommandLayer, operator, reason } from "./environment.ts"
+import { SliceDesk, type SliceState } from "../stores/SliceDesk.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "./environment.ts"
+import { getSlice } from "./lookUp.ts"
+import { timeText } from "./render.ts"
 
 const SliceLayer = SliceDesk.layer.pipe(Layer.provideMerge(CommandLayer))
 
-const sliceId = Argument.String("SLICE").pipe(
-  Argument.withDescription('The slice\'s id, as logs and "order show --json" have it')
+const slice = Argument.String("SLICE").pipe(
+  Argument.withDescription('The slice: ORDER/NUMBER, as "order show ORDER" counts them, or its id, as logs have it')
+)
+
+const retry = Command.make(
+  "retry",
+  {
+    slice,
+    at: Flag.String("at").pipe(
+      Flag.withDescription(
+        "When to send it: HH:MM or HH:MM:SS in India, or 2026-11-24T14:30:00+05:30; now if left out"
+      ),
+      Flag.optional
+    ),
+    reason,
+    json
+  },
+  Effect.fn("slice retry")(function* (given) {
+    const now = yield* DateTime.now
+    const before = yield* getSlice(given.slice)
+    const at = yield* readMoment(given.at, now)
+    const { orderWindowGrace: windowGrace } = yield* Configuration
+    const retried = yield* (yield* SliceDesk).retry(before.id, { now, at, windowGrace }, askedFor(given.reason))
+    yield* print(
+      given.json,
+      { sliceId: before.id, orderId: before.orderId, sequenceNumber: before.sequenceNumber, ...retried },
+      ({ isLookedUpFirst, notBefore, notAfter }) =>
+        isLookedUpFirst
+          ? `${nameOf(before)} may once have reached the broker: its book is asked first. If it is not there, the slice is sent, ` +
+            `not before ${timeText(notBefore)} and not after ${timeText(notAfter)} (UTC)`
+          : `${nameOf(before)} is SCHEDULED again, for ${timeText(notBefore)} (UTC); it was ${stateText(before)}`
+    )
+  }, Effect.provide(SliceLayer))
+).pipe(
+  Command.withDescription("Send a slice after all that was refused or skipped, and is certainly not at the broker"),
+  Command.withExamples([
+    { command: 'slice retry ORDER/3 --reason "margin is there now"', description: "Send the order's third slice now" },
+    { command: 'slice retry ORDER/3 --at 14:30 --reason "after lunch"', description: "Or at half past two in India" }
+  ])
 )
 
 const skip = Command.make(
   "skip",
-  { sliceId, reason },
+  { slice, reason },
   Effect.fn("slice skip")(function* (given) {
-    const slice = yield* find(given.sliceId)
+    const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
-    if (!(yield* (yield* SliceDesk).skip(slice.id, `skipped by ${operator()}: ${given.reason}`, now))) {
-      return yield* new CommandFailed({ message: `Slice ${slice.id} is ${stageText(slice)}: nothing was changed` })
+    if (!(yield* (yield* SliceDesk).skip(slice.id, askedFor(given.reason), now))) {
+      // As it is by now: it may have been claimed only just.
+      const { isInDoubt, ...state } = yield* getSlice(slice.id)
+      const isClaimed = state.stage === "IN_PROGRESS" && !isInDoubt
+      return yield* new CommandFailed({
+        message: `${nameOf(slice)} is ${stateText({ ...state, isInDoubt })}: nothing was changed${isClaimed ? claimedAdvice(state) : ""}`
+      })
     }
-    yield* Console.log(`Slice ${slice.id} is SKIPPED; it was ${stageText(slice)}`)
+    yield* Console.log(`${nameOf(slice)} is SKIPPED; it was ${stateText(slice)}`)
   }, Effect.provide(SliceLayer))
 ).pipe(Command.withDescription("Give up a slice that is scheduled, or of which nobody knows whether it was placed"))
 
 const placed = Command.make(
   "placed",
   {
-    sliceId,
+    slice,
     brokerOrderId: Argument.String("BROKER_ORDER").pipe(Argument.withDescription("The broker's id of the order")),
     filled: Flag.Int("filled").pipe(
       Flag.withDescription("How much of it is filled for good; left out, the broker's book is followed"),
@@ -37,7 +83,7 @@ const placed = Command.make(
     reason
   },
   Effect.fn("slice placed")(function* (given) {
-    const slice = yield* find(given.sliceId)
+    const slice = yield* getSlice(given.slice)
     const brokerOrderId = yield* readBrokerOrderId(given.brokerOrderId)
     const filled = Option.getOrNull(given.filled)
     const price = Option.match(given.price, { onNone: () => Result.succeed(null), onSome: readPrice })
@@ -58,22 +104,21 @@ const placed = Command.make(
         message: `Broker order ${brokerOrderId} is that of slice ${owner.value}: nothing was changed`
       })
     }
-    const text = `found by ${operator()}: ${given.reason}`
-    if (!(yield* (yield* SliceDesk).placed(slice.id, order, text, yield* DateTime.now))) {
+    if (!(yield* (yield* SliceDesk).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({
         message:
           slice.lostOrderId === null
-            ? `Slice ${slice.id} is ${stageText(slice)}, not in doubt: nothing was changed`
-            : `Slice ${slice.id} has ${slice.lostOrderId}: give that, and --filled with no less than is known of it; nothing was changed`
+            ? `${nameOf(slice)} is ${slice.stage}, not in doubt: nothing was changed`
+            : `${nameOf(slice)} has ${slice.lostOrderId}: give that, and --filled with no less than is known of it; nothing was changed`
       })
     }
-    yield* Console.log(`Slice ${slice.id} is PROCESSED as ${brokerOrderId}`)
+    yield* Console.log(`${nameOf(slice)} is PROCESSED as ${brokerOrderId}`)
   }, Effect.provide(SliceLayer))
 ).pipe(Command.withDescription("Say which broker order a slice has, of which the service cannot know it"))
 
 export const sliceCommand = Command.make("slice").pipe(
-  Command.withDescription("Settle single slices by hand"),
-  Command.withSubcommands([skip, placed])
+  Command.withDescription("Retry, skip and settle single slices by hand"),
+  Command.withSubcommands([retry, skip, placed])
 )
 
 const readBrokerOrderId = (text: string) =>
@@ -84,11 +129,28 @@ const readBrokerOrderId = (text: string) =>
 
 const readPrice = Schema.decodeUnknownResult(Price)
 
-const find = Effect.fnUntraced(function* (id: string) {
-  const slice = yield* (yield* SliceDesk).find(id, yield* DateTime.now)
-  if (Option.isNone(slice)) return yield* new CommandFailed({ message: `There is no slice ${JSON.stringify(id)}` })
-  return slice.value
-})
+const readMoment = (given: Option.Option<string>, now: DateTime.Utc) =>
+  Option.match(given, {
+    onNone: () => Effect.succeed(null),
+    onSome: (text) =>
+      Effect.mapError(
+        Effect.fromOption(indianMoment(text, now)),
+        () =>
+          new CommandFailed({
+            message: `--at must be like 14:30, 14:30:15 or 2026-11-24T14:30:00+05:30, not ${JSON.stringify(text)}. Nothing was changed.`
+          })
+      )
+  })
 
-const stageText = (slice: { readonly stage: string; readonly isInDoubt: boolean }): string =>
-  slice.isInDoubt ? `${slice.stage}, in doubt` : slice.stage
+const nameOf = ({ id, orderId, sequenceNumber }: SliceState): string => `Slice ${orderId}/${sequenceNumber} (${id})`
+
+const stateText = ({
+  isInDoubt,
+  stage,
+  stageReason
+}: Pick<SliceState, "stage" | "stageReason" | "isInDoubt">): string =>
+  [stage, ...(isInDoubt ? ["in doubt"] : []), ...(stageReason === null ? [] : [stageReason])].join(", ")
+
+const claimedAdvice = ({ claimedBy, leaseExpiresAt, orderId }: Omit<SliceState, "isInDoubt">): string =>
+  `. ${claimedBy ?? "A daemon"} has it in hand${leaseExpiresAt === null ? "" : `, until ${timeText(leaseExpiresAt)} (UTC) at the latest`}, ` +
+  `and may be sending it. To have it back: "order pause ${orderId}", then skip it if it is SCHEDULED by then, and "order resume ${orderId}"`

@@ -7,7 +7,8 @@ import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../
 import { Configuration } from "../Configuration.ts"
 import { BrokerInUseStore } from "../stores/BrokerInUseStore.ts"
 import { CredentialStore } from "../stores/CredentialStore.ts"
-import { CommandFailed, CommandLayer, json, operator, print } from "./environment.ts"
+import type { Asked } from "../stores/operatorActions.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "./environment.ts"
 
 const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provideMerge(CommandLayer)
@@ -19,7 +20,8 @@ const login = Command.make(
     requestToken: Flag.String("request-token").pipe(
       Flag.withDescription("The request token, or the whole address that the browser was sent to after the login"),
       Flag.optional
-    )
+    ),
+    reason: optionalReason
   },
   Effect.fn("zerodha login")(function* (given) {
     const config = yield* Configuration
@@ -39,7 +41,7 @@ const login = Command.make(
           })
       )
     )
-    yield* store(session.accessToken, session)
+    yield* store(session.accessToken, session, { ...askedFor(given.reason), with: "zerodha login" })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Get a new access token: log in, and exchange the request token"))
 
@@ -49,7 +51,8 @@ const setToken = Command.make(
     token: Argument.String("TOKEN").pipe(
       Argument.withDescription("The access token; better left out and typed when asked, so that no history keeps it"),
       Argument.optional
-    )
+    ),
+    reason: optionalReason
   },
   Effect.fn("zerodha token set")(function* (given) {
     yield* needed((yield* Configuration).zerodhaApiKey, "ZERODHA_API_KEY")
@@ -69,7 +72,8 @@ const setToken = Command.make(
         message: `Zerodha does not accept this token (${user.failure.message}); nothing was changed`
       })
     }
-    yield* store(accessToken, Result.isSuccess(user) ? user.success : { unknownFor: user.failure.message })
+    const whose = Result.isSuccess(user) ? user.success : { unknownFor: user.failure.message }
+    yield* store(accessToken, whose, { ...askedFor(given.reason), with: "zerodha token set" })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Store an access token that was got elsewhere"))
 
@@ -168,7 +172,11 @@ const readStdin = Effect.promise(async () => {
 })
 
 /** Stores a token, and with it the account, unless slices of another account would be looked for in the wrong book. */
-const store = Effect.fnUntraced(function* (accessToken: Redacted.Redacted, user: KiteUser | { unknownFor: string }) {
+const store = Effect.fnUntraced(function* (
+  accessToken: Redacted.Redacted,
+  user: KiteUser | { unknownFor: string },
+  asked: Asked & { readonly with: "zerodha login" | "zerodha token set" }
+) {
   const setAt = yield* DateTime.now
   const userId = "userId" in user ? user.userId : null
   if (userId !== null) {
@@ -181,8 +189,7 @@ const store = Effect.fnUntraced(function* (accessToken: Redacted.Redacted, user:
       })
     }
   }
-  const token = { accessToken: Redacted.value(accessToken), setAt, setBy: operator(), userId }
-  yield* (yield* CredentialStore).set(zerodha, token)
+  yield* (yield* CredentialStore).set(zerodha, { accessToken: Redacted.value(accessToken), setAt, userId }, asked)
   const whose =
     "userId" in user
       ? `${user.userId} ${user.userName}`.trim()

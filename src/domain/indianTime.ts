@@ -1,4 +1,4 @@
-import { DateTime } from "effect"
+import { DateTime, Option } from "effect"
 
 const dayMillis = 86_400_000
 /** India has had one offset and no summer time since 1945. */
@@ -22,4 +22,12 @@ export const indianTimeOfDay = (at: DateTime.Utc): string =>
 export const indianClock = (millis: number): string => {
   const at = DateTime.makeUnsafe(millis)
   return `${indianDay(at)} ${indianTimeOfDay(at).slice(0, 5)} IST`
+}
+
+/** A moment in words: `14:30` or `14:30:15` of this day in India, or one with its zone, such as `2026-11-24T14:30:00+05:30`. */
+export const indianMoment = (text: string, now: DateTime.Utc): Option.Option<DateTime.Utc> => {
+  const isTimeOfDay = /^\d\d:\d\d(:\d\d)?$/.test(text)
+  const isMoment = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+  if (!isTimeOfDay && !isMoment) return Option.none()
+  return Option.map(DateTime.make(isTimeOfDay ? `${indianDay(now)}T${text}+05:30` : text), DateTime.toUtc)
 }

@@ -1,6 +1,7 @@
 import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant } from "../db/parameters.ts"
+import { type Asked, insertActions } from "./operatorActions.ts"
 
 /** The access token that somebody set for a broker account, and whether the broker has refused it since. */
 export const StoredToken = Schema.Struct({
@@ -23,9 +24,9 @@ export class CredentialStore extends Context.Service<
       token: {
         readonly accessToken: string
         readonly setAt: DateTime.Utc
-        readonly setBy: string
         readonly userId: string | null
-      }
+      },
+      asked: Asked & { readonly with: "zerodha login" | "zerodha token set" }
     ) => Effect.Effect<void, DbError>
     /** Notes that the broker refuses this very token. One that was set meanwhile stays untouched. */
     readonly refuse: (
@@ -48,18 +49,23 @@ export class CredentialStore extends Context.Service<
             sql`SELECT access_token, set_at, set_by, user_id, refused_reason FROM broker_credentials WHERE broker = ${broker}`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
         ),
-        set: Effect.fn("CredentialStore.set")((broker, token) =>
+        set: Effect.fn("CredentialStore.set")((broker, token, asked) =>
           execute(
             "CredentialStore.set",
             sql`
               WITH stored AS (
                 INSERT INTO broker_credentials (broker, access_token, set_at, set_by, user_id)
-                VALUES (${broker}, ${token.accessToken}, ${instant(token.setAt)}, ${token.setBy}, ${token.userId})
+                VALUES (${broker}, ${token.accessToken}, ${instant(token.setAt)}, ${asked.by}, ${token.userId})
                 ON CONFLICT (broker) DO UPDATE SET
                   access_token = excluded.access_token, set_at = excluded.set_at, set_by = excluded.set_by,
                   user_id = excluded.user_id,
                   refused_at = NULL, refused_reason = NULL
-              )
+                RETURNING broker, user_id
+              ), recorded AS (${insertActions(
+                sql,
+                { name: asked.with, asked, now: token.setAt },
+                sql`SELECT NULL::text, NULL::text, jsonb_build_object('broker', broker, 'user_id', user_id) FROM stored`
+              )})
               SELECT pg_notify(${channel}, 'credentials')`
           )
         ),

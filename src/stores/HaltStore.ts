@@ -1,6 +1,7 @@
 import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant } from "../db/parameters.ts"
+import { insertActions } from "./operatorActions.ts"
 
 /** An operator's word on whether anything may be placed. Later ones have larger ids. */
 export const Halt = Schema.Struct({
@@ -52,7 +53,15 @@ export class HaltStore extends Context.Service<
                 INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at)
                 VALUES (${halt.isHalted}, ${halt.reason}, ${halt.requestedBy}, ${instant(halt.requestedAt)})
                 RETURNING *
-              )
+              ), recorded AS (${insertActions(
+                sql,
+                {
+                  name: halt.isHalted ? "halt" : "resume",
+                  asked: { by: halt.requestedBy, reason: halt.reason },
+                  now: halt.requestedAt
+                },
+                sql`SELECT NULL::text, NULL::text, '{}'::jsonb FROM requested`
+              )})
               SELECT id, is_halted, reason, requested_by, requested_at, pg_notify(${channel}, 'halts') FROM requested`
           ).pipe(Effect.flatMap((rows) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(rows[0])))))
         ),

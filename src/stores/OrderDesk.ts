@@ -6,6 +6,7 @@ import { OrderQueueStatus, type SplittableOrder } from "../domain/Order.ts"
 import { Stage } from "../domain/OrderSlice.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { holdSlices } from "./holdSlices.ts"
+import { type ActionName, type Asked, insertActions } from "./operatorActions.ts"
 import { differencesBetween, orderColumns, orderRow } from "./orderColumns.ts"
 
 /** One order's progress, derived from its slices. Quantities in units of the instrument. */
@@ -97,6 +98,8 @@ export class OrderDesk extends Context.Service<
     /** Whether an order was submitted with this key. */
     readonly hasKey: (key: string) => Effect.Effect<boolean, DbError>
     readonly progress: (orderId: string) => Effect.Effect<Option.Option<OrderProgress>, DbError>
+    /** Ids of the newest orders. */
+    readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
     /** The newest orders, newest first. */
     readonly list: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
     readonly slices: (orderId: string) => Effect.Effect<ReadonlyArray<SliceView>, DbError>
@@ -104,11 +107,13 @@ export class OrderDesk extends Context.Service<
      * Asks for a cancel: nothing of the order is claimed any more, what was not claimed is SKIPPED at once, executors
      * drop what they hold, the monitor cancels what the broker has. Asking again changes nothing.
      */
-    readonly requestCancel: (orderId: string, by: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly requestCancel: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Puts an order on hold, and has the executors drop what they hold of it; false when it is on hold already. */
-    readonly pause: (orderId: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    readonly pause: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    /** The same, when it is the service itself that needs a person to look at the order. */
+    readonly hold: (orderId: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** Takes an order off hold, and wakes the executors; false when it was not on hold. */
-    readonly resume: (orderId: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    readonly resume: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/OrderDesk") {
   static readonly layer: Layer.Layer<OrderDesk, never, Db> = Layer.effect(
@@ -159,7 +164,8 @@ export class OrderDesk extends Context.Service<
         operation: string,
         topic: Topic,
         change: Effect.Effect<ReadonlyArray<typeof Id.Type>, DbError>,
-        now: DateTime.Utc
+        now: DateTime.Utc,
+        record: Effect.Effect<void, DbError> = Effect.void
       ) =>
         transaction(
           operation,
@@ -167,9 +173,26 @@ export class OrderDesk extends Context.Service<
             const [changed] = yield* change
             if (changed === undefined) return false
             yield* holdSlices(db, changed.id, now)
+            yield* record
             yield* notify(topic)
             return true
           })
+        )
+
+      const record = (name: ActionName, orderId: string, asked: Asked, now: DateTime.Utc) =>
+        execute(
+          "OrderDesk.record",
+          insertActions(sql, { name, asked, now }, sql`SELECT ${orderId}::text, NULL::text, '{}'::jsonb`)
+        )
+
+      const startHold = (orderId: string, reason: string, now: DateTime.Utc) =>
+        query(
+          "OrderDesk.startHold",
+          Id,
+          sql`
+            UPDATE orders SET held_at = ${instant(now)}, hold_reason = ${reason}, updated_at = ${instant(now)}
+            WHERE id = ${orderId} AND hold_reason IS NULL
+            RETURNING id`
         )
 
       return OrderDesk.of({
@@ -191,6 +214,15 @@ export class OrderDesk extends Context.Service<
             OrderProgress,
             sql`SELECT ${progressColumns} FROM order_progress WHERE order_id = ${orderId}`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        ),
+
+        newestIds: query(
+          "OrderDesk.newestIds",
+          Id,
+          sql`SELECT id FROM orders ORDER BY created_at DESC LIMIT 1000`
+        ).pipe(
+          Effect.map((rows) => rows.map(({ id }) => id)),
+          Effect.withSpan("OrderDesk.newestIds")
         ),
 
         list: Effect.fn("OrderDesk.list")((limit) =>
@@ -216,23 +248,21 @@ export class OrderDesk extends Context.Service<
           )
         ),
 
-        pause: Effect.fn("OrderDesk.pause")((orderId, reason, now) =>
+        pause: Effect.fn("OrderDesk.pause")((orderId, asked, now) =>
           changeHold(
             "OrderDesk.pause",
             "cancels",
-            query(
-              "OrderDesk.hold",
-              Id,
-              sql`
-                UPDATE orders SET held_at = ${instant(now)}, hold_reason = ${reason}, updated_at = ${instant(now)}
-                WHERE id = ${orderId} AND hold_reason IS NULL
-                RETURNING id`
-            ),
-            now
+            startHold(orderId, `paused by ${asked.by}: ${asked.reason}`, now),
+            now,
+            record("order pause", orderId, asked, now)
           )
         ),
 
-        resume: Effect.fn("OrderDesk.resume")((orderId, now) =>
+        hold: Effect.fn("OrderDesk.hold")((orderId, reason, now) =>
+          changeHold("OrderDesk.hold", "cancels", startHold(orderId, reason, now), now)
+        ),
+
+        resume: Effect.fn("OrderDesk.resume")((orderId, asked, now) =>
           changeHold(
             "OrderDesk.resume",
             "slices",
@@ -244,22 +274,31 @@ export class OrderDesk extends Context.Service<
                 WHERE id = ${orderId} AND hold_reason IS NOT NULL
                 RETURNING id`
             ),
-            now
+            now,
+            record("order resume", orderId, asked, now)
           )
         ),
 
-        requestCancel: Effect.fn("OrderDesk.requestCancel")((orderId, by, now) =>
+        requestCancel: Effect.fn("OrderDesk.requestCancel")((orderId, asked, now) =>
           transaction(
             "OrderDesk.requestCancel",
             Effect.gen(function* () {
               yield* execute(
                 "OrderDesk.markCancelled",
                 sql`
-                  UPDATE orders SET
-                    cancel_requested_at = ${instant(now)}, cancel_requested_by = ${by}, updated_at = ${instant(now)},
-                    order_queue_status = CASE WHEN order_queue_status = 'PENDING' THEN 'SKIPPED' ELSE order_queue_status END,
-                    status_reason = CASE WHEN order_queue_status = 'PENDING' THEN 'cancelled before the split' ELSE status_reason END
-                  WHERE id = ${orderId} AND cancel_requested_at IS NULL`
+                  WITH cancelled AS (
+                    UPDATE orders SET
+                      cancel_requested_at = ${instant(now)}, cancel_requested_by = ${asked.by}, updated_at = ${instant(now)},
+                      order_queue_status = CASE WHEN order_queue_status = 'PENDING' THEN 'SKIPPED' ELSE order_queue_status END,
+                      status_reason = CASE WHEN order_queue_status = 'PENDING' THEN 'cancelled before the split' ELSE status_reason END
+                    WHERE id = ${orderId} AND cancel_requested_at IS NULL
+                    RETURNING id
+                  )
+                  ${insertActions(
+                    sql,
+                    { name: "order cancel", asked, now },
+                    sql`SELECT id, NULL::text, '{}'::jsonb FROM cancelled`
+                  )}`
               )
               yield* execute(
                 "OrderDesk.skipScheduled",

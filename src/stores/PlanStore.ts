@@ -5,6 +5,7 @@ import { PlanCause } from "../domain/planOrder.ts"
 import { TradingTime } from "../domain/market/TradingTime.ts"
 import { Profile } from "../domain/schedule/Curve.ts"
 import { ScheduleInput } from "../domain/schedule/Schedule.ts"
+import { type Asked, insertActions } from "./operatorActions.ts"
 
 /** One of the plans that an order has had. `input` is decoded later: another version of the service may have written it. */
 export const StoredPlan = Schema.Struct({
@@ -41,11 +42,16 @@ export class PlanStore extends Context.Service<
     readonly volumeProfiles: Effect.Effect<ReadonlyArray<VolumeProfile>, DbError>
     /** Sets an instrument's profile. Orders that are split already keep their plan. */
     readonly setVolumeProfile: (
-      profile: { readonly instrument: string; readonly volumes: Profile; readonly by: string },
+      profile: { readonly instrument: string; readonly volumes: Profile },
+      asked: Asked,
       now: DateTime.Utc
     ) => Effect.Effect<void, DbError>
     /** False when there was none. */
-    readonly removeVolumeProfile: (instrument: string) => Effect.Effect<boolean, DbError>
+    readonly removeVolumeProfile: (
+      instrument: string,
+      asked: Asked,
+      now: DateTime.Utc
+    ) => Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/PlanStore") {
   static readonly layer: Layer.Layer<PlanStore, never, Db> = Layer.effect(
@@ -69,22 +75,38 @@ export class PlanStore extends Context.Service<
           sql`SELECT * FROM volume_profiles ORDER BY instrument`
         ),
 
-        setVolumeProfile: Effect.fn("PlanStore.setVolumeProfile")(({ instrument, volumes, by }, now) =>
+        setVolumeProfile: Effect.fn("PlanStore.setVolumeProfile")(({ instrument, volumes }, asked, now) =>
           execute(
             "PlanStore.setVolumeProfile",
             sql`
-              INSERT INTO volume_profiles (instrument, volumes, updated_by, updated_at)
-              VALUES (${instrument}, ${numbers(volumes)}, ${by}, ${instant(now)})
-              ON CONFLICT (instrument) DO UPDATE SET
-                volumes = excluded.volumes, updated_by = excluded.updated_by, updated_at = excluded.updated_at`
+              WITH stored AS (
+                INSERT INTO volume_profiles (instrument, volumes, updated_by, updated_at)
+                VALUES (${instrument}, ${numbers(volumes)}, ${asked.by}, ${instant(now)})
+                ON CONFLICT (instrument) DO UPDATE SET
+                  volumes = excluded.volumes, updated_by = excluded.updated_by, updated_at = excluded.updated_at
+                RETURNING instrument, volumes
+              )
+              ${insertActions(
+                sql,
+                { name: "profile set", asked, now },
+                sql`SELECT NULL::text, NULL::text, jsonb_build_object('instrument', instrument, 'volumes', volumes) FROM stored`
+              )}`
           )
         ),
 
-        removeVolumeProfile: Effect.fn("PlanStore.removeVolumeProfile")((instrument) =>
+        removeVolumeProfile: Effect.fn("PlanStore.removeVolumeProfile")((instrument, asked, now) =>
           query(
             "PlanStore.removeVolumeProfile",
             Schema.Struct({ instrument: Schema.String }),
-            sql`DELETE FROM volume_profiles WHERE instrument = ${instrument} RETURNING instrument`
+            sql`
+              WITH removed AS (
+                DELETE FROM volume_profiles WHERE instrument = ${instrument} RETURNING instrument, volumes
+              ), recorded AS (${insertActions(
+                sql,
+                { name: "profile remove", asked, now },
+                sql`SELECT NULL::text, NULL::text, jsonb_build_object('instrument', instrument, 'volumes', volumes) FROM removed`
+              )})
+              SELECT instrument FROM removed`
           ).pipe(Effect.map((rows) => rows.length === 1))
         )
       })

@@ -5,6 +5,7 @@ import { OrderId } from "../domain/Ids.ts"
 import { OrderQueueStatus } from "../domain/Order.ts"
 import { type OrderChange, type Replan, type RunningOrder, RunningSlice } from "../domain/replan/RunningOrder.ts"
 import { UntrustedOrder, validateOrder } from "../domain/validateOrder.ts"
+import { type Asked, insertActions } from "./operatorActions.ts"
 import { orderColumns } from "./orderColumns.ts"
 import { planRows } from "./planRows.ts"
 import { decodePlanInput, StoredPlan } from "./PlanStore.ts"
@@ -46,6 +47,8 @@ const Unsettled = Schema.Struct({
 interface ChangeOptions {
   readonly now: DateTime.Utc
   readonly windowGrace: Duration.Duration
+  /** The person who wants the change; left out, the service makes it by itself. */
+  readonly asked?: Asked
 }
 
 /** New plans for what orders have not sent yet. */
@@ -235,7 +238,20 @@ const make = Effect.gen(function* () {
     const windowEnd = DateTime.addDuration(startsAt ?? options.now, Duration.millis(endMillis))
     yield* shortenClaimed(orderId, DateTime.addDuration(windowEnd, options.windowGrace), options.now)
     yield* writePlan(change, options)
+    if (options.asked !== undefined) yield* recordAmendment(change, options.asked, options.now)
   })
+
+  const recordAmendment = ({ plan, totalQuantity }: Replan, asked: Asked, now: DateTime.Utc) =>
+    execute(
+      "ReplanStore.recordAmendment",
+      insertActions(
+        sql,
+        { name: "order amend", asked, now },
+        sql`
+          SELECT ${plan.orderId}::text, NULL::text, jsonb_build_object('plan', ${plan.revision}::int, 'slices', ${plan.slices.length}::int,
+            'total_quantity', ${totalQuantity}::int, 'limit_price', (SELECT limit_price FROM orders WHERE id = ${plan.orderId}))`
+      )
+    )
 
   const write = (orderId: string, change: OrderChange, options: ChangeOptions) => {
     switch (change._tag) {

@@ -3,6 +3,7 @@ import { type BrokerOrder, isTerminal } from "../broker/Broker.ts"
 import { Db, type DbError } from "../db/Db.ts"
 import { booleans, decimals, instant, integers, texts } from "../db/parameters.ts"
 import { SettledSlice } from "../domain/settlement.ts"
+import { type Asked, insertActions } from "./operatorActions.ts"
 
 /** A slice that takes over what the broker's book says of it. */
 export interface Repair {
@@ -41,11 +42,7 @@ export class SettlementStore extends Context.Service<
      * PROCESSED, with the broker order and its state, each slice only if it is still as it was read; returns how many.
      * Fences whoever still owns it.
      */
-    readonly repair: (
-      repairs: ReadonlyArray<Repair>,
-      reason: string,
-      now: DateTime.Utc
-    ) => Effect.Effect<number, DbError>
+    readonly repair: (repairs: ReadonlyArray<Repair>, asked: Asked, now: DateTime.Utc) => Effect.Effect<number, DbError>
   }
 >()("pulse-background/SettlementStore") {
   static readonly layer: Layer.Layer<SettlementStore, never, Db> = Layer.effect(
@@ -93,36 +90,46 @@ export class SettlementStore extends Context.Service<
           )
         ),
 
-        repair: Effect.fn("SettlementStore.repair")((repairs, reason, now) =>
+        repair: Effect.fn("SettlementStore.repair")((repairs, asked, now) =>
           query(
             "SettlementStore.repair",
             Schema.Struct({ id: Schema.String }),
             sql`
-              UPDATE order_slices s SET
-                stage = 'PROCESSED', stage_reason = ${reason}, claim_version = s.claim_version + 1,
-                broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
-                broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
-                filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),
-                left_book_at = NULL, updated_at = ${instant(now)}
-              FROM unnest(
-                ${texts(repairs.map(({ slice }) => slice.id))},
-                ${texts(repairs.map(({ slice }) => slice.stage))},
-                ${integers(repairs.map(({ slice }) => slice.claimVersion))},
-                ${texts(repairs.map(({ slice }) => slice.brokerStatus))},
-                ${booleans(repairs.map(({ slice }) => slice.brokerIsFinal))},
-                ${integers(repairs.map(({ slice }) => slice.filledQuantity))},
-                ${integers(repairs.map(({ slice }) => slice.carriedQuantity))},
-                ${texts(repairs.map(({ order }) => order.brokerOrderId))},
-                ${texts(repairs.map(({ order }) => order.status))},
-                ${texts(repairs.map(({ order }) => order.statusText))},
-                ${booleans(repairs.map(({ order }) => isTerminal(order.status)))},
-                ${integers(repairs.map(({ order }) => order.filledQuantity))},
-                ${decimals(repairs.map(({ order }) => order.averagePrice))}
-              ) AS i (id, stage, claim_version, old_status, was_final, old_filled, old_carried, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
-              WHERE s.id = i.id AND s.stage = i.stage AND s.claim_version = i.claim_version
-                AND s.broker_status IS NOT DISTINCT FROM i.old_status AND s.broker_is_final = i.was_final
-                AND s.filled_quantity = i.old_filled AND s.carried_quantity = i.old_carried AND s.replaced_by IS NULL
-              RETURNING s.id`
+              WITH repaired AS (
+                UPDATE order_slices s SET
+                  stage = 'PROCESSED', stage_reason = ${`settled by ${asked.by}: ${asked.reason}`}, claim_version = s.claim_version + 1,
+                  broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
+                  broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
+                  filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),
+                  left_book_at = NULL, updated_at = ${instant(now)}
+                FROM unnest(
+                  ${texts(repairs.map(({ slice }) => slice.id))},
+                  ${texts(repairs.map(({ slice }) => slice.stage))},
+                  ${integers(repairs.map(({ slice }) => slice.claimVersion))},
+                  ${texts(repairs.map(({ slice }) => slice.brokerStatus))},
+                  ${booleans(repairs.map(({ slice }) => slice.brokerIsFinal))},
+                  ${integers(repairs.map(({ slice }) => slice.filledQuantity))},
+                  ${integers(repairs.map(({ slice }) => slice.carriedQuantity))},
+                  ${texts(repairs.map(({ order }) => order.brokerOrderId))},
+                  ${texts(repairs.map(({ order }) => order.status))},
+                  ${texts(repairs.map(({ order }) => order.statusText))},
+                  ${booleans(repairs.map(({ order }) => isTerminal(order.status)))},
+                  ${integers(repairs.map(({ order }) => order.filledQuantity))},
+                  ${decimals(repairs.map(({ order }) => order.averagePrice))}
+                ) AS i (id, stage, claim_version, old_status, was_final, old_filled, old_carried, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+                WHERE s.id = i.id AND s.stage = i.stage AND s.claim_version = i.claim_version
+                  AND s.broker_status IS NOT DISTINCT FROM i.old_status AND s.broker_is_final = i.was_final
+                  AND s.filled_quantity = i.old_filled AND s.carried_quantity = i.old_carried AND s.replaced_by IS NULL
+                RETURNING s.*
+              ), recorded AS (${insertActions(
+                sql,
+                { name: "settle --repair", asked, now },
+                sql`
+                  SELECT order_id, id, jsonb_build_object('broker_order_id', broker_order_id, 'broker_status', broker_status,
+                    'filled', filled_quantity)
+                  FROM repaired`
+              )})
+              SELECT id FROM repaired`
           ).pipe(Effect.map((rows) => rows.length))
         )
       })

@@ -32,7 +32,7 @@ export const makeFollowThrough = Effect.gen(function* () {
   const windowGrace = config.orderWindowGrace
 
   const hold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
-    yield* desk.pause(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
+    yield* desk.hold(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
     yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
   })
 

@@ -10,7 +10,7 @@ import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { at, conservation as conserved, splitOrder } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { serviceLayer, sliceRows } from "../support/service.ts"
+import { asked, serviceLayer, sliceRows } from "../support/service.ts"
 
 const conservation = Effect.flatMap(Db, ({ sql, query }) =>
   query(
@@ -83,7 +83,7 @@ const amended = (id: string, changed: Partial<Amendment>) =>
       limitPrice: null,
       note: "a reason"
     }
-    return yield* changeOrder(order, { ...nothing, ...changed }, yield* DateTime.now)
+    return yield* changeOrder(order, { ...nothing, ...changed }, asked, yield* DateTime.now)
   })
 
 describe("an amendment", () => {

@@ -6,7 +6,7 @@ import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { SliceDesk } from "../../src/stores/SliceDesk.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
-import { sliceRows } from "../support/service.ts"
+import { asked, sliceRows } from "../support/service.ts"
 
 describe("the slice commands", () => {
   it.live("skip gives up what is scheduled, placed settles what is in doubt, and both say what they cannot do", () =>
@@ -24,13 +24,18 @@ describe("the slice commands", () => {
         const early = yield* pulse("slice", "placed", id, "b1", "--reason", "seen")
         assert.deepStrictEqual([early.code, early.output.includes("is SCHEDULED, not in doubt")], [1, true])
         const skip = yield* pulse("slice", "skip", id, "--reason", "not wanted")
-        assert.deepStrictEqual([skip.code, skip.output], [0, `Slice ${id} is SKIPPED; it was SCHEDULED\n`])
+        assert.deepStrictEqual([skip.code, skip.output], [0, `Slice o0/1 (${id}) is SKIPPED; it was SCHEDULED\n`])
         assert.match((yield* sliceRows())[0]?.stageReason ?? "", /^skipped by .*: not wanted$/)
         const again = yield* pulse("slice", "skip", id, "--reason", "not wanted")
-        assert.deepStrictEqual([again.code, again.output.includes("is SKIPPED: nothing was changed")], [1, true])
+        assert.deepStrictEqual([again.code, again.output.includes("not wanted: nothing was changed")], [1, true])
 
         for (const [args, message] of [
           [["skip", "nobody", "--reason", "x"], 'There is no slice "nobody"'],
+          [["skip", `${id}x`, "--reason", "x"], `Similar: ${id}`],
+          [["retry", "o0/6", "--reason", "x"], "Order o0 has no slice 6"],
+          [["retry", "o/1", "--reason", "x"], 'There is no order "o". Similar: o0'],
+          [["retry", "o0/2", "--reason", "x"], "it is SCHEDULED: it is still to be sent. Nothing was changed."],
+          [["retry", "o0/1", "--reason", "x", "--at", "noon"], "--at must be like 14:30"],
           [["placed", id, " ", "--reason", "x"], "BROKER_ORDER is empty"],
           [["placed", id, "b1", "--reason", "x", "--filled", "21"], "--filled must be from 0 to 20"],
           [["placed", id, "b1", "--reason", "x", "--filled", "5"], "--filled and --price belong together"],
@@ -51,7 +56,7 @@ describe("the slice commands", () => {
         )
         const [, second, third] = yield* sliceRows()
         const mine = yield* pulse("slice", "placed", second?.id ?? "", " b1 ", "--reason", "seen")
-        assert.deepStrictEqual([mine.code, mine.output], [0, `Slice ${second?.id} is PROCESSED as b1\n`])
+        assert.deepStrictEqual([mine.code, mine.output], [0, `Slice o0/2 (${second?.id}) is PROCESSED as b1\n`])
         const taken = yield* pulse("slice", "placed", third?.id ?? "", "b1", "--reason", "seen")
         assert.deepStrictEqual(
           [taken.code, taken.output.includes(`Broker order b1 is that of slice ${second?.id}`)],
@@ -60,10 +65,31 @@ describe("the slice commands", () => {
         const inDoubt = yield* (yield* SliceDesk).placed(
           third?.id ?? "",
           { brokerOrderId: BrokerOrderId.make("b1"), fill: null },
-          "seen",
+          asked,
           yield* DateTime.now
         )
         assert.isFalse(inDoubt)
+
+        const claimed = sql`
+          UPDATE order_slices SET stage = 'IN_PROGRESS', claimed_by = 'daemon-7', claimed_at = now(),
+            lease_expires_at = now() + interval '1 hour'
+          WHERE sequence_number = 4`
+        yield* execute("test.claim", claimed)
+        const tooLate = yield* pulse("slice", "skip", "o0/4", "--reason", "x")
+        assert.strictEqual(tooLate.code, 1)
+        assert.match(tooLate.output, /is IN_PROGRESS: nothing was changed\. daemon-7 has it in hand.*"order pause o0"/)
+
+        const retried = yield* pulse("slice", "retry", "o0/1", "--reason", "wanted after all")
+        assert.strictEqual(retried.code, 0, retried.output)
+        assert.match(retried.output, /^Slice o0\/1 \(s\w+\) is SCHEDULED again, for .* it was SKIPPED, skipped by/)
+        const actions = yield* pulse("actions", "--order", "o0")
+        assert.match(
+          actions.output,
+          /slice retry +o0\/1 +wanted after all +.*\n.*slice placed +o0\/2 .*\n.*slice skip +o0\/1 /
+        )
+        assert.match((yield* pulse("actions")).output, /halt +– +test/)
+        const nobodys = yield* pulse("actions", "--order", "o")
+        assert.deepStrictEqual([nobodys.code, nobodys.output.includes("Similar: o0")], [1, true])
       }).pipe(Effect.provide(SliceDesk.layer), Effect.scoped)
     )
   )

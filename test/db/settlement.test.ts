@@ -9,7 +9,7 @@ import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makePlace } from "../../src/workers/place.ts"
 import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import { BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
 const service = SettlementStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 
@@ -73,7 +73,7 @@ describe("settlement", () => {
       const repairs = yield* repairsOf
       script.book[0] = completed(order, 100)
       yield* Effect.flatten(makeFollowBroker)
-      assert.strictEqual(yield* store.repair(repairs, "repaired", yield* DateTime.now), 0)
+      assert.strictEqual(yield* store.repair(repairs, asked, yield* DateTime.now), 0)
       assert.deepInclude((yield* sliceRows())[0], { brokerStatus: "COMPLETE", filledQuantity: 100 })
 
       const again = (yield* repairsOf)[0] ?? assert.fail()
@@ -82,9 +82,9 @@ describe("settlement", () => {
       const carry = (quantity: number) =>
         execute("test.carry", sql`UPDATE order_slices SET carried_quantity = ${quantity}`)
       yield* carry(30)
-      assert.strictEqual(yield* store.repair([again], "repaired", yield* DateTime.now), 0)
+      assert.strictEqual(yield* store.repair([again], asked, yield* DateTime.now), 0)
       yield* carry(0)
-      assert.strictEqual(yield* store.repair([again], "repaired", yield* DateTime.now), 1)
+      assert.strictEqual(yield* store.repair([again], asked, yield* DateTime.now), 1)
     }).pipe(Effect.provide(service))
   )
 })

@@ -122,15 +122,20 @@ export const explained = (orderId: string) =>
 export const at = (seconds: number) => setClock(Duration.seconds(seconds))
 
 /** Holds the lock of one slice until it is let go: whoever needs it waits. */
-export const holdSlice = (id: string) =>
+export const holdSlice = (id: string) => holdRow("order_slices", id)
+
+/** The same with an order's lock. */
+export const holdOrder = (id: string) => holdRow("orders", id)
+
+const holdRow = (table: string, id: string) =>
   Effect.gen(function* () {
     const { sql, execute, transaction } = yield* Db
     const isHeld = yield* Deferred.make<void>()
     const letGo = yield* Deferred.make<void>()
     const holder = yield* transaction(
-      "test.holdSlice",
+      "test.holdRow",
       Effect.gen(function* () {
-        yield* execute("test.lock", sql`SELECT id FROM order_slices WHERE id = ${id} FOR UPDATE`)
+        yield* execute("test.lock", sql`SELECT id FROM ${sql(table)} WHERE id = ${id} FOR UPDATE`)
         yield* Deferred.succeed(isHeld, undefined)
         yield* Deferred.await(letGo)
       })

@@ -7,10 +7,14 @@ import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { Stage } from "../../src/domain/OrderSlice.ts"
 import { Instance } from "../../src/Instance.ts"
+import type { Asked } from "../../src/stores/operatorActions.ts"
 import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { TradingHours } from "../../src/TradingHours.ts"
 import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { configuration, testDatabaseWith } from "./database.ts"
+
+/** Who does in tests what people do. */
+export const asked: Asked = { by: "tester", reason: "a reason" }
 
 /** The clock of a test: whatever Clock the test provides, always settled. */
 export const settledClock = Layer.succeed(

@@ -11,7 +11,7 @@ import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
 import { databaseIsDown } from "../support/memoryStores.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, orderRow, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
+import { asked, insertOrder, orderRow, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "50" } })
 const windowGrace = Duration.minutes(10)
@@ -365,7 +365,7 @@ describe("OrderSplitter", () => {
       yield* setClock()
       yield* insertOrder("o1")
       const desk = yield* OrderDesk
-      yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
+      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
       assert.strictEqual(yield* splitPending, 0)
       const order = yield* orderRow("o1")
       assert.deepStrictEqual([order.orderQueueStatus, order.statusReason], ["SKIPPED", "cancelled before the split"])
@@ -379,7 +379,7 @@ describe("OrderSplitter", () => {
       yield* insertOrder("o1")
       const [claimed] = yield* claimAs("first")
       const desk = yield* OrderDesk
-      yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
+      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
       const orders = yield* OrderStore
       yield* orders.completeSplits(
         [{ claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan, referencePrice: null, value: null }],

@@ -9,7 +9,7 @@ import { OverdueStore } from "../../src/stores/OverdueStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
 
@@ -218,7 +218,7 @@ describe("stages of a slice", () => {
   it.effect("a slice of a cancelled order that is given back is SKIPPED, not SCHEDULED", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
-      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
       assert.strictEqual((yield* sliceRows())[0]?.stage, "IN_PROGRESS")
       assert.deepStrictEqual(yield* move(slice, rescheduled), ["SKIPPED"])
       assert.strictEqual((yield* sliceRows())[0]?.stageReason, "order cancelled")
@@ -233,8 +233,8 @@ describe("stages of a slice", () => {
       const [slice] = yield* claim({ limit: 1 })
       yield* move(slice ?? assert.fail("nothing was claimed"), processed)
       const desk = yield* OrderDesk
-      yield* desk.requestCancel("o1", "tester", yield* DateTime.now)
-      yield* desk.requestCancel("o1", "somebody else", yield* DateTime.now)
+      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
+      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
       assert.deepStrictEqual(
         (yield* sliceRows()).map(({ stage }) => stage),
         ["PROCESSED", "SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED"]

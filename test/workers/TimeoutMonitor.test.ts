@@ -13,7 +13,7 @@ import { makePlace } from "../../src/workers/place.ts"
 import { makeFollowBroker, makeSweep, TimeoutMonitor } from "../../src/workers/TimeoutMonitor.ts"
 import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { acceptAndLoseAnswer, BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
 /** Lease 2 minutes, quarantine 60 s, window grace 10 minutes. */
 const service = serviceLayer({ broker: scriptedBroker, environment: { SLICE_MAX_ATTEMPTS: "2" } })
@@ -189,9 +189,9 @@ describe("TimeoutMonitor", () => {
       }
       const now = yield* DateTime.now
       const b9 = BrokerOrderId.make("b9")
-      assert.isFalse(yield* desk.placed(id, { brokerOrderId: b9, fill: { quantity: 101, price: null } }, "me", now))
+      assert.isFalse(yield* desk.placed(id, { brokerOrderId: b9, fill: { quantity: 101, price: null } }, asked, now))
       const fill = { quantity: 40, price: BigDecimal.fromStringUnsafe("10.5") }
-      assert.isTrue(yield* desk.placed(id, { brokerOrderId: b9, fill }, "me", now))
+      assert.isTrue(yield* desk.placed(id, { brokerOrderId: b9, fill }, asked, now))
       assert.deepInclude(yield* theSlice, {
         stage: "PROCESSED",
         brokerOrderId: "b9",
@@ -199,7 +199,7 @@ describe("TimeoutMonitor", () => {
         filledQuantity: 40,
         claimVersion: claimed.claimVersion + 1
       })
-      assert.isFalse(yield* desk.skip(id, "me", now))
+      assert.isFalse(yield* desk.skip(id, asked, now))
       // Its owner wakes up: it owns nothing any more.
       yield* placeAndWrite({ ...claimed, leaseExpiresMillis: 999_999_999, notAfterMillis: 999_999_999 })
       assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b9" })
@@ -231,7 +231,7 @@ describe("TimeoutMonitor", () => {
       assert.deepStrictEqual(yield* claim, [])
 
       yield* follow
-      assert.isTrue(yield* desk.resume(claimed.orderId, yield* DateTime.now))
+      assert.isTrue(yield* desk.resume(claimed.orderId, asked, yield* DateTime.now))
       yield* follow
       assert.deepInclude(yield* state, { state: "working", holdReason: null })
       assert.strictEqual((yield* claim).length, 4)
@@ -282,7 +282,7 @@ describe("TimeoutMonitor", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
-      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
       yield* follow
       yield* follow
       assert.deepStrictEqual(script.cancelled, ["b1"])
@@ -319,7 +319,7 @@ describe("TimeoutMonitor", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
-      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
       script.onCancel = () => Effect.fail(new BrokerRefused({ code: "X", message: "filled already" }))
       yield* follow
       const { sql } = yield* Db

@@ -12,7 +12,7 @@ import { makePlace } from "../../src/workers/place.ts"
 import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { acceptAndLoseAnswer, BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
 const service = SliceDesk.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 
@@ -98,7 +98,7 @@ describe("an open slice that the day's new book does not show", () => {
       const fill = (quantity: number) => ({ quantity, price: BigDecimal.fromStringUnsafe("10.5") })
       const place = (brokerOrderId: string, filled: ReturnType<typeof fill> | null) =>
         Effect.flatMap(DateTime.now, (now) =>
-          desk.placed(id, { brokerOrderId: BrokerOrderId.make(brokerOrderId), fill: filled }, "me", now)
+          desk.placed(id, { brokerOrderId: BrokerOrderId.make(brokerOrderId), fill: filled }, asked, now)
         )
       // It is in the book: nobody's word is needed.
       assert.isFalse(yield* place("b1", fill(40)))
@@ -202,7 +202,7 @@ describe("an order that turns up in the book after its slice was settled", () =>
         assert.include((yield* holdReason) ?? "", "stand in for it")
         // Another replica, and this one started anew after a person has looked at it, have nothing to add.
         yield* Effect.flatten(makeFollowBroker)
-        yield* desk.resume(orderId, yield* DateTime.now)
+        yield* desk.resume(orderId, asked, yield* DateTime.now)
         yield* Effect.flatten(makeFollowBroker)
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
         assert.isNull(yield* holdReason)
@@ -232,7 +232,7 @@ describe("cancels", () => {
   )
   const cancelAll = Effect.gen(function* () {
     yield* placeOne({ num_splits: 25, duration_minutes: 0 })
-    yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+    yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
   })
 
   it.effect("are sent some at a time, with a look at the book in between, and none of what is over", () =>
@@ -260,7 +260,7 @@ describe("cancels", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeOne()
-      yield* (yield* OrderDesk).requestCancel("o1", "tester", yield* DateTime.now)
+      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
       script.onFind = bookIsDown
       const follow = yield* makeFollowBroker
       for (let pass = 0; pass < 3; pass++) {

@@ -8,7 +8,7 @@ import { OrderStore } from "../../src/stores/OrderStore.ts"
 import { SliceStore } from "../../src/stores/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, setClock } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
 
@@ -44,11 +44,11 @@ const giveBack = (slice: ClaimedSlice) =>
   })
 
 const pause = Effect.gen(function* () {
-  assert.isTrue(yield* (yield* OrderDesk).pause("o1", "news", yield* DateTime.now))
+  assert.isTrue(yield* (yield* OrderDesk).hold("o1", "news", yield* DateTime.now))
 })
 
 const resume = Effect.gen(function* () {
-  assert.isTrue(yield* (yield* OrderDesk).resume("o1", yield* DateTime.now))
+  assert.isTrue(yield* (yield* OrderDesk).resume("o1", asked, yield* DateTime.now))
 })
 
 const noteDouble = (slice: ClaimedSlice, alarm: Effect.Effect<void> = Effect.void) =>

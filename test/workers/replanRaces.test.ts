@@ -16,7 +16,7 @@ import {
   untilWaiting
 } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { serviceLayer, sliceRows } from "../support/service.ts"
+import { asked, serviceLayer, sliceRows } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
 
@@ -48,7 +48,7 @@ describe("an amendment while", () => {
   it.effect("the order is put on hold: the new slices are on hold too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      assert.isTrue(yield* whileAmending((yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now)))
+      assert.isTrue(yield* whileAmending((yield* OrderDesk).hold("o1", "a reason", yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => isHeld))
       assert.deepStrictEqual(yield* claimDue(), [])
     }).pipe(Effect.provide(service))
@@ -57,8 +57,8 @@ describe("an amendment while", () => {
   it.effect("the order is taken off hold: the new slices are off it too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* (yield* OrderDesk).pause("o1", "a reason", yield* DateTime.now)
-      assert.isTrue(yield* whileAmending((yield* OrderDesk).resume("o1", yield* DateTime.now)))
+      yield* (yield* OrderDesk).hold("o1", "a reason", yield* DateTime.now)
+      assert.isTrue(yield* whileAmending((yield* OrderDesk).resume("o1", asked, yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => !isHeld))
     }).pipe(Effect.provide(service))
   )
@@ -66,7 +66,7 @@ describe("an amendment while", () => {
   it.effect("the order is cancelled: none of the new slices is left to be sent", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* whileAmending((yield* OrderDesk).requestCancel("o1", "me", yield* DateTime.now))
+      yield* whileAmending((yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now))
       assert.deepStrictEqual(yield* heldSlices, [])
       assert.deepInclude((yield* conservation)[0], { givenUp: 100, unaccounted: 0 })
     }).pipe(Effect.provide(service))

@@ -12,7 +12,7 @@ import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
 import { type Choices, choicesOf } from "../support/generate.ts"
 import { amendOrder, claimDue, conservation, explained, move, splitOrder } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, sliceRows } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, sliceRows } from "../support/service.ts"
 
 const service = PlanStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 
@@ -130,10 +130,10 @@ describe("everything at once", () => {
               : []),
             Effect.gen(function* () {
               const now = yield* DateTime.now
-              if (round % 9 === 4) yield* desk.requestCancel(`late${round - 2}`, "me", now)
-              if (round % 9 === 5) yield* desk.pause(`late${round - 2}`, "a reason", now)
-              if (round === 25) yield* Effect.forEach(lateIds, (id) => desk.resume(id, now))
-              if (round % 9 === 8) yield* desk.resume(`late${round - 5}`, now)
+              if (round % 9 === 4) yield* desk.requestCancel(`late${round - 2}`, asked, now)
+              if (round % 9 === 5) yield* desk.hold(`late${round - 2}`, "a reason", now)
+              if (round === 25) yield* Effect.forEach(lateIds, (id) => desk.resume(id, asked, now))
+              if (round % 9 === 8) yield* desk.resume(`late${round - 5}`, asked, now)
             })
           ]
         }

@@ -47,7 +47,11 @@ const onDatabase = Layer.mergeAll(CredentialStore.layer, BrokerInUseStore.layer)
 
 const store = (accessToken: string, userId: string | null = null) =>
   Effect.gen(function* () {
-    yield* (yield* CredentialStore).set(zerodha, { accessToken, setAt: yield* DateTime.now, setBy: "me", userId })
+    yield* (yield* CredentialStore).set(
+      zerodha,
+      { accessToken, setAt: yield* DateTime.now, userId },
+      { by: "me", reason: "a reason", with: "zerodha token set" }
+    )
   })
 
 const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>

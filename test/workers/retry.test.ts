@@ -1,0 +1,288 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Deferred, Duration, Effect, Fiber, Layer } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId, Tag } from "../../src/domain/Ids.ts"
+import { OperatorActionStore } from "../../src/stores/OperatorActionStore.ts"
+import { OrderDesk } from "../../src/stores/OrderDesk.ts"
+import { SliceDesk } from "../../src/stores/SliceDesk.ts"
+import { makeFollowThrough } from "../../src/workers/followThrough.ts"
+import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
+import {
+  amendOrder,
+  at,
+  claimDue,
+  conservation,
+  holdOrder,
+  move,
+  splitOrder,
+  untilWaiting
+} from "../support/replanning.ts"
+import { BrokerScript, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
+import { asked, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+const service = Layer.mergeAll(SliceDesk.layer, OperatorActionStore.layer).pipe(
+  Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
+)
+
+const first = Effect.flatMap(sliceRows("o1"), ([slice]) => Effect.succeed(slice ?? assert.fail("no slice")))
+
+/** An order of five slices of 20, of which the first was refused at its time. */
+const withRefused = (changed: Readonly<Record<string, unknown>> = {}) =>
+  Effect.gen(function* () {
+    yield* splitOrder("o1", changed)
+    yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "margin: too little" }))
+    yield* at(5)
+    return (yield* first).id
+  })
+
+const retry = (id: string, atSeconds: number | null = null) =>
+  Effect.gen(function* () {
+    const options = {
+      now: yield* DateTime.now,
+      at: atSeconds === null ? null : DateTime.makeUnsafe(atSeconds * 1000),
+      windowGrace: Duration.minutes(10)
+    }
+    return yield* (yield* SliceDesk).retry(id, options, asked)
+  })
+
+const refusal = (id: string) => Effect.map(Effect.flip(retry(id)), ({ message }) => message)
+
+const balanced = Effect.gen(function* () {
+  const [order = assert.fail("no order")] = yield* conservation
+  assert.deepInclude(order, { unaccounted: 0, overfilled: 0 })
+  return order
+})
+
+const recorded = Effect.gen(function* () {
+  return (yield* (yield* OperatorActionStore).list("o1", 100)).map(({ action }) => action)
+})
+
+describe("slice retry", () => {
+  it.effect("sends a refused slice once more, under the same tag, and records who wanted it and why", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 80 })
+      yield* retry(id)
+      assert.deepInclude(yield* balanced, { givenUp: 0, scheduled: 100 })
+      assert.deepInclude(yield* first, { stage: "SCHEDULED", stageReason: "retried by tester: a reason", attempts: 0 })
+      const [claimed] = yield* claimDue()
+      assert.deepStrictEqual([claimed?.id, claimed?.tag, claimed?.notBeforeMillis], [id, (yield* first).tag, 5000])
+      const [action] = yield* (yield* OperatorActionStore).list("o1", 10)
+      assert.deepInclude(action, {
+        operator: "tester",
+        action: "slice retry",
+        reason: "a reason",
+        orderId: "o1",
+        sliceId: id,
+        sequenceNumber: 1
+      })
+      assert.deepInclude(action?.details, { was: "FAILED", because: "margin: too little", looked_up_first: false })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("changes and records nothing when it must not be", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      yield* at(3600)
+      const before = yield* sliceRows()
+      assert.match(yield* refusal(id), /its time was over at .* Nothing was changed\.$/)
+      assert.match(yield* refusal("nobody"), /there is no such slice/)
+      assert.deepStrictEqual(yield* sliceRows(), before)
+      assert.deepStrictEqual(yield* recorded, [])
+      yield* retry(id, 3700)
+      yield* at(3699)
+      assert.notInclude(
+        (yield* claimDue()).map((slice) => slice.id),
+        id
+      )
+      yield* at(3700)
+      assert.include(
+        (yield* claimDue()).map((slice) => slice.id),
+        id
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("of an order on hold waits for it, and one that was settled is settled anew", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const id = yield* withRefused()
+      yield* execute("test.settle", sql`UPDATE orders SET settled_at = '1970-01-01Z', status_reason = 'no room'`)
+      yield* (yield* OrderDesk).pause("o1", asked, yield* DateTime.now)
+      yield* retry(id)
+      assert.deepStrictEqual(yield* claimDue(), [])
+      yield* (yield* OrderDesk).resume("o1", asked, yield* DateTime.now)
+      assert.lengthOf(yield* claimDue(), 1)
+      assert.deepStrictEqual(yield* recorded, ["order resume", "slice retry", "order pause"])
+      const order = yield* Effect.flatMap((yield* OrderDesk).progress("o1"), Effect.fromOption)
+      assert.deepInclude(order, { state: "working", statusReason: null })
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("slice retry of a slice that may once have been sent", () => {
+  const inDoubtThenSkipped = Effect.gen(function* () {
+    yield* splitOrder("o1")
+    yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+    yield* at(5)
+    const { id } = yield* first
+    assert.isTrue(yield* (yield* SliceDesk).skip(id, asked, yield* DateTime.now))
+    yield* retry(id)
+    assert.deepInclude(yield* first, { stage: "IN_PROGRESS", isUnknown: true })
+    assert.deepInclude(yield* balanced, { inDoubt: 20, scheduled: 80 })
+    return yield* first
+  })
+
+  it.effect("takes over the order that the broker has, and never sends a second one", () =>
+    Effect.gen(function* () {
+      const { tag } = yield* inDoubtThenSkipped
+      const { book } = yield* BrokerScript
+      book.push(openOrder(Tag.make(tag), 7))
+      yield* Effect.flatten(makeFollowBroker)
+      assert.deepInclude(yield* first, { stage: "PROCESSED", brokerOrderId: "b7" })
+      assert.match(yield* refusal((yield* first).id), /placed as b7, and would be there twice/)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("sends it when the quarantine is over and the broker's book does not show it", () =>
+    Effect.gen(function* () {
+      yield* inDoubtThenSkipped
+      const follow = yield* makeFollowBroker
+      yield* at(30)
+      yield* follow
+      assert.deepInclude(yield* first, { stage: "IN_PROGRESS", isUnknown: true })
+      yield* at(70)
+      yield* follow
+      assert.deepInclude(yield* first, { stage: "SCHEDULED" })
+      assert.deepInclude(yield* balanced, { scheduled: 100 })
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("slice retry while", () => {
+  /** What becomes of two changes that both wait for the order, in this order. */
+  const race = <A, E, R, B, E2, R2>(one: Effect.Effect<A, E, R>, two: Effect.Effect<B, E2, R2>) =>
+    Effect.gen(function* () {
+      const letGo = yield* holdOrder("o1")
+      const earlier = yield* Effect.forkChild(one)
+      yield* untilWaiting(1)
+      const later = yield* Effect.forkChild(two)
+      yield* untilWaiting(2)
+      yield* letGo
+      yield* Fiber.await(earlier)
+      yield* Fiber.await(later)
+      return yield* first
+    })
+
+  const cancel = Effect.gen(function* () {
+    yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
+  })
+
+  it.effect("its order is cancelled: it is not sent, whichever comes first", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      assert.deepInclude(yield* race(retry(id), cancel), { stage: "SKIPPED", stageReason: "order cancelled" })
+      assert.deepStrictEqual(yield* recorded, ["order cancel", "slice retry"])
+      assert.match(yield* refusal(id), /order o1 was cancelled/)
+      assert.deepInclude(yield* balanced, { scheduled: 0, givenUp: 100 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("after its order is cancelled: refused", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      assert.deepInclude(yield* race(cancel, retry(id)), { stage: "FAILED" })
+      assert.deepStrictEqual(yield* recorded, ["order cancel"])
+    }).pipe(Effect.provide(service))
+  )
+
+  for (const [what, changed, seconds] of [
+    ["what is missing is carried on", { carry_rejected: true }, 5],
+    ["its order is completed", { completion: "CROSS" }, 61]
+  ] as const) {
+    it.effect(`${what}: sent once, by itself or by those that take over`, () =>
+      Effect.gen(function* () {
+        const id = yield* withRefused(changed)
+        yield* at(seconds)
+        const follow = yield* makeFollowThrough
+        const taken = yield* race(follow, Effect.ignore(retry(id)))
+        assert.strictEqual(taken.stage, "FAILED")
+        assert.match(yield* refusal(id), /later slices took over 20 of it|was completed at/)
+        assert.deepInclude(yield* balanced, { scheduled: 100, givenUp: 0 })
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("what is missing would be carried on: it comes first, and nothing takes over", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused({ carry_rejected: true })
+      const sent = yield* race(retry(id), yield* makeFollowThrough)
+      assert.strictEqual(sent.stage, "SCHEDULED")
+      assert.deepInclude(yield* balanced, { scheduled: 100, givenUp: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("it is retried by somebody else: one of them is refused", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      assert.strictEqual((yield* race(retry(id), Effect.ignore(retry(id)))).stage, "SCHEDULED")
+      assert.deepStrictEqual(yield* recorded, ["slice retry"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("replaced by an amendment: its stand-in is sent, not it", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      yield* amendOrder("o1", { remainingWindow: Duration.minutes(2) })
+      assert.match(yield* refusal((yield* first).id), /the slices of plan 2 stand in for it/)
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("slice skip", () => {
+  it.effect("is too late for a slice that is claimed at the same moment, and not for one that was given back", () =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Db
+      const desk = yield* SliceDesk
+      yield* splitOrder("o1")
+      const { id } = yield* first
+      const isClaimed = yield* Deferred.make<void>()
+      const commit = yield* Deferred.make<void>()
+      const claiming = yield* transaction(
+        "test.claim",
+        claimDue(1).pipe(
+          Effect.tap(() => Deferred.succeed(isClaimed, undefined)),
+          Effect.tap(() => Deferred.await(commit))
+        )
+      ).pipe(Effect.forkChild)
+      yield* Deferred.await(isClaimed)
+      const skipping = yield* Effect.forkChild(desk.skip(id, asked, yield* DateTime.now))
+      yield* untilWaiting(1)
+      yield* Deferred.succeed(commit, undefined)
+      assert.isFalse(yield* Fiber.join(skipping))
+      assert.deepStrictEqual(yield* recorded, [])
+
+      yield* move(yield* Fiber.join(claiming), () => ({ _tag: "Rescheduled", reason: "later", notBefore: null }))
+      assert.isTrue(yield* desk.skip(id, asked, yield* DateTime.now))
+      assert.deepInclude(yield* first, { stage: "SKIPPED", stageReason: "skipped by tester: a reason" })
+      assert.deepStrictEqual(yield* recorded, ["slice skip"])
+      assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 80 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("fences its last owner, and can be taken back", () =>
+    Effect.gen(function* () {
+      const desk = yield* SliceDesk
+      yield* splitOrder("o1")
+      const { id } = yield* first
+      yield* desk.skip(id, asked, yield* DateTime.now)
+      yield* retry(`${id}`)
+      const [claimed = assert.fail("nothing was claimed")] = yield* claimDue(1)
+      yield* setClock(Duration.minutes(3))
+      assert.isTrue(yield* desk.skip(id, asked, yield* DateTime.now))
+      const next = { _tag: "Processed" as const, brokerOrderId: BrokerOrderId.make("b1"), found: null }
+      assert.deepStrictEqual(yield* move([claimed], () => next), [])
+      assert.deepStrictEqual(yield* recorded, ["slice skip", "slice retry", "slice skip"])
+    }).pipe(Effect.provide(service))
+  )
+})
