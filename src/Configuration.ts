@@ -129,6 +129,11 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   mockBrokerScenarios: read(listOf("MOCK_BROKER_SCENARIOS", ["success"], mockScenarios)),
   mockBrokerFaultRate: read(share("MOCK_BROKER_FAULT_RATE", 0)),
 
+  notifyWebhookUrl: read(
+    secretUrl("NOTIFY_WEBHOOK_URL", ["https:", "http:"], "https://hooks.example.com/services/T0/B0/key")
+  ),
+  notifyWebhookFormat: read(oneOf("NOTIFY_WEBHOOK_FORMAT", "json", ["json", "slack"])),
+
   clockSyncInterval: read(seconds("CLOCK_SYNC_INTERVAL_SECONDS", 30, 0.1, 3600)),
   clockOffsetLimit: read(millis("CLOCK_OFFSET_LIMIT_MILLIS", 500, 1, 3_600_000)),
   shutdownGrace: read(seconds("SHUTDOWN_GRACE_SECONDS", 15, 0, 600)),

@@ -8,6 +8,7 @@ import { DatabaseClock } from "./DatabaseClock.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
+import { NotifierLayer } from "./notify/Notifier.ts"
 import { BrokerInUseStore } from "./stores/BrokerInUseStore.ts"
 import { StoresLayer } from "./stores/StoresLayer.ts"
 import { TradingHours } from "./TradingHours.ts"
@@ -30,7 +31,7 @@ const takeBroker = Effect.gen(function* () {
 
 /** Everything the workers need, on a migrated database and its clock. */
 const serviceWith = (broker: typeof BrokerLayer) =>
-  Layer.mergeAll(broker, WorkerStatus.layer).pipe(
+  Layer.mergeAll(broker, WorkerStatus.layer, NotifierLayer).pipe(
     Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
     Layer.provideMerge(Layer.effectDiscard(takeBroker)),
     Layer.provideMerge(StoresLayer),

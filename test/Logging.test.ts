@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Logger, References, Schema } from "effect"
-import { jsonLine, prettyLine } from "../src/Logging.ts"
+import { Cause, Effect, Exit, Logger, References, Schema, Scope } from "effect"
+import { TestClock, TestConsole } from "effect/testing"
+import { foldingLogger, jsonLine, prettyLine, textIn } from "../src/Logging.ts"
 
 const LogLine = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
@@ -52,13 +53,95 @@ describe("logs", () => {
     })
   )
 
+  it.effect("JSON: a detail never takes the place of the line's own parts", () =>
+    Effect.gen(function* () {
+      const [line] = yield* linesOf(jsonLine, Effect.logWarning("Not read", { message: "no answer", level: 7 }))
+      assert.deepInclude(yield* Schema.decodeEffect(LogLine)(line ?? ""), {
+        level: "warn",
+        message: "Not read",
+        its_message: "no answer",
+        its_level: 7
+      })
+    })
+  )
+
+  it.effect("pretty: what has several lines stands below its message", () =>
+    Effect.gen(function* () {
+      const [line] = yield* linesOf(prettyLine, Effect.logError("It\nbroke", { code: "429" }))
+      assert.strictEqual(line, "00:00:00.000 service  ERROR It\n                      broke (429)")
+    })
+  )
+
   it.effect("pretty: short, for people", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* linesOf(prettyLine, placed), [
         "00:00:00.000 executor Slice placed (order o1, 2 ms late)"
       ])
       const [warning] = yield* linesOf(prettyLine, Effect.logWarning("Careful"))
-      assert.strictEqual(warning, "00:00:00.000 service  WARN Careful")
+      assert.strictEqual(warning, "00:00:00.000 service  WARN  Careful")
+    })
+  )
+})
+
+describe("a burst of one error", () => {
+  const logged = Effect.map(TestConsole.logLines, (lines) => lines.map(String))
+  const withFolding = <A>(body: Effect.Effect<A>) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const logger = yield* Scope.provide(foldingLogger(textIn("pretty")), scope)
+      yield* Effect.provide(body, Logger.layer([logger]))
+      yield* Scope.close(scope, Exit.void)
+      return yield* logged
+    }).pipe(Effect.provide(TestConsole.layer))
+  const failed = (n: number) => Effect.logError(`Slice s${n}x failed after ${n} ms`)
+
+  it.effect("is its first line, and one that tells how many more there were, once a minute", () =>
+    Effect.gen(function* () {
+      const lines = yield* withFolding(
+        Effect.gen(function* () {
+          for (let n = 1; n <= 500; n += 1) yield* failed(n)
+          yield* TestClock.adjust("59 seconds")
+          yield* failed(501)
+          yield* TestClock.adjust("2 seconds")
+          yield* failed(502)
+          yield* failed(503)
+          yield* TestClock.adjust("60 seconds")
+          // A quiet minute ends the burst: the next one is shown as it is.
+          yield* TestClock.adjust("60 seconds")
+          yield* failed(504)
+        })
+      )
+      assert.deepStrictEqual(
+        lines.map((line) => line.slice(22)),
+        [
+          "ERROR Slice s1x failed after 1 ms",
+          "ERROR … and 500 more like it in the last 60 s: Slice s1x failed after 1 ms",
+          "ERROR … and 2 more like it in the last 60 s: Slice s1x failed after 1 ms",
+          "ERROR Slice s504x failed after 504 ms"
+        ]
+      )
+    })
+  )
+
+  it.effect("is told before everything ends, and hides nothing of another kind", () =>
+    Effect.gen(function* () {
+      const lines = yield* withFolding(
+        Effect.gen(function* () {
+          for (const n of [1, 2, 3]) {
+            yield* failed(n)
+            yield* Effect.logWarning(`Slice s${n}x failed after ${n} ms`)
+            yield* Effect.annotateLogs(failed(n), "worker", "monitor")
+            yield* Effect.logFatal("DOUBLE PLACEMENT")
+            yield* Effect.logInfo("Slice placed")
+          }
+          yield* TestClock.adjust("12 seconds")
+        })
+      )
+      const count = (text: string) => lines.filter((line) => line.includes(text)).length
+      assert.strictEqual(count("FATAL DOUBLE PLACEMENT"), 3)
+      assert.strictEqual(count("Slice placed"), 3)
+      assert.strictEqual(count("… and 2 more like it in the last 12 s: Slice s1x failed after 1 ms"), 3)
+      assert.lengthOf(lines, 12)
     })
   )
 })

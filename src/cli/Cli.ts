@@ -13,10 +13,12 @@ import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
 import { instrumentCommand } from "./instrumentCommands.ts"
 import { kiteSimulatorCommand } from "./kiteSimulatorCommand.ts"
+import { notifyCommand } from "./notifyCommand.ts"
 import { orderCommand } from "./orderCommands.ts"
 import { planCommand } from "./planCommand.ts"
 import { profileCommand } from "./profileCommands.ts"
 import { auditCommand, reportCommand } from "./reportCommand.ts"
+import { pruneCommand } from "./pruneCommand.ts"
 import { settleCommand } from "./settleCommand.ts"
 import { sliceCommand } from "./sliceCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
@@ -55,6 +57,8 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     haltCommand,
     resumeCommand,
     actionsCommand,
+    pruneCommand,
+    notifyCommand,
     settleCommand,
     zerodhaCommand,
     instrumentCommand,

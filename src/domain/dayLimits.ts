@@ -111,6 +111,19 @@ export const dayIsOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayL
     : null
 }
 
+const nearShare = BigDecimal.make(9n, 1)
+
+/** What of a day's limits is nearly used up: nine tenths of it, or more; null when nothing is. */
+export const dayIsNearlyOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayLimits): string | null => {
+  if (Option.isSome(ordersPerDay) && totals.orders * 10 >= ordersPerDay.value * 9) {
+    return `the day has ${totals.orders} orders, of ${ordersPerDay.value} that LIMIT_ORDERS_PER_DAY allows`
+  }
+  return Option.isSome(valuePerDay) &&
+    BigDecimal.isGreaterThanOrEqualTo(totals.value, BigDecimal.multiply(valuePerDay.value, nearShare))
+    ? `the day's orders come to ${decimalText(totals.value)}, of ${decimalText(valuePerDay.value)} that LIMIT_VALUE_PER_DAY allows`
+    : null
+}
+
 /** From midnight to midnight in India, the end not included. */
 export const dayAround = (now: DateTime.Utc): { readonly from: DateTime.Utc; readonly to: DateTime.Utc } => {
   const to = nextIndianHour(now, 0)

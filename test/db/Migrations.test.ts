@@ -54,6 +54,7 @@ const allTables = [
   "instruments",
   "market_quotes",
   "mock_broker_orders",
+  "notifications",
   "operator_actions",
   "order_budgets",
   "order_conservation",

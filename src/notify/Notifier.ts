@@ -1,0 +1,137 @@
+import { DateTime, Duration, Effect, Exit, Layer, Option, Result, Schedule } from "effect"
+import { survive } from "../background.ts"
+import { type HoldKind, Holds } from "../broker/Holds.ts"
+import { zerodhaQuarantine, Configuration } from "../Configuration.ts"
+import type { DatabaseClock } from "../DatabaseClock.ts"
+import type { Db } from "../db/Db.ts"
+import { dayIsNearlyOver, limitsTheDay } from "../domain/dayLimits.ts"
+import { indianDay } from "../domain/indianTime.ts"
+import { deliveredWithin, nextAttempt, type Notification } from "../domain/notification.ts"
+import { placementsPerDay } from "../domain/orderRate.ts"
+import { DayTotalStore } from "../stores/DayTotalStore.ts"
+import { type ClaimedNotification, NotificationStore } from "../stores/NotificationStore.ts"
+import { Webhook } from "./Webhook.ts"
+
+const lookInterval = Duration.seconds(5)
+/** Finished orders are many, and their end can wait. */
+const shortfallInterval = Duration.minutes(1)
+/** Receivers such as Slack take one message a second. */
+const deliveryInterval = Duration.seconds(1)
+/** An outcome that is unknown for longer after the broker's book should have told is for a person. */
+const settledWithin = Duration.minutes(3)
+
+/**
+ * Tells people, by the webhook, of what they have to know, each fact once over all replicas. Beside the workers, never in
+ * their way: it looks at what they have written, and a webhook that is slow or gone holds up nothing but itself. Does nothing
+ * without NOTIFY_WEBHOOK_URL.
+ */
+export const NotifierLayer: Layer.Layer<never, never, Configuration | DatabaseClock | DayTotalStore | Db | Holds> =
+  Layer.unwrap(
+    Effect.map(Configuration, ({ notifyWebhookUrl }) =>
+      Option.isNone(notifyWebhookUrl)
+        ? Layer.empty
+        : Layer.effectDiscard(Effect.suspend(() => run)).pipe(Layer.provide([NotificationStore.layer, Webhook.layer]))
+    )
+  )
+
+const run = Effect.gen(function* () {
+  const store = yield* NotificationStore
+  const look = yield* makeLook
+  const deliver = yield* makeDeliverNext
+  const shortfalls = Effect.flatMap(DateTime.now, store.noteShortfalls)
+  const rounds = [
+    [look, lookInterval, "Could not look for what people are to be told of"],
+    [shortfalls, shortfallInterval, "Could not look for orders that are not filled"],
+    [deliver, deliveryInterval, "Could not deliver notifications"]
+  ] as const
+  for (const [round, interval, problem] of rounds) {
+    yield* round.pipe(survive(problem), Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
+  }
+})
+
+/** One look at everything but finished orders. What cannot be read keeps nothing else from being told. */
+export const makeLook = Effect.gen(function* () {
+  const config = yield* Configuration
+  const store = yield* NotificationStore
+  const days = yield* DayTotalStore
+  const noteHold = yield* makeNoteHold
+  const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)
+  const unknownAfter = Duration.sum(quarantine, settledWithin)
+  const mostRequests = placementsPerDay(config.zerodhaOrdersPerDay)
+
+  const noteDay = Effect.fnUntraced(function* (now: DateTime.Utc) {
+    if (!limitsTheDay(config.limits)) return
+    const reason = dayIsNearlyOver(yield* days.totals(now), config.limits)
+    if (reason !== null) yield* store.note(dailyLimit("desk", reason, now), now)
+  })
+
+  return Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const all = [
+      store.noteDoubles(now),
+      store.noteUnknown(unknownAfter, now),
+      store.noteHalts(now),
+      noteHold(now),
+      noteDay(now),
+      ...(config.brokerType === "zerodha"
+        ? [store.noteRequests(config.brokerType, Math.ceil(mostRequests * 0.9), mostRequests, now)]
+        : [])
+    ]
+    const exits = yield* Effect.forEach(all, (one) => Effect.exit(one))
+    yield* Exit.asVoidAll(exits)
+  })
+})
+
+const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Notification, "foundAt"> => ({
+  key: `${what}:${indianDay(now)}`,
+  kind: "daily_limit",
+  severity: "warning",
+  message,
+  orderId: null,
+  sliceId: null
+})
+
+/** What keeps this process from placing, if it still does at the second look: while it starts, much is not known yet. */
+const makeNoteHold = Effect.gen(function* () {
+  const { brokerType } = yield* Configuration
+  const store = yield* NotificationStore
+  const holds = yield* Holds
+  let last: HoldKind | null = null
+
+  return Effect.fnUntraced(function* (now: DateTime.Utc) {
+    const hold = yield* holds.current
+    const isLasting = hold !== null && hold.kind === last
+    last = hold?.kind ?? null
+    if (hold === null || !isLasting) return
+    if (hold.kind === "credentials") return yield* store.noteCredentials(brokerType, hold.reason, now)
+    if (hold.kind === "limit" || hold.kind === "day") {
+      yield* store.note(dailyLimit(hold.kind, `Placements are on hold: ${hold.reason}`, now), now)
+    }
+  })
+})
+
+/** Delivers one notification, if one is to be delivered. */
+export const makeDeliverNext = Effect.gen(function* () {
+  const store = yield* NotificationStore
+  const webhook = yield* Webhook
+
+  const giveUp = ({ attempts, message }: ClaimedNotification, why: string) =>
+    Effect.logError(
+      `Nobody was told within ${Duration.format(deliveredWithin)}, in ${attempts} attempts: the webhook failed, ${why}. ` +
+        `The notification was: ${message}`
+    )
+
+  return Effect.gen(function* () {
+    const [notification] = yield* store.claim(yield* DateTime.now)
+    if (notification === undefined) return
+    const { key, foundAt, attempts } = notification
+    const sent = yield* Effect.result(webhook.send(notification))
+    const now = yield* DateTime.now
+    if (Result.isSuccess(sent)) return yield* store.delivered(key, now)
+    const next = nextAttempt(foundAt, attempts, now)
+    yield* next === null
+      ? giveUp(notification, sent.failure.message)
+      : Effect.logWarning(`A notification could not be delivered, and is tried again: ${sent.failure.message}`)
+    yield* store.failed(key, sent.failure.message, next, now)
+  })
+})

@@ -1,0 +1,75 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { HttpClient, HttpClientRequest } from "effect/http"
+import { Configuration } from "../Configuration.ts"
+import { bodyOf, type Notification } from "../domain/notification.ts"
+
+/** The webhook did not take the notification. The message holds nothing of its address, which is a secret. */
+export class WebhookFailed extends Schema.TaggedError<WebhookFailed>()("WebhookFailed", { message: Schema.String }) {}
+
+/** What came back. */
+export interface WebhookAnswer {
+  readonly status: number
+  readonly millis: number
+}
+
+const patience = Duration.seconds(10)
+/** An answer is shown only so far. */
+const mostShown = 200
+
+/** HTTP to the people who are to be told. One request for each call, no redirects. */
+export class Webhook extends Context.Service<
+  Webhook,
+  { readonly send: (notification: Notification) => Effect.Effect<WebhookAnswer, WebhookFailed> }
+>()("pulse-background/Webhook") {
+  static readonly layer: Layer.Layer<Webhook, never, Configuration> = Layer.effect(
+    Webhook,
+    Effect.gen(function* () {
+      const { notifyWebhookUrl, notifyWebhookFormat } = yield* Configuration
+      const http = yield* HttpClient.HttpClient
+
+      const send = Effect.fn("Webhook.send")(function* (notification: Notification) {
+        if (Option.isNone(notifyWebhookUrl)) {
+          return yield* new WebhookFailed({ message: "NOTIFY_WEBHOOK_URL is not set: nobody is told of anything" })
+        }
+        const url = Redacted.value(notifyWebhookUrl.value)
+        const startedAt = yield* Clock.currentTimeMillis
+        const request = HttpClientRequest.post(url).pipe(
+          HttpClientRequest.bodyText(JSON.stringify(bodyOf(notifyWebhookFormat, notification)), "application/json")
+        )
+        const { status, text } = yield* Effect.flatMap(http.execute(request), (response) =>
+          Effect.map(response.text, (text) => ({ status: response.status, text }))
+        ).pipe(
+          Effect.mapError(({ reason }) => new WebhookFailed({ message: withoutAddress(whyOf(reason), url) })),
+          Effect.timeoutOrElse({
+            duration: patience,
+            orElse: () =>
+              Effect.fail(new WebhookFailed({ message: `it did not answer within ${Duration.format(patience)}` }))
+          }),
+          Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
+        )
+        if (status < 200 || status > 299) {
+          const said = withoutAddress(text, url).trim().slice(0, mostShown)
+          return yield* new WebhookFailed({ message: `it answered ${status}${said === "" ? "" : `: ${said}`}` })
+        }
+        return { status, millis: (yield* Clock.currentTimeMillis) - startedAt }
+      })
+
+      return Webhook.of({ send })
+    })
+  ).pipe(Layer.provide(NodeHttpClient.layerNodeHttp))
+}
+
+const whyOf = (reason: object): string => {
+  const cause = "cause" in reason ? reason.cause : undefined
+  if (!(cause instanceof Error)) return "it could not be reached"
+  return `it could not be reached: ${cause.message === "" && "code" in cause ? String(cause.code) : cause.message}`
+}
+
+/** An error, or a careless server, may show what it was called by. */
+const withoutAddress = (text: string, url: string): string => {
+  const { pathname, search } = new URL(url)
+  return [url, pathname, search]
+    .filter((part) => part.length > 1)
+    .reduce((shown, secret) => shown.replaceAll(secret, "<redacted>"), text)
+}

@@ -1,0 +1,260 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { TestConsole } from "effect/testing"
+import { Holds } from "../../src/broker/Holds.ts"
+import { Db } from "../../src/db/Db.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
+import { makeDeliverNext, makeLook } from "../../src/notify/Notifier.ts"
+import { Webhook, WebhookFailed } from "../../src/notify/Webhook.ts"
+import { HaltStore } from "../../src/stores/HaltStore.ts"
+import { NotificationStore } from "../../src/stores/NotificationStore.ts"
+import { OrderStore } from "../../src/stores/OrderStore.ts"
+import { SliceDesk } from "../../src/stores/SliceDesk.ts"
+import { at, claimDue, move, splitOrder } from "../support/replanning.ts"
+import { scriptedBroker } from "../support/scriptedBroker.ts"
+import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+const told: Array<string> = []
+/** What the webhook answers next; taken when nothing is said. */
+const failures: Array<string> = []
+
+const webhook = Layer.effect(
+  Webhook,
+  Effect.sync(() => {
+    told.length = 0
+    failures.length = 0
+    return Webhook.of({
+      send: ({ key }) =>
+        Effect.suspend(() => {
+          const failure = failures.shift()
+          if (failure !== undefined) return Effect.fail(new WebhookFailed({ message: failure }))
+          told.push(key)
+          return Effect.succeed({ status: 200, millis: 1 })
+        })
+    })
+  })
+)
+
+const serviceWith = (environment: Readonly<Record<string, string>>) =>
+  Layer.mergeAll(Layer.fresh(webhook), HaltStore.layer, NotificationStore.layer, SliceDesk.layer).pipe(
+    Layer.provideMerge(serviceLayer({ broker: scriptedBroker, environment }))
+  )
+const service = serviceWith({})
+
+const outbox = Effect.flatMap(Db, ({ sql, query }) =>
+  query(
+    "test.outbox",
+    Schema.Struct({
+      key: Schema.String,
+      kind: Schema.String,
+      message: Schema.String,
+      attempts: Schema.Int,
+      isOver: Schema.Boolean
+    }),
+    sql`
+      SELECT key, kind, message, attempts, delivered_at IS NOT NULL OR given_up_at IS NOT NULL AS is_over
+      FROM notifications ORDER BY found_at, key`
+  )
+)
+
+const keys = Effect.map(outbox, (rows) => rows.map(({ key }) => key))
+
+const halt = (isHalted: boolean) =>
+  Effect.gen(function* () {
+    const requestedAt = yield* DateTime.now
+    yield* (yield* HaltStore).request({ isHalted, reason: "fat finger", requestedBy: "me", requestedAt })
+  })
+
+/** Two replicas, each with eyes of its own. */
+const twoLook = Effect.gen(function* () {
+  const [one, other] = [yield* makeLook, yield* makeLook]
+  return Effect.all([one, other, one], { concurrency: 2, discard: true })
+})
+
+describe("what people are to be told of", () => {
+  it.effect("is noted once, by however many replicas, however often they look", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const look = yield* twoLook
+      yield* look
+      assert.deepStrictEqual(yield* keys, [])
+      yield* halt(true)
+      yield* halt(false)
+      const double = {
+        tag: Tag.make("PB1"),
+        orderId: OrderId.make("o1"),
+        sliceId: SliceId.make("s1"),
+        brokerOrderIds: [BrokerOrderId.make("b1"), BrokerOrderId.make("b2")],
+        reason: "twice"
+      }
+      yield* (yield* OrderStore).noteDouble(double, yield* DateTime.now, Effect.void)
+      yield* look
+      yield* look
+      assert.deepStrictEqual(yield* keys, ["double:PB1:2", "halt:1", "halt:2"])
+      yield* setClock("23 hours")
+      yield* halt(true)
+      yield* look
+      assert.deepStrictEqual(yield* keys, ["double:PB1:2", "halt:1", "halt:2", "halt:3"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("does not begin with what is long past", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* halt(true)
+      yield* setClock("25 hours")
+      yield* yield* twoLook
+      assert.deepStrictEqual(yield* keys, [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("an unknown outcome: by order, when the broker's book should have told of it, and once a day", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      yield* at(15)
+      yield* move(yield* claimDue(2), () => ({ _tag: "Unknown", reason: "no answer" }))
+      const look = yield* twoLook
+      // Quarantine of 120 s, and three minutes.
+      yield* at(15 + 299)
+      yield* look
+      assert.deepStrictEqual(yield* keys, [])
+      yield* at(15 + 300)
+      yield* look
+      yield* at(15 + 900)
+      yield* look
+      assert.deepStrictEqual(
+        (yield* outbox).map(({ kind, message }) => [kind, message]),
+        [
+          [
+            "outcome_unknown",
+            '2 of the slices of order o1 may or may not be at the broker, since 00:00:15 (UTC): see "order show o1" and the ' +
+              "broker's own pages"
+          ]
+        ]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect(
+    "an order that ends with a shortfall, but not what a person gave up, nor while something is under way",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* NotificationStore
+        const shortfalls = Effect.andThen(
+          Effect.flatMap(DateTime.now, store.noteShortfalls),
+          Effect.map(outbox, (rows) => rows.map(({ message }) => message))
+        )
+        yield* splitOrder("o1", { num_splits: 2 })
+        yield* insertOrder("o2", { num_splits: 1 })
+        yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "refused" }))
+        assert.deepStrictEqual(yield* shortfalls, [])
+        const [, second] = yield* sliceRows("o1")
+        yield* (yield* SliceDesk).skip(second?.id ?? "", asked, yield* DateTime.now)
+        assert.deepStrictEqual(yield* shortfalls, ["Order o1 (BUY 100 NSE:RELIANCE) is over, and 50 are missing"])
+        assert.lengthOf(yield* shortfalls, 1)
+      }).pipe(Effect.provide(service))
+  )
+
+  it.effect("no good credentials, and a day's limits that are used up or nearly so", () => {
+    const environment = { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", LIMIT_ORDERS_PER_DAY: "1" }
+    return Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const holds = yield* Holds
+      yield* splitOrder("o1", { num_splits: 1 })
+      yield* execute("test.day", sql`UPDATE order_budgets SET day = '1970-01-01', granted_today = 4049`)
+      const look = yield* makeLook
+      yield* holds.set("credentials", "the Zerodha access token ended at six")
+      yield* look
+      // While it starts, a daemon knows of no token yet.
+      assert.deepStrictEqual(yield* keys, ["desk:1970-01-01"])
+      yield* execute("test.day", sql`UPDATE order_budgets SET granted_today = 4050`)
+      yield* look
+      yield* look
+      assert.deepStrictEqual(
+        (yield* outbox).map(({ key, message }) => [key, message]),
+        [
+          ["credentials:zerodha:1970-01-01:none", "Placements are on hold: the Zerodha access token ended at six"],
+          ["desk:1970-01-01", "the day has 1 orders, of 1 that LIMIT_ORDERS_PER_DAY allows"],
+          [
+            "requests:zerodha:1970-01-01",
+            "4050 of the 4500 order requests that placements may use today at zerodha are used"
+          ]
+        ]
+      )
+    }).pipe(Effect.provide(serviceWith(environment)))
+  })
+})
+
+describe("a notification", () => {
+  const noted = Effect.gen(function* () {
+    yield* setClock()
+    yield* halt(true)
+    yield* yield* makeLook
+  })
+
+  it.effect("is delivered by one of several replicas", () =>
+    Effect.gen(function* () {
+      yield* noted
+      yield* halt(false)
+      yield* yield* makeLook
+      const deliver = yield* makeDeliverNext
+      yield* Effect.all([deliver, deliver, deliver, deliver], { concurrency: "unbounded" })
+      yield* deliver
+      assert.sameMembers(told, ["halt:1", "halt:2"])
+      assert.isTrue((yield* outbox).every(({ isOver, attempts }) => isOver && attempts === 1))
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is tried again, at ever longer intervals, until the webhook takes it", () =>
+    Effect.gen(function* () {
+      yield* noted
+      const deliver = yield* makeDeliverNext
+      failures.push("it answered 503", "it answered 503", "it answered 503")
+      const triedAt: Array<number> = []
+      for (let second = 0; second <= 40; second += 1) {
+        yield* at(second)
+        const before = failures.length + (told.length === 0 ? 1 : 0)
+        yield* deliver
+        if (failures.length + (told.length === 0 ? 1 : 0) !== before) triedAt.push(second)
+      }
+      assert.deepStrictEqual(triedAt, [0, 5, 15, 35])
+      assert.deepStrictEqual(told, ["halt:1"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is another daemon's to deliver when one dies over it", () =>
+    Effect.gen(function* () {
+      yield* noted
+      const store = yield* NotificationStore
+      assert.lengthOf(yield* store.claim(yield* DateTime.now), 1)
+      const deliver = yield* makeDeliverNext
+      yield* at(59)
+      yield* deliver
+      assert.deepStrictEqual(told, [])
+      yield* at(60)
+      yield* deliver
+      assert.deepStrictEqual(told, ["halt:1"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is given up after an hour, with a word in the log", () =>
+    Effect.gen(function* () {
+      yield* noted
+      const deliver = yield* makeDeliverNext
+      failures.push(...Array.from({ length: 100 }, () => "it answered 503"))
+      for (let minute = 0; minute <= 120; minute += 1) {
+        yield* setClock(Duration.minutes(minute))
+        yield* deliver
+      }
+      assert.deepStrictEqual(told, [])
+      const [row = assert.fail("no row")] = yield* outbox
+      assert.isTrue(row.isOver)
+      assert.isBelow(row.attempts, 30)
+      const lines = (yield* TestConsole.logLines).map(String)
+      assert.lengthOf(
+        lines.filter((line) => /Nobody was told within 1h.*it answered 503.*Placements are halted by me/.test(line)),
+        1
+      )
+    }).pipe(Effect.provide(Layer.mergeAll(service, TestConsole.layer)))
+  )
+})

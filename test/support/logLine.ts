@@ -1,0 +1,32 @@
+import { Schema } from "effect"
+
+const Text = Schema.optionalKey(Schema.String)
+const Millis = Schema.optionalKey(Schema.Finite)
+
+/** A JSON log line: these fields, and none besides. */
+const LogLine = Schema.Struct({
+  timestamp: Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)),
+  level: Schema.Literals(["debug", "info", "warn", "error", "fatal"]),
+  message: Schema.NonEmptyString,
+  worker: Schema.optionalKey(Schema.Literals(["splitter", "executor", "monitor"])),
+  order_id: Text,
+  slice_id: Text,
+  request_id: Text,
+  trace_id: Text,
+  tag: Text,
+  quantity: Schema.optionalKey(Schema.Int),
+  lateness_millis: Millis,
+  broker_order_id: Text,
+  /** Of a broker's answer. */
+  code: Text,
+  kind: Text,
+  its_message: Text,
+  retry_at: Text,
+  cause: Text,
+  folded: Schema.optionalKey(Schema.Int)
+})
+
+/** The line, or why it is none. */
+export const decodeLogLine = Schema.decodeUnknownResult(Schema.fromJsonString(LogLine), {
+  onExcessProperty: "error"
+})

@@ -1,0 +1,46 @@
+import { Effect, type Scope } from "effect"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+
+/** A request as a webhook's receiver gets it. */
+export interface Received {
+  readonly path: string
+  readonly contentType: string
+  readonly body: string
+}
+
+/** An HTTP server on a port of its own, which does with each request what the test says. */
+export const webhookServer = (
+  answer: (response: ServerResponse, request: IncomingMessage) => void
+): Effect.Effect<{ readonly url: string; readonly received: ReadonlyArray<Received> }, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.promise(async () => {
+        const received: Array<Received> = []
+        const server = createServer((request, response) => {
+          let body = ""
+          request.on("data", (chunk: Buffer) => (body += chunk.toString()))
+          request.on("end", () => {
+            received.push({ path: request.url ?? "", contentType: request.headers["content-type"] ?? "", body })
+            answer(response, request)
+          })
+        })
+        await new Promise<void>((resolve) => {
+          server.listen(0, "127.0.0.1", resolve)
+        })
+        return { server, received }
+      }),
+      ({ server }) =>
+        Effect.promise(
+          () =>
+            new Promise<void>((resolve) => {
+              server.close(() => resolve())
+              server.closeAllConnections()
+            })
+        )
+    ),
+    ({ server, received }) => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      return { url: `http://127.0.0.1:${port}/hooks/very-secret?key=also-secret`, received }
+    }
+  )
