@@ -121,11 +121,17 @@ export const makeDeliverNext = Effect.gen(function* () {
         `The notification was: ${message}`
     )
 
+  /** Stopped over it: the next daemon need not wait. */
+  const giveBack = ({ key }: ClaimedNotification) =>
+    Effect.flatMap(DateTime.now, (now) => store.failed(key, "its daemon stopped over it", now, now)).pipe(
+      Effect.catch(({ message }) => Effect.logWarning(`A notification waits for a minute: ${message}`))
+    )
+
   return Effect.gen(function* () {
     const [notification] = yield* store.claim(yield* DateTime.now)
     if (notification === undefined) return
     const { key, foundAt, attempts } = notification
-    const sent = yield* Effect.result(webhook.send(notification))
+    const sent = yield* Effect.result(webhook.send(notification)).pipe(Effect.onInterrupt(() => giveBack(notification)))
     const now = yield* DateTime.now
     if (Result.isSuccess(sent)) return yield* store.delivered(key, now)
     const next = nextAttempt(foundAt, attempts, now)

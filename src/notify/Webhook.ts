@@ -69,7 +69,7 @@ const whyOf = (reason: object): string => {
 /** An error, or a careless server, may show what it was called by. */
 const withoutAddress = (text: string, url: string): string => {
   const { pathname, search } = new URL(url)
-  return [url, pathname, search]
+  return [url, `${pathname}${search}`, pathname, search]
     .filter((part) => part.length > 1)
     .reduce((shown, secret) => shown.replaceAll(secret, "<redacted>"), text)
 }

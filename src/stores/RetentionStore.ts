@@ -63,7 +63,7 @@ const make = Effect.gen(function* () {
 
   /** What is still to be done with a slice, or was not long ago. */
   const isKept = (before: DateTime.Utc) => sql`
-    (s.updated_at >= ${instant(before)} OR s.in_doubt_at >= ${instant(before)} OR s.stage IN ('SCHEDULED', 'IN_PROGRESS')
+    (s.updated_at >= ${instant(before)} OR coalesce(s.in_doubt_at >= ${instant(before)}, false) OR s.stage IN ('SCHEDULED', 'IN_PROGRESS')
       OR (s.stage = 'PROCESSED' AND NOT s.broker_is_final))`
 
   const isFinished = (before: DateTime.Utc) => sql`

@@ -31,11 +31,6 @@ describe("the slice commands", () => {
 
         for (const [args, message] of [
           [["skip", "nobody", "--reason", "x"], 'There is no slice "nobody"'],
-          [["skip", `${id}x`, "--reason", "x"], `Similar: ${id}`],
-          [["retry", "o0/6", "--reason", "x"], "Order o0 has no slice 6"],
-          [["retry", "o/1", "--reason", "x"], 'There is no order "o". Similar: o0'],
-          [["retry", "o0/2", "--reason", "x"], "it is SCHEDULED: it is still to be sent. Nothing was changed."],
-          [["retry", "o0/1", "--reason", "x", "--at", "noon"], "--at must be like 14:30"],
           [["placed", id, " ", "--reason", "x"], "BROKER_ORDER is empty"],
           [["placed", id, "b1", "--reason", "x", "--filled", "21"], "--filled must be from 0 to 20"],
           [["placed", id, "b1", "--reason", "x", "--filled", "5"], "--filled and --price belong together"],
@@ -69,28 +64,54 @@ describe("the slice commands", () => {
           yield* DateTime.now
         )
         assert.isFalse(inDoubt)
+      }).pipe(Effect.provide(SliceDesk.layer), Effect.scoped)
+    )
+  )
+})
 
-        const claimed = sql`
-          UPDATE order_slices SET stage = 'IN_PROGRESS', claimed_by = 'daemon-7', claimed_at = now(),
-            lease_expires_at = now() + interval '1 hour'
-          WHERE sequence_number = 4`
-        yield* execute("test.claim", claimed)
-        const tooLate = yield* pulse("slice", "skip", "o0/4", "--reason", "x")
-        assert.strictEqual(tooLate.code, 1)
-        assert.match(tooLate.output, /is IN_PROGRESS: nothing was changed\. daemon-7 has it in hand.*"order pause o0"/)
-
-        const retried = yield* pulse("slice", "retry", "o0/1", "--reason", "wanted after all")
-        assert.strictEqual(retried.code, 0, retried.output)
-        assert.match(retried.output, /^Slice o0\/1 \(s\w+\) is SCHEDULED again, for .* it was SKIPPED, skipped by/)
-        const actions = yield* pulse("actions", "--order", "o0")
-        assert.match(
-          actions.output,
-          /slice retry +o0\/1 +wanted after all +.*\n.*slice placed +o0\/2 .*\n.*slice skip +o0\/1 /
+describe("slice retry and actions", () => {
+  it.live("send a slice after all, and tell who did what; what must not be changed is not", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        yield* pulse("halt", "--reason", "test")
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
+        const { sql, execute } = yield* Db
+        yield* execute(
+          "test.refuse",
+          sql`UPDATE order_slices SET stage = 'FAILED', stage_reason = 'margin: too little' WHERE sequence_number = 1`
         )
-        assert.match((yield* pulse("actions")).output, /halt +– +test/)
+        yield* execute(
+          "test.claim",
+          sql`
+            UPDATE order_slices SET stage = 'IN_PROGRESS', claimed_by = 'daemon-7', claimed_at = now(),
+              lease_expires_at = now() + interval '1 hour'
+            WHERE sequence_number = 2`
+        )
+        const claimed = yield* pulse("slice", "skip", "o0/2", "--reason", "x")
+        assert.strictEqual(claimed.code, 1)
+        assert.match(claimed.output, /is IN_PROGRESS: nothing was changed\. daemon-7 has it in hand.*"order pause o0"/)
+        for (const [args, message] of [
+          [["o0/3"], "it is SCHEDULED: it is still to be sent. Nothing was changed."],
+          [["o0/1", "--at", "noon"], "--at must be like 14:30, 14:30:15 or 2026-11-24T14:30:00+05:30"]
+        ] as const) {
+          const wrong = yield* pulse("slice", "retry", ...args, "--reason", "x")
+          assert.deepStrictEqual([wrong.code, wrong.output.includes(message)], [1, true], wrong.output)
+        }
+        const retried = yield* pulse("slice", "retry", "o0/1", "--reason", "margin is there")
+        assert.strictEqual(retried.code, 0, retried.output)
+        assert.match(
+          retried.output,
+          /^Slice o0\/1 \(s\w+\) is SCHEDULED again, for .* \(UTC\); it was FAILED, margin: too little\n$/
+        )
+        assert.match((yield* pulse("actions", "--order", "o0")).output, /slice retry +o0\/1 +margin is there +/)
+        assert.match((yield* pulse("actions")).output, /slice retry.*\n.*halt +– +test/)
         const nobodys = yield* pulse("actions", "--order", "o")
         assert.deepStrictEqual([nobodys.code, nobodys.output.includes("Similar: o0")], [1, true])
-      }).pipe(Effect.provide(SliceDesk.layer), Effect.scoped)
+      }).pipe(Effect.scoped)
     )
   )
 })

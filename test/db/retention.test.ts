@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Fiber, Layer, Schema } from "effect"
+import { DateTime, Deferred, Duration, Effect, Fiber, Layer, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { OperatorActionStore } from "../../src/stores/OperatorActionStore.ts"
 import { nothingPruned, RetentionStore } from "../../src/stores/RetentionStore.ts"
@@ -132,17 +132,21 @@ describe("prune", () => {
       yield* finished("o1")
       yield* days(3)
       const [slice = assert.fail("no slice")] = yield* sliceRows()
-      const letGo = yield* Effect.forkChild(
-        transaction(
-          "test.change",
-          Effect.gen(function* () {
-            yield* run(`UPDATE order_slices SET updated_at = '1970-01-04' WHERE id = '${slice.id}'`)
-            yield* untilWaiting(1)
-          })
+      const isChanged = yield* Deferred.make<void>()
+      const commit = yield* Deferred.make<void>()
+      const changing = yield* transaction(
+        "test.change",
+        run(`UPDATE order_slices SET updated_at = '1970-01-04' WHERE id = '${slice.id}'`).pipe(
+          Effect.andThen(Deferred.succeed(isChanged, undefined)),
+          Effect.andThen(Deferred.await(commit))
         )
-      )
-      assert.deepStrictEqual(yield* (yield* RetentionStore).pruneOrders(yield* pruning), nothingPruned)
-      yield* Fiber.join(letGo)
+      ).pipe(Effect.forkChild)
+      yield* Deferred.await(isChanged)
+      const removing = yield* Effect.forkChild((yield* RetentionStore).pruneOrders(yield* pruning))
+      yield* untilWaiting(1)
+      yield* Deferred.succeed(commit, undefined)
+      yield* Fiber.join(changing)
+      assert.deepStrictEqual(yield* Fiber.join(removing), nothingPruned)
       assert.lengthOf(yield* sliceRows(), 5)
     }).pipe(Effect.provide(service))
   )

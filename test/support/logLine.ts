@@ -22,6 +22,9 @@ const LogLine = Schema.Struct({
   kind: Text,
   its_message: Text,
   retry_at: Text,
+  /** Of migrations. */
+  latest_migration_id: Text,
+  latest_migration_name: Text,
   cause: Text,
   folded: Schema.optionalKey(Schema.Int)
 })

@@ -1,0 +1,48 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, runMain, startMain } from "../support/processes.ts"
+
+describe("prune", () => {
+  it.live("removes old orders beside a running daemon, says what, and refuses what is too new", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        yield* startMain([], environment)
+        yield* insertOrders(2, { duration_minutes: 0 }, 0)
+        yield* eventually("all is filled", pulse("order", "list"), ({ output }) => output.split(" filled").length === 3)
+        yield* execute(
+          "test.age",
+          sql`UPDATE orders SET created_at = created_at - interval '9 days', updated_at = updated_at - interval '9 days' WHERE id = 'o0'`
+        )
+        yield* execute(
+          "test.age",
+          sql`UPDATE order_slices SET updated_at = updated_at - interval '9 days' WHERE order_id = 'o0'`
+        )
+
+        for (const days of ["1", "0", "40000"]) {
+          const refused = yield* pulse("prune", "--older-than", days)
+          assert.strictEqual(refused.code, 1)
+          assert.match(refused.output, /--older-than must be from 2 to 36500 days.*Nothing was removed\.$/m)
+        }
+        const dry = yield* pulse("prune", "--older-than", "7", "--dry-run")
+        assert.strictEqual(dry.code, 0, dry.output)
+        assert.match(
+          dry.output,
+          /^Would remove what has not changed since .*: 1 orders with 5 slices and 1 plans, 5 audited/
+        )
+        assert.deepStrictEqual(yield* stages, { PROCESSED: 10 })
+        const pruned = yield* pulse("prune", "--older-than", "7", "--json")
+        assert.deepInclude(JSON.parse(pruned.output), { dryRun: false, orders: 1, slices: 5, plans: 1, mockOrders: 5 })
+        assert.deepStrictEqual(yield* stages, { PROCESSED: 5 })
+        const again = yield* pulse("prune", "--older-than", "7")
+        assert.match(again.output, /^Removed .*: 0 orders with 0 slices/)
+        const actions = yield* pulse("actions")
+        assert.match(actions.output, /prune +– +no reason given +.*orders 1.*slices 5/)
+      }).pipe(Effect.scoped)
+    )
+  )
+})
