@@ -13,11 +13,16 @@ interface Burst {
   sinceMillis: number
   folded: number
   last: LogEntry
+  /** What the folded lines were about, as far as it is remembered. */
+  readonly orderIds: Set<string>
+  readonly sliceIds: Set<string>
 }
 
 const windowMillis = 60_000
 /** However many kinds of errors there are, folding takes no more memory than this many. */
 const mostBursts = 1000
+/** And no more than this many ids of each. */
+const mostIds = 100
 
 /**
  * Folds bursts of one warning or error into its first line and then, once a minute, a line that says how many more there were.
@@ -35,10 +40,13 @@ export class LogFolding {
     if (burst !== undefined) {
       burst.folded += 1
       burst.last = entry
+      remember(burst.orderIds, entry.fields["order_id"])
+      remember(burst.sliceIds, entry.fields["slice_id"])
       return false
     }
     if (this.bursts.size < mostBursts) {
-      this.bursts.set(key, { first: entry, sinceMillis: nowMillis, folded: 0, last: entry })
+      const ids = { orderIds: new Set<string>(), sliceIds: new Set<string>() }
+      this.bursts.set(key, { first: entry, sinceMillis: nowMillis, folded: 0, last: entry, ...ids })
     }
     return true
   }
@@ -62,17 +70,29 @@ export class LogFolding {
         this.bursts.delete(key)
         continue
       }
-      entries.push(foldedEntry(burst, passedMillis))
+      // One line is as short as what would be said of it, and says more.
+      entries.push(burst.folded === 1 ? burst.last : foldedEntry(burst, passedMillis))
       burst.sinceMillis = nowMillis
       burst.folded = 0
+      burst.orderIds.clear()
+      burst.sliceIds.clear()
     }
     return entries
   }
 }
 
-const foldedEntry = ({ first, folded, last }: Burst, passedMillis: number): LogEntry => ({
+const remember = (ids: Set<string>, id: unknown): void => {
+  if (typeof id === "string" && ids.size < mostIds) ids.add(id)
+}
+
+const foldedEntry = ({ first, folded, last, orderIds, sliceIds }: Burst, passedMillis: number): LogEntry => ({
   date: last.date,
   level: last.level,
   message: `… and ${folded} more like it in the last ${Math.round(passedMillis / 1000)} s: ${first.message}`,
-  fields: { ...("worker" in last.fields ? { worker: last.fields["worker"] } : {}), folded }
+  fields: {
+    ...("worker" in last.fields ? { worker: last.fields["worker"] } : {}),
+    folded,
+    ...(orderIds.size === 0 ? {} : { order_ids: [...orderIds] }),
+    ...(sliceIds.size === 0 ? {} : { slice_ids: [...sliceIds] })
+  }
 })

@@ -31,6 +31,8 @@ export const jsonLine = Logger.make((options: Options) => jsonText(entryOf(optio
 /** What is shown of an event's fields, in this order, after its message. */
 const shownFields: ReadonlyArray<readonly [name: string, words: (value: string) => string]> = [
   ["order_id", (value) => `order ${value}`],
+  ["order_ids", (value) => `orders ${value}`],
+  ["slice_ids", (value) => `slices ${value}`],
   ["quantity", (value) => `quantity ${value}`],
   ["broker_order_id", (value) => `broker order ${value}`],
   ["lateness_millis", (value) => `${value} ms late`],

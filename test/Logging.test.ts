@@ -123,6 +123,27 @@ describe("a burst of one error", () => {
     })
   )
 
+  it.effect("tells what it was about, and a single line of it as it is", () =>
+    Effect.gen(function* () {
+      const about = (n: number) => Effect.annotateLogs(failed(n), { order_id: "o1", slice_id: `s${n}` })
+      const lines = yield* withFolding(
+        Effect.gen(function* () {
+          for (const n of [1, 2, 3]) yield* about(n)
+          yield* TestClock.adjust("60 seconds")
+          yield* about(4)
+        })
+      )
+      assert.deepStrictEqual(
+        lines.map((line) => line.slice(22)),
+        [
+          "ERROR Slice s1x failed after 1 ms (order o1)",
+          "ERROR … and 2 more like it in the last 60 s: Slice s1x failed after 1 ms (orders o1, slices s2,s3)",
+          "ERROR Slice s4x failed after 4 ms (order o1)"
+        ]
+      )
+    })
+  )
+
   it.effect("is told before everything ends, and hides nothing of another kind", () =>
     Effect.gen(function* () {
       const lines = yield* withFolding(

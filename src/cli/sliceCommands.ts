@@ -33,7 +33,15 @@ const retry = Command.make(
     const before = yield* getSlice(given.slice)
     const at = yield* readMoment(given.at, now)
     const { orderWindowGrace: windowGrace } = yield* Configuration
-    const retried = yield* (yield* SliceDesk).retry(before.id, { now, at, windowGrace }, askedFor(given.reason))
+    const retried = yield* (yield* SliceDesk)
+      .retry(before.id, { now, at, windowGrace }, askedFor(given.reason))
+      .pipe(
+        Effect.catchTag("CannotRetry", ({ reason }) =>
+          Effect.fail(
+            new CommandFailed({ message: `${nameOf(before)} is not sent again: ${reason}. Nothing was changed.` })
+          )
+        )
+      )
     yield* print(
       given.json,
       { sliceId: before.id, orderId: before.orderId, sequenceNumber: before.sequenceNumber, ...retried },

@@ -13,6 +13,8 @@ export type ClaimedNotification = typeof ClaimedNotification.Type
 const lookBack = Duration.days(1)
 /** An order may go on for days, over nights and holidays. */
 const longestOrder = Duration.days(8)
+/** Of so long ago the window of an order may be that ended today: a slice of it was retried. */
+const lateEnd = Duration.days(3)
 /** A daemon that died delivering holds nothing up for longer. */
 const deliveryLease = Duration.minutes(1)
 
@@ -170,6 +172,8 @@ const make = Effect.gen(function* () {
           ) s
           WHERE o.order_queue_status = 'DONE' AND o.cancel_requested_at IS NULL
             AND o.split_at >= ${instant(DateTime.subtractDuration(now, longestOrder))}
+            AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id
+              AND ends_at >= ${instant(DateTime.subtractDuration(now, lateEnd))})
             AND (o.settled_at IS NOT NULL OR NOT (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS'))
             AND s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}`
       )

@@ -87,7 +87,11 @@ const make = Effect.gen(function* () {
     ), recorded AS (${insertActions(
       sql,
       { name: "prune", asked, now },
-      sql`SELECT NULL::text, NULL::text, to_jsonb(counts) FROM counts WHERE orders + broker_events + notifications > 0`
+      sql`
+        SELECT NULL::text, NULL::text, jsonb_strip_nulls(jsonb_build_object('orders', nullif(orders, 0), 'slices', nullif(slices, 0),
+          'plans', nullif(plans, 0), 'broker_events', nullif(broker_events, 0), 'mock_orders', nullif(mock_orders, 0),
+          'notifications', nullif(notifications, 0)))
+        FROM counts WHERE orders + broker_events + notifications > 0`
     )})
     SELECT * FROM counts`
 

@@ -72,10 +72,10 @@ describe("prune", () => {
       assert.deepStrictEqual(yield* sliceRows(), [])
       const actions = yield* (yield* OperatorActionStore).list(null, 10)
       assert.deepStrictEqual(
-        actions.map(({ action, operator, details }) => [action, operator, details["orders"], details["broker_events"]]),
+        actions.map(({ action, operator, details }) => [action, operator, details]),
         [
-          ["prune", "tester", 0, 1],
-          ["prune", "tester", 1, 1]
+          ["prune", "tester", { broker_events: 1, notifications: 1 }],
+          ["prune", "tester", { orders: 1, slices: 5, plans: 1, broker_events: 1, mock_orders: 2 }]
         ]
       )
     }).pipe(Effect.provide(service))

@@ -26,7 +26,10 @@ const LogLine = Schema.Struct({
   latest_migration_id: Text,
   latest_migration_name: Text,
   cause: Text,
-  folded: Schema.optionalKey(Schema.Int)
+  /** How many lines were folded into this one, and what they were about. */
+  folded: Schema.optionalKey(Schema.Int),
+  order_ids: Schema.optionalKey(Schema.Array(Schema.String)),
+  slice_ids: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
 /** The line, or why it is none. */
