@@ -33,7 +33,7 @@ export class LogFolding {
   private readonly bursts = new Map<string, Burst>()
 
   /** Whether a line is to be shown; it is counted if not. Times in milliseconds, of one clock that never goes back. */
-  admits(entry: LogEntry, nowMillis: number): boolean {
+  admits(entry: LogEntry, nowMillis: () => number): boolean {
     if (entry.level !== "warn" && entry.level !== "error") return true
     const key = `${entry.level} ${String(entry.fields["worker"])} ${entry.message.replaceAll(/\S*\d\S*/g, "#")}`
     const burst = this.bursts.get(key)
@@ -46,7 +46,7 @@ export class LogFolding {
     }
     if (this.bursts.size < mostBursts) {
       const ids = { orderIds: new Set<string>(), sliceIds: new Set<string>() }
-      this.bursts.set(key, { first: entry, sinceMillis: nowMillis, folded: 0, last: entry, ...ids })
+      this.bursts.set(key, { first: entry, sinceMillis: nowMillis(), folded: 0, last: entry, ...ids })
     }
     return true
   }

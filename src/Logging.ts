@@ -90,7 +90,7 @@ export const foldingLogger = Effect.fnUntraced(function* (textOf: (entry: LogEnt
   yield* Effect.addFinalizer(() => writeAll(folding.rest(nowMillis())))
   return Logger.make((options: Options) => {
     const entry = entryOf(options)
-    if (folding.admits(entry, nowMillis())) options.fiber.getRef(Console.Console).log(textOf(entry))
+    if (folding.admits(entry, nowMillis)) options.fiber.getRef(Console.Console).log(textOf(entry))
   })
 })
 

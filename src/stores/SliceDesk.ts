@@ -118,8 +118,10 @@ export class SliceDesk extends Context.Service<
                 stage = CASE WHEN ${retry.isLookedUpFirst} THEN 'IN_PROGRESS' ELSE 'SCHEDULED' END,
                 -- In doubt since then at the latest: the quarantine is counted from there.
                 outcome_unknown_at = CASE WHEN ${retry.isLookedUpFirst} THEN s.in_doubt_at END,
-                stage_reason = ${`retried by ${asked.by} for ${DateTime.formatIso(retry.notBefore)}: ${asked.reason}`}, claim_version = s.claim_version + 1, attempts = 0,
-                not_before = ${instant(retry.notBefore)}, not_after = ${instant(retry.notAfter)},
+                stage_reason = ${`retried by ${asked.by} for ${DateTime.formatIso(retry.notBefore)}: ${asked.reason}`},
+                claim_version = s.claim_version + 1, attempts = 0,
+                -- Its due time has microseconds, the statement's parameters have none.
+                not_before = greatest(${instant(retry.notBefore)}, s.scheduled_at), not_after = ${instant(retry.notAfter)},
                 stale_at = ${retry.staleAt === null ? null : instant(retry.staleAt)}::timestamptz,
                 is_held = o.hold_reason IS NOT NULL, is_waived = false, updated_at = ${instant(now)}
               FROM orders o

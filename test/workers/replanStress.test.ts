@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { DateTime, Duration, Effect, Layer, Result, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import type { NextStage } from "../../src/domain/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { PlanStore } from "../../src/stores/PlanStore.ts"
+import { SliceDesk } from "../../src/stores/SliceDesk.ts"
 import { makeFollowThrough } from "../../src/workers/followThrough.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
@@ -14,7 +15,9 @@ import { amendOrder, claimDue, conservation, explained, move, splitOrder } from 
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, sliceRows } from "../support/service.ts"
 
-const service = PlanStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+const service = Layer.mergeAll(PlanStore.layer, SliceDesk.layer).pipe(
+  Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
+)
 
 const policies = [
   { lateness_policy: "RESPREAD", max_lateness_seconds: 5 },
@@ -85,6 +88,23 @@ const amendAny = (choices: Choices) =>
     remainingWindow: choices.chance(0.7) ? Duration.seconds(choices.int(5, 90)) : null
   }).pipe(Effect.catchTag("CannotReplan", () => Effect.void))
 
+/** A person has slices sent after all; returns how many there were. */
+const retrySome = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const desk = yield* SliceDesk
+  const ended = yield* query(
+    "test.ended",
+    Schema.Struct({ id: Schema.String }),
+    sql`SELECT id FROM order_slices WHERE stage IN ('FAILED', 'SKIPPED') ORDER BY random() LIMIT 8`
+  )
+  const options = { now: yield* DateTime.now, at: null, windowGrace: Duration.minutes(10) }
+  const retried = yield* Effect.forEach(ended, ({ id }) => Effect.result(desk.retry(id, options, asked)))
+  for (const result of retried) {
+    if (Result.isFailure(result) && result.failure._tag === "DbError") return yield* result.failure
+  }
+  return retried.filter(Result.isSuccess).length
+})
+
 /** What must not be left of all orders when their windows are over, and how often two statements waited for each other. */
 const left = Effect.flatMap(Db, ({ sql, query }) =>
   query(
@@ -102,7 +122,7 @@ const left = Effect.flatMap(Db, ({ sql, query }) =>
 
 describe("everything at once", () => {
   it.effect(
-    "no deadlock, and no slice lost or sent twice, while orders are split, sent, amended, carried, spread anew, held, and cancelled",
+    "no deadlock, and no slice lost or sent twice, while orders are split, sent, amended, carried, spread anew, retried, held, and cancelled",
     () =>
       Effect.gen(function* () {
         const placed = new Map<string, number>()
@@ -114,6 +134,7 @@ describe("everything at once", () => {
         const monitors = [yield* makeFollowThrough, yield* makeFollowThrough]
         const sweeps = yield* makeSweep
         const split = yield* makeSplitPending
+        let retried = 0
         const actors = (round: number) => {
           const choices = choicesOf(`stress/${round}`)
           return [
@@ -125,6 +146,7 @@ describe("everything at once", () => {
             endSome,
             findUnknown,
             balanced,
+            ...(round < 30 ? [Effect.map(retrySome, (count) => void (retried += count))] : []),
             ...(round < 20
               ? [Effect.andThen(insertOrder(`late${round}`, policies[round % policies.length]), split)]
               : []),
@@ -146,6 +168,7 @@ describe("everything at once", () => {
           [...placed].filter(([, times]) => times > 1),
           []
         )
+        assert.isAbove(retried, 20)
         // Every slice that was placed is one that says so, and is part of its order for good.
         const rows = new Map((yield* sliceRows()).map((row) => [row.tag, row]))
         assert.isAbove(placed.size, 100)

@@ -107,6 +107,32 @@ describe("slice retry", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("is never sent before it was due, to the microsecond", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      yield* splitOrder("o1")
+      yield* execute(
+        "test.fraction",
+        sql`
+          UPDATE order_slices SET scheduled_at = scheduled_at + interval '456 microseconds',
+            not_before = not_before + interval '456 microseconds'`
+      )
+      const [, second = assert.fail("no slice")] = yield* sliceRows("o1")
+      yield* (yield* SliceDesk).skip(second.id, asked, yield* DateTime.now)
+      yield* retry(second.id)
+      yield* at(15)
+      assert.notInclude(
+        (yield* claimDue()).map(({ id }) => id),
+        second.id
+      )
+      yield* at(16)
+      assert.deepStrictEqual(
+        (yield* claimDue()).map(({ id, notBeforeMillis }) => [id, notBeforeMillis]),
+        [[second.id, 15_001]]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("of an order on hold waits for it, and one that was settled is settled anew", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
