@@ -95,7 +95,9 @@ const retrySome = Effect.gen(function* () {
   const ended = yield* query(
     "test.ended",
     Schema.Struct({ id: Schema.String }),
-    sql`SELECT id FROM order_slices WHERE stage IN ('FAILED', 'SKIPPED') ORDER BY random() LIMIT 8`
+    sql`
+      SELECT id FROM order_slices WHERE stage IN ('FAILED', 'SKIPPED') AND replaced_by IS NULL
+      ORDER BY updated_at DESC, id LIMIT 8`
   )
   const options = { now: yield* DateTime.now, at: null, windowGrace: Duration.minutes(10) }
   const retried = yield* Effect.forEach(ended, ({ id }) => Effect.result(desk.retry(id, options, asked)))
