@@ -20,6 +20,7 @@ import {
   whole,
   wordList
 } from "./Setting.ts"
+import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./telemetry/otelSettings.ts"
 
 /** Every problem with the environment variables, at once, one a line. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
@@ -138,7 +139,22 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   clockOffsetLimit: read(millis("CLOCK_OFFSET_LIMIT_MILLIS", 500, 1, 3_600_000)),
   shutdownGrace: read(seconds("SHUTDOWN_GRACE_SECONDS", 15, 0, 600)),
   logLevel: read(oneOf("LOG_LEVEL", "info", ["debug", "info", "warn", "error"])),
-  logFormat: read(oneOf("LOG_FORMAT", "json", ["json", "pretty"]))
+  logFormat: read(oneOf("LOG_FORMAT", "json", ["json", "pretty"])),
+
+  telemetry: {
+    isDisabled: read(sdkDisabled),
+    endpoint: read(otlpEndpoint),
+    headers: read(otlpHeaders),
+    protocol: read(oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", ["http/protobuf", "http/json"])),
+    timeout: read(millis("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000, 1, 600_000)),
+    serviceName: read(optional(text("OTEL_SERVICE_NAME", ""))),
+    resourceAttributes: read(resourceAttributes),
+    exportsMetrics: read(oneOf("OTEL_METRICS_EXPORTER", "otlp", ["otlp", "none"])) === "otlp",
+    metricInterval: read(millis("OTEL_METRIC_EXPORT_INTERVAL", 60_000, 100, 3_600_000)),
+    exportsTraces: read(oneOf("OTEL_TRACES_EXPORTER", "otlp", ["otlp", "none"])) === "otlp",
+    sampler: read(oneOf("OTEL_TRACES_SAMPLER", "parentbased_always_on", samplers)),
+    samplerShare: read(share("OTEL_TRACES_SAMPLER_ARG", 1))
+  }
 })
 
 type Values = Readonly<ReturnType<typeof readSettings>>

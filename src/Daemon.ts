@@ -11,6 +11,7 @@ import { Instance } from "./Instance.ts"
 import { NotifierLayer } from "./notify/Notifier.ts"
 import { BrokerInUseStore } from "./stores/BrokerInUseStore.ts"
 import { StoresLayer } from "./stores/StoresLayer.ts"
+import { BacklogTelemetry } from "./telemetry/BacklogTelemetry.ts"
 import { TradingHours } from "./TradingHours.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
@@ -31,7 +32,7 @@ const takeBroker = Effect.gen(function* () {
 
 /** Everything the workers need, on a migrated database and its clock. */
 const serviceWith = (broker: typeof BrokerLayer) =>
-  Layer.mergeAll(broker, WorkerStatus.layer, NotifierLayer).pipe(
+  Layer.mergeAll(broker, WorkerStatus.layer, NotifierLayer, BacklogTelemetry).pipe(
     Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
     Layer.provideMerge(Layer.effectDiscard(takeBroker)),
     Layer.provideMerge(StoresLayer),

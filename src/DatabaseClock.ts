@@ -2,6 +2,7 @@ import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "
 import { survive } from "./background.ts"
 import { Configuration } from "./Configuration.ts"
 import { Db, DbError } from "./db/Db.ts"
+import { Telemetry } from "./telemetry/Telemetry.ts"
 
 /** Readings at one moment, in nanoseconds: the database's wall clock, and this process's two clocks. */
 interface Anchor {
@@ -52,6 +53,7 @@ export class DatabaseClock extends Context.Service<
       const config = yield* Configuration
       const local = yield* Clock.Clock
       const { query, sql } = yield* Db
+      const telemetry = yield* Telemetry
 
       const sample = Effect.gen(function* () {
         const before = local.monotonicTimeNanosUnsafe()
@@ -85,6 +87,7 @@ export class DatabaseClock extends Context.Service<
         const measured = yield* measure
         const corrected = yield* Ref.updateAndGet(anchor, (current) => correct(current, measured))
         const offsetMillis = offsetMillisOf(corrected)
+        telemetry.clockOffset(offsetMillis)
         if (Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)) {
           yield* Effect.logError(
             `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +

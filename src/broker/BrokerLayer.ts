@@ -8,6 +8,7 @@ import { CredentialStore } from "../stores/CredentialStore.ts"
 import { OrderBudget } from "../stores/OrderBudget.ts"
 import type { Broker } from "./Broker.ts"
 import { withCircuit } from "./BrokerCircuit.ts"
+import { withTelemetry } from "./BrokerTelemetry.ts"
 import { withTimeout } from "./BrokerTimeout.ts"
 import { withDryRun } from "./DryRun.ts"
 import type { Holds } from "./Holds.ts"
@@ -32,6 +33,8 @@ export const configuredRateLimit = (config: Configuration["Service"]) =>
 /** What stands around every broker, as configured, from the inside out. */
 export const configuredGuards = (config: Configuration["Service"]) => [
   withTimeout(config.brokerTimeout),
+  // What is held or waits for its turn is no call of the broker.
+  withTelemetry,
   withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
   // Around the circuit: a probe must not be held by the hold that tells of it.
   withHolds

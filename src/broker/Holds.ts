@@ -1,5 +1,6 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SliceId } from "../domain/Ids.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { BrokerNotSent } from "./Broker.ts"
 
 /**
@@ -60,6 +61,8 @@ const make = Effect.gen(function* () {
   const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
   const oneAtATime = yield* Semaphore.make(1)
   const isIdle = yield* Latch.make(true)
+  const telemetry = yield* Telemetry
+  for (const kind of kinds) telemetry.held(kind, false)
   let inFlight = 0
 
   const change = (kind: HoldKind, reason: string | null) =>
@@ -70,6 +73,7 @@ const make = Effect.gen(function* () {
         const others = [...all].filter(([other]) => other !== kind)
         return new Map(reason === null ? others : [...others, [kind, reason]])
       })
+      telemetry.held(kind, reason !== null)
       if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
       if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
       // Said once: the same kind of hold with other words is no news for whoever is called at night.

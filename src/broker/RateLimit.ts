@@ -1,6 +1,8 @@
 import { Clock, DateTime, Duration, Effect, Layer, Result, Semaphore } from "effect"
 import { placementsPerDay } from "../domain/orderRate.ts"
+import { nowMillis } from "../nowMillis.ts"
 import { type BudgetLimits, OrderBudget } from "../stores/OrderBudget.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { Broker, type BrokerError, BrokerNotSent, BrokerTryLater } from "./Broker.ts"
 import { Holds } from "./Holds.ts"
 
@@ -32,6 +34,7 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
       const below = yield* Broker
       const budget = yield* OrderBudget
       const holds = yield* Holds
+      const telemetry = yield* Telemetry
       const onDayIsFull = yield* makeOnDayIsFull(options)
 
       // Of the last reservation. While the database is slow a grant for now would be lost before it is here.
@@ -78,6 +81,15 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
           yield* waitForTurn(limits, latest, true)
         })
 
+      const measured = <E>(wait: Effect.Effect<void, E>) =>
+        telemetry.isOn
+          ? Effect.gen(function* () {
+              const beganMillis = yield* nowMillis
+              yield* wait
+              telemetry.waitedForTurn({ beganMillis, endedMillis: yield* nowMillis })
+            })
+          : wait
+
       const pauseAfter = makeTooFast()
 
       /** What the broker says about its limits holds for every replica. */
@@ -115,12 +127,13 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
         ...below,
         // A hold that begins meanwhile ends the wait: halting, stopping or cancelling does not wait for turns.
         place: (placement) =>
-          Effect.raceFirst(waitForTurn(placements, placement.deadline), holds.untilHeld(placement.sliceId)).pipe(
-            Effect.andThen(sent(below.place(placement)))
-          ),
+          Effect.raceFirst(
+            measured(waitForTurn(placements, placement.deadline)),
+            holds.untilHeld(placement.sliceId)
+          ).pipe(Effect.andThen(sent(below.place(placement)))),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
-            yield* waitForTurn(options, DateTime.addDuration(yield* DateTime.now, options.longestWait))
+            yield* measured(waitForTurn(options, DateTime.addDuration(yield* DateTime.now, options.longestWait)))
             yield* sent(below.cancel(brokerOrderId))
           })
       })

@@ -5,6 +5,7 @@ import { daemon } from "../Daemon.ts"
 import { CommandDb, DaemonDb } from "../db/DbLayer.ts"
 import { migrate } from "../db/Migrations.ts"
 import { LoggingLayer } from "../Logging.ts"
+import { TelemetryLayer } from "../telemetry/TelemetryLayer.ts"
 import { version } from "../version.ts"
 import { actionsCommand } from "./actionsCommand.ts"
 import { json, print } from "./environment.ts"
@@ -24,7 +25,13 @@ import { sliceCommand } from "./sliceCommands.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
 
 const runDaemon = daemon.pipe(
-  Effect.provide(DaemonDb.pipe(Layer.provideMerge(LoggingLayer), Layer.provideMerge(Configuration.layer)))
+  Effect.provide(
+    DaemonDb.pipe(
+      Layer.provideMerge(TelemetryLayer),
+      Layer.provideMerge(LoggingLayer),
+      Layer.provideMerge(Configuration.layer)
+    )
+  )
 )
 
 const run = Command.make("run", {}, () => runDaemon).pipe(

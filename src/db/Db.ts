@@ -4,7 +4,9 @@ import type { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Statement } from "effect/sql/Statement"
 import { Configuration } from "../Configuration.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { version } from "../version.ts"
+import { measuredStatement } from "./measuredStatement.ts"
 
 /** A database statement failed. `isTransient` says whether the same statement may succeed later. */
 export class DbError extends Schema.TaggedError<DbError>()("DbError", {
@@ -183,13 +185,17 @@ const make = Effect.fnUntraced(function* (
     { discard: true }
   )
 
+  const measured = measuredStatement(yield* Telemetry)
+  const run = <A>(operation: string, statement: Effect.Effect<A, SqlError>) =>
+    measured(operation, guarded(operation, limited(operation, statement)))
+
   const read = <S extends Schema.Top & { readonly DecodingServices: never }>(
     operation: string,
     row: S,
     statement: Statement<object>
   ) => {
     const decode = Schema.decodeUnknownResult(row)
-    return Effect.map(guarded(operation, limited(operation, statement)), (rows) =>
+    return Effect.map(run(operation, statement), (rows) =>
       rows.map((raw) => Result.mapError(decode(raw), (error) => unreadable(operation, raw, error)))
     )
   }
@@ -209,7 +215,7 @@ const make = Effect.fnUntraced(function* (
         }
         return rows.filter(Result.isSuccess).map(({ success }) => success)
       }),
-    execute: (operation, statement) => Effect.asVoid(guarded(operation, limited(operation, statement))),
+    execute: (operation, statement) => Effect.asVoid(run(operation, statement)),
     transaction: (operation, statements) => guarded(operation, limited(operation, client.withTransaction(statements))),
     unlimited: (operation, work) => guarded(operation, client.withTransaction(Effect.andThen(noTimeouts, work))),
     listen: Effect.fnUntraced(function* (channel) {

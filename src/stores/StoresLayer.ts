@@ -1,4 +1,5 @@
 import { Layer } from "effect"
+import { BacklogStore } from "./BacklogStore.ts"
 import { BrokerInUseStore } from "./BrokerInUseStore.ts"
 import { DayTotalStore } from "./DayTotalStore.ts"
 import { DoubtStore } from "./DoubtStore.ts"
@@ -29,5 +30,6 @@ export const StoresLayer = Layer.mergeAll(
   DayTotalStore.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
-  BrokerInUseStore.layer
+  BrokerInUseStore.layer,
+  BacklogStore.layer
 )

@@ -7,8 +7,11 @@ import { knownPrice } from "../domain/marketLimits.ts"
 import { type Market, type OrderPlan, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
 import { validateOrder } from "../domain/validateOrder.ts"
 import { Instance } from "../Instance.ts"
+import { nowMillis } from "../nowMillis.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
+import type { SplitOutcome } from "../telemetry/Metrics.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { TradingHours } from "../TradingHours.ts"
 import { makeCompleteSplits } from "./completeSplits.ts"
 import { makeDayBudget } from "./dayBudget.ts"
@@ -46,6 +49,10 @@ export const makeSplitPending = Effect.gen(function* () {
   const rules = planningRules(config, calendar)
   const complete = yield* makeCompleteSplits
   const openDayBudget = yield* makeDayBudget
+  const telemetry = yield* Telemetry
+
+  const note = (order: ClaimedOrder, outcome: SplitOutcome, slices: number, beganMillis: number) =>
+    Effect.map(nowMillis, (endedMillis) => telemetry.split(order, outcome, slices, { beganMillis, endedMillis }))
 
   /** Writes a group of splits. When the group as a whole cannot be written, each order is tried alone. */
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
@@ -72,11 +79,13 @@ export const makeSplitPending = Effect.gen(function* () {
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
     const now = yield* DateTime.now
+    const beganMillis = yield* nowMillis
     const dayBudget = openDayBudget()
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
       if (order.orderQueueStatus !== "IN_PROGRESS") {
         yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
+        yield* note(order, "skipped", 0, beganMillis)
         continue
       }
       const market = markets.get(order.instrument ?? "") ?? unknownMarket
@@ -90,6 +99,7 @@ export const makeSplitPending = Effect.gen(function* () {
       const { id, claimVersion } = order
       const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
       failures.push({ id, claimVersion, status, reason })
+      yield* note(order, status === "FAILED" ? "failed" : "skipped", 0, beganMillis)
       yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotate(order))
     }
 
@@ -99,10 +109,12 @@ export const makeSplitPending = Effect.gen(function* () {
       const count = splits.find(({ plan }) => plan.orderId === order.id)?.plan.slices.length
       if (count !== undefined && done.has(order.id)) {
         yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotate(order))
+        yield* note(order, "done", count, beganMillis)
       } else if (count !== undefined) {
         yield* Effect.logWarning("Order was not split: another splitter owns it now, or it failed").pipe(
           annotate(order)
         )
+        yield* note(order, "not_split", 0, beganMillis)
       }
     }
   })

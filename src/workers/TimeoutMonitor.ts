@@ -10,6 +10,7 @@ import { OrderStore } from "../stores/OrderStore.ts"
 import { OverdueStore } from "../stores/OverdueStore.ts"
 import { type BrokerState, SliceStore } from "../stores/SliceStore.ts"
 import { WatchStore } from "../stores/WatchStore.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { makeFollowThrough } from "./followThrough.ts"
 import { makeFollowQuotes } from "./QuoteFollower.ts"
 import { type Book, makeLookUp } from "./lookUpBook.ts"
@@ -96,6 +97,7 @@ export const makeSweep = Effect.gen(function* () {
   const orders = yield* OrderStore
   const overdue = yield* OverdueStore
   const heartbeats = yield* HeartbeatStore
+  const telemetry = yield* Telemetry
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
@@ -109,8 +111,14 @@ export const makeSweep = Effect.gen(function* () {
         Effect.annotateLogs({ order_id: order.id })
       )
     }
-    yield* skipAll(overdue.skipStale(now, windowOver, mostSkipped), Effect.logError(`Slice skipped: ${windowOver}`))
-    yield* skipAll(overdue.skipCancelled(now, mostSkipped), Effect.logInfo("Slice skipped: its order was cancelled"))
+    const skipStale = Effect.tap(overdue.skipStale(now, windowOver, mostSkipped), ({ length }) =>
+      Effect.sync(() => telemetry.skipped("window_over", length))
+    )
+    yield* skipAll(skipStale, Effect.logError(`Slice skipped: ${windowOver}`))
+    const skipCancelled = Effect.tap(overdue.skipCancelled(now, mostSkipped), ({ length }) =>
+      Effect.sync(() => telemetry.skipped("order_cancelled", length))
+    )
+    yield* skipAll(skipCancelled, Effect.logInfo("Slice skipped: its order was cancelled"))
     yield* heartbeats.forget(DateTime.subtractDuration(now, keepStaleHeartbeats))
   })
 })
@@ -166,6 +174,7 @@ export const makeFollowBroker = Effect.gen(function* () {
 /** Two broker orders with one tag must never be: an alarm, and the order is held for a person to look at. */
 const makeReportDoubles = Effect.gen(function* () {
   const orders = yield* OrderStore
+  const telemetry = yield* Telemetry
 
   return Effect.fnUntraced(function* (
     slices: ReadonlyArray<UnresolvedSlice | OpenSlice | OnceDoubtedSlice>,
@@ -179,7 +188,10 @@ const makeReportDoubles = Effect.gen(function* () {
       const alarm = Effect.logFatal(
         `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
           `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
-      ).pipe(Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }))
+      ).pipe(
+        Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }),
+        Effect.tap(() => Effect.sync(telemetry.doublePlacement))
+      )
       yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)
     }
   })
@@ -190,6 +202,7 @@ const makeResolve = Effect.gen(function* () {
   const config = yield* Configuration
   const broker = yield* Broker
   const slices = yield* SliceStore
+  const telemetry = yield* Telemetry
   const reported = new Set<string>()
 
   return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, book: Book) {
@@ -206,6 +219,7 @@ const makeResolve = Effect.gen(function* () {
       const result = reconcile(slice, lookUp, { quarantine: broker.quarantine, maxAttempts: config.sliceMaxAttempts })
       if (result._tag === "Unprovable" && !reported.has(slice.id)) {
         reported.add(slice.id)
+        telemetry.doubted("unprovable")
         yield* Effect.logError(
           "Nobody can tell from the broker's book of today whether this slice was placed: it may have been sent before the " +
             `book began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
@@ -218,6 +232,7 @@ const makeResolve = Effect.gen(function* () {
           `Reconciled: ${next._tag === "Processed" ? `the broker has it as ${next.brokerOrderId}` : next.reason}`
         ).pipe(log)
         transitions.push({ slice, next, attempts: slice.attempts, placedAt: null, at })
+        telemetry.reconciled(slice, next, { beganMillis: book.askedMillis, endedMillis: DateTime.toEpochMillis(at) })
       }
     }
     if (transitions.length > 0) yield* slices.transition(transitions, [])

@@ -5,6 +5,7 @@ import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
 import { Instance } from "../Instance.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 
 export const WorkerName = Schema.Literals(["splitter", "executor", "monitor"])
 export type WorkerName = typeof WorkerName.Type
@@ -39,6 +40,7 @@ export class WorkerStatus extends Context.Service<
         const store = yield* HeartbeatStore
         const instance = yield* Instance
         const holds = yield* Holds
+        const telemetry = yield* Telemetry
         const startedAt = yield* DateTime.now
         const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
         const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
@@ -87,16 +89,24 @@ export class WorkerStatus extends Context.Service<
 
         return WorkerStatus.of({
           succeeded: (worker) =>
-            Effect.flatMap(Clock.currentTimeMillis, (millis) =>
-              update(worker, (pulse) => ({ ...pulse, okAt: DateTime.makeUnsafe(millis), ticks: pulse.ticks + 1 }))
-            ),
+            Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+              telemetry.ticked(worker, true)
+              return update(worker, (pulse) => ({
+                ...pulse,
+                okAt: DateTime.makeUnsafe(millis),
+                ticks: pulse.ticks + 1
+              }))
+            }),
           failed: (worker, error) =>
-            update(worker, (pulse) => ({
-              ...pulse,
-              ticks: pulse.ticks + 1,
-              failedTicks: pulse.failedTicks + 1,
-              lastError: error
-            })),
+            Effect.suspend(() => {
+              telemetry.ticked(worker, false)
+              return update(worker, (pulse) => ({
+                ...pulse,
+                ticks: pulse.ticks + 1,
+                failedTicks: pulse.failedTicks + 1,
+                lastError: error
+              }))
+            }),
           hindered: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
         })
       })

@@ -1,4 +1,4 @@
-import { BigDecimal, Clock, DateTime, Effect, Exit } from "effect"
+import { BigDecimal, DateTime, Effect, Exit } from "effect"
 import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../broker/Broker.ts"
 import { Configuration } from "../Configuration.ts"
 import { DatabaseClock, LatestTime } from "../DatabaseClock.ts"
@@ -12,13 +12,12 @@ import {
 } from "../domain/Decisions.ts"
 import type { ClaimedSlice, NextStage } from "../domain/OrderSlice.ts"
 import { Instance } from "../Instance.ts"
+import { nowMillis } from "../nowMillis.ts"
 import type { BrokerEvent } from "../stores/BrokerEvent.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { TradingHours } from "../TradingHours.ts"
 import { answerOf, type CallAnswer } from "./brokerCall.ts"
 import type { Outcome } from "./OutcomeWriter.ts"
-
-/** Now, in milliseconds since 1970, with fractions: whole milliseconds would make every placement up to 1 ms late. */
-export const nowMillis: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 /** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */
 export interface PlacementOutcome extends Outcome {
@@ -34,6 +33,7 @@ export const makePlace = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
   const instance = yield* Instance
+  const telemetry = yield* Telemetry
   const { calendar } = yield* TradingHours
   const limits = {
     brokerTimeout: config.brokerTimeout,
@@ -50,6 +50,7 @@ export const makePlace = Effect.gen(function* () {
 
   const call = (slice: ClaimedSlice) =>
     Effect.gen(function* () {
+      const beganMillis = yield* nowMillis
       const placedAt = yield* DateTime.now
       const placement = placementOf(slice, deadlineMillis(slice, DateTime.toEpochMillis(placedAt), limits))
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
@@ -58,6 +59,7 @@ export const makePlace = Effect.gen(function* () {
       yield* Effect.yieldNow
       const attempt = slice.attempts + 1
       const next = afterPlacement(answer, at)
+      telemetry.placed(slice, next, { beganMillis, endedMillis: yield* nowMillis })
       yield* logOutcome(slice, next, placedAt)
       const error = brokerErrorOf(answer)
       const wasSent = error?._tag !== "BrokerNotSent"
@@ -79,6 +81,7 @@ export const makePlace = Effect.gen(function* () {
   const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
     Effect.gen(function* () {
       const at = yield* DateTime.now
+      telemetry.notFired(next)
       // A slice that waits for the market is no news the second time.
       const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
       const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`

@@ -2,6 +2,7 @@ import { DateTime, Effect } from "effect"
 import type { OnceDoubtedSlice, OpenSlice } from "../domain/OrderSlice.ts"
 import { DoubtStore, type TurnedUp } from "../stores/DoubtStore.ts"
 import { OrderStore } from "../stores/OrderStore.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import type { Book } from "./lookUpBook.ts"
 
 const annotate = ({ id, orderId, requestId, traceId }: OnceDoubtedSlice | OpenSlice) =>
@@ -14,6 +15,7 @@ const annotate = ({ id, orderId, requestId, traceId }: OnceDoubtedSlice | OpenSl
 export const makeTakeOverLate = Effect.gen(function* () {
   const doubts = yield* DoubtStore
   const orders = yield* OrderStore
+  const telemetry = yield* Telemetry
 
   const report = ({ slice, order }: TurnedUp, now: DateTime.Utc) => {
     const { id: sliceId, orderId, tag } = slice
@@ -22,7 +24,10 @@ export const makeTakeOverLate = Effect.gen(function* () {
     const alarm = Effect.logFatal(
       `DOUBLE PLACEMENT: ${reason}. Its order is on hold. Cancel what is too much by hand at the broker, ` +
         `then run: order resume ${orderId}`
-    ).pipe(annotate(slice))
+    ).pipe(
+      annotate(slice),
+      Effect.tap(() => Effect.sync(telemetry.doublePlacement))
+    )
     return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
   }
 
@@ -40,6 +45,7 @@ export const makeTakeOverLate = Effect.gen(function* () {
     const taken = yield* doubts.takeOver(alone, "it turned up in the broker's book after all", now)
     for (const { slice, order } of alone) {
       if (!taken.has(slice.id)) continue
+      telemetry.doubted("turned_up")
       yield* Effect.logError(
         `The slice was ${slice.stage}, but the broker has it as ${order.brokerOrderId}; it is PROCESSED now`
       ).pipe(annotate(slice))

@@ -1,0 +1,204 @@
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Clock, ConfigProvider, Duration, Effect, Layer, Redacted, References, type Scope } from "effect"
+import { HttpClient } from "effect/http"
+import { HttpClientError, TransportError } from "effect/http/HttpClientError"
+import { OtlpExporter, OtlpMetrics, OtlpResource, OtlpSerialization, type OtlpTracer } from "effect/observability"
+import { version } from "../version.ts"
+import { unitAttribute } from "./Metrics.ts"
+import type { EndedSpan } from "./trace.ts"
+
+/** Where telemetry goes, and under which name. */
+export interface OtlpOptions {
+  /** Below it are `/v1/metrics` and `/v1/traces`. */
+  readonly endpoint: string
+  readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
+  readonly protocol: "http/protobuf" | "http/json"
+  /** How long one request may take, its answer included. */
+  readonly timeout: Duration.Duration
+  readonly serviceName: string
+  readonly resource: Readonly<Record<string, string>>
+}
+
+/** So long the end of the service waits for what is left to be sent, for metrics and for traces each. */
+const shutdownTimeout = Duration.seconds(1)
+const spanInterval = Duration.seconds(1)
+const mostSpansPerRequest = 1000
+/** Spans are left out while so many requests with spans wait for their answers: memory must not grow with an outage. */
+const mostRequests = 4
+
+/** HTTP for the exporters. */
+export const OtlpHttp: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })
+
+/** Sends the metrics of the registry in the context once an interval, and at the end. Never fails. */
+export const exportMetrics = (
+  options: OtlpOptions & { readonly interval: Duration.Duration }
+): Effect.Effect<void, never, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { client } = yield* guardedClient("Metrics", options)
+    yield* OtlpMetrics.make({
+      url: `${options.endpoint}/v1/metrics`,
+      resource: resourceOf(options),
+      headers: Redacted.value(options.headers),
+      exportInterval: options.interval,
+      shutdownTimeout
+    }).pipe(Effect.provideService(HttpClient.HttpClient, client), Effect.provide(exporting(options)))
+  })
+
+/** Sends spans every second, and at the end; returns how to hand one over, which says whether it was taken. */
+export const exportSpans = (
+  options: OtlpOptions
+): Effect.Effect<(span: EndedSpan) => boolean, never, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { client, requests } = yield* guardedClient("Traces", options)
+    const resource = OtlpResource.make(resourceOf(options))
+    const make = Effect.gen(function* () {
+      const serialization = yield* OtlpSerialization.OtlpSerialization
+      return yield* OtlpExporter.make({
+        label: "Traces",
+        url: `${options.endpoint}/v1/traces`,
+        headers: Redacted.value(options.headers),
+        exportInterval: spanInterval,
+        maxBatchSize: mostSpansPerRequest,
+        body: (spans: Array<OtlpSpan>) => [
+          serialization.traces({ resourceSpans: [{ resource, scopeSpans: [{ scope, spans }] }] }),
+          Effect.void
+        ],
+        shutdownTimeout
+      })
+    })
+    const { push } = yield* make.pipe(
+      Effect.provideService(HttpClient.HttpClient, client),
+      Effect.provide(exporting(options))
+    )
+    return (span) => {
+      if (requests() >= mostRequests) return false
+      push(otlpSpan(span))
+      return true
+    }
+  })
+
+const scope = { name: "pulse-background", version }
+
+const resourceOf = ({ serviceName, resource }: OtlpOptions) => ({ serviceName, attributes: { ...resource } })
+
+type Serialization = OtlpSerialization.OtlpSerialization["Service"]
+
+/** A metric has its unit in an attribute here; a series that is told apart by what is not there has an empty one. */
+const withoutMadeUp = (serialization: Serialization): Serialization => ({
+  ...serialization,
+  metrics: (data) => {
+    for (const metric of data.resourceMetrics.flatMap(({ scopeMetrics }) =>
+      scopeMetrics.flatMap((all) => all.metrics)
+    )) {
+      const points = metric.sum?.dataPoints ?? metric.gauge?.dataPoints ?? metric.histogram?.dataPoints ?? []
+      for (const point of points) {
+        point.attributes = (point.attributes ?? []).filter(
+          ({ key, value }) => key !== unitAttribute && value.stringValue !== ""
+        )
+      }
+    }
+    return serialization.metrics(data)
+  }
+})
+
+const exporting = ({ protocol }: OtlpOptions) =>
+  Layer.mergeAll(
+    OtlpExporter.layerFlusher,
+    Layer.effect(
+      OtlpSerialization.OtlpSerialization,
+      Effect.map(OtlpSerialization.OtlpSerialization, withoutMadeUp)
+    ).pipe(Layer.provide(protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf)),
+    // The exporters read variables of their own accord, unchecked: all that counts is in the options.
+    ConfigProvider.layer(ConfigProvider.fromUnknown({}))
+  )
+
+type OtlpSpan = OtlpTracer.ScopeSpan["spans"][number]
+
+const kinds = { internal: 1, client: 3 } as const
+const unset = 0
+const failed = 2
+
+const otlpSpan = (span: EndedSpan): OtlpSpan => ({
+  traceId: span.traceId,
+  spanId: span.spanId,
+  parentSpanId: span.parentSpanId ?? undefined,
+  name: span.name,
+  kind: kinds[span.kind],
+  startTimeUnixNano: nanosOf(span.beganMillis),
+  endTimeUnixNano: nanosOf(Math.max(span.beganMillis, span.endedMillis)),
+  attributes: OtlpResource.entriesToAttributes(Object.entries(span.attributes)),
+  droppedAttributesCount: 0,
+  events: [],
+  droppedEventsCount: 0,
+  status: span.error === null ? { code: unset } : { code: failed, message: span.error },
+  links: span.linkedSpanIds.map((spanId) => ({
+    traceId: span.traceId,
+    spanId,
+    attributes: [],
+    droppedAttributesCount: 0
+  })),
+  droppedLinksCount: 0
+})
+
+const nanosOf = (millis: number): string => String(BigInt(Math.round(millis * 1e6)))
+
+/**
+ * A client whose requests end in time whatever the receiver does, that counts those under way, and tells of those that
+ * fail.
+ */
+const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, timeout }: OtlpOptions) {
+  const http = yield* HttpClient.HttpClient
+  const report = makeReport(what, endpoint)
+  let requests = 0
+  const client = HttpClient.transform(http, (call, request) =>
+    Effect.suspend(() => {
+      requests += 1
+      return call
+    }).pipe(
+      // An answer that never ends is none.
+      Effect.tap((response) => response.arrayBuffer),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => {
+          const description = `no answer within ${Duration.format(timeout)}`
+          return Effect.fail(new HttpClientError({ reason: new TransportError({ request, description }) }))
+        }
+      }),
+      Effect.tap(({ status }) => (status < 400 ? Effect.void : report(`it answered ${status}`))),
+      Effect.tapError((error) => report(reasonOf(error))),
+      Effect.ensuring(
+        Effect.sync(() => {
+          requests -= 1
+        })
+      )
+    )
+  )
+  return { client, requests: () => requests }
+})
+
+/** A receiver that is down is no news every second. */
+const quietMillis = 10 * 60_000
+
+/** One warning, and while it goes on one in ten minutes, with how many there were. */
+const makeReport = (what: string, endpoint: string) => {
+  let failures = 0
+  let nextMillis = 0
+  return (why: string): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      failures += 1
+      const now = yield* Clock.currentTimeMillis
+      if (now < nextMillis) return
+      nextMillis = now + quietMillis
+      yield* Effect.logWarning(
+        `${what} could not be sent to ${endpoint}: ${why}. Orders are placed all the same. ` +
+          (failures === 1 ? "This is said once in ten minutes" : `${failures} requests failed since this was last said`)
+      )
+      failures = 0
+    }).pipe(Effect.provideService(References.CurrentLogAnnotations, {}))
+}
+
+const reasonOf = ({ reason }: HttpClientError): string => {
+  const cause = "cause" in reason ? reason.cause : undefined
+  const said = cause instanceof Error ? cause.message : ""
+  return said !== "" ? said : (("description" in reason ? reason.description : undefined) ?? reason._tag)
+}

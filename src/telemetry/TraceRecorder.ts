@@ -1,0 +1,108 @@
+import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/OrderSlice.ts"
+import { outcomeOf, type SplitOutcome } from "./Metrics.ts"
+import type { Span, SplitOrderEvent } from "./Telemetry.ts"
+import { type EndedSpan, orderTrace, type OrderTrace, placeInTrace, type Sampler, spanIdOf } from "./trace.ts"
+
+/** Turns what happens to an order into spans of its one trace. */
+export interface TraceRecorder {
+  readonly split: (order: SplitOrderEvent, outcome: SplitOutcome, slices: number, span: Span) => void
+  readonly placed: (slice: ClaimedSlice, next: NextStage, span: Span) => void
+  readonly reconciled: (slice: UnresolvedSlice, next: NextStage, span: Span) => void
+}
+
+/** Orders whose trace is kept at hand: the slices of one come one after another, by the hundred. */
+const mostAtHand = 1000
+
+export const makeTraceRecorder = (sampler: Sampler, push: (span: EndedSpan) => void): TraceRecorder => {
+  const atHand = new Map<string, OrderTrace>()
+  const traceOf = (orderId: string, originTraceId: string | null): OrderTrace => {
+    const known = atHand.get(orderId)
+    if (known !== undefined) return known
+    if (atHand.size >= mostAtHand) atHand.clear()
+    const trace = orderTrace(orderId, originTraceId, sampler)
+    atHand.set(orderId, trace)
+    return trace
+  }
+
+  return {
+    split: (order, outcome, slices, { beganMillis, endedMillis }) => {
+      const trace = traceOf(order.id, order.originTraceId)
+      if (!trace.isSampled) return
+      push({
+        name: "split",
+        kind: "internal",
+        traceId: trace.traceId,
+        spanId: trace.splitSpanId,
+        parentSpanId: trace.parentSpanId,
+        linkedSpanIds: [],
+        beganMillis,
+        endedMillis,
+        attributes: { order_id: order.id, ...requestId(order.requestId), outcome, slices },
+        error: outcome === "failed" ? "the order cannot be split" : null
+      })
+    },
+
+    placed: (slice, next, { beganMillis, endedMillis }) => {
+      const trace = traceOf(slice.orderId, slice.traceId)
+      if (!trace.isSampled) return
+      push({
+        name: "place",
+        kind: "client",
+        traceId: trace.traceId,
+        spanId: placeSpanId(slice),
+        ...placeInTrace(trace, beganMillis),
+        beganMillis,
+        endedMillis,
+        attributes: {
+          ...attributesOf(slice, next),
+          attempt: slice.attempts + 1,
+          quantity: slice.quantity,
+          instrument: slice.instrument,
+          lateness_seconds: (beganMillis - slice.scheduledMillis) / 1000
+        },
+        error: errorOf(next)
+      })
+    },
+
+    reconciled: (slice, next, { beganMillis, endedMillis }) => {
+      const trace = traceOf(slice.orderId, slice.traceId)
+      if (!trace.isSampled) return
+      const { parentSpanId, linkedSpanIds } = placeInTrace(trace, beganMillis)
+      push({
+        name: "reconcile",
+        kind: "internal",
+        traceId: trace.traceId,
+        spanId: spanIdOf("reconcile", slice.id, slice.claimVersion),
+        parentSpanId,
+        linkedSpanIds: [...linkedSpanIds, placeSpanId(slice)],
+        beganMillis,
+        endedMillis,
+        attributes: {
+          ...attributesOf(slice, next),
+          attempt: slice.attempts,
+          doubt_seconds: (endedMillis - slice.lastSentMillis) / 1000
+        },
+        error: errorOf(next)
+      })
+    }
+  }
+}
+
+/** Of the placement under one claim: the claim's version tells it apart from those before. */
+const placeSpanId = ({ id, claimVersion }: ClaimedSlice | UnresolvedSlice): string =>
+  spanIdOf("place", id, claimVersion)
+
+const requestId = (id: string | null) => (id === null ? {} : { request_id: id })
+
+const attributesOf = (slice: ClaimedSlice | UnresolvedSlice, next: NextStage) => ({
+  order_id: slice.orderId,
+  slice_id: slice.id,
+  tag: slice.tag,
+  ...requestId(slice.requestId),
+  outcome: outcomeOf(next),
+  ...(next._tag === "Processed" ? { broker_order_id: next.brokerOrderId } : {})
+})
+
+/** The reason is the one that the log and the database have, too. */
+const errorOf = (next: NextStage): string | null =>
+  next._tag === "Failed" || next._tag === "Unknown" ? next.reason : null
