@@ -110,4 +110,51 @@ describe("Configuration", () => {
       assert.include(problem ?? "", "QUOTES_POLL_INTERVAL_SECONDS must not be longer than LIMIT_QUOTE_AGE_SECONDS (1m)")
     })
   )
+
+  it.effect("reads OpenTelemetry's variables as its specification has them", () =>
+    Effect.gen(function* () {
+      const { telemetry } = yield* load({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "https://otlp.example.com:4318/base/",
+        OTEL_EXPORTER_OTLP_HEADERS: "api-key=s%3Decret, x-tenant=desk one",
+        OTEL_RESOURCE_ATTRIBUTES: "team=fx%2C spot,deployment.environment.name=staging",
+        OTEL_SDK_DISABLED: "True",
+        OTEL_METRIC_EXPORT_INTERVAL: "15000"
+      })
+      assert.deepStrictEqual(telemetry.endpoint, Option.some("https://otlp.example.com:4318/base"))
+      assert.deepStrictEqual(Redacted.value(telemetry.headers), { "api-key": "s=ecret", "x-tenant": "desk one" })
+      assert.deepStrictEqual(telemetry.resourceAttributes, {
+        team: "fx, spot",
+        "deployment.environment.name": "staging"
+      })
+      assert.isTrue(telemetry.isDisabled)
+      assert.deepStrictEqual(telemetry.metricInterval, Duration.seconds(15))
+      assert.notInclude(JSON.stringify(telemetry), "ecret")
+    })
+  )
+
+  it.effect("tells what OpenTelemetry's variables must be, and shows neither a header nor what a URL may hold", () =>
+    Effect.gen(function* () {
+      const problems = yield* problemsOf({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://joe:secret-word@h:4318",
+        OTEL_EXPORTER_OTLP_HEADERS: "secret-word",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+        OTEL_RESOURCE_ATTRIBUTES: "team=%E0",
+        OTEL_TRACES_SAMPLER: "sometimes",
+        OTEL_TRACES_SAMPLER_ARG: "2",
+        OTEL_SDK_DISABLED: "yes"
+      })
+      assert.deepStrictEqual(
+        [...problems],
+        [
+          'OTEL_SDK_DISABLED must be true or false, not "yes"',
+          "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://localhost:4318; credentials belong in OTEL_EXPORTER_OTLP_HEADERS",
+          "OTEL_EXPORTER_OTLP_HEADERS must be headers such as api-key=secret,x-tenant=desk, with %20 for a space",
+          'OTEL_EXPORTER_OTLP_PROTOCOL must be one of http/protobuf, http/json, not "grpc"',
+          'OTEL_RESOURCE_ATTRIBUTES must be attributes such as deployment.environment.name=production,team=desk, not "team=%E0"',
+          'OTEL_TRACES_SAMPLER must be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio, not "sometimes"',
+          'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not "2"'
+        ]
+      )
+    })
+  )
 })

@@ -113,7 +113,7 @@ export const metrics = {
   slicesPlanned: counter(["pulse.slices.planned", "{slice}", "Slices that splits have made"]),
 
   sliceLateness: histogram(
-    ["pulse.slice.lateness", "s", "Of a placed slice: when its request began, minus when it was due"],
+    ["pulse.slice.lateness", "s", "Of an acknowledged slice: when its request began, minus when it was due"],
     seconds
   ),
   slicePlacements: counter(["pulse.slice.placements", "{placement}", "Placements that have ended"], {

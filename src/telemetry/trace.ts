@@ -43,9 +43,10 @@ const longStretchMillis = 3_600_000
  * `t1735228800a1b2c3d4e5f6`, and of the order's id when there is none, the first 16 bytes of its SHA-256.
  */
 export const orderTrace = (orderId: string, originTraceId: string | null, sampler: Sampler): OrderTrace => {
-  const parent = traceParent.exec(originTraceId ?? "")
-  const traceId = parent?.[1] ?? traceIdOf(originTraceId ?? orderId)
-  const seconds = ownId.exec(originTraceId ?? "")?.[1]
+  const id = originTraceId === null || originTraceId === "" ? orderId : originTraceId
+  const parent = traceParent.exec(id)
+  const traceId = parent?.[1] ?? traceIdOf(id)
+  const seconds = ownId.exec(id)?.[1]
   return {
     traceId,
     splitSpanId: spanIdOf("split", orderId),
