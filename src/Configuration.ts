@@ -145,7 +145,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
     isDisabled: read(sdkDisabled),
     endpoint: read(otlpEndpoint),
     headers: read(otlpHeaders),
-    protocol: read(oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", ["http/protobuf", "http/json"])),
+    protocol: read(oneOf("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", ["http/json", "http/protobuf"])),
     timeout: read(millis("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000, 1, 600_000)),
     serviceName: read(optional(text("OTEL_SERVICE_NAME", ""))),
     resourceAttributes: read(resourceAttributes),

@@ -149,7 +149,7 @@ describe("Configuration", () => {
           'OTEL_SDK_DISABLED must be true or false, not "yes"',
           "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://localhost:4318; credentials belong in OTEL_EXPORTER_OTLP_HEADERS",
           "OTEL_EXPORTER_OTLP_HEADERS must be headers such as api-key=secret,x-tenant=desk, with %20 for a space",
-          'OTEL_EXPORTER_OTLP_PROTOCOL must be one of http/protobuf, http/json, not "grpc"',
+          'OTEL_EXPORTER_OTLP_PROTOCOL must be one of http/json, http/protobuf, not "grpc"',
           'OTEL_RESOURCE_ATTRIBUTES must be attributes such as deployment.environment.name=production,team=desk, not "team=%E0"',
           'OTEL_TRACES_SAMPLER must be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio, not "sometimes"',
           'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not "2"'

@@ -62,7 +62,7 @@ const insertSlices = (slices: ReadonlyArray<Slice>) =>
 const read = Effect.flatMap(BacklogStore, (store) => store.read(now))
 
 describe("the backlog", () => {
-  it.effect("counts what is not over, and tells since when the oldest waits", () =>
+  it.live("counts what is not over, and tells since when the oldest waits", () =>
     Effect.gen(function* () {
       yield* insertOrder("done", "DONE")
       yield* insertOrder("first", "PENDING", 900)
@@ -97,7 +97,7 @@ describe("the backlog", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is nothing on an empty database", () =>
+  it.live("is nothing on an empty database", () =>
     Effect.gen(function* () {
       const { pendingSince, dueSince, inDoubtSince, ...counts } = yield* read
       assert.deepStrictEqual([pendingSince, dueSince, inDoubtSince], [null, null, null])
@@ -105,7 +105,7 @@ describe("the backlog", () => {
     }).pipe(Effect.provide(Layer.fresh(service)))
   )
 
-  it.effect("looks at no finished row: every part of the statement asks a partial index", () =>
+  it.live("looks at no finished row: every part of the statement asks a partial index", () =>
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
       yield* insertOrder("done", "DONE")

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Layer } from "effect"
+import { DateTime, Effect, Layer, References } from "effect"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { ClaimVersion, type NextStage, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 import { definitions } from "../../src/telemetry/Metrics.ts"
@@ -68,7 +68,8 @@ const received = (environment: Readonly<Record<string, string>>) =>
     const receiver = yield* otlpReceiver
     const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`, ...environment }
     yield* Effect.map(Telemetry, tellEverything).pipe(
-      Effect.provide(Layer.fresh(TelemetryLayer).pipe(Layer.provide(configuration(settings))))
+      Effect.provide(Layer.fresh(TelemetryLayer).pipe(Layer.provide(configuration(settings)))),
+      Effect.provideService(References.MinimumLogLevel, "None")
     )
     return receiver
   })

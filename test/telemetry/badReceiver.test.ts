@@ -1,0 +1,116 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Duration, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { Telemetry } from "../../src/telemetry/Telemetry.ts"
+import { TelemetryLayer } from "../../src/telemetry/TelemetryLayer.ts"
+import { configuration } from "../support/database.ts"
+import { sliceDueAt } from "../support/memoryStores.ts"
+import { otlpReceiver, total } from "../support/otlp.ts"
+import { eventually } from "../support/processes.ts"
+
+const place = (telemetry: Telemetry, count: number) => {
+  for (let n = 0; n < count; n += 1) {
+    telemetry.placed(
+      sliceDueAt(1000, `s${n}`),
+      { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null },
+      { beganMillis: 1000, endedMillis: 1010 }
+    )
+  }
+}
+
+/** Telemetry that goes to an endpoint, with quick exports, and what it logs. */
+const telemetryTo = (endpoint: string, environment: Readonly<Record<string, string>> = {}) => {
+  const lines: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => {
+    lines.push(`${logLevel} ${Array.isArray(message) ? message.join(" ") : String(message)}`)
+  })
+  const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_METRIC_EXPORT_INTERVAL: "100", ...environment }
+  const layer = Layer.fresh(TelemetryLayer).pipe(
+    Layer.provide(configuration(settings)),
+    Layer.provideMerge(Logger.layer([logger]))
+  )
+  return { layer, warnings: () => lines.filter((line) => line.startsWith("Warn")) }
+}
+
+describe("a receiver that does not do its work", () => {
+  it.live("that is not there: one warning for each signal, which says why", () =>
+    Effect.gen(function* () {
+      const { layer, warnings } = telemetryTo("http://127.0.0.1:9")
+      yield* Effect.gen(function* () {
+        const telemetry = yield* Telemetry
+        place(telemetry, 10)
+        yield* eventually("it is said", Effect.sync(warnings), (lines) => lines.length === 2)
+      }).pipe(Effect.provide(layer))
+      for (const line of warnings()) assert.match(line, /could not be sent to http:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/)
+    })
+  )
+
+  it.live("that answers 500: it is tried again, and said once for each signal however often that is", () =>
+    Effect.gen(function* () {
+      const receiver = yield* otlpReceiver
+      receiver.behave("fails")
+      const { layer, warnings } = telemetryTo(receiver.url)
+      yield* Effect.gen(function* () {
+        const telemetry = yield* Telemetry
+        place(telemetry, 10)
+        yield* eventually(
+          "they are tried again",
+          Effect.sync(() => receiver.requests.length),
+          (count) => count >= 6
+        )
+        receiver.behave("takes it")
+        yield* eventually(
+          "nothing counted is lost",
+          Effect.sync(() => total(receiver.points(), "pulse.slice.placements")),
+          (count) => count === 10
+        )
+      }).pipe(Effect.provide(layer))
+      assert.lengthOf(warnings(), 2)
+      assert.isTrue(warnings().every((line) => line.includes("it answered 500")))
+    })
+  )
+
+  it.live("that never answers: a request is given up in time", () =>
+    Effect.gen(function* () {
+      const receiver = yield* otlpReceiver
+      receiver.behave("says nothing")
+      const { layer, warnings } = telemetryTo(receiver.url, { OTEL_EXPORTER_OTLP_TIMEOUT: "50" })
+      yield* Effect.gen(function* () {
+        place(yield* Telemetry, 1)
+        yield* eventually("it is said", Effect.sync(warnings), (lines) => lines.length === 2)
+      }).pipe(Effect.provide(layer))
+      assert.isTrue(warnings().every((line) => line.includes("no answer within 50ms")))
+    })
+  )
+
+  it.live(
+    "that never answers, for long: spans wait as long as there is room, the others are counted, the end waits not",
+    () =>
+      Effect.gen(function* () {
+        const receiver = yield* otlpReceiver
+        receiver.behave("says nothing")
+        const { layer } = telemetryTo(receiver.url)
+        const scope = yield* Scope.make()
+        const telemetry = Context.get(yield* Layer.buildWithScope(layer, scope), Telemetry)
+        place(telemetry, 11_000)
+        const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
+        yield* eventually("four requests wait", spanRequests, (count) => count === 4)
+        const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
+        assert.isBelow(Duration.toSeconds(took), 2.5)
+      })
+  )
+
+  it.live(
+    "that answers: a burst of placements at one moment is traced whole, what there is no room for is counted",
+    () =>
+      Effect.gen(function* () {
+        const receiver = yield* otlpReceiver
+        const { layer } = telemetryTo(receiver.url)
+        yield* Effect.map(Telemetry, (telemetry) => place(telemetry, 10_700)).pipe(Effect.provide(layer))
+        assert.strictEqual(receiver.spans().length, 10_000)
+        assert.strictEqual(new Set(receiver.spans().map(({ spanId }) => spanId)).size, 10_000)
+        assert.strictEqual(total(receiver.points(), "pulse.telemetry.spans.dropped"), 700)
+        assert.strictEqual(total(receiver.points(), "pulse.slice.lateness"), 10_700)
+      })
+  )
+})
