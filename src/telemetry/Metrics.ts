@@ -12,29 +12,26 @@ export interface Definition {
   readonly attributes: Readonly<Record<string, ReadonlyArray<string> | null>>
 }
 
-/** A metric, and each of its series by the values of its attributes, in the order of its definition. */
-export interface Instrument<State> {
+/** A metric, and each of its series by the values of its attributes, in the order of its definition: two at most. */
+export interface Instrument {
   readonly definition: Definition
-  readonly series: (...values: ReadonlyArray<string>) => Metric.Metric<number, State>
+  readonly series: (first?: string, second?: string) => Metric.Metric<number, unknown>
 }
 
 /** The exporter takes a metric's unit from an attribute of this name. */
 export const unitAttribute = "unit"
 
-const instrument = <State>(
+const instrument = (
   definition: Definition,
-  make: (attributes: Metric.Metric.AttributeSet) => Metric.Metric<number, State>
-): Instrument<State> => {
-  const names = Object.keys(definition.attributes)
-  return {
-    definition,
-    series: (...values) =>
-      make({
-        ...Object.fromEntries(names.map((name, n) => [name, values[n] ?? ""])),
-        [unitAttribute]: definition.unit
-      })
-  }
-}
+  make: (attributes: Metric.Metric.AttributeSet) => Metric.Metric<number, unknown>
+): Instrument => ({
+  definition,
+  series: (...values) =>
+    make({
+      ...Object.fromEntries(Object.keys(definition.attributes).map((name, n) => [name, values[n] ?? ""])),
+      [unitAttribute]: definition.unit
+    })
+})
 
 type Words = readonly [name: string, unit: string, description: string]
 
@@ -83,6 +80,8 @@ const outcomeWords = {
 /** What becomes of a slice, in the word of the metrics and spans. */
 export const outcomeOf = (next: NextStage): Outcome => outcomeWords[next._tag]
 
+export const notFiredOutcomes = ["failed", "skipped", "rescheduled"] as const
+
 export const reconciliations = ["processed", "failed", "skipped", "rescheduled", "unprovable", "turned_up"] as const
 export type Reconciled = (typeof reconciliations)[number]
 
@@ -129,7 +128,7 @@ export const metrics = {
     { outcome: outcomes }
   ),
   slicesNotFired: counter(["pulse.slices.not_fired", "{slice}", "Claimed slices for which the broker was not called"], {
-    outcome: outcomes
+    outcome: notFiredOutcomes
   }),
   slicesSkipped: counter(["pulse.slices.skipped", "{slice}", "Slices that nobody placed in time, or wanted any more"], {
     reason: skipReasons
@@ -184,7 +183,7 @@ export const metrics = {
   statementDuration: histogram(
     ["db.client.operation.duration", "s", "Statements and their wait for a connection, by name"],
     callSeconds,
-    { "db.system.name": ["postgresql"], "db.operation.name": null, "error.type": null }
+    { "db.operation.name": null, "error.type": null }
   ),
   statementsActive: gauge([
     "pulse.db.statements.active",

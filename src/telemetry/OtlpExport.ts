@@ -16,7 +16,7 @@ export interface OtlpOptions {
   /** How long one request may take, its answer included. */
   readonly timeout: Duration.Duration
   readonly serviceName: string
-  readonly resource: Readonly<Record<string, string>>
+  readonly resource: Readonly<Record<string, string | number>>
 }
 
 /** So long the end of the service waits for what is left to be sent, for metrics and for traces each. */

@@ -27,7 +27,7 @@ const optionsOf = (settings: Settings, endpoint: string, instance: Instance["Ser
       "service.version": instance.version,
       "service.instance.id": instance.id,
       "host.name": instance.hostname,
-      "process.pid": `${instance.pid}`,
+      "process.pid": instance.pid,
       ...given
     }
   }
