@@ -8,11 +8,11 @@ export interface Definition {
   /** In the unified code for units of measure; what is counted is in braces. */
   readonly unit: string
   readonly description: string
-  /** The attributes that tell its series apart, and their values; null where these are not known beforehand. */
+  /** Its attributes and their values; null where these are not known beforehand. One value alone is that of all series. */
   readonly attributes: Readonly<Record<string, ReadonlyArray<string> | null>>
 }
 
-/** A metric, and each of its series by the values of its attributes, in the order of its definition: two at most. */
+/** A metric, and each of its series by the values of the two attributes at most that tell them apart. */
 export interface Instrument {
   readonly definition: Definition
   readonly series: (first?: string, second?: string) => Metric.Metric<number, unknown>
@@ -26,11 +26,13 @@ const instrument = (
   make: (attributes: Metric.Metric.AttributeSet) => Metric.Metric<number, unknown>
 ): Instrument => ({
   definition,
-  series: (...values) =>
-    make({
-      ...Object.fromEntries(Object.keys(definition.attributes).map((name, n) => [name, values[n] ?? ""])),
-      [unitAttribute]: definition.unit
-    })
+  series: (...values) => {
+    const attributes = Object.entries(definition.attributes).map(([name, known]) => [
+      name,
+      (known?.length === 1 ? known[0] : values.shift()) ?? ""
+    ])
+    return make({ ...Object.fromEntries(attributes), [unitAttribute]: definition.unit })
+  }
 })
 
 type Words = readonly [name: string, unit: string, description: string]
@@ -183,7 +185,7 @@ export const metrics = {
   statementDuration: histogram(
     ["db.client.operation.duration", "s", "Statements and their wait for a connection, by name"],
     callSeconds,
-    { "db.operation.name": null, "error.type": null }
+    { "db.system.name": ["postgresql"], "db.operation.name": null, "error.type": null }
   ),
   statementsActive: gauge([
     "pulse.db.statements.active",

@@ -85,7 +85,6 @@ export const makeSplitPending = Effect.gen(function* () {
     for (const order of claimed) {
       if (order.orderQueueStatus !== "IN_PROGRESS") {
         yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
-        yield* note(order, "skipped", 0, beganMillis)
         continue
       }
       const market = markets.get(order.instrument ?? "") ?? unknownMarket
@@ -99,12 +98,12 @@ export const makeSplitPending = Effect.gen(function* () {
       const { id, claimVersion } = order
       const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
       failures.push({ id, claimVersion, status, reason })
-      yield* note(order, status === "FAILED" ? "failed" : "skipped", 0, beganMillis)
       yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotate(order))
     }
 
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
     const done = new Set((yield* Effect.forEach(groupsOf(splits), completeGroup)).flat())
+    const failed = new Set(failures.flatMap(({ id, status }) => (status === "FAILED" ? [id] : [])))
     for (const order of claimed) {
       const count = splits.find(({ plan }) => plan.orderId === order.id)?.plan.slices.length
       if (count !== undefined && done.has(order.id)) {
@@ -115,6 +114,8 @@ export const makeSplitPending = Effect.gen(function* () {
           annotate(order)
         )
         yield* note(order, "not_split", 0, beganMillis)
+      } else {
+        yield* note(order, failed.has(order.id) ? "failed" : "skipped", 0, beganMillis)
       }
     }
   })
@@ -131,7 +132,9 @@ export const makeSplitPending = Effect.gen(function* () {
         return Effect.logError("Order failed: it cannot be planned", Cause.pretty(cause)).pipe(
           annotate(order),
           Effect.andThen(DateTime.now),
-          Effect.flatMap((now) => orders.failSplits([failure], now))
+          Effect.flatMap((now) => orders.failSplits([failure], now)),
+          Effect.andThen(nowMillis),
+          Effect.flatMap((beganMillis) => note(order, "failed", 0, beganMillis))
         )
       })
     )

@@ -160,7 +160,7 @@ describe("telemetry over OTLP", () => {
   it.live("a statement that succeeds has no error.type", () =>
     Effect.gen(function* () {
       const statements = (yield* received({})).points().filter(({ name }) => name === "db.client.operation.duration")
-      const common = { "db.operation.name": "SliceStore.claimDue" }
+      const common = { "db.system.name": "postgresql", "db.operation.name": "SliceStore.claimDue" }
       assert.sameDeepMembers(
         statements.map(({ attributes }) => attributes),
         [common, { ...common, "error.type": "57014" }]
