@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Layer, References } from "effect"
+import { readFileSync } from "node:fs"
 import { BrokerOrderId } from "../../src/domain/Ids.ts"
 import { ClaimVersion, type NextStage, type UnresolvedSlice } from "../../src/domain/OrderSlice.ts"
 import { definitions } from "../../src/telemetry/Metrics.ts"
@@ -15,7 +16,7 @@ const unknown: NextStage = { _tag: "Unknown", reason: "timeout: no answer" }
 const span = (beganMillis: number, endedMillis: number) => ({ beganMillis, endedMillis })
 const at = (millis: number) => DateTime.makeUnsafe(millis)
 
-const slice = sliceDueAt(1000)
+const slice = { ...sliceDueAt(1000), requestId: "r1" }
 /** The same slice under its next claims. */
 const claim = (claimVersion: number) => ({ ...slice, claimVersion: ClaimVersion.make(claimVersion) })
 const doubted: UnresolvedSlice = { ...claim(3), lastSentMillis: 2000, firstSentMillis: 1500 }
@@ -153,6 +154,19 @@ describe("telemetry over OTLP", () => {
           const known = definition?.attributes[key]
           assert.isTrue(known === null || known?.includes(String(value)), `${name} has ${key}=${String(value)}`)
         }
+      }
+    })
+  )
+
+  it.live("spans have the attributes that the guide lists for each, and no others", () =>
+    Effect.gen(function* () {
+      const page = readFileSync(new URL("../../doc/guides/monitoring.md", import.meta.url), "utf8")
+      const spans = (yield* received({})).spans()
+      for (const name of ["split", "place", "reconcile"]) {
+        const [, cell = ""] = new RegExp(`^\\| \`${name}\`(?: *\\|[^|]*){2}\\|([^|]*)\\|$`, "m").exec(page) ?? []
+        const listed = [...cell.matchAll(/`(\w+)`/g)].map(([, attribute]) => attribute)
+        const sent = spans.filter((span) => span.name === name).flatMap(({ attributes }) => Object.keys(attributes))
+        assert.sameMembers([...new Set(sent)], listed, name)
       }
     })
   )
