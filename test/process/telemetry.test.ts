@@ -83,6 +83,10 @@ describe("the daemon's telemetry", () => {
         for (const statement of ["SliceStore.claimDue", "SliceStore.transition"]) {
           assert.isAbove(total(points, "db.client.operation.duration", { "db.operation.name": statement }), 0)
         }
+        for (const worker of ["splitter", "executor", "monitor"]) {
+          assert.isAbove(total(points, "pulse.worker.ticks", { worker, outcome: "ok" }), 0)
+        }
+        assert.isTrue(points.some(({ name }) => name === "pulse.clock.offset"))
         assert.strictEqual(points[0]?.resource["service.instance.id"], slices[0]?.claimedBy)
 
         const spans = receiver.spans()
