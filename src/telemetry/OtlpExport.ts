@@ -56,7 +56,7 @@ export const exportSpans = (
   options: OtlpOptions
 ): Effect.Effect<(span: EndedSpan) => boolean, never, HttpClient.HttpClient | Scope.Scope> =>
   Effect.gen(function* () {
-    const { client, requests } = yield* guardedClient("Traces", options)
+    const { client, canSend } = yield* guardedClient("Traces", options)
     const resource = OtlpResource.make(resourceOf(options))
     const make = Effect.gen(function* () {
       const serialization = yield* OtlpSerialization.OtlpSerialization
@@ -81,7 +81,7 @@ export const exportSpans = (
     const send = (count: number) => {
       for (const span of waiting.splice(0, count)) push(otlpSpan(span))
     }
-    yield* Effect.sync(() => (requests() < mostRequests ? send(mostSpansPerRequest) : undefined)).pipe(
+    yield* Effect.map(Clock.currentTimeMillis, (now) => (canSend(now) ? send(mostSpansPerRequest) : undefined)).pipe(
       Effect.repeat(Schedule.spaced(requestInterval)),
       Effect.forkScoped
     )
@@ -158,14 +158,23 @@ const otlpSpan = (span: EndedSpan): OtlpSpan => ({
 
 const nanosOf = (millis: number): string => String(BigInt(Math.round(millis * 1e6)))
 
+/** The exporter throws away what it is given for a minute after a failure: that is kept meanwhile. */
+const pauseMillis = 61_000
+
 /**
- * A client whose requests end in time whatever the receiver does, that counts those under way, and tells of those that
- * fail.
+ * A client whose requests end in time whatever the receiver does, and that tells of those that fail. `canSend` says whether
+ * the receiver seems to take more.
  */
 const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, timeout }: OtlpOptions) {
   const http = yield* HttpClient.HttpClient
   const report = makeReport(what, endpoint)
   let requests = 0
+  let pausedUntilMillis = 0
+  const failed = (why: string) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      pausedUntilMillis = now + pauseMillis
+      return report(why, now)
+    })
   const client = HttpClient.transform(http, (call, request) =>
     Effect.suspend(() => {
       requests += 1
@@ -180,8 +189,14 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
           return Effect.fail(new HttpClientError({ reason: new TransportError({ request, description }) }))
         }
       }),
-      Effect.tap(({ status }) => (status < 400 ? Effect.void : report(`it answered ${status}`))),
-      Effect.tapError((error) => report(reasonOf(error))),
+      Effect.tap(({ status }) =>
+        status < 400
+          ? Effect.sync(() => {
+              pausedUntilMillis = 0
+            })
+          : failed(`it answered ${status}`)
+      ),
+      Effect.tapError((error) => failed(reasonOf(error))),
       Effect.ensuring(
         Effect.sync(() => {
           requests -= 1
@@ -189,7 +204,8 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
       )
     )
   )
-  return { client, requests: () => requests }
+  const canSend = (nowMillis: number) => requests < mostRequests && nowMillis >= pausedUntilMillis
+  return { client, canSend }
 })
 
 /** A receiver that is down is no news every second. */
@@ -199,18 +215,17 @@ const quietMillis = 10 * 60_000
 const makeReport = (what: string, endpoint: string) => {
   let failures = 0
   let nextMillis = 0
-  return (why: string): Effect.Effect<void> =>
-    Effect.gen(function* () {
-      failures += 1
-      const now = yield* Clock.currentTimeMillis
-      if (now < nextMillis) return
-      nextMillis = now + quietMillis
-      yield* Effect.logWarning(
-        `${what} could not be sent to ${endpoint}: ${why}. Orders are placed all the same. ` +
-          (failures === 1 ? "This is said once in ten minutes" : `${failures} requests failed since this was last said`)
-      )
-      failures = 0
-    }).pipe(Effect.provideService(References.CurrentLogAnnotations, {}))
+  return (why: string, nowMillis: number): Effect.Effect<void> => {
+    failures += 1
+    if (nowMillis < nextMillis) return Effect.void
+    nextMillis = nowMillis + quietMillis
+    const count =
+      failures === 1 ? "This is said once in ten minutes" : `${failures} requests failed since this was last said`
+    failures = 0
+    return Effect.logWarning(
+      `${what} could not be sent to ${endpoint}: ${why}. Orders are placed all the same. ${count}`
+    ).pipe(Effect.provideService(References.CurrentLogAnnotations, {}))
+  }
 }
 
 const reasonOf = ({ reason }: HttpClientError): string => {

@@ -135,7 +135,8 @@ describe("the daemon's telemetry", () => {
           run.child.kill("SIGTERM")
           const [took, code] = yield* Effect.timed(run.exit)
           assert.strictEqual(code, 0, run.output())
-          assert.isBelow(Duration.toSeconds(took), 3.5)
+          // Two seconds more than without, and what a busy machine makes of them; a request may take ten.
+          assert.isBelow(Duration.toSeconds(took), 8)
           assert.notInclude(run.output(), "could not be sent")
         }).pipe(Effect.scoped)
       )

@@ -56,14 +56,17 @@ describe("a receiver that does not do its work", () => {
         yield* eventually(
           "they are tried again",
           Effect.sync(() => receiver.requests.length),
-          (count) => count >= 6
+          (count) => count >= 4
         )
+        place(telemetry, 700)
         receiver.behave("takes it")
         yield* eventually(
           "nothing counted is lost",
           Effect.sync(() => total(receiver.points(), "pulse.slice.placements")),
-          (count) => count === 10
+          (count) => count === 710
         )
+        const spanIds = Effect.sync(() => new Set(receiver.spans().map(({ spanId }) => spanId)))
+        yield* eventually("nor is a span that was kept meanwhile", spanIds, ({ size }) => size === 700)
       }).pipe(Effect.provide(layer))
       assert.lengthOf(warnings(), 2)
       assert.isTrue(warnings().every((line) => line.includes("it answered 500")))
@@ -96,7 +99,8 @@ describe("a receiver that does not do its work", () => {
         const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
         yield* eventually("four requests wait", spanRequests, (count) => count === 4)
         const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
-        assert.isBelow(Duration.toSeconds(took), 2.5)
+        // Two seconds, and what a busy machine makes of them; a request may take ten.
+        assert.isBelow(Duration.toSeconds(took), 8)
       })
   )
 
