@@ -86,22 +86,20 @@ describe("a receiver that does not do its work", () => {
     })
   )
 
-  it.live(
-    "that never answers, for long: spans wait as long as there is room, the others are counted, the end waits not",
-    () =>
-      Effect.gen(function* () {
-        const receiver = yield* otlpReceiver
-        receiver.behave("says nothing")
-        const { layer } = telemetryTo(receiver.url)
-        const scope = yield* Scope.make()
-        const telemetry = Context.get(yield* Layer.buildWithScope(layer, scope), Telemetry)
-        place(telemetry, 11_000)
-        const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
-        yield* eventually("four requests wait", spanRequests, (count) => count === 4)
-        const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
-        // Two seconds, and what a busy machine makes of them; a request may take ten.
-        assert.isBelow(Duration.toSeconds(took), 8)
-      })
+  it.live("that never answers, for long: a few requests wait for it, and the end waits for none of them", () =>
+    Effect.gen(function* () {
+      const receiver = yield* otlpReceiver
+      receiver.behave("says nothing")
+      const { layer } = telemetryTo(receiver.url)
+      const scope = yield* Scope.make()
+      const telemetry = Context.get(yield* Layer.buildWithScope(layer, scope), Telemetry)
+      place(telemetry, 11_000)
+      const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
+      yield* eventually("four requests wait", spanRequests, (count) => count === 4)
+      const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
+      // Two seconds, and what a busy machine makes of them; a request may take ten.
+      assert.isBelow(Duration.toSeconds(took), 8)
+    })
   )
 
   it.live(
