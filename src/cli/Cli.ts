@@ -22,6 +22,7 @@ import { auditCommand, reportCommand } from "./reportCommand.ts"
 import { pruneCommand } from "./pruneCommand.ts"
 import { settleCommand } from "./settleCommand.ts"
 import { sliceCommand } from "./sliceCommands.ts"
+import { workersCommand } from "./workersCommand.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
 
 const runDaemon = daemon.pipe(
@@ -70,6 +71,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     zerodhaCommand,
     instrumentCommand,
     healthCommand,
+    workersCommand,
     kiteSimulatorCommand
   ]),
   Command.run({ version })

@@ -21,6 +21,8 @@ export const WorkerRow = Schema.Struct({
   hostname: Schema.String,
   pid: Schema.Int,
   version: Schema.String,
+  /** Which broker it places with, as `brokerIdentity` names it. */
+  broker: Schema.String,
   startedAt: Schema.DateTimeUtcFromDate,
   heartbeatAt: Schema.DateTimeUtcFromDate,
   staleAfterMillis: Schema.Int,
@@ -46,6 +48,8 @@ export class HeartbeatStore extends Context.Service<
     readonly leave: (instance: Instance["Service"]) => Effect.Effect<void, DbError>
     /** Removes rows of daemons that ended out of order, when their last sign of life is older than this. */
     readonly forget: (before: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** The workers of all hosts, those of the longest-running instance first. */
+    readonly workers: Effect.Effect<ReadonlyArray<WorkerRow>, DbError>
     readonly workersOn: (hostname: string) => Effect.Effect<ReadonlyArray<WorkerRow>, DbError>
   }
 >()("pulse-background/HeartbeatStore") {
@@ -53,6 +57,10 @@ export class HeartbeatStore extends Context.Service<
     HeartbeatStore,
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
+      const columns = sql.literal(`
+        instance_id, worker, hostname, pid, version, broker, started_at, heartbeat_at, stale_after_millis,
+        ticks::float8 AS ticks, failed_ticks::float8 AS failed_ticks, last_error, hold`)
+
       return HeartbeatStore.of({
         beat: Effect.fn("HeartbeatStore.beat")((instance, startedAt, broker, beats) =>
           execute(
@@ -92,14 +100,16 @@ export class HeartbeatStore extends Context.Service<
         forget: Effect.fn("HeartbeatStore.forget")((before) =>
           execute("HeartbeatStore.forget", sql`DELETE FROM workers WHERE heartbeat_at < ${instant(before)}`)
         ),
+        workers: query(
+          "HeartbeatStore.workers",
+          WorkerRow,
+          sql`SELECT ${columns} FROM workers ORDER BY started_at, instance_id, worker`
+        ).pipe(Effect.withSpan("HeartbeatStore.workers")),
         workersOn: Effect.fn("HeartbeatStore.workersOn")((hostname) =>
           query(
             "HeartbeatStore.workersOn",
             WorkerRow,
-            sql`
-              SELECT instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis,
-                ticks::float8 AS ticks, failed_ticks::float8 AS failed_ticks, last_error, hold
-              FROM workers WHERE hostname = ${hostname} ORDER BY started_at, instance_id, worker`
+            sql`SELECT ${columns} FROM workers WHERE hostname = ${hostname} ORDER BY started_at, instance_id, worker`
           )
         )
       })
