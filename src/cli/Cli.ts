@@ -22,6 +22,7 @@ import { auditCommand, reportCommand } from "./reportCommand.ts"
 import { pruneCommand } from "./pruneCommand.ts"
 import { settleCommand } from "./settleCommand.ts"
 import { sliceCommand } from "./sliceCommands.ts"
+import { topCommand } from "./topCommand.ts"
 import { workersCommand } from "./workersCommand.ts"
 import { zerodhaCommand } from "./zerodhaCommands.ts"
 
@@ -70,6 +71,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     settleCommand,
     zerodhaCommand,
     instrumentCommand,
+    topCommand,
     healthCommand,
     workersCommand,
     kiteSimulatorCommand

@@ -2,41 +2,15 @@ import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db, type DbError } from "../db/Db.ts"
 import { channel, instant } from "../db/parameters.ts"
 import type { Topic } from "../db/Wakeups.ts"
-import { OrderQueueStatus, type SplittableOrder } from "../domain/Order.ts"
+import type { SplittableOrder } from "../domain/Order.ts"
 import { Stage } from "../domain/OrderSlice.ts"
 import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { holdSlices } from "./holdSlices.ts"
 import { type ActionName, type Asked, insertActions } from "./operatorActions.ts"
+import { OrderProgress, progressColumns } from "./orderProgress.ts"
 import { differencesBetween, orderColumns, orderRow } from "./orderColumns.ts"
 
-/** One order's progress, derived from its slices. Quantities in units of the instrument. */
-export const OrderProgress = Schema.Struct({
-  orderId: Schema.String,
-  instrument: Schema.NullOr(Schema.String),
-  side: Schema.NullOr(Schema.String),
-  totalQuantity: Schema.NullOr(Schema.Number),
-  orderQueueStatus: OrderQueueStatus,
-  statusReason: Schema.NullOr(Schema.String),
-  state: Schema.String,
-  createdAt: Schema.DateTimeUtcFromDate,
-  slices: Schema.Int,
-  scheduled: Schema.Int,
-  inProgress: Schema.Int,
-  unknown: Schema.Int,
-  processed: Schema.Int,
-  failed: Schema.Int,
-  skipped: Schema.Int,
-  open: Schema.Int,
-  placedQuantity: Schema.Number,
-  filledQuantity: Schema.Number,
-  averagePrice: Schema.NullOr(Schema.String),
-  nextDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  lastDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  maxLatenessMillis: Schema.NullOr(Schema.Number),
-  /** Why the order is on hold; null when it is not. */
-  holdReason: Schema.NullOr(Schema.String)
-})
-export type OrderProgress = typeof OrderProgress.Type
+export type { OrderProgress } from "./orderProgress.ts"
 
 /** One slice as an operator sees it. */
 export const SliceView = Schema.Struct({
@@ -122,12 +96,7 @@ export class OrderDesk extends Context.Service<
       const db = yield* Db
       const { sql, query, execute, transaction } = db
 
-      const progressColumns = sql.literal(`
-        order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
-        least(greatest(created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, slices, scheduled, in_progress, unknown, processed, failed, skipped, open,
-        placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
-        average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis,
-        hold_reason`)
+      const columns = sql.literal(progressColumns)
 
       const insert = (order: NewOrder, now: DateTime.Utc) =>
         query(
@@ -212,7 +181,7 @@ export class OrderDesk extends Context.Service<
           query(
             "OrderDesk.progress",
             OrderProgress,
-            sql`SELECT ${progressColumns} FROM order_progress WHERE order_id = ${orderId}`
+            sql`SELECT ${columns} FROM order_progress WHERE order_id = ${orderId}`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
         ),
 
@@ -230,7 +199,7 @@ export class OrderDesk extends Context.Service<
             "OrderDesk.list",
             OrderProgress,
             // By the view's own column, which has an index: the clamped one would have every order ever summed up first.
-            sql`SELECT ${progressColumns} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
+            sql`SELECT ${columns} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
           )
         ),
 

@@ -1,0 +1,93 @@
+import { DateTime, Effect, Layer, Option } from "effect"
+import { brokerIdentity } from "../../broker/brokerIdentity.ts"
+import { zerodha } from "../../broker/zerodha/KiteSession.ts"
+import { Configuration } from "../../Configuration.ts"
+import { decimalText } from "../../domain/decimals.ts"
+import { judge } from "../../domain/workerHealth.ts"
+import { DayTotalStore } from "../../stores/DayTotalStore.ts"
+import { type Halt, HaltStore } from "../../stores/HaltStore.ts"
+import { HeartbeatStore } from "../../stores/HeartbeatStore.ts"
+import type { OrderProgress } from "../../stores/OrderDesk.ts"
+import { type MovingSlice, OverviewStore, type RateUse, type SliceCounts } from "../../stores/OverviewStore.ts"
+import { CommandLayer } from "../environment.ts"
+import type { WorkerHealth } from "../renderWorkers.ts"
+
+/** Everything that `top` shows, as of a moment. */
+export interface Snapshot {
+  readonly at: DateTime.Utc
+  readonly orders: ReadonlyArray<OrderProgress>
+  readonly slices: ReadonlyArray<MovingSlice>
+  readonly counts: SliceCounts
+  readonly workers: ReadonlyArray<WorkerHealth>
+  /** Null unless placements are halted. */
+  readonly halt: Halt | null
+  /** Those that live daemons place with; without any, the one of this command's settings. */
+  readonly broker: string
+  readonly limits: Limits
+}
+
+/** How much of the day is used, and what the limits are; null where there is none. Values as decimals. */
+export interface Limits {
+  readonly orders: number
+  readonly ordersPerDay: number | null
+  readonly value: string
+  readonly valuePerDay: string | null
+  /** Null when the broker's account has no limit that we keep. */
+  readonly requests:
+    | (RateUse & { readonly perSecond: number; readonly perMinute: number; readonly perDay: number })
+    | null
+}
+
+export const SnapshotLayer = OverviewStore.layer.pipe(Layer.provideMerge(CommandLayer))
+
+/** So many orders, and slices of each kind, are asked for at most. */
+const most = 50
+
+/** Seven small statements, one after the other on one connection. */
+export const takeSnapshot = Effect.gen(function* () {
+  const overview = yield* OverviewStore
+  const at = yield* DateTime.now
+  const orders = yield* overview.orders(most)
+  const slices = yield* overview.slices(
+    orders.map(({ orderId }) => orderId),
+    most,
+    at
+  )
+  const counts = yield* overview.counts(at)
+  const { workers } = judge(yield* (yield* HeartbeatStore).workers, at)
+  const inUse = [...new Set(workers.flatMap(({ broker, isStale }) => (isStale ? [] : [broker])))]
+  const broker = inUse.length === 0 ? brokerIdentity(yield* Configuration) : inUse.join(", ")
+  const halt = Option.filter(yield* (yield* HaltStore).current, ({ isHalted }) => isHalted)
+  const snapshot: Snapshot = {
+    at,
+    orders,
+    slices,
+    counts,
+    workers,
+    halt: Option.getOrNull(halt),
+    broker,
+    limits: yield* limitsAt(at, broker)
+  }
+  return snapshot
+})
+
+const limitsAt = Effect.fnUntraced(function* (now: DateTime.Utc, broker: string) {
+  const config = yield* Configuration
+  const totals = yield* (yield* DayTotalStore).totals(now)
+  const requests = broker.startsWith(zerodha)
+    ? {
+        ...(yield* (yield* OverviewStore).rateUse(zerodha, now)),
+        perSecond: config.zerodhaOrdersPerSecond,
+        perMinute: config.zerodhaOrdersPerMinute,
+        perDay: config.zerodhaOrdersPerDay
+      }
+    : null
+  const limits: Limits = {
+    orders: totals.orders,
+    ordersPerDay: Option.getOrNull(config.limits.ordersPerDay),
+    value: decimalText(totals.value),
+    valuePerDay: Option.getOrNull(Option.map(config.limits.valuePerDay, decimalText)),
+    requests
+  }
+  return limits
+})

@@ -1,0 +1,219 @@
+import { DateTime } from "effect"
+import { mostCounted } from "../../stores/OverviewStore.ts"
+import { holdsOf } from "../renderWorkers.ts"
+import { fitColumns, type Row, type Section, sectionLines } from "./columns.ts"
+import { sectionsOf } from "./sections.ts"
+import type { Limits, Snapshot } from "./Snapshot.ts"
+import { cutLine, type Line, type Span, span, type Style, wrap } from "./text.ts"
+import { clockTime, millisBetween, spanOf } from "./times.ts"
+
+/** What the screen shows besides what there is to show. */
+export interface View {
+  readonly snapshot: Snapshot
+  /** Why there is nothing newer, and since when; null while the database answers. */
+  readonly failure: { readonly message: string; readonly since: DateTime.Utc } | null
+  /** The key of the row whose commands are shown. */
+  readonly selected: string | null
+}
+
+export interface Size {
+  readonly columns: number
+  /** Null: as many as there are. */
+  readonly rows: number | null
+}
+
+/** Rows that fit on a screen beside everything else, and what is in them; the lines are at most as wide as the screen. */
+export const frame = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
+  const sections = sectionsOf(view.snapshot, now)
+  const rows = size.rows ?? Infinity
+  const top = [stateLine(view, now), ...countLines(view.snapshot), ...alarmLines(view, size, now)]
+  const bottom = size.rows === null ? [] : bottomLines(view, sections, size.columns, rows)
+  const kept = top.slice(0, Math.max(1, rows - bottom.length - 2))
+  const body = bodyLines(view, sections, size.columns, rows - kept.length - bottom.length)
+  const padding = size.rows === null ? 0 : Math.max(0, rows - kept.length - body.length - bottom.length)
+  return [...kept, ...body, ...Array.from({ length: padding }, () => []), ...bottom]
+    .slice(0, Math.max(1, rows))
+    .map((line) => cutLine(line, size.columns))
+}
+
+/** The rows that can be selected, from the top of the screen to its bottom. */
+export const rowKeys = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<string> =>
+  sectionsOf(snapshot, now).flatMap(({ rows }) => rows.map(({ key }) => key))
+
+const stateLine = ({ snapshot, failure }: View, now: DateTime.Utc): Line => {
+  const live = snapshot.workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
+  const state =
+    failure !== null
+      ? span("NO DATABASE", "red")
+      : snapshot.halt !== null
+        ? span("HALTED", "red")
+        : live.length === 0
+          ? span("NO DAEMON", "red")
+          : live.every(({ hold }) => hold !== null)
+            ? span("ON HOLD", "red")
+            : span("placing", "green")
+  return [
+    span("pulse-background ", "bold"),
+    state,
+    span(`  ${clockTime(now).slice(0, 8)} UTC  ${DateTime.formatIsoDateUtc(now)}  ${snapshot.broker}`)
+  ]
+}
+
+const countLines = ({ counts, limits }: Snapshot): ReadonlyArray<Line> => {
+  const count = (number: number, what: string, alarm: Style | null = null): ReadonlyArray<Span> => [
+    span(`${number}${number >= mostCounted ? "+" : ""} ${what}`, number > 0 ? alarm : null),
+    span("  ")
+  ]
+  return [
+    [
+      span("slices  "),
+      ...count(counts.scheduled, "scheduled"),
+      ...count(counts.overdue, "overdue", "red"),
+      ...count(counts.claimed, "claimed"),
+      ...count(counts.inDoubt, "in doubt", "red"),
+      ...count(counts.open, "open at the broker")
+    ],
+    [span(`today   ${limitTexts(limits).join("  ")}`)]
+  ]
+}
+
+const ofLimit = (used: number | string, limit: number | string | null): string =>
+  limit === null ? `${used}` : `${used} of ${limit}`
+
+const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limits): ReadonlyArray<string> => [
+  `orders ${ofLimit(orders, ordersPerDay)}`,
+  `value ${ofLimit(value, valuePerDay)}`,
+  ...(requests === null
+    ? ["requests: no limit of the account"]
+    : [
+        `requests ${ofLimit(requests.today, requests.perDay)}`,
+        `last minute ${ofLimit(requests.lastMinute, requests.perMinute)}`,
+        `last second ${ofLimit(requests.lastSecond, requests.perSecond)}`
+      ])
+]
+
+/** What keeps slices from being placed, most pressing first; long ones in several lines where there is room. */
+const alarmLines = ({ snapshot, failure }: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
+  const { halt, limits, workers } = snapshot
+  const stale = workers.filter(({ isStale }) => isStale)
+  const alarms = [
+    ...(failure === null
+      ? []
+      : [`No answer for ${spanOf(millisBetween(failure.since, now))}, trying again: ${failure.message}`]),
+    ...(halt === null
+      ? []
+      : [
+          `Halted ${spanOf(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
+        ]),
+    ...(workers.length === stale.length ? ['No daemon runs: "node dist/main.js" starts one'] : []),
+    ...holdsOf(workers).filter((hold) => halt === null || !hold.includes(`halted by ${halt.requestedBy}: `)),
+    ...until("The broker asked for a pause", limits.requests?.blockedUntil ?? null),
+    ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
+  ]
+  const isSmall = size.rows !== null && size.rows < 20
+  return alarms
+    .slice(0, isSmall ? 1 : undefined)
+    .flatMap((alarm) => wrap(span(alarm).text, size.columns).slice(0, isSmall ? 1 : 3))
+    .map((line) => [span(line, "red")])
+}
+
+const until = (what: string, end: DateTime.Utc | null): ReadonlyArray<string> =>
+  end === null ? [] : [`${what}, until ${clockTime(end).slice(0, 8)} UTC`]
+
+/** The title of each section and some of its rows: around the selected one, else the first. */
+const bodyLines = (
+  { selected }: View,
+  sections: ReadonlyArray<Section>,
+  columns: number,
+  room: number
+): ReadonlyArray<Line> => {
+  const shares = allot(
+    sections.map(({ rows }) => rows.length + 1),
+    room
+  )
+  return sections.flatMap((section, index) => {
+    const count = Math.max(0, (shares[index] ?? 0) - 1)
+    if (count === 0) return []
+    const hidden = section.rows.length - count
+    const titled = hidden <= 0 ? section : titledWith(section, `${count} of ${section.rows.length}`)
+    const fitted = fitColumns(titled, columns - gutter)
+    const shown = windowAround(section.rows, selected, count)
+    const lines = sectionLines(titled, shown, fitted)
+    return [
+      [span(" ".repeat(gutter)), ...lines.title],
+      ...lines.rows.map((line, row) => rowLine(line, shown[row]?.key === selected))
+    ]
+  })
+}
+
+const gutter = 2
+
+const rowLine = (line: Line, isSelected: boolean): Line =>
+  isSelected
+    ? [span("> ", "reverse"), ...line.map(({ text }) => span(text, "reverse"))]
+    : [span(" ".repeat(gutter)), ...line]
+
+const titledWith = (section: Section, addition: string): Section => ({
+  ...section,
+  columns: section.columns.map((column, index) =>
+    index === 0 ? { ...column, title: `${column.title} ${addition}` } : column
+  )
+})
+
+/**
+ * How much of a room each gets of what it wants: first a title and one row each, the first ones first, as long as there is
+ * room; then one after the other a line more.
+ */
+export const allot = (wanted: ReadonlyArray<number>, room: number): ReadonlyArray<number> => {
+  if (wanted.reduce((sum, want) => sum + want, 0) <= room) return wanted
+  let left = room
+  const shares = wanted.map((want): number => {
+    const share = want >= 2 && left >= 2 ? 2 : 0
+    left -= share
+    return share
+  })
+  for (let given = true; left > 0 && given;) {
+    given = false
+    for (const [index, want] of wanted.entries()) {
+      const share = shares[index] ?? 0
+      if (left <= 0 || share === 0 || share >= want) continue
+      shares[index] = share + 1
+      left -= 1
+      given = true
+    }
+  }
+  return shares
+}
+
+const windowAround = (rows: ReadonlyArray<Row>, selected: string | null, count: number): ReadonlyArray<Row> => {
+  const index = rows.findIndex(({ key }) => key === selected)
+  const start = Math.max(0, Math.min(index - count + 1, rows.length - count))
+  return rows.slice(start, start + count)
+}
+
+/** What can be typed about the selected row, else about everything, and which keys there are. */
+const bottomLines = (
+  { selected, snapshot }: View,
+  sections: ReadonlyArray<Section>,
+  columns: number,
+  rows: number
+): ReadonlyArray<Line> => {
+  const row = sections.flatMap((section) => section.rows).find(({ key }) => key === selected)
+  const commands = row?.commands ?? [
+    snapshot.halt === null ? "halt --reason TEXT" : "resume",
+    "doctor",
+    "order submit --help"
+  ]
+  const prefix = columns >= 80 ? "$ node dist/main.js " : "$ "
+  const lines = commands.flatMap((command) => wrap(span(prefix + command).text, columns))
+  const room = rows >= 20 ? 3 : rows >= 8 ? 2 : 0
+  return [
+    ...lines.slice(0, room).map((line): Line => [span(line, "yellow")]),
+    [
+      span(
+        row === undefined ? "up/down: what to do about a row  q: quit" : "up/down: another row  esc: none  q: quit",
+        "dim"
+      )
+    ]
+  ]
+}

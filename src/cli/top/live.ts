@@ -1,0 +1,99 @@
+import { Cause, DateTime, type Duration, Effect, Queue, Schedule, Stream } from "effect"
+import { summary } from "../../background.ts"
+import { frame, rowKeys, type View } from "./frame.ts"
+import type { Snapshot } from "./Snapshot.ts"
+import { type Input, openScreen } from "./screen.ts"
+
+/** What changes the screen. */
+export type Event =
+  | Input
+  | { readonly _tag: "Refreshed"; readonly snapshot: Snapshot }
+  | { readonly _tag: "Failed"; readonly message: string; readonly at: DateTime.Utc }
+  /** Time has passed. */
+  | { readonly _tag: "Ticked" }
+
+export interface State extends View {
+  readonly columns: number
+  readonly rows: number
+  readonly isOver: boolean
+}
+
+/** What an event makes of the screen. */
+export const next = (state: State, event: Event, now: DateTime.Utc): State => {
+  switch (event._tag) {
+    case "Refreshed":
+      return { ...state, snapshot: event.snapshot, failure: null }
+    case "Failed":
+      return { ...state, failure: { message: event.message, since: state.failure?.since ?? event.at } }
+    case "Resized":
+      return { ...state, columns: event.columns, rows: event.rows }
+    case "Ended":
+      return { ...state, isOver: true }
+    case "Key":
+      return pressed(state, event.name, now)
+    case "Ticked":
+      return state
+  }
+}
+
+const pressed = (state: State, key: string, now: DateTime.Utc): State => {
+  const select = (selected: string | null | undefined): State => ({ ...state, selected: selected ?? null })
+  const keys = rowKeys(state.snapshot, now)
+  const index = state.selected === null ? -1 : keys.indexOf(state.selected)
+  switch (key) {
+    case "q":
+      return { ...state, isOver: true }
+    case "escape":
+      return select(null)
+    case "down":
+    case "j":
+      return select(keys[Math.min(index + 1, keys.length - 1)])
+    case "up":
+    case "k":
+      return select(keys[index === -1 ? keys.length - 1 : Math.max(index - 1, 0)])
+    case "home":
+      return select(keys[0])
+    case "end":
+      return select(keys.at(-1))
+    default:
+      return state
+  }
+}
+
+/** Countdowns go on between two refreshes. */
+const tick = "500 millis"
+
+/**
+ * Shows what `take` gives on the whole screen, anew every `interval`, until somebody quits. Once it has succeeded, its
+ * failures are shown and it is tried again.
+ */
+export const showLive = Effect.fnUntraced(function* <E, R>(
+  take: Effect.Effect<Snapshot, E, R>,
+  options: { readonly interval: Duration.Duration; readonly hasColour: boolean }
+) {
+  const snapshot = yield* take
+  const screen = yield* openScreen(options.hasColour)
+  const events = yield* Queue.unbounded<Event>()
+
+  const refresh = take.pipe(
+    Effect.map((snapshot): Event => ({ _tag: "Refreshed", snapshot })),
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.interrupt
+        : Effect.map(DateTime.now, (at): Event => ({ _tag: "Failed", message: summary(cause), at }))
+    ),
+    Effect.flatMap((event) => Queue.offer(events, event))
+  )
+  yield* Effect.forkScoped(Effect.repeat(refresh, Schedule.spaced(options.interval)))
+  yield* Effect.forkScoped(Effect.repeat(Queue.offer(events, { _tag: "Ticked" }), Schedule.spaced(tick)))
+  yield* Effect.forkScoped(Stream.runForEach(screen.inputs, (input) => Queue.offer(events, input)))
+
+  let state: State = { snapshot, failure: null, selected: null, columns: 80, rows: 24, isOver: false }
+  while (!state.isOver) {
+    // Whatever has gathered is drawn once: a key held down does not fall behind.
+    const gathered = yield* Queue.takeAll(events)
+    const now = yield* DateTime.now
+    for (const event of gathered) state = next(state, event, now)
+    yield* screen.draw(frame(state, { columns: state.columns, rows: state.rows }, now))
+  }
+})

@@ -1,0 +1,57 @@
+import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
+import { Effect, Stream } from "effect"
+import { type Line, paint, plain } from "./text.ts"
+
+/** What a person does at the terminal, or to its window. */
+export type Input =
+  | { readonly _tag: "Key"; readonly name: string }
+  | { readonly _tag: "Resized"; readonly columns: number; readonly rows: number }
+  /** Nothing more is to come: Ctrl-C, or the terminal is gone. */
+  | { readonly _tag: "Ended" }
+
+// The alternate screen, without a cursor; and back.
+const enter = "\u001b[?1049h\u001b[?25l\u001b[2J"
+const leave = "\u001b[0m\u001b[?25h\u001b[?1049l"
+
+/**
+ * Takes over the terminal until the scope closes, and then leaves it as it was, whatever ends the process. `inputs` begins
+ * with the terminal's size.
+ */
+export const openScreen = Effect.fnUntraced(function* (hasColour: boolean) {
+  // Escape does not quit: over a slow line the keys that begin with it arrive in pieces.
+  const terminal = yield* NodeTerminal.make(({ key }) => key.ctrl && (key.name === "c" || key.name === "d"))
+  yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      // For an end that no finalizer sees: process.exit, or an error outside of every fiber.
+      const onExit = () => process.stdout.write(leave)
+      process.once("exit", onExit)
+      process.stdout.write(enter)
+      return onExit
+    }),
+    (onExit) =>
+      Effect.sync(() => {
+        process.off("exit", onExit)
+        process.stdout.write(leave)
+      })
+  )
+  const keys = yield* terminal.readInput
+  const sizes = yield* terminal.size
+  const inputs: Stream.Stream<Input> = Stream.merge(
+    Stream.fromQueue(keys).pipe(
+      Stream.map(({ key }): Input => ({ _tag: "Key", name: key.ctrl ? `ctrl-${key.name}` : key.name })),
+      Stream.concat(Stream.make<[Input]>({ _tag: "Ended" }))
+    ),
+    Stream.fromQueue(sizes).pipe(Stream.map((size): Input => ({ _tag: "Resized", ...size })))
+  )
+  return {
+    inputs,
+    /** Shows these lines from the top of the screen on: one for each of its rows. */
+    draw: (lines: ReadonlyArray<Line>) =>
+      Effect.ignore(
+        terminal.display(
+          // Each line is cleared before it is written: cleared afterwards, a full one would lose its last character.
+          `\u001b[H${lines.map((line) => `\u001b[2K${hasColour ? paint(line) : plain(line)}`).join("\r\n")}`
+        )
+      )
+  }
+})

@@ -1,0 +1,209 @@
+import type { DateTime } from "effect"
+import { instancesOf } from "../../domain/workerHealth.ts"
+import type { OrderProgress } from "../../stores/OrderDesk.ts"
+import type { MovingSlice } from "../../stores/OverviewStore.ts"
+import { bar, isSettled } from "../render.ts"
+import type { WorkerHealth } from "../renderWorkers.ts"
+import type { Row, Section } from "./columns.ts"
+import type { Snapshot } from "./Snapshot.ts"
+import { type Span, span, type Style } from "./text.ts"
+import { clockTime, countdown, millisBetween, spanOf } from "./times.ts"
+
+/** What `top` lists, in the order in which it is shown; what is empty is left out. */
+export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<Section> => {
+  const ofKind = (...kinds: ReadonlyArray<MovingSlice["kind"]>) =>
+    snapshot.slices.filter(({ kind }) => kinds.includes(kind))
+  return [
+    doubtSection(ofKind("doubt", "lost"), now),
+    orderSection(snapshot.orders, now),
+    dueSection(ofKind("due"), now),
+    placedSection(ofKind("placed"), now),
+    workerSection(snapshot.workers)
+  ].filter(({ rows }) => rows.length > 0)
+}
+
+const barCells = 16
+
+/** Those that go on come first. */
+const orderSection = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc): Section => ({
+  columns: [
+    { title: "ORDERS", rank: 1 },
+    { title: "STATE", rank: 2 },
+    { title: "PLACED", rank: 4, align: "right" },
+    { title: "NEXT", rank: 3, align: "right" },
+    { title: "FILLED", rank: 5, align: "right" },
+    { title: "PROGRESS", rank: 6 },
+    { title: "ORDER", rank: 7 },
+    { title: "REASON", rank: 8, isElastic: true }
+  ],
+  rows: [...orders.filter((order) => !isSettled(order)), ...orders.filter(isSettled)].map((order) => ({
+    key: `order ${order.orderId}`,
+    cells: [
+      span(`${order.side ?? "?"} ${order.instrument ?? "?"}`),
+      span(order.state, orderStyle(order)),
+      span(`${order.processed}/${order.slices}`),
+      nextDue(order, now),
+      span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
+      span(bar(barCells, order.totalQuantity ?? 0, order.placedQuantity, order.filledQuantity)),
+      span(order.orderId),
+      span([order.holdReason, order.statusReason].filter((reason) => reason !== null).join("; "))
+    ],
+    commands: orderCommands(order)
+  }))
+})
+
+const orderStyle = ({ state }: OrderProgress): Style | null => {
+  if (state === "failed" || state === "held") return "red"
+  if (["skipped", "partial", "unfilled", "cancelling"].includes(state)) return "yellow"
+  return state === "filled" ? "green" : null
+}
+
+const nextDue = ({ nextDueAt }: OrderProgress, now: DateTime.Utc): Span => {
+  if (nextDueAt === null) return span("–")
+  const millis = millisBetween(now, nextDueAt)
+  return millis >= 0 ? span(spanOf(millis)) : span(`${spanOf(-millis)} late`, isLate(millis))
+}
+
+/** A claim is taken shortly before, and its outcome written shortly after, its time. */
+const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
+
+const orderCommands = (order: OrderProgress): ReadonlyArray<string> => {
+  const { orderId } = order
+  if (isSettled(order)) return [`order show ${orderId}`, `explain ${orderId}`]
+  return [
+    order.holdReason === null ? `order pause ${orderId} --reason TEXT` : `order resume ${orderId}`,
+    `order cancel ${orderId}`,
+    `order show ${orderId}`
+  ]
+}
+
+const dueSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Section => ({
+  columns: [
+    { title: "DUE NEXT", rank: 1, align: "right" },
+    { title: "SLICE", rank: 2 },
+    { title: "QUANTITY", rank: 3, align: "right" },
+    { title: "#", rank: 5, align: "right" },
+    { title: "ORDER", rank: 6 },
+    { title: "NOTE", rank: 4, isElastic: true }
+  ],
+  rows: slices.map((slice) => ({
+    key: `due ${slice.id}`,
+    cells: [
+      span(countdown(slice.notBefore, now), isLate(millisBetween(now, slice.notBefore))),
+      ...nameCells(slice),
+      span(dueNote(slice))
+    ],
+    commands: [`slice skip ${slice.id} --reason TEXT`, `order show ${slice.orderId}`]
+  }))
+})
+
+const nameCells = (slice: MovingSlice): ReadonlyArray<Span> => [
+  span(`${slice.side} ${slice.instrument}`),
+  span(`${slice.quantity}`),
+  span(`${slice.sequenceNumber}`),
+  span(slice.orderId)
+]
+
+const dueNote = ({ stage, claimedBy, isHeld, stageReason }: MovingSlice): string =>
+  stage === "IN_PROGRESS" ? `claimed by ${claimedBy ?? "?"}` : isHeld ? "order on hold" : (stageReason ?? "")
+
+const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Section => ({
+  columns: [
+    { title: "PLACED LAST", rank: 1, align: "right" },
+    { title: "SLICE", rank: 2 },
+    { title: "LATENESS", rank: 3, align: "right" },
+    { title: "BROKER SAYS", rank: 4 },
+    { title: "QUANTITY", rank: 7, align: "right" },
+    { title: "FILLED", rank: 5, align: "right" },
+    { title: "PRICE", rank: 6, align: "right" },
+    { title: "#", rank: 9, align: "right" },
+    { title: "AT (UTC)", rank: 8 },
+    { title: "REASON", rank: 10, isElastic: true }
+  ],
+  rows: slices.map((slice) => ({
+    key: `placed ${slice.id}`,
+    cells: [
+      span(slice.placedAt === null ? "–" : countdown(slice.placedAt, now)),
+      span(`${slice.side} ${slice.instrument}`),
+      span(`${(slice.latenessMillis ?? 0).toFixed(1)} ms`, (slice.latenessMillis ?? 0) > 1000 ? "yellow" : null),
+      brokerSays(slice),
+      span(`${slice.quantity}`),
+      span(`${slice.filledQuantity}`),
+      span(slice.averagePrice ?? "–"),
+      span(`${slice.sequenceNumber}`),
+      span(slice.placedAt === null ? "–" : clockTime(slice.placedAt)),
+      span(slice.stageReason ?? "")
+    ],
+    commands: [`order show ${slice.orderId}`, `explain ${slice.orderId}`]
+  }))
+})
+
+const brokerSays = ({ stage, brokerStatus }: MovingSlice): Span =>
+  stage === "PROCESSED"
+    ? span(brokerStatus ?? "–", brokerStatus === "REJECTED" ? "red" : null)
+    : span(stage, stage === "FAILED" ? "red" : "yellow")
+
+const doubtSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Section => ({
+  columns: [
+    { title: "IN DOUBT", rank: 1 },
+    { title: "SLICE", rank: 2 },
+    { title: "QUANTITY", rank: 3, align: "right" },
+    { title: "#", rank: 5, align: "right" },
+    { title: "ORDER", rank: 6 },
+    { title: "REASON", rank: 4, isElastic: true }
+  ],
+  rows: slices.map((slice) => ({
+    key: `${slice.kind} ${slice.id}`,
+    cells: [
+      span(slice.doubtfulSince === null ? "–" : spanOf(millisBetween(slice.doubtfulSince, now)), "red"),
+      ...nameCells(slice),
+      span(slice.kind === "lost" ? "its order left the broker's book unfinished" : (slice.stageReason ?? ""))
+    ],
+    commands: doubtCommands(slice)
+  }))
+})
+
+const doubtCommands = ({ kind, id, orderId, brokerOrderId }: MovingSlice): ReadonlyArray<string> =>
+  kind === "lost"
+    ? [
+        `slice placed ${id} ${brokerOrderId ?? "BROKER_ORDER"} --filled N --price P --reason TEXT`,
+        `order show ${orderId}`
+      ]
+    : [`slice placed ${id} BROKER_ORDER --reason TEXT`, `slice skip ${id} --reason TEXT`, `order show ${orderId}`]
+
+const workerSection = (workers: ReadonlyArray<WorkerHealth>): Section => ({
+  columns: [
+    { title: "DAEMONS", rank: 1 },
+    { title: "HEARTBEAT", rank: 2, align: "right" },
+    { title: "STATUS", rank: 3 },
+    { title: "VERSION", rank: 4 },
+    { title: "HOST", rank: 6 },
+    { title: "FAILED TICKS", rank: 5, align: "right" },
+    { title: "HOLD", rank: 7, isElastic: true }
+  ],
+  rows: instancesOf(workers).flatMap(workerRow)
+})
+
+const workerRow = (all: ReadonlyArray<WorkerHealth>): ReadonlyArray<Row> => {
+  const [first] = all
+  if (first === undefined) return []
+  const stale = all.filter(({ isStale }) => isStale).map(({ worker }) => worker)
+  const holds = [...new Set(all.flatMap(({ hold }) => (hold === null ? [] : [hold])))]
+  const status =
+    stale.length > 0 ? span(`STALE ${stale.join(" ")}`, "red") : holds.length > 0 ? span("on hold", "red") : span("ok")
+  return [
+    {
+      key: `instance ${first.instanceId}`,
+      cells: [
+        span(first.instanceId),
+        span(spanOf(Math.max(...all.map(({ ageMillis }) => ageMillis)))),
+        status,
+        span(first.version),
+        span(first.hostname),
+        span(`${all.reduce((sum, { failedTicks }) => sum + failedTicks, 0)}`),
+        span(holds.join("; "))
+      ],
+      commands: ["workers", "doctor"]
+    }
+  ]
+}

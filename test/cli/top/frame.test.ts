@@ -1,0 +1,150 @@
+import { assert, describe, it } from "@effect/vitest"
+import { allot, frame, type View } from "../../../src/cli/top/frame.ts"
+import type { Snapshot } from "../../../src/cli/top/Snapshot.ts"
+import { paint, plain, widthOf } from "../../../src/cli/top/text.ts"
+import { at, now, order, slice, snapshot, workers } from "./snapshot.ts"
+
+const view = (changed: Partial<Snapshot> = {}, more: Partial<View> = {}): View => ({
+  snapshot: snapshot(changed),
+  failure: null,
+  selected: null,
+  ...more
+})
+
+const text = (shown: View, columns = 120, rows: number | null = 35): string =>
+  frame(shown, { columns, rows }, now).map(plain).join("\n")
+
+const busy: Partial<Snapshot> = {
+  orders: Array.from({ length: 30 }, (_, n) => order(`o${n}`, { holdReason: "क्यों नहीं 株式会社 \u001b[31m".repeat(9) })),
+  slices: [
+    ...Array.from({ length: 30 }, (_, n) => slice("due", `s${n}`)),
+    ...Array.from({ length: 30 }, (_, n) => slice("placed", `p${n}`)),
+    slice("doubt", "d1", { stageReason: "timeout: no answer".repeat(9) }),
+    slice("lost", "l1")
+  ],
+  workers: [...workers("host-1-aaaaaa"), ...workers("host-2-bbbbbb", { isStale: true, hold: "no token" })],
+  halt: { id: 1, isHalted: true, reason: "fat finger ".repeat(30), requestedBy: "me@host", requestedAt: at(0) }
+}
+
+describe("a frame", () => {
+  it("fills the screen and never more, whatever its size and however much there is", () => {
+    for (const shown of [view(), view(busy), view({ orders: [], slices: [], workers: [] })]) {
+      for (const columns of [1, 10, 40, 80, 120, 250]) {
+        for (const rows of [1, 2, 3, 5, 10, 24, 60]) {
+          for (const selected of [null, "order o1", "due s29", "doubt d1"]) {
+            const lines = frame({ ...shown, selected }, { columns, rows }, now)
+            const size = `${columns}x${rows}`
+            assert.lengthOf(lines, rows, size)
+            for (const line of lines) assert.isAtMost(widthOf(plain(line)), columns, size)
+          }
+        }
+      }
+    }
+  })
+
+  it("tells of orders, what is due and was placed, daemons and the day", () => {
+    const shown = text(view())
+    assert.match(shown, /^pulse-background placing {2}01:00:00 UTC {2}1970-01-01 {2}mock$/m)
+    assert.match(shown, /5 scheduled {2}0 overdue {2}1 claimed {2}0 in doubt {2}1 open at the broker/)
+    assert.match(shown, /orders 2 {2}value 2500000 of 5000000 {2}requests: no limit of the account/)
+    assert.match(shown, /BUY NSE:RELIANCE +working +5\/10 +4\.5 s +250\/1000 +████▒▒▒▒░░░░░░░░ +o1/)
+    assert.match(shown, /in 4\.5 s +BUY NSE:RELIANCE +100 +3 +o1/)
+    assert.match(shown, /1\.0 s ago +BUY NSE:RELIANCE +2\.0 ms +COMPLETE/)
+    assert.match(shown, /host-1-aaaaaa +2\.0 s +ok +0\.1\.0/)
+  })
+
+  it("shows what goes on before what is over, and says what does not fit", () => {
+    const shown = text(
+      view({
+        orders: [
+          order("over", { state: "filled", nextDueAt: null }),
+          ...Array.from({ length: 40 }, (_, n) => order(`o${n}`))
+        ]
+      }),
+      120,
+      24
+    )
+    assert.notInclude(shown, "over\n")
+    assert.match(shown, /ORDERS \d+ of 41/)
+    assert.match(shown, /DUE NEXT/)
+    assert.match(shown, /PLACED LAST/)
+    assert.match(shown, /DAEMONS/)
+  })
+
+  it("on a narrow screen keeps what matters most", () => {
+    const shown = text(view(), 40, 10)
+    assert.match(shown, /BUY NSE:RELIANCE +working/)
+    assert.notInclude(shown, "░")
+    assert.include(shown, "q: quit")
+  })
+
+  it("says first why nothing is placed", () => {
+    const live = workers("host-1-aaaaaa")
+    const halt = { id: 1, isHalted: true, reason: "fat finger", requestedBy: "me@host", requestedAt: at(3_540_000) }
+    const cases: ReadonlyArray<readonly [View, RegExp]> = [
+      [view({ workers: [] }), /^pulse-background NO DAEMON[^]*No daemon runs: "node dist\/main\.js" starts one/],
+      [view({ halt }), /^pulse-background HALTED[^]*Halted 1 m 00 s ago by me@host: fat finger \("resume" ends it\)/],
+      [
+        view({ workers: workers("a", { hold: "there is no Zerodha access token" }) }),
+        /^pulse-background ON HOLD[^]*Placements are on hold: there is no Zerodha access token/
+      ],
+      [
+        view({}, { failure: { message: "connection refused", since: at(3_590_000) } }),
+        /^pulse-background NO DATABASE[^]*No answer for 10 s, trying again: connection refused/
+      ],
+      [
+        view({
+          workers: live,
+          limits: {
+            ...snapshot().limits,
+            requests: {
+              today: 4999,
+              perDay: 5000,
+              lastMinute: 12,
+              perMinute: 400,
+              lastSecond: 3,
+              perSecond: 10,
+              blockedUntil: null,
+              cappedUntil: at(3_660_000)
+            }
+          }
+        }),
+        /requests 4999 of 5000 {2}last minute 12 of 400 {2}last second 3 of 10[^]*used up, until 01:01:00 UTC/
+      ]
+    ]
+    for (const [shown, expected] of cases) assert.match(text(shown), expected)
+  })
+
+  it("shows what can be typed about the selected row, even where that was scrolled to", () => {
+    const all = view(busy)
+    const commandsOf = (selected: string) =>
+      text({ ...all, selected })
+        .split("\n")
+        .slice(-4, -1)
+        .join("\n")
+    assert.include(commandsOf("due s29"), "$ node dist/main.js slice skip s29 --reason TEXT\n")
+    assert.match(text({ ...all, selected: "due s29" }), /^> /m)
+    assert.include(commandsOf("order o1"), "order resume o1")
+    assert.include(commandsOf("doubt d1"), "slice placed d1 BROKER_ORDER --reason TEXT")
+    assert.include(commandsOf("lost l1"), "slice placed l1 b7 --filled N --price P --reason TEXT")
+    assert.include(text(view(), 120, 35), "halt --reason TEXT")
+    assert.include(text(all, 120, 35), "$ node dist/main.js resume")
+  })
+
+  it("passes on no control characters of what others have written", () => {
+    for (const line of frame(view(busy), { columns: 250, rows: 60 }, now)) {
+      assert.notMatch(plain(line), /\p{Cc}/u)
+      // oxlint-disable-next-line no-control-regex -- our own colours, and nothing else
+      assert.notMatch(paint(line).replaceAll(/\u001b\[(?:0|1|2|7|31|32|33)m/g, ""), /\p{Cc}/u)
+    }
+  })
+})
+
+describe("allot", () => {
+  it("gives everyone what it wants, else a title and a row each as long as there is room, then shares the rest", () => {
+    assert.deepStrictEqual(allot([3, 4], 7), [3, 4])
+    assert.deepStrictEqual(allot([3, 9], 8), [3, 5])
+    assert.deepStrictEqual(allot([5, 5, 5], 5), [3, 2, 0])
+    assert.deepStrictEqual(allot([5, 5], 1), [0, 0])
+  })
+})
