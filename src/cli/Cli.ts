@@ -9,6 +9,7 @@ import { TelemetryLayer } from "../telemetry/TelemetryLayer.ts"
 import { version } from "../version.ts"
 import { actionsCommand } from "./actionsCommand.ts"
 import { json, print } from "./environment.ts"
+import { doctorCommand } from "./doctorCommand.ts"
 import { explainCommand } from "./explainCommand.ts"
 import { haltCommand, resumeCommand } from "./haltCommands.ts"
 import { healthCommand } from "./healthCommand.ts"
@@ -74,6 +75,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     topCommand,
     healthCommand,
     workersCommand,
+    doctorCommand,
     kiteSimulatorCommand
   ]),
   Command.run({ version })

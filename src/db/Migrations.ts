@@ -43,12 +43,49 @@ export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFa
   projectFolder
 )
 
+/** What this version has to apply, and what is applied that it does not know: a newer version's. Names as of the files. */
+export interface MigrationState {
+  readonly missing: ReadonlyArray<string>
+  readonly unknown: ReadonlyArray<string>
+  readonly applied: number
+}
+
+/** How far the database is, without changing anything. */
+export const migrationState = Effect.gen(function* () {
+  const db = yield* Db
+  const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(projectFolder)))
+  const exists = yield* db.query(
+    "Migrations.exists",
+    Schema.Struct({ exists: Schema.Boolean }),
+    db.sql`SELECT to_regclass(${table}) IS NOT NULL AS exists`
+  )
+  const rows =
+    exists[0]?.exists === true
+      ? yield* db.query(
+          "Migrations.applied",
+          Schema.Struct({ id: Schema.Int, name: Schema.String }),
+          db.sql`SELECT migration_id AS id, name FROM ${db.sql(table)} ORDER BY migration_id`
+        )
+      : []
+  const applied = rows.map(({ id, name }) => `${String(id).padStart(4, "0")}_${name}`)
+  const ours = files.map((name) => name.replace(/\.sql$/, ""))
+  const state: MigrationState = {
+    missing: ours.filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => !ours.includes(name)),
+    applied: applied.length
+  }
+  return state
+}).pipe(Effect.withSpan("Migrations.state"))
+
 const run = Migrator.make({})
+
+const fileNames = async (folder: string): Promise<ReadonlyArray<string>> =>
+  (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
 
 const loadFrom = (folder: string): Migrator.Loader =>
   Effect.tryPromise({
     try: async () => {
-      const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
+      const names = await fileNames(folder)
       return Promise.all(
         names.map(async (name) => {
           const [, id, title] = fileName.exec(name) ?? []

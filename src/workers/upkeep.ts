@@ -1,13 +1,9 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Configuration } from "../Configuration.ts"
-import { indianDay } from "../domain/indianTime.ts"
+import { isCalendarEnding, isListOld } from "../domain/doctor/reference.ts"
 import { InstrumentStore } from "../stores/InstrumentStore.ts"
 import { TradingHours } from "../TradingHours.ts"
 
-/** So long before the calendar ends somebody is reminded of it. */
-const calendarNotice = Duration.days(30)
-/** Zerodha makes a list every morning. */
-const oldestList = Duration.days(2)
 const interval = Duration.days(1)
 
 /** Reminds people, at the start and once a day, of what the service does not renew by itself. */
@@ -20,14 +16,14 @@ export const makeRemind = Effect.gen(function* () {
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     if (DateTime.isLessThan(now, next)) return
-    if (calendar !== null && calendar.until <= indianDay(DateTime.addDuration(now, calendarNotice))) {
+    if (calendar !== null && isCalendarEnding(calendar.until, now)) {
       yield* Effect.logWarning(
         `The trading days are known until ${calendar.until} only, and nothing is placed after that: add the exchanges' next ` +
           "ones with TRADING_CALENDAR_FILE"
       )
     }
     const list = brokerType === "zerodha" ? yield* instruments.status : Option.none()
-    if (Option.isSome(list) && Duration.isGreaterThan(DateTime.distance(list.value.syncedAt, now), oldestList)) {
+    if (Option.isSome(list) && isListOld(list.value.syncedAt, now)) {
       yield* Effect.logWarning(
         `The list of instruments is of ${DateTime.formatIso(list.value.syncedAt)}: new expiries and changed lots are missing. ` +
           "Run: instruments sync"

@@ -1,0 +1,141 @@
+import { Clock, DateTime, Effect, Layer, Option } from "effect"
+import { statfs } from "node:fs/promises"
+import { Configuration } from "../../Configuration.ts"
+import { DatabaseClock } from "../../DatabaseClock.ts"
+import type { DbError } from "../../db/Db.ts"
+import { migrationState } from "../../db/Migrations.ts"
+import { type Check, ok, problem, pulse, warning } from "../../domain/doctor/Check.ts"
+import { calendarCheck, instrumentCheck } from "../../domain/doctor/reference.ts"
+import {
+  bloatCheck,
+  clockCheck,
+  connectionCheck,
+  databaseCheck,
+  diskCheck,
+  durabilityCheck,
+  lockCheck,
+  migrationCheck,
+  transactionCheck
+} from "../../domain/doctor/server.ts"
+import { InstrumentStore } from "../../stores/InstrumentStore.ts"
+import { ServerStore } from "../../stores/ServerStore.ts"
+import { TradingHours } from "../../TradingHours.ts"
+import { version } from "../../version.ts"
+import { CommandLayer } from "../environment.ts"
+import { checkBroker, checkHalt, checkLimits, checkToken, checkWork, ServiceStores } from "./service.ts"
+
+const DoctorLayer = Layer.mergeAll(ServerStore.layer, ServiceStores).pipe(Layer.provideMerge(CommandLayer))
+
+/** Checks everything, in the order in which one thing depends on the other. Never fails: what cannot be checked is told. */
+export const examine: Effect.Effect<ReadonlyArray<Check>> = Effect.suspend(() => examineAll).pipe(
+  Effect.provide(DoctorLayer),
+  Effect.catchTags({
+    ConfigurationError: ({ problems }) => Effect.succeed(problems.map(misconfigured)),
+    DbError: ({ message }) => Effect.succeed([configured, unreachable(message)]),
+    EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message)])
+  })
+)
+
+const configured = ok("configuration", "every setting is valid")
+
+const misconfigured = (found: string): Check =>
+  problem("configuration", found, "Correct it in the environment; doc/guides/config.md explains every setting")
+
+const unreachable = (message: string): Check =>
+  problem("database", message, `Daemons keep trying by themselves. When it is back: ${pulse("doctor")}`)
+
+/** A check that this database or this user does not allow says so, and the others follow; without a database there are none. */
+const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbError, R>) =>
+  Effect.catchIf(
+    check,
+    (error) => !error.isTransient,
+    ({ message, sqlState }) =>
+      Effect.succeed([
+        warning(
+          name,
+          `not checked: ${message}`,
+          sqlState === insufficientPrivilege ? "GRANT pg_monitor TO the service's user;" : pulse("migrate")
+        )
+      ])
+  )
+
+const insufficientPrivilege = "42501"
+
+const checkServer = Effect.gen(function* () {
+  const { facts } = yield* ServerStore
+  // The first question may have had to wait for a connection.
+  yield* facts
+  const before = yield* Clock.monotonicTimeNanos
+  const server = yield* facts
+  const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1_000_000
+  return [databaseCheck(server, millis), durabilityCheck(server), connectionCheck(server)]
+})
+
+const checkMigrations = Effect.map(migrationState, (state) => [migrationCheck(state, version)])
+
+const checkClock = Effect.gen(function* () {
+  const { clockOffsetLimit } = yield* Configuration
+  return [clockCheck(yield* (yield* DatabaseClock).offsetMillis, clockOffsetLimit)]
+})
+
+/** Who waits for a lock for less than this is none to speak of. */
+const shortWait = { seconds: 2 }
+
+const checkSessions = Effect.gen(function* () {
+  const server = yield* ServerStore
+  const now = yield* DateTime.now
+  const oldest = yield* server.oldestTransaction
+  const wait = yield* server.longestWait(DateTime.subtract(now, shortWait))
+  return [transactionCheck(Option.getOrNull(oldest), now), lockCheck(Option.getOrNull(wait), now)]
+})
+
+const checkTables = Effect.gen(function* () {
+  const server = yield* ServerStore
+  const { autovacuum } = yield* server.facts
+  return [bloatCheck(yield* server.tables, autovacuum)]
+})
+
+/** The service's own PostgreSQL is on this host; another one's disk cannot be seen from here. */
+const checkDisk = Effect.gen(function* () {
+  const { databaseUrl } = yield* Configuration
+  if (Option.isSome(databaseUrl)) return []
+  const folder = yield* (yield* ServerStore).dataFolder
+  return yield* Effect.tryPromise(() => statfs(folder)).pipe(
+    Effect.map(({ bavail, bsize }) => [diskCheck(folder, bavail * bsize)]),
+    Effect.catch((error) =>
+      Effect.succeed([
+        warning("disk", `${folder} cannot be looked at: ${error.message}`, "Run doctor as the daemon's account")
+      ])
+    )
+  )
+})
+
+const checkReference = Effect.gen(function* () {
+  const { brokerType } = yield* Configuration
+  const { calendar } = yield* TradingHours
+  const now = yield* DateTime.now
+  const list = brokerType === "zerodha" ? yield* (yield* InstrumentStore).status : null
+  return [
+    calendarCheck(calendar?.until ?? null, now),
+    ...(list === null ? [] : [instrumentCheck(Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)), now)])
+  ]
+})
+
+const examineAll = Effect.map(
+  Effect.all([
+    Effect.succeed([configured]),
+    attempt("database", checkServer),
+    attempt("migrations", checkMigrations),
+    attempt("clock", checkClock),
+    attempt("transactions", checkSessions),
+    attempt("tables", checkTables),
+    attempt("disk", checkDisk),
+    attempt("instruments", checkReference),
+    attempt("broker", checkBroker),
+    attempt("access token", checkToken),
+    attempt("limits", checkLimits),
+    attempt("halt", checkHalt),
+    attempt("work", checkWork)
+  ]),
+  (checks) => checks.flat()
+)

@@ -1,0 +1,122 @@
+import { DateTime, Duration, Effect, Layer, Option } from "effect"
+import { brokerIdentity } from "../../broker/brokerIdentity.ts"
+import { tokenEnd, zerodha } from "../../broker/zerodha/KiteSession.ts"
+import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../Configuration.ts"
+import {
+  brokerCheck,
+  dayLimitCheck,
+  haltCheck,
+  heldOrderCheck,
+  requestCheck,
+  tokenCheck
+} from "../../domain/doctor/placing.ts"
+import { doubleCheck, holdCheck, type Patience, pileChecks, workerCheck } from "../../domain/doctor/work.ts"
+import { judge } from "../../domain/workerHealth.ts"
+import { BrokerInUseStore } from "../../stores/BrokerInUseStore.ts"
+import { CredentialStore } from "../../stores/CredentialStore.ts"
+import { DayTotalStore } from "../../stores/DayTotalStore.ts"
+import { HaltStore } from "../../stores/HaltStore.ts"
+import { HeartbeatStore } from "../../stores/HeartbeatStore.ts"
+import { OverviewStore } from "../../stores/OverviewStore.ts"
+import { WaitingStore } from "../../stores/WaitingStore.ts"
+import { version } from "../../version.ts"
+
+/** The stores that the checks of the service's own state need, beside those that every command has. */
+export const ServiceStores = Layer.mergeAll(
+  BrokerInUseStore.layer,
+  CredentialStore.layer,
+  OverviewStore.layer,
+  WaitingStore.layer
+)
+
+export const checkBroker = Effect.gen(function* () {
+  const config = yield* Configuration
+  const store = yield* BrokerInUseStore
+  return [
+    brokerCheck({
+      configured: brokerIdentity(config),
+      isDryRun: config.dryRun,
+      inUse: yield* store.broker,
+      account: yield* store.account
+    })
+  ]
+})
+
+export const checkToken = Effect.gen(function* () {
+  const config = yield* Configuration
+  if (config.brokerType !== "zerodha") return []
+  const stored = yield* (yield* CredentialStore).token(zerodha)
+  const account = yield* (yield* BrokerInUseStore).account
+  return [
+    tokenCheck(
+      {
+        stored: Option.getOrNull(
+          Option.map(stored, ({ setAt, setBy, userId, refusedReason }) => ({
+            setAt,
+            setBy,
+            user: userId,
+            endsAt: tokenEnd(setAt),
+            refusedReason
+          }))
+        ),
+        isGiven: Option.isSome(config.zerodhaAccessToken),
+        account
+      },
+      yield* DateTime.now
+    )
+  ]
+})
+
+export const checkLimits = Effect.gen(function* () {
+  const config = yield* Configuration
+  const now = yield* DateTime.now
+  const day = dayLimitCheck(yield* (yield* DayTotalStore).totals(now), config.limits)
+  if (config.brokerType !== "zerodha") return [day]
+  const use = yield* (yield* OverviewStore).rateUse(zerodha, now)
+  return [day, requestCheck({ ...use, perDay: config.zerodhaOrdersPerDay }, now)]
+})
+
+export const checkHalt = Effect.gen(function* () {
+  const halts = yield* HaltStore
+  const now = yield* DateTime.now
+  const last = Option.getOrNull(yield* halts.current)
+  const waitingFor = last === null ? [] : yield* halts.waitingFor(last, now)
+  return [
+    haltCheck({ halt: last?.isHalted === true ? last : null, waitingFor }, now),
+    heldOrderCheck(yield* (yield* WaitingStore).heldOrders)
+  ]
+})
+
+export const checkWork = Effect.gen(function* () {
+  const config = yield* Configuration
+  const waiting = yield* WaitingStore
+  const now = yield* DateTime.now
+  const { workers } = judge(yield* (yield* HeartbeatStore).workers, now)
+  const halt = yield* (yield* HaltStore).current
+  const isHalted = Option.exists(halt, (last) => last.isHalted)
+  const executors = workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
+  const standstill = {
+    isHalted,
+    liveExecutors: executors.length,
+    isOnHold: executors.every(({ hold }) => hold !== null)
+  }
+  return [
+    workerCheck(workers, version),
+    holdCheck(workers, isHalted),
+    ...pileChecks(yield* waiting.piles(now, isTradingCalendarOn(config)), patienceOf(config), standstill, now),
+    doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 })))
+  ]
+})
+
+/** Three polls and some seconds for whatever a busy host or a restarted daemon may need. */
+const patienceOf = (config: Configuration["Service"]): Patience => {
+  const polls = (interval: Duration.Duration) => Duration.sum(Duration.times(interval, 3), Duration.seconds(10))
+  const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)
+  return {
+    split: polls(config.orderSplitterPollInterval),
+    splitTimeout: Duration.sum(config.orderSplitTimeout, polls(config.timeoutMonitorPollInterval)),
+    claim: polls(config.sliceExecutorPollInterval),
+    doubt: Duration.sum(quarantine, polls(config.timeoutMonitorPollInterval)),
+    sweep: polls(config.timeoutMonitorPollInterval)
+  }
+}

@@ -1,0 +1,29 @@
+import { DateTime, Duration } from "effect"
+
+/** What was found of one thing, and what to do about it; null when nothing is. */
+export interface Check {
+  readonly name: string
+  readonly verdict: "OK" | "WARNING" | "PROBLEM"
+  readonly found: string
+  readonly todo: string | null
+}
+
+export const ok = (name: string, found: string): Check => ({ name, verdict: "OK", found, todo: null })
+
+/** Something works, but may not for long, or not as somebody expects. */
+export const warning = (name: string, found: string, todo: string): Check => ({ name, verdict: "WARNING", found, todo })
+
+/** Something does not work, or what the service promises is in danger. */
+export const problem = (name: string, found: string, todo: string): Check => ({ name, verdict: "PROBLEM", found, todo })
+
+/** How the commands that checks advise are typed. */
+export const pulse = (command: string): string => `node dist/main.js ${command}`.trimEnd()
+
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+/** How long something has lasted, in whole seconds or larger units. */
+export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string =>
+  Duration.format(Duration.seconds(Math.max(0, Math.round(millisSince(since, now) / 1000))))
+
+export const millisSince = (since: DateTime.Utc, now: DateTime.Utc): number =>
+  DateTime.toEpochMillis(now) - DateTime.toEpochMillis(since)
