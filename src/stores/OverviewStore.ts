@@ -154,9 +154,13 @@ const make = Effect.gen(function* () {
           (SELECT 'lost', ${sliceColumns}, left_book_at FROM order_slices
             WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL ORDER BY acknowledged_at LIMIT ${limit})
           UNION ALL
-          (SELECT 'placed', ${sliceColumns}, NULL FROM order_slices
-            WHERE order_id = ANY(${texts(orderIds)}) AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
-            ORDER BY placed_at DESC LIMIT ${limit})
+          -- Later slices have higher numbers: of each order no more is read than what is still to be sent, and the last ones.
+          (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
+              SELECT 'placed', ${sliceColumns}, NULL::timestamptz FROM order_slices
+              WHERE order_id = o.id AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
+              ORDER BY sequence_number DESC LIMIT ${limit}
+            ) placed
+            ORDER BY placed.placed_at DESC LIMIT ${limit})
         ) moving
         ORDER BY CASE WHEN kind = 'placed' THEN placed_at END DESC, coalesce(doubtful_since, not_before), id`
     )

@@ -39,6 +39,8 @@ const TableFacts = Schema.Struct({
 export class ServerStore extends Context.Service<
   ServerStore,
   {
+    /** Asks the least there is to ask. */
+    readonly ping: Effect.Effect<void, DbError>
     readonly facts: Effect.Effect<typeof ServerFacts.Type, DbError>
     /** The transaction that is open for longest in this database, but for this session's own. */
     readonly oldestTransaction: Effect.Effect<Option.Option<typeof Session.Type>, DbError>
@@ -57,7 +59,7 @@ export class ServerStore extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { sql, query } = yield* Db
+  const { sql, query, execute } = yield* Db
 
   const facts = query(
     "ServerStore.facts",
@@ -124,5 +126,12 @@ const make = Effect.gen(function* () {
     Effect.withSpan("ServerStore.dataFolder")
   )
 
-  return ServerStore.of({ facts, oldestTransaction, longestWait, tables, dataFolder })
+  return ServerStore.of({
+    ping: execute("ServerStore.ping", sql`SELECT 1`),
+    facts,
+    oldestTransaction,
+    longestWait,
+    tables,
+    dataFolder
+  })
 })

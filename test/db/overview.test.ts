@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, DateTime, Effect, Fiber, Layer, Option } from "effect"
+import { Context, DateTime, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { OverviewStore } from "../../src/stores/OverviewStore.ts"
@@ -23,7 +23,7 @@ const insertSlice = (id: string, orderId: string, changed: Readonly<Record<strin
     const row = {
       id,
       order_id: orderId,
-      sequence_number: Number(id.replaceAll(/\D/g, "")),
+      sequence_number: 100 + Number(id.replaceAll(/\D/g, "")),
       tag: `T${id}`,
       instrument: "NSE:RELIANCE",
       side: "BUY",
@@ -48,7 +48,7 @@ const insertAll = Effect.gen(function* () {
   yield* insertOrder("o2", { ...done, created_at: at(-50), held_at: at(-5), hold_reason: "paused" })
   yield* insertOrder("o3", { created_at: at(-40), updated_at: at(-40) })
   yield* insertSlice("s1", "o1", { ...placed, not_before: at(-90), placed_at: at(-90), broker_is_final: true })
-  yield* insertSlice("s2", "o1", { ...placed, not_before: at(-60), placed_at: at(-59) })
+  yield* insertSlice("s2", "o1", { ...placed, sequence_number: 150, not_before: at(-60), placed_at: at(-59) })
   yield* insertSlice("s3", "o1", { ...placed, not_before: at(-60), placed_at: at(-60), left_book_at: at(-20) })
   yield* insertSlice("s4", "o1", { ...claimed, not_before: at(1) })
   yield* insertSlice("s5", "o1", { ...claimed, not_before: at(-9), outcome_unknown_at: at(-8), placed_at: at(-9) })
@@ -56,7 +56,7 @@ const insertAll = Effect.gen(function* () {
   yield* insertSlice("s7", "o1", { not_before: at(-10) })
   yield* insertSlice("s8", "o1")
   yield* insertSlice("s9", "o2", { not_before: at(-7), is_held: true })
-  yield* insertSlice("s10", "o1", { stage: "FAILED", not_before: at(-300), placed_at: at(-300) })
+  yield* insertSlice("s10", "o1", { stage: "FAILED", sequence_number: 1, not_before: at(-300), placed_at: at(-300) })
 })
 
 describe("the overview", () => {
@@ -168,6 +168,44 @@ const connected = (database: string) =>
       )
     )
   )
+
+describe("what is over", () => {
+  it.live("costs the overview nothing: no statement reads the table of slices from one end to the other", () =>
+    Effect.gen(function* () {
+      const db = yield* Db
+      const overview = yield* OverviewStore
+      for (let n = 0; n < 100; n += 1) yield* insertOrder(`o${n}`, { ...done, created_at: at(-100) })
+      yield* insertSlice("s20001", "o0")
+      yield* db.execute(
+        "test.history",
+        db.sql`
+          INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
+            validity, scheduled_at, not_before, not_after, stage, placed_at, acknowledged_at, broker_order_id, broker_is_final)
+          SELECT 'h' || n, 'o' || n % 100, n, 'T' || n, 'NSE:X', 'BUY', 1, 'MARKET', 'CNC', 'DAY', t, t, t,
+            'PROCESSED', t, t, 'b' || n, true
+          FROM generate_series(1, 20000) n, LATERAL (SELECT ${at(-30_000)}::timestamptz + n * interval '1 second' AS t) d`
+      )
+      yield* db.execute("test.analyze", db.sql`ANALYZE`)
+      const scans = yield* db.transaction(
+        "test.look",
+        Effect.gen(function* () {
+          assert.lengthOf(yield* overview.slices(["o0"], 5, now), 6)
+          assert.lengthOf(yield* overview.orders(1), 1)
+          yield* overview.counts(now)
+          return yield* db.query(
+            "test.scans",
+            Schema.Struct({ scans: Schema.Int, read: Schema.Int }),
+            db.sql`
+              SELECT seq_scan::int AS scans, idx_tup_fetch::int AS read FROM pg_stat_xact_user_tables
+              WHERE relname = 'order_slices'`
+          )
+        })
+      )
+      assert.strictEqual(scans[0]?.scans, 0)
+      assert.isBelow(scans[0]?.read ?? Infinity, 300)
+    }).pipe(Effect.provide(stores))
+  )
+})
 
 describe("the server's own facts", () => {
   it.live("its settings, its tables, and who keeps a transaction open, and others waiting", () =>

@@ -62,12 +62,11 @@ const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbE
 const insufficientPrivilege = "42501"
 
 const checkServer = Effect.gen(function* () {
-  const { facts } = yield* ServerStore
-  // The first question may have had to wait for a connection.
-  yield* facts
+  const { ping, facts } = yield* ServerStore
   const before = yield* Clock.monotonicTimeNanos
-  const server = yield* facts
+  yield* ping
   const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1_000_000
+  const server = yield* facts
   return [databaseCheck(server, millis), durabilityCheck(server), connectionCheck(server)]
 })
 

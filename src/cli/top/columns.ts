@@ -34,11 +34,13 @@ interface Fitted {
   readonly width: number
 }
 
-/** The columns that have room beside each other, and how wide each is. */
+/** The columns that have room beside each other, and how wide each is. Elastic ones that are empty are left out. */
 export const fitColumns = ({ columns, rows }: Section, cells: number): ReadonlyArray<Fitted> => {
-  let fitted = columns.map((column, index): Fitted => {
-    const width = Math.max(widthOf(column.title), ...rows.map((row) => widthOf((row.cells[index] ?? none).text)))
-    return { index, column, width }
+  const textsOf = (index: number) => rows.map((row) => (row.cells[index] ?? none).text)
+  let fitted = columns.flatMap((column, index): ReadonlyArray<Fitted> => {
+    const widths = textsOf(index).map(widthOf)
+    const isEmpty = column.isElastic === true && widths.every((width) => width === 0)
+    return isEmpty ? [] : [{ index, column, width: Math.max(widthOf(column.title), ...widths) }]
   })
   const needed = ({ column, width }: Fitted) => (column.isElastic === true ? Math.min(width, leastElastic) : width)
   const total = () => fitted.reduce((sum, each) => sum + needed(each), (fitted.length - 1) * gap.length)

@@ -26,7 +26,7 @@ export interface Size {
 export const frame = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
   const sections = sectionsOf(view.snapshot, now)
   const rows = size.rows ?? Infinity
-  const top = [stateLine(view, now), ...countLines(view.snapshot), ...alarmLines(view, size, now)]
+  const top = [stateLine(view, now), ...countLines(view.snapshot, rows), ...alarmLines(view, size, now)]
   const bottom = size.rows === null ? [] : bottomLines(view, sections, size.columns, rows)
   const kept = top.slice(0, Math.max(1, rows - bottom.length - 2))
   const body = bodyLines(view, sections, size.columns, rows - kept.length - bottom.length)
@@ -59,22 +59,18 @@ const stateLine = ({ snapshot, failure }: View, now: DateTime.Utc): Line => {
   ]
 }
 
-const countLines = ({ counts, limits }: Snapshot): ReadonlyArray<Line> => {
-  const count = (number: number, what: string, alarm: Style | null = null): ReadonlyArray<Span> => [
-    span(`${number}${number >= mostCounted ? "+" : ""} ${what}`, number > 0 ? alarm : null),
-    span("  ")
+const countLines = ({ counts, limits }: Snapshot, rows: number): ReadonlyArray<Line> => {
+  const count = (number: number, what: string, alarm: Style | null = null): Span =>
+    span(`  ${number}${number >= mostCounted ? "+" : ""} ${what}`, number > 0 ? alarm : null)
+  const slices = [
+    span("slices"),
+    count(counts.scheduled, "scheduled"),
+    count(counts.overdue, "overdue", "red"),
+    count(counts.inDoubt, "in doubt", "red"),
+    count(counts.claimed, "claimed"),
+    count(counts.open, "open at the broker")
   ]
-  return [
-    [
-      span("slices  "),
-      ...count(counts.scheduled, "scheduled"),
-      ...count(counts.overdue, "overdue", "red"),
-      ...count(counts.claimed, "claimed"),
-      ...count(counts.inDoubt, "in doubt", "red"),
-      ...count(counts.open, "open at the broker")
-    ],
-    [span(`today   ${limitTexts(limits).join("  ")}`)]
-  ]
+  return rows < 14 ? [slices] : [slices, [span(`today   ${limitTexts(limits).join("  ")}`)]]
 }
 
 const ofLimit = (used: number | string, limit: number | string | null): string =>
@@ -82,7 +78,8 @@ const ofLimit = (used: number | string, limit: number | string | null): string =
 
 const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limits): ReadonlyArray<string> => [
   `orders ${ofLimit(orders, ordersPerDay)}`,
-  `value ${ofLimit(value, valuePerDay)}`,
+  // Without a limit nobody needs the prices of MARKET orders, and without those the value says little.
+  ...(valuePerDay === null ? [] : [`value ${ofLimit(value, valuePerDay)}`]),
   ...(requests === null
     ? ["requests: no limit of the account"]
     : [
@@ -92,7 +89,7 @@ const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limi
       ])
 ]
 
-/** What keeps slices from being placed, most pressing first; long ones in several lines where there is room. */
+/** What keeps slices from being placed, most pressing first; where there is little room, in one line the first of it. */
 const alarmLines = ({ snapshot, failure }: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
   const { halt, limits, workers } = snapshot
   const stale = workers.filter(({ isStale }) => isStale)
@@ -111,10 +108,10 @@ const alarmLines = ({ snapshot, failure }: View, size: Size, now: DateTime.Utc):
     ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
   ]
   const isSmall = size.rows !== null && size.rows < 20
-  return alarms
-    .slice(0, isSmall ? 1 : undefined)
-    .flatMap((alarm) => wrap(span(alarm).text, size.columns).slice(0, isSmall ? 1 : 3))
-    .map((line) => [span(line, "red")])
+  const lines = isSmall
+    ? alarms.slice(0, 1)
+    : alarms.flatMap((alarm) => wrap(span(alarm).text, size.columns).slice(0, 3))
+  return lines.map((line) => [span(line, "red")])
 }
 
 const until = (what: string, end: DateTime.Utc | null): ReadonlyArray<string> =>
@@ -135,7 +132,8 @@ const bodyLines = (
     const count = Math.max(0, (shares[index] ?? 0) - 1)
     if (count === 0) return []
     const hidden = section.rows.length - count
-    const titled = hidden <= 0 ? section : titledWith(section, `${count} of ${section.rows.length}`)
+    const titled =
+      hidden <= 0 ? section : titledWith(section, `${count}${columns < 80 ? "/" : " of "}${section.rows.length}`)
     const fitted = fitColumns(titled, columns - gutter)
     const shown = windowAround(section.rows, selected, count)
     const lines = sectionLines(titled, shown, fitted)

@@ -7,7 +7,7 @@ import type { WorkerHealth } from "../renderWorkers.ts"
 import type { Row, Section } from "./columns.ts"
 import type { Snapshot } from "./Snapshot.ts"
 import { type Span, span, type Style } from "./text.ts"
-import { clockTime, countdown, millisBetween, spanOf } from "./times.ts"
+import { clockTime, millisBetween, spanOf, untilDue } from "./times.ts"
 
 /** What `top` lists, in the order in which it is shown; what is empty is left out. */
 export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<Section> => {
@@ -42,7 +42,7 @@ const orderSection = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc): 
       span(`${order.side ?? "?"} ${order.instrument ?? "?"}`),
       span(order.state, orderStyle(order)),
       span(`${order.processed}/${order.slices}`),
-      nextDue(order, now),
+      order.nextDueAt === null ? span("–") : dueSpan(order.nextDueAt, now),
       span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
       span(bar(barCells, order.totalQuantity ?? 0, order.placedQuantity, order.filledQuantity)),
       span(order.orderId),
@@ -58,11 +58,7 @@ const orderStyle = ({ state }: OrderProgress): Style | null => {
   return state === "filled" ? "green" : null
 }
 
-const nextDue = ({ nextDueAt }: OrderProgress, now: DateTime.Utc): Span => {
-  if (nextDueAt === null) return span("–")
-  const millis = millisBetween(now, nextDueAt)
-  return millis >= 0 ? span(spanOf(millis)) : span(`${spanOf(-millis)} late`, isLate(millis))
-}
+const dueSpan = (at: DateTime.Utc, now: DateTime.Utc): Span => span(untilDue(at, now), isLate(millisBetween(now, at)))
 
 /** A claim is taken shortly before, and its outcome written shortly after, its time. */
 const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
@@ -88,11 +84,7 @@ const dueSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Sect
   ],
   rows: slices.map((slice) => ({
     key: `due ${slice.id}`,
-    cells: [
-      span(countdown(slice.notBefore, now), isLate(millisBetween(now, slice.notBefore))),
-      ...nameCells(slice),
-      span(dueNote(slice))
-    ],
+    cells: [dueSpan(slice.notBefore, now), ...nameCells(slice), span(dueNote(slice))],
     commands: [`slice skip ${slice.id} --reason TEXT`, `order show ${slice.orderId}`]
   }))
 })
@@ -123,7 +115,7 @@ const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): S
   rows: slices.map((slice) => ({
     key: `placed ${slice.id}`,
     cells: [
-      span(slice.placedAt === null ? "–" : countdown(slice.placedAt, now)),
+      span(slice.placedAt === null ? "–" : `${spanOf(millisBetween(slice.placedAt, now))} ago`),
       span(`${slice.side} ${slice.instrument}`),
       span(`${(slice.latenessMillis ?? 0).toFixed(1)} ms`, (slice.latenessMillis ?? 0) > 1000 ? "yellow" : null),
       brokerSays(slice),

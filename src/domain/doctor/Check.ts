@@ -21,9 +21,11 @@ export const pulse = (command: string): string => `node dist/main.js ${command}`
 
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
-/** How long something has lasted, in whole seconds or larger units. */
-export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string =>
-  Duration.format(Duration.seconds(Math.max(0, Math.round(millisSince(since, now) / 1000))))
+/** How long something has lasted, to the second: `1h 4m 12s`. */
+export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string => {
+  const seconds = Math.max(0, Math.round(millisSince(since, now) / 1000))
+  return seconds === 0 ? "0s" : Duration.format(Duration.seconds(seconds))
+}
 
 export const millisSince = (since: DateTime.Utc, now: DateTime.Utc): number =>
   DateTime.toEpochMillis(now) - DateTime.toEpochMillis(since)

@@ -91,19 +91,22 @@ export const migrationCheck = ({ missing, unknown, applied }: Migrations, versio
   if (missing.length > 0 && unknown.length > 0) {
     return problem(
       name,
-      `${missing.join(", ")} missing, and ${unknown.join(", ")} applied that version ${version} does not know`,
+      `${some(missing)} missing, and ${some(unknown)} applied that version ${version} does not know`,
       "Two versions have parted: run the one that the daemons are"
     )
   }
-  if (missing.length > 0) return problem(name, `${missing.join(", ")} missing`, pulse("migrate"))
+  if (missing.length > 0) return problem(name, `${some(missing)} missing`, pulse("migrate"))
   return unknown.length > 0
     ? warning(
         name,
-        `the database is newer than version ${version}: ${unknown.join(", ")} applied`,
+        `the database is newer than version ${version}: ${some(unknown)} applied`,
         "Use the version that the newest daemon has"
       )
     : ok(name, `all ${applied} are applied`)
 }
+
+const some = (names: ReadonlyArray<string>): string =>
+  names.length <= 3 ? names.join(", ") : `${names[0]} and ${names.length - 1} others`
 
 export const clockCheck = (offsetMillis: number, limit: Duration.Duration): Check => {
   const found = `this host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis < 0 ? "behind" : "ahead of"} the database's`

@@ -45,9 +45,9 @@ describe("a frame", () => {
   it("tells of orders, what is due and was placed, daemons and the day", () => {
     const shown = text(view())
     assert.match(shown, /^pulse-background placing {2}01:00:00 UTC {2}1970-01-01 {2}mock$/m)
-    assert.match(shown, /5 scheduled {2}0 overdue {2}1 claimed {2}0 in doubt {2}1 open at the broker/)
+    assert.match(shown, /5 scheduled {2}0 overdue {2}0 in doubt {2}1 claimed {2}1 open at the broker/)
     assert.match(shown, /orders 2 {2}value 2500000 of 5000000 {2}requests: no limit of the account/)
-    assert.match(shown, /BUY NSE:RELIANCE +working +5\/10 +4\.5 s +250\/1000 +████▒▒▒▒░░░░░░░░ +o1/)
+    assert.match(shown, /BUY NSE:RELIANCE +working +5\/10 +in 4\.5 s +250\/1000 +████▒▒▒▒░░░░░░░░ +o1/)
     assert.match(shown, /in 4\.5 s +BUY NSE:RELIANCE +100 +3 +o1/)
     assert.match(shown, /1\.0 s ago +BUY NSE:RELIANCE +2\.0 ms +COMPLETE/)
     assert.match(shown, /host-1-aaaaaa +2\.0 s +ok +0\.1\.0/)
