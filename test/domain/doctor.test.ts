@@ -187,9 +187,9 @@ describe("what doctor says of placing", () => {
     })
     const requests = { today: 100, perDay: 5000, blockedUntil: null, cappedUntil: null }
     assertAll([
-      [dayLimitCheck(totals, limits(null, null)), "OK", /orders 9 \(no limit\), value 1000\.5 \(no limit\)/],
+      [dayLimitCheck(totals, limits(null, null)), "OK", /orders today: 9; no limit is set/],
       [dayLimitCheck(totals, limits(11, "5000")), "OK", /orders 9 of 11, value 1000\.5 of 5000/],
-      [dayLimitCheck(totals, limits(10, null)), "WARNING", /nearly used up/],
+      [dayLimitCheck({ ...totals, orders: 19 }, limits(20, null)), "WARNING", /nearly used up/],
       [dayLimitCheck(totals, limits(null, "1001")), "WARNING", /nearly used up/],
       [dayLimitCheck(totals, limits(8, null)), "PROBLEM", /9 orders .* LIMIT_ORDERS_PER_DAY \(8\): nothing more/],
       [requestCheck(requests, now), "OK", /100 of the 5000.*4500/],

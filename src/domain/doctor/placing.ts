@@ -76,29 +76,31 @@ export const tokenCheck = ({ stored, isGiven, account }: TokenFacts, now: DateTi
     : ok(name, `${set}, good until ${DateTime.formatIso(stored.endsAt)}`)
 }
 
-/** From this share of a limit on somebody had better know. */
-const nearly = 0.9
+const tenth = BigDecimal.fromStringUnsafe("0.1")
+
+/** Less than a tenth of it is left: somebody had better know. */
+const isNearly = (used: BigDecimal.BigDecimal, limit: BigDecimal.BigDecimal): boolean =>
+  BigDecimal.isLessThan(BigDecimal.subtract(limit, used), BigDecimal.multiply(limit, tenth))
+
+const decimal = (count: number): BigDecimal.BigDecimal => BigDecimal.fromBigInt(BigInt(count))
 
 export const dayLimitCheck = (totals: DayTotals, limits: DayLimits): Check => {
   const name = "day limits"
-  const value = BigDecimal.toNumberUnsafe(totals.value)
-  const parts = [
-    { used: totals.orders, limit: Option.getOrNull(limits.ordersPerDay), what: "orders", text: `${totals.orders}` },
-    {
-      used: value,
-      limit: Option.getOrNull(Option.map(limits.valuePerDay, BigDecimal.toNumberUnsafe)),
-      what: "value",
-      text: decimalText(totals.value)
-    }
+  const limited = [
+    ...Option.toArray(limits.ordersPerDay).map((limit) => ({
+      what: "orders",
+      used: decimal(totals.orders),
+      limit: decimal(limit)
+    })),
+    ...Option.toArray(limits.valuePerDay).map((limit) => ({ what: "value", used: totals.value, limit }))
   ]
-  const found = parts.map(
-    ({ what, text, limit }) => `${what} ${text}${limit === null ? " (no limit)" : ` of ${limit}`}`
-  )
+  if (limited.length === 0) return ok(name, `orders today: ${totals.orders}; no limit is set`)
   const over = dayIsOver(totals, limits)
   const todo =
     "Raise LIMIT_ORDERS_PER_DAY or LIMIT_VALUE_PER_DAY and start the daemons anew, or wait for tomorrow in India"
   if (over !== null) return problem(name, `${over}: nothing more is placed today`, todo)
-  return parts.some(({ used, limit }) => limit !== null && used >= limit * nearly)
+  const found = limited.map(({ what, used, limit }) => `${what} ${decimalText(used)} of ${decimalText(limit)}`)
+  return limited.some(({ used, limit }) => isNearly(used, limit))
     ? warning(name, `today ${found.join(", ")}: nearly used up`, todo)
     : ok(name, `today ${found.join(", ")}`)
 }
@@ -131,7 +133,7 @@ export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: Reque
   if (blockedUntil !== null) {
     return warning(name, `${found}; the broker asked for a pause`, `Wait ${lasting(now, blockedUntil)}`)
   }
-  return today >= most * nearly
+  return isNearly(decimal(today), decimal(most))
     ? warning(name, `${found}: nearly used up`, `Submit fewer slices, or cancel what can wait: ${pulse("order list")}`)
     : ok(name, found)
 }
