@@ -49,7 +49,7 @@ export const topCommand = Command.make(
 const showOnce = Effect.fnUntraced(function* (asJson: boolean, hasColour: boolean) {
   const snapshot = yield* takeSnapshot
   const size = { columns: process.stdout.columns || defaultColumns, rows: null }
-  const lines = frame({ snapshot, failure: null, selected: null }, size, yield* DateTime.now)
+  const lines = frame({ snapshot, failure: null, selected: null, oldAfterMillis: Infinity }, size, yield* DateTime.now)
   yield* print(asJson, snapshot, () => lines.map(hasColour ? paint : plain).join("\n"))
 })
 

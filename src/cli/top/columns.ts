@@ -14,6 +14,8 @@ export interface Row {
   readonly key: string
   /** One for each column. */
   readonly cells: ReadonlyArray<Span>
+  /** What its cells may have no room for; empty when there is nothing. */
+  readonly detail: string
   /** What can be done about it: arguments of the command line. */
   readonly commands: ReadonlyArray<string>
 }

@@ -10,8 +10,10 @@ import { clockTime, millisBetween, spanOf } from "./times.ts"
 /** What the screen shows besides what there is to show. */
 export interface View {
   readonly snapshot: Snapshot
-  /** Why there is nothing newer, and since when; null while the database answers. */
-  readonly failure: { readonly message: string; readonly since: DateTime.Utc } | null
+  /** Why there is nothing newer; null as far as is known. */
+  readonly failure: string | null
+  /** From this age on a snapshot should have been followed by another, in milliseconds. */
+  readonly oldAfterMillis: number
   /** The key of the row whose commands are shown. */
   readonly selected: string | null
 }
@@ -40,18 +42,21 @@ export const frame = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<
 export const rowKeys = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<string> =>
   sectionsOf(snapshot, now).flatMap(({ rows }) => rows.map(({ key }) => key))
 
-const stateLine = ({ snapshot, failure }: View, now: DateTime.Utc): Line => {
+const isOld = ({ snapshot, failure, oldAfterMillis }: View, now: DateTime.Utc): boolean =>
+  failure !== null || millisBetween(snapshot.at, now) > oldAfterMillis
+
+const stateLine = (view: View, now: DateTime.Utc): Line => {
+  const { snapshot } = view
   const live = snapshot.workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
-  const state =
-    failure !== null
-      ? span("NO DATABASE", "red")
-      : snapshot.halt !== null
-        ? span("HALTED", "red")
-        : live.length === 0
-          ? span("NO DAEMON", "red")
-          : live.every(({ hold }) => hold !== null)
-            ? span("ON HOLD", "red")
-            : span("placing", "green")
+  const state = isOld(view, now)
+    ? span("NO DATABASE", "red")
+    : snapshot.halt !== null
+      ? span("HALTED", "red")
+      : live.length === 0
+        ? span("NO DAEMON", "red")
+        : live.every(({ hold }) => hold !== null)
+          ? span("ON HOLD", "red")
+          : span("placing", "green")
   return [
     span("pulse-background ", "bold"),
     state,
@@ -90,13 +95,13 @@ const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limi
 ]
 
 /** What keeps slices from being placed, most pressing first; where there is little room, in one line the first of it. */
-const alarmLines = ({ snapshot, failure }: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
-  const { halt, limits, workers } = snapshot
+const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
+  const { halt, limits, workers, at } = view.snapshot
   const stale = workers.filter(({ isStale }) => isStale)
   const alarms = [
-    ...(failure === null
-      ? []
-      : [`No answer for ${spanOf(millisBetween(failure.since, now))}, trying again: ${failure.message}`]),
+    ...(isOld(view, now)
+      ? [`The database has not answered for ${spanOf(millisBetween(at, now))}, trying again. ${view.failure ?? ""}`]
+      : []),
     ...(halt === null
       ? []
       : [
@@ -189,7 +194,7 @@ const windowAround = (rows: ReadonlyArray<Row>, selected: string | null, count: 
   return rows.slice(start, start + count)
 }
 
-/** What can be typed about the selected row, else about everything, and which keys there are. */
+/** What else is known of the selected row and can be typed about it, else about everything, and which keys there are. */
 const bottomLines = (
   { selected, snapshot }: View,
   sections: ReadonlyArray<Section>,
@@ -204,8 +209,10 @@ const bottomLines = (
   ]
   const prefix = columns >= 80 ? "$ node dist/main.js " : "$ "
   const lines = commands.flatMap((command) => wrap(span(prefix + command).text, columns))
+  const detail = row === undefined || rows < 20 ? [] : wrap(span(row.detail).text, columns)
   const room = rows >= 20 ? 3 : rows >= 8 ? 2 : 0
   return [
+    ...detail.slice(0, 2).map((line): Line => [span(line)]),
     ...lines.slice(0, room).map((line): Line => [span(line, "yellow")]),
     [
       span(

@@ -1,4 +1,4 @@
-import { Cause, DateTime, type Duration, Effect, Queue, Schedule, Stream } from "effect"
+import { Cause, DateTime, Duration, Effect, Queue, Schedule, Stream } from "effect"
 import { summary } from "../../background.ts"
 import { frame, rowKeys, type View } from "./frame.ts"
 import type { Snapshot } from "./Snapshot.ts"
@@ -8,7 +8,7 @@ import { type Input, openScreen } from "./screen.ts"
 export type Event =
   | Input
   | { readonly _tag: "Refreshed"; readonly snapshot: Snapshot }
-  | { readonly _tag: "Failed"; readonly message: string; readonly at: DateTime.Utc }
+  | { readonly _tag: "Failed"; readonly message: string }
   /** Time has passed. */
   | { readonly _tag: "Ticked" }
 
@@ -24,7 +24,7 @@ export const next = (state: State, event: Event, now: DateTime.Utc): State => {
     case "Refreshed":
       return { ...state, snapshot: event.snapshot, failure: null }
     case "Failed":
-      return { ...state, failure: { message: event.message, since: state.failure?.since ?? event.at } }
+      return { ...state, failure: event.message }
     case "Resized":
       return { ...state, columns: event.columns, rows: event.rows }
     case "Ended":
@@ -62,6 +62,8 @@ const pressed = (state: State, key: string, now: DateTime.Utc): State => {
 
 /** Countdowns go on between two refreshes. */
 const tick = "500 millis"
+/** A snapshot that takes so long is worth a word. */
+const slowMillis = 3000
 
 /**
  * Shows what `take` gives on the whole screen, anew every `interval`, until somebody quits. Once it has succeeded, its
@@ -71,24 +73,30 @@ export const showLive = Effect.fnUntraced(function* <E, R>(
   take: Effect.Effect<Snapshot, E, R>,
   options: { readonly interval: Duration.Duration; readonly hasColour: boolean }
 ) {
-  const snapshot = yield* take
-  const screen = yield* openScreen(options.hasColour)
+  const first = yield* take
   const events = yield* Queue.unbounded<Event>()
-
   const refresh = take.pipe(
     Effect.map((snapshot): Event => ({ _tag: "Refreshed", snapshot })),
     Effect.catchCause((cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.interrupt
-        : Effect.map(DateTime.now, (at): Event => ({ _tag: "Failed", message: summary(cause), at }))
+        : Effect.succeed<Event>({ _tag: "Failed", message: summary(cause) })
     ),
     Effect.flatMap((event) => Queue.offer(events, event))
   )
   yield* Effect.forkScoped(Effect.repeat(refresh, Schedule.spaced(options.interval)))
   yield* Effect.forkScoped(Effect.repeat(Queue.offer(events, { _tag: "Ticked" }), Schedule.spaced(tick)))
-  yield* Effect.forkScoped(Stream.runForEach(screen.inputs, (input) => Queue.offer(events, input)))
+  // In a scope of its own, to give the terminal back before anything waits for a database that says nothing.
+  const oldAfterMillis = Duration.toMillis(options.interval) + slowMillis
+  yield* Effect.scoped(
+    follow({ snapshot: first, failure: null, selected: null, oldAfterMillis }, events, options.hasColour)
+  )
+})
 
-  let state: State = { snapshot, failure: null, selected: null, columns: 80, rows: 24, isOver: false }
+const follow = Effect.fnUntraced(function* (first: View, events: Queue.Queue<Event>, hasColour: boolean) {
+  const screen = yield* openScreen(hasColour)
+  yield* Effect.forkScoped(Stream.runForEach(screen.inputs, (input) => Queue.offer(events, input)))
+  let state: State = { ...first, columns: 80, rows: 24, isOver: false }
   while (!state.isOver) {
     // Whatever has gathered is drawn once: a key held down does not fall behind.
     const gathered = yield* Queue.takeAll(events)

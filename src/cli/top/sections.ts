@@ -46,11 +46,15 @@ const orderSection = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc): 
       span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
       span(bar(barCells, order.totalQuantity ?? 0, order.placedQuantity, order.filledQuantity)),
       span(order.orderId),
-      span([order.holdReason, order.statusReason].filter((reason) => reason !== null).join("; "))
+      span(orderReason(order))
     ],
+    detail: orderReason(order),
     commands: orderCommands(order)
   }))
 })
+
+const orderReason = ({ holdReason, statusReason }: OrderProgress): string =>
+  [holdReason, statusReason].filter((reason) => reason !== null).join("; ")
 
 const orderStyle = ({ state }: OrderProgress): Style | null => {
   if (state === "failed" || state === "held") return "red"
@@ -85,6 +89,7 @@ const dueSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Sect
   rows: slices.map((slice) => ({
     key: `due ${slice.id}`,
     cells: [dueSpan(slice.notBefore, now), ...nameCells(slice), span(dueNote(slice))],
+    detail: dueNote(slice),
     commands: [`slice skip ${slice.id} --reason TEXT`, `order show ${slice.orderId}`]
   }))
 })
@@ -126,6 +131,7 @@ const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): S
       span(slice.placedAt === null ? "–" : clockTime(slice.placedAt)),
       span(slice.stageReason ?? "")
     ],
+    detail: slice.stageReason ?? "",
     commands: [`order show ${slice.orderId}`, `explain ${slice.orderId}`]
   }))
 })
@@ -149,11 +155,17 @@ const doubtSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Se
     cells: [
       span(slice.doubtfulSince === null ? "–" : spanOf(millisBetween(slice.doubtfulSince, now)), "red"),
       ...nameCells(slice),
-      span(slice.kind === "lost" ? "its order left the broker's book unfinished" : (slice.stageReason ?? ""))
+      span(doubtNote(slice))
     ],
+    detail: doubtNote(slice),
     commands: doubtCommands(slice)
   }))
 })
+
+const doubtNote = ({ kind, stageReason, claimedBy }: MovingSlice): string => {
+  if (kind === "lost") return "its order was open when the broker's book ceased to show it"
+  return stageReason ?? `its claim is over, and ${claimedBy ?? "its owner"} did not say what became of it`
+}
 
 const doubtCommands = ({ kind, id, orderId, brokerOrderId }: MovingSlice): ReadonlyArray<string> =>
   kind === "lost"
@@ -195,6 +207,9 @@ const workerRow = (all: ReadonlyArray<WorkerHealth>): ReadonlyArray<Row> => {
         span(`${all.reduce((sum, { failedTicks }) => sum + failedTicks, 0)}`),
         span(holds.join("; "))
       ],
+      detail: [...holds, ...new Set(all.flatMap(({ lastError }) => (lastError === null ? [] : [lastError])))].join(
+        "; "
+      ),
       commands: ["workers", "doctor"]
     }
   ]

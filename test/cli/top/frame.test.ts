@@ -8,6 +8,7 @@ const view = (changed: Partial<Snapshot> = {}, more: Partial<View> = {}): View =
   snapshot: snapshot(changed),
   failure: null,
   selected: null,
+  oldAfterMillis: 4000,
   ...more
 })
 
@@ -89,8 +90,12 @@ describe("a frame", () => {
         /^pulse-background ON HOLD[^]*Placements are on hold: there is no Zerodha access token/
       ],
       [
-        view({}, { failure: { message: "connection refused", since: at(3_590_000) } }),
-        /^pulse-background NO DATABASE[^]*No answer for 10 s, trying again: connection refused/
+        view({ at: at(3_599_000) }, { failure: "connection refused" }),
+        /^pulse-background NO DATABASE[^]*The database has not answered for 1\.0 s, trying again\. connection refused/
+      ],
+      [
+        view({ at: at(3_590_000) }),
+        /^pulse-background NO DATABASE[^]*The database has not answered for 10 s, trying again\./
       ],
       [
         view({
@@ -126,6 +131,10 @@ describe("a frame", () => {
     assert.match(text({ ...all, selected: "due s29" }), /^> /m)
     assert.include(commandsOf("order o1"), "order resume o1")
     assert.include(commandsOf("doubt d1"), "slice placed d1 BROKER_ORDER --reason TEXT")
+    assert.match(
+      text({ ...all, selected: "lost l1" }),
+      /^its order was open when the broker's book ceased to show it$/m
+    )
     assert.include(commandsOf("lost l1"), "slice placed l1 b7 --filled N --price P --reason TEXT")
     assert.include(text(view(), 120, 35), "halt --reason TEXT")
     assert.include(text(all, 120, 35), "$ node dist/main.js resume")

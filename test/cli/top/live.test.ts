@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Event, next, type State } from "../../../src/cli/top/live.ts"
-import { at, now, order, slice, snapshot, workers } from "./snapshot.ts"
+import { now, order, slice, snapshot, workers } from "./snapshot.ts"
 
 const start: State = {
   snapshot: snapshot({
@@ -10,6 +10,7 @@ const start: State = {
   }),
   failure: null,
   selected: null,
+  oldAfterMillis: 4000,
   columns: 80,
   rows: 24,
   isOver: false
@@ -37,13 +38,9 @@ describe("what events make of the screen", () => {
     assert.strictEqual(next(gone, key("down"), now).selected, "order o3")
   })
 
-  it("while the database is away the last of it stays, with the first moment of the failure; then it is over", () => {
-    const state = after(
-      { _tag: "Failed", message: "refused", at: at(1000) },
-      { _tag: "Failed", message: "no answer", at: at(5000) }
-    )
-    assert.deepStrictEqual(state.failure, { message: "no answer", since: at(1000) })
-    assert.strictEqual(state.snapshot, start.snapshot)
+  it("while the database is away the last of it stays, with the failure; then that is over", () => {
+    const state = after({ _tag: "Failed", message: "refused" }, { _tag: "Failed", message: "no answer" })
+    assert.deepInclude(state, { snapshot: start.snapshot, failure: "no answer" })
     assert.isNull(next(state, { _tag: "Refreshed", snapshot: snapshot() }, now).failure)
   })
 
