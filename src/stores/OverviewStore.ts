@@ -18,7 +18,6 @@ export const MovingSlice = Schema.Struct({
   quantity: Schema.Int,
   stage: Stage,
   stageReason: Schema.NullOr(Schema.String),
-  isHeld: Schema.Boolean,
   claimedBy: Schema.NullOr(Schema.String),
   /** When it may be placed: its time, or later after a refusal that may be retried. */
   notBefore: Schema.DateTimeUtcFromDate,
@@ -36,7 +35,7 @@ export type MovingSlice = typeof MovingSlice.Type
 /** How many unfinished slices there are, none counted beyond {@link mostCounted}. */
 const SliceCounts = Schema.Struct({
   scheduled: Schema.Int,
-  /** Due more than a moment ago, and not claimed. */
+  /** Due more than a moment ago, and neither claimed nor of an order on hold. */
   overdue: Schema.Int,
   claimed: Schema.Int,
   inDoubt: Schema.Int,
@@ -67,7 +66,7 @@ export class OverviewStore extends Context.Service<
     /** Up to `limit` orders, newest first: those that have something to do soon or are not over, then the newest of all. */
     readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
     /**
-     * Up to `limit` slices of each kind: those due next, soonest first; those in doubt or lost, oldest first; and of the given
+     * Up to `limit` slices of each kind: those due next, soonest first, but for orders on hold; those in doubt or lost, oldest first; and of the given
      * orders those placed last, latest first.
      */
     readonly slices: (
@@ -127,7 +126,7 @@ const make = Effect.gen(function* () {
   )
 
   const sliceColumns = sql.literal(`
-    id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, is_held, claimed_by, not_before, placed_at,
+    id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
     (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
     broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`)
 
@@ -143,7 +142,7 @@ const make = Effect.gen(function* () {
       sql`
         SELECT * FROM (
           (SELECT 'due' AS kind, ${sliceColumns}, NULL::timestamptz AS doubtful_since FROM order_slices
-            WHERE stage = 'SCHEDULED' ORDER BY not_before, id LIMIT ${limit})
+            WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
           (SELECT 'due', ${sliceColumns}, NULL FROM order_slices
             WHERE stage = 'IN_PROGRESS' AND NOT ${isDoubtful} ORDER BY not_before, id LIMIT ${limit})
@@ -176,7 +175,7 @@ const make = Effect.gen(function* () {
         SliceCounts,
         sql`
           SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
-            ${counted(sql`stage = 'SCHEDULED' AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
+            ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
             ${counted(sql`stage = 'IN_PROGRESS' AND NOT ${isDoubtful}`)} AS claimed,
             ${counted(sql`stage = 'IN_PROGRESS' AND ${isDoubtful}`)} AS in_doubt,
             ${counted(sql`stage = 'PROCESSED' AND NOT broker_is_final`)} AS open`

@@ -290,7 +290,7 @@ describe("what doctor says of the work", () => {
       [only("lost", 1), "PROBLEM", /slice placed x BROKER_ORDER --filled N --price P/],
       [only("expired", 90), "OK", /nothing/],
       [only("expired", 110), "PROBLEM", /no monitor skips it/],
-      [only("held", 1), "WARNING", /order on hold.*order resume/],
+      [only("held", 1), "WARNING", /order on hold → See "orders on hold"/],
       [only("respread", 110), "WARNING", /planned anew/],
       [only("hours", 1), "PROBLEM", /TRADING_CALENDAR=on/],
       [only("unknown kind", 1), "PROBLEM", /version/],

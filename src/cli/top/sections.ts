@@ -101,8 +101,8 @@ const nameCells = (slice: MovingSlice): ReadonlyArray<Span> => [
   span(slice.orderId)
 ]
 
-const dueNote = ({ stage, claimedBy, isHeld, stageReason }: MovingSlice): string =>
-  stage === "IN_PROGRESS" ? `claimed by ${claimedBy ?? "?"}` : isHeld ? "order on hold" : (stageReason ?? "")
+const dueNote = ({ stage, claimedBy, stageReason }: MovingSlice): string =>
+  stage === "IN_PROGRESS" ? `claimed by ${claimedBy ?? "?"}` : (stageReason ?? "")
 
 const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Section => ({
   columns: [

@@ -181,13 +181,7 @@ const overdueChecks = (
       case "unclaimed":
         return isLong(pile, patience.claim, now) ? [unclaimedCheck(found, standstill)] : []
       case "held":
-        return [
-          warning(
-            overdueName,
-            `${found}: order on hold`,
-            `${pulse("order list")} shows which; then: ${pulse("order resume ID")}`
-          )
-        ]
+        return [warning(overdueName, `${found}: order on hold`, 'See "orders on hold" above')]
       case "respread":
         return isLong(pile, patience.sweep, now)
           ? [

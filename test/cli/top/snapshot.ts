@@ -46,7 +46,6 @@ export const slice = (kind: MovingSlice["kind"], id: string, changed: Partial<Mo
   quantity: 100,
   stage: kind === "due" ? "SCHEDULED" : kind === "doubt" ? "IN_PROGRESS" : "PROCESSED",
   stageReason: null,
-  isHeld: false,
   claimedBy: null,
   notBefore: at(3_604_500),
   placedAt: kind === "placed" ? at(3_599_000) : null,
