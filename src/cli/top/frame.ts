@@ -24,7 +24,7 @@ export interface Size {
   readonly rows: number | null
 }
 
-/** Rows that fit on a screen beside everything else, and what is in them; the lines are at most as wide as the screen. */
+/** The lines of a screen: as many as it has rows, and none wider than it. */
 export const frame = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
   const sections = sectionsOf(view.snapshot, now)
   const rows = size.rows ?? Infinity
@@ -45,23 +45,20 @@ export const rowKeys = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<st
 const isOld = ({ snapshot, failure, oldAfterMillis }: View, now: DateTime.Utc): boolean =>
   failure !== null || millisBetween(snapshot.at, now) > oldAfterMillis
 
-const stateLine = (view: View, now: DateTime.Utc): Line => {
-  const { snapshot } = view
-  const live = snapshot.workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
-  const state = isOld(view, now)
-    ? span("NO DATABASE", "red")
-    : snapshot.halt !== null
-      ? span("HALTED", "red")
-      : live.length === 0
-        ? span("NO DAEMON", "red")
-        : live.every(({ hold }) => hold !== null)
-          ? span("ON HOLD", "red")
-          : span("placing", "green")
-  return [
-    span("pulse-background ", "bold"),
-    state,
-    span(`  ${clockTime(now).slice(0, 8)} UTC  ${DateTime.formatIsoDateUtc(now)}  ${snapshot.broker}`)
-  ]
+const stateLine = (view: View, now: DateTime.Utc): Line => [
+  span("pulse-background ", "bold"),
+  stateOf(view, now),
+  span(`  ${clockTime(now).slice(0, 8)} UTC  ${DateTime.formatIsoDateUtc(now)}  ${view.snapshot.broker}`)
+]
+
+/** Whether slices are being placed, in a word; else the first thing that keeps them from it. */
+const stateOf = (view: View, now: DateTime.Utc): Span => {
+  const { workers, halt } = view.snapshot
+  const live = workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
+  if (isOld(view, now)) return span("NO DATABASE", "red")
+  if (halt !== null) return span("HALTED", "red")
+  if (live.length === 0) return span("NO DAEMON", "red")
+  return live.every(({ hold }) => hold !== null) ? span("ON HOLD", "red") : span("placing", "green")
 }
 
 const countLines = ({ counts, limits }: Snapshot, rows: number): ReadonlyArray<Line> => {
