@@ -104,15 +104,12 @@ describe("doctor", () => {
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
         yield* pulse("order", "pause", "o0", "--reason", "the client asks")
         const shown = yield* pulse("doctor")
-        assert.match(
-          shown.output,
-          /^WARNING +halt +halted for \d+s by \S+: fat finger\n +→ node dist\/main\.js resume$/m
-        )
+        assert.match(shown.output, /^WARNING +halt +halted for .* by \S+: fat finger\n +→ node dist\/main\.js resume$/m)
         assert.match(
           shown.output,
           /^WARNING +orders on hold +o0 \(5 slices\): paused by .*\n +→ node dist\/main\.js order resume o0$/m
         )
-        assert.match(shown.output, /^WARNING +overdue slices +3 slices, the oldest for 3\ds \(.*\): order on hold$/m)
+        assert.match(shown.output, /^WARNING +overdue slices +\d slices, the oldest for .* \(.*\): order on hold$/m)
         assert.match(shown.output, /^OK +holds +no daemon is on hold but by the halt$/m)
       }).pipe(Effect.scoped)
     )
