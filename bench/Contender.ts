@@ -26,6 +26,8 @@ export interface Contender {
   /** What it writes for one piece of work, from due to done. */
   readonly writes: string
   readonly hasDueTimes: boolean
+  /** false: at its defaults it does less than a piece of work a second. */
+  readonly isMeasuredAtDefaults: boolean
   /** Makes its tables. */
   readonly prepare: (url: string) => Promise<void>
   /** Work that is due at these moments, in milliseconds since 1970. */

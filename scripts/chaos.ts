@@ -44,7 +44,8 @@ const settings = (options: Options, databaseUrl: string, brokerPort: number) => 
   ORDER_SPLIT_MAX_ATTEMPTS: "100",
   ORDER_WINDOW_GRACE_MINUTES: "600",
   BROKER_TIMEOUT_SECONDS: `${options["broker-timeout"]}`,
-  BROKER_CIRCUIT_PAUSE_SECONDS: "3"
+  BROKER_CIRCUIT_PAUSE_SECONDS: "3",
+  BROKER_POLL_INTERVAL_SECONDS: "1"
 })
 
 /** One order after another, each over a minute, so that all along slices are due. */

@@ -7,7 +7,7 @@ export const problemWithNode = (version: string): string | null => {
         "The one that npm ci has brought along does: npx node dist/main.js"
 }
 
-// Imported before all else: on an older Node.js the service would start, and fail slice by slice.
+// Before all else: on an older Node.js the service would start, and fail slice by slice.
 const problem = problemWithNode(process.versions.node)
 if (problem !== null) {
   process.stderr.write(`${problem}\n`)

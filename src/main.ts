@@ -1,40 +1,8 @@
-// oxlint-disable-next-line import/no-unassigned-import -- it must be evaluated before the others
+// oxlint-disable-next-line import/no-unassigned-import -- it must be evaluated before anything else is even loaded
 import "./checkNode.ts"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Effect, Exit } from "effect"
-import { CliError } from "effect/cli"
-import { cli } from "./cli/Cli.ts"
+import { enableCompileCache } from "node:module"
+import { fileURLToPath } from "node:url"
 
-/** Failures are told to people on stderr, in the words of the error; a bug is shown whole. */
-const report = (cause: Cause.Cause<unknown>) =>
-  Effect.sync(() => {
-    if (Cause.hasInterruptsOnly(cause)) return
-    for (const reason of cause.reasons) {
-      if (Cause.isFailReason(reason) && CliError.isCliError(reason.error)) continue
-      const isExpected = Cause.isFailReason(reason) && reason.error instanceof Error
-      process.stderr.write(`${isExpected ? reason.error.message : Cause.pretty(Cause.fromReasons([reason]))}\n`)
-    }
-  })
-
-/**
- * Told to stop and stopped in order is success for the daemon, which says so in process.exitCode. An interrupted command
- * has not done what it was asked.
- */
-const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number | string => {
-  if (Exit.isSuccess(exit)) return 0
-  return Cause.hasInterruptsOnly(exit.cause) ? (process.exitCode ?? 130) : 1
-}
-
-// A log that cannot be written (a full disk, a reader that is gone) must not stop placements.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
-
-cli.pipe(
-  Effect.tapCause(report),
-  Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({
-    disableErrorReporting: true,
-    // Ended here and now, because an open stdin or an unused timer of some library would keep a finished command waiting.
-    teardown: (exit) => process.exit(exitCodeOf(exit))
-  })
-)
+// A quarter of a start is compiling what has not changed since the last. Kept here, where nobody else may write, or not at all.
+enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/pulse-background", import.meta.url)))
+await import("./program.ts")

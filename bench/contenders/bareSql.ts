@@ -15,6 +15,7 @@ export const bareSql: Contender = {
   name: "bare SQL",
   writes: "UPDATE (claim), UPDATE (complete)",
   hasDueTimes: false,
+  isMeasuredAtDefaults: false,
   prepare: async (url) => {
     const pool = new Pool({ connectionString: url })
     await pool.query(`

@@ -8,6 +8,7 @@ export const graphileWorker: Contender = {
   name: "graphile-worker",
   writes: "UPDATE (lock), DELETE (done)",
   hasDueTimes: true,
+  isMeasuredAtDefaults: true,
   prepare: (connectionString) => runMigrations({ connectionString, logger: quiet }),
   enqueue: async (pool, dueMillis) => {
     for (const chunk of chunksOf(dueMillis, 10_000)) {

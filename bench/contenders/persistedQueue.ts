@@ -19,6 +19,7 @@ export const persistedQueue: Contender = {
   writes: "UPDATE (acquired), UPDATE (completed)",
   // Delays of whole seconds only.
   hasDueTimes: false,
+  isMeasuredAtDefaults: true,
   prepare: (url) => Effect.runPromise(openQueue.pipe(Effect.asVoid, Effect.provide(layerOf(url, false)))),
   enqueue: async (pool, dueMillis) => {
     for (const chunk of chunksOf(dueMillis, 10_000)) {

@@ -66,6 +66,7 @@ export const pulse: Contender = {
   name: "pulse-background",
   writes: "UPDATE (claim with lease and version), UPDATE (acknowledged, fenced), INSERT (audit)",
   hasDueTimes: true,
+  isMeasuredAtDefaults: true,
   prepare: (url) =>
     Effect.runPromise(
       migrate.pipe(

@@ -106,7 +106,9 @@ const make = Effect.gen(function* () {
           UNION ALL
           (SELECT id, 2 FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT ${limit})
           UNION ALL
-          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' ORDER BY not_before LIMIT 1000)
+          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT 1000)
+          UNION ALL
+          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND is_held ORDER BY not_before, id LIMIT 1000)
           UNION ALL
           (SELECT order_id, 3 FROM order_slices
             WHERE stage = 'PROCESSED' AND NOT broker_is_final ORDER BY acknowledged_at DESC LIMIT 500)

@@ -64,7 +64,7 @@ export class WaitingStore extends Context.Service<
                       AND validity = ANY(${texts(Validity.literals)}) AND claim_version < ${maxQuantity}::int THEN 'unclaimed'
                     ELSE 'unknown kind'
                   END, id, CASE WHEN not_after < ${instant(now)} THEN not_after ELSE not_before END
-                FROM order_slices WHERE stage = 'SCHEDULED' AND not_before < ${instant(now)}
+                FROM order_slices WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before < ${instant(now)}
               ) waiting (kind, id, since)
               GROUP BY kind
               ORDER BY kind`
