@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: ["test/support/globalSetup.ts"],
     // Many tests wait for processes and servers more than they reckon.
     maxWorkers: 3,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000
   }
 })

@@ -71,16 +71,23 @@ export const untilDone = async ({ contender }: Entry, { pool }: Database, patien
 
 export const allCalls = (reports: ReadonlyArray<Report>): ReadonlyArray<Call> => reports.flatMap(({ calls }) => calls)
 
-/** Each piece of work once, no more, no less. */
+/** As many calls as pieces of work. */
 export const checkOnce = (entry: Entry, calls: ReadonlyArray<Call>, expected: number): void => {
   if (calls.length !== expected) {
     throw new Error(`${labelOf(entry)} made ${calls.length} calls for ${expected} pieces of work`)
   }
 }
 
-/** Lateness in milliseconds, sorted. None may be early: a queue that fires early has not understood the task. */
-export const latenessOf = (calls: ReadonlyArray<Call>): ReadonlyArray<number> =>
-  calls.map(({ dueMillis, atMillis }) => atMillis - dueMillis).toSorted((a, b) => a - b)
+/** Two clocks of one host, and the reading of them. */
+const clockErrorMillis = 1
+
+/** Lateness in milliseconds, sorted. Whoever is early has not understood the task. */
+export const latenessOf = (entry: Entry, calls: ReadonlyArray<Call>): ReadonlyArray<number> => {
+  const sorted = calls.map(({ dueMillis, atMillis }) => atMillis - dueMillis).toSorted((a, b) => a - b)
+  const least = sorted[0] ?? 0
+  if (least < -clockErrorMillis) throw new Error(`${labelOf(entry)} was ${-least} ms early`)
+  return sorted
+}
 
 export const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN

@@ -23,8 +23,6 @@ export interface WorkOptions {
 /** Something that does work when it is due, out of a database of its own. */
 export interface Contender {
   readonly name: string
-  /** What it writes for one piece of work, from due to done. */
-  readonly writes: string
   readonly hasDueTimes: boolean
   /** false: at its defaults it does less than a piece of work a second. */
   readonly isMeasuredAtDefaults: boolean

@@ -6,11 +6,14 @@ import type { ContenderName } from "./contenders.ts"
 
 const script = fileURLToPath(new URL("worker.ts", import.meta.url))
 
-export interface Report {
-  readonly calls: ReadonlyArray<Call>
-  /** User and system time of the process so far. */
-  readonly cpuMicros: { readonly user: number; readonly system: number }
+export interface Usage {
+  /** User and system time of the process since it began to work. */
+  readonly cpuMicros: number
   readonly rssBytes: number
+}
+
+export interface Report extends Usage {
+  readonly calls: ReadonlyArray<Call>
 }
 
 /** A contender's worker process. */
@@ -18,6 +21,7 @@ export interface Running {
   /** Settles when it has made so many calls as are expected of it. */
   readonly reached: Promise<unknown>
   readonly report: () => Promise<Report>
+  readonly usage: () => Promise<Usage>
   readonly stop: () => Promise<void>
 }
 
@@ -32,8 +36,11 @@ const nextMessage = (child: ChildProcess, tag: string): Promise<unknown> =>
     child.once("exit", (code) => reject(new Error(`A worker process ended with exit code ${code}`)))
   })
 
+const isUsage = (message: unknown): message is Usage =>
+  typeof message === "object" && message !== null && "cpuMicros" in message && "rssBytes" in message
+
 const isReport = (message: unknown): message is Report =>
-  typeof message === "object" && message !== null && "calls" in message && Array.isArray(message.calls)
+  isUsage(message) && "calls" in message && Array.isArray(message.calls)
 
 export const startWorker = async (
   name: ContenderName,
@@ -58,8 +65,15 @@ export const startWorker = async (
       if (!isReport(message)) throw new Error("A worker process sent no report")
       return message
     },
+    usage: async () => {
+      const answer = nextMessage(child, "Usage")
+      child.send("usage")
+      const message = await answer
+      if (!isUsage(message)) throw new Error("A worker process did not say what it has used")
+      return message
+    },
     stop: async () => {
-      if (child.exitCode !== null) return
+      if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, "exit")
       child.send("stop")
       await ended

@@ -51,7 +51,7 @@ export const chartsOf = (figures: Figures): Readonly<Record<string, string>> => 
     isLogarithmic: true
   }),
   "burn-down.svg": bars(figures, {
-    title: "Done a second, 100,000 due at once, one worker process (longer is better)",
+    title: "Done a second, all due at once, one worker process (longer is better)",
     scenario: "burn-down",
     whats: ["per second"],
     isLogarithmic: false

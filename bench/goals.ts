@@ -22,7 +22,7 @@ const ratio = (what: string, value: number, base: number, least: number, of: str
   isMet: value / base >= least
 })
 
-/** What the figures are held against. `us` is this service as it is tuned for the bench, `usByDefault` as it comes. */
+/** What the figures of this service, as it is tuned for the bench, are held against. */
 export const verdicts = (figures: Figures): ReadonlyArray<Verdict> => {
   const { us, graphile, boss, bare } = labels
   const peersP99 = Math.min(figures.of("lateness", graphile, "p99 ms"), figures.of("lateness", boss, "p99 ms"))

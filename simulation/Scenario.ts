@@ -112,7 +112,7 @@ const seconds = (value: number): string => value.toFixed(2)
 /** Everything that the seed decides before a run begins. */
 export const scenarioOf = (
   chance: Chance,
-  amendmentChance: Chance,
+  secondThoughts: Chance,
   startMillis: number,
   options: ScenarioOptions
 ): Scenario => {
@@ -161,7 +161,7 @@ export const scenarioOf = (
     outages: outagesOf(chance, processes, calmFromSeconds),
     actions: [
       ...actionsOf(chance, kinds, processes, orders, calmFromSeconds),
-      ...amendmentsOf(amendmentChance, orders, calmFromSeconds)
+      ...secondThoughtsOf(secondThoughts, orders, calmFromSeconds)
     ],
     restSeconds: 400
   }
@@ -266,11 +266,14 @@ const whenOf = (chance: Chance, calmFromSeconds: number): Action["when"] =>
     ? { placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) }
     : { seconds: chance.between(0, calmFromSeconds + 5) }
 
-/** In a third of all runs people change what they have ordered, some more than once. */
-const amendmentsOf = (chance: Chance, orders: Scenario["orders"], calmFromSeconds: number): Array<Action> => {
+/** In three of ten runs people change what they have ordered, some more than once, or take it back while it is split. */
+const secondThoughtsOf = (chance: Chance, orders: Scenario["orders"], calmFromSeconds: number): Array<Action> => {
   const actions: Array<Action> = []
   if (chance.hits(0.7)) return actions
-  for (const { id, orderType, totalQuantity } of orders) {
+  for (const { id, insertedAtSeconds, orderType, totalQuantity } of orders) {
+    if (chance.hits(0.15)) {
+      actions.push({ _tag: "Cancel", orderId: id, when: { seconds: insertedAtSeconds + chance.between(0, 0.03) } })
+    }
     while (chance.hits(0.5)) {
       const amendment: Amendment = {
         remainingQuantity: chance.hits(0.6) ? chance.whole(1, totalQuantity * 2) : null,

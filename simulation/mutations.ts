@@ -31,8 +31,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     [memorySlices, "if (slice.claimVersion !== transition.slice.claimVersion) continue", ""],
     [
       sliceStore,
-      "s.stage ${unindexed} = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
-      "s.stage ${unindexed} = 'IN_PROGRESS'\n                RETURNING"
+      "s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
+      "s.stage ${byId} = 'IN_PROGRESS'\n                RETURNING"
     ]
   ),
   mutation(
@@ -40,7 +40,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     [memorySlices, 'if (slice.stage !== "IN_PROGRESS") continue', ""],
     [
       sliceStore,
-      "s.id = i.id AND s.stage ${unindexed} = 'IN_PROGRESS' AND s.claim_version",
+      "s.id = i.id AND s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version",
       "s.id = i.id AND s.claim_version"
     ]
   ),
@@ -194,7 +194,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     [
       "src/stores/OrderStore.ts",
-      "WHERE o.id = mine.id AND o.order_queue_status || '' = 'IN_PROGRESS'\n                  AND o.claim_version",
+      "WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'\n                  AND o.claim_version",
       "WHERE o.id = mine.id\n                  AND o.claim_version"
     ]
   ),

@@ -50,7 +50,7 @@ class Simulation {
 
   constructor(seed: number, database: Database, options: Options) {
     const world = new World(`${seed}`, options.trace)
-    const scenario = scenarioOf(world.chance("scenario"), world.chance("amendments"), world.nowMillis, options)
+    const scenario = scenarioOf(world.chance("scenario"), world.chance("second thoughts"), world.nowMillis, options)
     const exchange = new Exchange(world.chance("exchange"))
     this.run = {
       world,

@@ -13,7 +13,6 @@ const complete = "UPDATE bare_work w SET stage = 2 FROM unnest($1::bigint[]) AS 
 /** The upper limit: claim and complete in groups of 500, by three connections, and nothing else. */
 export const bareSql: Contender = {
   name: "bare SQL",
-  writes: "UPDATE (claim), UPDATE (complete)",
   hasDueTimes: false,
   isMeasuredAtDefaults: false,
   prepare: async (url) => {

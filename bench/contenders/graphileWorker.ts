@@ -6,7 +6,6 @@ const quiet = new Logger(() => () => undefined)
 /** graphile-worker: one row a job, locked, and deleted when it is done. */
 export const graphileWorker: Contender = {
   name: "graphile-worker",
-  writes: "UPDATE (lock), DELETE (done)",
   hasDueTimes: true,
   isMeasuredAtDefaults: true,
   prepare: (connectionString) => runMigrations({ connectionString, logger: quiet }),
@@ -20,7 +19,7 @@ export const graphileWorker: Contender = {
         [chunk]
       )
     }
-    await pool.query("ANALYZE")
+    await pool.query("VACUUM ANALYZE")
   },
   isDone: async (pool) => {
     const { rows } = await pool.query("SELECT NOT EXISTS (SELECT FROM graphile_worker._private_jobs) AS done")

@@ -16,7 +16,6 @@ const openQueue = PersistedQueue.make({ name: "place", schema: Job })
 /** Effect's PersistedQueue in SQL: one row an element, taken one at a time. */
 export const persistedQueue: Contender = {
   name: "Effect PersistedQueue",
-  writes: "UPDATE (acquired), UPDATE (completed)",
   // Delays of whole seconds only.
   hasDueTimes: false,
   isMeasuredAtDefaults: true,
@@ -30,7 +29,7 @@ export const persistedQueue: Contender = {
         [chunk]
       )
     }
-    await pool.query("ANALYZE")
+    await pool.query("VACUUM ANALYZE")
   },
   isDone: async (pool) => {
     const { rows } = await pool.query(

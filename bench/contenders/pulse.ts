@@ -64,7 +64,6 @@ const slicesPerOrder = 100
 /** This service, with all it promises: claim and lease, tag, audit, acknowledgement, every guard around the broker. */
 export const pulse: Contender = {
   name: "pulse-background",
-  writes: "UPDATE (claim with lease and version), UPDATE (acknowledged, fenced), INSERT (audit)",
   hasDueTimes: true,
   isMeasuredAtDefaults: true,
   prepare: (url) =>
@@ -93,7 +92,11 @@ export const pulse: Contender = {
     go: (pool) => setHalt(pool, false)
   },
   isDone: (pool) =>
-    isTrue(pool, "SELECT NOT EXISTS (SELECT FROM order_slices WHERE stage IN ('SCHEDULED', 'IN_PROGRESS'))"),
+    isTrue(
+      pool,
+      `SELECT NOT EXISTS (SELECT FROM order_slices WHERE stage = 'SCHEDULED')
+         AND NOT EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS')`
+    ),
   work: async ({ url, isTuned, onCall }) => {
     const calls: Array<{ readonly id: SliceId; readonly atMillis: number }> = []
     const broker = instantBroker((id) => {

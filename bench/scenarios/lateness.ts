@@ -2,8 +2,10 @@ import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, w
 import { wallClockMillis } from "../Contender.ts"
 import { contenders } from "../contenders.ts"
 
-/** So long after it was enqueued the first piece of work is due. */
-const leadMillis = 5000
+/** So long after it was enqueued the first piece of work is due: by then all of it is enqueued, and split. */
+const leadMillisOf = (size: number): number => 1000 + 2 * size
+
+const patienceMillis = 10_000
 
 export interface Times {
   /** How many pieces of work. */
@@ -21,15 +23,15 @@ export const lateness = (server: string, entry: Entry, { size, perSecond }: Time
       if (worker === undefined) return []
       const gapMillis = perSecond === null ? 0 : 1000 / perSecond
       // Off the round figures that a poll might happen to meet.
-      const first = wallClockMillis() + leadMillis + 1.234
+      const first = wallClockMillis() + leadMillisOf(size) + 1.234
       await contender.enqueue(
         database.pool,
         Array.from({ length: size }, (_, n) => first + n * gapMillis)
       )
       await worker.reached
-      await untilDone(entry, database, leadMillis)
+      await untilDone(entry, database, patienceMillis)
       const calls = allCalls([await worker.report()])
       checkOnce(entry, calls, size)
-      return latenessOf(calls)
+      return latenessOf(entry, calls)
     })
   })

@@ -24,13 +24,12 @@ export const idle = (server: string, entry: Entry, waiting: number, seconds: num
       if (worker === undefined) throw new Error("There is no worker")
       // What it does once, at its start, is not idling.
       await setTimeout(Math.min(seconds, 10) * 1000)
-      const [before, transactionsBefore] = [await worker.report(), await transactionsOf(database)]
+      const [before, transactionsBefore] = [await worker.usage(), await transactionsOf(database)]
       await setTimeout(seconds * 1000)
-      const [after, transactions] = [await worker.report(), await transactionsOf(database)]
-      const cpuMicros = after.cpuMicros.user + after.cpuMicros.system - before.cpuMicros.user - before.cpuMicros.system
+      const [after, transactions] = [await worker.usage(), await transactionsOf(database)]
       return {
         queriesPerSecond: (transactions - transactionsBefore) / seconds,
-        cpuPercent: cpuMicros / seconds / 10_000
+        cpuPercent: (after.cpuMicros - before.cpuMicros) / seconds / 10_000
       }
     })
   })
@@ -59,7 +58,7 @@ export const memory = (server: string, entry: Entry, waiting: number, seconds: n
         1
       )
       await setTimeout(seconds * 1000 + 3000)
-      return (await worker.report()).rssBytes
+      return (await worker.usage()).rssBytes
     })
   })
 

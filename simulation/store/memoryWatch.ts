@@ -12,8 +12,9 @@ export const memoryWatch = (memory: Memory): WatchStore["Service"] => ({
       return {
         forBroker: slices.some((slice) => waitsForBroker(slice, nowMillis, millisOf(doubtedSince))),
         forPlan:
-          slices.some(({ stage, staleAt }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis) ||
-          [...memory.orders.values()].some(mayWantPlan)
+          slices.some(
+            ({ stage, staleAt, isHeld }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis && !isHeld
+          ) || [...memory.orders.values()].some(mayWantPlan)
       }
     })
 })
@@ -21,7 +22,7 @@ export const memoryWatch = (memory: Memory): WatchStore["Service"] => ({
 const waitsForBroker = (slice: SliceRow, nowMillis: number, doubtedSinceMillis: number): boolean => {
   if (slice.inDoubtAt !== null && slice.inDoubtAt >= doubtedSinceMillis) return true
   if (slice.stage === "IN_PROGRESS") return slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? 0) <= nowMillis
-  return slice.stage === "PROCESSED" && !slice.brokerIsFinal
+  return slice.stage === "PROCESSED" && !slice.brokerIsFinal && slice.leftBookAt === null
 }
 
 const mayWantPlan = (order: OrderRow): boolean =>

@@ -107,7 +107,7 @@ export class OrderBudget extends Context.Service<
                 coalesce((SELECT granted_today FROM order_budgets WHERE broker = ${broker} AND day = ${day}::text::date), 0)
                 + (SELECT count(*) FROM (
                     SELECT FROM order_slices
-                    WHERE stage = 'SCHEDULED' AND order_id IS DISTINCT FROM ${except ?? null}::text
+                    WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND order_id IS DISTINCT FROM ${except ?? null}::text
                       AND not_before >= ${day}::text::timestamp AT TIME ZONE 'Asia/Kolkata'
                       AND not_before < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
                     LIMIT ${most}) AS planned)

@@ -8,6 +8,7 @@ import { UntrustedOrder } from "../domain/validateOrder.ts"
 import { holdSlices } from "./holdSlices.ts"
 import { orderColumns } from "./orderColumns.ts"
 import { planRows } from "./planRows.ts"
+import { unindexed } from "./unindexed.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
 export const ClaimedOrder = Schema.Struct({
@@ -115,6 +116,7 @@ export class OrderStore extends Context.Service<
     Effect.gen(function* () {
       const db = yield* Db
       const { sql, query, queryReadable, execute, transaction } = db
+      const byId = unindexed(sql)
 
       const claimPending = Effect.fn("OrderStore.claimPending")((options: ClaimOptions) =>
         queryReadable(
@@ -177,7 +179,7 @@ export class OrderStore extends Context.Service<
                             ${integers(orders.map((order) => order.claimVersion))},
                             ${decimals(orders.map((order) => order.referencePrice))})
                   AS mine (id, claim_version, reference_price)
-                WHERE o.id = mine.id AND o.order_queue_status || '' = 'IN_PROGRESS'
+                WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'
                   AND o.claim_version = mine.claim_version
                 RETURNING o.*
               ), ${planRows(
@@ -199,7 +201,7 @@ export class OrderStore extends Context.Service<
                         ${texts(orders.map((order) => order.status))},
                         ${integers(orders.map((order) => order.claimVersion))},
                         ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
-            WHERE o.id = mine.id AND o.order_queue_status || '' = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+            WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
         )
       )
 
@@ -213,7 +215,7 @@ export class OrderStore extends Context.Service<
                 split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
               FROM unnest(${texts(orders.map((order) => order.id))},
                           ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
-              WHERE o.id = mine.id AND o.order_queue_status || '' = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+              WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
           )
       )
 

@@ -16,6 +16,7 @@ import {
 import { maxQuantity, OrderType, ProductType, Validity } from "../domain/Order.ts"
 import { type BrokerEvent, insertEvents } from "./BrokerEvent.ts"
 import { factColumns, marketFacts } from "./QuoteStore.ts"
+import { unindexed } from "./unindexed.ts"
 
 const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })
 export type MovedSlice = typeof MovedSlice.Type
@@ -95,8 +96,7 @@ export class SliceStore extends Context.Service<
         after === null
           ? sql.literal("")
           : sql`AND (not_before, id) > ((SELECT not_before FROM order_slices WHERE id = ${after}), ${after})`
-      /** Rows known by their ids are to be found by them: how many are in a stage just now, the planner's statistics never know. */
-      const unindexed = sql.literal("|| ''")
+      const byId = unindexed(sql)
       const noFacts = sql.literal(`
         facts AS (
           SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
@@ -197,7 +197,7 @@ export class SliceStore extends Context.Service<
                   filled_quantity = i.filled_quantity, average_price = i.average_price,
                   updated_at = i.at
                 FROM input i CROSS JOIN parents p
-                WHERE s.id = i.id AND s.stage ${unindexed} = 'IN_PROGRESS' AND s.claim_version = i.claim_version
+                WHERE s.id = i.id AND s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version = i.claim_version
                 RETURNING s.id, s.stage
               ), audit AS (${insertEvents(sql, events)})
               SELECT id, stage FROM moved`
@@ -262,7 +262,7 @@ export class SliceStore extends Context.Service<
                 ${integers(states.map(({ state }) => state.filledQuantity))},
                 ${decimals(states.map(({ state }) => state.averagePrice))}
               ) AS i (id, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
-              WHERE s.id = i.id AND s.stage ${unindexed} = 'PROCESSED' AND s.broker_order_id = i.broker_order_id
+              WHERE s.id = i.id AND s.stage ${byId} = 'PROCESSED' AND s.broker_order_id = i.broker_order_id
                 AND NOT s.broker_is_final AND i.filled_quantity >= s.filled_quantity
                 AND (s.broker_status, s.broker_status_text, s.broker_is_final, s.filled_quantity, s.average_price)
                   IS DISTINCT FROM

@@ -30,12 +30,19 @@ export class WatchStore extends Context.Service<
             "WatchStore.look",
             Waiting,
             sql`
+              -- In the order of each index: whatever the statistics say of how many there are, none reads the whole table.
               SELECT
-                EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS' AND lease_expires_at <= ${instant(now)})
-                  OR EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL)
-                  OR EXISTS (SELECT FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final)
-                  OR EXISTS (SELECT FROM order_slices WHERE in_doubt_at >= ${instant(doubtedSince)}) AS for_broker,
-                EXISTS (SELECT FROM order_slices WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)})
+                (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND lease_expires_at <= ${instant(now)}
+                    ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
+                  OR (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL
+                    ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
+                  OR (SELECT true FROM order_slices
+                    WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NULL
+                    ORDER BY acknowledged_at LIMIT 1) IS NOT NULL
+                  OR (SELECT true FROM order_slices WHERE in_doubt_at >= ${instant(doubtedSince)}
+                    ORDER BY in_doubt_at LIMIT 1) IS NOT NULL AS for_broker,
+                (SELECT true FROM order_slices WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
+                    ORDER BY stale_at LIMIT 1) IS NOT NULL
                   OR EXISTS (SELECT FROM orders
                     WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
                       AND settled_at IS NULL AND cancel_requested_at IS NULL AND hold_reason IS NULL) AS for_plan`

@@ -2,6 +2,7 @@ import { DateTime, Duration, Effect, FiberSet, Queue, References, Semaphore } fr
 import { survive } from "../background.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../Configuration.ts"
+import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { looksAtQuotes } from "../domain/preTradeLimits.ts"
 import type { OrderId, SliceId } from "../domain/Ids.ts"
@@ -87,7 +88,7 @@ export const SliceExecutor = Effect.scoped(
     let beganAt = DateTime.makeUnsafe(0)
 
     /** Claims as much as there is room for; returns whether there may be more. */
-    const claim = Effect.gen(function* () {
+    const claim: Effect.Effect<boolean, DbError> = Effect.gen(function* () {
       const room = claimLimit - queue.size
       if (room <= 0) return true
       const now = yield* DateTime.now
@@ -107,9 +108,12 @@ export const SliceExecutor = Effect.scoped(
         quotes: looksAtQuotes(config.limits) ? config.limits : null
       })
       queue.add(claimed)
-      claimedUpTo = claimed.length === room ? lastOf(claimed) : null
       yield* Queue.offer(queueChanged, undefined)
-      return claimed.length === room
+      const isFromTheStart = claimedUpTo === null
+      const isFull = claimed.length === room
+      claimedUpTo = isFull ? lastOf(claimed) : null
+      // Nothing is left after the last claim; before it something may be.
+      return isFull || isFromTheStart ? isFull : yield* claim
     }).pipe(Effect.uninterruptible)
 
     const claimLoop = Effect.gen(function* () {
@@ -121,7 +125,10 @@ export const SliceExecutor = Effect.scoped(
         Effect.gen(function* () {
           yield* followDayLimit
           hold = yield* holds.current
-          if (hold !== null) return yield* giveBack(queue.drain(), `given back, placements are on hold: ${hold.reason}`)
+          if (hold !== null) {
+            claimedUpTo = null
+            return yield* giveBack(queue.drain(), `given back, placements are on hold: ${hold.reason}`)
+          }
           yield* dropStopped
           mayHaveMore = yield* claim
         })
@@ -174,7 +181,9 @@ export const SliceExecutor = Effect.scoped(
     )
 
     // What is due at one instant is sent before this process does anything else.
-    const fireLoop = Effect.forever(fireNext).pipe(Effect.provideService(References.MaxOpsBeforeYield, Infinity))
+    const fireLoop = Effect.forever(fireNext, { disableYield: true }).pipe(
+      Effect.provideService(References.MaxOpsBeforeYield, Infinity)
+    )
     return yield* Effect.raceAllFirst([followHalts, Effect.forever(claimLoop), fireLoop])
   })
 )

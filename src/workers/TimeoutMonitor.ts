@@ -54,8 +54,9 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const follow = Effect.gen(function* () {
     const now = yield* DateTime.now
     const waiting = yield* watch.look({ now, doubtedSince: watchedSince(broker, now) })
-    const followers = [...(waiting.forBroker ? [followBroker] : []), ...(waiting.forPlan ? [followThrough] : [])]
-    yield* doAll(followers)
+    // What the broker's word changes may want a new plan at once.
+    if (waiting.forBroker) yield* doAll([followBroker, followThrough])
+    else if (waiting.forPlan) yield* followThrough
   })
 
   const sweepWhenDue = Effect.gen(function* () {

@@ -55,11 +55,12 @@ export const makePlace = Effect.gen(function* () {
       const placement = placementOf(slice, deadlineMillis(slice, DateTime.toEpochMillis(placedAt), limits))
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
+      const endedMillis = yield* nowMillis
       // What is due at the same moment is sent before anything is said of this one.
       yield* Effect.yieldNow
       const attempt = slice.attempts + 1
       const next = afterPlacement(answer, at)
-      telemetry.placed(slice, next, { beganMillis, endedMillis: yield* nowMillis })
+      telemetry.placed(slice, next, { beganMillis, endedMillis })
       yield* logOutcome(slice, next, placedAt)
       const error = brokerErrorOf(answer)
       const wasSent = error?._tag !== "BrokerNotSent"

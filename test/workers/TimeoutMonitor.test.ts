@@ -395,7 +395,7 @@ describe("TimeoutMonitor", () => {
           UPDATE order_slices SET stage = 'IN_PROGRESS', claimed_by = 'gone', lease_expires_at = scheduled_at
           WHERE sequence_number = 1`
       )
-      yield* execute("test.break", sql`ALTER TABLE order_slices RENAME COLUMN acknowledged_at TO gone`)
+      yield* execute("test.break", sql`ALTER TABLE orders RENAME COLUMN cancel_unfilled_after_seconds TO gone`)
       yield* setClock("1 hour")
       const failed = yield* Deferred.make<string>()
       const status = WorkerStatus.of({
