@@ -159,10 +159,11 @@ export const scenarioOf = (
     orders,
     incidents: incidentsOf(chance, kinds),
     outages: outagesOf(chance, processes, calmFromSeconds),
-    actions: [
-      ...actionsOf(chance, kinds, processes, orders, calmFromSeconds),
-      ...secondThoughtsOf(secondThoughts, orders, calmFromSeconds)
-    ],
+    actions: withSecondThoughts(
+      secondThoughts,
+      { processes, orders, calmFromSeconds },
+      actionsOf(chance, kinds, processes, orders, calmFromSeconds)
+    ),
     restSeconds: 400
   }
 }
@@ -266,10 +267,23 @@ const whenOf = (chance: Chance, calmFromSeconds: number): Action["when"] =>
     ? { placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) }
     : { seconds: chance.between(0, calmFromSeconds + 5) }
 
-/** In three of ten runs people change what they have ordered, some more than once, or take it back while it is split. */
-const secondThoughtsOf = (chance: Chance, orders: Scenario["orders"], calmFromSeconds: number): Array<Action> => {
-  const actions: Array<Action> = []
-  if (chance.hits(0.7)) return actions
+/** In three of ten runs people change what they have ordered, or take it back while it is split; halts and stops come in mid-placement. */
+const withSecondThoughts = (
+  chance: Chance,
+  { processes, orders, calmFromSeconds }: Pick<Scenario, "processes" | "orders" | "calmFromSeconds">,
+  others: ReadonlyArray<Action>
+): ReadonlyArray<Action> => {
+  if (chance.hits(0.7)) return others
+  const actions = [...others]
+  const inMidPlacement = () => ({ placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) })
+  // One halt at a time: who ends one ends all.
+  if (chance.hits(0.4) && !others.some(({ _tag }) => _tag === "Halt")) {
+    actions.push({ _tag: "Halt", when: inMidPlacement(), forSeconds: chance.between(1, 15) })
+  }
+  if (chance.hits(0.4)) {
+    const process = processes[chance.whole(0, processes.length - 1)] ?? "a"
+    actions.push({ _tag: "Stop", process, when: inMidPlacement() })
+  }
   for (const { id, insertedAtSeconds, orderType, totalQuantity } of orders) {
     if (chance.hits(0.15)) {
       actions.push({ _tag: "Cancel", orderId: id, when: { seconds: insertedAtSeconds + chance.between(0, 0.03) } })
