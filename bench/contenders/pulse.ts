@@ -95,7 +95,8 @@ export const pulse: Contender = {
     isTrue(
       pool,
       `SELECT NOT EXISTS (SELECT FROM order_slices WHERE stage = 'SCHEDULED')
-         AND NOT EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS')`
+         AND NOT EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS')
+         AND NOT EXISTS (SELECT FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))`
     ),
   work: async ({ url, isTuned, onCall }) => {
     const calls: Array<{ readonly id: SliceId; readonly atMillis: number }> = []
@@ -125,9 +126,9 @@ export const insertOrders = (pool: Pool, dueMillis: ReadonlyArray<number>, slice
   pool.query(
     `INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
        order_queue_status, created_at)
-     SELECT 'order-' || n, 'NSE:INFY', 'BUY', $2 * 10, $2, 0, false, 'order-' || n, 'PENDING', to_timestamp(due / 1000)
+     SELECT $3 || n, 'NSE:INFY', 'BUY', $2 * 10, $2, 0, false, $3 || n, 'PENDING', to_timestamp(due / 1000)
      FROM unnest($1::float8[]) WITH ORDINALITY AS t (due, n)`,
-    [dueMillis, slices]
+    [dueMillis, slices, `order-${Math.round(dueMillis[0] ?? 0)}-`]
   )
 
 /** Slices straight into the table, for what no splitter need do: 1,000 for each order, a millisecond between two of them. */
