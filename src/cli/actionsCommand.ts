@@ -1,5 +1,6 @@
 import { Effect, Layer, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import { detailsText } from "../domain/operatorAction.ts"
 import { type OperatorAction, OperatorActionStore } from "../stores/OperatorActionStore.ts"
 import { CommandLayer, json, print } from "./environment.ts"
 import { getOrder } from "./lookUp.ts"
@@ -35,8 +36,6 @@ const actionTable = (actions: ReadonlyArray<OperatorAction>): string =>
       action,
       orderId === null ? "–" : sliceId === null ? orderId : `${orderId}/${sequenceNumber ?? sliceId}`,
       reason,
-      Object.entries(details)
-        .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
-        .join(", ")
+      detailsText(details)
     ])
   )

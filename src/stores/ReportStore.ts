@@ -6,6 +6,7 @@ import { quoteAge } from "../domain/report/benchmarks.ts"
 import {
   FailedLookUp,
   type OrderRecord,
+  RecordedAction,
   RecordedCall,
   RecordedDouble,
   RecordedHalt,
@@ -125,6 +126,15 @@ const make = Effect.gen(function* () {
         ORDER BY id`
     )
 
+  const actions = (orderId: string) =>
+    query(
+      "ReportStore.actions",
+      RecordedAction,
+      sql`
+        SELECT at, operator, action, reason, slice_id, details FROM operator_actions
+        WHERE order_id = ${orderId} ORDER BY id`
+    )
+
   const doubles = (orderId: string) =>
     query(
       "ReportStore.doubles",
@@ -154,6 +164,7 @@ const make = Effect.gen(function* () {
       calls: yield* calls(orderId),
       lookUps: { count, failed: count === 0 ? [] : yield* failedLookUps(from, until) },
       halts: yield* halts(from, until),
+      actions: yield* actions(orderId),
       doubles: yield* doubles(orderId),
       quotes:
         found.instrument === null

@@ -119,6 +119,47 @@ describe("auditTrail", () => {
     }
   })
 
+  it("what people did is told by what is recorded of it: who, what, why and what came of it", () => {
+    const order = aRecordedOrder({
+      state: "cancelled",
+      heldAt: at(12),
+      cancelRequestedAt: at(40),
+      cancelRequestedBy: "a@desk"
+    })
+    const base = { operator: "a@desk", sliceId: null, details: {} }
+    const actions = [
+      { ...base, at: at(3), action: "order pause", reason: "a look" },
+      { ...base, at: at(5), action: "order resume", reason: "no reason given" },
+      { ...base, at: at(12), action: "order pause", reason: "the client asks" },
+      { ...base, at: at(20), action: "slice skip", reason: "too much", sliceId: "s2", details: { quantity: 100 } },
+      {
+        ...base,
+        at: at(30),
+        action: "slice placed",
+        reason: "seen in Kite",
+        sliceId: "gone",
+        details: { broker_order_id: "b9", filled: null }
+      },
+      { ...base, at: at(40), action: "order cancel", reason: "enough" }
+    ]
+    const trail = trailOf({ order, actions })
+    assert.deepStrictEqual(
+      trail.filter((line) => / (action|hold|cancel) /.test(line)),
+      [
+        "3000 action order pause by a@desk: a look",
+        "5000 action order resume by a@desk: no reason given",
+        "12000 action order pause by a@desk: the client asks",
+        "20000 action slice skip of slice 2 by a@desk: too much (quantity 100)",
+        "30000 action slice placed of gone by a@desk: seen in Kite (broker order id b9)",
+        "40000 action order cancel by a@desk: enough"
+      ]
+    )
+
+    const ownHold = { ...order, heldAt: at(13), holdReason: "DOUBLE PLACEMENT" }
+    assert.include(trailOf({ order: ownHold, actions }), "13000 hold the order is on hold: DOUBLE PLACEMENT")
+    assert.isFalse(auditTrail(anOrderRecord({ actions }), later).notKept.some((text) => text.includes("who ended them")))
+  })
+
   it("an order that could not be split says why", () => {
     const order = aRecordedOrder({
       orderQueueStatus: "FAILED",

@@ -143,6 +143,7 @@ export const anOrderRecord = (changed: Partial<OrderRecord> = {}): OrderRecord =
     calls: slices.filter(({ brokerOrderId }) => brokerOrderId !== null).map((slice) => aPlacement(slice)),
     lookUps: { count: 0, failed: [] },
     halts: [],
+    actions: [],
     doubles: [],
     quotes: [],
     ...changed

@@ -6,7 +6,7 @@ export interface AuditEntry {
   readonly at: DateTime.Utc
   /** False when it happened then or before: all that is kept is when the row last changed. */
   readonly isExact: boolean
-  readonly kind: "order" | "plan" | "call" | "slice" | "book" | "cancel" | "hold" | "halt" | "alarm"
+  readonly kind: "order" | "plan" | "call" | "slice" | "book" | "cancel" | "hold" | "action" | "halt" | "alarm"
   /** The numbers of the slices that it is about. */
   readonly slices: ReadonlyArray<number>
   /** In plain words, on one line. */

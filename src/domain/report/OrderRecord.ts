@@ -128,6 +128,19 @@ export const RecordedHalt = Schema.Struct({
 })
 export type RecordedHalt = typeof RecordedHalt.Type
 
+/** What a person did to the order, or to one of its slices. */
+export const RecordedAction = Schema.Struct({
+  at: Instant,
+  operator: Schema.String,
+  /** The command, such as `order pause`. */
+  action: Schema.String,
+  reason: Schema.String,
+  sliceId: Text,
+  /** What came of it. */
+  details: Schema.Record(Schema.String, Schema.Unknown)
+})
+export type RecordedAction = typeof RecordedAction.Type
+
 /** A slice that the broker has more for than there should be. */
 export const RecordedDouble = Schema.Struct({
   sliceId: Schema.String,
@@ -154,6 +167,7 @@ export interface OrderRecord {
   readonly lookUps: { readonly count: number; readonly failed: ReadonlyArray<FailedLookUp> }
   /** Halts and resumes while it ran, and the last one before, if that was a halt. */
   readonly halts: ReadonlyArray<RecordedHalt>
+  readonly actions: ReadonlyArray<RecordedAction>
   readonly doubles: ReadonlyArray<RecordedDouble>
   /** Of its instrument, from a little before it arrived. */
   readonly quotes: ReadonlyArray<RecordedQuote>

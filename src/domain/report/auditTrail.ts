@@ -1,9 +1,9 @@
 import { DateTime, Duration } from "effect"
 import { isSettledState } from "../orderState.ts"
 import { planCauseText } from "../planOrder.ts"
-import { orderText, planText } from "./auditWords.ts"
+import { actionText, orderText, planText } from "./auditWords.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
-import type { FailedLookUp, OrderRecord, RecordedHalt, RecordedOrder, RecordedPlan } from "./OrderRecord.ts"
+import type { FailedLookUp, OrderRecord, RecordedAction, RecordedHalt, RecordedOrder, RecordedPlan } from "./OrderRecord.ts"
 import { sliceEntries } from "./sliceEntries.ts"
 
 /** All that is known to have happened to one order, in the order of time. */
@@ -20,11 +20,15 @@ export interface AuditTrail {
 }
 
 export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail => {
-  const { order, plans, slices, doubles, halts, lookUps } = record
+  const { order, plans, slices, actions, doubles, halts, lookUps } = record
   const numberOf = (id: string) => slices.find((slice) => slice.id === id)?.sequenceNumber
   const entries = [
     ...halts.map(haltEntry),
     ...orderEntries(record),
+    ...actions.map((action) => {
+      const number = action.sliceId === null ? undefined : numberOf(action.sliceId)
+      return entry(action.at, "action", actionText(action, number), { slices: number === undefined ? [] : [number] })
+    }),
     ...plans.map((plan, index) => planEntry(plan, index, record)),
     ...sliceEntries(record),
     ...doubles.map(({ sliceId, brokerOrderIds, seenAt }) =>
@@ -47,13 +51,14 @@ export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail =
     notKept: [
       "claims that were given back",
       "each fill: what the broker's book says of a slice is kept as it was last seen",
-      "an order's holds before its last one, and who ended them",
+      "holds by the service itself, before the order's last hold",
       "look-ups of the broker's book that went well"
     ]
   }
 }
 
-const orderEntries = ({ order, plans, slices }: OrderRecord): ReadonlyArray<AuditEntry> => {
+const orderEntries = ({ order, plans, slices, actions }: OrderRecord): ReadonlyArray<AuditEntry> => {
+  const isToldCancel = actions.some(({ action }) => action === "order cancel")
   const received = entry(
     order.createdAt,
     "order",
@@ -62,18 +67,8 @@ const orderEntries = ({ order, plans, slices }: OrderRecord): ReadonlyArray<Audi
   return [
     received,
     ...statusEntries(order),
-    ...(order.heldAt === null
-      ? []
-      : [
-          entry(
-            order.heldAt,
-            "hold",
-            order.holdReason === null
-              ? "the order was put on hold; it has been resumed since"
-              : `the order is on hold: ${order.holdReason}`
-          )
-        ]),
-    ...(order.cancelRequestedAt === null
+    ...holdEntries(order, actions),
+    ...(order.cancelRequestedAt === null || isToldCancel
       ? []
       : [
           entry(
@@ -92,6 +87,21 @@ const orderEntries = ({ order, plans, slices }: OrderRecord): ReadonlyArray<Audi
           )
         ])
   ]
+}
+
+/** The last hold, unless a person's pause, which is recorded with its reason, tells of it. */
+const holdEntries = (
+  { heldAt, holdReason }: RecordedOrder,
+  actions: ReadonlyArray<RecordedAction>
+): ReadonlyArray<AuditEntry> => {
+  if (heldAt === null) return []
+  const isPause = actions.some(({ action, at }) => action === "order pause" && DateTime.Equivalence(at, heldAt))
+  if (isPause) return []
+  const text =
+    holdReason === null
+      ? "the order was put on hold; it has been resumed since"
+      : `the order is on hold: ${holdReason}`
+  return [entry(heldAt, "hold", text)]
 }
 
 /** What keeps an order from having slices. Once it has them, its status says nothing new. */

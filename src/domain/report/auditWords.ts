@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import { decimalText } from "../decimals.ts"
-import type { RecordedCall, RecordedOrder, RecordedPlan, RecordedSlice } from "./OrderRecord.ts"
+import type { RecordedAction, RecordedCall, RecordedOrder, RecordedPlan, RecordedSlice } from "./OrderRecord.ts"
+import { detailsText } from "../operatorAction.ts"
 import { counted, slicesText } from "./words.ts"
 
 /** The order as it came in: an amendment changes its total. */
@@ -70,6 +71,16 @@ export const fillText = (slice: RecordedSlice): string => {
     ...(slice.carriedQuantity === 0 ? [] : [`${slice.carriedQuantity} of it were carried into later slices`]),
     ...(slice.isWaived ? ["a person gave up the rest"] : [])
   ].join("; ")
+}
+
+/** What a person did, why, and what came of it. `number` is the slice's, where it was done to one. */
+export const actionText = (
+  { action, operator, reason, sliceId, details }: RecordedAction,
+  number: number | undefined
+): string => {
+  const which = sliceId === null ? "" : ` of ${number === undefined ? sliceId : `slice ${number}`}`
+  const came = detailsText(details)
+  return `${action}${which} by ${operator}: ${reason}${came === "" ? "" : ` (${came})`}`
 }
 
 const quantityOf = (slices: ReadonlyArray<RecordedSlice>): number =>
