@@ -4,6 +4,7 @@ import { Db, type DbError } from "../db/Db.ts"
 import { instant, texts } from "../db/parameters.ts"
 import { indianDay } from "../domain/indianTime.ts"
 import { Stage } from "../domain/OrderSlice.ts"
+import { heldForDouble } from "./heldForDouble.ts"
 import { OrderProgress, progressColumns } from "./orderProgress.ts"
 
 /** A slice on its way: due soon, placed lately, or one of which nobody knows enough. */
@@ -31,6 +32,14 @@ export const MovingSlice = Schema.Struct({
   averagePrice: Schema.NullOr(Schema.String)
 })
 export type MovingSlice = typeof MovingSlice.Type
+
+/** An order in the overview. */
+export const OverviewOrder = Schema.Struct({
+  ...OrderProgress.fields,
+  /** On hold because the broker has more for it than there should be. */
+  isDouble: Schema.Boolean
+})
+export type OverviewOrder = typeof OverviewOrder.Type
 
 /** How many unfinished slices there are, none counted beyond {@link mostCounted}. */
 const SliceCounts = Schema.Struct({
@@ -64,7 +73,7 @@ export class OverviewStore extends Context.Service<
   OverviewStore,
   {
     /** Up to `limit` orders, newest first: those that have something to do soon or are not over, then the newest of all. */
-    readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
+    readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OverviewOrder>, DbError>
     /**
      * Up to `limit` slices of each kind: those due next, soonest first, but for orders on hold; those in doubt or lost, oldest first; and of the given
      * orders those placed last, latest first.
@@ -97,7 +106,7 @@ const make = Effect.gen(function* () {
   const orders = Effect.fn("OverviewStore.orders")((limit: number) =>
     query(
       "OverviewStore.orders",
-      OrderProgress,
+      OverviewOrder,
       sql`
         WITH busy AS (
           (SELECT order_id, 1 AS rank FROM order_slices WHERE stage = 'IN_PROGRESS' ORDER BY lease_expires_at LIMIT 500)
@@ -120,7 +129,9 @@ const make = Effect.gen(function* () {
           ORDER BY rank, o.created_at DESC
           LIMIT ${limit}
         )
-        SELECT ${sql.literal(progressColumns)} FROM picked
+        SELECT ${sql.literal(progressColumns)},
+          (SELECT ${sql.literal(heldForDouble)} FROM orders o WHERE o.id = picked.id) AS is_double
+        FROM picked
         -- OFFSET 0: one order at a time, instead of every order there is to find these among them.
         CROSS JOIN LATERAL (SELECT * FROM order_progress WHERE order_id = picked.id OFFSET 0) p
         ORDER BY p.created_at DESC, order_id`

@@ -3,6 +3,7 @@ import { Db, type DbError } from "../db/Db.ts"
 import { instant, texts } from "../db/parameters.ts"
 import { pileKinds } from "../domain/doctor/work.ts"
 import { maxQuantity, OrderType, ProductType, Validity } from "../domain/Order.ts"
+import { heldForDouble } from "./heldForDouble.ts"
 
 const Pile = Schema.Struct({
   kind: Schema.Literals(pileKinds),
@@ -11,7 +12,13 @@ const Pile = Schema.Struct({
   since: Schema.DateTimeUtcFromDate
 })
 
-const HeldOrder = Schema.Struct({ orderId: Schema.String, reason: Schema.String, slices: Schema.Int })
+const HeldOrder = Schema.Struct({
+  orderId: Schema.String,
+  reason: Schema.String,
+  slices: Schema.Int,
+  /** The broker has more for it than there should be. */
+  isDouble: Schema.Boolean
+})
 
 const Double = Schema.Struct({
   sliceId: Schema.String,
@@ -25,7 +32,7 @@ export class WaitingStore extends Context.Service<
   {
     /** What waits for the same thing, each with the one that has waited longest. `keepsHours`: whether a calendar is on. */
     readonly piles: (now: DateTime.Utc, keepsHours: boolean) => Effect.Effect<ReadonlyArray<typeof Pile.Type>, DbError>
-    /** Orders on hold of which slices are still to be sent. */
+    /** Orders on hold of which slices are still to be sent, those for a double placement first. */
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
     /** Slices of which the broker was seen to have more than there should be. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
@@ -75,11 +82,11 @@ export class WaitingStore extends Context.Service<
           "WaitingStore.heldOrders",
           HeldOrder,
           sql`
-            SELECT o.id AS order_id, o.hold_reason AS reason, count(*)::int AS slices
+            SELECT o.id AS order_id, o.hold_reason AS reason, count(*)::int AS slices, ${sql.literal(heldForDouble)} AS is_double
             FROM order_slices s JOIN orders o ON o.id = s.order_id
             WHERE s.stage = 'SCHEDULED' AND s.is_held AND o.hold_reason IS NOT NULL
             GROUP BY o.id, o.hold_reason, o.held_at
-            ORDER BY o.held_at, o.id`
+            ORDER BY is_double DESC, o.held_at, o.id`
         ).pipe(Effect.withSpan("WaitingStore.heldOrders")),
 
         doubles: Effect.fn("WaitingStore.doubles")((since) =>

@@ -153,8 +153,29 @@ describe("the overview", () => {
         unclaimed: "2 s15"
       })
       assert.deepInclude(yield* piles(true), { unclaimed: "3 s13" })
-      assert.deepStrictEqual(yield* waiting.heldOrders, [{ orderId: "o2", reason: "paused", slices: 1 }])
+      const paused = { orderId: "o2", reason: "paused", slices: 1, isDouble: false }
+      assert.deepStrictEqual(yield* waiting.heldOrders, [paused])
       assert.deepStrictEqual(yield* waiting.doubles(now), [])
+
+      yield* insertOrder("o4", { ...done, created_at: at(-3), held_at: at(-2), hold_reason: "twice" })
+      yield* insertSlice("s20", "o4", { is_held: true })
+      const { sql, execute } = yield* Db
+      yield* execute(
+        "test.doubles",
+        // The one of o2 was settled before that was paused.
+        sql`
+          INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+          VALUES ('t4', 'o4', 's20', '{a,b}', ${at(-2)}), ('t2', 'o2', 's9', '{a,b}', ${at(-6)})`
+      )
+      assert.deepStrictEqual(yield* waiting.heldOrders, [
+        { orderId: "o4", reason: "twice", slices: 1, isDouble: true },
+        paused
+      ])
+      const doubles = (yield* (yield* OverviewStore).orders(10)).filter(({ isDouble }) => isDouble)
+      assert.deepStrictEqual(
+        doubles.map(({ orderId }) => orderId),
+        ["o4"]
+      )
     }).pipe(Effect.provide(stores))
   )
 })

@@ -206,7 +206,7 @@ describe("what doctor says of placing", () => {
 
   it("of halts and orders on hold", () => {
     const halt = { requestedBy: "me", requestedAt: ago(60), reason: "fat finger" }
-    const held = (orderId: string) => ({ orderId, reason: "paused", slices: 2 })
+    const held = (orderId: string) => ({ orderId, reason: "paused", slices: 2, isDouble: false })
     assertAll([
       [haltCheck({ halt: null, waitingFor: [] }, now), "OK", /not halted/],
       [haltCheck({ halt, waitingFor: [] }, now), "WARNING", /1m by me: fat finger → node dist\/main\.js resume/],
@@ -214,6 +214,11 @@ describe("what doctor says of placing", () => {
       [haltCheck({ halt: null, waitingFor: ["a"] }, now), "PROBLEM", /workers/],
       [heldOrderCheck([]), "OK", /none/],
       [heldOrderCheck([held("a")]), "WARNING", /a \(2 slices\): paused → .*order resume a/],
+      [
+        heldOrderCheck([{ ...held("d"), isDouble: true }, held("a")]),
+        "PROBLEM",
+        /d \(2 slices\): paused; a .*→ d was placed twice, settle it at the broker first: cancel .* by hand, then: .*order resume d/
+      ],
       [heldOrderCheck(["a", "b", "c", "d", "e"].map(held)), "WARNING", /; and 2 more →/]
     ])
   })

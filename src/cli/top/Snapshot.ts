@@ -7,15 +7,14 @@ import { judge } from "../../domain/workerHealth.ts"
 import { DayTotalStore } from "../../stores/DayTotalStore.ts"
 import { type Halt, HaltStore } from "../../stores/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/HeartbeatStore.ts"
-import type { OrderProgress } from "../../stores/OrderDesk.ts"
-import { type MovingSlice, OverviewStore, type RateUse, type SliceCounts } from "../../stores/OverviewStore.ts"
+import { type MovingSlice, type OverviewOrder, OverviewStore, type RateUse, type SliceCounts } from "../../stores/OverviewStore.ts"
 import { CommandLayer } from "../environment.ts"
 import type { WorkerHealth } from "../renderWorkers.ts"
 
 /** Everything that `top` shows, as of a moment. */
 export interface Snapshot {
   readonly at: DateTime.Utc
-  readonly orders: ReadonlyArray<OrderProgress>
+  readonly orders: ReadonlyArray<OverviewOrder>
   readonly slices: ReadonlyArray<MovingSlice>
   readonly counts: SliceCounts
   readonly workers: ReadonlyArray<WorkerHealth>

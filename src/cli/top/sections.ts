@@ -1,7 +1,7 @@
 import type { DateTime } from "effect"
+import { settleFirst } from "../../domain/doctor/placing.ts"
 import { instancesOf } from "../../domain/workerHealth.ts"
-import type { OrderProgress } from "../../stores/OrderDesk.ts"
-import type { MovingSlice } from "../../stores/OverviewStore.ts"
+import type { MovingSlice, OverviewOrder } from "../../stores/OverviewStore.ts"
 import { bar, isSettled } from "../render.ts"
 import type { WorkerHealth } from "../renderWorkers.ts"
 import type { Row, Section } from "./columns.ts"
@@ -24,8 +24,8 @@ export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray
 
 const barCells = 16
 
-/** Those that go on come first. */
-const orderSection = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc): Section => ({
+/** Those placed twice come first, then those that go on. */
+const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): Section => ({
   columns: [
     { title: "ORDERS", rank: 1 },
     { title: "STATE", rank: 2 },
@@ -36,13 +36,13 @@ const orderSection = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc): 
     { title: "ORDER", rank: 7 },
     { title: "REASON", rank: 8, isElastic: true }
   ],
-  rows: [...orders.filter((order) => !isSettled(order)), ...orders.filter(isSettled)].map((order) => ({
+  rows: orders.toSorted((a, b) => rankOf(a) - rankOf(b)).map((order) => ({
     key: `order ${order.orderId}`,
     cells: [
       span(`${order.side ?? "?"} ${order.instrument ?? "?"}`),
       span(order.state, orderStyle(order)),
       span(`${order.processed}/${order.slices}`),
-      order.nextDueAt === null ? span("–") : dueSpan(order.nextDueAt, now),
+      nextSpan(order, now),
       span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
       span(bar(barCells, order.totalQuantity ?? 0, order.placedQuantity, order.filledQuantity)),
       span(order.orderId),
@@ -53,10 +53,20 @@ const orderSection = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc): 
   }))
 })
 
-const orderReason = ({ holdReason, statusReason }: OrderProgress): string =>
-  [holdReason, statusReason].filter((reason) => reason !== null).join("; ")
+const rankOf = (order: OverviewOrder): number => (order.isDouble ? 0 : isSettled(order) ? 2 : 1)
 
-const orderStyle = ({ state }: OrderProgress): Style | null => {
+/** What is on hold is not late: nobody wants it sent. */
+const nextSpan = ({ nextDueAt, holdReason }: OverviewOrder, now: DateTime.Utc): Span => {
+  if (nextDueAt === null) return span("–")
+  return holdReason === null ? dueSpan(nextDueAt, now) : span("held")
+}
+
+const orderReason = ({ holdReason, statusReason, isDouble }: OverviewOrder): string =>
+  [...(isDouble ? [`placed twice, ${settleFirst}`] : []), holdReason, statusReason]
+    .filter((reason) => reason !== null)
+    .join("; ")
+
+const orderStyle = ({ state }: OverviewOrder): Style | null => {
   if (state === "failed" || state === "held") return "red"
   if (["skipped", "partial", "unfilled", "cancelling"].includes(state)) return "yellow"
   return state === "filled" ? "green" : null
@@ -67,9 +77,10 @@ const dueSpan = (at: DateTime.Utc, now: DateTime.Utc): Span => span(untilDue(at,
 /** A claim is taken shortly before, and its outcome written shortly after, its time. */
 const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
 
-const orderCommands = (order: OrderProgress): ReadonlyArray<string> => {
+const orderCommands = (order: OverviewOrder): ReadonlyArray<string> => {
   const { orderId } = order
-  if (isSettled(order)) return [`order show ${orderId}`, `explain ${orderId}`]
+  if (order.isDouble) return [`order show ${orderId}`, `audit ${orderId}`, `order resume ${orderId}`]
+  if (isSettled(order)) return [`report ${orderId}`, `audit ${orderId}`, `order show ${orderId}`]
   return [
     order.holdReason === null ? `order pause ${orderId} --reason TEXT` : `order resume ${orderId}`,
     `order cancel ${orderId}`,
@@ -132,7 +143,11 @@ const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): S
       span(slice.stageReason ?? "")
     ],
     detail: slice.stageReason ?? "",
-    commands: [`order show ${slice.orderId}`, `explain ${slice.orderId}`]
+    commands: [
+      ...(slice.stage === "FAILED" ? [`slice retry ${slice.orderId}/${slice.sequenceNumber} --reason TEXT`] : []),
+      `order show ${slice.orderId}`,
+      `audit ${slice.orderId}`
+    ]
   }))
 })
 

@@ -167,9 +167,16 @@ export interface HeldOrder {
   readonly orderId: string
   readonly reason: string
   readonly slices: number
+  /** The broker has more for it than there should be. */
+  readonly isDouble: boolean
 }
 
 const mostNamed = 3
+
+/** What comes before anything else of an order that was placed twice. */
+export const settleFirst = "settle it at the broker first: cancel what is too much by hand"
+
+/** Those held for a double placement are to be given first. */
 
 export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
   const name = "orders on hold"
@@ -179,5 +186,9 @@ export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
     .slice(0, mostNamed)
     .map(({ orderId, reason, slices }) => `${orderId} (${counted(slices, "slice")}): ${reason}`)
   const more = held.length > mostNamed ? `; and ${held.length - mostNamed} more` : ""
-  return warning(name, named.join("; ") + more, pulse(`order resume ${first.orderId}`))
+  const found = named.join("; ") + more
+  const resume = pulse(`order resume ${first.orderId}`)
+  return first.isDouble
+    ? problem(name, found, `${first.orderId} was placed twice, ${settleFirst}, then: ${resume}`)
+    : warning(name, found, resume)
 }

@@ -120,6 +120,25 @@ describe("a frame", () => {
     for (const [shown, expected] of cases) assert.match(text(shown), expected)
   })
 
+  it("says of each row what to do about it: of a double placement, of what is over, and of what failed", () => {
+    const shown = view({
+      orders: [
+        order("o1", { holdReason: "paused by me", nextDueAt: at(3_590_000) }),
+        order("o2", { state: "filled", nextDueAt: null }),
+        order("o3", { holdReason: "the broker has 2 for s9", isDouble: true })
+      ],
+      slices: [slice("placed", "f1", { stage: "FAILED", orderId: "o2", sequenceNumber: 7 })]
+    })
+    const selecting = (selected: string) => text({ ...shown, selected })
+    const double = selecting("order o3")
+    assert.match(double, /^placed twice, settle it at the broker first: cancel what is too much by hand; the broker has/m)
+    assert.match(double, /order show o3[^]*audit o3[^]*order resume o3/)
+    assert.match(double, / o3 [^]* o1 [^]* o2/)
+    assert.match(double, /working +5\/10 +held +250\/1000.* o1 /)
+    assert.match(selecting("order o2"), /main\.js report o2\n[^]*main\.js audit o2\n/)
+    assert.match(selecting("placed f1"), /main\.js slice retry o2\/7 --reason TEXT\n/)
+  })
+
   it("shows what can be typed about the selected row, even where that was scrolled to", () => {
     const all = view(busy)
     const commandsOf = (selected: string) =>

@@ -1,15 +1,14 @@
 import { DateTime } from "effect"
 import type { WorkerHealth } from "../../../src/cli/renderWorkers.ts"
 import type { Snapshot } from "../../../src/cli/top/Snapshot.ts"
-import type { OrderProgress } from "../../../src/stores/OrderDesk.ts"
-import type { MovingSlice } from "../../../src/stores/OverviewStore.ts"
+import type { MovingSlice, OverviewOrder } from "../../../src/stores/OverviewStore.ts"
 
 export const at = (millis: number) => DateTime.makeUnsafe(millis)
 
 /** When the snapshots of these tests are of. */
 export const now = at(3_600_000)
 
-export const order = (orderId: string, changed: Partial<OrderProgress> = {}): OrderProgress => ({
+export const order = (orderId: string, changed: Partial<OverviewOrder> = {}): OverviewOrder => ({
   orderId,
   instrument: "NSE:RELIANCE",
   side: "BUY",
@@ -33,6 +32,7 @@ export const order = (orderId: string, changed: Partial<OrderProgress> = {}): Or
   lastDueAt: at(3_700_000),
   maxLatenessMillis: 1,
   holdReason: null,
+  isDouble: false,
   ...changed
 })
 
