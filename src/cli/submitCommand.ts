@@ -1,7 +1,7 @@
 import { DateTime, Effect, Option, Random, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { OrderDesk } from "../stores/OrderDesk.ts"
-import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "./environment.ts"
 import { orderFlags, orderOf } from "./orderFlags.ts"
 import { planAt } from "./planCommand.ts"
 
@@ -13,6 +13,7 @@ export const submitCommand = Command.make(
       Flag.withDescription("The order's unique key: submitting the same order again with it gives the same order"),
       Flag.optional
     ),
+    reason: optionalReason,
     json
   },
   Effect.fn("order submit")(function* (given) {
@@ -39,6 +40,7 @@ export const submitCommand = Command.make(
         traceId: idOf("t", now, suffix),
         requestId: idOf("r", now, suffix)
       },
+      askedFor(given.reason),
       now
     )
     yield* print(given.json, submitted, ({ orderId, isNew }) =>

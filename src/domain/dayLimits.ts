@@ -1,6 +1,7 @@
 import { BigDecimal, DateTime, Option } from "effect"
-import { decimalText } from "./decimals.ts"
+import { decimalText, whole } from "./decimals.ts"
 import { nextIndianHour } from "./indianTime.ts"
+import { isNearlyUsed } from "./nearlyUsed.ts"
 import type { Price } from "./Order.ts"
 
 /** What a desk allows in one day in India. None: no limit. Values in the instruments' currency. */
@@ -111,15 +112,12 @@ export const dayIsOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayL
     : null
 }
 
-const nearShare = BigDecimal.make(9n, 1)
-
-/** What of a day's limits is nearly used up: nine tenths of it, or more; null when nothing is. */
+/** What of a day's limits is nearly used up; null when nothing is. */
 export const dayIsNearlyOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayLimits): string | null => {
-  if (Option.isSome(ordersPerDay) && totals.orders * 10 >= ordersPerDay.value * 9) {
+  if (Option.isSome(ordersPerDay) && isNearlyUsed(whole(totals.orders), whole(ordersPerDay.value))) {
     return `the day has ${totals.orders} orders, of ${ordersPerDay.value} that LIMIT_ORDERS_PER_DAY allows`
   }
-  return Option.isSome(valuePerDay) &&
-    BigDecimal.isGreaterThanOrEqualTo(totals.value, BigDecimal.multiply(valuePerDay.value, nearShare))
+  return Option.isSome(valuePerDay) && isNearlyUsed(totals.value, valuePerDay.value)
     ? `the day's orders come to ${decimalText(totals.value)}, of ${decimalText(valuePerDay.value)} that LIMIT_VALUE_PER_DAY allows`
     : null
 }

@@ -6,6 +6,7 @@ import type { DatabaseClock } from "../DatabaseClock.ts"
 import type { Db } from "../db/Db.ts"
 import { dayIsNearlyOver, limitsTheDay } from "../domain/dayLimits.ts"
 import { indianDay } from "../domain/indianTime.ts"
+import { nearlyCount } from "../domain/nearlyUsed.ts"
 import { deliveredWithin, nextAttempt, type Notification } from "../domain/notification.ts"
 import { placementsPerDay } from "../domain/orderRate.ts"
 import { DayTotalStore } from "../stores/DayTotalStore.ts"
@@ -74,7 +75,7 @@ export const makeLook = Effect.gen(function* () {
       noteHold(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
-        ? [store.noteRequests(config.brokerType, Math.ceil(mostRequests * 0.9), mostRequests, now)]
+        ? [store.noteRequests(config.brokerType, nearlyCount(mostRequests), mostRequests, now)]
         : [])
     ]
     const exits = yield* Effect.forEach(all, (one) => Effect.exit(one))

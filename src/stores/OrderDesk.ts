@@ -67,8 +67,12 @@ const source = "pulse-background-cli"
 export class OrderDesk extends Context.Service<
   OrderDesk,
   {
-    /** Inserts an order the way pulse-api does. The same key with the same data gives the order there is. */
-    readonly submit: (order: NewOrder, now: DateTime.Utc) => Effect.Effect<Submitted, OrderKeyTaken | DbError>
+    /** Inserts an order the way pulse-api does. The same key with the same data gives the order there is, and records nothing. */
+    readonly submit: (
+      order: NewOrder,
+      asked: Asked,
+      now: DateTime.Utc
+    ) => Effect.Effect<Submitted, OrderKeyTaken | DbError>
     /** Whether an order was submitted with this key. */
     readonly hasKey: (key: string) => Effect.Effect<boolean, DbError>
     readonly progress: (orderId: string) => Effect.Effect<Option.Option<OrderProgress>, DbError>
@@ -98,25 +102,32 @@ export class OrderDesk extends Context.Service<
 
       const columns = sql.literal(progressColumns)
 
-      const insert = (order: NewOrder, now: DateTime.Utc) =>
+      const insert = (order: NewOrder, asked: Asked, now: DateTime.Utc) =>
         query(
           "OrderDesk.insert",
           Id,
           sql`
-            INSERT INTO orders ${sql.insert({
-              ...orderRow(order),
-              order_unique_key: order.key,
-              order_queue_status: "PENDING",
-              origin_trace_id: order.traceId,
-              origin_trace_source: source,
-              origin_request_id: order.requestId,
-              origin_request_source: source,
-              request_id: order.requestId,
-              created_at: instant(now),
-              updated_at: instant(now)
-            })}
-            ON CONFLICT (order_unique_key) DO NOTHING
-            RETURNING id`
+            WITH inserted AS (
+              INSERT INTO orders ${sql.insert({
+                ...orderRow(order),
+                order_unique_key: order.key,
+                order_queue_status: "PENDING",
+                origin_trace_id: order.traceId,
+                origin_trace_source: source,
+                origin_request_id: order.requestId,
+                origin_request_source: source,
+                request_id: order.requestId,
+                created_at: instant(now),
+                updated_at: instant(now)
+              })}
+              ON CONFLICT (order_unique_key) DO NOTHING
+              RETURNING id
+            ), recorded AS (${insertActions(
+              sql,
+              { name: "order submit", asked, now },
+              sql`SELECT id, NULL::text, jsonb_build_object('key', ${order.key}::text) FROM inserted`
+            )})
+            SELECT id FROM inserted`
         )
 
       const findByKey = (key: string) =>
@@ -165,8 +176,8 @@ export class OrderDesk extends Context.Service<
         )
 
       return OrderDesk.of({
-        submit: Effect.fn("OrderDesk.submit")(function* (order, now) {
-          const [inserted] = yield* insert(order, now)
+        submit: Effect.fn("OrderDesk.submit")(function* (order, asked, now) {
+          const [inserted] = yield* insert(order, asked, now)
           if (inserted !== undefined) return { orderId: inserted.id, isNew: true }
           const [existing] = yield* findByKey(order.key)
           const orderId = existing?.id ?? "unknown"

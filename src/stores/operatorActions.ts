@@ -11,6 +11,7 @@ export interface Asked {
 
 /** The commands that change something. */
 export type ActionName =
+  | "order submit"
   | "order pause"
   | "order resume"
   | "order cancel"

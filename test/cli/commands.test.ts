@@ -66,6 +66,8 @@ describe("the command line", () => {
         const clash = yield* pulse("order", "submit", ...order, "--key", "morning", "--no-randomize")
         assert.strictEqual(clash.code, 1)
         assert.include(clash.output, `belongs to order ${first.orderId}, which differs in randomize (true, now false)`)
+        const actions = yield* pulse("actions", "--order", first.orderId)
+        assert.match(actions.output, /^WHEN[^\n]*\n[^\n]* order submit +\S+ +no reason given +key morning\n$/)
         const list = yield* pulse("order", "list")
         assert.strictEqual(list.output.match(/NSE:RELIANCE/g)?.length, 2)
       })

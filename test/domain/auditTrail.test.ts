@@ -157,7 +157,9 @@ describe("auditTrail", () => {
 
     const ownHold = { ...order, heldAt: at(13), holdReason: "DOUBLE PLACEMENT" }
     assert.include(trailOf({ order: ownHold, actions }), "13000 hold the order is on hold: DOUBLE PLACEMENT")
-    assert.isFalse(auditTrail(anOrderRecord({ actions }), later).notKept.some((text) => text.includes("who ended them")))
+    assert.isFalse(
+      auditTrail(anOrderRecord({ actions }), later).notKept.some((text) => text.includes("who ended them"))
+    )
   })
 
   it("an order that could not be split says why", () => {

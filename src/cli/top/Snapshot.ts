@@ -7,7 +7,13 @@ import { judge } from "../../domain/workerHealth.ts"
 import { DayTotalStore } from "../../stores/DayTotalStore.ts"
 import { type Halt, HaltStore } from "../../stores/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/HeartbeatStore.ts"
-import { type MovingSlice, type OverviewOrder, OverviewStore, type RateUse, type SliceCounts } from "../../stores/OverviewStore.ts"
+import {
+  type MovingSlice,
+  type OverviewOrder,
+  OverviewStore,
+  type RateUse,
+  type SliceCounts
+} from "../../stores/OverviewStore.ts"
 import { CommandLayer } from "../environment.ts"
 import type { WorkerHealth } from "../renderWorkers.ts"
 

@@ -36,21 +36,23 @@ const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): 
     { title: "ORDER", rank: 7 },
     { title: "REASON", rank: 8, isElastic: true }
   ],
-  rows: orders.toSorted((a, b) => rankOf(a) - rankOf(b)).map((order) => ({
-    key: `order ${order.orderId}`,
-    cells: [
-      span(`${order.side ?? "?"} ${order.instrument ?? "?"}`),
-      span(order.state, orderStyle(order)),
-      span(`${order.processed}/${order.slices}`),
-      nextSpan(order, now),
-      span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
-      span(bar(barCells, order.totalQuantity ?? 0, order.placedQuantity, order.filledQuantity)),
-      span(order.orderId),
-      span(orderReason(order))
-    ],
-    detail: orderReason(order),
-    commands: orderCommands(order)
-  }))
+  rows: orders
+    .toSorted((a, b) => rankOf(a) - rankOf(b))
+    .map((order) => ({
+      key: `order ${order.orderId}`,
+      cells: [
+        span(`${order.side ?? "?"} ${order.instrument ?? "?"}`),
+        span(order.state, orderStyle(order)),
+        span(`${order.processed}/${order.slices}`),
+        nextSpan(order, now),
+        span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
+        span(bar(barCells, order.totalQuantity ?? 0, order.placedQuantity, order.filledQuantity)),
+        span(order.orderId),
+        span(orderReason(order))
+      ],
+      detail: orderReason(order),
+      commands: orderCommands(order)
+    }))
 })
 
 const rankOf = (order: OverviewOrder): number => (order.isDouble ? 0 : isSettled(order) ? 2 : 1)

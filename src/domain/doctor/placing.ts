@@ -1,6 +1,7 @@
 import { BigDecimal, DateTime, Duration, Option } from "effect"
 import { type DayLimits, dayIsOver, type DayTotals } from "../dayLimits.ts"
-import { decimalText } from "../decimals.ts"
+import { decimalText, whole } from "../decimals.ts"
+import { isNearlyUsed } from "../nearlyUsed.ts"
 import { placementsPerDay } from "../orderRate.ts"
 import { type Check, counted, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
 
@@ -76,21 +77,13 @@ export const tokenCheck = ({ stored, isGiven, account }: TokenFacts, now: DateTi
     : ok(name, `${set}, good until ${DateTime.formatIso(stored.endsAt)}`)
 }
 
-const tenth = BigDecimal.fromStringUnsafe("0.1")
-
-/** Less than a tenth of it is left: somebody had better know. */
-const isNearly = (used: BigDecimal.BigDecimal, limit: BigDecimal.BigDecimal): boolean =>
-  BigDecimal.isLessThan(BigDecimal.subtract(limit, used), BigDecimal.multiply(limit, tenth))
-
-const decimal = (count: number): BigDecimal.BigDecimal => BigDecimal.fromBigInt(BigInt(count))
-
 export const dayLimitCheck = (totals: DayTotals, limits: DayLimits): Check => {
   const name = "day limits"
   const limited = [
     ...Option.toArray(limits.ordersPerDay).map((limit) => ({
       what: "orders",
-      used: decimal(totals.orders),
-      limit: decimal(limit)
+      used: whole(totals.orders),
+      limit: whole(limit)
     })),
     ...Option.toArray(limits.valuePerDay).map((limit) => ({ what: "value", used: totals.value, limit }))
   ]
@@ -99,10 +92,13 @@ export const dayLimitCheck = (totals: DayTotals, limits: DayLimits): Check => {
   const todo =
     "Raise LIMIT_ORDERS_PER_DAY or LIMIT_VALUE_PER_DAY and start the daemons anew, or wait for tomorrow in India"
   if (over !== null) return problem(name, `${over}: nothing more is placed today`, todo)
-  const found = limited.map(({ what, used, limit }) => `${what} ${decimalText(used)} of ${decimalText(limit)}`)
-  return limited.some(({ used, limit }) => isNearly(used, limit))
-    ? warning(name, `today ${found.join(", ")}: nearly used up`, todo)
-    : ok(name, `today ${found.join(", ")}`)
+  const found = `today ${limited.map(({ what, used, limit }) => `${what} ${decimalText(used)} of ${decimalText(limit)}`).join(", ")}`
+  if (limited.some(({ used, limit }) => BigDecimal.isGreaterThanOrEqualTo(used, limit))) {
+    return problem(name, `${found}: used up, no other order is taken today`, todo)
+  }
+  return limited.some(({ used, limit }) => isNearlyUsed(used, limit))
+    ? warning(name, `${found}: nearly used up`, todo)
+    : ok(name, found)
 }
 
 export interface RequestFacts {
@@ -133,7 +129,7 @@ export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: Reque
   if (blockedUntil !== null) {
     return warning(name, `${found}; the broker asked for a pause`, `Wait ${lasting(now, blockedUntil)}`)
   }
-  return isNearly(decimal(today), decimal(most))
+  return isNearlyUsed(whole(today), whole(most))
     ? warning(name, `${found}: nearly used up`, `Submit fewer slices, or cancel what can wait: ${pulse("order list")}`)
     : ok(name, found)
 }

@@ -3,7 +3,14 @@ import { isSettledState } from "../orderState.ts"
 import { planCauseText } from "../planOrder.ts"
 import { actionText, orderText, planText } from "./auditWords.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
-import type { FailedLookUp, OrderRecord, RecordedAction, RecordedHalt, RecordedOrder, RecordedPlan } from "./OrderRecord.ts"
+import type {
+  FailedLookUp,
+  OrderRecord,
+  RecordedAction,
+  RecordedHalt,
+  RecordedOrder,
+  RecordedPlan
+} from "./OrderRecord.ts"
 import { sliceEntries } from "./sliceEntries.ts"
 
 /** All that is known to have happened to one order, in the order of time. */
@@ -98,9 +105,7 @@ const holdEntries = (
   const isPause = actions.some(({ action, at }) => action === "order pause" && DateTime.Equivalence(at, heldAt))
   if (isPause) return []
   const text =
-    holdReason === null
-      ? "the order was put on hold; it has been resumed since"
-      : `the order is on hold: ${holdReason}`
+    holdReason === null ? "the order was put on hold; it has been resumed since" : `the order is on hold: ${holdReason}`
   return [entry(heldAt, "hold", text)]
 }
 
