@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { type Check, counted } from "../domain/doctor/Check.ts"
+import { counted } from "../domain/counted.ts"
+import { type Check } from "../domain/doctor/Check.ts"
 import { examine } from "./doctor/examine.ts"
 import { CommandFailed, json, print } from "./environment.ts"
 

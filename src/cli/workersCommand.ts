@@ -1,6 +1,7 @@
 import { DateTime, Effect } from "effect"
 import { Command } from "effect/cli"
-import { instancesOf, judge } from "../domain/workerHealth.ts"
+import { counted } from "../domain/counted.ts"
+import { instancesOf, isLive, judge } from "../domain/workerHealth.ts"
 import { HeartbeatStore } from "../stores/HeartbeatStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
 import { type WorkerHealth, workerTable } from "./renderWorkers.ts"
@@ -42,10 +43,10 @@ export const staleInstances = (workers: ReadonlyArray<WorkerHealth>) =>
 const workersText = (workers: ReadonlyArray<WorkerHealth>): string => {
   if (workers.length === 0) return "no daemon runs"
   const instances = instancesOf(workers)
-  const stale = staleInstances(workers).length
-  const live = instances.length - stale
+  const live = instances.filter(isLive).length
+  const stale = instances.length - live
   return [
-    `${live} ${live === 1 ? "daemon runs" : "daemons run"}${stale === 0 ? "" : `, ${stale} ${stale === 1 ? "is" : "are"} stale`}`,
+    `${counted(live, "daemon")} ${live === 1 ? "runs" : "run"}${stale === 0 ? "" : `, ${stale} ${stale === 1 ? "is" : "are"} stale`}`,
     "",
     workerTable(
       instances.flatMap((all) => all.slice(0, 1)),

@@ -16,9 +16,13 @@ export const judge = <Worker extends SignOfLife>(rows: ReadonlyArray<Worker>, no
     const ageMillis = DateTime.toEpochMillis(now) - DateTime.toEpochMillis(row.heartbeatAt)
     return { ...row, ageMillis, isStale: ageMillis > row.staleAfterMillis }
   })
-  const healthy = instancesOf(workers).some((all) => all.length === 3 && all.every((worker) => !worker.isStale))
+  const healthy = instancesOf(workers).some((all) => all.length === 3 && isLive(all))
   return { healthy, workers }
 }
+
+/** Whether all workers of an instance gave a sign of life in time. */
+export const isLive = (instance: ReadonlyArray<{ readonly isStale: boolean }>): boolean =>
+  instance.every(({ isStale }) => !isStale)
 
 /** The workers of each instance, instances in the order of their first worker. */
 export const instancesOf = <Worker extends SignOfLife>(

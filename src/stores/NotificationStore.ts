@@ -9,6 +9,18 @@ import { Notification } from "../domain/notification.ts"
 export const ClaimedNotification = Schema.Struct({ ...Notification.fields, attempts: Schema.Int })
 export type ClaimedNotification = typeof ClaimedNotification.Type
 
+/** How it goes with telling people: what waits to be delivered, and since when, and how many were given up. */
+const DeliveryState = Schema.Struct({
+  waiting: Schema.Int,
+  oldestFoundAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  givenUp: Schema.Int,
+  /** Of the last delivery that failed. */
+  lastError: Schema.NullOr(Schema.String)
+})
+export type DeliveryState = typeof DeliveryState.Type
+
+const nothingToDeliver: DeliveryState = { waiting: 0, oldestFoundAt: null, givenUp: 0, lastError: null }
+
 /** Nobody has told of it by then: it is no news any more. */
 const lookBack = Duration.days(1)
 /** An order may go on for days, over nights and holidays. */
@@ -41,6 +53,8 @@ export class NotificationStore extends Context.Service<
     readonly noteShortfalls: (now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** The next one to deliver, this daemon's for a minute. */
     readonly claim: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
+    /** What waits for its delivery, and what was given up since then. */
+    readonly deliveryState: (givenUpSince: DateTime.Utc) => Effect.Effect<DeliveryState, DbError>
     readonly delivered: (key: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** A delivery failed; it is tried again then, or given up. */
     readonly failed: (
@@ -194,6 +208,23 @@ const make = Effect.gen(function* () {
             attempts = n.attempts + 1, next_attempt_at = ${instant(DateTime.addDuration(now, deliveryLease))}
           FROM picked WHERE n.key = picked.key
           RETURNING n.key, n.kind, n.severity, n.message, n.order_id, n.slice_id, n.found_at, n.attempts`
+      )
+    ),
+
+    deliveryState: Effect.fn("NotificationStore.deliveryState")((givenUpSince) =>
+      Effect.map(
+        query(
+          "NotificationStore.deliveryState",
+          DeliveryState,
+          sql`
+            SELECT (count(*) FILTER (WHERE given_up_at IS NULL))::int AS waiting,
+              min(found_at) FILTER (WHERE given_up_at IS NULL) AS oldest_found_at,
+              (count(*) FILTER (WHERE given_up_at IS NOT NULL))::int AS given_up,
+              (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS last_error
+            FROM notifications
+            WHERE delivered_at IS NULL AND (given_up_at IS NULL OR given_up_at >= ${instant(givenUpSince)})`
+        ),
+        ([row]) => row ?? nothingToDeliver
       )
     ),
 

@@ -23,6 +23,7 @@ import {
   type ServerFacts,
   transactionCheck
 } from "../../src/domain/doctor/server.ts"
+import { notificationCheck } from "../../src/domain/doctor/telling.ts"
 import { doubleCheck, holdCheck, type Pile, pileChecks, workerCheck } from "../../src/domain/doctor/work.ts"
 import { judge } from "../../src/domain/workerHealth.ts"
 
@@ -157,7 +158,11 @@ describe("what doctor says of placing", () => {
       ],
       [brokerCheck({ ...broker, inUse: "zerodha u" }), "PROBLEM", /settings say mock.*at zerodha u.*BROKER_TYPE/],
       [brokerCheck({ ...broker, configured: "mock (dry run)", isDryRun: true }), "WARNING", /nothing is sent/],
-      [tokenCheck(token, now), "OK", /by me@host for AB1234, good until 2026-11-24T20:00:00/],
+      [
+        tokenCheck(token, now),
+        "OK",
+        /by me@host for AB1234, good until 2026-11-24T20:00:00.* Zerodha was not asked, "zerodha check" does/
+      ],
       [tokenCheck({ ...token, stored: null }, now), "PROBLEM", /there is none.*zerodha login/],
       [tokenCheck({ ...token, stored: null, isGiven: true }, now), "WARNING", /ZERODHA_ACCESS_TOKEN.*zerodha check/],
       [
@@ -238,6 +243,23 @@ describe("what doctor says of placing", () => {
       [instrumentCheck(ago(3600), now), "OK", /1h old/],
       [instrumentCheck(ago(3 * 86_400), now), "WARNING", /3d old.*instruments sync/]
     ]))
+})
+
+describe("what doctor says of telling people", () => {
+  it("is by what was not delivered, and for how long", () => {
+    const facts = { waiting: 0, oldestFoundAt: null, givenUp: 0, lastError: null }
+    const refused = "the webhook answered 404"
+    assertAll([
+      [notificationCheck(facts, now), "OK", /delivered/],
+      [notificationCheck({ ...facts, waiting: 1, oldestFoundAt: ago(290) }, now), "OK", /about to be/],
+      [
+        notificationCheck({ waiting: 2, oldestFoundAt: ago(310), givenUp: 1, lastError: refused }, now),
+        "PROBLEM",
+        /2 notifications not delivered, the oldest for 5m 10s: the webhook answered 404 → .*notify test/
+      ],
+      [notificationCheck({ ...facts, givenUp: 1, lastError: refused }, now), "WARNING", /1 notification given up.*404/]
+    ])
+  })
 })
 
 describe("what doctor says of the work", () => {

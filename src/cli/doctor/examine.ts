@@ -22,7 +22,15 @@ import { ServerStore } from "../../stores/ServerStore.ts"
 import { TradingHours } from "../../TradingHours.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../environment.ts"
-import { checkBroker, checkHalt, checkLimits, checkToken, checkWork, ServiceStores } from "./service.ts"
+import {
+  checkBroker,
+  checkHalt,
+  checkLimits,
+  checkNotifications,
+  checkToken,
+  checkWork,
+  ServiceStores
+} from "./service.ts"
 
 const DoctorLayer = Layer.mergeAll(ServerStore.layer, ServiceStores).pipe(Layer.provideMerge(CommandLayer))
 
@@ -134,7 +142,8 @@ const examineAll = Effect.map(
     attempt("access token", checkToken),
     attempt("limits", checkLimits),
     attempt("halt", checkHalt),
-    attempt("work", checkWork)
+    attempt("work", checkWork),
+    attempt("notifications", checkNotifications)
   ]),
   (checks) => checks.flat()
 )

@@ -10,6 +10,7 @@ import {
   requestCheck,
   tokenCheck
 } from "../../domain/doctor/placing.ts"
+import { notificationCheck } from "../../domain/doctor/telling.ts"
 import { doubleCheck, holdCheck, type Patience, pileChecks, workerCheck } from "../../domain/doctor/work.ts"
 import { judge } from "../../domain/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/BrokerInUseStore.ts"
@@ -17,6 +18,7 @@ import { CredentialStore } from "../../stores/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/DayTotalStore.ts"
 import { HaltStore } from "../../stores/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/HeartbeatStore.ts"
+import { NotificationStore } from "../../stores/NotificationStore.ts"
 import { OverviewStore } from "../../stores/OverviewStore.ts"
 import { WaitingStore } from "../../stores/WaitingStore.ts"
 import { version } from "../../version.ts"
@@ -25,6 +27,7 @@ import { version } from "../../version.ts"
 export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
+  NotificationStore.layer,
   OverviewStore.layer,
   WaitingStore.layer
 )
@@ -74,6 +77,15 @@ export const checkLimits = Effect.gen(function* () {
   if (config.brokerType !== "zerodha") return [day]
   const use = yield* (yield* OverviewStore).rateUse(zerodha, now)
   return [day, requestCheck({ ...use, perDay: config.zerodhaOrdersPerDay }, now)]
+})
+
+/** Those who want to be told of nothing need not be. */
+export const checkNotifications = Effect.gen(function* () {
+  const { notifyWebhookUrl } = yield* Configuration
+  if (Option.isNone(notifyWebhookUrl)) return []
+  const now = yield* DateTime.now
+  const state = yield* (yield* NotificationStore).deliveryState(DateTime.subtract(now, { days: 1 }))
+  return [notificationCheck(state, now)]
 })
 
 export const checkHalt = Effect.gen(function* () {

@@ -4,7 +4,8 @@ import { oneLine } from "../../domain/oneLine.ts"
 import type { ExecutionReport, Quantities } from "../../domain/report/executionReport.ts"
 import type { LatenessBand } from "../../domain/report/lateness.ts"
 import type { RecordedOrder, RecordedSlice } from "../../domain/report/OrderRecord.ts"
-import { counted, slicesText } from "../../domain/report/words.ts"
+import { counted } from "../../domain/counted.ts"
+import { slicesText } from "../../domain/report/words.ts"
 import { clockOf } from "../renderPlan.ts"
 
 /** `1234567` as `1,234,567`. */

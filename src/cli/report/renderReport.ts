@@ -5,7 +5,7 @@ import type { Lateness } from "../../domain/report/lateness.ts"
 import { oneLine } from "../../domain/oneLine.ts"
 import { planCauseText } from "../../domain/planOrder.ts"
 import { answerText } from "../../domain/report/auditWords.ts"
-import { counted } from "../../domain/report/words.ts"
+import { counted } from "../../domain/counted.ts"
 import { table } from "../render.ts"
 import {
   bandText,

@@ -19,8 +19,6 @@ export const problem = (name: string, found: string, todo: string): Check => ({ 
 /** How the commands that checks advise are typed. */
 export const pulse = (command: string): string => `node dist/main.js ${command}`.trimEnd()
 
-export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
-
 /** How long something has lasted, to the second: `1h 4m 12s`. */
 export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string => {
   const seconds = Math.max(0, Math.round(millisSince(since, now) / 1000))

@@ -3,7 +3,8 @@ import { type DayLimits, dayIsOver, type DayTotals } from "../dayLimits.ts"
 import { decimalText, whole } from "../decimals.ts"
 import { isNearlyUsed } from "../nearlyUsed.ts"
 import { placementsPerDay } from "../orderRate.ts"
-import { type Check, counted, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+import { counted } from "../counted.ts"
+import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
 
 export interface BrokerFacts {
   /** Of this command's settings, as `brokerIdentity` names it. */
@@ -74,7 +75,10 @@ export const tokenCheck = ({ stored, isGiven, account }: TokenFacts, now: DateTi
   const left = millisSince(now, stored.endsAt)
   return left < Duration.toMillis(soon)
     ? warning(name, `ends in ${lasting(now, stored.endsAt)}; ${set}`, todo)
-    : ok(name, `${set}, good until ${DateTime.formatIso(stored.endsAt)}`)
+    : ok(
+        name,
+        `${set}, good until ${DateTime.formatIso(stored.endsAt)} unless it was ended; Zerodha was not asked, "zerodha check" does`
+      )
 }
 
 export const dayLimitCheck = (totals: DayTotals, limits: DayLimits): Check => {

@@ -1,5 +1,6 @@
 import { DateTime, Duration } from "effect"
-import { type Check, counted, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+import { counted } from "../counted.ts"
+import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
 
 /** What a PostgreSQL server says of itself and of this session. */
 export interface ServerFacts {

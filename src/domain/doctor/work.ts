@@ -1,6 +1,7 @@
 import { type DateTime, Duration } from "effect"
-import { instancesOf, type Judged, type SignOfLife } from "../workerHealth.ts"
-import { type Check, counted, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+import { instancesOf, isLive, type Judged, type SignOfLife } from "../workerHealth.ts"
+import { counted } from "../counted.ts"
+import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
 
 export interface WorkerFacts extends SignOfLife {
   readonly worker: string
@@ -12,7 +13,6 @@ export const workerCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, version
   const name = "daemons"
   if (workers.length === 0) return problem(name, "none runs: nothing is split, placed or followed", pulse(""))
   const all = instancesOf(workers)
-  const isLive = (instance: ReadonlyArray<Judged<WorkerFacts>>) => instance.every(({ isStale }) => !isStale)
   const live = all.filter(isLive)
   const stale = all
     .filter((instance) => !isLive(instance))

@@ -2,7 +2,8 @@ import { DateTime } from "effect"
 import { decimalText } from "../decimals.ts"
 import type { RecordedAction, RecordedCall, RecordedOrder, RecordedPlan, RecordedSlice } from "./OrderRecord.ts"
 import { detailsText } from "../operatorAction.ts"
-import { counted, slicesText } from "./words.ts"
+import { counted } from "../counted.ts"
+import { slicesText } from "./words.ts"
 
 /** The order as it came in: an amendment changes its total. */
 export const orderText = (

@@ -12,7 +12,3 @@ export const slicesText = (numbers: ReadonlyArray<number>): string => {
   const list = texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1) ?? ""}`
   return `${numbers.length === 1 ? "slice" : "slices"} ${list}`
 }
-
-/** `1 slice`, `3 slices`. */
-export const counted = (count: number | string, what: string): string =>
-  `${count} ${what}${String(count) === "1" ? "" : "s"}`
