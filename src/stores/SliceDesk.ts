@@ -45,7 +45,7 @@ export class SliceDesk extends Context.Service<
   {
     /** By its id, or as `ORDER/NUMBER`. */
     readonly find: (name: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
-    /** Ids of the slices of the newest orders. */
+    /** Ids of the slices of the ten newest orders. */
     readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
     /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. Nothing makes up for it. */
     readonly skip: (id: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
@@ -156,7 +156,7 @@ export class SliceDesk extends Context.Service<
           "SliceDesk.newestIds",
           Id,
           sql`
-            SELECT s.id FROM (SELECT id FROM orders ORDER BY created_at DESC LIMIT 100) o
+            SELECT s.id FROM (SELECT id FROM orders ORDER BY created_at DESC LIMIT 10) o
             JOIN order_slices s ON s.order_id = o.id`
         ).pipe(
           Effect.map((rows) => rows.map(({ id }) => id)),
