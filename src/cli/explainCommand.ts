@@ -6,6 +6,7 @@ import { algorithmVersion } from "../domain/schedule/Schedule.ts"
 import { OrderDesk, type SliceView } from "../stores/OrderDesk.ts"
 import { decodePlanInput, PlanStore, type StoredPlan } from "../stores/PlanStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
+import { getOrder } from "./lookUp.ts"
 import { type Explanation, explanationText } from "./renderExplanation.ts"
 
 export const explainCommand = Command.make(
@@ -14,8 +15,9 @@ export const explainCommand = Command.make(
   Effect.fn("explain")(function* (given) {
     const plans = yield* (yield* PlanStore).plans(given.orderId)
     if (plans.length === 0) {
+      yield* getOrder(given.orderId)
       return yield* new CommandFailed({
-        message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: there is no such order, or it is not split, or it was split before plans were recorded`
+        message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: it is not split, or it was split before plans were recorded`
       })
     }
     const stored = yield* (yield* OrderDesk).slices(given.orderId)

@@ -9,10 +9,17 @@ export const getOrder = Effect.fnUntraced(function* (id: string) {
   const desk = yield* OrderDesk
   const order = yield* desk.progress(id)
   if (Option.isSome(order)) return order.value
-  const near = nearestNames(id, yield* desk.newestIds)
-  return yield* new CommandFailed({
-    message: `There is no order ${JSON.stringify(id)}${similar(near)}. "order list" shows the newest.`
-  })
+  return yield* noSuchOrder(id)
+})
+
+/** Fails, and names what may have been meant: the order whose key, slice, tag or broker order it is, or similar ids. */
+export const noSuchOrder = Effect.fnUntraced(function* (id: string) {
+  const desk = yield* OrderDesk
+  const owner = yield* desk.ownerOf(id)
+  const hint = Option.isSome(owner)
+    ? `. It is the ${owner.value.what} of order ${owner.value.orderId}`
+    : `${similar(nearestNames(id, yield* desk.newestIds))}. "order list" shows the newest.`
+  return yield* new CommandFailed({ message: `There is no order ${JSON.stringify(id)}${hint}` })
 })
 
 /** The slice with this id, or with this number of its order: `ORDER/NUMBER`. */

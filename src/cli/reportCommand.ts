@@ -1,10 +1,10 @@
 import { DateTime, Effect, FileSystem, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { nearestNames } from "../domain/instruments/InstrumentDetails.ts"
 import { auditTrail } from "../domain/report/auditTrail.ts"
 import { type ExecutionReport, executionReport } from "../domain/report/executionReport.ts"
 import { ReportStore } from "../stores/ReportStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "./environment.ts"
+import { noSuchOrder } from "./lookUp.ts"
 import { auditText } from "./report/renderAudit.ts"
 import { reportText } from "./report/renderReport.ts"
 
@@ -57,11 +57,5 @@ const find = Effect.fnUntraced(function* (id: string, now: DateTime.Utc) {
   const store = yield* ReportStore
   const record = yield* store.record(id, now)
   if (Option.isSome(record)) return record.value
-  const owner = yield* store.ownerOf(id)
-  const near = Option.isSome(owner) ? [] : nearestNames(id, yield* store.newestIds(1000))
-  const hint = Option.match(owner, {
-    onSome: ({ orderId, what }) => `It is the ${what} of order ${orderId}`,
-    onNone: () => (near.length === 0 ? '"order list" shows the newest' : `Did you mean ${near.join(" or ")}?`)
-  })
-  return yield* new CommandFailed({ message: `There is no order ${JSON.stringify(id)}. ${hint}` })
+  return yield* noSuchOrder(id)
 })

@@ -36,6 +36,13 @@ export const SliceView = Schema.Struct({
 })
 export type SliceView = typeof SliceView.Type
 
+/** An order that something belongs to which is no order's id. */
+const Owner = Schema.Struct({
+  orderId: Schema.String,
+  what: Schema.Literals(["key", "slice", "tag", "broker order"])
+})
+export type Owner = typeof Owner.Type
+
 /** Another order already has this key. */
 export class OrderKeyTaken extends Schema.TaggedError<OrderKeyTaken>()("OrderKeyTaken", {
   key: Schema.String,
@@ -76,6 +83,8 @@ export class OrderDesk extends Context.Service<
     /** Whether an order was submitted with this key. */
     readonly hasKey: (key: string) => Effect.Effect<boolean, DbError>
     readonly progress: (orderId: string) => Effect.Effect<Option.Option<OrderProgress>, DbError>
+    /** The order whose key, slice, tag or broker order this is. */
+    readonly ownerOf: (text: string) => Effect.Effect<Option.Option<Owner>, DbError>
     /** Ids of the newest orders. */
     readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
     /** The newest orders, newest first. */
@@ -193,6 +202,19 @@ export class OrderDesk extends Context.Service<
             "OrderDesk.progress",
             OrderProgress,
             sql`SELECT ${columns} FROM order_progress WHERE order_id = ${orderId}`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        ),
+
+        ownerOf: Effect.fn("OrderDesk.ownerOf")((text) =>
+          query(
+            "OrderDesk.ownerOf",
+            Owner,
+            sql`
+              SELECT id AS order_id, 'key' AS what FROM orders WHERE order_unique_key = ${text}
+              UNION ALL SELECT order_id, 'slice' FROM order_slices WHERE id = ${text}
+              UNION ALL SELECT order_id, 'tag' FROM order_slices WHERE tag = ${text}
+              UNION ALL SELECT order_id, 'broker order' FROM order_slices WHERE broker_order_id = ${text}
+              LIMIT 1`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
         ),
 

@@ -16,23 +16,12 @@ import {
   RecordedSlice
 } from "../domain/report/OrderRecord.ts"
 
-/** An order that something belongs to which is no order's id. */
-const Owner = Schema.Struct({
-  orderId: Schema.String,
-  what: Schema.Literals(["key", "slice", "tag", "broker order"])
-})
-export type Owner = typeof Owner.Type
-
 /** What the database holds of one order, for whoever wants to know what became of it. Changes nothing. */
 export class ReportStore extends Context.Service<
   ReportStore,
   {
     /** All that there is of an order, as of one moment. */
     readonly record: (orderId: string, now: DateTime.Utc) => Effect.Effect<Option.Option<OrderRecord>, DbError>
-    /** The order whose key, slice, tag or broker order this is. */
-    readonly ownerOf: (text: string) => Effect.Effect<Option.Option<Owner>, DbError>
-    /** The ids of the newest orders, newest first. */
-    readonly newestIds: (limit: number) => Effect.Effect<ReadonlyArray<string>, DbError>
   }
 >()("pulse-background/ReportStore") {
   static readonly layer: Layer.Layer<ReportStore, never, Db> = Layer.effect(
@@ -176,27 +165,6 @@ const make = Effect.gen(function* () {
   return ReportStore.of({
     record: Effect.fn("ReportStore.record")((orderId, now) =>
       transaction("ReportStore.record", Effect.andThen(oneMoment, read(orderId, now)))
-    ),
-
-    ownerOf: Effect.fn("ReportStore.ownerOf")((text) =>
-      query(
-        "ReportStore.ownerOf",
-        Owner,
-        sql`
-          SELECT id AS order_id, 'key' AS what FROM orders WHERE order_unique_key = ${text}
-          UNION ALL SELECT order_id, 'slice' FROM order_slices WHERE id = ${text}
-          UNION ALL SELECT order_id, 'tag' FROM order_slices WHERE tag = ${text}
-          UNION ALL SELECT order_id, 'broker order' FROM order_slices WHERE broker_order_id = ${text}
-          LIMIT 1`
-      ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
-    ),
-
-    newestIds: Effect.fn("ReportStore.newestIds")((limit) =>
-      query(
-        "ReportStore.newestIds",
-        Schema.Struct({ id: Schema.String }),
-        sql`SELECT id FROM orders ORDER BY created_at DESC, id LIMIT ${limit}`
-      ).pipe(Effect.map((rows) => rows.map(({ id }) => id)))
     )
   })
 })

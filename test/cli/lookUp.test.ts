@@ -25,6 +25,7 @@ describe("orders and slices", () => {
         'There is no order "ordre-17". Similar: order-17. "order list" shows the newest.'
       )
       assert.strictEqual(yield* refusal(getOrder("zzz")), 'There is no order "zzz". "order list" shows the newest.')
+      assert.include(yield* refusal(getOrder(second.id)), "It is the slice of order order-17")
       assert.strictEqual(yield* refusal(getSlice("order-17/6")), "Order order-17 has no slice 6")
       assert.match(yield* refusal(getSlice("order-71/2")), /There is no order "order-71"\. Similar: order-17/)
       const mistyped = `${second.id.slice(0, 5)}${second.id.slice(6)}`

@@ -129,7 +129,7 @@ describe("report and audit", () => {
         const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
           [
             ["report", "o17955568863a69f93"],
-            'There is no order "o17955568863a69f93". Did you mean o17955568863a69f93a5601?'
+            'There is no order "o17955568863a69f93". Similar: o17955568863a69f93a5601. "order list" shows the newest.'
           ],
           [["audit", "key-o17955568863a69f93a5601"], "It is the key of order o17955568863a69f93a5601"],
           [["report", "o17955568863a69f93a5601", "--html", "/nowhere/report.html"], "The report was not written: "]
