@@ -17,6 +17,8 @@ export const EndedSlice = Schema.Struct({
   /** The plan whose slices stand in for it, and how much of it later slices took over. */
   replacedBy: Schema.NullOr(Schema.Int),
   carriedQuantity: Schema.Int,
+  /** The plan that says anew how much is still to be sent, and counts what was missing of this one; null if none does. */
+  waivedBy: Schema.NullOr(Schema.Int),
   /** When its outcome was last unknown; null if it never was. */
   inDoubtAt: Schema.NullOr(Moment),
   /** The broker was seen to have more for it than there should be. */
@@ -76,7 +78,7 @@ export const retrySlice = (slice: EndedSlice, options: RetryOptions): Result.Res
 
 /** What no time can change. */
 const whyNever = (slice: EndedSlice): string | null => {
-  const { brokerOrderId, carriedQuantity, filledQuantity, isDouble, replacedBy, stage } = slice
+  const { brokerOrderId, carriedQuantity, filledQuantity, isDouble, replacedBy, stage, waivedBy } = slice
   if (stage === "SCHEDULED") return "it is SCHEDULED: it is still to be sent"
   if (stage === "IN_PROGRESS") {
     return "it is IN_PROGRESS: a daemon has it in hand, or nobody knows yet whether it was placed"
@@ -87,7 +89,9 @@ const whyNever = (slice: EndedSlice): string | null => {
   if (isDouble) return "the broker was seen to have an order for it"
   if (replacedBy !== null) return `the slices of plan ${replacedBy} stand in for it`
   if (carriedQuantity > 0) return `later slices took over ${carriedQuantity} of it`
-  return null
+  return waivedBy === null
+    ? null
+    : `an amendment (plan ${waivedBy}) says how much is still to be sent: amend the order again for more`
 }
 
 const whyNotByOrder = (slice: EndedSlice, now: DateTime.Utc): string | null => {

@@ -90,6 +90,8 @@ export class SliceDesk extends Context.Service<
             SELECT s.id, s.order_id, s.stage, s.stage_reason, s.claim_version, s.broker_order_id, s.filled_quantity, s.replaced_by,
               s.carried_quantity, s.in_doubt_at, s.scheduled_at, s.not_after, s.stale_at IS NOT NULL AS is_spread_anew,
               EXISTS (SELECT FROM double_placements WHERE tag = s.tag) AS is_double,
+              (SELECT max(revision) FROM order_plans WHERE order_id = o.id AND cause = 'AMENDMENT' AND s.is_waived
+                AND created_at >= s.updated_at) AS waived_by,
               o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled,
               o.lateness_policy = 'SKIP' AS is_skipped_late,
               coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) AS max_lateness_seconds,

@@ -17,6 +17,7 @@ const refused: EndedSlice = {
   filledQuantity: 0,
   replacedBy: null,
   carriedQuantity: 0,
+  waivedBy: null,
   inDoubtAt: null,
   isDouble: false,
   scheduledAt: at(100),
@@ -82,6 +83,7 @@ describe("a slice is retried", () => {
     [{ isDouble: true }, /the broker was seen to have an order for it/],
     [{ replacedBy: 2 }, /plan 2 stand in for it/],
     [{ carriedQuantity: 7 }, /later slices took over 7 of it/],
+    [{ waivedBy: 2 }, /an amendment \(plan 2\) says how much is still to be sent/],
     [{ isCancelled: true }, /order o1 was cancelled/],
     [{ orderQueueStatus: "FAILED" }, /order o1 is FAILED, not split/],
     [{ completesAt: at(200) }, /was completed at/]

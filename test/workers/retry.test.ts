@@ -267,6 +267,25 @@ describe("slice retry while", () => {
       assert.match(yield* refusal((yield* first).id), /the slices of plan 2 stand in for it/)
     }).pipe(Effect.provide(service))
   )
+
+  it.effect(
+    "amended to so much that is still to be sent: what was missing by then is not sent besides, a later skip is",
+    () =>
+      Effect.gen(function* () {
+        const id = yield* withRefused()
+        yield* amendOrder("o1", { remainingQuantity: 90 })
+        assert.match(
+          yield* refusal(id),
+          /an amendment \(plan 2\) says how much is still to be sent: amend the order again/
+        )
+        assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
+        yield* at(6)
+        const next = (yield* sliceRows("o1")).find(({ stage }) => stage === "SCHEDULED") ?? assert.fail("no slice")
+        yield* (yield* SliceDesk).skip(next.id, asked, yield* DateTime.now)
+        yield* retry(next.id)
+        assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
+      }).pipe(Effect.provide(service))
+  )
 })
 
 describe("slice skip", () => {
