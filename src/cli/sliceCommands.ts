@@ -1,5 +1,6 @@
 import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { bookSince } from "../broker/bookSince.ts"
 import { Configuration } from "../Configuration.ts"
 import { BrokerOrderId } from "../domain/Ids.ts"
 import { indianMoment } from "../domain/indianTime.ts"
@@ -32,9 +33,9 @@ const retry = Command.make(
     const now = yield* DateTime.now
     const before = yield* getSlice(given.slice)
     const at = yield* readMoment(given.at, now)
-    const { orderWindowGrace: windowGrace } = yield* Configuration
+    const { brokerType, orderWindowGrace: windowGrace } = yield* Configuration
     const retried = yield* (yield* SliceDesk)
-      .retry(before.id, { now, at, windowGrace }, askedFor(given.reason))
+      .retry(before.id, { now, at, windowGrace, bookSince: bookSince[brokerType](now) }, askedFor(given.reason))
       .pipe(
         Effect.catchTag("CannotRetry", ({ reason }) =>
           Effect.fail(
@@ -113,10 +114,14 @@ const placed = Command.make(
       })
     }
     if (!(yield* (yield* SliceDesk).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now))) {
+      const isGivenUp = slice.stage === "FAILED" || slice.stage === "SKIPPED"
       return yield* new CommandFailed({
         message:
           slice.lostOrderId === null
-            ? `${nameOf(slice)} is ${slice.stage}, not in doubt: nothing was changed`
+            ? `${nameOf(slice)} is ${slice.stage}, not in doubt: nothing was changed` +
+              (isGivenUp && filled === null
+                ? ". If it was in doubt before, say with --filled what is filled of it for good"
+                : "")
             : `${nameOf(slice)} has ${slice.lostOrderId}: give that, and --filled with no less than is known of it; nothing was changed`
       })
     }

@@ -21,6 +21,8 @@ export const EndedSlice = Schema.Struct({
   waivedBy: Schema.NullOr(Schema.Int),
   /** When its outcome was last unknown; null if it never was. */
   inDoubtAt: Schema.NullOr(Moment),
+  /** When a daemon last took it in hand, to send it; null if none did. */
+  claimedAt: Schema.NullOr(Moment),
   /** The broker was seen to have more for it than there should be. */
   isDouble: Schema.Boolean,
   scheduledAt: Moment,
@@ -52,6 +54,8 @@ export interface RetryOptions {
   /** When a person wants it sent; null: as soon as possible, within the time that it had. */
   readonly at: DateTime.Utc | null
   readonly windowGrace: Duration.Duration
+  /** The broker's book shows all orders since then. */
+  readonly bookSince: DateTime.Utc
 }
 
 const longestAhead = Duration.days(1)
@@ -61,7 +65,8 @@ const longestAhead = Duration.days(1)
  * slices make up for, and nothing at a time that nobody asked for.
  */
 export const retrySlice = (slice: EndedSlice, options: RetryOptions): Result.Result<Retry, string> => {
-  const refusal = whyNever(slice) ?? whyNotByOrder(slice, options.now) ?? whyNotThen(slice, options)
+  const refusal =
+    whyNever(slice) ?? whyUnprovable(slice, options) ?? whyNotByOrder(slice, options.now) ?? whyNotThen(slice, options)
   if (refusal !== null) return Result.fail(refusal)
   const { at, now, windowGrace } = options
   const { isSkippedLate, isSpreadAnew, maxLatenessSeconds, scheduledAt } = slice
@@ -93,6 +98,13 @@ const whyNever = (slice: EndedSlice): string | null => {
     ? null
     : `an amendment (plan ${waivedBy}) says how much is still to be sent: amend the order again for more`
 }
+
+/** The book could never show that it was not placed. */
+const whyUnprovable = ({ claimedAt, inDoubtAt }: EndedSlice, { bookSince }: RetryOptions): string | null =>
+  inDoubtAt !== null && claimedAt !== null && DateTime.isLessThan(claimedAt, bookSince)
+    ? `it may have been sent at ${timeOf(claimedAt)}, and the broker's book goes back to ${timeOf(bookSince)} only. Look for it in ` +
+      'the broker\'s records: if it is there, say so with "slice placed", with --filled; if not, submit a new order for it'
+    : null
 
 const whyNotByOrder = (slice: EndedSlice, now: DateTime.Utc): string | null => {
   const { completesAt, isCancelled, orderId, orderQueueStatus } = slice

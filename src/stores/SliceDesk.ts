@@ -58,7 +58,8 @@ export class SliceDesk extends Context.Service<
     readonly ownerOf: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SliceId>, DbError>
     /**
      * PROCESSED with this broker order, for a slice that is in doubt, or, with what is filled of it for good, for one whose
-     * order this is and is no longer in the broker's book; false when it is neither, or another slice has that order.
+     * order this is and is no longer in the broker's book, or that was given up after it was in doubt, with nothing in its
+     * stead; false when it is none of these, or another slice has that order.
      */
     readonly placed: (id: string, order: FoundOrder, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
@@ -75,6 +76,10 @@ export class SliceDesk extends Context.Service<
       /** Nobody knows what became of its order. */
       const isLost = sql`(stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL)`
 
+      /** It was given up when nobody knew whether it was placed, and nothing makes up for it. */
+      const isGivenUpInDoubt = sql`
+        (stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
+
       /** Whoever cancels, holds or plans the order anew comes before this, or sees what it did. */
       const lockOrderOf = (id: string) =>
         execute(
@@ -88,7 +93,7 @@ export class SliceDesk extends Context.Service<
           EndedSlice,
           sql`
             SELECT s.id, s.order_id, s.stage, s.stage_reason, s.claim_version, s.broker_order_id, s.filled_quantity, s.replaced_by,
-              s.carried_quantity, s.in_doubt_at, s.scheduled_at, s.not_after, s.stale_at IS NOT NULL AS is_spread_anew,
+              s.carried_quantity, s.in_doubt_at, s.claimed_at, s.scheduled_at, s.not_after, s.stale_at IS NOT NULL AS is_spread_anew,
               EXISTS (SELECT FROM double_placements WHERE tag = s.tag) AS is_double,
               (SELECT max(revision) FROM order_plans WHERE order_id = o.id AND cause = 'AMENDMENT' AND s.is_waived
                 AND created_at >= s.updated_at) AS waived_by,
@@ -118,8 +123,8 @@ export class SliceDesk extends Context.Service<
             WITH again AS (
               UPDATE order_slices s SET
                 stage = CASE WHEN ${retry.isLookedUpFirst} THEN 'IN_PROGRESS' ELSE 'SCHEDULED' END,
-                -- In doubt since then at the latest: the quarantine is counted from there.
-                outcome_unknown_at = CASE WHEN ${retry.isLookedUpFirst} THEN s.in_doubt_at END,
+                -- The quarantine begins anew: it is news to nobody that it was in doubt before.
+                outcome_unknown_at = CASE WHEN ${retry.isLookedUpFirst} THEN ${instant(now)}::timestamptz END,
                 stage_reason = ${`retried by ${asked.by} for ${DateTime.formatIso(retry.notBefore)}: ${asked.reason}`},
                 claim_version = s.claim_version + 1, attempts = 0,
                 -- Its due time has microseconds, the statement's parameters have none.
@@ -229,7 +234,7 @@ export class SliceDesk extends Context.Service<
                   updated_at = ${instant(now)}
                 WHERE id = ${id} AND ${fill?.quantity ?? 0}::int <= quantity
                   AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
-                  AND (${isInDoubt(now)} OR (${isLost} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
+                  AND (${isInDoubt(now)} OR (${isGivenUpInDoubt} AND ${fill !== null}) OR (${isLost} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
                     AND ${fill?.quantity ?? 0}::int >= filled_quantity))
                 RETURNING *
               ), recorded AS (${insertActions(

@@ -114,7 +114,12 @@ describe("prune", () => {
       const [slice = assert.fail("no slice")] = yield* sliceRows()
       const now = yield* DateTime.now
       const letGo = yield* holdSlice(slice.id)
-      const options = { now, at: DateTime.add(now, { hours: 1 }), windowGrace: Duration.minutes(10) }
+      const options = {
+        now,
+        at: DateTime.add(now, { hours: 1 }),
+        windowGrace: Duration.minutes(10),
+        bookSince: DateTime.makeUnsafe(0)
+      }
       const retrying = yield* Effect.forkChild((yield* SliceDesk).retry(slice.id, options, asked))
       yield* untilWaiting(1)
       // The order is locked by then: it is left out, and nobody waits.

@@ -19,6 +19,7 @@ const refused: EndedSlice = {
   carriedQuantity: 0,
   waivedBy: null,
   inDoubtAt: null,
+  claimedAt: at(100),
   isDouble: false,
   scheduledAt: at(100),
   notAfter: at(1000),
@@ -33,7 +34,12 @@ const refused: EndedSlice = {
 const retry = (changed: Partial<EndedSlice>, seconds: number, atSeconds: number | null = null) =>
   retrySlice(
     { ...refused, ...changed },
-    { now: at(seconds), at: atSeconds === null ? null : at(atSeconds), windowGrace: Duration.seconds(600) }
+    {
+      now: at(seconds),
+      at: atSeconds === null ? null : at(atSeconds),
+      windowGrace: Duration.seconds(600),
+      bookSince: at(50)
+    }
   )
 
 const shown = (result: ReturnType<typeof retry>) =>
@@ -73,6 +79,14 @@ describe("a slice is retried", () => {
 
   it("after a look into the broker's book, if it may once have been sent", () => {
     assert.deepInclude(shown(retry({ inDoubtAt: at(120) }, 200)), { isLookedUpFirst: true })
+  })
+
+  it("never when it may have been sent before the broker's book began; what was never in doubt is", () => {
+    assert.match(
+      `${String(shown(retry({ inDoubtAt: at(120), claimedAt: at(49) }, 200)))}`,
+      /may have been sent at .*the broker's book goes back to .* only\..* "slice placed", with --filled/
+    )
+    assert.deepInclude(shown(retry({ claimedAt: at(49) }, 200)), { isLookedUpFirst: false })
   })
 
   for (const [changed, reason] of [

@@ -99,7 +99,12 @@ const retrySome = Effect.gen(function* () {
       SELECT id FROM order_slices WHERE stage IN ('FAILED', 'SKIPPED') AND replaced_by IS NULL
       ORDER BY updated_at DESC, id LIMIT 8`
   )
-  const options = { now: yield* DateTime.now, at: null, windowGrace: Duration.minutes(10) }
+  const options = {
+    now: yield* DateTime.now,
+    at: null,
+    windowGrace: Duration.minutes(10),
+    bookSince: DateTime.makeUnsafe(0)
+  }
   const retried = yield* Effect.forEach(ended, ({ id }) => Effect.result(desk.retry(id, options, asked)))
   for (const result of retried) {
     if (Result.isFailure(result) && result.failure._tag === "DbError") return yield* result.failure

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Deferred, Duration, Effect, Fiber, Layer } from "effect"
+import { BigDecimal, DateTime, Deferred, Duration, Effect, Fiber, Layer, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId, Tag } from "../../src/domain/Ids.ts"
+import { NotificationStore } from "../../src/stores/NotificationStore.ts"
 import { OperatorActionStore } from "../../src/stores/OperatorActionStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { SliceDesk } from "../../src/stores/SliceDesk.ts"
@@ -20,7 +21,7 @@ import {
 import { BrokerScript, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const service = Layer.mergeAll(SliceDesk.layer, OperatorActionStore.layer).pipe(
+const service = Layer.mergeAll(SliceDesk.layer, OperatorActionStore.layer, NotificationStore.layer).pipe(
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
@@ -40,7 +41,8 @@ const retry = (id: string, atSeconds: number | null = null) =>
     const options = {
       now: yield* DateTime.now,
       at: atSeconds === null ? null : DateTime.makeUnsafe(atSeconds * 1000),
-      windowGrace: Duration.minutes(10)
+      windowGrace: Duration.minutes(10),
+      bookSince: (yield* BrokerScript).bookSince
     }
     return yield* (yield* SliceDesk).retry(id, options, asked)
   })
@@ -56,6 +58,10 @@ const balanced = Effect.gen(function* () {
 const recorded = Effect.gen(function* () {
   return (yield* (yield* OperatorActionStore).list("o1", 100)).map(({ action }) => action)
 })
+
+const notified = Effect.flatMap(Db, ({ sql, query }) =>
+  query("test.notified", Schema.Struct({ key: Schema.String }), sql`SELECT key FROM notifications`)
+)
 
 describe("slice retry", () => {
   it.effect("sends a refused slice once more, under the same tag, and records who wanted it and why", () =>
@@ -185,6 +191,59 @@ describe("slice retry of a slice that may once have been sent", () => {
       yield* follow
       assert.deepInclude(yield* first, { stage: "SCHEDULED" })
       assert.deepInclude(yield* balanced, { scheduled: 100 })
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("slice retry of a slice that was in doubt hours ago", () => {
+  const skippedInDoubt = Effect.gen(function* () {
+    yield* splitOrder("o1", { duration_minutes: 600 })
+    yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+    yield* at(5)
+    const { id } = yield* first
+    yield* (yield* SliceDesk).skip(id, asked, yield* DateTime.now)
+    yield* at(4 * 3600)
+    return id
+  })
+
+  it.effect("waits for a quarantine of its own, and alarms nobody meanwhile", () =>
+    Effect.gen(function* () {
+      yield* retry(yield* skippedInDoubt)
+      const follow = yield* makeFollowBroker
+      yield* follow
+      yield* (yield* NotificationStore).noteUnknown(Duration.minutes(3), yield* DateTime.now)
+      assert.deepInclude(yield* first, { stage: "IN_PROGRESS", isUnknown: true })
+      assert.deepStrictEqual(yield* notified, [])
+      yield* at(4 * 3600 + 60)
+      yield* follow
+      assert.deepInclude(yield* first, { stage: "SCHEDULED" })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is refused when the broker's book began after that: a person says what the broker's records show", () =>
+    Effect.gen(function* () {
+      const id = yield* skippedInDoubt
+      const script = yield* BrokerScript
+      script.bookSince = DateTime.makeUnsafe(3600_000)
+      assert.match(yield* refusal(id), /the broker's book goes back to 1970-01-01T01:00:00.000Z only\..*"slice placed"/)
+      assert.deepInclude(yield* first, { stage: "SKIPPED" })
+      const now = yield* DateTime.now
+      const brokerOrderId = BrokerOrderId.make("b1")
+      const { placed } = yield* SliceDesk
+      assert.isFalse(yield* placed(id, { brokerOrderId, fill: null }, asked, now))
+      assert.isTrue(
+        yield* placed(id, { brokerOrderId, fill: { quantity: 20, price: BigDecimal.fromBigInt(1n) } }, asked, now)
+      )
+      assert.deepInclude(yield* first, { stage: "PROCESSED", brokerOrderId: "b1" })
+      assert.deepInclude(yield* balanced, { filled: 20, scheduled: 80, givenUp: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("cannot be said to be placed when it was never in doubt", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      const order = { brokerOrderId: BrokerOrderId.make("b1"), fill: { quantity: 0, price: null } }
+      assert.isFalse(yield* (yield* SliceDesk).placed(id, order, asked, yield* DateTime.now))
     }).pipe(Effect.provide(service))
   )
 })

@@ -12,6 +12,7 @@ import {
   isTerminal,
   type Placement
 } from "../Broker.ts"
+import { bookSince } from "../bookSince.ts"
 import { checkDeadline } from "../deadline.ts"
 import { Instruction } from "./Instruction.ts"
 import { type BookedOrder, MockBook } from "./MockBook.ts"
@@ -71,7 +72,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
       return Broker.of({
         name: "mock",
         quarantine: options.quarantine,
-        bookSince: () => DateTime.makeUnsafe(0),
+        bookSince: bookSince.mock,
         place,
         findByTag: Effect.fn("SimulatedExchange.findByTag")(function* (tags) {
           const orders = yield* Effect.catchTag(book.findByTag(tags), "DbError", tryLater)

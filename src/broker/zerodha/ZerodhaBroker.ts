@@ -2,7 +2,6 @@ import { Array as Arrays, BigDecimal, DateTime, Duration, Effect, Layer, Option,
 import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
 import { DatabaseClock } from "../../DatabaseClock.ts"
 import type { Tag } from "../../domain/Ids.ts"
-import { nextIndianHour } from "../../domain/indianTime.ts"
 import type { Instrument } from "../../domain/Order.ts"
 import {
   Broker,
@@ -12,6 +11,7 @@ import {
   BrokerTryLater,
   type Placement
 } from "../Broker.ts"
+import { bookSince } from "../bookSince.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
 import { brokerOrder, lacksPrice, readBook, readEntries, readTrades, type Trade } from "./kiteBook.ts"
@@ -103,11 +103,7 @@ export const ZerodhaBroker: Layer.Layer<
     return Broker.of({
       name: zerodha,
       quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
-      // Kite shows the orders of the day; its clock may be ahead of ours, or behind.
-      bookSince: (now) => {
-        const midnight = DateTime.subtract(nextIndianHour(DateTime.addDuration(now, clockMargin), 0), { days: 1 })
-        return DateTime.addDuration(midnight, clockMargin)
-      },
+      bookSince: bookSince.zerodha,
       place: Effect.fn("ZerodhaBroker.place")((placement) =>
         order(
           { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
@@ -135,9 +131,6 @@ export const ZerodhaBroker: Layer.Layer<
     })
   })
 )
-
-/** Zerodha's clock and the database's are not further apart. */
-const clockMargin = Duration.minutes(1)
 
 const quotePause = Duration.seconds(1)
 /** An app may be paid for while we run. */
