@@ -43,7 +43,10 @@ export class NotificationStore extends Context.Service<
     readonly noteHalts: (now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes slices that the broker has more for than there should be. */
     readonly noteDoubles: (now: DateTime.Utc) => Effect.Effect<void, DbError>
-    /** Notes, order by order and once a day, slices whose outcome is unknown for so long, or will never be known by itself. */
+    /**
+     * Notes, order by order, slices whose outcome is unknown for so long, or will never be known by itself: once a day, and
+     * anew when another of them is the one that waits longest.
+     */
     readonly noteUnknown: (patience: Duration.Duration, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes that nothing can be placed without new credentials: once for each token, and day in India. */
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
@@ -129,16 +132,16 @@ const make = Effect.gen(function* () {
         "NotificationStore.noteUnknown",
         now,
         sql`
-          SELECT 'unknown:' || order_id || ':' || ${indianDay(now)}::text, 'outcome_unknown', 'critical',
+          SELECT 'unknown:' || order_id || ':' || ${indianDay(now)}::text || ':' || (array_agg(id ORDER BY since, id))[1], 'outcome_unknown', 'critical',
             count(*) || ' of the slices of order ' || order_id || ' may or may not be at the broker, since ' || to_char(min(since) AT TIME ZONE 'UTC', 'HH24:MI:SS') || ' (UTC): see "order show '
               || order_id || '" and the broker''s own pages',
             order_id, NULL::text
           FROM (
-            SELECT order_id, coalesce(outcome_unknown_at, lease_expires_at) AS since FROM order_slices
+            SELECT id, order_id, coalesce(outcome_unknown_at, lease_expires_at) AS since FROM order_slices
             WHERE stage = 'IN_PROGRESS'
               AND coalesce(outcome_unknown_at, lease_expires_at) <= ${instant(DateTime.subtractDuration(now, patience))}
             UNION ALL
-            SELECT order_id, left_book_at FROM order_slices
+            SELECT id, order_id, left_book_at FROM order_slices
             WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL
           ) unknown
           GROUP BY order_id`

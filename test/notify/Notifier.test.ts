@@ -135,6 +135,27 @@ describe("what people are to be told of", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("another unknown outcome of the same order, when the first is settled", () =>
+    Effect.gen(function* () {
+      yield* splitOrder("o1")
+      yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+      const look = yield* twoLook
+      yield* at(400)
+      yield* look
+      const [one = assert.fail("no slice")] = yield* sliceRows("o1")
+      yield* (yield* SliceDesk).skip(one.id, asked, yield* DateTime.now)
+      yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* at(800)
+      yield* look
+      yield* look
+      const [, other = assert.fail("no slice")] = yield* sliceRows("o1")
+      assert.deepStrictEqual(
+        yield* keys,
+        [one, other].map(({ id }) => `unknown:o1:1970-01-01:${id}`)
+      )
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect(
     "an order that ends with a shortfall, but not what a person gave up, nor while something is under way",
     () =>
