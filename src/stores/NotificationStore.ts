@@ -52,7 +52,7 @@ export class NotificationStore extends Context.Service<
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes that of a day's requests of the broker account so many are used, of so many. */
     readonly noteRequests: (broker: string, from: number, of: number, now: DateTime.Utc) => Effect.Effect<void, DbError>
-    /** Notes orders that are over, and not filled as they should be. */
+    /** Notes orders that are over, and not filled as they should be; also those of which nothing was ever placed. */
     readonly noteShortfalls: (now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** The next one to deliver, this daemon's for a minute. */
     readonly claim: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
@@ -89,6 +89,23 @@ const make = Effect.gen(function* () {
     )
 
   const since = (now: DateTime.Utc) => instant(DateTime.subtractDuration(now, lookBack))
+
+  /** Split orders that lack something and are not told of, found without a look at the slices of all the others. */
+  const maybeShort = (now: DateTime.Utc) => sql`
+    WITH found AS MATERIALIZED (
+      SELECT id, side, total_quantity, instrument, status_reason FROM orders o
+      WHERE order_queue_status = 'DONE' AND cancel_requested_at IS NULL
+        AND split_at >= ${instant(DateTime.subtractDuration(now, longestOrder))}
+        AND (settled_at IS NOT NULL OR NOT (carry_unfilled OR carry_rejected OR completion = 'CROSS'))
+        AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
+        AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id
+          AND ends_at >= ${instant(DateTime.subtractDuration(now, lateEnd))})
+        AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
+            AND filled_quantity + carried_quantity < quantity
+            AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final)))
+          OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived AND stage = 'SKIPPED'))
+    )
+    SELECT * FROM found`
 
   return NotificationStore.of({
     note: Effect.fn("NotificationStore.note")(({ key, kind, severity, message, orderId, sliceId }, now) =>
@@ -181,18 +198,21 @@ const make = Effect.gen(function* () {
             'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is over, and '
               || s.missing || ' are missing' || coalesce(': ' || o.status_reason, ''),
             o.id, NULL::text
-          FROM orders o CROSS JOIN LATERAL (
+          FROM (${maybeShort(now)}) o CROSS JOIN LATERAL (
             SELECT max(updated_at) AS ended_at,
               sum(greatest(quantity - filled_quantity - carried_quantity, 0)) FILTER (WHERE NOT is_waived) AS missing,
               bool_or(stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final)) AS is_pending
             FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL
           ) s
-          WHERE o.order_queue_status = 'DONE' AND o.cancel_requested_at IS NULL
-            AND o.split_at >= ${instant(DateTime.subtractDuration(now, longestOrder))}
-            AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id
-              AND ends_at >= ${instant(DateTime.subtractDuration(now, lateEnd))})
-            AND (o.settled_at IS NOT NULL OR NOT (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS'))
-            AND s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}`
+          WHERE s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}
+          UNION ALL
+          SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
+            'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is ' || o.order_queue_status
+              || ', and nothing of it was placed' || coalesce(': ' || o.status_reason, ''),
+            o.id, NULL::text
+          FROM orders o
+          WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
+            AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)`
       )
     ),
 

@@ -176,6 +176,59 @@ describe("what people are to be told of", () => {
       }).pipe(Effect.provide(service))
   )
 
+  for (const [what, changed] of [
+    ["skipped, its window over", "stage = 'SKIPPED', stage_reason = 'its window is over'"],
+    ["refused", "stage = 'FAILED'"],
+    [
+      "cancelled at the broker",
+      "stage = 'PROCESSED', broker_order_id = 'b' || id, broker_is_final = true, filled_quantity = 15"
+    ]
+  ] as const) {
+    it.effect(`an order of which every slice was ${what}`, () =>
+      Effect.gen(function* () {
+        const { sql, execute } = yield* Db
+        yield* splitOrder("o1")
+        const store = yield* NotificationStore
+        const shortfalls = Effect.flatMap(DateTime.now, store.noteShortfalls)
+        yield* execute("test.part", sql`UPDATE order_slices SET ${sql.literal(changed)} WHERE sequence_number < 5`)
+        yield* shortfalls
+        assert.deepStrictEqual(yield* keys, [])
+        yield* execute("test.all", sql`UPDATE order_slices SET ${sql.literal(changed)}, updated_at = 'epoch'`)
+        yield* at(25 * 3600)
+        yield* shortfalls
+        assert.deepStrictEqual(yield* keys, [])
+        yield* at(23 * 3600)
+        yield* shortfalls
+        yield* shortfalls
+        assert.deepStrictEqual(yield* keys, ["shortfall:o1"])
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("an order that was never split, unless somebody cancelled it", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const ended = { status_reason: "a reason", updated_at: "1970-01-01T00:00:00Z" }
+      yield* insertOrder("o1", { ...ended, order_queue_status: "FAILED" })
+      yield* insertOrder("o2", { ...ended, order_queue_status: "SKIPPED" })
+      yield* insertOrder("o3", { ...ended, order_queue_status: "SKIPPED", cancel_requested_at: "1970-01-01T00:00:00Z" })
+      yield* insertOrder("o4", { ...ended, order_queue_status: "PENDING" })
+      const store = yield* NotificationStore
+      yield* at(25 * 3600)
+      yield* Effect.flatMap(DateTime.now, store.noteShortfalls)
+      assert.deepStrictEqual(yield* keys, [])
+      yield* at(60)
+      yield* Effect.flatMap(DateTime.now, store.noteShortfalls)
+      assert.deepStrictEqual(
+        (yield* outbox).map(({ message }) => message),
+        [
+          "Order o1 (BUY 100 NSE:RELIANCE) is FAILED, and nothing of it was placed: a reason",
+          "Order o2 (BUY 100 NSE:RELIANCE) is SKIPPED, and nothing of it was placed: a reason"
+        ]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("no good credentials, and a day's limits that are used up or nearly so", () => {
     const environment = {
       BROKER_TYPE: "zerodha",
