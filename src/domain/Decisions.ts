@@ -2,7 +2,7 @@ import { Cause, DateTime, Duration, Exit, Order } from "effect"
 import type { Acknowledgement, BrokerError, BrokerOrder } from "../broker/Broker.ts"
 import { marketIds, marketOf } from "./market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "./market/TradingCalendar.ts"
-import { breachesOfSlice, type PreTradeLimits } from "./preTradeLimits.ts"
+import { breachesOfSlice, type Exposure, type PreTradeLimits } from "./preTradeLimits.ts"
 import { breachesNow, priceOf } from "./marketLimits.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "./OrderSlice.ts"
 
@@ -32,7 +32,7 @@ export const refusalToFire = (
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Asked again here, because limits may have been lowered since the split.
-  const breaches = breachesOfSlice({ ...slice, price: priceOf(slice, nowMillis, limits.preTrade) }, limits.preTrade)
+  const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
   if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
   const notNow = breachesNow(slice, nowMillis, limits.preTrade)
   if (notNow.length > 0) {
@@ -49,6 +49,13 @@ export const refusalToFire = (
   }
   return null
 }
+
+const exposureOf = (slice: ClaimedSlice, nowMillis: number, { preTrade }: PlacementLimits): Exposure => ({
+  instrument: slice.instrument,
+  side: slice.side,
+  quantity: slice.quantity,
+  price: priceOf(slice, nowMillis, preTrade)
+})
 
 /** The last moment at which a slice may leave us: within its window, its claim, and its market's session. */
 export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: PlacementLimits): number => {
