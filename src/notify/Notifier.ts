@@ -111,16 +111,23 @@ const makeNoteHold = Effect.gen(function* () {
   })
 })
 
-/** Delivers one notification, if one is to be delivered. */
+/** Delivers one notification, if one is to be delivered, and gives up what is too old to be news. */
 export const makeDeliverNext = Effect.gen(function* () {
   const store = yield* NotificationStore
   const webhook = yield* Webhook
 
-  const giveUp = ({ attempts, message }: ClaimedNotification, why: string) =>
+  const givenUp = ({ attempts, message }: ClaimedNotification, why: string) =>
     Effect.logError(
-      `Nobody was told within ${Duration.format(deliveredWithin)}, in ${attempts} attempts: the webhook failed, ${why}. ` +
+      `Nobody was told within ${Duration.format(deliveredWithin)}, in ${attempts} attempts: ${why}. ` +
         `The notification was: ${message}`
     )
+
+  /** No daemon ran, or none got to it: it is not told as if it had just happened. */
+  const giveUpOld = Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const old = yield* store.giveUpOlder(DateTime.subtractDuration(now, deliveredWithin), now)
+    yield* Effect.forEach(old, (one) => givenUp(one, "no daemon could deliver it in time"), { discard: true })
+  })
 
   /** Stopped over it: the next daemon need not wait. */
   const giveBack = ({ key }: ClaimedNotification) =>
@@ -129,6 +136,7 @@ export const makeDeliverNext = Effect.gen(function* () {
     )
 
   return Effect.gen(function* () {
+    yield* giveUpOld
     const [notification] = yield* store.claim(yield* DateTime.now)
     if (notification === undefined) return
     const { key, foundAt, attempts } = notification
@@ -137,7 +145,7 @@ export const makeDeliverNext = Effect.gen(function* () {
     if (Result.isSuccess(sent)) return yield* store.delivered(key, now)
     const next = nextAttempt(foundAt, attempts, now)
     yield* next === null
-      ? giveUp(notification, sent.failure.message)
+      ? givenUp(notification, `the webhook failed, ${sent.failure.message}`)
       : Effect.logWarning(`A notification could not be delivered, and is tried again: ${sent.failure.message}`)
     yield* store.failed(key, sent.failure.message, next, now)
   })

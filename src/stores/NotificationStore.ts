@@ -54,6 +54,11 @@ export class NotificationStore extends Context.Service<
     readonly noteRequests: (broker: string, from: number, of: number, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes orders that are over, and not filled as they should be; also those of which nothing was ever placed. */
     readonly noteShortfalls: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** Gives up what was found before that and is in no daemon's hands: it is news no more. Returns it. */
+    readonly giveUpOlder: (
+      foundBefore: DateTime.Utc,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
     /** The next one to deliver, this daemon's for a minute. */
     readonly claim: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
     /** What waits for its delivery, and what was given up since then. */
@@ -213,6 +218,18 @@ const make = Effect.gen(function* () {
           FROM orders o
           WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
             AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)`
+      )
+    ),
+
+    giveUpOlder: Effect.fn("NotificationStore.giveUpOlder")((foundBefore, now) =>
+      query(
+        "NotificationStore.giveUpOlder",
+        ClaimedNotification,
+        sql`
+          UPDATE notifications SET given_up_at = ${instant(now)}
+          WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(now)}
+            AND found_at < ${instant(foundBefore)}
+          RETURNING key, kind, severity, message, order_id, slice_id, found_at, attempts`
       )
     ),
 

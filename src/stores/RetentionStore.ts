@@ -69,14 +69,14 @@ const make = Effect.gen(function* () {
   const isFinished = (before: DateTime.Utc) => sql`
     (o.created_at < ${instant(before)} AND o.updated_at < ${instant(before)}
       AND o.order_queue_status IN ('DONE', 'FAILED', 'SKIPPED')
+      AND NOT (o.hold_reason IS NOT NULL AND EXISTS (SELECT FROM double_placements WHERE order_id = o.id))
       AND (o.cancel_requested_at IS NOT NULL OR (o.hold_reason IS NULL
         AND (o.order_queue_status <> 'DONE' OR o.settled_at IS NOT NULL
           OR NOT (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS'))))
       AND NOT EXISTS (SELECT FROM order_slices s WHERE s.order_id = o.id AND ${isKept(before)}))`
 
   const isOldLookup = (before: DateTime.Utc) => sql`(order_id IS NULL AND called_at < ${instant(before)})`
-  const isOldNotification = (before: DateTime.Utc) =>
-    sql`(found_at < ${instant(before)} AND (delivered_at IS NOT NULL OR given_up_at IS NOT NULL))`
+  const isOldNotification = (before: DateTime.Utc) => sql`found_at < ${instant(before)}`
 
   /** The rest of a statement whose parts removed rows: their numbers, recorded unless all are 0. */
   const counted = ({ asked, now }: Pruning) => sql`

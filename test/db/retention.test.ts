@@ -62,11 +62,12 @@ describe("prune", () => {
           ('e3', '1970-01-03', 1, 'mock', 'find_by_tag', 'ok', NULL, '{}', '{}', 'me')`)
       yield* run(`
         INSERT INTO notifications (key, kind, severity, message, found_at, next_attempt_at, delivered_at)
-        VALUES ('told', 'halted', 'info', 'm', 'epoch', 'epoch', 'epoch'), ('untold', 'halted', 'info', 'm', 'epoch', 'epoch', NULL)`)
+        VALUES ('told', 'halted', 'info', 'm', 'epoch', 'epoch', 'epoch'), ('untold', 'halted', 'info', 'm', 'epoch', 'epoch', NULL),
+          ('new', 'halted', 'info', 'm', '1970-01-03', '1970-01-03', NULL)`)
       yield* days(2)
       assert.deepStrictEqual(yield* prune, nothingPruned)
       yield* days(3)
-      const pruned = { orders: 1, slices: 5, plans: 1, brokerEvents: 2, mockOrders: 2, notifications: 1 }
+      const pruned = { orders: 1, slices: 5, plans: 1, brokerEvents: 2, mockOrders: 2, notifications: 2 }
       assert.deepStrictEqual(yield* prune, pruned)
       assert.deepStrictEqual(yield* left, ["o2"])
       assert.deepStrictEqual(yield* sliceRows(), [])
@@ -74,7 +75,7 @@ describe("prune", () => {
       assert.deepStrictEqual(
         actions.map(({ action, operator, details }) => [action, operator, details]),
         [
-          ["prune", "tester", { broker_events: 1, notifications: 1 }],
+          ["prune", "tester", { broker_events: 1, notifications: 2 }],
           ["prune", "tester", { orders: 1, slices: 5, plans: 1, broker_events: 1, mock_orders: 2 }]
         ]
       )
@@ -93,6 +94,12 @@ describe("prune", () => {
     ],
     ["changed not long ago", "UPDATE order_slices SET updated_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
     ["waits for a person", "UPDATE orders SET hold_reason = 'twice'"],
+    [
+      "was placed twice, and nobody let it go on, though it is cancelled",
+      `WITH cancelled AS (UPDATE orders SET hold_reason = 'twice', cancel_requested_at = 'epoch')
+       INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+       SELECT tag, order_id, id, '{b1,b2}', 'epoch' FROM order_slices WHERE sequence_number = 2`
+    ],
     ["is not settled", "UPDATE orders SET carry_rejected = true"],
     ["is to be split", "UPDATE orders SET order_queue_status = 'PENDING'"]
   ] as const) {

@@ -316,6 +316,30 @@ describe("a notification", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("is given up, not told as news, when no daemon could deliver it for an hour", () =>
+    Effect.gen(function* () {
+      yield* noted
+      yield* setClock("70 minutes")
+      yield* halt(false)
+      yield* yield* makeLook
+      const deliver = yield* makeDeliverNext
+      yield* Effect.all([deliver, deliver], { concurrency: 2 })
+      assert.deepStrictEqual(told, ["halt:2"])
+      assert.deepStrictEqual(
+        (yield* outbox).map(({ key, isOver, attempts }) => [key, isOver, attempts]),
+        [
+          ["halt:1", true, 0],
+          ["halt:2", true, 1]
+        ]
+      )
+      const lines = (yield* TestConsole.logLines).map(String)
+      assert.lengthOf(
+        lines.filter((line) => /Nobody was told within 1h, in 0 attempts: no daemon.*Placements are halted/.test(line)),
+        1
+      )
+    }).pipe(Effect.provide(Layer.mergeAll(service, TestConsole.layer)))
+  )
+
   it.effect("is given up after an hour, with a word in the log", () =>
     Effect.gen(function* () {
       yield* noted
