@@ -1,5 +1,6 @@
 import { type Figures, shown } from "./figures.ts"
 import { labels } from "./labels.ts"
+import type { Extent } from "./measure.ts"
 
 export interface Verdict {
   readonly what: string
@@ -22,8 +23,10 @@ const ratio = (what: string, value: number, base: number, least: number, of: str
   isMet: value / base >= least
 })
 
+const rows = (count: number): string => count.toLocaleString("en-US")
+
 /** What the figures of this service, as it is tuned for the bench, are held against. */
-export const verdicts = (figures: Figures): ReadonlyArray<Verdict> => {
+export const verdicts = (figures: Figures, extent: Extent): ReadonlyArray<Verdict> => {
   const { us, graphile, boss, bare } = labels
   const peersP99 = Math.min(figures.of("lateness", graphile, "p99 ms"), figures.of("lateness", boss, "p99 ms"))
   const perSecond = (who: string) => figures.of("burn-down", who, "per second")
@@ -38,7 +41,12 @@ export const verdicts = (figures: Figures): ReadonlyArray<Verdict> => {
       20,
       "better than the best peer"
     ),
-    atMost("1,000 slices due at one instant, p99", figures.of("one instant", us, "p99 ms"), 10, "ms"),
+    atMost(
+      `${rows(extent.instantSize)} slices due at one instant, p99`,
+      figures.of("one instant", us, "p99 ms"),
+      10,
+      "ms"
+    ),
     ratio("burn-down, slices/s", alone, perSecond(graphile), 1, graphile),
     ratio("burn-down, slices/s", alone, perSecond(boss), 1.5, boss),
     ratio("burn-down, slices/s", alone, perSecond(bare), 0.6, bare),
@@ -56,7 +64,7 @@ export const verdicts = (figures: Figures): ReadonlyArray<Verdict> => {
       labels.bareInsert
     ),
     atMost(
-      "claim beside 10,000,000 future and 10,000,000 finished slices",
+      `claim beside ${rows(extent.growthRows)} future and ${rows(extent.growthRows)} finished slices`,
       figures.of("growth", us, "grown ms") / figures.of("growth", us, "empty ms"),
       1.2,
       "× its time on an empty table"
@@ -70,7 +78,12 @@ export const verdicts = (figures: Figures): ReadonlyArray<Verdict> => {
     ),
     atMost("idle, queries", figures.of("idle", us, "queries per second"), 2, "a second"),
     atMost("idle, share of one core", figures.of("idle", us, "CPU percent"), 2, "%"),
-    atMost("memory, 1,000,000 waiting and 10,000 due a minute", figures.of("memory", us, "MB"), 150, "MB"),
+    atMost(
+      `memory, ${rows(extent.waitingSlices)} waiting and 10,000 due a minute`,
+      figures.of("memory", us, "MB"),
+      150,
+      "MB"
+    ),
     atMost("start on an existing database", figures.of("start", us, "ms"), 500, "ms"),
     atMost("write-ahead log for each slice, due to done", figures.of("burn-down", us, "WAL bytes"), 800, "bytes"),
     ratio("two daemons, slices/s", figures.of("2 daemons", us, "per second"), alone, 1, "one daemon"),

@@ -30,7 +30,7 @@ export const wholeExtent: Extent = {
   splitOrders: 10_000,
   idleSeconds: 30,
   waitingSlices: 1_000_000,
-  memorySeconds: 120,
+  memorySeconds: 60,
   growthRows: 10_000_000
 }
 

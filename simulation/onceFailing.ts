@@ -1,18 +1,18 @@
 /**
  * Seeds that fail without what mended a bug. Each is run again with every change. A change of what the service asks for makes
- * another run of each seed: the bugs' canaries then name new ones.
+ * another run of each seed: the bugs' canaries then name new ones. The last has none, and keeps the seed that found it.
  */
 export const onceFailing: ReadonlyArray<{ readonly seed: number; readonly bug: string }> = [
   {
-    seed: 8,
+    seed: 121,
     bug: "a host suspended on the way to the broker, waiting for its turn, sent after its lease: its clock stood still"
   },
   {
-    seed: 272,
+    seed: 105,
     bug: "an answer of the database in which the host was suspended counted as quick: its clock was behind by all of it"
   },
   {
-    seed: 50,
+    seed: 97,
     bug: "a host suspended on the way to the broker dated the doubt to before its request left: the quarantine was too short"
   },
   {

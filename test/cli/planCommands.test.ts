@@ -52,7 +52,7 @@ describe("plan, explain and profile", () => {
           [1, true]
         )
         const unknown = yield* pulse("explain", "nobody")
-        assert.deepStrictEqual([unknown.code, unknown.output.includes("There is no order \"nobody\"")], [1, true])
+        assert.deepStrictEqual([unknown.code, unknown.output.includes('There is no order "nobody"')], [1, true])
       }).pipe(Effect.scoped)
     )
   )
