@@ -1,7 +1,7 @@
 import { Clock, Console, DateTime, Duration, Effect, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Halt, HaltStore } from "../stores/HaltStore.ts"
-import { CommandFailed, CommandLayer, json, operator, print, reason } from "./environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "./environment.ts"
 
 const wait = (seconds: number) =>
   Flag.Int("wait").pipe(
@@ -32,7 +32,8 @@ const request = Effect.fnUntraced(function* (
 ) {
   const halts = yield* HaltStore
   const requestedAt = yield* DateTime.now
-  const halt = yield* halts.request({ isHalted, reason: given.reason, requestedBy: operator(), requestedAt })
+  const { by: requestedBy, reason } = askedFor(given.reason)
+  const halt = yield* halts.request({ isHalted, reason, requestedBy, requestedAt })
   const waitingFor = yield* untilAcknowledged(halt, Duration.seconds(Math.max(0, given.wait))).pipe(
     Effect.onInterrupt(() =>
       Console.error(

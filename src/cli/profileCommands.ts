@@ -16,7 +16,8 @@ const set = Command.make(
     volumes: Argument.String("VOLUMES").pipe(
       Argument.withDescription("Volumes of equal parts of the trading day, such as 9,4,3,3,5")
     ),
-    reason: optionalReason
+    reason: optionalReason,
+    json
   },
   Effect.fn("profile set")(function* (given) {
     const instrument = Schema.decodeUnknownResult(Instrument)(given.instrument)
@@ -32,7 +33,7 @@ const set = Command.make(
     const profile = { instrument: instrument.success, volumes: volumes.value }
     yield* (yield* PlanStore).setVolumeProfile(profile, askedFor(given.reason), yield* DateTime.now)
     yield* print(
-      false,
+      given.json,
       profile,
       ({ instrument, volumes }) => `VWAP orders of ${instrument} follow these ${volumes.length} parts now`
     )
@@ -50,13 +51,17 @@ const list = Command.make(
 
 const remove = Command.make(
   "remove",
-  { instrument, reason: optionalReason },
+  { instrument, reason: optionalReason, json },
   Effect.fn("profile remove")(function* (given) {
     const plans = yield* PlanStore
     if (!(yield* plans.removeVolumeProfile(given.instrument, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `${given.instrument} has no profile of its own: nothing was changed` })
     }
-    yield* print(false, given, ({ instrument }) => `VWAP orders of ${instrument} follow the built-in U-shape now`)
+    yield* print(
+      given.json,
+      { instrument: given.instrument },
+      ({ instrument }) => `VWAP orders of ${instrument} follow the built-in U-shape now`
+    )
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Go back to the built-in profile"))
 

@@ -1,4 +1,4 @@
-import { Console, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
+import { DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { bookSince } from "../broker/bookSince.ts"
 import { Configuration } from "../Configuration.ts"
@@ -63,7 +63,7 @@ const retry = Command.make(
 
 const skip = Command.make(
   "skip",
-  { slice, reason },
+  { slice, reason, json },
   Effect.fn("slice skip")(function* (given) {
     const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
@@ -75,7 +75,12 @@ const skip = Command.make(
         message: `${nameOf(slice)} is ${stateText({ ...state, isInDoubt })}: nothing was changed${isClaimed ? claimedAdvice(state) : ""}`
       })
     }
-    yield* Console.log(`${nameOf(slice)} is SKIPPED; it was ${stateText(slice)}`)
+    const { id: sliceId, orderId, sequenceNumber, stage: was } = slice
+    yield* print(
+      given.json,
+      { sliceId, orderId, sequenceNumber, was },
+      () => `${nameOf(slice)} is SKIPPED; it was ${stateText(slice)}`
+    )
   }, Effect.provide(SliceLayer))
 ).pipe(Command.withDescription("Give up a slice that is scheduled, or of which nobody knows whether it was placed"))
 
@@ -89,7 +94,8 @@ const placed = Command.make(
       Flag.optional
     ),
     price: Flag.String("price").pipe(Flag.withDescription("The average price of what is filled"), Flag.optional),
-    reason
+    reason,
+    json
   },
   Effect.fn("slice placed")(function* (given) {
     const slice = yield* getSlice(given.slice)
@@ -125,7 +131,12 @@ const placed = Command.make(
             : `${nameOf(slice)} has ${slice.lostOrderId}: give that, and --filled with no less than is known of it; nothing was changed`
       })
     }
-    yield* Console.log(`${nameOf(slice)} is PROCESSED as ${brokerOrderId}`)
+    const { id: sliceId, orderId, sequenceNumber, stage: was } = slice
+    yield* print(
+      given.json,
+      { sliceId, orderId, sequenceNumber, was, ...order },
+      () => `${nameOf(slice)} is PROCESSED as ${brokerOrderId}`
+    )
   }, Effect.provide(SliceLayer))
 ).pipe(Command.withDescription("Say which broker order a slice has, of which the service cannot know it"))
 

@@ -26,6 +26,8 @@ describe("the slice commands", () => {
         const skip = yield* pulse("slice", "skip", id, "--reason", "not wanted")
         assert.deepStrictEqual([skip.code, skip.output], [0, `Slice o0/1 (${id}) is SKIPPED; it was SCHEDULED\n`])
         assert.match((yield* sliceRows())[0]?.stageReason ?? "", /^skipped by .*: not wanted$/)
+        const fourth = yield* pulse("slice", "skip", "o0/5", "--reason", "not wanted", "--json")
+        assert.deepInclude(JSON.parse(fourth.output), { orderId: "o0", sequenceNumber: 5, was: "SCHEDULED" })
         const again = yield* pulse("slice", "skip", id, "--reason", "not wanted")
         assert.deepStrictEqual([again.code, again.output.includes("not wanted: nothing was changed")], [1, true])
 
@@ -52,6 +54,14 @@ describe("the slice commands", () => {
         const [, second, third] = yield* sliceRows()
         const mine = yield* pulse("slice", "placed", second?.id ?? "", " b1 ", "--reason", "seen")
         assert.deepStrictEqual([mine.code, mine.output], [0, `Slice o0/2 (${second?.id}) is PROCESSED as b1\n`])
+        yield* execute("test.again", sql`UPDATE order_slices SET stage = 'IN_PROGRESS' WHERE sequence_number = 2`)
+        const asJson = yield* pulse("slice", "placed", "o0/2", "b1", "--reason", "seen", "--json")
+        assert.deepInclude(JSON.parse(asJson.output), {
+          sequenceNumber: 2,
+          was: "IN_PROGRESS",
+          brokerOrderId: "b1",
+          fill: null
+        })
         const taken = yield* pulse("slice", "placed", third?.id ?? "", "b1", "--reason", "seen")
         assert.deepStrictEqual(
           [taken.code, taken.output.includes(`Broker order b1 is that of slice ${second?.id}`)],
@@ -75,7 +85,7 @@ describe("slice retry and actions", () => {
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
         const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
-        yield* pulse("halt", "--reason", "test")
+        yield* pulse("halt", "--reason", " test ")
         yield* startMain([], environment)
         yield* insertOrders(1, { duration_minutes: 0 }, 0)
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
@@ -109,6 +119,10 @@ describe("slice retry and actions", () => {
         )
         assert.match((yield* pulse("actions", "--order", "o0")).output, /slice retry +o0\/1 +margin is there +/)
         assert.match((yield* pulse("actions")).output, /slice retry.*\n.*halt +– +test/)
+        const halt = JSON.parse((yield* pulse("actions", "--json")).output).find(
+          ({ action }: { readonly action: string }) => action === "halt"
+        )
+        assert.strictEqual(halt?.reason, "test")
         const nobodys = yield* pulse("actions", "--order", "o")
         assert.deepStrictEqual([nobodys.code, nobodys.output.includes("Similar: o0")], [1, true])
       }).pipe(Effect.scoped)

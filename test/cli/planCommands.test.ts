@@ -70,6 +70,10 @@ describe("plan, explain and profile", () => {
         assert.deepStrictEqual(yield* quantities, [400, 300, 200, 50, 50])
         assert.match((yield* pulse("profile", "list")).output, /NSE:INFY +5 +4,3,2,0.5,0.5/)
         assert.strictEqual((yield* pulse("profile", "remove", "NSE:INFY")).code, 0)
+        const asJson = yield* pulse("profile", "set", "NSE:TCS", "2,1", "--json")
+        assert.deepStrictEqual(JSON.parse(asJson.output), { instrument: "NSE:TCS", volumes: [2, 1] })
+        const removed = yield* pulse("profile", "remove", "NSE:TCS", "--json")
+        assert.deepStrictEqual(JSON.parse(removed.output), { instrument: "NSE:TCS" })
         assert.deepStrictEqual(yield* quantities, [264, 168, 136, 168, 264])
 
         for (const [args, message] of [
