@@ -18,7 +18,7 @@ const bars = (figures: Figures, { title, scenario, whats, isLogarithmic }: Chart
     animation: false,
     title: { text: title, left: 10, top: 6, textStyle: { fontSize: 15 } },
     legend: { top: 32, left: 10, show: whats.length > 1 },
-    grid: { left: 10, right: 70, top: 70, bottom: 10, containLabel: true },
+    grid: { left: 10, right: 70, top: 70, bottom: 10, outerBoundsMode: "same" },
     xAxis: { type: isLogarithmic ? "log" : "value", ...(isLogarithmic ? { min: 0.1 } : {}) },
     yAxis: { type: "category", data: who },
     series: whats.map((what) => ({
