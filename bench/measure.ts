@@ -92,6 +92,11 @@ const addBurnDown = (
     "CPU microseconds": measured.cpuMicrosEach
   })
 
+const measureDaemons = async (scenario: string, count: number, stage: Stage) => {
+  const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count })
+  addBurnDown(scenario, labels.us, stage, measured)
+}
+
 /** One repeat of each scenario; those that compare have all contenders in turn. */
 export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
   lateness: async (stage) => {
@@ -117,14 +122,8 @@ export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>
     const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, around: heldTransaction })
     addBurnDown("held transaction", labels.us, stage, measured)
   },
-  "2 daemons": async (stage) => {
-    const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count: 2 })
-    addBurnDown("2 daemons", labels.us, stage, measured)
-  },
-  "4 daemons": async (stage) => {
-    const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count: 4 })
-    addBurnDown("4 daemons", labels.us, stage, measured)
-  },
+  "2 daemons": (stage) => measureDaemons("2 daemons", 2, stage),
+  "4 daemons": (stage) => measureDaemons("4 daemons", 4, stage),
   split: async ({ server, extent, figures }) => {
     const { ordersPerSecond, bareOrdersPerSecond } = await split(server, us, extent.splitOrders)
     figures.add("split", labels.us, { "orders per second": ordersPerSecond })

@@ -1,6 +1,7 @@
-import { ConfigProvider, DateTime, Duration, Effect, Fiber, Layer, Redacted } from "effect"
+import { ConfigProvider, Duration, Effect, Fiber, Layer, Redacted } from "effect"
 import { Pool } from "pg"
 import { setTimeout } from "node:timers/promises"
+import { bookSince } from "../../src/broker/bookSince.ts"
 import { Broker } from "../../src/broker/Broker.ts"
 import { configuredGuards } from "../../src/broker/BrokerLayer.ts"
 import type { Holds } from "../../src/broker/Holds.ts"
@@ -35,7 +36,7 @@ const instantBroker = (onPlace: (id: SliceId) => void) => {
     Broker.of({
       name: "mock",
       quarantine: Duration.seconds(10),
-      bookSince: () => DateTime.makeUnsafe(0),
+      bookSince: bookSince.mock,
       place: ({ sliceId }) =>
         Effect.sync(() => {
           onPlace(sliceId)

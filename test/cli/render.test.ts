@@ -1,35 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime } from "effect"
 import { bar, isSettled, progressLine, table } from "../../src/cli/render.ts"
 import type { OrderProgress } from "../../src/stores/OrderDesk.ts"
+import { at, order as orderInOverview } from "./top/snapshot.ts"
 
-const at = (millis: number) => DateTime.makeUnsafe(millis)
-
-const order: OrderProgress = {
-  orderId: "o1",
-  instrument: "NSE:RELIANCE",
-  side: "BUY",
-  totalQuantity: 1000,
-  orderQueueStatus: "DONE",
-  statusReason: null,
-  state: "working",
-  createdAt: at(0),
-  slices: 10,
-  scheduled: 5,
-  inProgress: 0,
-  unknown: 0,
-  processed: 5,
-  failed: 0,
-  skipped: 0,
-  open: 1,
-  placedQuantity: 500,
-  filledQuantity: 250,
-  averagePrice: "2500.0000",
-  nextDueAt: at(4_500),
-  lastDueAt: at(60_000),
-  maxLatenessMillis: 1,
-  holdReason: null
-}
+const order: OrderProgress = orderInOverview("o1", { nextDueAt: at(4_500), lastDueAt: at(60_000) })
 
 describe("render", () => {
   it("a bar shows filled, placed and still to come, and is never longer than its width", () => {
