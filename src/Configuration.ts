@@ -135,7 +135,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   ),
   notifyWebhookFormat: read(oneOf("NOTIFY_WEBHOOK_FORMAT", "json", ["json", "slack"])),
 
-  clockSyncInterval: read(seconds("CLOCK_SYNC_INTERVAL_SECONDS", 30, 0.1, 3600)),
+  clockSyncInterval: read(seconds("CLOCK_SYNC_INTERVAL_SECONDS", 10, 0.1, 3600)),
   clockOffsetLimit: read(millis("CLOCK_OFFSET_LIMIT_MILLIS", 500, 1, 3_600_000)),
   shutdownGrace: read(seconds("SHUTDOWN_GRACE_SECONDS", 15, 0, 600)),
   logLevel: read(oneOf("LOG_LEVEL", "info", ["debug", "info", "warn", "error"])),

@@ -9,6 +9,7 @@ import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
 import { Instance } from "./Instance.ts"
 import { NotifierLayer } from "./notify/Notifier.ts"
+import { PreciseClock } from "./PreciseClock.ts"
 import { BrokerInUseStore } from "./stores/BrokerInUseStore.ts"
 import { StoresLayer } from "./stores/StoresLayer.ts"
 import { BacklogTelemetry } from "./telemetry/BacklogTelemetry.ts"
@@ -36,7 +37,7 @@ const serviceWith = (broker: typeof BrokerLayer) =>
     Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
     Layer.provideMerge(Layer.effectDiscard(takeBroker)),
     Layer.provideMerge(StoresLayer),
-    Layer.provideMerge(DatabaseClock.layer),
+    Layer.provideMerge(DatabaseClock.layer.pipe(Layer.provide(PreciseClock))),
     Layer.provideMerge(Layer.effectDiscard(migrateAndLog)),
     Layer.provideMerge(Layer.mergeAll(Instance.layer, TradingHours.layer))
   )

@@ -14,7 +14,10 @@ interface Anchor {
 const nanosPerMilli = 1_000_000n
 /** The wall clock and the monotonic clock of one host drift apart by far less than this between two syncs. */
 const largestDriftNanos = 500n * nanosPerMilli
-const samplesPerSync = 5
+/** At the start, and after a jump, nothing is known yet: the best of more. */
+const firstSamples = 5
+/** Later on a sample makes the clock better or leaves it. In one of them the host may have been suspended, not in both. */
+const laterSamples = 2
 /** The clocks of two hosts run apart by less than a 20,000th (50 ppm): ours runs so much slower, to be on the safe side. */
 const driftDivisor = 20_000n
 
@@ -71,20 +74,20 @@ export class DatabaseClock extends Context.Service<
         return { anchor, roundTripNanos: larger(after - before, localNanos - beforeByWallClock) }
       })
 
-      const measure = Effect.gen(function* () {
+      const bestOf = Effect.fnUntraced(function* (samples: number) {
         let best = yield* sample
-        for (let n = 1; n < samplesPerSync; n += 1) {
+        for (let n = 1; n < samples; n += 1) {
           const next = yield* sample
           if (next.roundTripNanos < best.roundTripNanos) best = next
         }
         return best
       })
 
-      const anchor = yield* Ref.make((yield* measure).anchor)
+      const anchor = yield* Ref.make((yield* bestOf(firstSamples)).anchor)
       const clock = yield* makeClock(local, anchor)
 
-      const sync = Effect.gen(function* () {
-        const measured = yield* measure
+      const sync = Effect.fnUntraced(function* (samples: number) {
+        const measured = yield* bestOf(samples)
         const corrected = yield* Ref.updateAndGet(anchor, (current) => correct(current, measured))
         const offsetMillis = offsetMillisOf(corrected)
         telemetry.clockOffset(offsetMillis)
@@ -103,10 +106,10 @@ export class DatabaseClock extends Context.Service<
         const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
         const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
         const drift = passed > passedByWallClock ? passed - passedByWallClock : passedByWallClock - passed
-        return drift > largestDriftNanos ? sync : Effect.void
+        return drift > largestDriftNanos ? sync(firstSamples) : Effect.void
       })
 
-      yield* sync.pipe(
+      yield* sync(laterSamples).pipe(
         survive("Could not read the database's clock"),
         Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
         Effect.forkScoped

@@ -1,0 +1,83 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Fiber, Layer } from "effect"
+import { PreciseClock } from "../src/PreciseClock.ts"
+
+/** The real clock below, which notes what it is asked to sleep. */
+const noted = (sleeps: Array<number>) =>
+  Layer.effect(
+    Clock.Clock,
+    Effect.map(Clock.Clock, (clock): Clock.Clock => ({
+      currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+      currentTimeNanos: clock.currentTimeNanos,
+      currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+      currentTimeMillis: clock.currentTimeMillis,
+      monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+      monotonicTimeNanos: clock.monotonicTimeNanos,
+      sleep: (duration) => {
+        sleeps.push(Duration.toMillis(duration))
+        return clock.sleep(duration)
+      }
+    }))
+  )
+
+const sleepingOn = (millis: number) =>
+  Effect.gen(function* () {
+    const sleeps: Array<number> = []
+    const clock = PreciseClock.pipe(Layer.provide(noted(sleeps)), Layer.fresh)
+    yield* Effect.gen(function* () {
+      const began = yield* Clock.monotonicTimeNanos
+      yield* Effect.sleep(millis)
+      const sleptNanos = (yield* Clock.monotonicTimeNanos) - began
+      assert.isAtLeast(Number(sleptNanos), millis * 1e6)
+    }).pipe(Effect.provide(clock))
+    return sleeps
+  })
+
+describe("PreciseClock", () => {
+  it.live("leaves the last millisecond of a fractional sleep to itself, and never ends it early", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* sleepingOn(4.3), [3])
+      assert.deepStrictEqual(yield* sleepingOn(1.7), [])
+      assert.deepStrictEqual(yield* sleepingOn(0.2), [])
+    })
+  )
+
+  it.live("leaves sleeps of whole milliseconds to the timer", () =>
+    Effect.gen(function* () {
+      const sleeps: Array<number> = []
+      const clock = PreciseClock.pipe(Layer.provide(noted(sleeps)), Layer.fresh)
+      yield* Effect.provide(Effect.andThen(Effect.sleep(2), Effect.sleep(0)), clock)
+      assert.deepStrictEqual(sleeps, [2, 0])
+    })
+  )
+
+  it.live("stops looking at the clock when it is interrupted", () =>
+    Effect.gen(function* () {
+      let looks = 0
+      const counting = Layer.effect(
+        Clock.Clock,
+        Effect.map(Clock.Clock, (clock): Clock.Clock => ({
+          currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
+          currentTimeNanos: clock.currentTimeNanos,
+          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
+          currentTimeMillis: clock.currentTimeMillis,
+          monotonicTimeNanosUnsafe: () => {
+            looks++
+            // It never gets there.
+            return 0n
+          },
+          monotonicTimeNanos: clock.monotonicTimeNanos,
+          sleep: (duration) => clock.sleep(duration)
+        }))
+      )
+      const clock = PreciseClock.pipe(Layer.provide(counting), Layer.fresh)
+      const fiber = yield* Effect.forkChild(Effect.provide(Effect.sleep(0.5), clock))
+      yield* Effect.sleep(20)
+      assert.isAbove(looks, 2)
+      yield* Fiber.interrupt(fiber)
+      const looksWhenInterrupted = looks
+      yield* Effect.sleep(20)
+      assert.strictEqual(looks, looksWhenInterrupted)
+    })
+  )
+})
