@@ -135,11 +135,11 @@ export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>
 /** What takes so long, and varies so little, that it is done once. */
 export const scenariosOnce: typeof scenarios = {
   idle: async ({ server, extent, figures }) => {
-    const { queriesPerSecond, cpuPercent } = await idle(server, us, extent.waitingSlices, extent.idleSeconds)
+    const { queriesPerSecond, cpuPercent } = await idle(server, extent.waitingSlices, extent.idleSeconds)
     figures.add("idle", labels.us, { "queries per second": queriesPerSecond, "CPU percent": cpuPercent })
   },
   memory: async ({ server, extent, figures }) => {
-    const bytes = await memory(server, us, extent.waitingSlices, extent.memorySeconds)
+    const bytes = await memory(server, extent.waitingSlices, extent.memorySeconds)
     figures.add("memory", labels.us, { MB: bytes / 1e6 })
   },
   growth: async ({ server, extent, figures }) => {

@@ -1,9 +1,10 @@
 import { once } from "node:events"
 import { spawn } from "node:child_process"
+import { readFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { setTimeout } from "node:timers/promises"
-import { type Database, type Entry, withDatabase, withWorkers } from "../Bench.ts"
+import { type Database, withDatabase } from "../Bench.ts"
 import { wallClockMillis } from "../Contender.ts"
 import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
 
@@ -16,20 +17,19 @@ export interface Idle {
 }
 
 /** A daemon with so many slices waiting for tomorrow, and nothing to do. */
-export const idle = (server: string, entry: Entry, waiting: number, seconds: number): Promise<Idle> =>
+export const idle = (server: string, waiting: number, seconds: number): Promise<Idle> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
     await insertWaiting(database.pool, waiting, wallClockMillis() + dayMillis)
-    return withWorkers(entry, database, { count: 1, expected: 0 }, async ([worker]) => {
-      if (worker === undefined) throw new Error("There is no worker")
+    return withDaemon(database, async ({ pid }) => {
       // What it does once, at its start, is not idling.
       await setTimeout(Math.min(seconds, 10) * 1000)
-      const [before, transactionsBefore] = [await worker.usage(), await transactionsOf(database)]
+      const [cpuMillisBefore, transactionsBefore] = [await cpuMillisOf(pid), await transactionsOf(database)]
       await setTimeout(seconds * 1000)
-      const [after, transactions] = [await worker.usage(), await transactionsOf(database)]
+      const [cpuMillis, transactions] = [await cpuMillisOf(pid), await transactionsOf(database)]
       return {
         queriesPerSecond: (transactions - transactionsBefore) / seconds,
-        cpuPercent: (after.cpuMicros - before.cpuMicros) / seconds / 10_000
+        cpuPercent: (cpuMillis - cpuMillisBefore) / seconds / 10
       }
     })
   })
@@ -44,12 +44,11 @@ const transactionsOf = async ({ pool }: Database): Promise<number> => {
 }
 
 /** The daemon's resident memory at the end, in bytes, with so many slices waiting and 10,000 due each minute. */
-export const memory = (server: string, entry: Entry, waiting: number, seconds: number): Promise<number> =>
+export const memory = (server: string, waiting: number, seconds: number): Promise<number> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
     await insertWaiting(database.pool, waiting, wallClockMillis() + dayMillis)
-    return withWorkers(entry, database, { count: 1, expected: 0 }, async ([worker]) => {
-      if (worker === undefined) throw new Error("There is no worker")
+    return withDaemon(database, async ({ pid }) => {
       const first = wallClockMillis() + 2000
       const perSecond = 10_000 / 60
       await insertOrders(
@@ -58,31 +57,55 @@ export const memory = (server: string, entry: Entry, waiting: number, seconds: n
         1
       )
       await setTimeout(seconds * 1000 + 3000)
-      return (await worker.usage()).rssBytes
+      return rssBytesOf(pid)
     })
   })
-
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
 /** From the start of the process until the daemon says that it runs, on a database that is up to date, in milliseconds. */
 export const start = (server: string): Promise<number> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
-    const began = performance.now()
-    const child = spawn(process.execPath, [main], {
-      env: { PATH: process.env["PATH"], DATABASE_URL: database.url },
-      stdio: ["ignore", "pipe", "inherit"]
-    })
-    let readyMillis = Number.NaN
-    for await (const line of createInterface({ input: child.stdout })) {
-      if (!line.includes(" is running as ")) continue
-      readyMillis = performance.now() - began
-      break
-    }
-    const ended = once(child, "exit")
-    child.kill("SIGTERM")
-    child.stdout.resume()
-    await ended
-    if (Number.isNaN(readyMillis)) throw new Error("The daemon did not start")
-    return readyMillis
+    return withDaemon(database, ({ readyMillis }) => Promise.resolve(readyMillis))
   })
+
+const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
+
+interface DaemonProcess {
+  readonly pid: number
+  /** From the start of the process until it said that it runs. */
+  readonly readyMillis: number
+}
+
+/** The daemon as it is shipped, with the mock broker, for as long as `use` takes. */
+const withDaemon = async <A>({ url }: Database, use: (daemon: DaemonProcess) => Promise<A>): Promise<A> => {
+  const began = performance.now()
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env["PATH"], DATABASE_URL: url },
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  const ended = once(child, "exit")
+  try {
+    const readyMillis = await new Promise<number>((resolve, reject) => {
+      const lines = createInterface({ input: child.stdout })
+      lines.on("line", (line) => line.includes(" is running as ") && resolve(performance.now() - began))
+      lines.on("close", () => reject(new Error("The daemon did not start")))
+    })
+    return await use({ pid: child.pid ?? Number.NaN, readyMillis })
+  } finally {
+    child.kill("SIGTERM")
+    await ended
+  }
+}
+
+/** Time that a process has had of the processors, in milliseconds: /proc counts in hundredths of a second. */
+const cpuMillisOf = async (pid: number): Promise<number> => {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8")
+  // The second field, the name in parentheses, may have spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+const rssBytesOf = async (pid: number): Promise<number> => {
+  const status = await readFile(`/proc/${pid}/status`, "utf8")
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024
+}

@@ -46,20 +46,21 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
         })
 
+      const learnFrom = (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const { sign, message } = signOf(answer)
+          return step(learn(circuit, sign, now, options), message, now)
+        })
+
       return Broker.of({
         ...below,
         place: (placement) =>
           Effect.uninterruptibleMask((restore) =>
-            Effect.gen(function* () {
-              const now = yield* Clock.currentTimeMillis
+            Effect.flatMap(Clock.currentTimeMillis, (now) => {
               const admitted = admit(circuit, now)
-              if (!admitted.mayPass) return yield* tryLater(now)
-              yield* step(admitted.circuit, "", now)
-              const answer = yield* Effect.exit(restore(below.place(placement)))
-              const { sign, message } = signOf(answer)
-              const later = yield* Clock.currentTimeMillis
-              yield* step(learn(circuit, sign, later, options), message, later)
-              return yield* answer
+              if (!admitted.mayPass) return Effect.fail(tryLater(now))
+              const placed = Effect.onExit(restore(below.place(placement)), learnFrom)
+              return Effect.andThen(step(admitted.circuit, "", now), placed)
             })
           )
       })

@@ -84,13 +84,13 @@ const make = Effect.gen(function* () {
 
   const current = Effect.map(SubscriptionRef.get(reasons), holdOf)
 
-  const begin = Effect.suspend(() => {
+  const begin = () => {
+    if (inFlight === 0) isIdle.closeUnsafe()
     inFlight++
-    return Latch.close(isIdle)
-  })
-  const end = Effect.suspend(() => {
+  }
+  const end = Effect.sync(() => {
     inFlight--
-    return inFlight === 0 ? Latch.open(isIdle) : Effect.void
+    if (inFlight === 0) isIdle.openUnsafe()
   })
 
   const until = (isHeld: boolean) =>
@@ -118,19 +118,15 @@ const make = Effect.gen(function* () {
     until,
     withdraw: (slices) => SubscriptionRef.set(withdrawn, slices),
     untilHeld: (slice) => Effect.raceFirst(untilAnyHold, untilWithdrawn(slice)),
-    // Counted before the question is asked: whoever sets a hold and then waits for idleness has waited for this call too.
-    unlessHeld: (slice, call) =>
-      Effect.acquireUseRelease(
-        begin,
-        () =>
-          Effect.gen(function* () {
-            const hold = yield* current
-            if (hold !== null) return yield* notSent(hold.reason)
-            if ((yield* SubscriptionRef.get(withdrawn)).has(slice)) return yield* notWanted
-            return yield* call
-          }),
-        () => end
-      ),
+    // Asked and counted in one go: whoever sets a hold and then waits for idleness has waited for this call too.
+    unlessHeld: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
+      Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BrokerNotSent> => {
+        const hold = holdOf(SubscriptionRef.getUnsafe(reasons))
+        if (hold !== null) return notSent(hold.reason)
+        if (SubscriptionRef.getUnsafe(withdrawn).has(slice)) return notWanted
+        begin()
+        return Effect.ensuring(restore(call), end)
+      }),
     untilIdle: Latch.await(isIdle)
   })
 })

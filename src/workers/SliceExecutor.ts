@@ -169,11 +169,12 @@ export const SliceExecutor = Effect.scoped(
         if ((yield* holds.current) !== null) return yield* restore(holds.until(false))
         const next = queue.peek()
         if (next === undefined) return yield* restore(Queue.take(queueChanged))
-        const waitMillis = Math.max(next.notBeforeMillis, holdUntilMillis) - (yield* nowMillis)
+        const now = yield* nowMillis
+        const waitMillis = Math.max(next.notBeforeMillis, holdUntilMillis) - now
         if (waitMillis > 0) return yield* restore(Effect.raceFirst(Effect.sleep(waitMillis), Queue.take(queueChanged)))
 
         yield* restore(Semaphore.take(permits, 1))
-        const slice = queue.takeDue(yield* nowMillis)
+        const slice = queue.takeDue(now)
         if (slice === undefined) return yield* Semaphore.release(permits, 1)
         yield* FiberSet.run(inFlight, fire(slice), { startImmediately: true })
         if (queue.size <= claimLimit / 2) yield* Queue.offer(queueHasRoom, undefined)
