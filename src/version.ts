@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
+import { projectFolder } from "./projectFolder.ts"
 
-const manifest: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"))
+const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", projectFolder), "utf8"))
 
 /** This build's version, from package.json. */
 export const version =

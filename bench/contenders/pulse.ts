@@ -86,8 +86,7 @@ export const pulse: Contender = {
   },
   release: {
     prepared: async (pool) => {
-      while (await isTrue(pool, "SELECT EXISTS (SELECT FROM orders WHERE order_queue_status <> 'DONE')"))
-        await setTimeout(50)
+      while (!(await isSplit(pool))) await setTimeout(50)
       await pool.query("VACUUM ANALYZE")
     },
     go: (pool) => setHalt(pool, false)
@@ -96,8 +95,7 @@ export const pulse: Contender = {
     isTrue(
       pool,
       `SELECT NOT EXISTS (SELECT FROM order_slices WHERE stage = 'SCHEDULED')
-         AND NOT EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS')
-         AND NOT EXISTS (SELECT FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))`
+         AND NOT EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS') AND ${allSplit}`
     ),
   work: async ({ url, isTuned, onCall }) => {
     const calls: Array<{ readonly id: SliceId; readonly atMillis: number }> = []
@@ -121,6 +119,13 @@ export const pulse: Contender = {
     }
   }
 }
+
+/** Asks the two small indexes of orders under way. */
+const allSplit = `
+  NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'PENDING')
+    AND NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'IN_PROGRESS')`
+
+export const isSplit = (pool: Pool) => isTrue(pool, `SELECT ${allSplit}`)
 
 /** Orders as pulse-api writes them, the first slice due at the order's `created_at`. */
 export const insertOrders = (pool: Pool, dueMillis: ReadonlyArray<number>, slices: number) =>

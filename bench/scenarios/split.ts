@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises"
 import { chunksOf, wallClockMillis } from "../Contender.ts"
 import { type Database, type Entry, withDatabase, withWorkers } from "../Bench.ts"
-import { insertOrders, pulse } from "../contenders/pulse.ts"
+import { insertOrders, isSplit, pulse } from "../contenders/pulse.ts"
 
 const slicesPerOrder = 10
 const dayMillis = 86_400_000
@@ -28,14 +28,11 @@ export const split = (server: string, entry: Entry, orders: number): Promise<Spl
 
 /** From the first order that is split to the last, in seconds: a daemon's start is another figure. */
 const untilSplit = async ({ pool }: Database): Promise<number> => {
-  for (;;) {
-    const { rows } = await pool.query(
-      `SELECT count(*) FILTER (WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))::int AS left,
-         extract(epoch FROM max(split_at) - min(claimed_at))::float8 AS seconds FROM orders`
-    )
-    if (rows[0]?.left === 0) return Number(rows[0].seconds)
-    await setTimeout(50)
-  }
+  while (!(await isSplit(pool))) await setTimeout(50)
+  const { rows } = await pool.query(
+    "SELECT extract(epoch FROM max(split_at) - min(claimed_at))::float8 AS seconds FROM orders"
+  )
+  return Number(rows[0]?.seconds)
 }
 
 const insertBare = async ({ pool }: Database): Promise<number> => {

@@ -328,5 +328,4 @@ const camelCased = (first: Row = {}): ((row: Row) => Row) => {
   }
 }
 
-const snakeToCamel = (name: string): string =>
-  name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+const snakeToCamel = (name: string): string => name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())

@@ -3,10 +3,11 @@ import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { projectFolder } from "../projectFolder.ts"
 import { Db, type DbError } from "./Db.ts"
 
 /** The project's own. */
-const projectFolder = fileURLToPath(new URL("../../migrations/", import.meta.url))
+const migrationsFolder = fileURLToPath(new URL("migrations/", projectFolder))
 const fileName = /^(\d{4})_([a-z0-9_]+)\.sql$/
 const table = "pulse_background_migrations"
 
@@ -40,7 +41,7 @@ export const migrateFrom = Effect.fn("Migrations.migrateFrom")(function* (folder
 
 /** Brings the database up to date with this version of the service. */
 export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFailed | DbError, Db> = migrateFrom(
-  projectFolder
+  migrationsFolder
 )
 
 /** What this version has to apply, and what is applied that it does not know: a newer version's. Names as of the files. */
@@ -53,7 +54,7 @@ export interface MigrationState {
 /** How far the database is, without changing anything. */
 export const migrationState = Effect.gen(function* () {
   const db = yield* Db
-  const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(projectFolder)))
+  const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(migrationsFolder)))
   const exists = yield* db.query(
     "Migrations.exists",
     Schema.Struct({ exists: Schema.Boolean }),

@@ -27,11 +27,15 @@ export const OrderSplitter = Effect.gen(function* () {
   const status = yield* WorkerStatus
   const wakeups = yield* Wakeups
   const splitPending = yield* makeSplitPending
+  const isFull = (claimed: number) => claimed === config.orderSplitterBatchSize
+  const splitWhileFull = Effect.repeat(splitPending, { while: isFull })
+  // With many orders pending one batch is planned while another is written.
+  const splitMany = Effect.all([splitWhileFull, splitWhileFull], { concurrency: 2, discard: true })
 
   return yield* tick(
     status,
     "splitter",
-    Effect.repeat(splitPending, { while: (claimed) => claimed === config.orderSplitterBatchSize })
+    Effect.flatMap(splitPending, (claimed) => (isFull(claimed) ? splitMany : Effect.void))
   ).pipe(
     Effect.andThen(Effect.raceFirst(wakeups.next("orders"), Effect.sleep(config.orderSplitterPollInterval))),
     Effect.forever
