@@ -158,8 +158,8 @@ const make = Effect.gen(function* () {
           SELECT (SELECT count(*) FROM mine)::int AS orders, (SELECT count(*) FROM slices)::int AS slices,
             (SELECT count(*) FROM order_plans p JOIN mine ON mine.id = p.order_id)::int AS plans,
             ((SELECT count(*) FROM broker_events e JOIN mine ON mine.id = e.order_id)
-              + (SELECT count(*) FROM broker_events WHERE ${isOldLookup(before)}))::int AS broker_events,
-            (SELECT count(*) FROM mock_broker_orders b JOIN slices USING (tag))::int AS mock_orders,
+              + (SELECT count(*) FROM broker_events WHERE ${isOldLookup(before)}))::int AS "brokerEvents",
+            (SELECT count(*) FROM mock_broker_orders b JOIN slices USING (tag))::int AS "mockOrders",
             (SELECT count(*) FROM notifications WHERE ${isOldNotification(before)})::int AS notifications`
       ).pipe(Effect.map(only))
     )

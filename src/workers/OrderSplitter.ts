@@ -150,6 +150,7 @@ export const makeSplitPending = Effect.gen(function* () {
       limit: config.orderSplitterBatchSize,
       windowGrace: calendar === null ? windowGrace : null
     })
+    if (claimed.length === 0) return 0
     yield* splitAll(claimed).pipe(
       // Stopped, or without a database: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
       Effect.onError(() =>
