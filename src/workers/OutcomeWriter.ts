@@ -20,8 +20,8 @@ const largestGroup = 500
 const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
 
 /**
- * Writes outcomes in groups: whatever gathers while one group is being written is the next group. A group that cannot
- * be written is tried again until it can. When the scope closes everything left is written first; what the database
+ * Writes outcomes in groups, two at a time: whatever gathers while they are being written is the next group. A group that
+ * cannot be written is tried again until it can. When the scope closes everything left is written first; what the database
  * cannot take within SHUTDOWN_GRACE_SECONDS is found again by reconciliation, by its tag.
  */
 export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuration | SliceStore | Scope.Scope> =
@@ -56,14 +56,13 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
         Effect.asVoid
       )
 
+    const writeAll = Queue.takeBetween(outcomes, 1, largestGroup).pipe(
+      Effect.flatMap(writeGroup),
+      Effect.forever,
+      Effect.catchTag("Done", () => Effect.void)
+    )
     yield* Effect.acquireRelease(
-      Queue.takeBetween(outcomes, 1, largestGroup).pipe(
-        Effect.flatMap(writeGroup),
-        Effect.forever,
-        Effect.catchTag("Done", () => Effect.void),
-        Effect.interruptible,
-        Effect.forkDetach
-      ),
+      Effect.all([writeAll, writeAll], { concurrency: 2, discard: true }).pipe(Effect.interruptible, Effect.forkDetach),
       (fiber) =>
         Effect.gen(function* () {
           yield* Queue.end(outcomes)

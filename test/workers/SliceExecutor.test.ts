@@ -163,7 +163,8 @@ describe("SliceExecutor", () => {
       memory.writeFailure = null
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(memory.written.length, 20)
-      assert.isAtMost(memory.groups.length, 2)
+      // Two that came first, and what gathered meanwhile.
+      assert.isAtMost(memory.groups.length, 3)
       assert.strictEqual(memory.events.length, 20)
     }).pipe(Effect.provide(service))
   )
