@@ -36,7 +36,8 @@ const staging = Effect.gen(function* () {
     [
       "",
       "In another terminal:",
-      `  export BROKER_TYPE=zerodha TRADING_CALENDAR=off ZERODHA_API_KEY=simulator-key ZERODHA_URL=${url}`,
+      `  export BROKER_TYPE=zerodha TRADING_CALENDAR=off ZERODHA_URL=${url}`,
+      `  export ZERODHA_API_KEY=simulator-key ZERODHA_ACCESS_TOKEN=${accessToken}`,
       `  export EMBEDDED_POSTGRES_FOLDER='${folder}'; unset DATABASE_URL`,
       "  node dist/main.js order submit --instrument NSE:INFY --side BUY --quantity 100 --splits 10 --duration 2",
       "  node dist/main.js order watch",

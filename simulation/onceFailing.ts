@@ -12,6 +12,10 @@ export const onceFailing: ReadonlyArray<{ readonly seed: number; readonly bug: s
     bug: "an answer of the database in which the host was suspended counted as quick: its clock was behind by all of it"
   },
   {
+    seed: 734945,
+    bug: "a host suspended twice in a row, in both answers of a measurement, took the better of two bad ones for the time"
+  },
+  {
     seed: 97,
     bug: "a host suspended on the way to the broker dated the doubt to before its request left: the quarantine was too short"
   },

@@ -16,14 +16,24 @@ const nanosPerMilli = 1_000_000n
 const largestDriftNanos = 500n * nanosPerMilli
 /** At the start, and after a jump, nothing is known yet: the best of more. */
 const firstSamples = 5
-/** Later on a sample makes the clock better or leaves it. In one of them the host may have been suspended, not in both. */
+/** Later on a sample makes the clock better, or leaves it. */
 const laterSamples = 2
+/** So often a question is asked anew during which the host was suspended or its time set. */
+const mostRepeats = 5
 /** The clocks of two hosts run apart by less than a 20,000th (50 ppm): ours runs so much slower, to be on the safe side. */
 const driftDivisor = 20_000n
 
 const noAnswer = new DbError({
   operation: "DatabaseClock.sample",
   message: "DatabaseClock.sample: the database gave no answer",
+  isTransient: true,
+  sqlState: null
+})
+
+const clocksParted = new DbError({
+  operation: "DatabaseClock.sample",
+  message:
+    "DatabaseClock.sample: this host was suspended, or its time was set, each time that the database was asked for the time",
   isTransient: true,
   sqlState: null
 })
@@ -70,9 +80,11 @@ export class DatabaseClock extends Context.Service<
         if (row === undefined) return yield* noAnswer
         const localNanos = local.currentTimeNanosUnsafe()
         const anchor: Anchor = { databaseNanos: row.micros * 1000n, monotonicNanos: after, localNanos }
+        const roundTripNanos = after - before
         // The monotonic clock knows nothing of a suspension during the question: such an answer is old, not quick.
-        return { anchor, roundTripNanos: larger(after - before, localNanos - beforeByWallClock) }
-      })
+        if (haveParted(roundTripNanos, localNanos - beforeByWallClock)) return yield* clocksParted
+        return { anchor, roundTripNanos }
+      }).pipe(Effect.retry({ times: mostRepeats, while: (error) => error === clocksParted }))
 
       const bestOf = Effect.fnUntraced(function* (samples: number) {
         let best = yield* sample
@@ -105,8 +117,7 @@ export class DatabaseClock extends Context.Service<
         const { localNanos, monotonicNanos } = Ref.getUnsafe(anchor)
         const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
         const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
-        const drift = passed > passedByWallClock ? passed - passedByWallClock : passedByWallClock - passed
-        return drift > largestDriftNanos ? sync(firstSamples) : Effect.void
+        return haveParted(passed, passedByWallClock) ? sync(firstSamples) : Effect.void
       })
 
       yield* sync(laterSamples).pipe(
@@ -138,6 +149,10 @@ const latestTime = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Effect.Effect<
     const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
     return Number((databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
   })
+
+/** Whether the host was suspended meanwhile, or its time set: then its two clocks say that different times have passed. */
+const haveParted = (passed: bigint, passedByWallClock: bigint): boolean =>
+  passed - passedByWallClock > largestDriftNanos || passedByWallClock - passed > largestDriftNanos
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
