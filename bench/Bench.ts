@@ -92,11 +92,12 @@ export const latenessOf = (entry: Entry, calls: ReadonlyArray<Call>): ReadonlyAr
 export const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 
-export const median = (values: ReadonlyArray<number>): number =>
-  quantile(
-    values.toSorted((a, b) => a - b),
-    0.5
-  )
+/** Of an even number of values the middle between the two in the middle; NaN of none. */
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const [below, above] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]]
+  return ((below ?? Number.NaN) + (above ?? Number.NaN)) / 2
+}
 
 /** Bytes of write-ahead log that the server has written so far. */
 export const walBytes = async ({ pool }: Database): Promise<number> => {
