@@ -116,6 +116,12 @@ const build = (folder: string, bin: string): Stage => {
   return checkContents(stage ?? fail("The Dockerfile has no stage"))
 }
 
+/** What a bundle's statements at the left margin import, and what it imports when it needs it. */
+const importsOf = (source: string): ReadonlyArray<string> =>
+  [...source.matchAll(/^(?:import|export)\b[^"'\n]*["']([^"'\n]+)["'];?$|\bimport\(["']([^"'\n]+)["']\)/gm)].flatMap(
+    ([, from, late]) => from ?? late ?? []
+  )
+
 const checkContents = (stage: Stage): Stage => {
   const { packages } = decodeLock(read("package-lock.json"))
   const wanted = `node:${String(packages["node_modules/node"]?.["version"])}-`
@@ -126,6 +132,12 @@ const checkContents = (stage: Stage): Stage => {
     .filter(([, flags]) => ["dev", "devOptional", "optional"].some((flag) => flag in flags))
     .flatMap(([path]) => (fs.existsSync(inStage(stage, path)) ? [path] : []))
   if (needless.length > 0) fail(`Not needed to run, but in the last stage: ${needless.join(", ")}`)
+  const missing = fs
+    .readdirSync(inStage(stage, "dist"))
+    .filter((name) => name.endsWith(".js"))
+    .flatMap((name) => importsOf(fs.readFileSync(inStage(stage, `dist/${name}`), "utf8")))
+    .filter((from) => !from.startsWith("node:") && !from.startsWith("./"))
+  if (missing.length > 0) fail(`dist imports what is not in the last stage: ${missing.join(", ")}`)
   return stage
 }
 

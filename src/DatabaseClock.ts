@@ -45,7 +45,8 @@ const clocksParted = new DbError({
  * It is not ahead of the database: each sample counts as read at the very end of its round trip, and from there on the
  * clock runs slower by what two clocks may run apart (50 ppm). So "not early" by this clock is "not early" by the
  * database's. Only while the database's clock is being set back, or slewed faster than that, it is ahead: until the next
- * sync, and by what that was; after it by the fastest round trip of the sync at most. It is behind by at most that round trip and 50 ppm.
+ * sync, and by what that was; after it by the fastest round trip of the sync at most. It is behind by at most that round trip and 50 ppm, and by what the
+ * host was suspended for during the answer, if that was less than half a second.
  */
 export class DatabaseClock extends Context.Service<
   DatabaseClock,
@@ -70,7 +71,7 @@ export class DatabaseClock extends Context.Service<
 
       const sample = Effect.gen(function* () {
         const before = local.monotonicTimeNanosUnsafe()
-        const beforeByWallClock = local.currentTimeNanosUnsafe()
+        const beforeByWallClock = wallNanos(local)
         const [row] = yield* query(
           "DatabaseClock.sample",
           Schema.Struct({ micros: Schema.BigInt }),
@@ -78,7 +79,7 @@ export class DatabaseClock extends Context.Service<
         )
         const after = local.monotonicTimeNanosUnsafe()
         if (row === undefined) return yield* noAnswer
-        const localNanos = local.currentTimeNanosUnsafe()
+        const localNanos = wallNanos(local)
         const anchor: Anchor = { databaseNanos: row.micros * 1000n, monotonicNanos: after, localNanos }
         const roundTripNanos = after - before
         // The monotonic clock knows nothing of a suspension during the question: such an answer is old, not quick.
@@ -90,7 +91,9 @@ export class DatabaseClock extends Context.Service<
         let best = yield* sample
         for (let n = 1; n < samples; n += 1) {
           const next = yield* sample
-          if (next.roundTripNanos < best.roundTripNanos) best = next
+          // What was measured before a suspension is good for nothing after it.
+          if (next.roundTripNanos < best.roundTripNanos || haveParted(...passedBetween(best.anchor, next.anchor)))
+            best = next
         }
         return best
       })
@@ -116,7 +119,7 @@ export class DatabaseClock extends Context.Service<
       const settle = Effect.suspend(() => {
         const { localNanos, monotonicNanos } = Ref.getUnsafe(anchor)
         const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
-        const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
+        const passedByWallClock = wallNanos(local) - localNanos
         return haveParted(passed, passedByWallClock) ? sync(firstSamples) : Effect.void
       })
 
@@ -146,9 +149,18 @@ export const LatestTime: Context.Reference<Effect.Effect<number>> = Context.Refe
 const latestTime = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Effect.Effect<number> =>
   Effect.map(Ref.get(anchor), ({ databaseNanos, monotonicNanos, localNanos }) => {
     const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
-    const passedByWallClock = local.currentTimeNanosUnsafe() - localNanos
+    const passedByWallClock = wallNanos(local) - localNanos
     return Number((databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
   })
+
+/** Effect's clock in nanoseconds follows the monotonic one for up to a second: this one shows what the host is set to. */
+const wallNanos = (local: Clock.Clock): bigint => BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
+
+/** By the monotonic clock, and by the wall clock. */
+const passedBetween = (from: Anchor, to: Anchor): readonly [bigint, bigint] => [
+  to.monotonicNanos - from.monotonicNanos,
+  to.localNanos - from.localNanos
+]
 
 /** Whether the host was suspended meanwhile, or its time set: then its two clocks say that different times have passed. */
 const haveParted = (passed: bigint, passedByWallClock: bigint): boolean =>

@@ -200,15 +200,15 @@ const make = Effect.fnUntraced(function* (
     const decode = Schema.decodeUnknownResult(row)
     return Effect.gen(function* () {
       const rows = yield* run(operation, statement)
-      const read: Array<Result.Result<S["Type"], DbError>> = []
+      const results: Array<Result.Result<S["Type"], DbError>> = []
       const rename = camelCased(rows[0])
-      for (const row of rows) {
-        const raw = rename(row)
-        read.push(Result.mapError(decode(raw), (error) => unreadable(operation, raw, error)))
+      for (const found of rows) {
+        const raw = rename(found)
+        results.push(Result.mapError(decode(raw), (error) => unreadable(operation, raw, error)))
         // A slice may be due while many rows are read.
-        if (read.length % rowsAtOnce === 0) yield* Effect.yieldNow
+        if (results.length % rowsAtOnce === 0) yield* Effect.yieldNow
       }
-      return read
+      return results
     })
   }
   const reported = new Set<string>()

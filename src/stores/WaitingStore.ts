@@ -32,7 +32,7 @@ export class WaitingStore extends Context.Service<
   {
     /** What waits for the same thing, each with the one that has waited longest. `keepsHours`: whether a calendar is on. */
     readonly piles: (now: DateTime.Utc, keepsHours: boolean) => Effect.Effect<ReadonlyArray<typeof Pile.Type>, DbError>
-    /** Orders on hold of which slices are still to be sent, those for a double placement first. */
+    /** Orders on hold that are not over, or were placed twice; these first. `slices` are still to be sent. */
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
     /** Slices of which the broker was seen to have more than there should be. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
@@ -82,11 +82,15 @@ export class WaitingStore extends Context.Service<
           "WaitingStore.heldOrders",
           HeldOrder,
           sql`
-            SELECT o.id AS order_id, o.hold_reason AS reason, count(*)::int AS slices, ${sql.literal(heldForDouble)} AS is_double
-            FROM order_slices s JOIN orders o ON o.id = s.order_id
-            WHERE s.stage = 'SCHEDULED' AND s.is_held AND o.hold_reason IS NOT NULL
-            GROUP BY o.id, o.hold_reason, o.held_at
-            ORDER BY is_double DESC, o.held_at, o.id`
+            SELECT order_id, reason, slices, is_double FROM (
+              SELECT o.id AS order_id, o.hold_reason AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
+                (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
+                (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS') AND o.settled_at IS NULL
+                  AND o.cancel_requested_at IS NULL AS is_unsettled
+              FROM orders o WHERE o.hold_reason IS NOT NULL
+            ) held
+            WHERE slices > 0 OR is_double OR is_unsettled
+            ORDER BY is_double DESC, held_at, order_id`
         ).pipe(Effect.withSpan("WaitingStore.heldOrders")),
 
         doubles: Effect.fn("WaitingStore.doubles")((since) =>

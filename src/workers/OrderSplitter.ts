@@ -1,4 +1,4 @@
-import { Cause, DateTime, Duration, Effect, Result } from "effect"
+import { Cause, DateTime, Duration, Effect, Exit, Result } from "effect"
 import { Configuration, planningRules } from "../Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
@@ -29,8 +29,12 @@ export const OrderSplitter = Effect.gen(function* () {
   const splitPending = yield* makeSplitPending
   const isFull = (claimed: number) => claimed === config.orderSplitterBatchSize
   const splitWhileFull = Effect.repeat(splitPending, { while: isFull })
-  // With many orders pending one batch is planned while another is written.
-  const splitMany = Effect.all([splitWhileFull, splitWhileFull], { concurrency: 2, discard: true })
+  // With many orders pending one batch is planned while another is written; one after the other where they share what is left of a day.
+  const concurrency = planningRules(config, null).rate === null ? 2 : 1
+  // One that fails does not end the other.
+  const splitMany = Effect.forEach([splitWhileFull, splitWhileFull], (split) => Effect.exit(split), {
+    concurrency
+  }).pipe(Effect.flatMap(Exit.asVoidAll))
 
   return yield* tick(
     status,
@@ -143,26 +147,29 @@ export const makeSplitPending = Effect.gen(function* () {
       })
     )
 
-  return Effect.gen(function* () {
-    const claimed = yield* orders.claimPending({
-      now: yield* DateTime.now,
-      owner: instance.id,
-      limit: config.orderSplitterBatchSize,
-      windowGrace: calendar === null ? windowGrace : null
-    })
-    if (claimed.length === 0) return 0
-    yield* splitAll(claimed).pipe(
-      // Stopped, or without a database: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
-      Effect.onError(() =>
-        Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(
-          Effect.catch((error) =>
-            Effect.logWarning(`Orders could not be given back; the monitor does it later: ${error.message}`)
+  // What is claimed is split or given back, whenever it is interrupted.
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const claimed = yield* orders.claimPending({
+        now: yield* DateTime.now,
+        owner: instance.id,
+        limit: config.orderSplitterBatchSize,
+        windowGrace: calendar === null ? windowGrace : null
+      })
+      if (claimed.length === 0) return 0
+      yield* restore(splitAll(claimed)).pipe(
+        // Stopped, or without a database: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
+        Effect.onError(() =>
+          Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(
+            Effect.catch((error) =>
+              Effect.logWarning(`Orders could not be given back; the monitor does it later: ${error.message}`)
+            )
           )
         )
       )
-    )
-    return claimed.length
-  })
+      return claimed.length
+    })
+  )
 })
 
 /** So many slices are inserted by one statement, at most, unless a single order has more. */

@@ -22,7 +22,7 @@ import { WorkerStatus } from "./WorkerStatus.ts"
 
 /**
  * Places each slice at its time. Two loops share a queue of claimed slices: one claims what is due soon and drops what
- * was cancelled; the other waits for the next due time, to the millisecond, and calls the broker. A third follows the
+ * was cancelled; the other waits for the next due time, to the fraction of a millisecond, and calls the broker. A third follows the
  * operators' halts. While placements are on hold nothing is claimed, and what was claimed is given back.
  *
  * When it is stopped, in this order: no more claims and no more calls; calls in flight end, or are given up as unknown

@@ -171,6 +171,14 @@ describe("the overview", () => {
         { orderId: "o4", reason: "twice", slices: 1, isDouble: true },
         paused
       ])
+      // With nothing left to send it waits for a person all the same; what was paused, and is over, does not.
+      yield* execute("test.over", sql`UPDATE order_slices SET stage = 'SKIPPED' WHERE order_id IN ('o2', 'o4')`)
+      assert.deepStrictEqual(yield* waiting.heldOrders, [{ orderId: "o4", reason: "twice", slices: 0, isDouble: true }])
+      yield* execute("test.unsettled", sql`UPDATE orders SET carry_unfilled = true WHERE id = 'o2'`)
+      assert.deepStrictEqual(
+        (yield* waiting.heldOrders).map(({ orderId }) => orderId),
+        ["o4", "o2"]
+      )
       const doubles = (yield* (yield* OverviewStore).orders(10)).filter(({ isDouble }) => isDouble)
       assert.deepStrictEqual(
         doubles.map(({ orderId }) => orderId),

@@ -1,14 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Option, Schema } from "effect"
+import { DateTime, Duration, Effect, Fiber, Latch, Layer, Option, Schema } from "effect"
 import { mockInstruments } from "../../src/broker/mock/instruments.ts"
 import { Db, DbError } from "../../src/db/Db.ts"
+import { Wakeups } from "../../src/db/Wakeups.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
 import type { OrderPlan } from "../../src/domain/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/InstrumentStore.ts"
 import { OrderDesk } from "../../src/stores/OrderDesk.ts"
 import { OrderStore } from "../../src/stores/OrderStore.ts"
-import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { makeSplitPending, OrderSplitter } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { WorkerStatus } from "../../src/workers/WorkerStatus.ts"
 import { databaseIsDown } from "../support/memoryStores.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, orderRow, serviceLayer, setClock, sliceRows, start } from "../support/service.ts"
@@ -46,6 +48,8 @@ const onlyPlan: OrderPlan = {
 }
 
 const splitPending = Effect.flatten(makeSplitPending)
+
+const isOutdated = new DbError({ operation: "test", message: "no table", isTransient: false, sqlState: "42P01" })
 
 const claimAs = (owner: string) =>
   Effect.gen(function* () {
@@ -249,7 +253,6 @@ describe("OrderSplitter", () => {
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
-      const isOutdated = new DbError({ operation: "test", message: "no table", isTransient: false, sqlState: "42P01" })
       for (const error of [databaseIsDown, isOutdated]) {
         const instruments = InstrumentStore.of({ ...(yield* InstrumentStore), markets: () => Effect.fail(error) })
         yield* Effect.flip(Effect.provideService(splitPending, InstrumentStore, instruments))
@@ -404,6 +407,68 @@ describe("OrderSplitter", () => {
       assert.strictEqual(new Set(ids).size, ids.length)
       assert.strictEqual(ids.length, 30)
     }).pipe(Effect.provide(service))
+  )
+
+  it.effect("an order whose claim is on its way when the splitter stops is given back", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1")
+      const orders = yield* OrderStore
+      const [isClaimed, isStopped] = [yield* Latch.make(), yield* Latch.make()]
+      const onItsWay = OrderStore.of({
+        ...orders,
+        claimPending: (options) =>
+          Effect.tap(orders.claimPending(options), () => Effect.andThen(isClaimed.open, isStopped.await))
+      })
+      const splitter = yield* Effect.forkChild(Effect.provideService(splitPending, OrderStore, onItsWay))
+      yield* isClaimed.await
+      const stopping = yield* Effect.forkChild(Fiber.interrupt(splitter), { startImmediately: true })
+      yield* isStopped.open
+      yield* Fiber.join(stopping)
+      assert.deepInclude(yield* orderRow("o1"), { orderQueueStatus: "PENDING", splitAttempts: 0 })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("a batch that fails does not end the one that is split beside it", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const ids = ["o1", "o2", "o3", "o4", "o5", "o6"]
+      for (const [n, id] of ids.entries()) {
+        yield* insertOrder(id, { created_at: DateTime.toDateUtc(DateTime.add(start, { milliseconds: n })) })
+      }
+      const orders = yield* OrderStore
+      const [isGivenBack, hasEnded] = [yield* Latch.make(), yield* Latch.make()]
+      let hasFailed = false
+      const failingOnce = OrderStore.of({
+        ...orders,
+        completeSplits: (splits, options) => {
+          const has = (id: string) => splits.some(({ plan }) => plan.orderId === id)
+          if (has("o3") && !hasFailed) {
+            hasFailed = true
+            return Effect.fail(isOutdated)
+          }
+          const written = orders.completeSplits(splits, options)
+          return has("o5") ? Effect.andThen(isGivenBack.await, written) : written
+        },
+        release: (claimed, now) => Effect.tap(orders.release(claimed, now), () => isGivenBack.open)
+      })
+      const ended = () => Effect.asVoid(hasEnded.open)
+      const status = WorkerStatus.of({ succeeded: ended, failed: ended, hindered: () => Effect.void })
+      // The time stands still: nothing is tried again after a pause.
+      yield* OrderSplitter.pipe(
+        Effect.provideService(OrderStore, failingOnce),
+        Effect.provideService(WorkerStatus, status),
+        Effect.forkChild
+      )
+      yield* hasEnded.await
+      for (const id of ids) assert.strictEqual((yield* orderRow(id)).orderQueueStatus, "DONE", id)
+    }).pipe(
+      Effect.provide(
+        Wakeups.layer.pipe(
+          Layer.provideMerge(serviceLayer({ broker: scriptedBroker, environment: { ORDER_SPLITTER_BATCH_SIZE: "2" } }))
+        )
+      )
+    )
   )
 
   it.effect("a splitter that was too slow changes nothing any more", () =>
