@@ -71,7 +71,7 @@ const faultRates = (chance: Chance) => {
       hidden: rate(0.5, "late book"),
       reset: rate(0.6, "late book")
     },
-    lookUp: { failed: rate(0.4), stale: rate(0.8, "late book"), slow: rate(0.7, "late book") },
+    lookUp: { failed: rate(0.4), stale: rate(1, "late book"), slow: rate(1, "late book") },
     cancel: { requestLost: rate(0.4), answerLost: rate(0.4) },
     waitForTurn: rate(1),
     notificationLost: rate(1)
@@ -214,9 +214,16 @@ const kindsOf = (chance: Chance): readonly [IncidentKind, ...ReadonlyArray<Incid
   chance.hits(0.8) ? "suspend" : "set the clock"
 ]
 
+/** Where most is at stake. */
+const pointsOfPlacing: readonly [string, ...ReadonlyArray<string>] = [
+  "executor Broker.place before",
+  "executor Broker.place sent",
+  "executor Broker.place done"
+]
+
 const incidentsOf = (chance: Chance, kinds: ReadonlyArray<IncidentKind>): Array<Incident> =>
   Array.from({ length: chance.hits(0.35) ? 0 : chance.whole(1, 6) }, () => ({
-    point: chance.oneOf(["daemon waits", ...crashPoints]),
+    point: chance.hits(0.15) ? chance.oneOf(pointsOfPlacing) : chance.oneOf(["daemon waits", ...crashPoints]),
     kind: chance.oneOf(["kill", ...kinds]),
     pauseMillis: pauseOf(chance),
     afterMillis: chance.between(0, 1000),

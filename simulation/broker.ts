@@ -105,7 +105,7 @@ const findByTag = (
           .map((order) => brokerOrderAt(order, asOf))
         process.reach(worker, "Broker.findByTag", "done")
         const isSlow = faultHits(run, "look-up: slow answer", lookUp.slow)
-        answer(isSlow ? chance.upTo(timeoutMillis) : chance.between(1, 40), Effect.succeed(found))
+        answer(isSlow ? chance.between(timeoutMillis / 2, timeoutMillis) : chance.between(1, 40), Effect.succeed(found))
       })
     })
   })
