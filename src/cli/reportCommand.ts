@@ -1,4 +1,4 @@
-import { DateTime, Effect, FileSystem, Layer, Option } from "effect"
+import { Console, DateTime, Effect, FileSystem, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { auditTrail } from "../domain/report/auditTrail.ts"
 import { type ExecutionReport, executionReport } from "../domain/report/executionReport.ts"
@@ -17,7 +17,7 @@ export const reportCommand = Command.make(
   {
     orderId,
     html: Flag.String("html").pipe(
-      Flag.withDescription("Write the report to this file as one HTML page, too"),
+      Flag.withDescription("Write the report to this file as one HTML page instead; - for stdout"),
       Flag.optional
     ),
     json
@@ -26,8 +26,11 @@ export const reportCommand = Command.make(
     const now = yield* DateTime.now
     const report = executionReport(yield* find(given.orderId, now), now)
     const file = Option.getOrNull(given.html)
-    if (file !== null) yield* writePage(file, report)
-    yield* print(given.json, report, () => (file === null ? reportText(report) : `The report is in ${file}`))
+    if (file === null) return yield* print(given.json, report, reportText)
+    const page = yield* pageOf(report)
+    if (file === "-") return yield* Console.log(page.trimEnd())
+    yield* writePage(file, page)
+    yield* print(given.json, report, () => `The report is in ${file}`)
   }, Effect.provide(ReportLayer))
 ).pipe(
   Command.withDescription(
@@ -45,11 +48,16 @@ export const auditCommand = Command.make(
 ).pipe(Command.withDescription("Tell all that happened to an order, in the order of time"))
 
 /** The drawing library takes a second to load: only who wants a page waits for it. */
-const writePage = Effect.fnUntraced(function* (file: string, report: ExecutionReport) {
+const pageOf = (report: ExecutionReport): Effect.Effect<string> =>
+  Effect.map(
+    Effect.promise(() => import("./report/reportPage.ts")),
+    ({ reportPage }) => reportPage(report)
+  )
+
+const writePage = Effect.fnUntraced(function* (file: string, page: string) {
   const fs = yield* FileSystem.FileSystem
-  const { reportPage } = yield* Effect.promise(() => import("./report/reportPage.ts"))
   yield* fs
-    .writeFileString(file, reportPage(report))
+    .writeFileString(file, page)
     .pipe(Effect.mapError(({ message }) => new CommandFailed({ message: `The report was not written: ${message}` })))
 })
 

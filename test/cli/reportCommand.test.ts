@@ -96,6 +96,7 @@ describe("report and audit", () => {
         const page = yield* Effect.promise(() => readFile(file, "utf8"))
         assert.match(page, /^<!doctype html>[^]*<svg[^]*<\/html>\n$/)
         assert.strictEqual((yield* pulse("report", "o0", "--html", file)).output, `The report is in ${file}\n`)
+        assert.match((yield* pulse("report", "o0", "--html", "-")).output, /^<!doctype html>[^]*<svg[^]*<\/html>\n$/)
 
         const failed = yield* pulse("report", "bad")
         assert.strictEqual(failed.code, 0, failed.output)
