@@ -1,6 +1,7 @@
 // oxlint-disable-next-line import/no-unassigned-import -- it must be evaluated before anything else is even loaded
 import "./checkNode.ts"
-import { enableCompileCache } from "node:module"
+// Not by its name: an older Node.js, which has none, would end before it could say what is wrong.
+import nodeModule from "node:module"
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
 
@@ -8,5 +9,5 @@ import { setFlagsFromString } from "node:v8"
 // First of all, because code is kept for the flags that it was compiled with.
 for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=100"]) setFlagsFromString(flag)
 // Half of a start is compiling what has not changed since the last. Kept here, where nobody else may write, or not at all.
-enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/pulse-background", import.meta.url)))
+nodeModule.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/pulse-background", import.meta.url)))
 await import("./program.ts")

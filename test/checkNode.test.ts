@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
 import { problemWithNode } from "../src/checkNode.ts"
 
 describe("the version of Node.js", () => {
@@ -7,5 +8,13 @@ describe("the version of Node.js", () => {
     for (const version of ["20.20.2", "22.18.9", "8.0.0"]) {
       assert.include(problemWithNode(version), `needs Node.js 22.19 or later, and this is ${version}`)
     }
+  })
+
+  it("is told by an older one, too: nothing that it lacks is imported by name before it is looked at", () => {
+    const builtIn = /^import (.*) from "node:/gm
+    const names = ["../src/main.ts", "../src/checkNode.ts"].flatMap((file) =>
+      [...readFileSync(new URL(file, import.meta.url), "utf8").matchAll(builtIn)].map(([, imported]) => imported)
+    )
+    assert.sameMembers(names, ["nodeModule", "{ fileURLToPath }", "{ setFlagsFromString }"])
   })
 })
