@@ -1,5 +1,6 @@
 import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
 import { survive } from "./background.ts"
+import { clockOver } from "./clockOver.ts"
 import { Configuration } from "./Configuration.ts"
 import { Db, DbError } from "./db/Db.ts"
 import { Telemetry } from "./telemetry/Telemetry.ts"
@@ -99,7 +100,7 @@ export class DatabaseClock extends Context.Service<
       })
 
       const anchor = yield* Ref.make((yield* bestOf(firstSamples)).anchor)
-      const clock = yield* makeClock(local, anchor)
+      const clock = makeClock(local, anchor)
 
       const sync = Effect.fnUntraced(function* (samples: number) {
         const measured = yield* bestOf(samples)
@@ -193,17 +194,13 @@ const nanosAt = ({ databaseNanos, monotonicNanos }: Anchor, nowNanos: bigint): b
 const offsetMillisOf = ({ databaseNanos, localNanos }: Anchor): number =>
   Number((localNanos - databaseNanos) / nanosPerMilli)
 
-const makeClock = Effect.fnUntraced(function* (local: Clock.Clock, anchor: Ref.Ref<Anchor>) {
+const makeClock = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Clock.Clock => {
   const currentTimeNanosUnsafe = () => nanosAt(Ref.getUnsafe(anchor), local.monotonicTimeNanosUnsafe())
   const currentTimeMillisUnsafe = () => Number(currentTimeNanosUnsafe() / nanosPerMilli)
-  const clock: Clock.Clock = {
+  return clockOver(local, {
     currentTimeNanosUnsafe,
     currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
     currentTimeMillisUnsafe,
-    currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
-    monotonicTimeNanosUnsafe: () => local.monotonicTimeNanosUnsafe(),
-    monotonicTimeNanos: local.monotonicTimeNanos,
-    sleep: (duration) => local.sleep(duration)
-  }
-  return clock
-})
+    currentTimeMillis: Effect.sync(currentTimeMillisUnsafe)
+  })
+}

@@ -1,4 +1,5 @@
 import { Clock, Duration, Effect, Layer } from "effect"
+import { clockOver } from "./clockOver.ts"
 
 /** A timer fires up to a millisecond early or late. */
 const timerMillis = 1
@@ -21,24 +22,20 @@ const untilReached = (clock: Clock.Clock, monotonicNanos: bigint): Effect.Effect
  */
 export const PreciseClock: Layer.Layer<never> = Layer.effect(
   Clock.Clock,
-  Effect.map(Clock.Clock, (clock): Clock.Clock => ({
-    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-    currentTimeNanos: clock.currentTimeNanos,
-    currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
-    currentTimeMillis: clock.currentTimeMillis,
-    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-    monotonicTimeNanos: clock.monotonicTimeNanos,
-    sleep: (duration) => {
-      const millis = Duration.toMillis(duration)
-      const wholeMillis = Math.floor(millis)
-      if (millis <= 0 || millis === wholeMillis || !Number.isFinite(millis)) return clock.sleep(duration)
-      return Effect.suspend(() => {
-        const until = clock.monotonicTimeNanosUnsafe() + BigInt(Math.ceil(millis * 1e6))
-        const awake = untilReached(clock, until)
-        return wholeMillis > timerMillis
-          ? Effect.andThen(clock.sleep(Duration.millis(wholeMillis - timerMillis)), awake)
-          : awake
-      })
-    }
-  }))
+  Effect.map(Clock.Clock, (clock) =>
+    clockOver(clock, {
+      sleep: (duration) => {
+        const millis = Duration.toMillis(duration)
+        const wholeMillis = Math.floor(millis)
+        if (millis <= 0 || millis === wholeMillis || !Number.isFinite(millis)) return clock.sleep(duration)
+        return Effect.suspend(() => {
+          const until = clock.monotonicTimeNanosUnsafe() + BigInt(Math.ceil(millis * 1e6))
+          const awake = untilReached(clock, until)
+          return wholeMillis > timerMillis
+            ? Effect.andThen(clock.sleep(Duration.millis(wholeMillis - timerMillis)), awake)
+            : awake
+        })
+      }
+    })
+  )
 )

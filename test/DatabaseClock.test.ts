@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema } from "effect"
 import { checkDeadline } from "../src/broker/deadline.ts"
 import { correct, DatabaseClock } from "../src/DatabaseClock.ts"
+import { clockOver } from "../src/clockOver.ts"
 import { Db, DbError } from "../src/db/Db.ts"
 import { configuration, targetOf } from "./support/database.ts"
 import { eventually } from "./support/processes.ts"
@@ -85,18 +86,9 @@ const databaseOf = (machine: Machine) =>
 const hostClockOf = (machine: Machine) =>
   Layer.effect(
     Clock.Clock,
-    Effect.map(Clock.Clock, (real): Clock.Clock => {
-      const currentTimeNanosUnsafe = () => real.currentTimeNanosUnsafe() + BigInt(machine.wallOffsetMillis) * 1_000_000n
+    Effect.map(Clock.Clock, (real) => {
       const currentTimeMillisUnsafe = () => real.currentTimeMillisUnsafe() + machine.wallOffsetMillis
-      return {
-        currentTimeNanosUnsafe,
-        currentTimeNanos: Effect.sync(currentTimeNanosUnsafe),
-        currentTimeMillisUnsafe,
-        currentTimeMillis: Effect.sync(currentTimeMillisUnsafe),
-        monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe(),
-        monotonicTimeNanos: real.monotonicTimeNanos,
-        sleep: (duration) => real.sleep(duration)
-      }
+      return clockOver(real, { currentTimeMillisUnsafe, currentTimeMillis: Effect.sync(currentTimeMillisUnsafe) })
     })
   )
 

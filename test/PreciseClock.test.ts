@@ -1,23 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Layer } from "effect"
+import { clockOver } from "../src/clockOver.ts"
 import { PreciseClock } from "../src/PreciseClock.ts"
 
 /** The real clock below, which notes what it is asked to sleep. */
 const noted = (sleeps: Array<number>) =>
   Layer.effect(
     Clock.Clock,
-    Effect.map(Clock.Clock, (clock): Clock.Clock => ({
-      currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-      currentTimeNanos: clock.currentTimeNanos,
-      currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
-      currentTimeMillis: clock.currentTimeMillis,
-      monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-      monotonicTimeNanos: clock.monotonicTimeNanos,
-      sleep: (duration) => {
-        sleeps.push(Duration.toMillis(duration))
-        return clock.sleep(duration)
-      }
-    }))
+    Effect.map(Clock.Clock, (clock) =>
+      clockOver(clock, {
+        sleep: (duration) => {
+          sleeps.push(Duration.toMillis(duration))
+          return clock.sleep(duration)
+        }
+      })
+    )
   )
 
 const sleepingOn = (millis: number) =>
@@ -56,19 +53,15 @@ describe("PreciseClock", () => {
       let looks = 0
       const counting = Layer.effect(
         Clock.Clock,
-        Effect.map(Clock.Clock, (clock): Clock.Clock => ({
-          currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe(),
-          currentTimeNanos: clock.currentTimeNanos,
-          currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
-          currentTimeMillis: clock.currentTimeMillis,
-          monotonicTimeNanosUnsafe: () => {
-            looks++
-            // It never gets there.
-            return 0n
-          },
-          monotonicTimeNanos: clock.monotonicTimeNanos,
-          sleep: (duration) => clock.sleep(duration)
-        }))
+        Effect.map(Clock.Clock, (clock) =>
+          clockOver(clock, {
+            monotonicTimeNanosUnsafe: () => {
+              looks++
+              // It never gets there.
+              return 0n
+            }
+          })
+        )
       )
       const clock = PreciseClock.pipe(Layer.provide(counting), Layer.fresh)
       const fiber = yield* Effect.forkChild(Effect.provide(Effect.sleep(0.5), clock))
