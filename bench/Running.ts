@@ -42,6 +42,19 @@ const isUsage = (message: unknown): message is Usage =>
 const isReport = (message: unknown): message is Report =>
   isUsage(message) && "calls" in message && Array.isArray(message.calls)
 
+const ask = async <A>(
+  child: ChildProcess,
+  question: string,
+  tag: string,
+  isAnswer: (message: unknown) => message is A
+): Promise<A> => {
+  const answer = nextMessage(child, tag)
+  child.send(question)
+  const message = await answer
+  if (!isAnswer(message)) throw new Error(`A worker process gave no ${question}`)
+  return message
+}
+
 export const startWorker = async (
   name: ContenderName,
   url: string,
@@ -58,20 +71,8 @@ export const startWorker = async (
   await nextMessage(child, "Started")
   return {
     reached,
-    report: async () => {
-      const answer = nextMessage(child, "Report")
-      child.send("report")
-      const message = await answer
-      if (!isReport(message)) throw new Error("A worker process sent no report")
-      return message
-    },
-    usage: async () => {
-      const answer = nextMessage(child, "Usage")
-      child.send("usage")
-      const message = await answer
-      if (!isUsage(message)) throw new Error("A worker process did not say what it has used")
-      return message
-    },
+    report: () => ask(child, "report", "Report", isReport),
+    usage: () => ask(child, "usage", "Usage", isUsage),
     stop: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return
       const ended = once(child, "exit")

@@ -269,10 +269,13 @@ const actionsOf = (
   return actions
 }
 
+const inMidPlacement = (chance: Chance): Action["when"] => ({
+  placement: chance.whole(1, 12),
+  afterMillis: chance.between(0, 30)
+})
+
 const whenOf = (chance: Chance, calmFromSeconds: number): Action["when"] =>
-  chance.hits(0.5)
-    ? { placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) }
-    : { seconds: chance.between(0, calmFromSeconds + 5) }
+  chance.hits(0.5) ? inMidPlacement(chance) : { seconds: chance.between(0, calmFromSeconds + 5) }
 
 /** In three of ten runs people change what they have ordered, or take it back while it is split; halts and stops come in mid-placement. */
 const withSecondThoughts = (
@@ -282,14 +285,13 @@ const withSecondThoughts = (
 ): ReadonlyArray<Action> => {
   if (chance.hits(0.7)) return others
   const actions = [...others]
-  const inMidPlacement = () => ({ placement: chance.whole(1, 12), afterMillis: chance.between(0, 30) })
   // One halt at a time: who ends one ends all.
   if (chance.hits(0.4) && !others.some(({ _tag }) => _tag === "Halt")) {
-    actions.push({ _tag: "Halt", when: inMidPlacement(), forSeconds: chance.between(1, 15) })
+    actions.push({ _tag: "Halt", when: inMidPlacement(chance), forSeconds: chance.between(1, 15) })
   }
   if (chance.hits(0.4)) {
     const process = processes[chance.whole(0, processes.length - 1)] ?? "a"
-    actions.push({ _tag: "Stop", process, when: inMidPlacement() })
+    actions.push({ _tag: "Stop", process, when: inMidPlacement(chance) })
   }
   for (const { id, insertedAtSeconds, orderType, totalQuantity } of orders) {
     if (chance.hits(0.15)) {

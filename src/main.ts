@@ -9,5 +9,6 @@ import { setFlagsFromString } from "node:v8"
 // First of all, because code is kept for the flags that it was compiled with.
 for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=100"]) setFlagsFromString(flag)
 // Half of a start is compiling what has not changed since the last. Kept here, where nobody else may write, or not at all.
+// What this file shared with the program the program would wait for, and this file for the program: so it shares nothing.
 nodeModule.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/pulse-background", import.meta.url)))
 await import("./program.ts")

@@ -17,6 +17,9 @@ const noted = (sleeps: Array<number>) =>
     )
   )
 
+/** The process has looked once at all that there is to do. */
+const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
 const sleepingOn = (millis: number) =>
   Effect.gen(function* () {
     const sleeps: Array<number> = []
@@ -65,11 +68,10 @@ describe("PreciseClock", () => {
       )
       const clock = PreciseClock.pipe(Layer.provide(counting), Layer.fresh)
       const fiber = yield* Effect.forkChild(Effect.provide(Effect.sleep(0.5), clock))
-      yield* Effect.sleep(20)
-      assert.isAbove(looks, 2)
+      yield* turn.pipe(Effect.repeat({ until: () => looks > 2 }))
       yield* Fiber.interrupt(fiber)
       const looksWhenInterrupted = looks
-      yield* Effect.sleep(20)
+      yield* turn.pipe(Effect.repeat({ times: 5 }))
       assert.strictEqual(looks, looksWhenInterrupted)
     })
   )

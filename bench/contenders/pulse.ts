@@ -86,7 +86,7 @@ export const pulse: Contender = {
   },
   release: {
     prepared: async (pool) => {
-      while (!(await isSplit(pool))) await setTimeout(50)
+      await untilSplit(pool)
       await pool.query("VACUUM ANALYZE")
     },
     go: (pool) => setHalt(pool, false)
@@ -125,7 +125,9 @@ const allSplit = `
   NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'PENDING')
     AND NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'IN_PROGRESS')`
 
-export const isSplit = (pool: Pool) => isTrue(pool, `SELECT ${allSplit}`)
+export const untilSplit = async (pool: Pool): Promise<void> => {
+  while (!(await isTrue(pool, `SELECT ${allSplit}`))) await setTimeout(50)
+}
 
 /** Orders as pulse-api writes them, the first slice due at the order's `created_at`. */
 export const insertOrders = (pool: Pool, dueMillis: ReadonlyArray<number>, slices: number) =>

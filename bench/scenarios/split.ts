@@ -1,7 +1,6 @@
-import { setTimeout } from "node:timers/promises"
 import { chunksOf, wallClockMillis } from "../Contender.ts"
 import { type Database, type Entry, withDatabase, withWorkers } from "../Bench.ts"
-import { insertOrders, isSplit, pulse } from "../contenders/pulse.ts"
+import { insertOrders, pulse, untilSplit } from "../contenders/pulse.ts"
 
 const slicesPerOrder = 10
 const dayMillis = 86_400_000
@@ -22,13 +21,13 @@ export const split = (server: string, entry: Entry, orders: number): Promise<Spl
       Array.from({ length: orders }, () => tomorrow),
       slicesPerOrder
     )
-    const seconds = await withWorkers(entry, database, { count: 1, expected: 0 }, () => untilSplit(database))
+    const seconds = await withWorkers(entry, database, { count: 1, expected: 0 }, () => secondsToSplit(database))
     return { ordersPerSecond: orders / seconds, bareOrdersPerSecond: orders / (await insertBare(database)) }
   })
 
 /** From the first order that is split to the last, in seconds: a daemon's start is another figure. */
-const untilSplit = async ({ pool }: Database): Promise<number> => {
-  while (!(await isSplit(pool))) await setTimeout(50)
+const secondsToSplit = async ({ pool }: Database): Promise<number> => {
+  await untilSplit(pool)
   const { rows } = await pool.query(
     "SELECT extract(epoch FROM max(split_at) - min(claimed_at))::float8 AS seconds FROM orders"
   )

@@ -177,7 +177,6 @@ const mostNamed = 3
 export const settleFirst = "settle it at the broker first: cancel what is too much by hand"
 
 /** Those held for a double placement are to be given first. */
-
 export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
   const name = "orders on hold"
   const [first] = held
