@@ -94,7 +94,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation("clock: a suspended host's answer counts as quick", [
     "src/DatabaseClock.ts",
-    "if (haveParted(roundTripNanos, localNanos - beforeByWallClock)) return yield* clocksParted",
+    "if (haveParted(before, after)) return yield* clocksParted",
     ""
   ]),
   mutation("quarantine: counted from before the request left, on a host that was suspended", [

@@ -5,11 +5,15 @@ import { Configuration } from "./Configuration.ts"
 import { Db, DbError } from "./db/Db.ts"
 import { Telemetry } from "./telemetry/Telemetry.ts"
 
-/** Readings at one moment, in nanoseconds: the database's wall clock, and this process's two clocks. */
-interface Anchor {
-  readonly databaseNanos: bigint
+/** What this process's two clocks show at one moment, the monotonic one and the wall clock, in nanoseconds. */
+interface Reading {
   readonly monotonicNanos: bigint
   readonly localNanos: bigint
+}
+
+/** The same, and the database's wall clock. */
+interface Anchor extends Reading {
+  readonly databaseNanos: bigint
 }
 
 const nanosPerMilli = 1_000_000n
@@ -46,8 +50,8 @@ const clocksParted = new DbError({
  * It is not ahead of the database: each sample counts as read at the very end of its round trip, and from there on the
  * clock runs slower by what two clocks may run apart (50 ppm). So "not early" by this clock is "not early" by the
  * database's. Only while the database's clock is being set back, or slewed faster than that, it is ahead: until the next
- * sync, and by what that was; after it by the fastest round trip of the sync at most. It is behind by at most that round trip and 50 ppm, and by what the
- * host was suspended for during the answer, if that was less than half a second.
+ * sync, and by what that was; after it by the fastest round trip of the sync at most. It is behind by at most that round
+ * trip and 50 ppm, and by what the host was suspended for during the answer, if that was less than half a second.
  */
 export class DatabaseClock extends Context.Service<
   DatabaseClock,
@@ -71,21 +75,18 @@ export class DatabaseClock extends Context.Service<
       const telemetry = yield* Telemetry
 
       const sample = Effect.gen(function* () {
-        const before = local.monotonicTimeNanosUnsafe()
-        const beforeByWallClock = wallNanos(local)
+        const before = readingOf(local)
         const [row] = yield* query(
           "DatabaseClock.sample",
           Schema.Struct({ micros: Schema.BigInt }),
           sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
         )
-        const after = local.monotonicTimeNanosUnsafe()
+        const after = readingOf(local)
         if (row === undefined) return yield* noAnswer
-        const localNanos = wallNanos(local)
-        const anchor: Anchor = { databaseNanos: row.micros * 1000n, monotonicNanos: after, localNanos }
-        const roundTripNanos = after - before
         // The monotonic clock knows nothing of a suspension during the question: such an answer is old, not quick.
-        if (haveParted(roundTripNanos, localNanos - beforeByWallClock)) return yield* clocksParted
-        return { anchor, roundTripNanos }
+        if (haveParted(before, after)) return yield* clocksParted
+        const anchor: Anchor = { databaseNanos: row.micros * 1000n, ...after }
+        return { anchor, roundTripNanos: after.monotonicNanos - before.monotonicNanos }
       }).pipe(Effect.retry({ times: mostRepeats, while: (error) => error === clocksParted }))
 
       const bestOf = Effect.fnUntraced(function* (samples: number) {
@@ -93,8 +94,7 @@ export class DatabaseClock extends Context.Service<
         for (let n = 1; n < samples; n += 1) {
           const next = yield* sample
           // What was measured before a suspension is good for nothing after it.
-          if (next.roundTripNanos < best.roundTripNanos || haveParted(...passedBetween(best.anchor, next.anchor)))
-            best = next
+          if (next.roundTripNanos < best.roundTripNanos || haveParted(best.anchor, next.anchor)) best = next
         }
         return best
       })
@@ -117,12 +117,9 @@ export class DatabaseClock extends Context.Service<
         }
       })
 
-      const settle = Effect.suspend(() => {
-        const { localNanos, monotonicNanos } = Ref.getUnsafe(anchor)
-        const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
-        const passedByWallClock = wallNanos(local) - localNanos
-        return haveParted(passed, passedByWallClock) ? sync(firstSamples) : Effect.void
-      })
+      const settle = Effect.suspend(() =>
+        haveParted(Ref.getUnsafe(anchor), readingOf(local)) ? sync(firstSamples) : Effect.void
+      )
 
       yield* sync(laterSamples).pipe(
         survive("Could not read the database's clock"),
@@ -148,24 +145,27 @@ export const LatestTime: Context.Reference<Effect.Effect<number>> = Context.Refe
 
 /** The monotonic clock stands still while the host is suspended, the wall clock may be set back: whichever says more. */
 const latestTime = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Effect.Effect<number> =>
-  Effect.map(Ref.get(anchor), ({ databaseNanos, monotonicNanos, localNanos }) => {
-    const passed = local.monotonicTimeNanosUnsafe() - monotonicNanos
-    const passedByWallClock = wallNanos(local) - localNanos
-    return Number((databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
+  Effect.map(Ref.get(anchor), (anchor) => {
+    const { passed, passedByWallClock } = between(anchor, readingOf(local))
+    return Number((anchor.databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
   })
 
-/** Effect's clock in nanoseconds follows the monotonic one for up to a second: this one shows what the host is set to. */
-const wallNanos = (local: Clock.Clock): bigint => BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
+/** Effect's wall clock in nanoseconds follows the monotonic one for up to a second; the one in milliseconds shows what the host is set to. */
+const readingOf = (local: Clock.Clock): Reading => ({
+  monotonicNanos: local.monotonicTimeNanosUnsafe(),
+  localNanos: BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
+})
 
-/** By the monotonic clock, and by the wall clock. */
-const passedBetween = (from: Anchor, to: Anchor): readonly [bigint, bigint] => [
-  to.monotonicNanos - from.monotonicNanos,
-  to.localNanos - from.localNanos
-]
+const between = (from: Reading, to: Reading) => ({
+  passed: to.monotonicNanos - from.monotonicNanos,
+  passedByWallClock: to.localNanos - from.localNanos
+})
 
 /** Whether the host was suspended meanwhile, or its time set: then its two clocks say that different times have passed. */
-const haveParted = (passed: bigint, passedByWallClock: bigint): boolean =>
-  passed - passedByWallClock > largestDriftNanos || passedByWallClock - passed > largestDriftNanos
+const haveParted = (from: Reading, to: Reading): boolean => {
+  const { passed, passedByWallClock } = between(from, to)
+  return passed - passedByWallClock > largestDriftNanos || passedByWallClock - passed > largestDriftNanos
+}
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
