@@ -1,4 +1,4 @@
-import { median } from "./Bench.ts"
+import { median } from "./harness/Bench.ts"
 
 /** One figure, measured several times. */
 export interface Figure {

@@ -1,4 +1,4 @@
-import { labelOf } from "./Bench.ts"
+import { labelOf } from "./harness/Bench.ts"
 
 /** How the contenders are called in figures and goals. */
 export const labels = {

@@ -1,5 +1,5 @@
-import { type Entry, labelOf, quantile } from "./Bench.ts"
-import { contenders, type ContenderName } from "./contenders.ts"
+import { type Entry, labelOf, quantile } from "./harness/Bench.ts"
+import { contenders, type ContenderName } from "./contenders/contenders.ts"
 import type { Figures } from "./figures.ts"
 import { labels } from "./labels.ts"
 import { burnDown } from "./scenarios/burnDown.ts"

@@ -1,4 +1,4 @@
-import { contenders } from "./contenders.ts"
+import { contenders } from "./contenders/contenders.ts"
 
 /*
  * One contender at work, in a process of its own: `node worker.ts CONTENDER URL default|tuned EXPECTED`. Says when it has

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { MockBook } from "../src/broker/mock/MockBook.ts"
-import { Configuration } from "../src/Configuration.ts"
+import { Configuration } from "../src/config/Configuration.ts"
 import { CommandDb } from "../src/db/DbLayer.ts"
-import { Tag } from "../src/domain/Ids.ts"
-import { OrderDesk } from "../src/stores/OrderDesk.ts"
+import { Tag } from "../src/domain/model/Ids.ts"
+import { OrderDesk } from "../src/stores/orders/OrderDesk.ts"
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
 const examples = new URL("../examples/orders.json", import.meta.url)

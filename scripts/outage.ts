@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { Configuration } from "../src/Configuration.ts"
+import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import {

@@ -1,4 +1,4 @@
-import type { SeededRandom } from "../src/domain/SeededRandom.ts"
+import type { SeededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 
 /** Choices out of a stream of chance. */
 export interface Chance {

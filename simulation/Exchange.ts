@@ -1,6 +1,6 @@
 import { BigDecimal } from "effect"
 import type { BrokerOrder, BrokerStatus, Placement } from "../src/broker/Broker.ts"
-import { BrokerOrderId, type Tag } from "../src/domain/Ids.ts"
+import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
 import type { Chance } from "./Chance.ts"
 
 /** One fill of an order, or its end, at a time in seconds of the run. */

@@ -1,6 +1,6 @@
 import { BigDecimal, Duration } from "effect"
-import type { OrderType } from "../src/domain/Order.ts"
-import type { Amendment } from "../src/domain/replan/amend.ts"
+import type { OrderType } from "../src/domain/model/Order.ts"
+import type { Amendment } from "../src/domain/planning/replan/amend.ts"
 import type { Chance } from "./Chance.ts"
 import { crashPoints } from "./crashPoints.ts"
 import type { SubmittedOrder } from "./store/Database.ts"

@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from "../src/domain/SeededRandom.ts"
+import { type SeededRandom, seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 import { type Chance, chanceOf } from "./Chance.ts"
 
 /** Something that is to happen at a moment, unless it is cancelled before. */

@@ -10,10 +10,10 @@ import {
   BrokerTryLater,
   type Placement
 } from "../src/broker/Broker.ts"
-import { notConnected } from "../src/broker/BrokerCircuit.ts"
+import { notConnected } from "../src/broker/layers/withCircuit.ts"
 import { checkDeadline } from "../src/broker/deadline.ts"
-import { tooFastCode } from "../src/broker/RateLimit.ts"
-import type { BrokerOrderId, Tag } from "../src/domain/Ids.ts"
+import { tooFastCode } from "../src/broker/layers/withRateLimit.ts"
+import type { BrokerOrderId, Tag } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { Journey, unknown } from "./Journey.ts"
 import { currentWorker, type Process } from "./Process.ts"

@@ -11,10 +11,10 @@ export interface Mutation {
   readonly edits: ReadonlyArray<Edit>
 }
 
-const decisions = "src/domain/Decisions.ts"
+const decisions = "src/domain/lifecycle/placement.ts"
 const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
-const sliceStore = "src/stores/SliceStore.ts"
+const sliceStore = "src/stores/slices/SliceStore.ts"
 
 const mutation = (
   name: string,
@@ -73,7 +73,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ]),
   mutation("quarantine: counted to the book's answer, not to the question", [
-    "src/workers/lookUpBook.ts",
+    "src/workers/monitor/lookUpBook.ts",
     "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of the answer",
     "askedMillis: DateTime.toEpochMillis(at),\n      // As of the answer"
   ]),
@@ -88,43 +88,43 @@ export const mutations: ReadonlyArray<Mutation> = [
     "if (latestMillis > 0) return now"
   ]),
   mutation("deadline: the time of a suspension is not counted", [
-    "src/DatabaseClock.ts",
+    "src/clock/DatabaseClock.ts",
     "larger(passed, passedByWallClock)",
     "passed"
   ]),
   mutation("clock: a suspended host's answer counts as quick", [
-    "src/DatabaseClock.ts",
+    "src/clock/DatabaseClock.ts",
     "if (haveParted(before, after)) return yield* clocksParted",
     ""
   ]),
   mutation("quarantine: counted from before the request left, on a host that was suspended", [
-    "src/workers/place.ts",
+    "src/workers/executor/place.ts",
     'at: next._tag === "Unknown" ? yield* doubtBegins : at',
     "at"
   ]),
   mutation("timeout: a placement may take any time", [
-    "src/broker/BrokerTimeout.ts",
+    "src/broker/layers/withTimeout.ts",
     "place: (placement) => limited(below.place(placement), unknown),",
     ""
   ]),
   mutation(
     "tag: each attempt has its own",
     [
-      "src/workers/place.ts",
+      "src/workers/executor/place.ts",
       "tag: slice.tag,\n  instrument",
       "tag: Tag.make(`${slice.tag.slice(0, 17)}${slice.attempts}`),\n  instrument"
     ],
     [
-      "src/workers/place.ts",
+      "src/workers/executor/place.ts",
       "import type { ClaimedSlice, NextStage }",
-      'import { Tag } from "../domain/Ids.ts"\nimport type { ClaimedSlice, NextStage }'
+      'import { Tag } from "../../domain/model/Ids.ts"\nimport type { ClaimedSlice, NextStage }'
     ]
   ),
   mutation(
     "due time: not looked at",
     [decisions, 'if (nowMillis < slice.notBeforeMillis) return "too early"', ""],
     [
-      "src/workers/DueQueue.ts",
+      "src/workers/executor/DueQueue.ts",
       "next !== undefined && next.notBeforeMillis <= nowMillis ?",
       "next !== undefined && nowMillis > 0 ?"
     ]
@@ -145,7 +145,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     "cancel: a split that runs meanwhile is scheduled",
     [memoryOrders, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
     [
-      "src/stores/planRows.ts",
+      "src/stores/sql/planRows.ts",
       "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END",
       "'SCHEDULED'"
     ]
@@ -156,12 +156,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     [sliceStore, "AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE", ""]
   ),
   mutation("halt: acknowledged while calls are under way", [
-    "src/workers/Halts.ts",
+    "src/workers/executor/followHalts.ts",
     "if (isHalted) yield* holds.untilIdle",
     ""
   ]),
   mutation("halt: placements do not ask for holds", [
-    "src/broker/withHolds.ts",
+    "src/broker/layers/withHolds.ts",
     "place: (placement) => holds.unlessHeld(placement.sliceId, below.place(placement))",
     "place: (placement) => Effect.andThen(holds.current, below.place(placement))"
   ]),
@@ -193,18 +193,18 @@ export const mutations: ReadonlyArray<Mutation> = [
       "order !== undefined && order.claimVersion"
     ],
     [
-      "src/stores/OrderStore.ts",
+      "src/stores/orders/OrderStore.ts",
       "WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'\n                  AND o.claim_version",
       "WHERE o.id = mine.id\n                  AND o.claim_version"
     ]
   ),
   mutation("carry: what is in doubt is carried", [
-    "src/domain/replan/RunningOrder.ts",
+    "src/domain/planning/replan/RunningOrder.ts",
     'stage === "IN_PROGRESS" || (stage',
     "(stage"
   ]),
   mutation("carry: what is open at the broker is carried", [
-    "src/domain/replan/RunningOrder.ts",
+    "src/domain/planning/replan/RunningOrder.ts",
     '|| (stage === "PROCESSED" && !brokerIsFinal)',
     '|| (stage === "PROCESSED" && brokerIsFinal && stage !== "PROCESSED")'
   ]),
@@ -214,7 +214,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     'if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") {\n        skip(slice, `replaced'
   ]),
   mutation("outcomes: one that could not be written is dropped", [
-    "src/workers/OutcomeWriter.ts",
+    "src/workers/executor/OutcomeWriter.ts",
     "Schedule.while(({ input }) => input.isTransient)",
     'Schedule.while(({ input }) => input.isTransient && input.message === "")'
   ]),

@@ -1,6 +1,6 @@
 import { DateTime, Effect, Exit } from "effect"
 import { DbError } from "../src/db/Db.ts"
-import type { OrderBudget } from "../src/stores/OrderBudget.ts"
+import type { OrderBudget } from "../src/stores/account/OrderBudget.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 import type { Stores } from "./store/Database.ts"

@@ -1,6 +1,6 @@
 import { Pool } from "pg"
 import { setTimeout } from "node:timers/promises"
-import { chunksOf, type Contender, recorder } from "../Contender.ts"
+import { chunksOf, type Contender, recorder } from "./Contender.ts"
 
 const claim = `
   WITH picked AS MATERIALIZED (

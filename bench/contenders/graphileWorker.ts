@@ -1,5 +1,5 @@
 import { Logger, run, runMigrations } from "graphile-worker"
-import { chunksOf, type Contender, recorder } from "../Contender.ts"
+import { chunksOf, type Contender, recorder } from "./Contender.ts"
 
 const quiet = new Logger(() => () => undefined)
 

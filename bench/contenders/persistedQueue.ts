@@ -1,7 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
 import { PersistedQueue } from "effect/persistence"
-import { chunksOf, type Contender, recorder } from "../Contender.ts"
+import { chunksOf, type Contender, recorder } from "./Contender.ts"
 
 const Job = Schema.Struct({ due: Schema.Finite })
 

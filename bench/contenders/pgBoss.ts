@@ -1,5 +1,5 @@
 import { PgBoss } from "pg-boss"
-import { chunksOf, type Contender, recorder } from "../Contender.ts"
+import { chunksOf, type Contender, recorder } from "./Contender.ts"
 
 const queue = "place"
 

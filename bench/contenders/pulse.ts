@@ -5,13 +5,13 @@ import { bookSince } from "../../src/broker/bookSince.ts"
 import { Broker } from "../../src/broker/Broker.ts"
 import { configuredGuards } from "../../src/broker/BrokerLayer.ts"
 import type { Holds } from "../../src/broker/Holds.ts"
-import { Configuration } from "../../src/Configuration.ts"
+import { Configuration } from "../../src/config/Configuration.ts"
 import { daemonWith } from "../../src/Daemon.ts"
 import { Db } from "../../src/db/Db.ts"
 import { migrate } from "../../src/db/Migrations.ts"
-import { BrokerOrderId, type SliceId } from "../../src/domain/Ids.ts"
-import { LoggingLayer } from "../../src/Logging.ts"
-import { type Contender, wallClockMillis } from "../Contender.ts"
+import { BrokerOrderId, type SliceId } from "../../src/domain/model/Ids.ts"
+import { LoggingLayer } from "../../src/runtime/Logging.ts"
+import { type Contender, wallClockMillis } from "./Contender.ts"
 
 export const configured = (url: string, isTuned: boolean) =>
   Configuration.layer.pipe(

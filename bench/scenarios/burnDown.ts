@@ -7,10 +7,10 @@ import {
   walBytes,
   withDatabase,
   withWorkers
-} from "../Bench.ts"
-import { wallClockMillis } from "../Contender.ts"
-import { contenders } from "../contenders.ts"
-import type { Usage } from "../Running.ts"
+} from "../harness/Bench.ts"
+import { wallClockMillis } from "../contenders/Contender.ts"
+import { contenders } from "../contenders/contenders.ts"
+import type { Usage } from "../harness/Running.ts"
 
 export interface BurnDown {
   /** Pieces of work done a second, from a tenth of the calls to the last row. */

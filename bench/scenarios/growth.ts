@@ -1,8 +1,8 @@
 import { DateTime, Effect, Layer, Redacted } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { SliceStore } from "../../src/stores/SliceStore.ts"
-import { type Database, median, withDatabase } from "../Bench.ts"
-import { wallClockMillis } from "../Contender.ts"
+import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
+import { type Database, median, withDatabase } from "../harness/Bench.ts"
+import { wallClockMillis } from "../contenders/Contender.ts"
 import { configured, insertDue, insertFinished, insertWaiting, pulse } from "../contenders/pulse.ts"
 
 const claims = 20

@@ -1,5 +1,5 @@
 import { Client } from "pg"
-import type { Database } from "../Bench.ts"
+import type { Database } from "../harness/Bench.ts"
 
 /** Meanwhile somebody has a transaction open that sees the database as it was: no dead row can be removed. */
 export const heldTransaction = async <A>({ url }: Database, run: () => Promise<A>): Promise<A> => {

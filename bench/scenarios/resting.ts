@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { setTimeout } from "node:timers/promises"
-import { type Database, withDatabase } from "../Bench.ts"
-import { wallClockMillis } from "../Contender.ts"
+import { type Database, withDatabase } from "../harness/Bench.ts"
+import { wallClockMillis } from "../contenders/Contender.ts"
 import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
 
 const dayMillis = 86_400_000

@@ -1,5 +1,5 @@
-import { chunksOf, wallClockMillis } from "../Contender.ts"
-import { type Database, type Entry, withDatabase, withWorkers } from "../Bench.ts"
+import { chunksOf, wallClockMillis } from "../contenders/Contender.ts"
+import { type Database, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
 import { insertOrders, pulse, untilSplit } from "../contenders/pulse.ts"
 
 const slicesPerOrder = 10

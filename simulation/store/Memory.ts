@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import type { BrokerOrderId, Tag } from "../../src/domain/Ids.ts"
+import type { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
 import type { EventRow, HaltRow, OrderRow, PlanRow, SliceRow, Tables, WorkerRow } from "./rows.ts"
 
 /** PostgreSQL keeps microseconds. */

@@ -1,6 +1,6 @@
 import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
-import { unknownMarket } from "../../src/domain/planOrder.ts"
-import type { HaltStore } from "../../src/stores/HaltStore.ts"
+import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
+import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
 import { memoryDoubts } from "./memoryDoubts.ts"

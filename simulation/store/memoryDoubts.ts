@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { isTerminal } from "../../src/broker/Broker.ts"
-import { ClaimVersion } from "../../src/domain/OrderSlice.ts"
-import type { DoubtStore } from "../../src/stores/DoubtStore.ts"
+import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
+import type { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 
 /** DoubtStore's statements, on {@link Memory}. */

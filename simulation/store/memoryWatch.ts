@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { WatchStore } from "../../src/stores/WatchStore.ts"
+import type { WatchStore } from "../../src/stores/slices/WatchStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 

@@ -1,6 +1,6 @@
 import { type BigDecimal, Context, type DateTime, type Duration, type Effect, Schema } from "effect"
-import type { BrokerOrderId, SliceId, Tag } from "../domain/Ids.ts"
-import type { Instrument, OrderParameters } from "../domain/Order.ts"
+import type { BrokerOrderId, SliceId, Tag } from "../domain/model/Ids.ts"
+import type { Instrument, OrderParameters } from "../domain/model/Order.ts"
 
 /** The broker refused for good: the same request would be refused again. */
 export class BrokerRefused extends Schema.TaggedError<BrokerRefused>()("BrokerRefused", {

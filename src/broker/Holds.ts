@@ -1,5 +1,5 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
-import type { SliceId } from "../domain/Ids.ts"
+import type { SliceId } from "../domain/model/Ids.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { BrokerNotSent } from "./Broker.ts"
 

@@ -1,6 +1,6 @@
 import { DateTime, Duration } from "effect"
-import type { Configuration } from "../Configuration.ts"
-import { nextIndianHour } from "../domain/indianTime.ts"
+import type { Configuration } from "../config/Configuration.ts"
+import { nextIndianHour } from "../domain/market/indianTime.ts"
 
 /** Zerodha's clock and the database's are not further apart. */
 const clockMargin = Duration.minutes(1)

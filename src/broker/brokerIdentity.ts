@@ -1,4 +1,4 @@
-import type { Configuration } from "../Configuration.ts"
+import type { Configuration } from "../config/Configuration.ts"
 
 export const dryRunMark = "(dry run)"
 

@@ -1,5 +1,5 @@
 import { DateTime, Effect } from "effect"
-import { LatestTime } from "../DatabaseClock.ts"
+import { LatestTime } from "../clock/DatabaseClock.ts"
 import { BrokerNotSent } from "./Broker.ts"
 
 /**

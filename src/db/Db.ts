@@ -3,7 +3,7 @@ import { Cause, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Resul
 import type { SqlClient } from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import type { Statement } from "effect/sql/Statement"
-import { Configuration } from "../Configuration.ts"
+import { Configuration } from "../config/Configuration.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { version } from "../version.ts"
 import { measuredStatement } from "./measuredStatement.ts"

@@ -1,5 +1,5 @@
 import { Effect, Layer, Option } from "effect"
-import { Configuration } from "../Configuration.ts"
+import { Configuration } from "../config/Configuration.ts"
 import { Db } from "./Db.ts"
 import { type EmbeddedServer, ownServer, useServer } from "./EmbeddedPostgres.ts"
 

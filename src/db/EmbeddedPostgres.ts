@@ -1,5 +1,5 @@
 import { Effect, type Redacted, Schedule, type Scope } from "effect"
-import { survive } from "../background.ts"
+import { survive } from "../runtime/logAndContinue.ts"
 import type { RunningServer } from "./embedded/Address.ts"
 import { findBinaries, findPackage } from "./embedded/Binaries.ts"
 import { database, prepareData, username } from "./embedded/Cluster.ts"

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Queue, Schedule, Stream } from "effect"
-import { survive } from "../background.ts"
+import { survive } from "../runtime/logAndContinue.ts"
 import { Db } from "./Db.ts"
 import { channel } from "./parameters.ts"
 

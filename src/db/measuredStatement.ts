@@ -1,5 +1,5 @@
 import { Cause, Effect, Exit } from "effect"
-import { nowMillis } from "../nowMillis.ts"
+import { nowMillis } from "../runtime/nowMillis.ts"
 import type { Telemetry } from "../telemetry/Telemetry.ts"
 import type { DbError } from "./Db.ts"
 

@@ -1,4 +1,4 @@
-import { seededRandom } from "../domain/SeededRandom.ts"
+import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
 import { arrive, cancel, marketPaise, modify, type Step, stateAt } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"

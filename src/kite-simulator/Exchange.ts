@@ -1,6 +1,6 @@
 import { BigDecimal } from "effect"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
-import type { SeededRandom } from "../domain/SeededRandom.ts"
+import type { SeededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import type { Fault } from "./Faults.ts"
 import { endOfIndianDay } from "./indianTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"

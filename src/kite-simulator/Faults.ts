@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { seededRandom } from "../domain/SeededRandom.ts"
+import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 
 /** What can go wrong with a POST, PUT or DELETE on orders without any order behaving differently. */
 const answerFaults = [

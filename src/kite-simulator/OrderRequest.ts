@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Instrument } from "../domain/Order.ts"
+import { Instrument } from "../domain/model/Order.ts"
 import { freezeProblem } from "./freeze.ts"
 import { inputError, type KiteError } from "./reply.ts"
 

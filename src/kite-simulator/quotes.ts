@@ -1,7 +1,7 @@
 import { BigDecimal, Option, Schema } from "effect"
 import { simulatedDayVolume } from "../broker/mock/simulatedDayVolume.ts"
 import { simulatedLastPrice } from "../broker/mock/simulatedPrice.ts"
-import { Instrument } from "../domain/Order.ts"
+import { Instrument } from "../domain/model/Order.ts"
 import { type Answer, answered, type KiteRequest, refused } from "./Answer.ts"
 import { indianTimestamp } from "./indianTime.ts"
 import { tokenOf } from "./instruments.ts"

@@ -1,8 +1,8 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest } from "effect/http"
-import { Configuration } from "../Configuration.ts"
-import { bodyOf, type Notification } from "../domain/notification.ts"
+import { Configuration } from "../config/Configuration.ts"
+import { bodyOf, type Notification } from "../domain/operations/notification.ts"
 
 /** The webhook did not take the notification. The message holds nothing of its address, which is a secret. */
 export class WebhookFailed extends Schema.TaggedError<WebhookFailed>()("WebhookFailed", { message: Schema.String }) {}

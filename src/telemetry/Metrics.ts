@@ -1,5 +1,5 @@
 import { Metric } from "effect"
-import type { NextStage } from "../domain/OrderSlice.ts"
+import type { NextStage } from "../domain/model/OrderSlice.ts"
 
 /** What is told of a metric in the guide, and what the dashboard and the alert rules are held against. */
 export interface Definition {

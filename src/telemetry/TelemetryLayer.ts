@@ -1,6 +1,6 @@
 import { Clock, Context, Duration, Effect, Layer, Metric, Option } from "effect"
-import { Configuration } from "../Configuration.ts"
-import { Instance } from "../Instance.ts"
+import { Configuration } from "../config/Configuration.ts"
+import { Instance } from "../runtime/Instance.ts"
 import { metrics } from "./Metrics.ts"
 import { exportMetrics, exportSpans, OtlpHttp, type OtlpOptions } from "./OtlpExport.ts"
 import { makeRecorder } from "./Recorder.ts"

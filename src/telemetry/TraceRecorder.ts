@@ -1,4 +1,4 @@
-import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/OrderSlice.ts"
+import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
 import { outcomeOf, type SplitOutcome } from "./Metrics.ts"
 import type { Span, SplitOrderEvent } from "./Telemetry.ts"
 import { type EndedSpan, orderTrace, type OrderTrace, placeInTrace, type Sampler, spanIdOf } from "./trace.ts"

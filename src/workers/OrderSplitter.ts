@@ -1,22 +1,28 @@
 import { Cause, DateTime, Duration, Effect, Exit, Result } from "effect"
-import { Configuration, planningRules } from "../Configuration.ts"
+import { Configuration, planningRules } from "../config/Configuration.ts"
 import type { DbError } from "../db/Db.ts"
 import { Wakeups } from "../db/Wakeups.ts"
-import { valueOf } from "../domain/dayLimits.ts"
-import { knownPrice } from "../domain/marketLimits.ts"
-import { type Market, type OrderPlan, planOrder, type PlanningRules, unknownMarket } from "../domain/planOrder.ts"
-import { validateOrder } from "../domain/validateOrder.ts"
-import { Instance } from "../Instance.ts"
-import { nowMillis } from "../nowMillis.ts"
-import { InstrumentStore } from "../stores/InstrumentStore.ts"
-import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/OrderStore.ts"
+import { valueOf } from "../domain/limits/dayLimits.ts"
+import { knownPrice } from "../domain/limits/marketLimits.ts"
+import {
+  type Market,
+  type OrderPlan,
+  planOrder,
+  type PlanningRules,
+  unknownMarket
+} from "../domain/planning/planOrder.ts"
+import { validateOrder } from "../domain/lifecycle/validateOrder.ts"
+import { Instance } from "../runtime/Instance.ts"
+import { nowMillis } from "../runtime/nowMillis.ts"
+import { InstrumentStore } from "../stores/account/InstrumentStore.ts"
+import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/orders/OrderStore.ts"
 import type { SplitOutcome } from "../telemetry/Metrics.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { TradingHours } from "../TradingHours.ts"
-import { makeCompleteSplits } from "./completeSplits.ts"
-import { makeDayBudget } from "./dayBudget.ts"
-import { tick } from "./Worker.ts"
-import { WorkerStatus } from "./WorkerStatus.ts"
+import { TradingHours } from "../config/TradingHours.ts"
+import { makeCompleteSplits } from "./splitter/completeSplits.ts"
+import { makeDayBudget } from "../broker/accountBudget.ts"
+import { tick } from "./supervision/supervision.ts"
+import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 
 /**
  * Picks up PENDING orders in batches and splits each into slices. An invalid order becomes FAILED with its reason and

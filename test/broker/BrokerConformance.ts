@@ -3,8 +3,8 @@ import { BigDecimal, DateTime, Duration, Effect, Fiber, type Layer, Result } fro
 import { TestClock } from "effect/testing"
 import { Broker, type BrokerError, type BrokerOrder, isTerminal, type Placement } from "../../src/broker/Broker.ts"
 import { Instruction } from "../../src/broker/mock/Instruction.ts"
-import { BrokerOrderId, SliceId, Tag } from "../../src/domain/Ids.ts"
-import { Instrument } from "../../src/domain/Order.ts"
+import { BrokerOrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
+import { Instrument } from "../../src/domain/model/Order.ts"
 
 export interface ConformanceOptions {
   /** The longest a call takes by the TestClock. */

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import { settings } from "../../src/Configuration.ts"
+import { settings } from "../../src/config/Configuration.ts"
 
 const page = readFileSync(new URL("../../doc/guides/config.md", import.meta.url), "utf8")
 

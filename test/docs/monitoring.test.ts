@@ -112,7 +112,9 @@ describe("deploy/monitoring", () => {
   })
 
   it("statements are named as the stores name them", () => {
-    const sources = readdirSync(new URL("../../src/stores", import.meta.url)).map((name) => read(`src/stores/${name}`))
+    const sources = readdirSync(new URL("../../src/stores", import.meta.url), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => read(`src/stores/${name}`))
     const named = expressions
       .flatMap(({ expr }) => selectors(expr))
       .filter(({ label }) => label === "db_operation_name")

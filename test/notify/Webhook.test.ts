@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import type { Notification } from "../../src/domain/notification.ts"
+import type { Notification } from "../../src/domain/operations/notification.ts"
 import { Webhook } from "../../src/notify/Webhook.ts"
 import { configuration } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"

@@ -5,8 +5,8 @@ import type { Database } from "../../simulation/store/Database.ts"
 import type { Tables } from "../../simulation/store/rows.ts"
 import { memoryDatabase } from "../../simulation/store/memoryDatabase.ts"
 import { postgresDatabase } from "../../simulation/store/postgresDatabase.ts"
-import { BrokerOrderId } from "../../src/domain/Ids.ts"
-import { ClaimVersion } from "../../src/domain/OrderSlice.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
+import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import { testDatabase } from "../support/database.ts"
 
 /*

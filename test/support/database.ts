@@ -2,7 +2,7 @@ import * as PgClient from "@effect/sql-pg/PgClient"
 import { ConfigProvider, Effect, Layer, Random, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { inject } from "vitest"
-import { Configuration } from "../../src/Configuration.ts"
+import { Configuration } from "../../src/config/Configuration.ts"
 import { Db, type DbTarget } from "../../src/db/Db.ts"
 import { migrate } from "../../src/db/Migrations.ts"
 

@@ -1,4 +1,4 @@
-import { seededRandom } from "../../src/domain/SeededRandom.ts"
+import { seededRandom } from "../../src/domain/planning/schedule/SeededRandom.ts"
 
 /** Choices that a seed alone decides: a failure names its seed, and the seed gives the same case again. */
 export interface Choices {

@@ -1,5 +1,5 @@
 import { Duration, Option } from "effect"
-import type { PreTradeLimits } from "../../src/domain/preTradeLimits.ts"
+import type { PreTradeLimits } from "../../src/domain/limits/preTradeLimits.ts"
 
 /** A desk that allows everything. */
 export const unlimited: PreTradeLimits = {

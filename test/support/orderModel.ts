@@ -1,11 +1,17 @@
 import { DateTime, Result, Schema } from "effect"
 import { sessionAt } from "../../src/domain/market/TradingCalendar.ts"
-import { defaultMaxLatenessSeconds, SplittableOrder } from "../../src/domain/Order.ts"
-import { type OrderPlan, type PlanningRules, planOrder } from "../../src/domain/planOrder.ts"
-import type { Amendment } from "../../src/domain/replan/amend.ts"
-import { amend } from "../../src/domain/replan/amend.ts"
-import { followThrough } from "../../src/domain/replan/followThrough.ts"
-import type { OrderChange, Replan, RunningOrder, RunningSlice, Settled } from "../../src/domain/replan/RunningOrder.ts"
+import { defaultMaxLatenessSeconds, SplittableOrder } from "../../src/domain/model/Order.ts"
+import { type OrderPlan, type PlanningRules, planOrder } from "../../src/domain/planning/planOrder.ts"
+import type { Amendment } from "../../src/domain/planning/replan/amend.ts"
+import { amend } from "../../src/domain/planning/replan/amend.ts"
+import { followThrough } from "../../src/domain/planning/replan/followThrough.ts"
+import type {
+  OrderChange,
+  Replan,
+  RunningOrder,
+  RunningSlice,
+  Settled
+} from "../../src/domain/planning/replan/RunningOrder.ts"
 import type { GeneratedOrder } from "./generatedOrders.ts"
 
 /** A slice's row, as far as plans go. */

@@ -6,7 +6,7 @@ import type {
   RecordedPlan,
   RecordedQuote,
   RecordedSlice
-} from "../../src/domain/report/OrderRecord.ts"
+} from "../../src/domain/lifecycle/OrderRecord.ts"
 import type { Choices } from "./generate.ts"
 
 /** A moment of a trading day, so many seconds after 10:00 in India. */

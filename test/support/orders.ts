@@ -1,6 +1,6 @@
-import { OrderId } from "../../src/domain/Ids.ts"
-import { Instrument, type SplittableOrder } from "../../src/domain/Order.ts"
-import type { SplitRequest, SplitRules } from "../../src/domain/Split.ts"
+import { OrderId } from "../../src/domain/model/Ids.ts"
+import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
+import type { SplitRequest, SplitRules } from "../../src/domain/planning/Split.ts"
 
 /** A valid order, changed where the test says so. */
 export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder => ({

@@ -9,8 +9,8 @@ import {
   type Placement,
   type Quote
 } from "../../src/broker/Broker.ts"
-import { BrokerOrderId, type Tag } from "../../src/domain/Ids.ts"
-import type { Instrument } from "../../src/domain/Order.ts"
+import { BrokerOrderId, type Tag } from "../../src/domain/model/Ids.ts"
+import type { Instrument } from "../../src/domain/model/Order.ts"
 
 /** A call to `place` as the broker saw it. */
 export interface PlaceCall {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Layer, Logger, Scope } from "effect"
-import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { Telemetry } from "../../src/telemetry/Telemetry.ts"
 import { TelemetryLayer } from "../../src/telemetry/TelemetryLayer.ts"
 import { configuration } from "../support/database.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
-import { BrokerOrderId } from "../../src/domain/Ids.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import {
   amendOrder,
   at,

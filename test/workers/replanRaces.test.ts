@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { BrokerOrderId } from "../../src/domain/Ids.ts"
-import { OrderDesk } from "../../src/stores/OrderDesk.ts"
-import { OverdueStore } from "../../src/stores/OverdueStore.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
+import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
 import {
   amendOrder,
   at,

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Deferred, Duration, Effect, Fiber, Layer, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { BrokerOrderId, Tag } from "../../src/domain/Ids.ts"
-import { NotificationStore } from "../../src/stores/NotificationStore.ts"
-import { OperatorActionStore } from "../../src/stores/OperatorActionStore.ts"
-import { OrderDesk } from "../../src/stores/OrderDesk.ts"
-import { SliceDesk } from "../../src/stores/SliceDesk.ts"
-import { makeFollowThrough } from "../../src/workers/followThrough.ts"
+import { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
+import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
+import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
+import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { makeFollowThrough } from "../../src/workers/monitor/followThrough.ts"
 import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import {
   amendOrder,

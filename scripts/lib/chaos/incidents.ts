@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import type { Db } from "../../../src/db/Db.ts"
-import type { SeededRandom } from "../../../src/domain/SeededRandom.ts"
+import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
 import { command, type Environment, exitOf, type simulatorApi, StagingFailed } from "../staging.ts"
 import type { Proxy } from "../tcpProxy.ts"
 import type { Daemons, Slot } from "./daemons.ts"

@@ -1,8 +1,8 @@
 import { BigDecimal, Context, DateTime, Effect, HashMap, Layer, Option, Order, Ref, Schema } from "effect"
 import { Db, type DbError } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
-import { BrokerOrderId, Tag } from "../../domain/Ids.ts"
-import { OrderParameters, Price } from "../../domain/Order.ts"
+import { BrokerOrderId, Tag } from "../../domain/model/Ids.ts"
+import { OrderParameters, Price } from "../../domain/model/Order.ts"
 
 /**
  * A broker order as the simulated exchange keeps it: what was asked and what it decided when the order arrived, never

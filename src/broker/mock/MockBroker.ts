@@ -1,12 +1,12 @@
 import { Duration, Effect, Layer, Option } from "effect"
-import { Configuration } from "../../Configuration.ts"
+import { Configuration } from "../../config/Configuration.ts"
 import type { Db } from "../../db/Db.ts"
 import type { Broker } from "../Broker.ts"
-import { withFaults } from "./Faults.ts"
-import { withLatency } from "./Latency.ts"
+import { withFaults } from "./withFaults.ts"
+import { withLatency } from "./withLatency.ts"
 import { MockBook } from "./MockBook.ts"
-import { withRateLimit } from "./RateLimit.ts"
-import { withScenarios } from "./Scenarios.ts"
+import { withRateLimit } from "./withSecondLimit.ts"
+import { withScenarios } from "./withScenarios.ts"
 import { simulatedExchange } from "./SimulatedExchange.ts"
 
 type Wrapper = Layer.Layer<Broker, never, Broker>

@@ -1,7 +1,7 @@
 import { BigDecimal, DateTime, Duration, Effect, Layer, Option } from "effect"
 import type { DbError } from "../../db/Db.ts"
-import { BrokerOrderId } from "../../domain/Ids.ts"
-import { seededRandom } from "../../domain/SeededRandom.ts"
+import { BrokerOrderId } from "../../domain/model/Ids.ts"
+import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 import {
   Broker,
   type BrokerOrder,

@@ -1,6 +1,6 @@
 import { BigDecimal } from "effect"
-import type { InstrumentDetails } from "../../domain/instruments/InstrumentDetails.ts"
-import { Instrument } from "../../domain/Order.ts"
+import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts"
+import { Instrument } from "../../domain/model/Order.ts"
 
 /**
  * The last day that the made-up futures and options trade on. A near one would make examples and tests fail one

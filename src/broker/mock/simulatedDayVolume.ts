@@ -1,7 +1,7 @@
 import { DateTime } from "effect"
-import { nextIndianHour } from "../../domain/indianTime.ts"
-import type { Instrument } from "../../domain/Order.ts"
-import { seededRandom } from "../../domain/SeededRandom.ts"
+import { nextIndianHour } from "../../domain/market/indianTime.ts"
+import type { Instrument } from "../../domain/model/Order.ts"
+import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 
 const leastPerMinute = 2_000
 const mostPerMinute = 50_000

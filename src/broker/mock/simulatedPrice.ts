@@ -1,6 +1,6 @@
 import { BigDecimal } from "effect"
-import type { Instrument, Side } from "../../domain/Order.ts"
-import { seededRandom } from "../../domain/SeededRandom.ts"
+import type { Instrument, Side } from "../../domain/model/Order.ts"
+import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 
 const lowestTicks = 2_000
 const highestTicks = 60_000

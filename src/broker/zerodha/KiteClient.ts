@@ -3,7 +3,7 @@ import { Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effe
 import { HttpClient, HttpClientRequest } from "effect/http"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import { gunzipSync } from "node:zlib"
-import { Configuration } from "../../Configuration.ts"
+import { Configuration } from "../../config/Configuration.ts"
 
 /** One call of the Kite Connect API, version 3. `form` goes into the body, `query` into the URL. */
 export interface KiteRequest {

@@ -1,7 +1,7 @@
 import { Context, Duration, Effect, Layer, Option, Queue, Redacted, Schedule, Schema } from "effect"
 import * as Socket from "effect/socket/Socket"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
-import { Configuration } from "../../Configuration.ts"
+import { Configuration } from "../../config/Configuration.ts"
 import { KiteSession } from "./KiteSession.ts"
 
 const readOrderFrame = Schema.decodeUnknownOption(

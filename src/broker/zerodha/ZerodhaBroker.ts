@@ -1,8 +1,8 @@
 import { Array as Arrays, BigDecimal, DateTime, Duration, Effect, Layer, Option, type Redacted, Result } from "effect"
-import { Configuration, zerodhaQuarantine } from "../../Configuration.ts"
-import { DatabaseClock } from "../../DatabaseClock.ts"
-import type { Tag } from "../../domain/Ids.ts"
-import type { Instrument } from "../../domain/Order.ts"
+import { Configuration, zerodhaQuarantine } from "../../config/Configuration.ts"
+import { DatabaseClock } from "../../clock/DatabaseClock.ts"
+import type { Tag } from "../../domain/model/Ids.ts"
+import type { Instrument } from "../../domain/model/Order.ts"
 import {
   Broker,
   type BrokerError,

@@ -1,6 +1,6 @@
 import { BigDecimal, DateTime, Duration, Effect, Option, type Redacted, Result, Schema } from "effect"
-import type { InstrumentDetails } from "../../domain/instruments/InstrumentDetails.ts"
-import { Instrument } from "../../domain/Order.ts"
+import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts"
+import { Instrument } from "../../domain/model/Order.ts"
 import type { BrokerLookupError } from "../Broker.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { KiteClient } from "./KiteClient.ts"

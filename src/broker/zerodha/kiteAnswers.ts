@@ -1,5 +1,5 @@
 import { DateTime, Duration, Option, Result, Schema } from "effect"
-import { BrokerOrderId } from "../../domain/Ids.ts"
+import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import {
   type Acknowledgement,
   BrokerCredentialsInvalid,
@@ -9,8 +9,8 @@ import {
   BrokerRefused,
   BrokerTryLater
 } from "../Broker.ts"
-import { notConnected } from "../BrokerCircuit.ts"
-import { dailyLimitCode, tooFastCode } from "../RateLimit.ts"
+import { notConnected } from "../layers/withCircuit.ts"
+import { dailyLimitCode, tooFastCode } from "../layers/withRateLimit.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
 
 /** Kite's body of a failure. `error_type` names the exception, `message` is for people. */

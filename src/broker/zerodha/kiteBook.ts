@@ -1,5 +1,5 @@
 import { BigDecimal, Option, Result, Schema } from "effect"
-import { BrokerOrderId, type Tag } from "../../domain/Ids.ts"
+import { BrokerOrderId, type Tag } from "../../domain/model/Ids.ts"
 import { type BookEntry, type BrokerOrder, type BrokerStatus, isTerminal } from "../Broker.ts"
 
 const Rows = Schema.fromJsonString(

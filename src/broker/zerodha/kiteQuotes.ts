@@ -1,5 +1,5 @@
 import { Option, Result, Schema } from "effect"
-import type { Instrument } from "../../domain/Order.ts"
+import type { Instrument } from "../../domain/model/Order.ts"
 import type { Quote } from "../Broker.ts"
 import { decimal } from "./kiteBook.ts"
 

@@ -1,11 +1,11 @@
 import { Clock, DateTime, Effect, Layer, Option } from "effect"
 import { statfs } from "node:fs/promises"
-import { Configuration } from "../../Configuration.ts"
-import { DatabaseClock } from "../../DatabaseClock.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import type { DbError } from "../../db/Db.ts"
 import { migrationState } from "../../db/Migrations.ts"
-import { type Check, ok, problem, pulse, warning } from "../../domain/doctor/Check.ts"
-import { calendarCheck, instrumentCheck } from "../../domain/doctor/reference.ts"
+import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
+import { calendarCheck, instrumentCheck } from "../../doctor/reference.ts"
 import {
   bloatCheck,
   clockCheck,
@@ -16,12 +16,12 @@ import {
   lockCheck,
   migrationCheck,
   transactionCheck
-} from "../../domain/doctor/server.ts"
-import { InstrumentStore } from "../../stores/InstrumentStore.ts"
-import { ServerStore } from "../../stores/ServerStore.ts"
-import { TradingHours } from "../../TradingHours.ts"
+} from "../../doctor/server.ts"
+import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { ServerStore } from "../../stores/operations/PostgresStatusStore.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import { version } from "../../version.ts"
-import { CommandLayer } from "../environment.ts"
+import { CommandLayer } from "../shared/environment.ts"
 import {
   checkBroker,
   checkHalt,

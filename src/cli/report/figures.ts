@@ -1,12 +1,12 @@
 import { BigDecimal, DateTime, Duration } from "effect"
-import { decimalText } from "../../domain/decimals.ts"
-import { oneLine } from "../../domain/oneLine.ts"
-import type { ExecutionReport, Quantities } from "../../domain/report/executionReport.ts"
-import type { LatenessBand } from "../../domain/report/lateness.ts"
-import type { RecordedOrder, RecordedSlice } from "../../domain/report/OrderRecord.ts"
-import { counted } from "../../domain/counted.ts"
-import { slicesText } from "../../domain/report/words.ts"
-import { clockOf } from "../renderPlan.ts"
+import { decimalText } from "../../domain/text/decimals.ts"
+import { oneLine } from "../../domain/text/oneLine.ts"
+import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
+import type { LatenessBand } from "../../report/lateness.ts"
+import type { RecordedOrder, RecordedSlice } from "../../domain/lifecycle/OrderRecord.ts"
+import { counted } from "../../domain/text/plural.ts"
+import { slicesText } from "../../report/words.ts"
+import { clockOf } from "../terminal/renderPlan.ts"
 
 /** `1234567` as `1,234,567`. */
 export const countText = (count: number): string => grouped(String(count))

@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
 import { afterTrading, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
-import { openTime, type Progress, quantityAt } from "../../domain/report/progress.ts"
+import { openTime, type Progress, quantityAt } from "../../report/progress.ts"
 import { countText } from "./figures.ts"
 
 const rows = 12

@@ -1,7 +1,7 @@
-import { indianTimeOfDay } from "../../domain/indianTime.ts"
-import { oneLine } from "../../domain/oneLine.ts"
-import type { AuditTrail } from "../../domain/report/auditTrail.ts"
-import { timeText } from "../render.ts"
+import { indianTimeOfDay } from "../../domain/market/indianTime.ts"
+import { oneLine } from "../../domain/text/oneLine.ts"
+import type { AuditTrail } from "../../report/auditTrail.ts"
+import { timeText } from "../terminal/render.ts"
 import { instrumentText, momentText } from "./figures.ts"
 
 /** An order's story, a line for each thing that happened. */

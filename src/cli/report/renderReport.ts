@@ -1,12 +1,12 @@
 import type { DateTime } from "effect"
-import type { Benchmark, Costs } from "../../domain/report/costs.ts"
-import type { ExecutionReport, Quantities, ReportedCall } from "../../domain/report/executionReport.ts"
-import type { Lateness } from "../../domain/report/lateness.ts"
-import { oneLine } from "../../domain/oneLine.ts"
-import { planCauseText } from "../../domain/planOrder.ts"
-import { answerText } from "../../domain/report/auditWords.ts"
-import { counted } from "../../domain/counted.ts"
-import { table } from "../render.ts"
+import type { Benchmark, Costs } from "../../report/costs.ts"
+import type { ExecutionReport, Quantities, ReportedCall } from "../../report/executionReport.ts"
+import type { Lateness } from "../../report/lateness.ts"
+import { oneLine } from "../../domain/text/oneLine.ts"
+import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { answerText } from "../../report/auditWords.ts"
+import { counted } from "../../domain/text/plural.ts"
+import { table } from "../terminal/render.ts"
 import {
   bandText,
   benchmarkName,

@@ -1,5 +1,5 @@
-import type { Benchmark } from "../../domain/report/costs.ts"
-import type { ExecutionReport, Quantities } from "../../domain/report/executionReport.ts"
+import type { Benchmark } from "../../report/costs.ts"
+import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
 import {
   benchmarkName,
   countText,

@@ -1,5 +1,5 @@
-import { arrivalOf } from "../../domain/report/costs.ts"
-import type { ExecutionReport } from "../../domain/report/executionReport.ts"
+import { arrivalOf } from "../../report/costs.ts"
+import type { ExecutionReport } from "../../report/executionReport.ts"
 import { latenessSvg, priceSvg, progressSvg } from "./charts.ts"
 import { clockOfReport, countText, instrumentText, millisText, momentText, standingText, termsText } from "./figures.ts"
 import { type Html, html, trusted } from "./html.ts"

@@ -1,8 +1,8 @@
 import { DateTime } from "effect"
-import { planCauseText } from "../../domain/planOrder.ts"
-import { answerText } from "../../domain/report/auditWords.ts"
-import type { Costs } from "../../domain/report/costs.ts"
-import type { ExecutionReport } from "../../domain/report/executionReport.ts"
+import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { answerText } from "../../report/auditWords.ts"
+import type { Costs } from "../../report/costs.ts"
+import type { ExecutionReport } from "../../report/executionReport.ts"
 import {
   benchmarkName,
   clockOfReport,

@@ -1,21 +1,21 @@
 import { DateTime, Effect, Layer, Option } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { zerodha } from "../../broker/zerodha/KiteSession.ts"
-import { Configuration } from "../../Configuration.ts"
-import { decimalText } from "../../domain/decimals.ts"
-import { judge } from "../../domain/workerHealth.ts"
-import { DayTotalStore } from "../../stores/DayTotalStore.ts"
-import { type Halt, HaltStore } from "../../stores/HaltStore.ts"
-import { HeartbeatStore } from "../../stores/HeartbeatStore.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { decimalText } from "../../domain/text/decimals.ts"
+import { judge } from "../../domain/operations/workerHealth.ts"
+import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { type Halt, HaltStore } from "../../stores/operations/HaltStore.ts"
+import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import {
   type MovingSlice,
   type OverviewOrder,
   OverviewStore,
   type RateUse,
   type SliceCounts
-} from "../../stores/OverviewStore.ts"
-import { CommandLayer } from "../environment.ts"
-import type { WorkerHealth } from "../renderWorkers.ts"
+} from "../../stores/operations/TopStore.ts"
+import { CommandLayer } from "../shared/environment.ts"
+import type { WorkerHealth } from "../terminal/renderWorkers.ts"
 
 /** Everything that `top` shows, as of a moment. */
 export interface Snapshot {

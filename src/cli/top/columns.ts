@@ -1,4 +1,4 @@
-import { fit, type Line, type Span, span, widthOf } from "./text.ts"
+import { fit, type Line, type Span, span, widthOf } from "../terminal/text.ts"
 
 export interface Column {
   readonly title: string

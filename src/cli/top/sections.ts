@@ -1,12 +1,12 @@
 import type { DateTime } from "effect"
-import { settleFirst } from "../../domain/doctor/placing.ts"
-import { instancesOf } from "../../domain/workerHealth.ts"
-import type { MovingSlice, OverviewOrder } from "../../stores/OverviewStore.ts"
-import { bar, isSettled } from "../render.ts"
-import type { WorkerHealth } from "../renderWorkers.ts"
+import { settleFirst } from "../../doctor/placing.ts"
+import { instancesOf } from "../../domain/operations/workerHealth.ts"
+import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
+import { bar, isSettled } from "../terminal/render.ts"
+import type { WorkerHealth } from "../terminal/renderWorkers.ts"
 import type { Row, Section } from "./columns.ts"
 import type { Snapshot } from "./Snapshot.ts"
-import { type Span, span, type Style } from "./text.ts"
+import { type Span, span, type Style } from "../terminal/text.ts"
 import { clockTime, millisBetween, spanOf, untilDue } from "./times.ts"
 
 /** What `top` lists, in the order in which it is shown; what is empty is left out. */

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import type { Instrument } from "../Order.ts"
+import type { Instrument } from "../model/Order.ts"
 
 /** What trades at the same hours and rests on the same days. */
 export const MarketId = Schema.Literals([

@@ -1,5 +1,5 @@
 import { DateTime, Schema } from "effect"
-import { indianDay } from "../indianTime.ts"
+import { indianDay } from "./indianTime.ts"
 import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
 import { announced } from "./data/announced.ts"
 import { forEachMarket, MarketId } from "./Market.ts"

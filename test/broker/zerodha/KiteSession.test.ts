@@ -5,8 +5,8 @@ import { Holds } from "../../../src/broker/Holds.ts"
 import { KiteClient } from "../../../src/broker/zerodha/KiteClient.ts"
 import { KiteSession, zerodha } from "../../../src/broker/zerodha/KiteSession.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
-import { BrokerInUseStore } from "../../../src/stores/BrokerInUseStore.ts"
-import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
+import { BrokerInUseStore } from "../../../src/stores/account/BrokerInUseStore.ts"
+import { CredentialStore } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
 
 /** 10:00 in India. */

@@ -3,15 +3,15 @@ import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, References, type
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { withTimeout } from "../../../src/broker/BrokerTimeout.ts"
+import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
-import { DatabaseClock } from "../../../src/DatabaseClock.ts"
+import { DatabaseClock } from "../../../src/clock/DatabaseClock.ts"
 import { DbError } from "../../../src/db/Db.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
-import { BrokerOrderId } from "../../../src/domain/Ids.ts"
-import { Instrument } from "../../../src/domain/Order.ts"
-import { CredentialStore } from "../../../src/stores/CredentialStore.ts"
+import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
+import { CredentialStore } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
 import { settledClock } from "../../support/service.ts"
 import {
@@ -26,7 +26,7 @@ import {
   truncated
 } from "../../support/scriptedKite.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
-import { failureOf } from "../exchange.ts"
+import { failureOf } from "../mock/exchange.ts"
 import { anyAccount } from "./zerodhaOverSimulator.ts"
 
 const secrets = ["the-key-K1", "the-secret-S2", "the-token-T3"] as const

@@ -5,7 +5,7 @@ import { Broker } from "../../../src/broker/Broker.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
 import { type FaultKind, KiteSimulator, type ScriptStep } from "../../../src/kite-simulator/KiteSimulator.ts"
 import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
-import { failureOf } from "../exchange.ts"
+import { failureOf } from "../mock/exchange.ts"
 import { zerodhaOverSimulator } from "./zerodhaOverSimulator.ts"
 
 let script: KiteSimulator["Service"]["script"] = () => Effect.void

@@ -4,9 +4,9 @@ import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
 import { quotePath, readQuotes } from "../../../src/broker/zerodha/kiteQuotes.ts"
-import { Instrument } from "../../../src/domain/Order.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
 import { KiteSimulator } from "../../../src/kite-simulator/KiteSimulator.ts"
-import { failureOf } from "../exchange.ts"
+import { failureOf } from "../mock/exchange.ts"
 import { zerodhaOverSimulator } from "./zerodhaOverSimulator.ts"
 
 const [infy, mm, nifty, idle, odd] = ["NSE:INFY", "NSE:M&M", "NSE:NIFTY50", "NSE:IDLE", "NSE:ODD"].map((name) =>

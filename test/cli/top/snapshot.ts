@@ -1,7 +1,7 @@
 import { DateTime } from "effect"
-import type { WorkerHealth } from "../../../src/cli/renderWorkers.ts"
+import type { WorkerHealth } from "../../../src/cli/terminal/renderWorkers.ts"
 import type { Snapshot } from "../../../src/cli/top/Snapshot.ts"
-import type { MovingSlice, OverviewOrder } from "../../../src/stores/OverviewStore.ts"
+import type { MovingSlice, OverviewOrder } from "../../../src/stores/operations/TopStore.ts"
 
 export const at = (millis: number) => DateTime.makeUnsafe(millis)
 

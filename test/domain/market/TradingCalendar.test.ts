@@ -12,7 +12,7 @@ import {
   sessionsFrom
 } from "../../../src/domain/market/TradingCalendar.ts"
 import { announced } from "../../../src/domain/market/data/announced.ts"
-import { Instrument } from "../../../src/domain/Order.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
 
 const ist = (text: string) => Date.parse(`${text}:00+05:30`)
 const clock = (millis: number) => new Date(millis + 19_800_000).toISOString().slice(11, 16)

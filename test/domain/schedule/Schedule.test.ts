@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { restOf, uShapedDay } from "../../../src/domain/schedule/Curve.ts"
-import { explainSchedule } from "../../../src/domain/schedule/explain.ts"
-import { planSchedule, type ScheduledSlice, ScheduleInput } from "../../../src/domain/schedule/Schedule.ts"
+import { restOf, uShapedDay } from "../../../src/domain/planning/schedule/Curve.ts"
+import { explainSchedule } from "../../../src/domain/planning/schedule/explain.ts"
+import { planSchedule, type ScheduledSlice, ScheduleInput } from "../../../src/domain/planning/schedule/Schedule.ts"
 
 const hour = 3_600_000
 

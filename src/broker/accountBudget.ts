@@ -1,0 +1,45 @@
+import { DateTime, Effect } from "effect"
+import { Configuration, planningRules } from "../config/Configuration.ts"
+import type { DbError } from "../db/Db.ts"
+import { dayIsFull, requestsByDay } from "../domain/limits/orderRate.ts"
+import type { OrderPlan } from "../domain/planning/planOrder.ts"
+import { OrderBudget } from "../stores/account/OrderBudget.ts"
+
+/**
+ * Holds plans, one after the other, against what the broker account may still send on their days: null, or why a plan does
+ * not fit. A plan that fits is counted against those that follow, until the budget is opened anew. The account's limit itself
+ * is kept when slices are sent; this says early what would be found out at slice 4,000. What is planned of the order that a
+ * new plan `replaces` does not count.
+ */
+export const makeDayBudget = Effect.gen(function* () {
+  const config = yield* Configuration
+  const budget = yield* OrderBudget
+  const { rate } = planningRules(config, null)
+
+  return (replaces?: string) => {
+    const spokenFor = new Map<string, number>()
+    const countOf = Effect.fnUntraced(function* (day: string, most: number) {
+      const count = spokenFor.get(day) ?? (yield* budget.spokenFor(config.brokerType, day, most, replaces))
+      spokenFor.set(day, count)
+      return count
+    })
+
+    return Effect.fnUntraced(function* (
+      plan: OrderPlan,
+      startsAt: DateTime.Utc
+    ): Effect.fn.Return<string | null, DbError> {
+      if (rate === null) return null
+      const startMillis = DateTime.toEpochMillis(plan.startsAt ?? startsAt)
+      const wanted = requestsByDay(
+        startMillis,
+        plan.slices.map(({ dueMillis }) => dueMillis)
+      )
+      for (const [day, count] of wanted) {
+        const full = dayIsFull(day, count, yield* countOf(day, rate.perDay), rate)
+        if (full !== null) return full
+      }
+      for (const [day, count] of wanted) spokenFor.set(day, (spokenFor.get(day) ?? 0) + count)
+      return null
+    })
+  }
+})

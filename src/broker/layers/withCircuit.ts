@@ -1,0 +1,101 @@
+import { Clock, DateTime, Duration, Effect, Exit, Layer } from "effect"
+import {
+  admit,
+  type Circuit,
+  type CircuitOptions,
+  closed,
+  learn,
+  type Sign
+} from "../../domain/lifecycle/CircuitBreaker.ts"
+import { brokerErrorOf } from "../../domain/lifecycle/placement.ts"
+import { type Acknowledgement, Broker, type BrokerError, BrokerNotSent } from "../Broker.ts"
+import { Holds } from "../Holds.ts"
+
+/**
+ * Leaves a broker alone that gives no clear answers: after several in a row nothing is placed for a while, and then one
+ * placement finds out whether to go on. A broker that takes no orders from our address is left alone at once. Look-ups
+ * and cancels go through all the time.
+ */
+export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | Holds> =>
+  Layer.effect(
+    Broker,
+    Effect.gen(function* () {
+      const below = yield* Broker
+      const holds = yield* Holds
+      const scope = yield* Effect.scope
+      let circuit: Circuit = closed
+
+      /** Shows the circuit's state as a hold, which ends by itself when a probe may go through. */
+      const show = (message: string, nowMillis: number) => {
+        if (circuit._tag === "Closed") return holds.clear("circuit")
+        if (circuit._tag === "Probing")
+          return holds.set("circuit", "one placement finds out whether the broker is well")
+        const shown = circuit
+        const pause = Duration.millis(circuit.untilMillis - nowMillis)
+        // By then the circuit may have closed and opened anew, with a hold of its own.
+        const end = Effect.suspend(() => (circuit === shown ? holds.clear("circuit") : Effect.void))
+        return holds
+          .set("circuit", `${message}; the next one is tried in ${Duration.format(pause)}`)
+          .pipe(Effect.andThen(Effect.forkIn(Effect.andThen(Effect.sleep(pause), end), scope)))
+      }
+
+      const step = (next: Circuit, message: string, nowMillis: number) =>
+        Effect.suspend(() => {
+          const isNew = next._tag !== circuit._tag
+          circuit = next
+          return isNew ? show(message, nowMillis) : Effect.void
+        })
+
+      const tryLater = (nowMillis: number) =>
+        new BrokerNotSent({
+          code: "on_hold",
+          message: "Not sent: the broker gives no clear answers and is left alone for a while",
+          retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
+        })
+
+      const learnFrom = (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const { sign, message } = signOf(answer)
+          return step(learn(circuit, sign, now, options), message, now)
+        })
+
+      return Broker.of({
+        ...below,
+        place: (placement) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) => {
+              const admitted = admit(circuit, now)
+              if (!admitted.mayPass) return Effect.fail(tryLater(now))
+              const placed = Effect.onExit(restore(below.place(placement)), learnFrom)
+              return Effect.andThen(step(admitted.circuit, "", now), placed)
+            })
+          )
+      })
+    })
+  )
+
+const signOf = (answer: Exit.Exit<Acknowledgement, BrokerError>): { readonly sign: Sign; readonly message: string } => {
+  if (Exit.isSuccess(answer)) return { sign: "answered", message: "" }
+  const error = brokerErrorOf(answer)
+  if (error === null) return { sign: "no clear answer", message: "a placement did not end in order" }
+  const { message } = error
+  switch (error._tag) {
+    case "BrokerNotSent":
+      return { sign: "not sent", message }
+    case "BrokerOutcomeUnknown":
+      return { sign: "no clear answer", message: `the broker gives no clear answers, the last: ${message}` }
+    case "BrokerCredentialsInvalid":
+      return error.kind === "address"
+        ? { sign: "refused us", message: `the broker takes no orders from this address: ${message}` }
+        : { sign: "answered", message }
+    case "BrokerTryLater":
+      return error.code === notConnected
+        ? { sign: "no clear answer", message: `the broker cannot be reached: ${message}` }
+        : { sign: "answered", message }
+    case "BrokerRefused":
+      return { sign: "answered", message }
+  }
+}
+
+/** The code of a BrokerTryLater that means: the broker is not there. */
+export const notConnected = "not_connected"

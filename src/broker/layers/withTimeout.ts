@@ -1,0 +1,47 @@
+import { DateTime, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { Broker, BrokerOutcomeUnknown, BrokerTryLater } from "../Broker.ts"
+
+/**
+ * Ends every call by the timeout, whatever the broker below does: an order request with BrokerOutcomeUnknown, a look-up
+ * with BrokerTryLater. The call below is interrupted, but not waited for: cleaning up a connection can take long, and a
+ * slice's lease counts on the timeout.
+ */
+export const withTimeout = (timeout: Duration.Duration): Layer.Layer<Broker, never, Broker> =>
+  Layer.effect(
+    Broker,
+    Effect.gen(function* () {
+      const below = yield* Broker
+      // What is still cleaning up when the service stops is waited for before the layers below close.
+      const scope = yield* Effect.scope
+      const message = `The broker did not answer within ${Duration.format(timeout)}.`
+
+      const limited = <A, E, E2>(call: Effect.Effect<A, E>, onTimeout: Effect.Effect<never, E2>) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            const fiber = yield* Effect.forkIn(restore(call), scope, { startImmediately: true })
+            const atOnce = fiber.pollUnsafe()
+            if (atOnce !== undefined) return yield* atOnce
+            const answer = yield* restore(Effect.timeoutOption(Fiber.join(fiber), timeout)).pipe(
+              Effect.onInterrupt(() => Fiber.interrupt(fiber))
+            )
+            if (Option.isSome(answer)) return answer.value
+            fiber.interruptUnsafe()
+            return yield* onTimeout
+          })
+        )
+
+      const unknown = Effect.fail(new BrokerOutcomeUnknown({ code: "timeout", message }))
+      const tryLater = Effect.flatMap(DateTime.now, (now) =>
+        Effect.fail(new BrokerTryLater({ code: "timeout", message, retryAt: now }))
+      )
+
+      return Broker.of({
+        ...below,
+        place: (placement) => limited(below.place(placement), unknown),
+        findByTag: (tags) => limited(below.findByTag(tags), tryLater),
+        listAll: limited(below.listAll, tryLater),
+        quotes: (instruments) => limited(below.quotes(instruments), tryLater),
+        cancel: (brokerOrderId) => limited(below.cancel(brokerOrderId), unknown)
+      })
+    })
+  )

@@ -1,0 +1,67 @@
+import { Duration, Effect, Layer, Ref } from "effect"
+import type { MockScenario } from "../../config/Configuration.ts"
+import { type Acknowledgement, Broker, type BrokerError, BrokerOutcomeUnknown } from "../Broker.ts"
+import { Instruction } from "./Instruction.ts"
+import { connectionReset, loseAnswer } from "./lostAnswer.ts"
+
+export interface ScenarioOptions {
+  /** How long the caller of a `timeout` waits in vain before it hears that nobody answered. */
+  readonly silence: Duration.Duration
+}
+
+/**
+ * Plays the scenarios in turn, one for each placement, over and over:
+ * - `success`: nothing is changed.
+ * - `partial_fill`: the exchange fills a part; the rest stays open.
+ * - `rejection`: refused at once and for good.
+ * - `late_rejection`: acknowledged, and rejected by the exchange later.
+ * - `network_error`: the connection breaks before the broker has the order. Nothing is placed; the caller cannot know.
+ * - `timeout`: the broker accepts the order and its answer is lost.
+ */
+export const withScenarios = (
+  scenarios: ReadonlyArray<MockScenario>,
+  options: ScenarioOptions = { silence: Duration.zero }
+): Layer.Layer<Broker, never, Broker> =>
+  Layer.effect(
+    Broker,
+    Effect.gen(function* () {
+      const below = yield* Broker
+      const turn = yield* Ref.make(0)
+      return Broker.of({
+        ...below,
+        place: (placement) =>
+          Effect.flatMap(
+            Ref.getAndUpdate(turn, (turn) => turn + 1),
+            (turn) => play(scenarios[turn % scenarios.length] ?? "success", below.place(placement), options)
+          )
+      })
+    })
+  )
+
+const play = (
+  scenario: MockScenario,
+  place: Effect.Effect<Acknowledgement, BrokerError>,
+  { silence }: ScenarioOptions
+): Effect.Effect<Acknowledgement, BrokerError> => {
+  switch (scenario) {
+    case "success":
+      return place
+    case "partial_fill":
+      return instructed(place, { fill: "part" })
+    case "rejection":
+      return instructed(place, { refusal: { code: "MarginException", message: insufficientFunds } })
+    case "late_rejection":
+      return instructed(place, { rejection: insufficientFunds })
+    case "network_error":
+      return Effect.fail(connectionReset)
+    case "timeout":
+      return loseAnswer(place, Effect.andThen(Effect.sleep(silence), Effect.fail(noAnswer)))
+  }
+}
+
+const instructed = <A, E>(place: Effect.Effect<A, E>, change: Partial<Instruction>) =>
+  Effect.updateService(place, Instruction, (before) => ({ ...before, ...change }))
+
+const insufficientFunds = "Insufficient funds."
+
+const noAnswer = new BrokerOutcomeUnknown({ code: "timeout", message: "The broker did not answer." })

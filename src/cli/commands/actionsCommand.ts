@@ -1,0 +1,41 @@
+import { Effect, Layer, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { detailsText } from "../../domain/operations/operatorAction.ts"
+import { type OperatorAction, OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
+import { CommandLayer, json, print } from "../shared/environment.ts"
+import { getOrder } from "../shared/lookUp.ts"
+import { table, timeText } from "../terminal/render.ts"
+
+export const actionsCommand = Command.make(
+  "actions",
+  {
+    order: Flag.String("order").pipe(Flag.withDescription("Only what was done to this order"), Flag.optional),
+    limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
+    json
+  },
+  Effect.fn("actions")(
+    function* (given) {
+      const orderId = Option.getOrNull(given.order)
+      const actions = yield* (yield* OperatorActionStore).list(orderId, Math.max(1, given.limit))
+      // What was done to an order outlives it.
+      if (orderId !== null && actions.length === 0) yield* getOrder(orderId)
+      yield* print(given.json, actions, (actions) =>
+        actions.length === 0 ? "Nobody has done anything" : actionTable(actions)
+      )
+    },
+    Effect.provide(OperatorActionStore.layer.pipe(Layer.provideMerge(CommandLayer)))
+  )
+).pipe(Command.withDescription("List what people did, newest first: who, when, what and why"))
+
+const actionTable = (actions: ReadonlyArray<OperatorAction>): string =>
+  table(
+    ["WHEN (UTC)", "WHO", "WHAT", "TO", "WHY", "WHAT CAME OF IT"],
+    actions.map(({ at, operator, action, orderId, sliceId, sequenceNumber, reason, details }) => [
+      timeText(at),
+      operator,
+      action,
+      orderId === null ? "–" : sliceId === null ? orderId : `${orderId}/${sequenceNumber ?? sliceId}`,
+      reason,
+      detailsText(details)
+    ])
+  )

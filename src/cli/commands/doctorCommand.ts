@@ -1,0 +1,35 @@
+import { Effect } from "effect"
+import { Command } from "effect/cli"
+import { counted } from "../../domain/text/plural.ts"
+import { type Check } from "../../doctor/Check.ts"
+import { examine } from "../doctor/examine.ts"
+import { CommandFailed, json, print } from "../shared/environment.ts"
+
+export const doctorCommand = Command.make(
+  "doctor",
+  { json },
+  Effect.fn("doctor")(function* (given) {
+    const checks = yield* examine
+    const problems = checks.filter(({ verdict }) => verdict === "PROBLEM")
+    yield* print(given.json, { healthy: problems.length === 0, checks }, () => checksText(checks))
+    if (problems.length > 0) {
+      const names = [...new Set(problems.map(({ name }) => name))]
+      return yield* new CommandFailed({ message: `${counted(problems.length, "PROBLEM")}: ${names.join(", ")}` })
+    }
+  })
+).pipe(
+  Command.withDescription(
+    "Check everything that placements depend on, and say what to do; exit 0 when nothing is a PROBLEM, 1 otherwise"
+  )
+)
+
+const checksText = (checks: ReadonlyArray<Check>): string => {
+  const width = Math.max(...checks.map(({ name }) => name.length))
+  const indent = " ".repeat("PROBLEM".length + 2 + width + 2)
+  return checks
+    .flatMap(({ name, verdict, found, todo }) => [
+      `${verdict.padEnd("PROBLEM".length)}  ${name.padEnd(width)}  ${found}`,
+      ...(todo === null ? [] : [`${indent}→ ${todo}`])
+    ])
+    .join("\n")
+}

@@ -1,0 +1,78 @@
+import { DateTime, Effect, Option, Result } from "effect"
+import { Argument, Command } from "effect/cli"
+import { afterTrading } from "../../domain/market/TradingTime.ts"
+import { explainSchedule } from "../../domain/planning/schedule/explain.ts"
+import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
+import { OrderDesk, type SliceView } from "../../stores/orders/OrderDesk.ts"
+import { decodePlanInput, PlanStore, type StoredPlan } from "../../stores/orders/PlanStore.ts"
+import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { getOrder } from "../shared/lookUp.ts"
+import { type Explanation, explanationText } from "../terminal/renderExplanation.ts"
+
+export const explainCommand = Command.make(
+  "explain",
+  { orderId: Argument.String("ID").pipe(Argument.withDescription("The order's id")), json },
+  Effect.fn("explain")(function* (given) {
+    const plans = yield* (yield* PlanStore).plans(given.orderId)
+    if (plans.length === 0) {
+      yield* getOrder(given.orderId)
+      return yield* new CommandFailed({
+        message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: it is not split, or it was split before plans were recorded`
+      })
+    }
+    const stored = yield* (yield* OrderDesk).slices(given.orderId)
+    const explained = plans.map((plan) => explain(plan, stored))
+    yield* print(given.json, explained, (all) => all.map(explanationText).join("\n\n"))
+    const wrong = explained.filter(({ problem }) => problem !== null)
+    if (wrong.length > 0) {
+      return yield* new CommandFailed({
+        message: wrong.map(({ revision, problem }) => `Plan ${revision}: ${problem}`).join("\n")
+      })
+    }
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Make an order's plans again from what decided them, and compare with its slices"))
+
+export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanation => {
+  const { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version } = plan
+  const base = { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version }
+  const input = decodePlanInput(plan.input)
+  if (version !== algorithmVersion || Option.isNone(input)) {
+    const problem = `it was made by version ${version} of the algorithm, and this service knows version ${algorithmVersion}`
+    return { ...base, input: null, slices: [], problem }
+  }
+  const slices = explainSchedule(input.value)
+  if (Result.isFailure(slices)) {
+    return { ...base, input: input.value, slices: [], problem: `it cannot be made again: ${slices.failure.message}` }
+  }
+  const bySequence = new Map(stored.map((slice) => [slice.sequenceNumber, slice]))
+  const compared = slices.success.map((slice, index) => {
+    const sequenceNumber = plan.firstSequence + index
+    const dueAt = momentOf(plan, slice.offsetMillis)
+    const row = bySequence.get(sequenceNumber)
+    const matches = row?.quantity === slice.quantity && isSameMilli(row.scheduledAt, dueAt)
+    return {
+      sequenceNumber,
+      ...slice,
+      dueAt,
+      slotFromAt: momentOf(plan, slice.slotFromMillis),
+      slotToAt: momentOf(plan, slice.slotToMillis),
+      matches,
+      stage: row?.stage ?? null,
+      stageReason: row?.stageReason ?? null
+    }
+  })
+  const differing = compared.filter(({ matches }) => !matches).map(({ sequenceNumber }) => sequenceNumber)
+  const problem =
+    differing.length === 0 ? null : `slices ${differing.join(", ")} are not as planned: somebody changed the rows`
+  return { ...base, input: input.value, slices: compared, problem }
+}
+
+/** A moment of a plan's schedule, on the wall. */
+const momentOf = ({ startsAt, endsAt, sessions }: StoredPlan, offsetMillis: number): DateTime.Utc => {
+  if (sessions === null) return DateTime.addDuration(startsAt, offsetMillis)
+  const moment = afterTrading(sessions, DateTime.toEpochMillis(startsAt), offsetMillis)
+  return moment === null ? endsAt : DateTime.makeUnsafe(moment)
+}
+
+const isSameMilli = (one: DateTime.Utc, other: DateTime.Utc): boolean =>
+  Math.abs(DateTime.toEpochMillis(one) - DateTime.toEpochMillis(other)) < 1

@@ -1,0 +1,70 @@
+import { Clock, Console, DateTime, Duration, Effect, Schedule } from "effect"
+import { Command, Flag } from "effect/cli"
+import { type Halt, HaltStore } from "../../stores/operations/HaltStore.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+
+const wait = (seconds: number) =>
+  Flag.Int("wait").pipe(
+    Flag.withDescription("For how many seconds to wait until every worker has acknowledged"),
+    Flag.withDefault(seconds)
+  )
+
+/** A claim of a daemon that is gone ends after SLICE_EXECUTION_TIMEOUT_MINUTES, two by default. */
+export const haltCommand = Command.make(
+  "halt",
+  { reason, json, wait: wait(150) },
+  Effect.fn("halt")(function* (given) {
+    yield* request(true, given)
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Stop all placements on all replicas; exit 0 when every live worker has acknowledged"))
+
+export const resumeCommand = Command.make(
+  "resume",
+  { reason: Flag.withDefault(reason, "resumed"), json, wait: wait(30) },
+  Effect.fn("resume")(function* (given) {
+    yield* request(false, given)
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Let placements go on after a halt"))
+
+const request = Effect.fnUntraced(function* (
+  isHalted: boolean,
+  given: { readonly reason: string; readonly wait: number; readonly json: boolean }
+) {
+  const halts = yield* HaltStore
+  const requestedAt = yield* DateTime.now
+  const { by: requestedBy, reason } = askedFor(given.reason)
+  const halt = yield* halts.request({ isHalted, reason, requestedBy, requestedAt })
+  const waitingFor = yield* untilAcknowledged(halt, Duration.seconds(Math.max(0, given.wait))).pipe(
+    Effect.onInterrupt(() =>
+      Console.error(
+        `Interrupted. The ${isHalted ? "halt" : "resume"} stands, but not every worker is known to obey yet.`
+      )
+    )
+  )
+  yield* print(given.json, { ...halt, waitingFor }, () =>
+    isHalted
+      ? 'Halted: nothing is claimed any more. "resume" lets placements go on'
+      : "Resumed: what is due is placed, unless its window is over"
+  )
+  if (waitingFor.length > 0) {
+    return yield* new CommandFailed({
+      message:
+        `${waitingFor.join(", ")} did not acknowledge within ${given.wait} s. ` +
+        (isHalted
+          ? "What it has claimed it may still place until its claims end; stop it by hand to be sure."
+          : 'The resume stands, but it places nothing until it hears of it: see "health" and its log, or start it anew.')
+    })
+  }
+})
+
+/** Asks until nobody is left to wait for, or patience ends; returns who is left. */
+const untilAcknowledged = Effect.fnUntraced(function* (halt: Halt, patience: Duration.Duration) {
+  const halts = yield* HaltStore
+  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+  return yield* Effect.flatMap(DateTime.now, (now) => halts.waitingFor(halt, now)).pipe(
+    Effect.repeat({
+      schedule: Schedule.spaced("200 millis"),
+      while: (waitingFor) => Effect.map(Clock.currentTimeMillis, (now) => now < deadline && waitingFor.length > 0)
+    })
+  )
+})

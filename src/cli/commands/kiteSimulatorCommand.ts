@@ -1,0 +1,81 @@
+import { Console, Duration, Effect, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { defaultOptions, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
+import { CommandFailed } from "../shared/environment.ts"
+
+const { limits } = defaultOptions
+
+const wholeNumber = (name: string, otherwise: number, description: string) =>
+  Flag.Int(name).pipe(
+    Flag.filter(
+      (value) => value >= 0,
+      (value) => `must not be negative, but is ${value}`
+    ),
+    Flag.withDescription(`${description} (${otherwise})`),
+    Flag.withDefault(otherwise)
+  )
+
+const text = (name: string, otherwise: string, description: string) =>
+  Flag.String(name).pipe(Flag.withDescription(`${description} (${otherwise})`), Flag.withDefault(otherwise))
+
+const flags = {
+  port: wholeNumber("port", 8765, "The port; 0 is any free one"),
+  host: text("host", defaultOptions.host, "The address to listen on"),
+  seed: text("seed", defaultOptions.seed, "Decides prices, ids and faults"),
+  faultRate: Flag.Finite("fault-rate").pipe(
+    Flag.filter(
+      (rate) => rate >= 0 && rate <= 1,
+      (rate) => `must be from 0 to 1, but is ${rate}`
+    ),
+    Flag.withDescription("The share of requests that go wrong, 0 to 1 (0)"),
+    Flag.withDefault(0)
+  ),
+  longestDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
+  longestStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order book is"),
+  fillDelayMillis: wholeNumber("fill-delay-millis", 500, "From an order's arrival to its fill"),
+  perSecond: wholeNumber("orders-per-second", limits.perSecond, "Order requests in a calendar second"),
+  perMinute: wholeNumber("orders-per-minute", limits.perMinute, "Order requests in a calendar minute"),
+  perDay: wholeNumber("orders-per-day", limits.perDay, "Order requests in an Indian day"),
+  apiKey: text("api-key", defaultOptions.apiKey, "The one API key"),
+  apiSecret: text("api-secret", defaultOptions.apiSecret, "Its secret"),
+  accessToken: Flag.String("access-token").pipe(
+    Flag.withDescription("A token that is valid from the start (one that the seed decides)"),
+    Flag.optional
+  )
+}
+
+/** The simulator as a process of its own. */
+export const kiteSimulatorCommand = Command.make(
+  "kite-simulator",
+  flags,
+  Effect.fn("kite-simulator")(function* (given) {
+    if (given.port > 65_535) return yield* new CommandFailed({ message: `There is no port ${given.port}` })
+    const layer = KiteSimulator.layer({
+      seed: given.seed,
+      host: given.host,
+      port: given.port,
+      apiKey: given.apiKey,
+      apiSecret: given.apiSecret,
+      accessToken: Option.getOrNull(given.accessToken),
+      limits: { ...limits, perSecond: given.perSecond, perMinute: given.perMinute, perDay: given.perDay },
+      fillDelay: Duration.millis(given.fillDelayMillis),
+      faults: everyFault(given.faultRate),
+      longestDelay: Duration.seconds(given.longestDelaySeconds),
+      longestStaleness: Duration.seconds(given.longestStalenessSeconds)
+    })
+    return yield* Effect.provide(runSimulator(given.apiKey, given.accessToken), layer)
+  })
+).pipe(
+  Command.withDescription("Run a server that speaks Kite Connect, with a simulated exchange, to try the service on")
+)
+
+const runSimulator = Effect.fn("runSimulator")(function* (apiKey: string, accessToken: Option.Option<string>) {
+  const simulator = yield* KiteSimulator
+  const token = Option.isSome(accessToken) ? accessToken.value : yield* simulator.issueToken
+  yield* Console.log(`Kite simulator listening on ${simulator.url} (api key ${apiKey}, access token ${token})`)
+  return yield* Effect.onInterrupt(Effect.never, () =>
+    Effect.sync(() => {
+      process.exitCode = 0
+    })
+  )
+})

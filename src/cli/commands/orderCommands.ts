@@ -1,0 +1,181 @@
+import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { OrderDesk, type OrderProgress } from "../../stores/orders/OrderDesk.ts"
+import { amendCommand } from "./amendCommand.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { getOrder } from "../shared/lookUp.ts"
+import { isSettled, orderDetails, orderTable } from "../terminal/render.ts"
+import { submitCommand } from "./submitCommand.ts"
+import { watch } from "./watch.ts"
+
+const orderId = Argument.String("ID").pipe(Argument.withDescription("The order's id"))
+
+const list = Command.make(
+  "list",
+  {
+    limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
+    json
+  },
+  Effect.fn("order list")(function* (given) {
+    const orders = yield* (yield* OrderDesk).list(Math.max(1, given.limit))
+    yield* print(given.json, orders, (orders) => (orders.length === 0 ? "There are no orders" : orderTable(orders)))
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("List the newest orders"))
+
+const show = Command.make(
+  "show",
+  { orderId, json },
+  Effect.fn("order show")(function* (given) {
+    const desk = yield* OrderDesk
+    const order = yield* getOrder(given.orderId)
+    const slices = yield* desk.slices(given.orderId)
+    yield* print(given.json, { ...order, sliceList: slices }, () => orderDetails(order, slices))
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Show an order and its slices"))
+
+const watchCommand = Command.make(
+  "watch",
+  { orderId: orderId.pipe(Argument.optional), json },
+  Effect.fn("order watch")(function* (given) {
+    const desk = yield* OrderDesk
+    if (Option.isSome(given.orderId)) {
+      const id = given.orderId.value
+      yield* getOrder(id)
+      return yield* watch(Effect.map(desk.progress(id), Option.toArray), given.json)
+    }
+    const active = (yield* desk.list(100)).filter((order) => !isSettled(order)).map((order) => order.orderId)
+    if (active.length === 0) return yield* Console.log(given.json ? "[]" : "No order is active")
+    const progress = Effect.forEach(active, (id) => desk.progress(id), { concurrency: 4 })
+    return yield* watch(
+      Effect.map(progress, (found) => found.flatMap(Option.toArray)),
+      given.json
+    )
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Watch an order, or all active ones, until nothing more will happen"))
+
+const cancel = Command.make(
+  "cancel",
+  {
+    orderId,
+    reason: optionalReason,
+    wait: Flag.Int("wait").pipe(
+      Flag.withDescription("For how many seconds to wait until no slice can be placed any more"),
+      Flag.withDefault(30)
+    ),
+    json
+  },
+  Effect.fn("order cancel")(function* (given) {
+    const desk = yield* OrderDesk
+    const before = yield* getOrder(given.orderId)
+    if (isSettled(before)) {
+      return yield* new CommandFailed({
+        message: `Order ${given.orderId} is ${before.state} already: there is nothing to cancel`
+      })
+    }
+    yield* desk.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
+    const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
+      Effect.onInterrupt(() =>
+        Console.error(
+          `Interrupted. The cancel of order ${given.orderId} stands, but is not confirmed: slices that a daemon has ` +
+            `claimed may still be placed. "order cancel ${given.orderId}" asks again and waits.`
+        )
+      )
+    )
+    yield* print(given.json, order, cancelText)
+    if (order.scheduled + order.inProgress > 0) {
+      return yield* new CommandFailed({
+        message:
+          `${order.inProgress} slices are still being placed or reconciled. The cancel stands: what turns out to be ` +
+          `placed is cancelled at the broker. See "order show ${given.orderId}".`
+      })
+    }
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Cancel what an order has not placed yet, and its open broker orders"))
+
+const pause = Command.make(
+  "pause",
+  {
+    orderId,
+    reason: optionalReason,
+    wait: Flag.Int("wait").pipe(
+      Flag.withDescription("For how many seconds to wait until no slice is in a daemon's hands"),
+      Flag.withDefault(30)
+    ),
+    json
+  },
+  Effect.fn("order pause")(function* (given) {
+    const desk = yield* OrderDesk
+    const before = yield* getOrder(given.orderId)
+    if (isSettled(before)) {
+      return yield* new CommandFailed({
+        message: `Order ${given.orderId} is ${before.state} already: there is nothing to pause`
+      })
+    }
+    if (!(yield* desk.pause(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
+      return yield* new CommandFailed({
+        message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
+      })
+    }
+    const order = yield* untilQuiet(given.orderId, Duration.seconds(Math.max(0, given.wait)))
+    yield* print(
+      given.json,
+      order,
+      (order) =>
+        `Order ${order.orderId} is on hold: ${order.scheduled} slices wait. Those whose window ends meanwhile are skipped; ` +
+        `"order resume ${order.orderId}" lets it go on`
+    )
+    if (order.inProgress > 0) {
+      return yield* new CommandFailed({
+        message: `${order.inProgress} slices are still being placed or reconciled; no other one will be. See "order show ${given.orderId}".`
+      })
+    }
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Put an order on hold: place none of its slices until it is resumed"))
+
+const resume = Command.make(
+  "resume",
+  { orderId, reason: optionalReason, json },
+  Effect.fn("order resume")(function* (given) {
+    const desk = yield* OrderDesk
+    const { holdReason } = yield* getOrder(given.orderId)
+    if (!(yield* desk.resume(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
+      return yield* new CommandFailed({ message: `Order ${given.orderId} is not on hold: nothing was changed` })
+    }
+    yield* print(
+      given.json,
+      yield* getOrder(given.orderId),
+      (order) => `Order ${order.orderId} is ${order.state}; it was on hold because ${holdReason ?? "?"}`
+    )
+  }, Effect.provide(CommandLayer))
+).pipe(Command.withDescription("Let an order go on that was paused, or that the service has put on hold"))
+
+export const orderCommand = Command.make("order").pipe(
+  Command.withDescription("Submit, look at, amend, cancel, pause and resume orders"),
+  Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
+)
+
+/** Waits until no slice of the order can lead to a new placement. Then the cancel holds. */
+const untilUnplaceable = (id: string, patience: Duration.Duration) =>
+  untilOrder(id, patience, (order) => order.scheduled + order.inProgress === 0)
+
+/** Waits until no slice of the order is in anybody's hands. Then the pause holds. */
+const untilQuiet = (id: string, patience: Duration.Duration) =>
+  untilOrder(id, patience, (order) => order.inProgress === 0)
+
+const untilOrder = Effect.fnUntraced(function* (
+  id: string,
+  patience: Duration.Duration,
+  isRight: (order: OrderProgress) => boolean
+) {
+  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+  return yield* getOrder(id).pipe(
+    Effect.repeat({
+      schedule: Schedule.spaced("200 millis"),
+      while: (order) => Effect.map(Clock.currentTimeMillis, (now) => now < deadline && !isRight(order))
+    })
+  )
+})
+
+const cancelText = (order: OrderProgress): string =>
+  `Order ${order.orderId} is ${order.state}: ${order.skipped} slices will not be placed, ` +
+  `${order.processed} were placed (${order.filledQuantity} filled, ${order.open} still open at the broker)`

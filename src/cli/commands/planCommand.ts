@@ -1,0 +1,100 @@
+import { DateTime, Effect, Option, Random, Result, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Configuration, planningRules } from "../../config/Configuration.ts"
+import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
+import { knownPrice } from "../../domain/limits/marketLimits.ts"
+import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { planOrder, unknownMarket } from "../../domain/planning/planOrder.ts"
+import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
+import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
+import { makeDayBudget } from "../../broker/accountBudget.ts"
+import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { orderFlags, orderOf } from "../shared/orderFlags.ts"
+import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
+
+/** The plan that an order would get if it were split at a time, or all reasons why it would get none. */
+export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
+  const { calendar } = yield* TradingHours
+  const rules = planningRules(yield* Configuration, calendar)
+  const markets = yield* (yield* InstrumentStore).markets([order.instrument])
+  const market = markets.get(order.instrument) ?? unknownMarket
+  const plan = planOrder(order, rules, market, start)
+  if (Result.isFailure(plan)) return plan
+  const full = yield* (yield* makeDayBudget)()(plan.success, start)
+  if (full !== null) return Result.fail(full)
+  const limits = rules.preTrade
+  if (!limitsTheDay(limits)) return plan
+  const value = valueOf(order, knownPrice(market, start, limits))
+  const breaches = breachesOfDay(value, yield* (yield* DayTotalStore).totals(start), limits)
+  return breaches.length === 0 ? plan : Result.fail(breaches.join("; "))
+})
+
+export const planCommand = Command.make(
+  "plan",
+  {
+    ...orderFlags,
+    start: Flag.String("start").pipe(
+      Flag.withDescription("When the window begins, such as 2026-11-24T09:15:00+05:30 (now)"),
+      Flag.optional
+    ),
+    json
+  },
+  Effect.fn("plan")(function* (given) {
+    const start = Option.isNone(given.start) ? yield* DateTime.now : yield* startOf(given.start.value)
+    const seed = Option.isSome(given.seed) ? given.seed.value : yield* randomSeed
+    const order = orderOf({ ...given, seed: Option.some(seed) }, "plan")
+    if (Result.isFailure(order))
+      return yield* new CommandFailed({ message: `The order is not valid. ${order.failure}` })
+    const plan = yield* planAt(order.success, start)
+    if (Result.isFailure(plan)) return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure}` })
+    const { input, slices, startsAt, endMillis, sessions } = plan.success
+    const startMillis = DateTime.toEpochMillis(startsAt ?? start)
+    const shown: ShownPlan = {
+      instrument: order.success.instrument,
+      side: order.success.side,
+      seed: input.seed,
+      algorithmVersion,
+      strategy: order.success.strategy,
+      startsAt: DateTime.makeUnsafe(startMillis),
+      endsAt: DateTime.makeUnsafe(startMillis + endMillis),
+      sessions:
+        sessions?.map(({ opensMillis, closesMillis }) => ({
+          opensAt: DateTime.makeUnsafe(opensMillis),
+          closesAt: DateTime.makeUnsafe(closesMillis)
+        })) ?? null,
+      totalQuantity: input.totalQuantity,
+      slices: slices.map(({ sequenceNumber, quantity, dueMillis }) => ({
+        sequenceNumber,
+        quantity,
+        dueAt: DateTime.makeUnsafe(startMillis + dueMillis)
+      }))
+    }
+    yield* print(given.json, shown, planText)
+  }, Effect.provide(CommandLayer))
+).pipe(
+  Command.withDescription("Show the exact plan that an order would get, and write nothing"),
+  Command.withExamples([
+    {
+      command: "plan --instrument NSE:RELIANCE --side BUY --quantity 1000 --splits 10 --duration 60 --strategy vwap",
+      description: "Ten slices over an hour, along the day's usual volume"
+    }
+  ])
+)
+
+const TimeWithZone = Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)$/)).pipe(
+  Schema.decodeTo(Schema.DateTimeUtcFromString)
+)
+
+const startOf = (text: string) =>
+  Schema.decodeUnknownEffect(TimeWithZone)(text).pipe(
+    Effect.mapError(
+      () =>
+        new CommandFailed({
+          message: `--start must be a time with its zone, such as 2026-11-24T09:15:00+05:30, not ${JSON.stringify(text)}`
+        })
+    )
+  )
+
+const randomSeed = Effect.map(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER), (number) => number.toString(36))

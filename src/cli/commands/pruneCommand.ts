@@ -1,0 +1,76 @@
+import { Console, DateTime, Effect, Layer } from "effect"
+import { Command, Flag } from "effect/cli"
+import { nothingPruned, type Pruned, RetentionStore } from "../../stores/operations/RetentionStore.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { timeText } from "../terminal/render.ts"
+
+/** The monitor looks for a day at what was once in doubt, and the limits of a day count its orders. */
+const leastDays = 2
+const mostDays = 36_500
+
+export const pruneCommand = Command.make(
+  "prune",
+  {
+    olderThan: Flag.Int("older-than").pipe(
+      Flag.withDescription(`Of how many days ago the last change must be, ${leastDays} at least`)
+    ),
+    dryRun: Flag.Boolean("dry-run").pipe(
+      Flag.withDescription("Only say what would be removed"),
+      Flag.withDefault(false)
+    ),
+    reason: optionalReason,
+    json
+  },
+  Effect.fn("prune")(
+    function* (given) {
+      const days = given.olderThan
+      if (days < leastDays || days > mostDays) {
+        return yield* new CommandFailed({
+          message:
+            `--older-than must be from ${leastDays} to ${mostDays} days, not ${days}: what is newer may still be looked at by the ` +
+            "service. Nothing was removed."
+        })
+      }
+      const store = yield* RetentionStore
+      const now = yield* DateTime.now
+      const before = DateTime.subtract(now, { days })
+      if (given.dryRun) {
+        return yield* print(given.json, { before, dryRun: true, ...(yield* store.count(before)) }, (counts) =>
+          prunedText("Would remove", counts, before)
+        )
+      }
+      let pruned = nothingPruned
+      const options = { before, now, asked: askedFor(given.reason) }
+      for (const pruneSome of [store.pruneOrders(options), store.pruneOthers(options)]) {
+        yield* pruneSome.pipe(
+          Effect.tap((some) => Effect.sync(() => (pruned = sumOf(pruned, some)))),
+          Effect.repeat({ while: isSomething }),
+          // Whatever ends it: what is done is done, and worth knowing.
+          Effect.onError(() => Console.error(`Ended before its time. ${prunedText("Removed", pruned, before)}`))
+        )
+      }
+      yield* print(given.json, { before, dryRun: false, ...pruned }, () => prunedText("Removed", pruned, before))
+    },
+    Effect.provide(RetentionStore.layer.pipe(Layer.provideMerge(CommandLayer)))
+  )
+).pipe(
+  Command.withDescription(
+    "Remove finished orders whose last change is old, with their slices, plans and audited broker calls"
+  )
+)
+
+const isSomething = (pruned: Pruned): boolean => Object.values(pruned).some((count) => count > 0)
+
+const sumOf = (a: Pruned, b: Pruned): Pruned => ({
+  orders: a.orders + b.orders,
+  slices: a.slices + b.slices,
+  plans: a.plans + b.plans,
+  brokerEvents: a.brokerEvents + b.brokerEvents,
+  mockOrders: a.mockOrders + b.mockOrders,
+  notifications: a.notifications + b.notifications
+})
+
+const prunedText = (what: string, pruned: Pruned, before: DateTime.Utc): string =>
+  `${what} what has not changed since ${timeText(before)} (UTC): ${pruned.orders} orders with ${pruned.slices} slices and ` +
+  `${pruned.plans} plans, ${pruned.brokerEvents} audited broker calls, ${pruned.mockOrders} orders of the mock broker's book, ` +
+  `${pruned.notifications} notifications`

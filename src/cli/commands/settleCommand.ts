@@ -1,0 +1,127 @@
+import { DateTime, Effect, Layer, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { Broker } from "../../broker/Broker.ts"
+import { BrokerLayer } from "../../broker/BrokerLayer.ts"
+import { brokerIdentity, dryRunMark } from "../../broker/brokerIdentity.ts"
+import { Holds } from "../../broker/Holds.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { Wakeups } from "../../db/Wakeups.ts"
+import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
+import { type Settlement, settle } from "../../domain/lifecycle/settlement.ts"
+import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
+import { SettlementStore } from "../../stores/account/SettlementStore.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { table } from "../terminal/render.ts"
+
+const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer, BrokerInUseStore.layer).pipe(
+  Layer.provide([Holds.layer, Wakeups.layer]),
+  Layer.provideMerge(CommandLayer)
+)
+
+export const settleCommand = Command.make(
+  "settle",
+  {
+    day: Argument.String("DAY").pipe(
+      Argument.withDescription("YYYY-MM-DD in India; today if left out"),
+      Argument.optional
+    ),
+    repair: Flag.Boolean("repair").pipe(
+      Flag.withDescription("Have slices take over what the book says, where it is plain"),
+      Flag.withDefault(false)
+    ),
+    reason: optionalReason,
+    json
+  },
+  Effect.fn("settle")(function* (given) {
+    const { from, until } = yield* dayOf(given.day)
+    const broker = yield* Broker
+    if (DateTime.isLessThanOrEqualTo(until, broker.bookSince(yield* DateTime.now))) {
+      return yield* new CommandFailed({ message: `The ${broker.name} broker no longer shows the orders of that day` })
+    }
+    const ours = brokerIdentity({ ...(yield* Configuration), dryRun: false })
+    const inUse = yield* (yield* BrokerInUseStore).broker
+    if (inUse !== null && inUse !== ours && inUse !== `${ours} ${dryRunMark}`) {
+      return yield* new CommandFailed({
+        message: `This database's orders are at ${inUse}, not at ${ours}: set BROKER_TYPE and the broker's address as the daemons have them`
+      })
+    }
+    const store = yield* SettlementStore
+    const all = yield* broker.listAll
+    const slices = yield* store.slices(
+      from,
+      until,
+      all.flatMap(({ tags }) => tags)
+    )
+    const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
+    const settlement = settle(slices, found, all)
+    const repairs = settlement.differences.flatMap(({ slice, repair }) =>
+      given.repair && repair !== null ? [{ slice, order: repair }] : []
+    )
+    const repaired =
+      repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
+    const unbalanced = yield* store.unbalanced(from, until)
+    yield* print(given.json, { ...settlement, repaired, unbalanced }, settlementText)
+    if (unbalanced.length > 0) {
+      return yield* new CommandFailed({
+        message: `The quantities of ${unbalanced.length} orders do not add up: ${unbalanced.map(({ orderId }) => orderId).join(", ")}`
+      })
+    }
+    const left = settlement.differences.length - repaired
+    if (left > 0) {
+      return yield* new CommandFailed({
+        message: `${left} slices and the broker's book differ${given.repair ? " still" : '; "settle --repair" mends what is plain'}`
+      })
+    }
+  }, Effect.provide(SettleLayer))
+).pipe(
+  Command.withDescription(
+    "Hold a day's slices against the broker's book: exit 0 if every order belongs to one slice and all agree"
+  )
+)
+
+const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
+  const now = yield* DateTime.now
+  const noon = Option.match(day, {
+    onNone: () => Option.some(now),
+    onSome: (text) =>
+      /^\d{4}-\d\d-\d\d$/.test(text) ? DateTime.make(`${text}T12:00:00+05:30`) : Option.none<DateTime.Utc>()
+  })
+  const given = Option.getOrNull(day)
+  if (Option.isNone(noon) || (given !== null && indianDay(DateTime.toUtc(noon.value)) !== given)) {
+    return yield* new CommandFailed({ message: `DAY must be a day like 2026-11-23, not ${JSON.stringify(given)}` })
+  }
+  if (given !== null && given > indianDay(now)) {
+    return yield* new CommandFailed({ message: `${given} has not begun in India` })
+  }
+  const until = nextIndianHour(DateTime.toUtc(noon.value), 0)
+  return { from: DateTime.subtract(until, { days: 1 }), until }
+})
+
+interface Proof extends Settlement {
+  readonly repaired: number
+  readonly unbalanced: ReadonlyArray<unknown>
+}
+
+const settlementText = ({ agreed, open, differences, foreign, repaired, unbalanced }: Proof) =>
+  [
+    `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
+    `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
+    `${foreign.length} broker orders are none of ours`,
+    unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
+    ...(differences.length === 0 ? [] : ["", differenceTable(differences)]),
+    ...(foreign.length === 0
+      ? []
+      : [
+          "",
+          table(
+            ["FOREIGN ORDER", "TAGS"],
+            foreign.map((entry) => [entry.brokerOrderId, entry.tags.join(" ")])
+          )
+        ])
+  ].join("\n")
+
+const differenceTable = (differences: Settlement["differences"]): string =>
+  table(
+    ["ORDER", "#", "SLICE", "DIFFERENCE"],
+    differences.map(({ slice, text }) => [slice.orderId, `${slice.sequenceNumber}`, slice.id, text])
+  )

@@ -1,0 +1,180 @@
+import { DateTime, Effect, Layer, Option, Result, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { bookSince } from "../../broker/bookSince.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { BrokerOrderId } from "../../domain/model/Ids.ts"
+import { indianMoment } from "../../domain/market/indianTime.ts"
+import { Price } from "../../domain/model/Order.ts"
+import { SliceDesk, type SliceState } from "../../stores/slices/SliceDesk.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+import { getSlice } from "../shared/lookUp.ts"
+import { timeText } from "../terminal/render.ts"
+
+const SliceLayer = SliceDesk.layer.pipe(Layer.provideMerge(CommandLayer))
+
+const slice = Argument.String("SLICE").pipe(
+  Argument.withDescription('The slice: ORDER/NUMBER, as "order show ORDER" counts them, or its id, as logs have it')
+)
+
+const retry = Command.make(
+  "retry",
+  {
+    slice,
+    at: Flag.String("at").pipe(
+      Flag.withDescription(
+        "When to send it: HH:MM or HH:MM:SS in India, or 2026-11-24T14:30:00+05:30; now if left out"
+      ),
+      Flag.optional
+    ),
+    reason,
+    json
+  },
+  Effect.fn("slice retry")(function* (given) {
+    const now = yield* DateTime.now
+    const before = yield* getSlice(given.slice)
+    const at = yield* readMoment(given.at, now)
+    const { brokerType, orderWindowGrace: windowGrace } = yield* Configuration
+    const retried = yield* (yield* SliceDesk)
+      .retry(before.id, { now, at, windowGrace, bookSince: bookSince[brokerType](now) }, askedFor(given.reason))
+      .pipe(
+        Effect.catchTag("CannotRetry", ({ reason }) =>
+          Effect.fail(
+            new CommandFailed({ message: `${nameOf(before)} is not sent again: ${reason}. Nothing was changed.` })
+          )
+        )
+      )
+    yield* print(
+      given.json,
+      { sliceId: before.id, orderId: before.orderId, sequenceNumber: before.sequenceNumber, ...retried },
+      ({ isLookedUpFirst, notBefore, notAfter }) =>
+        isLookedUpFirst
+          ? `${nameOf(before)} may once have reached the broker: its book is asked first. If it is not there, the slice is sent, ` +
+            `not before ${timeText(notBefore)} and not after ${timeText(notAfter)} (UTC)`
+          : `${nameOf(before)} is SCHEDULED again, for ${timeText(notBefore)} (UTC); it was ${stateText(before)}`
+    )
+  }, Effect.provide(SliceLayer))
+).pipe(
+  Command.withDescription("Send a slice after all that was refused or skipped, and is certainly not at the broker"),
+  Command.withExamples([
+    { command: 'slice retry ORDER/3 --reason "margin is there now"', description: "Send the order's third slice now" },
+    { command: 'slice retry ORDER/3 --at 14:30 --reason "after lunch"', description: "Or at half past two in India" }
+  ])
+)
+
+const skip = Command.make(
+  "skip",
+  { slice, reason, json },
+  Effect.fn("slice skip")(function* (given) {
+    const slice = yield* getSlice(given.slice)
+    const now = yield* DateTime.now
+    if (!(yield* (yield* SliceDesk).skip(slice.id, askedFor(given.reason), now))) {
+      // As it is by now: it may have been claimed only just.
+      const { isInDoubt, ...state } = yield* getSlice(slice.id)
+      const isClaimed = state.stage === "IN_PROGRESS" && !isInDoubt
+      return yield* new CommandFailed({
+        message: `${nameOf(slice)} is ${stateText({ ...state, isInDoubt })}: nothing was changed${isClaimed ? claimedAdvice(state) : ""}`
+      })
+    }
+    const { id: sliceId, orderId, sequenceNumber, stage: was } = slice
+    yield* print(
+      given.json,
+      { sliceId, orderId, sequenceNumber, was },
+      () => `${nameOf(slice)} is SKIPPED; it was ${stateText(slice)}`
+    )
+  }, Effect.provide(SliceLayer))
+).pipe(Command.withDescription("Give up a slice that is scheduled, or of which nobody knows whether it was placed"))
+
+const placed = Command.make(
+  "placed",
+  {
+    slice,
+    brokerOrderId: Argument.String("BROKER_ORDER").pipe(Argument.withDescription("The broker's id of the order")),
+    filled: Flag.Int("filled").pipe(
+      Flag.withDescription("How much of it is filled for good; left out, the broker's book is followed"),
+      Flag.optional
+    ),
+    price: Flag.String("price").pipe(Flag.withDescription("The average price of what is filled"), Flag.optional),
+    reason,
+    json
+  },
+  Effect.fn("slice placed")(function* (given) {
+    const slice = yield* getSlice(given.slice)
+    const brokerOrderId = yield* readBrokerOrderId(given.brokerOrderId)
+    const filled = Option.getOrNull(given.filled)
+    const price = Option.match(given.price, { onNone: () => Result.succeed(null), onSome: readPrice })
+    if (Result.isFailure(price)) return yield* new CommandFailed({ message: `--price ${price.failure.message}` })
+    if (filled !== null && (filled < 0 || filled > slice.quantity)) {
+      return yield* new CommandFailed({ message: `--filled must be from 0 to ${slice.quantity}, the slice's quantity` })
+    }
+    if ((filled ?? 0) > 0 !== (price.success !== null)) {
+      return yield* new CommandFailed({ message: "--filled and --price belong together, unless nothing is filled" })
+    }
+    const order = {
+      brokerOrderId,
+      fill: filled === null ? null : { quantity: filled, price: price.success }
+    }
+    const owner = yield* (yield* SliceDesk).ownerOf(brokerOrderId)
+    if (Option.isSome(owner) && owner.value !== slice.id) {
+      return yield* new CommandFailed({
+        message: `Broker order ${brokerOrderId} is that of slice ${owner.value}: nothing was changed`
+      })
+    }
+    if (!(yield* (yield* SliceDesk).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now))) {
+      const isGivenUp = slice.stage === "FAILED" || slice.stage === "SKIPPED"
+      return yield* new CommandFailed({
+        message:
+          slice.lostOrderId === null
+            ? `${nameOf(slice)} is ${slice.stage}, not in doubt: nothing was changed` +
+              (isGivenUp && filled === null
+                ? ". If it was in doubt before, say with --filled what is filled of it for good"
+                : "")
+            : `${nameOf(slice)} has ${slice.lostOrderId}: give that, and --filled with no less than is known of it; nothing was changed`
+      })
+    }
+    const { id: sliceId, orderId, sequenceNumber, stage: was } = slice
+    yield* print(
+      given.json,
+      { sliceId, orderId, sequenceNumber, was, ...order },
+      () => `${nameOf(slice)} is PROCESSED as ${brokerOrderId}`
+    )
+  }, Effect.provide(SliceLayer))
+).pipe(Command.withDescription("Say which broker order a slice has, of which the service cannot know it"))
+
+export const sliceCommand = Command.make("slice").pipe(
+  Command.withDescription("Retry, skip and settle single slices by hand"),
+  Command.withSubcommands([retry, skip, placed])
+)
+
+const readBrokerOrderId = (text: string) =>
+  Option.match(Schema.decodeUnknownOption(BrokerOrderId)(text.trim()), {
+    onNone: () => Effect.fail(new CommandFailed({ message: "BROKER_ORDER is empty: nothing was changed" })),
+    onSome: Effect.succeed
+  })
+
+const readPrice = Schema.decodeUnknownResult(Price)
+
+const readMoment = (given: Option.Option<string>, now: DateTime.Utc) =>
+  Option.match(given, {
+    onNone: () => Effect.succeed(null),
+    onSome: (text) =>
+      Effect.mapError(
+        Effect.fromOption(indianMoment(text, now)),
+        () =>
+          new CommandFailed({
+            message: `--at must be like 14:30, 14:30:15 or 2026-11-24T14:30:00+05:30, not ${JSON.stringify(text)}. Nothing was changed.`
+          })
+      )
+  })
+
+const nameOf = ({ id, orderId, sequenceNumber }: SliceState): string => `Slice ${orderId}/${sequenceNumber} (${id})`
+
+const stateText = ({
+  isInDoubt,
+  stage,
+  stageReason
+}: Pick<SliceState, "stage" | "stageReason" | "isInDoubt">): string =>
+  [stage, ...(isInDoubt ? ["in doubt"] : []), ...(stageReason === null ? [] : [stageReason])].join(", ")
+
+const claimedAdvice = ({ claimedBy, leaseExpiresAt, orderId }: Omit<SliceState, "isInDoubt">): string =>
+  `. ${claimedBy ?? "A daemon"} has it in hand${leaseExpiresAt === null ? "" : `, until ${timeText(leaseExpiresAt)} (UTC) at the latest`}, ` +
+  `and may be sending it. To have it back: "order pause ${orderId}", then skip it if it is SCHEDULED by then, and "order resume ${orderId}"`

@@ -1,0 +1,57 @@
+import { Console, DateTime, Duration, Effect, Schedule } from "effect"
+import type { DbError } from "../../db/Db.ts"
+import type { OrderProgress } from "../../stores/orders/OrderDesk.ts"
+import { isSettled, progressLine } from "../terminal/render.ts"
+
+const refresh = Duration.millis(200)
+
+/** Shows orders until all are settled: bars that move on a terminal, else a line whenever an order changed. */
+export const watch = <R>(
+  progress: Effect.Effect<ReadonlyArray<OrderProgress>, DbError, R>,
+  asJson: boolean
+): Effect.Effect<void, DbError, R> =>
+  Effect.suspend(() => {
+    const show = process.stdout.isTTY && !asJson ? makeBars() : makeLines(asJson)
+    return progress.pipe(
+      Effect.tap((orders) => Effect.flatMap(DateTime.now, (now) => show(orders, now))),
+      Effect.repeat({ schedule: Schedule.spaced(refresh), until: (orders) => orders.every(isSettled) }),
+      Effect.asVoid
+    )
+  })
+
+type Show = (orders: ReadonlyArray<OrderProgress>, now: DateTime.Utc) => Effect.Effect<void>
+
+const makeBars = (): Show => {
+  let drawn = 0
+  return (orders, now) => {
+    const columns = process.stdout.columns || 100
+    // What does not fit on the screen could not be drawn over again.
+    const shown = orders.slice(0, Math.max(1, (process.stdout.rows || 24) - 2))
+    const lines = shown.map((order) => progressLine(order, now, columns))
+    if (orders.length > shown.length) lines.push(`… and ${orders.length - shown.length} more`)
+    const up = drawn === 0 ? "" : `\u001b[${drawn}A`
+    drawn = lines.length
+    return Effect.sync(() => {
+      process.stdout.write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join("")}\u001b[J`)
+    })
+  }
+}
+
+const makeLines = (asJson: boolean): Show => {
+  const last = new Map<string, string>()
+  return (orders, now) =>
+    Effect.forEach(
+      orders,
+      (order) => {
+        const key = JSON.stringify([order.state, order.processed, order.failed, order.skipped, order.filledQuantity])
+        if (last.get(order.orderId) === key) return Effect.void
+        last.set(order.orderId, key)
+        return Console.log(
+          asJson
+            ? JSON.stringify({ at: DateTime.formatIso(now), ...order })
+            : `${DateTime.formatIso(now)} ${progressLine(order, now, 200)}`
+        )
+      },
+      { discard: true }
+    )
+}

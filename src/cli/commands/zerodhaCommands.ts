@@ -1,0 +1,201 @@
+import { Console, DateTime, Effect, Layer, Option, Redacted, Result } from "effect"
+import { Argument, Command, Flag, Prompt } from "effect/cli"
+import { lookupAnswer } from "../../broker/zerodha/kiteAnswers.ts"
+import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
+import { tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/KiteSession.ts"
+import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../../broker/zerodha/login.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
+import { CredentialStore } from "../../stores/account/CredentialStore.ts"
+import type { Asked } from "../../stores/sql/insertActions.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+
+const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
+  Layer.provideMerge(CommandLayer)
+)
+
+const login = Command.make(
+  "login",
+  {
+    requestToken: Flag.String("request-token").pipe(
+      Flag.withDescription("The request token, or the whole address that the browser was sent to after the login"),
+      Flag.optional
+    ),
+    reason: optionalReason
+  },
+  Effect.fn("zerodha login")(function* (given) {
+    const config = yield* Configuration
+    const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
+    const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET")
+    const page = loginPage(config.zerodhaLoginUrl, apiKey)
+    if (Option.isNone(given.requestToken)) yield* Console.log(`Log in on this page:\n\n  ${page}\n`)
+    const pasted = yield* Option.match(given.requestToken, {
+      onSome: Effect.succeed,
+      onNone: () => ask("Then paste the address that the browser was sent to:", "--request-token")
+    })
+    const session = yield* exchange(apiKey, apiSecret, requestTokenIn(pasted)).pipe(
+      Effect.mapError(
+        ({ message }) =>
+          new CommandFailed({
+            message: `There is no new access token: ${message} A request token is good once and for minutes; log in anew`
+          })
+      )
+    )
+    yield* store(session.accessToken, session, { ...askedFor(given.reason), with: "zerodha login" })
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Get a new access token: log in, and exchange the request token"))
+
+const setToken = Command.make(
+  "set",
+  {
+    token: Argument.String("TOKEN").pipe(
+      Argument.withDescription("The access token; better left out and typed when asked, so that no history keeps it"),
+      Argument.optional
+    ),
+    reason: optionalReason
+  },
+  Effect.fn("zerodha token set")(function* (given) {
+    yield* needed((yield* Configuration).zerodhaApiKey, "ZERODHA_API_KEY")
+    const token = yield* Option.match(given.token, {
+      onSome: Effect.succeed,
+      onNone: () => ask("The access token:", "the argument TOKEN", true)
+    })
+    if (!/^[\x21-\x7e]+$/.test(token)) {
+      return yield* new CommandFailed({
+        message: "An access token is one word of plain characters; nothing was changed"
+      })
+    }
+    const accessToken = Redacted.make(token)
+    const user = yield* Effect.result(profile(accessToken))
+    if (Result.isFailure(user) && user.failure._tag === "BrokerCredentialsInvalid" && user.failure.kind === "token") {
+      return yield* new CommandFailed({
+        message: `Zerodha does not accept this token (${user.failure.message}); nothing was changed`
+      })
+    }
+    const whose = Result.isSuccess(user) ? user.success : { unknownFor: user.failure.message }
+    yield* store(accessToken, whose, { ...askedFor(given.reason), with: "zerodha token set" })
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Store an access token that was got elsewhere"))
+
+const showToken = Command.make(
+  "show",
+  { json },
+  Effect.fn("zerodha token show")(function* (given) {
+    const stored = yield* (yield* CredentialStore).token(zerodha)
+    if (Option.isNone(stored)) {
+      return yield* new CommandFailed({ message: 'No access token is stored. "zerodha login" gets one' })
+    }
+    const { setAt, setBy, refusedReason } = stored.value
+    const state = { setAt, setBy, endsAt: tokenEnd(setAt), refusedReason, now: yield* DateTime.now }
+    yield* print(given.json, state, (state) =>
+      [
+        `Set ${DateTime.formatIso(setAt)} by ${setBy}`,
+        DateTime.isLessThan(state.now, state.endsAt)
+          ? `good until ${DateTime.formatIso(state.endsAt)}`
+          : `ended at ${DateTime.formatIso(state.endsAt)}`,
+        ...(refusedReason === null ? [] : [`refused by Zerodha: ${refusedReason}`])
+      ].join(", ")
+    )
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Say when the stored access token was set and until when it is good; never shows it"))
+
+const check = Command.make(
+  "check",
+  {},
+  Effect.fn("zerodha check")(function* () {
+    const config = yield* Configuration
+    yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY")
+    yield* Console.log(
+      `ok  settings: ${config.zerodhaUrl}, ${config.dryRun ? "dry run: nothing is sent" : "orders are sent"}`
+    )
+    const stored = yield* (yield* CredentialStore).token(zerodha)
+    const chosen = tokenOfCommand(stored, config.zerodhaAccessToken, yield* DateTime.now)
+    if (Result.isFailure(chosen)) return yield* new CommandFailed({ message: `no  access token: ${chosen.failure}` })
+    const token = chosen.success
+    const user = yield* Effect.mapError(profile(token), (error) =>
+      error._tag === "BrokerCredentialsInvalid" && error.kind === "token"
+        ? new CommandFailed({ message: `no  access token: ${error.message} Run "zerodha login"` })
+        : new CommandFailed({ message: `no  access token: Zerodha could not be asked: ${error.message}` })
+    )
+    yield* Console.log(`ok  access token: of ${user.userId} ${user.userName}`.trimEnd())
+    const account = yield* (yield* BrokerInUseStore).account
+    if (account !== null && account !== user.userId) {
+      return yield* new CommandFailed({
+        message: `no  account: this database's orders are in that of ${account}; to change it: "halt", and "zerodha login"`
+      })
+    }
+    const client = yield* KiteClient
+    const answer = yield* client.send({ method: "GET", path: "/orders", accessToken: Option.some(token) })
+    yield* Effect.mapError(
+      Effect.fromResult(lookupAnswer(answer, yield* DateTime.now)),
+      ({ message }) => new CommandFailed({ message: `no  order book: ${message}` })
+    )
+    yield* Console.log("ok  order book: can be read")
+    yield* Console.log("??  network address: only a placement tells whether Zerodha takes orders from it")
+  }, Effect.provide(ZerodhaLayer))
+).pipe(Command.withDescription("Check settings, access token and order book, without placing anything"))
+
+export const zerodhaCommand = Command.make("zerodha").pipe(
+  Command.withDescription("Log in to Zerodha, and look after its access token"),
+  Command.withSubcommands([
+    login,
+    Command.make("token").pipe(
+      Command.withDescription("The stored access token"),
+      Command.withSubcommands([setToken, showToken])
+    ),
+    check
+  ])
+)
+
+const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
+  Effect.mapError(
+    Effect.fromOption(value),
+    () => new CommandFailed({ message: `${name} must be set: it is shown on developers.kite.trade` })
+  )
+
+/** Asks a person, or reads what was piped in. */
+const ask = (message: string, instead: string, isSecret = false) =>
+  process.stdin.isTTY
+    ? isSecret
+      ? Effect.map(Prompt.run(Prompt.Hidden({ message })), Redacted.value)
+      : Prompt.run(Prompt.String({ message }))
+    : Effect.filterOrFail(
+        Effect.map(readStdin, (text) => text.trim()),
+        (text) => text !== "",
+        () => new CommandFailed({ message: `Give it as ${instead}, or run this in a terminal` })
+      )
+
+const readStdin = Effect.promise(async () => {
+  let text = ""
+  for await (const chunk of process.stdin) text += String(chunk)
+  return text
+})
+
+/** Stores a token, and with it the account, unless slices of another account would be looked for in the wrong book. */
+const store = Effect.fnUntraced(function* (
+  accessToken: Redacted.Redacted,
+  user: KiteUser | { unknownFor: string },
+  asked: Asked & { readonly with: "zerodha login" | "zerodha token set" }
+) {
+  const setAt = yield* DateTime.now
+  const userId = "userId" in user ? user.userId : null
+  if (userId !== null) {
+    const account = yield* (yield* BrokerInUseStore).changeAccount(userId)
+    if (account !== userId) {
+      return yield* new CommandFailed({
+        message:
+          `This is the access token of ${userId}, but this database's orders are in the account of ${account}; nothing was ` +
+          `changed. To change the account, run "halt", let every slice come to its end or give it up, and do this again`
+      })
+    }
+  }
+  yield* (yield* CredentialStore).set(zerodha, { accessToken: Redacted.value(accessToken), setAt, userId }, asked)
+  const whose =
+    "userId" in user
+      ? `${user.userId} ${user.userName}`.trim()
+      : `an unknown user, for Zerodha could not be asked (${user.unknownFor})`
+  yield* Console.log(
+    `Stored the access token of ${whose}, good until ${DateTime.formatIso(tokenEnd(setAt))}. ` +
+      "Running daemons take it up within seconds"
+  )
+})

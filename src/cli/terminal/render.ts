@@ -1,0 +1,122 @@
+import { DateTime } from "effect"
+import { isSettledState } from "../../domain/lifecycle/orderState.ts"
+import type { OrderProgress, SliceView } from "../../stores/orders/OrderDesk.ts"
+
+/** Whether nothing more will happen to an order. */
+export const isSettled = (order: OrderProgress): boolean => isSettledState(order.state)
+
+/** Rows as columns, each as wide as its widest cell; columns of numbers are aligned to the right. */
+export const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const all = [header, ...rows]
+  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
+  const isNumeric = header.map((_, column) => rows.every((row) => /^[\d,.\-–+ms% ]*$/.test(row[column] ?? "")))
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) =>
+          isNumeric[column] === true ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
+        )
+        .join("  ")
+        .trimEnd()
+    )
+    .join("\n")
+}
+
+/** A bar of `width` characters: filled, then placed but not yet filled, then what is still to come. */
+export const bar = (width: number, total: number, placed: number, filled: number): string => {
+  const cells = (quantity: number) => (total === 0 ? 0 : Math.floor((Math.min(quantity, total) / total) * width))
+  const filledCells = cells(filled)
+  const placedCells = Math.max(cells(placed), filledCells)
+  return "█".repeat(filledCells) + "▒".repeat(placedCells - filledCells) + "░".repeat(width - placedCells)
+}
+
+/** One order as one line for `order watch`, at most `columns` wide. */
+export const progressLine = (order: OrderProgress, now: DateTime.Utc, columns: number): string => {
+  const total = order.totalQuantity ?? 0
+  const name = `${order.side ?? "?"} ${order.instrument ?? "?"}`.padEnd(18)
+  const tail = [
+    `${order.processed}/${order.slices} placed`.padEnd(15),
+    `${order.filledQuantity}/${total} filled`.padEnd(18),
+    order.state.padEnd(10),
+    nextDue(order, now).padEnd(14)
+  ].join(" ")
+  const width = Math.max(10, Math.min(40, columns - name.length - tail.length - 3))
+  return `${name} ${bar(width, total, order.placedQuantity, order.filledQuantity)} ${tail}`.slice(0, columns).trimEnd()
+}
+
+const nextDue = (order: OrderProgress, now: DateTime.Utc): string => {
+  if (order.nextDueAt === null) return order.statusReason === null ? "" : order.statusReason
+  const seconds = (DateTime.toEpochMillis(order.nextDueAt) - DateTime.toEpochMillis(now)) / 1000
+  return seconds <= 0 ? "next now" : `next in ${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
+}
+
+export const orderTable = (orders: ReadonlyArray<OrderProgress>): string =>
+  table(
+    ["ORDER", "CREATED (UTC)", "SIDE", "INSTRUMENT", "QUANTITY", "SLICES", "PLACED", "FILLED", "AVG PRICE", "STATE"],
+    orders.map((order) => [
+      order.orderId,
+      timeText(order.createdAt),
+      order.side ?? "–",
+      order.instrument ?? "–",
+      `${order.totalQuantity ?? "–"}`,
+      `${order.slices}`,
+      `${order.placedQuantity}`,
+      `${order.filledQuantity}`,
+      order.averagePrice ?? "–",
+      order.state
+    ])
+  )
+
+export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): string => {
+  const shown = slices.filter(({ replacedBy }) => replacedBy === null)
+  const replaced = slices.length - shown.length
+  return [
+    `Order ${order.orderId}: ${order.side ?? "?"} ${order.totalQuantity ?? "?"} ${order.instrument ?? "?"}, ${order.state}` +
+      (order.statusReason === null ? "" : ` (${order.statusReason})`) +
+      (order.holdReason === null ? "" : `; on hold: ${order.holdReason}`),
+    `Placed ${order.placedQuantity}, filled ${order.filledQuantity}` +
+      (order.averagePrice === null ? "" : ` at ${order.averagePrice} on average`) +
+      (order.maxLatenessMillis === null ? "" : `; largest lateness ${latenessText(order.maxLatenessMillis)}`),
+    "",
+    table(
+      [
+        "#",
+        "DUE (UTC)",
+        "QUANTITY",
+        "STAGE",
+        "LATENESS",
+        "TRIES",
+        "BROKER ORDER",
+        "BROKER SAYS",
+        "FILLED",
+        "PRICE",
+        "REASON"
+      ],
+      shown.map((slice) => [
+        `${slice.sequenceNumber}`,
+        timeText(slice.scheduledAt),
+        `${slice.quantity}`,
+        slice.isUnknown ? "UNKNOWN" : slice.stage,
+        slice.latenessMillis === null ? "–" : latenessText(slice.latenessMillis),
+        `${slice.attempts}`,
+        slice.brokerOrderId ?? "–",
+        slice.brokerStatus ?? "–",
+        `${slice.filledQuantity}`,
+        slice.averagePrice ?? "–",
+        [slice.stageReason, slice.carriedQuantity === 0 ? null : `${slice.carriedQuantity} carried on`]
+          .filter((part) => part !== null)
+          .join("; ")
+      ])
+    ),
+    ...(replaced === 0
+      ? []
+      : [
+          "",
+          `${replaced} slices of earlier plans were replaced before they were sent; "explain ${order.orderId}" shows them`
+        ])
+  ].join("\n")
+}
+
+const latenessText = (millis: number): string => `${millis.toFixed(1)} ms`
+
+export const timeText = (at: DateTime.Utc): string => DateTime.formatIso(at).slice(0, 23).replace("T", " ")

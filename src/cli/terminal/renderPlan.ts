@@ -1,0 +1,94 @@
+import { DateTime } from "effect"
+import { indianDay, indianTimeOfDay } from "../../domain/market/indianTime.ts"
+import { afterTrading, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
+import { table } from "./render.ts"
+
+export interface ShownPlan {
+  readonly instrument: string
+  readonly side: string
+  readonly seed: string
+  readonly algorithmVersion: number
+  readonly strategy: string
+  readonly startsAt: DateTime.Utc
+  readonly endsAt: DateTime.Utc
+  /** The market's sessions that the plan runs in; null for any time. */
+  readonly sessions: ReadonlyArray<{ readonly opensAt: DateTime.Utc; readonly closesAt: DateTime.Utc }> | null
+  readonly totalQuantity: number
+  readonly slices: ReadonlyArray<{
+    readonly sequenceNumber: number
+    readonly quantity: number
+    readonly dueAt: DateTime.Utc
+  }>
+}
+
+/** A plan as a table and a chart, for people. */
+export const planText = (plan: ShownPlan): string => {
+  const { slices, totalQuantity, sessions } = plan
+  const clock = clockOf(plan)
+  let done = 0
+  const rows = slices.map(({ sequenceNumber, quantity, dueAt }) => {
+    done += quantity
+    return [String(sequenceNumber), clock(dueAt), String(quantity), String(done), percent(done / totalQuantity)]
+  })
+  return [
+    `${plan.side} ${totalQuantity} ${plan.instrument}, ${plan.strategy}, ${slices.length} slices from ` +
+      `${DateTime.formatIso(plan.startsAt)} on. Nothing was written.`,
+    ...(sessions === null ? [] : [`In the market's hours: ${sessions.map(sessionText).join(", ")}`]),
+    "",
+    table(["SLICE", sessions === null ? "DUE (UTC)" : "DUE (IST)", "QUANTITY", "IN ALL", "DONE"], rows),
+    "",
+    chart(plan),
+    "",
+    `To get exactly this plan, from its own start on: order submit … --seed ${plan.seed}`
+  ].join("\n")
+}
+
+const chartRows = 20
+const chartColumns = 50
+
+/** How much falls into each of up to twenty equal parts of the window, as bars. Time in which the market is closed is left out. */
+const chart = (plan: ShownPlan): string => {
+  const { slices } = plan
+  const clock = clockOf(plan)
+  const time =
+    plan.sessions?.map(({ opensAt, closesAt }) => ({
+      opensMillis: DateTime.toEpochMillis(opensAt),
+      closesMillis: DateTime.toEpochMillis(closesAt)
+    })) ?? null
+  const [start, end] = [DateTime.toEpochMillis(plan.startsAt), DateTime.toEpochMillis(plan.endsAt)]
+  const rows = Math.min(chartRows, slices.length)
+  const rowMillis = Math.max(1, tradingMillisBetween(time, start, end) / rows)
+  const quantities = Array.from({ length: rows }, () => 0)
+  for (const { dueAt, quantity } of slices) {
+    const elapsed = tradingMillisBetween(time, start, DateTime.toEpochMillis(dueAt))
+    const row = Math.min(rows - 1, Math.floor(elapsed / rowMillis))
+    quantities[row] = (quantities[row] ?? 0) + quantity
+  }
+  const most = Math.max(...quantities)
+  const digits = String(most).length
+  return quantities
+    .map((quantity, row) => {
+      const bar = "#".repeat(Math.round((quantity / most) * chartColumns))
+      const begins = DateTime.makeUnsafe(afterTrading(time, start, Math.floor(row * rowMillis)) ?? end)
+      return `${clock(begins)}  ${String(quantity).padStart(digits)} ${bar}`.trimEnd()
+    })
+    .join("\n")
+}
+
+/** The time of the day; in India when the plan keeps to a market's hours, with the day when it takes more than one. */
+export const clockOf = ({
+  sessions,
+  startsAt,
+  endsAt
+}: Pick<ShownPlan, "startsAt" | "endsAt"> & { readonly sessions: ReadonlyArray<unknown> | null }): ((
+  at: DateTime.Utc
+) => string) => {
+  if (sessions === null) return (at) => DateTime.formatIso(at).slice(11, 23)
+  const isOneDay = indianDay(startsAt) === indianDay(endsAt)
+  return (at) => (isOneDay ? indianTimeOfDay(at) : `${indianDay(at)} ${indianTimeOfDay(at)}`)
+}
+
+const sessionText = ({ opensAt, closesAt }: { readonly opensAt: DateTime.Utc; readonly closesAt: DateTime.Utc }) =>
+  `${indianDay(opensAt)} ${indianTimeOfDay(opensAt).slice(0, 8)} to ${indianTimeOfDay(closesAt).slice(0, 8)} IST`
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`

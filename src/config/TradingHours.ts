@@ -1,0 +1,40 @@
+import { Context, Effect, Layer, Option, Result } from "effect"
+import { readFile } from "node:fs/promises"
+import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
+import { readCalendarFile } from "../domain/market/calendarFile.ts"
+import { announced } from "../domain/market/data/announced.ts"
+import { builtInCalendar, calendarOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
+
+/** When markets are open. The calendar is null when it is off: then every moment is as good as any other. */
+export class TradingHours extends Context.Service<TradingHours, { readonly calendar: TradingCalendar | null }>()(
+  "pulse-background/TradingHours"
+) {
+  /** Fails with every problem of TRADING_CALENDAR_FILE: a holiday that is not understood must not become a trading day. */
+  static readonly layer: Layer.Layer<TradingHours, ConfigurationError, Configuration> = Layer.effect(
+    TradingHours,
+    Effect.gen(function* () {
+      const config = yield* Configuration
+      if (!isTradingCalendarOn(config)) return TradingHours.of({ calendar: null })
+      const calendar = yield* Option.match(config.tradingCalendarFile, {
+        onNone: () => Effect.succeed(builtInCalendar),
+        onSome: withFile
+      })
+      yield* Effect.logInfo(`The trading days of all markets are known until ${calendar.until}`)
+      return TradingHours.of({ calendar })
+    })
+  )
+}
+
+const withFile = Effect.fnUntraced(function* (path: string) {
+  const json = yield* Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (error) => invalid(path, [`cannot be read: ${error instanceof Error ? error.message : String(error)}`])
+  })
+  const announcements = yield* Effect.fromResult(
+    Result.mapError(readCalendarFile(json, builtInCalendar.until), (problems) => invalid(path, problems))
+  )
+  return calendarOf([announced, announcements])
+})
+
+const invalid = (path: string, problems: ReadonlyArray<string>): ConfigurationError =>
+  new ConfigurationError({ problems: problems.map((problem) => `TRADING_CALENDAR_FILE ${path}: ${problem}`) })

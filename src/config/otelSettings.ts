@@ -1,0 +1,87 @@
+import { Option, Redacted, Result } from "effect"
+import { type Setting } from "./Setting.ts"
+
+type Pairs = Readonly<Record<string, string>>
+
+/** `key=value,key=value`, each part in the encoding of URLs where it holds a comma, an equals sign or the like. */
+const pairs = (text: string): Option.Option<Pairs> => {
+  const entries: Array<readonly [string, string]> = []
+  for (const part of text.split(",")) {
+    if (part.trim() === "") continue
+    const at = part.indexOf("=")
+    const key = decoded(part.slice(0, Math.max(at, 0)))
+    const value = decoded(part.slice(at + 1))
+    if (key === null || key === "" || value === null) return Option.none()
+    entries.push([key, value])
+  }
+  return Option.some(Object.fromEntries(entries))
+}
+
+const decoded = (text: string): string | null => {
+  try {
+    return decodeURIComponent(text.trim())
+  } catch {
+    return null
+  }
+}
+
+/** As the OpenTelemetry specification has it, in upper or lower case. */
+export const sdkDisabled: Setting<boolean> = {
+  name: "OTEL_SDK_DISABLED",
+  defaultText: "false",
+  defaultValue: false,
+  decode: (given) =>
+    /^(true|false)$/i.test(given) ? Result.succeed(given.toLowerCase() === "true") : Result.fail("true or false")
+}
+
+/** Not shown when it is wrong: it may hold a password, which does not belong there. */
+export const otlpEndpoint: Setting<Option.Option<string>> = {
+  name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+  defaultText: "",
+  defaultValue: Option.none(),
+  isSecret: true,
+  decode: (given) => {
+    const url = URL.canParse(given) ? new URL(given) : null
+    return url !== null &&
+      /^https?:$/.test(url.protocol) &&
+      url.username === "" &&
+      url.password === "" &&
+      url.search === ""
+      ? Result.succeed(Option.some(given.trim().replace(/\/+$/, "")))
+      : Result.fail("a URL such as http://localhost:4318; credentials belong in OTEL_EXPORTER_OTLP_HEADERS")
+  }
+}
+
+export const otlpHeaders: Setting<Redacted.Redacted<Pairs>> = {
+  name: "OTEL_EXPORTER_OTLP_HEADERS",
+  defaultText: "",
+  defaultValue: Redacted.make({}),
+  isSecret: true,
+  decode: (given) => {
+    const headers = Option.filter(pairs(given), (all) =>
+      Object.entries(all).every(([name, value]) => /^[\w!#$%&'*+.^`|~-]+$/.test(name) && /^[\x20-\x7e]*$/.test(value))
+    )
+    return Option.match(headers, {
+      onNone: () => Result.fail("headers such as api-key=secret,x-tenant=desk, with %20 for a space"),
+      onSome: (all) => Result.succeed(Redacted.make(all))
+    })
+  }
+}
+
+export const resourceAttributes: Setting<Pairs> = {
+  name: "OTEL_RESOURCE_ATTRIBUTES",
+  defaultText: "",
+  defaultValue: {},
+  decode: (given) =>
+    Result.fromOption(pairs(given), () => "attributes such as deployment.environment.name=production,team=desk")
+}
+
+/** The samplers of the specification. An order has no parent span as a rule, so that those with one are like those without. */
+export const samplers = [
+  "always_on",
+  "always_off",
+  "traceidratio",
+  "parentbased_always_on",
+  "parentbased_always_off",
+  "parentbased_traceidratio"
+] as const

@@ -1,0 +1,35 @@
+import { type DateTime, Duration } from "effect"
+import { counted } from "../domain/text/plural.ts"
+import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+
+export interface DeliveryFacts {
+  readonly waiting: number
+  /** Of those, when the first was found. */
+  readonly oldestFoundAt: DateTime.Utc | null
+  /** In the last day. */
+  readonly givenUp: number
+  readonly lastError: string | null
+}
+
+/** A webhook that was away for a moment is tried again meanwhile. */
+const patience = Duration.minutes(5)
+
+/** Whether people are told of what they have to know. */
+export const notificationCheck = (
+  { waiting, oldestFoundAt, givenUp, lastError }: DeliveryFacts,
+  now: DateTime.Utc
+): Check => {
+  const name = "notifications"
+  const todo = `Mend the webhook, or NOTIFY_WEBHOOK_URL; ${pulse("notify test")} tries it`
+  const said = lastError === null ? "" : `: ${lastError}`
+  if (oldestFoundAt !== null && millisSince(oldestFoundAt, now) > Duration.toMillis(patience)) {
+    return problem(
+      name,
+      `${counted(waiting, "notification")} not delivered, the oldest for ${lasting(oldestFoundAt, now)}${said}`,
+      todo
+    )
+  }
+  return givenUp > 0
+    ? warning(name, `${counted(givenUp, "notification")} given up in the last day${said}`, todo)
+    : ok(name, "all that is to be told is delivered, or about to be")
+}

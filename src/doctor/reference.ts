@@ -1,0 +1,36 @@
+import { DateTime, Duration } from "effect"
+import { indianDay } from "../domain/market/indianTime.ts"
+import { type Check, lasting, ok, problem, pulse, warning } from "./Check.ts"
+
+/** So long before the calendar ends somebody is reminded of it. */
+const calendarNotice = Duration.days(30)
+/** Zerodha makes a list of instruments every morning. */
+const oldestList = Duration.days(2)
+
+/** Whether a calendar whose last day is `until`, YYYY-MM-DD, has to be extended soon. */
+export const isCalendarEnding = (until: string, now: DateTime.Utc): boolean =>
+  until <= indianDay(DateTime.addDuration(now, calendarNotice))
+
+export const isListOld = (syncedAt: DateTime.Utc, now: DateTime.Utc): boolean =>
+  Duration.isGreaterThan(DateTime.distance(syncedAt, now), oldestList)
+
+/** `until` is null when the calendar is off. */
+export const calendarCheck = (until: string | null, now: DateTime.Utc): Check => {
+  const name = "trading calendar"
+  if (until === null) return ok(name, "off: placements at any time")
+  const found = `the trading days are known until ${until}, and nothing is placed after that`
+  const todo = "Add the exchanges' next ones with TRADING_CALENDAR_FILE"
+  if (until < indianDay(now)) return problem(name, found, todo)
+  return isCalendarEnding(until, now) ? warning(name, found, todo) : ok(name, `known until ${until}`)
+}
+
+/** `syncedAt` is null before the first sync. */
+export const instrumentCheck = (syncedAt: DateTime.Utc | null, now: DateTime.Utc): Check => {
+  const name = "instruments"
+  const todo = pulse("instruments sync")
+  if (syncedAt === null) return warning(name, "no list yet: lots, ticks and expiries are not checked", todo)
+  const found = `the list is ${lasting(syncedAt, now)} old`
+  return isListOld(syncedAt, now)
+    ? warning(name, `${found}: new expiries and changed lots are missing`, todo)
+    : ok(name, found)
+}

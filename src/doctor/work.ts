@@ -1,0 +1,250 @@
+import { type DateTime, Duration } from "effect"
+import { instancesOf, isLive, type Judged, type SignOfLife } from "../domain/operations/workerHealth.ts"
+import { counted } from "../domain/text/plural.ts"
+import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+
+export interface WorkerFacts extends SignOfLife {
+  readonly worker: string
+  readonly version: string
+  readonly hold: string | null
+}
+
+export const workerCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, version: string): Check => {
+  const name = "daemons"
+  if (workers.length === 0) return problem(name, "none runs: nothing is split, placed or followed", pulse(""))
+  const all = instancesOf(workers)
+  const live = all.filter(isLive)
+  const stale = all
+    .filter((instance) => !isLive(instance))
+    .map((instance) => {
+      const names = instance.flatMap(({ worker, isStale }) => (isStale ? [worker] : []))
+      return `${instance[0]?.instanceId ?? "?"} (${names.join(", ")})`
+    })
+  if (live.length === 0) {
+    return problem(name, `stale: ${stale.join(", ")}; no other runs`, `See its log, and start one: ${pulse("")}`)
+  }
+  const found = `${counted(live.length, "daemon")} of version ${versionsOf(live).join(", ")}`
+  if (stale.length > 0) {
+    return warning(
+      name,
+      `${found}; stale: ${stale.join(", ")}`,
+      `Killed or stuck? Start it anew if it is missed: ${pulse("workers")}`
+    )
+  }
+  return versionsOf(live).some((other) => other !== version)
+    ? warning(name, `${found}; this is version ${version}`, "Bring them all to one version")
+    : ok(name, found)
+}
+
+const versionsOf = (instances: ReadonlyArray<ReadonlyArray<WorkerFacts>>): ReadonlyArray<string> => [
+  ...new Set(instances.flat().map(({ version }) => version))
+]
+
+/** What keeps live workers from their work, but for a halt. */
+export const holdCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted: boolean): Check => {
+  const name = "holds"
+  const live = workers.filter(({ isStale }) => !isStale)
+  const holdsOf = (isMeant: (worker: WorkerFacts) => boolean) => [
+    ...new Set(live.flatMap((worker) => (worker.hold !== null && isMeant(worker) ? [worker.hold] : [])))
+  ]
+  const placing = holdsOf(
+    ({ worker, hold }) => worker === "executor" && !(isHalted && hold?.startsWith("halted by ") === true)
+  )
+  const others = holdsOf(({ worker }) => worker !== "executor")
+  if (placing.length > 0)
+    return problem(
+      name,
+      `nothing is placed: ${placing.join("; ")}`,
+      `Mend that; ${pulse("workers")} shows whom it holds`
+    )
+  return others.length > 0
+    ? warning(name, others.join("; "), `See the log, and the broker's own pages; ${pulse("workers")}`)
+    : ok(name, "no daemon is on hold" + (isHalted ? " but by the halt" : ""))
+}
+
+export const pileKinds = [
+  "pending",
+  "splitting",
+  "doubt",
+  "lost",
+  "expired",
+  "held",
+  "respread",
+  "hours",
+  "unknown kind",
+  "unclaimed"
+] as const
+
+/** Rows that wait for the same thing; those from `expired` on are SCHEDULED slices that are due, by what keeps them. */
+export interface Pile {
+  readonly kind: (typeof pileKinds)[number]
+  readonly count: number
+  /** The one that has waited longest, and since when. */
+  readonly id: string
+  readonly since: DateTime.Utc
+}
+
+/** How long each may rightly take. */
+export interface Patience {
+  readonly split: Duration.Duration
+  readonly splitTimeout: Duration.Duration
+  readonly claim: Duration.Duration
+  readonly doubt: Duration.Duration
+  readonly sweep: Duration.Duration
+}
+
+/** What may explain that nothing is claimed. */
+export interface Standstill {
+  readonly isHalted: boolean
+  readonly liveExecutors: number
+  readonly isOnHold: boolean
+}
+
+export const pileChecks = (
+  piles: ReadonlyArray<Pile>,
+  patience: Patience,
+  standstill: Standstill,
+  now: DateTime.Utc
+): ReadonlyArray<Check> => {
+  const pile = (kind: Pile["kind"]) => piles.find((pile) => pile.kind === kind) ?? null
+  return [
+    pendingCheck(pile("pending"), patience, now),
+    splittingCheck(pile("splitting"), patience, now),
+    doubtCheck(pile("doubt"), patience, now),
+    lostCheck(pile("lost"), now),
+    ...overdueChecks(piles, patience, standstill, now)
+  ]
+}
+
+const isLong = ({ since }: Pile, patience: Duration.Duration, now: DateTime.Utc): boolean =>
+  millisSince(since, now) > Duration.toMillis(patience)
+
+const waiting = ({ count, id, since }: Pile, noun: string, now: DateTime.Utc): string =>
+  `${counted(count, noun)}, the oldest for ${lasting(since, now)} (${id})`
+
+const pendingCheck = (pile: Pile | null, { split }: Patience, now: DateTime.Utc): Check => {
+  const name = "orders to split"
+  if (pile === null) return ok(name, "none waits")
+  const found = waiting(pile, "PENDING order", now)
+  return isLong(pile, split, now) ? problem(name, `${found}: no splitter takes it`, pulse("workers")) : ok(name, found)
+}
+
+const splittingCheck = (pile: Pile | null, { splitTimeout }: Patience, now: DateTime.Utc): Check => {
+  const name = "splits"
+  if (pile === null) return ok(name, "none is under way")
+  const found = waiting(pile, "order", now)
+  return isLong(pile, splitTimeout, now)
+    ? problem(
+        name,
+        `${found} IN_PROGRESS, beyond ORDER_SPLIT_TIMEOUT_MINUTES: no monitor gives it back`,
+        pulse("workers")
+      )
+    : ok(name, found)
+}
+
+const doubtCheck = (pile: Pile | null, { doubt }: Patience, now: DateTime.Utc): Check => {
+  const name = "slices in doubt"
+  if (pile === null) return ok(name, "none")
+  const found = waiting(pile, "slice", now)
+  return isLong(pile, doubt, now)
+    ? problem(
+        name,
+        `${found}: the broker's book does not settle it`,
+        `Look at the broker's own pages, then: ${pulse(`slice placed ${pile.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${pile.id} --reason TEXT`)}`
+      )
+    : ok(name, `${found}: looked up in the broker's book`)
+}
+
+const lostCheck = (pile: Pile | null, now: DateTime.Utc): Check => {
+  const name = "unfinished orders of a past book"
+  return pile === null
+    ? ok(name, "none")
+    : problem(
+        name,
+        `${waiting(pile, "slice", now)}: the broker's book no longer shows what became of its order`,
+        `Look at the broker's own pages, then: ${pulse(`slice placed ${pile.id} BROKER_ORDER --filled N --price P --reason TEXT`)}`
+      )
+}
+
+const overdueName = "overdue slices"
+
+/** Slices that are due and not claimed, by what keeps them. */
+const overdueChecks = (
+  piles: ReadonlyArray<Pile>,
+  patience: Patience,
+  standstill: Standstill,
+  now: DateTime.Utc
+): ReadonlyArray<Check> => {
+  const checks = piles.flatMap((pile): ReadonlyArray<Check> => {
+    const found = waiting(pile, "slice", now)
+    switch (pile.kind) {
+      case "unclaimed":
+        return isLong(pile, patience.claim, now) ? [unclaimedCheck(found, standstill)] : []
+      case "held":
+        return [warning(overdueName, `${found}: order on hold`, 'See "orders on hold" above')]
+      case "respread":
+        return isLong(pile, patience.sweep, now)
+          ? [
+              warning(
+                overdueName,
+                `${found}: too late, waiting to be planned anew`,
+                `A halt or a limit holds it; see ${pulse("top")}`
+              )
+            ]
+          : []
+      case "hours":
+        return [
+          problem(
+            overdueName,
+            `${found}: planned with a trading calendar, which is off here`,
+            "Start a daemon with TRADING_CALENDAR=on, or with the real broker"
+          )
+        ]
+      case "unknown kind":
+        return [
+          problem(
+            overdueName,
+            `${found}: of a kind that this version does not know`,
+            "Start a daemon of the version that planned it"
+          )
+        ]
+      case "expired":
+        return isLong(pile, patience.sweep, now)
+          ? [problem(overdueName, `${found}: its window is over, and no monitor skips it`, pulse("workers"))]
+          : []
+      default:
+        return []
+    }
+  })
+  return checks.length === 0 ? [ok(overdueName, "none")] : checks
+}
+
+const unclaimedCheck = (found: string, { isHalted, liveExecutors, isOnHold }: Standstill): Check => {
+  if (isHalted) return warning(overdueName, `${found}: placements are halted`, pulse("resume"))
+  if (liveExecutors === 0) return problem(overdueName, `${found}: no daemon runs`, pulse(""))
+  if (isOnHold)
+    return problem(overdueName, `${found}: every daemon is on hold`, `See "holds" above; ${pulse("workers")}`)
+  return problem(
+    overdueName,
+    `${found}, and nothing forbids to claim it`,
+    `Is SLICE_EXECUTOR_CONCURRENCY too low, or the database slow? See the executors' logs, and ${pulse("top")}`
+  )
+}
+
+export interface Double {
+  readonly sliceId: string
+  readonly orderId: string
+  readonly brokerOrderIds: ReadonlyArray<string>
+}
+
+/** What must never be: of the last day. */
+export const doubleCheck = (doubles: ReadonlyArray<Double>): Check => {
+  const name = "double placements"
+  const [first] = doubles
+  if (first === undefined) return ok(name, "none in the last day")
+  return problem(
+    name,
+    `${counted(doubles.length, "slice")} in the last day; ${first.sliceId} has the broker orders ${first.brokerOrderIds.join(", ")}`,
+    `Settle it at the broker; ${pulse(`order show ${first.orderId}`)}, then ${pulse(`order resume ${first.orderId}`)}`
+  )
+}

@@ -1,0 +1,185 @@
+import { Cause, DateTime, Duration, Exit, Order } from "effect"
+import type { Acknowledgement, BrokerError, BrokerOrder } from "../../broker/Broker.ts"
+import { marketIds, marketOf } from "../market/Market.ts"
+import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
+import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
+import { breachesNow, priceOf } from "../limits/marketLimits.ts"
+import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
+
+export interface PlacementLimits {
+  readonly brokerTimeout: Duration.Duration
+  readonly preTrade: PreTradeLimits
+  /** Null: placements at any time. */
+  readonly calendar: TradingCalendar | null
+  /** How long a slice waits that the market does not allow at the moment. */
+  readonly marketPause: Duration.Duration
+}
+
+/** Why a slice is not placed. `isWaiting`: the market does not allow it for now, which may well be said again and again. */
+export interface Refusal {
+  readonly next: NextStage
+  readonly isWaiting?: true
+}
+
+/** Why a claimed slice must not be placed at this moment, or null when it may be. */
+export const refusalToFire = (
+  slice: ClaimedSlice,
+  nowMillis: number,
+  limits: PlacementLimits
+): Refusal | "too early" | null => {
+  if (nowMillis < slice.notBeforeMillis) return "too early"
+  if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
+  const hours = hoursOf(slice, nowMillis, limits)
+  if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
+  // Asked again here, because limits may have been lowered since the split.
+  const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
+  if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
+  const notNow = breachesNow(slice, nowMillis, limits.preTrade)
+  if (notNow.length > 0) {
+    // Prices come back and volume grows: the slice waits for that until its window is over.
+    const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
+    const reason = `pre-trade limit, for now: ${notNow.join("; ")}`
+    return { next: { _tag: "Rescheduled", reason, notBefore }, isWaiting: true }
+  }
+  // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
+  if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
+    return {
+      next: { _tag: "Rescheduled", reason: "the claim was about to end before the call could", notBefore: null }
+    }
+  }
+  return null
+}
+
+const exposureOf = (slice: ClaimedSlice, nowMillis: number, { preTrade }: PlacementLimits): Exposure => ({
+  instrument: slice.instrument,
+  side: slice.side,
+  quantity: slice.quantity,
+  price: priceOf(slice, nowMillis, preTrade)
+})
+
+/** The last moment at which a slice may leave us: within its window, its claim, and its market's session. */
+export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: PlacementLimits): number => {
+  const hours = hoursOf(slice, nowMillis, limits)
+  return Math.min(
+    slice.notAfterMillis,
+    slice.leaseExpiresMillis - Duration.toMillis(limits.brokerTimeout),
+    hours?._tag === "Open" ? hours.session.closesMillis - 1 : Infinity
+  )
+}
+
+/** Whether its market is open; null without a calendar. */
+const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: PlacementLimits): SessionAt | null => {
+  if (calendar === null) return null
+  const market = marketIds.find((id) => id === slice.market) ?? marketOf(slice.instrument, null)
+  return market === null
+    ? { _tag: "Closed", next: null, reason: "no trading hours are known for it" }
+    : sessionAt(calendar, market, nowMillis)
+}
+
+const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { _tag: "Closed" }>): NextStage =>
+  next !== null && next.opensMillis <= slice.notAfterMillis
+    ? {
+        _tag: "Rescheduled",
+        reason: `the market is closed: ${reason}`,
+        notBefore: DateTime.makeUnsafe(next.opensMillis)
+      }
+    : { _tag: "Skipped", reason: `the market is closed until after the order's window: ${reason}` }
+
+export const windowOver = "too late: the order's window and its grace, or the lateness that it allows, were over"
+
+/**
+ * Whether a placement counts as an attempt: its order may be with the broker. One that certainly had no effect was not the
+ * slice's fault, and is made again until the order's window is over.
+ */
+export const isAttempt = (answer: Exit.Exit<Acknowledgement, BrokerError>): boolean => {
+  const error = brokerErrorOf(answer)
+  return error === null || error._tag === "BrokerRefused" || error._tag === "BrokerOutcomeUnknown"
+}
+
+/** What a placement's answer means for its slice. */
+export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, now: DateTime.Utc): NextStage => {
+  if (Exit.isSuccess(answer)) return { _tag: "Processed", brokerOrderId: answer.value.brokerOrderId, found: null }
+  const error = brokerErrorOf(answer)
+  if (error === null) {
+    // Interrupted, or a bug in the broker's code: the request may have left all the same.
+    return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }
+  }
+  switch (error._tag) {
+    case "BrokerRefused":
+      return { _tag: "Failed", reason: `${error.code}: ${error.message}` }
+    case "BrokerOutcomeUnknown":
+      return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }
+    case "BrokerCredentialsInvalid":
+      return { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.addDuration(now, credentialsPause) }
+    case "BrokerNotSent":
+      return error.retryAt === null
+        ? { _tag: "Skipped", reason: error.message }
+        : { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.max(error.retryAt, now) }
+    case "BrokerTryLater":
+      return {
+        _tag: "Rescheduled",
+        reason: `${error.code}: ${error.message}`,
+        notBefore: DateTime.max(error.retryAt, now)
+      }
+  }
+}
+
+/** What the broker said, when that is all there was: null for success, and for a call that did not end in order. */
+export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerError | null => {
+  if (Exit.isSuccess(answer) || answer.cause.reasons.length !== 1) return null
+  const [reason] = answer.cause.reasons
+  return reason !== undefined && Cause.isFailReason(reason) ? reason.error : null
+}
+
+/** The hold that follows decides how long nothing is placed; this only keeps a broker without one from being hammered. */
+const credentialsPause = Duration.seconds(1)
+
+/** Brokers number their orders in the order of their arrival. */
+const earliestFirst = Order.mapInput(
+  Order.Tuple([Order.Number, Order.String]),
+  ({ brokerOrderId }: BrokerOrder) => [brokerOrderId.length, brokerOrderId] as const
+)
+
+export type Reconciliation =
+  | { readonly _tag: "Resolved"; readonly next: NextStage }
+  | { readonly _tag: "Wait" }
+  /** The book no longer shows the time at which it may have been placed: only a person can tell. */
+  | { readonly _tag: "Unprovable" }
+
+/** What a look-up in the broker's book showed of a slice, in milliseconds since 1970. */
+export interface LookUp {
+  readonly found: ReadonlyArray<BrokerOrder>
+  /** When it began: an order that reached the book after that would not be in the answer. */
+  readonly askedMillis: number
+  /** The book is complete since then. */
+  readonly bookSinceMillis: number
+}
+
+/**
+ * What the broker's book says about a slice whose outcome is unknown. Only when the whole quarantine lay before the
+ * look-up, and the book goes back to before the request, does "not in the book" mean "not placed".
+ */
+export const reconcile = (
+  slice: UnresolvedSlice,
+  { found, askedMillis, bookSinceMillis }: LookUp,
+  limits: { readonly quarantine: Duration.Duration; readonly maxAttempts: number }
+): Reconciliation => {
+  // Several are an alarm of their own; the slice is placed in any case.
+  const [first] = found.toSorted(earliestFirst)
+  if (first !== undefined) {
+    return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
+  }
+  if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
+  if (slice.firstSentMillis < bookSinceMillis) return { _tag: "Unprovable" }
+  if (askedMillis > slice.notAfterMillis) return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
+  if (slice.attempts >= limits.maxAttempts) {
+    return {
+      _tag: "Resolved",
+      next: { _tag: "Failed", reason: `gave up after ${slice.attempts} attempts; the broker has no order for it` }
+    }
+  }
+  return {
+    _tag: "Resolved",
+    next: { _tag: "Rescheduled", reason: "the broker has no order for it: not placed", notBefore: null }
+  }
+}

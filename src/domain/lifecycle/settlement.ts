@@ -1,0 +1,120 @@
+import { BigDecimal, Schema } from "effect"
+import { type BookEntry, type BrokerOrder, isTerminal } from "../../broker/Broker.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../model/Ids.ts"
+import { ClaimVersion, Stage } from "../model/OrderSlice.ts"
+
+/** A slice as the database has it at the end of a day. What `repair` overwrites must be as it was read. */
+export const SettledSlice = Schema.Struct({
+  id: SliceId,
+  orderId: OrderId,
+  sequenceNumber: Schema.Int,
+  tag: Tag,
+  stage: Stage,
+  claimVersion: ClaimVersion,
+  /** The plan whose slices stand in for it. */
+  replacedBy: Schema.NullOr(Schema.Int),
+  /** What later slices took over of it. */
+  carriedQuantity: Schema.Int,
+  quantity: Schema.Int,
+  brokerOrderId: Schema.NullOr(BrokerOrderId),
+  brokerStatus: Schema.NullOr(Schema.String),
+  brokerIsFinal: Schema.Boolean,
+  filledQuantity: Schema.Int,
+  averagePrice: Schema.NullOr(Schema.BigDecimalFromString)
+})
+export type SettledSlice = typeof SettledSlice.Type
+
+/** A slice and the broker's book tell different stories. */
+export interface Difference {
+  readonly slice: SettledSlice
+  readonly text: string
+  /** What the slice becomes when it is repaired; null when only a person can decide. */
+  readonly repair: BrokerOrder | null
+}
+
+export interface Settlement {
+  /** How many slices and the book tell the same story of. */
+  readonly agreed: number
+  /** Of these, how many broker orders may still change. */
+  readonly open: number
+  readonly differences: ReadonlyArray<Difference>
+  /** Broker orders that no slice of ours has to do with. */
+  readonly foreign: ReadonlyArray<BookEntry>
+}
+
+/**
+ * Holds a day's slices, and all others that the book knows of, against the broker's whole book of that day: every broker
+ * order belongs to exactly one slice, or is foreign, and every slice says of its order what the book says.
+ */
+export const settle = (
+  slices: ReadonlyArray<SettledSlice>,
+  ours: ReadonlyArray<BrokerOrder>,
+  all: ReadonlyArray<BookEntry>
+): Settlement => {
+  const known = new Set<string>(slices.map(({ tag }) => tag))
+  const byTag = Map.groupBy(ours, (order) => order.tag)
+  const differences = slices.flatMap((slice): ReadonlyArray<Difference> => {
+    const found = differenceOf(slice, byTag.get(slice.tag) ?? [])
+    return found === null ? [] : [{ slice, ...found }]
+  })
+  const isOpen = ({ brokerStatus }: SettledSlice) =>
+    brokerStatus !== null && !["COMPLETE", "CANCELLED", "REJECTED"].includes(brokerStatus)
+  const differing = new Set(differences.map(({ slice }) => slice.id))
+  return {
+    agreed: slices.length - differences.length,
+    open: slices.filter((slice) => slice.stage === "PROCESSED" && !differing.has(slice.id) && isOpen(slice)).length,
+    differences,
+    foreign: all.filter(({ tags }) => !tags.some((tag) => known.has(tag)))
+  }
+}
+
+const differenceOf = (
+  slice: SettledSlice,
+  orders: ReadonlyArray<BrokerOrder>
+): { readonly text: string; readonly repair: BrokerOrder | null } | null => {
+  const [order] = orders
+  if (orders.length > 1) {
+    const ids = orders.map(({ brokerOrderId }) => brokerOrderId).join(", ")
+    return { text: `PLACED ${orders.length} TIMES: ${ids}`, repair: null }
+  }
+  if (order === undefined) {
+    if (slice.stage === "PROCESSED") return { text: `${slice.brokerOrderId} is not in the book`, repair: null }
+    return slice.stage === "IN_PROGRESS" ? { text: "still in doubt, and not in the book", repair: null } : null
+  }
+  if (slice.replacedBy !== null) {
+    return {
+      text: `replaced by plan ${slice.replacedBy}, but the broker has it as ${order.brokerOrderId}`,
+      repair: null
+    }
+  }
+  const { carriedQuantity } = slice
+  if (slice.stage !== "PROCESSED" && carriedQuantity > 0) {
+    return {
+      text: `${slice.stage} here, and later slices took over ${carriedQuantity} of it, but the broker has it as ${order.brokerOrderId}`,
+      repair: null
+    }
+  }
+  if (slice.stage !== "PROCESSED") {
+    return { text: `${slice.stage} here, but the broker has it as ${order.brokerOrderId}`, repair: order }
+  }
+  if (slice.brokerOrderId !== order.brokerOrderId) {
+    return { text: `${slice.brokerOrderId} here, ${order.brokerOrderId} in the book`, repair: null }
+  }
+  if (storyOf(slice) === storyOf(order, slice)) return null
+  const text = `${storyOf(slice)} here, ${storyOf(order, slice)} in the book`
+  // Whatever more of it is filled, or may be, is there twice.
+  const isTwice = carriedQuantity > 0 && (order.filledQuantity > slice.filledQuantity || !isTerminal(order.status))
+  return isTwice
+    ? { text: `${text}; later slices took over ${carriedQuantity} of it`, repair: null }
+    : { text, repair: order }
+}
+
+/** What is said of an order, in words: `COMPLETE, 100 filled at 10.5`. */
+const storyOf = (said: SettledSlice | BrokerOrder, like: Pick<SettledSlice, "averagePrice"> | null = null): string => {
+  const status = "status" in said ? said.status : (said.brokerStatus ?? "nothing known")
+  // The database keeps four decimals.
+  const price =
+    said.averagePrice === null ? (like?.averagePrice ?? null) : BigDecimal.round(said.averagePrice, { scale: 4 })
+  const at = price === null || said.filledQuantity === 0 ? "" : ` at ${BigDecimal.format(BigDecimal.normalize(price))}`
+  return `${status}, ${said.filledQuantity} filled${at}`
+}

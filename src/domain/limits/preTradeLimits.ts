@@ -1,0 +1,77 @@
+import { BigDecimal, Option } from "effect"
+import type { DayLimits } from "./dayLimits.ts"
+import { decimalText } from "../text/decimals.ts"
+import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
+import type { Instrument, Price, Side } from "../model/Order.ts"
+
+/** What a desk allows. None, or an empty list: no limit. Values in the instrument's currency. */
+export interface PreTradeLimits extends DayLimits, MarketLimits {
+  readonly orderQuantity: Option.Option<number>
+  readonly orderValue: Option.Option<BigDecimal.BigDecimal>
+  readonly sliceQuantity: Option.Option<number>
+  readonly sliceValue: Option.Option<BigDecimal.BigDecimal>
+  /** `NSE:INFY`, or with a star at the end `NSE:*`, `NFO:NIFTY*`. */
+  readonly instruments: ReadonlyArray<string>
+  readonly sides: ReadonlyArray<Side>
+}
+
+/** Whether anything depends on what is known of a claimed slice's market. */
+export const looksAtQuotes = (limits: PreTradeLimits): boolean =>
+  needsQuotes(limits) || Option.isSome(limits.sliceValue)
+
+/** An order or a slice, as far as limits go. `price` is its limit price or, for a MARKET order, the last known one; null: not known. */
+export interface Exposure {
+  readonly instrument: Instrument
+  readonly side: Side
+  readonly quantity: number
+  readonly price: Price | null
+}
+
+/** Which limits an order breaks, in words; empty when none. */
+export const breachesOfOrder = (order: Exposure, limits: PreTradeLimits): ReadonlyArray<string> => [
+  ...notAllowed(order, limits),
+  ...tooMuch("order", order, limits.orderQuantity, limits.orderValue)
+]
+
+/** Which limits a slice breaks, in words; empty when none. */
+export const breachesOfSlice = (slice: Exposure, limits: PreTradeLimits): ReadonlyArray<string> => [
+  ...notAllowed(slice, limits),
+  ...tooMuch("slice", slice, limits.sliceQuantity, limits.sliceValue)
+]
+
+const notAllowed = ({ instrument, side }: Exposure, { instruments, sides }: PreTradeLimits): ReadonlyArray<string> => [
+  ...(instruments.length === 0 || instruments.some((pattern) => matches(pattern, instrument))
+    ? []
+    : [`${instrument} is none of the instruments that LIMIT_INSTRUMENTS allows (${instruments.join(", ")})`]),
+  ...(sides.length === 0 || sides.includes(side) ? [] : [`${side} is not allowed by LIMIT_SIDES`])
+]
+
+const matches = (pattern: string, instrument: string): boolean =>
+  pattern.endsWith("*") ? instrument.startsWith(pattern.slice(0, -1)) : instrument === pattern
+
+const tooMuch = (
+  what: "order" | "slice",
+  { quantity, price }: Exposure,
+  largestQuantity: Option.Option<number>,
+  largestValue: Option.Option<BigDecimal.BigDecimal>
+): ReadonlyArray<string> => {
+  const name = `LIMIT_${what.toUpperCase()}`
+  const breaches: Array<string> = []
+  if (Option.isSome(largestQuantity) && quantity > largestQuantity.value) {
+    breaches.push(`the ${what}'s quantity of ${quantity} is above ${name}_QUANTITY (${largestQuantity.value})`)
+  }
+  if (Option.isNone(largestValue)) return breaches
+  if (price === null) {
+    breaches.push(
+      `no price of its instrument is known to value the ${what} by, and ${name}_VALUE is set: use a LIMIT order`
+    )
+    return breaches
+  }
+  const value = BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(quantity)))
+  if (BigDecimal.isGreaterThan(value, largestValue.value)) {
+    breaches.push(
+      `the ${what}'s value of ${decimalText(value)} is above ${name}_VALUE (${decimalText(largestValue.value)})`
+    )
+  }
+  return breaches
+}

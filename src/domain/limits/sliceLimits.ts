@@ -1,0 +1,50 @@
+import { BigDecimal, type DateTime, Option } from "effect"
+import { decimalText } from "../text/decimals.ts"
+import { freezeLimit, freezeValue } from "./freezeLimits.ts"
+import { type Instrument, maxQuantity } from "../model/Order.ts"
+import type { PreTradeLimits } from "./preTradeLimits.ts"
+import type { SliceLimit } from "../planning/Split.ts"
+
+/** What limits the slices of every order. */
+export interface SliceRules {
+  /** Null: no more slices are made than were asked for. */
+  readonly maxSliceQuantity: number | null
+  readonly preTrade: PreTradeLimits
+  /** The mock broker takes any quantity. */
+  readonly isFreezeLimited: boolean
+}
+
+/** All that limits a slice of an instrument on a day, at a price; a limit of its value counts only when the price is known. */
+export const sliceLimitsOf = (
+  instrument: Instrument,
+  price: BigDecimal.BigDecimal | null,
+  at: DateTime.Utc,
+  { maxSliceQuantity, preTrade, isFreezeLimited }: SliceRules
+): ReadonlyArray<SliceLimit> => {
+  const ofValue = (value: BigDecimal.BigDecimal | null, name: string) =>
+    value === null || price === null
+      ? null
+      : { quantity: quantityAt(price, value), name: `what ${name} allows at ${decimalText(price)}` }
+  const sliceValue = Option.getOrNull(preTrade.sliceValue)
+  return [
+    ofQuantity(maxSliceQuantity, "ORDER_MAX_SLICE_QUANTITY"),
+    ofQuantity(Option.getOrNull(preTrade.sliceQuantity), "LIMIT_SLICE_QUANTITY"),
+    ofValue(sliceValue, `LIMIT_SLICE_VALUE (${sliceValue === null ? "" : decimalText(sliceValue)})`),
+    ...(isFreezeLimited
+      ? [
+          ofQuantity(freezeLimit(instrument, at), "the exchange's freeze limit of an order"),
+          ofValue(freezeValue(instrument), "the exchange's freeze limit of ten crore rupees an order")
+        ]
+      : [])
+  ].filter((limit) => limit !== null)
+}
+
+const ofQuantity = (quantity: number | null, name: string): SliceLimit | null =>
+  quantity === null ? null : { quantity, name }
+
+/** How many units a value pays for. */
+const quantityAt = (price: BigDecimal.BigDecimal, value: BigDecimal.BigDecimal): number => {
+  const scale = Math.max(price.scale, value.scale)
+  const units = BigDecimal.scale(value, scale).value / BigDecimal.scale(price, scale).value
+  return Math.min(Number(units), maxQuantity)
+}

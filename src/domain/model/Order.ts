@@ -1,0 +1,134 @@
+import { BigDecimal, Schema } from "effect"
+import { OrderId } from "./Ids.ts"
+import { Profile, RiskAversion } from "../planning/schedule/Curve.ts"
+import { Strategy } from "../planning/schedule/strategies.ts"
+
+export const Side = Schema.Literals(["BUY", "SELL"])
+export type Side = typeof Side.Type
+
+export const OrderType = Schema.Literals(["MARKET", "LIMIT"])
+export type OrderType = typeof OrderType.Type
+
+export const ProductType = Schema.Literals(["CNC", "MIS", "NRML"])
+export type ProductType = typeof ProductType.Type
+
+export const Validity = Schema.Literals(["DAY", "IOC"])
+export type Validity = typeof Validity.Type
+
+/** What becomes of slices that could not be sent in time. */
+export const LatenessPolicy = Schema.Literals(["SEND", "SKIP", "RESPREAD"])
+export type LatenessPolicy = typeof LatenessPolicy.Type
+
+/** What becomes of what is missing at the window's end: it is reported, or bought or sold at the market. */
+export const Completion = Schema.Literals(["REPORT", "CROSS"])
+export type Completion = typeof Completion.Type
+
+/** Where what does not fit before the market's close goes: it is refused, or goes on in the next session. */
+export const SessionPolicy = Schema.Literals(["SAME_DAY", "NEXT_SESSION"])
+export type SessionPolicy = typeof SessionPolicy.Type
+
+export const OrderQueueStatus = Schema.Literals(["PENDING", "IN_PROGRESS", "DONE", "FAILED", "SKIPPED"])
+export type OrderQueueStatus = typeof OrderQueueStatus.Type
+
+/** `EXCHANGE:SYMBOL`, such as NSE:RELIANCE, NFO:NIFTY26NOVFUT or NSE:M&M. */
+export const Instrument = Schema.String.check(
+  Schema.isPattern(/^[A-Z]{2,10}:[A-Z0-9][A-Z0-9&_.-]{0,63}$/, {
+    message: "must look like EXCHANGE:SYMBOL in capitals, for example NSE:RELIANCE"
+  })
+).pipe(Schema.brand("Instrument"))
+export type Instrument = typeof Instrument.Type
+
+/** A price in the instrument's currency, as numeric(15,4): positive, at most four decimals. */
+export const Price = Schema.String.check(
+  Schema.isPattern(/^-?\d{1,30}(\.\d{1,30})?$/, { message: "must be a price such as 2500 or 2500.05" })
+)
+  .pipe(Schema.decodeTo(Schema.BigDecimalFromString))
+  .check(
+    Schema.makeFilter((price) => BigDecimal.isPositive(price) || "must be greater than 0"),
+    Schema.makeFilter((price) => BigDecimal.normalize(price).scale <= 4 || "must have at most 4 decimals"),
+    Schema.makeFilter((price) => BigDecimal.isLessThan(price, priceLimit) || "must be below 100,000,000,000")
+  )
+export type Price = typeof Price.Type
+
+const priceLimit = BigDecimal.make(1n, -11)
+
+/** What every placement of an order has in common. */
+export const OrderParameters = Schema.Struct({
+  instrument: Instrument,
+  side: Side,
+  orderType: OrderType,
+  limitPrice: Schema.NullOr(Price),
+  productType: ProductType,
+  validity: Validity
+})
+export type OrderParameters = typeof OrderParameters.Type
+
+export const defaultMaxLatenessSeconds = 60
+export const maxSplits = 1000
+export const maxDurationMinutes = 1440
+export const maxQuantity = 2_147_483_647
+
+const wholeNumber = (minimum: number, maximum: number) =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
+  )
+
+/** A parent order that has been found fit to split. `limitPrice` is set exactly for LIMIT orders. */
+export const SplittableOrder = Schema.Struct({
+  id: OrderId,
+  ...OrderParameters.fields,
+  totalQuantity: wholeNumber(1, maxQuantity),
+  numSplits: wholeNumber(1, maxSplits),
+  durationMinutes: wholeNumber(0, maxDurationMinutes),
+  randomize: Schema.Boolean,
+  strategy: Strategy,
+  /** κT of a front- or back-loaded order; null for the default. */
+  riskAversion: Schema.NullOr(RiskAversion),
+  /** What WEIGHTS gives equal parts of the window, relative to each other. */
+  weights: Schema.NullOr(Profile),
+  /** What decides every random choice in the plan; null for the order's id. */
+  planSeed: Schema.NullOr(
+    Schema.String.check(Schema.isBetweenLength(1, 200, { message: "must have 1 to 200 characters" }))
+  ),
+  latenessPolicy: LatenessPolicy,
+  /** How late a slice may be before SKIP or RESPREAD applies to it; null for {@link defaultMaxLatenessSeconds}. */
+  maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
+  /** So long after its acknowledgement what is not filled of a slice is cancelled at the broker; null to leave it. */
+  cancelUnfilledAfterSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
+  /** What is for good not filled of a slice, or was refused, goes into later slices. */
+  carryUnfilled: Schema.Boolean,
+  carryRejected: Schema.Boolean,
+  completion: Completion,
+  sessionPolicy: SessionPolicy
+}).check(
+  Schema.makeFilter((order) =>
+    order.totalQuantity >= order.numSplits
+      ? true
+      : {
+          path: ["totalQuantity"],
+          issue: `is ${order.totalQuantity}, less than one for each of the ${order.numSplits} slices`
+        }
+  ),
+  Schema.makeFilter((order) =>
+    (order.orderType === "LIMIT") === (order.limitPrice !== null)
+      ? true
+      : {
+          path: ["limitPrice"],
+          issue: order.orderType === "LIMIT" ? "is needed for a LIMIT order" : "must be empty for a MARKET order"
+        }
+  ),
+  Schema.makeFilter((order) =>
+    (order.strategy === "WEIGHTS") === (order.weights !== null)
+      ? true
+      : {
+          path: ["weights"],
+          issue: order.strategy === "WEIGHTS" ? "is needed for the strategy WEIGHTS" : "must be empty but for WEIGHTS"
+        }
+  ),
+  Schema.makeFilter((order) =>
+    order.riskAversion === null || order.strategy === "FRONT_LOADED" || order.strategy === "BACK_LOADED"
+      ? true
+      : { path: ["riskAversion"], issue: "must be empty but for FRONT_LOADED and BACK_LOADED" }
+  )
+)
+export type SplittableOrder = typeof SplittableOrder.Type

@@ -1,0 +1,311 @@
+import { BigDecimal, DateTime, Result, Schema } from "effect"
+import type { OrderId } from "../model/Ids.ts"
+import { indianDay } from "../market/indianTime.ts"
+import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
+import { type PlanTime, planTimeOf } from "../market/orderTime.ts"
+import type { MarketId, TradingCalendar } from "../market/TradingCalendar.ts"
+import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
+import { knownPrice, outsideCollar, type Priced } from "../limits/marketLimits.ts"
+import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "../model/Order.ts"
+import { type OrderRate, tooFastForRate } from "../limits/orderRate.ts"
+import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "../limits/preTradeLimits.ts"
+import type { Curve, Profile } from "./schedule/Curve.ts"
+import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
+import { type SliceRules, sliceLimitsOf } from "../limits/sliceLimits.ts"
+import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
+
+/** What the desk has set for every order. */
+export interface PlanningRules extends SliceRules {
+  readonly leastGapMillis: number
+  /** Null: placements at any time. */
+  readonly calendar: TradingCalendar | null
+  /** What is missing is completed at least so long before the market closes. */
+  readonly completionLeadMillis: number
+  /** What the broker takes; null for anything. */
+  readonly rate: OrderRate | null
+}
+
+/** What is known of an order's instrument. */
+export interface Market extends Priced {
+  /** The instrument's own; null for the built-in one. */
+  readonly volumeProfile: Profile | null
+  /** Null when no list of instruments is known at all: then nothing is held against it. */
+  readonly listing: Listing | null
+}
+
+/** What the broker's list says of an instrument. `similar` are the names that may have been meant. */
+export type Listing =
+  | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
+  | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
+
+export const unknownMarket: Market = { volumeProfile: null, listing: null, quote: null }
+
+/** Why there is a plan. */
+export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
+export type PlanCause = typeof PlanCause.Type
+
+export const planCauseText = {
+  SPLIT: "the split",
+  AMENDMENT: "an amendment",
+  LATENESS: "to spread late slices anew",
+  CARRY: "to carry what was not filled",
+  COMPLETION: "to complete the order"
+} satisfies Readonly<Record<PlanCause, string>>
+
+/** Whether there are futures on an instrument; null when nobody knows. */
+export const hasDerivatives = ({ listing }: Market): boolean | null =>
+  listing?._tag === "Listed" ? listing.hasFutures : null
+
+/** A slice with its time on the wall: milliseconds after the plan's start. */
+export interface TimedSlice extends PlannedSlice {
+  readonly dueMillis: number
+}
+
+/** A plan as it is stored. */
+export interface OrderPlan extends Plan {
+  readonly slices: ReadonlyArray<TimedSlice>
+  readonly orderId: OrderId
+  /** 1 is the split; each later plan adds one. */
+  readonly revision: number
+  readonly firstSequence: number
+  /** What the slices' times count from. Null: from the order's created_at, whose microseconds only the database knows. */
+  readonly startsAt: DateTime.Utc | null
+  /** From the start to the window's end, by the clock on the wall. */
+  readonly endMillis: number
+  /** From the start to the moment when what is missing is completed; null when it is only reported. */
+  readonly completeMillis: number | null
+  /** Which market's hours the slices keep, and its sessions within the window; null without a calendar. */
+  readonly market: MarketId | null
+  readonly sessions: TradingTime
+  readonly orderType: OrderType
+  /** The order's limit on the exchange's grid; null for MARKET. */
+  readonly limitPrice: Price | null
+  readonly cause: PlanCause
+  /** Who asked for an amendment, and for what. */
+  readonly note: string | null
+}
+
+/** What is to be planned of an order, and why. The curve is null for the order's own from the start. */
+export interface PlanRequest extends Omit<SplitRequest, "curve"> {
+  readonly curve: Curve | null
+  readonly revision: number
+  readonly startsAt: DateTime.Utc
+  /** When the plan is made: what is known of the market is as of then. */
+  readonly now: DateTime.Utc
+  readonly cause: PlanCause
+  readonly note: string | null
+}
+
+/** The plan that an order gets when it starts at a time, or all reasons why it gets none. */
+export const planOrder = (
+  order: SplittableOrder,
+  rules: PlanningRules,
+  market: Market,
+  startsAt: DateTime.Utc,
+  now: DateTime.Utc = startsAt
+): Result.Result<OrderPlan, string> =>
+  planRequest(
+    {
+      orderId: order.id,
+      seed: order.planSeed ?? order.id,
+      totalQuantity: order.totalQuantity,
+      numSlices: order.numSplits,
+      windowMillis: order.durationMinutes * 60_000,
+      randomize: order.randomize,
+      curve: null,
+      firstSequence: 1,
+      revision: 1,
+      startsAt,
+      now,
+      cause: "SPLIT",
+      note: null
+    },
+    order,
+    rules,
+    market
+  )
+
+/** The same for any part of an order. The order's total is what it comes to with that part. */
+export const planRequest = (
+  request: PlanRequest,
+  order: SplittableOrder,
+  rules: PlanningRules,
+  market: Market
+): Result.Result<OrderPlan, string> =>
+  Result.gen(function* () {
+    const { orderId, revision, firstSequence, cause, note } = request
+    // What makes up for something was within the limits once, and is better late than not at all.
+    const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
+    const terms = yield* termsOf(request, order, rules, market)
+    const { planTime, limitPrice, splitRules } = terms
+    const { time, startMillis, endMillis } = planTime
+    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, request.windowMillis))
+    const planned = split({ ...request, curve }, splitRules)
+    const breaches = [
+      ...(Result.isFailure(planned) ? [planned.failure.message] : []),
+      ...breachesOf(terms, order, Result.isSuccess(planned) ? planned.success : null, isAsked, rules.preTrade),
+      ...(isAsked ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade) : [])
+    ]
+    if (breaches.length > 0 || Result.isFailure(planned)) return yield* Result.fail(breaches.join("; "))
+    const plan = planned.success
+    const slices = plan.slices.map((slice) => ({ ...slice, dueMillis: dueMillisOf(planTime, slice.offsetMillis) }))
+    if (rules.rate !== null && isAsked) {
+      const tooFast = tooFastForRate(
+        {
+          dueMillis: slices.map(({ dueMillis }) => dueMillis),
+          numSlices: request.numSlices,
+          minutes: request.windowMillis / 60_000
+        },
+        duesOf(request, order, rules, market),
+        rules.rate,
+        order.maxLatenessSeconds
+      )
+      if (tooFast !== null) return yield* Result.fail(tooFast)
+    }
+    return {
+      ...plan,
+      slices,
+      orderId,
+      revision,
+      firstSequence,
+      startsAt: cause === "SPLIT" && time === null ? null : DateTime.makeUnsafe(startMillis),
+      endMillis: endMillis - startMillis,
+      completeMillis: order.completion === "CROSS" ? completeMillisOf(planTime, cause, rules) : null,
+      market: planTime.market,
+      sessions: time,
+      orderType: order.orderType,
+      limitPrice,
+      cause,
+      note
+    }
+  })
+
+/** What a request is held against, and in which time. */
+interface Terms {
+  readonly planTime: PlanTime
+  /** On the exchange's grid; null for MARKET. */
+  readonly limitPrice: Price | null
+  /** What its quantities are valued at: its limit, or the last price; null when neither is known. */
+  readonly price: BigDecimal.BigDecimal | null
+  readonly splitRules: SplitRules
+}
+
+const termsOf = (
+  request: PlanRequest,
+  order: SplittableOrder,
+  rules: PlanningRules,
+  market: Market
+): Result.Result<Terms, string> =>
+  Result.gen(function* () {
+    const { startsAt, now, windowMillis, cause } = request
+    const timed = { ...order, hasDerivatives: hasDerivatives(market) }
+    const planTime = yield* planTimeOf(timed, rules.calendar, startsAt, windowMillis)
+    const { time, endMillis } = planTime
+    const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
+    const details = yield* listed(order.instrument, market, startsAt, lastMoment)
+    const limitPrice = yield* onTheGrid(order, details)
+    const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
+    const splitRules = {
+      lotSize: details?.lotSize ?? 1,
+      sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
+      // A person is told what is too large; what the service plans by itself is not.
+      mayAddSlices: rules.maxSliceQuantity !== null || (cause !== "SPLIT" && cause !== "AMENDMENT"),
+      leastGapMillis: rules.leastGapMillis
+    }
+    return { planTime, limitPrice, price, splitRules }
+  })
+
+/** Which of the desk's limits an order and its largest slice break, each once. */
+const breachesOf = (
+  { price }: Terms,
+  order: SplittableOrder,
+  plan: Plan | null,
+  isAsked: boolean,
+  limits: PreTradeLimits
+): ReadonlyArray<string> => {
+  const exposure = { ...order, quantity: order.totalQuantity, price }
+  const largest = Math.max(0, ...(plan?.slices ?? []).map(({ quantity }) => quantity))
+  const ofOrder = isAsked ? breachesOfOrder(exposure, limits) : []
+  return [...new Set([...ofOrder, ...breachesOfSlice({ ...exposure, quantity: largest }, limits)])]
+}
+
+/** When the slices of a request would be due, were there so many or were it so long; null when that cannot be. */
+const duesOf =
+  (request: PlanRequest, order: SplittableOrder, rules: PlanningRules, market: Market) =>
+  (numSlices: number, minutes: number): ReadonlyArray<number> | null => {
+    const changed = { ...request, numSlices, windowMillis: minutes * 60_000 }
+    return Result.getOrElse(
+      Result.gen(function* () {
+        const { planTime, splitRules } = yield* termsOf(changed, order, rules, market)
+        // The curve moves no time.
+        const offsets = yield* splitTimes({ ...changed, curve: { _tag: "Even" } }, splitRules)
+        return offsets.map((offset) => dueMillisOf(planTime, offset))
+      }),
+      () => null
+    )
+  }
+
+/** A slice's time on the wall, from the plan's start. */
+const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: number): number =>
+  (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
+
+/** Which part of the trading day the window is. Without a calendar the window is taken as a whole day. */
+const marketDayOf = ({ startMillis, sessions }: PlanTime, market: Market, windowMillis: number): MarketDay => {
+  const { volumeProfile } = market
+  if (sessions === null) return { ...unknownDay, volumeProfile }
+  const { opensMillis, closesMillis } = sessions.first
+  const from = (startMillis - opensMillis) / (closesMillis - opensMillis)
+  return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
+}
+
+/** So long a MARKET order that completes an order may be open before what is left of it is sent anew. */
+const completionRetryMillis = 10_000
+
+/** The window's end, or the lead before the market's close; but never in the window's first half. */
+const completeMillisOf = (
+  { startMillis, endMillis, sessions }: PlanTime,
+  cause: PlanCause,
+  rules: PlanningRules
+): number => {
+  const windowMillis = endMillis - startMillis
+  if (cause === "COMPLETION") return windowMillis + completionRetryMillis
+  if (sessions === null) return windowMillis
+  const missing = rules.completionLeadMillis - (sessions.last.closesMillis - endMillis)
+  const inLastSession = endMillis - Math.max(sessions.last.opensMillis, startMillis)
+  return windowMillis - Math.floor(Math.min(Math.max(missing, 0), inLastSession / 2))
+}
+
+/** The instrument as the broker lists it, null without a list; fails when it is not in the list, or does not trade so long. */
+const listed = (
+  instrument: Instrument,
+  { listing }: Market,
+  start: DateTime.Utc,
+  lastMoment: DateTime.Utc
+): Result.Result<InstrumentDetails | null, string> => {
+  if (listing === null) return Result.succeed(null)
+  if (listing._tag === "Unlisted") {
+    const similar = listing.similar.length === 0 ? "" : `; similar: ${listing.similar.join(", ")}`
+    return Result.fail(`instrument: the broker's list has no ${instrument}${similar}`)
+  }
+  const { details } = listing
+  if (isExpired(details, indianDay(start))) {
+    return Result.fail(`instrument: ${instrument} expired on ${details.expiry}`)
+  }
+  return isExpired(details, indianDay(lastMoment))
+    ? Result.fail(`instrument: ${instrument} expires on ${details.expiry}, before the order's window is over`)
+    : Result.succeed(details)
+}
+
+/** An order's limit, rounded to the tick so that it is never worse than what was asked for. */
+const onTheGrid = (
+  { limitPrice, side }: OrderParameters,
+  details: InstrumentDetails | null
+): Result.Result<Price | null, string> => {
+  if (limitPrice === null || details === null) return Result.succeed(limitPrice)
+  const rounded = roundToTick(limitPrice, details.tickSize, side)
+  return rounded === null
+    ? Result.fail(
+        `limit_price: is below the smallest price there is, the tick of ${BigDecimal.format(details.tickSize)}`
+      )
+    : Result.succeed(rounded)
+}

@@ -1,0 +1,89 @@
+import { BigDecimal, Duration, Result } from "effect"
+import type { Price } from "../../model/Order.ts"
+import { leastGapOf, mostPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import {
+  isMissing,
+  isScheduled,
+  type PlanningContext,
+  type Replan,
+  restOfSlices,
+  type RunningOrder
+} from "./RunningOrder.ts"
+
+/** What to change of the part of an order that has not been sent; null leaves it as it is. */
+export interface Amendment {
+  readonly remainingQuantity: number | null
+  readonly numSlices: number | null
+  /** From now on. */
+  readonly remainingWindow: Duration.Duration | null
+  readonly limitPrice: Price | null
+  /** Who asked, and why. */
+  readonly note: string
+}
+
+/** A new plan for what has not been sent, as amended; null when that changes nothing. */
+export const amend = (
+  running: RunningOrder,
+  amendment: Amendment,
+  context: PlanningContext
+): Result.Result<Replan | null, string> => {
+  const { order, plan } = running
+  const scheduled = running.slices.filter(isScheduled)
+  if (scheduled.length === 0) return Result.fail("nothing of the order is still to be sent: submit a new one")
+  if (amendment.limitPrice !== null && order.orderType === "MARKET") {
+    return Result.fail("limit_price: must be empty for a MARKET order")
+  }
+  if (plan.keepsHours && context.rules.calendar === null) {
+    return Result.fail(
+      "it keeps trading hours, and here the calendar is off: set TRADING_CALENDAR as the daemons have it"
+    )
+  }
+  if (plan.cause === "COMPLETION") return Result.fail("it is being completed at the market: cancel it instead")
+  const { remainingQuantity, remainingWindow } = amendment
+  const quantity = remainingQuantity ?? restOfSlices(scheduled)
+  const limitPrice = amendment.limitPrice ?? order.limitPrice
+  const lots = Math.floor(quantity / plan.input.lotSize)
+  const numSlices = amendment.numSlices ?? Math.min(scheduled.length, Math.max(1, lots))
+  // Who says how much is still to be sent means all of it: nothing that is missing by now is made up for besides.
+  const waived = remainingQuantity === null ? [] : running.slices.filter(isMissing).map(({ id }) => id)
+  const changesNothing =
+    quantity === restOfSlices(scheduled) &&
+    numSlices === scheduled.length &&
+    remainingWindow === null &&
+    waived.length === 0 &&
+    textOf(limitPrice) === textOf(order.limitPrice)
+  if (changesNothing) return Result.succeed(null)
+  return Result.flatMap(windowOf(running, amendment, numSlices, context), (window) => {
+    if (remainingWindow === null && window.millis === 0 && numSlices > 1) {
+      return Result.fail("duration_minutes: the order's window is over; give it a new one")
+    }
+    return planRest(running, context, window, {
+      quantity,
+      numSlices,
+      windowMillis: remainingWindow === null ? window.millis : Math.round(Duration.toMillis(remainingWindow)),
+      leastGapMillis: 0,
+      limitPrice,
+      carried: [],
+      waived,
+      cause: "AMENDMENT",
+      note: amendment.note
+    })
+  })
+}
+
+/** However often an order is amended, it goes on at its pace: not sooner than what was to be sent next, or a gap after the last. */
+const windowOf = (
+  running: RunningOrder,
+  { remainingWindow }: Amendment,
+  numSlices: number,
+  context: PlanningContext
+): Result.Result<RestOfWindow, string> => {
+  if (remainingWindow !== null) {
+    return restOfWindow(running, context, Duration.toMillis(remainingWindow) / numSlices / mostPace)
+  }
+  const next = running.slices.find(isScheduled)
+  const notBefore = running.order.randomize ? -Infinity : next?.scheduledMillis
+  return restOfWindow(running, context, leastGapOf(running), notBefore)
+}
+
+const textOf = (price: Price | null): string => (price === null ? "" : BigDecimal.format(BigDecimal.normalize(price)))

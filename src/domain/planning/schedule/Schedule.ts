@@ -1,0 +1,155 @@
+import { Result, Schema } from "effect"
+import { maxDurationMinutes, maxQuantity, maxSplits } from "../../model/Order.ts"
+import { seededRandom } from "./SeededRandom.ts"
+import { Curve, shareOf } from "./Curve.ts"
+import { baseLots, evenLots, wanderingLots } from "./lots.ts"
+import { evenTimes, timesWithinSlots } from "./times.ts"
+
+/** The rules by which {@link planSchedule} turns an input into slices. A change that moves any slice is a new version. */
+export const algorithmVersion = 3
+
+/** All that decides a schedule. Quantities in units of the instrument, multiples of `lotSize`. */
+export const ScheduleInput = Schema.Struct({
+  seed: Schema.String,
+  totalQuantity: Schema.Int,
+  lotSize: Schema.Int,
+  numSlices: Schema.Int,
+  windowMillis: Schema.Int,
+  randomize: Schema.Boolean,
+  curve: Curve,
+  /** Between any two slices. */
+  leastGapMillis: Schema.Int,
+  /** The most that one slice may have; null for no limit. */
+  largestSlice: Schema.NullOr(Schema.Int)
+})
+export type ScheduleInput = typeof ScheduleInput.Type
+
+/** A slice of a schedule; `offsetMillis` counts from the window's start. */
+export interface ScheduledSlice {
+  readonly quantity: number
+  readonly offsetMillis: number
+}
+
+/** No schedule keeps all the rules: which one breaks, why, and what would fit. */
+export class Infeasible extends Schema.TaggedError<Infeasible>()("Infeasible", {
+  rule: Schema.Literals(["whole lots", "a lot each", "largest slice", "least gap"]),
+  problem: Schema.String,
+  wouldFit: Schema.String
+}) {
+  override get message(): string {
+    return `${columns[this.rule]}: ${this.problem}; ${this.wouldFit}`
+  }
+}
+
+/** The order's column to change, for each rule. */
+const columns = {
+  "whole lots": "total_quantity",
+  "a lot each": "num_splits",
+  "largest slice": "num_splits",
+  "least gap": "duration_minutes"
+} as const
+
+/**
+ * Exactly `numSlices` slices of whole lots that sum to the total, in time order within the window, or why that cannot
+ * be. The same input gives the same schedule, to the byte, on any machine.
+ *
+ * Without randomization the first slice is at the start, the last at the end, the rest evenly between. With it each
+ * slice falls anywhere within its own slot (a numSlices-th of the window), and its size is up to 30 % or a lot off the curve's,
+ * the running total never more than half a slice: neither a clock's pattern nor an even size gives the order away.
+ */
+export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
+  Result.map(checkFeasible(input), ({ lots, largestLots }) => {
+    const { lotSize, numSlices, windowMillis } = input
+    const base = baseLots(shareOf(input.curve), { lots, numSlices, largestLots })
+    const quantities = input.randomize
+      ? wanderingLots(base, largestLots, seededRandom(`${input.seed}/quantities`))
+      : evenLots(base, largestLots)
+    const offsets = offsetsOf(input)
+    return quantities.map((quantity, index) => ({
+      quantity: quantity * lotSize,
+      offsetMillis: offsets[index] ?? windowMillis
+    }))
+  })
+
+/** When each slice of {@link planSchedule} is due, without the work of sizing it. */
+export const scheduleTimes = (input: ScheduleInput): Result.Result<ReadonlyArray<number>, Infeasible> =>
+  Result.map(checkFeasible(input), () => offsetsOf(input))
+
+const offsetsOf = (input: ScheduleInput): ReadonlyArray<number> =>
+  input.randomize
+    ? timesWithinSlots(input, seededRandom(`${input.seed}/times`))
+    : evenTimes(input.windowMillis, input.numSlices)
+
+interface Feasible {
+  readonly lots: number
+  readonly largestLots: number
+}
+
+const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible> => {
+  const { totalQuantity, lotSize, numSlices, largestSlice } = input
+  const lots = Math.floor(totalQuantity / lotSize)
+  const largestLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
+  if (totalQuantity % lotSize !== 0) {
+    const fitting = [lots * lotSize, (lots + 1) * lotSize].filter((quantity) => quantity > 0 && quantity <= maxQuantity)
+    return infeasible(
+      "whole lots",
+      `${totalQuantity} is not a multiple of the lot of ${lotSize}`,
+      `${fitting.join(" or ")} would fit`
+    )
+  }
+  if (numSlices > lots) {
+    return infeasible(
+      "a lot each",
+      `${totalQuantity} is only ${counted(lots, "lot")} of ${lotSize}, less than one for each of ${numSlices} slices`,
+      `at most ${counted(lots, "slice")} would fit`
+    )
+  }
+  if (lots > numSlices * largestLots) {
+    return infeasible(
+      "largest slice",
+      `${counted(numSlices, "slice")} of at most ${largestSlice} do not hold ${totalQuantity}`,
+      enoughFor({ lots, largestLots, lotSize })
+    )
+  }
+  return checkGaps(input, { lots, largestLots })
+}
+
+const enoughFor = ({ lots, largestLots, lotSize }: Feasible & { readonly lotSize: number }): string => {
+  if (largestLots === 0) return `no slice of whole lots of ${lotSize} is that small`
+  const numSlices = Math.ceil(lots / largestLots)
+  return numSlices > maxSplits
+    ? `a total_quantity of ${maxSplits * largestLots * lotSize} would fit`
+    : `${numSlices} slices or more would fit`
+}
+
+/** How many slices keep the least gap: each randomized one has a slot, even ones need only the gaps between them. */
+export const mostSlices = ({
+  windowMillis,
+  leastGapMillis,
+  randomize
+}: Pick<ScheduleInput, "windowMillis" | "leastGapMillis" | "randomize">): number =>
+  leastGapMillis === 0 ? Infinity : Math.max(1, Math.floor(windowMillis / leastGapMillis) + (randomize ? 0 : 1))
+
+const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feasible, Infeasible> => {
+  const { numSlices, windowMillis, leastGapMillis, lotSize } = input
+  const most = mostSlices(input)
+  if (numSlices <= most) return Result.succeed(feasible)
+  const { lots, largestLots } = feasible
+  const minutes = Math.ceil(((input.randomize ? numSlices : numSlices - 1) * leastGapMillis) / 60_000)
+  const ways = [
+    ...(most * largestLots >= lots ? [`at most ${counted(most, "slice")}`] : []),
+    ...(minutes <= maxDurationMinutes ? [`${counted(minutes, "minute")}`] : [])
+  ]
+  return infeasible(
+    "least gap",
+    `${numSlices} slices at least ${leastGapMillis / 1000} s apart do not fit into ${windowMillis / 1000} s`,
+    ways.length === 0
+      ? `a total_quantity of ${most * largestLots * lotSize} would fit`
+      : `${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
+  )
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+const infeasible = (rule: Infeasible["rule"], problem: string, wouldFit: string) =>
+  Result.fail(new Infeasible({ rule, problem, wouldFit }))

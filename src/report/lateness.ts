@@ -1,0 +1,62 @@
+import { DateTime } from "effect"
+import type { RecordedPlan, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
+
+/** How many slices were so late: from `fromMillis` on, before `toMillis`; null for no end. */
+export interface LatenessBand {
+  readonly fromMillis: number
+  readonly toMillis: number | null
+  readonly count: number
+}
+
+/** How late an order's slices were placed: their last placements, from due to sent. */
+export interface Lateness {
+  readonly count: number
+  readonly medianMillis: number
+  readonly p90Millis: number
+  readonly p99Millis: number
+  readonly maxMillis: number
+  /** Sent before they were due. There must be none. */
+  readonly early: number
+  /** Due before their plan was made: they were late from the start. */
+  readonly dueBeforePlanned: number
+  /** From the first band that is not empty to the last. */
+  readonly bands: ReadonlyArray<LatenessBand>
+}
+
+const edges = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000, 600_000]
+
+/** Null when no slice is known to have been sent. */
+export const latenessOf = (
+  slices: ReadonlyArray<RecordedSlice>,
+  plans: ReadonlyArray<RecordedPlan>
+): Lateness | null => {
+  const sent = slices.flatMap((slice) => (slice.latenessMillis === null ? [] : [{ slice, late: slice.latenessMillis }]))
+  const sorted = sent.map(({ late }) => late).toSorted((a, b) => a - b)
+  const max = sorted.at(-1)
+  if (max === undefined) return null
+  const quantile = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? max
+  const isDueBeforePlanned = ({ slice }: (typeof sent)[number]) => {
+    const plan = plans.findLast(({ firstSequence }) => firstSequence <= slice.sequenceNumber)
+    return plan !== undefined && DateTime.isLessThan(slice.scheduledAt, plan.createdAt)
+  }
+  return {
+    count: sorted.length,
+    medianMillis: quantile(0.5),
+    p90Millis: quantile(0.9),
+    p99Millis: quantile(0.99),
+    maxMillis: max,
+    early: sorted.filter((late) => late < 0).length,
+    dueBeforePlanned: sent.filter(isDueBeforePlanned).length,
+    bands: bandsOf(sorted.filter((late) => late >= 0))
+  }
+}
+
+const bandsOf = (lateness: ReadonlyArray<number>): ReadonlyArray<LatenessBand> => {
+  const bands = edges.map((fromMillis, index) => {
+    const toMillis = edges[index + 1] ?? null
+    const count = lateness.filter((late) => late >= fromMillis && (toMillis === null || late < toMillis)).length
+    return { fromMillis, toMillis, count }
+  })
+  const first = bands.findIndex(({ count }) => count > 0)
+  return first === -1 ? [] : bands.slice(first, bands.findLastIndex(({ count }) => count > 0) + 1)
+}

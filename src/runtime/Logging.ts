@@ -1,0 +1,110 @@
+import { Cause, Clock, Console, Effect, Layer, Logger, References, Schedule } from "effect"
+import { Configuration } from "../config/Configuration.ts"
+import { type LogEntry, LogFolding } from "./LogFolding.ts"
+
+type Options = Logger.Options<unknown>
+
+const entryOf = ({ cause, date, fiber, logLevel, message }: Options): LogEntry => {
+  const words: Array<string> = []
+  const fields: Record<string, unknown> = {}
+  for (const part of Array.isArray(message) ? message : [message]) {
+    if (typeof part === "object" && part !== null && !(part instanceof Error)) {
+      for (const [name, value] of Object.entries(part)) fields[reserved.has(name) ? `its_${name}` : name] = value
+    } else words.push(part instanceof Error ? part.message : String(part))
+  }
+  for (const [name, value] of Object.entries(fiber.getRef(References.CurrentLogAnnotations))) {
+    if (value !== null && value !== undefined) fields[name] = value
+  }
+  if (cause.reasons.length > 0) fields["cause"] = Cause.pretty(cause)
+  return { date, level: logLevel.toLowerCase(), message: words.join(" "), fields }
+}
+
+/** The line's own; a detail of that name must not take their place. */
+const reserved: ReadonlySet<string> = new Set(["timestamp", "level", "message"])
+
+const jsonText = ({ date, level, message, fields }: LogEntry): string =>
+  JSON.stringify({ timestamp: date.toISOString(), level, message, ...fields })
+
+/** One JSON object a line: timestamp, level, message, then whatever the event is annotated with. */
+export const jsonLine = Logger.make((options: Options) => jsonText(entryOf(options)))
+
+/** What is shown of an event's fields, in this order, after its message. */
+const shownFields: ReadonlyArray<readonly [name: string, words: (value: string) => string]> = [
+  ["order_id", (value) => `order ${value}`],
+  ["order_ids", (value) => `orders ${value}`],
+  ["slice_ids", (value) => `slices ${value}`],
+  ["quantity", (value) => `quantity ${value}`],
+  ["broker_order_id", (value) => `broker order ${value}`],
+  ["lateness_millis", (value) => `${value} ms late`],
+  ["code", (value) => value],
+  ["its_message", (value) => value]
+]
+
+const marks: Readonly<Record<string, readonly [mark: string, color: string]>> = {
+  debug: ["", "2"],
+  info: ["", ""],
+  warn: ["WARN  ", "33"],
+  error: ["ERROR ", "31"],
+  fatal: ["FATAL ", "1;97;41"]
+}
+
+const prettyText =
+  (isColored: boolean) =>
+  ({ date, level, message, fields }: LogEntry): string => {
+    const colored = (color: string, text: string) =>
+      isColored && color !== "" && text !== "" ? `\u001b[${color}m${text}\u001b[0m` : text
+    const [mark, color] = marks[level] ?? [`${level.toUpperCase()} `, ""]
+    const details = shownFields.flatMap(([name, words]) =>
+      fields[name] === undefined ? [] : [words(String(fields[name]))]
+    )
+    const time = colored("2", date.toISOString().slice(11, 23))
+    const tail = details.length === 0 ? "" : colored("2", ` (${details.join(", ")})`)
+    const text = `${time} ${String(fields["worker"] ?? "service").padEnd(8)} ${colored(color, `${mark}${message}`)}${tail}`
+    // Several lines belong to one event: those after the first stand below its message.
+    return [text, ...(fields["cause"] === undefined ? [] : [String(fields["cause"])])]
+      .join("\n")
+      .replaceAll("\n", margin)
+  }
+
+const margin = `\n${" ".repeat("15:20:28.000 executor ".length)}`
+
+/** For people: the time, who speaks, the level where it matters, the message, and the few fields that tell slices apart. */
+export const prettyLine = Logger.make((options: Options) => prettyText(false)(entryOf(options)))
+
+const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
+
+const flushInterval = "1 second"
+
+/** Writes each line that is shown, folds bursts of one warning or error, and says at the latest when it ends what was folded. */
+export const foldingLogger = Effect.fnUntraced(function* (textOf: (entry: LogEntry) => string) {
+  // Not the clock of whoever logs, which is the database's and may be set back.
+  const clock = yield* Clock.Clock
+  const folding = new LogFolding()
+  const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+  const writeAll = (entries: ReadonlyArray<LogEntry>) =>
+    Effect.forEach(entries, (entry) => Console.log(textOf(entry)), { discard: true })
+  yield* Effect.suspend(() => writeAll(folding.due(nowMillis()))).pipe(
+    Effect.repeat(Schedule.spaced(flushInterval)),
+    Effect.forkScoped
+  )
+  yield* Effect.addFinalizer(() => writeAll(folding.rest(nowMillis())))
+  return Logger.make((options: Options) => {
+    const entry = entryOf(options)
+    if (folding.admits(entry, nowMillis)) options.fiber.getRef(Console.Console).log(textOf(entry))
+  })
+})
+
+/** How the entries of a format are written. */
+export const textIn = (format: "json" | "pretty"): ((entry: LogEntry) => string) =>
+  format === "json" ? jsonText : prettyText(process.stdout.isTTY && process.stdout.hasColors())
+
+/** Logs go to stdout, in the configured format, from the configured level up. */
+export const LoggingLayer: Layer.Layer<never, never, Configuration> = Layer.unwrap(
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    return Layer.merge(
+      Logger.layer([yield* foldingLogger(textIn(config.logFormat))]),
+      Layer.succeed(References.MinimumLogLevel, levels[config.logLevel])
+    )
+  })
+)

@@ -1,0 +1,83 @@
+import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { channel, instant } from "../../db/parameters.ts"
+import { type Asked, insertActions } from "../sql/insertActions.ts"
+
+/** The access token that somebody set for a broker account, and whether the broker has refused it since. */
+export const StoredToken = Schema.Struct({
+  accessToken: Schema.RedactedFromValue(Schema.String),
+  setAt: Schema.DateTimeUtcFromDate,
+  setBy: Schema.String,
+  /** Whose token it is; null when the broker could not be asked. */
+  userId: Schema.NullOr(Schema.String),
+  refusedReason: Schema.NullOr(Schema.String)
+})
+export type StoredToken = typeof StoredToken.Type
+
+export class CredentialStore extends Context.Service<
+  CredentialStore,
+  {
+    readonly token: (broker: string) => Effect.Effect<Option.Option<StoredToken>, DbError>
+    /** Replaces the token, and wakes the daemons. */
+    readonly set: (
+      broker: string,
+      token: {
+        readonly accessToken: string
+        readonly setAt: DateTime.Utc
+        readonly userId: string | null
+      },
+      asked: Asked & { readonly with: "zerodha login" | "zerodha token set" }
+    ) => Effect.Effect<void, DbError>
+    /** Notes that the broker refuses this very token. One that was set meanwhile stays untouched. */
+    readonly refuse: (
+      broker: string,
+      accessToken: string,
+      reason: string,
+      at: DateTime.Utc
+    ) => Effect.Effect<void, DbError>
+  }
+>()("pulse-background/CredentialStore") {
+  static readonly layer: Layer.Layer<CredentialStore, never, Db> = Layer.effect(
+    CredentialStore,
+    Effect.gen(function* () {
+      const { sql, query, execute } = yield* Db
+      return CredentialStore.of({
+        token: Effect.fn("CredentialStore.token")((broker) =>
+          query(
+            "CredentialStore.token",
+            StoredToken,
+            sql`SELECT access_token, set_at, set_by, user_id, refused_reason FROM broker_credentials WHERE broker = ${broker}`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        ),
+        set: Effect.fn("CredentialStore.set")((broker, token, asked) =>
+          execute(
+            "CredentialStore.set",
+            sql`
+              WITH stored AS (
+                INSERT INTO broker_credentials (broker, access_token, set_at, set_by, user_id)
+                VALUES (${broker}, ${token.accessToken}, ${instant(token.setAt)}, ${asked.by}, ${token.userId})
+                ON CONFLICT (broker) DO UPDATE SET
+                  access_token = excluded.access_token, set_at = excluded.set_at, set_by = excluded.set_by,
+                  user_id = excluded.user_id,
+                  refused_at = NULL, refused_reason = NULL
+                RETURNING broker, user_id
+              ), recorded AS (${insertActions(
+                sql,
+                { name: asked.with, asked, now: token.setAt },
+                sql`SELECT NULL::text, NULL::text, jsonb_build_object('broker', broker, 'user_id', user_id) FROM stored`
+              )})
+              SELECT pg_notify(${channel}, 'credentials')`
+          )
+        ),
+        refuse: Effect.fn("CredentialStore.refuse")((broker, accessToken, reason, at) =>
+          execute(
+            "CredentialStore.refuse",
+            sql`
+              UPDATE broker_credentials SET refused_at = ${instant(at)}, refused_reason = ${reason}
+              WHERE broker = ${broker} AND access_token = ${accessToken} AND refused_at IS NULL`
+          )
+        )
+      })
+    })
+  )
+}

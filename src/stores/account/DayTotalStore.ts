@@ -1,0 +1,70 @@
+import { BigDecimal, Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { instant } from "../../db/parameters.ts"
+import { dayAround, type DayTotals } from "../../domain/limits/dayLimits.ts"
+
+const Totals = Schema.Struct({ orders: Schema.Int, value: Schema.BigDecimalFromString })
+
+/** What the orders of a day in India come to, always reckoned from the orders themselves: those split on that day. */
+export class DayTotalStore extends Context.Service<
+  DayTotalStore,
+  {
+    readonly totals: (now: DateTime.Utc) => Effect.Effect<DayTotals, DbError>
+
+    /** The price by which a MARKET order counts: the last known one when it was split; null when none was known. */
+    readonly referencePrice: (orderId: string) => Effect.Effect<BigDecimal.BigDecimal | null, DbError>
+
+    /**
+     * Does something about a day's orders in one transaction, while nobody else does over all replicas: what they come to
+     * does not change in between.
+     */
+    readonly exclusively: <A, E>(
+      now: DateTime.Utc,
+      work: (totals: DayTotals) => Effect.Effect<A, E>
+    ) => Effect.Effect<A, E | DbError>
+  }
+>()("pulse-background/DayTotalStore") {
+  static readonly layer: Layer.Layer<DayTotalStore, never, Db> = Layer.effect(
+    DayTotalStore,
+    Effect.gen(function* () {
+      const { sql, query, execute, transaction } = yield* Db
+
+      const totals = Effect.fn("DayTotalStore.totals")((now: DateTime.Utc) => {
+        const { from, to } = dayAround(now)
+        return query(
+          "DayTotalStore.totals",
+          Totals,
+          sql`
+            SELECT count(*)::int AS orders,
+              coalesce(sum(total_quantity * coalesce(limit_price, reference_price)), 0)::text AS value
+            FROM orders
+            WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}`
+        ).pipe(Effect.map(([row]): DayTotals => row ?? { orders: 0, value: BigDecimal.fromBigInt(0n) }))
+      })
+
+      const lock = execute(
+        "DayTotalStore.lock",
+        sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_day_totals'))`
+      )
+
+      return DayTotalStore.of({
+        totals,
+
+        referencePrice: Effect.fn("DayTotalStore.referencePrice")((orderId) =>
+          query(
+            "DayTotalStore.referencePrice",
+            Schema.Struct({ price: Schema.NullOr(Schema.BigDecimalFromString) }),
+            sql`SELECT reference_price::text AS price FROM orders WHERE id = ${orderId}`
+          ).pipe(Effect.map(([row]) => row?.price ?? null))
+        ),
+
+        exclusively: (now, work) =>
+          transaction(
+            "DayTotalStore.exclusively",
+            // Two statements: the second sees what those who had the lock before have committed.
+            Effect.andThen(lock, totals(now)).pipe(Effect.flatMap(work))
+          ).pipe(Effect.withSpan("DayTotalStore.exclusively"))
+      })
+    })
+  )
+}

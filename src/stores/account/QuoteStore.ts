@@ -1,0 +1,130 @@
+import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
+import type { Quote } from "../../broker/Broker.ts"
+import { Db, type DbError, type Sql } from "../../db/Db.ts"
+import { decimals, durationMillis, instant, numbers, texts } from "../../db/parameters.ts"
+import { MarketFacts, type MarketLimits, unknownFacts } from "../../domain/limits/marketLimits.ts"
+import { Instrument } from "../../domain/model/Order.ts"
+
+/** What is known of the market: last prices and the day's volumes, as of when. */
+export class QuoteStore extends Context.Service<
+  QuoteStore,
+  {
+    /** Adds what a source said at a moment. What it said of an instrument at the same moment before stays. */
+    readonly save: (source: string, quotes: ReadonlyArray<Quote>, at: DateTime.Utc) => Effect.Effect<void, DbError>
+
+    /**
+     * The instruments to ask the broker for: those of the slices due by `horizon`. Takes the turn to do it, so that of
+     * several replicas one asks in each interval; empty when another has it.
+     */
+    readonly takeTurn: (options: {
+      readonly now: DateTime.Utc
+      readonly interval: Duration.Duration
+      readonly horizon: DateTime.Utc
+    }) => Effect.Effect<ReadonlySet<Instrument>, DbError>
+
+    /** What is known of an instrument's market, as a claimed slice comes with it. */
+    readonly facts: (
+      instrument: string,
+      options: Pick<MarketLimits, "volumePeriod" | "quoteAge"> & { readonly now: DateTime.Utc }
+    ) => Effect.Effect<MarketFacts, DbError>
+
+    /** Removes what is older. */
+    readonly prune: (before: DateTime.Utc) => Effect.Effect<void, DbError>
+  }
+>()("pulse-background/QuoteStore") {
+  static readonly layer: Layer.Layer<QuoteStore, never, Db> = Layer.effect(
+    QuoteStore,
+    Effect.gen(function* () {
+      const { sql, query, execute } = yield* Db
+      return QuoteStore.of({
+        save: Effect.fn("QuoteStore.save")((source, quotes, at) =>
+          execute(
+            "QuoteStore.save",
+            sql`
+              INSERT INTO market_quotes (instrument, at, last_price, day_volume, source)
+              SELECT q.instrument, ${instant(at)}, q.last_price, q.day_volume::bigint, ${source}
+              FROM unnest(
+                ${texts(quotes.map(({ instrument }) => instrument))},
+                ${decimals(quotes.map(({ lastPrice }) => lastPrice))},
+                ${numbers(quotes.map(({ dayVolume }) => dayVolume))}
+              ) AS q (instrument, last_price, day_volume)
+              ON CONFLICT (instrument, at) DO NOTHING`
+          )
+        ),
+
+        takeTurn: Effect.fn("QuoteStore.takeTurn")(({ now, interval, horizon }) =>
+          query(
+            "QuoteStore.takeTurn",
+            Schema.Struct({ instrument: Instrument }),
+            sql`
+              WITH turn AS (
+                UPDATE quote_turn SET taken_at = ${instant(now)}
+                -- A little less than the interval: whoever has it comes a moment early or late.
+                WHERE taken_at <= ${instant(DateTime.subtractDuration(now, Duration.times(interval, 0.9)))}
+                  -- The clock was set back.
+                  OR taken_at > ${instant(now)}
+                RETURNING 1
+              )
+              SELECT DISTINCT s.instrument FROM order_slices s, turn
+              WHERE s.stage = 'SCHEDULED' AND s.is_held IN (false, true) AND s.not_before <= ${instant(horizon)} AND s.not_after >= ${instant(now)}
+              ORDER BY s.instrument`
+          ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument))))
+        ),
+
+        facts: Effect.fn("QuoteStore.facts")((instrument, options) =>
+          query(
+            "QuoteStore.facts",
+            MarketFacts,
+            sql`
+              WITH picked AS (SELECT ${instrument}::text AS instrument), ${marketFacts(sql, options)}
+              SELECT ${sql.literal(factColumns)} FROM facts m`
+          ).pipe(Effect.map(([row]) => row ?? unknownFacts))
+        ),
+
+        prune: Effect.fn("QuoteStore.prune")((before) =>
+          execute("QuoteStore.prune", sql`DELETE FROM market_quotes WHERE at < ${instant(before)}`)
+        )
+      })
+    })
+  )
+}
+
+/** The columns of MarketFacts that {@link marketFacts} gives, for a RETURNING or SELECT. */
+export const factColumns = `
+  m.last_price::text AS last_price, m.last_price_millis, m.recent_volume, m.recent_volume_millis`
+
+/**
+ * One more part of a statement's WITH, `facts`: what is known of each instrument in its part `picked`. The volume is that
+ * of the period before the newest reading, at the pace since the last reading before that period; null when there is
+ * none near it, or the day's count began anew in between.
+ */
+export const marketFacts = (
+  sql: Sql,
+  { now, volumePeriod, quoteAge }: Pick<MarketLimits, "volumePeriod" | "quoteAge"> & { readonly now: DateTime.Utc }
+) => {
+  const period = sql`${durationMillis(volumePeriod)}::float8`
+  const millis = (column: string) => sql.literal(`(extract(epoch FROM ${column}) * 1000)::float8`)
+  return sql`
+    facts AS (
+      SELECT w.instrument, p.last_price, ${millis("p.at")} AS last_price_millis, ${millis("v.at")} AS recent_volume_millis,
+        CASE WHEN v.day_volume >= b.day_volume THEN
+          floor((v.day_volume - b.day_volume) * ${period} / ${millis("v.at - b.at")}) END AS recent_volume
+      FROM (SELECT DISTINCT instrument FROM picked) w
+      LEFT JOIN LATERAL (
+        SELECT last_price, at FROM market_quotes WHERE instrument = w.instrument AND at <= ${instant(now)}
+        ORDER BY at DESC LIMIT 1
+      ) p ON true
+      LEFT JOIN LATERAL (
+        SELECT day_volume, at FROM market_quotes
+        WHERE instrument = w.instrument AND at <= ${instant(now)} AND day_volume IS NOT NULL
+        ORDER BY at DESC LIMIT 1
+      ) v ON true
+      LEFT JOIN LATERAL (
+        SELECT day_volume, at FROM market_quotes
+        WHERE instrument = w.instrument AND day_volume IS NOT NULL
+          AND at <= v.at - ${period} * interval '1 millisecond'
+          AND at >= v.at - (${period} + ${durationMillis(quoteAge)}::float8) * interval '1 millisecond'
+        ORDER BY at DESC LIMIT 1
+      ) b ON true
+    )`
+}

@@ -1,0 +1,138 @@
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { type BrokerOrder, isTerminal } from "../../broker/Broker.ts"
+import { Db, type DbError } from "../../db/Db.ts"
+import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import { SettledSlice } from "../../domain/lifecycle/settlement.ts"
+import { type Asked, insertActions } from "../sql/insertActions.ts"
+
+/** A slice that takes over what the broker's book says of it. */
+export interface Repair {
+  readonly slice: SettledSlice
+  readonly order: BrokerOrder
+}
+
+const UnbalancedOrder = Schema.Struct({
+  orderId: Schema.String,
+  totalQuantity: Schema.Number,
+  unaccounted: Schema.Number,
+  overfilled: Schema.Int
+})
+
+export class SettlementStore extends Context.Service<
+  SettlementStore,
+  {
+    /**
+     * Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it, and every
+     * other one with one of these tags, whatever became of it.
+     */
+    readonly slices: (
+      from: DateTime.Utc,
+      until: DateTime.Utc,
+      tags: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
+    /**
+     * Orders whose quantities do not add up, or of which a slice is filled beyond its quantity, among those that were split
+     * in this time or of which slices may have been sent in it. There must be none.
+     */
+    readonly unbalanced: (
+      from: DateTime.Utc,
+      until: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<typeof UnbalancedOrder.Type>, DbError>
+    /**
+     * PROCESSED, with the broker order and its state, each slice only if it is still as it was read; returns how many.
+     * Fences whoever still owns it.
+     */
+    readonly repair: (repairs: ReadonlyArray<Repair>, asked: Asked, now: DateTime.Utc) => Effect.Effect<number, DbError>
+  }
+>()("pulse-background/SettlementStore") {
+  static readonly layer: Layer.Layer<SettlementStore, never, Db> = Layer.effect(
+    SettlementStore,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      const isBetween = (
+        column: "claimed_at" | "acknowledged_at" | "split_at",
+        from: DateTime.Utc,
+        until: DateTime.Utc
+      ) => sql`(${sql(column)} >= ${instant(from)} AND ${sql(column)} < ${instant(until)})`
+
+      return SettlementStore.of({
+        slices: Effect.fn("SettlementStore.slices")((from, until, tags) =>
+          query(
+            "SettlementStore.slices",
+            SettledSlice,
+            sql`
+              SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, carried_quantity, quantity, broker_order_id,
+                broker_status, broker_is_final, filled_quantity, average_price::text AS average_price
+              FROM order_slices
+              WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
+                OR tag = ANY(${texts(tags)})
+              ORDER BY order_id, sequence_number`
+          )
+        ),
+
+        unbalanced: Effect.fn("SettlementStore.unbalanced")((from, until) =>
+          query(
+            "SettlementStore.unbalanced",
+            UnbalancedOrder,
+            sql`
+              WITH days AS MATERIALIZED (
+                SELECT id AS order_id FROM orders WHERE ${isBetween("split_at", from, until)}
+                UNION
+                SELECT order_id FROM order_slices
+                WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
+              )
+              SELECT o.order_id, o.total_quantity::float8 AS total_quantity, o.unaccounted::float8 AS unaccounted, o.overfilled
+              FROM days
+              -- OFFSET 0: one order at a time, instead of every order there is to find those of the day among them.
+              CROSS JOIN LATERAL (SELECT * FROM order_conservation WHERE order_id = days.order_id OFFSET 0) o
+              WHERE o.unaccounted <> 0 OR o.overfilled > 0
+              ORDER BY o.order_id`
+          )
+        ),
+
+        repair: Effect.fn("SettlementStore.repair")((repairs, asked, now) =>
+          query(
+            "SettlementStore.repair",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              WITH repaired AS (
+                UPDATE order_slices s SET
+                  stage = 'PROCESSED', stage_reason = ${`settled by ${asked.by}: ${asked.reason}`}, claim_version = s.claim_version + 1,
+                  broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
+                  broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
+                  filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),
+                  left_book_at = NULL, updated_at = ${instant(now)}
+                FROM unnest(
+                  ${texts(repairs.map(({ slice }) => slice.id))},
+                  ${texts(repairs.map(({ slice }) => slice.stage))},
+                  ${integers(repairs.map(({ slice }) => slice.claimVersion))},
+                  ${texts(repairs.map(({ slice }) => slice.brokerStatus))},
+                  ${booleans(repairs.map(({ slice }) => slice.brokerIsFinal))},
+                  ${integers(repairs.map(({ slice }) => slice.filledQuantity))},
+                  ${integers(repairs.map(({ slice }) => slice.carriedQuantity))},
+                  ${texts(repairs.map(({ order }) => order.brokerOrderId))},
+                  ${texts(repairs.map(({ order }) => order.status))},
+                  ${texts(repairs.map(({ order }) => order.statusText))},
+                  ${booleans(repairs.map(({ order }) => isTerminal(order.status)))},
+                  ${integers(repairs.map(({ order }) => order.filledQuantity))},
+                  ${decimals(repairs.map(({ order }) => order.averagePrice))}
+                ) AS i (id, stage, claim_version, old_status, was_final, old_filled, old_carried, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+                WHERE s.id = i.id AND s.stage = i.stage AND s.claim_version = i.claim_version
+                  AND s.broker_status IS NOT DISTINCT FROM i.old_status AND s.broker_is_final = i.was_final
+                  AND s.filled_quantity = i.old_filled AND s.carried_quantity = i.old_carried AND s.replaced_by IS NULL
+                RETURNING s.*
+              ), recorded AS (${insertActions(
+                sql,
+                { name: "settle --repair", asked, now },
+                sql`
+                  SELECT order_id, id, jsonb_build_object('broker_order_id', broker_order_id, 'broker_status', broker_status,
+                    'filled', filled_quantity)
+                  FROM repaired`
+              )})
+              SELECT id FROM repaired`
+          ).pipe(Effect.map((rows) => rows.length))
+        )
+      })
+    })
+  )
+}

@@ -1,0 +1,86 @@
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { instant } from "../../db/parameters.ts"
+
+/** What is not over yet, of all replicas. Counts of slices end at {@link mostCounted}. */
+export const Backlog = Schema.Struct({
+  ordersPending: Schema.Int,
+  ordersInProgress: Schema.Int,
+  /** Since when the oldest PENDING order has been waiting. */
+  pendingSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  scheduled: Schema.Int,
+  /** SCHEDULED slices whose time has come, but for those of orders on hold, and since when the oldest is one. */
+  due: Schema.Int,
+  dueSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  /** IN_PROGRESS, those in doubt included. */
+  inProgress: Schema.Int,
+  /** Slices whose outcome is unknown or whose lease is over, and since when the oldest is one. */
+  inDoubt: Schema.Int,
+  inDoubtSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  /** PROCESSED slices whose broker order may still change. */
+  open: Schema.Int
+})
+export type Backlog = typeof Backlog.Type
+
+const nothing: Backlog = {
+  ordersPending: 0,
+  ordersInProgress: 0,
+  pendingSince: null,
+  scheduled: 0,
+  due: 0,
+  dueSince: null,
+  inProgress: 0,
+  inDoubt: 0,
+  inDoubtSince: null,
+  open: 0
+}
+
+/** Enough to see a backlog by, and few enough to be counted within milliseconds. */
+const mostCounted = 100_000
+
+/** How much there is still to do. */
+export class BacklogStore extends Context.Service<
+  BacklogStore,
+  {
+    /** One statement, which looks at nothing that is over: each part has an index of its own. */
+    readonly read: (now: DateTime.Utc) => Effect.Effect<Backlog, DbError>
+  }
+>()("pulse-background/BacklogStore") {
+  static readonly layer: Layer.Layer<BacklogStore, never, Db> = Layer.effect(
+    BacklogStore,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      return BacklogStore.of({
+        read: Effect.fn("BacklogStore.read")((now) =>
+          query(
+            "BacklogStore.read",
+            Backlog,
+            sql`
+              SELECT pending.count AS orders_pending, pending.since AS pending_since, splitting.count AS orders_in_progress,
+                scheduled.count AS scheduled, due.count AS due, due.since AS due_since, claimed.count AS in_progress,
+                claimed.in_doubt, claimed.in_doubt_since, open.count AS open
+              FROM
+                (SELECT count(*)::int, min(created_at) AS since
+                  FROM (SELECT created_at FROM orders WHERE order_queue_status = 'PENDING'
+                    ORDER BY created_at, id LIMIT ${mostCounted}) o) pending,
+                (SELECT count(*)::int FROM orders WHERE order_queue_status = 'IN_PROGRESS') splitting,
+                (SELECT count(*)::int
+                  FROM (SELECT FROM order_slices WHERE stage = 'SCHEDULED' LIMIT ${mostCounted}) s) scheduled,
+                (SELECT count(*)::int, min(not_before) AS since
+                  FROM (SELECT not_before FROM order_slices
+                    WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)}::timestamptz AND NOT is_held
+                    ORDER BY not_before LIMIT ${mostCounted}) s) due,
+                (SELECT count(*)::int,
+                    count(*) FILTER (WHERE doubtful_at <= ${instant(now)})::int AS in_doubt,
+                    min(doubtful_at) FILTER (WHERE doubtful_at <= ${instant(now)}) AS in_doubt_since
+                  FROM (SELECT coalesce(outcome_unknown_at, lease_expires_at) AS doubtful_at FROM order_slices
+                    WHERE stage = 'IN_PROGRESS' LIMIT ${mostCounted}) s) claimed,
+                (SELECT count(*)::int
+                  FROM (SELECT FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final
+                    LIMIT ${mostCounted}) s) open`
+          ).pipe(Effect.map(([row]) => row ?? nothing))
+        )
+      })
+    })
+  )
+}

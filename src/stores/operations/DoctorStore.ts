@@ -1,0 +1,108 @@
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { instant, texts } from "../../db/parameters.ts"
+import { pileKinds } from "../../doctor/work.ts"
+import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
+import { heldForDouble } from "../sql/heldForDouble.ts"
+
+const Pile = Schema.Struct({
+  kind: Schema.Literals(pileKinds),
+  count: Schema.Int,
+  id: Schema.String,
+  since: Schema.DateTimeUtcFromDate
+})
+
+const HeldOrder = Schema.Struct({
+  orderId: Schema.String,
+  reason: Schema.String,
+  slices: Schema.Int,
+  /** The broker has more for it than there should be. */
+  isDouble: Schema.Boolean
+})
+
+const Double = Schema.Struct({
+  sliceId: Schema.String,
+  orderId: Schema.String,
+  brokerOrderIds: Schema.Array(Schema.String)
+})
+
+/** What waits, and for what. Each statement reads all that is unfinished: for a person who asks, not for a loop. */
+export class WaitingStore extends Context.Service<
+  WaitingStore,
+  {
+    /** What waits for the same thing, each with the one that has waited longest. `keepsHours`: whether a calendar is on. */
+    readonly piles: (now: DateTime.Utc, keepsHours: boolean) => Effect.Effect<ReadonlyArray<typeof Pile.Type>, DbError>
+    /** Orders on hold that are not over, or were placed twice; these first. `slices` are still to be sent. */
+    readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
+    /** Slices of which the broker was seen to have more than there should be. */
+    readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
+  }
+>()("pulse-background/WaitingStore") {
+  static readonly layer: Layer.Layer<WaitingStore, never, Db> = Layer.effect(
+    WaitingStore,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      return WaitingStore.of({
+        piles: Effect.fn("WaitingStore.piles")((now, keepsHours) =>
+          query(
+            "WaitingStore.piles",
+            Pile,
+            sql`
+              SELECT kind, count(*)::int AS count, (array_agg(id ORDER BY since, id))[1] AS id, min(since) AS since
+              FROM (
+                SELECT 'pending' AS kind, id, least(greatest(updated_at, '0001-01-01Z'), '9999-12-31Z') AS since FROM orders WHERE order_queue_status = 'PENDING'
+                UNION ALL
+                SELECT 'splitting', id, least(greatest(coalesce(claimed_at, updated_at), '0001-01-01Z'), '9999-12-31Z') FROM orders WHERE order_queue_status = 'IN_PROGRESS'
+                UNION ALL
+                SELECT 'doubt', id, coalesce(outcome_unknown_at, lease_expires_at) FROM order_slices
+                WHERE stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})
+                UNION ALL
+                SELECT 'lost', id, left_book_at FROM order_slices
+                WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL
+                UNION ALL
+                SELECT
+                  -- As the claim has it.
+                  CASE
+                    WHEN not_after < ${instant(now)} THEN 'expired'
+                    WHEN is_held THEN 'held'
+                    WHEN stale_at < ${instant(now)} THEN 'respread'
+                    WHEN market IS NOT NULL AND NOT ${keepsHours}::boolean THEN 'hours'
+                    WHEN order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
+                      AND validity = ANY(${texts(Validity.literals)}) AND claim_version < ${maxQuantity}::int THEN 'unclaimed'
+                    ELSE 'unknown kind'
+                  END, id, CASE WHEN not_after < ${instant(now)} THEN not_after ELSE not_before END
+                FROM order_slices WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before < ${instant(now)}
+              ) waiting (kind, id, since)
+              GROUP BY kind
+              ORDER BY kind`
+          )
+        ),
+
+        heldOrders: query(
+          "WaitingStore.heldOrders",
+          HeldOrder,
+          sql`
+            SELECT order_id, reason, slices, is_double FROM (
+              SELECT o.id AS order_id, o.hold_reason AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
+                (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
+                (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS') AND o.settled_at IS NULL
+                  AND o.cancel_requested_at IS NULL AS is_unsettled
+              FROM orders o WHERE o.hold_reason IS NOT NULL
+            ) held
+            WHERE slices > 0 OR is_double OR is_unsettled
+            ORDER BY is_double DESC, held_at, order_id`
+        ).pipe(Effect.withSpan("WaitingStore.heldOrders")),
+
+        doubles: Effect.fn("WaitingStore.doubles")((since) =>
+          query(
+            "WaitingStore.doubles",
+            Double,
+            sql`
+              SELECT slice_id, order_id, broker_order_ids FROM double_placements
+              WHERE seen_at >= ${instant(since)} ORDER BY seen_at`
+          )
+        )
+      })
+    })
+  )
+}

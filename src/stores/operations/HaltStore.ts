@@ -1,0 +1,110 @@
+import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { channel, instant } from "../../db/parameters.ts"
+import { insertActions } from "../sql/insertActions.ts"
+
+/** An operator's word on whether anything may be placed. Later ones have larger ids. */
+export const Halt = Schema.Struct({
+  id: Schema.Int,
+  isHalted: Schema.Boolean,
+  reason: Schema.String,
+  requestedBy: Schema.String,
+  requestedAt: Schema.DateTimeUtcFromDate
+})
+export type Halt = typeof Halt.Type
+
+export class HaltStore extends Context.Service<
+  HaltStore,
+  {
+    /** Halts or resumes all replicas, and wakes them. From its commit on nothing is claimed any more, or is again. */
+    readonly request: (halt: {
+      readonly isHalted: boolean
+      readonly reason: string
+      readonly requestedBy: string
+      readonly requestedAt: DateTime.Utc
+    }) => Effect.Effect<Halt, DbError>
+
+    /** The last word; none when nobody ever said one. */
+    readonly current: Effect.Effect<Option.Option<Halt>, DbError>
+
+    /** Notes that this instance's executor obeys; false when it has no row among the workers yet. */
+    readonly acknowledge: (instanceId: string, haltId: number) => Effect.Effect<boolean, DbError>
+
+    /**
+     * The instances that may not have heard of it: their executor is alive and has not acknowledged, or they hold claims
+     * that are still good, whether they look alive or not.
+     */
+    readonly waitingFor: (halt: Halt, now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
+  }
+>()("pulse-background/HaltStore") {
+  static readonly layer: Layer.Layer<HaltStore, never, Db> = Layer.effect(
+    HaltStore,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      const Id = Schema.Struct({ instanceId: Schema.String })
+
+      return HaltStore.of({
+        request: Effect.fn("HaltStore.request")((halt) =>
+          query(
+            "HaltStore.request",
+            Halt,
+            sql`
+              WITH requested AS (
+                INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at)
+                VALUES (${halt.isHalted}, ${halt.reason}, ${halt.requestedBy}, ${instant(halt.requestedAt)})
+                RETURNING *
+              ), recorded AS (${insertActions(
+                sql,
+                {
+                  name: halt.isHalted ? "halt" : "resume",
+                  asked: { by: halt.requestedBy, reason: halt.reason },
+                  now: halt.requestedAt
+                },
+                sql`SELECT NULL::text, NULL::text, '{}'::jsonb FROM requested`
+              )})
+              SELECT id, is_halted, reason, requested_by, requested_at, pg_notify(${channel}, 'halts') FROM requested`
+          ).pipe(Effect.flatMap((rows) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(rows[0])))))
+        ),
+
+        current: query(
+          "HaltStore.current",
+          Halt,
+          sql`SELECT id, is_halted, reason, requested_by, requested_at FROM placement_halts ORDER BY id DESC LIMIT 1`
+        ).pipe(
+          Effect.map((rows) => Option.fromNullishOr(rows[0])),
+          Effect.withSpan("HaltStore.current")
+        ),
+
+        acknowledge: Effect.fn("HaltStore.acknowledge")((instanceId, haltId) =>
+          query(
+            "HaltStore.acknowledge",
+            Id,
+            sql`
+              UPDATE workers SET acknowledged_halt = ${haltId}
+              WHERE instance_id = ${instanceId} AND worker = 'executor'
+              RETURNING instance_id`
+          ).pipe(Effect.map((rows) => rows.length === 1))
+        ),
+
+        waitingFor: Effect.fn("HaltStore.waitingFor")((halt, now) =>
+          query(
+            "HaltStore.waitingFor",
+            Id,
+            sql`
+              SELECT instance_id FROM workers
+              WHERE worker = 'executor' AND acknowledged_halt < ${halt.id}
+                AND heartbeat_at >= ${instant(now)}::timestamptz - stale_after_millis * interval '1 millisecond'
+              UNION
+              SELECT claimed_by FROM order_slices s
+              WHERE ${halt.isHalted} AND stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL
+                AND lease_expires_at > ${instant(now)}
+                AND NOT EXISTS (
+                  SELECT FROM workers w
+                  WHERE w.instance_id = s.claimed_by AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})
+              ORDER BY 1`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
+        )
+      })
+    })
+  )
+}

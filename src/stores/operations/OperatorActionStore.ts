@@ -1,0 +1,46 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+
+/** One thing that a person did. */
+export const OperatorAction = Schema.Struct({
+  at: Schema.DateTimeUtcFromDate,
+  operator: Schema.String,
+  /** The command, such as `order pause`. */
+  action: Schema.String,
+  reason: Schema.String,
+  orderId: Schema.NullOr(Schema.String),
+  sliceId: Schema.NullOr(Schema.String),
+  /** The slice's number within its order; null once it is pruned. */
+  sequenceNumber: Schema.NullOr(Schema.Int),
+  details: Schema.Record(Schema.String, Schema.Unknown)
+})
+export type OperatorAction = typeof OperatorAction.Type
+
+/** What people did. Written by the stores that do it, see `insertActions`; never changed. */
+export class OperatorActionStore extends Context.Service<
+  OperatorActionStore,
+  {
+    /** The newest, of one order or of all and everything else, newest first. */
+    readonly list: (orderId: string | null, limit: number) => Effect.Effect<ReadonlyArray<OperatorAction>, DbError>
+  }
+>()("pulse-background/OperatorActionStore") {
+  static readonly layer: Layer.Layer<OperatorActionStore, never, Db> = Layer.effect(
+    OperatorActionStore,
+    Effect.gen(function* () {
+      const { sql, query } = yield* Db
+      return OperatorActionStore.of({
+        list: Effect.fn("OperatorActionStore.list")((orderId, limit) =>
+          query(
+            "OperatorActionStore.list",
+            OperatorAction,
+            sql`
+              SELECT a.at, a.operator, a.action, a.reason, a.order_id, a.slice_id, a.details, s.sequence_number
+              FROM operator_actions a LEFT JOIN order_slices s ON s.id = a.slice_id
+              WHERE ${orderId}::text IS NULL OR a.order_id = ${orderId}
+              ORDER BY a.id DESC LIMIT ${limit}`
+          )
+        )
+      })
+    })
+  )
+}

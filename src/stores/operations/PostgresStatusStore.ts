@@ -1,0 +1,137 @@
+import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { instant } from "../../db/parameters.ts"
+
+const ServerFacts = Schema.Struct({
+  version: Schema.String,
+  database: Schema.String,
+  isStandby: Schema.Boolean,
+  isReadOnly: Schema.Boolean,
+  fsync: Schema.String,
+  fullPageWrites: Schema.String,
+  synchronousCommit: Schema.String,
+  synchronousStandbyNames: Schema.String,
+  standbys: Schema.Int,
+  connections: Schema.Int,
+  maxConnections: Schema.Int,
+  autovacuum: Schema.String
+})
+
+const session = {
+  pid: Schema.Int,
+  application: Schema.String,
+  user: Schema.String,
+  state: Schema.String,
+  since: Schema.DateTimeUtcFromDate
+}
+const Session = Schema.Struct(session)
+const WaitingSession = Schema.Struct({ ...session, blockers: Schema.Array(Schema.Int) })
+
+const TableFacts = Schema.Struct({
+  name: Schema.String,
+  liveRows: Schema.Number,
+  deadRows: Schema.Number,
+  bytes: Schema.Number,
+  vacuumedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+})
+
+/** What the PostgreSQL server says of itself. Of other users' sessions only a member of pg_read_all_stats sees all. */
+export class ServerStore extends Context.Service<
+  ServerStore,
+  {
+    /** Asks the least there is to ask. */
+    readonly ping: Effect.Effect<void, DbError>
+    readonly facts: Effect.Effect<typeof ServerFacts.Type, DbError>
+    /** The transaction that is open for longest in this database, but for this session's own. */
+    readonly oldestTransaction: Effect.Effect<Option.Option<typeof Session.Type>, DbError>
+    /** The session that has waited for a lock for longest, since before a moment, and whom it waits for. */
+    readonly longestWait: (since: DateTime.Utc) => Effect.Effect<Option.Option<typeof WaitingSession.Type>, DbError>
+    /** The tables whose rows come and go. Rows as the server estimates them, sizes with indexes. */
+    readonly tables: Effect.Effect<ReadonlyArray<typeof TableFacts.Type>, DbError>
+    /** Where the data are on the server's disk. Only a superuser may ask. */
+    readonly dataFolder: Effect.Effect<string, DbError>
+  }
+>()("pulse-background/ServerStore") {
+  static readonly layer: Layer.Layer<ServerStore, never, Db> = Layer.effect(
+    ServerStore,
+    Effect.suspend(() => make)
+  )
+}
+
+const make = Effect.gen(function* () {
+  const { sql, query, execute } = yield* Db
+
+  const facts = query(
+    "ServerStore.facts",
+    ServerFacts,
+    sql`
+      SELECT current_setting('server_version') AS version, current_database() AS database,
+        pg_is_in_recovery() AS is_standby, current_setting('transaction_read_only') = 'on' AS is_read_only,
+        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+        current_setting('synchronous_commit') AS synchronous_commit,
+        current_setting('synchronous_standby_names') AS synchronous_standby_names,
+        (SELECT count(*)::int FROM pg_stat_replication) AS standbys,
+        (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
+        current_setting('max_connections')::int AS max_connections, current_setting('autovacuum') AS autovacuum`
+  ).pipe(
+    Effect.flatMap(([row]) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(row)))),
+    Effect.withSpan("ServerStore.facts")
+  )
+
+  const sessionColumns = sql.literal(`
+    pid, coalesce(application_name, '') AS application, coalesce(usename, '?') AS user, coalesce(state, '?') AS state`)
+
+  const oldestTransaction = query(
+    "ServerStore.oldestTransaction",
+    Session,
+    sql`
+      SELECT ${sessionColumns}, xact_start AS since FROM pg_stat_activity
+      WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+        AND datname = current_database()
+      ORDER BY xact_start LIMIT 1`
+  ).pipe(
+    Effect.map(([row]) => Option.fromNullishOr(row)),
+    Effect.withSpan("ServerStore.oldestTransaction")
+  )
+
+  const longestWait = Effect.fn("ServerStore.longestWait")((since: DateTime.Utc) =>
+    query(
+      "ServerStore.longestWait",
+      WaitingSession,
+      sql`
+        SELECT ${sessionColumns}, query_start AS since, pg_blocking_pids(pid) AS blockers FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database() AND query_start < ${instant(since)}
+        ORDER BY query_start LIMIT 1`
+    ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
+  )
+
+  const tables = query(
+    "ServerStore.tables",
+    TableFacts,
+    sql`
+      SELECT relname AS name, n_live_tup::float8 AS live_rows, n_dead_tup::float8 AS dead_rows,
+        pg_total_relation_size(relid)::float8 AS bytes, greatest(last_vacuum, last_autovacuum) AS vacuumed_at
+      FROM pg_stat_user_tables
+      WHERE schemaname = current_schema()
+        AND relname IN ('orders', 'order_slices', 'order_plans', 'broker_events', 'workers', 'order_budgets', 'market_quotes')
+      ORDER BY relname`
+  ).pipe(Effect.withSpan("ServerStore.tables"))
+
+  const dataFolder = query(
+    "ServerStore.dataFolder",
+    Schema.Struct({ folder: Schema.String }),
+    sql`SELECT current_setting('data_directory') AS folder`
+  ).pipe(
+    Effect.map(([row]) => row?.folder ?? ""),
+    Effect.withSpan("ServerStore.dataFolder")
+  )
+
+  return ServerStore.of({
+    ping: execute("ServerStore.ping", sql`SELECT 1`),
+    facts,
+    oldestTransaction,
+    longestWait,
+    tables,
+    dataFolder
+  })
+})

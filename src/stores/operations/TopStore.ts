@@ -1,0 +1,220 @@
+import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
+import { Db, type DbError } from "../../db/Db.ts"
+import { instant, texts } from "../../db/parameters.ts"
+import { indianDay } from "../../domain/market/indianTime.ts"
+import { Stage } from "../../domain/model/OrderSlice.ts"
+import { heldForDouble } from "../sql/heldForDouble.ts"
+import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
+
+/** A slice on its way: due soon, placed lately, or one of which nobody knows enough. */
+export const MovingSlice = Schema.Struct({
+  /** `lost`: its broker order was open when the broker's book ceased to show it. */
+  kind: Schema.Literals(["due", "placed", "doubt", "lost"]),
+  id: Schema.String,
+  orderId: Schema.String,
+  sequenceNumber: Schema.Int,
+  instrument: Schema.String,
+  side: Schema.String,
+  quantity: Schema.Int,
+  stage: Stage,
+  stageReason: Schema.NullOr(Schema.String),
+  claimedBy: Schema.NullOr(Schema.String),
+  /** When it may be placed: its time, or later after a refusal that may be retried. */
+  notBefore: Schema.DateTimeUtcFromDate,
+  placedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  latenessMillis: Schema.NullOr(Schema.Number),
+  /** Since when nobody knows what became of it; null when that is known. */
+  doubtfulSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  brokerOrderId: Schema.NullOr(Schema.String),
+  brokerStatus: Schema.NullOr(Schema.String),
+  filledQuantity: Schema.Int,
+  averagePrice: Schema.NullOr(Schema.String)
+})
+export type MovingSlice = typeof MovingSlice.Type
+
+/** An order in the overview. */
+export const OverviewOrder = Schema.Struct({
+  ...OrderProgress.fields,
+  /** On hold because the broker has more for it than there should be. */
+  isDouble: Schema.Boolean
+})
+export type OverviewOrder = typeof OverviewOrder.Type
+
+/** How many unfinished slices there are, none counted beyond {@link mostCounted}. */
+const SliceCounts = Schema.Struct({
+  scheduled: Schema.Int,
+  /** Due more than a moment ago, and neither claimed nor of an order on hold. */
+  overdue: Schema.Int,
+  claimed: Schema.Int,
+  inDoubt: Schema.Int,
+  open: Schema.Int
+})
+export type SliceCounts = typeof SliceCounts.Type
+
+export const mostCounted = 10_000
+
+/** What a broker account has been sent, and what keeps it from being sent more. */
+const RateUse = Schema.Struct({
+  today: Schema.Int,
+  lastMinute: Schema.Int,
+  lastSecond: Schema.Int,
+  /** Nothing is let through before these: the broker asked for a pause, or said that the day's requests are used up. */
+  blockedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  cappedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate)
+})
+export type RateUse = typeof RateUse.Type
+
+/**
+ * What goes on at a moment. Every statement begins at what is unfinished, by the partial indexes for it, or at the newest
+ * orders, and takes so many rows at most: history costs nothing, however often this is asked.
+ */
+export class OverviewStore extends Context.Service<
+  OverviewStore,
+  {
+    /** Up to `limit` orders, newest first: those that have something to do soon or are not over, then the newest of all. */
+    readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OverviewOrder>, DbError>
+    /**
+     * Up to `limit` slices of each kind: those due next, soonest first, but for orders on hold; those in doubt or lost, oldest first; and of the given
+     * orders those placed last, latest first.
+     */
+    readonly slices: (
+      orderIds: ReadonlyArray<string>,
+      limit: number,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlyArray<MovingSlice>, DbError>
+    readonly counts: (now: DateTime.Utc) => Effect.Effect<SliceCounts, DbError>
+    /** The order requests of a broker's account, counted over all replicas. */
+    readonly rateUse: (broker: string, now: DateTime.Utc) => Effect.Effect<RateUse, DbError>
+  }
+>()("pulse-background/OverviewStore") {
+  static readonly layer: Layer.Layer<OverviewStore, never, Db> = Layer.effect(
+    OverviewStore,
+    Effect.suspend(() => make)
+  )
+}
+
+/** Claims are taken up to two seconds ahead: what is due a moment ago is on its way. */
+const overdueAfter = { seconds: 2 }
+
+const noSlices: SliceCounts = { scheduled: 0, overdue: 0, claimed: 0, inDoubt: 0, open: 0 }
+const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }
+
+const make = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+
+  const orders = Effect.fn("OverviewStore.orders")((limit: number) =>
+    query(
+      "OverviewStore.orders",
+      OverviewOrder,
+      sql`
+        WITH busy AS (
+          (SELECT order_id, 1 AS rank FROM order_slices WHERE stage = 'IN_PROGRESS' ORDER BY lease_expires_at LIMIT 500)
+          UNION ALL
+          (SELECT id, 2 FROM orders WHERE order_queue_status = 'IN_PROGRESS' ORDER BY claimed_at LIMIT ${limit})
+          UNION ALL
+          (SELECT id, 2 FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT ${limit})
+          UNION ALL
+          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT 1000)
+          UNION ALL
+          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND is_held ORDER BY not_before, id LIMIT 1000)
+          UNION ALL
+          (SELECT order_id, 3 FROM order_slices
+            WHERE stage = 'PROCESSED' AND NOT broker_is_final ORDER BY acknowledged_at DESC LIMIT 500)
+          UNION ALL
+          (SELECT id, 4 FROM orders ORDER BY created_at DESC LIMIT ${limit})
+        ), picked AS MATERIALIZED (
+          SELECT b.order_id AS id, min(rank) AS rank FROM busy b JOIN orders o ON o.id = b.order_id
+          GROUP BY b.order_id, o.created_at
+          ORDER BY rank, o.created_at DESC
+          LIMIT ${limit}
+        )
+        SELECT ${sql.literal(progressColumns)},
+          (SELECT ${sql.literal(heldForDouble)} FROM orders o WHERE o.id = picked.id) AS is_double
+        FROM picked
+        -- OFFSET 0: one order at a time, instead of every order there is to find these among them.
+        CROSS JOIN LATERAL (SELECT * FROM order_progress WHERE order_id = picked.id OFFSET 0) p
+        ORDER BY p.created_at DESC, order_id`
+    )
+  )
+
+  const sliceColumns = sql.literal(`
+    id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
+    (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
+    broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`)
+
+  const slices = Effect.fn("OverviewStore.slices")((
+    orderIds: ReadonlyArray<string>,
+    limit: number,
+    now: DateTime.Utc
+  ) => {
+    const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
+    return query(
+      "OverviewStore.slices",
+      MovingSlice,
+      sql`
+        SELECT * FROM (
+          (SELECT 'due' AS kind, ${sliceColumns}, NULL::timestamptz AS doubtful_since FROM order_slices
+            WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
+          UNION ALL
+          (SELECT 'due', ${sliceColumns}, NULL FROM order_slices
+            WHERE stage = 'IN_PROGRESS' AND NOT ${isDoubtful} ORDER BY not_before, id LIMIT ${limit})
+          UNION ALL
+          (SELECT 'doubt', ${sliceColumns}, coalesce(outcome_unknown_at, lease_expires_at) FROM order_slices
+            WHERE stage = 'IN_PROGRESS' AND ${isDoubtful} ORDER BY coalesce(outcome_unknown_at, lease_expires_at) LIMIT ${limit})
+          UNION ALL
+          (SELECT 'lost', ${sliceColumns}, left_book_at FROM order_slices
+            WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL ORDER BY acknowledged_at LIMIT ${limit})
+          UNION ALL
+          -- Later slices have higher numbers: of each order no more is read than what is still to be sent, and the last ones.
+          (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
+              SELECT 'placed', ${sliceColumns}, NULL::timestamptz FROM order_slices
+              WHERE order_id = o.id AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
+              ORDER BY sequence_number DESC LIMIT ${limit}
+            ) placed
+            ORDER BY placed.placed_at DESC LIMIT ${limit})
+        ) moving
+        ORDER BY CASE WHEN kind = 'placed' THEN placed_at END DESC, coalesce(doubtful_since, not_before), id`
+    )
+  })
+
+  const counts = Effect.fn("OverviewStore.counts")((now: DateTime.Utc) => {
+    const counted = (condition: Fragment) =>
+      sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${mostCounted}) counted)`
+    const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
+    return Effect.map(
+      query(
+        "OverviewStore.counts",
+        SliceCounts,
+        sql`
+          SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
+            ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
+            ${counted(sql`stage = 'IN_PROGRESS' AND NOT ${isDoubtful}`)} AS claimed,
+            ${counted(sql`stage = 'IN_PROGRESS' AND ${isDoubtful}`)} AS in_doubt,
+            ${counted(sql`stage = 'PROCESSED' AND NOT broker_is_final`)} AS open`
+      ),
+      ([row]) => row ?? noSlices
+    )
+  })
+
+  const rateUse = Effect.fn("OverviewStore.rateUse")((broker: string, now: DateTime.Utc) => {
+    const since = (seconds: number) => sql`
+      (SELECT count(*)::int FROM unnest(granted) AS at
+        WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
+    return Effect.map(
+      query(
+        "OverviewStore.rateUse",
+        RateUse,
+        sql`
+          SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
+            ${since(60)} AS last_minute, ${since(1)} AS last_second,
+            CASE WHEN blocked_until > ${instant(now)} THEN blocked_until END AS blocked_until,
+            CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
+          FROM order_budgets WHERE broker = ${broker}`
+      ),
+      ([row]) => row ?? noRequests
+    )
+  })
+
+  return OverviewStore.of({ orders, slices, counts, rateUse })
+})

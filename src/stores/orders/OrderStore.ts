@@ -1,0 +1,305 @@
+import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
+import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
+import { maxQuantity, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
+import type { OrderPlan } from "../../domain/planning/planOrder.ts"
+import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { holdSlices } from "../sql/holdSlices.ts"
+import { orderColumns } from "../sql/orderColumns.ts"
+import { planRows } from "../sql/planRows.ts"
+import { unindexed } from "../sql/skipIndex.ts"
+
+/** A PENDING order as found, nothing about it trusted yet. */
+export const ClaimedOrder = Schema.Struct({
+  ...UntrustedOrder.fields,
+  claimVersion: Schema.Int,
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Schema.NullOr(Schema.String),
+  requestId: Schema.NullOr(Schema.String),
+  originTraceId: Schema.NullOr(Schema.String),
+  /** created_at; null when it is more than a year away, which is a mistake, or cannot be reckoned with at all. */
+  createdMillis: Schema.NullOr(Schema.Number)
+})
+export type ClaimedOrder = typeof ClaimedOrder.Type
+
+export interface SplitOrder {
+  readonly claimVersion: number
+  readonly plan: OrderPlan
+  /** The last known price of its instrument; null when none is known. */
+  readonly referencePrice: Price | null
+  /** What it adds to the day; null when that is not known. */
+  readonly value: BigDecimal.BigDecimal | null
+}
+
+export interface FailedSplit {
+  readonly id: string
+  readonly status: "FAILED" | "SKIPPED"
+  readonly claimVersion: number
+  readonly reason: string
+}
+
+interface ClaimOptions {
+  readonly now: DateTime.Utc
+  readonly owner: string
+  readonly limit: number
+  readonly windowGrace: Duration.Duration | null
+}
+
+const ReleasedOrder = Schema.Struct({
+  id: Schema.String,
+  orderQueueStatus: OrderQueueStatus,
+  statusReason: Schema.NullOr(Schema.String)
+})
+
+/** One slice that the broker has several orders for. */
+export interface DoublePlacement {
+  readonly tag: Tag
+  readonly orderId: OrderId
+  readonly sliceId: SliceId
+  readonly brokerOrderIds: ReadonlyArray<BrokerOrderId>
+  /** Why its order is on hold. */
+  readonly reason: string
+}
+
+export class OrderStore extends Context.Service<
+  OrderStore,
+  {
+    /**
+     * PENDING → IN_PROGRESS for up to `limit` orders, oldest first; → SKIPPED for those that are cancelled, or over already
+     * `windowGrace` ago. With a null grace nothing is over: the windows are not reckoned by the clock on the wall.
+     */
+    readonly claimPending: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
+
+    /**
+     * IN_PROGRESS → DONE with all slices, for each order this owner still owns; returns their ids. The slices of an order
+     * whose cancel was asked for meanwhile are SKIPPED from the start.
+     */
+    readonly completeSplits: (
+      orders: ReadonlyArray<SplitOrder>,
+      options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+    ) => Effect.Effect<ReadonlyArray<string>, DbError>
+
+    /** IN_PROGRESS → FAILED or SKIPPED, each with its reason. */
+    readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
+    /** IN_PROGRESS since before `claimedBefore` → PENDING while attempts are left, else FAILED. */
+    readonly releaseStuck: (options: {
+      readonly now: DateTime.Utc
+      readonly claimedBefore: DateTime.Utc
+      readonly maxAttempts: number
+    }) => Effect.Effect<ReadonlyArray<typeof ReleasedOrder.Type>, DbError>
+
+    /** Gives claimed orders back at once, for a splitter that stops before it split them. */
+    readonly release: (
+      orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>,
+      now: DateTime.Utc
+    ) => Effect.Effect<void, DbError>
+
+    /** Which of these orders somebody wants cancelled, or are on hold. */
+    readonly stoppedAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
+
+    /**
+     * Notes that the broker has more for a slice than there should be, and puts its order on hold: what is SCHEDULED of it is
+     * not claimed any more. No change when as many broker orders were noted before. The alarm is given before the note is committed: who dies in
+     * between has it given twice, not never.
+     */
+    readonly noteDouble: (
+      double: DoublePlacement,
+      now: DateTime.Utc,
+      alarm: Effect.Effect<void>
+    ) => Effect.Effect<void, DbError>
+  }
+>()("pulse-background/OrderStore") {
+  static readonly layer: Layer.Layer<OrderStore, never, Db> = Layer.effect(
+    OrderStore,
+    Effect.gen(function* () {
+      const db = yield* Db
+      const { sql, query, queryReadable, execute, transaction } = db
+      const byId = unindexed(sql)
+
+      const claimPending = Effect.fn("OrderStore.claimPending")((options: ClaimOptions) =>
+        queryReadable(
+          "OrderStore.claimPending",
+          ClaimedOrder,
+          sql`
+              WITH picked AS MATERIALIZED (
+                SELECT id,
+                  -- Somebody wants a split order split again: its slices are there.
+                  EXISTS (SELECT FROM order_slices WHERE order_id = orders.id) AS is_split,
+                  CASE
+                    WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
+                    WHEN duration_minutes BETWEEN 0 AND 1440
+                      -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
+                      AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
+                        - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
+                      THEN 'the order''s window and its grace were over before the split'
+                  END AS skip_reason
+                FROM orders
+                WHERE order_queue_status = 'PENDING'
+                  -- Nobody else stops because one row's counters are at their end.
+                  AND claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int
+                ORDER BY created_at, id
+                LIMIT ${options.limit}
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE orders o SET
+                order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
+                status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
+                claim_version = o.claim_version + 1,
+                split_attempts = o.split_attempts + 1,
+                claimed_by = ${options.owner},
+                claimed_at = ${instant(options.now)},
+                updated_at = ${instant(options.now)}
+              FROM picked p
+              WHERE o.id = p.id
+              RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
+                o.request_id, o.origin_trace_id,
+                CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
+                    AND ${instant(options.now)}::timestamptz + interval '366 days'
+                  THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
+        )
+      )
+
+      const completeSplits = Effect.fn("OrderStore.completeSplits")(
+        (
+          orders: ReadonlyArray<SplitOrder>,
+          options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+        ) =>
+          query(
+            "OrderStore.completeSplits",
+            Schema.Struct({ id: Schema.String }),
+            sql`
+              WITH planned AS (
+                UPDATE orders o SET
+                  order_queue_status = 'DONE', status_reason = NULL, settled_at = NULL,
+                  reference_price = mine.reference_price,
+                  split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
+                FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
+                            ${integers(orders.map((order) => order.claimVersion))},
+                            ${decimals(orders.map((order) => order.referencePrice))})
+                  AS mine (id, claim_version, reference_price)
+                WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'
+                  AND o.claim_version = mine.claim_version
+                RETURNING o.*
+              ), ${planRows(
+                sql,
+                orders.map(({ plan }) => plan),
+                options
+              )}
+              SELECT id, pg_notify(${channel}, 'slices') FROM planned`
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+      )
+
+      const failSplits = Effect.fn("OrderStore.failSplits")((orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) =>
+        execute(
+          "OrderStore.failSplits",
+          sql`
+            UPDATE orders o SET
+              order_queue_status = mine.status, status_reason = mine.reason, updated_at = ${instant(now)}
+            FROM unnest(${texts(orders.map((order) => order.id))},
+                        ${texts(orders.map((order) => order.status))},
+                        ${integers(orders.map((order) => order.claimVersion))},
+                        ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
+            WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+        )
+      )
+
+      const release = Effect.fn("OrderStore.release")(
+        (orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>, now: DateTime.Utc) =>
+          execute(
+            "OrderStore.release",
+            sql`
+              UPDATE orders o SET
+                order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL,
+                split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
+              FROM unnest(${texts(orders.map((order) => order.id))},
+                          ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
+              WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+          )
+      )
+
+      const releaseStuck = Effect.fn("OrderStore.releaseStuck")(
+        (options: { readonly now: DateTime.Utc; readonly claimedBefore: DateTime.Utc; readonly maxAttempts: number }) =>
+          query(
+            "OrderStore.releaseStuck",
+            ReleasedOrder,
+            sql`
+              WITH stuck AS MATERIALIZED (
+                SELECT id FROM orders
+                WHERE order_queue_status = 'IN_PROGRESS'
+                  AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL)
+                LIMIT 1000
+                FOR UPDATE SKIP LOCKED
+              )
+              UPDATE orders o SET
+                order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
+                status_reason = 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
+                  || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
+                  || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
+                    ELSE ': see that daemon''s log, then submit the order again with another key' END,
+                claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
+              FROM stuck
+              WHERE o.id = stuck.id
+              RETURNING o.id, o.order_queue_status, o.status_reason`
+          )
+      )
+
+      const stoppedAmong = Effect.fn("OrderStore.stoppedAmong")((ids: ReadonlySet<OrderId>) =>
+        query(
+          "OrderStore.stoppedAmong",
+          Schema.Struct({ id: OrderId }),
+          sql`
+            SELECT id FROM orders
+            WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
+        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+      )
+
+      const insertDouble = (double: DoublePlacement, now: DateTime.Utc) =>
+        query(
+          "OrderStore.insertDouble",
+          Schema.Struct({ orderId: OrderId }),
+          sql`
+            INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+            VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
+            ON CONFLICT (tag) DO UPDATE SET broker_order_ids = excluded.broker_order_ids, seen_at = excluded.seen_at
+              WHERE cardinality(double_placements.broker_order_ids) < cardinality(excluded.broker_order_ids)
+            RETURNING order_id`
+        )
+
+      const holdDouble = ({ orderId, reason }: DoublePlacement, now: DateTime.Utc) =>
+        execute(
+          "OrderStore.holdDouble",
+          sql`
+            UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)},
+              hold_reason = ${reason}
+            WHERE id = ${orderId}`
+        )
+
+      const noteDouble = Effect.fn("OrderStore.noteDouble")(
+        (double: DoublePlacement, now: DateTime.Utc, alarm: Effect.Effect<void>) =>
+          transaction(
+            "OrderStore.noteDouble",
+            Effect.gen(function* () {
+              const noted = yield* insertDouble(double, now)
+              if (noted.length === 0) return
+              yield* holdDouble(double, now)
+              yield* holdSlices(db, double.orderId, now)
+              yield* execute("OrderStore.notifyDouble", sql`SELECT pg_notify(${channel}, 'cancels')`)
+              yield* alarm
+            })
+          )
+      )
+
+      return OrderStore.of({
+        claimPending,
+        completeSplits,
+        failSplits,
+        release,
+        releaseStuck,
+        stoppedAmong,
+        noteDouble
+      })
+    })
+  )
+}

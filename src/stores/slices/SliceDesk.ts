@@ -1,0 +1,253 @@
+import { BigDecimal, Context, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
+import { Db, type DbError } from "../../db/Db.ts"
+import { channel, instant } from "../../db/parameters.ts"
+import { type BrokerOrderId, SliceId } from "../../domain/model/Ids.ts"
+import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
+import { Stage } from "../../domain/model/OrderSlice.ts"
+import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../domain/lifecycle/retrySlice.ts"
+import { type Asked, insertActions } from "../sql/insertActions.ts"
+
+const SliceState = Schema.Struct({
+  id: SliceId,
+  orderId: Schema.String,
+  sequenceNumber: Schema.Int,
+  stage: Stage,
+  stageReason: Schema.NullOr(Schema.String),
+  quantity: Schema.Int,
+  claimedBy: Schema.NullOr(Schema.String),
+  leaseExpiresAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  isInDoubt: Schema.Boolean,
+  /** Its broker order, if that was not over when the broker's book ceased to show it. */
+  lostOrderId: Schema.NullOr(Schema.String)
+})
+export type SliceState = typeof SliceState.Type
+
+/** What a person found out about a slice that the service could not settle. */
+export interface FoundOrder {
+  readonly brokerOrderId: BrokerOrderId
+  /** What is filled of it for good, and at what price; null to have it followed in the broker's book. */
+  readonly fill: { readonly quantity: number; readonly price: BigDecimal.BigDecimal | null } | null
+}
+
+/** The slice must not be sent again; the reason says why. Nothing was changed. */
+export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry", {
+  sliceId: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `Slice ${this.sliceId} is not sent again: ${this.reason}. Nothing was changed.`
+  }
+}
+
+/** Operators' decisions on single slices. Each is conditional, fences whoever still owns the slice, and is recorded with it. */
+export class SliceDesk extends Context.Service<
+  SliceDesk,
+  {
+    /** By its id, or as `ORDER/NUMBER`. */
+    readonly find: (name: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
+    /** Ids of the slices of the ten newest orders. */
+    readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
+    /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. Nothing makes up for it. */
+    readonly skip: (id: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    /**
+     * Sends a slice after all that is FAILED or SKIPPED: SCHEDULED again, with as many attempts as a new one. If its request may
+     * once have reached the broker, IN_PROGRESS with an unknown outcome, for the monitor to look it up first.
+     */
+    readonly retry: (id: string, options: RetryOptions, asked: Asked) => Effect.Effect<Retry, CannotRetry | DbError>
+    /** The slice that has this broker order. */
+    readonly ownerOf: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SliceId>, DbError>
+    /**
+     * PROCESSED with this broker order, for a slice that is in doubt, or, with what is filled of it for good, for one whose
+     * order this is and is no longer in the broker's book, or that was given up after it was in doubt, with nothing in its
+     * stead; false when it is none of these, or another slice has that order.
+     */
+    readonly placed: (id: string, order: FoundOrder, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+  }
+>()("pulse-background/SliceDesk") {
+  static readonly layer: Layer.Layer<SliceDesk, never, Db> = Layer.effect(
+    SliceDesk,
+    Effect.gen(function* () {
+      const { sql, query, execute, transaction } = yield* Db
+      const Id = Schema.Struct({ id: Schema.String })
+      /** Nobody knows whether it was placed: its owner said so, or its claim is over. */
+      const isInDoubt = (now: DateTime.Utc) =>
+        sql`(stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)}))`
+
+      /** Nobody knows what became of its order. */
+      const isLost = sql`(stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL)`
+
+      /** It was given up when nobody knew whether it was placed, and nothing makes up for it. */
+      const isGivenUpInDoubt = sql`
+        (stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
+
+      /** Whoever cancels, holds or plans the order anew comes before this, or sees what it did. */
+      const lockOrderOf = (id: string) =>
+        execute(
+          "SliceDesk.lockOrderOf",
+          sql`SELECT id FROM orders WHERE id = (SELECT order_id FROM order_slices WHERE id = ${id}) FOR UPDATE`
+        )
+
+      const readEnded = (id: string) =>
+        query(
+          "SliceDesk.readEnded",
+          EndedSlice,
+          sql`
+            SELECT s.id, s.order_id, s.stage, s.stage_reason, s.claim_version, s.broker_order_id, s.filled_quantity, s.replaced_by,
+              s.carried_quantity, s.in_doubt_at, s.claimed_at, s.scheduled_at, s.not_after, s.stale_at IS NOT NULL AS is_spread_anew,
+              EXISTS (SELECT FROM double_placements WHERE tag = s.tag) AS is_double,
+              (SELECT max(revision) FROM order_plans WHERE order_id = o.id AND cause = 'AMENDMENT' AND s.is_waived
+                AND created_at >= s.updated_at) AS waived_by,
+              o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled,
+              o.lateness_policy = 'SKIP' AS is_skipped_late,
+              coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) AS max_lateness_seconds,
+              (SELECT completes_at FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1) AS completes_at
+            FROM order_slices s JOIN orders o ON o.id = s.order_id
+            WHERE s.id = ${id}
+            FOR UPDATE OF s`
+        )
+
+      /** What was settled is not, with something to be sent again. */
+      const reopenOrder = ({ orderId }: EndedSlice, now: DateTime.Utc) =>
+        execute(
+          "SliceDesk.reopenOrder",
+          sql`
+            UPDATE orders SET
+              status_reason = CASE WHEN settled_at IS NULL THEN status_reason END, settled_at = NULL, updated_at = ${instant(now)}
+            WHERE id = ${orderId}`
+        )
+
+      const sendAgain = (slice: EndedSlice, retry: Retry, asked: Asked, now: DateTime.Utc) =>
+        execute(
+          "SliceDesk.sendAgain",
+          sql`
+            WITH again AS (
+              UPDATE order_slices s SET
+                stage = CASE WHEN ${retry.isLookedUpFirst} THEN 'IN_PROGRESS' ELSE 'SCHEDULED' END,
+                -- The quarantine begins anew: it is news to nobody that it was in doubt before.
+                outcome_unknown_at = CASE WHEN ${retry.isLookedUpFirst} THEN ${instant(now)}::timestamptz END,
+                stage_reason = ${`retried by ${asked.by} for ${DateTime.formatIso(retry.notBefore)}: ${asked.reason}`},
+                claim_version = s.claim_version + 1, attempts = 0,
+                -- Its due time has microseconds, the statement's parameters have none.
+                not_before = greatest(${instant(retry.notBefore)}, s.scheduled_at), not_after = ${instant(retry.notAfter)},
+                stale_at = ${retry.staleAt === null ? null : instant(retry.staleAt)}::timestamptz,
+                is_held = o.hold_reason IS NOT NULL, is_waived = false, updated_at = ${instant(now)}
+              FROM orders o
+              WHERE s.id = ${slice.id} AND s.stage = ${slice.stage} AND s.claim_version = ${slice.claimVersion} AND o.id = s.order_id
+              RETURNING s.*
+            ), recorded AS (${insertActions(
+              sql,
+              { name: "slice retry", asked, now },
+              sql`
+                SELECT order_id, id, jsonb_build_object('was', ${slice.stage}::text, 'because', ${slice.stageReason}::text,
+                  'not_before', not_before, 'looked_up_first', stage = 'IN_PROGRESS')
+                FROM again`
+            )})
+            SELECT pg_notify(${channel}, 'slices') FROM again`
+        )
+
+      return SliceDesk.of({
+        find: Effect.fn("SliceDesk.find")((name, now) => {
+          const [, orderId = null, number = null] = /^(.+)\/(\d{1,9})$/.exec(name) ?? []
+          return query(
+            "SliceDesk.find",
+            SliceState,
+            sql`
+              SELECT id, order_id, sequence_number, stage, stage_reason, quantity, claimed_by, lease_expires_at,
+                ${isInDoubt(now)} AS is_in_doubt, CASE WHEN ${isLost} THEN broker_order_id END AS lost_order_id
+              FROM order_slices
+              WHERE id = ${name} OR (order_id = ${orderId} AND sequence_number = ${number === null ? null : Number(number)}::int)`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+        }),
+
+        newestIds: query(
+          "SliceDesk.newestIds",
+          Id,
+          sql`
+            SELECT s.id FROM (SELECT id FROM orders ORDER BY created_at DESC LIMIT 10) o
+            JOIN order_slices s ON s.order_id = o.id`
+        ).pipe(
+          Effect.map((rows) => rows.map(({ id }) => id)),
+          Effect.withSpan("SliceDesk.newestIds")
+        ),
+
+        skip: Effect.fn("SliceDesk.skip")((id, asked, now) =>
+          query(
+            "SliceDesk.skip",
+            Id,
+            sql`
+              WITH skipped AS (
+                UPDATE order_slices SET
+                  stage = 'SKIPPED', stage_reason = ${`skipped by ${asked.by}: ${asked.reason}`}, is_waived = true,
+                  claim_version = claim_version + 1,
+                  in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
+                  updated_at = ${instant(now)}
+                WHERE id = ${id} AND (stage = 'SCHEDULED' OR ${isInDoubt(now)})
+                RETURNING *
+              ), recorded AS (${insertActions(
+                sql,
+                { name: "slice skip", asked, now },
+                sql`SELECT order_id, id, jsonb_build_object('quantity', quantity) FROM skipped`
+              )})
+              SELECT id FROM skipped`
+          ).pipe(Effect.map((rows) => rows.length === 1))
+        ),
+
+        retry: Effect.fn("SliceDesk.retry")((id, options, asked) =>
+          transaction(
+            "SliceDesk.retry",
+            Effect.gen(function* () {
+              yield* lockOrderOf(id)
+              const [slice] = yield* readEnded(id)
+              if (slice === undefined) return yield* new CannotRetry({ sliceId: id, reason: "there is no such slice" })
+              const decided = retrySlice(slice, options)
+              if (Result.isFailure(decided)) return yield* new CannotRetry({ sliceId: id, reason: decided.failure })
+              yield* reopenOrder(slice, options.now)
+              yield* sendAgain(slice, decided.success, asked, options.now)
+              return decided.success
+            })
+          )
+        ),
+
+        ownerOf: Effect.fn("SliceDesk.ownerOf")((brokerOrderId) =>
+          query(
+            "SliceDesk.ownerOf",
+            Schema.Struct({ id: SliceId }),
+            sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id)))
+        ),
+
+        placed: Effect.fn("SliceDesk.placed")((id, { brokerOrderId, fill }, asked, now) =>
+          query(
+            "SliceDesk.placed",
+            Id,
+            sql`
+              WITH placed AS (
+                UPDATE order_slices SET
+                  stage = 'PROCESSED', stage_reason = ${`found by ${asked.by}: ${asked.reason}`}, claim_version = claim_version + 1,
+                  broker_order_id = ${brokerOrderId}, acknowledged_at = coalesce(acknowledged_at, ${instant(now)}),
+                  in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
+                  left_book_at = NULL, broker_is_final = ${fill !== null},
+                  broker_status = CASE WHEN ${fill !== null} THEN
+                    CASE WHEN ${fill?.quantity ?? 0}::int = quantity THEN 'COMPLETE' ELSE 'CANCELLED' END END,
+                  filled_quantity = ${fill?.quantity ?? 0}::int,
+                  average_price = ${fill === null || fill.price === null ? null : BigDecimal.format(fill.price)}::numeric,
+                  updated_at = ${instant(now)}
+                WHERE id = ${id} AND ${fill?.quantity ?? 0}::int <= quantity
+                  AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
+                  AND (${isInDoubt(now)} OR (${isGivenUpInDoubt} AND ${fill !== null}) OR (${isLost} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
+                    AND ${fill?.quantity ?? 0}::int >= filled_quantity))
+                RETURNING *
+              ), recorded AS (${insertActions(
+                sql,
+                { name: "slice placed", asked, now },
+                sql`
+                  SELECT order_id, id, jsonb_build_object('broker_order_id', broker_order_id, 'filled', ${fill?.quantity ?? null}::int)
+                  FROM placed`
+              )})
+              SELECT id FROM placed`
+          ).pipe(Effect.map((rows) => rows.length === 1))
+        )
+      })
+    })
+  )
+}

@@ -1,0 +1,96 @@
+import { Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
+import { summary } from "../../runtime/logAndContinue.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import type { SliceTransition } from "../../domain/model/OrderSlice.ts"
+import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
+import { SliceStore } from "../../stores/slices/SliceStore.ts"
+
+/** What became of a claimed slice, and the broker call behind it if there was one. */
+export interface Outcome {
+  readonly transition: SliceTransition
+  readonly event: BrokerEvent | null
+}
+
+export interface OutcomeWriter {
+  readonly write: (outcome: Outcome) => Effect.Effect<void>
+}
+
+const largestGroup = 500
+/** Until the database comes back, or the process ends. */
+const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
+
+/**
+ * Writes outcomes in groups, two at a time: whatever gathers while they are being written is the next group. A group that
+ * cannot be written is tried again until it can. When the scope closes everything left is written first; what the database
+ * cannot take within SHUTDOWN_GRACE_SECONDS is found again by reconciliation, by its tag.
+ */
+export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuration | SliceStore | Scope.Scope> =
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const store = yield* SliceStore
+    const outcomes = yield* Queue.unbounded<Outcome, Cause.Done>()
+
+    const attempt = (group: ReadonlyArray<Outcome>) =>
+      store
+        .transition(
+          group.map((outcome) => outcome.transition),
+          group.flatMap((outcome) => (outcome.event === null ? [] : [outcome.event]))
+        )
+        .pipe(
+          Effect.tapError((error) =>
+            Effect.logError(`${group.length} outcomes are not written yet and kept to try again: ${error.message}`)
+          ),
+          Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
+          Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
+        )
+
+    /** One outcome that the database refuses, or that cannot be put into words for it, must not hold up the others; its lease ends and it is reconciled. */
+    const writeGroup = (group: ReadonlyArray<Outcome>): Effect.Effect<void> =>
+      attempt(group).pipe(
+        Effect.catchCause((cause) => {
+          if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
+          return group.length > 1
+            ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
+            : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
+        }),
+        Effect.asVoid
+      )
+
+    const writeAll = Queue.takeBetween(outcomes, 1, largestGroup).pipe(
+      Effect.flatMap(writeGroup),
+      Effect.forever,
+      Effect.catchTag("Done", () => Effect.void)
+    )
+    yield* Effect.acquireRelease(
+      Effect.all([writeAll, writeAll], { concurrency: 2, discard: true }).pipe(Effect.interruptible, Effect.forkDetach),
+      (fiber) =>
+        Effect.gen(function* () {
+          yield* Queue.end(outcomes)
+          const written = yield* Effect.timeoutOption(Fiber.await(fiber), config.shutdownGrace)
+          if (Option.isSome(written)) return
+          yield* Effect.logError(
+            "Outcomes could not be written before the end; their slices are reconciled by their tags"
+          )
+          yield* Fiber.interrupt(fiber)
+        })
+    )
+
+    return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
+  })
+
+const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>) =>
+  Effect.forEach(
+    group.filter(({ transition }) => !moved.has(transition.slice.id)),
+    ({ transition }) =>
+      Effect.logWarning(`The slice had another owner before its outcome (${transition.next._tag}) was written`).pipe(
+        annotate(transition)
+      ),
+    { discard: true }
+  )
+
+const reportLost = ({ transition }: Outcome, why: string) =>
+  Effect.logError(
+    `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${why}`
+  ).pipe(annotate(transition))
+
+const annotate = ({ slice }: SliceTransition) => Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id })

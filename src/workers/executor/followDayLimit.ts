@@ -1,0 +1,21 @@
+import { DateTime, Effect } from "effect"
+import { Holds } from "../../broker/Holds.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { dayIsOver, limitsTheDay } from "../../domain/limits/dayLimits.ts"
+import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+
+/**
+ * Holds all placements while the day's orders come to more than the limits allow: one was lowered since they were split,
+ * or an order was amended. Asks the database only when there is such a limit.
+ */
+export const makeFollowDayLimit = Effect.gen(function* () {
+  const { limits } = yield* Configuration
+  const days = yield* DayTotalStore
+  const holds = yield* Holds
+  if (!limitsTheDay(limits)) return Effect.void
+
+  return Effect.gen(function* () {
+    const reason = dayIsOver(yield* days.totals(yield* DateTime.now), limits)
+    yield* reason === null ? holds.clear("day") : holds.set("day", `${reason}; raise it, or wait for tomorrow in India`)
+  })
+})

@@ -1,0 +1,44 @@
+import { Effect, Option } from "effect"
+import { Holds } from "../../broker/Holds.ts"
+import { Wakeups } from "../../db/Wakeups.ts"
+import { Instance } from "../../runtime/Instance.ts"
+import { HaltStore } from "../../stores/operations/HaltStore.ts"
+
+/** Operators wait for the acknowledgement; a notification may be lost. */
+const pollInterval = "5 seconds"
+const retryInterval = "500 millis"
+
+/**
+ * Obeys the operators' halts and resumes, and acknowledges each: a halt when no placement of this process is under way
+ * any more. What the database last said holds while it cannot be asked.
+ */
+export const makeFollowHalts = Effect.gen(function* () {
+  const holds = yield* Holds
+  const halts = yield* HaltStore
+  const instance = yield* Instance
+  const wakeups = yield* Wakeups
+  let acknowledged = 0
+
+  const obey = Effect.gen(function* () {
+    const last = yield* halts.current
+    if (Option.isNone(last)) return true
+    const { id, isHalted, reason, requestedBy } = last.value
+    yield* isHalted ? holds.set("halt", `halted by ${requestedBy}: ${reason}`) : holds.clear("halt")
+    if (id === acknowledged) return true
+    if (isHalted) yield* holds.untilIdle
+    const isNoted = yield* halts.acknowledge(instance.id, id)
+    if (isNoted) acknowledged = id
+    return isNoted
+  })
+
+  return obey.pipe(
+    Effect.catch((error) =>
+      // Back again, the database wakes everybody.
+      Effect.as(Effect.logWarning(`Could not ask whether placements are halted: ${error.message}`), true)
+    ),
+    Effect.flatMap((isDone) =>
+      Effect.raceFirst(wakeups.next("halts"), Effect.sleep(isDone ? pollInterval : retryInterval))
+    ),
+    Effect.forever
+  )
+})

@@ -1,0 +1,76 @@
+import { Clock, DateTime, Duration, Effect, Result } from "effect"
+import { Broker, type BrokerLookupError } from "../../broker/Broker.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { needsQuotes } from "../../domain/limits/marketLimits.ts"
+import { QuoteStore } from "../../stores/account/QuoteStore.ts"
+
+/** Slices due within this time, and the period that volumes are reckoned over, are followed. */
+const ahead = Duration.minutes(2)
+/** More than the longest such period and the oldest reading before it. */
+const kept = Duration.hours(1)
+const pruneInterval = Duration.minutes(1)
+
+/**
+ * Keeps quotes of the instruments that are about to be traded, when a limit needs them, and removes old ones, also those
+ * that another service wrote. A broker that gives none is no reason to stop: what is not known is not limited.
+ */
+export const makeFollowQuotes = Effect.gen(function* () {
+  const config = yield* Configuration
+  const quotes = yield* QuoteStore
+  const ask = yield* makeAskForQuotes
+  const isNeeded = needsQuotes(config.limits)
+  let nextPruneMillis = 0
+
+  const pass = Effect.gen(function* () {
+    if (isNeeded) yield* ask
+    const now = yield* DateTime.now
+    if (DateTime.toEpochMillis(now) < nextPruneMillis) return
+    yield* quotes.prune(DateTime.subtractDuration(now, kept))
+    nextPruneMillis = DateTime.toEpochMillis(now) + Duration.toMillis(pruneInterval)
+  })
+  return pass.pipe(
+    Effect.catch((error) => Effect.logWarning(`Quotes could not be kept: ${error.message}`)),
+    Effect.andThen(Effect.sleep(isNeeded ? config.quotesPollInterval : pruneInterval)),
+    Effect.forever
+  )
+})
+
+/** Asks the broker once, if it is this replica's turn and slices are about to be due, and stores the answer. */
+export const makeAskForQuotes = Effect.gen(function* () {
+  const config = yield* Configuration
+  const broker = yield* Broker
+  const quotes = yield* QuoteStore
+  const horizon = Duration.sum(config.limits.volumePeriod, ahead)
+  let notBeforeMillis = 0
+  let isFailing = false
+
+  /** Said once, and again only after it went well in between. */
+  const report = (error: BrokerLookupError | null) => {
+    const isNews = isFailing !== (error !== null)
+    isFailing = error !== null
+    if (error === null) return isNews ? Effect.logInfo("The broker gives quotes again") : Effect.void
+    return isNews
+      ? Effect.logWarning(
+          `The broker gives no quotes; limits that need them do not apply where nothing else is known: ${error.message}`
+        )
+      : Effect.logDebug(`Still no quotes: ${error.message}`)
+  }
+
+  return Effect.gen(function* () {
+    const now = yield* DateTime.now
+    if (DateTime.toEpochMillis(now) < notBeforeMillis) return
+    const wanted = yield* quotes.takeTurn({
+      now,
+      interval: config.quotesPollInterval,
+      horizon: DateTime.addDuration(now, horizon)
+    })
+    if (wanted.size === 0) return
+    const answer = yield* Effect.result(broker.quotes(wanted))
+    yield* report(Result.isSuccess(answer) ? null : answer.failure)
+    if (Result.isSuccess(answer)) {
+      if (answer.success.length > 0) yield* quotes.save(broker.name, answer.success, yield* DateTime.now)
+    } else if (answer.failure._tag === "BrokerTryLater") {
+      notBeforeMillis = Math.max(yield* Clock.currentTimeMillis, DateTime.toEpochMillis(answer.failure.retryAt))
+    }
+  })
+})

@@ -1,0 +1,93 @@
+import { DateTime, Duration, Effect, Exit, Option } from "effect"
+import { Broker, type BrokerOrder } from "../../broker/Broker.ts"
+import type { Tag } from "../../domain/model/Ids.ts"
+import { Instance } from "../../runtime/Instance.ts"
+import { SliceStore } from "../../stores/slices/SliceStore.ts"
+import { answerOf } from "../../broker/brokerCall.ts"
+import { WorkerStatus } from "../supervision/WorkerStatus.ts"
+
+/** What the broker's book showed, and when the question was asked. */
+export interface Book {
+  readonly askedMillis: number
+  readonly bookSinceMillis: number
+  readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
+}
+
+/** A book that cannot be read for so long is something for a person. */
+const patience = Duration.minutes(2)
+
+/** Asks the broker once for all tags. None when it could not say: that is not "not found". */
+export const makeLookUp = Effect.gen(function* () {
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+  const instance = yield* Instance
+  const noteAnswer = yield* makeNoteAnswer
+
+  return Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
+    const askedAt = yield* DateTime.now
+    const answer = yield* Effect.exit(broker.findByTag(tags))
+    const at = yield* DateTime.now
+    const { outcome, response } = answerOf(answer, (found) => ({ broker_orders: found.length }))
+    yield* slices.audit([
+      {
+        id: `${instance.id}:find_by_tag:${DateTime.toEpochMillis(askedAt)}`,
+        calledAt: askedAt,
+        durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(askedAt),
+        broker: broker.name,
+        call: "find_by_tag",
+        outcome,
+        orderId: null,
+        sliceId: null,
+        attempt: null,
+        brokerOrderId: null,
+        request: { tags: tags.size },
+        response,
+        worker: instance.id
+      }
+    ])
+    yield* noteAnswer(Exit.isSuccess(answer), outcome, response, at)
+    if (Exit.isFailure(answer)) return Option.none<Book>()
+    const byTag = Map.groupBy(answer.value, (order) => order.tag)
+    return Option.some<Book>({
+      askedMillis: DateTime.toEpochMillis(askedAt),
+      // As of the answer: a book that began anew while it was asked for may be either.
+      bookSinceMillis: DateTime.toEpochMillis(broker.bookSince(at)),
+      ordersOf: (tag) => byTag.get(tag) ?? []
+    })
+  })
+})
+
+/** Tells of a book that cannot be read: a warning each time, and after a while, once, an error that `health` shows too. */
+const makeNoteAnswer = Effect.gen(function* () {
+  const status = yield* WorkerStatus
+  let unreadableSince: DateTime.Utc | null = null
+  let isTold = false
+
+  return Effect.fnUntraced(function* (
+    isRead: boolean,
+    outcome: string,
+    response: Readonly<Record<string, unknown>>,
+    at: DateTime.Utc
+  ) {
+    if (isRead) {
+      if (isTold) yield* Effect.logInfo("The broker's book can be read again")
+      unreadableSince = null
+      isTold = false
+      return yield* status.hindered("monitor", null)
+    }
+    unreadableSince ??= at
+    const since = `the broker's book cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
+    if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), patience)) {
+      isTold = true
+      yield* status.hindered("monitor", since)
+      return yield* Effect.logError(
+        `${since}: unknown outcomes stay unknown, and nobody hears of fills and refusals. Look at the broker's own pages`,
+        response
+      )
+    }
+    yield* Effect.logWarning(
+      `The broker's book could not be read (${outcome}); unknown outcomes stay unknown`,
+      response
+    )
+  })
+})

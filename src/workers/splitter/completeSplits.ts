@@ -1,0 +1,41 @@
+import { DateTime, Effect } from "effect"
+import { Configuration } from "../../config/Configuration.ts"
+import type { DbError } from "../../db/Db.ts"
+import { fitIntoDay, limitsTheDay } from "../../domain/limits/dayLimits.ts"
+import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
+
+/**
+ * Makes split orders DONE, all or none, and says which. With a limit on the day one splitter at a time adds to it: the
+ * orders that no longer fit become FAILED, with the reason.
+ */
+export const makeCompleteSplits = Effect.gen(function* () {
+  const config = yield* Configuration
+  const orders = yield* OrderStore
+  const days = yield* DayTotalStore
+  const windowGrace = config.orderWindowGrace
+
+  return Effect.fnUntraced(function* (
+    splits: ReadonlyArray<SplitOrder>
+  ): Effect.fn.Return<ReadonlyArray<string>, DbError> {
+    const now = yield* DateTime.now
+    if (!limitsTheDay(config.limits)) return yield* orders.completeSplits(splits, { now, windowGrace })
+    const { done, failures } = yield* days.exclusively(now, (totals) =>
+      Effect.gen(function* () {
+        const { within, beyond } = fitIntoDay(splits, totals, config.limits)
+        const failures = beyond.map(({ order: { plan, claimVersion }, reason }) => ({
+          id: plan.orderId,
+          status: "FAILED" as const,
+          claimVersion,
+          reason
+        }))
+        if (failures.length > 0) yield* orders.failSplits(failures, now)
+        return { failures, done: within.length === 0 ? [] : yield* orders.completeSplits(within, { now, windowGrace }) }
+      })
+    )
+    for (const { id, reason } of failures) {
+      yield* Effect.logError(`Order failed: ${reason}`).pipe(Effect.annotateLogs({ order_id: id }))
+    }
+    return done
+  })
+})

@@ -1,0 +1,114 @@
+import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { survive } from "../../runtime/logAndContinue.ts"
+import { brokerIdentity } from "../../broker/brokerIdentity.ts"
+import { Holds } from "../../broker/Holds.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { Instance } from "../../runtime/Instance.ts"
+import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
+
+export const WorkerName = Schema.Literals(["splitter", "executor", "monitor"])
+export type WorkerName = typeof WorkerName.Type
+
+/** How a worker has been doing since its start. `okAt` is when its last tick succeeded. */
+export interface Pulse {
+  readonly okAt: DateTime.Utc
+  readonly ticks: number
+  readonly failedTicks: number
+  readonly lastError: string | null
+  /** What keeps it from its work, though it is well. */
+  readonly hold: string | null
+}
+
+const heartbeatInterval = Duration.seconds(5)
+
+/** Collects the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
+export class WorkerStatus extends Context.Service<
+  WorkerStatus,
+  {
+    readonly succeeded: (worker: WorkerName) => Effect.Effect<void>
+    readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
+    /** What keeps the worker from its work, though it is well; null when nothing does. */
+    readonly hindered: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
+  }
+>()("pulse-background/WorkerStatus") {
+  static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | Holds | Instance> =
+    Layer.effect(
+      WorkerStatus,
+      Effect.gen(function* () {
+        const config = yield* Configuration
+        const store = yield* HeartbeatStore
+        const instance = yield* Instance
+        const holds = yield* Holds
+        const telemetry = yield* Telemetry
+        const startedAt = yield* DateTime.now
+        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
+        const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
+          splitter: first,
+          executor: first,
+          monitor: first
+        })
+
+        const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
+          splitter: config.orderSplitterPollInterval,
+          executor: config.sliceExecutorPollInterval,
+          monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
+        }
+
+        const beat = Effect.gen(function* () {
+          const now = yield* Ref.get(pulses)
+          const hold = (yield* holds.current)?.reason ?? null
+          yield* store.beat(
+            instance,
+            startedAt,
+            brokerIdentity(config),
+            WorkerName.literals.map((worker) => ({
+              worker,
+              ...now[worker],
+              hold: worker === "executor" ? hold : now[worker].hold,
+              staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
+            }))
+          )
+        })
+
+        yield* beat.pipe(
+          survive("Could not write the heartbeats"),
+          Effect.repeat(Schedule.spaced(heartbeatInterval)),
+          Effect.forkScoped
+        )
+        // A row left behind would look like a worker that hangs.
+        yield* Effect.addFinalizer(() =>
+          store.leave(instance).pipe(
+            Effect.timeout("2 seconds"),
+            Effect.catch((error) => Effect.logWarning(`Could not remove the heartbeats: ${error.message}`))
+          )
+        )
+
+        const update = (worker: WorkerName, change: (pulse: Pulse) => Pulse) =>
+          Ref.update(pulses, (all) => ({ ...all, [worker]: change(all[worker]) }))
+
+        return WorkerStatus.of({
+          succeeded: (worker) =>
+            Effect.flatMap(Clock.currentTimeMillis, (millis) => {
+              telemetry.ticked(worker, true)
+              return update(worker, (pulse) => ({
+                ...pulse,
+                okAt: DateTime.makeUnsafe(millis),
+                ticks: pulse.ticks + 1
+              }))
+            }),
+          failed: (worker, error) =>
+            Effect.suspend(() => {
+              telemetry.ticked(worker, false)
+              return update(worker, (pulse) => ({
+                ...pulse,
+                ticks: pulse.ticks + 1,
+                failedTicks: pulse.failedTicks + 1,
+                lastError: error
+              }))
+            }),
+          hindered: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
+        })
+      })
+    )
+}

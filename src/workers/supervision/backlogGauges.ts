@@ -1,0 +1,25 @@
+import { DateTime, Effect, Layer, Schedule } from "effect"
+import { survive } from "../../runtime/logAndContinue.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { BacklogStore } from "../../stores/operations/BacklogStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
+
+/** Asks the database how much there is to do, as often as metrics are sent; never when nobody listens. */
+export const BacklogTelemetry: Layer.Layer<never, never, BacklogStore | Configuration> = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const { telemetry: settings } = yield* Configuration
+    const telemetry = yield* Telemetry
+    const backlogs = yield* BacklogStore
+    if (!telemetry.isOn || !settings.exportsMetrics) return
+
+    const ask = Effect.gen(function* () {
+      const now = yield* DateTime.now
+      telemetry.backlog(yield* backlogs.read(now), now)
+    })
+    yield* ask.pipe(
+      survive("Could not count what is to be done"),
+      Effect.repeat(Schedule.spaced(settings.metricInterval)),
+      Effect.forkScoped
+    )
+  })
+)

@@ -1,0 +1,203 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect, Fiber, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { Broker, BrokerCredentialsInvalid, BrokerOutcomeUnknown, BrokerTryLater } from "../../../src/broker/Broker.ts"
+import { withCircuit } from "../../../src/broker/layers/withCircuit.ts"
+import { withDryRun } from "../../../src/broker/layers/withDryRun.ts"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { withHolds } from "../../../src/broker/layers/withHolds.ts"
+import { SliceId } from "../../../src/domain/model/Ids.ts"
+import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
+import { placementOf, tags } from "../BrokerConformance.ts"
+import { failureOf } from "../mock/exchange.ts"
+
+/** Opens after two failures, for 10 seconds; within the holds, as in the service. */
+const service = withHolds.pipe(
+  Layer.provide(withCircuit({ failures: 2, pause: Duration.seconds(10) })),
+  Layer.provideMerge(Layer.mergeAll(Holds.layer, scriptedBroker))
+)
+
+/** The scripted broker and the wrapped one have one name: the wrapped one is what the test gets. */
+const wrapped = Layer.effect(Broker, Broker).pipe(Layer.provideMerge(service))
+
+const unknown = Effect.fail(new BrokerOutcomeUnknown({ code: "500", message: "Internal error" }))
+const place = (tag: string) =>
+  Effect.flatMap(Broker, (broker) =>
+    Effect.map(failureOf(broker.place(placementOf(tag))), (error) => error?._tag ?? "ok")
+  )
+const placed = Effect.map(BrokerScript, ({ placed }) => placed.length)
+const hold = Effect.flatMap(Holds, ({ current }) => current)
+
+describe("the circuit breaker around a broker", () => {
+  it.effect("leaves a broker alone that gives no clear answers, and says so as a hold", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const answer = script.onPlace
+      script.onPlace = () => unknown
+      assert.deepStrictEqual([yield* place("A"), yield* hold], ["BrokerOutcomeUnknown", null])
+      assert.strictEqual(yield* place("B"), "BrokerOutcomeUnknown")
+      assert.deepInclude(yield* hold, {
+        kind: "circuit",
+        reason: "the broker gives no clear answers, the last: Internal error; the next one is tried in 10s"
+      })
+      assert.strictEqual(yield* place("C"), "BrokerNotSent")
+      assert.strictEqual(yield* placed, 2)
+
+      yield* TestClock.adjust("9999 millis")
+      assert.isNotNull(yield* hold)
+      yield* TestClock.adjust("1 millis")
+      assert.isNull(yield* hold)
+      script.onPlace = answer
+      assert.strictEqual(yield* place("D"), "ok")
+      assert.deepStrictEqual([yield* place("E"), yield* hold, yield* placed], ["ok", null, 4])
+    }).pipe(Effect.provide(wrapped))
+  )
+
+  it.effect("sends one probe alone, and waits longer when it fails", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = () => unknown
+      yield* place("A")
+      yield* place("B")
+      yield* TestClock.adjust("10 seconds")
+      script.onPlace = () => Effect.andThen(Effect.sleep("3 seconds"), unknown)
+      const probe = yield* Effect.forkChild(place("C"), { startImmediately: true })
+      assert.include((yield* hold)?.reason, "one placement finds out")
+      assert.strictEqual(yield* place("D"), "BrokerNotSent")
+      yield* TestClock.adjust("3 seconds")
+      assert.strictEqual(yield* Fiber.join(probe), "BrokerOutcomeUnknown")
+      assert.include((yield* hold)?.reason, "tried in 20s")
+      yield* TestClock.adjust("19 seconds")
+      assert.strictEqual(yield* place("E"), "BrokerNotSent")
+      assert.strictEqual(yield* placed, 3)
+    }).pipe(Effect.provide(wrapped))
+  )
+
+  it.effect("a circuit that closed and opened anew keeps its own time", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const answer = script.onPlace
+      script.onPlace = () => unknown
+      const straggler = yield* Effect.suspend(() => {
+        script.onPlace = (placement) => Effect.delay(answer(placement), "4 seconds")
+        return Effect.forkChild(place("S"), { startImmediately: true })
+      })
+      script.onPlace = () => unknown
+      yield* Effect.forEach(["A", "B"], place)
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual([yield* Fiber.join(straggler), yield* hold], ["ok", null])
+      yield* Effect.forEach(["C", "D"], place)
+      yield* TestClock.adjust("9 seconds")
+      assert.strictEqual((yield* hold)?.kind, "circuit")
+      yield* TestClock.adjust("1 second")
+      assert.isNull(yield* hold)
+    }).pipe(Effect.provide(wrapped))
+  )
+
+  it.effect("opens at once when no orders are taken from this address, and not for a bad token or a busy broker", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onPlace = () => Effect.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" }))
+      yield* Effect.forEach(["A", "B", "C"], place)
+      assert.isNull(yield* hold)
+      const busy = new BrokerTryLater({ code: "429", message: "slow down", retryAt: DateTime.makeUnsafe(0) })
+      script.onPlace = () => Effect.fail(busy)
+      yield* Effect.forEach(["D", "E", "F"], place)
+      assert.isNull(yield* hold)
+      script.onPlace = () => Effect.fail(new BrokerCredentialsInvalid({ kind: "address", message: "IP not allowed" }))
+      yield* place("G")
+      assert.include((yield* hold)?.reason, "the broker takes no orders from this address: IP not allowed")
+    }).pipe(Effect.provide(wrapped))
+  )
+
+  it.effect("a halt in between is nobody's failure: the next placement is the probe", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const holds = yield* Holds
+      const answer = script.onPlace
+      script.onPlace = () => unknown
+      yield* place("A")
+      yield* place("B")
+      yield* holds.set("halt", "by me")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* place("C"), "BrokerNotSent")
+      assert.strictEqual((yield* hold)?.kind, "halt")
+      yield* holds.clear("halt")
+      script.onPlace = answer
+      assert.strictEqual(yield* place("D"), "ok")
+      assert.isNull(yield* hold)
+    }).pipe(Effect.provide(wrapped))
+  )
+
+  it.effect("look-ups and cancels are never held", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const broker = yield* Broker
+      yield* (yield* Holds).set("halt", "by me")
+      script.onPlace = () => unknown
+      assert.strictEqual(yield* place("A"), "BrokerNotSent")
+      assert.deepStrictEqual(yield* broker.findByTag(tags("A")), [])
+      const { brokerOrderId } = { brokerOrderId: script.cancelled[0] }
+      assert.isUndefined(brokerOrderId)
+    }).pipe(Effect.provide(wrapped))
+  )
+})
+
+describe("holds", () => {
+  it.effect("who sets a hold and waits for idleness has waited for every call that was let through", () =>
+    Effect.gen(function* () {
+      const holds = yield* Holds
+      const call = yield* Effect.forkChild(holds.unlessHeld(SliceId.make("s1"), Effect.sleep("5 seconds")), {
+        startImmediately: true
+      })
+      yield* holds.set("halt", "by me")
+      const idle = yield* Effect.forkChild(holds.untilIdle, { startImmediately: true })
+      yield* TestClock.adjust("4999 millis")
+      assert.isUndefined(idle.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(call)
+      yield* Fiber.join(idle)
+    }).pipe(Effect.provide(Holds.layer))
+  )
+
+  it.effect("a slice whose order was cancelled is not sent, however far it has come; the others are", () =>
+    Effect.gen(function* () {
+      const holds = yield* Holds
+      const [cancelled, wanted] = [SliceId.make("cancelled"), SliceId.make("wanted")]
+      yield* holds.withdraw(new Set([cancelled]))
+      const failed = yield* Effect.flip(holds.unlessHeld(cancelled, Effect.die("was sent")))
+      assert.include(failed.message, "its order was cancelled or is on hold")
+      assert.strictEqual(yield* holds.unlessHeld(wanted, Effect.succeed("sent")), "sent")
+      yield* holds.withdraw(new Set())
+      assert.strictEqual(yield* holds.unlessHeld(cancelled, Effect.succeed("sent")), "sent")
+    }).pipe(Effect.provide(Holds.layer))
+  )
+
+  it.effect("an interrupted call is over", () =>
+    Effect.gen(function* () {
+      const holds = yield* Holds
+      const call = yield* Effect.forkChild(holds.unlessHeld(SliceId.make("s1"), Effect.never), {
+        startImmediately: true
+      })
+      yield* Fiber.interrupt(call)
+      yield* holds.untilIdle
+    }).pipe(Effect.provide(Holds.layer))
+  )
+})
+
+describe("a dry run", () => {
+  it.effect("sends no order request, and says what it would have sent; look-ups are made", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const failed = yield* failureOf(broker.place(placementOf("DRY")))
+      assert.deepInclude(failed, {
+        _tag: "BrokerNotSent",
+        code: "dry_run",
+        message: "dry run: would have sent BUY 100 NSE:INFY MARKET CNC DAY tag DRY",
+        retryAt: null
+      })
+      assert.deepStrictEqual(yield* broker.findByTag(tags("DRY")), [])
+      assert.deepStrictEqual(yield* placed, 0)
+    }).pipe(Effect.provide(withDryRun.pipe(Layer.provideMerge(scriptedBroker))))
+  )
+})

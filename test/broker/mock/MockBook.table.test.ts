@@ -1,0 +1,75 @@
+import { assert, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Result } from "effect"
+import { Broker } from "../../../src/broker/Broker.ts"
+import { MockBroker } from "../../../src/broker/mock/MockBroker.ts"
+import { MockBook } from "../../../src/broker/mock/MockBook.ts"
+import { simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
+import { Db } from "../../../src/db/Db.ts"
+import { configuration, testDatabase } from "../../support/database.ts"
+import { brokerConformance, outOfReach, placementOf, tags } from "../BrokerConformance.ts"
+import { bookConformance } from "./MockBookConformance.ts"
+
+// Fresh: the test database is built with another Configuration.
+const immediate = configuration({ MOCK_BROKER_LATENCY_MILLIS: "0", MOCK_BROKER_LATENCY_JITTER_MILLIS: "0" }).pipe(
+  Layer.orDie,
+  Layer.fresh
+)
+
+const table = MockBook.table.pipe(Layer.provide(testDatabase))
+
+bookConformance("table", table)
+
+brokerConformance(
+  "the simulated exchange on the table",
+  simulatedExchange({ seed: "table", fillDelay: Duration.millis(500), quarantine: Duration.seconds(5) }).pipe(
+    Layer.provide(table)
+  )
+)
+
+brokerConformance(
+  "the configured mock broker on the table",
+  MockBroker.pipe(Layer.provide(immediate), Layer.provide(testDatabase))
+)
+
+/** A daemon's life: its mock broker is built for it alone and forgotten afterwards. */
+const inOneLife = <A, E>(body: Effect.Effect<A, E, Broker>) =>
+  Effect.provide(body, MockBroker.pipe(Layer.provide(immediate)), { local: true })
+
+it.effect("the table's orders outlive the daemon, with their ids", () =>
+  Effect.gen(function* () {
+    const before = yield* inOneLife(
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const first = yield* broker.place(placementOf("SURVIVES", outOfReach))
+        return { first, found: yield* broker.findByTag(tags("SURVIVES")) }
+      })
+    )
+    yield* inOneLife(
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        assert.deepStrictEqual(yield* broker.findByTag(tags("SURVIVES")), before.found)
+        // The next life reckons the same ids from the same seed: it must not take the first order for its own.
+        const second = yield* broker.place(placementOf("SURVIVES"))
+        assert.notStrictEqual(second.brokerOrderId, before.first.brokerOrderId)
+        assert.strictEqual((yield* broker.findByTag(tags("SURVIVES"))).length, 2)
+        yield* broker.cancel(before.first.brokerOrderId)
+      })
+    )
+  }).pipe(Effect.provide(testDatabase))
+)
+
+it.effect("a failing database leaves an order request unknown, and a look-up to be repeated", () =>
+  Effect.gen(function* () {
+    const db = yield* Db
+    yield* db.execute("break the book", db.sql`DROP TABLE mock_broker_orders`)
+    yield* inOneLife(
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const placed = yield* Effect.result(broker.place(placementOf("BROKEN")))
+        const found = yield* Effect.result(broker.findByTag(tags("BROKEN")))
+        assert.isTrue(Result.isFailure(placed) && placed.failure._tag === "BrokerOutcomeUnknown")
+        assert.isTrue(Result.isFailure(found) && found.failure._tag === "BrokerTryLater")
+      })
+    )
+  }).pipe(Effect.provide(testDatabase))
+)

@@ -1,0 +1,119 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Effect, type Layer, Option } from "effect"
+import { type BookedOrder, MockBook } from "../../../src/broker/mock/MockBook.ts"
+import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
+import { placementOf, tags } from "../BrokerConformance.ts"
+
+const at = (seconds: number) => DateTime.makeUnsafe(1_800_000_000_000 + seconds * 1000)
+
+export const bookedOrder = (id: string, tag: string, change: Partial<BookedOrder> = {}): BookedOrder => {
+  const { tag: brandedTag, instrument, side, productType, validity, quantity } = placementOf(tag)
+  return {
+    brokerOrderId: BrokerOrderId.make(id),
+    tag: brandedTag,
+    instrument,
+    side,
+    productType,
+    validity,
+    quantity,
+    orderType: "LIMIT",
+    limitPrice: BigDecimal.fromStringUnsafe("1500.5"),
+    placedAt: at(0),
+    visibleAt: at(1),
+    opensAt: at(2),
+    settlesAt: at(3),
+    fillQuantity: 40,
+    fillPrice: BigDecimal.fromStringUnsafe("1499.9525"),
+    rejection: null,
+    cancelledAt: null,
+    ...change
+  }
+}
+
+/** What both books must do. Prices are compared by value: the table pads them to four decimals. */
+export const bookConformance = (name: string, layer: Layer.Layer<MockBook>): void => {
+  const byValue = (order: BookedOrder) => ({
+    ...order,
+    limitPrice: order.limitPrice === null ? null : BigDecimal.format(order.limitPrice),
+    fillPrice: order.fillPrice === null ? null : BigDecimal.format(order.fillPrice)
+  })
+  const test = <A, E>(title: string, body: Effect.Effect<A, E, MockBook>) =>
+    it.effect(title, () => Effect.provide(body, layer))
+
+  describe(`the ${name} book`, () => {
+    test(
+      "gives back what it was given",
+      Effect.gen(function* () {
+        const book = yield* MockBook
+        const filled = bookedOrder("B11", "SAME")
+        const rejected = bookedOrder("B12", "SAME", {
+          orderType: "MARKET",
+          limitPrice: null,
+          fillQuantity: 0,
+          fillPrice: null,
+          rejection: "no funds",
+          placedAt: DateTime.makeUnsafe(1_800_000_000_123)
+        })
+        assert.isTrue(yield* book.insert(rejected))
+        assert.isTrue(yield* book.insert(filled))
+        assert.deepStrictEqual((yield* book.findByTag(tags("SAME"))).map(byValue), [filled, rejected].map(byValue))
+        const got = yield* book.get(filled.brokerOrderId)
+        assert.deepStrictEqual(Option.map(got, byValue), Option.some(byValue(filled)))
+      })
+    )
+
+    test(
+      "takes an id once, and keeps what it has",
+      Effect.gen(function* () {
+        const book = yield* MockBook
+        assert.isTrue(yield* book.insert(bookedOrder("B21", "FIRST")))
+        assert.isFalse(yield* book.insert(bookedOrder("B21", "SECOND")))
+        assert.strictEqual((yield* book.findByTag(tags("FIRST", "SECOND"))).length, 1)
+        assert.deepStrictEqual(yield* book.findByTag(tags("SECOND")), [])
+      })
+    )
+
+    test(
+      "gives one of many simultaneous inserts of an id to one caller",
+      Effect.gen(function* () {
+        const book = yield* MockBook
+        const won = yield* Effect.all(
+          Array.from({ length: 8 }, (_, index) => book.insert(bookedOrder("B31", `RACE${index}`))),
+          { concurrency: "unbounded" }
+        )
+        assert.strictEqual(won.filter((isMine) => isMine).length, 1)
+      })
+    )
+
+    test(
+      "sorts by age, and finds nothing where there is nothing",
+      Effect.gen(function* () {
+        const book = yield* MockBook
+        yield* book.insert(bookedOrder("B41", "AGE1", { placedAt: at(9) }))
+        yield* book.insert(bookedOrder("B43", "AGE2", { placedAt: at(5) }))
+        yield* book.insert(bookedOrder("B42", "AGE1", { placedAt: at(5) }))
+        const found = yield* book.findByTag(tags("AGE2", "AGE1", "AGE0"))
+        assert.deepStrictEqual(
+          found.map((order) => order.brokerOrderId),
+          ["B42", "B43", "B41"]
+        )
+        assert.deepStrictEqual(yield* book.findByTag(tags()), [])
+        assert.isTrue(Option.isNone(yield* book.get(BrokerOrderId.make("B49"))))
+      })
+    )
+
+    test(
+      "notes the first cancel of an order it has",
+      Effect.gen(function* () {
+        const book = yield* MockBook
+        const order = bookedOrder("B51", "CANCEL")
+        yield* book.insert(order)
+        assert.isTrue(yield* book.cancel(order.brokerOrderId, at(1)))
+        assert.isFalse(yield* book.cancel(order.brokerOrderId, at(2)))
+        assert.isFalse(yield* book.cancel(BrokerOrderId.make("B59"), at(1)))
+        const got = yield* book.get(order.brokerOrderId)
+        assert.deepStrictEqual(Option.map(got, byValue), Option.some(byValue({ ...order, cancelledAt: at(1) })))
+      })
+    )
+  })
+}

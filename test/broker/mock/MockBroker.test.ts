@@ -1,0 +1,123 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import { Broker } from "../../../src/broker/Broker.ts"
+import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
+import { withFaults } from "../../../src/broker/mock/withFaults.ts"
+import { withLatency } from "../../../src/broker/mock/withLatency.ts"
+import { MockBook } from "../../../src/broker/mock/MockBook.ts"
+import { mockBrokerOnBook } from "../../../src/broker/mock/MockBroker.ts"
+import { withRateLimit } from "../../../src/broker/mock/withSecondLimit.ts"
+import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
+import { configuration } from "../../support/database.ts"
+import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
+import { bookConformance } from "./MockBookConformance.ts"
+import { exchange, failureOf } from "./exchange.ts"
+
+bookConformance("memory", Layer.fresh(MockBook.memory))
+
+const latency = Duration.millis(30)
+const slow = withLatency({ latency: Duration.millis(20), jitter: Duration.millis(10), seed: "slow" })
+const limited = withRateLimit(10)
+const successful = withScenarios(["success"])
+const faultless = withFaults({ rate: 0, seed: "none" })
+const timed = withTimeout(Duration.seconds(10))
+
+brokerConformance("the simulated exchange", exchange())
+brokerConformance("the exchange with latency", slow.pipe(Layer.provide(exchange())), { latency })
+brokerConformance("the exchange with a rate limit", limited.pipe(Layer.provide(exchange())))
+brokerConformance("the exchange with successful scenarios", successful.pipe(Layer.provide(exchange())))
+brokerConformance("the exchange without faults", faultless.pipe(Layer.provide(exchange())))
+brokerConformance("the exchange with a timeout", timed.pipe(Layer.provide(exchange())))
+brokerConformance(
+  "the exchange in all layers",
+  timed.pipe(
+    Layer.provide(slow),
+    Layer.provide(faultless),
+    Layer.provide(successful),
+    Layer.provide(limited),
+    Layer.provide(exchange())
+  ),
+  { latency }
+)
+brokerConformance(
+  "the exchange in all layers, the other way round",
+  limited.pipe(
+    Layer.provide(successful),
+    Layer.provide(faultless),
+    Layer.provide(slow),
+    Layer.provide(timed),
+    Layer.provide(exchange())
+  ),
+  { latency }
+)
+
+/** The mock broker that these settings give, on a memory book of its own. */
+const configured = (environment: Readonly<Record<string, string>>) =>
+  mockBrokerOnBook.pipe(
+    Layer.provide(Layer.fresh(Layer.orDie(configuration(environment)))),
+    Layer.provide(Layer.fresh(MockBook.memory))
+  )
+
+const noLatency = { MOCK_BROKER_LATENCY_MILLIS: "0", MOCK_BROKER_LATENCY_JITTER_MILLIS: "0" }
+
+brokerConformance("the default mock broker", configured({}), { latency })
+brokerConformance("the mock broker with Kite's rate limit", configured({ MOCK_BROKER_RATE_LIMIT_PER_SECOND: "10" }), {
+  latency
+})
+
+describe("the configured mock broker", () => {
+  it.effect("is called mock, and its quarantine is five seconds or what was set", () =>
+    Effect.gen(function* () {
+      const byDefault = yield* Effect.provide(Broker, configured({}))
+      const set = yield* Effect.provide(Broker, configured({ RECONCILE_QUARANTINE_SECONDS: "90" }))
+      assert.deepStrictEqual([byDefault.name, set.name], ["mock", "mock"])
+      assert.strictEqual(Duration.toSeconds(byDefault.quarantine), 5)
+      assert.strictEqual(Duration.toSeconds(set.quarantine), 90)
+    })
+  )
+
+  it.effect("fills after the configured delay", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      yield* broker.place(placementOf("DELAY"))
+      yield* TestClock.adjust("1999 millis")
+      assert.deepInclude((yield* broker.findByTag(tags("DELAY")))[0], { status: "OPEN" })
+      yield* TestClock.adjust("1 millis")
+      assert.deepInclude((yield* broker.findByTag(tags("DELAY")))[0], { status: "COMPLETE" })
+    }).pipe(Effect.provide(configured({ ...noLatency, MOCK_BROKER_FILL_DELAY_MILLIS: "2000" })))
+  )
+
+  it.effect("counts a rejected placement against the rate limit, and one that got lost not", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const outcomes = yield* Effect.forEach(["R1", "N1", "R2", "N2", "R3"], (tag) =>
+        failureOf(broker.place(placementOf(tag)))
+      )
+      assert.deepStrictEqual(
+        outcomes.map((failure) => failure?._tag),
+        ["BrokerRefused", "BrokerOutcomeUnknown", "BrokerRefused", "BrokerOutcomeUnknown", "BrokerTryLater"]
+      )
+    }).pipe(
+      Effect.provide(
+        configured({
+          ...noLatency,
+          MOCK_BROKER_RATE_LIMIT_PER_SECOND: "2",
+          MOCK_BROKER_SCENARIOS: "rejection,network_error"
+        })
+      )
+    )
+  )
+
+  it.effect("keeps the caller of a lost answer waiting until the broker's timeout", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const fiber = yield* Effect.forkChild(failureOf(broker.place(placementOf("SILENCE"))), { startImmediately: true })
+      yield* TestClock.adjust("2999 millis")
+      assert.isUndefined(fiber.pollUnsafe())
+      assert.strictEqual((yield* broker.findByTag(tags("SILENCE"))).length, 1)
+      yield* TestClock.adjust("1 millis")
+      assert.isDefined(fiber.pollUnsafe())
+    }).pipe(Effect.provide(configured({ ...noLatency, MOCK_BROKER_SCENARIOS: "timeout", BROKER_TIMEOUT_SECONDS: "3" })))
+  )
+})

@@ -1,0 +1,390 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema } from "effect"
+import { checkDeadline } from "../../src/broker/deadline.ts"
+import { correct, DatabaseClock } from "../../src/clock/DatabaseClock.ts"
+import { clockOver } from "../../src/clock/overrideClock.ts"
+import { Db, DbError } from "../../src/db/Db.ts"
+import { configuration, targetOf } from "../support/database.ts"
+import { eventually } from "../support/processes.ts"
+
+const minute = 60_000
+
+/** This host's clocks, which a test can set wrong; and the database, which it can make slow, mute or unreachable. */
+interface Machine {
+  wallOffsetMillis: number
+  /** For so long the host was suspended so far: its monotonic clock stood still, the database's and the wall clock went on. */
+  sleptMillis: number
+  queries: number
+  slowestMillis: number
+  answerDelays: ReadonlyArray<number>
+  /** The host is suspended for {@link suspension} while it waits for these answers. */
+  suspendedAtQueries: ReadonlyArray<number>
+  database: "answers" | "answers nothing" | "fails" | "meets a bug"
+  readonly log: Array<string>
+}
+
+const newMachine = (changed: Partial<Machine> = {}): Machine => ({
+  wallOffsetMillis: 0,
+  sleptMillis: 0,
+  queries: 0,
+  slowestMillis: 0,
+  answerDelays: [],
+  suspendedAtQueries: [],
+  database: "answers",
+  log: [],
+  ...changed
+})
+
+const suspension = 10_000
+
+const databaseTimeOf = ({ sql, query }: Db["Service"]) =>
+  Effect.gen(function* () {
+    const [row] = yield* query(
+      "test.now",
+      Schema.Struct({ micros: Schema.BigInt }),
+      sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
+    )
+    return row?.micros ?? assert.fail("no time")
+  })
+
+const refusal = new DbError({ operation: "test", message: "test: no database", isTransient: true, sqlState: null })
+
+const databaseOf = (machine: Machine) =>
+  Layer.effect(
+    Db,
+    Effect.map(Db, (db) =>
+      Db.of({
+        ...db,
+        query: (operation, row, statement) =>
+          Effect.gen(function* () {
+            const delay = machine.answerDelays[machine.queries % machine.answerDelays.length] ?? 0
+            machine.queries += 1
+            if (machine.database === "fails") return yield* refusal
+            if (machine.database === "meets a bug") return yield* Effect.die("a bug")
+            if (machine.database === "answers nothing") return []
+            const before = yield* Clock.monotonicTimeNanos
+            // The real database has not slept with us: it is behind by that.
+            const rows =
+              machine.sleptMillis === 0
+                ? yield* db.query(operation, row, statement)
+                : yield* Schema.decodeUnknownEffect(Schema.Array(row))([
+                    { micros: (yield* databaseTimeOf(db)) + BigInt(machine.sleptMillis) * 1000n }
+                  ]).pipe(Effect.orDie)
+            if (delay > 0) yield* Effect.sleep(delay)
+            if (machine.suspendedAtQueries.includes(machine.queries)) {
+              machine.sleptMillis += suspension
+              machine.wallOffsetMillis += suspension
+            }
+            const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1e6
+            machine.slowestMillis = Math.max(machine.slowestMillis, millis)
+            return rows
+          })
+      })
+    )
+  )
+
+const hostClockOf = (machine: Machine) =>
+  Layer.effect(
+    Clock.Clock,
+    Effect.map(Clock.Clock, (real) => {
+      const currentTimeMillisUnsafe = () => real.currentTimeMillisUnsafe() + machine.wallOffsetMillis
+      return clockOver(real, { currentTimeMillisUnsafe, currentTimeMillis: Effect.sync(currentTimeMillisUnsafe) })
+    })
+  )
+
+const database = Db.layer(targetOf("postgres")).pipe(Layer.provide(configuration()), Layer.orDie)
+
+/** The clock on a machine; the Db beside it is the real one. */
+const clockOn = (machine: Machine, environment: Readonly<Record<string, string>> = {}) =>
+  Layer.fresh(
+    DatabaseClock.layer.pipe(
+      Layer.provide(databaseOf(machine)),
+      Layer.provide(configuration({ CLOCK_SYNC_INTERVAL_SECONDS: "3600", ...environment })),
+      Layer.provide(
+        Logger.layer([Logger.make(({ logLevel, message }) => machine.log.push(`${logLevel}: ${message}`))])
+      ),
+      Layer.provide(hostClockOf(machine)),
+      Layer.provideMerge(database)
+    )
+  )
+
+/** The clock measures once before anything uses it, and once more at the start of its rounds. */
+const synced = (machine: Machine) =>
+  eventually(
+    "the first round is over",
+    Effect.sync(() => machine.queries),
+    (queries) => queries >= 7
+  )
+
+const databaseMicros = Effect.flatMap(Db, databaseTimeOf)
+
+const clockMicros = Effect.map(Clock.currentTimeNanos, (nanos) => nanos / 1000n)
+
+/** Asks the database before and after; fails when the clock is ahead, and returns how far it is behind at most. */
+const assertNotAheadOn = ({ sleptMillis }: Pick<Machine, "sleptMillis">) =>
+  Effect.gen(function* () {
+    const slept = BigInt(sleptMillis) * 1000n
+    const before = (yield* databaseMicros) + slept
+    const clock = yield* clockMicros
+    const after = (yield* databaseMicros) + slept
+    assert.isTrue(clock <= after, `the clock is ahead by ${clock - after} µs`)
+    return Number(before - clock) / 1000
+  })
+const assertNotAhead = assertNotAheadOn({ sleptMillis: 0 })
+
+describe("DatabaseClock", () => {
+  it.live("is the Clock of what is built on it: the database's time, a little late, never early", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      for (let n = 0; n < 100; n += 1) assert.isBelow(yield* assertNotAhead, 20)
+      const now = DateTime.toEpochMillis(yield* DateTime.now)
+      assert.approximately(now, Number(yield* databaseMicros) / 1000, 50)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  for (const [word, offset] of [
+    ["ahead of", 5 * minute],
+    ["behind", -5 * minute]
+  ] as const) {
+    it.live(`follows the database on a host whose clock is ${word} it, and says so`, () => {
+      const machine = newMachine({ wallOffsetMillis: offset })
+      return Effect.gen(function* () {
+        assert.isBelow(yield* assertNotAhead, 20)
+        const { offsetMillis } = yield* DatabaseClock
+        assert.approximately(yield* offsetMillis, offset, 50)
+        yield* eventually(
+          "it is logged",
+          Effect.sync(() => machine.log),
+          (log) => log.length > 0
+        )
+        assert.lengthOf(machine.log, 1)
+        assert.match(
+          machine.log[0] ?? "",
+          new RegExp(`^Error: This host's clock is (299|300)\\d{3} ms ${word} the database's`)
+        )
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+
+  it.live("says nothing about an offset within CLOCK_OFFSET_LIMIT_MILLIS", () => {
+    const machine = newMachine({ wallOffsetMillis: 400 })
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      assert.deepStrictEqual(machine.log, [])
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("says so about one above it", () => {
+    const machine = newMachine({ wallOffsetMillis: 400 })
+    return eventually(
+      "it is logged",
+      Effect.sync(() => machine.log),
+      (log) => log.length === 1
+    ).pipe(Effect.provide(clockOn(machine, { CLOCK_OFFSET_LIMIT_MILLIS: "300" })))
+  })
+
+  it.live("takes the quickest of its samples: slow answers make it late, never early", () => {
+    const machine = newMachine({ answerDelays: [40, 40, 40, 0, 40] })
+    return Effect.gen(function* () {
+      assert.isBelow(yield* assertNotAhead, 20)
+      yield* synced(machine)
+      assert.isBelow(yield* assertNotAhead, 20)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("goes back at a new measurement by a round trip at most, and never ahead", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      // Every answer from now on is later than the ones before.
+      machine.answerDelays = [20]
+      const highest = yield* Ref.make(0n)
+      yield* Effect.gen(function* () {
+        yield* assertNotAhead
+        const clock = yield* clockMicros
+        const earlier = yield* Ref.getAndUpdate(highest, (highest) => (clock > highest ? clock : highest))
+        assert.isBelow(Number(earlier - clock) / 1000, machine.slowestMillis + 5)
+      }).pipe(Effect.repeat({ until: () => machine.queries >= 25 }))
+    }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.1" })))
+  })
+
+  it.live("measures anew when the database could not be asked for a while, and goes on meanwhile", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      machine.database = "fails"
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.length >= 2
+      )
+      assert.strictEqual(machine.log[0], "Warn: Could not read the database's clock: test: no database")
+      assert.isBelow(yield* assertNotAhead, 20)
+
+      machine.database = "answers nothing"
+      const { length } = machine.log
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.length > length + 1
+      )
+      assert.include(machine.log.at(-1) ?? "", "no answer")
+      assert.isBelow(yield* assertNotAhead, 20)
+
+      machine.database = "meets a bug"
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.some((line) => line.includes("a bug"))
+      )
+
+      machine.database = "answers"
+      machine.wallOffsetMillis = 1000
+      const { offsetMillis } = yield* DatabaseClock
+      yield* eventually("it has measured", offsetMillis, (offset) => offset > 900)
+    }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.1" })))
+  })
+
+  for (const database of ["answers nothing", "fails"] as const) {
+    it.live(`does not start when the database ${database}`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Layer.build(clockOn(newMachine({ database }))))
+        assert.isTrue(error._tag === "DbError" && error.isTransient)
+      })
+    )
+  }
+})
+
+describe("a suspended host", () => {
+  for (const suspendedAtQueries of [[3], [6], [7], [6, 7]]) {
+    it.live(`takes no answer for a quick one that it was suspended in: ${suspendedAtQueries.join(", ")}`, () => {
+      // Given a host that sleeps while it waits for answers; all others take their time
+      const machine = newMachine({ answerDelays: [5, 5, 0, 5, 5, 0, 0, 5, 5], suspendedAtQueries })
+      return Effect.gen(function* () {
+        yield* eventually(
+          "both measurements are over, and what was asked anew",
+          Effect.sync(() => machine.queries),
+          (queries) => queries >= 7 + suspendedAtQueries.length
+        )
+        assert.isBelow(yield* assertNotAheadOn(machine), 1000)
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+
+  it.live("says so when it was suspended in every answer, and keeps the time that it had", () => {
+    const machine = newMachine({ suspendedAtQueries: Array.from({ length: 6 }, (_, n) => 6 + n) })
+    return Effect.gen(function* () {
+      const { settle } = yield* DatabaseClock
+      yield* eventually(
+        "it is logged",
+        Effect.sync(() => machine.log),
+        (log) => log.length > 0
+      )
+      assert.include(machine.log[0], "this host was suspended, or its time was set, each time")
+      // Then the two clocks differ still, and whoever is about to place has it measured anew.
+      yield* settle
+      assert.strictEqual(machine.queries, 16)
+      assert.isBelow(yield* assertNotAheadOn(machine), 1000)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("sends nothing whose deadline it may have slept through", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      yield* synced(machine)
+      const deadline = DateTime.add(yield* DateTime.now, { seconds: 5 })
+      yield* checkDeadline(deadline)
+
+      machine.wallOffsetMillis += suspension
+
+      const answer = yield* Effect.flip(checkDeadline(deadline))
+      assert.strictEqual(answer._tag, "BrokerNotSent")
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+})
+
+describe("DatabaseClock.settle", () => {
+  it.live("asks nothing while the host's two clocks agree", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      const { settle } = yield* DatabaseClock
+      yield* synced(machine)
+      machine.wallOffsetMillis = 400
+      yield* Effect.forEach(Array.from({ length: 100 }), () => settle)
+      assert.strictEqual(machine.queries, 7)
+      machine.database = "fails"
+      yield* settle
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  for (const jump of [10 * minute, -10 * minute, 600]) {
+    it.live(`measures anew, once, after the wall clock has jumped by ${jump} ms`, () => {
+      const machine = newMachine()
+      return Effect.gen(function* () {
+        const { settle, offsetMillis } = yield* DatabaseClock
+        yield* synced(machine)
+        machine.wallOffsetMillis = jump
+        yield* settle
+        assert.strictEqual(machine.queries, 12)
+        assert.approximately(yield* offsetMillis, jump, 50)
+        assert.isBelow(yield* assertNotAhead, 20)
+        yield* settle
+        assert.strictEqual(machine.queries, 12)
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+
+  for (const database of ["answers nothing", "fails"] as const) {
+    it.live(`fails when it must ask and the database ${database}, and asks again the next time`, () => {
+      const machine = newMachine()
+      return Effect.gen(function* () {
+        const { settle } = yield* DatabaseClock
+        yield* synced(machine)
+        machine.wallOffsetMillis = minute
+        machine.database = database
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(settle)))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(settle)))
+        assert.isBelow(yield* assertNotAhead, 20)
+        machine.database = "answers"
+        yield* settle
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  }
+})
+
+describe("correct", () => {
+  const millis = (value: number) => BigInt(Math.round(value * 1e6))
+  const anchorAt = (databaseMillis: number, monotonicMillis: number) => ({
+    databaseNanos: millis(databaseMillis),
+    monotonicNanos: millis(monotonicMillis),
+    localNanos: millis(databaseMillis)
+  })
+  const current = anchorAt(1000, 0)
+  /** At monotonic 500 the clock says 1499.975: 50 ppm slower than it might. */
+  const after = (databaseMillis: number, roundTripMillis: number) =>
+    correct(current, { anchor: anchorAt(databaseMillis, 500), roundTripNanos: millis(roundTripMillis) }).databaseNanos
+
+  it("takes the later of what is measured and what the clock says, both being times that have come", () => {
+    assert.strictEqual(after(1501, 1), millis(1501))
+    assert.strictEqual(after(1501, 150), millis(1501))
+    assert.strictEqual(after(1499.5, 1), millis(1499.975))
+    assert.strictEqual(after(1400, 150), millis(1499.975))
+  })
+
+  it("does not believe a clock that is later than the measurement allows", () => {
+    assert.strictEqual(after(1498.9, 1), millis(1498.9))
+    assert.strictEqual(after(1300, 150), millis(1300))
+  })
+
+  it("is not ahead of a database whose clock runs slower than the host's, however slow its answers are", () => {
+    // 40 ppm slower; every round trip takes 40 ms, 35 of them on the way there.
+    const databaseAt = (monotonicMillis: number) => 1000 + monotonicMillis * (1 - 40e-6)
+    let anchor = current
+    for (let at = 0; at <= 3_600_000; at += 30_000) {
+      const measured = { anchor: anchorAt(databaseAt(at - 5), at), roundTripNanos: millis(40) }
+      anchor = correct(anchor, measured)
+      assert.isAtMost(Number(anchor.databaseNanos) / 1e6, databaseAt(at))
+      assert.isAtLeast(Number(anchor.databaseNanos) / 1e6, databaseAt(at) - 5 - 1.5)
+    }
+  })
+})

@@ -1,0 +1,160 @@
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Duration, Effect, Layer, Option, Redacted } from "effect"
+import { Configuration } from "../../src/config/Configuration.ts"
+
+const load = (environment: Readonly<Record<string, string>>) =>
+  Configuration.pipe(
+    Effect.provide(
+      Layer.fresh(Configuration.layer).pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment)))
+      )
+    )
+  )
+
+const problemsOf = (environment: Readonly<Record<string, string>>) =>
+  Effect.map(Effect.flip(load(environment)), (error) => error.problems)
+
+describe("Configuration", () => {
+  it.effect("reads the seed's names, in their units", () =>
+    Effect.gen(function* () {
+      const config = yield* load({
+        ORDER_SPLITTER_POLL_INTERVAL_SECONDS: "7",
+        SLICE_EXECUTION_TIMEOUT_MINUTES: "0.5",
+        MOCK_BROKER_SCENARIOS: "success, timeout",
+        DATABASE_URL: "postgres://u:p@h/db"
+      })
+      assert.deepStrictEqual(config.orderSplitterPollInterval, Duration.seconds(7))
+      assert.deepStrictEqual(config.sliceExecutionTimeout, Duration.seconds(30))
+      assert.deepStrictEqual([...config.mockBrokerScenarios], ["success", "timeout"])
+      assert.strictEqual(Option.getOrThrow(Option.map(config.databaseUrl, Redacted.value)), "postgres://u:p@h/db")
+      assert.notInclude(JSON.stringify(config), "u:p")
+    })
+  )
+
+  it.effect("needs nothing, and takes an empty variable for one that is not set", () =>
+    Effect.gen(function* () {
+      const config = yield* load({ DATABASE_URL: "", LOG_LEVEL: "" })
+      assert.isTrue(Option.isNone(config.databaseUrl))
+      assert.strictEqual(config.logLevel, "info")
+    })
+  )
+
+  it.effect("names every problem at once, in plain words, and no secret", () =>
+    Effect.gen(function* () {
+      const problems = yield* problemsOf({
+        DATABASE_URL: "mysql://joe:secret-word@h/db",
+        DATABASE_POOL_SIZE: "2",
+        SLICE_EXECUTOR_CONCURRENCY: "1.5",
+        ORDER_SPLIT_TIMEOUT_MINUTES: "soon",
+        LIMIT_PRICE_COLLAR_PERCENT: "0.0",
+        LIMIT_VOLUME_SHARE_PERCENT: "100.1",
+        LOG_FORMAT: "xml",
+        MOCK_BROKER_SCENARIOS: "success,explosion",
+        MOCK_BROKER_FAULT_RATE: "1.1",
+        BROKER_TYPE: "zerodha",
+        ZERODHA_API_SECRET: "two words",
+        ZERODHA_URL: "ftp://kite",
+        ZERODHA_MARKET_PROTECTION: "101"
+      })
+      assert.deepStrictEqual(
+        [...problems],
+        [
+          "DATABASE_URL must be a URL such as postgres://user:password@host:5432/database",
+          'DATABASE_POOL_SIZE must be a whole number from 3 to 200, not "2"',
+          'ORDER_SPLIT_TIMEOUT_MINUTES must be a number from 0.01 to 1440, not "soon"',
+          'LIMIT_PRICE_COLLAR_PERCENT must be a percentage above 0 and up to 100, such as 5 or 2.5, not "0.0"',
+          'LIMIT_VOLUME_SHARE_PERCENT must be a percentage above 0 and up to 100, such as 5 or 2.5, not "100.1"',
+          'SLICE_EXECUTOR_CONCURRENCY must be a whole number from 1 to 1000, not "1.5"',
+          "ZERODHA_API_SECRET must be one word of plain characters, without spaces or line breaks",
+          'ZERODHA_URL must be a URL such as https://api.kite.trade, not "ftp://kite"',
+          'ZERODHA_MARKET_PROTECTION must be auto or a percentage up to 100, not "101"',
+          'MOCK_BROKER_SCENARIOS must be a comma-separated list of success, partial_fill, rejection, late_rejection, network_error, timeout, not "success,explosion"',
+          'MOCK_BROKER_FAULT_RATE must be a number from 0 to 1, not "1.1"',
+          'LOG_FORMAT must be one of json, pretty, not "xml"',
+          "ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade"
+        ]
+      )
+    })
+  )
+
+  it.effect("real orders need a quarantine that outlasts a slow order book; a simulator's may be short", () =>
+    Effect.gen(function* () {
+      const short = { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", RECONCILE_QUARANTINE_SECONDS: "119" }
+      const [problem] = yield* problemsOf(short)
+      assert.include(problem, "RECONCILE_QUARANTINE_SECONDS must be at least 120 with https://api.kite.trade")
+      yield* load({ ...short, RECONCILE_QUARANTINE_SECONDS: "120" })
+      for (const url of ["http://localhost:8765/", "http://127.0.0.1:8765", "http://[::1]:8765"]) {
+        yield* load({ ...short, ZERODHA_URL: url })
+      }
+      for (const url of ["https://API.KITE.TRADE", "https://api.kite.trade:443", "https://127.0.0.1.nip.io"]) {
+        assert.lengthOf(yield* problemsOf({ ...short, ZERODHA_URL: url }), 1, url)
+      }
+    })
+  )
+
+  it.effect("a claim must outlast polling, claiming ahead and the call together", () =>
+    Effect.gen(function* () {
+      const [problem] = yield* problemsOf({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.2" })
+      assert.include(problem ?? "", "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than")
+      assert.include(problem ?? "", "(12s)")
+      yield* load({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.21" })
+    })
+  )
+
+  it.effect("quotes must not be too old when the next ones come, if a limit needs them", () =>
+    Effect.gen(function* () {
+      const rare = { QUOTES_POLL_INTERVAL_SECONDS: "61" }
+      yield* load(rare)
+      yield* load({ ...rare, LIMIT_PRICE_COLLAR_PERCENT: "5", LIMIT_QUOTE_AGE_SECONDS: "61" })
+      const [problem] = yield* problemsOf({ ...rare, LIMIT_VOLUME_SHARE_PERCENT: "5" })
+      assert.include(problem ?? "", "QUOTES_POLL_INTERVAL_SECONDS must not be longer than LIMIT_QUOTE_AGE_SECONDS (1m)")
+    })
+  )
+
+  it.effect("reads OpenTelemetry's variables as its specification has them", () =>
+    Effect.gen(function* () {
+      const { telemetry } = yield* load({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "https://otlp.example.com:4318/base/",
+        OTEL_EXPORTER_OTLP_HEADERS: "api-key=s%3Decret, x-tenant=desk one",
+        OTEL_RESOURCE_ATTRIBUTES: "team=fx%2C spot,deployment.environment.name=staging",
+        OTEL_SDK_DISABLED: "True",
+        OTEL_METRIC_EXPORT_INTERVAL: "15000"
+      })
+      assert.deepStrictEqual(telemetry.endpoint, Option.some("https://otlp.example.com:4318/base"))
+      assert.deepStrictEqual(Redacted.value(telemetry.headers), { "api-key": "s=ecret", "x-tenant": "desk one" })
+      assert.deepStrictEqual(telemetry.resourceAttributes, {
+        team: "fx, spot",
+        "deployment.environment.name": "staging"
+      })
+      assert.isTrue(telemetry.isDisabled)
+      assert.deepStrictEqual(telemetry.metricInterval, Duration.seconds(15))
+      assert.notInclude(JSON.stringify(telemetry), "ecret")
+    })
+  )
+
+  it.effect("tells what OpenTelemetry's variables must be, and shows neither a header nor what a URL may hold", () =>
+    Effect.gen(function* () {
+      const problems = yield* problemsOf({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://joe:secret-word@h:4318",
+        OTEL_EXPORTER_OTLP_HEADERS: "secret-word",
+        OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+        OTEL_RESOURCE_ATTRIBUTES: "team=%E0",
+        OTEL_TRACES_SAMPLER: "sometimes",
+        OTEL_TRACES_SAMPLER_ARG: "2",
+        OTEL_SDK_DISABLED: "yes"
+      })
+      assert.deepStrictEqual(
+        [...problems],
+        [
+          'OTEL_SDK_DISABLED must be true or false, not "yes"',
+          "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://localhost:4318; credentials belong in OTEL_EXPORTER_OTLP_HEADERS",
+          "OTEL_EXPORTER_OTLP_HEADERS must be headers such as api-key=secret,x-tenant=desk, with %20 for a space",
+          'OTEL_EXPORTER_OTLP_PROTOCOL must be one of http/json, http/protobuf, not "grpc"',
+          'OTEL_RESOURCE_ATTRIBUTES must be attributes such as deployment.environment.name=production,team=desk, not "team=%E0"',
+          'OTEL_TRACES_SAMPLER must be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio, not "sometimes"',
+          'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not "2"'
+        ]
+      )
+    })
+  )
+})

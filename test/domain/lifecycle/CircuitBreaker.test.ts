@@ -1,0 +1,65 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
+import {
+  admit,
+  type Circuit,
+  closed,
+  learn,
+  longestPause,
+  type Sign
+} from "../../../src/domain/lifecycle/CircuitBreaker.ts"
+
+const options = { failures: 3, pause: Duration.seconds(15) }
+
+const after = (signs: ReadonlyArray<Sign>, circuit: Circuit = closed, nowMillis = 1000) =>
+  signs.reduce((circuit, sign) => learn(circuit, sign, nowMillis, options), circuit)
+
+const opened = after(["no clear answer", "no clear answer", "no clear answer"])
+
+describe("the circuit breaker", () => {
+  it("opens after so many placements in a row without a clear answer", () => {
+    assert.strictEqual(after(["no clear answer", "no clear answer"])._tag, "Closed")
+    assert.deepStrictEqual(opened, { _tag: "Open", untilMillis: 16_000, pauseMillis: 15_000 })
+    const interrupted = after(["no clear answer", "no clear answer", "answered", "no clear answer", "no clear answer"])
+    assert.deepStrictEqual(interrupted, { _tag: "Closed", failures: 2 })
+    assert.strictEqual(after(["no clear answer", "not sent", "no clear answer", "not sent"])._tag, "Closed")
+  })
+
+  it("opens at once when the broker takes no orders from us", () => {
+    assert.strictEqual(after(["refused us"])._tag, "Open")
+  })
+
+  it("lets nothing through while it is open, and then exactly one", () => {
+    assert.isFalse(admit(opened, 15_999).mayPass)
+    const first = admit(opened, 16_000)
+    assert.isTrue(first.mayPass)
+    assert.isFalse(admit(first.circuit, 16_000).mayPass)
+    assert.isFalse(admit(first.circuit, 999_999).mayPass)
+  })
+
+  it("closes when the probe is answered, and waits twice as long when it is not", () => {
+    const probing = admit(opened, 16_000).circuit
+    assert.deepStrictEqual(after(["answered"], probing), closed)
+    const longer = after(["no clear answer"], probing, 20_000)
+    assert.deepStrictEqual(longer, { _tag: "Open", untilMillis: 50_000, pauseMillis: 30_000 })
+    let circuit: Circuit = longer
+    for (let probes = 0; probes < 20; probes++) {
+      circuit = after(["no clear answer"], {
+        _tag: "Probing",
+        pauseMillis: circuit._tag === "Open" ? circuit.pauseMillis : 0
+      })
+    }
+    assert.deepInclude(circuit, { pauseMillis: Duration.toMillis(longestPause) })
+  })
+
+  it("learns nothing from a probe that was not sent: the next one is the probe", () => {
+    const again = after(["not sent"], admit(opened, 16_000).circuit, 17_000)
+    assert.isTrue(admit(again, 17_000).mayPass)
+    assert.deepInclude(again, { pauseMillis: 15_000 })
+  })
+
+  it("is not moved by stragglers of the time before it opened, unless they show that the broker is well", () => {
+    assert.deepStrictEqual(after(["no clear answer"], opened, 3000), opened)
+    assert.deepStrictEqual(after(["answered"], opened, 3000), closed)
+  })
+})

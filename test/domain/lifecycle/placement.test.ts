@@ -1,0 +1,288 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, Cause, DateTime, Duration, Exit, Option } from "effect"
+import {
+  BrokerCredentialsInvalid,
+  BrokerOutcomeUnknown,
+  type BrokerOrder,
+  BrokerRefused,
+  BrokerTryLater
+} from "../../../src/broker/Broker.ts"
+import {
+  afterPlacement,
+  deadlineMillis,
+  isAttempt,
+  reconcile,
+  refusalToFire
+} from "../../../src/domain/lifecycle/placement.ts"
+import { builtInCalendar } from "../../../src/domain/market/TradingCalendar.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
+import { unknownFacts } from "../../../src/domain/limits/marketLimits.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
+import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../../src/domain/model/OrderSlice.ts"
+import { unlimited } from "../../support/limits.ts"
+
+const maxAttempts = 3
+const limits = {
+  brokerTimeout: Duration.seconds(10),
+  preTrade: unlimited,
+  calendar: null,
+  marketPause: Duration.seconds(5)
+}
+const now = DateTime.makeUnsafe(1_000_000)
+
+const claimed: ClaimedSlice = {
+  id: SliceId.make("slice"),
+  orderId: OrderId.make("order"),
+  tag: Tag.make("TAG"),
+  sequenceNumber: 1,
+  quantity: 10,
+  instrument: Instrument.make("NSE:INFY"),
+  side: "BUY",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  claimVersion: ClaimVersion.make(1),
+  attempts: 0,
+  scheduledMillis: 1_000_000,
+  notBeforeMillis: 1_000_000,
+  notAfterMillis: 2_000_000,
+  leaseExpiresMillis: 1_120_000,
+  requestId: null,
+  traceId: null,
+  market: null,
+  referencePrice: null,
+  ...unknownFacts
+}
+
+describe("refusalToFire", () => {
+  it("is too early until the millisecond it is due", () => {
+    assert.strictEqual(refusalToFire(claimed, 999_999.999, limits), "too early")
+    assert.isNull(refusalToFire(claimed, 1_000_000, limits))
+  })
+
+  it("lets no call begin that could outlive the lease", () => {
+    assert.isNull(refusalToFire(claimed, 1_109_999, limits))
+    assert.deepInclude(refusalToFire(claimed, 1_110_000, limits), {
+      next: {
+        _tag: "Rescheduled",
+        reason: "the claim was about to end before the call could",
+        notBefore: null
+      }
+    })
+  })
+
+  it("fails a slice that breaks a pre-trade limit by now", () => {
+    const refused = refusalToFire(claimed, 1_000_000, {
+      ...limits,
+      preTrade: { ...unlimited, sliceQuantity: Option.some(9) },
+      calendar: null
+    })
+    assert.deepStrictEqual(refused, {
+      next: {
+        _tag: "Failed",
+        reason: "pre-trade limit: the slice's quantity of 10 is above LIMIT_SLICE_QUANTITY (9)"
+      }
+    })
+  })
+
+  it("values a MARKET slice by a fresh last price, else by the one at its split, and fails one without", () => {
+    const decimal = BigDecimal.fromStringUnsafe
+    const preTrade = { ...unlimited, sliceValue: Option.some(decimal("1000")) }
+    const reasonFor = (known: Partial<ClaimedSlice>) => {
+      const refused = refusalToFire({ ...claimed, ...known }, 1_060_000, { ...limits, preTrade })
+      return refused === null || refused === "too early" || !("reason" in refused.next) ? null : refused.next.reason
+    }
+    const fresh = { lastPrice: decimal("100"), lastPriceMillis: 1_000_000 }
+    const dear = decimal("100.05")
+    assert.isNull(reasonFor({ ...fresh, referencePrice: dear }))
+    assert.match(
+      reasonFor({ ...fresh, lastPrice: dear, referencePrice: decimal("1") }) ?? "",
+      /value of 1000.5 is above LIMIT_SLICE_VALUE \(1000\)/
+    )
+    assert.match(reasonFor({ ...fresh, lastPriceMillis: 999_999, referencePrice: dear }) ?? "", /value of 1000.5 is/)
+    assert.isNull(reasonFor({ referencePrice: decimal("100") }))
+    assert.match(reasonFor({}) ?? "", /no price of its instrument is known to value the slice by/)
+    // A limit price is what it may come to, whatever the last price is.
+    assert.isNull(reasonFor({ orderType: "LIMIT", limitPrice: decimal("100"), referencePrice: dear }))
+  })
+
+  it("lets a slice wait that the market does not allow, until its window is over", () => {
+    const strict = {
+      ...limits,
+      preTrade: { ...unlimited, volumeSharePercent: Option.some(BigDecimal.fromBigInt(10n)) }
+    }
+    const known = { ...claimed, leaseExpiresMillis: 9_000_000, recentVolume: 99, recentVolumeMillis: 1_990_000 }
+    assert.isNull(refusalToFire({ ...known, recentVolume: 100 }, 2_000_000, strict))
+    assert.deepStrictEqual(refusalToFire(known, 1_999_999.5, strict), {
+      next: {
+        _tag: "Rescheduled",
+        reason:
+          "pre-trade limit, for now: the slice's quantity of 10 is above LIMIT_VOLUME_SHARE_PERCENT (10) " +
+          "of the 99 traded in the last 5 minutes",
+        notBefore: DateTime.makeUnsafe(2_005_000)
+      },
+      isWaiting: true
+    })
+    const over = refusalToFire(known, 2_000_001, strict)
+    assert.isTrue(over !== null && over !== "too early" && over.next._tag === "Skipped")
+  })
+
+  it("skips a slice whose order's window and grace are over", () => {
+    const late = refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_001, limits)
+    assert.isTrue(late !== null && late !== "too early" && late.next._tag === "Skipped")
+    assert.isNull(refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_000, limits))
+  })
+
+  it("places nothing while its market is closed, and again from the next open on, within its window", () => {
+    const at = (text: string) => DateTime.toEpochMillis(DateTime.makeUnsafe(text))
+    const open = { ...limits, calendar: builtInCalendar }
+    const slice = (market: string | null, notAfter: string): ClaimedSlice => ({
+      ...claimed,
+      market,
+      notBeforeMillis: at("2026-11-20T09:00:00+05:30"),
+      notAfterMillis: at(notAfter),
+      leaseExpiresMillis: at("2026-12-31T00:00:00+05:30")
+    })
+    const share = slice("EQUITY", "2026-11-23T10:00:00+05:30")
+    // Friday; the next session is Monday's.
+    assert.isNull(refusalToFire(share, at("2026-11-20T09:15:00+05:30"), open))
+    assert.isNull(refusalToFire(share, at("2026-11-20T15:29:59.999+05:30"), open))
+    assert.deepStrictEqual(refusalToFire(share, at("2026-11-20T15:30:00+05:30"), open), {
+      next: {
+        _tag: "Rescheduled",
+        reason: "the market is closed: outside 09:15–15:30 IST",
+        notBefore: DateTime.makeUnsafe("2026-11-23T03:45:00Z")
+      }
+    })
+    const today = slice("EQUITY", "2026-11-20T15:40:00+05:30")
+    assert.deepStrictEqual(refusalToFire(today, at("2026-11-20T15:30:00+05:30"), open), {
+      next: {
+        _tag: "Skipped",
+        reason: "the market is closed until after the order's window: outside 09:15–15:30 IST"
+      }
+    })
+    // Planned without a calendar: the shorter hours hold.
+    assert.isNotNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), open))
+    assert.isNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), limits))
+  })
+
+  it("a request may leave no later than its window, its claim and its market's session allow", () => {
+    const close = DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-20T15:30:00+05:30"))
+    const slice = { ...claimed, market: "EQUITY", notAfterMillis: close + 600_000, leaseExpiresMillis: close + 60_000 }
+    const open = { ...limits, calendar: builtInCalendar }
+    assert.strictEqual(deadlineMillis(slice, close - 1000, open), close - 1)
+    assert.strictEqual(deadlineMillis(slice, close - 1000, limits), close + 50_000)
+    assert.strictEqual(deadlineMillis({ ...slice, notAfterMillis: close - 500 }, close - 1000, open), close - 500)
+  })
+})
+
+describe("afterPlacement", () => {
+  const after = (answer: Parameters<typeof afterPlacement>[0]) => afterPlacement(answer, now)
+  const later = new BrokerTryLater({ code: "rate", message: "slow down", retryAt: DateTime.makeUnsafe(1_005_000) })
+
+  it("acknowledged: PROCESSED with the broker's id", () => {
+    const next = after(Exit.succeed({ brokerOrderId: BrokerOrderId.make("b1") }))
+    assert.deepStrictEqual(next, { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null })
+  })
+
+  it("refused for good: FAILED with code and message", () => {
+    const next = after(Exit.fail(new BrokerRefused({ code: "Margin", message: "no funds" })))
+    assert.deepStrictEqual(next, { _tag: "Failed", reason: "Margin: no funds" })
+  })
+
+  it("certainly not placed: SCHEDULED again at the broker's time, which is no attempt", () => {
+    assert.isFalse(isAttempt(Exit.fail(later)))
+    assert.deepStrictEqual(after(Exit.fail(later)), {
+      _tag: "Rescheduled",
+      reason: "rate: slow down",
+      notBefore: DateTime.makeUnsafe(1_005_000)
+    })
+  })
+
+  it("never schedules a retry in the past", () => {
+    const past = new BrokerTryLater({ code: "rate", message: "", retryAt: DateTime.makeUnsafe(5) })
+    const next = after(Exit.fail(past))
+    assert.isTrue(next._tag === "Rescheduled" && next.notBefore !== null && DateTime.Equivalence(next.notBefore, now))
+  })
+
+  it("credentials: waits, which is no attempt", () => {
+    const answer = Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" }))
+    assert.strictEqual(after(answer)._tag, "Rescheduled")
+    assert.isFalse(isAttempt(answer))
+  })
+
+  it("unknown, interrupted or a bug: never retried, left to reconciliation", () => {
+    assert.strictEqual(after(Exit.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "" })))._tag, "Unknown")
+    assert.strictEqual(after(Exit.interrupt(1))._tag, "Unknown")
+    assert.strictEqual(after(Exit.die(new Error("bug")))._tag, "Unknown")
+    assert.isTrue(isAttempt(Exit.interrupt(1)))
+    const both = Cause.fromReasons([Cause.makeFailReason(later), Cause.makeInterruptReason(1)])
+    assert.strictEqual(after(Exit.failCause(both))._tag, "Unknown")
+  })
+})
+
+describe("reconcile", () => {
+  const slice: UnresolvedSlice = {
+    id: SliceId.make("slice"),
+    orderId: OrderId.make("order"),
+    tag: Tag.make("TAG"),
+    claimVersion: ClaimVersion.make(1),
+    attempts: 1,
+    notAfterMillis: 2_000_000,
+    firstSentMillis: 990_000,
+    lastSentMillis: 1_000_000,
+    requestId: null,
+    traceId: null
+  }
+  const brokerOrder = (id: string): BrokerOrder => ({
+    brokerOrderId: BrokerOrderId.make(id),
+    tag: slice.tag,
+    status: "OPEN",
+    statusText: "OPEN",
+    filledQuantity: 0,
+    averagePrice: null
+  })
+  const quarantine = Duration.seconds(120)
+  const ask = (found: ReadonlyArray<BrokerOrder>, askedMillis: number, changed: Partial<UnresolvedSlice> = {}) =>
+    reconcile({ ...slice, ...changed }, { found, askedMillis, bookSinceMillis: 500_000 }, { quarantine, maxAttempts })
+
+  it("found: PROCESSED with that broker order, at any time", () => {
+    for (const askedMillis of [1_000_001, 9_000_000]) {
+      const result = ask([brokerOrder("b1")], askedMillis, { attempts: 99 })
+      assert.isTrue(result._tag === "Resolved" && result.next._tag === "Processed")
+    }
+  })
+
+  it("not found: waits out the whole quarantine, counted to the beginning of the look-up", () => {
+    assert.deepStrictEqual(ask([], 1_119_999), { _tag: "Wait" })
+    const result = ask([], 1_120_000)
+    assert.isTrue(result._tag === "Resolved" && result.next._tag === "Rescheduled")
+  })
+
+  it("not found and too late, or out of attempts: not placed again", () => {
+    const late = ask([], 2_000_001)
+    assert.isTrue(late._tag === "Resolved" && late.next._tag === "Skipped")
+    const spent = ask([], 1_120_000, { attempts: 3 })
+    assert.isTrue(spent._tag === "Resolved" && spent.next._tag === "Failed")
+  })
+
+  it("not found in a book that began after the request may have left: only a person can tell, however late it is", () => {
+    const old = { firstSentMillis: 499_999, attempts: 99 }
+    assert.strictEqual(ask([], 1_120_000, old)._tag, "Unprovable")
+    assert.strictEqual(ask([], 9_000_000, old)._tag, "Unprovable")
+    assert.strictEqual(ask([brokerOrder("b1")], 1_120_000, old)._tag, "Resolved")
+  })
+
+  it("two broker orders with one tag: placed, as the earlier one", () => {
+    for (const found of [
+      [brokerOrder("999"), brokerOrder("1000")],
+      [brokerOrder("1000"), brokerOrder("999")]
+    ]) {
+      const result = ask(found, 9_000_000)
+      assert.isTrue(
+        result._tag === "Resolved" && result.next._tag === "Processed" && result.next.brokerOrderId === "999"
+      )
+    }
+  })
+})

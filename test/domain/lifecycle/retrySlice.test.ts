@@ -1,0 +1,115 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Result } from "effect"
+import { OrderId, SliceId } from "../../../src/domain/model/Ids.ts"
+import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
+import { type EndedSlice, retrySlice } from "../../../src/domain/lifecycle/retrySlice.ts"
+
+const at = (seconds: number) => DateTime.makeUnsafe(seconds * 1000)
+
+/** Due at 100 s, refused, of an order whose window and grace end at 1000 s. */
+const refused: EndedSlice = {
+  id: SliceId.make("s1"),
+  orderId: OrderId.make("o1"),
+  stage: "FAILED",
+  stageReason: "margin: too little",
+  claimVersion: ClaimVersion.make(1),
+  brokerOrderId: null,
+  filledQuantity: 0,
+  replacedBy: null,
+  carriedQuantity: 0,
+  waivedBy: null,
+  inDoubtAt: null,
+  claimedAt: at(100),
+  isDouble: false,
+  scheduledAt: at(100),
+  notAfter: at(1000),
+  isSpreadAnew: false,
+  orderQueueStatus: "DONE",
+  isCancelled: false,
+  isSkippedLate: false,
+  maxLatenessSeconds: 60,
+  completesAt: null
+}
+
+const retry = (changed: Partial<EndedSlice>, seconds: number, atSeconds: number | null = null) =>
+  retrySlice(
+    { ...refused, ...changed },
+    {
+      now: at(seconds),
+      at: atSeconds === null ? null : at(atSeconds),
+      windowGrace: Duration.seconds(600),
+      bookSince: at(50)
+    }
+  )
+
+const shown = (result: ReturnType<typeof retry>) =>
+  Result.match(result, {
+    onFailure: (reason) => reason,
+    onSuccess: ({ notBefore, notAfter, staleAt, isLookedUpFirst }) => ({
+      from: DateTime.toEpochMillis(notBefore) / 1000,
+      until: DateTime.toEpochMillis(notAfter) / 1000,
+      stale: staleAt === null ? null : DateTime.toEpochMillis(staleAt) / 1000,
+      isLookedUpFirst
+    })
+  })
+
+describe("a slice is retried", () => {
+  it("now, within the time that it had", () => {
+    assert.deepStrictEqual(shown(retry({}, 200)), { from: 200, until: 1000, stale: null, isLookedUpFirst: false })
+    assert.deepStrictEqual(shown(retry({ stage: "SKIPPED" }, 1000)), {
+      from: 1000,
+      until: 1000,
+      stale: null,
+      isLookedUpFirst: false
+    })
+  })
+
+  it("never before it was due", () => {
+    assert.deepInclude(shown(retry({ stage: "SKIPPED" }, 50)), { from: 100, until: 1000 })
+    assert.match(`${String(shown(retry({}, 50, 99)))}`, /before it is due at/)
+  })
+
+  it("after its time only when a person names a new one, and then for as long as its order is patient", () => {
+    assert.match(`${String(shown(retry({}, 1001)))}`, /its time was over at .*: give it a new one with --at/)
+    assert.deepInclude(shown(retry({}, 1001, 2000)), { from: 2000, until: 2600 })
+    assert.deepInclude(shown(retry({}, 200, 300)), { from: 300, until: 1000 })
+    assert.deepInclude(shown(retry({ isSkippedLate: true }, 200, 300)), { from: 300, until: 360 })
+    assert.deepInclude(shown(retry({ isSpreadAnew: true }, 200, 300)), { from: 300, until: 1000, stale: 360 })
+  })
+
+  it("after a look into the broker's book, if it may once have been sent", () => {
+    assert.deepInclude(shown(retry({ inDoubtAt: at(120) }, 200)), { isLookedUpFirst: true })
+  })
+
+  it("never when it may have been sent before the broker's book began; what was never in doubt is", () => {
+    assert.match(
+      `${String(shown(retry({ inDoubtAt: at(120), claimedAt: at(49) }, 200)))}`,
+      /may have been sent at .*the broker's book goes back to .* only\..* "slice placed", with --filled/
+    )
+    assert.deepInclude(shown(retry({ claimedAt: at(49) }, 200)), { isLookedUpFirst: false })
+  })
+
+  for (const [changed, reason] of [
+    [{ stage: "SCHEDULED" }, /still to be sent/],
+    [{ stage: "IN_PROGRESS" }, /a daemon has it in hand/],
+    [{ stage: "PROCESSED", brokerOrderId: "b1" }, /placed as b1, and would be there twice/],
+    [{ filledQuantity: 1 }, /would be there twice/],
+    [{ isDouble: true }, /the broker was seen to have an order for it/],
+    [{ replacedBy: 2 }, /plan 2 stand in for it/],
+    [{ carriedQuantity: 7 }, /later slices took over 7 of it/],
+    [{ waivedBy: 2 }, /an amendment \(plan 2\) says how much is still to be sent/],
+    [{ isCancelled: true }, /order o1 was cancelled/],
+    [{ orderQueueStatus: "FAILED" }, /order o1 is FAILED, not split/],
+    [{ completesAt: at(200) }, /was completed at/]
+  ] as ReadonlyArray<readonly [Partial<EndedSlice>, RegExp]>) {
+    it(`not if ${JSON.stringify(changed)}`, () => {
+      for (const time of [null, 500]) assert.match(`${String(shown(retry(changed, 200, time)))}`, reason)
+    })
+  }
+
+  it("not at a time that is over, too far ahead, or when its order is completed", () => {
+    assert.match(`${String(shown(retry({}, 200, 199)))}`, /which is over/)
+    assert.match(`${String(shown(retry({}, 200, 200 + 86_401)))}`, /more than a day ahead/)
+    assert.match(`${String(shown(retry({ completesAt: at(900) }, 200, 900)))}`, /--at must be before/)
+  })
+})

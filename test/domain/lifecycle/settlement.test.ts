@@ -1,0 +1,132 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal } from "effect"
+import type { BrokerOrder } from "../../../src/broker/Broker.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
+import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
+import { settle, type SettledSlice } from "../../../src/domain/lifecycle/settlement.ts"
+
+const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice => ({
+  id: SliceId.make(name),
+  orderId: OrderId.make("o"),
+  sequenceNumber: 1,
+  tag: Tag.make(name),
+  stage: "PROCESSED",
+  claimVersion: ClaimVersion.make(1),
+  replacedBy: null,
+  carriedQuantity: 0,
+  quantity: 10,
+  brokerOrderId: BrokerOrderId.make(`b${name}`),
+  brokerStatus: "COMPLETE",
+  brokerIsFinal: true,
+  filledQuantity: 10,
+  averagePrice: BigDecimal.fromStringUnsafe("10.5000"),
+  ...changed
+})
+
+const order = (name: string, changed: Partial<BrokerOrder> = {}): BrokerOrder => ({
+  brokerOrderId: BrokerOrderId.make(`b${name}`),
+  tag: Tag.make(name),
+  status: "COMPLETE",
+  statusText: "COMPLETE",
+  filledQuantity: 10,
+  averagePrice: BigDecimal.fromStringUnsafe("10.5"),
+  ...changed
+})
+
+const settled = (slices: ReadonlyArray<SettledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
+  settle(
+    slices,
+    orders,
+    orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] }))
+  )
+const differences = (slices: ReadonlyArray<SettledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
+  settled(slices, orders).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
+
+const nothing = { brokerOrderId: null, brokerStatus: null, filledQuantity: 0, averagePrice: null } as const
+
+describe("settle", () => {
+  it("agrees where the book says the same, and where nothing was placed and nothing is there", () => {
+    const result = settled(
+      [
+        slice("A"),
+        slice("B", { ...nothing, stage: "FAILED" }),
+        slice("C", { ...nothing, stage: "SKIPPED" }),
+        slice("D", { brokerStatus: "OPEN", filledQuantity: 0, averagePrice: null })
+      ],
+      [order("A"), order("D", { status: "OPEN", filledQuantity: 0, averagePrice: null })]
+    )
+    assert.deepStrictEqual(result, { agreed: 4, open: 1, differences: [], foreign: [] })
+  })
+
+  it("finds what was placed twice, and leaves it to a person", () => {
+    const twice = [order("A"), order("A", { brokerOrderId: BrokerOrderId.make("b2") })]
+    assert.deepStrictEqual(differences([slice("A")], twice), [["PLACED 2 TIMES: bA, b2", null]])
+  })
+
+  it("finds what was placed although the slice says otherwise, and can repair it", () => {
+    for (const stage of ["IN_PROGRESS", "SCHEDULED", "FAILED", "SKIPPED"] as const) {
+      assert.deepStrictEqual(differences([slice("A", { ...nothing, stage })], [order("A")]), [
+        [`${stage} here, but the broker has it as bA`, "bA"]
+      ])
+    }
+  })
+
+  it("leaves to a person what later slices took over in part or whole, and the broker has after all", () => {
+    for (const stage of ["FAILED", "SKIPPED"] as const) {
+      const carried = slice("A", { ...nothing, stage, carriedQuantity: 4 })
+      assert.deepStrictEqual(differences([carried], [order("A")]), [
+        [`${stage} here, and later slices took over 4 of it, but the broker has it as bA`, null]
+      ])
+    }
+  })
+
+  it("leaves to a person what was filled beyond what later slices left of it", () => {
+    const carried = slice("A", { brokerStatus: "CANCELLED", filledQuantity: 6, carriedQuantity: 4 })
+    assert.deepStrictEqual(differences([carried], [order("A", { status: "CANCELLED", filledQuantity: 6 })]), [])
+    assert.deepStrictEqual(differences([carried], [order("A")]), [
+      [
+        "CANCELLED, 6 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the book; later slices took over 4 of it",
+        null
+      ]
+    ])
+    const dearer = order("A", {
+      status: "CANCELLED",
+      filledQuantity: 6,
+      averagePrice: BigDecimal.fromStringUnsafe("11")
+    })
+    assert.deepStrictEqual(
+      differences([carried], [dearer]).map(([, repair]) => repair),
+      ["bA"]
+    )
+  })
+
+  it("finds what is not in the book, in doubt, or another order", () => {
+    assert.deepStrictEqual(differences([slice("A")], []), [["bA is not in the book", null]])
+    assert.deepStrictEqual(differences([slice("A", { ...nothing, stage: "IN_PROGRESS" })], []), [
+      ["still in doubt, and not in the book", null]
+    ])
+    assert.deepStrictEqual(differences([slice("A")], [order("A", { brokerOrderId: BrokerOrderId.make("x") })]), [
+      ["bA here, x in the book", null]
+    ])
+  })
+
+  it("finds another status, quantity or price, and can repair it", () => {
+    assert.deepStrictEqual(differences([slice("A", { brokerStatus: "OPEN", filledQuantity: 4 })], [order("A")]), [
+      ["OPEN, 4 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the book", "bA"]
+    ])
+    const dearer = order("A", { averagePrice: BigDecimal.fromStringUnsafe("10.55") })
+    assert.deepStrictEqual(differences([slice("A")], [dearer]), [
+      ["COMPLETE, 10 filled at 10.5 here, COMPLETE, 10 filled at 10.55 in the book", "bA"]
+    ])
+    const finer = order("A", { averagePrice: BigDecimal.fromStringUnsafe("10.50001") })
+    assert.deepStrictEqual(differences([slice("A")], [finer]), [])
+  })
+
+  it("lists what others have placed", () => {
+    const foreign = { brokerOrderId: BrokerOrderId.make("f"), tags: ["THEIRS"] }
+    const untagged = { brokerOrderId: BrokerOrderId.make("g"), tags: [] }
+    const ours = { brokerOrderId: BrokerOrderId.make("bA"), tags: ["mktp", "A"] }
+    const result = settle([slice("A")], [order("A")], [foreign, ours, untagged])
+    assert.deepStrictEqual(result.foreign, [foreign, untagged])
+  })
+})

@@ -1,0 +1,168 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Logger, References, Schema, Scope } from "effect"
+import { TestClock, TestConsole } from "effect/testing"
+import { foldingLogger, jsonLine, prettyLine, textIn } from "../../src/runtime/Logging.ts"
+
+const LogLine = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
+
+/** What a logger prints for one effect. */
+const linesOf = (logger: Logger.Logger<unknown, string>, effect: Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const lines: Array<string> = []
+    const collect = Logger.map(logger, (line) => void lines.push(line))
+    yield* effect.pipe(
+      Effect.provide(Logger.layer([collect])),
+      Effect.provideService(References.MinimumLogLevel, "Debug")
+    )
+    return lines
+  })
+
+const placed = Effect.logInfo("Slice placed").pipe(
+  Effect.annotateLogs({ worker: "executor", order_id: "o1", slice_id: "s1", request_id: "r1", trace_id: null }),
+  Effect.annotateLogs("lateness_millis", 2)
+)
+
+describe("logs", () => {
+  it.effect("JSON: one object a line, flat, with what the event is annotated with, and no empty fields", () =>
+    Effect.gen(function* () {
+      const [line] = yield* linesOf(jsonLine, placed)
+      assert.deepStrictEqual(yield* Schema.decodeEffect(LogLine)(line ?? ""), {
+        timestamp: "1970-01-01T00:00:00.000Z",
+        level: "info",
+        message: "Slice placed",
+        worker: "executor",
+        order_id: "o1",
+        slice_id: "s1",
+        request_id: "r1",
+        lateness_millis: 2
+      })
+    })
+  )
+
+  it.effect("JSON: details and causes are fields, line breaks stay inside the line", () =>
+    Effect.gen(function* () {
+      const [line] = yield* linesOf(
+        jsonLine,
+        Effect.logError("It\nbroke", { code: "429" }, Cause.fail(new Error("why")))
+      )
+      assert.notInclude(line ?? "", "\n")
+      const fields = yield* Schema.decodeEffect(LogLine)(line ?? "")
+      assert.strictEqual(fields["message"], "It\nbroke")
+      assert.strictEqual(fields["code"], "429")
+      assert.include(String(fields["cause"]), "why")
+    })
+  )
+
+  it.effect("JSON: a detail never takes the place of the line's own parts", () =>
+    Effect.gen(function* () {
+      const [line] = yield* linesOf(jsonLine, Effect.logWarning("Not read", { message: "no answer", level: 7 }))
+      assert.deepInclude(yield* Schema.decodeEffect(LogLine)(line ?? ""), {
+        level: "warn",
+        message: "Not read",
+        its_message: "no answer",
+        its_level: 7
+      })
+    })
+  )
+
+  it.effect("pretty: what has several lines stands below its message", () =>
+    Effect.gen(function* () {
+      const [line] = yield* linesOf(prettyLine, Effect.logError("It\nbroke", { code: "429" }))
+      assert.strictEqual(line, "00:00:00.000 service  ERROR It\n                      broke (429)")
+    })
+  )
+
+  it.effect("pretty: short, for people", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* linesOf(prettyLine, placed), [
+        "00:00:00.000 executor Slice placed (order o1, 2 ms late)"
+      ])
+      const [warning] = yield* linesOf(prettyLine, Effect.logWarning("Careful"))
+      assert.strictEqual(warning, "00:00:00.000 service  WARN  Careful")
+    })
+  )
+})
+
+describe("a burst of one error", () => {
+  const logged = Effect.map(TestConsole.logLines, (lines) => lines.map(String))
+  const withFolding = <A>(body: Effect.Effect<A>) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const logger = yield* Scope.provide(foldingLogger(textIn("pretty")), scope)
+      yield* Effect.provide(body, Logger.layer([logger]))
+      yield* Scope.close(scope, Exit.void)
+      return yield* logged
+    }).pipe(Effect.provide(TestConsole.layer))
+  const failed = (n: number) => Effect.logError(`Slice s${n}x failed after ${n} ms`)
+
+  it.effect("is its first line, and one that tells how many more there were, once a minute", () =>
+    Effect.gen(function* () {
+      const lines = yield* withFolding(
+        Effect.gen(function* () {
+          for (let n = 1; n <= 500; n += 1) yield* failed(n)
+          yield* TestClock.adjust("59 seconds")
+          yield* failed(501)
+          yield* TestClock.adjust("2 seconds")
+          yield* failed(502)
+          yield* failed(503)
+          yield* TestClock.adjust("60 seconds")
+          // A quiet minute ends the burst: the next one is shown as it is.
+          yield* TestClock.adjust("60 seconds")
+          yield* failed(504)
+        })
+      )
+      assert.deepStrictEqual(
+        lines.map((line) => line.slice(22)),
+        [
+          "ERROR Slice s1x failed after 1 ms",
+          "ERROR … and 500 more like it in the last 60 s: Slice s1x failed after 1 ms",
+          "ERROR … and 2 more like it in the last 60 s: Slice s1x failed after 1 ms",
+          "ERROR Slice s504x failed after 504 ms"
+        ]
+      )
+    })
+  )
+
+  it.effect("tells what it was about, and a single line of it as it is", () =>
+    Effect.gen(function* () {
+      const about = (n: number) => Effect.annotateLogs(failed(n), { order_id: "o1", slice_id: `s${n}` })
+      const lines = yield* withFolding(
+        Effect.gen(function* () {
+          for (const n of [1, 2, 3]) yield* about(n)
+          yield* TestClock.adjust("60 seconds")
+          yield* about(4)
+        })
+      )
+      assert.deepStrictEqual(
+        lines.map((line) => line.slice(22)),
+        [
+          "ERROR Slice s1x failed after 1 ms (order o1)",
+          "ERROR … and 2 more like it in the last 60 s: Slice s1x failed after 1 ms (orders o1, slices s2,s3)",
+          "ERROR Slice s4x failed after 4 ms (order o1)"
+        ]
+      )
+    })
+  )
+
+  it.effect("is told before everything ends, and hides nothing of another kind", () =>
+    Effect.gen(function* () {
+      const lines = yield* withFolding(
+        Effect.gen(function* () {
+          for (const n of [1, 2, 3]) {
+            yield* failed(n)
+            yield* Effect.logWarning(`Slice s${n}x failed after ${n} ms`)
+            yield* Effect.annotateLogs(failed(n), "worker", "monitor")
+            yield* Effect.logFatal("DOUBLE PLACEMENT")
+            yield* Effect.logInfo("Slice placed")
+          }
+          yield* TestClock.adjust("12 seconds")
+        })
+      )
+      const count = (text: string) => lines.filter((line) => line.includes(text)).length
+      assert.strictEqual(count("FATAL DOUBLE PLACEMENT"), 3)
+      assert.strictEqual(count("Slice placed"), 3)
+      assert.strictEqual(count("… and 2 more like it in the last 12 s: Slice s1x failed after 1 ms"), 3)
+      assert.lengthOf(lines, 12)
+    })
+  )
+})

@@ -1,0 +1,165 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Deferred, Duration, Effect, Fiber, Layer, Schema } from "effect"
+import { Db } from "../../src/db/Db.ts"
+import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
+import { nothingPruned, RetentionStore } from "../../src/stores/operations/RetentionStore.ts"
+import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { claimDue, holdSlice, move, splitOrder, untilWaiting } from "../support/replanning.ts"
+import { scriptedBroker } from "../support/scriptedBroker.ts"
+import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+
+const service = Layer.mergeAll(RetentionStore.layer, OperatorActionStore.layer, SliceDesk.layer).pipe(
+  Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
+)
+
+/** An order of five slices, refused one and all. */
+const finished = (id: string, changed: Readonly<Record<string, unknown>> = {}) =>
+  Effect.gen(function* () {
+    yield* splitOrder(id, changed)
+    yield* setClock("1 minute")
+    yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+  })
+
+const days = (count: number) => setClock(Duration.days(count))
+
+const pruning = Effect.map(DateTime.now, (now) => ({ before: DateTime.subtract(now, { days: 2 }), asked, now }))
+
+const prune = Effect.gen(function* () {
+  const options = yield* pruning
+  const store = yield* RetentionStore
+  const count = yield* store.count(options.before)
+  const [orders, others] = [yield* store.pruneOrders(options), yield* store.pruneOthers(options)]
+  const pruned = {
+    ...orders,
+    brokerEvents: orders.brokerEvents + others.brokerEvents,
+    notifications: others.notifications
+  }
+  assert.deepStrictEqual(count, pruned)
+  assert.deepStrictEqual(yield* store.pruneOrders(options), nothingPruned)
+  return pruned
+})
+
+const left = Effect.flatMap(Db, ({ sql, query }) =>
+  query("test.left", Schema.Struct({ id: Schema.String }), sql`SELECT id FROM orders ORDER BY id`)
+).pipe(Effect.map((rows) => rows.map(({ id }) => id)))
+
+const run = (statement: string) => Effect.flatMap(Db, ({ sql, execute }) => execute("test.run", sql.unsafe(statement)))
+
+describe("prune", () => {
+  it.effect("removes a finished order with all that belongs to it when its last change is old, and says so", () =>
+    Effect.gen(function* () {
+      yield* finished("o1")
+      yield* insertOrder("o2", { created_at: "1970-01-03T00:00:00Z" })
+      yield* run(`
+        INSERT INTO mock_broker_orders (broker_order_id, tag, instrument, side, quantity, order_type, product_type, validity,
+          placed_at, visible_at, opens_at, settles_at, fill_quantity)
+        SELECT id, tag, instrument, side, quantity, order_type, product_type, validity, 'epoch', 'epoch', 'epoch', 'epoch', 0
+        FROM order_slices WHERE sequence_number < 3`)
+      yield* run(`
+        INSERT INTO broker_events (id, called_at, duration_millis, broker, call, outcome, order_id, request, response, worker)
+        VALUES ('e1', 'epoch', 1, 'mock', 'place', 'ok', 'o1', '{}', '{}', 'me'),
+          ('e2', 'epoch', 1, 'mock', 'find_by_tag', 'ok', NULL, '{}', '{}', 'me'),
+          ('e3', '1970-01-03', 1, 'mock', 'find_by_tag', 'ok', NULL, '{}', '{}', 'me')`)
+      yield* run(`
+        INSERT INTO notifications (key, kind, severity, message, found_at, next_attempt_at, delivered_at)
+        VALUES ('told', 'halted', 'info', 'm', 'epoch', 'epoch', 'epoch'), ('untold', 'halted', 'info', 'm', 'epoch', 'epoch', NULL),
+          ('new', 'halted', 'info', 'm', '1970-01-03', '1970-01-03', NULL)`)
+      yield* days(2)
+      assert.deepStrictEqual(yield* prune, nothingPruned)
+      yield* days(3)
+      const pruned = { orders: 1, slices: 5, plans: 1, brokerEvents: 2, mockOrders: 2, notifications: 2 }
+      assert.deepStrictEqual(yield* prune, pruned)
+      assert.deepStrictEqual(yield* left, ["o2"])
+      assert.deepStrictEqual(yield* sliceRows(), [])
+      const actions = yield* (yield* OperatorActionStore).list(null, 10)
+      assert.deepStrictEqual(
+        actions.map(({ action, operator, details }) => [action, operator, details]),
+        [
+          ["prune", "tester", { broker_events: 1, notifications: 2 }],
+          ["prune", "tester", { orders: 1, slices: 5, plans: 1, broker_events: 1, mock_orders: 2 }]
+        ]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  for (const [what, statement] of [
+    ["is still to be sent", "UPDATE order_slices SET stage = 'SCHEDULED' WHERE sequence_number = 2"],
+    [
+      "is at the broker, or nobody knows",
+      "UPDATE order_slices SET stage = 'PROCESSED', broker_order_id = 'b1', left_book_at = 'epoch' WHERE sequence_number = 2"
+    ],
+    [
+      "was in doubt not long ago",
+      "UPDATE order_slices SET in_doubt_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"
+    ],
+    ["changed not long ago", "UPDATE order_slices SET updated_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
+    ["waits for a person", "UPDATE orders SET hold_reason = 'twice'"],
+    [
+      "was placed twice, and nobody let it go on, though it is cancelled",
+      `WITH cancelled AS (UPDATE orders SET hold_reason = 'twice', cancel_requested_at = 'epoch')
+       INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+       SELECT tag, order_id, id, '{b1,b2}', 'epoch' FROM order_slices WHERE sequence_number = 2`
+    ],
+    ["is not settled", "UPDATE orders SET carry_rejected = true"],
+    ["is to be split", "UPDATE orders SET order_queue_status = 'PENDING'"]
+  ] as const) {
+    it.effect(`leaves an order of which something ${what}`, () =>
+      Effect.gen(function* () {
+        yield* finished("o1")
+        yield* run(statement)
+        yield* days(3)
+        assert.deepStrictEqual(yield* prune, nothingPruned)
+        assert.deepStrictEqual(yield* left, ["o1"])
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("leaves an order of which a slice is retried at the same moment", () =>
+    Effect.gen(function* () {
+      yield* finished("o1")
+      yield* days(3)
+      const [slice = assert.fail("no slice")] = yield* sliceRows()
+      const now = yield* DateTime.now
+      const letGo = yield* holdSlice(slice.id)
+      const options = {
+        now,
+        at: DateTime.add(now, { hours: 1 }),
+        windowGrace: Duration.minutes(10),
+        bookSince: DateTime.makeUnsafe(0)
+      }
+      const retrying = yield* Effect.forkChild((yield* SliceDesk).retry(slice.id, options, asked))
+      yield* untilWaiting(1)
+      // The order is locked by then: it is left out, and nobody waits.
+      assert.deepStrictEqual(yield* (yield* RetentionStore).pruneOrders(yield* pruning), nothingPruned)
+      yield* letGo
+      yield* Fiber.join(retrying)
+      assert.deepStrictEqual(yield* (yield* RetentionStore).pruneOrders(yield* pruning), nothingPruned)
+      assert.lengthOf(yield* sliceRows(), 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("leaves, whole, an order of which a slice is changed while it is being removed", () =>
+    Effect.gen(function* () {
+      const { transaction } = yield* Db
+      yield* finished("o1")
+      yield* days(3)
+      const [slice = assert.fail("no slice")] = yield* sliceRows()
+      const isChanged = yield* Deferred.make<void>()
+      const commit = yield* Deferred.make<void>()
+      const changing = yield* transaction(
+        "test.change",
+        run(`UPDATE order_slices SET updated_at = '1970-01-04' WHERE id = '${slice.id}'`).pipe(
+          Effect.andThen(Deferred.succeed(isChanged, undefined)),
+          Effect.andThen(Deferred.await(commit))
+        )
+      ).pipe(Effect.forkChild)
+      yield* Deferred.await(isChanged)
+      const removing = yield* Effect.forkChild((yield* RetentionStore).pruneOrders(yield* pruning))
+      yield* untilWaiting(1)
+      yield* Deferred.succeed(commit, undefined)
+      yield* Fiber.join(changing)
+      assert.deepStrictEqual(yield* Fiber.join(removing), nothingPruned)
+      assert.lengthOf(yield* sliceRows(), 5)
+    }).pipe(Effect.provide(service))
+  )
+})

@@ -1,0 +1,194 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Duration, Effect, Exit, Layer } from "effect"
+import { Broker, BrokerRefused } from "../../src/broker/Broker.ts"
+import { withTelemetry } from "../../src/broker/layers/withTelemetry.ts"
+import { Holds } from "../../src/broker/Holds.ts"
+import { withRateLimit } from "../../src/broker/layers/withRateLimit.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
+import { OrderBudget } from "../../src/stores/account/OrderBudget.ts"
+import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
+import { Telemetry } from "../../src/telemetry/Telemetry.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { makePlace } from "../../src/workers/executor/place.ts"
+import { makeFollowBroker, makeSweep } from "../../src/workers/TimeoutMonitor.ts"
+import { placementOf } from "../broker/BrokerConformance.ts"
+import { recordedTelemetry, type Told } from "../support/recordedTelemetry.ts"
+import { acceptAndLoseAnswer, BrokerScript, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
+import { insertOrder, serviceLayer, setClock } from "../support/service.ts"
+
+const service = serviceLayer({ broker: scriptedBroker })
+
+const claim = Effect.gen(function* () {
+  const now = yield* DateTime.now
+  const leaseExpiresAt = DateTime.addDuration(now, Duration.minutes(2))
+  const [slice] = yield* (yield* SliceStore).claimDue({ now, horizon: now, leaseExpiresAt, owner: "owner", limit: 1 })
+  return slice ?? assert.fail("nothing was claimed")
+})
+
+/** Places the slice that is due and writes what came of it; returns it. */
+const placeNext = Effect.gen(function* () {
+  const place = yield* makePlace
+  const slice = yield* claim
+  const { transition, event } = yield* place(slice)
+  yield* (yield* SliceStore).transition([transition], event === null ? [] : [event])
+  return slice
+})
+
+const splitOne = Effect.gen(function* () {
+  yield* setClock()
+  yield* insertOrder("o1", { num_splits: 1 })
+  yield* Effect.flatten(makeSplitPending)
+})
+
+/** On a service of its own, whose telemetry is noted. */
+const noted = <A, E>(body: (told: Told) => Effect.Effect<A, E, Layer.Success<typeof service>>) => {
+  const { telemetry, told } = recordedTelemetry()
+  return body(told).pipe(Effect.provide(Layer.fresh(service)), Effect.provideService(Telemetry, telemetry))
+}
+
+describe("what telemetry is told", () => {
+  it.effect("of splits: what became of each order, once, and how many slices it has", () =>
+    noted((told) =>
+      Effect.gen(function* () {
+        yield* setClock()
+        yield* insertOrder("good")
+        yield* insertOrder("bad", { side: "HOLD" })
+        yield* insertOrder("cancelled", { cancel_requested_at: new Date(0) })
+        yield* Effect.flatten(makeSplitPending)
+        assert.sameDeepMembers(
+          told("split").map(([order, outcome, slices]) => [order.id, outcome, slices]),
+          [
+            ["good", "done", 5],
+            ["bad", "failed", 0],
+            ["cancelled", "skipped", 0]
+          ]
+        )
+      })
+    )
+  )
+
+  it.effect("of placements: each once, from the moment of firing on, and those that were not fired apart", () =>
+    noted((told) =>
+      Effect.gen(function* () {
+        yield* splitOne
+        yield* setClock(Duration.millis(7))
+        const slice = yield* placeNext
+        assert.deepStrictEqual(
+          told("placed").map(([{ id }, next, span]) => [id, next._tag, span]),
+          [[slice.id, "Processed", { beganMillis: 7, endedMillis: 7 }]]
+        )
+        const place = yield* makePlace
+        yield* place({ ...slice, notAfterMillis: 6 })
+        assert.deepStrictEqual(
+          told("notFired").map(([next]) => next._tag),
+          ["Skipped"]
+        )
+        assert.lengthOf(told("placed"), 1)
+      })
+    )
+  )
+
+  it.effect("of doubts: what settled them, and what nobody can settle, once each", () =>
+    noted((told) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        script.onPlace = acceptAndLoseAnswer(script)
+        yield* splitOne
+        const { id, tag } = yield* placeNext
+        const follow = yield* makeFollowBroker
+        script.book.length = 0
+        script.bookSince = DateTime.makeUnsafe(1)
+        yield* setClock(Duration.minutes(1.1))
+        yield* follow
+        yield* follow
+        assert.deepStrictEqual(told("doubted"), [["unprovable"]])
+
+        script.bookSince = DateTime.makeUnsafe(0)
+        yield* follow
+        assert.deepStrictEqual(
+          told("reconciled").map(([slice, next, { endedMillis }]) => [slice.id, next._tag, endedMillis]),
+          [[id, "Rescheduled", 66_000]]
+        )
+        script.book.push(openOrder(tag, 7))
+        yield* setClock(Duration.minutes(2.2))
+        yield* follow
+        assert.deepStrictEqual(told("doubted"), [["unprovable"], ["turned_up"]])
+        assert.lengthOf(told("doublePlacement"), 0)
+        script.book.push(openOrder(tag, 8))
+        yield* follow
+        yield* follow
+        assert.lengthOf(told("doublePlacement"), 1)
+      })
+    )
+  )
+
+  it.effect("of slices that nobody placed in time: how many, and why", () =>
+    noted((told) =>
+      Effect.gen(function* () {
+        yield* setClock()
+        yield* insertOrder("o1", { duration_minutes: 0 })
+        yield* Effect.flatten(makeSplitPending)
+        const sweep = yield* makeSweep
+        yield* setClock(Duration.minutes(10.1))
+        yield* sweep
+        assert.deepInclude(told("skipped"), ["window_over", 5])
+        assert.strictEqual(
+          told("skipped").reduce((sum, [, count]) => sum + count, 0),
+          5
+        )
+      })
+    )
+  )
+
+  it.effect("of holds, of calls of the broker, and of the wait for a turn", () =>
+    Effect.gen(function* () {
+      const { telemetry, told } = recordedTelemetry()
+      const budget = Layer.mock(OrderBudget)({
+        reserve: (_broker, _limits, from) =>
+          Effect.succeed({ _tag: "Granted", atMillis: DateTime.toEpochMillis(from) } as const)
+      })
+      const limited = withRateLimit({
+        perSecond: 10,
+        perMinute: 100,
+        perDay: 1000,
+        margin: Duration.zero,
+        dailyLimitPolicy: "wait",
+        longestWait: Duration.seconds(1)
+      })
+      const layer = limited.pipe(
+        Layer.provide([withTelemetry, budget]),
+        Layer.provideMerge([scriptedBroker, Holds.layer])
+      )
+      yield* Effect.gen(function* () {
+        const broker = yield* Broker
+        const script = yield* BrokerScript
+        const holds = yield* Holds
+        yield* broker.place(placementOf("A"))
+        script.onPlace = () => Effect.fail(new BrokerRefused({ code: "no", message: "no" }))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(broker.place(placementOf("B")))))
+        yield* broker.cancel(BrokerOrderId.make("b1"))
+        yield* broker.findByTag(new Set())
+        yield* holds.set("circuit", "the broker gives no clear answers")
+        yield* holds.clear("circuit")
+      }).pipe(Effect.provide(layer), Effect.provideService(Telemetry, telemetry))
+      assert.deepStrictEqual(
+        told("brokerCalled").map(([call, outcome]) => [call, outcome]),
+        [
+          ["place", "ok"],
+          ["place", "refused"],
+          ["cancel", "ok"],
+          ["find_by_tag", "ok"]
+        ]
+      )
+      assert.lengthOf(told("waitedForTurn"), 3)
+      assert.deepStrictEqual(
+        told("held").filter(([kind]) => kind === "circuit"),
+        [
+          ["circuit", false],
+          ["circuit", true],
+          ["circuit", false]
+        ]
+      )
+    })
+  )
+})
