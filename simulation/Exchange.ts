@@ -1,5 +1,6 @@
 import { BigDecimal } from "effect"
-import type { BrokerOrder, BrokerStatus, Placement } from "../src/broker/Broker.ts"
+import type { Placement } from "../src/broker/Broker.ts"
+import type { BrokerOrder, BrokerStatus } from "../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
 import type { Chance } from "./Chance.ts"
 

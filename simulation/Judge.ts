@@ -3,7 +3,7 @@ import type { Placement } from "../src/broker/Broker.ts"
 import type { OrderQueueStatus } from "../src/domain/model/Order.ts"
 import type { Stage } from "../src/domain/model/OrderSlice.ts"
 import { type Exchange, exposureOf, type LedgerOrder } from "./Exchange.ts"
-import type { Process } from "./Process.ts"
+import type { RunningProcess } from "./RunningProcess.ts"
 import { type Database, readOnlyOperations } from "./store/Database.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
 import type { World } from "./World.ts"
@@ -11,7 +11,7 @@ import type { World } from "./World.ts"
 /** One request to place, from the moment of its last check on. */
 export interface Send {
   readonly placement: Placement
-  readonly process: Process
+  readonly process: RunningProcess
   readonly orderId: string
   readonly claimVersion: number
   state: "under way" | "aborted" | "left" | "refused" | "arrived"
@@ -82,7 +82,7 @@ export class Judge {
   }
 
   /** A process has checked for the last time that it may place, and begins to. */
-  leaving(process: Process, placement: Placement): Send {
+  leaving(process: RunningProcess, placement: Placement): Send {
     const { sliceId, tag } = placement
     const slice = this.database.tables().slices.get(sliceId)
     const send: Send = {
@@ -102,11 +102,10 @@ export class Judge {
     if (this.sentClaims.has(claim)) this.accuse(`${tag} is placed twice under one claim`)
     this.sentClaims.set(claim, send)
     this.checkStops(send)
-    process.run.placing(this.sends.length)
     return send
   }
 
-  private checkLeaving(process: Process, placement: Placement, slice: Readonly<SliceRow>): void {
+  private checkLeaving(process: RunningProcess, placement: Placement, slice: Readonly<SliceRow>): void {
     const now = this.world.nowMillis
     const say = (problem: string) =>
       this.accuse(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)

@@ -1,6 +1,7 @@
 import { type Clock, Duration, Effect, References, type Scheduler } from "effect"
 import { knownPoints, type Phase, pointOf } from "./crashPoints.ts"
 import { countFault, type Run } from "./Run.ts"
+import type { RunningProcess } from "./RunningProcess.ts"
 import type { IncidentKind } from "./Scenario.ts"
 
 type State = "alive" | "frozen" | "suspended" | "dead"
@@ -25,7 +26,7 @@ const latestMillis = 1.5
  * One daemon's process. Its fibers run in here, on its own clocks, until it is killed: then nothing of it runs ever again,
  * no finalizer either.
  */
-export class Process {
+export class Process implements RunningProcess {
   readonly id: string
   private state: State = "alive"
   /** It was told to stop: what it cannot finish in time is left to the others. */

@@ -1,7 +1,7 @@
 import type { Chance } from "./Chance.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { Judge } from "./Judge.ts"
-import type { Process } from "./Process.ts"
+import type { RunningProcess } from "./RunningProcess.ts"
 import type { Incident, Scenario } from "./Scenario.ts"
 import type { Database } from "./store/Database.ts"
 import type { World } from "./World.ts"
@@ -24,7 +24,7 @@ export interface Run {
   readonly exchange: Exchange
   readonly judge: Judge
   readonly counts: Counts
-  readonly processes: Map<string, Process>
+  readonly processes: Map<string, RunningProcess>
   /** What is planned for which crash point. */
   readonly incidents: ReadonlyMap<string, Incident>
   /** Wakes every process, as the database's notifications do. */
@@ -32,7 +32,7 @@ export interface Run {
   /** Tells that the n-th placement of the run has begun. */
   readonly placing: (number: number) => void
   /** Starts a process again, some time after it ended. */
-  readonly restart: (process: Process) => void
+  readonly restart: (process: RunningProcess) => void
 }
 
 export const countFault = ({ counts, world }: Run, kind: string): void => {

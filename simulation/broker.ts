@@ -1,18 +1,16 @@
 import { DateTime, Duration, Effect } from "effect"
+import type { Broker, Placement } from "../src/broker/Broker.ts"
+import type { Acknowledgement, BrokerOrder } from "../src/domain/model/BrokerOrder.ts"
 import {
-  type Acknowledgement,
-  type Broker,
   BrokerCredentialsInvalid,
   type BrokerError,
   type BrokerLookupError,
-  type BrokerOrder,
   BrokerRefused,
   BrokerTryLater,
-  type Placement
-} from "../src/broker/Broker.ts"
-import { notConnected } from "../src/broker/layers/withCircuit.ts"
+  notConnected,
+  tooFastCode
+} from "../src/domain/model/BrokerError.ts"
 import { checkDeadline } from "../src/broker/deadline.ts"
-import { tooFastCode } from "../src/broker/layers/withRateLimit.ts"
 import type { BrokerOrderId, Tag } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { Journey, unknown } from "./Journey.ts"
@@ -51,6 +49,7 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     const refusal = refusalOf(run)
     if (refusal !== null) return yield* refusal
     const send = run.judge.leaving(process, placement)
+    run.placing(run.judge.sends.length)
     return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
       const journey = new Journey(process, worker, send, resume)
       journey.begin()

@@ -12,6 +12,7 @@ export interface Mutation {
 }
 
 const decisions = "src/domain/lifecycle/placement.ts"
+const reconciliation = "src/domain/lifecycle/reconciliation.ts"
 const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
 const sliceStore = "src/stores/slices/SliceStore.ts"
@@ -68,7 +69,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     'return { _tag: "Rescheduled", reason: "interrupted", notBefore: null }'
   ]),
   mutation("quarantine: not in the book means not placed, at once", [
-    decisions,
+    reconciliation,
     'if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }',
     ""
   ]),

@@ -7,6 +7,7 @@ import { configurationOf, type Daemon, startDaemon } from "./daemon.ts"
 import { Exchange } from "./Exchange.ts"
 import { Judge } from "./Judge.ts"
 import { Process } from "./Process.ts"
+import type { RunningProcess } from "./RunningProcess.ts"
 import { type Counts, countFault, faultHits, isFaulty, type Run } from "./Run.ts"
 import { type Action, scenarioOf, type ScenarioOptions } from "./Scenario.ts"
 import type { Database } from "./store/Database.ts"
@@ -94,7 +95,7 @@ class Simulation {
     this.daemons.set(name, startDaemon(process, this.config))
   }
 
-  private restart({ name, generation }: Process): void {
+  private restart({ name, generation }: RunningProcess): void {
     this.run.world.after(this.run.chance.between(200, 8000), () => this.start(name, generation + 1))
   }
 

@@ -1,5 +1,5 @@
 import { DateTime, Effect, Exit } from "effect"
-import { DbError } from "../src/db/Db.ts"
+import { DbError } from "../src/db/DbError.ts"
 import type { OrderBudget } from "../src/stores/account/OrderBudget.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"

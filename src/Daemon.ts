@@ -1,7 +1,7 @@
 import { DateTime, Duration, Effect, Layer } from "effect"
 import { Broker } from "./broker/Broker.ts"
 import { brokerIdentity } from "./broker/brokerIdentity.ts"
-import { BrokerLayer } from "./broker/BrokerLayer.ts"
+import { BrokerLayer } from "./broker/layers/BrokerLayer.ts"
 import { Holds } from "./broker/Holds.ts"
 import { Configuration } from "./config/Configuration.ts"
 import { DatabaseClock } from "./clock/DatabaseClock.ts"

@@ -1,5 +1,5 @@
 import type { Effect, Exit } from "effect"
-import type { DbError } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
 import type { SplittableOrder } from "../../src/domain/model/Order.ts"
 import type { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { isTerminal } from "../../src/broker/Broker.ts"
+import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import type { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"

@@ -1,5 +1,5 @@
 import { DateTime, Duration, Effect, Result } from "effect"
-import { DbError } from "../../src/db/Db.ts"
+import { DbError } from "../../src/db/DbError.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds, type OrderParameters } from "../../src/domain/model/Order.ts"
 import type { OrderPlan } from "../../src/domain/planning/planOrder.ts"

@@ -1,5 +1,5 @@
 import { BigDecimal, DateTime, Duration, Effect, Result } from "effect"
-import type { DbError } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import type { OrderChange, Replan, RunningOrder, RunningSlice } from "../../src/domain/planning/replan/RunningOrder.ts"

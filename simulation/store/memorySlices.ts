@@ -1,6 +1,6 @@
 import { DateTime, Effect } from "effect"
-import { isTerminal } from "../../src/broker/Broker.ts"
-import { unknownFacts } from "../../src/domain/limits/marketLimits.ts"
+import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
+import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/model/OrderSlice.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"

@@ -1,5 +1,6 @@
 import { BigDecimal, Context, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../src/db/Db.ts"
+import { Db } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
 import { ClaimVersion, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { OrderParameters, OrderQueueStatus } from "../../src/domain/model/Order.ts"

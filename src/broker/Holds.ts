@@ -1,19 +1,8 @@
+import type { HoldKind, Hold } from "../domain/model/Hold.ts"
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SliceId } from "../domain/model/Ids.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { BrokerNotSent } from "./Broker.ts"
-
-/**
- * What keeps this process from placing: an operator, missing credentials, the account's or the desk's limit for the day, a
- * broker out of order, or its own end.
- */
-export type HoldKind = "halt" | "credentials" | "limit" | "day" | "circuit" | "stopping"
-
-/** Why nothing is placed, in words for the operator. */
-export interface Hold {
-  readonly kind: HoldKind
-  readonly reason: string
-}
+import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 
 type Reasons = ReadonlyMap<HoldKind, string>
 

@@ -1,6 +1,6 @@
 import { DateTime, Effect } from "effect"
 import { Configuration, planningRules } from "../config/Configuration.ts"
-import type { DbError } from "../db/Db.ts"
+import type { DbError } from "../db/DbError.ts"
 import { dayIsFull, requestsByDay } from "../domain/limits/orderRate.ts"
 import type { OrderPlan } from "../domain/planning/planOrder.ts"
 import { OrderBudget } from "../stores/account/OrderBudget.ts"

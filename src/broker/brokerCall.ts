@@ -1,5 +1,5 @@
 import { Cause, DateTime, Exit } from "effect"
-import type { BrokerError } from "./Broker.ts"
+import type { BrokerError } from "../domain/model/BrokerError.ts"
 import { brokerOutcome } from "../domain/model/brokerOutcome.ts"
 
 export type CallAnswer<A> = Exit.Exit<A, BrokerError>

@@ -1,6 +1,6 @@
 import { DateTime, Effect } from "effect"
 import { LatestTime } from "../clock/DatabaseClock.ts"
-import { BrokerNotSent } from "./Broker.ts"
+import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 
 /**
  * Now, unless the deadline may be past: then the request must not go on, and its caller knows that it did not. The host may

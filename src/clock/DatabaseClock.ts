@@ -2,7 +2,8 @@ import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "
 import { survive } from "../runtime/logAndContinue.ts"
 import { clockOver } from "./overrideClock.ts"
 import { Configuration } from "../config/Configuration.ts"
-import { Db, DbError } from "../db/Db.ts"
+import { Db } from "../db/Db.ts"
+import { DbError } from "../db/DbError.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 
 /** What this process's two clocks show at one moment, the monotonic one and the wall clock, in nanoseconds. */

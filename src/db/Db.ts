@@ -1,3 +1,4 @@
+import { DbError } from "./DbError.ts"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Cause, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Result, Schema, Scope, Stream } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -7,23 +8,6 @@ import { Configuration } from "../config/Configuration.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { version } from "../version.ts"
 import { measuredStatement } from "./measuredStatement.ts"
-
-/** A database statement failed. `isTransient` says whether the same statement may succeed later. */
-export class DbError extends Schema.TaggedError<DbError>()("DbError", {
-  operation: Schema.String,
-  message: Schema.String,
-  isTransient: Schema.Boolean,
-  /** PostgreSQL's SQLSTATE, where the server gave one. */
-  sqlState: Schema.NullOr(Schema.String)
-}) {
-  /**
-   * Whether any other statement would fare the same: the database is away, or it is not what this version expects (access,
-   * names of databases, schemas, tables and columns). Otherwise it is the data that is at fault.
-   */
-  get isGeneral(): boolean {
-    return this.isTransient || (this.sqlState !== null && /^(28|3D|3F|42)/.test(this.sqlState))
-  }
-}
 
 export type Sql = SqlClient
 

@@ -4,7 +4,8 @@ import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { projectFolder } from "../projectFolder.ts"
-import { Db, type DbError } from "./Db.ts"
+import { Db } from "./Db.ts"
+import type { DbError } from "./DbError.ts"
 
 /** The project's own. */
 const migrationsFolder = fileURLToPath(new URL("migrations/", projectFolder))

@@ -1,7 +1,7 @@
 import { Cause, Effect, Exit } from "effect"
 import { nowMillis } from "../runtime/nowMillis.ts"
 import type { Telemetry } from "../telemetry/Telemetry.ts"
-import type { DbError } from "./Db.ts"
+import type { DbError } from "./DbError.ts"
 
 /** Measures statements, each with its wait for a connection. Without a receiver they stay as they are. */
 export const measuredStatement =

@@ -1,18 +1,7 @@
-import { DateTime, Duration } from "effect"
+import { isCalendarEnding, isListOld } from "../domain/market/staleness.ts"
+import type { DateTime } from "effect"
 import { indianDay } from "../domain/market/indianTime.ts"
 import { type Check, lasting, ok, problem, pulse, warning } from "./Check.ts"
-
-/** So long before the calendar ends somebody is reminded of it. */
-const calendarNotice = Duration.days(30)
-/** Zerodha makes a list of instruments every morning. */
-const oldestList = Duration.days(2)
-
-/** Whether a calendar whose last day is `until`, YYYY-MM-DD, has to be extended soon. */
-export const isCalendarEnding = (until: string, now: DateTime.Utc): boolean =>
-  until <= indianDay(DateTime.addDuration(now, calendarNotice))
-
-export const isListOld = (syncedAt: DateTime.Utc, now: DateTime.Utc): boolean =>
-  Duration.isGreaterThan(DateTime.distance(syncedAt, now), oldestList)
 
 /** `until` is null when the calendar is off. */
 export const calendarCheck = (until: string | null, now: DateTime.Utc): Check => {

@@ -1,3 +1,4 @@
+import type { pileKinds } from "../domain/operations/pileKinds.ts"
 import { type DateTime, Duration } from "effect"
 import { instancesOf, isLive, type Judged, type SignOfLife } from "../domain/operations/workerHealth.ts"
 import { counted } from "../domain/text/plural.ts"
@@ -61,19 +62,6 @@ export const holdCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted:
     ? warning(name, others.join("; "), `See the log, and the broker's own pages; ${pulse("workers")}`)
     : ok(name, "no daemon is on hold" + (isHalted ? " but by the halt" : ""))
 }
-
-export const pileKinds = [
-  "pending",
-  "splitting",
-  "doubt",
-  "lost",
-  "expired",
-  "held",
-  "respread",
-  "hours",
-  "unknown kind",
-  "unclaimed"
-] as const
 
 /** Rows that wait for the same thing; those from `expired` on are SCHEDULED slices that are due, by what keeps them. */
 export interface Pile {

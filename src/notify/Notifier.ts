@@ -1,6 +1,7 @@
 import { DateTime, Duration, Effect, Exit, Layer, Option, Result, Schedule } from "effect"
 import { survive } from "../runtime/logAndContinue.ts"
-import { type HoldKind, Holds } from "../broker/Holds.ts"
+import { Holds } from "../broker/Holds.ts"
+import type { HoldKind } from "../domain/model/Hold.ts"
 import { zerodhaQuarantine, Configuration } from "../config/Configuration.ts"
 import type { DatabaseClock } from "../clock/DatabaseClock.ts"
 import type { Db } from "../db/Db.ts"

@@ -1,6 +1,6 @@
+import { quoteAge, type RecordedQuote } from "../domain/lifecycle/OrderRecord.ts"
 import { BigDecimal, DateTime, Duration } from "effect"
 import { whole } from "../domain/text/decimals.ts"
-import type { RecordedQuote } from "../domain/lifecycle/OrderRecord.ts"
 
 /** A price to hold an order's fills against; null when it is not known. Money per unit, at most four decimals. */
 export interface BenchmarkPrice {
@@ -9,8 +9,6 @@ export interface BenchmarkPrice {
   readonly explanation: string
 }
 
-/** A price says nothing about a moment so long after it, and two that lie farther apart nothing about the time between. */
-export const quoteAge = Duration.minutes(1)
 const quoteAgeMillis = Duration.toMillis(quoteAge)
 
 /** The time in which an order was executed. */

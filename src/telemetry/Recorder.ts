@@ -1,5 +1,5 @@
 import { type Context, DateTime, Metric } from "effect"
-import { WorkerName } from "../workers/supervision/WorkerStatus.ts"
+import { WorkerName } from "../domain/model/WorkerName.ts"
 import { type Instrument, metrics, outcomeOf } from "./Metrics.ts"
 import type { Span, Telemetry } from "./Telemetry.ts"
 import type { TraceRecorder } from "./TraceRecorder.ts"

@@ -1,9 +1,9 @@
 import { Context, type DateTime } from "effect"
 import type { BrokerOutcome } from "../domain/model/brokerOutcome.ts"
-import type { HoldKind } from "../broker/Holds.ts"
+import type { HoldKind } from "../domain/model/Hold.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
-import type { Backlog } from "../stores/operations/BacklogStore.ts"
-import type { WorkerName } from "../workers/supervision/WorkerStatus.ts"
+import type { Backlog } from "../domain/model/Backlog.ts"
+import type { WorkerName } from "../domain/model/WorkerName.ts"
 import type { BrokerCall, SkipReason, SplitOutcome } from "./Metrics.ts"
 
 /** The order of a split, as far as anything is known of it. */

@@ -1,6 +1,6 @@
 import { Cause, DateTime, Duration, Effect, Exit, Result } from "effect"
 import { Configuration, planningRules } from "../config/Configuration.ts"
-import type { DbError } from "../db/Db.ts"
+import type { DbError } from "../db/DbError.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { valueOf } from "../domain/limits/dayLimits.ts"
 import { knownPrice } from "../domain/limits/marketLimits.ts"

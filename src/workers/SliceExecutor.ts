@@ -2,7 +2,7 @@ import { DateTime, Duration, Effect, FiberSet, Queue, References, Semaphore } fr
 import { survive } from "../runtime/logAndContinue.ts"
 import { Holds } from "../broker/Holds.ts"
 import { Configuration } from "../config/Configuration.ts"
-import type { DbError } from "../db/Db.ts"
+import type { DbError } from "../db/DbError.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { looksAtQuotes } from "../domain/limits/preTradeLimits.ts"
 import type { OrderId, SliceId } from "../domain/model/Ids.ts"

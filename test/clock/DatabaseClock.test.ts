@@ -3,7 +3,8 @@ import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema } from "effec
 import { checkDeadline } from "../../src/broker/deadline.ts"
 import { correct, DatabaseClock } from "../../src/clock/DatabaseClock.ts"
 import { clockOver } from "../../src/clock/overrideClock.ts"
-import { Db, DbError } from "../../src/db/Db.ts"
+import { Db } from "../../src/db/Db.ts"
+import { DbError } from "../../src/db/DbError.ts"
 import { configuration, targetOf } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 

@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { BigDecimal, DateTime, Deferred, Effect, Fiber, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../src/db/Db.ts"
+import { Db } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
 import { booleans, decimals, instant, instants, integers, jsons, numbers, texts } from "../../src/db/parameters.ts"
 import { configuration, freshDatabase, targetOf } from "../support/database.ts"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Schema } from "effect"
-import type { Quote } from "../../src/broker/Broker.ts"
+import type { Quote } from "../../src/domain/model/Quote.ts"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"

@@ -1,5 +1,5 @@
 import { DateTime, Deferred, Duration, Effect, Fiber, Result, Schema } from "effect"
-import type { BrokerOrder } from "../../src/broker/Broker.ts"
+import type { BrokerOrder } from "../../src/domain/model/BrokerOrder.ts"
 import { Configuration, planningRules } from "../../src/config/Configuration.ts"
 import { Db } from "../../src/db/Db.ts"
 import { afterTrading } from "../../src/domain/market/TradingTime.ts"

@@ -1,14 +1,8 @@
 import { BigDecimal, Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
-import {
-  type Acknowledgement,
-  Broker,
-  type BrokerError,
-  type BrokerLookupError,
-  type BrokerOrder,
-  BrokerOutcomeUnknown,
-  type Placement,
-  type Quote
-} from "../../src/broker/Broker.ts"
+import { Broker, type Placement } from "../../src/broker/Broker.ts"
+import type { Quote } from "../../src/domain/model/Quote.ts"
+import type { Acknowledgement, BrokerOrder } from "../../src/domain/model/BrokerOrder.ts"
+import { type BrokerError, type BrokerLookupError, BrokerOutcomeUnknown } from "../../src/domain/model/BrokerError.ts"
 import { BrokerOrderId, type Tag } from "../../src/domain/model/Ids.ts"
 import type { Instrument } from "../../src/domain/model/Order.ts"
 

@@ -1,6 +1,7 @@
 import { DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { type Broker, BrokerStatus } from "../../src/broker/Broker.ts"
+import type { Broker } from "../../src/broker/Broker.ts"
+import { BrokerStatus } from "../../src/domain/model/BrokerOrder.ts"
 import { Holds } from "../../src/broker/Holds.ts"
 import { DatabaseClock } from "../../src/clock/DatabaseClock.ts"
 import { Db } from "../../src/db/Db.ts"

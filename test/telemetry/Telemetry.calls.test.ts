@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Exit, Layer } from "effect"
-import { Broker, BrokerRefused } from "../../src/broker/Broker.ts"
+import { Broker } from "../../src/broker/Broker.ts"
+import { BrokerRefused } from "../../src/domain/model/BrokerError.ts"
 import { withTelemetry } from "../../src/broker/layers/withTelemetry.ts"
 import { Holds } from "../../src/broker/Holds.ts"
 import { withRateLimit } from "../../src/broker/layers/withRateLimit.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Deferred, Duration, Effect, Layer, Option } from "effect"
-import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { BrokerRefused, BrokerTryLater } from "../../src/domain/model/BrokerError.ts"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"

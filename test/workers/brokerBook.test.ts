@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { BrokerRefused, BrokerTryLater } from "../../src/broker/Broker.ts"
+import { BrokerRefused, BrokerTryLater } from "../../src/domain/model/BrokerError.ts"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"

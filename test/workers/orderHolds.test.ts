@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Deferred, Duration, Effect, Fiber, Schema } from "effect"
-import { Db, type DbError } from "../../src/db/Db.ts"
+import { Db } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
 import { BrokerOrderId, OrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"
 import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"

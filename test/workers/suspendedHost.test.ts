@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { BrokerOutcomeUnknown } from "../../src/broker/Broker.ts"
+import { BrokerOutcomeUnknown } from "../../src/domain/model/BrokerError.ts"
 import { LatestTime } from "../../src/clock/DatabaseClock.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
 import { memoryService, sliceDueAt } from "../support/memoryStores.ts"

@@ -1,7 +1,8 @@
 import { Effect, Redacted, Schedule, Schema, Scope } from "effect"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
-import { Db, type DbError } from "../../../src/db/Db.ts"
+import { Db } from "../../../src/db/Db.ts"
+import type { DbError } from "../../../src/db/DbError.ts"
 import { postgresServer, StagingFailed } from "../staging.ts"
 
 /** PostgreSQL, and what can happen to it. */

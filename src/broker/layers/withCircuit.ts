@@ -1,3 +1,4 @@
+import { notConnected, type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { Clock, DateTime, Duration, Effect, Exit, Layer } from "effect"
 import {
   admit,
@@ -8,7 +9,8 @@ import {
   type Sign
 } from "../../domain/lifecycle/CircuitBreaker.ts"
 import { brokerErrorOf } from "../../domain/lifecycle/placement.ts"
-import { type Acknowledgement, Broker, type BrokerError, BrokerNotSent } from "../Broker.ts"
+import { Broker } from "../Broker.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { Holds } from "../Holds.ts"
 
 /**
@@ -96,6 +98,3 @@ const signOf = (answer: Exit.Exit<Acknowledgement, BrokerError>): { readonly sig
       return { sign: "answered", message }
   }
 }
-
-/** The code of a BrokerTryLater that means: the broker is not there. */
-export const notConnected = "not_connected"

@@ -1,9 +1,16 @@
+import {
+  dailyLimitCode,
+  tooFastCode,
+  type BrokerError,
+  BrokerNotSent,
+  BrokerTryLater
+} from "../../domain/model/BrokerError.ts"
 import { Clock, DateTime, Duration, Effect, Layer, Result, Semaphore } from "effect"
 import { placementsPerDay } from "../../domain/limits/orderRate.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { type BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import { Broker, type BrokerError, BrokerNotSent, BrokerTryLater } from "../Broker.ts"
+import { Broker } from "../Broker.ts"
 import { Holds } from "../Holds.ts"
 
 export interface RateLimitOptions extends BudgetLimits {
@@ -12,11 +19,6 @@ export interface RateLimitOptions extends BudgetLimits {
   /** How long a cancel, which has no deadline of its own, may wait. */
   readonly longestWait: Duration.Duration
 }
-
-/** The code of a BrokerTryLater by which the broker says that the day's limit is used up. */
-export const dailyLimitCode = "daily_limit"
-/** And that requests come too fast. */
-export const tooFastCode = "429"
 
 /** So far ahead a moment is reserved, and no further: a process that dies takes what it has reserved with it. */
 const reservedAhead = Duration.millis(250)

@@ -1,5 +1,6 @@
 import { BigDecimal, Context, DateTime, Effect, HashMap, Layer, Option, Order, Ref, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { BrokerOrderId, Tag } from "../../domain/model/Ids.ts"
 import { OrderParameters, Price } from "../../domain/model/Order.ts"

@@ -1,17 +1,10 @@
 import { BigDecimal, DateTime, Duration, Effect, Layer, Option } from "effect"
-import type { DbError } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
-import {
-  Broker,
-  type BrokerOrder,
-  BrokerOutcomeUnknown,
-  BrokerRefused,
-  type BrokerStatus,
-  BrokerTryLater,
-  isTerminal,
-  type Placement
-} from "../Broker.ts"
+import { Broker, type Placement } from "../Broker.ts"
+import { type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
+import { BrokerOutcomeUnknown, BrokerRefused, BrokerTryLater } from "../../domain/model/BrokerError.ts"
 import { bookSince } from "../bookSince.ts"
 import { checkDeadline } from "../deadline.ts"
 import { Instruction } from "./Instruction.ts"

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { type BrokerError, BrokerOutcomeUnknown } from "../Broker.ts"
+import { type BrokerError, BrokerOutcomeUnknown } from "../../domain/model/BrokerError.ts"
 
 /** The connection broke at some point: the caller cannot know whether before or after the broker got the request. */
 export const connectionReset = new BrokerOutcomeUnknown({

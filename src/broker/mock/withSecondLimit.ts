@@ -1,5 +1,6 @@
 import { Clock, DateTime, Effect, Layer, Ref } from "effect"
-import { Broker, BrokerTryLater } from "../Broker.ts"
+import { Broker } from "../Broker.ts"
+import { BrokerTryLater } from "../../domain/model/BrokerError.ts"
 
 /**
  * Lets at most `perSecond` order requests (placements and cancels, refused ones too) through in each calendar second of

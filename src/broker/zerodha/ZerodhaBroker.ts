@@ -3,14 +3,13 @@ import { Configuration, zerodhaQuarantine } from "../../config/Configuration.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import type { Tag } from "../../domain/model/Ids.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
+import { Broker, type Placement } from "../Broker.ts"
 import {
-  Broker,
   type BrokerError,
   type BrokerLookupError,
   BrokerNotSent,
-  BrokerTryLater,
-  type Placement
-} from "../Broker.ts"
+  BrokerTryLater
+} from "../../domain/model/BrokerError.ts"
 import { bookSince } from "../bookSince.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"

@@ -1,16 +1,17 @@
 import { DateTime, Duration, Option, Result, Schema } from "effect"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import {
-  type Acknowledgement,
   BrokerCredentialsInvalid,
   type BrokerError,
   type BrokerLookupError,
   BrokerOutcomeUnknown,
   BrokerRefused,
-  BrokerTryLater
-} from "../Broker.ts"
-import { notConnected } from "../layers/withCircuit.ts"
-import { dailyLimitCode, tooFastCode } from "../layers/withRateLimit.ts"
+  BrokerTryLater,
+  notConnected,
+  dailyLimitCode,
+  tooFastCode
+} from "../../domain/model/BrokerError.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
 
 /** Kite's body of a failure. `error_type` names the exception, `message` is for people. */

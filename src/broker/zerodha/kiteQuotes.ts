@@ -1,6 +1,6 @@
 import { Option, Result, Schema } from "effect"
 import type { Instrument } from "../../domain/model/Order.ts"
-import type { Quote } from "../Broker.ts"
+import type { Quote } from "../../domain/model/Quote.ts"
 import { decimal } from "./kiteBook.ts"
 
 const Answer = Schema.fromJsonString(

@@ -1,7 +1,7 @@
 import { DateTime, Effect, Option, Result, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { Instrument } from "../../domain/model/Order.ts"
-import { Profile } from "../../domain/planning/schedule/Curve.ts"
+import { Profile } from "../../domain/model/shape.ts"
 import { PlanStore, type VolumeProfile } from "../../stores/orders/PlanStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { numbersOf } from "../shared/orderFlags.ts"

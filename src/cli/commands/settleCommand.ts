@@ -1,7 +1,7 @@
 import { DateTime, Effect, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Broker } from "../../broker/Broker.ts"
-import { BrokerLayer } from "../../broker/BrokerLayer.ts"
+import { BrokerLayer } from "../../broker/layers/BrokerLayer.ts"
 import { brokerIdentity, dryRunMark } from "../../broker/brokerIdentity.ts"
 import { Holds } from "../../broker/Holds.ts"
 import { Configuration } from "../../config/Configuration.ts"

@@ -1,5 +1,5 @@
 import { Console, DateTime, Duration, Effect, Schedule } from "effect"
-import type { DbError } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import type { OrderProgress } from "../../stores/orders/OrderDesk.ts"
 import { isSettled, progressLine } from "../terminal/render.ts"
 

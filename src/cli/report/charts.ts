@@ -1,7 +1,7 @@
 import { BigDecimal, DateTime, Duration } from "effect"
 import type { EChartsCoreOption } from "echarts/core"
 import { tradingMillisBetween } from "../../domain/market/TradingTime.ts"
-import { quoteAge } from "../../report/benchmarks.ts"
+import { quoteAge } from "../../domain/lifecycle/OrderRecord.ts"
 import { arrivalOf } from "../../report/costs.ts"
 import type { ExecutionReport } from "../../report/executionReport.ts"
 import type { Lateness } from "../../report/lateness.ts"

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Duration, Schema } from "effect"
 import { TradingTime } from "../market/TradingTime.ts"
 import { OrderQueueStatus } from "../model/Order.ts"
 import { Stage } from "../model/OrderSlice.ts"
@@ -172,3 +172,6 @@ export interface OrderRecord {
   /** Of its instrument, from a little before it arrived. */
   readonly quotes: ReadonlyArray<RecordedQuote>
 }
+
+/** A price says nothing about a moment so long after it, and two that lie farther apart nothing about the time between. */
+export const quoteAge = Duration.minutes(1)

@@ -1,10 +1,11 @@
-import { Cause, DateTime, Duration, Exit, Order } from "effect"
-import type { Acknowledgement, BrokerError, BrokerOrder } from "../../broker/Broker.ts"
+import { Cause, DateTime, Duration, Exit } from "effect"
+import type { Acknowledgement } from "../model/BrokerOrder.ts"
+import type { BrokerError } from "../model/BrokerError.ts"
 import { marketIds, marketOf } from "../market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
 import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
 import { breachesNow, priceOf } from "../limits/marketLimits.ts"
-import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
+import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
 
 export interface PlacementLimits {
   readonly brokerTimeout: Duration.Duration
@@ -133,53 +134,3 @@ export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerEr
 
 /** The hold that follows decides how long nothing is placed; this only keeps a broker without one from being hammered. */
 const credentialsPause = Duration.seconds(1)
-
-/** Brokers number their orders in the order of their arrival. */
-const earliestFirst = Order.mapInput(
-  Order.Tuple([Order.Number, Order.String]),
-  ({ brokerOrderId }: BrokerOrder) => [brokerOrderId.length, brokerOrderId] as const
-)
-
-export type Reconciliation =
-  | { readonly _tag: "Resolved"; readonly next: NextStage }
-  | { readonly _tag: "Wait" }
-  /** The book no longer shows the time at which it may have been placed: only a person can tell. */
-  | { readonly _tag: "Unprovable" }
-
-/** What a look-up in the broker's book showed of a slice, in milliseconds since 1970. */
-export interface LookUp {
-  readonly found: ReadonlyArray<BrokerOrder>
-  /** When it began: an order that reached the book after that would not be in the answer. */
-  readonly askedMillis: number
-  /** The book is complete since then. */
-  readonly bookSinceMillis: number
-}
-
-/**
- * What the broker's book says about a slice whose outcome is unknown. Only when the whole quarantine lay before the
- * look-up, and the book goes back to before the request, does "not in the book" mean "not placed".
- */
-export const reconcile = (
-  slice: UnresolvedSlice,
-  { found, askedMillis, bookSinceMillis }: LookUp,
-  limits: { readonly quarantine: Duration.Duration; readonly maxAttempts: number }
-): Reconciliation => {
-  // Several are an alarm of their own; the slice is placed in any case.
-  const [first] = found.toSorted(earliestFirst)
-  if (first !== undefined) {
-    return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
-  }
-  if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
-  if (slice.firstSentMillis < bookSinceMillis) return { _tag: "Unprovable" }
-  if (askedMillis > slice.notAfterMillis) return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
-  if (slice.attempts >= limits.maxAttempts) {
-    return {
-      _tag: "Resolved",
-      next: { _tag: "Failed", reason: `gave up after ${slice.attempts} attempts; the broker has no order for it` }
-    }
-  }
-  return {
-    _tag: "Resolved",
-    next: { _tag: "Rescheduled", reason: "the broker has no order for it: not placed", notBefore: null }
-  }
-}

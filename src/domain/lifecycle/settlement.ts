@@ -1,5 +1,5 @@
 import { BigDecimal, Schema } from "effect"
-import { type BookEntry, type BrokerOrder, isTerminal } from "../../broker/Broker.ts"
+import { type BookEntry, type BrokerOrder, isTerminal } from "../model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../model/Ids.ts"
 import { ClaimVersion, Stage } from "../model/OrderSlice.ts"
 

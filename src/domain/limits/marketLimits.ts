@@ -1,4 +1,5 @@
-import { BigDecimal, DateTime, Duration, Option, Schema } from "effect"
+import type { MarketFacts } from "../model/MarketFacts.ts"
+import { BigDecimal, DateTime, Duration, Option } from "effect"
 import { decimalText, whole } from "../text/decimals.ts"
 import type { Price } from "../model/Order.ts"
 
@@ -16,23 +17,6 @@ export interface MarketLimits {
 /** Whether the broker is asked for quotes. */
 export const needsQuotes = ({ collarPercent, volumeSharePercent }: MarketLimits): boolean =>
   Option.isSome(collarPercent) || Option.isSome(volumeSharePercent)
-
-/** What was last known of a slice's instrument, and as of when (milliseconds since 1970). */
-export const MarketFacts = Schema.Struct({
-  lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
-  lastPriceMillis: Schema.NullOr(Schema.Number),
-  /** What was traded in the period before `recentVolumeMillis`; null when that is not known. */
-  recentVolume: Schema.NullOr(Schema.Number),
-  recentVolumeMillis: Schema.NullOr(Schema.Number)
-})
-export type MarketFacts = typeof MarketFacts.Type
-
-export const unknownFacts: MarketFacts = {
-  lastPrice: null,
-  lastPriceMillis: null,
-  recentVolume: null,
-  recentVolumeMillis: null
-}
 
 /** Why the market does not allow a slice at this moment, in words; empty when it does, or nothing is known of it. */
 export const breachesNow = (

@@ -1,9 +1,8 @@
 import { BigDecimal, type DateTime, Option } from "effect"
+import { type Instrument, maxQuantity } from "../model/Order.ts"
 import { decimalText } from "../text/decimals.ts"
 import { freezeLimit, freezeValue } from "./freezeLimits.ts"
-import { type Instrument, maxQuantity } from "../model/Order.ts"
 import type { PreTradeLimits } from "./preTradeLimits.ts"
-import type { SliceLimit } from "../planning/Split.ts"
 
 /** What limits the slices of every order. */
 export interface SliceRules {
@@ -47,4 +46,10 @@ const quantityAt = (price: BigDecimal.BigDecimal, value: BigDecimal.BigDecimal):
   const scale = Math.max(price.scale, value.scale)
   const units = BigDecimal.scale(value, scale).value / BigDecimal.scale(price, scale).value
   return Math.min(Number(units), maxQuantity)
+}
+
+/** The most that one slice may have, in units of the instrument, and who says so. */
+export interface SliceLimit {
+  readonly quantity: number
+  readonly name: string
 }

@@ -1,7 +1,6 @@
 import { DateTime, Schema } from "effect"
 import { indianDay } from "./indianTime.ts"
 import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
-import { announced } from "./data/announced.ts"
 import { forEachMarket, MarketId } from "./Market.ts"
 import { regularHours } from "./regularHours.ts"
 import { firstEndingAfter, type Session } from "./Session.ts"
@@ -124,6 +123,3 @@ const reasonOf = (hours: ReadonlyArray<Hours>, specialDay: SpecialDay | undefine
   const outside = `outside ${hours.map(([opens, closes]) => `${opens}–${closes}`).join(", ")} IST`
   return specialDay === undefined ? outside : `${outside}: ${specialDay.name}`
 }
-
-/** What is built in; TRADING_CALENDAR_FILE adds to it. */
-export const builtInCalendar: TradingCalendar = calendarOf([announced])

@@ -1,7 +1,6 @@
 import { BigDecimal, Schema } from "effect"
 import { OrderId } from "./Ids.ts"
-import { Profile, RiskAversion } from "../planning/schedule/Curve.ts"
-import { Strategy } from "../planning/schedule/strategies.ts"
+import { Profile, RiskAversion, Strategy } from "./shape.ts"
 
 export const Side = Schema.Literals(["BUY", "SELL"])
 export type Side = typeof Side.Type

@@ -1,7 +1,7 @@
 import { type DateTime, Schema } from "effect"
-import type { BrokerOrder } from "../../broker/Broker.ts"
+import type { BrokerOrder } from "./BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
-import { MarketFacts } from "../limits/marketLimits.ts"
+import { MarketFacts } from "./MarketFacts.ts"
 import { OrderParameters } from "./Order.ts"
 
 export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])

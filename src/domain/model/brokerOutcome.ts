@@ -1,5 +1,5 @@
 import { Cause, Exit } from "effect"
-import type { BrokerError } from "../../broker/Broker.ts"
+import type { BrokerError } from "./BrokerError.ts"
 
 /** A broker's answer in one word, for the audit, the logs and the metrics. */
 export type BrokerOutcome = "ok" | "refused" | "try_later" | "credentials_invalid" | "not_sent" | "unknown"

@@ -1,3 +1,4 @@
+import type { SliceLimit } from "../limits/sliceLimits.ts"
 import { Result } from "effect"
 import { type OrderId, type SliceId, sliceIdOf, type Tag, tagOf } from "../model/Ids.ts"
 import { maxSplits } from "../model/Order.ts"
@@ -35,12 +36,6 @@ export interface SplitRequest {
   readonly curve: Curve
   /** The first slice's number within its order. */
   readonly firstSequence: number
-}
-
-/** The most that one slice may have, in units of the instrument, and who says so. */
-export interface SliceLimit {
-  readonly quantity: number
-  readonly name: string
 }
 
 /** What is known of an order's market, and what the desk wants. */

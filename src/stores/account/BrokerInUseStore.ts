@@ -1,5 +1,6 @@
 import { Context, type DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
-import { Db, DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import { DbError } from "../../db/DbError.ts"
 import type { Instance } from "../../runtime/Instance.ts"
 import { HeartbeatStore } from "../operations/HeartbeatStore.ts"
 import { hasUnfinishedSlices } from "../sql/unfinishedSlices.ts"

@@ -1,5 +1,6 @@
 import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 

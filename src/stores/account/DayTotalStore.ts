@@ -1,5 +1,6 @@
 import { BigDecimal, Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { dayAround, type DayTotals } from "../../domain/limits/dayLimits.ts"
 

@@ -1,10 +1,11 @@
 import { Array as Arrays, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import type { Listing, Market } from "../../domain/planning/planOrder.ts"
-import { Profile } from "../../domain/planning/schedule/Curve.ts"
+import { Profile } from "../../domain/model/shape.ts"
 
 /** Whose list it is. */
 export const InstrumentSource = Schema.Literals(["mock", "zerodha"])

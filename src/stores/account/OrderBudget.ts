@@ -1,5 +1,6 @@
 import { Context, type DateTime, Duration, Effect, Layer, Schema } from "effect"
-import { Db, DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import { DbError } from "../../db/DbError.ts"
 import { durationMillis, instant } from "../../db/parameters.ts"
 
 /** What a broker account may send, counted over all replicas. */

@@ -1,5 +1,6 @@
 import { Context, type DateTime, Duration, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant, instants, integers, numbers, texts } from "../../db/parameters.ts"
 import type { Instance } from "../../runtime/Instance.ts"
 

@@ -1,6 +1,7 @@
 import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Notification } from "../../domain/operations/notification.ts"

@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 
 /** One thing that a person did. */
 export const OperatorAction = Schema.Struct({

@@ -1,6 +1,7 @@
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"

@@ -1,5 +1,6 @@
 import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
 import { maxQuantity, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"

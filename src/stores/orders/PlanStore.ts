@@ -1,9 +1,10 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant, numbers } from "../../db/parameters.ts"
 import { PlanCause } from "../../domain/planning/planOrder.ts"
 import { TradingTime } from "../../domain/market/TradingTime.ts"
-import { Profile } from "../../domain/planning/schedule/Curve.ts"
+import { Profile } from "../../domain/model/shape.ts"
 import { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 

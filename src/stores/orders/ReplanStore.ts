@@ -1,5 +1,6 @@
 import { BigDecimal, Context, DateTime, Duration, Effect, Layer, Option, Result, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { channel, instant, texts } from "../../db/parameters.ts"
 import { OrderId } from "../../domain/model/Ids.ts"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"

@@ -1,9 +1,10 @@
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { isSettledState } from "../../domain/lifecycle/orderState.ts"
-import { quoteAge } from "../../report/benchmarks.ts"
 import {
+  quoteAge,
   FailedLookUp,
   type OrderRecord,
   RecordedAction,

@@ -1,6 +1,7 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { type BrokerOrder, isTerminal } from "../../broker/Broker.ts"
-import { Db, type DbError } from "../../db/Db.ts"
+import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { OnceDoubtedSlice } from "../../domain/model/OrderSlice.ts"
 

@@ -1,5 +1,6 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 
 /** What becomes of SCHEDULED slices that nobody placed in time, or that nobody wants any more; up to `limit` at a time. */

@@ -1,5 +1,6 @@
 import { BigDecimal, Context, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
-import { Db, type DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import { type BrokerOrderId, SliceId } from "../../domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"

@@ -1,5 +1,6 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { Db, DbError } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
+import { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 
 /** Whether anything waits for the broker's word, or for a new plan. */

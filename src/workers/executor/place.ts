@@ -1,5 +1,7 @@
 import { BigDecimal, DateTime, Effect, Exit } from "effect"
-import { type Acknowledgement, Broker, type BrokerError, type Placement } from "../../broker/Broker.ts"
+import { Broker, type Placement } from "../../broker/Broker.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
+import type { BrokerError } from "../../domain/model/BrokerError.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
 import {

@@ -1,5 +1,6 @@
 import { Clock, DateTime, Duration, Effect, Result } from "effect"
-import { Broker, type BrokerLookupError } from "../../broker/Broker.ts"
+import { Broker } from "../../broker/Broker.ts"
+import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { needsQuotes } from "../../domain/limits/marketLimits.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"

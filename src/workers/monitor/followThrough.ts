@@ -2,13 +2,8 @@ import { DateTime, Effect } from "effect"
 import { Holds } from "../../broker/Holds.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
-import {
-  breachesNow,
-  type MarketFacts,
-  type MarketLimits,
-  needsQuotes,
-  unknownFacts
-} from "../../domain/limits/marketLimits.ts"
+import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
+import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { unknownMarket } from "../../domain/planning/planOrder.ts"
 import { followThrough } from "../../domain/planning/replan/followThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"

@@ -1,5 +1,6 @@
 import { DateTime, Duration, Effect, Exit, Option } from "effect"
-import { Broker, type BrokerOrder } from "../../broker/Broker.ts"
+import { Broker } from "../../broker/Broker.ts"
+import type { BrokerOrder } from "../../domain/model/BrokerOrder.ts"
 import type { Tag } from "../../domain/model/Ids.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"

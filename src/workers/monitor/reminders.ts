@@ -1,6 +1,6 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
-import { isCalendarEnding, isListOld } from "../../doctor/reference.ts"
+import { isCalendarEnding, isListOld } from "../../domain/market/staleness.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 

@@ -1,6 +1,6 @@
 import { DateTime, Effect } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
-import type { DbError } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
 import { fitIntoDay, limitsTheDay } from "../../domain/limits/dayLimits.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"

@@ -1,4 +1,5 @@
-import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { WorkerName } from "../../domain/model/WorkerName.ts"
+import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule } from "effect"
 import { survive } from "../../runtime/logAndContinue.ts"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { Holds } from "../../broker/Holds.ts"
@@ -6,9 +7,6 @@ import { Configuration } from "../../config/Configuration.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-
-export const WorkerName = Schema.Literals(["splitter", "executor", "monitor"])
-export type WorkerName = typeof WorkerName.Type
 
 /** How a worker has been doing since its start. `okAt` is when its last tick succeeded. */
 export interface Pulse {

@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { Broker, BrokerCredentialsInvalid, BrokerOutcomeUnknown, BrokerTryLater } from "../../../src/broker/Broker.ts"
+import { Broker } from "../../../src/broker/Broker.ts"
+import {
+  BrokerCredentialsInvalid,
+  BrokerOutcomeUnknown,
+  BrokerTryLater
+} from "../../../src/domain/model/BrokerError.ts"
 import { withCircuit } from "../../../src/broker/layers/withCircuit.ts"
 import { withDryRun } from "../../../src/broker/layers/withDryRun.ts"
 import { Holds } from "../../../src/broker/Holds.ts"

@@ -1,14 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { Broker, BrokerTryLater, type Placement } from "../../../src/broker/Broker.ts"
+import { Broker, type Placement } from "../../../src/broker/Broker.ts"
+import { BrokerTryLater, dailyLimitCode, tooFastCode } from "../../../src/domain/model/BrokerError.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
-import {
-  dailyLimitCode,
-  type RateLimitOptions,
-  tooFastCode,
-  withRateLimit
-} from "../../../src/broker/layers/withRateLimit.ts"
+import { type RateLimitOptions, withRateLimit } from "../../../src/broker/layers/withRateLimit.ts"
 import { Db } from "../../../src/db/Db.ts"
 import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
 import { OrderBudget } from "../../../src/stores/account/OrderBudget.ts"

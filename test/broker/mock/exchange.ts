@@ -1,5 +1,6 @@
 import { Duration, Effect, Layer, Ref } from "effect"
-import { Broker, type BrokerError } from "../../../src/broker/Broker.ts"
+import { Broker } from "../../../src/broker/Broker.ts"
+import type { BrokerError } from "../../../src/domain/model/BrokerError.ts"
 import { MockBook } from "../../../src/broker/mock/MockBook.ts"
 import { type ExchangeOptions, simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
 import { tags } from "../BrokerConformance.ts"

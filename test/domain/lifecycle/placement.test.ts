@@ -1,22 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Cause, DateTime, Duration, Exit, Option } from "effect"
+import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
-  type BrokerOrder,
   BrokerRefused,
   BrokerTryLater
-} from "../../../src/broker/Broker.ts"
-import {
-  afterPlacement,
-  deadlineMillis,
-  isAttempt,
-  reconcile,
-  refusalToFire
-} from "../../../src/domain/lifecycle/placement.ts"
-import { builtInCalendar } from "../../../src/domain/market/TradingCalendar.ts"
+} from "../../../src/domain/model/BrokerError.ts"
+import { afterPlacement, deadlineMillis, isAttempt, refusalToFire } from "../../../src/domain/lifecycle/placement.ts"
+import { reconcile } from "../../../src/domain/lifecycle/reconciliation.ts"
+import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
-import { unknownFacts } from "../../../src/domain/limits/marketLimits.ts"
+import { unknownFacts } from "../../../src/domain/model/MarketFacts.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../../src/domain/model/OrderSlice.ts"
 import { unlimited } from "../../support/limits.ts"

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal } from "effect"
-import type { BrokerOrder } from "../../../src/broker/Broker.ts"
+import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
 import { settle, type SettledSlice } from "../../../src/domain/lifecycle/settlement.ts"

@@ -3,7 +3,6 @@ import { Schema } from "effect"
 import { marketIds } from "../../../src/domain/market/Market.ts"
 import { Sessions } from "../../../src/domain/market/Session.ts"
 import {
-  builtInCalendar,
   calendarEnds,
   calendarOf,
   type MarketId,
@@ -11,6 +10,7 @@ import {
   sessionAt,
   sessionsFrom
 } from "../../../src/domain/market/TradingCalendar.ts"
+import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { announced } from "../../../src/domain/market/data/announced.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 

@@ -1,18 +1,9 @@
-import { Schema } from "effect"
-import { type Curve, type Profile, uShapedDay } from "./Curve.ts"
-
-/** The shape in which an order is worked through its window. */
-export const Strategy = Schema.Literals(["TWAP", "VWAP", "FRONT_LOADED", "BACK_LOADED", "WEIGHTS"])
-export type Strategy = typeof Strategy.Type
+import type { Shape } from "../../model/shape.ts"
+import { type Profile } from "../../model/shape.ts"
+import { type Curve, uShapedDay } from "./Curve.ts"
 
 /** κT of front- and back-loaded orders that do not say: two thirds are done by half of the window. */
 const defaultRiskAversion = 2
-
-export interface Shape {
-  readonly strategy: Strategy
-  readonly riskAversion: number | null
-  readonly weights: Profile | null
-}
 
 /** The instrument's volume profile, if it has one, and which part of the trading day the window is: 0 to 1 is all of it. */
 export interface MarketDay {

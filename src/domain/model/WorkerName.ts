@@ -1,0 +1,4 @@
+import { Schema } from "effect"
+
+export const WorkerName = Schema.Literals(["splitter", "executor", "monitor"])
+export type WorkerName = typeof WorkerName.Type

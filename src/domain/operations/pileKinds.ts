@@ -1,0 +1,12 @@
+export const pileKinds = [
+  "pending",
+  "splitting",
+  "doubt",
+  "lost",
+  "expired",
+  "held",
+  "respread",
+  "hours",
+  "unknown kind",
+  "unclaimed"
+] as const
