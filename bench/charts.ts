@@ -1,6 +1,6 @@
-import { init, use } from "echarts/core"
 import { BarChart } from "echarts/charts"
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components"
+import { init, use } from "echarts/core"
 import { SVGRenderer } from "echarts/renderers"
 import type { Figures } from "./figures.ts"
 

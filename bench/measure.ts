@@ -1,6 +1,6 @@
-import { type Entry, labelOf, quantile } from "./harness/Bench.ts"
 import { contenders, type ContenderName } from "./contenders/contenders.ts"
 import type { Figures } from "./figures.ts"
+import { type Entry, labelOf, quantile } from "./harness/Bench.ts"
 import { labels } from "./labels.ts"
 import { burnDown } from "./scenarios/burnDown.ts"
 import { growth } from "./scenarios/growth.ts"

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
+import { judgeOutage, orders, outageText, watchExposure } from "./lib/outageVerdict.ts"
 import {
   command,
   exitOf,
@@ -16,7 +17,6 @@ import {
   StagingFailed,
   urlOf
 } from "./lib/staging.ts"
-import { judgeOutage, orders, outageText, watchExposure } from "./lib/outageVerdict.ts"
 
 /*
  * Orders of every policy on the staging set-up, and an outage of half their window in its middle: no daemon runs. In the end each

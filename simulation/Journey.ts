@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import type { Acknowledgement } from "../src/domain/model/BrokerOrder.ts"
 import { type BrokerError, BrokerOutcomeUnknown, BrokerRefused } from "../src/domain/model/BrokerError.ts"
+import type { Acknowledgement } from "../src/domain/model/BrokerOrder.ts"
 import type { Send } from "./Judge.ts"
 import type { Process } from "./Process.ts"
 import { countFault, faultHits } from "./Run.ts"

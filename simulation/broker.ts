@@ -1,6 +1,6 @@
 import { DateTime, Duration, Effect } from "effect"
 import type { Broker, Placement } from "../src/broker/Broker.ts"
-import type { Acknowledgement, BrokerOrder } from "../src/domain/model/BrokerOrder.ts"
+import { checkDeadline } from "../src/broker/deadline.ts"
 import {
   BrokerCredentialsInvalid,
   type BrokerError,
@@ -10,7 +10,7 @@ import {
   notConnected,
   tooFastCode
 } from "../src/domain/model/BrokerError.ts"
-import { checkDeadline } from "../src/broker/deadline.ts"
+import type { Acknowledgement, BrokerOrder } from "../src/domain/model/BrokerOrder.ts"
 import type { BrokerOrderId, Tag } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { Journey, unknown } from "./Journey.ts"

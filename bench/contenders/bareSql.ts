@@ -1,5 +1,5 @@
-import { Pool } from "pg"
 import { setTimeout } from "node:timers/promises"
+import { Pool } from "pg"
 import { chunksOf, type Contender, recorder } from "./Contender.ts"
 
 const claim = `

@@ -1,5 +1,5 @@
-import type { Contender } from "./Contender.ts"
 import { bareSql } from "./bareSql.ts"
+import type { Contender } from "./Contender.ts"
 import { graphileWorker } from "./graphileWorker.ts"
 import { persistedQueue } from "./persistedQueue.ts"
 import { pgBoss } from "./pgBoss.ts"

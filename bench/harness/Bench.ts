@@ -1,5 +1,5 @@
-import { Pool } from "pg"
 import { setTimeout } from "node:timers/promises"
+import { Pool } from "pg"
 import type { Call } from "../contenders/Contender.ts"
 import { type ContenderName, contenders } from "../contenders/contenders.ts"
 import { type Report, type Running, startWorker } from "./Running.ts"

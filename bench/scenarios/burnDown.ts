@@ -1,3 +1,5 @@
+import { wallClockMillis } from "../contenders/Contender.ts"
+import { contenders } from "../contenders/contenders.ts"
 import {
   allCalls,
   checkOnce,
@@ -8,8 +10,6 @@ import {
   withDatabase,
   withWorkers
 } from "../harness/Bench.ts"
-import { wallClockMillis } from "../contenders/Contender.ts"
-import { contenders } from "../contenders/contenders.ts"
 import type { Usage } from "../harness/Running.ts"
 
 export interface BurnDown {

@@ -1,9 +1,9 @@
 import { DateTime, Effect, Layer, Redacted } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
-import { type Database, median, withDatabase } from "../harness/Bench.ts"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { configured, insertDue, insertFinished, insertWaiting, pulse } from "../contenders/pulse.ts"
+import { type Database, median, withDatabase } from "../harness/Bench.ts"
 
 const claims = 20
 const claimSize = 500

@@ -1,6 +1,6 @@
-import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, withWorkers } from "../harness/Bench.ts"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { contenders } from "../contenders/contenders.ts"
+import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, withWorkers } from "../harness/Bench.ts"
 
 /** So long after it was enqueued the first piece of work is due: by then all of it is enqueued, and split. */
 const leadMillisOf = (size: number): number => 1000 + 2 * size

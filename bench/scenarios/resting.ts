@@ -1,12 +1,12 @@
-import { once } from "node:events"
 import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { readFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
 import { setTimeout } from "node:timers/promises"
-import { type Database, withDatabase } from "../harness/Bench.ts"
+import { fileURLToPath } from "node:url"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
+import { type Database, withDatabase } from "../harness/Bench.ts"
 
 const dayMillis = 86_400_000
 

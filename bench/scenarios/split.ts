@@ -1,6 +1,6 @@
 import { chunksOf, wallClockMillis } from "../contenders/Contender.ts"
-import { type Database, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
 import { insertOrders, pulse, untilSplit } from "../contenders/pulse.ts"
+import { type Database, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
 
 const slicesPerOrder = 10
 const dayMillis = 86_400_000

@@ -1,6 +1,6 @@
 import { Effect, Schedule, Schema } from "effect"
-import { Db } from "../../src/db/Db.ts"
 import { table } from "../../src/cli/terminal/render.ts"
+import { Db } from "../../src/db/Db.ts"
 import type { simulatorApi } from "./staging.ts"
 
 const limit = { order_type: "LIMIT", limit_price: "100000" }

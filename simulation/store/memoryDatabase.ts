@@ -4,10 +4,10 @@ import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
 import { memoryDoubts } from "./memoryDoubts.ts"
-import { memoryWatch } from "./memoryWatch.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryReplans } from "./memoryReplans.ts"
 import { memoryOverdue, memorySlices } from "./memorySlices.ts"
+import { memoryWatch } from "./memoryWatch.ts"
 import type { HaltRow, OrderRow } from "./rows.ts"
 
 /** A database in memory that behaves as PostgreSQL does with the service's statements; one suite holds both to the same. */

@@ -1,11 +1,11 @@
 import { DateTime, Effect } from "effect"
 import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
-import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
+import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/model/OrderSlice.ts"
-import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import type { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
 import type { MovedSlice, SliceStore } from "../../src/stores/slices/SliceStore.ts"
+import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 

@@ -1,11 +1,11 @@
 import type { BigDecimal } from "effect"
+import type { UntrustedOrder } from "../../src/domain/lifecycle/validateOrder.ts"
+import type { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import type { OrderQueueStatus } from "../../src/domain/model/Order.ts"
 import type { OrderParameters } from "../../src/domain/model/Order.ts"
-import type { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import type { Stage } from "../../src/domain/model/OrderSlice.ts"
 import type { PlanCause } from "../../src/domain/planning/planOrder.ts"
 import type { ScheduleInput } from "../../src/domain/planning/schedule/Schedule.ts"
-import type { UntrustedOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 
 /* The rows of the service's tables, as far as the workers use them. Times are milliseconds since 1970, with fractions. */
 

@@ -1,9 +1,9 @@
-import type { Quote } from "../domain/model/Quote.ts"
-import type { Acknowledgement, BrokerOrder, BookEntry } from "../domain/model/BrokerOrder.ts"
-import type { BrokerError, BrokerLookupError } from "../domain/model/BrokerError.ts"
 import { Context, type DateTime, type Duration, type Effect } from "effect"
+import type { BrokerError, BrokerLookupError } from "../domain/model/BrokerError.ts"
+import type { Acknowledgement, BrokerOrder, BookEntry } from "../domain/model/BrokerOrder.ts"
 import type { BrokerOrderId, SliceId, Tag } from "../domain/model/Ids.ts"
 import type { Instrument, OrderParameters } from "../domain/model/Order.ts"
+import type { Quote } from "../domain/model/Quote.ts"
 
 /** One attempt to create a broker order for a slice. */
 export interface Placement extends OrderParameters {

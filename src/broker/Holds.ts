@@ -1,8 +1,8 @@
-import type { HoldKind, Hold } from "../domain/model/Hold.ts"
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
+import { BrokerNotSent } from "../domain/model/BrokerError.ts"
+import type { HoldKind, Hold } from "../domain/model/Hold.ts"
 import type { SliceId } from "../domain/model/Ids.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 
 type Reasons = ReadonlyMap<HoldKind, string>
 

@@ -1,10 +1,10 @@
 import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
-import { survive } from "../runtime/logAndContinue.ts"
-import { clockOver } from "./overrideClock.ts"
 import { Configuration } from "../config/Configuration.ts"
 import { Db } from "../db/Db.ts"
 import { DbError } from "../db/DbError.ts"
+import { survive } from "../runtime/logAndContinue.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
+import { clockOver } from "./overrideClock.ts"
 
 /** What this process's two clocks show at one moment, the monotonic one and the wall clock, in nanoseconds. */
 interface Reading {

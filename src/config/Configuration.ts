@@ -1,7 +1,8 @@
 import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
-import type { TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import { needsQuotes } from "../domain/limits/marketLimits.ts"
+import type { TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import type { PlanningRules } from "../domain/planning/planOrder.ts"
+import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
 import {
   listOf,
   millis,
@@ -20,7 +21,6 @@ import {
   whole,
   wordList
 } from "./Setting.ts"
-import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
 
 /** Every problem with the environment variables, at once, one a line. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {

@@ -1,10 +1,10 @@
 import { Context, Effect, Layer, Option, Result } from "effect"
 import { readFile } from "node:fs/promises"
-import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
 import { readCalendarFile } from "../domain/market/calendarFile.ts"
 import { announced } from "../domain/market/data/announced.ts"
-import { calendarOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import { builtInCalendar } from "../domain/market/data/builtInCalendar.ts"
+import { calendarOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
+import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
 
 /** When markets are open. The calendar is null when it is off: then every moment is as good as any other. */
 export class TradingHours extends Context.Service<TradingHours, { readonly calendar: TradingCalendar | null }>()(

@@ -1,4 +1,3 @@
-import { DbError } from "./DbError.ts"
 import * as PgClient from "@effect/sql-pg/PgClient"
 import { Cause, Context, Duration, Effect, Fiber, Layer, Option, Redacted, Result, Schema, Scope, Stream } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
@@ -7,6 +6,7 @@ import type { Statement } from "effect/sql/Statement"
 import { Configuration } from "../config/Configuration.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { version } from "../version.ts"
+import { DbError } from "./DbError.ts"
 import { measuredStatement } from "./measuredStatement.ts"
 
 export type Sql = SqlClient

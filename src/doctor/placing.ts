@@ -1,8 +1,8 @@
 import { BigDecimal, DateTime, Duration, Option } from "effect"
 import { type DayLimits, dayIsOver, type DayTotals } from "../domain/limits/dayLimits.ts"
-import { decimalText, whole } from "../domain/text/decimals.ts"
-import { isNearlyUsed } from "../domain/limits/usage.ts"
 import { placementsPerDay } from "../domain/limits/orderRate.ts"
+import { isNearlyUsed } from "../domain/limits/usage.ts"
+import { decimalText, whole } from "../domain/text/decimals.ts"
 import { counted } from "../domain/text/plural.ts"
 import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
 

@@ -1,6 +1,6 @@
-import { isCalendarEnding, isListOld } from "../domain/market/staleness.ts"
 import type { DateTime } from "effect"
 import { indianDay } from "../domain/market/indianTime.ts"
+import { isCalendarEnding, isListOld } from "../domain/market/staleness.ts"
 import { type Check, lasting, ok, problem, pulse, warning } from "./Check.ts"
 
 /** `until` is null when the calendar is off. */

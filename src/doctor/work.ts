@@ -1,5 +1,5 @@
-import type { pileKinds } from "../domain/operations/pileKinds.ts"
 import { type DateTime, Duration } from "effect"
+import type { pileKinds } from "../domain/operations/pileKinds.ts"
 import { instancesOf, isLive, type Judged, type SignOfLife } from "../domain/operations/workerHealth.ts"
 import { counted } from "../domain/text/plural.ts"
 import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"

@@ -1,8 +1,4 @@
 import { DateTime, Duration } from "effect"
-import { isSettledState } from "../domain/lifecycle/orderState.ts"
-import { planCauseText } from "../domain/planning/planOrder.ts"
-import { actionText, orderText, planText } from "./auditWords.ts"
-import { type AuditEntry, entry } from "./AuditEntry.ts"
 import type {
   FailedLookUp,
   OrderRecord,
@@ -11,6 +7,10 @@ import type {
   RecordedOrder,
   RecordedPlan
 } from "../domain/lifecycle/OrderRecord.ts"
+import { isSettledState } from "../domain/lifecycle/orderState.ts"
+import { planCauseText } from "../domain/planning/planOrder.ts"
+import { type AuditEntry, entry } from "./AuditEntry.ts"
+import { actionText, orderText, planText } from "./auditWords.ts"
 import { sliceEntries } from "./sliceEntries.ts"
 
 /** All that is known to have happened to one order, in the order of time. */

@@ -1,5 +1,4 @@
 import { DateTime } from "effect"
-import { decimalText } from "../domain/text/decimals.ts"
 import type {
   RecordedAction,
   RecordedCall,
@@ -8,6 +7,7 @@ import type {
   RecordedSlice
 } from "../domain/lifecycle/OrderRecord.ts"
 import { detailsText } from "../domain/operations/operatorAction.ts"
+import { decimalText } from "../domain/text/decimals.ts"
 import { counted } from "../domain/text/plural.ts"
 import { slicesText } from "./words.ts"
 

@@ -1,5 +1,5 @@
-import { quoteAge, type RecordedQuote } from "../domain/lifecycle/OrderRecord.ts"
 import { BigDecimal, DateTime, Duration } from "effect"
+import { quoteAge, type RecordedQuote } from "../domain/lifecycle/OrderRecord.ts"
 import { whole } from "../domain/text/decimals.ts"
 
 /** A price to hold an order's fills against; null when it is not known. Money per unit, at most four decimals. */

@@ -1,7 +1,7 @@
 import { BigDecimal, DateTime, Option } from "effect"
+import type { OrderRecord, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
 import { whole } from "../domain/text/decimals.ts"
 import { arrivalPrice, type BenchmarkPrice, type Interval, twapPrice, vwapPrice } from "./benchmarks.ts"
-import type { OrderRecord, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
 
 export interface Benchmark extends BenchmarkPrice {
   readonly benchmark: "ARRIVAL" | "TWAP" | "VWAP"

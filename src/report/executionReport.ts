@@ -1,7 +1,4 @@
 import { type BigDecimal, DateTime } from "effect"
-import { isSettledState } from "../domain/lifecycle/orderState.ts"
-import { arrivalOf, costAgainst, type Costs, costsOf } from "./costs.ts"
-import { type Lateness, latenessOf } from "./lateness.ts"
 import type {
   OrderRecord,
   RecordedCall,
@@ -11,6 +8,9 @@ import type {
   RecordedQuote,
   RecordedSlice
 } from "../domain/lifecycle/OrderRecord.ts"
+import { isSettledState } from "../domain/lifecycle/orderState.ts"
+import { arrivalOf, costAgainst, type Costs, costsOf } from "./costs.ts"
+import { type Lateness, latenessOf } from "./lateness.ts"
 import { type Progress, progressOf } from "./progress.ts"
 import { slicesText } from "./words.ts"
 

@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
-import type { TradingTime } from "../domain/market/TradingTime.ts"
 import type { OrderRecord, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
+import type { TradingTime } from "../domain/market/TradingTime.ts"
 
 /** From this moment on it is so much in all. */
 export interface Step {

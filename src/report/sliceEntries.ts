@@ -1,7 +1,7 @@
 import { DateTime } from "effect"
-import { answerText, fillText, saidBy } from "./auditWords.ts"
-import { type AuditEntry, entry } from "./AuditEntry.ts"
 import type { OrderRecord, RecordedCall, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
+import { type AuditEntry, entry } from "./AuditEntry.ts"
+import { answerText, fillText, saidBy } from "./auditWords.ts"
 import { slicesText } from "./words.ts"
 
 /** What happened to an order's slices: every broker call for them, and what became of each. */

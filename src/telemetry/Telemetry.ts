@@ -1,8 +1,8 @@
 import { Context, type DateTime } from "effect"
+import type { Backlog } from "../domain/model/Backlog.ts"
 import type { BrokerOutcome } from "../domain/model/brokerOutcome.ts"
 import type { HoldKind } from "../domain/model/Hold.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
-import type { Backlog } from "../domain/model/Backlog.ts"
 import type { WorkerName } from "../domain/model/WorkerName.ts"
 import type { BrokerCall, SkipReason, SplitOutcome } from "./Metrics.ts"
 

@@ -1,7 +1,10 @@
 import { Cause, DateTime, Duration, Effect, Exit, Result } from "effect"
+import { makeDayBudget } from "../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../config/Configuration.ts"
+import { TradingHours } from "../config/TradingHours.ts"
 import type { DbError } from "../db/DbError.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { validateOrder } from "../domain/lifecycle/validateOrder.ts"
 import { valueOf } from "../domain/limits/dayLimits.ts"
 import { knownPrice } from "../domain/limits/marketLimits.ts"
 import {
@@ -11,16 +14,13 @@ import {
   type PlanningRules,
   unknownMarket
 } from "../domain/planning/planOrder.ts"
-import { validateOrder } from "../domain/lifecycle/validateOrder.ts"
 import { Instance } from "../runtime/Instance.ts"
 import { nowMillis } from "../runtime/nowMillis.ts"
 import { InstrumentStore } from "../stores/account/InstrumentStore.ts"
 import { type ClaimedOrder, type FailedSplit, OrderStore, type SplitOrder } from "../stores/orders/OrderStore.ts"
 import type { SplitOutcome } from "../telemetry/Metrics.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { TradingHours } from "../config/TradingHours.ts"
 import { makeCompleteSplits } from "./splitter/completeSplits.ts"
-import { makeDayBudget } from "../broker/accountBudget.ts"
 import { tick } from "./supervision/supervision.ts"
 import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 

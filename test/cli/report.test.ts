@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { reportPage } from "../../src/cli/report/reportPage.ts"
 import { auditText } from "../../src/cli/report/renderAudit.ts"
 import { reportText } from "../../src/cli/report/renderReport.ts"
+import { reportPage } from "../../src/cli/report/reportPage.ts"
+import type { OrderRecord } from "../../src/domain/lifecycle/OrderRecord.ts"
 import { auditTrail } from "../../src/report/auditTrail.ts"
 import { executionReport } from "../../src/report/executionReport.ts"
-import type { OrderRecord } from "../../src/domain/lifecycle/OrderRecord.ts"
 import { casesOr, choicesOf } from "../support/generate.ts"
 import {
   anOrderRecord,

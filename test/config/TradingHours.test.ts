@@ -4,9 +4,9 @@ import { mkdtemp, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Configuration } from "../../src/config/Configuration.ts"
-import { sessionsFrom } from "../../src/domain/market/TradingCalendar.ts"
-import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
+import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
+import { sessionsFrom } from "../../src/domain/market/TradingCalendar.ts"
 
 const calendarWith = (environment: Readonly<Record<string, string>>) =>
   Effect.map(TradingHours, ({ calendar }) => calendar).pipe(

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Layer, Schema } from "effect"
-import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { existsSync } from "node:fs"
+import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Db } from "../../src/db/Db.ts"

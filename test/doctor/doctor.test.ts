@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Option } from "effect"
 import { type Check, ok } from "../../src/doctor/Check.ts"
+import { notificationCheck } from "../../src/doctor/notifications.ts"
 import {
   brokerCheck,
   dayLimitCheck,
@@ -23,7 +24,6 @@ import {
   type ServerFacts,
   transactionCheck
 } from "../../src/doctor/server.ts"
-import { notificationCheck } from "../../src/doctor/notifications.ts"
 import { doubleCheck, holdCheck, type Pile, pileChecks, workerCheck } from "../../src/doctor/work.ts"
 import { judge } from "../../src/domain/operations/workerHealth.ts"
 

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime } from "effect"
-import { quantityAt } from "../../src/report/progress.ts"
-import { executionReport } from "../../src/report/executionReport.ts"
-import { slicesText } from "../../src/report/words.ts"
 import { decimalText } from "../../src/domain/text/decimals.ts"
+import { executionReport } from "../../src/report/executionReport.ts"
+import { quantityAt } from "../../src/report/progress.ts"
+import { slicesText } from "../../src/report/words.ts"
 import { casesOr, choicesOf } from "../support/generate.ts"
 import {
   anOrderRecord,

@@ -1,14 +1,14 @@
 import { BigDecimal, DateTime, Option } from "effect"
-import { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
-import { OrderId } from "../../src/domain/model/Ids.ts"
-import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
+import { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
+import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
+import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
 import type { Market, PlanningRules } from "../../src/domain/planning/planOrder.ts"
 import { minutesOfDay, yearStartMillis } from "./exchangeHours.ts"
 import type { Choices } from "./generate.ts"
-import { anOrder } from "./orders.ts"
 import { unlimited } from "./limits.ts"
+import { anOrder } from "./orders.ts"
 
 const instruments = {
   EQUITY: Instrument.make("BSE:SMALLCAP"),

@@ -1,10 +1,10 @@
 import { BigDecimal, Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
 import { Broker, type Placement } from "../../src/broker/Broker.ts"
-import type { Quote } from "../../src/domain/model/Quote.ts"
-import type { Acknowledgement, BrokerOrder } from "../../src/domain/model/BrokerOrder.ts"
 import { type BrokerError, type BrokerLookupError, BrokerOutcomeUnknown } from "../../src/domain/model/BrokerError.ts"
+import type { Acknowledgement, BrokerOrder } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../../src/domain/model/Ids.ts"
 import type { Instrument } from "../../src/domain/model/Order.ts"
+import type { Quote } from "../../src/domain/model/Quote.ts"
 
 /** A call to `place` as the broker saw it. */
 export interface PlaceCall {

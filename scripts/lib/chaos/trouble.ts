@@ -1,6 +1,6 @@
 import { Clock, Effect, FiberSet } from "effect"
-import { summary } from "../../../src/runtime/logAndContinue.ts"
 import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
+import { summary } from "../../../src/runtime/logAndContinue.ts"
 import type { Slot } from "./daemons.ts"
 import { type Incident, incidents, type Site, type Stage } from "./incidents.ts"
 import type { Outage } from "./recovery.ts"

@@ -1,4 +1,3 @@
-import { notConnected, type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { Clock, DateTime, Duration, Effect, Exit, Layer } from "effect"
 import {
   admit,
@@ -9,8 +8,9 @@ import {
   type Sign
 } from "../../domain/lifecycle/CircuitBreaker.ts"
 import { brokerErrorOf } from "../../domain/lifecycle/placement.ts"
-import { Broker } from "../Broker.ts"
+import { notConnected, type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
+import { Broker } from "../Broker.ts"
 import { Holds } from "../Holds.ts"
 
 /**

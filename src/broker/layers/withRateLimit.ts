@@ -1,3 +1,5 @@
+import { Clock, DateTime, Duration, Effect, Layer, Result, Semaphore } from "effect"
+import { placementsPerDay } from "../../domain/limits/orderRate.ts"
 import {
   dailyLimitCode,
   tooFastCode,
@@ -5,8 +7,6 @@ import {
   BrokerNotSent,
   BrokerTryLater
 } from "../../domain/model/BrokerError.ts"
-import { Clock, DateTime, Duration, Effect, Layer, Result, Semaphore } from "effect"
-import { placementsPerDay } from "../../domain/limits/orderRate.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { type BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"

@@ -1,10 +1,10 @@
 import { Effect, type Exit, Layer } from "effect"
-import type { BrokerCall } from "../../telemetry/Metrics.ts"
-import { nowMillis } from "../../runtime/nowMillis.ts"
-import { Telemetry } from "../../telemetry/Telemetry.ts"
-import { Broker } from "../Broker.ts"
 import type { BrokerError } from "../../domain/model/BrokerError.ts"
 import { brokerOutcome } from "../../domain/model/brokerOutcome.ts"
+import { nowMillis } from "../../runtime/nowMillis.ts"
+import type { BrokerCall } from "../../telemetry/Metrics.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
+import { Broker } from "../Broker.ts"
 
 /** Measures every call of the broker below, and tells how it ended. Without a receiver the broker stays as it is. */
 export const withTelemetry: Layer.Layer<Broker, never, Broker> = Layer.effect(

@@ -1,6 +1,6 @@
 import { DateTime, Duration, Effect, Fiber, Layer, Option } from "effect"
-import { Broker } from "../Broker.ts"
 import { BrokerOutcomeUnknown, BrokerTryLater } from "../../domain/model/BrokerError.ts"
+import { Broker } from "../Broker.ts"
 
 /**
  * Ends every call by the timeout, whatever the broker below does: an order request with BrokerOutcomeUnknown, a look-up

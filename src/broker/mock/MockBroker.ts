@@ -2,12 +2,12 @@ import { Duration, Effect, Layer, Option } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { Db } from "../../db/Db.ts"
 import type { Broker } from "../Broker.ts"
+import { MockBook } from "./MockBook.ts"
+import { simulatedExchange } from "./SimulatedExchange.ts"
 import { withFaults } from "./withFaults.ts"
 import { withLatency } from "./withLatency.ts"
-import { MockBook } from "./MockBook.ts"
-import { withRateLimit } from "./withSecondLimit.ts"
 import { withScenarios } from "./withScenarios.ts"
-import { simulatedExchange } from "./SimulatedExchange.ts"
+import { withRateLimit } from "./withSecondLimit.ts"
 
 type Wrapper = Layer.Layer<Broker, never, Broker>
 

@@ -1,7 +1,7 @@
 import { DateTime, Duration, Effect, Layer } from "effect"
+import { BrokerTryLater, type BrokerError } from "../../domain/model/BrokerError.ts"
 import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 import { Broker } from "../Broker.ts"
-import { BrokerTryLater, type BrokerError } from "../../domain/model/BrokerError.ts"
 import { Instruction } from "./Instruction.ts"
 import { connectionReset, loseAnswer } from "./lostAnswer.ts"
 import { tooManyRequests } from "./withSecondLimit.ts"

@@ -1,8 +1,8 @@
 import { Duration, Effect, Layer, Ref } from "effect"
 import type { MockScenario } from "../../config/Configuration.ts"
-import { Broker } from "../Broker.ts"
-import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { type BrokerError, BrokerOutcomeUnknown } from "../../domain/model/BrokerError.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
+import { Broker } from "../Broker.ts"
 import { Instruction } from "./Instruction.ts"
 import { connectionReset, loseAnswer } from "./lostAnswer.ts"
 

@@ -1,6 +1,6 @@
 import { Clock, DateTime, Effect, Layer, Ref } from "effect"
-import { Broker } from "../Broker.ts"
 import { BrokerTryLater } from "../../domain/model/BrokerError.ts"
+import { Broker } from "../Broker.ts"
 
 /**
  * Lets at most `perSecond` order requests (placements and cancels, refused ones too) through in each calendar second of

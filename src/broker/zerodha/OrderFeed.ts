@@ -1,6 +1,6 @@
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Context, Duration, Effect, Layer, Option, Queue, Redacted, Schedule, Schema } from "effect"
 import * as Socket from "effect/socket/Socket"
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Configuration } from "../../config/Configuration.ts"
 import { KiteSession } from "./KiteSession.ts"
 

@@ -1,6 +1,6 @@
 import { Layer } from "effect"
-import type { Configuration } from "../../config/Configuration.ts"
 import type { DatabaseClock } from "../../clock/DatabaseClock.ts"
+import type { Configuration } from "../../config/Configuration.ts"
 import type { Wakeups } from "../../db/Wakeups.ts"
 import type { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import type { CredentialStore } from "../../stores/account/CredentialStore.ts"

@@ -1,16 +1,16 @@
 import { Array as Arrays, BigDecimal, DateTime, Duration, Effect, Layer, Option, type Redacted, Result } from "effect"
-import { Configuration, zerodhaQuarantine } from "../../config/Configuration.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
-import type { Tag } from "../../domain/model/Ids.ts"
-import type { Instrument } from "../../domain/model/Order.ts"
-import { Broker, type Placement } from "../Broker.ts"
+import { Configuration, zerodhaQuarantine } from "../../config/Configuration.ts"
 import {
   type BrokerError,
   type BrokerLookupError,
   BrokerNotSent,
   BrokerTryLater
 } from "../../domain/model/BrokerError.ts"
+import type { Tag } from "../../domain/model/Ids.ts"
+import type { Instrument } from "../../domain/model/Order.ts"
 import { bookSince } from "../bookSince.ts"
+import { Broker, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
 import { brokerOrder, lacksPrice, readBook, readEntries, readTrades, type Trade } from "./kiteBook.ts"

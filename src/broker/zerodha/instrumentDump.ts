@@ -1,7 +1,7 @@
 import { BigDecimal, DateTime, Duration, Effect, Option, type Redacted, Result, Schema } from "effect"
 import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts"
-import { Instrument } from "../../domain/model/Order.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
+import { Instrument } from "../../domain/model/Order.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { KiteClient } from "./KiteClient.ts"
 

@@ -1,6 +1,4 @@
 import { DateTime, Duration, Option, Result, Schema } from "effect"
-import { BrokerOrderId } from "../../domain/model/Ids.ts"
-import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import {
   BrokerCredentialsInvalid,
   type BrokerError,
@@ -12,6 +10,8 @@ import {
   dailyLimitCode,
   tooFastCode
 } from "../../domain/model/BrokerError.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
+import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
 
 /** Kite's body of a failure. `error_type` names the exception, `message` is for people. */

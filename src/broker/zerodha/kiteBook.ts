@@ -1,6 +1,6 @@
 import { BigDecimal, Option, Result, Schema } from "effect"
-import { BrokerOrderId, type Tag } from "../../domain/model/Ids.ts"
 import { type BookEntry, type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
+import { BrokerOrderId, type Tag } from "../../domain/model/Ids.ts"
 
 const Rows = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) })

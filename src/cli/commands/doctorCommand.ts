@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { counted } from "../../domain/text/plural.ts"
 import { type Check } from "../../doctor/Check.ts"
+import { counted } from "../../domain/text/plural.ts"
 import { examine } from "../doctor/examine.ts"
 import { CommandFailed, json, print } from "../shared/environment.ts"
 

@@ -1,10 +1,10 @@
 import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { OrderDesk, type OrderProgress } from "../../stores/orders/OrderDesk.ts"
-import { amendCommand } from "./amendCommand.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
 import { isSettled, orderDetails, orderTable } from "../terminal/render.ts"
+import { amendCommand } from "./amendCommand.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
 

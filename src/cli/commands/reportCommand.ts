@@ -3,10 +3,10 @@ import { Argument, Command, Flag } from "effect/cli"
 import { auditTrail } from "../../report/auditTrail.ts"
 import { type ExecutionReport, executionReport } from "../../report/executionReport.ts"
 import { ReportStore } from "../../stores/orders/ReportStore.ts"
-import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
-import { noSuchOrder } from "../shared/lookUp.ts"
 import { auditText } from "../report/renderAudit.ts"
 import { reportText } from "../report/renderReport.ts"
+import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { noSuchOrder } from "../shared/lookUp.ts"
 
 const ReportLayer = ReportStore.layer.pipe(Layer.provideMerge(CommandLayer))
 

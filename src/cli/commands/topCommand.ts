@@ -1,10 +1,10 @@
 import { DateTime, Duration, Effect } from "effect"
 import { Command, Flag, TerminalCapabilities } from "effect/cli"
 import { CommandFailed, json, print } from "../shared/environment.ts"
+import { paint, plain } from "../terminal/text.ts"
 import { frame } from "../top/frame.ts"
 import { showLive } from "../top/live.ts"
 import { SnapshotLayer, takeSnapshot } from "../top/Snapshot.ts"
-import { paint, plain } from "../terminal/text.ts"
 
 /** How wide a frame is that no terminal gives a width to. */
 const defaultColumns = 120

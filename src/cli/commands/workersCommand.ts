@@ -1,7 +1,7 @@
 import { DateTime, Effect } from "effect"
 import { Command } from "effect/cli"
-import { counted } from "../../domain/text/plural.ts"
 import { instancesOf, isLive, judge } from "../../domain/operations/workerHealth.ts"
+import { counted } from "../../domain/text/plural.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
 import { type WorkerHealth, workerTable } from "../terminal/renderWorkers.ts"

@@ -1,7 +1,8 @@
 import { Clock, DateTime, Effect, Layer, Option } from "effect"
 import { statfs } from "node:fs/promises"
-import { Configuration } from "../../config/Configuration.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
 import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
@@ -19,7 +20,6 @@ import {
 } from "../../doctor/server.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { ServerStore } from "../../stores/operations/PostgresStatusStore.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../shared/environment.ts"
 import {

@@ -2,6 +2,7 @@ import { DateTime, Duration, Effect, Layer, Option } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { tokenEnd, zerodha } from "../../broker/zerodha/KiteSession.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
+import { notificationCheck } from "../../doctor/notifications.ts"
 import {
   brokerCheck,
   dayLimitCheck,
@@ -10,17 +11,16 @@ import {
   requestCheck,
   tokenCheck
 } from "../../doctor/placing.ts"
-import { notificationCheck } from "../../doctor/notifications.ts"
 import { doubleCheck, holdCheck, type Patience, pileChecks, workerCheck } from "../../doctor/work.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { WaitingStore } from "../../stores/operations/DoctorStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { NotificationStore } from "../../stores/operations/NotificationStore.ts"
 import { OverviewStore } from "../../stores/operations/TopStore.ts"
-import { WaitingStore } from "../../stores/operations/DoctorStore.ts"
 import { version } from "../../version.ts"
 
 /** The stores that the checks of the service's own state need, beside those that every command has. */

@@ -1,10 +1,10 @@
 import { BigDecimal, DateTime, Duration } from "effect"
+import type { RecordedOrder, RecordedSlice } from "../../domain/lifecycle/OrderRecord.ts"
 import { decimalText } from "../../domain/text/decimals.ts"
 import { oneLine } from "../../domain/text/oneLine.ts"
+import { counted } from "../../domain/text/plural.ts"
 import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
 import type { LatenessBand } from "../../report/lateness.ts"
-import type { RecordedOrder, RecordedSlice } from "../../domain/lifecycle/OrderRecord.ts"
-import { counted } from "../../domain/text/plural.ts"
 import { slicesText } from "../../report/words.ts"
 import { clockOf } from "../terminal/renderPlan.ts"
 

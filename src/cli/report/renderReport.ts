@@ -1,11 +1,11 @@
 import type { DateTime } from "effect"
+import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { oneLine } from "../../domain/text/oneLine.ts"
+import { counted } from "../../domain/text/plural.ts"
+import { answerText } from "../../report/auditWords.ts"
 import type { Benchmark, Costs } from "../../report/costs.ts"
 import type { ExecutionReport, Quantities, ReportedCall } from "../../report/executionReport.ts"
 import type { Lateness } from "../../report/lateness.ts"
-import { oneLine } from "../../domain/text/oneLine.ts"
-import { planCauseText } from "../../domain/planning/planOrder.ts"
-import { answerText } from "../../report/auditWords.ts"
-import { counted } from "../../domain/text/plural.ts"
 import { table } from "../terminal/render.ts"
 import {
   bandText,

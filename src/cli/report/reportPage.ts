@@ -3,10 +3,10 @@ import type { ExecutionReport } from "../../report/executionReport.ts"
 import { latenessSvg, priceSvg, progressSvg } from "./charts.ts"
 import { clockOfReport, countText, instrumentText, millisText, momentText, standingText, termsText } from "./figures.ts"
 import { type Html, html, trusted } from "./html.ts"
+import { pageStyle } from "./pageStyle.ts"
 import { dueBeforePlannedText } from "./renderReport.ts"
 import { figures } from "./reportFigures.ts"
 import { callTable, costTable, planTable, sliceTable } from "./reportTables.ts"
-import { pageStyle } from "./pageStyle.ts"
 
 /** A report as one HTML file: no script, nothing loaded, readable on a phone and in dark mode. */
 export const reportPage = (report: ExecutionReport): string => `${pageOf(report).text.trim()}\n`

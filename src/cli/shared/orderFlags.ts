@@ -1,7 +1,7 @@
 import { Option, type Result } from "effect"
 import { Flag } from "effect/cli"
-import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
+import type { SplittableOrder } from "../../domain/model/Order.ts"
 
 /** What says which order is meant, for every command that takes a new one. */
 export const orderFlags = {

@@ -1,9 +1,9 @@
 import { DateTime } from "effect"
 import type { TradingTime } from "../../domain/market/TradingTime.ts"
-import type { ExplainedSlice } from "../../domain/planning/schedule/explain.ts"
-import type { Curve } from "../../domain/planning/schedule/Curve.ts"
-import type { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
 import { type PlanCause, planCauseText } from "../../domain/planning/planOrder.ts"
+import type { Curve } from "../../domain/planning/schedule/Curve.ts"
+import type { ExplainedSlice } from "../../domain/planning/schedule/explain.ts"
+import type { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
 import { table } from "./render.ts"
 import { clockOf } from "./renderPlan.ts"
 

@@ -1,10 +1,10 @@
 import { DateTime } from "effect"
 import { mostCounted } from "../../stores/operations/TopStore.ts"
 import { holdsOf } from "../terminal/renderWorkers.ts"
+import { cutLine, type Line, type Span, span, type Style, wrap } from "../terminal/text.ts"
 import { fitColumns, type Row, type Section, sectionLines } from "./columns.ts"
 import { sectionsOf } from "./sections.ts"
 import type { Limits, Snapshot } from "./Snapshot.ts"
-import { cutLine, type Line, type Span, span, type Style, wrap } from "../terminal/text.ts"
 import { clockTime, millisBetween, spanOf } from "./times.ts"
 
 /** What the screen shows besides what there is to show. */

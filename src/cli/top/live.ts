@@ -1,8 +1,8 @@
 import { Cause, DateTime, Duration, Effect, Queue, Schedule, Stream } from "effect"
 import { summary } from "../../runtime/logAndContinue.ts"
 import { frame, rowKeys, type View } from "./frame.ts"
-import type { Snapshot } from "./Snapshot.ts"
 import { type Input, openScreen } from "./screen.ts"
+import type { Snapshot } from "./Snapshot.ts"
 
 /** What changes the screen. */
 export type Event =

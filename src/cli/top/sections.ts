@@ -4,9 +4,9 @@ import { instancesOf } from "../../domain/operations/workerHealth.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
 import { bar, isSettled } from "../terminal/render.ts"
 import type { WorkerHealth } from "../terminal/renderWorkers.ts"
+import { type Span, span, type Style } from "../terminal/text.ts"
 import type { Row, Section } from "./columns.ts"
 import type { Snapshot } from "./Snapshot.ts"
-import { type Span, span, type Style } from "../terminal/text.ts"
 import { clockTime, millisBetween, spanOf, untilDue } from "./times.ts"
 
 /** What `top` lists, in the order in which it is shown; what is empty is left out. */

@@ -1,10 +1,10 @@
 import { Cause, DateTime, Duration, Exit } from "effect"
-import type { Acknowledgement } from "../model/BrokerOrder.ts"
-import type { BrokerError } from "../model/BrokerError.ts"
+import { breachesNow, priceOf } from "../limits/marketLimits.ts"
+import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
 import { marketIds, marketOf } from "../market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
-import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
-import { breachesNow, priceOf } from "../limits/marketLimits.ts"
+import type { BrokerError } from "../model/BrokerError.ts"
+import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
 
 export interface PlacementLimits {

@@ -1,7 +1,7 @@
 import { Duration, Order } from "effect"
-import { windowOver } from "./placement.ts"
 import type { BrokerOrder } from "../model/BrokerOrder.ts"
 import type { NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
+import { windowOver } from "./placement.ts"
 
 /** Brokers number their orders in the order of their arrival. */
 const earliestFirst = Order.mapInput(

@@ -1,8 +1,8 @@
 import { BigDecimal, DateTime, Option } from "effect"
-import { decimalText, whole } from "../text/decimals.ts"
 import { nextIndianHour } from "../market/indianTime.ts"
-import { isNearlyUsed } from "./usage.ts"
 import type { Price } from "../model/Order.ts"
+import { decimalText, whole } from "../text/decimals.ts"
+import { isNearlyUsed } from "./usage.ts"
 
 /** What a desk allows in one day in India. None: no limit. Values in the instruments' currency. */
 export interface DayLimits {

@@ -1,7 +1,7 @@
-import type { MarketFacts } from "../model/MarketFacts.ts"
 import { BigDecimal, DateTime, Duration, Option } from "effect"
-import { decimalText, whole } from "../text/decimals.ts"
+import type { MarketFacts } from "../model/MarketFacts.ts"
 import type { Price } from "../model/Order.ts"
+import { decimalText, whole } from "../text/decimals.ts"
 
 /** What a desk allows, given what the market does. None: no limit. */
 export interface MarketLimits {

@@ -1,8 +1,8 @@
 import { BigDecimal, Option } from "effect"
-import type { DayLimits } from "./dayLimits.ts"
-import { decimalText } from "../text/decimals.ts"
-import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
 import type { Instrument, Price, Side } from "../model/Order.ts"
+import { decimalText } from "../text/decimals.ts"
+import type { DayLimits } from "./dayLimits.ts"
+import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
 
 /** What a desk allows. None, or an empty list: no limit. Values in the instrument's currency. */
 export interface PreTradeLimits extends DayLimits, MarketLimits {

@@ -1,6 +1,6 @@
 import { DateTime, Schema } from "effect"
-import { indianDay } from "./indianTime.ts"
 import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
+import { indianDay } from "./indianTime.ts"
 import { forEachMarket, MarketId } from "./Market.ts"
 import { regularHours } from "./regularHours.ts"
 import { firstEndingAfter, type Session } from "./Session.ts"

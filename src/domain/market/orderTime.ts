@@ -1,6 +1,6 @@
 import { DateTime, Result } from "effect"
-import { indianClock, indianDay } from "./indianTime.ts"
 import type { Instrument, SessionPolicy } from "../model/Order.ts"
+import { indianClock, indianDay } from "./indianTime.ts"
 import { type Session } from "./Session.ts"
 import {
   calendarEnds,

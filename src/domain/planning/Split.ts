@@ -1,5 +1,5 @@
-import type { SliceLimit } from "../limits/sliceLimits.ts"
 import { Result } from "effect"
+import type { SliceLimit } from "../limits/sliceLimits.ts"
 import { type OrderId, type SliceId, sliceIdOf, type Tag, tagOf } from "../model/Ids.ts"
 import { maxSplits } from "../model/Order.ts"
 import type { Curve } from "./schedule/Curve.ts"

@@ -4,8 +4,8 @@ import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
-import type { Listing, Market } from "../../domain/planning/planOrder.ts"
 import { Profile } from "../../domain/model/shape.ts"
+import type { Listing, Market } from "../../domain/planning/planOrder.ts"
 
 /** Whose list it is. */
 export const InstrumentSource = Schema.Literals(["mock", "zerodha"])

@@ -1,11 +1,11 @@
 import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
-import type { Quote } from "../../domain/model/Quote.ts"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, durationMillis, instant, numbers, texts } from "../../db/parameters.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
 import { MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { Instrument } from "../../domain/model/Order.ts"
+import type { Quote } from "../../domain/model/Quote.ts"
 
 /** What is known of the market: last prices and the day's volumes, as of when. */
 export class QuoteStore extends Context.Service<

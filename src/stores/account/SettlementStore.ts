@@ -1,9 +1,9 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { SettledSlice } from "../../domain/lifecycle/settlement.ts"
+import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
 /** A slice that takes over what the broker's book says of it. */

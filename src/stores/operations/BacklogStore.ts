@@ -1,8 +1,8 @@
-import { Backlog } from "../../domain/model/Backlog.ts"
 import { Context, type DateTime, Effect, Layer } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { Backlog } from "../../domain/model/Backlog.ts"
 
 const nothing: Backlog = {
   ordersPending: 0,

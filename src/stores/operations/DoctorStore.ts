@@ -2,8 +2,8 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
-import { pileKinds } from "../../domain/operations/pileKinds.ts"
 import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
+import { pileKinds } from "../../domain/operations/pileKinds.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 
 const Pile = Schema.Struct({

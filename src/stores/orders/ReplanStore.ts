@@ -2,6 +2,7 @@ import { BigDecimal, Context, DateTime, Duration, Effect, Layer, Option, Result,
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant, texts } from "../../db/parameters.ts"
+import { UntrustedOrder, validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../domain/model/Ids.ts"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import {
@@ -10,7 +11,6 @@ import {
   type RunningOrder,
   RunningSlice
 } from "../../domain/planning/replan/RunningOrder.ts"
-import { UntrustedOrder, validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"

@@ -2,7 +2,6 @@ import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
-import { isSettledState } from "../../domain/lifecycle/orderState.ts"
 import {
   quoteAge,
   FailedLookUp,
@@ -16,6 +15,7 @@ import {
   RecordedQuote,
   RecordedSlice
 } from "../../domain/lifecycle/OrderRecord.ts"
+import { isSettledState } from "../../domain/lifecycle/orderState.ts"
 
 /** What the database holds of one order, for whoever wants to know what became of it. Changes nothing. */
 export class ReportStore extends Context.Service<

@@ -1,8 +1,8 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { OnceDoubtedSlice } from "../../domain/model/OrderSlice.ts"
 
 /** What the broker's book says of a slice that was thought not to be placed. */

@@ -2,10 +2,10 @@ import { BigDecimal, Context, DateTime, Effect, Layer, Option, Result, Schema } 
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
+import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../domain/lifecycle/retrySlice.ts"
 import { type BrokerOrderId, SliceId } from "../../domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
-import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../domain/lifecycle/retrySlice.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
 const SliceState = Schema.Struct({

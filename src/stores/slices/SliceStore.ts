@@ -1,10 +1,11 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, instants, integers, texts } from "../../db/parameters.ts"
-import type { SliceId } from "../../domain/model/Ids.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
+import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
+import type { SliceId } from "../../domain/model/Ids.ts"
+import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
 import {
   ClaimedSlice,
   type NextStage,
@@ -14,9 +15,8 @@ import {
   stageOf,
   UnresolvedSlice
 } from "../../domain/model/OrderSlice.ts"
-import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
-import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { factColumns, marketFacts } from "../account/QuoteStore.ts"
+import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 
 const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })

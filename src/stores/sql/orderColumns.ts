@@ -1,7 +1,7 @@
 import { BigDecimal } from "effect"
 import { numbers } from "../../db/parameters.ts"
-import type { SplittableOrder } from "../../domain/model/Order.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
+import type { SplittableOrder } from "../../domain/model/Order.ts"
 
 /** What a SELECT from `orders o` names to read an UntrustedOrder. Weights as JSON: the driver fails at arrays of arrays. */
 export const orderColumns = `

@@ -1,9 +1,9 @@
 import { Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
-import { summary } from "../../runtime/logAndContinue.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import type { SliceTransition } from "../../domain/model/OrderSlice.ts"
-import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
+import { summary } from "../../runtime/logAndContinue.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
+import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 
 /** What became of a claimed slice, and the broker call behind it if there was one. */
 export interface Outcome {

@@ -1,9 +1,9 @@
 import { BigDecimal, DateTime, Effect, Exit } from "effect"
 import { Broker, type Placement } from "../../broker/Broker.ts"
-import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
-import type { BrokerError } from "../../domain/model/BrokerError.ts"
-import { Configuration } from "../../config/Configuration.ts"
+import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import {
   afterPlacement,
   brokerErrorOf,
@@ -12,13 +12,13 @@ import {
   type Refusal,
   refusalToFire
 } from "../../domain/lifecycle/placement.ts"
+import type { BrokerError } from "../../domain/model/BrokerError.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
-import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
 import type { Outcome } from "./OutcomeWriter.ts"
 
 /** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */

@@ -1,8 +1,8 @@
 import { Clock, DateTime, Duration, Effect, Result } from "effect"
 import { Broker } from "../../broker/Broker.ts"
-import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { needsQuotes } from "../../domain/limits/marketLimits.ts"
+import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 
 /** Slices due within this time, and the period that volumes are reckoned over, are followed. */

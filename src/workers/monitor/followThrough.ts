@@ -1,17 +1,17 @@
 import { DateTime, Effect } from "effect"
 import { Holds } from "../../broker/Holds.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
-import type { OrderId } from "../../domain/model/Ids.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
+import type { OrderId } from "../../domain/model/Ids.ts"
 import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { unknownMarket } from "../../domain/planning/planOrder.ts"
 import { followThrough } from "../../domain/planning/replan/followThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
-import { OrderDesk } from "../../stores/orders/OrderDesk.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
+import { OrderDesk } from "../../stores/orders/OrderDesk.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 
 /** So many orders are looked at in one pass; the others follow in the next. */
 const batchSize = 100

@@ -1,7 +1,7 @@
 import { DateTime, Effect } from "effect"
 import type { OnceDoubtedSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
-import { DoubtStore, type TurnedUp } from "../../stores/slices/DoubtStore.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
+import { DoubtStore, type TurnedUp } from "../../stores/slices/DoubtStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { Book } from "./lookUpBook.ts"
 

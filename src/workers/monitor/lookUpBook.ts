@@ -1,10 +1,10 @@
 import { DateTime, Duration, Effect, Exit, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
+import { answerOf } from "../../broker/brokerCall.ts"
 import type { BrokerOrder } from "../../domain/model/BrokerOrder.ts"
 import type { Tag } from "../../domain/model/Ids.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
-import { answerOf } from "../../broker/brokerCall.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
 
 /** What the broker's book showed, and when the question was asked. */

@@ -1,8 +1,8 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import { isCalendarEnding, isListOld } from "../../domain/market/staleness.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 
 const interval = Duration.days(1)
 

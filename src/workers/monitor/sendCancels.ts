@@ -1,10 +1,10 @@
 import { DateTime, Duration, Effect, Result } from "effect"
 import { Broker } from "../../broker/Broker.ts"
+import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
-import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
 
 /** A cancel that had no effect by then is sent again. */
 const cancelResend = Duration.seconds(15)

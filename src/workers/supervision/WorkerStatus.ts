@@ -1,10 +1,10 @@
-import { WorkerName } from "../../domain/model/WorkerName.ts"
 import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule } from "effect"
-import { survive } from "../../runtime/logAndContinue.ts"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { Holds } from "../../broker/Holds.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { WorkerName } from "../../domain/model/WorkerName.ts"
 import { Instance } from "../../runtime/Instance.ts"
+import { survive } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 

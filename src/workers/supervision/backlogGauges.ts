@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Schedule } from "effect"
-import { survive } from "../../runtime/logAndContinue.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { survive } from "../../runtime/logAndContinue.ts"
 import { BacklogStore } from "../../stores/operations/BacklogStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 

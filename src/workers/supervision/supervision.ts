@@ -1,7 +1,7 @@
 import { Cause, Clock, Duration, Effect, Ref, Schema } from "effect"
+import type { WorkerName } from "../../domain/model/WorkerName.ts"
 import { summary } from "../../runtime/logAndContinue.ts"
 import type { WorkerStatus } from "./WorkerStatus.ts"
-import type { WorkerName } from "../../domain/model/WorkerName.ts"
 
 /** A worker died so often that the process had better end and be started anew. */
 export class WorkerKeepsDying extends Schema.TaggedError<WorkerKeepsDying>()("WorkerKeepsDying", {

@@ -2,15 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
+import { Holds } from "../../../src/broker/Holds.ts"
+import { withCircuit } from "../../../src/broker/layers/withCircuit.ts"
+import { withDryRun } from "../../../src/broker/layers/withDryRun.ts"
+import { withHolds } from "../../../src/broker/layers/withHolds.ts"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
   BrokerTryLater
 } from "../../../src/domain/model/BrokerError.ts"
-import { withCircuit } from "../../../src/broker/layers/withCircuit.ts"
-import { withDryRun } from "../../../src/broker/layers/withDryRun.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
-import { withHolds } from "../../../src/broker/layers/withHolds.ts"
 import { SliceId } from "../../../src/domain/model/Ids.ts"
 import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"

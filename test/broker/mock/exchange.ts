@@ -1,8 +1,8 @@
 import { Duration, Effect, Layer, Ref } from "effect"
 import { Broker } from "../../../src/broker/Broker.ts"
-import type { BrokerError } from "../../../src/domain/model/BrokerError.ts"
 import { MockBook } from "../../../src/broker/mock/MockBook.ts"
 import { type ExchangeOptions, simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
+import type { BrokerError } from "../../../src/domain/model/BrokerError.ts"
 import { tags } from "../BrokerConformance.ts"
 
 /** A simulated exchange on a memory book of its own: fills after half a second, five seconds of quarantine. */

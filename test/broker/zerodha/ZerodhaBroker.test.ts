@@ -3,8 +3,8 @@ import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, References, type
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
 import { Holds } from "../../../src/broker/Holds.ts"
+import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
 import { DatabaseClock } from "../../../src/clock/DatabaseClock.ts"
 import { DbError } from "../../../src/db/DbError.ts"
@@ -13,7 +13,6 @@ import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 import { CredentialStore } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
-import { settledClock } from "../../support/service.ts"
 import {
   failure,
   json,
@@ -25,6 +24,7 @@ import {
   text,
   truncated
 } from "../../support/scriptedKite.ts"
+import { settledClock } from "../../support/service.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 import { anyAccount } from "./zerodhaOverSimulator.ts"

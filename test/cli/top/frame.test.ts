@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { paint, plain, widthOf } from "../../../src/cli/terminal/text.ts"
 import { allot, frame, type View } from "../../../src/cli/top/frame.ts"
 import type { Snapshot } from "../../../src/cli/top/Snapshot.ts"
-import { paint, plain, widthOf } from "../../../src/cli/terminal/text.ts"
 import { at, now, order, slice, snapshot, workers } from "./snapshot.ts"
 
 const view = (changed: Partial<Snapshot> = {}, more: Partial<View> = {}): View => ({

@@ -1,15 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Cause, DateTime, Duration, Exit, Option } from "effect"
-import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
+import { afterPlacement, deadlineMillis, isAttempt, refusalToFire } from "../../../src/domain/lifecycle/placement.ts"
+import { reconcile } from "../../../src/domain/lifecycle/reconciliation.ts"
+import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
   BrokerRefused,
   BrokerTryLater
 } from "../../../src/domain/model/BrokerError.ts"
-import { afterPlacement, deadlineMillis, isAttempt, refusalToFire } from "../../../src/domain/lifecycle/placement.ts"
-import { reconcile } from "../../../src/domain/lifecycle/reconciliation.ts"
-import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
+import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../../src/domain/model/MarketFacts.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Result } from "effect"
+import { type EndedSlice, retrySlice } from "../../../src/domain/lifecycle/retrySlice.ts"
 import { OrderId, SliceId } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
-import { type EndedSlice, retrySlice } from "../../../src/domain/lifecycle/retrySlice.ts"
 
 const at = (seconds: number) => DateTime.makeUnsafe(seconds * 1000)
 

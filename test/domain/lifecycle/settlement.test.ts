@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal } from "effect"
+import { settle, type SettledSlice } from "../../../src/domain/lifecycle/settlement.ts"
 import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
-import { settle, type SettledSlice } from "../../../src/domain/lifecycle/settlement.ts"
 
 const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice => ({
   id: SliceId.make(name),

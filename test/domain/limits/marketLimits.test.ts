@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Schema } from "effect"
+import { mockInstruments } from "../../../src/broker/mock/instruments.ts"
 import { breachesNow, knownPrice, needsQuotes, outsideCollar } from "../../../src/domain/limits/marketLimits.ts"
 import { unknownFacts } from "../../../src/domain/model/MarketFacts.ts"
 import { type Market, unknownMarket } from "../../../src/domain/planning/planOrder.ts"
-import { mockInstruments } from "../../../src/broker/mock/instruments.ts"
 import { unlimited } from "../../support/limits.ts"
 
 const decimal = BigDecimal.fromStringUnsafe

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Option } from "effect"
-import { Instrument } from "../../../src/domain/model/Order.ts"
 import { breachesOfOrder, breachesOfSlice, type Exposure } from "../../../src/domain/limits/preTradeLimits.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
 import { unlimited } from "../../support/limits.ts"
 
 const amount = (text: string) => Option.some(BigDecimal.fromStringUnsafe(text))

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
+import { announced } from "../../../src/domain/market/data/announced.ts"
+import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { marketIds } from "../../../src/domain/market/Market.ts"
 import { Sessions } from "../../../src/domain/market/Session.ts"
 import {
@@ -10,8 +12,6 @@ import {
   sessionAt,
   sessionsFrom
 } from "../../../src/domain/market/TradingCalendar.ts"
-import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
-import { announced } from "../../../src/domain/market/data/announced.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 
 const ist = (text: string) => Date.parse(`${text}:00+05:30`)

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import type { Session } from "../../../src/domain/market/Session.ts"
-import { sessionAt, sessionsFrom } from "../../../src/domain/market/TradingCalendar.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { MarketId } from "../../../src/domain/market/Market.ts"
+import type { Session } from "../../../src/domain/market/Session.ts"
+import { sessionAt, sessionsFrom } from "../../../src/domain/market/TradingCalendar.ts"
 import {
   afterTrading,
   cutTo,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { marketIds } from "../../../src/domain/market/Market.ts"
 import { sessionAt } from "../../../src/domain/market/TradingCalendar.ts"
-import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { isOpen, minutesOfDay, yearStartMillis } from "../../support/exchangeHours.ts"
 
 describe("every minute of 2026", () => {

@@ -1,5 +1,5 @@
-import { Profile, RiskAversion } from "../../model/shape.ts"
 import { Schema } from "effect"
+import { Profile, RiskAversion } from "../../model/shape.ts"
 
 /** From where to where the window reaches: 0 to 1 is the whole shape, 0.5 to 1 its second half. */
 const part = (most: number) => {

@@ -1,8 +1,8 @@
 import { Result, Schema } from "effect"
 import { maxDurationMinutes, maxQuantity, maxSplits } from "../../model/Order.ts"
-import { seededRandom } from "./SeededRandom.ts"
 import { Curve, shareOf } from "./Curve.ts"
 import { baseLots, evenLots, wanderingLots } from "./lots.ts"
+import { seededRandom } from "./SeededRandom.ts"
 import { evenTimes, timesWithinSlots } from "./times.ts"
 
 /** The rules by which {@link planSchedule} turns an input into slices. A change that moves any slice is a new version. */
