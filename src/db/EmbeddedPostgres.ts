@@ -70,7 +70,7 @@ const defaultSystemFolder = "/var/lib/pulse-background"
 const tendingInterval = "1 second"
 const mostTries = 5
 
-const haveServer = Effect.fn("EmbeddedPostgres.haveServer")(function* (kind: UserKind, options: EmbeddedOptions) {
+const haveServer = Effect.fnUntraced(function* (kind: UserKind, options: EmbeddedOptions) {
   const systemFolder = options.systemFolder ?? defaultSystemFolder
   // First: without it, as in the container image, no folder is of any use, and DATABASE_URL is what is missing.
   yield* findPackage

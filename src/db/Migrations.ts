@@ -26,7 +26,7 @@ export interface AppliedMigration {
  * applied now. Safe when many processes do it at once: the first takes a lock, the others wait for it and find nothing
  * left to do. All pending migrations are one transaction.
  */
-export const migrateFrom = Effect.fn("Migrations.migrateFrom")(function* (folder: string) {
+export const migrateFrom = Effect.fnUntraced(function* (folder: string) {
   const db = yield* Db
   const applied = yield* db
     .unlimited(
@@ -77,7 +77,7 @@ export const migrationState = Effect.gen(function* () {
     applied: applied.length
   }
   return state
-}).pipe(Effect.withSpan("Migrations.state"))
+})
 
 const run = Migrator.make({})
 

@@ -41,7 +41,7 @@ export class KiteSimulator extends Context.Service<
     Layer.effect(KiteSimulator, make({ ...defaultOptions, ...options }))
 }
 
-const make = Effect.fn("KiteSimulator.make")(function* (options: SimulatorOptions) {
+const make = Effect.fnUntraced(function* (options: SimulatorOptions) {
   const clock = yield* Clock.Clock
   const simulation = new Simulation(options, () => clock.currentTimeMillisUnsafe())
   const { server, port } = yield* serve(simulation)

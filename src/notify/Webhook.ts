@@ -28,7 +28,7 @@ export class Webhook extends Context.Service<
       const { notifyWebhookUrl, notifyWebhookFormat } = yield* Configuration
       const http = yield* HttpClient.HttpClient
 
-      const send = Effect.fn("Webhook.send")(function* (notification: Notification) {
+      const send = Effect.fnUntraced(function* (notification: Notification) {
         if (Option.isNone(notifyWebhookUrl)) {
           return yield* new WebhookFailed({ message: "NOTIFY_WEBHOOK_URL is not set: nobody is told of anything" })
         }

@@ -121,7 +121,7 @@ const makeTable = Effect.gen(function* () {
     cancelled_at`)
 
   return MockBook.of({
-    insert: Effect.fn("MockBook.insert")((order) =>
+    insert: (order) =>
       query(
         "MockBook.insert",
         Id,
@@ -136,34 +136,31 @@ const makeTable = Effect.gen(function* () {
             ${instant(order.settlesAt)}, ${order.fillQuantity}, ${price(order.fillPrice)}::numeric, ${order.rejection})
           ON CONFLICT (broker_order_id) DO NOTHING
           RETURNING broker_order_id`
-      ).pipe(Effect.map((rows) => rows.length === 1))
-    ),
+      ).pipe(Effect.map((rows) => rows.length === 1)),
 
-    get: Effect.fn("MockBook.get")((brokerOrderId) =>
+    get: (brokerOrderId) =>
       query(
         "MockBook.get",
         BookedOrder,
         sql`SELECT ${columns} FROM mock_broker_orders WHERE broker_order_id = ${brokerOrderId}`
-      ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
-    ),
+      ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
-    findByTag: Effect.fn("MockBook.findByTag")((tags) =>
+    findByTag: (tags) =>
       query(
         "MockBook.findByTag",
         BookedOrder,
         sql`
           SELECT ${columns} FROM mock_broker_orders WHERE tag = ANY(${[...tags]}::text[])
           ORDER BY placed_at, broker_order_id COLLATE "C"`
-      )
-    ),
+      ),
 
     all: query(
       "MockBook.all",
       BookedOrder,
       sql`SELECT ${columns} FROM mock_broker_orders ORDER BY placed_at, broker_order_id COLLATE "C"`
-    ).pipe(Effect.withSpan("MockBook.all")),
+    ),
 
-    cancel: Effect.fn("MockBook.cancel")((brokerOrderId, at) =>
+    cancel: (brokerOrderId, at) =>
       query(
         "MockBook.cancel",
         Id,
@@ -172,6 +169,5 @@ const makeTable = Effect.gen(function* () {
           WHERE broker_order_id = ${brokerOrderId} AND cancelled_at IS NULL
           RETURNING broker_order_id`
       ).pipe(Effect.map((rows) => rows.length === 1))
-    )
   })
 })

@@ -34,7 +34,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
     Effect.gen(function* () {
       const book = yield* MockBook
 
-      const place = Effect.fn("SimulatedExchange.place")(function* (placement: Placement) {
+      const place = Effect.fnUntraced(function* (placement: Placement) {
         const placedAt = yield* checkDeadline(placement.deadline)
         const instruction = yield* Instruction
         const refusal = instruction.refusal ?? problemWith(placement)
@@ -46,7 +46,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         }
       })
 
-      const cancel = Effect.fn("SimulatedExchange.cancel")(function* (brokerOrderId: BrokerOrderId) {
+      const cancel = Effect.fnUntraced(function* (brokerOrderId: BrokerOrderId) {
         const found = yield* Effect.catchTag(book.get(brokerOrderId), "DbError", tryLater)
         const now = yield* DateTime.now
         const order = Option.filter(found, (order) => isVisible(order, now))
@@ -67,7 +67,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         quarantine: options.quarantine,
         bookSince: bookSince.mock,
         place,
-        findByTag: Effect.fn("SimulatedExchange.findByTag")(function* (tags) {
+        findByTag: Effect.fnUntraced(function* (tags) {
           const orders = yield* Effect.catchTag(book.findByTag(tags), "DbError", tryLater)
           const now = yield* DateTime.now
           return orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now))

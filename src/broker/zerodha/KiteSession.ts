@@ -138,7 +138,7 @@ const make = Effect.gen(function* () {
     return chosen
   })
 
-  const refused = Effect.fn("KiteSession.refused")(function* (token: Redacted.Redacted, message: string) {
+  const refused = Effect.fnUntraced(function* (token: Redacted.Redacted, message: string) {
     const isStored = Option.exists(tokens.stored, ({ accessToken }) => isSame(accessToken, token))
     if (isStored) {
       tokens = { ...tokens, stored: Option.map(tokens.stored, (stored) => ({ ...stored, refusedReason: message })) }
@@ -152,7 +152,7 @@ const make = Effect.gen(function* () {
   })
 
   /** Asks once for each new token whose it is, so that a wrong one is known before the first slice is due. */
-  const verify = Effect.fn("KiteSession.verify")(function* (token: Redacted.Redacted) {
+  const verify = Effect.fnUntraced(function* (token: Redacted.Redacted) {
     const user = yield* Effect.result(Effect.provideService(profile(token), KiteClient, client))
     if (Result.isSuccess(user)) {
       const { userId } = user.success

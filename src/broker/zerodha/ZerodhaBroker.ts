@@ -103,23 +103,21 @@ export const ZerodhaBroker: Layer.Layer<
       name: zerodha,
       quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
       bookSince: bookSince.zerodha,
-      place: Effect.fn("ZerodhaBroker.place")((placement) =>
+      place: (placement) =>
         order(
           { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
           placement.deadline
-        )
-      ),
-      findByTag: Effect.fn("ZerodhaBroker.findByTag")(function* (tags: ReadonlySet<Tag>) {
+        ),
+      findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
         if (tags.size === 0) return []
         const rows = yield* read(yield* lookUp("/orders"), (body) => readBook(body, tags))
         const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
         return rows.map((row) => brokerOrder(row, trades))
       }),
       listAll: Effect.flatMap(lookUp("/orders"), (body) => read(body, readEntries)),
-      cancel: Effect.fn("ZerodhaBroker.cancel")((brokerOrderId) =>
-        Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null))
-      ),
-      quotes: Effect.fn("ZerodhaBroker.quotes")(function* (instruments: ReadonlySet<Instrument>) {
+      cancel: (brokerOrderId) =>
+        Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null)),
+      quotes: Effect.fnUntraced(function* (instruments: ReadonlySet<Instrument>) {
         const [first, ...more] = Arrays.chunksOf([...instruments], mostInstruments)
         if (first === undefined) return []
         const quotes = [yield* quotesOf(first)]

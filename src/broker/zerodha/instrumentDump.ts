@@ -36,7 +36,7 @@ type Column = (typeof columns)[number]
 const patience = Duration.minutes(2)
 
 /** Gets and reads the list of all instruments, some 100,000, that Zerodha makes every morning. */
-export const downloadInstruments = Effect.fn("zerodha.downloadInstruments")(function* (accessToken: Redacted.Redacted) {
+export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Redacted.Redacted) {
   const client = yield* KiteClient
   const answer = yield* client.send({
     method: "GET",

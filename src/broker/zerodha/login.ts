@@ -30,7 +30,7 @@ export const requestTokenIn = (pasted: string): string => {
 }
 
 /** Exchanges a request token, which is good for minutes and once, for an access token, which is good until 06:00 in India. */
-export const exchange = Effect.fn("zerodha.exchange")(function* (
+export const exchange = Effect.fnUntraced(function* (
   apiKey: string,
   apiSecret: Redacted.Redacted,
   requestToken: string
@@ -50,7 +50,7 @@ export const exchange = Effect.fn("zerodha.exchange")(function* (
 })
 
 /** Asks Zerodha whose access token this is. */
-export const profile = Effect.fn("zerodha.profile")(function* (accessToken: Redacted.Redacted) {
+export const profile = Effect.fnUntraced(function* (accessToken: Redacted.Redacted) {
   const client = yield* KiteClient
   const answer = yield* client.send({ method: "GET", path: "/user/profile", accessToken: Option.some(accessToken) })
   return userOf((yield* understood(answer, readProfile)).data)

@@ -13,7 +13,7 @@ export const actionsCommand = Command.make(
     limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
     json
   },
-  Effect.fn("actions")(
+  Effect.fnUntraced(
     function* (given) {
       const orderId = Option.getOrNull(given.order)
       const actions = yield* (yield* OperatorActionStore).list(orderId, Math.max(1, given.limit))

@@ -30,7 +30,7 @@ export const amendCommand = Command.make(
     reason,
     json
   },
-  Effect.fn("order amend")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const asked = askedFor(given.reason)
     const amendment = readAmendment(given, asked)
     if (Result.isFailure(amendment)) {

@@ -8,7 +8,7 @@ import { CommandFailed, json, print } from "../shared/environment.ts"
 export const doctorCommand = Command.make(
   "doctor",
   { json },
-  Effect.fn("doctor")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const checks = yield* examine
     const problems = checks.filter(({ verdict }) => verdict === "PROBLEM")
     yield* print(given.json, { healthy: problems.length === 0, checks }, () => checksText(checks))

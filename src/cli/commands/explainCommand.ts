@@ -12,7 +12,7 @@ import { type Explanation, explanationText } from "../terminal/renderExplanation
 export const explainCommand = Command.make(
   "explain",
   { orderId: Argument.String("ID").pipe(Argument.withDescription("The order's id")), json },
-  Effect.fn("explain")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const plans = yield* (yield* PlanStore).plans(given.orderId)
     if (plans.length === 0) {
       yield* getOrder(given.orderId)

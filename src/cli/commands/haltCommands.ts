@@ -13,7 +13,7 @@ const wait = (seconds: number) =>
 export const haltCommand = Command.make(
   "halt",
   { reason, json, wait: wait(150) },
-  Effect.fn("halt")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     yield* request(true, given)
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Stop all placements on all replicas; exit 0 when every live worker has acknowledged"))
@@ -21,7 +21,7 @@ export const haltCommand = Command.make(
 export const resumeCommand = Command.make(
   "resume",
   { reason: Flag.withDefault(reason, "resumed"), json, wait: wait(30) },
-  Effect.fn("resume")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     yield* request(false, given)
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Let placements go on after a halt"))

@@ -9,7 +9,7 @@ import { holdsOf, workerTable } from "../terminal/renderWorkers.ts"
 export const healthCommand = Command.make(
   "health",
   { json },
-  Effect.fn("health")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const rows = yield* (yield* HeartbeatStore).workersOn(hostname())
     const health = judge(rows, yield* DateTime.now)
     yield* print(given.json, health, ({ healthy, workers }) =>

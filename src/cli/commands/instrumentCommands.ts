@@ -22,7 +22,7 @@ const sync = Command.make(
     ),
     json
   },
-  Effect.fn("instruments sync")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const { brokerType } = yield* Configuration
     const { instruments, leftOut } = yield* brokerType === "zerodha" ? download : Effect.succeed(builtIn)
     const store = yield* InstrumentStore
@@ -45,7 +45,7 @@ const sync = Command.make(
 const show = Command.make(
   "show",
   { instrument: Argument.String("INSTRUMENT").pipe(Argument.withDescription("Such as NSE:INFY")), json },
-  Effect.fn("instruments show")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const store = yield* InstrumentStore
     const details = (yield* store.find([given.instrument])).get(given.instrument)
     if (details === undefined) return yield* unknown(given.instrument)
@@ -60,7 +60,7 @@ const show = Command.make(
 const status = Command.make(
   "status",
   { json },
-  Effect.fn("instruments status")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const found = yield* (yield* InstrumentStore).status
     if (Option.isNone(found)) return yield* noList
     yield* print(

@@ -48,7 +48,7 @@ const flags = {
 export const kiteSimulatorCommand = Command.make(
   "kite-simulator",
   flags,
-  Effect.fn("kite-simulator")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     if (given.port > 65_535) return yield* new CommandFailed({ message: `There is no port ${given.port}` })
     const layer = KiteSimulator.layer({
       seed: given.seed,
@@ -69,7 +69,7 @@ export const kiteSimulatorCommand = Command.make(
   Command.withDescription("Run a server that speaks Kite Connect, with a simulated exchange, to try the service on")
 )
 
-const runSimulator = Effect.fn("runSimulator")(function* (apiKey: string, accessToken: Option.Option<string>) {
+const runSimulator = Effect.fnUntraced(function* (apiKey: string, accessToken: Option.Option<string>) {
   const simulator = yield* KiteSimulator
   const token = Option.isSome(accessToken) ? accessToken.value : yield* simulator.issueToken
   yield* Console.log(`Kite simulator listening on ${simulator.url} (api key ${apiKey}, access token ${token})`)

@@ -8,7 +8,7 @@ import { CommandFailed, json, operator, print } from "../shared/environment.ts"
 const test = Command.make(
   "test",
   { json },
-  Effect.fn("notify test")(
+  Effect.fnUntraced(
     function* (given) {
       const { notifyWebhookFormat: format } = yield* Configuration
       const foundAt = yield* DateTime.now

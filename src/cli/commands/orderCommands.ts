@@ -16,7 +16,7 @@ const list = Command.make(
     limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
     json
   },
-  Effect.fn("order list")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const orders = yield* (yield* OrderDesk).list(Math.max(1, given.limit))
     yield* print(given.json, orders, (orders) => (orders.length === 0 ? "There are no orders" : orderTable(orders)))
   }, Effect.provide(CommandLayer))
@@ -25,7 +25,7 @@ const list = Command.make(
 const show = Command.make(
   "show",
   { orderId, json },
-  Effect.fn("order show")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const desk = yield* OrderDesk
     const order = yield* getOrder(given.orderId)
     const slices = yield* desk.slices(given.orderId)
@@ -36,7 +36,7 @@ const show = Command.make(
 const watchCommand = Command.make(
   "watch",
   { orderId: orderId.pipe(Argument.optional), json },
-  Effect.fn("order watch")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const desk = yield* OrderDesk
     if (Option.isSome(given.orderId)) {
       const id = given.orderId.value
@@ -64,7 +64,7 @@ const cancel = Command.make(
     ),
     json
   },
-  Effect.fn("order cancel")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const desk = yield* OrderDesk
     const before = yield* getOrder(given.orderId)
     if (isSettled(before)) {
@@ -103,7 +103,7 @@ const pause = Command.make(
     ),
     json
   },
-  Effect.fn("order pause")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const desk = yield* OrderDesk
     const before = yield* getOrder(given.orderId)
     if (isSettled(before)) {
@@ -135,7 +135,7 @@ const pause = Command.make(
 const resume = Command.make(
   "resume",
   { orderId, reason: optionalReason, json },
-  Effect.fn("order resume")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const desk = yield* OrderDesk
     const { holdReason } = yield* getOrder(given.orderId)
     if (!(yield* desk.resume(given.orderId, askedFor(given.reason), yield* DateTime.now))) {

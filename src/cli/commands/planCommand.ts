@@ -41,7 +41,7 @@ export const planCommand = Command.make(
     ),
     json
   },
-  Effect.fn("plan")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const start = Option.isNone(given.start) ? yield* DateTime.now : yield* startOf(given.start.value)
     const seed = Option.isSome(given.seed) ? given.seed.value : yield* randomSeed
     const order = orderOf({ ...given, seed: Option.some(seed) }, "plan")

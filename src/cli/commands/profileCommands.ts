@@ -19,7 +19,7 @@ const set = Command.make(
     reason: optionalReason,
     json
   },
-  Effect.fn("profile set")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const instrument = Schema.decodeUnknownResult(Instrument)(given.instrument)
     if (Result.isFailure(instrument)) {
       return yield* new CommandFailed({ message: `INSTRUMENT ${instrument.failure.message}. Nothing was changed.` })
@@ -43,7 +43,7 @@ const set = Command.make(
 const list = Command.make(
   "list",
   { json },
-  Effect.fn("profile list")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const profiles = yield* (yield* PlanStore).volumeProfiles
     yield* print(given.json, profiles, profileTable)
   }, Effect.provide(CommandLayer))
@@ -52,7 +52,7 @@ const list = Command.make(
 const remove = Command.make(
   "remove",
   { instrument, reason: optionalReason, json },
-  Effect.fn("profile remove")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const plans = yield* PlanStore
     if (!(yield* plans.removeVolumeProfile(given.instrument, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `${given.instrument} has no profile of its own: nothing was changed` })

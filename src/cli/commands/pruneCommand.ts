@@ -21,7 +21,7 @@ export const pruneCommand = Command.make(
     reason: optionalReason,
     json
   },
-  Effect.fn("prune")(
+  Effect.fnUntraced(
     function* (given) {
       const days = given.olderThan
       if (days < leastDays || days > mostDays) {

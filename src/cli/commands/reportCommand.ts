@@ -22,7 +22,7 @@ export const reportCommand = Command.make(
     ),
     json
   },
-  Effect.fn("report")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const now = yield* DateTime.now
     const report = executionReport(yield* find(given.orderId, now), now)
     const file = Option.getOrNull(given.html)
@@ -41,7 +41,7 @@ export const reportCommand = Command.make(
 export const auditCommand = Command.make(
   "audit",
   { orderId, json },
-  Effect.fn("audit")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const now = yield* DateTime.now
     yield* print(given.json, auditTrail(yield* find(given.orderId, now), now), auditText)
   }, Effect.provide(ReportLayer))

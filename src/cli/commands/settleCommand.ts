@@ -32,7 +32,7 @@ export const settleCommand = Command.make(
     reason: optionalReason,
     json
   },
-  Effect.fn("settle")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const { from, until } = yield* dayOf(given.day)
     const broker = yield* Broker
     if (DateTime.isLessThanOrEqualTo(until, broker.bookSince(yield* DateTime.now))) {

@@ -29,7 +29,7 @@ const retry = Command.make(
     reason,
     json
   },
-  Effect.fn("slice retry")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const now = yield* DateTime.now
     const before = yield* getSlice(given.slice)
     const at = yield* readMoment(given.at, now)
@@ -64,7 +64,7 @@ const retry = Command.make(
 const skip = Command.make(
   "skip",
   { slice, reason, json },
-  Effect.fn("slice skip")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
     if (!(yield* (yield* SliceDesk).skip(slice.id, askedFor(given.reason), now))) {
@@ -97,7 +97,7 @@ const placed = Command.make(
     reason,
     json
   },
-  Effect.fn("slice placed")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const slice = yield* getSlice(given.slice)
     const brokerOrderId = yield* readBrokerOrderId(given.brokerOrderId)
     const filled = Option.getOrNull(given.filled)

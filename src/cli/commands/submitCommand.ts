@@ -16,7 +16,7 @@ export const submitCommand = Command.make(
     reason: optionalReason,
     json
   },
-  Effect.fn("order submit")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const desk = yield* OrderDesk
     const now = yield* DateTime.now
     const suffix = yield* randomSuffix

@@ -26,7 +26,7 @@ export const topCommand = Command.make(
     ),
     json
   },
-  Effect.fn("top")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const { canAnimate, canColor } = yield* TerminalCapabilities.TerminalCapabilities
     if (given.json || given.once) return yield* Effect.provide(showOnce(given.json, canColor), SnapshotLayer)
     if (!canAnimate || !process.stdin.isTTY) return yield* new CommandFailed({ message: noTerminal })

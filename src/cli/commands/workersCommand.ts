@@ -9,7 +9,7 @@ import { type WorkerHealth, workerTable } from "../terminal/renderWorkers.ts"
 export const workersCommand = Command.make(
   "workers",
   { json },
-  Effect.fn("workers")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const { workers } = judge(yield* (yield* HeartbeatStore).workers, yield* DateTime.now)
     const stale = staleInstances(workers)
     yield* print(given.json, { stale: stale.map(({ id }) => id), workers }, () => workersText(workers))

@@ -23,7 +23,7 @@ const login = Command.make(
     ),
     reason: optionalReason
   },
-  Effect.fn("zerodha login")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const config = yield* Configuration
     const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
     const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET")
@@ -54,7 +54,7 @@ const setToken = Command.make(
     ),
     reason: optionalReason
   },
-  Effect.fn("zerodha token set")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     yield* needed((yield* Configuration).zerodhaApiKey, "ZERODHA_API_KEY")
     const token = yield* Option.match(given.token, {
       onSome: Effect.succeed,
@@ -80,7 +80,7 @@ const setToken = Command.make(
 const showToken = Command.make(
   "show",
   { json },
-  Effect.fn("zerodha token show")(function* (given) {
+  Effect.fnUntraced(function* (given) {
     const stored = yield* (yield* CredentialStore).token(zerodha)
     if (Option.isNone(stored)) {
       return yield* new CommandFailed({ message: 'No access token is stored. "zerodha login" gets one' })
@@ -102,7 +102,7 @@ const showToken = Command.make(
 const check = Command.make(
   "check",
   {},
-  Effect.fn("zerodha check")(function* () {
+  Effect.fnUntraced(function* () {
     const config = yield* Configuration
     yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY")
     yield* Console.log(

@@ -85,7 +85,7 @@ const make = Effect.gen(function* () {
     if (isUnfinished) return yield* new AnotherBrokerInUse({ ours, theirs: recorded, why: "slices" })
   })
 
-  const take = Effect.fn("BrokerInUseStore.take")((broker: string, instance: Instance["Service"], now: DateTime.Utc) =>
+  const take = (broker: string, instance: Instance["Service"], now: DateTime.Utc) =>
     transaction(
       "BrokerInUseStore.take",
       Effect.gen(function* () {
@@ -100,7 +100,6 @@ const make = Effect.gen(function* () {
         yield* heartbeats.beat(instance, now, broker, workers)
       })
     )
-  )
 
   const account = Effect.map(
     Effect.flatMap(query("BrokerInUseStore.account", Account, sql`SELECT account FROM broker_in_use`), only),

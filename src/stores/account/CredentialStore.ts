@@ -43,14 +43,13 @@ export class CredentialStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
       return CredentialStore.of({
-        token: Effect.fn("CredentialStore.token")((broker) =>
+        token: (broker) =>
           query(
             "CredentialStore.token",
             StoredToken,
             sql`SELECT access_token, set_at, set_by, user_id, refused_reason FROM broker_credentials WHERE broker = ${broker}`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
-        ),
-        set: Effect.fn("CredentialStore.set")((broker, token, asked) =>
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
+        set: (broker, token, asked) =>
           execute(
             "CredentialStore.set",
             sql`
@@ -68,16 +67,14 @@ export class CredentialStore extends Context.Service<
                 sql`SELECT NULL::text, NULL::text, jsonb_build_object('broker', broker, 'user_id', user_id) FROM stored`
               )})
               SELECT pg_notify(${channel}, 'credentials')`
-          )
-        ),
-        refuse: Effect.fn("CredentialStore.refuse")((broker, accessToken, reason, at) =>
+          ),
+        refuse: (broker, accessToken, reason, at) =>
           execute(
             "CredentialStore.refuse",
             sql`
               UPDATE broker_credentials SET refused_at = ${instant(at)}, refused_reason = ${reason}
               WHERE broker = ${broker} AND access_token = ${accessToken} AND refused_at IS NULL`
           )
-        )
       })
     })
   )

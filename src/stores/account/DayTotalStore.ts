@@ -30,7 +30,7 @@ export class DayTotalStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query, execute, transaction } = yield* Db
 
-      const totals = Effect.fn("DayTotalStore.totals")((now: DateTime.Utc) => {
+      const totals = (now: DateTime.Utc) => {
         const { from, to } = dayAround(now)
         return query(
           "DayTotalStore.totals",
@@ -41,7 +41,7 @@ export class DayTotalStore extends Context.Service<
             FROM orders
             WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}`
         ).pipe(Effect.map(([row]): DayTotals => row ?? { orders: 0, value: BigDecimal.fromBigInt(0n) }))
-      })
+      }
 
       const lock = execute(
         "DayTotalStore.lock",
@@ -51,20 +51,19 @@ export class DayTotalStore extends Context.Service<
       return DayTotalStore.of({
         totals,
 
-        referencePrice: Effect.fn("DayTotalStore.referencePrice")((orderId) =>
+        referencePrice: (orderId) =>
           query(
             "DayTotalStore.referencePrice",
             Schema.Struct({ price: Schema.NullOr(Schema.BigDecimalFromString) }),
             sql`SELECT reference_price::text AS price FROM orders WHERE id = ${orderId}`
-          ).pipe(Effect.map(([row]) => row?.price ?? null))
-        ),
+          ).pipe(Effect.map(([row]) => row?.price ?? null)),
 
         exclusively: (now, work) =>
           transaction(
             "DayTotalStore.exclusively",
             // Two statements: the second sees what those who had the lock before have committed.
             Effect.andThen(lock, totals(now)).pipe(Effect.flatMap(work))
-          ).pipe(Effect.withSpan("DayTotalStore.exclusively"))
+          )
       })
     })
   )

@@ -133,7 +133,7 @@ const make = Effect.gen(function* () {
           last_price = excluded.last_price, token = excluded.token, source = excluded.source, synced_at = excluded.synced_at`
     )
 
-  const find = Effect.fn("InstrumentStore.find")((instruments: ReadonlyArray<string>) =>
+  const find = (instruments: ReadonlyArray<string>) =>
     query(
       "InstrumentStore.find",
       InstrumentDetails,
@@ -144,9 +144,8 @@ const make = Effect.gen(function* () {
     ).pipe(
       Effect.map((rows) => new Map<string, InstrumentDetails>(rows.map((details) => [details.instrument, details])))
     )
-  )
 
-  const candidates = Effect.fn("InstrumentStore.candidates")((wanted: string) => {
+  const candidates = (wanted: string) => {
     const colon = wanted.indexOf(":")
     const [exchange, symbol] = [wanted.slice(0, Math.max(0, colon)), wanted.slice(colon + 1)]
     return query(
@@ -159,7 +158,7 @@ const make = Effect.gen(function* () {
           OR starts_with(split_part(instrument, ':', 2), ${symbol.slice(0, 2)})
         ORDER BY instrument`
     ).pipe(Effect.map((rows) => rows.map(({ instrument }) => instrument)))
-  })
+  }
 
   const facts = (instruments: ReadonlyArray<string>) =>
     query(
@@ -178,7 +177,7 @@ const make = Effect.gen(function* () {
     )
 
   return InstrumentStore.of({
-    replaceAll: Effect.fn("InstrumentStore.replaceAll")((source, details, now, { force } = { force: false }) =>
+    replaceAll: (source, details, now, { force } = { force: false }) =>
       unlimited(
         "InstrumentStore.replaceAll",
         Effect.gen(function* () {
@@ -193,13 +192,12 @@ const make = Effect.gen(function* () {
           })
           return { total: given, added: given - (before - removed), removed }
         })
-      )
-    ),
+      ),
 
     find,
     candidates,
 
-    markets: Effect.fn("InstrumentStore.markets")(function* (instruments) {
+    markets: Effect.fnUntraced(function* (instruments) {
       const known = yield* facts([...new Set(instruments)])
       const details = known.some(({ hasList }) => hasList)
         ? yield* find(instruments)
@@ -229,10 +227,7 @@ const make = Effect.gen(function* () {
       sql`
         SELECT source, count(*)::int AS count, max(synced_at) AS synced_at FROM instruments
         GROUP BY source ORDER BY synced_at DESC`
-    ).pipe(
-      Effect.map((rows) => Option.fromNullishOr(rows[0])),
-      Effect.withSpan("InstrumentStore.status")
-    )
+    ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
   })
 })
 

@@ -68,7 +68,7 @@ export class OrderBudget extends Context.Service<
       }
 
       return OrderBudget.of({
-        reserve: Effect.fn("OrderBudget.reserve")(function* (broker, limits, from, latest) {
+        reserve: Effect.fnUntraced(function* (broker, limits, from, latest) {
           const { earliest, itsDay, grantedOnIt } = reckoned(limits, from)
           const [granted] = yield* query(
             "OrderBudget.reserve",
@@ -99,7 +99,7 @@ export class OrderBudget extends Context.Service<
             : { _tag: "DayIsFull", until: refused.fullUntil }
         }),
 
-        spokenFor: Effect.fn("OrderBudget.spokenFor")((broker, day, most, except) =>
+        spokenFor: (broker, day, most, except) =>
           query(
             "OrderBudget.spokenFor",
             Schema.Struct({ count: Schema.Int }),
@@ -113,24 +113,21 @@ export class OrderBudget extends Context.Service<
                       AND not_before < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
                     LIMIT ${most}) AS planned)
               )::int AS count`
-          ).pipe(Effect.map(([row]) => row?.count ?? 0))
-        ),
+          ).pipe(Effect.map(([row]) => row?.count ?? 0)),
 
-        block: Effect.fn("OrderBudget.block")((broker, until) =>
+        block: (broker, until) =>
           execute(
             "OrderBudget.block",
             sql`
               UPDATE order_budgets SET blocked_until = greatest(blocked_until, ${instant(until)}::timestamptz)
               WHERE broker = ${broker}`
-          )
-        ),
+          ),
 
-        cap: Effect.fn("OrderBudget.cap")((broker, until) =>
+        cap: (broker, until) =>
           execute(
             "OrderBudget.cap",
             sql`UPDATE order_budgets SET capped_until = ${instant(until)} WHERE broker = ${broker}`
           )
-        )
       })
     })
   )

@@ -39,7 +39,7 @@ export class QuoteStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
       return QuoteStore.of({
-        save: Effect.fn("QuoteStore.save")((source, quotes, at) =>
+        save: (source, quotes, at) =>
           execute(
             "QuoteStore.save",
             sql`
@@ -51,10 +51,9 @@ export class QuoteStore extends Context.Service<
                 ${numbers(quotes.map(({ dayVolume }) => dayVolume))}
               ) AS q (instrument, last_price, day_volume)
               ON CONFLICT (instrument, at) DO NOTHING`
-          )
-        ),
+          ),
 
-        takeTurn: Effect.fn("QuoteStore.takeTurn")(({ now, interval, horizon }) =>
+        takeTurn: ({ now, interval, horizon }) =>
           query(
             "QuoteStore.takeTurn",
             Schema.Struct({ instrument: Instrument }),
@@ -70,22 +69,18 @@ export class QuoteStore extends Context.Service<
               SELECT DISTINCT s.instrument FROM order_slices s, turn
               WHERE s.stage = 'SCHEDULED' AND s.is_held IN (false, true) AND s.not_before <= ${instant(horizon)} AND s.not_after >= ${instant(now)}
               ORDER BY s.instrument`
-          ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument))))
-        ),
+          ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument)))),
 
-        facts: Effect.fn("QuoteStore.facts")((instrument, options) =>
+        facts: (instrument, options) =>
           query(
             "QuoteStore.facts",
             MarketFacts,
             sql`
               WITH picked AS (SELECT ${instrument}::text AS instrument), ${marketFacts(sql, options)}
               SELECT ${sql.literal(factColumns)} FROM facts m`
-          ).pipe(Effect.map(([row]) => row ?? unknownFacts))
-        ),
+          ).pipe(Effect.map(([row]) => row ?? unknownFacts)),
 
-        prune: Effect.fn("QuoteStore.prune")((before) =>
-          execute("QuoteStore.prune", sql`DELETE FROM market_quotes WHERE at < ${instant(before)}`)
-        )
+        prune: (before) => execute("QuoteStore.prune", sql`DELETE FROM market_quotes WHERE at < ${instant(before)}`)
       })
     })
   )

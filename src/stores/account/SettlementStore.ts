@@ -57,7 +57,7 @@ export class SettlementStore extends Context.Service<
       ) => sql`(${sql(column)} >= ${instant(from)} AND ${sql(column)} < ${instant(until)})`
 
       return SettlementStore.of({
-        slices: Effect.fn("SettlementStore.slices")((from, until, tags) =>
+        slices: (from, until, tags) =>
           query(
             "SettlementStore.slices",
             SettledSlice,
@@ -68,10 +68,9 @@ export class SettlementStore extends Context.Service<
               WHERE ${isBetween("claimed_at", from, until)} OR ${isBetween("acknowledged_at", from, until)}
                 OR tag = ANY(${texts(tags)})
               ORDER BY order_id, sequence_number`
-          )
-        ),
+          ),
 
-        unbalanced: Effect.fn("SettlementStore.unbalanced")((from, until) =>
+        unbalanced: (from, until) =>
           query(
             "SettlementStore.unbalanced",
             UnbalancedOrder,
@@ -88,10 +87,9 @@ export class SettlementStore extends Context.Service<
               CROSS JOIN LATERAL (SELECT * FROM order_conservation WHERE order_id = days.order_id OFFSET 0) o
               WHERE o.unaccounted <> 0 OR o.overfilled > 0
               ORDER BY o.order_id`
-          )
-        ),
+          ),
 
-        repair: Effect.fn("SettlementStore.repair")((repairs, asked, now) =>
+        repair: (repairs, asked, now) =>
           query(
             "SettlementStore.repair",
             Schema.Struct({ id: Schema.String }),
@@ -132,7 +130,6 @@ export class SettlementStore extends Context.Service<
               )})
               SELECT id FROM repaired`
           ).pipe(Effect.map((rows) => rows.length))
-        )
       })
     })
   )

@@ -33,7 +33,7 @@ export class BacklogStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       return BacklogStore.of({
-        read: Effect.fn("BacklogStore.read")((now) =>
+        read: (now) =>
           query(
             "BacklogStore.read",
             Backlog,
@@ -61,7 +61,6 @@ export class BacklogStore extends Context.Service<
                   FROM (SELECT FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final
                     LIMIT ${mostCounted}) s) open`
           ).pipe(Effect.map(([row]) => row ?? nothing))
-        )
       })
     })
   )

@@ -44,7 +44,7 @@ export class WaitingStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       return WaitingStore.of({
-        piles: Effect.fn("WaitingStore.piles")((now, keepsHours) =>
+        piles: (now, keepsHours) =>
           query(
             "WaitingStore.piles",
             Pile,
@@ -76,8 +76,7 @@ export class WaitingStore extends Context.Service<
               ) waiting (kind, id, since)
               GROUP BY kind
               ORDER BY kind`
-          )
-        ),
+          ),
 
         heldOrders: query(
           "WaitingStore.heldOrders",
@@ -92,9 +91,9 @@ export class WaitingStore extends Context.Service<
             ) held
             WHERE slices > 0 OR is_double OR is_unsettled
             ORDER BY is_double DESC, held_at, order_id`
-        ).pipe(Effect.withSpan("WaitingStore.heldOrders")),
+        ),
 
-        doubles: Effect.fn("WaitingStore.doubles")((since) =>
+        doubles: (since) =>
           query(
             "WaitingStore.doubles",
             Double,
@@ -102,7 +101,6 @@ export class WaitingStore extends Context.Service<
               SELECT slice_id, order_id, broker_order_ids FROM double_placements
               WHERE seen_at >= ${instant(since)} ORDER BY seen_at`
           )
-        )
       })
     })
   )

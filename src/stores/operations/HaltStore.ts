@@ -45,7 +45,7 @@ export class HaltStore extends Context.Service<
       const Id = Schema.Struct({ instanceId: Schema.String })
 
       return HaltStore.of({
-        request: Effect.fn("HaltStore.request")((halt) =>
+        request: (halt) =>
           query(
             "HaltStore.request",
             Halt,
@@ -64,19 +64,15 @@ export class HaltStore extends Context.Service<
                 sql`SELECT NULL::text, NULL::text, '{}'::jsonb FROM requested`
               )})
               SELECT id, is_halted, reason, requested_by, requested_at, pg_notify(${channel}, 'halts') FROM requested`
-          ).pipe(Effect.flatMap((rows) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(rows[0])))))
-        ),
+          ).pipe(Effect.flatMap((rows) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(rows[0]))))),
 
         current: query(
           "HaltStore.current",
           Halt,
           sql`SELECT id, is_halted, reason, requested_by, requested_at FROM placement_halts ORDER BY id DESC LIMIT 1`
-        ).pipe(
-          Effect.map((rows) => Option.fromNullishOr(rows[0])),
-          Effect.withSpan("HaltStore.current")
-        ),
+        ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
-        acknowledge: Effect.fn("HaltStore.acknowledge")((instanceId, haltId) =>
+        acknowledge: (instanceId, haltId) =>
           query(
             "HaltStore.acknowledge",
             Id,
@@ -84,10 +80,9 @@ export class HaltStore extends Context.Service<
               UPDATE workers SET acknowledged_halt = ${haltId}
               WHERE instance_id = ${instanceId} AND worker = 'executor'
               RETURNING instance_id`
-          ).pipe(Effect.map((rows) => rows.length === 1))
-        ),
+          ).pipe(Effect.map((rows) => rows.length === 1)),
 
-        waitingFor: Effect.fn("HaltStore.waitingFor")((halt, now) =>
+        waitingFor: (halt, now) =>
           query(
             "HaltStore.waitingFor",
             Id,
@@ -104,7 +99,6 @@ export class HaltStore extends Context.Service<
                   WHERE w.instance_id = s.claimed_by AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})
               ORDER BY 1`
           ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
-        )
       })
     })
   )

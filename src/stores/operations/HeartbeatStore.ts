@@ -63,7 +63,7 @@ export class HeartbeatStore extends Context.Service<
         ticks::float8 AS ticks, failed_ticks::float8 AS failed_ticks, last_error, hold`)
 
       return HeartbeatStore.of({
-        beat: Effect.fn("HeartbeatStore.beat")((instance, startedAt, broker, beats) =>
+        beat: (instance, startedAt, broker, beats) =>
           execute(
             "HeartbeatStore.beat",
             sql`
@@ -83,9 +83,8 @@ export class HeartbeatStore extends Context.Service<
               ON CONFLICT (instance_id, worker) DO UPDATE SET
                 heartbeat_at = excluded.heartbeat_at, stale_after_millis = excluded.stale_after_millis,
                 ticks = excluded.ticks, failed_ticks = excluded.failed_ticks, last_error = excluded.last_error, hold = excluded.hold`
-          )
-        ),
-        brokersInUse: Effect.fn("HeartbeatStore.brokersInUse")((now) =>
+          ),
+        brokersInUse: (now) =>
           query(
             "HeartbeatStore.brokersInUse",
             Schema.Struct({ broker: Schema.String }),
@@ -93,26 +92,22 @@ export class HeartbeatStore extends Context.Service<
               SELECT DISTINCT broker FROM workers
               WHERE heartbeat_at >= ${instant(now)}::timestamptz - stale_after_millis * interval '1 millisecond'
               ORDER BY broker`
-          ).pipe(Effect.map((rows) => rows.map((row) => row.broker)))
-        ),
-        leave: Effect.fn("HeartbeatStore.leave")((instance) =>
-          execute("HeartbeatStore.leave", sql`DELETE FROM workers WHERE instance_id = ${instance.id}`)
-        ),
-        forget: Effect.fn("HeartbeatStore.forget")((before) =>
-          execute("HeartbeatStore.forget", sql`DELETE FROM workers WHERE heartbeat_at < ${instant(before)}`)
-        ),
+          ).pipe(Effect.map((rows) => rows.map((row) => row.broker))),
+        leave: (instance) =>
+          execute("HeartbeatStore.leave", sql`DELETE FROM workers WHERE instance_id = ${instance.id}`),
+        forget: (before) =>
+          execute("HeartbeatStore.forget", sql`DELETE FROM workers WHERE heartbeat_at < ${instant(before)}`),
         workers: query(
           "HeartbeatStore.workers",
           WorkerRow,
           sql`SELECT ${columns} FROM workers ORDER BY started_at, instance_id, worker`
-        ).pipe(Effect.withSpan("HeartbeatStore.workers")),
-        workersOn: Effect.fn("HeartbeatStore.workersOn")((hostname) =>
+        ),
+        workersOn: (hostname) =>
           query(
             "HeartbeatStore.workersOn",
             WorkerRow,
             sql`SELECT ${columns} FROM workers WHERE hostname = ${hostname} ORDER BY started_at, instance_id, worker`
           )
-        )
       })
     })
   )

@@ -114,15 +114,14 @@ const make = Effect.gen(function* () {
     SELECT * FROM found`
 
   return NotificationStore.of({
-    note: Effect.fn("NotificationStore.note")(({ key, kind, severity, message, orderId, sliceId }, now) =>
+    note: ({ key, kind, severity, message, orderId, sliceId }, now) =>
       noteAll(
         "NotificationStore.note",
         now,
         sql`SELECT ${key}::text, ${kind}::text, ${severity}::text, ${message}::text, ${orderId}::text, ${sliceId}::text`
-      )
-    ),
+      ),
 
-    noteHalts: Effect.fn("NotificationStore.noteHalts")((now) =>
+    noteHalts: (now) =>
       noteAll(
         "NotificationStore.noteHalts",
         now,
@@ -133,10 +132,9 @@ const make = Effect.gen(function* () {
               || requested_by || ': ' || reason,
             NULL::text, NULL::text
           FROM placement_halts WHERE requested_at >= ${since(now)}`
-      )
-    ),
+      ),
 
-    noteDoubles: Effect.fn("NotificationStore.noteDoubles")((now) =>
+    noteDoubles: (now) =>
       noteAll(
         "NotificationStore.noteDoubles",
         now,
@@ -147,10 +145,9 @@ const make = Effect.gen(function* () {
               || 'order resume ' || order_id,
             order_id, slice_id
           FROM double_placements WHERE seen_at >= ${since(now)}`
-      )
-    ),
+      ),
 
-    noteUnknown: Effect.fn("NotificationStore.noteUnknown")((patience, now) =>
+    noteUnknown: (patience, now) =>
       noteAll(
         "NotificationStore.noteUnknown",
         now,
@@ -168,10 +165,9 @@ const make = Effect.gen(function* () {
             WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL
           ) unknown
           GROUP BY order_id`
-      )
-    ),
+      ),
 
-    noteCredentials: Effect.fn("NotificationStore.noteCredentials")((broker, reason, now) =>
+    noteCredentials: (broker, reason, now) =>
       noteAll(
         "NotificationStore.noteCredentials",
         now,
@@ -179,10 +175,9 @@ const make = Effect.gen(function* () {
           SELECT 'credentials:' || ${broker}::text || ':' || ${indianDay(now)}::text || ':' || coalesce(
               (SELECT floor(extract(epoch FROM set_at))::text FROM broker_credentials WHERE broker = ${broker}), 'none'),
             'credentials', 'critical', 'Placements are on hold: ' || ${reason}::text, NULL::text, NULL::text`
-      )
-    ),
+      ),
 
-    noteRequests: Effect.fn("NotificationStore.noteRequests")((broker, from, of, now) =>
+    noteRequests: (broker, from, of, now) =>
       noteAll(
         "NotificationStore.noteRequests",
         now,
@@ -192,10 +187,9 @@ const make = Effect.gen(function* () {
             NULL::text, NULL::text
           FROM order_budgets
           WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
-      )
-    ),
+      ),
 
-    noteShortfalls: Effect.fn("NotificationStore.noteShortfalls")((now) =>
+    noteShortfalls: (now) =>
       noteAll(
         "NotificationStore.noteShortfalls",
         now,
@@ -219,10 +213,9 @@ const make = Effect.gen(function* () {
           FROM orders o
           WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
             AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)`
-      )
-    ),
+      ),
 
-    giveUpOlder: Effect.fn("NotificationStore.giveUpOlder")((foundBefore, now) =>
+    giveUpOlder: (foundBefore, now) =>
       query(
         "NotificationStore.giveUpOlder",
         ClaimedNotification,
@@ -231,10 +224,9 @@ const make = Effect.gen(function* () {
           WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(now)}
             AND found_at < ${instant(foundBefore)}
           RETURNING key, kind, severity, message, order_id, slice_id, found_at, attempts`
-      )
-    ),
+      ),
 
-    claim: Effect.fn("NotificationStore.claim")((now) =>
+    claim: (now) =>
       query(
         "NotificationStore.claim",
         ClaimedNotification,
@@ -249,10 +241,9 @@ const make = Effect.gen(function* () {
             attempts = n.attempts + 1, next_attempt_at = ${instant(DateTime.addDuration(now, deliveryLease))}
           FROM picked WHERE n.key = picked.key
           RETURNING n.key, n.kind, n.severity, n.message, n.order_id, n.slice_id, n.found_at, n.attempts`
-      )
-    ),
+      ),
 
-    deliveryState: Effect.fn("NotificationStore.deliveryState")((givenUpSince) =>
+    deliveryState: (givenUpSince) =>
       Effect.map(
         query(
           "NotificationStore.deliveryState",
@@ -266,17 +257,15 @@ const make = Effect.gen(function* () {
             WHERE delivered_at IS NULL AND (given_up_at IS NULL OR given_up_at >= ${instant(givenUpSince)})`
         ),
         ([row]) => row ?? nothingToDeliver
-      )
-    ),
+      ),
 
-    delivered: Effect.fn("NotificationStore.delivered")((key, now) =>
+    delivered: (key, now) =>
       execute(
         "NotificationStore.delivered",
         sql`UPDATE notifications SET delivered_at = ${instant(now)}, last_error = NULL WHERE key = ${key} AND delivered_at IS NULL`
-      )
-    ),
+      ),
 
-    failed: Effect.fn("NotificationStore.failed")((key, error, nextAttemptAt, now) =>
+    failed: (key, error, nextAttemptAt, now) =>
       execute(
         "NotificationStore.failed",
         sql`
@@ -285,6 +274,5 @@ const make = Effect.gen(function* () {
             given_up_at = ${nextAttemptAt === null ? instant(now) : null}::timestamptz
           WHERE key = ${key} AND delivered_at IS NULL`
       )
-    )
   })
 })

@@ -30,7 +30,7 @@ export class OperatorActionStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       return OperatorActionStore.of({
-        list: Effect.fn("OperatorActionStore.list")((orderId, limit) =>
+        list: (orderId, limit) =>
           query(
             "OperatorActionStore.list",
             OperatorAction,
@@ -40,7 +40,6 @@ export class OperatorActionStore extends Context.Service<
               WHERE ${orderId}::text IS NULL OR a.order_id = ${orderId}
               ORDER BY a.id DESC LIMIT ${limit}`
           )
-        )
       })
     })
   )

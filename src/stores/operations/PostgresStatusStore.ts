@@ -74,10 +74,7 @@ const make = Effect.gen(function* () {
         (SELECT count(*)::int FROM pg_stat_replication) AS standbys,
         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
         current_setting('max_connections')::int AS max_connections, current_setting('autovacuum') AS autovacuum`
-  ).pipe(
-    Effect.flatMap(([row]) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(row)))),
-    Effect.withSpan("ServerStore.facts")
-  )
+  ).pipe(Effect.flatMap(([row]) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(row)))))
 
   const sessionColumns = sql.literal(`
     pid, coalesce(application_name, '') AS application, coalesce(usename, '?') AS user, coalesce(state, '?') AS state`)
@@ -90,12 +87,9 @@ const make = Effect.gen(function* () {
       WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'client backend'
         AND datname = current_database()
       ORDER BY xact_start LIMIT 1`
-  ).pipe(
-    Effect.map(([row]) => Option.fromNullishOr(row)),
-    Effect.withSpan("ServerStore.oldestTransaction")
-  )
+  ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
 
-  const longestWait = Effect.fn("ServerStore.longestWait")((since: DateTime.Utc) =>
+  const longestWait = (since: DateTime.Utc) =>
     query(
       "ServerStore.longestWait",
       WaitingSession,
@@ -104,7 +98,6 @@ const make = Effect.gen(function* () {
         WHERE wait_event_type = 'Lock' AND datname = current_database() AND query_start < ${instant(since)}
         ORDER BY query_start LIMIT 1`
     ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
-  )
 
   const tables = query(
     "ServerStore.tables",
@@ -116,16 +109,13 @@ const make = Effect.gen(function* () {
       WHERE schemaname = current_schema()
         AND relname IN ('orders', 'order_slices', 'order_plans', 'broker_events', 'workers', 'order_budgets', 'market_quotes')
       ORDER BY relname`
-  ).pipe(Effect.withSpan("ServerStore.tables"))
+  )
 
   const dataFolder = query(
     "ServerStore.dataFolder",
     Schema.Struct({ folder: Schema.String }),
     sql`SELECT current_setting('data_directory') AS folder`
-  ).pipe(
-    Effect.map(([row]) => row?.folder ?? ""),
-    Effect.withSpan("ServerStore.dataFolder")
-  )
+  ).pipe(Effect.map(([row]) => row?.folder ?? ""))
 
   return ServerStore.of({
     ping: execute("ServerStore.ping", sql`SELECT 1`),

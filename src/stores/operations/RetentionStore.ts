@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
   const only = (rows: ReadonlyArray<Pruned>): Pruned => rows[0] ?? nothingPruned
 
   return RetentionStore.of({
-    pruneOrders: Effect.fn("RetentionStore.pruneOrders")((options) =>
+    pruneOrders: (options) =>
       query(
         "RetentionStore.pruneOrders",
         Pruned,
@@ -130,10 +130,9 @@ const make = Effect.gen(function* () {
       ).pipe(
         Effect.map(only),
         Effect.retry({ schedule: Schedule.recurs(3), while: ({ sqlState }) => sqlState === foreignKeyViolation })
-      )
-    ),
+      ),
 
-    pruneOthers: Effect.fn("RetentionStore.pruneOthers")((options) =>
+    pruneOthers: (options) =>
       query(
         "RetentionStore.pruneOthers",
         Pruned,
@@ -147,10 +146,9 @@ const make = Effect.gen(function* () {
               SELECT key FROM notifications WHERE ${isOldNotification(options.before)} LIMIT ${mostOthers})
             RETURNING key
           ), gone AS ${none}, slices AS ${none}, plans AS ${none}, book AS ${none}, ${counted(options)}`
-      ).pipe(Effect.map(only))
-    ),
+      ).pipe(Effect.map(only)),
 
-    count: Effect.fn("RetentionStore.count")((before) =>
+    count: (before) =>
       unlimited<ReadonlyArray<Pruned>, never, never>(
         "RetentionStore.count",
         sql<Pruned>`
@@ -163,7 +161,6 @@ const make = Effect.gen(function* () {
             (SELECT count(*) FROM mock_broker_orders b JOIN slices USING (tag))::int AS "mockOrders",
             (SELECT count(*) FROM notifications WHERE ${isOldNotification(before)})::int AS notifications`
       ).pipe(Effect.map(only))
-    )
   })
 })
 

@@ -104,7 +104,7 @@ const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUnt
 const make = Effect.gen(function* () {
   const { sql, query } = yield* Db
 
-  const orders = Effect.fn("OverviewStore.orders")((limit: number) =>
+  const orders = (limit: number) =>
     query(
       "OverviewStore.orders",
       OverviewOrder,
@@ -137,18 +137,13 @@ const make = Effect.gen(function* () {
         CROSS JOIN LATERAL (SELECT * FROM order_progress WHERE order_id = picked.id OFFSET 0) p
         ORDER BY p.created_at DESC, order_id`
     )
-  )
 
   const sliceColumns = sql.literal(`
     id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
     (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
     broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`)
 
-  const slices = Effect.fn("OverviewStore.slices")((
-    orderIds: ReadonlyArray<string>,
-    limit: number,
-    now: DateTime.Utc
-  ) => {
+  const slices = (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
     const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
     return query(
       "OverviewStore.slices",
@@ -177,9 +172,9 @@ const make = Effect.gen(function* () {
         ) moving
         ORDER BY CASE WHEN kind = 'placed' THEN placed_at END DESC, coalesce(doubtful_since, not_before), id`
     )
-  })
+  }
 
-  const counts = Effect.fn("OverviewStore.counts")((now: DateTime.Utc) => {
+  const counts = (now: DateTime.Utc) => {
     const counted = (condition: Fragment) =>
       sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${mostCounted}) counted)`
     const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
@@ -196,9 +191,9 @@ const make = Effect.gen(function* () {
       ),
       ([row]) => row ?? noSlices
     )
-  })
+  }
 
-  const rateUse = Effect.fn("OverviewStore.rateUse")((broker: string, now: DateTime.Utc) => {
+  const rateUse = (broker: string, now: DateTime.Utc) => {
     const since = (seconds: number) => sql`
       (SELECT count(*)::int FROM unnest(granted) AS at
         WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
@@ -215,7 +210,7 @@ const make = Effect.gen(function* () {
       ),
       ([row]) => row ?? noRequests
     )
-  })
+  }
 
   return OverviewStore.of({ orders, slices, counts, rateUse })
 })

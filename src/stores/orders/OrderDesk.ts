@@ -186,7 +186,7 @@ export class OrderDesk extends Context.Service<
         )
 
       return OrderDesk.of({
-        submit: Effect.fn("OrderDesk.submit")(function* (order, asked, now) {
+        submit: Effect.fnUntraced(function* (order, asked, now) {
           const [inserted] = yield* insert(order, asked, now)
           if (inserted !== undefined) return { orderId: inserted.id, isNew: true }
           const [existing] = yield* findByKey(order.key)
@@ -196,17 +196,16 @@ export class OrderDesk extends Context.Service<
           return { orderId, isNew: false }
         }),
 
-        hasKey: Effect.fn("OrderDesk.hasKey")((key) => Effect.map(findByKey(key), (rows) => rows.length > 0)),
+        hasKey: (key) => Effect.map(findByKey(key), (rows) => rows.length > 0),
 
-        progress: Effect.fn("OrderDesk.progress")((orderId) =>
+        progress: (orderId) =>
           query(
             "OrderDesk.progress",
             OrderProgress,
             sql`SELECT ${columns} FROM order_progress WHERE order_id = ${orderId}`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
-        ),
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
-        ownerOf: Effect.fn("OrderDesk.ownerOf")((text) =>
+        ownerOf: (text) =>
           query(
             "OrderDesk.ownerOf",
             Owner,
@@ -216,28 +215,23 @@ export class OrderDesk extends Context.Service<
               UNION ALL SELECT order_id, 'tag' FROM order_slices WHERE tag = ${text}
               UNION ALL SELECT order_id, 'broker order' FROM order_slices WHERE broker_order_id = ${text}
               LIMIT 1`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
-        ),
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
         newestIds: query(
           "OrderDesk.newestIds",
           Id,
           sql`SELECT id FROM orders ORDER BY created_at DESC LIMIT 1000`
-        ).pipe(
-          Effect.map((rows) => rows.map(({ id }) => id)),
-          Effect.withSpan("OrderDesk.newestIds")
-        ),
+        ).pipe(Effect.map((rows) => rows.map(({ id }) => id))),
 
-        list: Effect.fn("OrderDesk.list")((limit) =>
+        list: (limit) =>
           query(
             "OrderDesk.list",
             OrderProgress,
             // By the view's own column, which has an index: the clamped one would have every order ever summed up first.
             sql`SELECT ${columns} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
-          )
-        ),
+          ),
 
-        slices: Effect.fn("OrderDesk.slices")((orderId) =>
+        slices: (orderId) =>
           query(
             "OrderDesk.slices",
             SliceView,
@@ -248,24 +242,20 @@ export class OrderDesk extends Context.Service<
                 broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price, replaced_by,
                 carried_quantity
               FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
-          )
-        ),
+          ),
 
-        pause: Effect.fn("OrderDesk.pause")((orderId, asked, now) =>
+        pause: (orderId, asked, now) =>
           changeHold(
             "OrderDesk.pause",
             "cancels",
             startHold(orderId, `paused by ${asked.by}: ${asked.reason}`, now),
             now,
             record("order pause", orderId, asked, now)
-          )
-        ),
+          ),
 
-        hold: Effect.fn("OrderDesk.hold")((orderId, reason, now) =>
-          changeHold("OrderDesk.hold", "cancels", startHold(orderId, reason, now), now)
-        ),
+        hold: (orderId, reason, now) => changeHold("OrderDesk.hold", "cancels", startHold(orderId, reason, now), now),
 
-        resume: Effect.fn("OrderDesk.resume")((orderId, asked, now) =>
+        resume: (orderId, asked, now) =>
           changeHold(
             "OrderDesk.resume",
             "slices",
@@ -279,10 +269,9 @@ export class OrderDesk extends Context.Service<
             ),
             now,
             record("order resume", orderId, asked, now)
-          )
-        ),
+          ),
 
-        requestCancel: Effect.fn("OrderDesk.requestCancel")((orderId, asked, now) =>
+        requestCancel: (orderId, asked, now) =>
           transaction(
             "OrderDesk.requestCancel",
             Effect.gen(function* () {
@@ -312,7 +301,6 @@ export class OrderDesk extends Context.Service<
               yield* notify("cancels")
             })
           )
-        )
       })
     })
   )

@@ -119,7 +119,7 @@ export class OrderStore extends Context.Service<
       const { sql, query, queryReadable, execute, transaction } = db
       const byId = unindexed(sql)
 
-      const claimPending = Effect.fn("OrderStore.claimPending")((options: ClaimOptions) =>
+      const claimPending = (options: ClaimOptions) =>
         queryReadable(
           "OrderStore.claimPending",
           ClaimedOrder,
@@ -160,17 +160,15 @@ export class OrderStore extends Context.Service<
                     AND ${instant(options.now)}::timestamptz + interval '366 days'
                   THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
         )
-      )
 
-      const completeSplits = Effect.fn("OrderStore.completeSplits")(
-        (
-          orders: ReadonlyArray<SplitOrder>,
-          options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
-        ) =>
-          query(
-            "OrderStore.completeSplits",
-            Schema.Struct({ id: Schema.String }),
-            sql`
+      const completeSplits = (
+        orders: ReadonlyArray<SplitOrder>,
+        options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
+      ) =>
+        query(
+          "OrderStore.completeSplits",
+          Schema.Struct({ id: Schema.String }),
+          sql`
               WITH planned AS (
                 UPDATE orders o SET
                   order_queue_status = 'DONE', status_reason = NULL, settled_at = NULL,
@@ -189,10 +187,9 @@ export class OrderStore extends Context.Service<
                 options
               )}
               SELECT id, pg_notify(${channel}, 'slices') FROM planned`
-          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-      )
+        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
 
-      const failSplits = Effect.fn("OrderStore.failSplits")((orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) =>
+      const failSplits = (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) =>
         execute(
           "OrderStore.failSplits",
           sql`
@@ -204,28 +201,31 @@ export class OrderStore extends Context.Service<
                         ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
             WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
         )
-      )
 
-      const release = Effect.fn("OrderStore.release")(
-        (orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>, now: DateTime.Utc) =>
-          execute(
-            "OrderStore.release",
-            sql`
+      const release = (
+        orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>,
+        now: DateTime.Utc
+      ) =>
+        execute(
+          "OrderStore.release",
+          sql`
               UPDATE orders o SET
                 order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL,
                 split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
               FROM unnest(${texts(orders.map((order) => order.id))},
                           ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
               WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
-          )
-      )
+        )
 
-      const releaseStuck = Effect.fn("OrderStore.releaseStuck")(
-        (options: { readonly now: DateTime.Utc; readonly claimedBefore: DateTime.Utc; readonly maxAttempts: number }) =>
-          query(
-            "OrderStore.releaseStuck",
-            ReleasedOrder,
-            sql`
+      const releaseStuck = (options: {
+        readonly now: DateTime.Utc
+        readonly claimedBefore: DateTime.Utc
+        readonly maxAttempts: number
+      }) =>
+        query(
+          "OrderStore.releaseStuck",
+          ReleasedOrder,
+          sql`
               WITH stuck AS MATERIALIZED (
                 SELECT id FROM orders
                 WHERE order_queue_status = 'IN_PROGRESS'
@@ -243,10 +243,9 @@ export class OrderStore extends Context.Service<
               FROM stuck
               WHERE o.id = stuck.id
               RETURNING o.id, o.order_queue_status, o.status_reason`
-          )
-      )
+        )
 
-      const stoppedAmong = Effect.fn("OrderStore.stoppedAmong")((ids: ReadonlySet<OrderId>) =>
+      const stoppedAmong = (ids: ReadonlySet<OrderId>) =>
         query(
           "OrderStore.stoppedAmong",
           Schema.Struct({ id: OrderId }),
@@ -254,7 +253,6 @@ export class OrderStore extends Context.Service<
             SELECT id FROM orders
             WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
         ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-      )
 
       const insertDouble = (double: DoublePlacement, now: DateTime.Utc) =>
         query(
@@ -277,20 +275,18 @@ export class OrderStore extends Context.Service<
             WHERE id = ${orderId}`
         )
 
-      const noteDouble = Effect.fn("OrderStore.noteDouble")(
-        (double: DoublePlacement, now: DateTime.Utc, alarm: Effect.Effect<void>) =>
-          transaction(
-            "OrderStore.noteDouble",
-            Effect.gen(function* () {
-              const noted = yield* insertDouble(double, now)
-              if (noted.length === 0) return
-              yield* holdDouble(double, now)
-              yield* holdSlices(db, double.orderId, now)
-              yield* execute("OrderStore.notifyDouble", sql`SELECT pg_notify(${channel}, 'cancels')`)
-              yield* alarm
-            })
-          )
-      )
+      const noteDouble = (double: DoublePlacement, now: DateTime.Utc, alarm: Effect.Effect<void>) =>
+        transaction(
+          "OrderStore.noteDouble",
+          Effect.gen(function* () {
+            const noted = yield* insertDouble(double, now)
+            if (noted.length === 0) return
+            yield* holdDouble(double, now)
+            yield* holdSlices(db, double.orderId, now)
+            yield* execute("OrderStore.notifyDouble", sql`SELECT pg_notify(${channel}, 'cancels')`)
+            yield* alarm
+          })
+        )
 
       return OrderStore.of({
         claimPending,

@@ -60,15 +60,14 @@ export class PlanStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
       return PlanStore.of({
-        plans: Effect.fn("PlanStore.plans")((orderId) =>
+        plans: (orderId) =>
           query(
             "PlanStore.plans",
             StoredPlan,
             sql`
               SELECT revision, first_sequence, algorithm_version, input, starts_at, ends_at, sessions, cause, note, created_at
               FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
-          )
-        ),
+          ),
 
         volumeProfiles: query(
           "PlanStore.volumeProfiles",
@@ -76,7 +75,7 @@ export class PlanStore extends Context.Service<
           sql`SELECT * FROM volume_profiles ORDER BY instrument`
         ),
 
-        setVolumeProfile: Effect.fn("PlanStore.setVolumeProfile")(({ instrument, volumes }, asked, now) =>
+        setVolumeProfile: ({ instrument, volumes }, asked, now) =>
           execute(
             "PlanStore.setVolumeProfile",
             sql`
@@ -92,10 +91,9 @@ export class PlanStore extends Context.Service<
                 { name: "profile set", asked, now },
                 sql`SELECT NULL::text, NULL::text, jsonb_build_object('instrument', instrument, 'volumes', volumes) FROM stored`
               )}`
-          )
-        ),
+          ),
 
-        removeVolumeProfile: Effect.fn("PlanStore.removeVolumeProfile")((instrument, asked, now) =>
+        removeVolumeProfile: (instrument, asked, now) =>
           query(
             "PlanStore.removeVolumeProfile",
             Schema.Struct({ instrument: Schema.String }),
@@ -109,7 +107,6 @@ export class PlanStore extends Context.Service<
               )})
               SELECT instrument FROM removed`
           ).pipe(Effect.map((rows) => rows.length === 1))
-        )
       })
     })
   )

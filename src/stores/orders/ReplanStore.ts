@@ -271,7 +271,7 @@ const make = Effect.gen(function* () {
   }
 
   return ReplanStore.of({
-    unsettled: Effect.fn("ReplanStore.unsettled")((after, limit, { now, isHeld }) =>
+    unsettled: (after, limit, { now, isHeld }) =>
       query(
         "ReplanStore.unsettled",
         Unsettled,
@@ -298,10 +298,9 @@ const make = Effect.gen(function* () {
             AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)
             AND (${after}::text IS NULL OR id > ${after})
           ORDER BY id LIMIT ${limit}`
-      )
-    ),
+      ),
 
-    change: Effect.fn("ReplanStore.change")((orderId, options, decide) =>
+    change: (orderId, options, decide) =>
       Effect.gen(function* () {
         const look = Effect.flatMap(read(orderId, options.now), (running) => {
           const decided = decide(running)
@@ -323,6 +322,5 @@ const make = Effect.gen(function* () {
           })
         )
       })
-    )
   })
 })

@@ -164,9 +164,7 @@ const make = Effect.gen(function* () {
   })
 
   return ReportStore.of({
-    record: Effect.fn("ReportStore.record")((orderId, now) =>
-      transaction("ReportStore.record", Effect.andThen(oneMoment, read(orderId, now)))
-    )
+    record: (orderId, now) => transaction("ReportStore.record", Effect.andThen(oneMoment, read(orderId, now)))
   })
 })
 

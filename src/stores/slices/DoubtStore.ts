@@ -40,7 +40,7 @@ export class DoubtStore extends Context.Service<
       const idsOf = (rows: ReadonlyArray<typeof Id.Type>): ReadonlySet<string> => new Set(rows.map(({ id }) => id))
 
       return DoubtStore.of({
-        onceInDoubt: Effect.fn("DoubtStore.onceInDoubt")((since, limit) =>
+        onceInDoubt: (since, limit) =>
           query(
             "DoubtStore.onceInDoubt",
             OnceDoubtedSlice,
@@ -51,10 +51,9 @@ export class DoubtStore extends Context.Service<
                 AND (stage IN ('SCHEDULED', 'FAILED', 'SKIPPED') OR (stage = 'PROCESSED' AND broker_is_final))
               ORDER BY in_doubt_at DESC
               LIMIT ${limit}`
-          )
-        ),
+          ),
 
-        takeOver: Effect.fn("DoubtStore.takeOver")((turnedUp, reason, now) =>
+        takeOver: (turnedUp, reason, now) =>
           query(
             "DoubtStore.takeOver",
             Id,
@@ -77,10 +76,9 @@ export class DoubtStore extends Context.Service<
               WHERE s.id = i.id AND s.claim_version = i.claim_version AND s.stage IN ('SCHEDULED', 'FAILED', 'SKIPPED')
                 AND s.replaced_by IS NULL AND s.carried_quantity = 0
               RETURNING s.id`
-          ).pipe(Effect.map(idsOf))
-        ),
+          ).pipe(Effect.map(idsOf)),
 
-        leaveBook: Effect.fn("DoubtStore.leaveBook")((ids, now) =>
+        leaveBook: (ids, now) =>
           query(
             "DoubtStore.leaveBook",
             Id,
@@ -89,7 +87,6 @@ export class DoubtStore extends Context.Service<
               WHERE id = ANY(${texts(ids)}) AND stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NULL
               RETURNING id`
           ).pipe(Effect.map(idsOf))
-        )
       })
     })
   )

@@ -21,7 +21,7 @@ export class OverdueStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       return OverdueStore.of({
-        skipStale: Effect.fn("OverdueStore.skipStale")((now, reason, limit) =>
+        skipStale: (now, reason, limit) =>
           query(
             "OverdueStore.skipStale",
             Schema.Struct({ id: Schema.String }),
@@ -35,10 +35,9 @@ export class OverdueStore extends Context.Service<
               UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
               FROM picked WHERE s.id = picked.id
               RETURNING s.id`
-          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-        ),
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id))),
 
-        skipCancelled: Effect.fn("OverdueStore.skipCancelled")((now, limit) =>
+        skipCancelled: (now, limit) =>
           query(
             "OverdueStore.skipCancelled",
             Schema.Struct({ id: Schema.String }),
@@ -53,7 +52,6 @@ export class OverdueStore extends Context.Service<
               FROM picked WHERE s.id = picked.id
               RETURNING s.id`
           ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-        )
       })
     })
   )

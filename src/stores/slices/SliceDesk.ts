@@ -147,7 +147,7 @@ export class SliceDesk extends Context.Service<
         )
 
       return SliceDesk.of({
-        find: Effect.fn("SliceDesk.find")((name, now) => {
+        find: (name, now) => {
           const [, orderId = null, number = null] = /^(.+)\/(\d{1,9})$/.exec(name) ?? []
           return query(
             "SliceDesk.find",
@@ -158,7 +158,7 @@ export class SliceDesk extends Context.Service<
               FROM order_slices
               WHERE id = ${name} OR (order_id = ${orderId} AND sequence_number = ${number === null ? null : Number(number)}::int)`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
-        }),
+        },
 
         newestIds: query(
           "SliceDesk.newestIds",
@@ -166,12 +166,9 @@ export class SliceDesk extends Context.Service<
           sql`
             SELECT s.id FROM (SELECT id FROM orders ORDER BY created_at DESC LIMIT 10) o
             JOIN order_slices s ON s.order_id = o.id`
-        ).pipe(
-          Effect.map((rows) => rows.map(({ id }) => id)),
-          Effect.withSpan("SliceDesk.newestIds")
-        ),
+        ).pipe(Effect.map((rows) => rows.map(({ id }) => id))),
 
-        skip: Effect.fn("SliceDesk.skip")((id, asked, now) =>
+        skip: (id, asked, now) =>
           query(
             "SliceDesk.skip",
             Id,
@@ -190,10 +187,9 @@ export class SliceDesk extends Context.Service<
                 sql`SELECT order_id, id, jsonb_build_object('quantity', quantity) FROM skipped`
               )})
               SELECT id FROM skipped`
-          ).pipe(Effect.map((rows) => rows.length === 1))
-        ),
+          ).pipe(Effect.map((rows) => rows.length === 1)),
 
-        retry: Effect.fn("SliceDesk.retry")((id, options, asked) =>
+        retry: (id, options, asked) =>
           transaction(
             "SliceDesk.retry",
             Effect.gen(function* () {
@@ -206,18 +202,16 @@ export class SliceDesk extends Context.Service<
               yield* sendAgain(slice, decided.success, asked, options.now)
               return decided.success
             })
-          )
-        ),
+          ),
 
-        ownerOf: Effect.fn("SliceDesk.ownerOf")((brokerOrderId) =>
+        ownerOf: (brokerOrderId) =>
           query(
             "SliceDesk.ownerOf",
             Schema.Struct({ id: SliceId }),
             sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id)))
-        ),
+          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id))),
 
-        placed: Effect.fn("SliceDesk.placed")((id, { brokerOrderId, fill }, asked, now) =>
+        placed: (id, { brokerOrderId, fill }, asked, now) =>
           query(
             "SliceDesk.placed",
             Id,
@@ -247,7 +241,6 @@ export class SliceDesk extends Context.Service<
               )})
               SELECT id FROM placed`
           ).pipe(Effect.map((rows) => rows.length === 1))
-        )
       })
     })
   )

@@ -106,7 +106,7 @@ export class SliceStore extends Context.Service<
         )`)
 
       return SliceStore.of({
-        claimDue: Effect.fn("SliceStore.claimDue")((options) =>
+        claimDue: (options) =>
           queryReadable(
             "SliceStore.claimDue",
             ClaimedSlice,
@@ -142,10 +142,9 @@ export class SliceStore extends Context.Service<
                   (SELECT reference_price FROM orders WHERE id = s.order_id),
                   (SELECT last_price FROM instruments i WHERE i.instrument = s.instrument))::text END AS reference_price,
                 s.request_id, s.trace_id, s.market, ${sql.literal(factColumns)}`
-          )
-        ),
+          ),
 
-        transition: Effect.fn("SliceStore.transition")((transitions, events) => {
+        transition: (transitions, events) => {
           const found = (next: NextStage) => (next._tag === "Processed" ? next.found : null)
           return query(
             "SliceStore.transition",
@@ -203,9 +202,9 @@ export class SliceStore extends Context.Service<
               ), audit AS (${insertEvents(sql, events)})
               SELECT id, stage FROM moved`
           )
-        }),
+        },
 
-        unresolved: Effect.fn("SliceStore.unresolved")((now, limit) =>
+        unresolved: (now, limit) =>
           queryReadable(
             "SliceStore.unresolved",
             UnresolvedSlice,
@@ -219,10 +218,9 @@ export class SliceStore extends Context.Service<
               WHERE stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})
               ORDER BY coalesce(outcome_unknown_at, lease_expires_at)
               LIMIT ${limit}`
-          )
-        ),
+          ),
 
-        open: Effect.fn("SliceStore.open")((after, limit, now) =>
+        open: (after, limit, now) =>
           queryReadable(
             "SliceStore.open",
             OpenSlice,
@@ -243,10 +241,9 @@ export class SliceStore extends Context.Service<
                   OR (s.acknowledged_at, s.id) > (${after === null ? null : instant(after.acknowledgedAt)}, ${after?.id ?? null}::text))
               ORDER BY s.acknowledged_at, s.id
               LIMIT ${limit}`
-          )
-        ),
+          ),
 
-        saveBrokerStates: Effect.fn("SliceStore.saveBrokerStates")((states, now) =>
+        saveBrokerStates: (states, now) =>
           execute(
             "SliceStore.saveBrokerStates",
             sql`
@@ -268,10 +265,9 @@ export class SliceStore extends Context.Service<
                 AND (s.broker_status, s.broker_status_text, s.broker_is_final, s.filled_quantity, s.average_price)
                   IS DISTINCT FROM
                   (i.status, i.status_text, i.is_final, i.filled_quantity, coalesce(i.average_price, s.average_price))`
-          )
-        ),
+          ),
 
-        claimCancels: Effect.fn("SliceStore.claimCancels")(({ ids, limit, now, resendBefore }) =>
+        claimCancels: ({ ids, limit, now, resendBefore }) =>
           query(
             "SliceStore.claimCancels",
             Schema.Struct({ id: Schema.String }),
@@ -287,10 +283,9 @@ export class SliceStore extends Context.Service<
               UPDATE order_slices s SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
               FROM picked WHERE s.id = picked.id
               RETURNING s.id`
-          ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-        ),
+          ).pipe(Effect.map((rows) => rows.map((row) => row.id))),
 
-        audit: Effect.fn("SliceStore.audit")((events) => execute("SliceStore.audit", insertEvents(sql, events)))
+        audit: (events) => execute("SliceStore.audit", insertEvents(sql, events))
       })
     })
   )

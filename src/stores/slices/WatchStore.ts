@@ -26,7 +26,7 @@ export class WatchStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       return WatchStore.of({
-        look: Effect.fn("WatchStore.look")(({ now, doubtedSince }) =>
+        look: ({ now, doubtedSince }) =>
           query(
             "WatchStore.look",
             Waiting,
@@ -50,7 +50,6 @@ export class WatchStore extends Context.Service<
           ).pipe(
             Effect.flatMap(([waiting]) => (waiting === undefined ? Effect.fail(noAnswer) : Effect.succeed(waiting)))
           )
-        )
       })
     })
   )
