@@ -5,11 +5,11 @@ import { chmod, mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { MockBook } from "../src/broker/mock/MockBook.ts"
+import { MockOrderList } from "../src/broker/mock/MockOrderList.ts"
 import { Configuration } from "../src/config/Configuration.ts"
 import { CommandDb } from "../src/db/DbLayer.ts"
 import { Tag } from "../src/domain/model/Ids.ts"
-import { OrderDesk } from "../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
 const examples = new URL("../examples/orders.json", import.meta.url)
@@ -114,11 +114,11 @@ const latenessLine = (lateness: ReadonlyArray<number>): string => {
 
 /** What became of it all, from the database and from the mock broker's book. */
 const summary = Effect.gen(function* () {
-  const desk = yield* OrderDesk
-  const book = yield* MockBook
-  const orders = yield* desk.list(100)
+  const commands = yield* OrderCommands
+  const book = yield* MockOrderList
+  const orders = yield* commands.list(100)
   const slices = (yield* Effect.forEach(orders, (order) =>
-    Effect.map(desk.slices(order.orderId), (slices) =>
+    Effect.map(commands.slices(order.orderId), (slices) =>
       slices.map((slice) => ({
         ...slice,
         // A slice that is due as soon as its order exists cannot be claimed ahead: it waits for the split.
@@ -181,7 +181,7 @@ const demo = Effect.gen(function* () {
     )
     yield* summary.pipe(
       Effect.provide(
-        Layer.mergeAll(OrderDesk.layer, MockBook.table).pipe(
+        Layer.mergeAll(OrderCommands.layer, MockOrderList.table).pipe(
           Layer.provide(CommandDb),
           Layer.provide(Configuration.layer),
           Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(settings))),

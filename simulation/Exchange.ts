@@ -2,7 +2,7 @@ import { BigDecimal } from "effect"
 import type { Placement } from "../src/broker/Broker.ts"
 import type { BrokerOrder, BrokerStatus } from "../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
-import type { Chance } from "./Chance.ts"
+import type { SeededChoices } from "./SeededChoices.ts"
 
 /** One fill of an order, or its end, at a time in seconds of the run. */
 interface Step {
@@ -24,7 +24,7 @@ export interface LedgerOrder {
 }
 
 /** How long an order may rest unfilled before the exchange ends it: its day is short. */
-const longestRestSeconds = 15
+const maxRestSeconds = 15
 
 /**
  * The exchange: honest about everything it was asked to do, and deaf to tags, so that a second request is a second order. It
@@ -33,9 +33,9 @@ const longestRestSeconds = 15
 export class Exchange {
   readonly ledger: Array<LedgerOrder> = []
   private readonly byTag = new Map<Tag, Array<LedgerOrder>>()
-  private readonly chance: Chance
+  private readonly chance: SeededChoices
 
-  constructor(chance: Chance) {
+  constructor(chance: SeededChoices) {
     this.chance = chance
   }
 
@@ -91,7 +91,7 @@ export class Exchange {
       status: filled > 0 ? "PARTIALLY_FILLED" : "OPEN",
       filledQuantity: filled
     }
-    const end = validity === "IOC" ? fillsAt : fillsAt + chance.between(1, longestRestSeconds)
+    const end = validity === "IOC" ? fillsAt : fillsAt + chance.between(1, maxRestSeconds)
     return [received, open, partly, { atSeconds: end, status: "CANCELLED", filledQuantity: filled }]
   }
 }

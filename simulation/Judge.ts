@@ -56,7 +56,7 @@ export class Judge {
     this.exchange = exchange
   }
 
-  accuse(problem: string): void {
+  reportViolation(problem: string): void {
     this.problems.push(`at ${this.world.seconds.toFixed(3)} s: ${problem}`)
     this.world.traced?.(() => `WRONG: ${problem}`)
   }
@@ -96,10 +96,10 @@ export class Judge {
     }
     this.sends.push(send)
     this.world.traced?.(() => `${process.id} places ${tag} of ${send.orderId}, claim ${send.claimVersion}`)
-    if (slice === undefined) this.accuse(`${tag} is placed, but belongs to no slice`)
+    if (slice === undefined) this.reportViolation(`${tag} is placed, but belongs to no slice`)
     else this.checkLeaving(process, placement, slice)
     const claim = `${sliceId}:${send.claimVersion}`
-    if (this.sentClaims.has(claim)) this.accuse(`${tag} is placed twice under one claim`)
+    if (this.sentClaims.has(claim)) this.reportViolation(`${tag} is placed twice under one claim`)
     this.sentClaims.set(claim, send)
     this.checkStops(send)
     return send
@@ -108,7 +108,7 @@ export class Judge {
   private checkLeaving(process: RunningProcess, placement: Placement, slice: Readonly<SliceRow>): void {
     const now = this.world.nowMillis
     const say = (problem: string) =>
-      this.accuse(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)
+      this.reportViolation(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)
     if (now < slice.notBefore) say(`${(slice.notBefore - now).toFixed(3)} ms early`)
     const notAfter = Math.max(slice.notAfter, this.known.get(slice.id)?.notAfterWhenClaimed ?? 0)
     if (now > notAfter + clockToleranceMillis) say(`${Math.round(now - notAfter)} ms after its window`)
@@ -122,9 +122,9 @@ export class Judge {
   }
 
   private checkStops({ orderId, placement }: Send): void {
-    if (this.cancelled.has(orderId)) this.accuse(`${placement.tag} is placed after the cancel of ${orderId}`)
-    if (this.pausedOrders.has(orderId)) this.accuse(`${placement.tag} is placed while ${orderId} is paused`)
-    if (this.isHalted) this.accuse(`${placement.tag} of ${orderId} is placed after the halt`)
+    if (this.cancelled.has(orderId)) this.reportViolation(`${placement.tag} is placed after the cancel of ${orderId}`)
+    if (this.pausedOrders.has(orderId)) this.reportViolation(`${placement.tag} is placed while ${orderId} is paused`)
+    if (this.isHalted) this.reportViolation(`${placement.tag} of ${orderId} is placed after the halt`)
   }
 
   /** The request leaves the process. */
@@ -149,12 +149,12 @@ export class Judge {
     const { tag } = send.placement
     this.world.traced?.(() => `the exchange has ${tag} as ${order.brokerOrderId}`)
     const orders = this.exchange.ordersOf(tag)
-    if (orders.length > 1) this.accuse(`DOUBLE: ${tag} of ${send.orderId} has ${orders.length} broker orders`)
+    if (orders.length > 1) this.reportViolation(`DOUBLE: ${tag} of ${send.orderId} has ${orders.length} broker orders`)
     const total = this.database.tables().orders.get(send.orderId)?.totalQuantity ?? 0
     const exposure = this.sends
       .filter(({ orderId }) => orderId === send.orderId)
       .reduce((sum, { order }) => sum + (order === null ? 0 : exposureOf(order, this.world.seconds)), 0)
-    if (exposure > total) this.accuse(`${send.orderId} wants ${total}, but ${exposure} may be filled`)
+    if (exposure > total) this.reportViolation(`${send.orderId} wants ${total}, but ${exposure} may be filled`)
   }
 
   /** A statement has taken effect. */
@@ -173,7 +173,7 @@ export class Judge {
       const sum = sums.get(order.id) ?? 0
       // What is planned, sent, filled and given up of an order is what was ordered, at every moment.
       if (order.orderQueueStatus !== "DONE" || sum === order.totalQuantity) continue
-      this.accuse(`${operation}: the slices of ${order.id} come to ${sum}, not ${order.totalQuantity}`)
+      this.reportViolation(`${operation}: the slices of ${order.id} come to ${sum}, not ${order.totalQuantity}`)
     }
   }
 
@@ -181,7 +181,7 @@ export class Judge {
     const before = this.knownOrders.get(id)
     if (before === orderQueueStatus) return
     const isFinal = before === "DONE" || before === "FAILED" || before === "SKIPPED"
-    if (isFinal) this.accuse(`${operation}: ${id} was ${before} and is ${orderQueueStatus}`)
+    if (isFinal) this.reportViolation(`${operation}: ${id} was ${before} and is ${orderQueueStatus}`)
     this.knownOrders.set(id, orderQueueStatus)
   }
 
@@ -189,7 +189,7 @@ export class Judge {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
     if (before !== undefined)
-      this.compare(before, slice, operation, (problem) => this.accuse(`${operation}: ${slice.tag} ${problem}`))
+      this.compare(before, slice, operation, (problem) => this.reportViolation(`${operation}: ${slice.tag} ${problem}`))
     if (isNewClaim && before !== undefined && slice.stage === "IN_PROGRESS") this.checkClaim(slice)
     if (slice.outcomeUnknownAt !== null) this.checkDoubt(slice, slice.outcomeUnknownAt)
     if (before !== undefined && !isNewClaim && isSame(before, slice)) return
@@ -213,16 +213,17 @@ export class Judge {
   private checkClaim({ tag, orderId }: Readonly<SliceRow>): void {
     const order = this.database.tables().orders.get(orderId)
     if (order !== undefined && order.cancelRequestedAt !== null)
-      this.accuse(`${tag} is claimed after the cancel of ${orderId}`)
-    if (order !== undefined && order.holdReason !== null) this.accuse(`${tag} is claimed while ${orderId} is on hold`)
-    if (this.isHaltRequested) this.accuse(`${tag} is claimed after the halt`)
+      this.reportViolation(`${tag} is claimed after the cancel of ${orderId}`)
+    if (order !== undefined && order.holdReason !== null)
+      this.reportViolation(`${tag} is claimed while ${orderId} is on hold`)
+    if (this.isHaltRequested) this.reportViolation(`${tag} is claimed after the halt`)
   }
 
   /** The quarantine is counted from there: not from before the request left. */
   private checkDoubt({ id, tag, claimVersion }: Readonly<SliceRow>, unknownAt: number): void {
     const leftMillis = this.sentClaims.get(`${id}:${claimVersion}`)?.leftMillis ?? null
     if (leftMillis === null || unknownAt >= leftMillis - clockToleranceMillis) return
-    this.accuse(`${tag} is in doubt since ${Math.round(leftMillis - unknownAt)} ms before its request left`)
+    this.reportViolation(`${tag} is in doubt since ${Math.round(leftMillis - unknownAt)} ms before its request left`)
   }
 
   private compare(before: Known, slice: Readonly<SliceRow>, operation: string, say: (problem: string) => void): void {

@@ -129,19 +129,19 @@ export class Process implements RunningProcess {
   reach(worker: string, operation: string, phase: Phase): void {
     if (this.isDead) return
     const point = pointOf(worker, operation, phase)
-    if (!knownPoints.has(point)) this.run.judge.accuse(`${point} is no known crash point`)
+    if (!knownPoints.has(point)) this.run.judge.reportViolation(`${point} is no known crash point`)
     const incident = this.run.incidents.get(point)
     if (incident === undefined || --incident.countdown !== 0) return
     const { crashes } = this.run.counts
     crashes.set(point, (crashes.get(point) ?? 0) + 1)
     this.run.world.traced?.(() => `${this.id} AT ${point}`)
-    const happen = () => this.suffer(incident.kind, incident.pauseMillis)
+    const happen = () => this.inflict(incident.kind, incident.pauseMillis)
     // Not before it has begun to wait.
     if (phase === "waits") this.run.world.after(incident.afterMillis, happen)
     else happen()
   }
 
-  suffer(kind: IncidentKind, pauseMillis: number): void {
+  inflict(kind: IncidentKind, pauseMillis: number): void {
     if (this.state !== "alive") return
     countFault(this.run, incidentWords[kind])
     this.run.world.traced?.(() => `${this.id} ${kind} ${kind === "kill" ? "" : `${Math.round(pauseMillis)} ms`}`)

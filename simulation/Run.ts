@@ -1,8 +1,8 @@
-import type { Chance } from "./Chance.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { Judge } from "./Judge.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
 import type { Incident, Scenario } from "./Scenario.ts"
+import type { SeededChoices } from "./SeededChoices.ts"
 import type { Database } from "./store/Database.ts"
 import type { World } from "./World.ts"
 
@@ -19,7 +19,7 @@ export interface Counts {
 export interface Run {
   readonly world: World
   readonly scenario: Scenario
-  readonly chance: Chance
+  readonly chance: SeededChoices
   readonly database: Database
   readonly exchange: Exchange
   readonly judge: Judge

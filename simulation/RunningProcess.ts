@@ -9,5 +9,5 @@ export interface RunningProcess {
   readonly isStanding: boolean
   isEnding: boolean
   enter(task: () => void): void
-  suffer(kind: IncidentKind, pauseMillis: number): void
+  inflict(kind: IncidentKind, pauseMillis: number): void
 }

@@ -1,8 +1,8 @@
 import { BigDecimal, Duration } from "effect"
 import type { OrderType } from "../src/domain/model/Order.ts"
 import type { Amendment } from "../src/domain/planning/replan/amend.ts"
-import type { Chance } from "./Chance.ts"
 import { crashPoints } from "./crashPoints.ts"
+import type { SeededChoices } from "./SeededChoices.ts"
 import type { SubmittedOrder } from "./store/Database.ts"
 
 /**
@@ -42,7 +42,7 @@ export type Action = {
 type Theme = "none" | "late book" | "slow calls" | "database"
 
 /** How likely each fault is, each time that it can happen. */
-const faultRates = (chance: Chance) => {
+const faultRates = (chance: SeededChoices) => {
   const theme = chance.oneOf<Theme>(["none", "none", "late book", "slow calls", "database"])
   /** Many runs know no fault of a kind, some know little else. */
   const rate = (most: number, of: Theme = "none"): number => {
@@ -85,7 +85,7 @@ export interface Scenario {
   readonly brokerTimeoutSeconds: number
   /** By then an order that arrives at all is in the book, counted from when its request left. */
   readonly latestArrivalSeconds: number
-  readonly stalestBookSeconds: number
+  readonly maxOrderListAgeSeconds: number
   /** Whether requests may be held back for longer than lease and quarantine together: then nothing can help. */
   readonly isHoleOpen: boolean
   readonly faults: ReturnType<typeof faultRates>
@@ -111,8 +111,8 @@ const seconds = (value: number): string => value.toFixed(2)
 
 /** Everything that the seed decides before a run begins. */
 export const scenarioOf = (
-  chance: Chance,
-  secondThoughts: Chance,
+  chance: SeededChoices,
+  secondThoughts: SeededChoices,
   startMillis: number,
   options: ScenarioOptions
 ): Scenario => {
@@ -152,7 +152,7 @@ export const scenarioOf = (
     quarantineSeconds: quarantine,
     brokerTimeoutSeconds: brokerTimeout,
     latestArrivalSeconds: options.isHoleOpen ? quarantine * 2 : 0.75 * (quarantine - clockErrorSeconds),
-    stalestBookSeconds: 0.25 * (quarantine - clockErrorSeconds),
+    maxOrderListAgeSeconds: 0.25 * (quarantine - clockErrorSeconds),
     isHoleOpen: options.isHoleOpen,
     faults: faultRates(chance),
     calmFromSeconds,
@@ -168,7 +168,7 @@ export const scenarioOf = (
   }
 }
 
-const ordersOf = (chance: Chance, startMillis: number): Scenario["orders"] =>
+const ordersOf = (chance: SeededChoices, startMillis: number): Scenario["orders"] =>
   Array.from({ length: chance.whole(1, 4) }, (_, index) => {
     const insertedAtSeconds = chance.hits(0.6) ? 0 : chance.between(0, 10)
     const numSplits = chance.hits(0.1) ? chance.whole(20, 40) : chance.whole(1, 12)
@@ -205,10 +205,11 @@ const ordersOf = (chance: Chance, startMillis: number): Scenario["orders"] =>
   })
 
 /** A pause that is over soon, or one that outlasts leases. */
-const pauseOf = (chance: Chance): number => (chance.hits(0.5) ? chance.between(50, 3000) : chance.between(3000, 20_000))
+const pauseOf = (chance: SeededChoices): number =>
+  chance.hits(0.5) ? chance.between(50, 3000) : chance.between(3000, 20_000)
 
 /** A clock that is set back by as much as its host was suspended would hide it: not both in one run. */
-const kindsOf = (chance: Chance): readonly [IncidentKind, ...ReadonlyArray<IncidentKind>] => [
+const kindsOf = (chance: SeededChoices): readonly [IncidentKind, ...ReadonlyArray<IncidentKind>] => [
   "kill",
   "freeze",
   chance.hits(0.8) ? "suspend" : "set the clock"
@@ -221,7 +222,7 @@ const pointsOfPlacing: readonly [string, ...ReadonlyArray<string>] = [
   "executor Broker.place done"
 ]
 
-const incidentsOf = (chance: Chance, kinds: ReadonlyArray<IncidentKind>): Array<Incident> =>
+const incidentsOf = (chance: SeededChoices, kinds: ReadonlyArray<IncidentKind>): Array<Incident> =>
   Array.from({ length: chance.hits(0.35) ? 0 : chance.whole(1, 6) }, () => ({
     point: chance.hits(0.15) ? chance.oneOf(pointsOfPlacing) : chance.oneOf(["daemon waits", ...crashPoints]),
     kind: chance.oneOf(["kill", ...kinds]),
@@ -230,7 +231,7 @@ const incidentsOf = (chance: Chance, kinds: ReadonlyArray<IncidentKind>): Array<
     countdown: chance.whole(1, 4)
   }))
 
-const outagesOf = (chance: Chance, processes: ReadonlyArray<string>, calmFromSeconds: number): Array<Outage> =>
+const outagesOf = (chance: SeededChoices, processes: ReadonlyArray<string>, calmFromSeconds: number): Array<Outage> =>
   Array.from({ length: chance.hits(0.4) ? chance.whole(1, 2) : 0 }, () => {
     const from = chance.between(0, calmFromSeconds)
     const until = Math.min(from + chance.between(0.5, 15), calmFromSeconds)
@@ -241,7 +242,7 @@ const outagesOf = (chance: Chance, processes: ReadonlyArray<string>, calmFromSec
   })
 
 const actionsOf = (
-  chance: Chance,
+  chance: SeededChoices,
   kinds: ReturnType<typeof kindsOf>,
   processes: ReadonlyArray<string>,
   orders: Scenario["orders"],
@@ -269,17 +270,17 @@ const actionsOf = (
   return actions
 }
 
-const inMidPlacement = (chance: Chance): Action["when"] => ({
+const inMidPlacement = (chance: SeededChoices): Action["when"] => ({
   placement: chance.whole(1, 12),
   afterMillis: chance.between(0, 30)
 })
 
-const whenOf = (chance: Chance, calmFromSeconds: number): Action["when"] =>
+const whenOf = (chance: SeededChoices, calmFromSeconds: number): Action["when"] =>
   chance.hits(0.5) ? inMidPlacement(chance) : { seconds: chance.between(0, calmFromSeconds + 5) }
 
 /** In three of ten runs people change what they have ordered, or take it back while it is split; halts and stops come in mid-placement. */
 const withSecondThoughts = (
-  chance: Chance,
+  chance: SeededChoices,
   { processes, orders, calmFromSeconds }: Pick<Scenario, "processes" | "orders" | "calmFromSeconds">,
   others: ReadonlyArray<Action>
 ): ReadonlyArray<Action> => {

@@ -1,5 +1,5 @@
 import { type SeededRandom, seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
-import { type Chance, chanceOf } from "./Chance.ts"
+import { type SeededChoices, seededChoices } from "./SeededChoices.ts"
 
 /** Something that is to happen at a moment, unless it is cancelled before. */
 export interface Timer {
@@ -45,8 +45,8 @@ export class World {
   }
 
   /** A stream of chance of its own, so that one thing's choices do not change another's. */
-  chance(name: string): Chance {
-    return chanceOf(seededRandom(`${this.seed}/${name}`))
+  chance(name: string): SeededChoices {
+    return seededChoices(seededRandom(`${this.seed}/${name}`))
   }
 
   get nowMillis(): number {

@@ -13,7 +13,7 @@ import {
 import type { Acknowledgement, BrokerOrder } from "../src/domain/model/BrokerOrder.ts"
 import type { BrokerOrderId, Tag } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
-import { Journey, unknown } from "./Journey.ts"
+import { PlacementRequest, unknown } from "./PlacementRequest.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 
@@ -23,7 +23,7 @@ export const brokerOf = (process: Process): Broker["Service"] => {
   return {
     name: "mock",
     quarantine: Duration.seconds(run.scenario.quarantineSeconds),
-    bookSince: () => DateTime.makeUnsafe(0),
+    orderListSince: () => DateTime.makeUnsafe(0),
     place: (placement) => place(process, placement),
     findByTag: (tags) => findByTag(process, tags),
     listAll: Effect.succeed([]),
@@ -51,7 +51,7 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     const send = run.judge.leaving(process, placement)
     run.placing(run.judge.sends.length)
     return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
-      const journey = new Journey(process, worker, send, resume)
+      const journey = new PlacementRequest(process, worker, send, resume)
       journey.begin()
       return Effect.sync(() => journey.giveUp())
     })
@@ -97,7 +97,7 @@ const findByTag = (
         process.reach(worker, "Broker.findByTag", "sent")
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
         const isStale = faultHits(run, "look-up: stale book", lookUp.stale)
-        const asOf = world.seconds - (isStale ? chance.upTo(scenario.stalestBookSeconds) : 0)
+        const asOf = world.seconds - (isStale ? chance.upTo(scenario.maxOrderListAgeSeconds) : 0)
         const found = [...tags]
           .flatMap((tag) => exchange.ordersOf(tag))
           .filter(({ visibleSeconds }) => visibleSeconds <= asOf)

@@ -24,7 +24,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "WatchStore.look",
     "SliceStore.unresolved",
     "SliceStore.open",
-    "DoubtStore.onceInDoubt",
+    "DoubtStore.previouslyInDoubt",
     "Broker.findByTag",
     "SliceStore.audit",
     "SliceStore.transition",
@@ -49,7 +49,7 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   monitor: [
     "DoubtStore.takeOver",
     "OrderStore.noteDouble",
-    "OrderDesk.hold",
+    "OrderCommands.hold",
     "OrderBudget.reserve",
     "OrderBudget.block"
   ]

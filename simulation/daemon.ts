@@ -13,8 +13,8 @@ import {
   Schema
 } from "effect"
 import { Broker } from "../src/broker/Broker.ts"
-import { Holds } from "../src/broker/Holds.ts"
 import { configuredGuards, configuredRateLimit } from "../src/broker/layers/BrokerLayer.ts"
+import { PlacementGate } from "../src/broker/PlacementGate.ts"
 import { DatabaseClock } from "../src/clock/DatabaseClock.ts"
 import { Configuration } from "../src/config/Configuration.ts"
 import { TradingHours } from "../src/config/TradingHours.ts"
@@ -29,7 +29,7 @@ import { OrderBudget } from "../src/stores/account/OrderBudget.ts"
 import { QuoteStore } from "../src/stores/account/QuoteStore.ts"
 import { HaltStore } from "../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
-import { OrderDesk } from "../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../src/stores/orders/ReplanStore.ts"
 import { DoubtStore } from "../src/stores/slices/DoubtStore.ts"
@@ -122,24 +122,25 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
     Layer.mock(HeartbeatStore)(stores.heartbeats),
-    Layer.mock(OrderDesk)(stores.desk),
+    Layer.mock(OrderCommands)(stores.commands),
     Layer.mock(InstrumentStore)(stores.instruments),
     Layer.mock(QuoteStore)(stores.quotes),
     Layer.mock(OrderBudget)(budgetOf(process)),
     // No limit of the day is set.
     Layer.mock(DayTotalStore)({})
   )
-  const guards: ReadonlyArray<Layer.Layer<Broker, never, Broker | DatabaseClock | Holds | OrderBudget>> = [
+  const guards: ReadonlyArray<Layer.Layer<Broker, never, Broker | DatabaseClock | PlacementGate | OrderBudget>> = [
     ...configuredGuards(config),
     // Not every broker limits the rate: then a placement goes straight to the guards.
     ...(process.run.scenario.faults.waitForTurn > 0 ? [configuredRateLimit(config)] : [])
   ]
   const broker = guards.reduce(
-    (below: Layer.Layer<Broker, never, DatabaseClock | Holds | OrderBudget>, guard) => guard.pipe(Layer.provide(below)),
+    (below: Layer.Layer<Broker, never, DatabaseClock | PlacementGate | OrderBudget>, guard) =>
+      guard.pipe(Layer.provide(below)),
     Layer.succeed(Broker, Broker.of(brokerOf(process)))
   )
   return Layer.mergeAll(broker, WorkerStatus.layer).pipe(
-    Layer.provideMerge(Holds.layer),
+    Layer.provideMerge(PlacementGate.layer),
     Layer.provideMerge(storeLayers),
     Layer.provideMerge(DatabaseClock.layer.pipe(Layer.provide(clockDb(process)))),
     Layer.provideMerge(

@@ -1,39 +1,43 @@
 import { Effect, Layer, Logger } from "effect"
 import { parseArgs } from "node:util"
-import { tryMutations } from "./canaries.ts"
-import { onceFailing } from "./onceFailing.ts"
 import { temporaryDb } from "./postgresServer.ts"
+import { regressionSeeds } from "./regressionSeeds.ts"
 import { simulate } from "./simulate.ts"
 import type { Database } from "./store/Database.ts"
 import { memoryDatabase } from "./store/memoryDatabase.ts"
 import { postgresDatabase } from "./store/postgresDatabase.ts"
 import { Tally } from "./Tally.ts"
+import { tryMutations } from "./tryMutations.ts"
 
 /*
  * Runs the real workers against a simulated broker, database, clock and fate, one run for each seed. Exit 0 only when the
  * promise was kept in all of them.
  *   npm run simulate -- --seeds 1..100000
  *   npm run simulate -- --seed 4711 --trace
- *   npm run simulate -- --once-failing
+ *   npm run simulate -- --regression-seeds
  *   npm run simulate -- --seeds 1..50 --store postgres
- *   npm run simulate -- --canaries all
+ *   npm run simulate -- --mutations all
  */
 const { values: given } = parseArgs({
   options: {
     seeds: { type: "string", default: "1..1000" },
     seed: { type: "string" },
-    "once-failing": { type: "boolean", default: false },
+    "regression-seeds": { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     store: { type: "string", default: "memory" },
     "stop-at-first": { type: "boolean", default: false },
     "beyond-quarantine": { type: "boolean", default: false },
+    mutations: { type: "string" },
+    "seeds-per-mutation": { type: "string", default: "1000" },
+    // Their names until 0.1.0, which scripts may still use.
+    "once-failing": { type: "boolean", default: false },
     canaries: { type: "string" },
-    "seeds-per-canary": { type: "string", default: "1000" }
+    "seeds-per-canary": { type: "string" }
   }
 })
 
 function* seedsOf(): Iterable<number> {
-  if (given["once-failing"]) return yield* onceFailing.map(({ seed }) => seed)
+  if (given["regression-seeds"] || given["once-failing"]) return yield* regressionSeeds.map(({ seed }) => seed)
   const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
   for (let seed = first; seed <= last; seed++) yield seed
 }
@@ -63,9 +67,9 @@ const runOnPostgres = Effect.gen(function* () {
   return yield* runSeeds(Effect.provide(postgresDatabase, context))
 }).pipe(Effect.scoped)
 
-const runCanaries = Effect.fnUntraced(function* (only: string) {
+const runMutations = Effect.fnUntraced(function* (only: string) {
   let missed = 0
-  const options = { seeds: Number(given["seeds-per-canary"]), store: given.store }
+  const options = { seeds: Number(given["seeds-per-canary"] ?? given["seeds-per-mutation"]), store: given.store }
   yield* tryMutations(only, options, ({ mutation, caughtBy }) => {
     if (caughtBy === null) missed++
     console.log(caughtBy === null ? `NOT CAUGHT: ${mutation.name}` : `caught: ${mutation.name}\n  ${caughtBy}`)
@@ -78,7 +82,8 @@ const runCanaries = Effect.fnUntraced(function* (only: string) {
 if (!given.trace) Error.stackTraceLimit = 0
 
 const main = Effect.suspend((): Effect.Effect<boolean, Error> => {
-  if (given.canaries !== undefined) return runCanaries(given.canaries)
+  const only = given.mutations ?? given.canaries
+  if (only !== undefined) return runMutations(only)
   return given.store === "postgres" ? runOnPostgres : runSeeds(Effect.sync(memoryDatabase))
 })
 const isGood = await Effect.runPromise(main.pipe(Effect.provide(Logger.layer([]))))

@@ -74,7 +74,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     ""
   ]),
   mutation("quarantine: counted to the book's answer, not to the question", [
-    "src/workers/monitor/lookUpBook.ts",
+    "src/workers/monitor/lookUpOrders.ts",
     "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of the answer",
     "askedMillis: DateTime.toEpochMillis(at),\n      // As of the answer"
   ]),
@@ -158,13 +158,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("halt: acknowledged while calls are under way", [
     "src/workers/executor/followHalts.ts",
-    "if (isHalted) yield* holds.untilIdle",
+    "if (isHalted) yield* gate.untilIdle",
     ""
   ]),
   mutation("halt: placements do not ask for holds", [
-    "src/broker/layers/withHolds.ts",
-    "place: (placement) => holds.unlessHeld(placement.sliceId, below.place(placement))",
-    "place: (placement) => Effect.andThen(holds.current, below.place(placement))"
+    "src/broker/layers/withGate.ts",
+    "place: (placement) => gate.unlessClosed(placement.sliceId, below.place(placement))",
+    "place: (placement) => Effect.andThen(gate.current, below.place(placement))"
   ]),
   mutation(
     "pause: what is on hold is claimed",

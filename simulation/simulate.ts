@@ -125,9 +125,9 @@ class Simulation {
       this.run.world.after(restMillis, () => this.check())
     } else if (left.length === 0) {
       this.isOver = true
-      for (const problem of finalProblems(this.run)) this.run.judge.accuse(problem)
+      for (const problem of finalProblems(this.run)) this.run.judge.reportViolation(problem)
     } else if (isOverdue(this.run)) {
-      this.run.judge.accuse(`not at rest: ${left.slice(0, 5).join("; ")}`)
+      this.run.judge.reportViolation(`not at rest: ${left.slice(0, 5).join("; ")}`)
     } else {
       this.isAtRest = false
       if (!isFaulty(this.run)) this.resumeHeld()
@@ -138,7 +138,7 @@ class Simulation {
   /** A statement of an operator's. Nothing goes wrong with it: it is the service that is tested. */
   private command<A, E>(name: string, statement: Effect.Effect<A, E>, then: (answer: A) => void): void | Promise<void> {
     const committed = (exit: Exit.Exit<A, E>) => {
-      if (Exit.isFailure(exit)) return this.run.judge.accuse(`operator: ${name}: ${String(exit.cause)}`)
+      if (Exit.isFailure(exit)) return this.run.judge.reportViolation(`operator: ${name}: ${String(exit.cause)}`)
       this.run.judge.committed(name)
       then(exit.value)
     }
@@ -166,14 +166,14 @@ class Simulation {
         this.run.world.traced?.(() => `${action.process} is told to stop`)
         return this.daemons.get(action.process)?.stop()
       case "Happen":
-        return this.run.processes.get(action.process)?.suffer(action.kind, action.pauseMillis)
+        return this.run.processes.get(action.process)?.inflict(action.kind, action.pauseMillis)
     }
   }
 
   private cancel(orderId: string): void | Promise<void> {
     if (!this.run.database.tables().orders.has(orderId)) return
-    const { desk } = this.run.database.stores
-    return this.command(`cancel ${orderId}`, desk.requestCancel(orderId, asked, this.now), () => {
+    const { commands } = this.run.database.stores
+    return this.command(`cancel ${orderId}`, commands.requestCancel(orderId, asked, this.now), () => {
       this.notify("cancels")
       this.untilUnplaceable(orderId)
     })
@@ -202,8 +202,8 @@ class Simulation {
   }
 
   private pause(orderId: string, forSeconds: number): void | Promise<void> {
-    const { desk } = this.run.database.stores
-    return this.command(`pause ${orderId}`, desk.pause(orderId, asked, this.now), (isNew) => {
+    const { commands } = this.run.database.stores
+    return this.command(`pause ${orderId}`, commands.pause(orderId, asked, this.now), (isNew) => {
       this.notify("cancels")
       if (isNew) this.untilQuiet(orderId)
       this.run.world.after(forSeconds * 1000, () => this.resume(orderId))
@@ -219,9 +219,9 @@ class Simulation {
   }
 
   private resume(orderId: string): void | Promise<void> {
-    const { desk } = this.run.database.stores
+    const { commands } = this.run.database.stores
     this.run.judge.paused(orderId, false)
-    return this.command(`resume ${orderId}`, desk.resume(orderId, asked, this.now), () => this.notify("slices"))
+    return this.command(`resume ${orderId}`, commands.resume(orderId, asked, this.now), () => this.notify("slices"))
   }
 
   private readonly resumed = new Set<string>()

@@ -10,7 +10,7 @@ const notifications: Readonly<Record<string, string>> = {
   "OrderStore.completeSplits": "slices",
   "OrderStore.noteDouble": "cancels",
   "ReplanStore.change": "slices",
-  "OrderDesk.hold": "cancels"
+  "OrderCommands.hold": "cancels"
 }
 
 /** What a statement meets on its way. */
@@ -100,7 +100,7 @@ const inOrder = (ids: ReadonlyArray<string>): ReadonlyArray<string> => ids.toSor
 /** The stores as one process sees them: every statement goes over a network, and the process may die on the way. */
 export const storesOf = (process: Process): Stores => {
   const { run } = process
-  const { orders, slices, doubts, watch, overdue, replans, halts, heartbeats, desk, quotes, instruments } =
+  const { orders, slices, doubts, watch, overdue, replans, halts, heartbeats, commands, quotes, instruments } =
     run.database.stores
   const by = (operation: string) => through(process, operation)
   const claimDue = by("SliceStore.claimDue")
@@ -146,9 +146,10 @@ export const storesOf = (process: Process): Stores => {
       audit: (events) => audit(slices.audit(events))
     },
     doubts: {
-      onceInDoubt: (since, limit) => Effect.map(by("DoubtStore.onceInDoubt")(doubts.onceInDoubt(since, limit)), sorted),
+      previouslyInDoubt: (since, limit) =>
+        Effect.map(by("DoubtStore.previouslyInDoubt")(doubts.previouslyInDoubt(since, limit)), sorted),
       takeOver: (turnedUp, reason, now) => by("DoubtStore.takeOver")(doubts.takeOver(turnedUp, reason, now)),
-      leaveBook: (ids, now) => by("DoubtStore.leaveBook")(doubts.leaveBook(ids, now))
+      leaveOrderList: (ids, now) => by("DoubtStore.leaveOrderList")(doubts.leaveOrderList(ids, now))
     },
     watch: {
       look: (options) => by("WatchStore.look")(watch.look(options))
@@ -174,11 +175,12 @@ export const storesOf = (process: Process): Stores => {
       leave: (instance) => by("HeartbeatStore.leave")(heartbeats.leave(instance)),
       forget: (before) => by("HeartbeatStore.forget")(heartbeats.forget(before))
     },
-    desk: {
-      pause: (orderId, asked, now) => by("OrderDesk.pause")(desk.pause(orderId, asked, now)),
-      hold: (orderId, reason, now) => by("OrderDesk.hold")(desk.hold(orderId, reason, now)),
-      resume: (orderId, asked, now) => by("OrderDesk.resume")(desk.resume(orderId, asked, now)),
-      requestCancel: (orderId, asked, now) => by("OrderDesk.requestCancel")(desk.requestCancel(orderId, asked, now))
+    commands: {
+      pause: (orderId, asked, now) => by("OrderCommands.pause")(commands.pause(orderId, asked, now)),
+      hold: (orderId, reason, now) => by("OrderCommands.hold")(commands.hold(orderId, reason, now)),
+      resume: (orderId, asked, now) => by("OrderCommands.resume")(commands.resume(orderId, asked, now)),
+      requestCancel: (orderId, asked, now) =>
+        by("OrderCommands.requestCancel")(commands.requestCancel(orderId, asked, now))
     },
     quotes: {
       prune: (before) => by("QuoteStore.prune")(quotes.prune(before))

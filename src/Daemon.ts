@@ -1,8 +1,8 @@
 import { DateTime, Duration, Effect, Layer } from "effect"
 import { Broker } from "./broker/Broker.ts"
 import { brokerIdentity } from "./broker/brokerIdentity.ts"
-import { Holds } from "./broker/Holds.ts"
 import { BrokerLayer } from "./broker/layers/BrokerLayer.ts"
+import { PlacementGate } from "./broker/PlacementGate.ts"
 import { DatabaseClock } from "./clock/DatabaseClock.ts"
 import { PreciseClock } from "./clock/PreciseClock.ts"
 import { Configuration } from "./config/Configuration.ts"
@@ -34,7 +34,7 @@ const takeBroker = Effect.gen(function* () {
 /** Everything the workers need, on a migrated database and its clock. */
 const serviceWith = (broker: typeof BrokerLayer) =>
   Layer.mergeAll(broker, WorkerStatus.layer, NotifierLayer, BacklogTelemetry).pipe(
-    Layer.provideMerge(Layer.mergeAll(Wakeups.layer, Holds.layer)),
+    Layer.provideMerge(Layer.mergeAll(Wakeups.layer, PlacementGate.layer)),
     Layer.provideMerge(Layer.effectDiscard(takeBroker)),
     Layer.provideMerge(StoresLayer),
     Layer.provideMerge(DatabaseClock.layer.pipe(Layer.provide(PreciseClock))),

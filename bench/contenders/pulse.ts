@@ -1,10 +1,10 @@
 import { ConfigProvider, Duration, Effect, Fiber, Layer, Redacted } from "effect"
 import { setTimeout } from "node:timers/promises"
 import { Pool } from "pg"
-import { bookSince } from "../../src/broker/bookSince.ts"
 import { Broker } from "../../src/broker/Broker.ts"
-import type { Holds } from "../../src/broker/Holds.ts"
 import { configuredGuards } from "../../src/broker/layers/BrokerLayer.ts"
+import { orderListSince } from "../../src/broker/orderListSince.ts"
+import type { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { Configuration } from "../../src/config/Configuration.ts"
 import { daemonWith } from "../../src/Daemon.ts"
 import { Db } from "../../src/db/Db.ts"
@@ -36,7 +36,7 @@ const instantBroker = (onPlace: (id: SliceId) => void) => {
     Broker.of({
       name: "mock",
       quarantine: Duration.seconds(10),
-      bookSince: bookSince.mock,
+      orderListSince: orderListSince.mock,
       place: ({ sliceId }) =>
         Effect.sync(() => {
           onPlace(sliceId)
@@ -53,7 +53,7 @@ const instantBroker = (onPlace: (id: SliceId) => void) => {
   return Layer.unwrap(
     Effect.map(Configuration, (config) =>
       configuredGuards(config).reduce(
-        (below: Layer.Layer<Broker, never, Holds>, wrapper) => wrapper.pipe(Layer.provide(below)),
+        (below: Layer.Layer<Broker, never, PlacementGate>, wrapper) => wrapper.pipe(Layer.provide(below)),
         bottom
       )
     )

@@ -59,11 +59,11 @@ export const withWorkers = async <A>(
   }
 }
 
-/** Everything done, by the database; `patienceMillis` is how long that may take. */
-export const untilDone = async ({ contender }: Entry, { pool }: Database, patienceMillis: number): Promise<number> => {
-  const end = performance.now() + patienceMillis
+/** Everything done, by the database; `timeoutMillis` is how long that may take. */
+export const untilDone = async ({ contender }: Entry, { pool }: Database, timeoutMillis: number): Promise<number> => {
+  const end = performance.now() + timeoutMillis
   while (!(await contenders[contender].isDone(pool))) {
-    if (performance.now() > end) throw new Error(`${contenders[contender].name} was not done in ${patienceMillis} ms`)
+    if (performance.now() > end) throw new Error(`${contenders[contender].name} was not done in ${timeoutMillis} ms`)
     await setTimeout(5)
   }
   return performance.timeOrigin + performance.now()

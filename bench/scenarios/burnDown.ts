@@ -29,7 +29,7 @@ export interface BurnDownOptions {
   readonly around?: (database: Database, run: () => Promise<BurnDown>) => Promise<BurnDown>
 }
 
-const patienceMillis = 300_000
+const timeoutMillis = 300_000
 
 /** So many pieces of work are overdue, and all of them are done. */
 export const burnDown = (server: string, entry: Entry, options: BurnDownOptions): Promise<BurnDown> =>
@@ -54,7 +54,7 @@ const work = async (database: Database, entry: Entry, { size, count = 1 }: BurnD
     const cpuPrepared = cpuMicrosOf(await Promise.all(workers.map((worker) => worker.usage())))
     await release?.go(database.pool)
     await Promise.race(workers.map(({ reached }) => reached))
-    const doneMillis = await untilDone(entry, database, patienceMillis)
+    const doneMillis = await untilDone(entry, database, timeoutMillis)
     const wal = await walBytes(database)
     const reports = await Promise.all(workers.map((worker) => worker.report()))
     const calls = allCalls(reports)

@@ -5,7 +5,7 @@ import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, w
 /** So long after it was enqueued the first piece of work is due: by then all of it is enqueued, and split. */
 const leadMillisOf = (size: number): number => 1000 + 2 * size
 
-const patienceMillis = 30_000
+const timeoutMillis = 30_000
 
 export interface Times {
   /** How many pieces of work. */
@@ -31,10 +31,10 @@ export const lateness = (server: string, entry: Entry, { size, perSecond }: Time
         return first
       }
       await enqueue(0)
-      await untilDone(entry, database, patienceMillis)
+      await untilDone(entry, database, timeoutMillis)
       const first = await enqueue(perSecond === null ? 0 : 1000 / perSecond)
       await worker.reached
-      await untilDone(entry, database, patienceMillis)
+      await untilDone(entry, database, timeoutMillis)
       const calls = allCalls([await worker.report()])
       checkOnce(entry, calls, size * 2)
       // The database keeps microseconds.

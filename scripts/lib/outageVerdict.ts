@@ -134,7 +134,7 @@ export const judgeOutage = Effect.fnUntraced(function* (outage: Outage) {
 /** Slices of 100 each; 7 or 8 of 30 are due before an outage of half the window, as many after it. */
 const problemsOf = (row: Row & { readonly exposure: number }, minutes: number): ReadonlyArray<string> => {
   // Three times the intended pace, and one slice on the edge.
-  const mostInAMinute = Math.ceil((30 / minutes) * 3) + 1
+  const maxInAMinute = Math.ceil((30 / minutes) * 3) + 1
   const { orderId, filled, late, lateSkipped, burst, plans, state, statusReason } = row
   const must: Array<readonly [boolean, string]> = [
     [row.exposure <= row.totalQuantity, `up to ${row.exposure} were filled or working`],
@@ -147,7 +147,7 @@ const problemsOf = (row: Row & { readonly exposure: number }, minutes: number): 
   if (orderId.startsWith("respread")) {
     must.push([late === 0 && plans >= 2, "late slices were not spread anew"])
   }
-  if (orderId === "respread" || orderId === "respread-carry") must.push([burst <= mostInAMinute, "it came in a burst"])
+  if (orderId === "respread" || orderId === "respread-carry") must.push([burst <= maxInAMinute, "it came in a burst"])
   if (orderId.endsWith("cross")) must.push([filled === 3000 && state === "filled", "it was not completed"])
   if (orderId === "unfilled") {
     must.push([filled === 0 && state === "unfilled" && statusReason !== null, "its shortfall was not reported"])

@@ -18,9 +18,9 @@ const Ledger = Schema.Struct({
 const Summary = Schema.Struct({
   orders: Schema.Int,
   tagsWithTwoOrders: Schema.Array(Schema.String),
-  mostInOneSecond: Schema.Int,
-  mostInOneMinute: Schema.Int,
-  mostInOneDay: Schema.Int,
+  maxInOneSecond: Schema.Int,
+  maxInOneMinute: Schema.Int,
+  maxInOneDay: Schema.Int,
   overLimit: Schema.Int,
   faults: Schema.Record(Schema.String, Schema.Int)
 })
@@ -119,8 +119,8 @@ export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledger
     lost: lost + Math.max(0, expectedSlices - slices.length),
     early,
     placedAgainAfterReconciling: slices.filter(({ attempts }) => attempts > 1).length,
-    mostInOneSecond: summary.mostInOneSecond,
-    mostInOneMinute: summary.mostInOneMinute,
+    maxInOneSecond: summary.maxInOneSecond,
+    maxInOneMinute: summary.maxInOneMinute,
     overLimit: summary.overLimit,
     faults: summary.faults
   }

@@ -5,7 +5,7 @@ import type { InstrumentStore } from "../../src/stores/account/InstrumentStore.t
 import type { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
-import type { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import type { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import type { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import type { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
@@ -24,7 +24,7 @@ export interface Stores {
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
-  readonly desk: Pick<OrderDesk["Service"], "pause" | "hold" | "resume" | "requestCancel">
+  readonly commands: Pick<OrderCommands["Service"], "pause" | "hold" | "resume" | "requestCancel">
   readonly quotes: Pick<QuoteStore["Service"], "prune">
   readonly instruments: Pick<InstrumentStore["Service"], "markets">
 }
@@ -51,7 +51,7 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "OrderStore.stoppedAmong",
   "OrderBudget.reserve",
   "OrderBudget.block",
-  "DoubtStore.onceInDoubt",
+  "DoubtStore.previouslyInDoubt",
   "QuoteStore.prune",
   "DatabaseClock.sample",
   "HeartbeatStore.beat",

@@ -22,7 +22,7 @@ export const memoryDatabase = (): Database => {
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
-    desk: memoryDesk(memory),
+    commands: memoryCommands(memory),
     // Nobody follows quotes where no limit needs them: there are none to remove.
     quotes: { prune: () => Effect.void },
     instruments: {
@@ -129,7 +129,7 @@ const hold = (memory: Memory, orderId: string, reason: string, now: DateTime.Utc
     return true
   })
 
-const memoryDesk = (memory: Memory): Stores["desk"] => ({
+const memoryCommands = (memory: Memory): Stores["commands"] => ({
   pause: (orderId, { by, reason }, now) => hold(memory, orderId, `paused by ${by}: ${reason}`, now),
   hold: (orderId, reason, now) => hold(memory, orderId, reason, now),
   resume: (orderId) =>

@@ -6,7 +6,7 @@ import { type Memory, millisOf } from "./Memory.ts"
 
 /** DoubtStore's statements, on {@link Memory}. */
 export const memoryDoubts = (memory: Memory): DoubtStore["Service"] => ({
-  onceInDoubt: (since, limit) =>
+  previouslyInDoubt: (since, limit) =>
     Effect.sync(() =>
       [...memory.slices.values()]
         .flatMap((slice) => (slice.inDoubtAt === null ? [] : [{ slice, inDoubtAt: slice.inDoubtAt }]))
@@ -42,7 +42,7 @@ export const memoryDoubts = (memory: Memory): DoubtStore["Service"] => ({
       return taken
     }),
 
-  leaveBook: (ids, now) =>
+  leaveOrderList: (ids, now) =>
     Effect.sync(() => {
       const left = new Set<string>()
       for (const id of ids) {

@@ -1,6 +1,6 @@
 import { Context, type DateTime, type Duration, type Effect } from "effect"
 import type { BrokerError, BrokerLookupError } from "../domain/model/BrokerError.ts"
-import type { Acknowledgement, BrokerOrder, BookEntry } from "../domain/model/BrokerOrder.ts"
+import type { Acknowledgement, BrokerOrder, OrderListEntry } from "../domain/model/BrokerOrder.ts"
 import type { BrokerOrderId, SliceId, Tag } from "../domain/model/Ids.ts"
 import type { Instrument, OrderParameters } from "../domain/model/Order.ts"
 import type { Quote } from "../domain/model/Quote.ts"
@@ -30,7 +30,7 @@ export class Broker extends Context.Service<
      * Since when the book is complete. That an order from before is not in it proves nothing: some brokers begin a new
      * book each day.
      */
-    readonly bookSince: (now: DateTime.Utc) => DateTime.Utc
+    readonly orderListSince: (now: DateTime.Utc) => DateTime.Utc
 
     /** Creates a broker order. Never retries by itself. */
     readonly place: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
@@ -42,7 +42,7 @@ export class Broker extends Context.Service<
     readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
 
     /** Everything in the book, our own and what others have placed. */
-    readonly listAll: Effect.Effect<ReadonlyArray<BookEntry>, BrokerLookupError>
+    readonly listAll: Effect.Effect<ReadonlyArray<OrderListEntry>, BrokerLookupError>
 
     /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
     readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>

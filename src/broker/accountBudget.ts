@@ -17,10 +17,11 @@ export const makeDayBudget = Effect.gen(function* () {
   const { rate } = planningRules(config, null)
 
   return (replaces?: string) => {
-    const spokenFor = new Map<string, number>()
+    const committedRequests = new Map<string, number>()
     const countOf = Effect.fnUntraced(function* (day: string, most: number) {
-      const count = spokenFor.get(day) ?? (yield* budget.spokenFor(config.brokerType, day, most, replaces))
-      spokenFor.set(day, count)
+      const count =
+        committedRequests.get(day) ?? (yield* budget.committedRequests(config.brokerType, day, most, replaces))
+      committedRequests.set(day, count)
       return count
     })
 
@@ -38,7 +39,7 @@ export const makeDayBudget = Effect.gen(function* () {
         const full = dayIsFull(day, count, yield* countOf(day, rate.perDay), rate)
         if (full !== null) return full
       }
-      for (const [day, count] of wanted) spokenFor.set(day, (spokenFor.get(day) ?? 0) + count)
+      for (const [day, count] of wanted) committedRequests.set(day, (committedRequests.get(day) ?? 0) + count)
       return null
     })
   }

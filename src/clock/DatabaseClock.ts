@@ -2,7 +2,7 @@ import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "
 import { Configuration } from "../config/Configuration.ts"
 import { Db } from "../db/Db.ts"
 import { DbError } from "../db/DbError.ts"
-import { survive } from "../runtime/logAndContinue.ts"
+import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { clockOver } from "./overrideClock.ts"
 
@@ -19,13 +19,13 @@ interface Anchor extends Reading {
 
 const nanosPerMilli = 1_000_000n
 /** The wall clock and the monotonic clock of one host drift apart by far less than this between two syncs. */
-const largestDriftNanos = 500n * nanosPerMilli
+const maxDriftNanos = 500n * nanosPerMilli
 /** At the start, and after a jump, nothing is known yet: the best of more. */
 const firstSamples = 5
 /** Later on a sample makes the clock better, or leaves it. */
 const laterSamples = 2
 /** So often a question is asked anew during which the host was suspended or its time set. */
-const mostRepeats = 5
+const maxRepeats = 5
 /** The clocks of two hosts run apart by less than a 20,000th (50 ppm): ours runs so much slower, to be on the safe side. */
 const driftDivisor = 20_000n
 
@@ -88,7 +88,7 @@ export class DatabaseClock extends Context.Service<
         if (haveParted(before, after)) return yield* clocksParted
         const anchor: Anchor = { databaseNanos: row.micros * 1000n, ...after }
         return { anchor, roundTripNanos: after.monotonicNanos - before.monotonicNanos }
-      }).pipe(Effect.retry({ times: mostRepeats, while: (error) => error === clocksParted }))
+      }).pipe(Effect.retry({ times: maxRepeats, while: (error) => error === clocksParted }))
 
       const bestOf = Effect.fnUntraced(function* (samples: number) {
         let best = yield* sample
@@ -123,7 +123,7 @@ export class DatabaseClock extends Context.Service<
       )
 
       yield* sync(laterSamples).pipe(
-        survive("Could not read the database's clock"),
+        logAndContinue("Could not read the database's clock"),
         Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
         Effect.forkScoped
       )
@@ -165,7 +165,7 @@ const between = (from: Reading, to: Reading) => ({
 /** Whether the host was suspended meanwhile, or its time set: then its two clocks say that different times have passed. */
 const haveParted = (from: Reading, to: Reading): boolean => {
   const { passed, passedByWallClock } = between(from, to)
-  return passed - passedByWallClock > largestDriftNanos || passedByWallClock - passed > largestDriftNanos
+  return passed - passedByWallClock > maxDriftNanos || passedByWallClock - passed > maxDriftNanos
 }
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)

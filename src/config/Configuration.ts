@@ -68,7 +68,7 @@ const readSettings = (read: <A>(setting: Setting<A>) => A) => ({
   orderSplitTimeout: read(minutes("ORDER_SPLIT_TIMEOUT_MINUTES", 5, 0.01, 1440)),
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
   orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
-  orderLeastGap: read(millis("ORDER_LEAST_GAP_MILLIS", 0, 0, 3_600_000)),
+  orderMinGap: read(millis("ORDER_LEAST_GAP_MILLIS", 0, 0, 3_600_000)),
   orderCompletionLead: read(seconds("ORDER_COMPLETION_LEAD_SECONDS", 60, 0, 3600)),
   limits: {
     orderQuantity: read(optional(whole("LIMIT_ORDER_QUANTITY", 0, 1, 2_147_483_647))),
@@ -203,7 +203,7 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
 
 export const planningRules = (values: Values, calendar: TradingCalendar | null): PlanningRules => ({
   maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),
-  leastGapMillis: Duration.toMillis(values.orderLeastGap),
+  leastGapMillis: Duration.toMillis(values.orderMinGap),
   preTrade: values.limits,
   isFreezeLimited: values.brokerType === "zerodha",
   calendar,

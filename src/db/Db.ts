@@ -243,7 +243,7 @@ const unreadable = (operation: string, raw: Row, { message }: Schema.SchemaError
 
 const rowNames: ReadonlySet<string> = new Set(["id", "orderId", "instrument", "tag", "instanceId"])
 
-const oldestServerVersion = 150_000
+const minServerVersion = 150_000
 
 /** The driver connects lazily: ask at once, so that a wrong address or server is reported at the start. */
 const checkServer = Effect.fnUntraced(function* (
@@ -261,7 +261,7 @@ const checkServer = Effect.fnUntraced(function* (
         })
     )
   )
-  if (server === undefined || server.version < oldestServerVersion) {
+  if (server === undefined || server.version < minServerVersion) {
     return yield* new DbError({
       operation: "connect",
       message: `The database at ${addressOf(target)} is PostgreSQL ${server?.name ?? "?"}; version 15 or later is needed.`,

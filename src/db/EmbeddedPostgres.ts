@@ -1,5 +1,5 @@
 import { Effect, type Redacted, Schedule, type Scope } from "effect"
-import { survive } from "../runtime/logAndContinue.ts"
+import { logAndContinue } from "../runtime/logAndContinue.ts"
 import type { RunningServer } from "./embedded/Address.ts"
 import { findBinaries, findPackage } from "./embedded/Binaries.ts"
 import { database, prepareData, username } from "./embedded/Cluster.ts"
@@ -17,7 +17,7 @@ import {
 import { register, removeLeftovers, unregister, type UserKind, usersOf, withControlOf } from "./embedded/Users.ts"
 
 /*
- * The service's own PostgreSQL: a real server, from an npm package, whose data survive restarts. At most one daemon uses
+ * The service's own PostgreSQL: a real server, from an npm package, whose data logAndContinue restarts. At most one daemon uses
  * a folder, with any number of commands beside it. Who uses it is written in the folder; the last to leave stops the
  * server. A daemon that was killed leaves the server running, and the next to come takes it over.
  *
@@ -68,7 +68,7 @@ export const useServer = (
 
 const defaultSystemFolder = "/var/lib/pulse-background"
 const tendingInterval = "1 second"
-const mostTries = 5
+const maxTries = 5
 
 const haveServer = Effect.fnUntraced(function* (kind: UserKind, options: EmbeddedOptions) {
   const systemFolder = options.systemFolder ?? defaultSystemFolder
@@ -81,7 +81,7 @@ const haveServer = Effect.fnUntraced(function* (kind: UserKind, options: Embedde
   const ensureRunning = inControl(
     Effect.gen(function* () {
       const password = yield* prepareData(place, binaries)
-      for (let tries = 1; tries <= mostTries; tries++) {
+      for (let tries = 1; tries <= maxTries; tries++) {
         const running = yield* findUsableServer(place, kind)
         if (running !== undefined) return describe(place, running, password, false)
         const started = yield* startServer(place, binaries, options.settings ?? {})
@@ -169,7 +169,7 @@ const tend = (
     yield* Effect.logError(`PostgreSQL is back at another address, ${again.host}: restart the service`)
   }).pipe(
     Effect.catch((error) => Effect.logError(error.message)),
-    survive("Could not look after PostgreSQL"),
+    logAndContinue("Could not look after PostgreSQL"),
     Effect.repeat(Schedule.spaced(tendingInterval)),
     Effect.asVoid
   )

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer, Queue, Schedule, Stream } from "effect"
-import { survive } from "../runtime/logAndContinue.ts"
+import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { Db } from "./Db.ts"
 import { channel } from "./parameters.ts"
 
@@ -39,7 +39,7 @@ export class Wakeups extends Context.Service<
 
       yield* Stream.unwrap(Effect.tap(db.listen(channel), wakeAll)).pipe(
         Stream.runForEach(wake),
-        survive("Listening for notifications again, polling meanwhile"),
+        logAndContinue("Listening for notifications again, polling meanwhile"),
         Effect.repeat(Schedule.spaced("1 second")),
         Effect.forkScoped
       )

@@ -171,10 +171,10 @@ export interface HeldOrder {
   readonly isDouble: boolean
 }
 
-const mostNamed = 3
+const maxNamed = 3
 
 /** What comes before anything else of an order that was placed twice. */
-export const settleFirst = "settle it at the broker first: cancel what is too much by hand"
+export const reconcileFirst = "settle it at the broker first: cancel what is too much by hand"
 
 /** Those held for a double placement are to be given first. */
 export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
@@ -182,12 +182,12 @@ export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
   const [first] = held
   if (first === undefined) return ok(name, "none")
   const named = held
-    .slice(0, mostNamed)
+    .slice(0, maxNamed)
     .map(({ orderId, reason, slices }) => `${orderId} (${counted(slices, "slice")}): ${reason}`)
-  const more = held.length > mostNamed ? `; and ${held.length - mostNamed} more` : ""
+  const more = held.length > maxNamed ? `; and ${held.length - maxNamed} more` : ""
   const found = named.join("; ") + more
   const resume = pulse(`order resume ${first.orderId}`)
   return first.isDouble
-    ? problem(name, found, `${first.orderId} was placed twice, ${settleFirst}, then: ${resume}`)
+    ? problem(name, found, `${first.orderId} was placed twice, ${reconcileFirst}, then: ${resume}`)
     : warning(name, found, resume)
 }

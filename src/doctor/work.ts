@@ -1,5 +1,5 @@
 import { type DateTime, Duration } from "effect"
-import type { pileKinds } from "../domain/operations/pileKinds.ts"
+import type { backlogGroupKinds } from "../domain/operations/backlogGroupKinds.ts"
 import { instancesOf, isLive, type Judged, type SignOfLife } from "../domain/operations/workerHealth.ts"
 import { counted } from "../domain/text/plural.ts"
 import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
@@ -45,13 +45,13 @@ const versionsOf = (instances: ReadonlyArray<ReadonlyArray<WorkerFacts>>): Reado
 export const holdCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted: boolean): Check => {
   const name = "holds"
   const live = workers.filter(({ isStale }) => !isStale)
-  const holdsOf = (isMeant: (worker: WorkerFacts) => boolean) => [
+  const closuresOf = (isMeant: (worker: WorkerFacts) => boolean) => [
     ...new Set(live.flatMap((worker) => (worker.hold !== null && isMeant(worker) ? [worker.hold] : [])))
   ]
-  const placing = holdsOf(
+  const placing = closuresOf(
     ({ worker, hold }) => worker === "executor" && !(isHalted && hold?.startsWith("halted by ") === true)
   )
-  const others = holdsOf(({ worker }) => worker !== "executor")
+  const others = closuresOf(({ worker }) => worker !== "executor")
   if (placing.length > 0)
     return problem(
       name,
@@ -64,8 +64,8 @@ export const holdCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted:
 }
 
 /** Rows that wait for the same thing; those from `expired` on are SCHEDULED slices that are due, by what keeps them. */
-export interface Pile {
-  readonly kind: (typeof pileKinds)[number]
+export interface BacklogGroup {
+  readonly kind: (typeof backlogGroupKinds)[number]
   readonly count: number
   /** The one that has waited longest, and since when. */
   readonly id: string
@@ -73,7 +73,7 @@ export interface Pile {
 }
 
 /** How long each may rightly take. */
-export interface Patience {
+export interface Timeouts {
   readonly split: Duration.Duration
   readonly splitTimeout: Duration.Duration
   readonly claim: Duration.Duration
@@ -88,36 +88,36 @@ export interface Standstill {
   readonly isOnHold: boolean
 }
 
-export const pileChecks = (
-  piles: ReadonlyArray<Pile>,
-  patience: Patience,
+export const backlogChecks = (
+  groups: ReadonlyArray<BacklogGroup>,
+  patience: Timeouts,
   standstill: Standstill,
   now: DateTime.Utc
 ): ReadonlyArray<Check> => {
-  const pile = (kind: Pile["kind"]) => piles.find((pile) => pile.kind === kind) ?? null
+  const pile = (kind: BacklogGroup["kind"]) => groups.find((pile) => pile.kind === kind) ?? null
   return [
     pendingCheck(pile("pending"), patience, now),
     splittingCheck(pile("splitting"), patience, now),
     doubtCheck(pile("doubt"), patience, now),
     lostCheck(pile("lost"), now),
-    ...overdueChecks(piles, patience, standstill, now)
+    ...overdueChecks(groups, patience, standstill, now)
   ]
 }
 
-const isLong = ({ since }: Pile, patience: Duration.Duration, now: DateTime.Utc): boolean =>
+const isLong = ({ since }: BacklogGroup, patience: Duration.Duration, now: DateTime.Utc): boolean =>
   millisSince(since, now) > Duration.toMillis(patience)
 
-const waiting = ({ count, id, since }: Pile, noun: string, now: DateTime.Utc): string =>
+const waiting = ({ count, id, since }: BacklogGroup, noun: string, now: DateTime.Utc): string =>
   `${counted(count, noun)}, the oldest for ${lasting(since, now)} (${id})`
 
-const pendingCheck = (pile: Pile | null, { split }: Patience, now: DateTime.Utc): Check => {
+const pendingCheck = (pile: BacklogGroup | null, { split }: Timeouts, now: DateTime.Utc): Check => {
   const name = "orders to split"
   if (pile === null) return ok(name, "none waits")
   const found = waiting(pile, "PENDING order", now)
   return isLong(pile, split, now) ? problem(name, `${found}: no splitter takes it`, pulse("workers")) : ok(name, found)
 }
 
-const splittingCheck = (pile: Pile | null, { splitTimeout }: Patience, now: DateTime.Utc): Check => {
+const splittingCheck = (pile: BacklogGroup | null, { splitTimeout }: Timeouts, now: DateTime.Utc): Check => {
   const name = "splits"
   if (pile === null) return ok(name, "none is under way")
   const found = waiting(pile, "order", now)
@@ -130,7 +130,7 @@ const splittingCheck = (pile: Pile | null, { splitTimeout }: Patience, now: Date
     : ok(name, found)
 }
 
-const doubtCheck = (pile: Pile | null, { doubt }: Patience, now: DateTime.Utc): Check => {
+const doubtCheck = (pile: BacklogGroup | null, { doubt }: Timeouts, now: DateTime.Utc): Check => {
   const name = "slices in doubt"
   if (pile === null) return ok(name, "none")
   const found = waiting(pile, "slice", now)
@@ -143,7 +143,7 @@ const doubtCheck = (pile: Pile | null, { doubt }: Patience, now: DateTime.Utc): 
     : ok(name, `${found}: looked up in the broker's book`)
 }
 
-const lostCheck = (pile: Pile | null, now: DateTime.Utc): Check => {
+const lostCheck = (pile: BacklogGroup | null, now: DateTime.Utc): Check => {
   const name = "unfinished orders of a past book"
   return pile === null
     ? ok(name, "none")
@@ -158,12 +158,12 @@ const overdueName = "overdue slices"
 
 /** Slices that are due and not claimed, by what keeps them. */
 const overdueChecks = (
-  piles: ReadonlyArray<Pile>,
-  patience: Patience,
+  groups: ReadonlyArray<BacklogGroup>,
+  patience: Timeouts,
   standstill: Standstill,
   now: DateTime.Utc
 ): ReadonlyArray<Check> => {
-  const checks = piles.flatMap((pile): ReadonlyArray<Check> => {
+  const checks = groups.flatMap((pile): ReadonlyArray<Check> => {
     const found = waiting(pile, "slice", now)
     switch (pile.kind) {
       case "unclaimed":

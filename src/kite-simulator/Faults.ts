@@ -33,11 +33,11 @@ const orderFaults = [
   "unknown_status"
 ] as const
 
-const bookFaults = ["book_503", "book_truncated", "book_html", "book_stale", "book_slow"] as const
+const orderListFaults = ["book_503", "book_truncated", "book_html", "book_stale", "book_slow"] as const
 const sessionFaults = ["session_silent", "session_503", "session_html"] as const
 const feedFaults = ["feed_lost", "feed_doubled", "feed_reordered", "feed_dropped"] as const
 
-const faultKinds = [...answerFaults, ...orderFaults, ...bookFaults, ...sessionFaults, ...feedFaults] as const
+const faultKinds = [...answerFaults, ...orderFaults, ...orderListFaults, ...sessionFaults, ...feedFaults] as const
 export const FaultKind = Schema.Literals(faultKinds)
 export type FaultKind = typeof FaultKind.Type
 
@@ -50,7 +50,7 @@ const kindsOf: { readonly [T in FaultTarget]: ReadonlyArray<FaultKind> } = {
   place: [...answerFaults, ...orderFaults],
   modify: answerFaults,
   cancel: answerFaults,
-  book: bookFaults,
+  book: orderListFaults,
   session: sessionFaults,
   feed: feedFaults
 }
@@ -90,7 +90,7 @@ export interface Fault {
  */
 export const everyFault = (rate: number): FaultPlan => {
   const plan: { -readonly [K in FaultKind]?: number } = {}
-  for (const kinds of [kindsOf.place.filter((kind) => kind !== "daily_cap"), bookFaults, feedFaults]) {
+  for (const kinds of [kindsOf.place.filter((kind) => kind !== "daily_cap"), orderListFaults, feedFaults]) {
     for (const kind of kinds) plan[kind] = rate / kinds.length
   }
   return plan

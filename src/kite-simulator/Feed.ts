@@ -1,7 +1,7 @@
 import { type WebSocket, WebSocketServer } from "@effect/platform-node/NodeWS"
 import { Duration, Effect, type Fiber, FiberSet, Latch, type Scope } from "effect"
 import type { Server } from "node:http"
-import type { BookedOrder } from "./BookedOrder.ts"
+import type { SimulatedOrder } from "./SimulatedOrder.ts"
 import type { Simulation } from "./Simulation.ts"
 import { stepRow } from "./wire.ts"
 
@@ -69,7 +69,7 @@ class Feed {
   readonly #simulation: Simulation
   readonly #connections = new Set<Connection>()
   /** Orders that will change. */
-  readonly #active = new Set<BookedOrder>()
+  readonly #active = new Set<SimulatedOrder>()
   #known = 0
 
   constructor(simulation: Simulation) {
@@ -94,7 +94,7 @@ class Feed {
       const order = orders[this.#known]
       if (order !== undefined) this.#active.add(order)
     }
-    const changes: Array<{ readonly at: number; readonly order: BookedOrder; readonly index: number }> = []
+    const changes: Array<{ readonly at: number; readonly order: SimulatedOrder; readonly index: number }> = []
     let next = Number.POSITIVE_INFINITY
     for (const order of this.#active) {
       const { steps } = order.life

@@ -1,7 +1,7 @@
-import type { Book } from "./Book.ts"
 import { stateAt } from "./Exchange.ts"
 import type { FaultKind, Faults } from "./Faults.ts"
 import type { Limits } from "./Limits.ts"
+import type { OrderList } from "./OrderList.ts"
 import { averagePrice } from "./wire.ts"
 
 /**
@@ -63,14 +63,14 @@ export interface Summary {
   readonly requests: { readonly [K in Outcome]?: number }
   readonly faults: { readonly [K in FaultKind]?: number }
   /** The most order requests in any calendar second, minute and Indian day; refused ones count too. */
-  readonly mostInOneSecond: number
-  readonly mostInOneMinute: number
-  readonly mostInOneDay: number
+  readonly maxInOneSecond: number
+  readonly maxInOneMinute: number
+  readonly maxInOneDay: number
   /** How many requests really were too many, in contrast to the injected `rate_limited`. */
   readonly overLimit: number
 }
 
-export const ordersOf = (book: Book, nowMillis: number): ReadonlyArray<OrderRecord> =>
+export const ordersOf = (book: OrderList, nowMillis: number): ReadonlyArray<OrderRecord> =>
   book.orders.map((order) => {
     const state = stateAt(order.life, nowMillis)
     return {
@@ -96,7 +96,7 @@ export const ordersOf = (book: Book, nowMillis: number): ReadonlyArray<OrderReco
 
 export const summaryOf = (
   requests: ReadonlyArray<RequestRecord>,
-  book: Book,
+  book: OrderList,
   faults: Faults,
   limits: Limits
 ): Summary => {

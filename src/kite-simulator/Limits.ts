@@ -54,9 +54,9 @@ export class Limits {
   /** The most requests in any one calendar second, minute and day, and how many broke a limit. */
   get summary() {
     return {
-      mostInOneSecond: this.#second.most,
-      mostInOneMinute: this.#minute.most,
-      mostInOneDay: this.#day.most,
+      maxInOneSecond: this.#second.most,
+      maxInOneMinute: this.#minute.most,
+      maxInOneDay: this.#day.most,
       overLimit: this.#overLimit
     }
   }

@@ -25,9 +25,9 @@ export interface SimulatorOptions {
   readonly fillDelay: Duration.Duration
   readonly faults: FaultPlan
   /** The latest that an order whose answer was lost appears in the book. */
-  readonly longestDelay: Duration.Duration
+  readonly maxDelay: Duration.Duration
   /** The oldest that a stale book is. */
-  readonly longestStaleness: Duration.Duration
+  readonly maxStaleness: Duration.Duration
 }
 
 export const defaultOptions: SimulatorOptions = {
@@ -44,6 +44,6 @@ export const defaultOptions: SimulatorOptions = {
   lookupsPerSecond: 10,
   fillDelay: Duration.millis(500),
   faults: {},
-  longestDelay: Duration.seconds(90),
-  longestStaleness: Duration.seconds(10)
+  maxDelay: Duration.seconds(90),
+  maxStaleness: Duration.seconds(10)
 }

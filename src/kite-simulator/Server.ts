@@ -15,7 +15,7 @@ export interface ListeningServer {
   readonly port: number
 }
 
-const largestBody = 1_000_000
+const maxBody = 1_000_000
 const tooLarge = reply(413, "text/plain", "The body is too large\n")
 
 /** Listens until the scope closes, which breaks off every connection. */
@@ -75,10 +75,10 @@ const readBody = (incoming: IncomingMessage, use: (body: string | null) => void)
   let size = 0
   incoming.on("data", (chunk: Buffer) => {
     size += chunk.length
-    if (size <= largestBody) chunks.push(chunk)
+    if (size <= maxBody) chunks.push(chunk)
   })
   incoming.on("error", () => undefined)
-  incoming.on("end", () => use(size > largestBody ? null : Buffer.concat(chunks).toString("utf8")))
+  incoming.on("end", () => use(size > maxBody ? null : Buffer.concat(chunks).toString("utf8")))
 }
 
 /** What was asked; null when it lies outside of the base path. `/simulator` never has one. */

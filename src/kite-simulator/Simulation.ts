@@ -1,9 +1,9 @@
 import { Duration } from "effect"
-import { Book } from "./Book.ts"
 import { Faults } from "./Faults.ts"
 import { type Ledger, ordersOf, type RequestRecord, type Summary, summaryOf } from "./Ledger.ts"
 import { Limits } from "./Limits.ts"
 import type { SimulatorOptions } from "./Options.ts"
+import { OrderList } from "./OrderList.ts"
 import { Session } from "./Session.ts"
 
 /** All that one simulator knows, and its clock. Everything in it happens at once, between two events of the process. */
@@ -12,9 +12,9 @@ export class Simulation {
   readonly session: Session
   readonly limits: Limits
   readonly faults: Faults
-  readonly book: Book
-  readonly longestDelayMillis: number
-  readonly longestStalenessMillis: number
+  readonly book: OrderList
+  readonly maxDelayMillis: number
+  readonly maxStalenessMillis: number
   /** Orders may come from the address of whoever asks. */
   addressAllowed = true
   readonly #currentMillis: () => number
@@ -29,9 +29,9 @@ export class Simulation {
     this.session = new Session(options)
     this.limits = new Limits(options.limits)
     this.faults = new Faults(options.seed, options.faults)
-    this.book = new Book(options.seed, Duration.toMillis(options.fillDelay))
-    this.longestDelayMillis = Duration.toMillis(options.longestDelay)
-    this.longestStalenessMillis = Duration.toMillis(options.longestStaleness)
+    this.book = new OrderList(options.seed, Duration.toMillis(options.fillDelay))
+    this.maxDelayMillis = Duration.toMillis(options.maxDelay)
+    this.maxStalenessMillis = Duration.toMillis(options.maxStaleness)
     if (options.accessToken !== null) this.session.issue(this.now(), options.accessToken)
   }
 

@@ -28,7 +28,7 @@ const orderBook = (simulation: Simulation, nowMillis: number): Answer => {
   const fault = simulation.faults.next("book")
   const backMillis =
     fault?.kind === "book_stale"
-      ? (fault.delayMillis ?? Math.ceil(simulation.longestStalenessMillis * (0.1 + 0.9 * fault.severity)))
+      ? (fault.delayMillis ?? Math.ceil(simulation.maxStalenessMillis * (0.1 + 0.9 * fault.severity)))
       : null
   const rows = simulation.book.rowsText(
     nowMillis,

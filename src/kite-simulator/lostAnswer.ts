@@ -23,7 +23,7 @@ type CarryOut = (lateMillis: number, told: boolean) => string
  * Answers an order request that is in order, with what its fault leaves of the answer. A request whose answer is lost
  * may be carried out all the same, and late.
  */
-export const answerWith = (fault: Fault | null, longestDelayMillis: number, carryOut: CarryOut): Answer => {
+export const answerWith = (fault: Fault | null, maxDelayMillis: number, carryOut: CarryOut): Answer => {
   const base = { fault: fault?.kind ?? null, tag: null, counted: true }
   const limited = fault === null ? null : limitedReply(fault)
   if (limited !== null) return { ...base, reply: limited, outcome: "limited", orderId: null }
@@ -34,7 +34,7 @@ export const answerWith = (fault: Fault | null, longestDelayMillis: number, carr
     return { ...base, reply: { ...success({ order_id: orderId }), delayMillis }, outcome: "accepted", orderId }
   }
   const isTaken = openKinds.has(fault.kind) ? fault.taken : !notTaken.has(fault.kind)
-  const orderId = isTaken ? carryOut(lateMillisOf(fault, longestDelayMillis), false) : null
+  const orderId = isTaken ? carryOut(lateMillisOf(fault, maxDelayMillis), false) : null
   return { ...base, reply: broken(orderId ?? ""), outcome: isTaken ? "lost_taken" : "lost_not_taken", orderId }
 }
 
@@ -56,8 +56,8 @@ export const dailyCap = kiteError(400, "InputException", "Maximum allowed order 
 export const tooManyRequests = kiteError(429, "NetworkException", "Too many requests")
 
 /** A quarter of what was taken is there at once; the rest within the longest delay. */
-const lateMillisOf = (fault: Fault, longestDelayMillis: number): number =>
-  Math.ceil(fault.delayMillis ?? longestDelayMillis * Math.max(0, (fault.severity - 0.25) / 0.75))
+const lateMillisOf = (fault: Fault, maxDelayMillis: number): number =>
+  Math.ceil(fault.delayMillis ?? maxDelayMillis * Math.max(0, (fault.severity - 0.25) / 0.75))
 
 /** The reply that leaves the caller in the dark; null when the fault is none of that sort. */
 const brokenReply = (fault: Fault): ((orderId: string) => Reply) | null => {

@@ -1,11 +1,11 @@
 import { type Answer, type KiteRequest, refused } from "./Answer.ts"
-import type { BookedOrder } from "./BookedOrder.ts"
 import { isFinal, stateAt } from "./Exchange.ts"
 import type { FaultKind } from "./Faults.ts"
 import type { Excess } from "./Limits.ts"
 import { answerWith, dailyCap, tooManyRequests } from "./lostAnswer.ts"
 import { isVariety, readModification, readPlacement } from "./OrderRequest.ts"
 import { inputError, kiteError, type KiteError, notAuthorized, orderError } from "./reply.ts"
+import type { SimulatedOrder } from "./SimulatedOrder.ts"
 import type { Simulation } from "./Simulation.ts"
 
 const strangeAddress = kiteError(403, "PermissionException", "IP not allowed to place orders for this app")
@@ -54,27 +54,27 @@ const place = (simulation: Simulation, variety: string, form: URLSearchParams, n
   const fault = simulation.faults.next("place", request.tag)
   const refusal = fault === null ? undefined : injectedRefusals[fault.kind]
   if (fault !== null && refusal !== undefined) return { ...refused(refusal), fault: fault.kind }
-  return answerWith(fault, simulation.longestDelayMillis, (lateMillis, told) => {
+  return answerWith(fault, simulation.maxDelayMillis, (lateMillis, told) => {
     const order = simulation.book.insert({ request, nowMillis, lateMillis, fault, told })
     simulation.changed()
     return order.orderId
   })
 }
 
-const cancel = (simulation: Simulation, order: BookedOrder, nowMillis: number): Answer => {
+const cancel = (simulation: Simulation, order: SimulatedOrder, nowMillis: number): Answer => {
   const status = stateAt(order.life, nowMillis)?.status ?? ""
   if (isFinal(status)) return refused(orderError(`Order cannot be cancelled as it is ${status.toLowerCase()}.`))
   if (status === "CANCEL PENDING") {
     return refused(orderError("Order cannot be cancelled as it is being processed. Try later."))
   }
-  return answerWith(simulation.faults.next("cancel", order.tag), simulation.longestDelayMillis, () => {
+  return answerWith(simulation.faults.next("cancel", order.tag), simulation.maxDelayMillis, () => {
     simulation.book.cancel(order, nowMillis)
     simulation.changed()
     return order.orderId
   })
 }
 
-const modify = (simulation: Simulation, order: BookedOrder, form: URLSearchParams, nowMillis: number): Answer => {
+const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchParams, nowMillis: number): Answer => {
   const state = stateAt(order.life, nowMillis)
   const status = state?.status ?? ""
   if (isFinal(status)) return refused(orderError(`Order cannot be modified as it is ${status.toLowerCase()}.`))
@@ -89,7 +89,7 @@ const modify = (simulation: Simulation, order: BookedOrder, form: URLSearchParam
   if (request.quantity <= (state?.filled ?? 0)) {
     return refused(inputError("Quantity cannot be modified to less than what is filled."))
   }
-  return answerWith(simulation.faults.next("modify", order.tag), simulation.longestDelayMillis, () => {
+  return answerWith(simulation.faults.next("modify", order.tag), simulation.maxDelayMillis, () => {
     simulation.book.modify(order, request, nowMillis)
     simulation.changed()
     return order.orderId

@@ -9,8 +9,8 @@ import { tooManyRequests } from "./lostAnswer.ts"
 import { inputError, kiteError, success } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
-const mostInstruments = 500
-const tooMany = inputError(`Maximum of ${mostInstruments} instruments are allowed in a request.`)
+const maxInstruments = 500
+const tooMany = inputError(`Maximum of ${maxInstruments} instruments are allowed in a request.`)
 const notPaidFor = kiteError(403, "PermissionException", "Insufficient permission for that call.")
 const readInstrument = Schema.decodeUnknownOption(Instrument)
 
@@ -19,7 +19,7 @@ export const quotes = (simulation: Simulation, { query }: KiteRequest, nowMillis
   if (simulation.limits.takeQuote(nowMillis)) return { ...refused(tooManyRequests), outcome: "limited" }
   if (!simulation.options.hasMarketData) return refused(notPaidFor)
   const asked = query.getAll("i")
-  if (asked.length > mostInstruments) return refused(tooMany)
+  if (asked.length > maxInstruments) return refused(tooMany)
   const { seed } = simulation.options
   const known = asked.flatMap((name) => Option.toArray(readInstrument(name)))
   return answered(success(Object.fromEntries(known.map((name) => [name, quoteOf(seed, name, nowMillis)]))))

@@ -1,13 +1,13 @@
 import { Struct } from "effect"
-import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
 import { isFinal, type Step, stateAt, tradesUntil } from "./Exchange.ts"
 import { indianTimestamp } from "./indianTime.ts"
 import { tokenOf } from "./instruments.ts"
+import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
 
 const account = "SIM001"
 
 /** A row of GET /orders: the order as it is now. */
-export const orderRow = (order: BookedOrder, nowMillis: number) => {
+export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
   const { request, life } = order
   const state = stateAt(life, nowMillis)
   const { status, filled, message } = state ?? { status: "PUT ORDER REQ RECEIVED", filled: 0, message: null }
@@ -53,13 +53,13 @@ export const orderRow = (order: BookedOrder, nowMillis: number) => {
 }
 
 /** The order as it was when a step of its life began. */
-export const stepRow = (order: BookedOrder, index: number) => {
+export const stepRow = (order: SimulatedOrder, index: number) => {
   const steps = order.life.steps.slice(0, index + 1)
   return orderRow({ ...order, life: { ...order.life, steps } }, steps.at(-1)?.at ?? order.visibleAt)
 }
 
 /** The rows of GET /orders/:id: the order as it was at each step, with fewer fields. */
-export const historyRows = (order: BookedOrder, nowMillis: number) =>
+export const historyRows = (order: SimulatedOrder, nowMillis: number) =>
   order.life.steps
     .filter(({ at }) => at <= nowMillis)
     .map(({ at }, index) => {
@@ -69,7 +69,7 @@ export const historyRows = (order: BookedOrder, nowMillis: number) =>
     })
 
 /** The rows of GET /orders/:id/trades. */
-export const tradeRows = (order: BookedOrder, nowMillis: number) =>
+export const tradeRows = (order: SimulatedOrder, nowMillis: number) =>
   tradesUntil(order.life, nowMillis).map(({ at, quantity, paise }, index) => ({
     trade_id: `${10_000_000 + order.number * 100 + index}`,
     order_id: order.orderId,
@@ -87,7 +87,7 @@ export const tradeRows = (order: BookedOrder, nowMillis: number) =>
   }))
 
 /** In rupees, with four decimals at most; 0 when nothing is filled. */
-export const averagePrice = (order: BookedOrder, nowMillis: number): number => {
+export const averagePrice = (order: SimulatedOrder, nowMillis: number): number => {
   const trades = tradesUntil(order.life, nowMillis)
   const quantity = trades.reduce((sum, trade) => sum + trade.quantity, 0)
   const paise = trades.reduce((sum, trade) => sum + trade.quantity * trade.paise, 0)
@@ -97,11 +97,11 @@ export const averagePrice = (order: BookedOrder, nowMillis: number): number => {
 const reachedExchange = ({ status }: Step): boolean =>
   status === "OPEN" || status === "TRIGGER PENDING" || status === "COMPLETE"
 
-const isMarketOrder = ({ request: { orderType } }: BookedOrder): boolean =>
+const isMarketOrder = ({ request: { orderType } }: SimulatedOrder): boolean =>
   orderType === "MARKET" || orderType === "SL-M"
 
 /** A protected market order is marked as one here, next to the caller's tag. */
-const tagsOf = (order: BookedOrder): ReadonlyArray<string> => [
+const tagsOf = (order: SimulatedOrder): ReadonlyArray<string> => [
   ...(order.tag === null ? [] : [order.tag]),
   ...(isMarketOrder(order) ? ["mktp", `mktp:${protectionPercent(order.request.marketProtection).toFixed(2)}`] : [])
 ]

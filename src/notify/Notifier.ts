@@ -1,5 +1,5 @@
 import { DateTime, Duration, Effect, Exit, Layer, Option, Result, Schedule } from "effect"
-import { Holds } from "../broker/Holds.ts"
+import { PlacementGate } from "../broker/PlacementGate.ts"
 import type { DatabaseClock } from "../clock/DatabaseClock.ts"
 import { zerodhaQuarantine, Configuration } from "../config/Configuration.ts"
 import type { Db } from "../db/Db.ts"
@@ -7,16 +7,16 @@ import { dayIsNearlyOver, limitsTheDay } from "../domain/limits/dayLimits.ts"
 import { placementsPerDay } from "../domain/limits/orderRate.ts"
 import { nearlyCount } from "../domain/limits/usage.ts"
 import { indianDay } from "../domain/market/indianTime.ts"
-import type { HoldKind } from "../domain/model/Hold.ts"
+import type { ClosureKind } from "../domain/model/GateClosure.ts"
 import { deliveredWithin, nextAttempt, type Notification } from "../domain/operations/notification.ts"
-import { survive } from "../runtime/logAndContinue.ts"
+import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { DayTotalStore } from "../stores/account/DayTotalStore.ts"
 import { type ClaimedNotification, NotificationStore } from "../stores/operations/NotificationStore.ts"
 import { Webhook } from "./Webhook.ts"
 
 const lookInterval = Duration.seconds(5)
 /** Finished orders are many, and their end can wait. */
-const shortfallInterval = Duration.minutes(1)
+const unfilledInterval = Duration.minutes(1)
 /** Receivers such as Slack take one message a second. */
 const deliveryInterval = Duration.seconds(1)
 /** An outcome that is unknown for longer after the broker's book should have told is for a person. */
@@ -27,27 +27,30 @@ const settledWithin = Duration.minutes(3)
  * their way: it looks at what they have written, and a webhook that is slow or gone holds up nothing but itself. Does nothing
  * without NOTIFY_WEBHOOK_URL.
  */
-export const NotifierLayer: Layer.Layer<never, never, Configuration | DatabaseClock | DayTotalStore | Db | Holds> =
-  Layer.unwrap(
-    Effect.map(Configuration, ({ notifyWebhookUrl }) =>
-      Option.isNone(notifyWebhookUrl)
-        ? Layer.empty
-        : Layer.effectDiscard(Effect.suspend(() => run)).pipe(Layer.provide([NotificationStore.layer, Webhook.layer]))
-    )
+export const NotifierLayer: Layer.Layer<
+  never,
+  never,
+  Configuration | DatabaseClock | DayTotalStore | Db | PlacementGate
+> = Layer.unwrap(
+  Effect.map(Configuration, ({ notifyWebhookUrl }) =>
+    Option.isNone(notifyWebhookUrl)
+      ? Layer.empty
+      : Layer.effectDiscard(Effect.suspend(() => run)).pipe(Layer.provide([NotificationStore.layer, Webhook.layer]))
   )
+)
 
 const run = Effect.gen(function* () {
   const store = yield* NotificationStore
   const look = yield* makeLook
   const deliver = yield* makeDeliverNext
-  const shortfalls = Effect.flatMap(DateTime.now, store.noteShortfalls)
+  const shortfalls = Effect.flatMap(DateTime.now, store.noteUnfilled)
   const rounds = [
     [look, lookInterval, "Could not look for what people are to be told of"],
-    [shortfalls, shortfallInterval, "Could not look for orders that are not filled"],
+    [shortfalls, unfilledInterval, "Could not look for orders that are not filled"],
     [deliver, deliveryInterval, "Could not deliver notifications"]
   ] as const
   for (const [round, interval, problem] of rounds) {
-    yield* round.pipe(survive(problem), Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
+    yield* round.pipe(logAndContinue(problem), Effect.repeat(Schedule.spaced(interval)), Effect.forkScoped)
   }
 })
 
@@ -59,7 +62,7 @@ export const makeLook = Effect.gen(function* () {
   const noteHold = yield* makeNoteHold
   const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)
   const unknownAfter = Duration.sum(quarantine, settledWithin)
-  const mostRequests = placementsPerDay(config.zerodhaOrdersPerDay)
+  const maxRequests = placementsPerDay(config.zerodhaOrdersPerDay)
 
   const noteDay = Effect.fnUntraced(function* (now: DateTime.Utc) {
     if (!limitsTheDay(config.limits)) return
@@ -76,7 +79,7 @@ export const makeLook = Effect.gen(function* () {
       noteHold(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
-        ? [store.noteRequests(config.brokerType, nearlyCount(mostRequests), mostRequests, now)]
+        ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), maxRequests, now)]
         : [])
     ]
     const exits = yield* Effect.forEach(all, (one) => Effect.exit(one))
@@ -97,11 +100,11 @@ const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Noti
 const makeNoteHold = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
   const store = yield* NotificationStore
-  const holds = yield* Holds
-  let last: HoldKind | null = null
+  const gate = yield* PlacementGate
+  let last: ClosureKind | null = null
 
   return Effect.fnUntraced(function* (now: DateTime.Utc) {
-    const hold = yield* holds.current
+    const hold = yield* gate.current
     const isLasting = hold !== null && hold.kind === last
     last = hold?.kind ?? null
     if (hold === null || !isLasting) return

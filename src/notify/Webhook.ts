@@ -15,7 +15,7 @@ export interface WebhookAnswer {
 
 const patience = Duration.seconds(10)
 /** An answer is shown only so far. */
-const mostShown = 200
+const maxShown = 200
 
 /** HTTP to the people who are to be told. One request for each call, no redirects. */
 export class Webhook extends Context.Service<
@@ -49,7 +49,7 @@ export class Webhook extends Context.Service<
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
         )
         if (status < 200 || status > 299) {
-          const said = withoutAddress(text, url).trim().slice(0, mostShown)
+          const said = withoutAddress(text, url).trim().slice(0, maxShown)
           return yield* new WebhookFailed({ message: `it answered ${status}${said === "" ? "" : `: ${said}`}` })
         }
         return { status, millis: (yield* Clock.currentTimeMillis) - startedAt }

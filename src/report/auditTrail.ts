@@ -7,7 +7,7 @@ import type {
   RecordedOrder,
   RecordedPlan
 } from "../domain/lifecycle/OrderRecord.ts"
-import { isSettledState } from "../domain/lifecycle/orderState.ts"
+import { isFinishedState } from "../domain/lifecycle/orderState.ts"
 import { planCauseText } from "../domain/planning/planOrder.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
 import { actionText, orderText, planText } from "./auditWords.ts"
@@ -51,7 +51,7 @@ export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail =
   return {
     at: now,
     order,
-    isOver: isSettledState(order.state),
+    isOver: isFinishedState(order.state),
     keepsHours: plans.some(({ sessions }) => sessions !== null),
     // What happened at the same moment stays in the order of causes above.
     entries: entries.toSorted((a, b) => DateTime.toEpochMillis(a.at) - DateTime.toEpochMillis(b.at)),
@@ -136,7 +136,7 @@ const haltEntry = ({ isHalted, reason, requestedBy, requestedAt }: RecordedHalt)
     `all placements of all orders were ${isHalted ? "halted" : "resumed"} by ${requestedBy}: ${reason}`
   )
 
-const longestPauseMillis = Duration.toMillis(Duration.minutes(1))
+const maxPauseMillis = Duration.toMillis(Duration.minutes(1))
 
 /** One entry for failures of the same kind that follow one another. */
 const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<AuditEntry> => {
@@ -145,7 +145,7 @@ const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<Audit
     const last = runs.at(-1)?.at(-1)
     const follows =
       last?.outcome === lookUp.outcome &&
-      DateTime.toEpochMillis(lookUp.calledAt) - DateTime.toEpochMillis(last.calledAt) <= longestPauseMillis
+      DateTime.toEpochMillis(lookUp.calledAt) - DateTime.toEpochMillis(last.calledAt) <= maxPauseMillis
     if (follows) runs.at(-1)?.push(lookUp)
     else runs.push([lookUp])
   }

@@ -8,7 +8,7 @@ import type {
   RecordedQuote,
   RecordedSlice
 } from "../domain/lifecycle/OrderRecord.ts"
-import { isSettledState } from "../domain/lifecycle/orderState.ts"
+import { isFinishedState } from "../domain/lifecycle/orderState.ts"
 import { arrivalOf, costAgainst, type Costs, costsOf } from "./costs.ts"
 import { type Lateness, latenessOf } from "./lateness.ts"
 import { type Progress, progressOf } from "./progress.ts"
@@ -74,7 +74,7 @@ export interface ExecutionReport {
 
 export const executionReport = (record: OrderRecord, now: DateTime.Utc): ExecutionReport => {
   const { order, plans, slices } = record
-  const isOver = isSettledState(order.state)
+  const isOver = isFinishedState(order.state)
   const costs = costsOf(record)
   const progress = progressOf(record, now, isOver)
   return {

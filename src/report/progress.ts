@@ -105,7 +105,7 @@ export const quantityAt = (steps: Steps, at: DateTime.Utc): number =>
   steps.findLast((step) => DateTime.isLessThanOrEqualTo(step.at, at))?.quantity ?? 0
 
 /** The shortest night. Less lies between the windows of two plans. */
-const leastClosedMillis = 4 * 3_600_000
+const minClosedMillis = 4 * 3_600_000
 
 /** The time between two moments without what is closed, as trading time. */
 export const openTime = ({ from, to, closed }: Pick<Progress, "from" | "to" | "closed">): TradingTime => {
@@ -129,7 +129,7 @@ const closedBetween = (
     if (index === 0 || closesMillis >= opensMillis) return []
     // The last fills of a session are seen after its close.
     const from = Math.max(closesMillis, ...times.filter((millis) => millis < opensMillis))
-    if (opensMillis - from < leastClosedMillis) return []
+    if (opensMillis - from < minClosedMillis) return []
     return [{ from: DateTime.makeUnsafe(from), to: DateTime.makeUnsafe(opensMillis) }]
   })
 }

@@ -20,9 +20,9 @@ interface Burst {
 
 const windowMillis = 60_000
 /** However many kinds of errors there are, folding takes no more memory than this many. */
-const mostBursts = 1000
+const maxBursts = 1000
 /** And no more than this many ids of each. */
-const mostIds = 100
+const maxIds = 100
 
 /**
  * Folds bursts of one warning or error into its first line and then, once a minute, a line that says how many more there were.
@@ -44,7 +44,7 @@ export class LogFolding {
       remember(burst.sliceIds, entry.fields["slice_id"])
       return false
     }
-    if (this.bursts.size < mostBursts) {
+    if (this.bursts.size < maxBursts) {
       const ids = { orderIds: new Set<string>(), sliceIds: new Set<string>() }
       this.bursts.set(key, { first: entry, sinceMillis: nowMillis(), folded: 0, last: entry, ...ids })
     }
@@ -82,7 +82,7 @@ export class LogFolding {
 }
 
 const remember = (ids: Set<string>, id: unknown): void => {
-  if (typeof id === "string" && ids.size < mostIds) ids.add(id)
+  if (typeof id === "string" && ids.size < maxIds) ids.add(id)
 }
 
 const foldedEntry = ({ first, folded, last, orderIds, sliceIds }: Burst, passedMillis: number): LogEntry => ({

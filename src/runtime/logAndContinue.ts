@@ -14,7 +14,7 @@ export const summary = <E>(cause: Cause.Cause<E>): string => {
  * One round of a loop that nobody waits for: whatever ends it, a bug too, is logged, so that the next round comes. A fiber
  * that dies says nothing to anybody. Only an interruption passes through.
  */
-export const survive =
+export const logAndContinue =
   (message: string) =>
   <A, E, R>(round: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
     round.pipe(

@@ -7,7 +7,7 @@ import { QuoteStore } from "./account/QuoteStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
-import { OrderDesk } from "./orders/OrderDesk.ts"
+import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
 import { ReplanStore } from "./orders/ReplanStore.ts"
 import { DoubtStore } from "./slices/DoubtStore.ts"
@@ -24,7 +24,7 @@ export const StoresLayer = Layer.mergeAll(
   OverdueStore.layer,
   ReplanStore.layer,
   OrderBudget.layer,
-  OrderDesk.layer,
+  OrderCommands.layer,
   InstrumentStore.layer,
   QuoteStore.layer,
   DayTotalStore.layer,

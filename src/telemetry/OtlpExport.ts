@@ -23,12 +23,12 @@ export interface OtlpOptions {
 const shutdownTimeout = Duration.seconds(1)
 const spanInterval = Duration.seconds(1)
 /** Nothing is placed while a request is put into words: 100 spans take JSON 1 ms, protobuf 13 ms. */
-const mostSpansPerRequest = 100
+const maxSpansPerRequest = 100
 /** One after another, so that a burst of placements is not held up by the spans of the first of them. */
 const requestInterval = Duration.millis(25)
 /** So many requests with spans wait for their answers, and so many spans for a request: memory must not grow with an outage. */
-const mostRequests = 4
-const mostWaiting = 10_000
+const maxRequests = 4
+const maxWaiting = 10_000
 
 /** HTTP for the exporters. */
 export const OtlpHttp: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })
@@ -65,7 +65,7 @@ export const exportSpans = (
         url: `${options.endpoint}/v1/traces`,
         headers: Redacted.value(options.headers),
         exportInterval: spanInterval,
-        maxBatchSize: mostSpansPerRequest,
+        maxBatchSize: maxSpansPerRequest,
         body: (spans: Array<OtlpSpan>) => [
           serialization.traces({ resourceSpans: [{ resource, scopeSpans: [{ scope, spans }] }] }),
           Effect.void
@@ -81,13 +81,13 @@ export const exportSpans = (
     const send = (count: number) => {
       for (const span of waiting.splice(0, count)) push(otlpSpan(span))
     }
-    yield* Effect.map(Clock.currentTimeMillis, (now) => (canSend(now) ? send(mostSpansPerRequest) : undefined)).pipe(
+    yield* Effect.map(Clock.currentTimeMillis, (now) => (canSend(now) ? send(maxSpansPerRequest) : undefined)).pipe(
       Effect.repeat(Schedule.spaced(requestInterval)),
       Effect.forkScoped
     )
     yield* Effect.addFinalizer(() => Effect.sync(() => send(waiting.length)))
     return (span) => {
-      if (waiting.length >= mostWaiting) return false
+      if (waiting.length >= maxWaiting) return false
       waiting.push(span)
       return true
     }
@@ -204,7 +204,7 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
       )
     )
   )
-  const canSend = (nowMillis: number) => requests < mostRequests && nowMillis >= pausedUntilMillis
+  const canSend = (nowMillis: number) => requests < maxRequests && nowMillis >= pausedUntilMillis
   return { client, canSend }
 })
 

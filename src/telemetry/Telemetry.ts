@@ -1,7 +1,7 @@
 import { Context, type DateTime } from "effect"
 import type { Backlog } from "../domain/model/Backlog.ts"
 import type { BrokerOutcome } from "../domain/model/brokerOutcome.ts"
-import type { HoldKind } from "../domain/model/Hold.ts"
+import type { ClosureKind } from "../domain/model/GateClosure.ts"
 import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
 import type { WorkerName } from "../domain/model/WorkerName.ts"
 import type { BrokerCall, SkipReason, SplitOutcome } from "./Metrics.ts"
@@ -40,7 +40,7 @@ export interface Telemetry {
   readonly doublePlacement: () => void
   readonly brokerCalled: (call: BrokerCall, outcome: BrokerOutcome, span: Span) => void
   readonly waitedForTurn: (span: Span) => void
-  readonly held: (kind: HoldKind, isHeld: boolean) => void
+  readonly held: (kind: ClosureKind, isHeld: boolean) => void
   readonly ticked: (worker: WorkerName, isOk: boolean) => void
   readonly clockOffset: (millis: number) => void
   readonly statementBegan: () => void

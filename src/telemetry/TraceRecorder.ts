@@ -11,14 +11,14 @@ export interface TraceRecorder {
 }
 
 /** Orders whose trace is kept at hand: the slices of one come one after another, by the hundred. */
-const mostAtHand = 1000
+const maxAtHand = 1000
 
 export const makeTraceRecorder = (sampler: Sampler, push: (span: EndedSpan) => void): TraceRecorder => {
   const atHand = new Map<string, OrderTrace>()
   const traceOf = (orderId: string, originTraceId: string | null): OrderTrace => {
     const known = atHand.get(orderId)
     if (known !== undefined) return known
-    if (atHand.size >= mostAtHand) atHand.clear()
+    if (atHand.size >= maxAtHand) atHand.clear()
     const trace = orderTrace(orderId, originTraceId, sampler)
     atHand.set(orderId, trace)
     return trace

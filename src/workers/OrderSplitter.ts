@@ -179,14 +179,14 @@ export const makeSplitPending = Effect.gen(function* () {
 })
 
 /** So many slices are inserted by one statement, at most, unless a single order has more. */
-const largestGroup = 5000
+const maxGroup = 5000
 
 const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArray<SplitOrder>> => {
   const groups: Array<Array<SplitOrder>> = []
   let size = Infinity
   for (const split of splits) {
     size += split.plan.slices.length
-    if (size > largestGroup) {
+    if (size > maxGroup) {
       groups.push([])
       size = split.plan.slices.length
     }

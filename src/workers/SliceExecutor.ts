@@ -1,5 +1,5 @@
 import { DateTime, Duration, Effect, FiberSet, Queue, References, Semaphore } from "effect"
-import { Holds } from "../broker/Holds.ts"
+import { PlacementGate } from "../broker/PlacementGate.ts"
 import { Configuration } from "../config/Configuration.ts"
 import { TradingHours } from "../config/TradingHours.ts"
 import type { DbError } from "../db/DbError.ts"
@@ -8,7 +8,7 @@ import { looksAtQuotes } from "../domain/limits/preTradeLimits.ts"
 import type { OrderId, SliceId } from "../domain/model/Ids.ts"
 import type { ClaimedSlice } from "../domain/model/OrderSlice.ts"
 import { Instance } from "../runtime/Instance.ts"
-import { survive } from "../runtime/logAndContinue.ts"
+import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { nowMillis } from "../runtime/nowMillis.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
 import { SliceStore } from "../stores/slices/SliceStore.ts"
@@ -36,7 +36,7 @@ export const SliceExecutor = Effect.scoped(
     const slices = yield* SliceStore
     const orders = yield* OrderStore
     const instance = yield* Instance
-    const holds = yield* Holds
+    const gate = yield* PlacementGate
     const { calendar } = yield* TradingHours
 
     const claimLimit = claimLimitOf(config)
@@ -72,7 +72,7 @@ export const SliceExecutor = Effect.scoped(
     const inFlight = yield* FiberSet.make<void>()
     yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(inFlight).pipe(Effect.timeoutOption(config.shutdownGrace)))
     // Whoever still waits for a turn at the broker need not be waited for. Started anew, the executor may place again.
-    yield* Effect.acquireRelease(holds.clear("stopping"), () => holds.set("stopping", "the executor stops"))
+    yield* Effect.acquireRelease(gate.open("stopping"), () => gate.close("stopping", "the executor stops"))
 
     /** What is fired already may still wait for its turn at the broker: there its order's end reaches it. */
     const fired = new Map<SliceId, OrderId>()
@@ -80,7 +80,7 @@ export const SliceExecutor = Effect.scoped(
       const orderIds = new Set([...queue.orderIds(), ...fired.values()])
       const stopped = new Set(orderIds.size === 0 ? [] : yield* orders.stoppedAmong(orderIds))
       yield* giveBack(queue.removeOrders(stopped), "given back: order cancelled or on hold")
-      yield* holds.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
+      yield* gate.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
     })
 
     /** Where the last claim stopped, and since when claims have not begun at the start again. */
@@ -117,14 +117,14 @@ export const SliceExecutor = Effect.scoped(
     }).pipe(Effect.uninterruptible)
 
     const claimLoop = Effect.gen(function* () {
-      let hold = yield* holds.current
+      let hold = yield* gate.current
       let mayHaveMore = false
       yield* tick(
         status,
         "executor",
         Effect.gen(function* () {
           yield* followDayLimit
-          hold = yield* holds.current
+          hold = yield* gate.current
           if (hold !== null) {
             claimedUpTo = null
             return yield* giveBack(queue.drain(), `given back, placements are on hold: ${hold.reason}`)
@@ -137,7 +137,7 @@ export const SliceExecutor = Effect.scoped(
         claimedUpTo = null
       })
       yield* Effect.raceAllFirst([
-        holds.until(hold === null),
+        gate.until(hold === null),
         Effect.andThen(wakeups.next("slices"), fromTheStart),
         wakeups.next("cancels"),
         ...(mayHaveMore ? [Queue.take(queueHasRoom)] : []),
@@ -156,7 +156,7 @@ export const SliceExecutor = Effect.scoped(
           holdUntilMillis = Math.max(holdUntilMillis, outcome.holdUntilMillis)
           return writer.write(outcome)
         }),
-        survive(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
+        logAndContinue(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
         Effect.ensuring(Effect.sync(() => fired.delete(slice.id))),
         Effect.ensuring(Semaphore.release(permits, 1)),
         // An interruption ends the broker call inside, never the writing of its outcome.
@@ -166,7 +166,7 @@ export const SliceExecutor = Effect.scoped(
     /** Waits for the next due time and fires what is due. Between taking a slice and firing it nothing interrupts. */
     const fireNext = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        if ((yield* holds.current) !== null) return yield* restore(holds.until(false))
+        if ((yield* gate.current) !== null) return yield* restore(gate.until(false))
         const next = queue.peek()
         if (next === undefined) return yield* restore(Queue.take(queueChanged))
         const now = yield* nowMillis

@@ -5,7 +5,7 @@ import type { DbError } from "../db/DbError.ts"
 import { windowOver } from "../domain/lifecycle/placement.ts"
 import { reconcile } from "../domain/lifecycle/reconciliation.ts"
 import { isTerminal } from "../domain/model/BrokerOrder.ts"
-import type { OnceDoubtedSlice, OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
+import type { PreviouslyInDoubtSlice, OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
 import { HeartbeatStore } from "../stores/operations/HeartbeatStore.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
 import { DoubtStore } from "../stores/slices/DoubtStore.ts"
@@ -15,23 +15,23 @@ import { WatchStore } from "../stores/slices/WatchStore.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { makeFollowQuotes } from "./monitor/followQuotes.ts"
 import { makeFollowThrough } from "./monitor/followThrough.ts"
-import { makeLeaveToPeople, makeTakeOverLate } from "./monitor/lateArrivals.ts"
-import { type Book, makeLookUp } from "./monitor/lookUpBook.ts"
+import { makeEscalateLost, makeAdoptLateArrivals } from "./monitor/lateArrivals.ts"
+import { type OrderList, makeLookUp } from "./monitor/lookUpOrders.ts"
 import { makeRemind } from "./monitor/reminders.ts"
 import { makeSendCancels } from "./monitor/sendCancels.ts"
 import { tick } from "./supervision/supervision.ts"
 import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 
 /** How many slices one look-up asks for. With more than that open, each poll goes on where the last one stopped. */
-const largestLookup = 5000
+const maxLookup = 5000
 /** So long after an outcome was unknown its order is still looked for, whatever became of the slice. */
-const watchOnceDoubted = Duration.days(1)
+const watchPreviouslyInDoubt = Duration.days(1)
 /** When nothing else has to be looked up, the book is read for these so often only. */
 const pauseForDoubtsAlone = Duration.minutes(1)
 /** However many hints the broker gives, its book is not read more often. */
 const shortestPause = Duration.seconds(1)
 /** So many are skipped by one statement. */
-const mostSkipped = 1000
+const maxSkipped = 1000
 const keepStaleHeartbeats = Duration.days(1)
 
 /**
@@ -85,13 +85,13 @@ const doAll = <E, R>(tasks: ReadonlyArray<Effect.Effect<void, E, R>>): Effect.Ef
 
 /** From there on a doubt may still come to light in the broker's book. */
 const watchedSince = (broker: Broker["Service"], now: DateTime.Utc): DateTime.Utc =>
-  DateTime.max(broker.bookSince(now), DateTime.subtractDuration(now, watchOnceDoubted))
+  DateTime.max(broker.orderListSince(now), DateTime.subtractDuration(now, watchPreviouslyInDoubt))
 
 /** Some at a time until there are no more, and a line for each. */
 const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
   skipSome.pipe(
     Effect.tap((ids) => Effect.forEach(ids, (id) => Effect.annotateLogs(log, { slice_id: id }), { discard: true })),
-    Effect.repeat({ while: (ids) => ids.length === mostSkipped })
+    Effect.repeat({ while: (ids) => ids.length === maxSkipped })
   )
 
 /** One pass over everything that is stuck for reasons of our own. */
@@ -114,11 +114,11 @@ export const makeSweep = Effect.gen(function* () {
         Effect.annotateLogs({ order_id: order.id })
       )
     }
-    const skipStale = Effect.tap(overdue.skipStale(now, windowOver, mostSkipped), ({ length }) =>
+    const skipStale = Effect.tap(overdue.skipStale(now, windowOver, maxSkipped), ({ length }) =>
       Effect.sync(() => telemetry.skipped("window_over", length))
     )
     yield* skipAll(skipStale, Effect.logError(`Slice skipped: ${windowOver}`))
-    const skipCancelled = Effect.tap(overdue.skipCancelled(now, mostSkipped), ({ length }) =>
+    const skipCancelled = Effect.tap(overdue.skipCancelled(now, maxSkipped), ({ length }) =>
       Effect.sync(() => telemetry.skipped("order_cancelled", length))
     )
     yield* skipAll(skipCancelled, Effect.logInfo("Slice skipped: its order was cancelled"))
@@ -134,18 +134,18 @@ export const makeFollowBroker = Effect.gen(function* () {
   const lookUp = yield* makeLookUp
   const reportDoubles = yield* makeReportDoubles
   const resolve = yield* makeResolve
-  const takeOverLate = yield* makeTakeOverLate
-  const leaveToPeople = yield* makeLeaveToPeople
+  const adoptLateArrivals = yield* makeAdoptLateArrivals
+  const leaveToPeople = yield* makeEscalateLost
   const sendCancels = yield* makeSendCancels
   let lastFollowed: OpenSlice | null = null
   let nextForDoubtsAlone = DateTime.makeUnsafe(0)
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
-    const unresolved = yield* slices.unresolved(now, largestLookup)
-    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, largestLookup, now)
-    lastFollowed = open.length === largestLookup ? (open.at(-1) ?? null) : null
-    const doubted = yield* doubts.onceInDoubt(watchedSince(broker, now), largestLookup)
+    const unresolved = yield* slices.unresolved(now, maxLookup)
+    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
+    lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
+    const doubted = yield* doubts.previouslyInDoubt(watchedSince(broker, now), maxLookup)
     const isDoubtAlone = unresolved.length === 0 && open.length === 0
     if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtsAlone))) return
 
@@ -155,7 +155,7 @@ export const makeFollowBroker = Effect.gen(function* () {
     nextForDoubtsAlone = DateTime.addDuration(now, pauseForDoubtsAlone)
     yield* reportDoubles([...unresolved, ...open, ...doubted], book)
     yield* resolve(unresolved, book)
-    yield* takeOverLate(doubted, book)
+    yield* adoptLateArrivals(doubted, book)
 
     const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
       const state = book.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
@@ -180,8 +180,8 @@ const makeReportDoubles = Effect.gen(function* () {
   const telemetry = yield* Telemetry
 
   return Effect.fnUntraced(function* (
-    slices: ReadonlyArray<UnresolvedSlice | OpenSlice | OnceDoubtedSlice>,
-    book: Book
+    slices: ReadonlyArray<UnresolvedSlice | OpenSlice | PreviouslyInDoubtSlice>,
+    book: OrderList
   ) {
     for (const slice of slices) {
       const brokerOrderIds = book.ordersOf(slice.tag).map((order) => order.brokerOrderId)
@@ -208,7 +208,7 @@ const makeResolve = Effect.gen(function* () {
   const telemetry = yield* Telemetry
   const reported = new Set<string>()
 
-  return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, book: Book) {
+  return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, book: OrderList) {
     const at = yield* DateTime.now
     const transitions: Array<SliceTransition> = []
     for (const slice of unresolved) {

@@ -5,7 +5,7 @@ import { Db } from "../../src/db/Db.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import type { Amendment } from "../../src/domain/planning/replan/amend.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { at, conservation as conserved, splitOrder } from "../support/replanning.ts"
@@ -75,7 +75,7 @@ describe("order amend", () => {
 
 const amended = (id: string, changed: Partial<Amendment>) =>
   Effect.gen(function* () {
-    const order = yield* Effect.flatMap((yield* OrderDesk).progress(id), Effect.fromOption)
+    const order = yield* Effect.flatMap((yield* OrderCommands).progress(id), Effect.fromOption)
     const nothing = {
       remainingQuantity: null,
       numSlices: null,

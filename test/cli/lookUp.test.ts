@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { getOrder, getSlice } from "../../src/cli/shared/lookUp.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { splitOrder } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, serviceLayer, sliceRows } from "../support/service.ts"
 
-const service = SliceDesk.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+const service = SliceCommands.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 
 const refusal = <A, E extends { readonly message: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ message }) => message)

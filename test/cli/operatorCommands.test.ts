@@ -3,7 +3,7 @@ import { DateTime, Effect } from "effect"
 import { hostname } from "node:os"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { asked, sliceRows } from "../support/service.ts"
@@ -67,14 +67,14 @@ describe("the slice commands", () => {
           [taken.code, taken.output.includes(`Broker order b1 is that of slice ${second?.id}`)],
           [1, true]
         )
-        const inDoubt = yield* (yield* SliceDesk).placed(
+        const inDoubt = yield* (yield* SliceCommands).placed(
           third?.id ?? "",
           { brokerOrderId: BrokerOrderId.make("b1"), fill: null },
           asked,
           yield* DateTime.now
         )
         assert.isFalse(inDoubt)
-      }).pipe(Effect.provide(SliceDesk.layer), Effect.scoped)
+      }).pipe(Effect.provide(SliceCommands.layer), Effect.scoped)
     )
   )
 })

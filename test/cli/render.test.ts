@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { bar, isSettled, progressLine, table } from "../../src/cli/terminal/render.ts"
-import type { OrderProgress } from "../../src/stores/orders/OrderDesk.ts"
+import type { OrderProgress } from "../../src/stores/orders/OrderCommands.ts"
 import { at, order as orderInOverview } from "./top/snapshot.ts"
 
 const order: OrderProgress = orderInOverview("o1", { nextDueAt: at(4_500), lastDueAt: at(60_000) })

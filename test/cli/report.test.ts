@@ -160,7 +160,7 @@ describe("the report as a page", () => {
     }
   })
 
-  it("draws each chart for a phone and for a desk, in colours of the page's style, with ids of its own", () => {
+  it("draws each chart for a phone and for a desktop, in colours of the page's style, with ids of its own", () => {
     const page = pageOf(
       anOrderRecord({ quotes: Array.from({ length: 9 }, (_, n) => aQuote(n * 10, `10${n}`, n * 100)) })
     )

@@ -24,7 +24,7 @@ import {
   type ServerFacts,
   transactionCheck
 } from "../../src/doctor/server.ts"
-import { doubleCheck, holdCheck, type Pile, pileChecks, workerCheck } from "../../src/doctor/work.ts"
+import { doubleCheck, holdCheck, type BacklogGroup, backlogChecks, workerCheck } from "../../src/doctor/work.ts"
 import { judge } from "../../src/domain/operations/workerHealth.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
@@ -304,8 +304,8 @@ describe("what doctor says of the work", () => {
     sweep: Duration.seconds(100)
   }
   const free = { isHalted: false, liveExecutors: 1, isOnHold: false }
-  const only = (kind: Pile["kind"], seconds: number, standstill = free): Check => {
-    const checks = pileChecks([{ kind, count: 2, id: "x", since: ago(seconds) }], patience, standstill, now)
+  const only = (kind: BacklogGroup["kind"], seconds: number, standstill = free): Check => {
+    const checks = backlogChecks([{ kind, count: 2, id: "x", since: ago(seconds) }], patience, standstill, now)
     const found = checks.filter(({ verdict }) => verdict !== "OK")
     assert.isAtMost(found.length, 1)
     return found[0] ?? checks.find(({ found }) => found.includes("(x)")) ?? ok("", "nothing")

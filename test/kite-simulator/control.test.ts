@@ -39,7 +39,7 @@ describe("ledger and summary", () => {
         tagsWithTwoOrders: ["TWICE"],
         requests: { accepted: 1, lost_taken: 1, refused: 1, answered: 1 },
         faults: { drop_after: 1 },
-        mostInOneSecond: 3
+        maxInOneSecond: 3
       })
     }).pipe(Effect.provide(simulator()))
   )

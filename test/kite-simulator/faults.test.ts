@@ -91,7 +91,7 @@ describe("an answer that leaves the caller in the dark", () => {
       assert.isAbove(new Set(late).size, 3)
       yield* TestClock.adjust("60 seconds")
       assert.strictEqual((yield* kite.rows).length, 9)
-    }).pipe(Effect.provide(simulator({ longestDelay: Duration.seconds(60) })))
+    }).pipe(Effect.provide(simulator({ maxDelay: Duration.seconds(60) })))
   )
 })
 

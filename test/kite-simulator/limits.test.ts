@@ -20,7 +20,7 @@ describe("the limits", () => {
       yield* TestClock.adjust("1 millis")
       assert.deepStrictEqual(yield* statusesOf(many(10)), times(10, 200))
       const summary = yield* (yield* KiteSimulator).summary
-      assert.deepInclude(summary, { mostInOneSecond: 13, mostInOneMinute: 23, mostInOneDay: 23, overLimit: 3 })
+      assert.deepInclude(summary, { maxInOneSecond: 13, maxInOneMinute: 23, maxInOneDay: 23, overLimit: 3 })
       assert.deepStrictEqual(summary.requests, { accepted: 20, limited: 3 })
     }).pipe(Effect.provide(simulator()))
   )
@@ -68,7 +68,7 @@ describe("the limits", () => {
       const { expireTokens, summary } = yield* KiteSimulator
       yield* expireTokens
       assert.deepStrictEqual(yield* statusesOf(many(11)), [...times(10, 403), 429])
-      assert.deepInclude(yield* summary, { mostInOneSecond: 11, overLimit: 1 })
+      assert.deepInclude(yield* summary, { maxInOneSecond: 11, overLimit: 1 })
     }).pipe(Effect.provide(simulator()))
   )
 
@@ -80,7 +80,7 @@ describe("the limits", () => {
         looks.map(({ status }) => status),
         times(20, 200)
       )
-      assert.strictEqual((yield* (yield* KiteSimulator).summary).mostInOneSecond, 0)
+      assert.strictEqual((yield* (yield* KiteSimulator).summary).maxInOneSecond, 0)
     }).pipe(Effect.provide(simulator()))
   )
 })

@@ -37,7 +37,7 @@ describe("quotes", () => {
       assert.strictEqual(yield* ask(500), 200)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* ask(501), 400)
-      assert.deepInclude(yield* (yield* KiteSimulator).summary, { overLimit: 1, mostInOneSecond: 0 })
+      assert.deepInclude(yield* (yield* KiteSimulator).summary, { overLimit: 1, maxInOneSecond: 0 })
     }).pipe(Effect.provide(simulator()))
   )
 

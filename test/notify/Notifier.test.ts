@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Layer, Schema } from "effect"
 import { TestConsole } from "effect/testing"
-import { Holds } from "../../src/broker/Holds.ts"
+import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { makeDeliverNext, makeLook } from "../../src/notify/Notifier.ts"
@@ -9,7 +9,7 @@ import { Webhook, WebhookFailed } from "../../src/notify/Webhook.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { at, claimDue, move, splitOrder } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
@@ -36,7 +36,7 @@ const webhook = Layer.effect(
 )
 
 const serviceWith = (environment: Readonly<Record<string, string>>) =>
-  Layer.mergeAll(Layer.fresh(webhook), HaltStore.layer, NotificationStore.layer, SliceDesk.layer).pipe(
+  Layer.mergeAll(Layer.fresh(webhook), HaltStore.layer, NotificationStore.layer, SliceCommands.layer).pipe(
     Layer.provideMerge(serviceLayer({ broker: scriptedBroker, environment }))
   )
 const service = serviceWith({})
@@ -143,7 +143,7 @@ describe("what people are to be told of", () => {
       yield* at(400)
       yield* look
       const [one = assert.fail("no slice")] = yield* sliceRows("o1")
-      yield* (yield* SliceDesk).skip(one.id, asked, yield* DateTime.now)
+      yield* (yield* SliceCommands).skip(one.id, asked, yield* DateTime.now)
       yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
       yield* at(800)
       yield* look
@@ -162,7 +162,7 @@ describe("what people are to be told of", () => {
       Effect.gen(function* () {
         const store = yield* NotificationStore
         const shortfalls = Effect.andThen(
-          Effect.flatMap(DateTime.now, store.noteShortfalls),
+          Effect.flatMap(DateTime.now, store.noteUnfilled),
           Effect.map(outbox, (rows) => rows.map(({ message }) => message))
         )
         yield* splitOrder("o1", { num_splits: 2 })
@@ -170,7 +170,7 @@ describe("what people are to be told of", () => {
         yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "refused" }))
         assert.deepStrictEqual(yield* shortfalls, [])
         const [, second] = yield* sliceRows("o1")
-        yield* (yield* SliceDesk).skip(second?.id ?? "", asked, yield* DateTime.now)
+        yield* (yield* SliceCommands).skip(second?.id ?? "", asked, yield* DateTime.now)
         assert.deepStrictEqual(yield* shortfalls, ["Order o1 (BUY 100 NSE:RELIANCE) is over, and 50 are missing"])
         assert.lengthOf(yield* shortfalls, 1)
       }).pipe(Effect.provide(service))
@@ -189,7 +189,7 @@ describe("what people are to be told of", () => {
         const { sql, execute } = yield* Db
         yield* splitOrder("o1")
         const store = yield* NotificationStore
-        const shortfalls = Effect.flatMap(DateTime.now, store.noteShortfalls)
+        const shortfalls = Effect.flatMap(DateTime.now, store.noteUnfilled)
         yield* execute("test.part", sql`UPDATE order_slices SET ${sql.literal(changed)} WHERE sequence_number < 5`)
         yield* shortfalls
         assert.deepStrictEqual(yield* keys, [])
@@ -215,10 +215,10 @@ describe("what people are to be told of", () => {
       yield* insertOrder("o4", { ...ended, order_queue_status: "PENDING" })
       const store = yield* NotificationStore
       yield* at(25 * 3600)
-      yield* Effect.flatMap(DateTime.now, store.noteShortfalls)
+      yield* Effect.flatMap(DateTime.now, store.noteUnfilled)
       assert.deepStrictEqual(yield* keys, [])
       yield* at(60)
-      yield* Effect.flatMap(DateTime.now, store.noteShortfalls)
+      yield* Effect.flatMap(DateTime.now, store.noteUnfilled)
       assert.deepStrictEqual(
         (yield* outbox).map(({ message }) => message),
         [
@@ -238,11 +238,11 @@ describe("what people are to be told of", () => {
     }
     return Effect.gen(function* () {
       const { sql, execute } = yield* Db
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       yield* splitOrder("o1", { num_splits: 1 })
       yield* execute("test.day", sql`UPDATE order_budgets SET day = '1970-01-01', granted_today = 4049`)
       const look = yield* makeLook
-      yield* holds.set("credentials", "the Zerodha access token ended at six")
+      yield* gate.close("credentials", "the Zerodha access token ended at six")
       yield* look
       // While it starts, a daemon knows of no token yet.
       assert.deepStrictEqual(yield* keys, ["desk:1970-01-01"])

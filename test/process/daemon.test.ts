@@ -6,7 +6,7 @@ import { eventually, runMain, startMain } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
 
 /** Broker orders by tag, from the mock's book: the definition of a double placement. */
-const bookByTag = Effect.gen(function* () {
+const ordersByTag = Effect.gen(function* () {
   const { sql, query } = yield* Db
   return yield* query(
     "test.book",
@@ -16,7 +16,7 @@ const bookByTag = Effect.gen(function* () {
 })
 
 const assertOncePerSlice = Effect.gen(function* () {
-  const book = yield* bookByTag
+  const book = yield* ordersByTag
   const slices = yield* sliceRows()
   assert.isTrue(
     book.every(({ orders }) => orders === 1),
@@ -109,7 +109,7 @@ describe("the daemon", () => {
         const after = yield* stages
         assert.isUndefined(after["IN_PROGRESS"])
         assert.isAbove(after["SCHEDULED"] ?? 0, 0)
-        assert.strictEqual((yield* bookByTag).length, after["PROCESSED"])
+        assert.strictEqual((yield* ordersByTag).length, after["PROCESSED"])
 
         yield* startMain([], environment)
         yield* allProcessed(20)
@@ -158,7 +158,7 @@ describe("the daemon", () => {
         yield* insertOrders(10, { duration_minutes: 0 }, 0)
         for (const enough of [3, 10, 20]) {
           const run = yield* startMain([], environment)
-          yield* eventually("some are in the book", bookByTag, (book) => book.length >= enough)
+          yield* eventually("some are in the book", ordersByTag, (book) => book.length >= enough)
           run.child.kill("SIGKILL")
           assert.strictEqual(yield* run.exit, "SIGKILL")
         }

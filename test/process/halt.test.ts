@@ -4,9 +4,9 @@ import { Db } from "../../src/db/Db.ts"
 import { allProcessed, insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 
-const bookSize = Effect.flatMap(Db, ({ sql, query }) =>
+const orderListSize = Effect.flatMap(Db, ({ sql, query }) =>
   query(
-    "test.bookSize",
+    "test.orderListSize",
     Schema.Struct({ orders: Schema.Int }),
     sql`SELECT count(*)::int AS orders FROM mock_broker_orders`
   )
@@ -31,16 +31,16 @@ describe("halt and resume", () => {
           const [first, second] = [yield* startMain([], environment), yield* startMain([], environment)]
           // 20 slices a second, from now on.
           yield* insertOrders(10, { total_quantity: 120, num_splits: 120 }, 0)
-          yield* eventually("placements are under way", bookSize, (orders) => orders > 20)
+          yield* eventually("placements are under way", orderListSize, (orders) => orders > 20)
 
           const halt = yield* runMain(["halt", "--reason", "fat finger"], environment)
-          const atHalt = yield* bookSize
+          const atHalt = yield* orderListSize
           assert.strictEqual(halt.code, 0, halt.output)
           assert.include(halt.output, "Halted: nothing is claimed any more")
           const third = yield* startMain([], environment)
           yield* eventually("slices are overdue", overdue, (slices) => slices > 40)
           yield* eventually("the third daemon runs", Effect.sync(third.output), (log) => log.includes("fat finger"))
-          assert.strictEqual(yield* bookSize, atHalt)
+          assert.strictEqual(yield* orderListSize, atHalt)
           const health = yield* eventually("health tells", runMain(["health"], environment), ({ output }) =>
             output.includes("on hold")
           )
@@ -95,7 +95,7 @@ describe("halt and resume", () => {
         yield* eventually("all slices are SKIPPED", stages, (counts) => counts["SKIPPED"] === 5)
         const show = yield* runMain(["order", "show", "o0"], environment)
         assert.match(show.output, /dry run: would have sent BUY 20 NSE:RELIANCE MARKET CNC DAY tag PB\w{18}/)
-        assert.strictEqual(yield* bookSize, 0)
+        assert.strictEqual(yield* orderListSize, 0)
       }).pipe(Effect.scoped)
     )
   )

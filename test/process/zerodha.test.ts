@@ -11,7 +11,7 @@ const simulator = KiteSimulator.layer({
   lookupsPerSecond: 100,
   limits: { perSecond: 30, perMinute: 1200, perDay: 5000, modifications: 25 },
   fillDelay: Duration.millis(100),
-  longestDelay: Duration.seconds(1)
+  maxDelay: Duration.seconds(1)
 })
 
 /** Daemons that place at the test's own Kite simulator; orders whose answers are lost appear within a second. */

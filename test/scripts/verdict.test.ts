@@ -11,9 +11,9 @@ const service = serviceLayer({ broker: scriptedBroker })
 const summary = (orders: number, faults: Readonly<Record<string, number>> = {}) => ({
   orders,
   tagsWithTwoOrders: [],
-  mostInOneSecond: 1,
-  mostInOneMinute: 1,
-  mostInOneDay: 1,
+  maxInOneSecond: 1,
+  maxInOneMinute: 1,
+  maxInOneDay: 1,
   overLimit: 0,
   faults
 })

@@ -58,8 +58,8 @@ const doubtAll = (database: Database) =>
     const all = [...database.tables().slices.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
     const left = yield* run(
       database,
-      "DoubtStore.leaveBook",
-      doubts.leaveBook(
+      "DoubtStore.leaveOrderList",
+      doubts.leaveOrderList(
         all.map(({ id }) => id),
         now
       )
@@ -78,8 +78,8 @@ const doubtAll = (database: Database) =>
     const taken = yield* run(database, "DoubtStore.takeOver", doubts.takeOver(turnedUp, "late", now))
     const doubted = yield* run(
       database,
-      "DoubtStore.onceInDoubt",
-      doubts.onceInDoubt(DateTime.makeUnsafe(0), all.length)
+      "DoubtStore.previouslyInDoubt",
+      doubts.previouslyInDoubt(DateTime.makeUnsafe(0), all.length)
     )
     const open = yield* run(database, "SliceStore.open", slices.open(null, all.length, now))
     return {

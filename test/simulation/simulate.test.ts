@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { readFileSync } from "node:fs"
-import { tryMutation } from "../../simulation/canaries.ts"
 import { mutations } from "../../simulation/mutations.ts"
-import { onceFailing } from "../../simulation/onceFailing.ts"
+import { regressionSeeds } from "../../simulation/regressionSeeds.ts"
 import { simulate } from "../../simulation/simulate.ts"
 import { memoryDatabase } from "../../simulation/store/memoryDatabase.ts"
+import { tryMutation } from "../../simulation/tryMutations.ts"
 
 const newSeeds = 200
 
@@ -34,7 +34,7 @@ describe("simulation", () => {
   )
 
   it.live("keeps it in every seed that once failed", () =>
-    Effect.forEach(onceFailing, ({ seed, bug }) =>
+    Effect.forEach(regressionSeeds, ({ seed, bug }) =>
       Effect.map(problemsOf(seed), (problems) => assert.deepStrictEqual(problems, [], bug))
     )
   )
@@ -48,7 +48,7 @@ describe("simulation", () => {
   )
 })
 
-/** One of each kind; `npm run simulate -- --canaries all` tries them all. */
+/** One of each kind; `npm run simulate -- --mutations all` tries them all. */
 const sample = ["conditional transition", "quarantine: not in the book", "lease margin", "tag"]
 
 describe("the simulation of a service without", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Array as Arr, BigDecimal, Effect, Layer, Random, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { testDatabase } from "../support/database.ts"
 import { contractRow } from "../support/service.ts"
 
@@ -246,11 +246,11 @@ describe("the list of orders", () => {
         sql`UPDATE order_slices SET placed_at = 'infinity', not_before = 'infinity', scheduled_at = 'infinity' WHERE order_id = 'o0'`
       )
       yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
-      const shown = yield* (yield* OrderDesk).list(20)
+      const shown = yield* (yield* OrderCommands).list(20)
       assert.deepStrictEqual(
         shown.map(({ orderId }) => orderId),
         Array.from({ length: 20 }, (_, index) => `o${999 - index}`)
       )
-    }).pipe(Effect.provide(OrderDesk.layer.pipe(Layer.provideMerge(testDatabase))))
+    }).pipe(Effect.provide(OrderCommands.layer.pipe(Layer.provideMerge(testDatabase))))
   )
 })

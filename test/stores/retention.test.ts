@@ -3,12 +3,12 @@ import { DateTime, Deferred, Duration, Effect, Fiber, Layer, Schema } from "effe
 import { Db } from "../../src/db/Db.ts"
 import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
 import { nothingPruned, RetentionStore } from "../../src/stores/operations/RetentionStore.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { claimDue, holdSlice, move, splitOrder, untilWaiting } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const service = Layer.mergeAll(RetentionStore.layer, OperatorActionStore.layer, SliceDesk.layer).pipe(
+const service = Layer.mergeAll(RetentionStore.layer, OperatorActionStore.layer, SliceCommands.layer).pipe(
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
@@ -125,9 +125,9 @@ describe("prune", () => {
         now,
         at: DateTime.add(now, { hours: 1 }),
         windowGrace: Duration.minutes(10),
-        bookSince: DateTime.makeUnsafe(0)
+        orderListSince: DateTime.makeUnsafe(0)
       }
-      const retrying = yield* Effect.forkChild((yield* SliceDesk).retry(slice.id, options, asked))
+      const retrying = yield* Effect.forkChild((yield* SliceCommands).retry(slice.id, options, asked))
       yield* untilWaiting(1)
       // The order is locked by then: it is left out, and nobody waits.
       assert.deepStrictEqual(yield* (yield* RetentionStore).pruneOrders(yield* pruning), nothingPruned)

@@ -137,11 +137,11 @@ describe("the overview", () => {
       yield* insertSlice("s14", "o1", { not_before: at(-15), validity: "GTC" })
       yield* insertSlice("s15", "o1", { not_before: at(-12) })
       const waiting = yield* WaitingStore
-      const piles = (keepsHours: boolean) =>
-        Effect.map(waiting.piles(now, keepsHours), (all) =>
+      const groups = (keepsHours: boolean) =>
+        Effect.map(waiting.groups(now, keepsHours), (all) =>
           Object.fromEntries(all.map(({ kind, count, id }) => [kind, `${count} ${id}`]))
         )
-      assert.deepStrictEqual(yield* piles(false), {
+      assert.deepStrictEqual(yield* groups(false), {
         pending: "1 o3",
         doubt: "2 s6",
         lost: "1 s3",
@@ -152,7 +152,7 @@ describe("the overview", () => {
         "unknown kind": "1 s14",
         unclaimed: "2 s15"
       })
-      assert.deepInclude(yield* piles(true), { unclaimed: "3 s13" })
+      assert.deepInclude(yield* groups(true), { unclaimed: "3 s13" })
       const paused = { orderId: "o2", reason: "paused", slices: 1, isDouble: false }
       assert.deepStrictEqual(yield* waiting.heldOrders, [paused])
       assert.deepStrictEqual(yield* waiting.doubles(now), [])
@@ -258,7 +258,7 @@ describe("the server's own facts", () => {
         assert.match(yield* server.dataFolder, /^\//)
         assert.deepStrictEqual(yield* server.oldestTransaction, Option.none())
         const soon = DateTime.add(yield* DateTime.now, { minutes: 1 })
-        assert.deepStrictEqual(yield* server.longestWait(soon), Option.none())
+        assert.deepStrictEqual(yield* server.maxWait(soon), Option.none())
 
         const lock = (db: Db["Service"]) => db.execute("test.lock", db.sql`LOCK TABLE volume_profiles`)
         const [ourDb, theirDb] = [Context.get(ours, Db), Context.get(theirs, Db)]
@@ -269,7 +269,7 @@ describe("the server's own facts", () => {
             const oldest = yield* Effect.fromOption(yield* server.oldestTransaction)
             assert.deepInclude(oldest, { application: "pulse-background", state: "idle in transaction" })
             const waiter = yield* Effect.forkScoped(ourDb.transaction("test.wait", lock(ourDb)))
-            const wait = yield* eventually("somebody waits", server.longestWait(soon), Option.isSome)
+            const wait = yield* eventually("somebody waits", server.maxWait(soon), Option.isSome)
             assert.deepStrictEqual(
               Option.map(wait, ({ blockers }) => blockers),
               Option.some([oldest.pid])

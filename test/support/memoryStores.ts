@@ -1,5 +1,5 @@
 import { BigDecimal, Context, DateTime, Effect, Layer } from "effect"
-import { Holds } from "../../src/broker/Holds.ts"
+import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
 import { DbError } from "../../src/db/DbError.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
@@ -16,7 +16,7 @@ import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { configuration } from "./database.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
-import { quietStatus, settledClock } from "./service.ts"
+import { quietStatus, measuredClock } from "./service.ts"
 
 /** Slices without a database: I/O would make a test on TestClock wait for real time. */
 export interface Memory {
@@ -156,10 +156,10 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     orders,
     days,
     scriptedBroker,
-    settledClock,
+    measuredClock,
     Instance.layer,
     TradingHours.layer.pipe(Layer.provideMerge(configuration(environment))),
-    Holds.layer,
+    PlacementGate.layer,
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
     Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
     quietStatus

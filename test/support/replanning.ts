@@ -7,7 +7,7 @@ import type { ClaimedSlice, NextStage } from "../../src/domain/model/OrderSlice.
 import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
 import { type Amendment, amend } from "../../src/domain/planning/replan/amend.ts"
 import { explainSchedule } from "../../src/domain/planning/schedule/explain.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { decodePlanInput, PlanStore } from "../../src/stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
@@ -104,7 +104,9 @@ export const conservation = Effect.flatMap(Db, ({ sql, query }) =>
 export const explained = (orderId: string) =>
   Effect.gen(function* () {
     const plans = yield* (yield* PlanStore).plans(orderId)
-    const slices = new Map((yield* (yield* OrderDesk).slices(orderId)).map((slice) => [slice.sequenceNumber, slice]))
+    const slices = new Map(
+      (yield* (yield* OrderCommands).slices(orderId)).map((slice) => [slice.sequenceNumber, slice])
+    )
     return yield* Effect.forEach(plans, ({ input, firstSequence, startsAt, sessions, cause }) =>
       Effect.gen(function* () {
         const made = explainSchedule(yield* Effect.fromOption(decodePlanInput(input)))

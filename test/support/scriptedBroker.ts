@@ -17,7 +17,7 @@ export interface Script {
   readonly placed: Array<PlaceCall>
   readonly cancelled: Array<BrokerOrderId>
   readonly book: Array<BrokerOrder>
-  bookSince: DateTime.Utc
+  orderListSince: DateTime.Utc
   onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
   onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
   onQuotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>
@@ -57,7 +57,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
       placed: [],
       cancelled: [],
       book: [],
-      bookSince: DateTime.makeUnsafe(0),
+      orderListSince: DateTime.makeUnsafe(0),
       onPlace: (placement) =>
         Effect.sync(() => {
           const order = openOrder(placement.tag, script.book.length + 1)
@@ -71,7 +71,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
     const broker = Broker.of({
       name: "scripted",
       quarantine: Duration.seconds(60),
-      bookSince: () => script.bookSince,
+      orderListSince: () => script.orderListSince,
       place: (placement) =>
         Effect.flatMap(Clock.currentTimeMillis, (atMillis) => {
           script.placed.push({ atMillis, placement })

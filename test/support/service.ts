@@ -1,7 +1,7 @@
 import { DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import type { Broker } from "../../src/broker/Broker.ts"
-import { Holds } from "../../src/broker/Holds.ts"
+import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { DatabaseClock } from "../../src/clock/DatabaseClock.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
 import { Db } from "../../src/db/Db.ts"
@@ -18,7 +18,7 @@ import { configuration, testDatabaseWith } from "./database.ts"
 export const asked: Asked = { by: "tester", reason: "a reason" }
 
 /** The clock of a test: whatever Clock the test provides, always settled. */
-export const settledClock = Layer.succeed(
+export const measuredClock = Layer.succeed(
   DatabaseClock,
   DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle: Effect.void })
 )
@@ -26,7 +26,7 @@ export const settledClock = Layer.succeed(
 /** Workers that nobody watches. */
 export const quietStatus = Layer.succeed(
   WorkerStatus,
-  WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void, hindered: () => Effect.void })
+  WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void, blocked: () => Effect.void })
 )
 
 /** The stores on a fresh database, the configuration, and a broker: all that one pass of a worker needs. */
@@ -35,7 +35,7 @@ export const serviceLayer = <A>(options: {
   readonly environment?: Readonly<Record<string, string>>
   readonly databaseEnvironment?: Readonly<Record<string, string>>
 }) =>
-  Layer.mergeAll(StoresLayer, Holds.layer, TradingHours.layer, Instance.layer, settledClock, quietStatus).pipe(
+  Layer.mergeAll(StoresLayer, PlacementGate.layer, TradingHours.layer, Instance.layer, measuredClock, quietStatus).pipe(
     Layer.provideMerge(options.broker),
     Layer.provideMerge(testDatabaseWith(options.databaseEnvironment ?? {})),
     Layer.provideMerge(configuration(options.environment))

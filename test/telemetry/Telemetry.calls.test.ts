@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Exit, Layer } from "effect"
 import { Broker } from "../../src/broker/Broker.ts"
-import { Holds } from "../../src/broker/Holds.ts"
 import { withRateLimit } from "../../src/broker/layers/withRateLimit.ts"
 import { withTelemetry } from "../../src/broker/layers/withTelemetry.ts"
+import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { BrokerRefused } from "../../src/domain/model/BrokerError.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { OrderBudget } from "../../src/stores/account/OrderBudget.ts"
@@ -98,13 +98,13 @@ describe("what telemetry is told", () => {
         const { id, tag } = yield* placeNext
         const follow = yield* makeFollowBroker
         script.book.length = 0
-        script.bookSince = DateTime.makeUnsafe(1)
+        script.orderListSince = DateTime.makeUnsafe(1)
         yield* setClock(Duration.minutes(1.1))
         yield* follow
         yield* follow
         assert.deepStrictEqual(told("doubted"), [["unprovable"]])
 
-        script.bookSince = DateTime.makeUnsafe(0)
+        script.orderListSince = DateTime.makeUnsafe(0)
         yield* follow
         assert.deepStrictEqual(
           told("reconciled").map(([slice, next, { endedMillis }]) => [slice.id, next._tag, endedMillis]),
@@ -154,23 +154,23 @@ describe("what telemetry is told", () => {
         perDay: 1000,
         margin: Duration.zero,
         dailyLimitPolicy: "wait",
-        longestWait: Duration.seconds(1)
+        maxWait: Duration.seconds(1)
       })
       const layer = limited.pipe(
         Layer.provide([withTelemetry, budget]),
-        Layer.provideMerge([scriptedBroker, Holds.layer])
+        Layer.provideMerge([scriptedBroker, PlacementGate.layer])
       )
       yield* Effect.gen(function* () {
         const broker = yield* Broker
         const script = yield* BrokerScript
-        const holds = yield* Holds
+        const gate = yield* PlacementGate
         yield* broker.place(placementOf("A"))
         script.onPlace = () => Effect.fail(new BrokerRefused({ code: "no", message: "no" }))
         assert.isTrue(Exit.isFailure(yield* Effect.exit(broker.place(placementOf("B")))))
         yield* broker.cancel(BrokerOrderId.make("b1"))
         yield* broker.findByTag(new Set())
-        yield* holds.set("circuit", "the broker gives no clear answers")
-        yield* holds.clear("circuit")
+        yield* gate.close("circuit", "the broker gives no clear answers")
+        yield* gate.open("circuit")
       }).pipe(Effect.provide(layer), Effect.provideService(Telemetry, telemetry))
       assert.deepStrictEqual(
         told("brokerCalled").map(([call, outcome]) => [call, outcome]),

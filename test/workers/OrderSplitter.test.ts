@@ -7,7 +7,7 @@ import { Wakeups } from "../../src/db/Wakeups.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import type { OrderPlan } from "../../src/domain/planning/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { makeSplitPending, OrderSplitter } from "../../src/workers/OrderSplitter.ts"
 import { WorkerStatus } from "../../src/workers/supervision/WorkerStatus.ts"
@@ -305,7 +305,7 @@ describe("OrderSplitter", () => {
       assert.strictEqual((yield* sliceRows("o1")).length, 5)
       for (const status of ["FAILED", "SKIPPED"]) {
         yield* execute("test.change", sql`UPDATE orders SET order_queue_status = ${status}`)
-        const progress = Option.getOrThrow(yield* (yield* OrderDesk).progress("o1"))
+        const progress = Option.getOrThrow(yield* (yield* OrderCommands).progress("o1"))
         assert.strictEqual(progress.state, "working", "what goes on can be paused and cancelled")
       }
     }).pipe(Effect.provide(service))
@@ -368,8 +368,8 @@ describe("OrderSplitter", () => {
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
-      const desk = yield* OrderDesk
-      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
+      const commands = yield* OrderCommands
+      yield* commands.requestCancel("o1", asked, yield* DateTime.now)
       assert.strictEqual(yield* splitPending, 0)
       const order = yield* orderRow("o1")
       assert.deepStrictEqual([order.orderQueueStatus, order.statusReason], ["SKIPPED", "cancelled before the split"])
@@ -382,8 +382,8 @@ describe("OrderSplitter", () => {
       yield* setClock()
       yield* insertOrder("o1")
       const [claimed] = yield* claimAs("first")
-      const desk = yield* OrderDesk
-      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
+      const commands = yield* OrderCommands
+      yield* commands.requestCancel("o1", asked, yield* DateTime.now)
       const orders = yield* OrderStore
       yield* orders.completeSplits(
         [{ claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan, referencePrice: null, value: null }],
@@ -454,7 +454,7 @@ describe("OrderSplitter", () => {
         release: (claimed, now) => Effect.tap(orders.release(claimed, now), () => isGivenBack.open)
       })
       const ended = () => Effect.asVoid(hasEnded.open)
-      const status = WorkerStatus.of({ succeeded: ended, failed: ended, hindered: () => Effect.void })
+      const status = WorkerStatus.of({ succeeded: ended, failed: ended, blocked: () => Effect.void })
       // The time stands still: nothing is tried again after a pause.
       yield* OrderSplitter.pipe(
         Effect.provideService(OrderStore, failingOnce),

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Clock, DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { Holds } from "../../src/broker/Holds.ts"
 import { withRateLimit } from "../../src/broker/layers/withRateLimit.ts"
+import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { DbError } from "../../src/db/DbError.ts"
 import { BrokerNotSent, BrokerRefused, BrokerTryLater } from "../../src/domain/model/BrokerError.ts"
 import { BrokerOrderId, OrderId, SliceId } from "../../src/domain/model/Ids.ts"
@@ -34,11 +34,11 @@ describe("SliceExecutor", () => {
   it.effect("places nothing while there is a hold, gives back what it has claimed, and goes on when it ends", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       memory.scheduled.push(sliceDueAt(100), sliceDueAt(1500))
       yield* startExecutor
       yield* TestClock.adjust("1 second")
-      yield* holds.set("credentials", "no token")
+      yield* gate.close("credentials", "no token")
       yield* TestClock.adjust("10 seconds")
       assert.deepStrictEqual(yield* placedAt, [["s100", 100]])
       assert.deepStrictEqual(yield* written, [
@@ -48,7 +48,7 @@ describe("SliceExecutor", () => {
       memory.scheduled.push(sliceDueAt(1500))
       yield* TestClock.adjust("10 seconds")
       assert.lengthOf(memory.scheduled, 1)
-      yield* holds.clear("credentials")
+      yield* gate.open("credentials")
       yield* Effect.repeat(Effect.yieldNow, { times: 100 })
       assert.deepStrictEqual((yield* placedAt)[1], ["s1500", 21_000])
     }).pipe(Effect.provide(service))
@@ -290,7 +290,7 @@ describe("SliceExecutor", () => {
           lastMillis = atMillis
           return { _tag: "Granted" as const, atMillis }
         }),
-      spokenFor: () => Effect.succeed(0),
+      committedRequests: () => Effect.succeed(0),
       cap: () => Effect.void,
       block: () => Effect.void
     })
@@ -301,7 +301,7 @@ describe("SliceExecutor", () => {
     perDay: 1000,
     margin: Duration.zero,
     dailyLimitPolicy: "wait",
-    longestWait: Duration.seconds(10)
+    maxWait: Duration.seconds(10)
   }).pipe(Layer.provide(oneASecond), Layer.provideMerge(memoryService({ SLICE_EXECUTOR_CONCURRENCY: "16" })))
 
   it.effect("a cancel or a pause reaches what waits for its turn at the broker, and nothing that runs on", () =>

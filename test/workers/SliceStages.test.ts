@@ -4,7 +4,7 @@ import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId, type SliceId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
@@ -218,7 +218,7 @@ describe("stages of a slice", () => {
   it.effect("a slice of a cancelled order that is given back is SKIPPED, not SCHEDULED", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
-      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
+      yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
       assert.strictEqual((yield* sliceRows())[0]?.stage, "IN_PROGRESS")
       assert.deepStrictEqual(yield* move(slice, rescheduled), ["SKIPPED"])
       assert.strictEqual((yield* sliceRows())[0]?.stageReason, "order cancelled")
@@ -232,9 +232,9 @@ describe("stages of a slice", () => {
       yield* Effect.flatten(makeSplitPending)
       const [slice] = yield* claim({ limit: 1 })
       yield* move(slice ?? assert.fail("nothing was claimed"), processed)
-      const desk = yield* OrderDesk
-      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
-      yield* desk.requestCancel("o1", asked, yield* DateTime.now)
+      const commands = yield* OrderCommands
+      yield* commands.requestCancel("o1", asked, yield* DateTime.now)
+      yield* commands.requestCancel("o1", asked, yield* DateTime.now)
       assert.deepStrictEqual(
         (yield* sliceRows()).map(({ stage }) => stage),
         ["PROCESSED", "SKIPPED", "SKIPPED", "SKIPPED", "SKIPPED"]

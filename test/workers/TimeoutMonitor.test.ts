@@ -4,8 +4,8 @@ import { Db } from "../../src/db/Db.ts"
 import { BrokerRefused, BrokerTryLater } from "../../src/domain/model/BrokerError.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { WatchStore } from "../../src/stores/slices/WatchStore.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
@@ -178,10 +178,10 @@ describe("TimeoutMonitor", () => {
   it.effect("not in a book that began meanwhile: in doubt until a person settles it, never placed again", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const desk = yield* SliceDesk
+      const commands = yield* SliceCommands
       const claimed = yield* claimOne
       const id = claimed.id
-      script.bookSince = DateTime.makeUnsafe(1)
+      script.orderListSince = DateTime.makeUnsafe(1)
       for (const minutes of [5, 30, 600]) {
         yield* setClock(Duration.minutes(minutes))
         yield* follow
@@ -189,9 +189,11 @@ describe("TimeoutMonitor", () => {
       }
       const now = yield* DateTime.now
       const b9 = BrokerOrderId.make("b9")
-      assert.isFalse(yield* desk.placed(id, { brokerOrderId: b9, fill: { quantity: 101, price: null } }, asked, now))
+      assert.isFalse(
+        yield* commands.placed(id, { brokerOrderId: b9, fill: { quantity: 101, price: null } }, asked, now)
+      )
       const fill = { quantity: 40, price: BigDecimal.fromStringUnsafe("10.5") }
-      assert.isTrue(yield* desk.placed(id, { brokerOrderId: b9, fill }, asked, now))
+      assert.isTrue(yield* commands.placed(id, { brokerOrderId: b9, fill }, asked, now))
       assert.deepInclude(yield* theSlice, {
         stage: "PROCESSED",
         brokerOrderId: "b9",
@@ -199,17 +201,17 @@ describe("TimeoutMonitor", () => {
         filledQuantity: 40,
         claimVersion: claimed.claimVersion + 1
       })
-      assert.isFalse(yield* desk.skip(id, asked, now))
+      assert.isFalse(yield* commands.skip(id, asked, now))
       // Its owner wakes up: it owns nothing any more.
       yield* placeAndWrite({ ...claimed, leaseExpiresMillis: 999_999_999, notAfterMillis: 999_999_999 })
       assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b9" })
-    }).pipe(Effect.provide(Layer.provideMerge(SliceDesk.layer, service)))
+    }).pipe(Effect.provide(Layer.provideMerge(SliceCommands.layer, service)))
   )
 
   it.effect("two broker orders with one tag: the order is on hold until somebody resumes it", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const desk = yield* OrderDesk
+      const commands = yield* OrderCommands
       const slices = yield* SliceStore
       yield* setClock()
       yield* insertOrder("o1", { num_splits: 5 })
@@ -220,7 +222,7 @@ describe("TimeoutMonitor", () => {
       yield* follow
       assert.deepInclude((yield* sliceRows())[0], { stage: "PROCESSED", brokerOrderId: "b1" })
 
-      const state = Effect.map(desk.progress(claimed.orderId), Option.getOrThrow)
+      const state = Effect.map(commands.progress(claimed.orderId), Option.getOrThrow)
       const claim = Effect.flatMap(DateTime.now, (now) =>
         slices.claimDue({ now, horizon: now, leaseExpiresAt: DateTime.add(now, { minutes: 2 }), owner: "x", limit: 9 })
       )
@@ -231,7 +233,7 @@ describe("TimeoutMonitor", () => {
       assert.deepStrictEqual(yield* claim, [])
 
       yield* follow
-      assert.isTrue(yield* desk.resume(claimed.orderId, asked, yield* DateTime.now))
+      assert.isTrue(yield* commands.resume(claimed.orderId, asked, yield* DateTime.now))
       yield* follow
       assert.deepInclude(yield* state, { state: "working", holdReason: null })
       assert.strictEqual((yield* claim).length, 4)
@@ -282,7 +284,7 @@ describe("TimeoutMonitor", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
-      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
+      yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
       yield* follow
       yield* follow
       assert.deepStrictEqual(script.cancelled, ["b1"])
@@ -319,7 +321,7 @@ describe("TimeoutMonitor", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
-      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
+      yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
       script.onCancel = () => Effect.fail(new BrokerRefused({ code: "X", message: "filled already" }))
       yield* follow
       const { sql } = yield* Db
@@ -401,7 +403,7 @@ describe("TimeoutMonitor", () => {
       const status = WorkerStatus.of({
         succeeded: () => Effect.void,
         failed: (_, error) => Effect.asVoid(Deferred.succeed(failed, error)),
-        hindered: () => Effect.void
+        blocked: () => Effect.void
       })
       yield* Effect.forkChild(Effect.provideService(TimeoutMonitor, WorkerStatus, status))
       assert.include(yield* Deferred.await(failed), "SliceStore.open")

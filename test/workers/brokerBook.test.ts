@@ -4,8 +4,8 @@ import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerRefused, BrokerTryLater } from "../../src/domain/model/BrokerError.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
@@ -14,7 +14,7 @@ import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import { acceptAndLoseAnswer, BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const service = SliceDesk.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+const service = SliceCommands.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 
 const claim = (limit: number) =>
   Effect.gen(function* () {
@@ -53,14 +53,14 @@ const logged = <A, E, R>(effect: (lines: ReadonlyArray<string>) => Effect.Effect
 }
 const about = (lines: ReadonlyArray<string>, text: string) => lines.filter((line) => line.includes(text)).length
 
-const bookIsDown = () =>
+const orderListIsDown = () =>
   Effect.fail(new BrokerTryLater({ code: "503", message: "down", retryAt: DateTime.makeUnsafe(0) }))
 
 describe("an open slice that the day's new book does not show", () => {
   const nextDay = Effect.gen(function* () {
     const script = yield* BrokerScript
     script.book.length = 0
-    script.bookSince = DateTime.makeUnsafe(86_400_000)
+    script.orderListSince = DateTime.makeUnsafe(86_400_000)
     yield* setClock(Duration.days(1.2))
   })
 
@@ -90,7 +90,7 @@ describe("an open slice that the day's new book does not show", () => {
   it.effect("is settled by a person, who must name its order and what is filled of it", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const desk = yield* SliceDesk
+      const commands = yield* SliceCommands
       const { id } = yield* placeOne()
       script.book[0] = { ...openOrder(yield* placeTag, 1), status: "PARTIALLY_FILLED", filledQuantity: 30 }
       const follow = yield* makeFollowBroker
@@ -98,13 +98,13 @@ describe("an open slice that the day's new book does not show", () => {
       const fill = (quantity: number) => ({ quantity, price: BigDecimal.fromStringUnsafe("10.5") })
       const place = (brokerOrderId: string, filled: ReturnType<typeof fill> | null) =>
         Effect.flatMap(DateTime.now, (now) =>
-          desk.placed(id, { brokerOrderId: BrokerOrderId.make(brokerOrderId), fill: filled }, asked, now)
+          commands.placed(id, { brokerOrderId: BrokerOrderId.make(brokerOrderId), fill: filled }, asked, now)
         )
       // It is in the book: nobody's word is needed.
       assert.isFalse(yield* place("b1", fill(40)))
       yield* nextDay
       yield* follow
-      assert.strictEqual(Option.getOrThrow(yield* desk.find(id, yield* DateTime.now)).lostOrderId, "b1")
+      assert.strictEqual(Option.getOrThrow(yield* commands.find(id, yield* DateTime.now)).lostOrderId, "b1")
       assert.isFalse(yield* place("b2", fill(40)))
       assert.isFalse(yield* place("b1", null))
       assert.isFalse(yield* place("b1", fill(29)))
@@ -148,7 +148,7 @@ describe("an order that turns up in the book after its slice was settled", () =>
         yield* TestClock.adjust("1 minute")
         yield* follow
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT"), 1)
-        const progress = Option.getOrThrow(yield* (yield* OrderDesk).progress(orderId))
+        const progress = Option.getOrThrow(yield* (yield* OrderCommands).progress(orderId))
         assert.strictEqual(progress.holdReason, `the broker has 2 orders with tag ${tag}`)
       })
     ).pipe(Effect.provide(service))
@@ -197,12 +197,12 @@ describe("an order that turns up in the book after its slice was settled", () =>
         }
         assert.strictEqual((yield* theSlice).stage, "SKIPPED")
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
-        const desk = yield* OrderDesk
-        const holdReason = Effect.map(desk.progress(orderId), (order) => Option.getOrThrow(order).holdReason)
+        const commands = yield* OrderCommands
+        const holdReason = Effect.map(commands.progress(orderId), (order) => Option.getOrThrow(order).holdReason)
         assert.include((yield* holdReason) ?? "", "stand in for it")
         // Another replica, and this one started anew after a person has looked at it, have nothing to add.
         yield* Effect.flatten(makeFollowBroker)
-        yield* desk.resume(orderId, asked, yield* DateTime.now)
+        yield* commands.resume(orderId, asked, yield* DateTime.now)
         yield* Effect.flatten(makeFollowBroker)
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
         assert.isNull(yield* holdReason)
@@ -217,7 +217,7 @@ describe("an order that turns up in the book after its slice was settled", () =>
 })
 
 describe("cancels", () => {
-  const many = SliceDesk.layer.pipe(
+  const many = SliceCommands.layer.pipe(
     Layer.provideMerge(
       serviceLayer({
         broker: scriptedBroker,
@@ -232,7 +232,7 @@ describe("cancels", () => {
   )
   const cancelAll = Effect.gen(function* () {
     yield* placeOne({ num_splits: 25, duration_minutes: 0 })
-    yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
+    yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
   })
 
   it.effect("are sent some at a time, with a look at the book in between, and none of what is over", () =>
@@ -260,8 +260,8 @@ describe("cancels", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeOne()
-      yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
-      script.onFind = bookIsDown
+      yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
+      script.onFind = orderListIsDown
       const follow = yield* makeFollowBroker
       for (let pass = 0; pass < 3; pass++) {
         yield* follow
@@ -305,13 +305,13 @@ describe("a book that cannot be read", () => {
         const told: Array<string | null> = []
         const status = WorkerStatus.of({
           ...(yield* WorkerStatus),
-          hindered: (worker, reason) =>
+          blocked: (worker, reason) =>
             Effect.sync(() => void told.push(reason === null ? null : `${worker}: ${reason}`))
         })
         const follow = yield* Effect.provideService(makeFollowBroker, WorkerStatus, status)
         yield* placeOne()
         const { onFind } = script
-        script.onFind = bookIsDown
+        script.onFind = orderListIsDown
         for (let pass = 0; pass < 8; pass++) {
           yield* follow
           yield* TestClock.adjust("20 seconds")

@@ -4,7 +4,7 @@ import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { BrokerOrderId, OrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
@@ -45,11 +45,11 @@ const giveBack = (slice: ClaimedSlice) =>
   })
 
 const pause = Effect.gen(function* () {
-  assert.isTrue(yield* (yield* OrderDesk).hold("o1", "news", yield* DateTime.now))
+  assert.isTrue(yield* (yield* OrderCommands).hold("o1", "news", yield* DateTime.now))
 })
 
 const resume = Effect.gen(function* () {
-  assert.isTrue(yield* (yield* OrderDesk).resume("o1", asked, yield* DateTime.now))
+  assert.isTrue(yield* (yield* OrderCommands).resume("o1", asked, yield* DateTime.now))
 })
 
 const noteDouble = (slice: ClaimedSlice, alarm: Effect.Effect<void> = Effect.void) =>

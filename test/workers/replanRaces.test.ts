@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
 import {
   amendOrder,
@@ -48,7 +48,7 @@ describe("an amendment while", () => {
   it.effect("the order is put on hold: the new slices are on hold too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      assert.isTrue(yield* whileAmending((yield* OrderDesk).hold("o1", "a reason", yield* DateTime.now)))
+      assert.isTrue(yield* whileAmending((yield* OrderCommands).hold("o1", "a reason", yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => isHeld))
       assert.deepStrictEqual(yield* claimDue(), [])
     }).pipe(Effect.provide(service))
@@ -57,8 +57,8 @@ describe("an amendment while", () => {
   it.effect("the order is taken off hold: the new slices are off it too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* (yield* OrderDesk).hold("o1", "a reason", yield* DateTime.now)
-      assert.isTrue(yield* whileAmending((yield* OrderDesk).resume("o1", asked, yield* DateTime.now)))
+      yield* (yield* OrderCommands).hold("o1", "a reason", yield* DateTime.now)
+      assert.isTrue(yield* whileAmending((yield* OrderCommands).resume("o1", asked, yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => !isHeld))
     }).pipe(Effect.provide(service))
   )
@@ -66,7 +66,7 @@ describe("an amendment while", () => {
   it.effect("the order is cancelled: none of the new slices is left to be sent", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* whileAmending((yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now))
+      yield* whileAmending((yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now))
       assert.deepStrictEqual(yield* heldSlices, [])
       assert.deepInclude((yield* conservation)[0], { givenUp: 100, unaccounted: 0 })
     }).pipe(Effect.provide(service))

@@ -4,9 +4,9 @@ import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { NextStage } from "../../src/domain/model/OrderSlice.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../src/stores/orders/PlanStore.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { makeFollowThrough } from "../../src/workers/monitor/followThrough.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { makeSweep } from "../../src/workers/TimeoutMonitor.ts"
@@ -15,7 +15,7 @@ import { amendOrder, claimDue, conservation, explained, move, splitOrder } from 
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, sliceRows } from "../support/service.ts"
 
-const service = Layer.mergeAll(PlanStore.layer, SliceDesk.layer).pipe(
+const service = Layer.mergeAll(PlanStore.layer, SliceCommands.layer).pipe(
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
@@ -91,7 +91,7 @@ const amendAny = (choices: Choices) =>
 /** A person has slices sent after all; returns how many there were. */
 const retrySome = Effect.gen(function* () {
   const { sql, query } = yield* Db
-  const desk = yield* SliceDesk
+  const commands = yield* SliceCommands
   const ended = yield* query(
     "test.ended",
     Schema.Struct({ id: Schema.String }),
@@ -103,9 +103,9 @@ const retrySome = Effect.gen(function* () {
     now: yield* DateTime.now,
     at: null,
     windowGrace: Duration.minutes(10),
-    bookSince: DateTime.makeUnsafe(0)
+    orderListSince: DateTime.makeUnsafe(0)
   }
-  const retried = yield* Effect.forEach(ended, ({ id }) => Effect.result(desk.retry(id, options, asked)))
+  const retried = yield* Effect.forEach(ended, ({ id }) => Effect.result(commands.retry(id, options, asked)))
   for (const result of retried) {
     if (Result.isFailure(result) && result.failure._tag === "DbError") return yield* result.failure
   }
@@ -137,7 +137,7 @@ describe("everything at once", () => {
           yield* insertOrder(id, { total_quantity: 200, num_splits: 20, ...policies[index % policies.length] })
         }
         yield* splitOrder("extra")
-        const desk = yield* OrderDesk
+        const commands = yield* OrderCommands
         const monitors = [yield* makeFollowThrough, yield* makeFollowThrough]
         const sweeps = yield* makeSweep
         const split = yield* makeSplitPending
@@ -159,10 +159,10 @@ describe("everything at once", () => {
               : []),
             Effect.gen(function* () {
               const now = yield* DateTime.now
-              if (round % 9 === 4) yield* desk.requestCancel(`late${round - 2}`, asked, now)
-              if (round % 9 === 5) yield* desk.hold(`late${round - 2}`, "a reason", now)
-              if (round === 25) yield* Effect.forEach(lateIds, (id) => desk.resume(id, asked, now))
-              if (round % 9 === 8) yield* desk.resume(`late${round - 5}`, asked, now)
+              if (round % 9 === 4) yield* commands.requestCancel(`late${round - 2}`, asked, now)
+              if (round % 9 === 5) yield* commands.hold(`late${round - 2}`, "a reason", now)
+              if (round === 25) yield* Effect.forEach(lateIds, (id) => commands.resume(id, asked, now))
+              if (round % 9 === 8) yield* commands.resume(`late${round - 5}`, asked, now)
             })
           ]
         }

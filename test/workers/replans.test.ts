@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, Layer, Schema } from "effect"
-import { Holds } from "../../src/broker/Holds.ts"
+import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { Db } from "../../src/db/Db.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../src/stores/orders/PlanStore.ts"
 import { makeFollowThrough } from "../../src/workers/monitor/followThrough.ts"
 import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
@@ -43,7 +43,7 @@ const toSend = Effect.flatMap(Db, ({ sql, query }) =>
 
 const progress = (id: string) =>
   Effect.gen(function* () {
-    const found = yield* (yield* OrderDesk).progress(id)
+    const found = yield* (yield* OrderCommands).progress(id)
     const { state, statusReason, holdReason } = yield* Effect.fromOption(found)
     return { state, statusReason, holdReason }
   })
@@ -444,15 +444,15 @@ describe("many orders", () => {
   for (const kind of ["credentials", "limit", "day", "circuit", "stopping", "halt"] as const) {
     it.effect(`are not planned anew again and again while this process does not place: ${kind}`, () =>
       Effect.gen(function* () {
-        const holds = yield* Holds
+        const gate = yield* PlacementGate
         yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1 })
-        yield* holds.set(kind, "a reason")
+        yield* gate.close(kind, "a reason")
         for (const seconds of [10, 20, 30]) {
           yield* at(seconds)
           yield* follow
         }
         assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
-        yield* holds.clear(kind)
+        yield* gate.open(kind)
         yield* follow
         assert.deepStrictEqual(yield* causes("o1"), ["SPLIT", "LATENESS"])
       }).pipe(Effect.provide(service))
@@ -461,10 +461,10 @@ describe("many orders", () => {
 
   it.effect("nor when something else is to be done about them meanwhile", () =>
     Effect.gen(function* () {
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1, carry_rejected: true })
       yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
-      yield* holds.set("circuit", "a reason")
+      yield* gate.close("circuit", "a reason")
       for (const seconds of [20, 25, 30]) {
         yield* at(seconds)
         yield* follow

@@ -4,8 +4,8 @@ import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
 import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
-import { OrderDesk } from "../../src/stores/orders/OrderDesk.ts"
-import { SliceDesk } from "../../src/stores/slices/SliceDesk.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
+import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { makeFollowThrough } from "../../src/workers/monitor/followThrough.ts"
 import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import {
@@ -21,7 +21,7 @@ import {
 import { BrokerScript, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const service = Layer.mergeAll(SliceDesk.layer, OperatorActionStore.layer, NotificationStore.layer).pipe(
+const service = Layer.mergeAll(SliceCommands.layer, OperatorActionStore.layer, NotificationStore.layer).pipe(
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
@@ -42,9 +42,9 @@ const retry = (id: string, atSeconds: number | null = null) =>
       now: yield* DateTime.now,
       at: atSeconds === null ? null : DateTime.makeUnsafe(atSeconds * 1000),
       windowGrace: Duration.minutes(10),
-      bookSince: (yield* BrokerScript).bookSince
+      orderListSince: (yield* BrokerScript).orderListSince
     }
-    return yield* (yield* SliceDesk).retry(id, options, asked)
+    return yield* (yield* SliceCommands).retry(id, options, asked)
   })
 
 const refusal = (id: string) => Effect.map(Effect.flip(retry(id)), ({ message }) => message)
@@ -124,7 +124,7 @@ describe("slice retry", () => {
             not_before = not_before + interval '456 microseconds'`
       )
       const [, second = assert.fail("no slice")] = yield* sliceRows("o1")
-      yield* (yield* SliceDesk).skip(second.id, asked, yield* DateTime.now)
+      yield* (yield* SliceCommands).skip(second.id, asked, yield* DateTime.now)
       yield* retry(second.id)
       yield* at(15)
       assert.notInclude(
@@ -144,13 +144,13 @@ describe("slice retry", () => {
       const { sql, execute } = yield* Db
       const id = yield* withRefused()
       yield* execute("test.settle", sql`UPDATE orders SET settled_at = '1970-01-01Z', status_reason = 'no room'`)
-      yield* (yield* OrderDesk).pause("o1", asked, yield* DateTime.now)
+      yield* (yield* OrderCommands).pause("o1", asked, yield* DateTime.now)
       yield* retry(id)
       assert.deepStrictEqual(yield* claimDue(), [])
-      yield* (yield* OrderDesk).resume("o1", asked, yield* DateTime.now)
+      yield* (yield* OrderCommands).resume("o1", asked, yield* DateTime.now)
       assert.lengthOf(yield* claimDue(), 1)
       assert.deepStrictEqual(yield* recorded, ["order resume", "slice retry", "order pause"])
-      const order = yield* Effect.flatMap((yield* OrderDesk).progress("o1"), Effect.fromOption)
+      const order = yield* Effect.flatMap((yield* OrderCommands).progress("o1"), Effect.fromOption)
       assert.deepInclude(order, { state: "working", statusReason: null })
     }).pipe(Effect.provide(service))
   )
@@ -162,7 +162,7 @@ describe("slice retry of a slice that may once have been sent", () => {
     yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
     yield* at(5)
     const { id } = yield* first
-    assert.isTrue(yield* (yield* SliceDesk).skip(id, asked, yield* DateTime.now))
+    assert.isTrue(yield* (yield* SliceCommands).skip(id, asked, yield* DateTime.now))
     yield* retry(id)
     assert.deepInclude(yield* first, { stage: "IN_PROGRESS", isUnknown: true })
     assert.deepInclude(yield* balanced, { inDoubt: 20, scheduled: 80 })
@@ -201,7 +201,7 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
     yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
     yield* at(5)
     const { id } = yield* first
-    yield* (yield* SliceDesk).skip(id, asked, yield* DateTime.now)
+    yield* (yield* SliceCommands).skip(id, asked, yield* DateTime.now)
     yield* at(4 * 3600)
     return id
   })
@@ -224,12 +224,12 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
     Effect.gen(function* () {
       const id = yield* skippedInDoubt
       const script = yield* BrokerScript
-      script.bookSince = DateTime.makeUnsafe(3600_000)
+      script.orderListSince = DateTime.makeUnsafe(3600_000)
       assert.match(yield* refusal(id), /the broker's book goes back to 1970-01-01T01:00:00.000Z only\..*"slice placed"/)
       assert.deepInclude(yield* first, { stage: "SKIPPED" })
       const now = yield* DateTime.now
       const brokerOrderId = BrokerOrderId.make("b1")
-      const { placed } = yield* SliceDesk
+      const { placed } = yield* SliceCommands
       assert.isFalse(yield* placed(id, { brokerOrderId, fill: null }, asked, now))
       assert.isTrue(
         yield* placed(id, { brokerOrderId, fill: { quantity: 20, price: BigDecimal.fromBigInt(1n) } }, asked, now)
@@ -243,7 +243,7 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
     Effect.gen(function* () {
       const id = yield* withRefused()
       const order = { brokerOrderId: BrokerOrderId.make("b1"), fill: { quantity: 0, price: null } }
-      assert.isFalse(yield* (yield* SliceDesk).placed(id, order, asked, yield* DateTime.now))
+      assert.isFalse(yield* (yield* SliceCommands).placed(id, order, asked, yield* DateTime.now))
     }).pipe(Effect.provide(service))
   )
 })
@@ -264,7 +264,7 @@ describe("slice retry while", () => {
     })
 
   const cancel = Effect.gen(function* () {
-    yield* (yield* OrderDesk).requestCancel("o1", asked, yield* DateTime.now)
+    yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
   })
 
   it.effect("its order is cancelled: it is not sent, whichever comes first", () =>
@@ -340,7 +340,7 @@ describe("slice retry while", () => {
         assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
         yield* at(6)
         const next = (yield* sliceRows("o1")).find(({ stage }) => stage === "SCHEDULED") ?? assert.fail("no slice")
-        yield* (yield* SliceDesk).skip(next.id, asked, yield* DateTime.now)
+        yield* (yield* SliceCommands).skip(next.id, asked, yield* DateTime.now)
         yield* retry(next.id)
         assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
       }).pipe(Effect.provide(service))
@@ -351,7 +351,7 @@ describe("slice skip", () => {
   it.effect("is too late for a slice that is claimed at the same moment, and not for one that was given back", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Db
-      const desk = yield* SliceDesk
+      const commands = yield* SliceCommands
       yield* splitOrder("o1")
       const { id } = yield* first
       const isClaimed = yield* Deferred.make<void>()
@@ -364,14 +364,14 @@ describe("slice skip", () => {
         )
       ).pipe(Effect.forkChild)
       yield* Deferred.await(isClaimed)
-      const skipping = yield* Effect.forkChild(desk.skip(id, asked, yield* DateTime.now))
+      const skipping = yield* Effect.forkChild(commands.skip(id, asked, yield* DateTime.now))
       yield* untilWaiting(1)
       yield* Deferred.succeed(commit, undefined)
       assert.isFalse(yield* Fiber.join(skipping))
       assert.deepStrictEqual(yield* recorded, [])
 
       yield* move(yield* Fiber.join(claiming), () => ({ _tag: "Rescheduled", reason: "later", notBefore: null }))
-      assert.isTrue(yield* desk.skip(id, asked, yield* DateTime.now))
+      assert.isTrue(yield* commands.skip(id, asked, yield* DateTime.now))
       assert.deepInclude(yield* first, { stage: "SKIPPED", stageReason: "skipped by tester: a reason" })
       assert.deepStrictEqual(yield* recorded, ["slice skip"])
       assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 80 })
@@ -380,14 +380,14 @@ describe("slice skip", () => {
 
   it.effect("fences its last owner, and can be taken back", () =>
     Effect.gen(function* () {
-      const desk = yield* SliceDesk
+      const commands = yield* SliceCommands
       yield* splitOrder("o1")
       const { id } = yield* first
-      yield* desk.skip(id, asked, yield* DateTime.now)
+      yield* commands.skip(id, asked, yield* DateTime.now)
       yield* retry(`${id}`)
       const [claimed = assert.fail("nothing was claimed")] = yield* claimDue(1)
       yield* setClock(Duration.minutes(3))
-      assert.isTrue(yield* desk.skip(id, asked, yield* DateTime.now))
+      assert.isTrue(yield* commands.skip(id, asked, yield* DateTime.now))
       const next = { _tag: "Processed" as const, brokerOrderId: BrokerOrderId.make("b1"), found: null }
       assert.deepStrictEqual(yield* move([claimed], () => next), [])
       assert.deepStrictEqual(yield* recorded, ["slice skip", "slice retry", "slice skip"])

@@ -7,17 +7,17 @@ import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
 import type { Broker } from "../Broker.ts"
-import type { Holds } from "../Holds.ts"
 import { MockBroker } from "../mock/MockBroker.ts"
+import type { PlacementGate } from "../PlacementGate.ts"
 import { Zerodha } from "../zerodha/Zerodha.ts"
 import { withCircuit } from "./withCircuit.ts"
 import { withDryRun } from "./withDryRun.ts"
-import { withHolds } from "./withHolds.ts"
+import { withGate } from "./withGate.ts"
 import { withRateLimit } from "./withRateLimit.ts"
 import { withTelemetry } from "./withTelemetry.ts"
 import { withTimeout } from "./withTimeout.ts"
 
-type Wrapper = Layer.Layer<Broker, never, Broker | Db | Holds>
+type Wrapper = Layer.Layer<Broker, never, Broker | Db | PlacementGate>
 
 /** The account's rate limit, as configured: the outermost of what a placement passes. */
 export const configuredRateLimit = (config: Configuration["Service"]) =>
@@ -27,7 +27,7 @@ export const configuredRateLimit = (config: Configuration["Service"]) =>
     perDay: config.zerodhaOrdersPerDay,
     margin: config.zerodhaRateLimitMargin,
     dailyLimitPolicy: config.zerodhaDailyLimitPolicy,
-    longestWait: config.brokerTimeout
+    maxWait: config.brokerTimeout
   })
 
 /** What stands around every broker, as configured, from the inside out. */
@@ -37,14 +37,14 @@ export const configuredGuards = (config: Configuration["Service"]) => [
   withTelemetry,
   withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
   // Around the circuit: a probe must not be held by the hold that tells of it.
-  withHolds
+  withGate
 ]
 
 /**
  * The broker that BROKER_TYPE chooses, and around it what every placement passes, from the outside in: the account's rate
  * limit, the holds, the circuit breaker, the timeout, or a dry run.
  */
-export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | Holds | Wakeups> =
+export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | PlacementGate | Wakeups> =
   Layer.unwrap(
     Effect.gen(function* () {
       const config = yield* Configuration
@@ -59,7 +59,7 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClo
       ]
       const broker = isReal ? Zerodha.pipe(Layer.provide([CredentialStore.layer, BrokerInUseStore.layer])) : MockBroker
       return wrappers.reduce(
-        (below: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | Holds | Wakeups>, wrapper) =>
+        (below: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | PlacementGate | Wakeups>, wrapper) =>
           wrapper.pipe(Layer.provide(below)),
         broker
       )

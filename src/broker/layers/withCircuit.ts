@@ -11,33 +11,33 @@ import { brokerErrorOf } from "../../domain/lifecycle/placement.ts"
 import { notConnected, type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { Broker } from "../Broker.ts"
-import { Holds } from "../Holds.ts"
+import { PlacementGate } from "../PlacementGate.ts"
 
 /**
  * Leaves a broker alone that gives no clear answers: after several in a row nothing is placed for a while, and then one
  * placement finds out whether to go on. A broker that takes no orders from our address is left alone at once. Look-ups
  * and cancels go through all the time.
  */
-export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | Holds> =>
+export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | PlacementGate> =>
   Layer.effect(
     Broker,
     Effect.gen(function* () {
       const below = yield* Broker
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       const scope = yield* Effect.scope
       let circuit: Circuit = closed
 
       /** Shows the circuit's state as a hold, which ends by itself when a probe may go through. */
       const show = (message: string, nowMillis: number) => {
-        if (circuit._tag === "Closed") return holds.clear("circuit")
+        if (circuit._tag === "Closed") return gate.open("circuit")
         if (circuit._tag === "Probing")
-          return holds.set("circuit", "one placement finds out whether the broker is well")
+          return gate.close("circuit", "one placement finds out whether the broker is well")
         const shown = circuit
         const pause = Duration.millis(circuit.untilMillis - nowMillis)
         // By then the circuit may have closed and opened anew, with a hold of its own.
-        const end = Effect.suspend(() => (circuit === shown ? holds.clear("circuit") : Effect.void))
-        return holds
-          .set("circuit", `${message}; the next one is tried in ${Duration.format(pause)}`)
+        const end = Effect.suspend(() => (circuit === shown ? gate.open("circuit") : Effect.void))
+        return gate
+          .close("circuit", `${message}; the next one is tried in ${Duration.format(pause)}`)
           .pipe(Effect.andThen(Effect.forkIn(Effect.andThen(Effect.sleep(pause), end), scope)))
       }
 

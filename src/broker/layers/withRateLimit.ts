@@ -11,13 +11,13 @@ import { nowMillis } from "../../runtime/nowMillis.ts"
 import { type BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import { Broker } from "../Broker.ts"
-import { Holds } from "../Holds.ts"
+import { PlacementGate } from "../PlacementGate.ts"
 
 export interface RateLimitOptions extends BudgetLimits {
   /** Whether what is beyond the day's limit waits for the next day or is given up. */
   readonly dailyLimitPolicy: "wait" | "skip"
   /** How long a cancel, which has no deadline of its own, may wait. */
-  readonly longestWait: Duration.Duration
+  readonly maxWait: Duration.Duration
 }
 
 /** So far ahead a moment is reserved, and no further: a process that dies takes what it has reserved with it. */
@@ -29,13 +29,15 @@ const grantMillis = 100
  * Keeps order requests (placements and cancels) within what the account may send, counted in the database over all
  * replicas. A request waits until it may leave, if that is before its deadline. Look-ups are not counted.
  */
-export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, never, Broker | Holds | OrderBudget> =>
+export const withRateLimit = (
+  options: RateLimitOptions
+): Layer.Layer<Broker, never, Broker | PlacementGate | OrderBudget> =>
   Layer.effect(
     Broker,
     Effect.gen(function* () {
       const below = yield* Broker
       const budget = yield* OrderBudget
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       const telemetry = yield* Telemetry
       const onDayIsFull = yield* makeOnDayIsFull(options)
 
@@ -131,11 +133,11 @@ export const withRateLimit = (options: RateLimitOptions): Layer.Layer<Broker, ne
         place: (placement) =>
           Effect.raceFirst(
             measured(waitForTurn(placements, placement.deadline)),
-            holds.untilHeld(placement.sliceId)
+            gate.untilClosed(placement.sliceId)
           ).pipe(Effect.andThen(sent(below.place(placement)))),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
-            yield* measured(waitForTurn(options, DateTime.addDuration(yield* DateTime.now, options.longestWait)))
+            yield* measured(waitForTurn(options, DateTime.addDuration(yield* DateTime.now, options.maxWait)))
             yield* sent(below.cancel(brokerOrderId))
           })
       })
@@ -164,14 +166,14 @@ const makeTooFast = () => {
 
 /** What becomes of a request beyond the day's limit: by the policy it is given up, or all wait for the next day. */
 const makeOnDayIsFull = Effect.fnUntraced(function* (options: RateLimitOptions) {
-  const holds = yield* Holds
+  const gate = yield* PlacementGate
   const scope = yield* Effect.scope
   const message = "the account's order requests of the day are used up"
 
   const hold = Effect.fnUntraced(function* (now: DateTime.Utc, until: DateTime.Utc) {
-    if ((yield* holds.current)?.kind === "limit") return
-    yield* holds.set("limit", `${message}; the next one is tried at ${DateTime.formatIso(until)}`)
-    yield* Effect.forkIn(Effect.andThen(Effect.sleep(DateTime.distance(now, until)), holds.clear("limit")), scope)
+    if ((yield* gate.current)?.kind === "limit") return
+    yield* gate.close("limit", `${message}; the next one is tried at ${DateTime.formatIso(until)}`)
+    yield* Effect.forkIn(Effect.andThen(Effect.sleep(DateTime.distance(now, until)), gate.open("limit")), scope)
   }, Effect.uninterruptible)
 
   return Effect.fnUntraced(function* (now: DateTime.Utc, until: DateTime.Utc) {

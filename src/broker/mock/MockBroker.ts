@@ -2,7 +2,7 @@ import { Duration, Effect, Layer, Option } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { Db } from "../../db/Db.ts"
 import type { Broker } from "../Broker.ts"
-import { MockBook } from "./MockBook.ts"
+import { MockOrderList } from "./MockOrderList.ts"
 import { simulatedExchange } from "./SimulatedExchange.ts"
 import { withFaults } from "./withFaults.ts"
 import { withLatency } from "./withLatency.ts"
@@ -14,7 +14,7 @@ type Wrapper = Layer.Layer<Broker, never, Broker>
 const defaultQuarantine = Duration.seconds(5)
 
 /** The layers that the configuration asks for, around a simulated exchange on whatever book there is. */
-export const mockBrokerOnBook: Layer.Layer<Broker, never, Configuration | MockBook> = Layer.unwrap(
+export const mockBrokerOnOrderList: Layer.Layer<Broker, never, Configuration | MockOrderList> = Layer.unwrap(
   Effect.gen(function* () {
     const config = yield* Configuration
     const seed = config.mockBrokerSeed
@@ -43,11 +43,11 @@ export const mockBrokerOnBook: Layer.Layer<Broker, never, Configuration | MockBo
 const when = (isOn: boolean, wrapper: () => Wrapper): ReadonlyArray<Wrapper> => (isOn ? [wrapper()] : [])
 
 /** The mock broker of MOCK_BROKER_*: a Broker like any other, on the book that MOCK_BROKER_BOOK names. */
-export const MockBroker: Layer.Layer<Broker, never, Configuration | Db> = mockBrokerOnBook.pipe(
+export const MockBroker: Layer.Layer<Broker, never, Configuration | Db> = mockBrokerOnOrderList.pipe(
   Layer.provide(
     Layer.unwrap(
-      Effect.map(Configuration, (config): Layer.Layer<MockBook, never, Db> =>
-        config.mockBrokerBook === "table" ? MockBook.table : MockBook.memory
+      Effect.map(Configuration, (config): Layer.Layer<MockOrderList, never, Db> =>
+        config.mockBrokerBook === "table" ? MockOrderList.table : MockOrderList.memory
       )
     )
   )

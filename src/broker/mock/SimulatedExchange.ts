@@ -4,11 +4,11 @@ import { BrokerOutcomeUnknown, BrokerRefused, BrokerTryLater } from "../../domai
 import { type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
-import { bookSince } from "../bookSince.ts"
 import { Broker, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
+import { orderListSince } from "../orderListSince.ts"
 import { Instruction } from "./Instruction.ts"
-import { type BookedOrder, MockBook } from "./MockBook.ts"
+import { type SimulatedOrder, MockOrderList } from "./MockOrderList.ts"
 import { simulatedDayVolume } from "./simulatedDayVolume.ts"
 import { simulatedLastPrice, simulatedPrice } from "./simulatedPrice.ts"
 
@@ -26,13 +26,13 @@ const lookupRetry = Duration.seconds(1)
 
 /**
  * A simulated exchange, the lowest layer of the mock broker: honest, immediate and never down. It decides everything
- * about an order when the order arrives and keeps that in the MockBook; nothing runs in the background.
+ * about an order when the order arrives and keeps that in the MockOrderList; nothing runs in the background.
  */
-export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker, never, MockBook> =>
+export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker, never, MockOrderList> =>
   Layer.effect(
     Broker,
     Effect.gen(function* () {
-      const book = yield* MockBook
+      const book = yield* MockOrderList
 
       const place = Effect.fnUntraced(function* (placement: Placement) {
         const placedAt = yield* checkDeadline(placement.deadline)
@@ -41,7 +41,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         if (refusal !== null) return yield* new BrokerRefused(refusal)
         // An id that is taken means an earlier order with this tag: this one is the next.
         for (let index = 0; ; index++) {
-          const order = bookedOrder(placement, instruction, options, placedAt, index)
+          const order = simulatedOrder(placement, instruction, options, placedAt, index)
           if (yield* Effect.mapError(book.insert(order), unknown)) return { brokerOrderId: order.brokerOrderId }
         }
       })
@@ -65,7 +65,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
       return Broker.of({
         name: "mock",
         quarantine: options.quarantine,
-        bookSince: bookSince.mock,
+        orderListSince: orderListSince.mock,
         place,
         findByTag: Effect.fnUntraced(function* (tags) {
           const orders = yield* Effect.catchTag(book.findByTag(tags), "DbError", tryLater)
@@ -93,13 +93,14 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
     })
   )
 
-const isVisible = (order: BookedOrder, now: DateTime.Utc): boolean => DateTime.isLessThanOrEqualTo(order.visibleAt, now)
+const isVisible = (order: SimulatedOrder, now: DateTime.Utc): boolean =>
+  DateTime.isLessThanOrEqualTo(order.visibleAt, now)
 
 /**
  * What became of an order by `now`. A cancel ends it with what was filled by then, and holds whatever the reader's
  * clock says: replicas' clocks differ a little.
  */
-export const stateAt = (order: BookedOrder, now: DateTime.Utc): BrokerOrder => {
+export const stateAt = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder => {
   const endOfDay = DateTime.addDuration(order.visibleAt, restsFor)
   const hasEnded = order.cancelledAt !== null || DateTime.isGreaterThanOrEqualTo(now, endOfDay)
   const state = undisturbedState(order, order.cancelledAt ?? DateTime.min(now, endOfDay))
@@ -107,7 +108,7 @@ export const stateAt = (order: BookedOrder, now: DateTime.Utc): BrokerOrder => {
 }
 
 /** What became of an order by `now` that nobody cancels. */
-const undisturbedState = (order: BookedOrder, now: DateTime.Utc): BrokerOrder => {
+const undisturbedState = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder => {
   const isSettled = DateTime.isGreaterThanOrEqualTo(now, order.settlesAt)
   const isFilled = isSettled && order.rejection === null && order.fillQuantity > 0
   const [status, statusText] = statusOf(order, now, isSettled)
@@ -122,7 +123,7 @@ const undisturbedState = (order: BookedOrder, now: DateTime.Utc): BrokerOrder =>
 }
 
 /** The status, and the words for it that Kite uses. */
-const statusOf = (order: BookedOrder, now: DateTime.Utc, isSettled: boolean): readonly [BrokerStatus, string] => {
+const statusOf = (order: SimulatedOrder, now: DateTime.Utc, isSettled: boolean): readonly [BrokerStatus, string] => {
   if (!isSettled) {
     return DateTime.isLessThan(now, order.opensAt) ? ["PENDING", "PUT ORDER REQ RECEIVED"] : ["OPEN", "OPEN"]
   }
@@ -133,13 +134,13 @@ const statusOf = (order: BookedOrder, now: DateTime.Utc, isSettled: boolean): re
 }
 
 /** Everything the exchange decides about a new order. `index` counts the orders with the same tag before it. */
-const bookedOrder = (
+const simulatedOrder = (
   placement: Placement,
   instruction: Instruction,
   options: ExchangeOptions,
   placedAt: DateTime.Utc,
   index: number
-): BookedOrder => {
+): SimulatedOrder => {
   const random = seededRandom(`${options.seed}\n${placement.tag}\n${index}`)
   const brokerOrderId = BrokerOrderId.make(`1${nineDigits(random())}${nineDigits(random())}`)
   const after = (delay: Duration.Duration) =>

@@ -3,8 +3,8 @@ import { nextIndianHour } from "../../domain/market/indianTime.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 
-const leastPerMinute = 2_000
-const mostPerMinute = 50_000
+const minPerMinute = 2_000
+const maxPerMinute = 50_000
 const minuteMillis = 60_000
 
 /**
@@ -13,7 +13,7 @@ const minuteMillis = 60_000
  */
 export const simulatedDayVolume = (seed: string, instrument: Instrument, atMillis: number): number => {
   const random = seededRandom(`${seed}\n${instrument}\nvolume`)
-  const perMinute = leastPerMinute + Math.floor(random() * (mostPerMinute - leastPerMinute + 1))
+  const perMinute = minPerMinute + Math.floor(random() * (maxPerMinute - minPerMinute + 1))
   const midnight = DateTime.toEpochMillis(nextIndianHour(DateTime.makeUnsafe(atMillis), 0)) - 24 * 60 * minuteMillis
   const minutes = (atMillis - midnight) / minuteMillis
   // Two minutes share what is traded in both, so that no earlier ones have to be added up.

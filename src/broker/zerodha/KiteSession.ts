@@ -5,7 +5,7 @@ import { nextIndianHour } from "../../domain/market/indianTime.ts"
 import { BrokerCredentialsInvalid } from "../../domain/model/BrokerError.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore, type StoredToken } from "../../stores/account/CredentialStore.ts"
-import { Holds } from "../Holds.ts"
+import { PlacementGate } from "../PlacementGate.ts"
 import { KiteClient } from "./KiteClient.ts"
 import { profile } from "./login.ts"
 
@@ -32,7 +32,7 @@ export class KiteSession extends Context.Service<
   static readonly layer: Layer.Layer<
     KiteSession,
     never,
-    BrokerInUseStore | Configuration | CredentialStore | Holds | KiteClient | Wakeups
+    BrokerInUseStore | Configuration | CredentialStore | PlacementGate | KiteClient | Wakeups
   > = Layer.effect(
     KiteSession,
     Effect.suspend(() => make)
@@ -119,7 +119,7 @@ const make = Effect.gen(function* () {
   const config = yield* Configuration
   const store = yield* CredentialStore
   const inUse = yield* BrokerInUseStore
-  const holds = yield* Holds
+  const gate = yield* PlacementGate
   const client = yield* KiteClient
   const wakeups = yield* Wakeups
   let tokens: Tokens = {
@@ -134,7 +134,7 @@ const make = Effect.gen(function* () {
   /** The token to use now; the hold says whether there is one. */
   const current = Effect.gen(function* () {
     const chosen = choose(tokens, yield* DateTime.now)
-    yield* Result.isSuccess(chosen) ? holds.clear("credentials") : holds.set("credentials", chosen.failure)
+    yield* Result.isSuccess(chosen) ? gate.open("credentials") : gate.close("credentials", chosen.failure)
     return chosen
   })
 

@@ -11,7 +11,7 @@ const isOrderFrame = (frame: string | Uint8Array): boolean =>
   typeof frame === "string" && Option.isSome(readOrderFrame(frame))
 
 /** A feed that is silent for longer (it beats every second or so) is dead, whatever the connection says. */
-const longestSilence = Duration.seconds(15)
+const maxSilence = Duration.seconds(15)
 
 /**
  * Zerodha's WebSocket feed of order changes, as a hint to read the book now. Off unless ZERODHA_ORDER_FEED is on: free
@@ -38,7 +38,7 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
         // What happened while nobody listened is never told again.
         yield* Queue.offer(hints, undefined)
         for (;;) {
-          const frames = yield* Effect.timeout(pull, longestSilence)
+          const frames = yield* Effect.timeout(pull, maxSilence)
           if (frames.some(isOrderFrame)) yield* Queue.offer(hints, undefined)
         }
       }).pipe(Effect.scoped)

@@ -5,7 +5,7 @@ import type { Wakeups } from "../../db/Wakeups.ts"
 import type { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import type { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Broker } from "../Broker.ts"
-import type { Holds } from "../Holds.ts"
+import type { PlacementGate } from "../PlacementGate.ts"
 import { KiteClient } from "./KiteClient.ts"
 import { KiteSession } from "./KiteSession.ts"
 import { OrderFeed } from "./OrderFeed.ts"
@@ -15,7 +15,7 @@ import { ZerodhaBroker } from "./ZerodhaBroker.ts"
 export const Zerodha: Layer.Layer<
   Broker,
   never,
-  BrokerInUseStore | Configuration | CredentialStore | DatabaseClock | Holds | Wakeups
+  BrokerInUseStore | Configuration | CredentialStore | DatabaseClock | PlacementGate | Wakeups
 > = ZerodhaBroker.pipe(
   Layer.provide(OrderFeed.layer),
   Layer.provide(KiteSession.layer),

@@ -9,13 +9,13 @@ import {
 } from "../../domain/model/BrokerError.ts"
 import type { Tag } from "../../domain/model/Ids.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
-import { bookSince } from "../bookSince.ts"
 import { Broker, type Placement } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
+import { orderListSince } from "../orderListSince.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
-import { brokerOrder, lacksPrice, readBook, readEntries, readTrades, type Trade } from "./kiteBook.ts"
 import { KiteClient, type KiteRequest } from "./KiteClient.ts"
-import { mostInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
+import { brokerOrder, lacksPrice, readOrderList, readEntries, readTrades, type Trade } from "./kiteOrders.ts"
+import { maxInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
 import { KiteSession, zerodha } from "./KiteSession.ts"
 import { OrderFeed } from "./OrderFeed.ts"
 
@@ -102,7 +102,7 @@ export const ZerodhaBroker: Layer.Layer<
     return Broker.of({
       name: zerodha,
       quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
-      bookSince: bookSince.zerodha,
+      orderListSince: orderListSince.zerodha,
       place: (placement) =>
         order(
           { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
@@ -110,7 +110,7 @@ export const ZerodhaBroker: Layer.Layer<
         ),
       findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
         if (tags.size === 0) return []
-        const rows = yield* read(yield* lookUp("/orders"), (body) => readBook(body, tags))
+        const rows = yield* read(yield* lookUp("/orders"), (body) => readOrderList(body, tags))
         const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
         return rows.map((row) => brokerOrder(row, trades))
       }),
@@ -118,7 +118,7 @@ export const ZerodhaBroker: Layer.Layer<
       cancel: (brokerOrderId) =>
         Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null)),
       quotes: Effect.fnUntraced(function* (instruments: ReadonlySet<Instrument>) {
-        const [first, ...more] = Arrays.chunksOf([...instruments], mostInstruments)
+        const [first, ...more] = Arrays.chunksOf([...instruments], maxInstruments)
         if (first === undefined) return []
         const quotes = [yield* quotesOf(first)]
         for (const chunk of more) quotes.push(yield* Effect.delay(quotesOf(chunk), quotePause))

@@ -1,7 +1,7 @@
 import { Option, Result, Schema } from "effect"
 import type { Instrument } from "../../domain/model/Order.ts"
 import type { Quote } from "../../domain/model/Quote.ts"
-import { decimal } from "./kiteBook.ts"
+import { decimal } from "./kiteOrders.ts"
 
 const Answer = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("success"), data: Schema.Record(Schema.String, Schema.Unknown) })
@@ -13,7 +13,7 @@ const Row = Schema.Struct({ last_price: Schema.Finite, volume: Schema.optionalKe
 const decodeRow = Schema.decodeUnknownOption(Row)
 
 /** So many instruments may be asked for in one request. */
-export const mostInstruments = 500
+export const maxInstruments = 500
 
 export const quotePath = (instruments: ReadonlyArray<Instrument>): string =>
   `/quote?${instruments.map((instrument) => `i=${encodeURIComponent(instrument)}`).join("&")}`

@@ -3,7 +3,7 @@ import { Argument, Command } from "effect/cli"
 import { afterTrading } from "../../domain/market/TradingTime.ts"
 import { explainSchedule } from "../../domain/planning/schedule/explain.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
-import { OrderDesk, type SliceView } from "../../stores/orders/OrderDesk.ts"
+import { OrderCommands, type SliceView } from "../../stores/orders/OrderCommands.ts"
 import { decodePlanInput, PlanStore, type StoredPlan } from "../../stores/orders/PlanStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
@@ -20,7 +20,7 @@ export const explainCommand = Command.make(
         message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: it is not split, or it was split before plans were recorded`
       })
     }
-    const stored = yield* (yield* OrderDesk).slices(given.orderId)
+    const stored = yield* (yield* OrderCommands).slices(given.orderId)
     const explained = plans.map((plan) => explain(plan, stored))
     yield* print(given.json, explained, (all) => all.map(explanationText).join("\n\n"))
     const wrong = explained.filter(({ problem }) => problem !== null)

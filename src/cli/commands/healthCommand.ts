@@ -4,7 +4,7 @@ import { hostname } from "node:os"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
-import { holdsOf, workerTable } from "../terminal/renderWorkers.ts"
+import { closuresOf, workerTable } from "../terminal/renderWorkers.ts"
 
 export const healthCommand = Command.make(
   "health",
@@ -15,7 +15,7 @@ export const healthCommand = Command.make(
     yield* print(given.json, health, ({ healthy, workers }) =>
       [
         healthy ? "healthy" : workers.length === 0 ? `no daemon runs on ${hostname()}` : "NOT healthy",
-        ...holdsOf(workers),
+        ...closuresOf(workers),
         ...(workers.length === 0
           ? []
           : [

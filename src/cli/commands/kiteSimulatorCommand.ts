@@ -30,8 +30,8 @@ const flags = {
     Flag.withDescription("The share of requests that go wrong, 0 to 1 (0)"),
     Flag.withDefault(0)
   ),
-  longestDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
-  longestStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order book is"),
+  maxDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
+  maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order book is"),
   fillDelayMillis: wholeNumber("fill-delay-millis", 500, "From an order's arrival to its fill"),
   perSecond: wholeNumber("orders-per-second", limits.perSecond, "Order requests in a calendar second"),
   perMinute: wholeNumber("orders-per-minute", limits.perMinute, "Order requests in a calendar minute"),
@@ -60,8 +60,8 @@ export const kiteSimulatorCommand = Command.make(
       limits: { ...limits, perSecond: given.perSecond, perMinute: given.perMinute, perDay: given.perDay },
       fillDelay: Duration.millis(given.fillDelayMillis),
       faults: everyFault(given.faultRate),
-      longestDelay: Duration.seconds(given.longestDelaySeconds),
-      longestStaleness: Duration.seconds(given.longestStalenessSeconds)
+      maxDelay: Duration.seconds(given.maxDelaySeconds),
+      maxStaleness: Duration.seconds(given.maxStalenessSeconds)
     })
     return yield* Effect.provide(runSimulator(given.apiKey, given.accessToken), layer)
   })

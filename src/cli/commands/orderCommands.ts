@@ -1,6 +1,6 @@
 import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { OrderDesk, type OrderProgress } from "../../stores/orders/OrderDesk.ts"
+import { OrderCommands, type OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
 import { isSettled, orderDetails, orderTable } from "../terminal/render.ts"
@@ -17,7 +17,7 @@ const list = Command.make(
     json
   },
   Effect.fnUntraced(function* (given) {
-    const orders = yield* (yield* OrderDesk).list(Math.max(1, given.limit))
+    const orders = yield* (yield* OrderCommands).list(Math.max(1, given.limit))
     yield* print(given.json, orders, (orders) => (orders.length === 0 ? "There are no orders" : orderTable(orders)))
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("List the newest orders"))
@@ -26,9 +26,9 @@ const show = Command.make(
   "show",
   { orderId, json },
   Effect.fnUntraced(function* (given) {
-    const desk = yield* OrderDesk
+    const commands = yield* OrderCommands
     const order = yield* getOrder(given.orderId)
-    const slices = yield* desk.slices(given.orderId)
+    const slices = yield* commands.slices(given.orderId)
     yield* print(given.json, { ...order, sliceList: slices }, () => orderDetails(order, slices))
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Show an order and its slices"))
@@ -37,15 +37,15 @@ const watchCommand = Command.make(
   "watch",
   { orderId: orderId.pipe(Argument.optional), json },
   Effect.fnUntraced(function* (given) {
-    const desk = yield* OrderDesk
+    const commands = yield* OrderCommands
     if (Option.isSome(given.orderId)) {
       const id = given.orderId.value
       yield* getOrder(id)
-      return yield* watch(Effect.map(desk.progress(id), Option.toArray), given.json)
+      return yield* watch(Effect.map(commands.progress(id), Option.toArray), given.json)
     }
-    const active = (yield* desk.list(100)).filter((order) => !isSettled(order)).map((order) => order.orderId)
+    const active = (yield* commands.list(100)).filter((order) => !isSettled(order)).map((order) => order.orderId)
     if (active.length === 0) return yield* Console.log(given.json ? "[]" : "No order is active")
-    const progress = Effect.forEach(active, (id) => desk.progress(id), { concurrency: 4 })
+    const progress = Effect.forEach(active, (id) => commands.progress(id), { concurrency: 4 })
     return yield* watch(
       Effect.map(progress, (found) => found.flatMap(Option.toArray)),
       given.json
@@ -65,14 +65,14 @@ const cancel = Command.make(
     json
   },
   Effect.fnUntraced(function* (given) {
-    const desk = yield* OrderDesk
+    const commands = yield* OrderCommands
     const before = yield* getOrder(given.orderId)
     if (isSettled(before)) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is ${before.state} already: there is nothing to cancel`
       })
     }
-    yield* desk.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
+    yield* commands.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
     const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
       Effect.onInterrupt(() =>
         Console.error(
@@ -104,14 +104,14 @@ const pause = Command.make(
     json
   },
   Effect.fnUntraced(function* (given) {
-    const desk = yield* OrderDesk
+    const commands = yield* OrderCommands
     const before = yield* getOrder(given.orderId)
     if (isSettled(before)) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is ${before.state} already: there is nothing to pause`
       })
     }
-    if (!(yield* desk.pause(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
+    if (!(yield* commands.pause(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
       })
@@ -136,9 +136,9 @@ const resume = Command.make(
   "resume",
   { orderId, reason: optionalReason, json },
   Effect.fnUntraced(function* (given) {
-    const desk = yield* OrderDesk
+    const commands = yield* OrderCommands
     const { holdReason } = yield* getOrder(given.orderId)
-    if (!(yield* desk.resume(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
+    if (!(yield* commands.resume(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `Order ${given.orderId} is not on hold: nothing was changed` })
     }
     yield* print(

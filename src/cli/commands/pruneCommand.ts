@@ -5,14 +5,14 @@ import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } fr
 import { timeText } from "../terminal/render.ts"
 
 /** The monitor looks for a day at what was once in doubt, and the limits of a day count its orders. */
-const leastDays = 2
-const mostDays = 36_500
+const minDays = 2
+const maxDays = 36_500
 
 export const pruneCommand = Command.make(
   "prune",
   {
     olderThan: Flag.Int("older-than").pipe(
-      Flag.withDescription(`Of how many days ago the last change must be, ${leastDays} at least`)
+      Flag.withDescription(`Of how many days ago the last change must be, ${minDays} at least`)
     ),
     dryRun: Flag.Boolean("dry-run").pipe(
       Flag.withDescription("Only say what would be removed"),
@@ -24,10 +24,10 @@ export const pruneCommand = Command.make(
   Effect.fnUntraced(
     function* (given) {
       const days = given.olderThan
-      if (days < leastDays || days > mostDays) {
+      if (days < minDays || days > maxDays) {
         return yield* new CommandFailed({
           message:
-            `--older-than must be from ${leastDays} to ${mostDays} days, not ${days}: what is newer may still be looked at by the ` +
+            `--older-than must be from ${minDays} to ${maxDays} days, not ${days}: what is newer may still be looked at by the ` +
             "service. Nothing was removed."
         })
       }

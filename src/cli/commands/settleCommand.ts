@@ -2,19 +2,19 @@ import { DateTime, Effect, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Broker } from "../../broker/Broker.ts"
 import { brokerIdentity, dryRunMark } from "../../broker/brokerIdentity.ts"
-import { Holds } from "../../broker/Holds.ts"
 import { BrokerLayer } from "../../broker/layers/BrokerLayer.ts"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
-import { type Settlement, settle } from "../../domain/lifecycle/settlement.ts"
+import { type DayReconciliation, settle } from "../../domain/lifecycle/reconcileDay.ts"
 import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
-import { SettlementStore } from "../../stores/account/SettlementStore.ts"
+import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { table } from "../terminal/render.ts"
 
-const SettleLayer = Layer.mergeAll(BrokerLayer, SettlementStore.layer, BrokerInUseStore.layer).pipe(
-  Layer.provide([Holds.layer, Wakeups.layer]),
+const SettleLayer = Layer.mergeAll(BrokerLayer, DayReconciliationStore.layer, BrokerInUseStore.layer).pipe(
+  Layer.provide([PlacementGate.layer, Wakeups.layer]),
   Layer.provideMerge(CommandLayer)
 )
 
@@ -35,7 +35,7 @@ export const settleCommand = Command.make(
   Effect.fnUntraced(function* (given) {
     const { from, until } = yield* dayOf(given.day)
     const broker = yield* Broker
-    if (DateTime.isLessThanOrEqualTo(until, broker.bookSince(yield* DateTime.now))) {
+    if (DateTime.isLessThanOrEqualTo(until, broker.orderListSince(yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `The ${broker.name} broker no longer shows the orders of that day` })
     }
     const ours = brokerIdentity({ ...(yield* Configuration), dryRun: false })
@@ -45,7 +45,7 @@ export const settleCommand = Command.make(
         message: `This database's orders are at ${inUse}, not at ${ours}: set BROKER_TYPE and the broker's address as the daemons have them`
       })
     }
-    const store = yield* SettlementStore
+    const store = yield* DayReconciliationStore
     const all = yield* broker.listAll
     const slices = yield* store.slices(
       from,
@@ -60,7 +60,7 @@ export const settleCommand = Command.make(
     const repaired =
       repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
-    yield* print(given.json, { ...settlement, repaired, unbalanced }, settlementText)
+    yield* print(given.json, { ...settlement, repaired, unbalanced }, reconciliationText)
     if (unbalanced.length > 0) {
       return yield* new CommandFailed({
         message: `The quantities of ${unbalanced.length} orders do not add up: ${unbalanced.map(({ orderId }) => orderId).join(", ")}`
@@ -75,7 +75,7 @@ export const settleCommand = Command.make(
   }, Effect.provide(SettleLayer))
 ).pipe(
   Command.withDescription(
-    "Hold a day's slices against the broker's book: exit 0 if every order belongs to one slice and all agree"
+    "Compare a day's slices with the broker's order list: exit 0 if every order belongs to one slice and all agree"
   )
 )
 
@@ -97,12 +97,12 @@ const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
   return { from: DateTime.subtract(until, { days: 1 }), until }
 })
 
-interface Proof extends Settlement {
+interface Proof extends DayReconciliation {
   readonly repaired: number
   readonly unbalanced: ReadonlyArray<unknown>
 }
 
-const settlementText = ({ agreed, open, differences, foreign, repaired, unbalanced }: Proof) =>
+const reconciliationText = ({ agreed, open, differences, foreign, repaired, unbalanced }: Proof) =>
   [
     `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
     `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
@@ -120,7 +120,7 @@ const settlementText = ({ agreed, open, differences, foreign, repaired, unbalanc
         ])
   ].join("\n")
 
-const differenceTable = (differences: Settlement["differences"]): string =>
+const differenceTable = (differences: DayReconciliation["differences"]): string =>
   table(
     ["ORDER", "#", "SLICE", "DIFFERENCE"],
     differences.map(({ slice, text }) => [slice.orderId, `${slice.sequenceNumber}`, slice.id, text])

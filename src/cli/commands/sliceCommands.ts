@@ -1,16 +1,16 @@
 import { DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { bookSince } from "../../broker/bookSince.ts"
+import { orderListSince } from "../../broker/orderListSince.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { indianMoment } from "../../domain/market/indianTime.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { Price } from "../../domain/model/Order.ts"
-import { SliceDesk, type SliceState } from "../../stores/slices/SliceDesk.ts"
+import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { getSlice } from "../shared/lookUp.ts"
 import { timeText } from "../terminal/render.ts"
 
-const SliceLayer = SliceDesk.layer.pipe(Layer.provideMerge(CommandLayer))
+const SliceLayer = SliceCommands.layer.pipe(Layer.provideMerge(CommandLayer))
 
 const slice = Argument.String("SLICE").pipe(
   Argument.withDescription('The slice: ORDER/NUMBER, as "order show ORDER" counts them, or its id, as logs have it')
@@ -34,8 +34,12 @@ const retry = Command.make(
     const before = yield* getSlice(given.slice)
     const at = yield* readMoment(given.at, now)
     const { brokerType, orderWindowGrace: windowGrace } = yield* Configuration
-    const retried = yield* (yield* SliceDesk)
-      .retry(before.id, { now, at, windowGrace, bookSince: bookSince[brokerType](now) }, askedFor(given.reason))
+    const retried = yield* (yield* SliceCommands)
+      .retry(
+        before.id,
+        { now, at, windowGrace, orderListSince: orderListSince[brokerType](now) },
+        askedFor(given.reason)
+      )
       .pipe(
         Effect.catchTag("CannotRetry", ({ reason }) =>
           Effect.fail(
@@ -67,7 +71,7 @@ const skip = Command.make(
   Effect.fnUntraced(function* (given) {
     const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
-    if (!(yield* (yield* SliceDesk).skip(slice.id, askedFor(given.reason), now))) {
+    if (!(yield* (yield* SliceCommands).skip(slice.id, askedFor(given.reason), now))) {
       // As it is by now: it may have been claimed only just.
       const { isInDoubt, ...state } = yield* getSlice(slice.id)
       const isClaimed = state.stage === "IN_PROGRESS" && !isInDoubt
@@ -113,13 +117,13 @@ const placed = Command.make(
       brokerOrderId,
       fill: filled === null ? null : { quantity: filled, price: price.success }
     }
-    const owner = yield* (yield* SliceDesk).ownerOf(brokerOrderId)
+    const owner = yield* (yield* SliceCommands).ownerOf(brokerOrderId)
     if (Option.isSome(owner) && owner.value !== slice.id) {
       return yield* new CommandFailed({
         message: `Broker order ${brokerOrderId} is that of slice ${owner.value}: nothing was changed`
       })
     }
-    if (!(yield* (yield* SliceDesk).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now))) {
+    if (!(yield* (yield* SliceCommands).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now))) {
       const isGivenUp = slice.stage === "FAILED" || slice.stage === "SKIPPED"
       return yield* new CommandFailed({
         message:

@@ -1,6 +1,6 @@
 import { DateTime, Effect, Option, Random, Result } from "effect"
 import { Command, Flag } from "effect/cli"
-import { OrderDesk } from "../../stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
 import { planAt } from "./planCommand.ts"
@@ -17,7 +17,7 @@ export const submitCommand = Command.make(
     json
   },
   Effect.fnUntraced(function* (given) {
-    const desk = yield* OrderDesk
+    const commands = yield* OrderCommands
     const now = yield* DateTime.now
     const suffix = yield* randomSuffix
     const order = orderOf(given, idOf("o", now, suffix))
@@ -30,10 +30,10 @@ export const submitCommand = Command.make(
     }
     const plan = yield* planAt(order.success, now)
     // What is there already adds nothing, whatever the limits are by now.
-    if (Result.isFailure(plan) && !(yield* desk.hasKey(key))) {
+    if (Result.isFailure(plan) && !(yield* commands.hasKey(key))) {
       return yield* new CommandFailed({ message: `Nothing was submitted: ${plan.failure}` })
     }
-    const submitted = yield* desk.submit(
+    const submitted = yield* commands.submit(
       {
         ...order.success,
         key,

@@ -1,6 +1,6 @@
 import { Console, DateTime, Duration, Effect, Schedule } from "effect"
 import type { DbError } from "../../db/DbError.ts"
-import type { OrderProgress } from "../../stores/orders/OrderDesk.ts"
+import type { OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { isSettled, progressLine } from "../terminal/render.ts"
 
 const refresh = Duration.millis(200)

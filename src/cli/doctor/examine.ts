@@ -92,7 +92,7 @@ const checkSessions = Effect.gen(function* () {
   const server = yield* ServerStore
   const now = yield* DateTime.now
   const oldest = yield* server.oldestTransaction
-  const wait = yield* server.longestWait(DateTime.subtract(now, shortWait))
+  const wait = yield* server.maxWait(DateTime.subtract(now, shortWait))
   return [transactionCheck(Option.getOrNull(oldest), now), lockCheck(Option.getOrNull(wait), now)]
 })
 

@@ -11,7 +11,7 @@ import {
   requestCheck,
   tokenCheck
 } from "../../doctor/placing.ts"
-import { doubleCheck, holdCheck, type Patience, pileChecks, workerCheck } from "../../doctor/work.ts"
+import { doubleCheck, holdCheck, type Timeouts, backlogChecks, workerCheck } from "../../doctor/work.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
@@ -115,13 +115,13 @@ export const checkWork = Effect.gen(function* () {
   return [
     workerCheck(workers, version),
     holdCheck(workers, isHalted),
-    ...pileChecks(yield* waiting.piles(now, isTradingCalendarOn(config)), patienceOf(config), standstill, now),
+    ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
     doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 })))
   ]
 })
 
 /** Three polls and some seconds for whatever a busy host or a restarted daemon may need. */
-const patienceOf = (config: Configuration["Service"]): Patience => {
+const timeoutsOf = (config: Configuration["Service"]): Timeouts => {
   const polls = (interval: Duration.Duration) => Duration.sum(Duration.times(interval, 3), Duration.seconds(10))
   const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)
   return {

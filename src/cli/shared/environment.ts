@@ -11,14 +11,14 @@ import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
-import { OrderDesk } from "../../stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
 
 /** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
 export const CommandLayer = Layer.mergeAll(
-  OrderDesk.layer,
+  OrderCommands.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
   PlanStore.layer,

@@ -1,9 +1,9 @@
 import { DateTime } from "effect"
-import { isSettledState } from "../../domain/lifecycle/orderState.ts"
-import type { OrderProgress, SliceView } from "../../stores/orders/OrderDesk.ts"
+import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
 
 /** Whether nothing more will happen to an order. */
-export const isSettled = (order: OrderProgress): boolean => isSettledState(order.state)
+export const isSettled = (order: OrderProgress): boolean => isFinishedState(order.state)
 
 /** Rows as columns, each as wide as its widest cell; columns of numbers are aligned to the right. */
 export const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {

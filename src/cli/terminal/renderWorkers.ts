@@ -28,7 +28,7 @@ export const workerTable = (workers: ReadonlyArray<WorkerHealth>, names: Readonl
   )
 
 /** Each reason once, whoever it keeps from placing. A service on hold is healthy: starting it anew would change nothing. */
-export const holdsOf = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => [
+export const closuresOf = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => [
   ...new Set(
     workers.flatMap(({ worker, hold, isStale }) =>
       hold === null || isStale ? [] : [worker === "executor" ? `Placements are on hold: ${hold}` : `Note: ${hold}`]

@@ -27,7 +27,7 @@ export interface Section {
 }
 
 const gap = "  "
-const leastElastic = 12
+const minElastic = 12
 const none: Span = span("")
 
 interface Fitted {
@@ -44,7 +44,7 @@ export const fitColumns = ({ columns, rows }: Section, cells: number): ReadonlyA
     const isEmpty = column.isElastic === true && widths.every((width) => width === 0)
     return isEmpty ? [] : [{ index, column, width: Math.max(widthOf(column.title), ...widths) }]
   })
-  const needed = ({ column, width }: Fitted) => (column.isElastic === true ? Math.min(width, leastElastic) : width)
+  const needed = ({ column, width }: Fitted) => (column.isElastic === true ? Math.min(width, minElastic) : width)
   const total = () => fitted.reduce((sum, each) => sum + needed(each), (fitted.length - 1) * gap.length)
   while (fitted.length > 1 && total() > cells) {
     const last = Math.max(...fitted.map(({ column }) => column.rank))

@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
-import { mostCounted } from "../../stores/operations/TopStore.ts"
-import { holdsOf } from "../terminal/renderWorkers.ts"
+import { maxCounted } from "../../stores/operations/TopStore.ts"
+import { closuresOf } from "../terminal/renderWorkers.ts"
 import { cutLine, type Line, type Span, span, type Style, wrap } from "../terminal/text.ts"
 import { fitColumns, type Row, type Section, sectionLines } from "./columns.ts"
 import { sectionsOf } from "./sections.ts"
@@ -63,7 +63,7 @@ const stateOf = (view: View, now: DateTime.Utc): Span => {
 
 const countLines = ({ counts, limits }: Snapshot, rows: number): ReadonlyArray<Line> => {
   const count = (number: number, what: string, alarm: Style | null = null): Span =>
-    span(`  ${number}${number >= mostCounted ? "+" : ""} ${what}`, number > 0 ? alarm : null)
+    span(`  ${number}${number >= maxCounted ? "+" : ""} ${what}`, number > 0 ? alarm : null)
   const slices = [
     span("slices"),
     count(counts.scheduled, "scheduled"),
@@ -105,7 +105,7 @@ const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Li
           `Halted ${spanOf(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
         ]),
     ...(workers.length === stale.length ? ['No daemon runs: "node dist/main.js" starts one'] : []),
-    ...holdsOf(workers).filter((hold) => halt === null || !hold.includes(`halted by ${halt.requestedBy}: `)),
+    ...closuresOf(workers).filter((hold) => halt === null || !hold.includes(`halted by ${halt.requestedBy}: `)),
     ...until("The broker asked for a pause", limits.requests?.blockedUntil ?? null),
     ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
   ]

@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import { settleFirst } from "../../doctor/placing.ts"
+import { reconcileFirst } from "../../doctor/placing.ts"
 import { instancesOf } from "../../domain/operations/workerHealth.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
 import { bar, isSettled } from "../terminal/render.ts"
@@ -64,7 +64,7 @@ const nextSpan = ({ nextDueAt, holdReason }: OverviewOrder, now: DateTime.Utc): 
 }
 
 const orderReason = ({ holdReason, statusReason, isDouble }: OverviewOrder): string =>
-  [...(isDouble ? [`placed twice, ${settleFirst}`] : []), holdReason, statusReason]
+  [...(isDouble ? [`placed twice, ${reconcileFirst}`] : []), holdReason, statusReason]
     .filter((reason) => reason !== null)
     .join("; ")
 

@@ -21,11 +21,11 @@ export const millisBetween = (from: DateTime.Utc, to: DateTime.Utc): number =>
 export const untilDue = (at: DateTime.Utc, now: DateTime.Utc): string => {
   const millis = millisBetween(now, at)
   if (millis > 0) return `in ${spanOf(millis)}`
-  return millis > -leastLateMillis ? "now" : `${spanOf(-millis)} late`
+  return millis > -minLateMillis ? "now" : `${spanOf(-millis)} late`
 }
 
 /** Placed on time, a slice still shows as due until its outcome is written. */
-const leastLateMillis = 1000
+const minLateMillis = 1000
 
 /** `22:50:01.123`, in UTC. */
 export const clockTime = (at: DateTime.Utc): string => DateTime.formatIso(at).slice(11, 23)

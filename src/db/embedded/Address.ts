@@ -16,7 +16,7 @@ export interface RunningServer {
 }
 
 /** macOS has the shortest limit for a socket's path: 103 bytes, and PostgreSQL adds the file's name to the folder's. */
-const longestSocketFolderBytes = 103 - "/.s.PGSQL.65535".length
+const maxSocketFolderBytes = 103 - "/.s.PGSQL.65535".length
 const socketPort = 5432
 const temporaryPrefix = "pulse-background-"
 
@@ -52,7 +52,7 @@ export const makeAddress = async (place: Place): Promise<Address> => {
 const makeSocketFolder = async (place: Place): Promise<string> => {
   const beside = besideData(place)
   await rm(beside, { recursive: true, force: true })
-  if (Buffer.byteLength(beside) <= longestSocketFolderBytes) {
+  if (Buffer.byteLength(beside) <= maxSocketFolderBytes) {
     await mkdir(beside, { mode: 0o700 })
     return beside
   }
@@ -64,7 +64,7 @@ const makeSocketFolder = async (place: Place): Promise<string> => {
     return last
   }
   const parent = [process.getuid?.() === 0 ? "/run" : tmpdir(), "/tmp"].find(
-    (folder) => Buffer.byteLength(join(folder, `${temporaryPrefix}XXXXXX`)) <= longestSocketFolderBytes
+    (folder) => Buffer.byteLength(join(folder, `${temporaryPrefix}XXXXXX`)) <= maxSocketFolderBytes
   )
   return mkdtemp(join(parent ?? "/tmp", temporaryPrefix))
 }

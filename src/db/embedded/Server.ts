@@ -23,9 +23,9 @@ import { giveToOwnerOf } from "./Users.ts"
 export type ServerSettings = Readonly<Record<string, string | number>>
 
 /** Crash recovery comes before "ready", and giving it up midway would only mean to begin it again. */
-const startPatienceMillis = 120_000
-const fastStopPatienceMillis = 20_000
-const immediateStopPatienceMillis = 10_000
+const startTimeoutMillis = 120_000
+const fastStopTimeoutMillis = 20_000
+const immediateStopTimeoutMillis = 10_000
 const pollInterval = "5 millis"
 const logLimitBytes = 10_000_000
 
@@ -61,7 +61,7 @@ export const isReachable = (server: RunningServer): Effect.Effect<boolean> =>
 /** Waits until a server that is starting is ready. undefined: it has ended instead. */
 export const waitUntilReady = (place: Place): Effect.Effect<RunningServer | undefined, EmbeddedPostgresError> =>
   Effect.gen(function* () {
-    const lastLook = (yield* Clock.currentTimeMillis) + startPatienceMillis
+    const lastLook = (yield* Clock.currentTimeMillis) + startTimeoutMillis
     for (;;) {
       const server = yield* findServer(place)
       if (server?.state !== "starting") return server
@@ -82,7 +82,7 @@ export const startServer = (
   Effect.gen(function* () {
     yield* attempt(`clear ${pidFile(place)}`, () => clearStalePidFile(place))
     yield* rotateLog(place)
-    const lastTry = (yield* Clock.currentTimeMillis) + startPatienceMillis
+    const lastTry = (yield* Clock.currentTimeMillis) + startTimeoutMillis
     for (;;) {
       const outcome = yield* startOnce(place, binaries, settings, lastTry)
       if (outcome !== "older processes remain") return outcome
@@ -135,7 +135,7 @@ const explainEnd = (place: Place, logStart: number, lastTry: number) =>
 const startTakesTooLong = (place: Place) =>
   Effect.flatMap(readLog(place, 0), (log) =>
     failWith(
-      `PostgreSQL in ${place.dataFolder} was not ready after ${startPatienceMillis / 1000} seconds. Its log says: ${lastLines(log)}`
+      `PostgreSQL in ${place.dataFolder} was not ready after ${startTimeoutMillis / 1000} seconds. Its log says: ${lastLines(log)}`
     )
   )
 
@@ -198,21 +198,21 @@ export const stopServer = (place: Place, server: RunningServer): Effect.Effect<v
 const stopProcess = (place: Place, pid: number | undefined): Effect.Effect<void, EmbeddedPostgresError> =>
   Effect.gen(function* () {
     if (pid === undefined) return
-    if (yield* signalAndWait(pid, "SIGINT", fastStopPatienceMillis)) return
+    if (yield* signalAndWait(pid, "SIGINT", fastStopTimeoutMillis)) return
     yield* Effect.logWarning(`PostgreSQL (pid ${pid}) did not stop in 20 seconds: stopping it at once`)
-    if (yield* signalAndWait(pid, "SIGQUIT", immediateStopPatienceMillis)) return
+    if (yield* signalAndWait(pid, "SIGQUIT", immediateStopTimeoutMillis)) return
     return yield* failWith(
       `PostgreSQL (pid ${pid}) in ${place.dataFolder} does not stop: end that process, then start again.`
     )
   })
 
-const signalAndWait = (pid: number, name: NodeJS.Signals, patienceMillis: number) =>
+const signalAndWait = (pid: number, name: NodeJS.Signals, timeoutMillis: number) =>
   Effect.gen(function* () {
     const readStart = attempt(`look at process ${pid}`, () => startOf(pid))
     const start = yield* readStart
     if (start === undefined) return true
     signal(pid, name)
-    const lastLook = (yield* Clock.currentTimeMillis) + patienceMillis
+    const lastLook = (yield* Clock.currentTimeMillis) + timeoutMillis
     while ((yield* readStart) === start) {
       if ((yield* Clock.currentTimeMillis) > lastLook) return false
       yield* Effect.sleep(pollInterval)

@@ -22,7 +22,7 @@ export interface User {
   readonly pid: number
 }
 
-const lockPatienceMillis = 60_000
+const lockTimeoutMillis = 60_000
 const lockPollInterval = "10 millis"
 
 const nameOwnFile = async (kind: UserKind): Promise<string> =>
@@ -87,7 +87,7 @@ const takeControl = (
       await writeFile(join(prepared, file), "")
       await giveToOwnerOf(folder, prepared)
     })
-    const lastTry = (yield* Clock.currentTimeMillis) + lockPatienceMillis
+    const lastTry = (yield* Clock.currentTimeMillis) + lockTimeoutMillis
     return yield* Effect.gen(function* () {
       for (;;) {
         const turn = yield* attempt(`write in ${folder}`, () => tryToTakeControl(folder, prepared))

@@ -3,7 +3,7 @@ import { Duration } from "effect"
 export interface CircuitOptions {
   /** So many placements in a row without a clear answer open the circuit. */
   readonly failures: number
-  /** How long it stays open the first time; twice as long after each probe that fails, up to {@link longestPause}. */
+  /** How long it stays open the first time; twice as long after each probe that fails, up to {@link maxPause}. */
   readonly pause: Duration.Duration
 }
 
@@ -21,7 +21,7 @@ export type Sign = "answered" | "no clear answer" | "refused us" | "not sent"
 
 export const closed: Circuit = { _tag: "Closed", failures: 0 }
 
-export const longestPause = Duration.minutes(1)
+export const maxPause = Duration.minutes(1)
 
 /** Whether a placement may go through now, and the circuit after that. */
 export const admit = (
@@ -42,7 +42,7 @@ export const learn = (circuit: Circuit, sign: Sign, nowMillis: number, options: 
     // A probe that did not leave us has found out nothing: the next placement is the probe.
     return sign === "not sent"
       ? { _tag: "Open", untilMillis: nowMillis, pauseMillis: circuit.pauseMillis }
-      : open(Math.min(circuit.pauseMillis * 2, Duration.toMillis(longestPause)))
+      : open(Math.min(circuit.pauseMillis * 2, Duration.toMillis(maxPause)))
   }
   // The stragglers of a circuit that opened meanwhile change nothing.
   if (circuit._tag === "Open" || sign === "not sent") return circuit

@@ -21,7 +21,7 @@ export interface LookUp {
   /** When it began: an order that reached the book after that would not be in the answer. */
   readonly askedMillis: number
   /** The book is complete since then. */
-  readonly bookSinceMillis: number
+  readonly orderListSinceMillis: number
 }
 
 /**
@@ -30,7 +30,7 @@ export interface LookUp {
  */
 export const reconcile = (
   slice: UnresolvedSlice,
-  { found, askedMillis, bookSinceMillis }: LookUp,
+  { found, askedMillis, orderListSinceMillis }: LookUp,
   limits: { readonly quarantine: Duration.Duration; readonly maxAttempts: number }
 ): Reconciliation => {
   // Several are an alarm of their own; the slice is placed in any case.
@@ -39,7 +39,7 @@ export const reconcile = (
     return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
   }
   if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
-  if (slice.firstSentMillis < bookSinceMillis) return { _tag: "Unprovable" }
+  if (slice.firstSentMillis < orderListSinceMillis) return { _tag: "Unprovable" }
   if (askedMillis > slice.notAfterMillis) return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
   if (slice.attempts >= limits.maxAttempts) {
     return {

@@ -55,10 +55,10 @@ export interface RetryOptions {
   readonly at: DateTime.Utc | null
   readonly windowGrace: Duration.Duration
   /** The broker's book shows all orders since then. */
-  readonly bookSince: DateTime.Utc
+  readonly orderListSince: DateTime.Utc
 }
 
-const longestAhead = Duration.days(1)
+const maxAhead = Duration.days(1)
 
 /**
  * How a slice that is FAILED or SKIPPED is sent after all, or why it must not be: nothing is sent twice, nothing that other
@@ -100,9 +100,9 @@ const whyNever = (slice: EndedSlice): string | null => {
 }
 
 /** The book could never show that it was not placed. */
-const whyUnprovable = ({ claimedAt, inDoubtAt }: EndedSlice, { bookSince }: RetryOptions): string | null =>
-  inDoubtAt !== null && claimedAt !== null && DateTime.isLessThan(claimedAt, bookSince)
-    ? `it may have been sent at ${timeOf(claimedAt)}, and the broker's book goes back to ${timeOf(bookSince)} only. Look for it in ` +
+const whyUnprovable = ({ claimedAt, inDoubtAt }: EndedSlice, { orderListSince }: RetryOptions): string | null =>
+  inDoubtAt !== null && claimedAt !== null && DateTime.isLessThan(claimedAt, orderListSince)
+    ? `it may have been sent at ${timeOf(claimedAt)}, and the broker's book goes back to ${timeOf(orderListSince)} only. Look for it in ` +
       'the broker\'s records: if it is there, say so with "slice placed", with --filled; if not, submit a new order for it'
     : null
 
@@ -123,7 +123,7 @@ const whyNotThen = ({ completesAt, notAfter, scheduledAt }: EndedSlice, { at, no
   }
   if (DateTime.isLessThan(at, now)) return `--at is ${timeOf(at)}, which is over`
   if (DateTime.isLessThan(at, scheduledAt)) return `--at is ${timeOf(at)}, before it is due at ${timeOf(scheduledAt)}`
-  if (DateTime.isGreaterThan(at, DateTime.addDuration(now, longestAhead))) {
+  if (DateTime.isGreaterThan(at, DateTime.addDuration(now, maxAhead))) {
     return `--at is ${timeOf(at)}, more than a day ahead`
   }
   return completesAt !== null && DateTime.isGreaterThanOrEqualTo(at, completesAt)

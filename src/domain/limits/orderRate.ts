@@ -93,12 +93,17 @@ export const requestsByDay = (startMillis: number, dueMillis: ReadonlyArray<numb
   return counts
 }
 
-/** Why a day has no room for so many more requests; null when it has. `spokenFor` are those sent already and those planned. */
-export const dayIsFull = (day: string, wanted: number, spokenFor: number, { perDay }: OrderRate): string | null => {
-  const left = placementsPerDay(perDay) - spokenFor
+/** Why a day has no room for so many more requests; null when it has. `committedRequests` are those sent already and those planned. */
+export const dayIsFull = (
+  day: string,
+  wanted: number,
+  committedRequests: number,
+  { perDay }: OrderRate
+): string | null => {
+  const left = placementsPerDay(perDay) - committedRequests
   if (wanted <= left) return null
   return (
-    `num_splits: the broker takes ${perDay} order requests a day, a tenth of them kept for cancels, and ${spokenFor} of ${day} ` +
+    `num_splits: the broker takes ${perDay} order requests a day, a tenth of them kept for cancels, and ${committedRequests} of ${day} ` +
     `are sent or planned; ${left > 0 ? `at most ${left} slices` : "none"} would fit on that day`
   )
 }

@@ -52,15 +52,15 @@ const matches = (pattern: string, instrument: string): boolean =>
 const tooMuch = (
   what: "order" | "slice",
   { quantity, price }: Exposure,
-  largestQuantity: Option.Option<number>,
-  largestValue: Option.Option<BigDecimal.BigDecimal>
+  maxQuantity: Option.Option<number>,
+  maxValue: Option.Option<BigDecimal.BigDecimal>
 ): ReadonlyArray<string> => {
   const name = `LIMIT_${what.toUpperCase()}`
   const breaches: Array<string> = []
-  if (Option.isSome(largestQuantity) && quantity > largestQuantity.value) {
-    breaches.push(`the ${what}'s quantity of ${quantity} is above ${name}_QUANTITY (${largestQuantity.value})`)
+  if (Option.isSome(maxQuantity) && quantity > maxQuantity.value) {
+    breaches.push(`the ${what}'s quantity of ${quantity} is above ${name}_QUANTITY (${maxQuantity.value})`)
   }
-  if (Option.isNone(largestValue)) return breaches
+  if (Option.isNone(maxValue)) return breaches
   if (price === null) {
     breaches.push(
       `no price of its instrument is known to value the ${what} by, and ${name}_VALUE is set: use a LIMIT order`
@@ -68,9 +68,9 @@ const tooMuch = (
     return breaches
   }
   const value = BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(quantity)))
-  if (BigDecimal.isGreaterThan(value, largestValue.value)) {
+  if (BigDecimal.isGreaterThan(value, maxValue.value)) {
     breaches.push(
-      `the ${what}'s value of ${decimalText(value)} is above ${name}_VALUE (${decimalText(largestValue.value)})`
+      `the ${what}'s value of ${decimalText(value)} is above ${name}_VALUE (${decimalText(maxValue.value)})`
     )
   }
   return breaches

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** What is not over yet, of all replicas. Counts of slices end at {@link mostCounted}. */
+/** What is not over yet, of all replicas. Counts of slices end at {@link maxCounted}. */
 export const Backlog = Schema.Struct({
   ordersPending: Schema.Int,
   ordersInProgress: Schema.Int,

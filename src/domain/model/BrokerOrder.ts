@@ -34,7 +34,7 @@ export interface BrokerOrder {
 }
 
 /** An order in the broker's book, whoever placed it, with every word that is written on it as a tag. */
-export interface BookEntry {
+export interface OrderListEntry {
   readonly brokerOrderId: BrokerOrderId
   readonly tags: ReadonlyArray<string>
 }

@@ -64,7 +64,7 @@ export const OpenSlice = Schema.Struct({
 export type OpenSlice = typeof OpenSlice.Type
 
 /** A slice whose outcome was once unknown, and that was settled since. */
-export const OnceDoubtedSlice = Schema.Struct({
+export const PreviouslyInDoubtSlice = Schema.Struct({
   ...identity,
   stage: Stage,
   claimVersion: ClaimVersion,
@@ -72,7 +72,7 @@ export const OnceDoubtedSlice = Schema.Struct({
   replacedBy: Schema.NullOr(Schema.Int),
   carriedQuantity: Schema.Int
 })
-export type OnceDoubtedSlice = typeof OnceDoubtedSlice.Type
+export type PreviouslyInDoubtSlice = typeof PreviouslyInDoubtSlice.Type
 
 /** Where a slice goes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, for reconciliation alone to resolve. */
 export type NextStage =

@@ -53,13 +53,13 @@ const marks = { info: ":information_source:", warning: ":warning:", critical: ":
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
 
 const firstPause = Duration.seconds(5)
-const longestPause = Duration.minutes(5)
+const maxPause = Duration.minutes(5)
 /** What could not be told by then is old news. */
 export const deliveredWithin = Duration.hours(1)
 
 /** When a delivery that failed is tried again, after so many attempts; null: no more. */
 export const nextAttempt = (foundAt: DateTime.Utc, attempts: number, now: DateTime.Utc): DateTime.Utc | null => {
-  const pause = Duration.min(Duration.times(firstPause, 2 ** Math.min(attempts - 1, 10)), longestPause)
+  const pause = Duration.min(Duration.times(firstPause, 2 ** Math.min(attempts - 1, 10)), maxPause)
   const next = DateTime.addDuration(now, pause)
   return DateTime.isGreaterThan(next, DateTime.addDuration(foundAt, deliveredWithin)) ? null : next
 }

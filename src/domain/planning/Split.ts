@@ -5,7 +5,7 @@ import { maxSplits } from "../model/Order.ts"
 import type { Curve } from "./schedule/Curve.ts"
 import {
   Infeasible,
-  mostSlices,
+  maxSlices,
   planSchedule,
   type ScheduledSlice,
   type ScheduleInput,
@@ -115,10 +115,10 @@ const room = 1.3
 const enoughSlices = (request: SplitRequest, { lotSize, leastGapMillis }: SplitRules, largest: number): number => {
   const { totalQuantity, numSlices, randomize } = request
   const lots = Math.floor(totalQuantity / lotSize)
-  const largestLots = Math.max(1, Math.floor(largest / lotSize))
+  const maxLots = Math.max(1, Math.floor(largest / lotSize))
   const most = Math.min(maxSplits, lots)
-  const roomy = randomize ? Math.ceil((lots * room) / largestLots) : 0
-  const bare = Math.ceil(lots / largestLots)
-  const hasRoom = roomy <= Math.min(most, mostSlices({ ...request, leastGapMillis }))
+  const roomy = randomize ? Math.ceil((lots * room) / maxLots) : 0
+  const bare = Math.ceil(lots / maxLots)
+  const hasRoom = roomy <= Math.min(most, maxSlices({ ...request, leastGapMillis }))
   return Math.max(numSlices, hasRoom ? roomy : 0, bare <= most ? bare : 0)
 }

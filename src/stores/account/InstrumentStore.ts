@@ -45,7 +45,7 @@ const Counted = Schema.Struct({ count: Schema.Int })
 const Named = Schema.Struct({ instrument: InstrumentDetails.fields.instrument })
 
 /** Each reads the whole list. */
-const mostSuggestions = 3
+const maxSuggestions = 3
 
 /** How many rows go into one statement: some hundred milliseconds' work. */
 const batchSize = 5_000
@@ -74,7 +74,7 @@ export class InstrumentStore extends Context.Service<
     readonly candidates: (wanted: string) => Effect.Effect<ReadonlyArray<Instrument>, DbError>
     /**
      * What is known of instruments for planning orders; each that was asked for is in the answer. Names that may have been
-     * meant are looked for only for the first {@link mostSuggestions} that are not listed.
+     * meant are looked for only for the first {@link maxSuggestions} that are not listed.
      */
     readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
     /** Whose list there is, and since when; none before the first sync. */
@@ -203,7 +203,7 @@ const make = Effect.gen(function* () {
         ? yield* find(instruments)
         : new Map<string, InstrumentDetails>()
       const markets = new Map<string, Market>()
-      const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, mostSuggestions)
+      const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
       for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
         const found = details.get(instrument)
         const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)

@@ -43,7 +43,12 @@ export class OrderBudget extends Context.Service<
      * How many order requests of a day in India, YYYY-MM-DD, are sent or planned: what was granted on it, and the slices
      * that are still to be sent on it, but for those of one order. Not counted further than `most`.
      */
-    readonly spokenFor: (broker: string, day: string, most: number, except?: string) => Effect.Effect<number, DbError>
+    readonly committedRequests: (
+      broker: string,
+      day: string,
+      most: number,
+      except?: string
+    ) => Effect.Effect<number, DbError>
     /** Lets nothing through before this. */
     readonly block: (broker: string, until: DateTime.Utc) => Effect.Effect<void, DbError>
     /** The broker said that the day's requests are used up: none is let through before this. */
@@ -99,9 +104,9 @@ export class OrderBudget extends Context.Service<
             : { _tag: "DayIsFull", until: refused.fullUntil }
         }),
 
-        spokenFor: (broker, day, most, except) =>
+        committedRequests: (broker, day, most, except) =>
           query(
-            "OrderBudget.spokenFor",
+            "OrderBudget.committedRequests",
             Schema.Struct({ count: Schema.Int }),
             sql`
               SELECT (

@@ -18,7 +18,7 @@ const nothing: Backlog = {
 }
 
 /** Enough to see a backlog by, and few enough to be counted within milliseconds. */
-const mostCounted = 100_000
+const maxCounted = 100_000
 
 /** How much there is still to do. */
 export class BacklogStore extends Context.Service<
@@ -44,22 +44,22 @@ export class BacklogStore extends Context.Service<
               FROM
                 (SELECT count(*)::int, min(created_at) AS since
                   FROM (SELECT created_at FROM orders WHERE order_queue_status = 'PENDING'
-                    ORDER BY created_at, id LIMIT ${mostCounted}) o) pending,
+                    ORDER BY created_at, id LIMIT ${maxCounted}) o) pending,
                 (SELECT count(*)::int FROM orders WHERE order_queue_status = 'IN_PROGRESS') splitting,
                 (SELECT count(*)::int
-                  FROM (SELECT FROM order_slices WHERE stage = 'SCHEDULED' LIMIT ${mostCounted}) s) scheduled,
+                  FROM (SELECT FROM order_slices WHERE stage = 'SCHEDULED' LIMIT ${maxCounted}) s) scheduled,
                 (SELECT count(*)::int, min(not_before) AS since
                   FROM (SELECT not_before FROM order_slices
                     WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)}::timestamptz AND NOT is_held
-                    ORDER BY not_before LIMIT ${mostCounted}) s) due,
+                    ORDER BY not_before LIMIT ${maxCounted}) s) due,
                 (SELECT count(*)::int,
                     count(*) FILTER (WHERE doubtful_at <= ${instant(now)})::int AS in_doubt,
                     min(doubtful_at) FILTER (WHERE doubtful_at <= ${instant(now)}) AS in_doubt_since
                   FROM (SELECT coalesce(outcome_unknown_at, lease_expires_at) AS doubtful_at FROM order_slices
-                    WHERE stage = 'IN_PROGRESS' LIMIT ${mostCounted}) s) claimed,
+                    WHERE stage = 'IN_PROGRESS' LIMIT ${maxCounted}) s) claimed,
                 (SELECT count(*)::int
                   FROM (SELECT FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final
-                    LIMIT ${mostCounted}) s) open`
+                    LIMIT ${maxCounted}) s) open`
           ).pipe(Effect.map(([row]) => row ?? nothing))
       })
     })

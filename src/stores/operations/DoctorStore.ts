@@ -3,11 +3,11 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
-import { pileKinds } from "../../domain/operations/pileKinds.ts"
+import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 
-const Pile = Schema.Struct({
-  kind: Schema.Literals(pileKinds),
+const BacklogGroup = Schema.Struct({
+  kind: Schema.Literals(backlogGroupKinds),
   count: Schema.Int,
   id: Schema.String,
   since: Schema.DateTimeUtcFromDate
@@ -32,7 +32,10 @@ export class WaitingStore extends Context.Service<
   WaitingStore,
   {
     /** What waits for the same thing, each with the one that has waited longest. `keepsHours`: whether a calendar is on. */
-    readonly piles: (now: DateTime.Utc, keepsHours: boolean) => Effect.Effect<ReadonlyArray<typeof Pile.Type>, DbError>
+    readonly groups: (
+      now: DateTime.Utc,
+      keepsHours: boolean
+    ) => Effect.Effect<ReadonlyArray<typeof BacklogGroup.Type>, DbError>
     /** Orders on hold that are not over, or were placed twice; these first. `slices` are still to be sent. */
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
     /** Slices of which the broker was seen to have more than there should be. */
@@ -44,10 +47,10 @@ export class WaitingStore extends Context.Service<
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       return WaitingStore.of({
-        piles: (now, keepsHours) =>
+        groups: (now, keepsHours) =>
           query(
-            "WaitingStore.piles",
-            Pile,
+            "WaitingStore.groups",
+            BacklogGroup,
             sql`
               SELECT kind, count(*)::int AS count, (array_agg(id ORDER BY since, id))[1] AS id, min(since) AS since
               FROM (

@@ -25,7 +25,7 @@ const nothingToDeliver: DeliveryState = { waiting: 0, oldestFoundAt: null, given
 /** Nobody has told of it by then: it is no news any more. */
 const lookBack = Duration.days(1)
 /** An order may go on for days, over nights and holidays. */
-const longestOrder = Duration.days(8)
+const maxOrder = Duration.days(8)
 /** Of so long ago the window of an order may be that ended today: a slice of it was retried. */
 const lateEnd = Duration.days(3)
 /** A daemon that died delivering holds nothing up for longer. */
@@ -54,7 +54,7 @@ export class NotificationStore extends Context.Service<
     /** Notes that of a day's requests of the broker account so many are used, of so many. */
     readonly noteRequests: (broker: string, from: number, of: number, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes orders that are over, and not filled as they should be; also those of which nothing was ever placed. */
-    readonly noteShortfalls: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteUnfilled: (now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Gives up what was found before that and is in no daemon's hands: it is news no more. Returns it. */
     readonly giveUpOlder: (
       foundBefore: DateTime.Utc,
@@ -101,7 +101,7 @@ const make = Effect.gen(function* () {
     WITH found AS MATERIALIZED (
       SELECT id, side, total_quantity, instrument, status_reason FROM orders o
       WHERE order_queue_status = 'DONE' AND cancel_requested_at IS NULL
-        AND split_at >= ${instant(DateTime.subtractDuration(now, longestOrder))}
+        AND split_at >= ${instant(DateTime.subtractDuration(now, maxOrder))}
         AND (settled_at IS NOT NULL OR NOT (carry_unfilled OR carry_rejected OR completion = 'CROSS'))
         AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
         AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id
@@ -189,9 +189,9 @@ const make = Effect.gen(function* () {
           WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
       ),
 
-    noteShortfalls: (now) =>
+    noteUnfilled: (now) =>
       noteAll(
-        "NotificationStore.noteShortfalls",
+        "NotificationStore.noteUnfilled",
         now,
         sql`
           SELECT 'shortfall:' || o.id, 'shortfall', 'warning',

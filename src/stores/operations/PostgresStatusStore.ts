@@ -46,7 +46,7 @@ export class ServerStore extends Context.Service<
     /** The transaction that is open for longest in this database, but for this session's own. */
     readonly oldestTransaction: Effect.Effect<Option.Option<typeof Session.Type>, DbError>
     /** The session that has waited for a lock for longest, since before a moment, and whom it waits for. */
-    readonly longestWait: (since: DateTime.Utc) => Effect.Effect<Option.Option<typeof WaitingSession.Type>, DbError>
+    readonly maxWait: (since: DateTime.Utc) => Effect.Effect<Option.Option<typeof WaitingSession.Type>, DbError>
     /** The tables whose rows come and go. Rows as the server estimates them, sizes with indexes. */
     readonly tables: Effect.Effect<ReadonlyArray<typeof TableFacts.Type>, DbError>
     /** Where the data are on the server's disk. Only a superuser may ask. */
@@ -89,9 +89,9 @@ const make = Effect.gen(function* () {
       ORDER BY xact_start LIMIT 1`
   ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
 
-  const longestWait = (since: DateTime.Utc) =>
+  const maxWait = (since: DateTime.Utc) =>
     query(
-      "ServerStore.longestWait",
+      "ServerStore.maxWait",
       WaitingSession,
       sql`
         SELECT ${sessionColumns}, query_start AS since, pg_blocking_pids(pid) AS blockers FROM pg_stat_activity
@@ -121,7 +121,7 @@ const make = Effect.gen(function* () {
     ping: execute("ServerStore.ping", sql`SELECT 1`),
     facts,
     oldestTransaction,
-    longestWait,
+    maxWait,
     tables,
     dataFolder
   })

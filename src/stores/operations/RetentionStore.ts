@@ -34,9 +34,9 @@ interface Pruning {
 }
 
 /** So much goes with one statement, so that it is quick, and holds its locks for a moment only. */
-const mostOrders = 500
-const mostSlices = 10_000
-const mostOthers = 50_000
+const maxOrders = 500
+const maxSlices = 10_000
+const maxOthers = 50_000
 
 /** Removes what is over and old. Each statement leaves the database consistent, and is recorded with what it removed. */
 export class RetentionStore extends Context.Service<
@@ -107,12 +107,12 @@ const make = Effect.gen(function* () {
         sql`
           WITH picked AS MATERIALIZED (
             SELECT id, created_at FROM orders o WHERE ${isFinished(options.before)}
-            ORDER BY created_at, id LIMIT ${mostOrders} FOR UPDATE SKIP LOCKED
+            ORDER BY created_at, id LIMIT ${maxOrders} FOR UPDATE SKIP LOCKED
           ), mine AS MATERIALIZED (
             SELECT id FROM (
               SELECT p.id, sum(n.slices) OVER (ORDER BY p.created_at, p.id) - n.slices AS slices_before
               FROM picked p CROSS JOIN LATERAL (SELECT count(*) AS slices FROM order_slices WHERE order_id = p.id) n
-            ) sized WHERE slices_before < ${mostSlices}
+            ) sized WHERE slices_before < ${maxSlices}
           ), slices AS (
             -- One that changes at this very moment stays, and so, by its reference, the whole batch.
             DELETE FROM order_slices s USING mine WHERE s.order_id = mine.id AND NOT ${isKept(options.before)} RETURNING s.tag
@@ -139,11 +139,11 @@ const make = Effect.gen(function* () {
         sql`
           WITH events AS (
             DELETE FROM broker_events WHERE id IN (
-              SELECT id FROM broker_events WHERE ${isOldLookup(options.before)} ORDER BY called_at LIMIT ${mostOthers})
+              SELECT id FROM broker_events WHERE ${isOldLookup(options.before)} ORDER BY called_at LIMIT ${maxOthers})
             RETURNING id
           ), told AS (
             DELETE FROM notifications WHERE key IN (
-              SELECT key FROM notifications WHERE ${isOldNotification(options.before)} LIMIT ${mostOthers})
+              SELECT key FROM notifications WHERE ${isOldNotification(options.before)} LIMIT ${maxOthers})
             RETURNING key
           ), gone AS ${none}, slices AS ${none}, plans AS ${none}, book AS ${none}, ${counted(options)}`
       ).pipe(Effect.map(only)),

@@ -42,7 +42,7 @@ export const OverviewOrder = Schema.Struct({
 })
 export type OverviewOrder = typeof OverviewOrder.Type
 
-/** How many unfinished slices there are, none counted beyond {@link mostCounted}. */
+/** How many unfinished slices there are, none counted beyond {@link maxCounted}. */
 const SliceCounts = Schema.Struct({
   scheduled: Schema.Int,
   /** Due more than a moment ago, and neither claimed nor of an order on hold. */
@@ -53,7 +53,7 @@ const SliceCounts = Schema.Struct({
 })
 export type SliceCounts = typeof SliceCounts.Type
 
-export const mostCounted = 10_000
+export const maxCounted = 10_000
 
 /** What a broker account has been sent, and what keeps it from being sent more. */
 const RateUse = Schema.Struct({
@@ -176,7 +176,7 @@ const make = Effect.gen(function* () {
 
   const counts = (now: DateTime.Utc) => {
     const counted = (condition: Fragment) =>
-      sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${mostCounted}) counted)`
+      sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${maxCounted}) counted)`
     const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
     return Effect.map(
       query(

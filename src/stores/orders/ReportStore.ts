@@ -15,7 +15,7 @@ import {
   RecordedQuote,
   RecordedSlice
 } from "../../domain/lifecycle/OrderRecord.ts"
-import { isSettledState } from "../../domain/lifecycle/orderState.ts"
+import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
 
 /** What the database holds of one order, for whoever wants to know what became of it. Changes nothing. */
 export class ReportStore extends Context.Service<
@@ -172,7 +172,7 @@ const make = Effect.gen(function* () {
 const timeOf = (order: RecordedOrder, slices: ReadonlyArray<RecordedSlice>, now: DateTime.Utc) => {
   // An order may say that it was created before there were years to say so in.
   const from = DateTime.max(order.createdAt, DateTime.makeUnsafe(0))
-  if (!isSettledState(order.state)) return { from, until: now }
+  if (!isFinishedState(order.state)) return { from, until: now }
   const last = slices.reduce((latest, { updatedAt }) => DateTime.max(latest, updatedAt), order.updatedAt)
   return { from, until: DateTime.min(last, now) }
 }

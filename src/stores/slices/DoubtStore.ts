@@ -3,11 +3,11 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
-import { OnceDoubtedSlice } from "../../domain/model/OrderSlice.ts"
+import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
 
 /** What the broker's book says of a slice that was thought not to be placed. */
-export interface TurnedUp {
-  readonly slice: OnceDoubtedSlice
+export interface LateArrival {
+  readonly slice: PreviouslyInDoubtSlice
   readonly order: BrokerOrder
 }
 
@@ -16,20 +16,23 @@ export class DoubtStore extends Context.Service<
   DoubtStore,
   {
     /** Slices whose outcome was once unknown, and that nothing else looks up: given up, to be tried again, or final. */
-    readonly onceInDoubt: (
+    readonly previouslyInDoubt: (
       since: DateTime.Utc,
       limit: number
-    ) => Effect.Effect<ReadonlyArray<OnceDoubtedSlice>, DbError>
+    ) => Effect.Effect<ReadonlyArray<PreviouslyInDoubtSlice>, DbError>
 
     /** PROCESSED, each only if it is still as it was read, and nothing stands in for it; returns those that moved. */
     readonly takeOver: (
-      turnedUp: ReadonlyArray<TurnedUp>,
+      turnedUp: ReadonlyArray<LateArrival>,
       reason: string,
       now: DateTime.Utc
     ) => Effect.Effect<ReadonlySet<string>, DbError>
 
     /** Notes that the broker's book no longer shows these open slices; returns those of which it was not known. */
-    readonly leaveBook: (ids: ReadonlyArray<string>, now: DateTime.Utc) => Effect.Effect<ReadonlySet<string>, DbError>
+    readonly leaveOrderList: (
+      ids: ReadonlyArray<string>,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlySet<string>, DbError>
   }
 >()("pulse-background/DoubtStore") {
   static readonly layer: Layer.Layer<DoubtStore, never, Db> = Layer.effect(
@@ -40,10 +43,10 @@ export class DoubtStore extends Context.Service<
       const idsOf = (rows: ReadonlyArray<typeof Id.Type>): ReadonlySet<string> => new Set(rows.map(({ id }) => id))
 
       return DoubtStore.of({
-        onceInDoubt: (since, limit) =>
+        previouslyInDoubt: (since, limit) =>
           query(
-            "DoubtStore.onceInDoubt",
-            OnceDoubtedSlice,
+            "DoubtStore.previouslyInDoubt",
+            PreviouslyInDoubtSlice,
             sql`
               SELECT id, order_id, tag, stage, claim_version, replaced_by, carried_quantity, request_id, trace_id
               FROM order_slices
@@ -78,9 +81,9 @@ export class DoubtStore extends Context.Service<
               RETURNING s.id`
           ).pipe(Effect.map(idsOf)),
 
-        leaveBook: (ids, now) =>
+        leaveOrderList: (ids, now) =>
           query(
-            "DoubtStore.leaveBook",
+            "DoubtStore.leaveOrderList",
             Id,
             sql`
               UPDATE order_slices SET left_book_at = ${instant(now)}, updated_at = ${instant(now)}

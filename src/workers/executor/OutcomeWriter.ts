@@ -15,7 +15,7 @@ export interface OutcomeWriter {
   readonly write: (outcome: Outcome) => Effect.Effect<void>
 }
 
-const largestGroup = 500
+const maxGroup = 500
 /** Until the database comes back, or the process ends. */
 const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
 
@@ -56,7 +56,7 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
         Effect.asVoid
       )
 
-    const writeAll = Queue.takeBetween(outcomes, 1, largestGroup).pipe(
+    const writeAll = Queue.takeBetween(outcomes, 1, maxGroup).pipe(
       Effect.flatMap(writeGroup),
       Effect.forever,
       Effect.catchTag("Done", () => Effect.void)

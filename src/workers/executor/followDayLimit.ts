@@ -1,5 +1,5 @@
 import { DateTime, Effect } from "effect"
-import { Holds } from "../../broker/Holds.ts"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { dayIsOver, limitsTheDay } from "../../domain/limits/dayLimits.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
@@ -11,11 +11,11 @@ import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 export const makeFollowDayLimit = Effect.gen(function* () {
   const { limits } = yield* Configuration
   const days = yield* DayTotalStore
-  const holds = yield* Holds
+  const gate = yield* PlacementGate
   if (!limitsTheDay(limits)) return Effect.void
 
   return Effect.gen(function* () {
     const reason = dayIsOver(yield* days.totals(yield* DateTime.now), limits)
-    yield* reason === null ? holds.clear("day") : holds.set("day", `${reason}; raise it, or wait for tomorrow in India`)
+    yield* reason === null ? gate.open("day") : gate.close("day", `${reason}; raise it, or wait for tomorrow in India`)
   })
 })

@@ -1,5 +1,5 @@
 import { Effect, Option } from "effect"
-import { Holds } from "../../broker/Holds.ts"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
@@ -13,7 +13,7 @@ const retryInterval = "500 millis"
  * any more. What the database last said holds while it cannot be asked.
  */
 export const makeFollowHalts = Effect.gen(function* () {
-  const holds = yield* Holds
+  const gate = yield* PlacementGate
   const halts = yield* HaltStore
   const instance = yield* Instance
   const wakeups = yield* Wakeups
@@ -23,9 +23,9 @@ export const makeFollowHalts = Effect.gen(function* () {
     const last = yield* halts.current
     if (Option.isNone(last)) return true
     const { id, isHalted, reason, requestedBy } = last.value
-    yield* isHalted ? holds.set("halt", `halted by ${requestedBy}: ${reason}`) : holds.clear("halt")
+    yield* isHalted ? gate.close("halt", `halted by ${requestedBy}: ${reason}`) : gate.open("halt")
     if (id === acknowledged) return true
-    if (isHalted) yield* holds.untilIdle
+    if (isHalted) yield* gate.untilIdle
     const isNoted = yield* halts.acknowledge(instance.id, id)
     if (isNoted) acknowledged = id
     return isNoted

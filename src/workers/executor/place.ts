@@ -108,7 +108,7 @@ export const makePlace = Effect.gen(function* () {
       if (refusal === null) return yield* call(slice)
       if (refusal !== "too early") return yield* notFired(slice, refusal)
       const earlyMillis = slice.notBeforeMillis - now
-      if (earlyMillis > mostEarlyMillis) {
+      if (earlyMillis > maxEarlyMillis) {
         const reason = "given back: the database's clock was set back, and it is not due yet"
         return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
       }
@@ -129,7 +129,7 @@ export const makePlace = Effect.gen(function* () {
 })
 
 /** No stop, halt or cancel ends the wait of a slice that is being fired. */
-const mostEarlyMillis = 1000
+const maxEarlyMillis = 1000
 
 const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
   sliceId: slice.id,

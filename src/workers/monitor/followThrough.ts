@@ -1,5 +1,5 @@
 import { DateTime, Effect } from "effect"
-import { Holds } from "../../broker/Holds.ts"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
@@ -10,7 +10,7 @@ import { followThrough } from "../../domain/planning/replan/followThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
-import { OrderDesk } from "../../stores/orders/OrderDesk.ts"
+import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 
 /** So many orders are looked at in one pass; the others follow in the next. */
@@ -26,14 +26,14 @@ export const makeFollowThrough = Effect.gen(function* () {
   const replans = yield* ReplanStore
   const instruments = yield* InstrumentStore
   const quotes = yield* QuoteStore
-  const holds = yield* Holds
-  const desk = yield* OrderDesk
+  const gate = yield* PlacementGate
+  const commands = yield* OrderCommands
   const { limits } = config
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
   const hold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
-    yield* desk.hold(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
+    yield* commands.hold(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
     yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
   })
 
@@ -52,7 +52,7 @@ export const makeFollowThrough = Effect.gen(function* () {
   let last: OrderId | null = null
 
   return Effect.gen(function* () {
-    const isHeld = (yield* holds.current) !== null
+    const isHeld = (yield* gate.current) !== null
     const orders = yield* replans.unsettled(last, batchSize, { now: yield* DateTime.now, isHeld })
     for (const { id, instrument, isLate } of orders) {
       last = id

@@ -1,23 +1,23 @@
 import { DateTime, Effect } from "effect"
-import type { OnceDoubtedSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
+import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
-import { DoubtStore, type TurnedUp } from "../../stores/slices/DoubtStore.ts"
+import { DoubtStore, type LateArrival } from "../../stores/slices/DoubtStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import type { Book } from "./lookUpBook.ts"
+import type { OrderList } from "./lookUpOrders.ts"
 
-const annotate = ({ id, orderId, requestId, traceId }: OnceDoubtedSlice | OpenSlice) =>
+const annotate = ({ id, orderId, requestId, traceId }: PreviouslyInDoubtSlice | OpenSlice) =>
   Effect.annotateLogs({ order_id: orderId, slice_id: id, request_id: requestId, trace_id: traceId })
 
 /**
  * Takes over what turned up in the book after its slice was thought not to be placed. Where other slices stand in for it
  * that quantity is placed twice: an alarm, and the order is held for a person to look at.
  */
-export const makeTakeOverLate = Effect.gen(function* () {
+export const makeAdoptLateArrivals = Effect.gen(function* () {
   const doubts = yield* DoubtStore
   const orders = yield* OrderStore
   const telemetry = yield* Telemetry
 
-  const report = ({ slice, order }: TurnedUp, now: DateTime.Utc) => {
+  const report = ({ slice, order }: LateArrival, now: DateTime.Utc) => {
     const { id: sliceId, orderId, tag } = slice
     const { brokerOrderId } = order
     const reason = `the broker has ${brokerOrderId} for slice ${sliceId}, and other slices stand in for it`
@@ -31,14 +31,14 @@ export const makeTakeOverLate = Effect.gen(function* () {
     return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
   }
 
-  return Effect.fnUntraced(function* (slices: ReadonlyArray<OnceDoubtedSlice>, book: Book) {
-    const turnedUp = slices.flatMap((slice): ReadonlyArray<TurnedUp> => {
+  return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, book: OrderList) {
+    const turnedUp = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
       const [order] = book.ordersOf(slice.tag)
       return order === undefined || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
     })
     if (turnedUp.length === 0) return
     const now = yield* DateTime.now
-    const isStoodInFor = ({ slice }: TurnedUp) => slice.replacedBy !== null || slice.carriedQuantity > 0
+    const isStoodInFor = ({ slice }: LateArrival) => slice.replacedBy !== null || slice.carriedQuantity > 0
     for (const late of turnedUp.filter(isStoodInFor)) yield* report(late, now)
     const alone = turnedUp.filter((late) => !isStoodInFor(late))
     if (alone.length === 0) return
@@ -57,13 +57,15 @@ export const makeTakeOverLate = Effect.gen(function* () {
  * Gives up following open slices from before the book began that it does not show: only a person can tell what became of
  * them. Each is said once.
  */
-export const makeLeaveToPeople = Effect.gen(function* () {
+export const makeEscalateLost = Effect.gen(function* () {
   const doubts = yield* DoubtStore
 
-  return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, book: Book) {
-    const older = missing.filter(({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < book.bookSinceMillis)
+  return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, book: OrderList) {
+    const older = missing.filter(
+      ({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < book.orderListSinceMillis
+    )
     if (older.length === 0) return
-    const left = yield* doubts.leaveBook(
+    const left = yield* doubts.leaveOrderList(
       older.map(({ id }) => id),
       yield* DateTime.now
     )

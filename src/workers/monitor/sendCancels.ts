@@ -9,8 +9,8 @@ import { SliceStore } from "../../stores/slices/SliceStore.ts"
 /** A cancel that had no effect by then is sent again. */
 const cancelResend = Duration.seconds(15)
 /** The monitor has other things to do, too: it sends no more in one pass than takes about so long. */
-const longestPassSeconds = 5
-const mostAtMockBroker = 500
+const maxPassSeconds = 5
+const maxAtMockBroker = 500
 
 /**
  * Sends the cancels that are wanted, each from one monitor only, the longest-waiting first and not all of them at once. When
@@ -21,7 +21,7 @@ export const makeSendCancels = Effect.gen(function* () {
   const broker = yield* Broker
   const slices = yield* SliceStore
   const instance = yield* Instance
-  const limit = config.brokerType === "zerodha" ? config.zerodhaOrdersPerSecond * longestPassSeconds : mostAtMockBroker
+  const limit = config.brokerType === "zerodha" ? config.zerodhaOrdersPerSecond * maxPassSeconds : maxAtMockBroker
 
   const send = Effect.fnUntraced(function* (slice: OpenSlice) {
     const calledAt = yield* DateTime.now
@@ -50,7 +50,7 @@ export const makeSendCancels = Effect.gen(function* () {
     ])
   })
 
-  return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, isBookRead: boolean) {
+  return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, isOrderListRead: boolean) {
     const wanted = open.filter((slice) => slice.isCancelWanted)
     if (wanted.length === 0) return
     const now = yield* DateTime.now
@@ -59,7 +59,7 @@ export const makeSendCancels = Effect.gen(function* () {
         ids: wanted.map((slice) => slice.id),
         limit,
         now,
-        resendBefore: isBookRead ? DateTime.subtractDuration(now, cancelResend) : DateTime.makeUnsafe(0)
+        resendBefore: isOrderListRead ? DateTime.subtractDuration(now, cancelResend) : DateTime.makeUnsafe(0)
       })
     )
     // One whose audit cannot be written must not break off the others' calls.

@@ -1,10 +1,10 @@
 import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
-import { Holds } from "../../broker/Holds.ts"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { WorkerName } from "../../domain/model/WorkerName.ts"
 import { Instance } from "../../runtime/Instance.ts"
-import { survive } from "../../runtime/logAndContinue.ts"
+import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 
@@ -27,17 +27,17 @@ export class WorkerStatus extends Context.Service<
     readonly succeeded: (worker: WorkerName) => Effect.Effect<void>
     readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
     /** What keeps the worker from its work, though it is well; null when nothing does. */
-    readonly hindered: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
+    readonly blocked: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
   }
 >()("pulse-background/WorkerStatus") {
-  static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | Holds | Instance> =
+  static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | PlacementGate | Instance> =
     Layer.effect(
       WorkerStatus,
       Effect.gen(function* () {
         const config = yield* Configuration
         const store = yield* HeartbeatStore
         const instance = yield* Instance
-        const holds = yield* Holds
+        const gate = yield* PlacementGate
         const telemetry = yield* Telemetry
         const startedAt = yield* DateTime.now
         const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
@@ -55,7 +55,7 @@ export class WorkerStatus extends Context.Service<
 
         const beat = Effect.gen(function* () {
           const now = yield* Ref.get(pulses)
-          const hold = (yield* holds.current)?.reason ?? null
+          const hold = (yield* gate.current)?.reason ?? null
           yield* store.beat(
             instance,
             startedAt,
@@ -70,7 +70,7 @@ export class WorkerStatus extends Context.Service<
         })
 
         yield* beat.pipe(
-          survive("Could not write the heartbeats"),
+          logAndContinue("Could not write the heartbeats"),
           Effect.repeat(Schedule.spaced(heartbeatInterval)),
           Effect.forkScoped
         )
@@ -105,7 +105,7 @@ export class WorkerStatus extends Context.Service<
                 lastError: error
               }))
             }),
-          hindered: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
+          blocked: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
         })
       })
     )

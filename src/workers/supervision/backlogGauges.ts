@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Schedule } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
-import { survive } from "../../runtime/logAndContinue.ts"
+import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { BacklogStore } from "../../stores/operations/BacklogStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 
@@ -17,7 +17,7 @@ export const BacklogTelemetry: Layer.Layer<never, never, BacklogStore | Configur
       telemetry.backlog(yield* backlogs.read(now), now)
     })
     yield* ask.pipe(
-      survive("Could not count what is to be done"),
+      logAndContinue("Could not count what is to be done"),
       Effect.repeat(Schedule.spaced(settings.metricInterval)),
       Effect.forkScoped
     )

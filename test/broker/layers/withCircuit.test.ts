@@ -2,10 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
 import { withCircuit } from "../../../src/broker/layers/withCircuit.ts"
 import { withDryRun } from "../../../src/broker/layers/withDryRun.ts"
-import { withHolds } from "../../../src/broker/layers/withHolds.ts"
+import { withGate } from "../../../src/broker/layers/withGate.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import {
   BrokerCredentialsInvalid,
   BrokerOutcomeUnknown,
@@ -17,9 +17,9 @@ import { placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 
 /** Opens after two failures, for 10 seconds; within the holds, as in the service. */
-const service = withHolds.pipe(
+const service = withGate.pipe(
   Layer.provide(withCircuit({ failures: 2, pause: Duration.seconds(10) })),
-  Layer.provideMerge(Layer.mergeAll(Holds.layer, scriptedBroker))
+  Layer.provideMerge(Layer.mergeAll(PlacementGate.layer, scriptedBroker))
 )
 
 /** The scripted broker and the wrapped one have one name: the wrapped one is what the test gets. */
@@ -31,7 +31,7 @@ const place = (tag: string) =>
     Effect.map(failureOf(broker.place(placementOf(tag))), (error) => error?._tag ?? "ok")
   )
 const placed = Effect.map(BrokerScript, ({ placed }) => placed.length)
-const hold = Effect.flatMap(Holds, ({ current }) => current)
+const hold = Effect.flatMap(PlacementGate, ({ current }) => current)
 
 describe("the circuit breaker around a broker", () => {
   it.effect("leaves a broker alone that gives no clear answers, and says so as a hold", () =>
@@ -118,16 +118,16 @@ describe("the circuit breaker around a broker", () => {
   it.effect("a halt in between is nobody's failure: the next placement is the probe", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       const answer = script.onPlace
       script.onPlace = () => unknown
       yield* place("A")
       yield* place("B")
-      yield* holds.set("halt", "by me")
+      yield* gate.close("halt", "by me")
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* place("C"), "BrokerNotSent")
       assert.strictEqual((yield* hold)?.kind, "halt")
-      yield* holds.clear("halt")
+      yield* gate.open("halt")
       script.onPlace = answer
       assert.strictEqual(yield* place("D"), "ok")
       assert.isNull(yield* hold)
@@ -138,7 +138,7 @@ describe("the circuit breaker around a broker", () => {
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const broker = yield* Broker
-      yield* (yield* Holds).set("halt", "by me")
+      yield* (yield* PlacementGate).close("halt", "by me")
       script.onPlace = () => unknown
       assert.strictEqual(yield* place("A"), "BrokerNotSent")
       assert.deepStrictEqual(yield* broker.findByTag(tags("A")), [])
@@ -151,42 +151,42 @@ describe("the circuit breaker around a broker", () => {
 describe("holds", () => {
   it.effect("who sets a hold and waits for idleness has waited for every call that was let through", () =>
     Effect.gen(function* () {
-      const holds = yield* Holds
-      const call = yield* Effect.forkChild(holds.unlessHeld(SliceId.make("s1"), Effect.sleep("5 seconds")), {
+      const gate = yield* PlacementGate
+      const call = yield* Effect.forkChild(gate.unlessClosed(SliceId.make("s1"), Effect.sleep("5 seconds")), {
         startImmediately: true
       })
-      yield* holds.set("halt", "by me")
-      const idle = yield* Effect.forkChild(holds.untilIdle, { startImmediately: true })
+      yield* gate.close("halt", "by me")
+      const idle = yield* Effect.forkChild(gate.untilIdle, { startImmediately: true })
       yield* TestClock.adjust("4999 millis")
       assert.isUndefined(idle.pollUnsafe())
       yield* TestClock.adjust("1 millis")
       yield* Fiber.join(call)
       yield* Fiber.join(idle)
-    }).pipe(Effect.provide(Holds.layer))
+    }).pipe(Effect.provide(PlacementGate.layer))
   )
 
   it.effect("a slice whose order was cancelled is not sent, however far it has come; the others are", () =>
     Effect.gen(function* () {
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       const [cancelled, wanted] = [SliceId.make("cancelled"), SliceId.make("wanted")]
-      yield* holds.withdraw(new Set([cancelled]))
-      const failed = yield* Effect.flip(holds.unlessHeld(cancelled, Effect.die("was sent")))
+      yield* gate.withdraw(new Set([cancelled]))
+      const failed = yield* Effect.flip(gate.unlessClosed(cancelled, Effect.die("was sent")))
       assert.include(failed.message, "its order was cancelled or is on hold")
-      assert.strictEqual(yield* holds.unlessHeld(wanted, Effect.succeed("sent")), "sent")
-      yield* holds.withdraw(new Set())
-      assert.strictEqual(yield* holds.unlessHeld(cancelled, Effect.succeed("sent")), "sent")
-    }).pipe(Effect.provide(Holds.layer))
+      assert.strictEqual(yield* gate.unlessClosed(wanted, Effect.succeed("sent")), "sent")
+      yield* gate.withdraw(new Set())
+      assert.strictEqual(yield* gate.unlessClosed(cancelled, Effect.succeed("sent")), "sent")
+    }).pipe(Effect.provide(PlacementGate.layer))
   )
 
   it.effect("an interrupted call is over", () =>
     Effect.gen(function* () {
-      const holds = yield* Holds
-      const call = yield* Effect.forkChild(holds.unlessHeld(SliceId.make("s1"), Effect.never), {
+      const gate = yield* PlacementGate
+      const call = yield* Effect.forkChild(gate.unlessClosed(SliceId.make("s1"), Effect.never), {
         startImmediately: true
       })
       yield* Fiber.interrupt(call)
-      yield* holds.untilIdle
-    }).pipe(Effect.provide(Holds.layer))
+      yield* gate.untilIdle
+    }).pipe(Effect.provide(PlacementGate.layer))
   )
 })
 

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker, type Placement } from "../../../src/broker/Broker.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
 import { type RateLimitOptions, withRateLimit } from "../../../src/broker/layers/withRateLimit.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { Db } from "../../../src/db/Db.ts"
 import { BrokerTryLater, dailyLimitCode, tooFastCode } from "../../../src/domain/model/BrokerError.ts"
 import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
@@ -18,7 +18,7 @@ const limits: RateLimitOptions = {
   perDay: 20,
   margin: Duration.millis(100),
   dailyLimitPolicy: "wait",
-  longestWait: Duration.minutes(5)
+  maxWait: Duration.minutes(5)
 }
 
 /** A replica: its own holds and limiter, on a database that it shares with the others. Notes when requests leave. */
@@ -34,7 +34,7 @@ const replica = (
     Broker.of({
       name: "zerodha",
       quarantine: Duration.zero,
-      bookSince: () => DateTime.makeUnsafe(0),
+      orderListSince: () => DateTime.makeUnsafe(0),
       place: (placement) =>
         Effect.andThen(note, answer?.(placement) ?? Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })),
       findByTag: () => Effect.as(note, []),
@@ -47,10 +47,13 @@ const replica = (
   return Effect.map(
     Layer.build(
       Layer.fresh(
-        withRateLimit({ ...limits, ...changed }).pipe(Layer.provide([below, budget]), Layer.provideMerge(Holds.layer))
+        withRateLimit({ ...limits, ...changed }).pipe(
+          Layer.provide([below, budget]),
+          Layer.provideMerge(PlacementGate.layer)
+        )
       )
     ),
-    (context) => ({ ...Effect.runSync(Effect.provide(Effect.all({ broker: Broker, holds: Holds }), context)) })
+    (context) => ({ ...Effect.runSync(Effect.provide(Effect.all({ broker: Broker, gate: PlacementGate }), context)) })
   )
 }
 
@@ -80,7 +83,7 @@ const elapse = (millis: number, step = 50) =>
     }
   })
 
-const largestIn = (times: ReadonlyArray<number>, windowMillis: number) =>
+const maxIn = (times: ReadonlyArray<number>, windowMillis: number) =>
   Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + windowMillis).length))
 
 describe("the account's rate limit", () => {
@@ -100,11 +103,11 @@ describe("the account's rate limit", () => {
       yield* elapse(3500)
       assert.strictEqual(left.length, 8)
       // A turn may be taken up to 100 ms late, which the margin of 100 ms makes good.
-      assert.isAtMost(largestIn(left, 1000), 3)
+      assert.isAtMost(maxIn(left, 1000), 3)
       yield* elapse(56_000, 500)
       yield* elapse(6_000)
       yield* Effect.forEach(fibers, Fiber.join)
-      assert.isAtMost(largestIn(left, 60_000), 8)
+      assert.isAtMost(maxIn(left, 60_000), 8)
       assert.strictEqual(left.length, 12)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
@@ -136,21 +139,21 @@ describe("the account's rate limit", () => {
       Effect.gen(function* () {
         const left: Array<number> = []
         const daily = { perSecond: 100, perMinute: 100, perDay: 2 }
-        const { broker, holds } = yield* replica(left, daily)
+        const { broker, gate } = yield* replica(left, daily)
         const skipping = yield* replica(left, { ...daily, dailyLimitPolicy: "skip" })
         yield* Effect.forEach(["A", "B"], (tag) => broker.place(placementOf(tag)))
-        assert.isNull(yield* holds.current)
+        assert.isNull(yield* gate.current)
         const waits = yield* failureOf(broker.place(placementOf("C")))
         assert.deepInclude(waits, { _tag: "BrokerNotSent", retryAt: DateTime.makeUnsafe(0) })
-        assert.strictEqual((yield* holds.current)?.kind, "limit")
+        assert.strictEqual((yield* gate.current)?.kind, "limit")
         const skips = yield* failureOf(skipping.broker.place(placementOf("D")))
         assert.deepInclude(skips, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
-        assert.isNull(yield* skipping.holds.current)
+        assert.isNull(yield* skipping.gate.current)
 
         yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T18:30:59.999Z")))
-        assert.strictEqual((yield* holds.current)?.kind, "limit")
+        assert.strictEqual((yield* gate.current)?.kind, "limit")
         yield* TestClock.adjust(1)
-        assert.isNull(yield* holds.current)
+        assert.isNull(yield* gate.current)
         yield* broker.place(placementOf("E"))
         assert.strictEqual(left.length, 3)
       }).pipe(Effect.scoped, Effect.provide(testDatabase))
@@ -173,11 +176,11 @@ describe("the account's rate limit", () => {
       const capped = yield* failureOf(first.broker.place(placementOf("C")))
       assert.deepInclude(capped, { _tag: "BrokerTryLater", retryAt: DateTime.makeUnsafe(6000) })
       assert.strictEqual((yield* failureOf(second.broker.place(placementOf("D", due(100)))))?._tag, "BrokerNotSent")
-      assert.strictEqual((yield* second.holds.current)?.kind, "limit")
+      assert.strictEqual((yield* second.gate.current)?.kind, "limit")
       assert.strictEqual(left.length, 2)
       // It may have been yesterday's cap: the next one is tried in minutes.
       yield* TestClock.setTime(306_000)
-      assert.isNull(yield* second.holds.current)
+      assert.isNull(yield* second.gate.current)
       yield* second.broker.place(placementOf("E", due(600)))
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
@@ -185,7 +188,7 @@ describe("the account's rate limit", () => {
   it.effect("a turn beyond midnight is no full day", () =>
     Effect.gen(function* () {
       const left: Array<number> = []
-      const { broker, holds } = yield* replica(left, { dailyLimitPolicy: "skip" })
+      const { broker, gate } = yield* replica(left, { dailyLimitPolicy: "skip" })
       const lastSecond = DateTime.makeUnsafe("1970-01-01T18:29:59.500Z")
       yield* TestClock.setTime(DateTime.toEpochMillis(lastSecond))
       const deadline = DateTime.add(lastSecond, { seconds: 1 })
@@ -196,7 +199,7 @@ describe("the account's rate limit", () => {
         code: "rate_limit",
         retryAt: DateTime.makeUnsafe("1970-01-01T18:30:00.600Z")
       })
-      assert.isNull(yield* holds.current)
+      assert.isNull(yield* gate.current)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 

@@ -3,8 +3,8 @@ import { Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
-import { MockBook } from "../../../src/broker/mock/MockBook.ts"
-import { mockBrokerOnBook } from "../../../src/broker/mock/MockBroker.ts"
+import { mockBrokerOnOrderList } from "../../../src/broker/mock/MockBroker.ts"
+import { MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { withFaults } from "../../../src/broker/mock/withFaults.ts"
 import { withLatency } from "../../../src/broker/mock/withLatency.ts"
 import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
@@ -12,9 +12,9 @@ import { withRateLimit } from "../../../src/broker/mock/withSecondLimit.ts"
 import { configuration } from "../../support/database.ts"
 import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
 import { exchange, failureOf } from "./exchange.ts"
-import { bookConformance } from "./MockBookConformance.ts"
+import { orderListConformance } from "./MockOrderListConformance.ts"
 
-bookConformance("memory", Layer.fresh(MockBook.memory))
+orderListConformance("memory", Layer.fresh(MockOrderList.memory))
 
 const latency = Duration.millis(30)
 const slow = withLatency({ latency: Duration.millis(20), jitter: Duration.millis(10), seed: "slow" })
@@ -54,9 +54,9 @@ brokerConformance(
 
 /** The mock broker that these settings give, on a memory book of its own. */
 const configured = (environment: Readonly<Record<string, string>>) =>
-  mockBrokerOnBook.pipe(
+  mockBrokerOnOrderList.pipe(
     Layer.provide(Layer.fresh(Layer.orDie(configuration(environment)))),
-    Layer.provide(Layer.fresh(MockBook.memory))
+    Layer.provide(Layer.fresh(MockOrderList.memory))
   )
 
 const noLatency = { MOCK_BROKER_LATENCY_MILLIS: "0", MOCK_BROKER_LATENCY_JITTER_MILLIS: "0" }

@@ -1,6 +1,6 @@
 import { Duration, Effect, Layer, Ref } from "effect"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { MockBook } from "../../../src/broker/mock/MockBook.ts"
+import { MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { type ExchangeOptions, simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
 import type { BrokerError } from "../../../src/domain/model/BrokerError.ts"
 import { tags } from "../BrokerConformance.ts"
@@ -12,7 +12,7 @@ export const exchange = (options: Partial<ExchangeOptions> = {}): Layer.Layer<Br
     fillDelay: Duration.millis(500),
     quarantine: Duration.seconds(5),
     ...options
-  }).pipe(Layer.provide(Layer.fresh(MockBook.memory)))
+  }).pipe(Layer.provide(Layer.fresh(MockOrderList.memory)))
 
 /** The error that a call ends in; undefined when it succeeds. */
 export const failureOf = <A, R>(

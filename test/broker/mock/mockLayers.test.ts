@@ -217,7 +217,7 @@ describe("the timeout of every broker", () => {
     Broker.of({
       name: "deaf",
       quarantine: Duration.seconds(7),
-      bookSince: () => DateTime.makeUnsafe(0),
+      orderListSince: () => DateTime.makeUnsafe(0),
       place: () => stubborn,
       findByTag: () => stubborn,
       listAll: Effect.suspend(() => stubborn),

@@ -18,16 +18,16 @@ const placements = (count: number, rate: number, seed?: string) =>
   Effect.gen(function* () {
     const book = yield* Broker
     const broker = yield* Effect.provide(Broker, faulty(rate, seed, Layer.succeed(Broker, book)))
-    const isInBook = (tag: string) => Effect.map(book.findByTag(tags(tag)), (orders) => orders.length > 0)
+    const isInOrderList = (tag: string) => Effect.map(book.findByTag(tags(tag)), (orders) => orders.length > 0)
     return yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
       Effect.gen(function* () {
         const tag = `F${index}`
         const failure = yield* failureOf(broker.place(placementOf(tag)))
-        const isThereAtOnce = yield* isInBook(tag)
+        const isThereAtOnce = yield* isInOrderList(tag)
         yield* TestClock.adjust(latestArrival)
-        const isThereInTime = yield* isInBook(tag)
+        const isThereInTime = yield* isInOrderList(tag)
         yield* TestClock.adjust("1 hour")
-        assert.strictEqual(yield* isInBook(tag), isThereInTime, "an order turned up after the quarantine")
+        assert.strictEqual(yield* isInOrderList(tag), isThereInTime, "an order turned up after the quarantine")
         const place = isThereAtOnce ? "placed" : isThereInTime ? "placed late" : "not placed"
         return `${failure === undefined ? "ok" : `${failure._tag} ${"code" in failure ? failure.code : ""}`}, ${place}`
       })

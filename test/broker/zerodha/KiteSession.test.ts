@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Layer, Option, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { Holds } from "../../../src/broker/Holds.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { KiteClient } from "../../../src/broker/zerodha/KiteClient.ts"
 import { KiteSession, zerodha } from "../../../src/broker/zerodha/KiteSession.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
@@ -35,7 +35,7 @@ const kite = Layer.succeed(
 
 const session = (environment: Readonly<Record<string, string>> = {}) =>
   Layer.fresh(KiteSession.layer).pipe(
-    Layer.provideMerge(Layer.fresh(Holds.layer)),
+    Layer.provideMerge(Layer.fresh(PlacementGate.layer)),
     Layer.provide([
       kite,
       Wakeups.layer,
@@ -69,11 +69,8 @@ const untilTokenIs = (token: string) =>
 describe("the access token", () => {
   it.effect("without any, placements are on hold, and say what to do", () =>
     Effect.gen(function* () {
-      const holds = yield* Holds
-      assert.include(
-        (yield* holds.current)?.reason,
-        "there is no Zerodha access token. Run the command `zerodha login`"
-      )
+      const gate = yield* PlacementGate
+      assert.include((yield* gate.current)?.reason, "there is no Zerodha access token. Run the command `zerodha login`")
       assert.include(yield* tokenOrProblem, "zerodha login")
     }).pipe(Effect.provide(session()), Effect.provide(onDatabase))
   )
@@ -85,7 +82,7 @@ describe("the access token", () => {
         assert.strictEqual(yield* tokenOrProblem, "good-given")
         yield* store("good-stored")
         yield* untilTokenIs("good-stored")
-        assert.isNull(yield* (yield* Holds).current)
+        assert.isNull(yield* (yield* PlacementGate).current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.provide(onDatabase))
   )
@@ -95,18 +92,18 @@ describe("the access token", () => {
       yield* TestClock.setTime(sixOClock - 1_800_000)
       yield* store("good-stored")
       yield* Effect.gen(function* () {
-        const holds = yield* Holds
+        const gate = yield* PlacementGate
         assert.strictEqual(yield* tokenOrProblem, "good-stored")
         yield* TestClock.setTime(sixOClock - 1)
         assert.strictEqual(yield* tokenOrProblem, "good-stored")
         yield* TestClock.setTime(sixOClock)
         assert.include(yield* tokenOrProblem, "the Zerodha access token ended at 1970-01-02T00:30:00.000Z")
-        assert.strictEqual((yield* holds.current)?.kind, "credentials")
+        assert.strictEqual((yield* gate.current)?.kind, "credentials")
         yield* store("good-new")
         // A notification that is lost costs one poll.
         yield* TestClock.adjust("10 seconds")
         yield* untilTokenIs("good-new")
-        assert.isNull(yield* holds.current)
+        assert.isNull(yield* gate.current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.provide(onDatabase))
   )
@@ -141,7 +138,7 @@ describe("the access token", () => {
       yield* Effect.gen(function* () {
         const problem = yield* tokenOrProblem
         assert.include(problem, "the Zerodha access token is that of XY9876")
-        assert.strictEqual((yield* (yield* Holds).current)?.kind, "credentials")
+        assert.strictEqual((yield* (yield* PlacementGate).current)?.kind, "credentials")
         yield* store("good-stored", "AB1234")
         yield* untilTokenIs("good-stored")
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-other" })))
@@ -159,7 +156,7 @@ describe("the access token", () => {
         isProfileDown = false
         yield* TestClock.adjust("10 seconds")
         yield* untilTokenIs("good-given")
-        assert.isNull(yield* (yield* Holds).current)
+        assert.isNull(yield* (yield* PlacementGate).current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.scoped, Effect.provide(onDatabase))
   )
@@ -172,7 +169,7 @@ describe("the access token", () => {
         const { refused } = yield* KiteSession
         yield* refused(Redacted.make("good-old"), "Incorrect token.")
         assert.strictEqual(yield* tokenOrProblem, "good-new")
-        assert.isNull(yield* (yield* Holds).current)
+        assert.isNull(yield* (yield* PlacementGate).current)
       }).pipe(Effect.provide(session()))
     }).pipe(Effect.provide(onDatabase))
   )

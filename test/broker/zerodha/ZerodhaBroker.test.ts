@@ -3,8 +3,8 @@ import { BigDecimal, DateTime, Duration, Effect, Layer, Logger, References, type
 import { TestClock } from "effect/testing"
 import { createServer } from "node:net"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
 import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
 import { DatabaseClock } from "../../../src/clock/DatabaseClock.ts"
 import { DbError } from "../../../src/db/DbError.ts"
@@ -24,7 +24,7 @@ import {
   text,
   truncated
 } from "../../support/scriptedKite.ts"
-import { settledClock } from "../../support/service.ts"
+import { measuredClock } from "../../support/service.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 import { anyAccount } from "./zerodhaOverSimulator.ts"
@@ -35,10 +35,10 @@ const [apiKey, apiSecret, accessToken] = secrets
 const noStore = Layer.mock(CredentialStore)({ token: () => Effect.succeedNone, refuse: () => Effect.void })
 const noWakeups = Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never }))
 
-const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}, clock = settledClock) =>
+const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}, clock = measuredClock) =>
   Zerodha.pipe(
     Layer.provide([noStore, anyAccount, noWakeups, clock]),
-    Layer.provideMerge(Holds.layer),
+    Layer.provideMerge(PlacementGate.layer),
     Layer.provide(
       configuration({
         BROKER_TYPE: "zerodha",
@@ -53,7 +53,7 @@ const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {
 
 /** A broker on a server of the test's own; what the broker asked at its start is forgotten. */
 const withKite = <A, E>(
-  body: (kite: ScriptedKite) => Effect.Effect<A, E, Broker | Holds | Scope.Scope>,
+  body: (kite: ScriptedKite) => Effect.Effect<A, E, Broker | PlacementGate | Scope.Scope>,
   environment: Readonly<Record<string, string>> = {}
 ) =>
   Effect.scoped(
@@ -202,8 +202,8 @@ describe("the Zerodha broker", () => {
   it.effect("its book is that of the day in India, but for the minute in which clocks may not agree on the day", () =>
     withKite(() =>
       Effect.gen(function* () {
-        const { bookSince } = yield* Broker
-        const since = (now: string) => DateTime.formatIso(bookSince(DateTime.makeUnsafe(now)))
+        const { orderListSince } = yield* Broker
+        const since = (now: string) => DateTime.formatIso(orderListSince(DateTime.makeUnsafe(now)))
         assert.strictEqual(since("2026-11-23T18:28:59Z"), "2026-11-22T18:31:00.000Z")
         assert.strictEqual(since("2026-11-23T18:29:00Z"), "2026-11-23T18:31:00.000Z")
         assert.strictEqual(since("2026-11-23T18:30:30Z"), "2026-11-23T18:31:00.000Z")
@@ -284,7 +284,7 @@ describe("the Zerodha broker", () => {
     return withKite((kite) =>
       Effect.gen(function* () {
         const broker = yield* Broker
-        const holds = yield* Holds
+        const gate = yield* PlacementGate
         // A server that shows the headers it got, as careless ones do.
         kite.onRequest = ({ headers }) =>
           failure(403, "TokenException", `Incorrect api_key or access_token: ${headers.authorization}`)
@@ -295,8 +295,8 @@ describe("the Zerodha broker", () => {
         )
         // The second and third were not even sent.
         assert.strictEqual(kite.seen.length, 1)
-        assert.strictEqual((yield* holds.current)?.kind, "credentials")
-        const said = JSON.stringify([failures.map((error) => error?.message), yield* holds.current, lines])
+        assert.strictEqual((yield* gate.current)?.kind, "credentials")
+        const said = JSON.stringify([failures.map((error) => error?.message), yield* gate.current, lines])
         assert.strictEqual(lines.filter((line) => line.includes("on hold")).length, 1)
         for (const secret of secrets) assert.notInclude(said, secret)
       })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { type FaultKind, KiteSimulator, type ScriptStep } from "../../../src/kite-simulator/KiteSimulator.ts"
 import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
@@ -140,10 +140,10 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
       const placedAt = yield* DateTime.now
       yield* TestClock.adjust("18 hours")
       assert.lengthOf(yield* broker.findByTag(tags("YESTERDAY")), 1)
-      assert.isTrue(DateTime.isLessThan(broker.bookSince(yield* DateTime.now), placedAt))
+      assert.isTrue(DateTime.isLessThan(broker.orderListSince(yield* DateTime.now), placedAt))
       yield* TestClock.adjust("31 minutes")
       assert.lengthOf(yield* broker.findByTag(tags("YESTERDAY")), 0)
-      assert.isTrue(DateTime.isGreaterThan(broker.bookSince(yield* DateTime.now), placedAt))
+      assert.isTrue(DateTime.isGreaterThan(broker.orderListSince(yield* DateTime.now), placedAt))
     }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator({ tokensExpire: false }))))
   )
 
@@ -177,14 +177,14 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
   it.effect("a token that is refused holds placements until there is another", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       const simulator = yield* KiteSimulator
       yield* simulator.expireTokens
       assert.deepInclude(yield* failureOf(broker.place(placementOf("A"))), {
         _tag: "BrokerCredentialsInvalid",
         kind: "token"
       })
-      assert.strictEqual((yield* holds.current)?.kind, "credentials")
+      assert.strictEqual((yield* gate.current)?.kind, "credentials")
       const before = (yield* simulator.ledger).requests.length
       yield* failureOf(broker.place(placementOf("B")))
       assert.strictEqual((yield* simulator.ledger).requests.length, before)

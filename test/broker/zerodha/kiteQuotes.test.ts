@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Effect, Fiber, Layer, Result } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { quotePath, readQuotes } from "../../../src/broker/zerodha/kiteQuotes.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 import { KiteSimulator } from "../../../src/kite-simulator/KiteSimulator.ts"
@@ -71,7 +71,7 @@ describe("Kite's quotes", () => {
       const failure = yield* failureOf(broker.quotes(new Set([infy])))
       assert.isTrue(failure?._tag === "BrokerTryLater" && /paid apps only/.test(failure.message))
       assert.strictEqual(failure?._tag === "BrokerTryLater" ? failure.retryAt.epochMilliseconds : 0, 3_600_000)
-      assert.isNull(yield* (yield* Holds).current)
+      assert.isNull(yield* (yield* PlacementGate).current)
     }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator({ hasMarketData: false }))))
   )
 })

@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Option, Redacted } from "effect"
 import type { Broker } from "../../../src/broker/Broker.ts"
-import { Holds } from "../../../src/broker/Holds.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { tokenEnd } from "../../../src/broker/zerodha/KiteSession.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
@@ -8,7 +8,7 @@ import { KiteSimulator, type SimulatorOptions } from "../../../src/kite-simulato
 import { BrokerInUseStore } from "../../../src/stores/account/BrokerInUseStore.ts"
 import { CredentialStore, type StoredToken } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration } from "../../support/database.ts"
-import { settledClock } from "../../support/service.ts"
+import { measuredClock } from "../../support/service.ts"
 
 /** Nothing is known of the account: a broker's own tests have but one. */
 export const anyAccount = Layer.mock(BrokerInUseStore)({
@@ -47,15 +47,15 @@ const dutifulOperator = Layer.effect(
 export const zerodhaOverSimulator = (
   options: Partial<SimulatorOptions> = {},
   environment: Readonly<Record<string, string>> = {}
-): Layer.Layer<Broker | Holds | KiteSimulator> =>
+): Layer.Layer<Broker | PlacementGate | KiteSimulator> =>
   Layer.unwrap(
     Effect.map(KiteSimulator, ({ url, feedUrl }) =>
       Zerodha.pipe(
-        Layer.provideMerge(Holds.layer),
+        Layer.provideMerge(PlacementGate.layer),
         Layer.provide([
           dutifulOperator,
           anyAccount,
-          settledClock,
+          measuredClock,
           Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
           configuration({
             BROKER_TYPE: "zerodha",

@@ -5,7 +5,7 @@ import {
   type Circuit,
   closed,
   learn,
-  longestPause,
+  maxPause,
   type Sign
 } from "../../../src/domain/lifecycle/CircuitBreaker.ts"
 
@@ -49,7 +49,7 @@ describe("the circuit breaker", () => {
         pauseMillis: circuit._tag === "Open" ? circuit.pauseMillis : 0
       })
     }
-    assert.deepInclude(circuit, { pauseMillis: Duration.toMillis(longestPause) })
+    assert.deepInclude(circuit, { pauseMillis: Duration.toMillis(maxPause) })
   })
 
   it("learns nothing from a probe that was not sent: the next one is the probe", () => {

@@ -240,7 +240,11 @@ describe("reconcile", () => {
   })
   const quarantine = Duration.seconds(120)
   const ask = (found: ReadonlyArray<BrokerOrder>, askedMillis: number, changed: Partial<UnresolvedSlice> = {}) =>
-    reconcile({ ...slice, ...changed }, { found, askedMillis, bookSinceMillis: 500_000 }, { quarantine, maxAttempts })
+    reconcile(
+      { ...slice, ...changed },
+      { found, askedMillis, orderListSinceMillis: 500_000 },
+      { quarantine, maxAttempts }
+    )
 
   it("found: PROCESSED with that broker order, at any time", () => {
     for (const askedMillis of [1_000_001, 9_000_000]) {

@@ -38,7 +38,7 @@ const retry = (changed: Partial<EndedSlice>, seconds: number, atSeconds: number 
       now: at(seconds),
       at: atSeconds === null ? null : at(atSeconds),
       windowGrace: Duration.seconds(600),
-      bookSince: at(50)
+      orderListSince: at(50)
     }
   )
 

@@ -93,18 +93,18 @@ describe("the day's limits", () => {
       Limit,
       Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10 }))
     ],
-    ([amounts, mostValue, mostOrders]) => {
-      const limits = { ...value(`${mostValue}`), ordersPerDay: Option.some(mostOrders) }
+    ([amounts, maxValue, maxOrders]) => {
+      const limits = { ...value(`${maxValue}`), ordersPerDay: Option.some(maxOrders) }
       const all = amounts.map((amount, index) => ({ index, value: amount === null ? null : decimal(`${amount}`) }))
       const { within, beyond } = fitIntoDay(all, totals(0, "0"), limits)
       assert.sameMembers([...within, ...beyond.map(({ order }) => order)], all)
       const sum = within.reduce((total, order) => total + (amounts[order.index] ?? 0), 0)
-      assert.isTrue(sum <= mostValue && within.length <= mostOrders)
+      assert.isTrue(sum <= maxValue && within.length <= maxOrders)
       for (const { order } of beyond) {
         const before = within.filter(({ index }) => index < order.index)
         const already = before.reduce((total, { index }) => total + (amounts[index] ?? 0), 0)
         const amount = amounts[order.index] ?? null
-        assert.isTrue(amount === null || already + amount > mostValue || before.length >= mostOrders)
+        assert.isTrue(amount === null || already + amount > maxValue || before.length >= maxOrders)
       }
     }
   )

@@ -290,7 +290,7 @@ describe("any schedule", () => {
     randomize: Schema.Boolean,
     curve: ScheduleInput.fields.curve,
     gapShare: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })),
-    largestShare: Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 3 })))
+    maxShare: Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 1, maximum: 3 })))
   })
   const inputOf = (any: typeof Any.Type): ScheduleInput => {
     const lots = any.numSlices + any.extraLots
@@ -303,8 +303,7 @@ describe("any schedule", () => {
       curve,
       totalQuantity: lots * any.lotSize,
       leastGapMillis: Math.floor((any.gapShare * any.windowMillis) / any.numSlices),
-      largestSlice:
-        any.largestShare === null ? null : Math.ceil((lots / any.numSlices) * any.largestShare) * any.lotSize
+      largestSlice: any.maxShare === null ? null : Math.ceil((lots / any.numSlices) * any.maxShare) * any.lotSize
     }
   }
 

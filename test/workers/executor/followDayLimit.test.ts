@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Holds } from "../../../src/broker/Holds.ts"
 import { mockInstruments } from "../../../src/broker/mock/instruments.ts"
+import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { Db } from "../../../src/db/Db.ts"
 import { InstrumentStore } from "../../../src/stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../../src/stores/account/QuoteStore.ts"
@@ -143,7 +143,7 @@ describe("a day above its limit", () => {
   it.effect("holds all placements, with the reason, until it is within it again", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
-      const holds = yield* Holds
+      const gate = yield* PlacementGate
       const { placed } = yield* BrokerScript
       memory.day = { ...memory.day, orders: 2 }
       memory.scheduled.push(sliceDueAt(500), sliceDueAt(2500))
@@ -152,7 +152,7 @@ describe("a day above its limit", () => {
       assert.lengthOf(placed, 1)
       memory.day = { ...memory.day, orders: 3 }
       yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(yield* holds.current, {
+      assert.deepStrictEqual(yield* gate.current, {
         kind: "day",
         reason:
           "the 3 orders of the day are more than LIMIT_ORDERS_PER_DAY (2); raise it, or wait for tomorrow in India"
@@ -162,7 +162,7 @@ describe("a day above its limit", () => {
       memory.day = { ...memory.day, orders: 0 }
       memory.scheduled.push(sliceDueAt(2500))
       yield* TestClock.adjust("2 seconds")
-      assert.isNull(yield* holds.current)
+      assert.isNull(yield* gate.current)
       assert.lengthOf(placed, 2)
     }).pipe(Effect.provide(memoryService({ LIMIT_ORDERS_PER_DAY: "2" })))
   )

@@ -1,6 +1,6 @@
 import { BigDecimal, Duration, Result } from "effect"
 import type { Price } from "../../model/Order.ts"
-import { leastGapOf, mostPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
 import {
   isMissing,
   isScheduled,
@@ -79,11 +79,11 @@ const windowOf = (
   context: PlanningContext
 ): Result.Result<RestOfWindow, string> => {
   if (remainingWindow !== null) {
-    return restOfWindow(running, context, Duration.toMillis(remainingWindow) / numSlices / mostPace)
+    return restOfWindow(running, context, Duration.toMillis(remainingWindow) / numSlices / maxPace)
   }
   const next = running.slices.find(isScheduled)
   const notBefore = running.order.randomize ? -Infinity : next?.scheduledMillis
-  return restOfWindow(running, context, leastGapOf(running), notBefore)
+  return restOfWindow(running, context, minGapOf(running), notBefore)
 }
 
 const textOf = (price: Price | null): string => (price === null ? "" : BigDecimal.format(BigDecimal.normalize(price)))

@@ -1,6 +1,6 @@
 import { DateTime, Duration, Option, Result } from "effect"
 import { maxSplits, type SplittableOrder } from "../../model/Order.ts"
-import { leastGapOf, mostPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
 import {
   isMissing,
   isPending,
@@ -15,7 +15,7 @@ import {
 } from "./RunningOrder.ts"
 
 /** A completion that was not filled or not taken is tried again so often. */
-const mostCompletions = 10
+const maxCompletions = 10
 
 /**
  * What is to be done about an order whose day does not go to plan, by its own choice: spread late slices anew, carry what is
@@ -93,7 +93,7 @@ const noWholeLots = (lotSize: number): string => `it is not in whole lots of ${l
  * not fit are given up first; the rest is then planned anew.
  */
 const respread = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange, string> =>
-  Result.flatMap(restOfWindow(running, context, leastGapOf(running)), (window): Result.Result<OrderChange, string> => {
+  Result.flatMap(restOfWindow(running, context, minGapOf(running)), (window): Result.Result<OrderChange, string> => {
     const scheduled = running.slices.filter(isScheduled)
     const fitting = window.millis === 0 ? 0 : slotsIn(running, window)
     const tooMany = scheduled.slice(fitting).map(({ id }) => id)
@@ -102,7 +102,7 @@ const respread = (running: RunningOrder, context: PlanningContext): Result.Resul
       quantity: restOfSlices(scheduled),
       numSlices: scheduled.length,
       windowMillis: window.millis,
-      leastGapMillis: leastGapOf(running),
+      leastGapMillis: minGapOf(running),
       limitPrice: running.order.limitPrice,
       carried: [],
       waived: [],
@@ -123,13 +123,13 @@ const carry = (
   context: PlanningContext
 ): Result.Result<Replan> | null => {
   const { intended, slices } = running
-  const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context, leastGapOf(running))))
+  const window = Option.getOrNull(Result.getSuccess(restOfWindow(running, context, minGapOf(running))))
   if (window === null || window.millis === 0) return null
   const { totalQuantity, numSlices, windowMillis, lotSize } = intended
   const scheduled = slices.filter(isScheduled)
   const before = restOfSlices(scheduled)
   const average = totalQuantity / numSlices
-  const most = Math.max(average, before, (mostPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
+  const most = Math.max(average, before, (maxPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {
@@ -169,15 +169,15 @@ const complete = (
   Result.flatMap(
     restOfWindow(running, context, context.rules.leastGapMillis),
     (window): Result.Result<Replan, string> => {
-      if (running.completions === mostCompletions) return Result.fail(`it was tried ${mostCompletions} times`)
+      if (running.completions === maxCompletions) return Result.fail(`it was tried ${maxCompletions} times`)
       const { leastGapMillis, preTrade } = context.rules
       const { lotSize, largestSlice } = running.plan.input
       const whole = rest.filter((slice) => isWholeLots(slice, lotSize))
       if (whole.length === 0) return Result.fail(noWholeLots(lotSize))
       const quantity = restOfSlices(whole)
       const allowed = Option.getOrElse(preTrade.sliceQuantity, () => Infinity)
-      const largestLots = Math.floor(Math.min(largestSlice ?? Infinity, allowed) / lotSize)
-      const numSlices = Math.max(1, Math.ceil(quantity / lotSize / Math.max(1, largestLots)))
+      const maxLots = Math.floor(Math.min(largestSlice ?? Infinity, allowed) / lotSize)
+      const numSlices = Math.max(1, Math.ceil(quantity / lotSize / Math.max(1, maxLots)))
       const order: SplittableOrder = { ...running.order, orderType: "MARKET", limitPrice: null, randomize: false }
       return planRest({ ...running, order }, context, window, {
         quantity,
@@ -194,7 +194,7 @@ const complete = (
   )
 
 const slotsIn = (running: RunningOrder, { millis }: RestOfWindow): number => {
-  const gap = leastGapOf(running)
+  const gap = minGapOf(running)
   return gap === 0 ? maxSplits : Math.floor(millis / gap) + (running.order.randomize ? 0 : 1)
 }
 

@@ -44,11 +44,11 @@ export const restOfWindow = (
 }
 
 /** What is made up for, or amended, never comes at more than this many times the intended pace: nothing ends in a burst. */
-export const mostPace = 3
+export const maxPace = 3
 
 /** A third of the intended interval: a new plan brings no two slices closer, but for what completes an order. */
-export const leastGapOf = ({ intended }: RunningOrder): number =>
-  Math.max(intended.leastGapMillis, intended.windowMillis / intended.numSlices / mostPace)
+export const minGapOf = ({ intended }: RunningOrder): number =>
+  Math.max(intended.leastGapMillis, intended.windowMillis / intended.numSlices / maxPace)
 
 /** What a new plan is to be made of, and for. */
 export interface Rest extends Pick<Replan, "carried" | "waived" | "limitPrice">, Pick<OrderPlan, "cause" | "note"> {

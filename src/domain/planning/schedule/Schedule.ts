@@ -58,12 +58,12 @@ const columns = {
  * the running total never more than half a slice: neither a clock's pattern nor an even size gives the order away.
  */
 export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
-  Result.map(checkFeasible(input), ({ lots, largestLots }) => {
+  Result.map(checkFeasible(input), ({ lots, maxLots }) => {
     const { lotSize, numSlices, windowMillis } = input
-    const base = baseLots(shareOf(input.curve), { lots, numSlices, largestLots })
+    const base = baseLots(shareOf(input.curve), { lots, numSlices, maxLots })
     const quantities = input.randomize
-      ? wanderingLots(base, largestLots, seededRandom(`${input.seed}/quantities`))
-      : evenLots(base, largestLots)
+      ? wanderingLots(base, maxLots, seededRandom(`${input.seed}/quantities`))
+      : evenLots(base, maxLots)
     const offsets = offsetsOf(input)
     return quantities.map((quantity, index) => ({
       quantity: quantity * lotSize,
@@ -82,13 +82,13 @@ const offsetsOf = (input: ScheduleInput): ReadonlyArray<number> =>
 
 interface Feasible {
   readonly lots: number
-  readonly largestLots: number
+  readonly maxLots: number
 }
 
 const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible> => {
   const { totalQuantity, lotSize, numSlices, largestSlice } = input
   const lots = Math.floor(totalQuantity / lotSize)
-  const largestLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
+  const maxLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
   if (totalQuantity % lotSize !== 0) {
     const fitting = [lots * lotSize, (lots + 1) * lotSize].filter((quantity) => quantity > 0 && quantity <= maxQuantity)
     return infeasible(
@@ -104,26 +104,26 @@ const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible
       `at most ${counted(lots, "slice")} would fit`
     )
   }
-  if (lots > numSlices * largestLots) {
+  if (lots > numSlices * maxLots) {
     return infeasible(
       "largest slice",
       `${counted(numSlices, "slice")} of at most ${largestSlice} do not hold ${totalQuantity}`,
-      enoughFor({ lots, largestLots, lotSize })
+      enoughFor({ lots, maxLots, lotSize })
     )
   }
-  return checkGaps(input, { lots, largestLots })
+  return checkGaps(input, { lots, maxLots })
 }
 
-const enoughFor = ({ lots, largestLots, lotSize }: Feasible & { readonly lotSize: number }): string => {
-  if (largestLots === 0) return `no slice of whole lots of ${lotSize} is that small`
-  const numSlices = Math.ceil(lots / largestLots)
+const enoughFor = ({ lots, maxLots, lotSize }: Feasible & { readonly lotSize: number }): string => {
+  if (maxLots === 0) return `no slice of whole lots of ${lotSize} is that small`
+  const numSlices = Math.ceil(lots / maxLots)
   return numSlices > maxSplits
-    ? `a total_quantity of ${maxSplits * largestLots * lotSize} would fit`
+    ? `a total_quantity of ${maxSplits * maxLots * lotSize} would fit`
     : `${numSlices} slices or more would fit`
 }
 
 /** How many slices keep the least gap: each randomized one has a slot, even ones need only the gaps between them. */
-export const mostSlices = ({
+export const maxSlices = ({
   windowMillis,
   leastGapMillis,
   randomize
@@ -132,19 +132,19 @@ export const mostSlices = ({
 
 const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feasible, Infeasible> => {
   const { numSlices, windowMillis, leastGapMillis, lotSize } = input
-  const most = mostSlices(input)
+  const most = maxSlices(input)
   if (numSlices <= most) return Result.succeed(feasible)
-  const { lots, largestLots } = feasible
+  const { lots, maxLots } = feasible
   const minutes = Math.ceil(((input.randomize ? numSlices : numSlices - 1) * leastGapMillis) / 60_000)
   const ways = [
-    ...(most * largestLots >= lots ? [`at most ${counted(most, "slice")}`] : []),
+    ...(most * maxLots >= lots ? [`at most ${counted(most, "slice")}`] : []),
     ...(minutes <= maxDurationMinutes ? [`${counted(minutes, "minute")}`] : [])
   ]
   return infeasible(
     "least gap",
     `${numSlices} slices at least ${leastGapMillis / 1000} s apart do not fit into ${windowMillis / 1000} s`,
     ways.length === 0
-      ? `a total_quantity of ${most * largestLots * lotSize} would fit`
+      ? `a total_quantity of ${most * maxLots * lotSize} would fit`
       : `${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }

@@ -3,7 +3,7 @@ import type { SeededRandom } from "./SeededRandom.ts"
 interface Wanted {
   readonly lots: number
   readonly numSlices: number
-  readonly largestLots: number
+  readonly maxLots: number
 }
 
 /** What each slice should have, not yet in whole lots, at least 1 and at most the largest, and what all up to it have. */
@@ -13,12 +13,12 @@ export interface BaseLots {
   readonly sums: ReadonlyArray<number>
 }
 
-/** Cuts all lots along a curve. Needs numSlices ≤ lots ≤ numSlices · largestLots. */
-export const baseLots = (share: (elapsed: number) => number, { lots, numSlices, largestLots }: Wanted): BaseLots => {
+/** Cuts all lots along a curve. Needs numSlices ≤ lots ≤ numSlices · maxLots. */
+export const baseLots = (share: (elapsed: number) => number, { lots, numSlices, maxLots }: Wanted): BaseLots => {
   const curve = Array.from({ length: numSlices + 1 }, (_, k) => (k === numSlices ? lots : lots * share(k / numSlices)))
   const onCurve = differences(curve)
-  const clamped = (scale: number) => onCurve.map((size) => Math.min(Math.max(size * scale, 1), largestLots))
-  if (onCurve.every((size) => size >= 1 && size <= largestLots)) return { sizes: onCurve, sums: curve }
+  const clamped = (scale: number) => onCurve.map((size) => Math.min(Math.max(size * scale, 1), maxLots))
+  if (onCurve.every((size) => size >= 1 && size <= maxLots)) return { sizes: onCurve, sums: curve }
   // Too small and too large slices go to their bounds, and all others scale, until the sum is right.
   let [low, high] = [0, 1]
   while (sum(clamped(high)) < lots && high < 1e12) high *= 2
@@ -34,23 +34,23 @@ export const baseLots = (share: (elapsed: number) => number, { lots, numSlices, 
 }
 
 /** The base in whole lots, rounded down, but for what a division that should give a whole number lacks. */
-export const evenLots = (base: BaseLots, largestLots: number): ReadonlyArray<number> =>
+export const evenLots = (base: BaseLots, maxLots: number): ReadonlyArray<number> =>
   wholeLots(
     base.sums.map((sum) => Math.floor(sum + 0.00001)),
-    largestLots
+    maxLots
   )
 
 /** A slice's size may be so far off its base, as a share of it. */
 const spread = 0.3
 /** Or so many lots, where that is more: with few lots to a slice, sometimes the one and sometimes the other hides better. */
-const leastSteps = [1.5, 1] as const
+const minSteps = [1.5, 1] as const
 /** The running total may be so far off the curve, in slices; with a time within its own slot that makes 1.5 at most. */
 const reach = 0.5
 /** From so many slices on the sizes of one order are many enough to be tested for a pattern. */
 const testable = 50
 const maxWalks = 64
 /** The last walks repeat the size before so often, if they may: with few lots the bounds alone make sizes alternate. */
-const mostRepeats = 0.6
+const maxRepeats = 0.6
 /** What the rounding of doubles must not decide. */
 const tiny = 1e-9
 
@@ -59,13 +59,13 @@ const tiny = 1e-9
  * likely, within what the size's and the total's bounds leave. Of a long order's walks the first is taken whose sizes vary, and
  * neither alternate nor trend; or the one that comes nearest to that.
  */
-export const wanderingLots = (base: BaseLots, largestLots: number, random: SeededRandom): ReadonlyArray<number> => {
-  const corridors = leastSteps.map((leastStep) => corridorOf(base, largestLots, leastStep))
+export const wanderingLots = (base: BaseLots, maxLots: number, random: SeededRandom): ReadonlyArray<number> => {
+  const corridors = minSteps.map((minStep) => corridorOf(base, maxLots, minStep))
   let best: ReadonlyArray<number> = []
   let least = Infinity
   for (let walks = 0; walks < maxWalks && least > 0; walks++) {
     const corridor = corridors[walks % corridors.length] ?? []
-    const lots = wholeLots(walk(base, corridor, (mostRepeats * walks) / maxWalks, random), largestLots)
+    const lots = wholeLots(walk(base, corridor, (maxRepeats * walks) / maxWalks, random), maxLots)
     const pattern = patternOf(lots, base.sizes)
     if (pattern < least) [best, least] = [lots, pattern]
   }
@@ -80,12 +80,12 @@ type Corridor = ReadonlyArray<{
   readonly to: number
 }>
 
-const corridorOf = ({ sizes, sums }: BaseLots, largestLots: number, leastStep: number): Corridor => {
+const corridorOf = ({ sizes, sums }: BaseLots, maxLots: number, minStep: number): Corridor => {
   const corridor: Array<Corridor[number]> = []
   let [from, to] = [sums.at(-1) ?? 0, sums.at(-1) ?? 0]
   for (let k = sizes.length - 1; k >= 0; k--) {
     const [size, before] = [sizes[k] ?? 1, sizes[k - 1] ?? 1]
-    const step = Math.min(Math.max(spread * size, leastStep), size - 1, largestLots - size)
+    const step = Math.min(Math.max(spread * size, minStep), size - 1, maxLots - size)
     const smallest = Math.min(Math.floor(size + tiny), Math.ceil(size - step - tiny))
     const largest = Math.max(Math.ceil(size - tiny), Math.floor(size + step + tiny))
     corridor.push({ smallest, largest, from, to })
@@ -132,13 +132,13 @@ const patternOf = (lots: ReadonlyArray<number>, sizes: ReadonlyArray<number>): n
 }
 
 /** Differences of running totals, each held to at least one lot and at most the largest, whatever rounding did. */
-const wholeLots = (totals: ReadonlyArray<number>, largestLots: number): ReadonlyArray<number> => {
+const wholeLots = (totals: ReadonlyArray<number>, maxLots: number): ReadonlyArray<number> => {
   const [count, all] = [totals.length - 1, totals.at(-1) ?? 0]
   let before = 0
   return totals.slice(1).map((total, index) => {
     const left = count - index - 1
-    const least = Math.max(before + 1, all - left * largestLots)
-    const most = Math.min(before + largestLots, all - left)
+    const least = Math.max(before + 1, all - left * maxLots)
+    const most = Math.min(before + maxLots, all - left)
     const size = Math.min(Math.max(total, least), most) - before
     before += size
     return size

@@ -9,7 +9,7 @@ import { OrderParameters, Price } from "../../domain/model/Order.ts"
  * A broker order as the simulated exchange keeps it: what was asked and what it decided when the order arrived, never
  * a state. `stateAt` derives the state. Times are UTC, in whole milliseconds.
  */
-export const BookedOrder = Schema.Struct({
+export const SimulatedOrder = Schema.Struct({
   brokerOrderId: BrokerOrderId,
   tag: Tag,
   ...OrderParameters.fields,
@@ -27,47 +27,47 @@ export const BookedOrder = Schema.Struct({
   rejection: Schema.NullOr(Schema.String),
   cancelledAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
-export type BookedOrder = typeof BookedOrder.Type
+export type SimulatedOrder = typeof SimulatedOrder.Type
 
 /**
  * The simulated exchange's book of broker orders. `memory` forgets with its layer; `table` is the database's
  * `mock_broker_orders`, shared by all replicas, and survives restarts.
  */
-export class MockBook extends Context.Service<
-  MockBook,
+export class MockOrderList extends Context.Service<
+  MockOrderList,
   {
     /** Adds an order, and says whether it did: false, and no change, when its id is taken. */
-    readonly insert: (order: BookedOrder) => Effect.Effect<boolean, DbError>
+    readonly insert: (order: SimulatedOrder) => Effect.Effect<boolean, DbError>
 
-    readonly get: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<BookedOrder>, DbError>
+    readonly get: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SimulatedOrder>, DbError>
 
     /** All orders with one of the tags, oldest first. */
-    readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BookedOrder>, DbError>
+    readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<SimulatedOrder>, DbError>
 
     /** All orders there are. */
-    readonly all: Effect.Effect<ReadonlyArray<BookedOrder>, DbError>
+    readonly all: Effect.Effect<ReadonlyArray<SimulatedOrder>, DbError>
 
     /** Notes a cancel, and says whether it did: false, and no change, when there is no such order or one was noted. */
     readonly cancel: (brokerOrderId: BrokerOrderId, at: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
->()("pulse-background/MockBook") {
-  static readonly memory: Layer.Layer<MockBook> = Layer.effect(
-    MockBook,
+>()("pulse-background/MockOrderList") {
+  static readonly memory: Layer.Layer<MockOrderList> = Layer.effect(
+    MockOrderList,
     Effect.suspend(() => makeMemory)
   )
 
-  static readonly table: Layer.Layer<MockBook, never, Db> = Layer.effect(
-    MockBook,
+  static readonly table: Layer.Layer<MockOrderList, never, Db> = Layer.effect(
+    MockOrderList,
     Effect.suspend(() => makeTable)
   )
 }
 
 interface Memory {
-  readonly orders: HashMap.HashMap<BrokerOrderId, BookedOrder>
+  readonly orders: HashMap.HashMap<BrokerOrderId, SimulatedOrder>
   readonly idsByTag: HashMap.HashMap<Tag, ReadonlyArray<BrokerOrderId>>
 }
 
-const oldestFirst: Order.Order<BookedOrder> = Order.combine(
+const oldestFirst: Order.Order<SimulatedOrder> = Order.combine(
   Order.mapInput(DateTime.Order, (order) => order.placedAt),
   Order.mapInput(Order.String, (order) => order.brokerOrderId)
 )
@@ -75,7 +75,7 @@ const oldestFirst: Order.Order<BookedOrder> = Order.combine(
 const makeMemory = Effect.gen(function* () {
   const memory = yield* Ref.make<Memory>({ orders: HashMap.empty(), idsByTag: HashMap.empty() })
 
-  return MockBook.of({
+  return MockOrderList.of({
     insert: (order) =>
       Ref.modify(memory, (before) => {
         if (HashMap.has(before.orders, order.brokerOrderId)) return [false, before]
@@ -120,10 +120,10 @@ const makeTable = Effect.gen(function* () {
     validity, placed_at, visible_at, opens_at, settles_at, fill_quantity, fill_price::text AS fill_price, rejection,
     cancelled_at`)
 
-  return MockBook.of({
+  return MockOrderList.of({
     insert: (order) =>
       query(
-        "MockBook.insert",
+        "MockOrderList.insert",
         Id,
         sql`
           INSERT INTO mock_broker_orders (
@@ -140,29 +140,29 @@ const makeTable = Effect.gen(function* () {
 
     get: (brokerOrderId) =>
       query(
-        "MockBook.get",
-        BookedOrder,
+        "MockOrderList.get",
+        SimulatedOrder,
         sql`SELECT ${columns} FROM mock_broker_orders WHERE broker_order_id = ${brokerOrderId}`
       ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
     findByTag: (tags) =>
       query(
-        "MockBook.findByTag",
-        BookedOrder,
+        "MockOrderList.findByTag",
+        SimulatedOrder,
         sql`
           SELECT ${columns} FROM mock_broker_orders WHERE tag = ANY(${[...tags]}::text[])
           ORDER BY placed_at, broker_order_id COLLATE "C"`
       ),
 
     all: query(
-      "MockBook.all",
-      BookedOrder,
+      "MockOrderList.all",
+      SimulatedOrder,
       sql`SELECT ${columns} FROM mock_broker_orders ORDER BY placed_at, broker_order_id COLLATE "C"`
     ),
 
     cancel: (brokerOrderId, at) =>
       query(
-        "MockBook.cancel",
+        "MockOrderList.cancel",
         Id,
         sql`
           UPDATE mock_broker_orders SET cancelled_at = ${instant(at)}

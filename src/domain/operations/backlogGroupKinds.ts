@@ -1,4 +1,4 @@
-export const pileKinds = [
+export const backlogGroupKinds = [
   "pending",
   "splitting",
   "doubt",

@@ -12,7 +12,7 @@ export const unknown = (code: string) => new BrokerOutcomeUnknown({ code, messag
 const operation = "Broker.place"
 
 /** A request's way from the process to the exchange, and its answer's way back. */
-export class Journey {
+export class PlacementRequest {
   private isGivenUp = false
   private hasLeft = false
   private readonly checkedMillis: number

@@ -1,13 +1,13 @@
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Result } from "effect"
 import { Broker } from "../../../src/broker/Broker.ts"
-import { MockBook } from "../../../src/broker/mock/MockBook.ts"
 import { MockBroker } from "../../../src/broker/mock/MockBroker.ts"
+import { MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
 import { Db } from "../../../src/db/Db.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
 import { brokerConformance, outOfReach, placementOf, tags } from "../BrokerConformance.ts"
-import { bookConformance } from "./MockBookConformance.ts"
+import { orderListConformance } from "./MockOrderListConformance.ts"
 
 // Fresh: the test database is built with another Configuration.
 const immediate = configuration({ MOCK_BROKER_LATENCY_MILLIS: "0", MOCK_BROKER_LATENCY_JITTER_MILLIS: "0" }).pipe(
@@ -15,9 +15,9 @@ const immediate = configuration({ MOCK_BROKER_LATENCY_MILLIS: "0", MOCK_BROKER_L
   Layer.fresh
 )
 
-const table = MockBook.table.pipe(Layer.provide(testDatabase))
+const table = MockOrderList.table.pipe(Layer.provide(testDatabase))
 
-bookConformance("table", table)
+orderListConformance("table", table)
 
 brokerConformance(
   "the simulated exchange on the table",

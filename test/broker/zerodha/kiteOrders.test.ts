@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Result } from "effect"
-import { brokerOrder, lacksPrice, readBook, readTrades } from "../../../src/broker/zerodha/kiteBook.ts"
+import { brokerOrder, lacksPrice, readOrderList, readTrades } from "../../../src/broker/zerodha/kiteOrders.ts"
 import { tags } from "../BrokerConformance.ts"
 
 const row = (changed: Readonly<Record<string, unknown>> = {}) => ({
@@ -17,7 +17,7 @@ const row = (changed: Readonly<Record<string, unknown>> = {}) => ({
   ...changed
 })
 const body = (...data: ReadonlyArray<unknown>) => JSON.stringify({ status: "success", data })
-const book = (...rows: ReadonlyArray<unknown>) => Result.getOrThrow(readBook(body(...rows), tags("OURS", "ALSO")))
+const book = (...rows: ReadonlyArray<unknown>) => Result.getOrThrow(readOrderList(body(...rows), tags("OURS", "ALSO")))
 const only = (changed: Readonly<Record<string, unknown>>) => book(row(changed))[0] ?? assert.fail("it was not found")
 
 describe("Kite's order book", () => {
@@ -52,9 +52,9 @@ describe("Kite's order book", () => {
       "<html>",
       ""
     ]) {
-      assert.isTrue(Result.isFailure(readBook(bad, tags("OURS"))), bad)
+      assert.isTrue(Result.isFailure(readOrderList(bad, tags("OURS"))), bad)
     }
-    assert.isTrue(Result.isSuccess(readBook(body(), tags("OURS"))))
+    assert.isTrue(Result.isSuccess(readOrderList(body(), tags("OURS"))))
   })
 
   it("knows Kite's statuses, and keeps those it does not know as they are", () => {

@@ -72,8 +72,8 @@ const Id = Schema.Struct({ id: Schema.String })
 const source = "pulse-background-cli"
 
 /** What people do with orders from outside the workers: submit, look, cancel. */
-export class OrderDesk extends Context.Service<
-  OrderDesk,
+export class OrderCommands extends Context.Service<
+  OrderCommands,
   {
     /** Inserts an order the way pulse-api does. The same key with the same data gives the order there is, and records nothing. */
     readonly submit: (
@@ -103,9 +103,9 @@ export class OrderDesk extends Context.Service<
     /** Takes an order off hold, and wakes the executors; false when it was not on hold. */
     readonly resume: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
->()("pulse-background/OrderDesk") {
-  static readonly layer: Layer.Layer<OrderDesk, never, Db> = Layer.effect(
-    OrderDesk,
+>()("pulse-background/OrderCommands") {
+  static readonly layer: Layer.Layer<OrderCommands, never, Db> = Layer.effect(
+    OrderCommands,
     Effect.gen(function* () {
       const db = yield* Db
       const { sql, query, execute, transaction } = db
@@ -114,7 +114,7 @@ export class OrderDesk extends Context.Service<
 
       const insert = (order: NewOrder, asked: Asked, now: DateTime.Utc) =>
         query(
-          "OrderDesk.insert",
+          "OrderCommands.insert",
           Id,
           sql`
             WITH inserted AS (
@@ -142,12 +142,12 @@ export class OrderDesk extends Context.Service<
 
       const findByKey = (key: string) =>
         query(
-          "OrderDesk.findByKey",
+          "OrderCommands.findByKey",
           UntrustedOrder,
           sql`SELECT ${sql.literal(orderColumns)} FROM orders o WHERE order_unique_key = ${key}`
         )
 
-      const notify = (topic: Topic) => execute("OrderDesk.notify", sql`SELECT pg_notify(${channel}, ${topic})`)
+      const notify = (topic: Topic) => execute("OrderCommands.notify", sql`SELECT pg_notify(${channel}, ${topic})`)
 
       /** Changes an order's hold, and its slices with it; false when there was nothing to change. */
       const changeHold = (
@@ -171,13 +171,13 @@ export class OrderDesk extends Context.Service<
 
       const record = (name: ActionName, orderId: string, asked: Asked, now: DateTime.Utc) =>
         execute(
-          "OrderDesk.record",
+          "OrderCommands.record",
           insertActions(sql, { name, asked, now }, sql`SELECT ${orderId}::text, NULL::text, '{}'::jsonb`)
         )
 
       const startHold = (orderId: string, reason: string, now: DateTime.Utc) =>
         query(
-          "OrderDesk.startHold",
+          "OrderCommands.startHold",
           Id,
           sql`
             UPDATE orders SET held_at = ${instant(now)}, hold_reason = ${reason}, updated_at = ${instant(now)}
@@ -185,7 +185,7 @@ export class OrderDesk extends Context.Service<
             RETURNING id`
         )
 
-      return OrderDesk.of({
+      return OrderCommands.of({
         submit: Effect.fnUntraced(function* (order, asked, now) {
           const [inserted] = yield* insert(order, asked, now)
           if (inserted !== undefined) return { orderId: inserted.id, isNew: true }
@@ -200,14 +200,14 @@ export class OrderDesk extends Context.Service<
 
         progress: (orderId) =>
           query(
-            "OrderDesk.progress",
+            "OrderCommands.progress",
             OrderProgress,
             sql`SELECT ${columns} FROM order_progress WHERE order_id = ${orderId}`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
         ownerOf: (text) =>
           query(
-            "OrderDesk.ownerOf",
+            "OrderCommands.ownerOf",
             Owner,
             sql`
               SELECT id AS order_id, 'key' AS what FROM orders WHERE order_unique_key = ${text}
@@ -218,14 +218,14 @@ export class OrderDesk extends Context.Service<
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
 
         newestIds: query(
-          "OrderDesk.newestIds",
+          "OrderCommands.newestIds",
           Id,
           sql`SELECT id FROM orders ORDER BY created_at DESC LIMIT 1000`
         ).pipe(Effect.map((rows) => rows.map(({ id }) => id))),
 
         list: (limit) =>
           query(
-            "OrderDesk.list",
+            "OrderCommands.list",
             OrderProgress,
             // By the view's own column, which has an index: the clamped one would have every order ever summed up first.
             sql`SELECT ${columns} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
@@ -233,7 +233,7 @@ export class OrderDesk extends Context.Service<
 
         slices: (orderId) =>
           query(
-            "OrderDesk.slices",
+            "OrderCommands.slices",
             SliceView,
             sql`
               SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason,
@@ -246,21 +246,22 @@ export class OrderDesk extends Context.Service<
 
         pause: (orderId, asked, now) =>
           changeHold(
-            "OrderDesk.pause",
+            "OrderCommands.pause",
             "cancels",
             startHold(orderId, `paused by ${asked.by}: ${asked.reason}`, now),
             now,
             record("order pause", orderId, asked, now)
           ),
 
-        hold: (orderId, reason, now) => changeHold("OrderDesk.hold", "cancels", startHold(orderId, reason, now), now),
+        hold: (orderId, reason, now) =>
+          changeHold("OrderCommands.hold", "cancels", startHold(orderId, reason, now), now),
 
         resume: (orderId, asked, now) =>
           changeHold(
-            "OrderDesk.resume",
+            "OrderCommands.resume",
             "slices",
             query(
-              "OrderDesk.endHold",
+              "OrderCommands.endHold",
               Id,
               sql`
                 UPDATE orders SET hold_reason = NULL, updated_at = ${instant(now)}
@@ -273,10 +274,10 @@ export class OrderDesk extends Context.Service<
 
         requestCancel: (orderId, asked, now) =>
           transaction(
-            "OrderDesk.requestCancel",
+            "OrderCommands.requestCancel",
             Effect.gen(function* () {
               yield* execute(
-                "OrderDesk.markCancelled",
+                "OrderCommands.markCancelled",
                 sql`
                   WITH cancelled AS (
                     UPDATE orders SET
@@ -293,7 +294,7 @@ export class OrderDesk extends Context.Service<
                   )}`
               )
               yield* execute(
-                "OrderDesk.skipScheduled",
+                "OrderCommands.skipScheduled",
                 sql`
                   UPDATE order_slices SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
                   WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`

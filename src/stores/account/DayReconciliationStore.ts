@@ -2,13 +2,13 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
-import { SettledSlice } from "../../domain/lifecycle/settlement.ts"
+import { ReconciledSlice } from "../../domain/lifecycle/reconcileDay.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
 /** A slice that takes over what the broker's book says of it. */
 export interface Repair {
-  readonly slice: SettledSlice
+  readonly slice: ReconciledSlice
   readonly order: BrokerOrder
 }
 
@@ -19,8 +19,8 @@ const UnbalancedOrder = Schema.Struct({
   overfilled: Schema.Int
 })
 
-export class SettlementStore extends Context.Service<
-  SettlementStore,
+export class DayReconciliationStore extends Context.Service<
+  DayReconciliationStore,
   {
     /**
      * Every slice that may have been sent in this time, by the claims made and the acknowledgements got in it, and every
@@ -30,7 +30,7 @@ export class SettlementStore extends Context.Service<
       from: DateTime.Utc,
       until: DateTime.Utc,
       tags: ReadonlyArray<string>
-    ) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
+    ) => Effect.Effect<ReadonlyArray<ReconciledSlice>, DbError>
     /**
      * Orders whose quantities do not add up, or of which a slice is filled beyond its quantity, among those that were split
      * in this time or of which slices may have been sent in it. There must be none.
@@ -45,9 +45,9 @@ export class SettlementStore extends Context.Service<
      */
     readonly repair: (repairs: ReadonlyArray<Repair>, asked: Asked, now: DateTime.Utc) => Effect.Effect<number, DbError>
   }
->()("pulse-background/SettlementStore") {
-  static readonly layer: Layer.Layer<SettlementStore, never, Db> = Layer.effect(
-    SettlementStore,
+>()("pulse-background/DayReconciliationStore") {
+  static readonly layer: Layer.Layer<DayReconciliationStore, never, Db> = Layer.effect(
+    DayReconciliationStore,
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       const isBetween = (
@@ -56,11 +56,11 @@ export class SettlementStore extends Context.Service<
         until: DateTime.Utc
       ) => sql`(${sql(column)} >= ${instant(from)} AND ${sql(column)} < ${instant(until)})`
 
-      return SettlementStore.of({
+      return DayReconciliationStore.of({
         slices: (from, until, tags) =>
           query(
-            "SettlementStore.slices",
-            SettledSlice,
+            "DayReconciliationStore.slices",
+            ReconciledSlice,
             sql`
               SELECT id, order_id, sequence_number, tag, stage, claim_version, replaced_by, carried_quantity, quantity, broker_order_id,
                 broker_status, broker_is_final, filled_quantity, average_price::text AS average_price
@@ -72,7 +72,7 @@ export class SettlementStore extends Context.Service<
 
         unbalanced: (from, until) =>
           query(
-            "SettlementStore.unbalanced",
+            "DayReconciliationStore.unbalanced",
             UnbalancedOrder,
             sql`
               WITH days AS MATERIALIZED (
@@ -91,7 +91,7 @@ export class SettlementStore extends Context.Service<
 
         repair: (repairs, asked, now) =>
           query(
-            "SettlementStore.repair",
+            "DayReconciliationStore.repair",
             Schema.Struct({ id: Schema.String }),
             sql`
               WITH repaired AS (

@@ -2,7 +2,7 @@ import type { Life } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
-export interface BookedOrder {
+export interface SimulatedOrder {
   readonly number: number
   readonly orderId: string
   readonly exchangeOrderId: string

@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, type Layer, Option } from "effect"
-import { type BookedOrder, MockBook } from "../../../src/broker/mock/MockBook.ts"
+import { type SimulatedOrder, MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 
 const at = (seconds: number) => DateTime.makeUnsafe(1_800_000_000_000 + seconds * 1000)
 
-export const bookedOrder = (id: string, tag: string, change: Partial<BookedOrder> = {}): BookedOrder => {
+export const simulatedOrder = (id: string, tag: string, change: Partial<SimulatedOrder> = {}): SimulatedOrder => {
   const { tag: brandedTag, instrument, side, productType, validity, quantity } = placementOf(tag)
   return {
     brokerOrderId: BrokerOrderId.make(id),
@@ -31,22 +31,22 @@ export const bookedOrder = (id: string, tag: string, change: Partial<BookedOrder
 }
 
 /** What both books must do. Prices are compared by value: the table pads them to four decimals. */
-export const bookConformance = (name: string, layer: Layer.Layer<MockBook>): void => {
-  const byValue = (order: BookedOrder) => ({
+export const orderListConformance = (name: string, layer: Layer.Layer<MockOrderList>): void => {
+  const byValue = (order: SimulatedOrder) => ({
     ...order,
     limitPrice: order.limitPrice === null ? null : BigDecimal.format(order.limitPrice),
     fillPrice: order.fillPrice === null ? null : BigDecimal.format(order.fillPrice)
   })
-  const test = <A, E>(title: string, body: Effect.Effect<A, E, MockBook>) =>
+  const test = <A, E>(title: string, body: Effect.Effect<A, E, MockOrderList>) =>
     it.effect(title, () => Effect.provide(body, layer))
 
   describe(`the ${name} book`, () => {
     test(
       "gives back what it was given",
       Effect.gen(function* () {
-        const book = yield* MockBook
-        const filled = bookedOrder("B11", "SAME")
-        const rejected = bookedOrder("B12", "SAME", {
+        const book = yield* MockOrderList
+        const filled = simulatedOrder("B11", "SAME")
+        const rejected = simulatedOrder("B12", "SAME", {
           orderType: "MARKET",
           limitPrice: null,
           fillQuantity: 0,
@@ -65,9 +65,9 @@ export const bookConformance = (name: string, layer: Layer.Layer<MockBook>): voi
     test(
       "takes an id once, and keeps what it has",
       Effect.gen(function* () {
-        const book = yield* MockBook
-        assert.isTrue(yield* book.insert(bookedOrder("B21", "FIRST")))
-        assert.isFalse(yield* book.insert(bookedOrder("B21", "SECOND")))
+        const book = yield* MockOrderList
+        assert.isTrue(yield* book.insert(simulatedOrder("B21", "FIRST")))
+        assert.isFalse(yield* book.insert(simulatedOrder("B21", "SECOND")))
         assert.strictEqual((yield* book.findByTag(tags("FIRST", "SECOND"))).length, 1)
         assert.deepStrictEqual(yield* book.findByTag(tags("SECOND")), [])
       })
@@ -76,9 +76,9 @@ export const bookConformance = (name: string, layer: Layer.Layer<MockBook>): voi
     test(
       "gives one of many simultaneous inserts of an id to one caller",
       Effect.gen(function* () {
-        const book = yield* MockBook
+        const book = yield* MockOrderList
         const won = yield* Effect.all(
-          Array.from({ length: 8 }, (_, index) => book.insert(bookedOrder("B31", `RACE${index}`))),
+          Array.from({ length: 8 }, (_, index) => book.insert(simulatedOrder("B31", `RACE${index}`))),
           { concurrency: "unbounded" }
         )
         assert.strictEqual(won.filter((isMine) => isMine).length, 1)
@@ -88,10 +88,10 @@ export const bookConformance = (name: string, layer: Layer.Layer<MockBook>): voi
     test(
       "sorts by age, and finds nothing where there is nothing",
       Effect.gen(function* () {
-        const book = yield* MockBook
-        yield* book.insert(bookedOrder("B41", "AGE1", { placedAt: at(9) }))
-        yield* book.insert(bookedOrder("B43", "AGE2", { placedAt: at(5) }))
-        yield* book.insert(bookedOrder("B42", "AGE1", { placedAt: at(5) }))
+        const book = yield* MockOrderList
+        yield* book.insert(simulatedOrder("B41", "AGE1", { placedAt: at(9) }))
+        yield* book.insert(simulatedOrder("B43", "AGE2", { placedAt: at(5) }))
+        yield* book.insert(simulatedOrder("B42", "AGE1", { placedAt: at(5) }))
         const found = yield* book.findByTag(tags("AGE2", "AGE1", "AGE0"))
         assert.deepStrictEqual(
           found.map((order) => order.brokerOrderId),
@@ -105,8 +105,8 @@ export const bookConformance = (name: string, layer: Layer.Layer<MockBook>): voi
     test(
       "notes the first cancel of an order it has",
       Effect.gen(function* () {
-        const book = yield* MockBook
-        const order = bookedOrder("B51", "CANCEL")
+        const book = yield* MockOrderList
+        const order = simulatedOrder("B51", "CANCEL")
         yield* book.insert(order)
         assert.isTrue(yield* book.cancel(order.brokerOrderId, at(1)))
         assert.isFalse(yield* book.cancel(order.brokerOrderId, at(2)))

@@ -1,43 +1,43 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
 import { BrokerNotSent } from "../domain/model/BrokerError.ts"
-import type { HoldKind, Hold } from "../domain/model/Hold.ts"
+import type { ClosureKind, GateClosure } from "../domain/model/GateClosure.ts"
 import type { SliceId } from "../domain/model/Ids.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 
-type Reasons = ReadonlyMap<HoldKind, string>
+type Reasons = ReadonlyMap<ClosureKind, string>
 
 /**
  * What keeps this process from placing. A hold costs no slice anything but time: whoever wants to place waits, and what
  * is about to be sent all the same is not sent.
  */
-export class Holds extends Context.Service<
-  Holds,
+export class PlacementGate extends Context.Service<
+  PlacementGate,
   {
-    readonly current: Effect.Effect<Hold | null>
-    readonly set: (kind: HoldKind, reason: string) => Effect.Effect<void>
-    readonly clear: (kind: HoldKind) => Effect.Effect<void>
+    readonly current: Effect.Effect<GateClosure | null>
+    readonly close: (kind: ClosureKind, reason: string) => Effect.Effect<void>
+    readonly open: (kind: ClosureKind) => Effect.Effect<void>
     /** Returns as soon as there is a hold, or none. */
-    readonly until: (isHeld: boolean) => Effect.Effect<void>
+    readonly until: (isClosed: boolean) => Effect.Effect<void>
     /** Says of which slices the orders were cancelled or are on hold: of all others they are not, or not any more. */
     readonly withdraw: (slices: ReadonlySet<SliceId>) => Effect.Effect<void>
     /** Fails as soon as there is a hold, or the slice is withdrawn, with what whoever is waiting to send is to say. */
-    readonly untilHeld: (slice: SliceId) => Effect.Effect<never, BrokerNotSent>
+    readonly untilClosed: (slice: SliceId) => Effect.Effect<never, BrokerNotSent>
     /** Makes the call for a slice unless there is a hold, or the slice is withdrawn. */
-    readonly unlessHeld: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
+    readonly unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
     /** Returns when none of those calls is under way. */
     readonly untilIdle: Effect.Effect<void>
   }
->()("pulse-background/Holds") {
-  static readonly layer: Layer.Layer<Holds> = Layer.effect(
-    Holds,
+>()("pulse-background/PlacementGate") {
+  static readonly layer: Layer.Layer<PlacementGate> = Layer.effect(
+    PlacementGate,
     Effect.suspend(() => make)
   )
 }
 
 /** The order in which they are shown: an operator's word first. */
-const kinds: ReadonlyArray<HoldKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
+const kinds: ReadonlyArray<ClosureKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
 
-const holdOf = (reasons: Reasons): Hold | null => {
+const closureOf = (reasons: Reasons): GateClosure | null => {
   for (const kind of kinds) {
     const reason = reasons.get(kind)
     if (reason !== undefined) return { kind, reason }
@@ -54,7 +54,7 @@ const make = Effect.gen(function* () {
   for (const kind of kinds) telemetry.held(kind, false)
   let inFlight = 0
 
-  const change = (kind: HoldKind, reason: string | null) =>
+  const change = (kind: ClosureKind, reason: string | null) =>
     Effect.gen(function* () {
       const before = (yield* SubscriptionRef.get(reasons)).get(kind) ?? null
       if (before === reason) return
@@ -71,7 +71,7 @@ const make = Effect.gen(function* () {
         : Effect.logInfo(`Still on hold: ${reason}`)
     }).pipe(Semaphore.withPermits(oneAtATime, 1))
 
-  const current = Effect.map(SubscriptionRef.get(reasons), holdOf)
+  const current = Effect.map(SubscriptionRef.get(reasons), closureOf)
 
   const begin = () => {
     if (inFlight === 0) isIdle.closeUnsafe()
@@ -82,15 +82,15 @@ const make = Effect.gen(function* () {
     if (inFlight === 0) isIdle.openUnsafe()
   })
 
-  const until = (isHeld: boolean) =>
+  const until = (isClosed: boolean) =>
     SubscriptionRef.changes(reasons).pipe(
-      Stream.filter((all) => (holdOf(all) !== null) === isHeld),
+      Stream.filter((all) => (closureOf(all) !== null) === isClosed),
       Stream.runHead,
       Effect.asVoid
     )
 
-  const untilAnyHold = Effect.andThen(until(true), current).pipe(
-    Effect.flatMap((hold) => notSent(hold?.reason ?? "a hold that is over again"))
+  const untilAnyClosure = Effect.andThen(until(true), current).pipe(
+    Effect.flatMap((closure) => notSent(closure?.reason ?? "a hold that is over again"))
   )
 
   const untilWithdrawn = (slice: SliceId) =>
@@ -100,18 +100,18 @@ const make = Effect.gen(function* () {
       Effect.andThen(notWanted)
     )
 
-  return Holds.of({
+  return PlacementGate.of({
     current,
-    set: (kind, reason) => change(kind, reason),
-    clear: (kind) => change(kind, null),
+    close: (kind, reason) => change(kind, reason),
+    open: (kind) => change(kind, null),
     until,
     withdraw: (slices) => SubscriptionRef.set(withdrawn, slices),
-    untilHeld: (slice) => Effect.raceFirst(untilAnyHold, untilWithdrawn(slice)),
+    untilClosed: (slice) => Effect.raceFirst(untilAnyClosure, untilWithdrawn(slice)),
     // Asked and counted in one go: whoever sets a hold and then waits for idleness has waited for this call too.
-    unlessHeld: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
+    unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
       Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BrokerNotSent> => {
-        const hold = holdOf(SubscriptionRef.getUnsafe(reasons))
-        if (hold !== null) return notSent(hold.reason)
+        const closure = closureOf(SubscriptionRef.getUnsafe(reasons))
+        if (closure !== null) return notSent(closure.reason)
         if (SubscriptionRef.getUnsafe(withdrawn).has(slice)) return notWanted
         begin()
         return Effect.ensuring(restore(call), end)

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { settle } from "../../src/domain/lifecycle/settlement.ts"
+import { settle } from "../../src/domain/lifecycle/reconcileDay.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
-import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
+import { DayReconciliationStore } from "../../src/stores/account/DayReconciliationStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
@@ -11,7 +11,7 @@ import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import { BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const service = SettlementStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
+const service = DayReconciliationStore.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 
 /** One slice of 100, placed at the start and OPEN. */
 const placeOne = Effect.gen(function* () {
@@ -40,7 +40,7 @@ describe("settlement", () => {
   it.effect("takes in slices of other days whose orders are in the book", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const store = yield* SettlementStore
+      const store = yield* DayReconciliationStore
       yield* placeOne
       const tag = script.book[0]?.tag ?? assert.fail()
       script.book.push(openOrder(tag, 2))
@@ -56,7 +56,7 @@ describe("settlement", () => {
   it.effect("repairs what is as it was read, and leaves what a daemon has written meanwhile", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const store = yield* SettlementStore
+      const store = yield* DayReconciliationStore
       yield* placeOne
       const order = script.book[0] ?? assert.fail()
       const seen = {

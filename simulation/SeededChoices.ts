@@ -1,7 +1,7 @@
 import type { SeededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 
 /** Choices out of a stream of chance. */
-export interface Chance {
+export interface SeededChoices {
   readonly hits: (probability: number) => boolean
   readonly between: (least: number, most: number) => number
   /** Often at the far end, where limits are. */
@@ -11,7 +11,7 @@ export interface Chance {
   readonly oneOf: <A>(choices: readonly [A, ...ReadonlyArray<A>]) => A
 }
 
-export const chanceOf = (random: SeededRandom): Chance => {
+export const seededChoices = (random: SeededRandom): SeededChoices => {
   const whole = (least: number, most: number) => least + Math.floor(random() * (most - least + 1))
   return {
     hits: (probability) => random() < probability,

@@ -41,8 +41,8 @@ export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry"
 }
 
 /** Operators' decisions on single slices. Each is conditional, fences whoever still owns the slice, and is recorded with it. */
-export class SliceDesk extends Context.Service<
-  SliceDesk,
+export class SliceCommands extends Context.Service<
+  SliceCommands,
   {
     /** By its id, or as `ORDER/NUMBER`. */
     readonly find: (name: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
@@ -64,9 +64,9 @@ export class SliceDesk extends Context.Service<
      */
     readonly placed: (id: string, order: FoundOrder, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
->()("pulse-background/SliceDesk") {
-  static readonly layer: Layer.Layer<SliceDesk, never, Db> = Layer.effect(
-    SliceDesk,
+>()("pulse-background/SliceCommands") {
+  static readonly layer: Layer.Layer<SliceCommands, never, Db> = Layer.effect(
+    SliceCommands,
     Effect.gen(function* () {
       const { sql, query, execute, transaction } = yield* Db
       const Id = Schema.Struct({ id: Schema.String })
@@ -84,13 +84,13 @@ export class SliceDesk extends Context.Service<
       /** Whoever cancels, holds or plans the order anew comes before this, or sees what it did. */
       const lockOrderOf = (id: string) =>
         execute(
-          "SliceDesk.lockOrderOf",
+          "SliceCommands.lockOrderOf",
           sql`SELECT id FROM orders WHERE id = (SELECT order_id FROM order_slices WHERE id = ${id}) FOR UPDATE`
         )
 
       const readEnded = (id: string) =>
         query(
-          "SliceDesk.readEnded",
+          "SliceCommands.readEnded",
           EndedSlice,
           sql`
             SELECT s.id, s.order_id, s.stage, s.stage_reason, s.claim_version, s.broker_order_id, s.filled_quantity, s.replaced_by,
@@ -110,7 +110,7 @@ export class SliceDesk extends Context.Service<
       /** What was settled is not, with something to be sent again. */
       const reopenOrder = ({ orderId }: EndedSlice, now: DateTime.Utc) =>
         execute(
-          "SliceDesk.reopenOrder",
+          "SliceCommands.reopenOrder",
           sql`
             UPDATE orders SET
               status_reason = CASE WHEN settled_at IS NULL THEN status_reason END, settled_at = NULL, updated_at = ${instant(now)}
@@ -119,7 +119,7 @@ export class SliceDesk extends Context.Service<
 
       const sendAgain = (slice: EndedSlice, retry: Retry, asked: Asked, now: DateTime.Utc) =>
         execute(
-          "SliceDesk.sendAgain",
+          "SliceCommands.sendAgain",
           sql`
             WITH again AS (
               UPDATE order_slices s SET
@@ -146,11 +146,11 @@ export class SliceDesk extends Context.Service<
             SELECT pg_notify(${channel}, 'slices') FROM again`
         )
 
-      return SliceDesk.of({
+      return SliceCommands.of({
         find: (name, now) => {
           const [, orderId = null, number = null] = /^(.+)\/(\d{1,9})$/.exec(name) ?? []
           return query(
-            "SliceDesk.find",
+            "SliceCommands.find",
             SliceState,
             sql`
               SELECT id, order_id, sequence_number, stage, stage_reason, quantity, claimed_by, lease_expires_at,
@@ -161,7 +161,7 @@ export class SliceDesk extends Context.Service<
         },
 
         newestIds: query(
-          "SliceDesk.newestIds",
+          "SliceCommands.newestIds",
           Id,
           sql`
             SELECT s.id FROM (SELECT id FROM orders ORDER BY created_at DESC LIMIT 10) o
@@ -170,7 +170,7 @@ export class SliceDesk extends Context.Service<
 
         skip: (id, asked, now) =>
           query(
-            "SliceDesk.skip",
+            "SliceCommands.skip",
             Id,
             sql`
               WITH skipped AS (
@@ -191,7 +191,7 @@ export class SliceDesk extends Context.Service<
 
         retry: (id, options, asked) =>
           transaction(
-            "SliceDesk.retry",
+            "SliceCommands.retry",
             Effect.gen(function* () {
               yield* lockOrderOf(id)
               const [slice] = yield* readEnded(id)
@@ -206,14 +206,14 @@ export class SliceDesk extends Context.Service<
 
         ownerOf: (brokerOrderId) =>
           query(
-            "SliceDesk.ownerOf",
+            "SliceCommands.ownerOf",
             Schema.Struct({ id: SliceId }),
             sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
           ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id))),
 
         placed: (id, { brokerOrderId, fill }, asked, now) =>
           query(
-            "SliceDesk.placed",
+            "SliceCommands.placed",
             Id,
             sql`
               WITH placed AS (

@@ -1,9 +1,9 @@
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
-import { type BookedOrder, protectionPercent } from "./BookedOrder.ts"
 import { arrive, cancel, marketPaise, modify, type Step, stateAt } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
 import { indianDayOf, indianTimestamp } from "./indianTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
+import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
 import { orderRow } from "./wire.ts"
 
 export interface Arrival {
@@ -15,14 +15,14 @@ export interface Arrival {
 }
 
 /** Every order that ever arrived. */
-export class Book {
+export class OrderList {
   readonly #seed: string
   readonly #fillMillis: number
-  readonly #orders: Array<BookedOrder> = []
-  readonly #byId = new Map<string, BookedOrder>()
+  readonly #orders: Array<SimulatedOrder> = []
+  readonly #byId = new Map<string, SimulatedOrder>()
   readonly #ofTag = new Map<string, number>()
   /** The row of each order, as long as its state is this one: polls of a full book are to be cheap. */
-  readonly #texts = new Map<BookedOrder, { readonly state: Step | null; readonly text: string }>()
+  readonly #texts = new Map<SimulatedOrder, { readonly state: Step | null; readonly text: string }>()
   #shuffles = 0
   readonly #lastIds = { short: 0n, long: 0n }
 
@@ -31,18 +31,18 @@ export class Book {
     this.#fillMillis = fillMillis
   }
 
-  get orders(): ReadonlyArray<BookedOrder> {
+  get orders(): ReadonlyArray<SimulatedOrder> {
     return this.#orders
   }
 
-  insert({ request, nowMillis, lateMillis, fault, told }: Arrival): BookedOrder {
+  insert({ request, nowMillis, lateMillis, fault, told }: Arrival): SimulatedOrder {
     const index = this.#ofTag.get(request.tag ?? "") ?? 0
     this.#ofTag.set(request.tag ?? "", index + 1)
     const random = seededRandom(`${this.#seed}\norder\n${request.tag ?? ""}\n${index}`)
     const [isShort, hides, digits] = [random() < 0.5, random() < 0.25, random()]
     const visibleAt = nowMillis + lateMillis
     const paise = marketPaise(this.#seed, request, visibleAt)
-    const order: BookedOrder = {
+    const order: SimulatedOrder = {
       number: this.#orders.length,
       orderId: this.#nextId(isShort, nowMillis),
       exchangeOrderId: `1${Math.floor(digits * 1e15)
@@ -73,21 +73,21 @@ export class Book {
   }
 
   /** The orders that can be seen now: those of the day in India, as far as they have come. */
-  shown(nowMillis: number): ReadonlyArray<BookedOrder> {
+  shown(nowMillis: number): ReadonlyArray<SimulatedOrder> {
     return this.#orders.filter((order) => isShown(order, nowMillis))
   }
 
   /** An order that can be seen now. */
-  find(orderId: string, nowMillis: number): BookedOrder | null {
+  find(orderId: string, nowMillis: number): SimulatedOrder | null {
     const order = this.#byId.get(orderId)
     return order !== undefined && isShown(order, nowMillis) ? order : null
   }
 
-  cancel(order: BookedOrder, nowMillis: number): void {
+  cancel(order: SimulatedOrder, nowMillis: number): void {
     order.life = cancel(order.life, nowMillis, Math.ceil(this.#fillMillis / 5))
   }
 
-  modify(order: BookedOrder, request: OrderRequest, nowMillis: number): void {
+  modify(order: SimulatedOrder, request: OrderRequest, nowMillis: number): void {
     const paise = marketPaise(this.#seed, request, nowMillis)
     order.modifications++
     order.request = request
@@ -105,7 +105,7 @@ export class Book {
   }
 
   /** The rows of all orders by now, as the JSON text of an array, in an order that no caller can rely on. */
-  rowsText(nowMillis: number, isWanted: (order: BookedOrder) => boolean): string {
+  rowsText(nowMillis: number, isWanted: (order: SimulatedOrder) => boolean): string {
     const texts = this.shown(nowMillis)
       .filter(isWanted)
       .map((order) => this.#textOf(order, nowMillis))
@@ -119,7 +119,7 @@ export class Book {
     return `[${texts.join(",")}]`
   }
 
-  #textOf(order: BookedOrder, nowMillis: number): string {
+  #textOf(order: SimulatedOrder, nowMillis: number): string {
     const state = stateAt(order.life, nowMillis)
     const known = this.#texts.get(order)
     if (known !== undefined && known.state === state) return known.text
@@ -139,7 +139,7 @@ export class Book {
   }
 }
 
-const isShown = ({ visibleAt }: BookedOrder, nowMillis: number): boolean =>
+const isShown = ({ visibleAt }: SimulatedOrder, nowMillis: number): boolean =>
   visibleAt <= nowMillis && indianDayOf(visibleAt) === indianDayOf(nowMillis)
 
 const shortId = (millis: number): bigint => {

@@ -1,8 +1,8 @@
 /**
  * Seeds that fail without what mended a bug. Each is run again with every change. A change of what the service asks for makes
- * another run of each seed: the bugs' canaries then name new ones. The last has none, and keeps the seed that found it.
+ * another run of each seed: the bugs' mutations then name new ones. The last has none, and keeps the seed that found it.
  */
-export const onceFailing: ReadonlyArray<{ readonly seed: number; readonly bug: string }> = [
+export const regressionSeeds: ReadonlyArray<{ readonly seed: number; readonly bug: string }> = [
   {
     seed: 57,
     bug: "a host suspended on the way to the broker, waiting for its turn, sent after its lease: its clock stood still"

@@ -1,10 +1,10 @@
 import { BigDecimal, Schema } from "effect"
-import { type BookEntry, type BrokerOrder, isTerminal } from "../model/BrokerOrder.ts"
+import { type OrderListEntry, type BrokerOrder, isTerminal } from "../model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../model/Ids.ts"
 import { ClaimVersion, Stage } from "../model/OrderSlice.ts"
 
 /** A slice as the database has it at the end of a day. What `repair` overwrites must be as it was read. */
-export const SettledSlice = Schema.Struct({
+export const ReconciledSlice = Schema.Struct({
   id: SliceId,
   orderId: OrderId,
   sequenceNumber: Schema.Int,
@@ -22,24 +22,24 @@ export const SettledSlice = Schema.Struct({
   filledQuantity: Schema.Int,
   averagePrice: Schema.NullOr(Schema.BigDecimalFromString)
 })
-export type SettledSlice = typeof SettledSlice.Type
+export type ReconciledSlice = typeof ReconciledSlice.Type
 
 /** A slice and the broker's book tell different stories. */
 export interface Difference {
-  readonly slice: SettledSlice
+  readonly slice: ReconciledSlice
   readonly text: string
   /** What the slice becomes when it is repaired; null when only a person can decide. */
   readonly repair: BrokerOrder | null
 }
 
-export interface Settlement {
+export interface DayReconciliation {
   /** How many slices and the book tell the same story of. */
   readonly agreed: number
   /** Of these, how many broker orders may still change. */
   readonly open: number
   readonly differences: ReadonlyArray<Difference>
   /** Broker orders that no slice of ours has to do with. */
-  readonly foreign: ReadonlyArray<BookEntry>
+  readonly foreign: ReadonlyArray<OrderListEntry>
 }
 
 /**
@@ -47,17 +47,17 @@ export interface Settlement {
  * order belongs to exactly one slice, or is foreign, and every slice says of its order what the book says.
  */
 export const settle = (
-  slices: ReadonlyArray<SettledSlice>,
+  slices: ReadonlyArray<ReconciledSlice>,
   ours: ReadonlyArray<BrokerOrder>,
-  all: ReadonlyArray<BookEntry>
-): Settlement => {
+  all: ReadonlyArray<OrderListEntry>
+): DayReconciliation => {
   const known = new Set<string>(slices.map(({ tag }) => tag))
   const byTag = Map.groupBy(ours, (order) => order.tag)
   const differences = slices.flatMap((slice): ReadonlyArray<Difference> => {
     const found = differenceOf(slice, byTag.get(slice.tag) ?? [])
     return found === null ? [] : [{ slice, ...found }]
   })
-  const isOpen = ({ brokerStatus }: SettledSlice) =>
+  const isOpen = ({ brokerStatus }: ReconciledSlice) =>
     brokerStatus !== null && !["COMPLETE", "CANCELLED", "REJECTED"].includes(brokerStatus)
   const differing = new Set(differences.map(({ slice }) => slice.id))
   return {
@@ -69,7 +69,7 @@ export const settle = (
 }
 
 const differenceOf = (
-  slice: SettledSlice,
+  slice: ReconciledSlice,
   orders: ReadonlyArray<BrokerOrder>
 ): { readonly text: string; readonly repair: BrokerOrder | null } | null => {
   const [order] = orders
@@ -110,7 +110,10 @@ const differenceOf = (
 }
 
 /** What is said of an order, in words: `COMPLETE, 100 filled at 10.5`. */
-const storyOf = (said: SettledSlice | BrokerOrder, like: Pick<SettledSlice, "averagePrice"> | null = null): string => {
+const storyOf = (
+  said: ReconciledSlice | BrokerOrder,
+  like: Pick<ReconciledSlice, "averagePrice"> | null = null
+): string => {
   const status = "status" in said ? said.status : (said.brokerStatus ?? "nothing known")
   // The database keeps four decimals.
   const price =

@@ -7,22 +7,24 @@ import { type Mutation, mutations } from "./mutations.ts"
 
 const root = dirname(fileURLToPath(new URL(".", import.meta.url)))
 
-/** A canary says nothing about its guard: its mutation does not fit the code any more, or its simulation does not run. */
-export class CanaryFailed extends Schema.TaggedError<CanaryFailed>()("CanaryFailed", { message: Schema.String }) {}
+/** A mutation proves nothing about its guard: its text does not fit the code, or its simulation does not run. */
+export class MutationFailed extends Schema.TaggedError<MutationFailed>()("MutationFailed", {
+  message: Schema.String
+}) {}
 
 /** A mutation, and the seed and the problem that gave it away; null when nothing did. */
-export interface Canary {
+export interface MutationResult {
   readonly mutation: Mutation
   readonly caughtBy: string | null
 }
 
-export interface CanaryOptions {
+export interface MutationOptions {
   readonly seeds: number
   readonly store: string
 }
 
 /** All mutations whose name contains a text, or `all`, two at a time; each is told as soon as it is known. */
-export const tryMutations = (only: string, options: CanaryOptions, tell: (canary: Canary) => void) =>
+export const tryMutations = (only: string, options: MutationOptions, tell: (result: MutationResult) => void) =>
   Effect.forEach(
     mutations.filter(({ name }) => only === "all" || name.includes(only)),
     (mutation) => Effect.map(tryMutation(mutation, options), tell),
@@ -30,7 +32,10 @@ export const tryMutations = (only: string, options: CanaryOptions, tell: (canary
   )
 
 /** Runs up to so many seeds on a copy of the code without the guard. */
-export const tryMutation = (mutation: Mutation, options: CanaryOptions): Effect.Effect<Canary, CanaryFailed> =>
+export const tryMutation = (
+  mutation: Mutation,
+  options: MutationOptions
+): Effect.Effect<MutationResult, MutationFailed> =>
   Effect.acquireUseRelease(
     copyOfTheCode(`${mutations.indexOf(mutation)}-${process.pid}`),
     (folder) =>
@@ -43,7 +48,7 @@ export const tryMutation = (mutation: Mutation, options: CanaryOptions): Effect.
 
 const copyOfTheCode = (name: string) =>
   Effect.promise(async () => {
-    const folder = join(root, ".pulse-background", "canaries", name)
+    const folder = join(root, ".pulse-background", "mutations", name)
     await rm(folder, { recursive: true, force: true })
     await mkdir(folder, { recursive: true })
     const parts = ["src", "simulation", "migrations", "package.json"]
@@ -56,7 +61,9 @@ const apply = Effect.fnUntraced(function* (folder: string, { name }: Mutation, e
   const before = yield* Effect.promise(() => readFile(path, "utf8"))
   const found = before.split(edit.text).length - 1
   if (found !== 1) {
-    return yield* new CanaryFailed({ message: `"${name}" does not fit ${edit.file}: its text is there ${found} times` })
+    return yield* new MutationFailed({
+      message: `"${name}" does not fit ${edit.file}: its text is there ${found} times`
+    })
   }
   yield* Effect.promise(() =>
     writeFile(
@@ -67,8 +74,11 @@ const apply = Effect.fnUntraced(function* (folder: string, { name }: Mutation, e
 })
 
 /** What a simulation in this folder says of its first failing seed; null when none failed. */
-const firstFailure = (folder: string, { seeds, store }: CanaryOptions): Effect.Effect<string | null, CanaryFailed> =>
-  Effect.callback<string | null, CanaryFailed>((resume) => {
+const firstFailure = (
+  folder: string,
+  { seeds, store }: MutationOptions
+): Effect.Effect<string | null, MutationFailed> =>
+  Effect.callback<string | null, MutationFailed>((resume) => {
     const main = join(folder, "simulation", "main.ts")
     const child = spawn(process.execPath, [main, "--seeds", `1..${seeds}`, "--store", store, "--stop-at-first"], {
       stdio: ["ignore", "pipe", "pipe"]
@@ -80,7 +90,7 @@ const firstFailure = (folder: string, { seeds, store }: CanaryOptions): Effect.E
       const failure = /seed \d+ FAILS:\n[^\n]*/.exec(said)
       if (failure !== null) resume(Effect.succeed(failure[0].replaceAll(/\s+/g, " ")))
       else if (code === 0) resume(Effect.succeed(null))
-      else resume(new CanaryFailed({ message: `The simulation ended with ${code}: ${said}` }))
+      else resume(new MutationFailed({ message: `The simulation ended with ${code}: ${said}` }))
     })
     return Effect.sync(() => child.kill("SIGKILL"))
   })

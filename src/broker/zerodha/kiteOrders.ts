@@ -1,5 +1,5 @@
 import { BigDecimal, Option, Result, Schema } from "effect"
-import { type BookEntry, type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
+import { type OrderListEntry, type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../../domain/model/Ids.ts"
 
 const Rows = Schema.fromJsonString(
@@ -31,7 +31,7 @@ const TradeRow = Schema.Struct({
 export type Trade = typeof TradeRow.Type
 
 /** An order of ours in Kite's book. `price` is null where the row does not say it. */
-export interface BookRow {
+export interface OrderListRow {
   readonly brokerOrderId: BrokerOrderId
   readonly tag: Tag
   readonly statusText: string
@@ -50,9 +50,12 @@ const decodeTrade = Schema.decodeUnknownResult(TradeRow)
  * The orders with one of our tags in the body of GET /orders. One row that might be ours and cannot be read makes the
  * whole book unreadable: leaving it out would say "not placed".
  */
-export const readBook = (body: string, tags: ReadonlySet<Tag>): Result.Result<ReadonlyArray<BookRow>, string> =>
+export const readOrderList = (
+  body: string,
+  tags: ReadonlySet<Tag>
+): Result.Result<ReadonlyArray<OrderListRow>, string> =>
   Result.flatMap(rowsOf(body), (rows) => {
-    const found: Array<BookRow> = []
+    const found: Array<OrderListRow> = []
     for (const row of rows) {
       const tagged = decodeTagged(row)
       if (Result.isFailure(tagged)) return Result.fail(`a row's tag cannot be read: ${tagged.failure.message}`)
@@ -60,13 +63,13 @@ export const readBook = (body: string, tags: ReadonlySet<Tag>): Result.Result<Re
       if (tag === null) continue
       const order = decodeOrder(row)
       if (Result.isFailure(order)) return Result.fail(`the row of ${tag} cannot be read: ${order.failure.message}`)
-      found.push(bookRow(tag, order.success))
+      found.push(orderListRow(tag, order.success))
     }
     return Result.succeed(found)
   })
 
 /** Every order in the body of GET /orders, whoever placed it. */
-export const readEntries = (body: string): Result.Result<ReadonlyArray<BookEntry>, string> =>
+export const readEntries = (body: string): Result.Result<ReadonlyArray<OrderListEntry>, string> =>
   Result.flatMap(rowsOf(body), (rows) =>
     Result.mapBoth(Result.all(rows.map((row) => decodeEntry(row))), {
       onFailure: (error) => `a row cannot be read: ${error.message}`,
@@ -100,7 +103,7 @@ const tagOf = (row: typeof Tagged.Type, tags: ReadonlySet<Tag>): Tag | null => {
 
 const isIn = (word: unknown, tags: ReadonlySet<unknown>): word is Tag => tags.has(word)
 
-const bookRow = (tag: Tag, row: typeof OrderRow.Type): BookRow => {
+const orderListRow = (tag: Tag, row: typeof OrderRow.Type): OrderListRow => {
   const detail = row.status_message ?? ""
   return {
     brokerOrderId: row.order_id,
@@ -132,13 +135,13 @@ const statusOf = (word: string, filled: number): BrokerStatus => {
 }
 
 /** Whether the price of what is filled has to be asked for: rows tell it for complete orders only. */
-export const lacksPrice = (row: BookRow): boolean => row.filledQuantity > 0 && row.price === null
+export const lacksPrice = (row: OrderListRow): boolean => row.filledQuantity > 0 && row.price === null
 
 /**
  * The order as the service knows it, with its average price from the trades where the row does not tell. An order that is
  * over counts as open until its price is known: nobody asks for one that is final again.
  */
-export const brokerOrder = (row: BookRow, trades: ReadonlyArray<Trade>): BrokerOrder => {
+export const brokerOrder = (row: OrderListRow, trades: ReadonlyArray<Trade>): BrokerOrder => {
   const averagePrice = lacksPrice(row)
     ? averageOf(
         trades.filter((trade) => trade.order_id === row.brokerOrderId),

@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal } from "effect"
-import { settle, type SettledSlice } from "../../../src/domain/lifecycle/settlement.ts"
+import { settle, type ReconciledSlice } from "../../../src/domain/lifecycle/reconcileDay.ts"
 import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
 
-const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice => ({
+const slice = (name: string, changed: Partial<ReconciledSlice> = {}): ReconciledSlice => ({
   id: SliceId.make(name),
   orderId: OrderId.make("o"),
   sequenceNumber: 1,
@@ -33,13 +33,13 @@ const order = (name: string, changed: Partial<BrokerOrder> = {}): BrokerOrder =>
   ...changed
 })
 
-const settled = (slices: ReadonlyArray<SettledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
+const settled = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
   settle(
     slices,
     orders,
     orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] }))
   )
-const differences = (slices: ReadonlyArray<SettledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
+const differences = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
   settled(slices, orders).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
 
 const nothing = { brokerOrderId: null, brokerStatus: null, filledQuantity: 0, averagePrice: null } as const

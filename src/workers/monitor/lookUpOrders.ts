@@ -8,9 +8,9 @@ import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
 
 /** What the broker's book showed, and when the question was asked. */
-export interface Book {
+export interface OrderList {
   readonly askedMillis: number
-  readonly bookSinceMillis: number
+  readonly orderListSinceMillis: number
   readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
 }
 
@@ -47,12 +47,12 @@ export const makeLookUp = Effect.gen(function* () {
       }
     ])
     yield* noteAnswer(Exit.isSuccess(answer), outcome, response, at)
-    if (Exit.isFailure(answer)) return Option.none<Book>()
+    if (Exit.isFailure(answer)) return Option.none<OrderList>()
     const byTag = Map.groupBy(answer.value, (order) => order.tag)
-    return Option.some<Book>({
+    return Option.some<OrderList>({
       askedMillis: DateTime.toEpochMillis(askedAt),
       // As of the answer: a book that began anew while it was asked for may be either.
-      bookSinceMillis: DateTime.toEpochMillis(broker.bookSince(at)),
+      orderListSinceMillis: DateTime.toEpochMillis(broker.orderListSince(at)),
       ordersOf: (tag) => byTag.get(tag) ?? []
     })
   })
@@ -74,13 +74,13 @@ const makeNoteAnswer = Effect.gen(function* () {
       if (isTold) yield* Effect.logInfo("The broker's book can be read again")
       unreadableSince = null
       isTold = false
-      return yield* status.hindered("monitor", null)
+      return yield* status.blocked("monitor", null)
     }
     unreadableSince ??= at
     const since = `the broker's book cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
     if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), patience)) {
       isTold = true
-      yield* status.hindered("monitor", since)
+      yield* status.blocked("monitor", since)
       return yield* Effect.logError(
         `${since}: unknown outcomes stay unknown, and nobody hears of fills and refusals. Look at the broker's own pages`,
         response
