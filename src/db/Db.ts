@@ -40,7 +40,21 @@ export class Db extends Context.Service<
       statement: Statement<Row>
     ) => Effect.Effect<ReadonlyArray<S["Type"]>, DbError>
 
-    /** The same, but a row that cannot be read is reported, once, and left out: it must not hold up the others. */
+    /** Runs one statement that always answers with a row, such as a count, and decodes it. No row is a bug of ours. */
+    readonly queryOne: <S extends Schema.Top & { readonly DecodingServices: never }>(
+      operation: string,
+      row: S,
+      statement: Statement<Row>
+    ) => Effect.Effect<S["Type"], DbError>
+
+    /** Runs one statement and decodes its first row, if it answers with any. */
+    readonly queryOption: <S extends Schema.Top & { readonly DecodingServices: never }>(
+      operation: string,
+      row: S,
+      statement: Statement<Row>
+    ) => Effect.Effect<Option.Option<S["Type"]>, DbError>
+
+    /** The same as `query`, but a row that cannot be read is reported, once, and left out: it must not hold up the others. */
     readonly queryReadable: <S extends Schema.Top & { readonly DecodingServices: never }>(
       operation: string,
       row: S,
@@ -197,10 +211,21 @@ const make = Effect.fnUntraced(function* (
   }
   const reported = new Set<string>()
 
+  const query = <S extends Schema.Top & { readonly DecodingServices: never }>(
+    operation: string,
+    row: S,
+    statement: Statement<Row>
+  ) => Effect.flatMap(read(operation, row, statement), (rows) => Effect.fromResult(Result.all(rows)))
+
   return Db.of({
     sql: client,
-    query: (operation, row, statement) =>
-      Effect.flatMap(read(operation, row, statement), (rows) => Effect.fromResult(Result.all(rows))),
+    query,
+    queryOne: (operation, row, statement) =>
+      Effect.flatMap(query(operation, row, statement), ([first]) =>
+        first === undefined ? Effect.die(`${operation}: the statement answered with no row`) : Effect.succeed(first)
+      ),
+    queryOption: (operation, row, statement) =>
+      Effect.map(query(operation, row, statement), ([first]) => Option.fromNullishOr(first)),
     queryReadable: (operation, row, statement) =>
       Effect.gen(function* () {
         const rows = yield* read(operation, row, statement)
