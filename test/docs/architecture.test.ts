@@ -12,7 +12,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8")
 
 /** The rooms in the order of the page: folders, and the few files that stand directly in src. */
 const rooms: ReadonlyArray<string> = (() => {
-  const [, list = ""] = /^## Rooms$[^`]*`[^`]*`[^`]*^```\n([^`]*)^```$/m.exec(read("ARCHITECTURE.md")) ?? []
+  const [, list = ""] = /^## Rooms$[^]*?^```\n([^]*?)^```$/m.exec(read("ARCHITECTURE.md")) ?? []
   return list.split("\n").flatMap((line) => {
     const [folder, ...names] = line.split(/\s+/)
     return folder === undefined ? [] : names.map((name) => normalize(join(folder, name)).replace(/\/$/, ""))

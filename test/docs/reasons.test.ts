@@ -1,0 +1,31 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { reasonsPage } from "../../scripts/lib/reasonsPage.ts"
+import { reasonCodes, reasonMeanings } from "../../src/domain/model/reason.ts"
+
+const page = readFileSync(new URL("../../doc/guides/reasons.md", import.meta.url), "utf8")
+
+/** Spaces and dashes are the formatter's. */
+const cells = (text: string) => text.replaceAll(/-+/g, "-").replaceAll(/ +/g, " ")
+
+describe("doc/guides/reasons.md", () => {
+  it("has the table that the code generates", () => {
+    assert.strictEqual(cells(page), cells(reasonsPage(page)))
+    for (const code of reasonCodes) assert.include(page, `| \`${code}\``)
+  })
+
+  it("would be missed when a code is missing from the page", () => {
+    const without = page.replace(/^\| `window_over`.*\n/m, "")
+    assert.notStrictEqual(cells(without), cells(reasonsPage(without)))
+  })
+})
+
+describe("reason codes", () => {
+  it("are words that a label, a column and a JSON field can hold, each with a meaning that is a sentence", () => {
+    for (const code of reasonCodes) {
+      assert.match(code, /^[a-z]+(_[a-z]+)*$/)
+      assert.match(reasonMeanings[code].meaning, /^(?:[A-Z]|`).*\.$/, code)
+      assert.isAbove(reasonMeanings[code].of.length, 0, code)
+    }
+  })
+})
