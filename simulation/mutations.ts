@@ -132,10 +132,10 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "window: not looked at",
-    [decisions, "if (nowMillis > slice.notAfterMillis) return", "if (nowMillis < 0) return"],
+    [decisions, "if (isWindowOver(slice.notAfterMillis, nowMillis)) return", "if (nowMillis < 0) return"],
     [decisions, "return Math.min(\n    slice.notAfterMillis,", "return Math.min("],
-    [memorySlices, "slice.notAfter >= nowMillis &&", ""],
-    [sliceStore, "AND not_after >= ${instant(options.now)}", ""]
+    [memorySlices, "!isWindowOver(slice.notAfter, nowMillis) &&", ""],
+    [sliceStore, "AND NOT ${isWindowOver(sql, options.now)}", ""]
   ),
   mutation(
     "cancel: what comes back is scheduled again",
@@ -154,7 +154,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "halt: claims go on",
     [memorySlices, "if (memory.isHalted) return []", ""],
-    [sliceStore, "AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE", ""]
+    [sliceStore, "AND NOT ${isHalted(sql)}\n                ORDER BY not_before", "ORDER BY not_before"]
   ),
   mutation("halt: acknowledged while calls are under way", [
     "src/workers/executor/followHalts.ts",
@@ -201,13 +201,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("carry: what is in doubt is carried", [
     "src/domain/planning/replan/RunningOrder.ts",
-    'stage === "IN_PROGRESS" || (stage',
-    "(stage"
+    'slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)',
+    "isOpenAtBroker(slice)"
   ]),
   mutation("carry: what is open at the broker is carried", [
     "src/domain/planning/replan/RunningOrder.ts",
-    '|| (stage === "PROCESSED" && !brokerIsFinal)',
-    '|| (stage === "PROCESSED" && brokerIsFinal && stage !== "PROCESSED")'
+    '"IN_PROGRESS" || isOpenAtBroker(slice)',
+    '"IN_PROGRESS"'
   ]),
   mutation("new plan: replaces what has been claimed", [
     "simulation/store/memoryReplans.ts",
@@ -221,11 +221,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation(
     "lost claims: an ended lease is not looked for",
-    [memorySlices, "outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)", "outcomeUnknownAt !== null"],
     [
-      sliceStore,
-      "(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})",
-      "outcome_unknown_at IS NOT NULL"
-    ]
+      memorySlices,
+      "isInDoubt(slice, millisOf(now))",
+      'slice.stage === "IN_PROGRESS" && slice.outcomeUnknownAt !== null'
+    ],
+    [sliceStore, "WHERE ${isInDoubt(sql, now)}", "WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL"]
   )
 ]

@@ -1,4 +1,5 @@
 import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
+import { isInHand } from "../../src/domain/model/sliceState.ts"
 import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
@@ -82,10 +83,7 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       const alive = executors.filter(
         ({ heartbeatAt, staleAfterMillis }) => heartbeatAt >= millisOf(now) - staleAfterMillis
       )
-      const claims = [...memory.slices.values()].filter(
-        ({ stage, outcomeUnknownAt, leaseExpiresAt }) =>
-          halt.isHalted && stage === "IN_PROGRESS" && outcomeUnknownAt === null && (leaseExpiresAt ?? 0) > millisOf(now)
-      )
+      const claims = [...memory.slices.values()].filter((slice) => halt.isHalted && isInHand(slice, millisOf(now)))
       const waiting = new Set([
         ...alive.map(({ instanceId }) => instanceId),
         ...claims.map(({ claimedBy }) => claimedBy ?? "")

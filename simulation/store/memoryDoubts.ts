@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
+import { isFollowed, isOpenAtBroker } from "../../src/domain/model/sliceState.ts"
 import type { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 
@@ -11,9 +12,7 @@ export const memoryDoubts = (memory: Memory): DoubtStore["Service"] => ({
       [...memory.slices.values()]
         .flatMap((slice) => (slice.inDoubtAt === null ? [] : [{ slice, inDoubtAt: slice.inDoubtAt }]))
         .filter(({ inDoubtAt }) => inDoubtAt >= millisOf(since))
-        .filter(({ slice: { stage, brokerIsFinal } }) =>
-          stage === "PROCESSED" ? brokerIsFinal : stage !== "IN_PROGRESS"
-        )
+        .filter(({ slice }) => slice.stage !== "IN_PROGRESS" && !isOpenAtBroker(slice))
         .toSorted((a, b) => b.inDoubtAt - a.inDoubtAt)
         .slice(0, limit)
         .map(({ slice }) => ({ ...slice, claimVersion: ClaimVersion.make(slice.claimVersion) }))
@@ -47,7 +46,7 @@ export const memoryDoubts = (memory: Memory): DoubtStore["Service"] => ({
       const left = new Set<string>()
       for (const id of ids) {
         const slice = memory.slices.get(id)
-        if (slice?.stage !== "PROCESSED" || slice.brokerIsFinal || slice.leftBookAt !== null) continue
+        if (slice === undefined || !isFollowed(slice)) continue
         slice.leftBookAt = millisOf(now)
         left.add(id)
       }

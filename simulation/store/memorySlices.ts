@@ -3,6 +3,7 @@ import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/model/OrderSlice.ts"
+import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
 import type { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
 import type { MovedSlice, SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
@@ -27,7 +28,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
             slice.stage === "SCHEDULED" &&
             slice.notBefore <= horizonMillis &&
             (last === null || (last !== undefined && compareDue(slice, last) > 0)) &&
-            slice.notAfter >= nowMillis &&
+            !isWindowOver(slice.notAfter, nowMillis) &&
             !slice.isHeld &&
             (slice.staleAt === null || slice.staleAt >= nowMillis)
         )
@@ -72,10 +73,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
   unresolved: (now, limit) =>
     Effect.sync(() =>
       [...memory.slices.values()]
-        .filter(({ stage }) => stage === "IN_PROGRESS")
-        .filter(
-          ({ outcomeUnknownAt, leaseExpiresAt }) => outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)
-        )
+        .filter((slice) => isInDoubt(slice, millisOf(now)))
         .map((slice) => ({ slice, last: slice.outcomeUnknownAt ?? slice.leaseExpiresAt ?? 0 }))
         .toSorted((a, b) => a.last - b.last)
         .slice(0, limit)
@@ -91,7 +89,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
   open: (after, limit, now) =>
     Effect.sync(() =>
       [...memory.slices.values()]
-        .filter((slice) => slice.stage === "PROCESSED" && !slice.brokerIsFinal && slice.leftBookAt === null)
+        .filter(isFollowed)
         .map((slice) => openSlice(memory, slice, millisOf(now)))
         .filter((slice) => after === null || isAfter(slice, after))
         .toSorted((a, b) => (isAfter(a, b) ? 1 : -1))
@@ -117,7 +115,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
     Effect.sync(() => {
       const picked = ids
         .flatMap((id) => memory.slices.get(id) ?? [])
-        .filter(({ stage, brokerIsFinal }) => stage === "PROCESSED" && !brokerIsFinal)
+        .filter(isOpenAtBroker)
         .filter(({ cancelSentAt }) => cancelSentAt === null || cancelSentAt < millisOf(resendBefore))
         .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
         .slice(0, limit)
@@ -136,12 +134,11 @@ const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition
   const isBack = stage === "SCHEDULED"
   const isCancelled = isBack && order !== undefined && order.cancelRequestedAt !== null
   const found = next._tag === "Processed" ? next.found : null
+  if (next._tag === "Unknown" || isInDoubt(slice, atMillis)) slice.inDoubtAt = atMillis
   slice.stage = isCancelled ? "SKIPPED" : stage
   slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
   if (next._tag === "Rescheduled") slice.notBefore = Math.max(millisOrNull(next.notBefore) ?? 0, slice.notBefore)
   slice.isHeld = isBack && order !== undefined && order.holdReason !== null
-  const wasInDoubt = slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? Infinity) <= atMillis
-  if (next._tag === "Unknown" || wasInDoubt) slice.inDoubtAt = atMillis
   slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null
   slice.attempts = attempts
   slice.placedAt = millisOrNull(placedAt) ?? slice.placedAt
@@ -195,7 +192,11 @@ export const memoryOverdue = (memory: Memory): OverdueStore["Service"] => {
   return {
     skipStale: (now, reason, limit) =>
       Effect.sync(() =>
-        skip(reason, limit, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))
+        skip(
+          reason,
+          limit,
+          ({ notBefore, notAfter }) => notBefore <= millisOf(now) && isWindowOver(notAfter, millisOf(now))
+        )
       ),
     skipCancelled: (now, limit) =>
       Effect.sync(() =>

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { isFollowed, isInDoubt } from "../../src/domain/model/sliceState.ts"
 import type { WatchStore } from "../../src/stores/slices/WatchStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
@@ -21,8 +22,7 @@ export const memoryWatch = (memory: Memory): WatchStore["Service"] => ({
 
 const waitsForBroker = (slice: SliceRow, nowMillis: number, doubtedSinceMillis: number): boolean => {
   if (slice.inDoubtAt !== null && slice.inDoubtAt >= doubtedSinceMillis) return true
-  if (slice.stage === "IN_PROGRESS") return slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? 0) <= nowMillis
-  return slice.stage === "PROCESSED" && !slice.brokerIsFinal && slice.leftBookAt === null
+  return isInDoubt(slice, nowMillis) || isFollowed(slice)
 }
 
 const mayWantPlan = (order: OrderRow): boolean =>

@@ -237,6 +237,7 @@ export class OrderCommands extends Context.Service<
             SliceView,
             sql`
               SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason,
+                -- As its owner said, whatever the time: unlike what is in doubt, a lease that is over does not count.
                 stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL AS is_unknown, attempts,
                 (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
                 broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price, replaced_by,

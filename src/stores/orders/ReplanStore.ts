@@ -11,6 +11,7 @@ import {
   type RunningOrder,
   RunningSlice
 } from "../../domain/planning/replan/RunningOrder.ts"
+import { isHalted, isInDoubt, isEndedUnfilled, isUnfinished, mayWantPlan } from "../sql/conditions.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
@@ -106,7 +107,7 @@ const make = Effect.gen(function* () {
       sql`
         SELECT id FROM order_slices
         WHERE order_id = ${orderId} AND replaced_by IS NULL AND (stage = 'SCHEDULED'
-          OR ((stage IN ('FAILED', 'SKIPPED') OR (stage = 'PROCESSED' AND broker_is_final)) AND filled_quantity < quantity))
+          OR (NOT ${isUnfinished(sql)} AND filled_quantity < quantity))
         ORDER BY id FOR UPDATE`
     )
 
@@ -128,8 +129,7 @@ const make = Effect.gen(function* () {
           (extract(epoch FROM scheduled_at) * 1000)::float8 AS scheduled_millis,
           coalesce(stale_at < ${instant(now)}, false) AS is_late,
           coalesce(broker_status = 'REJECTED', false) AS is_rejected,
-          left_book_at IS NOT NULL
-            OR (stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})) AS is_in_doubt
+          left_book_at IS NOT NULL OR ${isInDoubt(sql, now)} AS is_in_doubt
         FROM order_slices WHERE order_id = ${orderId} AND replaced_by IS NULL ORDER BY sequence_number`
     )
 
@@ -279,18 +279,14 @@ const make = Effect.gen(function* () {
           WITH late AS MATERIALIZED (
             SELECT DISTINCT order_id FROM order_slices
             WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held AND NOT ${isHeld}::boolean
-              AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
+              AND NOT ${isHalted(sql)}
           ), wanting AS MATERIALIZED (
             SELECT o.id FROM orders o
-            WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
-              AND settled_at IS NULL AND cancel_requested_at IS NULL AND hold_reason IS NULL AND (
+            WHERE ${mayWantPlan(sql)} AND (
                 (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
-                OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
-                  AND filled_quantity + carried_quantity < quantity
-                  AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final))
+                OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isEndedUnfilled(sql)}
                   AND CASE WHEN stage = 'FAILED' OR broker_status = 'REJECTED' THEN o.carry_rejected ELSE o.carry_unfilled END)
-                OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id
-                  AND (stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final))))
+                OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isUnfinished(sql)}))
           )
           SELECT id, instrument, id IN (SELECT order_id FROM late) AS is_late FROM orders o
           WHERE id IN (SELECT order_id FROM late UNION SELECT id FROM wanting)

@@ -16,6 +16,7 @@ import {
   RecordedSlice
 } from "../../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import { isInDoubt } from "../sql/conditions.ts"
 
 /** What the database holds of one order, for whoever wants to know what became of it. Changes nothing. */
 export class ReportStore extends Context.Service<
@@ -68,7 +69,7 @@ const make = Effect.gen(function* () {
       RecordedSlice,
       sql`
         SELECT id, sequence_number, tag, quantity, scheduled_at, stage, stage_reason, attempts,
-          stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)}) AS is_in_doubt,
+          ${isInDoubt(sql, now)} AS is_in_doubt,
           outcome_unknown_at, in_doubt_at, left_book_at, placed_at,
           (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis, acknowledged_at,
           broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity,

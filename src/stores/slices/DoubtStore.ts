@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
+import { isFollowed, isOpenAtBroker } from "../sql/conditions.ts"
 
 /** What the broker's book says of a slice that was thought not to be placed. */
 export interface LateArrival {
@@ -51,7 +52,7 @@ export class DoubtStore extends Context.Service<
               SELECT id, order_id, tag, stage, claim_version, replaced_by, carried_quantity, request_id, trace_id
               FROM order_slices
               WHERE in_doubt_at >= ${instant(since)}
-                AND (stage IN ('SCHEDULED', 'FAILED', 'SKIPPED') OR (stage = 'PROCESSED' AND broker_is_final))
+                AND stage <> 'IN_PROGRESS' AND NOT ${isOpenAtBroker(sql)}
               ORDER BY in_doubt_at DESC
               LIMIT ${limit}`
           ),
@@ -87,7 +88,7 @@ export class DoubtStore extends Context.Service<
             Id,
             sql`
               UPDATE order_slices SET left_book_at = ${instant(now)}, updated_at = ${instant(now)}
-              WHERE id = ANY(${texts(ids)}) AND stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NULL
+              WHERE id = ANY(${texts(ids)}) AND ${isFollowed(sql)}
               RETURNING id`
           ).pipe(Effect.map(idsOf))
       })

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { isWindowOver } from "../sql/conditions.ts"
 
 /** What becomes of SCHEDULED slices that nobody placed in time, or that nobody wants any more; up to `limit` at a time. */
 export class OverdueStore extends Context.Service<
@@ -28,7 +29,7 @@ export class OverdueStore extends Context.Service<
             sql`
               WITH picked AS MATERIALIZED (
                 SELECT id FROM order_slices
-                WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before <= ${instant(now)} AND not_after < ${instant(now)}
+                WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before <= ${instant(now)} AND ${isWindowOver(sql, now)}
                 LIMIT ${limit}
                 FOR UPDATE SKIP LOCKED
               )

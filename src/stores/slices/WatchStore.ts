@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { isFollowed, mayWantPlan } from "../sql/conditions.ts"
 
 /** Whether anything waits for the broker's word, or for a new plan. */
 const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean })
@@ -32,21 +33,20 @@ export class WatchStore extends Context.Service<
             Waiting,
             sql`
               -- In the order of each index: whatever the statistics say of how many there are, none reads the whole table.
+              -- So the two ways of being in doubt are two questions: the first ends at once in the index of leases.
               SELECT
                 (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND lease_expires_at <= ${instant(now)}
                     ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
                   OR (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL
                     ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
                   OR (SELECT true FROM order_slices
-                    WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NULL
+                    WHERE ${isFollowed(sql)}
                     ORDER BY acknowledged_at LIMIT 1) IS NOT NULL
                   OR (SELECT true FROM order_slices WHERE in_doubt_at >= ${instant(doubtedSince)}
                     ORDER BY in_doubt_at LIMIT 1) IS NOT NULL AS for_broker,
                 (SELECT true FROM order_slices WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
                     ORDER BY stale_at LIMIT 1) IS NOT NULL
-                  OR EXISTS (SELECT FROM orders
-                    WHERE (carry_unfilled OR carry_rejected OR completion = 'CROSS') AND order_queue_status = 'DONE'
-                      AND settled_at IS NULL AND cancel_requested_at IS NULL AND hold_reason IS NULL) AS for_plan`
+                  OR EXISTS (SELECT FROM orders WHERE ${mayWantPlan(sql)}) AS for_plan`
           ).pipe(
             Effect.flatMap(([waiting]) => (waiting === undefined ? Effect.fail(noAnswer) : Effect.succeed(waiting)))
           )
