@@ -100,8 +100,7 @@ const inOrder = (ids: ReadonlyArray<string>): ReadonlyArray<string> => ids.toSor
 /** The stores as one process sees them: every statement goes over a network, and the process may die on the way. */
 export const storesOf = (process: Process): Stores => {
   const { run } = process
-  const { orders, slices, doubts, watch, overdue, replans, halts, heartbeats, commands, quotes, instruments } =
-    run.database.stores
+  const { orders, slices, recovery, replans, halts, heartbeats, commands, quotes, instruments } = run.database.stores
   const by = (operation: string) => through(process, operation)
   const claimDue = by("SliceStore.claimDue")
   const transition = by("SliceStore.transition")
@@ -145,20 +144,16 @@ export const storesOf = (process: Process): Stores => {
       claimCancels: (options) => Effect.map(claimCancels(slices.claimCancels(options)), inOrder),
       audit: (events) => audit(slices.audit(events))
     },
-    doubts: {
+    recovery: {
+      look: (options) => by("RecoveryStore.look")(recovery.look(options)),
       previouslyInDoubt: (since, limit) =>
-        Effect.map(by("DoubtStore.previouslyInDoubt")(doubts.previouslyInDoubt(since, limit)), sorted),
-      takeOver: (turnedUp, reason, now) => by("DoubtStore.takeOver")(doubts.takeOver(turnedUp, reason, now)),
-      leaveOrderList: (ids, now) => by("DoubtStore.leaveOrderList")(doubts.leaveOrderList(ids, now))
-    },
-    watch: {
-      look: (options) => by("WatchStore.look")(watch.look(options))
-    },
-    overdue: {
+        Effect.map(by("RecoveryStore.previouslyInDoubt")(recovery.previouslyInDoubt(since, limit)), sorted),
+      takeOver: (late, reason, now) => by("RecoveryStore.takeOver")(recovery.takeOver(late, reason, now)),
+      leaveOrderList: (ids, now) => by("RecoveryStore.leaveOrderList")(recovery.leaveOrderList(ids, now)),
       skipStale: (now, reason, limit) =>
-        Effect.map(by("OverdueStore.skipStale")(overdue.skipStale(now, reason, limit)), inOrder),
+        Effect.map(by("RecoveryStore.skipStale")(recovery.skipStale(now, reason, limit)), inOrder),
       skipCancelled: (now, limit) =>
-        Effect.map(by("OverdueStore.skipCancelled")(overdue.skipCancelled(now, limit)), inOrder)
+        Effect.map(by("RecoveryStore.skipCancelled")(recovery.skipCancelled(now, limit)), inOrder)
     },
     replans: {
       unsettled: (after, limit, now) => by("ReplanStore.unsettled")(replans.unsettled(after, limit, now)),

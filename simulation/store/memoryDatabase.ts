@@ -4,11 +4,10 @@ import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
-import { memoryDoubts } from "./memoryDoubts.ts"
 import { memoryOrders } from "./memoryOrders.ts"
+import { memoryRecovery } from "./memoryRecovery.ts"
 import { memoryReplans } from "./memoryReplans.ts"
-import { memoryOverdue, memorySlices } from "./memorySlices.ts"
-import { memoryWatch } from "./memoryWatch.ts"
+import { memorySlices } from "./memorySlices.ts"
 import type { HaltRow, OrderRow } from "./rows.ts"
 
 /** A database in memory that behaves as PostgreSQL does with the service's statements; one suite holds both to the same. */
@@ -17,9 +16,7 @@ export const memoryDatabase = (): Database => {
   const stores: Stores = {
     orders: memoryOrders(memory),
     slices: memorySlices(memory),
-    doubts: memoryDoubts(memory),
-    watch: memoryWatch(memory),
-    overdue: memoryOverdue(memory),
+    recovery: memoryRecovery(memory),
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),

@@ -60,9 +60,16 @@ const isLate = (memory: Memory, orderId: string, nowMillis: number): boolean =>
     .slicesOf(orderId)
     .some(({ stage, staleAt, isHeld }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis && !isHeld)
 
+/** The order may want another plan, now or later. */
+export const mayWantPlan = (order: OrderRow): boolean =>
+  (order.carryUnfilled === true || order.carryRejected === true || order.completion === "CROSS") &&
+  order.orderQueueStatus === "DONE" &&
+  order.settledAt === null &&
+  order.cancelRequestedAt === null &&
+  order.holdReason === null
+
 const isWanting = (memory: Memory, order: OrderRow, nowMillis: number): boolean => {
-  if (order.carryUnfilled !== true && order.carryRejected !== true && order.completion !== "CROSS") return false
-  if (order.orderQueueStatus !== "DONE" || order.settledAt !== null) return false
+  if (!mayWantPlan(order)) return false
   const completesAt = memory.plansOf(order.id).at(-1)?.completesAt ?? null
   if (completesAt !== null && completesAt <= nowMillis) return true
   const slices = memory.slicesOf(order.id)

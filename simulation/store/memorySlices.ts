@@ -4,7 +4,6 @@ import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/model/OrderSlice.ts"
 import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
-import type { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
 import type { MovedSlice, SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
@@ -12,8 +11,6 @@ import type { OrderRow, SliceRow } from "./rows.ts"
 
 const compareDue = (a: SliceRow, b: SliceRow): number =>
   a.notBefore - b.notBefore || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-
-const cancelledDaysMillis = 3 * 86_400_000
 
 /** SliceStore's statements, on {@link Memory}. */
 export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
@@ -176,34 +173,4 @@ const openSlice = (memory: Memory, slice: SliceRow, nowMillis: number): OpenSlic
 const isAfter = (slice: OpenSlice, other: OpenSlice): boolean => {
   const [at, otherAt] = [millisOf(slice.acknowledgedAt), millisOf(other.acknowledgedAt)]
   return at !== otherAt ? at > otherAt : slice.id > other.id
-}
-
-/** OverdueStore's statements, on {@link Memory}. */
-export const memoryOverdue = (memory: Memory): OverdueStore["Service"] => {
-  const skip = (reason: string, limit: number, isWanted: (slice: SliceRow) => boolean) =>
-    [...memory.slices.values()]
-      .filter((slice) => slice.stage === "SCHEDULED" && isWanted(slice))
-      .slice(0, limit)
-      .map((slice) => {
-        slice.stage = "SKIPPED"
-        slice.stageReason = reason
-        return slice.id
-      })
-  return {
-    skipStale: (now, reason, limit) =>
-      Effect.sync(() =>
-        skip(
-          reason,
-          limit,
-          ({ notBefore, notAfter }) => notBefore <= millisOf(now) && isWindowOver(notAfter, millisOf(now))
-        )
-      ),
-    skipCancelled: (now, limit) =>
-      Effect.sync(() =>
-        skip("order cancelled", limit, ({ orderId }) => {
-          const at = memory.orders.get(orderId)?.cancelRequestedAt ?? null
-          return at !== null && at >= millisOf(now) - cancelledDaysMillis
-        })
-      )
-  }
 }
