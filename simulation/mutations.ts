@@ -15,6 +15,7 @@ const decisions = "src/domain/lifecycle/placement.ts"
 const reconciliation = "src/domain/lifecycle/reconciliation.ts"
 const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
+const memoryPlans = "simulation/store/memoryPlans.ts"
 const sliceStore = "src/stores/slices/SliceStore.ts"
 
 const mutation = (
@@ -144,7 +145,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "cancel: a split that runs meanwhile is scheduled",
-    [memoryOrders, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
+    [memoryPlans, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
     [
       "src/stores/sql/planRows.ts",
       "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END",
@@ -195,8 +196,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     [
       "src/stores/orders/OrderStore.ts",
-      "WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'\n                  AND o.claim_version",
-      "WHERE o.id = mine.id\n                  AND o.claim_version"
+      "WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS'\n            AND o.claim_version",
+      "WHERE o.id = mine.id\n            AND o.claim_version"
     ]
   ),
   mutation("carry: what is in doubt is carried", [

@@ -7,7 +7,7 @@ import { isInDoubt, isUnfinished } from "../../src/domain/model/sliceState.ts"
 import type { OrderChange, Replan, RunningOrder, RunningSlice } from "../../src/domain/planning/replan/RunningOrder.ts"
 import { CannotReplan, type ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import { type Memory, micros, millisOf } from "./Memory.ts"
-import { writePlans } from "./memoryOrders.ts"
+import { writePlans } from "./memoryPlans.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 
 interface Options {

@@ -12,9 +12,22 @@ import type { OrderRow, SliceRow } from "./rows.ts"
 const compareDue = (a: SliceRow, b: SliceRow): number =>
   a.notBefore - b.notBefore || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
+type Slices = SliceStore["Service"]
+
 /** SliceStore's statements, on {@link Memory}. */
-export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
-  claimDue: ({ now, horizon, leaseExpiresAt, owner, limit, after = null }) =>
+export const memorySlices = (memory: Memory): Slices => ({
+  claimDue: claimDue(memory),
+  transition: transition(memory),
+  unresolved: unresolved(memory),
+  open: open(memory),
+  saveBrokerStates: saveBrokerStates(memory),
+  claimCancels: claimCancels(memory),
+  audit: (events) => Effect.sync(() => append(memory, events))
+})
+
+const claimDue =
+  (memory: Memory): Slices["claimDue"] =>
+  ({ now, horizon, leaseExpiresAt, owner, limit, after = null }) =>
     Effect.sync(() => {
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
@@ -50,9 +63,11 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
           scheduledMillis: Math.ceil(slice.scheduledAt)
         }
       })
-    }),
+    })
 
-  transition: (transitions, events) =>
+const transition =
+  (memory: Memory): Slices["transition"] =>
+  (transitions, events) =>
     Effect.sync(() => {
       const moved: Array<MovedSlice> = []
       for (const transition of transitions) {
@@ -65,9 +80,11 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
       }
       append(memory, events)
       return moved
-    }),
+    })
 
-  unresolved: (now, limit) =>
+const unresolved =
+  (memory: Memory): Slices["unresolved"] =>
+  (now, limit) =>
     Effect.sync(() =>
       [...memory.slices.values()]
         .filter((slice) => isInDoubt(slice, millisOf(now)))
@@ -81,9 +98,11 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
           firstSentMillis: Math.floor(slice.claimedAt ?? 0),
           lastSentMillis: Math.ceil(last)
         }))
-    ),
+    )
 
-  open: (after, limit, now) =>
+const open =
+  (memory: Memory): Slices["open"] =>
+  (after, limit, now) =>
     Effect.sync(() =>
       [...memory.slices.values()]
         .filter(isFollowed)
@@ -91,9 +110,11 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
         .filter((slice) => after === null || isAfter(slice, after))
         .toSorted((a, b) => (isAfter(a, b) ? 1 : -1))
         .slice(0, limit)
-    ),
+    )
 
-  saveBrokerStates: (states) =>
+const saveBrokerStates =
+  (memory: Memory): Slices["saveBrokerStates"] =>
+  (states) =>
     Effect.sync(() => {
       for (const { slice: open, state } of states) {
         const slice = memory.slices.get(open.id)
@@ -106,9 +127,11 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
         slice.filledQuantity = state.filledQuantity
         slice.averagePrice = state.averagePrice ?? slice.averagePrice
       }
-    }),
+    })
 
-  claimCancels: ({ ids, limit, now, resendBefore }) =>
+const claimCancels =
+  (memory: Memory): Slices["claimCancels"] =>
+  ({ ids, limit, now, resendBefore }) =>
     Effect.sync(() => {
       const picked = ids
         .flatMap((id) => memory.slices.get(id) ?? [])
@@ -118,10 +141,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
         .slice(0, limit)
       for (const slice of picked) slice.cancelSentAt = millisOf(now)
       return picked.map(({ id }) => id)
-    }),
-
-  audit: (events) => Effect.sync(() => append(memory, events))
-})
+    })
 
 const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
 

@@ -69,7 +69,7 @@ export class SliceCommands extends Context.Service<
   static readonly layer: Layer.Layer<SliceCommands, never, Db> = Layer.effect(
     SliceCommands,
     Effect.gen(function* () {
-      const { sql, query, execute, transaction } = yield* Db
+      const { sql, query, queryOption, execute, transaction } = yield* Db
       const Id = Schema.Struct({ id: Schema.String })
       /** It was given up when it was in doubt, and nothing makes up for it. */
       const isGivenUpInDoubt = sql`
@@ -83,7 +83,7 @@ export class SliceCommands extends Context.Service<
         )
 
       const readEnded = (id: string) =>
-        query(
+        queryOption(
           "SliceCommands.readEnded",
           EndedSlice,
           sql`
@@ -143,7 +143,7 @@ export class SliceCommands extends Context.Service<
       return SliceCommands.of({
         find: (name, now) => {
           const [, orderId = null, number = null] = /^(.+)\/(\d{1,9})$/.exec(name) ?? []
-          return query(
+          return queryOption(
             "SliceCommands.find",
             SliceState,
             sql`
@@ -151,7 +151,7 @@ export class SliceCommands extends Context.Service<
                 ${isInDoubt(sql, now)} AS is_in_doubt, CASE WHEN ${isLost(sql)} THEN broker_order_id END AS lost_order_id
               FROM order_slices
               WHERE id = ${name} OR (order_id = ${orderId} AND sequence_number = ${number === null ? null : Number(number)}::int)`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+          )
         },
 
         newestIds: query(
@@ -188,8 +188,9 @@ export class SliceCommands extends Context.Service<
             "SliceCommands.retry",
             Effect.gen(function* () {
               yield* lockOrderOf(id)
-              const [slice] = yield* readEnded(id)
-              if (slice === undefined) return yield* new CannotRetry({ sliceId: id, reason: "there is no such slice" })
+              const found = yield* readEnded(id)
+              if (Option.isNone(found)) return yield* new CannotRetry({ sliceId: id, reason: "there is no such slice" })
+              const slice = found.value
               const decided = retrySlice(slice, options)
               if (Result.isFailure(decided)) return yield* new CannotRetry({ sliceId: id, reason: decided.failure })
               yield* reopenOrder(slice, options.now)
@@ -199,11 +200,11 @@ export class SliceCommands extends Context.Service<
           ),
 
         ownerOf: (brokerOrderId) =>
-          query(
+          queryOption(
             "SliceCommands.ownerOf",
             Schema.Struct({ id: SliceId }),
             sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id))),
+          ).pipe(Effect.map(Option.map((row) => row.id))),
 
         placed: (id, { brokerOrderId, fill }, asked, now) =>
           query(
