@@ -230,7 +230,7 @@ export class Judge {
     if (slice.claimVersion < before.claimVersion) say("has a lower claim_version than before")
     const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
     // What was given up may turn up in the book after all.
-    const isTakenOver = operation === "DoubtStore.takeOver" && before.stage !== "PROCESSED"
+    const isTakenOver = operation === "RecoveryStore.takeOver" && before.stage !== "PROCESSED"
     if (isFinal && slice.stage !== before.stage && !isTakenOver) say(`was ${before.stage} and is ${slice.stage}`)
     if (slice.filledQuantity > slice.quantity) say(`is filled beyond its quantity`)
     if (before.stage !== "PROCESSED") return

@@ -21,10 +21,10 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "Broker.place"
   ],
   monitor: [
-    "WatchStore.look",
+    "RecoveryStore.look",
     "SliceStore.unresolved",
     "SliceStore.open",
-    "DoubtStore.previouslyInDoubt",
+    "RecoveryStore.previouslyInDoubt",
     "Broker.findByTag",
     "SliceStore.audit",
     "SliceStore.transition",
@@ -35,8 +35,8 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "InstrumentStore.markets",
     "ReplanStore.change",
     "OrderStore.releaseStuck",
-    "OverdueStore.skipStale",
-    "OverdueStore.skipCancelled",
+    "RecoveryStore.skipStale",
+    "RecoveryStore.skipCancelled",
     "HeartbeatStore.forget",
     "QuoteStore.prune"
   ],
@@ -47,7 +47,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   executor: ["OrderBudget.block"],
   monitor: [
-    "DoubtStore.takeOver",
+    "RecoveryStore.takeOver",
     "OrderStore.noteDouble",
     "OrderCommands.hold",
     "OrderBudget.reserve",

@@ -32,10 +32,8 @@ import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../src/stores/orders/ReplanStore.ts"
-import { DoubtStore } from "../src/stores/slices/DoubtStore.ts"
-import { OverdueStore } from "../src/stores/slices/OverdueStore.ts"
+import { RecoveryStore } from "../src/stores/slices/RecoveryStore.ts"
 import { SliceStore } from "../src/stores/slices/SliceStore.ts"
-import { WatchStore } from "../src/stores/slices/WatchStore.ts"
 import { WorkerStatus } from "../src/workers/supervision/WorkerStatus.ts"
 import { brokerOf } from "./broker.ts"
 import type { Process } from "./Process.ts"
@@ -116,9 +114,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
   const storeLayers = Layer.mergeAll(
     Layer.succeed(OrderStore, OrderStore.of(stores.orders)),
     Layer.succeed(SliceStore, SliceStore.of(stores.slices)),
-    Layer.succeed(DoubtStore, DoubtStore.of(stores.doubts)),
-    Layer.succeed(WatchStore, WatchStore.of(stores.watch)),
-    Layer.succeed(OverdueStore, OverdueStore.of(stores.overdue)),
+    Layer.succeed(RecoveryStore, RecoveryStore.of(stores.recovery)),
     Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
     Layer.mock(HeartbeatStore)(stores.heartbeats),

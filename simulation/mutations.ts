@@ -15,6 +15,7 @@ const decisions = "src/domain/lifecycle/placement.ts"
 const reconciliation = "src/domain/lifecycle/reconciliation.ts"
 const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
+const memoryPlans = "simulation/store/memoryPlans.ts"
 const sliceStore = "src/stores/slices/SliceStore.ts"
 
 const mutation = (
@@ -132,10 +133,10 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "window: not looked at",
-    [decisions, "if (nowMillis > slice.notAfterMillis) return", "if (nowMillis < 0) return"],
+    [decisions, "if (isWindowOver(slice.notAfterMillis, nowMillis)) return", "if (nowMillis < 0) return"],
     [decisions, "return Math.min(\n    slice.notAfterMillis,", "return Math.min("],
-    [memorySlices, "slice.notAfter >= nowMillis &&", ""],
-    [sliceStore, "AND not_after >= ${instant(options.now)}", ""]
+    [memorySlices, "!isWindowOver(slice.notAfter, nowMillis) &&", ""],
+    [sliceStore, "AND NOT ${isWindowOver(sql, options.now)}", ""]
   ),
   mutation(
     "cancel: what comes back is scheduled again",
@@ -144,7 +145,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "cancel: a split that runs meanwhile is scheduled",
-    [memoryOrders, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
+    [memoryPlans, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
     [
       "src/stores/sql/planRows.ts",
       "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END",
@@ -154,7 +155,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "halt: claims go on",
     [memorySlices, "if (memory.isHalted) return []", ""],
-    [sliceStore, "AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE", ""]
+    [sliceStore, "AND NOT ${isHalted(sql)}\n                ORDER BY not_before", "ORDER BY not_before"]
   ),
   mutation("halt: acknowledged while calls are under way", [
     "src/workers/executor/followHalts.ts",
@@ -195,19 +196,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     [
       "src/stores/orders/OrderStore.ts",
-      "WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'\n                  AND o.claim_version",
-      "WHERE o.id = mine.id\n                  AND o.claim_version"
+      "WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS'\n            AND o.claim_version",
+      "WHERE o.id = mine.id\n            AND o.claim_version"
     ]
   ),
   mutation("carry: what is in doubt is carried", [
     "src/domain/planning/replan/RunningOrder.ts",
-    'stage === "IN_PROGRESS" || (stage',
-    "(stage"
+    'slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)',
+    "isOpenAtBroker(slice)"
   ]),
   mutation("carry: what is open at the broker is carried", [
     "src/domain/planning/replan/RunningOrder.ts",
-    '|| (stage === "PROCESSED" && !brokerIsFinal)',
-    '|| (stage === "PROCESSED" && brokerIsFinal && stage !== "PROCESSED")'
+    '"IN_PROGRESS" || isOpenAtBroker(slice)',
+    '"IN_PROGRESS"'
   ]),
   mutation("new plan: replaces what has been claimed", [
     "simulation/store/memoryReplans.ts",
@@ -221,11 +222,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation(
     "lost claims: an ended lease is not looked for",
-    [memorySlices, "outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)", "outcomeUnknownAt !== null"],
     [
-      sliceStore,
-      "(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})",
-      "outcome_unknown_at IS NOT NULL"
-    ]
+      memorySlices,
+      "isInDoubt(slice, millisOf(now))",
+      'slice.stage === "IN_PROGRESS" && slice.outcomeUnknownAt !== null'
+    ],
+    [sliceStore, "WHERE ${isInDoubt(sql, now)}", "WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL"]
   )
 ]

@@ -1,3 +1,4 @@
+import { isOpenAtBroker } from "../src/domain/model/sliceState.ts"
 import { brokerOrderAt, isOver } from "./Exchange.ts"
 import { samePrice, type Send } from "./Judge.ts"
 import { isFaulty, type Run } from "./Run.ts"
@@ -16,7 +17,7 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
   const open = [...slices.values()].flatMap((slice) => {
     const isOpen = slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS"
     if (isOpen) return [`${slice.tag} of ${slice.orderId} is ${slice.stage}`]
-    return slice.stage === "PROCESSED" && !slice.brokerIsFinal ? [`${slice.tag} of ${slice.orderId} is open`] : []
+    return isOpenAtBroker(slice) ? [`${slice.tag} of ${slice.orderId} is open`] : []
   })
   const travelling = run.judge.sends
     .filter(({ state, process }) => state === "under way" && !process.isDead)

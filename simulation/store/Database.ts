@@ -8,19 +8,15 @@ import type { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.
 import type { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import type { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
-import type { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
-import type { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
+import type { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import type { SliceStore } from "../../src/stores/slices/SliceStore.ts"
-import type { WatchStore } from "../../src/stores/slices/WatchStore.ts"
 import type { Tables } from "./rows.ts"
 
 /** What the workers, and the operators of a run, ask of the database. */
 export interface Stores {
   readonly orders: OrderStore["Service"]
   readonly slices: SliceStore["Service"]
-  readonly doubts: DoubtStore["Service"]
-  readonly watch: WatchStore["Service"]
-  readonly overdue: OverdueStore["Service"]
+  readonly recovery: RecoveryStore["Service"]
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
@@ -39,7 +35,7 @@ export type SubmittedOrder = Omit<SplittableOrder, "id" | "instrument"> & {
 
 /** What changes nothing that the judge looks at while a run is under way. */
 export const readOnlyOperations: ReadonlySet<string> = new Set([
-  "WatchStore.look",
+  "RecoveryStore.look",
   "SliceStore.unresolved",
   "SliceStore.open",
   "SliceStore.audit",
@@ -51,7 +47,7 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "OrderStore.stoppedAmong",
   "OrderBudget.reserve",
   "OrderBudget.block",
-  "DoubtStore.previouslyInDoubt",
+  "RecoveryStore.previouslyInDoubt",
   "QuoteStore.prune",
   "DatabaseClock.sample",
   "HeartbeatStore.beat",

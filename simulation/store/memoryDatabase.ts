@@ -1,13 +1,13 @@
 import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
+import { isInHand } from "../../src/domain/model/sliceState.ts"
 import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
-import { memoryDoubts } from "./memoryDoubts.ts"
 import { memoryOrders } from "./memoryOrders.ts"
+import { memoryRecovery } from "./memoryRecovery.ts"
 import { memoryReplans } from "./memoryReplans.ts"
-import { memoryOverdue, memorySlices } from "./memorySlices.ts"
-import { memoryWatch } from "./memoryWatch.ts"
+import { memorySlices } from "./memorySlices.ts"
 import type { HaltRow, OrderRow } from "./rows.ts"
 
 /** A database in memory that behaves as PostgreSQL does with the service's statements; one suite holds both to the same. */
@@ -16,9 +16,7 @@ export const memoryDatabase = (): Database => {
   const stores: Stores = {
     orders: memoryOrders(memory),
     slices: memorySlices(memory),
-    doubts: memoryDoubts(memory),
-    watch: memoryWatch(memory),
-    overdue: memoryOverdue(memory),
+    recovery: memoryRecovery(memory),
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
@@ -82,10 +80,7 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       const alive = executors.filter(
         ({ heartbeatAt, staleAfterMillis }) => heartbeatAt >= millisOf(now) - staleAfterMillis
       )
-      const claims = [...memory.slices.values()].filter(
-        ({ stage, outcomeUnknownAt, leaseExpiresAt }) =>
-          halt.isHalted && stage === "IN_PROGRESS" && outcomeUnknownAt === null && (leaseExpiresAt ?? 0) > millisOf(now)
-      )
+      const claims = [...memory.slices.values()].filter((slice) => halt.isHalted && isInHand(slice, millisOf(now)))
       const waiting = new Set([
         ...alive.map(({ instanceId }) => instanceId),
         ...claims.map(({ claimedBy }) => claimedBy ?? "")

@@ -3,10 +3,11 @@ import type { DbError } from "../../src/db/DbError.ts"
 import { validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
+import { isInDoubt, isUnfinished } from "../../src/domain/model/sliceState.ts"
 import type { OrderChange, Replan, RunningOrder, RunningSlice } from "../../src/domain/planning/replan/RunningOrder.ts"
 import { CannotReplan, type ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import { type Memory, micros, millisOf } from "./Memory.ts"
-import { writePlans } from "./memoryOrders.ts"
+import { writePlans } from "./memoryPlans.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 
 interface Options {
@@ -59,9 +60,16 @@ const isLate = (memory: Memory, orderId: string, nowMillis: number): boolean =>
     .slicesOf(orderId)
     .some(({ stage, staleAt, isHeld }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis && !isHeld)
 
+/** The order may want another plan, now or later. */
+export const mayWantPlan = (order: OrderRow): boolean =>
+  (order.carryUnfilled === true || order.carryRejected === true || order.completion === "CROSS") &&
+  order.orderQueueStatus === "DONE" &&
+  order.settledAt === null &&
+  order.cancelRequestedAt === null &&
+  order.holdReason === null
+
 const isWanting = (memory: Memory, order: OrderRow, nowMillis: number): boolean => {
-  if (order.carryUnfilled !== true && order.carryRejected !== true && order.completion !== "CROSS") return false
-  if (order.orderQueueStatus !== "DONE" || order.settledAt !== null) return false
+  if (!mayWantPlan(order)) return false
   const completesAt = memory.plansOf(order.id).at(-1)?.completesAt ?? null
   if (completesAt !== null && completesAt <= nowMillis) return true
   const slices = memory.slicesOf(order.id)
@@ -71,11 +79,7 @@ const isWanting = (memory: Memory, order: OrderRow, nowMillis: number): boolean 
     slice.filledQuantity + slice.carriedQuantity < slice.quantity &&
     (slice.stage === "FAILED" || (slice.stage === "PROCESSED" && slice.brokerIsFinal)) &&
     (slice.stage === "FAILED" || slice.brokerStatus === "REJECTED" ? order.carryRejected : order.carryUnfilled) === true
-  const isMoving = (slice: SliceRow) =>
-    slice.stage === "SCHEDULED" ||
-    slice.stage === "IN_PROGRESS" ||
-    (slice.stage === "PROCESSED" && !slice.brokerIsFinal)
-  return slices.some(isShort) || !slices.some(isMoving)
+  return slices.some(isShort) || !slices.some(isUnfinished)
 }
 
 const runningOrder = (memory: Memory, row: OrderRow, nowMillis: number): Result.Result<RunningOrder, string> => {
@@ -112,9 +116,7 @@ const runningSlice = (slice: SliceRow, nowMillis: number): RunningSlice => ({
   scheduledMillis: slice.scheduledAt,
   isLate: slice.staleAt !== null && slice.staleAt < nowMillis,
   isRejected: slice.brokerStatus === "REJECTED",
-  isInDoubt:
-    slice.leftBookAt !== null ||
-    (slice.stage === "IN_PROGRESS" && (slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? 0) <= nowMillis))
+  isInDoubt: slice.leftBookAt !== null || isInDoubt(slice, nowMillis)
 })
 
 const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Options): DbError | null => {

@@ -3,7 +3,7 @@ import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/model/OrderSlice.ts"
-import type { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
+import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
 import type { MovedSlice, SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
@@ -12,11 +12,22 @@ import type { OrderRow, SliceRow } from "./rows.ts"
 const compareDue = (a: SliceRow, b: SliceRow): number =>
   a.notBefore - b.notBefore || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 
-const cancelledDaysMillis = 3 * 86_400_000
+type Slices = SliceStore["Service"]
 
 /** SliceStore's statements, on {@link Memory}. */
-export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
-  claimDue: ({ now, horizon, leaseExpiresAt, owner, limit, after = null }) =>
+export const memorySlices = (memory: Memory): Slices => ({
+  claimDue: claimDue(memory),
+  transition: transition(memory),
+  unresolved: unresolved(memory),
+  open: open(memory),
+  saveBrokerStates: saveBrokerStates(memory),
+  claimCancels: claimCancels(memory),
+  audit: (events) => Effect.sync(() => append(memory, events))
+})
+
+const claimDue =
+  (memory: Memory): Slices["claimDue"] =>
+  ({ now, horizon, leaseExpiresAt, owner, limit, after = null }) =>
     Effect.sync(() => {
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
@@ -27,7 +38,7 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
             slice.stage === "SCHEDULED" &&
             slice.notBefore <= horizonMillis &&
             (last === null || (last !== undefined && compareDue(slice, last) > 0)) &&
-            slice.notAfter >= nowMillis &&
+            !isWindowOver(slice.notAfter, nowMillis) &&
             !slice.isHeld &&
             (slice.staleAt === null || slice.staleAt >= nowMillis)
         )
@@ -52,9 +63,11 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
           scheduledMillis: Math.ceil(slice.scheduledAt)
         }
       })
-    }),
+    })
 
-  transition: (transitions, events) =>
+const transition =
+  (memory: Memory): Slices["transition"] =>
+  (transitions, events) =>
     Effect.sync(() => {
       const moved: Array<MovedSlice> = []
       for (const transition of transitions) {
@@ -67,15 +80,14 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
       }
       append(memory, events)
       return moved
-    }),
+    })
 
-  unresolved: (now, limit) =>
+const unresolved =
+  (memory: Memory): Slices["unresolved"] =>
+  (now, limit) =>
     Effect.sync(() =>
       [...memory.slices.values()]
-        .filter(({ stage }) => stage === "IN_PROGRESS")
-        .filter(
-          ({ outcomeUnknownAt, leaseExpiresAt }) => outcomeUnknownAt !== null || (leaseExpiresAt ?? 0) <= millisOf(now)
-        )
+        .filter((slice) => isInDoubt(slice, millisOf(now)))
         .map((slice) => ({ slice, last: slice.outcomeUnknownAt ?? slice.leaseExpiresAt ?? 0 }))
         .toSorted((a, b) => a.last - b.last)
         .slice(0, limit)
@@ -86,19 +98,23 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
           firstSentMillis: Math.floor(slice.claimedAt ?? 0),
           lastSentMillis: Math.ceil(last)
         }))
-    ),
+    )
 
-  open: (after, limit, now) =>
+const open =
+  (memory: Memory): Slices["open"] =>
+  (after, limit, now) =>
     Effect.sync(() =>
       [...memory.slices.values()]
-        .filter((slice) => slice.stage === "PROCESSED" && !slice.brokerIsFinal && slice.leftBookAt === null)
+        .filter(isFollowed)
         .map((slice) => openSlice(memory, slice, millisOf(now)))
         .filter((slice) => after === null || isAfter(slice, after))
         .toSorted((a, b) => (isAfter(a, b) ? 1 : -1))
         .slice(0, limit)
-    ),
+    )
 
-  saveBrokerStates: (states) =>
+const saveBrokerStates =
+  (memory: Memory): Slices["saveBrokerStates"] =>
+  (states) =>
     Effect.sync(() => {
       for (const { slice: open, state } of states) {
         const slice = memory.slices.get(open.id)
@@ -111,22 +127,21 @@ export const memorySlices = (memory: Memory): SliceStore["Service"] => ({
         slice.filledQuantity = state.filledQuantity
         slice.averagePrice = state.averagePrice ?? slice.averagePrice
       }
-    }),
+    })
 
-  claimCancels: ({ ids, limit, now, resendBefore }) =>
+const claimCancels =
+  (memory: Memory): Slices["claimCancels"] =>
+  ({ ids, limit, now, resendBefore }) =>
     Effect.sync(() => {
       const picked = ids
         .flatMap((id) => memory.slices.get(id) ?? [])
-        .filter(({ stage, brokerIsFinal }) => stage === "PROCESSED" && !brokerIsFinal)
+        .filter(isOpenAtBroker)
         .filter(({ cancelSentAt }) => cancelSentAt === null || cancelSentAt < millisOf(resendBefore))
         .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
         .slice(0, limit)
       for (const slice of picked) slice.cancelSentAt = millisOf(now)
       return picked.map(({ id }) => id)
-    }),
-
-  audit: (events) => Effect.sync(() => append(memory, events))
-})
+    })
 
 const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
 
@@ -136,12 +151,11 @@ const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition
   const isBack = stage === "SCHEDULED"
   const isCancelled = isBack && order !== undefined && order.cancelRequestedAt !== null
   const found = next._tag === "Processed" ? next.found : null
+  if (next._tag === "Unknown" || isInDoubt(slice, atMillis)) slice.inDoubtAt = atMillis
   slice.stage = isCancelled ? "SKIPPED" : stage
   slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
   if (next._tag === "Rescheduled") slice.notBefore = Math.max(millisOrNull(next.notBefore) ?? 0, slice.notBefore)
   slice.isHeld = isBack && order !== undefined && order.holdReason !== null
-  const wasInDoubt = slice.outcomeUnknownAt !== null || (slice.leaseExpiresAt ?? Infinity) <= atMillis
-  if (next._tag === "Unknown" || wasInDoubt) slice.inDoubtAt = atMillis
   slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null
   slice.attempts = attempts
   slice.placedAt = millisOrNull(placedAt) ?? slice.placedAt
@@ -179,30 +193,4 @@ const openSlice = (memory: Memory, slice: SliceRow, nowMillis: number): OpenSlic
 const isAfter = (slice: OpenSlice, other: OpenSlice): boolean => {
   const [at, otherAt] = [millisOf(slice.acknowledgedAt), millisOf(other.acknowledgedAt)]
   return at !== otherAt ? at > otherAt : slice.id > other.id
-}
-
-/** OverdueStore's statements, on {@link Memory}. */
-export const memoryOverdue = (memory: Memory): OverdueStore["Service"] => {
-  const skip = (reason: string, limit: number, isWanted: (slice: SliceRow) => boolean) =>
-    [...memory.slices.values()]
-      .filter((slice) => slice.stage === "SCHEDULED" && isWanted(slice))
-      .slice(0, limit)
-      .map((slice) => {
-        slice.stage = "SKIPPED"
-        slice.stageReason = reason
-        return slice.id
-      })
-  return {
-    skipStale: (now, reason, limit) =>
-      Effect.sync(() =>
-        skip(reason, limit, ({ notBefore, notAfter }) => notBefore <= millisOf(now) && notAfter < millisOf(now))
-      ),
-    skipCancelled: (now, limit) =>
-      Effect.sync(() =>
-        skip("order cancelled", limit, ({ orderId }) => {
-          const at = memory.orders.get(orderId)?.cancelRequestedAt ?? null
-          return at !== null && at >= millisOf(now) - cancelledDaysMillis
-        })
-      )
-  }
 }

@@ -12,10 +12,8 @@ import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
-import { DoubtStore } from "../../src/stores/slices/DoubtStore.ts"
-import { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
+import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
-import { WatchStore } from "../../src/stores/slices/WatchStore.ts"
 import { orderColumns } from "../../src/stores/sql/orderColumns.ts"
 import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { type Database, readOnlyOperations, type Stores, type SubmittedOrder } from "./Database.ts"
@@ -107,9 +105,7 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
   const stores: Stores = {
     orders: Context.get(built, OrderStore),
     slices: Context.get(built, SliceStore),
-    doubts: Context.get(built, DoubtStore),
-    watch: Context.get(built, WatchStore),
-    overdue: Context.get(built, OverdueStore),
+    recovery: Context.get(built, RecoveryStore),
     replans: Context.get(built, ReplanStore),
     halts: Context.get(built, HaltStore),
     heartbeats: Context.get(built, HeartbeatStore),

@@ -1,18 +1,42 @@
 import { Cause, DateTime, Exit } from "effect"
 import type { BrokerError } from "../domain/model/BrokerError.ts"
 import { brokerOutcome } from "../domain/model/brokerOutcome.ts"
+import type { BrokerEvent } from "../stores/sql/insertEvents.ts"
 
 export type CallAnswer<A> = Exit.Exit<A, BrokerError>
 
 type Details = Readonly<Record<string, unknown>>
 
-/** A broker's answer as the audit and the logs show it: one word, and the details. */
-export const answerOf = <A>(
-  answer: CallAnswer<A>,
-  onSuccess: (value: A) => Details
-): { readonly outcome: string; readonly response: Details } => ({
-  outcome: brokerOutcome(answer),
-  response: Exit.isSuccess(answer) ? onSuccess(answer.value) : detailsOf(answer.cause)
+/** One call to the broker that has ended, with or without an answer. */
+interface BrokerCall<A> extends Pick<BrokerEvent, "id" | "call" | "request" | "broker" | "worker"> {
+  readonly askedAt: DateTime.Utc
+  readonly answeredAt: DateTime.Utc
+  readonly answer: CallAnswer<A>
+  /** What the audit keeps of an answer that is no error. */
+  readonly onSuccess: (value: A) => Details
+  /** The slice that it was for; left out for a call that served many. */
+  readonly slice?: { readonly id: string; readonly orderId: string }
+  /** The number of the placement. */
+  readonly attempt?: number
+  /** The broker order that it was about, or made. */
+  readonly brokerOrderId?: string | null
+}
+
+/** A call as the audit keeps it: its row's `outcome` is one word for the answer, its `response` the details of it. */
+export const auditRow = <A>(call: BrokerCall<A>): BrokerEvent => ({
+  id: call.id,
+  calledAt: call.askedAt,
+  durationMillis: DateTime.toEpochMillis(call.answeredAt) - DateTime.toEpochMillis(call.askedAt),
+  broker: call.broker,
+  call: call.call,
+  outcome: brokerOutcome(call.answer),
+  orderId: call.slice?.orderId ?? null,
+  sliceId: call.slice?.id ?? null,
+  attempt: call.attempt ?? null,
+  brokerOrderId: call.brokerOrderId ?? null,
+  request: call.request,
+  response: Exit.isSuccess(call.answer) ? call.onSuccess(call.answer.value) : detailsOf(call.answer.cause),
+  worker: call.worker
 })
 
 const detailsOf = (cause: Cause.Cause<BrokerError>): Details => {

@@ -9,6 +9,7 @@ import type {
   RecordedSlice
 } from "../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../domain/lifecycle/orderState.ts"
+import { isLost, isOpenAtBroker, isUnfinished } from "../domain/model/sliceState.ts"
 import { arrivalOf, costAgainst, type Costs, costsOf } from "./costs.ts"
 import { type Lateness, latenessOf } from "./lateness.ts"
 import { type Progress, progressOf } from "./progress.ts"
@@ -107,15 +108,13 @@ const quantitiesOf = (slices: ReadonlyArray<RecordedSlice>): Quantities => {
     current.reduce((total, slice) => total + quantity(slice), 0)
   const unfilledIf = (isSo: (slice: RecordedSlice) => boolean) =>
     sum((slice) => (isSo(slice) ? slice.quantity - slice.filledQuantity : 0))
-  const isEnded = ({ stage, brokerIsFinal }: RecordedSlice) =>
-    stage === "FAILED" || stage === "SKIPPED" || (stage === "PROCESSED" && brokerIsFinal)
   return {
     filled: sum(({ filledQuantity }) => filledQuantity),
-    working: unfilledIf(({ stage, brokerIsFinal }) => stage === "PROCESSED" && !brokerIsFinal),
+    working: unfilledIf(isOpenAtBroker),
     inDoubt: unfilledIf(({ stage }) => stage === "IN_PROGRESS"),
     scheduled: unfilledIf(({ stage }) => stage === "SCHEDULED"),
     givenUp: sum((slice) =>
-      isEnded(slice) ? Math.max(0, slice.quantity - slice.filledQuantity - slice.carriedQuantity) : 0
+      isUnfinished(slice) ? 0 : Math.max(0, slice.quantity - slice.filledQuantity - slice.carriedQuantity)
     )
   }
 }
@@ -154,7 +153,7 @@ const withNumbers = ({ calls, slices }: OrderRecord): ReadonlyArray<ReportedCall
 
 const alarmsOf = ({ order, slices, doubles }: OrderRecord): ReadonlyArray<string> => {
   const inDoubt = slices.filter(({ isInDoubt }) => isInDoubt)
-  const lost = slices.filter(({ leftBookAt, brokerIsFinal }) => leftBookAt !== null && !brokerIsFinal)
+  const lost = slices.filter(isLost)
   const overfilled = slices.filter(
     ({ quantity, filledQuantity, carriedQuantity }) => filledQuantity + carriedQuantity > quantity
   )

@@ -10,18 +10,14 @@ import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
 import { ReplanStore } from "./orders/ReplanStore.ts"
-import { DoubtStore } from "./slices/DoubtStore.ts"
-import { OverdueStore } from "./slices/OverdueStore.ts"
+import { RecoveryStore } from "./slices/RecoveryStore.ts"
 import { SliceStore } from "./slices/SliceStore.ts"
-import { WatchStore } from "./slices/WatchStore.ts"
 
 /** The stores that the workers use. */
 export const StoresLayer = Layer.mergeAll(
   OrderStore.layer,
   SliceStore.layer,
-  DoubtStore.layer,
-  WatchStore.layer,
-  OverdueStore.layer,
+  RecoveryStore.layer,
   ReplanStore.layer,
   OrderBudget.layer,
   OrderCommands.layer,

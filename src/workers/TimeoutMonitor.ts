@@ -8,10 +8,8 @@ import { isTerminal } from "../domain/model/BrokerOrder.ts"
 import type { PreviouslyInDoubtSlice, OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
 import { HeartbeatStore } from "../stores/operations/HeartbeatStore.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
-import { DoubtStore } from "../stores/slices/DoubtStore.ts"
-import { OverdueStore } from "../stores/slices/OverdueStore.ts"
+import { RecoveryStore } from "../stores/slices/RecoveryStore.ts"
 import { type BrokerState, SliceStore } from "../stores/slices/SliceStore.ts"
-import { WatchStore } from "../stores/slices/WatchStore.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { makeFollowQuotes } from "./monitor/followQuotes.ts"
 import { makeFollowThrough } from "./monitor/followThrough.ts"
@@ -50,12 +48,12 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const sweep = yield* makeSweep
   const remind = yield* makeRemind
   const followQuotes = yield* makeFollowQuotes
-  const watch = yield* WatchStore
+  const recovery = yield* RecoveryStore
   let nextSweepMillis = 0
 
   const follow = Effect.gen(function* () {
     const now = yield* DateTime.now
-    const waiting = yield* watch.look({ now, doubtedSince: watchedSince(broker, now) })
+    const waiting = yield* recovery.look({ now, doubtedSince: watchedSince(broker, now) })
     // What the broker's word changes may want a new plan at once.
     if (waiting.forBroker) yield* doAll([followBroker, followThrough])
     else if (waiting.forPlan) yield* followThrough
@@ -98,7 +96,7 @@ const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: E
 export const makeSweep = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
-  const overdue = yield* OverdueStore
+  const recovery = yield* RecoveryStore
   const heartbeats = yield* HeartbeatStore
   const telemetry = yield* Telemetry
 
@@ -114,11 +112,11 @@ export const makeSweep = Effect.gen(function* () {
         Effect.annotateLogs({ order_id: order.id })
       )
     }
-    const skipStale = Effect.tap(overdue.skipStale(now, windowOver, maxSkipped), ({ length }) =>
+    const skipStale = Effect.tap(recovery.skipStale(now, windowOver, maxSkipped), ({ length }) =>
       Effect.sync(() => telemetry.skipped("window_over", length))
     )
     yield* skipAll(skipStale, Effect.logError(`Slice skipped: ${windowOver}`))
-    const skipCancelled = Effect.tap(overdue.skipCancelled(now, maxSkipped), ({ length }) =>
+    const skipCancelled = Effect.tap(recovery.skipCancelled(now, maxSkipped), ({ length }) =>
       Effect.sync(() => telemetry.skipped("order_cancelled", length))
     )
     yield* skipAll(skipCancelled, Effect.logInfo("Slice skipped: its order was cancelled"))
@@ -130,7 +128,7 @@ export const makeSweep = Effect.gen(function* () {
 export const makeFollowBroker = Effect.gen(function* () {
   const broker = yield* Broker
   const slices = yield* SliceStore
-  const doubts = yield* DoubtStore
+  const recovery = yield* RecoveryStore
   const lookUp = yield* makeLookUp
   const reportDoubles = yield* makeReportDoubles
   const resolve = yield* makeResolve
@@ -145,7 +143,7 @@ export const makeFollowBroker = Effect.gen(function* () {
     const unresolved = yield* slices.unresolved(now, maxLookup)
     const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
     lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
-    const doubted = yield* doubts.previouslyInDoubt(watchedSince(broker, now), maxLookup)
+    const doubted = yield* recovery.previouslyInDoubt(watchedSince(broker, now), maxLookup)
     const isDoubtAlone = unresolved.length === 0 && open.length === 0
     if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtsAlone))) return
 

@@ -53,18 +53,18 @@ const run = <A, E>(database: Database, operation: string, statement: Effect.Effe
 /** What the book of today says of slices that nobody looks for in it as a rule: no order of any, or one of each. */
 const doubtAll = (database: Database) =>
   Effect.gen(function* () {
-    const { doubts, slices } = database.stores
+    const { recovery, slices } = database.stores
     const now = DateTime.makeUnsafe(1_767_240_100_000)
     const all = [...database.tables().slices.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
     const left = yield* run(
       database,
-      "DoubtStore.leaveOrderList",
-      doubts.leaveOrderList(
+      "RecoveryStore.leaveOrderList",
+      recovery.leaveOrderList(
         all.map(({ id }) => id),
         now
       )
     )
-    const turnedUp = all.map((slice, index) => ({
+    const lateArrivals = all.map((slice, index) => ({
       slice: { ...slice, claimVersion: ClaimVersion.make(slice.claimVersion) },
       order: {
         brokerOrderId: BrokerOrderId.make(`late${index}`),
@@ -75,11 +75,11 @@ const doubtAll = (database: Database) =>
         averagePrice: index % 2 === 0 ? null : BigDecimal.make(1005n, 1)
       }
     }))
-    const taken = yield* run(database, "DoubtStore.takeOver", doubts.takeOver(turnedUp, "late", now))
+    const taken = yield* run(database, "RecoveryStore.takeOver", recovery.takeOver(lateArrivals, "late", now))
     const doubted = yield* run(
       database,
-      "DoubtStore.previouslyInDoubt",
-      doubts.previouslyInDoubt(DateTime.makeUnsafe(0), all.length)
+      "RecoveryStore.previouslyInDoubt",
+      recovery.previouslyInDoubt(DateTime.makeUnsafe(0), all.length)
     )
     const open = yield* run(database, "SliceStore.open", slices.open(null, all.length, now))
     return {

@@ -132,7 +132,7 @@ export const claimDue = (model: OrderModel, limit: number) => {
   }
 }
 
-/** OverdueStore.skipStale. */
+/** RecoveryStore.skipStale. */
 export const skipStale = (model: OrderModel) => {
   for (const slice of inStage(model, "SCHEDULED")) {
     const { notBeforeMillis, notAfterMillis } = slice

@@ -5,7 +5,7 @@ import { BrokerOrderId, type SliceId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
-import { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
+import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
@@ -186,7 +186,7 @@ describe("stages of a slice", () => {
       yield* Effect.flatten(makeSplitPending)
       yield* setClock(Duration.minutes(10.0001))
       assert.deepStrictEqual(yield* claim(), [])
-      const skipped = yield* (yield* OverdueStore).skipStale(yield* DateTime.now, "too late", 10)
+      const skipped = yield* (yield* RecoveryStore).skipStale(yield* DateTime.now, "too late", 10)
       assert.strictEqual(skipped.length, 1)
       assert.strictEqual((yield* sliceRows())[0]?.stage, "SKIPPED")
     }).pipe(Effect.provide(service))
@@ -201,11 +201,11 @@ describe("stages of a slice", () => {
       const { sql, execute } = yield* Db
       yield* execute("test.cancel", sql`UPDATE orders SET cancel_requested_at = created_at WHERE id = 'cancelled'`)
       yield* setClock("1 hour")
-      const overdue = yield* OverdueStore
+      const recovery = yield* RecoveryStore
       const now = yield* DateTime.now
       for (const [skip, id] of [
-        [overdue.skipStale(now, "too late", 3), "late"],
-        [overdue.skipCancelled(now, 3), "cancelled"]
+        [recovery.skipStale(now, "too late", 3), "late"],
+        [recovery.skipCancelled(now, 3), "cancelled"]
       ] as const) {
         const first = yield* skip
         const second = yield* skip

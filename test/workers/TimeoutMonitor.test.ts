@@ -5,9 +5,9 @@ import { BrokerRefused, BrokerTryLater } from "../../src/domain/model/BrokerErro
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
+import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
-import { WatchStore } from "../../src/stores/slices/WatchStore.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { WorkerStatus } from "../../src/workers/supervision/WorkerStatus.ts"
@@ -417,7 +417,7 @@ describe("TimeoutMonitor", () => {
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { carry_unfilled: true })
-      const { look } = yield* WatchStore
+      const { look } = yield* RecoveryStore
       const ask = Effect.flatMap(DateTime.now, (now) => look({ now, doubtedSince: now }))
       assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: false })
       yield* Effect.flatten(makeSplitPending)

@@ -3,7 +3,7 @@ import { DateTime, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
-import { OverdueStore } from "../../src/stores/slices/OverdueStore.ts"
+import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import {
   amendOrder,
   at,
@@ -109,7 +109,7 @@ describe("an amendment while", () => {
       const letGo = yield* holdSlice(lowest.id)
       const amending = yield* Effect.forkChild(amendOrder("o4", longer))
       yield* untilWaiting(1)
-      const skipping = yield* Effect.forkChild((yield* OverdueStore).skipStale(yield* DateTime.now, "too late", 100))
+      const skipping = yield* Effect.forkChild((yield* RecoveryStore).skipStale(yield* DateTime.now, "too late", 100))
       yield* Effect.raceFirst(Fiber.await(skipping), untilWaiting(2))
       yield* letGo
       yield* Fiber.join(amending)

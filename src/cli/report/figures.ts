@@ -1,5 +1,6 @@
 import { BigDecimal, DateTime, Duration } from "effect"
 import type { RecordedOrder, RecordedSlice } from "../../domain/lifecycle/OrderRecord.ts"
+import { isLost } from "../../domain/model/sliceState.ts"
 import { decimalText } from "../../domain/text/decimals.ts"
 import { oneLine } from "../../domain/text/oneLine.ts"
 import { counted } from "../../domain/text/plural.ts"
@@ -96,13 +97,13 @@ export const stageText = (slice: RecordedSlice): string => (slice.isInDoubt ? "I
 
 /** What is to be said of a slice beyond its figures; empty when there is nothing. */
 export const sliceNote = (slice: RecordedSlice): string => {
-  const { stageReason, brokerStatus, brokerStatusText, carriedQuantity, leftBookAt, brokerIsFinal } = slice
+  const { stageReason, brokerStatus, brokerStatusText, carriedQuantity } = slice
   const parts = [
     stageReason,
     brokerStatus === "COMPLETE" ? null : brokerStatus,
     brokerStatusText === brokerStatus ? null : brokerStatusText,
     carriedQuantity === 0 ? null : `${carriedQuantity} carried into later slices`,
-    leftBookAt === null || brokerIsFinal ? null : "no longer in the broker's book"
+    isLost(slice) ? "no longer in the broker's book" : null
   ]
   return oneLine(parts.filter((part) => part !== null).join("; "))
 }

@@ -6,6 +6,7 @@ import { type SessionAt, sessionAt, type TradingCalendar } from "../market/Tradi
 import type { BrokerError } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
+import { isWindowOver } from "../model/sliceState.ts"
 
 export interface PlacementLimits {
   readonly brokerTimeout: Duration.Duration
@@ -29,7 +30,7 @@ export const refusalToFire = (
   limits: PlacementLimits
 ): Refusal | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
-  if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
+  if (isWindowOver(slice.notAfterMillis, nowMillis)) return { next: { _tag: "Skipped", reason: windowOver } }
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Asked again here, because limits may have been lowered since the split.
@@ -78,7 +79,7 @@ const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: Placement
 }
 
 const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { _tag: "Closed" }>): NextStage =>
-  next !== null && next.opensMillis <= slice.notAfterMillis
+  next !== null && !isWindowOver(slice.notAfterMillis, next.opensMillis)
     ? {
         _tag: "Rescheduled",
         reason: `the market is closed: ${reason}`,

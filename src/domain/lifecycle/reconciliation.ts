@@ -1,6 +1,7 @@
 import { Duration, Order } from "effect"
 import type { BrokerOrder } from "../model/BrokerOrder.ts"
 import type { NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
+import { isWindowOver } from "../model/sliceState.ts"
 import { windowOver } from "./placement.ts"
 
 /** Brokers number their orders in the order of their arrival. */
@@ -40,7 +41,8 @@ export const reconcile = (
   }
   if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
   if (slice.firstSentMillis < orderListSinceMillis) return { _tag: "Unprovable" }
-  if (askedMillis > slice.notAfterMillis) return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
+  if (isWindowOver(slice.notAfterMillis, askedMillis))
+    return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
   if (slice.attempts >= limits.maxAttempts) {
     return {
       _tag: "Resolved",

@@ -2,6 +2,7 @@ import { DateTime, Duration, Result, Schema } from "effect"
 import { OrderId, SliceId } from "../model/Ids.ts"
 import { OrderQueueStatus } from "../model/Order.ts"
 import { ClaimVersion, Stage } from "../model/OrderSlice.ts"
+import { isWindowOver } from "../model/sliceState.ts"
 
 const Moment = Schema.DateTimeUtcFromDate
 
@@ -117,7 +118,7 @@ const whyNotByOrder = (slice: EndedSlice, now: DateTime.Utc): string | null => {
 
 const whyNotThen = ({ completesAt, notAfter, scheduledAt }: EndedSlice, { at, now }: RetryOptions): string | null => {
   if (at === null) {
-    return DateTime.isGreaterThan(now, notAfter)
+    return isWindowOver(DateTime.toEpochMillis(notAfter), DateTime.toEpochMillis(now))
       ? `its time was over at ${timeOf(notAfter)}: give it a new one with --at`
       : null
   }

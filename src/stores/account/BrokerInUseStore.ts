@@ -3,7 +3,7 @@ import { Db } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import type { Instance } from "../../runtime/Instance.ts"
 import { HeartbeatStore } from "../operations/HeartbeatStore.ts"
-import { hasUnfinishedSlices } from "../sql/unfinishedSlices.ts"
+import { hasUnfinishedSlices, isHalted } from "../sql/conditions.ts"
 
 /** Slices of one order must not go to two brokers, nor be looked for at the wrong one. */
 export class AnotherBrokerInUse extends Schema.TaggedError<AnotherBrokerInUse>()("AnotherBrokerInUse", {
@@ -124,7 +124,7 @@ const make = Effect.gen(function* () {
         "BrokerInUseStore.changeAccount",
         id,
         sql`
-        (NOT ${hasUnfinishedSlices(sql)} AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS TRUE)`
+        (NOT ${hasUnfinishedSlices(sql)} AND ${isHalted(sql)})`
       )
   })
 })

@@ -6,6 +6,7 @@ import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
 import { MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { Instrument } from "../../domain/model/Order.ts"
 import type { Quote } from "../../domain/model/Quote.ts"
+import { isWindowOver } from "../sql/conditions.ts"
 
 /** What is known of the market: last prices and the day's volumes, as of when. */
 export class QuoteStore extends Context.Service<
@@ -67,7 +68,7 @@ export class QuoteStore extends Context.Service<
                 RETURNING 1
               )
               SELECT DISTINCT s.instrument FROM order_slices s, turn
-              WHERE s.stage = 'SCHEDULED' AND s.is_held IN (false, true) AND s.not_before <= ${instant(horizon)} AND s.not_after >= ${instant(now)}
+              WHERE s.stage = 'SCHEDULED' AND s.is_held IN (false, true) AND s.not_before <= ${instant(horizon)} AND NOT ${isWindowOver(sql, now, "s")}
               ORDER BY s.instrument`
           ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument)))),
 

@@ -3,6 +3,7 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
+import { inDoubtSince, isOpenAtBroker } from "../sql/conditions.ts"
 
 const nothing: Backlog = {
   ordersPending: 0,
@@ -53,12 +54,13 @@ export class BacklogStore extends Context.Service<
                     WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)}::timestamptz AND NOT is_held
                     ORDER BY not_before LIMIT ${maxCounted}) s) due,
                 (SELECT count(*)::int,
+                    -- In doubt, counted from its beginning on: that may be a moment ahead of this clock.
                     count(*) FILTER (WHERE doubtful_at <= ${instant(now)})::int AS in_doubt,
                     min(doubtful_at) FILTER (WHERE doubtful_at <= ${instant(now)}) AS in_doubt_since
-                  FROM (SELECT coalesce(outcome_unknown_at, lease_expires_at) AS doubtful_at FROM order_slices
+                  FROM (SELECT ${inDoubtSince(sql)} AS doubtful_at FROM order_slices
                     WHERE stage = 'IN_PROGRESS' LIMIT ${maxCounted}) s) claimed,
                 (SELECT count(*)::int
-                  FROM (SELECT FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final
+                  FROM (SELECT FROM order_slices WHERE ${isOpenAtBroker(sql)}
                     LIMIT ${maxCounted}) s) open`
           ).pipe(Effect.map(([row]) => row ?? nothing))
       })

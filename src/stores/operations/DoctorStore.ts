@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
 import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
+import { inDoubtSince, isFollowedThrough, isInDoubt, isLost, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 
 const BacklogGroup = Schema.Struct({
@@ -58,23 +59,21 @@ export class WaitingStore extends Context.Service<
                 UNION ALL
                 SELECT 'splitting', id, least(greatest(coalesce(claimed_at, updated_at), '0001-01-01Z'), '9999-12-31Z') FROM orders WHERE order_queue_status = 'IN_PROGRESS'
                 UNION ALL
-                SELECT 'doubt', id, coalesce(outcome_unknown_at, lease_expires_at) FROM order_slices
-                WHERE stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})
+                SELECT 'doubt', id, ${inDoubtSince(sql)} FROM order_slices WHERE ${isInDoubt(sql, now)}
                 UNION ALL
-                SELECT 'lost', id, left_book_at FROM order_slices
-                WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL
+                SELECT 'lost', id, left_book_at FROM order_slices WHERE ${isLost(sql)}
                 UNION ALL
                 SELECT
                   -- As the claim has it.
                   CASE
-                    WHEN not_after < ${instant(now)} THEN 'expired'
+                    WHEN ${isWindowOver(sql, now)} THEN 'expired'
                     WHEN is_held THEN 'held'
                     WHEN stale_at < ${instant(now)} THEN 'respread'
                     WHEN market IS NOT NULL AND NOT ${keepsHours}::boolean THEN 'hours'
                     WHEN order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
                       AND validity = ANY(${texts(Validity.literals)}) AND claim_version < ${maxQuantity}::int THEN 'unclaimed'
                     ELSE 'unknown kind'
-                  END, id, CASE WHEN not_after < ${instant(now)} THEN not_after ELSE not_before END
+                  END, id, CASE WHEN ${isWindowOver(sql, now)} THEN not_after ELSE not_before END
                 FROM order_slices WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before < ${instant(now)}
               ) waiting (kind, id, since)
               GROUP BY kind
@@ -88,7 +87,7 @@ export class WaitingStore extends Context.Service<
             SELECT order_id, reason, slices, is_double FROM (
               SELECT o.id AS order_id, o.hold_reason AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
                 (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
-                (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS') AND o.settled_at IS NULL
+                ${isFollowedThrough(sql, "o")} AND o.settled_at IS NULL
                   AND o.cancel_requested_at IS NULL AS is_unsettled
               FROM orders o WHERE o.hold_reason IS NOT NULL
             ) held

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
+import { isInHand } from "../sql/conditions.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
 /** An operator's word on whether anything may be placed. Later ones have larger ids. */
@@ -92,8 +93,7 @@ export class HaltStore extends Context.Service<
                 AND heartbeat_at >= ${instant(now)}::timestamptz - stale_after_millis * interval '1 millisecond'
               UNION
               SELECT claimed_by FROM order_slices s
-              WHERE ${halt.isHalted} AND stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL
-                AND lease_expires_at > ${instant(now)}
+              WHERE ${halt.isHalted} AND ${isInHand(sql, now)}
                 AND NOT EXISTS (
                   SELECT FROM workers w
                   WHERE w.instance_id = s.claimed_by AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})

@@ -5,6 +5,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Notification } from "../../domain/operations/notification.ts"
+import { inDoubtSince, isFollowedThrough, isLost, isEndedUnfilled, isUnfinished } from "../sql/conditions.ts"
 
 /** A notification whose delivery is one daemon's, for a while. */
 export const ClaimedNotification = Schema.Struct({ ...Notification.fields, attempts: Schema.Int })
@@ -102,13 +103,11 @@ const make = Effect.gen(function* () {
       SELECT id, side, total_quantity, instrument, status_reason FROM orders o
       WHERE order_queue_status = 'DONE' AND cancel_requested_at IS NULL
         AND split_at >= ${instant(DateTime.subtractDuration(now, maxOrder))}
-        AND (settled_at IS NOT NULL OR NOT (carry_unfilled OR carry_rejected OR completion = 'CROSS'))
+        AND (settled_at IS NOT NULL OR NOT ${isFollowedThrough(sql)})
         AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
         AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id
           AND ends_at >= ${instant(DateTime.subtractDuration(now, lateEnd))})
-        AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived
-            AND filled_quantity + carried_quantity < quantity
-            AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final)))
+        AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isEndedUnfilled(sql)})
           OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived AND stage = 'SKIPPED'))
     )
     SELECT * FROM found`
@@ -157,12 +156,11 @@ const make = Effect.gen(function* () {
               || order_id || '" and the broker''s own pages',
             order_id, NULL::text
           FROM (
-            SELECT id, order_id, coalesce(outcome_unknown_at, lease_expires_at) AS since FROM order_slices
+            SELECT id, order_id, ${inDoubtSince(sql)} AS since FROM order_slices
             WHERE stage = 'IN_PROGRESS'
-              AND coalesce(outcome_unknown_at, lease_expires_at) <= ${instant(DateTime.subtractDuration(now, patience))}
+              AND ${inDoubtSince(sql)} <= ${instant(DateTime.subtractDuration(now, patience))}
             UNION ALL
-            SELECT id, order_id, left_book_at FROM order_slices
-            WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL
+            SELECT id, order_id, left_book_at FROM order_slices WHERE ${isLost(sql)}
           ) unknown
           GROUP BY order_id`
       ),
@@ -201,7 +199,7 @@ const make = Effect.gen(function* () {
           FROM (${maybeShort(now)}) o CROSS JOIN LATERAL (
             SELECT max(updated_at) AS ended_at,
               sum(greatest(quantity - filled_quantity - carried_quantity, 0)) FILTER (WHERE NOT is_waived) AS missing,
-              bool_or(stage IN ('SCHEDULED', 'IN_PROGRESS') OR (stage = 'PROCESSED' AND NOT broker_is_final)) AS is_pending
+              bool_or(${isUnfinished(sql)}) AS is_pending
             FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL
           ) s
           WHERE s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Schedule, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { isFollowedThrough, isUnfinished } from "../sql/conditions.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
 /** How many rows were removed, or would be. */
@@ -64,8 +65,7 @@ const make = Effect.gen(function* () {
 
   /** What is still to be done with a slice, or was not long ago. */
   const isKept = (before: DateTime.Utc) => sql`
-    (s.updated_at >= ${instant(before)} OR coalesce(s.in_doubt_at >= ${instant(before)}, false) OR s.stage IN ('SCHEDULED', 'IN_PROGRESS')
-      OR (s.stage = 'PROCESSED' AND NOT s.broker_is_final))`
+    (s.updated_at >= ${instant(before)} OR coalesce(s.in_doubt_at >= ${instant(before)}, false) OR ${isUnfinished(sql, "s")})`
 
   const isFinished = (before: DateTime.Utc) => sql`
     (o.created_at < ${instant(before)} AND o.updated_at < ${instant(before)}
@@ -73,7 +73,7 @@ const make = Effect.gen(function* () {
       AND NOT (o.hold_reason IS NOT NULL AND EXISTS (SELECT FROM double_placements WHERE order_id = o.id))
       AND (o.cancel_requested_at IS NOT NULL OR (o.hold_reason IS NULL
         AND (o.order_queue_status <> 'DONE' OR o.settled_at IS NOT NULL
-          OR NOT (o.carry_unfilled OR o.carry_rejected OR o.completion = 'CROSS'))))
+          OR NOT ${isFollowedThrough(sql, "o")})))
       AND NOT EXISTS (SELECT FROM order_slices s WHERE s.order_id = o.id AND ${isKept(before)}))`
 
   const isOldLookup = (before: DateTime.Utc) => sql`(order_id IS NULL AND called_at < ${instant(before)})`

@@ -5,6 +5,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
+import { inDoubtSince, isInDoubt, isInHand, isLost, isOpenAtBroker } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
 
@@ -121,7 +122,7 @@ const make = Effect.gen(function* () {
           (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND is_held ORDER BY not_before, id LIMIT 1000)
           UNION ALL
           (SELECT order_id, 3 FROM order_slices
-            WHERE stage = 'PROCESSED' AND NOT broker_is_final ORDER BY acknowledged_at DESC LIMIT 500)
+            WHERE ${isOpenAtBroker(sql)} ORDER BY acknowledged_at DESC LIMIT 500)
           UNION ALL
           (SELECT id, 4 FROM orders ORDER BY created_at DESC LIMIT ${limit})
         ), picked AS MATERIALIZED (
@@ -144,7 +145,6 @@ const make = Effect.gen(function* () {
     broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`)
 
   const slices = (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
-    const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
     return query(
       "OverviewStore.slices",
       MovingSlice,
@@ -154,13 +154,13 @@ const make = Effect.gen(function* () {
             WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
           (SELECT 'due', ${sliceColumns}, NULL FROM order_slices
-            WHERE stage = 'IN_PROGRESS' AND NOT ${isDoubtful} ORDER BY not_before, id LIMIT ${limit})
+            WHERE ${isInHand(sql, now)} ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'doubt', ${sliceColumns}, coalesce(outcome_unknown_at, lease_expires_at) FROM order_slices
-            WHERE stage = 'IN_PROGRESS' AND ${isDoubtful} ORDER BY coalesce(outcome_unknown_at, lease_expires_at) LIMIT ${limit})
+          (SELECT 'doubt', ${sliceColumns}, ${inDoubtSince(sql)} FROM order_slices
+            WHERE ${isInDoubt(sql, now)} ORDER BY ${inDoubtSince(sql)} LIMIT ${limit})
           UNION ALL
           (SELECT 'lost', ${sliceColumns}, left_book_at FROM order_slices
-            WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL ORDER BY acknowledged_at LIMIT ${limit})
+            WHERE ${isLost(sql)} ORDER BY acknowledged_at LIMIT ${limit})
           UNION ALL
           -- Later slices have higher numbers: of each order no more is read than what is still to be sent, and the last ones.
           (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
@@ -177,7 +177,6 @@ const make = Effect.gen(function* () {
   const counts = (now: DateTime.Utc) => {
     const counted = (condition: Fragment) =>
       sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${maxCounted}) counted)`
-    const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
     return Effect.map(
       query(
         "OverviewStore.counts",
@@ -185,9 +184,9 @@ const make = Effect.gen(function* () {
         sql`
           SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
             ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
-            ${counted(sql`stage = 'IN_PROGRESS' AND NOT ${isDoubtful}`)} AS claimed,
-            ${counted(sql`stage = 'IN_PROGRESS' AND ${isDoubtful}`)} AS in_doubt,
-            ${counted(sql`stage = 'PROCESSED' AND NOT broker_is_final`)} AS open`
+            ${counted(isInHand(sql, now))} AS claimed,
+            ${counted(isInDoubt(sql, now))} AS in_doubt,
+            ${counted(isOpenAtBroker(sql))} AS open`
       ),
       ([row]) => row ?? noSlices
     )

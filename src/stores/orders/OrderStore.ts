@@ -102,8 +102,8 @@ export class OrderStore extends Context.Service<
 
     /**
      * Notes that the broker has more for a slice than there should be, and puts its order on hold: what is SCHEDULED of it is
-     * not claimed any more. No change when as many broker orders were noted before. The alarm is given before the note is committed: who dies in
-     * between has it given twice, not never.
+     * not claimed any more. No change when as many broker orders were noted before. The alarm is given before the note is
+     * committed, so that a daemon that dies in between has it given twice instead of never.
      */
     readonly noteDouble: (
       double: DoublePlacement,
@@ -114,189 +114,189 @@ export class OrderStore extends Context.Service<
 >()("pulse-background/OrderStore") {
   static readonly layer: Layer.Layer<OrderStore, never, Db> = Layer.effect(
     OrderStore,
-    Effect.gen(function* () {
-      const db = yield* Db
-      const { sql, query, queryReadable, execute, transaction } = db
-      const byId = unindexed(sql)
-
-      const claimPending = (options: ClaimOptions) =>
-        queryReadable(
-          "OrderStore.claimPending",
-          ClaimedOrder,
-          sql`
-              WITH picked AS MATERIALIZED (
-                SELECT id,
-                  -- Somebody wants a split order split again: its slices are there.
-                  EXISTS (SELECT FROM order_slices WHERE order_id = orders.id) AS is_split,
-                  CASE
-                    WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
-                    WHEN duration_minutes BETWEEN 0 AND 1440
-                      -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
-                      AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
-                        - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
-                      THEN 'the order''s window and its grace were over before the split'
-                  END AS skip_reason
-                FROM orders
-                WHERE order_queue_status = 'PENDING'
-                  -- Nobody else stops because one row's counters are at their end.
-                  AND claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int
-                ORDER BY created_at, id
-                LIMIT ${options.limit}
-                FOR UPDATE SKIP LOCKED
-              )
-              UPDATE orders o SET
-                order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
-                status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
-                claim_version = o.claim_version + 1,
-                split_attempts = o.split_attempts + 1,
-                claimed_by = ${options.owner},
-                claimed_at = ${instant(options.now)},
-                updated_at = ${instant(options.now)}
-              FROM picked p
-              WHERE o.id = p.id
-              RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
-                o.request_id, o.origin_trace_id,
-                CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
-                    AND ${instant(options.now)}::timestamptz + interval '366 days'
-                  THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
-        )
-
-      const completeSplits = (
-        orders: ReadonlyArray<SplitOrder>,
-        options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
-      ) =>
-        query(
-          "OrderStore.completeSplits",
-          Schema.Struct({ id: Schema.String }),
-          sql`
-              WITH planned AS (
-                UPDATE orders o SET
-                  order_queue_status = 'DONE', status_reason = NULL, settled_at = NULL,
-                  reference_price = mine.reference_price,
-                  split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
-                FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
-                            ${integers(orders.map((order) => order.claimVersion))},
-                            ${decimals(orders.map((order) => order.referencePrice))})
-                  AS mine (id, claim_version, reference_price)
-                WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS'
-                  AND o.claim_version = mine.claim_version
-                RETURNING o.*
-              ), ${planRows(
-                sql,
-                orders.map(({ plan }) => plan),
-                options
-              )}
-              SELECT id, pg_notify(${channel}, 'slices') FROM planned`
-        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-
-      const failSplits = (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) =>
-        execute(
-          "OrderStore.failSplits",
-          sql`
-            UPDATE orders o SET
-              order_queue_status = mine.status, status_reason = mine.reason, updated_at = ${instant(now)}
-            FROM unnest(${texts(orders.map((order) => order.id))},
-                        ${texts(orders.map((order) => order.status))},
-                        ${integers(orders.map((order) => order.claimVersion))},
-                        ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
-            WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
-        )
-
-      const release = (
-        orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>,
-        now: DateTime.Utc
-      ) =>
-        execute(
-          "OrderStore.release",
-          sql`
-              UPDATE orders o SET
-                order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL,
-                split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
-              FROM unnest(${texts(orders.map((order) => order.id))},
-                          ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
-              WHERE o.id = mine.id AND o.order_queue_status ${byId} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
-        )
-
-      const releaseStuck = (options: {
-        readonly now: DateTime.Utc
-        readonly claimedBefore: DateTime.Utc
-        readonly maxAttempts: number
-      }) =>
-        query(
-          "OrderStore.releaseStuck",
-          ReleasedOrder,
-          sql`
-              WITH stuck AS MATERIALIZED (
-                SELECT id FROM orders
-                WHERE order_queue_status = 'IN_PROGRESS'
-                  AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL)
-                LIMIT 1000
-                FOR UPDATE SKIP LOCKED
-              )
-              UPDATE orders o SET
-                order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
-                status_reason = 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
-                  || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
-                  || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
-                    ELSE ': see that daemon''s log, then submit the order again with another key' END,
-                claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
-              FROM stuck
-              WHERE o.id = stuck.id
-              RETURNING o.id, o.order_queue_status, o.status_reason`
-        )
-
-      const stoppedAmong = (ids: ReadonlySet<OrderId>) =>
-        query(
-          "OrderStore.stoppedAmong",
-          Schema.Struct({ id: OrderId }),
-          sql`
-            SELECT id FROM orders
-            WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
-        ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
-
-      const insertDouble = (double: DoublePlacement, now: DateTime.Utc) =>
-        query(
-          "OrderStore.insertDouble",
-          Schema.Struct({ orderId: OrderId }),
-          sql`
-            INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
-            VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
-            ON CONFLICT (tag) DO UPDATE SET broker_order_ids = excluded.broker_order_ids, seen_at = excluded.seen_at
-              WHERE cardinality(double_placements.broker_order_ids) < cardinality(excluded.broker_order_ids)
-            RETURNING order_id`
-        )
-
-      const holdDouble = ({ orderId, reason }: DoublePlacement, now: DateTime.Utc) =>
-        execute(
-          "OrderStore.holdDouble",
-          sql`
-            UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)},
-              hold_reason = ${reason}
-            WHERE id = ${orderId}`
-        )
-
-      const noteDouble = (double: DoublePlacement, now: DateTime.Utc, alarm: Effect.Effect<void>) =>
-        transaction(
-          "OrderStore.noteDouble",
-          Effect.gen(function* () {
-            const noted = yield* insertDouble(double, now)
-            if (noted.length === 0) return
-            yield* holdDouble(double, now)
-            yield* holdSlices(db, double.orderId, now)
-            yield* execute("OrderStore.notifyDouble", sql`SELECT pg_notify(${channel}, 'cancels')`)
-            yield* alarm
-          })
-        )
-
-      return OrderStore.of({
-        claimPending,
-        completeSplits,
-        failSplits,
-        release,
-        releaseStuck,
-        stoppedAmong,
-        noteDouble
+    Effect.map(Db, (db) =>
+      OrderStore.of({
+        claimPending: claimPending(db),
+        completeSplits: completeSplits(db),
+        failSplits: failSplits(db),
+        releaseStuck: releaseStuck(db),
+        release: release(db),
+        stoppedAmong: stoppedAmong(db),
+        noteDouble: noteDouble(db)
       })
-    })
+    )
   )
 }
+
+const claimPending =
+  ({ sql, queryReadable }: Db["Service"]): OrderStore["Service"]["claimPending"] =>
+  (options) =>
+    queryReadable(
+      "OrderStore.claimPending",
+      ClaimedOrder,
+      sql`
+        WITH picked AS MATERIALIZED (
+          SELECT id,
+            -- Somebody wants a split order split again: its slices are there.
+            EXISTS (SELECT FROM order_slices WHERE order_id = orders.id) AS is_split,
+            CASE
+              WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
+              WHEN duration_minutes BETWEEN 0 AND 1440
+                -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
+                AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
+                  - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
+                THEN 'the order''s window and its grace were over before the split'
+            END AS skip_reason
+          FROM orders
+          WHERE order_queue_status = 'PENDING'
+            -- Nobody else stops because one row's counters are at their end.
+            AND claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int
+          ORDER BY created_at, id
+          LIMIT ${options.limit}
+          FOR UPDATE SKIP LOCKED
+        )
+        UPDATE orders o SET
+          order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
+          status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
+          claim_version = o.claim_version + 1,
+          split_attempts = o.split_attempts + 1,
+          claimed_by = ${options.owner},
+          claimed_at = ${instant(options.now)},
+          updated_at = ${instant(options.now)}
+        FROM picked p
+        WHERE o.id = p.id
+        RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
+          o.request_id, o.origin_trace_id,
+          CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
+              AND ${instant(options.now)}::timestamptz + interval '366 days'
+            THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
+    )
+
+const completeSplits =
+  ({ sql, query }: Db["Service"]): OrderStore["Service"]["completeSplits"] =>
+  (orders, options) =>
+    query(
+      "OrderStore.completeSplits",
+      Schema.Struct({ id: Schema.String }),
+      sql`
+        WITH planned AS (
+          UPDATE orders o SET
+            order_queue_status = 'DONE', status_reason = NULL, settled_at = NULL,
+            reference_price = mine.reference_price,
+            split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
+          FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
+                      ${integers(orders.map((order) => order.claimVersion))},
+                      ${decimals(orders.map((order) => order.referencePrice))})
+            AS mine (id, claim_version, reference_price)
+          WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS'
+            AND o.claim_version = mine.claim_version
+          RETURNING o.*
+        ), ${planRows(
+          sql,
+          orders.map(({ plan }) => plan),
+          options
+        )}
+        SELECT id, pg_notify(${channel}, 'slices') FROM planned`
+    ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+
+const failSplits =
+  ({ sql, execute }: Db["Service"]): OrderStore["Service"]["failSplits"] =>
+  (orders, now) =>
+    execute(
+      "OrderStore.failSplits",
+      sql`
+        UPDATE orders o SET
+          order_queue_status = mine.status, status_reason = mine.reason, updated_at = ${instant(now)}
+        FROM unnest(${texts(orders.map((order) => order.id))},
+                    ${texts(orders.map((order) => order.status))},
+                    ${integers(orders.map((order) => order.claimVersion))},
+                    ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
+        WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+    )
+
+const release =
+  ({ sql, execute }: Db["Service"]): OrderStore["Service"]["release"] =>
+  (orders, now) =>
+    execute(
+      "OrderStore.release",
+      sql`
+        UPDATE orders o SET
+          order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL,
+          split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
+        FROM unnest(${texts(orders.map((order) => order.id))},
+                    ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
+        WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+    )
+
+const releaseStuck =
+  ({ sql, query }: Db["Service"]): OrderStore["Service"]["releaseStuck"] =>
+  (options) =>
+    query(
+      "OrderStore.releaseStuck",
+      ReleasedOrder,
+      sql`
+        WITH stuck AS MATERIALIZED (
+          SELECT id FROM orders
+          WHERE order_queue_status = 'IN_PROGRESS'
+            AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL)
+          LIMIT 1000
+          FOR UPDATE SKIP LOCKED
+        )
+        UPDATE orders o SET
+          order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
+          status_reason = 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
+            || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
+            || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
+              ELSE ': see that daemon''s log, then submit the order again with another key' END,
+          claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
+        FROM stuck
+        WHERE o.id = stuck.id
+        RETURNING o.id, o.order_queue_status, o.status_reason`
+    )
+
+const stoppedAmong =
+  ({ sql, query }: Db["Service"]): OrderStore["Service"]["stoppedAmong"] =>
+  (ids) =>
+    query(
+      "OrderStore.stoppedAmong",
+      Schema.Struct({ id: OrderId }),
+      sql`
+        SELECT id FROM orders
+        WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
+    ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+
+const noteDouble =
+  (db: Db["Service"]): OrderStore["Service"]["noteDouble"] =>
+  (double, now, alarm) =>
+    db.transaction(
+      "OrderStore.noteDouble",
+      Effect.gen(function* () {
+        const noted = yield* insertDouble(db, double, now)
+        if (noted.length === 0) return
+        yield* holdDouble(db, double, now)
+        yield* holdSlices(db, double.orderId, now)
+        yield* db.execute("OrderStore.notifyDouble", db.sql`SELECT pg_notify(${channel}, 'cancels')`)
+        yield* alarm
+      })
+    )
+
+const insertDouble = ({ sql, query }: Db["Service"], double: DoublePlacement, now: DateTime.Utc) =>
+  query(
+    "OrderStore.insertDouble",
+    Schema.Struct({ orderId: OrderId }),
+    sql`
+      INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+      VALUES (${double.tag}, ${double.orderId}, ${double.sliceId}, ${texts(double.brokerOrderIds)}, ${instant(now)})
+      ON CONFLICT (tag) DO UPDATE SET broker_order_ids = excluded.broker_order_ids, seen_at = excluded.seen_at
+        WHERE cardinality(double_placements.broker_order_ids) < cardinality(excluded.broker_order_ids)
+      RETURNING order_id`
+  )
+
+const holdDouble = ({ sql, execute }: Db["Service"], { orderId, reason }: DoublePlacement, now: DateTime.Utc) =>
+  execute(
+    "OrderStore.holdDouble",
+    sql`
+      UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)},
+        hold_reason = ${reason}
+      WHERE id = ${orderId}`
+  )

@@ -1,5 +1,5 @@
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import {
@@ -16,8 +16,9 @@ import {
   RecordedSlice
 } from "../../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import { isInDoubt } from "../sql/conditions.ts"
 
-/** What the database holds of one order, for whoever wants to know what became of it. Changes nothing. */
+/** What the database holds of one order, for a person who wants to know what became of it. Changes nothing. */
 export class ReportStore extends Context.Service<
   ReportStore,
   {
@@ -27,150 +28,149 @@ export class ReportStore extends Context.Service<
 >()("pulse-background/ReportStore") {
   static readonly layer: Layer.Layer<ReportStore, never, Db> = Layer.effect(
     ReportStore,
-    Effect.suspend(() => make)
+    Effect.map(Db, (db) => ReportStore.of({ record: record(db) }))
   )
 }
 
-const make = Effect.gen(function* () {
-  const { sql, query, execute, transaction } = yield* Db
+const record =
+  (db: Db["Service"]): ReportStore["Service"]["record"] =>
+  (orderId, now) =>
+    db.transaction("ReportStore.record", Effect.andThen(oneMoment(db), read(db, orderId, now)))
 
-  /** All statements after it in the transaction see the database as of one moment. */
-  const oneMoment = execute("ReportStore.oneMoment", sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY`)
+/** All statements after it in the transaction see the database as of one moment. */
+const oneMoment = ({ sql, execute }: Db["Service"]) =>
+  execute("ReportStore.oneMoment", sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY`)
 
-  const order = (orderId: string) =>
-    query(
-      "ReportStore.order",
-      RecordedOrder,
-      // pulse-api may have written any time that PostgreSQL can hold.
-      sql`
-        SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
-          o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
-          o.duration_minutes::float8 AS duration_minutes, o.strategy, o.order_type, o.limit_price::text AS limit_price,
-          o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, o.hold_reason, o.held_at,
-          o.reference_price::text AS reference_price, o.split_attempts, o.claimed_by AS split_by,
-          least(greatest(o.created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, o.split_at, o.cancel_requested_at,
-          o.cancel_requested_by, o.settled_at, least(greatest(o.updated_at, '0001-01-01Z'), '9999-12-31Z') AS updated_at
-        FROM orders o JOIN order_progress p ON p.order_id = o.id WHERE o.id = ${orderId}`
-    )
-
-  const plans = (orderId: string) =>
-    query(
-      "ReportStore.plans",
-      RecordedPlan,
-      sql`
-        SELECT revision, first_sequence, cause, note, starts_at, ends_at, completes_at, sessions, created_at
-        FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
-    )
-
-  const slices = (orderId: string, now: DateTime.Utc) =>
-    query(
-      "ReportStore.slices",
-      RecordedSlice,
-      sql`
-        SELECT id, sequence_number, tag, quantity, scheduled_at, stage, stage_reason, attempts,
-          stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)}) AS is_in_doubt,
-          outcome_unknown_at, in_doubt_at, left_book_at, placed_at,
-          (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis, acknowledged_at,
-          broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity,
-          average_price::text AS average_price, replaced_by, carried_quantity, is_waived, updated_at
-        FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
-    )
-
-  const calls = (orderId: string) =>
-    query(
-      "ReportStore.calls",
-      RecordedCall,
-      sql`
-        SELECT called_at, duration_millis, broker, call, outcome, slice_id, attempt, broker_order_id, worker, request, response,
-          coalesce(response->>'code', response->>'kind') AS code, response->>'message' AS message
-        FROM broker_events WHERE order_id = ${orderId} ORDER BY called_at, id`
-    )
-
-  const isLookUpIn = (from: DateTime.Utc, until: DateTime.Utc) => sql`
-    order_id IS NULL AND call = 'find_by_tag' AND called_at >= ${instant(from)} AND called_at <= ${instant(until)}`
-
-  const lookUpCount = (from: DateTime.Utc, until: DateTime.Utc) =>
-    query(
-      "ReportStore.lookUpCount",
-      Schema.Struct({ count: Schema.Int }),
-      sql`SELECT count(*)::int AS count FROM broker_events WHERE ${isLookUpIn(from, until)}`
-    ).pipe(Effect.map(([row]) => row?.count ?? 0))
-
-  const failedLookUps = (from: DateTime.Utc, until: DateTime.Utc) =>
-    query(
-      "ReportStore.failedLookUps",
-      FailedLookUp,
-      sql`
-        SELECT called_at, outcome, response->>'message' AS message FROM broker_events
-        WHERE ${isLookUpIn(from, until)} AND outcome <> 'ok' ORDER BY called_at`
-    )
-
-  const halts = (from: DateTime.Utc, until: DateTime.Utc) =>
-    query(
-      "ReportStore.halts",
-      RecordedHalt,
-      sql`
-        SELECT is_halted, reason, requested_by, requested_at FROM placement_halts
-        WHERE requested_at BETWEEN ${instant(from)} AND ${instant(until)}
-          OR (is_halted AND id = (SELECT max(id) FROM placement_halts WHERE requested_at < ${instant(from)}))
-        ORDER BY id`
-    )
-
-  const actions = (orderId: string) =>
-    query(
-      "ReportStore.actions",
-      RecordedAction,
-      sql`
-        SELECT at, operator, action, reason, slice_id, details FROM operator_actions
-        WHERE order_id = ${orderId} ORDER BY id`
-    )
-
-  const doubles = (orderId: string) =>
-    query(
-      "ReportStore.doubles",
-      RecordedDouble,
-      sql`SELECT slice_id, broker_order_ids, seen_at FROM double_placements WHERE order_id = ${orderId} ORDER BY seen_at, tag`
-    )
-
-  const quotes = (instrument: string, from: DateTime.Utc, until: DateTime.Utc) =>
-    query(
-      "ReportStore.quotes",
-      RecordedQuote,
-      sql`
-        SELECT at, last_price::text AS last_price, day_volume::float8 AS day_volume FROM market_quotes
-        WHERE instrument = ${instrument} AND at BETWEEN ${instant(from)} AND ${instant(until)} ORDER BY at`
-    )
-
-  const read = Effect.fnUntraced(function* (orderId: string, now: DateTime.Utc) {
-    const [found] = yield* order(orderId)
-    if (found === undefined) return Option.none<OrderRecord>()
-    const ownSlices = yield* slices(orderId, now)
-    const { from, until } = timeOf(found, ownSlices, now)
-    const count = ownSlices.length === 0 ? 0 : yield* lookUpCount(from, until)
-    return Option.some<OrderRecord>({
-      order: found,
-      slices: ownSlices,
-      plans: yield* plans(orderId),
-      calls: yield* calls(orderId),
-      lookUps: { count, failed: count === 0 ? [] : yield* failedLookUps(from, until) },
-      halts: yield* halts(from, until),
-      actions: yield* actions(orderId),
-      doubles: yield* doubles(orderId),
-      quotes:
-        found.instrument === null
-          ? []
-          : yield* quotes(found.instrument, DateTime.subtractDuration(from, quoteAge), until)
-    })
-  })
-
-  return ReportStore.of({
-    record: (orderId, now) => transaction("ReportStore.record", Effect.andThen(oneMoment, read(orderId, now)))
+const read = Effect.fnUntraced(function* (db: Db["Service"], orderId: string, now: DateTime.Utc) {
+  const found = yield* readOrder(db, orderId)
+  if (Option.isNone(found)) return Option.none<OrderRecord>()
+  const order = found.value
+  const slices = yield* readSlices(db, orderId, now)
+  const { from, until } = timeOf(order, slices, now)
+  const count = slices.length === 0 ? 0 : yield* countLookUps(db, from, until)
+  return Option.some<OrderRecord>({
+    order,
+    slices,
+    plans: yield* readPlans(db, orderId),
+    calls: yield* readCalls(db, orderId),
+    lookUps: { count, failed: count === 0 ? [] : yield* readFailedLookUps(db, from, until) },
+    halts: yield* readHalts(db, from, until),
+    actions: yield* readActions(db, orderId),
+    doubles: yield* readDoubles(db, orderId),
+    quotes:
+      order.instrument === null
+        ? []
+        : yield* readQuotes(db, order.instrument, DateTime.subtractDuration(from, quoteAge), until)
   })
 })
 
+const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
+  queryOption(
+    "ReportStore.order",
+    RecordedOrder,
+    // pulse-api may have written any time that PostgreSQL can hold.
+    sql`
+      SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
+        o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
+        o.duration_minutes::float8 AS duration_minutes, o.strategy, o.order_type, o.limit_price::text AS limit_price,
+        o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, o.hold_reason, o.held_at,
+        o.reference_price::text AS reference_price, o.split_attempts, o.claimed_by AS split_by,
+        least(greatest(o.created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, o.split_at, o.cancel_requested_at,
+        o.cancel_requested_by, o.settled_at, least(greatest(o.updated_at, '0001-01-01Z'), '9999-12-31Z') AS updated_at
+      FROM orders o JOIN order_progress p ON p.order_id = o.id WHERE o.id = ${orderId}`
+  )
+
+const readPlans = ({ sql, query }: Db["Service"], orderId: string) =>
+  query(
+    "ReportStore.plans",
+    RecordedPlan,
+    sql`
+      SELECT revision, first_sequence, cause, note, starts_at, ends_at, completes_at, sessions, created_at
+      FROM order_plans WHERE order_id = ${orderId} ORDER BY revision`
+  )
+
+const readSlices = ({ sql, query }: Db["Service"], orderId: string, now: DateTime.Utc) =>
+  query(
+    "ReportStore.slices",
+    RecordedSlice,
+    sql`
+      SELECT id, sequence_number, tag, quantity, scheduled_at, stage, stage_reason, attempts,
+        ${isInDoubt(sql, now)} AS is_in_doubt,
+        outcome_unknown_at, in_doubt_at, left_book_at, placed_at,
+        (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis, acknowledged_at,
+        broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity,
+        average_price::text AS average_price, replaced_by, carried_quantity, is_waived, updated_at
+      FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
+  )
+
+const readCalls = ({ sql, query }: Db["Service"], orderId: string) =>
+  query(
+    "ReportStore.calls",
+    RecordedCall,
+    sql`
+      SELECT called_at, duration_millis, broker, call, outcome, slice_id, attempt, broker_order_id, worker, request, response,
+        coalesce(response->>'code', response->>'kind') AS code, response->>'message' AS message
+      FROM broker_events WHERE order_id = ${orderId} ORDER BY called_at, id`
+  )
+
+const isLookUpIn = (sql: Sql, from: DateTime.Utc, until: DateTime.Utc) => sql`
+  order_id IS NULL AND call = 'find_by_tag' AND called_at >= ${instant(from)} AND called_at <= ${instant(until)}`
+
+const countLookUps = ({ sql, queryOne }: Db["Service"], from: DateTime.Utc, until: DateTime.Utc) =>
+  queryOne(
+    "ReportStore.lookUpCount",
+    Schema.Struct({ count: Schema.Int }),
+    sql`SELECT count(*)::int AS count FROM broker_events WHERE ${isLookUpIn(sql, from, until)}`
+  ).pipe(Effect.map(({ count }) => count))
+
+const readFailedLookUps = ({ sql, query }: Db["Service"], from: DateTime.Utc, until: DateTime.Utc) =>
+  query(
+    "ReportStore.failedLookUps",
+    FailedLookUp,
+    sql`
+      SELECT called_at, outcome, response->>'message' AS message FROM broker_events
+      WHERE ${isLookUpIn(sql, from, until)} AND outcome <> 'ok' ORDER BY called_at`
+  )
+
+const readHalts = ({ sql, query }: Db["Service"], from: DateTime.Utc, until: DateTime.Utc) =>
+  query(
+    "ReportStore.halts",
+    RecordedHalt,
+    sql`
+      SELECT is_halted, reason, requested_by, requested_at FROM placement_halts
+      WHERE requested_at BETWEEN ${instant(from)} AND ${instant(until)}
+        OR (is_halted AND id = (SELECT max(id) FROM placement_halts WHERE requested_at < ${instant(from)}))
+      ORDER BY id`
+  )
+
+const readActions = ({ sql, query }: Db["Service"], orderId: string) =>
+  query(
+    "ReportStore.actions",
+    RecordedAction,
+    sql`
+      SELECT at, operator, action, reason, slice_id, details FROM operator_actions
+      WHERE order_id = ${orderId} ORDER BY id`
+  )
+
+const readDoubles = ({ sql, query }: Db["Service"], orderId: string) =>
+  query(
+    "ReportStore.doubles",
+    RecordedDouble,
+    sql`SELECT slice_id, broker_order_ids, seen_at FROM double_placements WHERE order_id = ${orderId} ORDER BY seen_at, tag`
+  )
+
+const readQuotes = ({ sql, query }: Db["Service"], instrument: string, from: DateTime.Utc, until: DateTime.Utc) =>
+  query(
+    "ReportStore.quotes",
+    RecordedQuote,
+    sql`
+      SELECT at, last_price::text AS last_price, day_volume::float8 AS day_volume FROM market_quotes
+      WHERE instrument = ${instrument} AND at BETWEEN ${instant(from)} AND ${instant(until)} ORDER BY at`
+  )
+
 /** From an order's arrival until nothing of it changes any more: its last change, or now. */
 const timeOf = (order: RecordedOrder, slices: ReadonlyArray<RecordedSlice>, now: DateTime.Utc) => {
-  // An order may say that it was created before there were years to say so in.
+  // pulse-api may have written a created_at from before 1970.
   const from = DateTime.max(order.createdAt, DateTime.makeUnsafe(0))
   if (!isFinishedState(order.state)) return { from, until: now }
   const last = slices.reduce((latest, { updatedAt }) => DateTime.max(latest, updatedAt), order.updatedAt)

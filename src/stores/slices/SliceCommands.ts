@@ -6,6 +6,7 @@ import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../dom
 import { type BrokerOrderId, SliceId } from "../../domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
+import { isInDoubt, isLost } from "../sql/conditions.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
 const SliceState = Schema.Struct({
@@ -68,16 +69,9 @@ export class SliceCommands extends Context.Service<
   static readonly layer: Layer.Layer<SliceCommands, never, Db> = Layer.effect(
     SliceCommands,
     Effect.gen(function* () {
-      const { sql, query, execute, transaction } = yield* Db
+      const { sql, query, queryOption, execute, transaction } = yield* Db
       const Id = Schema.Struct({ id: Schema.String })
-      /** Nobody knows whether it was placed: its owner said so, or its claim is over. */
-      const isInDoubt = (now: DateTime.Utc) =>
-        sql`(stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)}))`
-
-      /** Nobody knows what became of its order. */
-      const isLost = sql`(stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL)`
-
-      /** It was given up when nobody knew whether it was placed, and nothing makes up for it. */
+      /** It was given up when it was in doubt, and nothing makes up for it. */
       const isGivenUpInDoubt = sql`
         (stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
 
@@ -89,7 +83,7 @@ export class SliceCommands extends Context.Service<
         )
 
       const readEnded = (id: string) =>
-        query(
+        queryOption(
           "SliceCommands.readEnded",
           EndedSlice,
           sql`
@@ -149,15 +143,15 @@ export class SliceCommands extends Context.Service<
       return SliceCommands.of({
         find: (name, now) => {
           const [, orderId = null, number = null] = /^(.+)\/(\d{1,9})$/.exec(name) ?? []
-          return query(
+          return queryOption(
             "SliceCommands.find",
             SliceState,
             sql`
               SELECT id, order_id, sequence_number, stage, stage_reason, quantity, claimed_by, lease_expires_at,
-                ${isInDoubt(now)} AS is_in_doubt, CASE WHEN ${isLost} THEN broker_order_id END AS lost_order_id
+                ${isInDoubt(sql, now)} AS is_in_doubt, CASE WHEN ${isLost(sql)} THEN broker_order_id END AS lost_order_id
               FROM order_slices
               WHERE id = ${name} OR (order_id = ${orderId} AND sequence_number = ${number === null ? null : Number(number)}::int)`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+          )
         },
 
         newestIds: query(
@@ -179,7 +173,7 @@ export class SliceCommands extends Context.Service<
                   claim_version = claim_version + 1,
                   in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
                   updated_at = ${instant(now)}
-                WHERE id = ${id} AND (stage = 'SCHEDULED' OR ${isInDoubt(now)})
+                WHERE id = ${id} AND (stage = 'SCHEDULED' OR ${isInDoubt(sql, now)})
                 RETURNING *
               ), recorded AS (${insertActions(
                 sql,
@@ -194,8 +188,9 @@ export class SliceCommands extends Context.Service<
             "SliceCommands.retry",
             Effect.gen(function* () {
               yield* lockOrderOf(id)
-              const [slice] = yield* readEnded(id)
-              if (slice === undefined) return yield* new CannotRetry({ sliceId: id, reason: "there is no such slice" })
+              const found = yield* readEnded(id)
+              if (Option.isNone(found)) return yield* new CannotRetry({ sliceId: id, reason: "there is no such slice" })
+              const slice = found.value
               const decided = retrySlice(slice, options)
               if (Result.isFailure(decided)) return yield* new CannotRetry({ sliceId: id, reason: decided.failure })
               yield* reopenOrder(slice, options.now)
@@ -205,11 +200,11 @@ export class SliceCommands extends Context.Service<
           ),
 
         ownerOf: (brokerOrderId) =>
-          query(
+          queryOption(
             "SliceCommands.ownerOf",
             Schema.Struct({ id: SliceId }),
             sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]?.id))),
+          ).pipe(Effect.map(Option.map((row) => row.id))),
 
         placed: (id, { brokerOrderId, fill }, asked, now) =>
           query(
@@ -229,7 +224,7 @@ export class SliceCommands extends Context.Service<
                   updated_at = ${instant(now)}
                 WHERE id = ${id} AND ${fill?.quantity ?? 0}::int <= quantity
                   AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
-                  AND (${isInDoubt(now)} OR (${isGivenUpInDoubt} AND ${fill !== null}) OR (${isLost} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
+                  AND (${isInDoubt(sql, now)} OR (${isGivenUpInDoubt} AND ${fill !== null}) OR (${isLost(sql)} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
                     AND ${fill?.quantity ?? 0}::int >= filled_quantity))
                 RETURNING *
               ), recorded AS (${insertActions(

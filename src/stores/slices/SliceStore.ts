@@ -16,6 +16,7 @@ import {
   UnresolvedSlice
 } from "../../domain/model/OrderSlice.ts"
 import { factColumns, marketFacts } from "../account/QuoteStore.ts"
+import { isFollowed, isHalted, isInDoubt, inDoubtSince, isOpenAtBroker, isWindowOver } from "../sql/conditions.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 
@@ -115,12 +116,12 @@ export class SliceStore extends Context.Service<
                 SELECT id, instrument FROM order_slices
                 WHERE stage = 'SCHEDULED' AND NOT is_held AND not_before <= ${instant(options.horizon)}
                   ${laterThan(options.after ?? null)}
-                  AND not_after >= ${instant(options.now)}
+                  AND NOT ${isWindowOver(sql, options.now)}
                   AND order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
                   AND validity = ANY(${texts(Validity.literals)})
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
                   AND (market IS NULL OR ${options.keepsHours ?? true}) AND claim_version < ${maxQuantity}::int
-                  AND (SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS NOT TRUE
+                  AND NOT ${isHalted(sql)}
                 ORDER BY not_before, id
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
@@ -187,8 +188,7 @@ export class SliceStore extends Context.Service<
                   not_before = greatest(i.not_before, s.not_before),
                   is_held = i.stage = 'SCHEDULED' AND i.order_id = ANY(p.held),
                   outcome_unknown_at = CASE WHEN i.is_unknown THEN i.at END,
-                  in_doubt_at = CASE WHEN i.is_unknown OR s.outcome_unknown_at IS NOT NULL OR s.lease_expires_at <= i.at
-                    THEN i.at ELSE s.in_doubt_at END,
+                  in_doubt_at = CASE WHEN i.is_unknown OR ${isInDoubt(sql, sql`i.at`, "s")} THEN i.at ELSE s.in_doubt_at END,
                   attempts = i.attempts,
                   placed_at = coalesce(i.placed_at, s.placed_at),
                   acknowledged_at = CASE WHEN i.stage = 'PROCESSED' THEN i.at END,
@@ -212,11 +212,11 @@ export class SliceStore extends Context.Service<
               SELECT id, order_id, tag, claim_version, attempts,
                 floor(extract(epoch FROM not_after) * 1000)::float8 AS not_after_millis,
                 floor(extract(epoch FROM claimed_at) * 1000)::float8 AS first_sent_millis,
-                ceil(extract(epoch FROM coalesce(outcome_unknown_at, lease_expires_at)) * 1000)::float8 AS last_sent_millis,
+                ceil(extract(epoch FROM ${inDoubtSince(sql)}) * 1000)::float8 AS last_sent_millis,
                 request_id, trace_id
               FROM order_slices
-              WHERE stage = 'IN_PROGRESS' AND (outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})
-              ORDER BY coalesce(outcome_unknown_at, lease_expires_at)
+              WHERE ${isInDoubt(sql, now)}
+              ORDER BY ${inDoubtSince(sql)}
               LIMIT ${limit}`
           ),
 
@@ -228,7 +228,7 @@ export class SliceStore extends Context.Service<
               SELECT s.id, s.order_id, s.tag, s.broker_order_id, s.quantity, s.filled_quantity, s.acknowledged_at,
                 o.cancel_requested_at IS NOT NULL
                   OR (coalesce(p.completes_at <= ${instant(now)}, false) AND o.hold_reason IS NULL
-                    AND NOT coalesce((SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1), false))
+                    AND NOT ${isHalted(sql)})
                   OR (p.cause IS DISTINCT FROM 'COMPLETION' AND coalesce(
                     s.acknowledged_at + o.cancel_unfilled_after_seconds * interval '1 second' <= ${instant(now)}, false))
                   AS is_cancel_wanted, s.request_id, s.trace_id
@@ -236,7 +236,7 @@ export class SliceStore extends Context.Service<
               LEFT JOIN LATERAL (
                 SELECT cause, completes_at FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1
               ) p ON o.completion = 'CROSS'
-              WHERE s.stage = 'PROCESSED' AND NOT s.broker_is_final AND s.left_book_at IS NULL
+              WHERE ${isFollowed(sql, "s")}
                 AND (${after === null ? null : instant(after.acknowledgedAt)}::timestamptz IS NULL
                   OR (s.acknowledged_at, s.id) > (${after === null ? null : instant(after.acknowledgedAt)}, ${after?.id ?? null}::text))
               ORDER BY s.acknowledged_at, s.id
@@ -260,6 +260,7 @@ export class SliceStore extends Context.Service<
                 ${integers(states.map(({ state }) => state.filledQuantity))},
                 ${decimals(states.map(({ state }) => state.averagePrice))}
               ) AS i (id, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+              -- Open at the broker, but not by the index of those: the ids are few, and how many are open is never known.
               WHERE s.id = i.id AND s.stage ${byId} = 'PROCESSED' AND s.broker_order_id = i.broker_order_id
                 AND NOT s.broker_is_final AND i.filled_quantity >= s.filled_quantity
                 AND (s.broker_status, s.broker_status_text, s.broker_is_final, s.filled_quantity, s.average_price)
@@ -274,7 +275,7 @@ export class SliceStore extends Context.Service<
             sql`
               WITH picked AS MATERIALIZED (
                 SELECT id FROM order_slices
-                WHERE id = ANY(${texts(ids)}) AND stage = 'PROCESSED' AND NOT broker_is_final
+                WHERE id = ANY(${texts(ids)}) AND ${isOpenAtBroker(sql)}
                   AND (cancel_sent_at IS NULL OR cancel_sent_at < ${instant(resendBefore)})
                 ORDER BY cancel_sent_at NULLS FIRST, acknowledged_at
                 LIMIT ${limit}

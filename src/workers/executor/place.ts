@@ -1,6 +1,6 @@
 import { BigDecimal, DateTime, Effect, Exit } from "effect"
 import { Broker, type Placement } from "../../broker/Broker.ts"
-import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
+import { auditRow } from "../../broker/brokerCall.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
@@ -17,7 +17,6 @@ import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
-import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { Outcome } from "./OutcomeWriter.ts"
 
@@ -75,7 +74,20 @@ export const makePlace = Effect.gen(function* () {
           at: next._tag === "Unknown" ? yield* doubtBegins : at
         },
         event: wasSent
-          ? eventOf({ slice, placement, answer, attempt, placedAt, at, broker: broker.name, worker: instance.id })
+          ? auditRow({
+              id: `${slice.id}:place:${slice.claimVersion}`,
+              call: "place",
+              askedAt: placedAt,
+              answeredAt: at,
+              answer,
+              onSuccess: ({ brokerOrderId }) => ({ broker_order_id: brokerOrderId }),
+              slice,
+              attempt,
+              brokerOrderId: Exit.isSuccess(answer) ? answer.value.brokerOrderId : null,
+              request: requestOf(placement),
+              broker: broker.name,
+              worker: instance.id
+            })
           : null,
         holdUntilMillis: holdAfter(answer, next)
       }
@@ -169,41 +181,14 @@ const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc
   }
 }
 
-const eventOf = (call: {
-  readonly slice: ClaimedSlice
-  readonly placement: Placement
-  readonly answer: CallAnswer<Acknowledgement>
-  readonly attempt: number
-  readonly placedAt: DateTime.Utc
-  readonly at: DateTime.Utc
-  readonly broker: string
-  readonly worker: string
-}): BrokerEvent => {
-  const { outcome, response } = answerOf(call.answer, (ack) => ({ broker_order_id: ack.brokerOrderId }))
-  const { placement } = call
-  return {
-    id: `${call.slice.id}:place:${call.slice.claimVersion}`,
-    calledAt: call.placedAt,
-    durationMillis: DateTime.toEpochMillis(call.at) - DateTime.toEpochMillis(call.placedAt),
-    broker: call.broker,
-    call: "place",
-    outcome,
-    orderId: call.slice.orderId,
-    sliceId: call.slice.id,
-    attempt: call.attempt,
-    brokerOrderId: Exit.isSuccess(call.answer) ? call.answer.value.brokerOrderId : null,
-    request: {
-      tag: placement.tag,
-      instrument: placement.instrument,
-      side: placement.side,
-      quantity: placement.quantity,
-      order_type: placement.orderType,
-      limit_price: placement.limitPrice === null ? null : BigDecimal.format(placement.limitPrice),
-      product_type: placement.productType,
-      validity: placement.validity,
-      deadline: DateTime.formatIso(placement.deadline)
-    },
-    response,
-    worker: call.worker
-  }
-}
+const requestOf = (placement: Placement) => ({
+  tag: placement.tag,
+  instrument: placement.instrument,
+  side: placement.side,
+  quantity: placement.quantity,
+  order_type: placement.orderType,
+  limit_price: placement.limitPrice === null ? null : BigDecimal.format(placement.limitPrice),
+  product_type: placement.productType,
+  validity: placement.validity,
+  deadline: DateTime.formatIso(placement.deadline)
+})

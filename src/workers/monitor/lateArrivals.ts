@@ -1,7 +1,7 @@
 import { DateTime, Effect } from "effect"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
-import { DoubtStore, type LateArrival } from "../../stores/slices/DoubtStore.ts"
+import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderList } from "./lookUpOrders.ts"
 
@@ -13,7 +13,7 @@ const annotate = ({ id, orderId, requestId, traceId }: PreviouslyInDoubtSlice | 
  * that quantity is placed twice: an alarm, and the order is held for a person to look at.
  */
 export const makeAdoptLateArrivals = Effect.gen(function* () {
-  const doubts = yield* DoubtStore
+  const recovery = yield* RecoveryStore
   const orders = yield* OrderStore
   const telemetry = yield* Telemetry
 
@@ -42,7 +42,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     for (const late of turnedUp.filter(isStoodInFor)) yield* report(late, now)
     const alone = turnedUp.filter((late) => !isStoodInFor(late))
     if (alone.length === 0) return
-    const taken = yield* doubts.takeOver(alone, "it turned up in the broker's book after all", now)
+    const taken = yield* recovery.takeOver(alone, "it turned up in the broker's book after all", now)
     for (const { slice, order } of alone) {
       if (!taken.has(slice.id)) continue
       telemetry.doubted("turned_up")
@@ -58,14 +58,14 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
  * them. Each is said once.
  */
 export const makeEscalateLost = Effect.gen(function* () {
-  const doubts = yield* DoubtStore
+  const recovery = yield* RecoveryStore
 
   return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, book: OrderList) {
     const older = missing.filter(
       ({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < book.orderListSinceMillis
     )
     if (older.length === 0) return
-    const left = yield* doubts.leaveOrderList(
+    const left = yield* recovery.leaveOrderList(
       older.map(({ id }) => id),
       yield* DateTime.now
     )

@@ -1,6 +1,6 @@
 import { DateTime, Duration, Effect, Exit, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
-import { answerOf } from "../../broker/brokerCall.ts"
+import { auditRow } from "../../broker/brokerCall.ts"
 import type { BrokerOrder } from "../../domain/model/BrokerOrder.ts"
 import type { Tag } from "../../domain/model/Ids.ts"
 import { Instance } from "../../runtime/Instance.ts"
@@ -28,25 +28,19 @@ export const makeLookUp = Effect.gen(function* () {
     const askedAt = yield* DateTime.now
     const answer = yield* Effect.exit(broker.findByTag(tags))
     const at = yield* DateTime.now
-    const { outcome, response } = answerOf(answer, (found) => ({ broker_orders: found.length }))
-    yield* slices.audit([
-      {
-        id: `${instance.id}:find_by_tag:${DateTime.toEpochMillis(askedAt)}`,
-        calledAt: askedAt,
-        durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(askedAt),
-        broker: broker.name,
-        call: "find_by_tag",
-        outcome,
-        orderId: null,
-        sliceId: null,
-        attempt: null,
-        brokerOrderId: null,
-        request: { tags: tags.size },
-        response,
-        worker: instance.id
-      }
-    ])
-    yield* noteAnswer(Exit.isSuccess(answer), outcome, response, at)
+    const event = auditRow({
+      id: `${instance.id}:find_by_tag:${DateTime.toEpochMillis(askedAt)}`,
+      call: "find_by_tag",
+      askedAt,
+      answeredAt: at,
+      answer,
+      onSuccess: (found) => ({ broker_orders: found.length }),
+      request: { tags: tags.size },
+      broker: broker.name,
+      worker: instance.id
+    })
+    yield* slices.audit([event])
+    yield* noteAnswer(Exit.isSuccess(answer), event.outcome, event.response, at)
     if (Exit.isFailure(answer)) return Option.none<OrderList>()
     const byTag = Map.groupBy(answer.value, (order) => order.tag)
     return Option.some<OrderList>({

@@ -1,6 +1,6 @@
 import { DateTime, Duration, Effect, Result } from "effect"
 import { Broker } from "../../broker/Broker.ts"
-import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
+import { auditRow, type CallAnswer } from "../../broker/brokerCall.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
@@ -27,27 +27,23 @@ export const makeSendCancels = Effect.gen(function* () {
     const calledAt = yield* DateTime.now
     const answer: CallAnswer<void> = yield* Effect.exit(broker.cancel(slice.brokerOrderId))
     const at = yield* DateTime.now
-    const { outcome, response } = answerOf(answer, () => ({}))
-    yield* Effect.logInfo(`Cancel sent to the broker: ${outcome}`, response).pipe(
+    const event = auditRow({
+      id: `${slice.id}:cancel:${DateTime.toEpochMillis(calledAt)}`,
+      call: "cancel",
+      askedAt: calledAt,
+      answeredAt: at,
+      answer,
+      onSuccess: () => ({}),
+      slice,
+      brokerOrderId: slice.brokerOrderId,
+      request: { broker_order_id: slice.brokerOrderId },
+      broker: broker.name,
+      worker: instance.id
+    })
+    yield* Effect.logInfo(`Cancel sent to the broker: ${event.outcome}`, event.response).pipe(
       Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id, broker_order_id: slice.brokerOrderId })
     )
-    yield* slices.audit([
-      {
-        id: `${slice.id}:cancel:${DateTime.toEpochMillis(calledAt)}`,
-        calledAt,
-        durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(calledAt),
-        broker: broker.name,
-        call: "cancel",
-        outcome,
-        orderId: slice.orderId,
-        sliceId: slice.id,
-        attempt: null,
-        brokerOrderId: slice.brokerOrderId,
-        request: { broker_order_id: slice.brokerOrderId },
-        response,
-        worker: instance.id
-      }
-    ])
+    yield* slices.audit([event])
   })
 
   return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, isOrderListRead: boolean) {

@@ -2,6 +2,7 @@ import { type DateTime, Schema } from "effect"
 import { SliceId } from "../../model/Ids.ts"
 import type { Price, SplittableOrder } from "../../model/Order.ts"
 import { Stage } from "../../model/OrderSlice.ts"
+import { isOpenAtBroker } from "../../model/sliceState.ts"
 import type { Market, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
 import type { ScheduleInput } from "../schedule/Schedule.ts"
 
@@ -91,9 +92,8 @@ export interface PlanningContext {
 
 export const isScheduled = ({ stage }: RunningSlice): boolean => stage === "SCHEDULED"
 
-/** Something may still come of it: a placement, or a fill. */
-export const isPending = ({ stage, brokerIsFinal }: RunningSlice): boolean =>
-  stage === "IN_PROGRESS" || (stage === "PROCESSED" && !brokerIsFinal)
+/** It was claimed or sent, and something may still come of it: a placement, or a fill. */
+export const isPending = (slice: RunningSlice): boolean => slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)
 
 /** Over, and not filled as it should be. */
 export const isMissing = (slice: RunningSlice): boolean =>

@@ -1,0 +1,115 @@
+import { Effect } from "effect"
+import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
+import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
+import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
+import type { LateArrival, RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
+import { type Memory, millisOf } from "./Memory.ts"
+import { mayWantPlan } from "./memoryReplans.ts"
+import type { SliceRow } from "./rows.ts"
+
+const cancelledDaysMillis = 3 * 86_400_000
+
+/** RecoveryStore's statements, on {@link Memory}. */
+export const memoryRecovery = (memory: Memory): RecoveryStore["Service"] => ({
+  look: ({ now, doubtedSince }) =>
+    Effect.sync(() => {
+      const slices = [...memory.slices.values()]
+      const nowMillis = millisOf(now)
+      return {
+        forBroker: slices.some((slice) => waitsForBroker(slice, nowMillis, millisOf(doubtedSince))),
+        forPlan:
+          slices.some(
+            ({ stage, staleAt, isHeld }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis && !isHeld
+          ) || [...memory.orders.values()].some(mayWantPlan)
+      }
+    }),
+
+  previouslyInDoubt: (since, limit) =>
+    Effect.sync(() =>
+      [...memory.slices.values()]
+        .flatMap((slice) => (slice.inDoubtAt === null ? [] : [{ slice, inDoubtAt: slice.inDoubtAt }]))
+        .filter(({ inDoubtAt }) => inDoubtAt >= millisOf(since))
+        .filter(({ slice }) => slice.stage !== "IN_PROGRESS" && !isOpenAtBroker(slice))
+        .toSorted((a, b) => b.inDoubtAt - a.inDoubtAt)
+        .slice(0, limit)
+        .map(({ slice }) => ({ ...slice, claimVersion: ClaimVersion.make(slice.claimVersion) }))
+    ),
+
+  takeOver: (lateArrivals, reason, now) =>
+    Effect.sync(() => new Set(lateArrivals.flatMap((late) => takeOver(memory, late, reason, millisOf(now))))),
+
+  leaveOrderList: (ids, now) =>
+    Effect.sync(() => {
+      const left = new Set<string>()
+      for (const id of ids) {
+        const slice = memory.slices.get(id)
+        if (slice === undefined || !isFollowed(slice)) continue
+        slice.leftBookAt = millisOf(now)
+        left.add(id)
+      }
+      return left
+    }),
+
+  skipStale: (now, reason, limit) =>
+    Effect.sync(() =>
+      skip(
+        memory,
+        reason,
+        limit,
+        ({ notBefore, notAfter }) => notBefore <= millisOf(now) && isWindowOver(notAfter, millisOf(now))
+      )
+    ),
+
+  skipCancelled: (now, limit) =>
+    Effect.sync(() =>
+      skip(memory, "order cancelled", limit, ({ orderId }) => {
+        const at = memory.orders.get(orderId)?.cancelRequestedAt ?? null
+        return at !== null && at >= millisOf(now) - cancelledDaysMillis
+      })
+    )
+})
+
+const waitsForBroker = (slice: SliceRow, nowMillis: number, doubtedSinceMillis: number): boolean => {
+  if (slice.inDoubtAt !== null && slice.inDoubtAt >= doubtedSinceMillis) return true
+  return isInDoubt(slice, nowMillis) || isFollowed(slice)
+}
+
+/** The slice's id when it took the order over; empty when it is not as it was read, or something stands in for it. */
+const takeOver = (
+  memory: Memory,
+  { slice: doubted, order }: LateArrival,
+  reason: string,
+  nowMillis: number
+): ReadonlyArray<string> => {
+  const slice = memory.slices.get(doubted.id)
+  if (slice === undefined || slice.stage === "PROCESSED" || slice.stage === "IN_PROGRESS") return []
+  if (slice.claimVersion !== doubted.claimVersion) return []
+  if (slice.replacedBy !== null || slice.carriedQuantity !== 0) return []
+  slice.stage = "PROCESSED"
+  slice.stageReason = reason
+  slice.claimVersion += 1
+  slice.brokerOrderId = order.brokerOrderId
+  slice.acknowledgedAt = nowMillis
+  slice.brokerStatus = order.status
+  slice.brokerStatusText = order.statusText
+  slice.brokerIsFinal = isTerminal(order.status)
+  slice.filledQuantity = order.filledQuantity
+  slice.averagePrice = order.averagePrice
+  return [slice.id]
+}
+
+/** SCHEDULED → SKIPPED for some of the slices that are wanted; their ids. */
+const skip = (
+  memory: Memory,
+  reason: string,
+  limit: number,
+  isWanted: (slice: SliceRow) => boolean
+): ReadonlyArray<string> =>
+  [...memory.slices.values()]
+    .filter((slice) => slice.stage === "SCHEDULED" && isWanted(slice))
+    .slice(0, limit)
+    .map((slice) => {
+      slice.stage = "SKIPPED"
+      slice.stageReason = reason
+      return slice.id
+    })

@@ -1,0 +1,109 @@
+import { type DateTime, Effect, Option, Result, Schema } from "effect"
+import type { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
+import { instant } from "../../db/parameters.ts"
+import { UntrustedOrder, validateOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { OrderQueueStatus } from "../../domain/model/Order.ts"
+import { type RunningOrder, RunningSlice } from "../../domain/planning/replan/RunningOrder.ts"
+import { isInDoubt } from "../sql/conditions.ts"
+import { orderColumns } from "../sql/orderColumns.ts"
+import { decodePlanInput, StoredPlan } from "./PlanStore.ts"
+
+/** The order cannot be planned anew; the reason says why. Nothing was changed. */
+export class CannotReplan extends Schema.TaggedError<CannotReplan>()("CannotReplan", {
+  orderId: Schema.String,
+  reason: Schema.String,
+  /** Somebody cancelled it: nobody needs to be told. */
+  isCancelled: Schema.Boolean
+}) {
+  override get message(): string {
+    return `Order ${this.orderId} was not changed: ${this.reason}`
+  }
+}
+
+const StoredOrder = Schema.Struct({
+  ...UntrustedOrder.fields,
+  orderQueueStatus: OrderQueueStatus,
+  isCancelled: Schema.Boolean
+})
+
+const LatestPlan = Schema.Struct({
+  ...StoredPlan.fields,
+  completesAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  nextSequence: Schema.Int,
+  completions: Schema.Int,
+  /** The input of the latest plan that a person asked for. */
+  intended: Schema.Unknown
+})
+
+/** An order that is split and not cancelled, as it stands, for whoever wants to plan it anew. */
+export const readRunningOrder = (
+  db: Db["Service"],
+  orderId: string,
+  now: DateTime.Utc
+): Effect.Effect<RunningOrder, CannotReplan | DbError> =>
+  Effect.gen(function* () {
+    const cannot = (reason: string, isCancelled = false) =>
+      Effect.fail(new CannotReplan({ orderId, reason, isCancelled }))
+    const found = yield* readOrder(db, orderId)
+    if (Option.isNone(found)) return yield* cannot("there is no such order")
+    const row = found.value
+    if (row.isCancelled) return yield* cannot("it was cancelled", true)
+    if (row.orderQueueStatus !== "DONE") return yield* cannot(`it is ${row.orderQueueStatus}, not split`)
+    const order = validateOrder(row)
+    if (Result.isFailure(order)) return yield* cannot(`its row is not valid any more: ${order.failure}`)
+    const slices = yield* readSlices(db, orderId, now)
+    const latest = Option.flatMap(yield* readLatestPlan(db, orderId), (plan) =>
+      Option.all({
+        plan: Option.some(plan),
+        input: decodePlanInput(plan.input),
+        intended: decodePlanInput(plan.intended)
+      })
+    )
+    if (Option.isNone(latest)) {
+      return yield* cannot("it was split by a version of the service that recorded its plan differently, or not at all")
+    }
+    const { plan, input, intended } = latest.value
+    return {
+      order: order.success,
+      plan: { ...plan, input, keepsHours: plan.sessions !== null },
+      intended,
+      completions: plan.completions,
+      slices,
+      nextSequence: plan.nextSequence
+    }
+  })
+
+const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
+  queryOption(
+    "ReplanStore.readOrder",
+    StoredOrder,
+    sql`
+      SELECT ${sql.literal(orderColumns)}, o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled
+      FROM orders o WHERE id = ${orderId}`
+  )
+
+const readSlices = ({ sql, query }: Db["Service"], orderId: string, now: DateTime.Utc) =>
+  query(
+    "ReplanStore.readSlices",
+    RunningSlice,
+    sql`
+      SELECT id, sequence_number, quantity, filled_quantity, carried_quantity, stage, broker_is_final, is_waived,
+        (extract(epoch FROM scheduled_at) * 1000)::float8 AS scheduled_millis,
+        coalesce(stale_at < ${instant(now)}, false) AS is_late,
+        coalesce(broker_status = 'REJECTED', false) AS is_rejected,
+        left_book_at IS NOT NULL OR ${isInDoubt(sql, now)} AS is_in_doubt
+      FROM order_slices WHERE order_id = ${orderId} AND replaced_by IS NULL ORDER BY sequence_number`
+  )
+
+const readLatestPlan = ({ sql, queryOption }: Db["Service"], orderId: string) =>
+  queryOption(
+    "ReplanStore.readLatestPlan",
+    LatestPlan,
+    sql`
+      SELECT p.*, (SELECT max(sequence_number) + 1 FROM order_slices WHERE order_id = ${orderId}) AS next_sequence,
+        (SELECT count(*)::int FROM order_plans WHERE order_id = ${orderId} AND cause = 'COMPLETION') AS completions,
+        (SELECT input FROM order_plans WHERE order_id = ${orderId} AND cause IN ('SPLIT', 'AMENDMENT')
+          ORDER BY revision DESC LIMIT 1) AS intended
+      FROM order_plans p WHERE order_id = ${orderId} ORDER BY revision DESC LIMIT 1`
+  )

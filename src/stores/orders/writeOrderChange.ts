@@ -1,0 +1,128 @@
+import { BigDecimal, DateTime, Duration, Effect } from "effect"
+import type { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
+import { channel, instant, texts } from "../../db/parameters.ts"
+import type { OrderChange, Replan } from "../../domain/planning/replan/RunningOrder.ts"
+import { type Asked, insertActions } from "../sql/insertActions.ts"
+import { planRows } from "../sql/planRows.ts"
+
+export interface ChangeOptions {
+  readonly now: DateTime.Utc
+  readonly windowGrace: Duration.Duration
+  /** The person who wants the change; left out, the service makes it by itself. */
+  readonly asked?: Asked
+}
+
+/** Writes a change of an order; in a transaction that holds the order's lock and those of its slices. */
+export const writeOrderChange = (
+  db: Db["Service"],
+  orderId: string,
+  change: OrderChange,
+  options: ChangeOptions
+): Effect.Effect<void, DbError> => {
+  switch (change._tag) {
+    case "Replan":
+      return replan(db, change, options)
+    case "GiveUp":
+      return giveUp(db, change.slices, change.reason, options.now)
+    case "Settled":
+      return settle(db, orderId, change.reason, options.now)
+  }
+}
+
+const replan = Effect.fnUntraced(function* (db: Db["Service"], change: Replan, options: ChangeOptions) {
+  const { plan, carried, waived } = change
+  const { orderId, startsAt, endMillis } = plan
+  yield* replaceScheduled(db, orderId, plan.revision, options.now)
+  if (carried.length > 0) yield* markCarried(db, carried, options.now)
+  if (waived.length > 0) yield* waive(db, waived, options.now)
+  const windowEnd = DateTime.addDuration(startsAt ?? options.now, Duration.millis(endMillis))
+  yield* shortenClaimed(db, orderId, DateTime.addDuration(windowEnd, options.windowGrace), options.now)
+  yield* writePlan(db, change, options)
+  if (options.asked !== undefined) yield* recordAmendment(db, change, options.asked, options.now)
+})
+
+const replaceScheduled = ({ sql, execute }: Db["Service"], orderId: string, revision: number, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.replaceScheduled",
+    sql`
+      UPDATE order_slices SET
+        stage = 'SKIPPED', stage_reason = ${`replaced by plan ${revision}`}, replaced_by = ${revision}::int,
+        updated_at = ${instant(now)}
+      WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
+  )
+
+const markCarried = ({ sql, execute }: Db["Service"], carried: ReadonlyArray<string>, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.markCarried",
+    sql`
+      UPDATE order_slices SET carried_quantity = quantity - filled_quantity, updated_at = ${instant(now)}
+      WHERE id = ANY(${texts(carried)})`
+  )
+
+const waive = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.waive",
+    sql`UPDATE order_slices SET is_waived = true, updated_at = ${instant(now)} WHERE id = ANY(${texts(slices)})`
+  )
+
+/** A slice in a daemon's hands that comes back does so under the new window. */
+const shortenClaimed = ({ sql, execute }: Db["Service"], orderId: string, notAfter: DateTime.Utc, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.shortenClaimed",
+    sql`
+      UPDATE order_slices SET not_after = least(not_after, ${instant(notAfter)}), updated_at = ${instant(now)}
+      WHERE order_id = ${orderId} AND stage = 'IN_PROGRESS'`
+  )
+
+const writePlan = (
+  { sql, execute }: Db["Service"],
+  { plan, totalQuantity, limitPrice }: Replan,
+  options: ChangeOptions
+) =>
+  execute(
+    "ReplanStore.writePlan",
+    sql`
+      WITH planned AS (
+        UPDATE orders SET
+          total_quantity = ${totalQuantity}::int, num_splits = least(num_splits, ${totalQuantity}::int), settled_at = NULL, updated_at = ${instant(options.now)},
+          limit_price = CASE WHEN order_type = 'LIMIT'
+            THEN coalesce(${limitPrice === null ? null : BigDecimal.format(limitPrice)}::numeric, limit_price) END
+        WHERE id = ${plan.orderId}
+        RETURNING *
+      ), ${planRows(sql, [plan], options)}
+      SELECT pg_notify(${channel}, 'slices') FROM planned`
+  )
+
+const recordAmendment = (
+  { sql, execute }: Db["Service"],
+  { plan, totalQuantity }: Replan,
+  asked: Asked,
+  now: DateTime.Utc
+) =>
+  execute(
+    "ReplanStore.recordAmendment",
+    insertActions(
+      sql,
+      { name: "order amend", asked, now },
+      sql`
+        SELECT ${plan.orderId}::text, NULL::text, jsonb_build_object('plan', ${plan.revision}::int, 'slices', ${plan.slices.length}::int,
+          'total_quantity', ${totalQuantity}::int, 'limit_price', (SELECT limit_price FROM orders WHERE id = ${plan.orderId}))`
+    )
+  )
+
+const giveUp = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, reason: string, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.giveUp",
+    sql`
+      UPDATE order_slices SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+      WHERE id = ANY(${texts(slices)}) AND stage = 'SCHEDULED'`
+  )
+
+const settle = ({ sql, execute }: Db["Service"], orderId: string, reason: string | null, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.settle",
+    sql`
+      UPDATE orders SET settled_at = ${instant(now)}, status_reason = ${reason}, updated_at = ${instant(now)}
+      WHERE id = ${orderId}`
+  )

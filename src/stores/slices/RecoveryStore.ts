@@ -1,0 +1,194 @@
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
+import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
+import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
+import { isFollowed, isOpenAtBroker, isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+
+/** Whether anything waits for the broker's word, or for a new plan. */
+const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean })
+
+/** A broker order that was found after its slice was thought not to be placed. */
+export interface LateArrival {
+  readonly slice: PreviouslyInDoubtSlice
+  readonly order: BrokerOrder
+}
+
+const Id = Schema.Struct({ id: Schema.String })
+
+/**
+ * What the TimeoutMonitor asks of slices that took another course than planned: whether there are any, those whose stage and
+ * whose broker order may differ, and those that nobody placed in time. Each change is conditional on the slice's state.
+ */
+export class RecoveryStore extends Context.Service<
+  RecoveryStore,
+  {
+    /**
+     * Whether the monitor has anything to do, so that a service with nothing under way asks one question a poll.
+     * `forBroker`: some slice is in doubt, or open at the broker, or was in doubt since `doubtedSince`. `forPlan`: some order
+     * may need another plan. Each part asks one index.
+     */
+    readonly look: (options: {
+      readonly now: DateTime.Utc
+      readonly doubtedSince: DateTime.Utc
+    }) => Effect.Effect<typeof Waiting.Type, DbError>
+
+    /** Slices that were in doubt since then, and that nothing else looks up: given up, to be tried again, or final. */
+    readonly previouslyInDoubt: (
+      since: DateTime.Utc,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<PreviouslyInDoubtSlice>, DbError>
+
+    /** PROCESSED, each only if it is still as it was read, and nothing stands in for it; returns those that moved. */
+    readonly takeOver: (
+      lateArrivals: ReadonlyArray<LateArrival>,
+      reason: string,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlySet<string>, DbError>
+
+    /** Notes that the broker's order list ceased to show these open slices; returns those of which it was not known. */
+    readonly leaveOrderList: (
+      ids: ReadonlyArray<string>,
+      now: DateTime.Utc
+    ) => Effect.Effect<ReadonlySet<string>, DbError>
+
+    /** SCHEDULED → SKIPPED for up to `limit` slices whose window is over; returns their ids. */
+    readonly skipStale: (
+      now: DateTime.Utc,
+      reason: string,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<string>, DbError>
+
+    /** SCHEDULED → SKIPPED for up to `limit` slices of cancelled orders; returns their ids. */
+    readonly skipCancelled: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<string>, DbError>
+  }
+>()("pulse-background/RecoveryStore") {
+  static readonly layer: Layer.Layer<RecoveryStore, never, Db> = Layer.effect(
+    RecoveryStore,
+    Effect.map(Db, (db) =>
+      RecoveryStore.of({
+        look: look(db),
+        previouslyInDoubt: previouslyInDoubt(db),
+        takeOver: takeOver(db),
+        leaveOrderList: leaveOrderList(db),
+        skipStale: skipStale(db),
+        skipCancelled: skipCancelled(db)
+      })
+    )
+  )
+}
+
+const idsOf = (rows: ReadonlyArray<typeof Id.Type>): ReadonlyArray<string> => rows.map(({ id }) => id)
+
+const look =
+  ({ sql, queryOne }: Db["Service"]): RecoveryStore["Service"]["look"] =>
+  ({ now, doubtedSince }) =>
+    queryOne(
+      "RecoveryStore.look",
+      Waiting,
+      sql`
+        -- In the order of each index: whatever the statistics say of how many there are, none reads the whole table.
+        -- So the two ways of being in doubt are two questions: the first ends at once in the index of leases.
+        SELECT
+          (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND lease_expires_at <= ${instant(now)}
+              ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
+            OR (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL
+              ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
+            OR (SELECT true FROM order_slices WHERE ${isFollowed(sql)}
+              ORDER BY acknowledged_at LIMIT 1) IS NOT NULL
+            OR (SELECT true FROM order_slices WHERE in_doubt_at >= ${instant(doubtedSince)}
+              ORDER BY in_doubt_at LIMIT 1) IS NOT NULL AS for_broker,
+          (SELECT true FROM order_slices WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
+              ORDER BY stale_at LIMIT 1) IS NOT NULL
+            OR EXISTS (SELECT FROM orders WHERE ${mayWantPlan(sql)}) AS for_plan`
+    )
+
+const previouslyInDoubt =
+  ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["previouslyInDoubt"] =>
+  (since, limit) =>
+    query(
+      "RecoveryStore.previouslyInDoubt",
+      PreviouslyInDoubtSlice,
+      sql`
+        SELECT id, order_id, tag, stage, claim_version, replaced_by, carried_quantity, request_id, trace_id
+        FROM order_slices
+        WHERE in_doubt_at >= ${instant(since)} AND stage <> 'IN_PROGRESS' AND NOT ${isOpenAtBroker(sql)}
+        ORDER BY in_doubt_at DESC
+        LIMIT ${limit}`
+    )
+
+const takeOver =
+  ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["takeOver"] =>
+  (lateArrivals, reason, now) =>
+    query(
+      "RecoveryStore.takeOver",
+      Id,
+      sql`
+        UPDATE order_slices s SET
+          stage = 'PROCESSED', stage_reason = ${reason}, claim_version = s.claim_version + 1,
+          broker_order_id = i.broker_order_id, acknowledged_at = ${instant(now)},
+          broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
+          filled_quantity = i.filled_quantity, average_price = i.average_price, updated_at = ${instant(now)}
+        FROM unnest(
+          ${texts(lateArrivals.map(({ slice }) => slice.id))},
+          ${integers(lateArrivals.map(({ slice }) => slice.claimVersion))},
+          ${texts(lateArrivals.map(({ order }) => order.brokerOrderId))},
+          ${texts(lateArrivals.map(({ order }) => order.status))},
+          ${texts(lateArrivals.map(({ order }) => order.statusText))},
+          ${booleans(lateArrivals.map(({ order }) => isTerminal(order.status)))},
+          ${integers(lateArrivals.map(({ order }) => order.filledQuantity))},
+          ${decimals(lateArrivals.map(({ order }) => order.averagePrice))}
+        ) AS i (id, claim_version, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
+        WHERE s.id = i.id AND s.claim_version = i.claim_version AND s.stage IN ('SCHEDULED', 'FAILED', 'SKIPPED')
+          AND s.replaced_by IS NULL AND s.carried_quantity = 0
+        RETURNING s.id`
+    ).pipe(Effect.map((rows) => new Set(idsOf(rows))))
+
+const leaveOrderList =
+  ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["leaveOrderList"] =>
+  (ids, now) =>
+    query(
+      "RecoveryStore.leaveOrderList",
+      Id,
+      sql`
+        UPDATE order_slices SET left_book_at = ${instant(now)}, updated_at = ${instant(now)}
+        WHERE id = ANY(${texts(ids)}) AND ${isFollowed(sql)}
+        RETURNING id`
+    ).pipe(Effect.map((rows) => new Set(idsOf(rows))))
+
+const skipStale =
+  ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["skipStale"] =>
+  (now, reason, limit) =>
+    query(
+      "RecoveryStore.skipStale",
+      Id,
+      sql`
+        WITH picked AS MATERIALIZED (
+          SELECT id FROM order_slices
+          WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before <= ${instant(now)} AND ${isWindowOver(sql, now)}
+          LIMIT ${limit}
+          FOR UPDATE SKIP LOCKED
+        )
+        UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+        FROM picked WHERE s.id = picked.id
+        RETURNING s.id`
+    ).pipe(Effect.map(idsOf))
+
+const skipCancelled =
+  ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["skipCancelled"] =>
+  (now, limit) =>
+    query(
+      "RecoveryStore.skipCancelled",
+      Id,
+      sql`
+        WITH picked AS MATERIALIZED (
+          SELECT s.id FROM order_slices s JOIN orders o ON o.id = s.order_id
+          WHERE o.cancel_requested_at >= ${instant(now)}::timestamptz - interval '3 days' AND s.stage = 'SCHEDULED'
+          LIMIT ${limit}
+          FOR UPDATE OF s SKIP LOCKED
+        )
+        UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
+        FROM picked WHERE s.id = picked.id
+        RETURNING s.id`
+    ).pipe(Effect.map(idsOf))
