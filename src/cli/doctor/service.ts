@@ -16,11 +16,11 @@ import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
-import { WaitingStore } from "../../stores/operations/DoctorStore.ts"
+import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { NotificationStore } from "../../stores/operations/NotificationStore.ts"
-import { OverviewStore } from "../../stores/operations/TopStore.ts"
+import { TopStore } from "../../stores/operations/TopStore.ts"
 import { version } from "../../version.ts"
 
 /** The stores that the checks of the service's own state need, beside those that every command has. */
@@ -28,8 +28,8 @@ export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
   NotificationStore.layer,
-  OverviewStore.layer,
-  WaitingStore.layer
+  TopStore.layer,
+  DoctorStore.layer
 )
 
 export const checkBroker = Effect.gen(function* () {
@@ -75,7 +75,7 @@ export const checkLimits = Effect.gen(function* () {
   const now = yield* DateTime.now
   const day = dayLimitCheck(yield* (yield* DayTotalStore).totals(now), config.limits)
   if (config.brokerType !== "zerodha") return [day]
-  const use = yield* (yield* OverviewStore).rateUse(zerodha, now)
+  const use = yield* (yield* TopStore).rateUse(zerodha, now)
   return [day, requestCheck({ ...use, perDay: config.zerodhaOrdersPerDay }, now)]
 })
 
@@ -95,13 +95,13 @@ export const checkHalt = Effect.gen(function* () {
   const waitingFor = last === null ? [] : yield* halts.waitingFor(last, now)
   return [
     haltCheck({ halt: last?.isHalted === true ? last : null, waitingFor }, now),
-    heldOrderCheck(yield* (yield* WaitingStore).heldOrders)
+    heldOrderCheck(yield* (yield* DoctorStore).heldOrders)
   ]
 })
 
 export const checkWork = Effect.gen(function* () {
   const config = yield* Configuration
-  const waiting = yield* WaitingStore
+  const waiting = yield* DoctorStore
   const now = yield* DateTime.now
   const { workers } = judge(yield* (yield* HeartbeatStore).workers, now)
   const halt = yield* (yield* HaltStore).current

@@ -37,8 +37,8 @@ const TableFacts = Schema.Struct({
 })
 
 /** What the PostgreSQL server says of itself. Of other users' sessions only a member of pg_read_all_stats sees all. */
-export class ServerStore extends Context.Service<
-  ServerStore,
+export class PostgresStatusStore extends Context.Service<
+  PostgresStatusStore,
   {
     /** Asks the least there is to ask. */
     readonly ping: Effect.Effect<void, DbError>
@@ -52,9 +52,9 @@ export class ServerStore extends Context.Service<
     /** Where the data are on the server's disk. Only a superuser may ask. */
     readonly dataFolder: Effect.Effect<string, DbError>
   }
->()("pulse-background/ServerStore") {
-  static readonly layer: Layer.Layer<ServerStore, never, Db> = Layer.effect(
-    ServerStore,
+>()("pulse-background/PostgresStatusStore") {
+  static readonly layer: Layer.Layer<PostgresStatusStore, never, Db> = Layer.effect(
+    PostgresStatusStore,
     Effect.suspend(() => make)
   )
 }
@@ -63,7 +63,7 @@ const make = Effect.gen(function* () {
   const { sql, query, execute } = yield* Db
 
   const facts = query(
-    "ServerStore.facts",
+    "PostgresStatusStore.facts",
     ServerFacts,
     sql`
       SELECT current_setting('server_version') AS version, current_database() AS database,
@@ -80,7 +80,7 @@ const make = Effect.gen(function* () {
     pid, coalesce(application_name, '') AS application, coalesce(usename, '?') AS user, coalesce(state, '?') AS state`)
 
   const oldestTransaction = query(
-    "ServerStore.oldestTransaction",
+    "PostgresStatusStore.oldestTransaction",
     Session,
     sql`
       SELECT ${sessionColumns}, xact_start AS since FROM pg_stat_activity
@@ -91,7 +91,7 @@ const make = Effect.gen(function* () {
 
   const maxWait = (since: DateTime.Utc) =>
     query(
-      "ServerStore.maxWait",
+      "PostgresStatusStore.maxWait",
       WaitingSession,
       sql`
         SELECT ${sessionColumns}, query_start AS since, pg_blocking_pids(pid) AS blockers FROM pg_stat_activity
@@ -100,7 +100,7 @@ const make = Effect.gen(function* () {
     ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
 
   const tables = query(
-    "ServerStore.tables",
+    "PostgresStatusStore.tables",
     TableFacts,
     sql`
       SELECT relname AS name, n_live_tup::float8 AS live_rows, n_dead_tup::float8 AS dead_rows,
@@ -112,13 +112,13 @@ const make = Effect.gen(function* () {
   )
 
   const dataFolder = query(
-    "ServerStore.dataFolder",
+    "PostgresStatusStore.dataFolder",
     Schema.Struct({ folder: Schema.String }),
     sql`SELECT current_setting('data_directory') AS folder`
   ).pipe(Effect.map(([row]) => row?.folder ?? ""))
 
-  return ServerStore.of({
-    ping: execute("ServerStore.ping", sql`SELECT 1`),
+  return PostgresStatusStore.of({
+    ping: execute("PostgresStatusStore.ping", sql`SELECT 1`),
     facts,
     oldestTransaction,
     maxWait,

@@ -70,8 +70,8 @@ export type RateUse = typeof RateUse.Type
  * What goes on at a moment. Every statement begins at what is unfinished, by the partial indexes for it, or at the newest
  * orders, and takes so many rows at most: history costs nothing, however often this is asked.
  */
-export class OverviewStore extends Context.Service<
-  OverviewStore,
+export class TopStore extends Context.Service<
+  TopStore,
   {
     /** Up to `limit` orders, newest first: those that have something to do soon or are not over, then the newest of all. */
     readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OverviewOrder>, DbError>
@@ -88,9 +88,9 @@ export class OverviewStore extends Context.Service<
     /** The order requests of a broker's account, counted over all replicas. */
     readonly rateUse: (broker: string, now: DateTime.Utc) => Effect.Effect<RateUse, DbError>
   }
->()("pulse-background/OverviewStore") {
-  static readonly layer: Layer.Layer<OverviewStore, never, Db> = Layer.effect(
-    OverviewStore,
+>()("pulse-background/TopStore") {
+  static readonly layer: Layer.Layer<TopStore, never, Db> = Layer.effect(
+    TopStore,
     Effect.suspend(() => make)
   )
 }
@@ -106,7 +106,7 @@ const make = Effect.gen(function* () {
 
   const orders = (limit: number) =>
     query(
-      "OverviewStore.orders",
+      "TopStore.orders",
       OverviewOrder,
       sql`
         WITH busy AS (
@@ -146,7 +146,7 @@ const make = Effect.gen(function* () {
   const slices = (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
     const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
     return query(
-      "OverviewStore.slices",
+      "TopStore.slices",
       MovingSlice,
       sql`
         SELECT * FROM (
@@ -180,7 +180,7 @@ const make = Effect.gen(function* () {
     const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
     return Effect.map(
       query(
-        "OverviewStore.counts",
+        "TopStore.counts",
         SliceCounts,
         sql`
           SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
@@ -199,7 +199,7 @@ const make = Effect.gen(function* () {
         WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
     return Effect.map(
       query(
-        "OverviewStore.rateUse",
+        "TopStore.rateUse",
         RateUse,
         sql`
           SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
@@ -212,5 +212,5 @@ const make = Effect.gen(function* () {
     )
   }
 
-  return OverviewStore.of({ orders, slices, counts, rateUse })
+  return TopStore.of({ orders, slices, counts, rateUse })
 })
