@@ -141,8 +141,9 @@ export const makeDeliverNext = Effect.gen(function* () {
 
   return Effect.gen(function* () {
     yield* giveUpOld
-    const [notification] = yield* store.claim(yield* DateTime.now)
-    if (notification === undefined) return
+    const claimed = yield* store.claim(yield* DateTime.now)
+    if (Option.isNone(claimed)) return
+    const notification = claimed.value
     const { key, foundAt, attempts } = notification
     const sent = yield* Effect.result(webhook.send(notification)).pipe(Effect.onInterrupt(() => giveBack(notification)))
     const now = yield* DateTime.now

@@ -1,4 +1,4 @@
-import { Context, type DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Duration, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import type { Instance } from "../../runtime/Instance.ts"
@@ -58,12 +58,11 @@ const Broker = Schema.Struct({ broker: Schema.NullOr(Schema.String) })
 const Account = Schema.Struct({ account: Schema.NullOr(Schema.String) })
 
 const make = Effect.gen(function* () {
-  const { sql, query, execute, transaction } = yield* Db
+  const { sql, queryOne, queryOption, execute, transaction } = yield* Db
   const heartbeats = yield* HeartbeatStore
-  const only = <A>(rows: ReadonlyArray<A>) =>
-    Effect.mapError(Effect.fromOption(Option.fromNullishOr(rows[0])), () => noRow)
+  const only = <A>(row: Option.Option<A>) => Effect.mapError(Effect.fromOption(row), () => noRow)
 
-  const locked = query("BrokerInUseStore.lock", Broker, sql`SELECT broker FROM broker_in_use FOR UPDATE`)
+  const locked = queryOption("BrokerInUseStore.lock", Broker, sql`SELECT broker FROM broker_in_use FOR UPDATE`)
 
   const check = Effect.fnUntraced(function* (ours: string, recorded: string | null, now: DateTime.Utc) {
     // Daemons of older versions do not tell the address.
@@ -74,13 +73,10 @@ const make = Effect.gen(function* () {
       return yield* new AnotherBrokerInUse({ ours, theirs: others.join(", "), why: "daemons" })
     }
     if (recorded === null || recorded === ours) return
-    const { isUnfinished } = yield* Effect.flatMap(
-      query(
-        "BrokerInUseStore.unfinished",
-        Schema.Struct({ isUnfinished: Schema.Boolean }),
-        sql`SELECT ${hasUnfinishedSlices(sql)} AS is_unfinished`
-      ),
-      only
+    const { isUnfinished } = yield* queryOne(
+      "BrokerInUseStore.unfinished",
+      Schema.Struct({ isUnfinished: Schema.Boolean }),
+      sql`SELECT ${hasUnfinishedSlices(sql)} AS is_unfinished`
     )
     if (isUnfinished) return yield* new AnotherBrokerInUse({ ours, theirs: recorded, why: "slices" })
   })
@@ -102,7 +98,7 @@ const make = Effect.gen(function* () {
     )
 
   const account = Effect.map(
-    Effect.flatMap(query("BrokerInUseStore.account", Account, sql`SELECT account FROM broker_in_use`), only),
+    Effect.flatMap(queryOption("BrokerInUseStore.account", Account, sql`SELECT account FROM broker_in_use`), only),
     (row) => row.account
   )
   const accountAfter = (operation: string, id: string, mayBeTaken: ReturnType<typeof hasUnfinishedSlices>) =>
@@ -114,7 +110,7 @@ const make = Effect.gen(function* () {
   return BrokerInUseStore.of({
     take,
     broker: Effect.map(
-      Effect.flatMap(query("BrokerInUseStore.broker", Broker, sql`SELECT broker FROM broker_in_use`), only),
+      Effect.flatMap(queryOption("BrokerInUseStore.broker", Broker, sql`SELECT broker FROM broker_in_use`), only),
       (row) => row.broker
     ),
     account,

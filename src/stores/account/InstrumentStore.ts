@@ -1,4 +1,4 @@
-import { Array as Arrays, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Array as Arrays, Context, type DateTime, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
@@ -88,15 +88,15 @@ export class InstrumentStore extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { sql, query, execute, unlimited } = yield* Db
+  const { sql, query, queryOne, queryOption, execute, unlimited } = yield* Db
 
   const count = Effect.map(
-    query("InstrumentStore.count", Counted, sql`SELECT count(*)::int AS count FROM instruments`),
-    ([row]) => row?.count ?? 0
+    queryOne("InstrumentStore.count", Counted, sql`SELECT count(*)::int AS count FROM instruments`),
+    ({ count }) => count
   )
 
   const removeAllBut = (instruments: ReadonlyArray<string>) =>
-    query(
+    queryOne(
       "InstrumentStore.removeAllBut",
       Counted,
       sql`
@@ -106,7 +106,7 @@ const make = Effect.gen(function* () {
           RETURNING 1
         )
         SELECT count(*)::int AS count FROM removed`
-    ).pipe(Effect.map(([row]) => row?.count ?? 0))
+    ).pipe(Effect.map(({ count }) => count))
 
   const upsert = (source: InstrumentSource, batch: ReadonlyArray<InstrumentDetails>, now: DateTime.Utc) =>
     execute(
@@ -221,13 +221,13 @@ const make = Effect.gen(function* () {
       return markets
     }),
 
-    status: query(
+    status: queryOption(
       "InstrumentStore.status",
       InstrumentStatus,
       sql`
         SELECT source, count(*)::int AS count, max(synced_at) AS synced_at FROM instruments
         GROUP BY source ORDER BY synced_at DESC`
-    ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+    )
   })
 })
 

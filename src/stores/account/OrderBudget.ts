@@ -1,4 +1,4 @@
-import { Context, type DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { Context, type DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import { durationMillis, instant } from "../../db/parameters.ts"
@@ -58,7 +58,7 @@ export class OrderBudget extends Context.Service<
   static readonly layer: Layer.Layer<OrderBudget, never, Db> = Layer.effect(
     OrderBudget,
     Effect.gen(function* () {
-      const { sql, query, execute } = yield* Db
+      const { sql, queryOne, queryOption, execute } = yield* Db
 
       /** Reckoned on the row as it is when its lock is held: an UPDATE sees the latest version in all its expressions. */
       const reckoned = (limits: BudgetLimits, from: DateTime.Utc) => {
@@ -75,7 +75,7 @@ export class OrderBudget extends Context.Service<
       return OrderBudget.of({
         reserve: Effect.fnUntraced(function* (broker, limits, from, latest) {
           const { earliest, itsDay, grantedOnIt } = reckoned(limits, from)
-          const [granted] = yield* query(
+          const granted = yield* queryOption(
             "OrderBudget.reserve",
             Granted,
             sql`
@@ -86,8 +86,8 @@ export class OrderBudget extends Context.Service<
                 AND capped_until <= ${earliest}
               RETURNING (extract(epoch FROM granted[cardinality(granted)]) * 1000)::float8 AS at_millis`
           )
-          if (granted !== undefined) return { _tag: "Granted", atMillis: granted.atMillis }
-          const [refused] = yield* query(
+          if (Option.isSome(granted)) return { _tag: "Granted", atMillis: granted.value.atMillis }
+          const refused = yield* queryOption(
             "OrderBudget.refused",
             Refused,
             sql`
@@ -98,14 +98,13 @@ export class OrderBudget extends Context.Service<
                 END AS full_until
               FROM order_budgets WHERE broker = ${broker}`
           )
-          if (refused === undefined) return yield* noBudget(broker)
-          return refused.fullUntil === null
-            ? { _tag: "TooLate", possibleAt: refused.possibleAt }
-            : { _tag: "DayIsFull", until: refused.fullUntil }
+          if (Option.isNone(refused)) return yield* noBudget(broker)
+          const { fullUntil, possibleAt } = refused.value
+          return fullUntil === null ? { _tag: "TooLate", possibleAt } : { _tag: "DayIsFull", until: fullUntil }
         }),
 
         committedRequests: (broker, day, most, except) =>
-          query(
+          queryOne(
             "OrderBudget.committedRequests",
             Schema.Struct({ count: Schema.Int }),
             sql`
@@ -118,7 +117,7 @@ export class OrderBudget extends Context.Service<
                       AND not_before < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
                     LIMIT ${most}) AS planned)
               )::int AS count`
-          ).pipe(Effect.map(([row]) => row?.count ?? 0)),
+          ).pipe(Effect.map(({ count }) => count)),
 
         block: (broker, until) =>
           execute(

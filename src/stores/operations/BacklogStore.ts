@@ -4,19 +4,6 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
 
-const nothing: Backlog = {
-  ordersPending: 0,
-  ordersInProgress: 0,
-  pendingSince: null,
-  scheduled: 0,
-  due: 0,
-  dueSince: null,
-  inProgress: 0,
-  inDoubt: 0,
-  inDoubtSince: null,
-  open: 0
-}
-
 /** Enough to see a backlog by, and few enough to be counted within milliseconds. */
 const maxCounted = 100_000
 
@@ -31,10 +18,10 @@ export class BacklogStore extends Context.Service<
   static readonly layer: Layer.Layer<BacklogStore, never, Db> = Layer.effect(
     BacklogStore,
     Effect.gen(function* () {
-      const { sql, query } = yield* Db
+      const { sql, queryOne } = yield* Db
       return BacklogStore.of({
         read: (now) =>
-          query(
+          queryOne(
             "BacklogStore.read",
             Backlog,
             sql`
@@ -60,7 +47,7 @@ export class BacklogStore extends Context.Service<
                 (SELECT count(*)::int
                   FROM (SELECT FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final
                     LIMIT ${maxCounted}) s) open`
-          ).pipe(Effect.map(([row]) => row ?? nothing))
+          )
       })
     })
   )

@@ -1,4 +1,4 @@
-import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, type Option, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
@@ -19,8 +19,6 @@ const DeliveryState = Schema.Struct({
   lastError: Schema.NullOr(Schema.String)
 })
 export type DeliveryState = typeof DeliveryState.Type
-
-const nothingToDeliver: DeliveryState = { waiting: 0, oldestFoundAt: null, givenUp: 0, lastError: null }
 
 /** Nobody has told of it by then: it is no news any more. */
 const lookBack = Duration.days(1)
@@ -61,7 +59,7 @@ export class NotificationStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
     /** The next one to deliver, this daemon's for a minute. */
-    readonly claim: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
+    readonly claim: (now: DateTime.Utc) => Effect.Effect<Option.Option<ClaimedNotification>, DbError>
     /** What waits for its delivery, and what was given up since then. */
     readonly deliveryState: (givenUpSince: DateTime.Utc) => Effect.Effect<DeliveryState, DbError>
     readonly delivered: (key: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
@@ -81,7 +79,7 @@ export class NotificationStore extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { sql, query, execute } = yield* Db
+  const { sql, query, queryOne, queryOption, execute } = yield* Db
 
   /** Writes facts (key, kind, severity, message, order id, slice id), each unless it was written before. */
   const noteAll = (operation: string, now: DateTime.Utc, facts: Fragment) =>
@@ -227,7 +225,7 @@ const make = Effect.gen(function* () {
       ),
 
     claim: (now) =>
-      query(
+      queryOption(
         "NotificationStore.claim",
         ClaimedNotification,
         sql`
@@ -244,19 +242,16 @@ const make = Effect.gen(function* () {
       ),
 
     deliveryState: (givenUpSince) =>
-      Effect.map(
-        query(
-          "NotificationStore.deliveryState",
-          DeliveryState,
-          sql`
+      queryOne(
+        "NotificationStore.deliveryState",
+        DeliveryState,
+        sql`
             SELECT (count(*) FILTER (WHERE given_up_at IS NULL))::int AS waiting,
               min(found_at) FILTER (WHERE given_up_at IS NULL) AS oldest_found_at,
               (count(*) FILTER (WHERE given_up_at IS NOT NULL))::int AS given_up,
               (array_agg(last_error ORDER BY next_attempt_at DESC) FILTER (WHERE last_error IS NOT NULL))[1] AS last_error
             FROM notifications
             WHERE delivered_at IS NULL AND (given_up_at IS NULL OR given_up_at >= ${instant(givenUpSince)})`
-        ),
-        ([row]) => row ?? nothingToDeliver
       ),
 
     delivered: (key, now) =>

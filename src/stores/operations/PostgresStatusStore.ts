@@ -1,4 +1,4 @@
-import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
@@ -60,9 +60,9 @@ export class PostgresStatusStore extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { sql, query, execute } = yield* Db
+  const { sql, query, queryOne, queryOption, execute } = yield* Db
 
-  const facts = query(
+  const facts = queryOne(
     "PostgresStatusStore.facts",
     ServerFacts,
     sql`
@@ -74,12 +74,12 @@ const make = Effect.gen(function* () {
         (SELECT count(*)::int FROM pg_stat_replication) AS standbys,
         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
         current_setting('max_connections')::int AS max_connections, current_setting('autovacuum') AS autovacuum`
-  ).pipe(Effect.flatMap(([row]) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(row)))))
+  )
 
   const sessionColumns = sql.literal(`
     pid, coalesce(application_name, '') AS application, coalesce(usename, '?') AS user, coalesce(state, '?') AS state`)
 
-  const oldestTransaction = query(
+  const oldestTransaction = queryOption(
     "PostgresStatusStore.oldestTransaction",
     Session,
     sql`
@@ -87,17 +87,17 @@ const make = Effect.gen(function* () {
       WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'client backend'
         AND datname = current_database()
       ORDER BY xact_start LIMIT 1`
-  ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
+  )
 
   const maxWait = (since: DateTime.Utc) =>
-    query(
+    queryOption(
       "PostgresStatusStore.maxWait",
       WaitingSession,
       sql`
         SELECT ${sessionColumns}, query_start AS since, pg_blocking_pids(pid) AS blockers FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND datname = current_database() AND query_start < ${instant(since)}
         ORDER BY query_start LIMIT 1`
-    ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
+    )
 
   const tables = query(
     "PostgresStatusStore.tables",
@@ -111,11 +111,11 @@ const make = Effect.gen(function* () {
       ORDER BY relname`
   )
 
-  const dataFolder = query(
+  const dataFolder = queryOne(
     "PostgresStatusStore.dataFolder",
     Schema.Struct({ folder: Schema.String }),
     sql`SELECT current_setting('data_directory') AS folder`
-  ).pipe(Effect.map(([row]) => row?.folder ?? ""))
+  ).pipe(Effect.map(({ folder }) => folder))
 
   return PostgresStatusStore.of({
     ping: execute("PostgresStatusStore.ping", sql`SELECT 1`),

@@ -60,7 +60,7 @@ export class RetentionStore extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { sql, query, unlimited } = yield* Db
+  const { sql, queryOne, unlimited } = yield* Db
 
   /** What is still to be done with a slice, or was not long ago. */
   const isKept = (before: DateTime.Utc) => sql`
@@ -97,11 +97,10 @@ const make = Effect.gen(function* () {
     SELECT * FROM counts`
 
   const none = sql.literal("(SELECT WHERE false)")
-  const only = (rows: ReadonlyArray<Pruned>): Pruned => rows[0] ?? nothingPruned
 
   return RetentionStore.of({
     pruneOrders: (options) =>
-      query(
+      queryOne(
         "RetentionStore.pruneOrders",
         Pruned,
         sql`
@@ -127,13 +126,10 @@ const make = Effect.gen(function* () {
           ), gone AS (
             DELETE FROM orders o USING mine WHERE o.id = mine.id RETURNING o.id
           ), told AS ${none}, ${counted(options)}`
-      ).pipe(
-        Effect.map(only),
-        Effect.retry({ schedule: Schedule.recurs(3), while: ({ sqlState }) => sqlState === foreignKeyViolation })
-      ),
+      ).pipe(Effect.retry({ schedule: Schedule.recurs(3), while: ({ sqlState }) => sqlState === foreignKeyViolation })),
 
     pruneOthers: (options) =>
-      query(
+      queryOne(
         "RetentionStore.pruneOthers",
         Pruned,
         sql`
@@ -146,7 +142,7 @@ const make = Effect.gen(function* () {
               SELECT key FROM notifications WHERE ${isOldNotification(options.before)} LIMIT ${maxOthers})
             RETURNING key
           ), gone AS ${none}, slices AS ${none}, plans AS ${none}, book AS ${none}, ${counted(options)}`
-      ).pipe(Effect.map(only)),
+      ),
 
     count: (before) =>
       unlimited<ReadonlyArray<Pruned>, never, never>(
@@ -160,7 +156,7 @@ const make = Effect.gen(function* () {
               + (SELECT count(*) FROM broker_events WHERE ${isOldLookup(before)}))::int AS "brokerEvents",
             (SELECT count(*) FROM mock_broker_orders b JOIN slices USING (tag))::int AS "mockOrders",
             (SELECT count(*) FROM notifications WHERE ${isOldNotification(before)})::int AS notifications`
-      ).pipe(Effect.map(only))
+      ).pipe(Effect.map(([row]) => row ?? nothingPruned))
   })
 })
 

@@ -1,4 +1,4 @@
-import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
@@ -98,11 +98,10 @@ export class TopStore extends Context.Service<
 /** Claims are taken up to two seconds ahead: what is due a moment ago is on its way. */
 const overdueAfter = { seconds: 2 }
 
-const noSlices: SliceCounts = { scheduled: 0, overdue: 0, claimed: 0, inDoubt: 0, open: 0 }
 const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }
 
 const make = Effect.gen(function* () {
-  const { sql, query } = yield* Db
+  const { sql, query, queryOne, queryOption } = yield* Db
 
   const orders = (limit: number) =>
     query(
@@ -178,18 +177,15 @@ const make = Effect.gen(function* () {
     const counted = (condition: Fragment) =>
       sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${maxCounted}) counted)`
     const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
-    return Effect.map(
-      query(
-        "TopStore.counts",
-        SliceCounts,
-        sql`
+    return queryOne(
+      "TopStore.counts",
+      SliceCounts,
+      sql`
           SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
             ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
             ${counted(sql`stage = 'IN_PROGRESS' AND NOT ${isDoubtful}`)} AS claimed,
             ${counted(sql`stage = 'IN_PROGRESS' AND ${isDoubtful}`)} AS in_doubt,
             ${counted(sql`stage = 'PROCESSED' AND NOT broker_is_final`)} AS open`
-      ),
-      ([row]) => row ?? noSlices
     )
   }
 
@@ -198,7 +194,7 @@ const make = Effect.gen(function* () {
       (SELECT count(*)::int FROM unnest(granted) AS at
         WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
     return Effect.map(
-      query(
+      queryOption(
         "TopStore.rateUse",
         RateUse,
         sql`
@@ -208,7 +204,7 @@ const make = Effect.gen(function* () {
             CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
           FROM order_budgets WHERE broker = ${broker}`
       ),
-      ([row]) => row ?? noRequests
+      Option.getOrElse(() => noRequests)
     )
   }
 
