@@ -16,10 +16,10 @@ import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { DeliveryStore } from "../../stores/operations/DeliveryStore.ts"
 import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
-import { NotificationStore } from "../../stores/operations/NotificationStore.ts"
 import { TopStore } from "../../stores/operations/TopStore.ts"
 import { version } from "../../version.ts"
 
@@ -27,7 +27,7 @@ import { version } from "../../version.ts"
 export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
-  NotificationStore.layer,
+  DeliveryStore.layer,
   TopStore.layer,
   DoctorStore.layer
 )
@@ -84,7 +84,7 @@ export const checkNotifications = Effect.gen(function* () {
   const { notifyWebhookUrl } = yield* Configuration
   if (Option.isNone(notifyWebhookUrl)) return []
   const now = yield* DateTime.now
-  const state = yield* (yield* NotificationStore).deliveryState(DateTime.subtract(now, { days: 1 }))
+  const state = yield* (yield* DeliveryStore).deliveryState(DateTime.subtract(now, { days: 1 }))
   return [notificationCheck(state, now)]
 })
 

@@ -1,6 +1,6 @@
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
@@ -91,7 +91,9 @@ export class TopStore extends Context.Service<
 >()("pulse-background/TopStore") {
   static readonly layer: Layer.Layer<TopStore, never, Db> = Layer.effect(
     TopStore,
-    Effect.suspend(() => make)
+    Effect.map(Db, (db) =>
+      TopStore.of({ orders: orders(db), slices: slices(db), counts: counts(db), rateUse: rateUse(db) })
+    )
   )
 }
 
@@ -100,10 +102,9 @@ const overdueAfter = { seconds: 2 }
 
 const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }
 
-const make = Effect.gen(function* () {
-  const { sql, query, queryOne, queryOption } = yield* Db
-
-  const orders = (limit: number) =>
+const orders =
+  ({ sql, query }: Db["Service"]) =>
+  (limit: number) =>
     query(
       "TopStore.orders",
       OverviewOrder,
@@ -132,38 +133,44 @@ const make = Effect.gen(function* () {
         SELECT ${sql.literal(progressColumns)},
           (SELECT ${sql.literal(heldForDouble)} FROM orders o WHERE o.id = picked.id) AS is_double
         FROM picked
-        -- OFFSET 0: one order at a time, instead of every order there is to find these among them.
+        -- OFFSET 0 makes the view read one order at a time, instead of all orders to find these among them.
         CROSS JOIN LATERAL (SELECT * FROM order_progress WHERE order_id = picked.id OFFSET 0) p
         ORDER BY p.created_at DESC, order_id`
     )
 
-  const sliceColumns = sql.literal(`
-    id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
-    (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
-    broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`)
+const sliceColumns = `
+  id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
+  (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
+  broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`
 
-  const slices = (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
-    const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
+/** A claimed slice in doubt: its outcome is unknown, or its lease has ended. */
+const isInDoubt = (sql: Sql, now: DateTime.Utc) =>
+  sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
+
+const slices =
+  ({ sql, query }: Db["Service"]) =>
+  (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
+    const inDoubt = isInDoubt(sql, now)
     return query(
       "TopStore.slices",
       MovingSlice,
       sql`
         SELECT * FROM (
-          (SELECT 'due' AS kind, ${sliceColumns}, NULL::timestamptz AS doubtful_since FROM order_slices
+          (SELECT 'due' AS kind, ${sql.literal(sliceColumns)}, NULL::timestamptz AS doubtful_since FROM order_slices
             WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'due', ${sliceColumns}, NULL FROM order_slices
-            WHERE stage = 'IN_PROGRESS' AND NOT ${isDoubtful} ORDER BY not_before, id LIMIT ${limit})
+          (SELECT 'due', ${sql.literal(sliceColumns)}, NULL FROM order_slices
+            WHERE stage = 'IN_PROGRESS' AND NOT ${inDoubt} ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'doubt', ${sliceColumns}, coalesce(outcome_unknown_at, lease_expires_at) FROM order_slices
-            WHERE stage = 'IN_PROGRESS' AND ${isDoubtful} ORDER BY coalesce(outcome_unknown_at, lease_expires_at) LIMIT ${limit})
+          (SELECT 'doubt', ${sql.literal(sliceColumns)}, coalesce(outcome_unknown_at, lease_expires_at) FROM order_slices
+            WHERE stage = 'IN_PROGRESS' AND ${inDoubt} ORDER BY coalesce(outcome_unknown_at, lease_expires_at) LIMIT ${limit})
           UNION ALL
-          (SELECT 'lost', ${sliceColumns}, left_book_at FROM order_slices
+          (SELECT 'lost', ${sql.literal(sliceColumns)}, left_book_at FROM order_slices
             WHERE stage = 'PROCESSED' AND NOT broker_is_final AND left_book_at IS NOT NULL ORDER BY acknowledged_at LIMIT ${limit})
           UNION ALL
-          -- Later slices have higher numbers: of each order no more is read than what is still to be sent, and the last ones.
+          -- Later slices have higher numbers: of each order only the unsent slices and the last ones are read.
           (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
-              SELECT 'placed', ${sliceColumns}, NULL::timestamptz FROM order_slices
+              SELECT 'placed', ${sql.literal(sliceColumns)}, NULL::timestamptz FROM order_slices
               WHERE order_id = o.id AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
               ORDER BY sequence_number DESC LIMIT ${limit}
             ) placed
@@ -173,40 +180,38 @@ const make = Effect.gen(function* () {
     )
   }
 
-  const counts = (now: DateTime.Utc) => {
+const counts =
+  ({ sql, queryOne }: Db["Service"]) =>
+  (now: DateTime.Utc) => {
     const counted = (condition: Fragment) =>
       sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${maxCounted}) counted)`
-    const isDoubtful = sql`(outcome_unknown_at IS NOT NULL OR lease_expires_at <= ${instant(now)})`
+    const inDoubt = isInDoubt(sql, now)
     return queryOne(
       "TopStore.counts",
       SliceCounts,
       sql`
-          SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
-            ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
-            ${counted(sql`stage = 'IN_PROGRESS' AND NOT ${isDoubtful}`)} AS claimed,
-            ${counted(sql`stage = 'IN_PROGRESS' AND ${isDoubtful}`)} AS in_doubt,
-            ${counted(sql`stage = 'PROCESSED' AND NOT broker_is_final`)} AS open`
+        SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
+          ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
+          ${counted(sql`stage = 'IN_PROGRESS' AND NOT ${inDoubt}`)} AS claimed,
+          ${counted(sql`stage = 'IN_PROGRESS' AND ${inDoubt}`)} AS in_doubt,
+          ${counted(sql`stage = 'PROCESSED' AND NOT broker_is_final`)} AS open`
     )
   }
 
-  const rateUse = (broker: string, now: DateTime.Utc) => {
+const rateUse =
+  ({ sql, queryOption }: Db["Service"]) =>
+  (broker: string, now: DateTime.Utc) => {
     const since = (seconds: number) => sql`
       (SELECT count(*)::int FROM unnest(granted) AS at
         WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
-    return Effect.map(
-      queryOption(
-        "TopStore.rateUse",
-        RateUse,
-        sql`
-          SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
-            ${since(60)} AS last_minute, ${since(1)} AS last_second,
-            CASE WHEN blocked_until > ${instant(now)} THEN blocked_until END AS blocked_until,
-            CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
-          FROM order_budgets WHERE broker = ${broker}`
-      ),
-      Option.getOrElse(() => noRequests)
-    )
+    return queryOption(
+      "TopStore.rateUse",
+      RateUse,
+      sql`
+        SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
+          ${since(60)} AS last_minute, ${since(1)} AS last_second,
+          CASE WHEN blocked_until > ${instant(now)} THEN blocked_until END AS blocked_until,
+          CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
+        FROM order_budgets WHERE broker = ${broker}`
+    ).pipe(Effect.map(Option.getOrElse(() => noRequests)))
   }
-
-  return TopStore.of({ orders, slices, counts, rateUse })
-})
