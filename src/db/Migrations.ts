@@ -56,19 +56,18 @@ export interface MigrationState {
 export const migrationState = Effect.gen(function* () {
   const db = yield* Db
   const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(migrationsFolder)))
-  const exists = yield* db.query(
+  const { exists } = yield* db.queryOne(
     "Migrations.exists",
     Schema.Struct({ exists: Schema.Boolean }),
     db.sql`SELECT to_regclass(${table}) IS NOT NULL AS exists`
   )
-  const rows =
-    exists[0]?.exists === true
-      ? yield* db.query(
-          "Migrations.applied",
-          Schema.Struct({ id: Schema.Int, name: Schema.String }),
-          db.sql`SELECT migration_id AS id, name FROM ${db.sql(table)} ORDER BY migration_id`
-        )
-      : []
+  const rows = exists
+    ? yield* db.query(
+        "Migrations.applied",
+        Schema.Struct({ id: Schema.Int, name: Schema.String }),
+        db.sql`SELECT migration_id AS id, name FROM ${db.sql(table)} ORDER BY migration_id`
+      )
+    : []
   const applied = rows.map(({ id, name }) => `${String(id).padStart(4, "0")}_${name}`)
   const ours = files.map((name) => name.replace(/\.sql$/, ""))
   const state: MigrationState = {

@@ -94,12 +94,12 @@ export const backlogChecks = (
   standstill: Standstill,
   now: DateTime.Utc
 ): ReadonlyArray<Check> => {
-  const pile = (kind: BacklogGroup["kind"]) => groups.find((pile) => pile.kind === kind) ?? null
+  const group = (kind: BacklogGroup["kind"]) => groups.find((group) => group.kind === kind) ?? null
   return [
-    pendingCheck(pile("pending"), patience, now),
-    splittingCheck(pile("splitting"), patience, now),
-    doubtCheck(pile("doubt"), patience, now),
-    lostCheck(pile("lost"), now),
+    pendingCheck(group("pending"), patience, now),
+    splittingCheck(group("splitting"), patience, now),
+    doubtCheck(group("doubt"), patience, now),
+    lostCheck(group("lost"), now),
     ...overdueChecks(groups, patience, standstill, now)
   ]
 }
@@ -110,18 +110,18 @@ const isLong = ({ since }: BacklogGroup, patience: Duration.Duration, now: DateT
 const waiting = ({ count, id, since }: BacklogGroup, noun: string, now: DateTime.Utc): string =>
   `${counted(count, noun)}, the oldest for ${lasting(since, now)} (${id})`
 
-const pendingCheck = (pile: BacklogGroup | null, { split }: Timeouts, now: DateTime.Utc): Check => {
+const pendingCheck = (group: BacklogGroup | null, { split }: Timeouts, now: DateTime.Utc): Check => {
   const name = "orders to split"
-  if (pile === null) return ok(name, "none waits")
-  const found = waiting(pile, "PENDING order", now)
-  return isLong(pile, split, now) ? problem(name, `${found}: no splitter takes it`, pulse("workers")) : ok(name, found)
+  if (group === null) return ok(name, "none waits")
+  const found = waiting(group, "PENDING order", now)
+  return isLong(group, split, now) ? problem(name, `${found}: no splitter takes it`, pulse("workers")) : ok(name, found)
 }
 
-const splittingCheck = (pile: BacklogGroup | null, { splitTimeout }: Timeouts, now: DateTime.Utc): Check => {
+const splittingCheck = (group: BacklogGroup | null, { splitTimeout }: Timeouts, now: DateTime.Utc): Check => {
   const name = "splits"
-  if (pile === null) return ok(name, "none is under way")
-  const found = waiting(pile, "order", now)
-  return isLong(pile, splitTimeout, now)
+  if (group === null) return ok(name, "none is under way")
+  const found = waiting(group, "order", now)
+  return isLong(group, splitTimeout, now)
     ? problem(
         name,
         `${found} IN_PROGRESS, beyond ORDER_SPLIT_TIMEOUT_MINUTES: no monitor gives it back`,
@@ -130,27 +130,27 @@ const splittingCheck = (pile: BacklogGroup | null, { splitTimeout }: Timeouts, n
     : ok(name, found)
 }
 
-const doubtCheck = (pile: BacklogGroup | null, { doubt }: Timeouts, now: DateTime.Utc): Check => {
+const doubtCheck = (group: BacklogGroup | null, { doubt }: Timeouts, now: DateTime.Utc): Check => {
   const name = "slices in doubt"
-  if (pile === null) return ok(name, "none")
-  const found = waiting(pile, "slice", now)
-  return isLong(pile, doubt, now)
+  if (group === null) return ok(name, "none")
+  const found = waiting(group, "slice", now)
+  return isLong(group, doubt, now)
     ? problem(
         name,
         `${found}: the broker's book does not settle it`,
-        `Look at the broker's own pages, then: ${pulse(`slice placed ${pile.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${pile.id} --reason TEXT`)}`
+        `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${group.id} --reason TEXT`)}`
       )
     : ok(name, `${found}: looked up in the broker's book`)
 }
 
-const lostCheck = (pile: BacklogGroup | null, now: DateTime.Utc): Check => {
+const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
   const name = "unfinished orders of a past book"
-  return pile === null
+  return group === null
     ? ok(name, "none")
     : problem(
         name,
-        `${waiting(pile, "slice", now)}: the broker's book no longer shows what became of its order`,
-        `Look at the broker's own pages, then: ${pulse(`slice placed ${pile.id} BROKER_ORDER --filled N --price P --reason TEXT`)}`
+        `${waiting(group, "slice", now)}: the broker's book no longer shows what became of its order`,
+        `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --filled N --price P --reason TEXT`)}`
       )
 }
 
@@ -163,15 +163,15 @@ const overdueChecks = (
   standstill: Standstill,
   now: DateTime.Utc
 ): ReadonlyArray<Check> => {
-  const checks = groups.flatMap((pile): ReadonlyArray<Check> => {
-    const found = waiting(pile, "slice", now)
-    switch (pile.kind) {
+  const checks = groups.flatMap((group): ReadonlyArray<Check> => {
+    const found = waiting(group, "slice", now)
+    switch (group.kind) {
       case "unclaimed":
-        return isLong(pile, patience.claim, now) ? [unclaimedCheck(found, standstill)] : []
+        return isLong(group, patience.claim, now) ? [unclaimedCheck(found, standstill)] : []
       case "held":
         return [warning(overdueName, `${found}: order on hold`, 'See "orders on hold" above')]
       case "respread":
-        return isLong(pile, patience.sweep, now)
+        return isLong(group, patience.sweep, now)
           ? [
               warning(
                 overdueName,
@@ -197,7 +197,7 @@ const overdueChecks = (
           )
         ]
       case "expired":
-        return isLong(pile, patience.sweep, now)
+        return isLong(group, patience.sweep, now)
           ? [problem(overdueName, `${found}: its window is over, and no monitor skips it`, pulse("workers"))]
           : []
       default:

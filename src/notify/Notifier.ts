@@ -11,7 +11,8 @@ import type { ClosureKind } from "../domain/model/GateClosure.ts"
 import { deliveredWithin, nextAttempt, type Notification } from "../domain/operations/notification.ts"
 import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { DayTotalStore } from "../stores/account/DayTotalStore.ts"
-import { type ClaimedNotification, NotificationStore } from "../stores/operations/NotificationStore.ts"
+import { type ClaimedNotification, DeliveryStore } from "../stores/operations/DeliveryStore.ts"
+import { NotificationStore } from "../stores/operations/NotificationStore.ts"
 import { Webhook } from "./Webhook.ts"
 
 const lookInterval = Duration.seconds(5)
@@ -35,7 +36,9 @@ export const NotifierLayer: Layer.Layer<
   Effect.map(Configuration, ({ notifyWebhookUrl }) =>
     Option.isNone(notifyWebhookUrl)
       ? Layer.empty
-      : Layer.effectDiscard(Effect.suspend(() => run)).pipe(Layer.provide([NotificationStore.layer, Webhook.layer]))
+      : Layer.effectDiscard(Effect.suspend(() => run)).pipe(
+          Layer.provide([NotificationStore.layer, DeliveryStore.layer, Webhook.layer])
+        )
   )
 )
 
@@ -117,7 +120,7 @@ const makeNoteHold = Effect.gen(function* () {
 
 /** Delivers one notification, if one is to be delivered, and gives up what is too old to be news. */
 export const makeDeliverNext = Effect.gen(function* () {
-  const store = yield* NotificationStore
+  const store = yield* DeliveryStore
   const webhook = yield* Webhook
 
   const givenUp = ({ attempts, message }: ClaimedNotification, why: string) =>
@@ -141,8 +144,9 @@ export const makeDeliverNext = Effect.gen(function* () {
 
   return Effect.gen(function* () {
     yield* giveUpOld
-    const [notification] = yield* store.claim(yield* DateTime.now)
-    if (notification === undefined) return
+    const claimed = yield* store.claim(yield* DateTime.now)
+    if (Option.isNone(claimed)) return
+    const notification = claimed.value
     const { key, foundAt, attempts } = notification
     const sent = yield* Effect.result(webhook.send(notification)).pipe(Effect.onInterrupt(() => giveBack(notification)))
     const now = yield* DateTime.now

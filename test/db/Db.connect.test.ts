@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
-import { Db, type DbTarget } from "../../src/db/Db.ts"
+import type { DbTarget } from "../../src/db/connect.ts"
+import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
 import { urlOfTarget } from "../support/tcpProxy.ts"

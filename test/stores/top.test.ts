@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, DateTime, Effect, Fiber, Layer, Option, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
-import { WaitingStore } from "../../src/stores/operations/DoctorStore.ts"
-import { ServerStore } from "../../src/stores/operations/PostgresStatusStore.ts"
-import { OverviewStore } from "../../src/stores/operations/TopStore.ts"
+import { DoctorStore } from "../../src/stores/operations/DoctorStore.ts"
+import { PostgresStatusStore } from "../../src/stores/operations/PostgresStatusStore.ts"
+import { TopStore } from "../../src/stores/operations/TopStore.ts"
 import { configuration, freshDatabase, targetOf, testDatabase } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 import { insertOrder } from "../support/service.ts"
@@ -12,7 +12,7 @@ import { insertOrder } from "../support/service.ts"
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
 const at = (seconds: number) => instant(DateTime.add(now, { seconds }))
 
-const stores = Layer.mergeAll(OverviewStore.layer, WaitingStore.layer, ServerStore.layer).pipe(
+const stores = Layer.mergeAll(TopStore.layer, DoctorStore.layer, PostgresStatusStore.layer).pipe(
   Layer.provideMerge(testDatabase)
 )
 
@@ -63,7 +63,7 @@ describe("the overview", () => {
   it.live("gives what is due, in doubt, lost and placed, in order, and counts what is unfinished", () =>
     Effect.gen(function* () {
       yield* insertAll
-      const overview = yield* OverviewStore
+      const overview = yield* TopStore
       const orders = yield* overview.orders(10)
       assert.deepStrictEqual(
         orders.map(({ orderId, state }) => [orderId, state]),
@@ -97,7 +97,7 @@ describe("the overview", () => {
         yield* insertOrder(`new${n}`, { ...done, created_at: at(-n) })
         yield* insertSlice(`s${n + 1}`, `new${n}`, { ...placed, broker_is_final: true })
       }
-      const orders = yield* (yield* OverviewStore).orders(3)
+      const orders = yield* (yield* TopStore).orders(3)
       assert.deepStrictEqual(
         orders.map(({ orderId }) => orderId),
         ["new1", "new2", "old"]
@@ -108,7 +108,7 @@ describe("the overview", () => {
   it.live("tells what was sent of the account's budget, and what keeps it back", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
-      const overview = yield* OverviewStore
+      const overview = yield* TopStore
       assert.deepInclude(yield* overview.rateUse("zerodha", now), { today: 0, lastMinute: 0, blockedUntil: null })
       yield* execute(
         "test.budget",
@@ -136,7 +136,7 @@ describe("the overview", () => {
       yield* insertSlice("s13", "o1", { not_before: at(-15), market: "NSE" })
       yield* insertSlice("s14", "o1", { not_before: at(-15), validity: "GTC" })
       yield* insertSlice("s15", "o1", { not_before: at(-12) })
-      const waiting = yield* WaitingStore
+      const waiting = yield* DoctorStore
       const groups = (keepsHours: boolean) =>
         Effect.map(waiting.groups(now, keepsHours), (all) =>
           Object.fromEntries(all.map(({ kind, count, id }) => [kind, `${count} ${id}`]))
@@ -179,7 +179,7 @@ describe("the overview", () => {
         (yield* waiting.heldOrders).map(({ orderId }) => orderId),
         ["o4", "o2"]
       )
-      const doubles = (yield* (yield* OverviewStore).orders(10)).filter(({ isDouble }) => isDouble)
+      const doubles = (yield* (yield* TopStore).orders(10)).filter(({ isDouble }) => isDouble)
       assert.deepStrictEqual(
         doubles.map(({ orderId }) => orderId),
         ["o4"]
@@ -192,7 +192,7 @@ describe("the overview", () => {
 const connected = (database: string) =>
   Layer.build(
     Layer.fresh(
-      ServerStore.layer.pipe(
+      PostgresStatusStore.layer.pipe(
         Layer.provideMerge(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()), Layer.orDie))
       )
     )
@@ -202,7 +202,7 @@ describe("what is over", () => {
   it.live("costs the overview nothing: no statement reads the table of slices from one end to the other", () =>
     Effect.gen(function* () {
       const db = yield* Db
-      const overview = yield* OverviewStore
+      const overview = yield* TopStore
       for (let n = 0; n < 100; n += 1) yield* insertOrder(`o${n}`, { ...done, created_at: at(-100) })
       yield* insertSlice("s20001", "o0")
       yield* db.execute(
@@ -242,7 +242,7 @@ describe("the server's own facts", () => {
       Effect.gen(function* () {
         const database = yield* freshDatabase()
         const [ours, theirs] = [yield* connected(database), yield* connected(database)]
-        const server = Context.get(ours, ServerStore)
+        const server = Context.get(ours, PostgresStatusStore)
         // As the test run has its server.
         assert.deepInclude(yield* server.facts, {
           database,

@@ -3,7 +3,8 @@ import { ConfigProvider, Effect, Layer, Random, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { inject } from "vitest"
 import { Configuration } from "../../src/config/Configuration.ts"
-import { Db, type DbTarget } from "../../src/db/Db.ts"
+import type { DbTarget } from "../../src/db/connect.ts"
+import { Db } from "../../src/db/Db.ts"
 import { migrate } from "../../src/db/Migrations.ts"
 
 /** The settings of a test: the defaults, changed where the test says so. Fresh, for layers are memoized by reference. */

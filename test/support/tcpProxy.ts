@@ -1,6 +1,6 @@
 import { Effect, Redacted, type Scope } from "effect"
 import { type Proxy, proxyTo } from "../../scripts/lib/tcpProxy.ts"
-import type { DbTarget } from "../../src/db/Db.ts"
+import type { DbTarget } from "../../src/db/connect.ts"
 import { targetOf } from "./database.ts"
 
 /** A network between Db and the test server, which the test controls. */

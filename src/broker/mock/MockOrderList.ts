@@ -113,7 +113,7 @@ const makeMemory = Effect.gen(function* () {
 const price = (value: Price | null): string | null => (value === null ? null : BigDecimal.format(value))
 
 const makeTable = Effect.gen(function* () {
-  const { sql, query } = yield* Db
+  const { sql, query, queryOption } = yield* Db
   const Id = Schema.Struct({ brokerOrderId: BrokerOrderId })
   const columns = sql.literal(`
     broker_order_id, tag, instrument, side, quantity, order_type, limit_price::text AS limit_price, product_type,
@@ -122,7 +122,7 @@ const makeTable = Effect.gen(function* () {
 
   return MockOrderList.of({
     insert: (order) =>
-      query(
+      queryOption(
         "MockOrderList.insert",
         Id,
         sql`
@@ -136,14 +136,14 @@ const makeTable = Effect.gen(function* () {
             ${instant(order.settlesAt)}, ${order.fillQuantity}, ${price(order.fillPrice)}::numeric, ${order.rejection})
           ON CONFLICT (broker_order_id) DO NOTHING
           RETURNING broker_order_id`
-      ).pipe(Effect.map((rows) => rows.length === 1)),
+      ).pipe(Effect.map(Option.isSome)),
 
     get: (brokerOrderId) =>
-      query(
+      queryOption(
         "MockOrderList.get",
         SimulatedOrder,
         sql`SELECT ${columns} FROM mock_broker_orders WHERE broker_order_id = ${brokerOrderId}`
-      ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
+      ),
 
     findByTag: (tags) =>
       query(
@@ -161,13 +161,13 @@ const makeTable = Effect.gen(function* () {
     ),
 
     cancel: (brokerOrderId, at) =>
-      query(
+      queryOption(
         "MockOrderList.cancel",
         Id,
         sql`
           UPDATE mock_broker_orders SET cancelled_at = ${instant(at)}
           WHERE broker_order_id = ${brokerOrderId} AND cancelled_at IS NULL
           RETURNING broker_order_id`
-      ).pipe(Effect.map((rows) => rows.length === 1))
+      ).pipe(Effect.map(Option.isSome))
   })
 })

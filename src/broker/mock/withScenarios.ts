@@ -1,5 +1,5 @@
 import { Duration, Effect, Layer, Ref } from "effect"
-import type { MockScenario } from "../../config/Configuration.ts"
+import type { MockScenario } from "../../config/settings.ts"
 import { type BrokerError, BrokerOutcomeUnknown } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { Broker } from "../Broker.ts"

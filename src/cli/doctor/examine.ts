@@ -19,7 +19,7 @@ import {
   transactionCheck
 } from "../../doctor/server.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
-import { ServerStore } from "../../stores/operations/PostgresStatusStore.ts"
+import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../shared/environment.ts"
 import {
@@ -32,7 +32,7 @@ import {
   ServiceStores
 } from "./service.ts"
 
-const DoctorLayer = Layer.mergeAll(ServerStore.layer, ServiceStores).pipe(Layer.provideMerge(CommandLayer))
+const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, ServiceStores).pipe(Layer.provideMerge(CommandLayer))
 
 /** Checks everything, in the order in which one thing depends on the other. Never fails: what cannot be checked is told. */
 export const examine: Effect.Effect<ReadonlyArray<Check>> = Effect.suspend(() => examineAll).pipe(
@@ -70,7 +70,7 @@ const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbE
 const insufficientPrivilege = "42501"
 
 const checkServer = Effect.gen(function* () {
-  const { ping, facts } = yield* ServerStore
+  const { ping, facts } = yield* PostgresStatusStore
   const before = yield* Clock.monotonicTimeNanos
   yield* ping
   const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1_000_000
@@ -89,7 +89,7 @@ const checkClock = Effect.gen(function* () {
 const shortWait = { seconds: 2 }
 
 const checkSessions = Effect.gen(function* () {
-  const server = yield* ServerStore
+  const server = yield* PostgresStatusStore
   const now = yield* DateTime.now
   const oldest = yield* server.oldestTransaction
   const wait = yield* server.maxWait(DateTime.subtract(now, shortWait))
@@ -97,7 +97,7 @@ const checkSessions = Effect.gen(function* () {
 })
 
 const checkTables = Effect.gen(function* () {
-  const server = yield* ServerStore
+  const server = yield* PostgresStatusStore
   const { autovacuum } = yield* server.facts
   return [bloatCheck(yield* server.tables, autovacuum)]
 })
@@ -106,7 +106,7 @@ const checkTables = Effect.gen(function* () {
 const checkDisk = Effect.gen(function* () {
   const { databaseUrl } = yield* Configuration
   if (Option.isSome(databaseUrl)) return []
-  const folder = yield* (yield* ServerStore).dataFolder
+  const folder = yield* (yield* PostgresStatusStore).dataFolder
   return yield* Effect.tryPromise(() => statfs(folder)).pipe(
     Effect.map(({ bavail, bsize }) => [diskCheck(folder, bavail * bsize)]),
     Effect.catch((error) =>

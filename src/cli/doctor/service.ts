@@ -16,20 +16,20 @@ import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
-import { WaitingStore } from "../../stores/operations/DoctorStore.ts"
+import { DeliveryStore } from "../../stores/operations/DeliveryStore.ts"
+import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
-import { NotificationStore } from "../../stores/operations/NotificationStore.ts"
-import { OverviewStore } from "../../stores/operations/TopStore.ts"
+import { TopStore } from "../../stores/operations/TopStore.ts"
 import { version } from "../../version.ts"
 
 /** The stores that the checks of the service's own state need, beside those that every command has. */
 export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
-  NotificationStore.layer,
-  OverviewStore.layer,
-  WaitingStore.layer
+  DeliveryStore.layer,
+  TopStore.layer,
+  DoctorStore.layer
 )
 
 export const checkBroker = Effect.gen(function* () {
@@ -75,7 +75,7 @@ export const checkLimits = Effect.gen(function* () {
   const now = yield* DateTime.now
   const day = dayLimitCheck(yield* (yield* DayTotalStore).totals(now), config.limits)
   if (config.brokerType !== "zerodha") return [day]
-  const use = yield* (yield* OverviewStore).rateUse(zerodha, now)
+  const use = yield* (yield* TopStore).rateUse(zerodha, now)
   return [day, requestCheck({ ...use, perDay: config.zerodhaOrdersPerDay }, now)]
 })
 
@@ -84,7 +84,7 @@ export const checkNotifications = Effect.gen(function* () {
   const { notifyWebhookUrl } = yield* Configuration
   if (Option.isNone(notifyWebhookUrl)) return []
   const now = yield* DateTime.now
-  const state = yield* (yield* NotificationStore).deliveryState(DateTime.subtract(now, { days: 1 }))
+  const state = yield* (yield* DeliveryStore).deliveryState(DateTime.subtract(now, { days: 1 }))
   return [notificationCheck(state, now)]
 })
 
@@ -95,13 +95,13 @@ export const checkHalt = Effect.gen(function* () {
   const waitingFor = last === null ? [] : yield* halts.waitingFor(last, now)
   return [
     haltCheck({ halt: last?.isHalted === true ? last : null, waitingFor }, now),
-    heldOrderCheck(yield* (yield* WaitingStore).heldOrders)
+    heldOrderCheck(yield* (yield* DoctorStore).heldOrders)
   ]
 })
 
 export const checkWork = Effect.gen(function* () {
   const config = yield* Configuration
-  const waiting = yield* WaitingStore
+  const waiting = yield* DoctorStore
   const now = yield* DateTime.now
   const { workers } = judge(yield* (yield* HeartbeatStore).workers, now)
   const halt = yield* (yield* HaltStore).current

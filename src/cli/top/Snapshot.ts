@@ -10,7 +10,7 @@ import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import {
   type MovingSlice,
   type OverviewOrder,
-  OverviewStore,
+  TopStore,
   type RateUse,
   type SliceCounts
 } from "../../stores/operations/TopStore.ts"
@@ -43,14 +43,14 @@ export interface Limits {
     | null
 }
 
-export const SnapshotLayer = OverviewStore.layer.pipe(Layer.provideMerge(CommandLayer))
+export const SnapshotLayer = TopStore.layer.pipe(Layer.provideMerge(CommandLayer))
 
 /** So many orders, and slices of each kind, are asked for at most. */
 const most = 50
 
 /** Seven small statements, one after the other on one connection. */
 export const takeSnapshot = Effect.gen(function* () {
-  const overview = yield* OverviewStore
+  const overview = yield* TopStore
   const at = yield* DateTime.now
   const orders = yield* overview.orders(most)
   const slices = yield* overview.slices(
@@ -81,7 +81,7 @@ const limitsAt = Effect.fnUntraced(function* (now: DateTime.Utc, broker: string)
   const totals = yield* (yield* DayTotalStore).totals(now)
   const requests = broker.startsWith(zerodha)
     ? {
-        ...(yield* (yield* OverviewStore).rateUse(zerodha, now)),
+        ...(yield* (yield* TopStore).rateUse(zerodha, now)),
         perSecond: config.zerodhaOrdersPerSecond,
         perMinute: config.zerodhaOrdersPerMinute,
         perDay: config.zerodhaOrdersPerDay

@@ -1,11 +1,12 @@
-import { Context, type DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Duration, Effect, Layer, type Option, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import type { Instance } from "../../runtime/Instance.ts"
 import { HeartbeatStore } from "../operations/HeartbeatStore.ts"
 import { hasUnfinishedSlices, isHalted } from "../sql/conditions.ts"
 
-/** Slices of one order must not go to two brokers, nor be looked for at the wrong one. */
+/** The database is in use with another broker. Slices of one order must not go to two brokers, nor be looked up at the wrong one. */
 export class AnotherBrokerInUse extends Schema.TaggedError<AnotherBrokerInUse>()("AnotherBrokerInUse", {
   ours: Schema.String,
   theirs: Schema.String,
@@ -21,15 +22,20 @@ export class AnotherBrokerInUse extends Schema.TaggedError<AnotherBrokerInUse>()
   }
 }
 
-/** Until its workers beat by themselves, a daemon that starts counts as alive for so long. */
+/** How long a starting daemon counts as alive before its workers send heartbeats. */
 const startsWithin = Duration.seconds(30)
 
+/**
+ * Which broker, and which account at it, this database is used with: one row. All daemons on a database place with the same
+ * broker. Called when a daemon starts, and when a broker session learns whose account it is.
+ */
 export class BrokerInUseStore extends Context.Service<
   BrokerInUseStore,
   {
     /**
-     * Makes this broker the database's, and the daemon one that others see. Fails while others place with another one, or
-     * slices are unfinished there. One daemon after the other: of two that start at once the second sees the first.
+     * Records this broker as the database's, and this daemon among the live ones. Fails while other daemons place with
+     * another broker, or slices are unfinished there. The row's lock makes daemons take it one after the other, so that of
+     * two that start at once the second sees the first.
      */
     readonly take: (
       broker: string,
@@ -37,97 +43,112 @@ export class BrokerInUseStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<void, AnotherBrokerInUse | DbError>
     readonly broker: Effect.Effect<string | null, DbError>
-    /** Whose account it is at the broker; null while that is not known. */
+    /** The account at the broker; null while it is not known. */
     readonly account: Effect.Effect<string | null, DbError>
-    /** Makes it this account if there is none yet; returns the one that it is then. */
+    /** Records this account if there is none yet; returns the recorded one. */
     readonly claimAccount: (account: string) => Effect.Effect<string, DbError>
     /**
-     * Makes it this account. If it is another's, only while placements are halted and no slice is unfinished there: whoever
-     * still places for the other must not go on. Returns the one that it is then.
+     * Records this account. It replaces another one only while placements are halted and no slice is unfinished there, so
+     * that no daemon still places for the other. Returns the recorded one.
      */
     readonly changeAccount: (account: string) => Effect.Effect<string, DbError>
   }
 >()("pulse-background/BrokerInUseStore") {
   static readonly layer: Layer.Layer<BrokerInUseStore, never, Db> = Layer.effect(
     BrokerInUseStore,
-    Effect.suspend(() => make)
+    Effect.gen(function* () {
+      const db = yield* Db
+      return BrokerInUseStore.of({
+        take: take(db, yield* HeartbeatStore),
+        broker: broker(db),
+        account: account(db),
+        claimAccount: claimAccount(db),
+        changeAccount: changeAccount(db)
+      })
+    })
   ).pipe(Layer.provide(HeartbeatStore.layer))
 }
 
 const Broker = Schema.Struct({ broker: Schema.NullOr(Schema.String) })
 const Account = Schema.Struct({ account: Schema.NullOr(Schema.String) })
 
-const make = Effect.gen(function* () {
-  const { sql, query, execute, transaction } = yield* Db
-  const heartbeats = yield* HeartbeatStore
-  const only = <A>(rows: ReadonlyArray<A>) =>
-    Effect.mapError(Effect.fromOption(Option.fromNullishOr(rows[0])), () => noRow)
+const only = <A>(row: Option.Option<A>) => Effect.mapError(Effect.fromOption(row), () => noRow)
 
-  const locked = query("BrokerInUseStore.lock", Broker, sql`SELECT broker FROM broker_in_use FOR UPDATE`)
+const locked = ({ sql, queryOption }: Db["Service"]) =>
+  Effect.flatMap(queryOption("BrokerInUseStore.lock", Broker, sql`SELECT broker FROM broker_in_use FOR UPDATE`), only)
 
-  const check = Effect.fnUntraced(function* (ours: string, recorded: string | null, now: DateTime.Utc) {
-    // Daemons of older versions do not tell the address.
-    const [type = ""] = ours.split(" ")
-    const inUse = yield* heartbeats.brokersInUse(now)
-    const others = inUse.filter((broker) => broker !== ours && broker !== type)
-    if (others.length > 0) {
-      return yield* new AnotherBrokerInUse({ ours, theirs: others.join(", "), why: "daemons" })
-    }
-    if (recorded === null || recorded === ours) return
-    const { isUnfinished } = yield* Effect.flatMap(
-      query(
-        "BrokerInUseStore.unfinished",
-        Schema.Struct({ isUnfinished: Schema.Boolean }),
-        sql`SELECT ${hasUnfinishedSlices(sql)} AS is_unfinished`
-      ),
-      only
-    )
-    if (isUnfinished) return yield* new AnotherBrokerInUse({ ours, theirs: recorded, why: "slices" })
-  })
+const check = Effect.fnUntraced(function* (
+  { sql, queryOne }: Db["Service"],
+  inUse: ReadonlyArray<string>,
+  ours: string,
+  recorded: string | null
+) {
+  // Daemons of older versions report the broker without its address.
+  const [type = ""] = ours.split(" ")
+  const others = inUse.filter((broker) => broker !== ours && broker !== type)
+  if (others.length > 0) {
+    return yield* new AnotherBrokerInUse({ ours, theirs: others.join(", "), why: "daemons" })
+  }
+  if (recorded === null || recorded === ours) return
+  const { isUnfinished } = yield* queryOne(
+    "BrokerInUseStore.unfinished",
+    Schema.Struct({ isUnfinished: Schema.Boolean }),
+    sql`SELECT ${hasUnfinishedSlices(sql)} AS is_unfinished`
+  )
+  if (isUnfinished) return yield* new AnotherBrokerInUse({ ours, theirs: recorded, why: "slices" })
+})
 
-  const take = (broker: string, instance: Instance["Service"], now: DateTime.Utc) =>
-    transaction(
+const set = ({ sql, execute }: Db["Service"], broker: string) =>
+  execute(
+    "BrokerInUseStore.set",
+    sql`UPDATE broker_in_use SET broker = ${broker}, account = CASE WHEN broker IS NULL OR broker = ${broker} THEN account END`
+  )
+
+const take =
+  (db: Db["Service"], heartbeats: HeartbeatStore["Service"]) =>
+  (broker: string, instance: Instance["Service"], now: DateTime.Utc) =>
+    db.transaction(
       "BrokerInUseStore.take",
       Effect.gen(function* () {
-        const recorded = (yield* Effect.flatMap(locked, only)).broker
-        yield* check(broker, recorded, now)
-        yield* execute(
-          "BrokerInUseStore.set",
-          sql`UPDATE broker_in_use SET broker = ${broker}, account = CASE WHEN broker IS NULL OR broker = ${broker} THEN account END`
-        )
+        const recorded = (yield* locked(db)).broker
+        yield* check(db, yield* heartbeats.brokersInUse(now), broker, recorded)
+        yield* set(db, broker)
         const beat = { okAt: now, ticks: 0, failedTicks: 0, lastError: null, hold: null, staleAfter: startsWithin }
         const workers = ["splitter", "executor", "monitor"].map((worker) => ({ worker, ...beat }))
         yield* heartbeats.beat(instance, now, broker, workers)
       })
     )
 
-  const account = Effect.map(
-    Effect.flatMap(query("BrokerInUseStore.account", Account, sql`SELECT account FROM broker_in_use`), only),
-    (row) => row.account
+const broker = ({ sql, queryOption }: Db["Service"]) =>
+  queryOption("BrokerInUseStore.broker", Broker, sql`SELECT broker FROM broker_in_use`).pipe(
+    Effect.flatMap(only),
+    Effect.map((row) => row.broker)
   )
-  const accountAfter = (operation: string, id: string, mayBeTaken: ReturnType<typeof hasUnfinishedSlices>) =>
-    execute(operation, sql`UPDATE broker_in_use SET account = ${id} WHERE account IS NULL OR ${mayBeTaken}`).pipe(
-      Effect.andThen(account),
-      Effect.map((now) => now ?? id)
-    )
 
-  return BrokerInUseStore.of({
-    take,
-    broker: Effect.map(
-      Effect.flatMap(query("BrokerInUseStore.broker", Broker, sql`SELECT broker FROM broker_in_use`), only),
-      (row) => row.broker
-    ),
-    account,
-    claimAccount: (id) => accountAfter("BrokerInUseStore.claimAccount", id, sql`false`),
-    changeAccount: (id) =>
-      accountAfter(
-        "BrokerInUseStore.changeAccount",
-        id,
-        sql`
-        (NOT ${hasUnfinishedSlices(sql)} AND ${isHalted(sql)})`
-      )
-  })
-})
+const account = ({ sql, queryOption }: Db["Service"]) =>
+  queryOption("BrokerInUseStore.account", Account, sql`SELECT account FROM broker_in_use`).pipe(
+    Effect.flatMap(only),
+    Effect.map((row) => row.account)
+  )
+
+/** Writes the account where there is none, or where `mayBeTaken` is true; returns the one that is there then. */
+const setAccount = (db: Db["Service"], operation: string, id: string, mayBeTaken: Fragment) =>
+  db.execute(operation, db.sql`UPDATE broker_in_use SET account = ${id} WHERE account IS NULL OR ${mayBeTaken}`).pipe(
+    Effect.andThen(account(db)),
+    Effect.map((now) => now ?? id)
+  )
+
+const claimAccount = (db: Db["Service"]) => (id: string) =>
+  setAccount(db, "BrokerInUseStore.claimAccount", id, db.sql`false`)
+
+const changeAccount = (db: Db["Service"]) => (id: string) =>
+  setAccount(
+    db,
+    "BrokerInUseStore.changeAccount",
+    id,
+    db.sql`
+      (NOT ${hasUnfinishedSlices(db.sql)} AND ${isHalted(db.sql)})`
+  )
 
 const noRow = new DbError({
   operation: "BrokerInUseStore",

@@ -1,4 +1,4 @@
-import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
@@ -41,14 +41,14 @@ export class CredentialStore extends Context.Service<
   static readonly layer: Layer.Layer<CredentialStore, never, Db> = Layer.effect(
     CredentialStore,
     Effect.gen(function* () {
-      const { sql, query, execute } = yield* Db
+      const { sql, queryOption, execute } = yield* Db
       return CredentialStore.of({
         token: (broker) =>
-          query(
+          queryOption(
             "CredentialStore.token",
             StoredToken,
             sql`SELECT access_token, set_at, set_by, user_id, refused_reason FROM broker_credentials WHERE broker = ${broker}`
-          ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
+          ),
         set: (broker, token, asked) =>
           execute(
             "CredentialStore.set",

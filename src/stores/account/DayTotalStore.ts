@@ -1,4 +1,4 @@
-import { BigDecimal, Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { type BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
@@ -28,11 +28,11 @@ export class DayTotalStore extends Context.Service<
   static readonly layer: Layer.Layer<DayTotalStore, never, Db> = Layer.effect(
     DayTotalStore,
     Effect.gen(function* () {
-      const { sql, query, execute, transaction } = yield* Db
+      const { sql, queryOne, queryOption, execute, transaction } = yield* Db
 
       const totals = (now: DateTime.Utc) => {
         const { from, to } = dayAround(now)
-        return query(
+        return queryOne(
           "DayTotalStore.totals",
           Totals,
           sql`
@@ -40,7 +40,7 @@ export class DayTotalStore extends Context.Service<
               coalesce(sum(total_quantity * coalesce(limit_price, reference_price)), 0)::text AS value
             FROM orders
             WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}`
-        ).pipe(Effect.map(([row]): DayTotals => row ?? { orders: 0, value: BigDecimal.fromBigInt(0n) }))
+        )
       }
 
       const lock = execute(
@@ -52,11 +52,11 @@ export class DayTotalStore extends Context.Service<
         totals,
 
         referencePrice: (orderId) =>
-          query(
+          queryOption(
             "DayTotalStore.referencePrice",
             Schema.Struct({ price: Schema.NullOr(Schema.BigDecimalFromString) }),
             sql`SELECT reference_price::text AS price FROM orders WHERE id = ${orderId}`
-          ).pipe(Effect.map(([row]) => row?.price ?? null)),
+          ).pipe(Effect.map((row) => Option.getOrNull(row)?.price ?? null)),
 
         exclusively: (now, work) =>
           transaction(

@@ -1,4 +1,4 @@
-import { Array as Arrays, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Array as Arrays, Context, type DateTime, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
@@ -7,18 +7,18 @@ import type { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
 import type { Listing, Market } from "../../domain/planning/planOrder.ts"
 
-/** Whose list it is. */
+/** The broker whose list it is. */
 export const InstrumentSource = Schema.Literals(["mock", "zerodha"])
 export type InstrumentSource = typeof InstrumentSource.Type
 
-/** A list is so much shorter than the one it would replace that it is more likely broken. Nothing was changed. */
+/** A new list so much shorter than the current one that it is probably broken. Nothing was changed. */
 export class TooFewInstruments extends Schema.TaggedError<TooFewInstruments>()("TooFewInstruments", {
   message: Schema.String,
   before: Schema.Int,
   given: Schema.Int
 }) {}
 
-/** What a sync did. `removed` are those that the new list has no more. */
+/** What a sync did, in instruments. `removed` counts those that the new list lacks. */
 export interface Replaced {
   readonly total: number
   readonly added: number
@@ -44,18 +44,23 @@ const KnownOfMarket = Schema.Struct({
 const Counted = Schema.Struct({ count: Schema.Int })
 const Named = Schema.Struct({ instrument: InstrumentDetails.fields.instrument })
 
-/** Each reads the whole list. */
+/** Each suggestion reads the whole list. */
 const maxSuggestions = 3
 
-/** How many rows go into one statement: some hundred milliseconds' work. */
+/** Rows in one statement: a few hundred milliseconds of work. */
 const batchSize = 5_000
 
+/**
+ * The list of tradable instruments and what is known of each market: listing, futures, volume profile, last price. The list
+ * is replaced as a whole, so readers never see parts of two. Read by the splitter and the monitor to plan, and by the
+ * commands; written by the sync.
+ */
 export class InstrumentStore extends Context.Service<
   InstrumentStore,
   {
     /**
-     * Makes a list, in which no instrument is twice, the only one, all or nothing; whose the old one was does not matter.
-     * Refuses an empty list, and, unless forced, one with under half as many instruments as there are.
+     * Replaces the list, whichever broker's it was, all or nothing. `details` names no instrument twice. Refuses an empty
+     * list and, unless forced, one with under half as many instruments as the current one.
      */
     readonly replaceAll: (
       source: InstrumentSource,
@@ -63,77 +68,124 @@ export class InstrumentStore extends Context.Service<
       now: DateTime.Utc,
       options?: { readonly force: boolean }
     ) => Effect.Effect<Replaced, DbError | TooFewInstruments>
-    /** Those of these instruments that are listed. */
+    /** The listed ones among these instruments, by name. */
     readonly find: (
       instruments: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyMap<string, InstrumentDetails>, DbError>
     /**
-     * Names to look for the meant one among: on the same exchange those that begin with the same letter or end with the
-     * same three, elsewhere those that begin with the same two. Reads the whole table: for people, not for every order.
+     * Names similar to one that is not listed: on the same exchange those with the same first letter or the same last three,
+     * on others those with the same first two. Reads the whole table, so it is for messages to people, not for every order.
      */
     readonly candidates: (wanted: string) => Effect.Effect<ReadonlyArray<Instrument>, DbError>
     /**
-     * What is known of instruments for planning orders; each that was asked for is in the answer. Names that may have been
-     * meant are looked for only for the first {@link maxSuggestions} that are not listed.
+     * What planning needs to know of instruments; the answer has an entry for each one asked for. Similar names are looked
+     * up only for the first {@link maxSuggestions} that are not listed.
      */
     readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
-    /** Whose list there is, and since when; none before the first sync. */
+    /** Whose list it is, its size and when it was synced; none before the first sync. */
     readonly status: Effect.Effect<Option.Option<InstrumentStatus>, DbError>
   }
 >()("pulse-background/InstrumentStore") {
   static readonly layer: Layer.Layer<InstrumentStore, never, Db> = Layer.effect(
     InstrumentStore,
-    Effect.suspend(() => make)
+    Effect.map(Db, (db) =>
+      InstrumentStore.of({
+        replaceAll: replaceAll(db),
+        find: find(db),
+        candidates: candidates(db),
+        markets: markets(db),
+        status: status(db)
+      })
+    )
   )
 }
 
-const make = Effect.gen(function* () {
-  const { sql, query, execute, unlimited } = yield* Db
-
-  const count = Effect.map(
-    query("InstrumentStore.count", Counted, sql`SELECT count(*)::int AS count FROM instruments`),
-    ([row]) => row?.count ?? 0
+const count = ({ sql, queryOne }: Db["Service"]) =>
+  queryOne("InstrumentStore.count", Counted, sql`SELECT count(*)::int AS count FROM instruments`).pipe(
+    Effect.map(({ count }) => count)
   )
 
-  const removeAllBut = (instruments: ReadonlyArray<string>) =>
-    query(
-      "InstrumentStore.removeAllBut",
-      Counted,
-      sql`
-        WITH removed AS (
-          DELETE FROM instruments i
-          WHERE NOT EXISTS (SELECT FROM unnest(${texts(instruments)}) AS listed (name) WHERE listed.name = i.instrument)
-          RETURNING 1
-        )
-        SELECT count(*)::int AS count FROM removed`
-    ).pipe(Effect.map(([row]) => row?.count ?? 0))
+const removeAllBut = ({ sql, queryOne }: Db["Service"], instruments: ReadonlyArray<string>) =>
+  queryOne(
+    "InstrumentStore.removeAllBut",
+    Counted,
+    sql`
+      WITH removed AS (
+        DELETE FROM instruments i
+        WHERE NOT EXISTS (SELECT FROM unnest(${texts(instruments)}) AS listed (name) WHERE listed.name = i.instrument)
+        RETURNING 1
+      )
+      SELECT count(*)::int AS count FROM removed`
+  ).pipe(Effect.map(({ count }) => count))
 
-  const upsert = (source: InstrumentSource, batch: ReadonlyArray<InstrumentDetails>, now: DateTime.Utc) =>
-    execute(
-      "InstrumentStore.upsert",
-      sql`
-        INSERT INTO instruments (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token,
-          source, synced_at)
-        SELECT i.instrument, i.name, i.lot_size, i.tick_size, i.instrument_type, i.segment, i.expiry::date, i.last_price,
-          i.token::bigint, ${source}, ${instant(now)}
-        FROM unnest(
-          ${texts(batch.map(({ instrument }) => instrument))},
-          ${texts(batch.map(({ name }) => name))},
-          ${integers(batch.map(({ lotSize }) => lotSize))},
-          ${decimals(batch.map(({ tickSize }) => tickSize))},
-          ${texts(batch.map(({ instrumentType }) => instrumentType))},
-          ${texts(batch.map(({ segment }) => segment))},
-          ${texts(batch.map(({ expiry }) => expiry))},
-          ${decimals(batch.map(({ lastPrice }) => lastPrice))},
-          ${numbers(batch.map(({ token }) => token))}
-        ) AS i (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token)
-        ON CONFLICT (instrument) DO UPDATE SET
-          name = excluded.name, lot_size = excluded.lot_size, tick_size = excluded.tick_size,
-          instrument_type = excluded.instrument_type, segment = excluded.segment, expiry = excluded.expiry,
-          last_price = excluded.last_price, token = excluded.token, source = excluded.source, synced_at = excluded.synced_at`
+const upsert = (
+  { sql, execute }: Db["Service"],
+  source: InstrumentSource,
+  batch: ReadonlyArray<InstrumentDetails>,
+  now: DateTime.Utc
+) =>
+  execute(
+    "InstrumentStore.upsert",
+    sql`
+      INSERT INTO instruments (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token,
+        source, synced_at)
+      SELECT i.instrument, i.name, i.lot_size, i.tick_size, i.instrument_type, i.segment, i.expiry::date, i.last_price,
+        i.token::bigint, ${source}, ${instant(now)}
+      FROM unnest(
+        ${texts(batch.map(({ instrument }) => instrument))},
+        ${texts(batch.map(({ name }) => name))},
+        ${integers(batch.map(({ lotSize }) => lotSize))},
+        ${decimals(batch.map(({ tickSize }) => tickSize))},
+        ${texts(batch.map(({ instrumentType }) => instrumentType))},
+        ${texts(batch.map(({ segment }) => segment))},
+        ${texts(batch.map(({ expiry }) => expiry))},
+        ${decimals(batch.map(({ lastPrice }) => lastPrice))},
+        ${numbers(batch.map(({ token }) => token))}
+      ) AS i (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token)
+      ON CONFLICT (instrument) DO UPDATE SET
+        name = excluded.name, lot_size = excluded.lot_size, tick_size = excluded.tick_size,
+        instrument_type = excluded.instrument_type, segment = excluded.segment, expiry = excluded.expiry,
+        last_price = excluded.last_price, token = excluded.token, source = excluded.source, synced_at = excluded.synced_at`
+  )
+
+/** Two replacements at a time would delete each other's rows. Readers are not blocked. */
+const lockForWriting = ({ sql, execute }: Db["Service"]) =>
+  execute("InstrumentStore.lock", sql`LOCK TABLE instruments IN SHARE ROW EXCLUSIVE MODE`)
+
+const replaceAll =
+  (db: Db["Service"]): InstrumentStore["Service"]["replaceAll"] =>
+  (source, details, now, { force } = { force: false }) =>
+    db.unlimited(
+      "InstrumentStore.replaceAll",
+      Effect.gen(function* () {
+        yield* lockForWriting(db)
+        const before = yield* count(db)
+        const given = details.length
+        if (given === 0 || (!force && given * 2 < before)) return yield* tooFew(before, given)
+        const removed = yield* removeAllBut(
+          db,
+          details.map(({ instrument }) => instrument)
+        )
+        yield* Effect.forEach(Arrays.chunksOf(details, batchSize), (batch) => upsert(db, source, batch, now), {
+          discard: true
+        })
+        return { total: given, added: given - (before - removed), removed }
+      })
     )
 
-  const find = (instruments: ReadonlyArray<string>) =>
+const tooFew = (before: number, given: number) =>
+  new TooFewInstruments({
+    before,
+    given,
+    message:
+      given === 0
+        ? "The new list has no instruments in it; nothing was changed"
+        : `The new list has ${given} instruments, under half of the ${before} that are known; nothing was changed`
+  })
+
+const find =
+  ({ sql, query }: Db["Service"]) =>
+  (instruments: ReadonlyArray<string>) =>
     query(
       "InstrumentStore.find",
       InstrumentDetails,
@@ -145,7 +197,9 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => new Map<string, InstrumentDetails>(rows.map((details) => [details.instrument, details])))
     )
 
-  const candidates = (wanted: string) => {
+const candidates =
+  ({ sql, query }: Db["Service"]) =>
+  (wanted: string) => {
     const colon = wanted.indexOf(":")
     const [exchange, symbol] = [wanted.slice(0, Math.max(0, colon)), wanted.slice(colon + 1)]
     return query(
@@ -160,83 +214,52 @@ const make = Effect.gen(function* () {
     ).pipe(Effect.map((rows) => rows.map(({ instrument }) => instrument)))
   }
 
-  const facts = (instruments: ReadonlyArray<string>) =>
-    query(
-      "InstrumentStore.facts",
-      KnownOfMarket,
-      sql`
-        SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
-          EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2))
-            AS has_futures,
-          q.last_price::text AS last_price, q.at AS quoted_at
-        FROM unnest(${texts(instruments)}) AS w (instrument)
-        LEFT JOIN volume_profiles v USING (instrument)
-        LEFT JOIN LATERAL (
-          SELECT last_price, at FROM market_quotes WHERE instrument = w.instrument ORDER BY at DESC LIMIT 1
-        ) q ON true`
-    )
+const facts = ({ sql, query }: Db["Service"], instruments: ReadonlyArray<string>) =>
+  query(
+    "InstrumentStore.facts",
+    KnownOfMarket,
+    sql`
+      SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
+        EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2))
+          AS has_futures,
+        q.last_price::text AS last_price, q.at AS quoted_at
+      FROM unnest(${texts(instruments)}) AS w (instrument)
+      LEFT JOIN volume_profiles v USING (instrument)
+      LEFT JOIN LATERAL (
+        SELECT last_price, at FROM market_quotes WHERE instrument = w.instrument ORDER BY at DESC LIMIT 1
+      ) q ON true`
+  )
 
-  return InstrumentStore.of({
-    replaceAll: (source, details, now, { force } = { force: false }) =>
-      unlimited(
-        "InstrumentStore.replaceAll",
-        Effect.gen(function* () {
-          // Two at a time would get in each other's way; those who read are not held up.
-          yield* execute("InstrumentStore.lock", sql`LOCK TABLE instruments IN SHARE ROW EXCLUSIVE MODE`)
-          const before = yield* count
-          const given = details.length
-          if (given === 0 || (!force && given * 2 < before)) return yield* tooFew(before, given)
-          const removed = yield* removeAllBut(details.map(({ instrument }) => instrument))
-          yield* Effect.forEach(Arrays.chunksOf(details, batchSize), (batch) => upsert(source, batch, now), {
-            discard: true
-          })
-          return { total: given, added: given - (before - removed), removed }
-        })
-      ),
-
-    find,
-    candidates,
-
-    markets: Effect.fnUntraced(function* (instruments) {
-      const known = yield* facts([...new Set(instruments)])
-      const details = known.some(({ hasList }) => hasList)
-        ? yield* find(instruments)
-        : new Map<string, InstrumentDetails>()
-      const markets = new Map<string, Market>()
-      const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
-      for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
-        const found = details.get(instrument)
-        const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)
-        const listing: Listing | null = !hasList
-          ? null
-          : found === undefined
-            ? {
-                _tag: "Unlisted",
-                similar: hasSuggestions ? nearestNames(instrument, yield* candidates(instrument)) : []
-              }
-            : { _tag: "Listed", details: found, hasFutures }
-        const quote = lastPrice === null || quotedAt === null ? null : { lastPrice, at: quotedAt }
-        markets.set(instrument, { volumeProfile: volumes, listing, quote })
-      }
-      return markets
-    }),
-
-    status: query(
-      "InstrumentStore.status",
-      InstrumentStatus,
-      sql`
-        SELECT source, count(*)::int AS count, max(synced_at) AS synced_at FROM instruments
-        GROUP BY source ORDER BY synced_at DESC`
-    ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0])))
+const markets = (db: Db["Service"]) =>
+  Effect.fnUntraced(function* (instruments: ReadonlyArray<string>) {
+    const known = yield* facts(db, [...new Set(instruments)])
+    const details = known.some(({ hasList }) => hasList)
+      ? yield* find(db)(instruments)
+      : new Map<string, InstrumentDetails>()
+    const markets = new Map<string, Market>()
+    const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
+    for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
+      const found = details.get(instrument)
+      const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)
+      const listing: Listing | null = !hasList
+        ? null
+        : found === undefined
+          ? {
+              _tag: "Unlisted",
+              similar: hasSuggestions ? nearestNames(instrument, yield* candidates(db)(instrument)) : []
+            }
+          : { _tag: "Listed", details: found, hasFutures }
+      const quote = lastPrice === null || quotedAt === null ? null : { lastPrice, at: quotedAt }
+      markets.set(instrument, { volumeProfile: volumes, listing, quote })
+    }
+    return markets
   })
-})
 
-const tooFew = (before: number, given: number) =>
-  new TooFewInstruments({
-    before,
-    given,
-    message:
-      given === 0
-        ? "The new list has no instruments in it; nothing was changed"
-        : `The new list has ${given} instruments, under half of the ${before} that are known; nothing was changed`
-  })
+const status = ({ sql, queryOption }: Db["Service"]) =>
+  queryOption(
+    "InstrumentStore.status",
+    InstrumentStatus,
+    sql`
+      SELECT source, count(*)::int AS count, max(synced_at) AS synced_at FROM instruments
+      GROUP BY source ORDER BY synced_at DESC`
+  )

@@ -3,7 +3,7 @@ import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, durationMillis, instant, numbers, texts } from "../../db/parameters.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
-import { MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
+import { MarketFacts } from "../../domain/model/MarketFacts.ts"
 import { Instrument } from "../../domain/model/Order.ts"
 import type { Quote } from "../../domain/model/Quote.ts"
 import { isWindowOver } from "../sql/conditions.ts"
@@ -38,7 +38,7 @@ export class QuoteStore extends Context.Service<
   static readonly layer: Layer.Layer<QuoteStore, never, Db> = Layer.effect(
     QuoteStore,
     Effect.gen(function* () {
-      const { sql, query, execute } = yield* Db
+      const { sql, query, queryOne, execute } = yield* Db
       return QuoteStore.of({
         save: (source, quotes, at) =>
           execute(
@@ -73,13 +73,13 @@ export class QuoteStore extends Context.Service<
           ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument)))),
 
         facts: (instrument, options) =>
-          query(
+          queryOne(
             "QuoteStore.facts",
             MarketFacts,
             sql`
               WITH picked AS (SELECT ${instrument}::text AS instrument), ${marketFacts(sql, options)}
               SELECT ${sql.literal(factColumns)} FROM facts m`
-          ).pipe(Effect.map(([row]) => row ?? unknownFacts)),
+          ),
 
         prune: (before) => execute("QuoteStore.prune", sql`DELETE FROM market_quotes WHERE at < ${instant(before)}`)
       })

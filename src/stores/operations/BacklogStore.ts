@@ -5,19 +5,6 @@ import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
 import { inDoubtSince, isOpenAtBroker } from "../sql/conditions.ts"
 
-const nothing: Backlog = {
-  ordersPending: 0,
-  ordersInProgress: 0,
-  pendingSince: null,
-  scheduled: 0,
-  due: 0,
-  dueSince: null,
-  inProgress: 0,
-  inDoubt: 0,
-  inDoubtSince: null,
-  open: 0
-}
-
 /** Enough to see a backlog by, and few enough to be counted within milliseconds. */
 const maxCounted = 100_000
 
@@ -32,10 +19,10 @@ export class BacklogStore extends Context.Service<
   static readonly layer: Layer.Layer<BacklogStore, never, Db> = Layer.effect(
     BacklogStore,
     Effect.gen(function* () {
-      const { sql, query } = yield* Db
+      const { sql, queryOne } = yield* Db
       return BacklogStore.of({
         read: (now) =>
-          query(
+          queryOne(
             "BacklogStore.read",
             Backlog,
             sql`
@@ -62,7 +49,7 @@ export class BacklogStore extends Context.Service<
                 (SELECT count(*)::int
                   FROM (SELECT FROM order_slices WHERE ${isOpenAtBroker(sql)}
                     LIMIT ${maxCounted}) s) open`
-          ).pipe(Effect.map(([row]) => row ?? nothing))
+          )
       })
     })
   )

@@ -29,8 +29,8 @@ const Double = Schema.Struct({
 })
 
 /** What waits, and for what. Each statement reads all that is unfinished: for a person who asks, not for a loop. */
-export class WaitingStore extends Context.Service<
-  WaitingStore,
+export class DoctorStore extends Context.Service<
+  DoctorStore,
   {
     /** What waits for the same thing, each with the one that has waited longest. `keepsHours`: whether a calendar is on. */
     readonly groups: (
@@ -42,15 +42,15 @@ export class WaitingStore extends Context.Service<
     /** Slices of which the broker was seen to have more than there should be. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
   }
->()("pulse-background/WaitingStore") {
-  static readonly layer: Layer.Layer<WaitingStore, never, Db> = Layer.effect(
-    WaitingStore,
+>()("pulse-background/DoctorStore") {
+  static readonly layer: Layer.Layer<DoctorStore, never, Db> = Layer.effect(
+    DoctorStore,
     Effect.gen(function* () {
       const { sql, query } = yield* Db
-      return WaitingStore.of({
+      return DoctorStore.of({
         groups: (now, keepsHours) =>
           query(
-            "WaitingStore.groups",
+            "DoctorStore.groups",
             BacklogGroup,
             sql`
               SELECT kind, count(*)::int AS count, (array_agg(id ORDER BY since, id))[1] AS id, min(since) AS since
@@ -81,7 +81,7 @@ export class WaitingStore extends Context.Service<
           ),
 
         heldOrders: query(
-          "WaitingStore.heldOrders",
+          "DoctorStore.heldOrders",
           HeldOrder,
           sql`
             SELECT order_id, reason, slices, is_double FROM (
@@ -97,7 +97,7 @@ export class WaitingStore extends Context.Service<
 
         doubles: (since) =>
           query(
-            "WaitingStore.doubles",
+            "DoctorStore.doubles",
             Double,
             sql`
               SELECT slice_id, order_id, broker_order_ids FROM double_placements

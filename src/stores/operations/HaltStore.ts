@@ -42,12 +42,12 @@ export class HaltStore extends Context.Service<
   static readonly layer: Layer.Layer<HaltStore, never, Db> = Layer.effect(
     HaltStore,
     Effect.gen(function* () {
-      const { sql, query } = yield* Db
+      const { sql, query, queryOne, queryOption } = yield* Db
       const Id = Schema.Struct({ instanceId: Schema.String })
 
       return HaltStore.of({
         request: (halt) =>
-          query(
+          queryOne(
             "HaltStore.request",
             Halt,
             sql`
@@ -65,23 +65,23 @@ export class HaltStore extends Context.Service<
                 sql`SELECT NULL::text, NULL::text, '{}'::jsonb FROM requested`
               )})
               SELECT id, is_halted, reason, requested_by, requested_at, pg_notify(${channel}, 'halts') FROM requested`
-          ).pipe(Effect.flatMap((rows) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(rows[0]))))),
+          ),
 
-        current: query(
+        current: queryOption(
           "HaltStore.current",
           Halt,
           sql`SELECT id, is_halted, reason, requested_by, requested_at FROM placement_halts ORDER BY id DESC LIMIT 1`
-        ).pipe(Effect.map((rows) => Option.fromNullishOr(rows[0]))),
+        ),
 
         acknowledge: (instanceId, haltId) =>
-          query(
+          queryOption(
             "HaltStore.acknowledge",
             Id,
             sql`
               UPDATE workers SET acknowledged_halt = ${haltId}
               WHERE instance_id = ${instanceId} AND worker = 'executor'
               RETURNING instance_id`
-          ).pipe(Effect.map((rows) => rows.length === 1)),
+          ).pipe(Effect.map(Option.isSome)),
 
         waitingFor: (halt, now) =>
           query(

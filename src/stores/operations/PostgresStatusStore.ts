@@ -1,4 +1,4 @@
-import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, type DateTime, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
@@ -37,8 +37,8 @@ const TableFacts = Schema.Struct({
 })
 
 /** What the PostgreSQL server says of itself. Of other users' sessions only a member of pg_read_all_stats sees all. */
-export class ServerStore extends Context.Service<
-  ServerStore,
+export class PostgresStatusStore extends Context.Service<
+  PostgresStatusStore,
   {
     /** Asks the least there is to ask. */
     readonly ping: Effect.Effect<void, DbError>
@@ -52,18 +52,18 @@ export class ServerStore extends Context.Service<
     /** Where the data are on the server's disk. Only a superuser may ask. */
     readonly dataFolder: Effect.Effect<string, DbError>
   }
->()("pulse-background/ServerStore") {
-  static readonly layer: Layer.Layer<ServerStore, never, Db> = Layer.effect(
-    ServerStore,
+>()("pulse-background/PostgresStatusStore") {
+  static readonly layer: Layer.Layer<PostgresStatusStore, never, Db> = Layer.effect(
+    PostgresStatusStore,
     Effect.suspend(() => make)
   )
 }
 
 const make = Effect.gen(function* () {
-  const { sql, query, execute } = yield* Db
+  const { sql, query, queryOne, queryOption, execute } = yield* Db
 
-  const facts = query(
-    "ServerStore.facts",
+  const facts = queryOne(
+    "PostgresStatusStore.facts",
     ServerFacts,
     sql`
       SELECT current_setting('server_version') AS version, current_database() AS database,
@@ -74,33 +74,33 @@ const make = Effect.gen(function* () {
         (SELECT count(*)::int FROM pg_stat_replication) AS standbys,
         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
         current_setting('max_connections')::int AS max_connections, current_setting('autovacuum') AS autovacuum`
-  ).pipe(Effect.flatMap(([row]) => Effect.orDie(Effect.fromOption(Option.fromNullishOr(row)))))
+  )
 
   const sessionColumns = sql.literal(`
     pid, coalesce(application_name, '') AS application, coalesce(usename, '?') AS user, coalesce(state, '?') AS state`)
 
-  const oldestTransaction = query(
-    "ServerStore.oldestTransaction",
+  const oldestTransaction = queryOption(
+    "PostgresStatusStore.oldestTransaction",
     Session,
     sql`
       SELECT ${sessionColumns}, xact_start AS since FROM pg_stat_activity
       WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'client backend'
         AND datname = current_database()
       ORDER BY xact_start LIMIT 1`
-  ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
+  )
 
   const maxWait = (since: DateTime.Utc) =>
-    query(
-      "ServerStore.maxWait",
+    queryOption(
+      "PostgresStatusStore.maxWait",
       WaitingSession,
       sql`
         SELECT ${sessionColumns}, query_start AS since, pg_blocking_pids(pid) AS blockers FROM pg_stat_activity
         WHERE wait_event_type = 'Lock' AND datname = current_database() AND query_start < ${instant(since)}
         ORDER BY query_start LIMIT 1`
-    ).pipe(Effect.map(([row]) => Option.fromNullishOr(row)))
+    )
 
   const tables = query(
-    "ServerStore.tables",
+    "PostgresStatusStore.tables",
     TableFacts,
     sql`
       SELECT relname AS name, n_live_tup::float8 AS live_rows, n_dead_tup::float8 AS dead_rows,
@@ -111,14 +111,14 @@ const make = Effect.gen(function* () {
       ORDER BY relname`
   )
 
-  const dataFolder = query(
-    "ServerStore.dataFolder",
+  const dataFolder = queryOne(
+    "PostgresStatusStore.dataFolder",
     Schema.Struct({ folder: Schema.String }),
     sql`SELECT current_setting('data_directory') AS folder`
-  ).pipe(Effect.map(([row]) => row?.folder ?? ""))
+  ).pipe(Effect.map(({ folder }) => folder))
 
-  return ServerStore.of({
-    ping: execute("ServerStore.ping", sql`SELECT 1`),
+  return PostgresStatusStore.of({
+    ping: execute("PostgresStatusStore.ping", sql`SELECT 1`),
     facts,
     oldestTransaction,
     maxWait,

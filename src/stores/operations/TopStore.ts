@@ -1,4 +1,4 @@
-import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
@@ -71,8 +71,8 @@ export type RateUse = typeof RateUse.Type
  * What goes on at a moment. Every statement begins at what is unfinished, by the partial indexes for it, or at the newest
  * orders, and takes so many rows at most: history costs nothing, however often this is asked.
  */
-export class OverviewStore extends Context.Service<
-  OverviewStore,
+export class TopStore extends Context.Service<
+  TopStore,
   {
     /** Up to `limit` orders, newest first: those that have something to do soon or are not over, then the newest of all. */
     readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OverviewOrder>, DbError>
@@ -89,25 +89,25 @@ export class OverviewStore extends Context.Service<
     /** The order requests of a broker's account, counted over all replicas. */
     readonly rateUse: (broker: string, now: DateTime.Utc) => Effect.Effect<RateUse, DbError>
   }
->()("pulse-background/OverviewStore") {
-  static readonly layer: Layer.Layer<OverviewStore, never, Db> = Layer.effect(
-    OverviewStore,
-    Effect.suspend(() => make)
+>()("pulse-background/TopStore") {
+  static readonly layer: Layer.Layer<TopStore, never, Db> = Layer.effect(
+    TopStore,
+    Effect.map(Db, (db) =>
+      TopStore.of({ orders: orders(db), slices: slices(db), counts: counts(db), rateUse: rateUse(db) })
+    )
   )
 }
 
 /** Claims are taken up to two seconds ahead: what is due a moment ago is on its way. */
 const overdueAfter = { seconds: 2 }
 
-const noSlices: SliceCounts = { scheduled: 0, overdue: 0, claimed: 0, inDoubt: 0, open: 0 }
 const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }
 
-const make = Effect.gen(function* () {
-  const { sql, query } = yield* Db
-
-  const orders = (limit: number) =>
+const orders =
+  ({ sql, query }: Db["Service"]) =>
+  (limit: number) =>
     query(
-      "OverviewStore.orders",
+      "TopStore.orders",
       OverviewOrder,
       sql`
         WITH busy AS (
@@ -134,37 +134,39 @@ const make = Effect.gen(function* () {
         SELECT ${sql.literal(progressColumns)},
           (SELECT ${sql.literal(heldForDouble)} FROM orders o WHERE o.id = picked.id) AS is_double
         FROM picked
-        -- OFFSET 0: one order at a time, instead of every order there is to find these among them.
+        -- OFFSET 0 makes the view read one order at a time, instead of all orders to find these among them.
         CROSS JOIN LATERAL (SELECT * FROM order_progress WHERE order_id = picked.id OFFSET 0) p
         ORDER BY p.created_at DESC, order_id`
     )
 
-  const sliceColumns = sql.literal(`
-    id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
-    (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
-    broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`)
+const sliceColumns = `
+  id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
+  (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
+  broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`
 
-  const slices = (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
+const slices =
+  ({ sql, query }: Db["Service"]) =>
+  (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
     return query(
-      "OverviewStore.slices",
+      "TopStore.slices",
       MovingSlice,
       sql`
         SELECT * FROM (
-          (SELECT 'due' AS kind, ${sliceColumns}, NULL::timestamptz AS doubtful_since FROM order_slices
+          (SELECT 'due' AS kind, ${sql.literal(sliceColumns)}, NULL::timestamptz AS doubtful_since FROM order_slices
             WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'due', ${sliceColumns}, NULL FROM order_slices
+          (SELECT 'due', ${sql.literal(sliceColumns)}, NULL FROM order_slices
             WHERE ${isInHand(sql, now)} ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'doubt', ${sliceColumns}, ${inDoubtSince(sql)} FROM order_slices
+          (SELECT 'doubt', ${sql.literal(sliceColumns)}, ${inDoubtSince(sql)} FROM order_slices
             WHERE ${isInDoubt(sql, now)} ORDER BY ${inDoubtSince(sql)} LIMIT ${limit})
           UNION ALL
-          (SELECT 'lost', ${sliceColumns}, left_book_at FROM order_slices
+          (SELECT 'lost', ${sql.literal(sliceColumns)}, left_book_at FROM order_slices
             WHERE ${isLost(sql)} ORDER BY acknowledged_at LIMIT ${limit})
           UNION ALL
-          -- Later slices have higher numbers: of each order no more is read than what is still to be sent, and the last ones.
+          -- Later slices have higher numbers: of each order only the unsent slices and the last ones are read.
           (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
-              SELECT 'placed', ${sliceColumns}, NULL::timestamptz FROM order_slices
+              SELECT 'placed', ${sql.literal(sliceColumns)}, NULL::timestamptz FROM order_slices
               WHERE order_id = o.id AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
               ORDER BY sequence_number DESC LIMIT ${limit}
             ) placed
@@ -174,42 +176,37 @@ const make = Effect.gen(function* () {
     )
   }
 
-  const counts = (now: DateTime.Utc) => {
+const counts =
+  ({ sql, queryOne }: Db["Service"]) =>
+  (now: DateTime.Utc) => {
     const counted = (condition: Fragment) =>
       sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${maxCounted}) counted)`
-    return Effect.map(
-      query(
-        "OverviewStore.counts",
-        SliceCounts,
-        sql`
-          SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
-            ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
-            ${counted(isInHand(sql, now))} AS claimed,
-            ${counted(isInDoubt(sql, now))} AS in_doubt,
-            ${counted(isOpenAtBroker(sql))} AS open`
-      ),
-      ([row]) => row ?? noSlices
+    return queryOne(
+      "TopStore.counts",
+      SliceCounts,
+      sql`
+        SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
+          ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
+          ${counted(isInHand(sql, now))} AS claimed,
+          ${counted(isInDoubt(sql, now))} AS in_doubt,
+          ${counted(isOpenAtBroker(sql))} AS open`
     )
   }
 
-  const rateUse = (broker: string, now: DateTime.Utc) => {
+const rateUse =
+  ({ sql, queryOption }: Db["Service"]) =>
+  (broker: string, now: DateTime.Utc) => {
     const since = (seconds: number) => sql`
       (SELECT count(*)::int FROM unnest(granted) AS at
         WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
-    return Effect.map(
-      query(
-        "OverviewStore.rateUse",
-        RateUse,
-        sql`
-          SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
-            ${since(60)} AS last_minute, ${since(1)} AS last_second,
-            CASE WHEN blocked_until > ${instant(now)} THEN blocked_until END AS blocked_until,
-            CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
-          FROM order_budgets WHERE broker = ${broker}`
-      ),
-      ([row]) => row ?? noRequests
-    )
+    return queryOption(
+      "TopStore.rateUse",
+      RateUse,
+      sql`
+        SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
+          ${since(60)} AS last_minute, ${since(1)} AS last_second,
+          CASE WHEN blocked_until > ${instant(now)} THEN blocked_until END AS blocked_until,
+          CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
+        FROM order_budgets WHERE broker = ${broker}`
+    ).pipe(Effect.map(Option.getOrElse(() => noRequests)))
   }
-
-  return OverviewStore.of({ orders, slices, counts, rateUse })
-})

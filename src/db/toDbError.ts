@@ -1,0 +1,43 @@
+import { Cause, Effect } from "effect"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
+import { DbError } from "./DbError.ts"
+
+/** Turns the driver's errors into DbErrors, also where they arrive as defects. */
+export const withDbErrors = <A, E, R>(
+  operation: string,
+  effect: Effect.Effect<A, E | SqlError, R>
+): Effect.Effect<A, E | DbError, R> =>
+  effect.pipe(
+    // A connection lost inside a transaction turns all its errors into defects, because its ROLLBACK fails too.
+    Effect.catchCause((cause): Effect.Effect<never, E | DbError | SqlError> => {
+      const defects = cause.reasons.filter(Cause.isDieReason).map(({ defect }) => defect)
+      const lost = defects.find((defect) => isSqlError(defect))
+      return lost === undefined
+        ? Effect.failCause(cause)
+        : Effect.fail(defects.find((defect) => defect instanceof DbError) ?? lost)
+    }),
+    Effect.mapError((error) => (isSqlError(error) ? toDbError(operation, error) : error))
+  )
+
+/** What the server said, its SQLSTATE, and whether the same statement may succeed later. */
+export const toDbError = (operation: string, error: SqlError): DbError => {
+  const cause = error.reason.cause
+  const sqlState =
+    cause instanceof Error && "code" in cause && typeof cause.code === "string" && /^[0-9A-Z]{5}$/.test(cause.code)
+      ? cause.code
+      : null
+  const said = cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag)
+  return new DbError({
+    operation,
+    message: `${operation}: ${said}${isOutdated(sqlState) ? outdatedHint : ""}`,
+    isTransient: error.reason.isRetryable || isTransientState(sqlState),
+    sqlState
+  })
+}
+
+/** A table, column or function that this version expects does not exist. */
+const isOutdated = (sqlState: string | null): boolean => sqlState !== null && /^42(P01|703|883)$/.test(sqlState)
+const outdatedHint = ". The database is not up to date: run the command migrate, or start the daemon, which does it."
+
+/** Resources (disk full, too many connections), operator intervention (shutdown, restart), read-only standby. */
+const isTransientState = (sqlState: string | null): boolean => sqlState !== null && /^(53|57P|58|25006)/.test(sqlState)
