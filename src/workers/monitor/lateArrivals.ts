@@ -3,7 +3,7 @@ import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/Order
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { DoubtStore, type LateArrival } from "../../stores/slices/DoubtStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import type { OrderList } from "./lookUpOrders.ts"
+import type { OrderListLookUp } from "./lookUpOrders.ts"
 
 const annotate = ({ id, orderId, requestId, traceId }: PreviouslyInDoubtSlice | OpenSlice) =>
   Effect.annotateLogs({ order_id: orderId, slice_id: id, request_id: requestId, trace_id: traceId })
@@ -31,9 +31,9 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
   }
 
-  return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, book: OrderList) {
+  return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
     const turnedUp = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
-      const [order] = book.ordersOf(slice.tag)
+      const [order] = orderList.ordersOf(slice.tag)
       return order === undefined || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
     })
     if (turnedUp.length === 0) return
@@ -60,9 +60,9 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
 export const makeEscalateLost = Effect.gen(function* () {
   const doubts = yield* DoubtStore
 
-  return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, book: OrderList) {
+  return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, orderList: OrderListLookUp) {
     const older = missing.filter(
-      ({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < book.orderListSinceMillis
+      ({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < orderList.orderListSinceMillis
     )
     if (older.length === 0) return
     const left = yield* doubts.leaveOrderList(

@@ -8,7 +8,7 @@ import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
 
 /** What the broker's book showed, and when the question was asked. */
-export interface OrderList {
+export interface OrderListLookUp {
   readonly askedMillis: number
   readonly orderListSinceMillis: number
   readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
@@ -47,9 +47,9 @@ export const makeLookUp = Effect.gen(function* () {
       }
     ])
     yield* noteAnswer(Exit.isSuccess(answer), outcome, response, at)
-    if (Exit.isFailure(answer)) return Option.none<OrderList>()
+    if (Exit.isFailure(answer)) return Option.none<OrderListLookUp>()
     const byTag = Map.groupBy(answer.value, (order) => order.tag)
-    return Option.some<OrderList>({
+    return Option.some<OrderListLookUp>({
       askedMillis: DateTime.toEpochMillis(askedAt),
       // As of the answer: a book that began anew while it was asked for may be either.
       orderListSinceMillis: DateTime.toEpochMillis(broker.orderListSince(at)),

@@ -1,0 +1,65 @@
+import { DateTime, Duration, Effect, Option } from "effect"
+import { Broker } from "../../broker/Broker.ts"
+import { isTerminal } from "../../domain/model/BrokerOrder.ts"
+import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { DoubtStore } from "../../stores/slices/DoubtStore.ts"
+import { type BrokerState, SliceStore } from "../../stores/slices/SliceStore.ts"
+import { makeAdoptLateArrivals, makeEscalateLost } from "./lateArrivals.ts"
+import { makeLookUp } from "./lookUpOrders.ts"
+import { makeReconcileInDoubt } from "./reconcileInDoubt.ts"
+import { makeReportDoubles } from "./reportDoubles.ts"
+import { makeSendCancels } from "./sendCancels.ts"
+import { watchedSince } from "./watchedSince.ts"
+
+/** How many slices one look-up asks for. With more than that open, each poll goes on where the last one stopped. */
+const maxLookup = 5000
+/** When nothing else has to be looked up, the book is read for these so often only. */
+const pauseForDoubtAlone = Duration.minutes(1)
+
+/** One pass over everything that waits for the broker's word. */
+export const makeFollowBroker = Effect.gen(function* () {
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+  const doubts = yield* DoubtStore
+  const lookUp = yield* makeLookUp
+  const reportDoubles = yield* makeReportDoubles
+  const reconcileInDoubt = yield* makeReconcileInDoubt
+  const adoptLateArrivals = yield* makeAdoptLateArrivals
+  const escalateLost = yield* makeEscalateLost
+  const sendCancels = yield* makeSendCancels
+  let lastFollowed: OpenSlice | null = null
+  let nextForDoubtAlone = DateTime.makeUnsafe(0)
+
+  return Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const unresolved = yield* slices.unresolved(now, maxLookup)
+    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
+    lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
+    const doubted = yield* doubts.previouslyInDoubt(watchedSince(broker, now), maxLookup)
+    const isDoubtAlone = unresolved.length === 0 && open.length === 0
+    if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtAlone))) return
+
+    const looked = yield* lookUp(new Set([...unresolved, ...open, ...doubted].map((slice) => slice.tag)))
+    if (Option.isNone(looked)) return yield* sendCancels(open, false)
+    const orderList = looked.value
+    nextForDoubtAlone = DateTime.addDuration(now, pauseForDoubtAlone)
+    yield* reportDoubles([...unresolved, ...open, ...doubted], orderList)
+    yield* reconcileInDoubt(unresolved, orderList)
+    yield* adoptLateArrivals(doubted, orderList)
+
+    const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
+      const state = orderList.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
+      return state === undefined ? [] : [{ slice, state }]
+    })
+    if (states.length > 0) yield* slices.saveBrokerStates(states, yield* DateTime.now)
+    const shown = new Set(states.map(({ slice }) => slice.id))
+    yield* escalateLost(
+      open.filter(({ id }) => !shown.has(id)),
+      orderList
+    )
+    yield* sendCancels(
+      states.flatMap(({ slice, state }) => (isTerminal(state.status) ? [] : [slice])),
+      true
+    )
+  })
+})
