@@ -6,13 +6,13 @@ import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 
 /** What became of a claimed slice, and the broker call behind it if there was one. */
-export interface Outcome {
+export interface SliceOutcome {
   readonly transition: SliceTransition
   readonly event: BrokerEvent | null
 }
 
 export interface OutcomeWriter {
-  readonly write: (outcome: Outcome) => Effect.Effect<void>
+  readonly write: (outcome: SliceOutcome) => Effect.Effect<void>
 }
 
 const maxGroup = 500
@@ -28,9 +28,9 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
   Effect.gen(function* () {
     const config = yield* Configuration
     const store = yield* SliceStore
-    const outcomes = yield* Queue.unbounded<Outcome, Cause.Done>()
+    const outcomes = yield* Queue.unbounded<SliceOutcome, Cause.Done>()
 
-    const attempt = (group: ReadonlyArray<Outcome>) =>
+    const attempt = (group: ReadonlyArray<SliceOutcome>) =>
       store
         .transition(
           group.map((outcome) => outcome.transition),
@@ -45,7 +45,7 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
         )
 
     /** One outcome that the database refuses, or that cannot be put into words for it, must not hold up the others; its lease ends and it is reconciled. */
-    const writeGroup = (group: ReadonlyArray<Outcome>): Effect.Effect<void> =>
+    const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
       attempt(group).pipe(
         Effect.catchCause((cause) => {
           if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
@@ -78,7 +78,7 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
     return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
   })
 
-const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>) =>
+const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<string>) =>
   Effect.forEach(
     group.filter(({ transition }) => !moved.has(transition.slice.id)),
     ({ transition }) =>
@@ -88,7 +88,7 @@ const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>)
     { discard: true }
   )
 
-const reportLost = ({ transition }: Outcome, why: string) =>
+const reportLost = ({ transition }: SliceOutcome, why: string) =>
   Effect.logError(
     `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${why}`
   ).pipe(annotate(transition))

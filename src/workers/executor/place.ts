@@ -19,11 +19,11 @@ import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import type { Outcome } from "./OutcomeWriter.ts"
+import type { SliceOutcome } from "./OutcomeWriter.ts"
 
 /** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */
-export interface PlacementOutcome extends Outcome {
-  readonly holdUntilMillis: number
+export interface PlacementOutcome extends SliceOutcome {
+  readonly backoffUntilMillis: number
 }
 
 /**
@@ -77,7 +77,7 @@ export const makePlace = Effect.gen(function* () {
         event: wasSent
           ? eventOf({ slice, placement, answer, attempt, placedAt, at, broker: broker.name, worker: instance.id })
           : null,
-        holdUntilMillis: holdAfter(answer, next)
+        backoffUntilMillis: backoffAfter(answer, next)
       }
     })
 
@@ -92,7 +92,7 @@ export const makePlace = Effect.gen(function* () {
       return {
         transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
         event: null,
-        holdUntilMillis: 0
+        backoffUntilMillis: 0
       }
     })
 
@@ -145,7 +145,7 @@ const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => 
 })
 
 /** A broker that says "later", or no longer knows us, would say the same to every other slice: none is sent till then. */
-const holdAfter = (answer: Exit.Exit<Acknowledgement, BrokerError>, next: NextStage): number =>
+const backoffAfter = (answer: Exit.Exit<Acknowledgement, BrokerError>, next: NextStage): number =>
   Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null
     ? DateTime.toEpochMillis(next.notBefore)
     : 0

@@ -1,0 +1,67 @@
+import { Effect, FiberSet, Queue, References, Semaphore } from "effect"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
+import { logAndContinue } from "../../runtime/logAndContinue.ts"
+import { nowMillis } from "../../runtime/nowMillis.ts"
+import { claimLimitOf } from "./claimDue.ts"
+import type { ClaimedSlices } from "./ClaimedSlices.ts"
+import type { OutcomeWriter } from "./OutcomeWriter.ts"
+import { makePlace } from "./place.ts"
+
+/**
+ * The loop that fires: waits for the next due time, to the fraction of a millisecond, and places what is due, each slice in a
+ * fiber of `inFlight`. What comes of it is handed to the writer. Waits while the placement gate is closed or the broker wants
+ * to be left alone.
+ */
+export const makeFireDue = Effect.fnUntraced(function* (
+  { queue, queueChanged, queueHasRoom, fired }: ClaimedSlices,
+  inFlight: FiberSet.FiberSet<void>,
+  writer: OutcomeWriter
+) {
+  const config = yield* Configuration
+  const gate = yield* PlacementGate
+  const place = yield* makePlace
+  const claimLimit = claimLimitOf(config)
+  const permits = yield* Semaphore.make(config.sliceExecutorConcurrency)
+  let backoffUntilMillis = 0
+
+  const fire = (slice: ClaimedSlice) =>
+    Effect.suspend(() => {
+      fired.set(slice.id, slice.orderId)
+      return place(slice)
+    }).pipe(
+      Effect.flatMap((outcome) => {
+        backoffUntilMillis = Math.max(backoffUntilMillis, outcome.backoffUntilMillis)
+        return writer.write(outcome)
+      }),
+      logAndContinue(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
+      Effect.ensuring(Effect.sync(() => fired.delete(slice.id))),
+      Effect.ensuring(Semaphore.release(permits, 1)),
+      // An interruption ends the broker call inside, never the writing of its outcome.
+      Effect.uninterruptible
+    )
+
+  /** Waits for the next due time and fires what is due. Between taking a slice and firing it nothing interrupts. */
+  const fireNext = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      if ((yield* gate.current) !== null) return yield* restore(gate.until(false))
+      const next = queue.peek()
+      if (next === undefined) return yield* restore(Queue.take(queueChanged))
+      const now = yield* nowMillis
+      const waitMillis = Math.max(next.notBeforeMillis, backoffUntilMillis) - now
+      if (waitMillis > 0) return yield* restore(Effect.raceFirst(Effect.sleep(waitMillis), Queue.take(queueChanged)))
+
+      yield* restore(Semaphore.take(permits, 1))
+      const slice = queue.takeDue(now)
+      if (slice === undefined) return yield* Semaphore.release(permits, 1)
+      yield* FiberSet.run(inFlight, fire(slice), { startImmediately: true })
+      if (queue.size <= claimLimit / 2) yield* Queue.offer(queueHasRoom, undefined)
+    })
+  )
+
+  // What is due at one instant is sent before this process does anything else.
+  return Effect.forever(fireNext, { disableYield: true }).pipe(
+    Effect.provideService(References.MaxOpsBeforeYield, Infinity)
+  )
+})

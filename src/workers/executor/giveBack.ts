@@ -1,0 +1,25 @@
+import { DateTime, Effect } from "effect"
+import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
+import type { OutcomeWriter } from "./OutcomeWriter.ts"
+
+/** Makes claimed slices that were not fired SCHEDULED again, at once, for this executor or another. */
+export const makeGiveBack = (writer: OutcomeWriter) => (unfired: ReadonlyArray<ClaimedSlice>, reason: string) =>
+  Effect.flatMap(DateTime.now, (at) =>
+    Effect.forEach(
+      unfired,
+      (slice) =>
+        writer.write({
+          transition: {
+            slice,
+            next: { _tag: "Rescheduled", reason, notBefore: null },
+            attempts: slice.attempts,
+            placedAt: null,
+            at
+          },
+          event: null
+        }),
+      { discard: true }
+    )
+  )
+
+export type GiveBack = ReturnType<typeof makeGiveBack>
