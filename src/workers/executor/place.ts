@@ -2,15 +2,12 @@ import { BigDecimal, DateTime, Effect, Exit } from "effect"
 import { Broker, type Placement } from "../../broker/Broker.ts"
 import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
-import { Configuration } from "../../config/Configuration.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 import {
   afterPlacement,
   brokerErrorOf,
   deadlineMillis,
   isAttempt,
-  type Refusal,
-  refusalToFire
+  type Refusal
 } from "../../domain/lifecycle/placement.ts"
 import type { BrokerError } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
@@ -20,6 +17,7 @@ import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { SliceOutcome } from "./OutcomeWriter.ts"
+import { makeRefusalNow, placementLimits } from "./refusalNow.ts"
 
 /** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */
 export interface PlacementOutcome extends SliceOutcome {
@@ -31,18 +29,44 @@ export interface PlacementOutcome extends SliceOutcome {
  * means. Never fails. Interrupting it gives up the call, whose outcome then is unknown; nothing else is interrupted.
  */
 export const makePlace = Effect.gen(function* () {
-  const config = yield* Configuration
+  const telemetry = yield* Telemetry
+  const refusalNow = yield* makeRefusalNow
+  const call = yield* makeCall
+
+  const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
+    Effect.gen(function* () {
+      const at = yield* DateTime.now
+      telemetry.notFired(next)
+      // A slice that waits for the market is no news the second time.
+      const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
+      const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
+      yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
+      return {
+        transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
+        event: null,
+        backoffUntilMillis: 0
+      }
+    })
+
+  return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
+    Effect.flatMap(refusalNow(slice), (refusal) => (refusal === null ? call(slice) : notFired(slice, refusal))).pipe(
+      Effect.annotateLogs({
+        order_id: slice.orderId,
+        slice_id: slice.id,
+        request_id: slice.requestId,
+        trace_id: slice.traceId
+      }),
+      Effect.uninterruptible
+    )
+})
+
+/** Builds the call of the broker for a slice, and what its answer means. */
+const makeCall = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
   const instance = yield* Instance
   const telemetry = yield* Telemetry
-  const { calendar } = yield* TradingHours
-  const limits = {
-    brokerTimeout: config.brokerTimeout,
-    preTrade: config.limits,
-    calendar,
-    marketPause: config.quotesPollInterval
-  }
+  const limits = yield* placementLimits
 
   /** The quarantine is counted from here. The host may have been suspended before the request left: rather too late. */
   const doubtBegins = Effect.gen(function* () {
@@ -50,7 +74,7 @@ export const makePlace = Effect.gen(function* () {
     return DateTime.makeUnsafe(yield* yield* LatestTime)
   })
 
-  const call = (slice: ClaimedSlice) =>
+  return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
     Effect.gen(function* () {
       const beganMillis = yield* nowMillis
       const placedAt = yield* DateTime.now
@@ -80,56 +104,7 @@ export const makePlace = Effect.gen(function* () {
         backoffUntilMillis: backoffAfter(answer, next)
       }
     })
-
-  const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
-    Effect.gen(function* () {
-      const at = yield* DateTime.now
-      telemetry.notFired(next)
-      // A slice that waits for the market is no news the second time.
-      const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
-      const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
-      yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
-      return {
-        transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
-        event: null,
-        backoffUntilMillis: 0
-      }
-    })
-
-  const fire = (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
-    Effect.gen(function* () {
-      const settled = yield* Effect.exit(clock.settle)
-      if (Exit.isFailure(settled)) {
-        const reason = "this host's clock jumped and the database could not be asked for the time"
-        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
-      }
-      const now = yield* nowMillis
-      const refusal = refusalToFire(slice, now, limits)
-      if (refusal === null) return yield* call(slice)
-      if (refusal !== "too early") return yield* notFired(slice, refusal)
-      const earlyMillis = slice.notBeforeMillis - now
-      if (earlyMillis > maxEarlyMillis) {
-        const reason = "given back: the database's clock was set back, and it is not due yet"
-        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
-      }
-      yield* Effect.sleep(earlyMillis)
-      return yield* fire(slice)
-    })
-
-  return (slice: ClaimedSlice) =>
-    fire(slice).pipe(
-      Effect.annotateLogs({
-        order_id: slice.orderId,
-        slice_id: slice.id,
-        request_id: slice.requestId,
-        trace_id: slice.traceId
-      }),
-      Effect.uninterruptible
-    )
 })
-
-/** No stop, halt or cancel ends the wait of a slice that is being fired. */
-const maxEarlyMillis = 1000
 
 const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
   sliceId: slice.id,
