@@ -46,48 +46,9 @@ const closureOf = (reasons: Reasons): GateClosure | null => {
 }
 
 const make = Effect.gen(function* () {
-  const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
+  const { reasons, change, current, until } = yield* makeClosures
   const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
-  const oneAtATime = yield* Semaphore.make(1)
-  const isIdle = yield* Latch.make(true)
-  const telemetry = yield* Telemetry
-  for (const kind of kinds) telemetry.held(kind, false)
-  let inFlight = 0
-
-  const change = (kind: ClosureKind, reason: string | null) =>
-    Effect.gen(function* () {
-      const before = (yield* SubscriptionRef.get(reasons)).get(kind) ?? null
-      if (before === reason) return
-      yield* SubscriptionRef.update(reasons, (all) => {
-        const others = [...all].filter(([other]) => other !== kind)
-        return new Map(reason === null ? others : [...others, [kind, reason]])
-      })
-      telemetry.held(kind, reason !== null)
-      if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
-      if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
-      // Said once: the same kind of hold with other words is no news for whoever is called at night.
-      yield* before === null
-        ? Effect.logError(`Placements are on hold: ${reason}`)
-        : Effect.logInfo(`Still on hold: ${reason}`)
-    }).pipe(Semaphore.withPermits(oneAtATime, 1))
-
-  const current = Effect.map(SubscriptionRef.get(reasons), closureOf)
-
-  const begin = () => {
-    if (inFlight === 0) isIdle.closeUnsafe()
-    inFlight++
-  }
-  const end = Effect.sync(() => {
-    inFlight--
-    if (inFlight === 0) isIdle.openUnsafe()
-  })
-
-  const until = (isClosed: boolean) =>
-    SubscriptionRef.changes(reasons).pipe(
-      Stream.filter((all) => (closureOf(all) !== null) === isClosed),
-      Stream.runHead,
-      Effect.asVoid
-    )
+  const calls = yield* makeCallCount
 
   const untilAnyClosure = Effect.andThen(until(true), current).pipe(
     Effect.flatMap((closure) => notSent(closure?.reason ?? "a hold that is over again"))
@@ -113,11 +74,66 @@ const make = Effect.gen(function* () {
         const closure = closureOf(SubscriptionRef.getUnsafe(reasons))
         if (closure !== null) return notSent(closure.reason)
         if (SubscriptionRef.getUnsafe(withdrawn).has(slice)) return notWanted
-        begin()
-        return Effect.ensuring(restore(call), end)
+        return calls.during(restore(call))
       }),
-    untilIdle: Latch.await(isIdle)
+    untilIdle: calls.untilIdle
   })
+})
+
+/** Why the gate is closed, each kind with its reason; told to the metrics and the log when it changes. */
+const makeClosures = Effect.gen(function* () {
+  const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
+  const oneAtATime = yield* Semaphore.make(1)
+  const telemetry = yield* Telemetry
+  for (const kind of kinds) telemetry.held(kind, false)
+
+  const change = (kind: ClosureKind, reason: string | null) =>
+    Effect.gen(function* () {
+      const before = (yield* SubscriptionRef.get(reasons)).get(kind) ?? null
+      if (before === reason) return
+      yield* SubscriptionRef.update(reasons, (all) => {
+        const others = [...all].filter(([other]) => other !== kind)
+        return new Map(reason === null ? others : [...others, [kind, reason]])
+      })
+      telemetry.held(kind, reason !== null)
+      if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
+      if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
+      // Said once: the same kind of hold with other words is no news for whoever is called at night.
+      yield* before === null
+        ? Effect.logError(`Placements are on hold: ${reason}`)
+        : Effect.logInfo(`Still on hold: ${reason}`)
+    }).pipe(Semaphore.withPermits(oneAtATime, 1))
+
+  const current = Effect.map(SubscriptionRef.get(reasons), closureOf)
+
+  const until = (isClosed: boolean) =>
+    SubscriptionRef.changes(reasons).pipe(
+      Stream.filter((all) => (closureOf(all) !== null) === isClosed),
+      Stream.runHead,
+      Effect.asVoid
+    )
+
+  return { reasons, change, current, until }
+})
+
+/** Counts calls that are under way. */
+const makeCallCount = Effect.gen(function* () {
+  const isIdle = yield* Latch.make(true)
+  let inFlight = 0
+  const end = Effect.sync(() => {
+    inFlight--
+    if (inFlight === 0) isIdle.openUnsafe()
+  })
+  return {
+    /** Counts at once, and until the call has ended in any way. */
+    during: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+      if (inFlight === 0) isIdle.closeUnsafe()
+      inFlight++
+      return Effect.ensuring(call, end)
+    },
+    /** Returns when no call is under way. */
+    untilIdle: Latch.await(isIdle)
+  }
 })
 
 const notSent = (reason: string) => failNotSent(`placements are on hold: ${reason}`)

@@ -18,6 +18,8 @@ export interface Pulse {
   readonly hold: string | null
 }
 
+type Pulses = Readonly<Record<WorkerName, Pulse>>
+
 const heartbeatInterval = Duration.seconds(5)
 
 /** Collects the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
@@ -34,40 +36,13 @@ export class WorkerStatus extends Context.Service<
     Layer.effect(
       WorkerStatus,
       Effect.gen(function* () {
-        const config = yield* Configuration
         const store = yield* HeartbeatStore
         const instance = yield* Instance
-        const gate = yield* PlacementGate
         const telemetry = yield* Telemetry
         const startedAt = yield* DateTime.now
         const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
-        const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
-          splitter: first,
-          executor: first,
-          monitor: first
-        })
-
-        const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
-          splitter: config.orderSplitterPollInterval,
-          executor: config.sliceExecutorPollInterval,
-          monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
-        }
-
-        const beat = Effect.gen(function* () {
-          const now = yield* Ref.get(pulses)
-          const hold = (yield* gate.current)?.reason ?? null
-          yield* store.beat(
-            instance,
-            startedAt,
-            brokerIdentity(config),
-            WorkerName.literals.map((worker) => ({
-              worker,
-              ...now[worker],
-              hold: worker === "executor" ? hold : now[worker].hold,
-              staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
-            }))
-          )
-        })
+        const pulses = yield* Ref.make<Pulses>({ splitter: first, executor: first, monitor: first })
+        const beat = yield* makeBeat(pulses, startedAt)
 
         yield* beat.pipe(
           logAndContinue("Could not write the heartbeats"),
@@ -110,3 +85,32 @@ export class WorkerStatus extends Context.Service<
       })
     )
 }
+
+/** Builds the heartbeat: writes how each worker is doing, with the gate's closure in the executor's place. */
+const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt: DateTime.Utc) {
+  const config = yield* Configuration
+  const store = yield* HeartbeatStore
+  const instance = yield* Instance
+  const gate = yield* PlacementGate
+  const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
+    splitter: config.orderSplitterPollInterval,
+    executor: config.sliceExecutorPollInterval,
+    monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
+  }
+
+  return Effect.gen(function* () {
+    const now = yield* Ref.get(pulses)
+    const closure = (yield* gate.current)?.reason ?? null
+    yield* store.beat(
+      instance,
+      startedAt,
+      brokerIdentity(config),
+      WorkerName.literals.map((worker) => ({
+        worker,
+        ...now[worker],
+        hold: worker === "executor" ? closure : now[worker].hold,
+        staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
+      }))
+    )
+  })
+})
