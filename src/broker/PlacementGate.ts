@@ -1,4 +1,5 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
+import { closureKinds, closureOf, refusalOfGate, whenWithdrawn, whileClosed } from "../domain/lifecycle/placement.ts"
 import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 import type { ClosureKind, GateClosure } from "../domain/model/GateClosure.ts"
 import type { SliceId } from "../domain/model/Ids.ts"
@@ -34,31 +35,20 @@ export class PlacementGate extends Context.Service<
   )
 }
 
-/** The order in which they are shown: an operator's word first. */
-const kinds: ReadonlyArray<ClosureKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
-
-const closureOf = (reasons: Reasons): GateClosure | null => {
-  for (const kind of kinds) {
-    const reason = reasons.get(kind)
-    if (reason !== undefined) return { kind, reason }
-  }
-  return null
-}
-
 const make = Effect.gen(function* () {
   const { reasons, change, current, until } = yield* makeClosures
   const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
   const calls = yield* makeCallCount
 
   const untilAnyClosure = Effect.andThen(until(true), current).pipe(
-    Effect.flatMap((closure) => notSent(closure?.reason ?? "a hold that is over again"))
+    Effect.flatMap((closure) => notSent(whileClosed(closure?.reason ?? "a hold that is over again")))
   )
 
   const untilWithdrawn = (slice: SliceId) =>
     SubscriptionRef.changes(withdrawn).pipe(
       Stream.filter((slices) => slices.has(slice)),
       Stream.runHead,
-      Effect.andThen(notWanted)
+      Effect.andThen(notSent(whenWithdrawn))
     )
 
   return PlacementGate.of({
@@ -72,9 +62,8 @@ const make = Effect.gen(function* () {
     unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
       Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BrokerNotSent> => {
         const closure = closureOf(SubscriptionRef.getUnsafe(reasons))
-        if (closure !== null) return notSent(closure.reason)
-        if (SubscriptionRef.getUnsafe(withdrawn).has(slice)) return notWanted
-        return calls.during(restore(call))
+        const refusal = refusalOfGate(closure, SubscriptionRef.getUnsafe(withdrawn).has(slice))
+        return refusal === null ? calls.during(restore(call)) : notSent(refusal)
       }),
     untilIdle: calls.untilIdle
   })
@@ -85,7 +74,7 @@ const makeClosures = Effect.gen(function* () {
   const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
   const oneAtATime = yield* Semaphore.make(1)
   const telemetry = yield* Telemetry
-  for (const kind of kinds) telemetry.held(kind, false)
+  for (const kind of closureKinds) telemetry.held(kind, false)
 
   const change = (kind: ClosureKind, reason: string | null) =>
     Effect.gen(function* () {
@@ -136,11 +125,7 @@ const makeCallCount = Effect.gen(function* () {
   }
 })
 
-const notSent = (reason: string) => failNotSent(`placements are on hold: ${reason}`)
-
-const notWanted = Effect.suspend(() => failNotSent("its order was cancelled or is on hold"))
-
-const failNotSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
+const notSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (retryAt) =>
     Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, ${reason}`, retryAt }))
   )

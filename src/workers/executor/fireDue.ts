@@ -1,6 +1,7 @@
 import { Effect, FiberSet, Queue, References, Semaphore } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { waitMillis } from "../../domain/lifecycle/placement.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
@@ -49,8 +50,8 @@ export const makeFireDue = Effect.fnUntraced(function* (
       const next = queue.peek()
       if (next === undefined) return yield* restore(Queue.take(queueChanged))
       const now = yield* nowMillis
-      const waitMillis = Math.max(next.notBeforeMillis, backoffUntilMillis) - now
-      if (waitMillis > 0) return yield* restore(Effect.raceFirst(Effect.sleep(waitMillis), Queue.take(queueChanged)))
+      const wait = waitMillis(next, backoffUntilMillis, now)
+      if (wait > 0) return yield* restore(Effect.raceFirst(Effect.sleep(wait), Queue.take(queueChanged)))
 
       yield* restore(Semaphore.take(permits, 1))
       const slice = queue.takeDue(now)

@@ -1,4 +1,5 @@
 import { DateTime, Effect } from "effect"
+import { givenBack } from "../../domain/lifecycle/placement.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import type { OutcomeWriter } from "./OutcomeWriter.ts"
 
@@ -11,7 +12,7 @@ export const makeGiveBack = (writer: OutcomeWriter) => (unfired: ReadonlyArray<C
         writer.write({
           transition: {
             slice,
-            next: { _tag: "Rescheduled", reason, notBefore: null },
+            next: givenBack(reason),
             attempts: slice.attempts,
             placedAt: null,
             at

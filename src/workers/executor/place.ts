@@ -4,12 +4,12 @@ import { answerOf, type CallAnswer } from "../../broker/brokerCall.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
 import {
   afterPlacement,
-  brokerErrorOf,
+  backoffAfter,
   deadlineMillis,
   isAttempt,
-  type Refusal
+  type Refusal,
+  wasSent
 } from "../../domain/lifecycle/placement.ts"
-import type { BrokerError } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
@@ -88,17 +88,16 @@ const makeCall = Effect.gen(function* () {
       const next = afterPlacement(answer, at)
       telemetry.placed(slice, next, { beganMillis, endedMillis })
       yield* logOutcome(slice, next, placedAt)
-      const error = brokerErrorOf(answer)
-      const wasSent = error?._tag !== "BrokerNotSent"
+      const isSent = wasSent(answer)
       return {
         transition: {
           slice,
           next,
           attempts: isAttempt(answer) ? attempt : slice.attempts,
-          placedAt: wasSent ? placedAt : null,
+          placedAt: isSent ? placedAt : null,
           at: next._tag === "Unknown" ? yield* doubtBegins : at
         },
-        event: wasSent
+        event: isSent
           ? eventOf({ slice, placement, answer, attempt, placedAt, at, broker: broker.name, worker: instance.id })
           : null,
         backoffUntilMillis: backoffAfter(answer, next)
@@ -118,12 +117,6 @@ const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => 
   validity: slice.validity,
   deadline: DateTime.makeUnsafe(deadlineMillis)
 })
-
-/** A broker that says "later", or no longer knows us, would say the same to every other slice: none is sent till then. */
-const backoffAfter = (answer: Exit.Exit<Acknowledgement, BrokerError>, next: NextStage): number =>
-  Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null
-    ? DateTime.toEpochMillis(next.notBefore)
-    : 0
 
 const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc) => {
   const details = {
