@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Latch, Layer, Option, Schema } from "effect"
-import { mockInstruments } from "../../src/broker/mock/instruments.ts"
+import { mockInstruments } from "../../src/broker/mock/mockInstruments.ts"
 import { Db } from "../../src/db/Db.ts"
 import { DbError } from "../../src/db/DbError.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"

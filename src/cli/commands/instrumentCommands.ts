@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import { mockInstruments } from "../../broker/mock/instruments.ts"
+import { mockInstruments } from "../../broker/mock/mockInstruments.ts"
 import { downloadInstruments, type InstrumentDump } from "../../broker/zerodha/instrumentDump.ts"
 import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
 import { tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"

@@ -5,7 +5,7 @@ import { decimals, instant, integers, numbers, texts } from "../../db/parameters
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
-import type { Listing, Market } from "../../domain/planning/planOrder.ts"
+import type { Listing, InstrumentFacts } from "../../domain/planning/planOrder.ts"
 
 /** Whose list it is. */
 export const InstrumentSource = Schema.Literals(["mock", "zerodha"])
@@ -76,7 +76,9 @@ export class InstrumentStore extends Context.Service<
      * What is known of instruments for planning orders; each that was asked for is in the answer. Names that may have been
      * meant are looked for only for the first {@link maxSuggestions} that are not listed.
      */
-    readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
+    readonly markets: (
+      instruments: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyMap<string, InstrumentFacts>, DbError>
     /** Whose list there is, and since when; none before the first sync. */
     readonly status: Effect.Effect<Option.Option<InstrumentStatus>, DbError>
   }
@@ -202,7 +204,7 @@ const make = Effect.gen(function* () {
       const details = known.some(({ hasList }) => hasList)
         ? yield* find(instruments)
         : new Map<string, InstrumentDetails>()
-      const markets = new Map<string, Market>()
+      const markets = new Map<string, InstrumentFacts>()
       const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
       for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
         const found = details.get(instrument)

@@ -265,7 +265,7 @@ const make = Effect.gen(function* () {
         return replan(change, options)
       case "GiveUp":
         return giveUp(change.slices, change.reason, options.now)
-      case "Settled":
+      case "Finished":
         return settle(orderId, change.reason, options.now)
     }
   }

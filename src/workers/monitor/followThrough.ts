@@ -5,8 +5,8 @@ import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
-import { unknownMarket } from "../../domain/planning/planOrder.ts"
-import { followThrough } from "../../domain/planning/replan/followThrough.ts"
+import { unknownInstrument } from "../../domain/planning/planOrder.ts"
+import { planFollowThrough } from "../../domain/planning/replan/planFollowThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
@@ -32,18 +32,18 @@ export const makeFollowThrough = Effect.gen(function* () {
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
-  const hold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
+  const putOnHold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
     yield* commands.hold(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
     yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
   })
 
   const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string, isLate: boolean) {
-    const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownMarket
+    const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownInstrument
     const now = yield* DateTime.now
     const facts = isLate && needsQuotes(limits) ? yield* quotes.facts(instrument, { ...limits, now }) : unknownFacts
     const change = yield* replans.change(id, { now, windowGrace }, (running) => {
       const canBeSent = isLate && !waitsForMarket(running, facts, now, limits)
-      return followThrough(canBeSent ? running : withoutLate(running), { rules, market, now })
+      return planFollowThrough(canBeSent ? running : withoutLate(running), { rules, market, now })
     })
     if (change !== null) yield* logChange(change)
   })
@@ -58,9 +58,9 @@ export const makeFollowThrough = Effect.gen(function* () {
       last = id
       yield* followOne(id, instrument, isLate).pipe(
         Effect.catchTags({
-          CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : hold(id, reason)),
+          CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : putOnHold(id, reason)),
           // What cannot be read today cannot be read tomorrow: the others need not wait for it.
-          DbError: (error) => (error.isGeneral ? Effect.fail(error) : hold(id, error.message))
+          DbError: (error) => (error.isGeneral ? Effect.fail(error) : putOnHold(id, error.message))
         }),
         annotate(id)
       )
@@ -101,11 +101,11 @@ const logChange = (change: OrderChange) => {
     }
     case "GiveUp":
       return Effect.logError(`${change.slices.length} slices skipped: ${change.reason}`)
-    case "Settled":
-      return change.shortfall === 0
+    case "Finished":
+      return change.unfilled === 0
         ? Effect.logInfo("The order is done as it wanted to be")
         : Effect.logError(
-            `The order ends with a shortfall of ${change.shortfall}${change.reason === null ? "" : `: ${change.reason}`}`
+            `The order ends with a shortfall of ${change.unfilled}${change.reason === null ? "" : `: ${change.reason}`}`
           )
   }
 }

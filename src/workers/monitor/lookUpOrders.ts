@@ -15,7 +15,7 @@ export interface OrderListLookUp {
 }
 
 /** A book that cannot be read for so long is something for a person. */
-const patience = Duration.minutes(2)
+const maxUnreadable = Duration.minutes(2)
 
 /** Asks the broker once for all tags. None when it could not say: that is not "not found". */
 export const makeLookUp = Effect.gen(function* () {
@@ -78,7 +78,7 @@ const makeNoteAnswer = Effect.gen(function* () {
     }
     unreadableSince ??= at
     const since = `the broker's book cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
-    if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), patience)) {
+    if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), maxUnreadable)) {
       isTold = true
       yield* status.blocked("monitor", since)
       return yield* Effect.logError(

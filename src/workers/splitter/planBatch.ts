@@ -2,7 +2,7 @@ import { type DateTime, Effect, Result } from "effect"
 import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
-import { unknownMarket } from "../../domain/planning/planOrder.ts"
+import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
 import { annotate } from "./annotate.ts"
@@ -27,7 +27,7 @@ export const makePlanBatch = Effect.gen(function* () {
         yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
         continue
       }
-      const market = markets.get(order.instrument ?? "") ?? unknownMarket
+      const market = markets.get(order.instrument ?? "") ?? unknownInstrument
       const planned = planSplit(order, rules, market, now)
       const full = Result.isSuccess(planned) ? yield* dayBudget(planned.success.plan, planned.success.startsAt) : null
       const refusal = Result.isFailure(planned) ? planned.failure : full

@@ -2,14 +2,14 @@ import { DateTime, Duration, Result } from "effect"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
-import { type Market, type OrderPlan, planOrder, type PlanningRules } from "../../domain/planning/planOrder.ts"
+import { type InstrumentFacts, type OrderPlan, planOrder, type PlanningRules } from "../../domain/planning/planOrder.ts"
 import type { ClaimedOrder, SplitOrder } from "../../stores/orders/OrderStore.ts"
 
 /** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
 export const planSplit = (
   order: ClaimedOrder,
   rules: PlanningRules,
-  market: Market,
+  market: InstrumentFacts,
   now: DateTime.Utc
 ): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, string> =>
   Result.gen(function* () {

@@ -15,7 +15,7 @@ export interface Pulse {
   readonly failedTicks: number
   readonly lastError: string | null
   /** What keeps it from its work, though it is well. */
-  readonly hold: string | null
+  readonly blockedBy: string | null
 }
 
 type Pulses = Readonly<Record<WorkerName, Pulse>>
@@ -40,7 +40,7 @@ export class WorkerStatus extends Context.Service<
         const instance = yield* Instance
         const telemetry = yield* Telemetry
         const startedAt = yield* DateTime.now
-        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
+        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, blockedBy: null }
         const pulses = yield* Ref.make<Pulses>({ splitter: first, executor: first, monitor: first })
         const beat = yield* makeBeat(pulses, startedAt)
 
@@ -80,7 +80,7 @@ export class WorkerStatus extends Context.Service<
                 lastError: error
               }))
             }),
-          blocked: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
+          blocked: (worker, reason) => update(worker, (pulse) => ({ ...pulse, blockedBy: reason }))
         })
       })
     )
@@ -99,18 +99,21 @@ const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt
   }
 
   return Effect.gen(function* () {
-    const now = yield* Ref.get(pulses)
+    const all = yield* Ref.get(pulses)
     const closure = (yield* gate.current)?.reason ?? null
     yield* store.beat(
       instance,
       startedAt,
       brokerIdentity(config),
-      WorkerName.literals.map((worker) => ({
-        worker,
-        ...now[worker],
-        hold: worker === "executor" ? closure : now[worker].hold,
-        staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
-      }))
+      WorkerName.literals.map((worker) => {
+        const { blockedBy, ...pulse } = all[worker]
+        return {
+          worker,
+          ...pulse,
+          hold: worker === "executor" ? closure : blockedBy,
+          staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
+        }
+      })
     )
   })
 })
