@@ -129,11 +129,11 @@ const carry = (
   const scheduled = slices.filter(isScheduled)
   const before = restOfSlices(scheduled)
   const average = totalQuantity / numSlices
-  const most = Math.max(average, before, (maxPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
+  const max = Math.max(average, before, (maxPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {
-    if (!isWholeLots(slice, lotSize) || quantity + restOfSlice(slice) > most) continue
+    if (!isWholeLots(slice, lotSize) || quantity + restOfSlice(slice) > max) continue
     quantity += restOfSlice(slice)
     fitting.push(slice)
   }

@@ -133,19 +133,19 @@ export const maxSlices = ({
 
 const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feasible, Infeasible> => {
   const { numSlices, windowMillis, leastGapMillis, lotSize } = input
-  const most = maxSlices(input)
-  if (numSlices <= most) return Result.succeed(feasible)
+  const max = maxSlices(input)
+  if (numSlices <= max) return Result.succeed(feasible)
   const { lots, maxLots } = feasible
   const minutes = Math.ceil(((input.randomize ? numSlices : numSlices - 1) * leastGapMillis) / 60_000)
   const ways = [
-    ...(most * maxLots >= lots ? [`at most ${counted(most, "slice")}`] : []),
+    ...(max * maxLots >= lots ? [`at most ${counted(max, "slice")}`] : []),
     ...(minutes <= maxDurationMinutes ? [`${counted(minutes, "minute")}`] : [])
   ]
   return infeasible(
     "least gap",
     `${numSlices} slices at least ${leastGapMillis / 1000} s apart do not fit into ${windowMillis / 1000} s`,
     ways.length === 0
-      ? `a total_quantity of ${most * maxLots * lotSize} would fit`
+      ? `a total_quantity of ${max * maxLots * lotSize} would fit`
       : `${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }
