@@ -9,8 +9,15 @@ import { tick } from "./supervision/supervision.ts"
 import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 
 /**
- * Picks up PENDING orders in batches and splits each into slices. An invalid order becomes FAILED with its reason and
- * holds up no other. Woken when an order row is committed, and every ORDER_SPLITTER_POLL_INTERVAL_SECONDS.
+ * Splits PENDING orders into slices.
+ *
+ * - Divides the total quantity into slices, calculates their times over the duration, randomizes both if configured:
+ *   `planSplit`, the pure planner of src/domain/planning.
+ * - Creates the slices and makes the order DONE: `writeSplits`, in one statement for many orders.
+ *
+ * An order is claimed before it is planned, and its slices are written only under that claim, so no order is split twice. An
+ * invalid order becomes FAILED with its reason and does not hold up the others. The splitter wakes when an order row is
+ * committed, and every ORDER_SPLITTER_POLL_INTERVAL_SECONDS. The daemon runs it under `supervise`.
  */
 export const OrderSplitter = Effect.gen(function* () {
   const config = yield* Configuration
@@ -19,9 +26,10 @@ export const OrderSplitter = Effect.gen(function* () {
   const splitPending = yield* makeSplitPending
   const isFull = (claimed: number) => claimed === config.orderSplitterBatchSize
   const splitWhileFull = Effect.repeat(splitPending, { while: isFull })
-  // With many orders pending one batch is planned while another is written; one after the other where they share what is left of a day.
+  // One batch is planned while another is written. With a daily budget of the account both would count on the same rest of
+  // the day, so they run one after the other.
   const concurrency = planningRules(config, null).rate === null ? 2 : 1
-  // One that fails does not end the other.
+  // A failure of one does not end the other.
   const splitMany = Effect.forEach([splitWhileFull, splitWhileFull], (split) => Effect.exit(split), {
     concurrency
   }).pipe(Effect.flatMap(Exit.asVoidAll))
@@ -36,7 +44,7 @@ export const OrderSplitter = Effect.gen(function* () {
   )
 })
 
-/** Claims one batch and splits it; returns how many orders it claimed. */
+/** Claims one batch of PENDING orders and splits it; returns how many orders it claimed. */
 export const makeSplitPending = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
@@ -44,7 +52,7 @@ export const makeSplitPending = Effect.gen(function* () {
   const { calendar } = yield* TradingHours
   const splitBatch = yield* makeSplitBatch
 
-  // What is claimed is split or given back, whenever it is interrupted.
+  // An interruption after the claim must not leave orders IN_PROGRESS: they are split, or given back.
   return Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const claimed = yield* orders.claimPending({
@@ -55,7 +63,7 @@ export const makeSplitPending = Effect.gen(function* () {
       })
       if (claimed.length === 0) return 0
       yield* restore(splitBatch(claimed)).pipe(
-        // Stopped, or without a database: nobody need wait for the timeout. What is DONE or FAILED by now stays so.
+        // Another splitter can take them at once instead of after the timeout. Orders that are DONE or FAILED stay so.
         Effect.onError(() =>
           Effect.flatMap(DateTime.now, (now) => orders.release(claimed, now)).pipe(
             Effect.catch((error) =>

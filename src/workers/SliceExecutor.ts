@@ -9,18 +9,17 @@ import { makeOutcomeWriter } from "./executor/OutcomeWriter.ts"
 import { makePollDue } from "./executor/pollDue.ts"
 
 /**
- * Places each slice at its time.
+ * Places each slice at its time, never before it and never without a claim. The daemon runs it under `supervise`.
  *
  * - Polls for due slices: `pollDue` claims what is due soon into a queue of this process.
- * - Places orders with broker: `fireDue` waits for each due time and calls `place`, never before it.
- * - Records broker order ID, updates slice status: `OutcomeWriter` writes what came of each call, in groups, under the
- *   claim's version.
+ * - Places orders with broker: `fireDue` waits for each due time and calls `place`.
+ * - Records broker order ID, updates slice status: `OutcomeWriter`, conditional on the claim's version.
  *
- * Beside them `followHalts` obeys the operators. A slice is owned by one claim from the moment it is queued; what a crash
- * leaves claimed is reconciled by the monitor when its lease ends.
+ * Beside them `followHalts` obeys the operators. Slices that a crash leaves claimed are reconciled by the monitor once their
+ * leases have ended.
  *
- * When it is stopped, in this order: no more claims and no more calls; calls in flight end, or are given up as unknown
- * after SHUTDOWN_GRACE_SECONDS; claims that were not fired are given back; every outcome is written.
+ * A stop goes in this order: no more claims and calls; calls in flight end, or become unknown after SHUTDOWN_GRACE_SECONDS;
+ * claims that were not fired are given back; every outcome is written.
  */
 export const SliceExecutor = Effect.scoped(
   Effect.gen(function* () {
@@ -28,13 +27,13 @@ export const SliceExecutor = Effect.scoped(
     const gate = yield* PlacementGate
     const claimed = yield* makeClaimedSlices
 
-    // The finalizers run from the last to the first.
+    // Finalizers run in reverse order: this is the order of the stop, from its end.
     const writer = yield* makeOutcomeWriter
     const giveBack = makeGiveBack(writer)
     yield* Effect.addFinalizer(() => giveBack(claimed.queue.drain(), "given back: its executor stopped"))
     const inFlight = yield* FiberSet.make<void>()
     yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(inFlight).pipe(Effect.timeoutOption(config.shutdownGrace)))
-    // Whoever still waits for a turn at the broker need not be waited for. Started anew, the executor may place again.
+    // Closing the gate ends the waits for a turn at the broker. A restarted executor may place again.
     yield* Effect.acquireRelease(gate.open("stopping"), () => gate.close("stopping", "the executor stops"))
 
     const followHalts = yield* makeFollowHalts

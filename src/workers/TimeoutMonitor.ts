@@ -9,20 +9,21 @@ import { makeSweep } from "./monitor/sweep.ts"
 import { tick } from "./supervision/supervision.ts"
 import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 
-/** However many hints the broker gives, its order list is not read more often. */
+/** The broker's order list is not read more often, however many hints the broker gives. */
 const minPause = Duration.seconds(1)
 
 /**
- * Recovers what is stuck and follows what was placed.
+ * Monitors and recovers stuck or failed operations. The daemon runs it under `supervise`.
  *
- * - Orders stuck in IN_PROGRESS, slices that no executor will fire any more: `sweep`, every
- *   TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS. They become PENDING again, FAILED or SKIPPED, and each is logged.
- * - Slices stuck in IN_PROGRESS, failed broker calls, broker orders that may still change: `followPlaced`, every
- *   BROKER_POLL_INTERVAL_SECONDS, or sooner when the broker hints at a change. A slice is placed again only after the
- *   broker's order list proved that its last placement had no effect.
- * - What only a person can renew: `remind`, once a day. Quotes, when a limit needs them: `followQuotes`.
+ * - Orders stuck in IN_PROGRESS: `sweep` makes them PENDING for a retry, or FAILED after ORDER_SPLIT_MAX_ATTEMPTS, and logs
+ *   each. It also skips slices whose window is over.
+ * - Slices stuck in IN_PROGRESS, failed broker calls: `followPlaced` reconciles each with the broker's order list, logs it,
+ *   and makes it PROCESSED, FAILED, SKIPPED, or SCHEDULED for a retry: the last only if the list proves that the placement
+ *   had no effect. It follows broker orders that may still change, too.
+ * - Beside these, `followQuotes` keeps the quotes that limits need, and `remind` tells people what they must renew.
  *
- * One of these that fails does not keep the others from being done. The daemon runs the monitor under `supervise`.
+ * A failure of one does not keep the others from running. `sweep` runs every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS,
+ * `followPlaced` every BROKER_POLL_INTERVAL_SECONDS or sooner when the broker hints at a change.
  */
 export const TimeoutMonitor = Effect.gen(function* () {
   const config = yield* Configuration

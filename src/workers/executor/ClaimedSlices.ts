@@ -2,14 +2,14 @@ import { Effect, Queue } from "effect"
 import type { OrderId, SliceId } from "../../domain/model/Ids.ts"
 import { DueQueue } from "./DueQueue.ts"
 
-/** What the executor's loops share: the slices that this process owns and has not placed yet. */
+/** The slices that this process has claimed and not placed yet: the state that the executor's loops share. */
 export interface ClaimedSlices {
   readonly queue: DueQueue
-  /** There is something new in the queue. */
+  /** Signalled when the queue got new slices. */
   readonly queueChanged: Queue.Queue<void>
-  /** The queue is half empty: it is worth claiming again. */
+  /** Signalled when the queue is half empty, so that claiming again is worthwhile. */
   readonly queueHasRoom: Queue.Queue<void>
-  /** Slices that are fired and their orders. One may still wait for its turn at the broker: there a cancel reaches it. */
+  /** Fired slices and their orders. A slice may still wait for its turn at the broker, where a cancel must reach it. */
   readonly fired: Map<SliceId, OrderId>
 }
 

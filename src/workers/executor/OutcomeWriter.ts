@@ -5,7 +5,7 @@ import { summary } from "../../runtime/logAndContinue.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 
-/** What became of a claimed slice, and the broker call behind it if there was one. */
+/** What became of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
 export interface SliceOutcome {
   readonly transition: SliceTransition
   readonly event: BrokerEvent | null
@@ -16,13 +16,13 @@ export interface OutcomeWriter {
 }
 
 const maxGroup = 500
-/** Until the database comes back, or the process ends. */
+/** Retries go on until the database is back or the process ends. */
 const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
 
 /**
- * Writes outcomes in groups, two at a time: whatever gathers while they are being written is the next group. A group that
- * cannot be written is tried again until it can. When the scope closes everything left is written first; what the database
- * cannot take within SHUTDOWN_GRACE_SECONDS is found again by reconciliation, by its tag.
+ * Writes outcomes in groups, two groups at a time; outcomes that arrive meanwhile form the next group. A group is retried
+ * until the database accepts it. When the scope closes, the rest is written first; an outcome that cannot be written within
+ * SHUTDOWN_GRACE_SECONDS is not lost: reconciliation finds its slice by the tag.
  */
 export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuration | SliceStore | Scope.Scope> =
   Effect.gen(function* () {
@@ -44,7 +44,10 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
           Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
         )
 
-    /** One outcome that the database refuses, or that cannot be put into words for it, must not hold up the others; its lease ends and it is reconciled. */
+    /**
+     * Writes a group; if the database refuses it, each outcome alone. An outcome that is refused alone is logged, and its slice
+     * is reconciled when its lease ends.
+     */
     const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
       attempt(group).pipe(
         Effect.catchCause((cause) => {

@@ -10,8 +10,8 @@ import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { ClaimedSlices } from "./ClaimedSlices.ts"
 
 /**
- * Claims what is due soon, page after page in the order of due times. `fromStart` makes the next claim begin at the
- * earliest due slice again; it does so by itself once in a poll interval.
+ * Claims what is due soon, page by page in the order of due times. `fromStart` makes the next claim begin at the earliest due
+ * slice again, which also happens once per poll interval.
  */
 export const makeClaimDue = Effect.fnUntraced(function* ({ queue, queueChanged }: ClaimedSlices) {
   const config = yield* Configuration
@@ -20,16 +20,16 @@ export const makeClaimDue = Effect.fnUntraced(function* ({ queue, queueChanged }
   const { calendar } = yield* TradingHours
   const claimLimit = claimLimitOf(config)
 
-  /** Where the last claim stopped, and since when claims have not begun at the start again. */
+  /** The last slice of the previous page, and when the current pass began at the start. */
   let claimedUpTo: SliceId | null = null
   let beganAt = DateTime.makeUnsafe(0)
 
-  /** Claims as much as there is room for; returns whether there may be more. */
+  /** Fills the queue up to its limit; returns whether more may be due. */
   const claim: Effect.Effect<boolean, DbError> = Effect.gen(function* () {
     const room = claimLimit - queue.size
     if (room <= 0) return true
     const now = yield* DateTime.now
-    // Of what is due earlier something may have come back meanwhile.
+    // Slices that are due earlier may have been given back meanwhile.
     if (DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(beganAt, config.sliceExecutorPollInterval)))
       claimedUpTo = null
     if (claimedUpTo === null) beganAt = now
@@ -49,7 +49,7 @@ export const makeClaimDue = Effect.fnUntraced(function* ({ queue, queueChanged }
     const isFromTheStart = claimedUpTo === null
     const isFull = claimed.length === room
     claimedUpTo = isFull ? lastOf(claimed) : null
-    // Nothing is left after the last claim; before it something may be.
+    // A short page ends the pass. If the pass did not begin at the start, earlier slices may be due: it begins again there.
     return isFull || isFromTheStart ? isFull : yield* claim
   }).pipe(Effect.uninterruptible)
 
@@ -62,8 +62,8 @@ export const makeClaimDue = Effect.fnUntraced(function* ({ queue, queueChanged }
 })
 
 /**
- * The one that a claim in order came to last, for all that can be told here. The database may sort what is due in the same
- * millisecond otherwise; going on after an earlier one leaves nothing out.
+ * The last slice of a page by due time and id. The database compares microseconds, so its last slice may be a later one of the
+ * same millisecond; continuing after an earlier slice leaves nothing out.
  */
 const lastOf = (claimed: ReadonlyArray<ClaimedSlice>): SliceId | null =>
   claimed.reduce<ClaimedSlice | null>((last, slice) => (last === null || isLater(slice, last) ? slice : last), null)
@@ -72,7 +72,10 @@ const lastOf = (claimed: ReadonlyArray<ClaimedSlice>): SliceId | null =>
 const isLater = (a: ClaimedSlice, b: ClaimedSlice): boolean =>
   a.notBeforeMillis > b.notBeforeMillis || (a.notBeforeMillis === b.notBeforeMillis && a.id > b.id)
 
-/** Whatever a crash leaves claimed waits for its lease to end: no more is claimed than the broker will take soon. */
+/**
+ * How many slices are claimed ahead. After a crash each of them waits for its lease to end, so there are no more than the
+ * broker takes within two seconds.
+ */
 export const claimLimitOf = (config: Configuration["Service"]): number =>
   config.brokerType === "zerodha"
     ? Math.min(config.sliceExecutorClaimLimit, config.zerodhaOrdersPerSecond * 2)

@@ -11,9 +11,8 @@ import type { OutcomeWriter } from "./OutcomeWriter.ts"
 import { makePlace } from "./place.ts"
 
 /**
- * The loop that fires: waits for the next due time, to the fraction of a millisecond, and places what is due, each slice in a
- * fiber of `inFlight`. What comes of it is handed to the writer. Waits while the placement gate is closed or the broker wants
- * to be left alone.
+ * The loop that fires: waits for the next due time, to a fraction of a millisecond, and places the slice in a fiber of
+ * `inFlight`; the outcome goes to the writer. It does not fire while the placement gate is closed or a back-off lasts.
  */
 export const makeFireDue = Effect.fnUntraced(function* (
   { queue, queueChanged, queueHasRoom, fired }: ClaimedSlices,
@@ -39,11 +38,11 @@ export const makeFireDue = Effect.fnUntraced(function* (
       logAndContinue(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
       Effect.ensuring(Effect.sync(() => fired.delete(slice.id))),
       Effect.ensuring(Semaphore.release(permits, 1)),
-      // An interruption ends the broker call inside, never the writing of its outcome.
+      // An interruption may end the broker call inside, but never the writing of its outcome.
       Effect.uninterruptible
     )
 
-  /** Waits for the next due time and fires what is due. Between taking a slice and firing it nothing interrupts. */
+  /** Waits for the next due time and fires one slice. No interruption can fall between taking a slice and firing it. */
   const fireNext = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       if ((yield* gate.current) !== null) return yield* restore(gate.until(false))
@@ -61,7 +60,7 @@ export const makeFireDue = Effect.fnUntraced(function* (
     })
   )
 
-  // What is due at one instant is sent before this process does anything else.
+  // Without yielding: all slices due at one instant are sent before this process does anything else.
   return Effect.forever(fireNext, { disableYield: true }).pipe(
     Effect.provideService(References.MaxOpsBeforeYield, Infinity)
   )

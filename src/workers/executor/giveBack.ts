@@ -3,7 +3,7 @@ import { givenBack } from "../../domain/lifecycle/placement.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import type { OutcomeWriter } from "./OutcomeWriter.ts"
 
-/** Makes claimed slices that were not fired SCHEDULED again, at once, for this executor or another. */
+/** Makes claimed slices that were not fired SCHEDULED again, so that any executor can claim them at once. */
 export const makeGiveBack = (writer: OutcomeWriter) => (unfired: ReadonlyArray<ClaimedSlice>, reason: string) =>
   Effect.flatMap(DateTime.now, (at) =>
     Effect.forEach(

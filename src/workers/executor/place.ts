@@ -19,14 +19,14 @@ import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { SliceOutcome } from "./OutcomeWriter.ts"
 import { makeRefusalNow, placementLimits } from "./refusalNow.ts"
 
-/** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */
+/** A placement's outcome, and until when nothing else is fired (milliseconds since 1970; 0 for no back-off). */
 export interface PlacementOutcome extends SliceOutcome {
   readonly backoffUntilMillis: number
 }
 
 /**
- * Builds the placement of one claimed slice: the last checks at the moment of firing, the call, and what the answer
- * means. Never fails. Interrupting it gives up the call, whose outcome then is unknown; nothing else is interrupted.
+ * Builds the placement of one claimed slice: the last checks at the moment of firing, the call, and what the answer means.
+ * It never fails. An interruption gives up the call only, whose outcome then is unknown.
  */
 export const makePlace = Effect.gen(function* () {
   const telemetry = yield* Telemetry
@@ -37,7 +37,7 @@ export const makePlace = Effect.gen(function* () {
     Effect.gen(function* () {
       const at = yield* DateTime.now
       telemetry.notFired(next)
-      // A slice that waits for the market is no news the second time.
+      // A slice that waits for the market is logged once.
       const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
       const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
       yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
@@ -60,7 +60,7 @@ export const makePlace = Effect.gen(function* () {
     )
 })
 
-/** Builds the call of the broker for a slice, and what its answer means. */
+/** Builds the broker call for a slice, and translates its answer into the slice's next stage and the audit row. */
 const makeCall = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
@@ -68,7 +68,9 @@ const makeCall = Effect.gen(function* () {
   const telemetry = yield* Telemetry
   const limits = yield* placementLimits
 
-  /** The quarantine is counted from here. The host may have been suspended before the request left: rather too late. */
+  /**
+   * The start of the quarantine. The host may have been suspended before the request left, so the latest possible time counts.
+   */
   const doubtBegins = Effect.gen(function* () {
     yield* Effect.ignore(clock.settle)
     return DateTime.makeUnsafe(yield* yield* LatestTime)
@@ -82,7 +84,7 @@ const makeCall = Effect.gen(function* () {
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
       const endedMillis = yield* nowMillis
-      // What is due at the same moment is sent before anything is said of this one.
+      // Slices that are due at the same moment are sent before this outcome is logged and written.
       yield* Effect.yieldNow
       const attempt = slice.attempts + 1
       const next = afterPlacement(answer, at)

@@ -11,9 +11,9 @@ import { makeFollowDayLimit } from "./followDayLimit.ts"
 import type { GiveBack } from "./giveBack.ts"
 
 /**
- * The loop that claims. Every SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, or sooner when slices are scheduled, orders cancelled or
- * the queue has room again: drops what was cancelled or put on hold, and claims what is due soon. While the placement gate is
- * closed nothing is claimed, and what was claimed is given back.
+ * The loop that claims: every SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, or sooner when slices are scheduled, orders are cancelled,
+ * the queue has room again or the placement gate changes. It gives back slices whose order was cancelled or put on hold, then
+ * claims what is due soon. While the gate is closed it claims nothing and gives back the whole queue.
  */
 export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, giveBack: GiveBack) {
   const config = yield* Configuration

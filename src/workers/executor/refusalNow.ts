@@ -12,7 +12,7 @@ import {
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 
-/** What a placement is held against, as configured. */
+/** The limits of a placement, as configured. */
 export const placementLimits: Effect.Effect<PlacementLimits, never, Configuration | TradingHours> = Effect.gen(
   function* () {
     const config = yield* Configuration
@@ -27,8 +27,8 @@ export const placementLimits: Effect.Effect<PlacementLimits, never, Configuratio
 )
 
 /**
- * Asks at the moment of firing, by the database's clock, whether a claimed slice may go: null when it may, else what it
- * becomes. Waits for the due time when that is very near.
+ * Decides at the moment of firing, by the database's clock, whether a claimed slice may go: null if it may, else what the
+ * slice becomes. If the due time is less than a second away it waits for it.
  */
 export const makeRefusalNow = Effect.gen(function* () {
   const clock = yield* DatabaseClock

@@ -11,12 +11,15 @@ import { makeReportDoubles } from "./reportDoubles.ts"
 import { makeSendCancels } from "./sendCancels.ts"
 import { watchedSince } from "./watchedSince.ts"
 
-/** How many slices one look-up asks for. With more than that open, each poll goes on where the last one stopped. */
+/** How many slices one look-up asks for. If more are open, each pass continues where the last one stopped. */
 const maxLookup = 5000
-/** When nothing else has to be looked up, the book is read for these so often only. */
+/** How often the order list is read if only slices that were in doubt before have to be looked up. */
 const pauseForDoubtAlone = Duration.minutes(1)
 
-/** One pass over everything that waits for the broker's word. */
+/**
+ * One pass over every slice whose broker order is unknown or may still change: one look-up for all of them, alarms for doubles,
+ * reconciliation, late arrivals, broker states, and then the cancels that are wanted.
+ */
 export const makeFollowBroker = Effect.gen(function* () {
   const broker = yield* Broker
   const slices = yield* SliceStore

@@ -7,8 +7,8 @@ import { makeFollowThrough } from "./followThrough.ts"
 import { watchedSince } from "./watchedSince.ts"
 
 /**
- * One pass over what has been placed, or may have been: the broker's word when something waits for it, then new plans for
- * orders whose day does not go to plan. One statement tells whether anything waits at all.
+ * One pass over slices that were placed or may have been: asks the broker if any slice waits for its answer, then replans
+ * orders that deviate from their plan. One statement tells whether there is anything to do.
  */
 export const makeFollowPlaced = Effect.gen(function* () {
   const broker = yield* Broker
@@ -19,7 +19,7 @@ export const makeFollowPlaced = Effect.gen(function* () {
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     const waiting = yield* watch.look({ now, doubtedSince: watchedSince(broker, now) })
-    // What the broker's word changes may want a new plan at once.
+    // Fills and refusals may call for a new plan at once.
     if (waiting.forBroker) yield* doAll([followBroker, followThrough])
     else if (waiting.forPlan) yield* followThrough
   })

@@ -13,12 +13,12 @@ import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 
-/** So many orders are looked at in one pass; the others follow in the next. */
+/** The most orders of one pass; the others follow in the next. */
 const batchSize = 100
 
 /**
- * One pass over the orders whose day does not go to plan: what is late is spread anew as soon as it can be sent, what is
- * missing carried on or completed, each as its order wants it. An order that can have no new plan is put on hold for a person to look at.
+ * One pass over orders that deviate from their plan: late slices are respread, unfilled quantity is carried or completed, as
+ * each order asks. An order for which no new plan is possible is put on hold for a person.
  */
 export const makeFollowThrough = Effect.gen(function* () {
   const config = yield* Configuration
@@ -48,7 +48,7 @@ export const makeFollowThrough = Effect.gen(function* () {
     if (change !== null) yield* logChange(change)
   })
 
-  // However many wait for something, and whatever fails with one of them: those after it have their turn.
+  // The next pass continues after this order, so that the orders behind a failing one have their turn.
   let last: OrderId | null = null
 
   return Effect.gen(function* () {
@@ -59,7 +59,7 @@ export const makeFollowThrough = Effect.gen(function* () {
       yield* followOne(id, instrument, isLate).pipe(
         Effect.catchTags({
           CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : putOnHold(id, reason)),
-          // What cannot be read today cannot be read tomorrow: the others need not wait for it.
+          // An order that cannot be read will not become readable: it must not hold up the others.
           DbError: (error) => (error.isGeneral ? Effect.fail(error) : putOnHold(id, error.message))
         }),
         annotate(id)
@@ -69,7 +69,7 @@ export const makeFollowThrough = Effect.gen(function* () {
   })
 })
 
-/** A plan for what the market does not allow would be late at once, and so on without end. */
+/** Whether the market does not allow the next slice now. A new plan would be late at once, and the next one too. */
 const waitsForMarket = (
   { order, slices }: RunningOrder,
   facts: MarketFacts,

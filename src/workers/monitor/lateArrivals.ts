@@ -9,8 +9,8 @@ const annotate = ({ id, orderId, requestId, traceId }: PreviouslyInDoubtSlice | 
   Effect.annotateLogs({ order_id: orderId, slice_id: id, request_id: requestId, trace_id: traceId })
 
 /**
- * Takes over what turned up in the book after its slice was thought not to be placed. Where other slices stand in for it
- * that quantity is placed twice: an alarm, and the order is held for a person to look at.
+ * Adopts broker orders that were found after their slice was given up: the slice becomes PROCESSED. If other slices stand in
+ * for it, its quantity is placed twice: an alarm is raised, and the order is put on hold for a person.
  */
 export const makeAdoptLateArrivals = Effect.gen(function* () {
   const doubts = yield* DoubtStore
@@ -54,8 +54,8 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
 })
 
 /**
- * Gives up following open slices from before the book began that it does not show: only a person can tell what became of
- * them. Each is said once.
+ * Stops following open slices that are older than the order list and not in it: only a person can tell what became of them.
+ * Each is logged once.
  */
 export const makeEscalateLost = Effect.gen(function* () {
   const doubts = yield* DoubtStore

@@ -7,7 +7,10 @@ import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 
-/** Settles slices whose outcome is unknown, as far as the book allows. */
+/**
+ * Resolves slices whose outcome is unknown, as far as the order list allows. A slice that only a person can resolve is logged
+ * once.
+ */
 export const makeReconcileInDoubt = Effect.gen(function* () {
   const config = yield* Configuration
   const broker = yield* Broker

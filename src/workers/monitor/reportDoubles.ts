@@ -4,7 +4,7 @@ import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 
-/** Two broker orders with one tag must never be: an alarm, and the order is held for a person to look at. */
+/** Raises an alarm for two broker orders with one tag, which must never happen, and puts the order on hold for a person. */
 export const makeReportDoubles = Effect.gen(function* () {
   const orders = yield* OrderStore
   const telemetry = yield* Telemetry

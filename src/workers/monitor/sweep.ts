@@ -7,11 +7,11 @@ import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { OverdueStore } from "../../stores/slices/OverdueStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 
-/** So many are skipped by one statement. */
+/** The most slices that one statement skips. */
 const maxSkipped = 1000
 const keepStaleHeartbeats = Duration.days(1)
 
-/** One pass over everything that is stuck for reasons of our own. */
+/** One pass over everything that is stuck without the broker: splits, slices that nobody will fire, old heartbeats. */
 export const makeSweep = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
@@ -43,7 +43,7 @@ export const makeSweep = Effect.gen(function* () {
   })
 })
 
-/** Some at a time until there are no more, and a line for each. */
+/** Skips slices, {@link maxSkipped} at a time, until none is left, and logs each. */
 const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
   skipSome.pipe(
     Effect.tap((ids) => Effect.forEach(ids, (id) => Effect.annotateLogs(log, { slice_id: id }), { discard: true })),

@@ -8,7 +8,7 @@ import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/
 import { annotate } from "./annotate.ts"
 import { isOver, overBeforeSplit, planSplit } from "./planSplit.ts"
 
-/** Plans the orders of a batch, one after the other: the splits to write, and the orders that get none, with the reason. */
+/** Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason. */
 export const makePlanBatch = Effect.gen(function* () {
   const config = yield* Configuration
   const instruments = yield* InstrumentStore

@@ -5,7 +5,7 @@ import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { type InstrumentFacts, type OrderPlan, planOrder, type PlanningRules } from "../../domain/planning/planOrder.ts"
 import type { ClaimedOrder, SplitOrder } from "../../stores/orders/OrderStore.ts"
 
-/** Checks an untrusted order row and plans its slices, or says what is wrong with it. */
+/** Validates an untrusted order row and plans its slices; fails with every problem, each by its column. */
 export const planSplit = (
   order: ClaimedOrder,
   rules: PlanningRules,
@@ -26,7 +26,10 @@ export const planSplit = (
     }
   })
 
-/** Only in trading time: by the clock on the wall, the statement that claims an order tells. */
+/**
+ * Whether the window and its grace are over at `now`. It applies to plans that count in trading time; for the others the
+ * claim statement decides by wall-clock time.
+ */
 export const isOver = ({ startsAt, endMillis }: OrderPlan, grace: Duration.Duration, now: DateTime.Utc): boolean =>
   startsAt !== null &&
   DateTime.toEpochMillis(startsAt) + endMillis + Duration.toMillis(grace) < DateTime.toEpochMillis(now)

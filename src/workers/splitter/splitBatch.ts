@@ -8,7 +8,7 @@ import { annotate } from "./annotate.ts"
 import { makePlanBatch } from "./planBatch.ts"
 import { makeWriteSplits } from "./writeSplits.ts"
 
-/** Splits a batch of claimed orders: each becomes DONE with its slices, FAILED or SKIPPED, and no order holds up another. */
+/** Splits a batch of claimed orders. Each becomes DONE with its slices, FAILED or SKIPPED; none holds up another. */
 export const makeSplitBatch = Effect.gen(function* () {
   const orders = yield* OrderStore
   const telemetry = yield* Telemetry
@@ -41,7 +41,7 @@ export const makeSplitBatch = Effect.gen(function* () {
     }
   })
 
-  /** Splits a batch. When it fails, and not just for now, each order is tried alone, and fails alone. */
+  /** Splits a batch. After a permanent failure each order is tried alone, so that only the faulty one becomes FAILED. */
   const splitBatch = (claimed: ReadonlyArray<ClaimedOrder>): Effect.Effect<void, DbError> =>
     splitTogether(claimed).pipe(
       Effect.catchCause((cause) => {
@@ -63,7 +63,7 @@ export const makeSplitBatch = Effect.gen(function* () {
   return splitBatch
 })
 
-/** Stopped, or a database that every order would meet alike. */
+/** Whether the cause is an interruption, or a database error that every order would meet. */
 const isPassing = (cause: Cause.Cause<DbError>): boolean =>
   cause.reasons.some(
     (reason) => Cause.isInterruptReason(reason) || (Cause.isFailReason(reason) && reason.error.isGeneral)

@@ -3,12 +3,12 @@ import type { DbError } from "../../db/DbError.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
 import { makeCompleteSplits } from "./completeSplits.ts"
 
-/** Writes splits in groups of bounded size, and says which orders are DONE by that. */
+/** Writes splits in groups of bounded size; returns the ids of the orders that became DONE. */
 export const makeWriteSplits = Effect.gen(function* () {
   const orders = yield* OrderStore
   const complete = yield* makeCompleteSplits
 
-  /** Writes a group of splits. When the group as a whole cannot be written, each order is tried alone. */
+  /** Writes a group of splits. If the group fails as a whole, each order is tried alone. */
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
     complete(group).pipe(
       Effect.catch((error: DbError) => {
@@ -33,7 +33,7 @@ export const makeWriteSplits = Effect.gen(function* () {
     Effect.map(Effect.forEach(groupsOf(splits), completeGroup), (done) => done.flat())
 })
 
-/** So many slices are inserted by one statement, at most, unless a single order has more. */
+/** The most slices that one statement inserts, unless a single order has more. */
 const maxGroup = 5000
 
 const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArray<SplitOrder>> => {
@@ -50,5 +50,5 @@ const groupsOf = (splits: ReadonlyArray<SplitOrder>): ReadonlyArray<ReadonlyArra
   return groups
 }
 
-/** Statement timeout: on the server, or ours when the server said nothing. */
+/** Whether a statement timed out: on the server (57014), or at the client without an answer. */
 const tookTooLong = (error: DbError): boolean => error.sqlState === "57014" || error.sqlState === null

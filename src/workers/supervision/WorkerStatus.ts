@@ -14,7 +14,7 @@ export interface Pulse {
   readonly ticks: number
   readonly failedTicks: number
   readonly lastError: string | null
-  /** What keeps it from its work, though it is well. */
+  /** Why a healthy worker cannot do its work; null when nothing blocks it. */
   readonly blockedBy: string | null
 }
 
@@ -22,13 +22,13 @@ type Pulses = Readonly<Record<WorkerName, Pulse>>
 
 const heartbeatInterval = Duration.seconds(5)
 
-/** Collects the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
+/** Counts the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
 export class WorkerStatus extends Context.Service<
   WorkerStatus,
   {
     readonly succeeded: (worker: WorkerName) => Effect.Effect<void>
     readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
-    /** What keeps the worker from its work, though it is well; null when nothing does. */
+    /** Sets why a healthy worker cannot do its work; null when nothing blocks it. */
     readonly blocked: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
   }
 >()("pulse-background/WorkerStatus") {
@@ -49,7 +49,7 @@ export class WorkerStatus extends Context.Service<
           Effect.repeat(Schedule.spaced(heartbeatInterval)),
           Effect.forkScoped
         )
-        // A row left behind would look like a worker that hangs.
+        // A row that stays behind would look like a worker that hangs.
         yield* Effect.addFinalizer(() =>
           store.leave(instance).pipe(
             Effect.timeout("2 seconds"),
@@ -86,7 +86,7 @@ export class WorkerStatus extends Context.Service<
     )
 }
 
-/** Builds the heartbeat: writes how each worker is doing, with the gate's closure in the executor's place. */
+/** Builds the heartbeat, one row per worker. The executor is blocked by a closed placement gate. */
 const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt: DateTime.Utc) {
   const config = yield* Configuration
   const store = yield* HeartbeatStore
