@@ -1,6 +1,6 @@
 import { DateTime, Effect, Exit } from "effect"
 import { type Configuration, planningRules } from "../src/config/Configuration.ts"
-import { unknownMarket } from "../src/domain/planning/planOrder.ts"
+import { unknownInstrument } from "../src/domain/planning/planOrder.ts"
 import { type Amendment, amend } from "../src/domain/planning/replan/amend.ts"
 import type { Asked } from "../src/stores/sql/insertActions.ts"
 import { configurationOf, type Daemon, startDaemon } from "./daemon.ts"
@@ -189,7 +189,7 @@ class Simulation {
   /** It may come too late, or ask for what cannot be: then nothing is changed. */
   private amend(orderId: string, amendment: Amendment): void | Promise<void> {
     const { replans } = this.run.database.stores
-    const context = { rules: planningRules(this.config, null), market: unknownMarket, now: this.now }
+    const context = { rules: planningRules(this.config, null), market: unknownInstrument, now: this.now }
     const options = { now: this.now, windowGrace: this.config.orderWindowGrace }
     const change = replans
       .change(orderId, options, (running) => amend(running, amendment, context))

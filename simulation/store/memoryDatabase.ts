@@ -1,6 +1,6 @@
 import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
 import { isInHand } from "../../src/domain/model/sliceState.ts"
-import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
+import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
@@ -25,7 +25,7 @@ export const memoryDatabase = (): Database => {
     quotes: { prune: () => Effect.void },
     instruments: {
       markets: (instruments) =>
-        Effect.sync(() => new Map(instruments.map((instrument) => [instrument, unknownMarket] as const)))
+        Effect.sync(() => new Map(instruments.map((instrument) => [instrument, unknownInstrument] as const)))
     }
   }
   return {

@@ -129,7 +129,7 @@ const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Op
         if (slice?.stage === "SCHEDULED") skip(slice, change.reason)
       }
       return null
-    case "Settled":
+    case "Finished":
       order.settledAt = millisOf(options.now)
       order.statusReason = change.reason
       return null

@@ -1,4 +1,5 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
+import { closureKinds, closureOf, refusalOfGate, whenWithdrawn, whileClosed } from "../domain/lifecycle/placement.ts"
 import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 import type { ClosureKind, GateClosure } from "../domain/model/GateClosure.ts"
 import type { SliceId } from "../domain/model/Ids.ts"
@@ -34,25 +35,46 @@ export class PlacementGate extends Context.Service<
   )
 }
 
-/** The order in which they are shown: an operator's word first. */
-const kinds: ReadonlyArray<ClosureKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
-
-const closureOf = (reasons: Reasons): GateClosure | null => {
-  for (const kind of kinds) {
-    const reason = reasons.get(kind)
-    if (reason !== undefined) return { kind, reason }
-  }
-  return null
-}
-
 const make = Effect.gen(function* () {
-  const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
+  const { reasons, change, current, until } = yield* makeClosures
   const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
+  const calls = yield* makeCallCount
+
+  const untilAnyClosure = Effect.andThen(until(true), current).pipe(
+    Effect.flatMap((closure) => notSent(whileClosed(closure?.reason ?? "a hold that is over again")))
+  )
+
+  const untilWithdrawn = (slice: SliceId) =>
+    SubscriptionRef.changes(withdrawn).pipe(
+      Stream.filter((slices) => slices.has(slice)),
+      Stream.runHead,
+      Effect.andThen(notSent(whenWithdrawn))
+    )
+
+  return PlacementGate.of({
+    current,
+    close: (kind, reason) => change(kind, reason),
+    open: (kind) => change(kind, null),
+    until,
+    withdraw: (slices) => SubscriptionRef.set(withdrawn, slices),
+    untilClosed: (slice) => Effect.raceFirst(untilAnyClosure, untilWithdrawn(slice)),
+    // Asked and counted in one go: whoever sets a hold and then waits for idleness has waited for this call too.
+    unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
+      Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BrokerNotSent> => {
+        const closure = closureOf(SubscriptionRef.getUnsafe(reasons))
+        const refusal = refusalOfGate(closure, SubscriptionRef.getUnsafe(withdrawn).has(slice))
+        return refusal === null ? calls.during(restore(call)) : notSent(refusal)
+      }),
+    untilIdle: calls.untilIdle
+  })
+})
+
+/** Why the gate is closed, each kind with its reason; told to the metrics and the log when it changes. */
+const makeClosures = Effect.gen(function* () {
+  const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
   const oneAtATime = yield* Semaphore.make(1)
-  const isIdle = yield* Latch.make(true)
   const telemetry = yield* Telemetry
-  for (const kind of kinds) telemetry.held(kind, false)
-  let inFlight = 0
+  for (const kind of closureKinds) telemetry.held(kind, false)
 
   const change = (kind: ClosureKind, reason: string | null) =>
     Effect.gen(function* () {
@@ -73,15 +95,6 @@ const make = Effect.gen(function* () {
 
   const current = Effect.map(SubscriptionRef.get(reasons), closureOf)
 
-  const begin = () => {
-    if (inFlight === 0) isIdle.closeUnsafe()
-    inFlight++
-  }
-  const end = Effect.sync(() => {
-    inFlight--
-    if (inFlight === 0) isIdle.openUnsafe()
-  })
-
   const until = (isClosed: boolean) =>
     SubscriptionRef.changes(reasons).pipe(
       Stream.filter((all) => (closureOf(all) !== null) === isClosed),
@@ -89,42 +102,30 @@ const make = Effect.gen(function* () {
       Effect.asVoid
     )
 
-  const untilAnyClosure = Effect.andThen(until(true), current).pipe(
-    Effect.flatMap((closure) => notSent(closure?.reason ?? "a hold that is over again"))
-  )
-
-  const untilWithdrawn = (slice: SliceId) =>
-    SubscriptionRef.changes(withdrawn).pipe(
-      Stream.filter((slices) => slices.has(slice)),
-      Stream.runHead,
-      Effect.andThen(notWanted)
-    )
-
-  return PlacementGate.of({
-    current,
-    close: (kind, reason) => change(kind, reason),
-    open: (kind) => change(kind, null),
-    until,
-    withdraw: (slices) => SubscriptionRef.set(withdrawn, slices),
-    untilClosed: (slice) => Effect.raceFirst(untilAnyClosure, untilWithdrawn(slice)),
-    // Asked and counted in one go: whoever sets a hold and then waits for idleness has waited for this call too.
-    unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
-      Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BrokerNotSent> => {
-        const closure = closureOf(SubscriptionRef.getUnsafe(reasons))
-        if (closure !== null) return notSent(closure.reason)
-        if (SubscriptionRef.getUnsafe(withdrawn).has(slice)) return notWanted
-        begin()
-        return Effect.ensuring(restore(call), end)
-      }),
-    untilIdle: Latch.await(isIdle)
-  })
+  return { reasons, change, current, until }
 })
 
-const notSent = (reason: string) => failNotSent(`placements are on hold: ${reason}`)
+/** Counts calls that are under way. */
+const makeCallCount = Effect.gen(function* () {
+  const isIdle = yield* Latch.make(true)
+  let inFlight = 0
+  const end = Effect.sync(() => {
+    inFlight--
+    if (inFlight === 0) isIdle.openUnsafe()
+  })
+  return {
+    /** Counts at once, and until the call has ended in any way. */
+    during: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
+      if (inFlight === 0) isIdle.closeUnsafe()
+      inFlight++
+      return Effect.ensuring(call, end)
+    },
+    /** Returns when no call is under way. */
+    untilIdle: Latch.await(isIdle)
+  }
+})
 
-const notWanted = Effect.suspend(() => failNotSent("its order was cancelled or is on hold"))
-
-const failNotSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
+const notSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (retryAt) =>
     Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, ${reason}`, retryAt }))
   )

@@ -18,9 +18,9 @@ export const makeDayBudget = Effect.gen(function* () {
 
   return (replaces?: string) => {
     const committedRequests = new Map<string, number>()
-    const countOf = Effect.fnUntraced(function* (day: string, most: number) {
+    const countOf = Effect.fnUntraced(function* (day: string, max: number) {
       const count =
-        committedRequests.get(day) ?? (yield* budget.committedRequests(config.brokerType, day, most, replaces))
+        committedRequests.get(day) ?? (yield* budget.committedRequests(config.brokerType, day, max, replaces))
       committedRequests.set(day, count)
       return count
     })

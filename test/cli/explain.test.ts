@@ -3,7 +3,7 @@ import { DateTime, Result } from "effect"
 import { explain } from "../../src/cli/commands/explainCommand.ts"
 import { explanationText } from "../../src/cli/terminal/renderExplanation.ts"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
-import { planOrder, type PlanningRules, unknownMarket } from "../../src/domain/planning/planOrder.ts"
+import { planOrder, type PlanningRules, unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../src/domain/planning/schedule/Schedule.ts"
 import { noLimits } from "../support/generatedOrders.ts"
 import { anOrder } from "../support/orders.ts"
@@ -12,7 +12,7 @@ import { anOrder } from "../support/orders.ts"
 const explained = (start: string, rules: Partial<PlanningRules>) => {
   const at = DateTime.makeUnsafe(start)
   const order = anOrder({ numSplits: 4, sessionPolicy: "NEXT_SESSION" })
-  const plan = Result.getOrThrow(planOrder(order, { ...noLimits, ...rules }, unknownMarket, at))
+  const plan = Result.getOrThrow(planOrder(order, { ...noLimits, ...rules }, unknownInstrument, at))
   const startsAt = plan.startsAt ?? at
   const stored = {
     ...plan,

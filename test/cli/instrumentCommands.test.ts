@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import { mockInstruments } from "../../src/broker/mock/instruments.ts"
+import { mockInstruments } from "../../src/broker/mock/mockInstruments.ts"
 import type { Db } from "../../src/db/Db.ts"
 import { instrumentsCsv } from "../../src/kite-simulator/instruments.ts"
 import { KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"

@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Effect, Layer } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { settle } from "../../src/domain/lifecycle/reconcileDay.ts"
+import { reconcileDay } from "../../src/domain/lifecycle/reconcileDay.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { DayReconciliationStore } from "../../src/stores/account/DayReconciliationStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
+import { makeFollowBroker } from "../../src/workers/monitor/followBroker.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
-import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import { BrokerScript, completed, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
@@ -46,7 +46,7 @@ describe("settlement", () => {
       script.book.push(openOrder(tag, 2))
       const all = script.book.map(({ brokerOrderId }) => ({ brokerOrderId, tags: ["mktp", tag] }))
       const slices = yield* store.slices(...tomorrow, ["mktp", tag])
-      const { differences, foreign } = settle(slices, script.book, all)
+      const { differences, foreign } = reconcileDay(slices, script.book, all)
       assert.deepStrictEqual([differences.map(({ text }) => text), foreign], [["PLACED 2 TIMES: b1, b2"], []])
       assert.deepStrictEqual(yield* store.slices(...tomorrow, ["mktp"]), [])
       assert.lengthOf(yield* store.slices(...today, []), 1)
@@ -66,7 +66,7 @@ describe("settlement", () => {
         averagePrice: BigDecimal.fromStringUnsafe("100")
       }
       const repairsOf = Effect.map(store.slices(...today, []), (slices) =>
-        settle(slices, [seen], []).differences.flatMap(({ slice, repair }) =>
+        reconcileDay(slices, [seen], []).differences.flatMap(({ slice, repair }) =>
           repair === null ? [] : [{ slice, order: repair }]
         )
       )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, Layer, Option, Schema } from "effect"
-import { mockInstruments } from "../../src/broker/mock/instruments.ts"
+import { mockInstruments } from "../../src/broker/mock/mockInstruments.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"

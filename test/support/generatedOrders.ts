@@ -4,7 +4,7 @@ import { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
 import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
-import type { Market, PlanningRules } from "../../src/domain/planning/planOrder.ts"
+import type { InstrumentFacts, PlanningRules } from "../../src/domain/planning/planOrder.ts"
 import { minutesOfDay, yearStartMillis } from "./exchangeHours.ts"
 import type { Choices } from "./generate.ts"
 import { unlimited } from "./limits.ts"
@@ -25,7 +25,7 @@ export const instrumentOf = (marketId: MarketId): Instrument => instruments[mark
 export interface GeneratedOrder {
   readonly order: SplittableOrder
   readonly rules: PlanningRules
-  readonly market: Market
+  readonly market: InstrumentFacts
   readonly marketId: MarketId
   readonly at: DateTime.Utc
 }
@@ -45,7 +45,7 @@ export const marketWith = (
   marketId: MarketId,
   lotSize: number,
   volumeProfile: ReadonlyArray<number> | null
-): Market => ({
+): InstrumentFacts => ({
   volumeProfile,
   quote: null,
   listing: {

@@ -4,13 +4,13 @@ import { defaultMaxLatenessSeconds, SplittableOrder } from "../../src/domain/mod
 import { type OrderPlan, type PlanningRules, planOrder } from "../../src/domain/planning/planOrder.ts"
 import type { Amendment } from "../../src/domain/planning/replan/amend.ts"
 import { amend } from "../../src/domain/planning/replan/amend.ts"
-import { followThrough } from "../../src/domain/planning/replan/followThrough.ts"
+import { planFollowThrough } from "../../src/domain/planning/replan/planFollowThrough.ts"
 import type {
   OrderChange,
   Replan,
   RunningOrder,
   RunningSlice,
-  Settled
+  Finished
 } from "../../src/domain/planning/replan/RunningOrder.ts"
 import type { GeneratedOrder } from "./generatedOrders.ts"
 
@@ -37,7 +37,7 @@ export interface OrderModel {
   readonly slices: Map<string, ModelSlice>
   nowMillis: number
   isHeld: boolean
-  settled: Settled | null
+  settled: Finished | null
 }
 
 export const modelOf = (generated: GeneratedOrder): OrderModel | null => {
@@ -183,7 +183,7 @@ const decide = <A extends OrderChange | null>(
   return decided
 }
 
-export const followed = (model: OrderModel) => decide(model, followThrough)
+export const followed = (model: OrderModel) => decide(model, planFollowThrough)
 
 export const amended = (model: OrderModel, amendment: Amendment) =>
   decide(model, (order, context) => amend(order, amendment, context))
@@ -198,7 +198,7 @@ const write = (model: OrderModel, decided: OrderChange) => {
         if (model.slices.get(id)?.stage === "SCHEDULED") change(model, { id }, { stage: "SKIPPED" })
       }
       return
-    case "Settled":
+    case "Finished":
       model.settled = decided
   }
 }

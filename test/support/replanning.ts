@@ -4,7 +4,7 @@ import { Db } from "../../src/db/Db.ts"
 import { afterTrading } from "../../src/domain/market/TradingTime.ts"
 import type { BrokerOrder } from "../../src/domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../src/domain/model/OrderSlice.ts"
-import { unknownMarket } from "../../src/domain/planning/planOrder.ts"
+import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import { type Amendment, amend } from "../../src/domain/planning/replan/amend.ts"
 import { explainSchedule } from "../../src/domain/planning/schedule/explain.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
@@ -72,7 +72,7 @@ export const amendOrder = (id: string, changed: Partial<Amendment>) =>
       note: "somebody: a reason",
       ...changed
     }
-    const context = { rules: planningRules(config, null), market: unknownMarket, now }
+    const context = { rules: planningRules(config, null), market: unknownInstrument, now }
     return yield* (yield* ReplanStore).change(id, { now, windowGrace: config.orderWindowGrace }, (running) =>
       amend(running, amendment, context)
     )

@@ -6,8 +6,8 @@ import { Instrument } from "../../src/domain/model/Order.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../src/stores/orders/PlanStore.ts"
+import { makeFollowBroker } from "../../src/workers/monitor/followBroker.ts"
 import { makeFollowThrough } from "../../src/workers/monitor/followThrough.ts"
-import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import {
   amendOrder,
   at,

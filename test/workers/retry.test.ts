@@ -6,8 +6,8 @@ import { NotificationStore } from "../../src/stores/operations/NotificationStore
 import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
+import { makeFollowBroker } from "../../src/workers/monitor/followBroker.ts"
 import { makeFollowThrough } from "../../src/workers/monitor/followThrough.ts"
-import { makeFollowBroker } from "../../src/workers/TimeoutMonitor.ts"
 import {
   amendOrder,
   at,

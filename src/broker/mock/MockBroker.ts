@@ -7,7 +7,7 @@ import { simulatedExchange } from "./SimulatedExchange.ts"
 import { withFaults } from "./withFaults.ts"
 import { withLatency } from "./withLatency.ts"
 import { withScenarios } from "./withScenarios.ts"
-import { withRateLimit } from "./withSecondLimit.ts"
+import { withSecondLimit } from "./withSecondLimit.ts"
 
 type Wrapper = Layer.Layer<Broker, never, Broker>
 
@@ -26,7 +26,7 @@ export const mockBrokerOnOrderList: Layer.Layer<Broker, never, Configuration | M
 
     // From the exchange outwards. The order counts: a lost request uses up no rate limit, a refused one does.
     const wrappers: ReadonlyArray<Wrapper> = [
-      ...when(config.mockBrokerRateLimit > 0, () => withRateLimit(config.mockBrokerRateLimit)),
+      ...when(config.mockBrokerRateLimit > 0, () => withSecondLimit(config.mockBrokerRateLimit)),
       ...when(
         config.mockBrokerScenarios.some((scenario) => scenario !== "success"),
         () => withScenarios(config.mockBrokerScenarios, { silence: config.brokerTimeout })

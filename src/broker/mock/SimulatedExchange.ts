@@ -32,7 +32,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
   Layer.effect(
     Broker,
     Effect.gen(function* () {
-      const book = yield* MockOrderList
+      const orderList = yield* MockOrderList
 
       const place = Effect.fnUntraced(function* (placement: Placement) {
         const placedAt = yield* checkDeadline(placement.deadline)
@@ -42,19 +42,19 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         // An id that is taken means an earlier order with this tag: this one is the next.
         for (let index = 0; ; index++) {
           const order = simulatedOrder(placement, instruction, options, placedAt, index)
-          if (yield* Effect.mapError(book.insert(order), unknown)) return { brokerOrderId: order.brokerOrderId }
+          if (yield* Effect.mapError(orderList.insert(order), unknown)) return { brokerOrderId: order.brokerOrderId }
         }
       })
 
       const cancel = Effect.fnUntraced(function* (brokerOrderId: BrokerOrderId) {
-        const found = yield* Effect.catchTag(book.get(brokerOrderId), "DbError", tryLater)
+        const found = yield* Effect.catchTag(orderList.get(brokerOrderId), "DbError", tryLater)
         const now = yield* DateTime.now
         const order = Option.filter(found, (order) => isVisible(order, now))
         if (Option.isNone(order)) {
           return yield* new BrokerRefused({ code: "OrderException", message: `There is no order ${brokerOrderId}.` })
         }
         const { status } = stateAt(order.value, now)
-        if (isTerminal(status) || !(yield* Effect.mapError(book.cancel(brokerOrderId, now), unknown))) {
+        if (isTerminal(status) || !(yield* Effect.mapError(orderList.cancel(brokerOrderId, now), unknown))) {
           return yield* new BrokerRefused({
             code: "OrderException",
             message: `Order ${brokerOrderId} cannot be cancelled: it is ${isTerminal(status) ? status : "CANCELLED"}.`
@@ -68,12 +68,12 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         orderListSince: orderListSince.mock,
         place,
         findByTag: Effect.fnUntraced(function* (tags) {
-          const orders = yield* Effect.catchTag(book.findByTag(tags), "DbError", tryLater)
+          const orders = yield* Effect.catchTag(orderList.findByTag(tags), "DbError", tryLater)
           const now = yield* DateTime.now
           return orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now))
         }),
         listAll: Effect.gen(function* () {
-          const orders = yield* Effect.catchTag(book.all, "DbError", tryLater)
+          const orders = yield* Effect.catchTag(orderList.all, "DbError", tryLater)
           const now = yield* DateTime.now
           return orders
             .filter((order) => isVisible(order, now))

@@ -44,5 +44,5 @@ const lastTicks = (seed: string, instrument: Instrument, atMillis: number): numb
   return base + swing
 }
 
-const wholeBetween = (seed: string, least: number, most: number): number =>
-  least + Math.floor(seededRandom(seed)() * (most - least + 1))
+const wholeBetween = (seed: string, min: number, max: number): number =>
+  min + Math.floor(seededRandom(seed)() * (max - min + 1))

@@ -3,7 +3,7 @@ import { BrokerTryLater, type BrokerError } from "../../domain/model/BrokerError
 import { seededRandom } from "../../domain/planning/schedule/SeededRandom.ts"
 import { Broker } from "../Broker.ts"
 import { Instruction } from "./Instruction.ts"
-import { connectionReset, loseAnswer } from "./lostAnswer.ts"
+import { connectionReset, loseAnswer } from "./loseAnswer.ts"
 import { tooManyRequests } from "./withSecondLimit.ts"
 
 export interface FaultOptions {

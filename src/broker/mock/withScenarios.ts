@@ -4,7 +4,7 @@ import { type BrokerError, BrokerOutcomeUnknown } from "../../domain/model/Broke
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { Broker } from "../Broker.ts"
 import { Instruction } from "./Instruction.ts"
-import { connectionReset, loseAnswer } from "./lostAnswer.ts"
+import { connectionReset, loseAnswer } from "./loseAnswer.ts"
 
 export interface ScenarioOptions {
   /** How long the caller of a `timeout` waits in vain before it hears that nobody answered. */

@@ -7,7 +7,7 @@ import { Broker } from "../Broker.ts"
  * the clock, as Kite does. The others end in BrokerTryLater with the start of the next second, and go no further.
  * Look-ups are not counted. Every daemon counts for itself.
  */
-export const withRateLimit = (perSecond: number): Layer.Layer<Broker, never, Broker> =>
+export const withSecondLimit = (perSecond: number): Layer.Layer<Broker, never, Broker> =>
   Layer.effect(
     Broker,
     Effect.gen(function* () {

@@ -15,7 +15,7 @@ export interface KiteRequest {
   /** None only to exchange a request token. */
   readonly accessToken: Option.Option<Redacted.Redacted>
   /** How long the whole answer is waited for; BROKER_TIMEOUT_SECONDS if not set. */
-  readonly patience?: Duration.Duration
+  readonly timeout?: Duration.Duration
 }
 
 /** What came back, unread. An answer is not a success. */
@@ -56,7 +56,7 @@ const make = Effect.gen(function* () {
       .reduce((text, secret) => text.replaceAll(Redacted.value(secret), "<redacted>"), body)
 
   return KiteClient.of({
-    send: ({ method, path, form, query, accessToken, patience = config.brokerTimeout }) => {
+    send: ({ method, path, form, query, accessToken, timeout = config.brokerTimeout }) => {
       const request = HttpClientRequest.make(method)(`${config.zerodhaUrl}${path}`).pipe(
         HttpClientRequest.setHeader("X-Kite-Version", "3"),
         Option.isSome(accessToken)
@@ -71,7 +71,7 @@ const make = Effect.gen(function* () {
         return { status: response.status, body: withoutSecrets(text, accessToken) }
       }).pipe(
         Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error))),
-        Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(tookTooLong(patience)) }),
+        Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tookTooLong(timeout)) }),
         // Zerodha has no use for our trace ids, and spans of requests could hold what must not be shown.
         Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
       )
@@ -92,8 +92,8 @@ const textOf = (bytes: Uint8Array): Effect.Effect<string, KiteUnanswered> =>
       })
     : Effect.succeed(new TextDecoder().decode(bytes))
 
-const tookTooLong = (patience: Duration.Duration): KiteUnanswered =>
-  new KiteUnanswered({ message: `Zerodha did not answer within ${Duration.format(patience)}`, wasSent: true })
+const tookTooLong = (timeout: Duration.Duration): KiteUnanswered =>
+  new KiteUnanswered({ message: `Zerodha did not answer within ${Duration.format(timeout)}`, wasSent: true })
 
 const unanswered = (error: HttpClientError): KiteUnanswered => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined

@@ -33,7 +33,7 @@ const columns = [
 ] as const
 type Column = (typeof columns)[number]
 
-const patience = Duration.minutes(2)
+const timeout = Duration.minutes(2)
 
 /** Gets and reads the list of all instruments, some 100,000, that Zerodha makes every morning. */
 export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Redacted.Redacted) {
@@ -42,7 +42,7 @@ export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Red
     method: "GET",
     path: "/instruments",
     accessToken: Option.some(accessToken),
-    patience
+    timeout
   })
   const body: Result.Result<string, BrokerLookupError> = lookupAnswer(answer, yield* DateTime.now)
   if (Result.isFailure(body)) return yield* body.failure

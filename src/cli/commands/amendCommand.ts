@@ -5,7 +5,7 @@ import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { breachOfAmendment } from "../../domain/limits/dayLimits.ts"
 import { Price } from "../../domain/model/Order.ts"
-import { unknownMarket } from "../../domain/planning/planOrder.ts"
+import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { type Amendment, amend } from "../../domain/planning/replan/amend.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
@@ -80,7 +80,7 @@ export const changeOrder = Effect.fnUntraced(function* (
   const dayBudget = (yield* makeDayBudget)(orderId)
   const instrument = order.instrument ?? ""
   const rules = planningRules(config, (yield* TradingHours).calendar)
-  const market = (yield* (yield* InstrumentStore).markets([instrument])).get(instrument) ?? unknownMarket
+  const market = (yield* (yield* InstrumentStore).markets([instrument])).get(instrument) ?? unknownInstrument
   const referencePrice = yield* days.referencePrice(orderId)
   return yield* days.exclusively(now, (totals) =>
     Effect.gen(function* () {

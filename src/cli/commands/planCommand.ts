@@ -6,7 +6,7 @@ import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
-import { planOrder, unknownMarket } from "../../domain/planning/planOrder.ts"
+import { planOrder, unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
@@ -19,7 +19,7 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const { calendar } = yield* TradingHours
   const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
-  const market = markets.get(order.instrument) ?? unknownMarket
+  const market = markets.get(order.instrument) ?? unknownInstrument
   const plan = planOrder(order, rules, market, start)
   if (Result.isFailure(plan)) return plan
   const full = yield* (yield* makeDayBudget)()(plan.success, start)

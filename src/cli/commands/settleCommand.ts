@@ -6,7 +6,7 @@ import { BrokerLayer } from "../../broker/layers/BrokerLayer.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
-import { type DayReconciliation, settle } from "../../domain/lifecycle/reconcileDay.ts"
+import { type DayReconciliation, reconcileDay } from "../../domain/lifecycle/reconcileDay.ts"
 import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
@@ -53,7 +53,7 @@ export const settleCommand = Command.make(
       all.flatMap(({ tags }) => tags)
     )
     const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
-    const settlement = settle(slices, found, all)
+    const settlement = reconcileDay(slices, found, all)
     const repairs = settlement.differences.flatMap(({ slice, repair }) =>
       given.repair && repair !== null ? [{ slice, order: repair }] : []
     )

@@ -2,7 +2,7 @@ import { Console, DateTime, Effect, Layer, Option, Redacted, Result } from "effe
 import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { lookupAnswer } from "../../broker/zerodha/kiteAnswers.ts"
 import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
-import { tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/KiteSession.ts"
+import { tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../../broker/zerodha/login.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"

@@ -1,6 +1,6 @@
 import { DateTime, Duration, Effect, Layer, Option } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
-import { tokenEnd, zerodha } from "../../broker/zerodha/KiteSession.ts"
+import { tokenEnd, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
 import { notificationCheck } from "../../doctor/notifications.ts"
 import {

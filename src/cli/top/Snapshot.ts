@@ -1,6 +1,6 @@
 import { DateTime, Effect, Layer, Option } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
-import { zerodha } from "../../broker/zerodha/KiteSession.ts"
+import { zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { decimalText } from "../../domain/text/decimals.ts"

@@ -46,7 +46,7 @@ export interface DayReconciliation {
  * Holds a day's slices, and all others that the book knows of, against the broker's whole book of that day: every broker
  * order belongs to exactly one slice, or is foreign, and every slice says of its order what the book says.
  */
-export const settle = (
+export const reconcileDay = (
   slices: ReadonlyArray<ReconciledSlice>,
   ours: ReadonlyArray<BrokerOrder>,
   all: ReadonlyArray<OrderListEntry>

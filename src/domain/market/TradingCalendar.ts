@@ -3,10 +3,10 @@ import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcem
 import { indianDay } from "./indianTime.ts"
 import { forEachMarket, MarketId } from "./Market.ts"
 import { regularHours } from "./regularHours.ts"
-import { firstEndingAfter, type Session } from "./Session.ts"
+import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
 
 export { MarketId, marketOf } from "./Market.ts"
-export { Session } from "./Session.ts"
+export { TradingSession } from "./TradingSession.ts"
 
 /** The days of a market that are not known: no plan can be made for them. */
 export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEnds", {
@@ -20,7 +20,7 @@ export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEn
 }
 
 interface MarketDays {
-  readonly sessions: ReadonlyArray<Session>
+  readonly sessions: ReadonlyArray<TradingSession>
   /** For each day, why it is closed outside of that day's sessions. */
   readonly whyClosed: ReadonlyMap<string, string>
 }
@@ -38,16 +38,16 @@ export const sessionsFrom = (
   market: MarketId,
   fromMillis: number,
   days: number
-): ReadonlyArray<Session> => {
+): ReadonlyArray<TradingSession> => {
   const { sessions } = calendar.markets[market]
   const endMillis = millisAt(dayOf(fromMillis), "00:00") + (days + 1) * dayMillis
   return sessions.slice(firstEndingAfter(sessions, fromMillis), firstOpeningFrom(sessions, endMillis))
 }
 
 export type SessionAt =
-  | { readonly _tag: "Open"; readonly session: Session }
+  | { readonly _tag: "Open"; readonly session: TradingSession }
   /** `next` is null when the calendar ends before there is one. */
-  | { readonly _tag: "Closed"; readonly next: Session | null; readonly reason: string }
+  | { readonly _tag: "Closed"; readonly next: TradingSession | null; readonly reason: string }
 
 /** The session in which a moment lies; else the next one, and why it is closed now. */
 export const sessionAt = (calendar: TradingCalendar, market: MarketId, atMillis: number): SessionAt => {
@@ -74,7 +74,7 @@ const dayOf = (millis: number): string => indianDay(DateTime.makeUnsafe(millis))
 const dayAfter = (day: string): string => dayOf(millisAt(day, "00:00") + dayMillis)
 const millisAt = (day: string, time: string): number => Date.parse(`${day}T${time}:00+05:30`)
 
-const firstOpeningFrom = (sessions: ReadonlyArray<Session>, millis: number): number => {
+const firstOpeningFrom = (sessions: ReadonlyArray<TradingSession>, millis: number): number => {
   const index = firstEndingAfter(sessions, millis)
   const session = sessions[index]
   return session !== undefined && session.opensMillis < millis ? index + 1 : index
@@ -105,7 +105,7 @@ const marketDays = (
   regular: ReadonlyArray<RegularHours>,
   special: ReadonlyMap<string, SpecialDay>
 ): MarketDays => {
-  const sessions: Array<Session> = []
+  const sessions: Array<TradingSession> = []
   const whyClosed = new Map<string, string>()
   for (let day = firstDay; day <= until; day = dayAfter(day)) {
     const specialDay = special.get(day)

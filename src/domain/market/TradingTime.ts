@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { firstEndingAfter, type Session, Sessions } from "./Session.ts"
+import { firstEndingAfter, type TradingSession, Sessions } from "./TradingSession.ts"
 
 /**
  * The time in which a schedule runs: the sessions, in order and not overlapping. Null: every moment is trading time,
@@ -62,11 +62,11 @@ export const afterTrading = (time: TradingTime, fromMillis: number, tradingMilli
  * session, and not at the next day's open.
  */
 export const cutTo = (
-  sessions: ReadonlyArray<Session>,
+  sessions: ReadonlyArray<TradingSession>,
   fromMillis: number,
   tradingMillis: number
-): ReadonlyArray<Session> | null => {
-  const cut: Array<Session> = []
+): ReadonlyArray<TradingSession> | null => {
+  const cut: Array<TradingSession> = []
   let left = tradingMillis
   for (let index = firstEndingAfter(sessions, fromMillis); index < sessions.length && left > 0; index += 1) {
     const session = sessions[index]

@@ -1,7 +1,6 @@
 import { DateTime, Result } from "effect"
 import type { Instrument, SessionPolicy } from "../model/Order.ts"
 import { indianClock, indianDay } from "./indianTime.ts"
-import { type Session } from "./Session.ts"
 import {
   calendarEnds,
   type MarketId,
@@ -10,6 +9,7 @@ import {
   sessionsFrom,
   type TradingCalendar
 } from "./TradingCalendar.ts"
+import { type TradingSession } from "./TradingSession.ts"
 import { cutTo, firstOpen, type TradingTime, tradingMillisBetween } from "./TradingTime.ts"
 
 /** So many days ahead an order may reach: more than a day of trading time with every holiday in between. */
@@ -54,7 +54,7 @@ export interface PlanTime {
   /** Holds exactly the window; null without a calendar. */
   readonly time: TradingTime
   /** The sessions in which it begins and ends; null without a calendar. */
-  readonly sessions: { readonly first: Session; readonly last: Session } | null
+  readonly sessions: { readonly first: TradingSession; readonly last: TradingSession } | null
 }
 
 /** Fits a window of trading time into the market's sessions, or says what would fit. */
@@ -107,7 +107,7 @@ const tooLong = (
   { instrument, sessionPolicy }: TimedOrder,
   calendar: TradingCalendar,
   market: MarketId,
-  window: { readonly startMillis: number; readonly time: ReadonlyArray<Session>; readonly windowMillis: number }
+  window: { readonly startMillis: number; readonly time: ReadonlyArray<TradingSession>; readonly windowMillis: number }
 ): string => {
   if (sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message
   const { time, startMillis, windowMillis } = window
@@ -119,4 +119,4 @@ const tooLong = (
   )
 }
 
-const dayOf = ({ opensMillis }: Session): string => indianDay(DateTime.makeUnsafe(opensMillis))
+const dayOf = ({ opensMillis }: TradingSession): string => indianDay(DateTime.makeUnsafe(opensMillis))

@@ -116,9 +116,9 @@ const enoughSlices = (request: SplitRequest, { lotSize, leastGapMillis }: SplitR
   const { totalQuantity, numSlices, randomize } = request
   const lots = Math.floor(totalQuantity / lotSize)
   const maxLots = Math.max(1, Math.floor(largest / lotSize))
-  const most = Math.min(maxSplits, lots)
+  const maxCount = Math.min(maxSplits, lots)
   const roomy = randomize ? Math.ceil((lots * room) / maxLots) : 0
   const bare = Math.ceil(lots / maxLots)
-  const hasRoom = roomy <= Math.min(most, maxSlices({ ...request, leastGapMillis }))
-  return Math.max(numSlices, hasRoom ? roomy : 0, bare <= most ? bare : 0)
+  const hasRoom = roomy <= Math.min(maxCount, maxSlices({ ...request, leastGapMillis }))
+  return Math.max(numSlices, hasRoom ? roomy : 0, bare <= maxCount ? bare : 0)
 }

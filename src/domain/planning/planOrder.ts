@@ -27,7 +27,7 @@ export interface PlanningRules extends SliceRules {
 }
 
 /** What is known of an order's instrument. */
-export interface Market extends Priced {
+export interface InstrumentFacts extends Priced {
   /** The instrument's own; null for the built-in one. */
   readonly volumeProfile: Profile | null
   /** Null when no list of instruments is known at all: then nothing is held against it. */
@@ -39,7 +39,7 @@ export type Listing =
   | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
   | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
 
-export const unknownMarket: Market = { volumeProfile: null, listing: null, quote: null }
+export const unknownInstrument: InstrumentFacts = { volumeProfile: null, listing: null, quote: null }
 
 /** Why there is a plan. */
 export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
@@ -54,7 +54,7 @@ export const planCauseText = {
 } satisfies Readonly<Record<PlanCause, string>>
 
 /** Whether there are futures on an instrument; null when nobody knows. */
-export const hasDerivatives = ({ listing }: Market): boolean | null =>
+export const hasDerivatives = ({ listing }: InstrumentFacts): boolean | null =>
   listing?._tag === "Listed" ? listing.hasFutures : null
 
 /** A slice with its time on the wall: milliseconds after the plan's start. */
@@ -101,7 +101,7 @@ export interface PlanRequest extends Omit<SplitRequest, "curve"> {
 export const planOrder = (
   order: SplittableOrder,
   rules: PlanningRules,
-  market: Market,
+  market: InstrumentFacts,
   startsAt: DateTime.Utc,
   now: DateTime.Utc = startsAt
 ): Result.Result<OrderPlan, string> =>
@@ -131,7 +131,7 @@ export const planRequest = (
   request: PlanRequest,
   order: SplittableOrder,
   rules: PlanningRules,
-  market: Market
+  market: InstrumentFacts
 ): Result.Result<OrderPlan, string> =>
   Result.gen(function* () {
     const { orderId, revision, firstSequence, cause, note } = request
@@ -195,7 +195,7 @@ const termsOf = (
   request: PlanRequest,
   order: SplittableOrder,
   rules: PlanningRules,
-  market: Market
+  market: InstrumentFacts
 ): Result.Result<Terms, string> =>
   Result.gen(function* () {
     const { startsAt, now, windowMillis, cause } = request
@@ -232,7 +232,7 @@ const breachesOf = (
 
 /** When the slices of a request would be due, were there so many or were it so long; null when that cannot be. */
 const duesOf =
-  (request: PlanRequest, order: SplittableOrder, rules: PlanningRules, market: Market) =>
+  (request: PlanRequest, order: SplittableOrder, rules: PlanningRules, market: InstrumentFacts) =>
   (numSlices: number, minutes: number): ReadonlyArray<number> | null => {
     const changed = { ...request, numSlices, windowMillis: minutes * 60_000 }
     return Result.getOrElse(
@@ -251,7 +251,7 @@ const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: n
   (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
 
 /** Which part of the trading day the window is. Without a calendar the window is taken as a whole day. */
-const marketDayOf = ({ startMillis, sessions }: PlanTime, market: Market, windowMillis: number): MarketDay => {
+const marketDayOf = ({ startMillis, sessions }: PlanTime, market: InstrumentFacts, windowMillis: number): MarketDay => {
   const { volumeProfile } = market
   if (sessions === null) return { ...unknownDay, volumeProfile }
   const { opensMillis, closesMillis } = sessions.first
@@ -279,7 +279,7 @@ const completeMillisOf = (
 /** The instrument as the broker lists it, null without a list; fails when it is not in the list, or does not trade so long. */
 const listed = (
   instrument: Instrument,
-  { listing }: Market,
+  { listing }: InstrumentFacts,
   start: DateTime.Utc,
   lastMoment: DateTime.Utc
 ): Result.Result<InstrumentDetails | null, string> => {

@@ -5,7 +5,7 @@ import { decimals, instant, integers, numbers, texts } from "../../db/parameters
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
-import type { Listing, Market } from "../../domain/planning/planOrder.ts"
+import type { Listing, InstrumentFacts } from "../../domain/planning/planOrder.ts"
 
 /** The broker whose list it is. */
 export const InstrumentSource = Schema.Literals(["mock", "zerodha"])
@@ -81,7 +81,9 @@ export class InstrumentStore extends Context.Service<
      * What planning needs to know of instruments; the answer has an entry for each one asked for. Similar names are looked
      * up only for the first {@link maxSuggestions} that are not listed.
      */
-    readonly markets: (instruments: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, Market>, DbError>
+    readonly markets: (
+      instruments: ReadonlyArray<string>
+    ) => Effect.Effect<ReadonlyMap<string, InstrumentFacts>, DbError>
     /** Whose list it is, its size and when it was synced; none before the first sync. */
     readonly status: Effect.Effect<Option.Option<InstrumentStatus>, DbError>
   }
@@ -236,7 +238,7 @@ const markets = (db: Db["Service"]) =>
     const details = known.some(({ hasList }) => hasList)
       ? yield* find(db)(instruments)
       : new Map<string, InstrumentDetails>()
-    const markets = new Map<string, Market>()
+    const markets = new Map<string, InstrumentFacts>()
     const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
     for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
       const found = details.get(instrument)

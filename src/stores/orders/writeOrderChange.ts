@@ -25,7 +25,7 @@ export const writeOrderChange = (
       return replan(db, change, options)
     case "GiveUp":
       return giveUp(db, change.slices, change.reason, options.now)
-    case "Settled":
+    case "Finished":
       return settle(db, orderId, change.reason, options.now)
   }
 }

@@ -1,7 +1,7 @@
 import type { OrderId } from "../../domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 
-/** Claimed slices in the order in which they are due. Plain memory, owned by one executor. */
+/** Claimed slices in the order of their due times. Plain memory, owned by one executor. */
 export class DueQueue {
   private slices: Array<ClaimedSlice> = []
 
@@ -9,7 +9,7 @@ export class DueQueue {
     return this.slices.length
   }
 
-  /** The slice that is due next, which stays in the queue. */
+  /** The slice that is due next; it stays in the queue. */
   peek(): ClaimedSlice | undefined {
     return this.slices[0]
   }
@@ -28,14 +28,14 @@ export class DueQueue {
     return new Set(this.slices.map((slice) => slice.orderId))
   }
 
-  /** Takes every slice of these orders. */
+  /** Removes and returns every slice of these orders. */
   removeOrders(orderIds: ReadonlySet<OrderId>): ReadonlyArray<ClaimedSlice> {
     const removed = this.slices.filter((slice) => orderIds.has(slice.orderId))
     this.slices = this.slices.filter((slice) => !orderIds.has(slice.orderId))
     return removed
   }
 
-  /** Takes everything. */
+  /** Removes and returns all slices. */
   drain(): ReadonlyArray<ClaimedSlice> {
     const all = this.slices
     this.slices = []

@@ -5,32 +5,32 @@ import { summary } from "../../runtime/logAndContinue.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 
-/** What became of a claimed slice, and the broker call behind it if there was one. */
-export interface Outcome {
+/** What became of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
+export interface SliceOutcome {
   readonly transition: SliceTransition
   readonly event: BrokerEvent | null
 }
 
 export interface OutcomeWriter {
-  readonly write: (outcome: Outcome) => Effect.Effect<void>
+  readonly write: (outcome: SliceOutcome) => Effect.Effect<void>
 }
 
 const maxGroup = 500
-/** Until the database comes back, or the process ends. */
+/** Retries go on until the database is back or the process ends. */
 const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule.spaced("2 seconds")])
 
 /**
- * Writes outcomes in groups, two at a time: whatever gathers while they are being written is the next group. A group that
- * cannot be written is tried again until it can. When the scope closes everything left is written first; what the database
- * cannot take within SHUTDOWN_GRACE_SECONDS is found again by reconciliation, by its tag.
+ * Writes outcomes in groups, two groups at a time; outcomes that arrive meanwhile form the next group. A group is retried
+ * until the database accepts it. When the scope closes, the rest is written first; an outcome that cannot be written within
+ * SHUTDOWN_GRACE_SECONDS is not lost: reconciliation finds its slice by the tag.
  */
 export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuration | SliceStore | Scope.Scope> =
   Effect.gen(function* () {
     const config = yield* Configuration
     const store = yield* SliceStore
-    const outcomes = yield* Queue.unbounded<Outcome, Cause.Done>()
+    const outcomes = yield* Queue.unbounded<SliceOutcome, Cause.Done>()
 
-    const attempt = (group: ReadonlyArray<Outcome>) =>
+    const attempt = (group: ReadonlyArray<SliceOutcome>) =>
       store
         .transition(
           group.map((outcome) => outcome.transition),
@@ -44,8 +44,11 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
           Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
         )
 
-    /** One outcome that the database refuses, or that cannot be put into words for it, must not hold up the others; its lease ends and it is reconciled. */
-    const writeGroup = (group: ReadonlyArray<Outcome>): Effect.Effect<void> =>
+    /**
+     * Writes a group; if the database refuses it, each outcome alone. An outcome that is refused alone is logged, and its slice
+     * is reconciled when its lease ends.
+     */
+    const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
       attempt(group).pipe(
         Effect.catchCause((cause) => {
           if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
@@ -78,7 +81,7 @@ export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuratio
     return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
   })
 
-const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>) =>
+const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<string>) =>
   Effect.forEach(
     group.filter(({ transition }) => !moved.has(transition.slice.id)),
     ({ transition }) =>
@@ -88,7 +91,7 @@ const reportFenced = (group: ReadonlyArray<Outcome>, moved: ReadonlySet<string>)
     { discard: true }
   )
 
-const reportLost = ({ transition }: Outcome, why: string) =>
+const reportLost = ({ transition }: SliceOutcome, why: string) =>
   Effect.logError(
     `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${why}`
   ).pipe(annotate(transition))

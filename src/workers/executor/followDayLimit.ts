@@ -5,8 +5,8 @@ import { dayIsOver, limitsTheDay } from "../../domain/limits/dayLimits.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 
 /**
- * Holds all placements while the day's orders come to more than the limits allow: one was lowered since they were split,
- * or an order was amended. Asks the database only when there is such a limit.
+ * Closes the placement gate while the day's orders exceed a daily limit, which happens when a limit was lowered after the
+ * split or an order was amended. It asks the database only if there is such a limit.
  */
 export const makeFollowDayLimit = Effect.gen(function* () {
   const { limits } = yield* Configuration

@@ -4,13 +4,13 @@ import { Wakeups } from "../../db/Wakeups.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 
-/** Operators wait for the acknowledgement; a notification may be lost. */
+/** A notification may be lost, and operators wait for the acknowledgement. */
 const pollInterval = "5 seconds"
 const retryInterval = "500 millis"
 
 /**
- * Obeys the operators' halts and resumes, and acknowledges each: a halt when no placement of this process is under way
- * any more. What the database last said holds while it cannot be asked.
+ * Closes and opens the placement gate as operators halt and resume, and acknowledges each of them: a halt only when no
+ * placement of this process is in flight. While the database cannot be asked, its last answer stays in force.
  */
 export const makeFollowHalts = Effect.gen(function* () {
   const gate = yield* PlacementGate
@@ -33,7 +33,7 @@ export const makeFollowHalts = Effect.gen(function* () {
 
   return obey.pipe(
     Effect.catch((error) =>
-      // Back again, the database wakes everybody.
+      // No short retry is needed: the connection wakes its listeners when the database is back.
       Effect.as(Effect.logWarning(`Could not ask whether placements are halted: ${error.message}`), true)
     ),
     Effect.flatMap((isDone) =>

@@ -2,54 +2,79 @@ import { BigDecimal, DateTime, Effect, Exit } from "effect"
 import { Broker, type Placement } from "../../broker/Broker.ts"
 import { auditRow } from "../../broker/brokerCall.ts"
 import { DatabaseClock, LatestTime } from "../../clock/DatabaseClock.ts"
-import { Configuration } from "../../config/Configuration.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 import {
   afterPlacement,
-  brokerErrorOf,
+  backoffAfter,
   deadlineMillis,
   isAttempt,
   type Refusal,
-  refusalToFire
+  wasSent
 } from "../../domain/lifecycle/placement.ts"
-import type { BrokerError } from "../../domain/model/BrokerError.ts"
-import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import type { Outcome } from "./OutcomeWriter.ts"
+import type { SliceOutcome } from "./OutcomeWriter.ts"
+import { makeRefusalNow, placementLimits } from "./refusalNow.ts"
 
-/** A placement's outcome, and until when (milliseconds since 1970) the broker wants to be left alone. */
-export interface PlacementOutcome extends Outcome {
-  readonly holdUntilMillis: number
+/** A placement's outcome, and until when nothing else is fired (milliseconds since 1970; 0 for no back-off). */
+export interface PlacementOutcome extends SliceOutcome {
+  readonly backoffUntilMillis: number
 }
 
 /**
- * Builds the placement of one claimed slice: the last checks at the moment of firing, the call, and what the answer
- * means. Never fails. Interrupting it gives up the call, whose outcome then is unknown; nothing else is interrupted.
+ * Builds the placement of one claimed slice: the last checks at the moment of firing, the call, and what the answer means.
+ * It never fails. An interruption gives up the call only, whose outcome then is unknown.
  */
 export const makePlace = Effect.gen(function* () {
-  const config = yield* Configuration
+  const telemetry = yield* Telemetry
+  const refusalNow = yield* makeRefusalNow
+  const call = yield* makeCall
+
+  const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
+    Effect.gen(function* () {
+      const at = yield* DateTime.now
+      telemetry.notFired(next)
+      // A slice that waits for the market is logged once.
+      const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
+      const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
+      yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
+      return {
+        transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
+        event: null,
+        backoffUntilMillis: 0
+      }
+    })
+
+  return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
+    Effect.flatMap(refusalNow(slice), (refusal) => (refusal === null ? call(slice) : notFired(slice, refusal))).pipe(
+      Effect.annotateLogs({
+        order_id: slice.orderId,
+        slice_id: slice.id,
+        request_id: slice.requestId,
+        trace_id: slice.traceId
+      }),
+      Effect.uninterruptible
+    )
+})
+
+/** Builds the broker call for a slice, and translates its answer into the slice's next stage and the audit row. */
+const makeCall = Effect.gen(function* () {
   const broker = yield* Broker
   const clock = yield* DatabaseClock
   const instance = yield* Instance
   const telemetry = yield* Telemetry
-  const { calendar } = yield* TradingHours
-  const limits = {
-    brokerTimeout: config.brokerTimeout,
-    preTrade: config.limits,
-    calendar,
-    marketPause: config.quotesPollInterval
-  }
+  const limits = yield* placementLimits
 
-  /** The quarantine is counted from here. The host may have been suspended before the request left: rather too late. */
+  /**
+   * The start of the quarantine. The host may have been suspended before the request left, so the latest possible time counts.
+   */
   const doubtBegins = Effect.gen(function* () {
     yield* Effect.ignore(clock.settle)
     return DateTime.makeUnsafe(yield* yield* LatestTime)
   })
 
-  const call = (slice: ClaimedSlice) =>
+  return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
     Effect.gen(function* () {
       const beganMillis = yield* nowMillis
       const placedAt = yield* DateTime.now
@@ -57,23 +82,22 @@ export const makePlace = Effect.gen(function* () {
       const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
       const at = yield* DateTime.now
       const endedMillis = yield* nowMillis
-      // What is due at the same moment is sent before anything is said of this one.
+      // Slices that are due at the same moment are sent before this outcome is logged and written.
       yield* Effect.yieldNow
       const attempt = slice.attempts + 1
       const next = afterPlacement(answer, at)
       telemetry.placed(slice, next, { beganMillis, endedMillis })
       yield* logOutcome(slice, next, placedAt)
-      const error = brokerErrorOf(answer)
-      const wasSent = error?._tag !== "BrokerNotSent"
+      const isSent = wasSent(answer)
       return {
         transition: {
           slice,
           next,
           attempts: isAttempt(answer) ? attempt : slice.attempts,
-          placedAt: wasSent ? placedAt : null,
+          placedAt: isSent ? placedAt : null,
           at: next._tag === "Unknown" ? yield* doubtBegins : at
         },
-        event: wasSent
+        event: isSent
           ? auditRow({
               id: `${slice.id}:place:${slice.claimVersion}`,
               call: "place",
@@ -89,59 +113,10 @@ export const makePlace = Effect.gen(function* () {
               worker: instance.id
             })
           : null,
-        holdUntilMillis: holdAfter(answer, next)
+        backoffUntilMillis: backoffAfter(answer, next)
       }
     })
-
-  const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
-    Effect.gen(function* () {
-      const at = yield* DateTime.now
-      telemetry.notFired(next)
-      // A slice that waits for the market is no news the second time.
-      const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
-      const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
-      yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
-      return {
-        transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
-        event: null,
-        holdUntilMillis: 0
-      }
-    })
-
-  const fire = (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
-    Effect.gen(function* () {
-      const settled = yield* Effect.exit(clock.settle)
-      if (Exit.isFailure(settled)) {
-        const reason = "this host's clock jumped and the database could not be asked for the time"
-        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
-      }
-      const now = yield* nowMillis
-      const refusal = refusalToFire(slice, now, limits)
-      if (refusal === null) return yield* call(slice)
-      if (refusal !== "too early") return yield* notFired(slice, refusal)
-      const earlyMillis = slice.notBeforeMillis - now
-      if (earlyMillis > maxEarlyMillis) {
-        const reason = "given back: the database's clock was set back, and it is not due yet"
-        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
-      }
-      yield* Effect.sleep(earlyMillis)
-      return yield* fire(slice)
-    })
-
-  return (slice: ClaimedSlice) =>
-    fire(slice).pipe(
-      Effect.annotateLogs({
-        order_id: slice.orderId,
-        slice_id: slice.id,
-        request_id: slice.requestId,
-        trace_id: slice.traceId
-      }),
-      Effect.uninterruptible
-    )
 })
-
-/** No stop, halt or cancel ends the wait of a slice that is being fired. */
-const maxEarlyMillis = 1000
 
 const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
   sliceId: slice.id,
@@ -155,12 +130,6 @@ const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => 
   validity: slice.validity,
   deadline: DateTime.makeUnsafe(deadlineMillis)
 })
-
-/** A broker that says "later", or no longer knows us, would say the same to every other slice: none is sent till then. */
-const holdAfter = (answer: Exit.Exit<Acknowledgement, BrokerError>, next: NextStage): number =>
-  Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null
-    ? DateTime.toEpochMillis(next.notBefore)
-    : 0
 
 const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc) => {
   const details = {

@@ -5,15 +5,15 @@ import { needsQuotes } from "../../domain/limits/marketLimits.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 
-/** Slices due within this time, and the period that volumes are reckoned over, are followed. */
+/** Instruments of slices that are due within this time plus the volume period are followed. */
 const ahead = Duration.minutes(2)
-/** More than the longest such period and the oldest reading before it. */
+/** Longer than the longest volume period and the reading before it. */
 const kept = Duration.hours(1)
 const pruneInterval = Duration.minutes(1)
 
 /**
- * Keeps quotes of the instruments that are about to be traded, when a limit needs them, and removes old ones, also those
- * that another service wrote. A broker that gives none is no reason to stop: what is not known is not limited.
+ * Stores quotes of the instruments that are about to be traded, if a limit needs them, and prunes old ones, including those of
+ * other services. Without quotes trading goes on: a limit does not apply to a price that is not known.
  */
 export const makeFollowQuotes = Effect.gen(function* () {
   const config = yield* Configuration
@@ -36,7 +36,7 @@ export const makeFollowQuotes = Effect.gen(function* () {
   )
 })
 
-/** Asks the broker once, if it is this replica's turn and slices are about to be due, and stores the answer. */
+/** Asks the broker once and stores the answer, if it is this replica's turn and slices are about to be due. */
 export const makeAskForQuotes = Effect.gen(function* () {
   const config = yield* Configuration
   const broker = yield* Broker
@@ -45,7 +45,7 @@ export const makeAskForQuotes = Effect.gen(function* () {
   let notBeforeMillis = 0
   let isFailing = false
 
-  /** Said once, and again only after it went well in between. */
+  /** Warns at the first failure, and again only after a success in between. */
   const report = (error: BrokerLookupError | null) => {
     const isNews = isFailing !== (error !== null)
     isFailing = error !== null

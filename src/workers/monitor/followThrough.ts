@@ -5,20 +5,20 @@ import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
-import { unknownMarket } from "../../domain/planning/planOrder.ts"
-import { followThrough } from "../../domain/planning/replan/followThrough.ts"
+import { unknownInstrument } from "../../domain/planning/planOrder.ts"
+import { planFollowThrough } from "../../domain/planning/replan/planFollowThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 
-/** So many orders are looked at in one pass; the others follow in the next. */
+/** The most orders of one pass; the others follow in the next. */
 const batchSize = 100
 
 /**
- * One pass over the orders whose day does not go to plan: what is late is spread anew as soon as it can be sent, what is
- * missing carried on or completed, each as its order wants it. An order that can have no new plan is put on hold for a person to look at.
+ * One pass over orders that deviate from their plan: late slices are respread, unfilled quantity is carried or completed, as
+ * each order asks. An order for which no new plan is possible is put on hold for a person.
  */
 export const makeFollowThrough = Effect.gen(function* () {
   const config = yield* Configuration
@@ -32,23 +32,23 @@ export const makeFollowThrough = Effect.gen(function* () {
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
-  const hold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
+  const putOnHold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
     yield* commands.hold(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
     yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
   })
 
   const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string, isLate: boolean) {
-    const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownMarket
+    const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownInstrument
     const now = yield* DateTime.now
     const facts = isLate && needsQuotes(limits) ? yield* quotes.facts(instrument, { ...limits, now }) : unknownFacts
     const change = yield* replans.change(id, { now, windowGrace }, (running) => {
       const canBeSent = isLate && !waitsForMarket(running, facts, now, limits)
-      return followThrough(canBeSent ? running : withoutLate(running), { rules, market, now })
+      return planFollowThrough(canBeSent ? running : withoutLate(running), { rules, market, now })
     })
     if (change !== null) yield* logChange(change)
   })
 
-  // However many wait for something, and whatever fails with one of them: those after it have their turn.
+  // The next pass continues after this order, so that the orders behind a failing one have their turn.
   let last: OrderId | null = null
 
   return Effect.gen(function* () {
@@ -58,9 +58,9 @@ export const makeFollowThrough = Effect.gen(function* () {
       last = id
       yield* followOne(id, instrument, isLate).pipe(
         Effect.catchTags({
-          CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : hold(id, reason)),
-          // What cannot be read today cannot be read tomorrow: the others need not wait for it.
-          DbError: (error) => (error.isGeneral ? Effect.fail(error) : hold(id, error.message))
+          CannotReplan: ({ reason, isCancelled }) => (isCancelled ? Effect.void : putOnHold(id, reason)),
+          // An order that cannot be read will not become readable: it must not hold up the others.
+          DbError: (error) => (error.isGeneral ? Effect.fail(error) : putOnHold(id, error.message))
         }),
         annotate(id)
       )
@@ -69,7 +69,7 @@ export const makeFollowThrough = Effect.gen(function* () {
   })
 })
 
-/** A plan for what the market does not allow would be late at once, and so on without end. */
+/** Whether the market does not allow the next slice now. A new plan would be late at once, and the next one too. */
 const waitsForMarket = (
   { order, slices }: RunningOrder,
   facts: MarketFacts,
@@ -101,11 +101,11 @@ const logChange = (change: OrderChange) => {
     }
     case "GiveUp":
       return Effect.logError(`${change.slices.length} slices skipped: ${change.reason}`)
-    case "Settled":
-      return change.shortfall === 0
+    case "Finished":
+      return change.unfilled === 0
         ? Effect.logInfo("The order is done as it wanted to be")
         : Effect.logError(
-            `The order ends with a shortfall of ${change.shortfall}${change.reason === null ? "" : `: ${change.reason}`}`
+            `The order ends with a shortfall of ${change.unfilled}${change.reason === null ? "" : `: ${change.reason}`}`
           )
   }
 }

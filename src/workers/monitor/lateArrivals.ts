@@ -3,14 +3,14 @@ import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/Order
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import type { OrderList } from "./lookUpOrders.ts"
+import type { OrderListLookUp } from "./lookUpOrders.ts"
 
 const annotate = ({ id, orderId, requestId, traceId }: PreviouslyInDoubtSlice | OpenSlice) =>
   Effect.annotateLogs({ order_id: orderId, slice_id: id, request_id: requestId, trace_id: traceId })
 
 /**
- * Takes over what turned up in the book after its slice was thought not to be placed. Where other slices stand in for it
- * that quantity is placed twice: an alarm, and the order is held for a person to look at.
+ * Adopts broker orders that were found after their slice was given up: the slice becomes PROCESSED. If other slices stand in
+ * for it, its quantity is placed twice: an alarm is raised, and the order is put on hold for a person.
  */
 export const makeAdoptLateArrivals = Effect.gen(function* () {
   const recovery = yield* RecoveryStore
@@ -31,9 +31,9 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
   }
 
-  return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, book: OrderList) {
+  return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
     const turnedUp = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
-      const [order] = book.ordersOf(slice.tag)
+      const [order] = orderList.ordersOf(slice.tag)
       return order === undefined || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
     })
     if (turnedUp.length === 0) return
@@ -54,15 +54,15 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
 })
 
 /**
- * Gives up following open slices from before the book began that it does not show: only a person can tell what became of
- * them. Each is said once.
+ * Stops following open slices that are older than the order list and not in it: only a person can tell what became of them.
+ * Each is logged once.
  */
 export const makeEscalateLost = Effect.gen(function* () {
   const recovery = yield* RecoveryStore
 
-  return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, book: OrderList) {
+  return Effect.fnUntraced(function* (missing: ReadonlyArray<OpenSlice>, orderList: OrderListLookUp) {
     const older = missing.filter(
-      ({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < book.orderListSinceMillis
+      ({ acknowledgedAt }) => DateTime.toEpochMillis(acknowledgedAt) < orderList.orderListSinceMillis
     )
     if (older.length === 0) return
     const left = yield* recovery.leaveOrderList(

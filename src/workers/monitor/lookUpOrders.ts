@@ -7,17 +7,19 @@ import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
 
-/** What the broker's book showed, and when the question was asked. */
-export interface OrderList {
+/** The answer of one look-up in the broker's order list. Times in milliseconds since 1970. */
+export interface OrderListLookUp {
+  /** When the request was made: later orders may be missing. */
   readonly askedMillis: number
+  /** Since when the list is complete. */
   readonly orderListSinceMillis: number
   readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
 }
 
-/** A book that cannot be read for so long is something for a person. */
-const patience = Duration.minutes(2)
+/** When the order list has been unreadable for this long, a person has to look at it. */
+const maxUnreadable = Duration.minutes(2)
 
-/** Asks the broker once for all tags. None when it could not say: that is not "not found". */
+/** Asks the broker once for all tags. None means that it could not answer, which is not "not found". */
 export const makeLookUp = Effect.gen(function* () {
   const broker = yield* Broker
   const slices = yield* SliceStore
@@ -41,18 +43,18 @@ export const makeLookUp = Effect.gen(function* () {
     })
     yield* slices.audit([event])
     yield* noteAnswer(Exit.isSuccess(answer), event.outcome, event.response, at)
-    if (Exit.isFailure(answer)) return Option.none<OrderList>()
+    if (Exit.isFailure(answer)) return Option.none<OrderListLookUp>()
     const byTag = Map.groupBy(answer.value, (order) => order.tag)
-    return Option.some<OrderList>({
+    return Option.some<OrderListLookUp>({
       askedMillis: DateTime.toEpochMillis(askedAt),
-      // As of the answer: a book that began anew while it was asked for may be either.
+      // As of the answer: if the list began anew during the call, the later start is the safe one.
       orderListSinceMillis: DateTime.toEpochMillis(broker.orderListSince(at)),
       ordersOf: (tag) => byTag.get(tag) ?? []
     })
   })
 })
 
-/** Tells of a book that cannot be read: a warning each time, and after a while, once, an error that `health` shows too. */
+/** Reports an unreadable order list: a warning each time and, after {@link maxUnreadable}, one error that `health` shows too. */
 const makeNoteAnswer = Effect.gen(function* () {
   const status = yield* WorkerStatus
   let unreadableSince: DateTime.Utc | null = null
@@ -72,7 +74,7 @@ const makeNoteAnswer = Effect.gen(function* () {
     }
     unreadableSince ??= at
     const since = `the broker's book cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
-    if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), patience)) {
+    if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), maxUnreadable)) {
       isTold = true
       yield* status.blocked("monitor", since)
       return yield* Effect.logError(

@@ -6,7 +6,7 @@ import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 
 const interval = Duration.days(1)
 
-/** Reminds people, at the start and once a day, of what the service does not renew by itself. */
+/** Warns at the start and once a day of what a person must renew: the trading calendar and the list of instruments. */
 export const makeRemind = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
   const { calendar } = yield* TradingHours

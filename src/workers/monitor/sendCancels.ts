@@ -6,15 +6,15 @@ import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 
-/** A cancel that had no effect by then is sent again. */
+/** A cancel without effect is sent again after this time. */
 const cancelResend = Duration.seconds(15)
-/** The monitor has other things to do, too: it sends no more in one pass than takes about so long. */
+/** One pass sends only as many cancels as take about this long, so that the monitor's other tasks are not held up. */
 const maxPassSeconds = 5
 const maxAtMockBroker = 500
 
 /**
- * Sends the cancels that are wanted, each from one monitor only, the longest-waiting first and not all of them at once. When
- * the broker's book could not be read, nobody knows what became of the cancels that were sent: none is sent a second time.
+ * Sends the cancels that are wanted, longest-waiting first, a limited number per pass, each from one monitor only. If the
+ * order list could not be read, the effect of earlier cancels is unknown, and none is sent a second time.
  */
 export const makeSendCancels = Effect.gen(function* () {
   const config = yield* Configuration
@@ -58,7 +58,7 @@ export const makeSendCancels = Effect.gen(function* () {
         resendBefore: isOrderListRead ? DateTime.subtractDuration(now, cancelResend) : DateTime.makeUnsafe(0)
       })
     )
-    // One whose audit cannot be written must not break off the others' calls.
+    // A failed audit write must not interrupt the other calls.
     const sent = yield* Effect.forEach(
       wanted.filter((slice) => mine.has(slice.id)),
       (slice) => Effect.result(send(slice)),

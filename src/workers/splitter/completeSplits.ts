@@ -6,8 +6,8 @@ import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
 
 /**
- * Makes split orders DONE, all or none, and says which. With a limit on the day one splitter at a time adds to it: the
- * orders that no longer fit become FAILED, with the reason.
+ * Makes split orders DONE in one transaction and returns their ids. With a daily limit the totals are locked meanwhile, so
+ * that splitters add to them one at a time; orders that no longer fit become FAILED with the reason.
  */
 export const makeCompleteSplits = Effect.gen(function* () {
   const config = yield* Configuration

@@ -14,19 +14,21 @@ export interface Pulse {
   readonly ticks: number
   readonly failedTicks: number
   readonly lastError: string | null
-  /** What keeps it from its work, though it is well. */
-  readonly hold: string | null
+  /** Why a healthy worker cannot do its work; null when nothing blocks it. */
+  readonly blockedBy: string | null
 }
+
+type Pulses = Readonly<Record<WorkerName, Pulse>>
 
 const heartbeatInterval = Duration.seconds(5)
 
-/** Collects the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
+/** Counts the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
 export class WorkerStatus extends Context.Service<
   WorkerStatus,
   {
     readonly succeeded: (worker: WorkerName) => Effect.Effect<void>
     readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
-    /** What keeps the worker from its work, though it is well; null when nothing does. */
+    /** Sets why a healthy worker cannot do its work; null when nothing blocks it. */
     readonly blocked: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
   }
 >()("pulse-background/WorkerStatus") {
@@ -34,47 +36,20 @@ export class WorkerStatus extends Context.Service<
     Layer.effect(
       WorkerStatus,
       Effect.gen(function* () {
-        const config = yield* Configuration
         const store = yield* HeartbeatStore
         const instance = yield* Instance
-        const gate = yield* PlacementGate
         const telemetry = yield* Telemetry
         const startedAt = yield* DateTime.now
-        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, hold: null }
-        const pulses = yield* Ref.make<Readonly<Record<WorkerName, Pulse>>>({
-          splitter: first,
-          executor: first,
-          monitor: first
-        })
-
-        const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
-          splitter: config.orderSplitterPollInterval,
-          executor: config.sliceExecutorPollInterval,
-          monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
-        }
-
-        const beat = Effect.gen(function* () {
-          const now = yield* Ref.get(pulses)
-          const hold = (yield* gate.current)?.reason ?? null
-          yield* store.beat(
-            instance,
-            startedAt,
-            brokerIdentity(config),
-            WorkerName.literals.map((worker) => ({
-              worker,
-              ...now[worker],
-              hold: worker === "executor" ? hold : now[worker].hold,
-              staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
-            }))
-          )
-        })
+        const first: Pulse = { okAt: startedAt, ticks: 0, failedTicks: 0, lastError: null, blockedBy: null }
+        const pulses = yield* Ref.make<Pulses>({ splitter: first, executor: first, monitor: first })
+        const beat = yield* makeBeat(pulses, startedAt)
 
         yield* beat.pipe(
           logAndContinue("Could not write the heartbeats"),
           Effect.repeat(Schedule.spaced(heartbeatInterval)),
           Effect.forkScoped
         )
-        // A row left behind would look like a worker that hangs.
+        // A row that stays behind would look like a worker that hangs.
         yield* Effect.addFinalizer(() =>
           store.leave(instance).pipe(
             Effect.timeout("2 seconds"),
@@ -105,8 +80,40 @@ export class WorkerStatus extends Context.Service<
                 lastError: error
               }))
             }),
-          blocked: (worker, reason) => update(worker, (pulse) => ({ ...pulse, hold: reason }))
+          blocked: (worker, reason) => update(worker, (pulse) => ({ ...pulse, blockedBy: reason }))
         })
       })
     )
 }
+
+/** Builds the heartbeat, one row per worker. The executor is blocked by a closed placement gate. */
+const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt: DateTime.Utc) {
+  const config = yield* Configuration
+  const store = yield* HeartbeatStore
+  const instance = yield* Instance
+  const gate = yield* PlacementGate
+  const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
+    splitter: config.orderSplitterPollInterval,
+    executor: config.sliceExecutorPollInterval,
+    monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
+  }
+
+  return Effect.gen(function* () {
+    const all = yield* Ref.get(pulses)
+    const closure = (yield* gate.current)?.reason ?? null
+    yield* store.beat(
+      instance,
+      startedAt,
+      brokerIdentity(config),
+      WorkerName.literals.map((worker) => {
+        const { blockedBy, ...pulse } = all[worker]
+        return {
+          worker,
+          ...pulse,
+          hold: worker === "executor" ? closure : blockedBy,
+          staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
+        }
+      })
+    )
+  })
+})

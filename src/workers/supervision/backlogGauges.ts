@@ -4,7 +4,7 @@ import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { BacklogStore } from "../../stores/operations/BacklogStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 
-/** Asks the database how much there is to do, as often as metrics are sent; never when nobody listens. */
+/** Reads the backlog from the database once per metric interval; never if metrics are not exported. */
 export const BacklogTelemetry: Layer.Layer<never, never, BacklogStore | Configuration> = Layer.effectDiscard(
   Effect.gen(function* () {
     const { telemetry: settings } = yield* Configuration

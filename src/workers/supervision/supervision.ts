@@ -3,7 +3,7 @@ import type { WorkerName } from "../../domain/model/WorkerName.ts"
 import { summary } from "../../runtime/logAndContinue.ts"
 import type { WorkerStatus } from "./WorkerStatus.ts"
 
-/** A worker died so often that the process had better end and be started anew. */
+/** A worker died so often that the process ends, to be restarted by its supervisor. */
 export class WorkerKeepsDying extends Schema.TaggedError<WorkerKeepsDying>()("WorkerKeepsDying", {
   worker: Schema.String,
   deaths: Schema.Int,
@@ -19,8 +19,8 @@ const deathWindow = Duration.minutes(5)
 const firstPause = Duration.seconds(1)
 
 /**
- * Runs one tick of a worker inside its own boundary: a failure or a defect is logged and counted, and the worker goes
- * on. Only an interruption passes through.
+ * Runs one tick of a worker in its own error boundary: a failure or defect is logged and counted, and the worker continues.
+ * Only an interruption passes through.
  */
 export const tick = <A, E, R>(status: WorkerStatus["Service"], name: WorkerName, effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
@@ -36,8 +36,8 @@ export const tick = <A, E, R>(status: WorkerStatus["Service"], name: WorkerName,
   )
 
 /**
- * Keeps a worker alive: when it dies it is started again after a pause that doubles each time. When it has died
- * {@link maxDeaths} times within {@link deathWindow}, the failure is passed on.
+ * Restarts a worker that dies, after a pause that doubles each time. After {@link maxDeaths} deaths within {@link deathWindow}
+ * it fails with WorkerKeepsDying.
  */
 export const supervise = Effect.fnUntraced(function* <E, R>(name: WorkerName, run: Effect.Effect<never, E, R>) {
   const deaths = yield* Ref.make<ReadonlyArray<number>>([])

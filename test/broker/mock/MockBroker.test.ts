@@ -8,7 +8,7 @@ import { MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { withFaults } from "../../../src/broker/mock/withFaults.ts"
 import { withLatency } from "../../../src/broker/mock/withLatency.ts"
 import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
-import { withRateLimit } from "../../../src/broker/mock/withSecondLimit.ts"
+import { withSecondLimit } from "../../../src/broker/mock/withSecondLimit.ts"
 import { configuration } from "../../support/database.ts"
 import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
 import { exchange, failureOf } from "./exchange.ts"
@@ -18,7 +18,7 @@ orderListConformance("memory", Layer.fresh(MockOrderList.memory))
 
 const latency = Duration.millis(30)
 const slow = withLatency({ latency: Duration.millis(20), jitter: Duration.millis(10), seed: "slow" })
-const limited = withRateLimit(10)
+const limited = withSecondLimit(10)
 const successful = withScenarios(["success"])
 const faultless = withFaults({ rate: 0, seed: "none" })
 const timed = withTimeout(Duration.seconds(10))

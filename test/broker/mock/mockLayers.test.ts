@@ -5,7 +5,7 @@ import { Broker } from "../../../src/broker/Broker.ts"
 import { withTimeout } from "../../../src/broker/layers/withTimeout.ts"
 import { withLatency } from "../../../src/broker/mock/withLatency.ts"
 import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
-import { withRateLimit } from "../../../src/broker/mock/withSecondLimit.ts"
+import { withSecondLimit } from "../../../src/broker/mock/withSecondLimit.ts"
 import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { countingCalls, exchange, failureOf, orderOf } from "./exchange.ts"
@@ -115,7 +115,7 @@ describe("the rate limit", () => {
       yield* broker.place(placementOf("L4"))
       yield* broker.place(placementOf("L5"))
       assert.strictEqual((yield* failureOf(broker.place(placementOf("L6"))))?._tag, "BrokerTryLater")
-    }).pipe(Effect.provide(withRateLimit(3).pipe(Layer.provide(counted.layer))))
+    }).pipe(Effect.provide(withSecondLimit(3).pipe(Layer.provide(counted.layer))))
   )
 
   it.effect("lets any number of look-ups through", () =>
@@ -123,7 +123,7 @@ describe("the rate limit", () => {
       const broker = yield* Broker
       yield* broker.place(placementOf("LOOK"))
       for (let count = 0; count < 20; count++) assert.strictEqual((yield* broker.findByTag(tags("LOOK"))).length, 1)
-    }).pipe(Effect.provide(withRateLimit(1).pipe(Layer.provide(exchange()))))
+    }).pipe(Effect.provide(withSecondLimit(1).pipe(Layer.provide(exchange()))))
   )
 })
 

@@ -1,7 +1,7 @@
 import { DateTime, Effect, Layer, Option, Redacted } from "effect"
 import type { Broker } from "../../../src/broker/Broker.ts"
 import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
-import { tokenEnd } from "../../../src/broker/zerodha/KiteSession.ts"
+import { tokenEnd } from "../../../src/broker/zerodha/kiteTokens.ts"
 import { Zerodha } from "../../../src/broker/zerodha/Zerodha.ts"
 import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { KiteSimulator, type SimulatorOptions } from "../../../src/kite-simulator/KiteSimulator.ts"

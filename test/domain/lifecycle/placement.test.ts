@@ -1,10 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, Cause, DateTime, Duration, Exit, Option } from "effect"
-import { afterPlacement, deadlineMillis, isAttempt, refusalToFire } from "../../../src/domain/lifecycle/placement.ts"
+import {
+  afterPlacement,
+  backoffAfter,
+  closureOf,
+  deadlineMillis,
+  isAttempt,
+  refusalOfGate,
+  refusalToFire,
+  waitMillis,
+  wasSent,
+  whenEarly
+} from "../../../src/domain/lifecycle/placement.ts"
 import { reconcile } from "../../../src/domain/lifecycle/reconciliation.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import {
   BrokerCredentialsInvalid,
+  BrokerNotSent,
   BrokerOutcomeUnknown,
   BrokerRefused,
   BrokerTryLater
@@ -283,5 +295,60 @@ describe("reconcile", () => {
         result._tag === "Resolved" && result.next._tag === "Processed" && result.next.brokerOrderId === "999"
       )
     }
+  })
+})
+
+describe("what keeps a slice waiting", () => {
+  it("is, of several closures of the gate, the operator's", () => {
+    assert.isNull(closureOf(new Map()))
+    const reasons = new Map([
+      ["circuit", "no clear answers"],
+      ["halt", "halted by ann"]
+    ] as const)
+    assert.deepStrictEqual(closureOf(reasons), { kind: "halt", reason: "halted by ann" })
+  })
+
+  it("is a closed gate before an order that was withdrawn", () => {
+    assert.isNull(refusalOfGate(null, false))
+    assert.match(refusalOfGate(null, true) ?? "", /cancelled or is on hold/)
+    assert.strictEqual(
+      refusalOfGate({ kind: "day", reason: "the day is over" }, true),
+      "placements are on hold: the day is over"
+    )
+  })
+
+  it("is its due time or the back-off, whichever is later", () => {
+    assert.strictEqual(waitMillis(claimed, 0, 999_990), 10)
+    assert.strictEqual(waitMillis(claimed, 1_000_500, 999_990), 510)
+    assert.isAtMost(waitMillis(claimed, 1_000_000, 1_000_000), 0)
+  })
+
+  it("is waited for while it is fired for a second at most: then the clock was set back", () => {
+    assert.strictEqual(whenEarly(claimed, 999_000), 1000)
+    assert.deepInclude(whenEarly(claimed, 998_999), {
+      next: {
+        _tag: "Rescheduled",
+        reason: "given back: the database's clock was set back, and it is not due yet",
+        notBefore: null
+      }
+    })
+  })
+
+  it("is a back-off only after an answer that says until when", () => {
+    const later = Exit.fail(
+      new BrokerTryLater({ code: "429", message: "", retryAt: DateTime.add(now, { seconds: 1 }) })
+    )
+    assert.strictEqual(backoffAfter(later, afterPlacement(later, now)), 1_001_000)
+    const refused = Exit.fail(new BrokerRefused({ code: "x", message: "" }))
+    assert.strictEqual(backoffAfter(refused, afterPlacement(refused, now)), 0)
+  })
+})
+
+describe("wasSent", () => {
+  it("is false only for a request that certainly did not leave", () => {
+    assert.isFalse(wasSent(Exit.fail(new BrokerNotSent({ code: "on_hold", message: "", retryAt: now }))))
+    assert.isTrue(wasSent(Exit.fail(new BrokerOutcomeUnknown({ code: "x", message: "" }))))
+    assert.isTrue(wasSent(Exit.die("bug")))
+    assert.isTrue(wasSent(Exit.succeed({ brokerOrderId: BrokerOrderId.make("1") })))
   })
 })

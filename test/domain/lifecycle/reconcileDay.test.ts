@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal } from "effect"
-import { settle, type ReconciledSlice } from "../../../src/domain/lifecycle/reconcileDay.ts"
+import { reconcileDay, type ReconciledSlice } from "../../../src/domain/lifecycle/reconcileDay.ts"
 import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
@@ -34,7 +34,7 @@ const order = (name: string, changed: Partial<BrokerOrder> = {}): BrokerOrder =>
 })
 
 const settled = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
-  settle(
+  reconcileDay(
     slices,
     orders,
     orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] }))
@@ -126,7 +126,7 @@ describe("settle", () => {
     const foreign = { brokerOrderId: BrokerOrderId.make("f"), tags: ["THEIRS"] }
     const untagged = { brokerOrderId: BrokerOrderId.make("g"), tags: [] }
     const ours = { brokerOrderId: BrokerOrderId.make("bA"), tags: ["mktp", "A"] }
-    const result = settle([slice("A")], [order("A")], [foreign, ours, untagged])
+    const result = reconcileDay([slice("A")], [order("A")], [foreign, ours, untagged])
     assert.deepStrictEqual(result.foreign, [foreign, untagged])
   })
 })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Schema } from "effect"
-import { mockInstruments } from "../../../src/broker/mock/instruments.ts"
+import { mockInstruments } from "../../../src/broker/mock/mockInstruments.ts"
 import { breachesNow, knownPrice, needsQuotes, outsideCollar } from "../../../src/domain/limits/marketLimits.ts"
 import { unknownFacts } from "../../../src/domain/model/MarketFacts.ts"
-import { type Market, unknownMarket } from "../../../src/domain/planning/planOrder.ts"
+import { type InstrumentFacts, unknownInstrument } from "../../../src/domain/planning/planOrder.ts"
 import { unlimited } from "../../support/limits.ts"
 
 const decimal = BigDecimal.fromStringUnsafe
@@ -102,19 +102,19 @@ describe("the price that plans go by", () => {
   const at = DateTime.makeUnsafe(1_000_000)
   const [details] = mockInstruments
   if (details === undefined) throw new Error("there are mock instruments")
-  const listed = (lastPrice: string | null): Market => ({
-    ...unknownMarket,
+  const listed = (lastPrice: string | null): InstrumentFacts => ({
+    ...unknownInstrument,
     listing: {
       _tag: "Listed",
       hasFutures: false,
       details: { ...details, lastPrice: lastPrice === null ? null : decimal(lastPrice) }
     }
   })
-  const quoted = (market: Market, ageMillis: number): Market => ({
+  const quoted = (market: InstrumentFacts, ageMillis: number): InstrumentFacts => ({
     ...market,
     quote: { lastPrice: decimal("101.000049"), at: DateTime.makeUnsafe(1_000_000 - ageMillis) }
   })
-  const price = (market: Market) => {
+  const price = (market: InstrumentFacts) => {
     const known = knownPrice(market, at, unlimited)
     return known === null ? null : BigDecimal.format(BigDecimal.normalize(known))
   }
@@ -123,7 +123,7 @@ describe("the price that plans go by", () => {
     assert.strictEqual(price(quoted(listed("99"), 60_000)), "101")
     assert.strictEqual(price(quoted(listed("99"), 60_001)), "99")
     assert.strictEqual(price(quoted(listed(null), 60_001)), null)
-    assert.strictEqual(price(unknownMarket), null)
+    assert.strictEqual(price(unknownInstrument), null)
     // Somebody's clock is wrong.
     assert.strictEqual(price(quoted(listed("99"), -60_001)), "99")
   })

@@ -3,7 +3,6 @@ import { Schema } from "effect"
 import { announced } from "../../../src/domain/market/data/announced.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { marketIds } from "../../../src/domain/market/Market.ts"
-import { Sessions } from "../../../src/domain/market/Session.ts"
 import {
   calendarEnds,
   calendarOf,
@@ -12,6 +11,7 @@ import {
   sessionAt,
   sessionsFrom
 } from "../../../src/domain/market/TradingCalendar.ts"
+import { Sessions } from "../../../src/domain/market/TradingSession.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 
 const ist = (text: string) => Date.parse(`${text}:00+05:30`)

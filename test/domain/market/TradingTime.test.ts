@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { MarketId } from "../../../src/domain/market/Market.ts"
-import type { Session } from "../../../src/domain/market/Session.ts"
 import { sessionAt, sessionsFrom } from "../../../src/domain/market/TradingCalendar.ts"
+import type { TradingSession } from "../../../src/domain/market/TradingSession.ts"
 import {
   afterTrading,
   cutTo,
@@ -16,7 +16,7 @@ const small = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBe
 
 /** Short sessions close to each other, so that every edge is met often. */
 const Sessions = Schema.Array(Schema.Struct({ gap: small(0, 4), length: small(1, 6) })).check(Schema.isMaxLength(5))
-const sessionsOf = (all: typeof Sessions.Type): ReadonlyArray<Session> => {
+const sessionsOf = (all: typeof Sessions.Type): ReadonlyArray<TradingSession> => {
   let now = 0
   return all.map(({ gap, length }) => {
     const opensMillis = now + gap
@@ -26,12 +26,12 @@ const sessionsOf = (all: typeof Sessions.Type): ReadonlyArray<Session> => {
 }
 
 /** Every open millisecond from a moment on, one by one: what all of this comes down to. */
-const openMillis = (sessions: ReadonlyArray<Session>, from: number): ReadonlyArray<number> =>
+const openMillis = (sessions: ReadonlyArray<TradingSession>, from: number): ReadonlyArray<number> =>
   sessions.flatMap(({ opensMillis, closesMillis }) =>
     Array.from({ length: closesMillis - opensMillis }, (_, index) => opensMillis + index).filter((at) => at >= from)
   )
 
-const isInside = (sessions: ReadonlyArray<Session>, at: number) =>
+const isInside = (sessions: ReadonlyArray<TradingSession>, at: number) =>
   sessions.some(({ opensMillis, closesMillis }) => opensMillis <= at && at < closesMillis)
 
 const Any = Schema.Struct({ sessions: Sessions, from: small(-3, 40), duration: small(0, 40) })
@@ -96,7 +96,7 @@ describe("trading time in sessions", () => {
     { arbitrary: { runs: 2000 } }
   )
 
-  const day: ReadonlyArray<Session> = [
+  const day: ReadonlyArray<TradingSession> = [
     { opensMillis: 100, closesMillis: 200 },
     { opensMillis: 500, closesMillis: 600 }
   ]

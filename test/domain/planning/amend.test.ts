@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Result } from "effect"
 import type { SplittableOrder } from "../../../src/domain/model/Order.ts"
-import { planOrder, unknownMarket } from "../../../src/domain/planning/planOrder.ts"
+import { planOrder, unknownInstrument } from "../../../src/domain/planning/planOrder.ts"
 import { type Amendment, amend } from "../../../src/domain/planning/replan/amend.ts"
 import type { RunningOrder, RunningSlice } from "../../../src/domain/planning/replan/RunningOrder.ts"
 import { noLimits } from "../../support/generatedOrders.ts"
@@ -20,7 +20,7 @@ const asked: Amendment = {
 /** 1000 in ten even slices over ninety minutes, one each ten minutes, of which some have been sent. */
 const running = (sent: number, changed: Partial<SplittableOrder> = {}): RunningOrder => {
   const order = anOrder({ randomize: false, durationMinutes: 90, ...changed })
-  const plan = Result.getOrThrow(planOrder(order, noLimits, unknownMarket, start))
+  const plan = Result.getOrThrow(planOrder(order, noLimits, unknownInstrument, start))
   const slices = plan.slices.map(({ id, sequenceNumber, quantity, dueMillis }, index): RunningSlice => ({
     id,
     sequenceNumber,
@@ -51,7 +51,7 @@ const running = (sent: number, changed: Partial<SplittableOrder> = {}): RunningO
 
 const amended = (order: RunningOrder, amendment: Partial<Amendment>, now: DateTime.Utc) => {
   const change = Result.getOrThrow(
-    amend(order, { ...asked, ...amendment }, { rules: noLimits, market: unknownMarket, now })
+    amend(order, { ...asked, ...amendment }, { rules: noLimits, market: unknownInstrument, now })
   )
   assert.isNotNull(change)
   if (change === null) throw new Error("nothing was changed")

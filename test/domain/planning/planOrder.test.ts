@@ -3,12 +3,12 @@ import { BigDecimal, DateTime, Option, Result } from "effect"
 import { InstrumentDetails } from "../../../src/domain/market/InstrumentDetails.ts"
 import { Instrument, type SplittableOrder } from "../../../src/domain/model/Order.ts"
 import {
-  type Market,
+  type InstrumentFacts,
   PlanCause,
   planOrder,
   type PlanningRules,
   planRequest,
-  unknownMarket
+  unknownInstrument
 } from "../../../src/domain/planning/planOrder.ts"
 import { unlimited } from "../../support/limits.ts"
 import { anOrder, aRequest } from "../../support/orders.ts"
@@ -25,7 +25,7 @@ const noRules: PlanningRules = {
 const start = DateTime.makeUnsafe("2026-11-24T04:00:00Z")
 
 const future = Instrument.make("NFO:NIFTY26NOVFUT")
-const listed: Market = {
+const listed: InstrumentFacts = {
   volumeProfile: null,
   quote: null,
   listing: {
@@ -51,7 +51,7 @@ const plan = (
     market = listed,
     rules = {},
     at = start
-  }: { market?: Market; rules?: Partial<PlanningRules>; at?: DateTime.Utc } = {}
+  }: { market?: InstrumentFacts; rules?: Partial<PlanningRules>; at?: DateTime.Utc } = {}
 ) => planOrder(anOrder({ instrument: future, ...changed }), { ...noRules, ...rules }, market, at)
 
 const refusal = (...args: Parameters<typeof plan>) => {
@@ -92,7 +92,7 @@ describe("planOrder", () => {
   })
 
   it("refuses what the broker does not list, with the nearest names, and what has expired", () => {
-    const market: Market = {
+    const market: InstrumentFacts = {
       quote: null,
       volumeProfile: null,
       listing: { _tag: "Unlisted", similar: ["NFO:NIFTY26DECFUT"] }
@@ -114,13 +114,13 @@ describe("planOrder", () => {
   })
 
   it("holds nothing against a list that is not there", () => {
-    assert.isTrue(Result.isSuccess(plan({ totalQuantity: 1001 }, { market: unknownMarket })))
+    assert.isTrue(Result.isSuccess(plan({ totalQuantity: 1001 }, { market: unknownInstrument })))
   })
 
   it("refuses a limit price outside the collar when it is new, not when what was carried meets another market", () => {
     const order = anOrder({ orderType: "LIMIT", limitPrice: BigDecimal.fromStringUnsafe("105.01") })
     const rules = { ...noRules, preTrade: { ...unlimited, collarPercent: Option.some(BigDecimal.fromBigInt(5n)) } }
-    const market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(100n), at: start } }
+    const market = { ...unknownInstrument, quote: { lastPrice: BigDecimal.fromBigInt(100n), at: start } }
     const request = {
       ...aRequest(),
       revision: 2,
@@ -145,7 +145,7 @@ describe("planOrder", () => {
       orderValue: Option.some(decimal("65000")),
       sliceValue: Option.some(decimal("6500"))
     }
-    const at = (price: string): Market => ({ ...listed, quote: { lastPrice: decimal(price), at: start } })
+    const at = (price: string): InstrumentFacts => ({ ...listed, quote: { lastPrice: decimal(price), at: start } })
     assert.isTrue(Result.isSuccess(plan(order, { rules: { preTrade }, market: at("100") })))
     const tooDear = refusal(order, { rules: { preTrade }, market: at("100.1") })
     assert.include(tooDear, "10 slices of at most 64 do not hold 650")
@@ -160,7 +160,7 @@ describe("planOrder", () => {
     const rules = { ...noRules, preTrade: { ...unlimited, orderQuantity: Option.some(500) } }
     const request = { ...aRequest(), revision: 2, startsAt: start, now: start, note: null }
     const isPlanned = (cause: PlanCause) =>
-      Result.isSuccess(planRequest({ ...request, cause }, order, rules, unknownMarket))
+      Result.isSuccess(planRequest({ ...request, cause }, order, rules, unknownInstrument))
     assert.deepStrictEqual(
       PlanCause.literals.filter((cause) => isPlanned(cause)),
       ["LATENESS", "CARRY", "COMPLETION"]
@@ -178,8 +178,8 @@ describe("planOrder", () => {
   })
 
   const share = { instrument: Instrument.make("NSE:RELIANCE") }
-  const quoted: Market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(500n), at: start } }
-  const largest = (changed: Partial<SplittableOrder>, market: Market, rules: Partial<PlanningRules>) => {
+  const quoted: InstrumentFacts = { ...unknownInstrument, quote: { lastPrice: BigDecimal.fromBigInt(500n), at: start } }
+  const largest = (changed: Partial<SplittableOrder>, market: InstrumentFacts, rules: Partial<PlanningRules>) => {
     const { slices } = Result.getOrThrow(plan({ ...share, ...changed }, { market, rules }))
     return Math.max(...slices.map(({ quantity }) => quantity))
   }
@@ -189,9 +189,9 @@ describe("planOrder", () => {
     const limitPrice = BigDecimal.fromBigInt(500n)
     for (let seed = 0; seed < 300; seed += 1) {
       const planSeed = String(seed)
-      assert.isAtMost(largest({ planSeed }, unknownMarket, limited({ sliceQuantity: Option.some(120) })), 120)
+      assert.isAtMost(largest({ planSeed }, unknownInstrument, limited({ sliceQuantity: Option.some(120) })), 120)
       const value = limited({ sliceValue: Option.some(BigDecimal.fromBigInt(60_499n)) })
-      assert.isAtMost(largest({ planSeed, orderType: "LIMIT", limitPrice }, unknownMarket, value), 120)
+      assert.isAtMost(largest({ planSeed, orderType: "LIMIT", limitPrice }, unknownInstrument, value), 120)
       assert.isAtMost(largest({ planSeed }, quoted, value), 120)
     }
   })
@@ -221,8 +221,11 @@ describe("planOrder", () => {
 
   it("keeps shares within ten crore rupees an order where a price is known", () => {
     const order = { ...share, totalQuantity: 500_000, randomize: false, numSplits: 5 }
-    const dear: Market = { ...unknownMarket, quote: { lastPrice: BigDecimal.fromBigInt(1500n), at: start } }
-    assert.strictEqual(largest(order, unknownMarket, { isFreezeLimited: true }), 100_000)
+    const dear: InstrumentFacts = {
+      ...unknownInstrument,
+      quote: { lastPrice: BigDecimal.fromBigInt(1500n), at: start }
+    }
+    assert.strictEqual(largest(order, unknownInstrument, { isFreezeLimited: true }), 100_000)
     assert.include(
       refusal(order, { market: dear, rules: { isFreezeLimited: true } }),
       "8 slices or more would fit (66666 is what the exchange's freeze limit of ten crore rupees an order allows at 1500;"
@@ -232,12 +235,12 @@ describe("planOrder", () => {
   it("refuses what the broker's rate cannot send in time, with what can be sent", () => {
     const rate = { perSecond: 10, perMinute: 400, perDay: 5000, marginMillis: 250 }
     const order = { ...share, totalQuantity: 100_000, numSplits: 1000, durationMinutes: 1 }
-    const refused = refusal(order, { market: unknownMarket, rules: { rate } })
+    const refused = refusal(order, { market: unknownInstrument, rules: { rate } })
     const [numSplits, durationMinutes] = [...refused.matchAll(/(\d+) (?:slices?,|minutes?,)/g)].map(([, n]) =>
       Number(n)
     )
     for (const changed of [{ numSplits: numSplits ?? 0 }, { durationMinutes: durationMinutes ?? 0 }]) {
-      assert.isTrue(Result.isSuccess(plan({ ...order, ...changed }, { market: unknownMarket, rules: { rate } })))
+      assert.isTrue(Result.isSuccess(plan({ ...order, ...changed }, { market: unknownInstrument, rules: { rate } })))
     }
   })
 })

@@ -319,8 +319,8 @@ const endsWell = (model: OrderModel) => {
   const { settled } = model
   assert.isNotNull(settled)
   if (settled === null) return
-  assert.strictEqual(settled.shortfall, totalQuantity - filled - waived)
-  if (completion === "CROSS" && settled.shortfall > 0) assert.isNotNull(settled.reason, "a shortfall without a reason")
+  assert.strictEqual(settled.unfilled, totalQuantity - filled - waived)
+  if (completion === "CROSS" && settled.unfilled > 0) assert.isNotNull(settled.reason, "a shortfall without a reason")
 }
 
 describe("any day of an order", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { mockInstruments } from "../../../src/broker/mock/instruments.ts"
+import { mockInstruments } from "../../../src/broker/mock/mockInstruments.ts"
 import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { Db } from "../../../src/db/Db.ts"
 import { InstrumentStore } from "../../../src/stores/account/InstrumentStore.ts"

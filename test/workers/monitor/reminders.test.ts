@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Layer, Logger } from "effect"
-import { mockInstruments } from "../../../src/broker/mock/instruments.ts"
+import { mockInstruments } from "../../../src/broker/mock/mockInstruments.ts"
 import { TradingHours } from "../../../src/config/TradingHours.ts"
 import { forEachMarket } from "../../../src/domain/market/Market.ts"
 import { InstrumentStore } from "../../../src/stores/account/InstrumentStore.ts"

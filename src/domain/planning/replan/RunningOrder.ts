@@ -3,7 +3,7 @@ import { SliceId } from "../../model/Ids.ts"
 import type { Price, SplittableOrder } from "../../model/Order.ts"
 import { Stage } from "../../model/OrderSlice.ts"
 import { isOpenAtBroker } from "../../model/sliceState.ts"
-import type { Market, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
+import type { InstrumentFacts, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
 import type { ScheduleInput } from "../schedule/Schedule.ts"
 
 /** A slice of a running order that no other one stands in for. */
@@ -74,25 +74,25 @@ export interface GiveUp {
 }
 
 /** Nothing more will happen to the order. */
-export interface Settled {
-  readonly _tag: "Settled"
+export interface Finished {
+  readonly _tag: "Finished"
   /** What is not filled, and nobody gave up. */
-  readonly shortfall: number
+  readonly unfilled: number
   /** Why it could not be made up for; null when that was not wanted. */
   readonly reason: string | null
 }
 
-export type OrderChange = Replan | GiveUp | Settled
+export type OrderChange = Replan | GiveUp | Finished
 
 export interface PlanningContext {
   readonly rules: PlanningRules
-  readonly market: Market
+  readonly market: InstrumentFacts
   readonly now: DateTime.Utc
 }
 
 export const isScheduled = ({ stage }: RunningSlice): boolean => stage === "SCHEDULED"
 
-/** It was claimed or sent, and something may still come of it: a placement, or a fill. */
+/** Something may still come of it: a placement, or a fill. */
 export const isPending = (slice: RunningSlice): boolean => slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)
 
 /** Over, and not filled as it should be. */

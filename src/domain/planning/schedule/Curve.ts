@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Profile, RiskAversion } from "../../model/shape.ts"
 
 /** From where to where the window reaches: 0 to 1 is the whole shape, 0.5 to 1 its second half. */
-const part = (most: number) => {
-  const share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: most }))
+const part = (max: number) => {
+  const share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: max }))
   return { from: share, to: share }
 }
 

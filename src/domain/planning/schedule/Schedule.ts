@@ -1,9 +1,10 @@
 import { Result, Schema } from "effect"
 import { maxDurationMinutes, maxQuantity, maxSplits } from "../../model/Order.ts"
+import { counted } from "../../text/plural.ts"
 import { Curve, shareOf } from "./Curve.ts"
 import { baseLots, evenLots, wanderingLots } from "./lots.ts"
 import { seededRandom } from "./SeededRandom.ts"
-import { evenTimes, timesWithinSlots } from "./times.ts"
+import { evenTimes, timesWithinSlots } from "./sliceTimes.ts"
 
 /** The rules by which {@link planSchedule} turns an input into slices. A change that moves any slice is a new version. */
 export const algorithmVersion = 3
@@ -132,24 +133,22 @@ export const maxSlices = ({
 
 const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feasible, Infeasible> => {
   const { numSlices, windowMillis, leastGapMillis, lotSize } = input
-  const most = maxSlices(input)
-  if (numSlices <= most) return Result.succeed(feasible)
+  const max = maxSlices(input)
+  if (numSlices <= max) return Result.succeed(feasible)
   const { lots, maxLots } = feasible
   const minutes = Math.ceil(((input.randomize ? numSlices : numSlices - 1) * leastGapMillis) / 60_000)
   const ways = [
-    ...(most * maxLots >= lots ? [`at most ${counted(most, "slice")}`] : []),
+    ...(max * maxLots >= lots ? [`at most ${counted(max, "slice")}`] : []),
     ...(minutes <= maxDurationMinutes ? [`${counted(minutes, "minute")}`] : [])
   ]
   return infeasible(
     "least gap",
     `${numSlices} slices at least ${leastGapMillis / 1000} s apart do not fit into ${windowMillis / 1000} s`,
     ways.length === 0
-      ? `a total_quantity of ${most * maxLots * lotSize} would fit`
+      ? `a total_quantity of ${max * maxLots * lotSize} would fit`
       : `${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const infeasible = (rule: Infeasible["rule"], problem: string, wouldFit: string) =>
   Result.fail(new Infeasible({ rule, problem, wouldFit }))

@@ -62,12 +62,12 @@ const tiny = 1e-9
 export const wanderingLots = (base: BaseLots, maxLots: number, random: SeededRandom): ReadonlyArray<number> => {
   const corridors = minSteps.map((minStep) => corridorOf(base, maxLots, minStep))
   let best: ReadonlyArray<number> = []
-  let least = Infinity
-  for (let walks = 0; walks < maxWalks && least > 0; walks++) {
+  let bestPattern = Infinity
+  for (let walks = 0; walks < maxWalks && bestPattern > 0; walks++) {
     const corridor = corridors[walks % corridors.length] ?? []
     const lots = wholeLots(walk(base, corridor, (maxRepeats * walks) / maxWalks, random), maxLots)
     const pattern = patternOf(lots, base.sizes)
-    if (pattern < least) [best, least] = [lots, pattern]
+    if (pattern < bestPattern) [best, bestPattern] = [lots, pattern]
   }
   return best
 }
@@ -107,10 +107,10 @@ const walk = (
   let [total, offBefore] = [0, 0]
   for (const [k, { smallest, largest, from, to }] of corridor.entries()) {
     const size = sizes[k] ?? 0
-    const [least, most] = [Math.max(smallest, from - total), Math.min(largest, to - total)]
+    const [min, max] = [Math.max(smallest, from - total), Math.min(largest, to - total)]
     const again = Math.round(size + offBefore)
-    const drawn = least + Math.floor((most - least + 1) * random())
-    const lots = k > 0 && random() < repeats && again >= least && again <= most ? again : drawn
+    const drawn = min + Math.floor((max - min + 1) * random())
+    const lots = k > 0 && random() < repeats && again >= min && again <= max ? again : drawn
     total += lots
     offBefore = lots - size
     totals.push(total)
@@ -137,9 +137,9 @@ const wholeLots = (totals: ReadonlyArray<number>, maxLots: number): ReadonlyArra
   let before = 0
   return totals.slice(1).map((total, index) => {
     const left = count - index - 1
-    const least = Math.max(before + 1, all - left * maxLots)
-    const most = Math.min(before + maxLots, all - left)
-    const size = Math.min(Math.max(total, least), most) - before
+    const min = Math.max(before + 1, all - left * maxLots)
+    const max = Math.min(before + maxLots, all - left)
+    const size = Math.min(Math.max(total, min), max) - before
     before += size
     return size
   })

@@ -22,7 +22,7 @@ const maxCompletions = 10
  * missing into later slices, complete it at the window's end, or note that nothing more will happen. Null when that is for
  * later. Fails when a plan that is due cannot be made.
  */
-export const followThrough = (
+export const planFollowThrough = (
   running: RunningOrder,
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
@@ -32,7 +32,7 @@ export const followThrough = (
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
   const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
   const isWaiting = slices.some(isPending)
-  const isSettling = slices.some((slice) => isPending(slice) && mayBeWaitedFor(slice, running, context))
+  const isUndecided = slices.some((slice) => isPending(slice) && mayBeWaitedFor(slice, running, context))
   // A completion that was not sent yet is not made anew, nor one that the broker refuses.
   const isRefused =
     plan.cause === "COMPLETION" &&
@@ -42,7 +42,7 @@ export const followThrough = (
     )
   // What came back from doubt too late for its own plan is never sent as it is, but completed with the rest.
   const isUnsent = slices.some((slice) => isScheduled(slice) && !slice.isLate)
-  const isReady = !isSettling && !isRefused && (plan.cause !== "COMPLETION" || !isUnsent)
+  const isReady = !isUndecided && !isRefused && (plan.cause !== "COMPLETION" || !isUnsent)
   const completed = completesNow && isReady && rest.length > 0 ? complete(running, rest, context) : null
   if (completed !== null && Result.isSuccess(completed)) return completed
 
@@ -61,7 +61,7 @@ export const followThrough = (
   const failure = completed === null ? null : completed.failure
   const problem = isRefused ? "what was to complete it was refused, or not sent" : failure
   const reason = problem === null ? whyMissing(running, rest) : `it cannot be completed: ${problem}`
-  return Result.succeed({ _tag: "Settled", shortfall: restOfSlices(rest), reason })
+  return Result.succeed({ _tag: "Finished", unfilled: restOfSlices(rest), reason })
 }
 
 /**
@@ -71,9 +71,9 @@ export const followThrough = (
 const mayBeWaitedFor = (slice: RunningSlice, { plan }: RunningOrder, { now }: PlanningContext): boolean =>
   !slice.isInDoubt &&
   plan.completesAt !== null &&
-  DateTime.isLessThan(now, DateTime.addDuration(plan.completesAt, patience))
+  DateTime.isLessThan(now, DateTime.addDuration(plan.completesAt, completionWait))
 
-const patience = Duration.seconds(20)
+const completionWait = Duration.seconds(20)
 
 /** Null when nobody wanted it made up for. */
 const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): string | null => {
@@ -129,11 +129,11 @@ const carry = (
   const scheduled = slices.filter(isScheduled)
   const before = restOfSlices(scheduled)
   const average = totalQuantity / numSlices
-  const most = Math.max(average, before, (maxPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
+  const max = Math.max(average, before, (maxPace * totalQuantity * window.millis) / Math.max(1, windowMillis))
   const fitting: Array<RunningSlice> = []
   let quantity = before
   for (const slice of carryable) {
-    if (!isWholeLots(slice, lotSize) || quantity + restOfSlice(slice) > most) continue
+    if (!isWholeLots(slice, lotSize) || quantity + restOfSlice(slice) > max) continue
     quantity += restOfSlice(slice)
     fitting.push(slice)
   }

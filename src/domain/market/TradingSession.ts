@@ -1,13 +1,13 @@
 import { Schema } from "effect"
 
 /** A stretch of continuous trading, in milliseconds since 1970. `closesMillis` is the first moment when it is closed. */
-export const Session = Schema.Struct({ opensMillis: Schema.Int, closesMillis: Schema.Int }).check(
+export const TradingSession = Schema.Struct({ opensMillis: Schema.Int, closesMillis: Schema.Int }).check(
   Schema.makeFilter(({ opensMillis, closesMillis }) => opensMillis < closesMillis || "must open before it closes")
 )
-export type Session = typeof Session.Type
+export type TradingSession = typeof TradingSession.Type
 
 /** Sessions in order, none before another's end. */
-export const Sessions = Schema.Array(Session).check(
+export const Sessions = Schema.Array(TradingSession).check(
   Schema.makeFilter(
     (sessions) =>
       sessions.every(({ opensMillis }, index) => (sessions[index - 1]?.closesMillis ?? opensMillis) <= opensMillis) ||
@@ -16,7 +16,7 @@ export const Sessions = Schema.Array(Session).check(
 )
 
 /** The place of the first of them, in order, that ends after a moment; their number when none does. */
-export const firstEndingAfter = (sessions: ReadonlyArray<Session>, atMillis: number): number => {
+export const firstEndingAfter = (sessions: ReadonlyArray<TradingSession>, atMillis: number): number => {
   let [low, high] = [0, sessions.length]
   while (low < high) {
     const middle = (low + high) >>> 1

@@ -1,0 +1,38 @@
+import { Array as Arrays, DateTime, Duration, Effect } from "effect"
+import { type BrokerLookupError, BrokerTryLater } from "../../domain/model/BrokerError.ts"
+import type { Instrument } from "../../domain/model/Order.ts"
+import type { KiteCalls } from "./kiteCalls.ts"
+import { maxInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
+
+/** The quotes of any number of instruments, in as many requests as Kite wants, one a second. */
+export const askForQuotes = ({ lookUp, read }: KiteCalls) => {
+  const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
+    lookUp(quotePath(instruments)).pipe(
+      Effect.flatMap((body) => read(body, (body) => readQuotes(body, instruments))),
+      Effect.catch((error: BrokerLookupError) => Effect.flatMap(DateTime.now, (now) => notPaidFor(error, now)))
+    )
+
+  return Effect.fnUntraced(function* (instruments: ReadonlySet<Instrument>) {
+    const [first, ...more] = Arrays.chunksOf([...instruments], maxInstruments)
+    if (first === undefined) return []
+    const quotes = [yield* quotesOf(first)]
+    for (const chunk of more) quotes.push(yield* Effect.delay(quotesOf(chunk), quotePause))
+    return quotes.flat()
+  })
+}
+
+const quotePause = Duration.seconds(1)
+/** An app may be paid for while we run. */
+const permissionPause = Duration.hours(1)
+
+/** Kite's refusal of quotes to a free app, in words that say what would help. */
+const notPaidFor = (error: BrokerLookupError, now: DateTime.Utc): Effect.Effect<never, BrokerLookupError> =>
+  Effect.fail(
+    error._tag === "BrokerTryLater" && error.code === "PermissionException"
+      ? new BrokerTryLater({
+          code: error.code,
+          message: `Zerodha gives quotes to paid apps only (${error.message})`,
+          retryAt: DateTime.addDuration(now, permissionPause)
+        })
+      : error
+  )

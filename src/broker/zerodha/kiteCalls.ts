@@ -1,0 +1,64 @@
+import { DateTime, Effect, Option, type Redacted, Result } from "effect"
+import { DatabaseClock } from "../../clock/DatabaseClock.ts"
+import { type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
+import { checkDeadline } from "../deadline.ts"
+import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
+import { KiteClient, type KiteRequest } from "./KiteClient.ts"
+import { KiteSession } from "./KiteSession.ts"
+
+/** The calls of Kite that an order service makes, with the session's token and what their answers mean. */
+export const makeKiteCalls = Effect.gen(function* () {
+  const client = yield* KiteClient
+  const session = yield* KiteSession
+  const clock = yield* DatabaseClock
+
+  /** Tells the session when the answer is that its token is not accepted. */
+  const watched =
+    (token: Redacted.Redacted) =>
+    <A, E extends BrokerError>(call: Effect.Effect<A, E>) =>
+      Effect.tapError(call, (error: BrokerError) =>
+        error._tag === "BrokerCredentialsInvalid" && error.kind === "token"
+          ? session.refused(token, error.message)
+          : Effect.void
+      )
+
+  /** The wait for a turn may have been long, and this host may have slept in it: its clock is asked for first. */
+  const mayStillLeave = Effect.fnUntraced(function* (deadline: DateTime.Utc) {
+    yield* clock.settle.pipe(
+      Effect.catch((error) =>
+        Effect.flatMap(DateTime.now, (retryAt) => {
+          const message = `Not sent: this host's clock jumped, and the database was not there to tell the time: ${error.message}`
+          return Effect.fail(new BrokerNotSent({ code: "deadline", message, retryAt }))
+        })
+      )
+    )
+    yield* checkDeadline(deadline)
+  })
+
+  const order = Effect.fnUntraced(function* (request: Omit<KiteRequest, "accessToken">, deadline: DateTime.Utc | null) {
+    const token = yield* session.accessToken
+    if (deadline !== null) yield* mayStillLeave(deadline)
+    const answer = yield* Effect.result(client.send({ ...request, accessToken: Option.some(token) }))
+    const now = yield* DateTime.now
+    return yield* Effect.fromResult(
+      Result.isSuccess(answer) ? orderAnswer(answer.success, now) : Result.fail(orderUnanswered(answer.failure, now))
+    ).pipe(watched(token))
+  })
+
+  const lookUp = Effect.fnUntraced(function* (path: string) {
+    const token = yield* session.accessToken
+    const answer = yield* Effect.result(client.send({ method: "GET", path, accessToken: Option.some(token) }))
+    const now = yield* DateTime.now
+    if (Result.isFailure(answer)) return yield* lookupFailed("no_answer", answer.failure.message, now)
+    return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
+  })
+
+  const read = <A>(body: string, reader: (body: string) => Result.Result<A, string>) =>
+    Effect.flatMap(DateTime.now, (now) =>
+      Effect.mapError(Effect.fromResult(reader(body)), (problem) => lookupFailed("unreadable", problem, now))
+    )
+
+  return { order, lookUp, read }
+})
+
+export type KiteCalls = Effect.Success<typeof makeKiteCalls>

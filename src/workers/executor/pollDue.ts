@@ -1,0 +1,61 @@
+import { Effect, Queue } from "effect"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { Wakeups } from "../../db/Wakeups.ts"
+import { OrderStore } from "../../stores/orders/OrderStore.ts"
+import { tick } from "../supervision/supervision.ts"
+import { WorkerStatus } from "../supervision/WorkerStatus.ts"
+import { makeClaimDue } from "./claimDue.ts"
+import type { ClaimedSlices } from "./ClaimedSlices.ts"
+import { makeFollowDayLimit } from "./followDayLimit.ts"
+import type { GiveBack } from "./giveBack.ts"
+
+/**
+ * The loop that claims: every SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, or sooner when slices are scheduled, orders are cancelled,
+ * the queue has room again or the placement gate changes. It gives back slices whose order was cancelled or put on hold, then
+ * claims what is due soon. While the gate is closed it claims nothing and gives back the whole queue.
+ */
+export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, giveBack: GiveBack) {
+  const config = yield* Configuration
+  const status = yield* WorkerStatus
+  const wakeups = yield* Wakeups
+  const gate = yield* PlacementGate
+  const orders = yield* OrderStore
+  const followDayLimit = yield* makeFollowDayLimit
+  const { claim, fromStart } = yield* makeClaimDue(claimed)
+  const { queue, fired } = claimed
+
+  const dropStopped = Effect.gen(function* () {
+    const orderIds = new Set([...queue.orderIds(), ...fired.values()])
+    const stopped = new Set(orderIds.size === 0 ? [] : yield* orders.stoppedAmong(orderIds))
+    yield* giveBack(queue.removeOrders(stopped), "given back: order cancelled or on hold")
+    yield* gate.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
+  })
+
+  const poll = Effect.gen(function* () {
+    let closure = yield* gate.current
+    let mayHaveMore = false
+    yield* tick(
+      status,
+      "executor",
+      Effect.gen(function* () {
+        yield* followDayLimit
+        closure = yield* gate.current
+        if (closure !== null) {
+          yield* fromStart
+          return yield* giveBack(queue.drain(), `given back, placements are on hold: ${closure.reason}`)
+        }
+        yield* dropStopped
+        mayHaveMore = yield* claim
+      })
+    )
+    yield* Effect.raceAllFirst([
+      gate.until(closure === null),
+      Effect.andThen(wakeups.next("slices"), fromStart),
+      wakeups.next("cancels"),
+      ...(mayHaveMore ? [Queue.take(claimed.queueHasRoom)] : []),
+      Effect.sleep(config.sliceExecutorPollInterval)
+    ])
+  })
+  return Effect.forever(poll)
+})

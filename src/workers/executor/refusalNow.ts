@@ -1,0 +1,50 @@
+import { Effect, Exit } from "effect"
+import { DatabaseClock } from "../../clock/DatabaseClock.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
+import {
+  clockUnknown,
+  type PlacementLimits,
+  type Refusal,
+  refusalToFire,
+  whenEarly
+} from "../../domain/lifecycle/placement.ts"
+import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
+import { nowMillis } from "../../runtime/nowMillis.ts"
+
+/** The limits of a placement, as configured. */
+export const placementLimits: Effect.Effect<PlacementLimits, never, Configuration | TradingHours> = Effect.gen(
+  function* () {
+    const config = yield* Configuration
+    const { calendar } = yield* TradingHours
+    return {
+      brokerTimeout: config.brokerTimeout,
+      preTrade: config.limits,
+      calendar,
+      marketPause: config.quotesPollInterval
+    }
+  }
+)
+
+/**
+ * Decides at the moment of firing, by the database's clock, whether a claimed slice may go: null if it may, else what the
+ * slice becomes. If the due time is less than a second away it waits for it.
+ */
+export const makeRefusalNow = Effect.gen(function* () {
+  const clock = yield* DatabaseClock
+  const limits = yield* placementLimits
+
+  const refusalNow = (slice: ClaimedSlice): Effect.Effect<Refusal | null> =>
+    Effect.gen(function* () {
+      const settled = yield* Effect.exit(clock.settle)
+      if (Exit.isFailure(settled)) return clockUnknown
+      const now = yield* nowMillis
+      const refusal = refusalToFire(slice, now, limits)
+      if (refusal !== "too early") return refusal
+      const early = whenEarly(slice, now)
+      if (typeof early !== "number") return early
+      yield* Effect.sleep(early)
+      return yield* refusalNow(slice)
+    })
+  return refusalNow
+})

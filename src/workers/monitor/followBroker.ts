@@ -1,0 +1,68 @@
+import { DateTime, Duration, Effect, Option } from "effect"
+import { Broker } from "../../broker/Broker.ts"
+import { isTerminal } from "../../domain/model/BrokerOrder.ts"
+import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
+import { type BrokerState, SliceStore } from "../../stores/slices/SliceStore.ts"
+import { makeAdoptLateArrivals, makeEscalateLost } from "./lateArrivals.ts"
+import { makeLookUp } from "./lookUpOrders.ts"
+import { makeReconcileInDoubt } from "./reconcileInDoubt.ts"
+import { makeReportDoubles } from "./reportDoubles.ts"
+import { makeSendCancels } from "./sendCancels.ts"
+import { watchedSince } from "./watchedSince.ts"
+
+/** How many slices one look-up asks for. If more are open, each pass continues where the last one stopped. */
+const maxLookup = 5000
+/** How often the order list is read if only slices that were in doubt before have to be looked up. */
+const pauseForDoubtAlone = Duration.minutes(1)
+
+/**
+ * One pass over every slice whose broker order is unknown or may still change: one look-up for all of them, alarms for doubles,
+ * reconciliation, late arrivals, broker states, and then the cancels that are wanted.
+ */
+export const makeFollowBroker = Effect.gen(function* () {
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+  const recovery = yield* RecoveryStore
+  const lookUp = yield* makeLookUp
+  const reportDoubles = yield* makeReportDoubles
+  const reconcileInDoubt = yield* makeReconcileInDoubt
+  const adoptLateArrivals = yield* makeAdoptLateArrivals
+  const escalateLost = yield* makeEscalateLost
+  const sendCancels = yield* makeSendCancels
+  let lastFollowed: OpenSlice | null = null
+  let nextForDoubtAlone = DateTime.makeUnsafe(0)
+
+  return Effect.gen(function* () {
+    const now = yield* DateTime.now
+    const unresolved = yield* slices.unresolved(now, maxLookup)
+    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
+    lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
+    const doubted = yield* recovery.previouslyInDoubt(watchedSince(broker, now), maxLookup)
+    const isDoubtAlone = unresolved.length === 0 && open.length === 0
+    if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtAlone))) return
+
+    const looked = yield* lookUp(new Set([...unresolved, ...open, ...doubted].map((slice) => slice.tag)))
+    if (Option.isNone(looked)) return yield* sendCancels(open, false)
+    const orderList = looked.value
+    nextForDoubtAlone = DateTime.addDuration(now, pauseForDoubtAlone)
+    yield* reportDoubles([...unresolved, ...open, ...doubted], orderList)
+    yield* reconcileInDoubt(unresolved, orderList)
+    yield* adoptLateArrivals(doubted, orderList)
+
+    const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
+      const state = orderList.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
+      return state === undefined ? [] : [{ slice, state }]
+    })
+    if (states.length > 0) yield* slices.saveBrokerStates(states, yield* DateTime.now)
+    const shown = new Set(states.map(({ slice }) => slice.id))
+    yield* escalateLost(
+      open.filter(({ id }) => !shown.has(id)),
+      orderList
+    )
+    yield* sendCancels(
+      states.flatMap(({ slice, state }) => (isTerminal(state.status) ? [] : [slice])),
+      true
+    )
+  })
+})

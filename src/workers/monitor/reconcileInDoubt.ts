@@ -1,0 +1,56 @@
+import { DateTime, Effect } from "effect"
+import { Broker } from "../../broker/Broker.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { reconcile } from "../../domain/lifecycle/reconciliation.ts"
+import type { SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import { SliceStore } from "../../stores/slices/SliceStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
+import type { OrderListLookUp } from "./lookUpOrders.ts"
+
+/**
+ * Resolves slices whose outcome is unknown, as far as the order list allows. A slice that only a person can resolve is logged
+ * once.
+ */
+export const makeReconcileInDoubt = Effect.gen(function* () {
+  const config = yield* Configuration
+  const broker = yield* Broker
+  const slices = yield* SliceStore
+  const telemetry = yield* Telemetry
+  const reported = new Set<string>()
+
+  return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, orderList: OrderListLookUp) {
+    const at = yield* DateTime.now
+    const transitions: Array<SliceTransition> = []
+    for (const slice of unresolved) {
+      const log = Effect.annotateLogs({
+        order_id: slice.orderId,
+        slice_id: slice.id,
+        request_id: slice.requestId,
+        trace_id: slice.traceId
+      })
+      const lookUp = { ...orderList, found: orderList.ordersOf(slice.tag) }
+      const result = reconcile(slice, lookUp, { quarantine: broker.quarantine, maxAttempts: config.sliceMaxAttempts })
+      if (result._tag === "Unprovable" && !reported.has(slice.id)) {
+        reported.add(slice.id)
+        telemetry.doubted("unprovable")
+        yield* Effect.logError(
+          "Nobody can tell from the broker's book of today whether this slice was placed: it may have been sent before the " +
+            `book began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
+            `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${slice.id} --reason WHY`
+        ).pipe(log)
+      }
+      if (result._tag === "Resolved") {
+        const { next } = result
+        yield* Effect.logWarning(
+          `Reconciled: ${next._tag === "Processed" ? `the broker has it as ${next.brokerOrderId}` : next.reason}`
+        ).pipe(log)
+        transitions.push({ slice, next, attempts: slice.attempts, placedAt: null, at })
+        telemetry.reconciled(slice, next, {
+          beganMillis: orderList.askedMillis,
+          endedMillis: DateTime.toEpochMillis(at)
+        })
+      }
+    }
+    if (transitions.length > 0) yield* slices.transition(transitions, [])
+  })
+})

@@ -1,0 +1,31 @@
+import { DateTime, Effect } from "effect"
+import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import { OrderStore } from "../../stores/orders/OrderStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
+import type { OrderListLookUp } from "./lookUpOrders.ts"
+
+/** Raises an alarm for two broker orders with one tag, which must never happen, and puts the order on hold for a person. */
+export const makeReportDoubles = Effect.gen(function* () {
+  const orders = yield* OrderStore
+  const telemetry = yield* Telemetry
+
+  return Effect.fnUntraced(function* (
+    slices: ReadonlyArray<UnresolvedSlice | OpenSlice | PreviouslyInDoubtSlice>,
+    orderList: OrderListLookUp
+  ) {
+    for (const slice of slices) {
+      const brokerOrderIds = orderList.ordersOf(slice.tag).map((order) => order.brokerOrderId)
+      if (brokerOrderIds.length < 2) continue
+      const { tag, orderId, id: sliceId } = slice
+      const reason = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`
+      const alarm = Effect.logFatal(
+        `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
+          `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
+      ).pipe(
+        Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }),
+        Effect.tap(() => Effect.sync(telemetry.doublePlacement))
+      )
+      yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)
+    }
+  })
+})

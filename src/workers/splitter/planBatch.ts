@@ -1,0 +1,45 @@
+import { type DateTime, Effect, Result } from "effect"
+import { makeDayBudget } from "../../broker/accountBudget.ts"
+import { Configuration, planningRules } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
+import { unknownInstrument } from "../../domain/planning/planOrder.ts"
+import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
+import { annotate } from "./annotate.ts"
+import { isOver, overBeforeSplit, planSplit } from "./planSplit.ts"
+
+/** Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason. */
+export const makePlanBatch = Effect.gen(function* () {
+  const config = yield* Configuration
+  const instruments = yield* InstrumentStore
+  const { calendar } = yield* TradingHours
+  const rules = planningRules(config, calendar)
+  const openDayBudget = yield* makeDayBudget
+  const windowGrace = config.orderWindowGrace
+
+  return Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimedOrder>, now: DateTime.Utc) {
+    const splits: Array<SplitOrder> = []
+    const failures: Array<FailedSplit> = []
+    const dayBudget = openDayBudget()
+    const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
+    for (const order of claimed) {
+      if (order.orderQueueStatus !== "IN_PROGRESS") {
+        yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
+        continue
+      }
+      const market = markets.get(order.instrument ?? "") ?? unknownInstrument
+      const planned = planSplit(order, rules, market, now)
+      const full = Result.isSuccess(planned) ? yield* dayBudget(planned.success.plan, planned.success.startsAt) : null
+      const refusal = Result.isFailure(planned) ? planned.failure : full
+      if (Result.isSuccess(planned) && refusal === null && !isOver(planned.success.plan, windowGrace, now)) {
+        splits.push(planned.success)
+        continue
+      }
+      const { id, claimVersion } = order
+      const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
+      failures.push({ id, claimVersion, status, reason })
+      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotate(order))
+    }
+    return { splits, failures }
+  })
+})

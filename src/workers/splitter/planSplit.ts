@@ -1,0 +1,37 @@
+import { DateTime, Duration, Result } from "effect"
+import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { valueOf } from "../../domain/limits/dayLimits.ts"
+import { knownPrice } from "../../domain/limits/marketLimits.ts"
+import { type InstrumentFacts, type OrderPlan, planOrder, type PlanningRules } from "../../domain/planning/planOrder.ts"
+import type { ClaimedOrder, SplitOrder } from "../../stores/orders/OrderStore.ts"
+
+/** Validates an untrusted order row and plans its slices; fails with every problem, each by its column. */
+export const planSplit = (
+  order: ClaimedOrder,
+  rules: PlanningRules,
+  market: InstrumentFacts,
+  now: DateTime.Utc
+): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, string> =>
+  Result.gen(function* () {
+    if (order.createdMillis === null) return yield* Result.fail("created_at: is more than a year away")
+    const valid = yield* validateOrder(order)
+    const startsAt = DateTime.makeUnsafe(order.createdMillis)
+    const referencePrice = knownPrice(market, now, rules.preTrade)
+    return {
+      claimVersion: order.claimVersion,
+      plan: yield* planOrder(valid, rules, market, startsAt, now),
+      startsAt,
+      referencePrice,
+      value: valueOf(valid, referencePrice)
+    }
+  })
+
+/**
+ * Whether the window and its grace are over at `now`. It applies to plans that count in trading time; for the others the
+ * claim statement decides by wall-clock time.
+ */
+export const isOver = ({ startsAt, endMillis }: OrderPlan, grace: Duration.Duration, now: DateTime.Utc): boolean =>
+  startsAt !== null &&
+  DateTime.toEpochMillis(startsAt) + endMillis + Duration.toMillis(grace) < DateTime.toEpochMillis(now)
+
+export const overBeforeSplit = "the order's window and its grace were over before the split"
