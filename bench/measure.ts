@@ -1,6 +1,7 @@
+import { quantile } from "../src/domain/numbers/quantile.ts"
 import { contenders, type ContenderName } from "./contenders/contenders.ts"
 import type { Figures } from "./figures.ts"
-import { type Entry, labelOf, quantile } from "./harness/Bench.ts"
+import { type Entry, labelOf } from "./harness/Bench.ts"
 import { labels } from "./labels.ts"
 import { burnDown } from "./scenarios/burnDown.ts"
 import { growth } from "./scenarios/growth.ts"
@@ -72,11 +73,12 @@ const measureLateness = async (
   perSecond: number | null
 ) => {
   const sorted = await lateness(stage.server, entry, { size, perSecond })
+  const at = (share: number) => quantile(sorted, share) ?? Number.NaN
   stage.figures.add(scenario, labelOf(entry), {
-    "p50 ms": quantile(sorted, 0.5),
-    "p99 ms": quantile(sorted, 0.99),
-    "most ms": quantile(sorted, 1),
-    "least ms": quantile(sorted, 0)
+    "p50 ms": at(0.5),
+    "p99 ms": at(0.99),
+    "most ms": at(1),
+    "least ms": at(0)
   })
 }
 

@@ -9,6 +9,7 @@ import { MockOrderList } from "../src/broker/mock/MockOrderList.ts"
 import { Configuration } from "../src/config/Configuration.ts"
 import { CommandDb } from "../src/db/DbLayer.ts"
 import { Tag } from "../src/domain/model/Ids.ts"
+import { quantile } from "../src/domain/numbers/quantile.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
@@ -104,12 +105,10 @@ const mustSucceed = (what: string, run: Effect.Effect<number>) =>
     (code) => new DemoFailed({ message: `${what} failed with exit code ${code}` })
   )
 
-const percentile = (sorted: ReadonlyArray<number>, share: number): string =>
-  (sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0).toFixed(1)
-
 const latenessLine = (lateness: ReadonlyArray<number>): string => {
   const sorted = lateness.toSorted((a, b) => a - b)
-  return `p50 ${percentile(sorted, 0.5)} ms, p99 ${percentile(sorted, 0.99)} ms, max ${percentile(sorted, 1)} ms (${sorted.length} slices)`
+  const at = (share: number) => `${(quantile(sorted, share) ?? 0).toFixed(1)} ms`
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} (${sorted.length} slices)`
 }
 
 /** What became of it all, from the database and from the mock broker's book. */

@@ -89,9 +89,6 @@ export const latenessOf = (entry: Entry, calls: ReadonlyArray<Call>): ReadonlyAr
   return sorted
 }
 
-export const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-
 /** Of an even number of values the middle between the two in the middle; NaN of none. */
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)

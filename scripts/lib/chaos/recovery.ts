@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Db } from "../../../src/db/Db.ts"
 import { numbers, texts } from "../../../src/db/parameters.ts"
+import { quantile } from "../../../src/domain/numbers/quantile.ts"
 import type { Hit } from "./daemons.ts"
 
 /** From now on the database notes each step of each slice, by its own clock. */
@@ -72,11 +73,11 @@ const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
   )
 })
 
-const seconds = (millis: number | null | undefined) => (millis == null ? null : Math.round(millis / 100) / 10)
+const seconds = (millis: number | null) => (millis === null ? null : Math.round(millis / 100) / 10)
 
 const percentiles = (millis: ReadonlyArray<number | null>) => {
   const sorted = millis.filter((value) => value !== null).toSorted((a, b) => a - b)
-  const at = (share: number) => seconds(sorted[Math.ceil(share * sorted.length) - 1])
+  const at = (share: number) => seconds(quantile(sorted, share))
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
