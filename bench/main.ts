@@ -4,10 +4,10 @@ import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { useServer } from "../src/db/EmbeddedPostgres.ts"
-import { chartsOf } from "./charts.ts"
-import { Figures, withSpread } from "./figures.ts"
-import { verdicts } from "./goals.ts"
+import { goalVerdicts } from "./goals.ts"
 import { measure, quickExtent, scenarios, scenariosOnce, wholeExtent } from "./measure.ts"
+import { Figures, withSpread } from "./measuredFigures.ts"
+import { chartsOf } from "./performanceCharts.ts"
 
 /*
  * Measures this service and its peers in turn, on one PostgreSQL, and holds the figures against the goals.
@@ -60,14 +60,14 @@ await Effect.runPromise(
 )
 
 const figureTable = [
-  "| scenario | who | figure | median (least to most) |",
+  "| scenario | who | figure | median (min to max) |",
   "| --- | --- | --- | --- |",
   ...figures.all.map((figure) => `| ${figure.scenario} | ${figure.who} | ${figure.what} | ${withSpread(figure)} |`)
 ].join("\n")
 const goalTable = [
   "| what | reach | measured | reached |",
   "| --- | --- | --- | --- |",
-  ...verdicts(figures, extent).map(
+  ...goalVerdicts(figures, extent).map(
     ({ what, reach, measured, isMet }) => `| ${what} | ${reach} | ${measured} | ${isMet ? "yes" : "**no**"} |`
   )
 ].join("\n")

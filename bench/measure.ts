@@ -1,8 +1,8 @@
 import { quantile } from "../src/domain/numbers/quantile.ts"
 import { contenders, type ContenderName } from "./contenders/contenders.ts"
-import type { Figures } from "./figures.ts"
 import { type Entry, labelOf } from "./harness/Bench.ts"
 import { labels } from "./labels.ts"
+import type { Figures } from "./measuredFigures.ts"
 import { burnDown } from "./scenarios/burnDown.ts"
 import { growth } from "./scenarios/growth.ts"
 import { heldTransaction } from "./scenarios/heldTransaction.ts"
@@ -48,7 +48,7 @@ export const quickExtent: Extent = {
   growthRows: 5000
 }
 
-interface Stage {
+interface BenchStage {
   readonly server: string
   readonly extent: Extent
   readonly figures: Figures
@@ -68,7 +68,7 @@ const timed = entries.filter(({ contender }) => contenders[contender].hasDueTime
 const measureLateness = async (
   scenario: string,
   entry: Entry,
-  stage: Stage,
+  stage: BenchStage,
   size: number,
   perSecond: number | null
 ) => {
@@ -77,15 +77,15 @@ const measureLateness = async (
   stage.figures.add(scenario, labelOf(entry), {
     "p50 ms": at(0.5),
     "p99 ms": at(0.99),
-    "most ms": at(1),
-    "least ms": at(0)
+    "max ms": at(1),
+    "min ms": at(0)
   })
 }
 
 const addBurnDown = (
   scenario: string,
   who: string,
-  { figures }: Stage,
+  { figures }: BenchStage,
   measured: Awaited<ReturnType<typeof burnDown>>
 ) =>
   figures.add(scenario, who, {
@@ -94,13 +94,13 @@ const addBurnDown = (
     "CPU microseconds": measured.cpuMicrosEach
   })
 
-const measureDaemons = async (scenario: string, count: number, stage: Stage) => {
+const measureDaemons = async (scenario: string, count: number, stage: BenchStage) => {
   const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count })
   addBurnDown(scenario, labels.us, stage, measured)
 }
 
 /** One repeat of each scenario; those that compare have all contenders in turn. */
-export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+export const scenarios: Readonly<Record<string, (stage: BenchStage) => Promise<void>>> = {
   lateness: async (stage) => {
     for (const entry of timed) await measureLateness("lateness", entry, stage, stage.extent.latenessSize, 200)
   },
@@ -151,7 +151,7 @@ export const scenariosOnce: typeof scenarios = {
 }
 
 /** Every scenario that is wanted, `repeats` times, one after the other and all of them in turn. */
-export const measure = async (stage: Stage, wanted: (scenario: string) => boolean): Promise<void> => {
+export const measure = async (stage: BenchStage, wanted: (scenario: string) => boolean): Promise<void> => {
   const run = async (all: typeof scenarios) => {
     for (const [name, scenario] of Object.entries(all)) {
       if (!wanted(name)) continue

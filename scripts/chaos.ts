@@ -6,15 +6,15 @@ import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import { seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
+import { type ChaosOptions, readChaosOptions, slicesPerOrder } from "./lib/chaos/chaosOptions.ts"
+import { chaosServer, createRole, patiently } from "./lib/chaos/chaosServer.ts"
 import { keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
-import { newToken, type Stage } from "./lib/chaos/incidents.ts"
-import { type Options, readOptions, slicesPerOrder } from "./lib/chaos/options.ts"
+import { newToken, type ChaosStage } from "./lib/chaos/incidents.ts"
 import { noteSteps, recoveryOf } from "./lib/chaos/recovery.ts"
-import { chaosServer, createRole, patiently } from "./lib/chaos/server.ts"
 import { killing, type Trouble, troubling } from "./lib/chaos/trouble.ts"
-import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/staging.ts"
+import { judgeLedger } from "./lib/ledgerVerdict.ts"
+import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/stagingProcesses.ts"
 import { proxyTo } from "./lib/tcpProxy.ts"
-import { judge } from "./lib/verdict.ts"
 
 /*
  * Several daemons place slices at the Kite simulator while every fault is on, daemons are killed and frozen, and the database
@@ -25,7 +25,7 @@ import { judge } from "./lib/verdict.ts"
 const folder = fileURLToPath(new URL("../.pulse-background/chaos", import.meta.url))
 const logOf = (name: string) => join(folder, `${name}.log`)
 
-const settings = (options: Options, databaseUrl: string, brokerPort: number) => ({
+const settings = (options: ChaosOptions, databaseUrl: string, brokerPort: number) => ({
   DATABASE_URL: databaseUrl,
   DATABASE_STATEMENT_TIMEOUT_SECONDS: "5",
   BROKER_TYPE: "zerodha",
@@ -49,7 +49,7 @@ const settings = (options: Options, databaseUrl: string, brokerPort: number) => 
 })
 
 /** One order after another, each over a minute, so that all along slices are due. */
-const submitting = Effect.fnUntraced(function* ({ planned }: Options) {
+const submitting = Effect.fnUntraced(function* ({ planned }: ChaosOptions) {
   const { sql, execute } = yield* Db
   const orders = planned.slices / slicesPerOrder
   for (let n = 1; n <= orders; n++) {
@@ -102,7 +102,7 @@ const watch = (began: number, { counts }: Trouble) =>
     return unfinished + unsettled
   })
 
-const startSimulator = Effect.fnUntraced(function* (options: Options) {
+const startSimulator = Effect.fnUntraced(function* (options: ChaosOptions) {
   yield* running(
     [
       "kite-simulator",
@@ -124,7 +124,7 @@ const startSimulator = Effect.fnUntraced(function* (options: Options) {
 })
 
 /** A place for daemons, with a role and a network of its own. */
-const makeSlot = Effect.fnUntraced(function* (number: number, { server }: Stage["server"], settings: Environment) {
+const makeSlot = Effect.fnUntraced(function* (number: number, { server }: ChaosStage["server"], settings: Environment) {
   const role = `daemon_${number}`
   yield* createRole(role, server.username, server.password)
   const network = yield* proxyTo({ path: `${server.host}/.s.PGSQL.${server.port}` })
@@ -144,7 +144,7 @@ const makeSlot = Effect.fnUntraced(function* (number: number, { server }: Stage[
 })
 
 /** The database, the simulator and the daemons, each behind a network that can be spoilt. */
-const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+const setUp = Effect.fnUntraced(function* (options: ChaosOptions, server: ChaosStage["server"]) {
   yield* migrate
   yield* noteSteps
   const simulator = yield* startSimulator(options)
@@ -156,10 +156,10 @@ const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["serv
   const numbers = Array.from({ length: options.daemons }, (_, number) => number)
   const slots = yield* Effect.forEach(numbers, (number) => makeSlot(number, server, environment))
   const daemons = yield* keepDaemons(slots, seededRandom(`${options.seed}/clocks`), options["wrong-clocks"])
-  return { options, daemons, server, brokerNetwork, simulator, environment, commandLog } satisfies Stage
+  return { options, daemons, server, brokerNetwork, simulator, environment, commandLog } satisfies ChaosStage
 })
 
-const run = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+const run = Effect.fnUntraced(function* (options: ChaosOptions, server: ChaosStage["server"]) {
   const stage = yield* setUp(options, server)
   const { daemons, simulator } = stage
   const began = yield* Clock.currentTimeMillis
@@ -181,7 +181,11 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
     Effect.catch(({ message }) => Effect.sync(() => trouble.problems.push(message)))
   )
 
-  const verdict = yield* judge(options.planned.slices, yield* simulator.get("ledger"), yield* simulator.get("summary"))
+  const verdict = yield* judgeLedger(
+    options.planned.slices,
+    yield* simulator.get("ledger"),
+    yield* simulator.get("summary")
+  )
   const recovery = {
     lease: options.lease,
     quarantine: options.quarantine,
@@ -196,7 +200,7 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
 })
 
 const chaos = Effect.gen(function* () {
-  const options = readOptions()
+  const options = readChaosOptions()
   yield* Effect.promise(() => rm(folder, { recursive: true, force: true }))
   const server = yield* chaosServer(folder)
   const url = Redacted.make(urlOf(server.server))

@@ -13,7 +13,7 @@ import { useServer } from "../src/db/EmbeddedPostgres.ts"
 
 class Problem extends Schema.TaggedError<Problem>()("Problem", { message: Schema.String }) {}
 
-interface Stage {
+interface ImageStage {
   readonly folder: string
   readonly image: string
   workdir: string
@@ -49,13 +49,14 @@ const ignoreRules = read(".dockerignore")
   })
 const isIgnored = (path: string) => ignoreRules.findLast(({ pattern }) => pattern.test(path))?.ignores ?? false
 
-const inStage = (stage: Stage, path: string) => join(stage.folder, isAbsolute(path) ? path : join(stage.workdir, path))
+const inStage = (stage: ImageStage, path: string) =>
+  join(stage.folder, isAbsolute(path) ? path : join(stage.workdir, path))
 
-const copy = (stage: Stage, text: string, stages: ReadonlyMap<string, Stage>) => {
+const copy = (stage: ImageStage, text: string, stages: ReadonlyMap<string, ImageStage>) => {
   const words = text.split(/\s+/)
   const paths = words.filter((word) => !word.startsWith("--"))
   const target = paths.pop() ?? ""
-  let from: Stage | undefined
+  let from: ImageStage | undefined
   for (const option of words.filter((word) => word.startsWith("--"))) {
     const [name, value = ""] = option.split("=")
     if (name === "--from") from = stages.get(value) ?? fail(`COPY ${text}: there is no stage ${value}`)
@@ -73,7 +74,7 @@ const copy = (stage: Stage, text: string, stages: ReadonlyMap<string, Stage>) =>
 }
 
 /** Only npm's own steps, without a shell: anything else would change this machine instead of an image. */
-const run = (stage: Stage, command: string, bin: string) => {
+const run = (stage: ImageStage, command: string, bin: string) => {
   if (!/^npm (ci|run|prune)( [\w:=@./-]+)*$/.test(command)) fail(`RUN ${command}: this check cannot do that safely`)
   const kept = Object.entries(process.env).filter(([name]) => /^(HOME|.*_PROXY|SSL_.*|NODE_EXTRA_.*)$/i.test(name))
   const outside = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"))
@@ -84,10 +85,10 @@ const run = (stage: Stage, command: string, bin: string) => {
 }
 
 /** Builds all stages, each in a folder that stands for its root; answers the last, which holds what it should. */
-const build = (folder: string, bin: string): Stage => {
-  const stages = new Map<string, Stage>()
+const build = (folder: string, bin: string): ImageStage => {
+  const stages = new Map<string, ImageStage>()
   const text = read("Dockerfile").replace(/^\s*#.*\n|\\\n/gm, "")
-  let stage: Stage | undefined
+  let stage: ImageStage | undefined
   for (const line of text.split("\n").filter((line) => line.trim() !== "")) {
     const [, word = "", rest = ""] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? fail(`Not an instruction: ${line}`)
     process.stdout.write(`${line}\n`)
@@ -122,7 +123,7 @@ const importsOf = (source: string): ReadonlyArray<string> =>
     ([, from, late]) => from ?? late ?? []
   )
 
-const checkContents = (stage: Stage): Stage => {
+const checkContents = (stage: ImageStage): ImageStage => {
   const { packages } = decodeLock(read("package-lock.json"))
   const wanted = `node:${String(packages["node_modules/node"]?.["version"])}-`
   if (!stage.image.startsWith(wanted)) fail(`${stage.image} should be ${wanted}…, as the npm package is`)
@@ -142,7 +143,7 @@ const checkContents = (stage: Stage): Stage => {
 }
 
 /** Runs a command as the image would: as its user when we may, with the Dockerfile's ENV and nothing of ours. */
-const start = (stage: Stage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
+const start = (stage: ImageStage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const [uid = 0, gid = 0] = stage.user.split(":").map(Number)
@@ -166,7 +167,7 @@ const start = (stage: Stage, [program = "", ...words]: ReadonlyArray<string>, en
   )
 
 /** The last stage with an empty database: says what is missing, is healthy in time, and gone when told to stop. */
-const checkService = Effect.fn(function* (stage: Stage, databaseUrl: string, bin: string) {
+const checkService = Effect.fn(function* (stage: ImageStage, databaseUrl: string, bin: string) {
   const withoutDatabase = yield* start(stage, stage.command, { PATH: bin })
   const refusal = `${yield* withoutDatabase.ended} ${withoutDatabase.output()}`
   if (!/^1 .*DATABASE_URL/s.test(refusal))

@@ -114,7 +114,7 @@ const latenessLine = (lateness: ReadonlyArray<number>): string => {
 /** What became of it all, from the database and from the mock broker's book. */
 const summary = Effect.gen(function* () {
   const commands = yield* OrderCommands
-  const book = yield* MockOrderList
+  const orderList = yield* MockOrderList
   const orders = yield* commands.list(100)
   const slices = (yield* Effect.forEach(orders, (order) =>
     Effect.map(commands.slices(order.orderId), (slices) =>
@@ -127,11 +127,11 @@ const summary = Effect.gen(function* () {
   )).flat()
   const lateness = (isDueOnArrival: boolean) =>
     slices.filter((slice) => slice.isDueOnArrival === isDueOnArrival).map((slice) => slice.latenessMillis ?? Infinity)
-  const booked = yield* book.findByTag(new Set(slices.map((slice) => Tag.make(slice.tag))))
+  const brokerOrders = yield* orderList.findByTag(new Set(slices.map((slice) => Tag.make(slice.tag))))
   const placed = slices.filter((slice) => slice.stage === "PROCESSED").length
   const filled = orders.reduce((sum, order) => sum + order.filledQuantity, 0)
   const wanted = orders.reduce((sum, order) => sum + (order.totalQuantity ?? 0), 0)
-  const doubles = booked.length - new Set(booked.map((order) => order.tag)).size
+  const doubles = brokerOrders.length - new Set(brokerOrders.map((order) => order.tag)).size
   const early = slices.filter((slice) => (slice.latenessMillis ?? 0) < 0).length
 
   yield* Console.log(

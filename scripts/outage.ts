@@ -6,7 +6,7 @@ import { parseArgs } from "node:util"
 import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
-import { judgeOutage, orders, outageText, watchExposure } from "./lib/outageVerdict.ts"
+import { judgeOutage, outageOrders, outageText, watchExposure } from "./lib/outageVerdict.ts"
 import {
   command,
   exitOf,
@@ -16,7 +16,7 @@ import {
   spawnMain,
   StagingFailed,
   urlOf
-} from "./lib/staging.ts"
+} from "./lib/stagingProcesses.ts"
 
 /*
  * Orders of every policy on the staging set-up, and an outage of half their window in its middle: no daemon runs. In the end each
@@ -54,7 +54,7 @@ const settings = (databaseUrl: string) => ({
 
 const submitted = Effect.gen(function* () {
   const { sql, execute } = yield* Db
-  for (const order of orders) {
+  for (const order of outageOrders) {
     yield* execute(
       "outage.submit",
       sql`INSERT INTO orders ${sql.insert({

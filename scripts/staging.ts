@@ -1,6 +1,6 @@
 import { Console, Effect, Exit } from "effect"
 import { fileURLToPath } from "node:url"
-import { type Environment, running, simulatorApi } from "./lib/staging.ts"
+import { type Environment, running, simulatorApi } from "./lib/stagingProcesses.ts"
 
 /*
  * The whole service against the Kite simulator, with faults, until Ctrl-C:

@@ -5,7 +5,7 @@ import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
 import type { SeededChoices } from "./SeededChoices.ts"
 
 /** One fill of an order, or its end, at a time in seconds of the run. */
-interface Step {
+interface LedgerStep {
   readonly atSeconds: number
   readonly status: BrokerStatus
   readonly filledQuantity: number
@@ -20,7 +20,7 @@ export interface LedgerOrder {
   readonly visibleSeconds: number
   readonly price: BigDecimal.BigDecimal
   /** What happens to it, unless a cancel comes before; the last step is final. */
-  steps: ReadonlyArray<Step>
+  steps: ReadonlyArray<LedgerStep>
 }
 
 /** How long an order may rest unfilled before the exchange ends it: its day is short. */
@@ -70,23 +70,23 @@ export class Exchange {
     return true
   }
 
-  private life({ quantity, validity, orderType }: Placement, atSeconds: number): ReadonlyArray<Step> {
+  private life({ quantity, validity, orderType }: Placement, atSeconds: number): ReadonlyArray<LedgerStep> {
     const { chance } = this
-    const received: Step = { atSeconds, status: "PENDING", filledQuantity: 0 }
+    const received: LedgerStep = { atSeconds, status: "PENDING", filledQuantity: 0 }
     const opensAt = atSeconds + chance.between(0, 0.5)
     if (chance.hits(0.05)) return [received, { atSeconds: opensAt, status: "REJECTED", filledQuantity: 0 }]
-    const open: Step = { atSeconds: opensAt, status: "OPEN", filledQuantity: 0 }
+    const open: LedgerStep = { atSeconds: opensAt, status: "OPEN", filledQuantity: 0 }
     const fillsAt = opensAt + chance.between(0, 2)
     const isResting = orderType === "LIMIT" ? chance.hits(0.4) : chance.hits(0.05)
     const filled = isResting ? chance.whole(0, quantity - 1) : quantity
     if (filled === quantity) {
       const part = chance.hits(0.3) ? chance.whole(0, quantity - 1) : 0
-      const partly: ReadonlyArray<Step> =
+      const partly: ReadonlyArray<LedgerStep> =
         part > 0 ? [{ atSeconds: fillsAt, status: "PARTIALLY_FILLED", filledQuantity: part }] : []
       const end = fillsAt + chance.between(0, 3)
       return [received, open, ...partly, { atSeconds: end, status: "COMPLETE", filledQuantity: quantity }]
     }
-    const partly: Step = {
+    const partly: LedgerStep = {
       atSeconds: fillsAt,
       status: filled > 0 ? "PARTIALLY_FILLED" : "OPEN",
       filledQuantity: filled
@@ -96,7 +96,7 @@ export class Exchange {
   }
 }
 
-const stepAt = (order: LedgerOrder, atSeconds: number): Step => {
+const stepAt = (order: LedgerOrder, atSeconds: number): LedgerStep => {
   const step = order.steps.findLast((step) => step.atSeconds <= atSeconds)
   return step ?? { atSeconds, status: "PENDING", filledQuantity: 0 }
 }

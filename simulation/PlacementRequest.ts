@@ -5,7 +5,7 @@ import type { Send } from "./Judge.ts"
 import type { Process } from "./Process.ts"
 import { countFault, faultHits } from "./Run.ts"
 
-type Answer = Effect.Effect<Acknowledgement, BrokerError>
+type PlacementAnswer = Effect.Effect<Acknowledgement, BrokerError>
 
 export const unknown = (code: string) => new BrokerOutcomeUnknown({ code, message: `no clear answer: ${code}` })
 
@@ -23,9 +23,9 @@ export class PlacementRequest {
   private readonly process: Process
   private readonly worker: string
   private readonly send: Send
-  private readonly resume: (answer: Answer) => void
+  private readonly resume: (answer: PlacementAnswer) => void
 
-  constructor(process: Process, worker: string, send: Send, resume: (answer: Answer) => void) {
+  constructor(process: Process, worker: string, send: Send, resume: (answer: PlacementAnswer) => void) {
     const { world, scenario } = process.run
     this.process = process
     this.worker = worker
@@ -100,7 +100,7 @@ export class PlacementRequest {
     this.acknowledge(Effect.succeed({ brokerOrderId: order.brokerOrderId }))
   }
 
-  private acknowledge(acknowledgement: Answer): void {
+  private acknowledge(acknowledgement: PlacementAnswer): void {
     const { chance } = this.run
     if (this.hits("answer lost", this.rates.answerLost)) return
     if (this.hits("5xx though it arrived", this.rates.serverError)) {
@@ -113,7 +113,7 @@ export class PlacementRequest {
     if (this.hits("answer twice", this.rates.answerTwice)) this.answer(chance.between(1, 4000), acknowledgement)
   }
 
-  private answer(afterMillis: number, answer: Answer): void {
+  private answer(afterMillis: number, answer: PlacementAnswer): void {
     this.run.world.after(afterMillis, () => this.process.enter(() => this.resume(answer)))
   }
 

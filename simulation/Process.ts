@@ -4,7 +4,7 @@ import { countFault, type Run } from "./Run.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
 import type { IncidentKind } from "./Scenario.ts"
 
-type State = "alive" | "frozen" | "suspended" | "dead"
+type ProcessState = "alive" | "frozen" | "suspended" | "dead"
 
 const incidentWords: Readonly<Record<IncidentKind, string>> = {
   kill: "process killed",
@@ -28,7 +28,7 @@ const latestMillis = 1.5
  */
 export class Process implements RunningProcess {
   readonly id: string
-  private state: State = "alive"
+  private state: ProcessState = "alive"
   /** It was told to stop: what it cannot finish in time is left to the others. */
   isEnding = false
   /** While it does not run: timers first, as in the event loop, then what came in. */

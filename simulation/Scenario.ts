@@ -22,7 +22,7 @@ export interface Incident {
 }
 
 /** A time in which one process, or none, can reach the database. */
-export interface Outage {
+export interface DatabaseOutage {
   readonly process: string | null
   readonly isAt: (seconds: number) => boolean
 }
@@ -45,9 +45,9 @@ type Theme = "none" | "late book" | "slow calls" | "database"
 const faultRates = (chance: SeededChoices) => {
   const theme = chance.oneOf<Theme>(["none", "none", "late book", "slow calls", "database"])
   /** Many runs know no fault of a kind, some know little else. */
-  const rate = (most: number, of: Theme = "none"): number => {
-    if (of !== "none" && of === theme) return most * chance.between(0.6, 1)
-    return chance.hits(0.4) ? 0 : most * chance.between(0, 1) ** 2
+  const rate = (max: number, of: Theme = "none"): number => {
+    if (of !== "none" && of === theme) return max * chance.between(0.6, 1)
+    return chance.hits(0.4) ? 0 : max * chance.between(0, 1) ** 2
   }
   return {
     statements: {
@@ -93,7 +93,7 @@ export interface Scenario {
   readonly calmFromSeconds: number
   readonly orders: ReadonlyArray<SubmittedOrder & { readonly insertedAtSeconds: number }>
   readonly incidents: ReadonlyArray<Incident>
-  readonly outages: ReadonlyArray<Outage>
+  readonly outages: ReadonlyArray<DatabaseOutage>
   readonly actions: ReadonlyArray<Action>
   /** Within so many seconds of the calm everything must have come to rest. */
   readonly restSeconds: number
@@ -231,7 +231,11 @@ const incidentsOf = (chance: SeededChoices, kinds: ReadonlyArray<IncidentKind>):
     countdown: chance.whole(1, 4)
   }))
 
-const outagesOf = (chance: SeededChoices, processes: ReadonlyArray<string>, calmFromSeconds: number): Array<Outage> =>
+const outagesOf = (
+  chance: SeededChoices,
+  processes: ReadonlyArray<string>,
+  calmFromSeconds: number
+): Array<DatabaseOutage> =>
   Array.from({ length: chance.hits(0.4) ? chance.whole(1, 2) : 0 }, () => {
     const from = chance.between(0, calmFromSeconds)
     const until = Math.min(from + chance.between(0.5, 15), calmFromSeconds)

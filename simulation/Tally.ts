@@ -1,5 +1,5 @@
 import { crashPoints } from "./crashPoints.ts"
-import type { Result } from "./simulate.ts"
+import type { SimulationResult } from "./simulate.ts"
 
 const add = (to: Map<string, number>, counts: ReadonlyMap<string, number>): void => {
   for (const [name, count] of counts) to.set(name, (to.get(name) ?? 0) + count)
@@ -15,7 +15,7 @@ export class Tally {
   private statements = 0
   private simulatedSeconds = 0
 
-  add({ seed, problems, counts, seconds }: Result): void {
+  add({ seed, problems, counts, seconds }: SimulationResult): void {
     this.seeds++
     this.brokerOrders += counts.brokerOrders
     this.statements += counts.statements

@@ -6,7 +6,7 @@ export interface Timer {
   readonly cancel: () => void
 }
 
-interface Event {
+interface ScheduledEvent {
   readonly atMicros: number
   /** Events of one moment happen in an order that the seed decides. */
   readonly lot: number
@@ -17,7 +17,7 @@ interface Event {
 /** 1 January 2026, 09:30 in India. */
 const startMicros = 1_767_240_000_000_000
 
-const isBefore = (a: Event, b: Event): boolean =>
+const isBefore = (a: ScheduledEvent, b: ScheduledEvent): boolean =>
   a.atMicros !== b.atMicros ? a.atMicros < b.atMicros : a.lot !== b.lot ? a.lot < b.lot : a.number < b.number
 
 /**
@@ -29,7 +29,7 @@ export class World {
   nowMicros = startMicros
   /** Everything that a fiber has to do at once, in the order in which it came up. */
   readonly tasks: Array<() => void> = []
-  private readonly events: Array<Event> = []
+  private readonly events: Array<ScheduledEvent> = []
   private readonly lots: SeededRandom
   private readonly seed: string
   private count = 0
@@ -60,7 +60,7 @@ export class World {
 
   after(millis: number, run: () => void | Promise<void>): Timer {
     const atMicros = this.nowMicros + Math.max(0, Math.round(millis * 1000))
-    const event: Event = { atMicros, lot: this.lots(), number: this.count++, run }
+    const event: ScheduledEvent = { atMicros, lot: this.lots(), number: this.count++, run }
     this.push(event)
     return {
       cancel: () => {
@@ -95,7 +95,7 @@ export class World {
     return true
   }
 
-  private push(event: Event): void {
+  private push(event: ScheduledEvent): void {
     const { events } = this
     let index = events.length
     events.push(event)
@@ -109,7 +109,7 @@ export class World {
     events[index] = event
   }
 
-  private pop(): Event | undefined {
+  private pop(): ScheduledEvent | undefined {
     const { events } = this
     const top = events[0]
     const last = events.pop()

@@ -51,9 +51,9 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     const send = run.judge.leaving(process, placement)
     run.placing(run.judge.sends.length)
     return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
-      const journey = new PlacementRequest(process, worker, send, resume)
-      journey.begin()
-      return Effect.sync(() => journey.giveUp())
+      const request = new PlacementRequest(process, worker, send, resume)
+      request.begin()
+      return Effect.sync(() => request.giveUp())
     })
   })
 

@@ -9,12 +9,12 @@ import { Judge } from "./Judge.ts"
 import { Process } from "./Process.ts"
 import { type Counts, countFault, faultHits, isFaulty, type Run } from "./Run.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
+import { finalProblems, isOverdue, unfinished } from "./runVerdict.ts"
 import { type Action, scenarioOf, type ScenarioOptions } from "./Scenario.ts"
 import type { Database } from "./store/Database.ts"
-import { finalProblems, isOverdue, unfinished } from "./verdict.ts"
 import { World } from "./World.ts"
 
-export interface Result {
+export interface SimulationResult {
   readonly seed: number
   readonly problems: ReadonlyArray<string>
   readonly counts: Counts
@@ -22,12 +22,16 @@ export interface Result {
   readonly run: Run
 }
 
-export interface Options extends ScenarioOptions {
+export interface SimulationOptions extends ScenarioOptions {
   readonly trace: ((line: string) => void) | null
 }
 
 /** One run, from its seed to the verdict. The seed decides everything. */
-export const simulate = async (seed: number, database: Database, options: Options): Promise<Result> => {
+export const simulate = async (
+  seed: number,
+  database: Database,
+  options: SimulationOptions
+): Promise<SimulationResult> => {
   const simulation = new Simulation(seed, database, options)
   await simulation.toTheEnd()
   const { run } = simulation
@@ -49,7 +53,7 @@ class Simulation {
   private isAtRest = false
   private isOver = false
 
-  constructor(seed: number, database: Database, options: Options) {
+  constructor(seed: number, database: Database, options: SimulationOptions) {
     const world = new World(`${seed}`, options.trace)
     const scenario = scenarioOf(world.chance("scenario"), world.chance("second thoughts"), world.nowMillis, options)
     const exchange = new Exchange(world.chance("exchange"))

@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises"
 import { Pool } from "pg"
 import type { Call } from "../contenders/Contender.ts"
 import { type ContenderName, contenders } from "../contenders/contenders.ts"
-import { type Report, type Running, startWorker } from "./Running.ts"
+import { type Report, type RunningWorker, startWorker } from "./RunningWorker.ts"
 
 /** Which contender, and whether at its defaults or as fast as its settings make it. */
 export interface Entry {
@@ -16,14 +16,14 @@ export const labelOf = ({ contender, isTuned }: Entry): string =>
     : `${contenders[contender].name}, ${isTuned ? "tuned" : "defaults"}`
 
 /** A database of its own, empty, for one run. */
-export interface Database {
+export interface BenchDatabase {
   readonly url: string
   readonly pool: Pool
 }
 
 let databases = 0
 
-export const withDatabase = async <A>(server: string, use: (database: Database) => Promise<A>): Promise<A> => {
+export const withDatabase = async <A>(server: string, use: (database: BenchDatabase) => Promise<A>): Promise<A> => {
   const admin = new Pool({ connectionString: server, max: 1 })
   // The server may end before its last words have arrived.
   admin.on("error", () => undefined)
@@ -46,11 +46,11 @@ export const withDatabase = async <A>(server: string, use: (database: Database) 
 /** Worker processes for as long as `use` takes. */
 export const withWorkers = async <A>(
   { contender, isTuned }: Entry,
-  { url }: Database,
+  { url }: BenchDatabase,
   { count, expected }: { readonly count: number; readonly expected: number },
-  use: (workers: ReadonlyArray<Running>) => Promise<A>
+  use: (workers: ReadonlyArray<RunningWorker>) => Promise<A>
 ): Promise<A> => {
-  const workers: Array<Running> = []
+  const workers: Array<RunningWorker> = []
   try {
     for (let n = 0; n < count; n++) workers.push(await startWorker(contender, url, isTuned, expected))
     return await use(workers)
@@ -60,7 +60,11 @@ export const withWorkers = async <A>(
 }
 
 /** Everything done, by the database; `timeoutMillis` is how long that may take. */
-export const untilDone = async ({ contender }: Entry, { pool }: Database, timeoutMillis: number): Promise<number> => {
+export const untilDone = async (
+  { contender }: Entry,
+  { pool }: BenchDatabase,
+  timeoutMillis: number
+): Promise<number> => {
   const end = performance.now() + timeoutMillis
   while (!(await contenders[contender].isDone(pool))) {
     if (performance.now() > end) throw new Error(`${contenders[contender].name} was not done in ${timeoutMillis} ms`)
@@ -84,8 +88,8 @@ const clockErrorMillis = 1
 /** Lateness in milliseconds, sorted. Whoever is early has not understood the task. */
 export const latenessOf = (entry: Entry, calls: ReadonlyArray<Call>): ReadonlyArray<number> => {
   const sorted = calls.map(({ dueMillis, atMillis }) => atMillis - dueMillis).toSorted((a, b) => a - b)
-  const least = sorted[0] ?? 0
-  if (least < -clockErrorMillis) throw new Error(`${labelOf(entry)} was ${-least} ms early`)
+  const min = sorted[0] ?? 0
+  if (min < -clockErrorMillis) throw new Error(`${labelOf(entry)} was ${-min} ms early`)
   return sorted
 }
 
@@ -97,7 +101,7 @@ export const median = (values: ReadonlyArray<number>): number => {
 }
 
 /** Bytes of write-ahead log that the server has written so far. */
-export const walBytes = async ({ pool }: Database): Promise<number> => {
+export const walBytes = async ({ pool }: BenchDatabase): Promise<number> => {
   const { rows } = await pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 AS bytes")
   return Number(rows[0]?.bytes)
 }

@@ -3,14 +3,14 @@ import { contenders } from "../contenders/contenders.ts"
 import {
   allCalls,
   checkOnce,
-  type Database,
+  type BenchDatabase,
   type Entry,
   untilDone,
   walBytes,
   withDatabase,
   withWorkers
 } from "../harness/Bench.ts"
-import type { Usage } from "../harness/Running.ts"
+import type { Usage } from "../harness/RunningWorker.ts"
 
 export interface BurnDown {
   /** Pieces of work done a second, from a tenth of the calls to the last row. */
@@ -26,7 +26,7 @@ export interface BurnDownOptions {
   /** Worker processes. */
   readonly count?: number
   /** What goes on around it. */
-  readonly around?: (database: Database, run: () => Promise<BurnDown>) => Promise<BurnDown>
+  readonly around?: (database: BenchDatabase, run: () => Promise<BurnDown>) => Promise<BurnDown>
 }
 
 const timeoutMillis = 300_000
@@ -34,7 +34,7 @@ const timeoutMillis = 300_000
 /** So many pieces of work are overdue, and all of them are done. */
 export const burnDown = (server: string, entry: Entry, options: BurnDownOptions): Promise<BurnDown> =>
   withDatabase(server, async (database) => {
-    const { around = (_: Database, run: () => Promise<BurnDown>) => run() } = options
+    const { around = (_: BenchDatabase, run: () => Promise<BurnDown>) => run() } = options
     const contender = contenders[entry.contender]
     await contender.prepare(database.url)
     const overdue = wallClockMillis() - 60_000
@@ -45,7 +45,7 @@ export const burnDown = (server: string, entry: Entry, options: BurnDownOptions)
     return around(database, () => work(database, entry, options))
   })
 
-const work = async (database: Database, entry: Entry, { size, count = 1 }: BurnDownOptions): Promise<BurnDown> => {
+const work = async (database: BenchDatabase, entry: Entry, { size, count = 1 }: BurnDownOptions): Promise<BurnDown> => {
   const { release } = contenders[entry.contender]
   const walBefore = await walBytes(database)
   return withWorkers(entry, database, { count, expected: Math.floor(size / count / 1.25) }, async (workers) => {

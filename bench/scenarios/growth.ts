@@ -3,7 +3,7 @@ import { Db } from "../../src/db/Db.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { configured, insertDue, insertFinished, insertWaiting, pulse } from "../contenders/pulse.ts"
-import { type Database, median, withDatabase } from "../harness/Bench.ts"
+import { type BenchDatabase, median, withDatabase } from "../harness/Bench.ts"
 
 const claims = 20
 const claimSize = 500
@@ -26,7 +26,7 @@ export const growth = (server: string, rows: number): Promise<Growth> =>
     return { emptyMillis, grownMillis }
   })
 
-const claimMillis = async ({ pool, url }: Database, name: string): Promise<number> => {
+const claimMillis = async ({ pool, url }: BenchDatabase, name: string): Promise<number> => {
   await insertDue(pool, claims * claimSize, wallClockMillis() - 1000, name)
   await pool.query("VACUUM ANALYZE")
   const stores = SliceStore.layer.pipe(

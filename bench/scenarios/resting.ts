@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
-import { type Database, withDatabase } from "../harness/Bench.ts"
+import { type BenchDatabase, withDatabase } from "../harness/Bench.ts"
 
 const dayMillis = 86_400_000
 
@@ -35,7 +35,7 @@ export const idle = (server: string, waiting: number, seconds: number): Promise<
   })
 
 /** Every statement outside of a transaction is one of its own. Our own, which ask, are not counted. */
-const transactionsOf = async ({ pool }: Database): Promise<number> => {
+const transactionsOf = async ({ pool }: BenchDatabase): Promise<number> => {
   await pool.query("SELECT pg_stat_clear_snapshot(), pg_stat_force_next_flush()")
   const { rows } = await pool.query(
     "SELECT xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = current_database()"
@@ -77,7 +77,7 @@ interface DaemonProcess {
 }
 
 /** The daemon as it is shipped, with the mock broker, for as long as `use` takes. */
-const withDaemon = async <A>({ url }: Database, use: (daemon: DaemonProcess) => Promise<A>): Promise<A> => {
+const withDaemon = async <A>({ url }: BenchDatabase, use: (daemon: DaemonProcess) => Promise<A>): Promise<A> => {
   const began = performance.now()
   const child = spawn(process.execPath, [main], {
     env: { PATH: process.env["PATH"], DATABASE_URL: url },

@@ -1,13 +1,13 @@
 import { Effect, Schedule, Schema } from "effect"
 import { table } from "../../src/cli/terminal/render.ts"
 import { Db } from "../../src/db/Db.ts"
-import type { simulatorApi } from "./staging.ts"
+import type { simulatorApi } from "./stagingProcesses.ts"
 
 const limit = { order_type: "LIMIT", limit_price: "100000" }
 const unfillable = { order_type: "LIMIT", limit_price: "1" }
 
 /** One order of each policy. A buy at 100,000 is filled at the market, one at 1 never. */
-export const orders = [
+export const outageOrders = [
   { id: "send", lateness_policy: "SEND", cancel_unfilled_after_seconds: 15 },
   { id: "skip", lateness_policy: "SKIP", cancel_unfilled_after_seconds: 15 },
   { id: "respread", lateness_policy: "RESPREAD", cancel_unfilled_after_seconds: 15 },
@@ -66,7 +66,7 @@ export const watchExposure = Effect.fnUntraced(function* (simulator: Simulator) 
   return { worst: () => worst }
 })
 
-const Row = Schema.Struct({
+const OutageRow = Schema.Struct({
   orderId: Schema.String,
   totalQuantity: Schema.Int,
   state: Schema.String,
@@ -82,14 +82,14 @@ const Row = Schema.Struct({
   burst: Schema.Int,
   early: Schema.Int
 })
-type Row = typeof Row.Type
+type OutageRow = typeof OutageRow.Type
 
 export interface OutageVerdict {
-  readonly rows: ReadonlyArray<Row & { readonly exposure: number }>
+  readonly rows: ReadonlyArray<OutageRow & { readonly exposure: number }>
   readonly problems: ReadonlyArray<string>
 }
 
-interface Outage {
+interface OutageRun {
   /** The orders' window. */
   readonly minutes: number
   readonly maxLatenessSeconds: number
@@ -98,12 +98,12 @@ interface Outage {
   readonly exposure: ReadonlyMap<string, number>
 }
 
-export const judgeOutage = Effect.fnUntraced(function* (outage: Outage) {
+export const judgeOutage = Effect.fnUntraced(function* (outage: OutageRun) {
   const { sql, query } = yield* Db
   const [down, back] = [new Date(outage.goesDownAt), new Date(outage.comesBackAt)]
   const rows = yield* query(
     "outage.rows",
-    Row,
+    OutageRow,
     sql`
       SELECT p.order_id, p.total_quantity, p.state, p.status_reason, p.filled_quantity::int AS filled,
         c.unaccounted::int AS unaccounted, c.overfilled,
@@ -132,7 +132,7 @@ export const judgeOutage = Effect.fnUntraced(function* (outage: Outage) {
 })
 
 /** Slices of 100 each; 7 or 8 of 30 are due before an outage of half the window, as many after it. */
-const problemsOf = (row: Row & { readonly exposure: number }, minutes: number): ReadonlyArray<string> => {
+const problemsOf = (row: OutageRow & { readonly exposure: number }, minutes: number): ReadonlyArray<string> => {
   // Three times the intended pace, and one slice on the edge.
   const maxInAMinute = Math.ceil((30 / minutes) * 3) + 1
   const { orderId, filled, late, lateSkipped, burst, plans, state, statusReason } = row

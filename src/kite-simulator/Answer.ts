@@ -1,8 +1,8 @@
 import type { FaultKind } from "./Faults.ts"
-import type { Outcome } from "./Ledger.ts"
+import type { RequestOutcome } from "./Ledger.ts"
 import { failure, type KiteError, type Reply } from "./reply.ts"
 
-export interface KiteRequest {
+export interface SimulatorRequest {
   readonly method: string
   /** Without the base path and the query. */
   readonly path: string
@@ -17,7 +17,7 @@ export interface KiteRequest {
 /** What is sent, and what the ledger shall say about it. */
 export interface Answer {
   readonly reply: Reply
-  readonly outcome: Outcome
+  readonly outcome: RequestOutcome
   readonly fault: FaultKind | null
   readonly tag: string | null
   readonly orderId: string | null

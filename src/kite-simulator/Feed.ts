@@ -89,7 +89,7 @@ class Feed {
 
   /** Sends the changes up to now; gives the time of the next one that somebody will want to hear of. */
   announce(nowMillis: number): number | null {
-    const { orders } = this.#simulation.book
+    const { orders } = this.#simulation.orderList
     for (; this.#known < orders.length; this.#known++) {
       const order = orders[this.#known]
       if (order !== undefined) this.#active.add(order)

@@ -1,15 +1,15 @@
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { FaultPlan, ScriptStep } from "./Faults.ts"
 import { pushChanges } from "./Feed.ts"
+import { serve, type ServerCouldNotListen } from "./KiteServer.ts"
 import type { Ledger, Summary } from "./Ledger.ts"
-import { defaultOptions, type SimulatorOptions } from "./Options.ts"
-import { serve, type ServerCouldNotListen } from "./Server.ts"
 import { Simulation } from "./Simulation.ts"
+import { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
 
 export { type FaultKind, type FaultPlan, type ScriptStep, everyFault } from "./Faults.ts"
-export type { Ledger, OrderRecord, Outcome, RequestRecord, Summary } from "./Ledger.ts"
-export { defaultOptions, type SimulatorOptions } from "./Options.ts"
-export { ServerCouldNotListen } from "./Server.ts"
+export type { Ledger, LedgerOrderRecord, RequestOutcome, RequestRecord, Summary } from "./Ledger.ts"
+export { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
+export { ServerCouldNotListen } from "./KiteServer.ts"
 
 /**
  * A server that speaks Zerodha's Kite Connect v3, HTTP and WebSocket, with a simulated exchange behind it. It keeps its

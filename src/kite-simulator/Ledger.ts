@@ -1,6 +1,6 @@
-import { stateAt } from "./Exchange.ts"
 import type { FaultKind, Faults } from "./Faults.ts"
 import type { Limits } from "./Limits.ts"
+import { stateAt } from "./orderLife.ts"
 import type { OrderList } from "./OrderList.ts"
 import { averagePrice } from "./wire.ts"
 
@@ -10,14 +10,14 @@ import { averagePrice } from "./wire.ts"
  * - `refused`, `limited`: clearly not carried out, and the caller told.
  * - `lost_taken`, `lost_not_taken`: the caller cannot know what became of it.
  */
-export type Outcome = "accepted" | "answered" | "refused" | "limited" | "lost_taken" | "lost_not_taken"
+export type RequestOutcome = "accepted" | "answered" | "refused" | "limited" | "lost_taken" | "lost_not_taken"
 
 export interface RequestRecord {
   /** Epoch milliseconds on the simulator's clock. */
   readonly at: number
   readonly method: string
   readonly path: string
-  readonly outcome: Outcome
+  readonly outcome: RequestOutcome
   readonly tag: string | null
   readonly orderId: string | null
   /** What was sent; null when the connection was dropped or left silent. */
@@ -27,7 +27,7 @@ export interface RequestRecord {
   readonly counted: boolean
 }
 
-export interface OrderRecord {
+export interface LedgerOrderRecord {
   readonly orderId: string
   readonly tag: string | null
   readonly receivedAt: number
@@ -52,7 +52,7 @@ export interface OrderRecord {
 
 export interface Ledger {
   readonly requests: ReadonlyArray<RequestRecord>
-  readonly orders: ReadonlyArray<OrderRecord>
+  readonly orders: ReadonlyArray<LedgerOrderRecord>
 }
 
 export interface Summary {
@@ -60,7 +60,7 @@ export interface Summary {
   /** How many different tags the orders have. */
   readonly tags: number
   readonly tagsWithTwoOrders: ReadonlyArray<string>
-  readonly requests: { readonly [K in Outcome]?: number }
+  readonly requests: { readonly [K in RequestOutcome]?: number }
   readonly faults: { readonly [K in FaultKind]?: number }
   /** The most order requests in any calendar second, minute and Indian day; refused ones count too. */
   readonly maxInOneSecond: number
@@ -70,8 +70,8 @@ export interface Summary {
   readonly overLimit: number
 }
 
-export const ordersOf = (book: OrderList, nowMillis: number): ReadonlyArray<OrderRecord> =>
-  book.orders.map((order) => {
+export const ordersOf = (orderList: OrderList, nowMillis: number): ReadonlyArray<LedgerOrderRecord> =>
+  orderList.orders.map((order) => {
     const state = stateAt(order.life, nowMillis)
     return {
       orderId: order.orderId,
@@ -96,16 +96,16 @@ export const ordersOf = (book: OrderList, nowMillis: number): ReadonlyArray<Orde
 
 export const summaryOf = (
   requests: ReadonlyArray<RequestRecord>,
-  book: OrderList,
+  orderList: OrderList,
   faults: Faults,
   limits: Limits
 ): Summary => {
   const perTag = new Map<string, number>()
-  for (const { tag } of book.orders) if (tag !== null) perTag.set(tag, (perTag.get(tag) ?? 0) + 1)
-  const perOutcome: { -readonly [K in Outcome]?: number } = {}
+  for (const { tag } of orderList.orders) if (tag !== null) perTag.set(tag, (perTag.get(tag) ?? 0) + 1)
+  const perOutcome: { -readonly [K in RequestOutcome]?: number } = {}
   for (const { outcome } of requests) perOutcome[outcome] = (perOutcome[outcome] ?? 0) + 1
   return {
-    orders: book.orders.length,
+    orders: orderList.orders.length,
     tags: perTag.size,
     tagsWithTwoOrders: [...perTag].filter(([, count]) => count > 1).map(([tag]) => tag),
     requests: perOutcome,

@@ -1,4 +1,4 @@
-import { indianDayOf } from "./indianTime.ts"
+import { indianDayOf } from "./kiteTime.ts"
 
 export interface RequestLimits {
   readonly perSecond: number
@@ -54,9 +54,9 @@ export class Limits {
   /** The most requests in any one calendar second, minute and day, and how many broke a limit. */
   get summary() {
     return {
-      maxInOneSecond: this.#second.most,
-      maxInOneMinute: this.#minute.most,
-      maxInOneDay: this.#day.most,
+      maxInOneSecond: this.#second.max,
+      maxInOneMinute: this.#minute.max,
+      maxInOneDay: this.#day.max,
       overLimit: this.#overLimit
     }
   }
@@ -65,12 +65,12 @@ export class Limits {
 class Bucket {
   #index = Number.NaN
   #count = 0
-  most = 0
+  max = 0
 
   count(index: number): number {
     this.#count = index === this.#index ? this.#count + 1 : 1
     this.#index = index
-    this.most = Math.max(this.most, this.#count)
+    this.max = Math.max(this.max, this.#count)
     return this.#count
   }
 }

@@ -1,7 +1,7 @@
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
-import { arrive, cancel, marketPaise, modify, type Step, stateAt } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
-import { indianDayOf, indianTimestamp } from "./indianTime.ts"
+import { indianDayOf, indianTimestamp } from "./kiteTime.ts"
+import { arrive, cancel, marketPaise, modify, type LifeStep, stateAt } from "./orderLife.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
 import { orderRow } from "./wire.ts"
@@ -22,7 +22,7 @@ export class OrderList {
   readonly #byId = new Map<string, SimulatedOrder>()
   readonly #ofTag = new Map<string, number>()
   /** The row of each order, as long as its state is this one: polls of a full book are to be cheap. */
-  readonly #texts = new Map<SimulatedOrder, { readonly state: Step | null; readonly text: string }>()
+  readonly #texts = new Map<SimulatedOrder, { readonly state: LifeStep | null; readonly text: string }>()
   #shuffles = 0
   readonly #lastIds = { short: 0n, long: 0n }
 
@@ -131,9 +131,9 @@ export class OrderList {
   /** Kite has given out ids of 15 digits, which begin with the date, and of 19. Either kind grows with time. */
   #nextId(isShort: boolean, nowMillis: number): string {
     const kind = isShort ? "short" : "long"
-    const least = isShort ? shortId(nowMillis) : BigInt(`1${String(nowMillis).padStart(13, "0")}00000`)
+    const min = isShort ? shortId(nowMillis) : BigInt(`1${String(nowMillis).padStart(13, "0")}00000`)
     const last = this.#lastIds[kind]
-    const id = last >= least ? last + 1n : least
+    const id = last >= min ? last + 1n : min
     this.#lastIds[kind] = id
     return id.toString().padStart(isShort ? 15 : 19, "0")
   }

@@ -63,7 +63,10 @@ export const readPlacement = (variety: string, form: URLSearchParams): OrderRequ
   return freezeProblem(request) ?? request
 }
 
-type Terms = Omit<OrderRequest, "variety" | "exchange" | "side" | "product" | "tradingsymbol" | "instrument" | "tag">
+type RequestTerms = Omit<
+  OrderRequest,
+  "variety" | "exchange" | "side" | "product" | "tradingsymbol" | "instrument" | "tag"
+>
 
 /** Reads a modification's form: the request as it shall be, or the refusal. */
 export const readModification = (before: OrderRequest, form: URLSearchParams): OrderRequest | KiteError => {
@@ -74,7 +77,7 @@ export const readModification = (before: OrderRequest, form: URLSearchParams): O
 }
 
 /** What can be modified, each as given or as it was. */
-const readTerms = (form: URLSearchParams, before: Terms | null): Terms | KiteError => {
+const readTerms = (form: URLSearchParams, before: RequestTerms | null): RequestTerms | KiteError => {
   const orderType = form.get("order_type") ?? before?.orderType ?? ""
   const validity = form.get("validity") ?? before?.validity ?? "DAY"
   const quantity = wholeOf(form.get("quantity"), before?.quantity ?? 0)

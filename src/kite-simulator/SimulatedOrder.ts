@@ -1,5 +1,5 @@
-import type { Life } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
+import type { Life } from "./orderLife.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
 export interface SimulatedOrder {

@@ -12,14 +12,14 @@ const derivatives: ReadonlyArray<readonly [underlying: string, freeze: number, l
 ]
 const equityFreeze = 100_000
 
-interface Asked {
+interface FreezeSubject {
   readonly exchange: string
   readonly tradingsymbol: string
   readonly quantity: number
 }
 
 /** Why an order is larger than the exchange takes at once; null when it is not. */
-export const freezeProblem = (request: Asked): KiteError | null => {
+export const freezeProblem = (request: FreezeSubject): KiteError | null => {
   const limits = limitsOf(request)
   if (limits === null || request.quantity <= limits.freeze) return null
   const lotsOf = (quantity: number) => `${quantity} (${Math.floor(quantity / limits.lot)} lots)`
@@ -29,7 +29,7 @@ export const freezeProblem = (request: Asked): KiteError | null => {
   )
 }
 
-const limitsOf = ({ exchange, tradingsymbol }: Asked) => {
+const limitsOf = ({ exchange, tradingsymbol }: FreezeSubject) => {
   if (exchange === "NSE" || exchange === "BSE") return { freeze: equityFreeze, lot: 1 }
   if (exchange !== "NFO" && exchange !== "BFO") return null
   // A digit follows, the year: NIFTY is no prefix of NIFTYNXT50's contracts.

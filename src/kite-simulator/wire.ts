@@ -1,7 +1,7 @@
 import { Struct } from "effect"
-import { isFinal, type Step, stateAt, tradesUntil } from "./Exchange.ts"
-import { indianTimestamp } from "./indianTime.ts"
-import { tokenOf } from "./instruments.ts"
+import { indianTimestamp } from "./kiteTime.ts"
+import { tokenOf } from "./listedInstruments.ts"
+import { isFinal, type LifeStep, stateAt, tradesUntil } from "./orderLife.ts"
 import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
 
 const account = "SIM001"
@@ -94,7 +94,7 @@ export const averagePrice = (order: SimulatedOrder, nowMillis: number): number =
   return quantity === 0 ? 0 : Math.round((paise * 100) / quantity) / 10_000
 }
 
-const reachedExchange = ({ status }: Step): boolean =>
+const reachedExchange = ({ status }: LifeStep): boolean =>
   status === "OPEN" || status === "TRIGGER PENDING" || status === "COMPLETE"
 
 const isMarketOrder = ({ request: { orderType } }: SimulatedOrder): boolean =>

@@ -2,7 +2,7 @@ import { Clock, Effect, Fiber, type Scope } from "effect"
 import type { ChildProcess } from "node:child_process"
 import { hostname } from "node:os"
 import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
-import { type Environment, exitOf, spawnMain } from "../staging.ts"
+import { type Environment, exitOf, spawnMain } from "../stagingProcesses.ts"
 import type { Proxy } from "../tcpProxy.ts"
 
 const wrongClock = new URL("./wrongClock.ts", import.meta.url).href

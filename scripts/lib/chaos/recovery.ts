@@ -81,7 +81,7 @@ const percentiles = (millis: ReadonlyArray<number | null>) => {
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-export interface Outage {
+export interface SharedOutage {
   readonly fromMillis: number
   readonly toMillis: number
 }
@@ -90,7 +90,7 @@ export interface Outage {
 export const recoveryOf = Effect.fnUntraced(function* (
   all: ReadonlyArray<Hit>,
   kind: Hit["kind"],
-  outages: ReadonlyArray<Outage>
+  outages: ReadonlyArray<SharedOutage>
 ) {
   const hits = all.filter((hit) => hit.kind === kind)
   const rows = yield* recoveries(hits)

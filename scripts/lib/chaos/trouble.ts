@@ -2,15 +2,15 @@ import { Clock, Effect, FiberSet } from "effect"
 import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
 import { summary } from "../../../src/runtime/logAndContinue.ts"
 import type { Slot } from "./daemons.ts"
-import { type Incident, incidents, type Site, type Stage } from "./incidents.ts"
-import type { Outage } from "./recovery.ts"
+import { type ChaosIncident, incidents, type Site, type ChaosStage } from "./incidents.ts"
+import type { SharedOutage } from "./recovery.ts"
 
 /** What has happened so far. */
 export interface Trouble {
   readonly counts: Record<string, number>
   readonly problems: Array<string>
   /** When something was away that all daemons need, the database or the broker, in milliseconds since 1970. */
-  readonly outages: Array<Outage>
+  readonly outages: Array<SharedOutage>
 }
 
 /** A daemon is at work by then. */
@@ -20,7 +20,7 @@ const pause = (seconds: number, random: SeededRandom) => Effect.sleep(seconds * 
 const oneOf = <A>(all: ReadonlyArray<A>, random: SeededRandom): A | undefined => all[Math.floor(random() * all.length)]
 
 /** Kills one daemon after another with kill -9, of the half that has run for longer, until it was enough. */
-export const killing = ({ options, daemons }: Stage, { counts }: Trouble, random: SeededRandom) =>
+export const killing = ({ options, daemons }: ChaosStage, { counts }: Trouble, random: SeededRandom) =>
   Effect.gen(function* () {
     if (options["kill-every"] === 0) return yield* Effect.never
     yield* pause(options["kill-every"], random)
@@ -32,7 +32,7 @@ export const killing = ({ options, daemons }: Stage, { counts }: Trouble, random
   }).pipe(Effect.repeat({ while: () => options.kills === 0 || (counts["kill -9"] ?? 0) < options.kills }))
 
 /** One incident after another, some at the same time, until interrupted; then those under way come to their end. */
-export const troubling = Effect.fnUntraced(function* (stage: Stage, trouble: Trouble, random: SeededRandom) {
+export const troubling = Effect.fnUntraced(function* (stage: ChaosStage, trouble: Trouble, random: SeededRandom) {
   const { options, daemons } = stage
   if (options["incident-every"] === 0) return yield* Effect.never
   const weights = weightsOf(options.incidents)
@@ -73,7 +73,7 @@ const choose = (weights: ReadonlyMap<string, number>, inUse: ReadonlySet<Site>, 
 
 /** Keeps off, while it happens, what an incident needs for itself. */
 const reserving = <R>(
-  { sites, needsLife }: Incident,
+  { sites, needsLife }: ChaosIncident,
   slot: Slot,
   inUse: Set<Site>,
   happening: Effect.Effect<void, never, R>

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { Db } from "../../../src/db/Db.ts"
 import type { DbError } from "../../../src/db/DbError.ts"
-import { postgresServer, StagingFailed } from "../staging.ts"
+import { postgresServer, StagingFailed } from "../stagingProcesses.ts"
 
 /** PostgreSQL, and what can happen to it. */
 export const chaosServer = Effect.fnUntraced(function* (folder: string) {

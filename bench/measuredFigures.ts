@@ -42,6 +42,6 @@ export const shown = (value: number): string => {
 }
 
 export const withSpread = ({ values }: Figure): string => {
-  const [least, most] = [Math.min(...values), Math.max(...values)]
-  return values.length === 1 ? shown(median(values)) : `${shown(median(values))} (${shown(least)} to ${shown(most)})`
+  const [min, max] = [Math.min(...values), Math.max(...values)]
+  return values.length === 1 ? shown(median(values)) : `${shown(median(values))} (${shown(min)} to ${shown(max)})`
 }

@@ -1,6 +1,6 @@
 import { Duration, Effect, FiberSet, Schema, type Scope } from "effect"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { KiteRequest } from "./Answer.ts"
+import type { SimulatorRequest } from "./Answer.ts"
 import { type Reply, reply } from "./reply.ts"
 import { respond } from "./Routes.ts"
 import type { Simulation } from "./Simulation.ts"
@@ -82,7 +82,7 @@ const readBody = (incoming: IncomingMessage, use: (body: string | null) => void)
 }
 
 /** What was asked; null when it lies outside of the base path. `/simulator` never has one. */
-const requestOf = (basePath: string, incoming: IncomingMessage, body: string): KiteRequest | null => {
+const requestOf = (basePath: string, incoming: IncomingMessage, body: string): SimulatorRequest | null => {
   const url = URL.parse(incoming.url ?? "/", "http://simulator")
   if (url === null) return null
   const isControl = url.pathname.startsWith("/simulator/")

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { nextSixInIndia } from "./indianTime.ts"
+import { nextSixInIndia } from "./kiteTime.ts"
 
 const authorization = /^token ([^:\s]+):(\S+)$/
 const requestTokenMillis = 5 * 60_000
@@ -14,7 +14,7 @@ export interface Credentials {
 }
 
 /** Logins and access tokens. The seed decides the tokens. */
-export class Session {
+export class SimulatorSession {
   readonly #credentials: Credentials
   /** Token → when it ends. */
   readonly #access = new Map<string, number>()

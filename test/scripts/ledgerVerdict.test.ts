@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { judge } from "../../scripts/lib/verdict.ts"
+import { judgeLedger } from "../../scripts/lib/ledgerVerdict.ts"
 import { Db } from "../../src/db/Db.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
@@ -36,7 +36,8 @@ const fiveSlices = Effect.gen(function* () {
   return { orders, sql, execute }
 })
 
-const problems = (...given: Parameters<typeof judge>) => Effect.map(judge(...given), (verdict) => verdict.problems)
+const problems = (...given: Parameters<typeof judgeLedger>) =>
+  Effect.map(judgeLedger(...given), (verdict) => verdict.problems)
 
 describe("the verdict of chaos", () => {
   it.effect("is good when every slice has its order", () =>

@@ -36,7 +36,7 @@ const SliceRow = Schema.Struct({
   attempts: Schema.Int
 })
 
-export interface Verdict {
+export interface LedgerVerdict {
   readonly figures: Readonly<Record<string, unknown>>
   readonly problems: ReadonlyArray<string>
 }
@@ -49,7 +49,11 @@ const injectedRefusal = /^(MarginException: Insufficient|HoldingException: Autho
  * Holds the simulator's ledger against the database, and both against the number of slices that there must be: every
  * difference is a problem.
  */
-export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledgerJson: unknown, summaryJson: unknown) {
+export const judgeLedger = Effect.fnUntraced(function* (
+  expectedSlices: number,
+  ledgerJson: unknown,
+  summaryJson: unknown
+) {
   const { sql, query } = yield* Db
   const ledger = yield* Schema.decodeUnknownEffect(Ledger)(ledgerJson)
   const summary = yield* Schema.decodeUnknownEffect(Summary)(summaryJson)
@@ -124,5 +128,5 @@ export const judge = Effect.fnUntraced(function* (expectedSlices: number, ledger
     overLimit: summary.overLimit,
     faults: summary.faults
   }
-  return { figures, problems } satisfies Verdict
+  return { figures, problems } satisfies LedgerVerdict
 })

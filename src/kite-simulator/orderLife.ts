@@ -2,18 +2,18 @@ import { BigDecimal } from "effect"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
 import type { SeededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import type { Fault } from "./Faults.ts"
-import { endOfIndianDay } from "./indianTime.ts"
+import { endOfIndianDay } from "./kiteTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
 /** From a moment (epoch milliseconds) on, an order is in this state. */
-export interface Step {
+export interface LifeStep {
   readonly at: number
   readonly status: string
   readonly message: string | null
   readonly filled: number
 }
 
-export interface Trade {
+export interface LifeTrade {
   readonly at: number
   readonly quantity: number
   readonly paise: number
@@ -21,8 +21,8 @@ export interface Trade {
 
 /** All that becomes of an order unless somebody interferes, in order of time. */
 export interface Life {
-  readonly steps: ReadonlyArray<Step>
-  readonly trades: ReadonlyArray<Trade>
+  readonly steps: ReadonlyArray<LifeStep>
+  readonly trades: ReadonlyArray<LifeTrade>
 }
 
 const finalStatuses = new Set(["COMPLETE", "CANCELLED", "REJECTED"])
@@ -35,10 +35,10 @@ export const marketPaise = (seed: string, request: OrderRequest, atMillis: numbe
   Number(BigDecimal.scale(simulatedPrice(seed, request.instrument, request.side, atMillis), 2).value)
 
 /** The state of a life at a moment; null before it began. */
-export const stateAt = (life: Life, nowMillis: number): Step | null =>
+export const stateAt = (life: Life, nowMillis: number): LifeStep | null =>
   life.steps.findLast(({ at }) => at <= nowMillis) ?? null
 
-export const tradesUntil = (life: Life, nowMillis: number): ReadonlyArray<Trade> =>
+export const tradesUntil = (life: Life, nowMillis: number): ReadonlyArray<LifeTrade> =>
   life.trades.filter(({ at }) => at <= nowMillis)
 
 /** What decides an order's life. Milliseconds everywhere. */
@@ -105,14 +105,14 @@ export const cancel = (life: Life, nowMillis: number, pendingMillis: number): Li
   }
 }
 
-const step = (at: number, status: string, filled = 0, message: string | null = null): Step => ({
+const step = (at: number, status: string, filled = 0, message: string | null = null): LifeStep => ({
   at,
   status,
   filled,
   message
 })
 
-const lifeOf = (steps: ReadonlyArray<Step>): Life => ({ steps, trades: [] })
+const lifeOf = (steps: ReadonlyArray<LifeStep>): Life => ({ steps, trades: [] })
 
 const until = (life: Life, nowMillis: number): Life => ({
   steps: life.steps.filter(({ at }) => at <= nowMillis),

@@ -28,7 +28,7 @@ type Name = keyof typeof defaults
 
 const texts = { seed: "chaos", incidents: "all", quarantine: "auto" }
 
-export type Options = { readonly [N in Name]: number } & {
+export type ChaosOptions = { readonly [N in Name]: number } & {
   readonly [N in Exclude<keyof typeof texts, "quarantine">]: string
 } & {
   /** How long the trouble lasts by plan, and how many slices are due in it. */
@@ -39,7 +39,7 @@ export type Options = { readonly [N in Name]: number } & {
 
 export const slicesPerOrder = 100
 
-export const readOptions = (): Options => {
+export const readChaosOptions = (): ChaosOptions => {
   const all = Object.entries({ ...defaults, ...texts })
   const { values } = parseArgs({
     options: Object.fromEntries(all.map(([name, value]) => [name, { type: "string", default: `${value}` } as const]))

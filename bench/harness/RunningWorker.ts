@@ -17,7 +17,7 @@ export interface Report extends Usage {
 }
 
 /** A contender's worker process. */
-export interface Running {
+export interface RunningWorker {
   /** Settles when it has made so many calls as are expected of it. */
   readonly reached: Promise<unknown>
   readonly report: () => Promise<Report>
@@ -60,7 +60,7 @@ export const startWorker = async (
   url: string,
   isTuned: boolean,
   expected: number
-): Promise<Running> => {
+): Promise<RunningWorker> => {
   const child = fork(script, [name, url, isTuned ? "tuned" : "default", String(expected)], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     serialization: "advanced"
