@@ -76,7 +76,7 @@ export class PlacementRequest {
     }
     const isLate = this.hits("late arrival", this.rates.arrivalLate)
     const wayMillis = isLate ? chance.upTo(this.latestMillis) : chance.between(0.5, 30)
-    const isHidden = this.hits("late in the book", this.rates.hidden)
+    const isHidden = this.hits("late in the order list", this.rates.hidden)
     const hiddenMillis = isHidden ? chance.upTo(Math.max(0, this.latestMillis - wayMillis)) : 0
     world.after(wayMillis, () => this.arrive(hiddenMillis))
     if (this.hits("connection reset", this.rates.reset)) this.answer(chance.between(0, 200), unknown("reset"))

@@ -39,11 +39,11 @@ export type Action = {
   | { readonly _tag: "Happen"; readonly process: string; readonly kind: IncidentKind; readonly pauseMillis: number }
 )
 
-type Theme = "none" | "late book" | "slow calls" | "database"
+type Theme = "none" | "late order list" | "slow calls" | "database"
 
 /** How likely each fault is, each time that it can happen. */
 const faultRates = (chance: SeededChoices) => {
-  const theme = chance.oneOf<Theme>(["none", "none", "late book", "slow calls", "database"])
+  const theme = chance.oneOf<Theme>(["none", "none", "late order list", "slow calls", "database"])
   /** Many runs know no fault of a kind, some know little else. */
   const rate = (max: number, of: Theme = "none"): number => {
     if (of !== "none" && of === theme) return max * chance.between(0.6, 1)
@@ -67,11 +67,11 @@ const faultRates = (chance: SeededChoices) => {
       answerLate: rate(0.4, "slow calls"),
       answerTwice: rate(0.5),
       requestLost: rate(0.4),
-      arrivalLate: rate(0.8, "late book"),
-      hidden: rate(0.5, "late book"),
-      reset: rate(0.6, "late book")
+      arrivalLate: rate(0.8, "late order list"),
+      hidden: rate(0.5, "late order list"),
+      reset: rate(0.6, "late order list")
     },
-    lookUp: { failed: rate(0.4), stale: rate(1, "late book"), slow: rate(1, "late book") },
+    lookUp: { failed: rate(0.4), stale: rate(1, "late order list"), slow: rate(1, "late order list") },
     cancel: { requestLost: rate(0.4), answerLost: rate(0.4) },
     waitForTurn: rate(1),
     notificationLost: rate(1)

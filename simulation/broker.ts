@@ -76,7 +76,7 @@ const refusalOf = (run: Run): BrokerError | null => {
 }
 
 const lookUpFailed = (run: Run) =>
-  new BrokerTryLater({ code: "503", message: "the book cannot be read", retryAt: inMillis(run, 1000) })
+  new BrokerTryLater({ code: "503", message: "the order list cannot be read", retryAt: inMillis(run, 1000) })
 
 const findByTag = (
   process: Process,
@@ -96,7 +96,7 @@ const findByTag = (
       world.after(chance.between(0.5, 20), () => {
         process.reach(worker, "Broker.findByTag", "sent")
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
-        const isStale = faultHits(run, "look-up: stale book", lookUp.stale)
+        const isStale = faultHits(run, "look-up: stale order list", lookUp.stale)
         const asOf = world.seconds - (isStale ? chance.upTo(scenario.maxOrderListAgeSeconds) : 0)
         const found = [...tags]
           .flatMap((tag) => exchange.ordersOf(tag))
