@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { type BrokerError, BrokerOutcomeUnknown, BrokerRefused } from "../src/domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../src/domain/model/BrokerOrder.ts"
-import type { Send } from "./Judge.ts"
+import type { Send } from "./Evidence.ts"
 import type { Process } from "./Process.ts"
 import { countFault, faultHits } from "./Run.ts"
 
@@ -55,7 +55,7 @@ export class PlacementRequest {
   /** The caller waits no longer. What has left is on its way all the same. */
   giveUp(): void {
     this.isGivenUp = true
-    if (!this.hasLeft) this.run.judge.aborted(this.send)
+    if (!this.hasLeft) this.run.judge.placements.aborted(this.send)
   }
 
   private leave(): void {
@@ -64,11 +64,11 @@ export class PlacementRequest {
     // A host that was suspended between the last check and here: no check can close that hole, so it stays shut as a rule.
     if (world.nowMillis - this.checkedMillis > this.timeoutMillis && !scenario.isHoleOpen) {
       countFault(this.run, "placement: held back beyond its deadline")
-      judge.aborted(this.send)
+      judge.placements.aborted(this.send)
       return this.answer(0, unknown("connection lost"))
     }
     this.hasLeft = true
-    judge.left(this.send)
+    judge.placements.left(this.send)
     this.process.reach(this.worker, operation, "sent")
     if (this.hits("request lost", this.rates.requestLost)) {
       if (chance.hits(0.5)) this.answer(chance.between(1, this.timeoutMillis), unknown("connection reset"))
@@ -85,13 +85,13 @@ export class PlacementRequest {
   private arrive(hiddenMillis: number): void {
     const { world, chance, judge, exchange } = this.run
     if (this.hits("rejected", this.rates.rejected)) {
-      judge.refused(this.send)
+      judge.arrivals.refused(this.send)
       this.process.reach(this.worker, operation, "done")
       const refusal = new BrokerRefused({ code: "InputException", message: "not enough funds" })
       return this.answer(chance.between(1, 30), refusal)
     }
     const order = exchange.arrive(this.send.placement, world.seconds, hiddenMillis / 1000)
-    judge.arrived(this.send, order)
+    judge.arrivals.arrived(this.send, order)
     const statuses = new Set(order.steps.map(({ status }) => status))
     if (statuses.has("REJECTED")) countFault(this.run, "exchange: rejected after its acknowledgement")
     if (statuses.has("PARTIALLY_FILLED")) countFault(this.run, "exchange: filled in parts")

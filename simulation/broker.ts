@@ -48,7 +48,7 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     const { run } = process
     const refusal = refusalOf(run)
     if (refusal !== null) return yield* refusal
-    const send = run.judge.leaving(process, placement)
+    const send = run.judge.placements.begins(process, placement)
     run.placing(run.judge.sends.length)
     return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
       const request = new PlacementRequest(process, worker, send, resume)

@@ -1,6 +1,7 @@
+import type { Send } from "./Evidence.ts"
 import { brokerOrderAt, isOver } from "./Exchange.ts"
-import { samePrice, type Send } from "./Judge.ts"
 import { isFaulty, type Run } from "./Run.ts"
+import { samePrice } from "./samePrice.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
 
 /** What is still moving: a run is over when nothing is. */
