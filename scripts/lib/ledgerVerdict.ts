@@ -2,18 +2,17 @@ import { Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 
 /** What the simulator's ledger says of one order. Times in milliseconds since 1970. */
-const Ledger = Schema.Struct({
-  orders: Schema.Array(
-    Schema.Struct({
-      orderId: Schema.String,
-      tag: Schema.NullOr(Schema.String),
-      receivedAt: Schema.Finite,
-      status: Schema.String,
-      quantity: Schema.Int,
-      filledQuantity: Schema.Int
-    })
-  )
+const LedgerOrder = Schema.Struct({
+  orderId: Schema.String,
+  tag: Schema.NullOr(Schema.String),
+  receivedAt: Schema.Finite,
+  status: Schema.String,
+  quantity: Schema.Int,
+  filledQuantity: Schema.Int
 })
+type LedgerOrder = typeof LedgerOrder.Type
+
+const Ledger = Schema.Struct({ orders: Schema.Array(LedgerOrder) })
 
 const Summary = Schema.Struct({
   orders: Schema.Int,
@@ -35,6 +34,7 @@ const SliceRow = Schema.Struct({
   dueMillis: Schema.Finite,
   attempts: Schema.Int
 })
+type SliceRow = typeof SliceRow.Type
 
 export interface LedgerVerdict {
   readonly figures: Readonly<Record<string, unknown>>
@@ -54,10 +54,32 @@ export const judgeLedger = Effect.fnUntraced(function* (
   ledgerJson: unknown,
   summaryJson: unknown
 ) {
-  const { sql, query } = yield* Db
   const ledger = yield* Schema.decodeUnknownEffect(Ledger)(ledgerJson)
   const summary = yield* Schema.decodeUnknownEffect(Summary)(summaryJson)
-  const slices = yield* query(
+  const slices = yield* readSlices
+  const found: Found = { ledger, summary, slices, ordersByTag: Map.groupBy(ledger.orders, ({ tag }) => tag) }
+  const problems = [
+    ...tagProblems(found),
+    ...countProblems(found, expectedSlices),
+    ...slices.flatMap((slice) => [...sliceProblems(slice, found.ordersByTag.get(slice.tag)?.[0])]),
+    ...(yield* unbalancedOrders).map((orderId) => `the quantities of ${orderId} do not add up`),
+    ...(summary.overLimit > 0 ? [`${summary.overLimit} order requests were over a limit`] : []),
+    ...(summary.orders === ledger.orders.length ? [] : ["the simulator's summary and ledger differ"])
+  ]
+  return { figures: figuresOf(found, expectedSlices), problems } satisfies LedgerVerdict
+})
+
+/** What the simulator and the database say of one run. */
+interface Found {
+  readonly ledger: typeof Ledger.Type
+  readonly summary: typeof Summary.Type
+  readonly slices: ReadonlyArray<SliceRow>
+  readonly ordersByTag: ReadonlyMap<string | null, ReadonlyArray<LedgerOrder>>
+}
+
+const readSlices = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  return yield* query(
     "verdict.slices",
     SliceRow,
     sql`
@@ -65,68 +87,78 @@ export const judgeLedger = Effect.fnUntraced(function* (
         (extract(epoch FROM scheduled_at) * 1000)::float8 AS due_millis
       FROM order_slices`
   )
-  const byTag = Map.groupBy(ledger.orders, (order) => order.tag)
-  const problems: Array<string> = []
-  for (const [tag, orders] of byTag) {
-    if (orders.length > 1)
-      problems.push(`${tag} has ${orders.length} orders: ${orders.map((o) => o.orderId).join(", ")}`)
-  }
-  const known = new Set<string | null>(slices.map(({ tag }) => tag))
-  for (const { tag, orderId } of ledger.orders)
-    if (!known.has(tag)) problems.push(`order ${orderId} has no slice (${tag})`)
+})
 
-  if (slices.length !== expectedSlices) problems.push(`there are ${slices.length} slices, not ${expectedSlices}`)
-  const failed = slices.filter(({ stage }) => stage === "FAILED").length
-  const refused = injectedRefusals.reduce((sum, kind) => sum + (summary.faults[kind] ?? 0), 0)
-  if (failed > refused) problems.push(`${failed} slices are FAILED, and only ${refused} orders were refused`)
-
-  let [lost, early] = [0, 0]
-  for (const slice of slices) {
-    const order = byTag.get(slice.tag)?.[0]
-    if (order === undefined && !(slice.stage === "FAILED" && injectedRefusal.test(slice.stageReason ?? ""))) lost++
-    if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") problems.push(`${slice.tag} is ${slice.stage}`)
-    const { stageReason } = slice
-    if (slice.stage === "SKIPPED") problems.push(`${slice.tag} is SKIPPED: ${stageReason}`)
-    if (slice.stage === "FAILED" && !injectedRefusal.test(stageReason ?? ""))
-      problems.push(`${slice.tag} is FAILED: ${stageReason}`)
-    if (slice.stage === "PROCESSED" && order === undefined)
-      problems.push(`${slice.tag} is PROCESSED and was never placed`)
-    if (slice.stage !== "PROCESSED" && order !== undefined)
-      problems.push(`${slice.tag} is ${slice.stage} and was placed`)
-    if (order === undefined) continue
-    if (order.orderId !== slice.brokerOrderId)
-      problems.push(`${slice.tag} is ${order.orderId}, not ${slice.brokerOrderId}`)
-    if (order.receivedAt < slice.dueMillis) {
-      early++
-      problems.push(`${slice.tag} was ${slice.dueMillis - order.receivedAt} ms early`)
-    }
-    if (slice.brokerIsFinal && order.filledQuantity !== slice.filledQuantity) {
-      problems.push(`${slice.tag} filled ${order.filledQuantity}, not ${slice.filledQuantity}`)
-    }
-  }
-  const unbalanced = yield* query(
+const unbalancedOrders = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const rows = yield* query(
     "verdict.unbalanced",
     Schema.Struct({ orderId: Schema.String }),
     sql`SELECT order_id FROM order_conservation WHERE unaccounted <> 0 OR overfilled > 0`
   )
-  for (const { orderId } of unbalanced) problems.push(`the quantities of ${orderId} do not add up`)
-  if (summary.overLimit > 0) problems.push(`${summary.overLimit} order requests were over a limit`)
-  if (summary.orders !== ledger.orders.length) problems.push("the simulator's summary and ledger differ")
+  return rows.map(({ orderId }) => orderId)
+})
 
+/** One broker order for each tag, and none without a slice. */
+const tagProblems = ({ ledger, slices, ordersByTag }: Found): ReadonlyArray<string> => {
+  const known = new Set<string | null>(slices.map(({ tag }) => tag))
+  return [
+    ...[...ordersByTag]
+      .filter(([, orders]) => orders.length > 1)
+      .map(([tag, orders]) => `${tag} has ${orders.length} orders: ${orders.map((o) => o.orderId).join(", ")}`),
+    ...ledger.orders
+      .filter(({ tag }) => !known.has(tag))
+      .map(({ tag, orderId }) => `order ${orderId} has no slice (${tag})`)
+  ]
+}
+
+const countProblems = ({ slices, summary }: Found, expectedSlices: number): ReadonlyArray<string> => {
+  const failed = slices.filter(({ stage }) => stage === "FAILED").length
+  const refused = injectedRefusals.reduce((sum, kind) => sum + (summary.faults[kind] ?? 0), 0)
+  return [
+    ...(slices.length === expectedSlices ? [] : [`there are ${slices.length} slices, not ${expectedSlices}`]),
+    ...(failed > refused ? [`${failed} slices are FAILED, and only ${refused} orders were refused`] : [])
+  ]
+}
+
+const isRefusedByInjection = ({ stage, stageReason }: SliceRow): boolean =>
+  stage === "FAILED" && injectedRefusal.test(stageReason ?? "")
+
+/** A slice against the broker order that bears its tag. */
+function* sliceProblems(slice: SliceRow, order: LedgerOrder | undefined): Iterable<string> {
+  const { tag, stage, stageReason } = slice
+  if (stage === "SCHEDULED" || stage === "IN_PROGRESS") yield `${tag} is ${stage}`
+  if (stage === "SKIPPED") yield `${tag} is SKIPPED: ${stageReason}`
+  if (stage === "FAILED" && !isRefusedByInjection(slice)) yield `${tag} is FAILED: ${stageReason}`
+  if (stage === "PROCESSED" && order === undefined) yield `${tag} is PROCESSED and was never placed`
+  if (stage !== "PROCESSED" && order !== undefined) yield `${tag} is ${stage} and was placed`
+  if (order === undefined) return
+  if (order.orderId !== slice.brokerOrderId) yield `${tag} is ${order.orderId}, not ${slice.brokerOrderId}`
+  if (isEarly(slice, order)) yield `${tag} was ${slice.dueMillis - order.receivedAt} ms early`
+  if (slice.brokerIsFinal && order.filledQuantity !== slice.filledQuantity) {
+    yield `${tag} filled ${order.filledQuantity}, not ${slice.filledQuantity}`
+  }
+}
+
+const isEarly = (slice: SliceRow, order: LedgerOrder | undefined): boolean =>
+  order !== undefined && order.receivedAt < slice.dueMillis
+
+const figuresOf = ({ ledger, summary, slices, ordersByTag }: Found, expectedSlices: number) => {
+  const orderOf = ({ tag }: SliceRow) => ordersByTag.get(tag)?.[0]
+  const lost = slices.filter((slice) => orderOf(slice) === undefined && !isRefusedByInjection(slice)).length
   const stages: Record<string, number> = {}
   for (const { stage } of slices) stages[stage] = (stages[stage] ?? 0) + 1
-  const figures = {
+  return {
     slices: slices.length,
     stages,
     orders: ledger.orders.length,
-    doubles: [...byTag.values()].filter((orders) => orders.length > 1).length,
+    doubles: [...ordersByTag.values()].filter((orders) => orders.length > 1).length,
     lost: lost + Math.max(0, expectedSlices - slices.length),
-    early,
+    early: slices.filter((slice) => isEarly(slice, orderOf(slice))).length,
     placedAgainAfterReconciling: slices.filter(({ attempts }) => attempts > 1).length,
     maxInOneSecond: summary.maxInOneSecond,
     maxInOneMinute: summary.maxInOneMinute,
     overLimit: summary.overLimit,
     faults: summary.faults
   }
-  return { figures, problems } satisfies LedgerVerdict
-})
+}
