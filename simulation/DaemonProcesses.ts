@@ -4,7 +4,7 @@ import { Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
 
-/** The daemons of a run: started, woken by notifications, stopped by their operators, and started again when they end. */
+/** The daemons of a run. Starts them, delivers notifications, stops them for operators, and replaces those that end. */
 export class DaemonProcesses {
   private readonly daemons = new Map<string, Daemon>()
   private readonly run: Run
@@ -24,7 +24,7 @@ export class DaemonProcesses {
     this.run.world.after(this.run.chance.between(200, 8000), () => this.start(name, generation + 1))
   }
 
-  /** Tells every process, as PostgreSQL does; a notification may be lost. */
+  /** Delivers a notification to every process, late or not at all. */
   notify(topic: string): void {
     const { world, chance, processes, scenario } = this.run
     for (const process of processes.values()) {

@@ -4,7 +4,7 @@ import type { RunningProcess } from "./RunningProcess.ts"
 import type { Database } from "./store/Database.ts"
 import type { World } from "./World.ts"
 
-/** One request to place, from the moment of its last check on. */
+/** One request to place, from its last check on. */
 export interface Send {
   readonly placement: Placement
   readonly process: RunningProcess
@@ -16,14 +16,14 @@ export interface Send {
   order: LedgerOrder | null
 }
 
-/** A process's clock is behind the database's by a round trip and what a suspension may hide, never ahead. */
+/** How far a process's clock may be behind the database's: a round trip, and the longest suspension it cannot notice. */
 export const clockToleranceMillis = 600
 
-/** What all parts of the judge share: the true time, the tables, the true ledger, every request, and what was found wrong. */
+/** What the parts of the judge share: true time, the tables, the ledger, every request so far, and the violations found. */
 export class Evidence {
   readonly problems: Array<string> = []
   readonly sends: Array<Send> = []
-  /** By slice and claim. */
+  /** The latest request of each claim, by `claimKey`. */
   readonly sentClaims = new Map<string, Send>()
   readonly world: World
   readonly database: Database

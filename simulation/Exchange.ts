@@ -4,31 +4,31 @@ import type { BrokerOrder, BrokerStatus } from "../src/domain/model/BrokerOrder.
 import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
 import type { SeededChoices } from "./SeededChoices.ts"
 
-/** One fill of an order, or its end, at a time in seconds of the run. */
+/** A change of a broker order: a fill or its end. Times are seconds since the start of the run. */
 interface LedgerStep {
   readonly atSeconds: number
   readonly status: BrokerStatus
   readonly filledQuantity: number
 }
 
-/** A broker order in the exchange's own ledger, which nobody but the exchange writes. */
+/** A broker order in the exchange's ledger. Only the exchange writes it, so the judge takes it for the truth. */
 export interface LedgerOrder {
   readonly brokerOrderId: BrokerOrderId
   readonly placement: Placement
   readonly arrivedSeconds: number
-  /** Not in the book before. */
+  /** Look-ups do not show the order before this time. */
   readonly visibleSeconds: number
   readonly price: BigDecimal.BigDecimal
-  /** What happens to it, unless a cancel comes before; the last step is final. */
+  /** The order's future as decided on arrival; a cancel replaces the steps that are still to come. The last step is final. */
   steps: ReadonlyArray<LedgerStep>
 }
 
-/** How long an order may rest unfilled before the exchange ends it: its day is short. */
+/** The exchange cancels an order that has rested for this long, so that a run ends in minutes. */
 const maxRestSeconds = 15
 
 /**
- * The exchange: honest about everything it was asked to do, and deaf to tags, so that a second request is a second order. It
- * decides an order's whole life when it arrives.
+ * The simulated exchange. It records every request that reaches it and does not deduplicate by tag, so a request sent twice is
+ * two orders. An order's whole life is drawn from the seed when the order arrives.
  */
 export class Exchange {
   readonly ledger: Array<LedgerOrder> = []
@@ -41,7 +41,7 @@ export class Exchange {
 
   arrive(placement: Placement, atSeconds: number, hiddenSeconds: number): LedgerOrder {
     const order: LedgerOrder = {
-      // With equal lengths, as brokers number them, in the order of arrival.
+      // Numbered in the order of arrival, all of one length, as brokers do.
       brokerOrderId: BrokerOrderId.make(`B${1_000_000 + this.ledger.length}`),
       placement,
       arrivedSeconds: atSeconds,
@@ -58,7 +58,7 @@ export class Exchange {
     return this.byTag.get(tag) ?? []
   }
 
-  /** Ends an order with what is filled of it; false when it is over already, or unknown. */
+  /** Cancels the unfilled rest of an order; false when the order is finished or not visible yet. */
   cancel(brokerOrderId: BrokerOrderId, atSeconds: number): boolean {
     const order = this.ledger.find((order) => order.brokerOrderId === brokerOrderId)
     if (order === undefined || atSeconds < order.visibleSeconds || isOver(order, atSeconds)) return false
@@ -104,7 +104,7 @@ const stepAt = (order: LedgerOrder, atSeconds: number): LedgerStep => {
 export const isOver = (order: LedgerOrder, atSeconds: number): boolean =>
   (order.steps.at(-1)?.atSeconds ?? 0) <= atSeconds
 
-/** An order as the book showed it at a time. */
+/** The order as the order list showed it at a time. */
 export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrder => {
   const { status, filledQuantity } = stepAt(order, atSeconds)
   return {
@@ -117,6 +117,6 @@ export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrde
   }
 }
 
-/** The most that can still be filled of an order: what counts against its parent. */
+/** The maximum quantity that an order can end up with filled; it counts against the parent order. */
 export const exposureOf = (order: LedgerOrder, atSeconds: number): number =>
   isOver(order, atSeconds) ? stepAt(order, atSeconds).filledQuantity : order.placement.quantity

@@ -1,7 +1,7 @@
 import type { Evidence, Send } from "./Evidence.ts"
 import { exposureOf, type LedgerOrder } from "./Exchange.ts"
 
-/** Judges what reaches the exchange: a tag may have one broker order, and an order may want no more than was ordered. */
+/** Judges what reaches the exchange: one broker order for each tag, and never more exposure than the ordered quantity. */
 export class ExchangeWatch {
   private readonly evidence: Evidence
 

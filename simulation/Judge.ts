@@ -14,7 +14,7 @@ import type { World } from "./World.ts"
  * What can only be seen at the end of a run is judged by runVerdict.ts.
  */
 export class Judge {
-  /** What operators have been promised; they report it themselves. */
+  /** Filled in by Operators as acknowledgements come. */
   readonly promises: OperatorPromises
   readonly placements: PlacementWatch
   readonly arrivals: ExchangeWatch
@@ -38,7 +38,7 @@ export class Judge {
     return this.evidence.sends
   }
 
-  /** A statement has taken effect. */
+  /** To be called after each statement that has taken effect. */
   committed(operation: string): void {
     this.statements.committed(operation)
   }

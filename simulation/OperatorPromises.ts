@@ -1,6 +1,6 @@
 import type { World } from "./World.ts"
 
-/** What operators have been promised: no placement after an acknowledged cancel, in a pause, or in an acknowledged halt. */
+/** What operators rely on: no placement after an acknowledged cancel, during a pause, or after an acknowledged halt. */
 export class OperatorPromises {
   private readonly cancelled = new Set<string>()
   private readonly pausedOrders = new Set<string>()
@@ -32,12 +32,12 @@ export class OperatorPromises {
     this.world.traced?.(() => `operator: ${isHalted ? "halted, all have acknowledged" : "resumes"}`)
   }
 
-  /** From the commit of a halt on, long before it is acknowledged, nothing may be claimed. */
+  /** A halt stops claims from its commit on; placements only once every daemon has acknowledged it. */
   get isClaimingHalted(): boolean {
     return this.isHaltCommitted
   }
 
-  /** The promises that a placement would break now. */
+  /** The promises that placing a slice of this order would break now, in words. */
   brokenBy(tag: string, orderId: string): ReadonlyArray<string> {
     return [
       ...(this.cancelled.has(orderId) ? [`${tag} is placed after the cancel of ${orderId}`] : []),

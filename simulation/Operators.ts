@@ -8,13 +8,13 @@ import type { DaemonProcesses } from "./DaemonProcesses.ts"
 import { countFault, type Run } from "./Run.ts"
 import type { Action } from "./Scenario.ts"
 
-/** How often an operator's command asks whether it is obeyed. */
+/** How often a command asks whether the daemons have obeyed it. */
 const askMillis = 200
 const asked: Asked = { by: "operator", reason: "simulation" }
 
 /**
- * The people around the service, and the platform below it: they submit orders, change their mind, pause, halt, stop daemons
- * and break machines. Their own statements never fail. They tell the judge what they have been promised.
+ * Operators and the platform: they submit, amend, cancel and pause orders, halt and stop daemons, and cause incidents. Faults
+ * never hit their own statements, because only the daemons are under test. They report to the judge what they were promised.
  */
 export class Operators {
   private readonly run: Run
@@ -36,14 +36,14 @@ export class Operators {
     }
   }
 
-  /** Schedules the actions that have a time. */
+  /** Schedules the actions with a fixed time. */
   scheduleActions(): void {
     for (const action of this.run.scenario.actions) {
       if ("seconds" in action.when) this.run.world.after(action.when.seconds * 1000, () => this.act(action))
     }
   }
 
-  /** Schedules the actions that come soon after the n-th placement, which begins now. */
+  /** The n-th placement begins: schedules the actions that follow it. */
   placementBegins(number: number): void {
     for (const action of this.run.scenario.actions) {
       if ("seconds" in action.when || action.when.placement !== number) continue
@@ -51,7 +51,7 @@ export class Operators {
     }
   }
 
-  /** Resumes, once each, the orders that the service has put on hold: they wait for a person. */
+  /** Resumes orders that the service has put on hold, each once. Without a person they would stay on hold. */
   resumeHeld(): void {
     for (const order of this.run.database.tables().orders.values()) {
       if (order.holdReason === null || this.resumed.has(order.id)) continue
@@ -109,7 +109,7 @@ export class Operators {
     else this.run.judge.promises.cancelAcknowledged(orderId)
   }
 
-  /** An amendment that comes too late, or asks for the impossible, changes nothing. */
+  /** An amendment that is too late or not possible is refused and changes nothing. */
   private amend(orderId: string, amendment: Amendment): void | Promise<void> {
     const { replans } = this.run.database.stores
     const context = { rules: planningRules(this.config, null), market: unknownMarket, now: this.now }

@@ -11,13 +11,16 @@ export const unknown = (code: string) => new BrokerOutcomeUnknown({ code, messag
 
 const operation = "Broker.place"
 
-/** A request's way from the process to the exchange, and its answer's way back. */
+/**
+ * One placement on its way from the process to the exchange and back. Every fault of a broker call is injected here: the
+ * connection is slow, the request is lost or late, the answer is lost, late, wrong or given twice.
+ */
 export class PlacementRequest {
   private isGivenUp = false
   private hasLeft = false
   private readonly checkedMillis: number
   private readonly timeoutMillis: number
-  /** How long until it is in the book at the latest: always less than the quarantine, or else nobody could tell. */
+  /** The maximum delay until the order is in the order list. It is shorter than the quarantine, on which the service relies. */
   private readonly latestMillis: number
 
   private readonly process: Process
@@ -44,7 +47,7 @@ export class PlacementRequest {
     return this.run.scenario.faults.place
   }
 
-  /** The connection comes first. */
+  /** Connects; the request leaves only after that. */
   begin(): void {
     const { chance, world } = this.run
     const isSlow = this.hits("slow connection", this.rates.slowConnect)
@@ -52,7 +55,7 @@ export class PlacementRequest {
     world.after(connectMillis, () => this.process.enter(() => this.leave()))
   }
 
-  /** The caller waits no longer. What has left is on its way all the same. */
+  /** The caller has timed out. A request that has left cannot be called back. */
   giveUp(): void {
     this.isGivenUp = true
     if (!this.hasLeft) this.run.judge.placements.aborted(this.send)
@@ -61,7 +64,8 @@ export class PlacementRequest {
   private leave(): void {
     const { world, chance, judge, scenario } = this.run
     if (this.isGivenUp) return
-    // A host that was suspended between the last check and here: no check can close that hole, so it stays shut as a rule.
+    // The host was suspended after its last check. No check of the service can prevent such a send, so the simulation drops
+    // it, unless a run is to show exactly that.
     if (world.nowMillis - this.checkedMillis > this.timeoutMillis && !scenario.isHoleOpen) {
       countFault(this.run, "placement: held back beyond its deadline")
       judge.placements.aborted(this.send)

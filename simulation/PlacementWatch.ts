@@ -6,7 +6,7 @@ import { samePrice } from "./samePrice.ts"
 import type { StatementWatch } from "./StatementWatch.ts"
 import type { SliceRow } from "./store/rows.ts"
 
-/** Judges a placement twice: when a process has checked for the last time that it may place, and when the request leaves. */
+/** Judges a placement after the last check of the service, and again when the request leaves the process. */
 export class PlacementWatch {
   private readonly evidence: Evidence
   private readonly promises: OperatorPromises
@@ -18,7 +18,7 @@ export class PlacementWatch {
     this.statements = statements
   }
 
-  /** The last check has passed: the placement must be in time, owned, as planned, and the first under its claim. */
+  /** The last check has passed: the placement must be due, owned, as planned, and the first of its claim. */
   begins(process: RunningProcess, placement: Placement): Send {
     const { evidence } = this
     const { sliceId, tag } = placement
@@ -43,7 +43,7 @@ export class PlacementWatch {
     return send
   }
 
-  /** The request leaves the process. */
+  /** The request leaves the process: promises that were made since the last check count as well. */
   left(send: Send): void {
     send.state = "left"
     send.leftMillis = this.evidence.world.nowMillis

@@ -4,14 +4,14 @@ import { finalProblems, isOverdue, unfinished } from "./runVerdict.ts"
 const checkMillis = 1000
 const restMillis = 2000
 
-/** Ends a run: when everything has been at rest for a while, which is judged, or when that takes too long, which is wrong. */
+/** Decides when a run is over: two seconds of rest end it with the final verdict, a run that finds no rest is a violation. */
 export class RestCheck {
   isOver = false
   private isAtRest = false
   private readonly run: Run
   private readonly resumeHeld: () => void
 
-  /** `resumeHeld` is called at each check without faults: what waits for a person would never come to rest. */
+  /** `resumeHeld` is called at each check after the last fault: orders on hold would never come to rest. */
   constructor(run: Run, resumeHeld: () => void) {
     this.run = run
     this.resumeHeld = resumeHeld
@@ -26,7 +26,7 @@ export class RestCheck {
     const { world, judge } = this.run
     const left = unfinished(this.run)
     if (left.length === 0 && !this.isAtRest) {
-      // From now on nothing may change: the second look has to find the same.
+      // The second check must find the run still at rest.
       this.isAtRest = true
       world.after(restMillis, () => this.check())
     } else if (left.length === 0) {

@@ -3,28 +3,28 @@ import type { FaultRates } from "./faultRates.ts"
 import type { SubmittedOrder } from "./store/Database.ts"
 
 /**
- * A process is killed, stopped with its clocks running on (SIGSTOP) or standing still (a suspended host), or somebody sets its
- * host's clock.
+ * What can happen to a process: it is killed; stopped while its clocks run on (SIGSTOP); stopped together with its monotonic
+ * clock (a suspended host); or the wall clock of its host is set.
  */
 export type IncidentKind = "kill" | "freeze" | "suspend" | "set the clock"
 
-/** Something that happens to the process that comes to a crash point for the n-th time. */
+/** An incident for whichever process is the n-th, by `countdown`, to reach a crash point. */
 export interface Incident {
   readonly point: string
   readonly kind: IncidentKind
   readonly pauseMillis: number
-  /** For a worker that waits: how long after it began to. */
+  /** For the crash point of a waiting worker: how long after the wait began. */
   readonly afterMillis: number
   countdown: number
 }
 
-/** A time in which one process, or none, can reach the database. */
+/** A time in which one process cannot reach the database, or, with null, no process can. */
 export interface DatabaseOutage {
   readonly process: string | null
   readonly isAt: (seconds: number) => boolean
 }
 
-/** What an operator, or the platform, does: at a time, or soon after the n-th placement has begun. */
+/** What an operator or the platform does, at a time or soon after the n-th placement has begun. */
 export type Action = {
   readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number }
 } & (
@@ -41,23 +41,23 @@ export interface Scenario {
   readonly environment: Readonly<Record<string, string>>
   readonly quarantineSeconds: number
   readonly brokerTimeoutSeconds: number
-  /** By then an order that arrives at all is in the book, counted from when its request left. */
+  /** The maximum time from a request's leaving until its order is in the order list; less than the quarantine unless `isHoleOpen`. */
   readonly latestArrivalSeconds: number
   readonly maxOrderListAgeSeconds: number
-  /** Whether requests may be held back for longer than lease and quarantine together: then nothing can help. */
+  /** Requests may arrive later than the quarantine. The service cannot prevent a double placement then. */
   readonly isHoleOpen: boolean
   readonly faults: FaultRates
-  /** From then on there are no faults. */
+  /** No fault is injected from then on. */
   readonly calmFromSeconds: number
   readonly orders: ReadonlyArray<SubmittedOrder & { readonly insertedAtSeconds: number }>
   readonly incidents: ReadonlyArray<Incident>
   readonly outages: ReadonlyArray<DatabaseOutage>
   readonly actions: ReadonlyArray<Action>
-  /** Within so many seconds of the calm everything must have come to rest. */
+  /** How long after the last fault everything must be at rest. */
   readonly restSeconds: number
 }
 
-/** Lets requests arrive later than any quarantine: the hole that remains, to be shown, not to be run as a rule. */
+/** `isHoleOpen` lets requests arrive later than the quarantine. It demonstrates the limit of the promise: such runs may fail. */
 export interface ScenarioOptions {
   readonly isHoleOpen: boolean
 }

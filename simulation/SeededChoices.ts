@@ -1,12 +1,12 @@
 import type { SeededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 
-/** Choices out of a stream of chance. */
+/** Random choices from one seeded stream. The order of the calls is part of a seed. */
 export interface SeededChoices {
   readonly hits: (probability: number) => boolean
   readonly between: (min: number, max: number) => number
-  /** Often at the far end, where limits are. */
+  /** A number from 0 to `max`; in two of five cases from its last twentieth, because faults hide at limits. */
   readonly upTo: (max: number) => number
-  /** A whole number, both ends included. */
+  /** An integer from `min` to `max`, both included. */
   readonly whole: (min: number, max: number) => number
   readonly oneOf: <A>(choices: readonly [A, ...ReadonlyArray<A>]) => A
 }

@@ -5,7 +5,7 @@ import type { OperatorPromises } from "./OperatorPromises.ts"
 import { readOnlyOperations } from "./store/Database.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
 
-/** A slice as it was after the statement before. */
+/** A slice after the previous statement. */
 interface KnownSlice {
   readonly stage: Stage
   readonly claimVersion: number
@@ -16,7 +16,7 @@ interface KnownSlice {
   readonly filledQuantity: number
 }
 
-/** Judges the tables after each statement, against what they were before it. */
+/** Judges the tables after each statement: which changes of slices and orders are allowed, and that quantities add up. */
 export class StatementWatch {
   private readonly known = new Map<string, KnownSlice>()
   private readonly knownOrders = new Map<string, OrderQueueStatus>()
@@ -29,12 +29,12 @@ export class StatementWatch {
     this.promises = promises
   }
 
-  /** The end of a slice's window at its last claim, in milliseconds since 1970; 0 before the first statement. */
+  /** The end of a slice's window as it was when the slice was last claimed, in milliseconds since 1970; 0 if unknown. */
   notAfterWhenClaimed(sliceId: string): number {
     return this.known.get(sliceId)?.notAfterWhenClaimed ?? 0
   }
 
-  /** A statement has taken effect. */
+  /** To be called after each statement that has taken effect. */
   committed(operation: string): void {
     if (readOnlyOperations.has(operation)) return
     const { slices, orders } = this.evidence.database.tables()
@@ -48,7 +48,7 @@ export class StatementWatch {
     for (const order of orders.values()) {
       this.checkOrder(order, operation)
       const sum = sums.get(order.id) ?? 0
-      // What is planned, sent, filled and given up of an order is what was ordered, at every moment.
+      // Conservation: the slices that count, less what was carried on, add up to the order at every moment.
       if (order.orderQueueStatus !== "DONE" || sum === order.totalQuantity) continue
       this.report(operation, `the slices of ${order.id} come to ${sum}, not ${order.totalQuantity}`)
     }
@@ -91,7 +91,7 @@ export class StatementWatch {
     })
   }
 
-  /** Nothing is claimed after the commit of a cancel, a hold or a halt, long before it is acknowledged. */
+  /** No slice may be claimed once a cancel, a hold or a halt is committed. */
   private checkClaim({ tag, orderId }: Readonly<SliceRow>): void {
     const { evidence } = this
     const order = evidence.database.tables().orders.get(orderId)
@@ -102,7 +102,7 @@ export class StatementWatch {
     if (this.promises.isClaimingHalted) evidence.reportViolation(`${tag} is claimed after the halt`)
   }
 
-  /** The quarantine is counted from the doubt on, which must not lie before the request left. */
+  /** The quarantine starts with the doubt, so the doubt must not be dated before the request left. */
   private checkDoubt({ id, tag, claimVersion }: Readonly<SliceRow>, unknownAt: number): void {
     const leftMillis = this.evidence.sentClaims.get(claimKey(id, claimVersion))?.leftMillis ?? null
     if (leftMillis === null || unknownAt >= leftMillis - clockToleranceMillis) return
@@ -111,11 +111,11 @@ export class StatementWatch {
   }
 }
 
-/** The changes of a slice that no statement may make. */
+/** The forbidden changes between two states of a slice, in words. */
 function* wrongChanges(before: KnownSlice, slice: Readonly<SliceRow>, operation: string): Iterable<string> {
   if (slice.claimVersion < before.claimVersion) yield "has a lower claim_version than before"
   const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
-  // A slice that was given up may turn out to be at the broker after all.
+  // Late arrivals: the broker order of a slice that was given up is found after all.
   const isTakenOver = operation === "DoubtStore.takeOver" && before.stage !== "PROCESSED"
   if (isFinal && slice.stage !== before.stage && !isTakenOver) yield `was ${before.stage} and is ${slice.stage}`
   if (slice.filledQuantity > slice.quantity) yield `is filled beyond its quantity`

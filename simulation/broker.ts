@@ -17,7 +17,7 @@ import { PlacementRequest, unknown } from "./PlacementRequest.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 
-/** The way to the exchange as one process has it: slow, lossy, sometimes refused, and its answers may come late. */
+/** The broker as one process sees it: a network with faults between the process and the exchange. */
 export const brokerOf = (process: Process): Broker["Service"] => {
   const { run } = process
   return {
@@ -33,7 +33,7 @@ export const brokerOf = (process: Process): Broker["Service"] => {
   }
 }
 
-/** Returns when the process may go on with a call that is about to leave it. */
+/** The crash point before a call. Completes when the process runs, which may be never. */
 const gate = (process: Process, worker: string, operation: string): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     process.reach(worker, operation, "before")
@@ -60,7 +60,7 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
 const inMillis = (run: Run, millis: number): DateTime.Utc =>
   DateTime.makeUnsafe(Math.floor(run.world.nowMillis + millis))
 
-/** What certainly has no effect: the request does not get to where orders are taken. */
+/** Failures before the request reaches the exchange. They certainly have no effect; null when none happens. */
 const refusalOf = (run: Run): BrokerError | null => {
   const { place } = run.scenario.faults
   if (faultHits(run, "placement: connection refused", place.refused)) {

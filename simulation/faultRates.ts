@@ -2,10 +2,10 @@ import type { SeededChoices } from "./SeededChoices.ts"
 
 type Theme = "none" | "late order list" | "slow calls" | "database"
 
-/** How likely each fault is, each time that it can happen. */
+/** The probability of each fault at each opportunity, drawn from the seed. A run may have a theme: faults of one kind. */
 export const faultRates = (chance: SeededChoices) => {
   const theme = chance.oneOf<Theme>(["none", "none", "late order list", "slow calls", "database"])
-  /** Many runs know no fault of a kind, some know little else. */
+  /** In two of five runs a fault is off; a theme raises its own faults to near `max`. */
   const rate = (max: number, of: Theme = "none"): number => {
     if (of !== "none" && of === theme) return max * chance.between(0.6, 1)
     return chance.hits(0.4) ? 0 : max * chance.between(0, 1) ** 2

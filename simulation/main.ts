@@ -10,8 +10,10 @@ import { Tally } from "./Tally.ts"
 import { tryMutations } from "./tryMutations.ts"
 
 /*
- * Runs the real workers against a simulated broker, database, clock and fate, one run for each seed. Exit 0 only when the
- * promise was kept in all of them.
+ * Deterministic simulation of the service. Several daemons with the real workers run against a simulated exchange, stores in
+ * memory (or PostgreSQL), simulated clocks and injected faults; one run for each seed, minutes of its time in milliseconds.
+ * The judge checks the promise (never twice, none lost, none early) at every step. Invariant: the seed alone decides a run, so a
+ * failure is replayed by its number. Exit code 0 when the promise was kept in every run. doc/guides/simulation.md explains more.
  *   npm run simulate -- --seeds 1..100000
  *   npm run simulate -- --seed 4711 --trace
  *   npm run simulate -- --regression-seeds
@@ -60,7 +62,7 @@ const runMutations = Effect.fnUntraced(function* (only: string) {
   return missed === 0
 })
 
-// Errors are answers here, by the million.
+// Errors are ordinary answers here, millions of them, and nobody reads their stack traces.
 if (!given.isTraced) Error.stackTraceLimit = 0
 
 const main = Effect.suspend((): Effect.Effect<boolean, Error> => {

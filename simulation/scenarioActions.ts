@@ -41,7 +41,10 @@ const inMidPlacement = (chance: SeededChoices): Action["when"] => ({
 const whenOf = (chance: SeededChoices, calmFromSeconds: number): Action["when"] =>
   chance.hits(0.5) ? inMidPlacement(chance) : { seconds: chance.between(0, calmFromSeconds + 5) }
 
-/** In three of ten runs people change what they have ordered, or take it back while it is split; halts and stops come in mid-placement. */
+/**
+ * Adds, in three of ten runs, amendments, cancels during the split, and halts and stops in the middle of a placement. Its own
+ * random stream keeps the seeds from before it as they were.
+ */
 export const withSecondThoughts = (
   chance: SeededChoices,
   { processes, orders, calmFromSeconds }: Pick<Scenario, "processes" | "orders" | "calmFromSeconds">,
@@ -49,7 +52,7 @@ export const withSecondThoughts = (
 ): ReadonlyArray<Action> => {
   if (chance.hits(0.7)) return others
   const actions = [...others]
-  // One halt at a time: who ends one ends all.
+  // One halt at a time: ending one ends all.
   if (chance.hits(0.4) && !others.some(({ _tag }) => _tag === "Halt")) {
     actions.push({ _tag: "Halt", when: inMidPlacement(chance), forSeconds: chance.between(1, 15) })
   }

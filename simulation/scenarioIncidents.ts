@@ -2,18 +2,18 @@ import { crashPoints } from "./crashPoints.ts"
 import type { DatabaseOutage, Incident, IncidentKind } from "./Scenario.ts"
 import type { SeededChoices } from "./SeededChoices.ts"
 
-/** A pause that is over soon, or one that outlasts leases. */
+/** A short pause, or one that outlasts leases. In milliseconds. */
 export const pauseOf = (chance: SeededChoices): number =>
   chance.hits(0.5) ? chance.between(50, 3000) : chance.between(3000, 20_000)
 
-/** A clock that is set back by as much as its host was suspended would hide it: not both in one run. */
+/** Suspension or clock setting, not both: a clock set back by the length of a suspension would hide it from the service. */
 export const kindsOf = (chance: SeededChoices): readonly [IncidentKind, ...ReadonlyArray<IncidentKind>] => [
   "kill",
   "freeze",
   chance.hits(0.8) ? "suspend" : "set the clock"
 ]
 
-/** Where most is at stake. */
+/** Crash points around a placement, chosen more often than others. */
 const pointsOfPlacing: readonly [string, ...ReadonlyArray<string>] = [
   "executor Broker.place before",
   "executor Broker.place sent",

@@ -5,12 +5,12 @@ import { incidentsOf, kindsOf, outagesOf } from "./scenarioIncidents.ts"
 import { ordersOf } from "./scenarioOrders.ts"
 import type { SeededChoices } from "./SeededChoices.ts"
 
-/** By so much a process may be behind the database's time without noticing: when it was suspended for less. */
+/** The maximum by which a process may be behind the database's time unnoticed, after a short suspension. */
 const clockErrorSeconds = 0.6
 
 const seconds = (value: number): string => value.toFixed(2)
 
-/** Everything that the seed decides before a run begins. */
+/** Draws everything about a run that is decided before it starts: settings, faults, orders, incidents and actions. */
 export const scenarioOf = (
   chance: SeededChoices,
   secondThoughts: SeededChoices,

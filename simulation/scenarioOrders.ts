@@ -9,7 +9,7 @@ export const ordersOf = (chance: SeededChoices, startMillis: number): Scenario["
     const numSplits = chance.hits(0.1) ? chance.whole(20, 40) : chance.whole(1, 12)
     const orderType = chance.oneOf<OrderType>(["MARKET", "LIMIT"])
     const isInvalid = chance.hits(0.05)
-    // Many are half over when they come: a run then takes less time.
+    // Four of five orders arrive with their window nearly over, which shortens the run.
     const ageMillis = chance.hits(0.8) ? chance.between(25_000, 58_000) : chance.between(0, 3)
     return {
       id: `o${index}`,

@@ -14,7 +14,7 @@ export interface SimulationResult {
   readonly seed: number
   readonly problems: ReadonlyArray<string>
   readonly counts: Counts
-  /** How long the run took in its own time. */
+  /** The simulated length of the run. */
   readonly seconds: number
   readonly run: Run
 }
@@ -23,7 +23,7 @@ export interface SimulationOptions extends ScenarioOptions {
   readonly trace: ((line: string) => void) | null
 }
 
-/** One run, from its seed to the verdict. The seed decides everything. */
+/** Runs one seed to its verdict. The same seed on the same code gives the same run. */
 export const simulate = async (
   seed: number,
   database: Database,
@@ -53,7 +53,7 @@ export const simulate = async (
   const operators = new Operators(run, config, daemons)
   const rest = new RestCheck(run, () => operators.resumeHeld())
 
-  // The order of these four is part of every seed: events of one moment draw lots in the order in which they are scheduled.
+  // The order of these four calls is part of every seed: each event draws its lot when it is scheduled.
   daemons.startAll()
   operators.submitOrders()
   operators.scheduleActions()
