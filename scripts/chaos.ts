@@ -69,7 +69,7 @@ const submitting = Effect.fnUntraced(function* ({ planned }: ChaosOptions) {
   }
 })
 
-const Open = Schema.Struct({ unfinished: Schema.Int, unsettled: Schema.Int })
+const Open = Schema.Struct({ unfinished: Schema.Int, moving: Schema.Int })
 
 /** Slices that are not at their end yet, and broker orders that may still change by themselves. */
 const open = Effect.gen(function* () {
@@ -83,23 +83,23 @@ const open = Effect.gen(function* () {
           (SELECT count(*)::int FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))
             + count(*) FILTER (WHERE stage IN ('SCHEDULED', 'IN_PROGRESS'))::int AS unfinished,
           count(*) FILTER (WHERE stage = 'PROCESSED' AND NOT broker_is_final AND acknowledged_at > now() - interval '20 s')::int
-            AS unsettled
+            AS moving
         FROM order_slices`
     )
   )
-  return row ?? { unfinished: 0, unsettled: 0 }
+  return row ?? { unfinished: 0, moving: 0 }
 })
 
 const watch = (began: number, { counts }: Trouble) =>
   Effect.gen(function* () {
-    const { unfinished, unsettled } = yield* open
+    const { unfinished, moving } = yield* open
     const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
     const incidents = Object.values(counts).reduce((sum, count) => sum + count, 0)
     const kills = counts["kill -9"] ?? 0
     yield* Console.log(
-      `${seconds} s: ${unfinished} slices to go, ${unsettled} orders moving, ${kills} kills, ${incidents - kills} other incidents`
+      `${seconds} s: ${unfinished} slices to go, ${moving} orders moving, ${kills} kills, ${incidents - kills} other incidents`
     )
-    return unfinished + unsettled
+    return unfinished + moving
   })
 
 const startSimulator = Effect.fnUntraced(function* (options: ChaosOptions) {

@@ -12,7 +12,7 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
     if (order.orderQueueStatus === "PENDING" || order.orderQueueStatus === "IN_PROGRESS") {
       return [`${order.id} is ${order.orderQueueStatus}`]
     }
-    return isSettled(order) ? [] : [`${order.id} is not settled`]
+    return isFinished(order) ? [] : [`${order.id} is not finished`]
   })
   const open = [...slices.values()].flatMap((slice) => {
     const isOpen = slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS"
@@ -39,7 +39,7 @@ const unwritten = (run: Run): ReadonlyArray<string> => {
   })
 }
 
-const isSettled = (order: Readonly<OrderRow>): boolean => {
+const isFinished = (order: Readonly<OrderRow>): boolean => {
   if (order.orderQueueStatus !== "DONE" || order.cancelRequestedAt !== null || order.holdReason !== null) return true
   const wants = order.carryUnfilled === true || order.carryRejected === true || order.completion === "CROSS"
   return !wants || order.settledAt !== null

@@ -145,12 +145,12 @@ const problemsOf = (row: OutageRow & { readonly exposure: number }, minutes: num
   if (orderId === "send") must.push([late >= 14 && lateSkipped === 0 && plans === 1, "late slices were not all sent"])
   if (orderId.startsWith("skip")) must.push([late === 0 && lateSkipped >= 13, "late slices were not all skipped"])
   if (orderId.startsWith("respread")) {
-    must.push([late === 0 && plans >= 2, "late slices were not spread anew"])
+    must.push([late === 0 && plans >= 2, "late slices were not planned anew"])
   }
   if (orderId === "respread" || orderId === "respread-carry") must.push([burst <= maxInAMinute, "it came in a burst"])
   if (orderId.endsWith("cross")) must.push([filled === 3000 && state === "filled", "it was not completed"])
   if (orderId === "unfilled") {
-    must.push([filled === 0 && state === "unfilled" && statusReason !== null, "its shortfall was not reported"])
+    must.push([filled === 0 && state === "unfilled" && statusReason !== null, "its unfilled quantity was not reported"])
   }
   return must.filter(([isRight]) => !isRight).map(([, text]) => `${orderId}: ${text}`)
 }
@@ -162,12 +162,12 @@ export const outageText = ({ rows, problems }: OutageVerdict): string =>
         "ORDER",
         "STATE",
         "FILLED",
-        "MOST AT RISK",
+        "MAX AT RISK",
         "PLANS",
         "ON TIME",
         "LATE",
         "SKIPPED IN THE OUTAGE",
-        "MOST IN A MINUTE",
+        "MAX IN A MINUTE",
         "REASON"
       ],
       rows.map((row) => [
