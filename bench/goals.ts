@@ -25,7 +25,7 @@ const ratio = (what: string, value: number, base: number, min: number, of: strin
 
 const rows = (count: number): string => count.toLocaleString("en-US")
 
-/** What the figures of this service, as it is tuned for the bench, are held against. */
+/** Compares the figures with the goals. Most are for this service with the tuning of contenders/pulse.ts. */
 export const goalVerdicts = (figures: Figures, extent: Extent): ReadonlyArray<GoalVerdict> => {
   const { us, shipped, graphile, boss, bare } = labels
   const peersP99 = Math.min(figures.of("lateness", graphile, "p99 ms"), figures.of("lateness", boss, "p99 ms"))

@@ -10,7 +10,7 @@ import { lateness } from "./scenarios/lateness.ts"
 import { idle, memory, start } from "./scenarios/resting.ts"
 import { split } from "./scenarios/split.ts"
 
-/** How much is measured. */
+/** The sizes of the scenarios. */
 export interface Extent {
   readonly repeats: number
   readonly burnDownSize: number
@@ -35,7 +35,7 @@ export const wholeExtent: Extent = {
   growthRows: 10_000_000
 }
 
-/** Just enough to see that every scenario still works. */
+/** Small sizes that only show that every scenario works. */
 export const quickExtent: Extent = {
   repeats: 1,
   burnDownSize: 2000,
@@ -99,7 +99,7 @@ const measureDaemons = async (scenario: string, count: number, stage: BenchStage
   addBurnDown(scenario, labels.us, stage, measured)
 }
 
-/** One repeat of each scenario; those that compare have all contenders in turn. */
+/** The scenarios that are repeated. A comparison runs all contenders in turn. */
 export const scenarios: Readonly<Record<string, (stage: BenchStage) => Promise<void>>> = {
   lateness: async (stage) => {
     for (const entry of timed) await measureLateness("lateness", entry, stage, stage.extent.latenessSize, 200)
@@ -113,7 +113,7 @@ export const scenarios: Readonly<Record<string, (stage: BenchStage) => Promise<v
         "burn-down",
         labelOf(entry),
         stage,
-        // Enough for those that are slow.
+        // Slow contenders get a tenth of the work.
         await burnDown(stage.server, entry, {
           size: isQuick(entry) ? stage.extent.burnDownSize : stage.extent.burnDownSize / 10
         })
@@ -134,7 +134,7 @@ export const scenarios: Readonly<Record<string, (stage: BenchStage) => Promise<v
   start: async ({ server, figures }) => figures.add("start", labels.shipped, { ms: await start(server) })
 }
 
-/** What takes so long, and varies so little, that it is done once. */
+/** Scenarios that take long and vary little: they run once. */
 export const scenariosOnce: typeof scenarios = {
   idle: async ({ server, extent, figures }) => {
     const { queriesPerSecond, cpuPercent } = await idle(server, extent.waitingSlices, extent.idleSeconds)
@@ -150,7 +150,7 @@ export const scenariosOnce: typeof scenarios = {
   }
 }
 
-/** Every scenario that is wanted, `repeats` times, one after the other and all of them in turn. */
+/** Runs the wanted scenarios, all of them once for each repeat, and then those that run once. */
 export const measure = async (stage: BenchStage, wanted: (scenario: string) => boolean): Promise<void> => {
   const run = async (all: typeof scenarios) => {
     for (const [name, scenario] of Object.entries(all)) {

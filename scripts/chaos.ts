@@ -17,9 +17,10 @@ import { command, type Environment, running, simulatorApi, StagingFailed, urlOf 
 import { proxyTo } from "./lib/tcpProxy.ts"
 
 /*
- * Several daemons place slices at the Kite simulator while every fault is on, daemons are killed and frozen, and the database
- * and all networks are disturbed; then the simulator's ledger is held against the database. Exit 0 only when nothing was placed
- * twice, lost, early or beyond the limits. doc/guides/testing.md explains the options.
+ * Chaos test with real processes. Several daemons place slices at the Kite simulator with every fault on, while daemons are
+ * killed and frozen and PostgreSQL and the networks are disturbed. After the last incident every slice must reach its end; then
+ * the simulator's ledger is compared with the database (lib/ledgerVerdict.ts). Exit code 0 only if nothing was placed twice,
+ * lost, early or beyond a limit. Needs dist/, works in .pulse-background/chaos; doc/guides/testing.md explains the options.
  *   npm run chaos -- --kills 1000 --kill-every 1.25 --daemons 6
  */
 const folder = fileURLToPath(new URL("../.pulse-background/chaos", import.meta.url))
@@ -48,7 +49,7 @@ const settings = (options: ChaosOptions, databaseUrl: string, brokerPort: number
   BROKER_POLL_INTERVAL_SECONDS: "1"
 })
 
-/** One order after another, each over a minute, so that all along slices are due. */
+/** Submits the orders evenly over the run, each with a window of one minute, so that slices are due all the time. */
 const submitting = Effect.fnUntraced(function* ({ planned }: ChaosOptions) {
   const { sql, execute } = yield* Db
   const orders = planned.slices / slicesPerOrder
@@ -71,7 +72,7 @@ const submitting = Effect.fnUntraced(function* ({ planned }: ChaosOptions) {
 
 const Open = Schema.Struct({ unfinished: Schema.Int, moving: Schema.Int })
 
-/** Slices that are not at their end yet, and broker orders that may still change by themselves. */
+/** How many slices are unfinished, and how many recent broker orders are not final. */
 const open = Effect.gen(function* () {
   const { sql, query } = yield* Db
   const [row] = yield* patiently(
@@ -123,7 +124,7 @@ const startSimulator = Effect.fnUntraced(function* (options: ChaosOptions) {
   return simulator
 })
 
-/** A place for daemons, with a role and a network of its own. */
+/** A slot for daemons, with a database role and a network proxy of its own. */
 const makeSlot = Effect.fnUntraced(function* (number: number, { server }: ChaosStage["server"], settings: Environment) {
   const role = `daemon_${number}`
   yield* createRole(role, server.username, server.password)
@@ -143,7 +144,7 @@ const makeSlot = Effect.fnUntraced(function* (number: number, { server }: ChaosS
   } satisfies Slot
 })
 
-/** The database, the simulator and the daemons, each behind a network that can be spoilt. */
+/** Starts the simulator and the daemons, with a proxy in front of the broker and one between each daemon and PostgreSQL. */
 const setUp = Effect.fnUntraced(function* (options: ChaosOptions, server: ChaosStage["server"]) {
   yield* migrate
   yield* noteSteps

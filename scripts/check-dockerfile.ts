@@ -1,7 +1,7 @@
 /*
- * Checks the Dockerfile where there is no container engine (on Linux and macOS). Each stage becomes a folder, in which
- * COPY and npm steps are carried out; the last stage must hold nothing that only development needs, and its own CMD,
- * HEALTHCHECK and STOPSIGNAL must work on a real PostgreSQL. What it cannot check is an error, never skipped.
+ * Checks the Dockerfile without a container engine, on Linux and macOS. Each stage becomes a folder, in which the COPY and npm
+ * steps are carried out. The last stage must not contain development dependencies, and its CMD, HEALTHCHECK and STOPSIGNAL must
+ * work on a real PostgreSQL. An instruction that the check does not understand is an error.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Logger, Redacted, Schedule, Schema } from "effect"
@@ -37,7 +37,7 @@ const decodeWords = json(Schema.Array(Schema.String))
 const Package = Schema.Record(Schema.String, Schema.Unknown)
 const decodeLock = json(Schema.Struct({ packages: Schema.Record(Schema.String, Package) }))
 
-/** .dockerignore: of the patterns that match a path, or a folder that holds it, the last one decides. */
+/** .dockerignore: the last pattern that matches a path or one of its folders decides. */
 const wildcards: Readonly<Record<string, string>> = { "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]" }
 const ignoreRules = read(".dockerignore")
   .split("\n")
@@ -73,7 +73,7 @@ const copy = (stage: ImageStage, text: string, stages: ReadonlyMap<string, Image
   }
 }
 
-/** Only npm's own steps, without a shell: anything else would change this machine instead of an image. */
+/** Runs an npm step without a shell. Other commands are refused: they would change this machine and not an image. */
 const run = (stage: ImageStage, command: string, bin: string) => {
   if (!/^npm (ci|run|prune)( [\w:=@./-]+)*$/.test(command)) fail(`RUN ${command}: this check cannot do that safely`)
   const kept = Object.entries(process.env).filter(([name]) => /^(HOME|.*_PROXY|SSL_.*|NODE_EXTRA_.*)$/i.test(name))
@@ -84,7 +84,7 @@ const run = (stage: ImageStage, command: string, bin: string) => {
   if (done.status !== 0) fail(`RUN ${command} failed:\n${done.stdout}${done.stderr}${done.error?.message ?? ""}`)
 }
 
-/** Builds all stages, each in a folder that stands for its root; answers the last, which holds what it should. */
+/** Builds all stages, each in a folder that stands for its root, and returns the last one after checking its contents. */
 const build = (folder: string, bin: string): ImageStage => {
   const stages = new Map<string, ImageStage>()
   const text = read("Dockerfile").replace(/^\s*#.*\n|\\\n/gm, "")
@@ -117,7 +117,7 @@ const build = (folder: string, bin: string): ImageStage => {
   return checkContents(stage ?? fail("The Dockerfile has no stage"))
 }
 
-/** What a bundle's statements at the left margin import, and what it imports when it needs it. */
+/** The static imports of a bundle (at the left margin) and its dynamic ones. */
 const importsOf = (source: string): ReadonlyArray<string> =>
   [...source.matchAll(/^(?:import|export)\b[^"'\n]*["']([^"'\n]+)["'];?$|\bimport\(["']([^"'\n]+)["']\)/gm)].flatMap(
     ([, from, late]) => from ?? late ?? []
@@ -142,7 +142,7 @@ const checkContents = (stage: ImageStage): ImageStage => {
   return stage
 }
 
-/** Runs a command as the image would: as its user when we may, with the Dockerfile's ENV and nothing of ours. */
+/** Runs a command with the Dockerfile's ENV only, and as its USER if this process is root. */
 const start = (stage: ImageStage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -166,7 +166,7 @@ const start = (stage: ImageStage, [program = "", ...words]: ReadonlyArray<string
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
-/** The last stage with an empty database: says what is missing, is healthy in time, and gone when told to stop. */
+/** The last stage must report a missing DATABASE_URL, become healthy on an empty database, and exit 0 on its stop signal. */
 const checkService = Effect.fn(function* (stage: ImageStage, databaseUrl: string, bin: string) {
   const withoutDatabase = yield* start(stage, stage.command, { PATH: bin })
   const refusal = `${yield* withoutDatabase.ended} ${withoutDatabase.output()}`
@@ -190,13 +190,13 @@ const checkService = Effect.fn(function* (stage: ImageStage, databaseUrl: string
 const check = Effect.gen(function* () {
   const folder = fs.mkdtempSync(join(tmpdir(), "pulse-image-"))
   yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true })))
-  // The service's account must be able to enter, and to run a Node.js that lies in nobody's home.
+  // The image's user needs access to the folder, and to a Node.js outside of root's home.
   fs.chmodSync(folder, 0o755)
   const bin = join(folder, "bin")
   fs.cpSync(process.execPath, join(bin, "node"))
   const stage = yield* Effect.try({ try: () => build(folder, bin), catch: toProblem })
   const server = yield* useServer({ folder: join(folder, "postgres"), systemFolder: join(folder, "system") })
-  // For all accounts, as a server across the network is; the password is still asked for.
+  // The socket is open to all accounts, like a server on the network; the password is still required.
   fs.chmodSync(server.host, 0o755)
   fs.chmodSync(join(server.host, `.s.PGSQL.${server.port}`), 0o777)
   const [host, secret] = [server.host, Redacted.value(server.password)].map(encodeURIComponent)

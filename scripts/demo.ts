@@ -46,7 +46,7 @@ const argumentsOf = (order: ExampleOrder): ReadonlyArray<string> => [
   ...(order.product === undefined ? [] : [`--product=${order.product}`])
 ]
 
-/** A folder of its own for the demo's database and log, gone afterwards. Root's PostgreSQL runs as another account. */
+/** A temporary folder for database and log. Started by root, PostgreSQL runs as another account and needs access to it. */
 const temporaryFolder = Effect.acquireRelease(
   Effect.promise(async () => {
     const folder = await mkdtemp(join(tmpdir(), "pulse-demo-"))
@@ -63,7 +63,7 @@ const exitOf = (child: ChildProcess) =>
     else child.once("exit", done)
   })
 
-/** The daemon, in a process group of its own so that Ctrl-C reaches the demo alone, which then stops it in order. */
+/** Starts the daemon in its own process group: Ctrl-C reaches only the demo, which then stops the daemon cleanly. */
 const startDaemon = (environment: Readonly<Record<string, string>>, logFile: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -84,7 +84,7 @@ const startDaemon = (environment: Readonly<Record<string, string>>, logFile: str
       )
   )
 
-/** Runs one command of the service, shown as it would be typed. */
+/** Runs one command of the service; the exit code. */
 const pulse = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>>,
@@ -111,7 +111,7 @@ const latenessLine = (lateness: ReadonlyArray<number>): string => {
   return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} (${sorted.length} slices)`
 }
 
-/** What became of it all, from the database and from the mock broker's book. */
+/** Prints the outcome, from the database and the mock broker's order list; fails unless all was placed once and in time. */
 const summary = Effect.gen(function* () {
   const commands = yield* OrderCommands
   const orderList = yield* MockOrderList
@@ -120,7 +120,7 @@ const summary = Effect.gen(function* () {
     Effect.map(commands.slices(order.orderId), (slices) =>
       slices.map((slice) => ({
         ...slice,
-        // A slice that is due as soon as its order exists cannot be claimed ahead: it waits for the split.
+        // A slice that is due when its order arrives is late by the time of the split, so it is counted apart.
         isDueOnArrival: DateTime.toEpochMillis(slice.scheduledAt) - DateTime.toEpochMillis(order.createdAt) < 100
       }))
     )

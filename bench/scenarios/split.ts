@@ -7,11 +7,11 @@ const dayMillis = 86_400_000
 
 export interface Split {
   readonly ordersPerSecond: number
-  /** The same slices, inserted by statements of 5,000 rows each that do nothing else. */
+  /** The same for a bare INSERT of the same slices, 5,000 rows a statement. */
   readonly bareOrdersPerSecond: number
 }
 
-/** So many orders of ten slices wait to be split; they are due tomorrow. */
+/** Measures how fast orders of ten slices are split; they are due tomorrow. */
 export const split = (server: string, entry: Entry, orders: number): Promise<Split> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
@@ -25,7 +25,7 @@ export const split = (server: string, entry: Entry, orders: number): Promise<Spl
     return { ordersPerSecond: orders / seconds, bareOrdersPerSecond: orders / (await insertBare(database)) }
   })
 
-/** From the first order that is split to the last, in seconds: a daemon's start is another figure. */
+/** Seconds from the first claim of an order to the last split, so that the start of the daemon is not counted. */
 const secondsToSplit = async ({ pool }: BenchDatabase): Promise<number> => {
   await untilSplit(pool)
   const { rows } = await pool.query(

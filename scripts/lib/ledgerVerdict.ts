@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 
-/** What the simulator's ledger says of one order. Times in milliseconds since 1970. */
+/** An order in the simulator's ledger. Times are milliseconds since 1970. */
 const LedgerOrder = Schema.Struct({
   orderId: Schema.String,
   tag: Schema.NullOr(Schema.String),
@@ -41,13 +41,13 @@ export interface LedgerVerdict {
   readonly problems: ReadonlyArray<string>
 }
 
-/** The refusals that the simulator injects: nothing else may keep a slice from being placed. */
+/** The refusals that the simulator injects. Only these may leave a slice unplaced. */
 const injectedRefusals = ["refused_margin", "refused_holding_428", "refused_permission_403"] as const
 const injectedRefusal = /^(MarginException: Insufficient|HoldingException: Authorise|PermissionException: The segment)/
 
 /**
- * Holds the simulator's ledger against the database, and both against the number of slices that there must be: every
- * difference is a problem.
+ * Compares the simulator's ledger with the database, and both with the expected number of slices. Every difference is a
+ * problem. Fails if the JSON of the simulator or a row does not decode, or if the database does not answer.
  */
 export const judgeLedger = Effect.fnUntraced(function* (
   expectedSlices: number,
@@ -69,7 +69,7 @@ export const judgeLedger = Effect.fnUntraced(function* (
   return { figures: figuresOf(found, expectedSlices), problems } satisfies LedgerVerdict
 })
 
-/** What the simulator and the database say of one run. */
+/** The accounts of the simulator and of the database of one run. */
 interface Found {
   readonly ledger: typeof Ledger.Type
   readonly summary: typeof Summary.Type
@@ -99,7 +99,7 @@ const unbalancedOrders = Effect.gen(function* () {
   return rows.map(({ orderId }) => orderId)
 })
 
-/** One broker order for each tag, and none without a slice. */
+/** Tags with more than one broker order, and broker orders without a slice. */
 const tagProblems = ({ ledger, slices, ordersByTag }: Found): ReadonlyArray<string> => {
   const known = new Set<string | null>(slices.map(({ tag }) => tag))
   return [
@@ -124,7 +124,7 @@ const countProblems = ({ slices, summary }: Found, expectedSlices: number): Read
 const isRefusedByInjection = ({ stage, stageReason }: SliceRow): boolean =>
   stage === "FAILED" && injectedRefusal.test(stageReason ?? "")
 
-/** A slice against the broker order that bears its tag. */
+/** What is wrong with a slice, given the first broker order with its tag. */
 function* sliceProblems(slice: SliceRow, order: LedgerOrder | undefined): Iterable<string> {
   const { tag, stage, stageReason } = slice
   if (stage === "SCHEDULED" || stage === "IN_PROGRESS") yield `${tag} is ${stage}`

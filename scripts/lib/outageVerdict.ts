@@ -6,7 +6,7 @@ import type { simulatorApi } from "./stagingProcesses.ts"
 const limit = { order_type: "LIMIT", limit_price: "100000" }
 const unfillable = { order_type: "LIMIT", limit_price: "1" }
 
-/** One order of each policy. A buy at 100,000 is filled at the market, one at 1 never. */
+/** One order for each policy. A limit of 100,000 is filled at the market price, a limit of 1 never. */
 export const outageOrders = [
   { id: "send", lateness_policy: "SEND", cancel_unfilled_after_seconds: 15 },
   { id: "skip", lateness_policy: "SKIP", cancel_unfilled_after_seconds: 15 },
@@ -42,7 +42,7 @@ const LedgerOrders = Schema.Struct({
   )
 })
 
-/** For each order, the most that was ever filled or could still be filled at the simulator, twice a second. */
+/** Looks twice a second at the simulator, and keeps the maximum exposure of each order: filled plus still open. */
 export const watchExposure = Effect.fnUntraced(function* (simulator: Simulator) {
   const { sql, query } = yield* Db
   const worst = new Map<string, number>()
@@ -78,7 +78,7 @@ const OutageRow = Schema.Struct({
   onTime: Schema.Int,
   late: Schema.Int,
   lateSkipped: Schema.Int,
-  /** Placed in any minute after the outage, at most. */
+  /** The maximum number of placements within a minute after the outage. */
   burst: Schema.Int,
   early: Schema.Int
 })
@@ -90,7 +90,7 @@ export interface OutageVerdict {
 }
 
 interface OutageRun {
-  /** The orders' window. */
+  /** The length of the orders' window. */
   readonly minutes: number
   readonly maxLatenessSeconds: number
   readonly goesDownAt: number
@@ -131,9 +131,9 @@ export const judgeOutage = Effect.fnUntraced(function* (outage: OutageRun) {
   return { rows: judged, problems: judged.flatMap((row) => problemsOf(row, outage.minutes)) } satisfies OutageVerdict
 })
 
-/** Slices of 100 each; 7 or 8 of 30 are due before an outage of half the window, as many after it. */
+/** An order has 30 slices of 100 units; 7 or 8 are due before an outage of half the window, as many after it. */
 const problemsOf = (row: OutageRow & { readonly exposure: number }, minutes: number): ReadonlyArray<string> => {
-  // Three times the intended pace, and one slice on the edge.
+  // Three times the planned pace, plus one slice on the edge of the minute.
   const maxInAMinute = Math.ceil((30 / minutes) * 3) + 1
   const { orderId, filled, late, lateSkipped, burst, plans, state, statusReason } = row
   const must: Array<readonly [boolean, string]> = [

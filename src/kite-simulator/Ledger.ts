@@ -5,25 +5,25 @@ import type { OrderList } from "./OrderList.ts"
 import { averagePrice } from "./wire.ts"
 
 /**
- * - `accepted`: an order request was carried out and the caller told.
- * - `answered`: the same of any other request.
- * - `refused`, `limited`: clearly not carried out, and the caller told.
- * - `lost_taken`, `lost_not_taken`: the caller cannot know what became of it.
+ * - `accepted`: an order request was carried out, and the answer says so.
+ * - `answered`: any other request was answered.
+ * - `refused`, `limited`: not carried out, and the answer says so.
+ * - `lost_taken`, `lost_not_taken`: carried out or not, and the answer does not say which.
  */
 export type RequestOutcome = "accepted" | "answered" | "refused" | "limited" | "lost_taken" | "lost_not_taken"
 
 export interface RequestRecord {
-  /** Epoch milliseconds on the simulator's clock. */
+  /** Milliseconds since 1970 on the simulator's clock. */
   readonly at: number
   readonly method: string
   readonly path: string
   readonly outcome: RequestOutcome
   readonly tag: string | null
   readonly orderId: string | null
-  /** What was sent; null when the connection was dropped or left silent. */
+  /** The HTTP status sent; null if the connection was dropped or left silent. */
   readonly status: number | null
   readonly fault: FaultKind | null
-  /** It counts towards the limits. */
+  /** Whether it counts towards the order limits. */
   readonly counted: boolean
 }
 
@@ -32,7 +32,7 @@ export interface LedgerOrderRecord {
   readonly tag: string | null
   readonly receivedAt: number
   readonly visibleAt: number
-  /** As of now; null while it is not in the book. */
+  /** The status now; null while the order is not in the order list. */
   readonly status: string | null
   readonly exchange: string
   readonly tradingsymbol: string
@@ -42,10 +42,10 @@ export interface LedgerOrderRecord {
   readonly validity: string
   readonly quantity: number
   readonly filledQuantity: number
-  /** In rupees; 0 when nothing is filled. */
+  /** In rupees; 0 if nothing is filled. */
   readonly averagePrice: number
   readonly fault: FaultKind | null
-  /** Whether the caller was told of it. */
+  /** Whether the answer to the caller contained the order id. */
   readonly told: boolean
   readonly modifications: number
 }
@@ -57,16 +57,16 @@ export interface Ledger {
 
 export interface Summary {
   readonly orders: number
-  /** How many different tags the orders have. */
+  /** The number of different tags. */
   readonly tags: number
   readonly tagsWithTwoOrders: ReadonlyArray<string>
   readonly requests: { readonly [K in RequestOutcome]?: number }
   readonly faults: { readonly [K in FaultKind]?: number }
-  /** The most order requests in any calendar second, minute and Indian day; refused ones count too. */
+  /** The maximum number of order requests in a calendar second, minute and Indian day, refused ones included. */
   readonly maxInOneSecond: number
   readonly maxInOneMinute: number
   readonly maxInOneDay: number
-  /** How many requests really were too many, in contrast to the injected `rate_limited`. */
+  /** The number of requests beyond a limit; the injected fault `rate_limited` is not counted. */
   readonly overLimit: number
 }
 

@@ -26,7 +26,7 @@ const person = {
   meta: { demat_consent: "physical" }
 }
 
-/** Does what a request asks and says what to answer. What goes to Kite's own paths is entered in the ledger. */
+/** Handles a request. Requests to Kite's paths are recorded in the ledger; those of the control interface are not. */
 export const respond = (simulation: Simulation, request: SimulatorRequest): Reply => {
   if (request.parts[0] === "simulator") return control(simulation, request)
   const now = simulation.now()
@@ -85,7 +85,7 @@ const login = (simulation: Simulation, { query }: SimulatorRequest, now: number)
   return answered(reply(200, "text/html", page))
 }
 
-/** What an answer about logins and users is, when it meets no fault. */
+/** The answer to a login or profile request: `whole` unless a fault hits it. */
 const faulty = (simulation: Simulation, whole: () => Reply): Answer => {
   const fault = simulation.faults.next("session")
   if (fault === null) return answered(whole())

@@ -6,7 +6,7 @@ import { OrderList } from "./OrderList.ts"
 import type { SimulatorOptions } from "./SimulatorOptions.ts"
 import { SimulatorSession } from "./SimulatorSession.ts"
 
-/** All that one simulator knows, and its clock. Everything in it happens at once, between two events of the process. */
+/** The state and the clock of one simulator. All methods are synchronous, so each request is atomic. */
 export class Simulation {
   readonly options: SimulatorOptions
   readonly session: SimulatorSession
@@ -15,14 +15,14 @@ export class Simulation {
   readonly orderList: OrderList
   readonly maxDelayMillis: number
   readonly maxStalenessMillis: number
-  /** Orders may come from the address of whoever asks. */
+  /** Whether order requests from the client's IP address are allowed. */
   addressAllowed = true
   readonly #currentMillis: () => number
   #offsetMillis = 0
   readonly #requests: Array<RequestRecord> = []
   readonly #listeners = new Set<() => void>()
 
-  /** `currentMillis` is the clock below the simulator's own offset. */
+  /** `currentMillis` is the clock to which `advance` adds its offset. */
   constructor(options: SimulatorOptions, currentMillis: () => number) {
     this.options = options
     this.#currentMillis = currentMillis
@@ -35,7 +35,7 @@ export class Simulation {
     if (options.accessToken !== null) this.session.issue(this.now(), options.accessToken)
   }
 
-  /** Epoch milliseconds on the simulator's clock. */
+  /** Milliseconds since 1970 on the simulator's clock. */
   now(): number {
     return Math.floor(this.#currentMillis()) + this.#offsetMillis
   }
@@ -49,7 +49,7 @@ export class Simulation {
     this.#requests.push(request)
   }
 
-  /** Tells whoever waits for something to happen that the future may have changed. */
+  /** Notifies the listeners that the future of orders may have changed. */
   changed(): void {
     for (const listener of this.#listeners) listener()
   }

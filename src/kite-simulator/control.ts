@@ -10,7 +10,7 @@ const Address = Schema.Struct({ allowed: Schema.Boolean })
 
 const done = jsonReply(200, { done: true })
 
-/** The paths below /simulator: the ledger, and what makes things happen. No login is needed. */
+/** The control interface below /simulator: ledger, summary, faults, clock and tokens. It needs no login. */
 export const control = (simulation: Simulation, request: SimulatorRequest): Reply => {
   const path = request.parts.slice(1).join("/")
   switch (`${request.method} ${path}`) {

@@ -7,7 +7,7 @@ import { historyRows, tradeRows } from "./wire.ts"
 
 const unavailable = kiteError(503, "NetworkException", "The OMS is not reachable. Please try again.")
 
-/** GET on orders and trades, by somebody who is logged in. */
+/** GET on orders and trades with a valid login; null if there is no such path. */
 export const lookup = (simulation: Simulation, request: SimulatorRequest, nowMillis: number): Answer | null => {
   const [first, orderId, third] = request.parts
   const { orderList } = simulation

@@ -14,7 +14,7 @@ const noMargin = kiteError(
   "MarginException",
   "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80."
 )
-/** Refusals that an order meets by itself, whoever sends it. */
+/** The faults of placements that are refusals. */
 const injectedRefusals: Partial<Record<FaultKind, KiteError>> = {
   refused_margin: noMargin,
   refused_holding_428: kiteError(428, "HoldingException", "Authorise the holdings with the depository first."),
@@ -22,7 +22,7 @@ const injectedRefusals: Partial<Record<FaultKind, KiteError>> = {
 }
 const unknownOrder = orderError("Couldn't find that `order_id`.")
 
-/** POST, PUT and DELETE below /orders. The limits are the account's: they count what comes with a dead token too. */
+/** POST, PUT and DELETE below /orders. Limits are of the account, so requests with an invalid token count as well. */
 export const orderRequest = (simulation: Simulation, request: SimulatorRequest, nowMillis: number): Answer => {
   const tag = request.method === "POST" ? request.form.get("tag") : null
   const excess = simulation.limits.take(nowMillis)

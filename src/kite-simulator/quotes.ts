@@ -14,7 +14,7 @@ const tooMany = inputError(`Maximum of ${maxInstruments} instruments are allowed
 const notPaidFor = kiteError(403, "PermissionException", "Insufficient permission for that call.")
 const readInstrument = Schema.decodeUnknownOption(Instrument)
 
-/** GET /quote?i=NSE:INFY&i=…; what does not look like an instrument is not in the answer. */
+/** GET /quote?i=NSE:INFY&i=…; names that are not instruments are left out of the answer. */
 export const quotes = (simulation: Simulation, { query }: SimulatorRequest, nowMillis: number): Answer => {
   if (simulation.limits.takeQuote(nowMillis)) return { ...refused(tooManyRequests), outcome: "limited" }
   if (!simulation.options.hasMarketData) return refused(notPaidFor)

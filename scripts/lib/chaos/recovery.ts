@@ -4,7 +4,7 @@ import { numbers, texts } from "../../../src/db/parameters.ts"
 import { quantile } from "../../../src/domain/numbers/quantile.ts"
 import type { Hit } from "./daemons.ts"
 
-/** From now on the database notes each step of each slice, by its own clock. */
+/** Creates a trigger that records each change of stage of each slice, with the time of the database. */
 export const noteSteps = Effect.gen(function* () {
   const { sql, execute } = yield* Db
   yield* execute(
@@ -32,13 +32,13 @@ const Recovery = Schema.Struct({
   hit: Schema.Int,
   slices: Schema.Int,
   placedAgain: Schema.Int,
-  /** Until the last of the victim's claims was over: its slice PROCESSED, FAILED, or surely not placed and SCHEDULED again. */
+  /** Until the last of the victim's claims ended: the slice PROCESSED, FAILED, or certainly not placed and SCHEDULED again. */
   resolvedMillis: Schema.NullOr(Schema.Finite),
-  /** Until the last of these slices was at its end, whatever else met them on the way. */
+  /** Until the last of these slices was finished, later incidents included. */
   doneMillis: Schema.NullOr(Schema.Finite)
 })
 
-/** What a hit left behind, for each that left something; `hit` counts from 1. */
+/** The recovery of each hit that left claimed slices behind. `hit` is the index in `hits`, counted from 1. */
 const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
   const { sql, query } = yield* Db
   return yield* query(
@@ -86,7 +86,7 @@ export interface SharedOutage {
   readonly toMillis: number
 }
 
-/** How long it took to recover from hits of one kind, in seconds, and what never was. */
+/** Figures about the recovery from hits of one kind, times in seconds. */
 export const recoveryOf = Effect.fnUntraced(function* (
   all: ReadonlyArray<Hit>,
   kind: Hit["kind"],
@@ -107,7 +107,7 @@ export const recoveryOf = Effect.fnUntraced(function* (
     scheduledAgain: rows.reduce((sum, row) => sum + row.placedAgain, 0),
     neverResolved: rows.filter(({ resolvedMillis }) => resolvedMillis === null).length,
     resolvedSeconds: percentiles(rows.map(({ resolvedMillis }) => resolvedMillis)),
-    /** Of those in whose recovery neither the database nor the broker was away. */
+    /** Only hits during whose recovery both the database and the broker were there. */
     undisturbed: {
       hits: undisturbed.length,
       resolvedSeconds: percentiles(undisturbed.map((row) => row.resolvedMillis))
