@@ -1,32 +1,32 @@
-import { type Figures, shown } from "./figures.ts"
 import { labels } from "./labels.ts"
 import type { Extent } from "./measure.ts"
+import { type Figures, shown } from "./measuredFigures.ts"
 
-export interface Verdict {
+export interface GoalVerdict {
   readonly what: string
   readonly reach: string
   readonly measured: string
   readonly isMet: boolean
 }
 
-const atMost = (what: string, value: number, limit: number, unit: string): Verdict => ({
+const atMost = (what: string, value: number, limit: number, unit: string): GoalVerdict => ({
   what,
   reach: `≤ ${shown(limit)} ${unit}`,
   measured: `${shown(value)} ${unit}`,
   isMet: value <= limit
 })
 
-const ratio = (what: string, value: number, base: number, least: number, of: string): Verdict => ({
+const ratio = (what: string, value: number, base: number, min: number, of: string): GoalVerdict => ({
   what,
-  reach: `≥ ${least} × ${of}`,
+  reach: `≥ ${min} × ${of}`,
   measured: `${shown(value / base)} ×`,
-  isMet: value / base >= least
+  isMet: value / base >= min
 })
 
 const rows = (count: number): string => count.toLocaleString("en-US")
 
-/** What the figures of this service, as it is tuned for the bench, are held against. */
-export const verdicts = (figures: Figures, extent: Extent): ReadonlyArray<Verdict> => {
+/** Compares the figures with the goals. Most are for this service with the tuning of contenders/pulse.ts. */
+export const goalVerdicts = (figures: Figures, extent: Extent): ReadonlyArray<GoalVerdict> => {
   const { us, shipped, graphile, boss, bare } = labels
   const peersP99 = Math.min(figures.of("lateness", graphile, "p99 ms"), figures.of("lateness", boss, "p99 ms"))
   const perSecond = (who: string) => figures.of("burn-down", who, "per second")

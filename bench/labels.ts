@@ -1,9 +1,9 @@
 import { labelOf } from "./harness/Bench.ts"
 
-/** How the contenders are called in figures and goals. */
+/** The names of the contenders in figures and goals. */
 export const labels = {
   us: labelOf({ contender: "pulse", isTuned: true }),
-  /** The daemon as it is shipped, at its defaults, with the mock broker. */
+  /** The daemon with its default settings and the mock broker. */
   shipped: labelOf({ contender: "pulse", isTuned: false }),
   graphile: labelOf({ contender: "graphileWorker", isTuned: true }),
   boss: labelOf({ contender: "pgBoss", isTuned: true }),

@@ -4,17 +4,20 @@ import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { useServer } from "../src/db/EmbeddedPostgres.ts"
-import { chartsOf } from "./charts.ts"
-import { Figures, withSpread } from "./figures.ts"
-import { verdicts } from "./goals.ts"
+import { goalVerdicts } from "./goals.ts"
 import { measure, quickExtent, scenarios, scenariosOnce, wholeExtent } from "./measure.ts"
+import { Figures, withSpread } from "./measuredFigures.ts"
+import { chartsOf } from "./performanceCharts.ts"
 
 /*
- * Measures this service and its peers in turn, on one PostgreSQL, and holds the figures against the goals.
- *   npm run bench                      everything, some 40 minutes; writes doc/performance.md and its charts
- *   npm run bench -- --quick           whether every scenario still works, within a minute; writes nothing
+ * Benchmarks this service and comparable queues on one embedded PostgreSQL and compares the figures with goals. Each run of a
+ * scenario has a fresh database, and each contender runs in worker processes of its own; contenders take turns within each
+ * repeat, so that a slow phase of the machine hits all of them. The bench has its own package.json: the service does not
+ * depend on its peers. A change to quantile or median changes the figures of doc/performance.md.
+ *   npm run bench                      everything, about 40 minutes; writes doc/performance.md and its charts
+ *   npm run bench -- --quick           checks within a minute that every scenario works; writes nothing
  *   npm run bench -- --only burn-down,split --repeats 3
- *   npm run bench -- --rows 1000000    a smaller table for what is said of growth: 10,000,000 take a quarter of an hour
+ *   npm run bench -- --rows 1000000    a smaller table for the scenario growth; 10,000,000 rows take a quarter of an hour
  */
 const { values: given } = parseArgs({
   options: {
@@ -40,11 +43,11 @@ const figures = new Figures()
 
 const server = Effect.gen(function* () {
   mkdirSync(given.folder, { recursive: true })
-  // Root's PostgreSQL runs as another account, which must be able to enter.
+  // Started by root, PostgreSQL runs as another account and needs access to the folder.
   chmodSync(given.folder, 0o711)
   const { host, port, username, password, database } = yield* useServer({
     folder: `${given.folder}/postgres`,
-    // Otherwise as PostgreSQL comes. A checkpoint in the middle of one run and not of another would tell of luck.
+    // The defaults, except for checkpoints: one that falls into a run by chance would distort it.
     settings: { checkpoint_timeout: "30min", max_wal_size: "8GB" }
   })
   const secret = encodeURIComponent(Redacted.value(password))
@@ -60,20 +63,20 @@ await Effect.runPromise(
 )
 
 const figureTable = [
-  "| scenario | who | figure | median (least to most) |",
+  "| scenario | who | figure | median (min to max) |",
   "| --- | --- | --- | --- |",
   ...figures.all.map((figure) => `| ${figure.scenario} | ${figure.who} | ${figure.what} | ${withSpread(figure)} |`)
 ].join("\n")
 const goalTable = [
   "| what | reach | measured | reached |",
   "| --- | --- | --- | --- |",
-  ...verdicts(figures, extent).map(
+  ...goalVerdicts(figures, extent).map(
     ({ what, reach, measured, isMet }) => `| ${what} | ${reach} | ${measured} | ${isMet ? "yes" : "**no**"} |`
   )
 ].join("\n")
 console.log(`\n${figureTable}\n\n${goalTable}`)
 
-/** Puts the tables between their marks; what people have written around them stays. */
+/** Replaces the tables between the marks in doc/performance.md, and the charts. The text around them stays. */
 const writeReport = () => {
   const doc = fileURLToPath(new URL("../doc/", import.meta.url))
   const where = `Node.js ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? "?"}), ${extent.repeats} repeats.`

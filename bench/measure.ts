@@ -1,7 +1,8 @@
+import { quantile } from "../src/domain/numbers/quantile.ts"
 import { contenders, type ContenderName } from "./contenders/contenders.ts"
-import type { Figures } from "./figures.ts"
-import { type Entry, labelOf, quantile } from "./harness/Bench.ts"
+import { type Entry, labelOf } from "./harness/Bench.ts"
 import { labels } from "./labels.ts"
+import type { Figures } from "./measuredFigures.ts"
 import { burnDown } from "./scenarios/burnDown.ts"
 import { growth } from "./scenarios/growth.ts"
 import { heldTransaction } from "./scenarios/heldTransaction.ts"
@@ -9,7 +10,7 @@ import { lateness } from "./scenarios/lateness.ts"
 import { idle, memory, start } from "./scenarios/resting.ts"
 import { split } from "./scenarios/split.ts"
 
-/** How much is measured. */
+/** The sizes of the scenarios. */
 export interface Extent {
   readonly repeats: number
   readonly burnDownSize: number
@@ -34,7 +35,7 @@ export const wholeExtent: Extent = {
   growthRows: 10_000_000
 }
 
-/** Just enough to see that every scenario still works. */
+/** Small sizes that only show that every scenario works. */
 export const quickExtent: Extent = {
   repeats: 1,
   burnDownSize: 2000,
@@ -47,7 +48,7 @@ export const quickExtent: Extent = {
   growthRows: 5000
 }
 
-interface Stage {
+interface BenchStage {
   readonly server: string
   readonly extent: Extent
   readonly figures: Figures
@@ -67,23 +68,24 @@ const timed = entries.filter(({ contender }) => contenders[contender].hasDueTime
 const measureLateness = async (
   scenario: string,
   entry: Entry,
-  stage: Stage,
+  stage: BenchStage,
   size: number,
   perSecond: number | null
 ) => {
   const sorted = await lateness(stage.server, entry, { size, perSecond })
+  const at = (share: number) => quantile(sorted, share) ?? Number.NaN
   stage.figures.add(scenario, labelOf(entry), {
-    "p50 ms": quantile(sorted, 0.5),
-    "p99 ms": quantile(sorted, 0.99),
-    "most ms": quantile(sorted, 1),
-    "least ms": quantile(sorted, 0)
+    "p50 ms": at(0.5),
+    "p99 ms": at(0.99),
+    "max ms": at(1),
+    "min ms": at(0)
   })
 }
 
 const addBurnDown = (
   scenario: string,
   who: string,
-  { figures }: Stage,
+  { figures }: BenchStage,
   measured: Awaited<ReturnType<typeof burnDown>>
 ) =>
   figures.add(scenario, who, {
@@ -92,13 +94,13 @@ const addBurnDown = (
     "CPU microseconds": measured.cpuMicrosEach
   })
 
-const measureDaemons = async (scenario: string, count: number, stage: Stage) => {
+const measureDaemons = async (scenario: string, count: number, stage: BenchStage) => {
   const measured = await burnDown(stage.server, us, { size: stage.extent.burnDownSize, count })
   addBurnDown(scenario, labels.us, stage, measured)
 }
 
-/** One repeat of each scenario; those that compare have all contenders in turn. */
-export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+/** The scenarios that are repeated. A comparison runs all contenders in turn. */
+export const scenarios: Readonly<Record<string, (stage: BenchStage) => Promise<void>>> = {
   lateness: async (stage) => {
     for (const entry of timed) await measureLateness("lateness", entry, stage, stage.extent.latenessSize, 200)
   },
@@ -111,7 +113,7 @@ export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>
         "burn-down",
         labelOf(entry),
         stage,
-        // Enough for those that are slow.
+        // Slow contenders get a tenth of the work.
         await burnDown(stage.server, entry, {
           size: isQuick(entry) ? stage.extent.burnDownSize : stage.extent.burnDownSize / 10
         })
@@ -132,7 +134,7 @@ export const scenarios: Readonly<Record<string, (stage: Stage) => Promise<void>>
   start: async ({ server, figures }) => figures.add("start", labels.shipped, { ms: await start(server) })
 }
 
-/** What takes so long, and varies so little, that it is done once. */
+/** Scenarios that take long and vary little: they run once. */
 export const scenariosOnce: typeof scenarios = {
   idle: async ({ server, extent, figures }) => {
     const { queriesPerSecond, cpuPercent } = await idle(server, extent.waitingSlices, extent.idleSeconds)
@@ -148,8 +150,8 @@ export const scenariosOnce: typeof scenarios = {
   }
 }
 
-/** Every scenario that is wanted, `repeats` times, one after the other and all of them in turn. */
-export const measure = async (stage: Stage, wanted: (scenario: string) => boolean): Promise<void> => {
+/** Runs the wanted scenarios, all of them once for each repeat, and then those that run once. */
+export const measure = async (stage: BenchStage, wanted: (scenario: string) => boolean): Promise<void> => {
   const run = async (all: typeof scenarios) => {
     for (const [name, scenario] of Object.entries(all)) {
       if (!wanted(name)) continue

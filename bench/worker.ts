@@ -1,14 +1,14 @@
 import { contenders } from "./contenders/contenders.ts"
 
 /*
- * One contender at work, in a process of its own: `node worker.ts CONTENDER URL default|tuned EXPECTED`. Says when it has
- * started and when it has made the expected number of calls; answers "report" with the calls and its use of the machine.
+ * The worker process of a contender: `node worker.ts CONTENDER URL default|tuned EXPECTED`. Over IPC it reports Started, and
+ * Reached after the expected number of calls; it answers `usage` and `report` (usage and all calls), and ends on `stop`.
  */
 const [name = "", url = "", mode = "", expected = ""] = process.argv.slice(2)
 const contender = Object.entries(contenders).find(([key]) => key === name)?.[1]
 if (contender === undefined) throw new Error(`No contender is called ${name}`)
 
-/** Starting, and compiling what is imported, is not work. */
+/** The start of the process and of its modules is not counted. */
 const started = process.cpuUsage()
 let count = 0
 const tell = (message: object) => process.send?.(message)
@@ -34,7 +34,7 @@ const usage = () => {
   return { cpuMicros: user + system, rssBytes: process.memoryUsage.rss() }
 }
 
-/** What it has used is read first: putting the calls together is no part of the work. */
+/** Usage is read first, because collecting the calls is not part of the work. */
 const report = async () => {
   const used = usage()
   tell({ _tag: "Report", ...used, calls: await working.calls() })

@@ -6,26 +6,27 @@ import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import { seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
+import { type ChaosOptions, readChaosOptions, slicesPerOrder } from "./lib/chaos/chaosOptions.ts"
+import { chaosServer, createRole, patiently } from "./lib/chaos/chaosServer.ts"
 import { keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
-import { newToken, type Stage } from "./lib/chaos/incidents.ts"
-import { type Options, readOptions, slicesPerOrder } from "./lib/chaos/options.ts"
+import { newToken, type ChaosStage } from "./lib/chaos/incidents.ts"
 import { noteSteps, recoveryOf } from "./lib/chaos/recovery.ts"
-import { chaosServer, createRole, patiently } from "./lib/chaos/server.ts"
 import { killing, type Trouble, troubling } from "./lib/chaos/trouble.ts"
-import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/staging.ts"
+import { judgeLedger } from "./lib/ledgerVerdict.ts"
+import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/stagingProcesses.ts"
 import { proxyTo } from "./lib/tcpProxy.ts"
-import { judge } from "./lib/verdict.ts"
 
 /*
- * Several daemons place slices at the Kite simulator while every fault is on, daemons are killed and frozen, and the database
- * and all networks are disturbed; then the simulator's ledger is held against the database. Exit 0 only when nothing was placed
- * twice, lost, early or beyond the limits. doc/guides/testing.md explains the options.
+ * Chaos test with real processes. Several daemons place slices at the Kite simulator with every fault on, while daemons are
+ * killed and frozen and PostgreSQL and the networks are disturbed. After the last incident every slice must reach its end; then
+ * the simulator's ledger is compared with the database (lib/ledgerVerdict.ts). Exit code 0 only if nothing was placed twice,
+ * lost, early or beyond a limit. Needs dist/, works in .pulse-background/chaos; doc/guides/testing.md explains the options.
  *   npm run chaos -- --kills 1000 --kill-every 1.25 --daemons 6
  */
 const folder = fileURLToPath(new URL("../.pulse-background/chaos", import.meta.url))
 const logOf = (name: string) => join(folder, `${name}.log`)
 
-const settings = (options: Options, databaseUrl: string, brokerPort: number) => ({
+const settings = (options: ChaosOptions, databaseUrl: string, brokerPort: number) => ({
   DATABASE_URL: databaseUrl,
   DATABASE_STATEMENT_TIMEOUT_SECONDS: "5",
   BROKER_TYPE: "zerodha",
@@ -48,8 +49,8 @@ const settings = (options: Options, databaseUrl: string, brokerPort: number) => 
   BROKER_POLL_INTERVAL_SECONDS: "1"
 })
 
-/** One order after another, each over a minute, so that all along slices are due. */
-const submitting = Effect.fnUntraced(function* ({ planned }: Options) {
+/** Submits the orders evenly over the run, each with a window of one minute, so that slices are due all the time. */
+const submitting = Effect.fnUntraced(function* ({ planned }: ChaosOptions) {
   const { sql, execute } = yield* Db
   const orders = planned.slices / slicesPerOrder
   for (let n = 1; n <= orders; n++) {
@@ -69,9 +70,9 @@ const submitting = Effect.fnUntraced(function* ({ planned }: Options) {
   }
 })
 
-const Open = Schema.Struct({ unfinished: Schema.Int, unsettled: Schema.Int })
+const Open = Schema.Struct({ unfinished: Schema.Int, moving: Schema.Int })
 
-/** Slices that are not at their end yet, and broker orders that may still change by themselves. */
+/** How many slices are unfinished, and how many recent broker orders are not final. */
 const open = Effect.gen(function* () {
   const { sql, query } = yield* Db
   const [row] = yield* patiently(
@@ -83,26 +84,26 @@ const open = Effect.gen(function* () {
           (SELECT count(*)::int FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))
             + count(*) FILTER (WHERE stage IN ('SCHEDULED', 'IN_PROGRESS'))::int AS unfinished,
           count(*) FILTER (WHERE stage = 'PROCESSED' AND NOT broker_is_final AND acknowledged_at > now() - interval '20 s')::int
-            AS unsettled
+            AS moving
         FROM order_slices`
     )
   )
-  return row ?? { unfinished: 0, unsettled: 0 }
+  return row ?? { unfinished: 0, moving: 0 }
 })
 
 const watch = (began: number, { counts }: Trouble) =>
   Effect.gen(function* () {
-    const { unfinished, unsettled } = yield* open
+    const { unfinished, moving } = yield* open
     const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
     const incidents = Object.values(counts).reduce((sum, count) => sum + count, 0)
     const kills = counts["kill -9"] ?? 0
     yield* Console.log(
-      `${seconds} s: ${unfinished} slices to go, ${unsettled} orders moving, ${kills} kills, ${incidents - kills} other incidents`
+      `${seconds} s: ${unfinished} slices to go, ${moving} orders moving, ${kills} kills, ${incidents - kills} other incidents`
     )
-    return unfinished + unsettled
+    return unfinished + moving
   })
 
-const startSimulator = Effect.fnUntraced(function* (options: Options) {
+const startSimulator = Effect.fnUntraced(function* (options: ChaosOptions) {
   yield* running(
     [
       "kite-simulator",
@@ -123,8 +124,8 @@ const startSimulator = Effect.fnUntraced(function* (options: Options) {
   return simulator
 })
 
-/** A place for daemons, with a role and a network of its own. */
-const makeSlot = Effect.fnUntraced(function* (number: number, { server }: Stage["server"], settings: Environment) {
+/** A slot for daemons, with a database role and a network proxy of its own. */
+const makeSlot = Effect.fnUntraced(function* (number: number, { server }: ChaosStage["server"], settings: Environment) {
   const role = `daemon_${number}`
   yield* createRole(role, server.username, server.password)
   const network = yield* proxyTo({ path: `${server.host}/.s.PGSQL.${server.port}` })
@@ -143,8 +144,8 @@ const makeSlot = Effect.fnUntraced(function* (number: number, { server }: Stage[
   } satisfies Slot
 })
 
-/** The database, the simulator and the daemons, each behind a network that can be spoilt. */
-const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+/** Starts the simulator and the daemons, with a proxy in front of the broker and one between each daemon and PostgreSQL. */
+const setUp = Effect.fnUntraced(function* (options: ChaosOptions, server: ChaosStage["server"]) {
   yield* migrate
   yield* noteSteps
   const simulator = yield* startSimulator(options)
@@ -156,10 +157,10 @@ const setUp = Effect.fnUntraced(function* (options: Options, server: Stage["serv
   const numbers = Array.from({ length: options.daemons }, (_, number) => number)
   const slots = yield* Effect.forEach(numbers, (number) => makeSlot(number, server, environment))
   const daemons = yield* keepDaemons(slots, seededRandom(`${options.seed}/clocks`), options["wrong-clocks"])
-  return { options, daemons, server, brokerNetwork, simulator, environment, commandLog } satisfies Stage
+  return { options, daemons, server, brokerNetwork, simulator, environment, commandLog } satisfies ChaosStage
 })
 
-const run = Effect.fnUntraced(function* (options: Options, server: Stage["server"]) {
+const run = Effect.fnUntraced(function* (options: ChaosOptions, server: ChaosStage["server"]) {
   const stage = yield* setUp(options, server)
   const { daemons, simulator } = stage
   const began = yield* Clock.currentTimeMillis
@@ -181,7 +182,11 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
     Effect.catch(({ message }) => Effect.sync(() => trouble.problems.push(message)))
   )
 
-  const verdict = yield* judge(options.planned.slices, yield* simulator.get("ledger"), yield* simulator.get("summary"))
+  const verdict = yield* judgeLedger(
+    options.planned.slices,
+    yield* simulator.get("ledger"),
+    yield* simulator.get("summary")
+  )
   const recovery = {
     lease: options.lease,
     quarantine: options.quarantine,
@@ -196,7 +201,7 @@ const run = Effect.fnUntraced(function* (options: Options, server: Stage["server
 })
 
 const chaos = Effect.gen(function* () {
-  const options = readOptions()
+  const options = readChaosOptions()
   yield* Effect.promise(() => rm(folder, { recursive: true, force: true }))
   const server = yield* chaosServer(folder)
   const url = Redacted.make(urlOf(server.server))

@@ -1,7 +1,7 @@
 /*
- * Checks the Dockerfile where there is no container engine (on Linux and macOS). Each stage becomes a folder, in which
- * COPY and npm steps are carried out; the last stage must hold nothing that only development needs, and its own CMD,
- * HEALTHCHECK and STOPSIGNAL must work on a real PostgreSQL. What it cannot check is an error, never skipped.
+ * Checks the Dockerfile without a container engine, on Linux and macOS. Each stage becomes a folder, in which the COPY and npm
+ * steps are carried out. The last stage must not contain development dependencies, and its CMD, HEALTHCHECK and STOPSIGNAL must
+ * work on a real PostgreSQL. An instruction that the check does not understand is an error.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Logger, Redacted, Schedule, Schema } from "effect"
@@ -13,7 +13,7 @@ import { useServer } from "../src/db/EmbeddedPostgres.ts"
 
 class Problem extends Schema.TaggedError<Problem>()("Problem", { message: Schema.String }) {}
 
-interface Stage {
+interface ImageStage {
   readonly folder: string
   readonly image: string
   workdir: string
@@ -37,7 +37,7 @@ const decodeWords = json(Schema.Array(Schema.String))
 const Package = Schema.Record(Schema.String, Schema.Unknown)
 const decodeLock = json(Schema.Struct({ packages: Schema.Record(Schema.String, Package) }))
 
-/** .dockerignore: of the patterns that match a path, or a folder that holds it, the last one decides. */
+/** .dockerignore: the last pattern that matches a path or one of its folders decides. */
 const wildcards: Readonly<Record<string, string>> = { "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]" }
 const ignoreRules = read(".dockerignore")
   .split("\n")
@@ -49,13 +49,14 @@ const ignoreRules = read(".dockerignore")
   })
 const isIgnored = (path: string) => ignoreRules.findLast(({ pattern }) => pattern.test(path))?.ignores ?? false
 
-const inStage = (stage: Stage, path: string) => join(stage.folder, isAbsolute(path) ? path : join(stage.workdir, path))
+const inStage = (stage: ImageStage, path: string) =>
+  join(stage.folder, isAbsolute(path) ? path : join(stage.workdir, path))
 
-const copy = (stage: Stage, text: string, stages: ReadonlyMap<string, Stage>) => {
+const copy = (stage: ImageStage, text: string, stages: ReadonlyMap<string, ImageStage>) => {
   const words = text.split(/\s+/)
   const paths = words.filter((word) => !word.startsWith("--"))
   const target = paths.pop() ?? ""
-  let from: Stage | undefined
+  let from: ImageStage | undefined
   for (const option of words.filter((word) => word.startsWith("--"))) {
     const [name, value = ""] = option.split("=")
     if (name === "--from") from = stages.get(value) ?? fail(`COPY ${text}: there is no stage ${value}`)
@@ -72,8 +73,8 @@ const copy = (stage: Stage, text: string, stages: ReadonlyMap<string, Stage>) =>
   }
 }
 
-/** Only npm's own steps, without a shell: anything else would change this machine instead of an image. */
-const run = (stage: Stage, command: string, bin: string) => {
+/** Runs an npm step without a shell. Other commands are refused: they would change this machine and not an image. */
+const run = (stage: ImageStage, command: string, bin: string) => {
   if (!/^npm (ci|run|prune)( [\w:=@./-]+)*$/.test(command)) fail(`RUN ${command}: this check cannot do that safely`)
   const kept = Object.entries(process.env).filter(([name]) => /^(HOME|.*_PROXY|SSL_.*|NODE_EXTRA_.*)$/i.test(name))
   const outside = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"))
@@ -83,11 +84,11 @@ const run = (stage: Stage, command: string, bin: string) => {
   if (done.status !== 0) fail(`RUN ${command} failed:\n${done.stdout}${done.stderr}${done.error?.message ?? ""}`)
 }
 
-/** Builds all stages, each in a folder that stands for its root; answers the last, which holds what it should. */
-const build = (folder: string, bin: string): Stage => {
-  const stages = new Map<string, Stage>()
+/** Builds all stages, each in a folder that stands for its root, and returns the last one after checking its contents. */
+const build = (folder: string, bin: string): ImageStage => {
+  const stages = new Map<string, ImageStage>()
   const text = read("Dockerfile").replace(/^\s*#.*\n|\\\n/gm, "")
-  let stage: Stage | undefined
+  let stage: ImageStage | undefined
   for (const line of text.split("\n").filter((line) => line.trim() !== "")) {
     const [, word = "", rest = ""] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? fail(`Not an instruction: ${line}`)
     process.stdout.write(`${line}\n`)
@@ -116,13 +117,13 @@ const build = (folder: string, bin: string): Stage => {
   return checkContents(stage ?? fail("The Dockerfile has no stage"))
 }
 
-/** What a bundle's statements at the left margin import, and what it imports when it needs it. */
+/** The static imports of a bundle (at the left margin) and its dynamic ones. */
 const importsOf = (source: string): ReadonlyArray<string> =>
   [...source.matchAll(/^(?:import|export)\b[^"'\n]*["']([^"'\n]+)["'];?$|\bimport\(["']([^"'\n]+)["']\)/gm)].flatMap(
     ([, from, late]) => from ?? late ?? []
   )
 
-const checkContents = (stage: Stage): Stage => {
+const checkContents = (stage: ImageStage): ImageStage => {
   const { packages } = decodeLock(read("package-lock.json"))
   const wanted = `node:${String(packages["node_modules/node"]?.["version"])}-`
   if (!stage.image.startsWith(wanted)) fail(`${stage.image} should be ${wanted}…, as the npm package is`)
@@ -141,8 +142,8 @@ const checkContents = (stage: Stage): Stage => {
   return stage
 }
 
-/** Runs a command as the image would: as its user when we may, with the Dockerfile's ENV and nothing of ours. */
-const start = (stage: Stage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
+/** Runs a command with the Dockerfile's ENV only, and as its USER if this process is root. */
+const start = (stage: ImageStage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const [uid = 0, gid = 0] = stage.user.split(":").map(Number)
@@ -165,8 +166,8 @@ const start = (stage: Stage, [program = "", ...words]: ReadonlyArray<string>, en
     ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
   )
 
-/** The last stage with an empty database: says what is missing, is healthy in time, and gone when told to stop. */
-const checkService = Effect.fn(function* (stage: Stage, databaseUrl: string, bin: string) {
+/** The last stage must report a missing DATABASE_URL, become healthy on an empty database, and exit 0 on its stop signal. */
+const checkService = Effect.fn(function* (stage: ImageStage, databaseUrl: string, bin: string) {
   const withoutDatabase = yield* start(stage, stage.command, { PATH: bin })
   const refusal = `${yield* withoutDatabase.ended} ${withoutDatabase.output()}`
   if (!/^1 .*DATABASE_URL/s.test(refusal))
@@ -189,13 +190,13 @@ const checkService = Effect.fn(function* (stage: Stage, databaseUrl: string, bin
 const check = Effect.gen(function* () {
   const folder = fs.mkdtempSync(join(tmpdir(), "pulse-image-"))
   yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true })))
-  // The service's account must be able to enter, and to run a Node.js that lies in nobody's home.
+  // The image's user needs access to the folder, and to a Node.js outside of root's home.
   fs.chmodSync(folder, 0o755)
   const bin = join(folder, "bin")
   fs.cpSync(process.execPath, join(bin, "node"))
   const stage = yield* Effect.try({ try: () => build(folder, bin), catch: toProblem })
   const server = yield* useServer({ folder: join(folder, "postgres"), systemFolder: join(folder, "system") })
-  // For all accounts, as a server across the network is; the password is still asked for.
+  // The socket is open to all accounts, like a server on the network; the password is still required.
   fs.chmodSync(server.host, 0o755)
   fs.chmodSync(join(server.host, `.s.PGSQL.${server.port}`), 0o777)
   const [host, secret] = [server.host, Redacted.value(server.password)].map(encodeURIComponent)

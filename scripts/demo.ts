@@ -9,6 +9,7 @@ import { MockOrderList } from "../src/broker/mock/MockOrderList.ts"
 import { Configuration } from "../src/config/Configuration.ts"
 import { CommandDb } from "../src/db/DbLayer.ts"
 import { Tag } from "../src/domain/model/Ids.ts"
+import { quantile } from "../src/domain/numbers/quantile.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
@@ -45,7 +46,7 @@ const argumentsOf = (order: ExampleOrder): ReadonlyArray<string> => [
   ...(order.product === undefined ? [] : [`--product=${order.product}`])
 ]
 
-/** A folder of its own for the demo's database and log, gone afterwards. Root's PostgreSQL runs as another account. */
+/** A temporary folder for database and log. Started by root, PostgreSQL runs as another account and needs access to it. */
 const temporaryFolder = Effect.acquireRelease(
   Effect.promise(async () => {
     const folder = await mkdtemp(join(tmpdir(), "pulse-demo-"))
@@ -62,7 +63,7 @@ const exitOf = (child: ChildProcess) =>
     else child.once("exit", done)
   })
 
-/** The daemon, in a process group of its own so that Ctrl-C reaches the demo alone, which then stops it in order. */
+/** Starts the daemon in its own process group: Ctrl-C reaches only the demo, which then stops the daemon cleanly. */
 const startDaemon = (environment: Readonly<Record<string, string>>, logFile: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -83,7 +84,7 @@ const startDaemon = (environment: Readonly<Record<string, string>>, logFile: str
       )
   )
 
-/** Runs one command of the service, shown as it would be typed. */
+/** Runs one command of the service; the exit code. */
 const pulse = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>>,
@@ -104,35 +105,33 @@ const mustSucceed = (what: string, run: Effect.Effect<number>) =>
     (code) => new DemoFailed({ message: `${what} failed with exit code ${code}` })
   )
 
-const percentile = (sorted: ReadonlyArray<number>, share: number): string =>
-  (sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0).toFixed(1)
-
 const latenessLine = (lateness: ReadonlyArray<number>): string => {
   const sorted = lateness.toSorted((a, b) => a - b)
-  return `p50 ${percentile(sorted, 0.5)} ms, p99 ${percentile(sorted, 0.99)} ms, max ${percentile(sorted, 1)} ms (${sorted.length} slices)`
+  const at = (share: number) => `${(quantile(sorted, share) ?? 0).toFixed(1)} ms`
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} (${sorted.length} slices)`
 }
 
-/** What became of it all, from the database and from the mock broker's book. */
+/** Prints the outcome, from the database and the mock broker's order list; fails unless all was placed once and in time. */
 const summary = Effect.gen(function* () {
   const commands = yield* OrderCommands
-  const book = yield* MockOrderList
+  const orderList = yield* MockOrderList
   const orders = yield* commands.list(100)
   const slices = (yield* Effect.forEach(orders, (order) =>
     Effect.map(commands.slices(order.orderId), (slices) =>
       slices.map((slice) => ({
         ...slice,
-        // A slice that is due as soon as its order exists cannot be claimed ahead: it waits for the split.
+        // A slice that is due when its order arrives is late by the time of the split, so it is counted apart.
         isDueOnArrival: DateTime.toEpochMillis(slice.scheduledAt) - DateTime.toEpochMillis(order.createdAt) < 100
       }))
     )
   )).flat()
   const lateness = (isDueOnArrival: boolean) =>
     slices.filter((slice) => slice.isDueOnArrival === isDueOnArrival).map((slice) => slice.latenessMillis ?? Infinity)
-  const booked = yield* book.findByTag(new Set(slices.map((slice) => Tag.make(slice.tag))))
+  const brokerOrders = yield* orderList.findByTag(new Set(slices.map((slice) => Tag.make(slice.tag))))
   const placed = slices.filter((slice) => slice.stage === "PROCESSED").length
   const filled = orders.reduce((sum, order) => sum + order.filledQuantity, 0)
   const wanted = orders.reduce((sum, order) => sum + (order.totalQuantity ?? 0), 0)
-  const doubles = booked.length - new Set(booked.map((order) => order.tag)).size
+  const doubles = brokerOrders.length - new Set(brokerOrders.map((order) => order.tag)).size
   const early = slices.filter((slice) => (slice.latenessMillis ?? 0) < 0).length
 
   yield* Console.log(

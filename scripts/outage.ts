@@ -6,7 +6,7 @@ import { parseArgs } from "node:util"
 import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
-import { judgeOutage, orders, outageText, watchExposure } from "./lib/outageVerdict.ts"
+import { judgeOutage, outageOrders, outageText, watchExposure } from "./lib/outageVerdict.ts"
 import {
   command,
   exitOf,
@@ -16,12 +16,12 @@ import {
   spawnMain,
   StagingFailed,
   urlOf
-} from "./lib/staging.ts"
+} from "./lib/stagingProcesses.ts"
 
 /*
- * Orders of every policy on the staging set-up, and an outage of half their window in its middle: no daemon runs. In the end each
- * must have become what its policy promises, and at no moment may more of an order be filled or working at the simulator than
- * the order's quantity, while cancels and fills race.
+ * Outage test with real processes. Orders of every lateness policy run at the Kite simulator; the only daemon is killed for half
+ * of their window. At the end each order must be what its policy promises, and at no look may more than an order's quantity be
+ * filled or open at the simulator, while cancels race with fills (lib/outageVerdict.ts). Needs dist/; takes as long as --minutes.
  *   npm run outage -- --minutes 60 --outage 30
  */
 const { values: given } = parseArgs({
@@ -32,7 +32,7 @@ const { values: given } = parseArgs({
   }
 })
 const [minutes, outageMinutes] = [Number(given.minutes), Number(given.outage)]
-/** A thirtieth of the outage: a minute of half an hour. */
+/** A thirtieth of the outage: one minute for half an hour. */
 const maxLatenessSeconds = Math.max(1, Math.round(outageMinutes * 2))
 const folder = fileURLToPath(new URL("../.pulse-background/outage", import.meta.url))
 const url = `http://127.0.0.1:${given.port}`
@@ -54,7 +54,7 @@ const settings = (databaseUrl: string) => ({
 
 const submitted = Effect.gen(function* () {
   const { sql, execute } = yield* Db
-  for (const order of orders) {
+  for (const order of outageOrders) {
     yield* execute(
       "outage.submit",
       sql`INSERT INTO orders ${sql.insert({
@@ -93,13 +93,13 @@ const outage = Effect.gen(function* () {
   yield* Effect.gen(function* () {
     yield* migrate
     yield* running(
-      // Slow fills, so that cancels meet orders half filled.
+      // Fills are slow so that cancels hit partially filled orders.
       ["kite-simulator", `--port=${given.port}`, `--access-token=${accessToken}`, "--fill-delay-millis=7000"],
       {},
       logOf("simulator")
     )
     yield* simulator.untilReady
-    // Every other order stays filled in part, so that there is something to cancel and to carry.
+    // Half of the orders stay partially filled, so that there is something to cancel and carry on.
     yield* simulator.post("faults", { partial_fill: 0.5 })
     yield* submitted
     const began = yield* Clock.currentTimeMillis

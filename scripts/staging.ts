@@ -1,14 +1,14 @@
 import { Console, Effect, Exit } from "effect"
 import { fileURLToPath } from "node:url"
-import { type Environment, running, simulatorApi } from "./lib/staging.ts"
+import { type Environment, running, simulatorApi } from "./lib/stagingProcesses.ts"
 
 /*
- * The whole service against the Kite simulator, with faults, until Ctrl-C:
+ * A staging environment on this machine until Ctrl-C: the Kite simulator with faults on port 8765, and a daemon on an embedded
+ * PostgreSQL, with both logs on the terminal.
  *   npm run staging [-- FAULT_RATE]
- * The simulator on port 8765, and a daemon with its log shown on a PostgreSQL of its own.
  */
 const folder = fileURLToPath(new URL("../.pulse-background/staging", import.meta.url))
-// Never the DATABASE_URL of whoever runs this: it may be where orders are real.
+// DATABASE_URL is not passed on: it may point to a database with real orders.
 const database: Environment = { EMBEDDED_POSTGRES_FOLDER: folder }
 const faultRate = process.argv[2] ?? "0.03"
 const port = "8765"
@@ -51,7 +51,7 @@ const staging = Effect.gen(function* () {
     {
       ...database,
       BROKER_TYPE: "zerodha",
-      // The simulated exchange never closes.
+      // The simulated exchange is always open.
       TRADING_CALENDAR: "off",
       ZERODHA_URL: url,
       ZERODHA_API_KEY: "simulator-key",

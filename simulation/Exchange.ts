@@ -4,31 +4,31 @@ import type { BrokerOrder, BrokerStatus } from "../src/domain/model/BrokerOrder.
 import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
 import type { SeededChoices } from "./SeededChoices.ts"
 
-/** One fill of an order, or its end, at a time in seconds of the run. */
-interface Step {
+/** A change of a broker order: a fill or its end. Times are seconds since the start of the run. */
+interface LedgerStep {
   readonly atSeconds: number
   readonly status: BrokerStatus
   readonly filledQuantity: number
 }
 
-/** A broker order in the exchange's own ledger, which nobody but the exchange writes. */
+/** A broker order in the exchange's ledger. Only the exchange writes it, so the judge takes it for the truth. */
 export interface LedgerOrder {
   readonly brokerOrderId: BrokerOrderId
   readonly placement: Placement
   readonly arrivedSeconds: number
-  /** Not in the book before. */
+  /** Look-ups do not show the order before this time. */
   readonly visibleSeconds: number
   readonly price: BigDecimal.BigDecimal
-  /** What happens to it, unless a cancel comes before; the last step is final. */
-  steps: ReadonlyArray<Step>
+  /** The order's future as decided on arrival; a cancel replaces the steps that are still to come. The last step is final. */
+  steps: ReadonlyArray<LedgerStep>
 }
 
-/** How long an order may rest unfilled before the exchange ends it: its day is short. */
+/** The exchange cancels an order that has rested for this long, so that a run ends in minutes. */
 const maxRestSeconds = 15
 
 /**
- * The exchange: honest about everything it was asked to do, and deaf to tags, so that a second request is a second order. It
- * decides an order's whole life when it arrives.
+ * The simulated exchange. It records every request that reaches it and does not deduplicate by tag, so a request sent twice is
+ * two orders. An order's whole life is drawn from the seed when the order arrives.
  */
 export class Exchange {
   readonly ledger: Array<LedgerOrder> = []
@@ -41,7 +41,7 @@ export class Exchange {
 
   arrive(placement: Placement, atSeconds: number, hiddenSeconds: number): LedgerOrder {
     const order: LedgerOrder = {
-      // With equal lengths, as brokers number them, in the order of arrival.
+      // Numbered in the order of arrival, all of one length, as brokers do.
       brokerOrderId: BrokerOrderId.make(`B${1_000_000 + this.ledger.length}`),
       placement,
       arrivedSeconds: atSeconds,
@@ -58,7 +58,7 @@ export class Exchange {
     return this.byTag.get(tag) ?? []
   }
 
-  /** Ends an order with what is filled of it; false when it is over already, or unknown. */
+  /** Cancels the unfilled rest of an order; false when the order is finished or not visible yet. */
   cancel(brokerOrderId: BrokerOrderId, atSeconds: number): boolean {
     const order = this.ledger.find((order) => order.brokerOrderId === brokerOrderId)
     if (order === undefined || atSeconds < order.visibleSeconds || isOver(order, atSeconds)) return false
@@ -70,23 +70,23 @@ export class Exchange {
     return true
   }
 
-  private life({ quantity, validity, orderType }: Placement, atSeconds: number): ReadonlyArray<Step> {
+  private life({ quantity, validity, orderType }: Placement, atSeconds: number): ReadonlyArray<LedgerStep> {
     const { chance } = this
-    const received: Step = { atSeconds, status: "PENDING", filledQuantity: 0 }
+    const received: LedgerStep = { atSeconds, status: "PENDING", filledQuantity: 0 }
     const opensAt = atSeconds + chance.between(0, 0.5)
     if (chance.hits(0.05)) return [received, { atSeconds: opensAt, status: "REJECTED", filledQuantity: 0 }]
-    const open: Step = { atSeconds: opensAt, status: "OPEN", filledQuantity: 0 }
+    const open: LedgerStep = { atSeconds: opensAt, status: "OPEN", filledQuantity: 0 }
     const fillsAt = opensAt + chance.between(0, 2)
     const isResting = orderType === "LIMIT" ? chance.hits(0.4) : chance.hits(0.05)
     const filled = isResting ? chance.whole(0, quantity - 1) : quantity
     if (filled === quantity) {
       const part = chance.hits(0.3) ? chance.whole(0, quantity - 1) : 0
-      const partly: ReadonlyArray<Step> =
+      const partly: ReadonlyArray<LedgerStep> =
         part > 0 ? [{ atSeconds: fillsAt, status: "PARTIALLY_FILLED", filledQuantity: part }] : []
       const end = fillsAt + chance.between(0, 3)
       return [received, open, ...partly, { atSeconds: end, status: "COMPLETE", filledQuantity: quantity }]
     }
-    const partly: Step = {
+    const partly: LedgerStep = {
       atSeconds: fillsAt,
       status: filled > 0 ? "PARTIALLY_FILLED" : "OPEN",
       filledQuantity: filled
@@ -96,7 +96,7 @@ export class Exchange {
   }
 }
 
-const stepAt = (order: LedgerOrder, atSeconds: number): Step => {
+const stepAt = (order: LedgerOrder, atSeconds: number): LedgerStep => {
   const step = order.steps.findLast((step) => step.atSeconds <= atSeconds)
   return step ?? { atSeconds, status: "PENDING", filledQuantity: 0 }
 }
@@ -104,7 +104,7 @@ const stepAt = (order: LedgerOrder, atSeconds: number): Step => {
 export const isOver = (order: LedgerOrder, atSeconds: number): boolean =>
   (order.steps.at(-1)?.atSeconds ?? 0) <= atSeconds
 
-/** An order as the book showed it at a time. */
+/** The order as the order list showed it at a time. */
 export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrder => {
   const { status, filledQuantity } = stepAt(order, atSeconds)
   return {
@@ -117,6 +117,6 @@ export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrde
   }
 }
 
-/** The most that can still be filled of an order: what counts against its parent. */
+/** The maximum quantity that an order can end up with filled; it counts against the parent order. */
 export const exposureOf = (order: LedgerOrder, atSeconds: number): number =>
   isOver(order, atSeconds) ? stepAt(order, atSeconds).filledQuantity : order.placement.quantity

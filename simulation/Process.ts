@@ -4,7 +4,7 @@ import { countFault, type Run } from "./Run.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
 import type { IncidentKind } from "./Scenario.ts"
 
-type State = "alive" | "frozen" | "suspended" | "dead"
+type ProcessState = "alive" | "frozen" | "suspended" | "dead"
 
 const incidentWords: Readonly<Record<IncidentKind, string>> = {
   kill: "process killed",
@@ -13,25 +13,26 @@ const incidentWords: Readonly<Record<IncidentKind, string>> = {
   "set the clock": "host's clock set"
 }
 
-/** Who is speaking: the worker's name is on all that it logs. */
+/** The name of the worker that is running, from its log annotations; `daemon` outside of all workers. */
 export const currentWorker: Effect.Effect<string> = Effect.map(References.CurrentLogAnnotations, (annotations) =>
   String(annotations["worker"] ?? "daemon")
 )
 
-/** Node's timers fire up to so much early, and late. */
+/** How far Node's timers are off, as measured: they fire up to 0.6 ms early. */
 const earliestMillis = -0.6
 const latestMillis = 1.5
 
 /**
- * One daemon's process. Its fibers run in here, on its own clocks, until it is killed: then nothing of it runs ever again,
- * no finalizer either.
+ * The operating system process of one daemon: its event loop, its clocks, and what can happen to it. All fibers of the daemon
+ * run through `enter` and the scheduler here. Once the process is dead nothing of it runs again, finalizers included, as after
+ * kill -9. A frozen process (SIGSTOP) and a suspended host queue their work; on a suspended host the monotonic clock stops too.
  */
 export class Process implements RunningProcess {
   readonly id: string
-  private state: State = "alive"
-  /** It was told to stop: what it cannot finish in time is left to the others. */
+  private state: ProcessState = "alive"
+  /** The daemon was told to stop. What it cannot finish within its grace period is left to other daemons. */
   isEnding = false
-  /** While it does not run: timers first, as in the event loop, then what came in. */
+  /** Work that became due while the process did not run. Timers run before I/O, as in Node's event loop. */
   private timers: Array<() => void> = []
   private incoming: Array<() => void> = []
   private stoppedAtMicros = 0
@@ -58,7 +59,7 @@ export class Process implements RunningProcess {
     return this.state === "frozen" || this.state === "suspended"
   }
 
-  /** Runs something in this process: an answer, or what its fibers have to do. */
+  /** Runs a task in this process, or queues it until the process runs again. A dead process drops it. */
   enter(task: () => void): void {
     if (this.state === "alive") task()
     else if (this.state !== "dead") this.incoming.push(task)
@@ -80,7 +81,7 @@ export class Process implements RunningProcess {
     })
   }
 
-  /** CLOCK_MONOTONIC, which stands still while the host is suspended. */
+  /** CLOCK_MONOTONIC, which does not count the time in which the host is suspended. */
   private get monotonicMicros(): number {
     const { nowMicros } = this.run.world
     const standing = this.state === "suspended" ? nowMicros - this.stoppedAtMicros : 0
@@ -91,7 +92,7 @@ export class Process implements RunningProcess {
     return this.run.world.nowMicros + this.wallOffsetMicros
   }
 
-  /** The host's own clocks, which are off by seconds; the service's DatabaseClock stands on them. */
+  /** The host's clocks. The wall clock is off by seconds; the service's DatabaseClock corrects it. */
   readonly clock: Clock.Clock = {
     currentTimeMillisUnsafe: () => Math.floor(this.wallMicros / 1000),
     currentTimeMillis: Effect.sync(() => Math.floor(this.wallMicros / 1000)),
@@ -113,7 +114,7 @@ export class Process implements RunningProcess {
         timer = world.after(left, () => {
           this.wake(() => {
             const missing = (dueMicros - this.monotonicMicros) / 1000
-            // The clock stood still meanwhile.
+            // The monotonic clock stood still while the host was suspended.
             if (missing > 1) wait(missing)
             else resume(Effect.void)
           })
@@ -125,7 +126,7 @@ export class Process implements RunningProcess {
     })
   }
 
-  /** Whatever is planned for this crash point happens to this process now. */
+  /** The process has reached a crash point: an incident that is planned for it is inflicted. */
   reach(worker: string, operation: string, phase: Phase): void {
     if (this.isDead) return
     const point = pointOf(worker, operation, phase)
@@ -136,7 +137,7 @@ export class Process implements RunningProcess {
     crashes.set(point, (crashes.get(point) ?? 0) + 1)
     this.run.world.traced?.(() => `${this.id} AT ${point}`)
     const happen = () => this.inflict(incident.kind, incident.pauseMillis)
-    // Not before it has begun to wait.
+    // A worker that waits is hit in the middle of its wait, not at the start.
     if (phase === "waits") this.run.world.after(incident.afterMillis, happen)
     else happen()
   }
@@ -166,7 +167,7 @@ export class Process implements RunningProcess {
     for (const task of waiting) this.enter(task)
   }
 
-  /** From here on nothing of it runs. */
+  /** Ends the process; another is started in its place. */
   end(): void {
     if (this.isDead) return
     this.state = "dead"

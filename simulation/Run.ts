@@ -6,16 +6,16 @@ import type { SeededChoices } from "./SeededChoices.ts"
 import type { Database } from "./store/Database.ts"
 import type { World } from "./World.ts"
 
-/** What happened in a run, counted. */
+/** Counts of what happened in a run, for the report. */
 export interface Counts {
   readonly faults: Map<string, number>
-  /** At which crash points a process was killed or paused. */
+  /** By crash point: how often a process was killed or paused there. */
   readonly crashes: Map<string, number>
   brokerOrders: number
   statements: number
 }
 
-/** All that the parts of one simulated run share. */
+/** What the parts of one simulated run share. It is the only way from one part to another. */
 export interface Run {
   readonly world: World
   readonly scenario: Scenario
@@ -25,13 +25,13 @@ export interface Run {
   readonly judge: Judge
   readonly counts: Counts
   readonly processes: Map<string, RunningProcess>
-  /** What is planned for which crash point. */
+  /** The planned incidents, by crash point. */
   readonly incidents: ReadonlyMap<string, Incident>
-  /** Wakes every process, as the database's notifications do. */
+  /** Sends a notification to every process, as PostgreSQL's NOTIFY does. */
   readonly notify: (topic: string) => void
-  /** Tells that the n-th placement of the run has begun. */
+  /** The n-th placement of the run begins, counted from 1; some actions of operators follow it. */
   readonly placing: (number: number) => void
-  /** Starts a process again, some time after it ended. */
+  /** Starts the next generation of a process, some time after it has ended. */
   readonly restart: (process: RunningProcess) => void
 }
 
@@ -40,10 +40,10 @@ export const countFault = ({ counts, world }: Run, kind: string): void => {
   world.traced?.(() => `FAULT ${kind}`)
 }
 
-/** Whether faults still happen: in the end everything has to come to rest without any. */
+/** Whether faults are still injected. The end of a run is free of them, so that everything can come to rest. */
 export const isFaulty = ({ world, scenario }: Run): boolean => world.seconds < scenario.calmFromSeconds
 
-/** Decides whether a fault happens now, and counts it. */
+/** Draws whether a fault happens now, and counts it if so. */
 export const faultHits = (run: Run, kind: string, probability: number): boolean => {
   if (!isFaulty(run) || !run.chance.hits(probability)) return false
   countFault(run, kind)

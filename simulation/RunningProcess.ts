@@ -1,6 +1,6 @@
 import type { IncidentKind } from "./Scenario.ts"
 
-/** A daemon's process as the rest of the run sees it: who it is, whether it runs, and what may be done to it. */
+/** A daemon's process as the other parts of a run see it. It exists to keep Run.ts and Process.ts out of an import cycle. */
 export interface RunningProcess {
   readonly id: string
   readonly name: string

@@ -1,11 +1,11 @@
 import { crashPoints } from "./crashPoints.ts"
-import type { Result } from "./simulate.ts"
+import type { SimulationResult } from "./simulate.ts"
 
 const add = (to: Map<string, number>, counts: ReadonlyMap<string, number>): void => {
   for (const [name, count] of counts) to.set(name, (to.get(name) ?? 0) + count)
 }
 
-/** What happened in many runs. */
+/** Adds up many runs for the report at the end. */
 export class Tally {
   readonly failed: Array<number> = []
   private readonly faults = new Map<string, number>()
@@ -15,7 +15,7 @@ export class Tally {
   private statements = 0
   private simulatedSeconds = 0
 
-  add({ seed, problems, counts, seconds }: Result): void {
+  add({ seed, problems, counts, seconds }: SimulationResult): void {
     this.seeds++
     this.brokerOrders += counts.brokerOrders
     this.statements += counts.statements
@@ -25,12 +25,12 @@ export class Tally {
     if (problems.length > 0) this.failed.push(seed)
   }
 
-  /** Crash points at which no process was killed or paused. */
+  /** The crash points at which no run has killed or paused a process. */
   get missed(): ReadonlyArray<string> {
     return crashPoints.filter((point) => !this.crashes.has(point))
   }
 
-  /** The report, in lines. */
+  /** The lines of the report. */
   report(elapsedSeconds: number): ReadonlyArray<string> {
     const { missed, failed } = this
     const kinds = [...this.faults].toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -1,14 +1,14 @@
 import { type SeededRandom, seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 import { type SeededChoices, seededChoices } from "./SeededChoices.ts"
 
-/** Something that is to happen at a moment, unless it is cancelled before. */
+/** A scheduled event that can still be cancelled. */
 export interface Timer {
   readonly cancel: () => void
 }
 
-interface Event {
+interface ScheduledEvent {
   readonly atMicros: number
-  /** Events of one moment happen in an order that the seed decides. */
+  /** Orders the events of one microsecond at random, by the seed. */
   readonly lot: number
   readonly number: number
   run: (() => void | Promise<void>) | null
@@ -17,19 +17,20 @@ interface Event {
 /** 1 January 2026, 09:30 in India. */
 const startMicros = 1_767_240_000_000_000
 
-const isBefore = (a: Event, b: Event): boolean =>
+const isBefore = (a: ScheduledEvent, b: ScheduledEvent): boolean =>
   a.atMicros !== b.atMicros ? a.atMicros < b.atMicros : a.lot !== b.lot ? a.lot < b.lot : a.number < b.number
 
 /**
- * The one scheduler of a simulated run: true time, what is to happen when, and chance. Whatever runs, runs because the
- * next event was taken from here, so that the seed decides the whole run. Times are whole microseconds since 1970.
+ * The discrete-event scheduler of a run: true time, the queue of events, and the seeded random streams. Everything that runs,
+ * runs because the next event was taken from this queue, so the seed decides the whole run. Times are whole microseconds
+ * since 1970.
  */
 export class World {
   readonly startMicros = startMicros
   nowMicros = startMicros
-  /** Everything that a fiber has to do at once, in the order in which it came up. */
+  /** What fibers have to run within the current event, first come first served. */
   readonly tasks: Array<() => void> = []
-  private readonly events: Array<Event> = []
+  private readonly events: Array<ScheduledEvent> = []
   private readonly lots: SeededRandom
   private readonly seed: string
   private count = 0
@@ -44,7 +45,7 @@ export class World {
         : (line) => traced(`${((this.nowMicros - startMicros) / 1e6).toFixed(6).padStart(11)} ${comparable(line())}`)
   }
 
-  /** A stream of chance of its own, so that one thing's choices do not change another's. */
+  /** A random stream of its own for each name, so that one more choice in one stream leaves the others as they were. */
   chance(name: string): SeededChoices {
     return seededChoices(seededRandom(`${this.seed}/${name}`))
   }
@@ -53,14 +54,14 @@ export class World {
     return this.nowMicros / 1000
   }
 
-  /** Seconds since the run began. */
+  /** Seconds since the start of the run. */
   get seconds(): number {
     return (this.nowMicros - startMicros) / 1e6
   }
 
   after(millis: number, run: () => void | Promise<void>): Timer {
     const atMicros = this.nowMicros + Math.max(0, Math.round(millis * 1000))
-    const event: Event = { atMicros, lot: this.lots(), number: this.count++, run }
+    const event: ScheduledEvent = { atMicros, lot: this.lots(), number: this.count++, run }
     this.push(event)
     return {
       cancel: () => {
@@ -69,7 +70,7 @@ export class World {
     }
   }
 
-  /** Runs until it is over, or nothing is left; waits only where a database has to be waited for. */
+  /** Runs events until `isOver` or until none is left. Returns a promise only where PostgreSQL has to be waited for. */
   run(isOver: () => boolean): void | Promise<void> {
     while (!isOver()) {
       const stepped = this.step()
@@ -78,7 +79,7 @@ export class World {
     }
   }
 
-  /** Runs what is to happen next, and everything that follows from it at once. False when nothing is left. */
+  /** Runs the next event and all tasks that it causes. False when no event is left. */
   private step(): boolean | Promise<boolean> {
     const event = this.pop()
     if (event === undefined) return false
@@ -95,7 +96,7 @@ export class World {
     return true
   }
 
-  private push(event: Event): void {
+  private push(event: ScheduledEvent): void {
     const { events } = this
     let index = events.length
     events.push(event)
@@ -109,7 +110,7 @@ export class World {
     events[index] = event
   }
 
-  private pop(): Event | undefined {
+  private pop(): ScheduledEvent | undefined {
     const { events } = this
     const top = events[0]
     const last = events.pop()
@@ -133,6 +134,6 @@ export class World {
   }
 }
 
-/** Fibers are numbered through all runs of a process, and stacks show who waits for a database. */
+/** Drops from a trace what differs between equal runs: fiber numbers, and stacks. */
 const comparable = (line: string): string =>
   line.replaceAll(/fiber \(#\d+\)/g, "fiber").replaceAll(/\n\s+at [^\n]*/g, "")

@@ -17,7 +17,7 @@ import { PlacementRequest, unknown } from "./PlacementRequest.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 
-/** The way to the exchange as one process has it: slow, lossy, sometimes refused, and its answers may come late. */
+/** The broker as one process sees it: a network with faults between the process and the exchange. */
 export const brokerOf = (process: Process): Broker["Service"] => {
   const { run } = process
   return {
@@ -33,7 +33,7 @@ export const brokerOf = (process: Process): Broker["Service"] => {
   }
 }
 
-/** Returns when the process may go on with a call that is about to leave it. */
+/** The crash point before a call. Completes when the process runs, which may be never. */
 const gate = (process: Process, worker: string, operation: string): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     process.reach(worker, operation, "before")
@@ -48,19 +48,19 @@ const place = (process: Process, placement: Placement): Effect.Effect<Acknowledg
     const { run } = process
     const refusal = refusalOf(run)
     if (refusal !== null) return yield* refusal
-    const send = run.judge.leaving(process, placement)
+    const send = run.judge.placements.begins(process, placement)
     run.placing(run.judge.sends.length)
     return yield* Effect.callback<Acknowledgement, BrokerError>((resume) => {
-      const journey = new PlacementRequest(process, worker, send, resume)
-      journey.begin()
-      return Effect.sync(() => journey.giveUp())
+      const request = new PlacementRequest(process, worker, send, resume)
+      request.begin()
+      return Effect.sync(() => request.giveUp())
     })
   })
 
 const inMillis = (run: Run, millis: number): DateTime.Utc =>
   DateTime.makeUnsafe(Math.floor(run.world.nowMillis + millis))
 
-/** What certainly has no effect: the request does not get to where orders are taken. */
+/** Failures before the request reaches the exchange. They certainly have no effect; null when none happens. */
 const refusalOf = (run: Run): BrokerError | null => {
   const { place } = run.scenario.faults
   if (faultHits(run, "placement: connection refused", place.refused)) {
@@ -76,7 +76,7 @@ const refusalOf = (run: Run): BrokerError | null => {
 }
 
 const lookUpFailed = (run: Run) =>
-  new BrokerTryLater({ code: "503", message: "the book cannot be read", retryAt: inMillis(run, 1000) })
+  new BrokerTryLater({ code: "503", message: "the order list cannot be read", retryAt: inMillis(run, 1000) })
 
 const findByTag = (
   process: Process,
@@ -96,7 +96,7 @@ const findByTag = (
       world.after(chance.between(0.5, 20), () => {
         process.reach(worker, "Broker.findByTag", "sent")
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
-        const isStale = faultHits(run, "look-up: stale book", lookUp.stale)
+        const isStale = faultHits(run, "look-up: stale order list", lookUp.stale)
         const asOf = world.seconds - (isStale ? chance.upTo(scenario.maxOrderListAgeSeconds) : 0)
         const found = [...tags]
           .flatMap((tag) => exchange.ordersOf(tag))

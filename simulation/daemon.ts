@@ -39,7 +39,7 @@ import { brokerOf } from "./broker.ts"
 import type { Process } from "./Process.ts"
 import { budgetOf, databaseTime, storesOf } from "./statements.ts"
 
-/** The settings of a run, read as the daemon reads them. */
+/** Decodes a run's settings in the same way as the daemon decodes its environment. */
 export const configurationOf = (environment: Readonly<Record<string, string>>): Configuration["Service"] =>
   Effect.runSync(
     Effect.provide(Configuration, Configuration.layer, { local: true }).pipe(
@@ -47,13 +47,16 @@ export const configurationOf = (environment: Readonly<Record<string, string>>): 
     )
   )
 
-/** A running daemon: its wake-ups, and how to stop it in order. */
+/** A running daemon; `stop` is a SIGTERM. */
 export interface Daemon {
   readonly wake: (topic: string) => void
   readonly stop: () => void
 }
 
-/** Starts the real workers, on the real layers as far as they are not the network, in a process of the simulation. */
+/**
+ * Starts the real workers in a simulated process. All layers are those of the service, except for what leaves the process:
+ * the stores, the broker, notifications and the clocks are simulated.
+ */
 export const startDaemon = (process: Process, config: Configuration["Service"]): Daemon => {
   const wakeups = wakeupsOf()
   const service = serviceLayer(process, config).pipe(Layer.provideMerge(wakeups.layer))
@@ -86,10 +89,10 @@ const loggerOf = (process: Process) =>
 
 const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials"]
 
-/** Notifications as the database gives them: hints, of which only the last of each kind counts. */
+/** Wake-ups as LISTEN delivers them: several of one topic count as one. */
 const wakeupsOf = () => {
   const queues = new Map<string, Queue.Queue<void>>()
-  // Made inside the process: a queue wakes who waits for it through the scheduler that it was made on.
+  // The queues are created inside the process: a queue wakes its takers on the scheduler that it was created on.
   const layer = Layer.effect(
     Wakeups,
     Effect.gen(function* () {
@@ -122,12 +125,12 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     Layer.mock(InstrumentStore)(stores.instruments),
     Layer.mock(QuoteStore)(stores.quotes),
     Layer.mock(OrderBudget)(budgetOf(process)),
-    // No limit of the day is set.
+    // Never called: no limit of the day is set.
     Layer.mock(DayTotalStore)({})
   )
   const guards: ReadonlyArray<Layer.Layer<Broker, never, Broker | DatabaseClock | PlacementGate | OrderBudget>> = [
     ...configuredGuards(config),
-    // Not every broker limits the rate: then a placement goes straight to the guards.
+    // Not every broker has a rate limit; without it a placement does not wait for its turn.
     ...(process.run.scenario.faults.waitForTurn > 0 ? [configuredRateLimit(config)] : [])
   ]
   const broker = guards.reduce(
@@ -152,7 +155,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
   )
 }
 
-/** As much of a database as the DatabaseClock asks. */
+/** A Db that answers only the one query of the DatabaseClock. */
 const clockDb = (process: Process): Layer.Layer<Db> =>
   Layer.mock(Db)({
     query: (operation, row) =>

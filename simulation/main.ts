@@ -1,5 +1,5 @@
 import { Effect, Layer, Logger } from "effect"
-import { parseArgs } from "node:util"
+import { readArguments } from "./arguments.ts"
 import { temporaryDb } from "./postgresServer.ts"
 import { regressionSeeds } from "./regressionSeeds.ts"
 import { simulate } from "./simulate.ts"
@@ -10,41 +10,26 @@ import { Tally } from "./Tally.ts"
 import { tryMutations } from "./tryMutations.ts"
 
 /*
- * Runs the real workers against a simulated broker, database, clock and fate, one run for each seed. Exit 0 only when the
- * promise was kept in all of them.
+ * Deterministic simulation of the service. Several daemons with the real workers run against a simulated exchange, stores in
+ * memory (or PostgreSQL), simulated clocks and injected faults; one run for each seed, minutes of its time in milliseconds.
+ * The judge checks the promise (never twice, none lost, none early) at every step. Invariant: the seed alone decides a run, so a
+ * failure is replayed by its number. Exit code 0 when the promise was kept in every run. doc/guides/simulation.md explains more.
  *   npm run simulate -- --seeds 1..100000
  *   npm run simulate -- --seed 4711 --trace
  *   npm run simulate -- --regression-seeds
  *   npm run simulate -- --seeds 1..50 --store postgres
  *   npm run simulate -- --mutations all
  */
-const { values: given } = parseArgs({
-  options: {
-    seeds: { type: "string", default: "1..1000" },
-    seed: { type: "string" },
-    "regression-seeds": { type: "boolean", default: false },
-    trace: { type: "boolean", default: false },
-    store: { type: "string", default: "memory" },
-    "stop-at-first": { type: "boolean", default: false },
-    "beyond-quarantine": { type: "boolean", default: false },
-    mutations: { type: "string" },
-    "seeds-per-mutation": { type: "string", default: "1000" },
-    // Their names until 0.1.0, which scripts may still use.
-    "once-failing": { type: "boolean", default: false },
-    canaries: { type: "string" },
-    "seeds-per-canary": { type: "string" }
-  }
-})
+const given = readArguments(process.argv.slice(2))
 
 function* seedsOf(): Iterable<number> {
-  if (given["regression-seeds"] || given["once-failing"]) return yield* regressionSeeds.map(({ seed }) => seed)
-  const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
-  for (let seed = first; seed <= last; seed++) yield seed
+  if (given.seeds === null) return yield* regressionSeeds.map(({ seed }) => seed)
+  for (let seed = given.seeds.first; seed <= given.seeds.last; seed++) yield seed
 }
 
 const options = {
-  trace: given.trace ? (line: string) => console.log(line) : null,
-  isHoleOpen: given["beyond-quarantine"]
+  trace: given.isTraced ? (line: string) => console.log(line) : null,
+  isHoleOpen: given.isHoleOpen
 }
 
 const runSeeds = Effect.fnUntraced(function* <E>(nextDatabase: Effect.Effect<Database, E>) {
@@ -56,7 +41,7 @@ const runSeeds = Effect.fnUntraced(function* <E>(nextDatabase: Effect.Effect<Dat
     tally.add(result)
     if (result.problems.length === 0) continue
     console.log(`seed ${seed} FAILS:\n  ${result.problems.join("\n  ")}`)
-    if (given["stop-at-first"]) break
+    if (given.stopsAtFirst) break
   }
   for (const line of tally.report((performance.now() - began) / 1000)) console.log(line)
   return tally.failed.length === 0
@@ -69,8 +54,7 @@ const runOnPostgres = Effect.gen(function* () {
 
 const runMutations = Effect.fnUntraced(function* (only: string) {
   let missed = 0
-  const options = { seeds: Number(given["seeds-per-canary"] ?? given["seeds-per-mutation"]), store: given.store }
-  yield* tryMutations(only, options, ({ mutation, caughtBy }) => {
+  yield* tryMutations(only, { seeds: given.seedsPerMutation, store: given.store }, ({ mutation, caughtBy }) => {
     if (caughtBy === null) missed++
     console.log(caughtBy === null ? `NOT CAUGHT: ${mutation.name}` : `caught: ${mutation.name}\n  ${caughtBy}`)
   })
@@ -78,12 +62,11 @@ const runMutations = Effect.fnUntraced(function* (only: string) {
   return missed === 0
 })
 
-// Errors are answers here, by the million.
-if (!given.trace) Error.stackTraceLimit = 0
+// Errors are ordinary answers here, millions of them, and nobody reads their stack traces.
+if (!given.isTraced) Error.stackTraceLimit = 0
 
 const main = Effect.suspend((): Effect.Effect<boolean, Error> => {
-  const only = given.mutations ?? given.canaries
-  if (only !== undefined) return runMutations(only)
+  if (given.mutations !== null) return runMutations(given.mutations)
   return given.store === "postgres" ? runOnPostgres : runSeeds(Effect.sync(memoryDatabase))
 })
 const isGood = await Effect.runPromise(main.pipe(Effect.provide(Logger.layer([]))))

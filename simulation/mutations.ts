@@ -69,12 +69,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     'return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }',
     'return { _tag: "Rescheduled", reason: "interrupted", notBefore: null }'
   ]),
-  mutation("quarantine: not in the book means not placed, at once", [
+  mutation("quarantine: not in the order list means not placed, at once", [
     reconciliation,
     'if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }',
     ""
   ]),
-  mutation("quarantine: counted to the book's answer, not to the question", [
+  mutation("quarantine: counted to the order list's answer, not to the question", [
     "src/workers/monitor/lookUpOrders.ts",
     "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of the answer",
     "askedMillis: DateTime.toEpochMillis(at),\n      // As of the answer"

@@ -7,23 +7,23 @@ import { Db } from "../src/db/Db.ts"
 import { useServer } from "../src/db/EmbeddedPostgres.ts"
 import { migrate } from "../src/db/Migrations.ts"
 
-/** For speed, at the price of the data when the machine fails: nothing here outlives the run. */
+/** Without durability: the data is thrown away after the run. */
 const settings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
 
-/** A PostgreSQL in a temporary folder, for as long as the scope is open. */
+/** A PostgreSQL server in a temporary folder, until the scope closes. */
 const temporaryServer = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-simulation-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
   )
-  // As root, PostgreSQL runs as another account, which must be able to enter.
+  // Started by root, PostgreSQL runs as another account, which needs access to the folder.
   yield* Effect.promise(() => chmod(folder, 0o755))
   return yield* useServer({ folder, systemFolder: join(folder, "system"), settings })
 })
 
 const configuration = Configuration.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))))
 
-/** A migrated database on a server of its own. */
+/** A migrated database on a server of its own, until the scope closes. */
 export const temporaryDb: Layer.Layer<Db, Error> = Layer.unwrap(
   Effect.map(temporaryServer, ({ host, port, username, password, database }) =>
     Layer.effectDiscard(migrate).pipe(

@@ -1,6 +1,7 @@
 /**
- * Seeds that fail without what mended a bug. Each is run again with every change. A change of what the service asks for makes
- * another run of each seed: the bugs' mutations then name new ones. The last has none, and keeps the seed that found it.
+ * Seeds that failed before a bug was fixed; the tests run each of them. A change to the service's statements turns a seed into
+ * another run: then the mutation that removes the fix is used to find a new seed. The last bug has no mutation and keeps the
+ * seed that found it.
  */
 export const regressionSeeds: ReadonlyArray<{ readonly seed: number; readonly bug: string }> = [
   {

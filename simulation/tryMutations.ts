@@ -7,12 +7,12 @@ import { type Mutation, mutations } from "./mutations.ts"
 
 const root = dirname(fileURLToPath(new URL(".", import.meta.url)))
 
-/** A mutation proves nothing about its guard: its text does not fit the code, or its simulation does not run. */
+/** A mutation could not be tried: its text is not in the code exactly once, or its simulation crashed. */
 export class MutationFailed extends Schema.TaggedError<MutationFailed>()("MutationFailed", {
   message: Schema.String
 }) {}
 
-/** A mutation, and the seed and the problem that gave it away; null when nothing did. */
+/** A mutation, with the seed and the problem that caught it; null when none did. */
 export interface MutationResult {
   readonly mutation: Mutation
   readonly caughtBy: string | null
@@ -23,7 +23,7 @@ export interface MutationOptions {
   readonly store: string
 }
 
-/** All mutations whose name contains a text, or `all`, two at a time; each is told as soon as it is known. */
+/** Tries the mutations whose name contains `only` (`all`: every one), two at a time, and reports each result as it comes. */
 export const tryMutations = (only: string, options: MutationOptions, tell: (result: MutationResult) => void) =>
   Effect.forEach(
     mutations.filter(({ name }) => only === "all" || name.includes(only)),
@@ -31,7 +31,7 @@ export const tryMutations = (only: string, options: MutationOptions, tell: (resu
     { concurrency: 2, discard: true }
   )
 
-/** Runs up to so many seeds on a copy of the code without the guard. */
+/** Runs the simulation on a mutated copy of the code until a seed fails, at most `seeds` of them. */
 export const tryMutation = (
   mutation: Mutation,
   options: MutationOptions
@@ -73,7 +73,7 @@ const apply = Effect.fnUntraced(function* (folder: string, { name }: Mutation, e
   )
 })
 
-/** What a simulation in this folder says of its first failing seed; null when none failed. */
+/** Runs the simulation of a folder; returns its first failure, null when every seed passed. */
 const firstFailure = (
   folder: string,
   { seeds, store }: MutationOptions

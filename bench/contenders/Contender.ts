@@ -1,14 +1,14 @@
 import type { Pool } from "pg"
 
-/** One call of the broker, or of a peer's handler: when it was due and when it came, in milliseconds since 1970. */
+/** A call of the broker or of a peer's job handler. Times are milliseconds since 1970, with fractions. */
 export interface Call {
   readonly dueMillis: number
   readonly atMillis: number
 }
 
-/** A running worker process's end of a contender. */
+/** A contender that is at work in this process. */
 export interface Working {
-  /** Every call so far, in the order in which they came. */
+  /** All calls so far, in order. */
   readonly calls: () => Promise<ReadonlyArray<Call>>
   readonly stop: () => Promise<void>
 }
@@ -16,32 +16,32 @@ export interface Working {
 export interface WorkOptions {
   readonly url: string
   readonly isTuned: boolean
-  /** To be called once for each call of the broker or handler. */
+  /** The contender calls this once for each call of the broker or handler. */
   readonly onCall: () => void
 }
 
-/** Something that does work when it is due, out of a database of its own. */
+/** A system under test: it runs work that is due from a database of its own. */
 export interface Contender {
   readonly name: string
   readonly hasDueTimes: boolean
-  /** false: at its defaults it does less than a piece of work a second. */
+  /** False if its defaults handle less than one piece of work a second. */
   readonly isMeasuredAtDefaults: boolean
-  /** Makes its tables. */
+  /** Creates its tables. */
   readonly prepare: (url: string) => Promise<void>
-  /** Work that is due at these moments, in milliseconds since 1970. */
+  /** Enqueues work that is due at these times, in milliseconds since 1970. */
   readonly enqueue: (pool: Pool, dueMillis: ReadonlyArray<number>) => Promise<void>
-  /** For one whose workers have to prepare overdue work first: that ends, and from then on it is done. */
+  /** For a contender whose workers prepare overdue work first: `prepared` waits for that, `go` lets the work begin. */
   readonly release?: { readonly prepared: (pool: Pool) => Promise<void>; readonly go: (pool: Pool) => Promise<void> }
-  /** Whether everything is done, by the database. */
+  /** Whether the database shows all work as done. */
   readonly isDone: (pool: Pool) => Promise<boolean>
-  /** Runs in a process of its own. */
+  /** Starts to work; called in a worker process. */
   readonly work: (options: WorkOptions) => Promise<Working>
 }
 
-/** Now, in milliseconds since 1970, with fractions. */
+/** The current time in milliseconds since 1970, with fractions. */
 export const wallClockMillis = (): number => performance.timeOrigin + performance.now()
 
-/** For handlers that know when they were due. */
+/** Records calls for contenders whose handlers know their due time. */
 export const recorder = (onCall: () => void) => {
   const calls: Array<Call> = []
   return {

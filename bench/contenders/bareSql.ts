@@ -10,7 +10,7 @@ const claim = `
   RETURNING w.id, (extract(epoch FROM w.due_at) * 1000)::float8 AS due`
 const complete = "UPDATE bare_work w SET stage = 2 FROM unnest($1::bigint[]) AS i (id) WHERE w.id = i.id"
 
-/** The upper limit: claim and complete in groups of 500, by three connections, and nothing else. */
+/** The upper bound: three connections that only claim and complete rows, in groups of 500. */
 export const bareSql: Contender = {
   name: "bare SQL",
   hasDueTimes: false,

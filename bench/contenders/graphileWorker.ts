@@ -3,7 +3,7 @@ import { chunksOf, type Contender, recorder } from "./Contender.ts"
 
 const quiet = new Logger(() => () => undefined)
 
-/** graphile-worker: one row a job, locked, and deleted when it is done. */
+/** graphile-worker: one row for each job, locked while it runs and deleted afterwards. */
 export const graphileWorker: Contender = {
   name: "graphile-worker",
   hasDueTimes: true,

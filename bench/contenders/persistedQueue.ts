@@ -13,10 +13,10 @@ const layerOf = (url: string, isTuned: boolean) =>
 
 const openQueue = PersistedQueue.make({ name: "place", schema: Job })
 
-/** Effect's PersistedQueue in SQL: one row an element, taken one at a time. */
+/** Effect's PersistedQueue on SQL: one row for each element, taken one at a time. */
 export const persistedQueue: Contender = {
   name: "Effect PersistedQueue",
-  // Delays of whole seconds only.
+  // It supports delays of whole seconds only.
   hasDueTimes: false,
   isMeasuredAtDefaults: true,
   prepare: (url) => Effect.runPromise(openQueue.pipe(Effect.asVoid, Effect.provide(layerOf(url, false)))),

@@ -10,11 +10,11 @@ const start = async (connectionString: string, isTuned: boolean) => {
   return boss
 }
 
-/** pg-boss: one row a job, made active, and completed. */
+/** pg-boss: one row for each job, set active and then completed. */
 export const pgBoss: Contender = {
   name: "pg-boss",
   hasDueTimes: true,
-  // One job every two seconds.
+  // Its defaults handle one job every two seconds.
   isMeasuredAtDefaults: false,
   prepare: async (url) => {
     const boss = await start(url, false)

@@ -28,7 +28,7 @@ export const configured = (url: string, isTuned: boolean) =>
 
 const tuning = { LOG_LEVEL: "warn", SLICE_EXECUTOR_CLAIM_LIMIT: "5000", SLICE_EXECUTOR_CONCURRENCY: "1000" }
 
-/** Answers at once, and keeps what it was asked; around it everything that stands around every broker. */
+/** A broker that acknowledges at once and records the call, below all guards of the service. */
 const instantBroker = (onPlace: (id: SliceId) => void) => {
   let placed = 0
   const bottom = Layer.succeed(
@@ -62,7 +62,7 @@ const instantBroker = (onPlace: (id: SliceId) => void) => {
 
 const slicesPerOrder = 100
 
-/** This service, with all it promises: claim and lease, tag, audit, acknowledgement, every guard around the broker. */
+/** This service with everything it does for a slice: claim and lease, tag, audit, acknowledgement, all broker guards. */
 export const pulse: Contender = {
   name: "pulse-background",
   hasDueTimes: true,
@@ -120,7 +120,7 @@ export const pulse: Contender = {
   }
 }
 
-/** Asks the two small indexes of orders under way. */
+/** Uses the two partial indexes of unfinished orders. */
 const allSplit = `
   NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'PENDING')
     AND NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'IN_PROGRESS')`
@@ -129,7 +129,7 @@ export const untilSplit = async (pool: Pool): Promise<void> => {
   while (!(await isTrue(pool, `SELECT ${allSplit}`))) await setTimeout(50)
 }
 
-/** Orders as pulse-api writes them, the first slice due at the order's `created_at`. */
+/** Inserts orders as pulse-api does. The first slice is due at the order's `created_at`. */
 export const insertOrders = (pool: Pool, dueMillis: ReadonlyArray<number>, slices: number) =>
   pool.query(
     `INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
@@ -139,7 +139,7 @@ export const insertOrders = (pool: Pool, dueMillis: ReadonlyArray<number>, slice
     [dueMillis, slices, `order-${Math.round(dueMillis[0] ?? 0)}-`]
   )
 
-/** Slices straight into the table, for what no splitter need do: 1,000 for each order, a millisecond between two of them. */
+/** Inserts slices without the splitter: 1,000 for each order, due one millisecond apart. */
 const insertSlices = async (
   pool: Pool,
   count: number,

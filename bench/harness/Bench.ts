@@ -2,9 +2,9 @@ import { setTimeout } from "node:timers/promises"
 import { Pool } from "pg"
 import type { Call } from "../contenders/Contender.ts"
 import { type ContenderName, contenders } from "../contenders/contenders.ts"
-import { type Report, type Running, startWorker } from "./Running.ts"
+import { type Report, type RunningWorker, startWorker } from "./RunningWorker.ts"
 
-/** Which contender, and whether at its defaults or as fast as its settings make it. */
+/** A contender, with its default settings or tuned for speed. */
 export interface Entry {
   readonly contender: ContenderName
   readonly isTuned: boolean
@@ -15,24 +15,24 @@ export const labelOf = ({ contender, isTuned }: Entry): string =>
     ? contenders[contender].name
     : `${contenders[contender].name}, ${isTuned ? "tuned" : "defaults"}`
 
-/** A database of its own, empty, for one run. */
-export interface Database {
+/** An empty database for one run. */
+export interface BenchDatabase {
   readonly url: string
   readonly pool: Pool
 }
 
 let databases = 0
 
-export const withDatabase = async <A>(server: string, use: (database: Database) => Promise<A>): Promise<A> => {
+export const withDatabase = async <A>(server: string, use: (database: BenchDatabase) => Promise<A>): Promise<A> => {
   const admin = new Pool({ connectionString: server, max: 1 })
-  // The server may end before its last words have arrived.
+  // The server may close the connection at the end of the bench.
   admin.on("error", () => undefined)
   const name = `bench_${process.pid}_${(databases += 1)}`
   await admin.query(`CREATE DATABASE ${name}`)
   const url = new URL(server)
   url.pathname = `/${name}`
   const pool = new Pool({ connectionString: url.href, max: 4 })
-  // The database is dropped with whatever is still connected.
+  // Dropping the database closes the connections that are still open.
   pool.on("error", () => undefined)
   try {
     return await use({ url: url.href, pool })
@@ -43,14 +43,14 @@ export const withDatabase = async <A>(server: string, use: (database: Database) 
   }
 }
 
-/** Worker processes for as long as `use` takes. */
+/** Starts worker processes, and stops them after `use`. */
 export const withWorkers = async <A>(
   { contender, isTuned }: Entry,
-  { url }: Database,
+  { url }: BenchDatabase,
   { count, expected }: { readonly count: number; readonly expected: number },
-  use: (workers: ReadonlyArray<Running>) => Promise<A>
+  use: (workers: ReadonlyArray<RunningWorker>) => Promise<A>
 ): Promise<A> => {
-  const workers: Array<Running> = []
+  const workers: Array<RunningWorker> = []
   try {
     for (let n = 0; n < count; n++) workers.push(await startWorker(contender, url, isTuned, expected))
     return await use(workers)
@@ -59,8 +59,12 @@ export const withWorkers = async <A>(
   }
 }
 
-/** Everything done, by the database; `timeoutMillis` is how long that may take. */
-export const untilDone = async ({ contender }: Entry, { pool }: Database, timeoutMillis: number): Promise<number> => {
+/** Waits until the database shows all work as done; the time of that in milliseconds since 1970. Throws after `timeoutMillis`. */
+export const untilDone = async (
+  { contender }: Entry,
+  { pool }: BenchDatabase,
+  timeoutMillis: number
+): Promise<number> => {
   const end = performance.now() + timeoutMillis
   while (!(await contenders[contender].isDone(pool))) {
     if (performance.now() > end) throw new Error(`${contenders[contender].name} was not done in ${timeoutMillis} ms`)
@@ -71,36 +75,33 @@ export const untilDone = async ({ contender }: Entry, { pool }: Database, timeou
 
 export const allCalls = (reports: ReadonlyArray<Report>): ReadonlyArray<Call> => reports.flatMap(({ calls }) => calls)
 
-/** As many calls as pieces of work. */
+/** Throws unless there was exactly one call for each piece of work. */
 export const checkOnce = (entry: Entry, calls: ReadonlyArray<Call>, expected: number): void => {
   if (calls.length !== expected) {
     throw new Error(`${labelOf(entry)} made ${calls.length} calls for ${expected} pieces of work`)
   }
 }
 
-/** Two clocks of one host, and the reading of them. */
+/** The error of reading two clocks of one host. */
 const clockErrorMillis = 1
 
-/** Lateness in milliseconds, sorted. Whoever is early has not understood the task. */
+/** Lateness of each call in milliseconds, sorted. Throws if a call was early. */
 export const latenessOf = (entry: Entry, calls: ReadonlyArray<Call>): ReadonlyArray<number> => {
   const sorted = calls.map(({ dueMillis, atMillis }) => atMillis - dueMillis).toSorted((a, b) => a - b)
-  const least = sorted[0] ?? 0
-  if (least < -clockErrorMillis) throw new Error(`${labelOf(entry)} was ${-least} ms early`)
+  const min = sorted[0] ?? 0
+  if (min < -clockErrorMillis) throw new Error(`${labelOf(entry)} was ${-min} ms early`)
   return sorted
 }
 
-export const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-
-/** Of an even number of values the middle between the two in the middle; NaN of none. */
+/** The median; the mean of the two middle values if their number is even, NaN if there are none. */
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)
   const [below, above] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]]
   return ((below ?? Number.NaN) + (above ?? Number.NaN)) / 2
 }
 
-/** Bytes of write-ahead log that the server has written so far. */
-export const walBytes = async ({ pool }: Database): Promise<number> => {
+/** The bytes of write-ahead log that the server has written so far. */
+export const walBytes = async ({ pool }: BenchDatabase): Promise<number> => {
   const { rows } = await pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 AS bytes")
   return Number(rows[0]?.bytes)
 }

@@ -3,38 +3,38 @@ import { contenders } from "../contenders/contenders.ts"
 import {
   allCalls,
   checkOnce,
-  type Database,
+  type BenchDatabase,
   type Entry,
   untilDone,
   walBytes,
   withDatabase,
   withWorkers
 } from "../harness/Bench.ts"
-import type { Usage } from "../harness/Running.ts"
+import type { Usage } from "../harness/RunningWorker.ts"
 
 export interface BurnDown {
-  /** Pieces of work done a second, from a tenth of the calls to the last row. */
+  /** Pieces of work a second, measured from the first tenth of the calls to the last row. */
   readonly perSecond: number
-  /** Write-ahead log for one of them, from due to done, in bytes. */
+  /** Bytes of write-ahead log for each, from due to done. */
   readonly walBytesEach: number
-  /** Time of the worker processes for one of them, in microseconds. */
+  /** CPU time of the worker processes for each, in microseconds. */
   readonly cpuMicrosEach: number
 }
 
 export interface BurnDownOptions {
   readonly size: number
-  /** Worker processes. */
+  /** The number of worker processes. */
   readonly count?: number
-  /** What goes on around it. */
-  readonly around?: (database: Database, run: () => Promise<BurnDown>) => Promise<BurnDown>
+  /** Wraps the measured part, for example in an open transaction. */
+  readonly around?: (database: BenchDatabase, run: () => Promise<BurnDown>) => Promise<BurnDown>
 }
 
 const timeoutMillis = 300_000
 
-/** So many pieces of work are overdue, and all of them are done. */
+/** Measures how fast `size` overdue pieces of work are done. */
 export const burnDown = (server: string, entry: Entry, options: BurnDownOptions): Promise<BurnDown> =>
   withDatabase(server, async (database) => {
-    const { around = (_: Database, run: () => Promise<BurnDown>) => run() } = options
+    const { around = (_: BenchDatabase, run: () => Promise<BurnDown>) => run() } = options
     const contender = contenders[entry.contender]
     await contender.prepare(database.url)
     const overdue = wallClockMillis() - 60_000
@@ -45,7 +45,7 @@ export const burnDown = (server: string, entry: Entry, options: BurnDownOptions)
     return around(database, () => work(database, entry, options))
   })
 
-const work = async (database: Database, entry: Entry, { size, count = 1 }: BurnDownOptions): Promise<BurnDown> => {
+const work = async (database: BenchDatabase, entry: Entry, { size, count = 1 }: BurnDownOptions): Promise<BurnDown> => {
   const { release } = contenders[entry.contender]
   const walBefore = await walBytes(database)
   return withWorkers(entry, database, { count, expected: Math.floor(size / count / 1.25) }, async (workers) => {
@@ -59,7 +59,7 @@ const work = async (database: Database, entry: Entry, { size, count = 1 }: BurnD
     const reports = await Promise.all(workers.map((worker) => worker.report()))
     const calls = allCalls(reports)
     checkOnce(entry, calls, size)
-    // From a tenth on: how much is fetched ahead of the first call differs.
+    // The first tenth is not measured: contenders differ in how much they fetch before the first call.
     const inOrder = calls.map(({ atMillis }) => atMillis).toSorted((a, b) => a - b)
     const left = Math.ceil(size * 0.9)
     const fromMillis = inOrder[size - left] ?? Number.NaN

@@ -1,8 +1,8 @@
 import { Client } from "pg"
-import type { Database } from "../harness/Bench.ts"
+import type { BenchDatabase } from "../harness/Bench.ts"
 
-/** Meanwhile somebody has a transaction open that sees the database as it was: no dead row can be removed. */
-export const heldTransaction = async <A>({ url }: Database, run: () => Promise<A>): Promise<A> => {
+/** Runs a scenario while a transaction with an old snapshot is open, so that vacuum cannot remove dead rows. */
+export const heldTransaction = async <A>({ url }: BenchDatabase, run: () => Promise<A>): Promise<A> => {
   const holder = new Client({ connectionString: url })
   await holder.connect()
   try {

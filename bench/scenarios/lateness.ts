@@ -2,19 +2,19 @@ import { wallClockMillis } from "../contenders/Contender.ts"
 import { contenders } from "../contenders/contenders.ts"
 import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, withWorkers } from "../harness/Bench.ts"
 
-/** So long after it was enqueued the first piece of work is due: by then all of it is enqueued, and split. */
+/** The lead until the first piece of work is due, long enough to enqueue and split all of it. */
 const leadMillisOf = (size: number): number => 1000 + 2 * size
 
 const timeoutMillis = 30_000
 
 export interface Times {
-  /** How many pieces of work. */
+  /** The number of pieces of work. */
   readonly size: number
-  /** How many of them are due each second; null: all at one instant. */
+  /** How many are due each second; null if all are due at one instant. */
   readonly perSecond: number | null
 }
 
-/** How late each call came, in milliseconds, sorted; after as many as that have warmed the worker process up. */
+/** The lateness of each call in milliseconds, sorted. As many calls before them warm the worker process up. */
 export const lateness = (server: string, entry: Entry, { size, perSecond }: Times): Promise<ReadonlyArray<number>> =>
   withDatabase(server, async (database) => {
     const contender = contenders[entry.contender]
@@ -22,7 +22,7 @@ export const lateness = (server: string, entry: Entry, { size, perSecond }: Time
     return withWorkers(entry, database, { count: 1, expected: size * 2 }, async ([worker]) => {
       if (worker === undefined) return []
       const enqueue = async (gapMillis: number) => {
-        // Off the round figures that a poll might happen to meet.
+        // Not a round number, which a poll could meet by chance.
         const first = wallClockMillis() + leadMillisOf(size) + 1.234
         await contender.enqueue(
           database.pool,
@@ -37,7 +37,7 @@ export const lateness = (server: string, entry: Entry, { size, perSecond }: Time
       await untilDone(entry, database, timeoutMillis)
       const calls = allCalls([await worker.report()])
       checkOnce(entry, calls, size * 2)
-      // The database keeps microseconds.
+      // Due times come back rounded to microseconds.
       return latenessOf(
         entry,
         calls.filter(({ dueMillis }) => dueMillis > first - 1)

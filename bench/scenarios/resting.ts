@@ -6,23 +6,23 @@ import { setTimeout } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
-import { type Database, withDatabase } from "../harness/Bench.ts"
+import { type BenchDatabase, withDatabase } from "../harness/Bench.ts"
 
 const dayMillis = 86_400_000
 
 export interface Idle {
   readonly queriesPerSecond: number
-  /** Share of one core that the daemon's process takes, in percent. */
+  /** CPU use of the daemon's process, in percent of one core. */
   readonly cpuPercent: number
 }
 
-/** A daemon with so many slices waiting for tomorrow, and nothing to do. */
+/** Measures a daemon with nothing to do, while `waiting` slices are due tomorrow. */
 export const idle = (server: string, waiting: number, seconds: number): Promise<Idle> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
     await insertWaiting(database.pool, waiting, wallClockMillis() + dayMillis)
     return withDaemon(database, async ({ pid }) => {
-      // What it does once, at its start, is not idling.
+      // What the daemon does once after its start is not counted.
       await setTimeout(Math.min(seconds, 10) * 1000)
       const [cpuMillisBefore, transactionsBefore] = [await cpuMillisOf(pid), await transactionsOf(database)]
       await setTimeout(seconds * 1000)
@@ -34,8 +34,8 @@ export const idle = (server: string, waiting: number, seconds: number): Promise<
     })
   })
 
-/** Every statement outside of a transaction is one of its own. Our own, which ask, are not counted. */
-const transactionsOf = async ({ pool }: Database): Promise<number> => {
+/** The number of transactions so far; a statement outside of a transaction counts as one, and so do these two. */
+const transactionsOf = async ({ pool }: BenchDatabase): Promise<number> => {
   await pool.query("SELECT pg_stat_clear_snapshot(), pg_stat_force_next_flush()")
   const { rows } = await pool.query(
     "SELECT xact_commit + xact_rollback AS count FROM pg_stat_database WHERE datname = current_database()"
@@ -43,7 +43,7 @@ const transactionsOf = async ({ pool }: Database): Promise<number> => {
   return Number(rows[0]?.count)
 }
 
-/** The daemon's resident memory at the end, in bytes, with so many slices waiting and 10,000 due each minute. */
+/** The daemon's resident memory in bytes, after `seconds` with `waiting` slices due tomorrow and 10,000 due each minute. */
 export const memory = (server: string, waiting: number, seconds: number): Promise<number> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
@@ -61,7 +61,7 @@ export const memory = (server: string, waiting: number, seconds: number): Promis
     })
   })
 
-/** From the start of the process until the daemon says that it runs, on a database that is up to date, in milliseconds. */
+/** Milliseconds from the start of the process until the daemon logs that it runs, on a migrated database. */
 export const start = (server: string): Promise<number> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
@@ -72,12 +72,12 @@ const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
 interface DaemonProcess {
   readonly pid: number
-  /** From the start of the process until it said that it runs. */
+  /** From the start of the process until it logged that it runs. */
   readonly readyMillis: number
 }
 
-/** The daemon as it is shipped, with the mock broker, for as long as `use` takes. */
-const withDaemon = async <A>({ url }: Database, use: (daemon: DaemonProcess) => Promise<A>): Promise<A> => {
+/** Runs the daemon with its default settings and the mock broker during `use`. */
+const withDaemon = async <A>({ url }: BenchDatabase, use: (daemon: DaemonProcess) => Promise<A>): Promise<A> => {
   const began = performance.now()
   const child = spawn(process.execPath, [main], {
     env: { PATH: process.env["PATH"], DATABASE_URL: url },
@@ -97,10 +97,10 @@ const withDaemon = async <A>({ url }: Database, use: (daemon: DaemonProcess) => 
   }
 }
 
-/** Time that a process has had of the processors, in milliseconds: /proc counts in hundredths of a second. */
+/** CPU time of a process in milliseconds; /proc counts in ticks of 10 ms. */
 const cpuMillisOf = async (pid: number): Promise<number> => {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8")
-  // The second field, the name in parentheses, may have spaces.
+  // The second field, the name in parentheses, may contain spaces.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   return (Number(fields[11]) + Number(fields[12])) * 10
 }

@@ -1,17 +1,17 @@
 import { chunksOf, wallClockMillis } from "../contenders/Contender.ts"
 import { insertOrders, pulse, untilSplit } from "../contenders/pulse.ts"
-import { type Database, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
+import { type BenchDatabase, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
 
 const slicesPerOrder = 10
 const dayMillis = 86_400_000
 
 export interface Split {
   readonly ordersPerSecond: number
-  /** The same slices, inserted by statements of 5,000 rows each that do nothing else. */
+  /** The same for a bare INSERT of the same slices, 5,000 rows a statement. */
   readonly bareOrdersPerSecond: number
 }
 
-/** So many orders of ten slices wait to be split; they are due tomorrow. */
+/** Measures how fast orders of ten slices are split; they are due tomorrow. */
 export const split = (server: string, entry: Entry, orders: number): Promise<Split> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
@@ -25,8 +25,8 @@ export const split = (server: string, entry: Entry, orders: number): Promise<Spl
     return { ordersPerSecond: orders / seconds, bareOrdersPerSecond: orders / (await insertBare(database)) }
   })
 
-/** From the first order that is split to the last, in seconds: a daemon's start is another figure. */
-const secondsToSplit = async ({ pool }: Database): Promise<number> => {
+/** Seconds from the first claim of an order to the last split, so that the start of the daemon is not counted. */
+const secondsToSplit = async ({ pool }: BenchDatabase): Promise<number> => {
   await untilSplit(pool)
   const { rows } = await pool.query(
     "SELECT extract(epoch FROM max(split_at) - min(claimed_at))::float8 AS seconds FROM orders"
@@ -34,7 +34,7 @@ const secondsToSplit = async ({ pool }: Database): Promise<number> => {
   return Number(rows[0]?.seconds)
 }
 
-const insertBare = async ({ pool }: Database): Promise<number> => {
+const insertBare = async ({ pool }: BenchDatabase): Promise<number> => {
   const { rows } = await pool.query("SELECT * FROM order_slices ORDER BY created_at, id")
   await pool.query("TRUNCATE order_slices")
   const columns = Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== null))

@@ -1,13 +1,13 @@
 import { Effect, Schedule, Schema } from "effect"
 import { table } from "../../src/cli/terminal/render.ts"
 import { Db } from "../../src/db/Db.ts"
-import type { simulatorApi } from "./staging.ts"
+import type { simulatorApi } from "./stagingProcesses.ts"
 
 const limit = { order_type: "LIMIT", limit_price: "100000" }
 const unfillable = { order_type: "LIMIT", limit_price: "1" }
 
-/** One order of each policy. A buy at 100,000 is filled at the market, one at 1 never. */
-export const orders = [
+/** One order for each policy. A limit of 100,000 is filled at the market price, a limit of 1 never. */
+export const outageOrders = [
   { id: "send", lateness_policy: "SEND", cancel_unfilled_after_seconds: 15 },
   { id: "skip", lateness_policy: "SKIP", cancel_unfilled_after_seconds: 15 },
   { id: "respread", lateness_policy: "RESPREAD", cancel_unfilled_after_seconds: 15 },
@@ -42,7 +42,7 @@ const LedgerOrders = Schema.Struct({
   )
 })
 
-/** For each order, the most that was ever filled or could still be filled at the simulator, twice a second. */
+/** Looks twice a second at the simulator, and keeps the maximum exposure of each order: filled plus still open. */
 export const watchExposure = Effect.fnUntraced(function* (simulator: Simulator) {
   const { sql, query } = yield* Db
   const worst = new Map<string, number>()
@@ -66,7 +66,7 @@ export const watchExposure = Effect.fnUntraced(function* (simulator: Simulator) 
   return { worst: () => worst }
 })
 
-const Row = Schema.Struct({
+const OutageRow = Schema.Struct({
   orderId: Schema.String,
   totalQuantity: Schema.Int,
   state: Schema.String,
@@ -78,19 +78,19 @@ const Row = Schema.Struct({
   onTime: Schema.Int,
   late: Schema.Int,
   lateSkipped: Schema.Int,
-  /** Placed in any minute after the outage, at most. */
+  /** The maximum number of placements within a minute after the outage. */
   burst: Schema.Int,
   early: Schema.Int
 })
-type Row = typeof Row.Type
+type OutageRow = typeof OutageRow.Type
 
 export interface OutageVerdict {
-  readonly rows: ReadonlyArray<Row & { readonly exposure: number }>
+  readonly rows: ReadonlyArray<OutageRow & { readonly exposure: number }>
   readonly problems: ReadonlyArray<string>
 }
 
-interface Outage {
-  /** The orders' window. */
+interface OutageRun {
+  /** The length of the orders' window. */
   readonly minutes: number
   readonly maxLatenessSeconds: number
   readonly goesDownAt: number
@@ -98,12 +98,12 @@ interface Outage {
   readonly exposure: ReadonlyMap<string, number>
 }
 
-export const judgeOutage = Effect.fnUntraced(function* (outage: Outage) {
+export const judgeOutage = Effect.fnUntraced(function* (outage: OutageRun) {
   const { sql, query } = yield* Db
   const [down, back] = [new Date(outage.goesDownAt), new Date(outage.comesBackAt)]
   const rows = yield* query(
     "outage.rows",
-    Row,
+    OutageRow,
     sql`
       SELECT p.order_id, p.total_quantity, p.state, p.status_reason, p.filled_quantity::int AS filled,
         c.unaccounted::int AS unaccounted, c.overfilled,
@@ -131,9 +131,9 @@ export const judgeOutage = Effect.fnUntraced(function* (outage: Outage) {
   return { rows: judged, problems: judged.flatMap((row) => problemsOf(row, outage.minutes)) } satisfies OutageVerdict
 })
 
-/** Slices of 100 each; 7 or 8 of 30 are due before an outage of half the window, as many after it. */
-const problemsOf = (row: Row & { readonly exposure: number }, minutes: number): ReadonlyArray<string> => {
-  // Three times the intended pace, and one slice on the edge.
+/** An order has 30 slices of 100 units; 7 or 8 are due before an outage of half the window, as many after it. */
+const problemsOf = (row: OutageRow & { readonly exposure: number }, minutes: number): ReadonlyArray<string> => {
+  // Three times the planned pace, plus one slice on the edge of the minute.
   const maxInAMinute = Math.ceil((30 / minutes) * 3) + 1
   const { orderId, filled, late, lateSkipped, burst, plans, state, statusReason } = row
   const must: Array<readonly [boolean, string]> = [
@@ -145,12 +145,12 @@ const problemsOf = (row: Row & { readonly exposure: number }, minutes: number): 
   if (orderId === "send") must.push([late >= 14 && lateSkipped === 0 && plans === 1, "late slices were not all sent"])
   if (orderId.startsWith("skip")) must.push([late === 0 && lateSkipped >= 13, "late slices were not all skipped"])
   if (orderId.startsWith("respread")) {
-    must.push([late === 0 && plans >= 2, "late slices were not spread anew"])
+    must.push([late === 0 && plans >= 2, "late slices were not planned anew"])
   }
   if (orderId === "respread" || orderId === "respread-carry") must.push([burst <= maxInAMinute, "it came in a burst"])
   if (orderId.endsWith("cross")) must.push([filled === 3000 && state === "filled", "it was not completed"])
   if (orderId === "unfilled") {
-    must.push([filled === 0 && state === "unfilled" && statusReason !== null, "its shortfall was not reported"])
+    must.push([filled === 0 && state === "unfilled" && statusReason !== null, "its unfilled quantity was not reported"])
   }
   return must.filter(([isRight]) => !isRight).map(([, text]) => `${orderId}: ${text}`)
 }
@@ -162,12 +162,12 @@ export const outageText = ({ rows, problems }: OutageVerdict): string =>
         "ORDER",
         "STATE",
         "FILLED",
-        "MOST AT RISK",
+        "MAX AT RISK",
         "PLANS",
         "ON TIME",
         "LATE",
         "SKIPPED IN THE OUTAGE",
-        "MOST IN A MINUTE",
+        "MAX IN A MINUTE",
         "REASON"
       ],
       rows.map((row) => [

@@ -1,21 +1,21 @@
 import { Effect, type Scope } from "effect"
 import { connect, createServer, type Socket } from "node:net"
 
-/** Where a proxy's connections go on to: a port of this host, or a unix socket. */
+/** The target of a proxy: a port of this host or a unix socket. */
 export type Upstream = { readonly port: number } | { readonly path: string }
 
-/** A network that can break, fall silent and be slow, as a real one does. */
+/** A TCP proxy that can break connections, drop all data, or delay it, as real networks do. */
 export interface Proxy {
   readonly port: number
-  /** From now on nothing arrives, on old connections and new ones; nothing is closed. */
+  /** From now on all data is dropped, on old and new connections; none is closed. */
   readonly fallSilent: Effect.Effect<void>
-  /** From the moment on that a client sends this text, nothing arrives on its connection. */
+  /** A connection falls silent when its client sends this text, which is dropped as well. */
   readonly fallSilentAt: (text: string) => Effect.Effect<void>
-  /** Every connection breaks now, and every new one at once. */
+  /** All connections are closed now, and new ones as soon as they are made. */
   readonly cut: Effect.Effect<void>
-  /** Whatever is sent from now on takes so much longer, either way. */
+  /** Data is delayed by this long in each direction. */
   readonly slow: (millis: number) => Effect.Effect<void>
-  /** New connections work, and old ones are fast. Those that fell silent stay so for the client; the server loses them. */
+  /** Ends all disturbances. A connection that fell silent stays silent for the client; on the server side it is closed. */
   readonly recover: Effect.Effect<void>
 }
 
@@ -26,7 +26,7 @@ interface Weather {
   slowMillis: number
 }
 
-/** One connection through the proxy. What a silent one has swallowed never arrives. */
+/** One connection through the proxy. Data that was dropped in silence is never delivered later. */
 class Connection {
   readonly #client: Socket
   readonly #server: Socket
@@ -78,7 +78,7 @@ class Connection {
     this.#server.destroy()
   }
 
-  /** What the server does with a client of which it has not heard for long. */
+  /** Closes the server side of a silent connection, as keepalive does after a while. */
   forgetIfSilent(): void {
     if (this.#fallsSilent()) this.#server.destroy()
   }

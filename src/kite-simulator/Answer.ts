@@ -1,23 +1,23 @@
 import type { FaultKind } from "./Faults.ts"
-import type { Outcome } from "./Ledger.ts"
+import type { RequestOutcome } from "./Ledger.ts"
 import { failure, type KiteError, type Reply } from "./reply.ts"
 
-export interface KiteRequest {
+export interface SimulatorRequest {
   readonly method: string
-  /** Without the base path and the query. */
+  /** The path without base path and query. */
   readonly path: string
   readonly parts: ReadonlyArray<string>
   readonly query: URLSearchParams
-  /** The body as a form. */
+  /** The body, parsed as a form. */
   readonly form: URLSearchParams
   readonly body: string
   readonly headers: { readonly [name: string]: string | undefined }
 }
 
-/** What is sent, and what the ledger shall say about it. */
+/** The reply to a request, and what the ledger records about it. */
 export interface Answer {
   readonly reply: Reply
-  readonly outcome: Outcome
+  readonly outcome: RequestOutcome
   readonly fault: FaultKind | null
   readonly tag: string | null
   readonly orderId: string | null

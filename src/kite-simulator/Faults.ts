@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 
-/** What can go wrong with a POST, PUT or DELETE on orders without any order behaving differently. */
+/** Faults of the answer to a POST, PUT or DELETE on orders. The orders themselves behave normally. */
 const answerFaults = [
   "rate_limited",
   "rate_limited_html",
@@ -22,7 +22,7 @@ const answerFaults = [
   "slow"
 ] as const
 
-/** What can go wrong with a placement only. */
+/** Faults of placements: refusals, and orders that behave unusually. */
 const orderFaults = [
   "refused_margin",
   "refused_holding_428",
@@ -41,8 +41,10 @@ const faultKinds = [...answerFaults, ...orderFaults, ...orderListFaults, ...sess
 export const FaultKind = Schema.Literals(faultKinds)
 export type FaultKind = typeof FaultKind.Type
 
-/** What a fault can hit: a placement, a modification, a cancellation, a look at the order book, an exchange of a
- * token or a look at the profile, a frame of the feed. */
+/**
+ * What a fault can hit: a placement, a modification, a cancellation, a look-up of the order list (`book`), a token exchange or
+ * profile request (`session`), or a frame of the feed. The names are part of the seeds of the random draws.
+ */
 export const FaultTarget = Schema.Literals(["place", "modify", "cancel", "book", "session", "feed"])
 export type FaultTarget = typeof FaultTarget.Type
 
@@ -55,27 +57,27 @@ const kindsOf: { readonly [T in FaultTarget]: ReadonlyArray<FaultKind> } = {
   feed: feedFaults
 }
 
-/** How likely each kind of fault is, 0 to 1, for each request (or frame) that it can hit. */
+/** The probability of each kind of fault, 0 to 1, for each request or frame that it can hit. */
 export type FaultPlan = { readonly [K in FaultKind]?: number }
 
-/** One fault that is to happen. */
+/** One fault that is scheduled to happen. */
 export const ScriptStep = Schema.Struct({
   kind: FaultKind,
-  /** Only the placement with this tag meets it; without one, the next request of its target does. */
+  /** It hits the placement with this tag; without a tag, the next request of its target. */
   tag: Schema.optionalKey(Schema.String),
   /**
-   * Milliseconds: how late a taken order appears in the book, how late a slow answer comes, how long an order is stuck
-   * or in an unknown status, or how far back a stale book looks. Without it the seed decides.
+   * In milliseconds, by kind: the delay until a taken order is in the order list, the delay of a slow answer, the time that an
+   * order is stuck or in an unknown status, or the age of a stale order list. Drawn from the seed if missing.
    */
   delayMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
-  /** Whether the request is carried out, for the kinds that leave it open. Without it the seed decides. */
+  /** Whether the request is carried out, for kinds that allow both. Drawn from the seed if missing. */
   taken: Schema.optionalKey(Schema.Boolean),
-  /** What an answer's fault is to hit; placements, if not said. */
+  /** The target of an answer fault; placements by default. */
   on: Schema.optionalKey(Schema.Literals(["place", "modify", "cancel"]))
 })
 export type ScriptStep = typeof ScriptStep.Type
 
-/** A fault that a request meets. The uniform numbers in [0, 1) decide its details. */
+/** A fault of one request. `severity` and `variation` are uniform in [0, 1) and decide its details. */
 export interface Fault {
   readonly kind: FaultKind
   readonly delayMillis: number | null
@@ -85,8 +87,8 @@ export interface Fault {
 }
 
 /**
- * All faults but those after which nothing is placed for minutes, so that of each kind of request this share goes wrong,
- * each fault as likely as any other.
+ * A plan in which the share `rate` of each kind of request fails, all faults equally likely. Left out are the faults that stop
+ * all placements for minutes: the daily cap and those of logins.
  */
 export const everyFault = (rate: number): FaultPlan => {
   const plan: { -readonly [K in FaultKind]?: number } = {}
@@ -96,7 +98,7 @@ export const everyFault = (rate: number): FaultPlan => {
   return plan
 }
 
-/** Reads a plan that came from outside: the plan, or what is wrong with it. */
+/** Validates a plan from outside; returns the plan or an error message. */
 export const planOf = (given: unknown): FaultPlan | string => {
   if (typeof given !== "object" || given === null || Array.isArray(given)) return "A plan must be an object"
   const plan: { -readonly [K in FaultKind]?: number } = {}
@@ -108,12 +110,12 @@ export const planOf = (given: unknown): FaultPlan | string => {
   return plan
 }
 
-/** Whose faults hit nothing else. */
+/** Targets whose fault kinds apply to no other target. */
 const isOneTarget = (target: FaultTarget): boolean => target === "book" || target === "session" || target === "feed"
 
 const isFaultKind = Schema.is(FaultKind)
 
-/** Decides which requests go wrong, and how: what the script says first, then what plan and seed do. */
+/** Decides which requests fail and how. Scripted faults come first, then those that plan and seed draw. */
 export class Faults {
   readonly #seed: string
   #plan: FaultPlan
@@ -134,12 +136,12 @@ export class Faults {
     this.#script.push(...steps)
   }
 
-  /** How often each kind was injected. */
+  /** How often each kind has been injected. */
   get injected(): { readonly [K in FaultKind]?: number } {
     return Object.fromEntries(this.#injected)
   }
 
-  /** What the next request of this target meets. A kind outside `except` only. */
+  /** The fault of the next request of this target, never one of the kinds `except`; null for none. */
   next(target: FaultTarget, tag: string | null = null, except: ReadonlyArray<FaultKind> = []): Fault | null {
     const number = this.#asked.get(target) ?? 0
     this.#asked.set(target, number + 1)

@@ -11,8 +11,8 @@ const refusal = "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 
 const heartbeat = Buffer.from([0])
 
 /**
- * Pushes each change of an order's status to whoever is connected at that time, and a byte each second. Nothing is told
- * about placements, and nothing is repeated for those who come later.
+ * Serves the WebSocket feed: pushes each change of an order's status to the clients that are connected at that time, and a
+ * heartbeat of one byte a second. As with Kite, placements are not pushed and missed changes are not repeated.
  */
 export const pushChanges = (simulation: Simulation, server: Server): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -68,7 +68,7 @@ const push = (simulation: Simulation, feed: Feed, changed: Latch.Latch): Effect.
 class Feed {
   readonly #simulation: Simulation
   readonly #connections = new Set<Connection>()
-  /** Orders that will change. */
+  /** Orders that still have steps ahead. */
   readonly #active = new Set<SimulatedOrder>()
   #known = 0
 
@@ -87,9 +87,9 @@ class Feed {
     this.#connections.delete(connection)
   }
 
-  /** Sends the changes up to now; gives the time of the next one that somebody will want to hear of. */
+  /** Sends the changes up to now; returns the time of the next one, null if there is none or nobody is connected. */
   announce(nowMillis: number): number | null {
-    const { orders } = this.#simulation.book
+    const { orders } = this.#simulation.orderList
     for (; this.#known < orders.length; this.#known++) {
       const order = orders[this.#known]
       if (order !== undefined) this.#active.add(order)
@@ -120,7 +120,7 @@ class Feed {
 class Connection {
   readonly #client: WebSocket
   readonly #simulation: Simulation
-  /** A frame that is to come after the next one. */
+  /** A frame that a fault holds back until after the next one. */
   #held: string | null = null
 
   constructor(client: WebSocket, simulation: Simulation) {

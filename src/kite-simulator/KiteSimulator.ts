@@ -1,37 +1,40 @@
 import { Clock, Context, Duration, Effect, Layer } from "effect"
 import type { FaultPlan, ScriptStep } from "./Faults.ts"
 import { pushChanges } from "./Feed.ts"
+import { serve, type ServerCouldNotListen } from "./KiteServer.ts"
 import type { Ledger, Summary } from "./Ledger.ts"
-import { defaultOptions, type SimulatorOptions } from "./Options.ts"
-import { serve, type ServerCouldNotListen } from "./Server.ts"
 import { Simulation } from "./Simulation.ts"
+import { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
 
 export { type FaultKind, type FaultPlan, type ScriptStep, everyFault } from "./Faults.ts"
-export type { Ledger, OrderRecord, Outcome, RequestRecord, Summary } from "./Ledger.ts"
-export { defaultOptions, type SimulatorOptions } from "./Options.ts"
-export { ServerCouldNotListen } from "./Server.ts"
+export type { Ledger, LedgerOrderRecord, RequestOutcome, RequestRecord, Summary } from "./Ledger.ts"
+export { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
+export { ServerCouldNotListen } from "./KiteServer.ts"
 
 /**
- * A server that speaks Zerodha's Kite Connect v3, HTTP and WebSocket, with a simulated exchange behind it. It keeps its
- * orders in memory, and goes wrong as a seed, a plan and a script say.
+ * A server for tests that speaks Zerodha's Kite Connect v3 over HTTP and WebSocket, with a simulated exchange behind it and all
+ * state in memory. Each request passes login, limits and faults (Routes, SimulatorSession, Limits, Faults), then reads or
+ * changes the order list, whose orders live by orderLife. Faults come from a script, then from a plan and a seed: the same seed
+ * and requests give the same faults. Invariant: the ledger records every request and order truthfully, also where the answer was
+ * lost, so that tests can prove that nothing was placed twice. Used by tests, scripts/ and the command `kite-simulator`.
  */
 export class KiteSimulator extends Context.Service<
   KiteSimulator,
   {
-    /** `http://127.0.0.1:PORT`, without a slash at the end; with the base path, if there is one. */
+    /** `http://127.0.0.1:PORT` and the base path, without a slash at the end. */
     readonly url: string
     /** `ws://127.0.0.1:PORT/feed`. */
     readonly feedUrl: string
-    /** A fresh access token. Those before it stay valid. */
+    /** Issues a new access token; earlier ones stay valid. */
     readonly issueToken: Effect.Effect<string>
-    /** From now on every token so far is refused. */
+    /** Makes all tokens issued so far invalid. */
     readonly expireTokens: Effect.Effect<void>
-    /** Whether orders may come from where they come from. Everything else always works. */
+    /** Whether order requests from the client's IP address are allowed. Other requests always are. */
     readonly allowAddress: (allowed: boolean) => Effect.Effect<void>
-    /** The next requests meet these faults, in this order. */
+    /** Schedules faults for the next requests, in this order. */
     readonly script: (steps: ReadonlyArray<ScriptStep>) => Effect.Effect<void>
     readonly setFaults: (plan: FaultPlan) => Effect.Effect<void>
-    /** Puts the simulator's clock forward against Effect's. */
+    /** Moves the simulator's clock ahead of Effect's Clock. */
     readonly advanceClock: (by: Duration.Duration) => Effect.Effect<void>
     readonly ledger: Effect.Effect<Ledger>
     readonly summary: Effect.Effect<Summary>

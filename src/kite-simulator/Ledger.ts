@@ -1,38 +1,38 @@
-import { stateAt } from "./Exchange.ts"
 import type { FaultKind, Faults } from "./Faults.ts"
 import type { Limits } from "./Limits.ts"
+import { stateAt } from "./orderLife.ts"
 import type { OrderList } from "./OrderList.ts"
 import { averagePrice } from "./wire.ts"
 
 /**
- * - `accepted`: an order request was carried out and the caller told.
- * - `answered`: the same of any other request.
- * - `refused`, `limited`: clearly not carried out, and the caller told.
- * - `lost_taken`, `lost_not_taken`: the caller cannot know what became of it.
+ * - `accepted`: an order request was carried out, and the answer says so.
+ * - `answered`: any other request was answered.
+ * - `refused`, `limited`: not carried out, and the answer says so.
+ * - `lost_taken`, `lost_not_taken`: carried out or not, and the answer does not say which.
  */
-export type Outcome = "accepted" | "answered" | "refused" | "limited" | "lost_taken" | "lost_not_taken"
+export type RequestOutcome = "accepted" | "answered" | "refused" | "limited" | "lost_taken" | "lost_not_taken"
 
 export interface RequestRecord {
-  /** Epoch milliseconds on the simulator's clock. */
+  /** Milliseconds since 1970 on the simulator's clock. */
   readonly at: number
   readonly method: string
   readonly path: string
-  readonly outcome: Outcome
+  readonly outcome: RequestOutcome
   readonly tag: string | null
   readonly orderId: string | null
-  /** What was sent; null when the connection was dropped or left silent. */
+  /** The HTTP status sent; null if the connection was dropped or left silent. */
   readonly status: number | null
   readonly fault: FaultKind | null
-  /** It counts towards the limits. */
+  /** Whether it counts towards the order limits. */
   readonly counted: boolean
 }
 
-export interface OrderRecord {
+export interface LedgerOrderRecord {
   readonly orderId: string
   readonly tag: string | null
   readonly receivedAt: number
   readonly visibleAt: number
-  /** As of now; null while it is not in the book. */
+  /** The status now; null while the order is not in the order list. */
   readonly status: string | null
   readonly exchange: string
   readonly tradingsymbol: string
@@ -42,36 +42,36 @@ export interface OrderRecord {
   readonly validity: string
   readonly quantity: number
   readonly filledQuantity: number
-  /** In rupees; 0 when nothing is filled. */
+  /** In rupees; 0 if nothing is filled. */
   readonly averagePrice: number
   readonly fault: FaultKind | null
-  /** Whether the caller was told of it. */
+  /** Whether the answer to the caller contained the order id. */
   readonly told: boolean
   readonly modifications: number
 }
 
 export interface Ledger {
   readonly requests: ReadonlyArray<RequestRecord>
-  readonly orders: ReadonlyArray<OrderRecord>
+  readonly orders: ReadonlyArray<LedgerOrderRecord>
 }
 
 export interface Summary {
   readonly orders: number
-  /** How many different tags the orders have. */
+  /** The number of different tags. */
   readonly tags: number
   readonly tagsWithTwoOrders: ReadonlyArray<string>
-  readonly requests: { readonly [K in Outcome]?: number }
+  readonly requests: { readonly [K in RequestOutcome]?: number }
   readonly faults: { readonly [K in FaultKind]?: number }
-  /** The most order requests in any calendar second, minute and Indian day; refused ones count too. */
+  /** The maximum number of order requests in a calendar second, minute and Indian day, refused ones included. */
   readonly maxInOneSecond: number
   readonly maxInOneMinute: number
   readonly maxInOneDay: number
-  /** How many requests really were too many, in contrast to the injected `rate_limited`. */
+  /** The number of requests beyond a limit; the injected fault `rate_limited` is not counted. */
   readonly overLimit: number
 }
 
-export const ordersOf = (book: OrderList, nowMillis: number): ReadonlyArray<OrderRecord> =>
-  book.orders.map((order) => {
+export const ordersOf = (orderList: OrderList, nowMillis: number): ReadonlyArray<LedgerOrderRecord> =>
+  orderList.orders.map((order) => {
     const state = stateAt(order.life, nowMillis)
     return {
       orderId: order.orderId,
@@ -96,16 +96,16 @@ export const ordersOf = (book: OrderList, nowMillis: number): ReadonlyArray<Orde
 
 export const summaryOf = (
   requests: ReadonlyArray<RequestRecord>,
-  book: OrderList,
+  orderList: OrderList,
   faults: Faults,
   limits: Limits
 ): Summary => {
   const perTag = new Map<string, number>()
-  for (const { tag } of book.orders) if (tag !== null) perTag.set(tag, (perTag.get(tag) ?? 0) + 1)
-  const perOutcome: { -readonly [K in Outcome]?: number } = {}
+  for (const { tag } of orderList.orders) if (tag !== null) perTag.set(tag, (perTag.get(tag) ?? 0) + 1)
+  const perOutcome: { -readonly [K in RequestOutcome]?: number } = {}
   for (const { outcome } of requests) perOutcome[outcome] = (perOutcome[outcome] ?? 0) + 1
   return {
-    orders: book.orders.length,
+    orders: orderList.orders.length,
     tags: perTag.size,
     tagsWithTwoOrders: [...perTag].filter(([, count]) => count > 1).map(([tag]) => tag),
     requests: perOutcome,

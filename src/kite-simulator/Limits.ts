@@ -1,18 +1,18 @@
-import { indianDayOf } from "./indianTime.ts"
+import { indianDayOf } from "./kiteTime.ts"
 
 export interface RequestLimits {
   readonly perSecond: number
   readonly perMinute: number
   readonly perDay: number
-  /** Of one order. */
+  /** The maximum number of modifications of one order. */
   readonly modifications: number
 }
 
 export type Excess = "second" | "minute" | "day"
 
 /**
- * Counts order requests by calendar second, minute and Indian day of the server's clock, and requests for quotes by second,
- * refused ones included.
+ * Rate limits by calendar second, minute and Indian day of the simulator's clock for order requests, and by second for quotes
+ * and look-ups. Refused requests count as well.
  */
 export class Limits {
   readonly #limits: RequestLimits
@@ -27,7 +27,7 @@ export class Limits {
     this.#limits = limits
   }
 
-  /** Counts a request, and says which limit it breaks. */
+  /** Counts an order request; returns the limit that it exceeds, or null. */
   take(nowMillis: number): Excess | null {
     const inSecond = this.#second.count(Math.floor(nowMillis / 1000))
     const inMinute = this.#minute.count(Math.floor(nowMillis / 60_000))
@@ -38,25 +38,24 @@ export class Limits {
     return excess
   }
 
-  /** Counts a request for quotes, one of which may come in a second, and says whether it is too many. */
+  /** Counts a request for quotes; true if it exceeds one a second. */
   takeQuote(nowMillis: number): boolean {
     const isTooMany = this.#quotes.count(Math.floor(nowMillis / 1000)) > 1
     if (isTooMany) this.#overLimit++
     return isTooMany
   }
 
-  /** The most order requests in any one calendar second, minute and day, and how many broke a limit. */
-  /** Counts a look-up by calendar second, and says whether it is too many. */
+  /** Counts a look-up; true if it exceeds `perSecond`. */
   takeLookup(nowMillis: number, perSecond: number): boolean {
     return this.#lookups.count(Math.floor(nowMillis / 1000)) > perSecond
   }
 
-  /** The most requests in any one calendar second, minute and day, and how many broke a limit. */
+  /** The maximum number of order requests in a calendar second, minute and day, and how many exceeded a limit. */
   get summary() {
     return {
-      maxInOneSecond: this.#second.most,
-      maxInOneMinute: this.#minute.most,
-      maxInOneDay: this.#day.most,
+      maxInOneSecond: this.#second.max,
+      maxInOneMinute: this.#minute.max,
+      maxInOneDay: this.#day.max,
       overLimit: this.#overLimit
     }
   }
@@ -65,12 +64,12 @@ export class Limits {
 class Bucket {
   #index = Number.NaN
   #count = 0
-  most = 0
+  max = 0
 
   count(index: number): number {
     this.#count = index === this.#index ? this.#count + 1 : 1
     this.#index = index
-    this.most = Math.max(this.most, this.#count)
+    this.max = Math.max(this.max, this.#count)
     return this.#count
   }
 }

@@ -1,7 +1,7 @@
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
-import { arrive, cancel, marketPaise, modify, type Step, stateAt } from "./Exchange.ts"
 import type { Fault } from "./Faults.ts"
-import { indianDayOf, indianTimestamp } from "./indianTime.ts"
+import { indianDayOf, indianTimestamp } from "./kiteTime.ts"
+import { arrive, cancel, marketPaise, modify, type LifeStep, stateAt } from "./orderLife.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
 import { orderRow } from "./wire.ts"
@@ -14,15 +14,15 @@ export interface Arrival {
   readonly told: boolean
 }
 
-/** Every order that ever arrived. */
+/** All orders that ever arrived, and what GET /orders shows of them. */
 export class OrderList {
   readonly #seed: string
   readonly #fillMillis: number
   readonly #orders: Array<SimulatedOrder> = []
   readonly #byId = new Map<string, SimulatedOrder>()
   readonly #ofTag = new Map<string, number>()
-  /** The row of each order, as long as its state is this one: polls of a full book are to be cheap. */
-  readonly #texts = new Map<SimulatedOrder, { readonly state: Step | null; readonly text: string }>()
+  /** The JSON row of each order in its current state, cached because clients poll long lists. */
+  readonly #texts = new Map<SimulatedOrder, { readonly state: LifeStep | null; readonly text: string }>()
   #shuffles = 0
   readonly #lastIds = { short: 0n, long: 0n }
 
@@ -72,12 +72,12 @@ export class OrderList {
     return order
   }
 
-  /** The orders that can be seen now: those of the day in India, as far as they have come. */
+  /** The orders that are visible now: those of the current day in India, unless they are delayed. */
   shown(nowMillis: number): ReadonlyArray<SimulatedOrder> {
     return this.#orders.filter((order) => isShown(order, nowMillis))
   }
 
-  /** An order that can be seen now. */
+  /** An order that is visible now, or null. */
   find(orderId: string, nowMillis: number): SimulatedOrder | null {
     const order = this.#byId.get(orderId)
     return order !== undefined && isShown(order, nowMillis) ? order : null
@@ -104,7 +104,7 @@ export class OrderList {
     order.life = modify(given, order.life)
   }
 
-  /** The rows of all orders by now, as the JSON text of an array, in an order that no caller can rely on. */
+  /** The visible rows as the JSON text of an array, shuffled so that no client can rely on their order. */
   rowsText(nowMillis: number, isWanted: (order: SimulatedOrder) => boolean): string {
     const texts = this.shown(nowMillis)
       .filter(isWanted)
@@ -128,12 +128,12 @@ export class OrderList {
     return text
   }
 
-  /** Kite has given out ids of 15 digits, which begin with the date, and of 19. Either kind grows with time. */
+  /** Kite uses ids of 15 digits that start with the date, and ids of 19 digits. Both kinds increase over time. */
   #nextId(isShort: boolean, nowMillis: number): string {
     const kind = isShort ? "short" : "long"
-    const least = isShort ? shortId(nowMillis) : BigInt(`1${String(nowMillis).padStart(13, "0")}00000`)
+    const min = isShort ? shortId(nowMillis) : BigInt(`1${String(nowMillis).padStart(13, "0")}00000`)
     const last = this.#lastIds[kind]
-    const id = last >= least ? last + 1n : least
+    const id = last >= min ? last + 1n : min
     this.#lastIds[kind] = id
     return id.toString().padStart(isShort ? 15 : 19, "0")
   }
@@ -149,7 +149,7 @@ const shortId = (millis: number): bigint => {
   return BigInt(date.slice(2).replaceAll("-", "")) * 1_000_000_000n + BigInt(secondOfDay) * 10_000n
 }
 
-/** The limit that protects a market order, two percent away if the broker chooses, on a tick of five paise. */
+/** The limit price of a protected market order in paise, on a tick of five paise. */
 const bandOf = ({ side, marketProtection }: OrderRequest, paise: number): number => {
   const share = protectionPercent(marketProtection) / 100
   return Math.max(5, Math.round((paise * (side === "BUY" ? 1 + share : 1 - share)) / 5) * 5)

@@ -10,7 +10,7 @@ const orderTypes = ["MARKET", "LIMIT", "SL", "SL-M"] as const
 const products = ["CNC", "MIS", "NRML", "MTF"] as const
 const validities = ["DAY", "IOC", "TTL"] as const
 
-/** A placement as Kite understands it. Prices are in whole paise. */
+/** A validated placement. Prices are whole paise. */
 export interface OrderRequest {
   readonly variety: (typeof varieties)[number]
   readonly exchange: (typeof exchanges)[number]
@@ -25,7 +25,7 @@ export interface OrderRequest {
   readonly disclosedQuantity: number
   readonly pricePaise: number | null
   readonly triggerPaise: number | null
-  /** In percent; -1 leaves it to the broker. */
+  /** In percent; -1 means that the broker chooses. */
   readonly marketProtection: number | null
   readonly tag: string | null
 }
@@ -40,7 +40,7 @@ export const isVariety = (text: string): text is OrderRequest["variety"] => isOn
 const isOneOf = <A extends string>(all: ReadonlyArray<A>, text: string): text is A =>
   all.some((known) => known === text)
 
-/** Reads a placement's form as Kite does: the request, or the refusal. */
+/** Validates the form of a placement as Kite does; returns the request or the refusal. */
 export const readPlacement = (variety: string, form: URLSearchParams): OrderRequest | KiteError => {
   const side = form.get("transaction_type") ?? ""
   const exchange = form.get("exchange") ?? ""
@@ -63,9 +63,12 @@ export const readPlacement = (variety: string, form: URLSearchParams): OrderRequ
   return freezeProblem(request) ?? request
 }
 
-type Terms = Omit<OrderRequest, "variety" | "exchange" | "side" | "product" | "tradingsymbol" | "instrument" | "tag">
+type RequestTerms = Omit<
+  OrderRequest,
+  "variety" | "exchange" | "side" | "product" | "tradingsymbol" | "instrument" | "tag"
+>
 
-/** Reads a modification's form: the request as it shall be, or the refusal. */
+/** Validates the form of a modification; returns the modified request or the refusal. */
 export const readModification = (before: OrderRequest, form: URLSearchParams): OrderRequest | KiteError => {
   const terms = readTerms(form, before)
   if ("errorType" in terms) return terms
@@ -73,8 +76,8 @@ export const readModification = (before: OrderRequest, form: URLSearchParams): O
   return freezeProblem(request) ?? request
 }
 
-/** What can be modified, each as given or as it was. */
-const readTerms = (form: URLSearchParams, before: Terms | null): Terms | KiteError => {
+/** Reads the fields that can be modified; a missing field keeps its value in `before`. */
+const readTerms = (form: URLSearchParams, before: RequestTerms | null): RequestTerms | KiteError => {
   const orderType = form.get("order_type") ?? before?.orderType ?? ""
   const validity = form.get("validity") ?? before?.validity ?? "DAY"
   const quantity = wholeOf(form.get("quantity"), before?.quantity ?? 0)
@@ -111,11 +114,11 @@ const invalid = (parameter: string): KiteError => inputError(`Invalid \`${parame
 
 const emptyIsNull = (text: string | null): string | null => (text === "" ? null : text)
 
-/** NaN for what is not a whole number. */
+/** NaN if the text is not a whole number. */
 const wholeOf = (text: string | null, otherwise: number): number =>
   text === null || text === "" ? otherwise : /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
 
-/** 0 is how forms say none; NaN for what is no price. */
+/** In forms 0 means no price; NaN if the text is not a price. */
 const paiseOf = (text: string | null, otherwise: number | null): number | null => {
   if (text === null || text === "") return otherwise
   if (!/^\d{1,9}(\.\d{1,4})?$/.test(text)) return Number.NaN
@@ -123,7 +126,7 @@ const paiseOf = (text: string | null, otherwise: number | null): number | null =
   return paise === 0 ? null : paise
 }
 
-/** 0 is none; NaN for what is neither -1 nor a percentage. */
+/** 0 means none; NaN if the text is neither -1 nor a percentage. */
 const protectionOf = (text: string | null, otherwise: number | null): number | null => {
   if (text === null || text === "") return otherwise
   const percent = Number(text)

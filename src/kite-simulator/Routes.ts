@@ -1,9 +1,9 @@
-import { type Answer, answered, type KiteRequest, refused } from "./Answer.ts"
+import { type Answer, answered, type SimulatorRequest, refused } from "./Answer.ts"
 import { control } from "./control.ts"
-import { indianTimestamp } from "./indianTime.ts"
-import { instrumentsCsv } from "./instruments.ts"
+import { htmlReply, tooManyRequests } from "./faultyAnswer.ts"
+import { indianTimestamp } from "./kiteTime.ts"
+import { instrumentsCsv } from "./listedInstruments.ts"
 import { lookup } from "./lookups.ts"
-import { htmlReply, tooManyRequests } from "./lostAnswer.ts"
 import { orderRequest } from "./orderRequests.ts"
 import { quotes } from "./quotes.ts"
 import { failure, htmlPage, inputError, kiteError, notAuthorized, type Reply, reply, success } from "./reply.ts"
@@ -26,8 +26,8 @@ const person = {
   meta: { demat_consent: "physical" }
 }
 
-/** Does what a request asks and says what to answer. What goes to Kite's own paths is entered in the ledger. */
-export const respond = (simulation: Simulation, request: KiteRequest): Reply => {
+/** Handles a request. Requests to Kite's paths are recorded in the ledger; those of the control interface are not. */
+export const respond = (simulation: Simulation, request: SimulatorRequest): Reply => {
   if (request.parts[0] === "simulator") return control(simulation, request)
   const now = simulation.now()
   const { reply, outcome, fault, tag, orderId, counted } = route(simulation, request, now)
@@ -45,7 +45,7 @@ export const respond = (simulation: Simulation, request: KiteRequest): Reply => 
   return reply
 }
 
-const route = (simulation: Simulation, request: KiteRequest, now: number): Answer => {
+const route = (simulation: Simulation, request: SimulatorRequest, now: number): Answer => {
   const { method, parts, headers } = request
   const [first, second, third] = parts
   if (method === "GET" && first === "connect" && second === "login") return login(simulation, request, now)
@@ -69,7 +69,7 @@ const isOrderRequest = (method: string, variety: string | undefined, orderId: st
   (method === "POST" && variety !== undefined && orderId === undefined) ||
   ((method === "PUT" || method === "DELETE") && orderId !== undefined)
 
-const get = (simulation: Simulation, request: KiteRequest, now: number): Answer | null => {
+const get = (simulation: Simulation, request: SimulatorRequest, now: number): Answer | null => {
   const [first, second] = request.parts
   if (first === "user" && second === "profile") return faulty(simulation, () => success(person))
   if (first === "instruments") return answered(reply(200, "text/csv", instrumentsCsv(second ?? null)))
@@ -77,7 +77,7 @@ const get = (simulation: Simulation, request: KiteRequest, now: number): Answer 
   return lookup(simulation, request, now)
 }
 
-const login = (simulation: Simulation, { query }: KiteRequest, now: number): Answer => {
+const login = (simulation: Simulation, { query }: SimulatorRequest, now: number): Answer => {
   if (query.get("api_key") !== simulation.options.apiKey) return refused(inputError("Invalid `api_key`."))
   const token = simulation.session.login(now)
   const link = `/?request_token=${token}&amp;action=login&amp;type=login&amp;status=success`
@@ -85,7 +85,7 @@ const login = (simulation: Simulation, { query }: KiteRequest, now: number): Ans
   return answered(reply(200, "text/html", page))
 }
 
-/** What an answer about logins and users is, when it meets no fault. */
+/** The answer to a login or profile request: `whole` unless a fault hits it. */
 const faulty = (simulation: Simulation, whole: () => Reply): Answer => {
   const fault = simulation.faults.next("session")
   if (fault === null) return answered(whole())
@@ -95,7 +95,7 @@ const faulty = (simulation: Simulation, whole: () => Reply): Answer => {
 const silent: Reply = { ...reply(0, "", ""), delivery: "silent" }
 const down = failure(kiteError(503, "NetworkException", "The user service is not reachable. Please try again."))
 
-const session = (simulation: Simulation, request: KiteRequest, now: number): Answer | null => {
+const session = (simulation: Simulation, request: SimulatorRequest, now: number): Answer | null => {
   const { options } = simulation
   if (request.method === "POST") {
     const bought = simulation.session.exchange(request.form, now)

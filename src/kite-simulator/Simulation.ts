@@ -2,40 +2,40 @@ import { Duration } from "effect"
 import { Faults } from "./Faults.ts"
 import { type Ledger, ordersOf, type RequestRecord, type Summary, summaryOf } from "./Ledger.ts"
 import { Limits } from "./Limits.ts"
-import type { SimulatorOptions } from "./Options.ts"
 import { OrderList } from "./OrderList.ts"
-import { Session } from "./Session.ts"
+import type { SimulatorOptions } from "./SimulatorOptions.ts"
+import { SimulatorSession } from "./SimulatorSession.ts"
 
-/** All that one simulator knows, and its clock. Everything in it happens at once, between two events of the process. */
+/** The state and the clock of one simulator. All methods are synchronous, so each request is atomic. */
 export class Simulation {
   readonly options: SimulatorOptions
-  readonly session: Session
+  readonly session: SimulatorSession
   readonly limits: Limits
   readonly faults: Faults
-  readonly book: OrderList
+  readonly orderList: OrderList
   readonly maxDelayMillis: number
   readonly maxStalenessMillis: number
-  /** Orders may come from the address of whoever asks. */
+  /** Whether order requests from the client's IP address are allowed. */
   addressAllowed = true
   readonly #currentMillis: () => number
   #offsetMillis = 0
   readonly #requests: Array<RequestRecord> = []
   readonly #listeners = new Set<() => void>()
 
-  /** `currentMillis` is the clock below the simulator's own offset. */
+  /** `currentMillis` is the clock to which `advance` adds its offset. */
   constructor(options: SimulatorOptions, currentMillis: () => number) {
     this.options = options
     this.#currentMillis = currentMillis
-    this.session = new Session(options)
+    this.session = new SimulatorSession(options)
     this.limits = new Limits(options.limits)
     this.faults = new Faults(options.seed, options.faults)
-    this.book = new OrderList(options.seed, Duration.toMillis(options.fillDelay))
+    this.orderList = new OrderList(options.seed, Duration.toMillis(options.fillDelay))
     this.maxDelayMillis = Duration.toMillis(options.maxDelay)
     this.maxStalenessMillis = Duration.toMillis(options.maxStaleness)
     if (options.accessToken !== null) this.session.issue(this.now(), options.accessToken)
   }
 
-  /** Epoch milliseconds on the simulator's clock. */
+  /** Milliseconds since 1970 on the simulator's clock. */
   now(): number {
     return Math.floor(this.#currentMillis()) + this.#offsetMillis
   }
@@ -49,7 +49,7 @@ export class Simulation {
     this.#requests.push(request)
   }
 
-  /** Tells whoever waits for something to happen that the future may have changed. */
+  /** Notifies the listeners that the future of orders may have changed. */
   changed(): void {
     for (const listener of this.#listeners) listener()
   }
@@ -59,10 +59,10 @@ export class Simulation {
   }
 
   get ledger(): Ledger {
-    return { requests: [...this.#requests], orders: ordersOf(this.book, this.now()) }
+    return { requests: [...this.#requests], orders: ordersOf(this.orderList, this.now()) }
   }
 
   get summary(): Summary {
-    return summaryOf(this.#requests, this.book, this.faults, this.limits)
+    return summaryOf(this.#requests, this.orderList, this.faults, this.limits)
   }
 }

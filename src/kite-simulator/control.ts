@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import type { KiteRequest } from "./Answer.ts"
+import type { SimulatorRequest } from "./Answer.ts"
 import { planOf, ScriptStep } from "./Faults.ts"
 import { jsonReply, type Reply } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
@@ -10,8 +10,8 @@ const Address = Schema.Struct({ allowed: Schema.Boolean })
 
 const done = jsonReply(200, { done: true })
 
-/** The paths below /simulator: the ledger, and what makes things happen. No login is needed. */
-export const control = (simulation: Simulation, request: KiteRequest): Reply => {
+/** The control interface below /simulator: ledger, summary, faults, clock and tokens. It needs no login. */
+export const control = (simulation: Simulation, request: SimulatorRequest): Reply => {
   const path = request.parts.slice(1).join("/")
   switch (`${request.method} ${path}`) {
     case "GET ledger":

@@ -1,6 +1,6 @@
 import { inputError, type KiteError } from "./reply.ts"
 
-/** The largest order and the lot size of each derivative, as of February 2026. */
+/** The freeze quantity and lot size of each derivative, as of February 2026. */
 const derivatives: ReadonlyArray<readonly [underlying: string, freeze: number, lot: number]> = [
   ["NIFTYNXT50", 600, 25],
   ["BANKNIFTY", 600, 30],
@@ -12,14 +12,14 @@ const derivatives: ReadonlyArray<readonly [underlying: string, freeze: number, l
 ]
 const equityFreeze = 100_000
 
-interface Asked {
+interface FreezeSubject {
   readonly exchange: string
   readonly tradingsymbol: string
   readonly quantity: number
 }
 
-/** Why an order is larger than the exchange takes at once; null when it is not. */
-export const freezeProblem = (request: Asked): KiteError | null => {
+/** The refusal of an order above the freeze quantity; null if it is not above. */
+export const freezeProblem = (request: FreezeSubject): KiteError | null => {
   const limits = limitsOf(request)
   if (limits === null || request.quantity <= limits.freeze) return null
   const lotsOf = (quantity: number) => `${quantity} (${Math.floor(quantity / limits.lot)} lots)`
@@ -29,10 +29,10 @@ export const freezeProblem = (request: Asked): KiteError | null => {
   )
 }
 
-const limitsOf = ({ exchange, tradingsymbol }: Asked) => {
+const limitsOf = ({ exchange, tradingsymbol }: FreezeSubject) => {
   if (exchange === "NSE" || exchange === "BSE") return { freeze: equityFreeze, lot: 1 }
   if (exchange !== "NFO" && exchange !== "BFO") return null
-  // A digit follows, the year: NIFTY is no prefix of NIFTYNXT50's contracts.
+  // The year follows the underlying, which tells NIFTY's contracts from those of NIFTYNXT50.
   const found = derivatives.find(([underlying]) => new RegExp(`^${underlying}\\d\\d`).test(tradingsymbol))
   return found === undefined ? null : { freeze: found[1], lot: found[2] }
 }

@@ -1,36 +1,38 @@
-import { type Answer, answered, type KiteRequest, refused } from "./Answer.ts"
+import { type Answer, answered, type SimulatorRequest, refused } from "./Answer.ts"
 import type { Fault } from "./Faults.ts"
-import { htmlReply, truncate } from "./lostAnswer.ts"
+import { htmlReply, truncate } from "./faultyAnswer.ts"
 import { failure, kiteError, orderError, type Reply, success, successText } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 import { historyRows, tradeRows } from "./wire.ts"
 
 const unavailable = kiteError(503, "NetworkException", "The OMS is not reachable. Please try again.")
 
-/** GET on orders and trades, by somebody who is logged in. */
-export const lookup = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer | null => {
+/** GET on orders and trades with a valid login; null if there is no such path. */
+export const lookup = (simulation: Simulation, request: SimulatorRequest, nowMillis: number): Answer | null => {
   const [first, orderId, third] = request.parts
-  const { book } = simulation
+  const { orderList } = simulation
   if (first === "trades" && orderId === undefined) {
-    return spoiled(simulation, () => success(book.shown(nowMillis).flatMap((order) => tradeRows(order, nowMillis))))
+    return spoiled(simulation, () =>
+      success(orderList.shown(nowMillis).flatMap((order) => tradeRows(order, nowMillis)))
+    )
   }
   if (first !== "orders") return null
-  if (orderId === undefined) return orderBook(simulation, nowMillis)
+  if (orderId === undefined) return orderListAnswer(simulation, nowMillis)
   if (third !== undefined && third !== "trades") return null
-  const order = book.find(orderId, nowMillis)
+  const order = orderList.find(orderId, nowMillis)
   if (order === null) return refused(orderError("Couldn't find that `order_id`."))
   return spoiled(simulation, () =>
     success(third === "trades" ? tradeRows(order, nowMillis) : historyRows(order, nowMillis))
   )
 }
 
-const orderBook = (simulation: Simulation, nowMillis: number): Answer => {
+const orderListAnswer = (simulation: Simulation, nowMillis: number): Answer => {
   const fault = simulation.faults.next("book")
   const backMillis =
     fault?.kind === "book_stale"
       ? (fault.delayMillis ?? Math.ceil(simulation.maxStalenessMillis * (0.1 + 0.9 * fault.severity)))
       : null
-  const rows = simulation.book.rowsText(
+  const rows = simulation.orderList.rowsText(
     nowMillis,
     (order) => backMillis === null || order.visibleAt <= nowMillis - backMillis
   )

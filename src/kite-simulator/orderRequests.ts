@@ -1,8 +1,8 @@
-import { type Answer, type KiteRequest, refused } from "./Answer.ts"
-import { isFinal, stateAt } from "./Exchange.ts"
+import { type Answer, type SimulatorRequest, refused } from "./Answer.ts"
 import type { FaultKind } from "./Faults.ts"
+import { answerWith, dailyCap, tooManyRequests } from "./faultyAnswer.ts"
 import type { Excess } from "./Limits.ts"
-import { answerWith, dailyCap, tooManyRequests } from "./lostAnswer.ts"
+import { isFinal, stateAt } from "./orderLife.ts"
 import { isVariety, readModification, readPlacement } from "./OrderRequest.ts"
 import { inputError, kiteError, type KiteError, notAuthorized, orderError } from "./reply.ts"
 import type { SimulatedOrder } from "./SimulatedOrder.ts"
@@ -14,7 +14,7 @@ const noMargin = kiteError(
   "MarginException",
   "Insufficient funds. Required margin is 95417.84 but available margin is 74251.80."
 )
-/** Refusals that an order meets by itself, whoever sends it. */
+/** The faults of placements that are refusals. */
 const injectedRefusals: Partial<Record<FaultKind, KiteError>> = {
   refused_margin: noMargin,
   refused_holding_428: kiteError(428, "HoldingException", "Authorise the holdings with the depository first."),
@@ -22,26 +22,26 @@ const injectedRefusals: Partial<Record<FaultKind, KiteError>> = {
 }
 const unknownOrder = orderError("Couldn't find that `order_id`.")
 
-/** POST, PUT and DELETE below /orders. The limits are the account's: they count what comes with a dead token too. */
-export const orderRequest = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
+/** POST, PUT and DELETE below /orders. Limits are of the account, so requests with an invalid token count as well. */
+export const orderRequest = (simulation: Simulation, request: SimulatorRequest, nowMillis: number): Answer => {
   const tag = request.method === "POST" ? request.form.get("tag") : null
   const excess = simulation.limits.take(nowMillis)
   if (excess !== null) return { ...refused(excessError(excess)), outcome: "limited", tag, counted: true }
   return { ...permitted(simulation, request, nowMillis), tag, counted: true }
 }
 
-const permitted = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
+const permitted = (simulation: Simulation, request: SimulatorRequest, nowMillis: number): Answer => {
   if (!simulation.session.authorizes(request.headers["authorization"], nowMillis)) return refused(notAuthorized)
   return simulation.addressAllowed ? perform(simulation, request, nowMillis) : refused(strangeAddress)
 }
 
 const excessError = (excess: Excess): KiteError => (excess === "day" ? dailyCap : tooManyRequests)
 
-const perform = (simulation: Simulation, request: KiteRequest, nowMillis: number): Answer => {
+const perform = (simulation: Simulation, request: SimulatorRequest, nowMillis: number): Answer => {
   const [, variety = "", orderId] = request.parts
   if (request.method === "POST") return place(simulation, variety, request.form, nowMillis)
   if (!isVariety(variety)) return refused(inputError("Invalid `variety`."))
-  const order = simulation.book.find(orderId ?? "", nowMillis)
+  const order = simulation.orderList.find(orderId ?? "", nowMillis)
   if (order === null) return refused(unknownOrder)
   return request.method === "PUT"
     ? modify(simulation, order, request.form, nowMillis)
@@ -55,7 +55,7 @@ const place = (simulation: Simulation, variety: string, form: URLSearchParams, n
   const refusal = fault === null ? undefined : injectedRefusals[fault.kind]
   if (fault !== null && refusal !== undefined) return { ...refused(refusal), fault: fault.kind }
   return answerWith(fault, simulation.maxDelayMillis, (lateMillis, told) => {
-    const order = simulation.book.insert({ request, nowMillis, lateMillis, fault, told })
+    const order = simulation.orderList.insert({ request, nowMillis, lateMillis, fault, told })
     simulation.changed()
     return order.orderId
   })
@@ -68,7 +68,7 @@ const cancel = (simulation: Simulation, order: SimulatedOrder, nowMillis: number
     return refused(orderError("Order cannot be cancelled as it is being processed. Try later."))
   }
   return answerWith(simulation.faults.next("cancel", order.tag), simulation.maxDelayMillis, () => {
-    simulation.book.cancel(order, nowMillis)
+    simulation.orderList.cancel(order, nowMillis)
     simulation.changed()
     return order.orderId
   })
@@ -90,7 +90,7 @@ const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchPa
     return refused(inputError("Quantity cannot be modified to less than what is filled."))
   }
   return answerWith(simulation.faults.next("modify", order.tag), simulation.maxDelayMillis, () => {
-    simulation.book.modify(order, request, nowMillis)
+    simulation.orderList.modify(order, request, nowMillis)
     simulation.changed()
     return order.orderId
   })

@@ -2,10 +2,10 @@ import { BigDecimal, Option, Schema } from "effect"
 import { simulatedDayVolume } from "../broker/mock/simulatedDayVolume.ts"
 import { simulatedLastPrice } from "../broker/mock/simulatedPrice.ts"
 import { Instrument } from "../domain/model/Order.ts"
-import { type Answer, answered, type KiteRequest, refused } from "./Answer.ts"
-import { indianTimestamp } from "./indianTime.ts"
-import { tokenOf } from "./instruments.ts"
-import { tooManyRequests } from "./lostAnswer.ts"
+import { type Answer, answered, type SimulatorRequest, refused } from "./Answer.ts"
+import { tooManyRequests } from "./faultyAnswer.ts"
+import { indianTimestamp } from "./kiteTime.ts"
+import { tokenOf } from "./listedInstruments.ts"
 import { inputError, kiteError, success } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
@@ -14,8 +14,8 @@ const tooMany = inputError(`Maximum of ${maxInstruments} instruments are allowed
 const notPaidFor = kiteError(403, "PermissionException", "Insufficient permission for that call.")
 const readInstrument = Schema.decodeUnknownOption(Instrument)
 
-/** GET /quote?i=NSE:INFY&i=…; what does not look like an instrument is not in the answer. */
-export const quotes = (simulation: Simulation, { query }: KiteRequest, nowMillis: number): Answer => {
+/** GET /quote?i=NSE:INFY&i=…; names that are not instruments are left out of the answer. */
+export const quotes = (simulation: Simulation, { query }: SimulatorRequest, nowMillis: number): Answer => {
   if (simulation.limits.takeQuote(nowMillis)) return { ...refused(tooManyRequests), outcome: "limited" }
   if (!simulation.options.hasMarketData) return refused(notPaidFor)
   const asked = query.getAll("i")

@@ -1,4 +1,4 @@
-/** How an answer leaves the server: whole, cut in the middle of its body, as a closed connection, or never. */
+/** How a reply is delivered: whole, cut in the middle of its body, as a closed connection, or never. */
 export type Delivery = "whole" | "cut" | "dropped" | "silent"
 
 export interface Reply {
@@ -19,14 +19,14 @@ export const reply = (status: number, contentType: string, body: string): Reply 
   delayMillis: 0
 })
 
-/** Kite's envelope around data that is JSON text already. */
+/** Kite's success envelope around data that is already JSON text. */
 export const successText = (dataText: string): Reply => reply(200, json, `{"status":"success","data":${dataText}}`)
 
 export const success = (data: unknown): Reply => successText(JSON.stringify(data))
 
 export const jsonReply = (status: number, value: unknown): Reply => reply(status, json, JSON.stringify(value))
 
-/** A refusal or failure in Kite's words. */
+/** An error in Kite's format. */
 export interface KiteError {
   readonly status: number
   readonly errorType: string

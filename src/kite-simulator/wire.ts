@@ -1,12 +1,12 @@
 import { Struct } from "effect"
-import { isFinal, type Step, stateAt, tradesUntil } from "./Exchange.ts"
-import { indianTimestamp } from "./indianTime.ts"
-import { tokenOf } from "./instruments.ts"
+import { indianTimestamp } from "./kiteTime.ts"
+import { tokenOf } from "./listedInstruments.ts"
+import { isFinal, type LifeStep, stateAt, tradesUntil } from "./orderLife.ts"
 import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
 
 const account = "SIM001"
 
-/** A row of GET /orders: the order as it is now. */
+/** A row of GET /orders. */
 export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
   const { request, life } = order
   const state = stateAt(life, nowMillis)
@@ -52,13 +52,13 @@ export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
   }
 }
 
-/** The order as it was when a step of its life began. */
+/** The row of an order at the start of a step of its life. */
 export const stepRow = (order: SimulatedOrder, index: number) => {
   const steps = order.life.steps.slice(0, index + 1)
   return orderRow({ ...order, life: { ...order.life, steps } }, steps.at(-1)?.at ?? order.visibleAt)
 }
 
-/** The rows of GET /orders/:id: the order as it was at each step, with fewer fields. */
+/** The rows of GET /orders/:id: one for each step, with fewer fields. */
 export const historyRows = (order: SimulatedOrder, nowMillis: number) =>
   order.life.steps
     .filter(({ at }) => at <= nowMillis)
@@ -86,7 +86,7 @@ export const tradeRows = (order: SimulatedOrder, nowMillis: number) =>
     exchange_timestamp: indianTimestamp(at)
   }))
 
-/** In rupees, with four decimals at most; 0 when nothing is filled. */
+/** In rupees, with at most four decimals; 0 if nothing is filled. */
 export const averagePrice = (order: SimulatedOrder, nowMillis: number): number => {
   const trades = tradesUntil(order.life, nowMillis)
   const quantity = trades.reduce((sum, trade) => sum + trade.quantity, 0)
@@ -94,13 +94,13 @@ export const averagePrice = (order: SimulatedOrder, nowMillis: number): number =
   return quantity === 0 ? 0 : Math.round((paise * 100) / quantity) / 10_000
 }
 
-const reachedExchange = ({ status }: Step): boolean =>
+const reachedExchange = ({ status }: LifeStep): boolean =>
   status === "OPEN" || status === "TRIGGER PENDING" || status === "COMPLETE"
 
 const isMarketOrder = ({ request: { orderType } }: SimulatedOrder): boolean =>
   orderType === "MARKET" || orderType === "SL-M"
 
-/** A protected market order is marked as one here, next to the caller's tag. */
+/** The caller's tag, and Kite's marks of a protected market order. */
 const tagsOf = (order: SimulatedOrder): ReadonlyArray<string> => [
   ...(order.tag === null ? [] : [order.tag]),
   ...(isMarketOrder(order) ? ["mktp", `mktp:${protectionPercent(order.request.marketProtection).toFixed(2)}`] : [])

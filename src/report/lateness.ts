@@ -1,5 +1,6 @@
 import { DateTime } from "effect"
 import type { RecordedPlan, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
+import { quantile } from "../domain/numbers/quantile.ts"
 
 /** How many slices were so late: from `fromMillis` on, before `toMillis`; null for no end. */
 export interface LatenessBand {
@@ -34,16 +35,15 @@ export const latenessOf = (
   const sorted = sent.map(({ late }) => late).toSorted((a, b) => a - b)
   const max = sorted.at(-1)
   if (max === undefined) return null
-  const quantile = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? max
   const isDueBeforePlanned = ({ slice }: (typeof sent)[number]) => {
     const plan = plans.findLast(({ firstSequence }) => firstSequence <= slice.sequenceNumber)
     return plan !== undefined && DateTime.isLessThan(slice.scheduledAt, plan.createdAt)
   }
   return {
     count: sorted.length,
-    medianMillis: quantile(0.5),
-    p90Millis: quantile(0.9),
-    p99Millis: quantile(0.99),
+    medianMillis: quantile(sorted, 0.5) ?? max,
+    p90Millis: quantile(sorted, 0.9) ?? max,
+    p99Millis: quantile(sorted, 0.99) ?? max,
     maxMillis: max,
     early: sorted.filter((late) => late < 0).length,
     dueBeforePlanned: sent.filter(isDueBeforePlanned).length,

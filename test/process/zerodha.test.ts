@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Schema } from "effect"
-import { judge } from "../../scripts/lib/verdict.ts"
+import { judgeLedger } from "../../scripts/lib/ledgerVerdict.ts"
 import { Db } from "../../src/db/Db.ts"
 import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
@@ -42,7 +42,7 @@ const unfinished = Effect.map(stages, (counts) => (counts["SCHEDULED"] ?? 0) + (
 const nothingIsWrong = (slices: number) =>
   Effect.gen(function* () {
     const { ledger, summary } = yield* KiteSimulator
-    const { figures, problems } = yield* judge(slices, yield* ledger, yield* summary)
+    const { figures, problems } = yield* judgeLedger(slices, yield* ledger, yield* summary)
     assert.deepStrictEqual(problems, [], JSON.stringify(figures))
   })
 

@@ -50,8 +50,8 @@ const assertSameRows = (ours: Tables, theirs: Tables) => {
 const run = <A, E>(database: Database, operation: string, statement: Effect.Effect<A, E>) =>
   Effect.flatten(Effect.promise(async () => database.run(operation, statement)))
 
-/** What the book of today says of slices that nobody looks for in it as a rule: no order of any, or one of each. */
-const doubtAll = (database: Database) =>
+/** Concludes twice about every slice: that the order list of today does not have it, and that it does. */
+const lookUpAll = (database: Database) =>
   Effect.gen(function* () {
     const { recovery, slices } = database.stores
     const now = DateTime.makeUnsafe(1_767_240_100_000)
@@ -76,7 +76,7 @@ const doubtAll = (database: Database) =>
       }
     }))
     const taken = yield* run(database, "RecoveryStore.takeOver", recovery.takeOver(lateArrivals, "late", now))
-    const doubted = yield* run(
+    const previouslyInDoubt = yield* run(
       database,
       "RecoveryStore.previouslyInDoubt",
       recovery.previouslyInDoubt(DateTime.makeUnsafe(0), all.length)
@@ -85,7 +85,9 @@ const doubtAll = (database: Database) =>
     return {
       left: [...left].toSorted(),
       taken: [...taken].toSorted(),
-      doubted: doubted.map(({ id, stage, claimVersion }) => `${id} ${stage} ${claimVersion}`).toSorted(),
+      previouslyInDoubt: previouslyInDoubt
+        .map(({ id, stage, claimVersion }) => `${id} ${stage} ${claimVersion}`)
+        .toSorted(),
       open: open.map(({ id, isCancelWanted }) => `${id} ${isCancelWanted}`)
     }
   })
@@ -106,7 +108,7 @@ describe("a database in memory", () => {
   }
 
   it.live(
-    "does as PostgreSQL does with what turns up late, or no more",
+    "does as PostgreSQL does with late arrivals, and with orders that are on the list no more",
     () =>
       Effect.gen(function* () {
         const memory = memoryDatabase()
@@ -114,8 +116,8 @@ describe("a database in memory", () => {
         // It ends in the middle, at a request that came later than its quarantine.
         const seed = 25
         assert.deepStrictEqual(yield* traceOn(memory, seed, true), yield* traceOn(postgres, seed, true))
-        const ours = yield* doubtAll(memory)
-        assert.deepStrictEqual(ours, yield* doubtAll(postgres))
+        const ours = yield* lookUpAll(memory)
+        assert.deepStrictEqual(ours, yield* lookUpAll(postgres))
         for (const [what, some] of Object.entries(ours)) assert.isNotEmpty(some, what)
         assertSameRows(memory.tables(), postgres.tables())
       }).pipe(Effect.provide(testDatabase)),

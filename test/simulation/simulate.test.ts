@@ -49,7 +49,7 @@ describe("simulation", () => {
 })
 
 /** One of each kind; `npm run simulate -- --mutations all` tries them all. */
-const sample = ["conditional transition", "quarantine: not in the book", "lease margin", "tag"]
+const sample = ["conditional transition", "quarantine: not in the order list", "lease margin", "tag"]
 
 describe("the simulation of a service without", () => {
   it("any guard: each mutation still fits the code, at one place", () => {

@@ -2,40 +2,40 @@ import { Clock, Effect, Fiber, type Scope } from "effect"
 import type { ChildProcess } from "node:child_process"
 import { hostname } from "node:os"
 import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
-import { type Environment, exitOf, spawnMain } from "../staging.ts"
+import { type Environment, exitOf, spawnMain } from "../stagingProcesses.ts"
 import type { Proxy } from "../tcpProxy.ts"
 
 const wrongClock = new URL("./wrongClock.ts", import.meta.url).href
 const farthestMillis = 5 * 60_000
 
-/** Where one daemon after another runs, each started when the last one ended, with its own network to the database. */
+/** A place in which one daemon runs after another, with its own role and network to the database. */
 export interface Slot {
   readonly name: string
-  /** The database's role that it comes as. */
+  /** The role with which its daemons connect. */
   readonly role: string
   readonly network: Proxy
   readonly environment: Environment
   readonly logFile: string
   child: ChildProcess | null
   startedAtMillis: number
-  /** An incident is at it already. */
+  /** An incident is using this slot; no other one may. */
   isBusy: boolean
-  /** That incident needs it alive. */
+  /** The incident needs a living daemon; no kill -9 meanwhile. */
   isReserved: boolean
-  /** It is meant to end. */
+  /** The end of the current daemon is intended, and not counted as a crash. */
   isToEnd: boolean
 }
 
-/** A moment from which on a daemon does nothing more for its slices, for good or for long. */
+/** The moment at which a daemon stopped working on its slices, for good (kill -9) or for long (freeze). */
 export interface Hit {
   readonly kind: "kill -9" | "freeze"
-  /** What the names of its claims begin with, up to the random part. */
+  /** The owner of its claims without the random part at the end. */
   readonly owner: string
   readonly startedAtMillis: number
   readonly hitAtMillis: number
 }
 
-/** A clock that is wrong from the start, or from some moment on; or none. */
+/** The environment for a right clock, a wrong one, or one that jumps after some seconds. */
 const clockOf = (random: SeededRandom, share: number): { readonly kind: string; readonly environment: Environment } => {
   const [whether, which, offset, jump, after] = [random(), random(), random(), random(), random()]
   if (whether >= share) return { kind: "right", environment: {} }
@@ -56,7 +56,7 @@ const clockOf = (random: SeededRandom, share: number): { readonly kind: string; 
   }
 }
 
-/** Daemons that never stay away for long, until the scope closes: then they are told to stop, and waited for. */
+/** Keeps one daemon running in each slot until the scope closes; then stops them with SIGTERM and waits for them. */
 export const keepDaemons = Effect.fnUntraced(function* (
   slots: ReadonlyArray<Slot>,
   random: SeededRandom,
@@ -104,11 +104,11 @@ export const keepDaemons = Effect.fnUntraced(function* (
 export interface Daemons {
   readonly slots: ReadonlyArray<Slot>
   readonly hits: ReadonlyArray<Hit>
-  /** How many ended by themselves: at the start, because the database was away. */
+  /** How many daemons ended unintended, such as at the start while the database was away. */
   readonly ended: () => number
-  /** How many were started with which kind of clock. */
+  /** How many daemons were started with each kind of clock. */
   readonly starts: Readonly<Record<string, number>>
-  /** Whether there was one to be hit. */
+  /** Signals the daemon of a slot and records the hit; false if none was running. */
   readonly hit: (slot: Slot, kind: Hit["kind"], signal: NodeJS.Signals) => Effect.Effect<boolean>
 }
 

@@ -1,50 +1,50 @@
 import { Effect, Schema } from "effect"
 import type { Db } from "../../../src/db/Db.ts"
 import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
-import { command, type Environment, exitOf, type simulatorApi, StagingFailed } from "../staging.ts"
+import { command, type Environment, exitOf, type simulatorApi, StagingFailed } from "../stagingProcesses.ts"
 import type { Proxy } from "../tcpProxy.ts"
+import type { ChaosOptions } from "./chaosOptions.ts"
+import { backendsOf, type ChaosServer, hasHeartbeat, terminateBackends } from "./chaosServer.ts"
 import type { Daemons, Slot } from "./daemons.ts"
-import type { Options } from "./options.ts"
-import { backendsOf, type ChaosServer, hasHeartbeat, terminateBackends } from "./server.ts"
 
-/** What a run is made of, and what its incidents meddle with. */
-export interface Stage {
-  readonly options: Options
+/** The parts of a run on which incidents act. */
+export interface ChaosStage {
+  readonly options: ChaosOptions
   readonly daemons: Daemons
   readonly server: ChaosServer
-  /** Between all daemons and the broker. */
+  /** The proxy between all daemons and the broker. */
   readonly brokerNetwork: Proxy
   readonly simulator: ReturnType<typeof simulatorApi>
-  /** For the commands of an operator, past all proxies but the broker's. */
+  /** The environment for operators' commands; they bypass the daemons' proxies, but not the broker's. */
   readonly environment: Environment
   readonly commandLog: string
 }
 
-/** What an incident has for itself while it lasts. */
+/** What an incident occupies: two incidents that share a site never overlap. */
 export type Site = "daemon" | "database" | "broker"
 
-export interface Incident {
+export interface ChaosIncident {
   readonly weight: number
   readonly sites: ReadonlyArray<Site>
-  /** No kill -9 meanwhile. */
+  /** The daemon must not be killed meanwhile. */
   readonly needsLife?: true
-  readonly run: (stage: Stage, slot: Slot, uniform: SeededRandom) => Effect.Effect<void, Error, Db>
+  readonly run: (stage: ChaosStage, slot: Slot, uniform: SeededRandom) => Effect.Effect<void, Error, Db>
 }
 
-const between = (uniform: SeededRandom, least: number, most: number) => least + uniform() * (most - least)
+const between = (uniform: SeededRandom, min: number, max: number) => min + uniform() * (max - min)
 
-/** Something is wrong with a network for some seconds. */
+/** Disturbs a network for some seconds. */
 const spoil = (spoiled: Effect.Effect<void>, network: Proxy, seconds: number) =>
   Effect.andThen(spoiled, Effect.sleep(seconds * 1000)).pipe(Effect.ensuring(network.recover))
 
 const Token = Schema.Struct({ access_token: Schema.String })
-export const newToken = (simulator: Stage["simulator"]) =>
+export const newToken = (simulator: ChaosStage["simulator"]) =>
   simulator.post("token").pipe(Effect.flatMap(Schema.decodeUnknownEffect(Token)))
 
 const Orders = Schema.Struct({ orders: Schema.Int })
 
-/** Every incident but kill -9, which has a rhythm of its own. The names are those of `--incidents`. */
-export const incidents: Readonly<Record<string, Incident>> = {
+/** All incidents except kill -9, which has its own schedule. The names are those of `--incidents`. */
+export const incidents: Readonly<Record<string, ChaosIncident>> = {
   "end-backends": { weight: 3, sites: ["daemon"], run: (_, slot) => terminateBackends(slot.role) },
   "freeze-backends": {
     weight: 2,
@@ -103,7 +103,7 @@ export const incidents: Readonly<Record<string, Incident>> = {
         slot.isToEnd = true
         child.kill("SIGTERM")
         const code = yield* exitOf(child)
-        // One that is told to stop while it starts has nothing to put in order.
+        // A daemon that is stopped while it starts may exit with any code.
         if (isAtWork && code !== 0)
           yield* new StagingFailed({ message: `${slot.name} ended with exit code ${code} on SIGTERM` })
       })
@@ -112,7 +112,7 @@ export const incidents: Readonly<Record<string, Incident>> = {
     weight: 4,
     sites: ["daemon"],
     needsLife: true,
-    // Beyond its lease always; mostly until somebody else may have placed what it had claimed.
+    // Always longer than the lease, and mostly so long that another daemon may have placed its slices.
     run: ({ daemons, options: { lease, quarantine } }, slot, uniform) =>
       Effect.gen(function* () {
         const { child } = slot

@@ -1,9 +1,10 @@
 import { Effect, Schema } from "effect"
 import { Db } from "../../../src/db/Db.ts"
 import { numbers, texts } from "../../../src/db/parameters.ts"
+import { quantile } from "../../../src/domain/numbers/quantile.ts"
 import type { Hit } from "./daemons.ts"
 
-/** From now on the database notes each step of each slice, by its own clock. */
+/** Creates a trigger that records each change of stage of each slice, with the time of the database. */
 export const noteSteps = Effect.gen(function* () {
   const { sql, execute } = yield* Db
   yield* execute(
@@ -31,13 +32,13 @@ const Recovery = Schema.Struct({
   hit: Schema.Int,
   slices: Schema.Int,
   placedAgain: Schema.Int,
-  /** Until the last of the victim's claims was over: its slice PROCESSED, FAILED, or surely not placed and SCHEDULED again. */
+  /** Until the last of the victim's claims ended: the slice PROCESSED, FAILED, or certainly not placed and SCHEDULED again. */
   resolvedMillis: Schema.NullOr(Schema.Finite),
-  /** Until the last of these slices was at its end, whatever else met them on the way. */
+  /** Until the last of these slices was finished, later incidents included. */
   doneMillis: Schema.NullOr(Schema.Finite)
 })
 
-/** What a hit left behind, for each that left something; `hit` counts from 1. */
+/** The recovery of each hit that left claimed slices behind. `hit` is the index in `hits`, counted from 1. */
 const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
   const { sql, query } = yield* Db
   return yield* query(
@@ -72,24 +73,24 @@ const recoveries = Effect.fnUntraced(function* (hits: ReadonlyArray<Hit>) {
   )
 })
 
-const seconds = (millis: number | null | undefined) => (millis == null ? null : Math.round(millis / 100) / 10)
+const seconds = (millis: number | null) => (millis === null ? null : Math.round(millis / 100) / 10)
 
 const percentiles = (millis: ReadonlyArray<number | null>) => {
   const sorted = millis.filter((value) => value !== null).toSorted((a, b) => a - b)
-  const at = (share: number) => seconds(sorted[Math.ceil(share * sorted.length) - 1])
+  const at = (share: number) => seconds(quantile(sorted, share))
   return { p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-export interface Outage {
+export interface SharedOutage {
   readonly fromMillis: number
   readonly toMillis: number
 }
 
-/** How long it took to recover from hits of one kind, in seconds, and what never was. */
+/** Figures about the recovery from hits of one kind, times in seconds. */
 export const recoveryOf = Effect.fnUntraced(function* (
   all: ReadonlyArray<Hit>,
   kind: Hit["kind"],
-  outages: ReadonlyArray<Outage>
+  outages: ReadonlyArray<SharedOutage>
 ) {
   const hits = all.filter((hit) => hit.kind === kind)
   const rows = yield* recoveries(hits)
@@ -106,7 +107,7 @@ export const recoveryOf = Effect.fnUntraced(function* (
     scheduledAgain: rows.reduce((sum, row) => sum + row.placedAgain, 0),
     neverResolved: rows.filter(({ resolvedMillis }) => resolvedMillis === null).length,
     resolvedSeconds: percentiles(rows.map(({ resolvedMillis }) => resolvedMillis)),
-    /** Of those in whose recovery neither the database nor the broker was away. */
+    /** Only hits during whose recovery both the database and the broker were there. */
     undisturbed: {
       hits: undisturbed.length,
       resolvedSeconds: percentiles(undisturbed.map((row) => row.resolvedMillis))

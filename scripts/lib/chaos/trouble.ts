@@ -2,25 +2,25 @@ import { Clock, Effect, FiberSet } from "effect"
 import type { SeededRandom } from "../../../src/domain/planning/schedule/SeededRandom.ts"
 import { summary } from "../../../src/runtime/logAndContinue.ts"
 import type { Slot } from "./daemons.ts"
-import { type Incident, incidents, type Site, type Stage } from "./incidents.ts"
-import type { Outage } from "./recovery.ts"
+import { type ChaosIncident, incidents, type Site, type ChaosStage } from "./incidents.ts"
+import type { SharedOutage } from "./recovery.ts"
 
-/** What has happened so far. */
+/** The record of a run so far. */
 export interface Trouble {
   readonly counts: Record<string, number>
   readonly problems: Array<string>
-  /** When something was away that all daemons need, the database or the broker, in milliseconds since 1970. */
-  readonly outages: Array<Outage>
+  /** When the database or the broker was away for all daemons. */
+  readonly outages: Array<SharedOutage>
 }
 
-/** A daemon is at work by then. */
+/** A daemon this old has started its work. */
 const startMillis = 3000
 
 const pause = (seconds: number, random: SeededRandom) => Effect.sleep(seconds * 1000 * (0.5 + random()))
 const oneOf = <A>(all: ReadonlyArray<A>, random: SeededRandom): A | undefined => all[Math.floor(random() * all.length)]
 
-/** Kills one daemon after another with kill -9, of the half that has run for longer, until it was enough. */
-export const killing = ({ options, daemons }: Stage, { counts }: Trouble, random: SeededRandom) =>
+/** Kills daemons with SIGKILL, always one of the older half, until `--kills` is reached; without `--kills` it never ends. */
+export const killing = ({ options, daemons }: ChaosStage, { counts }: Trouble, random: SeededRandom) =>
   Effect.gen(function* () {
     if (options["kill-every"] === 0) return yield* Effect.never
     yield* pause(options["kill-every"], random)
@@ -31,8 +31,8 @@ export const killing = ({ options, daemons }: Stage, { counts }: Trouble, random
     counts["kill -9"] = (counts["kill -9"] ?? 0) + 1
   }).pipe(Effect.repeat({ while: () => options.kills === 0 || (counts["kill -9"] ?? 0) < options.kills }))
 
-/** One incident after another, some at the same time, until interrupted; then those under way come to their end. */
-export const troubling = Effect.fnUntraced(function* (stage: Stage, trouble: Trouble, random: SeededRandom) {
+/** Starts incidents, some of them at the same time, until interrupted; then waits for those under way. */
+export const troubling = Effect.fnUntraced(function* (stage: ChaosStage, trouble: Trouble, random: SeededRandom) {
   const { options, daemons } = stage
   if (options["incident-every"] === 0) return yield* Effect.never
   const weights = weightsOf(options.incidents)
@@ -64,16 +64,16 @@ export const troubling = Effect.fnUntraced(function* (stage: Stage, trouble: Tro
   }).pipe(Effect.forever)
 }, Effect.scoped)
 
-/** The name of an incident for which there is room. */
+/** Draws an incident by weight from those whose sites are free. */
 const choose = (weights: ReadonlyMap<string, number>, inUse: ReadonlySet<Site>, random: SeededRandom) => {
   const possible = [...weights].filter(([name]) => !incidents[name]?.sites.some((site) => inUse.has(site)))
   let left = random() * possible.reduce((sum, [, weight]) => sum + weight, 0)
   return possible.find(([, weight]) => (left -= weight) < 0)?.[0]
 }
 
-/** Keeps off, while it happens, what an incident needs for itself. */
+/** Occupies the sites of an incident while it happens. */
 const reserving = <R>(
-  { sites, needsLife }: Incident,
+  { sites, needsLife }: ChaosIncident,
   slot: Slot,
   inUse: Set<Site>,
   happening: Effect.Effect<void, never, R>
@@ -92,7 +92,7 @@ const reserving = <R>(
   )
 }
 
-/** `all`, `none`, or names with weights: restart-fast:2,halt */
+/** Parses `--incidents`: `all`, `none`, or names with optional weights (restart-fast:2,halt). Throws for an unknown name. */
 const weightsOf = (given: string): ReadonlyMap<string, number> => {
   if (given === "none") return new Map()
   if (given === "all") return new Map(Object.entries(incidents).map(([name, { weight }]) => [name, weight]))

@@ -1,9 +1,9 @@
 import { performance } from "node:perf_hooks"
 
 /*
- * Loaded before the service, by NODE_OPTIONS=--import: this process's wall clock is wrong by CHAOS_CLOCK_OFFSET_MILLIS, and
- * jumps by CHAOS_CLOCK_JUMP_MILLIS when the process is CHAOS_CLOCK_JUMP_AFTER_MILLIS old. Its monotonic clock is right, as it is
- * on a host whose time is set. Date is all of the wall clock that Effect's Clock reads.
+ * Loaded before the service by NODE_OPTIONS=--import. Shifts the wall clock of the process by CHAOS_CLOCK_OFFSET_MILLIS, and by
+ * another CHAOS_CLOCK_JUMP_MILLIS once the process is CHAOS_CLOCK_JUMP_AFTER_MILLIS old. The monotonic clock stays right, as on a
+ * host whose time is set. Replacing Date is enough: Effect's Clock reads the wall clock from nothing else.
  */
 const setting = (name: string) => Number(process.env[`CHAOS_CLOCK_${name}_MILLIS`] ?? 0)
 const [offset, jump, jumpAfter] = [setting("OFFSET"), setting("JUMP"), setting("JUMP_AFTER")]

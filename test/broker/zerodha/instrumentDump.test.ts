@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib"
 import { downloadInstruments, parseInstrumentDump } from "../../../src/broker/zerodha/instrumentDump.ts"
 import { KiteClient } from "../../../src/broker/zerodha/KiteClient.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
-import { instrumentsCsv } from "../../../src/kite-simulator/instruments.ts"
+import { instrumentsCsv } from "../../../src/kite-simulator/listedInstruments.ts"
 import { configuration } from "../../support/database.ts"
 import { failure, type ScriptedKite, scriptedKite, text, truncated } from "../../support/scriptedKite.ts"
 

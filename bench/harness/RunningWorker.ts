@@ -7,7 +7,7 @@ import type { ContenderName } from "../contenders/contenders.ts"
 const script = fileURLToPath(new URL("../worker.ts", import.meta.url))
 
 export interface Usage {
-  /** User and system time of the process since it began to work. */
+  /** User and system time since the process began to work. */
   readonly cpuMicros: number
   readonly rssBytes: number
 }
@@ -16,9 +16,9 @@ export interface Report extends Usage {
   readonly calls: ReadonlyArray<Call>
 }
 
-/** A contender's worker process. */
-export interface Running {
-  /** Settles when it has made so many calls as are expected of it. */
+/** A worker process (worker.ts) of a contender, seen from the bench. */
+export interface RunningWorker {
+  /** Resolves when the process has made the expected number of calls. */
   readonly reached: Promise<unknown>
   readonly report: () => Promise<Report>
   readonly usage: () => Promise<Usage>
@@ -60,13 +60,13 @@ export const startWorker = async (
   url: string,
   isTuned: boolean,
   expected: number
-): Promise<Running> => {
+): Promise<RunningWorker> => {
   const child = fork(script, [name, url, isTuned ? "tuned" : "default", String(expected)], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     serialization: "advanced"
   })
   const reached = nextMessage(child, "Reached")
-  // Whoever waits for nothing is not interested in why it never came.
+  // Not every scenario waits for it: a rejection that nobody awaits must not end the bench.
   reached.catch(() => undefined)
   await nextMessage(child, "Started")
   return {

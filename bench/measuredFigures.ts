@@ -1,6 +1,6 @@
 import { median } from "./harness/Bench.ts"
 
-/** One figure, measured several times. */
+/** One figure with the value of each repeat. */
 export interface Figure {
   readonly scenario: string
   readonly who: string
@@ -8,7 +8,7 @@ export interface Figure {
   readonly values: ReadonlyArray<number>
 }
 
-/** Figures as they come, repeat by repeat. */
+/** Collects figures over all repeats. */
 export class Figures {
   private readonly values = new Map<
     string,
@@ -28,13 +28,13 @@ export class Figures {
     return [...this.values.values()].map(({ figure, values }) => ({ ...figure, values }))
   }
 
-  /** The median; NaN for what was not measured. */
+  /** The median of a figure; NaN if it was not measured. */
   of(scenario: string, who: string, what: string): number {
     return median(this.values.get(JSON.stringify([scenario, who, what]))?.values ?? [])
   }
 }
 
-/** Three digits that count. */
+/** A number with three significant digits. */
 export const shown = (value: number): string => {
   if (Number.isNaN(value)) return "not measured"
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
@@ -42,6 +42,6 @@ export const shown = (value: number): string => {
 }
 
 export const withSpread = ({ values }: Figure): string => {
-  const [least, most] = [Math.min(...values), Math.max(...values)]
-  return values.length === 1 ? shown(median(values)) : `${shown(median(values))} (${shown(least)} to ${shown(most)})`
+  const [min, max] = [Math.min(...values), Math.max(...values)]
+  return values.length === 1 ? shown(median(values)) : `${shown(median(values))} (${shown(min)} to ${shown(max)})`
 }

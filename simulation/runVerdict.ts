@@ -1,10 +1,11 @@
 import { isOpenAtBroker } from "../src/domain/model/sliceState.ts"
+import type { Send } from "./Evidence.ts"
 import { brokerOrderAt, isOver } from "./Exchange.ts"
-import { samePrice, type Send } from "./Judge.ts"
 import { isFaulty, type Run } from "./Run.ts"
+import { samePrice } from "./samePrice.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
 
-/** What is still moving: a run is over when nothing is. */
+/** What may still change, in words. A run is over when this is empty. */
 export const unfinished = (run: Run): ReadonlyArray<string> => {
   const { orders, slices } = run.database.tables()
   const missing = run.scenario.orders.filter(({ id }) => !orders.has(id)).map(({ id }) => `${id} is not there yet`)
@@ -12,7 +13,7 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
     if (order.orderQueueStatus === "PENDING" || order.orderQueueStatus === "IN_PROGRESS") {
       return [`${order.id} is ${order.orderQueueStatus}`]
     }
-    return isSettled(order) ? [] : [`${order.id} is not settled`]
+    return isFinished(order) ? [] : [`${order.id} is not finished`]
   })
   const open = [...slices.values()].flatMap((slice) => {
     const isOpen = slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS"
@@ -29,7 +30,7 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
   return left.length === 0 ? unwritten(run) : left
 }
 
-/** Placements that a process which lives on has not written down yet: it keeps them until the database takes them. */
+/** Placements that a living process has not written to the audit yet; it retries until the database accepts them. */
 const unwritten = (run: Run): ReadonlyArray<string> => {
   const { events } = run.database.tables()
   return run.judge.sends.flatMap(({ process, placement, claimVersion }) => {
@@ -39,20 +40,20 @@ const unwritten = (run: Run): ReadonlyArray<string> => {
   })
 }
 
-const isSettled = (order: Readonly<OrderRow>): boolean => {
+const isFinished = (order: Readonly<OrderRow>): boolean => {
   if (order.orderQueueStatus !== "DONE" || order.cancelRequestedAt !== null || order.holdReason !== null) return true
   const wants = order.carryUnfilled === true || order.carryRejected === true || order.completion === "CROSS"
   return !wants || order.settledAt !== null
 }
 
-/** What is wrong at the end of a run, when everything has come to rest. */
+/** What is wrong once everything is at rest. */
 export const finalProblems = (run: Run): ReadonlyArray<string> => [
   ...ledgerProblems(run),
   ...sliceProblems(run),
   ...auditProblems(run)
 ]
 
-/** Every broker order is known to its slice, with everything that became of it. */
+/** Every broker order in the ledger must be on its slice, with its final state. */
 const ledgerProblems = (run: Run): ReadonlyArray<string> => {
   const { slices } = run.database.tables()
   return run.exchange.ledger.flatMap((order) => {
@@ -76,7 +77,7 @@ const ledgerProblems = (run: Run): ReadonlyArray<string> => {
   })
 }
 
-/** Every slice came to its end, and none was lost on the way. */
+/** Every slice must be placed, or have a reason why it was not. */
 const sliceProblems = (run: Run): ReadonlyArray<string> => {
   const { slices, orders } = run.database.tables()
   const ledger = new Set(run.exchange.ledger.map(({ brokerOrderId }) => `${brokerOrderId}`))
@@ -95,12 +96,12 @@ const sliceProblems = (run: Run): ReadonlyArray<string> => {
   })
 }
 
-/** Refused by the broker, or out of attempts where there are few. */
+/** A slice may fail if the broker refused it, or if the run allows few attempts. */
 const mayFail = ({ judge, scenario }: Run, slice: Readonly<SliceRow>): boolean =>
   scenario.environment["SLICE_MAX_ATTEMPTS"] === "2" ||
   judge.sends.some(({ placement, state }) => placement.sliceId === slice.id && state === "refused")
 
-/** The audit tells of every request what the ledger tells. */
+/** The audit must agree with the ledger on every request. */
 const auditProblems = (run: Run): ReadonlyArray<string> => {
   const { events } = run.database.tables()
   const sends = new Map<string, Send>(
@@ -124,6 +125,6 @@ const auditProblems = (run: Run): ReadonlyArray<string> => {
   })
 }
 
-/** Whether a run has taken longer than anything in it may take. */
+/** Whether a run should have been at rest by now. */
 export const isOverdue = (run: Run): boolean =>
   !isFaulty(run) && run.world.seconds > run.scenario.calmFromSeconds + run.scenario.restSeconds

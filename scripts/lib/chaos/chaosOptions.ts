@@ -1,20 +1,20 @@
 import { parseArgs } from "node:util"
 
-/** The numbers of a run, in seconds unless the name says otherwise. All are options of the command: --kill-every 5. */
+/** The numeric options with their defaults, in seconds unless noted: `--kill-every 5`. */
 const defaults = {
-  /** How long the trouble lasts, in minutes; or, if it is not 0, until so many kills were made. */
+  /** The length of the run in minutes, unless `kills` is not 0: then the run lasts until that many kills. */
   minutes: 2,
   kills: 0,
-  /** How many slices are due in that time; 0: eight a second. */
+  /** The number of slices; 0 means eight for each second of the run. */
   slices: 0,
   daemons: 3,
-  /** The mean pause between two kill -9, and between two other incidents. 0: none. */
+  /** The mean pause between two kill -9, and between two other incidents; 0 turns them off. */
   "kill-every": 5,
   "incident-every": 5,
-  /** The share of daemons that start with a wrong clock. */
+  /** The share of daemons that are started with a wrong clock. */
   "wrong-clocks": 0.3,
   "fault-rate": 0.3,
-  /** Of an order in the book of the simulator, and of that book. */
+  /** The maximum delay until an order is in the simulator's order list, and the maximum age of that list. */
   "longest-delay": 3,
   "longest-staleness": 2,
   lease: 15,
@@ -28,18 +28,18 @@ type Name = keyof typeof defaults
 
 const texts = { seed: "chaos", incidents: "all", quarantine: "auto" }
 
-export type Options = { readonly [N in Name]: number } & {
+export type ChaosOptions = { readonly [N in Name]: number } & {
   readonly [N in Exclude<keyof typeof texts, "quarantine">]: string
 } & {
-  /** How long the trouble lasts by plan, and how many slices are due in it. */
+  /** The planned length of the run, and the number of slices, a multiple of `slicesPerOrder`. */
   readonly planned: { readonly seconds: number; readonly slices: number }
-  /** An order whose answer was lost is in the book, however old that is, after so long and a margin for a busy machine. */
+  /** By default the maximum delay plus the maximum age of the order list, and 3 s for a busy machine. */
   readonly quarantine: number
 }
 
 export const slicesPerOrder = 100
 
-export const readOptions = (): Options => {
+export const readChaosOptions = (): ChaosOptions => {
   const all = Object.entries({ ...defaults, ...texts })
   const { values } = parseArgs({
     options: Object.fromEntries(all.map(([name, value]) => [name, { type: "string", default: `${value}` } as const]))

@@ -2,27 +2,27 @@ import { BigDecimal } from "effect"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
 import type { SeededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import type { Fault } from "./Faults.ts"
-import { endOfIndianDay } from "./indianTime.ts"
+import { endOfIndianDay } from "./kiteTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
-/** From a moment (epoch milliseconds) on, an order is in this state. */
-export interface Step {
+/** The state of an order from `at` on, in milliseconds since 1970. */
+export interface LifeStep {
   readonly at: number
   readonly status: string
   readonly message: string | null
   readonly filled: number
 }
 
-export interface Trade {
+export interface LifeTrade {
   readonly at: number
   readonly quantity: number
   readonly paise: number
 }
 
-/** All that becomes of an order unless somebody interferes, in order of time. */
+/** The whole future of an order, in order of time. It is decided on arrival, and again on a cancel or modification. */
 export interface Life {
-  readonly steps: ReadonlyArray<Step>
-  readonly trades: ReadonlyArray<Trade>
+  readonly steps: ReadonlyArray<LifeStep>
+  readonly trades: ReadonlyArray<LifeTrade>
 }
 
 const finalStatuses = new Set(["COMPLETE", "CANCELLED", "REJECTED"])
@@ -30,18 +30,18 @@ const rejection = "RMS:Rule: Check circuit limit including square off order exce
 
 export const isFinal = (status: string): boolean => finalStatuses.has(status)
 
-/** What an instrument costs one side now, in paise. */
+/** The market price of an instrument for one side, in paise. */
 export const marketPaise = (seed: string, request: OrderRequest, atMillis: number): number =>
   Number(BigDecimal.scale(simulatedPrice(seed, request.instrument, request.side, atMillis), 2).value)
 
-/** The state of a life at a moment; null before it began. */
-export const stateAt = (life: Life, nowMillis: number): Step | null =>
+/** The state at a time; null before the order began. */
+export const stateAt = (life: Life, nowMillis: number): LifeStep | null =>
   life.steps.findLast(({ at }) => at <= nowMillis) ?? null
 
-export const tradesUntil = (life: Life, nowMillis: number): ReadonlyArray<Trade> =>
+export const tradesUntil = (life: Life, nowMillis: number): ReadonlyArray<LifeTrade> =>
   life.trades.filter(({ at }) => at <= nowMillis)
 
-/** What decides an order's life. Milliseconds everywhere. */
+/** What determines an order's life. Times and durations are milliseconds. */
 export interface Circumstances {
   readonly request: OrderRequest
   readonly startsAt: number
@@ -51,7 +51,7 @@ export interface Circumstances {
   readonly random: SeededRandom
 }
 
-/** The life of an order that arrives. */
+/** The life of an order that arrives at `startsAt`. */
 export const arrive = (given: Circumstances): Life => {
   const { request, startsAt, fault, random } = given
   const endOfDay = endOfIndianDay(startsAt)
@@ -70,7 +70,7 @@ export const arrive = (given: Circumstances): Life => {
   return pursue(given, lifeOf(path), { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }, random)
 }
 
-/** The life of an order that is modified now to a new request. */
+/** The life of an order that is modified at `startsAt` to the new request. */
 export const modify = (given: Circumstances, life: Life): Life => {
   const at = (share: number) => given.startsAt + Math.ceil(share * given.fillMillis)
   const past = until(life, given.startsAt)
@@ -86,8 +86,8 @@ export const modify = (given: Circumstances, life: Life): Life => {
 }
 
 /**
- * The life of an order that is cancelled now. The cancel takes its time to the exchange: what is filled until it is there
- * stays filled, and it comes too late for an order that is complete by then.
+ * The life of an order that is cancelled at `nowMillis`. The cancel reaches the exchange after `pendingMillis`: fills until then
+ * stand, and an order that is complete by then is not cancelled.
  */
 export const cancel = (life: Life, nowMillis: number, pendingMillis: number): Life => {
   const past = until(life, nowMillis)
@@ -105,14 +105,14 @@ export const cancel = (life: Life, nowMillis: number, pendingMillis: number): Li
   }
 }
 
-const step = (at: number, status: string, filled = 0, message: string | null = null): Step => ({
+const step = (at: number, status: string, filled = 0, message: string | null = null): LifeStep => ({
   at,
   status,
   filled,
   message
 })
 
-const lifeOf = (steps: ReadonlyArray<Step>): Life => ({ steps, trades: [] })
+const lifeOf = (steps: ReadonlyArray<LifeStep>): Life => ({ steps, trades: [] })
 
 const until = (life: Life, nowMillis: number): Life => ({
   steps: life.steps.filter(({ at }) => at <= nowMillis),
@@ -126,7 +126,7 @@ interface Moments {
   readonly endOfDay: number
 }
 
-/** Opens the order and fills what the market gives it. */
+/** Opens the order, fills it if its price allows, and ends what stays unfilled. */
 const pursue = (given: Circumstances, before: Life, moments: Moments, random: SeededRandom): Life => {
   const { request } = given
   const { openAt, partAt, endAt, endOfDay } = moments
@@ -147,7 +147,7 @@ const pursue = (given: Circumstances, before: Life, moments: Moments, random: Se
     const isLeftPartial = given.fault?.kind === "partial_fill"
     const part = isLeftPartial || partly < 0.3 ? partOf(remaining, size) : 0
     fill(partAt, part, given.marketPaise)
-    // The later trade meets the same price or one tick better, so that averages have something to average.
+    // The second trade has the same price or one tick better, so that average prices are not trivial.
     const tick = better < 0.5 ? 0 : request.side === "BUY" ? -5 : 5
     if (!isLeftPartial) fill(endAt, remaining - part, given.marketPaise + tick)
   }
@@ -168,11 +168,11 @@ const isMarketable = ({ request, marketPaise }: Circumstances): boolean => {
 const isTriggered = ({ request, marketPaise }: Circumstances): boolean =>
   request.side === "BUY" ? marketPaise >= (request.triggerPaise ?? 0) : marketPaise <= (request.triggerPaise ?? 0)
 
-/** A fifth to four fifths, less than the whole. Of a single unit there is no part: none. */
+/** A part of the quantity, a fifth to four fifths; 0 of a single unit. */
 const partOf = (quantity: number, uniform: number): number =>
   Math.min(quantity - 1, Math.max(1, Math.floor(quantity * (0.2 + 0.6 * uniform))))
 
-/** How long an order is stuck (one to three minutes) or in an unknown status (up to half a minute). */
+/** The time that an order is stuck (one to three minutes) or in an unknown status (up to half a minute). */
 const pauseMillis = (fault: Fault | null): number => {
   if (fault?.kind === "stuck_pending") return Math.ceil(fault.delayMillis ?? 60_000 + 120_000 * fault.severity)
   if (fault?.kind === "unknown_status") return Math.ceil(fault.delayMillis ?? 30_000 * fault.severity)

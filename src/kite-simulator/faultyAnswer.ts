@@ -5,7 +5,7 @@ import { failure, htmlPage, inputError, kiteError, orderError, type Reply, reply
 const timedOut = "Order request timed out. Please check the order book and confirm before placing again."
 const tryAgain = "Something went wrong. Please try again after some time."
 
-/** Kinds that leave open whether the request was carried out. */
+/** Kinds after which the request may have been carried out or not. */
 const openKinds: ReadonlySet<FaultKind> = new Set<FaultKind>([
   "server_error_500",
   "bad_gateway_502",
@@ -16,12 +16,12 @@ const openKinds: ReadonlySet<FaultKind> = new Set<FaultKind>([
 ])
 const notTaken: ReadonlySet<FaultKind> = new Set<FaultKind>(["drop_before", "silence_before"])
 
-/** What becomes of a carried out request's id: null when it was not carried out. */
+/** Carries the request out and returns the order id. `told` is whether the answer will contain it. */
 type CarryOut = (lateMillis: number, told: boolean) => string
 
 /**
- * Answers an order request that is in order, with what its fault leaves of the answer. A request whose answer is lost
- * may be carried out all the same, and late.
+ * Answers a valid order request under its fault. A request whose answer is lost may still be carried out, and then its order may
+ * appear late in the order list.
  */
 export const answerWith = (fault: Fault | null, maxDelayMillis: number, carryOut: CarryOut): Answer => {
   const base = { fault: fault?.kind ?? null, tag: null, counted: true }
@@ -38,7 +38,7 @@ export const answerWith = (fault: Fault | null, maxDelayMillis: number, carryOut
   return { ...base, reply: broken(orderId ?? ""), outcome: isTaken ? "lost_taken" : "lost_not_taken", orderId }
 }
 
-/** Some 429 do not come from Kite itself, but from what stands before it. */
+/** Refusals for the rate. Some 429 are HTML: they come from a proxy in front of Kite. */
 const limitedReply = (fault: Fault): Reply | null => {
   switch (fault.kind) {
     case "rate_limited":
@@ -55,11 +55,11 @@ const limitedReply = (fault: Fault): Reply | null => {
 export const dailyCap = kiteError(400, "InputException", "Maximum allowed order requests exceeded")
 export const tooManyRequests = kiteError(429, "NetworkException", "Too many requests")
 
-/** A quarter of what was taken is there at once; the rest within the longest delay. */
+/** A quarter of the taken orders appear at once, the rest within the maximum delay. In milliseconds. */
 const lateMillisOf = (fault: Fault, maxDelayMillis: number): number =>
   Math.ceil(fault.delayMillis ?? maxDelayMillis * Math.max(0, (fault.severity - 0.25) / 0.75))
 
-/** The reply that leaves the caller in the dark; null when the fault is none of that sort. */
+/** The reply of a fault after which the caller cannot know the outcome; null for other faults. */
 const brokenReply = (fault: Fault): ((orderId: string) => Reply) | null => {
   const always = (reply: Reply) => () => reply
   switch (fault.kind) {
@@ -95,6 +95,6 @@ const brokenReply = (fault: Fault): ((orderId: string) => Reply) | null => {
 export const htmlReply = (status: number): Reply =>
   reply(status, "text/html", htmlPage("Bad gateway", "<h1>Sorry</h1><p>The service is being maintained.</p>"))
 
-/** Half of a body: either all that is sent, or all that arrives before the connection breaks. */
+/** Half of a body, either as a complete reply or before the connection breaks. */
 export const truncate = (whole: Reply, isCut: boolean): Reply =>
   isCut ? { ...whole, delivery: "cut" } : { ...whole, body: whole.body.slice(0, Math.ceil(whole.body.length / 2)) }

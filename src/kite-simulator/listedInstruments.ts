@@ -61,7 +61,7 @@ const listings: ReadonlyArray<Listing> = [
 
 const tokens = new Map(listings.map(({ exchange, symbol, token }) => [`${exchange}:${symbol}`, token]))
 
-/** An instrument's token; instruments that are not listed have one too. */
+/** The token of an instrument; unlisted instruments get one from a hash. */
 export const tokenOf = (instrument: string): number => {
   const known = tokens.get(instrument)
   if (known !== undefined) return known
@@ -70,7 +70,7 @@ export const tokenOf = (instrument: string): number => {
   return token
 }
 
-/** The dump of all instruments, or of one exchange's, as CSV. */
+/** Kite's CSV dump of all instruments, or of one exchange. */
 export const instrumentsCsv = (exchange: string | null): string =>
   [header, ...listings.filter((listing) => exchange === null || listing.exchange === exchange).map(lineOf)].join("\n") +
   "\n"

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { nextSixInIndia } from "./indianTime.ts"
+import { nextSixInIndia } from "./kiteTime.ts"
 
 const authorization = /^token ([^:\s]+):(\S+)$/
 const requestTokenMillis = 5 * 60_000
@@ -13,10 +13,10 @@ export interface Credentials {
   readonly tokensExpire: boolean
 }
 
-/** Logins and access tokens. The seed decides the tokens. */
-export class Session {
+/** Logins and access tokens. The tokens are derived from the seed. */
+export class SimulatorSession {
   readonly #credentials: Credentials
-  /** Token → when it ends. */
+  /** When each access token expires. */
   readonly #access = new Map<string, number>()
   readonly #requests = new Map<string, number>()
   #issued = 0
@@ -25,20 +25,20 @@ export class Session {
     this.#credentials = credentials
   }
 
-  /** A token, a fresh one unless it is given, that is valid until the next 06:00 in India. */
+  /** Makes a token, a new one by default, valid until the next 06:00 in India. */
   issue(nowMillis: number, token = this.#fresh("access")): string {
     this.#access.set(token, this.#credentials.tokensExpire ? nextSixInIndia(nowMillis) : Number.POSITIVE_INFINITY)
     return token
   }
 
-  /** A request token, which buys one access token within a few minutes. */
+  /** Issues a request token, which can be exchanged once, within five minutes. */
   login(nowMillis: number): string {
     const token = this.#fresh("request")
     this.#requests.set(token, nowMillis + requestTokenMillis)
     return token
   }
 
-  /** Buys an access token with a request token: the token, or what is wrong. */
+  /** Exchanges a request token for an access token; returns the token or an error message. */
   exchange(form: URLSearchParams, nowMillis: number): { readonly token: string } | { readonly problem: string } {
     const { apiKey, apiSecret } = this.#credentials
     const requestToken = form.get("request_token") ?? ""
@@ -64,7 +64,7 @@ export class Session {
     return this.isValid(apiKey, token, nowMillis)
   }
 
-  /** Whether an Authorization header has the API key, whatever its token. */
+  /** Whether an Authorization header has the right API key, with any token. */
   recognizes(header: string | undefined): boolean {
     return authorization.exec(header ?? "")?.[1] === this.#credentials.apiKey
   }

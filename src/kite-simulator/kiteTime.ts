@@ -1,18 +1,18 @@
 const offsetMillis = 19_800_000
 const dayMillis = 86_400_000
 
-/** The number of the Indian calendar day since 1970. */
+/** The calendar day in India, counted from 1970. */
 export const indianDayOf = (millis: number): number => Math.floor((millis + offsetMillis) / dayMillis)
 
-/** The last moment, in epoch milliseconds, at which an order of an instant's day in India may be open. */
+/** The end of the day in India of `millis`, less a minute: the time at which open orders are cancelled. */
 export const endOfIndianDay = (millis: number): number => (indianDayOf(millis) + 1) * dayMillis - offsetMillis - 60_000
 
-/** The next 06:00 in India after an instant, in epoch milliseconds. */
+/** The next 06:00 in India after `millis`, in milliseconds since 1970. */
 export const nextSixInIndia = (millis: number): number => {
   const shift = offsetMillis - 6 * 3_600_000
   return (Math.floor((millis + shift) / dayMillis) + 1) * dayMillis - shift
 }
 
-/** `yyyy-mm-dd hh:mm:ss` in India, without an offset, as Kite writes it. */
+/** `yyyy-mm-dd hh:mm:ss` in India without an offset: Kite's format. */
 export const indianTimestamp = (millis: number): string =>
   new Date(millis + offsetMillis).toISOString().slice(0, 19).replace("T", " ")

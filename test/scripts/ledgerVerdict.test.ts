@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { judge } from "../../scripts/lib/verdict.ts"
+import { judgeLedger } from "../../scripts/lib/ledgerVerdict.ts"
 import { Db } from "../../src/db/Db.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
@@ -36,7 +36,8 @@ const fiveSlices = Effect.gen(function* () {
   return { orders, sql, execute }
 })
 
-const problems = (...given: Parameters<typeof judge>) => Effect.map(judge(...given), (verdict) => verdict.problems)
+const problems = (...given: Parameters<typeof judgeLedger>) =>
+  Effect.map(judgeLedger(...given), (verdict) => verdict.problems)
 
 describe("the verdict of chaos", () => {
   it.effect("is good when every slice has its order", () =>
@@ -70,6 +71,35 @@ describe("the verdict of chaos", () => {
       assert.deepStrictEqual(yield* problems(5, four, summary(4)), [
         "1 slices are FAILED, and only 0 orders were refused"
       ])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("finds orders that are doubled, nobody's, early, or not as their slice has them", () =>
+    Effect.gen(function* () {
+      const { orders, sql, execute } = yield* fiveSlices
+      const [first, second, third, fourth, fifth] = orders
+      if (!first || !second || !third || !fourth || !fifth) return assert.fail("there are fewer than five slices")
+      yield* execute("test.final", sql`UPDATE order_slices SET broker_is_final = true WHERE sequence_number = 4`)
+      const wrong = [
+        first,
+        { ...first, orderId: "again" },
+        { ...second, receivedAt: second.receivedAt - 5 },
+        { ...third, orderId: "another" },
+        { ...fourth, filledQuantity: 1 },
+        fifth,
+        { ...fifth, orderId: "stranger", tag: null }
+      ]
+      const verdict = yield* judgeLedger(5, { orders: wrong }, { ...summary(8), overLimit: 2 })
+      assert.deepStrictEqual(verdict.problems, [
+        `${first.tag} has 2 orders: ${first.orderId}, again`,
+        "order stranger has no slice (null)",
+        `${second.tag} was 5 ms early`,
+        `${third.tag} is another, not ${third.orderId}`,
+        `${fourth.tag} filled 1, not 0`,
+        "2 order requests were over a limit",
+        "the simulator's summary and ledger differ"
+      ])
+      assert.deepInclude(verdict.figures, { slices: 5, orders: 7, doubles: 1, lost: 0, early: 1 })
     }).pipe(Effect.provide(service))
   )
 })

@@ -3,16 +3,16 @@ import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { Db } from "../../../src/db/Db.ts"
 import type { DbError } from "../../../src/db/DbError.ts"
-import { postgresServer, StagingFailed } from "../staging.ts"
+import { postgresServer, StagingFailed } from "../stagingProcesses.ts"
 
-/** PostgreSQL, and what can happen to it. */
+/** A PostgreSQL server that can be restarted, crashed and frozen. */
 export const chaosServer = Effect.fnUntraced(function* (folder: string) {
   const scope = yield* Effect.scope
   const start = postgresServer(folder).pipe(Effect.provideService(Scope.Scope, scope))
   const first = yield* start
   let { pid } = first
 
-  /** `fast` cuts its clients off, `immediate` is a crash: the next start begins with a recovery. */
+  /** `fast` disconnects the clients; `immediate` is a crash, and the next start runs recovery. */
   const restart = (mode: "fast" | "immediate") =>
     Effect.gen(function* () {
       process.kill(pid, mode === "fast" ? "SIGINT" : "SIGQUIT")
@@ -22,7 +22,7 @@ export const chaosServer = Effect.fnUntraced(function* (folder: string) {
       pid = (yield* Effect.retry(start, { times: 3 })).pid
     }).pipe(Effect.uninterruptible)
 
-  /** Stops processes in the middle of whatever they do, for so long. */
+  /** Stops processes with SIGSTOP for this long. */
   const freeze = (pids: ReadonlyArray<number>, seconds: number) =>
     Effect.acquireUseRelease(
       Effect.sync(() => signalAll(pids, "SIGSTOP")),
@@ -34,7 +34,7 @@ export const chaosServer = Effect.fnUntraced(function* (folder: string) {
     server: first,
     restart,
     freeze,
-    /** The server with all its processes. */
+    /** The ids of the server and of all its child processes. */
     everyPid: Effect.suspend(() => childrenOf(pid)).pipe(Effect.map((children) => [pid, ...children]))
   }
 })
@@ -49,7 +49,7 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-/** A process that has ended meanwhile needs no signal. */
+/** Signals the processes that are still alive. */
 const signalAll = (pids: ReadonlyArray<number>, signal: NodeJS.Signals): void => {
   for (const pid of pids) if (isAlive(pid)) process.kill(pid, signal)
 }
@@ -67,11 +67,11 @@ const childrenOf = (parent: number) =>
     )
   )
 
-/** Again until the server is there: an incident may be what keeps it away. */
+/** Retries transient errors for a minute: an incident may keep the server away. */
 export const patiently = <A, R>(effect: Effect.Effect<A, DbError, R>): Effect.Effect<A, DbError, R> =>
   Effect.retry(effect, { schedule: Schedule.spaced("250 millis"), while: (error) => error.isTransient, times: 240 })
 
-/** A role for each daemon, so that the server can tell whose connection is whose; all own what the owner owns. */
+/** Creates a role for one daemon, a member of `owner`, so that its connections can be told from those of others. */
 export const createRole = Effect.fnUntraced(function* (role: string, owner: string, password: Redacted.Redacted) {
   const { sql, execute } = yield* Db
   const secret = Redacted.value(password).replaceAll("'", "''")
@@ -90,7 +90,7 @@ export const backendsOf = Effect.fnUntraced(function* (role: string) {
   return rows.map(({ pid }) => pid)
 })
 
-/** Whether a daemon has got to work. */
+/** Whether a daemon has started its work. */
 export const hasHeartbeat = Effect.fnUntraced(function* (pid: number) {
   const { sql, query } = yield* Db
   const rows = yield* patiently(query("chaos.heartbeat", Pid, sql`SELECT pid FROM workers WHERE pid = ${pid}`))

@@ -2,14 +2,14 @@ import { BarChart } from "echarts/charts"
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components"
 import { init, use } from "echarts/core"
 import { SVGRenderer } from "echarts/renderers"
-import type { Figures } from "./figures.ts"
+import type { Figures } from "./measuredFigures.ts"
 
 use([BarChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
 
 const names = (figures: Figures, scenario: string, what: string): ReadonlyArray<string> =>
   figures.all.filter((figure) => figure.scenario === scenario && figure.what === what).map(({ who }) => who)
 
-/** Bars for each contender, one colour for each of the figures; an SVG that needs nothing else. */
+/** A bar chart as a standalone SVG: a group of bars for each contender, a colour for each figure. */
 const bars = (figures: Figures, { title, scenario, whats, isLogarithmic }: ChartOptions): string => {
   const who = names(figures, scenario, whats[0] ?? "").toReversed()
   const chart = init(null, null, { renderer: "svg", ssr: true, width: 900, height: 120 + who.length * 44 })
@@ -42,7 +42,7 @@ interface ChartOptions {
 
 const label = (value: number): string => value.toLocaleString("en-US", { maximumFractionDigits: 2 })
 
-/** By the name of its file. */
+/** The charts of doc/images, by file name. */
 export const chartsOf = (figures: Figures): Readonly<Record<string, string>> => ({
   "lateness.svg": bars(figures, {
     title: "Lateness at 200 due a second, in milliseconds (logarithmic; shorter is better)",

@@ -1,11 +1,11 @@
 import { Duration, Effect, FiberSet, Schema, type Scope } from "effect"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { KiteRequest } from "./Answer.ts"
+import type { SimulatorRequest } from "./Answer.ts"
 import { type Reply, reply } from "./reply.ts"
 import { respond } from "./Routes.ts"
 import type { Simulation } from "./Simulation.ts"
 
-/** The simulator's port is taken, or its host is none of this machine's. */
+/** The port is in use, or the host is not an address of this machine. */
 export class ServerCouldNotListen extends Schema.TaggedError<ServerCouldNotListen>()("ServerCouldNotListen", {
   message: Schema.String
 }) {}
@@ -18,11 +18,11 @@ export interface ListeningServer {
 const maxBody = 1_000_000
 const tooLarge = reply(413, "text/plain", "The body is too large\n")
 
-/** Listens until the scope closes, which breaks off every connection. */
+/** Listens until the scope closes; then all connections are closed at once. */
 export const serve = (simulation: Simulation): Effect.Effect<ListeningServer, ServerCouldNotListen, Scope.Scope> =>
   Effect.gen(function* () {
     const { host, port } = simulation.options
-    // Longer than clients keep an idle connection: none is to meet a closing one by accident.
+    // Longer than clients keep idle connections, so that no request hits a connection that is being closed.
     const server = createServer({ keepAliveTimeout: 65_000 })
     yield* Effect.acquireRelease(listen(server, host, port), () => close(server))
     const run = yield* FiberSet.runtime(yield* FiberSet.make())<never>()
@@ -69,7 +69,7 @@ const close = (server: Server): Effect.Effect<void> =>
     server.closeAllConnections()
   })
 
-/** Gives the whole body as text, null if it is too large, and nothing when the caller breaks off. */
+/** Calls `use` with the whole body, or with null if it is too large; not at all if the client disconnects. */
 const readBody = (incoming: IncomingMessage, use: (body: string | null) => void): void => {
   const chunks: Array<Buffer> = []
   let size = 0
@@ -81,8 +81,8 @@ const readBody = (incoming: IncomingMessage, use: (body: string | null) => void)
   incoming.on("end", () => use(size > maxBody ? null : Buffer.concat(chunks).toString("utf8")))
 }
 
-/** What was asked; null when it lies outside of the base path. `/simulator` never has one. */
-const requestOf = (basePath: string, incoming: IncomingMessage, body: string): KiteRequest | null => {
+/** Parses a request; null if its path is outside of the base path. Paths below `/simulator` have no base path. */
+const requestOf = (basePath: string, incoming: IncomingMessage, body: string): SimulatorRequest | null => {
   const url = URL.parse(incoming.url ?? "/", "http://simulator")
   if (url === null) return null
   const isControl = url.pathname.startsWith("/simulator/")

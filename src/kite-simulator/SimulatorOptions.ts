@@ -3,30 +3,30 @@ import type { FaultPlan } from "./Faults.ts"
 import type { RequestLimits } from "./Limits.ts"
 
 export interface SimulatorOptions {
-  /** Decides prices, ids, tokens, faults and every variation. */
+  /** Determines prices, ids, tokens, faults and all variations. */
   readonly seed: string
   readonly host: string
-  /** 0 is any free port. */
+  /** 0 for any free port. */
   readonly port: number
-  /** Before every path of Kite's, such as `/sandbox`; empty as in production. */
+  /** A prefix of all Kite paths, such as `/sandbox`; empty as in production. */
   readonly basePath: string
   readonly apiKey: string
   readonly apiSecret: string
-  /** An access token that is valid from the start; null for none. */
+  /** An access token that is valid from the start, or null. */
   readonly accessToken: string | null
-  /** Tokens end at the next 06:00 in India. Without it they last: for tests that go far ahead in time. */
+  /** Whether tokens expire at the next 06:00 in India. Tests that move the clock far ahead turn it off. */
   readonly tokensExpire: boolean
   readonly limits: RequestLimits
-  /** The app may ask for quotes: free ones may not. */
+  /** Whether the app has paid for market data; without it requests for quotes are refused. */
   readonly hasMarketData: boolean
-  /** Of orders, trades and the profile. */
+  /** The limit on GET requests for orders, trades and the profile. */
   readonly lookupsPerSecond: number
-  /** From an order's arrival in the book to its end. */
+  /** The time from an order's arrival in the order list to its end. */
   readonly fillDelay: Duration.Duration
   readonly faults: FaultPlan
-  /** The latest that an order whose answer was lost appears in the book. */
+  /** The maximum delay until an order whose answer was lost is in the order list. */
   readonly maxDelay: Duration.Duration
-  /** The oldest that a stale book is. */
+  /** The maximum age of a stale order list. */
   readonly maxStaleness: Duration.Duration
 }
 

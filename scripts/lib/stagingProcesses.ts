@@ -11,7 +11,7 @@ export class StagingFailed extends Schema.TaggedError<StagingFailed>()("StagingF
 
 export type Environment = Readonly<Record<string, string>>
 
-/** What every child process needs of ours. */
+/** The only variables that child processes inherit. */
 const inherited: Environment = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" }
 
 export const exitOf = (child: ChildProcess) =>
@@ -21,7 +21,7 @@ export const exitOf = (child: ChildProcess) =>
     else child.once("exit", done)
   })
 
-/** Starts dist/main.js, its output in a file or on ours, in a process group of its own: Ctrl-C reaches this script alone. */
+/** Starts dist/main.js in its own process group, so that Ctrl-C reaches only this script. Output goes to a file or to ours. */
 export const spawnMain = (args: ReadonlyArray<string>, environment: Environment, logFile: string | "inherit") => {
   if (logFile !== "inherit") mkdirSync(dirname(logFile), { recursive: true })
   const output = logFile === "inherit" ? logFile : openSync(logFile, "a")
@@ -36,7 +36,7 @@ export const spawnMain = (args: ReadonlyArray<string>, environment: Environment,
   }
 }
 
-/** A process that runs until the scope closes, and then is told to stop in order. */
+/** A process that runs until the scope closes; it is then sent SIGTERM and waited for. */
 export const running = (args: ReadonlyArray<string>, environment: Environment, logFile: string | "inherit") =>
   Effect.acquireRelease(
     Effect.sync(() => spawnMain(args, environment, logFile)),
@@ -47,7 +47,7 @@ export const running = (args: ReadonlyArray<string>, environment: Environment, l
       )
   )
 
-/** Runs one command to its end; fails unless it succeeds. */
+/** Runs one command of the service; fails with StagingFailed unless it exits with 0. */
 export const command = (args: ReadonlyArray<string>, environment: Environment, logFile: string) =>
   Effect.suspend(() => exitOf(spawnMain(args, environment, logFile))).pipe(
     Effect.filterOrFail(
@@ -56,22 +56,22 @@ export const command = (args: ReadonlyArray<string>, environment: Environment, l
     )
   )
 
-/** PostgreSQL in a folder, for as long as the scope is open. Asked again, it starts the server if it has ended. */
+/** A PostgreSQL server in a folder, until the scope closes. Run again, it restarts a server that has ended. */
 export const postgresServer = (folder: string) =>
   Effect.suspend(() => {
     mkdirSync(folder, { recursive: true })
-    // Root's PostgreSQL runs as another account, which must be able to enter.
+    // Started by root, PostgreSQL runs as another account and needs access to the folder.
     chmodSync(folder, 0o711)
     return useServer({ folder: join(folder, "postgres") })
   })
 
-/** DATABASE_URL of such a server, for processes. */
+/** The DATABASE_URL of an embedded server, for other processes. */
 export const urlOf = ({ host, port, username, password, database }: EmbeddedServer): string => {
   const secret = encodeURIComponent(Redacted.value(password))
   return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
 }
 
-/** The simulator's own interface, beside the one of Kite. */
+/** The control interface of the Kite simulator, below /simulator. */
 export const simulatorApi = (url: string) => {
   const ask = (method: string, path: string, body?: unknown) =>
     Effect.tryPromise({

@@ -1,0 +1,47 @@
+import { parseArgs } from "node:util"
+
+/** What the command line of the simulation asks for. */
+export interface SimulationArguments {
+  /** The seeds to run, both ends included; null: the regression seeds. */
+  readonly seeds: { readonly first: number; readonly last: number } | null
+  readonly isTraced: boolean
+  readonly store: string
+  readonly stopsAtFirst: boolean
+  /** Requests may arrive later than any quarantine. */
+  readonly isHoleOpen: boolean
+  /** Part of the names of the mutations to try, or `all`; null: none, the seeds are run. */
+  readonly mutations: string | null
+  readonly seedsPerMutation: number
+}
+
+/** Reads the arguments; throws for an option that does not exist. */
+export const readArguments = (args: ReadonlyArray<string>): SimulationArguments => {
+  const { values: given } = parseArgs({
+    args: [...args],
+    options: {
+      seeds: { type: "string", default: "1..1000" },
+      seed: { type: "string" },
+      "regression-seeds": { type: "boolean", default: false },
+      trace: { type: "boolean", default: false },
+      store: { type: "string", default: "memory" },
+      "stop-at-first": { type: "boolean", default: false },
+      "beyond-quarantine": { type: "boolean", default: false },
+      mutations: { type: "string" },
+      "seeds-per-mutation": { type: "string", default: "1000" },
+      // The names of these three until 0.1.0, which scripts may still use.
+      "once-failing": { type: "boolean", default: false },
+      canaries: { type: "string" },
+      "seeds-per-canary": { type: "string" }
+    }
+  })
+  const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
+  return {
+    seeds: given["regression-seeds"] || given["once-failing"] ? null : { first, last },
+    isTraced: given.trace,
+    store: given.store,
+    stopsAtFirst: given["stop-at-first"],
+    isHoleOpen: given["beyond-quarantine"],
+    mutations: given.mutations ?? given.canaries ?? null,
+    seedsPerMutation: Number(given["seeds-per-canary"] ?? given["seeds-per-mutation"])
+  }
+}

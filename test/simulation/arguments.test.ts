@@ -1,0 +1,33 @@
+import { assert, describe, it } from "@effect/vitest"
+import { readArguments } from "../../simulation/arguments.ts"
+
+describe("the arguments of the simulation", () => {
+  it("are the first thousand seeds in memory when none are given", () => {
+    assert.deepStrictEqual(readArguments([]), {
+      seeds: { first: 1, last: 1000 },
+      isTraced: false,
+      store: "memory",
+      stopsAtFirst: false,
+      isHoleOpen: false,
+      mutations: null,
+      seedsPerMutation: 1000
+    })
+  })
+
+  it("name one seed, or a range", () => {
+    assert.deepStrictEqual(readArguments(["--seed", "4711", "--trace"]).seeds, { first: 4711, last: 4711 })
+    assert.deepStrictEqual(readArguments(["--seeds", "1..50", "--store", "postgres"]).seeds, { first: 1, last: 50 })
+  })
+
+  it("name mutations and regression seeds by today's names and by those of 0.1.0", () => {
+    for (const name of ["--mutations", "--canaries"]) {
+      assert.strictEqual(readArguments([name, "quarantine"]).mutations, "quarantine")
+    }
+    for (const name of ["--seeds-per-mutation", "--seeds-per-canary"]) {
+      assert.strictEqual(readArguments([name, "50"]).seedsPerMutation, 50)
+    }
+    for (const name of ["--regression-seeds", "--once-failing"]) assert.isNull(readArguments([name]).seeds)
+  })
+
+  it("are refused when there is no such option", () => assert.throws(() => readArguments(["--mutants", "all"])))
+})
