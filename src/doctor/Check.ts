@@ -1,5 +1,3 @@
-import { DateTime, Duration } from "effect"
-
 /** What was found of one thing, and what to do about it; null when nothing is. */
 export interface Check {
   readonly name: string
@@ -18,12 +16,3 @@ export const problem = (name: string, found: string, todo: string): Check => ({ 
 
 /** How the commands that checks advise are typed. */
 export const pulse = (command: string): string => `node dist/main.js ${command}`.trimEnd()
-
-/** How long something has lasted, to the second: `1h 4m 12s`. */
-export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string => {
-  const seconds = Math.max(0, Math.round(millisSince(since, now) / 1000))
-  return seconds === 0 ? "0s" : Duration.format(Duration.seconds(seconds))
-}
-
-export const millisSince = (since: DateTime.Utc, now: DateTime.Utc): number =>
-  DateTime.toEpochMillis(now) - DateTime.toEpochMillis(since)

@@ -1,6 +1,7 @@
 import { type DateTime, Duration } from "effect"
+import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { counted } from "../domain/text/plural.ts"
-import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
 export interface DeliveryFacts {
   readonly waiting: number
@@ -12,7 +13,7 @@ export interface DeliveryFacts {
 }
 
 /** A webhook that was away for a moment is tried again meanwhile. */
-const patience = Duration.minutes(5)
+const deliveryTimeout = Duration.minutes(5)
 
 /** Whether people are told of what they have to know. */
 export const notificationCheck = (
@@ -22,7 +23,7 @@ export const notificationCheck = (
   const name = "notifications"
   const todo = `Mend the webhook, or NOTIFY_WEBHOOK_URL; ${pulse("notify test")} tries it`
   const said = lastError === null ? "" : `: ${lastError}`
-  if (oldestFoundAt !== null && millisSince(oldestFoundAt, now) > Duration.toMillis(patience)) {
+  if (oldestFoundAt !== null && millisBetween(oldestFoundAt, now) > Duration.toMillis(deliveryTimeout)) {
     return problem(
       name,
       `${counted(waiting, "notification")} not delivered, the oldest for ${lasting(oldestFoundAt, now)}${said}`,

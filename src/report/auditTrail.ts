@@ -9,6 +9,7 @@ import type {
 } from "../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../domain/lifecycle/orderState.ts"
 import { planCauseText } from "../domain/planning/planOrder.ts"
+import { millisBetween } from "../domain/text/durations.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
 import { actionText, orderText, planText } from "./auditWords.ts"
 import { sliceEntries } from "./sliceEntries.ts"
@@ -143,9 +144,7 @@ const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<Audit
   const runs: Array<Array<FailedLookUp>> = []
   for (const lookUp of failed) {
     const last = runs.at(-1)?.at(-1)
-    const follows =
-      last?.outcome === lookUp.outcome &&
-      DateTime.toEpochMillis(lookUp.calledAt) - DateTime.toEpochMillis(last.calledAt) <= maxPauseMillis
+    const follows = last?.outcome === lookUp.outcome && millisBetween(last.calledAt, lookUp.calledAt) <= maxPauseMillis
     if (follows) runs.at(-1)?.push(lookUp)
     else runs.push([lookUp])
   }

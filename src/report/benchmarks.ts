@@ -1,6 +1,7 @@
 import { BigDecimal, DateTime, Duration } from "effect"
 import { quoteAge, type RecordedQuote } from "../domain/lifecycle/OrderRecord.ts"
 import { whole } from "../domain/text/decimals.ts"
+import { millisBetween } from "../domain/text/durations.ts"
 
 /** A price to hold an order's fills against; null when it is not known. Money per unit, at most four decimals. */
 export interface BenchmarkPrice {
@@ -108,7 +109,7 @@ const coveringQuotes = ({ from, to }: Interval, quotes: ReadonlyArray<RecordedQu
   const covering = [first, ...within]
   const hasHole = covering.some(({ at }, index) => {
     const next = covering[index + 1]?.at ?? to
-    return DateTime.toEpochMillis(next) - DateTime.toEpochMillis(at) > quoteAgeMillis
+    return millisBetween(at, next) > quoteAgeMillis
   })
   return hasHole
     ? uncovered(`there is more than ${Duration.format(quoteAge)} between some quotes of that time`)
@@ -118,8 +119,7 @@ const coveringQuotes = ({ from, to }: Interval, quotes: ReadonlyArray<RecordedQu
 const lastBefore = (quotes: ReadonlyArray<RecordedQuote>, at: DateTime.Utc): RecordedQuote | undefined =>
   quotes.findLast((quote) => DateTime.isLessThanOrEqualTo(quote.at, at))
 
-const ageMillis = (quote: RecordedQuote, at: DateTime.Utc): number =>
-  DateTime.toEpochMillis(at) - DateTime.toEpochMillis(quote.at)
+const ageMillis = (quote: RecordedQuote, at: DateTime.Utc): number => millisBetween(quote.at, at)
 
 /** Null when nothing has a weight. Weights are whole. */
 const weightedAverage = (

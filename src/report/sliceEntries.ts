@@ -1,5 +1,6 @@
 import { DateTime } from "effect"
 import type { OrderRecord, RecordedCall, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
+import { millisBetween } from "../domain/text/durations.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
 import { answerText, fillText, saidBy } from "./auditWords.ts"
 import { slicesText } from "./words.ts"
@@ -26,8 +27,7 @@ const callEntry = (call: RecordedCall, slice: RecordedSlice | undefined): AuditE
       about
     )
   }
-  const lateMillis =
-    slice === undefined ? null : DateTime.toEpochMillis(call.calledAt) - DateTime.toEpochMillis(slice.scheduledAt)
+  const lateMillis = slice === undefined ? null : millisBetween(slice.scheduledAt, call.calledAt)
   const details = [
     ...(slice === undefined ? [] : [`${slice.quantity}`]),
     `attempt ${call.attempt ?? "?"}`,

@@ -1,30 +1,25 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Option } from "effect"
+import { backlogChecks, type BacklogGroup } from "../../src/doctor/backlog.ts"
+import { brokerCheck } from "../../src/doctor/broker.ts"
+import { calendarCheck } from "../../src/doctor/calendar.ts"
 import { type Check, ok } from "../../src/doctor/Check.ts"
+import { clockCheck } from "../../src/doctor/clock.ts"
+import { closureCheck } from "../../src/doctor/closures.ts"
+import { dayLimitCheck } from "../../src/doctor/dayLimits.ts"
+import { doubleCheck } from "../../src/doctor/doubles.ts"
+import { durabilityCheck } from "../../src/doctor/durability.ts"
+import { haltCheck } from "../../src/doctor/halt.ts"
+import { heldOrderCheck } from "../../src/doctor/heldOrders.ts"
+import { instrumentCheck } from "../../src/doctor/instruments.ts"
+import { migrationCheck } from "../../src/doctor/migrations.ts"
 import { notificationCheck } from "../../src/doctor/notifications.ts"
-import {
-  brokerCheck,
-  dayLimitCheck,
-  haltCheck,
-  heldOrderCheck,
-  requestCheck,
-  tokenCheck,
-  type TokenFacts
-} from "../../src/doctor/placing.ts"
-import { calendarCheck, instrumentCheck } from "../../src/doctor/reference.ts"
-import {
-  bloatCheck,
-  clockCheck,
-  connectionCheck,
-  databaseCheck,
-  diskCheck,
-  durabilityCheck,
-  lockCheck,
-  migrationCheck,
-  type ServerFacts,
-  transactionCheck
-} from "../../src/doctor/server.ts"
-import { doubleCheck, holdCheck, type BacklogGroup, backlogChecks, workerCheck } from "../../src/doctor/work.ts"
+import { requestCheck } from "../../src/doctor/requests.ts"
+import { connectionCheck, databaseCheck, type ServerFacts } from "../../src/doctor/server.ts"
+import { lockCheck, transactionCheck } from "../../src/doctor/sessions.ts"
+import { bloatCheck, diskCheck } from "../../src/doctor/storage.ts"
+import { tokenCheck, type TokenFacts } from "../../src/doctor/token.ts"
+import { workerCheck } from "../../src/doctor/workers.ts"
 import { judge } from "../../src/domain/operations/workerHealth.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
@@ -289,14 +284,14 @@ describe("what doctor says of the work", () => {
         "WARNING",
         /version 1, 2; this is version 1/
       ],
-      [holdCheck(judged(instance("a", 1)), false), "OK", /no daemon is on hold/],
-      [holdCheck(judged(instance("a", 1, { hold: "no token" })), false), "PROBLEM", /nothing is placed: no token/],
-      [holdCheck(judged(instance("a", 11, { hold: "no token" })), false), "OK", /no daemon/],
-      [holdCheck(judged(instance("a", 1, { hold: "halted by me: x" })), true), "OK", /but by the halt/],
-      [holdCheck(judged(instance("a", 1, { hold: "no book", holdOf: "monitor" })), false), "WARNING", /^no book/]
+      [closureCheck(judged(instance("a", 1)), false), "OK", /no daemon is on hold/],
+      [closureCheck(judged(instance("a", 1, { hold: "no token" })), false), "PROBLEM", /nothing is placed: no token/],
+      [closureCheck(judged(instance("a", 11, { hold: "no token" })), false), "OK", /no daemon/],
+      [closureCheck(judged(instance("a", 1, { hold: "halted by me: x" })), true), "OK", /but by the halt/],
+      [closureCheck(judged(instance("a", 1, { hold: "no book", holdOf: "monitor" })), false), "WARNING", /^no book/]
     ]))
 
-  const patience = {
+  const timeouts = {
     split: Duration.seconds(25),
     splitTimeout: Duration.minutes(6),
     claim: Duration.seconds(13),
@@ -305,7 +300,7 @@ describe("what doctor says of the work", () => {
   }
   const free = { isHalted: false, liveExecutors: 1, isOnHold: false }
   const only = (kind: BacklogGroup["kind"], seconds: number, standstill = free): Check => {
-    const checks = backlogChecks([{ kind, count: 2, id: "x", since: ago(seconds) }], patience, standstill, now)
+    const checks = backlogChecks([{ kind, count: 2, id: "x", since: ago(seconds) }], timeouts, standstill, now)
     const found = checks.filter(({ verdict }) => verdict !== "OK")
     assert.isAtMost(found.length, 1)
     return found[0] ?? checks.find(({ found }) => found.includes("(x)")) ?? ok("", "nothing")

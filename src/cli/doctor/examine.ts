@@ -5,19 +5,15 @@ import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
+import { calendarCheck } from "../../doctor/calendar.ts"
 import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
-import { calendarCheck, instrumentCheck } from "../../doctor/reference.ts"
-import {
-  bloatCheck,
-  clockCheck,
-  connectionCheck,
-  databaseCheck,
-  diskCheck,
-  durabilityCheck,
-  lockCheck,
-  migrationCheck,
-  transactionCheck
-} from "../../doctor/server.ts"
+import { clockCheck } from "../../doctor/clock.ts"
+import { durabilityCheck } from "../../doctor/durability.ts"
+import { instrumentCheck } from "../../doctor/instruments.ts"
+import { migrationCheck } from "../../doctor/migrations.ts"
+import { connectionCheck, databaseCheck } from "../../doctor/server.ts"
+import { lockCheck, transactionCheck } from "../../doctor/sessions.ts"
+import { bloatCheck, diskCheck } from "../../doctor/storage.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { ServerStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { version } from "../../version.ts"

@@ -2,16 +2,17 @@ import { DateTime, Duration, Effect, Layer, Option } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { tokenEnd, zerodha } from "../../broker/zerodha/KiteSession.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
+import { backlogChecks, type Timeouts } from "../../doctor/backlog.ts"
+import { brokerCheck } from "../../doctor/broker.ts"
+import { closureCheck } from "../../doctor/closures.ts"
+import { dayLimitCheck } from "../../doctor/dayLimits.ts"
+import { doubleCheck } from "../../doctor/doubles.ts"
+import { haltCheck } from "../../doctor/halt.ts"
+import { heldOrderCheck } from "../../doctor/heldOrders.ts"
 import { notificationCheck } from "../../doctor/notifications.ts"
-import {
-  brokerCheck,
-  dayLimitCheck,
-  haltCheck,
-  heldOrderCheck,
-  requestCheck,
-  tokenCheck
-} from "../../doctor/placing.ts"
-import { doubleCheck, holdCheck, type Timeouts, backlogChecks, workerCheck } from "../../doctor/work.ts"
+import { requestCheck } from "../../doctor/requests.ts"
+import { tokenCheck } from "../../doctor/token.ts"
+import { workerCheck } from "../../doctor/workers.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
@@ -114,7 +115,7 @@ export const checkWork = Effect.gen(function* () {
   }
   return [
     workerCheck(workers, version),
-    holdCheck(workers, isHalted),
+    closureCheck(workers, isHalted),
     ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
     doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 })))
   ]

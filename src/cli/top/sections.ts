@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import { reconcileFirst } from "../../doctor/placing.ts"
+import { reconcileFirst } from "../../doctor/heldOrders.ts"
 import { instancesOf } from "../../domain/operations/workerHealth.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
 import { bar, isSettled } from "../terminal/render.ts"

@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import { indianDay } from "../market/indianTime.ts"
 import { defaultMaxLatenessSeconds, maxDurationMinutes } from "../model/Order.ts"
+import { counted } from "../text/plural.ts"
 
 /** How many order requests a broker account takes. */
 export interface OrderRate {
@@ -50,8 +51,6 @@ export const tooFastForRate = (
     `${allowedMillis / 1000} s late; ${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 /** The number nearest to `from`, on the way to `to`, of which something is not so any more, where it is so up to there. */
 const boundary = (from: number, to: number, isSo: (count: number) => boolean): number => {

@@ -1,5 +1,6 @@
 import { Result, Schema } from "effect"
 import { maxDurationMinutes, maxQuantity, maxSplits } from "../../model/Order.ts"
+import { counted } from "../../text/plural.ts"
 import { Curve, shareOf } from "./Curve.ts"
 import { baseLots, evenLots, wanderingLots } from "./lots.ts"
 import { seededRandom } from "./SeededRandom.ts"
@@ -148,8 +149,6 @@ const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feas
       : `${ways.join(", or ")}${ways.length > 1 ? "," : ""} would fit`
   )
 }
-
-const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const infeasible = (rule: Infeasible["rule"], problem: string, wouldFit: string) =>
   Result.fail(new Infeasible({ rule, problem, wouldFit }))

@@ -1,0 +1,39 @@
+import { DateTime } from "effect"
+import { placementsPerDay } from "../domain/limits/orderRate.ts"
+import { isNearlyUsed } from "../domain/limits/usage.ts"
+import { whole } from "../domain/text/decimals.ts"
+import { lasting } from "../domain/text/durations.ts"
+import { type Check, ok, problem, pulse, warning } from "./Check.ts"
+
+export interface RequestFacts {
+  readonly today: number
+  readonly perDay: number
+  readonly blockedUntil: DateTime.Utc | null
+  readonly cappedUntil: DateTime.Utc | null
+}
+
+export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: RequestFacts, now: DateTime.Utc): Check => {
+  const name = "order requests"
+  const most = placementsPerDay(perDay)
+  const found = `${today} of the ${perDay} that the account may send today, ${most} of them for placements`
+  if (cappedUntil !== null) {
+    return problem(
+      name,
+      `${found}; the broker says that they are used up`,
+      `Nothing is placed until ${DateTime.formatIso(cappedUntil)}; cancel what must not wait: ${pulse("order cancel ID")}`
+    )
+  }
+  if (today >= most) {
+    return problem(
+      name,
+      `${found}: used up`,
+      `Nothing more is placed today; cancel what must not wait: ${pulse("order cancel ID")}`
+    )
+  }
+  if (blockedUntil !== null) {
+    return warning(name, `${found}; the broker asked for a pause`, `Wait ${lasting(now, blockedUntil)}`)
+  }
+  return isNearlyUsed(whole(today), whole(most))
+    ? warning(name, `${found}: nearly used up`, `Submit fewer slices, or cancel what can wait: ${pulse("order list")}`)
+    : ok(name, found)
+}
