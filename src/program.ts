@@ -3,6 +3,14 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Effect, Exit } from "effect"
 import { CliError } from "effect/cli"
 import { cli } from "./cli/Cli.ts"
+import { CommandFailed } from "./cli/shared/environment.ts"
+import { shown } from "./cli/terminal/text.ts"
+import { ConfigurationError } from "./config/Configuration.ts"
+
+/** The messages of these are written in lines; a line break in any other message comes from what it quotes. */
+const isInLines = (error: Error): boolean => error instanceof CommandFailed || error instanceof ConfigurationError
+
+const failureText = (error: Error): string => shown(isInLines(error) ? error.message.split("\n") : error.message)
 
 /** Failures are told to people on stderr, in the words of the error; a bug is shown whole. */
 const report = (cause: Cause.Cause<unknown>) =>
@@ -11,7 +19,8 @@ const report = (cause: Cause.Cause<unknown>) =>
     for (const reason of cause.reasons) {
       if (Cause.isFailReason(reason) && CliError.isCliError(reason.error)) continue
       const isExpected = Cause.isFailReason(reason) && reason.error instanceof Error
-      process.stderr.write(`${isExpected ? reason.error.message : Cause.pretty(Cause.fromReasons([reason]))}\n`)
+      const text = isExpected ? failureText(reason.error) : shown(Cause.pretty(Cause.fromReasons([reason])).split("\n"))
+      process.stderr.write(`${text}\n`)
     }
   })
 

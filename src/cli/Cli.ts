@@ -46,7 +46,7 @@ const migrateCommand = Command.make("migrate", { json }, (given) =>
     print(given.json, applied, (applied) =>
       applied.length === 0
         ? "The database is up to date"
-        : applied.map(({ id, name }) => `Applied ${String(id).padStart(4, "0")}_${name}`).join("\n")
+        : applied.map(({ id, name }) => `Applied ${String(id).padStart(4, "0")}_${name}`)
     )
   ).pipe(Effect.provide(CommandDb.pipe(Layer.provide(Configuration.layer))))
 ).pipe(Command.withDescription("Bring the database up to date (the daemon does it by itself)"))

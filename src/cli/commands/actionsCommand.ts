@@ -4,7 +4,8 @@ import { detailsText } from "../../domain/operations/operatorAction.ts"
 import { type OperatorAction, OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
 import { CommandLayer, json, print } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
-import { table, timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
+import { table } from "../terminal/table.ts"
 
 export const actionsCommand = Command.make(
   "actions",
@@ -27,7 +28,7 @@ export const actionsCommand = Command.make(
   )
 ).pipe(Command.withDescription("List what people did, newest first: who, when, what and why"))
 
-const actionTable = (actions: ReadonlyArray<OperatorAction>): string =>
+const actionTable = (actions: ReadonlyArray<OperatorAction>): ReadonlyArray<string> =>
   table(
     ["WHEN (UTC)", "WHO", "WHAT", "TO", "WHY", "WHAT CAME OF IT"],
     actions.map(({ at, operator, action, orderId, sliceId, sequenceNumber, reason, details }) => [

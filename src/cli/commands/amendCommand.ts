@@ -14,7 +14,7 @@ import { CannotReplan, ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
-import { timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
 
 export const amendCommand = Command.make(
   "amend",

@@ -22,11 +22,13 @@ export const explainCommand = Command.make(
     }
     const stored = yield* (yield* OrderCommands).slices(given.orderId)
     const explained = plans.map((plan) => explain(plan, stored))
-    yield* print(given.json, explained, (all) => all.map(explanationText).join("\n\n"))
+    yield* print(given.json, explained, (all) =>
+      all.flatMap((plan, index) => [...(index === 0 ? [] : [""]), ...explanationText(plan)])
+    )
     const wrong = explained.filter(({ problem }) => problem !== null)
     if (wrong.length > 0) {
       return yield* new CommandFailed({
-        message: wrong.map(({ revision, problem }) => `Plan ${revision}: ${problem}`).join("\n")
+        message: wrong.map(({ revision, problem }) => `Plan ${revision}: ${problem}`)
       })
     }
   }, Effect.provide(CommandLayer))

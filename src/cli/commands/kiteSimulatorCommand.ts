@@ -1,7 +1,7 @@
-import { Console, Duration, Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { defaultOptions, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
-import { CommandFailed } from "../shared/environment.ts"
+import { CommandFailed, say } from "../shared/environment.ts"
 
 const { limits } = defaultOptions
 
@@ -72,7 +72,7 @@ export const kiteSimulatorCommand = Command.make(
 const runSimulator = Effect.fnUntraced(function* (apiKey: string, accessToken: Option.Option<string>) {
   const simulator = yield* KiteSimulator
   const token = Option.isSome(accessToken) ? accessToken.value : yield* simulator.issueToken
-  yield* Console.log(`Kite simulator listening on ${simulator.url} (api key ${apiKey}, access token ${token})`)
+  yield* say(`Kite simulator listening on ${simulator.url} (api key ${apiKey}, access token ${token})`)
   return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.sync(() => {
       process.exitCode = 0

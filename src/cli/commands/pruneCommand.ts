@@ -1,8 +1,8 @@
-import { Console, DateTime, Effect, Layer } from "effect"
+import { DateTime, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import { nothingPruned, type Pruned, RetentionStore } from "../../stores/operations/RetentionStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
-import { timeText } from "../terminal/render.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
+import { timeText } from "../terminal/moments.ts"
 
 /** The monitor looks for a day at what was once in doubt, and the limits of a day count its orders. */
 const minDays = 2
@@ -46,7 +46,7 @@ export const pruneCommand = Command.make(
           Effect.tap((some) => Effect.sync(() => (pruned = sumOf(pruned, some)))),
           Effect.repeat({ while: isSomething }),
           // Whatever ends it: what is done is done, and worth knowing.
-          Effect.onError(() => Console.error(`Ended before its time. ${prunedText("Removed", pruned, before)}`))
+          Effect.onError(() => warn(`Ended before its time. ${prunedText("Removed", pruned, before)}`))
         )
       }
       yield* print(given.json, { before, dryRun: false, ...pruned }, () => prunedText("Removed", pruned, before))

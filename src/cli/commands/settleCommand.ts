@@ -11,7 +11,7 @@ import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
-import { table } from "../terminal/render.ts"
+import { table } from "../terminal/table.ts"
 
 const SettleLayer = Layer.mergeAll(BrokerLayer, DayReconciliationStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provide([PlacementGate.layer, Wakeups.layer]),
@@ -102,25 +102,31 @@ interface Proof extends DayReconciliation {
   readonly unbalanced: ReadonlyArray<unknown>
 }
 
-const reconciliationText = ({ agreed, open, differences, foreign, repaired, unbalanced }: Proof) =>
-  [
-    `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
-    `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
-    `${foreign.length} broker orders are none of ours`,
-    unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
-    ...(differences.length === 0 ? [] : ["", differenceTable(differences)]),
-    ...(foreign.length === 0
-      ? []
-      : [
-          "",
-          table(
-            ["FOREIGN ORDER", "TAGS"],
-            foreign.map((entry) => [entry.brokerOrderId, entry.tags.join(" ")])
-          )
-        ])
-  ].join("\n")
+const reconciliationText = ({
+  agreed,
+  open,
+  differences,
+  foreign,
+  repaired,
+  unbalanced
+}: Proof): ReadonlyArray<string> => [
+  `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
+  `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
+  `${foreign.length} broker orders are none of ours`,
+  unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
+  ...(differences.length === 0 ? [] : ["", ...differenceTable(differences)]),
+  ...(foreign.length === 0
+    ? []
+    : [
+        "",
+        ...table(
+          ["FOREIGN ORDER", "TAGS"],
+          foreign.map((entry) => [entry.brokerOrderId, entry.tags.join(" ")])
+        )
+      ])
+]
 
-const differenceTable = (differences: DayReconciliation["differences"]): string =>
+const differenceTable = (differences: DayReconciliation["differences"]): ReadonlyArray<string> =>
   table(
     ["ORDER", "#", "SLICE", "DIFFERENCE"],
     differences.map(({ slice, text }) => [slice.orderId, `${slice.sequenceNumber}`, slice.id, text])

@@ -8,7 +8,7 @@ import { Price } from "../../domain/model/Order.ts"
 import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { getSlice } from "../shared/lookUp.ts"
-import { timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
 
 const SliceLayer = SliceCommands.layer.pipe(Layer.provideMerge(CommandLayer))
 

@@ -1,7 +1,7 @@
-import { DateTime, Duration, Effect } from "effect"
+import { Console, DateTime, Duration, Effect } from "effect"
 import { Command, Flag, TerminalCapabilities } from "effect/cli"
-import { CommandFailed, json, print } from "../shared/environment.ts"
-import { paint, plain } from "../terminal/text.ts"
+import { CommandFailed, json, printJson } from "../shared/environment.ts"
+import { paint, plain } from "../terminal/styledLine.ts"
 import { frame } from "../top/frame.ts"
 import { showLive } from "../top/live.ts"
 import { SnapshotLayer, takeSnapshot } from "../top/Snapshot.ts"
@@ -48,9 +48,11 @@ export const topCommand = Command.make(
 
 const showOnce = Effect.fnUntraced(function* (asJson: boolean, hasColour: boolean) {
   const snapshot = yield* takeSnapshot
+  if (asJson) return yield* printJson(snapshot)
   const size = { columns: process.stdout.columns || defaultColumns, rows: null }
   const lines = frame({ snapshot, failure: null, selected: null, oldAfterMillis: Infinity }, size, yield* DateTime.now)
-  yield* print(asJson, snapshot, () => lines.map(hasColour ? paint : plain).join("\n"))
+  // Not through `say`, which would take the colours for somebody else's: every span of a frame is safe.
+  yield* Console.log(lines.map(hasColour ? paint : plain).join("\n"))
 })
 
 const noTerminal =

@@ -40,19 +40,19 @@ export const staleInstances = (workers: ReadonlyArray<WorkerHealth>) =>
     return first === undefined ? [] : [{ id: first.instanceId, names: all.map(({ worker }) => worker).join(", ") }]
   })
 
-const workersText = (workers: ReadonlyArray<WorkerHealth>): string => {
-  if (workers.length === 0) return "no daemon runs"
+const workersText = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => {
+  if (workers.length === 0) return ["no daemon runs"]
   const instances = instancesOf(workers)
   const live = instances.filter(isLive).length
   const stale = instances.length - live
   return [
     `${counted(live, "daemon")} ${live === 1 ? "runs" : "run"}${stale === 0 ? "" : `, ${stale} ${stale === 1 ? "is" : "are"} stale`}`,
     "",
-    workerTable(
+    ...workerTable(
       instances.flatMap((all) => all.slice(0, 1)),
       ["INSTANCE", "HOST", "PID", "VERSION", "BROKER", "RUNNING SINCE (UTC)"]
     ),
     "",
-    workerTable(workers, ["INSTANCE", "WORKER", "LAST SUCCESS", "STATUS", "TICKS", "FAILED", "HOLD", "LAST ERROR"])
-  ].join("\n")
+    ...workerTable(workers, ["INSTANCE", "WORKER", "LAST SUCCESS", "STATUS", "TICKS", "FAILED", "HOLD", "LAST ERROR"])
+  ]
 }

@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime, Duration } from "effect"
+import { BigDecimal, DateTime } from "effect"
 import type { RecordedOrder, RecordedSlice } from "../../domain/lifecycle/OrderRecord.ts"
 import { decimalText } from "../../domain/text/decimals.ts"
 import { oneLine } from "../../domain/text/oneLine.ts"
@@ -6,7 +6,7 @@ import { counted } from "../../domain/text/plural.ts"
 import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
 import type { LatenessBand } from "../../report/lateness.ts"
 import { slicesText } from "../../report/words.ts"
-import { clockOf } from "../terminal/renderPlan.ts"
+import { clockOf } from "../terminal/moments.ts"
 
 /** `1234567` as `1,234,567`. */
 export const countText = (count: number): string => grouped(String(count))
@@ -26,13 +26,6 @@ export const signedText = (amount: BigDecimal.BigDecimal): string => {
 export const moneyText = (amount: BigDecimal.BigDecimal): string => priceText(BigDecimal.round(amount, { scale: 2 }))
 
 const grouped = (digits: string): string => digits.replaceAll(/(?<=\d)(?=(\d{3})+$)/g, ",")
-
-/** `32.0 ms`, `1.250 s`, `2m 5s`. */
-export const millisText = (millis: number): string => {
-  if (Math.abs(millis) < 1000) return `${millis.toFixed(1)} ms`
-  if (Math.abs(millis) < 60_000) return `${(millis / 1000).toFixed(3)} s`
-  return Duration.format(Duration.seconds(Math.round(millis / 1000)))
-}
 
 export const bandText = ({ fromMillis, toMillis }: LatenessBand): string => {
   const edge = (millis: number) => {

@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import { afterTrading, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
 import { openTime, type Progress, quantityAt } from "../../report/progress.ts"
+import { pad, widthOf } from "../terminal/text.ts"
 import { countText } from "./figures.ts"
 
 const rows = 12
@@ -30,18 +31,18 @@ export const progressChart = (progress: Progress, clock: (at: DateTime.Utc) => s
     return "█".repeat(filled) + "▒".repeat(placed - filled) + "░".repeat(planned - placed) + " ".repeat(rows - planned)
   })
   const labels = [most, most / 2].map((quantity) => countText(Math.round(quantity)))
-  const labelWidth = Math.max(...labels.map((label) => label.length))
+  const labelWidth = Math.max(...labels.map(widthOf))
   const lines = Array.from({ length: rows }, (_, row) => {
     const label = row === 0 ? labels[0] : row === rows / 2 ? labels[1] : ""
     const bar = cells.map((cell) => cell[rows - 1 - row] ?? " ").join("")
-    return `${(label ?? "").padStart(labelWidth)} │${bar}`.trimEnd()
+    return `${pad(label ?? "", labelWidth, "right")} │${bar}`.trimEnd()
   })
   const times = [progress.from, momentOf(0.5), momentOf(1)].map(clock)
   const [start = "", middle = "", end = ""] = times
   const gap = " ".repeat(Math.max(1, Math.floor((width - start.length - middle.length - end.length) / 2)))
   return [
     ...lines,
-    `${"0".padStart(labelWidth)} └${"─".repeat(width)}`,
+    `${pad("0", labelWidth, "right")} └${"─".repeat(width)}`,
     `${" ".repeat(labelWidth + 2)}${start}${gap}${middle}${gap}${end}`,
     "",
     `${" ".repeat(labelWidth + 2)}█ filled  ▒ placed  ░ planned${progress.closed.length === 0 ? "" : "  (closed hours left out)"}`

@@ -1,19 +1,20 @@
 import type { DateTime } from "effect"
 import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { millisText } from "../../domain/text/durations.ts"
 import { oneLine } from "../../domain/text/oneLine.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { answerText } from "../../report/auditWords.ts"
 import type { Benchmark, Costs } from "../../report/costs.ts"
 import type { ExecutionReport, Quantities, ReportedCall } from "../../report/executionReport.ts"
 import type { Lateness } from "../../report/lateness.ts"
-import { table } from "../terminal/render.ts"
+import { table } from "../terminal/table.ts"
+import { pad, widthOf } from "../terminal/text.ts"
 import {
   bandText,
   benchmarkName,
   clockOfReport,
   countText,
   instrumentText,
-  millisText,
   momentText,
   moneyText,
   priceText,
@@ -31,7 +32,7 @@ import { progressChart } from "./progressChart.ts"
 type Clock = (at: DateTime.Utc) => string
 
 /** A report for a terminal of a hundred columns. */
-export const reportText = (report: ExecutionReport): string => {
+export const reportText = (report: ExecutionReport): ReadonlyArray<string> => {
   const { order, quantities, progress, lateness, costs, plans, slices, calls, alarms, notKnown } = report
   const { zone, clock } = clockOfReport(report)
   const standing = standingText(report)
@@ -54,7 +55,7 @@ export const reportText = (report: ExecutionReport): string => {
     ...(calls.length === 0 ? [] : [callLines(report, zone, clock)]),
     ...(notKnown.length === 0 ? [] : [["Not known", ...notKnown.flatMap((text) => wrapped(`- ${text}`, "  "))]])
   ]
-  return sections.map((lines) => lines.join("\n")).join("\n\n")
+  return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]))
 }
 
 const quantityLines = (quantities: Quantities, { averagePrice, order }: ExecutionReport): ReadonlyArray<string> => {
@@ -70,7 +71,7 @@ const costLines = (costs: Costs, { order }: ExecutionReport): ReadonlyArray<stri
     basisPoints === null ? "–" : signedText(basisPoints),
     cost === null ? "–" : signedText(cost)
   ])
-  const [header = "", ...lines] = tableLines(["BENCHMARK", "PRICE", "BASIS POINTS", "COST"], rows)
+  const [header = "", ...lines] = table(["BENCHMARK", "PRICE", "BASIS POINTS", "COST"], rows)
   const worse = order.side === "SELL" ? "sold below it" : "bought above it"
   return [
     ...wrapped(
@@ -96,7 +97,7 @@ const latenessLines = (lateness: Lateness): ReadonlyArray<string> => {
   const { count, medianMillis, p90Millis, p99Millis, maxMillis, bands, early, dueBeforePlanned } = lateness
   const most = Math.max(...bands.map((band) => band.count))
   const names = bands.map(bandText)
-  const width = Math.max(0, ...names.map((name) => name.length))
+  const width = Math.max(0, ...names.map(widthOf))
   return [
     ...wrapped(
       `Lateness of ${countText(count)} placements: median ${millisText(medianMillis)}, 90 % within ${millisText(p90Millis)}, ` +
@@ -107,7 +108,7 @@ const latenessLines = (lateness: Lateness): ReadonlyArray<string> => {
     "",
     ...bands.map((band, index) => {
       const bar = "█".repeat(Math.ceil((band.count / most) * 60))
-      return `${(names[index] ?? "").padStart(width)}  ${String(band.count).padStart(String(most).length)} ${bar}`.trimEnd()
+      return `${pad(names[index] ?? "", width, "right")}  ${pad(String(band.count), String(most).length, "right")} ${bar}`.trimEnd()
     })
   ]
 }
@@ -131,7 +132,7 @@ const planLines = ({ plans }: ExecutionReport, clock: Clock): ReadonlyArray<stri
 const sliceLines = (report: ExecutionReport, zone: string, clock: Clock): ReadonlyArray<string> => {
   const slices = report.slices.filter(({ replacedBy }) => replacedBy === null)
   const replaced = replacedText(report)
-  const [header = "", ...lines] = tableLines(
+  const [header = "", ...lines] = table(
     ["#", `DUE (${zone})`, "QUANTITY", "STAGE", "LATE", "FILLED", "PRICE", "BPS", "BROKER ORDER"],
     slices.map((slice) => [
       String(slice.sequenceNumber),
@@ -156,7 +157,7 @@ const sliceLines = (report: ExecutionReport, zone: string, clock: Clock): Readon
 }
 
 const callLines = ({ calls, lookUps }: ExecutionReport, zone: string, clock: Clock): ReadonlyArray<string> => {
-  const [header = "", ...lines] = tableLines(
+  const [header = "", ...lines] = table(
     [`CALLED (${zone})`, "CALL", "#", "TRY", "ANSWER", "TOOK", "BROKER ORDER"],
     calls.map((call) => [
       clock(call.calledAt),
@@ -185,12 +186,6 @@ export const lookUpText = ({ count, failed }: ExecutionReport["lookUps"]): strin
   `Meanwhile the broker's book was looked up ${countText(count)} times, for all orders at once; ` +
   (failed === 0 ? "none failed" : `${countText(failed)} failed`)
 
-const tableLines = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> =>
-  table(
-    header,
-    rows.map((row) => row.map(oneLine))
-  ).split("\n")
-
 const columns = 100
 
 const noteLines = (note: string): ReadonlyArray<string> => (note === "" ? [] : wrapped(`     ${note}`, "     "))
@@ -200,7 +195,7 @@ const wrapped = (text: string, indent = ""): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
   for (const word of text.split(/(?<=\S) (?!(?:ms|s|%|UTC)(?!\w))/)) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
+    if (line !== "" && widthOf(line) + 1 + widthOf(word) > columns) {
       lines.push(line)
       line = `${indent}${word}`
     } else line = line === "" ? word : `${line} ${word}`

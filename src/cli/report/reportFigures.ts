@@ -1,15 +1,7 @@
+import { millisText } from "../../domain/text/durations.ts"
 import type { Benchmark } from "../../report/costs.ts"
 import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
-import {
-  benchmarkName,
-  countText,
-  millisText,
-  moneyText,
-  priceText,
-  shareText,
-  signedText,
-  unfilledTexts
-} from "./figures.ts"
+import { benchmarkName, countText, moneyText, priceText, shareText, signedText, unfilledTexts } from "./figures.ts"
 import { type Html, html } from "./html.ts"
 
 /** The handful of figures that a reader looks for first. */

@@ -1,5 +1,6 @@
 import { DateTime } from "effect"
 import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { millisText } from "../../domain/text/durations.ts"
 import { answerText } from "../../report/auditWords.ts"
 import type { Costs } from "../../report/costs.ts"
 import type { ExecutionReport } from "../../report/executionReport.ts"
@@ -7,7 +8,6 @@ import {
   benchmarkName,
   clockOfReport,
   countText,
-  millisText,
   momentText,
   moneyText,
   priceText,

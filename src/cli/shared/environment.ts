@@ -1,4 +1,4 @@
-import { BigDecimal, Console, DateTime, type Effect, Layer, References, Schema } from "effect"
+import { BigDecimal, Console, Data, DateTime, type Effect, Layer, References } from "effect"
 import { Flag } from "effect/cli"
 import { hostname, userInfo } from "node:os"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
@@ -15,6 +15,7 @@ import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
+import { type Lines, safeJson, shown } from "../terminal/text.ts"
 
 /** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
 export const CommandLayer = Layer.mergeAll(
@@ -48,10 +49,20 @@ export const operator = (): string => {
 export const askedFor = (reason: string): Asked => ({ by: operator(), reason: reason.trim() })
 
 /** Prints a value as JSON for programs, with instants in ISO 8601 and decimals as text, or as text for people. */
-export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => string): Effect.Effect<void> =>
-  Console.log(asJson ? jsonText(value) : text(value))
+export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => Lines): Effect.Effect<void> =>
+  asJson ? printJson(value) : say(text(value))
 
-const jsonText = (value: object): string =>
+/** Prints a value as JSON. `indent` is null for a value on one line. */
+export const printJson = (value: object, indent: 2 | null = 2): Effect.Effect<void> =>
+  Console.log(safeJson(jsonText(value, indent)))
+
+/** Prints lines for people. */
+export const say = (lines: Lines): Effect.Effect<void> => Console.log(shown(lines))
+
+/** Tells people on stderr of what they would otherwise not know. */
+export const warn = (lines: Lines): Effect.Effect<void> => Console.error(shown(lines))
+
+const jsonText = (value: object, indent: 2 | null): string =>
   JSON.stringify(
     value,
     function (this: Readonly<Record<string, unknown>>, key, part: unknown) {
@@ -60,11 +71,15 @@ const jsonText = (value: object): string =>
       if (DateTime.isDateTime(own)) return DateTime.formatIso(own)
       return BigDecimal.isBigDecimal(own) ? decimalText(own) : part
     },
-    2
+    indent ?? undefined
   )
 
-/** The command cannot do what was asked; the message says why. */
-export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
+/** The command cannot do what was asked. The message says why, in lines that are safe to show, whatever they quote. */
+export class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {
+  constructor({ message }: { readonly message: Lines }) {
+    super({ message: shown(message) })
+  }
+}
 
 /** Why an operator does something, for the record. */
 export const reason = Flag.String("reason").pipe(

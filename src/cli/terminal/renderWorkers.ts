@@ -1,6 +1,7 @@
 import type { Judged } from "../../domain/operations/workerHealth.ts"
 import type { WorkerRow } from "../../stores/operations/HeartbeatStore.ts"
-import { table, timeText } from "./render.ts"
+import { timeText } from "./moments.ts"
+import { table } from "./table.ts"
 
 export type WorkerHealth = Judged<WorkerRow>
 
@@ -21,7 +22,10 @@ const columns = {
 }
 
 /** Workers as rows, with the columns of these names. */
-export const workerTable = (workers: ReadonlyArray<WorkerHealth>, names: ReadonlyArray<keyof typeof columns>): string =>
+export const workerTable = (
+  workers: ReadonlyArray<WorkerHealth>,
+  names: ReadonlyArray<keyof typeof columns>
+): ReadonlyArray<string> =>
   table(
     names,
     workers.map((worker) => names.map((name) => columns[name](worker)))

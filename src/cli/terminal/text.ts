@@ -1,88 +1,82 @@
-export type Style = "bold" | "dim" | "red" | "yellow" | "green" | "reverse"
+import stringWidth from "string-width"
 
-export interface Span {
-  readonly text: string
-  readonly style: Style | null
-}
+/**
+ * What every command does to a text before a terminal sees it. Instruments, reasons, ids and names come from other
+ * programs: none of them may move the cursor, change colours, turn the direction of what follows or begin a line of its
+ * own. So each line goes through {@link safe} on its way out, in `print` and `say` for commands, in `span` for screens and
+ * tables. Widths are those of a terminal's cells, not of JavaScript's code units.
+ */
 
-/** One line of the screen, as yet without colours. */
-export type Line = ReadonlyArray<Span>
+/** A text as one line that is safe to show: format characters (bidi marks) are left out, controls become `?`. */
+export const safe = (text: string): string =>
+  text.replaceAll(/\p{Cf}/gu, "").replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, "?")
 
-/** Text that is safe to show: what others have written must not move the cursor or change the colours. */
-export const span = (text: string, style: Style | null = null): Span => ({
-  text: text.replaceAll(/\p{Cf}/gu, "").replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, "?"),
-  style
-})
+/** What a command prints: one line, or several. A line break within a line is a control character like others. */
+export type Lines = string | ReadonlyArray<string>
 
-const isWide =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u
-const isCombining = /\p{M}/u
+/** Lines as they are printed, each of them safe. */
+export const shown = (lines: Lines): string => (typeof lines === "string" ? [lines] : lines).map(safe).join("\n")
 
-const cellsOf = (character: string): number =>
-  character <= "~" ? 1 : isCombining.test(character) ? 0 : isWide.test(character) ? 2 : 1
+/** JSON with escapes for what JSON allows as it is, and a terminal may obey: DEL, the C1 controls, bidi marks and others. */
+export const safeJson = (json: string): string =>
+  json.replaceAll(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`
+    ).join("")
+  )
 
 /** How many cells of a terminal a text takes. */
-export const widthOf = (text: string): number => {
-  let width = 0
-  for (const character of text) width += cellsOf(character)
-  return width
+export const widthOf = (text: string): number => stringWidth(text, { countAnsiEscapeCodes: true })
+
+const graphemes = new Intl.Segmenter()
+
+/** As much of a text's beginning as fits into so many cells; never part of a character. */
+const beginningOf = (text: string, cells: number): string => {
+  let [length, width] = [0, 0]
+  for (const { segment } of graphemes.segment(text)) {
+    width += widthOf(segment)
+    if (width > cells) break
+    length += segment.length
+  }
+  return text.slice(0, length)
 }
 
-/** The text, cut to at most so many cells, with an ellipsis where something was cut off. */
-export const cut = (text: string, cells: number): string => {
+/** The text, cut to at most so many cells; `end` stands where something was cut off. */
+export const cut = (text: string, cells: number, end: "…" | "" = "…"): string => {
   if (widthOf(text) <= cells) return text
-  if (cells <= 0) return ""
-  let kept = ""
-  let width = 0
-  for (const character of text) {
-    width += cellsOf(character)
-    if (width > cells - 1) break
-    kept += character
-  }
-  return `${kept}…`
+  return cells <= 0 ? "" : beginningOf(text, cells - end.length) + end
+}
+
+export type Align = "left" | "right"
+
+/** The text with spaces for at least so many cells. */
+export const pad = (text: string, cells: number, align: Align = "left"): string => {
+  const padding = " ".repeat(Math.max(0, cells - widthOf(text)))
+  return align === "left" ? text + padding : padding + text
 }
 
 /** The text in exactly so many cells. */
-export const fit = (text: string, cells: number, align: "left" | "right" = "left"): string => {
-  const short = cut(text, cells)
-  const padding = " ".repeat(Math.max(0, cells - widthOf(short)))
-  return align === "left" ? short + padding : padding + short
-}
+export const fit = (text: string, cells: number, align: Align = "left"): string => pad(cut(text, cells), cells, align)
 
-/** The line, cut to at most so many cells. */
-export const cutLine = (line: Line, cells: number): Line => {
-  const kept: Array<Span> = []
-  let left = cells
-  for (const { text, style } of line) {
-    if (left <= 0) break
-    const short = cut(text, left)
-    kept.push({ text: short, style })
-    left -= widthOf(short)
-    if (short !== text) break
-  }
-  return kept
-}
-
-/** The words of a text in lines of at most so many characters; a longer word is broken. */
-export const wrap = (text: string, length: number): ReadonlyArray<string> => {
+/** The words of a text in lines of at most so many cells; a longer word is broken. */
+export const wrap = (text: string, cells: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
-  const pieces = text.split(" ").flatMap((word) => word.match(new RegExp(`.{1,${Math.max(1, length)}}`, "gu")) ?? [])
-  for (const piece of pieces) {
+  for (const piece of text.split(" ").flatMap((word) => piecesOf(word, Math.max(1, cells)))) {
     const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + piece.length <= length) lines[lines.length - 1] = `${last} ${piece}`
+    if (last !== undefined && widthOf(last) + 1 + widthOf(piece) <= cells) lines[lines.length - 1] = `${last} ${piece}`
     else lines.push(piece)
   }
   return lines
 }
 
-export const plain = (line: Line): string =>
-  line
-    .map(({ text }) => text)
-    .join("")
-    .trimEnd()
-
-const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, reverse: 7, red: 31, green: 32, yellow: 33 }
-
-/** The line with its colours, as a terminal understands them. */
-export const paint = (line: Line): string =>
-  line.map(({ text, style }) => (style === null ? text : `\u001b[${codes[style]}m${text}\u001b[0m`)).join("")
+const piecesOf = (word: string, cells: number): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  for (let rest = word; rest !== "";) {
+    // A wide character in a column of one cell has no room, and is a piece all the same.
+    const piece = beginningOf(rest, cells) || beginningOf(rest, 2) || rest
+    pieces.push(piece)
+    rest = rest.slice(piece.length)
+  }
+  return pieces
+}

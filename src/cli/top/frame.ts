@@ -1,11 +1,14 @@
 import { DateTime } from "effect"
+import { millisBetween, spanText } from "../../domain/text/durations.ts"
 import { maxCounted } from "../../stores/operations/TopStore.ts"
+import { clockTime } from "../terminal/moments.ts"
 import { closuresOf } from "../terminal/renderWorkers.ts"
-import { cutLine, type Line, type Span, span, type Style, wrap } from "../terminal/text.ts"
-import { fitColumns, type Row, type Section, sectionLines } from "./columns.ts"
+import { cutLine, type Line, type Span, span, type Style } from "../terminal/styledLine.ts"
+import { fitColumns, rowLine } from "../terminal/table.ts"
+import { safe, wrap } from "../terminal/text.ts"
+import type { Row, Section } from "./Section.ts"
 import { sectionsOf } from "./sections.ts"
 import type { Limits, Snapshot } from "./Snapshot.ts"
-import { clockTime, millisBetween, spanOf } from "./times.ts"
 
 /** What the screen shows besides what there is to show. */
 export interface View {
@@ -97,12 +100,12 @@ const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Li
   const stale = workers.filter(({ isStale }) => isStale)
   const alarms = [
     ...(isOld(view, now)
-      ? [`The database has not answered for ${spanOf(millisBetween(at, now))}, trying again. ${view.failure ?? ""}`]
+      ? [`The database has not answered for ${spanText(millisBetween(at, now))}, trying again. ${view.failure ?? ""}`]
       : []),
     ...(halt === null
       ? []
       : [
-          `Halted ${spanOf(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
+          `Halted ${spanText(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
         ]),
     ...(workers.length === stale.length ? ['No daemon runs: "node dist/main.js" starts one'] : []),
     ...closuresOf(workers).filter((hold) => halt === null || !hold.includes(`halted by ${halt.requestedBy}: `)),
@@ -110,9 +113,7 @@ const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Li
     ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
   ]
   const isSmall = size.rows !== null && size.rows < 20
-  const lines = isSmall
-    ? alarms.slice(0, 1)
-    : alarms.flatMap((alarm) => wrap(span(alarm).text, size.columns).slice(0, 3))
+  const lines = isSmall ? alarms.slice(0, 1) : alarms.flatMap((alarm) => wrap(safe(alarm), size.columns).slice(0, 3))
   return lines.map((line) => [span(line, "red")])
 }
 
@@ -136,19 +137,24 @@ const bodyLines = (
     const hidden = section.rows.length - count
     const titled =
       hidden <= 0 ? section : titledWith(section, `${count}${columns < 80 ? "/" : " of "}${section.rows.length}`)
-    const fitted = fitColumns(titled, columns - gutter)
-    const shown = windowAround(section.rows, selected, count)
-    const lines = sectionLines(titled, shown, fitted)
+    const fitted = fitColumns(
+      titled.columns,
+      section.rows.map(({ cells }) => cells),
+      columns - gutter
+    )
+    const titles = titled.columns.map(({ title }) => span(title, "bold"))
     return [
-      [span(" ".repeat(gutter)), ...lines.title],
-      ...lines.rows.map((line, row) => rowLine(line, shown[row]?.key === selected))
+      [span(" ".repeat(gutter)), ...rowLine(fitted, titles)],
+      ...windowAround(section.rows, selected, count).map(({ key, cells }) =>
+        marked(rowLine(fitted, cells), key === selected)
+      )
     ]
   })
 }
 
 const gutter = 2
 
-const rowLine = (line: Line, isSelected: boolean): Line =>
+const marked = (line: Line, isSelected: boolean): Line =>
   isSelected
     ? [span("> ", "reverse"), ...line.map(({ text }) => span(text, "reverse"))]
     : [span(" ".repeat(gutter)), ...line]
@@ -205,8 +211,8 @@ const bottomLines = (
     "order submit --help"
   ]
   const prefix = columns >= 80 ? "$ node dist/main.js " : "$ "
-  const lines = commands.flatMap((command) => wrap(span(prefix + command).text, columns))
-  const detail = row === undefined || rows < 20 ? [] : wrap(span(row.detail).text, columns)
+  const lines = commands.flatMap((command) => wrap(safe(prefix + command), columns))
+  const detail = row === undefined || rows < 20 ? [] : wrap(safe(row.detail), columns)
   const room = rows >= 20 ? 3 : rows >= 8 ? 2 : 0
   return [
     ...detail.slice(0, 2).map((line): Line => [span(line)]),

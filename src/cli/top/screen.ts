@@ -1,6 +1,6 @@
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import { Effect, Stream } from "effect"
-import { type Line, paint, plain } from "../terminal/text.ts"
+import { type Line, paint, plain } from "../terminal/styledLine.ts"
 
 /** What a person does at the terminal, or to its window. */
 export type Input =

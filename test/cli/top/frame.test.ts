@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { paint, plain, widthOf } from "../../../src/cli/terminal/text.ts"
+import { paint, plain } from "../../../src/cli/terminal/styledLine.ts"
+import { widthOf } from "../../../src/cli/terminal/text.ts"
 import { allot, frame, type View } from "../../../src/cli/top/frame.ts"
 import type { Snapshot } from "../../../src/cli/top/Snapshot.ts"
 import { at, now, order, slice, snapshot, workers } from "./snapshot.ts"
