@@ -78,10 +78,10 @@ const doubtCheck = (group: BacklogGroup | null, { doubt }: Timeouts, now: DateTi
   return isLong(group, doubt, now)
     ? problem(
         name,
-        `${found}: the broker's book does not settle it`,
+        `${found}: the broker's order list does not settle it`,
         `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${group.id} --reason TEXT`)}`
       )
-    : ok(name, `${found}: looked up in the broker's book`)
+    : ok(name, `${found}: looked up in the broker's order list`)
 }
 
 const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
@@ -90,7 +90,7 @@ const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
     ? ok(name, "none")
     : problem(
         name,
-        `${waiting(group, "slice", now)}: the broker's book no longer shows what became of its order`,
+        `${waiting(group, "slice", now)}: the broker's order list no longer shows what became of its order`,
         `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --filled N --price P --reason TEXT`)}`
       )
 }

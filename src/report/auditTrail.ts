@@ -58,9 +58,9 @@ export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail =
     entries: entries.toSorted((a, b) => DateTime.toEpochMillis(a.at) - DateTime.toEpochMillis(b.at)),
     notKept: [
       "claims that were given back",
-      "each fill: what the broker's book says of a slice is kept as it was last seen",
+      "each fill: what the broker's order list says of a slice is kept as it was last seen",
       "holds by the service itself, before the order's last hold",
-      "look-ups of the broker's book that went well"
+      "readings of the broker's order list that went well"
     ]
   }
 }
@@ -154,6 +154,8 @@ const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<Audit
     if (first === undefined || last === undefined) return []
     const times = run.length === 1 ? "once" : `${run.length} times until ${DateTime.formatIso(last.calledAt)}`
     const said = first.message === null ? "" : `: ${first.message}`
-    return [entry(first.calledAt, "book", `the broker's book could not be read, ${times} (${first.outcome})${said}`)]
+    return [
+      entry(first.calledAt, "book", `the broker's order list could not be read, ${times} (${first.outcome})${said}`)
+    ]
   })
 }

@@ -170,7 +170,7 @@ const alarmsOf = ({ order, slices, doubles }: OrderRecord): ReadonlyArray<string
     ...(lost.length === 0
       ? []
       : [
-          `The broker's book no longer shows the order of ${numbersText(lost)}, which was not over: "slice placed" settles it`
+          `The broker's order list no longer shows the order of ${numbersText(lost)}, which was not over: "slice placed" settles it`
         ]),
     ...(overfilled.length === 0 ? [] : [`More than there should be is filled of ${numbersText(overfilled)}`])
   ]
@@ -184,13 +184,13 @@ const notKnownOf = ({ plans, slices }: OrderRecord): ReadonlyArray<string> => {
   return [
     ...(slices.some(({ filledQuantity }) => filledQuantity > 0)
       ? [
-          "When each fill happened: a slice's fills are shown when the service last saw them change in the broker's book",
+          "When each fill happened: a slice's fills are shown when the service last saw them change in the broker's order list",
           "Brokerage, taxes and charges"
         ]
       : []),
     ...(unsent.length === 0
       ? []
-      : [`When ${numbersText(unsent)} left: found in the broker's book afterwards, shown and not timed`]),
+      : [`When ${numbersText(unsent)} left: found in the broker's order list afterwards, shown and not timed`]),
     ...(unpriced.length === 0
       ? []
       : [

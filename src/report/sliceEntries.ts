@@ -54,7 +54,7 @@ const storyOf = (slice: RecordedSlice, calls: ReadonlyArray<RecordedCall>): Read
     entries.push(entry(acknowledgedAt, "slice", `${name} found to be the broker's ${brokerOrderId ?? "?"}`, about))
   }
   if (leftBookAt !== null) {
-    const text = `the broker's book no longer shows ${name}'s order ${brokerOrderId ?? "?"}, which was not over`
+    const text = `the broker's order list no longer shows ${name}'s order ${brokerOrderId ?? "?"}, which was not over`
     entries.push(entry(leftBookAt, "alarm", text, about))
   }
   if (slice.brokerStatus !== null) {

@@ -288,7 +288,11 @@ describe("what doctor says of the work", () => {
       [closureCheck(judged(instance("a", 1, { hold: "no token" })), false), "PROBLEM", /nothing is placed: no token/],
       [closureCheck(judged(instance("a", 11, { hold: "no token" })), false), "OK", /no daemon/],
       [closureCheck(judged(instance("a", 1, { hold: "halted by me: x" })), true), "OK", /but by the halt/],
-      [closureCheck(judged(instance("a", 1, { hold: "no book", holdOf: "monitor" })), false), "WARNING", /^no book/]
+      [
+        closureCheck(judged(instance("a", 1, { hold: "no order list", holdOf: "monitor" })), false),
+        "WARNING",
+        /^no order list/
+      ]
     ]))
 
   const timeouts = {

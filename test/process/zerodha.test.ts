@@ -67,7 +67,11 @@ describe("the daemon and Zerodha", () => {
           yield* eventually("all are at their end", unfinished, (left) => left === 0, 2400)
           // What the broker still does with them is followed to its end, too.
           yield* setFaults({})
-          yield* eventually("the book is followed", Effect.exit(nothingIsWrong(120)), (exit) => exit._tag === "Success")
+          yield* eventually(
+            "the order list is followed",
+            Effect.exit(nothingIsWrong(120)),
+            (exit) => exit._tag === "Success"
+          )
           yield* nothingIsWrong(120)
         }).pipe(Effect.scoped)
       ),

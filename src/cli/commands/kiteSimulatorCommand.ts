@@ -31,7 +31,7 @@ const flags = {
     Flag.withDefault(0)
   ),
   maxDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
-  maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order book is"),
+  maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order list is"),
   fillDelayMillis: wholeNumber("fill-delay-millis", 500, "From an order's arrival to its fill"),
   perSecond: wholeNumber("orders-per-second", limits.perSecond, "Order requests in a calendar second"),
   perMinute: wholeNumber("orders-per-minute", limits.perMinute, "Order requests in a calendar minute"),

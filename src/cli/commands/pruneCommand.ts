@@ -72,5 +72,5 @@ const sumOf = (a: Pruned, b: Pruned): Pruned => ({
 
 const prunedText = (what: string, pruned: Pruned, before: DateTime.Utc): string =>
   `${what} what has not changed since ${timeText(before)} (UTC): ${pruned.orders} orders with ${pruned.slices} slices and ` +
-  `${pruned.plans} plans, ${pruned.brokerEvents} audited broker calls, ${pruned.mockOrders} orders of the mock broker's book, ` +
+  `${pruned.plans} plans, ${pruned.brokerEvents} audited broker calls, ${pruned.mockOrders} orders of the mock broker's order list, ` +
   `${pruned.notifications} notifications`

@@ -52,7 +52,7 @@ const retry = Command.make(
       { sliceId: before.id, orderId: before.orderId, sequenceNumber: before.sequenceNumber, ...retried },
       ({ isLookedUpFirst, notBefore, notAfter }) =>
         isLookedUpFirst
-          ? `${nameOf(before)} may once have reached the broker: its book is asked first. If it is not there, the slice is sent, ` +
+          ? `${nameOf(before)} may once have reached the broker: its order list is read first. If it is not there, the slice is sent, ` +
             `not before ${timeText(notBefore)} and not after ${timeText(notAfter)} (UTC)`
           : `${nameOf(before)} is SCHEDULED again, for ${timeText(notBefore)} (UTC); it was ${stateText(before)}`
     )
@@ -94,7 +94,7 @@ const placed = Command.make(
     slice,
     brokerOrderId: Argument.String("BROKER_ORDER").pipe(Argument.withDescription("The broker's id of the order")),
     filled: Flag.Int("filled").pipe(
-      Flag.withDescription("How much of it is filled for good; left out, the broker's book is followed"),
+      Flag.withDescription("How much of it is filled for good; left out, the broker's order list is followed"),
       Flag.optional
     ),
     price: Flag.String("price").pipe(Flag.withDescription("The average price of what is filled"), Flag.optional),

@@ -126,12 +126,12 @@ const check = Command.make(
     const answer = yield* client.send({ method: "GET", path: "/orders", accessToken: Option.some(token) })
     yield* Effect.mapError(
       Effect.fromResult(lookupAnswer(answer, yield* DateTime.now)),
-      ({ message }) => new CommandFailed({ message: `no  order book: ${message}` })
+      ({ message }) => new CommandFailed({ message: `no  order list: ${message}` })
     )
-    yield* say("ok  order book: can be read")
+    yield* say("ok  order list: can be read")
     yield* say("??  network address: only a placement tells whether Zerodha takes orders from it")
   }, Effect.provide(ZerodhaLayer))
-).pipe(Command.withDescription("Check settings, access token and order book, without placing anything"))
+).pipe(Command.withDescription("Check settings, access token and order list, without placing anything"))
 
 export const zerodhaCommand = Command.make("zerodha").pipe(
   Command.withDescription("Log in to Zerodha, and look after its access token"),

@@ -95,7 +95,7 @@ export const sliceNote = (slice: RecordedSlice): string => {
     brokerStatus === "COMPLETE" ? null : brokerStatus,
     brokerStatusText === brokerStatus ? null : brokerStatusText,
     carriedQuantity === 0 ? null : `${carriedQuantity} carried into later slices`,
-    leftBookAt === null || brokerIsFinal ? null : "no longer in the broker's book"
+    leftBookAt === null || brokerIsFinal ? null : "no longer in the broker's order list"
   ]
   return oneLine(parts.filter((part) => part !== null).join("; "))
 }

@@ -183,7 +183,7 @@ const callNote = (call: ReportedCall | undefined): string =>
   call === undefined || call.outcome === "ok" ? "" : oneLine(answerText(call))
 
 export const lookUpText = ({ count, failed }: ExecutionReport["lookUps"]): string =>
-  `Meanwhile the broker's book was looked up ${countText(count)} times, for all orders at once; ` +
+  `Meanwhile the broker's order list was read ${countText(count)} times, for all orders at once; ` +
   (failed === 0 ? "none failed" : `${countText(failed)} failed`)
 
 const columns = 100

@@ -191,7 +191,7 @@ const doubtSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Se
 })
 
 const doubtNote = ({ kind, stageReason, claimedBy }: MovingSlice): string => {
-  if (kind === "lost") return "its order was open when the broker's book ceased to show it"
+  if (kind === "lost") return "its order was open when the broker's order list ceased to show it"
   return stageReason ?? `its claim is over, and ${claimedBy ?? "its owner"} did not say what became of it`
 }
 
