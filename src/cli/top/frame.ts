@@ -6,8 +6,7 @@ import { closuresOf } from "../terminal/renderWorkers.ts"
 import { cutLine, type Line, type Span, span, type Style } from "../terminal/styledLine.ts"
 import { fitColumns, rowLine } from "../terminal/table.ts"
 import { safe, wrap } from "../terminal/text.ts"
-import type { Row, Section } from "./Section.ts"
-import { sectionsOf } from "./sections.ts"
+import { type Row, type Section, sectionsOf } from "./sections.ts"
 import type { Limits, Snapshot } from "./Snapshot.ts"
 
 /** What the screen shows besides what there is to show. */

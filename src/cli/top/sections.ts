@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import { reconcileFirst } from "../../doctor/heldOrders.ts"
+import { reconcileFirst } from "../../doctor/heldOrderCheck.ts"
 import { instancesOf } from "../../domain/operations/workerHealth.ts"
 import { millisBetween, spanText } from "../../domain/text/durations.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
@@ -7,8 +7,25 @@ import { clockTime } from "../terminal/moments.ts"
 import { bar, isFinished } from "../terminal/renderOrders.ts"
 import type { WorkerHealth } from "../terminal/renderWorkers.ts"
 import { type Span, span, type Style } from "../terminal/styledLine.ts"
-import type { Row, Section } from "./Section.ts"
+import type { Column } from "../terminal/table.ts"
 import type { Snapshot } from "./Snapshot.ts"
+
+export interface Row {
+  /** What the row is known by, for as long as it is shown. */
+  readonly key: string
+  /** One for each column. */
+  readonly cells: ReadonlyArray<Span>
+  /** What its cells may have no room for; empty when there is nothing. */
+  readonly detail: string
+  /** What can be done about it: arguments of the command line. */
+  readonly commands: ReadonlyArray<string>
+}
+
+/** A list of like things, whose title is that of its first column. */
+export interface Section {
+  readonly columns: ReadonlyArray<Column>
+  readonly rows: ReadonlyArray<Row>
+}
 
 /** What `top` lists, in the order in which it is shown; what is empty is left out. */
 export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<Section> => {

@@ -1,6 +1,6 @@
 import { counted } from "../domain/text/plural.ts"
 import { type Check, ok, problem, warning } from "./Check.ts"
-import type { ServerFacts } from "./server.ts"
+import type { ServerFacts } from "./serverChecks.ts"
 
 /** The settings by which a committed claim survives a crash. */
 export const durabilityCheck = (server: ServerFacts): Check => {

@@ -1,6 +1,6 @@
 import type { Judged } from "../domain/operations/workerHealth.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
-import type { WorkerFacts } from "./workers.ts"
+import type { WorkerFacts } from "./workerCheck.ts"
 
 /** What keeps live workers from their work, but for a halt. */
 export const closureCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted: boolean): Check => {
