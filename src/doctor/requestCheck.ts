@@ -14,8 +14,8 @@ export interface RequestFacts {
 
 export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: RequestFacts, now: DateTime.Utc): Check => {
   const name = "order requests"
-  const most = placementsPerDay(perDay)
-  const found = `${today} of the ${perDay} that the account may send today, ${most} of them for placements`
+  const maxPlacements = placementsPerDay(perDay)
+  const found = `${today} of the ${perDay} that the account may send today, ${maxPlacements} of them for placements`
   if (cappedUntil !== null) {
     return problem(
       name,
@@ -23,7 +23,7 @@ export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: Reque
       `Nothing is placed until ${DateTime.formatIso(cappedUntil)}; cancel what must not wait: ${pulse("order cancel ID")}`
     )
   }
-  if (today >= most) {
+  if (today >= maxPlacements) {
     return problem(
       name,
       `${found}: used up`,
@@ -33,7 +33,7 @@ export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: Reque
   if (blockedUntil !== null) {
     return warning(name, `${found}; the broker asked for a pause`, `Wait ${lasting(now, blockedUntil)}`)
   }
-  return isNearlyUsed(whole(today), whole(most))
+  return isNearlyUsed(whole(today), whole(maxPlacements))
     ? warning(name, `${found}: nearly used up`, `Submit fewer slices, or cancel what can wait: ${pulse("order list")}`)
     : ok(name, found)
 }

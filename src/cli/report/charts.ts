@@ -96,14 +96,14 @@ export const priceSvg = (report: ExecutionReport, progress: Progress): Html | nu
 
 /** A dot for each slice's fill, the larger the more it is of. */
 const fillPoints = ({ slices }: ExecutionReport, millis: Millis) => {
-  const largest = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
+  const maxFill = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
   return slices.flatMap((slice) =>
     slice.averagePrice === null || slice.filledQuantity === 0
       ? []
       : [
           {
             value: [millis(placedOrFoundAt(slice)), toNumber(slice.averagePrice)],
-            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / largest)
+            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / maxFill)
           }
         ]
   )

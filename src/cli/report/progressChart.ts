@@ -16,21 +16,21 @@ export const progressChart = (progress: Progress, clock: (at: DateTime.Utc) => s
   const span = tradingMillisBetween(time, from, to)
   const momentOf = (share: number) =>
     DateTime.makeUnsafe(afterTrading(time, from, Math.floor(span * share * beyond)) ?? to)
-  const most = Math.max(
+  const maxQuantity = Math.max(
     1,
     ...[progress.planned, progress.placed, progress.filled].map((steps) => steps.at(-1)?.quantity ?? 0)
   )
   const isAllPast = DateTime.isGreaterThanOrEqualTo(progress.until, progress.to)
   const cells = Array.from({ length: width }, (_, column) => {
     const at = momentOf((column + 1) / width)
-    const height = (quantity: number) => Math.round((quantity / most) * rows)
+    const height = (quantity: number) => Math.round((quantity / maxQuantity) * rows)
     const isPast = isAllPast || DateTime.isLessThanOrEqualTo(at, progress.until)
     const filled = isPast ? height(quantityAt(progress.filled, at)) : 0
     const placed = isPast ? Math.max(filled, height(quantityAt(progress.placed, at))) : 0
     const planned = Math.max(placed, height(quantityAt(progress.planned, at)))
     return "█".repeat(filled) + "▒".repeat(placed - filled) + "░".repeat(planned - placed) + " ".repeat(rows - planned)
   })
-  const labels = [most, most / 2].map((quantity) => countText(Math.round(quantity)))
+  const labels = [maxQuantity, maxQuantity / 2].map((quantity) => countText(Math.round(quantity)))
   const labelWidth = Math.max(...labels.map(widthOf))
   const lines = Array.from({ length: rows }, (_, row) => {
     const label = row === 0 ? labels[0] : row === rows / 2 ? labels[1] : ""

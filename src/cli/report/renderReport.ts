@@ -95,7 +95,7 @@ const explanationText = (benchmark: Benchmark | undefined): string =>
 
 const latenessLines = (lateness: Lateness): ReadonlyArray<string> => {
   const { count, medianMillis, p90Millis, p99Millis, maxMillis, bands, early, dueBeforePlanned } = lateness
-  const most = Math.max(...bands.map((band) => band.count))
+  const maxCount = Math.max(...bands.map((band) => band.count))
   const names = bands.map(bandText)
   const width = Math.max(0, ...names.map(widthOf))
   return [
@@ -107,8 +107,8 @@ const latenessLines = (lateness: Lateness): ReadonlyArray<string> => {
     ...(dueBeforePlanned === 0 ? [] : wrapped(dueBeforePlannedText(dueBeforePlanned))),
     "",
     ...bands.map((band, index) => {
-      const bar = "█".repeat(Math.ceil((band.count / most) * 60))
-      return `${pad(names[index] ?? "", width, "right")}  ${pad(String(band.count), String(most).length, "right")} ${bar}`.trimEnd()
+      const bar = "█".repeat(Math.ceil((band.count / maxCount) * 60))
+      return `${pad(names[index] ?? "", width, "right")}  ${pad(String(band.count), String(maxCount).length, "right")} ${bar}`.trimEnd()
     })
   ]
 }

@@ -66,10 +66,10 @@ const chart = (plan: ShownPlan): ReadonlyArray<string> => {
     const row = Math.min(rows - 1, Math.floor(elapsed / rowMillis))
     quantities[row] = (quantities[row] ?? 0) + quantity
   }
-  const most = Math.max(...quantities)
-  const digits = String(most).length
+  const maxQuantity = Math.max(...quantities)
+  const digits = String(maxQuantity).length
   return quantities.map((quantity, row) => {
-    const bar = "#".repeat(Math.round((quantity / most) * chartColumns))
+    const bar = "#".repeat(Math.round((quantity / maxQuantity) * chartColumns))
     const begins = DateTime.makeUnsafe(afterTrading(time, start, Math.floor(row * rowMillis)) ?? end)
     return `${clock(begins)}  ${pad(String(quantity), digits, "right")} ${bar}`.trimEnd()
   })

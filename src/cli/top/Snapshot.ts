@@ -46,16 +46,16 @@ export interface Limits {
 export const SnapshotLayer = OverviewStore.layer.pipe(Layer.provideMerge(CommandLayer))
 
 /** So many orders, and slices of each kind, are asked for at most. */
-const most = 50
+const maxListed = 50
 
 /** Seven small statements, one after the other on one connection. */
 export const takeSnapshot = Effect.gen(function* () {
   const overview = yield* OverviewStore
   const at = yield* DateTime.now
-  const orders = yield* overview.orders(most)
+  const orders = yield* overview.orders(maxListed)
   const slices = yield* overview.slices(
     orders.map(({ orderId }) => orderId),
-    most,
+    maxListed,
     at
   )
   const counts = yield* overview.counts(at)
