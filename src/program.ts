@@ -7,12 +7,15 @@ import { CommandFailed } from "./cli/shared/environment.ts"
 import { shown } from "./cli/terminal/text.ts"
 import { ConfigurationError } from "./config/Configuration.ts"
 
-/** The messages of these are written in lines; a line break in any other message comes from what it quotes. */
+/**
+ * Only these messages have line breaks of their own; in any other message a line break comes from a text that it
+ * quotes.
+ */
 const isInLines = (error: Error): boolean => error instanceof CommandFailed || error instanceof ConfigurationError
 
 const failureText = (error: Error): string => shown(isInLines(error) ? error.message.split("\n") : error.message)
 
-/** Failures are told to people on stderr, in the words of the error; a bug is shown whole. */
+/** Writes expected failures to stderr as their message alone, and bugs with their stack. */
 const report = (cause: Cause.Cause<unknown>) =>
   Effect.sync(() => {
     if (Cause.hasInterruptsOnly(cause)) return
@@ -25,15 +28,15 @@ const report = (cause: Cause.Cause<unknown>) =>
   })
 
 /**
- * Told to stop and stopped in order is success for the daemon, which says so in process.exitCode. An interrupted command
- * has not done what it was asked.
+ * A daemon that was told to stop has succeeded, and has set process.exitCode to say so. An interrupted command has
+ * not done what it was asked.
  */
 const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number | string => {
   if (Exit.isSuccess(exit)) return 0
   return Cause.hasInterruptsOnly(exit.cause) ? (process.exitCode ?? 130) : 1
 }
 
-// A log that cannot be written (a full disk, a reader that is gone) must not stop placements.
+// A log that cannot be written, because the disk is full or the reader is gone, must not stop placements.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
 
 cli.pipe(
@@ -41,7 +44,7 @@ cli.pipe(
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({
     disableErrorReporting: true,
-    // Ended here and now, because an open stdin or an unused timer of some library would keep a finished command waiting.
+    // Exits at once: an open stdin or a library's idle timer would keep a finished command waiting.
     teardown: (exit) => process.exit(exitCodeOf(exit))
   })
 )

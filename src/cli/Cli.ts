@@ -51,7 +51,12 @@ const migrateCommand = Command.make("migrate", { json }, (given) =>
   ).pipe(Effect.provide(CommandDb.pipe(Layer.provide(Configuration.layer))))
 ).pipe(Command.withDescription("Bring the database up to date (the daemon does it by itself)"))
 
-/** The command line. Without a command it is the daemon. */
+/**
+ * The command line: one file for each command in commands/, all of them listed here. Without a command it runs the
+ * daemon, which logs and has telemetry. Every other command prints its result on stdout, as text or with --json, and
+ * exits with 0, or with 1 and a reason on stderr. Commands never place an order themselves: they change rows, and
+ * daemons act on them. Called by program.ts.
+ */
 export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
   Command.withDescription("Turns large orders into many small ones and places each at its exact time with a broker"),
   Command.withSubcommands([

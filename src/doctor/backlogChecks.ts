@@ -4,16 +4,16 @@ import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { counted } from "../domain/text/plural.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
-/** Rows that wait for the same thing; those from `expired` on are SCHEDULED slices that are due, by what keeps them. */
+/** Rows that wait for the same thing. The kinds from `expired` on are SCHEDULED slices that are due. */
 export interface BacklogGroup {
   readonly kind: (typeof backlogGroupKinds)[number]
   readonly count: number
-  /** The one that has waited longest, and since when. */
+  /** The row that has waited longest, and since when. */
   readonly id: string
   readonly since: DateTime.Utc
 }
 
-/** How long each may rightly take. */
+/** How long each kind may take before it is a problem. */
 export interface Timeouts {
   readonly split: Duration.Duration
   readonly splitTimeout: Duration.Duration
@@ -22,13 +22,17 @@ export interface Timeouts {
   readonly sweep: Duration.Duration
 }
 
-/** What may explain that nothing is claimed. */
+/** Facts that explain why nothing is claimed. */
 export interface Standstill {
   readonly isHalted: boolean
   readonly liveExecutors: number
   readonly isOnHold: boolean
 }
 
+/**
+ * Orders to split, splits under way, slices in doubt, lost broker orders and overdue slices, each against its
+ * timeout.
+ */
 export const backlogChecks = (
   groups: ReadonlyArray<BacklogGroup>,
   timeouts: Timeouts,
@@ -97,7 +101,7 @@ const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
 
 const overdueName = "overdue slices"
 
-/** Slices that are due and not claimed, by what keeps them. */
+/** One check for each reason that keeps due slices from being claimed; a single OK when there is none. */
 const overdueChecks = (
   groups: ReadonlyArray<BacklogGroup>,
   timeouts: Timeouts,

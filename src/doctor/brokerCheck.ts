@@ -1,14 +1,15 @@
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
 export interface BrokerFacts {
-  /** Of this command's settings, as `brokerIdentity` names it. */
+  /** The broker of this command's settings, as `brokerIdentity` names it. */
   readonly configured: string
   readonly isDryRun: boolean
-  /** The one that the database's slices are at; null before the first daemon. */
+  /** The broker that has this database's orders; null before the first daemon. */
   readonly inUse: string | null
   readonly account: string | null
 }
 
+/** A PROBLEM when this command's broker is not the one that has the database's orders; a WARNING in a dry run. */
 export const brokerCheck = ({ configured, isDryRun, inUse, account }: BrokerFacts): Check => {
   const name = "broker"
   if (inUse !== null && inUse !== configured) {

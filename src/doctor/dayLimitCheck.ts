@@ -4,6 +4,7 @@ import { isNearlyUsed } from "../domain/limits/usage.ts"
 import { decimalText, whole } from "../domain/text/decimals.ts"
 import { type Check, ok, problem, warning } from "./Check.ts"
 
+/** The day's orders and value against their limits. A limit that is used up is a PROBLEM. */
 export const dayLimitCheck = (totals: DayTotals, limits: DayLimits): Check => {
   const name = "day limits"
   const limited = [

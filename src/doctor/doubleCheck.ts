@@ -1,13 +1,14 @@
 import { counted } from "../domain/text/plural.ts"
 import { type Check, ok, problem, pulse } from "./Check.ts"
 
+/** A slice that the broker has more than one order for. */
 export interface Double {
   readonly sliceId: string
   readonly orderId: string
   readonly brokerOrderIds: ReadonlyArray<string>
 }
 
-/** What must never be: of the last day. */
+/** Slices of the last day that have more than one broker order. There must be none. */
 export const doubleCheck = (doubles: ReadonlyArray<Double>): Check => {
   const name = "double placements"
   const [first] = doubles

@@ -2,7 +2,7 @@ import { counted } from "../domain/text/plural.ts"
 import { type Check, ok, problem, warning } from "./Check.ts"
 import type { ServerFacts } from "./serverChecks.ts"
 
-/** The settings by which a committed claim survives a crash. */
+/** The settings that let a committed claim survive a crash or a failover. */
 export const durabilityCheck = (server: ServerFacts): Check => {
   const name = "durability"
   const off = [

@@ -2,13 +2,14 @@ import type { DateTime } from "effect"
 import { lasting } from "../domain/text/durations.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
+/** The halt in force, and how far daemons have followed the last halt or resume. */
 export interface HaltFacts {
   readonly halt: { readonly requestedBy: string; readonly requestedAt: DateTime.Utc; readonly reason: string } | null
   /** Instances that have not acknowledged the last halt or resume. */
   readonly waitingFor: ReadonlyArray<string>
 }
 
-/** A halt is somebody's will, and no fault. */
+/** A halt is intended and only a WARNING; a daemon that has not acknowledged it is a PROBLEM. */
 export const haltCheck = ({ halt, waitingFor }: HaltFacts, now: DateTime.Utc): Check => {
   const name = "halt"
   const found =

@@ -1,20 +1,21 @@
 import { counted } from "../domain/text/plural.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
+/** An order on hold, with the number of its slices that wait. */
 export interface HeldOrder {
   readonly orderId: string
   readonly reason: string
   readonly slices: number
-  /** The broker has more for it than there should be. */
+  /** Whether the broker has more than one order for a slice of it. */
   readonly isDouble: boolean
 }
 
 const maxNamed = 3
 
-/** What comes before anything else of an order that was placed twice. */
+/** The first step for an order that was placed twice. */
 export const reconcileFirst = "settle it at the broker first: cancel what is too much by hand"
 
-/** Those held for a double placement are to be given first. */
+/** `held` begins with the orders that are on hold for a double placement. */
 export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
   const name = "orders on hold"
   const [first] = held

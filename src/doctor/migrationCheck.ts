@@ -1,13 +1,17 @@
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
+/** The migrations of the database, compared with those of this version. */
 export interface Migrations {
-  /** Of this version, and not applied. */
+  /** Migrations of this version that are not applied. */
   readonly missing: ReadonlyArray<string>
-  /** Applied, and not known to this version. */
+  /** Applied migrations that this version does not know. */
   readonly unknown: ReadonlyArray<string>
   readonly applied: number
 }
 
+/**
+ * Missing migrations are a PROBLEM; unknown ones are a WARNING, because the database is then newer than this version.
+ */
 export const migrationCheck = ({ missing, unknown, applied }: Migrations, version: string): Check => {
   const name = "migrations"
   if (missing.length > 0 && unknown.length > 0) {

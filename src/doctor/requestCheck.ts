@@ -5,6 +5,7 @@ import { whole } from "../domain/text/decimals.ts"
 import { lasting } from "../domain/text/durations.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
+/** Order requests that the account has sent today, and what the broker has said about them. */
 export interface RequestFacts {
   readonly today: number
   readonly perDay: number
@@ -12,6 +13,7 @@ export interface RequestFacts {
   readonly cappedUntil: DateTime.Utc | null
 }
 
+/** Requests against the account's limit of the day, a part of which is kept for cancels. */
 export const requestCheck = ({ today, perDay, blockedUntil, cappedUntil }: RequestFacts, now: DateTime.Utc): Check => {
   const name = "order requests"
   const maxPlacements = placementsPerDay(perDay)

@@ -1,6 +1,6 @@
 import { type Check, ok, problem, warning } from "./Check.ts"
 
-/** What a PostgreSQL server says of itself and of this session. */
+/** Settings and state of the PostgreSQL server and of this session. */
 export interface ServerFacts {
   readonly version: string
   readonly database: string
@@ -10,7 +10,7 @@ export interface ServerFacts {
   readonly fullPageWrites: string
   readonly synchronousCommit: string
   readonly synchronousStandbyNames: string
-  /** Servers that follow this one. */
+  /** The number of standby servers that follow this one. */
   readonly standbys: number
   readonly connections: number
   readonly maxConnections: number
@@ -19,6 +19,7 @@ export interface ServerFacts {
 
 const slowMillis = 50
 
+/** The server's role and its answer time. A standby or read-only session is a PROBLEM. */
 export const databaseCheck = (server: ServerFacts, roundTripMillis: number): Check => {
   const found = `PostgreSQL ${server.version}, database ${server.database}, answers in ${roundTripMillis.toFixed(1)} ms`
   if (server.isStandby) {
@@ -44,6 +45,7 @@ export const databaseCheck = (server: ServerFacts, roundTripMillis: number): Che
     : ok("database", found)
 }
 
+/** A WARNING when more than nine tenths of the server's connections are in use. */
 export const connectionCheck = ({ connections, maxConnections }: ServerFacts): Check => {
   const found = `${connections} of ${maxConnections} connections are in use`
   return connections > maxConnections * 0.9

@@ -2,7 +2,7 @@ import { type DateTime, Duration } from "effect"
 import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
-/** A transaction that is open, or a session that waits for a lock. */
+/** A session with an open transaction, or one that waits for a lock. */
 export interface Session {
   readonly pid: number
   readonly application: string
@@ -14,7 +14,7 @@ export interface Session {
 const longTransaction = Duration.minutes(1)
 const harmfulTransaction = Duration.minutes(15)
 
-/** Rows that a transaction might still see cannot be cleared away: tables that change as much as ours grow and get slow. */
+/** Vacuum cannot remove rows that an open transaction might still see, so tables grow and get slow. */
 export const transactionCheck = (oldest: Session | null, now: DateTime.Utc): Check => {
   const name = "transactions"
   if (oldest === null) return ok(name, "none but this one is open")
@@ -26,11 +26,12 @@ export const transactionCheck = (oldest: Session | null, now: DateTime.Utc): Che
   return age < Duration.toMillis(harmfulTransaction) ? warning(name, found, todo) : problem(name, found, todo)
 }
 
-/** A session that waits for a lock, and the processes that have it. */
+/** A session that waits for a lock, and the processes that hold it. */
 export interface WaitingSession extends Session {
   readonly blockers: ReadonlyArray<number>
 }
 
+/** The session that has waited longest for a lock; null when none waits long enough to report. */
 export const lockCheck = (waiting: WaitingSession | null, now: DateTime.Utc): Check => {
   if (waiting === null) return ok("locks", "nobody waits for one")
   const { pid, application, since, blockers } = waiting

@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import { type Check, ok, problem, warning } from "./Check.ts"
 
+/** The size and the vacuum state of one of the service's tables. */
 export interface TableFacts {
   readonly name: string
   readonly liveRows: number
@@ -11,6 +12,7 @@ export interface TableFacts {
 
 const fewDeadRows = 20_000
 
+/** A WARNING for tables with more dead rows than live ones, or when autovacuum is off. */
 export const bloatCheck = (tables: ReadonlyArray<TableFacts>, autovacuum: string): Check => {
   const name = "tables"
   const bloated = tables.filter(({ liveRows, deadRows }) => deadRows > fewDeadRows && deadRows > liveRows)
@@ -37,7 +39,7 @@ const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(0)} 
 const littleSpace = 2_000_000_000
 const noSpace = 200_000_000
 
-/** The disk of the service's own PostgreSQL, in bytes. */
+/** The disk of the service's own PostgreSQL. `free` is in bytes. */
 export const diskCheck = (folder: string, free: number): Check => {
   const found = `${megabytes(free)} free for the database in ${folder}`
   if (free >= littleSpace) return ok("disk", found)

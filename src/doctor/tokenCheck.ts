@@ -2,7 +2,7 @@ import { DateTime, Duration } from "effect"
 import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
-/** The access token of a broker that has one. */
+/** The access token of a broker that needs one. */
 export interface TokenFacts {
   readonly stored: {
     readonly setAt: DateTime.Utc
@@ -13,12 +13,13 @@ export interface TokenFacts {
   } | null
   /** Whether ZERODHA_ACCESS_TOKEN is set. */
   readonly isGiven: boolean
-  /** In whose book this database's slices are. */
+  /** The account that has this database's orders. */
   readonly account: string | null
 }
 
 const soon = Duration.minutes(30)
 
+/** The stored token as far as it can be judged without asking the broker. A token in the environment is not judged. */
 export const tokenCheck = ({ stored, isGiven, account }: TokenFacts, now: DateTime.Utc): Check => {
   const name = "access token"
   const todo = pulse("zerodha login")

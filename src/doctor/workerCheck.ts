@@ -2,12 +2,14 @@ import { instancesOf, isLive, type Judged, type SignOfLife } from "../domain/ope
 import { counted } from "../domain/text/plural.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
+/** A worker's heartbeat, and what keeps it from its work; null for nothing. */
 export interface WorkerFacts extends SignOfLife {
   readonly worker: string
   readonly version: string
   readonly hold: string | null
 }
 
+/** Live, stale and missing daemons, and whether all live ones run this version. */
 export const workerCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, version: string): Check => {
   const name = "daemons"
   if (workers.length === 0) return problem(name, "none runs: nothing is split, placed or followed", pulse(""))

@@ -14,19 +14,25 @@ import { type AuditEntry, entry } from "./AuditEntry.ts"
 import { actionText, orderText, planText } from "./auditWords.ts"
 import { sliceEntries } from "./sliceEntries.ts"
 
-/** All that is known to have happened to one order, in the order of time. */
+/** Everything that is recorded about one order, in the order of time. */
 export interface AuditTrail {
-  /** As of when. */
+  /** The time that the trail describes. */
   readonly at: DateTime.Utc
   readonly order: RecordedOrder
   readonly isOver: boolean
-  /** Whether its plan keeps a market's hours: then its times are best told in India's, too. */
+  /** Whether its plan keeps a market's hours; its times are then written in India's time, too. */
   readonly keepsHours: boolean
   readonly entries: ReadonlyArray<AuditEntry>
-  /** What happens to orders and leaves no record, in words. */
+  /** Events that leave no record, in words. */
   readonly notKept: ReadonlyArray<string>
 }
 
+/**
+ * Builds the trail from one order's rows, as ReportStore reads them. It is pure. Entries come from halts, the order,
+ * operator actions, plans, slices with their broker calls, double placements and failed readings of the order list.
+ * Rows keep only their last state, so some entries are not exact: they happened at their time or before. Called by
+ * auditCommand.
+ */
 export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail => {
   const { order, plans, slices, actions, doubles, halts, lookUps } = record
   const numberOf = (id: string) => slices.find((slice) => slice.id === id)?.sequenceNumber
@@ -54,7 +60,7 @@ export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail =
     order,
     isOver: isFinishedState(order.state),
     keepsHours: plans.some(({ sessions }) => sessions !== null),
-    // What happened at the same moment stays in the order of causes above.
+    // The sort is stable: entries of the same moment stay in the order above, causes before effects.
     entries: entries.toSorted((a, b) => DateTime.toEpochMillis(a.at) - DateTime.toEpochMillis(b.at)),
     notKept: [
       "claims that were given back",
@@ -97,7 +103,7 @@ const orderEntries = ({ order, plans, slices, actions }: OrderRecord): ReadonlyA
   ]
 }
 
-/** The last hold, unless a person's pause, which is recorded with its reason, tells of it. */
+/** The last hold, unless it was an operator's pause, which has an entry of its own with its reason. */
 const holdEntries = (
   { heldAt, holdReason }: RecordedOrder,
   actions: ReadonlyArray<RecordedAction>
@@ -110,7 +116,7 @@ const holdEntries = (
   return [entry(heldAt, "hold", text)]
 }
 
-/** What keeps an order from having slices. Once it has them, its status says nothing new. */
+/** The status of an order that has no slices yet. Once it has them, the status adds nothing. */
 const statusEntries = (order: RecordedOrder): ReadonlyArray<AuditEntry> => {
   const { orderQueueStatus: status, statusReason, updatedAt } = order
   if (status === "DONE" || order.splitAt !== null) return []
@@ -139,7 +145,7 @@ const haltEntry = ({ isHalted, reason, requestedBy, requestedAt }: RecordedHalt)
 
 const maxPauseMillis = Duration.toMillis(Duration.minutes(1))
 
-/** One entry for failures of the same kind that follow one another. */
+/** Failed readings of the order list; consecutive failures of one kind share an entry. */
 const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<AuditEntry> => {
   const runs: Array<Array<FailedLookUp>> = []
   for (const lookUp of failed) {

@@ -6,13 +6,16 @@ import { withDatabase } from "../support/daemon.ts"
 import { runMain } from "../support/processes.ts"
 import { contractRow } from "../support/service.ts"
 
-/** Colours, the C1 form of an escape, bidi marks, a line of its own and a wide character, as any other program may write. */
+/**
+ * Colours, the C1 form of an escape, bidi marks, a line of its own and a wide character, as any other program may
+ * write.
+ */
 const nasty = "a\u001b[31m\u202eb\u009b2J\u2066c\nFAKE\r\u2028d\u0007株"
 const orderId = `over ${nasty}`
 const heldId = `held ${nasty}`
 const sliceId = `slice ${nasty}`
 
-/** An order that is over, one on hold, daemons, a halt and an action, each text of which is hostile. */
+/** A finished order, one on hold, a daemon, a halt and an action, with hostile texts everywhere. */
 const hostileRows = Effect.gen(function* () {
   const { sql, execute } = yield* Db
   const changed = { instrument: nasty, side: nasty, order_queue_status: "DONE", order_unique_key: null }
@@ -63,7 +66,7 @@ describe("rows that others have written", () => {
       Effect.gen(function* () {
         yield* hostileRows
         const pulse = (...args: ReadonlyArray<string>) => runMain(args, { DATABASE_URL: url })
-        /** Each with a part of what it must print, to know that it came so far. */
+        /** Each command with a part of its output, which proves that the rows were shown. */
         const commands: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
           [["order", "list"], "over a?[31mb?2Jc?FAKE??d?株"],
           [["order", "show", orderId], "Order over a?[31mb"],

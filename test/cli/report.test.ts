@@ -115,7 +115,7 @@ describe("the report as text", () => {
     const chart = reportText(executionReport(running, at(20)))
     const bottom = chart.find((line) => /^ +│[█▒]/.test(line)) ?? ""
     assert.match(bottom, /█░+$/)
-    // Once it is over nothing does.
+    // A finished order has no future.
     assert.notInclude(textOf(anOrderRecord()).split("Costs")[0], "░░")
   })
 

@@ -33,7 +33,10 @@ const folder = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
-/** An order of five slices that was filled, one that could not be split, and a broker's order list that failed once meanwhile. */
+/**
+ * An order of five slices that was filled, one that could not be split, and a broker's order list that failed once
+ * meanwhile.
+ */
 const someOrders = (environment: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
     const { sql, execute } = yield* Db

@@ -18,7 +18,7 @@ describe("settle", () => {
         daemon.child.kill("SIGTERM")
         yield* daemon.exit
 
-        // From before this service, or before its migrations: it has no slices.
+        // An order without slices, as from before this service.
         yield* execute(
           "test.old",
           sql`INSERT INTO orders ${sql.insert(contractRow("old", { order_queue_status: "DONE" }))}`

@@ -7,7 +7,7 @@ import { cut, fit, pad, safe, safeJson, shown, widthOf, wrap } from "../../src/c
 import type { SliceView } from "../../src/stores/orders/OrderCommands.ts"
 import { at, order } from "./top/snapshot.ts"
 
-/** What a row may hold to deceive whoever reads it: colours, the C1 form of an escape, bidi marks, lines of its own. */
+/** A hostile text: colours, the C1 form of an escape, bidi marks, line breaks, a lone surrogate and wide characters. */
 const nasty = "a\u001b[31m\u202eb\u009b2J\u200f\u2066c\nFAKE\r\u2028d\u0007\ud800株式"
 
 const aSlice = (changed: Partial<SliceView>): SliceView => ({

@@ -26,7 +26,7 @@ const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
 const ago = (seconds: number) => DateTime.subtract(now, { seconds })
 const inSeconds = (seconds: number) => DateTime.add(now, { seconds })
 
-/** Each check, its verdict, and what its text must tell. */
+/** Asserts each check's verdict and text. */
 const assertAll = (cases: ReadonlyArray<readonly [Check, Check["verdict"], RegExp]>) => {
   for (const [check, verdict, text] of cases) {
     const shown = `${check.found} → ${check.todo ?? ""}`

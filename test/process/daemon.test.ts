@@ -28,7 +28,10 @@ const assertOncePerSlice = Effect.gen(function* () {
   )
 })
 
-/** From now on the mock notes when an order is written to its order list, by the database's own clock. Daemons only reckon that clock. */
+/**
+ * From now on the mock notes when an order is written to its order list, by the database's own clock. Daemons only
+ * reckon that clock.
+ */
 const noteBookings = Effect.flatMap(Db, ({ sql, execute }) =>
   execute(
     "test.note",

@@ -18,7 +18,7 @@ export const actionsCommand = Command.make(
     function* (given) {
       const orderId = Option.getOrNull(given.order)
       const actions = yield* (yield* OperatorActionStore).list(orderId, Math.max(1, given.limit))
-      // What was done to an order outlives it.
+      // Actions outlive their order, so the order is looked up only when there are none.
       if (orderId !== null && actions.length === 0) yield* getOrder(orderId)
       yield* print(given.json, actions, (actions) =>
         actions.length === 0 ? "Nobody has done anything" : actionTable(actions)

@@ -66,7 +66,9 @@ export const amendCommand = Command.make(
   ])
 )
 
-/** Held against what the day allows, while nobody else adds to it: an amendment that does not fit is as if it had never been. */
+/**
+ * Amends an order under the lock of the day's totals. An amendment that breaks a day limit or budget is rolled back.
+ */
 export const changeOrder = Effect.fnUntraced(function* (
   order: OrderProgress,
   amendment: Amendment,

@@ -9,7 +9,9 @@ const wait = (seconds: number) =>
     Flag.withDefault(seconds)
   )
 
-/** A claim of a daemon that is gone ends after SLICE_EXECUTION_TIMEOUT_MINUTES, two by default. */
+/**
+ * The default wait outlasts SLICE_EXECUTION_TIMEOUT_MINUTES, two by default, after which a dead daemon's claims end.
+ */
 export const haltCommand = Command.make(
   "halt",
   { reason, json, wait: wait(150) },
@@ -55,7 +57,7 @@ const request = Effect.fnUntraced(function* (
   }
 })
 
-/** Asks until nobody is left to wait for, or timeout ends; returns who is left. */
+/** Waits until every live worker has acknowledged, or the timeout ends. Returns the instances that have not. */
 const untilAcknowledged = Effect.fnUntraced(function* (halt: Halt, timeout: Duration.Duration) {
   const halts = yield* HaltStore
   const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)

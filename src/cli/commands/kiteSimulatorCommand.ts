@@ -44,7 +44,7 @@ const flags = {
   )
 }
 
-/** The simulator as a process of its own. */
+/** Runs the Kite simulator as a process of its own. */
 export const kiteSimulatorCommand = Command.make(
   "kite-simulator",
   flags,

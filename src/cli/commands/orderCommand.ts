@@ -154,11 +154,11 @@ export const orderCommand = Command.make("order").pipe(
   Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
 )
 
-/** Waits until no slice of the order can lead to a new placement. Then the cancel holds. */
+/** Waits until no slice of the order can lead to a new placement: from then on the cancel is certain. */
 const untilUnplaceable = (id: string, timeout: Duration.Duration) =>
   untilOrder(id, timeout, (order) => order.scheduled + order.inProgress === 0)
 
-/** Waits until no slice of the order is in anybody's hands. Then the pause holds. */
+/** Waits until no slice of the order is claimed: from then on the pause is certain. */
 const untilQuiet = (id: string, timeout: Duration.Duration) =>
   untilOrder(id, timeout, (order) => order.inProgress === 0)
 

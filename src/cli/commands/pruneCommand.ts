@@ -4,7 +4,7 @@ import { nothingPruned, type Pruned, RetentionStore } from "../../stores/operati
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
 import { timeText } from "../terminal/moments.ts"
 
-/** The monitor looks for a day at what was once in doubt, and the limits of a day count its orders. */
+/** The monitor checks slices that were in doubt for a day, and day limits count the day's orders. */
 const minDays = 2
 const maxDays = 36_500
 
@@ -45,7 +45,7 @@ export const pruneCommand = Command.make(
         yield* pruneSome.pipe(
           Effect.tap((some) => Effect.sync(() => (pruned = sumOf(pruned, some)))),
           Effect.repeat({ while: isSomething }),
-          // Whatever ends it: what is done is done, and worth knowing.
+          // Batches that were committed before a failure or an interrupt are reported.
           Effect.onError(() => warn(`Ended before its time. ${prunedText("Removed", pruned, before)}`))
         )
       }

@@ -72,7 +72,7 @@ const skip = Command.make(
     const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
     if (!(yield* (yield* SliceCommands).skip(slice.id, askedFor(given.reason), now))) {
-      // As it is by now: it may have been claimed only just.
+      // Read again: the slice may have been claimed in the meantime.
       const { isInDoubt, ...state } = yield* getSlice(slice.id)
       const isClaimed = state.stage === "IN_PROGRESS" && !isInDoubt
       return yield* new CommandFailed({

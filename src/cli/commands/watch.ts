@@ -6,7 +6,7 @@ import { isFinished, progressLine } from "../terminal/renderOrders.ts"
 
 const refresh = Duration.millis(200)
 
-/** Shows orders until all are finished: bars that move on a terminal, else a line whenever an order changed. */
+/** Shows orders until all are finished: moving bars on a terminal, else a line whenever an order changes. */
 export const watch = <R>(
   progress: Effect.Effect<ReadonlyArray<OrderProgress>, DbError, R>,
   asJson: boolean
@@ -26,7 +26,7 @@ const makeBars = (): Show => {
   let drawn = 0
   return (orders, now) => {
     const columns = process.stdout.columns || 100
-    // What does not fit on the screen could not be drawn over again.
+    // Only lines that are on the screen can be drawn over.
     const shown = orders.slice(0, Math.max(1, (process.stdout.rows || 24) - 2))
     const lines = shown.map((order) => progressLine(order, now, columns))
     if (orders.length > shown.length) lines.push(`… and ${orders.length - shown.length} more`)

@@ -28,12 +28,12 @@ export const workersCommand = Command.make(
   )
 )
 
-/** What a stale worker means, and what to do about it. */
+/** The meaning of a stale worker, and what to do about it. */
 export const staleAdvice =
   "Its daemon was killed or hangs, or every tick fails: see its log, and start it anew. " +
   "Whoever is gone is forgotten a day after its last sign of life"
 
-/** The instances of which a worker is stale, each with the names of those. */
+/** Instances with stale workers, each with the names of those workers. */
 export const staleInstances = (workers: ReadonlyArray<WorkerHealth>) =>
   instancesOf(workers.filter(({ isStale }) => isStale)).flatMap((all) => {
     const [first] = all

@@ -151,7 +151,7 @@ const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
     () => new CommandFailed({ message: `${name} must be set: it is shown on developers.kite.trade` })
   )
 
-/** Asks a person, or reads what was piped in. */
+/** Prompts on a terminal, else reads stdin. */
 const ask = (message: string, instead: string, isSecret = false) =>
   process.stdin.isTTY
     ? isSecret
@@ -169,7 +169,9 @@ const readStdin = Effect.promise(async () => {
   return text
 })
 
-/** Stores a token, and with it the account, unless slices of another account would be looked for in the wrong book. */
+/**
+ * Stores a token and its account. Refused while slices of another account would be looked up in the wrong order list.
+ */
 const store = Effect.fnUntraced(function* (
   accessToken: Redacted.Redacted,
   user: KiteUser | { unknownFor: string },

@@ -24,7 +24,7 @@ import { NotificationStore } from "../../stores/operations/NotificationStore.ts"
 import { OverviewStore } from "../../stores/operations/TopStore.ts"
 import { version } from "../../version.ts"
 
-/** The stores that the checks of the service's own state need, beside those that every command has. */
+/** The stores of these checks, in addition to those that every command has. */
 export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
@@ -80,7 +80,7 @@ export const checkLimits = Effect.gen(function* () {
   return [day, requestCheck({ ...use, perDay: config.zerodhaOrdersPerDay }, now)]
 })
 
-/** Those who want to be told of nothing need not be. */
+/** Without a webhook there is nothing to check. */
 export const checkNotifications = Effect.gen(function* () {
   const { notifyWebhookUrl } = yield* Configuration
   if (Option.isNone(notifyWebhookUrl)) return []
@@ -121,7 +121,7 @@ export const checkWork = Effect.gen(function* () {
   ]
 })
 
-/** Three polls and some seconds for whatever a busy host or a restarted daemon may need. */
+/** Three polls, and ten seconds for a busy host or a daemon that restarts. */
 const timeoutsOf = (config: Configuration["Service"]): Timeouts => {
   const polls = (interval: Duration.Duration) => Duration.sum(Duration.times(interval, 3), Duration.seconds(10))
   const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)

@@ -6,10 +6,10 @@ import { countText } from "./figures.ts"
 
 const rows = 12
 const width = 84
-/** A little more than all the time, so that the last step can be seen. */
+/** The chart spans slightly more than the whole time, so that the last step is visible. */
 const beyond = 1.03
 
-/** Quantity over time as lines of text: filled, on top of it placed, on top of it planned. */
+/** Quantity over time as lines of text: filled, then placed on top of it, then planned. */
 export const progressChart = (progress: Progress, clock: (at: DateTime.Utc) => string): ReadonlyArray<string> => {
   const [from, to] = [DateTime.toEpochMillis(progress.from), DateTime.toEpochMillis(progress.to)]
   const time = openTime(progress)

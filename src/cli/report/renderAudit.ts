@@ -5,7 +5,7 @@ import { timeText } from "../terminal/moments.ts"
 import { pad } from "../terminal/text.ts"
 import { instrumentText, momentText } from "./figures.ts"
 
-/** An order's story, a line for each thing that happened. */
+/** An audit trail as text, one line for each entry. */
 export const auditText = ({ order, at, isOver, keepsHours, entries, notKept }: AuditTrail): ReadonlyArray<string> => {
   const kindWidth = Math.max(...entries.map(({ kind }) => kind.length))
   return [

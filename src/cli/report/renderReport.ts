@@ -31,7 +31,11 @@ import { progressChart } from "./progressChart.ts"
 
 type Clock = (at: DateTime.Utc) => string
 
-/** A report for a terminal of a hundred columns. */
+/**
+ * A report as lines for a terminal of a hundred columns: quantities, the progress chart, costs, lateness, plans,
+ * slices, broker calls, and what is not known. Sections without content are left out. The figures come from
+ * src/report; texts that the HTML page shares are in figures.ts. Called by reportCommand.
+ */
 export const reportText = (report: ExecutionReport): ReadonlyArray<string> => {
   const { order, quantities, progress, lateness, costs, plans, slices, calls, alarms, notKnown } = report
   const { zone, clock } = clockOfReport(report)
@@ -178,7 +182,7 @@ const callLines = ({ calls, lookUps }: ExecutionReport, zone: string, clock: Clo
   ]
 }
 
-/** What a call's answer means, when it is not simply that it went well. */
+/** The broker's answer to a call, unless the call succeeded. */
 const callNote = (call: ReportedCall | undefined): string =>
   call === undefined || call.outcome === "ok" ? "" : oneLine(answerText(call))
 
@@ -190,7 +194,7 @@ const columns = 100
 
 const noteLines = (note: string): ReadonlyArray<string> => (note === "" ? [] : wrapped(`     ${note}`, "     "))
 
-/** Lines of at most a hundred columns, broken between words, not before units; those after the first begin with `indent`. */
+/** Lines of at most a hundred columns, broken between words but not before a unit. Later lines begin with `indent`. */
 const wrapped = (text: string, indent = ""): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""

@@ -9,7 +9,7 @@ import { dueBeforePlannedText } from "./renderReport.ts"
 import { figures } from "./reportFigures.ts"
 import { callTable, costTable, planTable, sliceTable } from "./reportTables.ts"
 
-/** A report as one HTML file: no script, nothing loaded, readable on a phone and in dark mode. */
+/** A report as one HTML file without scripts and external resources, for phones and for dark mode, too. */
 export const reportPage = (report: ExecutionReport): string => `${pageOf(report).text.trim()}\n`
 
 const pageOf = (report: ExecutionReport): Html => {

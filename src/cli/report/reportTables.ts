@@ -28,7 +28,7 @@ const timeOf = (at: DateTime.Utc, clock: Clock): Html =>
 const text = (name: string): Html => html`<th>${name}</th>`
 const number = (name: string): Html => html`<th class="n">${name}</th>`
 
-/** A table that scrolls by itself where there is no room for it. */
+/** A table that scrolls sideways where it does not fit. */
 const tableOf = (columns: ReadonlyArray<Html>, rows: ReadonlyArray<Html>): Html =>
   html`<div class="scroll">
     <table>

@@ -7,14 +7,17 @@ export const timeText = (at: DateTime.Utc): string => DateTime.formatIso(at).sli
 /** `22:50:01.123`, in UTC. */
 export const clockTime = (at: DateTime.Utc): string => DateTime.formatIso(at).slice(11, 23)
 
-/** A window, with the market's sessions that it keeps to; null for any time. */
+/** A window and the market sessions that it keeps; null sessions mean any time. */
 interface Window {
   readonly startsAt: DateTime.Utc
   readonly endsAt: DateTime.Utc
   readonly sessions: ReadonlyArray<unknown> | null
 }
 
-/** The time of the day; in India when the plan keeps to a market's hours, with the day when it takes more than one. */
+/**
+ * How to write times of a window: UTC, or India's time when it keeps a market's hours, with the day if it spans
+ * several.
+ */
 export const clockOf = ({ sessions, startsAt, endsAt }: Window): ((at: DateTime.Utc) => string) => {
   if (sessions === null) return clockTime
   const isOneDay = indianDay(startsAt) === indianDay(endsAt)

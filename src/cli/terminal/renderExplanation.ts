@@ -7,7 +7,7 @@ import type { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
 import { clockOf } from "./moments.ts"
 import { table } from "./table.ts"
 
-/** One plan of an order, made again. `problem` is null when every slice is as it is stored. */
+/** One plan of an order, computed again. `problem` is null when every slice equals the stored one. */
 export interface Explanation {
   readonly revision: number
   readonly cause: PlanCause

@@ -5,10 +5,10 @@ import { timeText } from "./moments.ts"
 import { table } from "./table.ts"
 import { cut, pad, safe, widthOf } from "./text.ts"
 
-/** Whether nothing more will happen to an order. */
+/** Whether nothing more will happen to the order. */
 export const isFinished = (order: OrderProgress): boolean => isFinishedState(order.state)
 
-/** A bar of `width` characters: filled, then placed but not yet filled, then what is still to come. */
+/** A bar of `width` cells: what is filled, then what is placed and not filled, then the rest. */
 export const bar = (width: number, total: number, placed: number, filled: number): string => {
   const cells = (quantity: number) => (total === 0 ? 0 : Math.floor((Math.min(quantity, total) / total) * width))
   const filledCells = cells(filled)
@@ -16,7 +16,7 @@ export const bar = (width: number, total: number, placed: number, filled: number
   return "█".repeat(filledCells) + "▒".repeat(placedCells - filledCells) + "░".repeat(width - placedCells)
 }
 
-/** One order as one line for `order watch`, at most `columns` wide. */
+/** An order as one safe line of at most `columns` cells, for `order watch`. */
 export const progressLine = (order: OrderProgress, now: DateTime.Utc, columns: number): string => {
   const total = order.totalQuantity ?? 0
   const name = pad(safe(`${order.side ?? "?"} ${order.instrument ?? "?"}`), 18)
@@ -37,6 +37,7 @@ const nextDue = (order: OrderProgress, now: DateTime.Utc): string => {
   return seconds <= 0 ? "next now" : `next in ${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
 }
 
+/** Orders as a table, for `order list`. */
 export const orderTable = (orders: ReadonlyArray<OrderProgress>): ReadonlyArray<string> =>
   table(
     ["ORDER", "CREATED (UTC)", "SIDE", "INSTRUMENT", "QUANTITY", "SLICES", "PLACED", "FILLED", "AVG PRICE", "STATE"],
@@ -54,6 +55,7 @@ export const orderTable = (orders: ReadonlyArray<OrderProgress>): ReadonlyArray<
     ])
   )
 
+/** An order and its slices, for `order show`. Slices that a later plan replaced are only counted. */
 export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): ReadonlyArray<string> => {
   const shown = slices.filter(({ replacedBy }) => replacedBy === null)
   const replaced = slices.length - shown.length

@@ -5,6 +5,7 @@ import { clockOf } from "./moments.ts"
 import { table } from "./table.ts"
 import { pad } from "./text.ts"
 
+/** A plan that was computed for an order that does not exist yet. */
 export interface ShownPlan {
   readonly instrument: string
   readonly side: string
@@ -23,7 +24,7 @@ export interface ShownPlan {
   }>
 }
 
-/** A plan as a table and a chart, for people. */
+/** A plan as a table and a chart. */
 export const planText = (plan: ShownPlan): ReadonlyArray<string> => {
   const { slices, totalQuantity, sessions } = plan
   const clock = clockOf(plan)
@@ -48,7 +49,10 @@ export const planText = (plan: ShownPlan): ReadonlyArray<string> => {
 const chartRows = 20
 const chartColumns = 50
 
-/** How much falls into each of up to twenty equal parts of the window, as bars. Time in which the market is closed is left out. */
+/**
+ * The quantity in each of up to twenty equal parts of the window, as bars. Hours in which the market is closed are
+ * left out.
+ */
 const chart = (plan: ShownPlan): ReadonlyArray<string> => {
   const { slices } = plan
   const clock = clockOf(plan)

@@ -21,7 +21,7 @@ const columns = {
   "LAST ERROR": ({ lastError }: WorkerHealth) => lastError ?? ""
 }
 
-/** Workers as rows, with the columns of these names. */
+/** A table of workers with the named columns. */
 export const workerTable = (
   workers: ReadonlyArray<WorkerHealth>,
   names: ReadonlyArray<keyof typeof columns>
@@ -31,7 +31,9 @@ export const workerTable = (
     workers.map((worker) => names.map((name) => columns[name](worker)))
   )
 
-/** Each reason once, whoever it keeps from placing. A service on hold is healthy: starting it anew would change nothing. */
+/**
+ * Each reason that keeps a live worker from its work, once. Such a worker is healthy: a restart would change nothing.
+ */
 export const closuresOf = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => [
   ...new Set(
     workers.flatMap(({ worker, hold, isStale }) =>

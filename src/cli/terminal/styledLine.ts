@@ -2,15 +2,16 @@ import { cut, safe, widthOf } from "./text.ts"
 
 export type Style = "bold" | "dim" | "red" | "yellow" | "green" | "reverse"
 
-/** A piece of a line. Its text is safe, as {@link span} makes it. */
+/** A piece of a line in one style. Its text is safe: spans are made by {@link span}. */
 export interface Span {
   readonly text: string
   readonly style: Style | null
 }
 
-/** One line of a screen or a table, as yet without colours. */
+/** One line of a screen or a table. */
 export type Line = ReadonlyArray<Span>
 
+/** A span of any text, made safe. */
 export const span = (text: string, style: Style | null = null): Span => ({ text: safe(text), style })
 
 /** The line, cut to at most so many cells. */
@@ -27,7 +28,7 @@ export const cutLine = (line: Line, cells: number): Line => {
   return kept
 }
 
-/** The line without colours, and without spaces at its end. */
+/** The line without colours and without trailing spaces. */
 export const plain = (line: Line): string =>
   line
     .map(({ text }) => text)
@@ -36,6 +37,6 @@ export const plain = (line: Line): string =>
 
 const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, reverse: 7, red: 31, green: 32, yellow: 33 }
 
-/** The line with its colours, as a terminal understands them. */
+/** The line with the terminal's codes for its colours. */
 export const paint = (line: Line): string =>
   line.map(({ text, style }) => (style === null ? text : `\u001b[${codes[style]}m${text}\u001b[0m`)).join("")

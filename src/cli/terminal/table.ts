@@ -1,20 +1,19 @@
 import { type Line, plain, type Span, span } from "./styledLine.ts"
 import { type Align, fit, widthOf } from "./text.ts"
 
-/**
- * Rows as columns: the one renderer for everything that commands list, and for the sections of `top`. Cells are spans, so
- * that they are safe, and columns line up by the cells of a terminal.
- */
+// The one renderer of rows, for everything that commands list and for the sections of `top`. Cells are spans, so their
+// texts are safe, and columns line up by the cells of a terminal.
+
 export interface Column {
   readonly title: string
-  /** Columns without room are left out, those with the highest rank first. */
+  /** Where room is short, columns with the highest rank are left out first. */
   readonly rank: number
   readonly align?: Align
-  /** Takes whatever room is left, and is cut. */
+  /** Takes the room that is left, and is cut to it. */
   readonly isElastic?: true
 }
 
-/** A column that is shown, with its width in cells. `index` is its place in a row. */
+/** A column that is shown, with its width in cells. `index` is its position in a row. */
 export interface FittedColumn {
   readonly index: number
   readonly column: Column
@@ -25,7 +24,7 @@ const gap = "  "
 const minElastic = 12
 const none: Span = span("")
 
-/** The columns that have room beside each other, and how wide each is. Elastic ones that are empty are left out. */
+/** The columns that fit into so many cells, and their widths. Empty elastic columns are left out. */
 export const fitColumns = (
   columns: ReadonlyArray<Column>,
   rows: ReadonlyArray<ReadonlyArray<Span>>,
@@ -48,7 +47,7 @@ export const fitColumns = (
   )
 }
 
-/** One row in its columns. `row` has one span for each column, shown or not. */
+/** One row as a line. `row` has one span for each column, shown or not. */
 export const rowLine = (fitted: ReadonlyArray<FittedColumn>, row: ReadonlyArray<Span>): Line =>
   fitted.flatMap(({ index, column, width }, position) => {
     const { text, style } = row[index] ?? none
@@ -56,8 +55,8 @@ export const rowLine = (fitted: ReadonlyArray<FittedColumn>, row: ReadonlyArray<
   })
 
 /**
- * The lines of a table, the header first: each column as wide as its widest cell, columns of numbers aligned to the right.
- * There is one line for each row.
+ * A table as lines: the header, then one line for each row. Each column is as wide as its widest cell; columns of
+ * numbers are aligned to the right.
  */
 export const table = (
   header: ReadonlyArray<string>,

@@ -11,23 +11,23 @@ import type { Column } from "../terminal/table.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
 export interface Row {
-  /** What the row is known by, for as long as it is shown. */
+  /** Identifies the row from one snapshot to the next. */
   readonly key: string
   /** One for each column. */
   readonly cells: ReadonlyArray<Span>
-  /** What its cells may have no room for; empty when there is nothing. */
+  /** The full text of a cell that may be cut; empty for none. */
   readonly detail: string
-  /** What can be done about it: arguments of the command line. */
+  /** Commands that apply to the row, as arguments of the command line. */
   readonly commands: ReadonlyArray<string>
 }
 
-/** A list of like things, whose title is that of its first column. */
+/** Rows of one kind. The title of the first column is the section's title. */
 export interface Section {
   readonly columns: ReadonlyArray<Column>
   readonly rows: ReadonlyArray<Row>
 }
 
-/** What `top` lists, in the order in which it is shown; what is empty is left out. */
+/** The sections of `top` in the order of the screen. Empty sections are left out. */
 export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<Section> => {
   const ofKind = (...kinds: ReadonlyArray<MovingSlice["kind"]>) =>
     snapshot.slices.filter(({ kind }) => kinds.includes(kind))
@@ -42,7 +42,7 @@ export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray
 
 const barCells = 16
 
-/** Those placed twice come first, then those that go on. */
+/** Orders that were placed twice come first, then those that are not finished. */
 const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): Section => ({
   columns: [
     { title: "ORDERS", rank: 1 },
@@ -75,7 +75,7 @@ const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): 
 
 const rankOf = (order: OverviewOrder): number => (order.isDouble ? 0 : isFinished(order) ? 2 : 1)
 
-/** What is on hold is not late: nobody wants it sent. */
+/** A slice on hold is not shown as late: it is not to be sent. */
 const nextSpan = ({ nextDueAt, holdReason }: OverviewOrder, now: DateTime.Utc): Span => {
   if (nextDueAt === null) return span("–")
   return holdReason === null ? dueSpan(nextDueAt, now) : span("held")
@@ -94,17 +94,17 @@ const orderStyle = ({ state }: OverviewOrder): Style | null => {
 
 const dueSpan = (at: DateTime.Utc, now: DateTime.Utc): Span => span(untilDue(at, now), isLate(millisBetween(now, at)))
 
-/** How long it is until something is due, or was: `in 4.5 s`, `now`, `12 s late`. */
+/** The time until something is due, or since it was: `in 4.5 s`, `now`, `12 s late`. */
 const untilDue = (at: DateTime.Utc, now: DateTime.Utc): string => {
   const millis = millisBetween(now, at)
   if (millis > 0) return `in ${spanText(millis)}`
   return millis > -minLateMillis ? "now" : `${spanText(-millis)} late`
 }
 
-/** Placed on time, a slice still shows as due until its outcome is written. */
+/** A slice that is placed on time shows as due until its outcome is written. */
 const minLateMillis = 1000
 
-/** A claim is taken shortly before, and its outcome written shortly after, its time. */
+/** A claim is taken shortly before the due time and its outcome written shortly after: two seconds are not late. */
 const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
 
 const orderCommands = (order: OverviewOrder): ReadonlyArray<string> => {

@@ -10,7 +10,10 @@ export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string => {
   return seconds === 0 ? "0s" : Duration.format(Duration.seconds(seconds))
 }
 
-/** A span of time in its two largest units, in a width that changes little: `4.5 s`, `2 m 05 s`, `3 h 04 m`, `2 d 03 h`. */
+/**
+ * A span of time in its two largest units, in a width that changes little: `4.5 s`, `2 m 05 s`, `3 h 04 m`, `2 d 03
+ * h`.
+ */
 export const spanText = (millis: number): string => {
   const seconds = Math.max(0, millis) / 1000
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`
