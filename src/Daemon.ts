@@ -31,7 +31,12 @@ const takeBroker = Effect.gen(function* () {
   yield* store.take(brokerIdentity(yield* Configuration), yield* Instance, yield* DateTime.now)
 })
 
-/** Everything the workers need, on a migrated database and its clock. */
+/**
+ * The layers of the service, from the bottom up: identity and trading hours, the migrated database and its clock, the
+ * stores, the claim on the broker, the placement gate and wake-ups, and on top the broker, the notifier and the
+ * gauges. The order matters: no worker starts before the schema fits and the database's orders belong to this broker.
+ * Layers close in the opposite order, so that a claim can still be given back while the workers stop.
+ */
 const serviceWith = (broker: typeof BrokerLayer) =>
   Layer.mergeAll(broker, WorkerStatus.layer, NotifierLayer, BacklogTelemetry).pipe(
     Layer.provideMerge(Layer.mergeAll(Wakeups.layer, PlacementGate.layer)),
@@ -42,7 +47,7 @@ const serviceWith = (broker: typeof BrokerLayer) =>
     Layer.provideMerge(Layer.mergeAll(Instance.layer, TradingHours.layer))
   )
 
-/** The three workers, each supervised, until one keeps dying or the process is told to stop. */
+/** Runs the three workers, each supervised, until one keeps dying or the process is told to stop. */
 export const runWorkers = Effect.gen(function* () {
   const instance = yield* Instance
   const broker = yield* Broker
@@ -58,12 +63,12 @@ export const runWorkers = Effect.gen(function* () {
   ])
 })
 
-/** The service, placing with the given broker: needs a database, and stops in the order workers, pool, server. */
+/** The service with the given broker. It needs a database, and stops in the order workers, pool, server. */
 export const daemonWith = (broker: typeof BrokerLayer) =>
   runWorkers.pipe(
     Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
     Effect.provide(serviceWith(broker)),
-    // Around the layers: being told to stop while it starts is no failure either.
+    // Outside of the layers, because a stop during the start is no failure either.
     Effect.onInterrupt(() =>
       Effect.sync(() => {
         process.exitCode = 0
@@ -71,5 +76,5 @@ export const daemonWith = (broker: typeof BrokerLayer) =>
     )
   )
 
-/** The service, with the broker that is configured. */
+/** The service with the configured broker. */
 export const daemon = daemonWith(BrokerLayer)

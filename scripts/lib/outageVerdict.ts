@@ -1,5 +1,5 @@
 import { Effect, Schedule, Schema } from "effect"
-import { table } from "../../src/cli/terminal/render.ts"
+import { table } from "../../src/cli/terminal/table.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { simulatorApi } from "./stagingProcesses.ts"
 
@@ -157,7 +157,7 @@ const problemsOf = (row: OutageRow & { readonly exposure: number }, minutes: num
 
 export const outageText = ({ rows, problems }: OutageVerdict): string =>
   [
-    table(
+    ...table(
       [
         "ORDER",
         "STATE",

@@ -12,19 +12,19 @@ import { doctorCommand } from "./commands/doctorCommand.ts"
 import { explainCommand } from "./commands/explainCommand.ts"
 import { haltCommand, resumeCommand } from "./commands/haltCommands.ts"
 import { healthCommand } from "./commands/healthCommand.ts"
-import { instrumentCommand } from "./commands/instrumentCommands.ts"
+import { instrumentCommand } from "./commands/instrumentCommand.ts"
 import { kiteSimulatorCommand } from "./commands/kiteSimulatorCommand.ts"
 import { notifyCommand } from "./commands/notifyCommand.ts"
-import { orderCommand } from "./commands/orderCommands.ts"
+import { orderCommand } from "./commands/orderCommand.ts"
 import { planCommand } from "./commands/planCommand.ts"
-import { profileCommand } from "./commands/profileCommands.ts"
+import { profileCommand } from "./commands/profileCommand.ts"
 import { pruneCommand } from "./commands/pruneCommand.ts"
 import { auditCommand, reportCommand } from "./commands/reportCommand.ts"
 import { settleCommand } from "./commands/settleCommand.ts"
-import { sliceCommand } from "./commands/sliceCommands.ts"
+import { sliceCommand } from "./commands/sliceCommand.ts"
 import { topCommand } from "./commands/topCommand.ts"
 import { workersCommand } from "./commands/workersCommand.ts"
-import { zerodhaCommand } from "./commands/zerodhaCommands.ts"
+import { zerodhaCommand } from "./commands/zerodhaCommand.ts"
 import { json, print } from "./shared/environment.ts"
 
 const runDaemon = daemon.pipe(
@@ -46,12 +46,17 @@ const migrateCommand = Command.make("migrate", { json }, (given) =>
     print(given.json, applied, (applied) =>
       applied.length === 0
         ? "The database is up to date"
-        : applied.map(({ id, name }) => `Applied ${String(id).padStart(4, "0")}_${name}`).join("\n")
+        : applied.map(({ id, name }) => `Applied ${String(id).padStart(4, "0")}_${name}`)
     )
   ).pipe(Effect.provide(CommandDb.pipe(Layer.provide(Configuration.layer))))
 ).pipe(Command.withDescription("Bring the database up to date (the daemon does it by itself)"))
 
-/** The command line. Without a command it is the daemon. */
+/**
+ * The command line: one file for each command in commands/, all of them listed here. Without a command it runs the
+ * daemon, which logs and has telemetry. Every other command prints its result on stdout, as text or with --json, and
+ * exits with 0, or with 1 and a reason on stderr. Commands never place an order themselves: they change rows, and
+ * daemons act on them. Called by program.ts.
+ */
 export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
   Command.withDescription("Turns large orders into many small ones and places each at its exact time with a broker"),
   Command.withSubcommands([

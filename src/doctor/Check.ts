@@ -1,6 +1,9 @@
-import { DateTime, Duration } from "effect"
-
-/** What was found of one thing, and what to do about it; null when nothing is. */
+/**
+ * The result of one check: what was found, the verdict, and what to do about it; `todo` is null when the verdict is
+ * OK. The checks of this folder are pure functions from facts to a Check, one file for each subject. They read
+ * nothing and know no store: src/cli/doctor/examine.ts gathers the facts. The names are a contract of `doctor --json`
+ * and do not change.
+ */
 export interface Check {
   readonly name: string
   readonly verdict: "OK" | "WARNING" | "PROBLEM"
@@ -10,20 +13,11 @@ export interface Check {
 
 export const ok = (name: string, found: string): Check => ({ name, verdict: "OK", found, todo: null })
 
-/** Something works, but may not for long, or not as somebody expects. */
+/** Something works, but perhaps not for long, or not as expected. */
 export const warning = (name: string, found: string, todo: string): Check => ({ name, verdict: "WARNING", found, todo })
 
-/** Something does not work, or what the service promises is in danger. */
+/** Something does not work, or a promise of the service is in danger. */
 export const problem = (name: string, found: string, todo: string): Check => ({ name, verdict: "PROBLEM", found, todo })
 
-/** How the commands that checks advise are typed. */
+/** A command as it is typed, for advice. */
 export const pulse = (command: string): string => `node dist/main.js ${command}`.trimEnd()
-
-/** How long something has lasted, to the second: `1h 4m 12s`. */
-export const lasting = (since: DateTime.Utc, now: DateTime.Utc): string => {
-  const seconds = Math.max(0, Math.round(millisSince(since, now) / 1000))
-  return seconds === 0 ? "0s" : Duration.format(Duration.seconds(seconds))
-}
-
-export const millisSince = (since: DateTime.Utc, now: DateTime.Utc): number =>
-  DateTime.toEpochMillis(now) - DateTime.toEpochMillis(since)

@@ -1,18 +1,19 @@
 import type { DateTime } from "effect"
 import { oneLine } from "../domain/text/oneLine.ts"
 
-/** One thing that happened to an order. */
+/** One event in the life of an order. */
 export interface AuditEntry {
   readonly at: DateTime.Utc
-  /** False when it happened then or before: all that is kept is when the row last changed. */
+  /** False when it happened at this time or before, because only the row's last change is kept. */
   readonly isExact: boolean
   readonly kind: "order" | "plan" | "call" | "slice" | "book" | "cancel" | "hold" | "action" | "halt" | "alarm"
-  /** The numbers of the slices that it is about. */
+  /** The numbers of the slices that it concerns. */
   readonly slices: ReadonlyArray<number>
   /** In plain words, on one line. */
   readonly text: string
 }
 
+/** Makes an entry, exact unless said otherwise, with its text on one line. */
 export const entry = (
   at: DateTime.Utc,
   kind: AuditEntry["kind"],

@@ -9,23 +9,30 @@ import type {
 } from "../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../domain/lifecycle/orderState.ts"
 import { planCauseText } from "../domain/planning/planOrder.ts"
+import { millisBetween } from "../domain/text/durations.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
 import { actionText, orderText, planText } from "./auditWords.ts"
 import { sliceEntries } from "./sliceEntries.ts"
 
-/** All that is known to have happened to one order, in the order of time. */
+/** Everything that is recorded about one order, in the order of time. */
 export interface AuditTrail {
-  /** As of when. */
+  /** The time that the trail describes. */
   readonly at: DateTime.Utc
   readonly order: RecordedOrder
   readonly isOver: boolean
-  /** Whether its plan keeps a market's hours: then its times are best told in India's, too. */
+  /** Whether its plan keeps a market's hours; its times are then written in India's time, too. */
   readonly keepsHours: boolean
   readonly entries: ReadonlyArray<AuditEntry>
-  /** What happens to orders and leaves no record, in words. */
+  /** Events that leave no record, in words. */
   readonly notKept: ReadonlyArray<string>
 }
 
+/**
+ * Builds the trail from one order's rows, as ReportStore reads them. It is pure. Entries come from halts, the order,
+ * operator actions, plans, slices with their broker calls, double placements and failed readings of the order list.
+ * Rows keep only their last state, so some entries are not exact: they happened at their time or before. Called by
+ * auditCommand.
+ */
 export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail => {
   const { order, plans, slices, actions, doubles, halts, lookUps } = record
   const numberOf = (id: string) => slices.find((slice) => slice.id === id)?.sequenceNumber
@@ -53,13 +60,13 @@ export const auditTrail = (record: OrderRecord, now: DateTime.Utc): AuditTrail =
     order,
     isOver: isFinishedState(order.state),
     keepsHours: plans.some(({ sessions }) => sessions !== null),
-    // What happened at the same moment stays in the order of causes above.
+    // The sort is stable: entries of the same moment stay in the order above, causes before effects.
     entries: entries.toSorted((a, b) => DateTime.toEpochMillis(a.at) - DateTime.toEpochMillis(b.at)),
     notKept: [
       "claims that were given back",
-      "each fill: what the broker's book says of a slice is kept as it was last seen",
+      "each fill: what the broker's order list says of a slice is kept as it was last seen",
       "holds by the service itself, before the order's last hold",
-      "look-ups of the broker's book that went well"
+      "readings of the broker's order list that went well"
     ]
   }
 }
@@ -96,7 +103,7 @@ const orderEntries = ({ order, plans, slices, actions }: OrderRecord): ReadonlyA
   ]
 }
 
-/** The last hold, unless a person's pause, which is recorded with its reason, tells of it. */
+/** The last hold, unless it was an operator's pause, which has an entry of its own with its reason. */
 const holdEntries = (
   { heldAt, holdReason }: RecordedOrder,
   actions: ReadonlyArray<RecordedAction>
@@ -109,7 +116,7 @@ const holdEntries = (
   return [entry(heldAt, "hold", text)]
 }
 
-/** What keeps an order from having slices. Once it has them, its status says nothing new. */
+/** The status of an order that has no slices yet. Once it has them, the status adds nothing. */
 const statusEntries = (order: RecordedOrder): ReadonlyArray<AuditEntry> => {
   const { orderQueueStatus: status, statusReason, updatedAt } = order
   if (status === "DONE" || order.splitAt !== null) return []
@@ -138,14 +145,12 @@ const haltEntry = ({ isHalted, reason, requestedBy, requestedAt }: RecordedHalt)
 
 const maxPauseMillis = Duration.toMillis(Duration.minutes(1))
 
-/** One entry for failures of the same kind that follow one another. */
+/** Failed readings of the order list; consecutive failures of one kind share an entry. */
 const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<AuditEntry> => {
   const runs: Array<Array<FailedLookUp>> = []
   for (const lookUp of failed) {
     const last = runs.at(-1)?.at(-1)
-    const follows =
-      last?.outcome === lookUp.outcome &&
-      DateTime.toEpochMillis(lookUp.calledAt) - DateTime.toEpochMillis(last.calledAt) <= maxPauseMillis
+    const follows = last?.outcome === lookUp.outcome && millisBetween(last.calledAt, lookUp.calledAt) <= maxPauseMillis
     if (follows) runs.at(-1)?.push(lookUp)
     else runs.push([lookUp])
   }
@@ -155,6 +160,8 @@ const lookUpEntries = (failed: ReadonlyArray<FailedLookUp>): ReadonlyArray<Audit
     if (first === undefined || last === undefined) return []
     const times = run.length === 1 ? "once" : `${run.length} times until ${DateTime.formatIso(last.calledAt)}`
     const said = first.message === null ? "" : `: ${first.message}`
-    return [entry(first.calledAt, "book", `the broker's book could not be read, ${times} (${first.outcome})${said}`)]
+    return [
+      entry(first.calledAt, "book", `the broker's order list could not be read, ${times} (${first.outcome})${said}`)
+    ]
   })
 }

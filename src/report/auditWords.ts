@@ -11,7 +11,7 @@ import { decimalText } from "../domain/text/decimals.ts"
 import { counted } from "../domain/text/plural.ts"
 import { slicesText } from "./words.ts"
 
-/** The order as it came in: an amendment changes its total. */
+/** The order as it was received: its total is that of the first plan, because an amendment changes the stored one. */
 export const orderText = (
   order: RecordedOrder,
   plans: ReadonlyArray<RecordedPlan>,
@@ -28,6 +28,7 @@ export const orderText = (
   )
 }
 
+/** A plan's own slices, its window, and the slices that it replaced. */
 export const planText = (
   plan: RecordedPlan,
   own: ReadonlyArray<RecordedSlice>,
@@ -41,7 +42,7 @@ export const planText = (
       : [`instead of ${slicesText(numbersOf(replaced))}, ${quantityOf(replaced)} in all, which were not sent`])
   ].join("; ")
 
-/** What came back from the broker, in words. */
+/** The broker's answer, in words. */
 export const answerText = (call: RecordedCall): string => {
   const took = `after ${call.durationMillis.toFixed(1)} ms`
   const said = saidBy(call)
@@ -63,11 +64,11 @@ export const answerText = (call: RecordedCall): string => {
   }
 }
 
-/** What the broker said, as a slice's reason has it. */
+/** The broker's code and message, in the form of a slice's stage reason. */
 export const saidBy = ({ code, message }: RecordedCall): string =>
   [code, message].filter((part) => part !== null).join(": ") || "nothing more is recorded"
 
-/** What is known of a slice's broker order, in words: `COMPLETE, 100 of 100 filled at 10.5`. */
+/** The state of a slice's broker order, in words: `COMPLETE, 100 of 100 filled at 10.5`. */
 export const fillText = (slice: RecordedSlice): string => {
   const price = slice.averagePrice === null ? "" : ` at ${decimalText(slice.averagePrice)}`
   return [
@@ -80,7 +81,7 @@ export const fillText = (slice: RecordedSlice): string => {
   ].join("; ")
 }
 
-/** What a person did, why, and what came of it. `number` is the slice's, where it was done to one. */
+/** An operator's action, its reason and its result. `number` is that of the slice, if it concerned one. */
 export const actionText = (
   { action, operator, reason, sliceId, details }: RecordedAction,
   number: number | undefined

@@ -1,11 +1,12 @@
 import { BigDecimal, DateTime, Duration } from "effect"
 import { quoteAge, type RecordedQuote } from "../domain/lifecycle/OrderRecord.ts"
 import { whole } from "../domain/text/decimals.ts"
+import { millisBetween } from "../domain/text/durations.ts"
 
-/** A price to hold an order's fills against; null when it is not known. Money per unit, at most four decimals. */
+/** A price to compare an order's fills with, per unit, with at most four decimals; null when it is not known. */
 export interface BenchmarkPrice {
   readonly price: BigDecimal.BigDecimal | null
-  /** What the price is made of, or why it is not known, in words. */
+  /** How the price was computed, or why it is not known, in words. */
   readonly explanation: string
 }
 
@@ -17,7 +18,7 @@ export interface Interval {
   readonly to: DateTime.Utc
 }
 
-/** The last price before an order arrived, else the one that was known when it was split. */
+/** The last price before the order arrived, else the price that was known when it was split. */
 export const arrivalPrice = (
   arrivedAt: DateTime.Utc,
   quotes: ReadonlyArray<RecordedQuote>,
@@ -38,7 +39,7 @@ export const arrivalPrice = (
       }
 }
 
-/** The average of the prices in an interval, each for as long as it was the last one. */
+/** The average of the prices in an interval, each weighted by the time for which it was the last one. */
 export const twapPrice = (interval: Interval, quotes: ReadonlyArray<RecordedQuote>): BenchmarkPrice => {
   const covering = coveringQuotes(interval, quotes)
   if (covering._tag === "Uncovered") return { price: null, explanation: covering.reason }
@@ -49,7 +50,7 @@ export const twapPrice = (interval: Interval, quotes: ReadonlyArray<RecordedQuot
     const ends = next === undefined ? to : DateTime.toEpochMillis(next.at)
     return { price: quote.lastPrice, weight: ends - begins }
   })
-  // An interval of no length has one price: the last.
+  // An empty interval has no weights; its price is the last one.
   const price = to === from ? (covering.quotes.at(-1)?.lastPrice ?? null) : weightedAverage(weighted)
   return {
     price: price === null ? null : rounded(price),
@@ -58,8 +59,8 @@ export const twapPrice = (interval: Interval, quotes: ReadonlyArray<RecordedQuot
 }
 
 /**
- * The average of the prices in an interval by what was traded between them: the volume between two quotes, at the middle
- * of their prices.
+ * The average of the prices in an interval, weighted by volume: the volume between two quotes counts at the mean of
+ * their prices.
  */
 export const vwapPrice = (
   interval: Interval,
@@ -92,7 +93,10 @@ type Covering =
   | { readonly _tag: "Covered"; readonly quotes: ReadonlyArray<RecordedQuote> }
   | { readonly _tag: "Uncovered"; readonly reason: string }
 
-/** The quotes that tell of the whole interval: from the last one before it on, none too long after the one before. */
+/**
+ * The quotes that cover the whole interval, beginning with the last one before it, without a gap longer than a
+ * quote's age.
+ */
 const coveringQuotes = ({ from, to }: Interval, quotes: ReadonlyArray<RecordedQuote>): Covering => {
   const uncovered = (reason: string): Covering => ({ _tag: "Uncovered", reason })
   const first = lastBefore(quotes, from)
@@ -108,7 +112,7 @@ const coveringQuotes = ({ from, to }: Interval, quotes: ReadonlyArray<RecordedQu
   const covering = [first, ...within]
   const hasHole = covering.some(({ at }, index) => {
     const next = covering[index + 1]?.at ?? to
-    return DateTime.toEpochMillis(next) - DateTime.toEpochMillis(at) > quoteAgeMillis
+    return millisBetween(at, next) > quoteAgeMillis
   })
   return hasHole
     ? uncovered(`there is more than ${Duration.format(quoteAge)} between some quotes of that time`)
@@ -118,10 +122,9 @@ const coveringQuotes = ({ from, to }: Interval, quotes: ReadonlyArray<RecordedQu
 const lastBefore = (quotes: ReadonlyArray<RecordedQuote>, at: DateTime.Utc): RecordedQuote | undefined =>
   quotes.findLast((quote) => DateTime.isLessThanOrEqualTo(quote.at, at))
 
-const ageMillis = (quote: RecordedQuote, at: DateTime.Utc): number =>
-  DateTime.toEpochMillis(at) - DateTime.toEpochMillis(quote.at)
+const ageMillis = (quote: RecordedQuote, at: DateTime.Utc): number => millisBetween(quote.at, at)
 
-/** Null when nothing has a weight. Weights are whole. */
+/** The weighted average; null when the weights add up to 0. Weights are whole numbers. */
 const weightedAverage = (
   parts: ReadonlyArray<{ readonly price: BigDecimal.BigDecimal; readonly weight: number }>
 ): BigDecimal.BigDecimal | null => {

@@ -3,29 +3,30 @@ import type { OrderRecord, RecordedSlice } from "../domain/lifecycle/OrderRecord
 import { whole } from "../domain/text/decimals.ts"
 import { arrivalPrice, type BenchmarkPrice, type Interval, twapPrice, vwapPrice } from "./benchmarks.ts"
 
+/** A benchmark price, and the cost of the fills against it. */
 export interface Benchmark extends BenchmarkPrice {
   readonly benchmark: "ARRIVAL" | "TWAP" | "VWAP"
-  /** What the fills cost above it, in hundredths of a percent of it: positive is dearer for a BUY, cheaper for a SELL. */
+  /** Cost of the fills against the price, in basis points. Positive is worse: a dearer BUY, a cheaper SELL. */
   readonly basisPoints: BigDecimal.BigDecimal | null
-  /** The same in money, for all that is counted. */
+  /** The same in money, for the counted quantity. */
   readonly cost: BigDecimal.BigDecimal | null
 }
 
 /** What an order's fills cost, in the instrument's currency, against simple benchmarks. */
 export interface Costs {
-  /** How much of the fills is counted: what is filled at a price that is known. */
+  /** The counted quantity: fills at a known price. */
   readonly quantity: number
-  /** Of the counted fills, rounded to four decimals. */
+  /** The average price of the counted fills, rounded to four decimals. */
   readonly averagePrice: BigDecimal.BigDecimal
   readonly value: BigDecimal.BigDecimal
-  /** From the window's begin to the last time that a fill was seen. */
+  /** From the beginning of the window to the last time that a fill was seen. */
   readonly interval: Interval
   readonly benchmarks: ReadonlyArray<Benchmark>
-  /** What the whole market traded in the interval; null when that is not known. */
+  /** The volume of the whole market in the interval; null when it is not known. */
   readonly marketVolume: number | null
 }
 
-/** Null when nothing is filled at a price that is known, or nobody knows which way the order goes. */
+/** The costs of an order; null when nothing is filled at a known price, or its side is not BUY or SELL. */
 export const costsOf = ({ order, plans, slices, quotes }: OrderRecord): Costs | null => {
   const sign = order.side === "BUY" ? 1n : order.side === "SELL" ? -1n : null
   const fills = slices.flatMap(pricedFill)
@@ -59,7 +60,7 @@ export const costsOf = ({ order, plans, slices, quotes }: OrderRecord): Costs | 
 export const arrivalOf = (costs: Costs | null): BigDecimal.BigDecimal | null =>
   costs?.benchmarks.find(({ benchmark }) => benchmark === "ARRIVAL")?.price ?? null
 
-/** What fills cost above a price, exactly in money; in basis points rounded to two decimals. */
+/** The cost of fills against a price: exact in money, rounded to two decimals in basis points. */
 export const costAgainst = (
   price: BigDecimal.BigDecimal,
   fills: { readonly quantity: number; readonly value: BigDecimal.BigDecimal },

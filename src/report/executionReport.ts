@@ -15,27 +15,27 @@ import { type Lateness, latenessOf } from "./lateness.ts"
 import { type Progress, progressOf } from "./progress.ts"
 import { slicesText } from "./words.ts"
 
-/** Where all of an order's quantity is: the parts add up to the total, unless something is wrong. */
+/** An order's quantity by where it is. The parts add up to the total, unless something is wrong. */
 export interface Quantities {
   readonly filled: number
-  /** At the broker, and may still be filled. */
+  /** At the broker, where it may still be filled. */
   readonly working: number
-  /** Claimed right now, or nobody knows. */
+  /** Claimed at this moment, or in doubt. */
   readonly inDoubt: number
   readonly scheduled: number
-  /** Refused, skipped, or for good not filled, and not carried into later slices. */
+  /** Refused, skipped or left unfilled for good, and not carried into later slices. */
   readonly givenUp: number
 }
 
 export interface ReportedSlice extends RecordedSlice {
-  /** What its fill cost against the arrival price; null when one of them is not known. */
+  /** Cost of its fill against the arrival price; null when either price is not known. */
   readonly basisPoints: BigDecimal.BigDecimal | null
 }
 
 export interface ReportedPlan extends Omit<RecordedPlan, "sessions" | "firstSequence"> {
   readonly slices: number
   readonly quantity: number
-  /** How many of its slices a later plan replaced before they were sent. */
+  /** The number of its slices that a later plan replaced before they were sent. */
   readonly replaced: number
 }
 
@@ -43,36 +43,42 @@ export interface ReportedCall extends RecordedCall {
   readonly sequenceNumber: number | null
 }
 
-/** One order's execution: what was planned, what became of it, and what it cost. Quantities in units of the instrument. */
+/** One order's execution: plans, outcomes and costs. Quantities are in units of the instrument. */
 export interface ExecutionReport {
-  /** As of when. */
+  /** The time that the report describes. */
   readonly at: DateTime.Utc
   readonly order: RecordedOrder
-  /** Nothing more will happen to it. */
+  /** Whether nothing more will happen to the order. */
   readonly isOver: boolean
-  /** Whether its plan keeps a market's hours: then its times are best told in India's. */
+  /** Whether its plan keeps a market's hours; its times are then written in India's time. */
   readonly keepsHours: boolean
-  /** Null when it is not split. */
+  /** Null when the order is not split. */
   readonly quantities: Quantities | null
-  /** Of what is filled at a known price, rounded to four decimals; null when nothing is. */
+  /** The average price of fills at a known price, rounded to four decimals; null without such fills. */
   readonly averagePrice: BigDecimal.BigDecimal | null
   readonly progress: Progress | null
   readonly lateness: Lateness | null
   readonly costs: Costs | null
-  /** What the market paid meanwhile, as far as that is kept. */
+  /** The quotes of the order's time that are kept. */
   readonly quotes: ReadonlyArray<RecordedQuote>
   readonly plans: ReadonlyArray<ReportedPlan>
   readonly slices: ReadonlyArray<ReportedSlice>
   readonly calls: ReadonlyArray<ReportedCall>
-  /** Look-ups of the broker's whole book in the order's time, for all orders at once. */
+  /** Readings of the broker's whole order list in the order's time; each serves all orders. */
   readonly lookUps: { readonly count: number; readonly failed: number }
   readonly doubles: ReadonlyArray<RecordedDouble>
-  /** What somebody ought to look at, in words. */
+  /** What needs a person's attention, in words. */
   readonly alarms: ReadonlyArray<string>
   /** What the report cannot tell, in words. */
   readonly notKnown: ReadonlyArray<string>
 }
 
+/**
+ * Computes a report from one order's rows, as ReportStore reads them, and the time. It is pure, and works on running
+ * orders as well. Quantities count only slices that no later plan has replaced. A price, cost or time that is not
+ * known is null, never guessed, and `notKnown` says why. Called by reportCommand; src/cli/report draws it as text and
+ * as HTML.
+ */
 export const executionReport = (record: OrderRecord, now: DateTime.Utc): ExecutionReport => {
   const { order, plans, slices } = record
   const isOver = isFinishedState(order.state)
@@ -169,7 +175,7 @@ const alarmsOf = ({ order, slices, doubles }: OrderRecord): ReadonlyArray<string
     ...(lost.length === 0
       ? []
       : [
-          `The broker's book no longer shows the order of ${numbersText(lost)}, which was not over: "slice placed" settles it`
+          `The broker's order list no longer shows the order of ${numbersText(lost)}, which was not over: "slice placed" settles it`
         ]),
     ...(overfilled.length === 0 ? [] : [`More than there should be is filled of ${numbersText(overfilled)}`])
   ]
@@ -183,13 +189,13 @@ const notKnownOf = ({ plans, slices }: OrderRecord): ReadonlyArray<string> => {
   return [
     ...(slices.some(({ filledQuantity }) => filledQuantity > 0)
       ? [
-          "When each fill happened: a slice's fills are shown when the service last saw them change in the broker's book",
+          "When each fill happened: a slice's fills are shown when the service last saw them change in the broker's order list",
           "Brokerage, taxes and charges"
         ]
       : []),
     ...(unsent.length === 0
       ? []
-      : [`When ${numbersText(unsent)} left: found in the broker's book afterwards, shown and not timed`]),
+      : [`When ${numbersText(unsent)} left: found in the broker's order list afterwards, shown and not timed`]),
     ...(unpriced.length === 0
       ? []
       : [

@@ -2,31 +2,31 @@ import { DateTime } from "effect"
 import type { RecordedPlan, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
 import { quantile } from "../domain/numbers/quantile.ts"
 
-/** How many slices were so late: from `fromMillis` on, before `toMillis`; null for no end. */
+/** The number of slices that were late by `fromMillis` or more and by less than `toMillis`; null for no end. */
 export interface LatenessBand {
   readonly fromMillis: number
   readonly toMillis: number | null
   readonly count: number
 }
 
-/** How late an order's slices were placed: their last placements, from due to sent. */
+/** The lateness of an order's slices: from the due time to the last request that was sent. */
 export interface Lateness {
   readonly count: number
   readonly medianMillis: number
   readonly p90Millis: number
   readonly p99Millis: number
   readonly maxMillis: number
-  /** Sent before they were due. There must be none. */
+  /** Slices that were sent before they were due. Must be 0. */
   readonly early: number
-  /** Due before their plan was made: they were late from the start. */
+  /** Slices that were due before their plan was made, and so were late from the start. */
   readonly dueBeforePlanned: number
-  /** From the first band that is not empty to the last. */
+  /** From the first to the last band that is not empty. */
   readonly bands: ReadonlyArray<LatenessBand>
 }
 
 const edges = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000, 600_000]
 
-/** Null when no slice is known to have been sent. */
+/** The lateness of an order; null when no slice is known to have been sent. */
 export const latenessOf = (
   slices: ReadonlyArray<RecordedSlice>,
   plans: ReadonlyArray<RecordedPlan>

@@ -2,7 +2,7 @@ import { DateTime } from "effect"
 import type { OrderRecord, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
 import type { TradingTime } from "../domain/market/TradingTime.ts"
 
-/** From this moment on it is so much in all. */
+/** The total quantity from this moment on. */
 export interface Step {
   readonly at: DateTime.Utc
   readonly quantity: number
@@ -10,33 +10,33 @@ export interface Step {
 
 export type Steps = ReadonlyArray<Step>
 
-/** A stretch in which the market was closed, and nothing happened. */
+/** A stretch in which the market was closed and nothing happened. */
 export interface Closed {
   readonly from: DateTime.Utc
   readonly to: DateTime.Utc
 }
 
 /**
- * An order's quantity over time. What later slices took over of a slice counts with them alone, so that what is planned
- * comes to the order's total.
+ * An order's quantity over time. Quantity that was carried into later slices counts with those slices only, so that the
+ * planned quantity adds up to the order's total.
  */
 export interface Progress {
   readonly from: DateTime.Utc
   readonly to: DateTime.Utc
-  /** What is placed and filled is known up to here. */
+  /** Placed and filled quantities are known up to here. */
   readonly until: DateTime.Utc
-  /** Left out of charts. */
+  /** Charts leave these stretches out. */
   readonly closed: ReadonlyArray<Closed>
-  /** As the order was split; null when that is still the plan. */
+  /** The first plan; null while it is still the current one. */
   readonly firstPlanned: Steps | null
   readonly planned: Steps
-  /** What the broker acknowledged. */
+  /** Quantity that the broker acknowledged. */
   readonly placed: Steps
-  /** When the service saw it filled: the broker's fills themselves are not kept. */
+  /** Fills at the time when the service saw them; the broker's fills themselves are not kept. */
   readonly filled: Steps
 }
 
-/** Null when there are no slices. */
+/** The progress of an order; null when it has no slices. */
 export const progressOf = (
   { order, plans, slices }: OrderRecord,
   now: DateTime.Utc,
@@ -79,15 +79,15 @@ export const progressOf = (
   }
 }
 
-/** When a slice's placement left or, where its sender never said, when it was found in the broker's book. */
+/** When a slice was sent or, if its sender never reported that, when it was found in the broker's order list. */
 export const placedOrFoundAt = ({ placedAt, acknowledgedAt, updatedAt }: RecordedSlice): DateTime.Utc =>
   placedAt ?? acknowledgedAt ?? updatedAt
 
-/** How much of an order a slice stands for by itself. */
+/** The quantity of a slice without what later slices took over. */
 export const ownQuantity = ({ quantity, filledQuantity, carriedQuantity }: RecordedSlice): number =>
   Math.max(filledQuantity, quantity - carriedQuantity)
 
-/** One step for each moment, in the order of time, adding up. */
+/** Running totals: one step for each moment, in the order of time. */
 const stepsOf = (parts: ReadonlyArray<readonly [at: DateTime.Utc, quantity: number]>): Steps => {
   let total = 0
   const steps: Array<Step> = []
@@ -100,14 +100,14 @@ const stepsOf = (parts: ReadonlyArray<readonly [at: DateTime.Utc, quantity: numb
   return steps
 }
 
-/** How much it is at a moment. */
+/** The quantity at a moment. */
 export const quantityAt = (steps: Steps, at: DateTime.Utc): number =>
   steps.findLast((step) => DateTime.isLessThanOrEqualTo(step.at, at))?.quantity ?? 0
 
-/** The shortest night. Less lies between the windows of two plans. */
+/** Shorter gaps are not nights: they lie between the windows of two plans. */
 const minClosedMillis = 4 * 3_600_000
 
-/** The time between two moments without what is closed, as trading time. */
+/** The time between two moments without closed stretches, as trading time. */
 export const openTime = ({ from, to, closed }: Pick<Progress, "from" | "to" | "closed">): TradingTime => {
   if (closed.length === 0) return null
   const opens = [from, ...closed.map((gap) => gap.to)].map(DateTime.toEpochMillis)
@@ -127,7 +127,7 @@ const closedBetween = (
   return inOrder.flatMap(({ opensMillis }, index) => {
     const closesMillis = Math.max(0, ...inOrder.slice(0, index).map((session) => session.closesMillis))
     if (index === 0 || closesMillis >= opensMillis) return []
-    // The last fills of a session are seen after its close.
+    // The last fills of a session may be seen after its close, so the gap begins after them.
     const from = Math.max(closesMillis, ...times.filter((millis) => millis < opensMillis))
     if (opensMillis - from < minClosedMillis) return []
     return [{ from: DateTime.makeUnsafe(from), to: DateTime.makeUnsafe(opensMillis) }]

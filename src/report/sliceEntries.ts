@@ -1,10 +1,11 @@
 import { DateTime } from "effect"
 import type { OrderRecord, RecordedCall, RecordedSlice } from "../domain/lifecycle/OrderRecord.ts"
+import { millisBetween } from "../domain/text/durations.ts"
 import { type AuditEntry, entry } from "./AuditEntry.ts"
 import { answerText, fillText, saidBy } from "./auditWords.ts"
 import { slicesText } from "./words.ts"
 
-/** What happened to an order's slices: every broker call for them, and what became of each. */
+/** Entries for an order's slices: every broker call, and what became of each slice. */
 export const sliceEntries = ({ slices, calls }: OrderRecord): ReadonlyArray<AuditEntry> => {
   const bySlice = new Map(slices.map((slice) => [slice.id, slice]))
   const callsOf = Map.groupBy(calls, ({ sliceId }) => sliceId)
@@ -26,8 +27,7 @@ const callEntry = (call: RecordedCall, slice: RecordedSlice | undefined): AuditE
       about
     )
   }
-  const lateMillis =
-    slice === undefined ? null : DateTime.toEpochMillis(call.calledAt) - DateTime.toEpochMillis(slice.scheduledAt)
+  const lateMillis = slice === undefined ? null : millisBetween(slice.scheduledAt, call.calledAt)
   const details = [
     ...(slice === undefined ? [] : [`${slice.quantity}`]),
     `attempt ${call.attempt ?? "?"}`,
@@ -36,7 +36,7 @@ const callEntry = (call: RecordedCall, slice: RecordedSlice | undefined): AuditE
   return entry(call.calledAt, "call", `${which} sent (${details.join(", ")}): ${answerText(call)}`, about)
 }
 
-/** What no call tells of a slice. */
+/** Entries for a slice that follow from its row and not from a broker call. */
 const storyOf = (slice: RecordedSlice, calls: ReadonlyArray<RecordedCall>): ReadonlyArray<AuditEntry> => {
   const { sequenceNumber, stage, acknowledgedAt, brokerOrderId, inDoubtAt, leftBookAt, updatedAt } = slice
   const about = { slices: [sequenceNumber] }
@@ -54,7 +54,7 @@ const storyOf = (slice: RecordedSlice, calls: ReadonlyArray<RecordedCall>): Read
     entries.push(entry(acknowledgedAt, "slice", `${name} found to be the broker's ${brokerOrderId ?? "?"}`, about))
   }
   if (leftBookAt !== null) {
-    const text = `the broker's book no longer shows ${name}'s order ${brokerOrderId ?? "?"}, which was not over`
+    const text = `the broker's order list no longer shows ${name}'s order ${brokerOrderId ?? "?"}, which was not over`
     entries.push(entry(leftBookAt, "alarm", text, about))
   }
   if (slice.brokerStatus !== null) {
@@ -74,7 +74,7 @@ const claimedEntry = ({ sequenceNumber, isInDoubt, outcomeUnknownAt, updatedAt }
   return entry(outcomeUnknownAt ?? updatedAt, isInDoubt ? "alarm" : "slice", text, { slices: [sequenceNumber] })
 }
 
-/** Slices that were not placed, together where they share when and why. */
+/** Entries for slices that were not placed; slices with the same time and reason share one. */
 const stageEntries = (
   slices: ReadonlyArray<RecordedSlice>,
   callsOf: ReadonlyMap<string | null, ReadonlyArray<RecordedCall>>

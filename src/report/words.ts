@@ -1,4 +1,4 @@
-/** Which slices, in words: `slice 3`, `slices 3–7, 9 and 11`. Numbers in order, at least one. */
+/** Slice numbers in words: `slice 3`, `slices 3–7, 9 and 11`. The numbers are in order, and at least one. */
 export const slicesText = (numbers: ReadonlyArray<number>): string => {
   const runs: Array<{ first: number; last: number }> = []
   for (const number of numbers) {

@@ -22,7 +22,7 @@ const explained = (start: string, rules: Partial<PlanningRules>) => {
     createdAt: at
   }
   const explanation = explain(stored, [])
-  return { text: explanationText(explanation), slices: explanation.slices }
+  return { text: explanationText(explanation).join("\n"), slices: explanation.slices }
 }
 
 describe("explain", () => {

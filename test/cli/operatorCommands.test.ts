@@ -173,7 +173,7 @@ describe("order pause and order resume", () => {
     )
   )
 
-  it.live("health tells of a broker's book that cannot be read, and the service is healthy all the same", () =>
+  it.live("health tells of a broker's order list that cannot be read, and the service is healthy all the same", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
@@ -182,12 +182,12 @@ describe("order pause and order resume", () => {
           sql`
             INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, hold)
             SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 60000,
-              CASE worker WHEN 'monitor' THEN 'the broker''s book cannot be read' WHEN 'executor' THEN 'halted' END
+              CASE worker WHEN 'monitor' THEN 'the broker''s order list cannot be read' WHEN 'executor' THEN 'halted' END
             FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker`
         )
         const health = yield* runMain(["health"], { ...quick, DATABASE_URL: url })
         assert.strictEqual(health.code, 0, health.output)
-        assert.include(health.output, "Note: the broker's book cannot be read\n")
+        assert.include(health.output, "Note: the broker's order list cannot be read\n")
         assert.include(health.output, "Placements are on hold: halted\n")
       })
     )

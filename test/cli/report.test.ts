@@ -19,7 +19,7 @@ import {
 } from "../support/orderRecords.ts"
 
 const later = at(3600)
-const textOf = (record: OrderRecord) => reportText(executionReport(record, later))
+const textOf = (record: OrderRecord) => reportText(executionReport(record, later)).join("\n")
 const pageOf = (record: OrderRecord) => reportPage(executionReport(record, later))
 
 const nasty = `<script>boom("1")</script>&'\u001b[31m\u202e`
@@ -112,10 +112,10 @@ describe("the report as text", () => {
   it("what lies in the future is only planned", () => {
     const slices = [aRecordedSlice(1), anUnsentSlice(2), anUnsentSlice(3)]
     const running = anOrderRecord({ order: aRecordedOrder({ state: "working" }), slices })
-    const chart = reportText(executionReport(running, at(20))).split("\n")
+    const chart = reportText(executionReport(running, at(20)))
     const bottom = chart.find((line) => /^ +│[█▒]/.test(line)) ?? ""
     assert.match(bottom, /█░+$/)
-    // Once it is over nothing does.
+    // A finished order has no future.
     assert.notInclude(textOf(anOrderRecord()).split("Costs")[0], "░░")
   })
 
@@ -124,7 +124,7 @@ describe("the report as text", () => {
       const lines = textOf(generateRecord(choicesOf(`text ${seed}`))).split("\n")
       for (const line of lines) assert.isAtMost([...line].length, 100, line)
     }
-    for (const text of [textOf(hostile()), auditText(auditTrail(hostile(), later))]) {
+    for (const text of [textOf(hostile()), auditText(auditTrail(hostile(), later)).join("\n")]) {
       assert.notMatch(text, /[^\P{Cc}\n]|\p{Cf}/u)
       assert.include(text, "boom")
     }

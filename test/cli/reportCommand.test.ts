@@ -33,7 +33,10 @@ const folder = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
-/** An order of five slices that was filled, one that could not be split, and a broker's book that failed once meanwhile. */
+/**
+ * An order of five slices that was filled, one that could not be split, and a broker's order list that failed once
+ * meanwhile.
+ */
 const someOrders = (environment: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
     const { sql, execute } = yield* Db
@@ -49,7 +52,7 @@ const someOrders = (environment: Readonly<Record<string, string>>) =>
       "test.failedLookUp",
       sql`
         INSERT INTO broker_events (id, called_at, duration_millis, broker, call, outcome, request, response, worker)
-        SELECT 'lookup-1', split_at, 12, 'mock', 'find_by_tag', 'unknown', '{}', '{"message": "the book was away"}', 'vm-1'
+        SELECT 'lookup-1', split_at, 12, 'mock', 'find_by_tag', 'unknown', '{}', '{"message": "the order list was away"}', 'vm-1'
         FROM orders WHERE id = 'o0'`
     )
     yield* execute(
@@ -116,7 +119,10 @@ describe("report and audit", () => {
         assert.include(trail.entries[0]?.text, "halted by a@desk: news")
         const story = yield* pulse("audit", "o0")
         assert.match(story.output, /^ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {2}.*plan +plan 1, the split by /m)
-        assert.include(story.output, "the broker's book could not be read, once (unknown): the book was away")
+        assert.include(
+          story.output,
+          "the broker's order list could not be read, once (unknown): the order list was away"
+        )
       }).pipe(Effect.scoped)
     )
   )

@@ -18,7 +18,7 @@ describe("settle", () => {
         daemon.child.kill("SIGTERM")
         yield* daemon.exit
 
-        // From before this service, or before its migrations: it has no slices.
+        // An order without slices, as from before this service.
         yield* execute(
           "test.old",
           sql`INSERT INTO orders ${sql.insert(contractRow("old", { order_queue_status: "DONE" }))}`
@@ -27,7 +27,7 @@ describe("settle", () => {
         assert.strictEqual(proven.code, 0, proven.output)
         assert.match(
           proven.output,
-          /^5 slices agree with the broker's book\n0 differ\n0 broker orders are none of ours\nThe quantities of the day's orders add up\n$/
+          /^5 slices agree with the broker's order list\n0 differ\n0 broker orders are none of ours\nThe quantities of the day's orders add up\n$/
         )
 
         yield* execute(

@@ -12,7 +12,7 @@ const Checks = Schema.fromJsonString(
   })
 )
 
-/** The test run's server is quick and unsafe, and doctor says so: every other verdict is the service's. */
+/** Checks of the test server, which is fast and unsafe. All other verdicts are about the service. */
 const ofTheTestServer = (name: string) => ["durability", "database", "connections", "tables"].includes(name)
 
 describe("seeing what goes on", () => {

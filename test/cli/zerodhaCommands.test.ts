@@ -10,7 +10,7 @@ const secret = "api-secret-0123"
 
 type Environment = Readonly<Record<string, string>>
 
-/** Zerodha as far as its session goes: one user, one token at a time, which the test sets. */
+/** Zerodha's session only: one user and one valid token, which the test sets. */
 const withZerodha = <A, E>(
   body: (context: {
     readonly kite: ScriptedKite & { goodToken: string; orders: number }

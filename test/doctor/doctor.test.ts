@@ -1,37 +1,32 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Option } from "effect"
+import { backlogChecks, type BacklogGroup } from "../../src/doctor/backlogChecks.ts"
+import { brokerCheck } from "../../src/doctor/brokerCheck.ts"
+import { calendarCheck } from "../../src/doctor/calendarCheck.ts"
 import { type Check, ok } from "../../src/doctor/Check.ts"
-import { notificationCheck } from "../../src/doctor/notifications.ts"
-import {
-  brokerCheck,
-  dayLimitCheck,
-  haltCheck,
-  heldOrderCheck,
-  requestCheck,
-  tokenCheck,
-  type TokenFacts
-} from "../../src/doctor/placing.ts"
-import { calendarCheck, instrumentCheck } from "../../src/doctor/reference.ts"
-import {
-  bloatCheck,
-  clockCheck,
-  connectionCheck,
-  databaseCheck,
-  diskCheck,
-  durabilityCheck,
-  lockCheck,
-  migrationCheck,
-  type ServerFacts,
-  transactionCheck
-} from "../../src/doctor/server.ts"
-import { doubleCheck, holdCheck, type BacklogGroup, backlogChecks, workerCheck } from "../../src/doctor/work.ts"
+import { clockCheck } from "../../src/doctor/clockCheck.ts"
+import { closureCheck } from "../../src/doctor/closureCheck.ts"
+import { dayLimitCheck } from "../../src/doctor/dayLimitCheck.ts"
+import { doubleCheck } from "../../src/doctor/doubleCheck.ts"
+import { durabilityCheck } from "../../src/doctor/durabilityCheck.ts"
+import { haltCheck } from "../../src/doctor/haltCheck.ts"
+import { heldOrderCheck } from "../../src/doctor/heldOrderCheck.ts"
+import { instrumentCheck } from "../../src/doctor/instrumentCheck.ts"
+import { migrationCheck } from "../../src/doctor/migrationCheck.ts"
+import { notificationCheck } from "../../src/doctor/notificationCheck.ts"
+import { requestCheck } from "../../src/doctor/requestCheck.ts"
+import { connectionCheck, databaseCheck, type ServerFacts } from "../../src/doctor/serverChecks.ts"
+import { lockCheck, transactionCheck } from "../../src/doctor/sessionChecks.ts"
+import { bloatCheck, diskCheck } from "../../src/doctor/storageChecks.ts"
+import { tokenCheck, type TokenFacts } from "../../src/doctor/tokenCheck.ts"
+import { workerCheck } from "../../src/doctor/workerCheck.ts"
 import { judge } from "../../src/domain/operations/workerHealth.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
 const ago = (seconds: number) => DateTime.subtract(now, { seconds })
 const inSeconds = (seconds: number) => DateTime.add(now, { seconds })
 
-/** Each check, its verdict, and what its text must tell. */
+/** Asserts each check's verdict and text. */
 const assertAll = (cases: ReadonlyArray<readonly [Check, Check["verdict"], RegExp]>) => {
   for (const [check, verdict, text] of cases) {
     const shown = `${check.found} → ${check.todo ?? ""}`
@@ -289,14 +284,18 @@ describe("what doctor says of the work", () => {
         "WARNING",
         /version 1, 2; this is version 1/
       ],
-      [holdCheck(judged(instance("a", 1)), false), "OK", /no daemon is on hold/],
-      [holdCheck(judged(instance("a", 1, { hold: "no token" })), false), "PROBLEM", /nothing is placed: no token/],
-      [holdCheck(judged(instance("a", 11, { hold: "no token" })), false), "OK", /no daemon/],
-      [holdCheck(judged(instance("a", 1, { hold: "halted by me: x" })), true), "OK", /but by the halt/],
-      [holdCheck(judged(instance("a", 1, { hold: "no book", holdOf: "monitor" })), false), "WARNING", /^no book/]
+      [closureCheck(judged(instance("a", 1)), false), "OK", /no daemon is on hold/],
+      [closureCheck(judged(instance("a", 1, { hold: "no token" })), false), "PROBLEM", /nothing is placed: no token/],
+      [closureCheck(judged(instance("a", 11, { hold: "no token" })), false), "OK", /no daemon/],
+      [closureCheck(judged(instance("a", 1, { hold: "halted by me: x" })), true), "OK", /but by the halt/],
+      [
+        closureCheck(judged(instance("a", 1, { hold: "no order list", holdOf: "monitor" })), false),
+        "WARNING",
+        /^no order list/
+      ]
     ]))
 
-  const patience = {
+  const timeouts = {
     split: Duration.seconds(25),
     splitTimeout: Duration.minutes(6),
     claim: Duration.seconds(13),
@@ -305,7 +304,7 @@ describe("what doctor says of the work", () => {
   }
   const free = { isHalted: false, liveExecutors: 1, isOnHold: false }
   const only = (kind: BacklogGroup["kind"], seconds: number, standstill = free): Check => {
-    const checks = backlogChecks([{ kind, count: 2, id: "x", since: ago(seconds) }], patience, standstill, now)
+    const checks = backlogChecks([{ kind, count: 2, id: "x", since: ago(seconds) }], timeouts, standstill, now)
     const found = checks.filter(({ verdict }) => verdict !== "OK")
     assert.isAtMost(found.length, 1)
     return found[0] ?? checks.find(({ found }) => found.includes("(x)")) ?? ok("", "nothing")

@@ -5,30 +5,33 @@ import { allProcessed, insertOrders, quick, stages, withDatabase } from "../supp
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
 
-/** Broker orders by tag, from the mock's book: the definition of a double placement. */
+/** Broker orders by tag, from the order list of the mock: the definition of a double placement. */
 const ordersByTag = Effect.gen(function* () {
   const { sql, query } = yield* Db
   return yield* query(
-    "test.book",
+    "test.orderList",
     Schema.Struct({ tag: Schema.String, orders: Schema.Int, quantity: Schema.Number }),
     sql`SELECT tag, count(*)::int AS orders, max(quantity)::float8 AS quantity FROM mock_broker_orders GROUP BY tag`
   )
 })
 
 const assertOncePerSlice = Effect.gen(function* () {
-  const book = yield* ordersByTag
+  const listed = yield* ordersByTag
   const slices = yield* sliceRows()
   assert.isTrue(
-    book.every(({ orders }) => orders === 1),
+    listed.every(({ orders }) => orders === 1),
     "a slice was placed twice"
   )
   assert.sameMembers(
-    book.map(({ tag }) => tag),
+    listed.map(({ tag }) => tag),
     slices.map(({ tag }) => tag)
   )
 })
 
-/** From now on the book notes when an order is written to it, by the database's own clock. Daemons only reckon that clock. */
+/**
+ * From now on the mock notes when an order is written to its order list, by the database's own clock. Daemons only
+ * reckon that clock.
+ */
 const noteBookings = Effect.flatMap(Db, ({ sql, execute }) =>
   execute(
     "test.note",
@@ -36,7 +39,7 @@ const noteBookings = Effect.flatMap(Db, ({ sql, execute }) =>
   )
 )
 
-/** How long after its due time each slice's order was written to the book, in milliseconds. */
+/** How long after its due time each slice's order was written to the order list, in milliseconds. */
 const bookedAfterMillis = Effect.gen(function* () {
   const { sql, query } = yield* Db
   const rows = yield* query(
@@ -158,7 +161,7 @@ describe("the daemon", () => {
         yield* insertOrders(10, { duration_minutes: 0 }, 0)
         for (const enough of [3, 10, 20]) {
           const run = yield* startMain([], environment)
-          yield* eventually("some are in the book", ordersByTag, (book) => book.length >= enough)
+          yield* eventually("some are in the order list", ordersByTag, (listed) => listed.length >= enough)
           run.child.kill("SIGKILL")
           assert.strictEqual(yield* run.exit, "SIGKILL")
         }

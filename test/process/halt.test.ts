@@ -12,7 +12,7 @@ const orderListSize = Effect.flatMap(Db, ({ sql, query }) =>
   )
 ).pipe(Effect.map(([row]) => row?.orders ?? 0))
 
-/** How many slices were due by now and are not placed. */
+/** The number of slices that are due and not placed. */
 const overdue = Effect.flatMap(Db, ({ sql, query }) =>
   query(
     "test.overdue",

@@ -135,7 +135,7 @@ describe("the daemon's telemetry", () => {
           run.child.kill("SIGTERM")
           const [took, code] = yield* Effect.timed(run.exit)
           assert.strictEqual(code, 0, run.output())
-          // Two seconds more than without, and what a busy machine makes of them; a request may take ten.
+          // A stop takes two seconds more with an unreachable collector; the limit leaves room for a busy machine.
           assert.isBelow(Duration.toSeconds(took), 8)
           assert.notInclude(run.output(), "could not be sent")
         }).pipe(Effect.scoped)

@@ -38,7 +38,7 @@ const environmentOf = (databaseUrl: string) =>
 
 const unfinished = Effect.map(stages, (counts) => (counts["SCHEDULED"] ?? 0) + (counts["IN_PROGRESS"] ?? 0))
 
-/** The simulator's ledger decides. */
+/** Asserts on the simulator's ledger, which has every order. */
 const nothingIsWrong = (slices: number) =>
   Effect.gen(function* () {
     const { ledger, summary } = yield* KiteSimulator
@@ -56,7 +56,7 @@ describe("the daemon and Zerodha", () => {
       onSimulator((url) =>
         Effect.gen(function* () {
           const { setFaults } = yield* KiteSimulator
-          // A second 429 in a row would cost the rest of the minute: few of them.
+          // Few 429s: a second one in a row would block the rest of the minute.
           yield* setFaults({ ...everyFault(0.4), rate_limited_html: 0 })
           const environment = yield* environmentOf(url)
           const first = yield* startMain([], environment)
@@ -65,9 +65,13 @@ describe("the daemon and Zerodha", () => {
           yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) > 20)
           first.child.kill("SIGKILL")
           yield* eventually("all are at their end", unfinished, (left) => left === 0, 2400)
-          // What the broker still does with them is followed to its end, too.
+          // The orders are followed at the broker until they are final.
           yield* setFaults({})
-          yield* eventually("the book is followed", Effect.exit(nothingIsWrong(120)), (exit) => exit._tag === "Success")
+          yield* eventually(
+            "the order list is followed",
+            Effect.exit(nothingIsWrong(120)),
+            (exit) => exit._tag === "Success"
+          )
           yield* nothingIsWrong(120)
         }).pipe(Effect.scoped)
       ),

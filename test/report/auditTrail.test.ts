@@ -82,7 +82,7 @@ describe("auditTrail", () => {
     assert.strictEqual(trail.filter((line) => line.includes("replaced by")).length, 0)
   })
 
-  it("tells of cancels, holds, halts, doubles, and of a book that could not be read", () => {
+  it("tells of cancels, holds, halts, doubles, and of an order list that could not be read", () => {
     const order = aRecordedOrder({
       state: "cancelled",
       heldAt: at(12),
@@ -112,8 +112,8 @@ describe("auditTrail", () => {
       "≤40000 slice slices 2 and 3 are SKIPPED: order cancelled",
       "41000 call cancel of slice 1's order b1 sent: accepted after 20.0 ms",
       "50000 alarm DOUBLE PLACEMENT: the broker has b1 and b7 for slice 1",
-      "5000 book the broker's book could not be read, 3 times until 2026-11-24T04:30:07.000Z (unknown)",
-      "200000 book the broker's book could not be read, once (unknown)"
+      "5000 book the broker's order list could not be read, 3 times until 2026-11-24T04:30:07.000Z (unknown)",
+      "200000 book the broker's order list could not be read, once (unknown)"
     ]) {
       assert.include(trail, line)
     }

@@ -2,6 +2,7 @@ import { BigDecimal, DateTime, Duration, Effect, Option, type Redacted, Result, 
 import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { Instrument } from "../../domain/model/Order.ts"
+import { excerpt } from "../../domain/text/excerpt.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { KiteClient } from "./KiteClient.ts"
 
@@ -69,17 +70,20 @@ export const parseInstrumentDump = (csv: string): Result.Result<InstrumentDump, 
     const line = index + 1
     const values = valuesOf(text)
     if (values === null || values.length !== header.count) {
-      return invalid(line, `it has not the ${header.count} values that the first line has names for: ${excerpt(text)}`)
+      return invalid(
+        line,
+        `it has not the ${header.count} values that the first line has names for: ${excerptOf(text)}`
+      )
     }
     const row = (column: Column) => values[header.position(column)]?.trim() ?? ""
     const name = `${row("exchange")}:${row("tradingsymbol")}`
     // The last line could end anywhere: NS for NSE.
     if (index === lines.length - 1 && !isWhole && !exchanges.has(row("exchange"))) {
-      return invalid(line, `the file seems to be cut here: ${excerpt(text)}`)
+      return invalid(line, `the file seems to be cut here: ${excerptOf(text)}`)
     }
     exchanges.add(row("exchange"))
     const details = detailsOf(name, row)
-    if (typeof details === "string") return invalid(line, `${details}: ${excerpt(text)}`)
+    if (typeof details === "string") return invalid(line, `${details}: ${excerptOf(text)}`)
     if (details === null) {
       leftOut += 1
       continue
@@ -106,7 +110,7 @@ const headerOf = (text: string): Header | string => {
   const names = (valuesOf(text.replace(/^\uFEFF/, "")) ?? []).map((name) => name.trim())
   const missing = columns.filter((column) => !names.includes(column))
   return missing.length > 0
-    ? `there is no column ${missing.join(", ")}: ${excerpt(text)}`
+    ? `there is no column ${missing.join(", ")}: ${excerptOf(text)}`
     : { count: names.length, position: (column) => names.indexOf(column) }
 }
 
@@ -168,4 +172,4 @@ const invalid = (line: number, what: string): Result.Result<never, InstrumentDum
   Result.fail(new InstrumentDumpInvalid({ message: `Line ${line} of the instrument dump is bad: ${what}`, line }))
 
 /** So much of a line as fits into a message. */
-const excerpt = (text: string): string => (text === "" ? "it is empty" : JSON.stringify(text.slice(0, 200)))
+const excerptOf = (text: string): string => excerpt(text, "it is empty")

@@ -12,6 +12,7 @@ import {
 } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
+import { excerpt } from "../../domain/text/excerpt.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
 
 /** Kite's body of a failure. `error_type` names the exception, `message` is for people. */
@@ -34,7 +35,7 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   const { status, body } = answer
   if (status === 200) {
     return Option.match(readOrderTaken(body), {
-      onNone: () => unknown("no_order_id", `HTTP 200 without an order_id: ${excerpt(body)}`),
+      onNone: () => unknown("no_order_id", `HTTP 200 without an order_id: ${excerptOf(body)}`),
       onSome: ({ data }) => Result.succeed({ brokerOrderId: data.order_id })
     })
   }
@@ -45,7 +46,7 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   }
   if (status === 429) return Result.fail(throttled(answer, now))
   if (failure === null || status < 400 || status >= 500) {
-    return unknown(failure?.error_type ?? `http_${status}`, `HTTP ${status}: ${failure?.message ?? excerpt(body)}`)
+    return unknown(failure?.error_type ?? `http_${status}`, `HTTP ${status}: ${failure?.message ?? excerptOf(body)}`)
   }
   const { error_type: code, message } = failure
   if (saysUnknown.test(message)) return unknown(code, message)
@@ -99,7 +100,7 @@ export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resu
     credentials ??
       lookupFailed(
         failure?.error_type ?? `http_${answer.status}`,
-        `HTTP ${answer.status}: ${failure?.message ?? excerpt(answer.body)}`,
+        `HTTP ${answer.status}: ${failure?.message ?? excerptOf(answer.body)}`,
         now
       )
   )
@@ -120,4 +121,4 @@ const unknown = (code: string, message: string): Result.Result<never, BrokerOutc
   Result.fail(new BrokerOutcomeUnknown({ code, message }))
 
 /** So much of a body as fits into a log line. */
-const excerpt = (body: string): string => (body === "" ? "an empty body" : JSON.stringify(body.slice(0, 200)))
+const excerptOf = (body: string): string => excerpt(body, "an empty body")

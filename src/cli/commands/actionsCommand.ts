@@ -4,7 +4,8 @@ import { detailsText } from "../../domain/operations/operatorAction.ts"
 import { type OperatorAction, OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
 import { CommandLayer, json, print } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
-import { table, timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
+import { table } from "../terminal/table.ts"
 
 export const actionsCommand = Command.make(
   "actions",
@@ -17,7 +18,7 @@ export const actionsCommand = Command.make(
     function* (given) {
       const orderId = Option.getOrNull(given.order)
       const actions = yield* (yield* OperatorActionStore).list(orderId, Math.max(1, given.limit))
-      // What was done to an order outlives it.
+      // Actions outlive their order, so the order is looked up only when there are none.
       if (orderId !== null && actions.length === 0) yield* getOrder(orderId)
       yield* print(given.json, actions, (actions) =>
         actions.length === 0 ? "Nobody has done anything" : actionTable(actions)
@@ -27,7 +28,7 @@ export const actionsCommand = Command.make(
   )
 ).pipe(Command.withDescription("List what people did, newest first: who, when, what and why"))
 
-const actionTable = (actions: ReadonlyArray<OperatorAction>): string =>
+const actionTable = (actions: ReadonlyArray<OperatorAction>): ReadonlyArray<string> =>
   table(
     ["WHEN (UTC)", "WHO", "WHAT", "TO", "WHY", "WHAT CAME OF IT"],
     actions.map(({ at, operator, action, orderId, sliceId, sequenceNumber, reason, details }) => [

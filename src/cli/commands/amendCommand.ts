@@ -14,7 +14,7 @@ import { CannotReplan, ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
-import { timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
 
 export const amendCommand = Command.make(
   "amend",
@@ -66,7 +66,9 @@ export const amendCommand = Command.make(
   ])
 )
 
-/** Held against what the day allows, while nobody else adds to it: an amendment that does not fit is as if it had never been. */
+/**
+ * Amends an order under the lock of the day's totals. An amendment that breaks a day limit or budget is rolled back.
+ */
 export const changeOrder = Effect.fnUntraced(function* (
   order: OrderProgress,
   amendment: Amendment,

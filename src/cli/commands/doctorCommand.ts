@@ -4,6 +4,7 @@ import { type Check } from "../../doctor/Check.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { examine } from "../doctor/examine.ts"
 import { CommandFailed, json, print } from "../shared/environment.ts"
+import { pad, widthOf } from "../terminal/text.ts"
 
 export const doctorCommand = Command.make(
   "doctor",
@@ -23,13 +24,11 @@ export const doctorCommand = Command.make(
   )
 )
 
-const checksText = (checks: ReadonlyArray<Check>): string => {
-  const width = Math.max(...checks.map(({ name }) => name.length))
+const checksText = (checks: ReadonlyArray<Check>): ReadonlyArray<string> => {
+  const width = Math.max(...checks.map(({ name }) => widthOf(name)))
   const indent = " ".repeat("PROBLEM".length + 2 + width + 2)
-  return checks
-    .flatMap(({ name, verdict, found, todo }) => [
-      `${verdict.padEnd("PROBLEM".length)}  ${name.padEnd(width)}  ${found}`,
-      ...(todo === null ? [] : [`${indent}→ ${todo}`])
-    ])
-    .join("\n")
+  return checks.flatMap(({ name, verdict, found, todo }) => [
+    `${pad(verdict, "PROBLEM".length)}  ${pad(name, width)}  ${found}`,
+    ...(todo === null ? [] : [`${indent}→ ${todo}`])
+  ])
 }

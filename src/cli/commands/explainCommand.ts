@@ -22,16 +22,19 @@ export const explainCommand = Command.make(
     }
     const stored = yield* (yield* OrderCommands).slices(given.orderId)
     const explained = plans.map((plan) => explain(plan, stored))
-    yield* print(given.json, explained, (all) => all.map(explanationText).join("\n\n"))
+    yield* print(given.json, explained, (all) =>
+      all.flatMap((plan, index) => [...(index === 0 ? [] : [""]), ...explanationText(plan)])
+    )
     const wrong = explained.filter(({ problem }) => problem !== null)
     if (wrong.length > 0) {
       return yield* new CommandFailed({
-        message: wrong.map(({ revision, problem }) => `Plan ${revision}: ${problem}`).join("\n")
+        message: wrong.map(({ revision, problem }) => `Plan ${revision}: ${problem}`)
       })
     }
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Make an order's plans again from what decided them, and compare with its slices"))
 
+/** Computes a stored plan again and compares it with the slices that are stored. */
 export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Explanation => {
   const { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version } = plan
   const base = { revision, cause, note, startsAt, endsAt, sessions, createdAt, algorithmVersion: version }
@@ -67,7 +70,7 @@ export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Exp
   return { ...base, input: input.value, slices: compared, problem }
 }
 
-/** A moment of a plan's schedule, on the wall. */
+/** The wall clock time of an offset in a plan's schedule. */
 const momentOf = ({ startsAt, endsAt, sessions }: StoredPlan, offsetMillis: number): DateTime.Utc => {
   if (sessions === null) return DateTime.addDuration(startsAt, offsetMillis)
   const moment = afterTrading(sessions, DateTime.toEpochMillis(startsAt), offsetMillis)

@@ -1,7 +1,7 @@
-import { Clock, Console, DateTime, Duration, Effect, Schedule } from "effect"
+import { Clock, DateTime, Duration, Effect, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Halt, HaltStore } from "../../stores/operations/HaltStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason, warn } from "../shared/environment.ts"
 
 const wait = (seconds: number) =>
   Flag.Int("wait").pipe(
@@ -9,7 +9,9 @@ const wait = (seconds: number) =>
     Flag.withDefault(seconds)
   )
 
-/** A claim of a daemon that is gone ends after SLICE_EXECUTION_TIMEOUT_MINUTES, two by default. */
+/**
+ * The default wait outlasts SLICE_EXECUTION_TIMEOUT_MINUTES, two by default, after which a dead daemon's claims end.
+ */
 export const haltCommand = Command.make(
   "halt",
   { reason, json, wait: wait(150) },
@@ -36,9 +38,7 @@ const request = Effect.fnUntraced(function* (
   const halt = yield* halts.request({ isHalted, reason, requestedBy, requestedAt })
   const waitingFor = yield* untilAcknowledged(halt, Duration.seconds(Math.max(0, given.wait))).pipe(
     Effect.onInterrupt(() =>
-      Console.error(
-        `Interrupted. The ${isHalted ? "halt" : "resume"} stands, but not every worker is known to obey yet.`
-      )
+      warn(`Interrupted. The ${isHalted ? "halt" : "resume"} stands, but not every worker is known to obey yet.`)
     )
   )
   yield* print(given.json, { ...halt, waitingFor }, () =>
@@ -57,10 +57,10 @@ const request = Effect.fnUntraced(function* (
   }
 })
 
-/** Asks until nobody is left to wait for, or patience ends; returns who is left. */
-const untilAcknowledged = Effect.fnUntraced(function* (halt: Halt, patience: Duration.Duration) {
+/** Waits until every live worker has acknowledged, or the timeout ends. Returns the instances that have not. */
+const untilAcknowledged = Effect.fnUntraced(function* (halt: Halt, timeout: Duration.Duration) {
   const halts = yield* HaltStore
-  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)
   return yield* Effect.flatMap(DateTime.now, (now) => halts.waitingFor(halt, now)).pipe(
     Effect.repeat({
       schedule: Schedule.spaced("200 millis"),

@@ -12,26 +12,24 @@ export const healthCommand = Command.make(
   Effect.fnUntraced(function* (given) {
     const rows = yield* (yield* HeartbeatStore).workersOn(hostname())
     const health = judge(rows, yield* DateTime.now)
-    yield* print(given.json, health, ({ healthy, workers }) =>
-      [
-        healthy ? "healthy" : workers.length === 0 ? `no daemon runs on ${hostname()}` : "NOT healthy",
-        ...closuresOf(workers),
-        ...(workers.length === 0
-          ? []
-          : [
-              workerTable(workers, [
-                "INSTANCE",
-                "WORKER",
-                "VERSION",
-                "LAST SUCCESS",
-                "STATUS",
-                "TICKS",
-                "FAILED",
-                "LAST ERROR"
-              ])
+    yield* print(given.json, health, ({ healthy, workers }) => [
+      healthy ? "healthy" : workers.length === 0 ? `no daemon runs on ${hostname()}` : "NOT healthy",
+      ...closuresOf(workers),
+      ...(workers.length === 0
+        ? []
+        : [
+            ...workerTable(workers, [
+              "INSTANCE",
+              "WORKER",
+              "VERSION",
+              "LAST SUCCESS",
+              "STATUS",
+              "TICKS",
+              "FAILED",
+              "LAST ERROR"
             ])
-      ].join("\n")
-    )
+          ])
+    ])
     if (!health.healthy) return yield* new CommandFailed({ message: "The service on this host is not healthy" })
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Say whether this host's daemon works; exit 0 if it does, 1 if not"))

@@ -1,7 +1,7 @@
-import { Console, Duration, Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { defaultOptions, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
-import { CommandFailed } from "../shared/environment.ts"
+import { CommandFailed, say } from "../shared/environment.ts"
 
 const { limits } = defaultOptions
 
@@ -31,7 +31,7 @@ const flags = {
     Flag.withDefault(0)
   ),
   maxDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
-  maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order book is"),
+  maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order list is"),
   fillDelayMillis: wholeNumber("fill-delay-millis", 500, "From an order's arrival to its fill"),
   perSecond: wholeNumber("orders-per-second", limits.perSecond, "Order requests in a calendar second"),
   perMinute: wholeNumber("orders-per-minute", limits.perMinute, "Order requests in a calendar minute"),
@@ -44,7 +44,7 @@ const flags = {
   )
 }
 
-/** The simulator as a process of its own. */
+/** Runs the Kite simulator as a process of its own. */
 export const kiteSimulatorCommand = Command.make(
   "kite-simulator",
   flags,
@@ -72,7 +72,7 @@ export const kiteSimulatorCommand = Command.make(
 const runSimulator = Effect.fnUntraced(function* (apiKey: string, accessToken: Option.Option<string>) {
   const simulator = yield* KiteSimulator
   const token = Option.isSome(accessToken) ? accessToken.value : yield* simulator.issueToken
-  yield* Console.log(`Kite simulator listening on ${simulator.url} (api key ${apiKey}, access token ${token})`)
+  yield* say(`Kite simulator listening on ${simulator.url} (api key ${apiKey}, access token ${token})`)
   return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.sync(() => {
       process.exitCode = 0

@@ -14,7 +14,7 @@ import { CommandFailed, CommandLayer, json, print } from "../shared/environment.
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
 import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
 
-/** The plan that an order would get if it were split at a time, or all reasons why it would get none. */
+/** The plan that an order would get if it were split at `start`, or every reason why it would get none. */
 export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
   const { calendar } = yield* TradingHours
   const rules = planningRules(yield* Configuration, calendar)

@@ -1,10 +1,10 @@
-import { Console, DateTime, Effect, Layer } from "effect"
+import { DateTime, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import { nothingPruned, type Pruned, RetentionStore } from "../../stores/operations/RetentionStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
-import { timeText } from "../terminal/render.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
+import { timeText } from "../terminal/moments.ts"
 
-/** The monitor looks for a day at what was once in doubt, and the limits of a day count its orders. */
+/** The monitor checks slices that were in doubt for a day, and day limits count the day's orders. */
 const minDays = 2
 const maxDays = 36_500
 
@@ -45,8 +45,8 @@ export const pruneCommand = Command.make(
         yield* pruneSome.pipe(
           Effect.tap((some) => Effect.sync(() => (pruned = sumOf(pruned, some)))),
           Effect.repeat({ while: isSomething }),
-          // Whatever ends it: what is done is done, and worth knowing.
-          Effect.onError(() => Console.error(`Ended before its time. ${prunedText("Removed", pruned, before)}`))
+          // Batches that were committed before a failure or an interrupt are reported.
+          Effect.onError(() => warn(`Ended before its time. ${prunedText("Removed", pruned, before)}`))
         )
       }
       yield* print(given.json, { before, dryRun: false, ...pruned }, () => prunedText("Removed", pruned, before))
@@ -72,5 +72,5 @@ const sumOf = (a: Pruned, b: Pruned): Pruned => ({
 
 const prunedText = (what: string, pruned: Pruned, before: DateTime.Utc): string =>
   `${what} what has not changed since ${timeText(before)} (UTC): ${pruned.orders} orders with ${pruned.slices} slices and ` +
-  `${pruned.plans} plans, ${pruned.brokerEvents} audited broker calls, ${pruned.mockOrders} orders of the mock broker's book, ` +
+  `${pruned.plans} plans, ${pruned.brokerEvents} audited broker calls, ${pruned.mockOrders} orders of the mock broker's order list, ` +
   `${pruned.notifications} notifications`

@@ -47,7 +47,7 @@ export const auditCommand = Command.make(
   }, Effect.provide(ReportLayer))
 ).pipe(Command.withDescription("Tell all that happened to an order, in the order of time"))
 
-/** The drawing library takes a second to load: only who wants a page waits for it. */
+/** Loads the chart library, which takes a second, only for an HTML page. */
 const pageOf = (report: ExecutionReport): Effect.Effect<string> =>
   Effect.map(
     Effect.promise(() => import("../report/reportPage.ts")),

@@ -11,7 +11,7 @@ import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
-import { table } from "../terminal/render.ts"
+import { table } from "../terminal/table.ts"
 
 const SettleLayer = Layer.mergeAll(BrokerLayer, DayReconciliationStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provide([PlacementGate.layer, Wakeups.layer]),
@@ -26,7 +26,7 @@ export const settleCommand = Command.make(
       Argument.optional
     ),
     repair: Flag.Boolean("repair").pipe(
-      Flag.withDescription("Have slices take over what the book says, where it is plain"),
+      Flag.withDescription("Have slices take over what the broker's order list says, where it is plain"),
       Flag.withDefault(false)
     ),
     reason: optionalReason,
@@ -53,23 +53,23 @@ export const settleCommand = Command.make(
       all.flatMap(({ tags }) => tags)
     )
     const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
-    const settlement = reconcileDay(slices, found, all)
-    const repairs = settlement.differences.flatMap(({ slice, repair }) =>
+    const reconciled = reconcileDay(slices, found, all)
+    const repairs = reconciled.differences.flatMap(({ slice, repair }) =>
       given.repair && repair !== null ? [{ slice, order: repair }] : []
     )
     const repaired =
       repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
-    yield* print(given.json, { ...settlement, repaired, unbalanced }, reconciliationText)
+    yield* print(given.json, { ...reconciled, repaired, unbalanced }, reconciliationText)
     if (unbalanced.length > 0) {
       return yield* new CommandFailed({
         message: `The quantities of ${unbalanced.length} orders do not add up: ${unbalanced.map(({ orderId }) => orderId).join(", ")}`
       })
     }
-    const left = settlement.differences.length - repaired
+    const left = reconciled.differences.length - repaired
     if (left > 0) {
       return yield* new CommandFailed({
-        message: `${left} slices and the broker's book differ${given.repair ? " still" : '; "settle --repair" mends what is plain'}`
+        message: `${left} slices and the broker's order list differ${given.repair ? " still" : '; "settle --repair" mends what is plain'}`
       })
     }
   }, Effect.provide(SettleLayer))
@@ -102,25 +102,32 @@ interface Proof extends DayReconciliation {
   readonly unbalanced: ReadonlyArray<unknown>
 }
 
-const reconciliationText = ({ agreed, open, differences, foreign, repaired, unbalanced }: Proof) =>
-  [
-    `${agreed} slices agree with the broker's book` + (open === 0 ? "" : `; ${open} of their orders may still change`),
-    `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
-    `${foreign.length} broker orders are none of ours`,
-    unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
-    ...(differences.length === 0 ? [] : ["", differenceTable(differences)]),
-    ...(foreign.length === 0
-      ? []
-      : [
-          "",
-          table(
-            ["FOREIGN ORDER", "TAGS"],
-            foreign.map((entry) => [entry.brokerOrderId, entry.tags.join(" ")])
-          )
-        ])
-  ].join("\n")
+const reconciliationText = ({
+  agreed,
+  open,
+  differences,
+  foreign,
+  repaired,
+  unbalanced
+}: Proof): ReadonlyArray<string> => [
+  `${agreed} slices agree with the broker's order list` +
+    (open === 0 ? "" : `; ${open} of their orders may still change`),
+  `${differences.length} differ` + (repaired === 0 ? "" : `, ${repaired} of them are repaired`),
+  `${foreign.length} broker orders are none of ours`,
+  unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
+  ...(differences.length === 0 ? [] : ["", ...differenceTable(differences)]),
+  ...(foreign.length === 0
+    ? []
+    : [
+        "",
+        ...table(
+          ["FOREIGN ORDER", "TAGS"],
+          foreign.map((entry) => [entry.brokerOrderId, entry.tags.join(" ")])
+        )
+      ])
+]
 
-const differenceTable = (differences: DayReconciliation["differences"]): string =>
+const differenceTable = (differences: DayReconciliation["differences"]): ReadonlyArray<string> =>
   table(
     ["ORDER", "#", "SLICE", "DIFFERENCE"],
     differences.map(({ slice, text }) => [slice.orderId, `${slice.sequenceNumber}`, slice.id, text])

@@ -29,7 +29,7 @@ export const submitCommand = Command.make(
       return yield* new CommandFailed({ message: `The order is not valid, nothing was submitted. ${order.failure}` })
     }
     const plan = yield* planAt(order.success, now)
-    // What is there already adds nothing, whatever the limits are by now.
+    // An order with a known key is not new, so limits do not apply to it.
     if (Result.isFailure(plan) && !(yield* commands.hasKey(key))) {
       return yield* new CommandFailed({ message: `Nothing was submitted: ${plan.failure}` })
     }
@@ -63,6 +63,6 @@ const randomSuffix = Effect.map(Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER
   number.toString(16).padStart(14, "0").slice(-12)
 )
 
-/** Ids in the form that pulse-api uses: a letter, the Unix time in seconds, twelve hexadecimal digits. */
+/** An id in the form that pulse-api uses: a letter, the Unix time in seconds, twelve hexadecimal digits. */
 const idOf = (letter: string, now: DateTime.Utc, suffix: string): string =>
   `${letter}${Math.floor(DateTime.toEpochMillis(now) / 1000)}${suffix}`

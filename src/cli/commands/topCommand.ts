@@ -1,12 +1,12 @@
-import { DateTime, Duration, Effect } from "effect"
+import { Console, DateTime, Duration, Effect } from "effect"
 import { Command, Flag, TerminalCapabilities } from "effect/cli"
-import { CommandFailed, json, print } from "../shared/environment.ts"
-import { paint, plain } from "../terminal/text.ts"
+import { CommandFailed, json, printJson } from "../shared/environment.ts"
+import { paint, plain } from "../terminal/styledLine.ts"
 import { frame } from "../top/frame.ts"
 import { showLive } from "../top/live.ts"
 import { SnapshotLayer, takeSnapshot } from "../top/Snapshot.ts"
 
-/** How wide a frame is that no terminal gives a width to. */
+/** The width of a frame when stdout is not a terminal. */
 const defaultColumns = 120
 
 export const topCommand = Command.make(
@@ -34,7 +34,7 @@ export const topCommand = Command.make(
       showLive(takeSnapshot, { interval: Duration.seconds(given.interval), hasColour: canColor })
     ).pipe(
       Effect.provide(SnapshotLayer),
-      // Told to stop, it has done what it was asked.
+      // An interrupt is the usual way to end it, and no failure.
       Effect.onInterrupt(() =>
         Effect.sync(() => {
           process.exitCode = 0
@@ -48,9 +48,11 @@ export const topCommand = Command.make(
 
 const showOnce = Effect.fnUntraced(function* (asJson: boolean, hasColour: boolean) {
   const snapshot = yield* takeSnapshot
+  if (asJson) return yield* printJson(snapshot)
   const size = { columns: process.stdout.columns || defaultColumns, rows: null }
   const lines = frame({ snapshot, failure: null, selected: null, oldAfterMillis: Infinity }, size, yield* DateTime.now)
-  yield* print(asJson, snapshot, () => lines.map(hasColour ? paint : plain).join("\n"))
+  // Not through `say`, which would mask the colour codes. The spans of a frame are safe already.
+  yield* Console.log(lines.map(hasColour ? paint : plain).join("\n"))
 })
 
 const noTerminal =

@@ -1,11 +1,12 @@
-import { Console, DateTime, Duration, Effect, Schedule } from "effect"
+import { DateTime, Duration, Effect, Schedule } from "effect"
 import type { DbError } from "../../db/DbError.ts"
 import type { OrderProgress } from "../../stores/orders/OrderCommands.ts"
-import { isSettled, progressLine } from "../terminal/render.ts"
+import { printJson, say } from "../shared/environment.ts"
+import { isFinished, progressLine } from "../terminal/renderOrders.ts"
 
 const refresh = Duration.millis(200)
 
-/** Shows orders until all are settled: bars that move on a terminal, else a line whenever an order changed. */
+/** Shows orders until all are finished: moving bars on a terminal, else a line whenever an order changes. */
 export const watch = <R>(
   progress: Effect.Effect<ReadonlyArray<OrderProgress>, DbError, R>,
   asJson: boolean
@@ -14,7 +15,7 @@ export const watch = <R>(
     const show = process.stdout.isTTY && !asJson ? makeBars() : makeLines(asJson)
     return progress.pipe(
       Effect.tap((orders) => Effect.flatMap(DateTime.now, (now) => show(orders, now))),
-      Effect.repeat({ schedule: Schedule.spaced(refresh), until: (orders) => orders.every(isSettled) }),
+      Effect.repeat({ schedule: Schedule.spaced(refresh), until: (orders) => orders.every(isFinished) }),
       Effect.asVoid
     )
   })
@@ -25,7 +26,7 @@ const makeBars = (): Show => {
   let drawn = 0
   return (orders, now) => {
     const columns = process.stdout.columns || 100
-    // What does not fit on the screen could not be drawn over again.
+    // Only lines that are on the screen can be drawn over.
     const shown = orders.slice(0, Math.max(1, (process.stdout.rows || 24) - 2))
     const lines = shown.map((order) => progressLine(order, now, columns))
     if (orders.length > shown.length) lines.push(`… and ${orders.length - shown.length} more`)
@@ -46,11 +47,9 @@ const makeLines = (asJson: boolean): Show => {
         const key = JSON.stringify([order.state, order.processed, order.failed, order.skipped, order.filledQuantity])
         if (last.get(order.orderId) === key) return Effect.void
         last.set(order.orderId, key)
-        return Console.log(
-          asJson
-            ? JSON.stringify({ at: DateTime.formatIso(now), ...order })
-            : `${DateTime.formatIso(now)} ${progressLine(order, now, 200)}`
-        )
+        return asJson
+          ? printJson({ at: now, ...order }, null)
+          : say(`${DateTime.formatIso(now)} ${progressLine(order, now, 200)}`)
       },
       { discard: true }
     )

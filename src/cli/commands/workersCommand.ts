@@ -28,31 +28,31 @@ export const workersCommand = Command.make(
   )
 )
 
-/** What a stale worker means, and what to do about it. */
+/** The meaning of a stale worker, and what to do about it. */
 export const staleAdvice =
   "Its daemon was killed or hangs, or every tick fails: see its log, and start it anew. " +
   "Whoever is gone is forgotten a day after its last sign of life"
 
-/** The instances of which a worker is stale, each with the names of those. */
+/** Instances with stale workers, each with the names of those workers. */
 export const staleInstances = (workers: ReadonlyArray<WorkerHealth>) =>
   instancesOf(workers.filter(({ isStale }) => isStale)).flatMap((all) => {
     const [first] = all
     return first === undefined ? [] : [{ id: first.instanceId, names: all.map(({ worker }) => worker).join(", ") }]
   })
 
-const workersText = (workers: ReadonlyArray<WorkerHealth>): string => {
-  if (workers.length === 0) return "no daemon runs"
+const workersText = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => {
+  if (workers.length === 0) return ["no daemon runs"]
   const instances = instancesOf(workers)
   const live = instances.filter(isLive).length
   const stale = instances.length - live
   return [
     `${counted(live, "daemon")} ${live === 1 ? "runs" : "run"}${stale === 0 ? "" : `, ${stale} ${stale === 1 ? "is" : "are"} stale`}`,
     "",
-    workerTable(
+    ...workerTable(
       instances.flatMap((all) => all.slice(0, 1)),
       ["INSTANCE", "HOST", "PID", "VERSION", "BROKER", "RUNNING SINCE (UTC)"]
     ),
     "",
-    workerTable(workers, ["INSTANCE", "WORKER", "LAST SUCCESS", "STATUS", "TICKS", "FAILED", "HOLD", "LAST ERROR"])
-  ].join("\n")
+    ...workerTable(workers, ["INSTANCE", "WORKER", "LAST SUCCESS", "STATUS", "TICKS", "FAILED", "HOLD", "LAST ERROR"])
+  ]
 }

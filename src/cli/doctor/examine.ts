@@ -5,19 +5,15 @@ import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
+import { calendarCheck } from "../../doctor/calendarCheck.ts"
 import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
-import { calendarCheck, instrumentCheck } from "../../doctor/reference.ts"
-import {
-  bloatCheck,
-  clockCheck,
-  connectionCheck,
-  databaseCheck,
-  diskCheck,
-  durabilityCheck,
-  lockCheck,
-  migrationCheck,
-  transactionCheck
-} from "../../doctor/server.ts"
+import { clockCheck } from "../../doctor/clockCheck.ts"
+import { durabilityCheck } from "../../doctor/durabilityCheck.ts"
+import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
+import { migrationCheck } from "../../doctor/migrationCheck.ts"
+import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
+import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
+import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { version } from "../../version.ts"
@@ -34,7 +30,13 @@ import {
 
 const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, ServiceStores).pipe(Layer.provideMerge(CommandLayer))
 
-/** Checks everything, in the order in which one thing depends on the other. Never fails: what cannot be checked is told. */
+/**
+ * The checks of `doctor`: each reads its facts here or in service.ts and hands them to a pure function of src/doctor,
+ * which gives the verdict and the advice. They run in the order in which one thing depends on another: settings,
+ * database, clock, broker, work. The effect never fails. A check that this database or this user does not allow
+ * becomes a WARNING, settings that are not valid and a database that does not answer become PROBLEMs and end the
+ * examination. Nothing is changed, and the broker is not called. Called by doctorCommand.
+ */
 export const examine: Effect.Effect<ReadonlyArray<Check>> = Effect.suspend(() => examineAll).pipe(
   Effect.provide(DoctorLayer),
   Effect.catchTags({
@@ -52,7 +54,7 @@ const misconfigured = (found: string): Check =>
 const unreachable = (message: string): Check =>
   problem("database", message, `Daemons keep trying by themselves. When it is back: ${pulse("doctor")}`)
 
-/** A check that this database or this user does not allow says so, and the others follow; without a database there are none. */
+/** Turns a failure that is not transient into a WARNING, so that the other checks still run. */
 const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbError, R>) =>
   Effect.catchIf(
     check,
@@ -85,7 +87,7 @@ const checkClock = Effect.gen(function* () {
   return [clockCheck(yield* (yield* DatabaseClock).offsetMillis, clockOffsetLimit)]
 })
 
-/** Who waits for a lock for less than this is none to speak of. */
+/** Lock waits shorter than this are not reported. */
 const shortWait = { seconds: 2 }
 
 const checkSessions = Effect.gen(function* () {
@@ -102,7 +104,7 @@ const checkTables = Effect.gen(function* () {
   return [bloatCheck(yield* server.tables, autovacuum)]
 })
 
-/** The service's own PostgreSQL is on this host; another one's disk cannot be seen from here. */
+/** Only for the service's own PostgreSQL, which is on this host; the disk of another server cannot be seen. */
 const checkDisk = Effect.gen(function* () {
   const { databaseUrl } = yield* Configuration
   if (Option.isSome(databaseUrl)) return []

@@ -2,16 +2,17 @@ import { DateTime, Duration, Effect, Layer, Option } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { tokenEnd, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
-import { notificationCheck } from "../../doctor/notifications.ts"
-import {
-  brokerCheck,
-  dayLimitCheck,
-  haltCheck,
-  heldOrderCheck,
-  requestCheck,
-  tokenCheck
-} from "../../doctor/placing.ts"
-import { doubleCheck, holdCheck, type Timeouts, backlogChecks, workerCheck } from "../../doctor/work.ts"
+import { backlogChecks, type Timeouts } from "../../doctor/backlogChecks.ts"
+import { brokerCheck } from "../../doctor/brokerCheck.ts"
+import { closureCheck } from "../../doctor/closureCheck.ts"
+import { dayLimitCheck } from "../../doctor/dayLimitCheck.ts"
+import { doubleCheck } from "../../doctor/doubleCheck.ts"
+import { haltCheck } from "../../doctor/haltCheck.ts"
+import { heldOrderCheck } from "../../doctor/heldOrderCheck.ts"
+import { notificationCheck } from "../../doctor/notificationCheck.ts"
+import { requestCheck } from "../../doctor/requestCheck.ts"
+import { tokenCheck } from "../../doctor/tokenCheck.ts"
+import { workerCheck } from "../../doctor/workerCheck.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
@@ -23,7 +24,7 @@ import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { TopStore } from "../../stores/operations/TopStore.ts"
 import { version } from "../../version.ts"
 
-/** The stores that the checks of the service's own state need, beside those that every command has. */
+/** The stores of these checks, in addition to those that every command has. */
 export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
@@ -79,7 +80,7 @@ export const checkLimits = Effect.gen(function* () {
   return [day, requestCheck({ ...use, perDay: config.zerodhaOrdersPerDay }, now)]
 })
 
-/** Those who want to be told of nothing need not be. */
+/** Without a webhook there is nothing to check. */
 export const checkNotifications = Effect.gen(function* () {
   const { notifyWebhookUrl } = yield* Configuration
   if (Option.isNone(notifyWebhookUrl)) return []
@@ -114,13 +115,13 @@ export const checkWork = Effect.gen(function* () {
   }
   return [
     workerCheck(workers, version),
-    holdCheck(workers, isHalted),
+    closureCheck(workers, isHalted),
     ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
     doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 })))
   ]
 })
 
-/** Three polls and some seconds for whatever a busy host or a restarted daemon may need. */
+/** Three polls, and ten seconds for a busy host or a daemon that restarts. */
 const timeoutsOf = (config: Configuration["Service"]): Timeouts => {
   const polls = (interval: Duration.Duration) => Duration.sum(Duration.times(interval, 3), Duration.seconds(10))
   const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)

@@ -10,7 +10,7 @@ import { bandText, countText } from "./figures.ts"
 import type { Html } from "./html.ts"
 import { type ChartSize, svgChart } from "./svgChart.ts"
 
-/** Chart libraries know UTC and the machine's own zone: times in India are told as if they were UTC. */
+/** The chart library knows UTC and the machine's zone only, so times in India are shifted and drawn as UTC. */
 const indianOffsetMillis = 19_800_000
 
 type Millis = (at: DateTime.Utc) => number
@@ -20,7 +20,7 @@ const millisIn = ({ keepsHours }: ExecutionReport): Millis => {
   return (at) => DateTime.toEpochMillis(at) + offset
 }
 
-/** What was filled, placed and planned over time. */
+/** Quantity filled, placed and planned over time. */
 export const progressSvg = (report: ExecutionReport, progress: Progress): Html => {
   const millis = millisIn(report)
   const until = millis(progress.until)
@@ -58,7 +58,9 @@ export const progressSvg = (report: ExecutionReport, progress: Progress): Html =
   }))
 }
 
-/** At what price each slice was filled, and what it is held against; null when no price is known. */
+/**
+ * The price of each slice's fill, beside the average, the arrival price and the market; null when no price is known.
+ */
 export const priceSvg = (report: ExecutionReport, progress: Progress): Html | null => {
   const { costs } = report
   const millis = millisIn(report)
@@ -94,22 +96,22 @@ export const priceSvg = (report: ExecutionReport, progress: Progress): Html | nu
   }))
 }
 
-/** A dot for each slice's fill, the larger the more it is of. */
+/** One dot for each slice's fill; its size grows with the quantity. */
 const fillPoints = ({ slices }: ExecutionReport, millis: Millis) => {
-  const largest = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
+  const maxFill = Math.max(...slices.map(({ filledQuantity }) => filledQuantity))
   return slices.flatMap((slice) =>
     slice.averagePrice === null || slice.filledQuantity === 0
       ? []
       : [
           {
             value: [millis(placedOrFoundAt(slice)), toNumber(slice.averagePrice)],
-            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / largest)
+            symbolSize: 6 + 8 * Math.sqrt(slice.filledQuantity / maxFill)
           }
         ]
   )
 }
 
-/** The market's prices, with no line across a time of which none are kept. */
+/** The market's prices. The line is broken where quotes are missing. */
 const quotePoints = ({ quotes }: ExecutionReport, millis: Millis) =>
   quotes.flatMap(({ at, lastPrice }, index) => {
     const before = quotes[index - 1]?.at ?? at
@@ -117,7 +119,7 @@ const quotePoints = ({ quotes }: ExecutionReport, millis: Millis) =>
     return [...(isApart ? [[millis(before), null]] : []), [millis(at), toNumber(lastPrice)]]
   })
 
-/** How many slices were how late. */
+/** The number of slices in each band of lateness. */
 export const latenessSvg = ({ bands }: Lateness): Html => {
   const height = 36 + bands.length * 26
   return svgChart("How many slices were how late", { phone: height, desk: height }, () => ({
@@ -171,7 +173,7 @@ const timeAxis = (progress: Progress, millis: Millis, { width }: ChartSize): ECh
   return {
     type: "time",
     min,
-    // A little more than all the time, so that the last step can be seen; a second, when all is at one moment.
+    // Slightly more than the whole time, so that the last step is visible; one second when all is at one moment.
     max: Math.max(max + openMillis * 0.02, min + 1000),
     splitNumber: width < 500 ? 3 : 8,
     breaks: progress.closed.map((closed) => ({ start: millis(closed.from), end: millis(closed.to), gap: "2%" })),
@@ -193,5 +195,5 @@ const valueAxis = (formatter: (value: number) => string, more: object): EChartsC
   ...more
 })
 
-/** For a drawing only. */
+/** Precise enough for drawing, and for nothing else. */
 const toNumber = (price: BigDecimal.BigDecimal): number => BigDecimal.toNumberUnsafe(price)

@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime, Duration } from "effect"
+import { BigDecimal, DateTime } from "effect"
 import type { RecordedOrder, RecordedSlice } from "../../domain/lifecycle/OrderRecord.ts"
 import { isLost } from "../../domain/model/sliceState.ts"
 import { decimalText } from "../../domain/text/decimals.ts"
@@ -7,18 +7,18 @@ import { counted } from "../../domain/text/plural.ts"
 import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
 import type { LatenessBand } from "../../report/lateness.ts"
 import { slicesText } from "../../report/words.ts"
-import { clockOf } from "../terminal/renderPlan.ts"
+import { clockOf } from "../terminal/moments.ts"
 
 /** `1234567` as `1,234,567`. */
 export const countText = (count: number): string => grouped(String(count))
 
-/** A price with all its decimals, two at least: `1,606.05`. */
+/** A price with all its decimals, at least two: `1,606.05`. */
 export const priceText = (price: BigDecimal.BigDecimal): string => {
   const [units = "", decimals = ""] = decimalText(price).split(".")
   return `${grouped(units)}.${decimals.padEnd(2, "0")}`
 }
 
-/** Money, or basis points, to two decimals with its sign: `+1,234.50`. */
+/** Money or basis points, rounded to two decimals, with a sign: `+1,234.50`. */
 export const signedText = (amount: BigDecimal.BigDecimal): string => {
   const rounded = BigDecimal.round(amount, { scale: 2 })
   return `${BigDecimal.isPositive(rounded) ? "+" : ""}${moneyText(rounded)}`
@@ -28,13 +28,7 @@ export const moneyText = (amount: BigDecimal.BigDecimal): string => priceText(Bi
 
 const grouped = (digits: string): string => digits.replaceAll(/(?<=\d)(?=(\d{3})+$)/g, ",")
 
-/** `32.0 ms`, `1.250 s`, `2m 5s`. */
-export const millisText = (millis: number): string => {
-  if (Math.abs(millis) < 1000) return `${millis.toFixed(1)} ms`
-  if (Math.abs(millis) < 60_000) return `${(millis / 1000).toFixed(3)} s`
-  return Duration.format(Duration.seconds(Math.round(millis / 1000)))
-}
-
+/** A band of lateness in words: `5 ms to 10 ms`, `10 min or more`. */
 export const bandText = ({ fromMillis, toMillis }: LatenessBand): string => {
   const edge = (millis: number) => {
     if (millis < 1000) return `${millis} ms`
@@ -46,13 +40,13 @@ export const bandText = ({ fromMillis, toMillis }: LatenessBand): string => {
 export const shareText = (part: number, all: number): string =>
   all === 0 ? "–" : `${((part / all) * 100).toFixed(1)} %`
 
-/** How the report tells times: in India's time when the order keeps a market's hours. */
+/** How the report writes times: in India's time when the order keeps a market's hours, else in UTC. */
 export const clockOfReport = (report: ExecutionReport) => {
   const { keepsHours, progress, order, at } = report
   const startsAt = progress?.from ?? order.createdAt
   const endsAt = progress?.to ?? at
   const clock = clockOf({ sessions: keepsHours ? [] : null, startsAt, endsAt })
-  // Columns are narrow, and the year is told above.
+  // The year is left out: columns are narrow, and the head of the report has it.
   return { zone: keepsHours ? "IST" : "UTC", clock: (at: DateTime.Utc) => clock(at).replace(/^\d{4}-/, "") }
 }
 
@@ -63,6 +57,7 @@ export const momentText = (at: DateTime.Utc): string =>
 export const instrumentText = ({ side, totalQuantity, instrument }: RecordedOrder): string =>
   oneLine(`${side ?? "?"} ${totalQuantity === null ? "?" : countText(totalQuantity)} ${instrument ?? "?"}`)
 
+/** The strategy and the order terms on one line. */
 export const termsText = (order: RecordedOrder): string => {
   const limit = order.limitPrice === null ? "" : ` at ${priceText(order.limitPrice)}`
   return oneLine(
@@ -71,7 +66,7 @@ export const termsText = (order: RecordedOrder): string => {
   )
 }
 
-/** Why there is nothing to report, or that there will be more; null for an order that is split and over. */
+/** Why there is nothing to report, or that more will follow; null for an order that is split and finished. */
 export const standingText = ({ order, isOver, slices }: ExecutionReport): string | null => {
   const why = order.statusReason === null ? "" : `: ${order.statusReason}`
   if (slices.length > 0) return isOver ? null : "This order is not over. What follows is how it stands now."
@@ -81,7 +76,7 @@ export const standingText = ({ order, isOver, slices }: ExecutionReport): string
   return `This order is not split yet${why}. There is nothing to report.`
 }
 
-/** Where what is not filled is; nothing is said of what is nothing. */
+/** Where the unfilled quantity is, without the places that have none. */
 export const unfilledTexts = ({ working, inDoubt, scheduled, givenUp }: Quantities): ReadonlyArray<string> =>
   (
     [
@@ -92,10 +87,10 @@ export const unfilledTexts = ({ working, inDoubt, scheduled, givenUp }: Quantiti
     ] as const
   ).flatMap(([quantity, where]) => (quantity > 0 ? [`${countText(quantity)} ${where}`] : []))
 
-/** A slice's stage, as far as it is known. */
+/** A slice's stage; IN DOUBT while its outcome is unknown. */
 export const stageText = (slice: RecordedSlice): string => (slice.isInDoubt ? "IN DOUBT" : slice.stage)
 
-/** What is to be said of a slice beyond its figures; empty when there is nothing. */
+/** The reasons and notes of a slice; empty for none. */
 export const sliceNote = (slice: RecordedSlice): string => {
   const { stageReason, brokerStatus, brokerStatusText, carriedQuantity } = slice
   const parts = [
@@ -103,12 +98,12 @@ export const sliceNote = (slice: RecordedSlice): string => {
     brokerStatus === "COMPLETE" ? null : brokerStatus,
     brokerStatusText === brokerStatus ? null : brokerStatusText,
     carriedQuantity === 0 ? null : `${carriedQuantity} carried into later slices`,
-    isLost(slice) ? "no longer in the broker's book" : null
+    isLost(slice) ? "no longer in the broker's order list" : null
   ]
   return oneLine(parts.filter((part) => part !== null).join("; "))
 }
 
-/** Which slices were replaced before they were sent, by which plan; null when none was. */
+/** The slices that a later plan replaced before they were sent; null for none. */
 export const replacedText = ({ slices }: ExecutionReport): string | null => {
   const byPlan = Map.groupBy(
     slices.filter(({ replacedBy }) => replacedBy !== null),

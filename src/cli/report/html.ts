@@ -8,11 +8,11 @@ export class Html {
 
 export type HtmlValue = string | number | Html | ReadonlyArray<Html> | null
 
-/** A piece of HTML out of a template, with every text in it escaped; null is nothing. */
+/** A piece of HTML from a template. Every text in it is escaped; null is nothing. */
 export const html = (strings: TemplateStringsArray, ...values: ReadonlyArray<HtmlValue>): Html =>
   new Html(strings.map((part, index) => part + textOf(values[index] ?? null)).join(""))
 
-/** Marks text of our own making, never of the database's or a user's, as HTML. */
+/** Marks text that this program wrote as HTML. Text from the database or a user must never get here. */
 export const trusted = (text: string): Html => new Html(text)
 
 const textOf = (value: HtmlValue): string => {
@@ -29,6 +29,6 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;"
 }
 
-/** Without invisible characters, either: some turn the direction of what follows. */
+/** Drops invisible characters as well: some reverse the direction of the text that follows. */
 const escaped = (text: string): string =>
   text.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").replaceAll(/[&<>"']/g, (character) => entities[character] ?? "")

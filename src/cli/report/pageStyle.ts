@@ -1,4 +1,4 @@
-/** The page's whole style. It loads nothing: a report is one file, for good. */
+/** The page's whole style. It loads nothing, so that a report stays one file. */
 export const pageStyle = `
 :root{color-scheme:light dark;--bg:#f4f5f7;--card:#fff;--ink:#18202b;--muted:#5b6675;--line:#e4e8ed;--axis:#c3cad3;
 --filled:#12805c;--placed:#b97a00;--planned:#7c8896;--dot:#2f66d0;--buy:#1b62c4;--sell:#a2478a;--bad:#b3261e;--bad-bg:#fdecea;

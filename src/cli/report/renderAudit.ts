@@ -1,11 +1,12 @@
 import { indianTimeOfDay } from "../../domain/market/indianTime.ts"
 import { oneLine } from "../../domain/text/oneLine.ts"
 import type { AuditTrail } from "../../report/auditTrail.ts"
-import { timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
+import { pad } from "../terminal/text.ts"
 import { instrumentText, momentText } from "./figures.ts"
 
-/** An order's story, a line for each thing that happened. */
-export const auditText = ({ order, at, isOver, keepsHours, entries, notKept }: AuditTrail): string => {
+/** An audit trail as text, one line for each entry. */
+export const auditText = ({ order, at, isOver, keepsHours, entries, notKept }: AuditTrail): ReadonlyArray<string> => {
   const kindWidth = Math.max(...entries.map(({ kind }) => kind.length))
   return [
     oneLine(`Order ${order.orderId}: ${instrumentText(order)}, ${order.state}`) +
@@ -16,11 +17,11 @@ export const auditText = ({ order, at, isOver, keepsHours, entries, notKept }: A
       [
         `${isExact ? " " : "≤"} ${timeText(at)}`,
         ...(keepsHours ? [`${indianTimeOfDay(at)} IST`] : []),
-        kind.padEnd(kindWidth),
+        pad(kind, kindWidth),
         text
       ].join("  ")
     ),
     "",
     `Not kept: ${notKept.join("; ")}`
-  ].join("\n")
+  ]
 }

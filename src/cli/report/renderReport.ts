@@ -1,19 +1,20 @@
 import type { DateTime } from "effect"
 import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { millisText } from "../../domain/text/durations.ts"
 import { oneLine } from "../../domain/text/oneLine.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { answerText } from "../../report/auditWords.ts"
 import type { Benchmark, Costs } from "../../report/costs.ts"
 import type { ExecutionReport, Quantities, ReportedCall } from "../../report/executionReport.ts"
 import type { Lateness } from "../../report/lateness.ts"
-import { table } from "../terminal/render.ts"
+import { table } from "../terminal/table.ts"
+import { pad, widthOf } from "../terminal/text.ts"
 import {
   bandText,
   benchmarkName,
   clockOfReport,
   countText,
   instrumentText,
-  millisText,
   momentText,
   moneyText,
   priceText,
@@ -30,8 +31,12 @@ import { progressChart } from "./progressChart.ts"
 
 type Clock = (at: DateTime.Utc) => string
 
-/** A report for a terminal of a hundred columns. */
-export const reportText = (report: ExecutionReport): string => {
+/**
+ * A report as lines for a terminal of a hundred columns: quantities, the progress chart, costs, lateness, plans,
+ * slices, broker calls, and what is not known. Sections without content are left out. The figures come from
+ * src/report; texts that the HTML page shares are in figures.ts. Called by reportCommand.
+ */
+export const reportText = (report: ExecutionReport): ReadonlyArray<string> => {
   const { order, quantities, progress, lateness, costs, plans, slices, calls, alarms, notKnown } = report
   const { zone, clock } = clockOfReport(report)
   const standing = standingText(report)
@@ -54,7 +59,7 @@ export const reportText = (report: ExecutionReport): string => {
     ...(calls.length === 0 ? [] : [callLines(report, zone, clock)]),
     ...(notKnown.length === 0 ? [] : [["Not known", ...notKnown.flatMap((text) => wrapped(`- ${text}`, "  "))]])
   ]
-  return sections.map((lines) => lines.join("\n")).join("\n\n")
+  return sections.flatMap((lines, index) => (index === 0 ? lines : ["", ...lines]))
 }
 
 const quantityLines = (quantities: Quantities, { averagePrice, order }: ExecutionReport): ReadonlyArray<string> => {
@@ -70,7 +75,7 @@ const costLines = (costs: Costs, { order }: ExecutionReport): ReadonlyArray<stri
     basisPoints === null ? "–" : signedText(basisPoints),
     cost === null ? "–" : signedText(cost)
   ])
-  const [header = "", ...lines] = tableLines(["BENCHMARK", "PRICE", "BASIS POINTS", "COST"], rows)
+  const [header = "", ...lines] = table(["BENCHMARK", "PRICE", "BASIS POINTS", "COST"], rows)
   const worse = order.side === "SELL" ? "sold below it" : "bought above it"
   return [
     ...wrapped(
@@ -94,9 +99,9 @@ const explanationText = (benchmark: Benchmark | undefined): string =>
 
 const latenessLines = (lateness: Lateness): ReadonlyArray<string> => {
   const { count, medianMillis, p90Millis, p99Millis, maxMillis, bands, early, dueBeforePlanned } = lateness
-  const most = Math.max(...bands.map((band) => band.count))
+  const maxCount = Math.max(...bands.map((band) => band.count))
   const names = bands.map(bandText)
-  const width = Math.max(0, ...names.map((name) => name.length))
+  const width = Math.max(0, ...names.map(widthOf))
   return [
     ...wrapped(
       `Lateness of ${countText(count)} placements: median ${millisText(medianMillis)}, 90 % within ${millisText(p90Millis)}, ` +
@@ -106,8 +111,8 @@ const latenessLines = (lateness: Lateness): ReadonlyArray<string> => {
     ...(dueBeforePlanned === 0 ? [] : wrapped(dueBeforePlannedText(dueBeforePlanned))),
     "",
     ...bands.map((band, index) => {
-      const bar = "█".repeat(Math.ceil((band.count / most) * 60))
-      return `${(names[index] ?? "").padStart(width)}  ${String(band.count).padStart(String(most).length)} ${bar}`.trimEnd()
+      const bar = "█".repeat(Math.ceil((band.count / maxCount) * 60))
+      return `${pad(names[index] ?? "", width, "right")}  ${pad(String(band.count), String(maxCount).length, "right")} ${bar}`.trimEnd()
     })
   ]
 }
@@ -131,7 +136,7 @@ const planLines = ({ plans }: ExecutionReport, clock: Clock): ReadonlyArray<stri
 const sliceLines = (report: ExecutionReport, zone: string, clock: Clock): ReadonlyArray<string> => {
   const slices = report.slices.filter(({ replacedBy }) => replacedBy === null)
   const replaced = replacedText(report)
-  const [header = "", ...lines] = tableLines(
+  const [header = "", ...lines] = table(
     ["#", `DUE (${zone})`, "QUANTITY", "STAGE", "LATE", "FILLED", "PRICE", "BPS", "BROKER ORDER"],
     slices.map((slice) => [
       String(slice.sequenceNumber),
@@ -156,7 +161,7 @@ const sliceLines = (report: ExecutionReport, zone: string, clock: Clock): Readon
 }
 
 const callLines = ({ calls, lookUps }: ExecutionReport, zone: string, clock: Clock): ReadonlyArray<string> => {
-  const [header = "", ...lines] = tableLines(
+  const [header = "", ...lines] = table(
     [`CALLED (${zone})`, "CALL", "#", "TRY", "ANSWER", "TOOK", "BROKER ORDER"],
     calls.map((call) => [
       clock(call.calledAt),
@@ -177,30 +182,24 @@ const callLines = ({ calls, lookUps }: ExecutionReport, zone: string, clock: Clo
   ]
 }
 
-/** What a call's answer means, when it is not simply that it went well. */
+/** The broker's answer to a call, unless the call succeeded. */
 const callNote = (call: ReportedCall | undefined): string =>
   call === undefined || call.outcome === "ok" ? "" : oneLine(answerText(call))
 
 export const lookUpText = ({ count, failed }: ExecutionReport["lookUps"]): string =>
-  `Meanwhile the broker's book was looked up ${countText(count)} times, for all orders at once; ` +
+  `Meanwhile the broker's order list was read ${countText(count)} times, for all orders at once; ` +
   (failed === 0 ? "none failed" : `${countText(failed)} failed`)
-
-const tableLines = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> =>
-  table(
-    header,
-    rows.map((row) => row.map(oneLine))
-  ).split("\n")
 
 const columns = 100
 
 const noteLines = (note: string): ReadonlyArray<string> => (note === "" ? [] : wrapped(`     ${note}`, "     "))
 
-/** Lines of at most a hundred columns, broken between words, not before units; those after the first begin with `indent`. */
+/** Lines of at most a hundred columns, broken between words but not before a unit. Later lines begin with `indent`. */
 const wrapped = (text: string, indent = ""): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
   for (const word of text.split(/(?<=\S) (?!(?:ms|s|%|UTC)(?!\w))/)) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
+    if (line !== "" && widthOf(line) + 1 + widthOf(word) > columns) {
       lines.push(line)
       line = `${indent}${word}`
     } else line = line === "" ? word : `${line} ${word}`

@@ -1,18 +1,10 @@
+import { millisText } from "../../domain/text/durations.ts"
 import type { Benchmark } from "../../report/costs.ts"
 import type { ExecutionReport, Quantities } from "../../report/executionReport.ts"
-import {
-  benchmarkName,
-  countText,
-  millisText,
-  moneyText,
-  priceText,
-  shareText,
-  signedText,
-  unfilledTexts
-} from "./figures.ts"
+import { benchmarkName, countText, moneyText, priceText, shareText, signedText, unfilledTexts } from "./figures.ts"
 import { type Html, html } from "./html.ts"
 
-/** The handful of figures that a reader looks for first. */
+/** The key figures at the head of the page. */
 export const figures = ({ order, quantities, costs, lateness }: ExecutionReport): Html | null => {
   if (quantities === null) return null
   const shown = [
@@ -44,7 +36,7 @@ const filledFigure = (quantities: Quantities, total: number): Html => {
   )
 }
 
-/** Those that are known; the table of costs says why others are not. */
+/** The costs that are known; the table of costs says why the others are not. */
 const costFigures = (benchmarks: ReadonlyArray<Benchmark>): ReadonlyArray<Html> => {
   const known = benchmarks.flatMap(({ benchmark, basisPoints, cost }) =>
     basisPoints === null || cost === null

@@ -1,14 +1,15 @@
+import { millisText } from "../../domain/text/durations.ts"
 import { arrivalOf } from "../../report/costs.ts"
 import type { ExecutionReport } from "../../report/executionReport.ts"
 import { latenessSvg, priceSvg, progressSvg } from "./charts.ts"
-import { clockOfReport, countText, instrumentText, millisText, momentText, standingText, termsText } from "./figures.ts"
+import { clockOfReport, countText, instrumentText, momentText, standingText, termsText } from "./figures.ts"
 import { type Html, html, trusted } from "./html.ts"
 import { pageStyle } from "./pageStyle.ts"
 import { dueBeforePlannedText } from "./renderReport.ts"
 import { figures } from "./reportFigures.ts"
 import { callTable, costTable, planTable, sliceTable } from "./reportTables.ts"
 
-/** A report as one HTML file: no script, nothing loaded, readable on a phone and in dark mode. */
+/** A report as one HTML file without scripts and external resources, for phones and for dark mode, too. */
 export const reportPage = (report: ExecutionReport): string => `${pageOf(report).text.trim()}\n`
 
 const pageOf = (report: ExecutionReport): Html => {

@@ -1,5 +1,6 @@
 import { DateTime } from "effect"
 import { planCauseText } from "../../domain/planning/planOrder.ts"
+import { millisText } from "../../domain/text/durations.ts"
 import { answerText } from "../../report/auditWords.ts"
 import type { Costs } from "../../report/costs.ts"
 import type { ExecutionReport } from "../../report/executionReport.ts"
@@ -7,7 +8,6 @@ import {
   benchmarkName,
   clockOfReport,
   countText,
-  millisText,
   momentText,
   moneyText,
   priceText,
@@ -28,7 +28,7 @@ const timeOf = (at: DateTime.Utc, clock: Clock): Html =>
 const text = (name: string): Html => html`<th>${name}</th>`
 const number = (name: string): Html => html`<th class="n">${name}</th>`
 
-/** A table that scrolls by itself where there is no room for it. */
+/** A table that scrolls sideways where it does not fit. */
 const tableOf = (columns: ReadonlyArray<Html>, rows: ReadonlyArray<Html>): Html =>
   html`<div class="scroll">
     <table>

@@ -7,15 +7,16 @@ import { type Html, html, trusted } from "./html.ts"
 
 use([BarChart, LineChart, ScatterChart, GridComponent, AxisBreak, SVGRenderer])
 
-/** What there is room for: a phone, or a desk. */
+/** The size of a drawing in pixels, for a phone or a desktop screen. */
 export interface ChartSize {
   readonly width: number
   readonly height: number
 }
 
 /**
- * A chart as two drawings, one for phones and one for wider screens, of which the page's style shows one. Colours are the
- * style's own variables, so that they follow the reader's light or dark mode. The option must hold no text of a user's.
+ * A chart as two drawings, for phones and for wider screens; the page's style shows one of them. Colours are
+ * variables of the style, so that they follow the reader's light or dark mode. The option must not hold text from the
+ * database.
  */
 export const svgChart = (
   label: string,
@@ -40,6 +41,6 @@ const drawn = (option: EChartsCoreOption, size: ChartSize): Html => {
   })
   const svg = chart.renderToSVGString()
   chart.dispose()
-  // What is left there is for pointers: nothing here can be clicked.
+  // The style that remains is for pointers, and nothing in the page can be clicked.
   return trusted(svg.replaceAll(/<style[^>]*>[^]*?<\/style>/g, ""))
 }

@@ -1,4 +1,4 @@
-import { BigDecimal, Console, DateTime, type Effect, Layer, References, Schema } from "effect"
+import { BigDecimal, Console, Data, DateTime, type Effect, Layer, References } from "effect"
 import { Flag } from "effect/cli"
 import { hostname, userInfo } from "node:os"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
@@ -15,8 +15,14 @@ import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
+import { type Lines, safeJson, shown } from "../terminal/text.ts"
 
-/** What every command but the daemon runs on: the stores, and the database's clock. Commands do not log. */
+/**
+ * The base of every command but the daemon: settings, trading hours, a database connection, the stores that most
+ * commands need, and the database's clock. A command adds its own stores on top and prints through {@link print},
+ * {@link say} and {@link warn}, which make every line safe for a terminal. A request that cannot be met ends in
+ * {@link CommandFailed}, which program.ts prints on stderr before it exits with 1. Commands do not log.
+ */
 export const CommandLayer = Layer.mergeAll(
   OrderCommands.layer,
   HaltStore.layer,
@@ -34,7 +40,10 @@ export const CommandLayer = Layer.mergeAll(
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
 )
 
-/** Who is asking, for the record. An account need not have a name: containers run under bare numbers. */
+/**
+ * The `account@host` that is recorded with a change. The uid stands in for an account without a name, as in
+ * containers.
+ */
 export const operator = (): string => {
   const uid = process.getuid?.()
   try {
@@ -44,29 +53,43 @@ export const operator = (): string => {
   }
 }
 
-/** Who asks for a change, and why, as it is recorded with it. */
+/** The operator and the reason that are recorded with a change. */
 export const askedFor = (reason: string): Asked => ({ by: operator(), reason: reason.trim() })
 
-/** Prints a value as JSON for programs, with instants in ISO 8601 and decimals as text, or as text for people. */
-export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => string): Effect.Effect<void> =>
-  Console.log(asJson ? jsonText(value) : text(value))
+/** Prints a value as JSON for programs, or as lines for people. */
+export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => Lines): Effect.Effect<void> =>
+  asJson ? printJson(value) : say(text(value))
 
-const jsonText = (value: object): string =>
+/** Prints a value as JSON, with instants in ISO 8601 and decimals as strings. With `indent` null it takes one line. */
+export const printJson = (value: object, indent: 2 | null = 2): Effect.Effect<void> =>
+  Console.log(safeJson(jsonText(value, indent)))
+
+/** Prints lines for people. */
+export const say = (lines: Lines): Effect.Effect<void> => Console.log(shown(lines))
+
+/** Prints lines for people on stderr, so that they do not mix with a command's result. */
+export const warn = (lines: Lines): Effect.Effect<void> => Console.error(shown(lines))
+
+const jsonText = (value: object, indent: 2 | null): string =>
   JSON.stringify(
     value,
     function (this: Readonly<Record<string, unknown>>, key, part: unknown) {
-      // `part` is what the value's own toJSON made of it.
+      // `part` has been through the value's own toJSON; `this` still holds the value itself.
       const own = this[key]
       if (DateTime.isDateTime(own)) return DateTime.formatIso(own)
       return BigDecimal.isBigDecimal(own) ? decimalText(own) : part
     },
-    2
+    indent ?? undefined
   )
 
-/** The command cannot do what was asked; the message says why. */
-export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
+/** The command cannot do what was asked. The message says why; it is safe to show, whatever texts of rows it quotes. */
+export class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {
+  constructor({ message }: { readonly message: Lines }) {
+    super({ message: shown(message) })
+  }
+}
 
-/** Why an operator does something, for the record. */
+/** The reason that is recorded with a change; it must not be blank. */
 export const reason = Flag.String("reason").pipe(
   Flag.filter(
     (text) => text.trim() !== "",
@@ -75,7 +98,7 @@ export const reason = Flag.String("reason").pipe(
   Flag.withDescription("Why, for the record and for whoever reads it at night")
 )
 
-/** Where a reason is good to have, but nobody is kept from doing it without. */
+/** For changes that may go without a reason. */
 export const optionalReason = Flag.withDefault(reason, "no reason given")
 
 export const json = Flag.Boolean("json").pipe(

@@ -4,7 +4,7 @@ import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { SliceCommands } from "../../stores/slices/SliceCommands.ts"
 import { CommandFailed } from "./environment.ts"
 
-/** The order with this id; who mistypes it is told what may have been meant. */
+/** The order with this id. Fails with a hint at what may have been meant. */
 export const getOrder = Effect.fnUntraced(function* (id: string) {
   const commands = yield* OrderCommands
   const order = yield* commands.progress(id)
@@ -12,7 +12,7 @@ export const getOrder = Effect.fnUntraced(function* (id: string) {
   return yield* noSuchOrder(id)
 })
 
-/** Fails, and names what may have been meant: the order whose key, slice, tag or broker order it is, or similar ids. */
+/** Fails, and names the order whose key, slice, tag or broker order has this id, or orders with similar ids. */
 export const noSuchOrder = Effect.fnUntraced(function* (id: string) {
   const commands = yield* OrderCommands
   const owner = yield* commands.ownerOf(id)
@@ -22,7 +22,7 @@ export const noSuchOrder = Effect.fnUntraced(function* (id: string) {
   return yield* new CommandFailed({ message: `There is no order ${JSON.stringify(id)}${hint}` })
 })
 
-/** The slice with this id, or with this number of its order: `ORDER/NUMBER`. */
+/** The slice with this id, or with this number in its order: `ORDER/NUMBER`. */
 export const getSlice = Effect.fnUntraced(function* (name: string) {
   const commands = yield* SliceCommands
   const slice = yield* commands.find(name, yield* DateTime.now)

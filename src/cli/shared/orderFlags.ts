@@ -3,7 +3,7 @@ import { Flag } from "effect/cli"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 
-/** What says which order is meant, for every command that takes a new one. */
+/** The flags that describe a new order, shared by `order submit` and `plan`. */
 export const orderFlags = {
   instrument: Flag.String("instrument").pipe(Flag.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE")),
   side: Flag.Literals("side", ["BUY", "SELL"]).pipe(Flag.withDescription("BUY or SELL")),
@@ -68,7 +68,7 @@ export const orderFlags = {
 
 type Given = { readonly [K in keyof typeof orderFlags]: (typeof orderFlags)[K] extends Flag.Flag<infer A> ? A : never }
 
-/** The order that flags describe, or every problem with it. */
+/** The order that the flags describe, or a text with every problem in them. */
 export const orderOf = (given: Given, id: string): Result.Result<SplittableOrder, string> =>
   validateOrder({
     id,
@@ -95,6 +95,6 @@ export const orderOf = (given: Given, id: string): Result.Result<SplittableOrder
     sessionPolicy: given.sessions.toUpperCase().replace("-", "_")
   })
 
-/** `3,1,1.5`; what is no number becomes null, which no check lets pass. */
+/** The numbers of a list such as `3,1,1.5`. A part that is not a number becomes null, which every check refuses. */
 export const numbersOf = (text: string): ReadonlyArray<number | null> =>
   text.split(",").map((part) => (/^\s*\d+(\.\d+)?\s*$/.test(part) ? Number(part) : null))

@@ -4,10 +4,10 @@ import { type PlanCause, planCauseText } from "../../domain/planning/planOrder.t
 import type { Curve } from "../../domain/planning/schedule/Curve.ts"
 import type { ExplainedSlice } from "../../domain/planning/schedule/explain.ts"
 import type { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
-import { table } from "./render.ts"
-import { clockOf } from "./renderPlan.ts"
+import { clockOf } from "./moments.ts"
+import { table } from "./table.ts"
 
-/** One plan of an order, made again. `problem` is null when every slice is as it is stored. */
+/** One plan of an order, computed again. `problem` is null when every slice equals the stored one. */
 export interface Explanation {
   readonly revision: number
   readonly cause: PlanCause
@@ -33,10 +33,10 @@ export interface Explanation {
   readonly problem: string | null
 }
 
-export const explanationText = (plan: Explanation): string => {
+export const explanationText = (plan: Explanation): ReadonlyArray<string> => {
   const { input, slices } = plan
   const head = `Plan ${plan.revision} (${planCauseText[plan.cause]}${plan.note === null ? "" : `: ${plan.note}`}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
-  if (input === null) return `${head}: ${plan.problem ?? ""}`
+  if (input === null) return [`${head}: ${plan.problem ?? ""}`]
   const clock = clockOf(plan)
   const zone = plan.sessions === null ? "UTC" : "IST"
   return [
@@ -46,7 +46,7 @@ export const explanationText = (plan: Explanation): string => {
       `from ${DateTime.formatIso(plan.startsAt)} on, at least ${input.leastGapMillis} ms apart`,
     `  along ${curveText(input.curve)}, ${input.randomize ? `varied from seed ${JSON.stringify(input.seed)}` : "not varied"}`,
     "",
-    table(
+    ...table(
       ["SLICE", `SLOT (${zone})`, "DUE", "CURVE", "QUANTITY", "AHEAD", "STORED", "STAGE"],
       slices.map((slice) => [
         String(slice.sequenceNumber),
@@ -59,7 +59,7 @@ export const explanationText = (plan: Explanation): string => {
         slice.stage ?? "missing"
       ])
     )
-  ].join("\n")
+  ]
 }
 
 const curveText = (curve: Curve): string => {

@@ -1,8 +1,11 @@
 import { DateTime } from "effect"
 import { indianDay, indianTimeOfDay } from "../../domain/market/indianTime.ts"
 import { afterTrading, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
-import { table } from "./render.ts"
+import { clockOf } from "./moments.ts"
+import { table } from "./table.ts"
+import { pad } from "./text.ts"
 
+/** A plan that was computed for an order that does not exist yet. */
 export interface ShownPlan {
   readonly instrument: string
   readonly side: string
@@ -21,8 +24,8 @@ export interface ShownPlan {
   }>
 }
 
-/** A plan as a table and a chart, for people. */
-export const planText = (plan: ShownPlan): string => {
+/** A plan as a table and a chart. */
+export const planText = (plan: ShownPlan): ReadonlyArray<string> => {
   const { slices, totalQuantity, sessions } = plan
   const clock = clockOf(plan)
   let done = 0
@@ -35,19 +38,22 @@ export const planText = (plan: ShownPlan): string => {
       `${DateTime.formatIso(plan.startsAt)} on. Nothing was written.`,
     ...(sessions === null ? [] : [`In the market's hours: ${sessions.map(sessionText).join(", ")}`]),
     "",
-    table(["SLICE", sessions === null ? "DUE (UTC)" : "DUE (IST)", "QUANTITY", "IN ALL", "DONE"], rows),
+    ...table(["SLICE", sessions === null ? "DUE (UTC)" : "DUE (IST)", "QUANTITY", "IN ALL", "DONE"], rows),
     "",
-    chart(plan),
+    ...chart(plan),
     "",
     `To get exactly this plan, from its own start on: order submit … --seed ${plan.seed}`
-  ].join("\n")
+  ]
 }
 
 const chartRows = 20
 const chartColumns = 50
 
-/** How much falls into each of up to twenty equal parts of the window, as bars. Time in which the market is closed is left out. */
-const chart = (plan: ShownPlan): string => {
+/**
+ * The quantity in each of up to twenty equal parts of the window, as bars. Hours in which the market is closed are
+ * left out.
+ */
+const chart = (plan: ShownPlan): ReadonlyArray<string> => {
   const { slices } = plan
   const clock = clockOf(plan)
   const time =
@@ -64,28 +70,13 @@ const chart = (plan: ShownPlan): string => {
     const row = Math.min(rows - 1, Math.floor(elapsed / rowMillis))
     quantities[row] = (quantities[row] ?? 0) + quantity
   }
-  const most = Math.max(...quantities)
-  const digits = String(most).length
-  return quantities
-    .map((quantity, row) => {
-      const bar = "#".repeat(Math.round((quantity / most) * chartColumns))
-      const begins = DateTime.makeUnsafe(afterTrading(time, start, Math.floor(row * rowMillis)) ?? end)
-      return `${clock(begins)}  ${String(quantity).padStart(digits)} ${bar}`.trimEnd()
-    })
-    .join("\n")
-}
-
-/** The time of the day; in India when the plan keeps to a market's hours, with the day when it takes more than one. */
-export const clockOf = ({
-  sessions,
-  startsAt,
-  endsAt
-}: Pick<ShownPlan, "startsAt" | "endsAt"> & { readonly sessions: ReadonlyArray<unknown> | null }): ((
-  at: DateTime.Utc
-) => string) => {
-  if (sessions === null) return (at) => DateTime.formatIso(at).slice(11, 23)
-  const isOneDay = indianDay(startsAt) === indianDay(endsAt)
-  return (at) => (isOneDay ? indianTimeOfDay(at) : `${indianDay(at)} ${indianTimeOfDay(at)}`)
+  const maxQuantity = Math.max(...quantities)
+  const digits = String(maxQuantity).length
+  return quantities.map((quantity, row) => {
+    const bar = "#".repeat(Math.round((quantity / maxQuantity) * chartColumns))
+    const begins = DateTime.makeUnsafe(afterTrading(time, start, Math.floor(row * rowMillis)) ?? end)
+    return `${clock(begins)}  ${pad(String(quantity), digits, "right")} ${bar}`.trimEnd()
+  })
 }
 
 const sessionText = ({ opensAt, closesAt }: { readonly opensAt: DateTime.Utc; readonly closesAt: DateTime.Utc }) =>

@@ -1,6 +1,7 @@
 import type { Judged } from "../../domain/operations/workerHealth.ts"
 import type { WorkerRow } from "../../stores/operations/HeartbeatStore.ts"
-import { table, timeText } from "./render.ts"
+import { timeText } from "./moments.ts"
+import { table } from "./table.ts"
 
 export type WorkerHealth = Judged<WorkerRow>
 
@@ -20,14 +21,19 @@ const columns = {
   "LAST ERROR": ({ lastError }: WorkerHealth) => lastError ?? ""
 }
 
-/** Workers as rows, with the columns of these names. */
-export const workerTable = (workers: ReadonlyArray<WorkerHealth>, names: ReadonlyArray<keyof typeof columns>): string =>
+/** A table of workers with the named columns. */
+export const workerTable = (
+  workers: ReadonlyArray<WorkerHealth>,
+  names: ReadonlyArray<keyof typeof columns>
+): ReadonlyArray<string> =>
   table(
     names,
     workers.map((worker) => names.map((name) => columns[name](worker)))
   )
 
-/** Each reason once, whoever it keeps from placing. A service on hold is healthy: starting it anew would change nothing. */
+/**
+ * Each reason that keeps a live worker from its work, once. Such a worker is healthy: a restart would change nothing.
+ */
 export const closuresOf = (workers: ReadonlyArray<WorkerHealth>): ReadonlyArray<string> => [
   ...new Set(
     workers.flatMap(({ worker, hold, isStale }) =>

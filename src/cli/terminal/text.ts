@@ -1,88 +1,85 @@
-export type Style = "bold" | "dim" | "red" | "yellow" | "green" | "reverse"
+import stringWidth from "string-width"
 
-export interface Span {
-  readonly text: string
-  readonly style: Style | null
+// Everything that a terminal is shown passes through this file. Instruments, reasons, ids and names come from other
+// programs, and must not move the cursor, change colours, reverse the direction of text or begin a line of their own.
+// So each line goes through `safe`: in `print`, `say`, `warn` and `CommandFailed` for commands, in `span` for tables
+// and for `top`. Widths are cells of a terminal, not code units.
+
+/**
+ * The text as one line that is safe to show: format characters, such as bidi marks, are dropped; controls become `?`.
+ */
+export const safe = (text: string): string =>
+  text.replaceAll(/\p{Cf}/gu, "").replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, "?")
+
+/** One line or several. A line break within one of them is masked like any other control character. */
+export type Lines = string | ReadonlyArray<string>
+
+/** The lines as one text to print, each of them safe. */
+export const shown = (lines: Lines): string => (typeof lines === "string" ? [lines] : lines).map(safe).join("\n")
+
+/**
+ * The same JSON with escapes for characters that JSON allows and a terminal may obey: DEL, C1 controls, format
+ * characters.
+ */
+export const safeJson = (json: string): string =>
+  json.replaceAll(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`
+    ).join("")
+  )
+
+/** The width of a text in cells. */
+export const widthOf = (text: string): number => stringWidth(text, { countAnsiEscapeCodes: true })
+
+const graphemes = new Intl.Segmenter()
+
+/** The longest beginning of a text that fits into so many cells. Graphemes are kept whole. */
+const beginningOf = (text: string, cells: number): string => {
+  let [length, width] = [0, 0]
+  for (const { segment } of graphemes.segment(text)) {
+    width += widthOf(segment)
+    if (width > cells) break
+    length += segment.length
+  }
+  return text.slice(0, length)
 }
 
-/** One line of the screen, as yet without colours. */
-export type Line = ReadonlyArray<Span>
-
-/** Text that is safe to show: what others have written must not move the cursor or change the colours. */
-export const span = (text: string, style: Style | null = null): Span => ({
-  text: text.replaceAll(/\p{Cf}/gu, "").replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, "?"),
-  style
-})
-
-const isWide =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}\p{Emoji_Presentation}]/u
-const isCombining = /\p{M}/u
-
-const cellsOf = (character: string): number =>
-  character <= "~" ? 1 : isCombining.test(character) ? 0 : isWide.test(character) ? 2 : 1
-
-/** How many cells of a terminal a text takes. */
-export const widthOf = (text: string): number => {
-  let width = 0
-  for (const character of text) width += cellsOf(character)
-  return width
-}
-
-/** The text, cut to at most so many cells, with an ellipsis where something was cut off. */
-export const cut = (text: string, cells: number): string => {
+/** The text, cut to at most so many cells. `end` replaces what was cut off. */
+export const cut = (text: string, cells: number, end: "…" | "" = "…"): string => {
   if (widthOf(text) <= cells) return text
-  if (cells <= 0) return ""
-  let kept = ""
-  let width = 0
-  for (const character of text) {
-    width += cellsOf(character)
-    if (width > cells - 1) break
-    kept += character
-  }
-  return `${kept}…`
+  return cells <= 0 ? "" : beginningOf(text, cells - end.length) + end
 }
 
-/** The text in exactly so many cells. */
-export const fit = (text: string, cells: number, align: "left" | "right" = "left"): string => {
-  const short = cut(text, cells)
-  const padding = " ".repeat(Math.max(0, cells - widthOf(short)))
-  return align === "left" ? short + padding : padding + short
+export type Align = "left" | "right"
+
+/** The text, padded with spaces to at least so many cells. */
+export const pad = (text: string, cells: number, align: Align = "left"): string => {
+  const padding = " ".repeat(Math.max(0, cells - widthOf(text)))
+  return align === "left" ? text + padding : padding + text
 }
 
-/** The line, cut to at most so many cells. */
-export const cutLine = (line: Line, cells: number): Line => {
-  const kept: Array<Span> = []
-  let left = cells
-  for (const { text, style } of line) {
-    if (left <= 0) break
-    const short = cut(text, left)
-    kept.push({ text: short, style })
-    left -= widthOf(short)
-    if (short !== text) break
-  }
-  return kept
-}
+/** The text, cut or padded to exactly so many cells. */
+export const fit = (text: string, cells: number, align: Align = "left"): string => pad(cut(text, cells), cells, align)
 
-/** The words of a text in lines of at most so many characters; a longer word is broken. */
-export const wrap = (text: string, length: number): ReadonlyArray<string> => {
+/** The text in lines of at most so many cells, broken between words. A longer word is broken too. */
+export const wrap = (text: string, cells: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
-  const pieces = text.split(" ").flatMap((word) => word.match(new RegExp(`.{1,${Math.max(1, length)}}`, "gu")) ?? [])
-  for (const piece of pieces) {
+  for (const piece of text.split(" ").flatMap((word) => piecesOf(word, Math.max(1, cells)))) {
     const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + piece.length <= length) lines[lines.length - 1] = `${last} ${piece}`
+    if (last !== undefined && widthOf(last) + 1 + widthOf(piece) <= cells) lines[lines.length - 1] = `${last} ${piece}`
     else lines.push(piece)
   }
   return lines
 }
 
-export const plain = (line: Line): string =>
-  line
-    .map(({ text }) => text)
-    .join("")
-    .trimEnd()
-
-const codes: Readonly<Record<Style, number>> = { bold: 1, dim: 2, reverse: 7, red: 31, green: 32, yellow: 33 }
-
-/** The line with its colours, as a terminal understands them. */
-export const paint = (line: Line): string =>
-  line.map(({ text, style }) => (style === null ? text : `\u001b[${codes[style]}m${text}\u001b[0m`)).join("")
+const piecesOf = (word: string, cells: number): ReadonlyArray<string> => {
+  const pieces: Array<string> = []
+  for (let rest = word; rest !== "";) {
+    // A wide character that does not fit into one cell is a piece of its own, so that the loop ends.
+    const piece = beginningOf(rest, cells) || beginningOf(rest, 2) || rest
+    pieces.push(piece)
+    rest = rest.slice(piece.length)
+  }
+  return pieces
+}

@@ -17,27 +17,27 @@ import {
 import { CommandLayer } from "../shared/environment.ts"
 import type { WorkerHealth } from "../terminal/renderWorkers.ts"
 
-/** Everything that `top` shows, as of a moment. */
+/** Everything that `top` shows, as of one moment. */
 export interface Snapshot {
   readonly at: DateTime.Utc
   readonly orders: ReadonlyArray<OverviewOrder>
   readonly slices: ReadonlyArray<MovingSlice>
   readonly counts: SliceCounts
   readonly workers: ReadonlyArray<WorkerHealth>
-  /** Null unless placements are halted. */
+  /** The halt in force; null when placements are not halted. */
   readonly halt: Halt | null
-  /** Those that live daemons place with; without any, the one of this command's settings. */
+  /** The brokers that live daemons place with; without a live daemon, the broker of this command's settings. */
   readonly broker: string
   readonly limits: Limits
 }
 
-/** How much of the day is used, and what the limits are; null where there is none. Values as decimals. */
+/** What the day has used of each limit. A limit is null where none is set; values are decimal strings. */
 export interface Limits {
   readonly orders: number
   readonly ordersPerDay: number | null
   readonly value: string
   readonly valuePerDay: string | null
-  /** Null when the broker's account has no limit that we keep. */
+  /** The account's request rates; null for a broker without them. */
   readonly requests:
     | (RateUse & { readonly perSecond: number; readonly perMinute: number; readonly perDay: number })
     | null
@@ -45,17 +45,17 @@ export interface Limits {
 
 export const SnapshotLayer = TopStore.layer.pipe(Layer.provideMerge(CommandLayer))
 
-/** So many orders, and slices of each kind, are asked for at most. */
-const most = 50
+/** Orders, and slices of each kind, that one snapshot reads at most. */
+const maxListed = 50
 
-/** Seven small statements, one after the other on one connection. */
+/** Reads a snapshot in seven small statements, one after the other on one connection. */
 export const takeSnapshot = Effect.gen(function* () {
   const overview = yield* TopStore
   const at = yield* DateTime.now
-  const orders = yield* overview.orders(most)
+  const orders = yield* overview.orders(maxListed)
   const slices = yield* overview.slices(
     orders.map(({ orderId }) => orderId),
-    most,
+    maxListed,
     at
   )
   const counts = yield* overview.counts(at)

@@ -1,30 +1,39 @@
 import { DateTime } from "effect"
+import { millisBetween, spanText } from "../../domain/text/durations.ts"
 import { maxCounted } from "../../stores/operations/TopStore.ts"
+import { clockTime } from "../terminal/moments.ts"
 import { closuresOf } from "../terminal/renderWorkers.ts"
-import { cutLine, type Line, type Span, span, type Style, wrap } from "../terminal/text.ts"
-import { fitColumns, type Row, type Section, sectionLines } from "./columns.ts"
-import { sectionsOf } from "./sections.ts"
+import { cutLine, type Line, type Span, span, type Style } from "../terminal/styledLine.ts"
+import { fitColumns, rowLine } from "../terminal/table.ts"
+import { safe, wrap } from "../terminal/text.ts"
+import { type Row, type Section, sectionsOf } from "./sections.ts"
 import type { Limits, Snapshot } from "./Snapshot.ts"
-import { clockTime, millisBetween, spanOf } from "./times.ts"
 
-/** What the screen shows besides what there is to show. */
+/** A snapshot and the state of the screen that shows it. */
 export interface View {
   readonly snapshot: Snapshot
-  /** Why there is nothing newer; null as far as is known. */
+  /** Why the last refresh failed; null when it succeeded. */
   readonly failure: string | null
-  /** From this age on a snapshot should have been followed by another, in milliseconds. */
+  /** A snapshot older than this, in milliseconds, means that the database does not answer. */
   readonly oldAfterMillis: number
-  /** The key of the row whose commands are shown. */
+  /** The key of the selected row, whose commands are shown; null for none. */
   readonly selected: string | null
 }
 
+/** The size of a screen in cells. */
 export interface Size {
   readonly columns: number
-  /** Null: as many as there are. */
+  /** Null for as many rows as there are lines, as in `top --once`. */
   readonly rows: number | null
 }
 
-/** The lines of a screen: as many as it has rows, and none wider than it. */
+/**
+ * The whole screen of `top` as lines, computed from a snapshot, a size and the time: no I/O happens here. A frame has
+ * as many lines as the screen has rows, none wider than its columns, and no text that a terminal would obey. From top
+ * to bottom: the state in a word, counts and limits, alarms, the sections of sections.ts, and the commands for the
+ * selected row. Where room is short, alarms and the first sections win. Called by live.ts for the screen and by
+ * topCommand for `--once`.
+ */
 export const frame = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
   const sections = sectionsOf(view.snapshot, now)
   const rows = size.rows ?? Infinity
@@ -51,7 +60,7 @@ const stateLine = (view: View, now: DateTime.Utc): Line => [
   span(`  ${clockTime(now).slice(0, 8)} UTC  ${DateTime.formatIsoDateUtc(now)}  ${view.snapshot.broker}`)
 ]
 
-/** Whether slices are being placed, in a word; else the first thing that keeps them from it. */
+/** Whether slices are being placed, in one word, or the first thing that keeps them from it. */
 const stateOf = (view: View, now: DateTime.Utc): Span => {
   const { workers, halt } = view.snapshot
   const live = workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
@@ -80,7 +89,7 @@ const ofLimit = (used: number | string, limit: number | string | null): string =
 
 const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limits): ReadonlyArray<string> => [
   `orders ${ofLimit(orders, ordersPerDay)}`,
-  // Without a limit nobody needs the prices of MARKET orders, and without those the value says little.
+  // The value is shown only with a limit: without one, MARKET orders may have no price, and the sum is too low.
   ...(valuePerDay === null ? [] : [`value ${ofLimit(value, valuePerDay)}`]),
   ...(requests === null
     ? ["requests: no limit of the account"]
@@ -91,18 +100,18 @@ const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limi
       ])
 ]
 
-/** What keeps slices from being placed, most pressing first; where there is little room, in one line the first of it. */
+/** What keeps slices from being placed, the most urgent first. A small screen shows the first alarm on one line. */
 const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
   const { halt, limits, workers, at } = view.snapshot
   const stale = workers.filter(({ isStale }) => isStale)
   const alarms = [
     ...(isOld(view, now)
-      ? [`The database has not answered for ${spanOf(millisBetween(at, now))}, trying again. ${view.failure ?? ""}`]
+      ? [`The database has not answered for ${spanText(millisBetween(at, now))}, trying again. ${view.failure ?? ""}`]
       : []),
     ...(halt === null
       ? []
       : [
-          `Halted ${spanOf(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
+          `Halted ${spanText(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
         ]),
     ...(workers.length === stale.length ? ['No daemon runs: "node dist/main.js" starts one'] : []),
     ...closuresOf(workers).filter((hold) => halt === null || !hold.includes(`halted by ${halt.requestedBy}: `)),
@@ -110,16 +119,14 @@ const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Li
     ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
   ]
   const isSmall = size.rows !== null && size.rows < 20
-  const lines = isSmall
-    ? alarms.slice(0, 1)
-    : alarms.flatMap((alarm) => wrap(span(alarm).text, size.columns).slice(0, 3))
+  const lines = isSmall ? alarms.slice(0, 1) : alarms.flatMap((alarm) => wrap(safe(alarm), size.columns).slice(0, 3))
   return lines.map((line) => [span(line, "red")])
 }
 
 const until = (what: string, end: DateTime.Utc | null): ReadonlyArray<string> =>
   end === null ? [] : [`${what}, until ${clockTime(end).slice(0, 8)} UTC`]
 
-/** The title of each section and some of its rows: around the selected one, else the first. */
+/** The title of each section and as many rows as fit: those around the selected row, or the first ones. */
 const bodyLines = (
   { selected }: View,
   sections: ReadonlyArray<Section>,
@@ -136,19 +143,24 @@ const bodyLines = (
     const hidden = section.rows.length - count
     const titled =
       hidden <= 0 ? section : titledWith(section, `${count}${columns < 80 ? "/" : " of "}${section.rows.length}`)
-    const fitted = fitColumns(titled, columns - gutter)
-    const shown = windowAround(section.rows, selected, count)
-    const lines = sectionLines(titled, shown, fitted)
+    const fitted = fitColumns(
+      titled.columns,
+      section.rows.map(({ cells }) => cells),
+      columns - gutter
+    )
+    const titles = titled.columns.map(({ title }) => span(title, "bold"))
     return [
-      [span(" ".repeat(gutter)), ...lines.title],
-      ...lines.rows.map((line, row) => rowLine(line, shown[row]?.key === selected))
+      [span(" ".repeat(gutter)), ...rowLine(fitted, titles)],
+      ...windowAround(section.rows, selected, count).map(({ key, cells }) =>
+        marked(rowLine(fitted, cells), key === selected)
+      )
     ]
   })
 }
 
 const gutter = 2
 
-const rowLine = (line: Line, isSelected: boolean): Line =>
+const marked = (line: Line, isSelected: boolean): Line =>
   isSelected
     ? [span("> ", "reverse"), ...line.map(({ text }) => span(text, "reverse"))]
     : [span(" ".repeat(gutter)), ...line]
@@ -161,8 +173,8 @@ const titledWith = (section: Section, addition: string): Section => ({
 })
 
 /**
- * How much of a room each gets of what it wants: first a title and one row each, the first ones first, as long as there is
- * room; then one after the other a line more.
+ * Divides `room` lines among sections that want so many each. Every section gets its title and one row, in order, as
+ * long as there is room; the rest is given out one line at a time, in turn.
  */
 export const allot = (wanted: ReadonlyArray<number>, room: number): ReadonlyArray<number> => {
   if (wanted.reduce((sum, want) => sum + want, 0) <= room) return wanted
@@ -191,7 +203,7 @@ const windowAround = (rows: ReadonlyArray<Row>, selected: string | null, count: 
   return rows.slice(start, start + count)
 }
 
-/** What else is known of the selected row and can be typed about it, else about everything, and which keys there are. */
+/** The selected row's detail and commands, or commands for the whole service, and the keys. */
 const bottomLines = (
   { selected, snapshot }: View,
   sections: ReadonlyArray<Section>,
@@ -205,8 +217,8 @@ const bottomLines = (
     "order submit --help"
   ]
   const prefix = columns >= 80 ? "$ node dist/main.js " : "$ "
-  const lines = commands.flatMap((command) => wrap(span(prefix + command).text, columns))
-  const detail = row === undefined || rows < 20 ? [] : wrap(span(row.detail).text, columns)
+  const lines = commands.flatMap((command) => wrap(safe(prefix + command), columns))
+  const detail = row === undefined || rows < 20 ? [] : wrap(safe(row.detail), columns)
   const room = rows >= 20 ? 3 : rows >= 8 ? 2 : 0
   return [
     ...detail.slice(0, 2).map((line): Line => [span(line)]),

@@ -4,12 +4,12 @@ import { frame, rowKeys, type View } from "./frame.ts"
 import { type Input, openScreen } from "./screen.ts"
 import type { Snapshot } from "./Snapshot.ts"
 
-/** What changes the screen. */
+/** An input or a refresh that changes the screen. */
 export type Event =
   | Input
   | { readonly _tag: "Refreshed"; readonly snapshot: Snapshot }
   | { readonly _tag: "Failed"; readonly message: string }
-  /** Time has passed. */
+  /** Redraws the countdowns. */
   | { readonly _tag: "Ticked" }
 
 export interface State extends View {
@@ -18,7 +18,7 @@ export interface State extends View {
   readonly isOver: boolean
 }
 
-/** What an event makes of the screen. */
+/** The state after an event. */
 export const next = (state: State, event: Event, now: DateTime.Utc): State => {
   switch (event._tag) {
     case "Refreshed":
@@ -60,14 +60,16 @@ const pressed = (state: State, key: string, now: DateTime.Utc): State => {
   }
 }
 
-/** Countdowns go on between two refreshes. */
+/** Countdowns are redrawn this often, between two refreshes as well. */
 const tick = "500 millis"
-/** A snapshot that takes so long is worth a word. */
+/** A refresh that takes longer than this is reported on the screen. */
 const slowMillis = 3000
 
 /**
- * Shows what `take` gives on the whole screen, anew every `interval`, until somebody quits. Once it has succeeded, its
- * failures are shown and it is tried again.
+ * The live screen of `top`: runs `take` every `interval` and draws each snapshot, until the user quits. Keys,
+ * resizes, refreshes and ticks go through one queue; {@link next} turns each into the next state, and frame.ts draws
+ * the state. The first snapshot must succeed. Later failures are shown on the screen with the last snapshot, and it
+ * is tried again. Reads only: keys select rows and never change anything.
  */
 export const showLive = Effect.fnUntraced(function* <E, R>(
   take: Effect.Effect<Snapshot, E, R>,
@@ -86,7 +88,7 @@ export const showLive = Effect.fnUntraced(function* <E, R>(
   )
   yield* Effect.forkScoped(Effect.repeat(refresh, Schedule.spaced(options.interval)))
   yield* Effect.forkScoped(Effect.repeat(Queue.offer(events, { _tag: "Ticked" }), Schedule.spaced(tick)))
-  // In a scope of its own, to give the terminal back before anything waits for a database that says nothing.
+  // The screen has a scope of its own: the terminal is restored before the refresh, which may hang, is interrupted.
   const oldAfterMillis = Duration.toMillis(options.interval) + slowMillis
   yield* Effect.scoped(
     follow({ snapshot: first, failure: null, selected: null, oldAfterMillis }, events, options.hasColour)
@@ -98,7 +100,7 @@ const follow = Effect.fnUntraced(function* (first: View, events: Queue.Queue<Eve
   yield* Effect.forkScoped(Stream.runForEach(screen.inputs, (input) => Queue.offer(events, input)))
   let state: State = { ...first, columns: 80, rows: 24, isOver: false }
   while (!state.isOver) {
-    // Whatever has gathered is drawn once: a key held down does not fall behind.
+    // Events that have gathered are drawn once, so that a key held down does not fall behind.
     const gathered = yield* Queue.takeAll(events)
     const now = yield* DateTime.now
     for (const event of gathered) state = next(state, event, now)

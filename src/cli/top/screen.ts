@@ -1,28 +1,28 @@
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import { Effect, Stream } from "effect"
-import { type Line, paint, plain } from "../terminal/text.ts"
+import { type Line, paint, plain } from "../terminal/styledLine.ts"
 
-/** What a person does at the terminal, or to its window. */
+/** A key, a resize, or the end of the terminal. */
 export type Input =
   | { readonly _tag: "Key"; readonly name: string }
   | { readonly _tag: "Resized"; readonly columns: number; readonly rows: number }
-  /** Nothing more is to come: Ctrl-C, or the terminal is gone. */
+  /** No more input follows: Ctrl-C was pressed, or the terminal is gone. */
   | { readonly _tag: "Ended" }
 
-// The alternate screen, without a cursor; and back.
+// Enter the alternate screen and hide the cursor; leave it and show the cursor.
 const enter = "\u001b[?1049h\u001b[?25l\u001b[2J"
 const leave = "\u001b[0m\u001b[?25h\u001b[?1049l"
 
 /**
- * Takes over the terminal until the scope closes, and then leaves it as it was, whatever ends the process. `inputs` begins
- * with the terminal's size.
+ * Takes over the terminal until the scope closes, then restores it, however the process ends. `inputs` begins with the
+ * terminal's size.
  */
 export const openScreen = Effect.fnUntraced(function* (hasColour: boolean) {
   // Escape does not quit: over a slow line the keys that begin with it arrive in pieces.
   const terminal = yield* NodeTerminal.make(({ key }) => key.ctrl && (key.name === "c" || key.name === "d"))
   yield* Effect.acquireRelease(
     Effect.sync(() => {
-      // For an end that no finalizer sees: process.exit, or an error outside of every fiber.
+      // process.exit and errors outside of every fiber run no finalizer.
       const onExit = () => process.stdout.write(leave)
       process.once("exit", onExit)
       process.stdout.write(enter)
@@ -45,11 +45,11 @@ export const openScreen = Effect.fnUntraced(function* (hasColour: boolean) {
   )
   return {
     inputs,
-    /** Shows these lines from the top of the screen on: one for each of its rows. */
+    /** Draws one line for each row of the screen, from the top. */
     draw: (lines: ReadonlyArray<Line>) =>
       Effect.ignore(
         terminal.display(
-          // Each line is cleared before it is written: cleared afterwards, a full one would lose its last character.
+          // Each line is cleared before it is written: clearing a full line afterwards would erase its last character.
           `\u001b[H${lines.map((line) => `\u001b[2K${hasColour ? paint(line) : plain(line)}`).join("\r\n")}`
         )
       )

@@ -1,15 +1,33 @@
 import type { DateTime } from "effect"
-import { reconcileFirst } from "../../doctor/placing.ts"
+import { reconcileFirst } from "../../doctor/heldOrderCheck.ts"
 import { instancesOf } from "../../domain/operations/workerHealth.ts"
+import { millisBetween, spanText } from "../../domain/text/durations.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
-import { bar, isSettled } from "../terminal/render.ts"
+import { clockTime } from "../terminal/moments.ts"
+import { bar, isFinished } from "../terminal/renderOrders.ts"
 import type { WorkerHealth } from "../terminal/renderWorkers.ts"
-import { type Span, span, type Style } from "../terminal/text.ts"
-import type { Row, Section } from "./columns.ts"
+import { type Span, span, type Style } from "../terminal/styledLine.ts"
+import type { Column } from "../terminal/table.ts"
 import type { Snapshot } from "./Snapshot.ts"
-import { clockTime, millisBetween, spanOf, untilDue } from "./times.ts"
 
-/** What `top` lists, in the order in which it is shown; what is empty is left out. */
+export interface Row {
+  /** Identifies the row from one snapshot to the next. */
+  readonly key: string
+  /** One for each column. */
+  readonly cells: ReadonlyArray<Span>
+  /** The full text of a cell that may be cut; empty for none. */
+  readonly detail: string
+  /** Commands that apply to the row, as arguments of the command line. */
+  readonly commands: ReadonlyArray<string>
+}
+
+/** Rows of one kind. The title of the first column is the section's title. */
+export interface Section {
+  readonly columns: ReadonlyArray<Column>
+  readonly rows: ReadonlyArray<Row>
+}
+
+/** The sections of `top` in the order of the screen. Empty sections are left out. */
 export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray<Section> => {
   const ofKind = (...kinds: ReadonlyArray<MovingSlice["kind"]>) =>
     snapshot.slices.filter(({ kind }) => kinds.includes(kind))
@@ -24,7 +42,7 @@ export const sectionsOf = (snapshot: Snapshot, now: DateTime.Utc): ReadonlyArray
 
 const barCells = 16
 
-/** Those placed twice come first, then those that go on. */
+/** Orders that were placed twice come first, then those that are not finished. */
 const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): Section => ({
   columns: [
     { title: "ORDERS", rank: 1 },
@@ -55,9 +73,9 @@ const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): 
     }))
 })
 
-const rankOf = (order: OverviewOrder): number => (order.isDouble ? 0 : isSettled(order) ? 2 : 1)
+const rankOf = (order: OverviewOrder): number => (order.isDouble ? 0 : isFinished(order) ? 2 : 1)
 
-/** What is on hold is not late: nobody wants it sent. */
+/** A slice on hold is not shown as late: it is not to be sent. */
 const nextSpan = ({ nextDueAt, holdReason }: OverviewOrder, now: DateTime.Utc): Span => {
   if (nextDueAt === null) return span("–")
   return holdReason === null ? dueSpan(nextDueAt, now) : span("held")
@@ -76,13 +94,23 @@ const orderStyle = ({ state }: OverviewOrder): Style | null => {
 
 const dueSpan = (at: DateTime.Utc, now: DateTime.Utc): Span => span(untilDue(at, now), isLate(millisBetween(now, at)))
 
-/** A claim is taken shortly before, and its outcome written shortly after, its time. */
+/** The time until something is due, or since it was: `in 4.5 s`, `now`, `12 s late`. */
+const untilDue = (at: DateTime.Utc, now: DateTime.Utc): string => {
+  const millis = millisBetween(now, at)
+  if (millis > 0) return `in ${spanText(millis)}`
+  return millis > -minLateMillis ? "now" : `${spanText(-millis)} late`
+}
+
+/** A slice that is placed on time shows as due until its outcome is written. */
+const minLateMillis = 1000
+
+/** A claim is taken shortly before the due time and its outcome written shortly after: two seconds are not late. */
 const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
 
 const orderCommands = (order: OverviewOrder): ReadonlyArray<string> => {
   const { orderId } = order
   if (order.isDouble) return [`order show ${orderId}`, `audit ${orderId}`, `order resume ${orderId}`]
-  if (isSettled(order)) return [`report ${orderId}`, `audit ${orderId}`, `order show ${orderId}`]
+  if (isFinished(order)) return [`report ${orderId}`, `audit ${orderId}`, `order show ${orderId}`]
   return [
     order.holdReason === null ? `order pause ${orderId} --reason TEXT` : `order resume ${orderId}`,
     `order cancel ${orderId}`,
@@ -133,7 +161,7 @@ const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): S
   rows: slices.map((slice) => ({
     key: `placed ${slice.id}`,
     cells: [
-      span(slice.placedAt === null ? "–" : `${spanOf(millisBetween(slice.placedAt, now))} ago`),
+      span(slice.placedAt === null ? "–" : `${spanText(millisBetween(slice.placedAt, now))} ago`),
       span(`${slice.side} ${slice.instrument}`),
       span(`${(slice.latenessMillis ?? 0).toFixed(1)} ms`, (slice.latenessMillis ?? 0) > 1000 ? "yellow" : null),
       brokerSays(slice),
@@ -170,7 +198,7 @@ const doubtSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Se
   rows: slices.map((slice) => ({
     key: `${slice.kind} ${slice.id}`,
     cells: [
-      span(slice.doubtfulSince === null ? "–" : spanOf(millisBetween(slice.doubtfulSince, now)), "red"),
+      span(slice.doubtfulSince === null ? "–" : spanText(millisBetween(slice.doubtfulSince, now)), "red"),
       ...nameCells(slice),
       span(doubtNote(slice))
     ],
@@ -180,7 +208,7 @@ const doubtSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Se
 })
 
 const doubtNote = ({ kind, stageReason, claimedBy }: MovingSlice): string => {
-  if (kind === "lost") return "its order was open when the broker's book ceased to show it"
+  if (kind === "lost") return "its order was open when the broker's order list ceased to show it"
   return stageReason ?? `its claim is over, and ${claimedBy ?? "its owner"} did not say what became of it`
 }
 
@@ -217,7 +245,7 @@ const workerRow = (all: ReadonlyArray<WorkerHealth>): ReadonlyArray<Row> => {
       key: `instance ${first.instanceId}`,
       cells: [
         span(first.instanceId),
-        span(spanOf(Math.max(...all.map(({ ageMillis }) => ageMillis)))),
+        span(spanText(Math.max(...all.map(({ ageMillis }) => ageMillis)))),
         status,
         span(first.version),
         span(first.hostname),

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { paint, plain, widthOf } from "../../../src/cli/terminal/text.ts"
+import { paint, plain } from "../../../src/cli/terminal/styledLine.ts"
+import { widthOf } from "../../../src/cli/terminal/text.ts"
 import { allot, frame, type View } from "../../../src/cli/top/frame.ts"
 import type { Snapshot } from "../../../src/cli/top/Snapshot.ts"
 import { at, now, order, slice, snapshot, workers } from "./snapshot.ts"
@@ -155,7 +156,7 @@ describe("a frame", () => {
     assert.include(commandsOf("doubt d1"), "slice placed d1 BROKER_ORDER --reason TEXT")
     assert.match(
       text({ ...all, selected: "lost l1" }),
-      /^its order was open when the broker's book ceased to show it$/m
+      /^its order was open when the broker's order list ceased to show it$/m
     )
     assert.include(commandsOf("lost l1"), "slice placed l1 b7 --filled N --price P --reason TEXT")
     assert.include(text(view(), 120, 35), "halt --reason TEXT")

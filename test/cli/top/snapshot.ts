@@ -5,7 +5,7 @@ import type { MovingSlice, OverviewOrder } from "../../../src/stores/operations/
 
 export const at = (millis: number) => DateTime.makeUnsafe(millis)
 
-/** When the snapshots of these tests are of. */
+/** The time of the snapshots in these tests. */
 export const now = at(3_600_000)
 
 export const order = (orderId: string, changed: Partial<OverviewOrder> = {}): OverviewOrder => ({

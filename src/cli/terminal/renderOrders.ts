@@ -1,28 +1,14 @@
 import { DateTime } from "effect"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
 import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
+import { timeText } from "./moments.ts"
+import { table } from "./table.ts"
+import { cut, pad, safe, widthOf } from "./text.ts"
 
-/** Whether nothing more will happen to an order. */
-export const isSettled = (order: OrderProgress): boolean => isFinishedState(order.state)
+/** Whether nothing more will happen to the order. */
+export const isFinished = (order: OrderProgress): boolean => isFinishedState(order.state)
 
-/** Rows as columns, each as wide as its widest cell; columns of numbers are aligned to the right. */
-export const table = (header: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const all = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  const isNumeric = header.map((_, column) => rows.every((row) => /^[\d,.\-–+ms% ]*$/.test(row[column] ?? "")))
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          isNumeric[column] === true ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)
-        )
-        .join("  ")
-        .trimEnd()
-    )
-    .join("\n")
-}
-
-/** A bar of `width` characters: filled, then placed but not yet filled, then what is still to come. */
+/** A bar of `width` cells: what is filled, then what is placed and not filled, then the rest. */
 export const bar = (width: number, total: number, placed: number, filled: number): string => {
   const cells = (quantity: number) => (total === 0 ? 0 : Math.floor((Math.min(quantity, total) / total) * width))
   const filledCells = cells(filled)
@@ -30,18 +16,19 @@ export const bar = (width: number, total: number, placed: number, filled: number
   return "█".repeat(filledCells) + "▒".repeat(placedCells - filledCells) + "░".repeat(width - placedCells)
 }
 
-/** One order as one line for `order watch`, at most `columns` wide. */
+/** An order as one safe line of at most `columns` cells, for `order watch`. */
 export const progressLine = (order: OrderProgress, now: DateTime.Utc, columns: number): string => {
   const total = order.totalQuantity ?? 0
-  const name = `${order.side ?? "?"} ${order.instrument ?? "?"}`.padEnd(18)
+  const name = pad(safe(`${order.side ?? "?"} ${order.instrument ?? "?"}`), 18)
   const tail = [
-    `${order.processed}/${order.slices} placed`.padEnd(15),
-    `${order.filledQuantity}/${total} filled`.padEnd(18),
-    order.state.padEnd(10),
-    nextDue(order, now).padEnd(14)
+    pad(`${order.processed}/${order.slices} placed`, 15),
+    pad(`${order.filledQuantity}/${total} filled`, 18),
+    pad(order.state, 10),
+    pad(safe(nextDue(order, now)), 14)
   ].join(" ")
-  const width = Math.max(10, Math.min(40, columns - name.length - tail.length - 3))
-  return `${name} ${bar(width, total, order.placedQuantity, order.filledQuantity)} ${tail}`.slice(0, columns).trimEnd()
+  const width = Math.max(10, Math.min(40, columns - widthOf(name) - widthOf(tail) - 3))
+  const line = `${name} ${bar(width, total, order.placedQuantity, order.filledQuantity)} ${tail}`
+  return cut(line, columns, "").trimEnd()
 }
 
 const nextDue = (order: OrderProgress, now: DateTime.Utc): string => {
@@ -50,7 +37,8 @@ const nextDue = (order: OrderProgress, now: DateTime.Utc): string => {
   return seconds <= 0 ? "next now" : `next in ${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`
 }
 
-export const orderTable = (orders: ReadonlyArray<OrderProgress>): string =>
+/** Orders as a table, for `order list`. */
+export const orderTable = (orders: ReadonlyArray<OrderProgress>): ReadonlyArray<string> =>
   table(
     ["ORDER", "CREATED (UTC)", "SIDE", "INSTRUMENT", "QUANTITY", "SLICES", "PLACED", "FILLED", "AVG PRICE", "STATE"],
     orders.map((order) => [
@@ -67,7 +55,8 @@ export const orderTable = (orders: ReadonlyArray<OrderProgress>): string =>
     ])
   )
 
-export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): string => {
+/** An order and its slices, for `order show`. Slices that a later plan replaced are only counted. */
+export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceView>): ReadonlyArray<string> => {
   const shown = slices.filter(({ replacedBy }) => replacedBy === null)
   const replaced = slices.length - shown.length
   return [
@@ -78,7 +67,7 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
       (order.averagePrice === null ? "" : ` at ${order.averagePrice} on average`) +
       (order.maxLatenessMillis === null ? "" : `; largest lateness ${latenessText(order.maxLatenessMillis)}`),
     "",
-    table(
+    ...table(
       [
         "#",
         "DUE (UTC)",
@@ -114,9 +103,7 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
           "",
           `${replaced} slices of earlier plans were replaced before they were sent; "explain ${order.orderId}" shows them`
         ])
-  ].join("\n")
+  ]
 }
 
 const latenessText = (millis: number): string => `${millis.toFixed(1)} ms`
-
-export const timeText = (at: DateTime.Utc): string => DateTime.formatIso(at).slice(0, 23).replace("T", " ")

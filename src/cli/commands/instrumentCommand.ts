@@ -33,12 +33,10 @@ const sync = Command.make(
           Effect.fail(new CommandFailed({ message: `${message}. If that is right: "instruments sync --force"` }))
         )
       )
-    yield* print(given.json, { source: brokerType, ...replaced, leftOut }, ({ total, added, removed }) =>
-      [
-        `${total} instruments of the ${brokerType} broker: ${added} are new, ${removed} are gone`,
-        ...(leftOut === 0 ? [] : [`${leftOut} lines were left out: indices and others that no order can be for`])
-      ].join("\n")
-    )
+    yield* print(given.json, { source: brokerType, ...replaced, leftOut }, ({ total, added, removed }) => [
+      `${total} instruments of the ${brokerType} broker: ${added} are new, ${removed} are gone`,
+      ...(leftOut === 0 ? [] : [`${leftOut} lines were left out: indices and others that no order can be for`])
+    ])
   }, Effect.provide(InstrumentLayer))
 ).pipe(Command.withDescription("Get the broker's list of instruments anew; Zerodha makes one every morning"))
 
@@ -113,11 +111,10 @@ const encode = Schema.encodeSync(InstrumentDetails)
 
 type Shown = typeof InstrumentDetails.Encoded & { readonly isExpired: boolean }
 
-const instrumentText = (shown: Shown): string =>
-  [
-    `${shown.instrument}${shown.name === "" ? "" : `: ${shown.name}`}`,
-    `${shown.instrumentType}, segment ${shown.segment}, token ${shown.token}`,
-    `lot ${shown.lotSize}, tick ${shown.tickSize}` +
-      (shown.lastPrice === null ? "" : `, last price when the list was made ${shown.lastPrice}`),
-    ...(shown.expiry === null ? [] : [`${shown.isExpired ? "EXPIRED on" : "trades until"} ${shown.expiry}`])
-  ].join("\n")
+const instrumentText = (shown: Shown): ReadonlyArray<string> => [
+  `${shown.instrument}${shown.name === "" ? "" : `: ${shown.name}`}`,
+  `${shown.instrumentType}, segment ${shown.segment}, token ${shown.token}`,
+  `lot ${shown.lotSize}, tick ${shown.tickSize}` +
+    (shown.lastPrice === null ? "" : `, last price when the list was made ${shown.lastPrice}`),
+  ...(shown.expiry === null ? [] : [`${shown.isExpired ? "EXPIRED on" : "trades until"} ${shown.expiry}`])
+]

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { bar, isSettled, progressLine, table } from "../../src/cli/terminal/render.ts"
+import { bar, isFinished, progressLine } from "../../src/cli/terminal/renderOrders.ts"
+import { table } from "../../src/cli/terminal/table.ts"
 import type { OrderProgress } from "../../src/stores/orders/OrderCommands.ts"
 import { at, order as orderInOverview } from "./top/snapshot.ts"
 
@@ -26,13 +27,13 @@ describe("render", () => {
           ["x", "1"],
           ["long", "100"]
         ]
-      ),
+      ).join("\n"),
       "A       N\nx       1\nlong  100"
     )
   })
 
-  it("an order is settled when nothing more will happen to it", () => {
-    assert.isFalse(isSettled(order))
-    assert.isTrue(isSettled({ ...order, state: "filled" }))
+  it("an order is finished when nothing more will happen to it", () => {
+    assert.isFalse(isFinished(order))
+    assert.isTrue(isFinished({ ...order, state: "filled" }))
   })
 })

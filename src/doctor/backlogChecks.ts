@@ -1,78 +1,19 @@
 import { type DateTime, Duration } from "effect"
 import type { backlogGroupKinds } from "../domain/operations/backlogGroupKinds.ts"
-import { instancesOf, isLive, type Judged, type SignOfLife } from "../domain/operations/workerHealth.ts"
+import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { counted } from "../domain/text/plural.ts"
-import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
-export interface WorkerFacts extends SignOfLife {
-  readonly worker: string
-  readonly version: string
-  readonly hold: string | null
-}
-
-export const workerCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, version: string): Check => {
-  const name = "daemons"
-  if (workers.length === 0) return problem(name, "none runs: nothing is split, placed or followed", pulse(""))
-  const all = instancesOf(workers)
-  const live = all.filter(isLive)
-  const stale = all
-    .filter((instance) => !isLive(instance))
-    .map((instance) => {
-      const names = instance.flatMap(({ worker, isStale }) => (isStale ? [worker] : []))
-      return `${instance[0]?.instanceId ?? "?"} (${names.join(", ")})`
-    })
-  if (live.length === 0) {
-    return problem(name, `stale: ${stale.join(", ")}; no other runs`, `See its log, and start one: ${pulse("")}`)
-  }
-  const found = `${counted(live.length, "daemon")} of version ${versionsOf(live).join(", ")}`
-  if (stale.length > 0) {
-    return warning(
-      name,
-      `${found}; stale: ${stale.join(", ")}`,
-      `Killed or stuck? Start it anew if it is missed: ${pulse("workers")}`
-    )
-  }
-  return versionsOf(live).some((other) => other !== version)
-    ? warning(name, `${found}; this is version ${version}`, "Bring them all to one version")
-    : ok(name, found)
-}
-
-const versionsOf = (instances: ReadonlyArray<ReadonlyArray<WorkerFacts>>): ReadonlyArray<string> => [
-  ...new Set(instances.flat().map(({ version }) => version))
-]
-
-/** What keeps live workers from their work, but for a halt. */
-export const holdCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted: boolean): Check => {
-  const name = "holds"
-  const live = workers.filter(({ isStale }) => !isStale)
-  const closuresOf = (isMeant: (worker: WorkerFacts) => boolean) => [
-    ...new Set(live.flatMap((worker) => (worker.hold !== null && isMeant(worker) ? [worker.hold] : [])))
-  ]
-  const placing = closuresOf(
-    ({ worker, hold }) => worker === "executor" && !(isHalted && hold?.startsWith("halted by ") === true)
-  )
-  const others = closuresOf(({ worker }) => worker !== "executor")
-  if (placing.length > 0)
-    return problem(
-      name,
-      `nothing is placed: ${placing.join("; ")}`,
-      `Mend that; ${pulse("workers")} shows whom it holds`
-    )
-  return others.length > 0
-    ? warning(name, others.join("; "), `See the log, and the broker's own pages; ${pulse("workers")}`)
-    : ok(name, "no daemon is on hold" + (isHalted ? " but by the halt" : ""))
-}
-
-/** Rows that wait for the same thing; those from `expired` on are SCHEDULED slices that are due, by what keeps them. */
+/** Rows that wait for the same thing. The kinds from `expired` on are SCHEDULED slices that are due. */
 export interface BacklogGroup {
   readonly kind: (typeof backlogGroupKinds)[number]
   readonly count: number
-  /** The one that has waited longest, and since when. */
+  /** The row that has waited longest, and since when. */
   readonly id: string
   readonly since: DateTime.Utc
 }
 
-/** How long each may rightly take. */
+/** How long each kind may take before it is a problem. */
 export interface Timeouts {
   readonly split: Duration.Duration
   readonly splitTimeout: Duration.Duration
@@ -81,31 +22,35 @@ export interface Timeouts {
   readonly sweep: Duration.Duration
 }
 
-/** What may explain that nothing is claimed. */
+/** Facts that explain why nothing is claimed. */
 export interface Standstill {
   readonly isHalted: boolean
   readonly liveExecutors: number
   readonly isOnHold: boolean
 }
 
+/**
+ * Orders to split, splits under way, slices in doubt, lost broker orders and overdue slices, each against its
+ * timeout.
+ */
 export const backlogChecks = (
   groups: ReadonlyArray<BacklogGroup>,
-  patience: Timeouts,
+  timeouts: Timeouts,
   standstill: Standstill,
   now: DateTime.Utc
 ): ReadonlyArray<Check> => {
   const group = (kind: BacklogGroup["kind"]) => groups.find((group) => group.kind === kind) ?? null
   return [
-    pendingCheck(group("pending"), patience, now),
-    splittingCheck(group("splitting"), patience, now),
-    doubtCheck(group("doubt"), patience, now),
+    pendingCheck(group("pending"), timeouts, now),
+    splittingCheck(group("splitting"), timeouts, now),
+    doubtCheck(group("doubt"), timeouts, now),
     lostCheck(group("lost"), now),
-    ...overdueChecks(groups, patience, standstill, now)
+    ...overdueChecks(groups, timeouts, standstill, now)
   ]
 }
 
-const isLong = ({ since }: BacklogGroup, patience: Duration.Duration, now: DateTime.Utc): boolean =>
-  millisSince(since, now) > Duration.toMillis(patience)
+const isLong = ({ since }: BacklogGroup, timeout: Duration.Duration, now: DateTime.Utc): boolean =>
+  millisBetween(since, now) > Duration.toMillis(timeout)
 
 const waiting = ({ count, id, since }: BacklogGroup, noun: string, now: DateTime.Utc): string =>
   `${counted(count, noun)}, the oldest for ${lasting(since, now)} (${id})`
@@ -137,10 +82,10 @@ const doubtCheck = (group: BacklogGroup | null, { doubt }: Timeouts, now: DateTi
   return isLong(group, doubt, now)
     ? problem(
         name,
-        `${found}: the broker's book does not settle it`,
+        `${found}: the broker's order list does not settle it`,
         `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${group.id} --reason TEXT`)}`
       )
-    : ok(name, `${found}: looked up in the broker's book`)
+    : ok(name, `${found}: looked up in the broker's order list`)
 }
 
 const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
@@ -149,17 +94,17 @@ const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
     ? ok(name, "none")
     : problem(
         name,
-        `${waiting(group, "slice", now)}: the broker's book no longer shows what became of its order`,
+        `${waiting(group, "slice", now)}: the broker's order list no longer shows what became of its order`,
         `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --filled N --price P --reason TEXT`)}`
       )
 }
 
 const overdueName = "overdue slices"
 
-/** Slices that are due and not claimed, by what keeps them. */
+/** One check for each reason that keeps due slices from being claimed; a single OK when there is none. */
 const overdueChecks = (
   groups: ReadonlyArray<BacklogGroup>,
-  patience: Timeouts,
+  timeouts: Timeouts,
   standstill: Standstill,
   now: DateTime.Utc
 ): ReadonlyArray<Check> => {
@@ -167,11 +112,11 @@ const overdueChecks = (
     const found = waiting(group, "slice", now)
     switch (group.kind) {
       case "unclaimed":
-        return isLong(group, patience.claim, now) ? [unclaimedCheck(found, standstill)] : []
+        return isLong(group, timeouts.claim, now) ? [unclaimedCheck(found, standstill)] : []
       case "held":
         return [warning(overdueName, `${found}: order on hold`, 'See "orders on hold" above')]
       case "respread":
-        return isLong(group, patience.sweep, now)
+        return isLong(group, timeouts.sweep, now)
           ? [
               warning(
                 overdueName,
@@ -197,7 +142,7 @@ const overdueChecks = (
           )
         ]
       case "expired":
-        return isLong(group, patience.sweep, now)
+        return isLong(group, timeouts.sweep, now)
           ? [problem(overdueName, `${found}: its window is over, and no monitor skips it`, pulse("workers"))]
           : []
       default:
@@ -216,23 +161,5 @@ const unclaimedCheck = (found: string, { isHalted, liveExecutors, isOnHold }: St
     overdueName,
     `${found}, and nothing forbids to claim it`,
     `Is SLICE_EXECUTOR_CONCURRENCY too low, or the database slow? See the executors' logs, and ${pulse("top")}`
-  )
-}
-
-export interface Double {
-  readonly sliceId: string
-  readonly orderId: string
-  readonly brokerOrderIds: ReadonlyArray<string>
-}
-
-/** What must never be: of the last day. */
-export const doubleCheck = (doubles: ReadonlyArray<Double>): Check => {
-  const name = "double placements"
-  const [first] = doubles
-  if (first === undefined) return ok(name, "none in the last day")
-  return problem(
-    name,
-    `${counted(doubles.length, "slice")} in the last day; ${first.sliceId} has the broker orders ${first.brokerOrderIds.join(", ")}`,
-    `Settle it at the broker; ${pulse(`order show ${first.orderId}`)}, then ${pulse(`order resume ${first.orderId}`)}`
   )
 }

@@ -5,7 +5,9 @@ import { Profile } from "../../domain/model/shape.ts"
 import { PlanStore, type VolumeProfile } from "../../stores/orders/PlanStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { numbersOf } from "../shared/orderFlags.ts"
-import { table, timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
+import { table } from "../terminal/table.ts"
+import type { Lines } from "../terminal/text.ts"
 
 const instrument = Argument.String("INSTRUMENT").pipe(Argument.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE"))
 
@@ -65,7 +67,7 @@ const remove = Command.make(
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Go back to the built-in profile"))
 
-const profileTable = (profiles: ReadonlyArray<VolumeProfile>): string =>
+const profileTable = (profiles: ReadonlyArray<VolumeProfile>): Lines =>
   profiles.length === 0
     ? "No instrument has a profile of its own: VWAP orders follow the built-in U-shape"
     : table(

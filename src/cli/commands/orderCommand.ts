@@ -1,9 +1,9 @@
-import { Clock, Console, DateTime, Duration, Effect, Option, Schedule } from "effect"
+import { Clock, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { OrderCommands, type OrderProgress } from "../../stores/orders/OrderCommands.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
-import { isSettled, orderDetails, orderTable } from "../terminal/render.ts"
+import { isFinished, orderDetails, orderTable } from "../terminal/renderOrders.ts"
 import { amendCommand } from "./amendCommand.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
@@ -43,8 +43,8 @@ const watchCommand = Command.make(
       yield* getOrder(id)
       return yield* watch(Effect.map(commands.progress(id), Option.toArray), given.json)
     }
-    const active = (yield* commands.list(100)).filter((order) => !isSettled(order)).map((order) => order.orderId)
-    if (active.length === 0) return yield* Console.log(given.json ? "[]" : "No order is active")
+    const active = (yield* commands.list(100)).filter((order) => !isFinished(order)).map((order) => order.orderId)
+    if (active.length === 0) return yield* print(given.json, active, () => "No order is active")
     const progress = Effect.forEach(active, (id) => commands.progress(id), { concurrency: 4 })
     return yield* watch(
       Effect.map(progress, (found) => found.flatMap(Option.toArray)),
@@ -67,7 +67,7 @@ const cancel = Command.make(
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
     const before = yield* getOrder(given.orderId)
-    if (isSettled(before)) {
+    if (isFinished(before)) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is ${before.state} already: there is nothing to cancel`
       })
@@ -75,7 +75,7 @@ const cancel = Command.make(
     yield* commands.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
     const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
       Effect.onInterrupt(() =>
-        Console.error(
+        warn(
           `Interrupted. The cancel of order ${given.orderId} stands, but is not confirmed: slices that a daemon has ` +
             `claimed may still be placed. "order cancel ${given.orderId}" asks again and waits.`
         )
@@ -106,7 +106,7 @@ const pause = Command.make(
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
     const before = yield* getOrder(given.orderId)
-    if (isSettled(before)) {
+    if (isFinished(before)) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is ${before.state} already: there is nothing to pause`
       })
@@ -154,20 +154,20 @@ export const orderCommand = Command.make("order").pipe(
   Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
 )
 
-/** Waits until no slice of the order can lead to a new placement. Then the cancel holds. */
-const untilUnplaceable = (id: string, patience: Duration.Duration) =>
-  untilOrder(id, patience, (order) => order.scheduled + order.inProgress === 0)
+/** Waits until no slice of the order can lead to a new placement: from then on the cancel is certain. */
+const untilUnplaceable = (id: string, timeout: Duration.Duration) =>
+  untilOrder(id, timeout, (order) => order.scheduled + order.inProgress === 0)
 
-/** Waits until no slice of the order is in anybody's hands. Then the pause holds. */
-const untilQuiet = (id: string, patience: Duration.Duration) =>
-  untilOrder(id, patience, (order) => order.inProgress === 0)
+/** Waits until no slice of the order is claimed: from then on the pause is certain. */
+const untilQuiet = (id: string, timeout: Duration.Duration) =>
+  untilOrder(id, timeout, (order) => order.inProgress === 0)
 
 const untilOrder = Effect.fnUntraced(function* (
   id: string,
-  patience: Duration.Duration,
+  timeout: Duration.Duration,
   isRight: (order: OrderProgress) => boolean
 ) {
-  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(patience)
+  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)
   return yield* getOrder(id).pipe(
     Effect.repeat({
       schedule: Schedule.spaced("200 millis"),

@@ -8,7 +8,7 @@ import { Price } from "../../domain/model/Order.ts"
 import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { getSlice } from "../shared/lookUp.ts"
-import { timeText } from "../terminal/render.ts"
+import { timeText } from "../terminal/moments.ts"
 
 const SliceLayer = SliceCommands.layer.pipe(Layer.provideMerge(CommandLayer))
 
@@ -52,7 +52,7 @@ const retry = Command.make(
       { sliceId: before.id, orderId: before.orderId, sequenceNumber: before.sequenceNumber, ...retried },
       ({ isLookedUpFirst, notBefore, notAfter }) =>
         isLookedUpFirst
-          ? `${nameOf(before)} may once have reached the broker: its book is asked first. If it is not there, the slice is sent, ` +
+          ? `${nameOf(before)} may once have reached the broker: its order list is read first. If it is not there, the slice is sent, ` +
             `not before ${timeText(notBefore)} and not after ${timeText(notAfter)} (UTC)`
           : `${nameOf(before)} is SCHEDULED again, for ${timeText(notBefore)} (UTC); it was ${stateText(before)}`
     )
@@ -72,7 +72,7 @@ const skip = Command.make(
     const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
     if (!(yield* (yield* SliceCommands).skip(slice.id, askedFor(given.reason), now))) {
-      // As it is by now: it may have been claimed only just.
+      // Read again: the slice may have been claimed in the meantime.
       const { isInDoubt, ...state } = yield* getSlice(slice.id)
       const isClaimed = state.stage === "IN_PROGRESS" && !isInDoubt
       return yield* new CommandFailed({
@@ -94,7 +94,7 @@ const placed = Command.make(
     slice,
     brokerOrderId: Argument.String("BROKER_ORDER").pipe(Argument.withDescription("The broker's id of the order")),
     filled: Flag.Int("filled").pipe(
-      Flag.withDescription("How much of it is filled for good; left out, the broker's book is followed"),
+      Flag.withDescription("How much of it is filled for good; left out, the broker's order list is followed"),
       Flag.optional
     ),
     price: Flag.String("price").pipe(Flag.withDescription("The average price of what is filled"), Flag.optional),

@@ -1,20 +1,22 @@
 import { type DateTime, Duration } from "effect"
+import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { counted } from "../domain/text/plural.ts"
-import { type Check, lasting, millisSince, ok, problem, pulse, warning } from "./Check.ts"
+import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
+/** Notifications that wait for delivery, and the last failure. */
 export interface DeliveryFacts {
   readonly waiting: number
-  /** Of those, when the first was found. */
+  /** When the oldest of those was found. */
   readonly oldestFoundAt: DateTime.Utc | null
-  /** In the last day. */
+  /** Notifications that were given up in the last day. */
   readonly givenUp: number
   readonly lastError: string | null
 }
 
-/** A webhook that was away for a moment is tried again meanwhile. */
-const patience = Duration.minutes(5)
+/** A shorter delay is left to the retries. */
+const deliveryTimeout = Duration.minutes(5)
 
-/** Whether people are told of what they have to know. */
+/** Whether notifications reach people. */
 export const notificationCheck = (
   { waiting, oldestFoundAt, givenUp, lastError }: DeliveryFacts,
   now: DateTime.Utc
@@ -22,7 +24,7 @@ export const notificationCheck = (
   const name = "notifications"
   const todo = `Mend the webhook, or NOTIFY_WEBHOOK_URL; ${pulse("notify test")} tries it`
   const said = lastError === null ? "" : `: ${lastError}`
-  if (oldestFoundAt !== null && millisSince(oldestFoundAt, now) > Duration.toMillis(patience)) {
+  if (oldestFoundAt !== null && millisBetween(oldestFoundAt, now) > Duration.toMillis(deliveryTimeout)) {
     return problem(
       name,
       `${counted(waiting, "notification")} not delivered, the oldest for ${lasting(oldestFoundAt, now)}${said}`,

@@ -1,4 +1,4 @@
-import { Console, DateTime, Effect, Layer, Option, Redacted, Result } from "effect"
+import { DateTime, Effect, Layer, Option, Redacted, Result } from "effect"
 import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { lookupAnswer } from "../../broker/zerodha/kiteAnswers.ts"
 import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
@@ -8,7 +8,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, say } from "../shared/environment.ts"
 
 const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provideMerge(CommandLayer)
@@ -28,7 +28,7 @@ const login = Command.make(
     const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
     const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET")
     const page = loginPage(config.zerodhaLoginUrl, apiKey)
-    if (Option.isNone(given.requestToken)) yield* Console.log(`Log in on this page:\n\n  ${page}\n`)
+    if (Option.isNone(given.requestToken)) yield* say(["Log in on this page:", "", `  ${page}`, ""])
     const pasted = yield* Option.match(given.requestToken, {
       onSome: Effect.succeed,
       onNone: () => ask("Then paste the address that the browser was sent to:", "--request-token")
@@ -105,9 +105,7 @@ const check = Command.make(
   Effect.fnUntraced(function* () {
     const config = yield* Configuration
     yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY")
-    yield* Console.log(
-      `ok  settings: ${config.zerodhaUrl}, ${config.dryRun ? "dry run: nothing is sent" : "orders are sent"}`
-    )
+    yield* say(`ok  settings: ${config.zerodhaUrl}, ${config.dryRun ? "dry run: nothing is sent" : "orders are sent"}`)
     const stored = yield* (yield* CredentialStore).token(zerodha)
     const chosen = tokenOfCommand(stored, config.zerodhaAccessToken, yield* DateTime.now)
     if (Result.isFailure(chosen)) return yield* new CommandFailed({ message: `no  access token: ${chosen.failure}` })
@@ -117,7 +115,7 @@ const check = Command.make(
         ? new CommandFailed({ message: `no  access token: ${error.message} Run "zerodha login"` })
         : new CommandFailed({ message: `no  access token: Zerodha could not be asked: ${error.message}` })
     )
-    yield* Console.log(`ok  access token: of ${user.userId} ${user.userName}`.trimEnd())
+    yield* say(`ok  access token: of ${user.userId} ${user.userName}`.trimEnd())
     const account = yield* (yield* BrokerInUseStore).account
     if (account !== null && account !== user.userId) {
       return yield* new CommandFailed({
@@ -128,12 +126,12 @@ const check = Command.make(
     const answer = yield* client.send({ method: "GET", path: "/orders", accessToken: Option.some(token) })
     yield* Effect.mapError(
       Effect.fromResult(lookupAnswer(answer, yield* DateTime.now)),
-      ({ message }) => new CommandFailed({ message: `no  order book: ${message}` })
+      ({ message }) => new CommandFailed({ message: `no  order list: ${message}` })
     )
-    yield* Console.log("ok  order book: can be read")
-    yield* Console.log("??  network address: only a placement tells whether Zerodha takes orders from it")
+    yield* say("ok  order list: can be read")
+    yield* say("??  network address: only a placement tells whether Zerodha takes orders from it")
   }, Effect.provide(ZerodhaLayer))
-).pipe(Command.withDescription("Check settings, access token and order book, without placing anything"))
+).pipe(Command.withDescription("Check settings, access token and order list, without placing anything"))
 
 export const zerodhaCommand = Command.make("zerodha").pipe(
   Command.withDescription("Log in to Zerodha, and look after its access token"),
@@ -153,7 +151,7 @@ const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
     () => new CommandFailed({ message: `${name} must be set: it is shown on developers.kite.trade` })
   )
 
-/** Asks a person, or reads what was piped in. */
+/** Prompts on a terminal, else reads stdin. */
 const ask = (message: string, instead: string, isSecret = false) =>
   process.stdin.isTTY
     ? isSecret
@@ -171,7 +169,9 @@ const readStdin = Effect.promise(async () => {
   return text
 })
 
-/** Stores a token, and with it the account, unless slices of another account would be looked for in the wrong book. */
+/**
+ * Stores a token and its account. Refused while slices of another account would be looked up in the wrong order list.
+ */
 const store = Effect.fnUntraced(function* (
   accessToken: Redacted.Redacted,
   user: KiteUser | { unknownFor: string },
@@ -194,7 +194,7 @@ const store = Effect.fnUntraced(function* (
     "userId" in user
       ? `${user.userId} ${user.userName}`.trim()
       : `an unknown user, for Zerodha could not be asked (${user.unknownFor})`
-  yield* Console.log(
+  yield* say(
     `Stored the access token of ${whose}, good until ${DateTime.formatIso(tokenEnd(setAt))}. ` +
       "Running daemons take it up within seconds"
   )
