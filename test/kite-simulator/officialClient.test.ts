@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { KiteConnect, KiteTicker } from "kiteconnect"
 import { KiteSimulator, type ScriptStep } from "../../src/kite-simulator/KiteSimulator.ts"
-import { ask, simulator, until } from "./kite.ts"
+import { eventually } from "../support/processes.ts"
+import { ask, simulator } from "./kite.ts"
 
 /** The vendor's own client, logged in. */
 const client = Effect.gen(function* () {
@@ -148,14 +149,14 @@ describe("the official client", () => {
       ticker.on("connect", () => (connected = true))
       ticker.on("order_update", (order: { readonly status: string }) => seen.push(order.status))
       ticker.connect()
-      yield* until(
+      yield* eventually(
         "it is connected",
         Effect.sync(() => connected),
         Boolean
       )
       yield* call(() => place(kite))
       yield* TestClock.adjust("1 second")
-      yield* until(
+      yield* eventually(
         "the order is complete",
         Effect.sync(() => seen),
         (seen) => seen.includes("COMPLETE")

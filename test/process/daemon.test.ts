@@ -194,7 +194,7 @@ describe("the daemon", () => {
         Effect.gen(function* () {
           const environment = { ...quick, DATABASE_URL: url }
           const runs = yield* Effect.forEach([1, 2, 3], () => startMain([], environment))
-          yield* eventually("health answers yes", runMain(["health"], environment), ({ code }) => code === 0, 20)
+          yield* eventually("health answers yes", runMain(["health"], environment), ({ code }) => code === 0)
           yield* insertOrders(1, { duration_minutes: 0 }, 0)
           yield* allProcessed(5)
           assert.strictEqual(runs.filter((run) => run.output().includes("Applied ")).length, 1)

@@ -43,8 +43,7 @@ describe("a daemon with a webhook", () => {
           yield* eventually(
             "both are told",
             Effect.sync(() => received.length),
-            (count) => count >= before + 2,
-            2400
+            (count) => count >= before + 2
           )
           second.child.kill("SIGTERM")
           assert.strictEqual(yield* second.exit, 0, second.output())

@@ -8,6 +8,7 @@ import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { BrokerInUseStore } from "../../../src/stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
+import { eventually } from "../../support/processes.ts"
 
 /** 10:00 in India. */
 const morning = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T04:30:00Z"))
@@ -59,12 +60,7 @@ const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
 )
 
 /** Lets the session hear of what the database has told it: that is real I/O. */
-const untilTokenIs = (token: string) =>
-  tokenOrProblem.pipe(
-    Effect.tap(() => Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))),
-    Effect.repeat({ until: (now) => now === token, times: 20_000 }),
-    Effect.map((now) => assert.strictEqual(now, token))
-  )
+const untilTokenIs = (token: string) => eventually(`the token is ${token}`, tokenOrProblem, (now) => now === token)
 
 describe("the access token", () => {
   it.effect("without any, placements are on hold, and say what to do", () =>
