@@ -5,7 +5,7 @@ import { correct, DatabaseClock } from "../../src/clock/DatabaseClock.ts"
 import { clockOver } from "../../src/clock/overrideClock.ts"
 import { Db } from "../../src/db/Db.ts"
 import { DbError } from "../../src/db/DbError.ts"
-import { configuration, targetOf } from "../support/database.ts"
+import { configuration, dbAt } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 
 const minute = 60_000
@@ -93,7 +93,7 @@ const hostClockOf = (machine: Machine) =>
     })
   )
 
-const database = Db.layer(targetOf("postgres")).pipe(Layer.provide(configuration()), Layer.orDie)
+const database = Layer.orDie(dbAt("postgres"))
 
 /** The clock on a machine; the Db beside it is the real one. */
 const clockOn = (machine: Machine, environment: Readonly<Record<string, string>> = {}) =>

@@ -1,6 +1,6 @@
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { configuration, freshDatabase, targetOf } from "./database.ts"
+import { dbAt, freshDatabase } from "./database.ts"
 import { eventually, urlOf } from "./processes.ts"
 import { contractRow, sliceRows } from "./service.ts"
 
@@ -25,10 +25,7 @@ export const withDatabase = <A, E>(
   Effect.scoped(
     Effect.gen(function* () {
       const name = yield* freshDatabase(from)
-      return yield* Effect.provide(
-        body(urlOf(name)),
-        Layer.fresh(Db.layer(targetOf(name)).pipe(Layer.provide(configuration())))
-      )
+      return yield* Effect.provide(body(urlOf(name)), dbAt(name))
     })
   )
 
