@@ -62,6 +62,14 @@ const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
 /** Lets the session hear of what the database has told it: that is real I/O. */
 const untilTokenIs = (token: string) => eventually(`the token is ${token}`, tokenOrProblem, (now) => now === token)
 
+/** The same where nobody tells the session anything: it looks by itself every ten seconds. */
+const untilItFinds = (token: string) =>
+  eventually(
+    `the token is ${token}`,
+    Effect.andThen(TestClock.adjust("10 seconds"), tokenOrProblem),
+    (now) => now === token
+  )
+
 describe("the access token", () => {
   it.effect("without any, placements are on hold, and say what to do", () =>
     Effect.gen(function* () {
@@ -100,8 +108,7 @@ describe("the access token", () => {
         assert.strictEqual((yield* holds.current)?.kind, "credentials")
         yield* store("good-new")
         // A notification that is lost costs one poll.
-        yield* TestClock.adjust("10 seconds")
-        yield* untilTokenIs("good-new")
+        yield* untilItFinds("good-new")
         assert.isNull(yield* holds.current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.provide(onDatabase))
@@ -153,8 +160,7 @@ describe("the access token", () => {
       yield* Effect.gen(function* () {
         assert.include(yield* tokenOrProblem, "nobody knows yet whether the Zerodha access token is that of AB1234")
         isProfileDown = false
-        yield* TestClock.adjust("10 seconds")
-        yield* untilTokenIs("good-given")
+        yield* untilItFinds("good-given")
         assert.isNull(yield* (yield* Holds).current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.scoped, Effect.provide(onDatabase))
