@@ -6,7 +6,10 @@ export default defineConfig({
     globalSetup: ["test/support/globalSetup.ts"],
     // Many tests wait for processes and servers more than they reckon.
     maxWorkers: 3,
-    testTimeout: 120_000,
-    hookTimeout: 60_000
+    // The only limits by the clock: no test waits or measures with one of its own. A busy machine makes the slowest tests, of
+    // twenty seconds, some minutes long.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    teardownTimeout: 60_000
   }
 })

@@ -103,10 +103,10 @@ describe("the command line", () => {
     withPulse((pulse, environment) =>
       Effect.gen(function* () {
         yield* startMain([], environment)
-        yield* eventually("healthy", pulse("health"), ({ code }) => code === 0, 20)
+        yield* eventually("healthy", pulse("health"), ({ code }) => code === 0)
 
         const { orderId } = yield* submit(pulse, "--no-randomize")
-        yield* eventually("the first slice is filled", show(pulse, orderId), (shown) => shown.filledQuantity > 0, 20)
+        yield* eventually("the first slice is filled", show(pulse, orderId), (shown) => shown.filledQuantity > 0)
         const cancelled = yield* pulse("order", "cancel", orderId)
         assert.strictEqual(cancelled.code, 0, cancelled.output)
         assert.include(cancelled.output, "cancelled: 3 slices will not be placed, 1 were placed")

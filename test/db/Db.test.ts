@@ -3,17 +3,14 @@ import { BigDecimal, DateTime, Deferred, Effect, Fiber, Layer, Schema } from "ef
 import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { booleans, decimals, instant, instants, integers, jsons, numbers, texts } from "../../src/db/parameters.ts"
-import { configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { dbAt, freshDatabase } from "../support/database.ts"
 
-/** An empty database, where a statement may take 0.2 s. */
-const database = Layer.unwrap(
-  Effect.map(freshDatabase("empty"), (name) =>
-    Layer.fresh(Db.layer(targetOf(name))).pipe(
-      Layer.provide(configuration({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "0.2" })),
-      Layer.orDie
-    )
-  )
-)
+/** Db on an empty database. */
+const emptyDatabase = (environment: Readonly<Record<string, string>> = {}) =>
+  Layer.unwrap(Effect.map(freshDatabase("empty"), (name) => Layer.orDie(dbAt(name, environment))))
+
+/** The server ends a statement after a second. All other statements of these tests take some thousandths of that. */
+const impatientDatabase = emptyDatabase({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "1" })
 
 const assertWorks = Effect.gen(function* () {
   const { sql, query } = yield* Db
@@ -30,11 +27,11 @@ const assertTransient = (error: DbError, operation: string, sqlState: string | n
   assert.isTrue(error.message.startsWith(`${operation}: `), error.message)
 }
 
-layer(database, { excludeTestServices: true })("Db: errors of statements", (it) => {
+layer(impatientDatabase, { excludeTestServices: true })("Db: the time limit of statements", (it) => {
   it.effect("ends a slow statement on the server, and says which one it was", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
-      const error = yield* Effect.flip(execute("test.slow", sql`SELECT pg_sleep(10)`))
+      const error = yield* Effect.flip(execute("test.slow", sql`SELECT pg_sleep(600)`))
       assertTransient(error, "test.slow", "57014")
       assert.include(error.message, "statement timeout")
       yield* assertWorks
@@ -50,7 +47,7 @@ layer(database, { excludeTestServices: true })("Db: errors of statements", (it) 
           "test.transaction",
           Effect.andThen(
             execute("test.insert", sql`INSERT INTO undone VALUES (1)`),
-            execute("test.slow", sql`SELECT pg_sleep(10)`)
+            execute("test.slow", sql`SELECT pg_sleep(600)`)
           )
         )
       )
@@ -61,11 +58,11 @@ layer(database, { excludeTestServices: true })("Db: errors of statements", (it) 
 
   it.effect("does not wait for another's lock any longer, and says that it was a lock", () =>
     Effect.gen(function* () {
-      const { sql, execute, transaction } = yield* Db
+      const { sql, execute, unlimited } = yield* Db
       yield* execute("test.create", sql`CREATE TABLE locked (a int)`)
       const isLocked = yield* Deferred.make<void>()
       const holder = yield* Effect.forkChild(
-        transaction(
+        unlimited(
           "test.hold",
           execute("test.lock", sql`LOCK TABLE locked`).pipe(
             Effect.andThen(Deferred.succeed(isLocked, undefined)),
@@ -85,12 +82,14 @@ layer(database, { excludeTestServices: true })("Db: errors of statements", (it) 
   it.effect("lets work without a limit take longer than a statement may", () =>
     Effect.gen(function* () {
       const { sql, unlimited } = yield* Db
-      yield* unlimited("test.long", sql`SELECT pg_sleep(0.4)`)
+      yield* unlimited("test.long", sql`SELECT pg_sleep(1.2)`)
       const error = yield* Effect.flip(unlimited<unknown, never, never>("test.wrong", sql`SELECT 1 / 0`))
       assert.deepStrictEqual([error.operation, error.isTransient, error.sqlState], ["test.wrong", false, "22012"])
     })
   )
+})
 
+layer(emptyDatabase(), { excludeTestServices: true })("Db: errors of statements", (it) => {
   it.effect("tells a broken constraint, which trying again does not mend", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
@@ -128,7 +127,7 @@ layer(database, { excludeTestServices: true })("Db: errors of statements", (it) 
   )
 })
 
-layer(database, { excludeTestServices: true })("Db: values", (it) => {
+layer(emptyDatabase(), { excludeTestServices: true })("Db: values", (it) => {
   it.effect("stores text that PostgreSQL cannot hold, NUL and halves of surrogate pairs, alone and inside JSON", () =>
     Effect.gen(function* () {
       const { sql, query } = yield* Db

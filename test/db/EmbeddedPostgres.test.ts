@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Redacted, Scope } from "effect"
+import { Effect, Exit, Redacted, Scope } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -11,6 +11,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { type EmbeddedServer, ownServer, useServer } from "../../src/db/EmbeddedPostgres.ts"
 import type { Holding } from "../support/embeddedPostgresHolder.ts"
+import { eventually } from "../support/processes.ts"
 
 const isRoot = process.getuid?.() === 0
 const holderScript = join(import.meta.dirname, "../support/embeddedPostgresHolder.ts")
@@ -40,7 +41,7 @@ beforeAll(async () => {
   await mkdir(sharedFolder)
   await chmod(sharedFolder, 0o755)
   await Effect.runPromise(stopSharedServer)
-}, 30_000)
+})
 
 afterAll(() => rm(sharedFolder, { recursive: true, force: true }))
 
@@ -83,10 +84,7 @@ const isAlive = (pid: number): Promise<boolean> =>
         () => false
       )
 
-const waitUntil = (what: string, check: () => Promise<boolean>) =>
-  Effect.gen(function* () {
-    while (!(yield* Effect.promise(check))) yield* Effect.sleep("5 millis")
-  }).pipe(Effect.timeoutOrElse({ duration: "15 seconds", orElse: () => Effect.die(`still waiting until ${what}`) }))
+const waitUntil = (what: string, check: () => Promise<boolean>) => eventually(what, Effect.promise(check), Boolean)
 
 const waitUntilGone = (pid: number) => waitUntil(`process ${pid} is gone`, async () => !(await isAlive(pid)))
 
@@ -134,6 +132,21 @@ const orphanServer = (options: Options) =>
     return server
   })
 
+/** A folder whose data a holder was making when it was killed. One that is too quick to be caught at it is not the last. */
+const unfinishedOptions: ReturnType<typeof freshOptions> = Effect.gen(function* () {
+  const options = yield* freshOptions()
+  const begun = async () => {
+    const files = existsSync(options.folder) ? await readdir(options.folder) : []
+    const data = files.filter((file) => file.startsWith("unfinished")).map((file) => join(options.folder, file, "data"))
+    return data.filter((folder) => existsSync(join(folder, "base")))
+  }
+  const isFinished = () => existsSync(join(options.folder, "data"))
+  const holder = yield* spawnHolder("own", options)
+  yield* waitUntil("initdb is at work, or done", async () => (await begun()).length > 0 || isFinished())
+  yield* endWith(holder, "SIGKILL")
+  return isFinished() ? yield* unfinishedOptions : options
+})
+
 describe("EmbeddedPostgres", () => {
   it.live("makes a database at the first start, keeps it, and stops without a trace", () =>
     Effect.gen(function* () {
@@ -144,11 +157,7 @@ describe("EmbeddedPostgres", () => {
       assert.isFalse(existsSync(first.host))
       assert.strictEqual((yield* Effect.promise(() => stat(join(options.folder, "password")))).mode & 0o777, 0o600)
 
-      const startedAt = yield* Clock.currentTimeMillis
-      const mark = yield* Effect.scoped(Effect.flatMap(ownServer(options), readMark))
-      const tookMillis = (yield* Clock.currentTimeMillis) - startedAt
-      assert.strictEqual(mark, 42)
-      assert.isBelow(tookMillis, 1500)
+      assert.strictEqual(yield* Effect.scoped(Effect.flatMap(ownServer(options), readMark)), 42)
       assert.deepStrictEqual((yield* Effect.promise(() => readdir(options.folder))).toSorted(), [
         "data",
         "password",
@@ -270,7 +279,7 @@ describe("EmbeddedPostgres", () => {
       const pidFile = join(options.folder, "data", "postmaster.pid")
       const { uid, gid } = yield* Effect.promise(() => stat(pidFile))
       const stranger = yield* Effect.acquireRelease(
-        Effect.sync(() => spawn("sleep", ["60"], { stdio: "ignore", ...(isRoot ? { uid, gid } : {}) })),
+        Effect.sync(() => spawn("sleep", ["86400"], { stdio: "ignore", ...(isRoot ? { uid, gid } : {}) })),
         (child) => Effect.sync(() => child.kill("SIGKILL"))
       )
       yield* Effect.promise(async () => {
@@ -292,17 +301,7 @@ describe("EmbeddedPostgres", () => {
 
   it.live("recovers when it was killed while it made the data folder", () =>
     Effect.gen(function* () {
-      const options = yield* freshOptions()
-      const unfinished = async () => (await readdir(options.folder)).filter((file) => file.startsWith("unfinished"))
-      const holder = yield* spawnHolder("own", options)
-      yield* waitUntil("initdb is at work", async () => {
-        if (!existsSync(options.folder)) return false
-        const [folder] = await unfinished()
-        return folder !== undefined && existsSync(join(options.folder, folder, "data", "base"))
-      })
-      yield* endWith(holder, "SIGKILL")
-
-      const server = yield* ownServer(options)
+      const server = yield* ownServer(yield* unfinishedOptions)
       assert.isTrue(server.startedByUs)
       yield* writeMark(server)
     })
@@ -315,7 +314,7 @@ describe("EmbeddedPostgres", () => {
       yield* writeMark(server)
       process.kill(server.pid, "SIGKILL")
       yield* waitUntilGone(server.pid)
-      yield* waitUntil("the server is back", () => Effect.runPromise(Effect.isSuccess(readMark(server))))
+      yield* eventually("the server is back", Effect.isSuccess(readMark(server)), Boolean)
     })
   )
 

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Db } from "../../src/db/Db.ts"
 import { migrate, migrateFrom, MigrationFailed } from "../../src/db/Migrations.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
-import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { asAdmin, dbAt, freshDatabase } from "../support/database.ts"
 import { runMain, urlOf } from "../support/processes.ts"
 import { contractRow, sliceRows } from "../support/service.ts"
 
@@ -32,8 +32,7 @@ const folderWith = (options: { readonly first: number; readonly own?: Readonly<R
     return folder
   })
 
-const dbOf = (database: string) => Layer.fresh(Db.layer(targetOf(database)).pipe(Layer.provide(configuration())))
-const emptyDatabase = Layer.unwrap(Effect.map(freshDatabase("empty"), (name) => Layer.orDie(dbOf(name))))
+const emptyDatabase = Layer.unwrap(Effect.map(freshDatabase("empty"), (name) => Layer.orDie(dbAt(name))))
 
 const tables = Effect.gen(function* () {
   const { sql, query } = yield* Db
@@ -124,7 +123,7 @@ describe("migrate", () => {
       const database = yield* freshDatabase("empty")
       const all = yield* Effect.forEach(
         Array.from({ length: 8 }),
-        () => Effect.provide(migrate, dbOf(database), { local: true }),
+        () => Effect.provide(migrate, dbAt(database), { local: true }),
         { concurrency: "unbounded" }
       )
       const files = yield* projectFiles
@@ -221,7 +220,7 @@ describe("migrate", () => {
             sql`SELECT order_id, slices FROM order_progress`
           )
           assert.deepStrictEqual(progress, [{ orderId: "o1", slices: first >= 2 ? 1 : 0 }])
-        }).pipe(Effect.provide(dbOf(database)))
+        }).pipe(Effect.provide(dbAt(database)))
       }
     })
   )
@@ -343,9 +342,9 @@ describe("migrate", () => {
         first: 1,
         own: { "0002_suicidal.sql": "PERFORM pg_terminate_backend(pg_backend_pid());" }
       })
-      const error = yield* Effect.flip(Effect.provide(migrateFrom(folder), dbOf(database)))
+      const error = yield* Effect.flip(Effect.provide(migrateFrom(folder), dbAt(database)))
       assert.isTrue(error._tag === "DbError" && error.isTransient, error.message)
-      assert.deepStrictEqual(yield* Effect.provide(tables, dbOf(database)), [])
+      assert.deepStrictEqual(yield* Effect.provide(tables, dbAt(database)), [])
       yield* asAdmin((sql) => sql`SELECT 1`)
     })
   )

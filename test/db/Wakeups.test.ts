@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
 import { channel } from "../../src/db/parameters.ts"
 import { type Topic, Wakeups } from "../../src/db/Wakeups.ts"
-import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
+import { asAdmin, dbAt, freshDatabase } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 import { insertOrder } from "../support/service.ts"
 
@@ -23,15 +23,7 @@ const withWakeups = <A, E>(body: (database: string) => Effect.Effect<A, E, Db | 
     return yield* Effect.gen(function* () {
       yield* awaitAll
       return yield* body(database)
-    }).pipe(
-      Effect.provide(
-        Layer.fresh(
-          Wakeups.layer.pipe(
-            Layer.provideMerge(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()), Layer.orDie))
-          )
-        )
-      )
-    )
+    }).pipe(Effect.provide(Layer.fresh(Wakeups.layer.pipe(Layer.provideMerge(Layer.orDie(dbAt(database)))))))
   })
 
 const awaitAll = Effect.gen(function* () {
@@ -119,17 +111,12 @@ describe("Wakeups", () => {
         Effect.flatMap((wakeups) => Effect.forEach(topics, (topic) => Effect.forkChild(wakeups.next(topic)))),
         Effect.map((waiting) => Effect.forEach(waiting, Fiber.join, { discard: true }))
       )
-      const layer = () =>
-        Wakeups.layer.pipe(
-          Layer.provideMerge(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()), Layer.orDie))
-        )
+      const layer = () => Wakeups.layer.pipe(Layer.provideMerge(Layer.orDie(dbAt(database))))
       const [one, other] = yield* Effect.all([
         Effect.provide(replica, yield* Layer.build(Layer.fresh(layer()))),
         Effect.provide(replica, yield* Layer.build(Layer.fresh(layer())))
       ])
-      yield* Effect.forEach(topics, notify).pipe(
-        Effect.provide(Layer.fresh(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()))))
-      )
+      yield* Effect.forEach(topics, notify).pipe(Effect.provide(dbAt(database)))
       yield* one
       yield* other
     })
@@ -141,14 +128,13 @@ describe("Wakeups", () => {
         const wakeups = yield* Wakeups
         const [listener] = yield* listenersOf(database)
         yield* asAdmin((sql) => sql`SELECT pg_terminate_backend(${listener?.pid})`)
-        yield* eventually("nobody listens", listenersOf(database), (rows) => rows.length === 0).pipe(TestClock.withLive)
+        yield* eventually("nobody listens", listenersOf(database), (rows) => rows.length === 0)
         // Nobody hears these: it listens again after a second, and the test's clock stands still.
         yield* insertOrder("o1")
         yield* notify("cancels")
 
-        const clock = yield* TestClock.testClockWith(Effect.succeed)
-        const secondLater = Effect.andThen(clock.adjust("1 second"), listenersOf(database))
-        yield* eventually("it listens again", secondLater, (rows) => rows.length === 1).pipe(TestClock.withLive)
+        const secondLater = Effect.andThen(TestClock.adjust("1 second"), listenersOf(database))
+        yield* eventually("it listens again", secondLater, (rows) => rows.length === 1)
         yield* awaitAll
         assert.deepStrictEqual(yield* woken("slices"), [])
 

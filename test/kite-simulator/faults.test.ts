@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { everyFault, type FaultKind, KiteSimulator, type ScriptStep } from "../../src/kite-simulator/KiteSimulator.ts"
-import { Kite, resting, rowsOf, simulator, until } from "./kite.ts"
+import { eventually } from "../support/processes.ts"
+import { Kite, resting, rowsOf, simulator } from "./kite.ts"
 
 /** Places an order that meets a fault. */
 const meeting = (tag: string, step: ScriptStep) =>
@@ -70,7 +71,7 @@ describe("an answer that leaves the caller in the dark", () => {
       Effect.gen(function* () {
         const kite = yield* Kite
         const waiting = yield* Effect.forkChild(meeting("QUIET", { kind, delayMillis: 0 }))
-        yield* until("it was asked", recordOf("QUIET"), ({ request }) => request !== undefined)
+        yield* eventually("it was asked", recordOf("QUIET"), ({ request }) => request !== undefined)
         yield* TestClock.adjust("10 minutes")
         assert.strictEqual((yield* kite.row("QUIET"))?.status, kind === "silence" ? "COMPLETE" : undefined)
         assert.isUndefined(waiting.pollUnsafe())
@@ -145,7 +146,11 @@ describe("an answer that is clear", () => {
       yield* script([{ kind: "session_silent" }])
       assert.strictEqual((yield* kite.place("O")).status, 200)
       const waiting = yield* Effect.forkChild(kite.call("GET", "/user/profile"))
-      yield* until("it was asked", (yield* KiteSimulator).ledger, ({ requests }) => requests.at(-1)?.status === null)
+      yield* eventually(
+        "it was asked",
+        (yield* KiteSimulator).ledger,
+        ({ requests }) => requests.at(-1)?.status === null
+      )
       assert.isUndefined(waiting.pollUnsafe())
       yield* Fiber.interrupt(waiting)
     }).pipe(Effect.provide(simulator()))
@@ -154,7 +159,7 @@ describe("an answer that is clear", () => {
   it.effect("slow: the answer comes when its time has come", () =>
     Effect.gen(function* () {
       const waiting = yield* Effect.forkChild(meeting("S", { kind: "slow", delayMillis: 2000 }))
-      yield* until("it was asked", recordOf("S"), ({ request }) => request !== undefined)
+      yield* eventually("it was asked", recordOf("S"), ({ request }) => request !== undefined)
       yield* TestClock.adjust("1999 millis")
       assert.isUndefined(waiting.pollUnsafe())
       yield* TestClock.adjust("1 millis")
@@ -291,7 +296,7 @@ describe("a look at the book", () => {
     Effect.gen(function* () {
       const { ledger } = yield* KiteSimulator
       const waiting = yield* Effect.forkChild(look({ kind: "book_slow", delayMillis: 2000 }))
-      yield* until("it was asked", ledger, ({ requests }) => requests.length === 1)
+      yield* eventually("it was asked", ledger, ({ requests }) => requests.length === 1)
       assert.isUndefined(waiting.pollUnsafe())
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual((yield* Fiber.join(waiting)).status, 200)

@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { type FaultKind, KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
-import { Kite, resting, simulator, until } from "./kite.ts"
+import { eventually } from "../support/processes.ts"
+import { Kite, resting, simulator } from "./kite.ts"
 
 interface Listener {
   /** `OPEN`, `COMPLETE`, …, or `message` for what is no order. */
@@ -30,7 +31,7 @@ const listen = (token: string | null = null) =>
       if (isBinary) listener.beats++
       else listener.frames.push(/"status":"([^"]+)"/.exec(data.toString())?.[1] ?? "message")
     })
-    return yield* until(
+    return yield* eventually(
       "the feed has answered",
       Effect.sync(() => listener),
       ({ frames, refusal }) => frames.length > 0 || refusal !== null
@@ -38,7 +39,7 @@ const listen = (token: string | null = null) =>
   })
 
 const heard = (listener: Listener, isEnough: (listener: Listener) => boolean) =>
-  until(
+  eventually(
     `enough is heard`,
     Effect.sync(() => listener),
     isEnough

@@ -101,18 +101,3 @@ export const resting: Form = { order_type: "LIMIT", price: "0.05" }
 
 export const simulator = (options: Partial<SimulatorOptions> = {}) =>
   Kite.layer.pipe(Layer.provideMerge(KiteSimulator.layer({ lookupsPerSecond: 1000, ...options })))
-
-/** Lets sockets do their work until the answer is right, while the test's clock stands still. */
-export const until = <A, R>(
-  what: string,
-  ask: Effect.Effect<A, never, R>,
-  isRight: (answer: A) => boolean
-): Effect.Effect<A, never, R> =>
-  Effect.gen(function* () {
-    for (let turn = 0; turn < 20_000; turn++) {
-      const answer = yield* ask
-      if (isRight(answer)) return answer
-      yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
-    }
-    return yield* Effect.die(new Error(`It took too long until ${what}`))
-  })

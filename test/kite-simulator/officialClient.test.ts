@@ -3,12 +3,16 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { KiteConnect, KiteTicker } from "kiteconnect"
 import { KiteSimulator, type ScriptStep } from "../../src/kite-simulator/KiteSimulator.ts"
-import { ask, simulator, until } from "./kite.ts"
+import { eventually } from "../support/processes.ts"
+import { ask, simulator } from "./kite.ts"
+
+/** The client gives an answer seven seconds of the host's time, unless it is told otherwise: an hour, in milliseconds. */
+const patience = 3_600_000
 
 /** The vendor's own client, logged in. */
 const client = Effect.gen(function* () {
   const { url, issueToken } = yield* KiteSimulator
-  return new KiteConnect({ api_key: "simulator-key", root: url, access_token: yield* issueToken })
+  return new KiteConnect({ api_key: "simulator-key", root: url, access_token: yield* issueToken, timeout: patience })
 })
 
 type Client = Effect.Success<typeof client>
@@ -44,7 +48,7 @@ describe("the official client", () => {
   it.effect("logs in and out", () =>
     Effect.gen(function* () {
       const { url } = yield* KiteSimulator
-      const kite = new KiteConnect({ api_key: "simulator-key", root: url })
+      const kite = new KiteConnect({ api_key: "simulator-key", root: url, timeout: patience })
       const loginUrl = new URL(kite.getLoginURL())
       const page = yield* ask(`${url}${loginUrl.pathname}${loginUrl.search}`)
       const requestToken = /request_token=(\w+)/.exec(page.text)?.[1] ?? "none"
@@ -148,16 +152,17 @@ describe("the official client", () => {
       ticker.on("connect", () => (connected = true))
       ticker.on("order_update", (order: { readonly status: string }) => seen.push(order.status))
       ticker.connect()
-      yield* until(
+      // The feed beats each second. The client leaves one that says nothing for five seconds of the host's time.
+      const beat = TestClock.adjust("1 second")
+      yield* eventually(
         "it is connected",
-        Effect.sync(() => connected),
+        Effect.map(beat, () => connected),
         Boolean
       )
       yield* call(() => place(kite))
-      yield* TestClock.adjust("1 second")
-      yield* until(
+      yield* eventually(
         "the order is complete",
-        Effect.sync(() => seen),
+        Effect.map(beat, () => seen),
         (seen) => seen.includes("COMPLETE")
       )
       assert.strictEqual(seen[0], "VALIDATION PENDING")

@@ -78,12 +78,10 @@ describe("the webhook", () => {
     Effect.gen(function* () {
       const { url, received } = yield* webhookServer(() => undefined)
       const waiting = yield* Effect.forkChild(failure({ NOTIFY_WEBHOOK_URL: url }))
-      yield* TestClock.withLive(
-        eventually(
-          "it is asked",
-          Effect.sync(() => received.length),
-          (count) => count === 1
-        )
+      yield* eventually(
+        "it is asked",
+        Effect.sync(() => received.length),
+        (count) => count === 1
       )
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* Fiber.join(waiting), "it did not answer within 10s")

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { allProcessed, insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
-import { eventually, runMain, startMain } from "../support/processes.ts"
+import { allProcessed, insertOrders, quick, quickToReconcile, stages, withDatabase } from "../support/daemon.ts"
+import { eventually, type Run, runMain, startMain } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
 
 /** Broker orders by tag, from the order list of the mock: the definition of a double placement. */
@@ -52,6 +52,9 @@ const bookedAfterMillis = Effect.gen(function* () {
   return rows.map(({ millis }) => millis)
 })
 
+const untilItWorks = ({ output }: Run) =>
+  eventually("its workers have begun", Effect.sync(output), (log) => log.includes("is running as"))
+
 describe("the daemon", () => {
   it.live("two daemons place each slice of 20 orders exactly once, none early", () =>
     withDatabase((url) =>
@@ -67,6 +70,7 @@ describe("the daemon", () => {
         yield* noteBookings
         const first = yield* startMain([], environment)
         const second = yield* startMain([], environment)
+        for (const run of [first, second]) yield* untilItWorks(run)
         // Slices at 0, 15, 30, 45 and 60 s: the last falls due while both daemons run, the others are overdue.
         yield* insertOrders(20, {}, 55)
         yield* allProcessed(100)
@@ -77,11 +81,6 @@ describe("the daemon", () => {
         assert.isTrue(
           booked.every((millis) => millis >= 0),
           `a slice was early: ${Math.min(...booked)} ms after its time`
-        )
-        const last = (yield* sliceRows()).filter((slice) => slice.sequenceNumber === 5)
-        assert.isTrue(
-          last.every((slice) => (slice.latenessMillis ?? 1e9) < 1000),
-          JSON.stringify(last)
         )
         const workers = new Set((yield* sliceRows()).map((slice) => slice.claimedBy))
         assert.strictEqual(workers.size, 2, "one daemon did everything")
@@ -94,16 +93,14 @@ describe("the daemon", () => {
   it.live("SIGTERM in mid-flight: calls end, the rest is given back, exit 0, nothing in doubt", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
-        const environment = {
-          ...quick,
-          DATABASE_URL: url,
-          SLICE_EXECUTION_TIMEOUT_MINUTES: "1",
+        const environment = { ...quick, DATABASE_URL: url, MOCK_BROKER_LATENCY_JITTER_MILLIS: "0" }
+        // One that needs forty seconds for all.
+        const run = yield* startMain([], {
+          ...environment,
           SLICE_EXECUTOR_CONCURRENCY: "4",
-          MOCK_BROKER_LATENCY_MILLIS: "400",
-          MOCK_BROKER_LATENCY_JITTER_MILLIS: "0"
-        }
-        const run = yield* startMain([], environment)
-        yield* insertOrders(4, { duration_minutes: 0 }, 0)
+          MOCK_BROKER_LATENCY_MILLIS: "400"
+        })
+        yield* insertOrders(4, { duration_minutes: 0, num_splits: 100 }, 0)
         yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) >= 4)
         run.child.kill("SIGTERM")
         assert.strictEqual(yield* run.exit, 0, run.output())
@@ -114,8 +111,8 @@ describe("the daemon", () => {
         assert.isAbove(after["SCHEDULED"] ?? 0, 0)
         assert.strictEqual((yield* ordersByTag).length, after["PROCESSED"])
 
-        yield* startMain([], environment)
-        yield* allProcessed(20)
+        yield* startMain([], { ...environment, MOCK_BROKER_LATENCY_MILLIS: "0" })
+        yield* allProcessed(400)
         yield* assertOncePerSlice
       }).pipe(Effect.scoped)
     )
@@ -125,11 +122,11 @@ describe("the daemon", () => {
     withDatabase((url) =>
       Effect.gen(function* () {
         // Given a daemon that waits in its start, for a lock.
-        const { sql, query, transaction, execute } = yield* Db
+        const { sql, query, unlimited, execute } = yield* Db
         const isLocked = yield* Deferred.make<void>()
         const lock = execute("test.lock", sql`LOCK TABLE broker_in_use`)
         yield* Effect.forkScoped(
-          transaction(
+          unlimited(
             "test.hold",
             Effect.andThen(Effect.andThen(lock, Deferred.succeed(isLocked, undefined)), Effect.never)
           )
@@ -153,7 +150,7 @@ describe("the daemon", () => {
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = {
-          ...quick,
+          ...quickToReconcile,
           DATABASE_URL: url,
           SLICE_EXECUTOR_CONCURRENCY: "4",
           MOCK_BROKER_LATENCY_MILLIS: "60"
@@ -176,7 +173,7 @@ describe("the daemon", () => {
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = {
-          ...quick,
+          ...quickToReconcile,
           DATABASE_URL: url,
           MOCK_BROKER_FAULT_RATE: "0.5",
           MOCK_BROKER_LATENCY_MILLIS: "5",
@@ -197,7 +194,7 @@ describe("the daemon", () => {
         Effect.gen(function* () {
           const environment = { ...quick, DATABASE_URL: url }
           const runs = yield* Effect.forEach([1, 2, 3], () => startMain([], environment))
-          yield* eventually("health answers yes", runMain(["health"], environment), ({ code }) => code === 0, 20)
+          yield* eventually("health answers yes", runMain(["health"], environment), ({ code }) => code === 0)
           yield* insertOrders(1, { duration_minutes: 0 }, 0)
           yield* allProcessed(5)
           assert.strictEqual(runs.filter((run) => run.output().includes("Applied ")).length, 1)
@@ -209,15 +206,14 @@ describe("the daemon", () => {
   it.live("survives the loss of all its connections", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
-        const run = yield* startMain([], { ...quick, DATABASE_URL: url })
+        const run = yield* startMain([], { ...quickToReconcile, DATABASE_URL: url })
         yield* insertOrders(5, {}, 50)
         yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) >= 1)
         const { sql } = yield* Db
         const kill = sql`
           SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
         for (let n = 0; n < 5; n += 1) {
-          yield* kill
-          yield* Effect.sleep("100 millis")
+          yield* eventually("it has connections to lose", kill, (killed) => killed.length > 0)
         }
         yield* allProcessed(25)
         yield* assertOncePerSlice

@@ -21,6 +21,11 @@ const overdue = Effect.flatMap(Db, ({ sql, query }) =>
   )
 ).pipe(Effect.map(([row]) => row?.slices ?? 0))
 
+/** How often somebody has halted or resumed. */
+const halts = Effect.flatMap(Db, ({ sql, query }) =>
+  query("test.halts", Schema.Struct({ count: Schema.Int }), sql`SELECT count(*)::int AS count FROM placement_halts`)
+).pipe(Effect.map(([row]) => row?.count ?? 0))
+
 describe("halt and resume", () => {
   it.live(
     "nothing is placed between the end of halt and resume, on any replica, nor by one that starts meanwhile",
@@ -41,10 +46,11 @@ describe("halt and resume", () => {
           yield* eventually("slices are overdue", overdue, (slices) => slices > 40)
           yield* eventually("the third daemon runs", Effect.sync(third.output), (log) => log.includes("fat finger"))
           assert.strictEqual(yield* orderListSize, atHalt)
-          const health = yield* eventually("health tells", runMain(["health"], environment), ({ output }) =>
-            output.includes("on hold")
+          const health = yield* eventually(
+            "health tells",
+            runMain(["health"], environment),
+            ({ code, output }) => code === 0 && output.includes("on hold")
           )
-          assert.strictEqual(health.code, 0)
           assert.match(health.output, /^healthy\nPlacements are on hold: halted by .*: fat finger$/m)
 
           const resume = yield* runMain(["resume"], environment)
@@ -63,25 +69,37 @@ describe("halt and resume", () => {
         const environment = {
           ...quick,
           DATABASE_URL: url,
-          SLICE_EXECUTION_TIMEOUT_MINUTES: "0.2",
+          SLICE_EXECUTION_TIMEOUT_MINUTES: "60",
           SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS: "5"
         }
+        const { sql, execute } = yield* Db
         const run = yield* startMain([], environment)
         yield* insertOrders(1, { total_quantity: 60, num_splits: 60 }, 0)
         yield* eventually("slices are claimed ahead", stages, (counts) => (counts["IN_PROGRESS"] ?? 0) > 2)
         run.child.kill("SIGKILL")
         yield* run.exit
-        const impatient = yield* runMain(["halt", "--reason", "test", "--wait", "1"], environment)
+        const halt = (wait: string) => ["halt", "--reason", "test", "--wait", wait]
+        const claims = /-\d+-\w{6} did not acknowledge within 1 s\. What it has claimed it may still place/
+
+        // It looks alive for an hour.
+        yield* execute("test.alive", sql`UPDATE workers SET stale_after_millis = 3600000`)
+        const impatient = yield* runMain(halt("1"), environment)
         assert.strictEqual(impatient.code, 1)
-        assert.match(
-          impatient.output,
-          /-\d+-\w{6} did not acknowledge within 1 s\. What it has claimed it may still place/
-        )
+        assert.match(impatient.output, claims)
         const resume = yield* runMain(["resume", "--wait", "1"], environment)
         assert.strictEqual(resume.code, 1)
         assert.include(resume.output, "it places nothing until it hears of it")
-        const patient = yield* runMain(["halt", "--reason", "test", "--wait", "30"], environment)
-        assert.strictEqual(patient.code, 0, patient.output)
+
+        // It looks dead, and its claims go on.
+        yield* execute("test.dead", sql`UPDATE workers SET heartbeat_at = 'epoch'`)
+        const again = yield* runMain(halt("1"), environment)
+        assert.strictEqual(again.code, 1)
+        assert.match(again.output, claims)
+
+        const patient = yield* startMain(halt("600"), environment)
+        yield* eventually("it waits", halts, (count) => count === 4)
+        yield* execute("test.over", sql`UPDATE order_slices SET lease_expires_at = now() WHERE stage = 'IN_PROGRESS'`)
+        assert.strictEqual(yield* patient.exit, 0, patient.output())
       }).pipe(Effect.scoped)
     )
   )
@@ -108,7 +126,7 @@ describe("halt and resume", () => {
         yield* startMain([], environment)
         yield* insertOrders(1, { duration_minutes: 0 }, 0)
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
-        assert.strictEqual((yield* runMain(["resume"], environment)).code, 0)
+        assert.strictEqual((yield* runMain(["resume", "--wait", "600"], environment)).code, 0)
         yield* allProcessed(5)
         const nameless = yield* runMain(["halt"], environment)
         assert.strictEqual(nameless.code, 1)

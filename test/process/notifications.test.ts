@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { allProcessed, insertOrders, quick, withDatabase } from "../support/daemon.ts"
+import { allProcessed, insertOrders, quickToReconcile, withDatabase } from "../support/daemon.ts"
 import { decodeLogLine } from "../support/logLine.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { webhookServer } from "../support/webhookServer.ts"
@@ -18,7 +18,7 @@ describe("a daemon with a webhook", () => {
             if (!isSlow) response.writeHead(200).end("ok")
           })
           const environment = {
-            ...quick,
+            ...quickToReconcile,
             DATABASE_URL: url,
             NOTIFY_WEBHOOK_URL: webhook,
             LOG_LEVEL: "debug",
@@ -43,8 +43,7 @@ describe("a daemon with a webhook", () => {
           yield* eventually(
             "both are told",
             Effect.sync(() => received.length),
-            (count) => count >= before + 2,
-            2400
+            (count) => count >= before + 2
           )
           second.child.kill("SIGTERM")
           assert.strictEqual(yield* second.exit, 0, second.output())

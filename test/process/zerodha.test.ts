@@ -3,7 +3,7 @@ import { Duration, Effect, Layer, Schema } from "effect"
 import { judgeLedger } from "../../scripts/lib/ledgerVerdict.ts"
 import { Db } from "../../src/db/Db.ts"
 import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
-import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { insertOrders, quickToReconcile, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 
 const simulator = KiteSimulator.layer({
@@ -19,7 +19,7 @@ const environmentOf = (databaseUrl: string) =>
   Effect.gen(function* () {
     const { url, feedUrl, issueToken } = yield* KiteSimulator
     return {
-      ...quick,
+      ...quickToReconcile,
       DATABASE_URL: databaseUrl,
       BROKER_TYPE: "zerodha",
       TRADING_CALENDAR: "off",
@@ -30,6 +30,8 @@ const environmentOf = (databaseUrl: string) =>
       ZERODHA_ORDER_FEED_URL: feedUrl,
       ZERODHA_ORDERS_PER_SECOND: "30",
       ZERODHA_ORDERS_PER_MINUTE: "1200",
+      // On a busy machine one request may arrive a second later than the next.
+      ZERODHA_RATE_LIMIT_MARGIN_MILLIS: "1000",
       RECONCILE_QUARANTINE_SECONDS: "4",
       BROKER_CIRCUIT_PAUSE_SECONDS: "0.5",
       SLICE_MAX_ATTEMPTS: "100"
@@ -50,32 +52,29 @@ const onSimulator = <A, E>(body: (url: string) => Effect.Effect<A, E, Db | KiteS
   withDatabase((url) => Effect.provide(body(url), Layer.fresh(simulator)))
 
 describe("the daemon and Zerodha", () => {
-  it.live(
-    "with every fault on and a daemon killed, each slice is placed once or not at all, within the limits",
-    () =>
-      onSimulator((url) =>
-        Effect.gen(function* () {
-          const { setFaults } = yield* KiteSimulator
-          // Few 429s: a second one in a row would block the rest of the minute.
-          yield* setFaults({ ...everyFault(0.4), rate_limited_html: 0 })
-          const environment = yield* environmentOf(url)
-          const first = yield* startMain([], environment)
-          yield* startMain([], environment)
-          yield* insertOrders(3, { total_quantity: 400, num_splits: 40, duration_minutes: 0 }, 0)
-          yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) > 20)
-          first.child.kill("SIGKILL")
-          yield* eventually("all are at their end", unfinished, (left) => left === 0, 2400)
-          // The orders are followed at the broker until they are final.
-          yield* setFaults({})
-          yield* eventually(
-            "the order list is followed",
-            Effect.exit(nothingIsWrong(120)),
-            (exit) => exit._tag === "Success"
-          )
-          yield* nothingIsWrong(120)
-        }).pipe(Effect.scoped)
-      ),
-    120_000
+  it.live("with every fault on and a daemon killed, each slice is placed once or not at all, within the limits", () =>
+    onSimulator((url) =>
+      Effect.gen(function* () {
+        const { setFaults } = yield* KiteSimulator
+        // A second 429 in a row would cost the rest of the minute: few of them.
+        yield* setFaults({ ...everyFault(0.4), rate_limited_html: 0 })
+        const environment = yield* environmentOf(url)
+        const first = yield* startMain([], environment)
+        yield* startMain([], environment)
+        yield* insertOrders(3, { total_quantity: 400, num_splits: 40, duration_minutes: 0 }, 0)
+        yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) > 20)
+        first.child.kill("SIGKILL")
+        yield* eventually("all are at their end", unfinished, (left) => left === 0)
+        // What the broker still does with them is followed to its end, too.
+        yield* setFaults({})
+        yield* eventually(
+          "the order list is followed",
+          Effect.exit(nothingIsWrong(120)),
+          (exit) => exit._tag === "Success"
+        )
+        yield* nothingIsWrong(120)
+      }).pipe(Effect.scoped)
+    )
   )
 
   it.live("an address that is refused for a while costs no slice, and nobody has to do anything", () =>
@@ -92,7 +91,7 @@ describe("the daemon and Zerodha", () => {
         assert.strictEqual(health.code, 0)
         assert.deepStrictEqual(yield* unfinished, 5)
         yield* allowAddress(true)
-        yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5, 600)
+        yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5)
         yield* nothingIsWrong(5)
       }).pipe(Effect.scoped)
     )

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { connect, createServer, type Socket } from "node:net"
 import { type Proxy, proxyTo } from "../../scripts/lib/tcpProxy.ts"
+import { eventually } from "../support/processes.ts"
 
 /** A server that says everything back, and a proxy before it. */
 const echo = Effect.gen(function* () {
@@ -77,9 +78,11 @@ describe("the proxy", () => {
       silent.write("swallowed")
       assert.strictEqual([...serverSockets].filter((socket) => !socket.destroyed).length, 1)
       yield* proxy.recover
-      yield* Effect.suspend(() =>
-        [...serverSockets].some((socket) => !socket.destroyed) ? Effect.fail("still there") : Effect.void
-      ).pipe(Effect.retry({ times: 500 }))
+      yield* eventually(
+        "the server has lost it",
+        Effect.sync(() => [...serverSockets].filter((socket) => !socket.destroyed)),
+        (open) => open.length === 0
+      )
       assert.isFalse(silent.destroyed)
       assert.strictEqual(yield* ask(yield* client(proxy), "b"), "b")
     })

@@ -5,7 +5,7 @@ import { instant } from "../../src/db/parameters.ts"
 import { DoctorStore } from "../../src/stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../src/stores/operations/PostgresStatusStore.ts"
 import { TopStore } from "../../src/stores/operations/TopStore.ts"
-import { configuration, freshDatabase, targetOf, testDatabase } from "../support/database.ts"
+import { dbAt, freshDatabase, testDatabase } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 import { insertOrder } from "../support/service.ts"
 
@@ -190,13 +190,7 @@ describe("the overview", () => {
 
 /** The stores on one database, with connections of their own. */
 const connected = (database: string) =>
-  Layer.build(
-    Layer.fresh(
-      PostgresStatusStore.layer.pipe(
-        Layer.provideMerge(Db.layer(targetOf(database)).pipe(Layer.provide(configuration()), Layer.orDie))
-      )
-    )
-  )
+  Layer.build(Layer.fresh(PostgresStatusStore.layer.pipe(Layer.provideMerge(Layer.orDie(dbAt(database))))))
 
 describe("what is over", () => {
   it.live("costs the overview nothing: no statement reads the table of slices from one end to the other", () =>

@@ -1,20 +1,25 @@
-import { Effect, Layer } from "effect"
+import { Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { configuration, freshDatabase, targetOf } from "./database.ts"
+import { dbAt, freshDatabase } from "./database.ts"
 import { eventually, urlOf } from "./processes.ts"
 import { contractRow, sliceRows } from "./service.ts"
 
-/** Quick polls, a lease of 3 s, a quarantine of 1.5 s. */
+/** Quick polls. Calls and claims have the time that they have in use: on a busy machine none is given up. */
 export const quick = {
   ORDER_SPLITTER_POLL_INTERVAL_SECONDS: "0.2",
   SLICE_EXECUTOR_POLL_INTERVAL_SECONDS: "0.2",
   SLICE_EXECUTOR_CLAIM_AHEAD_SECONDS: "0.5",
-  SLICE_EXECUTION_TIMEOUT_MINUTES: "0.05",
   TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: "0.5",
   BROKER_POLL_INTERVAL_SECONDS: "0.2",
-  BROKER_TIMEOUT_SECONDS: "1",
-  RECONCILE_QUARANTINE_SECONDS: "1.5",
   MOCK_BROKER_FILL_DELAY_MILLIS: "50"
+}
+
+/** For tests that lose answers or daemons: a call of 1 s, a lease of 3 s, a quarantine of 1.5 s. */
+export const quickToReconcile = {
+  ...quick,
+  SLICE_EXECUTION_TIMEOUT_MINUTES: "0.05",
+  BROKER_TIMEOUT_SECONDS: "1",
+  RECONCILE_QUARANTINE_SECONDS: "1.5"
 }
 
 /** A fresh database, its URL for child processes, and Db on it for the test itself. */
@@ -25,10 +30,7 @@ export const withDatabase = <A, E>(
   Effect.scoped(
     Effect.gen(function* () {
       const name = yield* freshDatabase(from)
-      return yield* Effect.provide(
-        body(urlOf(name)),
-        Layer.fresh(Db.layer(targetOf(name)).pipe(Layer.provide(configuration())))
-      )
+      return yield* Effect.provide(body(urlOf(name)), dbAt(name))
     })
   )
 

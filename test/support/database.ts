@@ -5,6 +5,7 @@ import { inject } from "vitest"
 import { Configuration } from "../../src/config/Configuration.ts"
 import type { DbTarget } from "../../src/db/connect.ts"
 import { Db } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
 import { migrate } from "../../src/db/Migrations.ts"
 
 /** The settings of a test: the defaults, changed where the test says so. Fresh, for layers are memoized by reference. */
@@ -20,6 +21,13 @@ export const targetOf = (database: string): Extract<DbTarget, { host: string }> 
   return { host, port, username, password: Redacted.make(password), database }
 }
 
+/** The longest that can be set: a statement takes what it takes on a busy machine, and only vitest ends the test. */
+const patient = { DATABASE_STATEMENT_TIMEOUT_SECONDS: "600" }
+
+/** Db on one of the server's databases. */
+export const dbAt = (database: string, environment: Readonly<Record<string, string>> = {}): Layer.Layer<Db, DbError> =>
+  Layer.fresh(Db.layer(targetOf(database)).pipe(Layer.provide(configuration({ ...patient, ...environment }))))
+
 /** Runs statements on the server's own database, with no service of ours in between. */
 export const asAdmin = <A, E>(work: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
   Effect.flatMap(SqlClient.SqlClient, work).pipe(Effect.provide(PgClient.layer(targetOf("postgres")), { local: true }))
@@ -33,9 +41,7 @@ const makeTemplate = asAdmin((sql) =>
     const [found] = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${template}`
     if (found === undefined) {
       yield* sql.unsafe(`CREATE DATABASE ${template}_making`)
-      yield* migrate.pipe(
-        Effect.provide(Db.layer(targetOf(`${template}_making`)).pipe(Layer.provide(configuration())), { local: true })
-      )
+      yield* migrate.pipe(Effect.provide(dbAt(`${template}_making`), { local: true }))
       yield* sql.unsafe(`ALTER DATABASE ${template}_making RENAME TO ${template}`)
     }
     yield* sql`SELECT pg_advisory_unlock(4711)`
@@ -57,11 +63,6 @@ export const freshDatabase = (from: "migrated" | "empty" = "migrated") =>
   )
 
 /** The Db layer on a fresh, migrated database. */
-export const testDatabaseWith = (environment: Readonly<Record<string, string>>): Layer.Layer<Db> =>
-  Layer.unwrap(
-    Effect.map(freshDatabase(), (name) =>
-      Db.layer(targetOf(name)).pipe(Layer.provide(configuration(environment)), Layer.orDie)
-    )
-  )
-
-export const testDatabase: Layer.Layer<Db> = testDatabaseWith({})
+export const testDatabase: Layer.Layer<Db> = Layer.unwrap(
+  Effect.map(freshDatabase(), (name) => Layer.orDie(dbAt(name)))
+)

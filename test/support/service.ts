@@ -12,7 +12,7 @@ import { Instance } from "../../src/runtime/Instance.ts"
 import type { Asked } from "../../src/stores/sql/insertActions.ts"
 import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { WorkerStatus } from "../../src/workers/supervision/WorkerStatus.ts"
-import { configuration, testDatabaseWith } from "./database.ts"
+import { configuration, testDatabase } from "./database.ts"
 
 /** Who does in tests what people do. */
 export const asked: Asked = { by: "tester", reason: "a reason" }
@@ -33,11 +33,10 @@ export const quietStatus = Layer.succeed(
 export const serviceLayer = <A>(options: {
   readonly broker: Layer.Layer<Broker | A>
   readonly environment?: Readonly<Record<string, string>>
-  readonly databaseEnvironment?: Readonly<Record<string, string>>
 }) =>
   Layer.mergeAll(StoresLayer, PlacementGate.layer, TradingHours.layer, Instance.layer, measuredClock, quietStatus).pipe(
     Layer.provideMerge(options.broker),
-    Layer.provideMerge(testDatabaseWith(options.databaseEnvironment ?? {})),
+    Layer.provideMerge(testDatabase),
     Layer.provideMerge(configuration(options.environment))
   )
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Layer, Logger, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { Telemetry } from "../../src/telemetry/Telemetry.ts"
 import { TelemetryLayer } from "../../src/telemetry/TelemetryLayer.ts"
@@ -90,15 +90,14 @@ describe("a receiver that does not do its work", () => {
     Effect.gen(function* () {
       const receiver = yield* otlpReceiver
       receiver.behave("says nothing")
-      const { layer } = telemetryTo(receiver.url)
+      // A request may take ten minutes: whoever waits for one does not end before vitest ends the test.
+      const { layer } = telemetryTo(receiver.url, { OTEL_EXPORTER_OTLP_TIMEOUT: "600000" })
       const scope = yield* Scope.make()
       const telemetry = Context.get(yield* Layer.buildWithScope(layer, scope), Telemetry)
       place(telemetry, 11_000)
       const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
       yield* eventually("four requests wait", spanRequests, (count) => count === 4)
-      const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
-      // Two seconds, and what a busy machine makes of them; a request may take ten.
-      assert.isBelow(Duration.toSeconds(took), 8)
+      yield* Scope.close(scope, Exit.void)
     })
   )
 

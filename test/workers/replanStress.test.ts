@@ -193,7 +193,6 @@ describe("everything at once", () => {
           "SPLIT"
         ])
         assert.deepStrictEqual(yield* left, { onHold: 0, scheduled: 0, unsettled: 0, deadlocks: 0 })
-      }).pipe(Effect.provide(service)),
-    60_000
+      }).pipe(Effect.provide(service))
   )
 })

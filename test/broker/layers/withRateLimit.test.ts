@@ -73,12 +73,36 @@ const slowBudget = (firstMillis: number, factor = 1) =>
 
 const due = (seconds: number): Partial<Placement> => ({ deadline: DateTime.makeUnsafe(seconds * 1000) })
 
-/** Lets real I/O with the database go on while the test's clock moves, millisecond steps apart. */
-const elapse = (millis: number, step = 50) =>
+/** The real budget, and how many of its answers are still to come: while there are any, the test's clock must stand still. */
+const watchedBudget = () => {
+  let underWay = 0
+  const layer = Layer.effect(
+    OrderBudget,
+    Effect.map(OrderBudget, (budget) =>
+      OrderBudget.of({
+        ...budget,
+        reserve: (...asked) =>
+          Effect.suspend(() => {
+            underWay += 1
+            return budget.reserve(...asked)
+          }).pipe(Effect.ensuring(Effect.sync(() => void (underWay -= 1))))
+      })
+    )
+  ).pipe(Layer.provide(OrderBudget.layer))
+  return { layer, isIdle: () => underWay === 0 }
+}
+
+/** All that needs no answer from outside has been done by then: no chain of fibers that wake each other is as long. */
+const turns = Effect.repeat(
+  Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
+  { times: 20 }
+)
+
+/** Moves the test's clock, some milliseconds a step; each step waits for the database, however long that takes. */
+const elapse = (isIdle: () => boolean, millis: number, step = 50) =>
   Effect.gen(function* () {
-    const db = yield* Db
     for (let passed = 0; passed < millis; passed += step) {
-      for (let turn = 0; turn < 12; turn++) yield* Effect.orDie(db.execute("test.turn", db.sql`SELECT 1`))
+      yield* Effect.repeat(turns, { until: isIdle })
       yield* TestClock.adjust(step)
     }
   })
@@ -90,7 +114,8 @@ describe("the account's rate limit", () => {
   it.effect("is one for all replicas, by the second and by the minute, cancels included", () =>
     Effect.gen(function* () {
       const left: Array<number> = []
-      const replicas = yield* Effect.all([replica(left), replica(left), replica(left)])
+      const budget = watchedBudget()
+      const replicas = yield* Effect.all([1, 2, 3].map(() => replica(left, {}, undefined, budget.layer)))
       const fibers = yield* Effect.forEach(
         Array.from({ length: 12 }, (_, index) => index),
         (index) => {
@@ -100,12 +125,12 @@ describe("the account's rate limit", () => {
           return Effect.forkChild(Effect.exit(call), { startImmediately: true })
         }
       )
-      yield* elapse(3500)
+      yield* elapse(budget.isIdle, 3500)
       assert.strictEqual(left.length, 8)
       // A turn may be taken up to 100 ms late, which the margin of 100 ms makes good.
       assert.isAtMost(maxIn(left, 1000), 3)
-      yield* elapse(56_000, 500)
-      yield* elapse(6_000)
+      yield* elapse(budget.isIdle, 56_000, 500)
+      yield* elapse(budget.isIdle, 6_000)
       yield* Effect.forEach(fibers, Fiber.join)
       assert.isAtMost(maxIn(left, 60_000), 8)
       assert.strictEqual(left.length, 12)

@@ -9,6 +9,7 @@ import { Wakeups } from "../../../src/db/Wakeups.ts"
 import { BrokerInUseStore } from "../../../src/stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../../src/stores/account/CredentialStore.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
+import { eventually } from "../../support/processes.ts"
 
 /** 10:00 in India. */
 const morning = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T04:30:00Z"))
@@ -60,11 +61,14 @@ const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
 )
 
 /** Lets the session hear of what the database has told it: that is real I/O. */
-const untilTokenIs = (token: string) =>
-  tokenOrProblem.pipe(
-    Effect.tap(() => Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))),
-    Effect.repeat({ until: (now) => now === token, times: 20_000 }),
-    Effect.map((now) => assert.strictEqual(now, token))
+const untilTokenIs = (token: string) => eventually(`the token is ${token}`, tokenOrProblem, (now) => now === token)
+
+/** The same where nobody tells the session anything: it looks by itself every ten seconds. */
+const untilItFinds = (token: string) =>
+  eventually(
+    `the token is ${token}`,
+    Effect.andThen(TestClock.adjust("10 seconds"), tokenOrProblem),
+    (now) => now === token
   )
 
 describe("the access token", () => {
@@ -102,8 +106,7 @@ describe("the access token", () => {
         assert.strictEqual((yield* gate.current)?.kind, "credentials")
         yield* store("good-new")
         // A notification that is lost costs one poll.
-        yield* TestClock.adjust("10 seconds")
-        yield* untilTokenIs("good-new")
+        yield* untilItFinds("good-new")
         assert.isNull(yield* gate.current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.provide(onDatabase))
@@ -155,8 +158,7 @@ describe("the access token", () => {
       yield* Effect.gen(function* () {
         assert.include(yield* tokenOrProblem, "nobody knows yet whether the Zerodha access token is that of AB1234")
         isProfileDown = false
-        yield* TestClock.adjust("10 seconds")
-        yield* untilTokenIs("good-given")
+        yield* untilItFinds("good-given")
         assert.isNull(yield* (yield* PlacementGate).current)
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
     }).pipe(Effect.scoped, Effect.provide(onDatabase))

@@ -6,6 +6,7 @@ import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { quotePath, readQuotes } from "../../../src/broker/zerodha/kiteQuotes.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 import { KiteSimulator } from "../../../src/kite-simulator/KiteSimulator.ts"
+import { eventually } from "../../support/processes.ts"
 import { failureOf } from "../mock/exchange.ts"
 import { zerodhaOverSimulator } from "./zerodhaOverSimulator.ts"
 
@@ -52,17 +53,15 @@ describe("Kite's quotes", () => {
       const many = new Set(Array.from({ length: 501 }, (_, index) => Instrument.make(`NSE:S${index}`)))
       const asking = yield* Effect.forkChild(broker.quotes(many), { startImmediately: true })
       const asked = Effect.map(simulator.ledger, ({ requests }) => requests.filter(({ path }) => path === "/quote"))
-      while ((yield* asked).length === 0) yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-      while (asking.pollUnsafe() === undefined) {
-        yield* TestClock.adjust("1 second")
-        yield* Effect.promise(() => new Promise((done) => setImmediate(done)))
-      }
+      yield* eventually("the first piece is asked for", asked, ({ length }) => length === 1)
+      const secondLater = Effect.andThen(TestClock.adjust("1 second"), asked)
+      yield* eventually("the other is asked for", secondLater, ({ length }) => length === 2)
       assert.lengthOf(yield* Fiber.join(asking), 501)
       assert.deepStrictEqual(
         (yield* asked).map(({ outcome }) => outcome),
         ["answered", "answered"]
       )
-    }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator())))
+    }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator({}, { BROKER_TIMEOUT_SECONDS: "100" }))))
   )
 
   it.effect("refused to a free app are asked for again in an hour, and hold nothing", () =>
