@@ -1,11 +1,11 @@
-/** A change to the text of a file: the text must be there exactly once. */
+/** A textual change of a file. `text` must occur exactly once. */
 interface Edit {
   readonly file: string
   readonly text: string
   readonly becomes: string
 }
 
-/** A guard, and what takes it out of the code. Whatever the guard is good for, the simulation must miss it. */
+/** The removal of one guard from the code. The simulation must fail without it, or it does not test the guard. */
 export interface Mutation {
   readonly name: string
   readonly edits: ReadonlyArray<Edit>
@@ -26,7 +26,7 @@ const mutation = (
   edits: edits.map(([file, text, becomes]) => ({ file, text, becomes }))
 })
 
-/** Each guard of the promise, switched off for one simulation. A guard in a statement is switched off in both databases. */
+/** One mutation for each guard of the promise. A guard in a statement is removed from the stores in memory and in SQL. */
 export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "fence: a stale owner's outcome is written",
