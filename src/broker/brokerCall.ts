@@ -6,7 +6,7 @@ export type CallAnswer<A> = Exit.Exit<A, BrokerError>
 
 type Details = Readonly<Record<string, unknown>>
 
-/** A broker's answer as the audit and the logs show it: one word, and the details. */
+/** A broker's answer as the audit and the logs show it: one word and the details. */
 export const answerOf = <A>(
   answer: CallAnswer<A>,
   onSuccess: (value: A) => Details
