@@ -8,17 +8,17 @@ export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
   const pauseAfter = makeTooFast()
 
   /** Stores "too fast" and "day used up" in the database; other errors pass unchanged. */
-  const tellOthers = (error: BrokerError): Effect.Effect<never, BrokerError> =>
+  const storeForAll = (error: BrokerError): Effect.Effect<never, BrokerError> =>
     Effect.gen(function* () {
       if (error._tag !== "BrokerTryLater") return yield* error
       if (error.code !== tooFastCode && error.code !== dailyLimitCode) return yield* error
       const now = yield* DateTime.now
       const isCap = error.code === dailyLimitCode
       const until = isCap ? error.retryAt : pauseAfter.refused(error.retryAt, now)
-      const told = yield* Effect.result(isCap ? budget.cap(account, until) : budget.block(account, until))
-      if (Result.isFailure(told)) {
+      const stored = yield* Effect.result(isCap ? budget.cap(account, until) : budget.block(account, until))
+      if (Result.isFailure(stored)) {
         yield* Effect.logWarning(
-          `The other replicas do not know that the broker asked to wait: ${told.failure.message}`
+          `The other replicas do not know that the broker asked to wait: ${stored.failure.message}`
         )
       }
       // After a cap a retry at once meets the full day in the database, and waits or is skipped by the policy.
@@ -34,7 +34,7 @@ export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
           ? Effect.map(DateTime.now, pauseAfter.answered)
           : Effect.void
       ),
-      Effect.catch(tellOthers)
+      Effect.catch(storeForAll)
     )
   return sharing
 })
