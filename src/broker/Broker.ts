@@ -10,25 +10,32 @@ export interface Placement extends OrderParameters {
   readonly sliceId: SliceId
   readonly tag: Tag
   readonly quantity: number
-  /** An absolute time after which the request must not be sent any more. */
+  /** The absolute time after which the request must not be sent. */
   readonly deadline: DateTime.Utc
 }
 
-/** The one way to a broker. Implementations: the layered mock, and Zerodha. */
+/**
+ * The one way to a broker: place, cancel, and look up by tag. Implementations are the layered mock (mock/MockBroker.ts) and
+ * Zerodha (zerodha/ZerodhaBroker.ts); layers/BrokerLayer.ts wraps either in the guards that every placement passes.
+ *
+ * No implementation retries an order request. An answer that leaves the effect open is BrokerOutcomeUnknown, never a success
+ * or a refusal, and a failed look-up is never "not found". Callers: the executor places, the monitor looks up and cancels,
+ * the command `settle` reads the whole order list.
+ */
 export class Broker extends Context.Service<
   Broker,
   {
     readonly name: string
 
     /**
-     * How long after a request was last possibly sent its order may still turn up in the book. Until then, "not in the
-     * book" does not mean "not placed".
+     * How long after the last moment at which a request may have been sent its order can still appear in the order list.
+     * Until then "not in the list" does not mean "not placed".
      */
     readonly quarantine: Duration.Duration
 
     /**
-     * Since when the book is complete. That an order from before is not in it proves nothing: some brokers begin a new
-     * book each day.
+     * Since when the order list is complete. The absence of an older order proves nothing: some brokers begin a new list
+     * each day.
      */
     readonly orderListSince: (now: DateTime.Utc) => DateTime.Utc
 
@@ -36,23 +43,23 @@ export class Broker extends Context.Service<
     readonly place: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
 
     /**
-     * Every broker order that carries one of the tags, whatever its state: from the whole book, not the open orders, in
-     * one call. An absent tag has no order in the book yet. Two orders with one tag are both returned.
+     * Every broker order with one of the tags in any state, from the whole order list, in one call. A tag that is absent
+     * from the answer has no order in the list yet. Two orders with one tag are both returned.
      */
     readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
 
-    /** Everything in the book, our own and what others have placed. */
+    /** All orders in the list, including those of other programs and people. */
     readonly listAll: Effect.Effect<ReadonlyArray<OrderListEntry>, BrokerLookupError>
 
     /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
     readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
 
-    /** What instruments cost now. One that the broker knows nothing of is not in the answer. */
+    /** Current quotes. An instrument that the broker does not know is absent from the answer. */
     readonly quotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>
 
     /**
-     * Returns when the broker hints that some order has changed, so that the book is worth reading now. Hints may come
-     * for nothing and may be lost; a broker without them never returns.
+     * Returns when the broker hints that an order has changed, so that reading the order list is worthwhile. Hints may be
+     * spurious or lost; for a broker without hints it never returns.
      */
     readonly changed: Effect.Effect<void>
   }

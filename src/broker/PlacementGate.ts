@@ -8,8 +8,13 @@ import { Telemetry } from "../telemetry/Telemetry.ts"
 type Reasons = ReadonlyMap<ClosureKind, string>
 
 /**
- * What keeps this process from placing. A hold costs no slice anything but time: whoever wants to place waits, and what
- * is about to be sent all the same is not sent.
+ * What keeps this whole process from placing: closed by a halt, missing credentials, a limit of the day, the circuit breaker
+ * or the executor's stop, and open only when none of them applies. It also knows which fired slices were withdrawn because
+ * their order was cancelled or put on hold.
+ *
+ * A closed gate costs a slice only time. No call starts after `close` has returned, and `untilIdle` then waits for those that
+ * had started, which is what an operator's halt acknowledges. Cancels and look-ups do not ask the gate. Which closure is
+ * shown, and what wins over what, is decided in domain/lifecycle/placement.ts.
  */
 export class PlacementGate extends Context.Service<
   PlacementGate,
@@ -17,15 +22,15 @@ export class PlacementGate extends Context.Service<
     readonly current: Effect.Effect<GateClosure | null>
     readonly close: (kind: ClosureKind, reason: string) => Effect.Effect<void>
     readonly open: (kind: ClosureKind) => Effect.Effect<void>
-    /** Returns as soon as there is a hold, or none. */
+    /** Returns as soon as the gate is closed, or open. */
     readonly until: (isClosed: boolean) => Effect.Effect<void>
-    /** Says of which slices the orders were cancelled or are on hold: of all others they are not, or not any more. */
+    /** Sets the slices whose orders are cancelled or on hold; it replaces the previous set. */
     readonly withdraw: (slices: ReadonlySet<SliceId>) => Effect.Effect<void>
-    /** Fails as soon as there is a hold, or the slice is withdrawn, with what whoever is waiting to send is to say. */
+    /** Fails with the reason as soon as the gate is closed or the slice is withdrawn. */
     readonly untilClosed: (slice: SliceId) => Effect.Effect<never, BrokerNotSent>
-    /** Makes the call for a slice unless there is a hold, or the slice is withdrawn. */
+    /** Makes the call for a slice, or fails if the gate is closed or the slice is withdrawn. */
     readonly unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) => Effect.Effect<A, E | BrokerNotSent>
-    /** Returns when none of those calls is under way. */
+    /** Returns when none of these calls is in flight. */
     readonly untilIdle: Effect.Effect<void>
   }
 >()("pulse-background/PlacementGate") {
@@ -58,7 +63,7 @@ const make = Effect.gen(function* () {
     until,
     withdraw: (slices) => SubscriptionRef.set(withdrawn, slices),
     untilClosed: (slice) => Effect.raceFirst(untilAnyClosure, untilWithdrawn(slice)),
-    // Asked and counted in one go: whoever sets a hold and then waits for idleness has waited for this call too.
+    // The check and the count are one synchronous step: close, then untilIdle, cannot miss a call that passed the check.
     unlessClosed: <A, E>(slice: SliceId, call: Effect.Effect<A, E>) =>
       Effect.uninterruptibleMask((restore): Effect.Effect<A, E | BrokerNotSent> => {
         const closure = closureOf(SubscriptionRef.getUnsafe(reasons))
@@ -69,7 +74,7 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** Why the gate is closed, each kind with its reason; told to the metrics and the log when it changes. */
+/** Why the gate is closed, one reason per kind. Changes go to the metrics and the log. */
 const makeClosures = Effect.gen(function* () {
   const reasons = yield* SubscriptionRef.make<Reasons>(new Map())
   const oneAtATime = yield* Semaphore.make(1)
@@ -87,7 +92,7 @@ const makeClosures = Effect.gen(function* () {
       telemetry.held(kind, reason !== null)
       if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
       if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
-      // Said once: the same kind of hold with other words is no news for whoever is called at night.
+      // An error pages somebody, so a closure that only changes its reason is logged as information.
       yield* before === null
         ? Effect.logError(`Placements are on hold: ${reason}`)
         : Effect.logInfo(`Still on hold: ${reason}`)
@@ -105,7 +110,7 @@ const makeClosures = Effect.gen(function* () {
   return { reasons, change, current, until }
 })
 
-/** Counts calls that are under way. */
+/** Counts the calls in flight. */
 const makeCallCount = Effect.gen(function* () {
   const isIdle = yield* Latch.make(true)
   let inFlight = 0
@@ -114,13 +119,13 @@ const makeCallCount = Effect.gen(function* () {
     if (inFlight === 0) isIdle.openUnsafe()
   })
   return {
-    /** Counts at once, and until the call has ended in any way. */
+    /** Counts the call from now until it has ended in any way. */
     during: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
       if (inFlight === 0) isIdle.closeUnsafe()
       inFlight++
       return Effect.ensuring(call, end)
     },
-    /** Returns when no call is under way. */
+    /** Returns when no call is in flight. */
     untilIdle: Latch.await(isIdle)
   }
 })

@@ -6,10 +6,10 @@ import type { OrderPlan } from "../domain/planning/planOrder.ts"
 import { OrderBudget } from "../stores/account/OrderBudget.ts"
 
 /**
- * Holds plans, one after the other, against what the broker account may still send on their days: null, or why a plan does
- * not fit. A plan that fits is counted against those that follow, until the budget is opened anew. The account's limit itself
- * is kept when slices are sent; this says early what would be found out at slice 4,000. What is planned of the order that a
- * new plan `replaces` does not count.
+ * Checks plans against the order requests that the broker account has left on their days. The result is null, or why a plan
+ * does not fit. A plan that fits counts against the following ones until the budget is opened again. The rate limit enforces
+ * the account's limit when slices are sent; this check refuses an order early instead of at its slice 4,000. Slices of the
+ * order that a new plan `replaces` do not count.
  */
 export const makeDayBudget = Effect.gen(function* () {
   const config = yield* Configuration

@@ -3,8 +3,8 @@ import type { Configuration } from "../config/Configuration.ts"
 export const dryRunMark = "(dry run)"
 
 /**
- * What tells one broker from another in the database: its type, its address, and whether it is a dry run. Slices that were
- * sent to one must not be looked for, nor sent again, at another.
+ * Identifies a broker in the database: its type, its address, and whether it is a dry run. Slices that were sent to one broker
+ * must not be looked up or sent again at another.
  */
 export const brokerIdentity = ({
   brokerType,

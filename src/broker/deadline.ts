@@ -3,8 +3,8 @@ import { LatestTime } from "../clock/DatabaseClock.ts"
 import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 
 /**
- * Now, unless the deadline may be past: then the request must not go on, and its caller knows that it did not. The host may
- * have been suspended since its caller looked at the time.
+ * Returns the current time, or fails with BrokerNotSent if the deadline may have passed. The latest possible time counts,
+ * because the host may have been suspended since the caller read its clock.
  */
 export const checkDeadline = (deadline: DateTime.Utc): Effect.Effect<DateTime.Utc, BrokerNotSent> =>
   Effect.gen(function* () {

@@ -19,7 +19,7 @@ import { withTimeout } from "./withTimeout.ts"
 
 type Wrapper = Layer.Layer<Broker, never, Broker | Db | PlacementGate>
 
-/** The account's rate limit, as configured: the outermost of what a placement passes. */
+/** The account's rate limit as configured, the outermost layer that a placement passes. */
 export const configuredRateLimit = (config: Configuration["Service"]) =>
   withRateLimit({
     perSecond: config.zerodhaOrdersPerSecond,
@@ -30,19 +30,24 @@ export const configuredRateLimit = (config: Configuration["Service"]) =>
     maxWait: config.brokerTimeout
   })
 
-/** What stands around every broker, as configured, from the inside out. */
+/** The guards around every broker as configured, from the inside out. */
 export const configuredGuards = (config: Configuration["Service"]) => [
   withTimeout(config.brokerTimeout),
-  // What is held or waits for its turn is no call of the broker.
+  // Inside the gate and the rate limit: waiting for them is not part of a broker call.
   withTelemetry,
   withCircuit({ failures: config.brokerCircuitFailures, pause: config.brokerCircuitPause }),
-  // Around the circuit: a probe must not be held by the hold that tells of it.
+  // Around the circuit: the closure that a probe causes must not stop the probe itself.
   withGate
 ]
 
 /**
- * The broker that BROKER_TYPE chooses, and around it what every placement passes, from the outside in: the account's rate
- * limit, the holds, the circuit breaker, the timeout, or a dry run.
+ * The broker that BROKER_TYPE chooses, and around it the guards that every placement passes, from the outside in: the
+ * account's rate limit, the placement gate, the circuit breaker, telemetry, the timeout, and in a dry run the layer that
+ * sends nothing.
+ *
+ * The order is what makes the guards right: the gate is asked after the wait for a turn, when nothing is left to wait for,
+ * and the timeout counts only the call itself, which a slice's lease relies on. Cancels pass the rate limit, too; look-ups
+ * pass only telemetry and the timeout. The daemon and the command `settle` build it.
  */
 export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClock | Db | PlacementGate | Wakeups> =
   Layer.unwrap(
@@ -54,7 +59,7 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClo
       const wrappers: ReadonlyArray<Wrapper> = [
         ...(config.dryRun ? [withDryRun] : []),
         ...configuredGuards(config),
-        // A dry run sends nothing that would count.
+        // A dry run sends nothing that could count.
         ...(isReal && !config.dryRun ? [rateLimit] : [])
       ]
       const broker = isReal ? Zerodha.pipe(Layer.provide([CredentialStore.layer, BrokerInUseStore.layer])) : MockBroker

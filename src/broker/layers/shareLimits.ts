@@ -2,26 +2,26 @@ import { DateTime, Effect, Result } from "effect"
 import { type BrokerError, BrokerTryLater, dailyLimitCode, tooFastCode } from "../../domain/model/BrokerError.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
 
-/** Wraps the calls of an account so that what the broker says about its limits is written down for all replicas. */
+/** Wraps an account's order requests: what the broker says about its limits is stored for all replicas. */
 export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
   const budget = yield* OrderBudget
   const pauseAfter = makeTooFast()
 
-  /** What the broker says about its limits holds for every replica. */
-  const tellOthers = (error: BrokerError): Effect.Effect<never, BrokerError> =>
+  /** Stores "too fast" and "day used up" in the database; other errors pass unchanged. */
+  const storeForAll = (error: BrokerError): Effect.Effect<never, BrokerError> =>
     Effect.gen(function* () {
       if (error._tag !== "BrokerTryLater") return yield* error
       if (error.code !== tooFastCode && error.code !== dailyLimitCode) return yield* error
       const now = yield* DateTime.now
       const isCap = error.code === dailyLimitCode
       const until = isCap ? error.retryAt : pauseAfter.refused(error.retryAt, now)
-      const told = yield* Effect.result(isCap ? budget.cap(account, until) : budget.block(account, until))
-      if (Result.isFailure(told)) {
+      const stored = yield* Effect.result(isCap ? budget.cap(account, until) : budget.block(account, until))
+      if (Result.isFailure(stored)) {
         yield* Effect.logWarning(
-          `The other replicas do not know that the broker asked to wait: ${told.failure.message}`
+          `The other replicas do not know that the broker asked to wait: ${stored.failure.message}`
         )
       }
-      // Whoever tries again meets the full day as everybody does, and waits or is skipped by the policy.
+      // After a cap a retry at once meets the full day in the database, and waits or is skipped by the policy.
       const { code, message } = error
       return yield* new BrokerTryLater({ code, message, retryAt: isCap ? now : until })
     })
@@ -34,17 +34,17 @@ export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
           ? Effect.map(DateTime.now, pauseAfter.answered)
           : Effect.void
       ),
-      Effect.catch(tellOthers)
+      Effect.catch(storeForAll)
     )
   return sharing
 })
 
-/** How long to wait after "too fast": as long as the broker says; when that was not enough, until the next minute. */
+/** How long to wait after "too fast": as long as the broker says, and if that was not enough, until the next minute. */
 const makeTooFast = () => {
   let refusals = 0
   let waitsUntil = DateTime.makeUnsafe(0)
   return {
-    /** All that are refused in the same wait are one refusal. */
+    /** Refusals during one wait count as one. */
     refused: (retryAt: DateTime.Utc, now: DateTime.Utc): DateTime.Utc => {
       if (DateTime.isLessThan(now, waitsUntil)) return waitsUntil
       refusals++
@@ -52,7 +52,7 @@ const makeTooFast = () => {
       waitsUntil = refusals > 1 ? DateTime.max(retryAt, nextMinute) : retryAt
       return waitsUntil
     },
-    /** Something else than "too fast". */
+    /** An answer other than "too fast". */
     answered: (now: DateTime.Utc): void => {
       if (DateTime.isGreaterThanOrEqualTo(now, waitsUntil)) refusals = 0
     }

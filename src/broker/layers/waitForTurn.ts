@@ -3,27 +3,27 @@ import { BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { type BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { PlacementGate } from "../PlacementGate.ts"
 
-/** So far ahead a moment is reserved, and no further: a process that dies takes what it has reserved with it. */
+/** How far ahead a turn is reserved. The turns that a process has reserved are lost when it dies. */
 const reservedAhead = Duration.millis(250)
-/** A grant is good for so long: a request that leaves later would fall among those of later grants. */
+/** How long a grant is valid. A request that leaves later would fall into the window of later grants. */
 const grantMillis = 100
 
-/** Whether what is beyond the day's limit waits for the next day or is given up. */
+/** Whether a request beyond the day's limit waits for the next day or is given up. */
 export type DailyLimitPolicy = "wait" | "skip"
 
 /**
- * Waits until one more order request of the account may leave, as counted in the database over all replicas; fails when
- * that is after `latest`, when the day is used up, or when the database cannot be asked.
+ * Waits until one more order request of the account may leave, counted in the database over all replicas. Fails with
+ * BrokerNotSent if that is after `latest`, if the day's requests are used up, or if the database cannot be asked.
  */
 export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dailyLimitPolicy: DailyLimitPolicy) {
   const budget = yield* OrderBudget
   const onDayIsFull = yield* makeOnDayIsFull(dailyLimitPolicy)
 
-  // Of the last reservation. While the database is slow a grant for now would be lost before it is here.
+  // Of the last reservation. A slow database is asked for a later turn: one for now would have expired on arrival.
   let roundTripMillis = 0
   const leadMillis = () => (roundTripMillis > grantMillis / 2 ? 2 * roundTripMillis : 0)
 
-  /** The next moment at which one more request may leave, in milliseconds since 1970; it is this request's alone. */
+  /** Reserves the next turn for this request alone; returns it in milliseconds since 1970. */
   const nextTurn = (limits: BudgetLimits, latest: DateTime.Utc): Effect.Effect<number, BrokerNotSent> =>
     Effect.gen(function* () {
       const now = yield* DateTime.now
@@ -43,7 +43,7 @@ export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dai
       return yield* nextTurn(limits, latest)
     })
 
-  // One request of this process waits at the database, the others behind it.
+  // One request of this process asks the database at a time; the others queue behind it.
   const queue = yield* Semaphore.make(1)
   const waitForTurn = (
     limits: BudgetLimits,
@@ -55,7 +55,7 @@ export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dai
       yield* sleepUntil(atMillis)
       const now = yield* DateTime.now
       if (DateTime.toEpochMillis(now) - atMillis <= grantMillis) return
-      // Each lost grant is a request of the day less.
+      // Each lost grant uses up one request of the day.
       if (hasLostOne) {
         const message = `the database took ${roundTripMillis} ms to grant a turn, which was over by then`
         return yield* notSent("rate_limit", message, DateTime.add(now, { seconds: 1 }))
@@ -65,7 +65,7 @@ export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dai
   return waitForTurn
 })
 
-/** What becomes of a request beyond the day's limit: by the policy it is given up, or all wait for the next day. */
+/** Handles a request beyond the day's limit: by the policy it is given up, or the gate closes until the next day. */
 const makeOnDayIsFull = Effect.fnUntraced(function* (policy: DailyLimitPolicy) {
   const gate = yield* PlacementGate
   const scope = yield* Effect.scope
@@ -79,7 +79,7 @@ const makeOnDayIsFull = Effect.fnUntraced(function* (policy: DailyLimitPolicy) {
 
   return Effect.fnUntraced(function* (now: DateTime.Utc, until: DateTime.Utc) {
     if (policy === "skip") return yield* notSent("daily_limit", message, null)
-    // The hold ends the wait of whoever sets it, too; its end must be arranged for all the same.
+    // The closure interrupts this request's wait, too; closeUntil is uninterruptible, so that the gate surely opens again.
     yield* closeUntil(now, until)
     return yield* notSent("daily_limit", message, now)
   })
@@ -88,7 +88,7 @@ const makeOnDayIsFull = Effect.fnUntraced(function* (policy: DailyLimitPolicy) {
 const notSent = (code: "rate_limit" | "daily_limit", message: string, retryAt: DateTime.Utc | null) =>
   new BrokerNotSent({ code, message: `Not sent: ${message}`, retryAt })
 
-/** Timers may fire early: never before the moment. */
+/** Sleeps until the moment and never less: timers may fire early. */
 const sleepUntil = (atMillis: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (;;) {

@@ -14,9 +14,9 @@ import { Broker } from "../Broker.ts"
 import { PlacementGate } from "../PlacementGate.ts"
 
 /**
- * Leaves a broker alone that gives no clear answers: after several in a row nothing is placed for a while, and then one
- * placement finds out whether to go on. A broker that takes no orders from our address is left alone at once. Look-ups
- * and cancels go through all the time.
+ * A circuit breaker around placements. After several placements in a row without a clear answer it opens for a while; then one
+ * probe decides whether it closes. It opens at once if the broker takes no orders from our address. Look-ups and cancels
+ * always pass.
  */
 export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | PlacementGate> =>
   Layer.effect(
@@ -27,14 +27,14 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
       const scope = yield* Effect.scope
       let circuit: Circuit = closed
 
-      /** Shows the circuit's state as a hold, which ends by itself when a probe may go through. */
+      /** Closes the placement gate while the circuit is not closed, and opens it again when a probe may pass. */
       const show = (message: string, nowMillis: number) => {
         if (circuit._tag === "Closed") return gate.open("circuit")
         if (circuit._tag === "Probing")
           return gate.close("circuit", "one placement finds out whether the broker is well")
         const shown = circuit
         const pause = Duration.millis(circuit.untilMillis - nowMillis)
-        // By then the circuit may have closed and opened anew, with a hold of its own.
+        // The circuit may have closed and opened again meanwhile, with a closure of its own.
         const end = Effect.suspend(() => (circuit === shown ? gate.open("circuit") : Effect.void))
         return gate
           .close("circuit", `${message}; the next one is tried in ${Duration.format(pause)}`)

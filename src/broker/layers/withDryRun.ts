@@ -2,7 +2,7 @@ import { BigDecimal, Effect, Layer } from "effect"
 import { BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { Broker, type Placement } from "../Broker.ts"
 
-/** Everything but the order requests: each of them ends by saying what would have been sent. Look-ups are made. */
+/** Sends no order request: each fails with BrokerNotSent, which tells what would have been sent. Look-ups are made. */
 export const withDryRun: Layer.Layer<Broker, never, Broker> = Layer.effect(
   Broker,
   Effect.map(Broker, (below) =>

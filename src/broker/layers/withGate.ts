@@ -2,7 +2,7 @@ import { Effect, Layer } from "effect"
 import { Broker } from "../Broker.ts"
 import { PlacementGate } from "../PlacementGate.ts"
 
-/** Asks, when nothing is left to wait for, whether there is a hold or the slice is withdrawn. Cancels and look-ups are never held. */
+/** Asks the placement gate right before a placement is sent. Cancels and look-ups do not ask it. */
 export const withGate: Layer.Layer<Broker, never, Broker | PlacementGate> = Layer.effect(
   Broker,
   Effect.gen(function* () {

@@ -15,8 +15,8 @@ export interface RateLimitOptions extends BudgetLimits {
 }
 
 /**
- * Keeps order requests (placements and cancels) within what the account may send, counted in the database over all
- * replicas. A request waits until it may leave, if that is before its deadline. Look-ups are not counted.
+ * Keeps order requests (placements and cancels) within the account's limits, counted in the database over all replicas. A
+ * request waits for its turn if that comes before its deadline. Look-ups are not counted.
  */
 export const withRateLimit = (
   options: RateLimitOptions
@@ -42,7 +42,7 @@ export const withRateLimit = (
       const placements = { ...options, perDay: placementsPerDay(options.perDay) }
       return Broker.of({
         ...below,
-        // A hold that begins meanwhile ends the wait: halting, stopping or cancelling does not wait for turns.
+        // A closing gate ends the wait, so that a halt, a stop or a cancel does not wait for turns.
         place: (placement) =>
           Effect.raceFirst(
             measured(waitForTurn(placements, placement.deadline)),

@@ -6,7 +6,7 @@ import type { BrokerCall } from "../../telemetry/Metrics.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import { Broker } from "../Broker.ts"
 
-/** Measures every call of the broker below, and tells how it ended. Without a receiver the broker stays as it is. */
+/** Measures every call of the broker below and reports how it ended. Without a receiver it returns the broker unchanged. */
 export const withTelemetry: Layer.Layer<Broker, never, Broker> = Layer.effect(
   Broker,
   Effect.gen(function* () {

@@ -3,16 +3,16 @@ import { BrokerOutcomeUnknown, BrokerTryLater } from "../../domain/model/BrokerE
 import { Broker } from "../Broker.ts"
 
 /**
- * Ends every call by the timeout, whatever the broker below does: an order request with BrokerOutcomeUnknown, a look-up
- * with BrokerTryLater. The call below is interrupted, but not waited for: cleaning up a connection can take long, and a
- * slice's lease counts on the timeout.
+ * Ends every call by the timeout, whatever the broker below does: an order request with BrokerOutcomeUnknown, a look-up with
+ * BrokerTryLater. The call below is interrupted but not awaited: closing a connection can take long, and a slice's lease
+ * relies on the timeout.
  */
 export const withTimeout = (timeout: Duration.Duration): Layer.Layer<Broker, never, Broker> =>
   Layer.effect(
     Broker,
     Effect.gen(function* () {
       const below = yield* Broker
-      // What is still cleaning up when the service stops is waited for before the layers below close.
+      // Calls that are still cleaning up when the service stops end before the layers below close.
       const scope = yield* Effect.scope
       const message = `The broker did not answer within ${Duration.format(timeout)}.`
 

@@ -1,17 +1,17 @@
 import { Context, Duration } from "effect"
 
 /**
- * What a layer above tells the simulated exchange to do with one placement. It travels with the call, past every layer
- * in between; a layer changes its part with `Effect.updateService(Instruction, …)`.
+ * What a layer above tells the simulated exchange to do with one placement. It travels with the call through all layers in
+ * between; a layer changes its part with `Effect.updateService(Instruction, …)`.
  */
 export interface Instruction {
-  /** Fill all of it, or a part while the rest stays open. */
+  /** Fill the whole order, or a part while the rest stays open. */
   readonly fill: "whole" | "part"
-  /** Refuse it at once, for good. */
+  /** Refuse the placement at once and for good; null does not. */
   readonly refusal: { readonly code: string; readonly message: string } | null
-  /** Acknowledge it, and reject it later for this reason. */
+  /** Acknowledge the order and reject it later for this reason; null does not. */
   readonly rejection: string | null
-  /** How long the exchange takes to notice it: so long it is in nobody's sight. */
+  /** How long the order takes to appear in the order list. */
   readonly arrivesAfter: Duration.Duration
 }
 

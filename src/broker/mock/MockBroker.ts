@@ -13,7 +13,7 @@ type Wrapper = Layer.Layer<Broker, never, Broker>
 
 const defaultQuarantine = Duration.seconds(5)
 
-/** The layers that the configuration asks for, around a simulated exchange on whatever book there is. */
+/** The mock's layers as configured, around a simulated exchange on any order list. Tests build it on a list of their own. */
 export const mockBrokerOnOrderList: Layer.Layer<Broker, never, Configuration | MockOrderList> = Layer.unwrap(
   Effect.gen(function* () {
     const config = yield* Configuration
@@ -24,7 +24,7 @@ export const mockBrokerOnOrderList: Layer.Layer<Broker, never, Configuration | M
       quarantine: Option.getOrElse(config.reconcileQuarantine, () => defaultQuarantine)
     })
 
-    // From the exchange outwards. The order counts: a lost request uses up no rate limit, a refused one does.
+    // From the exchange outwards. The order matters: a lost request uses up no rate limit, a refused one does.
     const wrappers: ReadonlyArray<Wrapper> = [
       ...when(config.mockBrokerRateLimit > 0, () => withSecondLimit(config.mockBrokerRateLimit)),
       ...when(
@@ -42,7 +42,14 @@ export const mockBrokerOnOrderList: Layer.Layer<Broker, never, Configuration | M
 
 const when = (isOn: boolean, wrapper: () => Wrapper): ReadonlyArray<Wrapper> => (isOn ? [wrapper()] : [])
 
-/** The mock broker of MOCK_BROKER_*: a Broker like any other, on the book that MOCK_BROKER_BOOK names. */
+/**
+ * The mock broker of MOCK_BROKER_*: a simulated exchange, and around it layers that each misbehave in one way, as configured
+ * (a limit per second, scenarios, random faults, latency).
+ *
+ * It keeps the same contract as any Broker: an unknown outcome may have been placed, a late order appears within the
+ * quarantine. The seed decides every fault, price and fill, so that a run can be repeated. MOCK_BROKER_BOOK chooses the order
+ * list: in memory, or in the database, shared by all replicas. BrokerLayer builds it unless BROKER_TYPE is zerodha.
+ */
 export const MockBroker: Layer.Layer<Broker, never, Configuration | Db> = mockBrokerOnOrderList.pipe(
   Layer.provide(
     Layer.unwrap(

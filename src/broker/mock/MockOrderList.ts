@@ -6,8 +6,8 @@ import { BrokerOrderId, Tag } from "../../domain/model/Ids.ts"
 import { OrderParameters, Price } from "../../domain/model/Order.ts"
 
 /**
- * A broker order as the simulated exchange keeps it: what was asked and what it decided when the order arrived, never
- * a state. `stateAt` derives the state. Times are UTC, in whole milliseconds.
+ * A broker order as the simulated exchange stores it: the request, and what was decided when it arrived. It has no state;
+ * `stateAt` derives it. Times are UTC, in whole milliseconds.
  */
 export const SimulatedOrder = Schema.Struct({
   brokerOrderId: BrokerOrderId,
@@ -15,28 +15,28 @@ export const SimulatedOrder = Schema.Struct({
   ...OrderParameters.fields,
   quantity: Schema.Int,
   placedAt: Schema.DateTimeUtcFromDate,
-  /** Before this nobody can see it: an order that turns up late. */
+  /** Before this moment the order is not in any answer: a late arrival. */
   visibleAt: Schema.DateTimeUtcFromDate,
   opensAt: Schema.DateTimeUtcFromDate,
   /** When `fillQuantity` is filled, or the order is rejected. */
   settlesAt: Schema.DateTimeUtcFromDate,
   fillQuantity: Schema.Int,
-  /** Null exactly when nothing will be filled. */
+  /** Null if and only if nothing will be filled. */
   fillPrice: Schema.NullOr(Price),
-  /** Why it is rejected although it was acknowledged; null when it is not. */
+  /** Why it is rejected after its acknowledgement; null if it is not. */
   rejection: Schema.NullOr(Schema.String),
   cancelledAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 export type SimulatedOrder = typeof SimulatedOrder.Type
 
 /**
- * The simulated exchange's book of broker orders. `memory` forgets with its layer; `table` is the database's
- * `mock_broker_orders`, shared by all replicas, and survives restarts.
+ * The simulated exchange's order list. `memory` lasts as long as its layer; `table` is the table `mock_broker_orders`, which is
+ * shared by all replicas and survives restarts.
  */
 export class MockOrderList extends Context.Service<
   MockOrderList,
   {
-    /** Adds an order, and says whether it did: false, and no change, when its id is taken. */
+    /** Adds an order; returns false, without a change, if its id is taken. */
     readonly insert: (order: SimulatedOrder) => Effect.Effect<boolean, DbError>
 
     readonly get: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SimulatedOrder>, DbError>
@@ -44,10 +44,10 @@ export class MockOrderList extends Context.Service<
     /** All orders with one of the tags, oldest first. */
     readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<SimulatedOrder>, DbError>
 
-    /** All orders there are. */
+    /** All orders, oldest first. */
     readonly all: Effect.Effect<ReadonlyArray<SimulatedOrder>, DbError>
 
-    /** Notes a cancel, and says whether it did: false, and no change, when there is no such order or one was noted. */
+    /** Stores a cancel; returns false, without a change, if there is no such order or it already has one. */
     readonly cancel: (brokerOrderId: BrokerOrderId, at: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/MockOrderList") {

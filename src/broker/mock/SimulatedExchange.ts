@@ -15,18 +15,18 @@ import { simulatedLastPrice, simulatedPrice } from "./simulatedPrice.ts"
 export interface ExchangeOptions {
   /** Decides ids, prices and the size of partial fills, together with each order's tag. */
   readonly seed: string
-  /** From an order's arrival to its fill. It is PENDING for the first quarter of it. */
+  /** From an order's arrival to its fill; the order is PENDING for the first quarter. */
   readonly fillDelay: Duration.Duration
   readonly quarantine: Duration.Duration
 }
 
-/** The exchange never closes: an order for the day rests this long. */
+/** How long an order for the day rests: the exchange never closes. */
 const restsFor = Duration.days(1)
 const lookupRetry = Duration.seconds(1)
 
 /**
- * A simulated exchange, the lowest layer of the mock broker: honest, immediate and never down. It decides everything
- * about an order when the order arrives and keeps that in the MockOrderList; nothing runs in the background.
+ * The simulated exchange, the lowest layer of the mock broker: it answers at once and is never down. It decides everything
+ * about an order on arrival and stores that in the MockOrderList; nothing runs in the background.
  */
 export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker, never, MockOrderList> =>
   Layer.effect(
@@ -39,7 +39,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         const instruction = yield* Instruction
         const refusal = instruction.refusal ?? problemWith(placement)
         if (refusal !== null) return yield* new BrokerRefused(refusal)
-        // An id that is taken means an earlier order with this tag: this one is the next.
+        // The id depends on the tag and the index: a taken id means an earlier order with the same tag.
         for (let index = 0; ; index++) {
           const order = simulatedOrder(placement, instruction, options, placedAt, index)
           if (yield* Effect.mapError(orderList.insert(order), unknown)) return { brokerOrderId: order.brokerOrderId }
@@ -97,8 +97,8 @@ const isVisible = (order: SimulatedOrder, now: DateTime.Utc): boolean =>
   DateTime.isLessThanOrEqualTo(order.visibleAt, now)
 
 /**
- * What became of an order by `now`. A cancel ends it with what was filled by then, and holds whatever the reader's
- * clock says: replicas' clocks differ a little.
+ * The state of an order at `now`. A cancel ends it with what was filled by then, and applies even if the reader's clock is
+ * before the cancel, because replicas' clocks differ a little.
  */
 export const stateAt = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder => {
   const endOfDay = DateTime.addDuration(order.visibleAt, restsFor)
@@ -107,7 +107,7 @@ export const stateAt = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder =
   return hasEnded && !isTerminal(state.status) ? { ...state, status: "CANCELLED", statusText: "CANCELLED" } : state
 }
 
-/** What became of an order by `now` that nobody cancels. */
+/** The state at `now` of an order without a cancel. */
 const undisturbedState = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder => {
   const isSettled = DateTime.isGreaterThanOrEqualTo(now, order.settlesAt)
   const isFilled = isSettled && order.rejection === null && order.fillQuantity > 0
@@ -122,7 +122,7 @@ const undisturbedState = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder
   }
 }
 
-/** The status, and the words for it that Kite uses. */
+/** The status, and Kite's words for it. */
 const statusOf = (order: SimulatedOrder, now: DateTime.Utc, isSettled: boolean): readonly [BrokerStatus, string] => {
   if (!isSettled) {
     return DateTime.isLessThan(now, order.opensAt) ? ["PENDING", "PUT ORDER REQ RECEIVED"] : ["OPEN", "OPEN"]
@@ -133,7 +133,7 @@ const statusOf = (order: SimulatedOrder, now: DateTime.Utc, isSettled: boolean):
   return [order.fillQuantity > 0 ? "PARTIALLY_FILLED" : "OPEN", "OPEN"]
 }
 
-/** Everything the exchange decides about a new order. `index` counts the orders with the same tag before it. */
+/** Everything that the exchange decides about a new order. `index` counts the earlier orders with the same tag. */
 const simulatedOrder = (
   placement: Placement,
   instruction: Instruction,
@@ -171,10 +171,10 @@ const simulatedOrder = (
   }
 }
 
-/** With a leading 1 and twice nine digits an id has Kite's 19. */
+/** A leading 1 and twice nine digits make an id of 19 digits, as long as Kite's. */
 const nineDigits = (uniform: number): string => `${Math.floor(uniform * 1e9)}`.padStart(9, "0")
 
-/** A fifth to four fifths, less than the whole. Of a single unit there is no part: none. */
+/** A fifth to four fifths of the quantity, always less than the whole: 0 of a single unit. */
 const partOf = (quantity: number, uniform: number): number =>
   Math.min(quantity - 1, Math.max(1, Math.floor(quantity * (0.2 + 0.6 * uniform))))
 
@@ -195,7 +195,7 @@ const problemWith = (placement: Placement): { readonly code: string; readonly me
   return null
 }
 
-/** A failed write may have been made all the same. */
+/** A write whose answer is an error may have been committed. */
 const unknown = (error: DbError) =>
   new BrokerOutcomeUnknown({ code: "book", message: `The mock broker's book: ${error.message}` })
 

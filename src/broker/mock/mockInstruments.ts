@@ -3,8 +3,8 @@ import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts
 import { Instrument } from "../../domain/model/Order.ts"
 
 /**
- * The last day that the made-up futures and options trade on. A near one would make examples and tests fail one
- * day, and one reckoned from the clock would give an instrument of one name another meaning from month to month.
+ * The expiry of the invented futures and options. A near day would make examples and tests fail later, and a day derived from
+ * the clock would change the meaning of an instrument's name from month to month.
  */
 const expiry = "2099-12-31"
 
@@ -37,9 +37,8 @@ const derivative = (
 })
 
 /**
- * What the mock exchange lists: shares as they are, with the tick on which the mock makes its prices, and index futures and
- * options with the lots of 2026. Real monthly names are not among them: their
- * expiry is a near day.
+ * The instruments of the mock exchange: real shares with the tick of the mock's prices, and index futures and options with
+ * the lots of 2026. Real monthly contracts are left out, because they expire soon.
  */
 export const mockInstruments: ReadonlyArray<InstrumentDetails> = [
   share(1, "NSE:RELIANCE", "RELIANCE INDUSTRIES"),

@@ -8,15 +8,15 @@ const maxPerMinute = 50_000
 const minuteMillis = 60_000
 
 /**
- * How much of an instrument has been traded since midnight in India: between 2,000 and 50,000 a minute, now more, now
- * less, never fewer than a moment before. The same seed, instrument and moment always give the same volume.
+ * The volume of an instrument since midnight in India: on average 2,000 to 50,000 units a minute, varying, and never
+ * decreasing. The same seed, instrument and moment always give the same volume.
  */
 export const simulatedDayVolume = (seed: string, instrument: Instrument, atMillis: number): number => {
   const random = seededRandom(`${seed}\n${instrument}\nvolume`)
   const perMinute = minPerMinute + Math.floor(random() * (maxPerMinute - minPerMinute + 1))
   const midnight = DateTime.toEpochMillis(nextIndianHour(DateTime.makeUnsafe(atMillis), 0)) - 24 * 60 * minuteMillis
   const minutes = (atMillis - midnight) / minuteMillis
-  // Two minutes share what is traded in both, so that no earlier ones have to be added up.
+  // The volume of each pair of minutes is fixed and only its split is random, so that no earlier minutes have to be summed.
   const pair = Math.floor(minutes / 2)
   const share = 0.25 + 0.5 * seededRandom(`${seed}\n${instrument}\nvolume\n${midnight}\n${pair}`)()
   const elapsed = minutes - 2 * pair

@@ -6,15 +6,15 @@ const lowestTicks = 2_000
 const highestTicks = 60_000
 const tickPaise = 5n
 
-/** How far the price swings around its base (one part in `parts`), and how often it turns. */
+/** How far the price swings around its base (one part in `parts`), and how often it changes direction. */
 const swings = [
   { parts: 50, everyMillis: 1_800_000 },
   { parts: 1_000, everyMillis: 20_000 }
 ] as const
 
 /**
- * What an instrument costs one side at a moment, in rupees on a tick of 0.05: its last price, one tick more to a buyer and
- * one less to a seller.
+ * The price for one side at a moment, in rupees on a tick of 0.05: the last price, plus a tick for a buyer and minus a tick for
+ * a seller.
  */
 export const simulatedPrice = (
   seed: string,
@@ -24,8 +24,8 @@ export const simulatedPrice = (
 ): BigDecimal.BigDecimal => priceOf(lastTicks(seed, instrument, atMillis) + (side === "BUY" ? 1 : -1))
 
 /**
- * What it was last traded at: a base between 100 and 3,000 that swings by about 2 %. The same seed, instrument and moment
- * always give the same price. Reckoned in whole ticks: no fraction ever touches money.
+ * The last traded price: a base between 100 and 3,000 that swings by about 2 %. The same seed, instrument and moment always
+ * give the same price. Computed in whole ticks, so that no floating-point fraction enters a price.
  */
 export const simulatedLastPrice = (seed: string, instrument: Instrument, atMillis: number): BigDecimal.BigDecimal =>
   priceOf(lastTicks(seed, instrument, atMillis))

@@ -24,16 +24,16 @@ const cancelFaults = ["lost_request", "lost_acknowledgement", "refused_connectio
 
 type Fault = (typeof placeFaults)[number]
 
-/** The latest that a late order turns up, as a share of the quarantine: the broker keeps its promise. */
+/** The latest arrival of a late order, as a share of the quarantine, which the mock never exceeds. */
 const latestArrival = 0.8
 
 /**
- * Lets calls go wrong at random. The seed decides which ones and how: the n-th placement, look-up, question for
- * quotes and cancel of a run meet the same faults in every run.
+ * Makes calls fail at random. The seed decides which ones and how: the n-th placement, look-up, quote request and cancel meet
+ * the same faults in every run.
  * - `lost_request`: unknown; the broker never got it.
  * - `lost_acknowledgement`: unknown; the broker did what was asked.
- * - `late_order`: unknown; the order is in the book, but only after a while within the quarantine.
- * - `refused_connection`, `too_many_requests`: certainly nothing happened; try later.
+ * - `late_order`: unknown; the order appears in the order list only after a while, within the quarantine.
+ * - `refused_connection`, `too_many_requests`: the request certainly had no effect; BrokerTryLater.
  */
 export const withFaults = (options: FaultOptions): Layer.Layer<Broker, never, Broker> =>
   Layer.effect(
@@ -71,11 +71,11 @@ export const withFaults = (options: FaultOptions): Layer.Layer<Broker, never, Br
     })
   )
 
-/** A run's faults of one kind of call: null when the call goes well, and how bad the fault is, in [0, 1). */
+/** The faults of one kind of call: null for a call without one, and a severity in [0, 1). */
 const faultSequence = <F extends Fault>(options: FaultOptions, call: string, kinds: ReadonlyArray<F>) => {
   const random = seededRandom(`${options.seed}\nfaults\n${call}`)
   return (): { readonly fault: F | null; readonly severity: number } => {
-    // Always three numbers, so that the rate does not shift what the later calls meet.
+    // Always three numbers per call, so that the rate does not shift the faults of later calls.
     const [whether, which, severity] = [random(), random(), random()]
     const fault = whether < options.rate ? (kinds[Math.floor(which * kinds.length)] ?? null) : null
     return { fault, severity }

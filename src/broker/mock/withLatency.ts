@@ -4,16 +4,16 @@ import { Broker } from "../Broker.ts"
 import { checkDeadline } from "../deadline.ts"
 
 export interface LatencyOptions {
-  /** Of a whole call, there and back. */
+  /** Of a whole call, request and answer. */
   readonly latency: Duration.Duration
-  /** A call's latency lies up to this much to either side. */
+  /** The largest deviation from the latency, to either side. */
   readonly jitter: Duration.Duration
   readonly seed: string
 }
 
 /**
- * Makes every call take its time: half of the latency on the way there, half on the way back, also for bad news. A
- * placement whose deadline passes on the way there does not arrive.
+ * Delays every call: half of the latency before it arrives and half before its answer, success or not. A placement whose
+ * deadline passes before it arrives is not made.
  */
 export const withLatency = (options: LatencyOptions): Layer.Layer<Broker, never, Broker> =>
   Layer.effect(

@@ -7,18 +7,18 @@ import { Instruction } from "./Instruction.ts"
 import { connectionReset, loseAnswer } from "./loseAnswer.ts"
 
 export interface ScenarioOptions {
-  /** How long the caller of a `timeout` waits in vain before it hears that nobody answered. */
+  /** How long the caller of a `timeout` waits before it gets BrokerOutcomeUnknown. */
   readonly silence: Duration.Duration
 }
 
 /**
- * Plays the scenarios in turn, one for each placement, over and over:
- * - `success`: nothing is changed.
+ * Plays the scenarios in turn, one per placement, over and over:
+ * - `success`: nothing changes.
  * - `partial_fill`: the exchange fills a part; the rest stays open.
  * - `rejection`: refused at once and for good.
  * - `late_rejection`: acknowledged, and rejected by the exchange later.
- * - `network_error`: the connection breaks before the broker has the order. Nothing is placed; the caller cannot know.
- * - `timeout`: the broker accepts the order and its answer is lost.
+ * - `network_error`: unknown; the connection breaks before the broker has the order, and nothing is placed.
+ * - `timeout`: unknown; the broker accepts the order and its answer is lost.
  */
 export const withScenarios = (
   scenarios: ReadonlyArray<MockScenario>,

@@ -3,9 +3,9 @@ import { BrokerTryLater } from "../../domain/model/BrokerError.ts"
 import { Broker } from "../Broker.ts"
 
 /**
- * Lets at most `perSecond` order requests (placements and cancels, refused ones too) through in each calendar second of
- * the clock, as Kite does. The others end in BrokerTryLater with the start of the next second, and go no further.
- * Look-ups are not counted. Every daemon counts for itself.
+ * Lets at most `perSecond` order requests (placements and cancels, including refused ones) through in each calendar second, as
+ * Kite does. Further requests fail with BrokerTryLater until the next second. Look-ups are not counted, and every daemon
+ * counts for itself.
  */
 export const withSecondLimit = (perSecond: number): Layer.Layer<Broker, never, Broker> =>
   Layer.effect(
@@ -32,7 +32,7 @@ export const withSecondLimit = (perSecond: number): Layer.Layer<Broker, never, B
     })
   )
 
-/** The refusal of a request over the limit in this second (seconds since 1970). */
+/** The refusal of a request beyond the limit of a second, which is given in seconds since 1970. */
 export const tooManyRequests = (second: number): BrokerTryLater =>
   new BrokerTryLater({
     code: "429",

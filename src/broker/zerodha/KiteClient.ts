@@ -8,29 +8,29 @@ import { Configuration } from "../../config/Configuration.ts"
 /** One call of the Kite Connect API, version 3. `form` goes into the body, `query` into the URL. */
 export interface KiteRequest {
   readonly method: "GET" | "POST" | "DELETE"
-  /** Below the base URL, beginning with a slash. */
+  /** Relative to the base URL, with a leading slash. */
   readonly path: string
   readonly form?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string>>
-  /** None only to exchange a request token. */
+  /** None only for the exchange of a request token. */
   readonly accessToken: Option.Option<Redacted.Redacted>
-  /** How long the whole answer is waited for; BROKER_TIMEOUT_SECONDS if not set. */
+  /** For the whole answer; BROKER_TIMEOUT_SECONDS if absent. */
   readonly timeout?: Duration.Duration
 }
 
-/** What came back, unread. An answer is not a success. */
+/** An HTTP response, not interpreted: it may be a failure. */
 export interface KiteAnswer {
   readonly status: number
   readonly body: string
 }
 
-/** No answer, or half of one. Unless the connection could not even be made, the request may have arrived. */
+/** There was no whole answer. If `wasSent` is true the request may have arrived; false means that no connection came about. */
 export class KiteUnanswered extends Schema.TaggedError<KiteUnanswered>()("KiteUnanswered", {
   message: Schema.String,
   wasSent: Schema.Boolean
 }) {}
 
-/** HTTP to Zerodha. Sends each request once, follows no redirect, and never puts a secret into an error. */
+/** HTTP calls of Zerodha. Sends each request once, follows no redirect, and never puts a secret into an error. */
 export class KiteClient extends Context.Service<
   KiteClient,
   { readonly send: (request: KiteRequest) => Effect.Effect<KiteAnswer, KiteUnanswered> }
@@ -39,7 +39,7 @@ export class KiteClient extends Context.Service<
     KiteClient,
     Effect.suspend(() => make)
   ).pipe(
-    // Warm connections: a handshake would make a placement late.
+    // Connections are kept open, because a handshake would delay a placement.
     Layer.provide(NodeHttpClient.layerNodeHttpOptions({ keepAlive: true }))
   )
 }
@@ -49,7 +49,7 @@ const make = Effect.gen(function* () {
   const http = yield* HttpClient.HttpClient
   const apiKey = Option.match(config.zerodhaApiKey, { onNone: () => "", onSome: Redacted.value })
 
-  /** A careless server may show what it was sent; that must not get into messages, logs and the audit. */
+  /** A server may echo what it was sent; secrets must not get into messages, logs and the audit. */
   const withoutSecrets = (body: string, accessToken: KiteRequest["accessToken"]): string =>
     [config.zerodhaApiKey, config.zerodhaApiSecret, accessToken]
       .flatMap(Option.toArray)
@@ -72,14 +72,14 @@ const make = Effect.gen(function* () {
       }).pipe(
         Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error))),
         Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tookTooLong(timeout)) }),
-        // Zerodha has no use for our trace ids, and spans of requests could hold what must not be shown.
+        // Zerodha has no use for our trace ids, and spans of requests could contain secrets.
         Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
       )
     }
   })
 })
 
-/** The list of instruments comes compressed, whatever is asked for; the bytes themselves say so. */
+/** The instrument list is gzipped whatever the request headers say, so the bytes themselves are checked. */
 const textOf = (bytes: Uint8Array): Effect.Effect<string, KiteUnanswered> =>
   bytes[0] === 0x1f && bytes[1] === 0x8b
     ? Effect.try({
@@ -105,7 +105,7 @@ const unanswered = (error: HttpClientError): KiteUnanswered => {
   })
 }
 
-/** The host's name was not found, or no connection came about: on every address that was tried. */
+/** Whether name resolution or the connection failed, on every address that was tried. */
 const isBeforeSending = (cause: unknown): boolean =>
   cause instanceof AggregateError
     ? cause.errors.length > 0 && cause.errors.every(isBeforeSending)

@@ -10,14 +10,15 @@ import { choose, isStored, type Tokens, unverified, withRefused, zerodha } from 
 import { profile } from "./login.ts"
 
 /**
- * The access token, of the one account that this database's slices are in. A stored one (`zerodha login`, `zerodha token set`) goes before ZERODHA_ACCESS_TOKEN, as long as it is
- * good. Without a good one placements are on hold; a new one is taken up when it is stored.
+ * The access token of the one account that holds this database's orders. A valid stored token (`zerodha login`, `zerodha token
+ * set`) takes precedence over ZERODHA_ACCESS_TOKEN. Without a valid token the placement gate is closed; a new one is used as
+ * soon as it is stored.
  */
 export class KiteSession extends Context.Service<
   KiteSession,
   {
     readonly accessToken: Effect.Effect<Redacted.Redacted, BrokerCredentialsInvalid>
-    /** The broker said that it does not accept this token. */
+    /** Reports that the broker does not accept this token. */
     readonly refused: (token: Redacted.Redacted, message: string) => Effect.Effect<void>
   }
 >()("pulse-background/KiteSession") {
@@ -49,7 +50,7 @@ const make = Effect.gen(function* () {
     users: new Map()
   }
 
-  /** The token to use now; the hold says whether there is one. */
+  /** The token to use now, or what is wrong. Closes or opens the placement gate accordingly. */
   const current = Effect.gen(function* () {
     const chosen = choose(tokens, yield* DateTime.now)
     yield* Result.isSuccess(chosen) ? gate.open("credentials") : gate.close("credentials", chosen.failure)
@@ -66,7 +67,7 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** Asks once for each new token whose it is, so that a wrong one is known before the first slice is due. */
+  /** Asks Zerodha for the owner of a new token, so that a token of another account is known before a slice is due. */
   const verify = Effect.fnUntraced(function* (token: Redacted.Redacted) {
     const user = yield* Effect.result(Effect.provideService(profile(token), KiteClient, client))
     if (Result.isSuccess(user)) {

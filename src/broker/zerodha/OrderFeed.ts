@@ -10,12 +10,12 @@ const readOrderFrame = Schema.decodeUnknownOption(
 const isOrderFrame = (frame: string | Uint8Array): boolean =>
   typeof frame === "string" && Option.isSome(readOrderFrame(frame))
 
-/** A feed that is silent for longer (it beats every second or so) is dead, whatever the connection says. */
+/** The feed sends a heartbeat about every second; after a longer silence it counts as dead. */
 const maxSilence = Duration.seconds(15)
 
 /**
- * Zerodha's WebSocket feed of order changes, as a hint to read the book now. Off unless ZERODHA_ORDER_FEED is on: free
- * apps have none. Frames may come twice, out of order or never, so that nothing is taken from them.
+ * Zerodha's WebSocket feed of order changes, used only as a hint to read the order list: frames may be repeated, reordered or
+ * lost, so their content is ignored. Off unless ZERODHA_ORDER_FEED is on, because free apps have no feed.
  */
 export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Effect.Effect<void> }>()(
   "pulse-background/OrderFeed"
@@ -35,7 +35,7 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
         address.search = `${new URLSearchParams({ api_key: apiKey, access_token: Redacted.value(token) })}`
         const socket = yield* Socket.makeWebSocket(address.href, { openTimeout: "10 seconds" })
         const { pull } = yield* socket.reader
-        // What happened while nobody listened is never told again.
+        // Changes during the disconnection are not sent again, so each connection begins with a hint.
         yield* Queue.offer(hints, undefined)
         for (;;) {
           const frames = yield* Effect.timeout(pull, maxSilence)
@@ -44,7 +44,7 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
       }).pipe(Effect.scoped)
 
       yield* follow.pipe(
-        // The reason may show the address, and the address has the token in it.
+        // The cause is not logged: it may contain the address, and that contains the token.
         Effect.catchCause(() => Effect.void),
         Effect.andThen(Effect.logDebug("The order feed ended; connecting again. Polling goes on meanwhile")),
         Effect.repeat(Schedule.spaced("5 seconds")),

@@ -11,7 +11,7 @@ import { KiteSession } from "./KiteSession.ts"
 import { OrderFeed } from "./OrderFeed.ts"
 import { ZerodhaBroker } from "./ZerodhaBroker.ts"
 
-/** The Zerodha broker of ZERODHA_*, with its HTTP client, its access token and its feed. */
+/** The Zerodha broker of ZERODHA_* with its HTTP client, session and order feed. */
 export const Zerodha: Layer.Layer<
   Broker,
   never,

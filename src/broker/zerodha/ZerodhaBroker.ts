@@ -13,7 +13,14 @@ import type { KiteSession } from "./KiteSession.ts"
 import { zerodha } from "./kiteTokens.ts"
 import { OrderFeed } from "./OrderFeed.ts"
 
-/** Zerodha, over Kite Connect: every order a regular one, found again by its tag in the whole book of the day. */
+/**
+ * The broker Zerodha over Kite Connect 3: regular orders only, each found again by its tag in the day's whole order list.
+ *
+ * An order request is sent once, with a deadline that is checked right before sending (kiteCalls.ts). kiteAnswers.ts decides
+ * what an answer means: an answer that is not understood is unknown, never a success or a refusal. An order list with one
+ * unreadable row of ours counts as unreadable (kiteOrders.ts), because a missing row would mean "not placed". The access token
+ * comes from KiteSession, which closes the placement gate without a valid one. BrokerLayer builds it if BROKER_TYPE is zerodha.
+ */
 export const ZerodhaBroker: Layer.Layer<
   Broker,
   never,
@@ -26,7 +33,7 @@ export const ZerodhaBroker: Layer.Layer<
     const calls = yield* makeKiteCalls
     const { order, lookUp, read } = calls
 
-    /** A price that is not known yet must not hide the orders that are. */
+    /** Reads the trades if prices are missing. A failure only delays prices and must not hide the orders. */
     const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<ReadonlyArray<Trade>> =>
       isNeeded
         ? lookUp("/trades").pipe(
@@ -61,7 +68,7 @@ export const ZerodhaBroker: Layer.Layer<
   })
 )
 
-/** The parameters of a placement, as Kite wants them. Market protection is mandatory on MARKET orders. */
+/** Kite's form fields of a placement. Market protection is mandatory for MARKET orders. */
 export const formOf = (placement: Placement, marketProtection: number): Readonly<Record<string, string>> => {
   const colon = placement.instrument.indexOf(":")
   return {

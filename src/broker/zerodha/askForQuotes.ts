@@ -4,7 +4,7 @@ import type { Instrument } from "../../domain/model/Order.ts"
 import type { KiteCalls } from "./kiteCalls.ts"
 import { maxInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
 
-/** The quotes of any number of instruments, in as many requests as Kite wants, one a second. */
+/** Reads the quotes of any number of instruments, {@link maxInstruments} per request and one request a second. */
 export const askForQuotes = ({ lookUp, read }: KiteCalls) => {
   const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
     lookUp(quotePath(instruments)).pipe(
@@ -22,10 +22,10 @@ export const askForQuotes = ({ lookUp, read }: KiteCalls) => {
 }
 
 const quotePause = Duration.seconds(1)
-/** An app may be paid for while we run. */
+/** How long to wait after a refused permission: the app may be upgraded meanwhile. */
 const permissionPause = Duration.hours(1)
 
-/** Kite's refusal of quotes to a free app, in words that say what would help. */
+/** Rewords Kite's refusal of quotes to a free app so that it says what would help. */
 const notPaidFor = (error: BrokerLookupError, now: DateTime.Utc): Effect.Effect<never, BrokerLookupError> =>
   Effect.fail(
     error._tag === "BrokerTryLater" && error.code === "PermissionException"

@@ -6,20 +6,20 @@ import { excerpt } from "../../domain/text/excerpt.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { KiteClient } from "./KiteClient.ts"
 
-/** A dump that is not one, or not whole. Nothing of it must be used. */
+/** The dump is invalid or cut off. No part of it must be used. */
 export class InstrumentDumpInvalid extends Schema.TaggedError<InstrumentDumpInvalid>()("InstrumentDumpInvalid", {
   message: Schema.String,
-  /** 1 is the line of column names; null when it is not about one line. */
+  /** 1 is the line of column names; null if the problem is not in one line. */
   line: Schema.NullOr(Schema.Int)
 }) {}
 
 export interface InstrumentDump {
   readonly instruments: ReadonlyArray<InstrumentDetails>
-  /** How many lines are about what no order can be for: indices, and symbols that an order cannot have. */
+  /** The number of lines that no order can be for: indices, and symbols that an order cannot name. */
   readonly leftOut: number
 }
 
-/** The columns that are used; their order does not matter, and there may be others. */
+/** The columns that are read; their order does not matter, and others may be present. */
 const columns = [
   "instrument_token",
   "tradingsymbol",
@@ -36,7 +36,7 @@ type Column = (typeof columns)[number]
 
 const timeout = Duration.minutes(2)
 
-/** Gets and reads the list of all instruments, some 100,000, that Zerodha makes every morning. */
+/** Downloads and reads the list of all instruments, about 100,000, that Zerodha publishes every morning. */
 export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Redacted.Redacted) {
   const client = yield* KiteClient
   const answer = yield* client.send({
@@ -51,8 +51,8 @@ export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Red
 })
 
 /**
- * Reads Kite's dump, CSV with a line of column names. All or nothing: one line that cannot be read, or the signs of a cut
- * file, refuse the whole.
+ * Reads Kite's dump, a CSV with a line of column names. One unreadable line or a sign of a cut file makes the whole dump
+ * invalid.
  */
 export const parseInstrumentDump = (csv: string): Result.Result<InstrumentDump, InstrumentDumpInvalid> => {
   const lines = csv.split(/\r?\n/)
@@ -77,7 +77,7 @@ export const parseInstrumentDump = (csv: string): Result.Result<InstrumentDump, 
     }
     const row = (column: Column) => values[header.position(column)]?.trim() ?? ""
     const name = `${row("exchange")}:${row("tradingsymbol")}`
-    // The last line could end anywhere: NS for NSE.
+    // A cut file may end anywhere, such as with NS for NSE.
     if (index === lines.length - 1 && !isWhole && !exchanges.has(row("exchange"))) {
       return invalid(line, `the file seems to be cut here: ${excerptOf(text)}`)
     }
@@ -104,9 +104,9 @@ interface Header {
   readonly position: (column: Column) => number
 }
 
-/** The columns of the first line, or what is wrong with it. */
+/** The columns named by the first line, or what is wrong with it. */
 const headerOf = (text: string): Header | string => {
-  // Some write a byte order mark before the first name.
+  // A byte order mark may precede the first name.
   const names = (valuesOf(text.replace(/^\uFEFF/, "")) ?? []).map((name) => name.trim())
   const missing = columns.filter((column) => !names.includes(column))
   return missing.length > 0
@@ -114,7 +114,7 @@ const headerOf = (text: string): Header | string => {
     : { count: names.length, position: (column) => names.indexOf(column) }
 }
 
-/** A line's values; null when its quotes make no sense. */
+/** A line's values; null if its quotes do not match. */
 const valuesOf = (text: string): ReadonlyArray<string> | null => {
   if (!text.includes('"')) return text.split(",")
   if (!wellQuoted.test(text)) return null
@@ -126,7 +126,7 @@ const oneValue = /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g
 
 const isInstrument = Schema.is(Instrument)
 
-/** What a line says of an instrument; null when no order can be for it, and a text when it cannot be read. */
+/** The instrument of a line; null if no order can be for it, and a text if the line cannot be read. */
 const detailsOf = (instrument: string, row: (column: Column) => string): InstrumentDetails | string | null => {
   const token = wholeNumber(row("instrument_token"))
   if (token === null) return "instrument_token is no whole number"
@@ -139,7 +139,7 @@ const detailsOf = (instrument: string, row: (column: Column) => string): Instrum
   const expiry = row("expiry") === "" ? null : row("expiry")
   if (expiry !== null && !isDay(expiry)) return "expiry is no day like 2026-11-24"
   if (row("exchange") === "" || row("tradingsymbol") === "") return "exchange or tradingsymbol is empty"
-  // An index has neither lots nor ticks, and names with spaces in them.
+  // An index has neither lots nor ticks, and its name may contain spaces.
   const isTraded = row("segment") !== "INDICES" && lotSize > 0 && BigDecimal.isPositive(tickSize)
   if (!isTraded || !isInstrument(instrument)) return null
   return {
@@ -155,10 +155,10 @@ const detailsOf = (instrument: string, row: (column: Column) => string): Instrum
   }
 }
 
-/** Up to 15 digits; `75.0` is one too. */
+/** A whole number of up to 15 digits, also written as `75.0`. */
 const wholeNumber = (text: string): number | null => (/^\d{1,15}(\.0*)?$/.test(text) ? Number(text) : null)
 
-/** Plain digits, at most 15 before the point and 10 behind: what the database has room for. */
+/** A plain decimal, at most 15 digits before the point and 10 after it: the database's range. */
 const decimal = (text: string): BigDecimal.BigDecimal | null =>
   /^\d{1,15}(\.\d{0,10})?$/.test(text)
     ? BigDecimal.normalize(BigDecimal.fromStringUnsafe(text.replace(/\.$/, "")))
@@ -171,5 +171,5 @@ const isDay = (text: string): boolean =>
 const invalid = (line: number, what: string): Result.Result<never, InstrumentDumpInvalid> =>
   Result.fail(new InstrumentDumpInvalid({ message: `Line ${line} of the instrument dump is bad: ${what}`, line }))
 
-/** So much of a line as fits into a message. */
+/** The start of a line, short enough for a message. */
 const excerptOf = (text: string): string => excerpt(text, "it is empty")

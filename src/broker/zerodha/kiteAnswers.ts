@@ -15,7 +15,7 @@ import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
 
-/** Kite's body of a failure. `error_type` names the exception, `message` is for people. */
+/** The body of a failure. `error_type` names Kite's exception, `message` is for people. */
 const KiteFailure = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("error"), error_type: Schema.String, message: Schema.String })
 )
@@ -27,9 +27,8 @@ const OrderTaken = Schema.fromJsonString(
 const readOrderTaken = Schema.decodeUnknownOption(OrderTaken)
 
 /**
- * What the answer to an order request (a placement, a cancel) means. The HTTP status decides first: Kite uses one
- * error_type both for "not placed" and for "nobody knows". What is not understood is unknown: never a success, and never
- * a refusal.
+ * What the answer to an order request (a placement or a cancel) means. The HTTP status decides first, because Kite uses the same
+ * error_type for "not placed" and "unknown". An answer that is not understood is unknown, never a success or a refusal.
  */
 export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Result<Acknowledgement, BrokerError> => {
   const { status, body } = answer
@@ -57,17 +56,17 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
     : unknown(code, `HTTP ${status}: ${message}`)
 }
 
-/** Kite's words for "perhaps placed", which come with the status and the exception of a refusal. */
+/** Kite's words for "may have been placed", which come with the status and exception of a refusal. */
 const saysUnknown = /timed? ?out|order ?book|before placing again|could not be confirmed/i
 const isDailyCap = /maximum allowed order requests/i
 
 /**
- * So long after the day's cap it is tried again. Not only the next day: right after midnight the clocks may not agree on
- * which day is used up.
+ * When a request is tried again after the day's cap. It does not wait for the next day: right after midnight the clocks may not
+ * agree on which day is used up.
  */
 const pauseAtDailyCap = Duration.minutes(5)
 
-/** The exceptions by which Kite refuses an order for good, and the statuses they come with when they do. */
+/** The exceptions by which Kite refuses an order for good, each with the HTTP statuses of such a refusal. */
 const refusals: ReadonlyMap<string, ReadonlyArray<number>> = new Map([
   ["InputException", [400]],
   ["MarginException", [400, 428]],
@@ -84,13 +83,13 @@ const credentialsProblem = (status: number, code: string, message: string): Brok
   return isAboutAddress && /\bIPs?\b/i.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
 }
 
-/** What an order request without an answer means. */
+/** What an order request without an answer means: unknown, unless it certainly was not sent. */
 export const orderUnanswered = ({ message, wasSent }: KiteUnanswered, now: DateTime.Utc): BrokerError =>
   wasSent
     ? new BrokerOutcomeUnknown({ code: "no_answer", message })
     : new BrokerTryLater({ code: notConnected, message, retryAt: DateTime.add(now, { seconds: 1 }) })
 
-/** The body of a look-up's good answer; a look-up that went wrong in any way is to be made again. */
+/** The body of a successful look-up; any other answer is an error after which the look-up may be repeated. */
 export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Result<string, BrokerLookupError> => {
   if (answer.status === 200) return Result.succeed(answer.body)
   if (answer.status === 429) return Result.fail(throttled(answer, now))
@@ -109,7 +108,7 @@ export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resu
 export const lookupFailed = (code: string, message: string, now: DateTime.Utc): BrokerTryLater =>
   new BrokerTryLater({ code, message, retryAt: DateTime.add(now, { seconds: 1 }) })
 
-/** Kite counts by the calendar second. */
+/** "Too fast", until the next calendar second, by which Kite counts. */
 const throttled = ({ body }: KiteAnswer, now: DateTime.Utc): BrokerTryLater =>
   new BrokerTryLater({
     code: tooFastCode,
@@ -120,5 +119,5 @@ const throttled = ({ body }: KiteAnswer, now: DateTime.Utc): BrokerTryLater =>
 const unknown = (code: string, message: string): Result.Result<never, BrokerOutcomeUnknown> =>
   Result.fail(new BrokerOutcomeUnknown({ code, message }))
 
-/** So much of a body as fits into a log line. */
+/** The start of a body, short enough for a log line. */
 const excerptOf = (body: string): string => excerpt(body, "an empty body")

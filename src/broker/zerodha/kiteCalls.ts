@@ -6,13 +6,13 @@ import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kite
 import { KiteClient, type KiteRequest } from "./KiteClient.ts"
 import { KiteSession } from "./KiteSession.ts"
 
-/** The calls of Kite that an order service makes, with the session's token and what their answers mean. */
+/** Calls of Kite with the session's token: `order` requests, `lookUp`s, and `read` for the bodies of look-ups. */
 export const makeKiteCalls = Effect.gen(function* () {
   const client = yield* KiteClient
   const session = yield* KiteSession
   const clock = yield* DatabaseClock
 
-  /** Tells the session when the answer is that its token is not accepted. */
+  /** Tells the session if the answer is that its token is not accepted. */
   const watched =
     (token: Redacted.Redacted) =>
     <A, E extends BrokerError>(call: Effect.Effect<A, E>) =>
@@ -22,7 +22,10 @@ export const makeKiteCalls = Effect.gen(function* () {
           : Effect.void
       )
 
-  /** The wait for a turn may have been long, and this host may have slept in it: its clock is asked for first. */
+  /**
+   * Checks the deadline, after comparing the clock with the database: the host may have been suspended while it waited for its
+   * turn.
+   */
   const mayStillLeave = Effect.fnUntraced(function* (deadline: DateTime.Utc) {
     yield* clock.settle.pipe(
       Effect.catch((error) =>

@@ -6,7 +6,7 @@ const Rows = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) })
 )
 
-/** A row's tag is in `tag`, or in `tags`, or in both. Rows of other programs may hold anything. */
+/** A row's tag is in `tag`, in `tags`, or in both. Rows of other programs may contain anything. */
 const Tagged = Schema.Struct({
   tag: Schema.optionalKey(Schema.NullOr(Schema.String)),
   tags: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Unknown)))
@@ -14,7 +14,7 @@ const Tagged = Schema.Struct({
 
 const quantity = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-/** What we read of an order; the other thirty fields are nobody's business here. */
+/** The fields of an order that are read, out of about thirty. */
 const OrderRow = Schema.Struct({
   order_id: BrokerOrderId,
   status: Schema.NonEmptyString,
@@ -30,7 +30,7 @@ const TradeRow = Schema.Struct({
 })
 export type Trade = typeof TradeRow.Type
 
-/** An order of ours in Kite's book. `price` is null where the row does not say it. */
+/** An order of ours in Kite's order list. `price` is null if the row does not tell it. */
 export interface OrderListRow {
   readonly brokerOrderId: BrokerOrderId
   readonly tag: Tag
@@ -47,8 +47,8 @@ const decodeOrder = Schema.decodeUnknownResult(OrderRow)
 const decodeTrade = Schema.decodeUnknownResult(TradeRow)
 
 /**
- * The orders with one of our tags in the body of GET /orders. One row that might be ours and cannot be read makes the
- * whole book unreadable: leaving it out would say "not placed".
+ * The orders with one of our tags in the body of GET /orders. If a row that may be ours cannot be read, the whole list counts as
+ * unreadable: leaving the row out would mean "not placed".
  */
 export const readOrderList = (
   body: string,
@@ -111,7 +111,7 @@ const orderListRow = (tag: Tag, row: typeof OrderRow.Type): OrderListRow => {
     status: statusOf(row.status, row.filled_quantity),
     statusText: detail === "" ? row.status : `${row.status}: ${detail}`,
     filledQuantity: row.filled_quantity,
-    // Kite says what it means for complete orders only.
+    // Kite documents the meaning of average_price for complete orders only.
     price: row.status === "COMPLETE" && row.average_price > 0 ? decimal(row.average_price) : null
   }
 }
@@ -134,12 +134,12 @@ const statusOf = (word: string, filled: number): BrokerStatus => {
   return isResting ? "OPEN" : "PENDING"
 }
 
-/** Whether the price of what is filled has to be asked for: rows tell it for complete orders only. */
+/** Whether the price of the filled quantity must be read from the trades: rows tell it for complete orders only. */
 export const lacksPrice = (row: OrderListRow): boolean => row.filledQuantity > 0 && row.price === null
 
 /**
- * The order as the service knows it, with its average price from the trades where the row does not tell. An order that is
- * over counts as open until its price is known: nobody asks for one that is final again.
+ * The broker order of a row, with its average price from the trades if the row does not tell it. A final order counts as open
+ * until its price is known, because a final one is not looked up again.
  */
 export const brokerOrder = (row: OrderListRow, trades: ReadonlyArray<Trade>): BrokerOrder => {
   const averagePrice = lacksPrice(row)
@@ -159,7 +159,7 @@ export const brokerOrder = (row: OrderListRow, trades: ReadonlyArray<Trade>): Br
   }
 }
 
-/** Null as long as some of what is filled is not among the trades. */
+/** The average price; null while the trades do not cover the filled quantity. */
 const averageOf = (trades: ReadonlyArray<Trade>, filled: number): BigDecimal.BigDecimal | null => {
   const traded = trades.reduce((sum, trade) => sum + trade.quantity, 0)
   if (traded < filled) return null
@@ -176,6 +176,6 @@ const averageOf = (trades: ReadonlyArray<Trade>, filled: number): BigDecimal.Big
   )
 }
 
-/** JSON has no decimals, but a price of a few places comes back from its nearest double unchanged. */
+/** JSON numbers are doubles, but a price with a few decimals survives the conversion unchanged. */
 export const decimal = (price: number): BigDecimal.BigDecimal =>
   BigDecimal.normalize(BigDecimal.fromStringUnsafe(String(price)))

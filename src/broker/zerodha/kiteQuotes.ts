@@ -8,19 +8,19 @@ const Answer = Schema.fromJsonString(
 )
 const decodeAnswer = Schema.decodeUnknownResult(Answer)
 
-/** What we read of a quote. Indices have no volume. */
+/** The fields of a quote that are read. Indices have no volume. */
 const Row = Schema.Struct({ last_price: Schema.Finite, volume: Schema.optionalKey(Schema.NullOr(Schema.Finite)) })
 const decodeRow = Schema.decodeUnknownOption(Row)
 
-/** So many instruments may be asked for in one request. */
+/** The most instruments that one request may ask for. */
 export const maxInstruments = 500
 
 export const quotePath = (instruments: ReadonlyArray<Instrument>): string =>
   `/quote?${instruments.map((instrument) => `i=${encodeURIComponent(instrument)}`).join("&")}`
 
 /**
- * The quotes in the body of GET /quote. One that cannot be read, or has not been traded yet, is left out: nothing rests on
- * it being there.
+ * The quotes in the body of GET /quote. An instrument that is unreadable or has not been traded yet is left out: no caller relies
+ * on a quote being there.
  */
 export const readQuotes = (
   body: string,

@@ -5,20 +5,20 @@ import type { StoredToken } from "../../stores/account/CredentialStore.ts"
 /** The broker's name in the database. */
 export const zerodha = "zerodha"
 
-/** Every access token ends at this hour in India, the day after it was made. */
+/** Every access token ends at this hour in India on the day after it was made. */
 const lastHour = 6
 
 export const tokenEnd = (madeAt: DateTime.Utc): DateTime.Utc => nextIndianHour(madeAt, lastHour)
 
-/** What is known of the two places a token can come from. */
+/** What is known about the stored token and the one of ZERODHA_ACCESS_TOKEN. */
 export interface Tokens {
   readonly stored: Option.Option<StoredToken>
   readonly given: Option.Option<Redacted.Redacted>
   readonly givenAt: DateTime.Utc
   readonly givenRefused: string | null
-  /** In whose book this database's slices are; null while that is not known. */
+  /** The account that holds this database's orders; null while it is not known. */
   readonly account: string | null
-  /** Whose tokens are whose, as far as Zerodha was asked. */
+  /** The owner of each token that Zerodha was asked about. */
   readonly users: ReadonlyMap<string, string>
 }
 
@@ -30,7 +30,7 @@ interface Candidate {
 
 const advice = "Renew it: run the command `zerodha login`, or `zerodha token set`"
 
-/** A token of another account would find none of our orders, and the slices would be placed once more. */
+/** A token of another account would find none of our orders, and their slices would be placed a second time. */
 const accountProblem = (user: string | null, account: string | null): string | null => {
   if (account === null || user === account) return null
   return user === null
@@ -39,7 +39,7 @@ const accountProblem = (user: string | null, account: string | null): string | n
         `Use a token of ${account}. To change the account: run \`halt\`, and \`zerodha login\` when no slice is unfinished`
 }
 
-/** The tokens there are, in the order in which they are preferred, each with what is wrong with it. */
+/** The known tokens in order of preference, each with what is wrong with it; null if nothing is. */
 const candidatesOf = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Candidate> => {
   const candidate = (
     accessToken: Redacted.Redacted,
@@ -67,7 +67,7 @@ const candidatesOf = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Candidat
   ]
 }
 
-/** The token to use now, or what is wrong with those there are. */
+/** The token to use now, or what is wrong with the preferred one. */
 export const choose = (tokens: Tokens, now: DateTime.Utc): Result.Result<Redacted.Redacted, string> => {
   const candidates = candidatesOf(tokens, now)
   const good = candidates.find(({ problem }) => problem === null)
@@ -76,7 +76,7 @@ export const choose = (tokens: Tokens, now: DateTime.Utc): Result.Result<Redacte
     : Result.succeed(good.accessToken)
 }
 
-/** The token that a command uses now, or what is wrong with those there are. */
+/** The token that a command uses now, or what is wrong with the preferred one. */
 export const tokenOfCommand = (
   stored: Tokens["stored"],
   given: Tokens["given"],
@@ -84,7 +84,7 @@ export const tokenOfCommand = (
 ): Result.Result<Redacted.Redacted, string> =>
   choose({ stored, given, givenAt: now, givenRefused: null, account: null, users: new Map() }, now)
 
-/** Those that may be good, and of which Zerodha has not said yet whose they are. */
+/** The tokens that may be valid and whose owner is not known yet. */
 export const unverified = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Redacted.Redacted> =>
   candidatesOf({ ...tokens, account: null }, now)
     .filter(({ accessToken, problem }) => problem === null && !tokens.users.has(Redacted.value(accessToken)))
@@ -93,7 +93,7 @@ export const unverified = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Red
 export const isStored = ({ stored }: Tokens, token: Redacted.Redacted): boolean =>
   Option.exists(stored, ({ accessToken }) => isSame(accessToken, token))
 
-/** The tokens after the broker refused one of them, wherever it comes from. */
+/** The tokens after the broker refused one of them, whether stored or given. */
 export const withRefused = (tokens: Tokens, token: Redacted.Redacted, message: string): Tokens => ({
   ...tokens,
   stored: isStored(tokens, token)

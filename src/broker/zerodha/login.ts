@@ -3,10 +3,10 @@ import { createHash } from "node:crypto"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { type KiteAnswer, KiteClient } from "./KiteClient.ts"
 
-/** Zerodha did not do what was asked of it; the message is its own. */
+/** Zerodha refused the request; the message is its own. */
 export class KiteRefused extends Schema.TaggedError<KiteRefused>()("KiteRefused", { message: Schema.String }) {}
 
-/** Whose access token it is. */
+/** The owner of an access token. */
 export interface KiteUser {
   readonly userId: string
   readonly userName: string
@@ -19,17 +19,17 @@ const readSession = Schema.decodeUnknownOption(
   Schema.fromJsonString(Schema.Struct({ data: Schema.Struct({ ...User.fields, access_token: Schema.NonEmptyString }) }))
 )
 
-/** The page on which the account's owner logs in. It sends the browser on to an address with a request token in it. */
+/** The page on which the account's owner logs in. It redirects the browser to an address that contains a request token. */
 export const loginPage = (loginUrl: string, apiKey: string): string =>
   `${loginUrl}?${new URLSearchParams({ v: "3", api_key: apiKey })}`
 
-/** The request token in what somebody pasted: itself, or the whole address that the browser was sent to. */
+/** The request token in pasted text, which is the token itself or the whole address of the redirect. */
 export const requestTokenIn = (pasted: string): string => {
   const text = pasted.trim()
   return (URL.canParse(text) ? new URL(text).searchParams.get("request_token") : null) ?? text
 }
 
-/** Exchanges a request token, which is good for minutes and once, for an access token, which is good until 06:00 in India. */
+/** Exchanges a request token (valid for minutes, and once) for an access token (valid until 06:00 in India). */
 export const exchange = Effect.fnUntraced(function* (
   apiKey: string,
   apiSecret: Redacted.Redacted,

@@ -1,29 +1,29 @@
 import { Duration } from "effect"
 
 export interface CircuitOptions {
-  /** So many placements in a row without a clear answer open the circuit. */
+  /** How many placements in a row without a clear answer open the circuit. */
   readonly failures: number
-  /** How long it stays open the first time; twice as long after each probe that fails, up to {@link maxPause}. */
+  /** How long it stays open at first; doubled after each failed probe, up to {@link maxPause}. */
   readonly pause: Duration.Duration
 }
 
 /**
- * Whether a broker seems to be in order. CLOSED: it does. OPEN: it does not, and is left alone until `untilMillis`.
- * PROBING: one placement is under way to find out.
+ * The state of a circuit breaker. Closed: placements pass. Open: none passes until `untilMillis`. Probing: one placement is in
+ * flight to find out whether the broker is well.
  */
 export type Circuit =
   | { readonly _tag: "Closed"; readonly failures: number }
   | { readonly _tag: "Open"; readonly untilMillis: number; readonly pauseMillis: number }
   | { readonly _tag: "Probing"; readonly pauseMillis: number }
 
-/** What a placement tells about the broker; "refused us" is a broker that takes no orders from this address. */
+/** What a placement's answer says about the broker; "refused us": it takes no orders from this address. */
 export type Sign = "answered" | "no clear answer" | "refused us" | "not sent"
 
 export const closed: Circuit = { _tag: "Closed", failures: 0 }
 
 export const maxPause = Duration.minutes(1)
 
-/** Whether a placement may go through now, and the circuit after that. */
+/** Whether a placement may pass now, and the circuit after it. */
 export const admit = (
   circuit: Circuit,
   nowMillis: number
@@ -33,18 +33,18 @@ export const admit = (
   return { mayPass: true, circuit: { _tag: "Probing", pauseMillis: circuit.pauseMillis } }
 }
 
-/** The circuit after a placement that went through. */
+/** The circuit after the answer of a placement that passed. */
 export const learn = (circuit: Circuit, sign: Sign, nowMillis: number, options: CircuitOptions): Circuit => {
   if (sign === "answered") return closed
   const firstPause = Duration.toMillis(options.pause)
   const open = (pauseMillis: number): Circuit => ({ _tag: "Open", untilMillis: nowMillis + pauseMillis, pauseMillis })
   if (circuit._tag === "Probing") {
-    // A probe that did not leave us has found out nothing: the next placement is the probe.
+    // A probe that was not sent tells nothing: the next placement is the probe.
     return sign === "not sent"
       ? { _tag: "Open", untilMillis: nowMillis, pauseMillis: circuit.pauseMillis }
       : open(Math.min(circuit.pauseMillis * 2, Duration.toMillis(maxPause)))
   }
-  // The stragglers of a circuit that opened meanwhile change nothing.
+  // Calls that began before the circuit opened do not change it.
   if (circuit._tag === "Open" || sign === "not sent") return circuit
   const failures = circuit.failures + 1
   return sign === "refused us" || failures >= options.failures ? open(firstPause) : { _tag: "Closed", failures }

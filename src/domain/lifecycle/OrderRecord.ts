@@ -8,7 +8,7 @@ const Instant = Schema.DateTimeUtcFromDate
 const Text = Schema.NullOr(Schema.String)
 const Decimal = Schema.NullOr(Schema.BigDecimalFromString)
 
-/** An order's own row, nothing about it trusted: it may be one that could not be split. */
+/** An order's row, not validated: it may be one that could not be split. */
 export const RecordedOrder = Schema.Struct({
   orderId: Schema.String,
   key: Text,
@@ -24,12 +24,12 @@ export const RecordedOrder = Schema.Struct({
   productType: Schema.String,
   validity: Schema.String,
   orderQueueStatus: OrderQueueStatus,
-  /** The one word of `order_progress`, and its reason. */
+  /** Its state in the view `order_progress`. */
   state: Schema.String,
   statusReason: Text,
-  /** Why it is on hold; null when it is not. */
+  /** Why it is on hold; null if it is not. */
   holdReason: Text,
-  /** When it was last put on hold, also after that has ended. */
+  /** When it was last put on hold, even if it has been resumed since. */
   heldAt: Schema.NullOr(Instant),
   /** The last known price when it was split. */
   referencePrice: Decimal,
@@ -53,7 +53,7 @@ export const RecordedPlan = Schema.Struct({
   startsAt: Instant,
   endsAt: Instant,
   completesAt: Schema.NullOr(Instant),
-  /** The market's sessions within the window; null for any time. */
+  /** The venue's sessions within the window; null without a calendar. */
   sessions: TradingTime,
   createdAt: Instant
 })
@@ -68,16 +68,16 @@ export const RecordedSlice = Schema.Struct({
   stage: Stage,
   stageReason: Text,
   attempts: Schema.Int,
-  /** IN_PROGRESS, and nobody knows whether it was placed. */
+  /** IN_PROGRESS with an unknown outcome. */
   isInDoubt: Schema.Boolean,
   outcomeUnknownAt: Schema.NullOr(Instant),
   /** When its outcome was last unknown. */
   inDoubtAt: Schema.NullOr(Instant),
-  /** Since then the broker's book no longer shows its order, which was not over. */
+  /** When its broker order, not final, left the order list. */
   leftBookAt: Schema.NullOr(Instant),
-  /** When its last placement was sent; null when none was, or its sender never said. */
+  /** When its last placement was sent; null if none was, or the sender died before it could write that. */
   placedAt: Schema.NullOr(Instant),
-  /** From due to placed. */
+  /** From its due time to the placement. */
   latenessMillis: Schema.NullOr(Schema.Number),
   acknowledgedAt: Schema.NullOr(Instant),
   brokerOrderId: Text,
@@ -86,18 +86,18 @@ export const RecordedSlice = Schema.Struct({
   brokerIsFinal: Schema.Boolean,
   filledQuantity: Schema.Int,
   averagePrice: Decimal,
-  /** The plan whose slices stand in for it; it was never sent. */
+  /** The plan whose slices replace it; it was never sent. */
   replacedBy: Schema.NullOr(Schema.Int),
-  /** What later slices took over of it. */
+  /** How much of its quantity later slices took over. */
   carriedQuantity: Schema.Int,
-  /** A person gave it up. */
+  /** A person gave up its unfilled quantity. */
   isWaived: Schema.Boolean,
-  /** When anything of it last changed. */
+  /** When the row last changed. */
   updatedAt: Instant
 })
 export type RecordedSlice = typeof RecordedSlice.Type
 
-/** One call to the broker for one slice. */
+/** One broker call for one slice, as the audit has it. */
 export const RecordedCall = Schema.Struct({
   calledAt: Instant,
   durationMillis: Schema.Number,
@@ -110,13 +110,13 @@ export const RecordedCall = Schema.Struct({
   worker: Schema.String,
   request: Schema.Unknown,
   response: Schema.Unknown,
-  /** What the broker said, of `response`. */
+  /** The code and message in `response`. */
   code: Text,
   message: Text
 })
 export type RecordedCall = typeof RecordedCall.Type
 
-/** A look-up of the broker's whole book, for all orders at once, that failed. */
+/** A failed look-up in the broker's order list, which covers all orders at once. */
 export const FailedLookUp = Schema.Struct({ calledAt: Instant, outcome: Schema.String, message: Text })
 export type FailedLookUp = typeof FailedLookUp.Type
 
@@ -128,7 +128,7 @@ export const RecordedHalt = Schema.Struct({
 })
 export type RecordedHalt = typeof RecordedHalt.Type
 
-/** What a person did to the order, or to one of its slices. */
+/** An operator's action on the order or one of its slices. */
 export const RecordedAction = Schema.Struct({
   at: Instant,
   operator: Schema.String,
@@ -136,12 +136,12 @@ export const RecordedAction = Schema.Struct({
   action: Schema.String,
   reason: Schema.String,
   sliceId: Text,
-  /** What came of it. */
+  /** The action's result. */
   details: Schema.Record(Schema.String, Schema.Unknown)
 })
 export type RecordedAction = typeof RecordedAction.Type
 
-/** A slice that the broker has more for than there should be. */
+/** A slice for which the broker has more than one order. */
 export const RecordedDouble = Schema.Struct({
   sliceId: Schema.String,
   brokerOrderIds: Schema.Array(Schema.String),
@@ -149,7 +149,7 @@ export const RecordedDouble = Schema.Struct({
 })
 export type RecordedDouble = typeof RecordedDouble.Type
 
-/** What the instrument cost, and how much of it had been traded that day, as of a moment. */
+/** The last price and the day's volume of the instrument at a moment. */
 export const RecordedQuote = Schema.Struct({
   at: Instant,
   lastPrice: Schema.BigDecimalFromString,
@@ -157,21 +157,21 @@ export const RecordedQuote = Schema.Struct({
 })
 export type RecordedQuote = typeof RecordedQuote.Type
 
-/** All that the database holds of one order, as of one moment. Each list in the order of time, or of numbers. */
+/** All that the database has on one order, as of one moment. Lists are sorted by time or by number. */
 export interface OrderRecord {
   readonly order: RecordedOrder
   readonly plans: ReadonlyArray<RecordedPlan>
   readonly slices: ReadonlyArray<RecordedSlice>
   readonly calls: ReadonlyArray<RecordedCall>
-  /** Look-ups of the broker's book while the order had something to look for. */
+  /** Look-ups in the broker's order list while the order had open slices or slices in doubt. */
   readonly lookUps: { readonly count: number; readonly failed: ReadonlyArray<FailedLookUp> }
-  /** Halts and resumes while it ran, and the last one before, if that was a halt. */
+  /** Halts and resumes while it ran, and the last one before if that was a halt. */
   readonly halts: ReadonlyArray<RecordedHalt>
   readonly actions: ReadonlyArray<RecordedAction>
   readonly doubles: ReadonlyArray<RecordedDouble>
-  /** Of its instrument, from a little before it arrived. */
+  /** Quotes of its instrument, from shortly before its arrival. */
   readonly quotes: ReadonlyArray<RecordedQuote>
 }
 
-/** A price says nothing about a moment so long after it, and two that lie farther apart nothing about the time between. */
+/** How long a price counts; two prices farther apart say nothing about the time between them. */
 export const quoteAge = Duration.minutes(1)

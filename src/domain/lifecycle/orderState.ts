@@ -1,3 +1,3 @@
-/** Whether nothing more will happen to an order, by the one word that `order_progress` has for it. */
+/** Whether an order is finished, by its state in the view `order_progress`. */
 export const isFinishedState = (state: string): boolean =>
   !["pending", "splitting", "working", "held", "cancelling"].includes(state)

@@ -10,29 +10,28 @@ import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
 import { isWindowOver } from "../model/sliceState.ts"
 
 /**
- * May this slice go now, and if not, why? Every way of not placing, in the order in which a slice meets them: the first
- * that applies decides. "Pure" are those whose decision is in this file or in a function that it names; the others are
- * one condition of a statement.
+ * May this slice go now, and if not, why? This module decides, or names the function that does. Below are all ways of not
+ * placing, in the order in which a slice meets them; the first that applies wins.
  *
- * 1. At the claim, `SliceStore.claimDue`. The slice stays SCHEDULED and no daemon owns it: an operator's halt (the last row
- *    of placement_halts), its order on hold, its window over, late with RESPREAD, planned with trading hours that this
- *    daemon does not keep, not due soon. While the placement gate is closed `pollDue` does not claim at all.
- * 2. In the queue, `pollDue`. The slice is given back ({@link givenBack}): the gate is closed ({@link closureOf}), its order
- *    was cancelled or put on hold, the executor stops. `fireDue` waits: until the due time, or the back-off that the broker
- *    asked for, is over ({@link waitMillis}).
- * 3. At the moment of firing, `refusalNow`: {@link clockUnknown}, {@link whenEarly}, {@link refusalToFire}.
- * 4. Within the call, from the outside in; each fails with BrokerNotSent, which {@link afterPlacement} translates: the
- *    account's rate (`withRateLimit`: blocked, capped, no turn before the deadline), the gate again and the order withdrawn
- *    ({@link refusalOfGate}, asked while waiting for a turn and right before sending), the circuit (`admit` in
- *    CircuitBreaker.ts), a dry run, the broker's own check of credentials and of {@link deadlineMillis}.
- * 5. The broker's refusal: {@link afterPlacement}, and for the slices after it {@link backoffAfter}.
- * 6. At the write, `SliceStore.transition`: what would become SCHEDULED becomes SKIPPED if its order was cancelled, and is on
- *    hold if its order is. A stale claim writes nothing. So a cancel wins over every way above.
+ * 1. Claim (statement `SliceStore.claimDue`): the order is on hold; not due soon; the window is over; late with RESPREAD;
+ *    planned with trading hours that this daemon does not keep; halted by an operator. The slice stays SCHEDULED. While the
+ *    placement gate is closed (`pollDue`) nothing is claimed.
+ * 2. Queue (`pollDue`, `fireDue`): the gate is closed ({@link closureOf}), the order was cancelled or put on hold, the
+ *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link waitMillis}).
+ * 3. Firing (`refusalNow`): {@link clockUnknown}, {@link whenEarly}, then {@link refusalToFire}: window over, market closed,
+ *    pre-trade limit, not now by the market, lease about to end.
+ * 4. Call, from the outside in: no turn in the account's rate before the deadline, or the day used up (`waitForTurn`), while
+ *    the gate may end the wait; then the gate once more ({@link refusalOfGate}, `withGate`); the circuit (`admit` in
+ *    CircuitBreaker.ts); a dry run; no valid token; the {@link deadlineMillis} right before sending. All but the missing token
+ *    are BrokerNotSent, and {@link afterPlacement} says what the slice becomes.
+ * 5. The broker's answer: {@link afterPlacement}, and {@link backoffAfter} for the slices behind it.
+ * 6. Write (statement `SliceStore.transition`): a stale claim writes nothing. A slice that would become SCHEDULED becomes SKIPPED
+ *    if its order was cancelled, and is on hold if its order is; so a cancel wins over every way above.
  *
- * In doubt (`Unknown`) is none of these: nobody knows whether it was placed, and only reconciliation.ts resolves it.
- *
- * `next` is what the slice becomes. `isWaiting`: the market does not allow it for now, which may well be said again and again.
+ * An unknown outcome is none of these: the slice may have been placed, and only reconciliation.ts resolves it.
  */
+
+/** Why a slice is not placed, as what it becomes. `isWaiting`: the market does not allow it for now, which may happen often. */
 export interface Refusal {
   readonly next: NextStage
   readonly isWaiting?: true
@@ -43,17 +42,17 @@ export interface PlacementLimits {
   readonly preTrade: PreTradeLimits
   /** Null: placements at any time. */
   readonly calendar: TradingCalendar | null
-  /** How long a slice waits that the market does not allow at the moment. */
+  /** How long a slice waits if the market does not allow it now. */
   readonly marketPause: Duration.Duration
 }
 
-/** What a claimed slice becomes that was not fired, for no reason of its own: SCHEDULED again, at its time. */
+/** What a claimed slice becomes if it was not fired for a reason outside of it: SCHEDULED again, at its own time. */
 export const givenBack = (reason: string): NextStage => ({ _tag: "Rescheduled", reason, notBefore: null })
 
-/** The order in which closures of the gate are shown, an operator's word first. Any of them closes it. */
+/** The kinds of closures in the order in which they are shown, the operator's first. Any of them closes the gate. */
 export const closureKinds: ReadonlyArray<ClosureKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
 
-/** Why the placement gate is closed; null when it is open. Of several reasons the first of {@link closureKinds}. */
+/** Why the placement gate is closed; null if it is open. Of several reasons the first of {@link closureKinds}. */
 export const closureOf = (reasons: ReadonlyMap<ClosureKind, string>): GateClosure | null => {
   for (const kind of closureKinds) {
     const reason = reasons.get(kind)
@@ -62,7 +61,7 @@ export const closureOf = (reasons: ReadonlyMap<ClosureKind, string>): GateClosur
   return null
 }
 
-/** Why the gate does not let a slice through; null when it does. A closed gate goes before an order that was withdrawn. */
+/** Why the gate does not let a slice through; null if it does. A closed gate is named before a withdrawn order. */
 export const refusalOfGate = (closure: GateClosure | null, isWithdrawn: boolean): string | null => {
   if (closure !== null) return whileClosed(closure.reason)
   return isWithdrawn ? whenWithdrawn : null
@@ -71,22 +70,22 @@ export const refusalOfGate = (closure: GateClosure | null, isWithdrawn: boolean)
 export const whileClosed = (reason: string): string => `placements are on hold: ${reason}`
 export const whenWithdrawn = "its order was cancelled or is on hold"
 
-/** How long the slice that is due next waits yet, in milliseconds; not above 0 when it may be fired. */
+/** How long the next slice still waits, in milliseconds; 0 or less if it may be fired. */
 export const waitMillis = (
   { notBeforeMillis }: Pick<ClaimedSlice, "notBeforeMillis">,
   backoffUntilMillis: number,
   nowMillis: number
 ): number => Math.max(notBeforeMillis, backoffUntilMillis) - nowMillis
 
-/** Without a clock that is held against the database's nothing is fired. */
+/** Nothing is fired while the clock cannot be compared with the database's. */
 export const clockUnknown: Refusal = {
   next: givenBack("this host's clock jumped and the database could not be asked for the time")
 }
 
-/** No stop, halt or cancel ends the wait of a slice that is being fired. */
+/** The longest wait while firing; no stop, halt or cancel can end it. */
 const maxEarlyMillis = 1000
 
-/** How long a slice that is too early waits while it is being fired, in milliseconds, or why it does not. */
+/** How long a slice that is fired too early waits, in milliseconds, or the refusal if that is too long. */
 export const whenEarly = ({ notBeforeMillis }: ClaimedSlice, nowMillis: number): number | Refusal => {
   const earlyMillis = notBeforeMillis - nowMillis
   return earlyMillis > maxEarlyMillis
@@ -94,7 +93,7 @@ export const whenEarly = ({ notBeforeMillis }: ClaimedSlice, nowMillis: number):
     : earlyMillis
 }
 
-/** Why a claimed slice must not be placed at this moment, or null when it may be. */
+/** Why a claimed slice must not be placed at this moment; null if it may be. */
 export const refusalToFire = (
   slice: ClaimedSlice,
   nowMillis: number,
@@ -104,17 +103,17 @@ export const refusalToFire = (
   if (isWindowOver(slice.notAfterMillis, nowMillis)) return { next: { _tag: "Skipped", reason: windowOver } }
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
-  // Asked again here, because limits may have been lowered since the split.
+  // Checked at the split, too, but limits may have been lowered since.
   const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
   if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
   const notNow = breachesNow(slice, nowMillis, limits.preTrade)
   if (notNow.length > 0) {
-    // Prices come back and volume grows: the slice waits for that until its window is over.
+    // Prices may return and volume grows, so the slice waits until its window is over.
     const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
     const reason = `pre-trade limit, for now: ${notNow.join("; ")}`
     return { next: { _tag: "Rescheduled", reason, notBefore }, isWaiting: true }
   }
-  // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
+  // The call must end before the lease: after that a monitor may already reconcile the slice.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
     return { next: givenBack("the claim was about to end before the call could") }
   }
@@ -128,7 +127,7 @@ const exposureOf = (slice: ClaimedSlice, nowMillis: number, { preTrade }: Placem
   price: priceOf(slice, nowMillis, preTrade)
 })
 
-/** The last moment at which a slice may leave us: within its window, its claim, and its market's session. */
+/** The last moment at which a slice may be sent, in milliseconds since 1970: within its window, its lease and its session. */
 export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: PlacementLimits): number => {
   const hours = hoursOf(slice, nowMillis, limits)
   return Math.min(
@@ -138,7 +137,7 @@ export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: P
   )
 }
 
-/** Whether its market is open; null without a calendar. */
+/** The session of its venue at this moment; null without a calendar. */
 const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: PlacementLimits): SessionAt | null => {
   if (calendar === null) return null
   const market = marketIds.find((id) => id === slice.market) ?? marketOf(slice.instrument, null)
@@ -159,20 +158,20 @@ const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { 
 export const windowOver = "too late: the order's window and its grace, or the lateness that it allows, were over"
 
 /**
- * Whether a placement counts as an attempt: its order may be with the broker. One that certainly had no effect was not the
- * slice's fault, and is made again until the order's window is over.
+ * Whether a placement counts as an attempt, which it does if it may have had an effect or was refused. A placement that certainly
+ * had no effect is repeated until the order's window is over.
  */
 export const isAttempt = (answer: Exit.Exit<Acknowledgement, BrokerError>): boolean => {
   const error = brokerErrorOf(answer)
   return error === null || error._tag === "BrokerRefused" || error._tag === "BrokerOutcomeUnknown"
 }
 
-/** What a placement's answer means for its slice. */
+/** What the answer of a placement makes of its slice. */
 export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, now: DateTime.Utc): NextStage => {
   if (Exit.isSuccess(answer)) return { _tag: "Processed", brokerOrderId: answer.value.brokerOrderId, found: null }
   const error = brokerErrorOf(answer)
   if (error === null) {
-    // Interrupted, or a bug in the broker's code: the request may have left all the same.
+    // An interruption, or a bug in the broker's code: the request may have been sent.
     return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }
   }
   switch (error._tag) {
@@ -195,25 +194,25 @@ export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, 
   }
 }
 
-/** Whether the request may have left us: only then is there a call to audit. */
+/** Whether the request may have been sent. Only then is there a call to audit. */
 export const wasSent = (answer: Exit.Exit<unknown, BrokerError>): boolean =>
   brokerErrorOf(answer)?._tag !== "BrokerNotSent"
 
 /**
- * Until when (milliseconds since 1970) nothing else is fired after an answer; 0 for no back-off. A broker that says "later",
- * or no longer knows us, would say the same to every other slice.
+ * Until when nothing else is fired after an answer, in milliseconds since 1970; 0 for no back-off. A broker that asks to wait, or
+ * does not accept our token, would answer every other slice alike.
  */
 export const backoffAfter = (answer: Exit.Exit<unknown, BrokerError>, next: NextStage): number =>
   Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null
     ? DateTime.toEpochMillis(next.notBefore)
     : 0
 
-/** What the broker said, when that is all there was: null for success, and for a call that did not end in order. */
+/** The broker's error, if it is the only reason of the failure; null for a success, an interruption or a defect. */
 export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerError | null => {
   if (Exit.isSuccess(answer) || answer.cause.reasons.length !== 1) return null
   const [reason] = answer.cause.reasons
   return reason !== undefined && Cause.isFailReason(reason) ? reason.error : null
 }
 
-/** The hold that follows decides how long nothing is placed; this only keeps a broker without one from being hammered. */
+/** The closed gate decides how long nothing is placed; this pause only protects a broker without one. */
 const credentialsPause = Duration.seconds(1)

@@ -3,7 +3,7 @@ import { type OrderListEntry, type BrokerOrder, isTerminal } from "../model/Brok
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../model/Ids.ts"
 import { ClaimVersion, Stage } from "../model/OrderSlice.ts"
 
-/** A slice as the database has it at the end of a day. What `repair` overwrites must be as it was read. */
+/** A slice as the database has it at the end of a day. A repair is written only if the slice is unchanged since. */
 export const ReconciledSlice = Schema.Struct({
   id: SliceId,
   orderId: OrderId,
@@ -11,9 +11,9 @@ export const ReconciledSlice = Schema.Struct({
   tag: Tag,
   stage: Stage,
   claimVersion: ClaimVersion,
-  /** The plan whose slices stand in for it. */
+  /** The plan whose slices replace it. */
   replacedBy: Schema.NullOr(Schema.Int),
-  /** What later slices took over of it. */
+  /** How much of its quantity later slices took over. */
   carriedQuantity: Schema.Int,
   quantity: Schema.Int,
   brokerOrderId: Schema.NullOr(BrokerOrderId),
@@ -24,27 +24,28 @@ export const ReconciledSlice = Schema.Struct({
 })
 export type ReconciledSlice = typeof ReconciledSlice.Type
 
-/** A slice and the broker's book tell different stories. */
+/** A slice that differs from the broker's order list. */
 export interface Difference {
   readonly slice: ReconciledSlice
   readonly text: string
-  /** What the slice becomes when it is repaired; null when only a person can decide. */
+  /** The broker order that a repair writes to the slice; null if only a person can decide. */
   readonly repair: BrokerOrder | null
 }
 
 export interface DayReconciliation {
-  /** How many slices and the book tell the same story of. */
+  /** How many slices agree with the order list. */
   readonly agreed: number
   /** Of these, how many broker orders may still change. */
   readonly open: number
   readonly differences: ReadonlyArray<Difference>
-  /** Broker orders that no slice of ours has to do with. */
+  /** Broker orders without a slice of ours. */
   readonly foreign: ReadonlyArray<OrderListEntry>
 }
 
 /**
- * Holds a day's slices, and all others that the book knows of, against the broker's whole book of that day: every broker
- * order belongs to exactly one slice, or is foreign, and every slice says of its order what the book says.
+ * Compares a day's slices, and all others that the order list mentions, with the broker's whole order list of that day. Every
+ * broker order must belong to exactly one slice or be foreign, and every slice must agree with its broker order. The command
+ * `settle` calls it.
  */
 export const reconcileDay = (
   slices: ReadonlyArray<ReconciledSlice>,
@@ -102,20 +103,20 @@ const differenceOf = (
   }
   if (storyOf(slice) === storyOf(order, slice)) return null
   const text = `${storyOf(slice)} here, ${storyOf(order, slice)} in the book`
-  // Whatever more of it is filled, or may be, is there twice.
+  // A further fill would be placed twice, because later slices took over this quantity.
   const isTwice = carriedQuantity > 0 && (order.filledQuantity > slice.filledQuantity || !isTerminal(order.status))
   return isTwice
     ? { text: `${text}; later slices took over ${carriedQuantity} of it`, repair: null }
     : { text, repair: order }
 }
 
-/** What is said of an order, in words: `COMPLETE, 100 filled at 10.5`. */
+/** The state of an order in words: `COMPLETE, 100 filled at 10.5`. */
 const storyOf = (
   said: ReconciledSlice | BrokerOrder,
   like: Pick<ReconciledSlice, "averagePrice"> | null = null
 ): string => {
   const status = "status" in said ? said.status : (said.brokerStatus ?? "nothing known")
-  // The database keeps four decimals.
+  // The database stores four decimals.
   const price =
     said.averagePrice === null ? (like?.averagePrice ?? null) : BigDecimal.round(said.averagePrice, { scale: 4 })
   const at = price === null || said.filledQuantity === 0 ? "" : ` at ${BigDecimal.format(BigDecimal.normalize(price))}`

@@ -4,7 +4,7 @@ import type { NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
 import { isWindowOver } from "../model/sliceState.ts"
 import { windowOver } from "./placement.ts"
 
-/** Brokers number their orders in the order of their arrival. */
+/** Broker order ids grow with the arrival of orders. */
 const earliestFirst = Order.mapInput(
   Order.Tuple([Order.Number, Order.String]),
   ({ brokerOrderId }: BrokerOrder) => [brokerOrderId.length, brokerOrderId] as const
@@ -13,28 +13,28 @@ const earliestFirst = Order.mapInput(
 export type Reconciliation =
   | { readonly _tag: "Resolved"; readonly next: NextStage }
   | { readonly _tag: "Wait" }
-  /** The book no longer shows the time at which it may have been placed: only a person can tell. */
+  /** The order list does not go back to the time at which the slice may have been placed: only a person can tell. */
   | { readonly _tag: "Unprovable" }
 
-/** What a look-up in the broker's book showed of a slice, in milliseconds since 1970. */
+/** What a look-up in the order list showed of a slice. Times in milliseconds since 1970. */
 export interface LookUp {
   readonly found: ReadonlyArray<BrokerOrder>
-  /** When it began: an order that reached the book after that would not be in the answer. */
+  /** When the look-up began: an order that arrived later may be missing from the answer. */
   readonly askedMillis: number
-  /** The book is complete since then. */
+  /** Since when the order list is complete. */
   readonly orderListSinceMillis: number
 }
 
 /**
- * What the broker's book says about a slice whose outcome is unknown. Only when the whole quarantine lay before the
- * look-up, and the book goes back to before the request, does "not in the book" mean "not placed".
+ * What the order list says about a slice whose outcome is unknown. "Not in the list" means "not placed" only if the quarantine was
+ * over before the look-up began and the list goes back to before the request. The monitor calls it for each look-up.
  */
 export const reconcile = (
   slice: UnresolvedSlice,
   { found, askedMillis, orderListSinceMillis }: LookUp,
   limits: { readonly quarantine: Duration.Duration; readonly maxAttempts: number }
 ): Reconciliation => {
-  // Several are an alarm of their own; the slice is placed in any case.
+  // Several orders raise an alarm elsewhere; the slice is placed in any case.
   const [first] = found.toSorted(earliestFirst)
   if (first !== undefined) {
     return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }

@@ -6,7 +6,7 @@ import { isWindowOver } from "../model/sliceState.ts"
 
 const Moment = Schema.DateTimeUtcFromDate
 
-/** A slice that a person wants sent after all, as it stands, and what its order has to say to that. */
+/** A slice that a person wants to be sent after all, with what decides that: its own state and its order's. */
 export const EndedSlice = Schema.Struct({
   id: SliceId,
   orderId: OrderId,
@@ -15,55 +15,55 @@ export const EndedSlice = Schema.Struct({
   claimVersion: ClaimVersion,
   brokerOrderId: Schema.NullOr(Schema.String),
   filledQuantity: Schema.Int,
-  /** The plan whose slices stand in for it, and how much of it later slices took over. */
+  /** The plan whose slices replace it, and how much of its quantity later slices took over. */
   replacedBy: Schema.NullOr(Schema.Int),
   carriedQuantity: Schema.Int,
-  /** The plan that says anew how much is still to be sent, and counts what was missing of this one; null if none does. */
+  /** The later plan that sets how much is still to be sent, which includes this slice's unfilled quantity; null if none does. */
   waivedBy: Schema.NullOr(Schema.Int),
   /** When its outcome was last unknown; null if it never was. */
   inDoubtAt: Schema.NullOr(Moment),
-  /** When a daemon last took it in hand, to send it; null if none did. */
+  /** When a daemon last claimed it; null if none did. */
   claimedAt: Schema.NullOr(Moment),
-  /** The broker was seen to have more for it than there should be. */
+  /** The broker was found to have more than one order for it. */
   isDouble: Schema.Boolean,
   scheduledAt: Moment,
   notAfter: Moment,
-  /** Late, it is spread anew with what is left of its order. */
+  /** Its order has the lateness policy RESPREAD. */
   isSpreadAnew: Schema.Boolean,
   orderQueueStatus: OrderQueueStatus,
   isCancelled: Schema.Boolean,
-  /** Late, it is given up. */
+  /** Its order has the lateness policy SKIP. */
   isSkippedLate: Schema.Boolean,
   maxLatenessSeconds: Schema.Finite,
-  /** When what is missing of the order is completed; null when it is only reported. */
+  /** When the unfilled quantity of the order is completed; null if it is only reported. */
   completesAt: Schema.NullOr(Moment)
 })
 export type EndedSlice = typeof EndedSlice.Type
 
-/** How a slice is sent after all. */
+/** When and how the slice is sent. */
 export interface Retry {
   readonly notBefore: DateTime.Utc
   readonly notAfter: DateTime.Utc
-  /** From then on it is late, and spread anew with what is left of its order; null: never. */
+  /** From then on it is late and respread with the rest of its order; null for never. */
   readonly staleAt: DateTime.Utc | null
-  /** Its request may once have reached the broker: only when the broker's book does not show it is it sent again. */
+  /** A request for it may have reached the broker, so the order list is asked before it is sent again. */
   readonly isLookedUpFirst: boolean
 }
 
 export interface RetryOptions {
   readonly now: DateTime.Utc
-  /** When a person wants it sent; null: as soon as possible, within the time that it had. */
+  /** When it is to be sent; null for as soon as possible within its original window. */
   readonly at: DateTime.Utc | null
   readonly windowGrace: Duration.Duration
-  /** The broker's book shows all orders since then. */
+  /** Since when the broker's order list is complete. */
   readonly orderListSince: DateTime.Utc
 }
 
 const maxAhead = Duration.days(1)
 
 /**
- * How a slice that is FAILED or SKIPPED is sent after all, or why it must not be: nothing is sent twice, nothing that other
- * slices make up for, and nothing at a time that nobody asked for.
+ * How a FAILED or SKIPPED slice is sent after all, or why it must not be: nothing is sent twice, nothing that other slices already
+ * make up for, and nothing at a time that nobody asked for. The command `slice retry` calls it.
  */
 export const retrySlice = (slice: EndedSlice, options: RetryOptions): Result.Result<Retry, string> => {
   const refusal =
@@ -82,7 +82,7 @@ export const retrySlice = (slice: EndedSlice, options: RetryOptions): Result.Res
   })
 }
 
-/** What no time can change. */
+/** Refusals that no other time would change. */
 const whyNever = (slice: EndedSlice): string | null => {
   const { brokerOrderId, carriedQuantity, filledQuantity, isDouble, replacedBy, stage, waivedBy } = slice
   if (stage === "SCHEDULED") return "it is SCHEDULED: it is still to be sent"
@@ -100,7 +100,7 @@ const whyNever = (slice: EndedSlice): string | null => {
     : `an amendment (plan ${waivedBy}) says how much is still to be sent: amend the order again for more`
 }
 
-/** The book could never show that it was not placed. */
+/** The refusal of a slice that the order list can never prove as not placed. */
 const whyUnprovable = ({ claimedAt, inDoubtAt }: EndedSlice, { orderListSince }: RetryOptions): string | null =>
   inDoubtAt !== null && claimedAt !== null && DateTime.isLessThan(claimedAt, orderListSince)
     ? `it may have been sent at ${timeOf(claimedAt)}, and the broker's book goes back to ${timeOf(orderListSince)} only. Look for it in ` +

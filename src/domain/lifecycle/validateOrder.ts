@@ -2,7 +2,7 @@ import { Result, Schema, SchemaIssue } from "effect"
 import { SplittableOrder } from "../model/Order.ts"
 
 /**
- * Checks an order row. The failure names every problem, each by its column, in words for whoever wrote the row:
+ * Validates an order row. The failure lists every problem by its column, in words for the author of the row:
  * `instrument: must look like EXCHANGE:SYMBOL in capitals, for example NSE:RELIANCE, not "reliance"`.
  */
 export const validateOrder = (row: UntrustedOrder): Result.Result<SplittableOrder, string> =>

@@ -4,7 +4,7 @@ import type { Price } from "../model/Order.ts"
 import { decimalText, whole } from "../text/decimals.ts"
 import { isNearlyUsed } from "./usage.ts"
 
-/** What a desk allows in one day in India. None: no limit. Values in the instruments' currency. */
+/** The desk's limits of one day in India. None means no limit. Values in the instruments' currency. */
 export interface DayLimits {
   readonly ordersPerDay: Option.Option<number>
   readonly valuePerDay: Option.Option<BigDecimal.BigDecimal>
@@ -13,7 +13,7 @@ export interface DayLimits {
 export const limitsTheDay = ({ ordersPerDay, valuePerDay }: DayLimits): boolean =>
   Option.isSome(ordersPerDay) || Option.isSome(valuePerDay)
 
-/** What the orders of a day come to. */
+/** The number and the value of a day's orders. */
 export interface DayTotals {
   readonly orders: number
   readonly value: BigDecimal.BigDecimal
@@ -24,7 +24,7 @@ interface Valued {
   readonly limitPrice: Price | null
 }
 
-/** What an order adds: its quantity times its limit price or, without one, the last known price. Null: not known. */
+/** The value of an order: its quantity times its limit price or, without one, the last known price. Null if neither is known. */
 export const valueOf = (
   { totalQuantity, limitPrice }: Valued,
   referencePrice: BigDecimal.BigDecimal | null
@@ -33,7 +33,7 @@ export const valueOf = (
   return price === null ? null : BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(totalQuantity)))
 }
 
-/** Which limits one more order would break, in words; empty when none. `value` is what it adds. */
+/** Which limits one more order of this value would breach, in words; empty if none. */
 export const breachesOfDay = (
   value: BigDecimal.BigDecimal | null,
   totals: DayTotals,
@@ -58,8 +58,8 @@ export const breachesOfDay = (
 }
 
 /**
- * Why an order of the day must not be amended; null when it may: always when it comes to no more than before. A MARKET order
- * counts by the price that was known at its split, as in the day's totals.
+ * Why an order of the day must not be amended; null if it may, which is always so if its value does not grow. A MARKET order
+ * counts by the price known at its split, as in the day's totals.
  */
 export const breachOfAmendment = (
   { before, after }: { readonly before: Valued; readonly after: Valued },
@@ -81,7 +81,7 @@ export const breachOfAmendment = (
     : null
 }
 
-/** Sorts out which of some orders, one after the other, still fit into the day, and why the others do not. */
+/** Splits orders, taken one after the other, into those that fit into the day and those that do not, with the reason. */
 export const fitIntoDay = <A extends { readonly value: BigDecimal.BigDecimal | null }>(
   orders: ReadonlyArray<A>,
   before: DayTotals,
@@ -102,7 +102,7 @@ export const fitIntoDay = <A extends { readonly value: BigDecimal.BigDecimal | n
   return { within, beyond }
 }
 
-/** Why nothing more may be placed on a day whose orders come to so much: a limit was lowered, or an order amended. */
+/** Why nothing more may be placed on a day, because its totals exceed a limit; null if it may. */
 export const dayIsOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayLimits): string | null => {
   if (Option.isSome(ordersPerDay) && totals.orders > ordersPerDay.value) {
     return `the ${totals.orders} orders of the day are more than LIMIT_ORDERS_PER_DAY (${ordersPerDay.value})`
@@ -112,7 +112,7 @@ export const dayIsOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayL
     : null
 }
 
-/** What of a day's limits is nearly used up; null when nothing is. */
+/** Which limit of the day is nearly used up, in words; null if none is. */
 export const dayIsNearlyOver = (totals: DayTotals, { ordersPerDay, valuePerDay }: DayLimits): string | null => {
   if (Option.isSome(ordersPerDay) && isNearlyUsed(whole(totals.orders), whole(ordersPerDay.value))) {
     return `the day has ${totals.orders} orders, of ${ordersPerDay.value} that LIMIT_ORDERS_PER_DAY allows`
@@ -122,7 +122,7 @@ export const dayIsNearlyOver = (totals: DayTotals, { ordersPerDay, valuePerDay }
     : null
 }
 
-/** From midnight to midnight in India, the end not included. */
+/** The day in India that contains a moment, its end excluded. */
 export const dayAround = (now: DateTime.Utc): { readonly from: DateTime.Utc; readonly to: DateTime.Utc } => {
   const to = nextIndianHour(now, 0)
   return { from: DateTime.subtract(to, { days: 1 }), to }

@@ -3,17 +3,18 @@ import { indianDay } from "../market/indianTime.ts"
 import type { Instrument } from "../model/Order.ts"
 
 interface FreezeLimit {
-  /** The first day in India on which it holds. */
+  /** The first day in India on which it applies. */
   readonly since: string
   readonly exchanges: ReadonlyArray<string>
-  /** The underlying of an index future or option; null: every instrument of the exchange. */
+  /** The underlying of an index future or option; null for every instrument of the exchange. */
   readonly underlying: string | null
   readonly quantity: number
 }
 
 /**
- * The largest quantity that the exchanges take in one order. Index derivatives: the exchanges' quantity-freeze circulars
- * of February 2026. Shares: what Zerodha's users report; nobody publishes it. Later entries replace earlier ones.
+ * The largest quantity that an exchange accepts in one order. Sources: for index derivatives the exchanges' quantity-freeze
+ * circulars of February 2026, for shares, where nothing is published, reports of Zerodha's users. Later entries replace
+ * earlier ones.
  */
 const limits: ReadonlyArray<FreezeLimit> = [
   { since: "2026-02-01", exchanges: ["NFO"], underlying: "NIFTY", quantity: 1755 },
@@ -26,7 +27,7 @@ const limits: ReadonlyArray<FreezeLimit> = [
   { since: "1970-01-01", exchanges: ["NSE", "BSE"], underlying: null, quantity: 100_000 }
 ]
 
-/** The freeze limit of an instrument at a time, or null when none is known. */
+/** The freeze limit of an instrument at a moment; null if none is known. */
 export const freezeLimit = (instrument: Instrument, at: DateTime.Utc): number | null => {
   const day = indianDay(at)
   const colon = instrument.indexOf(":")
@@ -35,12 +36,12 @@ export const freezeLimit = (instrument: Instrument, at: DateTime.Utc): number | 
     ({ since, exchanges, underlying }) =>
       since <= day &&
       exchanges.includes(exchange) &&
-      // The expiry follows: NIFTY26NOVFUT, NIFTY2612724000CE.
+      // The expiry follows the underlying: NIFTY26NOVFUT, NIFTY2612724000CE.
       (underlying === null || (symbol.startsWith(underlying) && /^\d{2}/.test(symbol.slice(underlying.length))))
   )
   return matching.at(-1)?.quantity ?? null
 }
 
-/** The largest value of one order, in rupees, or null when none is known. For shares, as Zerodha's users report it: ten crore. */
+/** The largest value of one order, in rupees; null if none is known. For shares ten crore, as Zerodha's users report. */
 export const freezeValue = (instrument: Instrument): BigDecimal.BigDecimal | null =>
   /^(NSE|BSE):/.test(instrument) ? BigDecimal.fromBigInt(100_000_000n) : null

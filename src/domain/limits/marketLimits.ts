@@ -3,14 +3,14 @@ import type { MarketFacts } from "../model/MarketFacts.ts"
 import type { Price } from "../model/Order.ts"
 import { decimalText, whole } from "../text/decimals.ts"
 
-/** What a desk allows, given what the market does. None: no limit. */
+/** The desk's limits that depend on the market. None means no limit. */
 export interface MarketLimits {
-  /** How far a limit price may be from the last price, in percent of that. */
+  /** The largest distance of a limit price from the last price, in percent of the last price. */
   readonly collarPercent: Option.Option<BigDecimal.BigDecimal>
-  /** The largest slice, in percent of what was traded in the last `volumePeriod`. */
+  /** The largest slice, in percent of the volume traded in the last `volumePeriod`. */
   readonly volumeSharePercent: Option.Option<BigDecimal.BigDecimal>
   readonly volumePeriod: Duration.Duration
-  /** What is known of the market counts for so long. */
+  /** How long a quote counts. */
   readonly quoteAge: Duration.Duration
 }
 
@@ -18,7 +18,7 @@ export interface MarketLimits {
 export const needsQuotes = ({ collarPercent, volumeSharePercent }: MarketLimits): boolean =>
   Option.isSome(collarPercent) || Option.isSome(volumeSharePercent)
 
-/** Why the market does not allow a slice at this moment, in words; empty when it does, or nothing is known of it. */
+/** Why the market does not allow a slice at this moment, in words; empty if it does or if nothing is known of the market. */
 export const breachesNow = (
   slice: MarketFacts & { readonly limitPrice: Price | null; readonly quantity: number },
   nowMillis: number,
@@ -31,7 +31,7 @@ export const breachesNow = (
   ]
 }
 
-/** What a slice counts by at this moment: its limit price, a fresh last price, or the one that its order was split by. */
+/** The price that values a slice at this moment: its limit price, a fresh last price, or the reference price of its split. */
 export const priceOf = (
   slice: MarketFacts & { readonly limitPrice: Price | null; readonly referencePrice: BigDecimal.BigDecimal | null },
   nowMillis: number,
@@ -44,7 +44,7 @@ const freshPrice = ({ lastPrice, lastPriceMillis }: MarketFacts, nowMillis: numb
 const isFresh = (atMillis: number | null, nowMillis: number, { quoteAge }: Pick<MarketLimits, "quoteAge">): boolean =>
   atMillis !== null && Math.abs(nowMillis - atMillis) <= Duration.toMillis(quoteAge)
 
-/** Whether a limit price is too far from a price, on either side. A MARKET order has none, and an unknown price no collar. */
+/** The breach of the price collar, in words; empty if there is none, also for a MARKET order or an unknown last price. */
 export const outsideCollar = (
   limitPrice: Price | null,
   lastPrice: BigDecimal.BigDecimal | null,
@@ -76,9 +76,9 @@ const tooMuchOfVolume = (
     : []
 }
 
-/** What is known of an instrument's price. */
+/** The price sources of an instrument. */
 export interface Priced {
-  /** The latest, however old it is; null when there is none. */
+  /** The latest quote, however old; null if there is none. */
   readonly quote: { readonly lastPrice: BigDecimal.BigDecimal; readonly at: DateTime.Utc } | null
   readonly listing:
     | { readonly _tag: "Listed"; readonly details: { readonly lastPrice: BigDecimal.BigDecimal | null } }
@@ -87,7 +87,7 @@ export interface Priced {
 }
 
 /**
- * The last price that is known at a moment, for plans, to the four places that are stored: a fresh quote's, else the
+ * The last price known at a moment, for plans, rounded to the four decimals that are stored: a fresh quote's, else the
  * instrument list's, which is hours old at best.
  */
 export const knownPrice = (

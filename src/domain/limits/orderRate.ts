@@ -3,22 +3,22 @@ import { indianDay } from "../market/indianTime.ts"
 import { defaultMaxLatenessSeconds, maxDurationMinutes } from "../model/Order.ts"
 import { counted } from "../text/plural.ts"
 
-/** How many order requests a broker account takes. */
+/** How many order requests a broker account may send. */
 export interface OrderRate {
   readonly perSecond: number
   readonly perMinute: number
   readonly perDay: number
-  /** Kept beside each window, since requests take different times on their way. */
+  /** Added to each window, because requests take different times on their way. */
   readonly marginMillis: number
 }
 
-/** Of the day's requests: what is in the market must be able to be taken back. */
+/** The share of the day's requests that is kept for cancels, so that open orders can always be cancelled. */
 const shareForCancels = 0.1
 
 /** How many of the day's requests placements may use. */
 export const placementsPerDay = (perDay: number): number => perDay - Math.floor(perDay * shareForCancels)
 
-/** The slices of an order, as they were asked for and as they would be due. */
+/** The slices of an order: their number and window as requested, and their due times from the plan's start. */
 interface DueSlices {
   readonly dueMillis: ReadonlyArray<number>
   readonly numSlices: number
@@ -26,8 +26,8 @@ interface DueSlices {
 }
 
 /**
- * Why slices cannot keep to their times at a rate; null when none is later than the order allows. `duesOf` tells when they would
- * be due, were there so many, or were there so many minutes for them; what is named as fitting is tried with it.
+ * Why slices cannot keep to their times at a rate; null if none would be later than the order allows. `duesOf` gives the due times
+ * for another number of slices or minutes, null if that cannot be planned; every suggestion is tried with it.
  */
 export const tooFastForRate = (
   { dueMillis, numSlices, minutes }: DueSlices,
@@ -52,7 +52,7 @@ export const tooFastForRate = (
   )
 }
 
-/** The number nearest to `from`, on the way to `to`, of which something is not so any more, where it is so up to there. */
+/** Binary search: the first count between `from` and `to` for which `isSo` is false. */
 const boundary = (from: number, to: number, isSo: (count: number) => boolean): number => {
   let [so, not] = [from, to]
   while (Math.abs(not - so) > 1) {
@@ -66,7 +66,7 @@ const boundary = (from: number, to: number, isSo: (count: number) => boolean): n
 const largestLateness = (dueMillis: ReadonlyArray<number>, rate: OrderRate): number =>
   Math.max(...sendTimes(dueMillis, rate).map((sent, index) => sent - (dueMillis[index] ?? sent)))
 
-/** When each could be sent, were nothing else: at its time, or when the windows of a second and of a minute let it. */
+/** When each slice could be sent if the account had nothing else to send: when due, or when the rate allows it. */
 const sendTimes = (dueMillis: ReadonlyArray<number>, rate: OrderRate): ReadonlyArray<number> => {
   const sent: Array<number> = []
   for (const due of dueMillis) {
@@ -82,7 +82,7 @@ const sendTimes = (dueMillis: ReadonlyArray<number>, rate: OrderRate): ReadonlyA
   return sent
 }
 
-/** How many slices are due on each day in India, YYYY-MM-DD. */
+/** The number of slices due on each day in India, YYYY-MM-DD. */
 export const requestsByDay = (startMillis: number, dueMillis: ReadonlyArray<number>): ReadonlyMap<string, number> => {
   const counts = new Map<string, number>()
   for (const due of dueMillis) {
@@ -92,7 +92,7 @@ export const requestsByDay = (startMillis: number, dueMillis: ReadonlyArray<numb
   return counts
 }
 
-/** Why a day has no room for so many more requests; null when it has. `committedRequests` are those sent already and those planned. */
+/** Why a day has no room for the wanted requests; null if it has. `committedRequests` counts those that are sent or planned. */
 export const dayIsFull = (
   day: string,
   wanted: number,

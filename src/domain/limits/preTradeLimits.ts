@@ -4,22 +4,22 @@ import { decimalText } from "../text/decimals.ts"
 import type { DayLimits } from "./dayLimits.ts"
 import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
 
-/** What a desk allows. None, or an empty list: no limit. Values in the instrument's currency. */
+/** The desk's limits. None or an empty list means no limit. Values in the instrument's currency. */
 export interface PreTradeLimits extends DayLimits, MarketLimits {
   readonly orderQuantity: Option.Option<number>
   readonly orderValue: Option.Option<BigDecimal.BigDecimal>
   readonly sliceQuantity: Option.Option<number>
   readonly sliceValue: Option.Option<BigDecimal.BigDecimal>
-  /** `NSE:INFY`, or with a star at the end `NSE:*`, `NFO:NIFTY*`. */
+  /** Names such as `NSE:INFY`, or prefixes with a star: `NSE:*`, `NFO:NIFTY*`. */
   readonly instruments: ReadonlyArray<string>
   readonly sides: ReadonlyArray<Side>
 }
 
-/** Whether anything depends on what is known of a claimed slice's market. */
+/** Whether any limit needs the market facts of a claimed slice. */
 export const looksAtQuotes = (limits: PreTradeLimits): boolean =>
   needsQuotes(limits) || Option.isSome(limits.sliceValue)
 
-/** An order or a slice, as far as limits go. `price` is its limit price or, for a MARKET order, the last known one; null: not known. */
+/** An order or a slice as the limits see it. `price` is its limit price, else the last known price; null if unknown. */
 export interface Exposure {
   readonly instrument: Instrument
   readonly side: Side
@@ -27,13 +27,13 @@ export interface Exposure {
   readonly price: Price | null
 }
 
-/** Which limits an order breaks, in words; empty when none. */
+/** Which limits an order breaches, in words; empty if none. */
 export const breachesOfOrder = (order: Exposure, limits: PreTradeLimits): ReadonlyArray<string> => [
   ...notAllowed(order, limits),
   ...tooMuch("order", order, limits.orderQuantity, limits.orderValue)
 ]
 
-/** Which limits a slice breaks, in words; empty when none. */
+/** Which limits a slice breaches, in words; empty if none. */
 export const breachesOfSlice = (slice: Exposure, limits: PreTradeLimits): ReadonlyArray<string> => [
   ...notAllowed(slice, limits),
   ...tooMuch("slice", slice, limits.sliceQuantity, limits.sliceValue)

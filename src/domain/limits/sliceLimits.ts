@@ -4,16 +4,16 @@ import { decimalText } from "../text/decimals.ts"
 import { freezeLimit, freezeValue } from "./freezeLimits.ts"
 import type { PreTradeLimits } from "./preTradeLimits.ts"
 
-/** What limits the slices of every order. */
+/** The limits of the slices of every order. */
 export interface SliceRules {
-  /** Null: no more slices are made than were asked for. */
+  /** The service adds slices until none is larger than this; null to make only as many as the order asks for. */
   readonly maxSliceQuantity: number | null
   readonly preTrade: PreTradeLimits
-  /** The mock broker takes any quantity. */
+  /** False for the mock broker, which takes any quantity. */
   readonly isFreezeLimited: boolean
 }
 
-/** All that limits a slice of an instrument on a day, at a price; a limit of its value counts only when the price is known. */
+/** All limits of a slice of an instrument at a moment. Limits of its value apply only if the price is known. */
 export const sliceLimitsOf = (
   instrument: Instrument,
   price: BigDecimal.BigDecimal | null,
@@ -41,14 +41,14 @@ export const sliceLimitsOf = (
 const ofQuantity = (quantity: number | null, name: string): SliceLimit | null =>
   quantity === null ? null : { quantity, name }
 
-/** How many units a value pays for. */
+/** How many units a value buys at a price. */
 const quantityAt = (price: BigDecimal.BigDecimal, value: BigDecimal.BigDecimal): number => {
   const scale = Math.max(price.scale, value.scale)
   const units = BigDecimal.scale(value, scale).value / BigDecimal.scale(price, scale).value
   return Math.min(Number(units), maxQuantity)
 }
 
-/** The most that one slice may have, in units of the instrument, and who says so. */
+/** The largest quantity of one slice, in units of the instrument, and the name of the limit. */
 export interface SliceLimit {
   readonly quantity: number
   readonly name: string

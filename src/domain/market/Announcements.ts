@@ -21,18 +21,18 @@ const ClockTime = Schema.String.check(
   )
 )
 
-/** When trading opens and closes, by the clock in India, within one day. */
+/** When trading opens and closes on one day, Indian time. */
 export const Hours = Schema.Tuple([ClockTime, ClockTime]).check(
   Schema.makeFilter(([opens, closes]) => opens < closes || `must open before it closes, not ${opens} to ${closes}`)
 )
 export type Hours = typeof Hours.Type
 
-/** A market's hours on Mondays to Fridays, from a day on until later ones replace them. */
+/** A venue's hours on Mondays to Fridays, from a day on until later ones replace them. */
 export const RegularHours = Schema.Struct({
   market: MarketId,
   since: Day,
   hours: Hours,
-  /** When it closes while the United States have no daylight saving time. Left out: no other than in summer. */
+  /** When it closes outside of US daylight saving time; absent if it closes at the same time. */
   closesInUsWinter: Schema.optionalKey(ClockTime)
 }).check(
   Schema.makeFilter(
@@ -42,7 +42,7 @@ export const RegularHours = Schema.Struct({
 )
 export type RegularHours = typeof RegularHours.Type
 
-/** A day with hours of its own: none on a holiday. */
+/** A day with special hours; no sessions on a holiday. */
 export const SpecialDay = Schema.Struct({
   day: Day,
   markets: Schema.Union([Schema.Literal("all"), Schema.NonEmptyArray(MarketId)]),
@@ -53,14 +53,14 @@ export const SpecialDay = Schema.Struct({
         "must be in order, none before another's end"
     )
   ),
-  /** Shown to people: the festival or the event. */
+  /** The festival or event, shown to people. */
   name: Schema.String.check(Schema.makeFilter((name) => name.trim() !== "" || "must not be empty"))
 })
 export type SpecialDay = typeof SpecialDay.Type
 
-/** What exchanges have made known. Of two that say something of the same market and day the later one holds. */
+/** What exchanges have announced. Of two announcements for the same venue and day the later one applies. */
 export const Announcements = Schema.Struct({
-  /** The last day up to which all special days of all markets are known. */
+  /** The last day up to which all special days of all venues are known. */
   until: Schema.optionalKey(Day),
   hours: Schema.optionalKey(Schema.Array(RegularHours)),
   days: Schema.Array(SpecialDay)

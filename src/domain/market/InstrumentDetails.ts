@@ -3,10 +3,10 @@ import { Instrument, type Side } from "../model/Order.ts"
 
 const Day = Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\d$/, { message: "must be a day such as 2026-11-24" }))
 
-/** What an exchange lists of an instrument: how much and at which prices it trades, and until when. */
+/** An instrument as the broker lists it: its lot, its tick and its expiry. */
 export const InstrumentDetails = Schema.Struct({
   instrument: Instrument,
-  /** The company's or underlying's; may be empty. */
+  /** The name of the company or underlying; may be empty. */
   name: Schema.String,
   /** Quantities are multiples of it; 1 for shares. */
   lotSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2_147_483_647 })),
@@ -18,16 +18,16 @@ export const InstrumentDetails = Schema.Struct({
   segment: Schema.String,
   /** The last day in India, YYYY-MM-DD, on which it trades; null when it does not expire. */
   expiry: Schema.NullOr(Day),
-  /** When the list was made: hours old at best. Null when the list has none. */
+  /** The last price when the list was made, which is hours old at best; null if the list has none. */
   lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
-  /** The broker's number for it. It may change, and be given to another instrument after an expiry. */
+  /** The broker's number for it. It may change, and is reused after an expiry. */
   token: Schema.Int
 })
 export type InstrumentDetails = typeof InstrumentDetails.Type
 
 /**
- * The nearest multiple of the tick that is no worse than a limit price: not above it for a BUY, not below it for a SELL.
- * Null when there is none above 0, or the price or the tick is not above 0.
+ * Rounds a limit price to the tick, to the side that is not worse: down for a BUY, up for a SELL. Null if the result, the price or
+ * the tick is not above 0.
  */
 export const roundToTick = (
   price: BigDecimal.BigDecimal,
@@ -42,13 +42,13 @@ export const roundToTick = (
   return rounded === 0n ? null : BigDecimal.normalize(BigDecimal.make(rounded, scale))
 }
 
-/** Whether an instrument no longer trades on a day, YYYY-MM-DD in India. It still does on its expiry day. */
+/** Whether an instrument has expired before a day, YYYY-MM-DD in India. It still trades on its expiry day. */
 export const isExpired = ({ expiry }: Pick<InstrumentDetails, "expiry">, indianDay: string): boolean =>
   expiry !== null && expiry < indianDay
 
 /**
- * The names that a person may have meant: those on the same exchange first, then those with the fewest letters mistyped.
- * Names that continue the wanted one count as one letter off; what is too different is left out.
+ * The names that a person may have meant: those of the same exchange first, then by the number of typos. Names that continue the
+ * wanted one count as one typo; names that differ too much are left out.
  */
 export const nearestNames = <Name extends string>(
   wanted: string,
@@ -82,12 +82,12 @@ const partsOf = (name: string): readonly [exchange: string, symbol: string] => {
 
 const typosBetween = (wanted: string, symbol: string, farthest: number): number => {
   if (wanted.length >= 2 && symbol.startsWith(wanted)) return Math.min(1, symbol.length - wanted.length)
-  // As many letters are missing or too many: no need to reckon.
+  // The lengths alone differ by more typos than are allowed.
   if (Math.abs(wanted.length - symbol.length) > farthest) return Number.POSITIVE_INFINITY
   return editDistance(wanted, symbol)
 }
 
-/** How many letters must be added, dropped, replaced or swapped with their neighbour to make one text of the other. */
+/** Damerau-Levenshtein distance: insertions, deletions, replacements and swaps of neighbouring letters between two texts. */
 export const editDistance = (a: string, b: string): number => {
   let twoBack: ReadonlyArray<number> = []
   let previous: ReadonlyArray<number> = Array.from({ length: b.length + 1 }, (_, column) => column)

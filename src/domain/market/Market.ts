@@ -1,17 +1,17 @@
 import { Schema } from "effect"
 import type { Instrument } from "../model/Order.ts"
 
-/** What trades at the same hours and rests on the same days. */
+/** A venue: the instruments that share trading hours and holidays. */
 export const MarketId = Schema.Literals([
   /** Shares of NSE and BSE. */
   "EQUITY",
-  /** Shares on which there are futures or options: they have a closing auction. */
+  /** Shares with futures or options, which have a closing auction. */
   "EQUITY_WITH_DERIVATIVES",
   /** NFO and BFO. */
   "EQUITY_DERIVATIVES",
   /** CDS and BCD. */
   "CURRENCY_DERIVATIVES",
-  /** MCX, other than farm goods. */
+  /** MCX, except agricultural commodities. */
   "COMMODITIES"
 ])
 export type MarketId = typeof MarketId.Type
@@ -19,8 +19,8 @@ export type MarketId = typeof MarketId.Type
 export const marketIds: ReadonlyArray<MarketId> = MarketId.literals
 
 /**
- * Which market trades an instrument; null: no hours are known for its exchange. Whether there are futures or options on a
- * share may be not known, null: then the shorter hours hold.
+ * The venue of an instrument; null if no hours are known for its exchange. `hasDerivatives` is whether a share has futures or
+ * options; if that is unknown (null), the shorter hours apply.
  */
 export const marketOf = (instrument: Instrument, hasDerivatives: boolean | null): MarketId | null => {
   switch (instrument.slice(0, instrument.indexOf(":"))) {
@@ -40,7 +40,7 @@ export const marketOf = (instrument: Instrument, hasDerivatives: boolean | null)
   }
 }
 
-/** One value for each market. */
+/** One value for each venue. */
 export const forEachMarket = <A>(of: (market: MarketId) => A): Readonly<Record<MarketId, A>> => ({
   EQUITY: of("EQUITY"),
   EQUITY_WITH_DERIVATIVES: of("EQUITY_WITH_DERIVATIVES"),

@@ -8,10 +8,10 @@ import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
 export { MarketId, marketOf } from "./Market.ts"
 export { TradingSession } from "./TradingSession.ts"
 
-/** The days of a market that are not known: no plan can be made for them. */
+/** A plan needs days beyond the end of the calendar. */
 export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEnds", {
   market: MarketId,
-  /** The last day that is known, YYYY-MM-DD. */
+  /** The last known day, YYYY-MM-DD. */
   until: Schema.String
 }) {
   override get message(): string {
@@ -21,18 +21,18 @@ export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEn
 
 interface MarketDays {
   readonly sessions: ReadonlyArray<TradingSession>
-  /** For each day, why it is closed outside of that day's sessions. */
+  /** For each day, why the venue is closed outside of that day's sessions. */
   readonly whyClosed: ReadonlyMap<string, string>
 }
 
-/** When each market is open, on all the days from one to another, YYYY-MM-DD in India, both included. */
+/** When each venue is open on the days from `from` to `until`, YYYY-MM-DD in India, both included. */
 export interface TradingCalendar {
   readonly from: string
   readonly until: string
   readonly markets: Readonly<Record<MarketId, MarketDays>>
 }
 
-/** The sessions that end after a moment, in order, of that day in India and so many days after; fewer if the calendar ends. */
+/** The sessions that end after a moment, on its day in India and on `days` following days; fewer if the calendar ends. */
 export const sessionsFrom = (
   calendar: TradingCalendar,
   market: MarketId,
@@ -46,10 +46,10 @@ export const sessionsFrom = (
 
 export type SessionAt =
   | { readonly _tag: "Open"; readonly session: TradingSession }
-  /** `next` is null when the calendar ends before there is one. */
+  /** `next` is null if the calendar ends before the next session. */
   | { readonly _tag: "Closed"; readonly next: TradingSession | null; readonly reason: string }
 
-/** The session in which a moment lies; else the next one, and why it is closed now. */
+/** The session that contains a moment; else the next session, and why the venue is closed. */
 export const sessionAt = (calendar: TradingCalendar, market: MarketId, atMillis: number): SessionAt => {
   const { sessions, whyClosed } = calendar.markets[market]
   const session = sessions[firstEndingAfter(sessions, atMillis)]
@@ -67,7 +67,7 @@ export const calendarEnds = ({ until }: TradingCalendar, market: MarketId): Cale
   new CalendarEnds({ market, until })
 
 const dayMillis = 86_400_000
-/** The built-in days begin here; nothing is placed before. */
+/** The first built-in day; nothing is placed before it. */
 const firstDay = "2025-01-01"
 
 const dayOf = (millis: number): string => indianDay(DateTime.makeUnsafe(millis))
@@ -80,7 +80,7 @@ const firstOpeningFrom = (sessions: ReadonlyArray<TradingSession>, millis: numbe
   return session !== undefined && session.opensMillis < millis ? index + 1 : index
 }
 
-/** The calendar of all that is announced, later announcements in place of earlier ones. */
+/** The calendar of all announcements; later ones replace earlier ones. */
 export const calendarOf = (announcements: ReadonlyArray<Announcements>): TradingCalendar => {
   const until = announcements.map(({ until }) => until ?? firstDay).reduce((a, b) => (a > b ? a : b), firstDay)
   const hours = announcements.flatMap(({ hours }) => hours ?? [])

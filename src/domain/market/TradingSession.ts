@@ -1,12 +1,12 @@
 import { Schema } from "effect"
 
-/** A stretch of continuous trading, in milliseconds since 1970. `closesMillis` is the first moment when it is closed. */
+/** A period of continuous trading, in milliseconds since 1970; `closesMillis` is excluded. */
 export const TradingSession = Schema.Struct({ opensMillis: Schema.Int, closesMillis: Schema.Int }).check(
   Schema.makeFilter(({ opensMillis, closesMillis }) => opensMillis < closesMillis || "must open before it closes")
 )
 export type TradingSession = typeof TradingSession.Type
 
-/** Sessions in order, none before another's end. */
+/** Sessions in order that do not overlap. */
 export const Sessions = Schema.Array(TradingSession).check(
   Schema.makeFilter(
     (sessions) =>
@@ -15,7 +15,7 @@ export const Sessions = Schema.Array(TradingSession).check(
   )
 )
 
-/** The place of the first of them, in order, that ends after a moment; their number when none does. */
+/** The index of the first session that ends after a moment, by binary search; the number of sessions if none does. */
 export const firstEndingAfter = (sessions: ReadonlyArray<TradingSession>, atMillis: number): number => {
   let [low, high] = [0, sessions.length]
   while (low < high) {

@@ -2,22 +2,20 @@ import { Schema } from "effect"
 import { firstEndingAfter, type TradingSession, Sessions } from "./TradingSession.ts"
 
 /**
- * The time in which a schedule runs: the sessions, in order and not overlapping. Null: every moment is trading time,
- * because no calendar is kept.
- *
- * All moments and durations here are whole milliseconds, durations not negative.
+ * The time in which a schedule runs: sessions in order that do not overlap. Null means that every moment is trading time, because
+ * there is no calendar. Moments and durations are whole milliseconds, and durations are not negative.
  */
 export const TradingTime = Schema.NullOr(Sessions)
 export type TradingTime = typeof TradingTime.Type
 
-/** The first moment at or after this one that is open; null when none is known. */
+/** The first open moment at or after a moment; null if none is known. */
 export const firstOpen = (time: TradingTime, atMillis: number): number | null => {
   if (time === null) return atMillis
   const session = time[firstEndingAfter(time, atMillis)]
   return session === undefined ? null : Math.max(session.opensMillis, atMillis)
 }
 
-/** How long it is open between two moments; 0 when the second is not after the first. */
+/** The trading time between two moments; 0 if the second is not after the first. */
 export const tradingMillisBetween = (time: TradingTime, fromMillis: number, toMillis: number): number => {
   if (time === null) return Math.max(0, toMillis - fromMillis)
   let total = 0
@@ -30,14 +28,14 @@ export const tradingMillisBetween = (time: TradingTime, fromMillis: number, toMi
 }
 
 /**
- * The moment at which it has been open for so long since another moment; null when that lies beyond the last session.
+ * The moment after the given trading time since another moment; null if that lies beyond the last session.
  *
- * Always a moment inside a session, so that a placement then is legal. A session's close is not inside it: what falls
- * exactly there is the next session's open, where the clock of trading shows the same. There is no next one at the
- * very end of all the time: what falls exactly there is its last open millisecond, closesMillis - 1.
+ * The result is always inside a session, so that a placement then is legal. A session's close is not inside it, so a result
+ * exactly there becomes the next session's open, which has the same trading time. After the last session it becomes
+ * closesMillis - 1.
  *
- * So a longer time never gives an earlier moment, and a later one always, but for that end: it shares its moment with
- * one millisecond less. Up to there tradingMillisBetween is the inverse.
+ * The function is strictly increasing, except that the very end shares its moment with one millisecond less. Up to there
+ * tradingMillisBetween is its inverse.
  */
 export const afterTrading = (time: TradingTime, fromMillis: number, tradingMillis: number): number | null => {
   if (time === null) return fromMillis + tradingMillis
@@ -56,10 +54,10 @@ export const afterTrading = (time: TradingTime, fromMillis: number, tradingMilli
 }
 
 /**
- * The sessions cut so that they hold exactly so much trading from a moment on; null when they hold less.
+ * Cuts sessions so that they contain exactly the given trading time from a moment on; null if they contain less.
  *
- * A schedule runs in these rather than in all that follows: then what falls on its very end is still inside its last
- * session, and not at the next day's open.
+ * A schedule runs in the cut sessions, so that a slice at its very end is inside the last session and not at the next day's
+ * open.
  */
 export const cutTo = (
   sessions: ReadonlyArray<TradingSession>,

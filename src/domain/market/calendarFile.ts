@@ -3,10 +3,10 @@ import { Announcements } from "./Announcements.ts"
 import { type MarketId, marketIds } from "./Market.ts"
 
 /**
- * Announcements as a person wrote them, in JSON. Fails with every problem, each with the entry it is in, such as
+ * Reads announcements that a person wrote in JSON. The failure lists every problem with its entry, such as
  * `days, entry 2 (2027-01-26): sessions, entry 1: must open before it closes, not 15:30 to 09:15`.
  *
- * `knownUntil` is the last day that is known without them.
+ * `knownUntil` is the last day that is known without the file.
  */
 export const readCalendarFile = (
   json: string,
@@ -27,7 +27,7 @@ const parseJson = (json: string): Result.Result<unknown, Error> =>
     catch: (error) => (error instanceof Error ? error : new Error(String(error)))
   })
 
-/** A misspelt key would be a holiday that nobody keeps: nothing unknown is passed over. */
+/** Unknown keys are errors: a misspelt key would be a holiday that is not observed. */
 const decode = Schema.decodeUnknownResult(Announcements, { errors: "all", onExcessProperty: "error" })
 
 const listProblems = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -46,7 +46,7 @@ const located = (content: unknown, path: Path, message: string): string => {
 const entry = (index: number, day: string | null = null): string =>
   `, entry ${index + 1}${day === null ? "" : ` (${day})`}`
 
-/** The day that the entry itself names, right or wrong, for people to find it by. */
+/** The day that an entry names, valid or not, so that people find the entry. */
 const dayOfEntry = (content: unknown, [list, index]: ReadonlyArray<PropertyKey>): string | null => {
   const found = [list, index, "day"].reduce<unknown>(
     (value, key) => (typeof value === "object" && value !== null && key !== undefined ? Reflect.get(value, key) : null),
@@ -55,7 +55,7 @@ const dayOfEntry = (content: unknown, [list, index]: ReadonlyArray<PropertyKey>)
   return typeof found === "string" ? found : null
 }
 
-/** What is wrong with entries that are each valid alone. */
+/** Problems between entries that are valid on their own. */
 const contradictions = ({ until = "", days, hours = [] }: Announcements, knownUntil: string): ReadonlyArray<string> => {
   const lastDay = until > knownUntil ? until : knownUntil
   const tooLate = days.flatMap(({ day }, index) =>

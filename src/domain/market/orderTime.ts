@@ -12,25 +12,25 @@ import {
 import { type TradingSession } from "./TradingSession.ts"
 import { cutTo, firstOpen, type TradingTime, tradingMillisBetween } from "./TradingTime.ts"
 
-/** So many days ahead an order may reach: more than a day of trading time with every holiday in between. */
+/** How many days ahead an order may reach: enough for a day of trading time with all holidays in between. */
 const daysAhead = 30
 
-/** An order, as far as its time goes. `hasDerivatives` is null when nobody knows. */
+/** What decides the trading time of an order. `hasDerivatives` is null if unknown. */
 export interface TimedOrder {
   readonly instrument: Instrument
   readonly sessionPolicy: SessionPolicy
   readonly hasDerivatives: boolean | null
 }
 
-/** The sessions of its market that an order may use from a moment on; null when no calendar is kept. */
+/** The venue of an order and the sessions that it may use from a moment on; both null without a calendar. */
 export interface OpenTime {
   readonly market: MarketId | null
   readonly time: TradingTime
 }
 
 /**
- * When an order may be worked that begins at a moment: with SAME_DAY in the sessions of that day in India, with NEXT_SESSION
- * in all that follow. Without a calendar every moment is as good as any other.
+ * When an order that begins at a moment may trade: with SAME_DAY in the sessions of that day in India, with NEXT_SESSION in all
+ * following sessions too, and without a calendar at any time. Fails if no hours are known for its exchange.
  */
 export const openTimeOf = (
   order: TimedOrder,
@@ -51,13 +51,13 @@ export interface PlanTime {
   readonly market: MarketId | null
   readonly startMillis: number
   readonly endMillis: number
-  /** Holds exactly the window; null without a calendar. */
+  /** Sessions that contain exactly the window; null without a calendar. */
   readonly time: TradingTime
-  /** The sessions in which it begins and ends; null without a calendar. */
+  /** The whole sessions in which it begins and ends; null without a calendar. */
   readonly sessions: { readonly first: TradingSession; readonly last: TradingSession } | null
 }
 
-/** Fits a window of trading time into the market's sessions, or says what would fit. */
+/** Fits a window of trading time into the venue's sessions; fails with what would fit. */
 export const planTimeOf = (
   order: TimedOrder,
   calendar: TradingCalendar | null,
@@ -92,7 +92,7 @@ const closedForIt = (
   market: MarketId,
   at: DateTime.Utc
 ): string => {
-  // An order that comes in within the last millisecond comes too late, like one at the close.
+  // An order within the last millisecond of a session is as late as one at its close.
   const now = sessionAt(calendar, market, Math.ceil(DateTime.toEpochMillis(at)))
   const next = now._tag === "Open" ? now.session : now.next
   if (next === null || sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message

@@ -1,6 +1,6 @@
 import type { Hours, RegularHours } from "./Announcements.ts"
 
-/** A market's hours on a day, YYYY-MM-DD, that is nothing special: none on Saturdays and Sundays. */
+/** A venue's hours on a day, YYYY-MM-DD, that has no special hours: none on Saturdays and Sundays. */
 export const regularHours = (all: ReadonlyArray<RegularHours>, day: string): ReadonlyArray<Hours> => {
   const regular = all.filter(({ since }) => since <= day).reduce(later, undefined)
   if (regular === undefined || weekday(day) === saturday || weekday(day) === sunday) return []
@@ -8,11 +8,11 @@ export const regularHours = (all: ReadonlyArray<RegularHours>, day: string): Rea
   return [[opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]]
 }
 
-/** Of two that begin on the same day the one announced later. */
+/** The later of two hours; if both begin on the same day, the one announced later. */
 const later = (found: RegularHours | undefined, next: RegularHours): RegularHours =>
   found === undefined || found.since <= next.since ? next : found
 
-/** From the second Sunday of March to the first of November, by the law of 2005. */
+/** US daylight saving time: from the second Sunday of March to the first Sunday of November (Energy Policy Act of 2005). */
 const isSummerInUs = (day: string): boolean => {
   const year = day.slice(0, 4)
   return day >= sundayFrom(`${year}-03-08`) && day < sundayFrom(`${year}-11-01`)

@@ -1,12 +1,12 @@
 import { DateTime, Duration } from "effect"
 import { indianDay } from "./indianTime.ts"
 
-/** So long before the calendar ends somebody is reminded of it. */
+/** How long before the end of the calendar people are reminded. */
 const calendarNotice = Duration.days(30)
-/** Zerodha makes a list of instruments every morning. */
+/** Zerodha publishes a list of instruments every morning. */
 const maxListAge = Duration.days(2)
 
-/** Whether a calendar whose last day is `until`, YYYY-MM-DD, has to be extended soon. */
+/** Whether a calendar with the last day `until`, YYYY-MM-DD, must be extended soon. */
 export const isCalendarEnding = (until: string, now: DateTime.Utc): boolean =>
   until <= indianDay(DateTime.addDuration(now, calendarNotice))
 

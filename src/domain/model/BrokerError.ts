@@ -6,7 +6,7 @@ export class BrokerRefused extends Schema.TaggedError<BrokerRefused>()("BrokerRe
   message: Schema.String
 }) {}
 
-/** The request certainly had no effect, and may be sent again, not before `retryAt` (UTC). */
+/** The request certainly had no effect. It may be sent again from `retryAt` (UTC) on. */
 export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("BrokerTryLater", {
   code: Schema.String,
   message: Schema.String,
@@ -14,8 +14,8 @@ export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("Broker
 }) {}
 
 /**
- * The broker does not take orders from us: our token is no longer valid, or our network address is not on its list. The
- * request certainly had no effect, and every other one would meet the same.
+ * The broker does not take orders from us: our token is invalid, or our network address is not registered. The request certainly
+ * had no effect, and every other request would fail alike.
  */
 export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentialsInvalid>()(
   "BrokerCredentialsInvalid",
@@ -23,8 +23,8 @@ export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentia
 ) {}
 
 /**
- * The request did not leave us: its deadline was past, placements are on hold, a limit of ours is used up, or this is a
- * dry run. It may be tried again from `retryAt` (UTC) on; null when it is not to be tried again.
+ * The request was not sent: its deadline had passed, the placement gate was closed, a limit of ours was used up, or this is a dry
+ * run. It may be tried again from `retryAt` (UTC) on; null if it must not be.
  */
 export class BrokerNotSent extends Schema.TaggedError<BrokerNotSent>()("BrokerNotSent", {
   code: Schema.Literals(["deadline", "on_hold", "rate_limit", "daily_limit", "dry_run"]),
@@ -32,13 +32,13 @@ export class BrokerNotSent extends Schema.TaggedError<BrokerNotSent>()("BrokerNo
   retryAt: Schema.NullOr(Schema.DateTimeUtc)
 }) {}
 
-/** Nobody knows whether the request had an effect: a timeout after sending, a reset connection, an answer that makes no sense. */
+/** The request may have had an effect: a timeout after sending, a reset connection, or an answer that is not understood. */
 export class BrokerOutcomeUnknown extends Schema.TaggedError<BrokerOutcomeUnknown>()("BrokerOutcomeUnknown", {
   code: Schema.String,
   message: Schema.String
 }) {}
 
-/** What a placement or a cancel can answer instead of success. */
+/** The errors of a placement or a cancel. */
 export type BrokerError =
   | BrokerRefused
   | BrokerTryLater
@@ -46,13 +46,13 @@ export type BrokerError =
   | BrokerOutcomeUnknown
   | BrokerNotSent
 
-/** What a look-up can answer instead of broker orders. A failed look-up never means "not found". */
+/** The errors of a look-up. A failed look-up never means "not found". */
 export type BrokerLookupError = BrokerTryLater | BrokerCredentialsInvalid
 
-/** The code of a BrokerTryLater that means: the broker is not there. */
+/** The code of a BrokerTryLater for a broker that cannot be reached. */
 export const notConnected = "not_connected"
 
-/** The code of a BrokerTryLater by which the broker says that the day's limit is used up. */
+/** The code of a BrokerTryLater for a used-up limit of the day. */
 export const dailyLimitCode = "daily_limit"
-/** And that requests come too fast. */
+/** The code of a BrokerTryLater for requests that come too fast. */
 export const tooFastCode = "429"

@@ -1,12 +1,12 @@
 import { type BigDecimal, Schema } from "effect"
 import type { BrokerOrderId, Tag } from "./Ids.ts"
 
-/** "The broker has our order." No more than that: it may still be rejected. */
+/** The broker has our order. It may still be rejected. */
 export interface Acknowledgement {
   readonly brokerOrderId: BrokerOrderId
 }
 
-/** What became of a broker order. UNRECOGNISED is a status word we do not know; it is never terminal. */
+/** The state of a broker order. UNRECOGNISED stands for a status word that we do not know; it is never terminal. */
 export const BrokerStatus = Schema.Literals([
   "PENDING",
   "OPEN",
@@ -21,19 +21,19 @@ export type BrokerStatus = typeof BrokerStatus.Type
 export const isTerminal = (status: BrokerStatus): boolean =>
   status === "COMPLETE" || status === "CANCELLED" || status === "REJECTED"
 
-/** A broker order as the broker's book shows it. */
+/** A broker order as the order list shows it. */
 export interface BrokerOrder {
   readonly brokerOrderId: BrokerOrderId
   readonly tag: Tag
   readonly status: BrokerStatus
-  /** The broker's own word for the status, and its reason where it gives one. */
+  /** The broker's own word for the status, with its reason if it gives one. */
   readonly statusText: string
   readonly filledQuantity: number
-  /** Of what is filled; null while nothing is. */
+  /** The average price of the filled quantity; null while nothing is filled. */
   readonly averagePrice: BigDecimal.BigDecimal | null
 }
 
-/** An order in the broker's book, whoever placed it, with every word that is written on it as a tag. */
+/** An entry of the order list, ours or not, with all its tags. */
 export interface OrderListEntry {
   readonly brokerOrderId: BrokerOrderId
   readonly tags: ReadonlyArray<string>

@@ -1,10 +1,10 @@
 /**
- * What keeps this process from placing: an operator, missing credentials, the account's or the desk's limit for the day, a
- * broker out of order, or its own end.
+ * What closes the placement gate: an operator's halt, missing credentials, the account's limit of the day, the desk's limit of
+ * the day, an open circuit, or the executor's stop.
  */
 export type ClosureKind = "halt" | "credentials" | "limit" | "day" | "circuit" | "stopping"
 
-/** Why nothing is placed, in words for the operator. */
+/** Why the placement gate is closed, in words for the operator. */
 export interface GateClosure {
   readonly kind: ClosureKind
   readonly reason: string

@@ -18,15 +18,15 @@ export const BrokerOrderId = Schema.NonEmptyString.pipe(Schema.brand("BrokerOrde
 export type BrokerOrderId = typeof BrokerOrderId.Type
 
 /**
- * The id of slice `sequenceNumber` (1-based) of an order. The same order always gives the same ids, so splitting it a
- * second time cannot create second slices.
+ * The id of slice `sequenceNumber` (1-based) of an order. It depends on nothing else, so splitting an order twice cannot create
+ * second slices.
  */
 export const sliceIdOf = (orderId: OrderId, sequenceNumber: number): SliceId =>
   SliceId.make(`s${digestBase36(`${orderId}\n${sequenceNumber}`, 30)}`)
 
 /**
- * The tag of a slice: "PB" and 18 base-36 characters of the id's SHA-256 (93 bits; the database's unique constraint
- * rules out the collision that chance does not).
+ * The tag of a slice: "PB" and 18 base-36 characters of the id's SHA-256 (93 bits). The database's unique constraint rules out
+ * collisions.
  */
 export const tagOf = (sliceId: SliceId): Tag => Tag.make(`PB${digestBase36(sliceId, 18).toUpperCase()}`)
 

@@ -1,10 +1,10 @@
 import { Schema } from "effect"
 
-/** What was last known of a slice's instrument, and as of when (milliseconds since 1970). */
+/** The latest price and volume of a slice's instrument, each with its time in milliseconds since 1970; null if not known. */
 export const MarketFacts = Schema.Struct({
   lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
   lastPriceMillis: Schema.NullOr(Schema.Number),
-  /** What was traded in the period before `recentVolumeMillis`; null when that is not known. */
+  /** The volume traded in the volume period before `recentVolumeMillis`. */
   recentVolume: Schema.NullOr(Schema.Number),
   recentVolumeMillis: Schema.NullOr(Schema.Number)
 })

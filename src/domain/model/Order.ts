@@ -14,15 +14,15 @@ export type ProductType = typeof ProductType.Type
 export const Validity = Schema.Literals(["DAY", "IOC"])
 export type Validity = typeof Validity.Type
 
-/** What becomes of slices that could not be sent in time. */
+/** What happens to slices that could not be sent in time. */
 export const LatenessPolicy = Schema.Literals(["SEND", "SKIP", "RESPREAD"])
 export type LatenessPolicy = typeof LatenessPolicy.Type
 
-/** What becomes of what is missing at the window's end: it is reported, or bought or sold at the market. */
+/** What happens to the unfilled quantity at the window's end: it is reported, or completed with MARKET orders. */
 export const Completion = Schema.Literals(["REPORT", "CROSS"])
 export type Completion = typeof Completion.Type
 
-/** Where what does not fit before the market's close goes: it is refused, or goes on in the next session. */
+/** Whether an order that does not fit before the venue's close is refused or continues in the next session. */
 export const SessionPolicy = Schema.Literals(["SAME_DAY", "NEXT_SESSION"])
 export type SessionPolicy = typeof SessionPolicy.Type
 
@@ -51,7 +51,7 @@ export type Price = typeof Price.Type
 
 const priceLimit = BigDecimal.make(1n, -11)
 
-/** What every placement of an order has in common. */
+/** The parameters that all placements of an order share. */
 export const OrderParameters = Schema.Struct({
   instrument: Instrument,
   side: Side,
@@ -72,7 +72,7 @@ const wholeNumber = (minimum: number, maximum: number) =>
     Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
   )
 
-/** A parent order that has been found fit to split. `limitPrice` is set exactly for LIMIT orders. */
+/** A validated parent order. `limitPrice` is set if and only if it is a LIMIT order. */
 export const SplittableOrder = Schema.Struct({
   id: OrderId,
   ...OrderParameters.fields,
@@ -83,18 +83,18 @@ export const SplittableOrder = Schema.Struct({
   strategy: Strategy,
   /** κT of a front- or back-loaded order; null for the default. */
   riskAversion: Schema.NullOr(RiskAversion),
-  /** What WEIGHTS gives equal parts of the window, relative to each other. */
+  /** The relative weights that the strategy WEIGHTS gives to equal parts of the window. */
   weights: Schema.NullOr(Profile),
-  /** What decides every random choice in the plan; null for the order's id. */
+  /** The seed of every random choice in the plan; null for the order's id. */
   planSeed: Schema.NullOr(
     Schema.String.check(Schema.isBetweenLength(1, 200, { message: "must have 1 to 200 characters" }))
   ),
   latenessPolicy: LatenessPolicy,
   /** How late a slice may be before SKIP or RESPREAD applies to it; null for {@link defaultMaxLatenessSeconds}. */
   maxLatenessSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
-  /** So long after its acknowledgement what is not filled of a slice is cancelled at the broker; null to leave it. */
+  /** How long after its acknowledgement the unfilled rest of a slice is cancelled at the broker; null for never. */
   cancelUnfilledAfterSeconds: Schema.NullOr(wholeNumber(1, 86_400)),
-  /** What is for good not filled of a slice, or was refused, goes into later slices. */
+  /** Whether the final unfilled quantity of a slice, or that of a refused slice, is carried into later slices. */
   carryUnfilled: Schema.Boolean,
   carryRejected: Schema.Boolean,
   completion: Completion,

@@ -7,11 +7,11 @@ import { OrderParameters } from "./Order.ts"
 export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])
 export type Stage = typeof Stage.Type
 
-/** Which owner of a slice is speaking. A write by any other owner changes nothing. */
+/** The fencing token of a claim: a write under an older version changes nothing. */
 export const ClaimVersion = Schema.Int.pipe(Schema.brand("ClaimVersion"))
 export type ClaimVersion = typeof ClaimVersion.Type
 
-/** What tells a slice apart, in the database, at the broker and in the logs. */
+/** What identifies a slice in the database, at the broker and in the logs. */
 const identity = {
   id: SliceId,
   orderId: OrderId,
@@ -20,7 +20,7 @@ const identity = {
   traceId: Schema.NullOr(Schema.String)
 }
 
-/** A slice that one worker owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
+/** A slice that one executor owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
 export const ClaimedSlice = Schema.Struct({
   ...identity,
   sequenceNumber: Schema.Int,
@@ -32,21 +32,21 @@ export const ClaimedSlice = Schema.Struct({
   notAfterMillis: Schema.Int,
   leaseExpiresMillis: Schema.Int,
   scheduledMillis: Schema.Int,
-  /** Whose trading hours it keeps; null when it was planned without a calendar. */
+  /** The venue whose trading hours it keeps; null if it was planned without a calendar. */
   market: Schema.NullOr(Schema.String),
-  /** What a MARKET slice counts by when no fresh price is known: its order's, else the instrument list's. */
+  /** The price of a MARKET slice if no fresh one is known: the order's reference price, else the instrument list's. */
   referencePrice: Schema.NullOr(Schema.BigDecimalFromString),
   ...MarketFacts.fields
 })
 export type ClaimedSlice = typeof ClaimedSlice.Type
 
-/** A slice whose broker may or may not have its order: its owner said so, or is gone. */
+/** A slice in doubt: its owner reported an unknown outcome, or died. */
 export const UnresolvedSlice = Schema.Struct({
   ...identity,
   claimVersion: ClaimVersion,
   attempts: Schema.Int,
   notAfterMillis: Schema.Int,
-  /** Between these a request for it may have left us. */
+  /** A request for it may have been sent between these two times. */
   firstSentMillis: Schema.Int,
   lastSentMillis: Schema.Int
 })
@@ -63,18 +63,18 @@ export const OpenSlice = Schema.Struct({
 })
 export type OpenSlice = typeof OpenSlice.Type
 
-/** A slice whose outcome was once unknown, and that was settled since. */
+/** A slice whose outcome was unknown and has been resolved since. */
 export const PreviouslyInDoubtSlice = Schema.Struct({
   ...identity,
   stage: Stage,
   claimVersion: ClaimVersion,
-  /** The plan whose slices stand in for it, and how much of it later slices took over. */
+  /** The plan whose slices replace it, and how much of its quantity later slices took over. */
   replacedBy: Schema.NullOr(Schema.Int),
   carriedQuantity: Schema.Int
 })
 export type PreviouslyInDoubtSlice = typeof PreviouslyInDoubtSlice.Type
 
-/** Where a slice goes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, for reconciliation alone to resolve. */
+/** What a slice becomes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, and only reconciliation resolves it. */
 export type NextStage =
   | { readonly _tag: "Processed"; readonly brokerOrderId: BrokerOrderId; readonly found: BrokerOrder | null }
   | { readonly _tag: "Failed"; readonly reason: string }
@@ -82,13 +82,13 @@ export type NextStage =
   | { readonly _tag: "Rescheduled"; readonly reason: string; readonly notBefore: DateTime.Utc | null }
   | { readonly _tag: "Unknown"; readonly reason: string }
 
-/** One conditional step of a slice out of (or, if unknown, within) IN_PROGRESS, by the owner of `claimVersion`. */
+/** One transition of a slice out of IN_PROGRESS, or within it if unknown, valid only under its `claimVersion`. */
 export interface SliceTransition {
   readonly slice: { readonly id: SliceId; readonly orderId: OrderId; readonly claimVersion: ClaimVersion }
   readonly next: NextStage
   /** Placements made so far, this one included. */
   readonly attempts: number
-  /** When the broker was called; null when it was not. */
+  /** When the broker was called; null if it was not. */
   readonly placedAt: DateTime.Utc | null
   readonly at: DateTime.Utc
 }

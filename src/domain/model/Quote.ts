@@ -1,11 +1,11 @@
 import type { BigDecimal } from "effect"
 import type { Instrument } from "./Order.ts"
 
-/** What an instrument costs now, and how much of it has been traded. */
+/** The last price and the day's volume of an instrument. */
 export interface Quote {
   readonly instrument: Instrument
-  /** Of its last trade; above 0. */
+  /** The price of the last trade; above 0. */
   readonly lastPrice: BigDecimal.BigDecimal
-  /** In units, since the trading day began; null where the broker does not say. */
+  /** Units traded since the trading day began; null if the broker does not tell. */
   readonly dayVolume: number | null
 }

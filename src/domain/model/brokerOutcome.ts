@@ -1,7 +1,7 @@
 import { Cause, Exit } from "effect"
 import type { BrokerError } from "./BrokerError.ts"
 
-/** A broker's answer in one word, for the audit, the logs and the metrics. */
+/** A broker's answer in one word, as the audit, the logs and the metrics have it. */
 export type BrokerOutcome = "ok" | "refused" | "try_later" | "credentials_invalid" | "not_sent" | "unknown"
 
 const words = {

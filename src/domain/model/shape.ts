@@ -4,20 +4,20 @@ const volume = Schema.Finite.check(
   Schema.isBetween({ minimum: 0.001, maximum: 1_000_000_000_000 }, { message: "must be a number from 0.001 to 10^12" })
 )
 
-/** Relative volumes (or weights) of equal parts of a day or a window; only their ratios count. */
+/** Relative volumes or weights of equal parts of a day or a window; only their ratios matter. */
 export const Profile = Schema.Array(volume).check(
   Schema.isMinLength(1, { message: "must have at least one number" }),
   Schema.isMaxLength(1000, { message: "must have at most 1000 numbers" })
 )
 export type Profile = typeof Profile.Type
 
-/** κT: how much the order's own size and the price's unrest matter against its impact, over its whole window. */
+/** κT, the urgency over the whole window: price risk in relation to market impact. */
 export const RiskAversion = Schema.Finite.check(
   Schema.isGreaterThan(0, { message: "must be greater than 0" }),
   Schema.isLessThanOrEqualTo(100, { message: "must be at most 100" })
 )
 
-/** The shape in which an order is worked through its window. */
+/** How an order is distributed over its window. */
 export const Strategy = Schema.Literals(["TWAP", "VWAP", "FRONT_LOADED", "BACK_LOADED", "WEIGHTS"])
 export type Strategy = typeof Strategy.Type
 

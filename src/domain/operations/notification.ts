@@ -1,6 +1,6 @@
 import { DateTime, Duration, Schema } from "effect"
 
-/** What happened, by its kind. */
+/** The kinds of events that people are notified of. */
 export const NotificationKind = Schema.Literals([
   "double_placement",
   "outcome_unknown",
@@ -13,10 +13,10 @@ export const NotificationKind = Schema.Literals([
 ])
 export type NotificationKind = typeof NotificationKind.Type
 
-/** `critical`: somebody must do something now. */
+/** `critical` means that a person must act now. */
 export const Severity = Schema.Literals(["info", "warning", "critical"])
 
-/** Something that people are to be told of. The same fact always has the same key. */
+/** One event that people are notified of. The same event always has the same key. */
 export const Notification = Schema.Struct({
   key: Schema.String,
   kind: NotificationKind,
@@ -28,7 +28,7 @@ export const Notification = Schema.Struct({
 })
 export type Notification = typeof Notification.Type
 
-/** How a notification is written for whoever receives it. */
+/** The format that the receiver wants. */
 export type NotificationFormat = "json" | "slack"
 
 /** The body of the webhook's request. */
@@ -49,15 +49,15 @@ export const bodyOf = (format: NotificationFormat, notification: Notification): 
 
 const marks = { info: ":information_source:", warning: ":warning:", critical: ":rotating_light:" }
 
-/** Slack reads these three as its own marks. */
+/** Escapes the three characters that Slack treats as markup. */
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
 
 const firstPause = Duration.seconds(5)
 const maxPause = Duration.minutes(5)
-/** What could not be told by then is old news. */
+/** Undelivered notifications older than this are dropped. */
 export const deliveredWithin = Duration.hours(1)
 
-/** When a delivery that failed is tried again, after so many attempts; null: no more. */
+/** When a failed delivery is tried again after the given number of attempts; null for not at all. */
 export const nextAttempt = (foundAt: DateTime.Utc, attempts: number, now: DateTime.Utc): DateTime.Utc | null => {
   const pause = Duration.min(Duration.times(firstPause, 2 ** Math.min(attempts - 1, 10)), maxPause)
   const next = DateTime.addDuration(now, pause)

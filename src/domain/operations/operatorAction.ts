@@ -1,4 +1,4 @@
-/** What came of something that a person did, in words: `broker order id 17, filled 5`. What is null is left out. */
+/** The details of an operator's action in words: `broker order id 17, filled 5`. Null values are left out. */
 export const detailsText = (details: Readonly<Record<string, unknown>>): string =>
   Object.entries(details)
     .filter(([, value]) => value !== null)

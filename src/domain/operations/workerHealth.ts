@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
 
-/** What tells whether a worker is alive. */
+/** A heartbeat of one worker. */
 export interface SignOfLife {
   readonly instanceId: string
   /** When its last tick succeeded. */
@@ -10,7 +10,7 @@ export interface SignOfLife {
 
 export type Judged<Worker extends SignOfLife> = Worker & { readonly ageMillis: number; readonly isStale: boolean }
 
-/** An instance is healthy when all of its three workers gave a sign of life in time; a set of them, when one instance is. */
+/** Judges heartbeats: the service is healthy if one instance has fresh heartbeats of all three workers. */
 export const judge = <Worker extends SignOfLife>(rows: ReadonlyArray<Worker>, now: DateTime.Utc) => {
   const workers = rows.map((row): Judged<Worker> => {
     const ageMillis = DateTime.toEpochMillis(now) - DateTime.toEpochMillis(row.heartbeatAt)
@@ -20,11 +20,11 @@ export const judge = <Worker extends SignOfLife>(rows: ReadonlyArray<Worker>, no
   return { healthy, workers }
 }
 
-/** Whether all workers of an instance gave a sign of life in time. */
+/** Whether all heartbeats of an instance are fresh. */
 export const isLive = (instance: ReadonlyArray<{ readonly isStale: boolean }>): boolean =>
   instance.every(({ isStale }) => !isStale)
 
-/** The workers of each instance, instances in the order of their first worker. */
+/** The workers by instance, instances in the order of their first worker. */
 export const instancesOf = <Worker extends SignOfLife>(
   workers: ReadonlyArray<Worker>
 ): ReadonlyArray<ReadonlyArray<Worker>> => [...Map.groupBy(workers, (worker) => worker.instanceId).values()]

@@ -12,20 +12,20 @@ import {
   scheduleTimes
 } from "./schedule/Schedule.ts"
 
-/** One planned slice: its place in the order, how much, and when, as milliseconds after the plan's start. */
+/** One planned slice: its number within the order, its quantity, and its time in trading milliseconds after the plan's start. */
 export interface PlannedSlice extends ScheduledSlice {
   readonly id: SliceId
   readonly tag: Tag
   readonly sequenceNumber: number
 }
 
-/** What an order is split into, and all that decided it. */
+/** The slices of a plan, and the input that decided them. */
 export interface Plan {
   readonly input: ScheduleInput
   readonly slices: ReadonlyArray<PlannedSlice>
 }
 
-/** What is to be split: an order, or what is left of one. */
+/** What is to be split: an order, or the rest of one. */
 export interface SplitRequest {
   readonly orderId: OrderId
   readonly seed: string
@@ -34,22 +34,22 @@ export interface SplitRequest {
   readonly windowMillis: number
   readonly randomize: boolean
   readonly curve: Curve
-  /** The first slice's number within its order. */
+  /** The number of the first slice within its order. */
   readonly firstSequence: number
 }
 
-/** What is known of an order's market, and what the desk wants. */
+/** The instrument's lot and the limits of slices. */
 export interface SplitRules {
   readonly lotSize: number
   readonly sliceLimits: ReadonlyArray<SliceLimit>
-  /** Whether there may be more slices than were asked for, so that each keeps to the limits. */
+  /** Whether slices may be added so that each keeps the limits. */
   readonly mayAddSlices: boolean
   readonly leastGapMillis: number
 }
 
 /**
- * Splits a quantity into slices, or says why that cannot be, and what would fit. When more slices than were asked for are not
- * welcome, a limit that needs them refuses the order.
+ * Splits a quantity into slices, or fails with the reason and what would fit. If slices may not be added, an order that needs more
+ * of them to keep a limit is refused.
  */
 export const split = (request: SplitRequest, rules: SplitRules): Result.Result<Plan, Infeasible> => {
   const input = inputOf(request, rules)
@@ -63,7 +63,7 @@ export const split = (request: SplitRequest, rules: SplitRules): Result.Result<P
   )
 }
 
-/** The times that {@link split} gives the slices: much cheaper than their sizes. */
+/** The times of the slices of {@link split}, without the much more expensive sizes. */
 export const splitTimes = (
   request: SplitRequest,
   rules: SplitRules
@@ -97,7 +97,7 @@ const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
     lotSize: rules.lotSize,
     numSlices,
     windowMillis: request.windowMillis,
-    // A whole order in one slice is due at its start; what is left of one keeps to what is left of its window.
+    // A whole order in one slice is due at the start. The rest of an order is randomized over the rest of its window.
     randomize: request.randomize && (numSlices > 1 || request.firstSequence > 1),
     curve: request.curve,
     leastGapMillis: rules.leastGapMillis,
@@ -105,12 +105,12 @@ const inputOf = (request: SplitRequest, rules: SplitRules): ScheduleInput => {
   }
 }
 
-/** How much above the average slice the largest may be, so that randomized sizes keep their room. */
+/** The largest slice in relation to the average one that leaves room to randomize sizes. */
 const room = 1.3
 
 /**
- * At least the number asked for of slices, and so many that the largest fits: with room for chance, if there is enough for
- * that to share out, and time.
+ * The number of slices: at least the requested number, and enough that the largest slice keeps the limits, with room to randomize
+ * the sizes if the quantity and the window allow that many slices.
  */
 const enoughSlices = (request: SplitRequest, { lotSize, leastGapMillis }: SplitRules, largest: number): number => {
   const { totalQuantity, numSlices, randomize } = request

@@ -15,33 +15,33 @@ import type { Curve } from "./schedule/Curve.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
 import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
-/** What the desk has set for every order. */
+/** The configured rules for every order. */
 export interface PlanningRules extends SliceRules {
   readonly leastGapMillis: number
-  /** Null: placements at any time. */
+  /** Null for placements at any time. */
   readonly calendar: TradingCalendar | null
-  /** What is missing is completed at least so long before the market closes. */
+  /** The unfilled quantity is completed at least this long before the venue closes. */
   readonly completionLeadMillis: number
-  /** What the broker takes; null for anything. */
+  /** The broker account's rate; null without a limit. */
   readonly rate: OrderRate | null
 }
 
-/** What is known of an order's instrument. */
+/** What is known of an order's instrument: its listing, its last quote and its volume profile. */
 export interface InstrumentFacts extends Priced {
-  /** The instrument's own; null for the built-in one. */
+  /** The instrument's own profile; null for the built-in one. */
   readonly volumeProfile: Profile | null
-  /** Null when no list of instruments is known at all: then nothing is held against it. */
+  /** Null if there is no list of instruments at all, in which case nothing is checked against it. */
   readonly listing: Listing | null
 }
 
-/** What the broker's list says of an instrument. `similar` are the names that may have been meant. */
+/** What the broker's list says of an instrument. `similar` are names that may have been meant. */
 export type Listing =
   | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
   | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
 
 export const unknownInstrument: InstrumentFacts = { volumeProfile: null, listing: null, quote: null }
 
-/** Why there is a plan. */
+/** Why a plan was made. */
 export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
 export type PlanCause = typeof PlanCause.Type
 
@@ -53,11 +53,11 @@ export const planCauseText = {
   COMPLETION: "to complete the order"
 } satisfies Readonly<Record<PlanCause, string>>
 
-/** Whether there are futures on an instrument; null when nobody knows. */
+/** Whether there are futures on an instrument; null if unknown. */
 export const hasDerivatives = ({ listing }: InstrumentFacts): boolean | null =>
   listing?._tag === "Listed" ? listing.hasFutures : null
 
-/** A slice with its time on the wall: milliseconds after the plan's start. */
+/** A slice with its wall-clock time, in milliseconds after the plan's start. */
 export interface TimedSlice extends PlannedSlice {
   readonly dueMillis: number
 }
@@ -66,38 +66,45 @@ export interface TimedSlice extends PlannedSlice {
 export interface OrderPlan extends Plan {
   readonly slices: ReadonlyArray<TimedSlice>
   readonly orderId: OrderId
-  /** 1 is the split; each later plan adds one. */
+  /** 1 for the split; each later plan adds one. */
   readonly revision: number
   readonly firstSequence: number
-  /** What the slices' times count from. Null: from the order's created_at, whose microseconds only the database knows. */
+  /** The start that the slices' times count from. Null for the order's created_at, whose microseconds only the database has. */
   readonly startsAt: DateTime.Utc | null
-  /** From the start to the window's end, by the clock on the wall. */
+  /** From the start to the window's end, in wall-clock time. */
   readonly endMillis: number
-  /** From the start to the moment when what is missing is completed; null when it is only reported. */
+  /** From the start to the completion of the unfilled quantity; null if it is only reported. */
   readonly completeMillis: number | null
-  /** Which market's hours the slices keep, and its sessions within the window; null without a calendar. */
+  /** The venue whose hours the slices keep, and its sessions within the window; null without a calendar. */
   readonly market: MarketId | null
   readonly sessions: TradingTime
   readonly orderType: OrderType
   /** The order's limit on the exchange's grid; null for MARKET. */
   readonly limitPrice: Price | null
   readonly cause: PlanCause
-  /** Who asked for an amendment, and for what. */
+  /** Who asked for an amendment, and why. */
   readonly note: string | null
 }
 
-/** What is to be planned of an order, and why. The curve is null for the order's own from the start. */
+/** The part of an order that is to be planned, and why. A null curve stands for the order's own, from its start. */
 export interface PlanRequest extends Omit<SplitRequest, "curve"> {
   readonly curve: Curve | null
   readonly revision: number
   readonly startsAt: DateTime.Utc
-  /** When the plan is made: what is known of the market is as of then. */
+  /** When the plan is made; prices are judged as of then. */
   readonly now: DateTime.Utc
   readonly cause: PlanCause
   readonly note: string | null
 }
 
-/** The plan that an order gets when it starts at a time, or all reasons why it gets none. */
+/**
+ * Plans a whole order that starts at a moment: the quantities and due times of its slices within the venue's hours, the
+ * exchange's lot, tick and freeze limits and the desk's limits. Fails with all reasons, each by the column of the order row.
+ *
+ * It is pure and deterministic: the same order, rules and instrument give the same plan to the byte, so a plan can be explained
+ * later. Slices sum to the total in whole lots, and each is due in trading time. The splitter, the command `plan` and the
+ * simulation call it; replans go through {@link planRequest} by way of replan/planRest.ts.
+ */
 export const planOrder = (
   order: SplittableOrder,
   rules: PlanningRules,
@@ -126,7 +133,7 @@ export const planOrder = (
     market
   )
 
-/** The same for any part of an order. The order's total is what it comes to with that part. */
+/** Plans any part of an order. `order.totalQuantity` is the order's total including that part. */
 export const planRequest = (
   request: PlanRequest,
   order: SplittableOrder,
@@ -135,7 +142,8 @@ export const planRequest = (
 ): Result.Result<OrderPlan, string> =>
   Result.gen(function* () {
     const { orderId, revision, firstSequence, cause, note } = request
-    // What makes up for something was within the limits once, and is better late than not at all.
+    // Only what a person asks for is checked against the order's limits, the collar and the rate. Catch-up slices skip them: their
+    // quantity was admitted when the order was planned.
     const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
     const terms = yield* termsOf(request, order, rules, market)
     const { planTime, limitPrice, splitRules } = terms
@@ -181,12 +189,12 @@ export const planRequest = (
     }
   })
 
-/** What a request is held against, and in which time. */
+/** The time of a request and the limits that it is checked against. */
 interface Terms {
   readonly planTime: PlanTime
   /** On the exchange's grid; null for MARKET. */
   readonly limitPrice: Price | null
-  /** What its quantities are valued at: its limit, or the last price; null when neither is known. */
+  /** The price that values its quantities: its limit, or the last price; null if neither is known. */
   readonly price: BigDecimal.BigDecimal | null
   readonly splitRules: SplitRules
 }
@@ -209,14 +217,14 @@ const termsOf = (
     const splitRules = {
       lotSize: details?.lotSize ?? 1,
       sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
-      // A person is told what is too large; what the service plans by itself is not.
+      // A person is told that a slice is too large. Plans of the service itself add slices instead.
       mayAddSlices: rules.maxSliceQuantity !== null || (cause !== "SPLIT" && cause !== "AMENDMENT"),
       leastGapMillis: rules.leastGapMillis
     }
     return { planTime, limitPrice, price, splitRules }
   })
 
-/** Which of the desk's limits an order and its largest slice break, each once. */
+/** The desk's limits that an order and its largest slice breach, each once. */
 const breachesOf = (
   { price }: Terms,
   order: SplittableOrder,
@@ -230,7 +238,7 @@ const breachesOf = (
   return [...new Set([...ofOrder, ...breachesOfSlice({ ...exposure, quantity: largest }, limits)])]
 }
 
-/** When the slices of a request would be due, were there so many or were it so long; null when that cannot be. */
+/** The due times of a request with another number of slices or minutes; null if that cannot be planned. */
 const duesOf =
   (request: PlanRequest, order: SplittableOrder, rules: PlanningRules, market: InstrumentFacts) =>
   (numSlices: number, minutes: number): ReadonlyArray<number> | null => {
@@ -238,7 +246,7 @@ const duesOf =
     return Result.getOrElse(
       Result.gen(function* () {
         const { planTime, splitRules } = yield* termsOf(changed, order, rules, market)
-        // The curve moves no time.
+        // The curve does not affect the times.
         const offsets = yield* splitTimes({ ...changed, curve: { _tag: "Even" } }, splitRules)
         return offsets.map((offset) => dueMillisOf(planTime, offset))
       }),
@@ -246,11 +254,11 @@ const duesOf =
     )
   }
 
-/** A slice's time on the wall, from the plan's start. */
+/** The wall-clock time of a slice, in milliseconds from the plan's start. */
 const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: number): number =>
   (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
 
-/** Which part of the trading day the window is. Without a calendar the window is taken as a whole day. */
+/** The part of the trading day that the window covers. Without a calendar the window counts as a whole day. */
 const marketDayOf = ({ startMillis, sessions }: PlanTime, market: InstrumentFacts, windowMillis: number): MarketDay => {
   const { volumeProfile } = market
   if (sessions === null) return { ...unknownDay, volumeProfile }
@@ -259,10 +267,10 @@ const marketDayOf = ({ startMillis, sessions }: PlanTime, market: InstrumentFact
   return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
 }
 
-/** So long a MARKET order that completes an order may be open before what is left of it is sent anew. */
+/** How long a completing MARKET order may stay open before its rest is sent again. */
 const completionRetryMillis = 10_000
 
-/** The window's end, or the lead before the market's close; but never in the window's first half. */
+/** The window's end, or the configured lead before the venue's close, but never in the first half of the window. */
 const completeMillisOf = (
   { startMillis, endMillis, sessions }: PlanTime,
   cause: PlanCause,
@@ -276,7 +284,7 @@ const completeMillisOf = (
   return windowMillis - Math.floor(Math.min(Math.max(missing, 0), inLastSession / 2))
 }
 
-/** The instrument as the broker lists it, null without a list; fails when it is not in the list, or does not trade so long. */
+/** The instrument's listing; null without a list. Fails if it is not listed or expires before the window is over. */
 const listed = (
   instrument: Instrument,
   { listing }: InstrumentFacts,
@@ -297,7 +305,7 @@ const listed = (
     : Result.succeed(details)
 }
 
-/** An order's limit, rounded to the tick so that it is never worse than what was asked for. */
+/** An order's limit, rounded to the tick so that it is never worse than requested. */
 const onTheGrid = (
   { limitPrice, side }: OrderParameters,
   details: InstrumentDetails | null

@@ -1,7 +1,7 @@
 import { BigDecimal } from "effect"
 
-/** A decimal for people, without zeros at its end. */
+/** A decimal without trailing zeros. */
 export const decimalText = (value: BigDecimal.BigDecimal): string => BigDecimal.format(BigDecimal.normalize(value))
 
-/** A count as a decimal. It must be whole. */
+/** A whole number as a decimal. */
 export const whole = (count: number): BigDecimal.BigDecimal => BigDecimal.fromBigInt(BigInt(count))

@@ -1,2 +1,2 @@
-/** A text as one line, without what would move a terminal's cursor or turn the direction of what follows. */
+/** A text as one line, without control characters and characters that change the writing direction. */
 export const oneLine = (text: string): string => text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim()

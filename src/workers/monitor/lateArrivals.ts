@@ -32,15 +32,15 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
   }
 
   return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
-    const turnedUp = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
+    const arrivals = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
       const [order] = orderList.ordersOf(slice.tag)
       return order === undefined || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
     })
-    if (turnedUp.length === 0) return
+    if (arrivals.length === 0) return
     const now = yield* DateTime.now
-    const isStoodInFor = ({ slice }: LateArrival) => slice.replacedBy !== null || slice.carriedQuantity > 0
-    for (const late of turnedUp.filter(isStoodInFor)) yield* report(late, now)
-    const alone = turnedUp.filter((late) => !isStoodInFor(late))
+    const isReplaced = ({ slice }: LateArrival) => slice.replacedBy !== null || slice.carriedQuantity > 0
+    for (const late of arrivals.filter(isReplaced)) yield* report(late, now)
+    const alone = arrivals.filter((late) => !isReplaced(late))
     if (alone.length === 0) return
     const taken = yield* recovery.takeOver(alone, "it turned up in the broker's book after all", now)
     for (const { slice, order } of alone) {

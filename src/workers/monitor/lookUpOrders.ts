@@ -58,7 +58,7 @@ export const makeLookUp = Effect.gen(function* () {
 const makeNoteAnswer = Effect.gen(function* () {
   const status = yield* WorkerStatus
   let unreadableSince: DateTime.Utc | null = null
-  let isTold = false
+  let isReported = false
 
   return Effect.fnUntraced(function* (
     isRead: boolean,
@@ -67,15 +67,15 @@ const makeNoteAnswer = Effect.gen(function* () {
     at: DateTime.Utc
   ) {
     if (isRead) {
-      if (isTold) yield* Effect.logInfo("The broker's book can be read again")
+      if (isReported) yield* Effect.logInfo("The broker's book can be read again")
       unreadableSince = null
-      isTold = false
+      isReported = false
       return yield* status.blocked("monitor", null)
     }
     unreadableSince ??= at
     const since = `the broker's book cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
-    if (!isTold && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), maxUnreadable)) {
-      isTold = true
+    if (!isReported && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), maxUnreadable)) {
+      isReported = true
       yield* status.blocked("monitor", since)
       return yield* Effect.logError(
         `${since}: unknown outcomes stay unknown, and nobody hears of fills and refusals. Look at the broker's own pages`,

@@ -1,18 +1,18 @@
 import type { Hours, SpecialDay } from "../Announcements.ts"
 import type { MarketId } from "../Market.ts"
 
-/** NSE and BSE keep one list for shares and their derivatives. */
+/** NSE and BSE have one list of holidays for shares and their derivatives. */
 export const stocks = ["EQUITY", "EQUITY_WITH_DERIVATIVES", "EQUITY_DERIVATIVES"] as const
 export const currencies = ["CURRENCY_DERIVATIVES"] as const
 export const commodities = ["COMMODITIES"] as const
 
 export const closed: ReadonlyArray<Hours> = []
-/** MCX rests in one half of the day on most festivals. */
+/** On most festivals MCX is open for one half of the day. */
 export const morningOnly: ReadonlyArray<Hours> = [["09:00", "17:00"]]
 export const summerEvening: ReadonlyArray<Hours> = [["17:00", "23:30"]]
 export const winterEvening: ReadonlyArray<Hours> = [["17:00", "23:55"]]
 
-/** Days on which markets have the same hours, each with its name. */
+/** Days on which the given venues have the same hours, each with its name. */
 export const days = (
   markets: readonly [MarketId, ...ReadonlyArray<MarketId>],
   sessions: ReadonlyArray<Hours>,

@@ -6,79 +6,79 @@ import { isOpenAtBroker } from "../../model/sliceState.ts"
 import type { InstrumentFacts, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
 import type { ScheduleInput } from "../schedule/Schedule.ts"
 
-/** A slice of a running order that no other one stands in for. */
+/** A slice of a running order that no later plan has replaced. */
 export const RunningSlice = Schema.Struct({
   id: SliceId,
   sequenceNumber: Schema.Int,
   quantity: Schema.Int,
   filledQuantity: Schema.Int,
-  /** What later slices took over of it. */
+  /** How much of its quantity later slices took over. */
   carriedQuantity: Schema.Int,
   stage: Stage,
   scheduledMillis: Schema.Number,
-  /** Not sent in time, and its order wants the rest spread anew. */
+  /** It was not sent in time, and its order has the lateness policy RESPREAD. */
   isLate: Schema.Boolean,
-  /** Nobody knows whether it was placed, or what became of it, and nobody may for long: its quantity is reserved. */
+  /** Its outcome is unknown, perhaps for long, so its quantity stays reserved. */
   isInDoubt: Schema.Boolean,
   brokerIsFinal: Schema.Boolean,
-  /** The broker took it and refused it later. */
+  /** The broker acknowledged it and rejected it later. */
   isRejected: Schema.Boolean,
-  /** A person gave it up. */
+  /** A person gave up its unfilled quantity. */
   isWaived: Schema.Boolean
 })
 export type RunningSlice = typeof RunningSlice.Type
 
-/** An order that has been split, as it stands, and its latest plan. */
+/** The current state of a split order, and its latest plan. */
 export interface RunningOrder {
   readonly order: SplittableOrder
   readonly plan: {
     readonly revision: number
-    /** The number of its first slice; the others of it follow. */
+    /** The number of its first slice. */
     readonly firstSequence: number
     readonly cause: PlanCause
     readonly input: ScheduleInput
     readonly startsAt: DateTime.Utc
     readonly endsAt: DateTime.Utc
-    /** When what is missing is to be completed, or completed again; null for an order that only reports it. */
+    /** When the unfilled quantity is completed, or completed again; null for an order that only reports it. */
     readonly completesAt: DateTime.Utc | null
-    /** It was made with a trading calendar. */
+    /** Whether it was made with a trading calendar. */
     readonly keepsHours: boolean
   }
-  /** How many of its plans were to complete it. */
+  /** How many of its plans were completions. */
   readonly completions: number
-  /** The latest plan that a person asked for, the split's or an amendment's: its pace is the measure. */
+  /** The input of the latest plan that a person asked for, by the order or an amendment: the pace of replans is relative to it. */
   readonly intended: ScheduleInput
   readonly slices: ReadonlyArray<RunningSlice>
   /** The number of the order's next slice. */
   readonly nextSequence: number
 }
 
-/** A new plan for what has not been sent, in place of all SCHEDULED slices. */
+/** A new plan for what has not been sent; it replaces all SCHEDULED slices. */
 export interface Replan {
   readonly _tag: "Replan"
   readonly plan: OrderPlan
-  /** The order's, from now on. */
+  /** The order's total from now on. */
   readonly totalQuantity: number
   readonly limitPrice: Price | null
-  /** The slices whose rest the new plan takes over. */
+  /** The slices whose unfilled quantity the new plan takes over. */
   readonly carried: ReadonlyArray<SliceId>
-  /** The slices whose rest a person gives up with it. */
+  /** The slices whose unfilled quantity a person gives up with it. */
   readonly waived: ReadonlyArray<SliceId>
 }
 
-/** SCHEDULED slices that are SKIPPED for good. */
+/** SCHEDULED slices that become SKIPPED for good. */
 export interface GiveUp {
   readonly _tag: "GiveUp"
   readonly slices: ReadonlyArray<SliceId>
   readonly reason: string
 }
 
-/** Nothing more will happen to the order. */
+/** The order has nothing left to do. */
 export interface Finished {
   readonly _tag: "Finished"
-  /** What is not filled, and nobody gave up. */
+  /** The unfilled quantity that nobody gave up. */
   readonly unfilled: number
-  /** Why it could not be made up for; null when that was not wanted. */
+  /** Why it was neither carried nor completed; null if the order did not ask for that. */
   readonly reason: string | null
 }
 
@@ -92,10 +92,10 @@ export interface PlanningContext {
 
 export const isScheduled = ({ stage }: RunningSlice): boolean => stage === "SCHEDULED"
 
-/** Something may still come of it: a placement, or a fill. */
+/** Whether it may still be placed or filled: IN_PROGRESS, or open at the broker. */
 export const isPending = (slice: RunningSlice): boolean => slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)
 
-/** Over, and not filled as it should be. */
+/** Whether it is over and has an unfilled quantity that nobody gave up or took over. */
 export const isMissing = (slice: RunningSlice): boolean =>
   !isScheduled(slice) && !isPending(slice) && !slice.isWaived && restOfSlice(slice) > 0
 

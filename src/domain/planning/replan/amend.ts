@@ -10,18 +10,18 @@ import {
   type RunningOrder
 } from "./RunningOrder.ts"
 
-/** What to change of the part of an order that has not been sent; null leaves it as it is. */
+/** The changes to the part of an order that has not been sent; null leaves a value as it is. */
 export interface Amendment {
   readonly remainingQuantity: number | null
   readonly numSlices: number | null
-  /** From now on. */
+  /** Counted from now. */
   readonly remainingWindow: Duration.Duration | null
   readonly limitPrice: Price | null
   /** Who asked, and why. */
   readonly note: string
 }
 
-/** A new plan for what has not been sent, as amended; null when that changes nothing. */
+/** The new plan for what has not been sent, as amended; null if nothing changes. Fails with why the amendment is refused. */
 export const amend = (
   running: RunningOrder,
   amendment: Amendment,
@@ -44,7 +44,7 @@ export const amend = (
   const limitPrice = amendment.limitPrice ?? order.limitPrice
   const lots = Math.floor(quantity / plan.input.lotSize)
   const numSlices = amendment.numSlices ?? Math.min(scheduled.length, Math.max(1, lots))
-  // Who says how much is still to be sent means all of it: nothing that is missing by now is made up for besides.
+  // A given remaining quantity means all that is still to be sent: what is unfilled by now is not made up for in addition.
   const waived = remainingQuantity === null ? [] : running.slices.filter(isMissing).map(({ id }) => id)
   const changesNothing =
     quantity === restOfSlices(scheduled) &&
@@ -71,7 +71,10 @@ export const amend = (
   })
 }
 
-/** However often an order is amended, it goes on at its pace: not sooner than what was to be sent next, or a gap after the last. */
+/**
+ * The window of the amended plan. It starts no sooner than the next slice was due, or a gap after the last, so that repeated
+ * amendments do not speed the order up.
+ */
 const windowOf = (
   running: RunningOrder,
   { remainingWindow }: Amendment,

@@ -14,39 +14,39 @@ import {
   type RunningSlice
 } from "./RunningOrder.ts"
 
-/** A completion that was not filled or not taken is tried again so often. */
+/** How often a completion that was not filled or not accepted is repeated. */
 const maxCompletions = 10
 
 /**
- * What is to be done about an order whose day does not go to plan, by its own choice: spread late slices anew, carry what is
- * missing into later slices, complete it at the window's end, or note that nothing more will happen. Null when that is for
- * later. Fails when a plan that is due cannot be made.
+ * What to do about an order that deviates from its plan, as the order asks: respread late slices, carry unfilled quantity into
+ * later slices, complete it at the window's end, or declare the order finished. Null if nothing is to be done yet. Fails if a
+ * plan that is due cannot be made. The monitor's followThrough calls it.
  */
 export const planFollowThrough = (
   running: RunningOrder,
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
   const { plan, slices, order } = running
-  // A daemon without a calendar leaves what was planned with one to the others.
+  // A daemon without a calendar leaves orders that were planned with one to other daemons.
   if (plan.keepsHours && context.rules.calendar === null) return Result.succeed(null)
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
   const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
   const isWaiting = slices.some(isPending)
   const isUndecided = slices.some((slice) => isPending(slice) && mayBeWaitedFor(slice, running, context))
-  // A completion that was not sent yet is not made anew, nor one that the broker refuses.
+  // A completion that the broker refused, or that was skipped, is not repeated.
   const isRefused =
     plan.cause === "COMPLETION" &&
     rest.some(
       ({ sequenceNumber, stage, isRejected }) =>
         sequenceNumber >= plan.firstSequence && (stage === "FAILED" || stage === "SKIPPED" || isRejected)
     )
-  // What came back from doubt too late for its own plan is never sent as it is, but completed with the rest.
+  // A completion that was not sent yet is not repeated either. A late slice that came back from doubt is completed with the rest.
   const isUnsent = slices.some((slice) => isScheduled(slice) && !slice.isLate)
   const isReady = !isUndecided && !isRefused && (plan.cause !== "COMPLETION" || !isUnsent)
   const completed = completesNow && isReady && rest.length > 0 ? complete(running, rest, context) : null
   if (completed !== null && Result.isSuccess(completed)) return completed
 
-  // What is completed soon needs no other plan, and what cannot be completed is still sent as planned.
+  // An order that is completed soon needs no other plan; one that cannot be completed is still sent as planned.
   const isCompletedSoon = completesNow && completed === null && !isRefused
   if (!isCompletedSoon && slices.some((slice) => isScheduled(slice) && slice.isLate)) return respread(running, context)
 
@@ -65,8 +65,8 @@ export const planFollowThrough = (
 }
 
 /**
- * Whether a completion waits for it: a placement or a cancel that is under way, for some seconds. The quantity of what is in doubt,
- * or does not go, stays reserved, and all else is completed without it.
+ * Whether a completion waits for this pending slice: for {@link completionWait}, if a placement or cancel is in flight. A slice in
+ * doubt is not waited for; its quantity stays reserved, and the rest is completed without it.
  */
 const mayBeWaitedFor = (slice: RunningSlice, { plan }: RunningOrder, { now }: PlanningContext): boolean =>
   !slice.isInDoubt &&
@@ -75,7 +75,7 @@ const mayBeWaitedFor = (slice: RunningSlice, { plan }: RunningOrder, { now }: Pl
 
 const completionWait = Duration.seconds(20)
 
-/** Null when nobody wanted it made up for. */
+/** Why the unfilled quantity was not carried; null if the order did not ask for that. */
 const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): string | null => {
   const wanted = rest.filter((slice) => mayCarry(order, slice))
   if (wanted.length === 0) return null
@@ -89,8 +89,8 @@ const isWholeLots = (slice: RunningSlice, lotSize: number): boolean => restOfSli
 const noWholeLots = (lotSize: number): string => `it is not in whole lots of ${lotSize}`
 
 /**
- * The SCHEDULED slices over what is left of the window, at no more than three times the planned pace. The last ones that do
- * not fit are given up first; the rest is then planned anew.
+ * Respreads the SCHEDULED slices over the rest of the window, at no more than {@link maxPace} times the planned pace. If some do
+ * not fit, the last ones are given up first, and the next pass respreads the others.
  */
 const respread = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange, string> =>
   Result.flatMap(restOfWindow(running, context, minGapOf(running)), (window): Result.Result<OrderChange, string> => {
@@ -114,8 +114,8 @@ const respread = (running: RunningOrder, context: PlanningContext): Result.Resul
 const noRoom = "too late: no room for it in what is left of the window"
 
 /**
- * The rest of finished slices goes into the scheduled ones; new ones are made only where these would grow too large. Null
- * when nothing of it fits: more may fit when what is scheduled has been sent.
+ * Carries the unfilled quantity of finished slices into the scheduled ones; slices are added only if these would grow too large.
+ * Null if nothing fits now: more may fit after the next slices have been sent.
  */
 const carry = (
   running: RunningOrder,
@@ -154,13 +154,13 @@ const carry = (
   return Result.isSuccess(planned) ? Result.succeed(planned.success) : null
 }
 
-/** So that not each fill makes a new plan, one intended interval lies between two, while more than one slice is to come. */
+/** Whether the last carry is less than one intended interval ago, so that not every fill causes a new plan. */
 const isTooSoon = ({ plan, intended, slices }: RunningOrder, { now }: PlanningContext): boolean =>
   plan.cause === "CARRY" &&
   slices.filter(isScheduled).length > 1 &&
   DateTime.toEpochMillis(now) < DateTime.toEpochMillis(plan.startsAt) + intended.windowMillis / intended.numSlices
 
-/** Everything that is missing, at the market, at once: in no more slices than the largest allowed one needs. */
+/** Completes the order: all unfilled quantity at the market at once, in as few slices as the slice limits allow. */
 const complete = (
   running: RunningOrder,
   rest: ReadonlyArray<RunningSlice>,
@@ -198,7 +198,10 @@ const slotsIn = (running: RunningOrder, { millis }: RestOfWindow): number => {
   return gap === 0 ? maxSplits : Math.floor(millis / gap) + (running.order.randomize ? 0 : 1)
 }
 
-/** Only what can no longer be filled: a slice whose outcome is unknown, or that is open, keeps its quantity reserved. */
+/**
+ * Whether a slice's unfilled quantity may be carried: it must be final. A slice in doubt or open at the broker keeps its quantity
+ * reserved.
+ */
 const mayCarry = ({ carryUnfilled, carryRejected }: SplittableOrder, slice: RunningSlice): boolean => {
   if (!isMissing(slice) || slice.stage === "SKIPPED") return false
   return slice.stage === "FAILED" || slice.isRejected ? carryRejected : carryUnfilled

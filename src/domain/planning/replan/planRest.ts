@@ -6,17 +6,17 @@ import { hasDerivatives, type OrderPlan, planRequest } from "../planOrder.ts"
 import { restOf } from "../schedule/Curve.ts"
 import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
 
-/** The part of an order's window that is left, in the time in which its schedule runs. */
+/** The rest of an order's window, in trading time. */
 export interface RestOfWindow {
-  /** Now, or when the order begins or its market opens, or so long after what was sent last that the gap is kept. */
+  /** The latest of: now, the plan's start, the venue's open, and the gap after the last slice that was sent. */
   readonly startsAt: DateTime.Utc
-  /** 0 when the window is over. */
+  /** 0 if the window is over. */
   readonly millis: number
-  /** The share of the latest plan's window that is over. */
+  /** The elapsed share of the latest plan's window. */
   readonly elapsed: number
 }
 
-/** What is left of the window, beginning at least so long after the last slice that was sent, and not before a moment. */
+/** The rest of the window, from `gapMillis` after the last slice that was sent, and not before `notBeforeMillis`. */
 export const restOfWindow = (
   running: RunningOrder,
   context: PlanningContext,
@@ -26,7 +26,7 @@ export const restOfWindow = (
   const { plan, slices, order } = running
   const { rules, market, now } = context
   const timed = { ...order, hasDerivatives: hasDerivatives(market) }
-  // From the plan's start on, so that what is over of its window can be told.
+  // From the plan's start, so that the elapsed share of its window can be computed.
   return Result.map(openTimeOf(timed, rules.calendar, plan.startsAt), ({ time }) => {
     const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
     const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
@@ -43,20 +43,20 @@ export const restOfWindow = (
   })
 }
 
-/** What is made up for, or amended, never comes at more than this many times the intended pace: nothing ends in a burst. */
+/** Catch-up and amended slices never exceed this multiple of the intended pace, so that nothing ends in a burst. */
 export const maxPace = 3
 
-/** A third of the intended interval: a new plan brings no two slices closer, but for what completes an order. */
+/** A third of the intended interval: the minimum gap of every new plan, except a completion. */
 export const minGapOf = ({ intended }: RunningOrder): number =>
   Math.max(intended.leastGapMillis, intended.windowMillis / intended.numSlices / maxPace)
 
-/** What a new plan is to be made of, and for. */
+/** The quantity, window and purpose of a new plan. */
 export interface Rest extends Pick<Replan, "carried" | "waived" | "limitPrice">, Pick<OrderPlan, "cause" | "note"> {
   readonly quantity: number
   readonly numSlices: number
-  /** In trading time, from the start of what is left of the window on. */
+  /** In trading time, from the start of the rest of the window. */
   readonly windowMillis: number
-  /** At least so far apart, or farther where the desk wants it. */
+  /** The minimum gap between slices; the configured gap applies if it is larger. */
   readonly leastGapMillis: number
 }
 
@@ -76,7 +76,7 @@ export const planRest = (
   const totalQuantity = slices
     .filter((slice) => !isScheduled(slice))
     .reduce((sum, slice) => sum + kept(slice), quantity)
-  // Whatever raced with this: only a person makes an order larger or smaller.
+  // Guards against races: only an amendment may change the total quantity.
   if (cause !== "AMENDMENT" && totalQuantity !== order.totalQuantity) {
     return Result.fail(
       `total_quantity: is ${order.totalQuantity}, but with the new plan its slices would come to ${totalQuantity}`
@@ -118,7 +118,7 @@ export const planRest = (
   }))
 }
 
-/** What makes up for something does not move the moment of completion. */
+/** Respreading and carrying do not move the time of completion. */
 const keptCompletion = ({ startsAt, completeMillis }: OrderPlan, completesAt: DateTime.Utc | null): number | null =>
   completeMillis === null || startsAt === null || completesAt === null
     ? completeMillis

@@ -1,24 +1,24 @@
 import { Schema } from "effect"
 import { Profile, RiskAversion } from "../../model/shape.ts"
 
-/** From where to where the window reaches: 0 to 1 is the whole shape, 0.5 to 1 its second half. */
+/** The part of a shape that the window covers: 0 to 1 is the whole, 0.5 to 1 its second half. */
 const part = (max: number) => {
   const share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: max }))
   return { from: share, to: share }
 }
 
-/** How much of the order is to be done by each moment of its window: a part of a shape. */
+/** How much of the order is to be done by each moment of its window. */
 export const Curve = Schema.TaggedUnion({
   /** The straight line: TWAP. */
   Even: {},
-  /** In proportion to a profile, which repeats beyond 1: what a window does not reach today, it reaches in the next session. */
+  /** In proportion to a profile, which repeats beyond 1: the part after a session's end continues in the next session. */
   InProportion: { profile: Profile, ...part(1000) },
-  /** Almgren and Chriss's optimal trajectory, or the same backwards. */
+  /** Almgren and Chriss's optimal trajectory, or its reverse. */
   Trajectory: { riskAversion: RiskAversion, isBackwards: Schema.Boolean, ...part(1) }
 })
 export type Curve = typeof Curve.Type
 
-/** The curve as a function from the elapsed share of the window to the done share of the order, both 0 to 1. */
+/** The curve as a function from the elapsed share of the window to the completed share of the order, both 0 to 1. */
 export const shareOf = (curve: Curve): ((elapsed: number) => number) => {
   if (curve._tag === "Even") return (elapsed) => elapsed
   const { from, to } = curve
@@ -27,7 +27,7 @@ export const shareOf = (curve: Curve): ((elapsed: number) => number) => {
   return (elapsed) => (whole > 0 ? (done(from + elapsed * (to - from)) - start) / whole : elapsed)
 }
 
-/** What is left of a curve when a share of its window is over. */
+/** The rest of a curve after a share of its window. */
 export const restOf = (curve: Curve, elapsed: number): Curve =>
   curve._tag === "Even" ? curve : { ...curve, from: curve.from + elapsed * (curve.to - curve.from) }
 
@@ -60,7 +60,7 @@ const remaining = (riskAversion: number, elapsed: number): number =>
     : (exponential(-riskAversion * elapsed) * (1 - exponential(-2 * riskAversion * (1 - elapsed)))) /
       (1 - exponential(-2 * riskAversion))
 
-/** e^x for x ≤ 0 from additions and multiplications alone, whose result every machine agrees on; Math.exp's may differ. */
+/** e^x for x ≤ 0, from additions and multiplications only, so that every machine gets the same result; Math.exp may differ. */
 const exponential = (x: number): number => {
   if (x < -700) return 0
   const halvings = 12

@@ -6,10 +6,10 @@ import { baseLots, evenLots, wanderingLots } from "./lots.ts"
 import { seededRandom } from "./SeededRandom.ts"
 import { evenTimes, timesWithinSlots } from "./sliceTimes.ts"
 
-/** The rules by which {@link planSchedule} turns an input into slices. A change that moves any slice is a new version. */
+/** The version of {@link planSchedule}. A change that moves any slice needs a new version. */
 export const algorithmVersion = 3
 
-/** All that decides a schedule. Quantities in units of the instrument, multiples of `lotSize`. */
+/** Everything that decides a schedule. Quantities in units of the instrument, in multiples of `lotSize`. */
 export const ScheduleInput = Schema.Struct({
   seed: Schema.String,
   totalQuantity: Schema.Int,
@@ -18,20 +18,20 @@ export const ScheduleInput = Schema.Struct({
   windowMillis: Schema.Int,
   randomize: Schema.Boolean,
   curve: Curve,
-  /** Between any two slices. */
+  /** The minimum time between two slices. */
   leastGapMillis: Schema.Int,
-  /** The most that one slice may have; null for no limit. */
+  /** The maximum quantity of a slice; null for no limit. */
   largestSlice: Schema.NullOr(Schema.Int)
 })
 export type ScheduleInput = typeof ScheduleInput.Type
 
-/** A slice of a schedule; `offsetMillis` counts from the window's start. */
+/** A slice of a schedule; `offsetMillis` is trading time from the window's start. */
 export interface ScheduledSlice {
   readonly quantity: number
   readonly offsetMillis: number
 }
 
-/** No schedule keeps all the rules: which one breaks, why, and what would fit. */
+/** No schedule keeps all rules: the rule that fails, why, and what would fit. */
 export class Infeasible extends Schema.TaggedError<Infeasible>()("Infeasible", {
   rule: Schema.Literals(["whole lots", "a lot each", "largest slice", "least gap"]),
   problem: Schema.String,
@@ -42,7 +42,7 @@ export class Infeasible extends Schema.TaggedError<Infeasible>()("Infeasible", {
   }
 }
 
-/** The order's column to change, for each rule. */
+/** The order's column that is to be changed, by rule. */
 const columns = {
   "whole lots": "total_quantity",
   "a lot each": "num_splits",
@@ -51,12 +51,12 @@ const columns = {
 } as const
 
 /**
- * Exactly `numSlices` slices of whole lots that sum to the total, in time order within the window, or why that cannot
- * be. The same input gives the same schedule, to the byte, on any machine.
+ * Plans exactly `numSlices` slices of whole lots that sum to the total, in time order within the window; fails if that is not
+ * possible. The same input gives the same schedule to the byte on any machine.
  *
- * Without randomization the first slice is at the start, the last at the end, the rest evenly between. With it each
- * slice falls anywhere within its own slot (a numSlices-th of the window), and its size is up to 30 % or a lot off the curve's,
- * the running total never more than half a slice: neither a clock's pattern nor an even size gives the order away.
+ * Without randomization the first slice is at the start, the last at the end, and the others are evenly spaced. With it each
+ * slice falls anywhere within its own slot (the window divided by numSlices), its size deviates from the curve by up to 30 % or
+ * a lot, and the running total by at most half a slice, so that neither times nor sizes reveal the order.
  */
 export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
   Result.map(checkFeasible(input), ({ lots, maxLots }) => {
@@ -72,7 +72,7 @@ export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<
     }))
   })
 
-/** When each slice of {@link planSchedule} is due, without the work of sizing it. */
+/** The due time of each slice of {@link planSchedule}, without its size. */
 export const scheduleTimes = (input: ScheduleInput): Result.Result<ReadonlyArray<number>, Infeasible> =>
   Result.map(checkFeasible(input), () => offsetsOf(input))
 
@@ -123,7 +123,7 @@ const enoughFor = ({ lots, maxLots, lotSize }: Feasible & { readonly lotSize: nu
     : `${numSlices} slices or more would fit`
 }
 
-/** How many slices keep the least gap: each randomized one has a slot, even ones need only the gaps between them. */
+/** How many slices fit with the minimum gap: randomized ones need a slot each, even ones only the gaps between them. */
 export const maxSlices = ({
   windowMillis,
   leastGapMillis,

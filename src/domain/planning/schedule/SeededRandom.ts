@@ -4,8 +4,8 @@ import { createHash } from "node:crypto"
 export type SeededRandom = () => number
 
 /**
- * A random stream that the seed alone decides, the same on every machine and in every version: sfc32 (Chris
- * Doty-Humphrey's PractRand), its state taken from the seed's SHA-256.
+ * A random stream that depends on the seed only, the same on every machine and in every version: sfc32 (Chris Doty-Humphrey,
+ * PractRand), with the seed's SHA-256 as its state.
  */
 export const seededRandom = (seed: string): SeededRandom => {
   const digest = createHash("sha256").update(seed).digest()

@@ -1,18 +1,18 @@
 import { Result } from "effect"
 import { type Infeasible, planSchedule, type ScheduledSlice, type ScheduleInput } from "./Schedule.ts"
 
-/** A slice of a schedule and where it comes from. Quantities in units of the instrument, times from the window's start. */
+/** A slice of a schedule with its derivation. Quantities in units of the instrument, times from the window's start. */
 export interface ExplainedSlice extends ScheduledSlice {
-  /** What the curve alone gives the slice, in whole lots. */
+  /** The quantity by the curve alone, in whole lots. */
   readonly curveQuantity: number
-  /** How far chance has moved the running total off the curve's, up to and with this slice. */
+  /** The deviation of the running total from the curve's, this slice included. */
   readonly aheadQuantity: number
-  /** Between these the slice's time was drawn; the same when nothing was. */
+  /** The slot in which the slice's time was drawn; both are its time without randomization. */
   readonly slotFromMillis: number
   readonly slotToMillis: number
 }
 
-/** Makes the schedule again from what decided it, and shows for each slice what the curve gave and what chance did. */
+/** Repeats a schedule from its input, and shows for each slice the share of the curve and of the randomization. */
 export const explainSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ExplainedSlice>, Infeasible> =>
   Result.gen(function* () {
     const slices = yield* planSchedule(input)

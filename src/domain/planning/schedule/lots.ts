@@ -6,20 +6,20 @@ interface Wanted {
   readonly maxLots: number
 }
 
-/** What each slice should have, not yet in whole lots, at least 1 and at most the largest, and what all up to it have. */
+/** The target size of each slice in fractional lots, from 1 to the maximum, and the running totals. */
 export interface BaseLots {
   readonly sizes: ReadonlyArray<number>
-  /** One more than there are slices: from 0 to all lots. */
+  /** One more entry than slices, from 0 to all lots. */
   readonly sums: ReadonlyArray<number>
 }
 
-/** Cuts all lots along a curve. Needs numSlices ≤ lots ≤ numSlices · maxLots. */
+/** Distributes all lots along a curve. Requires numSlices ≤ lots ≤ numSlices · maxLots. */
 export const baseLots = (share: (elapsed: number) => number, { lots, numSlices, maxLots }: Wanted): BaseLots => {
   const curve = Array.from({ length: numSlices + 1 }, (_, k) => (k === numSlices ? lots : lots * share(k / numSlices)))
   const onCurve = differences(curve)
   const clamped = (scale: number) => onCurve.map((size) => Math.min(Math.max(size * scale, 1), maxLots))
   if (onCurve.every((size) => size >= 1 && size <= maxLots)) return { sizes: onCurve, sums: curve }
-  // Too small and too large slices go to their bounds, and all others scale, until the sum is right.
+  // Sizes beyond a bound are clamped to it, and a scale for the others is found by bisection, until the sum is right.
   let [low, high] = [0, 1]
   while (sum(clamped(high)) < lots && high < 1e12) high *= 2
   for (let step = 0; step < 100; step++) {
@@ -33,31 +33,31 @@ export const baseLots = (share: (elapsed: number) => number, { lots, numSlices, 
   return { sizes, sums: [...sums, lots] }
 }
 
-/** The base in whole lots, rounded down, but for what a division that should give a whole number lacks. */
+/** The base rounded down to whole lots, with a tolerance for rounding errors of doubles. */
 export const evenLots = (base: BaseLots, maxLots: number): ReadonlyArray<number> =>
   wholeLots(
     base.sums.map((sum) => Math.floor(sum + 0.00001)),
     maxLots
   )
 
-/** A slice's size may be so far off its base, as a share of it. */
+/** The maximum deviation of a slice's size from its base, as a share of it. */
 const spread = 0.3
-/** Or so many lots, where that is more: with few lots to a slice, sometimes the one and sometimes the other hides better. */
+/** The same in lots, if that is more. With few lots per slice either value may hide the order better, so both are tried. */
 const minSteps = [1.5, 1] as const
-/** The running total may be so far off the curve, in slices; with a time within its own slot that makes 1.5 at most. */
+/** The maximum deviation of the running total from the curve, in slices; with the slot of the time it is at most 1.5. */
 const reach = 0.5
-/** From so many slices on the sizes of one order are many enough to be tested for a pattern. */
+/** The number of slices from which sizes are tested for a pattern. */
 const testable = 50
 const maxWalks = 64
-/** The last walks repeat the size before so often, if they may: with few lots the bounds alone make sizes alternate. */
+/** How often the last walks repeat the previous size: with few lots the bounds alone would make sizes alternate. */
 const maxRepeats = 0.6
-/** What the rounding of doubles must not decide. */
+/** Tolerance for rounding errors of doubles. */
 const tiny = 1e-9
 
 /**
- * The base with a bounded walk on the running total, pinned to 0 at both ends: each size is any whole number of lots, all as
- * likely, within what the size's and the total's bounds leave. Of a long order's walks the first is taken whose sizes vary, and
- * neither alternate nor trend; or the one that comes nearest to that.
+ * The base plus a bounded random walk of the running total that is 0 at both ends. Each size is uniform over the whole lots that
+ * the bounds of the size and of the total allow. Of a long order's walks the first is taken whose sizes vary and neither
+ * alternate nor trend, or else the one that comes nearest to that.
  */
 export const wanderingLots = (base: BaseLots, maxLots: number, random: SeededRandom): ReadonlyArray<number> => {
   const corridors = minSteps.map((minStep) => corridorOf(base, maxLots, minStep))
@@ -72,7 +72,7 @@ export const wanderingLots = (base: BaseLots, maxLots: number, random: SeededRan
   return best
 }
 
-/** What each slice may have, and all up to it, in whole lots: always also what rounding the base alone would give. */
+/** The bounds of each size and running total in whole lots. They always contain the rounded base. */
 type Corridor = ReadonlyArray<{
   readonly smallest: number
   readonly largest: number
@@ -89,7 +89,7 @@ const corridorOf = ({ sizes, sums }: BaseLots, maxLots: number, minStep: number)
     const smallest = Math.min(Math.floor(size + tiny), Math.ceil(size - step - tiny))
     const largest = Math.max(Math.ceil(size - tiny), Math.floor(size + step + tiny))
     corridor.push({ smallest, largest, from, to })
-    // So that the walk can still come back to 0 at the end.
+    // Computed backwards, so that the walk can always return to 0 at the end.
     const [sum, bound] = [sums[k] ?? 0, Math.max(0.5, reach * Math.min(before, size)) + tiny]
     from = Math.max(Math.ceil(sum - bound), from - largest)
     to = Math.min(Math.floor(sum + bound), to - smallest)
@@ -118,7 +118,7 @@ const walk = (
   return [...totals.slice(0, -1), sums.at(-1) ?? 0]
 }
 
-/** How far a long order's sizes are from hiding it; 0 when they vary enough, not too much, and neither alternate nor trend. */
+/** How visible the pattern of a long order's sizes is; 0 if they vary, but not too much, and neither alternate nor trend. */
 const patternOf = (lots: ReadonlyArray<number>, sizes: ReadonlyArray<number>): number => {
   if (lots.length < testable) return 0
   const relative = lots.map((lot, k) => lot / (sizes[k] ?? 1))
@@ -131,7 +131,7 @@ const patternOf = (lots: ReadonlyArray<number>, sizes: ReadonlyArray<number>): n
   return Math.max(0, 0.12 - variation, variation - 0.35) + Math.max(0, lag1 - 0.15)
 }
 
-/** Differences of running totals, each held to at least one lot and at most the largest, whatever rounding did. */
+/** Differences of running totals, each clamped to at least one lot and at most the maximum. */
 const wholeLots = (totals: ReadonlyArray<number>, maxLots: number): ReadonlyArray<number> => {
   const [count, all] = [totals.length - 1, totals.at(-1) ?? 0]
   let before = 0

@@ -1,6 +1,6 @@
 import type { SeededRandom } from "./SeededRandom.ts"
 
-/** The first at 0, the last at the window's end, the rest evenly between. */
+/** Even times: the first at 0, the last at the window's end. */
 export const evenTimes = (windowMillis: number, numSlices: number): ReadonlyArray<number> =>
   Array.from({ length: numSlices }, (_, k) => (numSlices === 1 ? 0 : Math.round((windowMillis * k) / (numSlices - 1))))
 
@@ -11,11 +11,11 @@ interface Slots {
 }
 
 /**
- * One time within each slot, uniform over it, no two closer than the least gap: which must not be wider than a slot.
+ * One time within each slot, uniform over it, with a minimum gap that must not be wider than a slot.
  *
- * A place that would come too close after its predecessor is mirrored within its slot, or else takes the predecessor's
- * place. Both are as likely from left to right as from right to left, so every place stays exactly as likely as any other,
- * gap or no gap: nothing shows the slots in the times, and on average the order keeps to its curve.
+ * A position too close to its predecessor's is mirrored within its slot, or else takes the predecessor's position. Both are as
+ * likely in one direction as in the other, so positions stay uniform whatever the gap: the times do not reveal the slots, and
+ * on average the order keeps to its curve.
  */
 export const timesWithinSlots = (
   { windowMillis, numSlices, leastGapMillis }: Slots,
@@ -31,7 +31,7 @@ export const timesWithinSlots = (
       const drawn = random()
       place = [drawn, 1 - drawn].find((next) => Math.abs(next - place) <= farthest) ?? place
     }
-    // In whole milliseconds, and still within the slot.
+    // Rounded to whole milliseconds within the slot.
     const start = slotMillis >= 1 ? Math.ceil(slot * slotMillis) : 0
     before = Math.max(Math.floor((slot + place) * slotMillis), start, before + gapMillis)
     return before

@@ -2,17 +2,17 @@ import type { Shape } from "../../model/shape.ts"
 import { type Profile } from "../../model/shape.ts"
 import { type Curve, uShapedDay } from "./Curve.ts"
 
-/** κT of front- and back-loaded orders that do not say: two thirds are done by half of the window. */
+/** The default κT of front- and back-loaded orders: a front-loaded one has done two thirds at half of the window. */
 const defaultRiskAversion = 2
 
-/** The instrument's volume profile, if it has one, and which part of the trading day the window is: 0 to 1 is all of it. */
+/** The instrument's volume profile, null for the built-in one, and the part of the trading day in the window: 0 to 1 is all. */
 export interface MarketDay {
   readonly volumeProfile: Profile | null
   readonly from: number
   readonly to: number
 }
 
-/** The window taken as a whole day of no known instrument. */
+/** A window that counts as a whole day, with the built-in profile. */
 export const unknownDay: MarketDay = { volumeProfile: null, from: 0, to: 1 }
 
 export const curveOf = ({ strategy, riskAversion, weights }: Shape, day: MarketDay): Curve => {
