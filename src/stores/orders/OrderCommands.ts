@@ -5,6 +5,7 @@ import { instant } from "../../db/parameters.ts"
 import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
+import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { differencesBetween, orderColumns, orderRow } from "../sql/orderColumns.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
@@ -65,8 +66,6 @@ export interface Submitted {
   /** False when the same order had been submitted with this key before. */
   readonly isNew: boolean
 }
-
-const Id = Schema.Struct({ id: Schema.String })
 
 const source = "pulse-background-cli"
 
@@ -194,7 +193,7 @@ const ownerOf =
 
 const newestIds = ({ sql, query }: Db["Service"]): OrderCommands["Service"]["newestIds"] =>
   query("OrderCommands.newestIds", Id, sql`SELECT id FROM orders ORDER BY created_at DESC LIMIT 1000`).pipe(
-    Effect.map((rows) => rows.map(({ id }) => id))
+    Effect.map(idsOf)
   )
 
 const list =

@@ -7,6 +7,7 @@ import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domai
 import { maxQuantity, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
+import { Id, idsOf } from "../sql/ids.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
 import { unindexed } from "../sql/skipIndex.ts"
@@ -177,7 +178,7 @@ const completeSplits =
   (orders, options) =>
     query(
       "OrderStore.completeSplits",
-      Schema.Struct({ id: Schema.String }),
+      Id,
       sql`
         WITH planned AS (
           UPDATE orders o SET
@@ -197,7 +198,7 @@ const completeSplits =
           options
         )}
         SELECT id, pg_notify(${channel}, 'slices') FROM planned`
-    ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+    ).pipe(Effect.map(idsOf))
 
 const failSplits =
   ({ sql, execute }: Db["Service"]): OrderStore["Service"]["failSplits"] =>
@@ -263,7 +264,7 @@ const stoppedAmong =
       sql`
         SELECT id FROM orders
         WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
-    ).pipe(Effect.map((rows) => rows.map((row) => row.id)))
+    ).pipe(Effect.map(idsOf))
 
 const noteDouble =
   (db: Db["Service"]): OrderStore["Service"]["noteDouble"] =>

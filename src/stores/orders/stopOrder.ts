@@ -1,17 +1,16 @@
-import { type DateTime, Effect, Option, Schema } from "effect"
+import { type DateTime, Effect, Option } from "effect"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import type { Topic } from "../../db/Wakeups.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
+import { Id } from "../sql/ids.ts"
 import { type ActionName, type Asked, insertActions } from "../sql/insertActions.ts"
 
 /*
  * What OrderCommands does to orders that run: on hold, off hold, cancelled. Each is one transaction, which locks the order
  * before its slices, is recorded with what it did, and tells the executors.
  */
-
-const Id = Schema.Struct({ id: Schema.String })
 
 /** Puts an order on hold for a person; false when it is on hold already, or there is none. */
 export const pause =

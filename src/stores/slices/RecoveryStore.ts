@@ -5,6 +5,7 @@ import { booleans, decimals, instant, integers, texts } from "../../db/parameter
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
 import { isFollowed, isOpenAtBroker, isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { Id, idsOf } from "../sql/ids.ts"
 
 /** Whether anything waits for the broker's word, or for a new plan. */
 const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean })
@@ -14,8 +15,6 @@ export interface LateArrival {
   readonly slice: PreviouslyInDoubtSlice
   readonly order: BrokerOrder
 }
-
-const Id = Schema.Struct({ id: Schema.String })
 
 /**
  * What the TimeoutMonitor asks of slices that took another course than planned: whether there are any, those whose stage and
@@ -78,8 +77,6 @@ export class RecoveryStore extends Context.Service<
     )
   )
 }
-
-const idsOf = (rows: ReadonlyArray<typeof Id.Type>): ReadonlyArray<string> => rows.map(({ id }) => id)
 
 const look =
   ({ sql, queryOne }: Db["Service"]): RecoveryStore["Service"]["look"] =>

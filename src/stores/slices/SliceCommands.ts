@@ -7,6 +7,7 @@ import { type BrokerOrderId, SliceId } from "../../domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { isInDoubt, isLost } from "../sql/conditions.ts"
+import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
 const SliceState = Schema.Struct({
@@ -70,7 +71,6 @@ export class SliceCommands extends Context.Service<
     SliceCommands,
     Effect.gen(function* () {
       const { sql, query, queryOption, execute, transaction } = yield* Db
-      const Id = Schema.Struct({ id: Schema.String })
       /** It was given up when it was in doubt, and nothing makes up for it. */
       const isGivenUpInDoubt = sql`
         (stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
@@ -160,7 +160,7 @@ export class SliceCommands extends Context.Service<
           sql`
             SELECT s.id FROM (SELECT id FROM orders ORDER BY created_at DESC LIMIT 10) o
             JOIN order_slices s ON s.order_id = o.id`
-        ).pipe(Effect.map((rows) => rows.map(({ id }) => id))),
+        ).pipe(Effect.map(idsOf)),
 
         skip: (id, asked, now) =>
           query(

@@ -17,6 +17,7 @@ import {
 } from "../../domain/model/OrderSlice.ts"
 import { factColumns, marketFacts } from "../account/QuoteStore.ts"
 import { isFollowed, isHalted, isInDoubt, inDoubtSince, isOpenAtBroker, isWindowOver } from "../sql/conditions.ts"
+import { Id, idsOf } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 
@@ -271,7 +272,7 @@ export class SliceStore extends Context.Service<
         claimCancels: ({ ids, limit, now, resendBefore }) =>
           query(
             "SliceStore.claimCancels",
-            Schema.Struct({ id: Schema.String }),
+            Id,
             sql`
               WITH picked AS MATERIALIZED (
                 SELECT id FROM order_slices
@@ -284,7 +285,7 @@ export class SliceStore extends Context.Service<
               UPDATE order_slices s SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
               FROM picked WHERE s.id = picked.id
               RETURNING s.id`
-          ).pipe(Effect.map((rows) => rows.map((row) => row.id))),
+          ).pipe(Effect.map(idsOf)),
 
         audit: (events) => execute("SliceStore.audit", insertEvents(sql, events))
       })

@@ -1,7 +1,8 @@
 import type { Sql } from "../../db/Db.ts"
 
 /**
- * To stand behind a column of text in a condition. Rows that are known by their ids are to be found by them: how many are in a stage or status at
- * this moment the planner's statistics never know, and an index on the few that there were would be read for each id.
+ * Stands behind a column of text in a condition, and keeps the planner from reading an index on it: the rows are known by
+ * their ids. The statistics never say how many rows are in a stage or status at this moment, so the planner may take an index
+ * on the few that there were, and read it for each id.
  */
 export const unindexed = (sql: Sql) => sql.literal("|| ''")
