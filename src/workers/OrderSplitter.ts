@@ -14,6 +14,7 @@ import {
   type PlanningRules,
   unknownMarket
 } from "../domain/planning/planOrder.ts"
+import { annotateOrder } from "../runtime/annotate.ts"
 import { Instance } from "../runtime/Instance.ts"
 import { nowMillis } from "../runtime/nowMillis.ts"
 import { InstrumentStore } from "../stores/account/InstrumentStore.ts"
@@ -98,7 +99,9 @@ export const makeSplitPending = Effect.gen(function* () {
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
       if (order.orderQueueStatus !== "IN_PROGRESS") {
-        yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
+        yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(
+          annotateOrder(order)
+        )
         continue
       }
       const market = markets.get(order.instrument ?? "") ?? unknownMarket
@@ -112,7 +115,7 @@ export const makeSplitPending = Effect.gen(function* () {
       const { id, claimVersion } = order
       const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
       failures.push({ id, claimVersion, status, reason })
-      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotate(order))
+      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotateOrder(order))
     }
 
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
@@ -121,11 +124,11 @@ export const makeSplitPending = Effect.gen(function* () {
     for (const order of claimed) {
       const count = splits.find(({ plan }) => plan.orderId === order.id)?.plan.slices.length
       if (count !== undefined && done.has(order.id)) {
-        yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotate(order))
+        yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotateOrder(order))
         yield* note(order, "done", count, beganMillis)
       } else if (count !== undefined) {
         yield* Effect.logWarning("Order was not split: another splitter owns it now, or it failed").pipe(
-          annotate(order)
+          annotateOrder(order)
         )
         yield* note(order, "not_split", 0, beganMillis)
       } else {
@@ -144,7 +147,7 @@ export const makeSplitPending = Effect.gen(function* () {
         const { id, claimVersion } = order
         const failure = { id, claimVersion, status: "FAILED" as const, reason: reasonOf(cause) }
         return Effect.logError("Order failed: it cannot be planned", Cause.pretty(cause)).pipe(
-          annotate(order),
+          annotateOrder(order),
           Effect.andThen(DateTime.now),
           Effect.flatMap((now) => orders.failSplits([failure], now)),
           Effect.andThen(nowMillis),
@@ -236,6 +239,3 @@ const isOver = ({ startsAt, endMillis }: OrderPlan, grace: Duration.Duration, no
   DateTime.toEpochMillis(startsAt) + endMillis + Duration.toMillis(grace) < DateTime.toEpochMillis(now)
 
 const overBeforeSplit = "the order's window and its grace were over before the split"
-
-const annotate = (order: ClaimedOrder) =>
-  Effect.annotateLogs({ order_id: order.id, request_id: order.requestId, trace_id: order.originTraceId })

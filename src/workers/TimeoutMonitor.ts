@@ -6,6 +6,7 @@ import { windowOver } from "../domain/lifecycle/placement.ts"
 import { reconcile } from "../domain/lifecycle/reconciliation.ts"
 import { isTerminal } from "../domain/model/BrokerOrder.ts"
 import type { PreviouslyInDoubtSlice, OpenSlice, SliceTransition, UnresolvedSlice } from "../domain/model/OrderSlice.ts"
+import { annotateOrder, annotateSlice } from "../runtime/annotate.ts"
 import { HeartbeatStore } from "../stores/operations/HeartbeatStore.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
 import { DoubtStore } from "../stores/slices/DoubtStore.ts"
@@ -90,7 +91,7 @@ const watchedSince = (broker: Broker["Service"], now: DateTime.Utc): DateTime.Ut
 /** Some at a time until there are no more, and a line for each. */
 const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
   skipSome.pipe(
-    Effect.tap((ids) => Effect.forEach(ids, (id) => Effect.annotateLogs(log, { slice_id: id }), { discard: true })),
+    Effect.tap((ids) => Effect.forEach(ids, (id) => annotateSlice({ id })(log), { discard: true })),
     Effect.repeat({ while: (ids) => ids.length === maxSkipped })
   )
 
@@ -111,7 +112,7 @@ export const makeSweep = Effect.gen(function* () {
     })
     for (const order of stuck) {
       yield* Effect.logError(`The order is ${order.orderQueueStatus} now: ${order.statusReason ?? ""}`).pipe(
-        Effect.annotateLogs({ order_id: order.id })
+        annotateOrder(order)
       )
     }
     const skipStale = Effect.tap(overdue.skipStale(now, windowOver, maxSkipped), ({ length }) =>
@@ -192,7 +193,7 @@ const makeReportDoubles = Effect.gen(function* () {
         `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
           `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
       ).pipe(
-        Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }),
+        annotateSlice(slice),
         Effect.tap(() => Effect.sync(telemetry.doublePlacement))
       )
       yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)
@@ -212,12 +213,7 @@ const makeResolve = Effect.gen(function* () {
     const at = yield* DateTime.now
     const transitions: Array<SliceTransition> = []
     for (const slice of unresolved) {
-      const log = Effect.annotateLogs({
-        order_id: slice.orderId,
-        slice_id: slice.id,
-        request_id: slice.requestId,
-        trace_id: slice.traceId
-      })
+      const log = annotateSlice(slice)
       const lookUp = { ...book, found: book.ordersOf(slice.tag) }
       const result = reconcile(slice, lookUp, { quarantine: broker.quarantine, maxAttempts: config.sliceMaxAttempts })
       if (result._tag === "Unprovable" && !reported.has(slice.id)) {

@@ -15,6 +15,7 @@ import {
 import type { BrokerError } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
@@ -116,16 +117,7 @@ export const makePlace = Effect.gen(function* () {
       return yield* fire(slice)
     })
 
-  return (slice: ClaimedSlice) =>
-    fire(slice).pipe(
-      Effect.annotateLogs({
-        order_id: slice.orderId,
-        slice_id: slice.id,
-        request_id: slice.requestId,
-        trace_id: slice.traceId
-      }),
-      Effect.uninterruptible
-    )
+  return (slice: ClaimedSlice) => fire(slice).pipe(annotateSlice(slice), Effect.uninterruptible)
 })
 
 /** No stop, halt or cancel ends the wait of a slice that is being fired. */
