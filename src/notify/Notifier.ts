@@ -16,16 +16,16 @@ import { NotificationStore } from "../stores/operations/NotificationStore.ts"
 import { Webhook } from "./Webhook.ts"
 
 const lookInterval = Duration.seconds(5)
-/** Finished orders are many, and their end can wait. */
+/** Finished orders are many, and their notification is not urgent. */
 const unfilledInterval = Duration.minutes(1)
-/** Receivers such as Slack take one message a second. */
+/** Receivers such as Slack accept one message a second. */
 const deliveryInterval = Duration.seconds(1)
-/** An outcome that is unknown for longer after the broker's book should have told is for a person. */
+/** How long after the quarantine a slice may stay in doubt before people are notified. */
 const settledWithin = Duration.minutes(3)
 
 /**
- * Tells people, by the webhook, of what they have to know, each fact once over all replicas. Beside the workers, never in
- * their way: it looks at what they have written, and a webhook that is slow or gone holds up nothing but itself. Does nothing
+ * Notifies people, through the webhook, of facts that need their attention, each once over all replicas. It reads what the workers
+ * have written and never blocks them: a slow or broken webhook delays only notifications. Part of the daemon; does nothing
  * without NOTIFY_WEBHOOK_URL.
  */
 export const NotifierLayer: Layer.Layer<
@@ -57,7 +57,7 @@ const run = Effect.gen(function* () {
   }
 })
 
-/** One look at everything but finished orders. What cannot be read keeps nothing else from being told. */
+/** One look at everything except finished orders. A failure of one part does not keep the others from being noted. */
 export const makeLook = Effect.gen(function* () {
   const config = yield* Configuration
   const store = yield* NotificationStore
@@ -99,7 +99,7 @@ const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Noti
   sliceId: null
 })
 
-/** What keeps this process from placing, if it still does at the second look: while it starts, much is not known yet. */
+/** Notes a closed placement gate at the second look, because some closures end by themselves while the process starts. */
 const makeNoteHold = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
   const store = yield* NotificationStore
@@ -118,7 +118,7 @@ const makeNoteHold = Effect.gen(function* () {
   })
 })
 
-/** Delivers one notification, if one is to be delivered, and gives up what is too old to be news. */
+/** Delivers the next notification, if there is one, and gives up those that are too old. */
 export const makeDeliverNext = Effect.gen(function* () {
   const store = yield* DeliveryStore
   const webhook = yield* Webhook
@@ -129,14 +129,14 @@ export const makeDeliverNext = Effect.gen(function* () {
         `The notification was: ${message}`
     )
 
-  /** No daemon ran, or none got to it: it is not told as if it had just happened. */
+  /** Unsent notifications that are too old are dropped, because they would read as if their facts had just happened. */
   const giveUpOld = Effect.gen(function* () {
     const now = yield* DateTime.now
     const old = yield* store.giveUpOlder(DateTime.subtractDuration(now, deliveredWithin), now)
     yield* Effect.forEach(old, (one) => givenUp(one, "no daemon could deliver it in time"), { discard: true })
   })
 
-  /** Stopped over it: the next daemon need not wait. */
+  /** Releases the notification when the daemon stops during its delivery, so that the next daemon need not wait. */
   const giveBack = ({ key }: ClaimedNotification) =>
     Effect.flatMap(DateTime.now, (now) => store.failed(key, "its daemon stopped over it", now, now)).pipe(
       Effect.catch(({ message }) => Effect.logWarning(`A notification waits for a minute: ${message}`))

@@ -8,8 +8,7 @@ const Totals = Schema.Struct({ orders: Schema.Int, value: Schema.BigDecimalFromS
 
 /**
  * The number and value of the orders split on a day in India, always computed from the orders themselves. The limits on a day
- * are checked against it, one splitter at a time. Called by the splitter, the executor, the
- * notifier and the commands.
+ * are checked against it, one splitter at a time. Called by the splitter, the executor, the notifier and the commands.
  */
 export class DayTotalStore extends Context.Service<
   DayTotalStore,
