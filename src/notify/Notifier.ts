@@ -21,7 +21,7 @@ const unfilledInterval = Duration.minutes(1)
 /** Receivers such as Slack accept one message a second. */
 const deliveryInterval = Duration.seconds(1)
 /** How long after the quarantine a slice may stay in doubt before people are notified. */
-const settledWithin = Duration.minutes(3)
+const reconciledWithin = Duration.minutes(3)
 
 /**
  * Notifies people, through the webhook, of facts that need their attention, each once over all replicas. It reads what the workers
@@ -46,10 +46,10 @@ const run = Effect.gen(function* () {
   const store = yield* NotificationStore
   const look = yield* makeLook
   const deliver = yield* makeDeliverNext
-  const shortfalls = Effect.flatMap(DateTime.now, store.noteUnfilled)
+  const noteUnfilled = Effect.flatMap(DateTime.now, store.noteUnfilled)
   const rounds = [
     [look, lookInterval, "Could not look for what people are to be told of"],
-    [shortfalls, unfilledInterval, "Could not look for orders that are not filled"],
+    [noteUnfilled, unfilledInterval, "Could not look for orders that are not filled"],
     [deliver, deliveryInterval, "Could not deliver notifications"]
   ] as const
   for (const [round, interval, problem] of rounds) {
@@ -62,9 +62,9 @@ export const makeLook = Effect.gen(function* () {
   const config = yield* Configuration
   const store = yield* NotificationStore
   const days = yield* DayTotalStore
-  const noteHold = yield* makeNoteHold
+  const noteClosure = yield* makeNoteClosure
   const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)
-  const unknownAfter = Duration.sum(quarantine, settledWithin)
+  const unknownAfter = Duration.sum(quarantine, reconciledWithin)
   const maxRequests = placementsPerDay(config.zerodhaOrdersPerDay)
 
   const noteDay = Effect.fnUntraced(function* (now: DateTime.Utc) {
@@ -79,7 +79,7 @@ export const makeLook = Effect.gen(function* () {
       store.noteDoubles(now),
       store.noteUnknown(unknownAfter, now),
       store.noteHalts(now),
-      noteHold(now),
+      noteClosure(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
         ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), maxRequests, now)]
@@ -100,20 +100,20 @@ const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Noti
 })
 
 /** Notes a closed placement gate at the second look, because some closures end by themselves while the process starts. */
-const makeNoteHold = Effect.gen(function* () {
+const makeNoteClosure = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
   const store = yield* NotificationStore
   const gate = yield* PlacementGate
   let last: ClosureKind | null = null
 
   return Effect.fnUntraced(function* (now: DateTime.Utc) {
-    const hold = yield* gate.current
-    const isLasting = hold !== null && hold.kind === last
-    last = hold?.kind ?? null
-    if (hold === null || !isLasting) return
-    if (hold.kind === "credentials") return yield* store.noteCredentials(brokerType, hold.reason, now)
-    if (hold.kind === "limit" || hold.kind === "day") {
-      yield* store.note(dailyLimit(hold.kind, `Placements are on hold: ${hold.reason}`, now), now)
+    const closure = yield* gate.current
+    const isLasting = closure !== null && closure.kind === last
+    last = closure?.kind ?? null
+    if (closure === null || !isLasting) return
+    if (closure.kind === "credentials") return yield* store.noteCredentials(brokerType, closure.reason, now)
+    if (closure.kind === "limit" || closure.kind === "day") {
+      yield* store.note(dailyLimit(closure.kind, `Placements are on hold: ${closure.reason}`, now), now)
     }
   })
 })

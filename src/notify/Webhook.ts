@@ -13,7 +13,7 @@ export interface WebhookAnswer {
   readonly millis: number
 }
 
-const patience = Duration.seconds(10)
+const timeout = Duration.seconds(10)
 /** Characters shown of an answer. */
 const maxShown = 200
 
@@ -42,9 +42,9 @@ export class Webhook extends Context.Service<
         ).pipe(
           Effect.mapError(({ reason }) => new WebhookFailed({ message: withoutAddress(whyOf(reason), url) })),
           Effect.timeoutOrElse({
-            duration: patience,
+            duration: timeout,
             orElse: () =>
-              Effect.fail(new WebhookFailed({ message: `it did not answer within ${Duration.format(patience)}` }))
+              Effect.fail(new WebhookFailed({ message: `it did not answer within ${Duration.format(timeout)}` }))
           }),
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
         )
