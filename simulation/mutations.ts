@@ -60,13 +60,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("reconcile before retry: an unknown outcome is tried again", [
     decisions,
-    'return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }',
-    'return { _tag: "Rescheduled", reason: `${error.code}: ${error.message}`, notBefore: null }'
+    'return { _tag: "Unknown", code: "outcome_unknown", reason: `${error.code}: ${error.message}` }',
+    'return { _tag: "Rescheduled", code: "broker_try_later", reason: `${error.code}: ${error.message}`, notBefore: null }'
   ]),
   mutation("reconcile before retry: an interrupted call counts as not made", [
     decisions,
-    'return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }',
-    'return { _tag: "Rescheduled", reason: "interrupted", notBefore: null }'
+    '_tag: "Unknown",\n      code: "call_interrupted",',
+    '_tag: "Rescheduled",\n      code: "not_placed",\n      notBefore: null,'
   ]),
   mutation("quarantine: not in the book means not placed, at once", [
     reconciliation,

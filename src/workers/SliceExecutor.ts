@@ -57,7 +57,7 @@ export const SliceExecutor = Effect.scoped(
             writer.write({
               transition: {
                 slice,
-                next: { _tag: "Rescheduled", reason, notBefore: null },
+                next: { _tag: "Rescheduled", code: "given_back", reason, notBefore: null },
                 attempts: slice.attempts,
                 placedAt: null,
                 at

@@ -3,7 +3,7 @@ import { DateTime, Deferred, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { BrokerOrderId, OrderId } from "../../src/domain/model/Ids.ts"
-import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"
+import type { ClaimedSlice, NextStage } from "../../src/domain/model/OrderSlice.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
@@ -40,7 +40,7 @@ const claimedSlice = Effect.gen(function* () {
 const giveBack = (slice: ClaimedSlice) =>
   Effect.gen(function* () {
     const at = yield* DateTime.now
-    const next = { _tag: "Rescheduled" as const, reason: "later", notBefore: null }
+    const next: NextStage = { _tag: "Rescheduled", code: "broker_try_later", reason: "later", notBefore: null }
     yield* (yield* SliceStore).transition([{ slice, next, attempts: 1, placedAt: null, at }], [])
   })
 

@@ -77,7 +77,12 @@ describe("an amendment while", () => {
       yield* splitOrder("o1")
       yield* manySlices("SKIPPED")
       const notBefore = DateTime.makeUnsafe(16_000)
-      yield* move(yield* claimDue(), () => ({ _tag: "Rescheduled", reason: "later", notBefore }))
+      yield* move(yield* claimDue(), () => ({
+        _tag: "Rescheduled",
+        code: "broker_try_later",
+        reason: "later",
+        notBefore
+      }))
       // The second slice is claimed before the first.
       yield* at(15)
       const second = yield* claimDue()
@@ -88,7 +93,9 @@ describe("an amendment while", () => {
         const amending = yield* Effect.forkChild(amendOrder("o1", { remainingWindow: Duration.seconds(20) }))
         yield* untilWaiting(1)
         const order = [...claimed.filter((slice) => slice !== held), held]
-        const writing = yield* Effect.forkChild(move(order, () => ({ _tag: "Unknown", reason: "no answer" })))
+        const writing = yield* Effect.forkChild(
+          move(order, () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
+        )
         yield* untilWaiting(2)
         yield* letGo
         yield* Fiber.join(amending)

@@ -49,11 +49,11 @@ const execute = (choices: Choices, placed: Map<string, number>) =>
     const claimed = yield* claimDue(choices.int(1, 6))
     yield* move(claimed, ({ id, tag }): NextStage => {
       const answer = choices.int(1, 10)
-      if (answer === 1) return { _tag: "Rescheduled", reason: "later", notBefore: null }
-      if (answer === 2) return { _tag: "Failed", reason: "refused" }
+      if (answer === 1) return { _tag: "Rescheduled", code: "broker_try_later", reason: "later", notBefore: null }
+      if (answer === 2) return { _tag: "Failed", code: "broker_refused", reason: "refused" }
       placed.set(tag, (placed.get(tag) ?? 0) + 1)
       return answer === 3
-        ? { _tag: "Unknown", reason: "no answer" }
+        ? { _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }
         : { _tag: "Processed", brokerOrderId: BrokerOrderId.make(id), found: null }
     })
   })

@@ -3,9 +3,10 @@ import { breachesNow, priceOf } from "../limits/marketLimits.ts"
 import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
 import { marketIds, marketOf } from "../market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
-import type { BrokerError } from "../model/BrokerError.ts"
+import type { BrokerError, BrokerNotSent } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
+import type { ReasonCode } from "../model/reason.ts"
 
 export interface PlacementLimits {
   readonly brokerTimeout: Duration.Duration
@@ -29,23 +30,29 @@ export const refusalToFire = (
   limits: PlacementLimits
 ): Refusal | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
-  if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", reason: windowOver } }
+  if (nowMillis > slice.notAfterMillis) return { next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Asked again here, because limits may have been lowered since the split.
   const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
-  if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
+  if (breaches.length > 0)
+    return { next: { _tag: "Failed", code: "pre_trade_limit", reason: `pre-trade limit: ${breaches.join("; ")}` } }
   const notNow = breachesNow(slice, nowMillis, limits.preTrade)
   if (notNow.length > 0) {
     // Prices come back and volume grows: the slice waits for that until its window is over.
     const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
     const reason = `pre-trade limit, for now: ${notNow.join("; ")}`
-    return { next: { _tag: "Rescheduled", reason, notBefore }, isWaiting: true }
+    return { next: { _tag: "Rescheduled", code: "market_limit", reason, notBefore }, isWaiting: true }
   }
   // The call must end before the lease does: after that, somebody else may already be asking whether it was made.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
     return {
-      next: { _tag: "Rescheduled", reason: "the claim was about to end before the call could", notBefore: null }
+      next: {
+        _tag: "Rescheduled",
+        code: "claim_too_short",
+        reason: "the claim was about to end before the call could",
+        notBefore: null
+      }
     }
   }
   return null
@@ -81,10 +88,15 @@ const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { 
   next !== null && next.opensMillis <= slice.notAfterMillis
     ? {
         _tag: "Rescheduled",
+        code: "market_closed",
         reason: `the market is closed: ${reason}`,
         notBefore: DateTime.makeUnsafe(next.opensMillis)
       }
-    : { _tag: "Skipped", reason: `the market is closed until after the order's window: ${reason}` }
+    : {
+        _tag: "Skipped",
+        code: "market_closed",
+        reason: `the market is closed until after the order's window: ${reason}`
+      }
 
 export const windowOver = "too late: the order's window and its grace, or the lateness that it allows, were over"
 
@@ -103,27 +115,51 @@ export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, 
   const error = brokerErrorOf(answer)
   if (error === null) {
     // Interrupted, or a bug in the broker's code: the request may have left all the same.
-    return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }
+    return {
+      _tag: "Unknown",
+      code: "call_interrupted",
+      reason: `the call did not end in order: ${Cause.pretty(answer.cause)}`
+    }
   }
   switch (error._tag) {
     case "BrokerRefused":
-      return { _tag: "Failed", reason: `${error.code}: ${error.message}` }
+      return { _tag: "Failed", code: "broker_refused", reason: `${error.code}: ${error.message}` }
     case "BrokerOutcomeUnknown":
-      return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }
+      return { _tag: "Unknown", code: "outcome_unknown", reason: `${error.code}: ${error.message}` }
     case "BrokerCredentialsInvalid":
-      return { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.addDuration(now, credentialsPause) }
+      return {
+        _tag: "Rescheduled",
+        code: "credentials_invalid",
+        reason: error.message,
+        notBefore: DateTime.addDuration(now, credentialsPause)
+      }
     case "BrokerNotSent":
       return error.retryAt === null
-        ? { _tag: "Skipped", reason: error.message }
-        : { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.max(error.retryAt, now) }
+        ? { _tag: "Skipped", code: notSentCodes[error.code], reason: error.message }
+        : {
+            _tag: "Rescheduled",
+            code: notSentCodes[error.code],
+            reason: error.message,
+            notBefore: DateTime.max(error.retryAt, now)
+          }
     case "BrokerTryLater":
       return {
         _tag: "Rescheduled",
+        code: "broker_try_later",
         reason: `${error.code}: ${error.message}`,
         notBefore: DateTime.max(error.retryAt, now)
       }
   }
 }
+
+/** Why a request did not leave us, as a reason of its slice. */
+const notSentCodes = {
+  deadline: "deadline_passed",
+  on_hold: "placements_on_hold",
+  rate_limit: "rate_limit",
+  daily_limit: "daily_request_limit",
+  dry_run: "dry_run"
+} as const satisfies Readonly<Record<BrokerNotSent["code"], ReasonCode>>
 
 /** What the broker said, when that is all there was: null for success, and for a call that did not end in order. */
 export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerError | null => {

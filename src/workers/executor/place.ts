@@ -101,7 +101,7 @@ export const makePlace = Effect.gen(function* () {
       const settled = yield* Effect.exit(clock.settle)
       if (Exit.isFailure(settled)) {
         const reason = "this host's clock jumped and the database could not be asked for the time"
-        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
+        return yield* notFired(slice, { next: { _tag: "Rescheduled", code: "clock_unsure", reason, notBefore: null } })
       }
       const now = yield* nowMillis
       const refusal = refusalToFire(slice, now, limits)
@@ -110,7 +110,7 @@ export const makePlace = Effect.gen(function* () {
       const earlyMillis = slice.notBeforeMillis - now
       if (earlyMillis > maxEarlyMillis) {
         const reason = "given back: the database's clock was set back, and it is not due yet"
-        return yield* notFired(slice, { next: { _tag: "Rescheduled", reason, notBefore: null } })
+        return yield* notFired(slice, { next: { _tag: "Rescheduled", code: "clock_unsure", reason, notBefore: null } })
       }
       yield* Effect.sleep(earlyMillis)
       return yield* fire(slice)

@@ -2,6 +2,7 @@ import { type DateTime, Schema } from "effect"
 import { SliceId } from "../../model/Ids.ts"
 import type { Price, SplittableOrder } from "../../model/Order.ts"
 import { Stage } from "../../model/OrderSlice.ts"
+import type { Reason } from "../../model/reason.ts"
 import type { Market, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
 import type { ScheduleInput } from "../schedule/Schedule.ts"
 
@@ -69,7 +70,7 @@ export interface Replan {
 export interface GiveUp {
   readonly _tag: "GiveUp"
   readonly slices: ReadonlyArray<SliceId>
-  readonly reason: string
+  readonly reason: Reason
 }
 
 /** Nothing more will happen to the order. */
@@ -78,7 +79,7 @@ export interface Settled {
   /** What is not filled, and nobody gave up. */
   readonly shortfall: number
   /** Why it could not be made up for; null when that was not wanted. */
-  readonly reason: string | null
+  readonly reason: Reason | null
 }
 
 export type OrderChange = Replan | GiveUp | Settled
