@@ -116,8 +116,9 @@ const summary = Effect.gen(function* () {
   const commands = yield* OrderCommands
   const orderList = yield* MockOrderList
   const orders = yield* commands.list(100)
+  const now = yield* DateTime.now
   const slices = (yield* Effect.forEach(orders, (order) =>
-    Effect.map(commands.slices(order.orderId), (slices) =>
+    Effect.map(commands.slices(order.orderId, now), (slices) =>
       slices.map((slice) => ({
         ...slice,
         // A slice that is due when its order arrives is late by the time of the split, so it is counted apart.

@@ -61,13 +61,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation("reconcile before retry: an unknown outcome is tried again", [
     decisions,
-    'return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }',
-    'return { _tag: "Rescheduled", reason: `${error.code}: ${error.message}`, notBefore: null }'
+    'return { _tag: "Unknown", code: "outcome_unknown", reason: `${error.code}: ${error.message}` }',
+    'return { _tag: "Rescheduled", code: "broker_try_later", reason: `${error.code}: ${error.message}`, notBefore: null }'
   ]),
   mutation("reconcile before retry: an interrupted call counts as not made", [
     decisions,
-    'return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }',
-    'return { _tag: "Rescheduled", reason: "interrupted", notBefore: null }'
+    '_tag: "Unknown",\n      code: "call_interrupted",',
+    '_tag: "Rescheduled",\n      code: "not_placed",\n      notBefore: null,'
   ]),
   mutation("quarantine: not in the order list means not placed, at once", [
     reconciliation,
@@ -212,8 +212,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation("new plan: replaces what has been claimed", [
     "simulation/store/memoryReplans.ts",
-    'if (slice.stage === "SCHEDULED") {\n        skip(slice, `replaced',
-    'if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") {\n        skip(slice, `replaced'
+    'if (slice.stage === "SCHEDULED") {\n        skip(slice, because("replaced_by_plan"',
+    'if (slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS") {\n        skip(slice, because("replaced_by_plan"'
   ]),
   mutation("outcomes: one that could not be written is dropped", [
     "src/workers/executor/OutcomeWriter.ts",

@@ -1,5 +1,6 @@
 import type { DateTime } from "effect"
 import type { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
+import type { Reason } from "../../src/domain/model/reason.ts"
 import type { EventRow, HaltRow, OrderRow, PlanRow, SliceRow, Tables, WorkerRow } from "./rows.ts"
 
 /** PostgreSQL keeps microseconds. */
@@ -45,11 +46,12 @@ export class Memory implements Tables {
   }
 
   /** Puts an order on hold, and what is SCHEDULED of it. */
-  hold(orderId: string, reason: string, at: number): void {
+  hold(orderId: string, reason: Reason, at: number): void {
     const order = this.orders.get(orderId)
     if (order === undefined) return
     order.heldAt = at
-    order.holdReason = reason
+    order.holdReason = reason.text
+    order.holdReasonCode = reason.code
     for (const slice of this.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = true
   }
 }

@@ -1,4 +1,5 @@
 import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
+import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInHand } from "../../src/domain/model/sliceState.ts"
 import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
@@ -43,6 +44,7 @@ const orderRow = ({ limitPrice, ...order }: SubmittedOrder): OrderRow => ({
   originTraceId: null,
   orderQueueStatus: "PENDING",
   statusReason: null,
+  reasonCode: null,
   claimVersion: 0,
   claimedBy: null,
   claimedAt: null,
@@ -51,6 +53,7 @@ const orderRow = ({ limitPrice, ...order }: SubmittedOrder): OrderRow => ({
   cancelRequestedAt: null,
   heldAt: null,
   holdReason: null,
+  holdReasonCode: null,
   settledAt: null
 })
 
@@ -116,7 +119,7 @@ const memoryHeartbeats = (memory: Memory): Stores["heartbeats"] => ({
     })
 })
 
-const hold = (memory: Memory, orderId: string, reason: string, now: DateTime.Utc) =>
+const hold = (memory: Memory, orderId: string, reason: Reason, now: DateTime.Utc) =>
   Effect.sync(() => {
     const order = memory.orders.get(orderId)
     if (order === undefined || order.holdReason !== null) return false
@@ -125,13 +128,15 @@ const hold = (memory: Memory, orderId: string, reason: string, now: DateTime.Utc
   })
 
 const memoryCommands = (memory: Memory): Stores["commands"] => ({
-  pause: (orderId, { by, reason }, now) => hold(memory, orderId, `paused by ${by}: ${reason}`, now),
+  pause: (orderId, { by, reason }, now) =>
+    hold(memory, orderId, because("paused_by_operator", `paused by ${by}: ${reason}`), now),
   hold: (orderId, reason, now) => hold(memory, orderId, reason, now),
   resume: (orderId) =>
     Effect.sync(() => {
       const order = memory.orders.get(orderId)
       if (order === undefined || order.holdReason === null) return false
       order.holdReason = null
+      order.holdReasonCode = null
       for (const slice of memory.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = false
       return true
     }),
@@ -144,12 +149,14 @@ const memoryCommands = (memory: Memory): Stores["commands"] => ({
         if (order.orderQueueStatus === "PENDING") {
           order.orderQueueStatus = "SKIPPED"
           order.statusReason = "cancelled before the split"
+          order.reasonCode = "order_cancelled"
         }
       }
       for (const slice of memory.slicesOf(orderId)) {
         if (slice.stage !== "SCHEDULED") continue
         slice.stage = "SKIPPED"
         slice.stageReason = "order cancelled"
+        slice.reasonCode = "order_cancelled"
       }
     })
 })

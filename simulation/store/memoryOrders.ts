@@ -1,4 +1,5 @@
 import { Duration, Effect } from "effect"
+import { because, type Reason } from "../../src/domain/model/reason.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 import { writePlans } from "./memoryPlans.ts"
@@ -38,7 +39,9 @@ const claimPending =
         const skipReason = skipReasonOf(order, nowMillis, windowGrace)
         const isSplit = memory.slicesOf(order.id).length > 0
         order.orderQueueStatus = isSplit ? "DONE" : skipReason === null ? "IN_PROGRESS" : "SKIPPED"
-        order.statusReason = isSplit ? "it was split before, and is not split again" : skipReason
+        const reason = isSplit ? because("already_split", "it was split before, and is not split again") : skipReason
+        order.statusReason = reason?.text ?? null
+        order.reasonCode = reason?.code ?? null
         order.claimVersion += 1
         order.splitAttempts += 1
         order.claimedBy = owner
@@ -48,8 +51,8 @@ const claimPending =
       })
     })
 
-const skipReasonOf = (order: OrderRow, nowMillis: number, grace: Duration.Duration | null): string | null => {
-  if (order.cancelRequestedAt !== null) return "cancelled before the split"
+const skipReasonOf = (order: OrderRow, nowMillis: number, grace: Duration.Duration | null): Reason | null => {
+  if (order.cancelRequestedAt !== null) return because("order_cancelled", "cancelled before the split")
   const { durationMinutes } = order
   const isOver =
     grace !== null &&
@@ -57,7 +60,7 @@ const skipReasonOf = (order: OrderRow, nowMillis: number, grace: Duration.Durati
     durationMinutes >= 0 &&
     durationMinutes <= 1440 &&
     order.createdAt < nowMillis - durationMinutes * 60_000 - Duration.toMillis(grace)
-  return isOver ? "the order's window and its grace were over before the split" : null
+  return isOver ? because("window_over", "the order's window and its grace were over before the split") : null
 }
 
 const completeSplits =
@@ -73,6 +76,7 @@ const completeSplits =
       for (const { order } of mine) {
         order.orderQueueStatus = "DONE"
         order.statusReason = null
+        order.reasonCode = null
         order.splitAt = millisOf(now)
       }
       return Effect.succeed(mine.map(({ order }) => order.id))
@@ -86,7 +90,8 @@ const failSplits =
         const order = owned(memory, id, claimVersion)
         if (order === null) continue
         order.orderQueueStatus = status
-        order.statusReason = reason
+        order.statusReason = reason.text
+        order.reasonCode = reason.code
       }
     })
 
@@ -120,9 +125,11 @@ const releaseStuck =
           (order.orderQueueStatus === "PENDING"
             ? ""
             : ": see that daemon's log, then submit the order again with another key")
+        order.reasonCode = order.orderQueueStatus === "PENDING" ? "split_timed_out" : "split_attempts_exhausted"
         order.claimedBy = null
         order.claimedAt = null
-        return { id: order.id, orderQueueStatus: order.orderQueueStatus, statusReason: order.statusReason }
+        const { id, orderQueueStatus, statusReason, reasonCode } = order
+        return { id, orderQueueStatus, statusReason, reasonCode }
       })
     })
 
@@ -142,6 +149,7 @@ const noteDouble =
     Effect.suspend(() => {
       if (memory.doubles.has(tag)) return Effect.void
       memory.doubles.set(tag, brokerOrderIds)
-      memory.hold(orderId, `the broker has ${brokerOrderIds.length} orders with tag ${tag}`, millisOf(now))
+      const words = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`
+      memory.hold(orderId, because("double_placement", words), millisOf(now))
       return alarm
     })

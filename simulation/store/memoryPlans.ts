@@ -92,6 +92,7 @@ const slicesOf = (
       staleAt: order.latenessPolicy === "RESPREAD" && isBound ? tooLateAt : null,
       stage: isCancelled ? "SKIPPED" : "SCHEDULED",
       stageReason: isCancelled ? "order cancelled" : null,
+      reasonCode: isCancelled ? "order_cancelled" : null,
       claimVersion: 0,
       claimedBy: null,
       claimedAt: null,

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
+import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
 import type { LateArrival, RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
@@ -54,7 +55,7 @@ export const memoryRecovery = (memory: Memory): RecoveryStore["Service"] => ({
     Effect.sync(() =>
       skip(
         memory,
-        reason,
+        because("window_over", reason),
         limit,
         ({ notBefore, notAfter }) => notBefore <= millisOf(now) && isWindowOver(notAfter, millisOf(now))
       )
@@ -62,7 +63,7 @@ export const memoryRecovery = (memory: Memory): RecoveryStore["Service"] => ({
 
   skipCancelled: (now, limit) =>
     Effect.sync(() =>
-      skip(memory, "order cancelled", limit, ({ orderId }) => {
+      skip(memory, because("order_cancelled", "order cancelled"), limit, ({ orderId }) => {
         const at = memory.orders.get(orderId)?.cancelRequestedAt ?? null
         return at !== null && at >= millisOf(now) - cancelledDaysMillis
       })
@@ -87,6 +88,7 @@ const takeOver = (
   if (slice.replacedBy !== null || slice.carriedQuantity !== 0) return []
   slice.stage = "PROCESSED"
   slice.stageReason = reason
+  slice.reasonCode = "late_arrival"
   slice.claimVersion += 1
   slice.brokerOrderId = order.brokerOrderId
   slice.acknowledgedAt = nowMillis
@@ -101,7 +103,7 @@ const takeOver = (
 /** SCHEDULED → SKIPPED for some of the slices that are wanted; their ids. */
 const skip = (
   memory: Memory,
-  reason: string,
+  reason: Reason,
   limit: number,
   isWanted: (slice: SliceRow) => boolean
 ): ReadonlyArray<string> =>
@@ -110,6 +112,7 @@ const skip = (
     .slice(0, limit)
     .map((slice) => {
       slice.stage = "SKIPPED"
-      slice.stageReason = reason
+      slice.stageReason = reason.text
+      slice.reasonCode = reason.code
       return slice.id
     })

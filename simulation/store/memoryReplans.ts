@@ -3,6 +3,7 @@ import type { DbError } from "../../src/db/DbError.ts"
 import { validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
+import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInDoubt, isUnfinished } from "../../src/domain/model/sliceState.ts"
 import type { OrderChange, Replan, RunningOrder, RunningSlice } from "../../src/domain/planning/replan/RunningOrder.ts"
 import { CannotReplan, type ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
@@ -131,14 +132,16 @@ const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Op
       return null
     case "Finished":
       order.settledAt = millisOf(options.now)
-      order.statusReason = change.reason
+      order.statusReason = change.reason?.text ?? null
+      order.reasonCode = change.reason?.code ?? null
       return null
   }
 }
 
-const skip = (slice: SliceRow, reason: string): void => {
+const skip = (slice: SliceRow, reason: Reason): void => {
   slice.stage = "SKIPPED"
-  slice.stageReason = reason
+  slice.stageReason = reason.text
+  slice.reasonCode = reason.code
 }
 
 const replan = (memory: Memory, order: OrderRow, change: Replan, options: Options): DbError | null => {
@@ -149,7 +152,7 @@ const replan = (memory: Memory, order: OrderRow, change: Replan, options: Option
   const problem = writePlans(memory, [{ order, plan }], options.windowGrace, () => {
     for (const slice of slices) {
       if (slice.stage === "SCHEDULED") {
-        skip(slice, `replaced by plan ${plan.revision}`)
+        skip(slice, because("replaced_by_plan", `replaced by plan ${plan.revision}`))
         slice.replacedBy = plan.revision
       }
       if (slice.stage === "IN_PROGRESS") slice.notAfter = Math.min(slice.notAfter, notAfter)

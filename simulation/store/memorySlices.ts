@@ -47,6 +47,7 @@ const claimDue =
       return picked.map((slice) => {
         slice.stage = "IN_PROGRESS"
         slice.stageReason = null
+        slice.reasonCode = null
         slice.claimVersion += 1
         slice.claimedBy = owner
         slice.claimedAt = nowMillis
@@ -154,6 +155,7 @@ const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition
   if (next._tag === "Unknown" || isInDoubt(slice, atMillis)) slice.inDoubtAt = atMillis
   slice.stage = isCancelled ? "SKIPPED" : stage
   slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
+  slice.reasonCode = isCancelled ? "order_cancelled" : "code" in next ? next.code : null
   if (next._tag === "Rescheduled") slice.notBefore = Math.max(millisOrNull(next.notBefore) ?? 0, slice.notBefore)
   slice.isHeld = isBack && order !== undefined && order.holdReason !== null
   slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null

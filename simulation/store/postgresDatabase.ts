@@ -29,6 +29,7 @@ const OrderRow = Schema.Struct({
   originTraceId: Text,
   orderQueueStatus: OrderQueueStatus,
   statusReason: Text,
+  reasonCode: Text,
   claimVersion: Schema.Int,
   claimedBy: Text,
   claimedAt: Millis,
@@ -37,6 +38,7 @@ const OrderRow = Schema.Struct({
   cancelRequestedAt: Millis,
   heldAt: Millis,
   holdReason: Text,
+  holdReasonCode: Text,
   settledAt: Millis
 })
 
@@ -56,6 +58,7 @@ const SliceRow = Schema.Struct({
   staleAt: Millis,
   stage: Stage,
   stageReason: Text,
+  reasonCode: Text,
   claimVersion: ClaimVersion,
   claimedBy: Text,
   claimedAt: Millis,
@@ -162,6 +165,7 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
     OrderRow,
     sql`
       SELECT ${sql.literal(orderColumns)}, o.request_id, o.origin_trace_id, o.order_queue_status, o.status_reason,
+        o.reason_code, o.hold_reason_code,
         o.claim_version, o.claimed_by, o.split_attempts, o.hold_reason,
         ${sql.literal(millis("created_at", "claimed_at", "split_at", "cancel_requested_at", "held_at", "settled_at"))}
       FROM orders o ORDER BY id`
@@ -171,7 +175,7 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
     SliceRow,
     sql`
       SELECT id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price::text AS limit_price,
-        product_type, validity, request_id, trace_id, market, stage, stage_reason, claim_version, claimed_by, attempts,
+        product_type, validity, request_id, trace_id, market, stage, stage_reason, reason_code, claim_version, claimed_by, attempts,
         broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity,
         average_price::text AS average_price, is_held, replaced_by, carried_quantity, is_waived,
         ${sql.literal(

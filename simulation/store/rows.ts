@@ -18,6 +18,7 @@ export interface OrderRow extends UntrustedOrder {
   readonly originTraceId: string | null
   orderQueueStatus: OrderQueueStatus
   statusReason: string | null
+  reasonCode: string | null
   claimVersion: number
   claimedBy: string | null
   claimedAt: number | null
@@ -26,6 +27,7 @@ export interface OrderRow extends UntrustedOrder {
   cancelRequestedAt: number | null
   heldAt: number | null
   holdReason: string | null
+  holdReasonCode: string | null
   settledAt: number | null
 }
 
@@ -44,6 +46,7 @@ export interface SliceRow extends OrderParameters {
   readonly staleAt: number | null
   stage: Stage
   stageReason: string | null
+  reasonCode: string | null
   claimVersion: number
   claimedBy: string | null
   claimedAt: number | null

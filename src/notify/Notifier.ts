@@ -96,7 +96,8 @@ const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Noti
   severity: "warning",
   message,
   orderId: null,
-  sliceId: null
+  sliceId: null,
+  reasonCode: null
 })
 
 /** Notes a closed placement gate at the second look, because some closures end by themselves while the process starts. */

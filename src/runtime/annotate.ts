@@ -31,3 +31,6 @@ export const annotateSlice = (slice: {
     request_id: slice.requestId,
     trace_id: slice.traceId
   })
+
+/** Annotates log lines with the code of the reason that they tell of; null for none. */
+export const annotateReason = (code: string | null) => Effect.annotateLogs("reason_code", code)

@@ -1,5 +1,6 @@
 import { Metric } from "effect"
 import type { NextStage } from "../domain/model/OrderSlice.ts"
+import { reasonCodes } from "../domain/model/reason.ts"
 
 /** The description of a metric. The guide, the dashboard and the alert rules are checked against it. */
 export interface Definition {
@@ -134,6 +135,10 @@ export const metrics = {
   }),
   slicesSkipped: counter(["pulse.slices.skipped", "{slice}", "Slices that nobody placed in time, or wanted any more"], {
     reason: skipReasons
+  }),
+  reasons: counter(["pulse.reasons", "{reason}", "Reasons given to orders and slices, by their code"], {
+    of: ["order", "slice"],
+    reason_code: reasonCodes
   }),
   sliceReconciliations: counter(
     ["pulse.slice.reconciliations", "{slice}", "Slices in doubt that the broker's book has settled, or cannot settle"],

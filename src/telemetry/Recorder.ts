@@ -1,4 +1,5 @@
 import { type Context, DateTime, Metric } from "effect"
+import type { NextStage } from "../domain/model/OrderSlice.ts"
 import { WorkerName } from "../domain/model/WorkerName.ts"
 import { type Instrument, metrics, outcomeOf } from "./Metrics.ts"
 import type { Span, Telemetry } from "./Telemetry.ts"
@@ -61,10 +62,17 @@ export const makeRecorder = ({ context, monotonicMillis, poolSize, traces }: Rec
   }
 }
 
+/** Counts the reason of a slice that was not placed, or of which nobody knows whether it was. */
+const reasonsOf =
+  (reasons: ReturnType<Records>) =>
+  (next: NextStage): void => {
+    if ("code" in next) reasons(1, "slice", next.code)
+  }
+
 const ofSlices = (
   records: Records,
   traces: TraceRecorder | null
-): Pick<Telemetry, "split" | "placed" | "notFired" | "skipped"> => {
+): Pick<Telemetry, "split" | "placed" | "notFired" | "skipped" | "orderReason"> => {
   const splits = records(metrics.orderSplits)
   const splitDuration = records(metrics.orderSplitDuration)
   const splitDelay = records(metrics.orderSplitDelay)
@@ -74,6 +82,8 @@ const ofSlices = (
   const placementDuration = records(metrics.slicePlacementDuration)
   const notFired = records(metrics.slicesNotFired)
   const skips = records(metrics.slicesSkipped)
+  const reasons = records(metrics.reasons)
+  const countReason = reasonsOf(reasons)
   return {
     split: (order, outcome, slices, span) => {
       splits(1, outcome)
@@ -88,11 +98,19 @@ const ofSlices = (
       const outcome = outcomeOf(next)
       placements(1, outcome)
       placementDuration(secondsOf(span), outcome)
+      countReason(next)
       if (outcome === "processed") lateness((span.beganMillis - slice.scheduledMillis) / 1000)
       traces?.placed(slice, next, span)
     },
-    notFired: (next) => notFired(1, outcomeOf(next)),
-    skipped: (reason, slices) => skips(slices, reason)
+    notFired: (next) => {
+      notFired(1, outcomeOf(next))
+      countReason(next)
+    },
+    skipped: (reason, slices) => {
+      skips(slices, reason)
+      reasons(slices, "slice", reason)
+    },
+    orderReason: (code) => reasons(1, "order", code)
   }
 }
 
@@ -102,15 +120,21 @@ const ofDoubts = (
 ): Pick<Telemetry, "reconciled" | "doubted" | "doublePlacement"> => {
   const reconciliations = records(metrics.sliceReconciliations)
   const duration = records(metrics.sliceDoubtDuration)
+  const reasons = records(metrics.reasons)
+  const countReason = reasonsOf(reasons)
   const doubles = records(metrics.doublePlacements)
   return {
     reconciled: (slice, next, span) => {
       reconciliations(1, outcomeOf(next))
+      countReason(next)
       duration(secondsOf({ ...span, beganMillis: slice.lastSentMillis }))
       traces?.reconciled(slice, next, span)
     },
     doubted: (what) => reconciliations(1, what),
-    doublePlacement: () => doubles(1)
+    doublePlacement: () => {
+      doubles(1)
+      reasons(1, "order", "double_placement")
+    }
   }
 }
 

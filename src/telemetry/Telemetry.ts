@@ -38,6 +38,8 @@ export interface Telemetry {
   readonly reconciled: (slice: UnresolvedSlice, next: NextStage, span: Span) => void
   /** The broker's order list proves nothing about a slice in doubt, or showed its order after the slice was given up. */
   readonly doubted: (what: "unprovable" | "turned_up") => void
+  /** An order was given this reason; those of slices are counted with what becomes of them. */
+  readonly orderReason: (code: string) => void
   readonly doublePlacement: () => void
   readonly brokerCalled: (call: BrokerCall, outcome: BrokerOutcome, span: Span) => void
   readonly waitedForTurn: (span: Span) => void
@@ -61,6 +63,7 @@ export const silent: Telemetry = {
   skipped: nothing,
   reconciled: nothing,
   doubted: nothing,
+  orderReason: nothing,
   doublePlacement: nothing,
   brokerCalled: nothing,
   waitedForTurn: nothing,

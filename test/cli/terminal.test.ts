@@ -21,6 +21,7 @@ const aSlice = (changed: Partial<SliceView>): SliceView => ({
   isUnknown: false,
   attempts: 1,
   stageReason: null,
+  reasonCode: null,
   brokerOrderId: null,
   brokerStatus: null,
   filledQuantity: 0,
@@ -116,6 +117,8 @@ describe("orders of hostile rows", () => {
     side: nasty,
     statusReason: nasty,
     holdReason: nasty,
+    holdReasonCode: null,
+    reasonCode: null,
     nextDueAt: null
   })
 

@@ -117,7 +117,7 @@ describe("what people are to be told of", () => {
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* at(15)
-      yield* move(yield* claimDue(2), () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* move(yield* claimDue(2), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
       const look = yield* twoLook
       // Quarantine of 120 s, and three minutes.
       yield* at(15 + 299)
@@ -143,13 +143,13 @@ describe("what people are to be told of", () => {
   it.effect("another unknown outcome of the same order, when the first is settled", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
       const look = yield* twoLook
       yield* at(400)
       yield* look
       const [one = assert.fail("no slice")] = yield* sliceRows("o1")
       yield* (yield* SliceCommands).skip(one.id, asked, yield* DateTime.now)
-      yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
       yield* at(800)
       yield* look
       yield* look
@@ -172,7 +172,7 @@ describe("what people are to be told of", () => {
         )
         yield* splitOrder("o1", { num_splits: 2 })
         yield* insertOrder("o2", { num_splits: 1 })
-        yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "refused" }))
+        yield* move(yield* claimDue(1), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
         assert.deepStrictEqual(yield* shortfalls, [])
         const [, second] = yield* sliceRows("o1")
         yield* (yield* SliceCommands).skip(second?.id ?? "", asked, yield* DateTime.now)

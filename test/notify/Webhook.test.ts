@@ -14,6 +14,7 @@ const notification: Notification = {
   message: "Placements are halted by me: <P&L>",
   orderId: null,
   sliceId: null,
+  reasonCode: null,
   foundAt: DateTime.makeUnsafe(0)
 }
 
@@ -44,6 +45,7 @@ describe("the webhook", () => {
               severity: "warning",
               message: "Placements are halted by me: <P&L>",
               order_id: null,
+              reason_code: null,
               slice_id: null,
               found_at: "1970-01-01T00:00:00.000Z"
             }

@@ -17,7 +17,7 @@ const finished = (id: string, changed: Readonly<Record<string, unknown>> = {}) =
   Effect.gen(function* () {
     yield* splitOrder(id, changed)
     yield* setClock("1 minute")
-    yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+    yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
   })
 
 const days = (count: number) => setClock(Duration.days(count))

@@ -32,7 +32,10 @@ export const aRecordedOrder = (changed: Partial<RecordedOrder> = {}): RecordedOr
   orderQueueStatus: "DONE",
   state: "filled",
   statusReason: null,
+  reasonCode: null,
   holdReason: null,
+  holdReasonCode: null,
+
   heldAt: null,
   referencePrice: decimal("100"),
   splitAttempts: 1,
@@ -57,6 +60,7 @@ export const aRecordedSlice = (sequenceNumber: number, changed: Partial<Recorded
     scheduledAt: at(due),
     stage: "PROCESSED",
     stageReason: null,
+    reasonCode: null,
     attempts: 1,
     isInDoubt: false,
     outcomeUnknownAt: null,

@@ -105,7 +105,7 @@ export const explained = (orderId: string) =>
   Effect.gen(function* () {
     const plans = yield* (yield* PlanStore).plans(orderId)
     const slices = new Map(
-      (yield* (yield* OrderCommands).slices(orderId)).map((slice) => [slice.sequenceNumber, slice])
+      (yield* (yield* OrderCommands).slices(orderId, yield* DateTime.now)).map((slice) => [slice.sequenceNumber, slice])
     )
     return yield* Effect.forEach(plans, ({ input, firstSequence, startsAt, sessions, cause }) =>
       Effect.gen(function* () {

@@ -13,7 +13,7 @@ import { sliceDueAt } from "../support/memoryStores.ts"
 import { type OtlpReceiver, otlpReceiver, type ReceivedPoint, total } from "../support/otlp.ts"
 
 const processed: NextStage = { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null }
-const unknown: NextStage = { _tag: "Unknown", reason: "timeout: no answer" }
+const unknown: NextStage = { _tag: "Unknown", code: "outcome_unknown", reason: "timeout: no answer" }
 const span = (beganMillis: number, endedMillis: number) => ({ beganMillis, endedMillis })
 const at = (millis: number) => DateTime.makeUnsafe(millis)
 
@@ -30,7 +30,7 @@ const tellEverything = (telemetry: Telemetry) => {
   telemetry.placed(claim(1), processed, span(1000.4, 1020))
   telemetry.placed(claim(2), processed, span(1004, 1020))
   telemetry.placed(claim(3), unknown, span(1000, 2000))
-  telemetry.notFired({ _tag: "Skipped", reason: "too late" })
+  telemetry.notFired({ _tag: "Skipped", code: "window_over", reason: "too late" })
   telemetry.skipped("window_over", 3)
   telemetry.reconciled(doubted, processed, span(9000, 9500))
   telemetry.doubted("unprovable")

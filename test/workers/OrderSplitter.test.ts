@@ -5,6 +5,7 @@ import { Db } from "../../src/db/Db.ts"
 import { DbError } from "../../src/db/DbError.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
+import { because } from "../../src/domain/model/reason.ts"
 import type { OrderPlan } from "../../src/domain/planning/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
@@ -491,7 +492,7 @@ describe("OrderSplitter", () => {
         }),
         []
       )
-      yield* orders.failSplits([{ ...mine, status: "FAILED", reason: "stale" }], now)
+      yield* orders.failSplits([{ ...mine, status: "FAILED", reason: because("invalid_order", "stale") }], now)
       yield* orders.release([mine], now)
       const order = yield* orderRow("o1")
       assert.deepStrictEqual([order.orderQueueStatus, order.claimVersion], ["IN_PROGRESS", 2])

@@ -52,10 +52,10 @@ const claimedSlice = Effect.gen(function* () {
 })
 
 const processed: NextStage = { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null }
-const failed: NextStage = { _tag: "Failed", reason: "refused" }
-const skipped: NextStage = { _tag: "Skipped", reason: "too late" }
-const rescheduled: NextStage = { _tag: "Rescheduled", reason: "later", notBefore: null }
-const unknown: NextStage = { _tag: "Unknown", reason: "no answer" }
+const failed: NextStage = { _tag: "Failed", code: "broker_refused", reason: "refused" }
+const skipped: NextStage = { _tag: "Skipped", code: "window_over", reason: "too late" }
+const rescheduled: NextStage = { _tag: "Rescheduled", code: "broker_try_later", reason: "later", notBefore: null }
+const unknown: NextStage = { _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }
 const all: ReadonlyArray<readonly [NextStage, Stage]> = [
   [processed, "PROCESSED"],
   [failed, "FAILED"],

@@ -3,7 +3,8 @@ import { DateTime, Deferred, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { BrokerOrderId, OrderId } from "../../src/domain/model/Ids.ts"
-import type { ClaimedSlice } from "../../src/domain/model/OrderSlice.ts"
+import type { ClaimedSlice, NextStage } from "../../src/domain/model/OrderSlice.ts"
+import { because } from "../../src/domain/model/reason.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
@@ -40,12 +41,12 @@ const claimedSlice = Effect.gen(function* () {
 const giveBack = (slice: ClaimedSlice) =>
   Effect.gen(function* () {
     const at = yield* DateTime.now
-    const next = { _tag: "Rescheduled" as const, reason: "later", notBefore: null }
+    const next: NextStage = { _tag: "Rescheduled", code: "broker_try_later", reason: "later", notBefore: null }
     yield* (yield* SliceStore).transition([{ slice, next, attempts: 1, placedAt: null, at }], [])
   })
 
 const pause = Effect.gen(function* () {
-  assert.isTrue(yield* (yield* OrderCommands).hold("o1", "news", yield* DateTime.now))
+  assert.isTrue(yield* (yield* OrderCommands).hold("o1", because("replan_impossible", "news"), yield* DateTime.now))
 })
 
 const resume = Effect.gen(function* () {

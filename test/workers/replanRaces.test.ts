@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Fiber, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
+import { because } from "../../src/domain/model/reason.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import {
@@ -48,7 +49,11 @@ describe("an amendment while", () => {
   it.effect("the order is put on hold: the new slices are on hold too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      assert.isTrue(yield* whileAmending((yield* OrderCommands).hold("o1", "a reason", yield* DateTime.now)))
+      assert.isTrue(
+        yield* whileAmending(
+          (yield* OrderCommands).hold("o1", because("replan_impossible", "a reason"), yield* DateTime.now)
+        )
+      )
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => isHeld))
       assert.deepStrictEqual(yield* claimDue(), [])
     }).pipe(Effect.provide(service))
@@ -57,7 +62,7 @@ describe("an amendment while", () => {
   it.effect("the order is taken off hold: the new slices are off it too", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
-      yield* (yield* OrderCommands).hold("o1", "a reason", yield* DateTime.now)
+      yield* (yield* OrderCommands).hold("o1", because("replan_impossible", "a reason"), yield* DateTime.now)
       assert.isTrue(yield* whileAmending((yield* OrderCommands).resume("o1", asked, yield* DateTime.now)))
       assert.isTrue((yield* heldSlices).every(({ isHeld }) => !isHeld))
     }).pipe(Effect.provide(service))
@@ -77,7 +82,12 @@ describe("an amendment while", () => {
       yield* splitOrder("o1")
       yield* manySlices("SKIPPED")
       const notBefore = DateTime.makeUnsafe(16_000)
-      yield* move(yield* claimDue(), () => ({ _tag: "Rescheduled", reason: "later", notBefore }))
+      yield* move(yield* claimDue(), () => ({
+        _tag: "Rescheduled",
+        code: "broker_try_later",
+        reason: "later",
+        notBefore
+      }))
       // The second slice is claimed before the first.
       yield* at(15)
       const second = yield* claimDue()
@@ -88,7 +98,9 @@ describe("an amendment while", () => {
         const amending = yield* Effect.forkChild(amendOrder("o1", { remainingWindow: Duration.seconds(20) }))
         yield* untilWaiting(1)
         const order = [...claimed.filter((slice) => slice !== held), held]
-        const writing = yield* Effect.forkChild(move(order, () => ({ _tag: "Unknown", reason: "no answer" })))
+        const writing = yield* Effect.forkChild(
+          move(order, () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
+        )
         yield* untilWaiting(2)
         yield* letGo
         yield* Fiber.join(amending)

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { NextStage } from "../../src/domain/model/OrderSlice.ts"
+import { because } from "../../src/domain/model/reason.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../src/stores/orders/PlanStore.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
@@ -49,11 +50,11 @@ const execute = (choices: Choices, placed: Map<string, number>) =>
     const claimed = yield* claimDue(choices.int(1, 6))
     yield* move(claimed, ({ id, tag }): NextStage => {
       const answer = choices.int(1, 10)
-      if (answer === 1) return { _tag: "Rescheduled", reason: "later", notBefore: null }
-      if (answer === 2) return { _tag: "Failed", reason: "refused" }
+      if (answer === 1) return { _tag: "Rescheduled", code: "broker_try_later", reason: "later", notBefore: null }
+      if (answer === 2) return { _tag: "Failed", code: "broker_refused", reason: "refused" }
       placed.set(tag, (placed.get(tag) ?? 0) + 1)
       return answer === 3
-        ? { _tag: "Unknown", reason: "no answer" }
+        ? { _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }
         : { _tag: "Processed", brokerOrderId: BrokerOrderId.make(id), found: null }
     })
   })
@@ -160,7 +161,8 @@ describe("everything at once", () => {
             Effect.gen(function* () {
               const now = yield* DateTime.now
               if (round % 9 === 4) yield* commands.requestCancel(`late${round - 2}`, asked, now)
-              if (round % 9 === 5) yield* commands.hold(`late${round - 2}`, "a reason", now)
+              if (round % 9 === 5)
+                yield* commands.hold(`late${round - 2}`, because("replan_impossible", "a reason"), now)
               if (round === 25) yield* Effect.forEach(lateIds, (id) => commands.resume(id, asked, now))
               if (round % 9 === 8) yield* commands.resume(`late${round - 5}`, asked, now)
             })

@@ -111,7 +111,7 @@ describe("carrying on", () => {
       yield* brokerSays(first?.tag ?? "", { status: "REJECTED" })
       yield* followBroker
       yield* at(15)
-      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
       yield* follow
       const quantities = (yield* toSend).map(({ quantity }) => quantity)
       assert.deepStrictEqual(quantities, [20, 20, 20, 20, 20])
@@ -122,7 +122,7 @@ describe("carrying on", () => {
   it.effect("not what nobody wants carried", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { carry_unfilled: true })
-      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
       yield* follow
       assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
     }).pipe(Effect.provide(service))
@@ -199,7 +199,7 @@ describe("completing at the window's end", () => {
   it.effect("what is in doubt stays reserved, and all else is completed without it", () =>
     Effect.gen(function* () {
       yield* sendAll
-      yield* move(yield* claimDue(), () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* move(yield* claimDue(), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
       yield* cancelOpen
       yield* follow
       assert.deepStrictEqual(yield* toSend, [{ seconds: 60, quantity: 76, orderType: "MARKET" }])
@@ -212,16 +212,22 @@ describe("completing at the window's end", () => {
     Effect.gen(function* () {
       yield* sendAllOf({ ...crossing, lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       const inDoubt = yield* claimDue()
-      yield* move(inDoubt, () => ({ _tag: "Unknown", reason: "no answer" }))
+      yield* move(inDoubt, () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
       yield* cancelOpen
       yield* follow
-      if (completion === "refused") yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "no funds" }))
+      if (completion === "refused")
+        yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "no funds" }))
       else {
         const [completing] = yield* placeDue
         yield* brokerSays(completing?.tag ?? "", { status: "COMPLETE", filledQuantity: 76 })
       }
       yield* at(80)
-      yield* move(inDoubt, () => ({ _tag: "Rescheduled", reason: "not placed", notBefore: null }))
+      yield* move(inDoubt, () => ({
+        _tag: "Rescheduled",
+        code: "broker_try_later",
+        reason: "not placed",
+        notBefore: null
+      }))
       yield* followBroker
       yield* follow
     })
@@ -250,7 +256,7 @@ describe("completing at the window's end", () => {
       yield* cancelOpen
       yield* follow
       assert.strictEqual((yield* progress("o1")).state, "working")
-      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "no funds" }))
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "no funds" }))
       yield* follow
       assert.deepStrictEqual(yield* progress("o1"), {
         state: "partial",
@@ -311,7 +317,7 @@ describe("completing under a limit by value", () => {
   const refuseAll = Effect.gen(function* () {
     yield* splitOrder("o1", crossing)
     yield* at(60)
-    yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+    yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
   })
 
   it.effect("makes as many slices as the limit asks for; the order's own was for what a person asked for", () =>
@@ -389,7 +395,7 @@ describe("an order that cannot be planned anew", () => {
       yield* splitOrder("o1", { carry_rejected: true })
       yield* amendOrder("o1", { remainingQuantity: 3 })
       yield* at(1)
-      yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* move(yield* claimDue(1), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
       yield* follow
       assert.deepStrictEqual(yield* progress("o1"), { state: "working", statusReason: null, holdReason: null })
       assert.deepInclude((yield* conservation)[0], { scheduled: 3, unaccounted: 0 })
@@ -409,7 +415,11 @@ describe("many orders", () => {
       const claimed = yield* claimDue(1000)
       yield* at(61)
       const refused = claimed.find(({ orderId }) => orderId === "z1")
-      yield* move(refused === undefined ? [] : [refused], () => ({ _tag: "Failed", reason: "refused" }))
+      yield* move(refused === undefined ? [] : [refused], () => ({
+        _tag: "Failed",
+        code: "broker_refused",
+        reason: "refused"
+      }))
       const oneMonitor = yield* makeFollowThrough
       yield* oneMonitor
       assert.deepStrictEqual(yield* causes("z1"), ["SPLIT"])
@@ -463,7 +473,7 @@ describe("many orders", () => {
     Effect.gen(function* () {
       const gate = yield* PlacementGate
       yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1, carry_rejected: true })
-      yield* move(yield* claimDue(), () => ({ _tag: "Failed", reason: "refused" }))
+      yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
       yield* gate.close("circuit", "a reason")
       for (const seconds of [20, 25, 30]) {
         yield* at(seconds)

@@ -31,7 +31,7 @@ const first = Effect.flatMap(sliceRows("o1"), ([slice]) => Effect.succeed(slice 
 const withRefused = (changed: Readonly<Record<string, unknown>> = {}) =>
   Effect.gen(function* () {
     yield* splitOrder("o1", changed)
-    yield* move(yield* claimDue(1), () => ({ _tag: "Failed", reason: "margin: too little" }))
+    yield* move(yield* claimDue(1), () => ({ _tag: "Failed", code: "broker_refused", reason: "margin: too little" }))
     yield* at(5)
     return (yield* first).id
   })
@@ -159,7 +159,7 @@ describe("slice retry", () => {
 describe("slice retry of a slice that may once have been sent", () => {
   const inDoubtThenSkipped = Effect.gen(function* () {
     yield* splitOrder("o1")
-    yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+    yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
     yield* at(5)
     const { id } = yield* first
     assert.isTrue(yield* (yield* SliceCommands).skip(id, asked, yield* DateTime.now))
@@ -198,7 +198,7 @@ describe("slice retry of a slice that may once have been sent", () => {
 describe("slice retry of a slice that was in doubt hours ago", () => {
   const skippedInDoubt = Effect.gen(function* () {
     yield* splitOrder("o1", { duration_minutes: 600 })
-    yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", reason: "no answer" }))
+    yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
     yield* at(5)
     const { id } = yield* first
     yield* (yield* SliceCommands).skip(id, asked, yield* DateTime.now)
@@ -370,7 +370,12 @@ describe("slice skip", () => {
       assert.isFalse(yield* Fiber.join(skipping))
       assert.deepStrictEqual(yield* recorded, [])
 
-      yield* move(yield* Fiber.join(claiming), () => ({ _tag: "Rescheduled", reason: "later", notBefore: null }))
+      yield* move(yield* Fiber.join(claiming), () => ({
+        _tag: "Rescheduled",
+        code: "broker_try_later",
+        reason: "later",
+        notBefore: null
+      }))
       assert.isTrue(yield* commands.skip(id, asked, yield* DateTime.now))
       assert.deepInclude(yield* first, { stage: "SKIPPED", stageReason: "skipped by tester: a reason" })
       assert.deepStrictEqual(yield* recorded, ["slice skip"])

@@ -20,7 +20,7 @@ export const explainCommand = Command.make(
         message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: it is not split, or it was split before plans were recorded`
       })
     }
-    const stored = yield* (yield* OrderCommands).slices(given.orderId)
+    const stored = yield* (yield* OrderCommands).slices(given.orderId, yield* DateTime.now)
     const explained = plans.map((plan) => explain(plan, stored))
     yield* print(given.json, explained, (all) =>
       all.flatMap((plan, index) => [...(index === 0 ? [] : [""]), ...explanationText(plan)])

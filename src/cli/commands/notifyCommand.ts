@@ -20,6 +20,7 @@ const test = Command.make(
           message: `A test of pulse-background's notifications, by ${operator()}: they arrive`,
           orderId: null,
           sliceId: null,
+          reasonCode: null,
           foundAt
         })
         .pipe(

@@ -28,7 +28,7 @@ const show = Command.make(
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
     const order = yield* getOrder(given.orderId)
-    const slices = yield* commands.slices(given.orderId)
+    const slices = yield* commands.slices(given.orderId, yield* DateTime.now)
     yield* print(given.json, { ...order, sliceList: slices }, () => orderDetails(order, slices))
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Show an order and its slices"))

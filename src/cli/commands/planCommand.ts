@@ -6,6 +6,7 @@ import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { because } from "../../domain/model/reason.ts"
 import { planOrder, unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
@@ -23,12 +24,12 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const plan = planOrder(order, rules, market, start)
   if (Result.isFailure(plan)) return plan
   const full = yield* (yield* makeDayBudget)()(plan.success, start)
-  if (full !== null) return Result.fail(full)
+  if (full !== null) return Result.fail(because("broker_rate", full))
   const limits = rules.preTrade
   if (!limitsTheDay(limits)) return plan
   const value = valueOf(order, knownPrice(market, start, limits))
   const breaches = breachesOfDay(value, yield* (yield* DayTotalStore).totals(start), limits)
-  return breaches.length === 0 ? plan : Result.fail(breaches.join("; "))
+  return breaches.length === 0 ? plan : Result.fail(because("day_limit", breaches.join("; ")))
 })
 
 export const planCommand = Command.make(
@@ -48,7 +49,8 @@ export const planCommand = Command.make(
     if (Result.isFailure(order))
       return yield* new CommandFailed({ message: `The order is not valid. ${order.failure}` })
     const plan = yield* planAt(order.success, start)
-    if (Result.isFailure(plan)) return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure}` })
+    if (Result.isFailure(plan))
+      return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure.text}` })
     const { input, slices, startsAt, endMillis, sessions } = plan.success
     const startMillis = DateTime.toEpochMillis(startsAt ?? start)
     const shown: ShownPlan = {

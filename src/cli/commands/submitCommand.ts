@@ -31,7 +31,7 @@ export const submitCommand = Command.make(
     const plan = yield* planAt(order.success, now)
     // An order with a known key is not new, so limits do not apply to it.
     if (Result.isFailure(plan) && !(yield* commands.hasKey(key))) {
-      return yield* new CommandFailed({ message: `Nothing was submitted: ${plan.failure}` })
+      return yield* new CommandFailed({ message: `Nothing was submitted: ${plan.failure.text}` })
     }
     const submitted = yield* commands.submit(
       {

@@ -2,6 +2,7 @@ import { Duration, Schema } from "effect"
 import { TradingTime } from "../market/TradingTime.ts"
 import { OrderQueueStatus } from "../model/Order.ts"
 import { Stage } from "../model/OrderSlice.ts"
+import { StoredReasonCode } from "../model/reason.ts"
 import { PlanCause } from "../planning/planOrder.ts"
 
 const Instant = Schema.DateTimeUtcFromDate
@@ -27,8 +28,10 @@ export const RecordedOrder = Schema.Struct({
   /** Its state in the view `order_progress`. */
   state: Schema.String,
   statusReason: Text,
+  reasonCode: StoredReasonCode,
   /** Why it is on hold; null if it is not. */
   holdReason: Text,
+  holdReasonCode: StoredReasonCode,
   /** When it was last put on hold, even if it has been resumed since. */
   heldAt: Schema.NullOr(Instant),
   /** The last known price when it was split. */
@@ -67,6 +70,7 @@ export const RecordedSlice = Schema.Struct({
   scheduledAt: Instant,
   stage: Stage,
   stageReason: Text,
+  reasonCode: StoredReasonCode,
   attempts: Schema.Int,
   /** IN_PROGRESS with an unknown outcome. */
   isInDoubt: Schema.Boolean,

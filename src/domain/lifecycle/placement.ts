@@ -3,10 +3,11 @@ import { breachesNow, priceOf } from "../limits/marketLimits.ts"
 import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
 import { marketIds, marketOf } from "../market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
-import type { BrokerError } from "../model/BrokerError.ts"
+import type { BrokerError, BrokerNotSent } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClosureKind, GateClosure } from "../model/GateClosure.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
+import type { ReasonCode } from "../model/reason.ts"
 import { isWindowOver } from "../model/sliceState.ts"
 
 /**
@@ -47,7 +48,12 @@ export interface PlacementLimits {
 }
 
 /** What a claimed slice becomes if it was not fired for a reason outside of it: SCHEDULED again, at its own time. */
-export const givenBack = (reason: string): NextStage => ({ _tag: "Rescheduled", reason, notBefore: null })
+export const givenBack = (code: ReasonCode, reason: string): NextStage => ({
+  _tag: "Rescheduled",
+  code,
+  reason,
+  notBefore: null
+})
 
 /** The kinds of closures in the order in which they are shown, the operator's first. Any of them closes the gate. */
 export const closureKinds: ReadonlyArray<ClosureKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
@@ -79,7 +85,7 @@ export const waitMillis = (
 
 /** Nothing is fired while the clock cannot be compared with the database's. */
 export const clockUnknown: Refusal = {
-  next: givenBack("this host's clock jumped and the database could not be asked for the time")
+  next: givenBack("clock_unsure", "this host's clock jumped and the database could not be asked for the time")
 }
 
 /** The longest wait while firing; no stop, halt or cancel can end it. */
@@ -89,7 +95,7 @@ const maxEarlyMillis = 1000
 export const whenEarly = ({ notBeforeMillis }: ClaimedSlice, nowMillis: number): number | Refusal => {
   const earlyMillis = notBeforeMillis - nowMillis
   return earlyMillis > maxEarlyMillis
-    ? { next: givenBack("given back: the database's clock was set back, and it is not due yet") }
+    ? { next: givenBack("clock_unsure", "given back: the database's clock was set back, and it is not due yet") }
     : earlyMillis
 }
 
@@ -100,22 +106,24 @@ export const refusalToFire = (
   limits: PlacementLimits
 ): Refusal | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
-  if (isWindowOver(slice.notAfterMillis, nowMillis)) return { next: { _tag: "Skipped", reason: windowOver } }
+  if (isWindowOver(slice.notAfterMillis, nowMillis))
+    return { next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Checked at the split, too, but limits may have been lowered since.
   const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
-  if (breaches.length > 0) return { next: { _tag: "Failed", reason: `pre-trade limit: ${breaches.join("; ")}` } }
+  if (breaches.length > 0)
+    return { next: { _tag: "Failed", code: "pre_trade_limit", reason: `pre-trade limit: ${breaches.join("; ")}` } }
   const notNow = breachesNow(slice, nowMillis, limits.preTrade)
   if (notNow.length > 0) {
     // Prices may return and volume grows, so the slice waits until its window is over.
     const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), limits.marketPause)
     const reason = `pre-trade limit, for now: ${notNow.join("; ")}`
-    return { next: { _tag: "Rescheduled", reason, notBefore }, isWaiting: true }
+    return { next: { _tag: "Rescheduled", code: "market_limit", reason, notBefore }, isWaiting: true }
   }
   // The call must end before the lease: after that a monitor may already reconcile the slice.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
-    return { next: givenBack("the claim was about to end before the call could") }
+    return { next: givenBack("claim_too_short", "the claim was about to end before the call could") }
   }
   return null
 }
@@ -150,10 +158,15 @@ const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { 
   next !== null && !isWindowOver(slice.notAfterMillis, next.opensMillis)
     ? {
         _tag: "Rescheduled",
+        code: "market_closed",
         reason: `the market is closed: ${reason}`,
         notBefore: DateTime.makeUnsafe(next.opensMillis)
       }
-    : { _tag: "Skipped", reason: `the market is closed until after the order's window: ${reason}` }
+    : {
+        _tag: "Skipped",
+        code: "market_closed",
+        reason: `the market is closed until after the order's window: ${reason}`
+      }
 
 export const windowOver = "too late: the order's window and its grace, or the lateness that it allows, were over"
 
@@ -172,27 +185,51 @@ export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, 
   const error = brokerErrorOf(answer)
   if (error === null) {
     // An interruption, or a bug in the broker's code: the request may have been sent.
-    return { _tag: "Unknown", reason: `the call did not end in order: ${Cause.pretty(answer.cause)}` }
+    return {
+      _tag: "Unknown",
+      code: "call_interrupted",
+      reason: `the call did not end in order: ${Cause.pretty(answer.cause)}`
+    }
   }
   switch (error._tag) {
     case "BrokerRefused":
-      return { _tag: "Failed", reason: `${error.code}: ${error.message}` }
+      return { _tag: "Failed", code: "broker_refused", reason: `${error.code}: ${error.message}` }
     case "BrokerOutcomeUnknown":
-      return { _tag: "Unknown", reason: `${error.code}: ${error.message}` }
+      return { _tag: "Unknown", code: "outcome_unknown", reason: `${error.code}: ${error.message}` }
     case "BrokerCredentialsInvalid":
-      return { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.addDuration(now, credentialsPause) }
+      return {
+        _tag: "Rescheduled",
+        code: "credentials_invalid",
+        reason: error.message,
+        notBefore: DateTime.addDuration(now, credentialsPause)
+      }
     case "BrokerNotSent":
       return error.retryAt === null
-        ? { _tag: "Skipped", reason: error.message }
-        : { _tag: "Rescheduled", reason: error.message, notBefore: DateTime.max(error.retryAt, now) }
+        ? { _tag: "Skipped", code: notSentCodes[error.code], reason: error.message }
+        : {
+            _tag: "Rescheduled",
+            code: notSentCodes[error.code],
+            reason: error.message,
+            notBefore: DateTime.max(error.retryAt, now)
+          }
     case "BrokerTryLater":
       return {
         _tag: "Rescheduled",
+        code: "broker_try_later",
         reason: `${error.code}: ${error.message}`,
         notBefore: DateTime.max(error.retryAt, now)
       }
   }
 }
+
+/** Why a request was not sent, as a reason of its slice. */
+const notSentCodes = {
+  deadline: "deadline_passed",
+  on_hold: "placements_on_hold",
+  rate_limit: "rate_limit",
+  daily_limit: "daily_request_limit",
+  dry_run: "dry_run"
+} as const satisfies Readonly<Record<BrokerNotSent["code"], ReasonCode>>
 
 /** Whether the request may have been sent. Only then is there a call to audit. */
 export const wasSent = (answer: Exit.Exit<unknown, BrokerError>): boolean =>

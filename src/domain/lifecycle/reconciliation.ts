@@ -42,15 +42,24 @@ export const reconcile = (
   if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
   if (slice.firstSentMillis < orderListSinceMillis) return { _tag: "Unprovable" }
   if (isWindowOver(slice.notAfterMillis, askedMillis))
-    return { _tag: "Resolved", next: { _tag: "Skipped", reason: windowOver } }
+    return { _tag: "Resolved", next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
   if (slice.attempts >= limits.maxAttempts) {
     return {
       _tag: "Resolved",
-      next: { _tag: "Failed", reason: `gave up after ${slice.attempts} attempts; the broker has no order for it` }
+      next: {
+        _tag: "Failed",
+        code: "attempts_exhausted",
+        reason: `gave up after ${slice.attempts} attempts; the broker has no order for it`
+      }
     }
   }
   return {
     _tag: "Resolved",
-    next: { _tag: "Rescheduled", reason: "the broker has no order for it: not placed", notBefore: null }
+    next: {
+      _tag: "Rescheduled",
+      code: "not_placed",
+      reason: "the broker has no order for it: not placed",
+      notBefore: null
+    }
   }
 }

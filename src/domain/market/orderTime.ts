@@ -1,5 +1,6 @@
 import { DateTime, Result } from "effect"
 import type { Instrument, SessionPolicy } from "../model/Order.ts"
+import { because, type Reason } from "../model/reason.ts"
 import { indianClock, indianDay } from "./indianTime.ts"
 import {
   calendarEnds,
@@ -36,10 +37,12 @@ export const openTimeOf = (
   order: TimedOrder,
   calendar: TradingCalendar | null,
   at: DateTime.Utc
-): Result.Result<OpenTime, string> => {
+): Result.Result<OpenTime, Reason> => {
   if (calendar === null) return Result.succeed({ market: null, time: null })
   const market = marketOf(order.instrument, order.hasDerivatives)
-  if (market === null) return Result.fail(`instrument: no trading hours are known for ${order.instrument}`)
+  if (market === null) {
+    return Result.fail(because("hours_unknown", `instrument: no trading hours are known for ${order.instrument}`))
+  }
   const sessions = sessionsFrom(calendar, market, DateTime.toEpochMillis(at), daysAhead)
   const day = indianDay(at)
   const time = order.sessionPolicy === "SAME_DAY" ? sessions.filter((session) => dayOf(session) === day) : sessions
@@ -63,8 +66,8 @@ export const planTimeOf = (
   calendar: TradingCalendar | null,
   at: DateTime.Utc,
   windowMillis: number
-): Result.Result<PlanTime, string> =>
-  Result.flatMap(openTimeOf(order, calendar, at), ({ market, time }): Result.Result<PlanTime, string> => {
+): Result.Result<PlanTime, Reason> =>
+  Result.flatMap(openTimeOf(order, calendar, at), ({ market, time }): Result.Result<PlanTime, Reason> => {
     const atMillis = DateTime.toEpochMillis(at)
     if (calendar === null || market === null || time === null) {
       const endMillis = atMillis + windowMillis
@@ -91,15 +94,16 @@ const closedForIt = (
   calendar: TradingCalendar,
   market: MarketId,
   at: DateTime.Utc
-): string => {
+): Reason => {
   // An order within the last millisecond of a session is as late as one at its close.
   const now = sessionAt(calendar, market, Math.ceil(DateTime.toEpochMillis(at)))
   const next = now._tag === "Open" ? now.session : now.next
-  if (next === null || sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message
+  if (next === null || sessionPolicy === "NEXT_SESSION") return beyondCalendar(calendar, market)
   const why = now._tag === "Closed" ? `: ${now.reason}` : ""
-  return (
+  return because(
+    "market_closed",
     `session_policy: ${instrument} is not traded any more on ${indianDay(at)}${why}; ` +
-    `with NEXT_SESSION it would start on ${indianClock(next.opensMillis)}`
+      `with NEXT_SESSION it would start on ${indianClock(next.opensMillis)}`
   )
 }
 
@@ -108,15 +112,19 @@ const tooLong = (
   calendar: TradingCalendar,
   market: MarketId,
   window: { readonly startMillis: number; readonly time: ReadonlyArray<TradingSession>; readonly windowMillis: number }
-): string => {
-  if (sessionPolicy === "NEXT_SESSION") return calendarEnds(calendar, market).message
+): Reason => {
+  if (sessionPolicy === "NEXT_SESSION") return beyondCalendar(calendar, market)
   const { time, startMillis, windowMillis } = window
   const close = time.at(-1)?.closesMillis ?? startMillis
   const minutes = Math.floor(tradingMillisBetween(time, startMillis, close) / 60_000)
-  return (
+  return because(
+    "market_closed",
     `duration_minutes: ${windowMillis / 60_000} minutes do not fit before ${instrument} closes at ${indianClock(close)}; ` +
-    `${minutes} minutes would fit, or session_policy NEXT_SESSION`
+      `${minutes} minutes would fit, or session_policy NEXT_SESSION`
   )
 }
+
+const beyondCalendar = (calendar: TradingCalendar, market: MarketId): Reason =>
+  because("calendar_ends", calendarEnds(calendar, market).message)
 
 const dayOf = ({ opensMillis }: TradingSession): string => indianDay(DateTime.makeUnsafe(opensMillis))

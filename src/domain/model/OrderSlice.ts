@@ -3,6 +3,7 @@ import type { BrokerOrder } from "./BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
 import { MarketFacts } from "./MarketFacts.ts"
 import { OrderParameters } from "./Order.ts"
+import type { ReasonCode } from "./reason.ts"
 
 export const Stage = Schema.Literals(["SCHEDULED", "IN_PROGRESS", "PROCESSED", "FAILED", "SKIPPED"])
 export type Stage = typeof Stage.Type
@@ -77,10 +78,15 @@ export type PreviouslyInDoubtSlice = typeof PreviouslyInDoubtSlice.Type
 /** What a slice becomes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, and only reconciliation resolves it. */
 export type NextStage =
   | { readonly _tag: "Processed"; readonly brokerOrderId: BrokerOrderId; readonly found: BrokerOrder | null }
-  | { readonly _tag: "Failed"; readonly reason: string }
-  | { readonly _tag: "Skipped"; readonly reason: string }
-  | { readonly _tag: "Rescheduled"; readonly reason: string; readonly notBefore: DateTime.Utc | null }
-  | { readonly _tag: "Unknown"; readonly reason: string }
+  | { readonly _tag: "Failed"; readonly code: ReasonCode; readonly reason: string }
+  | { readonly _tag: "Skipped"; readonly code: ReasonCode; readonly reason: string }
+  | {
+      readonly _tag: "Rescheduled"
+      readonly code: ReasonCode
+      readonly reason: string
+      readonly notBefore: DateTime.Utc | null
+    }
+  | { readonly _tag: "Unknown"; readonly code: ReasonCode; readonly reason: string }
 
 /** One transition of a slice out of IN_PROGRESS, or within it if unknown, valid only under its `claimVersion`. */
 export interface SliceTransition {

@@ -60,7 +60,7 @@ export const reasonMeanings = {
       "session within its order's window (SCHEDULED) or is given up because there is none (SKIPPED)."
   },
   hours_unknown: {
-    of: ["order FAILED", "slice SKIPPED"],
+    of: ["order FAILED"],
     meaning: "No trading hours are known for the instrument's exchange."
   },
   calendar_ends: {
@@ -216,3 +216,5 @@ export interface Reason {
   readonly code: ReasonCode
   readonly text: string
 }
+
+export const because = (code: ReasonCode, text: string): Reason => ({ code, text })

@@ -1,4 +1,5 @@
 import { DateTime, Duration, Schema } from "effect"
+import { StoredReasonCode } from "../model/reason.ts"
 
 /** The kinds of events that people are notified of. */
 export const NotificationKind = Schema.Literals([
@@ -24,6 +25,7 @@ export const Notification = Schema.Struct({
   message: Schema.String,
   orderId: Schema.NullOr(Schema.String),
   sliceId: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode,
   foundAt: Schema.DateTimeUtcFromDate
 })
 export type Notification = typeof Notification.Type
@@ -33,7 +35,7 @@ export type NotificationFormat = "json" | "slack"
 
 /** The body of the webhook's request. */
 export const bodyOf = (format: NotificationFormat, notification: Notification): Readonly<Record<string, unknown>> => {
-  const { key, kind, severity, message, orderId, sliceId, foundAt } = notification
+  const { key, kind, severity, message, orderId, sliceId, reasonCode, foundAt } = notification
   if (format === "slack") return { text: `${marks[severity]} ${escaped(message)}` }
   return {
     service: "pulse-background",
@@ -43,6 +45,7 @@ export const bodyOf = (format: NotificationFormat, notification: Notification): 
     message,
     order_id: orderId,
     slice_id: sliceId,
+    reason_code: reasonCode,
     found_at: DateTime.formatIso(foundAt)
   }
 }

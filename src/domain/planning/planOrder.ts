@@ -10,8 +10,10 @@ import type { MarketId, TradingCalendar } from "../market/TradingCalendar.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
 import type { OrderId } from "../model/Ids.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "../model/Order.ts"
+import { because, type Reason } from "../model/reason.ts"
 import type { Profile } from "../model/shape.ts"
 import type { Curve } from "./schedule/Curve.ts"
+import type { Infeasible } from "./schedule/Schedule.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
 import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
@@ -111,7 +113,7 @@ export const planOrder = (
   market: InstrumentFacts,
   startsAt: DateTime.Utc,
   now: DateTime.Utc = startsAt
-): Result.Result<OrderPlan, string> =>
+): Result.Result<OrderPlan, Reason> =>
   planRequest(
     {
       orderId: order.id,
@@ -139,7 +141,7 @@ export const planRequest = (
   order: SplittableOrder,
   rules: PlanningRules,
   market: InstrumentFacts
-): Result.Result<OrderPlan, string> =>
+): Result.Result<OrderPlan, Reason> =>
   Result.gen(function* () {
     const { orderId, revision, firstSequence, cause, note } = request
     // Only what a person asks for is checked against the order's limits, the collar and the rate. Catch-up slices skip them: their
@@ -150,13 +152,20 @@ export const planRequest = (
     const { time, startMillis, endMillis } = planTime
     const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, request.windowMillis))
     const planned = split({ ...request, curve }, splitRules)
-    const breaches = [
-      ...(Result.isFailure(planned) ? [planned.failure.message] : []),
-      ...breachesOf(terms, order, Result.isSuccess(planned) ? planned.success : null, isAsked, rules.preTrade),
-      ...(isAsked ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade) : [])
+    const made = Result.isSuccess(planned) ? planned.success : null
+    const collar = isAsked
+      ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade)
+      : []
+    const reasons: ReadonlyArray<Reason> = [
+      ...(Result.isFailure(planned) ? [infeasible(planned.failure)] : []),
+      ...breachesOf(terms, order, made, isAsked, rules.preTrade).map((text) => because("pre_trade_limit", text)),
+      ...collar.map((text) => because("price_collar", text))
     ]
-    if (breaches.length > 0 || Result.isFailure(planned)) return yield* Result.fail(breaches.join("; "))
-    const plan = planned.success
+    const [first] = reasons
+    if (first !== undefined) {
+      return yield* Result.fail(because(first.code, reasons.map(({ text }) => text).join("; ")))
+    }
+    const plan = yield* Result.mapError(planned, infeasible)
     const slices = plan.slices.map((slice) => ({ ...slice, dueMillis: dueMillisOf(planTime, slice.offsetMillis) }))
     if (rules.rate !== null && isAsked) {
       const tooFast = tooFastForRate(
@@ -169,7 +178,7 @@ export const planRequest = (
         rules.rate,
         order.maxLatenessSeconds
       )
-      if (tooFast !== null) return yield* Result.fail(tooFast)
+      if (tooFast !== null) return yield* Result.fail(because("broker_rate", tooFast))
     }
     return {
       ...plan,
@@ -189,6 +198,8 @@ export const planRequest = (
     }
   })
 
+const infeasible = ({ message }: Infeasible): Reason => because("plan_infeasible", message)
+
 /** The time of a request and the limits that it is checked against. */
 interface Terms {
   readonly planTime: PlanTime
@@ -204,7 +215,7 @@ const termsOf = (
   order: SplittableOrder,
   rules: PlanningRules,
   market: InstrumentFacts
-): Result.Result<Terms, string> =>
+): Result.Result<Terms, Reason> =>
   Result.gen(function* () {
     const { startsAt, now, windowMillis, cause } = request
     const timed = { ...order, hasDerivatives: hasDerivatives(market) }
@@ -290,18 +301,23 @@ const listed = (
   { listing }: InstrumentFacts,
   start: DateTime.Utc,
   lastMoment: DateTime.Utc
-): Result.Result<InstrumentDetails | null, string> => {
+): Result.Result<InstrumentDetails | null, Reason> => {
   if (listing === null) return Result.succeed(null)
   if (listing._tag === "Unlisted") {
     const similar = listing.similar.length === 0 ? "" : `; similar: ${listing.similar.join(", ")}`
-    return Result.fail(`instrument: the broker's list has no ${instrument}${similar}`)
+    return Result.fail(because("instrument_unknown", `instrument: the broker's list has no ${instrument}${similar}`))
   }
   const { details } = listing
   if (isExpired(details, indianDay(start))) {
-    return Result.fail(`instrument: ${instrument} expired on ${details.expiry}`)
+    return Result.fail(because("instrument_expired", `instrument: ${instrument} expired on ${details.expiry}`))
   }
   return isExpired(details, indianDay(lastMoment))
-    ? Result.fail(`instrument: ${instrument} expires on ${details.expiry}, before the order's window is over`)
+    ? Result.fail(
+        because(
+          "instrument_expired",
+          `instrument: ${instrument} expires on ${details.expiry}, before the order's window is over`
+        )
+      )
     : Result.succeed(details)
 }
 
@@ -309,12 +325,15 @@ const listed = (
 const onTheGrid = (
   { limitPrice, side }: OrderParameters,
   details: InstrumentDetails | null
-): Result.Result<Price | null, string> => {
+): Result.Result<Price | null, Reason> => {
   if (limitPrice === null || details === null) return Result.succeed(limitPrice)
   const rounded = roundToTick(limitPrice, details.tickSize, side)
   return rounded === null
     ? Result.fail(
-        `limit_price: is below the smallest price there is, the tick of ${BigDecimal.format(details.tickSize)}`
+        because(
+          "invalid_order",
+          `limit_price: is below the smallest price there is, the tick of ${BigDecimal.format(details.tickSize)}`
+        )
       )
     : Result.succeed(rounded)
 }

@@ -5,6 +5,7 @@ import { booleans, decimals, instant, integers, texts } from "../../db/parameter
 import { ReconciledSlice } from "../../domain/lifecycle/reconcileDay.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 
 /** A slice to be corrected to what the broker's order list says of it. */
 export interface Repair {
@@ -110,7 +111,8 @@ const repair =
       sql`
         WITH repaired AS (
           UPDATE order_slices s SET
-            stage = 'PROCESSED', stage_reason = ${`settled by ${asked.by}: ${asked.reason}`}, claim_version = s.claim_version + 1,
+            stage = 'PROCESSED', stage_reason = ${`settled by ${asked.by}: ${asked.reason}`},
+            reason_code = ${reasonCode(sql, "found_by_operator")}, claim_version = s.claim_version + 1,
             broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
             broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
             filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),

@@ -72,7 +72,7 @@ const giveUpOlder =
         UPDATE notifications SET given_up_at = ${instant(now)}
         WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(now)}
           AND found_at < ${instant(foundBefore)}
-        RETURNING key, kind, severity, message, order_id, slice_id, found_at, attempts`
+        RETURNING key, kind, severity, message, order_id, slice_id, reason_code, found_at, attempts`
     )
 
 const claim =
@@ -91,7 +91,7 @@ const claim =
         UPDATE notifications n SET
           attempts = n.attempts + 1, next_attempt_at = ${instant(DateTime.addDuration(now, deliveryLease))}
         FROM picked WHERE n.key = picked.key
-        RETURNING n.key, n.kind, n.severity, n.message, n.order_id, n.slice_id, n.found_at, n.attempts`
+        RETURNING n.key, n.kind, n.severity, n.message, n.order_id, n.slice_id, n.reason_code, n.found_at, n.attempts`
     )
 
 const deliveryState =

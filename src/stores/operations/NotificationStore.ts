@@ -6,6 +6,7 @@ import { instant } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import type { Notification } from "../../domain/operations/notification.ts"
 import { inDoubtSince, isEndedUnfilled, isFollowedThrough, isLost, isUnfinished } from "../sql/conditions.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 
 /** Facts older than this are not noted: they are no longer worth a message. */
 const lookBack = Duration.days(1)
@@ -57,14 +58,14 @@ export class NotificationStore extends Context.Service<
   )
 }
 
-/** Writes facts (key, kind, severity, message, order id, slice id) whose keys are not there yet. */
+/** Writes facts (key, kind, severity, message, order id, slice id, reason code) whose keys are not there yet. */
 const writeFacts = ({ sql, execute }: Db["Service"], operation: string, now: DateTime.Utc, facts: Fragment) =>
   execute(
     operation,
     sql`
-      INSERT INTO notifications (key, kind, severity, message, order_id, slice_id, found_at, next_attempt_at)
+      INSERT INTO notifications (key, kind, severity, message, order_id, slice_id, reason_code, found_at, next_attempt_at)
       SELECT facts.*, ${instant(now)}::timestamptz, ${instant(now)}::timestamptz
-      FROM (${facts}) AS facts (key, kind, severity, message, order_id, slice_id)
+      FROM (${facts}) AS facts (key, kind, severity, message, order_id, slice_id, reason_code)
       ON CONFLICT (key) DO NOTHING`
   )
 
@@ -72,12 +73,15 @@ const since = (now: DateTime.Utc) => instant(DateTime.subtractDuration(now, look
 
 const note =
   (db: Db["Service"]) =>
-  ({ key, kind, severity, message, orderId, sliceId }: Omit<Notification, "foundAt">, now: DateTime.Utc) =>
+  (
+    { key, kind, severity, message, orderId, sliceId, reasonCode: code }: Omit<Notification, "foundAt">,
+    now: DateTime.Utc
+  ) =>
     writeFacts(
       db,
       "NotificationStore.note",
       now,
-      db.sql`SELECT ${key}::text, ${kind}::text, ${severity}::text, ${message}::text, ${orderId}::text, ${sliceId}::text`
+      db.sql`SELECT ${key}::text, ${kind}::text, ${severity}::text, ${message}::text, ${orderId}::text, ${sliceId}::text, ${code}::text`
     )
 
 const noteHalts = (db: Db["Service"]) => (now: DateTime.Utc) =>
@@ -90,7 +94,7 @@ const noteHalts = (db: Db["Service"]) => (now: DateTime.Utc) =>
         CASE WHEN is_halted THEN 'warning' ELSE 'info' END,
         CASE WHEN is_halted THEN 'Placements are halted by ' ELSE 'Placements go on: resumed by ' END
           || requested_by || ': ' || reason,
-        NULL::text, NULL::text
+        NULL::text, NULL::text, NULL::text
       FROM placement_halts WHERE requested_at >= ${since(now)}`
   )
 
@@ -104,7 +108,7 @@ const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
         'DOUBLE PLACEMENT: the broker has ' || array_to_string(broker_order_ids, ', ') || ' for slice ' || slice_id
           || ', more than there should be. Its order is on hold. Cancel what is too much by hand at the broker, then run: '
           || 'order resume ' || order_id,
-        order_id, slice_id
+        order_id, slice_id, ${reasonCode(db.sql, "double_placement")}
       FROM double_placements WHERE seen_at >= ${since(now)}`
   )
 
@@ -117,7 +121,7 @@ const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: Dat
       SELECT 'unknown:' || order_id || ':' || ${indianDay(now)}::text || ':' || (array_agg(id ORDER BY since, id))[1], 'outcome_unknown', 'critical',
         count(*) || ' of the slices of order ' || order_id || ' may or may not be at the broker, since ' || to_char(min(since) AT TIME ZONE 'UTC', 'HH24:MI:SS') || ' (UTC): see "order show '
           || order_id || '" and the broker''s own pages',
-        order_id, NULL::text
+        order_id, NULL::text, ${reasonCode(db.sql, "outcome_unknown")}
       FROM (
         SELECT id, order_id, ${inDoubtSince(db.sql)} AS since FROM order_slices
         WHERE stage = 'IN_PROGRESS'
@@ -136,7 +140,8 @@ const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, 
     db.sql`
       SELECT 'credentials:' || ${broker}::text || ':' || ${indianDay(now)}::text || ':' || coalesce(
           (SELECT floor(extract(epoch FROM set_at))::text FROM broker_credentials WHERE broker = ${broker}), 'none'),
-        'credentials', 'critical', 'Placements are on hold: ' || ${reason}::text, NULL::text, NULL::text`
+        'credentials', 'critical', 'Placements are on hold: ' || ${reason}::text, NULL::text, NULL::text,
+        ${reasonCode(db.sql, "credentials_invalid")}`
   )
 
 const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: number, now: DateTime.Utc) =>
@@ -147,7 +152,7 @@ const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: n
     db.sql`
       SELECT 'requests:' || broker || ':' || day, 'daily_limit', 'warning',
         granted_today || ' of the ' || ${of}::int || ' order requests that placements may use today at ' || broker || ' are used',
-        NULL::text, NULL::text
+        NULL::text, NULL::text, NULL::text
       FROM order_budgets
       WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
   )
@@ -155,7 +160,7 @@ const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: n
 /** Split orders that may be unfilled and are not noted yet: candidates, found without reading every order's slices. */
 const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
   WITH found AS MATERIALIZED (
-    SELECT id, side, total_quantity, instrument, status_reason FROM orders o
+    SELECT id, side, total_quantity, instrument, status_reason, reason_code FROM orders o
     WHERE order_queue_status = 'DONE' AND cancel_requested_at IS NULL
       AND split_at >= ${instant(DateTime.subtractDuration(now, maxOrder))}
       AND (settled_at IS NOT NULL OR NOT ${isFollowedThrough(sql)})
@@ -176,7 +181,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
       SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
         'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is over, and '
           || s.missing || ' are missing' || coalesce(': ' || o.status_reason, ''),
-        o.id, NULL::text
+        o.id, NULL::text, o.reason_code
       FROM (${maybeUnfilled(db.sql, now)}) o CROSS JOIN LATERAL (
         SELECT max(updated_at) AS ended_at,
           sum(greatest(quantity - filled_quantity - carried_quantity, 0)) FILTER (WHERE NOT is_waived) AS missing,
@@ -188,7 +193,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
       SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
         'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is ' || o.order_queue_status
           || ', and nothing of it was placed' || coalesce(': ' || o.status_reason, ''),
-        o.id, NULL::text
+        o.id, NULL::text, o.reason_code
       FROM orders o
       WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
         AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)`

@@ -5,6 +5,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
+import { StoredReasonCode } from "../../domain/model/reason.ts"
 import { inDoubtSince, isInDoubt, isInHand, isLost, isOpenAtBroker } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
@@ -21,6 +22,7 @@ export const MovingSlice = Schema.Struct({
   quantity: Schema.Int,
   stage: Stage,
   stageReason: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode,
   claimedBy: Schema.NullOr(Schema.String),
   /** The earliest time it may be placed: its due time, or later after a refusal that is retried. */
   notBefore: Schema.DateTimeUtcFromDate,
@@ -140,7 +142,7 @@ const orders =
     )
 
 const sliceColumns = `
-  id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, claimed_by, not_before, placed_at,
+  id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, reason_code, claimed_by, not_before, placed_at,
   (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
   broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`
 

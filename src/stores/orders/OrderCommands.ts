@@ -5,6 +5,8 @@ import { instant } from "../../db/parameters.ts"
 import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
+import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
+import { shownReasonCode } from "../sql/conditions.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { differencesBetween, orderColumns, orderRow } from "../sql/orderColumns.ts"
@@ -22,6 +24,7 @@ export const SliceView = Schema.Struct({
   scheduledAt: Schema.DateTimeUtcFromDate,
   stage: Stage,
   stageReason: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode,
   isUnknown: Schema.Boolean,
   attempts: Schema.Int,
   latenessMillis: Schema.NullOr(Schema.Number),
@@ -88,7 +91,7 @@ export class OrderCommands extends Context.Service<
     readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
     /** The newest orders, newest first. */
     readonly list: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
-    readonly slices: (orderId: string) => Effect.Effect<ReadonlyArray<SliceView>, DbError>
+    readonly slices: (orderId: string, now: DateTime.Utc) => Effect.Effect<ReadonlyArray<SliceView>, DbError>
     /**
      * Asks for a cancel: nothing of the order is claimed any more, what was not claimed is SKIPPED at once, executors
      * drop what they hold, the monitor cancels what the broker has. Asking again changes nothing.
@@ -97,7 +100,7 @@ export class OrderCommands extends Context.Service<
     /** Puts an order on hold, and has the executors drop what they hold of it; false when it is on hold already. */
     readonly pause: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** The same, when it is the service itself that needs a person to look at the order. */
-    readonly hold: (orderId: string, reason: string, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    readonly hold: (orderId: string, reason: Reason, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** Takes an order off hold, and wakes the executors; false when it was not on hold. */
     readonly resume: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
@@ -209,12 +212,12 @@ const list =
 
 const slices =
   ({ sql, query }: Db["Service"]): OrderCommands["Service"]["slices"] =>
-  (orderId) =>
+  (orderId, now) =>
     query(
       "OrderCommands.slices",
       SliceView,
       sql`
-        SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason,
+        SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason, ${shownReasonCode(sql, now)} AS reason_code,
           -- As its owner said, whatever the time: unlike what is in doubt, a lease that is over does not count.
           stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL AS is_unknown, attempts,
           (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,

@@ -5,11 +5,13 @@ import { channel, decimals, durationMillis, instant, integers, texts } from "../
 import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
 import { maxQuantity, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
+import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 
 /** A PENDING order as found, nothing about it trusted yet. */
@@ -18,6 +20,7 @@ export const ClaimedOrder = Schema.Struct({
   claimVersion: Schema.Int,
   orderQueueStatus: OrderQueueStatus,
   statusReason: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode,
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
   /** created_at; null when it is more than a year away, which is a mistake, or cannot be reckoned with at all. */
@@ -38,7 +41,7 @@ export interface FailedSplit {
   readonly id: string
   readonly status: "FAILED" | "SKIPPED"
   readonly claimVersion: number
-  readonly reason: string
+  readonly reason: Reason
 }
 
 interface ClaimOptions {
@@ -51,7 +54,8 @@ interface ClaimOptions {
 const ReleasedOrder = Schema.Struct({
   id: Schema.String,
   orderQueueStatus: OrderQueueStatus,
-  statusReason: Schema.NullOr(Schema.String)
+  statusReason: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode
 })
 
 /** One slice that the broker has several orders for. */
@@ -159,6 +163,10 @@ const claimPending =
         UPDATE orders o SET
           order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
           status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
+          reason_code = CASE WHEN p.is_split THEN ${reasonCode(sql, "already_split")}
+            WHEN p.skip_reason IS NULL THEN NULL
+            WHEN o.cancel_requested_at IS NOT NULL THEN ${reasonCode(sql, "order_cancelled")}
+            ELSE ${reasonCode(sql, "window_over")} END,
           claim_version = o.claim_version + 1,
           split_attempts = o.split_attempts + 1,
           claimed_by = ${options.owner},
@@ -166,7 +174,7 @@ const claimPending =
           updated_at = ${instant(options.now)}
         FROM picked p
         WHERE o.id = p.id
-        RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason,
+        RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
           o.request_id, o.origin_trace_id,
           CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
               AND ${instant(options.now)}::timestamptz + interval '366 days'
@@ -182,7 +190,7 @@ const completeSplits =
       sql`
         WITH planned AS (
           UPDATE orders o SET
-            order_queue_status = 'DONE', status_reason = NULL, settled_at = NULL,
+            order_queue_status = 'DONE', status_reason = NULL, reason_code = NULL, settled_at = NULL,
             reference_price = mine.reference_price,
             split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
           FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
@@ -207,11 +215,12 @@ const failSplits =
       "OrderStore.failSplits",
       sql`
         UPDATE orders o SET
-          order_queue_status = mine.status, status_reason = mine.reason, updated_at = ${instant(now)}
+          order_queue_status = mine.status, status_reason = mine.reason, reason_code = mine.code, updated_at = ${instant(now)}
         FROM unnest(${texts(orders.map((order) => order.id))},
                     ${texts(orders.map((order) => order.status))},
                     ${integers(orders.map((order) => order.claimVersion))},
-                    ${texts(orders.map((order) => order.reason))}) AS mine (id, status, claim_version, reason)
+                    ${texts(orders.map((order) => order.reason.text))},
+                    ${texts(orders.map((order) => order.reason.code))}) AS mine (id, status, claim_version, reason, code)
         WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
     )
 
@@ -249,10 +258,12 @@ const releaseStuck =
             || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
             || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
               ELSE ': see that daemon''s log, then submit the order again with another key' END,
+          reason_code = CASE WHEN o.split_attempts < ${options.maxAttempts}::int
+            THEN ${reasonCode(sql, "split_timed_out")} ELSE ${reasonCode(sql, "split_attempts_exhausted")} END,
           claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
         FROM stuck
         WHERE o.id = stuck.id
-        RETURNING o.id, o.order_queue_status, o.status_reason`
+        RETURNING o.id, o.order_queue_status, o.status_reason, o.reason_code`
     )
 
 const stoppedAmong =
@@ -298,6 +309,6 @@ const holdDouble = ({ sql, execute }: Db["Service"], { orderId, reason }: Double
     "OrderStore.holdDouble",
     sql`
       UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)},
-        hold_reason = ${reason}
+        hold_reason = ${reason}, hold_reason_code = ${reasonCode(sql, "double_placement")}
       WHERE id = ${orderId}`
   )

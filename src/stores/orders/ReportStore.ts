@@ -16,7 +16,7 @@ import {
   RecordedSlice
 } from "../../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
-import { isInDoubt } from "../sql/conditions.ts"
+import { isInDoubt, shownReasonCode } from "../sql/conditions.ts"
 
 /** What the database holds of one order, for a person who wants to know what became of it. Changes nothing. */
 export class ReportStore extends Context.Service<
@@ -73,7 +73,7 @@ const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
       SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
         o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
         o.duration_minutes::float8 AS duration_minutes, o.strategy, o.order_type, o.limit_price::text AS limit_price,
-        o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, o.hold_reason, o.held_at,
+        o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, p.reason_code, o.hold_reason, o.hold_reason_code, o.held_at,
         o.reference_price::text AS reference_price, o.split_attempts, o.claimed_by AS split_by,
         least(greatest(o.created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, o.split_at, o.cancel_requested_at,
         o.cancel_requested_by, o.settled_at, least(greatest(o.updated_at, '0001-01-01Z'), '9999-12-31Z') AS updated_at
@@ -94,7 +94,7 @@ const readSlices = ({ sql, query }: Db["Service"], orderId: string, now: DateTim
     "ReportStore.slices",
     RecordedSlice,
     sql`
-      SELECT id, sequence_number, tag, quantity, scheduled_at, stage, stage_reason, attempts,
+      SELECT id, sequence_number, tag, quantity, scheduled_at, stage, stage_reason, ${shownReasonCode(sql, now)} AS reason_code, attempts,
         ${isInDoubt(sql, now)} AS is_in_doubt,
         outcome_unknown_at, in_doubt_at, left_book_at, placed_at,
         (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis, acknowledged_at,

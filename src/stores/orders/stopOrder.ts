@@ -3,9 +3,11 @@ import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import type { Topic } from "../../db/Wakeups.ts"
+import { because, type Reason } from "../../domain/model/reason.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id } from "../sql/ids.ts"
 import { type ActionName, type Asked, insertActions } from "../sql/insertActions.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 
 /*
  * What OrderCommands does to orders that run: on hold, off hold, cancelled. Each is one transaction, which locks the order
@@ -20,7 +22,7 @@ export const pause =
       db,
       "OrderCommands.pause",
       "cancels",
-      startHold(db, orderId, `paused by ${asked.by}: ${asked.reason}`, now),
+      startHold(db, orderId, because("paused_by_operator", `paused by ${asked.by}: ${asked.reason}`), now),
       now,
       record(db, "order pause", orderId, asked, now)
     )
@@ -28,7 +30,7 @@ export const pause =
 /** Puts an order on hold for the service itself; false when it is on hold already, or there is none. */
 export const hold =
   (db: Db["Service"]) =>
-  (orderId: string, reason: string, now: DateTime.Utc): Effect.Effect<boolean, DbError> =>
+  (orderId: string, reason: Reason, now: DateTime.Utc): Effect.Effect<boolean, DbError> =>
     changeHold(db, "OrderCommands.hold", "cancels", startHold(db, orderId, reason, now), now)
 
 /** Takes an order off hold; false when it was not on hold. */
@@ -78,12 +80,13 @@ const changeHold = (
     })
   )
 
-const startHold = ({ sql, queryOption }: Db["Service"], orderId: string, reason: string, now: DateTime.Utc) =>
+const startHold = ({ sql, queryOption }: Db["Service"], orderId: string, reason: Reason, now: DateTime.Utc) =>
   queryOption(
     "OrderCommands.startHold",
     Id,
     sql`
-      UPDATE orders SET held_at = ${instant(now)}, hold_reason = ${reason}, updated_at = ${instant(now)}
+      UPDATE orders SET
+        held_at = ${instant(now)}, hold_reason = ${reason.text}, hold_reason_code = ${reason.code}, updated_at = ${instant(now)}
       WHERE id = ${orderId} AND hold_reason IS NULL
       RETURNING id`
   )
@@ -93,7 +96,7 @@ const endHold = ({ sql, queryOption }: Db["Service"], orderId: string, now: Date
     "OrderCommands.endHold",
     Id,
     sql`
-      UPDATE orders SET hold_reason = NULL, updated_at = ${instant(now)}
+      UPDATE orders SET hold_reason = NULL, hold_reason_code = NULL, updated_at = ${instant(now)}
       WHERE id = ${orderId} AND hold_reason IS NOT NULL
       RETURNING id`
   )
@@ -115,7 +118,8 @@ const markCancelled = ({ sql, execute }: Db["Service"], orderId: string, asked: 
         UPDATE orders SET
           cancel_requested_at = ${instant(now)}, cancel_requested_by = ${asked.by}, updated_at = ${instant(now)},
           order_queue_status = CASE WHEN order_queue_status = 'PENDING' THEN 'SKIPPED' ELSE order_queue_status END,
-          status_reason = CASE WHEN order_queue_status = 'PENDING' THEN 'cancelled before the split' ELSE status_reason END
+          status_reason = CASE WHEN order_queue_status = 'PENDING' THEN 'cancelled before the split' ELSE status_reason END,
+          reason_code = CASE WHEN order_queue_status = 'PENDING' THEN ${reasonCode(sql, "order_cancelled")} ELSE reason_code END
         WHERE id = ${orderId} AND cancel_requested_at IS NULL
         RETURNING id
       )
@@ -130,6 +134,7 @@ const skipScheduled = ({ sql, execute }: Db["Service"], orderId: string, now: Da
   execute(
     "OrderCommands.skipScheduled",
     sql`
-      UPDATE order_slices SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
+      UPDATE order_slices SET
+        stage = 'SKIPPED', stage_reason = 'order cancelled', reason_code = ${reasonCode(sql, "order_cancelled")}, updated_at = ${instant(now)}
       WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
   )

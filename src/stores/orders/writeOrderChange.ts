@@ -2,9 +2,11 @@ import { BigDecimal, DateTime, Duration, Effect } from "effect"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant, texts } from "../../db/parameters.ts"
+import type { Reason } from "../../domain/model/reason.ts"
 import type { OrderChange, Replan } from "../../domain/planning/replan/RunningOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { planRows } from "../sql/planRows.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 
 export interface ChangeOptions {
   readonly now: DateTime.Utc
@@ -26,7 +28,7 @@ export const writeOrderChange = (
     case "GiveUp":
       return giveUp(db, change.slices, change.reason, options.now)
     case "Finished":
-      return settle(db, orderId, change.reason, options.now)
+      return finish(db, orderId, change.reason, options.now)
   }
 }
 
@@ -47,7 +49,8 @@ const replaceScheduled = ({ sql, execute }: Db["Service"], orderId: string, revi
     "ReplanStore.replaceScheduled",
     sql`
       UPDATE order_slices SET
-        stage = 'SKIPPED', stage_reason = ${`replaced by plan ${revision}`}, replaced_by = ${revision}::int,
+        stage = 'SKIPPED', stage_reason = ${`replaced by plan ${revision}`},
+        reason_code = ${reasonCode(sql, "replaced_by_plan")}, replaced_by = ${revision}::int,
         updated_at = ${instant(now)}
       WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
   )
@@ -111,18 +114,20 @@ const recordAmendment = (
     )
   )
 
-const giveUp = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, reason: string, now: DateTime.Utc) =>
+const giveUp = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, reason: Reason, now: DateTime.Utc) =>
   execute(
     "ReplanStore.giveUp",
     sql`
-      UPDATE order_slices SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+      UPDATE order_slices SET
+        stage = 'SKIPPED', stage_reason = ${reason.text}, reason_code = ${reason.code}, updated_at = ${instant(now)}
       WHERE id = ANY(${texts(slices)}) AND stage = 'SCHEDULED'`
   )
 
-const settle = ({ sql, execute }: Db["Service"], orderId: string, reason: string | null, now: DateTime.Utc) =>
+const finish = ({ sql, execute }: Db["Service"], orderId: string, reason: Reason | null, now: DateTime.Utc) =>
   execute(
-    "ReplanStore.settle",
+    "ReplanStore.finish",
     sql`
-      UPDATE orders SET settled_at = ${instant(now)}, status_reason = ${reason}, updated_at = ${instant(now)}
+      UPDATE orders SET
+        settled_at = ${instant(now)}, status_reason = ${reason?.text ?? null}, reason_code = ${reason?.code ?? null}, updated_at = ${instant(now)}
       WHERE id = ${orderId}`
   )

@@ -6,6 +6,7 @@ import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
 import { isFollowed, isOpenAtBroker, isWindowOver, mayWantPlan } from "../sql/conditions.ts"
 import { Id, idsOf } from "../sql/ids.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 
 /** Whether anything waits for the broker's word, or for a new plan. */
 const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean })
@@ -123,7 +124,7 @@ const takeOver =
       Id,
       sql`
         UPDATE order_slices s SET
-          stage = 'PROCESSED', stage_reason = ${reason}, claim_version = s.claim_version + 1,
+          stage = 'PROCESSED', stage_reason = ${reason}, reason_code = ${reasonCode(sql, "late_arrival")}, claim_version = s.claim_version + 1,
           broker_order_id = i.broker_order_id, acknowledged_at = ${instant(now)},
           broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
           filled_quantity = i.filled_quantity, average_price = i.average_price, updated_at = ${instant(now)}
@@ -167,7 +168,8 @@ const skipStale =
           LIMIT ${limit}
           FOR UPDATE SKIP LOCKED
         )
-        UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = ${reason}, updated_at = ${instant(now)}
+        UPDATE order_slices s SET
+          stage = 'SKIPPED', stage_reason = ${reason}, reason_code = ${reasonCode(sql, "window_over")}, updated_at = ${instant(now)}
         FROM picked WHERE s.id = picked.id
         RETURNING s.id`
     ).pipe(Effect.map(idsOf))
@@ -185,7 +187,8 @@ const skipCancelled =
           LIMIT ${limit}
           FOR UPDATE OF s SKIP LOCKED
         )
-        UPDATE order_slices s SET stage = 'SKIPPED', stage_reason = 'order cancelled', updated_at = ${instant(now)}
+        UPDATE order_slices s SET
+          stage = 'SKIPPED', stage_reason = 'order cancelled', reason_code = ${reasonCode(sql, "order_cancelled")}, updated_at = ${instant(now)}
         FROM picked WHERE s.id = picked.id
         RETURNING s.id`
     ).pipe(Effect.map(idsOf))

@@ -6,9 +6,11 @@ import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../dom
 import { type BrokerOrderId, SliceId } from "../../domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
-import { isInDoubt, isLost } from "../sql/conditions.ts"
+import { StoredReasonCode } from "../../domain/model/reason.ts"
+import { isInDoubt, isLost, shownReasonCode } from "../sql/conditions.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 
 const SliceState = Schema.Struct({
   id: SliceId,
@@ -16,6 +18,7 @@ const SliceState = Schema.Struct({
   sequenceNumber: Schema.Int,
   stage: Stage,
   stageReason: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode,
   quantity: Schema.Int,
   claimedBy: Schema.NullOr(Schema.String),
   leaseExpiresAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
@@ -107,7 +110,8 @@ export class SliceCommands extends Context.Service<
           "SliceCommands.reopenOrder",
           sql`
             UPDATE orders SET
-              status_reason = CASE WHEN settled_at IS NULL THEN status_reason END, settled_at = NULL, updated_at = ${instant(now)}
+              status_reason = CASE WHEN settled_at IS NULL THEN status_reason END,
+              reason_code = CASE WHEN settled_at IS NULL THEN reason_code END, settled_at = NULL, updated_at = ${instant(now)}
             WHERE id = ${orderId}`
         )
 
@@ -121,6 +125,7 @@ export class SliceCommands extends Context.Service<
                 -- The quarantine begins anew: it is news to nobody that it was in doubt before.
                 outcome_unknown_at = CASE WHEN ${retry.isLookedUpFirst} THEN ${instant(now)}::timestamptz END,
                 stage_reason = ${`retried by ${asked.by} for ${DateTime.formatIso(retry.notBefore)}: ${asked.reason}`},
+                reason_code = ${reasonCode(sql, "retried_by_operator")},
                 claim_version = s.claim_version + 1, attempts = 0,
                 -- Its due time has microseconds, the statement's parameters have none.
                 not_before = greatest(${instant(retry.notBefore)}, s.scheduled_at), not_after = ${instant(retry.notAfter)},
@@ -147,7 +152,7 @@ export class SliceCommands extends Context.Service<
             "SliceCommands.find",
             SliceState,
             sql`
-              SELECT id, order_id, sequence_number, stage, stage_reason, quantity, claimed_by, lease_expires_at,
+              SELECT id, order_id, sequence_number, stage, stage_reason, ${shownReasonCode(sql, now)} AS reason_code, quantity, claimed_by, lease_expires_at,
                 ${isInDoubt(sql, now)} AS is_in_doubt, CASE WHEN ${isLost(sql)} THEN broker_order_id END AS lost_order_id
               FROM order_slices
               WHERE id = ${name} OR (order_id = ${orderId} AND sequence_number = ${number === null ? null : Number(number)}::int)`
@@ -169,7 +174,8 @@ export class SliceCommands extends Context.Service<
             sql`
               WITH skipped AS (
                 UPDATE order_slices SET
-                  stage = 'SKIPPED', stage_reason = ${`skipped by ${asked.by}: ${asked.reason}`}, is_waived = true,
+                  stage = 'SKIPPED', stage_reason = ${`skipped by ${asked.by}: ${asked.reason}`},
+                  reason_code = ${reasonCode(sql, "skipped_by_operator")}, is_waived = true,
                   claim_version = claim_version + 1,
                   in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
                   updated_at = ${instant(now)}
@@ -213,7 +219,8 @@ export class SliceCommands extends Context.Service<
             sql`
               WITH placed AS (
                 UPDATE order_slices SET
-                  stage = 'PROCESSED', stage_reason = ${`found by ${asked.by}: ${asked.reason}`}, claim_version = claim_version + 1,
+                  stage = 'PROCESSED', stage_reason = ${`found by ${asked.by}: ${asked.reason}`},
+                  reason_code = ${reasonCode(sql, "found_by_operator")}, claim_version = claim_version + 1,
                   broker_order_id = ${brokerOrderId}, acknowledged_at = coalesce(acknowledged_at, ${instant(now)}),
                   in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
                   left_book_at = NULL, broker_is_final = ${fill !== null},

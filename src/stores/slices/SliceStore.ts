@@ -19,10 +19,19 @@ import { factColumns, marketFacts } from "../account/QuoteStore.ts"
 import { isFollowed, isHalted, isInDoubt, inDoubtSince, isOpenAtBroker, isWindowOver } from "../sql/conditions.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 
 const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })
 export type MovedSlice = typeof MovedSlice.Type
+
+/** The part `facts` of a claim's WITH when no limit looks at quotes: no rows. */
+const noFacts = `
+  facts AS (
+    SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
+      NULL::float8 AS recent_volume, NULL::float8 AS recent_volume_millis
+    WHERE false
+  )`
 
 /** What the broker says now about an open slice. */
 export interface BrokerState {
@@ -100,12 +109,6 @@ export class SliceStore extends Context.Service<
           ? sql.literal("")
           : sql`AND (not_before, id) > ((SELECT not_before FROM order_slices WHERE id = ${after}), ${after})`
       const byId = unindexed(sql)
-      const noFacts = sql.literal(`
-        facts AS (
-          SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
-            NULL::float8 AS recent_volume, NULL::float8 AS recent_volume_millis
-          WHERE false
-        )`)
 
       return SliceStore.of({
         claimDue: (options) =>
@@ -126,9 +129,9 @@ export class SliceStore extends Context.Service<
                 ORDER BY not_before, id
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
-              ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : noFacts}
+              ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : sql.literal(noFacts)}
               UPDATE order_slices s SET
-                stage = 'IN_PROGRESS', stage_reason = NULL, claim_version = s.claim_version + 1,
+                stage = 'IN_PROGRESS', stage_reason = NULL, reason_code = NULL, claim_version = s.claim_version + 1,
                 claimed_by = ${options.owner}, claimed_at = ${instant(options.now)},
                 lease_expires_at = ${instant(options.leaseExpiresAt)}, outcome_unknown_at = NULL,
                 updated_at = ${instant(options.now)}
@@ -159,6 +162,7 @@ export class SliceStore extends Context.Service<
                   ${integers(transitions.map(({ slice }) => slice.claimVersion))},
                   ${texts(transitions.map(({ next }) => stageOf(next)))},
                   ${texts(transitions.map(({ next }) => ("reason" in next ? next.reason : null)))},
+                  ${texts(transitions.map(({ next }) => ("code" in next ? next.code : null)))},
                   ${instants(transitions.map(({ next }) => (next._tag === "Rescheduled" ? next.notBefore : null)))},
                   ${booleans(transitions.map(({ next }) => next._tag === "Unknown"))},
                   ${integers(transitions.map(({ attempts }) => attempts))},
@@ -170,7 +174,7 @@ export class SliceStore extends Context.Service<
                   ${booleans(transitions.map(({ next }) => isTerminal(found(next)?.status ?? "PENDING")))},
                   ${integers(transitions.map(({ next }) => found(next)?.filledQuantity ?? 0))},
                   ${decimals(transitions.map(({ next }) => found(next)?.averagePrice ?? null))}
-                ) AS i (id, order_id, claim_version, stage, reason, not_before, is_unknown, attempts, placed_at, at,
+                ) AS i (id, order_id, claim_version, stage, reason, reason_code, not_before, is_unknown, attempts, placed_at, at,
                   broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity, average_price)
               ), parent AS MATERIALIZED (
                 SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled, hold_reason IS NOT NULL AS is_held FROM orders
@@ -186,6 +190,8 @@ export class SliceStore extends Context.Service<
                   stage = CASE WHEN i.stage = 'SCHEDULED' AND i.order_id = ANY(p.cancelled) THEN 'SKIPPED' ELSE i.stage END,
                   stage_reason = CASE WHEN i.stage = 'SCHEDULED' AND i.order_id = ANY(p.cancelled) THEN 'order cancelled'
                     ELSE i.reason END,
+                  reason_code = CASE WHEN i.stage = 'SCHEDULED' AND i.order_id = ANY(p.cancelled)
+                    THEN ${reasonCode(sql, "order_cancelled")} ELSE i.reason_code END,
                   not_before = greatest(i.not_before, s.not_before),
                   is_held = i.stage = 'SCHEDULED' AND i.order_id = ANY(p.held),
                   outcome_unknown_at = CASE WHEN i.is_unknown THEN i.at END,

@@ -2,6 +2,7 @@ import { DateTime } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Sql } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
+import { reasonCode } from "./reasonCode.ts"
 
 /*
  * What the states of a slice, of an order and of all placements mean, each defined once for the statements of all stores;
@@ -18,6 +19,11 @@ export const isInDoubt = (sql: Sql, now: DateTime.Utc | Fragment, alias?: string
   const at = DateTime.isDateTime(now) ? instant(now) : now
   return sql`(${s}stage = 'IN_PROGRESS' AND (${s}outcome_unknown_at IS NOT NULL OR ${s}lease_expires_at <= ${at}))`
 }
+
+/** A slice's reason code as it is shown: of a claim that ended without an outcome nothing is stored. */
+export const shownReasonCode = (sql: Sql, now: DateTime.Utc): Fragment => sql`
+  CASE WHEN stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL AND lease_expires_at <= ${instant(now)}
+    THEN ${reasonCode(sql, "claim_lapsed")} ELSE reason_code END`
 
 /** In a worker's hands: IN_PROGRESS, and not in doubt. */
 export const isInHand = (sql: Sql, now: DateTime.Utc): Fragment =>

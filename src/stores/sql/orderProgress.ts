@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
+import { StoredReasonCode } from "../../domain/model/reason.ts"
 
 /** One order's progress, derived from its slices. Quantities in units of the instrument. */
 export const OrderProgress = Schema.Struct({
@@ -26,7 +27,9 @@ export const OrderProgress = Schema.Struct({
   lastDueAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
   maxLatenessMillis: Schema.NullOr(Schema.Number),
   /** Why the order is on hold; null when it is not. */
-  holdReason: Schema.NullOr(Schema.String)
+  holdReason: Schema.NullOr(Schema.String),
+  reasonCode: StoredReasonCode,
+  holdReasonCode: StoredReasonCode
 })
 export type OrderProgress = typeof OrderProgress.Type
 
@@ -35,4 +38,4 @@ export const progressColumns = `
   order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
   least(greatest(created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, slices, scheduled, in_progress, unknown, processed,
   failed, skipped, open, placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
-  average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis, hold_reason`
+  average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis, hold_reason, reason_code, hold_reason_code`

@@ -4,6 +4,7 @@ import { decimals, durationMillis, instant, instants, integers, jsons, numbers, 
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
+import { reasonCode } from "./reasonCode.ts"
 
 /**
  * Two more parts of a statement's WITH, `plans` and `inserted`: they write one plan for each order of its part `planned`,
@@ -48,7 +49,7 @@ export const planRows = (
     ), inserted AS (
       INSERT INTO order_slices (
         id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price, product_type, validity,
-        request_id, trace_id, market, scheduled_at, not_before, not_after, stale_at, stage, stage_reason, is_held, created_at,
+        request_id, trace_id, market, scheduled_at, not_before, not_after, stale_at, stage, stage_reason, reason_code, is_held, created_at,
         updated_at)
       SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, p.order_type, p.limit_price,
         o.product_type, o.validity, o.request_id, o.origin_trace_id, s.market,
@@ -60,6 +61,7 @@ export const planRows = (
         CASE WHEN o.lateness_policy = 'RESPREAD' AND p.cause <> 'COMPLETION' THEN ${tooLateAt} END,
         CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
         CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
+        CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE ${reasonCode(sql, "order_cancelled")} END,
         o.hold_reason IS NOT NULL,
         ${instant(now)}, ${instant(now)}
       FROM unnest(

@@ -12,7 +12,7 @@ export const makeGiveBack = (writer: OutcomeWriter) => (unfired: ReadonlyArray<C
         writer.write({
           transition: {
             slice,
-            next: givenBack(reason),
+            next: givenBack("given_back", reason),
             attempts: slice.attempts,
             placedAt: null,
             at

@@ -11,7 +11,7 @@ import {
   wasSent
 } from "../../domain/lifecycle/placement.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
-import { annotateSlice } from "../../runtime/annotate.ts"
+import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
@@ -39,7 +39,9 @@ export const makePlace = Effect.gen(function* () {
       // A slice that waits for the market is logged once.
       const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
       const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
-      yield* isNews ? Effect.logWarning(message) : Effect.logDebug(message)
+      yield* annotateReason("code" in next ? next.code : null)(
+        isNews ? Effect.logWarning(message) : Effect.logDebug(message)
+      )
       return {
         transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
         event: null,
@@ -131,7 +133,8 @@ const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc
   const details = {
     lateness_millis: DateTime.toEpochMillis(placedAt) - slice.scheduledMillis,
     quantity: slice.quantity,
-    tag: slice.tag
+    tag: slice.tag,
+    reason_code: "code" in next ? next.code : null
   }
   switch (next._tag) {
     case "Processed":

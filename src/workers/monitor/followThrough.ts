@@ -5,14 +5,16 @@ import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
+import { because } from "../../domain/model/reason.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { planFollowThrough } from "../../domain/planning/replan/planFollowThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
-import { annotateOrder } from "../../runtime/annotate.ts"
+import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
 
 /** The most orders of one pass; the others follow in the next. */
 const batchSize = 100
@@ -29,13 +31,15 @@ export const makeFollowThrough = Effect.gen(function* () {
   const quotes = yield* QuoteStore
   const gate = yield* PlacementGate
   const commands = yield* OrderCommands
+  const telemetry = yield* Telemetry
   const { limits } = config
   const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
   const putOnHold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
-    yield* commands.hold(id, `it needs a new plan, and none is possible: ${reason}`, yield* DateTime.now)
-    yield* Effect.logError(`The order is on hold, it needs a new plan and none is possible: ${reason}`)
+    const held = because("replan_impossible", `it needs a new plan, and none is possible: ${reason}`)
+    if (yield* commands.hold(id, held, yield* DateTime.now)) telemetry.orderReason(held.code)
+    yield* Effect.logError(`The order is on hold: ${held.text}`).pipe(annotateReason(held.code))
   })
 
   const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string, isLate: boolean) {
@@ -99,13 +103,15 @@ const logChange = (change: OrderChange) => {
       )
     }
     case "GiveUp":
-      return Effect.logError(`${change.slices.length} slices skipped: ${change.reason}`)
+      return Effect.logError(`${change.slices.length} slices skipped: ${change.reason.text}`).pipe(
+        annotateReason(change.reason.code)
+      )
     case "Finished":
       return change.unfilled === 0
         ? Effect.logInfo("The order is done as it wanted to be")
         : Effect.logError(
-            `The order ends with a shortfall of ${change.unfilled}${change.reason === null ? "" : `: ${change.reason}`}`
-          )
+            `The order ends with ${change.unfilled} unfilled${change.reason === null ? "" : `: ${change.reason.text}`}`
+          ).pipe(annotateReason(change.reason?.code ?? null))
   }
 }
 

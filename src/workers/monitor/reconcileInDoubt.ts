@@ -3,7 +3,7 @@ import { Broker } from "../../broker/Broker.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { reconcile } from "../../domain/lifecycle/reconciliation.ts"
 import type { SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
-import { annotateSlice } from "../../runtime/annotate.ts"
+import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
@@ -39,7 +39,7 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
         const { next } = result
         yield* Effect.logWarning(
           `Reconciled: ${next._tag === "Processed" ? `the broker has it as ${next.brokerOrderId}` : next.reason}`
-        ).pipe(log)
+        ).pipe(log, annotateReason("code" in next ? next.code : null))
         transitions.push({ slice, next, attempts: slice.attempts, placedAt: null, at })
         telemetry.reconciled(slice, next, {
           beganMillis: orderList.askedMillis,

@@ -2,7 +2,7 @@ import { DateTime, Duration, Effect } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { windowOver } from "../../domain/lifecycle/placement.ts"
-import { annotateOrder, annotateSlice } from "../../runtime/annotate.ts"
+import { annotateOrder, annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
@@ -28,18 +28,23 @@ export const makeSweep = Effect.gen(function* () {
       maxAttempts: config.orderSplitMaxAttempts
     })
     for (const order of stuck) {
+      if (order.reasonCode !== null) telemetry.orderReason(order.reasonCode)
       yield* Effect.logError(`The order is ${order.orderQueueStatus} now: ${order.statusReason ?? ""}`).pipe(
-        annotateOrder({ id: order.id })
+        annotateOrder({ id: order.id }),
+        annotateReason(order.reasonCode)
       )
     }
     const skipStale = Effect.tap(recovery.skipStale(now, windowOver, maxSkipped), ({ length }) =>
       Effect.sync(() => telemetry.skipped("window_over", length))
     )
-    yield* skipAll(skipStale, Effect.logError(`Slice skipped: ${windowOver}`))
+    yield* skipAll(skipStale, annotateReason("window_over")(Effect.logError(`Slice skipped: ${windowOver}`)))
     const skipCancelled = Effect.tap(recovery.skipCancelled(now, maxSkipped), ({ length }) =>
       Effect.sync(() => telemetry.skipped("order_cancelled", length))
     )
-    yield* skipAll(skipCancelled, Effect.logInfo("Slice skipped: its order was cancelled"))
+    yield* skipAll(
+      skipCancelled,
+      annotateReason("order_cancelled")(Effect.logInfo("Slice skipped: its order was cancelled"))
+    )
     yield* heartbeats.forget(DateTime.subtractDuration(now, keepStaleHeartbeats))
   })
 })

@@ -2,7 +2,8 @@ import { DateTime, Effect } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { fitIntoDay, limitsTheDay } from "../../domain/limits/dayLimits.ts"
-import { annotateOrder } from "../../runtime/annotate.ts"
+import { because } from "../../domain/model/reason.ts"
+import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
 
@@ -28,14 +29,14 @@ export const makeCompleteSplits = Effect.gen(function* () {
           id: plan.orderId,
           status: "FAILED" as const,
           claimVersion,
-          reason
+          reason: because("day_limit", reason)
         }))
         if (failures.length > 0) yield* orders.failSplits(failures, now)
         return { failures, done: within.length === 0 ? [] : yield* orders.completeSplits(within, { now, windowGrace }) }
       })
     )
     for (const { id, reason } of failures) {
-      yield* Effect.logError(`Order failed: ${reason}`).pipe(annotateOrder({ id }))
+      yield* Effect.logError(`Order failed: ${reason.text}`).pipe(annotateOrder({ id }), annotateReason(reason.code))
     }
     return done
   })

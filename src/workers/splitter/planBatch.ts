@@ -2,8 +2,9 @@ import { type DateTime, Effect, Result } from "effect"
 import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
+import { because } from "../../domain/model/reason.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
-import { annotateOrder } from "../../runtime/annotate.ts"
+import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
 import { isOver, overBeforeSplit, planSplit } from "./planSplit.ts"
@@ -25,14 +26,15 @@ export const makePlanBatch = Effect.gen(function* () {
     for (const order of claimed) {
       if (order.orderQueueStatus !== "IN_PROGRESS") {
         yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(
-          annotateOrder(order)
+          annotateOrder(order),
+          annotateReason(order.reasonCode)
         )
         continue
       }
       const market = markets.get(order.instrument ?? "") ?? unknownInstrument
       const planned = planSplit(order, rules, market, now)
       const full = Result.isSuccess(planned) ? yield* dayBudget(planned.success.plan, planned.success.startsAt) : null
-      const refusal = Result.isFailure(planned) ? planned.failure : full
+      const refusal = Result.isFailure(planned) ? planned.failure : full === null ? null : because("broker_rate", full)
       if (Result.isSuccess(planned) && refusal === null && !isOver(planned.success.plan, windowGrace, now)) {
         splits.push(planned.success)
         continue
@@ -40,7 +42,10 @@ export const makePlanBatch = Effect.gen(function* () {
       const { id, claimVersion } = order
       const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
       failures.push({ id, claimVersion, status, reason })
-      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotateOrder(order))
+      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason.text}`).pipe(
+        annotateOrder(order),
+        annotateReason(reason.code)
+      )
     }
     return { splits, failures }
   })

@@ -2,6 +2,7 @@ import { DateTime, Duration, Result } from "effect"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
+import { because, type Reason } from "../../domain/model/reason.ts"
 import { type InstrumentFacts, type OrderPlan, planOrder, type PlanningRules } from "../../domain/planning/planOrder.ts"
 import type { ClaimedOrder, SplitOrder } from "../../stores/orders/OrderStore.ts"
 
@@ -11,10 +12,12 @@ export const planSplit = (
   rules: PlanningRules,
   market: InstrumentFacts,
   now: DateTime.Utc
-): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, string> =>
+): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, Reason> =>
   Result.gen(function* () {
-    if (order.createdMillis === null) return yield* Result.fail("created_at: is more than a year away")
-    const valid = yield* validateOrder(order)
+    if (order.createdMillis === null) {
+      return yield* Result.fail(because("invalid_order", "created_at: is more than a year away"))
+    }
+    const valid = yield* Result.mapError(validateOrder(order), (problems) => because("invalid_order", problems))
     const startsAt = DateTime.makeUnsafe(order.createdMillis)
     const referencePrice = knownPrice(market, now, rules.preTrade)
     return {
@@ -34,4 +37,4 @@ export const isOver = ({ startsAt, endMillis }: OrderPlan, grace: Duration.Durat
   startsAt !== null &&
   DateTime.toEpochMillis(startsAt) + endMillis + Duration.toMillis(grace) < DateTime.toEpochMillis(now)
 
-export const overBeforeSplit = "the order's window and its grace were over before the split"
+export const overBeforeSplit = because("window_over", "the order's window and its grace were over before the split")

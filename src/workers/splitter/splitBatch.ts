@@ -1,6 +1,7 @@
 import { Cause, DateTime, Effect } from "effect"
 import type { DbError } from "../../db/DbError.ts"
-import { annotateOrder } from "../../runtime/annotate.ts"
+import { because } from "../../domain/model/reason.ts"
+import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { type ClaimedOrder, OrderStore } from "../../stores/orders/OrderStore.ts"
 import type { SplitOutcome } from "../../telemetry/Metrics.ts"
@@ -23,6 +24,7 @@ export const makeSplitBatch = Effect.gen(function* () {
     const beganMillis = yield* nowMillis
     const { splits, failures } = yield* planBatch(claimed, now)
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
+    for (const { reason } of failures) telemetry.orderReason(reason.code)
     const done = new Set(yield* writeSplits(splits))
     const failed = new Set(failures.flatMap(({ id, status }) => (status === "FAILED" ? [id] : [])))
     for (const order of claimed) {
@@ -36,6 +38,7 @@ export const makeSplitBatch = Effect.gen(function* () {
         )
         yield* note(order, "not_split", 0, beganMillis)
       } else {
+        if (order.reasonCode !== null) telemetry.orderReason(order.reasonCode)
         yield* note(order, failed.has(order.id) ? "failed" : "skipped", 0, beganMillis)
       }
     }
@@ -49,11 +52,18 @@ export const makeSplitBatch = Effect.gen(function* () {
         if (order === undefined || isPassing(cause)) return Effect.failCause(cause)
         if (claimed.length > 1) return Effect.forEach(claimed, (one) => splitBatch([one]), { discard: true })
         const { id, claimVersion } = order
-        const failure = { id, claimVersion, status: "FAILED" as const, reason: reasonOf(cause) }
+        const failure = {
+          id,
+          claimVersion,
+          status: "FAILED" as const,
+          reason: because("internal_error", messageOf(cause))
+        }
         return Effect.logError("Order failed: it cannot be planned", Cause.pretty(cause)).pipe(
           annotateOrder(order),
+          annotateReason(failure.reason.code),
           Effect.andThen(DateTime.now),
           Effect.flatMap((now) => orders.failSplits([failure], now)),
+          Effect.tap(() => Effect.sync(() => telemetry.orderReason(failure.reason.code))),
           Effect.andThen(nowMillis),
           Effect.flatMap((beganMillis) => note(order, "failed", 0, beganMillis))
         )
@@ -69,7 +79,7 @@ const isPassing = (cause: Cause.Cause<DbError>): boolean =>
     (reason) => Cause.isInterruptReason(reason) || (Cause.isFailReason(reason) && reason.error.isGeneral)
   )
 
-const reasonOf = (cause: Cause.Cause<DbError>): string => {
+const messageOf = (cause: Cause.Cause<DbError>): string => {
   const error = Cause.squash(cause)
   return error instanceof Error ? error.message : String(error)
 }

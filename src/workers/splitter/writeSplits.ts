@@ -1,5 +1,6 @@
 import { DateTime, Effect } from "effect"
 import type { DbError } from "../../db/DbError.ts"
+import { because } from "../../domain/model/reason.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
 import { makeCompleteSplits } from "./completeSplits.ts"
 
@@ -23,7 +24,7 @@ export const makeWriteSplits = Effect.gen(function* () {
           id: plan.orderId,
           status: "FAILED" as const,
           claimVersion,
-          reason: error.message
+          reason: because("internal_error", error.message)
         }))
         return Effect.flatMap(DateTime.now, (now) => Effect.as(orders.failSplits(failures, now), []))
       })

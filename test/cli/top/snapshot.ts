@@ -32,6 +32,8 @@ export const order = (orderId: string, changed: Partial<OverviewOrder> = {}): Ov
   lastDueAt: at(3_700_000),
   maxLatenessMillis: 1,
   holdReason: null,
+  holdReasonCode: null,
+  reasonCode: null,
   isDouble: false,
   ...changed
 })
@@ -46,6 +48,7 @@ export const slice = (kind: MovingSlice["kind"], id: string, changed: Partial<Mo
   quantity: 100,
   stage: kind === "due" ? "SCHEDULED" : kind === "doubt" ? "IN_PROGRESS" : "PROCESSED",
   stageReason: null,
+  reasonCode: null,
   claimedBy: null,
   notBefore: at(3_604_500),
   placedAt: kind === "placed" ? at(3_599_000) : null,

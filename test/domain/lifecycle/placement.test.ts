@@ -73,6 +73,7 @@ describe("refusalToFire", () => {
     assert.deepInclude(refusalToFire(claimed, 1_110_000, limits), {
       next: {
         _tag: "Rescheduled",
+        code: "claim_too_short",
         reason: "the claim was about to end before the call could",
         notBefore: null
       }
@@ -88,6 +89,7 @@ describe("refusalToFire", () => {
     assert.deepStrictEqual(refused, {
       next: {
         _tag: "Failed",
+        code: "pre_trade_limit",
         reason: "pre-trade limit: the slice's quantity of 10 is above LIMIT_SLICE_QUANTITY (9)"
       }
     })
@@ -124,6 +126,7 @@ describe("refusalToFire", () => {
     assert.deepStrictEqual(refusalToFire(known, 1_999_999.5, strict), {
       next: {
         _tag: "Rescheduled",
+        code: "market_limit",
         reason:
           "pre-trade limit, for now: the slice's quantity of 10 is above LIMIT_VOLUME_SHARE_PERCENT (10) " +
           "of the 99 traded in the last 5 minutes",
@@ -158,6 +161,7 @@ describe("refusalToFire", () => {
     assert.deepStrictEqual(refusalToFire(share, at("2026-11-20T15:30:00+05:30"), open), {
       next: {
         _tag: "Rescheduled",
+        code: "market_closed",
         reason: "the market is closed: outside 09:15–15:30 IST",
         notBefore: DateTime.makeUnsafe("2026-11-23T03:45:00Z")
       }
@@ -166,6 +170,7 @@ describe("refusalToFire", () => {
     assert.deepStrictEqual(refusalToFire(today, at("2026-11-20T15:30:00+05:30"), open), {
       next: {
         _tag: "Skipped",
+        code: "market_closed",
         reason: "the market is closed until after the order's window: outside 09:15–15:30 IST"
       }
     })
@@ -195,13 +200,14 @@ describe("afterPlacement", () => {
 
   it("refused for good: FAILED with code and message", () => {
     const next = after(Exit.fail(new BrokerRefused({ code: "Margin", message: "no funds" })))
-    assert.deepStrictEqual(next, { _tag: "Failed", reason: "Margin: no funds" })
+    assert.deepStrictEqual(next, { _tag: "Failed", code: "broker_refused", reason: "Margin: no funds" })
   })
 
   it("certainly not placed: SCHEDULED again at the broker's time, which is no attempt", () => {
     assert.isFalse(isAttempt(Exit.fail(later)))
     assert.deepStrictEqual(after(Exit.fail(later)), {
       _tag: "Rescheduled",
+      code: "broker_try_later",
       reason: "rate: slow down",
       notBefore: DateTime.makeUnsafe(1_005_000)
     })
@@ -328,6 +334,7 @@ describe("what keeps a slice waiting", () => {
     assert.deepInclude(whenEarly(claimed, 998_999), {
       next: {
         _tag: "Rescheduled",
+        code: "clock_unsure",
         reason: "given back: the database's clock was set back, and it is not due yet",
         notBefore: null
       }

@@ -54,10 +54,11 @@ const plan = (
   }: { market?: InstrumentFacts; rules?: Partial<PlanningRules>; at?: DateTime.Utc } = {}
 ) => planOrder(anOrder({ instrument: future, ...changed }), { ...noRules, ...rules }, market, at)
 
-const refusal = (...args: Parameters<typeof plan>) => {
+const reasonOf = (...args: Parameters<typeof plan>) => {
   const planned = plan(...args)
   return Result.isFailure(planned) ? planned.failure : assert.fail("the order was planned")
 }
+const refusal = (...args: Parameters<typeof plan>) => reasonOf(...args).text
 
 const limit = (price: string, side: "BUY" | "SELL") => {
   const planned = plan({
@@ -135,6 +136,17 @@ describe("planOrder", () => {
     )
     assert.isTrue(Result.isFailure(planOrder(order, rules, market, start)))
     assert.isTrue(Result.isSuccess(planOrder(order, rules, market, DateTime.add(start, { seconds: 61 }))))
+  })
+
+  it("says why with a code: the first of several reasons", () => {
+    const unlisted: InstrumentFacts = { quote: null, volumeProfile: null, listing: { _tag: "Unlisted", similar: [] } }
+    assert.strictEqual(reasonOf({}, { market: unlisted }).code, "instrument_unknown")
+    const at = DateTime.makeUnsafe("2026-11-24T18:30:00Z")
+    assert.strictEqual(reasonOf({ totalQuantity: 650 }, { at }).code, "instrument_expired")
+    assert.strictEqual(reasonOf({ totalQuantity: 1000 }).code, "plan_infeasible")
+    const tooMuch = { preTrade: { ...unlimited, orderQuantity: Option.some(649) } }
+    assert.strictEqual(reasonOf({ totalQuantity: 650 }, { rules: tooMuch }).code, "pre_trade_limit")
+    assert.strictEqual(reasonOf({ totalQuantity: 651 }, { rules: tooMuch }).code, "plan_infeasible")
   })
 
   it("values a MARKET order by the last price that is known, and refuses one without", () => {

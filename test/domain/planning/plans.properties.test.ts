@@ -173,15 +173,15 @@ const misled = (generated: GeneratedOrder, refusal: string, steps = 10): string 
   if (steps === 0) return `still refused: ${refusal}`
   if (refusal.includes("the broker takes")) {
     const refused = all.map(planned).find(Result.isFailure)
-    return refused === undefined ? null : `names what does not fit: ${refusal}; then: ${refused.failure}`
+    return refused === undefined ? null : `names what does not fit: ${refusal}; then: ${refused.failure.text}`
   }
   const rule = (text: string) => text.replaceAll(/[\d.]+/g, "#")
   let problem: string | null = null
   for (const suggestion of all) {
     const next = planned(suggestion)
     if (Result.isSuccess(next)) return isAsSaid(refusal, next.success) ? null : `starts at another time: ${refusal}`
-    if (rule(next.failure) === rule(refusal)) return `suggested in vain: ${refusal}; then: ${next.failure}`
-    problem = misled(suggestion, next.failure, steps - 1)
+    if (rule(next.failure.text) === rule(refusal)) return `suggested in vain: ${refusal}; then: ${next.failure.text}`
+    problem = misled(suggestion, next.failure.text, steps - 1)
     if (problem === null) return null
   }
   return problem
@@ -205,7 +205,9 @@ describe("any order", () => {
         const generated = index % 2 === 0 ? unlimited : limited(unlimited, choicesOf(`plans/${index}/limits`))
         const plan = planned(generated)
         counts[Result.isSuccess(plan) ? "planned" : "refused"] += 1
-        const problem = Result.isSuccess(plan) ? brokenRule(generated, plan.success) : misled(generated, plan.failure)
+        const problem = Result.isSuccess(plan)
+          ? brokenRule(generated, plan.success)
+          : misled(generated, plan.failure.text)
         if (problem !== null) assert.fail(`case ${index}: ${problem}\n${text(generated)}`)
       }
       assert.isAbove(counts.planned, counts.refused / 2)
@@ -263,8 +265,13 @@ describe("each day of 2026", () => {
           if (Result.isFailure(plan)) {
             const isToday = opens !== null && dayOfYear(opens) === day
             const { sessionPolicy } = generated.order
-            if (sessionPolicy === "NEXT_SESSION") assert.include(plan.failure, "are known until 2026-12-31")
-            else assert.strictEqual(plan.failure.startsWith("duration_minutes"), isToday, `${day}: ${plan.failure}`)
+            if (sessionPolicy === "NEXT_SESSION") assert.include(plan.failure.text, "are known until 2026-12-31")
+            else
+              assert.strictEqual(
+                plan.failure.text.startsWith("duration_minutes"),
+                isToday,
+                `${day}: ${plan.failure.text}`
+              )
             continue
           }
           assert.strictEqual(brokenRule(generated, plan.success), null, text(generated))

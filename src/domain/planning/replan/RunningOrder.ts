@@ -2,6 +2,7 @@ import { type DateTime, Schema } from "effect"
 import { SliceId } from "../../model/Ids.ts"
 import type { Price, SplittableOrder } from "../../model/Order.ts"
 import { Stage } from "../../model/OrderSlice.ts"
+import type { Reason } from "../../model/reason.ts"
 import { isOpenAtBroker } from "../../model/sliceState.ts"
 import type { InstrumentFacts, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
 import type { ScheduleInput } from "../schedule/Schedule.ts"
@@ -70,7 +71,7 @@ export interface Replan {
 export interface GiveUp {
   readonly _tag: "GiveUp"
   readonly slices: ReadonlyArray<SliceId>
-  readonly reason: string
+  readonly reason: Reason
 }
 
 /** The order has nothing left to do. */
@@ -79,7 +80,7 @@ export interface Finished {
   /** The unfilled quantity that nobody gave up. */
   readonly unfilled: number
   /** Why it was neither carried nor completed; null if the order did not ask for that. */
-  readonly reason: string | null
+  readonly reason: Reason | null
 }
 
 export type OrderChange = Replan | GiveUp | Finished

@@ -1,5 +1,6 @@
 import { DateTime, Duration, Option, Result } from "effect"
 import { maxSplits, type SplittableOrder } from "../../model/Order.ts"
+import { because, type Reason } from "../../model/reason.ts"
 import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
 import {
   isMissing,
@@ -60,7 +61,10 @@ export const planFollowThrough = (
   if (plan.completesAt !== null && !completesNow && !isRefused && rest.length > 0) return Result.succeed(null)
   const failure = completed === null ? null : completed.failure
   const problem = isRefused ? "what was to complete it was refused, or not sent" : failure
-  const reason = problem === null ? whyMissing(running, rest) : `it cannot be completed: ${problem}`
+  const reason =
+    problem === null
+      ? whyMissing(running, rest)
+      : because("completion_impossible", `it cannot be completed: ${problem}`)
   return Result.succeed({ _tag: "Finished", unfilled: restOfSlices(rest), reason })
 }
 
@@ -76,12 +80,12 @@ const mayBeWaitedFor = (slice: RunningSlice, { plan }: RunningOrder, { now }: Pl
 const completionWait = Duration.seconds(20)
 
 /** Why the unfilled quantity was not carried; null if the order did not ask for that. */
-const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): string | null => {
+const whyMissing = ({ plan, order }: RunningOrder, rest: ReadonlyArray<RunningSlice>): Reason | null => {
   const wanted = rest.filter((slice) => mayCarry(order, slice))
   if (wanted.length === 0) return null
   return wanted.every((slice) => !isWholeLots(slice, plan.input.lotSize))
-    ? noWholeLots(plan.input.lotSize)
-    : "there was no room for it in what was left of the window"
+    ? because("not_whole_lots", noWholeLots(plan.input.lotSize))
+    : because("no_room", "there was no room for it in what was left of the window")
 }
 
 const isWholeLots = (slice: RunningSlice, lotSize: number): boolean => restOfSlice(slice) % lotSize === 0
@@ -111,7 +115,7 @@ const respread = (running: RunningOrder, context: PlanningContext): Result.Resul
     })
   })
 
-const noRoom = "too late: no room for it in what is left of the window"
+const noRoom: Reason = because("no_room", "too late: no room for it in what is left of the window")
 
 /**
  * Carries the unfilled quantity of finished slices into the scheduled ones; slices are added only if these would grow too large.

@@ -27,7 +27,8 @@ export const restOfWindow = (
   const { rules, market, now } = context
   const timed = { ...order, hasDerivatives: hasDerivatives(market) }
   // From the plan's start, so that the elapsed share of its window can be computed.
-  return Result.map(openTimeOf(timed, rules.calendar, plan.startsAt), ({ time }) => {
+  const open = Result.mapError(openTimeOf(timed, rules.calendar, plan.startsAt), ({ text }) => text)
+  return Result.map(open, ({ time }) => {
     const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
     const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
     const start = DateTime.toEpochMillis(plan.startsAt)
@@ -104,7 +105,10 @@ export const planRest = (
     ...rules,
     leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis))
   }
-  const planned = planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market)
+  const planned = Result.mapError(
+    planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market),
+    ({ text }) => text
+  )
   return Result.map(planned, (made) => ({
     _tag: "Replan",
     plan:
