@@ -6,27 +6,27 @@ import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { clockOver } from "./overrideClock.ts"
 
-/** What this process's two clocks show at one moment, the monotonic one and the wall clock, in nanoseconds. */
+/** This process's monotonic clock and wall clock, read at one moment, in nanoseconds. */
 interface Reading {
   readonly monotonicNanos: bigint
   readonly localNanos: bigint
 }
 
-/** The same, and the database's wall clock. */
+/** A reading together with the database's wall clock. */
 interface Anchor extends Reading {
   readonly databaseNanos: bigint
 }
 
 const nanosPerMilli = 1_000_000n
-/** The wall clock and the monotonic clock of one host drift apart by far less than this between two syncs. */
+/** Between two syncs, the wall clock and the monotonic clock of a host drift apart by far less than this. */
 const maxDriftNanos = 500n * nanosPerMilli
-/** At the start, and after a jump, nothing is known yet: the best of more. */
+/** At the start and after a jump, nothing is known yet, so the best of several samples is taken. */
 const firstSamples = 5
-/** Later on a sample makes the clock better, or leaves it. */
+/** Later samples improve the clock or leave it. */
 const laterSamples = 2
-/** So often a question is asked anew during which the host was suspended or its time set. */
+/** How often a sample is repeated during which the host was suspended or its time set. */
 const maxRepeats = 5
-/** The clocks of two hosts run apart by less than a 20,000th (50 ppm): ours runs so much slower, to be on the safe side. */
+/** The clocks of two hosts drift apart by less than a 20,000th (50 ppm); this clock runs that much slower. */
 const driftDivisor = 20_000n
 
 const noAnswer = new DbError({
@@ -45,14 +45,15 @@ const clocksParted = new DbError({
 })
 
 /**
- * The database's time, on this process's monotonic clock. Replicas' clocks differ; due times, leases and quarantines are
- * compared across replicas, so all of them use the one clock they share.
+ * The database's time, on this process's monotonic clock. Replicas' clocks differ, and due times, leases and quarantines are
+ * compared across replicas, so all replicas use the one clock they share. Everything built on the layer reads it as its Clock;
+ * the executor calls `settle` before it fires a slice.
  *
- * It is not ahead of the database: each sample counts as read at the very end of its round trip, and from there on the
- * clock runs slower by what two clocks may run apart (50 ppm). So "not early" by this clock is "not early" by the
- * database's. Only while the database's clock is being set back, or slewed faster than that, it is ahead: until the next
- * sync, and by what that was; after it by the fastest round trip of the sync at most. It is behind by at most that round
- * trip and 50 ppm, and by what the host was suspended for during the answer, if that was less than half a second.
+ * It is never ahead of the database. Each reading is assumed to be as old as its round trip allows; until the next one the
+ * clock runs 50 ppm slow, more than two clocks drift apart. So a slice that is not early by this clock is not early by the
+ * database's. The exception is a database clock that is set back, or slewed faster than 50 ppm: until the next sync this clock
+ * is ahead by that amount, and afterwards by at most the fastest round trip of the sync. It is behind by at most that round
+ * trip and 50 ppm, and by a suspension of the host during the answer, if that was shorter than half a second.
  */
 export class DatabaseClock extends Context.Service<
   DatabaseClock,
@@ -61,13 +62,13 @@ export class DatabaseClock extends Context.Service<
     readonly offsetMillis: Effect.Effect<number>
 
     /**
-     * Returns when the clock can be relied on. Costs nothing as a rule. When this host's two clocks have parted (it was
-     * suspended, or its time was set), the clock is measured anew first: a lease may have run out unseen.
+     * Returns when the clock can be relied on, usually at once. When this host's two clocks have diverged (it was suspended,
+     * or its time was set), the clock is synchronised first, because a lease may have ended unnoticed.
      */
     readonly settle: Effect.Effect<void, DbError>
   }
 >()("pulse-background/DatabaseClock") {
-  /** Also installs itself as the Clock of everything built on this layer. */
+  /** Also provides the Clock of everything built on this layer. */
   static readonly layer: Layer.Layer<DatabaseClock, DbError, Db | Configuration> = Layer.effectContext(
     Effect.gen(function* () {
       const config = yield* Configuration
@@ -84,7 +85,7 @@ export class DatabaseClock extends Context.Service<
         )
         const after = readingOf(local)
         if (row === undefined) return yield* noAnswer
-        // The monotonic clock knows nothing of a suspension during the question: such an answer is old, not quick.
+        // The monotonic clock stands still during a suspension, so an answer that spans one looks quick but is old.
         if (haveParted(before, after)) return yield* clocksParted
         const anchor: Anchor = { databaseNanos: row.micros * 1000n, ...after }
         return { anchor, roundTripNanos: after.monotonicNanos - before.monotonicNanos }
@@ -94,7 +95,7 @@ export class DatabaseClock extends Context.Service<
         let best = yield* sample
         for (let n = 1; n < samples; n += 1) {
           const next = yield* sample
-          // What was measured before a suspension is good for nothing after it.
+          // A measurement from before a suspension is useless after it.
           if (next.roundTripNanos < best.roundTripNanos || haveParted(best.anchor, next.anchor)) best = next
         }
         return best
@@ -137,21 +138,21 @@ export class DatabaseClock extends Context.Service<
 }
 
 /**
- * The latest that it may be by now, in milliseconds since 1970: what a deadline is held against. Without a DatabaseClock,
- * the time.
+ * The latest possible current time, in milliseconds since 1970. Deadlines are checked against it. Without a DatabaseClock it is
+ * the current time.
  */
 export const LatestTime: Context.Reference<Effect.Effect<number>> = Context.Reference("pulse-background/LatestTime", {
   defaultValue: () => Clock.currentTimeMillis
 })
 
-/** The monotonic clock stands still while the host is suspended, the wall clock may be set back: whichever says more. */
+/** The monotonic clock stands still while the host is suspended, and the wall clock may be set back, so the larger counts. */
 const latestTime = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Effect.Effect<number> =>
   Effect.map(Ref.get(anchor), (anchor) => {
     const { passed, passedByWallClock } = between(anchor, readingOf(local))
     return Number((anchor.databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
   })
 
-/** Effect's wall clock in nanoseconds follows the monotonic one for up to a second; the one in milliseconds shows what the host is set to. */
+/** The wall clock is read in milliseconds: Effect's nanosecond clock follows the monotonic one for up to a second. */
 const readingOf = (local: Clock.Clock): Reading => ({
   monotonicNanos: local.monotonicTimeNanosUnsafe(),
   localNanos: BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
@@ -162,7 +163,7 @@ const between = (from: Reading, to: Reading) => ({
   passedByWallClock: to.localNanos - from.localNanos
 })
 
-/** Whether the host was suspended meanwhile, or its time set: then its two clocks say that different times have passed. */
+/** Whether the host was suspended between the readings, or its time set: its two clocks then differ in the time passed. */
 const haveParted = (from: Reading, to: Reading): boolean => {
   const { passed, passedByWallClock } = between(from, to)
   return passed - passedByWallClock > maxDriftNanos || passedByWallClock - passed > maxDriftNanos
@@ -170,15 +171,15 @@ const haveParted = (from: Reading, to: Reading): boolean => {
 
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
-/** A measurement, and how long its round trip took: the database's time lay somewhere within. */
+/** A measurement. The database read its clock at an unknown moment of the round trip. */
 interface Measurement {
   readonly anchor: Anchor
   readonly roundTripNanos: bigint
 }
 
 /**
- * What a new measurement makes of the clock. Both the measurement and the clock as it ran on are times that the database's
- * clock has reached: the later one is good, unless it is later than the measurement allows.
+ * Corrects the clock by a new measurement. Both the measurement and the running clock are times that the database's clock has
+ * reached, so the later one is used, unless it is later than the measurement allows.
  */
 export const correct = (current: Anchor, { anchor, roundTripNanos }: Measurement): Anchor => {
   const running = nanosAt(current, anchor.monotonicNanos)
@@ -186,7 +187,7 @@ export const correct = (current: Anchor, { anchor, roundTripNanos }: Measurement
   return isPossible && running > anchor.databaseNanos ? { ...anchor, databaseNanos: running } : anchor
 }
 
-/** The database's time at a moment of the monotonic clock, as late as it may be by now. */
+/** The database's time at a moment of the monotonic clock, by an anchor that runs 50 ppm slow. */
 const nanosAt = ({ databaseNanos, monotonicNanos }: Anchor, nowNanos: bigint): bigint => {
   const passed = nowNanos - monotonicNanos
   return databaseNanos + passed - passed / driftDivisor

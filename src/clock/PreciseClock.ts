@@ -1,10 +1,10 @@
 import { Clock, Duration, Effect, Layer } from "effect"
 import { clockOver } from "./overrideClock.ts"
 
-/** A timer fires up to a millisecond early or late. */
+/** A timer may fire a millisecond early or late. */
 const timerMillis = 1
 
-/** Ends when the monotonic clock has come so far; meanwhile the process does whatever else there is to do. */
+/** Ends when the monotonic clock reaches a moment. Other work of the process goes on meanwhile. */
 const untilReached = (clock: Clock.Clock, monotonicNanos: bigint): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     let next: NodeJS.Immediate
@@ -17,8 +17,9 @@ const untilReached = (clock: Clock.Clock, monotonicNanos: bigint): Effect.Effect
   })
 
 /**
- * The clock as it is, but for sleeps that end at a fraction of a millisecond, as those until a due time do: timers know whole
- * milliseconds only, so the last of them is waited for awake. It costs a core for a millisecond or two each.
+ * Makes sleeps exact that end at a fraction of a millisecond, as sleeps until a due time do. Timers know only whole
+ * milliseconds, so the last one is waited for actively, which costs a core for a millisecond or two. Everything else is the
+ * clock below. Provided by the program, under the DatabaseClock.
  */
 export const PreciseClock: Layer.Layer<never> = Layer.effect(
   Clock.Clock,

@@ -1,6 +1,6 @@
 import type { Clock } from "effect"
 
-/** A clock like another, but for what is changed. A clock is an instance of a class: to spread one would lose its methods. */
+/** A clock with some members replaced. A clock is an instance of a class, so spreading it would lose its methods. */
 export const clockOver = (clock: Clock.Clock, changed: Partial<Clock.Clock>): Clock.Clock => ({
   currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe(),
   currentTimeMillis: clock.currentTimeMillis,

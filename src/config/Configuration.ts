@@ -5,7 +5,7 @@ import type { PlanningRules } from "../domain/planning/planOrder.ts"
 import type { Setting } from "./Setting.ts"
 import { readSettings } from "./settings.ts"
 
-/** Every problem with the environment variables, at once, one a line. */
+/** All problems with the environment variables, one per line. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
   problems: Schema.Array(Schema.String)
 }) {
@@ -26,7 +26,11 @@ export const settings: ReadonlyArray<Setting<unknown>> = (() => {
   return list
 })()
 
-/** The service's settings, read once from the environment and valid. */
+/**
+ * The service's settings, read once from the environment when the process starts. They are valid, each alone and together;
+ * otherwise the process ends with every problem at once. Secrets are redacted and never appear in a message. Every layer that
+ * needs a setting takes it from here; nothing else reads settings from the environment.
+ */
 export class Configuration extends Context.Service<Configuration, Values>()("pulse-background/Configuration") {
   static readonly layer: Layer.Layer<Configuration, ConfigurationError> = Layer.effect(
     Configuration,
@@ -38,7 +42,7 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
   const given = new Map<string, string>()
   for (const { name } of settings) {
     const text = yield* Effect.option(Config.String(name))
-    // An empty variable means "not set": compose files and shells often write NAME= for that.
+    // An empty variable counts as not set, because compose files and shells often write NAME= for that.
     if (Option.isSome(text) && text.value !== "") given.set(name, text.value)
   }
 
@@ -80,13 +84,13 @@ export const planningRules = (values: Values, calendar: TradingCalendar | null):
 export const isTradingCalendarOn = (values: Pick<Values, "tradingCalendar" | "brokerType">): boolean =>
   Option.getOrElse(values.tradingCalendar, () => (values.brokerType === "zerodha" ? "on" : "off")) === "on"
 
-/** How long an order may take to turn up in Zerodha's book, with a margin: 90 s has been seen. */
+/** How long an order may take to appear in Zerodha's order list, with a margin: 90 s has been observed. */
 export const zerodhaQuarantine = Duration.minutes(2)
 
 const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
 
-/** What is wrong with settings that are each valid alone. */
+/** Problems between settings that are valid alone. */
 const contradictions = (values: Values): ReadonlyArray<string> => {
   const problems: Array<string> = []
   const claimToDone = Duration.sum(
@@ -117,7 +121,7 @@ const contradictions = (values: Values): ReadonlyArray<string> => {
   if (Option.isNone(values.zerodhaApiKey)) {
     problems.push("ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade")
   }
-  // A simulator on this host may be quicker; whatever else is behind an address may be Zerodha.
+  // A simulator on this host may be quicker. Any other address may be Zerodha.
   const isReal = !isLoopback(new URL(values.zerodhaUrl).hostname)
   if (isReal && Option.exists(values.reconcileQuarantine, Duration.isLessThan(zerodhaQuarantine))) {
     problems.push(

@@ -1,13 +1,13 @@
 import { BigDecimal, Duration, Option, Redacted, Result } from "effect"
 
-/** One environment variable: how its text is read, and what holds when it is not set. */
+/** One environment variable: how its text is decoded, and its default. */
 export interface Setting<A> {
   readonly name: string
-  /** As it would be written in the environment; empty when there is none. */
+  /** The default as it would be written in the environment; empty when there is none. */
   readonly defaultText: string
   readonly defaultValue: A
   readonly isSecret?: true
-  /** Fails with what the text must be, in words that complete "NAME must be …". */
+  /** Fails with a description that completes "NAME must be …". */
   readonly decode: (text: string) => Result.Result<A, string>
 }
 
@@ -128,7 +128,7 @@ export const optional = <A>(setting: Setting<A>): Setting<Option.Option<A>> => (
   decode: (given) => Result.map(setting.decode(given), Option.some)
 })
 
-/** A secret: never shown, not even when it is wrong. */
+/** A secret. It is never shown, not even when it is invalid. */
 export const secret = (name: string): Setting<Option.Option<Redacted.Redacted>> => ({
   name,
   defaultText: "",
@@ -152,7 +152,7 @@ export const secretUrl = (
       : Result.fail(`a URL such as ${example}`)
 })
 
-/** A base URL, without a slash at its end. */
+/** A base URL, without a trailing slash. */
 export const url = (name: string, value: string, protocols: ReadonlyArray<string>): Setting<string> => ({
   name,
   defaultText: value,

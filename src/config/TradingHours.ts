@@ -6,11 +6,11 @@ import { builtInCalendar } from "../domain/market/data/builtInCalendar.ts"
 import { calendarOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
 
-/** When markets are open. The calendar is null when it is off: then every moment is as good as any other. */
+/** The trading calendar of all venues; null when it is off, and slices may be due at any time. */
 export class TradingHours extends Context.Service<TradingHours, { readonly calendar: TradingCalendar | null }>()(
   "pulse-background/TradingHours"
 ) {
-  /** Fails with every problem of TRADING_CALENDAR_FILE: a holiday that is not understood must not become a trading day. */
+  /** Fails with every problem of TRADING_CALENDAR_FILE, because a misread holiday must not become a trading day. */
   static readonly layer: Layer.Layer<TradingHours, ConfigurationError, Configuration> = Layer.effect(
     TradingHours,
     Effect.gen(function* () {

@@ -3,7 +3,7 @@ import { type Setting } from "./Setting.ts"
 
 type Pairs = Readonly<Record<string, string>>
 
-/** `key=value,key=value`, each part in the encoding of URLs where it holds a comma, an equals sign or the like. */
+/** `key=value,key=value`, with commas, equals signs and the like in URL encoding. */
 const pairs = (text: string): Option.Option<Pairs> => {
   const entries: Array<readonly [string, string]> = []
   for (const part of text.split(",")) {
@@ -25,7 +25,7 @@ const decoded = (text: string): string | null => {
   }
 }
 
-/** As the OpenTelemetry specification has it, in upper or lower case. */
+/** In upper or lower case, as in the OpenTelemetry specification. */
 export const sdkDisabled: Setting<boolean> = {
   name: "OTEL_SDK_DISABLED",
   defaultText: "false",
@@ -34,7 +34,7 @@ export const sdkDisabled: Setting<boolean> = {
     /^(true|false)$/i.test(given) ? Result.succeed(given.toLowerCase() === "true") : Result.fail("true or false")
 }
 
-/** Not shown when it is wrong: it may hold a password, which does not belong there. */
+/** Not shown when it is invalid, because it may contain a password by mistake. */
 export const otlpEndpoint: Setting<Option.Option<string>> = {
   name: "OTEL_EXPORTER_OTLP_ENDPOINT",
   defaultText: "",
@@ -76,7 +76,7 @@ export const resourceAttributes: Setting<Pairs> = {
     Result.fromOption(pairs(given), () => "attributes such as deployment.environment.name=production,team=desk")
 }
 
-/** The samplers of the specification. An order has no parent span as a rule, so that those with one are like those without. */
+/** The samplers of the specification. Orders rarely have a parent span, so the parent-based ones act like the others. */
 export const samplers = [
   "always_on",
   "always_off",

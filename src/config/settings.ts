@@ -165,7 +165,7 @@ const telemetry = (read: Read) => ({
   samplerShare: read(share("OTEL_TRACES_SAMPLER_ARG", 1))
 })
 
-/** Every setting of the service. `doc/guides/config.md` explains them; a test holds the two together. */
+/** Every setting of the service, in the order of the reference page `doc/guides/config.md`, which a test holds to it. */
 export const readSettings = (read: Read) => ({
   ...database(read),
   ...splitting(read),

@@ -3,7 +3,7 @@ import { Configuration } from "../config/Configuration.ts"
 import { Db } from "./Db.ts"
 import { type EmbeddedServer, ownServer, useServer } from "./EmbeddedPostgres.ts"
 
-/** The database of DATABASE_URL, or else the embedded server, which the given way of getting it starts or finds. */
+/** The database of DATABASE_URL, or without one the embedded server, which `getServer` starts or finds. */
 const make = (getServer: typeof ownServer) =>
   Layer.unwrap(
     Effect.gen(function* () {
@@ -16,8 +16,8 @@ const make = (getServer: typeof ownServer) =>
     })
   )
 
-/** For the daemon: starts the embedded server and stops it at the end, after the pool. */
+/** For the daemon: starts the embedded server, and stops it at the end, after the connection pool is closed. */
 export const DaemonDb = make(ownServer)
 
-/** For the commands: uses the embedded server that a daemon runs, or starts it for as long as the command takes. */
+/** For the commands: uses the embedded server of a running daemon, or starts it for the duration of the command. */
 export const CommandDb = make(useServer)

@@ -17,11 +17,13 @@ import {
 import { register, removeLeftovers, unregister, type UserKind, usersOf, withControlOf } from "./embedded/Users.ts"
 
 /*
- * The service's own PostgreSQL: a real server, from an npm package, whose data logAndContinue restarts. At most one daemon uses
- * a folder, with any number of commands beside it. Who uses it is written in the folder; the last to leave stops the
- * server. A daemon that was killed leaves the server running, and the next to come takes it over.
+ * The service's own PostgreSQL: a real server from an npm package, whose data survive restarts. At most one daemon uses a
+ * folder, with any number of commands beside it. Its users are recorded in the folder, and the last one to leave stops the
+ * server. A killed daemon leaves the server running, and the next user takes it over. Called by `DbLayer` when
+ * DATABASE_URL is not set.
  *
- * node:child_process, not effect/process: PostgreSQL refuses to run as root, and only the former can change the account.
+ * It uses node:child_process instead of effect/process, because PostgreSQL refuses to run as root and only the former can
+ * change the account.
  */
 
 export { EmbeddedPostgresError } from "./embedded/Failure.ts"
@@ -33,34 +35,34 @@ export interface EmbeddedServer {
   readonly username: string
   readonly password: Redacted.Redacted
   readonly database: string
-  /** Where the data really are: for root it may be another folder than the configured one. */
+  /** The actual data folder. For root it may differ from the configured one. */
   readonly dataFolder: string
   /** The process id of the server. */
   readonly pid: number
-  /** false: it was running already. */
+  /** False when it was already running. */
   readonly startedByUs: boolean
 }
 
 export interface EmbeddedOptions {
-  /** The configured folder, which names the data; relative to the working directory. Made when missing. */
+  /** The configured folder, which identifies the data; relative to the working directory. Created when missing. */
   readonly folder: string
-  /** Server settings to add or to change, such as `fsync`. They hold for a server that this call starts. */
+  /** Server settings to add or change, such as `fsync`. They apply only to a server that this call starts. */
   readonly settings?: ServerSettings
-  /** For root: where programs and data are kept that PostgreSQL's account could not reach otherwise. */
+  /** For root: the folder for programs and data that PostgreSQL's account cannot reach elsewhere. */
   readonly systemFolder?: string
 }
 
 /**
- * For the daemon: starts the server, or takes over the one that runs; starts it again if it dies; stops it when the scope
- * closes, unless a command still uses it. Fails when another daemon uses the folder.
+ * For the daemon: starts the server or takes over a running one, restarts it if it dies, and stops it when the scope closes,
+ * unless a command still uses it. Fails when another daemon uses the folder.
  */
 export const ownServer = (
   options: EmbeddedOptions
 ): Effect.Effect<EmbeddedServer, EmbeddedPostgresError, Scope.Scope> => haveServer("daemon", options)
 
 /**
- * For a command: uses the server that runs, or else starts it; stops it when the scope closes, unless a daemon or another
- * command uses it.
+ * For a command: uses the running server or starts one, and stops it when the scope closes, unless a daemon or another command
+ * uses it.
  */
 export const useServer = (
   options: EmbeddedOptions
@@ -72,7 +74,7 @@ const maxTries = 5
 
 const haveServer = Effect.fnUntraced(function* (kind: UserKind, options: EmbeddedOptions) {
   const systemFolder = options.systemFolder ?? defaultSystemFolder
-  // First: without it, as in the container image, no folder is of any use, and DATABASE_URL is what is missing.
+  // Checked first: without the package, as in the container image, the error must ask for DATABASE_URL, not for a folder.
   yield* findPackage
   const place = yield* findPlace(options.folder, systemFolder)
   const binaries = yield* findBinaries(place.account, systemFolder)
@@ -105,7 +107,7 @@ const describe = (
   startedByUs: boolean
 ): EmbeddedServer => ({ host, port, pid, username, password, database, dataFolder: place.dataFolder, startedByUs })
 
-/** The running server if clients get through to it; one that is stopping or cut off is stopped for good. */
+/** The running server if clients can reach it; one that is stopping or unreachable is stopped. */
 const findUsableServer = (place: Place, kind: UserKind) =>
   Effect.gen(function* () {
     const found = yield* findServer(place)
@@ -153,7 +155,7 @@ const leave = (place: Place, file: string, inControl: ReturnType<typeof withCont
     Effect.ensuring(Effect.ignore(attempt(`leave ${place.folder}`, () => unregister(file))))
   )
 
-/** While the daemon lives: keeps the log short, and starts a server again that has died or lost its socket. */
+/** While the daemon runs: keeps the log short, and restarts a server that has died or lost its socket. */
 const tend = (
   place: Place,
   server: EmbeddedServer,

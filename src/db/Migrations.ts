@@ -7,7 +7,6 @@ import { projectFolder } from "../projectFolder.ts"
 import { Db } from "./Db.ts"
 import type { DbError } from "./DbError.ts"
 
-/** The project's own. */
 const migrationsFolder = fileURLToPath(new URL("migrations/", projectFolder))
 const fileName = /^(\d{4})_([a-z0-9_]+)\.sql$/
 const table = "pulse_background_migrations"
@@ -22,9 +21,9 @@ export interface AppliedMigration {
 }
 
 /**
- * Brings the database up to date with a folder's numbered .sql files, applied in order, each once; returns what it
- * applied now. Safe when many processes do it at once: the first takes a lock, the others wait for it and find nothing
- * left to do. All pending migrations are one transaction.
+ * Applies a folder's numbered .sql files that the database does not have yet, in order, in one transaction; returns those.
+ * Safe when many processes do it at once: the first takes a lock, and the others wait for it and find nothing left to do.
+ * Called when a daemon starts, and by the command migrate.
  */
 export const migrateFrom = Effect.fnUntraced(function* (folder: string) {
   const db = yield* Db
@@ -40,19 +39,19 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string) {
   return applied.map(([id, name]): AppliedMigration => ({ id, name }))
 })
 
-/** Brings the database up to date with this version of the service. */
+/** Applies the migrations of this version of the service. */
 export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFailed | DbError, Db> = migrateFrom(
   migrationsFolder
 )
 
-/** What this version has to apply, and what is applied that it does not know: a newer version's. Names as of the files. */
+/** Migrations of this version that are missing, and applied ones that it does not know, of a newer version. Names as of the files. */
 export interface MigrationState {
   readonly missing: ReadonlyArray<string>
   readonly unknown: ReadonlyArray<string>
   readonly applied: number
 }
 
-/** How far the database is, without changing anything. */
+/** Compares the database with the migrations of this version, without changing anything. */
 export const migrationState = Effect.gen(function* () {
   const db = yield* Db
   const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(migrationsFolder)))
@@ -103,7 +102,7 @@ const loadFrom = (folder: string): Migrator.Loader =>
       })
   })
 
-/** The driver runs one statement at a time; a DO block makes one of a whole file without cutting it at semicolons. */
+/** The driver runs one statement at a time. A DO block makes a whole file one statement, without splitting it at semicolons. */
 const apply = (text: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(`DO $migration$ BEGIN\n${text}\nEND $migration$`).unprepared)
 
@@ -112,6 +111,6 @@ const explain = (error: Migrator.MigrationError): string => {
   return `${error.message}${reason instanceof Error ? `: ${reason.message}` : ""}. Nothing was changed.`
 }
 
-/** The driver wraps what the server said twice. */
+/** The driver wraps the server's error twice. */
 const rootOf = (cause: unknown): unknown =>
   cause instanceof Error && cause.cause !== undefined ? rootOf(cause.cause) : cause

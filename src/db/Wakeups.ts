@@ -3,13 +3,13 @@ import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { Db } from "./Db.ts"
 import { channel } from "./parameters.ts"
 
-/** What the database can tell: new orders, new slices, a wish to cancel an order, a halt or its end, a new token. */
+/** The subjects of wake-ups: new orders, new slices, cancels of orders, halts and resumes, new access tokens. */
 const topics = ["orders", "slices", "cancels", "halts", "credentials"] as const
 export type Topic = (typeof topics)[number]
 
 /**
- * Wakes workers before their next poll. A wake-up is a hint: it may come for nothing, and one that is lost costs a poll
- * interval, no more.
+ * Wakes workers before their next poll, by LISTEN and NOTIFY. A wake-up is only a hint: it may come for nothing, and a lost
+ * one costs at most a poll interval. The stores notify in the statement that makes the change; workers await a topic.
  */
 export class Wakeups extends Context.Service<
   Wakeups,
@@ -34,7 +34,7 @@ export class Wakeups extends Context.Service<
         return topic === undefined ? Effect.void : Queue.offer(queues[topic], undefined)
       }
 
-      // Whatever was notified while nobody listened is lost: look at everything once.
+      // Notifications sent while nobody listened are lost, so every topic is woken once.
       const wakeAll = Effect.forEach(topics, wake, { discard: true })
 
       yield* Stream.unwrap(Effect.tap(db.listen(channel), wakeAll)).pipe(

@@ -3,7 +3,7 @@ import { nowMillis } from "../runtime/nowMillis.ts"
 import type { Telemetry } from "../telemetry/Telemetry.ts"
 import type { DbError } from "./DbError.ts"
 
-/** Measures statements, each with its wait for a connection. Without a receiver they stay as they are. */
+/** Measures statements, including their wait for a connection. Without a telemetry receiver it returns them unchanged. */
 export const measuredStatement =
   (telemetry: Telemetry) =>
   <A, E extends DbError, R>(operation: string, statement: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -1,7 +1,7 @@
 import { array, OID } from "@effect/sql-pg/PgTypes"
 import { BigDecimal, DateTime, Duration, Result } from "effect"
 
-/** The one channel on which the service and its database tell each other that there is something to do. */
+/** The NOTIFY channel of the service; the payload is a topic of `Wakeups`. */
 export const channel = "pulse_background"
 
 /** An instant as a statement's parameter. */
@@ -11,8 +11,8 @@ export const instant = (at: DateTime.Utc): Date => DateTime.toDateUtc(at)
 export const durationMillis = (duration: Duration.Duration): number => Duration.toMillis(duration)
 
 /**
- * Columns of values as array parameters, for `unnest`. Each names its type: the driver guesses an array's type from its
- * first value, and cannot where there is none.
+ * Columns of values as array parameters, for `unnest`. Each states its type, because the driver infers an array's type from
+ * its first value and an array may be empty.
  */
 const column =
   <A>(elementOid: number, encode: (value: A) => unknown) =>
@@ -29,7 +29,7 @@ const asIs = <A>(value: A): unknown => value
 /** PostgreSQL's text cannot hold U+0000; a broker's message might. */
 const withoutNul = (text: string): string => text.replaceAll("\u0000", "\uFFFD")
 
-/** JSON.stringify writes NUL and halves of surrogate pairs as escapes, in keys too; jsonb can hold neither. */
+/** jsonb can hold neither NUL nor unpaired surrogates. JSON.stringify writes both as escapes, in keys too. */
 const jsonWithoutNul = (value: unknown): unknown => {
   const text = JSON.stringify(value)
   return /\\u(?:0000|d[89a-f])/.test(text)

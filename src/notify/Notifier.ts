@@ -16,16 +16,16 @@ import { NotificationStore } from "../stores/operations/NotificationStore.ts"
 import { Webhook } from "./Webhook.ts"
 
 const lookInterval = Duration.seconds(5)
-/** Finished orders are many, and their end can wait. */
+/** Finished orders are many, and their notification is not urgent. */
 const unfilledInterval = Duration.minutes(1)
-/** Receivers such as Slack take one message a second. */
+/** Receivers such as Slack accept one message a second. */
 const deliveryInterval = Duration.seconds(1)
-/** An outcome that is unknown for longer after the broker's book should have told is for a person. */
-const settledWithin = Duration.minutes(3)
+/** How long after the quarantine a slice may stay in doubt before people are notified. */
+const reconciledWithin = Duration.minutes(3)
 
 /**
- * Tells people, by the webhook, of what they have to know, each fact once over all replicas. Beside the workers, never in
- * their way: it looks at what they have written, and a webhook that is slow or gone holds up nothing but itself. Does nothing
+ * Notifies people, through the webhook, of facts that need their attention, each once over all replicas. It reads what the workers
+ * have written and never blocks them: a slow or broken webhook delays only notifications. Part of the daemon; does nothing
  * without NOTIFY_WEBHOOK_URL.
  */
 export const NotifierLayer: Layer.Layer<
@@ -46,10 +46,10 @@ const run = Effect.gen(function* () {
   const store = yield* NotificationStore
   const look = yield* makeLook
   const deliver = yield* makeDeliverNext
-  const shortfalls = Effect.flatMap(DateTime.now, store.noteUnfilled)
+  const noteUnfilled = Effect.flatMap(DateTime.now, store.noteUnfilled)
   const rounds = [
     [look, lookInterval, "Could not look for what people are to be told of"],
-    [shortfalls, unfilledInterval, "Could not look for orders that are not filled"],
+    [noteUnfilled, unfilledInterval, "Could not look for orders that are not filled"],
     [deliver, deliveryInterval, "Could not deliver notifications"]
   ] as const
   for (const [round, interval, problem] of rounds) {
@@ -57,14 +57,14 @@ const run = Effect.gen(function* () {
   }
 })
 
-/** One look at everything but finished orders. What cannot be read keeps nothing else from being told. */
+/** One look at everything except finished orders. A failure of one part does not keep the others from being noted. */
 export const makeLook = Effect.gen(function* () {
   const config = yield* Configuration
   const store = yield* NotificationStore
   const days = yield* DayTotalStore
-  const noteHold = yield* makeNoteHold
+  const noteClosure = yield* makeNoteClosure
   const quarantine = Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine)
-  const unknownAfter = Duration.sum(quarantine, settledWithin)
+  const unknownAfter = Duration.sum(quarantine, reconciledWithin)
   const maxRequests = placementsPerDay(config.zerodhaOrdersPerDay)
 
   const noteDay = Effect.fnUntraced(function* (now: DateTime.Utc) {
@@ -79,7 +79,7 @@ export const makeLook = Effect.gen(function* () {
       store.noteDoubles(now),
       store.noteUnknown(unknownAfter, now),
       store.noteHalts(now),
-      noteHold(now),
+      noteClosure(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
         ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), maxRequests, now)]
@@ -99,26 +99,26 @@ const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Noti
   sliceId: null
 })
 
-/** What keeps this process from placing, if it still does at the second look: while it starts, much is not known yet. */
-const makeNoteHold = Effect.gen(function* () {
+/** Notes a closed placement gate at the second look, because some closures end by themselves while the process starts. */
+const makeNoteClosure = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
   const store = yield* NotificationStore
   const gate = yield* PlacementGate
   let last: ClosureKind | null = null
 
   return Effect.fnUntraced(function* (now: DateTime.Utc) {
-    const hold = yield* gate.current
-    const isLasting = hold !== null && hold.kind === last
-    last = hold?.kind ?? null
-    if (hold === null || !isLasting) return
-    if (hold.kind === "credentials") return yield* store.noteCredentials(brokerType, hold.reason, now)
-    if (hold.kind === "limit" || hold.kind === "day") {
-      yield* store.note(dailyLimit(hold.kind, `Placements are on hold: ${hold.reason}`, now), now)
+    const closure = yield* gate.current
+    const isLasting = closure !== null && closure.kind === last
+    last = closure?.kind ?? null
+    if (closure === null || !isLasting) return
+    if (closure.kind === "credentials") return yield* store.noteCredentials(brokerType, closure.reason, now)
+    if (closure.kind === "limit" || closure.kind === "day") {
+      yield* store.note(dailyLimit(closure.kind, `Placements are on hold: ${closure.reason}`, now), now)
     }
   })
 })
 
-/** Delivers one notification, if one is to be delivered, and gives up what is too old to be news. */
+/** Delivers the next notification, if there is one, and gives up those that are too old. */
 export const makeDeliverNext = Effect.gen(function* () {
   const store = yield* DeliveryStore
   const webhook = yield* Webhook
@@ -129,14 +129,14 @@ export const makeDeliverNext = Effect.gen(function* () {
         `The notification was: ${message}`
     )
 
-  /** No daemon ran, or none got to it: it is not told as if it had just happened. */
+  /** Unsent notifications that are too old are dropped, because they would read as if their facts had just happened. */
   const giveUpOld = Effect.gen(function* () {
     const now = yield* DateTime.now
     const old = yield* store.giveUpOlder(DateTime.subtractDuration(now, deliveredWithin), now)
     yield* Effect.forEach(old, (one) => givenUp(one, "no daemon could deliver it in time"), { discard: true })
   })
 
-  /** Stopped over it: the next daemon need not wait. */
+  /** Releases the notification when the daemon stops during its delivery, so that the next daemon need not wait. */
   const giveBack = ({ key }: ClaimedNotification) =>
     Effect.flatMap(DateTime.now, (now) => store.failed(key, "its daemon stopped over it", now, now)).pipe(
       Effect.catch(({ message }) => Effect.logWarning(`A notification waits for a minute: ${message}`))

@@ -4,20 +4,20 @@ import { HttpClient, HttpClientRequest } from "effect/http"
 import { Configuration } from "../config/Configuration.ts"
 import { bodyOf, type Notification } from "../domain/operations/notification.ts"
 
-/** The webhook did not take the notification. The message holds nothing of its address, which is a secret. */
+/** The webhook did not accept the notification. The message never contains its address, which is a secret. */
 export class WebhookFailed extends Schema.TaggedError<WebhookFailed>()("WebhookFailed", { message: Schema.String }) {}
 
-/** What came back. */
+/** The answer of the webhook. */
 export interface WebhookAnswer {
   readonly status: number
   readonly millis: number
 }
 
-const patience = Duration.seconds(10)
-/** An answer is shown only so far. */
+const timeout = Duration.seconds(10)
+/** Characters shown of an answer. */
 const maxShown = 200
 
-/** HTTP to the people who are to be told. One request for each call, no redirects. */
+/** Sends a notification to NOTIFY_WEBHOOK_URL: one request for each call, without redirects. */
 export class Webhook extends Context.Service<
   Webhook,
   { readonly send: (notification: Notification) => Effect.Effect<WebhookAnswer, WebhookFailed> }
@@ -42,9 +42,9 @@ export class Webhook extends Context.Service<
         ).pipe(
           Effect.mapError(({ reason }) => new WebhookFailed({ message: withoutAddress(whyOf(reason), url) })),
           Effect.timeoutOrElse({
-            duration: patience,
+            duration: timeout,
             orElse: () =>
-              Effect.fail(new WebhookFailed({ message: `it did not answer within ${Duration.format(patience)}` }))
+              Effect.fail(new WebhookFailed({ message: `it did not answer within ${Duration.format(timeout)}` }))
           }),
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
         )
@@ -66,7 +66,7 @@ const whyOf = (reason: object): string => {
   return `it could not be reached: ${cause.message === "" && "code" in cause ? String(cause.code) : cause.message}`
 }
 
-/** An error, or a careless server, may show what it was called by. */
+/** Removes the address from a text, because an error or a careless server may repeat it. */
 const withoutAddress = (text: string, url: string): string => {
   const { pathname, search } = new URL(url)
   return [url, `${pathname}${search}`, pathname, search]

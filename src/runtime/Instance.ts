@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Random } from "effect"
 import { hostname } from "node:os"
 import { version } from "../version.ts"
 
-/** Which process is speaking: the owner in claims, heartbeats and the audit. */
+/** The identity of this process: the owner in claims, heartbeats and the audit. */
 export class Instance extends Context.Service<
   Instance,
   { readonly id: string; readonly hostname: string; readonly pid: number; readonly version: string }
@@ -11,7 +11,7 @@ export class Instance extends Context.Service<
     Instance,
     Effect.map(Random.nextIntBetween(0, 36 ** 6), (number) =>
       Instance.of({
-        // The random part keeps apart two containers with equal names and pids, and a pid that is used again.
+        // The random part distinguishes containers with equal names and pids, and a pid that is reused.
         id: `${hostname()}-${process.pid}-${number.toString(36).padStart(6, "0")}`,
         hostname: hostname(),
         pid: process.pid,

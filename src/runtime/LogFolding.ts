@@ -1,4 +1,4 @@
-/** One log line's parts, the same for every format. */
+/** The parts of a log line, the same for every format. */
 export interface LogEntry {
   readonly date: Date
   /** debug, info, warn, error or fatal. */
@@ -9,30 +9,30 @@ export interface LogEntry {
 
 interface Burst {
   readonly first: LogEntry
-  /** Of the burst, or of what was last said of it. */
+  /** Start of the burst, or the time of its last summary. */
   sinceMillis: number
   folded: number
   last: LogEntry
-  /** What the folded lines were about, as far as it is remembered. */
+  /** The ids in the folded lines, up to {@link maxIds} of each. */
   readonly orderIds: Set<string>
   readonly sliceIds: Set<string>
 }
 
 const windowMillis = 60_000
-/** However many kinds of errors there are, folding takes no more memory than this many. */
+/** Limits the memory that folding takes, however many kinds of errors there are. */
 const maxBursts = 1000
-/** And no more than this many ids of each. */
+/** The ids kept of each burst. */
 const maxIds = 100
 
 /**
- * Folds bursts of one warning or error into its first line and then, once a minute, a line that says how many more there were.
- * Alike are lines of one level, worker and message, but for the words with digits in them: ids, numbers and times. What is
- * neither a warning nor an error always passes.
+ * Folds bursts of a warning or error into its first line and a line each minute that counts the others. Lines belong to the same
+ * burst when level, worker and message are equal apart from words with digits, such as ids, numbers and times. Lines of
+ * other levels always pass.
  */
 export class LogFolding {
   private readonly bursts = new Map<string, Burst>()
 
-  /** Whether a line is to be shown; it is counted if not. Times in milliseconds, of one clock that never goes back. */
+  /** Whether a line is shown; otherwise it is counted. Times in milliseconds of a monotonic clock. */
   admits(entry: LogEntry, nowMillis: () => number): boolean {
     if (entry.level !== "warn" && entry.level !== "error") return true
     const key = `${entry.level} ${String(entry.fields["worker"])} ${entry.message.replaceAll(/\S*\d\S*/g, "#")}`
@@ -51,12 +51,12 @@ export class LogFolding {
     return true
   }
 
-  /** What is to be said by now of what was folded. A burst goes on as long as something of it was. */
+  /** The summaries due by now. A burst ends when a whole minute brought no line. */
   due(nowMillis: number): ReadonlyArray<LogEntry> {
     return this.take(nowMillis, windowMillis)
   }
 
-  /** What is to be said before everything ends. */
+  /** The remaining summaries, before the process ends. */
   rest(nowMillis: number): ReadonlyArray<LogEntry> {
     return this.take(nowMillis, 0)
   }
@@ -70,7 +70,7 @@ export class LogFolding {
         this.bursts.delete(key)
         continue
       }
-      // One line is as short as what would be said of it, and says more.
+      // A single folded line is shown itself: it is as short as its summary, and says more.
       entries.push(burst.folded === 1 ? burst.last : foldedEntry(burst, passedMillis))
       burst.sinceMillis = nowMillis
       burst.folded = 0

@@ -19,16 +19,16 @@ const entryOf = ({ cause, date, fiber, logLevel, message }: Options): LogEntry =
   return { date, level: logLevel.toLowerCase(), message: words.join(" "), fields }
 }
 
-/** The line's own; a detail of that name must not take their place. */
+/** The fields of the line itself, which a detail must not replace. */
 const reserved: ReadonlySet<string> = new Set(["timestamp", "level", "message"])
 
 const jsonText = ({ date, level, message, fields }: LogEntry): string =>
   JSON.stringify({ timestamp: date.toISOString(), level, message, ...fields })
 
-/** One JSON object a line: timestamp, level, message, then whatever the event is annotated with. */
+/** One JSON object per line: timestamp, level, message, then the annotations. */
 export const jsonLine = Logger.make((options: Options) => jsonText(entryOf(options)))
 
-/** What is shown of an event's fields, in this order, after its message. */
+/** The fields shown after the message, in this order. */
 const shownFields: ReadonlyArray<readonly [name: string, words: (value: string) => string]> = [
   ["order_id", (value) => `order ${value}`],
   ["order_ids", (value) => `orders ${value}`],
@@ -60,7 +60,7 @@ const prettyText =
     const time = colored("2", date.toISOString().slice(11, 23))
     const tail = details.length === 0 ? "" : colored("2", ` (${details.join(", ")})`)
     const text = `${time} ${String(fields["worker"] ?? "service").padEnd(8)} ${colored(color, `${mark}${message}`)}${tail}`
-    // Several lines belong to one event: those after the first stand below its message.
+    // Further lines of an event are indented below its message.
     return [text, ...(fields["cause"] === undefined ? [] : [String(fields["cause"])])]
       .join("\n")
       .replaceAll("\n", margin)
@@ -68,16 +68,16 @@ const prettyText =
 
 const margin = `\n${" ".repeat("15:20:28.000 executor ".length)}`
 
-/** For people: the time, who speaks, the level where it matters, the message, and the few fields that tell slices apart. */
+/** For people: time, worker, level if above info, message, and the few fields that identify a slice. */
 export const prettyLine = Logger.make((options: Options) => prettyText(false)(entryOf(options)))
 
 const levels = { debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
 const flushInterval = "1 second"
 
-/** Writes each line that is shown, folds bursts of one warning or error, and says at the latest when it ends what was folded. */
+/** A logger that folds bursts of a warning or error. Its finalizer writes the remaining summaries. */
 export const foldingLogger = Effect.fnUntraced(function* (textOf: (entry: LogEntry) => string) {
-  // Not the clock of whoever logs, which is the database's and may be set back.
+  // The clock of this scope, because the logging fiber's is the database's, which may be set back.
   const clock = yield* Clock.Clock
   const folding = new LogFolding()
   const nowMillis = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
@@ -94,11 +94,14 @@ export const foldingLogger = Effect.fnUntraced(function* (textOf: (entry: LogEnt
   })
 })
 
-/** How the entries of a format are written. */
+/** Turns log entries into the text of a format. */
 export const textIn = (format: "json" | "pretty"): ((entry: LogEntry) => string) =>
   format === "json" ? jsonText : prettyText(process.stdout.isTTY && process.stdout.hasColors())
 
-/** Logs go to stdout, in the configured format, from the configured level up. */
+/**
+ * Logs to stdout in the configured format, from the configured level up. Each line carries the annotations of its fiber; see
+ * `annotate.ts` for the ids of orders and slices. Provided by the daemon and by the commands.
+ */
 export const LoggingLayer: Layer.Layer<never, never, Configuration> = Layer.unwrap(
   Effect.gen(function* () {
     const config = yield* Configuration

@@ -1,6 +1,6 @@
 import { Cause, Effect } from "effect"
 
-/** Failures in one line where they are expected, in full where there is a bug. */
+/** A cause as text: typed failures in one line, defects in full. */
 export const summary = <E>(cause: Cause.Cause<E>): string => {
   const expected = cause.reasons.flatMap((reason) =>
     Cause.isFailReason(reason) && reason.error instanceof Error ? [reason.error.message] : []
@@ -11,8 +11,8 @@ export const summary = <E>(cause: Cause.Cause<E>): string => {
 }
 
 /**
- * One round of a loop that nobody waits for: whatever ends it, a bug too, is logged, so that the next round comes. A fiber
- * that dies says nothing to anybody. Only an interruption passes through.
+ * Keeps a background loop running: logs any failure or defect of a round, so that the next round comes. Without it, a fiber
+ * that nobody joins would die silently. Only interruption passes through.
  */
 export const logAndContinue =
   (message: string) =>

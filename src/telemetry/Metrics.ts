@@ -1,24 +1,24 @@
 import { Metric } from "effect"
 import type { NextStage } from "../domain/model/OrderSlice.ts"
 
-/** What is told of a metric in the guide, and what the dashboard and the alert rules are held against. */
+/** The description of a metric. The guide, the dashboard and the alert rules are checked against it. */
 export interface Definition {
   readonly kind: "counter" | "gauge" | "histogram"
   readonly name: string
-  /** In the unified code for units of measure; what is counted is in braces. */
+  /** In the Unified Code for Units of Measure, with the counted thing in braces. */
   readonly unit: string
   readonly description: string
-  /** Its attributes and their values; null where these are not known beforehand. One value alone is that of all series. */
+  /** Its attributes and their possible values; null where these are unknown. A single value is that of every series. */
   readonly attributes: Readonly<Record<string, ReadonlyArray<string> | null>>
 }
 
-/** A metric, and each of its series by the values of the two attributes at most that tell them apart. */
+/** A metric and its series, which at most two attributes distinguish. */
 export interface Instrument {
   readonly definition: Definition
   readonly series: (first?: string, second?: string) => Metric.Metric<number, unknown>
 }
 
-/** The exporter takes a metric's unit from an attribute of this name. */
+/** The exporter takes the unit of a metric from an attribute of this name. */
 export const unitAttribute = "unit"
 
 const instrument = (
@@ -56,13 +56,13 @@ const histogram = (
     Metric.histogram(name, { description, attributes, boundaries })
   )
 
-/** From half a millisecond, which is what lateness is about, to what an outage makes of it. */
+/** Boundaries of lateness: from half a millisecond, the normal case, to minutes, in an outage. */
 const seconds = [
   0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 ]
-/** Of a statement or a broker call, which end after their time limits. */
+/** Boundaries for statements and broker calls, which have time limits. */
 const callSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
-/** Of a doubt, which may last until a person settles it. */
+/** Boundaries for doubts, which may last until a person resolves them. */
 const longSeconds = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400]
 
 export const splitOutcomes = ["done", "failed", "skipped", "not_split"] as const
@@ -79,7 +79,7 @@ const outcomeWords = {
   Unknown: "unknown"
 } as const satisfies Readonly<Record<NextStage["_tag"], Outcome>>
 
-/** What becomes of a slice, in the word of the metrics and spans. */
+/** The outcome of a slice, in the words of metrics and spans. */
 export const outcomeOf = (next: NextStage): Outcome => outcomeWords[next._tag]
 
 export const notFiredOutcomes = ["failed", "skipped", "rescheduled"] as const
@@ -97,7 +97,7 @@ const answers = ["ok", "refused", "try_later", "credentials_invalid", "not_sent"
 const holds = ["halt", "credentials", "limit", "day", "circuit", "stopping"]
 const workers = ["splitter", "executor", "monitor"]
 
-/** Every metric of the service. `doc/guides/monitoring.md` lists them; a test holds the two together. */
+/** Every metric of the service. A test keeps the list in `doc/guides/monitoring.md` the same. */
 export const metrics = {
   orderSplits: counter(["pulse.order.splits", "{order}", "Orders that a splitter has dealt with"], {
     outcome: splitOutcomes

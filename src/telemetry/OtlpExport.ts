@@ -7,33 +7,33 @@ import { version } from "../version.ts"
 import { unitAttribute } from "./Metrics.ts"
 import type { EndedSpan } from "./trace.ts"
 
-/** Where telemetry goes, and under which name. */
+/** The receiver of the telemetry, and the name it is sent under. */
 export interface OtlpOptions {
-  /** Below it are `/v1/metrics` and `/v1/traces`. */
+  /** The base URL of `/v1/metrics` and `/v1/traces`. */
   readonly endpoint: string
   readonly headers: Redacted.Redacted<Readonly<Record<string, string>>>
   readonly protocol: "http/protobuf" | "http/json"
-  /** How long one request may take, its answer included. */
+  /** Time limit of one request, including its answer. */
   readonly timeout: Duration.Duration
   readonly serviceName: string
   readonly resource: Readonly<Record<string, string | number>>
 }
 
-/** So long the end of the service waits for what is left to be sent, for metrics and for traces each. */
+/** How long the end of the service waits for unsent metrics and traces, for each of them. */
 const shutdownTimeout = Duration.seconds(1)
 const spanInterval = Duration.seconds(1)
-/** Nothing is placed while a request is put into words: 100 spans take JSON 1 ms, protobuf 13 ms. */
+/** Encoding a request blocks placements: 100 spans take 1 ms as JSON and 13 ms as protobuf. */
 const maxSpansPerRequest = 100
-/** One after another, so that a burst of placements is not held up by the spans of the first of them. */
+/** Requests are spaced, so that the spans of a burst's first placements do not delay the others. */
 const requestInterval = Duration.millis(25)
-/** So many requests with spans wait for their answers, and so many spans for a request: memory must not grow with an outage. */
+/** Limits on requests waiting for an answer, and on spans waiting for a request, so that an outage does not grow the memory. */
 const maxRequests = 4
 const maxWaiting = 10_000
 
-/** HTTP for the exporters. */
+/** The HTTP client of the exporters. */
 export const OtlpHttp: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })
 
-/** Sends the metrics of the registry in the context once an interval, and at the end. Never fails. */
+/** Sends the metrics of the registry in the context in every interval, and at the end. Never fails. */
 export const exportMetrics = (
   options: OtlpOptions & { readonly interval: Duration.Duration }
 ): Effect.Effect<void, never, HttpClient.HttpClient | Scope.Scope> =>
@@ -49,8 +49,8 @@ export const exportMetrics = (
   })
 
 /**
- * Sends spans within a second or so, and at the end; returns how to hand one over, which says whether there was room for
- * it.
+ * Sends spans within about a second, and at the end. Returns a function that takes a span; it answers false when there is no
+ * room for it.
  */
 export const exportSpans = (
   options: OtlpOptions
@@ -99,7 +99,7 @@ const resourceOf = ({ serviceName, resource }: OtlpOptions) => ({ serviceName, a
 
 type Serialization = OtlpSerialization.OtlpSerialization["Service"]
 
-/** A metric has its unit in an attribute here; a series that is told apart by what is not there has an empty one. */
+/** Removes the attribute that carries the unit, and empty attributes, which stand for absent ones. */
 const withoutMadeUp = (serialization: Serialization): Serialization => ({
   ...serialization,
   metrics: (data) => {
@@ -124,7 +124,7 @@ const exporting = ({ protocol }: OtlpOptions) =>
       OtlpSerialization.OtlpSerialization,
       Effect.map(OtlpSerialization.OtlpSerialization, withoutMadeUp)
     ).pipe(Layer.provide(protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf)),
-    // The exporters read variables of their own accord, unchecked: all that counts is in the options.
+    // Without this the exporters would read environment variables by themselves, unvalidated.
     ConfigProvider.layer(ConfigProvider.fromUnknown({}))
   )
 
@@ -158,12 +158,12 @@ const otlpSpan = (span: EndedSpan): OtlpSpan => ({
 
 const nanosOf = (millis: number): string => String(BigInt(Math.round(millis * 1e6)))
 
-/** The exporter throws away what it is given for a minute after a failure: that is kept meanwhile. */
+/** The exporter discards everything for a minute after a failure, so spans are kept back for that long. */
 const pauseMillis = 61_000
 
 /**
- * A client whose requests end in time whatever the receiver does, and that tells of those that fail. `canSend` says whether
- * the receiver seems to take more.
+ * An HTTP client whose requests end in time whatever the receiver does, and which logs those that fail. `canSend` says whether
+ * the receiver is keeping up.
  */
 const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, timeout }: OtlpOptions) {
   const http = yield* HttpClient.HttpClient
@@ -180,7 +180,7 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
       requests += 1
       return call
     }).pipe(
-      // An answer that never ends is none.
+      // The body is read within the time limit too, because an answer may never end.
       Effect.tap((response) => response.arrayBuffer),
       Effect.timeoutOrElse({
         duration: timeout,
@@ -208,10 +208,10 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
   return { client, canSend }
 })
 
-/** A receiver that is down is no news every second. */
+/** Failures are logged at most this often. */
 const quietMillis = 10 * 60_000
 
-/** One warning, and while it goes on one in ten minutes, with how many there were. */
+/** Logs a failure, and while they continue, one every ten minutes with their number. */
 const makeReport = (what: string, endpoint: string) => {
   let failures = 0
   let nextMillis = 0

@@ -7,7 +7,7 @@ import type { TraceRecorder } from "./TraceRecorder.ts"
 /** Records a value in the series with these attributes. */
 type RecordValue = (value: number, first?: string, second?: string) => void
 
-/** What a recorder writes to. Each series is made at its first value, and kept at hand. */
+/** Makes the recording functions. Each series is created at its first value, and cached. */
 type Records = (instrument: Instrument) => RecordValue
 
 const recordsIn =
@@ -23,7 +23,7 @@ const recordsIn =
     }
   }
 
-/** Counters begin at 0: a rate is known from their first event on. */
+/** Counters start at 0, so that their rate is right from the first event on. */
 const countFromZero = (records: Records): void => {
   for (const instrument of Object.values(metrics)) {
     const { kind, attributes } = instrument.definition
@@ -37,15 +37,15 @@ const countFromZero = (records: Records): void => {
 const secondsOf = ({ beganMillis, endedMillis }: Span): number => Math.max(0, endedMillis - beganMillis) / 1000
 
 export interface RecorderOptions {
-  /** Holds the registry of the metrics. */
+  /** Contains the metric registry. */
   readonly context: Context.Context<never>
-  /** A clock that never goes back, in milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   readonly monotonicMillis: () => number
   readonly poolSize: number
   readonly traces: TraceRecorder | null
 }
 
-/** Telemetry that is kept: counts and distributions in the registry, spans with the trace recorder. */
+/** Telemetry that is recorded: counts and distributions in the registry, spans by the trace recorder. */
 export const makeRecorder = ({ context, monotonicMillis, poolSize, traces }: RecorderOptions): Telemetry => {
   const records = recordsIn(context)
   countFromZero(records)
@@ -134,7 +134,7 @@ const ofWorkers = (
   const clockOffset = records(metrics.clockOffset)
   const lastOkMillis = new Map(WorkerName.literals.map((worker) => [worker, monotonicMillis()]))
   for (const worker of WorkerName.literals) {
-    // Reckoned when it is read: it must grow while nothing happens.
+    // Computed when it is read, because it must grow while nothing happens.
     Metric.registerUnsafe(metrics.workerTickAge.series(worker), context, {
       get: () => ({ value: (monotonicMillis() - (lastOkMillis.get(worker) ?? 0)) / 1000 }),
       update: () => undefined,
@@ -163,7 +163,7 @@ const ofStatements = (records: Records): Pick<Telemetry, "statementBegan" | "sta
   }
 }
 
-/** Ages of what there is none of are 0. */
+/** The age of an empty backlog is 0. */
 const ofBacklog = (records: Records): Telemetry["backlog"] => {
   const orders = records(metrics.orders)
   const slices = records(metrics.slices)

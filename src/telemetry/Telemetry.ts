@@ -6,36 +6,37 @@ import type { ClaimedSlice, NextStage, UnresolvedSlice } from "../domain/model/O
 import type { WorkerName } from "../domain/model/WorkerName.ts"
 import type { BrokerCall, SkipReason, SplitOutcome } from "./Metrics.ts"
 
-/** The order of a split, as far as anything is known of it. */
+/** The order of a split, as far as it is known. */
 export interface SplitOrderEvent {
   readonly id: string
   readonly originTraceId: string | null
   readonly requestId: string | null
-  /** When it was inserted, in milliseconds since 1970; null when that cannot be right. */
+  /** When it was inserted, in milliseconds since 1970; null when the value is implausible. */
   readonly createdMillis: number | null
 }
 
-/** From when to when something took place, in milliseconds since 1970, with fractions. */
+/** Start and end of an event, in milliseconds since 1970, with fractions. */
 export interface Span {
   readonly beganMillis: number
   readonly endedMillis: number
 }
 
 /**
- * Takes note of what happens, for metrics and traces. Plain calls that cost next to nothing, never fail and wait for
- * nobody; without a receiver they do nothing at all.
+ * Records events for metrics and traces. The methods are plain synchronous calls that cost very little and never fail, so they
+ * may stand between the firing of two slices; without a receiver they do nothing. Called by the workers, the broker layers, the
+ * database and its clock.
  */
 export interface Telemetry {
   readonly isOn: boolean
   readonly split: (order: SplitOrderEvent, outcome: SplitOutcome, slices: number, span: Span) => void
-  /** A placement has ended, and this is what becomes of its slice. */
+  /** A placement has ended, with the next stage of its slice. */
   readonly placed: (slice: ClaimedSlice, next: NextStage, span: Span) => void
   /** The broker was not called for a claimed slice. */
   readonly notFired: (next: NextStage) => void
   readonly skipped: (reason: SkipReason, slices: number) => void
-  /** A doubt is settled by a look-up in the broker's book. */
+  /** A slice in doubt was reconciled with the broker's order list. */
   readonly reconciled: (slice: UnresolvedSlice, next: NextStage, span: Span) => void
-  /** Nobody can tell from the broker's book, or it showed an order after all. */
+  /** The broker's order list proves nothing about a slice in doubt, or showed its order after the slice was given up. */
   readonly doubted: (what: "unprovable" | "turned_up") => void
   readonly doublePlacement: () => void
   readonly brokerCalled: (call: BrokerCall, outcome: BrokerOutcome, span: Span) => void
@@ -51,7 +52,7 @@ export interface Telemetry {
 
 const nothing = () => undefined
 
-/** What everything is silent with: no receiver is configured. */
+/** Does nothing: no receiver is configured. */
 export const silent: Telemetry = {
   isOn: false,
   split: nothing,
@@ -71,7 +72,7 @@ export const silent: Telemetry = {
   backlog: nothing
 }
 
-/** Silent, unless a layer says otherwise: whoever has something to tell need not ask whether anybody listens. */
+/** Silent unless a layer provides a recorder, so callers need not check for a receiver. */
 export const Telemetry: Context.Reference<Telemetry> = Context.Reference("pulse-background/Telemetry", {
   defaultValue: () => silent
 })

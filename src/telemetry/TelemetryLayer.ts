@@ -34,8 +34,8 @@ const optionsOf = (settings: Settings, endpoint: string, instance: Instance["Ser
 }
 
 /**
- * Metrics and traces over OTLP, as the OTEL_* variables have it; silent without OTEL_EXPORTER_OTLP_ENDPOINT. What is left is
- * sent when the layer closes, or given up after a second: it belongs below everything that has something to tell.
+ * Metrics and traces over OTLP, configured by the OTEL_* variables; silent without OTEL_EXPORTER_OTLP_ENDPOINT. The rest is sent
+ * when the layer closes, or dropped after a second. It must be below every layer that records something.
  */
 export const TelemetryLayer: Layer.Layer<never, never, Configuration> = Layer.effect(
   Telemetry,

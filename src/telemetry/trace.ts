@@ -1,20 +1,20 @@
 import { createHash } from "node:crypto"
 
-/** Which orders are traced: all, none, or a share of them. Every replica decides alike, by the trace id. */
+/** Which orders are traced: all, none, or a share of them. All replicas decide the same, by the trace id. */
 export type Sampler =
   | { readonly _tag: "All" }
   | { readonly _tag: "None" }
   | { readonly _tag: "Share"; readonly share: number }
 
-/** The trace of one order, which all replicas find without asking each other: everything is derived from its ids. */
+/** The trace of one order. It is derived from the ids of the order, so all replicas agree on it. */
 export interface OrderTrace {
   /** 32 hexadecimal digits. */
   readonly traceId: string
-  /** 16 hexadecimal digits: the span in which the order is split, the parent of all that follows. */
+  /** 16 hexadecimal digits: the span of the split, the parent of the spans that follow. */
   readonly splitSpanId: string
-  /** The span of another service that the order came from, where its id says so. */
+  /** The span of the service that the order came from, if its id contains one. */
   readonly parentSpanId: string | null
-  /** When the trace began, in milliseconds since 1970, where its id says so. */
+  /** When the trace began, in milliseconds since 1970, if its id contains that. */
   readonly beganMillis: number | null
   readonly isSampled: boolean
 }
@@ -26,21 +26,21 @@ export interface EndedSpan {
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId: string | null
-  /** Spans of the same trace that it has to do with, but is not part of. */
+  /** Related spans of the same trace that are not its parent. */
   readonly linkedSpanIds: ReadonlyArray<string>
   readonly beganMillis: number
   readonly endedMillis: number
   readonly attributes: Readonly<Record<string, string | number>>
-  /** What went wrong; null when nothing did. */
+  /** The error; null when there was none. */
   readonly error: string | null
 }
 
-/** Backends put a trace together within minutes: what comes so much later is linked to its split, not part of it. */
+/** Backends assemble a trace within minutes, so spans this much later are linked to the split instead of being its children. */
 const longStretchMillis = 3_600_000
 
 /**
- * An order's trace. A trace id in hexadecimal, alone or in a `traceparent`, is used as it is; of any other, such as
- * `t1735228800a1b2c3d4e5f6`, and of the order's id when there is none, the first 16 bytes of its SHA-256.
+ * An order's trace. A hexadecimal trace id, alone or in a `traceparent`, is used as it is. Of any other, such as
+ * `t1735228800a1b2c3d4e5f6`, or of the order's id when there is none, it takes the first 16 bytes of the SHA-256.
  */
 export const orderTrace = (orderId: string, originTraceId: string | null, sampler: Sampler): OrderTrace => {
   const id = originTraceId === null || originTraceId === "" ? orderId : originTraceId
@@ -58,7 +58,7 @@ export const orderTrace = (orderId: string, originTraceId: string | null, sample
 
 /** W3C Trace Context: version, trace id, span id, and flags, the last of which says whether the trace is sampled. */
 const traceParent = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(0[01])$/
-/** Ids as pulse-api makes them: a letter, the seconds since 1970, and twelve characters by chance. */
+/** The ids of pulse-api: a letter, the seconds since 1970, and twelve random characters. */
 const ownId = /^[a-z](\d{10})[0-9a-z]{12}$/
 
 const traceIdOf = (id: string): string => {
@@ -66,18 +66,18 @@ const traceIdOf = (id: string): string => {
   return /^(?!0{32})[0-9a-f]{32}$/.test(hexadecimal) ? hexadecimal : sha256(id).slice(0, 32)
 }
 
-/** The id of the span of what is done once for an order, or once for a claim of a slice. */
+/** The id of the span of an operation that happens once for an order, or once for a claim of a slice. */
 export const spanIdOf = (...what: ReadonlyArray<string | number>): string => sha256(what.join("\n")).slice(0, 16)
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex")
 
-/** By the last eight bytes of the trace id, as other services decide: as much of them as a number holds exactly. */
+/** By the last eight bytes of the trace id, as in other services; 52 bits of them, which a number holds exactly. */
 const isSampled = (traceId: string, sampler: Sampler): boolean =>
   sampler._tag === "Share"
     ? Number.parseInt(traceId.slice(16, 29), 16) < sampler.share * 2 ** 52
     : sampler._tag === "All"
 
-/** Where something that is done for an order belongs: in its split's span, or, long after, beside it. */
+/** The place of a span in the order's trace: a child of the split, or, long after it, linked to it. */
 export const placeInTrace = (
   { splitSpanId, beganMillis }: OrderTrace,
   atMillis: number

@@ -1,14 +1,26 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { insertOrder, sliceRows } from "../support/service.ts"
 
 const order = ["--instrument", "NSE:INFY", "--side", "BUY", "--quantity", "100", "--splits", "2"]
-const secondsAgo = (seconds: number) =>
-  Effect.map(DateTime.now, (now) => DateTime.toDateUtc(DateTime.subtract(now, { seconds })))
 const atOnce = [...order, "--duration", "0"]
+
+const now = Effect.map(DateTime.now, DateTime.toDateUtc)
+
+/** Makes the second slices due. */
+const secondIsDue = Effect.flatMap(Db, ({ sql, execute }) =>
+  execute(
+    "test.due",
+    sql`UPDATE order_slices SET scheduled_at = created_at, not_before = created_at WHERE sequence_number = 2`
+  )
+)
+
+const quotes = Effect.flatMap(Db, ({ sql, query }) =>
+  query("test.quotes", Schema.Struct({ instrument: Schema.String }), sql`SELECT instrument FROM market_quotes`)
+)
 
 describe("limits before a trade", () => {
   it.live("submit and plan refuse what the day has no room for, and write nothing; a known key is no new order", () =>
@@ -42,15 +54,11 @@ describe("limits before a trade", () => {
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
         const first = yield* startMain([], environment)
-        for (const id of ["a", "b"]) yield* insertOrder(id, { created_at: yield* secondsAgo(0), duration_minutes: 10 })
+        for (const id of ["a", "b"]) yield* insertOrder(id, { created_at: yield* now, duration_minutes: 10 })
         yield* eventually("the first slices are placed", stages, (counts) => counts["PROCESSED"] === 2)
         first.child.kill("SIGTERM")
         assert.strictEqual(yield* first.exit, 0)
-        const { sql, execute } = yield* Db
-        yield* execute(
-          "test.due",
-          sql`UPDATE order_slices SET scheduled_at = created_at, not_before = created_at WHERE sequence_number = 2`
-        )
+        yield* secondIsDue
         yield* startMain([], { ...environment, LIMIT_ORDERS_PER_DAY: "1" })
         const held = yield* eventually("health tells of the hold", runMain(["health"], environment), ({ output }) =>
           output.includes("on hold: the 2 orders of the day are more than LIMIT_ORDERS_PER_DAY (1)")
@@ -71,14 +79,16 @@ describe("limits before a trade", () => {
           QUOTES_POLL_INTERVAL_SECONDS: "1"
         }
         yield* startMain([], environment)
-        // The second slice is due in ten seconds. The mock's prices are between 100 and 3,000.
+        // The second slice is due so soon that quotes are asked for. The mock's prices are between 100 and 3,000.
         yield* insertOrder("o", {
-          created_at: yield* secondsAgo(50),
-          duration_minutes: 1,
+          created_at: yield* now,
+          duration_minutes: 6,
           num_splits: 2,
           order_type: "LIMIT",
           limit_price: "9999"
         })
+        yield* eventually("quotes are known", quotes, ({ length }) => length > 0)
+        yield* secondIsDue
         const [, second] = yield* eventually(
           "the second slice waits",
           sliceRows(),

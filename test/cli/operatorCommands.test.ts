@@ -161,9 +161,10 @@ describe("order pause and order resume", () => {
         const placedOf = (orderId: string) =>
           Effect.map(sliceRows(orderId), (slices) => slices.filter(({ stage }) => stage === "PROCESSED").length)
         yield* startMain([], environment)
-        yield* insertOrders(2, { total_quantity: 300, num_splits: 300 }, 0)
+        // Four slices a second each, for longer than the test takes.
+        yield* insertOrders(2, { total_quantity: 1000, num_splits: 1000, duration_minutes: 4 }, 0)
         yield* eventually("the order is under way", placedOf("o0"), (count) => count > 2)
-        assert.strictEqual((yield* pulse("order", "pause", "o0", "--reason", "news")).code, 0)
+        assert.strictEqual((yield* pulse("order", "pause", "o0", "--reason", "news", "--wait", "600")).code, 0)
         const [mine, others] = [yield* placedOf("o0"), yield* placedOf("o1")]
         yield* eventually("the other order goes on", placedOf("o1"), (count) => count > others + 10)
         assert.strictEqual(yield* placedOf("o0"), mine)
@@ -181,7 +182,7 @@ describe("order pause and order resume", () => {
           "test.beat",
           sql`
             INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, hold)
-            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 60000,
+            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 3600000,
               CASE worker WHEN 'monitor' THEN 'the broker''s order list cannot be read' WHEN 'executor' THEN 'halted' END
             FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker`
         )

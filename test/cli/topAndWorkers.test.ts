@@ -4,6 +4,7 @@ import { hostname } from "node:os"
 import { Db } from "../../src/db/Db.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
+import { sliceRows } from "../support/service.ts"
 
 const Checks = Schema.fromJsonString(
   Schema.Struct({
@@ -29,14 +30,19 @@ describe("seeing what goes on", () => {
         assert.match((yield* pulse("top", "--once")).output, /^pulse-background NO DAEMON[^]*No daemon runs/)
 
         yield* startMain([], environment)
-        yield* insertOrders(1, { num_splits: 10, duration_minutes: 10 }, 70)
+        // The third slice is due in ten minutes.
+        yield* insertOrders(1, { num_splits: 10, duration_minutes: 100 }, 700)
         const workers = yield* eventually("a daemon runs", pulse("workers"), ({ code }) => code === 0)
         assert.match(workers.output, /^1 daemon runs\n\nINSTANCE +HOST +PID +VERSION +BROKER +RUNNING SINCE \(UTC\)\n/)
         assert.match(
           workers.output,
           new RegExp(`^${hostname()}-\\d+-\\w{6} +executor +\\d+\\.\\d s ago +ok +\\d+ +0$`, "m")
         )
-        yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) === 2)
+        yield* eventually(
+          "two are filled",
+          sliceRows(),
+          (slices) => slices.filter(({ brokerStatus }) => brokerStatus === "COMPLETE").length === 2
+        )
         const top = yield* pulse("top", "--once")
         assert.strictEqual(top.code, 0)
         assert.match(top.output, /^pulse-background placing[^]*BUY NSE:RELIANCE +working +2\/10 /)
@@ -59,9 +65,9 @@ describe("seeing what goes on", () => {
           "test.stale",
           sql`
             INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis)
-            SELECT id, worker, 'h', 1, '1', now(), now() - CASE WHEN id = 'b' THEN age ELSE 0 END * interval '1 second', 18000
+            SELECT id, worker, 'h', 1, '1', now(), now() - CASE WHEN id = 'b' THEN age ELSE 0 END * interval '1 hour', 3600000
             FROM (VALUES ('a'), ('b')) AS i (id),
-              (VALUES ('splitter', 0), ('executor', 60), ('monitor', 60)) AS w (worker, age)`
+              (VALUES ('splitter', 0), ('executor', 2), ('monitor', 2)) AS w (worker, age)`
         )
         const workers = yield* runMain(["workers"], { DATABASE_URL: url })
         assert.strictEqual(workers.code, 1)

@@ -88,7 +88,7 @@ const orders = Effect.flatMap(Db, ({ sql, query }) =>
   query(
     "test.orders",
     OrderRow,
-    sql`SELECT *, created_at BETWEEN now() - interval '1 minute' AND now() AND updated_at = created_at AS is_new
+    sql`SELECT *, created_at BETWEEN now() - interval '1 hour' AND now() AND updated_at = created_at AS is_new
         FROM orders ORDER BY id`
   )
 )

@@ -6,21 +6,21 @@ import { unlessMissing } from "./Failure.ts"
 import type { Place } from "./Place.ts"
 import type { Account } from "./Processes.ts"
 
-/** A server as its `postmaster.pid` describes it. */
+/** A server, as described by its `postmaster.pid`. */
 export interface RunningServer {
   readonly pid: number
-  /** The folder of the unix socket; on Windows a loopback address. */
+  /** The folder of the unix socket; on Windows the loopback address. */
   readonly host: string
   readonly port: number
   readonly state: "starting" | "ready" | "stopping"
 }
 
-/** macOS has the shortest limit for a socket's path: 103 bytes, and PostgreSQL adds the file's name to the folder's. */
+/** macOS has the shortest limit for the path of a socket, 103 bytes; PostgreSQL appends the file name to the folder. */
 const maxSocketFolderBytes = 103 - "/.s.PGSQL.65535".length
 const socketPort = 5432
 const temporaryPrefix = "pulse-background-"
 
-/** Where a server of the data folder describes itself. */
+/** The file in which the server of a data folder describes itself. */
 export const pidFile = (place: Place): string => join(place.dataFolder, "postmaster.pid")
 
 export const readPidFile = async (place: Place): Promise<RunningServer | undefined> => {
@@ -39,7 +39,7 @@ export interface Address {
   readonly port: number
 }
 
-/** A fresh folder for the socket, or on Windows a free port. */
+/** A new folder for the socket, or on Windows a free port. */
 export const makeAddress = async (place: Place): Promise<Address> => {
   if (process.platform === "win32") return { socketFolder: "", port: await findFreePort() }
   const socketFolder = await makeSocketFolder(place)
@@ -48,7 +48,7 @@ export const makeAddress = async (place: Place): Promise<Address> => {
   return { socketFolder, port: socketPort }
 }
 
-/** Beside the data; where that path is too long for a socket, in a folder of its own for temporary files. */
+/** A folder beside the data, or, where that path is too long for a socket, among the temporary files. */
 const makeSocketFolder = async (place: Place): Promise<string> => {
   const beside = besideData(place)
   await rm(beside, { recursive: true, force: true })
@@ -57,7 +57,7 @@ const makeSocketFolder = async (place: Place): Promise<string> => {
     return beside
   }
   const last = (await readPidFile(place))?.host ?? ""
-  // The same one again, so that those who know the server's address need not learn another.
+  // The last folder is reused, so that connected daemons find the server at the same address.
   if (await isOurTemporaryFolder(last, place.account)) {
     await rm(join(last, `.s.PGSQL.${socketPort}`), { force: true })
     await rm(join(last, `.s.PGSQL.${socketPort}.lock`), { force: true })
@@ -69,7 +69,7 @@ const makeSocketFolder = async (place: Place): Promise<string> => {
   return mkdtemp(join(parent ?? "/tmp", temporaryPrefix))
 }
 
-/** Deletes the folder of a server that has ended. */
+/** Deletes the socket folder of a server that has ended. */
 export const removeAddress = async (place: Place, socketFolder: string): Promise<void> => {
   const isOurs = socketFolder === besideData(place) || basename(socketFolder).startsWith(temporaryPrefix)
   if (isOurs) await rm(socketFolder, { recursive: true, force: true })

@@ -7,7 +7,7 @@ import { attempt, codeOf, EmbeddedPostgresError, failWith, unlessMissing } from 
 import { type Account, run } from "./Processes.ts"
 import { nameUnfinished, removeLeftovers } from "./Users.ts"
 
-/** PostgreSQL's programs, runnable by the account they are for. */
+/** PostgreSQL's programs, in a place where its account can run them. */
 export interface Binaries {
   readonly initdb: string
   readonly postgres: string
@@ -45,7 +45,7 @@ export const findBinaries = (
     return asAccount.exitCode === 0 ? copied : yield* failWith(cannotRun(copied.postgres, asAccount.output, account))
   })
 
-/** What to say when a program does not run. */
+/** The message for a program that does not run. */
 export const cannotRun = (program: string, output: string, account?: Account): string =>
   `${program} does not run here${account === undefined ? "" : ` as ${account.name}`}: ${output || "no output"}. ` +
   "The packaged PostgreSQL needs a system with glibc (not Alpine) and, for root, the right to change to another account. " +
@@ -78,7 +78,7 @@ const decodeSymlinks = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Array(Schema.Struct({ source: Schema.String, target: Schema.String })))
 )
 
-/** npm packages cannot hold symlinks: an install script makes them, unless install scripts were blocked. */
+/** npm packages cannot contain symlinks. An install script makes them, unless install scripts are blocked. */
 const makeMissingSymlinks = (folder: string) =>
   attempt(
     "make the symlinks of its libraries, which the install script of its npm package has not made",
@@ -102,7 +102,7 @@ const makeSymlink = async (link: string, target: string): Promise<void> => {
   })
 }
 
-/** Copies a folder so that everybody can read it, unless a complete copy is there. Any number of processes may try. */
+/** Copies a folder so that every account can read it, unless a complete copy exists. Safe in many processes at once. */
 const copyOnce = async (from: string, to: string): Promise<void> => {
   const wanted = contentsOf(from)
   if (isSame(wanted, contentsOf(to))) return
@@ -132,8 +132,8 @@ const moveInPlace = async (prepared: string, to: string, wanted: ReadonlyMap<str
 }
 
 /**
- * Everything below a folder: its path in the folder, and its type and size. Empty when there is no such folder. Read in
- * one go: at every start of root's, and three times as fast as a thousand promises.
+ * Every entry below a folder by its relative path, with its type and size. Empty when there is no such folder. Read
+ * synchronously, which is three times as fast as a thousand promises, because it runs at every start as root.
  */
 const contentsOf = (folder: string): ReadonlyMap<string, string> => {
   if (!existsSync(folder)) return new Map()
@@ -162,7 +162,7 @@ const makeReadable = async (folder: string): Promise<void> => {
   )
 }
 
-/** Makes a folder that every account can enter, whatever our umask is; its missing parents too. */
+/** Creates a folder and its missing parents so that every account can enter them, whatever the umask is. */
 export const makeReadableFolder = async (folder: string): Promise<void> => {
   const isThere = await unlessMissing(
     stat(folder).then(() => true),

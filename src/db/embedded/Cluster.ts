@@ -11,7 +11,7 @@ import { giveToOwnerOf, nameUnfinished } from "./Users.ts"
 export const username = "pulse_background"
 export const database = "pulse_background"
 
-/** Makes the data folder when there is none yet, and checks the one that is there. Answers the password. Needs control. */
+/** Creates the data folder or checks the existing one. Returns the password. The caller must have control of the folder. */
 export const prepareData = (
   place: Place,
   binaries: Binaries
@@ -64,7 +64,7 @@ const writeDurably = async (path: string, text: string): Promise<void> => {
   }
 }
 
-/** In a folder of its own, moved in place when complete: whoever is killed on the way leaves no half-made data. */
+/** Builds the data in a temporary folder and moves it in place when complete, so that a killed process leaves no partial data. */
 const makeData = (place: Place, binaries: Binaries, password: string) =>
   Effect.gen(function* () {
     const workshop = yield* attempt(`write in ${place.folder}`, () => makeWorkshop(place, password))
@@ -77,7 +77,7 @@ const makeData = (place: Place, binaries: Binaries, password: string) =>
         "--auth=scram-sha-256",
         "--encoding=UTF8",
         "--locale=C",
-        // Synced once, below, with the database in it.
+        // Synced once, below, together with the database.
         "--no-sync"
       ])
       yield* makeDatabase(place, binaries, data)
@@ -124,7 +124,7 @@ const makeDatabase = (place: Place, binaries: Binaries, data: string) =>
         : failWith(`PostgreSQL could not make its database in ${place.folder}: ${lastLines(output)}`)
   )
 
-/** Without it a power failure could undo the rename, and with it everything committed since. */
+/** Without this sync a power failure could undo the rename, and with it everything committed since. */
 const syncFolder = async (folder: string): Promise<void> => {
   if (process.platform === "win32") return
   const handle = await open(folder, "r")
@@ -135,7 +135,7 @@ const syncFolder = async (folder: string): Promise<void> => {
   }
 }
 
-/** The end of a program's output or of a log, on one line, after what to do about it if that is known. */
+/** The end of a program's output or of a log, on one line, preceded by the remedy if it is known. */
 export const lastLines = (text: string): string => {
   const lines = text
     .split("\n")

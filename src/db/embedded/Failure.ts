@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 
-/** The service's own PostgreSQL cannot be had. The message says why, and what to do. */
+/** The service's own PostgreSQL is not available. The message says why, and what to do. */
 export class EmbeddedPostgresError extends Schema.TaggedError<EmbeddedPostgresError>()("EmbeddedPostgresError", {
   message: Schema.String
 }) {}
@@ -12,7 +12,7 @@ export const failWith = (message: string): Effect.Effect<never, EmbeddedPostgres
 export const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
 
-/** Runs file work; its failure becomes "cannot <what>: <the reason>. <what to do, by default as the reason suggests>". */
+/** Runs file operations. A failure becomes "cannot <what>: <reason>. <remedy>"; the default remedy depends on the reason. */
 export const attempt = <A>(
   what: string,
   work: () => Promise<A>,
@@ -24,7 +24,7 @@ export const attempt = <A>(
       new EmbeddedPostgresError({ message: `The service's own PostgreSQL cannot ${what}: ${why(error, remedy)}` })
   })
 
-/** Answers `otherwise` instead of failing when the file is not there. */
+/** Returns `otherwise` instead of failing when the file does not exist. */
 export const unlessMissing = <A, B>(work: Promise<A>, otherwise: B): Promise<A | B> =>
   work.catch((error: unknown) => {
     if (codeOf(error) === "ENOENT") return otherwise

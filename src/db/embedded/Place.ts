@@ -6,19 +6,19 @@ import { makeReadableFolder } from "./Binaries.ts"
 import { attempt, type EmbeddedPostgresError, failWith, unlessMissing } from "./Failure.ts"
 import { type Account, run } from "./Processes.ts"
 
-/** Where the data of a configured folder is kept, and who PostgreSQL runs as. */
+/** Where the data of a configured folder are kept, and the account that PostgreSQL runs as. */
 export interface Place {
-  /** Ours: the password, the log, who uses the server. */
+  /** The service's files: the password, the log, the users of the server. */
   readonly folder: string
-  /** PostgreSQL's, inside `folder`. */
+  /** PostgreSQL's data, inside `folder`. */
   readonly dataFolder: string
-  /** undefined: our own account. */
+  /** Undefined: the account of this process. */
   readonly account: Account | undefined
 }
 
 /**
- * The one place for a configured folder. PostgreSQL refuses to run as root, so for root the data belong to an account
- * without privileges; where that account cannot reach the folder, they are kept in `<systemFolder>/data/<hash>`.
+ * The place for a configured folder, the same in every process. PostgreSQL refuses to run as root, so for root the data belong
+ * to an account without privileges; where that account cannot reach the folder, they are in `<systemFolder>/data/<hash>`.
  */
 export const findPlace = (
   configuredFolder: string,
@@ -31,7 +31,7 @@ export const findPlace = (
     const hash = createHash("sha256").update(configured).digest("hex").slice(0, 16)
     const reachable = join(systemFolder, "data", hash)
     const ownerOfReachable = yield* ownerOf(join(reachable, "data"))
-    // Once data are there, they stay there, also when the configured folder can be reached later.
+    // Data stay there even when the configured folder becomes reachable later.
     if (ownerOfReachable !== undefined) {
       return placeIn(yield* makeFolder(reachable), yield* accountOf(ownerOfReachable))
     }
@@ -60,7 +60,7 @@ const placeIn = (folder: string, account: Account | undefined): Place => ({
   account
 })
 
-/** Makes the folder when it is missing. Answers its path without symlinks: a server is known by its data folder's path. */
+/** Creates a missing folder. Returns its path without symlinks, because a server is identified by its data folder's path. */
 const makeFolder = (folder: string): Effect.Effect<string, EmbeddedPostgresError> =>
   attempt(`use the folder ${folder}`, async () => {
     await mkdir(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 })
@@ -75,7 +75,7 @@ const ownerOf = (path: string) =>
     )
   )
 
-/** Tried, not worked out from the modes: access lists and security modules have a say too. */
+/** Tried, not computed from the modes, because access lists and security modules count too. */
 const canEnter = (folder: string, account: Account): Effect.Effect<boolean> =>
   Effect.map(run("/bin/sh", ["-c", 'cd -- "$1"', "sh", folder], { account }), ({ exitCode }) => exitCode === 0)
 
@@ -95,7 +95,7 @@ const accountOf = (owner: Owner): Effect.Effect<Account, EmbeddedPostgresError> 
         (accounts) => accounts.find(({ uid }) => uid === owner.uid) ?? { name: `account ${owner.uid}`, ...owner }
       )
 
-/** For new data, the account that owns the folder; when that is root or has no name, `postgres` or else `nobody`. */
+/** For new data: the account that owns the folder, or, when that is root or has no name, `postgres`, then `nobody`. */
 const accountForNew = (folderOwner: Owner | undefined): Effect.Effect<Account, EmbeddedPostgresError> =>
   Effect.gen(function* () {
     const accounts = yield* readAccounts

@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises"
 import { basename } from "node:path"
 import { codeOf } from "./Failure.ts"
 
-/** An account to run PostgreSQL as, when it must not be our own. */
+/** The account to run PostgreSQL as when it cannot be that of this process. */
 export interface Account {
   readonly name: string
   readonly uid: number
@@ -12,8 +12,8 @@ export interface Account {
 }
 
 /**
- * How PostgreSQL's programs are spawned: as the account, away from the terminal's process group (a Ctrl-C is for us, not
- * for the server), and without our environment, which holds credentials.
+ * Options to spawn PostgreSQL's programs: as the account, outside the terminal's process group (Ctrl-C must not reach the
+ * server), and without this process's environment, which holds credentials.
  */
 export const spawnOptions = (account: Account | undefined) => ({
   cwd: process.platform === "win32" ? process.cwd() : "/",
@@ -29,13 +29,13 @@ export const spawnOptions = (account: Account | undefined) => ({
 })
 
 export interface Finished {
-  /** null when the program could not be run, or was killed. */
+  /** Null when the program could not be run, or was killed. */
   readonly exitCode: number | null
-  /** What it wrote to stdout and stderr, or why it could not be run. */
+  /** Its stdout and stderr, or why it could not be run. */
   readonly output: string
 }
 
-/** Runs a program to its end. An interruption kills it, with all that it started. */
+/** Runs a program to its end. An interruption kills it and its descendants. */
 export const run = (
   program: string,
   args: ReadonlyArray<string>,
@@ -55,7 +55,7 @@ export const run = (
     child.stderr?.on("data", collect)
     child.once("error", (error) => resume(Effect.succeed({ exitCode: null, output: error.message })))
     child.once("close", (exitCode) => resume(Effect.succeed({ exitCode, output: output.trim() })))
-    // A program that ends without reading its input is no failure of its own.
+    // A program may end without reading its input.
     child.stdin?.on("error", () => {})
     child.stdin?.end(options.input ?? "")
     return Effect.sync(() => killWithDescendants(child))
@@ -74,7 +74,7 @@ const killWithDescendants = (child: ChildProcess): void => {
   signal(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL")
 }
 
-/** Sends a signal, or with 0 none; false when there is no such process. A process of another account counts as there. */
+/** Sends a signal; 0 only checks. False when there is no such process. One of another account counts as existing. */
 export const signal = (pid: number, name: NodeJS.Signals | 0): boolean => {
   try {
     return process.kill(pid, name)
@@ -83,14 +83,14 @@ export const signal = (pid: number, name: NodeJS.Signals | 0): boolean => {
   }
 }
 
-/** A file of /proc; empty when the process is gone. Any other failure is one: it must not make a live process look dead. */
+/** A file of /proc; empty when the process is gone. Other failures throw, because a live process must not look dead. */
 const readProc = (pid: number, name: string): Promise<string> =>
   readFile(`/proc/${pid}/${name}`, "utf8").catch((error: unknown) => {
     if (["ENOENT", "ESRCH"].includes(codeOf(error) ?? "")) return ""
     throw error
   })
 
-/** What `ps` says about a process where there is no /proc; empty when the process is gone. */
+/** The output of `ps` for a process, where there is no /proc; empty when the process is gone. */
 const ps = (pid: number, columns: string): Promise<string> =>
   new Promise((resolve, reject) => {
     execFile("ps", ["-ww", "-o", columns, "-p", `${pid}`], { env: spawnOptions(undefined).env }, (error, stdout) => {
@@ -100,8 +100,8 @@ const ps = (pid: number, columns: string): Promise<string> =>
   })
 
 /**
- * What tells a process from an earlier or later one with the same id: when it started, and on Linux in which boot.
- * undefined when no such process runs.
+ * Distinguishes a process from earlier and later ones with the same id: when it started, and on Linux in which boot.
+ * Undefined when no such process runs.
  */
 export const startOf = async (pid: number): Promise<string | undefined> => {
   if (process.platform === "win32") return signal(pid, 0) ? "running" : undefined
@@ -110,7 +110,7 @@ export const startOf = async (pid: number): Promise<string | undefined> => {
     return state === "" || state.startsWith("Z") ? undefined : started.join("").replaceAll(/[^A-Za-z0-9]/g, "")
   }
   const status = await readProc(pid, "stat")
-  // The second field, the program's name, may hold spaces and parentheses: count from its end.
+  // The second field, the program's name, may contain spaces and parentheses, so fields are counted from its end.
   const fields = status.slice(status.lastIndexOf(")") + 2).split(" ")
   const [state, startedTicks] = [fields[0], fields[19]]
   if (startedTicks === undefined || state === "Z" || state === "X") return undefined
@@ -118,7 +118,7 @@ export const startOf = async (pid: number): Promise<string | undefined> => {
   return `${boot.replaceAll(/[^a-z0-9]/g, "")}${startedTicks}`
 }
 
-/** Whether a process is the PostgreSQL server of a data folder. "unsure": a PostgreSQL server, nobody can tell whose. */
+/** Whether a process is the PostgreSQL server of a data folder. "unsure": a PostgreSQL server of an unknown data folder. */
 export const isServerOf = async (pid: number, dataFolder: string): Promise<"yes" | "no" | "unsure"> => {
   if (process.platform === "win32") return signal(pid, 0) ? "yes" : "no"
   if (process.platform !== "linux") {
@@ -129,7 +129,7 @@ export const isServerOf = async (pid: number, dataFolder: string): Promise<"yes"
   const [program = "", ...args] = (await readProc(pid, "cmdline")).split("\0")
   if (!/^postgres(:|$)/.test(basename(program))) return "no"
   if (args.includes(dataFolder)) return "yes"
-  // The folder may have been renamed since the server started; the server works inside it.
+  // The folder may have been renamed since the server started; the server's working directory still is that folder.
   const [itsFolder, ourFolder] = await Promise.all([
     stat(`/proc/${pid}/cwd`).catch(() => undefined),
     stat(dataFolder).catch(() => undefined)

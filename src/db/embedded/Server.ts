@@ -22,14 +22,14 @@ import { giveToOwnerOf } from "./Users.ts"
 
 export type ServerSettings = Readonly<Record<string, string | number>>
 
-/** Crash recovery comes before "ready", and giving it up midway would only mean to begin it again. */
+/** Long enough for crash recovery, which comes before "ready" and would start over if it were interrupted. */
 const startTimeoutMillis = 120_000
 const fastStopTimeoutMillis = 20_000
 const immediateStopTimeoutMillis = 10_000
 const pollInterval = "5 millis"
 const logLimitBytes = 10_000_000
 
-/** The live server of a data folder, whatever its state. */
+/** The live server of a data folder, in any state. */
 export const findServer = (place: Place): Effect.Effect<RunningServer | undefined, EmbeddedPostgresError> =>
   Effect.gen(function* () {
     const noted = yield* attempt(`read ${pidFile(place)}`, () => readPidFile(place))
@@ -44,7 +44,7 @@ export const findServer = (place: Place): Effect.Effect<RunningServer | undefine
     return isOurs === "yes" ? noted : undefined
   })
 
-/** false when nothing listens at the server's address. A server too busy to answer is there. */
+/** False when nothing listens at the server's address. A server too busy to answer counts as reachable. */
 export const isReachable = (server: RunningServer): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
     const address = process.platform === "win32" ? { host: server.host, port: server.port } : { path: socketOf(server) }
@@ -58,7 +58,7 @@ export const isReachable = (server: RunningServer): Effect.Effect<boolean> =>
     return Effect.sync(() => socket.destroy())
   }).pipe(Effect.timeoutOrElse({ duration: "2 seconds", orElse: () => Effect.succeed(true) }))
 
-/** Waits until a server that is starting is ready. undefined: it has ended instead. */
+/** Waits until a starting server is ready. Undefined: it has ended instead. */
 export const waitUntilReady = (place: Place): Effect.Effect<RunningServer | undefined, EmbeddedPostgresError> =>
   Effect.gen(function* () {
     const lastLook = (yield* Clock.currentTimeMillis) + startTimeoutMillis
@@ -71,8 +71,8 @@ export const waitUntilReady = (place: Place): Effect.Effect<RunningServer | unde
   })
 
 /**
- * Starts the server of a data folder that has none, and waits until it is ready. undefined: it ended because another
- * server has the folder. An interruption or failure stops it again. Needs control.
+ * Starts the server of a data folder and waits until it is ready. Undefined: it ended because another server has the folder.
+ * An interruption or failure stops it. The caller must have control of the folder.
  */
 export const startServer = (
   place: Place,
@@ -109,7 +109,7 @@ const startOnce = (place: Place, binaries: Binaries, settings: ServerSettings, l
     })
   )
 
-/** Waits until our server is ready; undefined when it has ended. */
+/** Waits until the started server is ready; undefined when it has ended. */
 const waitForChild = (place: Place, child: ChildProcess, lastLook: number) =>
   Effect.gen(function* () {
     for (;;) {
@@ -121,12 +121,12 @@ const waitForChild = (place: Place, child: ChildProcess, lastLook: number) =>
     }
   })
 
-/** A server that ended at its start: is another one there, will a second try do, or what does the log say? */
+/** Why a server ended at its start: another one is there, older processes remain and it may be tried again, or as logged. */
 const explainEnd = (place: Place, logStart: number, lastTry: number) =>
   Effect.gen(function* () {
     const log = yield* readLog(place, logStart)
     if ((yield* findServer(place)) !== undefined) return undefined
-    // A killed server's last processes may still be at their work; PostgreSQL says this until they are gone.
+    // PostgreSQL says this until the last processes of a killed server are gone.
     const mayTryAgain = log.includes("pre-existing shared memory block") && (yield* Clock.currentTimeMillis) < lastTry
     if (mayTryAgain) return "older processes remain" as const
     return yield* failWith(`PostgreSQL did not start in ${place.dataFolder}. Its log says: ${lastLines(log)}`)
@@ -139,7 +139,7 @@ const startTakesTooLong = (place: Place) =>
     )
   )
 
-/** PostgreSQL itself sees that the process named in the file is gone, but not that its id has passed to another one. */
+/** PostgreSQL notices that the process named in the file is gone, but not that its id belongs to another process now. */
 const clearStalePidFile = async (place: Place): Promise<void> => {
   const noted = await readPidFile(place)
   if (noted === undefined || !signal(noted.pid, 0)) return
@@ -154,7 +154,7 @@ const serverArguments = (place: Place, address: Address, settings: ServerSetting
     log_timezone: "UTC",
     log_line_prefix: "%m [%p] ",
     log_statement: "none",
-    // A statement's text may hold what does not belong in a log.
+    // The text of a statement may contain data that do not belong in a log.
     log_min_error_statement: "panic",
     log_checkpoints: "off",
     ...settings,
@@ -179,7 +179,7 @@ const spawnServer = async (place: Place, binaries: Binaries, args: ReadonlyArray
     child.once("error", (error) => {
       failure.message = error.message
     })
-    // The server outlives us when we are killed, and must not keep us from ending.
+    // The server survives a killed daemon, and must not keep this process from ending.
     child.unref()
     return { process: child, failure }
   } finally {
@@ -187,14 +187,14 @@ const spawnServer = async (place: Place, binaries: Binaries, args: ReadonlyArray
   }
 }
 
-/** Stops a server: clients are cut off, everything committed is kept. Its socket's folder goes too. Needs control. */
+/** Stops a server and deletes its socket folder. Clients are disconnected. The caller must have control of the folder. */
 export const stopServer = (place: Place, server: RunningServer): Effect.Effect<void, EmbeddedPostgresError> =>
   Effect.gen(function* () {
     yield* stopProcess(place, server.pid)
     yield* attempt(`delete ${server.host}`, () => removeAddress(place, server.host))
   }).pipe(Effect.uninterruptible)
 
-/** "fast", then "immediate" (which leaves a recovery to the next start). */
+/** A "fast" shutdown, then an "immediate" one, after which the next start recovers. */
 const stopProcess = (place: Place, pid: number | undefined): Effect.Effect<void, EmbeddedPostgresError> =>
   Effect.gen(function* () {
     if (pid === undefined) return
@@ -234,7 +234,7 @@ const readLog = (place: Place, fromByte: number): Effect.Effect<string> =>
     return log.subarray(Math.max(fromByte, log.length - 8_000)).toString("utf8")
   })
 
-/** Keeps the log and the one before it below a limit. PostgreSQL appends, so it goes on at the start of the emptied file. */
+/** Keeps the log and its predecessor below a limit. PostgreSQL appends, so it continues at the start of the emptied file. */
 export const rotateLog = (place: Place): Effect.Effect<void> =>
   Effect.ignore(
     attempt("shorten its log", async () => {

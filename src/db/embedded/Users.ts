@@ -6,12 +6,12 @@ import { attempt, codeOf, type EmbeddedPostgresError, failWith, unlessMissing } 
 import { startOf } from "./Processes.ts"
 
 /*
- * Who uses a folder is kept in files whose names say which process they stand for:
+ * The users of a folder are recorded in files, each named after its process:
  *
  *   users/daemon.<pid>.<start>.<random>       one for each user of the server, in `users/`
  *   control.lock/<kind>.<pid>.<start>.<random> the one process that is now starting or stopping the server
  *
- * A file whose process is gone is stale, and anybody may delete it: its name is nobody else's.
+ * A file whose process is gone is stale. Any process may delete it, because its name is unique.
  */
 
 export type UserKind = "daemon" | "command"
@@ -34,7 +34,7 @@ const userOf = (file: string): (User & { readonly start: string }) | undefined =
   return { file, kind, pid: Number(pid), start }
 }
 
-/** The live processes among a folder's files; the files of the others are deleted. */
+/** The live processes among a folder's files. Stale files are deleted. */
 const liveUsers = async (folder: string): Promise<ReadonlyArray<User>> => {
   const files = await unlessMissing(readdir(folder), [])
   const users = await Promise.all(
@@ -49,7 +49,7 @@ const liveUsers = async (folder: string): Promise<ReadonlyArray<User>> => {
   return users.flat()
 }
 
-/** As root in somebody's folder: what is made in it stays theirs. */
+/** When root creates something in another account's folder, it gives it to that account. */
 export const giveToOwnerOf = async (folder: string, path: string): Promise<void> => {
   if (process.getuid?.() !== 0) return
   const owner = await stat(folder)
@@ -57,8 +57,8 @@ export const giveToOwnerOf = async (folder: string, path: string): Promise<void>
 }
 
 /**
- * Runs `use` while no other process starts or stops the server of this folder. Waits for at most a minute. The wait, as
- * `use`, can be interrupted where the caller can.
+ * Runs `use` with control of the folder: no other process starts or stops its server meanwhile. Waits for at most a minute.
+ * Both the wait and `use` are interruptible where the caller is.
  */
 export const withControlOf =
   (folder: string, kind: UserKind) =>
@@ -102,8 +102,8 @@ const hangs = (folder: string, holder: User | undefined): string =>
   `Process ${holder?.pid ?? "?"} has been starting or stopping PostgreSQL in ${folder} for a minute. If it hangs, end it and start again.`
 
 /**
- * Renaming a folder onto one that is not empty fails, and onto an empty one takes its place, all in one step: of any
- * number of contenders, one wins, also when they all find the same stale lock.
+ * Renaming a folder onto a non-empty one fails, and onto an empty one replaces it, atomically. So exactly one of many
+ * contenders wins, even when all of them find the same stale lock.
  */
 const tryToTakeControl = async (folder: string, prepared: string): Promise<"taken" | User | undefined> => {
   const lock = controlFolder(folder)
@@ -112,11 +112,11 @@ const tryToTakeControl = async (folder: string, prepared: string): Promise<"take
     return "taken"
   } catch (error) {
     const isHeld = ["ENOTEMPTY", "EEXIST"].includes(codeOf(error) ?? "")
-    // Windows never renames onto a folder, not even an empty one, and says EPERM.
+    // Windows never renames onto a folder, not even an empty one; it fails with EPERM.
     if (!isHeld && process.platform !== "win32") throw error
   }
   const [holder] = await liveUsers(lock)
-  // Only removes an empty folder, so never a lock that is held.
+  // rmdir removes only an empty folder, never a lock that is held.
   if (holder === undefined) await rmdir(lock).catch(() => {})
   return holder
 }
@@ -126,7 +126,7 @@ const leaveControl = async (folder: string, file: string): Promise<void> => {
   await rmdir(controlFolder(folder)).catch(() => {})
 }
 
-/** Enters this process among the users of the server; answers the file that stands for it. Needs control. */
+/** Registers this process as a user of the server; returns its file. The caller must have control of the folder. */
 export const register = async (folder: string, kind: UserKind): Promise<string> => {
   const users = join(folder, "users")
   await mkdir(users, { recursive: true })
@@ -139,10 +139,10 @@ export const register = async (folder: string, kind: UserKind): Promise<string> 
 
 export const unregister = (file: string): Promise<void> => rm(file, { force: true })
 
-/** Everybody who uses the server now. Needs control. */
+/** The current users of the server. The caller must have control of the folder. */
 export const usersOf = (folder: string): Promise<ReadonlyArray<User>> => liveUsers(join(folder, "users"))
 
-/** Deletes the half-made files and folders, named by `nameOfUnfinished`, of processes that were killed. */
+/** Deletes the unfinished files and folders, named by `nameUnfinished`, of processes that are gone. */
 export const removeLeftovers = async (folder: string): Promise<void> => {
   const files = await unlessMissing(readdir(folder), [])
   await Promise.all(
@@ -154,5 +154,5 @@ export const removeLeftovers = async (folder: string): Promise<void> => {
   )
 }
 
-/** A path for something unfinished, which `removeLeftovers` deletes once this process is gone. */
+/** A path for an unfinished file or folder, which `removeLeftovers` deletes once this process is gone. */
 export const nameUnfinished = async (path: string): Promise<string> => `${path}.${await nameOwnFile("command")}`

@@ -4,17 +4,21 @@ import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
-/** The access token that somebody set for a broker account, and whether the broker has refused it since. */
+/** The access token set for a broker account, and whether the broker has refused it since. */
 export const StoredToken = Schema.Struct({
   accessToken: Schema.RedactedFromValue(Schema.String),
   setAt: Schema.DateTimeUtcFromDate,
   setBy: Schema.String,
-  /** Whose token it is; null when the broker could not be asked. */
+  /** The user it belongs to; null when the broker could not be asked. */
   userId: Schema.NullOr(Schema.String),
   refusedReason: Schema.NullOr(Schema.String)
 })
 export type StoredToken = typeof StoredToken.Type
 
+/**
+ * The access token of each broker account, shared by all daemons. A new token wakes them. Written by the commands zerodha
+ * login and zerodha token set; read by the broker's session, which marks a token that the broker refuses.
+ */
 export class CredentialStore extends Context.Service<
   CredentialStore,
   {
@@ -29,7 +33,7 @@ export class CredentialStore extends Context.Service<
       },
       asked: Asked & { readonly with: "zerodha login" | "zerodha token set" }
     ) => Effect.Effect<void, DbError>
-    /** Notes that the broker refuses this very token. One that was set meanwhile stays untouched. */
+    /** Records that the broker refuses this token. A token set in the meantime is not affected. */
     readonly refuse: (
       broker: string,
       accessToken: string,

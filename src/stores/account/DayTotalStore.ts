@@ -6,18 +6,21 @@ import { dayAround, type DayTotals } from "../../domain/limits/dayLimits.ts"
 
 const Totals = Schema.Struct({ orders: Schema.Int, value: Schema.BigDecimalFromString })
 
-/** What the orders of a day in India come to, always reckoned from the orders themselves: those split on that day. */
+/**
+ * The number and value of the orders split on a day in India, always computed from the orders themselves. The limits on a day
+ * are checked against it, one splitter at a time. Called by the splitter, the executor, the notifier and the commands.
+ */
 export class DayTotalStore extends Context.Service<
   DayTotalStore,
   {
     readonly totals: (now: DateTime.Utc) => Effect.Effect<DayTotals, DbError>
 
-    /** The price by which a MARKET order counts: the last known one when it was split; null when none was known. */
+    /** The price by which a MARKET order is valued: the last one known at its split; null when none was known. */
     readonly referencePrice: (orderId: string) => Effect.Effect<BigDecimal.BigDecimal | null, DbError>
 
     /**
-     * Does something about a day's orders in one transaction, while nobody else does over all replicas: what they come to
-     * does not change in between.
+     * Runs `work` in one transaction under a lock over all replicas, so that the day's totals do not change between their
+     * check and what `work` adds to them.
      */
     readonly exclusively: <A, E>(
       now: DateTime.Utc,
@@ -61,7 +64,7 @@ export class DayTotalStore extends Context.Service<
         exclusively: (now, work) =>
           transaction(
             "DayTotalStore.exclusively",
-            // Two statements: the second sees what those who had the lock before have committed.
+            // Two statements, so that the second sees what earlier holders of the lock have committed.
             Effect.andThen(lock, totals(now)).pipe(Effect.flatMap(work))
           )
       })

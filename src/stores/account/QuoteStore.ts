@@ -8,16 +8,19 @@ import { Instrument } from "../../domain/model/Order.ts"
 import type { Quote } from "../../domain/model/Quote.ts"
 import { isWindowOver } from "../sql/conditions.ts"
 
-/** What is known of the market: last prices and the day's volumes, as of when. */
+/**
+ * Last prices and the day's volumes of instruments, and when they were read. One replica asks the broker in each interval.
+ * Written by the monitor; read with each claimed slice, for the market limits.
+ */
 export class QuoteStore extends Context.Service<
   QuoteStore,
   {
-    /** Adds what a source said at a moment. What it said of an instrument at the same moment before stays. */
+    /** Adds the quotes that a source gave at a moment. An earlier quote of the same instrument and moment stays. */
     readonly save: (source: string, quotes: ReadonlyArray<Quote>, at: DateTime.Utc) => Effect.Effect<void, DbError>
 
     /**
-     * The instruments to ask the broker for: those of the slices due by `horizon`. Takes the turn to do it, so that of
-     * several replicas one asks in each interval; empty when another has it.
+     * The instruments to ask the broker for: those of the slices due by `horizon`. Takes the turn of this interval, so that
+     * one of several replicas asks; empty when another one has it.
      */
     readonly takeTurn: (options: {
       readonly now: DateTime.Utc
@@ -25,13 +28,13 @@ export class QuoteStore extends Context.Service<
       readonly horizon: DateTime.Utc
     }) => Effect.Effect<ReadonlySet<Instrument>, DbError>
 
-    /** What is known of an instrument's market, as a claimed slice comes with it. */
+    /** The market facts of an instrument, the same that a claimed slice carries. */
     readonly facts: (
       instrument: string,
       options: Pick<MarketLimits, "volumePeriod" | "quoteAge"> & { readonly now: DateTime.Utc }
     ) => Effect.Effect<MarketFacts, DbError>
 
-    /** Removes what is older. */
+    /** Removes quotes from before then. */
     readonly prune: (before: DateTime.Utc) => Effect.Effect<void, DbError>
   }
 >()("pulse-background/QuoteStore") {
@@ -61,9 +64,9 @@ export class QuoteStore extends Context.Service<
             sql`
               WITH turn AS (
                 UPDATE quote_turn SET taken_at = ${instant(now)}
-                -- A little less than the interval: whoever has it comes a moment early or late.
+                -- A little less than the interval, because the replica may ask a moment early or late.
                 WHERE taken_at <= ${instant(DateTime.subtractDuration(now, Duration.times(interval, 0.9)))}
-                  -- The clock was set back.
+                  -- True only after the clock was set back.
                   OR taken_at > ${instant(now)}
                 RETURNING 1
               )
@@ -92,9 +95,9 @@ export const factColumns = `
   m.last_price::text AS last_price, m.last_price_millis, m.recent_volume, m.recent_volume_millis`
 
 /**
- * One more part of a statement's WITH, `facts`: what is known of each instrument in its part `picked`. The volume is that
- * of the period before the newest reading, at the pace since the last reading before that period; null when there is
- * none near it, or the day's count began anew in between.
+ * The part `facts` of a statement's WITH: the market facts of each instrument in its part `picked`. The recent volume is that
+ * of `volumePeriod` before the newest reading, interpolated from the last reading before that period. It is null when there is
+ * no reading close before the period, or when the day's volume started again in between.
  */
 export const marketFacts = (
   sql: Sql,

@@ -5,14 +5,17 @@ import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
 import { inDoubtSince, isOpenAtBroker } from "../sql/conditions.ts"
 
-/** Enough to see a backlog by, and few enough to be counted within milliseconds. */
+/** High enough to show a backlog, and low enough to be counted within milliseconds. */
 const maxCounted = 100_000
 
-/** How much there is still to do. */
+/**
+ * How much work is waiting or under way, over all replicas. Read by the monitor for the backlog gauges, and so made to be
+ * cheap however long the history is.
+ */
 export class BacklogStore extends Context.Service<
   BacklogStore,
   {
-    /** One statement, which looks at nothing that is over: each part has an index of its own. */
+    /** One statement that reads only unfinished rows: each part has a partial index of its own. Counts stop at a maximum. */
     readonly read: (now: DateTime.Utc) => Effect.Effect<Backlog, DbError>
   }
 >()("pulse-background/BacklogStore") {

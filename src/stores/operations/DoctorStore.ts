@@ -18,7 +18,7 @@ const HeldOrder = Schema.Struct({
   orderId: Schema.String,
   reason: Schema.String,
   slices: Schema.Int,
-  /** The broker has more for it than there should be. */
+  /** The broker has more orders for it than it should. */
   isDouble: Schema.Boolean
 })
 
@@ -28,18 +28,24 @@ const Double = Schema.Struct({
   brokerOrderIds: Schema.Array(Schema.String)
 })
 
-/** What waits, and for what. Each statement reads all that is unfinished: for a person who asks, not for a loop. */
+/**
+ * What is waiting, and for what, for the command doctor. Each statement reads everything unfinished, so it is for a person who
+ * asks, not for a loop.
+ */
 export class DoctorStore extends Context.Service<
   DoctorStore,
   {
-    /** What waits for the same thing, each with the one that has waited longest. `keepsHours`: whether a calendar is on. */
+    /**
+     * Backlog groups: the rows waiting for the same thing, their number, and the one that has waited longest. `keepsHours`
+     * says whether a trading calendar is on.
+     */
     readonly groups: (
       now: DateTime.Utc,
       keepsHours: boolean
     ) => Effect.Effect<ReadonlyArray<typeof BacklogGroup.Type>, DbError>
-    /** Orders on hold that are not over, or were placed twice; these first. `slices` are still to be sent. */
+    /** Orders on hold that are unfinished or were placed twice, the latter first. `slices` counts those still to be sent. */
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
-    /** Slices of which the broker was seen to have more than there should be. */
+    /** Slices placed twice, seen since then. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
   }
 >()("pulse-background/DoctorStore") {
@@ -64,7 +70,7 @@ export class DoctorStore extends Context.Service<
                 SELECT 'lost', id, left_book_at FROM order_slices WHERE ${isLost(sql)}
                 UNION ALL
                 SELECT
-                  -- As the claim has it.
+                  -- In the order in which the claim checks.
                   CASE
                     WHEN ${isWindowOver(sql, now)} THEN 'expired'
                     WHEN is_held THEN 'held'

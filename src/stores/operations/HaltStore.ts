@@ -5,7 +5,7 @@ import { channel, instant } from "../../db/parameters.ts"
 import { isInHand } from "../sql/conditions.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
-/** An operator's word on whether anything may be placed. Later ones have larger ids. */
+/** An operator's decision whether anything may be placed. Later ones have larger ids; the latest counts. */
 export const Halt = Schema.Struct({
   id: Schema.Int,
   isHalted: Schema.Boolean,
@@ -15,10 +15,15 @@ export const Halt = Schema.Struct({
 })
 export type Halt = typeof Halt.Type
 
+/**
+ * Halts and resumes of all daemons. The claim of slices reads the latest one in its own statement, so nothing is claimed
+ * after a halt is committed; an executor acknowledges it once its own requests have ended. Called by the commands halt and
+ * resume, and by every executor.
+ */
 export class HaltStore extends Context.Service<
   HaltStore,
   {
-    /** Halts or resumes all replicas, and wakes them. From its commit on nothing is claimed any more, or is again. */
+    /** Halts or resumes all replicas, and wakes them. Takes effect on claims with its commit. */
     readonly request: (halt: {
       readonly isHalted: boolean
       readonly reason: string
@@ -26,15 +31,15 @@ export class HaltStore extends Context.Service<
       readonly requestedAt: DateTime.Utc
     }) => Effect.Effect<Halt, DbError>
 
-    /** The last word; none when nobody ever said one. */
+    /** The latest halt or resume; none when there never was one. */
     readonly current: Effect.Effect<Option.Option<Halt>, DbError>
 
-    /** Notes that this instance's executor obeys; false when it has no row among the workers yet. */
+    /** Records that this instance's executor follows it; false while the executor has no row among the workers. */
     readonly acknowledge: (instanceId: string, haltId: number) => Effect.Effect<boolean, DbError>
 
     /**
-     * The instances that may not have heard of it: their executor is alive and has not acknowledged, or they hold claims
-     * that are still good, whether they look alive or not.
+     * The instances that may not follow it yet: those whose executor is alive and has not acknowledged it, and those with
+     * claims whose leases have not ended, alive or not.
      */
     readonly waitingFor: (halt: Halt, now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
   }

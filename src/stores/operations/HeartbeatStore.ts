@@ -4,14 +4,14 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant, instants, integers, numbers, texts } from "../../db/parameters.ts"
 import type { Instance } from "../../runtime/Instance.ts"
 
-/** One worker's sign of life. Stale when `okAt` is longer ago than `staleAfter`. */
+/** One worker's heartbeat. Stale when `okAt` is longer ago than `staleAfter`. */
 export interface Heartbeat {
   readonly worker: string
   readonly okAt: DateTime.Utc
   readonly ticks: number
   readonly failedTicks: number
   readonly lastError: string | null
-  /** What keeps the worker from its work, though it is well. */
+  /** What blocks the worker although it is alive; null when nothing does. */
   readonly hold: string | null
   readonly staleAfter: Duration.Duration
 }
@@ -22,7 +22,7 @@ export const WorkerRow = Schema.Struct({
   hostname: Schema.String,
   pid: Schema.Int,
   version: Schema.String,
-  /** Which broker it places with, as `brokerIdentity` names it. */
+  /** The broker it places with, as `brokerIdentity` names it. */
   broker: Schema.String,
   startedAt: Schema.DateTimeUtcFromDate,
   heartbeatAt: Schema.DateTimeUtcFromDate,
@@ -34,6 +34,10 @@ export const WorkerRow = Schema.Struct({
 })
 export type WorkerRow = typeof WorkerRow.Type
 
+/**
+ * Heartbeats: one row for each worker of each daemon. A worker is alive while its heartbeat is younger than its `staleAfter`.
+ * Written by the supervision in every daemon; read by the commands, and by a daemon that starts to learn of the others.
+ */
 export class HeartbeatStore extends Context.Service<
   HeartbeatStore,
   {
@@ -45,9 +49,9 @@ export class HeartbeatStore extends Context.Service<
     ) => Effect.Effect<void, DbError>
     /** The brokers that live daemons place with. */
     readonly brokersInUse: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
-    /** Removes this instance's rows: it stopped in order. */
+    /** Removes this instance's rows after a clean stop. */
     readonly leave: (instance: Instance["Service"]) => Effect.Effect<void, DbError>
-    /** Removes rows of daemons that ended out of order, when their last sign of life is older than this. */
+    /** Removes the rows of daemons that ended without a clean stop: those whose last heartbeat is older than this. */
     readonly forget: (before: DateTime.Utc) => Effect.Effect<void, DbError>
     /** The workers of all hosts, those of the longest-running instance first. */
     readonly workers: Effect.Effect<ReadonlyArray<WorkerRow>, DbError>

@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 
-/** One thing that a person did. */
+/** One command of an operator that changed something. */
 export const OperatorAction = Schema.Struct({
   at: Schema.DateTimeUtcFromDate,
   operator: Schema.String,
@@ -17,11 +17,14 @@ export const OperatorAction = Schema.Struct({
 })
 export type OperatorAction = typeof OperatorAction.Type
 
-/** What people did. Written by the stores that do it, see `insertActions`; never changed. */
+/**
+ * The audit of what operators changed. Each row is written by `insertActions` in the statement that makes the change, and
+ * never changed. Read by the commands.
+ */
 export class OperatorActionStore extends Context.Service<
   OperatorActionStore,
   {
-    /** The newest, of one order or of all and everything else, newest first. */
+    /** The newest `limit` actions, newest first: those of one order, or all when `orderId` is null. */
     readonly list: (orderId: string | null, limit: number) => Effect.Effect<ReadonlyArray<OperatorAction>, DbError>
   }
 >()("pulse-background/OperatorActionStore") {

@@ -36,20 +36,23 @@ const TableFacts = Schema.Struct({
   vacuumedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 
-/** What the PostgreSQL server says of itself. Of other users' sessions only a member of pg_read_all_stats sees all. */
+/**
+ * What the PostgreSQL server says of itself, for the command doctor. Only a member of pg_read_all_stats sees all of other
+ * users' sessions.
+ */
 export class PostgresStatusStore extends Context.Service<
   PostgresStatusStore,
   {
-    /** Asks the least there is to ask. */
+    /** Runs the smallest possible statement. */
     readonly ping: Effect.Effect<void, DbError>
     readonly facts: Effect.Effect<typeof ServerFacts.Type, DbError>
-    /** The transaction that is open for longest in this database, but for this session's own. */
+    /** The transaction open for longest in this database, this session's own excepted. */
     readonly oldestTransaction: Effect.Effect<Option.Option<typeof Session.Type>, DbError>
-    /** The session that has waited for a lock for longest, since before a moment, and whom it waits for. */
+    /** The session waiting for a lock for longest, and its blockers. Waits that began after `since` are not reported. */
     readonly maxWait: (since: DateTime.Utc) => Effect.Effect<Option.Option<typeof WaitingSession.Type>, DbError>
-    /** The tables whose rows come and go. Rows as the server estimates them, sizes with indexes. */
+    /** The tables with many changes. Row counts are the estimates of the server; sizes in bytes include indexes. */
     readonly tables: Effect.Effect<ReadonlyArray<typeof TableFacts.Type>, DbError>
-    /** Where the data are on the server's disk. Only a superuser may ask. */
+    /** The server's data folder. Only a superuser may ask. */
     readonly dataFolder: Effect.Effect<string, DbError>
   }
 >()("pulse-background/PostgresStatusStore") {

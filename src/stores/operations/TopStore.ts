@@ -9,9 +9,9 @@ import { inDoubtSince, isInDoubt, isInHand, isLost, isOpenAtBroker } from "../sq
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
 
-/** A slice on its way: due soon, placed lately, or one of which nobody knows enough. */
+/** A slice on its way: due soon, placed lately, in doubt, or lost. */
 export const MovingSlice = Schema.Struct({
-  /** `lost`: its broker order was open when the broker's book ceased to show it. */
+  /** `lost`: its broker order was open when the broker's order list ceased to show it. */
   kind: Schema.Literals(["due", "placed", "doubt", "lost"]),
   id: Schema.String,
   orderId: Schema.String,
@@ -22,11 +22,11 @@ export const MovingSlice = Schema.Struct({
   stage: Stage,
   stageReason: Schema.NullOr(Schema.String),
   claimedBy: Schema.NullOr(Schema.String),
-  /** When it may be placed: its time, or later after a refusal that may be retried. */
+  /** The earliest time it may be placed: its due time, or later after a refusal that is retried. */
   notBefore: Schema.DateTimeUtcFromDate,
   placedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
   latenessMillis: Schema.NullOr(Schema.Number),
-  /** Since when nobody knows what became of it; null when that is known. */
+  /** Since when it is in doubt; null when it is not. */
   doubtfulSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
   brokerOrderId: Schema.NullOr(Schema.String),
   brokerStatus: Schema.NullOr(Schema.String),
@@ -38,15 +38,15 @@ export type MovingSlice = typeof MovingSlice.Type
 /** An order in the overview. */
 export const OverviewOrder = Schema.Struct({
   ...OrderProgress.fields,
-  /** On hold because the broker has more for it than there should be. */
+  /** On hold because the broker has more orders for it than it should. */
   isDouble: Schema.Boolean
 })
 export type OverviewOrder = typeof OverviewOrder.Type
 
-/** How many unfinished slices there are, none counted beyond {@link maxCounted}. */
+/** How many unfinished slices there are, each counted up to {@link maxCounted}. */
 const SliceCounts = Schema.Struct({
   scheduled: Schema.Int,
-  /** Due more than a moment ago, and neither claimed nor of an order on hold. */
+  /** Due for longer than {@link overdueAfter}, and neither claimed nor of an order on hold. */
   overdue: Schema.Int,
   claimed: Schema.Int,
   inDoubt: Schema.Int,
@@ -56,29 +56,29 @@ export type SliceCounts = typeof SliceCounts.Type
 
 export const maxCounted = 10_000
 
-/** What a broker account has been sent, and what keeps it from being sent more. */
+/** The order requests sent to a broker account, and until when it may not be sent more. */
 const RateUse = Schema.Struct({
   today: Schema.Int,
   lastMinute: Schema.Int,
   lastSecond: Schema.Int,
-  /** Nothing is let through before these: the broker asked for a pause, or said that the day's requests are used up. */
+  /** No request is granted before these: the broker asked for a pause, or said that the day's requests are used up. */
   blockedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate),
   cappedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 export type RateUse = typeof RateUse.Type
 
 /**
- * What goes on at a moment. Every statement begins at what is unfinished, by the partial indexes for it, or at the newest
- * orders, and takes so many rows at most: history costs nothing, however often this is asked.
+ * What is going on now, for the command top. Every statement starts from the partial indexes of unfinished rows, or from the
+ * newest orders, and reads a limited number of rows, so its cost does not grow with the history.
  */
 export class TopStore extends Context.Service<
   TopStore,
   {
-    /** Up to `limit` orders, newest first: those that have something to do soon or are not over, then the newest of all. */
+    /** Up to `limit` orders, newest first; unfinished ones are preferred to the newest of all. */
     readonly orders: (limit: number) => Effect.Effect<ReadonlyArray<OverviewOrder>, DbError>
     /**
-     * Up to `limit` slices of each kind: those due next, soonest first, but for orders on hold; those in doubt or lost, oldest first; and of the given
-     * orders those placed last, latest first.
+     * Up to `limit` slices of each kind: those due next, soonest first, without orders on hold; those in doubt or lost,
+     * oldest first; and, of the given orders, those placed last, latest first.
      */
     readonly slices: (
       orderIds: ReadonlyArray<string>,
@@ -86,7 +86,7 @@ export class TopStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<ReadonlyArray<MovingSlice>, DbError>
     readonly counts: (now: DateTime.Utc) => Effect.Effect<SliceCounts, DbError>
-    /** The order requests of a broker's account, counted over all replicas. */
+    /** The order requests of a broker account, counted over all replicas. */
     readonly rateUse: (broker: string, now: DateTime.Utc) => Effect.Effect<RateUse, DbError>
   }
 >()("pulse-background/TopStore") {
@@ -98,7 +98,7 @@ export class TopStore extends Context.Service<
   )
 }
 
-/** Claims are taken up to two seconds ahead: what is due a moment ago is on its way. */
+/** A slice that became due this recently counts as on its way: claims are made ahead of time. */
 const overdueAfter = { seconds: 2 }
 
 const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }

@@ -1,6 +1,7 @@
 import { Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { SliceTransition } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { summary } from "../../runtime/logAndContinue.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
@@ -86,7 +87,7 @@ const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<str
     group.filter(({ transition }) => !moved.has(transition.slice.id)),
     ({ transition }) =>
       Effect.logWarning(`The slice had another owner before its outcome (${transition.next._tag}) was written`).pipe(
-        annotate(transition)
+        annotateSlice(transition.slice)
       ),
     { discard: true }
   )
@@ -94,6 +95,4 @@ const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<str
 const reportLost = ({ transition }: SliceOutcome, why: string) =>
   Effect.logError(
     `The outcome (${transition.next._tag}) cannot be written; the slice is reconciled when its lease ends: ${why}`
-  ).pipe(annotate(transition))
-
-const annotate = ({ slice }: SliceTransition) => Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id })
+  ).pipe(annotateSlice(transition.slice))

@@ -11,6 +11,7 @@ import {
   wasSent
 } from "../../domain/lifecycle/placement.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
@@ -48,12 +49,7 @@ export const makePlace = Effect.gen(function* () {
 
   return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
     Effect.flatMap(refusalNow(slice), (refusal) => (refusal === null ? call(slice) : notFired(slice, refusal))).pipe(
-      Effect.annotateLogs({
-        order_id: slice.orderId,
-        slice_id: slice.id,
-        request_id: slice.requestId,
-        trace_id: slice.traceId
-      }),
+      annotateSlice(slice),
       Effect.uninterruptible
     )
 })

@@ -8,6 +8,7 @@ import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.t
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { planFollowThrough } from "../../domain/planning/replan/planFollowThrough.ts"
 import { isScheduled, type OrderChange, type RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
+import { annotateOrder } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
@@ -62,7 +63,7 @@ export const makeFollowThrough = Effect.gen(function* () {
           // An order that cannot be read will not become readable: it must not hold up the others.
           DbError: (error) => (error.isGeneral ? Effect.fail(error) : putOnHold(id, error.message))
         }),
-        annotate(id)
+        annotateOrder({ id })
       )
     }
     if (orders.length < batchSize) last = null
@@ -86,8 +87,6 @@ const withoutLate = (running: RunningOrder): RunningOrder => ({
   ...running,
   slices: running.slices.map((slice) => ({ ...slice, isLate: false }))
 })
-
-const annotate = (orderId: OrderId) => Effect.annotateLogs({ order_id: orderId })
 
 const logChange = (change: OrderChange) => {
   switch (change._tag) {

@@ -1,12 +1,10 @@
 import { DateTime, Effect } from "effect"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
-
-const annotate = ({ id, orderId, requestId, traceId }: PreviouslyInDoubtSlice | OpenSlice) =>
-  Effect.annotateLogs({ order_id: orderId, slice_id: id, request_id: requestId, trace_id: traceId })
 
 /**
  * Adopts broker orders that were found after their slice was given up: the slice becomes PROCESSED. If other slices stand in
@@ -25,7 +23,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
       `DOUBLE PLACEMENT: ${reason}. Its order is on hold. Cancel what is too much by hand at the broker, ` +
         `then run: order resume ${orderId}`
     ).pipe(
-      annotate(slice),
+      annotateSlice(slice),
       Effect.tap(() => Effect.sync(telemetry.doublePlacement))
     )
     return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
@@ -48,7 +46,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
       telemetry.doubted("turned_up")
       yield* Effect.logError(
         `The slice was ${slice.stage}, but the broker has it as ${order.brokerOrderId}; it is PROCESSED now`
-      ).pipe(annotate(slice))
+      ).pipe(annotateSlice(slice))
     }
   })
 })
@@ -75,7 +73,7 @@ export const makeEscalateLost = Effect.gen(function* () {
         `Nobody can tell from the broker's book of today what became of ${slice.brokerOrderId}: it was open when that book ` +
           `began. Look for it in the broker's records, then run: slice placed ${slice.id} ${slice.brokerOrderId} ` +
           "--filled QUANTITY --price PRICE --reason WHY"
-      ).pipe(annotate(slice))
+      ).pipe(annotateSlice(slice))
     }
   })
 })

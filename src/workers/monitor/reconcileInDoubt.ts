@@ -3,6 +3,7 @@ import { Broker } from "../../broker/Broker.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { reconcile } from "../../domain/lifecycle/reconciliation.ts"
 import type { SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
@@ -22,12 +23,7 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
     const at = yield* DateTime.now
     const transitions: Array<SliceTransition> = []
     for (const slice of unresolved) {
-      const log = Effect.annotateLogs({
-        order_id: slice.orderId,
-        slice_id: slice.id,
-        request_id: slice.requestId,
-        trace_id: slice.traceId
-      })
+      const log = annotateSlice(slice)
       const lookUp = { ...orderList, found: orderList.ordersOf(slice.tag) }
       const result = reconcile(slice, lookUp, { quarantine: broker.quarantine, maxAttempts: config.sliceMaxAttempts })
       if (result._tag === "Unprovable" && !reported.has(slice.id)) {

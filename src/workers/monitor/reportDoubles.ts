@@ -1,5 +1,6 @@
 import { DateTime, Effect } from "effect"
 import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
@@ -22,7 +23,7 @@ export const makeReportDoubles = Effect.gen(function* () {
         `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
           `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
       ).pipe(
-        Effect.annotateLogs({ order_id: orderId, slice_id: sliceId }),
+        annotateSlice(slice),
         Effect.tap(() => Effect.sync(telemetry.doublePlacement))
       )
       yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)

@@ -3,6 +3,7 @@ import { Broker } from "../../broker/Broker.ts"
 import { auditRow, type CallAnswer } from "../../broker/brokerCall.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { annotateSlice } from "../../runtime/annotate.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 
@@ -41,7 +42,8 @@ export const makeSendCancels = Effect.gen(function* () {
       worker: instance.id
     })
     yield* Effect.logInfo(`Cancel sent to the broker: ${event.outcome}`, event.response).pipe(
-      Effect.annotateLogs({ order_id: slice.orderId, slice_id: slice.id, broker_order_id: slice.brokerOrderId })
+      annotateSlice(slice),
+      Effect.annotateLogs("broker_order_id", slice.brokerOrderId)
     )
     yield* slices.audit([event])
   })

@@ -2,6 +2,7 @@ import { DateTime, Duration, Effect } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { windowOver } from "../../domain/lifecycle/placement.ts"
+import { annotateOrder, annotateSlice } from "../../runtime/annotate.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
@@ -28,7 +29,7 @@ export const makeSweep = Effect.gen(function* () {
     })
     for (const order of stuck) {
       yield* Effect.logError(`The order is ${order.orderQueueStatus} now: ${order.statusReason ?? ""}`).pipe(
-        Effect.annotateLogs({ order_id: order.id })
+        annotateOrder({ id: order.id })
       )
     }
     const skipStale = Effect.tap(recovery.skipStale(now, windowOver, maxSkipped), ({ length }) =>
@@ -46,6 +47,6 @@ export const makeSweep = Effect.gen(function* () {
 /** Skips slices, {@link maxSkipped} at a time, until none is left, and logs each. */
 const skipAll = (skipSome: Effect.Effect<ReadonlyArray<string>, DbError>, log: Effect.Effect<void>) =>
   skipSome.pipe(
-    Effect.tap((ids) => Effect.forEach(ids, (id) => Effect.annotateLogs(log, { slice_id: id }), { discard: true })),
+    Effect.tap((ids) => Effect.forEach(ids, (id) => annotateSlice({ id })(log), { discard: true })),
     Effect.repeat({ while: (ids) => ids.length === maxSkipped })
   )

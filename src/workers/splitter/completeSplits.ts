@@ -2,6 +2,7 @@ import { DateTime, Effect } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { fitIntoDay, limitsTheDay } from "../../domain/limits/dayLimits.ts"
+import { annotateOrder } from "../../runtime/annotate.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
 
@@ -34,7 +35,7 @@ export const makeCompleteSplits = Effect.gen(function* () {
       })
     )
     for (const { id, reason } of failures) {
-      yield* Effect.logError(`Order failed: ${reason}`).pipe(Effect.annotateLogs({ order_id: id }))
+      yield* Effect.logError(`Order failed: ${reason}`).pipe(annotateOrder({ id }))
     }
     return done
   })

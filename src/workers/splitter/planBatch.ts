@@ -4,9 +4,9 @@ import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
+import { annotateOrder } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
-import { annotate } from "./annotate.ts"
 import { isOver, planSplit } from "./planSplit.ts"
 
 /** Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason. */
@@ -25,7 +25,9 @@ export const makePlanBatch = Effect.gen(function* () {
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
       if (order.orderQueueStatus !== "IN_PROGRESS") {
-        yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(annotate(order))
+        yield* Effect.logWarning(`Order ${order.orderQueueStatus}: ${order.statusReason ?? ""}`).pipe(
+          annotateOrder(order)
+        )
         continue
       }
       const market = markets.get(order.instrument ?? "") ?? unknownInstrument
@@ -39,7 +41,7 @@ export const makePlanBatch = Effect.gen(function* () {
       const { id, claimVersion } = order
       const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
       failures.push({ id, claimVersion, status, reason })
-      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotate(order))
+      yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason}`).pipe(annotateOrder(order))
     }
     return { splits, failures }
   })

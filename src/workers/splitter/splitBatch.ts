@@ -1,10 +1,10 @@
 import { Cause, DateTime, Effect } from "effect"
 import type { DbError } from "../../db/DbError.ts"
+import { annotateOrder } from "../../runtime/annotate.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import { type ClaimedOrder, OrderStore } from "../../stores/orders/OrderStore.ts"
 import type { SplitOutcome } from "../../telemetry/Metrics.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import { annotate } from "./annotate.ts"
 import { makePlanBatch } from "./planBatch.ts"
 import { makeWriteSplits } from "./writeSplits.ts"
 
@@ -28,11 +28,11 @@ export const makeSplitBatch = Effect.gen(function* () {
     for (const order of claimed) {
       const count = splits.find(({ plan }) => plan.orderId === order.id)?.plan.slices.length
       if (count !== undefined && done.has(order.id)) {
-        yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotate(order))
+        yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotateOrder(order))
         yield* note(order, "done", count, beganMillis)
       } else if (count !== undefined) {
         yield* Effect.logWarning("Order was not split: another splitter owns it now, or it failed").pipe(
-          annotate(order)
+          annotateOrder(order)
         )
         yield* note(order, "not_split", 0, beganMillis)
       } else {
@@ -51,7 +51,7 @@ export const makeSplitBatch = Effect.gen(function* () {
         const { id, claimVersion } = order
         const failure = { id, claimVersion, status: "FAILED" as const, reason: reasonOf(cause) }
         return Effect.logError("Order failed: it cannot be planned", Cause.pretty(cause)).pipe(
-          annotate(order),
+          annotateOrder(order),
           Effect.andThen(DateTime.now),
           Effect.flatMap((now) => orders.failSplits([failure], now)),
           Effect.andThen(nowMillis),
