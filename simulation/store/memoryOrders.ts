@@ -1,4 +1,5 @@
-import { Duration, Effect } from "effect"
+import { type Duration, Effect } from "effect"
+import { isOrderWindowOver, overBeforeSplit } from "../../src/domain/lifecycle/orderState.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
@@ -59,8 +60,8 @@ const skipReasonOf = (order: OrderRow, nowMillis: number, grace: Duration.Durati
     durationMinutes !== null &&
     durationMinutes >= 0 &&
     durationMinutes <= 1440 &&
-    order.createdAt < nowMillis - durationMinutes * 60_000 - Duration.toMillis(grace)
-  return isOver ? because("window_over", "the order's window and its grace were over before the split") : null
+    isOrderWindowOver({ startMillis: order.createdAt, windowMillis: durationMinutes * 60_000 }, grace, nowMillis)
+  return isOver ? overBeforeSplit : null
 }
 
 const completeSplits =

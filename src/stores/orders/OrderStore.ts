@@ -2,6 +2,7 @@ import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, 
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
+import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
 import { maxQuantity, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
@@ -150,7 +151,7 @@ const claimPending =
                 -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
                 AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
-                THEN 'the order''s window and its grace were over before the split'
+                THEN ${overBeforeSplit}::text
             END AS skip_reason
           FROM orders
           WHERE order_queue_status = 'PENDING'

@@ -2,12 +2,13 @@ import { type DateTime, Effect, Result } from "effect"
 import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
+import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { because } from "../../domain/model/reason.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
-import { isOver, overBeforeSplit, planSplit } from "./planSplit.ts"
+import { isOver, planSplit } from "./planSplit.ts"
 
 /** Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason. */
 export const makePlanBatch = Effect.gen(function* () {

@@ -1,4 +1,5 @@
-import { DateTime, Duration, Result } from "effect"
+import { DateTime, type Duration, Result } from "effect"
+import { isOrderWindowOver } from "../../domain/lifecycle/orderState.ts"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
@@ -35,6 +36,8 @@ export const planSplit = (
  */
 export const isOver = ({ startsAt, endMillis }: OrderPlan, grace: Duration.Duration, now: DateTime.Utc): boolean =>
   startsAt !== null &&
-  DateTime.toEpochMillis(startsAt) + endMillis + Duration.toMillis(grace) < DateTime.toEpochMillis(now)
-
-export const overBeforeSplit = because("window_over", "the order's window and its grace were over before the split")
+  isOrderWindowOver(
+    { startMillis: DateTime.toEpochMillis(startsAt), windowMillis: endMillis },
+    grace,
+    DateTime.toEpochMillis(now)
+  )
