@@ -34,6 +34,12 @@ export class KiteSession extends Context.Service<
 
 const pollIntervalMillis = 10_000
 
+/** Tells the other daemons that a stored token is refused. */
+const noteRefused = (store: CredentialStore["Service"], token: Redacted.Redacted, message: string) =>
+  Effect.flatMap(DateTime.now, (now) => store.refuse(zerodha, Redacted.value(token), message, now)).pipe(
+    Effect.catch((error) => Effect.logWarning(`Could not note that the access token is refused: ${error.message}`))
+  )
+
 const make = Effect.gen(function* () {
   const config = yield* Configuration
   const store = yield* CredentialStore
@@ -61,10 +67,7 @@ const make = Effect.gen(function* () {
     const wasStored = isStored(tokens, token)
     tokens = withRefused(tokens, token, message)
     yield* current
-    if (!wasStored) return
-    yield* Effect.flatMap(DateTime.now, (now) => store.refuse(zerodha, Redacted.value(token), message, now)).pipe(
-      Effect.catch((error) => Effect.logWarning(`Could not note that the access token is refused: ${error.message}`))
-    )
+    if (wasStored) yield* noteRefused(store, token, message)
   })
 
   /** Asks Zerodha for the owner of a new token, so that a token of another account is known before a slice is due. */

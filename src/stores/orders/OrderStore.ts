@@ -151,7 +151,7 @@ const claimPending =
                 -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
                 AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
-                THEN ${overBeforeSplit}::text
+                THEN ${overBeforeSplit.text}::text
             END AS skip_reason
           FROM orders
           WHERE order_queue_status = 'PENDING'
