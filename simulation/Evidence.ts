@@ -19,7 +19,10 @@ export interface Send {
 /** How far a process's clock may be behind the database's: a round trip, and the longest suspension it cannot notice. */
 export const clockToleranceMillis = 600
 
-/** What the parts of the judge share: true time, the tables, the ledger, every request so far, and the violations found. */
+/**
+ * The evidence that the parts of the judge share: true time, the tables, the ledger, every request so far, and the
+ * violations found.
+ */
 export class Evidence {
   readonly problems: Array<string> = []
   readonly sends: Array<Send> = []

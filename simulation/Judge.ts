@@ -11,7 +11,7 @@ import type { World } from "./World.ts"
  * Watches a run and reports each violation of the service's promise at the moment at which it happens: when a placement
  * begins and leaves (PlacementWatch), when it reaches the exchange (ExchangeWatch), and after each statement
  * (StatementWatch). It knows what the service cannot know, the true time and the true ledger, and never changes the run.
- * What can only be seen at the end of a run is judged by runVerdict.ts.
+ * Violations that show only at the end of a run are found by runVerdict.ts.
  */
 export class Judge {
   /** Filled in by Operators as acknowledgements come. */

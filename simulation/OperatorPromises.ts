@@ -1,6 +1,9 @@
 import type { World } from "./World.ts"
 
-/** What operators rely on: no placement after an acknowledged cancel, during a pause, or after an acknowledged halt. */
+/**
+ * Checks the promises to operators: no placement after an acknowledged cancel, during a pause, or after an acknowledged
+ * halt.
+ */
 export class OperatorPromises {
   private readonly cancelled = new Set<string>()
   private readonly pausedOrders = new Set<string>()

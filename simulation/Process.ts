@@ -30,7 +30,7 @@ const latestMillis = 1.5
 export class Process implements RunningProcess {
   readonly id: string
   private state: ProcessState = "alive"
-  /** The daemon was told to stop. What it cannot finish within its grace period is left to other daemons. */
+  /** The daemon was told to stop. Work that it cannot finish within its grace period is left to other daemons. */
   isEnding = false
   /** Work that became due while the process did not run. Timers run before I/O, as in Node's event loop. */
   private timers: Array<() => void> = []

@@ -15,7 +15,7 @@ export interface Counts {
   statements: number
 }
 
-/** What the parts of one simulated run share. It is the only way from one part to another. */
+/** The state that the parts of one simulated run share. It is the only way from one part to another. */
 export interface Run {
   readonly world: World
   readonly scenario: Scenario

@@ -3,7 +3,7 @@ import type { FaultRates } from "./faultRates.ts"
 import type { SubmittedOrder } from "./store/Database.ts"
 
 /**
- * What can happen to a process: it is killed; stopped while its clocks run on (SIGSTOP); stopped together with its monotonic
+ * An incident of a process: it is killed; stopped while its clocks run on (SIGSTOP); stopped together with its monotonic
  * clock (a suspended host); or the wall clock of its host is set.
  */
 export type IncidentKind = "kill" | "freeze" | "suspend" | "set the clock"
@@ -24,7 +24,7 @@ export interface DatabaseOutage {
   readonly isAt: (seconds: number) => boolean
 }
 
-/** What an operator or the platform does, at a time or soon after the n-th placement has begun. */
+/** An action of an operator or the platform, at a time or soon after the n-th placement has begun. */
 export type Action = {
   readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number }
 } & (

@@ -28,7 +28,7 @@ const isBefore = (a: ScheduledEvent, b: ScheduledEvent): boolean =>
 export class World {
   readonly startMicros = startMicros
   nowMicros = startMicros
-  /** What fibers have to run within the current event, first come first served. */
+  /** The tasks of fibers within the current event, first come first served. */
   readonly tasks: Array<() => void> = []
   private readonly events: Array<ScheduledEvent> = []
   private readonly lots: SeededRandom

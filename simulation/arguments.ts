@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util"
 
-/** What the command line of the simulation asks for. */
+/** The arguments of the simulation's command line. */
 export interface SimulationArguments {
   /** The seeds to run, both ends included; null: the regression seeds. */
   readonly seeds: { readonly first: number; readonly last: number } | null

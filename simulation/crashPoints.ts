@@ -1,4 +1,4 @@
-/** Where a process can be at an await boundary of one of its workers. */
+/** The position of a process at an await boundary of one of its workers. */
 export type Phase = "before" | "sent" | "done" | "waits"
 
 /** Every call that each worker makes out of its process. */
@@ -43,7 +43,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
   daemon: ["DatabaseClock.sample", "HeartbeatStore.beat", "HeartbeatStore.leave"]
 }
 
-/** What only a fault beyond the design's limits reaches, or an order that can have no new plan. */
+/** The calls that only a fault beyond the design's limits reaches, or an order that can have no new plan. */
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   executor: ["OrderBudget.block"],
   monitor: [
@@ -58,8 +58,8 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
 const phases: ReadonlyArray<Phase> = ["before", "sent", "done"]
 
 /**
- * The name of a point: before a call leaves the process, when it has left but had no effect yet, when it had its effect but
- * the answer is not there yet, or while a worker waits.
+ * The name of a point: before a call leaves the process, after it has left and before its effect, after its effect and
+ * before its answer, or while a worker waits.
  */
 export const pointOf = (worker: string, operation: string, phase: Phase): string =>
   phase === "waits" ? `${worker} waits` : `${worker} ${operation} ${phase}`

@@ -62,7 +62,7 @@ const runMutations = Effect.fnUntraced(function* (only: string) {
   return missed === 0
 })
 
-// Errors are ordinary answers here, millions of them, and nobody reads their stack traces.
+// Errors are ordinary answers here, millions of them, and their stack traces are never read.
 if (!given.isTraced) Error.stackTraceLimit = 0
 
 const main = Effect.suspend((): Effect.Effect<boolean, Error> => {

@@ -76,8 +76,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation("quarantine: counted to the order list's answer, not to the question", [
     "src/workers/monitor/lookUpOrders.ts",
-    "askedMillis: DateTime.toEpochMillis(askedAt),\n      // As of the answer",
-    "askedMillis: DateTime.toEpochMillis(at),\n      // As of the answer"
+    "askedMillis: DateTime.toEpochMillis(askedAt),\n      // Taken at the answer",
+    "askedMillis: DateTime.toEpochMillis(at),\n      // Taken at the answer"
   ]),
   mutation(
     "lease margin: a placement may begin at the end of its lease",

@@ -5,7 +5,7 @@ import { isFaulty, type Run } from "./Run.ts"
 import { samePrice } from "./samePrice.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
 
-/** What may still change, in words. A run is over when this is empty. */
+/** Everything that may still change, in words. A run is over when this is empty. */
 export const unfinished = (run: Run): ReadonlyArray<string> => {
   const { orders, slices } = run.database.tables()
   const missing = run.scenario.orders.filter(({ id }) => !orders.has(id)).map(({ id }) => `${id} is not there yet`)
@@ -46,7 +46,7 @@ const isFinished = (order: Readonly<OrderRow>): boolean => {
   return !wants || order.settledAt !== null
 }
 
-/** What is wrong once everything is at rest. */
+/** The problems that remain once everything is at rest. */
 export const finalProblems = (run: Run): ReadonlyArray<string> => [
   ...ledgerProblems(run),
   ...sliceProblems(run),

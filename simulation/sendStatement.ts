@@ -3,7 +3,7 @@ import { DbError } from "../src/db/DbError.ts"
 import { currentWorker, type Process } from "./Process.ts"
 import { faultHits, type Run } from "./Run.ts"
 
-/** What each statement's commit tells the processes. */
+/** The topic that a statement's commit notifies the processes of. */
 const notifications: Readonly<Record<string, string>> = {
   "OrderStore.completeSplits": "slices",
   "OrderStore.noteDouble": "cancels",
@@ -11,7 +11,7 @@ const notifications: Readonly<Record<string, string>> = {
   "OrderCommands.hold": "cancels"
 }
 
-/** What a statement meets on its way. */
+/** The fate of a statement on its way. */
 type Fate = "well" | "slow" | "lost before commit" | "lost after commit"
 
 const fateOf = (run: Run): Fate => {
@@ -24,7 +24,7 @@ const fateOf = (run: Run): Fate => {
 const connectionLost = (operation: string) =>
   new DbError({ operation, message: `${operation}: the connection was lost`, isTransient: true, sqlState: null })
 
-/** The way of one statement: out of the process, to its commit, and back with the answer. */
+/** Carries one statement out of the process to its commit, and the answer back. */
 const send = <A, E>(
   process: Process,
   worker: string,
@@ -42,7 +42,7 @@ const send = <A, E>(
 
   const commit = (fate: Fate): void | Promise<void> => {
     process.reach(worker, operation, "sent")
-    // Whether a process that died, or gave up, had the statement on the wire already is chance.
+    // A process that died, or gave up, may have had the statement on the wire already: chance decides.
     if ((process.isDead || isGivenUp) && chance.hits(0.5)) return
     if (fate === "lost before commit") return answer(Exit.fail(connectionLost(operation)), chance.between(1, 2000))
     const exit = run.database.run(operation, statement)

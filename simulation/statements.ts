@@ -7,21 +7,21 @@ import { faultHits } from "./Run.ts"
 import { through } from "./sendStatement.ts"
 import type { Stores } from "./store/Database.ts"
 
-/** Where a statement leaves the order of its rows open, the simulation must not: the seed decides everything. */
+/** Sorts rows that a statement returns in any order, because the seed alone must decide a run. */
 const sorted = <A extends { readonly id: string }>(rows: ReadonlyArray<A>): ReadonlyArray<A> =>
   rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 
 const inOrder = (ids: ReadonlyArray<string>): ReadonlyArray<string> => ids.toSorted()
 
-/** Sends statements of one name. */
+/** Sends statements under the name of an operation. */
 type By = (operation: string) => ReturnType<typeof through>
 
-/** The stores as one process sees them: every statement goes over a network, and the process may die on the way. */
+/** The stores as one process sees them. Every statement goes over a network, and the process may die on the way. */
 export const storesOf = (process: Process): Stores => {
   const { database, world } = process.run
   const { stores } = database
   const by: By = (operation) => through(process, operation)
-  // A statement takes effect outside of the process, whose logger would not be heard there.
+  // The alarm goes to the trace: the statement takes effect outside of the process, where its logger is not installed.
   const alarm = (tag: Tag) => Effect.sync(() => world.traced?.(() => `${process.id} gives the alarm: ${tag}`))
   return {
     orders: ordersOf(stores.orders, by, alarm),
@@ -94,8 +94,8 @@ const commandsOf = (commands: Stores["commands"], by: By): Stores["commands"] =>
 })
 
 /**
- * The account's budget of order requests as one process sees it. What it grants is chance: its arithmetic is tested elsewhere,
- * here it is what a placement waits for.
+ * The account's budget of order requests as one process sees it. Chance decides what it grants, because its arithmetic has
+ * tests of its own and a run only needs placements that wait for their turn.
  */
 export const budgetOf = (process: Process): Pick<OrderBudget["Service"], "reserve" | "block"> => {
   const { run } = process
@@ -118,6 +118,6 @@ export const budgetOf = (process: Process): Pick<OrderBudget["Service"], "reserv
   }
 }
 
-/** The database's clock, in microseconds since 1970, as its statement answers it. */
+/** The database's clock in microseconds since 1970, as its statement answers. */
 export const databaseTime = (process: Process): Effect.Effect<bigint, DbError> =>
   through(process, "DatabaseClock.sample")(Effect.sync(() => BigInt(process.run.world.nowMicros)))

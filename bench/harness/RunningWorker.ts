@@ -66,7 +66,7 @@ export const startWorker = async (
     serialization: "advanced"
   })
   const reached = nextMessage(child, "Reached")
-  // Not every scenario waits for it: a rejection that nobody awaits must not end the bench.
+  // Some scenarios do not wait for it, and an unhandled rejection must not end the bench.
   reached.catch(() => undefined)
   await nextMessage(child, "Started")
   return {

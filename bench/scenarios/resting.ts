@@ -22,7 +22,7 @@ export const idle = (server: string, waiting: number, seconds: number): Promise<
     await pulse.prepare(database.url)
     await insertWaiting(database.pool, waiting, wallClockMillis() + dayMillis)
     return withDaemon(database, async ({ pid }) => {
-      // What the daemon does once after its start is not counted.
+      // The daemon's work right after its start is not counted.
       await setTimeout(Math.min(seconds, 10) * 1000)
       const [cpuMillisBefore, transactionsBefore] = [await cpuMillisOf(pid), await transactionsOf(database)]
       await setTimeout(seconds * 1000)

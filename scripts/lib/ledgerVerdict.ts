@@ -124,7 +124,7 @@ const countProblems = ({ slices, summary }: Found, expectedSlices: number): Read
 const isRefusedByInjection = ({ stage, stageReason }: SliceRow): boolean =>
   stage === "FAILED" && injectedRefusal.test(stageReason ?? "")
 
-/** What is wrong with a slice, given the first broker order with its tag. */
+/** The problems of a slice, given the first broker order with its tag. */
 function* sliceProblems(slice: SliceRow, order: LedgerOrder | undefined): Iterable<string> {
   const { tag, stage, stageReason } = slice
   if (stage === "SCHEDULED" || stage === "IN_PROGRESS") yield `${tag} is ${stage}`

@@ -12,7 +12,7 @@ import type { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import type { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { Tables } from "./rows.ts"
 
-/** What the workers, and the operators of a run, ask of the database. */
+/** The statements that the workers and the operators of a run call. */
 export interface Stores {
   readonly orders: OrderStore["Service"]
   readonly slices: SliceStore["Service"]
@@ -25,7 +25,7 @@ export interface Stores {
   readonly instruments: Pick<InstrumentStore["Service"], "markets">
 }
 
-/** An order as pulse-api inserts it. Not necessarily valid. */
+/** An order as pulse-api inserts it, valid or not. */
 export type SubmittedOrder = Omit<SplittableOrder, "id" | "instrument"> & {
   readonly id: string
   readonly instrument: string
@@ -33,7 +33,7 @@ export type SubmittedOrder = Omit<SplittableOrder, "id" | "instrument"> & {
   readonly createdAt: number
 }
 
-/** What changes nothing that the judge looks at while a run is under way. */
+/** The statements that change nothing that the judge looks at during a run. */
 export const readOnlyOperations: ReadonlySet<string> = new Set([
   "RecoveryStore.look",
   "SliceStore.unresolved",
@@ -55,12 +55,12 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "HeartbeatStore.forget"
 ])
 
-/** A database to run on: each statement takes effect in one moment, all at once or not at all. */
+/** A database to run on. Each statement takes effect at one moment, completely or not at all. */
 export interface Database {
   readonly stores: Stores
   readonly insertOrder: (order: SubmittedOrder) => Effect.Effect<void, DbError>
-  /** Makes a statement take effect, now. */
+  /** Lets a statement take effect now. */
   readonly run: <A, E>(operation: string, statement: Effect.Effect<A, E>) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
-  /** What is in the tables after the last statement. */
+  /** The tables after the last statement. */
   readonly tables: () => Tables
 }

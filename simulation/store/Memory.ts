@@ -3,10 +3,10 @@ import type { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
 import type { Reason } from "../../src/domain/model/reason.ts"
 import type { EventRow, HaltRow, OrderRow, PlanRow, SliceRow, Tables, WorkerRow } from "./rows.ts"
 
-/** PostgreSQL keeps microseconds. */
+/** A time rounded to microseconds, as PostgreSQL keeps it. */
 export const micros = (millis: number): number => Math.round(millis * 1000) / 1000
 
-/** Statements get whole milliseconds. */
+/** A time as statements get it, in whole milliseconds since 1970. */
 export const millisOf = (at: DateTime.Utc): number => at.epochMilliseconds
 
 export const millisOrNull = (at: DateTime.Utc | null): number | null => (at === null ? null : at.epochMilliseconds)
@@ -45,7 +45,7 @@ export class Memory implements Tables {
     return this.halts.at(-1)?.isHalted ?? false
   }
 
-  /** Puts an order on hold, and what is SCHEDULED of it. */
+  /** Puts an order and its SCHEDULED slices on hold. */
   hold(orderId: string, reason: Reason, at: number): void {
     const order = this.orders.get(orderId)
     if (order === undefined) return

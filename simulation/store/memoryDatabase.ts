@@ -11,7 +11,12 @@ import { memoryReplans } from "./memoryReplans.ts"
 import { memorySlices } from "./memorySlices.ts"
 import type { HaltRow, OrderRow } from "./rows.ts"
 
-/** A database in memory that behaves as PostgreSQL does with the service's statements; one suite holds both to the same. */
+/**
+ * The service's database in memory, on which most runs take place because it is fast. Invariant: each function has the
+ * effect and the answer that the store's statement has on PostgreSQL; StoreConformance.test.ts runs the same seeds on both
+ * and compares traces and tables. A guard in a statement must be here too, for the mutations. The runner makes one for each
+ * seed, or a postgresDatabase with `--store postgres`.
+ */
 export const memoryDatabase = (): Database => {
   const memory = new Memory()
   const stores: Stores = {
@@ -22,7 +27,7 @@ export const memoryDatabase = (): Database => {
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
     commands: memoryCommands(memory),
-    // Nobody follows quotes where no limit needs them: there are none to remove.
+    // No limit of a run needs quotes, so none are stored and none have to be removed.
     quotes: { prune: () => Effect.void },
     instruments: {
       markets: (instruments) =>

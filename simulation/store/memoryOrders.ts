@@ -21,7 +21,7 @@ export const memoryOrders = (memory: Memory): Orders => ({
   noteDouble: noteDouble(memory)
 })
 
-/** The order while this owner still owns it; null afterwards. */
+/** The order while this claim of it is current; null afterwards. */
 const owned = (memory: Memory, id: string, claimVersion: number): OrderRow | null => {
   const order = memory.orders.get(id)
   return order?.orderQueueStatus === "IN_PROGRESS" && order.claimVersion === claimVersion ? order : null

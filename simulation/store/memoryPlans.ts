@@ -19,8 +19,8 @@ const notValid = (message: string) =>
   new DbError({ operation: "memory", message, isTransient: false, sqlState: "23514" })
 
 /**
- * Writes each order's plan and its slices as the fragment `planRows` does, all or nothing; returns what keeps it from being
- * written. `before` runs when nothing does, before the rows are there.
+ * Writes each order's plan and slices as the fragment `planRows` does, all or nothing. Returns the constraint that forbids
+ * it, or null. `before` runs when nothing forbids it, before the rows are there.
  */
 export const writePlans = (
   memory: Memory,

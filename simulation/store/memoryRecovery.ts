@@ -75,7 +75,9 @@ const waitsForBroker = (slice: SliceRow, nowMillis: number, doubtedSinceMillis: 
   return isInDoubt(slice, nowMillis) || isFollowed(slice)
 }
 
-/** The slice's id when it took the order over; empty when it is not as it was read, or something stands in for it. */
+/**
+ * Gives the slice the broker order and returns its id; empty when the slice has changed since, or other slices replace it.
+ */
 const takeOver = (
   memory: Memory,
   { slice: doubted, order }: LateArrival,
@@ -100,7 +102,7 @@ const takeOver = (
   return [slice.id]
 }
 
-/** SCHEDULED → SKIPPED for some of the slices that are wanted; their ids. */
+/** SCHEDULED → SKIPPED for up to `limit` of the wanted slices; returns their ids. */
 const skip = (
   memory: Memory,
   reason: Reason,

@@ -61,7 +61,7 @@ const isLate = (memory: Memory, orderId: string, nowMillis: number): boolean =>
     .slicesOf(orderId)
     .some(({ stage, staleAt, isHeld }) => stage === "SCHEDULED" && staleAt !== null && staleAt < nowMillis && !isHeld)
 
-/** The order may want another plan, now or later. */
+/** The order may need another plan, now or later. */
 export const mayWantPlan = (order: OrderRow): boolean =>
   (order.carryUnfilled === true || order.carryRejected === true || order.completion === "CROSS") &&
   order.orderQueueStatus === "DONE" &&

@@ -93,14 +93,14 @@ const EventRow = Schema.Struct({
   worker: Schema.String
 })
 
-/** Columns of times, as milliseconds since 1970. */
+/** The SQL of columns of times, as milliseconds since 1970. */
 const millis = (...columns: ReadonlyArray<string>): string =>
   columns.map((column) => `(extract(epoch FROM ${column}) * 1000)::float8 AS ${column}`).join(", ")
 
 const byId = <A extends { readonly id: string }>(rows: ReadonlyArray<A>): ReadonlyMap<string, A> =>
   new Map(rows.map((row) => [row.id, row]))
 
-/** The service's real statements on a real PostgreSQL, one after the other. Empties the database first. */
+/** The service's real statements on a real PostgreSQL, one after the other. It empties the database first. */
 export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen(function* () {
   const db = yield* Db
   yield* empty

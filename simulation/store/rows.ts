@@ -108,7 +108,7 @@ export interface WorkerRow {
   acknowledgedHalt: number
 }
 
-/** All that the judge looks at, and all that two databases are compared by. */
+/** The tables that the judge looks at, and that the comparison of two databases covers. */
 export interface Tables {
   readonly orders: ReadonlyMap<string, Readonly<OrderRow>>
   readonly slices: ReadonlyMap<string, Readonly<SliceRow>>

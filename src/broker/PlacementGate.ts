@@ -8,13 +8,13 @@ import { Telemetry } from "../telemetry/Telemetry.ts"
 type Reasons = ReadonlyMap<ClosureKind, string>
 
 /**
- * What keeps this whole process from placing: closed by a halt, missing credentials, a limit of the day, the circuit breaker
- * or the executor's stop, and open only when none of them applies. It also knows which fired slices were withdrawn because
+ * Keeps this whole process from placing: closed by a halt, missing credentials, a limit of the day, the circuit breaker or
+ * the executor's stop, and open only when none of them applies. It also knows which fired slices were withdrawn because
  * their order was cancelled or put on hold.
  *
- * A closed gate costs a slice only time. No call starts after `close` has returned, and `untilIdle` then waits for those that
- * had started, which is what an operator's halt acknowledges. Cancels and look-ups do not ask the gate. Which closure is
- * shown, and what wins over what, is decided in domain/lifecycle/placement.ts.
+ * A closed gate costs a slice only time. No call starts after `close` has returned, and `untilIdle` then waits for those
+ * that had started, which is what an operator's halt acknowledges. Cancels and look-ups do not ask the gate.
+ * domain/lifecycle/placement.ts decides which closure is shown, and which way of not placing wins.
  */
 export class PlacementGate extends Context.Service<
   PlacementGate,
@@ -92,7 +92,7 @@ const makeClosures = Effect.gen(function* () {
       telemetry.held(kind, reason !== null)
       if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
       if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
-      // An error pages somebody, so a closure that only changes its reason is logged as information.
+      // An error pages a person, so a closure that only changes its reason is logged as information.
       yield* before === null
         ? Effect.logError(`Placements are on hold: ${reason}`)
         : Effect.logInfo(`Still on hold: ${reason}`)

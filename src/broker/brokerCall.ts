@@ -12,7 +12,7 @@ interface BrokerCall<A> extends Pick<BrokerEvent, "id" | "call" | "request" | "b
   readonly askedAt: DateTime.Utc
   readonly answeredAt: DateTime.Utc
   readonly answer: CallAnswer<A>
-  /** What the audit keeps of an answer that is no error. */
+  /** The part of a successful answer that the audit keeps. */
   readonly onSuccess: (value: A) => Details
   /** The slice that it was for; left out for a call that served many. */
   readonly slice?: { readonly id: string; readonly orderId: string }

@@ -19,7 +19,7 @@ import {
   wordList
 } from "./Setting.ts"
 
-/** What the mock broker can be told to do with a placement. */
+/** The instructions that the mock broker takes for a placement. */
 export const mockScenarios = [
   "success",
   "partial_fill",

@@ -45,7 +45,7 @@ export class Db extends Context.Service<
       statement: Statement<Row>
     ) => Effect.Effect<Option.Option<S["Type"]>, DbError>
 
-    /** As `query`, but a row that cannot be read is logged, once, and left out, so that it does not block the others. */
+    /** Like `query`, but a row that cannot be read is logged, once, and left out, so that it does not block the others. */
     readonly queryReadable: <S extends RowSchema>(
       operation: string,
       row: S,
@@ -68,8 +68,8 @@ export class Db extends Context.Service<
     ) => Effect.Effect<A, E | DbError, R>
 
     /**
-     * The payloads of NOTIFY on a channel, all of them from the moment this returns. The stream fails when the connection is
-     * lost; payloads sent before somebody listens again are lost too.
+     * The payloads of NOTIFY on a channel, all of them from the moment this returns. The stream fails when the connection
+     * is lost; payloads sent before the next `listen` are lost too.
      */
     readonly listen: (channel: string) => Effect.Effect<Stream.Stream<string, DbError>, DbError, Scope.Scope>
   }

@@ -34,7 +34,7 @@ export class Wakeups extends Context.Service<
         return topic === undefined ? Effect.void : Queue.offer(queues[topic], undefined)
       }
 
-      // Notifications sent while nobody listened are lost, so every topic is woken once.
+      // Notifications are lost while no connection listens, so every topic is woken once.
       const wakeAll = Effect.forEach(topics, wake, { discard: true })
 
       yield* Stream.unwrap(Effect.tap(db.listen(channel), wakeAll)).pipe(

@@ -19,7 +19,7 @@ export const withDbErrors = <A, E, R>(
     Effect.mapError((error) => (isSqlError(error) ? toDbError(operation, error) : error))
   )
 
-/** What the server said, its SQLSTATE, and whether the same statement may succeed later. */
+/** The server's error in words, its SQLSTATE, and whether the same statement may succeed later. */
 export const toDbError = (operation: string, error: SqlError): DbError => {
   const cause = error.reason.cause
   const sqlState =

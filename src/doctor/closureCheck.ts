@@ -2,7 +2,10 @@ import type { Judged } from "../domain/operations/workerHealth.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 import type { WorkerFacts } from "./workerCheck.ts"
 
-/** What closes the placement gates of live daemons, or blocks other workers. A halt has a check of its own. */
+/**
+ * The closures of the placement gates of live daemons, and the reasons why other workers are blocked. A halt has a check of
+ * its own.
+ */
 export const closureCheck = (workers: ReadonlyArray<Judged<WorkerFacts>>, isHalted: boolean): Check => {
   const name = "holds"
   const live = workers.filter(({ isStale }) => !isStale)

@@ -42,8 +42,8 @@ export const FaultKind = Schema.Literals(faultKinds)
 export type FaultKind = typeof FaultKind.Type
 
 /**
- * What a fault can hit: a placement, a modification, a cancellation, a look-up of the order list (`book`), a token exchange or
- * profile request (`session`), or a frame of the feed. The names are part of the seeds of the random draws.
+ * The target of a fault: a placement, a modification, a cancellation, a look-up of the order list (`book`), a token
+ * exchange or profile request (`session`), or a frame of the feed. The names are part of the seeds of the random draws.
  */
 export const FaultTarget = Schema.Literals(["place", "modify", "cancel", "book", "session", "feed"])
 export type FaultTarget = typeof FaultTarget.Type

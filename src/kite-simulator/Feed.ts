@@ -87,7 +87,7 @@ class Feed {
     this.#connections.delete(connection)
   }
 
-  /** Sends the changes up to now; returns the time of the next one, null if there is none or nobody is connected. */
+  /** Sends the changes up to now; returns the time of the next one, null if there is none or no client is connected. */
   announce(nowMillis: number): number | null {
     const { orders } = this.#simulation.orderList
     for (; this.#known < orders.length; this.#known++) {

@@ -41,7 +41,7 @@ export const stateAt = (life: Life, nowMillis: number): LifeStep | null =>
 export const tradesUntil = (life: Life, nowMillis: number): ReadonlyArray<LifeTrade> =>
   life.trades.filter(({ at }) => at <= nowMillis)
 
-/** What determines an order's life. Times and durations are milliseconds. */
+/** The circumstances that determine an order's life. Times and durations are milliseconds. */
 export interface Circumstances {
   readonly request: OrderRequest
   readonly startsAt: number

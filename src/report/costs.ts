@@ -12,7 +12,7 @@ export interface Benchmark extends BenchmarkPrice {
   readonly cost: BigDecimal.BigDecimal | null
 }
 
-/** What an order's fills cost, in the instrument's currency, against simple benchmarks. */
+/** The cost of an order's fills, in the instrument's currency, against simple benchmarks. */
 export interface Costs {
   /** The counted quantity: fills at a known price. */
   readonly quantity: number

@@ -67,9 +67,9 @@ export interface ExecutionReport {
   /** Readings of the broker's whole order list in the order's time; each serves all orders. */
   readonly lookUps: { readonly count: number; readonly failed: number }
   readonly doubles: ReadonlyArray<RecordedDouble>
-  /** What needs a person's attention, in words. */
+  /** The matters that need a person's attention, in words. */
   readonly alarms: ReadonlyArray<string>
-  /** What the report cannot tell, in words. */
+  /** The facts that the report cannot tell, in words. */
   readonly notKnown: ReadonlyArray<string>
 }
 

@@ -62,7 +62,7 @@ export const makeRecorder = ({ context, monotonicMillis, poolSize, traces }: Rec
   }
 }
 
-/** Counts the reason of a slice that was not placed, or of which nobody knows whether it was. */
+/** Counts the reason of a slice that was not placed, or whose outcome is unknown. */
 const reasonsOf =
   (reasons: ReturnType<Records>) =>
   (next: NextStage): void => {

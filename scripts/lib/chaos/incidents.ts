@@ -20,7 +20,7 @@ export interface ChaosStage {
   readonly commandLog: string
 }
 
-/** What an incident occupies: two incidents that share a site never overlap. */
+/** The site that an incident occupies: two incidents that share a site never overlap. */
 export type Site = "daemon" | "database" | "broker"
 
 export interface ChaosIncident {

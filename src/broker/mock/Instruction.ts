@@ -1,8 +1,8 @@
 import { Context, Duration } from "effect"
 
 /**
- * What a layer above tells the simulated exchange to do with one placement. It travels with the call through all layers in
- * between; a layer changes its part with `Effect.updateService(Instruction, …)`.
+ * The instruction of a layer above to the simulated exchange, for one placement. It travels with the call through all
+ * layers in between; a layer changes its part with `Effect.updateService(Instruction, …)`.
  */
 export interface Instruction {
   /** Fill the whole order, or a part while the rest stays open. */

@@ -12,7 +12,7 @@ export interface KiteRequest {
   readonly path: string
   readonly form?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string>>
-  /** None only for the exchange of a request token. */
+  /** Absent only for the exchange of a request token. */
   readonly accessToken: Option.Option<Redacted.Redacted>
   /** For the whole answer; BROKER_TIMEOUT_SECONDS if absent. */
   readonly timeout?: Duration.Duration

@@ -27,8 +27,9 @@ const OrderTaken = Schema.fromJsonString(
 const readOrderTaken = Schema.decodeUnknownOption(OrderTaken)
 
 /**
- * What the answer to an order request (a placement or a cancel) means. The HTTP status decides first, because Kite uses the same
- * error_type for "not placed" and "unknown". An answer that is not understood is unknown, never a success or a refusal.
+ * The meaning of an answer to an order request (a placement or a cancel). The HTTP status decides first, because Kite uses
+ * the same error_type for "not placed" and "unknown". An answer that is not understood is unknown, never a success or a
+ * refusal.
  */
 export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Result<Acknowledgement, BrokerError> => {
   const { status, body } = answer
@@ -83,7 +84,7 @@ const credentialsProblem = (status: number, code: string, message: string): Brok
   return isAboutAddress && /\bIPs?\b/i.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
 }
 
-/** What an order request without an answer means: unknown, unless it certainly was not sent. */
+/** The meaning of an order request without an answer: unknown, unless it certainly was not sent. */
 export const orderUnanswered = ({ message, wasSent }: KiteUnanswered, now: DateTime.Utc): BrokerError =>
   wasSent
     ? new BrokerOutcomeUnknown({ code: "no_answer", message })

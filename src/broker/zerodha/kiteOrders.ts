@@ -68,7 +68,7 @@ export const readOrderList = (
     return Result.succeed(found)
   })
 
-/** Every order in the body of GET /orders, whoever placed it. */
+/** Every order in the body of GET /orders, ours or not. */
 export const readEntries = (body: string): Result.Result<ReadonlyArray<OrderListEntry>, string> =>
   Result.flatMap(rowsOf(body), (rows) =>
     Result.mapBoth(Result.all(rows.map((row) => decodeEntry(row))), {

@@ -10,7 +10,7 @@ const lastHour = 6
 
 export const tokenEnd = (madeAt: DateTime.Utc): DateTime.Utc => nextIndianHour(madeAt, lastHour)
 
-/** What is known about the stored token and the one of ZERODHA_ACCESS_TOKEN. */
+/** The known facts about the stored token and the one of ZERODHA_ACCESS_TOKEN. */
 export interface Tokens {
   readonly stored: Option.Option<StoredToken>
   readonly given: Option.Option<Redacted.Redacted>

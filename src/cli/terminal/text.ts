@@ -1,9 +1,9 @@
 import stringWidth from "string-width"
 
 // Everything that a terminal is shown passes through this file. Instruments, reasons, ids and names come from other
-// programs, and must not move the cursor, change colours, reverse the direction of text or begin a line of their own.
-// So each line goes through `safe`: in `print`, `say`, `warn` and `CommandFailed` for commands, in `span` for tables
-// and for `top`. Widths are cells of a terminal, not code units.
+// programs, and must not move the cursor, change colours, reverse the direction of text or begin a line of their own. Each
+// line therefore goes through `safe`: in `print`, `say`, `warn` and `CommandFailed` for commands, in `span` for tables and
+// for `top`. Widths are cells of a terminal, not code units.
 
 /**
  * The text as one line that is safe to show: format characters, such as bidi marks, are dropped; controls become `?`.

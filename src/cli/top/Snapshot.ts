@@ -31,7 +31,7 @@ export interface Snapshot {
   readonly limits: Limits
 }
 
-/** What the day has used of each limit. A limit is null where none is set; values are decimal strings. */
+/** The day's usage of each limit. A limit is null where none is set; values are decimal strings. */
 export interface Limits {
   readonly orders: number
   readonly ordersPerDay: number | null

@@ -100,7 +100,7 @@ const limitTexts = ({ orders, ordersPerDay, value, valuePerDay, requests }: Limi
       ])
 ]
 
-/** What keeps slices from being placed, the most urgent first. A small screen shows the first alarm on one line. */
+/** The reasons why slices are not placed, the most urgent first. A small screen shows the first alarm on one line. */
 const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Line> => {
   const { halt, limits, workers, at } = view.snapshot
   const stale = workers.filter(({ isStale }) => isStale)

@@ -16,7 +16,7 @@ export type Circuit =
   | { readonly _tag: "Open"; readonly untilMillis: number; readonly pauseMillis: number }
   | { readonly _tag: "Probing"; readonly pauseMillis: number }
 
-/** What a placement's answer says about the broker; "refused us": it takes no orders from this address. */
+/** The sign that a placement's answer gives about the broker; "refused us": it takes no orders from this address. */
 export type Sign = "answered" | "no clear answer" | "refused us" | "not sent"
 
 export const closed: Circuit = { _tag: "Closed", failures: 0 }

@@ -51,7 +51,7 @@ export const RecordedPlan = Schema.Struct({
   revision: Schema.Int,
   firstSequence: Schema.Int,
   cause: PlanCause,
-  /** Who asked for an amendment, and for what. */
+  /** The operator who asked for an amendment, and the change. */
   note: Text,
   startsAt: Instant,
   endsAt: Instant,
@@ -161,7 +161,7 @@ export const RecordedQuote = Schema.Struct({
 })
 export type RecordedQuote = typeof RecordedQuote.Type
 
-/** All that the database has on one order, as of one moment. Lists are sorted by time or by number. */
+/** Everything that the database has on one order, as of one moment. Lists are sorted by time or by number. */
 export interface OrderRecord {
   readonly order: RecordedOrder
   readonly plans: ReadonlyArray<RecordedPlan>

@@ -47,7 +47,7 @@ export interface PlacementLimits {
   readonly marketPause: Duration.Duration
 }
 
-/** What a claimed slice becomes if it was not fired for a reason outside of it: SCHEDULED again, at its own time. */
+/** The stage of a claimed slice that was not fired for a reason outside of it: SCHEDULED again, at its own time. */
 export const givenBack = (code: ReasonCode, reason: string): NextStage => ({
   _tag: "Rescheduled",
   code,
@@ -181,7 +181,7 @@ export const isAttempt = (answer: Exit.Exit<Acknowledgement, BrokerError>): bool
   return error === null || error._tag === "BrokerRefused" || error._tag === "BrokerOutcomeUnknown"
 }
 
-/** What the answer of a placement makes of its slice. */
+/** The stage that the answer of a placement gives its slice. */
 export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, now: DateTime.Utc): NextStage => {
   if (Exit.isSuccess(answer)) return { _tag: "Processed", brokerOrderId: answer.value.brokerOrderId, found: null }
   const error = brokerErrorOf(answer)

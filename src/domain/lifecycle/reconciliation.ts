@@ -16,7 +16,7 @@ export type Reconciliation =
   /** The order list does not go back to the time at which the slice may have been placed: only a person can tell. */
   | { readonly _tag: "Unprovable" }
 
-/** What a look-up in the order list showed of a slice. Times in milliseconds since 1970. */
+/** The answer of a look-up in the order list about a slice. Times in milliseconds since 1970. */
 export interface LookUp {
   readonly found: ReadonlyArray<BrokerOrder>
   /** When the look-up began: an order that arrived later may be missing from the answer. */
@@ -26,8 +26,9 @@ export interface LookUp {
 }
 
 /**
- * What the order list says about a slice whose outcome is unknown. "Not in the list" means "not placed" only if the quarantine was
- * over before the look-up began and the list goes back to before the request. The monitor calls it for each look-up.
+ * Resolves a slice whose outcome is unknown from the order list, if possible. "Not in the list" means "not placed" only if
+ * the quarantine was over before the look-up began and the list goes back to before the request. The monitor calls it for
+ * each look-up.
  */
 export const reconcile = (
   slice: UnresolvedSlice,

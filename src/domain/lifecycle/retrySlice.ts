@@ -62,8 +62,8 @@ export interface RetryOptions {
 const maxAhead = Duration.days(1)
 
 /**
- * How a FAILED or SKIPPED slice is sent after all, or why it must not be: nothing is sent twice, nothing that other slices already
- * make up for, and nothing at a time that nobody asked for. The command `slice retry` calls it.
+ * Decides how a FAILED or SKIPPED slice is sent after all, or why it must not be: nothing is sent twice, nothing that other
+ * slices already replace, and nothing at a time that was not asked for. The command `slice retry` calls it.
  */
 export const retrySlice = (slice: EndedSlice, options: RetryOptions): Result.Result<Retry, string> => {
   const refusal =

@@ -4,7 +4,7 @@ import type { Price } from "../model/Order.ts"
 import { decimalText, whole } from "../text/decimals.ts"
 import { isNearlyUsed } from "./usage.ts"
 
-/** The desk's limits of one day in India. None means no limit. Values in the instruments' currency. */
+/** The desk's limits of one day in India. An absent limit does not apply. Values in the instruments' currency. */
 export interface DayLimits {
   readonly ordersPerDay: Option.Option<number>
   readonly valuePerDay: Option.Option<BigDecimal.BigDecimal>

@@ -3,7 +3,7 @@ import type { MarketFacts } from "../model/MarketFacts.ts"
 import type { Price } from "../model/Order.ts"
 import { decimalText, whole } from "../text/decimals.ts"
 
-/** The desk's limits that depend on the market. None means no limit. */
+/** The desk's limits that depend on the market. An absent limit does not apply. */
 export interface MarketLimits {
   /** The largest distance of a limit price from the last price, in percent of the last price. */
   readonly collarPercent: Option.Option<BigDecimal.BigDecimal>

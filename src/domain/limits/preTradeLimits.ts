@@ -4,7 +4,7 @@ import { decimalText } from "../text/decimals.ts"
 import type { DayLimits } from "./dayLimits.ts"
 import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
 
-/** The desk's limits. None or an empty list means no limit. Values in the instrument's currency. */
+/** The desk's limits. A limit that is absent or an empty list does not apply. Values in the instrument's currency. */
 export interface PreTradeLimits extends DayLimits, MarketLimits {
   readonly orderQuantity: Option.Option<number>
   readonly orderValue: Option.Option<BigDecimal.BigDecimal>

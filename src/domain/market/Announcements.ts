@@ -58,7 +58,7 @@ export const SpecialDay = Schema.Struct({
 })
 export type SpecialDay = typeof SpecialDay.Type
 
-/** What exchanges have announced. Of two announcements for the same venue and day the later one applies. */
+/** The announcements of exchanges. Of two for the same venue and day the later one applies. */
 export const Announcements = Schema.Struct({
   /** The last day up to which all special days of all venues are known. */
   until: Schema.optionalKey(Day),

@@ -16,7 +16,7 @@ import { cutTo, firstOpen, type TradingTime, tradingMillisBetween } from "./Trad
 /** How many days ahead an order may reach: enough for a day of trading time with all holidays in between. */
 const daysAhead = 30
 
-/** What decides the trading time of an order. `hasDerivatives` is null if unknown. */
+/** The facts that decide the trading time of an order. `hasDerivatives` is null if unknown. */
 export interface TimedOrder {
   readonly instrument: Instrument
   readonly sessionPolicy: SessionPolicy

@@ -7,12 +7,12 @@ export const Backlog = Schema.Struct({
   /** Since when the oldest PENDING order has been waiting. */
   pendingSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
   scheduled: Schema.Int,
-  /** SCHEDULED slices that are due, without those of orders on hold, and since when the oldest is due. */
+  /** SCHEDULED slices that are due, those of orders on hold excepted, and since when the oldest has been due. */
   due: Schema.Int,
   dueSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
   /** IN_PROGRESS, those in doubt included. */
   inProgress: Schema.Int,
-  /** Slices whose outcome is unknown or whose lease is over, and since when for the oldest. */
+  /** Slices in doubt, and since when the oldest has been. */
   inDoubt: Schema.Int,
   inDoubtSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
   /** PROCESSED slices whose broker order may still change. */

@@ -14,7 +14,7 @@ export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("Broker
 }) {}
 
 /**
- * The broker does not take orders from us: our token is invalid, or our network address is not registered. The request certainly
+ * The broker takes no orders from us: our token is invalid, or our network address is not registered. The request certainly
  * had no effect, and every other request would fail alike.
  */
 export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentialsInvalid>()(

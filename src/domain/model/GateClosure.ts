@@ -1,6 +1,6 @@
 /**
- * What closes the placement gate: an operator's halt, missing credentials, the account's limit of the day, the desk's limit of
- * the day, an open circuit, or the executor's stop.
+ * The kind of a closure: an operator's halt, missing credentials, the account's limit of the day (`limit`), the desk's
+ * limit of the day (`day`), an open circuit, or the executor's stop.
  */
 export type ClosureKind = "halt" | "credentials" | "limit" | "day" | "circuit" | "stopping"
 

@@ -14,11 +14,11 @@ export type ProductType = typeof ProductType.Type
 export const Validity = Schema.Literals(["DAY", "IOC"])
 export type Validity = typeof Validity.Type
 
-/** What happens to slices that could not be sent in time. */
+/** The treatment of slices that could not be sent in time: sent late, skipped, or spread over the rest of the window. */
 export const LatenessPolicy = Schema.Literals(["SEND", "SKIP", "RESPREAD"])
 export type LatenessPolicy = typeof LatenessPolicy.Type
 
-/** What happens to the unfilled quantity at the window's end: it is reported, or completed with MARKET orders. */
+/** The treatment of the quantity that is unfilled at the window's end: reported, or completed with MARKET orders. */
 export const Completion = Schema.Literals(["REPORT", "CROSS"])
 export type Completion = typeof Completion.Type
 

@@ -12,7 +12,7 @@ export type Stage = typeof Stage.Type
 export const ClaimVersion = Schema.Int.pipe(Schema.brand("ClaimVersion"))
 export type ClaimVersion = typeof ClaimVersion.Type
 
-/** What identifies a slice in the database, at the broker and in the logs. */
+/** The fields that identify a slice in the database, at the broker and in the logs. */
 const identity = {
   id: SliceId,
   orderId: OrderId,
@@ -69,13 +69,13 @@ export const PreviouslyInDoubtSlice = Schema.Struct({
   ...identity,
   stage: Stage,
   claimVersion: ClaimVersion,
-  /** The plan whose slices replace it, and how much of its quantity later slices took over. */
+  /** The revision of the plan that replaced it, and the quantity that later slices took over. */
   replacedBy: Schema.NullOr(Schema.Int),
   carriedQuantity: Schema.Int
 })
 export type PreviouslyInDoubtSlice = typeof PreviouslyInDoubtSlice.Type
 
-/** What a slice becomes from IN_PROGRESS. `Unknown` stays IN_PROGRESS, and only reconciliation resolves it. */
+/** The stage that follows IN_PROGRESS. `Unknown` stays IN_PROGRESS, and only reconciliation resolves it. */
 export type NextStage =
   | { readonly _tag: "Processed"; readonly brokerOrderId: BrokerOrderId; readonly found: BrokerOrder | null }
   | { readonly _tag: "Failed"; readonly code: ReasonCode; readonly reason: string }

@@ -1,6 +1,9 @@
 import { Schema } from "effect"
 
-/** What a reason code is said of. `slice SCHEDULED` is one that went back into the queue without having been placed. */
+/**
+ * The states that a reason code explains. `slice SCHEDULED` is a slice that went back into the queue without having been
+ * placed.
+ */
 export type ReasonSubject =
   | "order PENDING"
   | "order FAILED"
@@ -15,13 +18,13 @@ export type ReasonSubject =
 
 interface Meaning {
   readonly of: ReadonlyArray<ReasonSubject>
-  /** What happened, and what to do where a person has to act. */
+  /** The cause, and the remedy where a person has to act. */
   readonly meaning: string
 }
 
 /**
- * Why an order or a slice is where it is, for programs: a code keeps its meaning, new codes may be added, and the prose
- * beside a code may change in any release. The table of `doc/guides/reasons.md` is generated from this one.
+ * The reasons for the state of an order or a slice, for programs. A code keeps its meaning, new codes may be added, and the
+ * prose beside a code may change in any release. The table of `doc/guides/reasons.md` is generated from this one.
  */
 export const reasonMeanings = {
   invalid_order: {
@@ -208,7 +211,7 @@ export const reasonCodes: ReadonlyArray<ReasonCode> = Object.keys(reasonMeanings
   (code): code is ReasonCode => code in reasonMeanings
 )
 
-/** A code as another version may have written it: what is read from the database is not judged. */
+/** A stored code, which is not validated, because another version may have written it. */
 export const StoredReasonCode = Schema.NullOr(Schema.String)
 
 /** A reason: the code for programs, and the words for people. */

@@ -1,42 +1,44 @@
 import type { Stage } from "./OrderSlice.ts"
 
-/* What the states of a slice mean, each defined once; `stores/sql/conditions.ts` defines the same for statements. */
+/*
+ * The states of a slice for rows in memory, each defined once; `stores/sql/conditions.ts` defines the same for statements.
+ */
 
 /** The columns that tell whether a slice is in doubt. Times in milliseconds since 1970. */
 interface Claim {
   readonly stage: Stage
-  /** When its owner said that the outcome is unknown; null when it did not. */
+  /** When its owner reported an unknown outcome; null if it did not. */
   readonly outcomeUnknownAt: number | null
   readonly leaseExpiresAt: number | null
 }
 
-/** In doubt: nobody knows whether the slice was placed. Its owner said so, or its lease is over at that moment. */
+/** In doubt: the slice may have been placed. Its owner reported an unknown outcome, or its lease is over. */
 export const isInDoubt = ({ stage, outcomeUnknownAt, leaseExpiresAt }: Claim, nowMillis: number): boolean =>
   stage === "IN_PROGRESS" && (outcomeUnknownAt !== null || (leaseExpiresAt !== null && leaseExpiresAt <= nowMillis))
 
-/** In a worker's hands: IN_PROGRESS, and not in doubt. */
+/** In a worker's hands: IN_PROGRESS and not in doubt. */
 export const isInHand = (slice: Claim, nowMillis: number): boolean =>
   slice.stage === "IN_PROGRESS" && !isInDoubt(slice, nowMillis)
 
-/** The columns that tell what a slice's broker order may still do. */
+/** The columns that tell whether a slice's broker order may still change. */
 interface Placed {
   readonly stage: Stage
-  /** What the broker last said of its order is not going to change. */
+  /** Whether the last known state of the broker order is terminal. */
   readonly brokerIsFinal: boolean
 }
 
 /** Open at the broker: placed, and its broker order may still change. */
 export const isOpenAtBroker = ({ stage, brokerIsFinal }: Placed): boolean => stage === "PROCESSED" && !brokerIsFinal
 
-/** Open at the broker, and in the broker's order list as far as anybody knows: its state is asked for. */
+/** Open at the broker, and not known to have left the broker's order list: its state is looked up. */
 export const isFollowed = (slice: Placed & { readonly leftBookAt: unknown }): boolean =>
   isOpenAtBroker(slice) && slice.leftBookAt === null
 
-/** Open at the broker when the broker's order list ceased to show it: only a person can tell what became of it. */
+/** Open at the broker when the broker's order list ceased to show it: only a person can find out its outcome. */
 export const isLost = (slice: Placed & { readonly leftBookAt: unknown }): boolean =>
   isOpenAtBroker(slice) && slice.leftBookAt !== null
 
-/** Something may still come of the slice: a placement, or a fill. */
+/** Unfinished: the slice may still be placed or filled. */
 export const isUnfinished = (slice: Placed): boolean =>
   slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)
 

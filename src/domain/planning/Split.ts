@@ -25,7 +25,7 @@ export interface Plan {
   readonly slices: ReadonlyArray<PlannedSlice>
 }
 
-/** What is to be split: an order, or the rest of one. */
+/** The quantity to split: that of an order, or the rest of one. */
 export interface SplitRequest {
   readonly orderId: OrderId
   readonly seed: string

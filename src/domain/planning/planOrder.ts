@@ -28,7 +28,7 @@ export interface PlanningRules extends SliceRules {
   readonly rate: OrderRate | null
 }
 
-/** What is known of an order's instrument: its listing, its last quote and its volume profile. */
+/** The known facts of an order's instrument: its listing, its last quote and its volume profile. */
 export interface InstrumentFacts extends Priced {
   /** The instrument's own profile; null for the built-in one. */
   readonly volumeProfile: Profile | null
@@ -36,7 +36,7 @@ export interface InstrumentFacts extends Priced {
   readonly listing: Listing | null
 }
 
-/** What the broker's list says of an instrument. `similar` are names that may have been meant. */
+/** The broker's listing of an instrument. `similar` are names that may have been meant. */
 export type Listing =
   | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
   | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
@@ -84,7 +84,7 @@ export interface OrderPlan extends Plan {
   /** The order's limit on the exchange's grid; null for MARKET. */
   readonly limitPrice: Price | null
   readonly cause: PlanCause
-  /** Who asked for an amendment, and why. */
+  /** The operator who asked for an amendment, and the reason. */
   readonly note: string | null
 }
 

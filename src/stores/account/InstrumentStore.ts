@@ -18,7 +18,7 @@ export class TooFewInstruments extends Schema.TaggedError<TooFewInstruments>()("
   given: Schema.Int
 }) {}
 
-/** What a sync did, in instruments. `removed` counts those that the new list lacks. */
+/** The result of a sync, in instruments. `removed` counts those that the new list lacks. */
 export interface Replaced {
   readonly total: number
   readonly added: number
@@ -78,8 +78,8 @@ export class InstrumentStore extends Context.Service<
      */
     readonly candidates: (wanted: string) => Effect.Effect<ReadonlyArray<Instrument>, DbError>
     /**
-     * What planning needs to know of instruments; the answer has an entry for each one asked for. Similar names are looked
-     * up only for the first {@link maxSuggestions} that are not listed.
+     * The facts that planning needs of instruments; the answer has an entry for each one asked for. Similar names are
+     * looked up only for the first {@link maxSuggestions} that are not listed.
      */
     readonly markets: (
       instruments: ReadonlyArray<string>

@@ -3,7 +3,7 @@ import { Db, type Sql } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import { durationMillis, instant } from "../../db/parameters.ts"
 
-/** What a broker account may send, counted over all replicas. */
+/** The number of requests that a broker account may send, counted over all replicas. */
 export interface BudgetLimits {
   readonly perSecond: number
   readonly perMinute: number

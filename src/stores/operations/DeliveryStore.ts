@@ -36,7 +36,7 @@ export class DeliveryStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<ClaimedNotification>, DbError>
     /** The next notification to deliver, reserved for this daemon for a minute. */
     readonly claim: (now: DateTime.Utc) => Effect.Effect<Option.Option<ClaimedNotification>, DbError>
-    /** What waits for its delivery, and what was given up since then. */
+    /** The notifications that wait for their delivery, and those that were given up since then. */
     readonly deliveryState: (givenUpSince: DateTime.Utc) => Effect.Effect<DeliveryState, DbError>
     readonly delivered: (key: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** A delivery failed; the next attempt is at `nextAttemptAt`, or, if that is null, the notification is given up. */

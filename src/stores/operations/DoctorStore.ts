@@ -29,8 +29,8 @@ const Double = Schema.Struct({
 })
 
 /**
- * What is waiting, and for what, for the command doctor. Each statement reads everything unfinished, so it is for a person who
- * asks, not for a loop.
+ * The backlog, by the thing that it waits for, for the command doctor. Each statement reads everything unfinished, so it is
+ * for a person who asks, not for a loop.
  */
 export class DoctorStore extends Context.Service<
   DoctorStore,

@@ -11,7 +11,7 @@ export interface Heartbeat {
   readonly ticks: number
   readonly failedTicks: number
   readonly lastError: string | null
-  /** What blocks the worker although it is alive; null when nothing does. */
+  /** The reason why the worker is blocked although it is alive; null when it is not. */
   readonly hold: string | null
   readonly staleAfter: Duration.Duration
 }

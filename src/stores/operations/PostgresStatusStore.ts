@@ -37,7 +37,7 @@ const TableFacts = Schema.Struct({
 })
 
 /**
- * What the PostgreSQL server says of itself, for the command doctor. Only a member of pg_read_all_stats sees all of other
+ * The PostgreSQL server's view of itself, for the command doctor. Only a member of pg_read_all_stats sees all of other
  * users' sessions.
  */
 export class PostgresStatusStore extends Context.Service<

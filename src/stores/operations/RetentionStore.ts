@@ -41,9 +41,9 @@ const maxOthers = 50_000
 
 /**
  * Removes finished orders with everything that belongs to them, and old records of no order. An order is removed only when
- * nothing of it can change: no slice is waiting, in doubt or open at the broker, and nobody has to decide about it. Each
- * statement leaves the database consistent and records what it removed among the operators' actions. Called by the
- * command prune.
+ * nothing of it can change: no slice is waiting, in doubt or open at the broker, and no decision of a person is
+ * outstanding. Each statement leaves the database consistent and records what it removed among the operators' actions.
+ * Called by the command prune.
  */
 export class RetentionStore extends Context.Service<
   RetentionStore,
@@ -55,7 +55,7 @@ export class RetentionStore extends Context.Service<
     readonly pruneOrders: (options: Pruning) => Effect.Effect<Pruned, DbError>
     /** Removes a batch of older look-ups that served many slices, and of older notifications. Zeros: none is left. */
     readonly pruneOthers: (options: Pruning) => Effect.Effect<Pruned, DbError>
-    /** What both would remove in all. */
+    /** The rows that both would remove in all. */
     readonly count: (before: DateTime.Utc) => Effect.Effect<Pruned, DbError>
   }
 >()("pulse-background/RetentionStore") {

@@ -70,8 +70,8 @@ const RateUse = Schema.Struct({
 export type RateUse = typeof RateUse.Type
 
 /**
- * What is going on now, for the command top. Every statement starts from the partial indexes of unfinished rows, or from the
- * newest orders, and reads a limited number of rows, so its cost does not grow with the history.
+ * The present state of all work, for the command top. Every statement starts from the partial indexes of unfinished rows,
+ * or from the newest orders, and reads a limited number of rows, so its cost does not grow with the history.
  */
 export class TopStore extends Context.Service<
   TopStore,

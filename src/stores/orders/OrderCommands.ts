@@ -15,7 +15,7 @@ import { hold, pause, requestCancel, resume } from "./stopOrder.ts"
 
 export type { OrderProgress } from "../sql/orderProgress.ts"
 
-/** One slice as an operator sees it. */
+/** A slice as commands show it. Lateness in milliseconds, the price as decimal text. */
 export const SliceView = Schema.Struct({
   id: Schema.String,
   sequenceNumber: Schema.Int,
@@ -33,21 +33,21 @@ export const SliceView = Schema.Struct({
   brokerStatusText: Schema.NullOr(Schema.String),
   filledQuantity: Schema.Int,
   averagePrice: Schema.NullOr(Schema.String),
-  /** The plan whose slices stand in for it; it was never sent. */
+  /** The revision of the plan that replaced the slice before it was sent; null if none did. */
   replacedBy: Schema.NullOr(Schema.Int),
-  /** What later slices took over of it. */
+  /** The quantity that later slices took over. */
   carriedQuantity: Schema.Int
 })
 export type SliceView = typeof SliceView.Type
 
-/** An order, and what of it a text that is no order's id names. */
+/** The order that a text names, and what the text is: its key, or the id, tag or broker order of one of its slices. */
 const Owner = Schema.Struct({
   orderId: Schema.String,
   what: Schema.Literals(["key", "slice", "tag", "broker order"])
 })
 export type Owner = typeof Owner.Type
 
-/** Another order already has this key. */
+/** The key belongs to an order that differs in the listed fields. Nothing was submitted. */
 export class OrderKeyTaken extends Schema.TaggedError<OrderKeyTaken>()("OrderKeyTaken", {
   key: Schema.String,
   orderId: Schema.String,
@@ -72,11 +72,19 @@ export interface Submitted {
 
 const source = "pulse-background-cli"
 
-/** What people do with orders from outside the workers: submit, look, cancel. */
+/**
+ * The statements of the order commands: submit, look up, pause, resume, cancel. An operator's change is recorded with its
+ * reason in the same transaction. An order is paused, held, resumed and cancelled under its lock, before its slices change,
+ * so no slice is claimed after such a change is committed. The commands call it, and the TimeoutMonitor calls `hold` for an
+ * order that needs a person.
+ */
 export class OrderCommands extends Context.Service<
   OrderCommands,
   {
-    /** Inserts an order the way pulse-api does. The same key with the same data gives the order there is, and records nothing. */
+    /**
+     * Inserts an order as pulse-api does. A key that exists with the same data returns the existing order and records
+     * nothing; with other data it fails with OrderKeyTaken.
+     */
     readonly submit: (
       order: NewOrder,
       asked: Asked,
@@ -85,23 +93,27 @@ export class OrderCommands extends Context.Service<
     /** Whether an order was submitted with this key. */
     readonly hasKey: (key: string) => Effect.Effect<boolean, DbError>
     readonly progress: (orderId: string) => Effect.Effect<Option.Option<OrderProgress>, DbError>
-    /** The order whose key, slice, tag or broker order this is. */
+    /** The order with this key, or with a slice of this id, tag or broker order. */
     readonly ownerOf: (text: string) => Effect.Effect<Option.Option<Owner>, DbError>
-    /** Ids of the newest orders. */
+    /** Ids of the 1000 newest orders. */
     readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
     /** The newest orders, newest first. */
     readonly list: (limit: number) => Effect.Effect<ReadonlyArray<OrderProgress>, DbError>
     readonly slices: (orderId: string, now: DateTime.Utc) => Effect.Effect<ReadonlyArray<SliceView>, DbError>
     /**
-     * Asks for a cancel: nothing of the order is claimed any more, what was not claimed is SKIPPED at once, executors
-     * drop what they hold, the monitor cancels what the broker has. Asking again changes nothing.
+     * Requests a cancel. From its commit on, no slice of the order is claimed, and its SCHEDULED slices are SKIPPED;
+     * executors give back those that they have claimed, and the monitor cancels what the broker has. A second request
+     * changes nothing.
      */
     readonly requestCancel: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<void, DbError>
-    /** Puts an order on hold, and has the executors drop what they hold of it; false when it is on hold already. */
+    /**
+     * Puts an order on hold and notifies the executors, which give back its claimed slices; false when it is on hold
+     * already.
+     */
     readonly pause: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
-    /** The same, when it is the service itself that needs a person to look at the order. */
+    /** Puts an order on hold for the service, which needs a person to look at it: `pause` without an operator's action. */
     readonly hold: (orderId: string, reason: Reason, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
-    /** Takes an order off hold, and wakes the executors; false when it was not on hold. */
+    /** Takes an order off hold and wakes the executors; false when it was not on hold. */
     readonly resume: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/OrderCommands") {
@@ -205,7 +217,7 @@ const list =
     query(
       "OrderCommands.list",
       OrderProgress,
-      // By the view's own column, which has an index: the clamped one would have every order ever summed up first.
+      // Sorted by the view's own column, which has an index: sorting by the clamped one would sum up every order first.
       sql`
         SELECT ${sql.literal(progressColumns)} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
     )
@@ -218,7 +230,8 @@ const slices =
       SliceView,
       sql`
         SELECT id, sequence_number, quantity, tag, scheduled_at, stage, stage_reason, ${shownReasonCode(sql, now)} AS reason_code,
-          -- As its owner said, whatever the time: unlike what is in doubt, a lease that is over does not count.
+          -- Only the report of its owner counts here, not a lease that is over: such a slice is in doubt, but not yet
+          -- unknown.
           stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL AS is_unknown, attempts,
           (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
           broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price, replaced_by,

@@ -15,7 +15,7 @@ import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 
-/** A PENDING order as found, nothing about it trusted yet. */
+/** A claimed order as its row was found, before any validation. */
 export const ClaimedOrder = Schema.Struct({
   ...UntrustedOrder.fields,
   claimVersion: Schema.Int,
@@ -24,7 +24,7 @@ export const ClaimedOrder = Schema.Struct({
   reasonCode: StoredReasonCode,
   requestId: Schema.NullOr(Schema.String),
   originTraceId: Schema.NullOr(Schema.String),
-  /** created_at; null when it is more than a year away, which is a mistake, or cannot be reckoned with at all. */
+  /** created_at in milliseconds since 1970; null when it is more than a year from now, or infinite. */
   createdMillis: Schema.NullOr(Schema.Number)
 })
 export type ClaimedOrder = typeof ClaimedOrder.Type
@@ -32,9 +32,9 @@ export type ClaimedOrder = typeof ClaimedOrder.Type
 export interface SplitOrder {
   readonly claimVersion: number
   readonly plan: OrderPlan
-  /** The last known price of its instrument; null when none is known. */
+  /** The last known price of the instrument; null when none is known. */
   readonly referencePrice: Price | null
-  /** What it adds to the day; null when that is not known. */
+  /** The value that the order adds to the day's total; null when that is not known. */
   readonly value: BigDecimal.BigDecimal | null
 }
 
@@ -59,57 +59,64 @@ const ReleasedOrder = Schema.Struct({
   reasonCode: StoredReasonCode
 })
 
-/** One slice that the broker has several orders for. */
+/** A slice for which the broker has several orders. */
 export interface DoublePlacement {
   readonly tag: Tag
   readonly orderId: OrderId
   readonly sliceId: SliceId
   readonly brokerOrderIds: ReadonlyArray<BrokerOrderId>
-  /** Why its order is on hold. */
+  /** The reason that the order's hold shows. */
   readonly reason: string
 }
 
+/**
+ * The queue of orders: claims, splits, failures, releases, and the record of double placements. A claim's owner writes
+ * under its `claim_version`, so the owner of an older claim writes nothing, and a split is written in one statement with
+ * its plan and all slices, so an order is never split in part or twice. The OrderSplitter claims and writes splits; the
+ * SliceExecutor asks which orders were stopped; the TimeoutMonitor releases stuck claims and records doubles.
+ */
 export class OrderStore extends Context.Service<
   OrderStore,
   {
     /**
-     * PENDING → IN_PROGRESS for up to `limit` orders, oldest first; → SKIPPED for those that are cancelled, or over already
-     * `windowGrace` ago. With a null grace nothing is over: the windows are not reckoned by the clock on the wall.
+     * Claims up to `limit` PENDING orders, oldest first: → IN_PROGRESS; → SKIPPED if the order was cancelled or its window
+     * ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window is over, because
+     * windows in trading hours are not measured on the wall clock.
      */
     readonly claimPending: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
 
     /**
-     * IN_PROGRESS → DONE with all slices, for each order this owner still owns; returns their ids. The slices of an order
-     * whose cancel was asked for meanwhile are SKIPPED from the start.
+     * IN_PROGRESS → DONE with plan and slices, for each order whose claim is current; returns their ids. The slices of an
+     * order that was cancelled meanwhile start as SKIPPED.
      */
     readonly completeSplits: (
       orders: ReadonlyArray<SplitOrder>,
       options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
     ) => Effect.Effect<ReadonlyArray<string>, DbError>
 
-    /** IN_PROGRESS → FAILED or SKIPPED, each with its reason. */
+    /** IN_PROGRESS → FAILED or SKIPPED with a reason, for each order whose claim is current. */
     readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
-    /** IN_PROGRESS since before `claimedBefore` → PENDING while attempts are left, else FAILED. */
+    /** IN_PROGRESS → PENDING while attempts are left, else FAILED, for up to 1000 orders claimed before `claimedBefore`. */
     readonly releaseStuck: (options: {
       readonly now: DateTime.Utc
       readonly claimedBefore: DateTime.Utc
       readonly maxAttempts: number
     }) => Effect.Effect<ReadonlyArray<typeof ReleasedOrder.Type>, DbError>
 
-    /** Gives claimed orders back at once, for a splitter that stops before it split them. */
+    /** IN_PROGRESS → PENDING for a splitter that stops before it has split them. The attempt does not count. */
     readonly release: (
       orders: ReadonlyArray<{ readonly id: string; readonly claimVersion: number }>,
       now: DateTime.Utc
     ) => Effect.Effect<void, DbError>
 
-    /** Which of these orders somebody wants cancelled, or are on hold. */
+    /** Returns those of the orders that are cancelled or on hold. */
     readonly stoppedAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
 
     /**
-     * Notes that the broker has more for a slice than there should be, and puts its order on hold: what is SCHEDULED of it is
-     * not claimed any more. No change when as many broker orders were noted before. The alarm is given before the note is
-     * committed, so that a daemon that dies in between has it given twice instead of never.
+     * Records that the broker has more orders for a slice than it should, and puts the slice's order on hold, so that none
+     * of its SCHEDULED slices is claimed. Nothing changes if as many broker orders were recorded before. The alarm is
+     * raised before the commit: a daemon that dies in between raises it twice instead of never.
      */
     readonly noteDouble: (
       double: DoublePlacement,
@@ -143,19 +150,19 @@ const claimPending =
       sql`
         WITH picked AS MATERIALIZED (
           SELECT id,
-            -- Somebody wants a split order split again: its slices are there.
+            -- An order that has slices was set back to PENDING after its split.
             EXISTS (SELECT FROM order_slices WHERE order_id = orders.id) AS is_split,
             CASE
               WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
               WHEN duration_minutes BETWEEN 0 AND 1440
-                -- Reckoned from now: created_at may be any time that PostgreSQL can hold, up to its very last.
+                -- Subtracted from now: an addition to created_at overflows for the last times that PostgreSQL can hold.
                 AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                 THEN ${overBeforeSplit.text}::text
             END AS skip_reason
           FROM orders
           WHERE order_queue_status = 'PENDING'
-            -- Nobody else stops because one row's counters are at their end.
+            -- A row whose counters are at their maximum is left out: it would fail the statement for all others.
             AND claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int
           ORDER BY created_at, id
           LIMIT ${options.limit}

@@ -8,7 +8,7 @@ import { PlanCause } from "../../domain/planning/planOrder.ts"
 import { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 
-/** One of the plans that an order has had. `input` is decoded later: another version of the service may have written it. */
+/** A plan of an order as stored. `input` is decoded later, because another version of the service may have written it. */
 export const StoredPlan = Schema.Struct({
   revision: Schema.Int,
   firstSequence: Schema.Int,
@@ -16,7 +16,7 @@ export const StoredPlan = Schema.Struct({
   input: Schema.Unknown,
   startsAt: Schema.DateTimeUtcFromDate,
   endsAt: Schema.DateTimeUtcFromDate,
-  /** The market's sessions within the window; null for any time. */
+  /** The venue's sessions within the window; null for any time. */
   sessions: TradingTime,
   cause: PlanCause,
   note: Schema.NullOr(Schema.String),
@@ -34,20 +34,23 @@ const VolumeProfile = Schema.Struct({
 })
 export type VolumeProfile = typeof VolumeProfile.Type
 
-/** The plans of orders, and the volume profiles that VWAP plans follow. */
+/**
+ * Reads the plans of orders, for the command `explain`, and keeps the volume profiles that VWAP plans follow, for the
+ * command `profile`. A change of a profile is recorded in the same statement.
+ */
 export class PlanStore extends Context.Service<
   PlanStore,
   {
-    /** All plans that an order has had, oldest first. */
+    /** All plans of an order, oldest first. */
     readonly plans: (orderId: string) => Effect.Effect<ReadonlyArray<StoredPlan>, DbError>
     readonly volumeProfiles: Effect.Effect<ReadonlyArray<VolumeProfile>, DbError>
-    /** Sets an instrument's profile. Orders that are split already keep their plan. */
+    /** Sets an instrument's profile. Orders that are already split keep their plans. */
     readonly setVolumeProfile: (
       profile: { readonly instrument: string; readonly volumes: Profile },
       asked: Asked,
       now: DateTime.Utc
     ) => Effect.Effect<void, DbError>
-    /** False when there was none. */
+    /** Removes an instrument's profile; false when there was none. */
     readonly removeVolumeProfile: (
       instrument: string,
       asked: Asked,

@@ -13,18 +13,23 @@ export { CannotReplan } from "./readRunningOrder.ts"
 const Unsettled = Schema.Struct({
   id: OrderId,
   instrument: Schema.String,
-  /** It has late slices to spread anew. */
+  /** Whether it has late slices to respread. */
   isLate: Schema.Boolean
 })
 
-/** New plans for what orders have not sent yet. */
+/**
+ * Finds orders that may need a change, and changes them: a new plan, slices given up, or the note that the order is
+ * finished. A change is decided and written under the locks of the order and its slices, so no executor claims a slice
+ * while its plan is replaced, and no quantity is planned twice. The TimeoutMonitor calls it for every order, the command
+ * `order amend` for one.
+ */
 export class ReplanStore extends Context.Service<
   ReplanStore,
   {
     /**
-     * Orders of which something may have to be done: a late slice to spread anew, a slice's rest to carry, an order to
-     * complete, or nothing left under way. None that is on hold or cancelled; while placements are halted, or `isHeld` by this
-     * process, late slices wait. By their ids, from after a given one on.
+     * Orders that may need a change: a late slice to respread, an unfilled quantity to carry, a completion, or the note
+     * that they are finished. Orders on hold or cancelled are left out. Late slices wait while placements are halted or
+     * this process's placement gate is closed (`isHeld`). Sorted by id, from after `after` on.
      */
     readonly unsettled: (
       after: OrderId | null,
@@ -33,9 +38,9 @@ export class ReplanStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
 
     /**
-     * Changes an order as `decide` says, in one transaction, while no slice of it can be claimed. With a new plan the
-     * SCHEDULED slices become SKIPPED, replaced by its slices; what has been claimed or sent stays as it is. Null changes
-     * nothing, and locks nothing: it is asked first, and once more under the locks if it wants a change.
+     * Changes an order as `decide` says, in one transaction during which none of its slices can be claimed. With a new plan
+     * the SCHEDULED slices become SKIPPED, replaced by those of the plan; claimed and sent slices stay as they are.
+     * `decide` runs first without locks, where null ends the call, and again under the locks, where null changes nothing.
      */
     readonly change: <A extends OrderChange | null>(
       orderId: string,
@@ -87,7 +92,7 @@ const change =
           ? Effect.succeed(decided.success)
           : Effect.fail(new CannotReplan({ orderId, reason: decided.failure, isCancelled: false }))
       })
-      // What fails without the locks may only have been read while it was changed.
+      // A failure without the locks may come from reading the order in the middle of a change, so it is decided again.
       const first = yield* Effect.option(look)
       if (Option.isSome(first) && first.value === null) return first.value
       return yield* db.transaction(
@@ -106,8 +111,8 @@ const lockOrder = ({ sql, execute }: Db["Service"], orderId: string) =>
   execute("ReplanStore.lockOrder", sql`SELECT id FROM orders WHERE id = ${orderId} FOR UPDATE`)
 
 /**
- * From here on no executor claims a slice that is SCHEDULED, and nothing else becomes of what is missing; transactions that
- * were about to are waited for.
+ * Locks the SCHEDULED slices, so that no executor claims one, and the ended ones with unfilled quantity, so that nothing
+ * else takes that over. It waits for transactions that are changing them.
  */
 const lockSlices = ({ sql, execute }: Db["Service"], orderId: string) =>
   execute(

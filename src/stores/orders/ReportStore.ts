@@ -18,11 +18,11 @@ import {
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
 import { isInDoubt, shownReasonCode } from "../sql/conditions.ts"
 
-/** What the database holds of one order, for a person who wants to know what became of it. Changes nothing. */
+/** Reads everything that the database has on one order, for the command `report`. It changes nothing. */
 export class ReportStore extends Context.Service<
   ReportStore,
   {
-    /** All that there is of an order, as of one moment. */
+    /** The record of an order as of one moment; none if there is no such order. */
     readonly record: (orderId: string, now: DateTime.Utc) => Effect.Effect<Option.Option<OrderRecord>, DbError>
   }
 >()("pulse-background/ReportStore") {
@@ -37,7 +37,7 @@ const record =
   (orderId, now) =>
     db.transaction("ReportStore.record", Effect.andThen(oneMoment(db), read(db, orderId, now)))
 
-/** All statements after it in the transaction see the database as of one moment. */
+/** Makes all later statements of the transaction read the database as of one moment. */
 const oneMoment = ({ sql, execute }: Db["Service"]) =>
   execute("ReportStore.oneMoment", sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY`)
 
@@ -68,7 +68,7 @@ const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
   queryOption(
     "ReportStore.order",
     RecordedOrder,
-    // pulse-api may have written any time that PostgreSQL can hold.
+    // Clamped: pulse-api may have written any time that PostgreSQL can hold, and a Date holds fewer.
     sql`
       SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
         o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
@@ -168,7 +168,7 @@ const readQuotes = ({ sql, query }: Db["Service"], instrument: string, from: Dat
       WHERE instrument = ${instrument} AND at BETWEEN ${instant(from)} AND ${instant(until)} ORDER BY at`
   )
 
-/** From an order's arrival until nothing of it changes any more: its last change, or now. */
+/** The order's lifetime, from its arrival to its last change if it is finished, else to now. */
 const timeOf = (order: RecordedOrder, slices: ReadonlyArray<RecordedSlice>, now: DateTime.Utc) => {
   // pulse-api may have written a created_at from before 1970.
   const from = DateTime.max(order.createdAt, DateTime.makeUnsafe(0))

@@ -9,11 +9,11 @@ import { isInDoubt } from "../sql/conditions.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { decodePlanInput, StoredPlan } from "./PlanStore.ts"
 
-/** The order cannot be planned anew; the reason says why. Nothing was changed. */
+/** The order cannot have a new plan; the reason says why. Nothing was changed. */
 export class CannotReplan extends Schema.TaggedError<CannotReplan>()("CannotReplan", {
   orderId: Schema.String,
   reason: Schema.String,
-  /** Somebody cancelled it: nobody needs to be told. */
+  /** Whether a cancel is the reason, so that no person has to act. */
   isCancelled: Schema.Boolean
 }) {
   override get message(): string {
@@ -36,7 +36,7 @@ const LatestPlan = Schema.Struct({
   intended: Schema.Unknown
 })
 
-/** An order that is split and not cancelled, as it stands, for whoever wants to plan it anew. */
+/** Reads the state of an order, for a new plan of it. Fails unless the order is split, valid and not cancelled. */
 export const readRunningOrder = (
   db: Db["Service"],
   orderId: string,

@@ -10,8 +10,8 @@ import { type ActionName, type Asked, insertActions } from "../sql/insertActions
 import { reasonCode } from "../sql/reasonCode.ts"
 
 /*
- * What OrderCommands does to orders that run: on hold, off hold, cancelled. Each is one transaction, which locks the order
- * before its slices, is recorded with what it did, and tells the executors.
+ * The changes of OrderCommands to running orders: on hold, off hold, cancelled. Each is one transaction that locks the
+ * order before its slices, records the operator's action and notifies the executors.
  */
 
 /** Puts an order on hold for a person; false when it is on hold already, or there is none. */
@@ -46,7 +46,7 @@ export const resume =
       record(db, "order resume", orderId, asked, now)
     )
 
-/** Asks for an order's cancel. */
+/** Requests an order's cancel, and skips its SCHEDULED slices. */
 export const requestCancel =
   (db: Db["Service"]) =>
   (orderId: string, asked: Asked, now: DateTime.Utc): Effect.Effect<void, DbError> =>
@@ -59,7 +59,7 @@ export const requestCancel =
       })
     )
 
-/** Changes an order's hold, and its slices with it; false when there was nothing to change. */
+/** Changes the hold of an order and of its slices; false when there was nothing to change. */
 const changeHold = (
   db: Db["Service"],
   operation: string,

@@ -11,11 +11,11 @@ import { reasonCode } from "../sql/reasonCode.ts"
 export interface ChangeOptions {
   readonly now: DateTime.Utc
   readonly windowGrace: Duration.Duration
-  /** The person who wants the change; left out, the service makes it by itself. */
+  /** The operator who asks for the change; absent if the service makes it by itself. */
   readonly asked?: Asked
 }
 
-/** Writes a change of an order; in a transaction that holds the order's lock and those of its slices. */
+/** Writes a change of an order. The transaction must hold the locks of the order and of its slices. */
 export const writeOrderChange = (
   db: Db["Service"],
   orderId: string,
@@ -69,7 +69,7 @@ const waive = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, n
     sql`UPDATE order_slices SET is_waived = true, updated_at = ${instant(now)} WHERE id = ANY(${texts(slices)})`
   )
 
-/** A slice in a daemon's hands that comes back does so under the new window. */
+/** Ends the window of claimed slices with the new plan's, for those that are given back. */
 const shortenClaimed = ({ sql, execute }: Db["Service"], orderId: string, notAfter: DateTime.Utc, now: DateTime.Utc) =>
   execute(
     "ReplanStore.shortenClaimed",

@@ -8,46 +8,51 @@ import { isFollowed, isOpenAtBroker, isWindowOver, mayWantPlan } from "../sql/co
 import { Id, idsOf } from "../sql/ids.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
-/** Whether anything waits for the broker's word, or for a new plan. */
+/** Whether a slice waits for the broker's order list, and whether an order may need a new plan. */
 const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean })
 
-/** A broker order that was found after its slice was thought not to be placed. */
+/** A broker order that was found after its slice had been given up or rescheduled. */
 export interface LateArrival {
   readonly slice: PreviouslyInDoubtSlice
   readonly order: BrokerOrder
 }
 
 /**
- * What the TimeoutMonitor asks of slices that took another course than planned: whether there are any, those whose stage and
- * whose broker order may differ, and those that nobody placed in time. Each change is conditional on the slice's state.
+ * The statements for slices that deviate from their course: whether there are any, those that were in doubt, late arrivals,
+ * broker orders that left the order list, and slices not placed in time. Each change is conditional on the state that was
+ * read, so of several monitors one makes it, and none overwrites an executor's outcome. The TimeoutMonitor calls it at each
+ * poll.
  */
 export class RecoveryStore extends Context.Service<
   RecoveryStore,
   {
     /**
-     * Whether the monitor has anything to do, so that a service with nothing under way asks one question a poll.
-     * `forBroker`: some slice is in doubt, or open at the broker, or was in doubt since `doubtedSince`. `forPlan`: some order
-     * may need another plan. Each part asks one index.
+     * Whether the monitor has work, so that an idle service costs one statement a poll. `forBroker`: a slice is in doubt,
+     * is followed at the broker, or was in doubt since `doubtedSince`. `forPlan`: an order may need another plan. Each part
+     * reads one index.
      */
     readonly look: (options: {
       readonly now: DateTime.Utc
       readonly doubtedSince: DateTime.Utc
     }) => Effect.Effect<typeof Waiting.Type, DbError>
 
-    /** Slices that were in doubt since then, and that nothing else looks up: given up, to be tried again, or final. */
+    /** Slices that were in doubt since then and that no other look-up covers: given up, SCHEDULED again, or final. */
     readonly previouslyInDoubt: (
       since: DateTime.Utc,
       limit: number
     ) => Effect.Effect<ReadonlyArray<PreviouslyInDoubtSlice>, DbError>
 
-    /** PROCESSED, each only if it is still as it was read, and nothing stands in for it; returns those that moved. */
+    /**
+     * SCHEDULED, FAILED or SKIPPED → PROCESSED with the broker order, for each slice that has not changed since it was read
+     * and that no other slices replace; returns the ids of those that moved.
+     */
     readonly takeOver: (
       lateArrivals: ReadonlyArray<LateArrival>,
       reason: string,
       now: DateTime.Utc
     ) => Effect.Effect<ReadonlySet<string>, DbError>
 
-    /** Notes that the broker's order list ceased to show these open slices; returns those of which it was not known. */
+    /** Records that the broker's order list ceased to show these open slices; returns the ids for which that is new. */
     readonly leaveOrderList: (
       ids: ReadonlyArray<string>,
       now: DateTime.Utc
@@ -60,7 +65,7 @@ export class RecoveryStore extends Context.Service<
       limit: number
     ) => Effect.Effect<ReadonlyArray<string>, DbError>
 
-    /** SCHEDULED → SKIPPED for up to `limit` slices of cancelled orders; returns their ids. */
+    /** SCHEDULED → SKIPPED for up to `limit` slices of orders cancelled in the last three days; returns their ids. */
     readonly skipCancelled: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<string>, DbError>
   }
 >()("pulse-background/RecoveryStore") {
@@ -86,8 +91,8 @@ const look =
       "RecoveryStore.look",
       Waiting,
       sql`
-        -- In the order of each index: whatever the statistics say of how many there are, none reads the whole table.
-        -- So the two ways of being in doubt are two questions: the first ends at once in the index of leases.
+        -- Each part is sorted as its index is, so that it never reads the whole table, whatever the statistics say. The two
+        -- ways of being in doubt are two parts, because the first ends at once in the index of leases.
         SELECT
           (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND lease_expires_at <= ${instant(now)}
               ORDER BY lease_expires_at LIMIT 1) IS NOT NULL

@@ -23,15 +23,15 @@ const SliceState = Schema.Struct({
   claimedBy: Schema.NullOr(Schema.String),
   leaseExpiresAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
   isInDoubt: Schema.Boolean,
-  /** Its broker order, if that was not over when the broker's book ceased to show it. */
+  /** Its broker order, if the broker's order list ceased to show it before it was final; else null. */
   lostOrderId: Schema.NullOr(Schema.String)
 })
 export type SliceState = typeof SliceState.Type
 
-/** What a person found out about a slice that the service could not settle. */
+/** A person's finding on a slice that the service could not resolve. */
 export interface FoundOrder {
   readonly brokerOrderId: BrokerOrderId
-  /** What is filled of it for good, and at what price; null to have it followed in the broker's book. */
+  /** The final filled quantity and its price; null to have the order followed in the broker's order list. */
   readonly fill: { readonly quantity: number; readonly price: BigDecimal.BigDecimal | null } | null
 }
 
@@ -45,27 +45,30 @@ export class CannotRetry extends Schema.TaggedError<CannotRetry>()("CannotRetry"
   }
 }
 
-/** Operators' decisions on single slices. Each is conditional, fences whoever still owns the slice, and is recorded with it. */
+/**
+ * Operators' decisions on single slices, for the command `slice`. Each is conditional on the slice's state, raises its
+ * `claim_version`, so that a daemon that still owns the slice writes nothing more, and is recorded in the same transaction.
+ */
 export class SliceCommands extends Context.Service<
   SliceCommands,
   {
-    /** By its id, or as `ORDER/NUMBER`. */
+    /** The slice with this id, or with the name `ORDER/NUMBER`. */
     readonly find: (name: string, now: DateTime.Utc) => Effect.Effect<Option.Option<SliceState>, DbError>
     /** Ids of the slices of the ten newest orders. */
     readonly newestIds: Effect.Effect<ReadonlyArray<string>, DbError>
-    /** SKIPPED, for a slice that is SCHEDULED or in doubt; false when it is neither. Nothing makes up for it. */
+    /** SCHEDULED or in doubt → SKIPPED, and its quantity is waived; false for a slice that is neither. */
     readonly skip: (id: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /**
-     * Sends a slice after all that is FAILED or SKIPPED: SCHEDULED again, with as many attempts as a new one. If its request may
-     * once have reached the broker, IN_PROGRESS with an unknown outcome, for the monitor to look it up first.
+     * FAILED or SKIPPED → SCHEDULED, with as many attempts as a new slice. A slice whose request may have reached the
+     * broker becomes IN_PROGRESS with an unknown outcome, for the monitor to look it up first.
      */
     readonly retry: (id: string, options: RetryOptions, asked: Asked) => Effect.Effect<Retry, CannotRetry | DbError>
     /** The slice that has this broker order. */
     readonly ownerOf: (brokerOrderId: BrokerOrderId) => Effect.Effect<Option.Option<SliceId>, DbError>
     /**
-     * PROCESSED with this broker order, for a slice that is in doubt, or, with what is filled of it for good, for one whose
-     * order this is and is no longer in the broker's book, or that was given up after it was in doubt, with nothing in its
-     * stead; false when it is none of these, or another slice has that order.
+     * → PROCESSED with this broker order. The slice must be in doubt; or, with its final fill, be one that was given up
+     * after it was in doubt and that nothing replaces, or one whose order this is and left the broker's order list. False
+     * in every other state, and if another slice has that order.
      */
     readonly placed: (id: string, order: FoundOrder, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
   }
@@ -74,11 +77,11 @@ export class SliceCommands extends Context.Service<
     SliceCommands,
     Effect.gen(function* () {
       const { sql, query, queryOption, execute, transaction } = yield* Db
-      /** It was given up when it was in doubt, and nothing makes up for it. */
+      /** The slice was in doubt, was given up, and nothing replaces it. */
       const isGivenUpInDoubt = sql`
         (stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
 
-      /** Whoever cancels, holds or plans the order anew comes before this, or sees what it did. */
+      /** Serialises the retry with a cancel, a hold or a new plan of the order, which lock it too. */
       const lockOrderOf = (id: string) =>
         execute(
           "SliceCommands.lockOrderOf",
@@ -104,7 +107,7 @@ export class SliceCommands extends Context.Service<
             FOR UPDATE OF s`
         )
 
-      /** What was settled is not, with something to be sent again. */
+      /** Makes a finished order unfinished, because a slice of it is sent again. */
       const reopenOrder = ({ orderId }: EndedSlice, now: DateTime.Utc) =>
         execute(
           "SliceCommands.reopenOrder",
@@ -122,12 +125,12 @@ export class SliceCommands extends Context.Service<
             WITH again AS (
               UPDATE order_slices s SET
                 stage = CASE WHEN ${retry.isLookedUpFirst} THEN 'IN_PROGRESS' ELSE 'SCHEDULED' END,
-                -- The quarantine begins anew: it is news to nobody that it was in doubt before.
+                -- The quarantine begins anew with the retry.
                 outcome_unknown_at = CASE WHEN ${retry.isLookedUpFirst} THEN ${instant(now)}::timestamptz END,
                 stage_reason = ${`retried by ${asked.by} for ${DateTime.formatIso(retry.notBefore)}: ${asked.reason}`},
                 reason_code = ${reasonCode(sql, "retried_by_operator")},
                 claim_version = s.claim_version + 1, attempts = 0,
-                -- Its due time has microseconds, the statement's parameters have none.
+                -- scheduled_at has microseconds and parameters have milliseconds, so a rounded not_before may be too early.
                 not_before = greatest(${instant(retry.notBefore)}, s.scheduled_at), not_after = ${instant(retry.notAfter)},
                 stale_at = ${retry.staleAt === null ? null : instant(retry.staleAt)}::timestamptz,
                 is_held = o.hold_reason IS NOT NULL, is_waived = false, updated_at = ${instant(now)}

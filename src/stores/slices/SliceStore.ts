@@ -25,7 +25,7 @@ import { unindexed } from "../sql/skipIndex.ts"
 const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })
 export type MovedSlice = typeof MovedSlice.Type
 
-/** The part `facts` of a claim's WITH when no limit looks at quotes: no rows. */
+/** The part `facts` of a claim's WITH when no limit needs quotes: no rows. */
 const noFacts = `
   facts AS (
     SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
@@ -33,19 +33,25 @@ const noFacts = `
     WHERE false
   )`
 
-/** What the broker says now about an open slice. */
+/** An open slice, and the state of its broker order now. */
 export interface BrokerState {
   readonly slice: OpenSlice
   readonly state: BrokerOrder
 }
 
+/**
+ * The queue of slices: claims, outcomes, and the states of open broker orders. A claim is committed before any call of the
+ * broker, with a lease and a raised `claim_version`. Every outcome names that version, so a slice has one owner at a time,
+ * and the owner of an older claim writes nothing. The SliceExecutor claims slices and writes outcomes; the TimeoutMonitor
+ * resolves those in doubt and follows the open ones.
+ */
 export class SliceStore extends Context.Service<
   SliceStore,
   {
     /**
-     * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. None of an order
-     * on hold, none of a kind that only a newer version knows, and none at all while placements are halted. With `after`, a
-     * claimed slice, only those that come later than it. With `quotes`, each comes with what is known of its market.
+     * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. Orders on hold
+     * and kinds that only a newer version knows are left out, and nothing is claimed while placements are halted. With
+     * `after`, a claimed slice, only later slices are claimed. With `quotes`, each has the facts of its market.
      */
     readonly claimDue: (options: {
       readonly now: DateTime.Utc
@@ -54,27 +60,27 @@ export class SliceStore extends Context.Service<
       readonly owner: string
       readonly limit: number
       readonly after?: SliceId | null
-      /** False without a trading calendar: what was planned with one is left to others. */
+      /** False without a trading calendar: slices that were planned with one are left to other daemons. */
       readonly keepsHours?: boolean
       readonly quotes?: Pick<MarketLimits, "volumePeriod" | "quoteAge"> | null
     }) => Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError>
 
     /**
-     * Steps out of IN_PROGRESS, each only if its claim still holds, together with the audit of the calls behind them, in
-     * one statement. Returns the slices that moved: one that is missing was owned by somebody else by then. A slice of a
-     * cancelled order that would become SCHEDULED becomes SKIPPED.
+     * Moves slices out of IN_PROGRESS, each only under its current claim, and writes the audit of the calls behind them, in
+     * one statement. Returns the slices that moved; a missing one had another owner by then. A slice that would become
+     * SCHEDULED becomes SKIPPED if its order was cancelled, and is on hold if its order is.
      */
     readonly transition: (
       transitions: ReadonlyArray<SliceTransition>,
       events: ReadonlyArray<BrokerEvent>
     ) => Effect.Effect<ReadonlyArray<MovedSlice>, DbError>
 
-    /** Slices IN_PROGRESS whose outcome is unknown, or whose lease is over. */
+    /** Up to `limit` slices in doubt, the longest in doubt first. */
     readonly unresolved: (now: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<UnresolvedSlice>, DbError>
 
     /**
-     * PROCESSED slices whose broker order may still change and be seen, longest-waiting first, from after a given slice on.
-     * A cancel is wanted of those whose order was cancelled, that were to be filled by now, or whose order is completed otherwise now.
+     * Slices that are followed at the broker, longest-waiting first, from after `after` on. A cancel is wanted if the order
+     * was cancelled, if the time for the fill is over, or if the order is being completed in another way.
      */
     readonly open: (
       after: OpenSlice | null,
@@ -82,12 +88,12 @@ export class SliceStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
 
-    /** Writes what the broker says about open slices. A final state is never overwritten. */
+    /** Writes the broker's states of open slices. A final state is never overwritten. */
     readonly saveBrokerStates: (states: ReadonlyArray<BrokerState>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
     /**
-     * Takes the right to send a cancel for up to `limit` of these slices, so that of several monitors one sends it: those
-     * that never had one, and those whose last was sent before `resendBefore`; returns those won.
+     * Claims the sending of a cancel for up to `limit` of these slices, so that one of several monitors sends it: where
+     * none was sent, or the last before `resendBefore`. Returns the ids of those claimed.
      */
     readonly claimCancels: (options: {
       readonly ids: ReadonlyArray<string>
@@ -96,7 +102,7 @@ export class SliceStore extends Context.Service<
       readonly resendBefore: DateTime.Utc
     }) => Effect.Effect<ReadonlyArray<string>, DbError>
 
-    /** Appends to the audit. */
+    /** Appends broker calls to the audit. */
     readonly audit: (events: ReadonlyArray<BrokerEvent>) => Effect.Effect<void, DbError>
   }
 >()("pulse-background/SliceStore") {
@@ -178,7 +184,7 @@ export class SliceStore extends Context.Service<
                   broker_order_id, broker_status, broker_status_text, broker_is_final, filled_quantity, average_price)
               ), parent AS MATERIALIZED (
                 SELECT id, cancel_requested_at IS NOT NULL AS is_cancelled, hold_reason IS NOT NULL AS is_held FROM orders
-                -- All of them, before any slice: whoever changes the slices of a whole order holds its order first.
+                -- All orders are locked before any slice, as by every transaction that changes the slices of a whole order.
                 WHERE id IN (SELECT order_id FROM input)
                 FOR SHARE
               ), parents AS MATERIALIZED (
@@ -267,7 +273,7 @@ export class SliceStore extends Context.Service<
                 ${integers(states.map(({ state }) => state.filledQuantity))},
                 ${decimals(states.map(({ state }) => state.averagePrice))}
               ) AS i (id, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
-              -- Open at the broker, but not by the index of those: the ids are few, and how many are open is never known.
+              -- isOpenAtBroker without its index: the ids are few, and statistics do not know how many are open.
               WHERE s.id = i.id AND s.stage ${byId} = 'PROCESSED' AND s.broker_order_id = i.broker_order_id
                 AND NOT s.broker_is_final AND i.filled_quantity >= s.filled_quantity
                 AND (s.broker_status, s.broker_status_text, s.broker_is_final, s.filled_quantity, s.average_price)

@@ -5,31 +5,33 @@ import { instant } from "../../db/parameters.ts"
 import { reasonCode } from "./reasonCode.ts"
 
 /*
- * What the states of a slice, of an order and of all placements mean, each defined once for the statements of all stores;
- * `domain/model/sliceState.ts` defines the same for rows in memory. The conditions over slices and orders take the alias of
- * their table, where the statement gives it one. The planner uses a partial index only for a condition that contains the
- * index's predicate, so those that name an index must keep its text.
+ * The states of a slice, of an order and of all placements, each defined once as a condition for the statements of all
+ * stores; `domain/model/sliceState.ts` defines the same for rows in memory. The conditions over slices and orders take the
+ * alias of their table, where the statement gives it one. The planner uses a partial index only for a condition that
+ * contains the index's predicate, so a condition that names an index must keep its text.
  */
 
 const prefixOf = (sql: Sql, alias: string | undefined): Fragment => sql.literal(alias === undefined ? "" : `${alias}.`)
 
-/** In doubt: nobody knows whether the slice was placed. Its owner said so, or its lease is over at that moment. */
+/** In doubt: the slice may have been placed. Its owner reported an unknown outcome, or its lease is over at `now`. */
 export const isInDoubt = (sql: Sql, now: DateTime.Utc | Fragment, alias?: string): Fragment => {
   const s = prefixOf(sql, alias)
   const at = DateTime.isDateTime(now) ? instant(now) : now
   return sql`(${s}stage = 'IN_PROGRESS' AND (${s}outcome_unknown_at IS NOT NULL OR ${s}lease_expires_at <= ${at}))`
 }
 
-/** A slice's reason code as it is shown: of a claim that ended without an outcome nothing is stored. */
+/**
+ * A slice's reason code as it is shown. A claim that ended without an outcome stores none, and is shown as `claim_lapsed`.
+ */
 export const shownReasonCode = (sql: Sql, now: DateTime.Utc): Fragment => sql`
   CASE WHEN stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL AND lease_expires_at <= ${instant(now)}
     THEN ${reasonCode(sql, "claim_lapsed")} ELSE reason_code END`
 
-/** In a worker's hands: IN_PROGRESS, and not in doubt. */
+/** In a worker's hands: IN_PROGRESS and not in doubt. */
 export const isInHand = (sql: Sql, now: DateTime.Utc): Fragment =>
   sql`(stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL AND lease_expires_at > ${instant(now)})`
 
-/** Since when a slice that is in doubt is so. For one that is in a worker's hands: when its lease will be over. */
+/** Since when a slice has been in doubt; for one in a worker's hands, when its lease ends. */
 export const inDoubtSince = (sql: Sql): Fragment => sql`coalesce(outcome_unknown_at, lease_expires_at)`
 
 /** Open at the broker: placed, and its broker order may still change. The index order_slices_open. */
@@ -38,24 +40,24 @@ export const isOpenAtBroker = (sql: Sql, alias?: string): Fragment => {
   return sql`(${s}stage = 'PROCESSED' AND NOT ${s}broker_is_final)`
 }
 
-/** Open at the broker, and in the broker's order list as far as anybody knows: its state is asked for. */
+/** Open at the broker, and not known to have left the broker's order list: its state is looked up. */
 export const isFollowed = (sql: Sql, alias?: string): Fragment =>
   sql`(${isOpenAtBroker(sql, alias)} AND ${prefixOf(sql, alias)}left_book_at IS NULL)`
 
-/** Open at the broker when the broker's order list ceased to show it: only a person can tell what became of it. */
+/** Open at the broker when the broker's order list ceased to show it: only a person can find out its outcome. */
 export const isLost = (sql: Sql): Fragment => sql`(${isOpenAtBroker(sql)} AND left_book_at IS NOT NULL)`
 
-/** Something may still come of the slice: a placement, or a fill. */
+/** Unfinished: the slice may still be placed or filled. */
 export const isUnfinished = (sql: Sql, alias?: string): Fragment =>
   sql`(${prefixOf(sql, alias)}stage IN ('SCHEDULED', 'IN_PROGRESS') OR ${isOpenAtBroker(sql, alias)})`
 
-/** Some slice is unfinished: each part asks one index. */
+/** Some slice is unfinished. Each part reads one index. */
 export const hasUnfinishedSlices = (sql: Sql): Fragment => sql`(
   EXISTS (SELECT 1 FROM order_slices WHERE stage = 'IN_PROGRESS')
   OR EXISTS (SELECT 1 FROM order_slices WHERE ${isOpenAtBroker(sql)})
   OR EXISTS (SELECT 1 FROM order_slices WHERE stage = 'SCHEDULED'))`
 
-/** Sent, over, and not filled as it should be, with nothing in its stead. The index order_slices_missing. */
+/** Ended with an unfilled quantity that was not waived and that no other slice replaces. The index order_slices_missing. */
 export const isEndedUnfilled = (sql: Sql): Fragment => sql`(
   replaced_by IS NULL AND NOT is_waived AND filled_quantity + carried_quantity < quantity
   AND (stage = 'FAILED' OR (stage = 'PROCESSED' AND broker_is_final)))`
@@ -64,17 +66,17 @@ export const isEndedUnfilled = (sql: Sql): Fragment => sql`(
 export const isWindowOver = (sql: Sql, now: DateTime.Utc, alias?: string): Fragment =>
   sql`(${prefixOf(sql, alias)}not_after < ${instant(now)})`
 
-/** The order is followed through: what is missing of it is carried to later slices, or completed. */
+/** The order is followed through: its unfilled quantity is carried to later slices, or completed. */
 export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {
   const o = prefixOf(sql, alias)
   return sql`(${o}carry_unfilled OR ${o}carry_rejected OR ${o}completion = 'CROSS')`
 }
 
-/** The order may want another plan, now or later. The index orders_to_settle. */
+/** The order may need another plan, now or later. The index orders_to_settle. */
 export const mayWantPlan = (sql: Sql): Fragment => sql`(
   ${isFollowedThrough(sql)} AND order_queue_status = 'DONE' AND settled_at IS NULL
   AND cancel_requested_at IS NULL AND hold_reason IS NULL)`
 
-/** Halted: the last word of an operator on all placements was to halt. False when nobody ever said one. */
+/** Halted: the latest row of placement_halts is a halt. False if there is none. */
 export const isHalted = (sql: Sql): Fragment =>
   sql`((SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS TRUE)`

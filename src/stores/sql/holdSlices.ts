@@ -3,8 +3,9 @@ import type { Db } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
 
 /**
- * An order's SCHEDULED slices take over its hold, or the end of it. Always a statement of its own, after the one that
- * changes the order and in its transaction: only so it sees the slices that were written while the order's lock was waited for.
+ * Copies the hold of an order, or its end, to the SCHEDULED slices. It must be a statement of its own, after the one that
+ * changes the order and in the same transaction: only then does it see slices that were written while that one waited for
+ * the order's lock.
  */
 export const holdSlices = ({ sql, execute }: Db["Service"], orderId: string, now: DateTime.Utc) =>
   execute(

@@ -3,13 +3,13 @@ import type { Fragment } from "effect/sql/Statement"
 import type { Sql } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
 
-/** Who asks for a change, and why. */
+/** The operator who asks for a change, and the reason. */
 export interface Asked {
   readonly by: string
   readonly reason: string
 }
 
-/** The commands that change something. */
+/** The commands that are recorded, because they change something. */
 export type ActionName =
   | "order submit"
   | "order pause"
@@ -29,8 +29,8 @@ export type ActionName =
   | "prune"
 
 /**
- * The INSERT that records what an operator did, one row for each of `rows` (order id, slice id, details as jsonb): to stand
- * in the WITH of the statement that does it, or beside it in its transaction. No secrets.
+ * The INSERT that records an operator's action, one row for each of `rows` (order id, slice id, details as jsonb). It
+ * stands in the WITH of the statement that makes the change, or beside it in its transaction. Details hold no secrets.
  */
 export const insertActions = (
   sql: Sql,

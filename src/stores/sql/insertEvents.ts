@@ -2,7 +2,7 @@ import type { DateTime } from "effect"
 import type { Sql } from "../../db/Db.ts"
 import { instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
 
-/** One broker call, as the audit keeps it. `id` is the same when the same event is written twice. No secrets. */
+/** A broker call as the audit keeps it. An event that is written twice has the same `id`. It holds no secrets. */
 export interface BrokerEvent {
   readonly id: string
   readonly calledAt: DateTime.Utc
@@ -19,7 +19,7 @@ export interface BrokerEvent {
   readonly worker: string
 }
 
-/** The INSERT for events, to stand alone or inside a statement that writes their consequences too. */
+/** The INSERT of events, alone or within a statement that also writes their consequences. */
 export const insertEvents = (sql: Sql, events: ReadonlyArray<BrokerEvent>) => sql`
   INSERT INTO broker_events (
     id, called_at, duration_millis, broker, call, outcome, order_id, slice_id, attempt, broker_order_id,

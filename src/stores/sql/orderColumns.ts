@@ -3,7 +3,9 @@ import { numbers } from "../../db/parameters.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 
-/** What a SELECT from `orders o` names to read an UntrustedOrder. Weights as JSON: the driver fails at arrays of arrays. */
+/**
+ * The columns of `orders o` that make an UntrustedOrder. Weights are JSON, because the driver fails at arrays of arrays.
+ */
 export const orderColumns = `
   o.id, o.instrument, o.side, o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
   o.duration_minutes::float8 AS duration_minutes, o.randomize, o.strategy, o.risk_aversion, to_jsonb(o.weights) AS weights, o.plan_seed,
@@ -12,7 +14,7 @@ export const orderColumns = `
   o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.carry_unfilled, o.carry_rejected, o.completion,
   o.session_policy`
 
-/** The columns that an INSERT writes of an order. */
+/** The columns that an INSERT of an order writes. */
 export const orderRow = (order: SplittableOrder) => ({
   id: order.id,
   instrument: order.instrument,
@@ -38,7 +40,7 @@ export const orderRow = (order: SplittableOrder) => ({
   session_policy: order.sessionPolicy
 })
 
-/** In what an order differs from the one stored, each as `randomize (true, now false)`. The id may differ. */
+/** The differences of an order from the stored one, each as `randomize (true, now false)`. The ids may differ. */
 export const differencesBetween = (stored: UntrustedOrder, order: SplittableOrder): ReadonlyArray<string> => {
   const given: Readonly<Record<string, unknown>> = { ...order, limitPrice: priceText(order.limitPrice) }
   const { id: _, ...rest } = stored

@@ -7,8 +7,8 @@ import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { reasonCode } from "./reasonCode.ts"
 
 /**
- * Two more parts of a statement's WITH, `plans` and `inserted`: they write one plan for each order of its part `planned`,
- * and the plan's slices. The slices of an order whose cancel was asked for meanwhile are SKIPPED from the start.
+ * Two parts of a statement's WITH, `plans` and `inserted`, after its part `planned`. They write one plan and its slices for
+ * each order of `planned`. The slices of an order that was cancelled meanwhile start as SKIPPED.
  */
 export const planRows = (
   sql: Sql,

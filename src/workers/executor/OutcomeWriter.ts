@@ -6,7 +6,7 @@ import { summary } from "../../runtime/logAndContinue.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 
-/** What became of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
+/** The outcome of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
 export interface SliceOutcome {
   readonly transition: SliceTransition
   readonly event: BrokerEvent | null

@@ -19,7 +19,7 @@ export interface OrderListLookUp {
 /** When the order list has been unreadable for this long, a person has to look at it. */
 const maxUnreadable = Duration.minutes(2)
 
-/** Asks the broker once for all tags. None means that it could not answer, which is not "not found". */
+/** Asks the broker once for all tags. Returns none if it could not answer, which is not "not found". */
 export const makeLookUp = Effect.gen(function* () {
   const broker = yield* Broker
   const slices = yield* SliceStore
@@ -47,7 +47,7 @@ export const makeLookUp = Effect.gen(function* () {
     const byTag = Map.groupBy(answer.value, (order) => order.tag)
     return Option.some<OrderListLookUp>({
       askedMillis: DateTime.toEpochMillis(askedAt),
-      // As of the answer: if the list began anew during the call, the later start is the safe one.
+      // Taken at the answer: if the list began anew during the call, the later start is the safe one.
       orderListSinceMillis: DateTime.toEpochMillis(broker.orderListSince(at)),
       ordersOf: (tag) => byTag.get(tag) ?? []
     })

@@ -12,7 +12,10 @@ import { Telemetry } from "../../telemetry/Telemetry.ts"
 const maxSkipped = 1000
 const keepStaleHeartbeats = Duration.days(1)
 
-/** One pass over everything that is stuck without the broker: splits, slices that nobody will fire, old heartbeats. */
+/**
+ * One pass over everything that is stuck without the broker: splits, slices that will not be fired any more, old
+ * heartbeats.
+ */
 export const makeSweep = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore

@@ -1,5 +1,5 @@
 import { calendarOf, type TradingCalendar } from "../TradingCalendar.ts"
 import { announced } from "./announced.ts"
 
-/** What is built in; TRADING_CALENDAR_FILE adds to it. */
+/** The built-in calendar; TRADING_CALENDAR_FILE adds to it. */
 export const builtInCalendar: TradingCalendar = calendarOf([announced])

@@ -77,7 +77,7 @@ export interface GiveUp {
 /** The order has nothing left to do. */
 export interface Finished {
   readonly _tag: "Finished"
-  /** The unfilled quantity that nobody gave up. */
+  /** The unfilled quantity that was not given up. */
   readonly unfilled: number
   /** Why it was neither carried nor completed; null if the order did not ask for that. */
   readonly reason: Reason | null
@@ -96,7 +96,7 @@ export const isScheduled = ({ stage }: RunningSlice): boolean => stage === "SCHE
 /** Whether it may still be placed or filled: IN_PROGRESS, or open at the broker. */
 export const isPending = (slice: RunningSlice): boolean => slice.stage === "IN_PROGRESS" || isOpenAtBroker(slice)
 
-/** Whether it is over and has an unfilled quantity that nobody gave up or took over. */
+/** Whether it is over and has an unfilled quantity that was neither given up nor taken over. */
 export const isMissing = (slice: RunningSlice): boolean =>
   !isScheduled(slice) && !isPending(slice) && !slice.isWaived && restOfSlice(slice) > 0
 

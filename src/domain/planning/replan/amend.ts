@@ -17,7 +17,7 @@ export interface Amendment {
   /** Counted from now. */
   readonly remainingWindow: Duration.Duration | null
   readonly limitPrice: Price | null
-  /** Who asked, and why. */
+  /** The operator who asked, and the reason. */
   readonly note: string
 }
 

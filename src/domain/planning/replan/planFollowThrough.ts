@@ -19,9 +19,9 @@ import {
 const maxCompletions = 10
 
 /**
- * What to do about an order that deviates from its plan, as the order asks: respread late slices, carry unfilled quantity into
- * later slices, complete it at the window's end, or declare the order finished. Null if nothing is to be done yet. Fails if a
- * plan that is due cannot be made. The monitor's followThrough calls it.
+ * Decides how an order that deviates from its plan continues, as the order asks: respread late slices, carry unfilled
+ * quantity into later slices, complete it at the window's end, or declare the order finished. Null if nothing is to be done
+ * yet. Fails if a plan that is due cannot be made. The monitor's followThrough calls it.
  */
 export const planFollowThrough = (
   running: RunningOrder,

@@ -50,9 +50,9 @@ const cumulativeOf = (profile: Profile) => {
 }
 
 /**
- * What remains of the order, as a share: sinh κ(T − t) / sinh κT, with `elapsed` = t/T. Almgren and Chriss, "Optimal
- * execution of portfolio transactions", Journal of Risk 3 (2000), equation 17. Written with falling exponentials only,
- * which no κT overflows.
+ * The remaining share of the order: sinh κ(T − t) / sinh κT, with `elapsed` = t/T. Almgren and Chriss, "Optimal execution
+ * of portfolio transactions", Journal of Risk 3 (2000), equation 17. Written with falling exponentials only, which no κT
+ * overflows.
  */
 const remaining = (riskAversion: number, elapsed: number): number =>
   riskAversion < 1e-6
