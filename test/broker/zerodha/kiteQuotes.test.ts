@@ -16,11 +16,11 @@ const [infy, mm, nifty, idle, odd] = ["NSE:INFY", "NSE:M&M", "NSE:NIFTY50", "NSE
 if (!infy || !mm || !nifty || !idle || !odd) throw new Error("five instruments were expected")
 
 describe("Kite's quotes", () => {
-  it("are asked for by names that stay whole", () => {
+  it("are requested by names that are encoded correctly", () => {
     assert.strictEqual(quotePath([infy, mm]), "/quote?i=NSE%3AINFY&i=NSE%3AM%26M")
   })
 
-  it("are read as exact prices; what is missing, idle or odd is left out, what is unknown passes", () => {
+  it("are read as exact prices, without missing or invalid ones, ignoring unknown fields", () => {
     const body = JSON.stringify({
       status: "success",
       data: {
@@ -40,13 +40,13 @@ describe("Kite's quotes", () => {
     )
   })
 
-  it("that are no answer of Kite's are a failure", () => {
+  it("that are not in Kite's format are a failure", () => {
     for (const body of ["<html>", "{}", JSON.stringify({ status: "error", data: null })]) {
       assert.isTrue(Result.isFailure(readQuotes(body, [infy])), body)
     }
   })
 
-  it.effect("are asked for in pieces of 500, a second apart", () =>
+  it.effect("are requested in groups of 500, a second apart", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const simulator = yield* KiteSimulator
@@ -65,7 +65,7 @@ describe("Kite's quotes", () => {
     }).pipe(Effect.provide(Layer.fresh(zerodhaOverSimulator({}, { BROKER_TIMEOUT_SECONDS: "100" }))))
   )
 
-  it.effect("refused to a free app are asked for again in an hour, and hold nothing", () =>
+  it.effect("that are refused to a free app are requested again in an hour, without closing the gate", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const failure = yield* failureOf(broker.quotes(new Set([infy])))
