@@ -60,8 +60,9 @@ SELECT
     ELSE 'unfilled'
   END AS state,
   o.hold_reason,
-  CASE WHEN o.settled_at IS NULL OR s.missing > 0 THEN o.reason_code END AS reason_code,
-  o.hold_reason_code
+  -- A code without words is of an earlier state: an older daemon, which knows no codes, has written the row since.
+  CASE WHEN o.status_reason IS NOT NULL AND (o.settled_at IS NULL OR s.missing > 0) THEN o.reason_code END AS reason_code,
+  CASE WHEN o.hold_reason IS NOT NULL THEN o.hold_reason_code END AS hold_reason_code
 FROM orders o
 CROSS JOIN LATERAL (
   SELECT

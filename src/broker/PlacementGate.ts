@@ -1,5 +1,12 @@
 import { Context, DateTime, Effect, Latch, Layer, Semaphore, Stream, SubscriptionRef } from "effect"
-import { closureKinds, closureOf, refusalOfGate, whenWithdrawn, whileClosed } from "../domain/lifecycle/placement.ts"
+import {
+  closureKinds,
+  closureOf,
+  type GateRefusal,
+  refusalOfGate,
+  whenWithdrawn,
+  whileClosed
+} from "../domain/lifecycle/placement.ts"
 import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 import type { ClosureKind, GateClosure } from "../domain/model/GateClosure.ts"
 import type { SliceId } from "../domain/model/Ids.ts"
@@ -130,7 +137,7 @@ const makeCallCount = Effect.gen(function* () {
   }
 })
 
-const notSent = (reason: string): Effect.Effect<never, BrokerNotSent> =>
+const notSent = ({ code, text }: GateRefusal): Effect.Effect<never, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (retryAt) =>
-    Effect.fail(new BrokerNotSent({ code: "on_hold", message: `Not sent, ${reason}`, retryAt }))
+    Effect.fail(new BrokerNotSent({ code, message: `Not sent, ${text}`, retryAt }))
   )

@@ -97,7 +97,7 @@ const dailyLimit = (what: string, message: string, now: DateTime.Utc): Omit<Noti
   message,
   orderId: null,
   sliceId: null,
-  reasonCode: null
+  reasonCode: what === "limit" ? "daily_request_limit" : "day_limit"
 })
 
 /** Notes a closed placement gate at the second look, because some closures end by themselves while the process starts. */

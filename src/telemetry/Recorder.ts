@@ -72,7 +72,7 @@ const reasonsOf =
 const ofSlices = (
   records: Records,
   traces: TraceRecorder | null
-): Pick<Telemetry, "split" | "placed" | "notFired" | "skipped" | "orderReason"> => {
+): Pick<Telemetry, "split" | "placed" | "notFired" | "skipped" | "orderReason" | "sliceReason"> => {
   const splits = records(metrics.orderSplits)
   const splitDuration = records(metrics.orderSplitDuration)
   const splitDelay = records(metrics.orderSplitDelay)
@@ -110,7 +110,8 @@ const ofSlices = (
       skips(slices, reason)
       reasons(slices, "slice", reason)
     },
-    orderReason: (code) => reasons(1, "order", code)
+    orderReason: (code) => reasons(1, "order", code),
+    sliceReason: (code, slices) => reasons(slices, "slice", code)
   }
 }
 

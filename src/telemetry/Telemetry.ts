@@ -38,8 +38,10 @@ export interface Telemetry {
   readonly reconciled: (slice: UnresolvedSlice, next: NextStage, span: Span) => void
   /** The broker's order list proves nothing about a slice in doubt, or showed its order after the slice was given up. */
   readonly doubted: (what: "unprovable" | "turned_up") => void
-  /** An order was given this reason; those of slices are counted with what becomes of them. */
+  /** An order was given this reason. */
   readonly orderReason: (code: string) => void
+  /** Slices were given this reason, beside those that are counted with what becomes of them. */
+  readonly sliceReason: (code: string, slices: number) => void
   readonly doublePlacement: () => void
   readonly brokerCalled: (call: BrokerCall, outcome: BrokerOutcome, span: Span) => void
   readonly waitedForTurn: (span: Span) => void
@@ -64,6 +66,7 @@ export const silent: Telemetry = {
   reconciled: nothing,
   doubted: nothing,
   orderReason: nothing,
+  sliceReason: nothing,
   doublePlacement: nothing,
   brokerCalled: nothing,
   waitedForTurn: nothing,

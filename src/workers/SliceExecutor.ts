@@ -1,6 +1,8 @@
 import { Effect, FiberSet } from "effect"
 import { PlacementGate } from "../broker/PlacementGate.ts"
 import { Configuration } from "../config/Configuration.ts"
+import { because } from "../domain/model/reason.ts"
+import { Telemetry } from "../telemetry/Telemetry.ts"
 import { makeClaimedSlices } from "./executor/ClaimedSlices.ts"
 import { makeFireDue } from "./executor/fireDue.ts"
 import { makeFollowHalts } from "./executor/followHalts.ts"
@@ -29,8 +31,10 @@ export const SliceExecutor = Effect.scoped(
 
     // Finalizers run in reverse order: this is the order of the stop, from its end.
     const writer = yield* makeOutcomeWriter
-    const giveBack = makeGiveBack(writer)
-    yield* Effect.addFinalizer(() => giveBack(claimed.queue.drain(), "given back: its executor stopped"))
+    const giveBack = makeGiveBack(writer, yield* Telemetry)
+    yield* Effect.addFinalizer(() =>
+      giveBack(claimed.queue.drain(), because("executor_stopped", "given back: its executor stopped"))
+    )
     const inFlight = yield* FiberSet.make<void>()
     yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(inFlight).pipe(Effect.timeoutOption(config.shutdownGrace)))
     // Closing the gate ends the waits for a turn at the broker. A restarted executor may place again.

@@ -284,12 +284,12 @@ describe("what doctor says of the work", () => {
         "WARNING",
         /version 1, 2; this is version 1/
       ],
-      [closureCheck(judged(instance("a", 1)), false), "OK", /no daemon is on hold/],
-      [closureCheck(judged(instance("a", 1, { hold: "no token" })), false), "PROBLEM", /nothing is placed: no token/],
-      [closureCheck(judged(instance("a", 11, { hold: "no token" })), false), "OK", /no daemon/],
-      [closureCheck(judged(instance("a", 1, { hold: "halted by me: x" })), true), "OK", /but by the halt/],
+      [closureCheck(judged(instance("a", 1)), null), "OK", /no daemon is on hold/],
+      [closureCheck(judged(instance("a", 1, { hold: "no token" })), null), "PROBLEM", /nothing is placed: no token/],
+      [closureCheck(judged(instance("a", 11, { hold: "no token" })), null), "OK", /no daemon/],
+      [closureCheck(judged(instance("a", 1, { hold: "halted by me: x" })), "halted by me: x"), "OK", /but by the halt/],
       [
-        closureCheck(judged(instance("a", 1, { hold: "no order list", holdOf: "monitor" })), false),
+        closureCheck(judged(instance("a", 1, { hold: "no order list", holdOf: "monitor" })), null),
         "WARNING",
         /^no order list/
       ]

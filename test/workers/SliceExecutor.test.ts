@@ -83,7 +83,7 @@ describe("SliceExecutor", () => {
       const memory = yield* MemoryStore
       const script = yield* BrokerScript
       script.onPlace = () =>
-        Effect.fail(new BrokerNotSent({ code: "on_hold", message: "halted", retryAt: DateTime.makeUnsafe(5000) }))
+        Effect.fail(new BrokerNotSent({ code: "gate_closed", message: "halted", retryAt: DateTime.makeUnsafe(5000) }))
       memory.scheduled.push({ ...sliceDueAt(100), attempts: 3 })
       yield* startExecutor
       yield* TestClock.adjust("1 second")

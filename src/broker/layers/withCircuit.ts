@@ -50,7 +50,7 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
 
       const tryLater = (nowMillis: number) =>
         new BrokerNotSent({
-          code: "on_hold",
+          code: "circuit_open",
           message: "Not sent: the broker gives no clear answers and is left alone for a while",
           retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
         })

@@ -13,6 +13,7 @@ import { notificationCheck } from "../../doctor/notificationCheck.ts"
 import { requestCheck } from "../../doctor/requestCheck.ts"
 import { tokenCheck } from "../../doctor/tokenCheck.ts"
 import { workerCheck } from "../../doctor/workerCheck.ts"
+import { haltedWords } from "../../domain/model/GateClosure.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
@@ -106,16 +107,16 @@ export const checkWork = Effect.gen(function* () {
   const now = yield* DateTime.now
   const { workers } = judge(yield* (yield* HeartbeatStore).workers, now)
   const halt = yield* (yield* HaltStore).current
-  const isHalted = Option.exists(halt, (last) => last.isHalted)
+  const halted = Option.getOrNull(Option.filter(halt, (last) => last.isHalted))
   const executors = workers.filter(({ worker, isStale }) => worker === "executor" && !isStale)
   const standstill = {
-    isHalted,
+    isHalted: halted !== null,
     liveExecutors: executors.length,
     isOnHold: executors.every(({ hold }) => hold !== null)
   }
   return [
     workerCheck(workers, version),
-    closureCheck(workers, isHalted),
+    closureCheck(workers, halted === null ? null : haltedWords(halted)),
     ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
     doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 })))
   ]

@@ -1,4 +1,5 @@
 import { DateTime } from "effect"
+import { haltedWords } from "../../domain/model/GateClosure.ts"
 import { millisBetween, spanText } from "../../domain/text/durations.ts"
 import { maxCounted } from "../../stores/operations/TopStore.ts"
 import { clockTime } from "../terminal/moments.ts"
@@ -114,7 +115,7 @@ const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Li
           `Halted ${spanText(millisBetween(halt.requestedAt, now))} ago by ${halt.requestedBy}: ${halt.reason} ("resume" ends it)`
         ]),
     ...(workers.length === stale.length ? ['No daemon runs: "node dist/main.js" starts one'] : []),
-    ...closuresOf(workers).filter((hold) => halt === null || !hold.includes(`halted by ${halt.requestedBy}: `)),
+    ...closuresOf(workers).filter((hold) => halt === null || !hold.includes(haltedWords(halt))),
     ...until("The broker asked for a pause", limits.requests?.blockedUntil ?? null),
     ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
   ]

@@ -7,7 +7,7 @@ import type { BrokerError, BrokerNotSent } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClosureKind, GateClosure } from "../model/GateClosure.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
-import type { ReasonCode } from "../model/reason.ts"
+import { because, type Reason, type ReasonCode } from "../model/reason.ts"
 import { isWindowOver } from "../model/sliceState.ts"
 
 /**
@@ -48,10 +48,10 @@ export interface PlacementLimits {
 }
 
 /** The stage of a claimed slice that was not fired for a reason outside of it: SCHEDULED again, at its own time. */
-export const givenBack = (code: ReasonCode, reason: string): NextStage => ({
+export const givenBack = ({ code, text }: Reason): NextStage => ({
   _tag: "Rescheduled",
   code,
-  reason,
+  reason: text,
   notBefore: null
 })
 
@@ -67,14 +67,23 @@ export const closureOf = (reasons: ReadonlyMap<ClosureKind, string>): GateClosur
   return null
 }
 
+/** Why a request is not sent at the gate, as a code of BrokerNotSent and in words. */
+export interface GateRefusal {
+  readonly code: "gate_closed" | "order_stopped"
+  readonly text: string
+}
+
 /** Why the gate does not let a slice through; null if it does. A closed gate is named before a withdrawn order. */
-export const refusalOfGate = (closure: GateClosure | null, isWithdrawn: boolean): string | null => {
+export const refusalOfGate = (closure: GateClosure | null, isWithdrawn: boolean): GateRefusal | null => {
   if (closure !== null) return whileClosed(closure.reason)
   return isWithdrawn ? whenWithdrawn : null
 }
 
-export const whileClosed = (reason: string): string => `placements are on hold: ${reason}`
-export const whenWithdrawn = "its order was cancelled or is on hold"
+export const whileClosed = (reason: string): GateRefusal => ({
+  code: "gate_closed",
+  text: `placements are on hold: ${reason}`
+})
+export const whenWithdrawn: GateRefusal = { code: "order_stopped", text: "its order was cancelled or is on hold" }
 
 /** How long the next slice still waits, in milliseconds; 0 or less if it may be fired. */
 export const waitMillis = (
@@ -85,7 +94,7 @@ export const waitMillis = (
 
 /** Nothing is fired while the clock cannot be compared with the database's. */
 export const clockUnknown: Refusal = {
-  next: givenBack("clock_unsure", "this host's clock jumped and the database could not be asked for the time")
+  next: givenBack(because("clock_unsure", "this host's clock jumped and the database could not be asked for the time"))
 }
 
 /** The longest wait while firing; no stop, halt or cancel can end it. */
@@ -95,7 +104,9 @@ const maxEarlyMillis = 1000
 export const whenEarly = ({ notBeforeMillis }: ClaimedSlice, nowMillis: number): number | Refusal => {
   const earlyMillis = notBeforeMillis - nowMillis
   return earlyMillis > maxEarlyMillis
-    ? { next: givenBack("clock_unsure", "given back: the database's clock was set back, and it is not due yet") }
+    ? {
+        next: givenBack(because("clock_unsure", "given back: the database's clock was set back, and it is not due yet"))
+      }
     : earlyMillis
 }
 
@@ -125,7 +136,7 @@ export const refusalToFire = (
   }
   // The call must end before the lease: after that a monitor may already reconcile the slice.
   if (nowMillis + Duration.toMillis(limits.brokerTimeout) >= slice.leaseExpiresMillis) {
-    return { next: givenBack("claim_too_short", "the claim was about to end before the call could") }
+    return { next: givenBack(because("claim_too_short", "the claim was about to end before the call could")) }
   }
   return null
 }
@@ -227,7 +238,9 @@ export const afterPlacement = (answer: Exit.Exit<Acknowledgement, BrokerError>, 
 /** Why a request was not sent, as a reason of its slice. */
 const notSentCodes = {
   deadline: "deadline_passed",
-  on_hold: "placements_on_hold",
+  gate_closed: "gate_closed",
+  order_stopped: "order_stopped",
+  circuit_open: "circuit_open",
   rate_limit: "rate_limit",
   daily_limit: "daily_request_limit",
   dry_run: "dry_run"

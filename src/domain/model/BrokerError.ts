@@ -27,7 +27,15 @@ export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentia
  * run. It may be tried again from `retryAt` (UTC) on; null if it must not be.
  */
 export class BrokerNotSent extends Schema.TaggedError<BrokerNotSent>()("BrokerNotSent", {
-  code: Schema.Literals(["deadline", "on_hold", "rate_limit", "daily_limit", "dry_run"]),
+  code: Schema.Literals([
+    "deadline",
+    "gate_closed",
+    "order_stopped",
+    "circuit_open",
+    "rate_limit",
+    "daily_limit",
+    "dry_run"
+  ]),
   message: Schema.String,
   retryAt: Schema.NullOr(Schema.DateTimeUtc)
 }) {}

@@ -4,6 +4,15 @@
  */
 export type ClosureKind = "halt" | "credentials" | "limit" | "day" | "circuit" | "stopping"
 
+/** The words of a closure by an operator's halt, by which it is told from other closures where only words are known. */
+export const haltedWords = ({
+  requestedBy,
+  reason
+}: {
+  readonly requestedBy: string
+  readonly reason: string
+}): string => `halted by ${requestedBy}: ${reason}`
+
 /** Why the placement gate is closed, in words for the operator. */
 export interface GateClosure {
   readonly kind: ClosureKind

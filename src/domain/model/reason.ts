@@ -96,6 +96,11 @@ export const reasonMeanings = {
     of: ["order DONE", "slice SKIPPED"],
     meaning: "What is left of the window has no room for the quantity at the pace that the plan allows."
   },
+  unfilled: {
+    of: ["order DONE"],
+    meaning:
+      "The order is finished and not filled; its slices say why. In notifications, where the order has no other code."
+  },
   not_whole_lots: {
     of: ["order DONE"],
     meaning: "The unfilled rest is not in whole lots, so nothing can be sent for it."
@@ -138,14 +143,23 @@ export const reasonMeanings = {
     of: ["slice SCHEDULED"],
     meaning: "The time was in doubt: the host's clock jumped, or the database's clock was set back. Claimed anew."
   },
-  given_back: {
+  executor_stopped: {
     of: ["slice SCHEDULED"],
-    meaning: "The daemon gave the slice back before its due time: it stops, or its placements are on hold."
+    meaning: "The daemon was told to stop, and gave the slice back before its due time."
   },
-  placements_on_hold: {
+  gate_closed: {
     of: ["slice SCHEDULED"],
     meaning:
-      "Placements of this daemon are on hold, or the order was cancelled or put on hold, before the call was made."
+      "The daemon places nothing for now: halted, no valid credentials, a limit of the day, the circuit, or it stops. " +
+      "`workers` shows why."
+  },
+  order_stopped: {
+    of: ["slice SCHEDULED"],
+    meaning: "The order was cancelled or put on hold after the slice was claimed and before the call was made."
+  },
+  circuit_open: {
+    of: ["slice SCHEDULED"],
+    meaning: "The broker gave no clear answers, so the circuit breaker leaves it alone for a while."
   },
   deadline_passed: {
     of: ["slice SCHEDULED"],
@@ -173,7 +187,11 @@ export const reasonMeanings = {
     of: ["slice SCHEDULED"],
     meaning: "The outcome was unknown, and the broker's order list proves that there is no order. It is placed again."
   },
-  retried_by_operator: { of: ["slice SCHEDULED"], meaning: "A person had the slice sent again (`slice retry`)." },
+  retried_by_operator: {
+    of: ["slice SCHEDULED", "slice in doubt"],
+    meaning:
+      "A person had the slice sent again (`slice retry`). One that may be at the broker is in doubt, and reconciled first."
+  },
   outcome_unknown: {
     of: ["slice in doubt"],
     meaning:
@@ -197,6 +215,16 @@ export const reasonMeanings = {
   late_arrival: {
     of: ["slice PROCESSED"],
     meaning: "The broker's order list showed an order for the slice after it had been given up. The slice took it over."
+  },
+  left_order_list: {
+    of: ["slice PROCESSED"],
+    meaning:
+      "The broker's order list ceased to show the slice's open order. Derived when the slice is shown, never stored; a " +
+      "person settles it with `slice placed`."
+  },
+  repaired_from_order_list: {
+    of: ["slice PROCESSED"],
+    meaning: "`settle --repair` made the slice what the broker's order list says."
   },
   found_by_operator: {
     of: ["slice PROCESSED"],

@@ -112,7 +112,7 @@ const repair =
         WITH repaired AS (
           UPDATE order_slices s SET
             stage = 'PROCESSED', stage_reason = ${`settled by ${asked.by}: ${asked.reason}`},
-            reason_code = ${reasonCode(sql, "found_by_operator")}, claim_version = s.claim_version + 1,
+            reason_code = ${reasonCode(sql, "repaired_from_order_list")}, claim_version = s.claim_version + 1,
             broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
             broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
             filled_quantity = i.filled_quantity, average_price = coalesce(i.average_price, s.average_price),

@@ -90,8 +90,8 @@ export class DoctorStore extends Context.Service<
           "DoctorStore.heldOrders",
           HeldOrder,
           sql`
-            SELECT order_id, reason, reason_code, slices, is_double FROM (
-              SELECT o.id AS order_id, o.hold_reason AS reason, o.hold_reason_code AS reason_code, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
+            SELECT order_id, reason, slices, is_double FROM (
+              SELECT o.id AS order_id, o.hold_reason AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
                 (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
                 ${isFollowedThrough(sql, "o")} AND o.settled_at IS NULL
                   AND o.cancel_requested_at IS NULL AS is_unsettled

@@ -152,7 +152,7 @@ const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: n
     db.sql`
       SELECT 'requests:' || broker || ':' || day, 'daily_limit', 'warning',
         granted_today || ' of the ' || ${of}::int || ' order requests that placements may use today at ' || broker || ' are used',
-        NULL::text, NULL::text, NULL::text
+        NULL::text, NULL::text, ${reasonCode(db.sql, "daily_request_limit")}
       FROM order_budgets
       WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
   )
@@ -181,7 +181,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
       SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
         'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is over, and '
           || s.missing || ' are missing' || coalesce(': ' || o.status_reason, ''),
-        o.id, NULL::text, o.reason_code
+        o.id, NULL::text, coalesce(o.reason_code, ${reasonCode(db.sql, "unfilled")})
       FROM (${maybeUnfilled(db.sql, now)}) o CROSS JOIN LATERAL (
         SELECT max(updated_at) AS ended_at,
           sum(greatest(quantity - filled_quantity - carried_quantity, 0)) FILTER (WHERE NOT is_waived) AS missing,

@@ -1,12 +1,12 @@
 import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
-import { inDoubtSince, isInDoubt, isInHand, isLost, isOpenAtBroker } from "../sql/conditions.ts"
+import { inDoubtSince, isInDoubt, isInHand, isLost, isOpenAtBroker, shownReasonCode } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
 
@@ -141,9 +141,9 @@ const orders =
         ORDER BY p.created_at DESC, order_id`
     )
 
-const sliceColumns = `
-  id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, reason_code, claimed_by, not_before, placed_at,
-  (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
+const sliceColumns = (sql: Sql, now: DateTime.Utc): Fragment => sql`
+  id, order_id, sequence_number, instrument, side, quantity, stage, stage_reason, ${shownReasonCode(sql, now)} AS reason_code,
+  claimed_by, not_before, placed_at, (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
   broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`
 
 const slices =
@@ -154,21 +154,21 @@ const slices =
       MovingSlice,
       sql`
         SELECT * FROM (
-          (SELECT 'due' AS kind, ${sql.literal(sliceColumns)}, NULL::timestamptz AS doubtful_since FROM order_slices
+          (SELECT 'due' AS kind, ${sliceColumns(sql, now)}, NULL::timestamptz AS doubtful_since FROM order_slices
             WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'due', ${sql.literal(sliceColumns)}, NULL FROM order_slices
+          (SELECT 'due', ${sliceColumns(sql, now)}, NULL FROM order_slices
             WHERE ${isInHand(sql, now)} ORDER BY not_before, id LIMIT ${limit})
           UNION ALL
-          (SELECT 'doubt', ${sql.literal(sliceColumns)}, ${inDoubtSince(sql)} FROM order_slices
+          (SELECT 'doubt', ${sliceColumns(sql, now)}, ${inDoubtSince(sql)} FROM order_slices
             WHERE ${isInDoubt(sql, now)} ORDER BY ${inDoubtSince(sql)} LIMIT ${limit})
           UNION ALL
-          (SELECT 'lost', ${sql.literal(sliceColumns)}, left_book_at FROM order_slices
+          (SELECT 'lost', ${sliceColumns(sql, now)}, left_book_at FROM order_slices
             WHERE ${isLost(sql)} ORDER BY acknowledged_at LIMIT ${limit})
           UNION ALL
           -- Later slices have higher numbers: of each order only the unsent slices and the last ones are read.
           (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
-              SELECT 'placed', ${sql.literal(sliceColumns)}, NULL::timestamptz FROM order_slices
+              SELECT 'placed', ${sliceColumns(sql, now)}, NULL::timestamptz FROM order_slices
               WHERE order_id = o.id AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
               ORDER BY sequence_number DESC LIMIT ${limit}
             ) placed

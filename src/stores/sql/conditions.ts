@@ -20,13 +20,6 @@ export const isInDoubt = (sql: Sql, now: DateTime.Utc | Fragment, alias?: string
   return sql`(${s}stage = 'IN_PROGRESS' AND (${s}outcome_unknown_at IS NOT NULL OR ${s}lease_expires_at <= ${at}))`
 }
 
-/**
- * A slice's reason code as it is shown. A claim that ended without an outcome stores none, and is shown as `claim_lapsed`.
- */
-export const shownReasonCode = (sql: Sql, now: DateTime.Utc): Fragment => sql`
-  CASE WHEN stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL AND lease_expires_at <= ${instant(now)}
-    THEN ${reasonCode(sql, "claim_lapsed")} ELSE reason_code END`
-
 /** In a worker's hands: IN_PROGRESS and not in doubt. */
 export const isInHand = (sql: Sql, now: DateTime.Utc): Fragment =>
   sql`(stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL AND lease_expires_at > ${instant(now)})`
@@ -46,6 +39,15 @@ export const isFollowed = (sql: Sql, alias?: string): Fragment =>
 
 /** Open at the broker when the broker's order list ceased to show it: only a person can find out its outcome. */
 export const isLost = (sql: Sql): Fragment => sql`(${isOpenAtBroker(sql)} AND left_book_at IS NOT NULL)`
+
+/**
+ * A slice's reason code as it is shown: for a claim that ended without an outcome, and for an order that left the broker's
+ * list, none is stored. A code without words is of an earlier state: an older daemon, which knows no codes, wrote the slice.
+ */
+export const shownReasonCode = (sql: Sql, now: DateTime.Utc): Fragment => sql`
+  CASE WHEN ${isInDoubt(sql, now)} AND outcome_unknown_at IS NULL THEN ${reasonCode(sql, "claim_lapsed")}
+    WHEN ${isLost(sql)} THEN ${reasonCode(sql, "left_order_list")}
+    WHEN stage_reason IS NOT NULL THEN reason_code END`
 
 /** Unfinished: the slice may still be placed or filled. */
 export const isUnfinished = (sql: Sql, alias?: string): Fragment =>

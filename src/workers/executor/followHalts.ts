@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
+import { haltedWords } from "../../domain/model/GateClosure.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 
@@ -22,8 +23,8 @@ export const makeFollowHalts = Effect.gen(function* () {
   const obey = Effect.gen(function* () {
     const last = yield* halts.current
     if (Option.isNone(last)) return true
-    const { id, isHalted, reason, requestedBy } = last.value
-    yield* isHalted ? gate.close("halt", `halted by ${requestedBy}: ${reason}`) : gate.open("halt")
+    const { id, isHalted } = last.value
+    yield* isHalted ? gate.close("halt", haltedWords(last.value)) : gate.open("halt")
     if (id === acknowledged) return true
     if (isHalted) yield* gate.untilIdle
     const isNoted = yield* halts.acknowledge(instance.id, id)

@@ -2,6 +2,7 @@ import { Effect, Queue } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
+import { because } from "../../domain/model/reason.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { tick } from "../supervision/supervision.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
@@ -28,7 +29,7 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
   const dropStopped = Effect.gen(function* () {
     const orderIds = new Set([...queue.orderIds(), ...fired.values()])
     const stopped = new Set(orderIds.size === 0 ? [] : yield* orders.stoppedAmong(orderIds))
-    yield* giveBack(queue.removeOrders(stopped), "given back: order cancelled or on hold")
+    yield* giveBack(queue.removeOrders(stopped), because("order_stopped", "given back: order cancelled or on hold"))
     yield* gate.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
   })
 
@@ -43,7 +44,8 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
         closure = yield* gate.current
         if (closure !== null) {
           yield* fromStart
-          return yield* giveBack(queue.drain(), `given back, placements are on hold: ${closure.reason}`)
+          const reason = `given back, placements are on hold: ${closure.reason}`
+          return yield* giveBack(queue.drain(), because("gate_closed", reason))
         }
         yield* dropStopped
         mayHaveMore = yield* claim

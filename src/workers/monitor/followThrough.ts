@@ -50,7 +50,10 @@ export const makeFollowThrough = Effect.gen(function* () {
       const canBeSent = isLate && !waitsForMarket(running, facts, now, limits)
       return planFollowThrough(canBeSent ? running : withoutLate(running), { rules, market, now })
     })
-    if (change !== null) yield* logChange(change)
+    if (change === null) return
+    yield* logChange(change)
+    if (change._tag === "GiveUp") telemetry.sliceReason(change.reason.code, change.slices.length)
+    if (change._tag === "Finished" && change.reason !== null) telemetry.orderReason(change.reason.code)
   })
 
   // The next pass continues after this order, so that the orders behind a failing one have their turn.

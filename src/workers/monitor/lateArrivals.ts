@@ -1,6 +1,6 @@
 import { DateTime, Effect } from "effect"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
-import { annotateSlice } from "../../runtime/annotate.ts"
+import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
@@ -24,6 +24,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
         `then run: order resume ${orderId}`
     ).pipe(
       annotateSlice(slice),
+      annotateReason("double_placement"),
       Effect.tap(() => Effect.sync(telemetry.doublePlacement))
     )
     return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
@@ -44,9 +45,10 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     for (const { slice, order } of alone) {
       if (!taken.has(slice.id)) continue
       telemetry.doubted("turned_up")
+      telemetry.sliceReason("late_arrival", 1)
       yield* Effect.logError(
         `The slice was ${slice.stage}, but the broker has it as ${order.brokerOrderId}; it is PROCESSED now`
-      ).pipe(annotateSlice(slice))
+      ).pipe(annotateSlice(slice), annotateReason("late_arrival"))
     }
   })
 })
@@ -73,7 +75,7 @@ export const makeEscalateLost = Effect.gen(function* () {
         `Nobody can tell from the broker's book of today what became of ${slice.brokerOrderId}: it was open when that book ` +
           `began. Look for it in the broker's records, then run: slice placed ${slice.id} ${slice.brokerOrderId} ` +
           "--filled QUANTITY --price PRICE --reason WHY"
-      ).pipe(annotateSlice(slice))
+      ).pipe(annotateSlice(slice), annotateReason("left_order_list"))
     }
   })
 })

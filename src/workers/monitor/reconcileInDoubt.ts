@@ -33,7 +33,7 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
           "Nobody can tell from the broker's book of today whether this slice was placed: it may have been sent before the " +
             `book began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
             `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${slice.id} --reason WHY`
-        ).pipe(log)
+        ).pipe(log, annotateReason("outcome_unknown"))
       }
       if (result._tag === "Resolved") {
         const { next } = result

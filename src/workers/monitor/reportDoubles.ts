@@ -1,6 +1,6 @@
 import { DateTime, Effect } from "effect"
 import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
-import { annotateSlice } from "../../runtime/annotate.ts"
+import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
@@ -24,6 +24,7 @@ export const makeReportDoubles = Effect.gen(function* () {
           `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
       ).pipe(
         annotateSlice(slice),
+        annotateReason("double_placement"),
         Effect.tap(() => Effect.sync(telemetry.doublePlacement))
       )
       yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)

@@ -6,6 +6,7 @@ import { because } from "../../domain/model/reason.ts"
 import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
 
 /**
  * Makes split orders DONE in one transaction and returns their ids. With a daily limit the totals are locked meanwhile, so
@@ -15,6 +16,7 @@ export const makeCompleteSplits = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
   const days = yield* DayTotalStore
+  const telemetry = yield* Telemetry
   const windowGrace = config.orderWindowGrace
 
   return Effect.fnUntraced(function* (
@@ -37,6 +39,7 @@ export const makeCompleteSplits = Effect.gen(function* () {
     )
     for (const { id, reason } of failures) {
       yield* Effect.logError(`Order failed: ${reason.text}`).pipe(annotateOrder({ id }), annotateReason(reason.code))
+      telemetry.orderReason(reason.code)
     }
     return done
   })

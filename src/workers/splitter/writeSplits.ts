@@ -1,13 +1,16 @@
 import { DateTime, Effect } from "effect"
 import type { DbError } from "../../db/DbError.ts"
 import { because } from "../../domain/model/reason.ts"
+import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { OrderStore, type SplitOrder } from "../../stores/orders/OrderStore.ts"
+import { Telemetry } from "../../telemetry/Telemetry.ts"
 import { makeCompleteSplits } from "./completeSplits.ts"
 
 /** Writes splits in groups of bounded size; returns the ids of the orders that became DONE. */
 export const makeWriteSplits = Effect.gen(function* () {
   const orders = yield* OrderStore
   const complete = yield* makeCompleteSplits
+  const telemetry = yield* Telemetry
 
   /** Writes a group of splits. If the group fails as a whole, each order is tried alone. */
   const completeGroup = (group: ReadonlyArray<SplitOrder>): Effect.Effect<ReadonlyArray<string>, DbError> =>
@@ -26,7 +29,17 @@ export const makeWriteSplits = Effect.gen(function* () {
           claimVersion,
           reason: because("internal_error", error.message)
         }))
-        return Effect.flatMap(DateTime.now, (now) => Effect.as(orders.failSplits(failures, now), []))
+        return Effect.gen(function* () {
+          yield* orders.failSplits(failures, yield* DateTime.now)
+          for (const { id, reason } of failures) {
+            telemetry.orderReason(reason.code)
+            yield* Effect.logError(`Order failed: ${reason.text}`).pipe(
+              annotateOrder({ id }),
+              annotateReason(reason.code)
+            )
+          }
+          return []
+        })
       })
     )
 

@@ -316,11 +316,11 @@ describe("the reason why a slice waits", () => {
 
   it("is a closed gate rather than a withdrawn order", () => {
     assert.isNull(refusalOfGate(null, false))
-    assert.match(refusalOfGate(null, true) ?? "", /cancelled or is on hold/)
-    assert.strictEqual(
-      refusalOfGate({ kind: "day", reason: "the day is over" }, true),
-      "placements are on hold: the day is over"
-    )
+    assert.strictEqual(refusalOfGate(null, true)?.code, "order_stopped")
+    assert.deepStrictEqual(refusalOfGate({ kind: "day", reason: "the day is over" }, true), {
+      code: "gate_closed",
+      text: "placements are on hold: the day is over"
+    })
   })
 
   it("is the due time or the back-off, whichever is later", () => {
@@ -353,7 +353,7 @@ describe("the reason why a slice waits", () => {
 
 describe("wasSent", () => {
   it("is false only for a request that certainly did not leave", () => {
-    assert.isFalse(wasSent(Exit.fail(new BrokerNotSent({ code: "on_hold", message: "", retryAt: now }))))
+    assert.isFalse(wasSent(Exit.fail(new BrokerNotSent({ code: "gate_closed", message: "", retryAt: now }))))
     assert.isTrue(wasSent(Exit.fail(new BrokerOutcomeUnknown({ code: "x", message: "" }))))
     assert.isTrue(wasSent(Exit.die("bug")))
     assert.isTrue(wasSent(Exit.succeed({ brokerOrderId: BrokerOrderId.make("1") })))
