@@ -84,7 +84,7 @@ describe("a slice is retried", () => {
   it("never when it may have been sent before the broker's book began; what was never in doubt is", () => {
     assert.match(
       `${String(shown(retry({ inDoubtAt: at(120), claimedAt: at(49) }, 200)))}`,
-      /may have been sent at .*the broker's book goes back to .* only\..* "slice placed", with --filled/
+      /may have been sent at .*the broker's order list goes back to .* only\..* "slice placed", with --filled/
     )
     assert.deepInclude(shown(retry({ claimedAt: at(49) }, 200)), { isLookedUpFirst: false })
   })
