@@ -133,7 +133,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ),
   mutation(
     "window: not looked at",
-    [decisions, "if (isWindowOver(slice.notAfterMillis, nowMillis))\n    return", "if (nowMillis < 0) return"],
+    [decisions, "if (isWindowOver(slice.notAfterMillis, nowMillis)) {", "if (nowMillis < 0) {"],
     [decisions, "return Math.min(\n    slice.notAfterMillis,", "return Math.min("],
     [memorySlices, "!isWindowOver(slice.notAfter, nowMillis) &&", ""],
     [sliceStore, "AND NOT ${isWindowOver(sql, options.now)}", ""]

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 import type { Call } from "../contenders/Contender.ts"
 import type { ContenderName } from "../contenders/contenders.ts"
 
-const script = fileURLToPath(new URL("../worker.ts", import.meta.url))
+const script = fileURLToPath(new URL("./worker.ts", import.meta.url))
 
 export interface Usage {
   /** User and system time since the process began to work. */

@@ -9,13 +9,13 @@ import { BrokerOrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 
 export interface ConformanceOptions {
-  /** The longest a call takes by the TestClock. */
+  /** The maximum duration of a call by the TestClock. */
   readonly latency?: Duration.Duration
-  /** The longest an order for the market takes to its final state. */
-  readonly settles?: Duration.Duration
-  /** How long its book shows what is finished. */
-  readonly remembers?: Duration.Duration
-  /** Makes a placement one of which only a part is filled. */
+  /** The maximum time until a MARKET order reaches its final state. */
+  readonly finishesWithin?: Duration.Duration
+  /** How long the order list shows finished orders. */
+  readonly retention?: Duration.Duration
+  /** Runs a placement so that only a part of it is filled. */
   readonly partially?: <A, E>(place: Effect.Effect<A, E>) => Effect.Effect<A, E>
 }
 
@@ -34,7 +34,7 @@ export const placementOf = (tag: string, change: Partial<Placement> = {}): Place
   ...change
 })
 
-/** A limit far below any price: it is never reached. */
+/** A limit price far below any market price, which is never reached. */
 export const outOfReach: Partial<Placement> = {
   orderType: "LIMIT",
   limitPrice: BigDecimal.fromStringUnsafe("0.05")
@@ -46,20 +46,20 @@ const fillPart = <A, E>(place: Effect.Effect<A, E>) =>
   Effect.updateService(place, Instruction, (before): Instruction => ({ ...before, fill: "part" }))
 
 /**
- * What every honest broker must do, whatever it is made of. Each test gets a broker of its own from the layer, with an
- * empty book as far as its tags go, and makes at most ten order requests.
+ * The contract of every Broker. Each test builds its own broker from the layer, uses tags that the order list does not
+ * have yet, and makes at most ten order requests.
  */
 export const brokerConformance = (
   name: string,
   layer: Layer.Layer<Broker>,
   {
     latency = Duration.zero,
-    settles = Duration.seconds(1),
-    remembers = Duration.days(2),
+    finishesWithin = Duration.seconds(1),
+    retention = Duration.days(2),
     partially = fillPart
   }: ConformanceOptions = {}
 ): void => {
-  /** Makes a call and lets it have its time. */
+  /** Makes a call, and moves the TestClock by the latency. */
   const call = <A, E>(use: (broker: Broker["Service"]) => Effect.Effect<A, E>) =>
     Effect.gen(function* () {
       const broker = yield* Broker
@@ -85,7 +85,7 @@ export const brokerConformance = (
 
   describe(`${name} is a Broker`, () => {
     test(
-      "shows a placed order by its tag, with the id it acknowledged",
+      "finds a placed order by its tag, with the id that it acknowledged",
       Effect.gen(function* () {
         const { brokerOrderId } = yield* place(placementOf("FOUND"))
         const order = only(yield* find("FOUND"))
@@ -96,7 +96,7 @@ export const brokerConformance = (
     )
 
     test(
-      "moves an order forward only, until it is complete",
+      "only moves an order forward, until it is complete",
       Effect.gen(function* () {
         const rank = {
           PENDING: 0,
@@ -110,7 +110,7 @@ export const brokerConformance = (
         yield* place(placementOf("MOVES"))
         let before = only(yield* find("MOVES"))
         for (let step = 0; step < 20; step++) {
-          yield* TestClock.adjust(Duration.times(settles, 0.05))
+          yield* TestClock.adjust(Duration.times(finishesWithin, 0.05))
           const order = only(yield* find("MOVES"))
           assert.isAtLeast(rank[order.status], rank[before.status])
           assert.isAtLeast(order.filledQuantity, before.filledQuantity)
@@ -127,9 +127,9 @@ export const brokerConformance = (
       "keeps a final state for ever",
       Effect.gen(function* () {
         yield* place(placementOf("FINAL"))
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         const order = only(yield* find("FINAL"))
-        yield* TestClock.adjust(remembers)
+        yield* TestClock.adjust(retention)
         assert.isTrue(isTerminal(order.status))
         assert.deepStrictEqual(only(yield* find("FINAL")), order)
       })
@@ -147,15 +147,15 @@ export const brokerConformance = (
     )
 
     test(
-      "leaves the rest of a partly filled order open, and keeps the part when it is cancelled",
+      "leaves the rest of a partly filled order open, and keeps the fill when it is cancelled",
       Effect.gen(function* () {
         const { brokerOrderId } = yield* call((broker) => partially(broker.place(placementOf("PART"))))
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         const part = only(yield* find("PART"))
         assert.strictEqual(part.status, "PARTIALLY_FILLED")
         assert.isTrue(part.filledQuantity > 0 && part.filledQuantity < 100 && part.averagePrice !== null)
         yield* cancel(brokerOrderId)
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         const ended = only(yield* find("PART"))
         assert.strictEqual(ended.status, "CANCELLED")
         assert.strictEqual(ended.filledQuantity, part.filledQuantity)
@@ -164,13 +164,13 @@ export const brokerConformance = (
     )
 
     test(
-      "rests an order whose limit is out of reach, until it is cancelled",
+      "keeps an order open whose limit is out of reach, until it is cancelled",
       Effect.gen(function* () {
         const { brokerOrderId } = yield* place(placementOf("RESTS", outOfReach))
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         assert.strictEqual(only(yield* find("RESTS")).status, "OPEN")
         yield* cancel(brokerOrderId)
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         const ended = only(yield* find("RESTS"))
         assert.deepInclude(ended, { status: "CANCELLED", filledQuantity: 0, averagePrice: null })
       })
@@ -180,19 +180,19 @@ export const brokerConformance = (
       "cancels an IOC order itself when its limit is out of reach",
       Effect.gen(function* () {
         yield* place(placementOf("IOC", { ...outOfReach, validity: "IOC" }))
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         assert.deepInclude(only(yield* find("IOC")), { status: "CANCELLED", filledQuantity: 0 })
       })
     )
 
     test(
-      "refuses to cancel what is finished, cancelled or unknown",
+      "refuses to cancel an order that is complete, cancelled or unknown",
       Effect.gen(function* () {
         const finished = yield* place(placementOf("DONE"))
         const resting = yield* place(placementOf("OPEN", outOfReach))
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         yield* cancel(resting.brokerOrderId)
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         assert.strictEqual(yield* failureOf(cancel(finished.brokerOrderId)), "BrokerRefused")
         assert.strictEqual(yield* failureOf(cancel(resting.brokerOrderId)), "BrokerRefused")
         assert.strictEqual(yield* failureOf(cancel(BrokerOrderId.make("1000000000000000000"))), "BrokerRefused")
@@ -201,10 +201,10 @@ export const brokerConformance = (
     )
 
     test(
-      "refuses for good what makes no sense, and keeps nothing of it",
+      "refuses an invalid order for good, and does not list it",
       Effect.gen(function* () {
-        const senseless = placementOf("SENSELESS", { orderType: "LIMIT", limitPrice: null })
-        assert.strictEqual(yield* failureOf(place(senseless)), "BrokerRefused")
+        const invalid = placementOf("SENSELESS", { orderType: "LIMIT", limitPrice: null })
+        assert.strictEqual(yield* failureOf(place(invalid)), "BrokerRefused")
         assert.deepStrictEqual(yield* find("SENSELESS"), [])
       })
     )
@@ -218,13 +218,13 @@ export const brokerConformance = (
     )
 
     test(
-      "answers for a thousand tags in one call, whatever the state of their orders",
+      "finds a thousand tags in one call, in whatever state their orders are",
       Effect.gen(function* () {
         const names = Array.from({ length: 1000 }, (_, index) => `MANY${index}`)
         yield* place(placementOf("MANY7"))
         const resting = yield* place(placementOf("MANY77", outOfReach))
         yield* place(placementOf("OTHER"))
-        yield* TestClock.adjust(settles)
+        yield* TestClock.adjust(finishesWithin)
         yield* cancel(resting.brokerOrderId)
         yield* place(placementOf("MANY999"))
         const found = (yield* find(...names)).map((order) => order.tag)
@@ -233,7 +233,7 @@ export const brokerConformance = (
     )
 
     test(
-      "lists every order it has, with the tags that are on it",
+      "lists all its orders with their tags",
       Effect.gen(function* () {
         const first = yield* place(placementOf("LISTED1"))
         const second = yield* place(placementOf("LISTED2", outOfReach))
@@ -244,7 +244,7 @@ export const brokerConformance = (
     )
 
     test(
-      "quotes instruments, on their ticks, with a volume that only rises within the day",
+      "quotes instruments with prices on the tick and a volume that only rises within the day",
       Effect.gen(function* () {
         const asked = new Set([Instrument.make("NSE:INFY"), Instrument.make("NSE:M&M")])
         const quotes = () => call((broker) => broker.quotes(asked))

@@ -27,14 +27,24 @@ const sources: ReadonlyArray<string> = ["src", "simulation", "scripts", "bench"]
     .map((name) => join(folder, name))
 )
 
-const importForms =
-  /^(?:import|export)\b[^"=();]*?\bfrom "(\.[^"]+)"|^import "(\.[^"]+)"|^(?!\s*\*).*\bimport\("(\.[^"]+)"\)/gm
+/** The code without its comments, which may speak of imports. */
+const withoutComments = (code: string): string => code.replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "")
+
+/** Every module that a piece of code names: `from`, `import`, `import()`, of types too, and files named by `new URL`. */
+const namedModules = (code: string): ReadonlyArray<string> => {
+  const plain = withoutComments(code)
+  const imported = plain.matchAll(
+    /(?:^(?:import|export)\b[^"'`;]*?\bfrom|^import|\bimport\s*\()\s*["'`]([^"'`]+)["'`]/gm
+  )
+  const files = plain.matchAll(/new URL\(\s*["'`](\.[^"'`]+\.[cm]?ts)["'`]/g)
+  return [...imported, ...files].map(([, name = ""]) => name)
+}
 
 /** What a file imports from files of the project, statically, for its effect only, or dynamically. */
 const importsOf = (file: string, code = read(file)): ReadonlyArray<string> =>
-  [...code.matchAll(importForms)].map(([, named, effect, dynamic]) =>
-    normalize(join(dirname(file), named ?? effect ?? dynamic ?? ""))
-  )
+  namedModules(code)
+    .filter((name) => name.startsWith("."))
+    .map((name) => normalize(join(dirname(file), name)))
 
 /** The imports of a file that point to a room further down in the list, or to none. */
 const wrongImports = (file: string, code?: string): ReadonlyArray<string> =>
@@ -80,14 +90,25 @@ describe("the rooms of ARCHITECTURE.md", () => {
     assert.deepStrictEqual(circle(new Map(sources.map((file) => [file, importsOf(file)]))), [])
   })
 
-  it("would be missed: a wrong import of either kind is found", () => {
-    const wrong = 'import type { Broker } from "../../broker/Broker.ts"\n'
-    assert.deepStrictEqual(wrongImports("src/domain/model/Order.ts", wrong), ["src/broker/Broker.ts"])
-    const lazily = 'const later = () => import("../../cli/Cli.ts")\n'
-    assert.deepStrictEqual(wrongImports("src/stores/orders/OrderStore.ts", lazily), ["src/cli/Cli.ts"])
-    assert.deepStrictEqual(wrongImports("src/broker/Broker.ts", 'export * from "./nowhere/Thing.ts"\n'), [
+  it("would be missed: a wrong import of any form is found", () => {
+    const broker = "src/broker/Broker.ts"
+    for (const form of [
+      'import type { Broker } from "../../broker/Broker.ts"',
+      'import {\n  type Broker,\n  // a comment (with parentheses)\n  Other\n} from "../../broker/Broker.ts"',
+      'import "../../broker/Broker.ts"',
+      "export * from '../../broker/Broker.ts'",
+      'export type { Broker } from "../../broker/Broker.ts"',
+      'type Late = import("../../broker/Broker.ts").Broker',
+      'const late = () => import(\n  "../../broker/Broker.ts"\n)',
+      "const late = () => import(`../../broker/Broker.ts`)",
+      'const script = new URL("../../broker/Broker.ts", import.meta.url)'
+    ]) {
+      assert.deepStrictEqual(wrongImports("src/domain/model/Order.ts", `${form}\n`), [broker], form)
+    }
+    assert.deepStrictEqual(wrongImports(broker, 'export * from "./nowhere/Thing.ts"\n'), [
       "src/broker/nowhere/Thing.ts"
     ])
+    assert.deepStrictEqual(wrongImports("src/domain/model/Order.ts", '// import "../../broker/Broker.ts"\n'), [])
     assert.deepStrictEqual(
       circle(
         new Map([
@@ -107,20 +128,24 @@ describe("what a room may use", () => {
   it("the pure core: no service, no effect, no clock, no file, no network", () => {
     const pure = "BigDecimal|Cause|DateTime|Duration|Exit|Option|Order|Result|Schema|SchemaIssue"
     const allowed = new RegExp(`^(?:type )?(?:${pure})$`)
+    const impure =
+      /\b(?:DateTime\.now(?:Unsafe)?|Date\.now|new Date\(\)|Math\.random|fetch|process|performance|globalThis)\b/
     for (const file of within("src/domain/")) {
-      for (const [, names = "", from = ""] of read(file).matchAll(
-        /^import (?:type )?\{([^}]*)\} from "([^."][^"]*)"/gm
-      )) {
-        // A hash is a function of its input alone.
-        if (from === "node:crypto" && names.trim() === "createHash") continue
-        assert.strictEqual(from, "effect", file)
-        for (const name of names.split(",")) assert.match(name.trim(), allowed, file)
-      }
+      const code = withoutComments(read(file))
+      const packages = namedModules(code).filter((name) => !name.startsWith("."))
+      const named = [...code.matchAll(/^import (?:type )?\{([^}]*)\} from "effect"$/gm)].map(([, names = ""]) => names)
+      // A hash is a function of its input alone.
+      const hashes = [...code.matchAll(/^import \{ createHash \} from "node:crypto"$/gm)].length
+      assert.strictEqual(packages.length, named.length + hashes, `${file} imports ${packages.join(", ")}`)
+      for (const name of named.flatMap((names) => names.split(","))) assert.match(name.trim(), allowed, file)
+      assert.notMatch(code.replaceAll(/"[^"\n]*"|`[^`]*`/g, '""'), impure, file)
     }
   })
 
   it("SQL stands in the stores and the database layer, in the mock's table of orders, and in the clock's one question", () => {
-    const others = sources.filter((file) => file.startsWith("src/") && /\bsql`/.test(read(file)))
+    const others = sources.filter(
+      (file) => file.startsWith("src/") && /\bsql(?:<[^`]*>)?`|\bsql\.(?:unsafe|literal)\(/.test(read(file))
+    )
     const elsewhere = others.filter((file) => !file.startsWith("src/stores/") && !file.startsWith("src/db/"))
     assert.deepStrictEqual(elsewhere.toSorted(), ["src/broker/mock/MockOrderList.ts", "src/clock/DatabaseClock.ts"])
   })

@@ -36,29 +36,29 @@ const at = (millis: number) => DateTime.makeUnsafe(millis)
 const today = [at(-1000), at(86_400_000)] as const
 const tomorrow = [at(86_400_000), at(2 * 86_400_000)] as const
 
-describe("settlement", () => {
-  it.effect("takes in slices of other days whose orders are in the book", () =>
+describe("the day reconciliation", () => {
+  it.effect("includes slices of other days whose orders are in the order list", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const store = yield* DayReconciliationStore
       yield* placeOne
-      const tag = script.book[0]?.tag ?? assert.fail()
-      script.book.push(openOrder(tag, 2))
-      const all = script.book.map(({ brokerOrderId }) => ({ brokerOrderId, tags: ["mktp", tag] }))
+      const tag = script.orderList[0]?.tag ?? assert.fail()
+      script.orderList.push(openOrder(tag, 2))
+      const all = script.orderList.map(({ brokerOrderId }) => ({ brokerOrderId, tags: ["mktp", tag] }))
       const slices = yield* store.slices(...tomorrow, ["mktp", tag])
-      const { differences, foreign } = reconcileDay(slices, script.book, all)
+      const { differences, foreign } = reconcileDay(slices, script.orderList, all)
       assert.deepStrictEqual([differences.map(({ text }) => text), foreign], [["PLACED 2 TIMES: b1, b2"], []])
       assert.deepStrictEqual(yield* store.slices(...tomorrow, ["mktp"]), [])
       assert.lengthOf(yield* store.slices(...today, []), 1)
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("repairs what is as it was read, and leaves what a daemon has written meanwhile", () =>
+  it.effect("repairs only slices that are unchanged since they were read", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const store = yield* DayReconciliationStore
       yield* placeOne
-      const order = script.book[0] ?? assert.fail()
+      const order = script.orderList[0] ?? assert.fail()
       const seen = {
         ...order,
         status: "PARTIALLY_FILLED" as const,
@@ -71,7 +71,7 @@ describe("settlement", () => {
         )
       )
       const repairs = yield* repairsOf
-      script.book[0] = completed(order, 100)
+      script.orderList[0] = completed(order, 100)
       yield* Effect.flatten(makeFollowBroker)
       assert.strictEqual(yield* store.repair(repairs, asked, yield* DateTime.now), 0)
       assert.deepInclude((yield* sliceRows())[0], { brokerStatus: "COMPLETE", filledQuantity: 100 })

@@ -4,7 +4,7 @@ import { Db } from "../../src/db/Db.ts"
 import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
 import { nothingPruned, RetentionStore } from "../../src/stores/operations/RetentionStore.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
-import { claimDue, holdSlice, move, splitOrder, untilWaiting } from "../support/replanning.ts"
+import { claimDue, lockSlice, move, splitOrder, untilWaiting } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
@@ -12,7 +12,7 @@ const service = Layer.mergeAll(RetentionStore.layer, OperatorActionStore.layer, 
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
-/** An order of five slices, refused one and all. */
+/** An order of five slices, all of them refused. */
 const finished = (id: string, changed: Readonly<Record<string, unknown>> = {}) =>
   Effect.gen(function* () {
     yield* splitOrder(id, changed)
@@ -46,7 +46,7 @@ const left = Effect.flatMap(Db, ({ sql, query }) =>
 const run = (statement: string) => Effect.flatMap(Db, ({ sql, execute }) => execute("test.run", sql.unsafe(statement)))
 
 describe("prune", () => {
-  it.effect("removes a finished order with all that belongs to it when its last change is old, and says so", () =>
+  it.effect("removes a finished order with all its rows when its last change is old, and records it", () =>
     Effect.gen(function* () {
       yield* finished("o1")
       yield* insertOrder("o2", { created_at: "1970-01-03T00:00:00Z" })
@@ -85,25 +85,22 @@ describe("prune", () => {
   for (const [what, statement] of [
     ["is still to be sent", "UPDATE order_slices SET stage = 'SCHEDULED' WHERE sequence_number = 2"],
     [
-      "is at the broker, or nobody knows",
+      "may still be open at the broker",
       "UPDATE order_slices SET stage = 'PROCESSED', broker_order_id = 'b1', left_book_at = 'epoch' WHERE sequence_number = 2"
     ],
-    [
-      "was in doubt not long ago",
-      "UPDATE order_slices SET in_doubt_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"
-    ],
-    ["changed not long ago", "UPDATE order_slices SET updated_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
+    ["was in doubt recently", "UPDATE order_slices SET in_doubt_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
+    ["changed recently", "UPDATE order_slices SET updated_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
     ["waits for a person", "UPDATE orders SET hold_reason = 'twice'"],
     [
-      "was placed twice, and nobody let it go on, though it is cancelled",
+      "was placed twice and not resumed, although it is cancelled",
       `WITH cancelled AS (UPDATE orders SET hold_reason = 'twice', cancel_requested_at = 'epoch')
        INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
        SELECT tag, order_id, id, '{b1,b2}', 'epoch' FROM order_slices WHERE sequence_number = 2`
     ],
-    ["is not settled", "UPDATE orders SET carry_rejected = true"],
+    ["is to be carried", "UPDATE orders SET carry_rejected = true"],
     ["is to be split", "UPDATE orders SET order_queue_status = 'PENDING'"]
   ] as const) {
-    it.effect(`leaves an order of which something ${what}`, () =>
+    it.effect(`keeps an order of which a part ${what}`, () =>
       Effect.gen(function* () {
         yield* finished("o1")
         yield* run(statement)
@@ -114,13 +111,13 @@ describe("prune", () => {
     )
   }
 
-  it.effect("leaves an order of which a slice is retried at the same moment", () =>
+  it.effect("keeps an order of which a slice is retried at the same moment", () =>
     Effect.gen(function* () {
       yield* finished("o1")
       yield* days(3)
       const [slice = assert.fail("no slice")] = yield* sliceRows()
       const now = yield* DateTime.now
-      const letGo = yield* holdSlice(slice.id)
+      const unlock = yield* lockSlice(slice.id)
       const options = {
         now,
         at: DateTime.add(now, { hours: 1 }),
@@ -129,16 +126,16 @@ describe("prune", () => {
       }
       const retrying = yield* Effect.forkChild((yield* SliceCommands).retry(slice.id, options, asked))
       yield* untilWaiting(1)
-      // The order is locked by then: it is left out, and nobody waits.
+      // The order is locked by then, so it is omitted without waiting.
       assert.deepStrictEqual(yield* (yield* RetentionStore).pruneOrders(yield* pruning), nothingPruned)
-      yield* letGo
+      yield* unlock
       yield* Fiber.join(retrying)
       assert.deepStrictEqual(yield* (yield* RetentionStore).pruneOrders(yield* pruning), nothingPruned)
       assert.lengthOf(yield* sliceRows(), 5)
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("leaves, whole, an order of which a slice is changed while it is being removed", () =>
+  it.effect("keeps the whole order when one of its slices changes during the removal", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Db
       yield* finished("o1")

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { reasonCodes } from "../../src/domain/model/reason.ts"
 
 const Text = Schema.optionalKey(Schema.String)
 const Millis = Schema.optionalKey(Schema.Finite)
@@ -17,6 +18,8 @@ const LogLine = Schema.Struct({
   quantity: Schema.optionalKey(Schema.Int),
   lateness_millis: Millis,
   broker_order_id: Text,
+  /** Of the reason that the line tells of. */
+  reason_code: Schema.optionalKey(Schema.Literals(reasonCodes)),
   /** Of a broker's answer. */
   code: Text,
   kind: Text,

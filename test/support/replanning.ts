@@ -39,10 +39,13 @@ export const move = (slices: ReadonlyArray<ClaimedSlice>, next: (slice: ClaimedS
 
 /** Places what is due: the broker has it as OPEN. */
 export const placeDue = Effect.gen(function* () {
-  const { book } = yield* BrokerScript
+  const { orderList } = yield* BrokerScript
   const claimed = yield* claimDue()
-  const placed = claimed.map((slice) => ({ slice, order: openOrder(slice.tag, book.length + slice.sequenceNumber) }))
-  book.push(...placed.map(({ order }) => order))
+  const placed = claimed.map((slice) => ({
+    slice,
+    order: openOrder(slice.tag, orderList.length + slice.sequenceNumber)
+  }))
+  orderList.push(...placed.map(({ order }) => order))
   const orderOf = new Map(placed.map(({ slice, order }) => [slice.id, order.brokerOrderId]))
   yield* move(claimed, (slice) => {
     const brokerOrderId = orderOf.get(slice.id)
@@ -52,12 +55,12 @@ export const placeDue = Effect.gen(function* () {
   return claimed
 })
 
-/** What becomes of the broker's order for a slice. */
+/** Changes the broker's order for a slice. */
 export const brokerSays = (tag: string, changed: Partial<BrokerOrder>) =>
-  Effect.map(BrokerScript, ({ book }) => {
-    const index = book.findIndex((order) => order.tag === tag)
-    const order = book[index]
-    if (order !== undefined) book[index] = { ...order, ...changed }
+  Effect.map(BrokerScript, ({ orderList }) => {
+    const index = orderList.findIndex((order) => order.tag === tag)
+    const order = orderList[index]
+    if (order !== undefined) orderList[index] = { ...order, ...changed }
   })
 
 export const amendOrder = (id: string, changed: Partial<Amendment>) =>
@@ -100,7 +103,7 @@ export const conservation = Effect.flatMap(Db, ({ sql, query }) =>
   )
 )
 
-/** Of each plan, in order, the numbers of the slices that are not what its stored input gives again. */
+/** For each plan, the numbers of the slices that differ from those computed from its stored input. */
 export const explained = (orderId: string) =>
   Effect.gen(function* () {
     const plans = yield* (yield* PlanStore).plans(orderId)
@@ -123,32 +126,32 @@ export const explained = (orderId: string) =>
 
 export const at = (seconds: number) => setClock(Duration.seconds(seconds))
 
-/** Holds the lock of one slice until it is let go: whoever needs it waits. */
-export const holdSlice = (id: string) => holdRow("order_slices", id)
+/** Locks one slice's row; the effect that it returns releases the lock. */
+export const lockSlice = (id: string) => lockRow("order_slices", id)
 
-/** The same with an order's lock. */
-export const holdOrder = (id: string) => holdRow("orders", id)
+/** Locks an order's row likewise. */
+export const lockOrder = (id: string) => lockRow("orders", id)
 
-const holdRow = (table: string, id: string) =>
+const lockRow = (table: string, id: string) =>
   Effect.gen(function* () {
     const { sql, execute, transaction } = yield* Db
     const isHeld = yield* Deferred.make<void>()
-    const letGo = yield* Deferred.make<void>()
+    const unlock = yield* Deferred.make<void>()
     const holder = yield* transaction(
-      "test.holdRow",
+      "test.lockRow",
       Effect.gen(function* () {
         yield* execute("test.lock", sql`SELECT id FROM ${sql(table)} WHERE id = ${id} FOR UPDATE`)
         yield* Deferred.succeed(isHeld, undefined)
-        yield* Deferred.await(letGo)
+        yield* Deferred.await(unlock)
       })
     ).pipe(Effect.forkChild)
     yield* Deferred.await(isHeld)
-    return Effect.andThen(Deferred.succeed(letGo, undefined), Fiber.join(holder))
+    return Effect.andThen(Deferred.succeed(unlock, undefined), Fiber.join(holder))
   })
 
 const Waiting = Schema.Struct({ count: Schema.Int })
 
-/** Returns when so many statements of this database wait for a lock. */
+/** Returns when `count` statements of this database wait for a lock. */
 export const untilWaiting = (count: number) =>
   Effect.gen(function* () {
     const { sql, query } = yield* Db
@@ -164,7 +167,7 @@ export const untilWaiting = (count: number) =>
     }
   })
 
-/** So many finished or claimed slices that PostgreSQL looks up one by one those it changes, as in a database in use. */
+/** Inserts enough slices that PostgreSQL uses an index for those it changes, as in a database in use. */
 export const manySlices = (stage: "SKIPPED" | "IN_PROGRESS") =>
   Effect.gen(function* () {
     const { sql, execute } = yield* Db

@@ -16,7 +16,7 @@ export interface PlaceCall {
 export interface Script {
   readonly placed: Array<PlaceCall>
   readonly cancelled: Array<BrokerOrderId>
-  readonly book: Array<BrokerOrder>
+  readonly orderList: Array<BrokerOrder>
   orderListSince: DateTime.Utc
   onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
   onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
@@ -46,7 +46,7 @@ export const completed = (order: BrokerOrder, quantity: number): BrokerOrder => 
 /** The broker takes the order, and its answer is lost. */
 export const acceptAndLoseAnswer = (script: Script) => (placement: Placement) =>
   Effect.suspend(() => {
-    script.book.push(openOrder(placement.tag, script.book.length + 1))
+    script.orderList.push(openOrder(placement.tag, script.orderList.length + 1))
     return Effect.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "no answer" }))
   })
 
@@ -56,15 +56,15 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
     const script: Script = {
       placed: [],
       cancelled: [],
-      book: [],
+      orderList: [],
       orderListSince: DateTime.makeUnsafe(0),
       onPlace: (placement) =>
         Effect.sync(() => {
-          const order = openOrder(placement.tag, script.book.length + 1)
-          script.book.push(order)
+          const order = openOrder(placement.tag, script.orderList.length + 1)
+          script.orderList.push(order)
           return { brokerOrderId: order.brokerOrderId }
         }),
-      onFind: (tags) => Effect.sync(() => script.book.filter((order) => tags.has(order.tag))),
+      onFind: (tags) => Effect.sync(() => script.orderList.filter((order) => tags.has(order.tag))),
       onQuotes: () => Effect.succeed([]),
       onCancel: () => Effect.void
     }
@@ -78,7 +78,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
           return script.onPlace(placement)
         }),
       findByTag: (tags) => Effect.suspend(() => script.onFind(tags)),
-      listAll: Effect.sync(() => script.book.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))),
+      listAll: Effect.sync(() => script.orderList.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))),
       quotes: (instruments) => Effect.suspend(() => script.onQuotes(instruments)),
       cancel: (id) =>
         Effect.suspend(() => {

@@ -98,7 +98,7 @@ describe("what telemetry is told", () => {
         yield* splitOne
         const { id, tag } = yield* placeNext
         const follow = yield* makeFollowBroker
-        script.book.length = 0
+        script.orderList.length = 0
         script.orderListSince = DateTime.makeUnsafe(1)
         yield* setClock(Duration.minutes(1.1))
         yield* follow
@@ -111,12 +111,12 @@ describe("what telemetry is told", () => {
           told("reconciled").map(([slice, next, { endedMillis }]) => [slice.id, next._tag, endedMillis]),
           [[id, "Rescheduled", 66_000]]
         )
-        script.book.push(openOrder(tag, 7))
+        script.orderList.push(openOrder(tag, 7))
         yield* setClock(Duration.minutes(2.2))
         yield* follow
         assert.deepStrictEqual(told("doubted"), [["unprovable"], ["turned_up"]])
         assert.lengthOf(told("doublePlacement"), 0)
-        script.book.push(openOrder(tag, 8))
+        script.orderList.push(openOrder(tag, 8))
         yield* follow
         yield* follow
         assert.lengthOf(told("doublePlacement"), 1)

@@ -60,7 +60,7 @@ const claimAs = (owner: string) =>
   })
 
 describe("OrderSplitter", () => {
-  it.effect("turns a PENDING order into DONE with its slices, due from the start to the end of its window", () =>
+  it.effect("makes a PENDING order DONE, with slices due from the start to the end of its window", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { total_quantity: 103, num_splits: 5, duration_minutes: 1 })
@@ -81,7 +81,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("with Zerodha, refuses slices above the exchange's freeze limit, and says how many slices would do", () =>
+  it.effect("with Zerodha, refuses slices above the freeze limit, and says how many slices would fit", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("big", { total_quantity: 250_000, num_splits: 2 })
@@ -104,7 +104,7 @@ describe("OrderSplitter", () => {
     )
   )
 
-  it.effect("once instruments are synced, keeps to their lots and ticks, and knows no others", () =>
+  it.effect("applies lots and ticks once instruments are synced, and refuses unlisted instruments", () =>
     Effect.gen(function* () {
       yield* setClock()
       const instruments = yield* InstrumentStore
@@ -159,7 +159,7 @@ describe("OrderSplitter", () => {
     )
   )
 
-  it.effect("splits further when ORDER_MAX_SLICE_QUANTITY says so", () =>
+  it.effect("adds slices as ORDER_MAX_SLICE_QUANTITY requires", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { total_quantity: 100, num_splits: 2 })
@@ -212,7 +212,7 @@ describe("OrderSplitter", () => {
     ["a start at the end of time", { created_at: "294276-12-31 23:59:59+00" }, "created_at: is more than a year away"]
   ]
 
-  it.effect("fails each invalid order alone, with its reason, and splits the others", () =>
+  it.effect("fails each invalid order with its own reason, and splits the others", () =>
     Effect.gen(function* () {
       yield* setClock()
       for (const [index, [, changed]] of invalid.entries()) yield* insertOrder(`bad${index}`, changed)
@@ -229,7 +229,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("fails alone an order whose weights are a table, and one whose volume profile cannot be read", () =>
+  it.effect("fails only the order with malformed weights and the one with an unreadable volume profile", () =>
     Effect.gen(function* () {
       yield* setClock()
       const { sql, execute } = yield* Db
@@ -251,7 +251,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a database that fails for a while, or is not up to date, costs an order no attempt", () =>
+  it.effect("counts no attempt while the database fails or is not up to date", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -265,13 +265,13 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("fails alone an order that the database refuses", () =>
+  it.effect("fails only the order that the database refuses", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("good1")
       yield* splitPending
       yield* insertOrder("clash")
-      // Its plan is there already, which nobody but a splitter writes.
+      // Its plan exists already, although only a splitter writes plans.
       const db = yield* Db
       yield* db.execute(
         "test",
@@ -291,7 +291,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("an order that somebody made PENDING again is not split again, and goes on", () =>
+  it.effect("does not split an order again that was set back to PENDING, and continues it", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -312,7 +312,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("counters at their end hold up nobody else", () =>
+  it.effect("fails only the order whose counters are exhausted", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("end", { claim_version: 2_147_483_647 })
@@ -335,11 +335,11 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("splits as much as fits into the time limit: a batch that takes too long is written order by order", () =>
+  it.effect("writes a batch order by order when the whole batch exceeds the statement timeout", () =>
     Effect.gen(function* () {
       yield* setClock()
       const db = yield* Db
-      // An INSERT of more than one order ends as if it took longer than a statement may.
+      // An INSERT of more than one order fails like one that exceeds the statement timeout.
       yield* db.execute(
         "test",
         db.sql`
@@ -376,7 +376,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a cancel that comes between claim and split leaves no slice to place", () =>
+  it.effect("leaves no slice to place when an order is cancelled between claim and split", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -398,7 +398,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("gives every order to one of several splitters", () =>
+  it.effect("lets exactly one of several splitters claim each order", () =>
     Effect.gen(function* () {
       yield* setClock()
       for (let n = 0; n < 30; n += 1) yield* insertOrder(`o${n}`)
@@ -409,18 +409,18 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("an order whose claim is on its way when the splitter stops is given back", () =>
+  it.effect("gives back an order whose claim is in flight when the splitter stops", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
       const orders = yield* OrderStore
       const [isClaimed, isStopped] = [yield* Latch.make(), yield* Latch.make()]
-      const onItsWay = OrderStore.of({
+      const inFlight = OrderStore.of({
         ...orders,
         claimPending: (options) =>
           Effect.tap(orders.claimPending(options), () => Effect.andThen(isClaimed.open, isStopped.await))
       })
-      const splitter = yield* Effect.forkChild(Effect.provideService(splitPending, OrderStore, onItsWay))
+      const splitter = yield* Effect.forkChild(Effect.provideService(splitPending, OrderStore, inFlight))
       yield* isClaimed.await
       const stopping = yield* Effect.forkChild(Fiber.interrupt(splitter), { startImmediately: true })
       yield* isStopped.open
@@ -429,7 +429,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a batch that fails does not end the one that is split beside it", () =>
+  it.effect("does not interrupt a batch when another one fails beside it", () =>
     Effect.gen(function* () {
       yield* setClock()
       const ids = ["o1", "o2", "o3", "o4", "o5", "o6"]
@@ -454,7 +454,7 @@ describe("OrderSplitter", () => {
       })
       const ended = () => Effect.asVoid(hasEnded.open)
       const status = WorkerStatus.of({ succeeded: ended, failed: ended, blocked: () => Effect.void })
-      // The time stands still: nothing is tried again after a pause.
+      // TestClock stands still, so there is no retry after a pause.
       yield* OrderSplitter.pipe(
         Effect.provideService(OrderStore, failingOnce),
         Effect.provideService(WorkerStatus, status),
@@ -471,7 +471,7 @@ describe("OrderSplitter", () => {
     )
   )
 
-  it.effect("a splitter that was too slow changes nothing any more", () =>
+  it.effect("changes nothing when the splitter was too slow and lost its claim", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -499,7 +499,7 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a split that gets stuck is tried again, and fails after the last attempt", () =>
+  it.effect("retries a stuck split, and fails it after the last attempt", () =>
     Effect.gen(function* () {
       yield* insertOrder("o1", { duration_minutes: 60 })
       const sweep = yield* makeSweep

@@ -31,7 +31,7 @@ const slowBroker = (duration: Duration.Input) =>
   })
 
 describe("SliceExecutor", () => {
-  it.effect("places nothing while there is a hold, gives back what it has claimed, and goes on when it ends", () =>
+  it.effect("places nothing while the gate is closed, gives claims back, and continues when it opens", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       const gate = yield* PlacementGate
@@ -54,14 +54,14 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("with Zerodha, claims no more than can be sent in two seconds: a crash would hold up all of it", () =>
+  it.effect("with Zerodha, claims no more than it can send in two seconds, to limit what a crash delays", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       yield* slowBroker("3 seconds")
       memory.scheduled.push(...Array.from({ length: 100 }, (_, n) => sliceDueAt(n)))
       yield* startExecutor
       yield* TestClock.adjust("2 seconds")
-      // Four are with the broker.
+      // Four calls are in flight.
       assert.lengthOf(memory.scheduled, 100 - 4 - 2 * 10)
       yield* TestClock.adjust("2 minutes")
       assert.lengthOf(yield* placedAt, 100)
@@ -78,7 +78,7 @@ describe("SliceExecutor", () => {
     )
   )
 
-  it.effect("what the broker's layers did not send costs no attempt and leaves no trace in the audit", () =>
+  it.effect("counts no attempt and writes no audit row for a request that was not sent", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       const script = yield* BrokerScript
@@ -109,7 +109,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("fires what is overdue at once", () =>
+  it.effect("fires overdue slices at once", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(5_000)
       const memory = yield* MemoryStore
@@ -123,7 +123,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a slice that is claimed later but due earlier goes first", () =>
+  it.effect("fires a slice first that is claimed later but due earlier", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       memory.scheduled.push(sliceDueAt(1_900, "late"))
@@ -163,13 +163,13 @@ describe("SliceExecutor", () => {
       memory.writeFailure = null
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(memory.written.length, 20)
-      // Two that came first, and what gathered meanwhile.
+      // First two, then those that accumulated meanwhile.
       assert.isAtMost(memory.groups.length, 3)
       assert.strictEqual(memory.events.length, 20)
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("an outcome that the database refuses does not hold up the others", () =>
+  it.effect("writes the other outcomes when the database refuses one", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       memory.scheduled.push(sliceDueAt(1_000, "poison"), sliceDueAt(1_000, "fine"))
@@ -188,39 +188,34 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "a slice that the market does not allow waits, at no cost, and goes when it does; a MARKET one does not",
-    () =>
-      Effect.gen(function* () {
-        const memory = yield* MemoryStore
-        const limitPrice = BigDecimal.fromStringUnsafe("105")
-        const priced = (dueMillis: number, lastPrice: string) => ({
-          ...sliceDueAt(dueMillis),
-          orderType: "LIMIT" as const,
-          limitPrice,
-          attempts: 2,
-          lastPrice: BigDecimal.fromStringUnsafe(lastPrice),
-          lastPriceMillis: 0
-        })
-        memory.scheduled.push(priced(1_000, "99.99"), { ...priced(1_001, "1"), orderType: "MARKET", limitPrice: null })
-        yield* startExecutor
-        yield* TestClock.adjust("3 seconds")
-        assert.deepStrictEqual(yield* placedAt, [["s1001", 1_001]])
-        const [waiting] = memory.written
-        assert.deepInclude(waiting, { id: SliceId.make("s1000"), attempts: 2, placedAtMillis: null })
-        if (waiting?.next._tag !== "Rescheduled") return assert.fail("it was to wait")
-        assert.match(
-          waiting.next.reason,
-          /for now: the limit price of 105 is more than LIMIT_PRICE_COLLAR_PERCENT \(5\)/
-        )
-        assert.deepStrictEqual(waiting.next.notBefore, DateTime.makeUnsafe(6_000))
-        memory.scheduled.push({ ...priced(1_000, "100"), notBeforeMillis: 6_000 })
-        yield* TestClock.adjust("10 seconds")
-        assert.deepStrictEqual((yield* placedAt)[1], ["s1000", 6_000])
-      }).pipe(Effect.provide(memoryService({ LIMIT_PRICE_COLLAR_PERCENT: "5" })))
+  it.effect("delays a slice outside the price collar without counting an attempt; MARKET slices are sent", () =>
+    Effect.gen(function* () {
+      const memory = yield* MemoryStore
+      const limitPrice = BigDecimal.fromStringUnsafe("105")
+      const priced = (dueMillis: number, lastPrice: string) => ({
+        ...sliceDueAt(dueMillis),
+        orderType: "LIMIT" as const,
+        limitPrice,
+        attempts: 2,
+        lastPrice: BigDecimal.fromStringUnsafe(lastPrice),
+        lastPriceMillis: 0
+      })
+      memory.scheduled.push(priced(1_000, "99.99"), { ...priced(1_001, "1"), orderType: "MARKET", limitPrice: null })
+      yield* startExecutor
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(yield* placedAt, [["s1001", 1_001]])
+      const [waiting] = memory.written
+      assert.deepInclude(waiting, { id: SliceId.make("s1000"), attempts: 2, placedAtMillis: null })
+      if (waiting?.next._tag !== "Rescheduled") return assert.fail("it was to wait")
+      assert.match(waiting.next.reason, /for now: the limit price of 105 is more than LIMIT_PRICE_COLLAR_PERCENT \(5\)/)
+      assert.deepStrictEqual(waiting.next.notBefore, DateTime.makeUnsafe(6_000))
+      memory.scheduled.push({ ...priced(1_000, "100"), notBeforeMillis: 6_000 })
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual((yield* placedAt)[1], ["s1000", 6_000])
+    }).pipe(Effect.provide(memoryService({ LIMIT_PRICE_COLLAR_PERCENT: "5" })))
   )
 
-  it.effect("an outcome whose writing is a bug does not hold up the others, now or later", () =>
+  it.effect("writes the other outcomes, now and later, when writing one is a bug", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       memory.writeBug = "bug"
@@ -234,7 +229,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a broker that asks for a pause is left alone until then", () =>
+  it.effect("calls the broker no sooner than it asked for", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const memory = yield* MemoryStore
@@ -261,7 +256,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("drops the slices of an order that was cancelled, without calling the broker", () =>
+  it.effect("drops the slices of a cancelled order, without calling the broker", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       memory.scheduled.push(sliceDueAt(1_900, "wanted", "o1"), sliceDueAt(1_900, "cancelled", "o2"))
@@ -304,7 +299,7 @@ describe("SliceExecutor", () => {
     maxWait: Duration.seconds(10)
   }).pipe(Layer.provide(oneASecond), Layer.provideMerge(memoryService({ SLICE_EXECUTOR_CONCURRENCY: "16" })))
 
-  it.effect("a cancel or a pause reaches what waits for its turn at the broker, and nothing that runs on", () =>
+  it.effect("withdraws the slices of a cancelled or paused order that wait for their turn, and no others", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       const batch = (orderId: string) =>
@@ -328,7 +323,7 @@ describe("SliceExecutor", () => {
         ["stopped 3", "stopped 4", "stopped 5"]
       )
 
-      // The same slices, after the order goes on.
+      // The same slices, after the order is resumed.
       memory.cancelledOrders.clear()
       memory.scheduled.push(sliceDueAt(70_000, "stopped 3", "stopped"))
       yield* TestClock.adjust("20 seconds")
@@ -336,7 +331,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(rateLimited))
   )
 
-  it.effect("a refused slice fails alone", () =>
+  it.effect("fails only the slice that is refused", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const memory = yield* MemoryStore
@@ -355,7 +350,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a bug in the broker leaves the outcome unknown and the executor alive", () =>
+  it.effect("leaves the outcome unknown after a bug in the broker, and keeps running", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const memory = yield* MemoryStore
@@ -371,11 +366,11 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("gives a claim back rather than call when the lease could end before the call", () =>
+  it.effect("gives a claim back when the lease could end before the call does", () =>
     Effect.gen(function* () {
       yield* slowBroker("100 millis")
       const memory = yield* MemoryStore
-      // 4 at a time, 100 ms each: those that would start 20 s after the claim have a lease of 30 s minus the call's 10 s.
+      // 4 at a time, 100 ms each. The lease is 30 s and a call may take 10 s, so none starts later than 20 s after the claim.
       memory.scheduled.push(...Array.from({ length: 900 }, (_, index) => sliceDueAt(0, `s${index}`)))
       yield* startExecutor
       yield* TestClock.adjust("25 seconds")
@@ -395,7 +390,7 @@ describe("SliceExecutor", () => {
     )
   )
 
-  it.effect("stopping: calls in flight end and are written, unfired claims are given back", () =>
+  it.effect("at the stop, finishes and writes calls in flight, and gives unfired claims back", () =>
     Effect.gen(function* () {
       yield* slowBroker("3 seconds")
       const memory = yield* MemoryStore
@@ -416,7 +411,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("stopping: a database that stays away does not hold up the end", () =>
+  it.effect("at the stop, does not wait for a database that stays away", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       memory.writeFailure = databaseIsDown
@@ -430,7 +425,7 @@ describe("SliceExecutor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("stopping: a call that outlasts the grace is given up as unknown", () =>
+  it.effect("at the stop, gives up a call that outlasts the grace as unknown", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = () => Effect.as(Effect.never, { brokerOrderId: BrokerOrderId.make("never") })

@@ -90,7 +90,7 @@ describe("stages of a slice", () => {
   }
 
   for (const [first, stage] of all.filter(([next]) => next._tag !== "Unknown")) {
-    it.effect(`${stage} is not left through the claim that led to it`, () =>
+    it.effect(`${stage} is not changed by the claim that led to it`, () =>
       Effect.gen(function* () {
         const slice = yield* claimedSlice
         yield* move(slice, first)
@@ -123,7 +123,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("claims what is due by the horizon, soonest first, and each slice once", () =>
+  it.effect("claims slices due by the horizon, earliest first, each once", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { num_splits: 61, total_quantity: 61 })
@@ -144,7 +144,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("goes on after a slice, among many that are due at the same moment, and leaves none out", () =>
+  it.effect("pages through many slices due at the same moment without leaving one out", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { num_splits: 25, total_quantity: 25, duration_minutes: 0 })
@@ -155,7 +155,7 @@ describe("stages of a slice", () => {
           .map(({ id }) => id)
           .toSorted()
           .at(-1) ?? assert.fail("nothing was claimed")
-      // What comes back before it waits for the next claim from the start.
+      // A slice that comes back earlier in the sequence waits for the next claim from the start.
       for (const slice of first.slice(0, 2)) yield* move(slice, rescheduled)
       const later = yield* claim({ after: last })
       assert.strictEqual(new Set([...first, ...later].map(({ id }) => id)).size, 25)
@@ -164,7 +164,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("leaves a slice of a kind that only a newer version knows to that version", () =>
+  it.effect("leaves slices that only a newer version can read to that version", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { num_splits: 2, duration_minutes: 0 })
@@ -192,7 +192,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what is too late, or cancelled, is skipped some at a time", () =>
+  it.effect("skips slices that are too late or cancelled a few at a time", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("late")
@@ -215,7 +215,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a slice of a cancelled order that is given back is SKIPPED, not SCHEDULED", () =>
+  it.effect("makes a given-back slice of a cancelled order SKIPPED, not SCHEDULED", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
@@ -225,7 +225,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("cancelling skips what is SCHEDULED and leaves what was placed", () =>
+  it.effect("skips SCHEDULED slices at a cancel, and leaves placed ones", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -242,7 +242,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a retry's time moves not_before forward, never back before the due time", () =>
+  it.effect("moves not_before to a retry's time, never before the due time", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* move(slice, { ...rescheduled, notBefore: DateTime.makeUnsafe(7_000) })
@@ -254,7 +254,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a broker's final word is never overwritten, and filled quantity never falls", () =>
+  it.effect("never overwrites a final broker status, and never reduces the filled quantity", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* move(slice, processed)
@@ -289,7 +289,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("open slices are followed page by page, none left out", () =>
+  it.effect("pages through open slices without leaving one out", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { duration_minutes: 0 })
@@ -306,7 +306,7 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("writing the same outcome twice leaves one audit row", () =>
+  it.effect("keeps one audit row when the same outcome is written twice", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       const store = yield* SliceStore

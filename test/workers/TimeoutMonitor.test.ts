@@ -42,7 +42,7 @@ const claimOne = Effect.gen(function* () {
   return yield* claimNext
 })
 
-/** Places a claimed slice and writes what came of it, as the SliceExecutor does. */
+/** Places a claimed slice and writes the outcome, as the SliceExecutor does. */
 const placeAndWrite = (slice: ClaimedSlice) =>
   Effect.gen(function* () {
     const place = yield* makePlace
@@ -53,7 +53,7 @@ const placeAndWrite = (slice: ClaimedSlice) =>
 const theSlice = Effect.map(sliceRows(), ([row]) => row ?? assert.fail("there is no slice"))
 
 describe("TimeoutMonitor", () => {
-  it.effect("a lost answer: the broker order is found by its tag and taken over, and never placed again", () =>
+  it.effect("resolves a lost answer: the broker order is found by its tag, and never placed again", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = acceptAndLoseAnswer(script)
@@ -67,52 +67,50 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "a lost request: held for the whole quarantine, then SCHEDULED again, then FAILED when attempts are used up",
-    () =>
-      Effect.gen(function* () {
-        const script = yield* BrokerScript
-        const lose = acceptAndLoseAnswer(script)
-        script.onPlace = (placement) =>
-          Effect.ensuring(
-            lose(placement),
-            Effect.sync(() => script.book.pop())
-          )
-        yield* placeAndWrite(yield* claimOne)
+  it.effect("resolves a lost request: SCHEDULED again after the quarantine, FAILED when attempts are used up", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const lose = acceptAndLoseAnswer(script)
+      script.onPlace = (placement) =>
+        Effect.ensuring(
+          lose(placement),
+          Effect.sync(() => script.orderList.pop())
+        )
+      yield* placeAndWrite(yield* claimOne)
 
-        yield* setClock(Duration.millis(59_999))
-        yield* follow
-        assert.isTrue((yield* theSlice).isUnknown)
-        yield* setClock(Duration.millis(60_000))
-        yield* follow
-        assert.strictEqual((yield* theSlice).stage, "SCHEDULED")
+      yield* setClock(Duration.millis(59_999))
+      yield* follow
+      assert.isTrue((yield* theSlice).isUnknown)
+      yield* setClock(Duration.millis(60_000))
+      yield* follow
+      assert.strictEqual((yield* theSlice).stage, "SCHEDULED")
 
-        yield* placeAndWrite(yield* claimNext)
-        yield* setClock(Duration.minutes(2.1))
-        yield* follow
-        const slice = yield* theSlice
-        assert.deepStrictEqual([slice.stage, slice.attempts], ["FAILED", 2])
-        assert.include(slice.stageReason ?? "", "gave up after 2 attempts")
-      }).pipe(Effect.provide(service))
+      yield* placeAndWrite(yield* claimNext)
+      yield* setClock(Duration.minutes(2.1))
+      yield* follow
+      const slice = yield* theSlice
+      assert.deepStrictEqual([slice.stage, slice.attempts], ["FAILED", 2])
+      assert.include(slice.stageReason ?? "", "gave up after 2 attempts")
+    }).pipe(Effect.provide(service))
   )
 
-  it.effect("an order that turns up late in the quarantine is found", () =>
+  it.effect("finds a broker order that appears late in the quarantine", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = acceptAndLoseAnswer(script)
       const claimed = yield* claimOne
       yield* placeAndWrite(claimed)
-      script.book.length = 0
+      script.orderList.length = 0
       yield* setClock(Duration.seconds(30))
       yield* follow
-      script.book.push(openOrder(claimed.tag, 9))
+      script.orderList.push(openOrder(claimed.tag, 9))
       yield* setClock(Duration.seconds(59))
       yield* follow
       assert.strictEqual((yield* theSlice).brokerOrderId, "b9")
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a look-up that fails is not 'not found', however late", () =>
+  it.effect("never takes a failed look-up for an order that is not found, however late", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = acceptAndLoseAnswer(script)
@@ -125,12 +123,12 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a dead owner's slice is left alone until its lease is over, then reconciled before anything else", () =>
+  it.effect("leaves the slice of a dead owner alone until its lease is over, and reconciles it first", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const claimed = yield* claimOne
-      // The owner placed it and died before it could say so.
-      script.book.push(openOrder(claimed.tag, 1))
+      // The owner placed it and died before it could write the outcome.
+      script.orderList.push(openOrder(claimed.tag, 1))
       yield* setClock(Duration.millis(119_999))
       yield* follow
       assert.strictEqual((yield* theSlice).stage, "IN_PROGRESS")
@@ -140,7 +138,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a dead owner's slice that the broker never saw is SCHEDULED again after lease and quarantine", () =>
+  it.effect("schedules the slice of a dead owner again after lease and quarantine if the broker never saw it", () =>
     Effect.gen(function* () {
       yield* claimOne
       yield* setClock(Duration.millis(179_999))
@@ -152,7 +150,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a late answer of an owner that lost its claim changes nothing", () =>
+  it.effect("ignores a late answer of an owner that lost its claim", () =>
     Effect.gen(function* () {
       const claimed = yield* claimOne
       yield* setClock(Duration.millis(180_000))
@@ -168,7 +166,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("not placed and too late by then: SKIPPED", () =>
+  it.effect("skips a slice that was not placed and is too late by then", () =>
     Effect.gen(function* () {
       yield* claimOne
       yield* setClock("12 minutes")
@@ -177,7 +175,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("not in a book that began meanwhile: in doubt until a person settles it, never placed again", () =>
+  it.effect("keeps a slice in doubt, for a person to resolve, when the order list began meanwhile", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const commands = yield* SliceCommands
@@ -204,13 +202,13 @@ describe("TimeoutMonitor", () => {
         claimVersion: claimed.claimVersion + 1
       })
       assert.isFalse(yield* commands.skip(id, asked, now))
-      // Its owner wakes up: it owns nothing any more.
+      // Its owner wakes up after it lost the claim.
       yield* placeAndWrite({ ...claimed, leaseExpiresMillis: 999_999_999, notAfterMillis: 999_999_999 })
       assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b9" })
     }).pipe(Effect.provide(Layer.provideMerge(SliceCommands.layer, service)))
   )
 
-  it.effect("two broker orders with one tag: the order is on hold until somebody resumes it", () =>
+  it.effect("puts an order on hold until a person resumes it when two broker orders have one tag", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const commands = yield* OrderCommands
@@ -219,7 +217,7 @@ describe("TimeoutMonitor", () => {
       yield* insertOrder("o1", { num_splits: 5 })
       yield* Effect.flatten(makeSplitPending)
       const claimed = yield* claimNext
-      script.book.push(openOrder(claimed.tag, 2), openOrder(claimed.tag, 1))
+      script.orderList.push(openOrder(claimed.tag, 2), openOrder(claimed.tag, 1))
       yield* setClock("5 minutes")
       yield* follow
       assert.deepInclude((yield* sliceRows())[0], { stage: "PROCESSED", brokerOrderId: "b1" })
@@ -257,7 +255,7 @@ describe("TimeoutMonitor", () => {
       }
       yield* follow
       assert.deepStrictEqual([...new Set((yield* sliceRows()).map((slice) => slice.brokerStatus))], ["OPEN"])
-      script.book.splice(0, 5, ...script.book.map((order) => completed(order, 20)))
+      script.orderList.splice(0, 5, ...script.orderList.map((order) => completed(order, 20)))
       yield* follow
       assert.deepStrictEqual(
         (yield* sliceRows()).map(({ brokerStatus, filledQuantity }) => [brokerStatus, filledQuantity]),
@@ -268,21 +266,21 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("an acknowledged order that the broker rejects later is seen as REJECTED", () =>
+  it.effect("records REJECTED for an acknowledged order that the broker rejects later", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
-      script.book.splice(
+      script.orderList.splice(
         0,
         1,
-        ...script.book.map((order) => ({ ...order, status: "REJECTED" as const, statusText: "no funds" }))
+        ...script.orderList.map((order) => ({ ...order, status: "REJECTED" as const, statusText: "no funds" }))
       )
       yield* follow
       assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerStatus: "REJECTED" })
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("carries an operator's cancel to the broker, once, and again only if it had no effect for 15 s", () =>
+  it.effect("sends an operator's cancel once, and again only if it had no effect for 15 s", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
@@ -293,7 +291,7 @@ describe("TimeoutMonitor", () => {
       yield* setClock(Duration.millis(15_001))
       yield* follow
       assert.strictEqual(script.cancelled.length, 2)
-      script.book.splice(0, 1, ...script.book.map((order) => ({ ...order, status: "CANCELLED" as const })))
+      script.orderList.splice(0, 1, ...script.orderList.map((order) => ({ ...order, status: "CANCELLED" as const })))
       yield* follow
       yield* setClock(Duration.minutes(1))
       yield* follow
@@ -301,7 +299,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("cancels what is not filled in the time that its order gives it, and leaves the others", () =>
+  it.effect("cancels slices that are unfilled after their order's time for that, and no others", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* setClock()
@@ -319,7 +317,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a refused cancel is recorded and does not hold up the others", () =>
+  it.effect("records a refused cancel, and sends the others", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeAndWrite(yield* claimOne)
@@ -332,7 +330,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("skips slices that nobody claimed before their order's window and grace were over", () =>
+  it.effect("skips slices that were not claimed before their order's window and grace were over", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { duration_minutes: 0 })
@@ -347,7 +345,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("writes one audit row for every broker call, telling what was asked and answered", () =>
+  it.effect("writes one audit row for every broker call, with request and answer", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = acceptAndLoseAnswer(script)
@@ -367,7 +365,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a row that this version cannot read holds up no other slice", () =>
+  it.effect("follows the other slices when this version cannot read one row", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* setClock()
@@ -378,7 +376,7 @@ describe("TimeoutMonitor", () => {
       const { sql, execute } = yield* Db
       yield* execute("test.loosen", sql`ALTER TABLE order_slices DROP CONSTRAINT order_slices_broker_order_id_check`)
       yield* execute("test.spoil", sql`UPDATE order_slices SET broker_order_id = '' WHERE sequence_number = 1`)
-      script.book.splice(0, 2, ...script.book.map((order) => completed(order, 50)))
+      script.orderList.splice(0, 2, ...script.orderList.map((order) => completed(order, 50)))
       yield* follow
       assert.deepStrictEqual(
         (yield* sliceRows()).map(({ brokerStatus }) => brokerStatus),
@@ -387,7 +385,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("of its tasks one that fails does not keep the others from being done, and shows as failed", () =>
+  it.effect("runs its other tasks when one fails, and reports the failure", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -415,7 +413,7 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("asks one question when nothing is under way", () =>
+  it.effect("needs only one query when nothing is under way", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { carry_unfilled: true })

@@ -22,7 +22,7 @@ const splitAt = (seconds: number, changed: Readonly<Record<string, unknown>>) =>
 
 const sweep = Effect.flatten(makeSweep)
 
-/** Which slices an executor gets now. */
+/** The slices that an executor can claim now. */
 const claimed = Effect.gen(function* () {
   const now = yield* DateTime.now
   const slices = yield* SliceStore
@@ -33,7 +33,7 @@ const claimed = Effect.gen(function* () {
 
 const follow = Effect.flatten(makeFollowThrough)
 
-/** When each slice may be placed that is not skipped, in seconds after the start, and how much. */
+/** The slices that are not skipped: earliest placement in seconds after the start, and quantity. */
 const placeable = Effect.flatMap(Db, ({ sql, query }) =>
   query(
     "test.placeable",
@@ -55,7 +55,7 @@ const conserved = Effect.flatMap(Db, ({ sql, query }) =>
 )
 
 describe("after an outage of 41 seconds", () => {
-  it.effect("SEND, the default: all that is overdue is sent", () =>
+  it.effect("SEND, the default: sends all overdue slices", () =>
     Effect.gen(function* () {
       yield* splitAt(41, {})
       yield* sweep
@@ -63,7 +63,7 @@ describe("after an outage of 41 seconds", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("SKIP: what is later than allowed is skipped, the rest goes on as planned", () =>
+  it.effect("SKIP: skips slices that are later than allowed, and keeps the rest of the plan", () =>
     Effect.gen(function* () {
       yield* splitAt(41, { lateness_policy: "SKIP", max_lateness_seconds: 12 })
       assert.deepStrictEqual(yield* claimed, [3])
@@ -76,12 +76,12 @@ describe("after an outage of 41 seconds", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("RESPREAD: nothing late is sent in a burst; the rest is planned anew for what is left of the window", () =>
+  it.effect("RESPREAD: spreads the unsent quantity over the rest of the window, without a burst", () =>
     Effect.gen(function* () {
       yield* splitAt(41, { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       assert.deepStrictEqual(yield* claimed, [])
       yield* follow
-      // 19 s are left, and no two slices come closer than a third of the planned interval of 12 s: there is room for five.
+      // 19 s are left, and slices are at least a third of the planned interval of 12 s apart: five fit.
       assert.deepStrictEqual(yield* times, [41, 45.75, 50.5, 55.25, 60])
       assert.deepStrictEqual(yield* quantities, [20, 20, 20, 20, 20])
       assert.deepStrictEqual(yield* conserved, [{ scheduled: 100, givenUp: 0, unaccounted: 0 }])
@@ -91,7 +91,7 @@ describe("after an outage of 41 seconds", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("RESPREAD keeps what is in hand, and plans anew only what is not sent", () =>
+  it.effect("RESPREAD: keeps claimed slices, and plans again only what is not sent", () =>
     Effect.gen(function* () {
       yield* splitAt(0, { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       assert.deepStrictEqual(yield* claimed, [1])
@@ -101,7 +101,7 @@ describe("after an outage of 41 seconds", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("RESPREAD: what does not fit without a burst is given up, the last slices first", () =>
+  it.effect("RESPREAD: gives up what does not fit without a burst, the last slices first", () =>
     Effect.gen(function* () {
       yield* splitAt(55, { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       yield* follow
@@ -119,7 +119,7 @@ describe("after an outage of 41 seconds", () => {
 })
 
 describe("after an outage beyond the window", () => {
-  it.effect("RESPREAD: nothing is left to spread over, everything is given up", () =>
+  it.effect("RESPREAD: gives up everything", () =>
     Effect.gen(function* () {
       yield* splitAt(130, { lateness_policy: "RESPREAD" })
       yield* follow
@@ -129,38 +129,33 @@ describe("after an outage beyond the window", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "RESPREAD: an order that cannot be read is put on hold and does not keep the others from their new plans",
-    () =>
-      Effect.gen(function* () {
-        yield* setClock()
-        const policy = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
-        yield* insertOrder("o1", { ...policy, instrument: "NSE:INFY" })
-        yield* insertOrder("o2", policy)
-        yield* Effect.flatten(makeSplitPending)
-        const { sql, execute, query } = yield* Db
-        yield* execute("test.loosen", sql`ALTER TABLE volume_profiles DROP CONSTRAINT volume_profiles_volumes_check`)
-        yield* execute(
-          "test.profile",
-          sql`INSERT INTO volume_profiles VALUES ('NSE:INFY', '{0.0001,1}', 'test', now())`
-        )
-        yield* setClock("41 seconds")
-        yield* follow
-        assert.lengthOf(yield* sliceRows("o2"), 10)
-        const held = yield* query(
-          "test.held",
-          Schema.Struct({ id: Schema.String, holdReason: Schema.String }),
-          sql`SELECT id, hold_reason FROM orders WHERE hold_reason IS NOT NULL`
-        )
-        assert.deepStrictEqual(
-          held.map(({ id }) => id),
-          ["o1"]
-        )
-        assert.include(held[0]?.holdReason ?? "", "instrument NSE:INFY")
-      }).pipe(Effect.provide(service))
+  it.effect("RESPREAD: puts an unreadable order on hold, and makes the other orders' new plans", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const policy = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
+      yield* insertOrder("o1", { ...policy, instrument: "NSE:INFY" })
+      yield* insertOrder("o2", policy)
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute, query } = yield* Db
+      yield* execute("test.loosen", sql`ALTER TABLE volume_profiles DROP CONSTRAINT volume_profiles_volumes_check`)
+      yield* execute("test.profile", sql`INSERT INTO volume_profiles VALUES ('NSE:INFY', '{0.0001,1}', 'test', now())`)
+      yield* setClock("41 seconds")
+      yield* follow
+      assert.lengthOf(yield* sliceRows("o2"), 10)
+      const held = yield* query(
+        "test.held",
+        Schema.Struct({ id: Schema.String, holdReason: Schema.String }),
+        sql`SELECT id, hold_reason FROM orders WHERE hold_reason IS NOT NULL`
+      )
+      assert.deepStrictEqual(
+        held.map(({ id }) => id),
+        ["o1"]
+      )
+      assert.include(held[0]?.holdReason ?? "", "instrument NSE:INFY")
+    }).pipe(Effect.provide(service))
   )
 
-  it.effect("an order on hold is not spread anew: its time is its owner's", () =>
+  it.effect("RESPREAD: makes no new plan for an order on hold", () =>
     Effect.gen(function* () {
       yield* splitAt(41, { lateness_policy: "RESPREAD", max_lateness_seconds: 10, hold_reason: "paused" })
       yield* follow
@@ -168,7 +163,7 @@ describe("after an outage beyond the window", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a policy that nobody knows fails the order, with its reason", () =>
+  it.effect("fails an order with an unknown policy, with the reason", () =>
     Effect.gen(function* () {
       yield* splitAt(0, { lateness_policy: "LATER", max_lateness_seconds: 0 })
       const { orderQueueStatus, statusReason } = yield* orderRow("o1")

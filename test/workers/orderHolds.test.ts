@@ -60,7 +60,7 @@ const noteDouble = (slice: ClaimedSlice, alarm: Effect.Effect<void> = Effect.voi
     yield* (yield* OrderStore).noteDouble(double, yield* DateTime.now, alarm)
   })
 
-/** Runs `late` while `early` has written and not committed yet; `late` meets its locks and waits. */
+/** Runs `late` while `early` has written but not committed; `late` waits for its locks. */
 const whileUncommitted = <R, R2>(early: Effect.Effect<unknown, DbError, R>, late: Effect.Effect<void, DbError, R2>) =>
   Effect.gen(function* () {
     const { sql, query, transaction } = yield* Db
@@ -88,7 +88,7 @@ const whileUncommitted = <R, R2>(early: Effect.Effect<unknown, DbError, R>, late
   })
 
 describe("an order's hold", () => {
-  it.effect("that comes during the split holds every slice", () =>
+  it.effect("that begins during the split puts every slice on hold", () =>
     Effect.gen(function* () {
       yield* pendingOrder
       yield* whileUncommitted(split, pause)
@@ -96,7 +96,7 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("that ends during the split holds no slice back", () =>
+  it.effect("that ends during the split leaves no slice on hold", () =>
     Effect.gen(function* () {
       yield* pendingOrder
       yield* pause
@@ -105,7 +105,7 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("that comes while a slice is given back holds that slice", () =>
+  it.effect("that begins while a slice is given back puts that slice on hold", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* whileUncommitted(giveBack(slice), pause)
@@ -113,7 +113,7 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("that ends while a slice is given back does not hold that slice back", () =>
+  it.effect("that ends while a slice is given back does not leave that slice on hold", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* pause
@@ -122,7 +122,7 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("that is there first holds a slice that is given back meanwhile", () =>
+  it.effect("that began earlier puts a slice on hold that is given back meanwhile", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* whileUncommitted(pause, giveBack(slice))
@@ -132,7 +132,7 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("for a double placement that is seen while a slice is given back holds that slice", () =>
+  it.effect("for a double placement seen while a slice is given back puts that slice on hold", () =>
     Effect.gen(function* () {
       const slice = yield* claimedSlice
       yield* whileUncommitted(giveBack(slice), noteDouble(slice))
@@ -140,22 +140,20 @@ describe("an order's hold", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "for a double placement gives its alarm once, unless whoever gave it died before the hold was written",
-    () =>
-      Effect.gen(function* () {
-        const slice = yield* claimedSlice
-        let alarms = 0
-        const alarm = Effect.sync(() => {
-          alarms += 1
-        })
-        const { transaction } = yield* Db
-        yield* Effect.exit(transaction("test.dies", Effect.andThen(noteDouble(slice, alarm), Effect.die("killed"))))
-        assert.strictEqual(alarms, 1)
-        yield* noteDouble(slice, alarm)
-        assert.strictEqual(alarms, 2)
-        yield* noteDouble(slice, alarm)
-        assert.strictEqual(alarms, 2)
-      }).pipe(Effect.provide(service))
+  it.effect("for a double placement raises the alarm once, again only after a crash before the hold was written", () =>
+    Effect.gen(function* () {
+      const slice = yield* claimedSlice
+      let alarms = 0
+      const alarm = Effect.sync(() => {
+        alarms += 1
+      })
+      const { transaction } = yield* Db
+      yield* Effect.exit(transaction("test.dies", Effect.andThen(noteDouble(slice, alarm), Effect.die("killed"))))
+      assert.strictEqual(alarms, 1)
+      yield* noteDouble(slice, alarm)
+      assert.strictEqual(alarms, 2)
+      yield* noteDouble(slice, alarm)
+      assert.strictEqual(alarms, 2)
+    }).pipe(Effect.provide(service))
   )
 })

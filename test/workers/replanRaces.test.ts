@@ -10,7 +10,7 @@ import {
   at,
   claimDue,
   conservation,
-  holdSlice,
+  lockSlice,
   manySlices,
   move,
   splitOrder,
@@ -31,16 +31,16 @@ const heldSlices = Effect.flatMap(Db, ({ sql, query }) =>
 
 const longer = { remainingWindow: Duration.minutes(5) }
 
-/** What comes of an effect on the order that comes while its amendment waits for the lock of its first slice. */
+/** Runs an effect on the order while its amendment waits for the lock of its first slice. */
 const whileAmending = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const [first = assert.fail("no slice")] = yield* sliceRows()
-    const letGo = yield* holdSlice(first.id)
+    const unlock = yield* lockSlice(first.id)
     const amending = yield* Effect.forkChild(amendOrder("o1", longer))
     yield* untilWaiting(1)
     const meanwhile = yield* Effect.forkChild(effect)
     yield* untilWaiting(2)
-    yield* letGo
+    yield* unlock
     yield* Fiber.join(amending)
     return yield* Fiber.join(meanwhile)
   })
@@ -59,7 +59,7 @@ describe("an amendment while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("the order is taken off hold: the new slices are off it too", () =>
+  it.effect("the order is resumed: the new slices are not on hold", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* (yield* OrderCommands).hold("o1", because("replan_impossible", "a reason"), yield* DateTime.now)
@@ -77,7 +77,7 @@ describe("an amendment while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("outcomes of its slices are written: neither waits for the other", () =>
+  it.effect("outcomes of its slices are written: there is no deadlock", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* manySlices("SKIPPED")
@@ -94,7 +94,7 @@ describe("an amendment while", () => {
       yield* at(16)
       const claimed = [...(yield* claimDue()), ...second]
       for (const held of claimed) {
-        const letGo = yield* holdSlice(held.id)
+        const unlock = yield* lockSlice(held.id)
         const amending = yield* Effect.forkChild(amendOrder("o1", { remainingWindow: Duration.seconds(20) }))
         yield* untilWaiting(1)
         const order = [...claimed.filter((slice) => slice !== held), held]
@@ -102,7 +102,7 @@ describe("an amendment while", () => {
           move(order, () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
         )
         yield* untilWaiting(2)
-        yield* letGo
+        yield* unlock
         yield* Fiber.join(amending)
         assert.strictEqual((yield* Fiber.join(writing)).length, 2)
       }
@@ -112,18 +112,18 @@ describe("an amendment while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what is too late of it is skipped: neither waits for the other", () =>
+  it.effect("its late slices are skipped: there is no deadlock", () =>
     Effect.gen(function* () {
       yield* splitOrder("o4")
       yield* at(3600)
       const [lowest = assert.fail("no slice")] = (yield* sliceRows()).toSorted((a, b) => (a.id < b.id ? -1 : 1))
       assert.isAbove(lowest.sequenceNumber, 1, "else both would come to it first")
-      const letGo = yield* holdSlice(lowest.id)
+      const unlock = yield* lockSlice(lowest.id)
       const amending = yield* Effect.forkChild(amendOrder("o4", longer))
       yield* untilWaiting(1)
       const skipping = yield* Effect.forkChild((yield* RecoveryStore).skipStale(yield* DateTime.now, "too late", 100))
       yield* Effect.raceFirst(Fiber.await(skipping), untilWaiting(2))
-      yield* letGo
+      yield* unlock
       yield* Fiber.join(amending)
       yield* Fiber.join(skipping)
       assert.deepInclude((yield* conservation)[0], { scheduled: 20, givenUp: 80, unaccounted: 0 })

@@ -30,7 +30,7 @@ const followBroker = Effect.flatten(makeFollowBroker)
 const reliance = Instrument.make("NSE:RELIANCE")
 const limitOrder = { order_type: "LIMIT", limit_price: "100.0000" }
 
-/** What is still to be sent: when, in seconds after the start, how much, and how. */
+/** The slices still to be sent: seconds after the start, quantity and order type. */
 const toSend = Effect.flatMap(Db, ({ sql, query }) =>
   query(
     "test.toSend",
@@ -53,22 +53,22 @@ const causes = (id: string) =>
     return (yield* (yield* PlanStore).plans(id)).map(({ cause }) => cause)
   })
 
-describe("carrying on", () => {
-  it.effect("what is not filled of a LIMIT slice, when its cancel is through", () =>
+describe("a carry", () => {
+  it.effect("takes the unfilled quantity of a LIMIT slice once its cancel is confirmed", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { ...limitOrder, carry_unfilled: true, cancel_unfilled_after_seconds: 5 })
       const [first] = yield* placeDue
       yield* at(5)
       yield* followBroker
       assert.deepStrictEqual((yield* BrokerScript).cancelled.length, 1)
-      // The cancel is asked for, and something may still be filled: nothing is carried yet.
+      // The cancel is requested, and more may still be filled: nothing is carried yet.
       yield* follow
       assert.deepStrictEqual(yield* causes("o1"), ["SPLIT"])
 
       yield* brokerSays(first?.tag ?? "", { status: "CANCELLED", filledQuantity: 5 })
       yield* followBroker
       yield* follow
-      // Not at once: slices that make up for something stay a third of the planned interval of 12 s apart.
+      // Not at once: catch-up slices stay a third of the planned interval of 12 s apart.
       assert.deepStrictEqual(yield* toSend, [
         { seconds: 5, quantity: 19, orderType: "LIMIT" },
         { seconds: 18.75, quantity: 19, orderType: "LIMIT" },
@@ -85,7 +85,7 @@ describe("carrying on", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what keeps on not being filled never comes faster than three times the plan", () =>
+  it.effect("never exceeds three times the planned pace when slices stay unfilled", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { ...limitOrder, carry_unfilled: true })
       const sentAt: Array<number> = []
@@ -104,7 +104,7 @@ describe("carrying on", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what the broker took and rejected, or refused at once, if that is wanted", () =>
+  it.effect("takes rejected and refused quantities if the order wants it", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { carry_rejected: true })
       const [first] = yield* placeDue
@@ -119,7 +119,7 @@ describe("carrying on", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("not what nobody wants carried", () =>
+  it.effect("takes nothing that the order does not want carried", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { carry_unfilled: true })
       yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
@@ -129,10 +129,10 @@ describe("carrying on", () => {
   )
 })
 
-describe("completing at the window's end", () => {
+describe("the completion at the window's end", () => {
   const crossing = { ...limitOrder, completion: "CROSS", cancel_unfilled_after_seconds: 61 }
 
-  /** Everything is sent in time, and nothing of it filled. */
+  /** Sends all slices in time; none of them is filled. */
   const sendAllOf = (order: Readonly<Record<string, unknown>>) =>
     Effect.gen(function* () {
       yield* splitOrder("o1", order)
@@ -146,14 +146,14 @@ describe("completing at the window's end", () => {
 
   const cancelOpen = Effect.gen(function* () {
     yield* followBroker
-    const { cancelled, book } = yield* BrokerScript
-    for (const { tag } of book.filter(({ brokerOrderId }) => cancelled.includes(brokerOrderId))) {
+    const { cancelled, orderList } = yield* BrokerScript
+    for (const { tag } of orderList.filter(({ brokerOrderId }) => cancelled.includes(brokerOrderId))) {
       yield* brokerSays(tag, { status: "CANCELLED", filledQuantity: 1 })
     }
     yield* followBroker
   })
 
-  it.effect("what is open is cancelled first, then all that is missing is sent as MARKET", () =>
+  it.effect("first cancels what is open, then sends the unfilled quantity as MARKET", () =>
     Effect.gen(function* () {
       yield* sendAll
       yield* follow
@@ -173,7 +173,7 @@ describe("completing at the window's end", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what is still missing of a completion after ten seconds is sent anew, not sooner", () =>
+  it.effect("sends the rest of an unfilled completion again after ten seconds, not sooner", () =>
     Effect.gen(function* () {
       yield* sendAll
       yield* cancelOpen
@@ -196,7 +196,7 @@ describe("completing at the window's end", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what is in doubt stays reserved, and all else is completed without it", () =>
+  it.effect("leaves out the quantity in doubt, and completes the rest", () =>
     Effect.gen(function* () {
       yield* sendAll
       yield* move(yield* claimDue(), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
@@ -207,7 +207,7 @@ describe("completing at the window's end", () => {
     }).pipe(Effect.provide(service))
   )
 
-  /** All but the last slice is completed; that one, whose outcome was unknown, turns out not to be placed when it is late. */
+  /** Completes all but the last slice, which is in doubt; reconciliation then finds it not placed, too late for its plan. */
   const comeBackLate = (completion: "filled" | "refused") =>
     Effect.gen(function* () {
       yield* sendAllOf({ ...crossing, lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
@@ -232,7 +232,7 @@ describe("completing at the window's end", () => {
       yield* follow
     })
 
-  it.effect("what comes back from doubt too late to be sent as it was planned is completed too", () =>
+  it.effect("includes a slice that reconciliation releases too late for its plan", () =>
     Effect.gen(function* () {
       yield* comeBackLate("filled")
       assert.deepStrictEqual(yield* toSend, [{ seconds: 80, quantity: 20, orderType: "MARKET" }])
@@ -240,7 +240,7 @@ describe("completing at the window's end", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("or given up, when the broker refuses the completion", () =>
+  it.effect("gives that slice up when the broker refuses the completion", () =>
     Effect.gen(function* () {
       yield* comeBackLate("refused")
       assert.deepStrictEqual(yield* toSend, [])
@@ -250,7 +250,7 @@ describe("completing at the window's end", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what could not be completed is reported, with the reason", () =>
+  it.effect("reports what could not be completed, with the reason", () =>
     Effect.gen(function* () {
       yield* sendAll
       yield* cancelOpen
@@ -264,7 +264,7 @@ describe("completing at the window's end", () => {
         holdReason: null
       })
       assert.deepInclude((yield* conservation)[0], { filled: 4, givenUp: 96, unaccounted: 0 })
-      // Some of it, and then all, turns up at the broker after all.
+      // Late arrivals at the broker fill a part of it, and then all.
       const { sql, execute } = yield* Db
       const fill = (quantity: number) =>
         execute(
@@ -285,7 +285,7 @@ describe("completing at the window's end", () => {
   )
 })
 
-describe("completing under a limit by value", () => {
+describe("the completion under a limit by value", () => {
   const crossing = { ...limitOrder, completion: "CROSS" }
   const limited = PlanStore.layer.pipe(
     Layer.provideMerge(
@@ -301,7 +301,7 @@ describe("completing under a limit by value", () => {
       yield* (yield* QuoteStore).save("test", [quote], yield* DateTime.now)
     })
 
-  it.effect("values the MARKET order by the last price, which its slices are claimed with", () =>
+  it.effect("values the MARKET order by the last price, which its slices carry at the claim", () =>
     Effect.gen(function* () {
       yield* saveQuote("105")
       yield* splitOrder("o1", crossing)
@@ -320,7 +320,7 @@ describe("completing under a limit by value", () => {
     yield* move(yield* claimDue(), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
   })
 
-  it.effect("makes as many slices as the limit asks for; the order's own was for what a person asked for", () =>
+  it.effect("makes as many slices as the limit requires, whatever number the order asked for", () =>
     Effect.gen(function* () {
       yield* refuseAll
       yield* saveQuote("111")
@@ -341,13 +341,13 @@ describe("completing under a limit by value", () => {
   )
 })
 
-describe("an order that cannot be planned anew", () => {
+describe("an order without a possible new plan", () => {
   const damage = (column: string, value: string) =>
     Effect.flatMap(Db, ({ sql, execute }) =>
       execute("test.damage", sql`UPDATE orders SET ${sql.literal(column)} = ${value}`)
     )
 
-  it.effect("goes on hold with the reason when its row was damaged; the others are looked after", () =>
+  it.effect("is put on hold with the reason when its row is damaged, and others get their plans", () =>
     Effect.gen(function* () {
       const late = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
       yield* splitOrder("o1", late)
@@ -359,13 +359,13 @@ describe("an order that cannot be planned anew", () => {
       const { holdReason } = yield* progress("o1")
       assert.include(holdReason, "it needs a new plan, and none is possible: its row is not valid any more: side: ")
       assert.deepStrictEqual(yield* causes("o2"), ["SPLIT", "LATENESS"])
-      // And not again with each look.
+      // It is put on hold once, not with each pass.
       yield* follow
       assert.strictEqual((yield* progress("o1")).holdReason, holdReason)
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("so does one whose rows cannot be read at all", () =>
+  it.effect("is put on hold when its rows cannot be read at all", () =>
     Effect.gen(function* () {
       const late = { lateness_policy: "RESPREAD", max_lateness_seconds: 10 }
       yield* splitOrder("o1", late)
@@ -381,7 +381,7 @@ describe("an order that cannot be planned anew", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is not amended to more than there can be", () =>
+  it.effect("is not amended to more than the maximum quantity", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* claimDue()
@@ -390,7 +390,7 @@ describe("an order that cannot be planned anew", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("not because it was cut below its first number of slices", () =>
+  it.effect("does not arise from an amendment to fewer units than the order had slices", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { carry_rejected: true })
       yield* amendOrder("o1", { remainingQuantity: 3 })
@@ -404,10 +404,10 @@ describe("an order that cannot be planned anew", () => {
   )
 })
 
-describe("many orders", () => {
-  it.effect("that wait for something do not keep later ones from being looked after", () =>
+describe("new plans for many orders", () => {
+  it.effect("reach later orders although many earlier ones are waiting", () =>
     Effect.gen(function* () {
-      // Of each of the first 120 a slice is still in somebody's hands when it is to be completed.
+      // Each of the first 120 still has a claimed slice when its completion is due.
       for (let index = 100; index < 120 + 100; index += 1) yield* insertOrder(`a${index}`, { completion: "CROSS" })
       yield* splitOrder("z1", { carry_rejected: true, duration_minutes: 10 })
       yield* splitOrder("z2")
@@ -428,7 +428,7 @@ describe("many orders", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("are not planned anew again and again while placements are halted", () =>
+  it.effect("are not made repeatedly while placements are halted", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const halt = (isHalted: boolean) =>
@@ -452,7 +452,7 @@ describe("many orders", () => {
   )
 
   for (const kind of ["credentials", "limit", "day", "circuit", "stopping", "halt"] as const) {
-    it.effect(`are not planned anew again and again while this process does not place: ${kind}`, () =>
+    it.effect(`are not made repeatedly while the placement gate is closed: ${kind}`, () =>
       Effect.gen(function* () {
         const gate = yield* PlacementGate
         yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1 })
@@ -469,7 +469,7 @@ describe("many orders", () => {
     )
   }
 
-  it.effect("nor when something else is to be done about them meanwhile", () =>
+  it.effect("are not made for lateness while the gate is closed, even if a carry is due", () =>
     Effect.gen(function* () {
       const gate = yield* PlacementGate
       yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 1, carry_rejected: true })
@@ -495,7 +495,7 @@ describe("many orders", () => {
     ["LIMIT_PRICE_COLLAR_PERCENT", "5", { price: "200", dayVolume: 0 }, { price: "100", dayVolume: 0 }],
     ["LIMIT_VOLUME_SHARE_PERCENT", "10", { price: "100", dayVolume: 0 }, { price: "100", dayVolume: 1_000_000 }]
   ] as const) {
-    it.effect(`are not planned anew again and again while the market does not allow them: ${limit}`, () =>
+    it.effect(`are not made repeatedly while a market limit does not allow placements: ${limit}`, () =>
       Effect.gen(function* () {
         yield* splitOrder("o1", {
           ...limitOrder,
@@ -524,7 +524,7 @@ describe("many orders", () => {
     )
   }
 
-  it.effect("two monitors at once make one plan", () =>
+  it.effect("are made once by monitors that run at the same time", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1", { lateness_policy: "RESPREAD", max_lateness_seconds: 10 })
       yield* at(41)

@@ -13,7 +13,7 @@ import {
   at,
   claimDue,
   conservation,
-  holdOrder,
+  lockOrder,
   move,
   splitOrder,
   untilWaiting
@@ -27,7 +27,7 @@ const service = Layer.mergeAll(SliceCommands.layer, OperatorActionStore.layer, N
 
 const first = Effect.flatMap(sliceRows("o1"), ([slice]) => Effect.succeed(slice ?? assert.fail("no slice")))
 
-/** An order of five slices of 20, of which the first was refused at its time. */
+/** An order of five slices of 20, of which the first was refused at its due time. */
 const withRefused = (changed: Readonly<Record<string, unknown>> = {}) =>
   Effect.gen(function* () {
     yield* splitOrder("o1", changed)
@@ -64,7 +64,7 @@ const notified = Effect.flatMap(Db, ({ sql, query }) =>
 )
 
 describe("slice retry", () => {
-  it.effect("sends a refused slice once more, under the same tag, and records who wanted it and why", () =>
+  it.effect("schedules a refused slice again under the same tag, and records the operator and the reason", () =>
     Effect.gen(function* () {
       const id = yield* withRefused()
       assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 80 })
@@ -90,7 +90,7 @@ describe("slice retry", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("changes and records nothing when it must not be", () =>
+  it.effect("changes and records nothing when a retry is not allowed", () =>
     Effect.gen(function* () {
       const id = yield* withRefused()
       yield* at(3600)
@@ -113,7 +113,7 @@ describe("slice retry", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is never sent before it was due, to the microsecond", () =>
+  it.effect("never lets a slice go before its due time, to the microsecond", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       yield* splitOrder("o1")
@@ -139,11 +139,11 @@ describe("slice retry", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("of an order on hold waits for it, and one that was settled is settled anew", () =>
+  it.effect("waits while the order is on hold, and reopens a finished order", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const id = yield* withRefused()
-      yield* execute("test.settle", sql`UPDATE orders SET settled_at = '1970-01-01Z', status_reason = 'no room'`)
+      yield* execute("test.finish", sql`UPDATE orders SET settled_at = '1970-01-01Z', status_reason = 'no room'`)
       yield* (yield* OrderCommands).pause("o1", asked, yield* DateTime.now)
       yield* retry(id)
       assert.deepStrictEqual(yield* claimDue(), [])
@@ -156,7 +156,7 @@ describe("slice retry", () => {
   )
 })
 
-describe("slice retry of a slice that may once have been sent", () => {
+describe("slice retry of a slice that was in doubt", () => {
   const inDoubtThenSkipped = Effect.gen(function* () {
     yield* splitOrder("o1")
     yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
@@ -172,15 +172,15 @@ describe("slice retry of a slice that may once have been sent", () => {
   it.effect("takes over the order that the broker has, and never sends a second one", () =>
     Effect.gen(function* () {
       const { tag } = yield* inDoubtThenSkipped
-      const { book } = yield* BrokerScript
-      book.push(openOrder(Tag.make(tag), 7))
+      const { orderList } = yield* BrokerScript
+      orderList.push(openOrder(Tag.make(tag), 7))
       yield* Effect.flatten(makeFollowBroker)
       assert.deepInclude(yield* first, { stage: "PROCESSED", brokerOrderId: "b7" })
       assert.match(yield* refusal((yield* first).id), /placed as b7, and would be there twice/)
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("sends it when the quarantine is over and the broker's book does not show it", () =>
+  it.effect("schedules it when the quarantine is over and the broker's order list does not show it", () =>
     Effect.gen(function* () {
       yield* inDoubtThenSkipped
       const follow = yield* makeFollowBroker
@@ -206,7 +206,7 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
     return id
   })
 
-  it.effect("waits for a quarantine of its own, and alarms nobody meanwhile", () =>
+  it.effect("waits for a new quarantine, without a notification meanwhile", () =>
     Effect.gen(function* () {
       yield* retry(yield* skippedInDoubt)
       const follow = yield* makeFollowBroker
@@ -220,7 +220,7 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is refused when the broker's book began after that: a person says what the broker's records show", () =>
+  it.effect("is refused when the order list began after that, until a person says what the broker shows", () =>
     Effect.gen(function* () {
       const id = yield* skippedInDoubt
       const script = yield* BrokerScript
@@ -242,7 +242,7 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("cannot be said to be placed when it was never in doubt", () =>
+  it.effect("does not accept `slice placed` for a slice that was never in doubt", () =>
     Effect.gen(function* () {
       const id = yield* withRefused()
       const order = { brokerOrderId: BrokerOrderId.make("b1"), fill: { quantity: 0, price: null } }
@@ -252,15 +252,15 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
 })
 
 describe("slice retry while", () => {
-  /** What becomes of two changes that both wait for the order, in this order. */
+  /** Lets two changes wait for the order's lock, in this sequence, and returns the slice after both. */
   const race = <A, E, R, B, E2, R2>(one: Effect.Effect<A, E, R>, two: Effect.Effect<B, E2, R2>) =>
     Effect.gen(function* () {
-      const letGo = yield* holdOrder("o1")
+      const unlock = yield* lockOrder("o1")
       const earlier = yield* Effect.forkChild(one)
       yield* untilWaiting(1)
       const later = yield* Effect.forkChild(two)
       yield* untilWaiting(2)
-      yield* letGo
+      yield* unlock
       yield* Fiber.await(earlier)
       yield* Fiber.await(later)
       return yield* first
@@ -270,7 +270,7 @@ describe("slice retry while", () => {
     yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
   })
 
-  it.effect("its order is cancelled: it is not sent, whichever comes first", () =>
+  it.effect("its order is cancelled: the cancel wins after the retry", () =>
     Effect.gen(function* () {
       const id = yield* withRefused()
       assert.deepInclude(yield* race(retry(id), cancel), { stage: "SKIPPED", stageReason: "order cancelled" })
@@ -280,7 +280,7 @@ describe("slice retry while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("after its order is cancelled: refused", () =>
+  it.effect("its order is cancelled: the retry is refused after the cancel", () =>
     Effect.gen(function* () {
       const id = yield* withRefused()
       assert.deepInclude(yield* race(cancel, retry(id)), { stage: "FAILED" })
@@ -289,10 +289,10 @@ describe("slice retry while", () => {
   )
 
   for (const [what, changed, seconds] of [
-    ["what is missing is carried on", { carry_rejected: true }, 5],
+    ["its unfilled quantity is carried", { carry_rejected: true }, 5],
     ["its order is completed", { completion: "CROSS" }, 61]
   ] as const) {
-    it.effect(`${what}: sent once, by itself or by those that take over`, () =>
+    it.effect(`${what}: its quantity is scheduled only once`, () =>
       Effect.gen(function* () {
         const id = yield* withRefused(changed)
         yield* at(seconds)
@@ -305,7 +305,7 @@ describe("slice retry while", () => {
     )
   }
 
-  it.effect("what is missing would be carried on: it comes first, and nothing takes over", () =>
+  it.effect("its unfilled quantity is about to be carried: an earlier retry wins, and nothing is carried", () =>
     Effect.gen(function* () {
       const id = yield* withRefused({ carry_rejected: true })
       const sent = yield* race(retry(id), yield* makeFollowThrough)
@@ -314,7 +314,7 @@ describe("slice retry while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("it is retried by somebody else: one of them is refused", () =>
+  it.effect("another person retries it: one of them is refused", () =>
     Effect.gen(function* () {
       const id = yield* withRefused()
       assert.strictEqual((yield* race(retry(id), Effect.ignore(retry(id)))).stage, "SCHEDULED")
@@ -322,7 +322,7 @@ describe("slice retry while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("replaced by an amendment: its stand-in is sent, not it", () =>
+  it.effect("it is replaced by an amendment: the retry is refused", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* amendOrder("o1", { remainingWindow: Duration.minutes(2) })
@@ -330,28 +330,26 @@ describe("slice retry while", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "amended to so much that is still to be sent: what was missing by then is not sent besides, a later skip is",
-    () =>
-      Effect.gen(function* () {
-        const id = yield* withRefused()
-        yield* amendOrder("o1", { remainingQuantity: 90 })
-        assert.match(
-          yield* refusal(id),
-          /an amendment \(plan 2\) says how much is still to be sent: amend the order again/
-        )
-        assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
-        yield* at(6)
-        const next = (yield* sliceRows("o1")).find(({ stage }) => stage === "SCHEDULED") ?? assert.fail("no slice")
-        yield* (yield* SliceCommands).skip(next.id, asked, yield* DateTime.now)
-        yield* retry(next.id)
-        assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
-      }).pipe(Effect.provide(service))
+  it.effect("an amendment set the remaining quantity: earlier losses are not retried, a later skip is", () =>
+    Effect.gen(function* () {
+      const id = yield* withRefused()
+      yield* amendOrder("o1", { remainingQuantity: 90 })
+      assert.match(
+        yield* refusal(id),
+        /an amendment \(plan 2\) says how much is still to be sent: amend the order again/
+      )
+      assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
+      yield* at(6)
+      const next = (yield* sliceRows("o1")).find(({ stage }) => stage === "SCHEDULED") ?? assert.fail("no slice")
+      yield* (yield* SliceCommands).skip(next.id, asked, yield* DateTime.now)
+      yield* retry(next.id)
+      assert.deepInclude(yield* balanced, { givenUp: 20, scheduled: 90 })
+    }).pipe(Effect.provide(service))
   )
 })
 
 describe("slice skip", () => {
-  it.effect("is too late for a slice that is claimed at the same moment, and not for one that was given back", () =>
+  it.effect("is refused for a slice that is claimed at the same moment, and allowed for one that was given back", () =>
     Effect.gen(function* () {
       const { transaction } = yield* Db
       const commands = yield* SliceCommands
@@ -386,7 +384,7 @@ describe("slice skip", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("fences its last owner, and can be taken back", () =>
+  it.effect("fences the last owner, and can be undone by a retry", () =>
     Effect.gen(function* () {
       const commands = yield* SliceCommands
       yield* splitOrder("o1")

@@ -9,14 +9,14 @@ import { BrokerScript } from "../support/scriptedBroker.ts"
 
 const sleptMillis = 10_000
 
-/** The host slept on the way to the broker: its clock is behind, and only the latest that it may be by now tells. */
+/** Runs an effect on a host that was suspended on the way to the broker: its clock is behind, and only LatestTime shows it. */
 const afterSleep = Effect.provideService(
   LatestTime,
   Effect.map(Clock.currentTimeMillis, (now) => now + sleptMillis)
 )
 
 describe("a host that was suspended during a placement", () => {
-  it.effect("counts the quarantine of an unknown outcome from no earlier than when its request may have left", () =>
+  it.effect("starts the quarantine of an unknown outcome no earlier than the request may have left", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = () => Effect.fail(new BrokerOutcomeUnknown({ code: "reset", message: "no answer" }))

@@ -14,7 +14,7 @@ const session = (day: string, opens: string, closes: string) => ({
   closesMillis: Date.parse(`${day}T${closes}:00+05:30`)
 })
 
-/** TestClock begins on a Thursday, at half past five in India. The Friday is a holiday. */
+/** TestClock begins on a Thursday at 05:30 in India. The Friday is a holiday. */
 const days = {
   sessions: [
     session("1969-12-31", "09:15", "15:15"),
@@ -33,7 +33,7 @@ const service = Layer.mergeAll(
   Layer.succeed(TradingHours, TradingHours.of({ calendar }))
 )
 
-/** Splits an order of an hour that was created at a time in India. */
+/** Splits an order of one hour that was created at a time in India. */
 const split = (created: string, changed: Readonly<Record<string, unknown>> = {}) =>
   Effect.gen(function* () {
     yield* setClock()
@@ -55,7 +55,7 @@ const dues = Effect.flatMap(Db, ({ sql, query }) =>
 )
 
 describe("OrderSplitter with a trading calendar", () => {
-  it.effect("an order from before the open starts with it", () =>
+  it.effect("starts an order that was created before the open at the open", () =>
     Effect.gen(function* () {
       yield* split("1970-01-01T07:00:00.123")
       const rows = yield* dues
@@ -67,7 +67,7 @@ describe("OrderSplitter with a trading calendar", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("what does not fit before the close is refused, with what would fit", () =>
+  it.effect("refuses an order that does not fit before the close, and says what would fit", () =>
     Effect.gen(function* () {
       assert.deepInclude(yield* split("1970-01-01T15:00:00"), {
         orderQueueStatus: "FAILED",
@@ -77,7 +77,7 @@ describe("OrderSplitter with a trading calendar", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("or goes on in the next session, over a holiday and the weekend", () =>
+  it.effect("continues an order in the next session if allowed, across a holiday and a weekend", () =>
     Effect.gen(function* () {
       yield* split("1970-01-01T14:45:00", { session_policy: "NEXT_SESSION" })
       assert.deepStrictEqual(
@@ -87,7 +87,7 @@ describe("OrderSplitter with a trading calendar", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("on a holiday an order of the day is refused with the holiday's name", () =>
+  it.effect("refuses an order for the day on a holiday, with the holiday's name", () =>
     Effect.gen(function* () {
       const { statusReason } = yield* split("1970-01-02T10:00:00")
       assert.include(statusReason, "the exchange is closed: Diwali")
@@ -95,7 +95,7 @@ describe("OrderSplitter with a trading calendar", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("an order that nobody split until its window was over is skipped", () =>
+  it.effect("skips an order whose window was over before it was split", () =>
     Effect.gen(function* () {
       assert.deepInclude(yield* split("1969-12-31T10:00:00"), {
         orderQueueStatus: "SKIPPED",
@@ -104,7 +104,7 @@ describe("OrderSplitter with a trading calendar", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("beyond the calendar's end no order is split", () =>
+  it.effect("splits no order beyond the end of the calendar", () =>
     Effect.gen(function* () {
       const { statusReason } = yield* split("1970-01-05T15:00:00", { session_policy: "NEXT_SESSION" })
       assert.include(statusReason, "known until 1970-01-05; TRADING_CALENDAR_FILE can add later ones")

@@ -107,14 +107,16 @@ export const refusalToFire = (
   limits: PlacementLimits
 ): Refusal | "too early" | null => {
   if (nowMillis < slice.notBeforeMillis) return "too early"
-  if (isWindowOver(slice.notAfterMillis, nowMillis))
+  if (isWindowOver(slice.notAfterMillis, nowMillis)) {
     return { next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
+  }
   const hours = hoursOf(slice, nowMillis, limits)
   if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
   // Checked at the split, too, but limits may have been lowered since.
   const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
-  if (breaches.length > 0)
+  if (breaches.length > 0) {
     return { next: { _tag: "Failed", code: "pre_trade_limit", reason: `pre-trade limit: ${breaches.join("; ")}` } }
+  }
   const notNow = breachesNow(slice, nowMillis, limits.preTrade)
   if (notNow.length > 0) {
     // Prices may return and volume grows, so the slice waits until its window is over.

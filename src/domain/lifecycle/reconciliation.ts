@@ -42,8 +42,9 @@ export const reconcile = (
   }
   if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
   if (slice.firstSentMillis < orderListSinceMillis) return { _tag: "Unprovable" }
-  if (isWindowOver(slice.notAfterMillis, askedMillis))
+  if (isWindowOver(slice.notAfterMillis, askedMillis)) {
     return { _tag: "Resolved", next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
+  }
   if (slice.attempts >= limits.maxAttempts) {
     return {
       _tag: "Resolved",

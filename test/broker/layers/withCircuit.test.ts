@@ -16,13 +16,13 @@ import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 
-/** Opens after two failures, for 10 seconds; within the holds, as in the service. */
+/** A circuit that opens after two failures for 10 seconds, inside the placement gate as in the service. */
 const service = withGate.pipe(
   Layer.provide(withCircuit({ failures: 2, pause: Duration.seconds(10) })),
   Layer.provideMerge(Layer.mergeAll(PlacementGate.layer, scriptedBroker))
 )
 
-/** The scripted broker and the wrapped one have one name: the wrapped one is what the test gets. */
+/** Provides the wrapped broker: the scripted one below has the same service key. */
 const wrapped = Layer.effect(Broker, Broker).pipe(Layer.provideMerge(service))
 
 const unknown = Effect.fail(new BrokerOutcomeUnknown({ code: "500", message: "Internal error" }))
@@ -31,17 +31,17 @@ const place = (tag: string) =>
     Effect.map(failureOf(broker.place(placementOf(tag))), (error) => error?._tag ?? "ok")
   )
 const placed = Effect.map(BrokerScript, ({ placed }) => placed.length)
-const hold = Effect.flatMap(PlacementGate, ({ current }) => current)
+const closure = Effect.flatMap(PlacementGate, ({ current }) => current)
 
 describe("the circuit breaker around a broker", () => {
-  it.effect("leaves a broker alone that gives no clear answers, and says so as a hold", () =>
+  it.effect("sends nothing to a broker without clear answers, and closes the gate with the reason", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const answer = script.onPlace
       script.onPlace = () => unknown
-      assert.deepStrictEqual([yield* place("A"), yield* hold], ["BrokerOutcomeUnknown", null])
+      assert.deepStrictEqual([yield* place("A"), yield* closure], ["BrokerOutcomeUnknown", null])
       assert.strictEqual(yield* place("B"), "BrokerOutcomeUnknown")
-      assert.deepInclude(yield* hold, {
+      assert.deepInclude(yield* closure, {
         kind: "circuit",
         reason: "the broker gives no clear answers, the last: Internal error; the next one is tried in 10s"
       })
@@ -49,16 +49,16 @@ describe("the circuit breaker around a broker", () => {
       assert.strictEqual(yield* placed, 2)
 
       yield* TestClock.adjust("9999 millis")
-      assert.isNotNull(yield* hold)
+      assert.isNotNull(yield* closure)
       yield* TestClock.adjust("1 millis")
-      assert.isNull(yield* hold)
+      assert.isNull(yield* closure)
       script.onPlace = answer
       assert.strictEqual(yield* place("D"), "ok")
-      assert.deepStrictEqual([yield* place("E"), yield* hold, yield* placed], ["ok", null, 4])
+      assert.deepStrictEqual([yield* place("E"), yield* closure, yield* placed], ["ok", null, 4])
     }).pipe(Effect.provide(wrapped))
   )
 
-  it.effect("sends one probe alone, and waits longer when it fails", () =>
+  it.effect("sends one probe at a time, and waits longer when it fails", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = () => unknown
@@ -67,18 +67,18 @@ describe("the circuit breaker around a broker", () => {
       yield* TestClock.adjust("10 seconds")
       script.onPlace = () => Effect.andThen(Effect.sleep("3 seconds"), unknown)
       const probe = yield* Effect.forkChild(place("C"), { startImmediately: true })
-      assert.include((yield* hold)?.reason, "one placement finds out")
+      assert.include((yield* closure)?.reason, "one placement finds out")
       assert.strictEqual(yield* place("D"), "BrokerNotSent")
       yield* TestClock.adjust("3 seconds")
       assert.strictEqual(yield* Fiber.join(probe), "BrokerOutcomeUnknown")
-      assert.include((yield* hold)?.reason, "tried in 20s")
+      assert.include((yield* closure)?.reason, "tried in 20s")
       yield* TestClock.adjust("19 seconds")
       assert.strictEqual(yield* place("E"), "BrokerNotSent")
       assert.strictEqual(yield* placed, 3)
     }).pipe(Effect.provide(wrapped))
   )
 
-  it.effect("a circuit that closed and opened anew keeps its own time", () =>
+  it.effect("starts a new pause when it opens again", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const answer = script.onPlace
@@ -90,32 +90,32 @@ describe("the circuit breaker around a broker", () => {
       script.onPlace = () => unknown
       yield* Effect.forEach(["A", "B"], place)
       yield* TestClock.adjust("4 seconds")
-      assert.deepStrictEqual([yield* Fiber.join(straggler), yield* hold], ["ok", null])
+      assert.deepStrictEqual([yield* Fiber.join(straggler), yield* closure], ["ok", null])
       yield* Effect.forEach(["C", "D"], place)
       yield* TestClock.adjust("9 seconds")
-      assert.strictEqual((yield* hold)?.kind, "circuit")
+      assert.strictEqual((yield* closure)?.kind, "circuit")
       yield* TestClock.adjust("1 second")
-      assert.isNull(yield* hold)
+      assert.isNull(yield* closure)
     }).pipe(Effect.provide(wrapped))
   )
 
-  it.effect("opens at once when no orders are taken from this address, and not for a bad token or a busy broker", () =>
+  it.effect("opens at once when the broker refuses this address, not for a bad token or a busy broker", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       script.onPlace = () => Effect.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" }))
       yield* Effect.forEach(["A", "B", "C"], place)
-      assert.isNull(yield* hold)
+      assert.isNull(yield* closure)
       const busy = new BrokerTryLater({ code: "429", message: "slow down", retryAt: DateTime.makeUnsafe(0) })
       script.onPlace = () => Effect.fail(busy)
       yield* Effect.forEach(["D", "E", "F"], place)
-      assert.isNull(yield* hold)
+      assert.isNull(yield* closure)
       script.onPlace = () => Effect.fail(new BrokerCredentialsInvalid({ kind: "address", message: "IP not allowed" }))
       yield* place("G")
-      assert.include((yield* hold)?.reason, "the broker takes no orders from this address: IP not allowed")
+      assert.include((yield* closure)?.reason, "the broker takes no orders from this address: IP not allowed")
     }).pipe(Effect.provide(wrapped))
   )
 
-  it.effect("a halt in between is nobody's failure: the next placement is the probe", () =>
+  it.effect("makes the next placement the probe when a halt stopped the first one", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const gate = yield* PlacementGate
@@ -126,15 +126,15 @@ describe("the circuit breaker around a broker", () => {
       yield* gate.close("halt", "by me")
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual(yield* place("C"), "BrokerNotSent")
-      assert.strictEqual((yield* hold)?.kind, "halt")
+      assert.strictEqual((yield* closure)?.kind, "halt")
       yield* gate.open("halt")
       script.onPlace = answer
       assert.strictEqual(yield* place("D"), "ok")
-      assert.isNull(yield* hold)
+      assert.isNull(yield* closure)
     }).pipe(Effect.provide(wrapped))
   )
 
-  it.effect("look-ups and cancels are never held", () =>
+  it.effect("makes look-ups while the gate is closed", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const broker = yield* Broker
@@ -148,8 +148,8 @@ describe("the circuit breaker around a broker", () => {
   )
 })
 
-describe("holds", () => {
-  it.effect("who sets a hold and waits for idleness has waited for every call that was let through", () =>
+describe("the placement gate", () => {
+  it.effect("is idle after it was closed only when every admitted call has ended", () =>
     Effect.gen(function* () {
       const gate = yield* PlacementGate
       const call = yield* Effect.forkChild(gate.unlessClosed(SliceId.make("s1"), Effect.sleep("5 seconds")), {
@@ -165,7 +165,7 @@ describe("holds", () => {
     }).pipe(Effect.provide(PlacementGate.layer))
   )
 
-  it.effect("a slice whose order was cancelled is not sent, however far it has come; the others are", () =>
+  it.effect("refuses the call for a slice whose order was cancelled, and makes the others", () =>
     Effect.gen(function* () {
       const gate = yield* PlacementGate
       const [cancelled, wanted] = [SliceId.make("cancelled"), SliceId.make("wanted")]
@@ -178,7 +178,7 @@ describe("holds", () => {
     }).pipe(Effect.provide(PlacementGate.layer))
   )
 
-  it.effect("an interrupted call is over", () =>
+  it.effect("counts an interrupted call as ended", () =>
     Effect.gen(function* () {
       const gate = yield* PlacementGate
       const call = yield* Effect.forkChild(gate.unlessClosed(SliceId.make("s1"), Effect.never), {
@@ -191,7 +191,7 @@ describe("holds", () => {
 })
 
 describe("a dry run", () => {
-  it.effect("sends no order request, and says what it would have sent; look-ups are made", () =>
+  it.effect("sends no order request but says what it would send, and makes look-ups", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const failed = yield* failureOf(broker.place(placementOf("DRY")))

@@ -21,14 +21,14 @@ const limits: RateLimitOptions = {
   maxWait: Duration.minutes(5)
 }
 
-/** A replica: its own holds and limiter, on a database that it shares with the others. Notes when requests leave. */
+/** A replica with its own placement gate and limiter, on the shared database. Adds the time of each request to `sentAt`. */
 const replica = (
-  left: Array<number>,
+  sentAt: Array<number>,
   changed: Partial<RateLimitOptions> = {},
   answer?: Broker["Service"]["place"],
   budget: Layer.Layer<OrderBudget, never, Db> = OrderBudget.layer
 ) => {
-  const note = Effect.map(Clock.currentTimeMillis, (millis) => void left.push(millis))
+  const note = Effect.map(Clock.currentTimeMillis, (millis) => void sentAt.push(millis))
   const below = Layer.succeed(
     Broker,
     Broker.of({
@@ -57,7 +57,7 @@ const replica = (
   )
 }
 
-/** Grants every request the moment it asks for, each time later by a factor than the last. */
+/** A budget that grants every request its time, with an answer that is slower by a factor each time. */
 const slowBudget = (firstMillis: number, factor = 1) =>
   Effect.sync(() => {
     let reservations = 0
@@ -73,9 +73,9 @@ const slowBudget = (firstMillis: number, factor = 1) =>
 
 const due = (seconds: number): Partial<Placement> => ({ deadline: DateTime.makeUnsafe(seconds * 1000) })
 
-/** The real budget, and how many of its answers are still to come: while there are any, the test's clock must stand still. */
+/** The real budget, and whether it owes no answers: while it does, the test's clock must stand still. */
 const watchedBudget = () => {
-  let underWay = 0
+  let pending = 0
   const layer = Layer.effect(
     OrderBudget,
     Effect.map(OrderBudget, (budget) =>
@@ -83,22 +83,22 @@ const watchedBudget = () => {
         ...budget,
         reserve: (...asked) =>
           Effect.suspend(() => {
-            underWay += 1
+            pending += 1
             return budget.reserve(...asked)
-          }).pipe(Effect.ensuring(Effect.sync(() => void (underWay -= 1))))
+          }).pipe(Effect.ensuring(Effect.sync(() => void (pending -= 1))))
       })
     )
   ).pipe(Layer.provide(OrderBudget.layer))
-  return { layer, isIdle: () => underWay === 0 }
+  return { layer, isIdle: () => pending === 0 }
 }
 
-/** All that needs no answer from outside has been done by then: no chain of fibers that wake each other is as long. */
+/** Lets all work finish that needs no I/O: no chain of fibers that wake each other takes 20 turns of the event loop. */
 const turns = Effect.repeat(
   Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
   { times: 20 }
 )
 
-/** Moves the test's clock, some milliseconds a step; each step waits for the database, however long that takes. */
+/** Moves the test's clock in steps; before each step it waits for the database, however long that takes. */
 const elapse = (isIdle: () => boolean, millis: number, step = 50) =>
   Effect.gen(function* () {
     for (let passed = 0; passed < millis; passed += step) {
@@ -111,11 +111,11 @@ const maxIn = (times: ReadonlyArray<number>, windowMillis: number) =>
   Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + windowMillis).length))
 
 describe("the account's rate limit", () => {
-  it.effect("is one for all replicas, by the second and by the minute, cancels included", () =>
+  it.effect("is shared by all replicas, per second and per minute, cancels included", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
+      const sentAt: Array<number> = []
       const budget = watchedBudget()
-      const replicas = yield* Effect.all([1, 2, 3].map(() => replica(left, {}, undefined, budget.layer)))
+      const replicas = yield* Effect.all([1, 2, 3].map(() => replica(sentAt, {}, undefined, budget.layer)))
       const fibers = yield* Effect.forEach(
         Array.from({ length: 12 }, (_, index) => index),
         (index) => {
@@ -126,71 +126,69 @@ describe("the account's rate limit", () => {
         }
       )
       yield* elapse(budget.isIdle, 3500)
-      assert.strictEqual(left.length, 8)
-      // A turn may be taken up to 100 ms late, which the margin of 100 ms makes good.
-      assert.isAtMost(maxIn(left, 1000), 3)
+      assert.strictEqual(sentAt.length, 8)
+      // A request may be sent up to 100 ms after its turn, which the margin of 100 ms allows for.
+      assert.isAtMost(maxIn(sentAt, 1000), 3)
       yield* elapse(budget.isIdle, 56_000, 500)
       yield* elapse(budget.isIdle, 6_000)
       yield* Effect.forEach(fibers, Fiber.join)
-      assert.isAtMost(maxIn(left, 60_000), 8)
-      assert.strictEqual(left.length, 12)
+      assert.isAtMost(maxIn(sentAt, 60_000), 8)
+      assert.strictEqual(sentAt.length, 12)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("sends nothing after the deadline: it says at once when it would be possible", () =>
+  it.effect("sends nothing after the deadline, and names the next possible time at once", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
-      const { broker } = yield* replica(left)
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt)
       yield* Effect.forEach(["A", "B", "C"], (tag) => broker.place(placementOf(tag)))
       const failure = yield* failureOf(broker.place(placementOf("D", due(1))))
       assert.isTrue(failure?._tag === "BrokerNotSent" && failure.code === "rate_limit")
       assert.deepInclude(failure, { retryAt: DateTime.makeUnsafe(1100) })
-      assert.deepStrictEqual(left, [0, 0, 0])
+      assert.deepStrictEqual(sentAt, [0, 0, 0])
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("look-ups are free", () =>
+  it.effect("does not count look-ups", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
-      const { broker } = yield* replica(left)
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt)
       for (let call = 0; call < 30; call++) yield* broker.findByTag(new Set())
-      assert.strictEqual(left.length, 30)
+      assert.strictEqual(sentAt.length, 30)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect(
-    "beyond the day's limit all placements wait until a minute after midnight in India, or are given up, by the policy",
-    () =>
-      Effect.gen(function* () {
-        const left: Array<number> = []
-        const daily = { perSecond: 100, perMinute: 100, perDay: 2 }
-        const { broker, gate } = yield* replica(left, daily)
-        const skipping = yield* replica(left, { ...daily, dailyLimitPolicy: "skip" })
-        yield* Effect.forEach(["A", "B"], (tag) => broker.place(placementOf(tag)))
-        assert.isNull(yield* gate.current)
-        const waits = yield* failureOf(broker.place(placementOf("C")))
-        assert.deepInclude(waits, { _tag: "BrokerNotSent", retryAt: DateTime.makeUnsafe(0) })
-        assert.strictEqual((yield* gate.current)?.kind, "limit")
-        const skips = yield* failureOf(skipping.broker.place(placementOf("D")))
-        assert.deepInclude(skips, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
-        assert.isNull(yield* skipping.gate.current)
+  it.effect("when the day is used up, delays placements until after midnight in India or gives them up", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const daily = { perSecond: 100, perMinute: 100, perDay: 2 }
+      const { broker, gate } = yield* replica(sentAt, daily)
+      const skipping = yield* replica(sentAt, { ...daily, dailyLimitPolicy: "skip" })
+      yield* Effect.forEach(["A", "B"], (tag) => broker.place(placementOf(tag)))
+      assert.isNull(yield* gate.current)
+      const waits = yield* failureOf(broker.place(placementOf("C")))
+      assert.deepInclude(waits, { _tag: "BrokerNotSent", retryAt: DateTime.makeUnsafe(0) })
+      assert.strictEqual((yield* gate.current)?.kind, "limit")
+      const skips = yield* failureOf(skipping.broker.place(placementOf("D")))
+      assert.deepInclude(skips, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
+      assert.isNull(yield* skipping.gate.current)
 
-        yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T18:30:59.999Z")))
-        assert.strictEqual((yield* gate.current)?.kind, "limit")
-        yield* TestClock.adjust(1)
-        assert.isNull(yield* gate.current)
-        yield* broker.place(placementOf("E"))
-        assert.strictEqual(left.length, 3)
-      }).pipe(Effect.scoped, Effect.provide(testDatabase))
+      yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T18:30:59.999Z")))
+      assert.strictEqual((yield* gate.current)?.kind, "limit")
+      yield* TestClock.adjust(1)
+      assert.isNull(yield* gate.current)
+      yield* broker.place(placementOf("E"))
+      assert.strictEqual(sentAt.length, 3)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("what the broker says about its limits holds for every replica", () =>
+  it.effect("applies the broker's rate limit answers to every replica", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
+      const sentAt: Array<number> = []
       let code = tooFastCode
       let retryAt = DateTime.makeUnsafe(5000)
-      const first = yield* replica(left, {}, () => Effect.fail(new BrokerTryLater({ code, message: "no", retryAt })))
-      const second = yield* replica(left)
+      const first = yield* replica(sentAt, {}, () => Effect.fail(new BrokerTryLater({ code, message: "no", retryAt })))
+      const second = yield* replica(sentAt)
       assert.strictEqual((yield* failureOf(first.broker.place(placementOf("A"))))?._tag, "BrokerTryLater")
       const refused = yield* failureOf(second.broker.place(placementOf("B", due(4))))
       assert.deepInclude(refused, { _tag: "BrokerNotSent", code: "rate_limit", retryAt })
@@ -202,18 +200,18 @@ describe("the account's rate limit", () => {
       assert.deepInclude(capped, { _tag: "BrokerTryLater", retryAt: DateTime.makeUnsafe(6000) })
       assert.strictEqual((yield* failureOf(second.broker.place(placementOf("D", due(100)))))?._tag, "BrokerNotSent")
       assert.strictEqual((yield* second.gate.current)?.kind, "limit")
-      assert.strictEqual(left.length, 2)
-      // It may have been yesterday's cap: the next one is tried in minutes.
+      assert.strictEqual(sentAt.length, 2)
+      // It may have been yesterday's cap, so a placement is tried again after minutes.
       yield* TestClock.setTime(306_000)
       assert.isNull(yield* second.gate.current)
       yield* second.broker.place(placementOf("E", due(600)))
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("a turn beyond midnight is no full day", () =>
+  it.effect("does not take a turn after midnight for a day that is used up", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
-      const { broker, gate } = yield* replica(left, { dailyLimitPolicy: "skip" })
+      const sentAt: Array<number> = []
+      const { broker, gate } = yield* replica(sentAt, { dailyLimitPolicy: "skip" })
       const lastSecond = DateTime.makeUnsafe("1970-01-01T18:29:59.500Z")
       yield* TestClock.setTime(DateTime.toEpochMillis(lastSecond))
       const deadline = DateTime.add(lastSecond, { seconds: 1 })
@@ -228,23 +226,23 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("a cap is the policy's business, too: what may not wait is given up at once", () =>
+  it.effect("applies the policy to the broker's daily cap: with skip, placements are given up at once", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
+      const sentAt: Array<number> = []
       const capped = new BrokerTryLater({ code: dailyLimitCode, message: "no", retryAt: DateTime.makeUnsafe(300_000) })
-      const { broker } = yield* replica(left, { dailyLimitPolicy: "skip" }, () => Effect.fail(capped))
+      const { broker } = yield* replica(sentAt, { dailyLimitPolicy: "skip" }, () => Effect.fail(capped))
       yield* failureOf(broker.place(placementOf("A")))
       const skipped = yield* failureOf(broker.place(placementOf("B")))
       assert.deepInclude(skipped, { _tag: "BrokerNotSent", code: "daily_limit", retryAt: null })
-      assert.strictEqual(left.length, 1)
+      assert.strictEqual(sentAt.length, 1)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("too fast a second time: nothing before the next minute", () =>
+  it.effect("waits for the next minute after the second answer `too fast`", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
+      const sentAt: Array<number> = []
       let isTooFast = true
-      const { broker } = yield* replica(left, {}, () =>
+      const { broker } = yield* replica(sentAt, {}, () =>
         Effect.flatMap(DateTime.now, (now) =>
           isTooFast
             ? Effect.fail(
@@ -268,63 +266,68 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("a share of the day's requests is kept for cancels", () =>
+  it.effect("reserves a share of the day's requests for cancels", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
-      const { broker } = yield* replica(left, { perSecond: 100, perMinute: 100, perDay: 10, dailyLimitPolicy: "skip" })
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt, {
+        perSecond: 100,
+        perMinute: 100,
+        perDay: 10,
+        dailyLimitPolicy: "skip"
+      })
       const place = broker.place(placementOf("A"))
       for (let n = 0; n < 9; n++) yield* place
       assert.deepInclude(yield* failureOf(place), { _tag: "BrokerNotSent", code: "daily_limit" })
       yield* broker.cancel(BrokerOrderId.make("b"))
       assert.strictEqual((yield* failureOf(broker.cancel(BrokerOrderId.make("b"))))?._tag, "BrokerNotSent")
-      assert.strictEqual(left.length, 10)
+      assert.strictEqual(sentAt.length, 10)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("a slow database costs one request of the day, not all of them", () =>
+  it.effect("uses up one extra request of the day when the database is slow, not one for each placement", () =>
     Effect.gen(function* () {
       const slow = yield* slowBudget(150)
-      const left: Array<number> = []
-      const { broker } = yield* replica(left, {}, undefined, slow.layer)
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt, {}, undefined, slow.layer)
       const fibers = yield* Effect.forEach(["A", "B", "C"], (tag) =>
         Effect.forkChild(Effect.exit(broker.place(placementOf(tag, due(8)))), { startImmediately: true })
       )
       yield* TestClock.adjust("8 seconds")
       yield* Effect.forEach(fibers, Fiber.join)
-      assert.strictEqual(left.length, 3)
+      assert.strictEqual(sentAt.length, 3)
       assert.strictEqual(slow.reservations(), 4)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("a database that becomes slower and slower places nothing, and says so", () =>
+  it.effect("places nothing when the database becomes slower and slower, with the reason", () =>
     Effect.gen(function* () {
       const slow = yield* slowBudget(150, 10)
-      const left: Array<number> = []
-      const { broker } = yield* replica(left, {}, undefined, slow.layer)
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt, {}, undefined, slow.layer)
       const fiber = yield* Effect.forkChild(failureOf(broker.place(placementOf("A", due(60)))), {
         startImmediately: true
       })
       yield* TestClock.adjust("60 seconds")
       assert.include((yield* Fiber.join(fiber))?.message, "the database took 1500 ms to grant a turn")
-      assert.deepStrictEqual([left, slow.reservations()], [[], 2])
+      assert.deepStrictEqual([sentAt, slow.reservations()], [[], 2])
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
-  it.effect("without its database nothing leaves", () =>
+  it.effect("sends nothing without its database", () =>
     Effect.gen(function* () {
-      const left: Array<number> = []
-      const { broker } = yield* replica(left)
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt)
       const db = yield* Db
       yield* db.execute("test.break", db.sql`ALTER TABLE order_budgets RENAME TO gone`)
       const failure = yield* failureOf(broker.place(placementOf("A")))
       assert.isTrue(failure?._tag === "BrokerNotSent" && failure.code === "rate_limit" && failure.retryAt !== null)
-      assert.deepStrictEqual(left, [])
+      assert.deepStrictEqual(sentAt, [])
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 })
 
 describe("OrderBudget", () => {
-  it.effect("says so when its row is missing", () =>
+  it.effect("fails with the reason when its row is missing", () =>
     Effect.gen(function* () {
       const budget = yield* OrderBudget
       const now = yield* DateTime.now

@@ -41,7 +41,7 @@ brokerConformance(
   { latency }
 )
 brokerConformance(
-  "the exchange in all layers, the other way round",
+  "the exchange in all layers, in reverse order",
   limited.pipe(
     Layer.provide(successful),
     Layer.provide(faultless),
@@ -52,7 +52,7 @@ brokerConformance(
   { latency }
 )
 
-/** The mock broker that these settings give, on a memory book of its own. */
+/** The mock broker with these settings, on its own order list in memory. */
 const configured = (environment: Readonly<Record<string, string>>) =>
   mockBrokerOnOrderList.pipe(
     Layer.provide(Layer.fresh(Layer.orDie(configuration(environment)))),
@@ -67,7 +67,7 @@ brokerConformance("the mock broker with Kite's rate limit", configured({ MOCK_BR
 })
 
 describe("the configured mock broker", () => {
-  it.effect("is called mock, and its quarantine is five seconds or what was set", () =>
+  it.effect("is named mock, and has a quarantine of five seconds unless configured", () =>
     Effect.gen(function* () {
       const byDefault = yield* Effect.provide(Broker, configured({}))
       const set = yield* Effect.provide(Broker, configured({ RECONCILE_QUARANTINE_SECONDS: "90" }))
@@ -88,7 +88,7 @@ describe("the configured mock broker", () => {
     }).pipe(Effect.provide(configured({ ...noLatency, MOCK_BROKER_FILL_DELAY_MILLIS: "2000" })))
   )
 
-  it.effect("counts a rejected placement against the rate limit, and one that got lost not", () =>
+  it.effect("counts a rejected placement against the rate limit, but not one that was lost", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const outcomes = yield* Effect.forEach(["R1", "N1", "R2", "N2", "R3"], (tag) =>

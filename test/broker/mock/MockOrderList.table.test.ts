@@ -31,24 +31,24 @@ brokerConformance(
   MockBroker.pipe(Layer.provide(immediate), Layer.provide(testDatabase))
 )
 
-/** A daemon's life: its mock broker is built for it alone and forgotten afterwards. */
-const inOneLife = <A, E>(body: Effect.Effect<A, E, Broker>) =>
+/** Runs an effect with a mock broker built for it alone, as one run of a daemon has. */
+const inOneRun = <A, E>(body: Effect.Effect<A, E, Broker>) =>
   Effect.provide(body, MockBroker.pipe(Layer.provide(immediate)), { local: true })
 
-it.effect("the table's orders outlive the daemon, with their ids", () =>
+it.effect("keeps orders and their ids in the table across restarts of the daemon", () =>
   Effect.gen(function* () {
-    const before = yield* inOneLife(
+    const before = yield* inOneRun(
       Effect.gen(function* () {
         const broker = yield* Broker
         const first = yield* broker.place(placementOf("SURVIVES", outOfReach))
         return { first, found: yield* broker.findByTag(tags("SURVIVES")) }
       })
     )
-    yield* inOneLife(
+    yield* inOneRun(
       Effect.gen(function* () {
         const broker = yield* Broker
         assert.deepStrictEqual(yield* broker.findByTag(tags("SURVIVES")), before.found)
-        // The next life reckons the same ids from the same seed: it must not take the first order for its own.
+        // The second run computes the same ids from the same seed, and must not take the first order for its own.
         const second = yield* broker.place(placementOf("SURVIVES"))
         assert.notStrictEqual(second.brokerOrderId, before.first.brokerOrderId)
         assert.strictEqual((yield* broker.findByTag(tags("SURVIVES"))).length, 2)
@@ -58,11 +58,11 @@ it.effect("the table's orders outlive the daemon, with their ids", () =>
   }).pipe(Effect.provide(testDatabase))
 )
 
-it.effect("a failing database leaves an order request unknown, and a look-up to be repeated", () =>
+it.effect("leaves an order request unknown and a look-up to be repeated when the database fails", () =>
   Effect.gen(function* () {
     const db = yield* Db
     yield* db.execute("break the book", db.sql`DROP TABLE mock_broker_orders`)
-    yield* inOneLife(
+    yield* inOneRun(
       Effect.gen(function* () {
         const broker = yield* Broker
         const placed = yield* Effect.result(broker.place(placementOf("BROKEN")))

@@ -30,7 +30,7 @@ export const simulatedOrder = (id: string, tag: string, change: Partial<Simulate
   }
 }
 
-/** What both books must do. Prices are compared by value: the table pads them to four decimals. */
+/** The contract of both order lists. Prices are compared by value: the table pads them to four decimals. */
 export const orderListConformance = (name: string, layer: Layer.Layer<MockOrderList>): void => {
   const byValue = (order: SimulatedOrder) => ({
     ...order,
@@ -40,11 +40,11 @@ export const orderListConformance = (name: string, layer: Layer.Layer<MockOrderL
   const test = <A, E>(title: string, body: Effect.Effect<A, E, MockOrderList>) =>
     it.effect(title, () => Effect.provide(body, layer))
 
-  describe(`the ${name} book`, () => {
+  describe(`the order list (${name})`, () => {
     test(
-      "gives back what it was given",
+      "returns orders as they were inserted",
       Effect.gen(function* () {
-        const book = yield* MockOrderList
+        const orderList = yield* MockOrderList
         const filled = simulatedOrder("B11", "SAME")
         const rejected = simulatedOrder("B12", "SAME", {
           orderType: "MARKET",
@@ -54,31 +54,31 @@ export const orderListConformance = (name: string, layer: Layer.Layer<MockOrderL
           rejection: "no funds",
           placedAt: DateTime.makeUnsafe(1_800_000_000_123)
         })
-        assert.isTrue(yield* book.insert(rejected))
-        assert.isTrue(yield* book.insert(filled))
-        assert.deepStrictEqual((yield* book.findByTag(tags("SAME"))).map(byValue), [filled, rejected].map(byValue))
-        const got = yield* book.get(filled.brokerOrderId)
+        assert.isTrue(yield* orderList.insert(rejected))
+        assert.isTrue(yield* orderList.insert(filled))
+        assert.deepStrictEqual((yield* orderList.findByTag(tags("SAME"))).map(byValue), [filled, rejected].map(byValue))
+        const got = yield* orderList.get(filled.brokerOrderId)
         assert.deepStrictEqual(Option.map(got, byValue), Option.some(byValue(filled)))
       })
     )
 
     test(
-      "takes an id once, and keeps what it has",
+      "accepts an id once, and keeps the first order",
       Effect.gen(function* () {
-        const book = yield* MockOrderList
-        assert.isTrue(yield* book.insert(simulatedOrder("B21", "FIRST")))
-        assert.isFalse(yield* book.insert(simulatedOrder("B21", "SECOND")))
-        assert.strictEqual((yield* book.findByTag(tags("FIRST", "SECOND"))).length, 1)
-        assert.deepStrictEqual(yield* book.findByTag(tags("SECOND")), [])
+        const orderList = yield* MockOrderList
+        assert.isTrue(yield* orderList.insert(simulatedOrder("B21", "FIRST")))
+        assert.isFalse(yield* orderList.insert(simulatedOrder("B21", "SECOND")))
+        assert.strictEqual((yield* orderList.findByTag(tags("FIRST", "SECOND"))).length, 1)
+        assert.deepStrictEqual(yield* orderList.findByTag(tags("SECOND")), [])
       })
     )
 
     test(
-      "gives one of many simultaneous inserts of an id to one caller",
+      "accepts exactly one of many simultaneous inserts of an id",
       Effect.gen(function* () {
-        const book = yield* MockOrderList
+        const orderList = yield* MockOrderList
         const won = yield* Effect.all(
-          Array.from({ length: 8 }, (_, index) => book.insert(simulatedOrder("B31", `RACE${index}`))),
+          Array.from({ length: 8 }, (_, index) => orderList.insert(simulatedOrder("B31", `RACE${index}`))),
           { concurrency: "unbounded" }
         )
         assert.strictEqual(won.filter((isMine) => isMine).length, 1)
@@ -86,32 +86,32 @@ export const orderListConformance = (name: string, layer: Layer.Layer<MockOrderL
     )
 
     test(
-      "sorts by age, and finds nothing where there is nothing",
+      "sorts by age, and finds nothing for unknown tags and ids",
       Effect.gen(function* () {
-        const book = yield* MockOrderList
-        yield* book.insert(simulatedOrder("B41", "AGE1", { placedAt: at(9) }))
-        yield* book.insert(simulatedOrder("B43", "AGE2", { placedAt: at(5) }))
-        yield* book.insert(simulatedOrder("B42", "AGE1", { placedAt: at(5) }))
-        const found = yield* book.findByTag(tags("AGE2", "AGE1", "AGE0"))
+        const orderList = yield* MockOrderList
+        yield* orderList.insert(simulatedOrder("B41", "AGE1", { placedAt: at(9) }))
+        yield* orderList.insert(simulatedOrder("B43", "AGE2", { placedAt: at(5) }))
+        yield* orderList.insert(simulatedOrder("B42", "AGE1", { placedAt: at(5) }))
+        const found = yield* orderList.findByTag(tags("AGE2", "AGE1", "AGE0"))
         assert.deepStrictEqual(
           found.map((order) => order.brokerOrderId),
           ["B42", "B43", "B41"]
         )
-        assert.deepStrictEqual(yield* book.findByTag(tags()), [])
-        assert.isTrue(Option.isNone(yield* book.get(BrokerOrderId.make("B49"))))
+        assert.deepStrictEqual(yield* orderList.findByTag(tags()), [])
+        assert.isTrue(Option.isNone(yield* orderList.get(BrokerOrderId.make("B49"))))
       })
     )
 
     test(
-      "notes the first cancel of an order it has",
+      "records the first cancel of an order",
       Effect.gen(function* () {
-        const book = yield* MockOrderList
+        const orderList = yield* MockOrderList
         const order = simulatedOrder("B51", "CANCEL")
-        yield* book.insert(order)
-        assert.isTrue(yield* book.cancel(order.brokerOrderId, at(1)))
-        assert.isFalse(yield* book.cancel(order.brokerOrderId, at(2)))
-        assert.isFalse(yield* book.cancel(BrokerOrderId.make("B59"), at(1)))
-        const got = yield* book.get(order.brokerOrderId)
+        yield* orderList.insert(order)
+        assert.isTrue(yield* orderList.cancel(order.brokerOrderId, at(1)))
+        assert.isFalse(yield* orderList.cancel(order.brokerOrderId, at(2)))
+        assert.isFalse(yield* orderList.cancel(BrokerOrderId.make("B59"), at(1)))
+        const got = yield* orderList.get(order.brokerOrderId)
         assert.deepStrictEqual(Option.map(got, byValue), Option.some(byValue({ ...order, cancelledAt: at(1) })))
       })
     )

@@ -7,8 +7,8 @@ import { Instrument } from "../../../src/domain/model/Order.ts"
 import { outOfReach, placementOf, tags } from "../BrokerConformance.ts"
 import { exchange, orderOf } from "./exchange.ts"
 
-const least = BigDecimal.fromStringUnsafe("95")
-const most = BigDecimal.fromStringUnsafe("3100")
+const minPrice = BigDecimal.fromStringUnsafe("95")
+const maxPrice = BigDecimal.fromStringUnsafe("3100")
 
 describe("the simulated exchange", () => {
   const lives = (seed: string) =>
@@ -31,7 +31,7 @@ describe("the simulated exchange", () => {
     }).pipe(Effect.provide(exchange()))
   )
 
-  it.effect("does the same for the same seed, and something else for another", () =>
+  it.effect("behaves the same for the same seed, and differently for another", () =>
     Effect.gen(function* () {
       const start = yield* Clock.currentTimeMillis
       const first = yield* lives("one")
@@ -42,7 +42,7 @@ describe("the simulated exchange", () => {
     })
   )
 
-  it.effect("is pending, open and complete at its milliseconds", () =>
+  it.effect("changes from pending to open to complete at the configured milliseconds", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("STEPS"))
@@ -66,7 +66,7 @@ describe("the simulated exchange", () => {
     }).pipe(Effect.provide(exchange()))
   )
 
-  it.effect("lets an order for the day rest for a day", () =>
+  it.effect("keeps a DAY order open for a day", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("DAY", outOfReach))
@@ -77,7 +77,7 @@ describe("the simulated exchange", () => {
     }).pipe(Effect.provide(exchange()))
   )
 
-  it.effect("fills a limit that the price meets, at the price and never worse than the limit", () =>
+  it.effect("fills a limit order that the price reaches, at the price and never worse than the limit", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const limitPrice = BigDecimal.fromStringUnsafe("99999")
@@ -92,7 +92,7 @@ describe("the simulated exchange", () => {
     }).pipe(Effect.provide(exchange()))
   )
 
-  it("has prices on the tick that differ by instrument and move little in a minute", () => {
+  it("quotes prices on the tick that differ by instrument and move little within a minute", () => {
     const price = (name: string, millis: number, side: "BUY" | "SELL" = "BUY") =>
       simulatedPrice("seed", Instrument.make(name), side, millis)
     const start = 1_800_000_000_000
@@ -103,8 +103,8 @@ describe("the simulated exchange", () => {
       const next = price("NSE:INFY", start + (minute + 1) * 60_000)
       const change = BigDecimal.abs(BigDecimal.subtract(next, now))
       assert.isTrue(BigDecimal.isZero(BigDecimal.remainderUnsafe(now, BigDecimal.fromStringUnsafe("0.05"))))
-      assert.isTrue(BigDecimal.between(now, { minimum: least, maximum: most }))
-      assert.isTrue(BigDecimal.isLessThan(BigDecimal.multiply(change, least), now))
+      assert.isTrue(BigDecimal.between(now, { minimum: minPrice, maximum: maxPrice }))
+      assert.isTrue(BigDecimal.isLessThan(BigDecimal.multiply(change, minPrice), now))
     }
   })
 })

@@ -5,7 +5,7 @@ import { type ExchangeOptions, simulatedExchange } from "../../../src/broker/moc
 import type { BrokerError } from "../../../src/domain/model/BrokerError.ts"
 import { tags } from "../BrokerConformance.ts"
 
-/** A simulated exchange on a memory book of its own: fills after half a second, five seconds of quarantine. */
+/** A simulated exchange on its own order list in memory: fills after half a second, five seconds of quarantine. */
 export const exchange = (options: Partial<ExchangeOptions> = {}): Layer.Layer<Broker> =>
   simulatedExchange({
     seed: "test",
@@ -14,13 +14,13 @@ export const exchange = (options: Partial<ExchangeOptions> = {}): Layer.Layer<Br
     ...options
   }).pipe(Layer.provide(Layer.fresh(MockOrderList.memory)))
 
-/** The error that a call ends in; undefined when it succeeds. */
+/** The error of a call; undefined when it succeeds. */
 export const failureOf = <A, R>(
   call: Effect.Effect<A, BrokerError, R>
 ): Effect.Effect<BrokerError | undefined, never, R> =>
   Effect.match(call, { onFailure: (error) => error, onSuccess: () => undefined })
 
-/** The first order with the tag that the broker shows. */
+/** The first order of the broker with the tag. */
 export const orderOf = (tag: string) =>
   Effect.gen(function* () {
     const broker = yield* Broker

@@ -10,7 +10,7 @@ import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
 import { placementOf, tags } from "../BrokerConformance.ts"
 import { countingCalls, exchange, failureOf, orderOf } from "./exchange.ts"
 
-/** Runs a call on the TestClock, and says how many milliseconds it took. */
+/** Runs a call on the TestClock; returns its result and its duration in milliseconds. */
 const timed = <A, E, R>(call: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const startMillis = yield* Clock.currentTimeMillis
@@ -31,7 +31,7 @@ describe("latency", () => {
 
   const counted = countingCalls(exchange())
 
-  it.effect("takes its time to the millisecond, half of it on the way there", () =>
+  it.effect("delays a call to the millisecond, half of it before the broker below", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const fiber = yield* Effect.forkChild(broker.place(placementOf("WAY")), { startImmediately: true })
@@ -47,7 +47,7 @@ describe("latency", () => {
     }).pipe(Effect.provide(slow(0, counted.layer)))
   )
 
-  it.effect("delays look-ups, cancels and bad news alike", () =>
+  it.effect("delays look-ups, cancels and refusals alike", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       assert.strictEqual((yield* timed(broker.findByTag(tags("NONE")))).millis, 101)
@@ -74,7 +74,7 @@ describe("latency", () => {
     })
   )
 
-  it.effect("does not deliver a placement whose deadline passes on the way", () =>
+  it.effect("does not deliver a placement whose deadline passes during the latency", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const deadline = DateTime.makeUnsafe(49)
@@ -89,7 +89,7 @@ describe("latency", () => {
 describe("the rate limit", () => {
   const counted = countingCalls(exchange())
 
-  it.effect("counts placements and cancels by the calendar second, refused ones too", () =>
+  it.effect("counts placements and cancels per calendar second, refused ones too", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const { calls } = counted
@@ -118,7 +118,7 @@ describe("the rate limit", () => {
     }).pipe(Effect.provide(withSecondLimit(3).pipe(Layer.provide(counted.layer))))
   )
 
-  it.effect("lets any number of look-ups through", () =>
+  it.effect("does not limit look-ups", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("LOOK"))
@@ -130,7 +130,7 @@ describe("the rate limit", () => {
 describe("scenarios", () => {
   const playing = (...list: Parameters<typeof withScenarios>[0]) => withScenarios(list).pipe(Layer.provide(exchange()))
 
-  it.effect("play in turn, over and over", () =>
+  it.effect("apply in turn, repeatedly", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const failures = yield* Effect.forEach(["A", "B", "C", "D", "E"], (tag) =>
@@ -143,7 +143,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("success", "rejection", "network_error")))
   )
 
-  it.effect("partial_fill: a part is filled, the rest stays open", () =>
+  it.effect("partial_fill: fills a part, and leaves the rest open", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("PART", { quantity: 2 }))
@@ -152,7 +152,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("partial_fill")))
   )
 
-  it.effect("partial_fill: a single unit has no part, so it stays open", () =>
+  it.effect("partial_fill: leaves a single unit open", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("UNIT", { quantity: 1 }))
@@ -161,7 +161,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("partial_fill")))
   )
 
-  it.effect("rejection: refused at once, nothing in the book", () =>
+  it.effect("rejection: refuses at once, without an order in the list", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       assert.strictEqual((yield* failureOf(broker.place(placementOf("NO"))))?._tag, "BrokerRefused")
@@ -169,7 +169,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("rejection")))
   )
 
-  it.effect("late_rejection: acknowledged, then rejected with a reason", () =>
+  it.effect("late_rejection: acknowledges, then rejects with a reason", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const { brokerOrderId } = yield* broker.place(placementOf("LATER"))
@@ -181,7 +181,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("late_rejection")))
   )
 
-  it.effect("network_error: unknown, and never placed", () =>
+  it.effect("network_error: leaves the outcome unknown, and never places", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       assert.strictEqual((yield* failureOf(broker.place(placementOf("RESET"))))?._tag, "BrokerOutcomeUnknown")
@@ -190,7 +190,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("network_error")))
   )
 
-  it.effect("timeout: unknown, and placed", () =>
+  it.effect("timeout: leaves the outcome unknown, and places", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const failure = yield* failureOf(broker.place(placementOf("LOST")))
@@ -200,7 +200,7 @@ describe("scenarios", () => {
     }).pipe(Effect.provide(playing("timeout")))
   )
 
-  it.effect("timeout: what was never sent stays certainly not placed", () =>
+  it.effect("timeout: reports a request that was not sent as certainly not placed", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* TestClock.adjust("1 second")
@@ -211,7 +211,7 @@ describe("scenarios", () => {
 })
 
 describe("the timeout of every broker", () => {
-  /** Hears nothing, and needs a minute to give up when it is interrupted. */
+  /** A broker that never answers, and takes a minute to stop after an interruption. */
   const deaf = Layer.succeed(
     Broker,
     Broker.of({
@@ -229,7 +229,7 @@ describe("the timeout of every broker", () => {
   const stubborn = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 minute"))
   const limited = withTimeout(Duration.millis(250)).pipe(Layer.provide(deaf))
 
-  it.effect("ends each call on time: order requests unknown, look-ups to be repeated", () =>
+  it.effect("ends each call in time: order requests as unknown, look-ups as to be repeated", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const answers = [
@@ -246,12 +246,12 @@ describe("the timeout of every broker", () => {
         answers.map(({ exit }) => (Exit.isSuccess(exit) ? exit.value?._tag : undefined)),
         ["BrokerOutcomeUnknown", "BrokerOutcomeUnknown", "BrokerTryLater", "BrokerTryLater"]
       )
-      // The calls below are still giving up; the layer's end waits for them.
+      // The calls below are still stopping; the end of the layer's scope waits for them.
       yield* Effect.forkDetach(TestClock.adjust("2 minutes"))
     }).pipe(Effect.provide(limited))
   )
 
-  it.effect("passes everything else on as it is, an interruption too", () =>
+  it.effect("passes every other result on unchanged, also an interruption", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       assert.deepStrictEqual([broker.name, Duration.toSeconds(broker.quarantine)], ["mock", 5])

@@ -9,16 +9,16 @@ import { exchange, failureOf } from "./exchange.ts"
 /** Four fifths of the exchange's quarantine. */
 const latestArrival = "4 seconds"
 
-/** A broker with faults; without a `below`, on an exchange of its own. */
+/** A broker with faults around `below`, by default its own exchange. */
 const faulty = (rate: number, seed = "seed", below = exchange()) =>
   withFaults({ rate, seed }).pipe(Layer.provide(below))
 
-/** Places one order after the other and says what each came to, in the caller's eyes and in the book's. */
+/** Places one order after the other; returns the answer to each and whether the exchange below has the order. */
 const placements = (count: number, rate: number, seed?: string) =>
   Effect.gen(function* () {
-    const book = yield* Broker
-    const broker = yield* Effect.provide(Broker, faulty(rate, seed, Layer.succeed(Broker, book)))
-    const isInOrderList = (tag: string) => Effect.map(book.findByTag(tags(tag)), (orders) => orders.length > 0)
+    const exchangeBelow = yield* Broker
+    const broker = yield* Effect.provide(Broker, faulty(rate, seed, Layer.succeed(Broker, exchangeBelow)))
+    const isInOrderList = (tag: string) => Effect.map(exchangeBelow.findByTag(tags(tag)), (orders) => orders.length > 0)
     return yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
       Effect.gen(function* () {
         const tag = `F${index}`
@@ -27,7 +27,7 @@ const placements = (count: number, rate: number, seed?: string) =>
         yield* TestClock.adjust(latestArrival)
         const isThereInTime = yield* isInOrderList(tag)
         yield* TestClock.adjust("1 hour")
-        assert.strictEqual(yield* isInOrderList(tag), isThereInTime, "an order turned up after the quarantine")
+        assert.strictEqual(yield* isInOrderList(tag), isThereInTime, "an order appeared after the quarantine")
         const place = isThereAtOnce ? "placed" : isThereInTime ? "placed late" : "not placed"
         return `${failure === undefined ? "ok" : `${failure._tag} ${"code" in failure ? failure.code : ""}`}, ${place}`
       })
@@ -35,7 +35,7 @@ const placements = (count: number, rate: number, seed?: string) =>
   }).pipe(Effect.provide(exchange()))
 
 describe("faults", () => {
-  it.effect("of every kind happen to placements, and none that is not one of them", () =>
+  it.effect("of every kind happen to placements, and no others", () =>
     Effect.gen(function* () {
       const outcomes = yield* placements(200, 0.9)
       assert.sameMembers(
@@ -52,7 +52,7 @@ describe("faults", () => {
     })
   )
 
-  it.effect("come in the same sequence for the same seed, in another for another", () =>
+  it.effect("have the same sequence for the same seed, and another for another seed", () =>
     Effect.gen(function* () {
       const first = yield* placements(60, 0.5)
       assert.deepStrictEqual(yield* placements(60, 0.5), first)
@@ -60,7 +60,7 @@ describe("faults", () => {
     })
   )
 
-  it.effect("are as frequent as was asked for", () =>
+  it.effect("are as frequent as configured", () =>
     Effect.gen(function* () {
       const outcomes = yield* placements(1000, 0.1)
       const faults = outcomes.filter((outcome) => outcome !== "ok, placed").length
@@ -82,19 +82,19 @@ describe("faults", () => {
 
   it.effect("lose cancels before or after they took effect", () =>
     Effect.gen(function* () {
-      const book = yield* Broker
+      const exchangeBelow = yield* Broker
       const outcomes = yield* Effect.gen(function* () {
         const broker = yield* Broker
         return yield* Effect.forEach(Array.from({ length: 100 }), (_, index) =>
           Effect.gen(function* () {
             const tag = `C${index}`
-            const { brokerOrderId } = yield* book.place(placementOf(tag, outOfReach))
+            const { brokerOrderId } = yield* exchangeBelow.place(placementOf(tag, outOfReach))
             const failure = yield* failureOf(broker.cancel(brokerOrderId))
-            const [order] = yield* book.findByTag(tags(tag))
+            const [order] = yield* exchangeBelow.findByTag(tags(tag))
             return `${failure?._tag ?? "ok"} ${order?.status === "CANCELLED" ? "cancelled" : "not cancelled"}`
           })
         )
-      }).pipe(Effect.provide(faulty(0.9, "seed", Layer.succeed(Broker, book))))
+      }).pipe(Effect.provide(faulty(0.9, "seed", Layer.succeed(Broker, exchangeBelow))))
       assert.sameMembers(
         [...new Set(outcomes)],
         [
@@ -107,7 +107,7 @@ describe("faults", () => {
     }).pipe(Effect.provide(exchange()))
   )
 
-  it.effect("that ask for patience name a time in the next second", () =>
+  it.effect("of the kind try later name a retry time in the next second", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* TestClock.setTime(12_345)

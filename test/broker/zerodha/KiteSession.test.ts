@@ -15,13 +15,13 @@ import { eventually } from "../../support/processes.ts"
 const morning = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T04:30:00Z"))
 const sixOClock = DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-02T00:30:00Z"))
 
-/** The tokens of another account say so. */
+/** The user that a token belongs to: tokens of the other account have it in their name. */
 const userOf = (token: Option.Option<Redacted.Redacted>) =>
   Option.exists(token, (text) => Redacted.value(text).includes("other")) ? "XY9876" : "AB1234"
 
 let isProfileDown = false
 
-/** A server that accepts the tokens that begin with "good". */
+/** A server that accepts tokens that begin with "good". */
 const kite = Layer.succeed(
   KiteClient,
   KiteClient.of({
@@ -60,10 +60,10 @@ const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
   Effect.match(accessToken, { onFailure: ({ message }) => message, onSuccess: Redacted.value })
 )
 
-/** Lets the session hear of what the database has told it: that is real I/O. */
+/** Waits, with real I/O, until the session has received the database's notification. */
 const untilTokenIs = (token: string) => eventually(`the token is ${token}`, tokenOrProblem, (now) => now === token)
 
-/** The same where nobody tells the session anything: it looks by itself every ten seconds. */
+/** Waits likewise when no notification arrives: the session polls every ten seconds. */
 const untilItFinds = (token: string) =>
   eventually(
     `the token is ${token}`,
@@ -72,7 +72,7 @@ const untilItFinds = (token: string) =>
   )
 
 describe("the access token", () => {
-  it.effect("without any, placements are on hold, and say what to do", () =>
+  it.effect("closes the placement gate when it is missing, and says what to do", () =>
     Effect.gen(function* () {
       const gate = yield* PlacementGate
       assert.include((yield* gate.current)?.reason, "there is no Zerodha access token. Run the command `zerodha login`")
@@ -80,7 +80,7 @@ describe("the access token", () => {
     }).pipe(Effect.provide(session()), Effect.provide(onDatabase))
   )
 
-  it.effect("that is stored goes before that of the environment, and is taken up while running", () =>
+  it.effect("is the stored one rather than that of the environment, also when it is stored later", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(morning)
       yield* Effect.gen(function* () {
@@ -112,7 +112,7 @@ describe("the access token", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.effect("that Zerodha refuses is known before anything is due, by every replica, and is not tried again", () =>
+  it.effect("is checked before any slice is due, and a refused one is not used again by any replica", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(morning)
       yield* store("bad-stored")
@@ -122,7 +122,7 @@ describe("the access token", () => {
         assert.strictEqual(Option.getOrThrow(noted).refusedReason, "Incorrect token.")
       }).pipe(Effect.provide(session()))
 
-      // The stored one is refused: the one that was given is used meanwhile.
+      // The stored one is refused, so the one of the environment is used meanwhile.
       yield* Effect.gen(function* () {
         assert.strictEqual(yield* tokenOrProblem, "good-given")
       }).pipe(Effect.provide(session({ ZERODHA_ACCESS_TOKEN: "good-given" })))
@@ -134,7 +134,7 @@ describe("the access token", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.effect("of another account is not used: its book has none of our orders", () =>
+  it.effect("of another account is not used, because its order list has none of our orders", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(morning)
       yield* Effect.provide(tokenOrProblem, session({ ZERODHA_ACCESS_TOKEN: "good-given" }))
@@ -149,7 +149,7 @@ describe("the access token", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.effect("of nobody knows whom is not used once the account is known, until Zerodha says whose it is", () =>
+  it.effect("of an unknown owner is not used once the account is known, until Zerodha names the owner", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(morning)
       yield* (yield* BrokerInUseStore).claimAccount("AB1234")
@@ -164,7 +164,7 @@ describe("the access token", () => {
     }).pipe(Effect.scoped, Effect.provide(onDatabase))
   )
 
-  it.effect("refused late, when a newer one is in use, changes nothing", () =>
+  it.effect("stays in use when a late refusal is about an older one", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(morning)
       yield* store("good-new")

@@ -52,7 +52,7 @@ const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {
     )
   )
 
-/** A broker on a server of the test's own; what the broker asked at its start is forgotten. */
+/** A broker on the test's own server; its requests at the start are cleared. */
 const withKite = <A, E>(
   body: (kite: ScriptedKite) => Effect.Effect<A, E, Broker | PlacementGate | Scope.Scope>,
   environment: Readonly<Record<string, string>> = {}
@@ -73,7 +73,7 @@ const withKite = <A, E>(
 const requests = (kite: ScriptedKite) => kite.seen.map(({ method, path }) => `${method} ${path}`)
 
 describe("the Zerodha broker", () => {
-  it.effect("places a MARKET order with market protection, once, with the headers Kite wants", () =>
+  it.effect("places a MARKET order once, with market protection and the headers of Kite", () =>
     withKite((kite) =>
       Effect.gen(function* () {
         const broker = yield* Broker
@@ -101,7 +101,7 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect("places a LIMIT order at its price, and no protection; symbols go through unharmed", () =>
+  it.effect("places a LIMIT order at its price without protection, and encodes symbols correctly", () =>
     withKite(
       (kite) =>
         Effect.gen(function* () {
@@ -117,7 +117,7 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect("uses a path prefix, as the vendor's sandbox has one", () =>
+  it.effect("supports a path prefix in the URL, as the vendor's sandbox has one", () =>
     withKite((kite) =>
       Effect.gen(function* () {
         const broker = yield* Effect.provide(Broker, Layer.fresh(brokerAt(`${kite.url}/sandbox/v1/`)), { local: true })
@@ -138,14 +138,14 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect("does not send when the host has slept while the placement waited for its turn", () =>
+  it.effect("does not send when the host was suspended while the placement waited for its turn", () =>
     Effect.gen(function* () {
       const kite = yield* scriptedKite
       const clockThat = (settle: DatabaseClock["Service"]["settle"]) =>
         Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle }))
       const gone = new DbError({ operation: "test", message: "gone", isTransient: true, sqlState: null })
       const deadline = DateTime.makeUnsafe(30_000)
-      // Only a look at the database's clock shows that time has passed.
+      // Only a new measurement of the database's clock shows that time has passed.
       for (const clock of [clockThat(Effect.fail(gone)), clockThat(TestClock.setTime(60_000))]) {
         const failed = yield* Effect.provide(
           Effect.flatMap(Broker, (broker) => failureOf(broker.place(placementOf("W", { deadline })))),
@@ -169,13 +169,13 @@ describe("the Zerodha broker", () => {
         }
         kite.onRequest = () => json(302, {})
         assert.strictEqual((yield* failureOf(broker.place(placementOf("B"))))?._tag, "BrokerOutcomeUnknown")
-        // Each was sent once: nobody repeats a POST.
+        // Each was sent once: no layer repeats a POST.
         assert.strictEqual(kite.seen.filter(({ method }) => method === "POST").length, 6)
       })
     )
   )
 
-  it.live("a server that never answers: unknown at the timeout", () =>
+  it.live("leaves the outcome unknown at the timeout when the server never answers", () =>
     withKite((kite) =>
       Effect.gen(function* () {
         kite.onRequest = () => silence
@@ -189,29 +189,27 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect(
-    "a server that says nothing when asked whose the token is holds up the start for BROKER_TIMEOUT_SECONDS",
-    () =>
-      Effect.gen(function* () {
-        const kite = yield* scriptedKite
-        kite.onRequest = ({ path }) => (path === "/user/profile" ? silence : success({ order_id: "1" }))
-        const placing = yield* Effect.forkChild(
-          Effect.flatMap(Broker, (broker) => broker.place(placementOf("H"))).pipe(
-            Effect.provide(brokerAt(kite.url, { BROKER_TIMEOUT_SECONDS: "3" }))
-          )
+  it.effect("starts after BROKER_TIMEOUT_SECONDS when the server does not say whose the token is", () =>
+    Effect.gen(function* () {
+      const kite = yield* scriptedKite
+      kite.onRequest = ({ path }) => (path === "/user/profile" ? silence : success({ order_id: "1" }))
+      const placing = yield* Effect.forkChild(
+        Effect.flatMap(Broker, (broker) => broker.place(placementOf("H"))).pipe(
+          Effect.provide(brokerAt(kite.url, { BROKER_TIMEOUT_SECONDS: "3" }))
         )
-        yield* eventually(
-          "it is asked",
-          Effect.sync(() => requests(kite)),
-          ({ length }) => length === 1
-        )
-        yield* TestClock.adjust("3 seconds")
-        yield* Fiber.join(placing)
-        assert.deepStrictEqual(requests(kite), ["GET /user/profile", "POST /orders/regular"])
-      }).pipe(Effect.scoped)
+      )
+      yield* eventually(
+        "it is asked",
+        Effect.sync(() => requests(kite)),
+        ({ length }) => length === 1
+      )
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(placing)
+      assert.deepStrictEqual(requests(kite), ["GET /user/profile", "POST /orders/regular"])
+    }).pipe(Effect.scoped)
   )
 
-  it.effect("its book is that of the day in India, but for the minute in which clocks may not agree on the day", () =>
+  it.effect("has the order list of the day in India, except in the minute when clocks may disagree on the day", () =>
     withKite(() =>
       Effect.gen(function* () {
         const { orderListSince } = yield* Broker
@@ -223,7 +221,7 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect("a connection that is refused, or a host that does not exist: certainly not placed", () =>
+  it.effect("reports a refused connection and an unknown host as certainly not placed", () =>
     Effect.gen(function* () {
       const port = yield* freePort
       for (const url of [`http://127.0.0.1:${port}`, `http://localhost:${port}`, "http://no.such.host.invalid"]) {
@@ -236,7 +234,7 @@ describe("the Zerodha broker", () => {
     })
   )
 
-  it.effect("reads the whole book once for all tags, and the trades only for what is partly filled", () =>
+  it.effect("reads the order list once for all tags, and trades only for partly filled orders", () =>
     withKite((kite) =>
       Effect.gen(function* () {
         const broker = yield* Broker
@@ -271,7 +269,7 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect("a look-up that fails in any way is no empty book", () =>
+  it.effect("never takes a failed look-up for an empty order list", () =>
     withKite((kite) =>
       Effect.gen(function* () {
         const broker = yield* Broker
@@ -290,14 +288,14 @@ describe("the Zerodha broker", () => {
     )
   )
 
-  it.effect("a refused token holds placements, is said once, and no secret is in any message or log", () => {
+  it.effect("closes the gate after a refused token, logs it once, and shows no secret", () => {
     const lines: Array<string> = []
     const capture = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
     return withKite((kite) =>
       Effect.gen(function* () {
         const broker = yield* Broker
         const gate = yield* PlacementGate
-        // A server that shows the headers it got, as careless ones do.
+        // A careless server that returns the headers of the request.
         kite.onRequest = ({ headers }) =>
           failure(403, "TokenException", `Incorrect api_key or access_token: ${headers.authorization}`)
         const failures = yield* Effect.forEach(["A", "B", "C"], (tag) => failureOf(broker.place(placementOf(tag))))

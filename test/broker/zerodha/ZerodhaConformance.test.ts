@@ -17,8 +17,8 @@ const remembered = Layer.effectDiscard(
 ).pipe(Layer.provideMerge(zerodhaOverSimulator()))
 
 brokerConformance("Zerodha over the Kite simulator", Layer.fresh(remembered), {
-  // The test's clock begins half an hour before every access token ends.
-  remembers: Duration.minutes(20),
+  // The test's clock begins half an hour before the daily end of access tokens.
+  retention: Duration.minutes(20),
   partially: (place) =>
     Effect.andThen(
       Effect.suspend(() => script([{ kind: "partial_fill" }])),
@@ -26,7 +26,7 @@ brokerConformance("Zerodha over the Kite simulator", Layer.fresh(remembered), {
     )
 })
 
-describe("Zerodha, when the Kite simulator goes wrong", () => {
+describe("Zerodha with faults of the Kite simulator", () => {
   const layer = () => Layer.fresh(zerodhaOverSimulator())
   const meet = (step: ScriptStep) => Effect.flatMap(KiteSimulator, (simulator) => simulator.script([step]))
   const ordersOf = (tag: string) =>
@@ -49,7 +49,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     "redirect"
   ]
   for (const kind of unknown) {
-    it.effect(`${kind}: unknown, sent once, and found by its tag if it was taken`, () =>
+    it.effect(`${kind}: leaves the outcome unknown after one request, and finds a taken order by its tag`, () =>
       Effect.gen(function* () {
         const broker = yield* Broker
         for (const [tag, taken] of [
@@ -69,7 +69,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     )
   }
 
-  it.effect("an order that turns up late is not in the book before", () =>
+  it.effect("does not find a late order before it appears in the order list", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* meet({ kind: "timed_out_400", delayMillis: 8000 })
@@ -81,7 +81,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("429 and a refusal for lack of margin: certainly not placed", () =>
+  it.effect("reports 429 and a refusal for lack of margin as certainly not placed", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* meet({ kind: "rate_limited" })
@@ -111,7 +111,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("a late rejection, a stuck order and a strange status are shown as they are", () =>
+  it.effect("shows a late rejection, a stuck order and an unknown status as they are", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const state = (tag: string) => Effect.map(broker.findByTag(tags(tag)), ([order]) => order)
@@ -133,7 +133,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("its book ends with the day in India, and says so", () =>
+  it.effect("lists the orders of the day in India, and says since when", () =>
     Effect.gen(function* () {
       yield* TestClock.setTime(Date.parse("1970-01-01T18:00:00Z"))
       yield* Effect.gen(function* () {
@@ -150,7 +150,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     })
   )
 
-  it.effect("a look-up that goes wrong is no empty book", () =>
+  it.effect("never takes a failed look-up for an empty order list", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("HERE"))
@@ -162,7 +162,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("orders from a strange address are not taken, and the book can be read", () =>
+  it.effect("reads the order list although orders from this address are refused", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const simulator = yield* KiteSimulator
@@ -177,7 +177,7 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.effect("a token that is refused holds placements until there is another", () =>
+  it.effect("closes the placement gate when the token is refused", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const gate = yield* PlacementGate
@@ -194,11 +194,11 @@ describe("Zerodha, when the Kite simulator goes wrong", () => {
     }).pipe(Effect.provide(layer()))
   )
 
-  it.live("the order feed hints at changes, and comes back when it breaks", () =>
+  it.live("signals changes from the order feed, and reconnects when it breaks", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
       const simulator = yield* KiteSimulator
-      // Whoever has just connected has missed what was before.
+      // A new connection signals once, because earlier changes were missed.
       yield* broker.changed
       yield* broker.place(placementOf("FEED"))
       yield* broker.changed

@@ -70,13 +70,13 @@ describe("parseInstrumentDump", () => {
     )
   })
 
-  it("reads what the simulator serves", () => {
+  it("reads the simulator's dump", () => {
     const { instruments, leftOut } = parsed(instrumentsCsv(null))
     assert.lengthOf(instruments, instrumentsCsv(null).split("\n").length - 2)
     assert.strictEqual(leftOut, 0)
   })
 
-  it("reads quoted names with commas and quotes in them, and quotes inside plain ones", () => {
+  it("reads quoted names with commas and quotes, and quotes inside unquoted names", () => {
     const named = (name: string) => parsed(dump(infy.replace("INFOSYS", name))).instruments[0]?.name
     assert.strictEqual(named('"MAHINDRA & MAHINDRA, LTD"'), "MAHINDRA & MAHINDRA, LTD")
     assert.strictEqual(named('"THE ""BIG"" ONE, INC"'), 'THE "BIG" ONE, INC')
@@ -85,7 +85,7 @@ describe("parseInstrumentDump", () => {
     assert.strictEqual(named(""), "")
   })
 
-  it("takes other line ends, a byte order mark, other orders of columns and new ones", () => {
+  it("accepts other line ends, a byte order mark, reordered columns and new ones", () => {
     assert.deepStrictEqual(names(dump(infy, nifty).replaceAll("\n", "\r\n")), ["NSE:INFY", "NFO:NIFTY26NOVFUT"])
     assert.deepStrictEqual(names(`\uFEFF${dump(infy)}`), ["NSE:INFY"])
     assert.deepStrictEqual(
@@ -97,7 +97,7 @@ describe("parseInstrumentDump", () => {
     )
   })
 
-  it("leaves out, and counts, what no order can be for", () => {
+  it("omits and counts instruments that no order can be for", () => {
     const index = '256265,1001,NIFTY 50,"NIFTY 50",0,,0,0,0,EQ,INDICES,NSE'
     const tickless = infy.replace("0.05", "0").replace("INFY", "TICKLESS")
     const spaced = infy.replace("INFY", "A B")
@@ -128,7 +128,7 @@ describe("parseInstrumentDump", () => {
     { what: "no symbol", line: infy.replace(",INFY,", ",,"), says: "exchange or tradingsymbol is empty" }
   ]
   for (const { what, line, says } of bad) {
-    it(`refuses the whole for ${what}, and names the line`, () => {
+    it(`refuses the whole dump for ${what}, and names the line`, () => {
       const error = problem(dump(option, line, infy.replace("INFY", "TCS")))
       assert.strictEqual(error.line, 3)
       assert.include(error.message, "Line 3 of the instrument dump is bad: ")
@@ -143,7 +143,7 @@ describe("parseInstrumentDump", () => {
     )
   })
 
-  it("refuses a missing column, and what is no dump", () => {
+  it("refuses a missing column, and a text that is not a dump", () => {
     for (const column of ["instrument_token", "tradingsymbol", "tick_size", "lot_size", "expiry", "exchange"]) {
       const error = problem(dump(infy).replace(new RegExp(`\\b${column}\\b`), "other"))
       assert.strictEqual(error.line, 1)
@@ -154,7 +154,7 @@ describe("parseInstrumentDump", () => {
     assert.include(problem(dump(infy.replace("0.05", "0"))).message, "has no instruments in it")
   })
 
-  it("refuses a dump that is cut anywhere in its last line, but takes one without a line end", () => {
+  it("refuses a dump that is cut anywhere in its last line, but accepts a missing line end", () => {
     const whole = `${header}\n${infy}\n${nifty}\n${option}`
     assert.lengthOf(names(whole), 3)
     for (let cut = 1; cut < option.length; cut += 1) {
@@ -163,7 +163,7 @@ describe("parseInstrumentDump", () => {
   })
 })
 
-/** What becomes of a download that is answered so. */
+/** Runs a download from a server with these answers. */
 const downloaded = (onRequest: ScriptedKite["onRequest"]) =>
   Effect.gen(function* () {
     const kite = yield* scriptedKite
@@ -198,7 +198,7 @@ describe("downloadInstruments", () => {
     })
   )
 
-  it.live("takes nothing that is broken", () =>
+  it.live("refuses every broken download", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* failureOf(() => truncated(dump(infy, nifty))))._tag, "KiteUnanswered")
       const halfZip = yield* failureOf(() => (response) => {

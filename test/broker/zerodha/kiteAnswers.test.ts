@@ -15,7 +15,7 @@ const conclude = (status: number, body: string) => {
   return error._tag === "BrokerCredentialsInvalid" ? `${error._tag} ${error.kind}` : error._tag
 }
 
-/** status, body, conclusion: every row of the error table, and what lies between them. */
+/** Status, body and conclusion: every row of the error table, and cases between its rows. */
 const table: ReadonlyArray<readonly [number, string, string]> = [
   [200, '{"status":"success","data":{"order_id":"2611230000000001234"}}', "placed 2611230000000001234"],
   [200, '{"status":"success","data":{"order_id":"151220000000000","more":1},"x":2}', "placed 151220000000000"],
@@ -93,7 +93,7 @@ describe("orderAnswer", () => {
     })
   }
 
-  it("429 waits for the next calendar second, and the daily cap, whatever its status, for five minutes", () => {
+  it("waits for the next calendar second after 429, and five minutes after the daily cap of any status", () => {
     const retryAt = (status: number, body: string) => {
       const result = orderAnswer({ status, body }, now)
       return Result.isFailure(result) && result.failure._tag === "BrokerTryLater"
@@ -107,7 +107,7 @@ describe("orderAnswer", () => {
 })
 
 describe("an order request without an answer", () => {
-  it("is unknown, unless there was no connection to send it on", () => {
+  it("has an unknown outcome, unless there was no connection to send it on", () => {
     const conclude = (wasSent: boolean) => orderUnanswered(new KiteUnanswered({ message: "reset", wasSent }), now)._tag
     assert.strictEqual(conclude(true), "BrokerOutcomeUnknown")
     assert.strictEqual(conclude(false), "BrokerTryLater")
@@ -115,7 +115,7 @@ describe("an order request without an answer", () => {
 })
 
 describe("lookupAnswer", () => {
-  it("passes on a good body, and has everything else asked again, or new credentials", () => {
+  it("passes on a good body, and otherwise asks for a repetition or for new credentials", () => {
     assert.deepStrictEqual(lookupAnswer({ status: 200, body: "[]" }, now), Result.succeed("[]"))
     for (const [status, body] of [
       [429, ""],

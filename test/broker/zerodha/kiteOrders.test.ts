@@ -17,12 +17,14 @@ const row = (changed: Readonly<Record<string, unknown>> = {}) => ({
   ...changed
 })
 const body = (...data: ReadonlyArray<unknown>) => JSON.stringify({ status: "success", data })
-const book = (...rows: ReadonlyArray<unknown>) => Result.getOrThrow(readOrderList(body(...rows), tags("OURS", "ALSO")))
-const only = (changed: Readonly<Record<string, unknown>>) => book(row(changed))[0] ?? assert.fail("it was not found")
+const orderList = (...rows: ReadonlyArray<unknown>) =>
+  Result.getOrThrow(readOrderList(body(...rows), tags("OURS", "ALSO")))
+const only = (changed: Readonly<Record<string, unknown>>) =>
+  orderList(row(changed))[0] ?? assert.fail("it was not found")
 
-describe("Kite's order book", () => {
-  it("is searched by tag, in the field and in the list, whatever others have written there", () => {
-    const found = book(
+describe("Kite's order list", () => {
+  it("is searched by tag in both fields, whatever else is in them", () => {
+    const found = orderList(
       row({ tag: null, tags: null, order_id: "1" }),
       row({ tag: "THEIRS", status: 17, order_id: null }),
       row({ tag: null, tags: ["mktp", 5, "OURS"], order_id: "2" }),
@@ -38,7 +40,7 @@ describe("Kite's order book", () => {
     )
   })
 
-  it("cannot be read when a row that may be ours cannot: that is not the same as an empty book", () => {
+  it("cannot be read when any row that may be ours cannot be read", () => {
     for (const bad of [
       body(row({ filled_quantity: "many" })),
       body(row({ filled_quantity: -1 })),
@@ -57,7 +59,7 @@ describe("Kite's order book", () => {
     assert.isTrue(Result.isSuccess(readOrderList(body(), tags("OURS"))))
   })
 
-  it("knows Kite's statuses, and keeps those it does not know as they are", () => {
+  it("maps Kite's statuses, and keeps the text of unknown ones", () => {
     const status = (word: string, filled = 0) => only({ status: word, filled_quantity: filled }).status
     for (const word of ["COMPLETE", "CANCELLED", "REJECTED"]) assert.strictEqual(status(word), word)
     for (const word of [
@@ -81,7 +83,7 @@ describe("Kite's order book", () => {
     assert.strictEqual(strange.statusText, "TRANSIT PENDING: on its way")
   })
 
-  it("takes the average price from the row where it is, and from the trades where it is not", () => {
+  it("takes the average price from the row, otherwise from the trades", () => {
     const trades = Result.getOrThrow(
       readTrades(
         body(
@@ -103,7 +105,7 @@ describe("Kite's order book", () => {
     assert.isFalse(lacksPrice(only({ filled_quantity: 0 })))
   })
 
-  it("keeps an order open whose price is not known yet, though it is over", () => {
+  it("keeps a finished order open while its price is unknown", () => {
     const cancelled = only({ status: "CANCELLED", filled_quantity: 30 })
     assert.deepInclude(brokerOrder(cancelled, []), { status: "PARTIALLY_FILLED", statusText: "CANCELLED" })
     const trade = { order_id: cancelled.brokerOrderId, quantity: 30, average_price: 5 }

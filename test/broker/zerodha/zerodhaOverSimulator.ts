@@ -10,13 +10,13 @@ import { CredentialStore, type StoredToken } from "../../../src/stores/account/C
 import { configuration } from "../../support/database.ts"
 import { measuredClock } from "../../support/service.ts"
 
-/** Nothing is known of the account: a broker's own tests have but one. */
+/** No account is recorded yet: the tests of a broker use only one. */
 export const anyAccount = Layer.mock(BrokerInUseStore)({
   account: Effect.succeed(null),
   claimAccount: (account) => Effect.succeed(account)
 })
 
-/** Somebody who logs in every morning. */
+/** Stores a new token after each expiry, as an operator does who logs in every morning. */
 const dutifulOperator = Layer.effect(
   CredentialStore,
   Effect.gen(function* () {

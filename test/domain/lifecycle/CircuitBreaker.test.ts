@@ -17,7 +17,7 @@ const after = (signs: ReadonlyArray<Sign>, circuit: Circuit = closed, nowMillis 
 const opened = after(["no clear answer", "no clear answer", "no clear answer"])
 
 describe("the circuit breaker", () => {
-  it("opens after so many placements in a row without a clear answer", () => {
+  it("opens after the configured number of placements in a row without a clear answer", () => {
     assert.strictEqual(after(["no clear answer", "no clear answer"])._tag, "Closed")
     assert.deepStrictEqual(opened, { _tag: "Open", untilMillis: 16_000, pauseMillis: 15_000 })
     const interrupted = after(["no clear answer", "no clear answer", "answered", "no clear answer", "no clear answer"])
@@ -25,11 +25,11 @@ describe("the circuit breaker", () => {
     assert.strictEqual(after(["no clear answer", "not sent", "no clear answer", "not sent"])._tag, "Closed")
   })
 
-  it("opens at once when the broker takes no orders from us", () => {
+  it("opens at once when the broker takes no orders from this address", () => {
     assert.strictEqual(after(["refused us"])._tag, "Open")
   })
 
-  it("lets nothing through while it is open, and then exactly one", () => {
+  it("admits nothing while it is open, and then exactly one probe", () => {
     assert.isFalse(admit(opened, 15_999).mayPass)
     const first = admit(opened, 16_000)
     assert.isTrue(first.mayPass)
@@ -52,13 +52,13 @@ describe("the circuit breaker", () => {
     assert.deepInclude(circuit, { pauseMillis: Duration.toMillis(maxPause) })
   })
 
-  it("learns nothing from a probe that was not sent: the next one is the probe", () => {
+  it("ignores a probe that was not sent, and makes the next placement the probe", () => {
     const again = after(["not sent"], admit(opened, 16_000).circuit, 17_000)
     assert.isTrue(admit(again, 17_000).mayPass)
     assert.deepInclude(again, { pauseMillis: 15_000 })
   })
 
-  it("is not moved by stragglers of the time before it opened, unless they show that the broker is well", () => {
+  it("ignores answers to calls from before it opened, unless they show that the broker is well", () => {
     assert.deepStrictEqual(after(["no clear answer"], opened, 3000), opened)
     assert.deepStrictEqual(after(["answered"], opened, 3000), closed)
   })

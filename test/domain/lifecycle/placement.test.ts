@@ -63,12 +63,12 @@ const claimed: ClaimedSlice = {
 }
 
 describe("refusalToFire", () => {
-  it("is too early until the millisecond it is due", () => {
+  it("refuses as too early until the millisecond at which the slice is due", () => {
     assert.strictEqual(refusalToFire(claimed, 999_999.999, limits), "too early")
     assert.isNull(refusalToFire(claimed, 1_000_000, limits))
   })
 
-  it("lets no call begin that could outlive the lease", () => {
+  it("refuses to begin a call that could outlive the lease", () => {
     assert.isNull(refusalToFire(claimed, 1_109_999, limits))
     assert.deepInclude(refusalToFire(claimed, 1_110_000, limits), {
       next: {
@@ -80,7 +80,7 @@ describe("refusalToFire", () => {
     })
   })
 
-  it("fails a slice that breaks a pre-trade limit by now", () => {
+  it("fails a slice that breaks a pre-trade limit set since its split", () => {
     const refused = refusalToFire(claimed, 1_000_000, {
       ...limits,
       preTrade: { ...unlimited, sliceQuantity: Option.some(9) },
@@ -95,7 +95,7 @@ describe("refusalToFire", () => {
     })
   })
 
-  it("values a MARKET slice by a fresh last price, else by the one at its split, and fails one without", () => {
+  it("values a MARKET slice by a fresh price or by that at its split, and fails one without either", () => {
     const decimal = BigDecimal.fromStringUnsafe
     const preTrade = { ...unlimited, sliceValue: Option.some(decimal("1000")) }
     const reasonFor = (known: Partial<ClaimedSlice>) => {
@@ -112,11 +112,11 @@ describe("refusalToFire", () => {
     assert.match(reasonFor({ ...fresh, lastPriceMillis: 999_999, referencePrice: dear }) ?? "", /value of 1000.5 is/)
     assert.isNull(reasonFor({ referencePrice: decimal("100") }))
     assert.match(reasonFor({}) ?? "", /no price of its instrument is known to value the slice by/)
-    // A limit price is what it may come to, whatever the last price is.
+    // A LIMIT slice is valued by its limit price, whatever the last price is.
     assert.isNull(reasonFor({ orderType: "LIMIT", limitPrice: decimal("100"), referencePrice: dear }))
   })
 
-  it("lets a slice wait that the market does not allow, until its window is over", () => {
+  it("delays a slice that a market limit does not allow, until its window is over", () => {
     const strict = {
       ...limits,
       preTrade: { ...unlimited, volumeSharePercent: Option.some(BigDecimal.fromBigInt(10n)) }
@@ -144,7 +144,7 @@ describe("refusalToFire", () => {
     assert.isNull(refusalToFire({ ...claimed, leaseExpiresMillis: 9_000_000 }, 2_000_000, limits))
   })
 
-  it("places nothing while its market is closed, and again from the next open on, within its window", () => {
+  it("delays a slice while its market is closed, to the next open if that is within its window", () => {
     const at = (text: string) => DateTime.toEpochMillis(DateTime.makeUnsafe(text))
     const open = { ...limits, calendar: builtInCalendar }
     const slice = (market: string | null, notAfter: string): ClaimedSlice => ({
@@ -174,12 +174,12 @@ describe("refusalToFire", () => {
         reason: "the market is closed until after the order's window: outside 09:15–15:30 IST"
       }
     })
-    // Planned without a calendar: the shorter hours hold.
+    // A slice planned without a calendar is held to the shorter hours.
     assert.isNotNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), open))
     assert.isNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), limits))
   })
 
-  it("a request may leave no later than its window, its claim and its market's session allow", () => {
+  it("sets the deadline of a request by the window, the claim and the market's session", () => {
     const close = DateTime.toEpochMillis(DateTime.makeUnsafe("2026-11-20T15:30:00+05:30"))
     const slice = { ...claimed, market: "EQUITY", notAfterMillis: close + 600_000, leaseExpiresMillis: close + 60_000 }
     const open = { ...limits, calendar: builtInCalendar }
@@ -193,17 +193,17 @@ describe("afterPlacement", () => {
   const after = (answer: Parameters<typeof afterPlacement>[0]) => afterPlacement(answer, now)
   const later = new BrokerTryLater({ code: "rate", message: "slow down", retryAt: DateTime.makeUnsafe(1_005_000) })
 
-  it("acknowledged: PROCESSED with the broker's id", () => {
+  it("makes an acknowledged slice PROCESSED with the broker's id", () => {
     const next = after(Exit.succeed({ brokerOrderId: BrokerOrderId.make("b1") }))
     assert.deepStrictEqual(next, { _tag: "Processed", brokerOrderId: BrokerOrderId.make("b1"), found: null })
   })
 
-  it("refused for good: FAILED with code and message", () => {
+  it("makes a refused slice FAILED with code and message", () => {
     const next = after(Exit.fail(new BrokerRefused({ code: "Margin", message: "no funds" })))
     assert.deepStrictEqual(next, { _tag: "Failed", code: "broker_refused", reason: "Margin: no funds" })
   })
 
-  it("certainly not placed: SCHEDULED again at the broker's time, which is no attempt", () => {
+  it("schedules a certainly unplaced slice again at the broker's time, without counting an attempt", () => {
     assert.isFalse(isAttempt(Exit.fail(later)))
     assert.deepStrictEqual(after(Exit.fail(later)), {
       _tag: "Rescheduled",
@@ -219,13 +219,13 @@ describe("afterPlacement", () => {
     assert.isTrue(next._tag === "Rescheduled" && next.notBefore !== null && DateTime.Equivalence(next.notBefore, now))
   })
 
-  it("credentials: waits, which is no attempt", () => {
+  it("schedules a slice again when credentials are invalid, without counting an attempt", () => {
     const answer = Exit.fail(new BrokerCredentialsInvalid({ kind: "token", message: "expired" }))
     assert.strictEqual(after(answer)._tag, "Rescheduled")
     assert.isFalse(isAttempt(answer))
   })
 
-  it("unknown, interrupted or a bug: never retried, left to reconciliation", () => {
+  it("leaves an unknown outcome, an interruption or a bug to reconciliation, without a retry", () => {
     assert.strictEqual(after(Exit.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "" })))._tag, "Unknown")
     assert.strictEqual(after(Exit.interrupt(1))._tag, "Unknown")
     assert.strictEqual(after(Exit.die(new Error("bug")))._tag, "Unknown")
@@ -264,34 +264,34 @@ describe("reconcile", () => {
       { quarantine, maxAttempts }
     )
 
-  it("found: PROCESSED with that broker order, at any time", () => {
+  it("makes a slice that is found PROCESSED with that broker order, at any time", () => {
     for (const askedMillis of [1_000_001, 9_000_000]) {
       const result = ask([brokerOrder("b1")], askedMillis, { attempts: 99 })
       assert.isTrue(result._tag === "Resolved" && result.next._tag === "Processed")
     }
   })
 
-  it("not found: waits out the whole quarantine, counted to the beginning of the look-up", () => {
+  it("waits for the whole quarantine, counted to the beginning of the look-up, when nothing is found", () => {
     assert.deepStrictEqual(ask([], 1_119_999), { _tag: "Wait" })
     const result = ask([], 1_120_000)
     assert.isTrue(result._tag === "Resolved" && result.next._tag === "Rescheduled")
   })
 
-  it("not found and too late, or out of attempts: not placed again", () => {
+  it("does not place a slice again that is not found and too late, or out of attempts", () => {
     const late = ask([], 2_000_001)
     assert.isTrue(late._tag === "Resolved" && late.next._tag === "Skipped")
     const spent = ask([], 1_120_000, { attempts: 3 })
     assert.isTrue(spent._tag === "Resolved" && spent.next._tag === "Failed")
   })
 
-  it("not found in a book that began after the request may have left: only a person can tell, however late it is", () => {
+  it("leaves a slice to a person when the order list began after the request may have left", () => {
     const old = { firstSentMillis: 499_999, attempts: 99 }
     assert.strictEqual(ask([], 1_120_000, old)._tag, "Unprovable")
     assert.strictEqual(ask([], 9_000_000, old)._tag, "Unprovable")
     assert.strictEqual(ask([brokerOrder("b1")], 1_120_000, old)._tag, "Resolved")
   })
 
-  it("two broker orders with one tag: placed, as the earlier one", () => {
+  it("takes the earlier of two broker orders with one tag", () => {
     for (const found of [
       [brokerOrder("999"), brokerOrder("1000")],
       [brokerOrder("1000"), brokerOrder("999")]
@@ -304,8 +304,8 @@ describe("reconcile", () => {
   })
 })
 
-describe("what keeps a slice waiting", () => {
-  it("is, of several closures of the gate, the operator's", () => {
+describe("the reason why a slice waits", () => {
+  it("is the operator's halt when the gate has several closures", () => {
     assert.isNull(closureOf(new Map()))
     const reasons = new Map([
       ["circuit", "no clear answers"],
@@ -314,7 +314,7 @@ describe("what keeps a slice waiting", () => {
     assert.deepStrictEqual(closureOf(reasons), { kind: "halt", reason: "halted by ann" })
   })
 
-  it("is a closed gate before an order that was withdrawn", () => {
+  it("is a closed gate rather than a withdrawn order", () => {
     assert.isNull(refusalOfGate(null, false))
     assert.match(refusalOfGate(null, true) ?? "", /cancelled or is on hold/)
     assert.strictEqual(
@@ -323,13 +323,13 @@ describe("what keeps a slice waiting", () => {
     )
   })
 
-  it("is its due time or the back-off, whichever is later", () => {
+  it("is the due time or the back-off, whichever is later", () => {
     assert.strictEqual(waitMillis(claimed, 0, 999_990), 10)
     assert.strictEqual(waitMillis(claimed, 1_000_500, 999_990), 510)
     assert.isAtMost(waitMillis(claimed, 1_000_000, 1_000_000), 0)
   })
 
-  it("is waited for while it is fired for a second at most: then the clock was set back", () => {
+  it("is an early due time for up to a second; beyond that the clock was set back, and it is given back", () => {
     assert.strictEqual(whenEarly(claimed, 999_000), 1000)
     assert.deepInclude(whenEarly(claimed, 998_999), {
       next: {
@@ -341,7 +341,7 @@ describe("what keeps a slice waiting", () => {
     })
   })
 
-  it("is a back-off only after an answer that says until when", () => {
+  it("is a back-off only after an answer that names a retry time", () => {
     const later = Exit.fail(
       new BrokerTryLater({ code: "429", message: "", retryAt: DateTime.add(now, { seconds: 1 }) })
     )

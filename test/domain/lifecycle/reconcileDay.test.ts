@@ -33,20 +33,20 @@ const order = (name: string, changed: Partial<BrokerOrder> = {}): BrokerOrder =>
   ...changed
 })
 
-const settled = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
+const reconciled = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
   reconcileDay(
     slices,
     orders,
     orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] }))
   )
 const differences = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
-  settled(slices, orders).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
+  reconciled(slices, orders).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
 
 const nothing = { brokerOrderId: null, brokerStatus: null, filledQuantity: 0, averagePrice: null } as const
 
-describe("settle", () => {
-  it("agrees where the book says the same, and where nothing was placed and nothing is there", () => {
-    const result = settled(
+describe("reconcileDay", () => {
+  it("agrees when the order list says the same, and when nothing was placed and nothing is listed", () => {
+    const result = reconciled(
       [
         slice("A"),
         slice("B", { ...nothing, stage: "FAILED" }),
@@ -58,12 +58,12 @@ describe("settle", () => {
     assert.deepStrictEqual(result, { agreed: 4, open: 1, differences: [], foreign: [] })
   })
 
-  it("finds what was placed twice, and leaves it to a person", () => {
+  it("reports a double placement, and leaves it to a person", () => {
     const twice = [order("A"), order("A", { brokerOrderId: BrokerOrderId.make("b2") })]
     assert.deepStrictEqual(differences([slice("A")], twice), [["PLACED 2 TIMES: bA, b2", null]])
   })
 
-  it("finds what was placed although the slice says otherwise, and can repair it", () => {
+  it("finds a placed order whose slice says otherwise, and can repair it", () => {
     for (const stage of ["IN_PROGRESS", "SCHEDULED", "FAILED", "SKIPPED"] as const) {
       assert.deepStrictEqual(differences([slice("A", { ...nothing, stage })], [order("A")]), [
         [`${stage} here, but the broker has it as bA`, "bA"]
@@ -71,7 +71,7 @@ describe("settle", () => {
     }
   })
 
-  it("leaves to a person what later slices took over in part or whole, and the broker has after all", () => {
+  it("leaves a slice to a person that was carried but that the broker has after all", () => {
     for (const stage of ["FAILED", "SKIPPED"] as const) {
       const carried = slice("A", { ...nothing, stage, carriedQuantity: 4 })
       assert.deepStrictEqual(differences([carried], [order("A")]), [
@@ -80,7 +80,7 @@ describe("settle", () => {
     }
   })
 
-  it("leaves to a person what was filled beyond what later slices left of it", () => {
+  it("leaves a slice to a person that was filled beyond what later slices left of it", () => {
     const carried = slice("A", { brokerStatus: "CANCELLED", filledQuantity: 6, carriedQuantity: 4 })
     assert.deepStrictEqual(differences([carried], [order("A", { status: "CANCELLED", filledQuantity: 6 })]), [])
     assert.deepStrictEqual(differences([carried], [order("A")]), [
@@ -100,7 +100,7 @@ describe("settle", () => {
     )
   })
 
-  it("finds what is not in the book, in doubt, or another order", () => {
+  it("finds slices that are not in the order list, in doubt, or there under another id", () => {
     assert.deepStrictEqual(differences([slice("A")], []), [["bA is not in the order list", null]])
     assert.deepStrictEqual(differences([slice("A", { ...nothing, stage: "IN_PROGRESS" })], []), [
       ["still in doubt, and not in the order list", null]
@@ -122,7 +122,7 @@ describe("settle", () => {
     assert.deepStrictEqual(differences([slice("A")], [finer]), [])
   })
 
-  it("lists what others have placed", () => {
+  it("lists orders that this service did not place", () => {
     const foreign = { brokerOrderId: BrokerOrderId.make("f"), tags: ["THEIRS"] }
     const untagged = { brokerOrderId: BrokerOrderId.make("g"), tags: [] }
     const ours = { brokerOrderId: BrokerOrderId.make("bA"), tags: ["mktp", "A"] }

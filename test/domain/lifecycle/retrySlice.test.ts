@@ -6,7 +6,7 @@ import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
 
 const at = (seconds: number) => DateTime.makeUnsafe(seconds * 1000)
 
-/** Due at 100 s, refused, of an order whose window and grace end at 1000 s. */
+/** A refused slice, due at 100 s, of an order whose window and grace end at 1000 s. */
 const refused: EndedSlice = {
   id: SliceId.make("s1"),
   orderId: OrderId.make("o1"),
@@ -53,8 +53,8 @@ const shown = (result: ReturnType<typeof retry>) =>
     })
   })
 
-describe("a slice is retried", () => {
-  it("now, within the time that it had", () => {
+describe("the retry of a slice", () => {
+  it("is immediate while the slice's window lasts", () => {
     assert.deepStrictEqual(shown(retry({}, 200)), { from: 200, until: 1000, stale: null, isLookedUpFirst: false })
     assert.deepStrictEqual(shown(retry({ stage: "SKIPPED" }, 1000)), {
       from: 1000,
@@ -64,12 +64,12 @@ describe("a slice is retried", () => {
     })
   })
 
-  it("never before it was due", () => {
+  it("is never before the slice's due time", () => {
     assert.deepInclude(shown(retry({ stage: "SKIPPED" }, 50)), { from: 100, until: 1000 })
     assert.match(`${String(shown(retry({}, 50, 99)))}`, /before it is due at/)
   })
 
-  it("after its time only when a person names a new one, and then for as long as its order is patient", () => {
+  it("after the window needs a time from a person, and is then valid for the order's max lateness", () => {
     assert.match(`${String(shown(retry({}, 1001)))}`, /its time was over at .*: give it a new one with --at/)
     assert.deepInclude(shown(retry({}, 1001, 2000)), { from: 2000, until: 2600 })
     assert.deepInclude(shown(retry({}, 200, 300)), { from: 300, until: 1000 })
@@ -77,11 +77,11 @@ describe("a slice is retried", () => {
     assert.deepInclude(shown(retry({ isSpreadAnew: true }, 200, 300)), { from: 300, until: 1000, stale: 360 })
   })
 
-  it("after a look into the broker's book, if it may once have been sent", () => {
+  it("needs a look-up in the broker's order list first, if the slice was ever in doubt", () => {
     assert.deepInclude(shown(retry({ inDoubtAt: at(120) }, 200)), { isLookedUpFirst: true })
   })
 
-  it("never when it may have been sent before the broker's book began; what was never in doubt is", () => {
+  it("is refused if the slice was in doubt before the order list began, and allowed if it never was", () => {
     assert.match(
       `${String(shown(retry({ inDoubtAt: at(120), claimedAt: at(49) }, 200)))}`,
       /may have been sent at .*the broker's order list goes back to .* only\..* "slice placed", with --filled/
@@ -102,12 +102,12 @@ describe("a slice is retried", () => {
     [{ orderQueueStatus: "FAILED" }, /order o1 is FAILED, not split/],
     [{ completesAt: at(200) }, /was completed at/]
   ] as ReadonlyArray<readonly [Partial<EndedSlice>, RegExp]>) {
-    it(`not if ${JSON.stringify(changed)}`, () => {
+    it(`is refused if ${JSON.stringify(changed)}`, () => {
       for (const time of [null, 500]) assert.match(`${String(shown(retry(changed, 200, time)))}`, reason)
     })
   }
 
-  it("not at a time that is over, too far ahead, or when its order is completed", () => {
+  it("is refused for a time that is over, too far ahead, or after the order's completion", () => {
     assert.match(`${String(shown(retry({}, 200, 199)))}`, /which is over/)
     assert.match(`${String(shown(retry({}, 200, 200 + 86_401)))}`, /more than a day ahead/)
     assert.match(`${String(shown(retry({ completesAt: at(900) }, 200, 900)))}`, /--at must be before/)

@@ -16,7 +16,7 @@ const value = (limit: string) => ({ ...none, valuePerDay: Option.some(decimal(li
 const totals = (count: number, sum: string) => ({ orders: count, value: decimal(sum) })
 
 describe("the day's limits", () => {
-  it("allow what is exactly at them, and say what is above", () => {
+  it("allow a total that is exactly at them, and name the limit that a larger one breaks", () => {
     assert.deepStrictEqual(breachesOfDay(decimal("5.05"), totals(9, "94.95"), { ...orders(10), ...value("100") }), [])
     assert.deepStrictEqual(breachesOfDay(null, totals(10, "0"), orders(10)), [
       "it would be order 11 of the day, and LIMIT_ORDERS_PER_DAY is 10"
@@ -27,19 +27,19 @@ describe("the day's limits", () => {
     assert.deepStrictEqual(breachesOfDay(null, totals(1_000_000, "1e12"), none), [])
   })
 
-  it("refuse an order that nobody can value, but only when value is limited", () => {
+  it("refuse an order without a known price, but only when the value is limited", () => {
     assert.match(breachesOfDay(null, totals(0, "0"), value("1"))[0] ?? "", /^no price of its instrument is known/)
     assert.deepStrictEqual(breachesOfDay(null, totals(0, "0"), orders(1)), [])
   })
 
-  it("value an order by its limit, else by the last known price", () => {
+  it("value an order by its limit price, otherwise by the last known price", () => {
     const text = (amount: BigDecimal.BigDecimal | null) => (amount === null ? null : BigDecimal.format(amount))
     assert.strictEqual(text(valueOf({ totalQuantity: 3, limitPrice: decimal("0.1") }, decimal("9"))), "0.3")
     assert.strictEqual(text(valueOf({ totalQuantity: 3, limitPrice: null }, decimal("9"))), "27")
     assert.strictEqual(text(valueOf({ totalQuantity: 3, limitPrice: null }, null)), null)
   })
 
-  it("let an amendment add what the day has room for, and take away at any time", () => {
+  it("allow an amendment to add what the day has room for, and to reduce at any time", () => {
     const limitOrder = (limitPrice: string) => ({ totalQuantity: 1, limitPrice: decimal(limitPrice) })
     const change = (before: string, after: string) => ({ before: limitOrder(before), after: limitOrder(after) })
     assert.isNull(breachOfAmendment(change("10", "20"), null, totals(2, "90"), value("100")))
@@ -51,7 +51,7 @@ describe("the day's limits", () => {
     assert.isNull(breachOfAmendment(change("10", "999"), null, totals(2, "500"), none))
   })
 
-  it("value an amended MARKET order by the price at its split, and let none grow that had none", () => {
+  it("value an amended MARKET order by the price at its split, and refuse an increase without one", () => {
     const market = (totalQuantity: number) => ({ totalQuantity, limitPrice: null })
     const change = (before: number, after: number) => ({ before: market(before), after: market(after) })
     assert.isNull(breachOfAmendment(change(1, 2), decimal("10"), totals(2, "90"), value("100")))
@@ -65,7 +65,7 @@ describe("the day's limits", () => {
     assert.isNull(breachOfAmendment(change(1, 2), null, totals(2, "500"), none))
   })
 
-  it("hold a day that is above them, not one that is at them", () => {
+  it("are broken by a day that is above them, not by one that is at them", () => {
     assert.isNull(dayIsOver(totals(10, "100"), { ...orders(10), ...value("100") }))
     assert.match(dayIsOver(totals(11, "0"), orders(10)) ?? "", /^the 11 orders of the day are more than LIMIT_ORDERS/)
     assert.match(
@@ -74,7 +74,7 @@ describe("the day's limits", () => {
     )
   })
 
-  it("are those of the day in India", () => {
+  it("apply to the day in India", () => {
     const around = (iso: string) => {
       const { from, to } = dayAround(DateTime.makeUnsafe(iso))
       return [DateTime.formatIso(from), DateTime.formatIso(to)]
@@ -87,7 +87,7 @@ describe("the day's limits", () => {
   const Amount = Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 100 })))
   const Limit = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 300 }))
   it.prop(
-    "let in, one after the other, whatever fits and nothing else",
+    "admit orders one after the other, each that still fits and no other",
     [
       Schema.Array(Amount).check(Schema.isMaxLength(20)),
       Limit,

@@ -7,7 +7,7 @@ const november = DateTime.makeUnsafe("2026-11-23T04:00:00Z")
 const limitOf = (instrument: string, at = november) => freezeLimit(Instrument.make(instrument), at)
 
 describe("freeze limits", () => {
-  it("are those of the underlying, whatever the expiry, and of every share", () => {
+  it("are those of the underlying for every expiry, and exist for every share", () => {
     assert.strictEqual(limitOf("NFO:NIFTY26NOVFUT"), 1755)
     assert.strictEqual(limitOf("NFO:NIFTY2612724000CE"), 1755)
     assert.strictEqual(limitOf("NFO:BANKNIFTY26NOV52000PE"), 600)
@@ -16,13 +16,13 @@ describe("freeze limits", () => {
     assert.strictEqual(limitOf("NSE:RELIANCE"), 100_000)
   })
 
-  it("hold from midnight in India on", () => {
+  it("apply from midnight in India", () => {
     const midnight = DateTime.makeUnsafe("2026-01-31T18:30:00Z")
     assert.strictEqual(limitOf("NFO:NIFTY26NOVFUT", midnight), 1755)
     assert.isNull(limitOf("NFO:NIFTY26NOVFUT", DateTime.subtract(midnight, { milliseconds: 1 })))
   })
 
-  it("are ten crore rupees an order for shares", () => {
+  it("are ten crore rupees per order for shares", () => {
     const value = (instrument: string) => freezeValue(Instrument.make(instrument))
     assert.deepStrictEqual(value("BSE:TCS"), BigDecimal.fromBigInt(100_000_000n))
     assert.isNull(value("NFO:NIFTY26NOVFUT"))

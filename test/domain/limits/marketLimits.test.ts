@@ -11,7 +11,7 @@ const collar = (percent: string) => ({ ...unlimited, collarPercent: Option.some(
 const share = (percent: string) => ({ ...unlimited, volumeSharePercent: Option.some(decimal(percent)) })
 
 describe("the price collar", () => {
-  it("allows what is exactly at its edge, on either side, and nothing beyond", () => {
+  it("allows a price exactly at its edge, on either side, and none beyond", () => {
     const isAllowed = (limit: string, last: string, percent: string) =>
       outsideCollar(decimal(limit), decimal(last), collar(percent)).length === 0
     for (const [limit, last, percent, expected] of [
@@ -21,7 +21,7 @@ describe("the price collar", () => {
       ["94.9999", "100", "5", false],
       ["100", "100", "0.0001", true],
       ["0.05", "99999.95", "100", true],
-      // 0.1 + 0.2 in doubles would be outside.
+      // Computed with doubles, 0.1 + 0.2 would be outside.
       ["0.3", "0.1", "100", false],
       ["0.2", "0.1", "100", true],
       ["1416.4724", "1412.95", "0.2493", true],
@@ -31,7 +31,7 @@ describe("the price collar", () => {
     }
   })
 
-  it("says what is too far from what", () => {
+  it("names both prices and the distance that is allowed", () => {
     assert.deepStrictEqual(outsideCollar(decimal("106"), decimal("100.50"), collar("5")), [
       "the limit price of 106 is more than LIMIT_PRICE_COLLAR_PERCENT (5) away from the last price of 100.5"
     ])
@@ -44,7 +44,7 @@ describe("the price collar", () => {
   })
 
   it.prop(
-    "treats a price as far above like one as far below",
+    "treats equal distances above and below the last price alike",
     [
       Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })),
       Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
@@ -59,7 +59,7 @@ describe("the price collar", () => {
   )
 })
 
-describe("right before a placement", () => {
+describe("the market limits right before a placement", () => {
   const slice = {
     ...unknownFacts,
     limitPrice: decimal("110"),
@@ -70,7 +70,7 @@ describe("right before a placement", () => {
     recentVolumeMillis: 1_000_000
   }
 
-  it("only what is fresh counts", () => {
+  it("ignore prices and volumes that are stale", () => {
     const count = (nowMillis: number, limits: Parameters<typeof breachesNow>[2]) =>
       breachesNow(slice, nowMillis, limits).length
     for (const limits of [collar("5"), share("10")]) {
@@ -83,7 +83,7 @@ describe("right before a placement", () => {
     )
   })
 
-  it("a slice may be exactly its share of the volume; of no volume, nothing", () => {
+  it("allow a slice of exactly its share of the volume, and none when there was no volume", () => {
     const isAllowed = (quantity: number, recentVolume: number) =>
       breachesNow({ ...slice, quantity, recentVolume }, 1_000_000, share("2.5")).length === 0
     assert.isTrue(isAllowed(25, 1000))
@@ -91,14 +91,14 @@ describe("right before a placement", () => {
     assert.isFalse(isAllowed(1, 0))
   })
 
-  it("both may be broken at once", () => {
+  it("report both limits when a slice breaks both", () => {
     const both = { ...collar("5"), volumeSharePercent: share("10").volumeSharePercent }
     assert.lengthOf(breachesNow(slice, 1_000_000, both), 2)
     assert.isTrue(needsQuotes(both) && needsQuotes(collar("1")) && needsQuotes(share("1")) && !needsQuotes(unlimited))
   })
 })
 
-describe("the price that plans go by", () => {
+describe("the price that a plan uses", () => {
   const at = DateTime.makeUnsafe(1_000_000)
   const [details] = mockInstruments
   if (details === undefined) throw new Error("there are mock instruments")
@@ -119,12 +119,12 @@ describe("the price that plans go by", () => {
     return known === null ? null : BigDecimal.format(BigDecimal.normalize(known))
   }
 
-  it("is a fresh quote's, else the list's, else none", () => {
+  it("is that of a fresh quote, otherwise that of the instrument list, otherwise none", () => {
     assert.strictEqual(price(quoted(listed("99"), 60_000)), "101")
     assert.strictEqual(price(quoted(listed("99"), 60_001)), "99")
     assert.strictEqual(price(quoted(listed(null), 60_001)), null)
     assert.strictEqual(price(unknownInstrument), null)
-    // Somebody's clock is wrong.
+    // A quote from the future: one of the clocks is wrong.
     assert.strictEqual(price(quoted(listed("99"), -60_001)), "99")
   })
 })

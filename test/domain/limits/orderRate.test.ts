@@ -14,12 +14,12 @@ const tooFast = (
 ) => tooFastForRate({ dueMillis: evenly(numSlices, minutes), numSlices, minutes }, duesOf, rate, maxLateness)
 
 describe("tooFastForRate", () => {
-  it("lets a burst pass that the broker works off within the allowed lateness", () => {
+  it("accepts a burst that the broker's rate can send within the allowed lateness", () => {
     assert.isNull(tooFast(300, 0, null))
     assert.isNull(tooFast(11, 0, 2))
   })
 
-  it("refuses what would be later, and names the most slices and the fewest minutes that fit", () => {
+  it("refuses what would be later, and names the maximum of slices and the minimum of minutes that fit", () => {
     const refusal = tooFast(1000, 0, null) ?? ""
     assert.match(
       refusal,
@@ -33,7 +33,7 @@ describe("tooFastForRate", () => {
     assert.include(tooFast(11, 0, 1), "at most 10 slices, or 1 minute, would fit")
   })
 
-  it("names only what can be, and else how late slices may be for all to be sent", () => {
+  it("suggests only what is possible, and otherwise the lateness that all slices would need", () => {
     assert.include(
       tooFast(11, 0, 1, (slices, minutes) => (minutes > 0 ? null : evenly(slices, minutes))),
       "s late; at most 10 slices would fit"
@@ -44,7 +44,7 @@ describe("tooFastForRate", () => {
     )
   })
 
-  it("knows the minute's window beside the second's", () => {
+  it("applies the limit per minute beside the limit per second", () => {
     assert.isNull(tooFast(400, 1, 1))
     assert.isNotNull(tooFast(500, 1, 1))
   })

@@ -13,12 +13,12 @@ const order: Exposure = {
 }
 
 describe("pre-trade limits", () => {
-  it("allow everything when there are none", () => {
+  it("allow everything when none is set", () => {
     assert.deepStrictEqual(breachesOfOrder(order, unlimited), [])
     assert.deepStrictEqual(breachesOfSlice({ ...order, price: null }, unlimited), [])
   })
 
-  it("allow what is exactly at a limit, and name what is above it", () => {
+  it("allow a value exactly at a limit, and name the limit that a larger one breaks", () => {
     const limits = { ...unlimited, orderQuantity: Option.some(100), orderValue: amount("10005") }
     assert.deepStrictEqual(breachesOfOrder(order, limits), [])
     assert.deepStrictEqual(breachesOfOrder({ ...order, quantity: 101 }, limits), [
@@ -28,13 +28,13 @@ describe("pre-trade limits", () => {
     assert.deepStrictEqual(breachesOfSlice({ ...order, quantity: 101 }, limits), [])
   })
 
-  it("do not guess the value of a MARKET order of which no price is known", () => {
+  it("refuse a MARKET order that cannot be valued because no price is known", () => {
     assert.deepStrictEqual(breachesOfSlice({ ...order, price: null }, { ...unlimited, sliceValue: amount("1") }), [
       "no price of its instrument is known to value the slice by, and LIMIT_SLICE_VALUE is set: use a LIMIT order"
     ])
   })
 
-  it("know instruments by name or beginning, and sides", () => {
+  it("match instruments by name or prefix, and by side", () => {
     const allows = (...instruments: ReadonlyArray<string>) =>
       breachesOfOrder(order, { ...unlimited, instruments }).length === 0
     assert.isTrue(allows("NSE:INFY", "NFO:NIFTY26NOVFUT"))

@@ -66,7 +66,7 @@ describe("isExpired", () => {
     assert.isFalse(isExpired({ expiry: null }, "2999-01-01"))
   })
 
-  it("asks for the day in India, which begins at 18:30 UTC", () => {
+  it("goes by the day in India, which begins at 18:30 UTC", () => {
     assert.strictEqual(indianDay(DateTime.makeUnsafe("2026-11-24T18:29:59.999Z")), "2026-11-24")
     assert.strictEqual(indianDay(DateTime.makeUnsafe("2026-11-24T18:30:00Z")), "2026-11-25")
     assert.strictEqual(indianDay(DateTime.makeUnsafe("2026-12-31T20:00:00Z")), "2027-01-01")
@@ -104,7 +104,7 @@ describe("nearestNames", () => {
     assert.deepStrictEqual(nearestNames("NSE:REL", all, 1), ["NSE:RELIANCE"])
   })
 
-  it("gives nothing for what resembles nothing, never the name itself, and no more than asked", () => {
+  it("gives nothing for a name without similar ones, never the name itself, and at most the wanted number", () => {
     assert.deepStrictEqual(nearestNames("NSE:QQQQQQQ", all), [])
     assert.notInclude(nearestNames("NSE:INFY", all), "NSE:INFY")
     assert.lengthOf(nearestNames("NSE:INFI", all, 2), 2)

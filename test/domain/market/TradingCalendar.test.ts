@@ -40,7 +40,7 @@ describe("marketOf", () => {
   }
 })
 
-describe("a known day", () => {
+describe("a day of the calendar", () => {
   const [share, farShare, future, currency, mcx] = [
     "EQUITY",
     "EQUITY_WITH_DERIVATIVES",
@@ -59,7 +59,7 @@ describe("a known day", () => {
     ["2026-02-01", farShare, "09:15-15:30"],
     ["2026-02-01", mcx, "09:00-17:00"],
     ["2026-02-01", currency, ""],
-    // Holidays of all, of currencies only, and moved ones.
+    // Holidays of all markets, of currencies only, and moved ones.
     ["2026-01-15", share, ""],
     ["2026-01-15", mcx, "17:00-23:55"],
     ["2026-01-26", mcx, ""],
@@ -94,7 +94,7 @@ describe("a known day", () => {
     ["2026-07-31", future, "09:15-15:30"],
     ["2026-08-03", future, "09:15-15:40"],
     ["2026-08-03", currency, "09:00-17:00"],
-    // A monthly expiry is a day as any other, and so is the year's last.
+    // A monthly expiry is an ordinary day, and so is the last day of the year.
     ["2026-10-27", future, "09:15-15:40"],
     ["2026-12-31", mcx, "09:00-23:55"]
   ] as const) {
@@ -135,7 +135,7 @@ describe("sessionAt", () => {
     })
   }
 
-  it("says until when the calendar reaches", () => {
+  it("says where the calendar ends", () => {
     assert.strictEqual(
       calendarEnds(builtInCalendar, "EQUITY").message,
       "the trading days of EQUITY are known until 2026-12-31; TRADING_CALENDAR_FILE can add later ones"
@@ -144,7 +144,7 @@ describe("sessionAt", () => {
 })
 
 describe("sessionsFrom", () => {
-  it("has the session that still goes on, and those of so many days more", () => {
+  it("has the current session and those of the given number of days after it", () => {
     const sessions = (moment: string, days: number) =>
       sessionsFrom(builtInCalendar, "EQUITY", ist(moment), days).map(({ opensMillis }) => opensMillis)
     assert.deepStrictEqual(sessions("2026-11-20T15:29", 0), [ist("2026-11-20T09:15")])
@@ -158,7 +158,7 @@ describe("sessionsFrom", () => {
     ])
   })
 
-  it("has fewer when the calendar ends, and always sessions in order", () => {
+  it("has fewer sessions at the calendar's end, and always in order", () => {
     for (const market of marketIds) {
       const all = sessionsFrom(builtInCalendar, market, ist("2024-06-01T00:00"), 100_000)
       Schema.decodeUnknownSync(Sessions)(JSON.parse(JSON.stringify(all)))
@@ -182,7 +182,7 @@ describe("later announcements", () => {
     }
   ])
 
-  it("add days, and replace what was known of the same market and day", () => {
+  it("add days, and replace the entry of the same market and day", () => {
     assert.strictEqual(later.until, "2027-12-31")
     for (const market of marketIds) {
       assert.strictEqual(dayOf(market, "2026-11-08", later), "18:00-19:00")
@@ -194,14 +194,14 @@ describe("later announcements", () => {
     assert.strictEqual(dayOf("EQUITY", "2027-06-01", later), "09:00-16:00")
   })
 
-  it("need not tell when the US change their clocks", () => {
+  it("need not say when daylight saving time changes in the US", () => {
     const closes = ["2027-03-12", "2027-03-15", "2027-11-05", "2027-11-08"].map((day) =>
       dayOf("COMMODITIES", day, later)
     )
     assert.deepStrictEqual(closes, ["09:00-23:55", "09:00-23:30", "09:00-23:30", "09:00-23:55"])
   })
 
-  it("never make the known days fewer", () => {
+  it("never remove known days", () => {
     assert.strictEqual(calendarOf([announced, { until: "2025-06-30", days: [] }]).until, "2026-12-31")
   })
 })

@@ -14,7 +14,7 @@ import {
 
 const small = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
-/** Short sessions close to each other, so that every edge is met often. */
+/** Short sessions close to each other, so that generated times often fall on their edges. */
 const Sessions = Schema.Array(Schema.Struct({ gap: small(0, 4), length: small(1, 6) })).check(Schema.isMaxLength(5))
 const sessionsOf = (all: typeof Sessions.Type): ReadonlyArray<TradingSession> => {
   let now = 0
@@ -25,7 +25,7 @@ const sessionsOf = (all: typeof Sessions.Type): ReadonlyArray<TradingSession> =>
   })
 }
 
-/** Every open millisecond from a moment on, one by one: what all of this comes down to. */
+/** Every open millisecond from a moment on, listed one by one: the reference for the arithmetic. */
 const openMillis = (sessions: ReadonlyArray<TradingSession>, from: number): ReadonlyArray<number> =>
   sessions.flatMap(({ opensMillis, closesMillis }) =>
     Array.from({ length: closesMillis - opensMillis }, (_, index) => opensMillis + index).filter((at) => at >= from)
@@ -38,7 +38,7 @@ const Any = Schema.Struct({ sessions: Sessions, from: small(-3, 40), duration: s
 
 describe("trading time in sessions", () => {
   it.prop(
-    "is what counting the open milliseconds one by one gives",
+    "equals the count of open milliseconds",
     [Any],
     ([any]) => {
       const sessions = sessionsOf(any.sessions)
@@ -49,7 +49,7 @@ describe("trading time in sessions", () => {
         tradingMillisBetween(sessions, from, from + duration),
         open.filter((at) => at < from + duration).length
       )
-      // All of them have passed only at the last close, which is not open: its last open moment stands for it.
+      // The whole time has passed only at the last close, which is not open: the last open millisecond stands for it.
       const expected = open[duration] ?? (duration === open.length ? open.at(-1) : undefined) ?? null
       assert.strictEqual(afterTrading(sessions, from, duration), expected)
     },
@@ -57,7 +57,7 @@ describe("trading time in sessions", () => {
   )
 
   it.prop(
-    "gives moments inside sessions, later ones for longer times, from which the time can be counted back",
+    "gives moments inside sessions, later ones for longer durations, and converts them back",
     [Any],
     ([any]) => {
       const sessions = sessionsOf(any.sessions)
@@ -82,7 +82,7 @@ describe("trading time in sessions", () => {
   )
 
   it.prop(
-    "cut to a duration holds exactly that, and ends inside its last session",
+    "cut to a duration has exactly that duration, and ends inside its last session",
     [Any],
     ([any]) => {
       const sessions = sessionsOf(any.sessions)
@@ -116,7 +116,7 @@ describe("trading time in sessions", () => {
 })
 
 describe("trading time without a calendar", () => {
-  it("is all the time", () => {
+  it("is elapsed time", () => {
     assert.strictEqual(firstOpen(null, 5), 5)
     assert.strictEqual(tradingMillisBetween(null, 5, 12), 7)
     assert.strictEqual(tradingMillisBetween(null, 12, 5), 0)
@@ -134,7 +134,7 @@ describe("trading time in the calendar", () => {
   })
 
   it.prop(
-    "reaches a moment when the market is open, from which the time can be counted back",
+    "reaches a moment when the market is open, and converts it back",
     [Moment],
     ([{ market, from, duration }]) => {
       const sessions = sessionsFrom(builtInCalendar, market, from, 60)
@@ -174,7 +174,7 @@ describe("trading time in the calendar", () => {
     { name: "a night in winter", market: "COMMODITIES", from: "2026-11-02T23:50", minutes: 10, at: "2026-11-03T09:05" },
     { name: "a closed morning", market: "COMMODITIES", from: "2026-03-02T23:50", minutes: 10, at: "2026-03-03T17:05" }
   ] as const) {
-    it(`goes on across ${name}: ${market}`, () => {
+    it(`continues across ${name}: ${market}`, () => {
       const sessions = sessionsFrom(builtInCalendar, market, ist(from), 10)
       assert.strictEqual(afterTrading(sessions, ist(from), minutes * minute), ist(at))
       assert.strictEqual(tradingMillisBetween(sessions, ist(from), ist(at)), minutes * minute)

@@ -6,14 +6,14 @@ import { isOpen, minutesOfDay, yearStartMillis } from "../../support/exchangeHou
 
 describe("every minute of 2026", () => {
   for (const market of marketIds) {
-    it(`is open or closed as the rules say, and the next session is the next: ${market}`, () => {
+    it(`is open or closed as the exchange's rules say, with the right next session: ${market}`, () => {
       let nextOpen: number | null = null
       for (let index = 365 * minutesOfDay - 1; index >= 0; index -= 1) {
         const millis = yearStartMillis + index * 60_000
         const expected = isOpen(market, Math.floor(index / minutesOfDay), index % minutesOfDay)
         if (expected) nextOpen = millis
         const found = sessionAt(builtInCalendar, market, millis)
-        // Compared before they are asserted: half a million assertions take their time.
+        // Only differences are asserted, because half a million assertions are slow.
         if ((found._tag === "Open") !== expected) assert.fail(`${new Date(millis).toISOString()} ${found._tag}`)
         if (found._tag === "Closed" && (found.next?.opensMillis ?? null) !== nextOpen) {
           assert.fail(`${new Date(millis).toISOString()} next ${JSON.stringify(found.next)}`)

@@ -19,5 +19,5 @@ describe("a quantile", () => {
     assert.strictEqual(quantile([7], 0.99), 7)
   })
 
-  it("of nothing is null", () => assert.isNull(quantile([], 0.5)))
+  it("of no values is null", () => assert.isNull(quantile([], 0.5)))
 })

@@ -14,12 +14,12 @@ describe("judge", () => {
   const all = (heartbeatAt: number, instanceId?: string) =>
     ["splitter", "executor", "monitor"].map((worker) => row(worker, heartbeatAt, instanceId))
 
-  it("healthy: all three workers of one instance in time", () => {
+  it("is healthy when all three workers of one instance report in time", () => {
     assert.isTrue(judge(all(5_000), at(6_000)).healthy)
     assert.isTrue(judge([...all(0, "dead"), ...all(5_000, "alive")], at(6_000)).healthy)
   })
 
-  it("not healthy: nobody there, one worker stale, one missing, or the good ones spread over two instances", () => {
+  it("is not healthy with no worker, a stale one, a missing one, or good ones spread over two instances", () => {
     assert.isFalse(judge([], at(0)).healthy)
     assert.isFalse(judge(all(5_000), at(6_001)).healthy)
     assert.isFalse(judge([row("splitter", 0), row("executor", 5_000), row("monitor", 5_000)], at(6_000)).healthy)

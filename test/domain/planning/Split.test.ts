@@ -19,7 +19,7 @@ const frozenAt = (quantity: number): Partial<SplitRules> => ({
   sliceLimits: [{ quantity, name: "the exchange's freeze limit of an order" }]
 })
 
-/** What the desk allows, and the exchange. */
+/** Two limits on a slice's quantity: the operator's setting and the exchange's freeze limit. */
 const atMost = (quantity: number, frozen = Infinity): Partial<SplitRules> => ({
   sliceLimits: [
     { quantity: frozen, name: "the freeze limit" },
@@ -42,19 +42,19 @@ describe("split", () => {
     )
   })
 
-  it("names slices as ever", () => {
+  it("keeps the ids and tags that earlier versions gave to the same order", () => {
     const [first] = slicesOf()
     assert.strictEqual(first?.id, "sh3whp3kcmtnswjx96r3netjlk0a5or")
     assert.strictEqual(first?.tag, "PB13R9XMDCV1OVMV24C6")
   })
 
-  it("differs from order to order, and not when they have the same seed", () => {
+  it("gives different orders different quantities, and orders with the same seed the same", () => {
     const of = (id: string, seed: string) => quantitiesOf({ orderId: OrderId.make(id), seed })
     assert.notDeepEqual(of("one", "one"), of("other", "other"))
     assert.deepStrictEqual(of("one", "seed"), of("other", "seed"))
   })
 
-  it("sends an order of one slice at its start; the last slice of a running one keeps its place in the window", () => {
+  it("places a single slice at the start, but the last slice of a running order within the window", () => {
     for (const seed of range(1, 20).map(String)) {
       assert.deepStrictEqual(
         slicesOf({ seed, numSlices: 1 }).map(({ quantity, offsetMillis }) => [quantity, offsetMillis]),
@@ -67,7 +67,7 @@ describe("split", () => {
     assert.isAbove(more[0]?.offsetMillis ?? 0, 0)
   })
 
-  it("keeps randomized sizes within a limit just above the average, whatever the seed", () => {
+  it("keeps randomized sizes within a limit just above the average, for every seed", () => {
     for (const seed of range(1, 300).map(String)) {
       const quantities = quantitiesOf({ seed }, { sliceLimits: [{ quantity: 105, name: "a limit" }] })
       assert.isAtMost(Math.max(...quantities), 105)
@@ -88,7 +88,7 @@ describe("split", () => {
 
   const four = { totalQuantity: 4000, numSlices: 2, windowMillis: 600_000, randomize: false } as const
 
-  it("refuses what is above the freeze limit, and says how many slices would do", () => {
+  it("refuses slices above the freeze limit, and says how many slices would fit", () => {
     assert.strictEqual(
       problemOf(four, frozenAt(1755)),
       "num_splits: 2 slices of at most 1755 do not hold 4000; 3 slices or more would fit " +
@@ -98,7 +98,7 @@ describe("split", () => {
     assert.deepStrictEqual(quantitiesOf(four, frozenAt(2000)), [2000, 2000])
   })
 
-  it("makes more slices when it may, over the same window, within the smaller of both limits", () => {
+  it("adds slices when allowed, over the same window, within the smaller of both limits", () => {
     assert.deepStrictEqual(quantitiesOf(four, atMost(1000)), [1000, 1000, 1000, 1000])
     assert.deepStrictEqual(quantitiesOf(four, atMost(5000, 1755)), [1333, 1333, 1334])
     assert.deepStrictEqual(
@@ -107,7 +107,7 @@ describe("split", () => {
     )
   })
 
-  it("makes so many more that sizes can still vary, when there are enough lots for that", () => {
+  it("adds enough slices for sizes to vary, when there are enough lots", () => {
     const varied = quantitiesOf({ ...four, randomize: true }, atMost(100))
     assert.strictEqual(varied.length, 52)
     assert.isAbove(new Set(varied).size, 10)
@@ -121,7 +121,7 @@ describe("split", () => {
     )
   })
 
-  it("makes more slices for the least gap to be kept, not for chance", () => {
+  it("keeps the minimum gap before it adds slices for variation", () => {
     const randomized = { totalQuantity: 1000, numSlices: 2, windowMillis: 110_000 }
     assert.strictEqual(quantitiesOf(randomized, { ...atMost(10), leastGapMillis: 1000 }).length, 100)
     assert.strictEqual(
@@ -134,7 +134,7 @@ describe("split", () => {
     )
   })
 
-  it("speaks of lots and gaps in the order's own columns", () => {
+  it("names the order's column in refusals about lots and gaps", () => {
     assert.strictEqual(
       problemOf({ totalQuantity: 100 }, { lotSize: 65 }),
       "total_quantity: 100 is not a multiple of the lot of 65; 65 or 130 would fit"
@@ -164,8 +164,8 @@ describe("split", () => {
     totalQuantity: Schema.Int.check(Schema.isBetween({ minimum: 20, maximum: 20_000 })),
     randomize: Schema.Boolean
   })
-  const LargestSlice = Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 3000 }))
-  it.prop("keeps every slice within the limit, and the sum", [Any, LargestSlice], ([any, maxSliceQuantity]) => {
+  const MaxSlice = Schema.Int.check(Schema.isBetween({ minimum: 50, maximum: 3000 }))
+  it.prop("keeps every slice within the limit, and the total quantity", [Any, MaxSlice], ([any, maxSliceQuantity]) => {
     const quantities = quantitiesOf(any, atMost(maxSliceQuantity))
     assert.isTrue(quantities.every((quantity) => quantity >= 1 && quantity <= maxSliceQuantity))
     assert.strictEqual(

@@ -17,7 +17,7 @@ const asked: Amendment = {
   note: "a test"
 }
 
-/** 1000 in ten even slices over ninety minutes, one each ten minutes, of which some have been sent. */
+/** An order of 1000 in ten even slices, one every ten minutes, of which the first `sent` are filled. */
 const running = (sent: number, changed: Partial<SplittableOrder> = {}): RunningOrder => {
   const order = anOrder({ randomize: false, durationMinutes: 90, ...changed })
   const plan = Result.getOrThrow(planOrder(order, noLimits, unknownInstrument, start))
@@ -60,7 +60,7 @@ const amended = (order: RunningOrder, amendment: Partial<Amendment>, now: DateTi
 }
 
 describe("an amendment", () => {
-  it("of the quantity alone keeps the times of what was still to be sent", () => {
+  it("of the quantity alone keeps the times of the slices that are still to be sent", () => {
     const { plan, minutes: times } = amended(running(3), { remainingQuantity: 350 }, minutes(21))
     assert.deepStrictEqual(times, [30, 40, 50, 60, 70, 80, 90])
     assert.deepStrictEqual(
@@ -69,19 +69,19 @@ describe("an amendment", () => {
     )
   })
 
-  it("over a new window begins no sooner than a third of its interval after what was sent last", () => {
+  it("with a new window begins at least a third of its interval after the last slice that was sent", () => {
     const window = { remainingWindow: Duration.minutes(63) }
     assert.strictEqual(amended(running(3), window, minutes(21)).minutes[0], 23)
     assert.strictEqual(amended(running(3), window, minutes(25)).minutes[0], 25)
   })
 
-  it("of an order that has not begun leaves its start where it was", () => {
+  it("of an order that has not begun keeps its start", () => {
     const before = DateTime.subtract(start, { hours: 15 })
     const { minutes: times } = amended(running(0), { remainingQuantity: 500 }, before)
     assert.deepStrictEqual([times[0], times.at(-1)], [0, 90])
   })
 
-  it("that says how much is still to be sent gives up what is missing by then; one that does not, keeps it", () => {
+  it("of the remaining quantity waives what is unfilled by then; any other amendment keeps it", () => {
     const order = running(3, { carryUnfilled: true })
     const [first] = order.slices
     const missing = {

@@ -72,7 +72,7 @@ const limit = (price: string, side: "BUY" | "SELL") => {
 }
 
 describe("planOrder", () => {
-  it("splits into the instrument's lots, also below the freeze limit", () => {
+  it("splits into whole lots of the instrument, within the freeze limit", () => {
     const quantities = Result.getOrThrow(plan({ totalQuantity: 6500 })).slices.map(({ quantity }) => quantity)
     assert.isTrue(quantities.every((quantity) => quantity % 65 === 0))
     assert.strictEqual(
@@ -84,7 +84,7 @@ describe("planOrder", () => {
     assert.isTrue(Result.getOrThrow(frozen).slices.every(({ quantity }) => quantity === 1755))
   })
 
-  it("rounds a limit price to the tick, never to the worse", () => {
+  it("rounds a limit price to the tick, never to a worse price", () => {
     assert.strictEqual(limit("100.17", "BUY"), "100.1")
     assert.strictEqual(limit("100.11", "SELL"), "100.2")
     assert.strictEqual(limit("100.2", "SELL"), "100.2")
@@ -92,7 +92,7 @@ describe("planOrder", () => {
     assert.strictEqual(refusal(tooLow), "limit_price: is below the smallest price there is, the tick of 0.1")
   })
 
-  it("refuses what the broker does not list, with the nearest names, and what has expired", () => {
+  it("refuses an unlisted instrument with the nearest names, and an expired one", () => {
     const market: InstrumentFacts = {
       quote: null,
       volumeProfile: null,
@@ -114,11 +114,11 @@ describe("planOrder", () => {
     )
   })
 
-  it("holds nothing against a list that is not there", () => {
+  it("accepts any instrument when there is no instrument list", () => {
     assert.isTrue(Result.isSuccess(plan({ totalQuantity: 1001 }, { market: unknownInstrument })))
   })
 
-  it("refuses a limit price outside the collar when it is new, not when what was carried meets another market", () => {
+  it("applies the price collar to a new order, not to a carried quantity when the market has moved", () => {
     const order = anOrder({ orderType: "LIMIT", limitPrice: BigDecimal.fromStringUnsafe("105.01") })
     const rules = { ...noRules, preTrade: { ...unlimited, collarPercent: Option.some(BigDecimal.fromBigInt(5n)) } }
     const market = { ...unknownInstrument, quote: { lastPrice: BigDecimal.fromBigInt(100n), at: start } }
@@ -138,7 +138,7 @@ describe("planOrder", () => {
     assert.isTrue(Result.isSuccess(planOrder(order, rules, market, DateTime.add(start, { seconds: 61 }))))
   })
 
-  it("says why with a code: the first of several reasons", () => {
+  it("gives the code of the first of several reasons", () => {
     const unlisted: InstrumentFacts = { quote: null, volumeProfile: null, listing: { _tag: "Unlisted", similar: [] } }
     assert.strictEqual(reasonOf({}, { market: unlisted }).code, "instrument_unknown")
     const at = DateTime.makeUnsafe("2026-11-24T18:30:00Z")
@@ -149,7 +149,7 @@ describe("planOrder", () => {
     assert.strictEqual(reasonOf({ totalQuantity: 651 }, { rules: tooMuch }).code, "plan_infeasible")
   })
 
-  it("values a MARKET order by the last price that is known, and refuses one without", () => {
+  it("values a MARKET order by the last known price, and refuses one without a price", () => {
     const decimal = BigDecimal.fromStringUnsafe
     const order = { totalQuantity: 650, numSplits: 10, randomize: false }
     const preTrade = {
@@ -167,7 +167,7 @@ describe("planOrder", () => {
     assert.match(refusal(order, { rules: { preTrade }, market: stale }), /no price of its instrument is known to value/)
   })
 
-  it("holds the order's own limits against what a person asks for, not against what makes up for something", () => {
+  it("applies order limits to what a person asks for, not to catch-up plans", () => {
     const order = anOrder({ totalQuantity: 1000 })
     const rules = { ...noRules, preTrade: { ...unlimited, orderQuantity: Option.some(500) } }
     const request = { ...aRequest(), revision: 2, startsAt: start, now: start, note: null }
@@ -196,7 +196,7 @@ describe("planOrder", () => {
     return Math.max(...slices.map(({ quantity }) => quantity))
   }
 
-  it("keeps each slice to the desk's limits by quantity and by value, whatever chance does", () => {
+  it("keeps each slice within the limits on quantity and value, for every seed", () => {
     const limited = (changed: Partial<PlanningRules["preTrade"]>) => ({ preTrade: { ...unlimited, ...changed } })
     const limitPrice = BigDecimal.fromBigInt(500n)
     for (let seed = 0; seed < 300; seed += 1) {
@@ -208,7 +208,7 @@ describe("planOrder", () => {
     }
   })
 
-  it("spreads late slices anew within both limits, in more slices where they need them", () => {
+  it("spreads late slices again within both limits, in more slices where needed", () => {
     const limits = { sliceQuantity: Option.some(110), sliceValue: Option.some(BigDecimal.fromBigInt(54_000n)) }
     const rules = { ...noRules, preTrade: { ...unlimited, ...limits } }
     for (let seed = 0; seed < 300; seed += 1) {
@@ -221,7 +221,7 @@ describe("planOrder", () => {
     }
   })
 
-  it("says what would fit a limit of a slice's value, and makes no more slices unasked", () => {
+  it("says what would fit the limit on a slice's value, and adds no slices unasked", () => {
     const preTrade = { ...unlimited, sliceValue: Option.some(BigDecimal.fromBigInt(40_499n)) }
     assert.strictEqual(
       refusal(share, { market: quoted, rules: { preTrade } }),
@@ -231,7 +231,7 @@ describe("planOrder", () => {
     assert.isAtMost(largest({}, quoted, { preTrade, maxSliceQuantity: 1000 }), 80)
   })
 
-  it("keeps shares within ten crore rupees an order where a price is known", () => {
+  it("keeps slices of shares within ten crore rupees where a price is known", () => {
     const order = { ...share, totalQuantity: 500_000, randomize: false, numSplits: 5 }
     const dear: InstrumentFacts = {
       ...unknownInstrument,
@@ -244,7 +244,7 @@ describe("planOrder", () => {
     )
   })
 
-  it("refuses what the broker's rate cannot send in time, with what can be sent", () => {
+  it("refuses what the broker's rate cannot send in time, and says what it can send", () => {
     const rate = { perSecond: 10, perMinute: 400, perDay: 5000, marginMillis: 250 }
     const order = { ...share, totalQuantity: 100_000, numSplits: 1000, durationMinutes: 1 }
     const refused = refusal(order, { market: unknownInstrument, rules: { rate } })

@@ -29,7 +29,7 @@ const dueTimes = ({ startsAt, slices }: OrderPlan, at: DateTime.Utc): ReadonlyAr
 const throughJson = <S extends Schema.Top & { readonly DecodingServices: never }>(schema: S, value: unknown) =>
   Schema.decodeUnknownSync(schema)(JSON.parse(JSON.stringify(value)))
 
-/** The first rule that a plan breaks, in words; null when it keeps them all. */
+/** A description of the first rule that the plan breaks; null when it keeps all of them. */
 const brokenRule = (generated: GeneratedOrder, plan: OrderPlan): string | null =>
   brokenQuantity(generated, plan) ??
   brokenLimit(generated, plan) ??
@@ -71,14 +71,14 @@ const brokenLimit = ({ order, rules, market }: GeneratedOrder, { slices }: Order
 const worth = (price: BigDecimal.BigDecimal, quantity: number) =>
   BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(quantity)))
 
-/** The broker takes so many in any second and any minute; each slice is sent as soon as both let it. */
+/** Sends each slice as soon as the limits per second and per minute allow it, and compares with the allowed lateness. */
 const brokenRate = ({ order, rules, at }: GeneratedOrder, plan: OrderPlan): string | null => {
   const { rate } = rules
   if (rate === null) return null
   const sent: Array<number> = []
   for (const due of dueTimes(plan, at)) {
-    const within = (millis: number, most: number) => {
-      const last = sent.at(-most)
+    const within = (millis: number, maxCount: number) => {
+      const last = sent.at(-maxCount)
       return last === undefined ? due : Math.max(due, last + millis + rate.marginMillis)
     }
     const time = Math.max(within(1000, rate.perSecond), within(60_000, rate.perMinute))
@@ -95,9 +95,9 @@ const brokenTime = ({ order, rules, marketId, at }: GeneratedOrder, plan: OrderP
   const last = due.at(-1) ?? 0
   if (startMillis < atMillis || due.some((millis) => millis < startMillis)) return "a slice before the start"
   if (last > startMillis + plan.endMillis) return "a slice after the end"
-  // What falls on the very end of trading time is due in its last millisecond.
-  const leastGap = rules.leastGapMillis - (rules.calendar === null ? 0 : 1)
-  const close = due.findIndex((millis, index) => index > 0 && millis - (due[index - 1] ?? 0) < leastGap)
+  // A time at the very end of trading is moved into its last millisecond.
+  const minGap = rules.leastGapMillis - (rules.calendar === null ? 0 : 1)
+  const close = due.findIndex((millis, index) => index > 0 && millis - (due[index - 1] ?? 0) < minGap)
   if (close >= 0) return `slice ${close + 1} is ${(due[close] ?? 0) - (due[close - 1] ?? 0)} ms after the one before`
   const { completeMillis, endMillis } = plan
   if ((completeMillis === null) !== (order.completion === "REPORT")) return `completed at ${completeMillis}`
@@ -113,7 +113,7 @@ const brokenTime = ({ order, rules, marketId, at }: GeneratedOrder, plan: OrderP
   return order.sessionPolicy === "NEXT_SESSION" || sameDay ? null : "a slice on another day"
 }
 
-/** What `explain` does: from what is stored of a plan, the same slices again. */
+/** As `explain` does, computes the slices again from the plan's stored input, and compares. */
 const notReproduced = ({ at }: GeneratedOrder, plan: OrderPlan): string | null => {
   const input = throughJson(ScheduleInput, plan.input)
   const sessions = throughJson(TradingTime, plan.sessions)
@@ -130,11 +130,11 @@ const notReproduced = ({ at }: GeneratedOrder, plan: OrderPlan): string | null =
   return isSame && again.length === plan.slices.length ? null : "its stored input gives another plan"
 }
 
-/** What a quantity is valued at; a price that a LIMIT order could name when none is known. */
+/** The price that values the order; when none is known, one that a LIMIT order could name. */
 const priceOf = ({ order, market }: GeneratedOrder): BigDecimal.BigDecimal =>
   order.limitPrice ?? market.quote?.lastPrice ?? BigDecimal.fromStringUnsafe("100.05")
 
-/** What a refusal says would fit: each the order as it would have to be. */
+/** The suggestions in a refusal's text, each as the order changed accordingly. */
 const suggestions = (generated: GeneratedOrder, refusal: string): ReadonlyArray<GeneratedOrder> => {
   const { order } = generated
   const changed = (change: Partial<typeof order>): GeneratedOrder => ({ ...generated, order: { ...order, ...change } })
@@ -158,13 +158,13 @@ const suggestions = (generated: GeneratedOrder, refusal: string): ReadonlyArray<
 
 const columns =
   /^(total_quantity|num_splits|duration_minutes|session_policy|instrument|limit_price): |^the (order|slice)'s .* LIMIT_/
-/** Nothing that the order says could help: why, and what could. */
+/** Whether the refusal is one that no change to the order could avoid. */
 const isFinal = (refusal: string): boolean =>
   /TRADING_CALENDAR_FILE can add later ones$|no slice of whole lots of \d+ is that small|: use a LIMIT order/.test(
     refusal
   )
 
-/** Why what refusals suggest does not lead to a plan; null when it does. */
+/** Follows the suggestions until there is a plan. Returns why they do not lead to one; null when they do. */
 const misled = (generated: GeneratedOrder, refusal: string, steps = 10): string | null => {
   if (isFinal(refusal)) return null
   if (!columns.test(refusal)) return `names no column: ${refusal}`
@@ -187,7 +187,7 @@ const misled = (generated: GeneratedOrder, refusal: string, steps = 10): string 
   return problem
 }
 
-/** The start that a refusal names is the one that the plan then has. */
+/** Whether the plan starts when the refusal said it would. */
 const isAsSaid = (refusal: string, { startsAt }: OrderPlan): boolean => {
   const said = /it would start on (.* IST)$/.exec(refusal)?.[1]
   return said === undefined || (startsAt !== null && indianClock(DateTime.toEpochMillis(startsAt)) === said)
@@ -195,9 +195,9 @@ const isAsSaid = (refusal: string, { startsAt }: OrderPlan): boolean => {
 
 const cases = casesOr(3000)
 
-describe("any order", () => {
+describe("the plan of a generated order", () => {
   it(
-    "gets a plan that keeps every rule, or is refused with what would fit, and fits then",
+    "keeps every rule, or is refused with suggestions that lead to a plan",
     () => {
       const counts = { planned: 0, refused: 0 }
       for (let index = 0; index < cases; index += 1) {
@@ -222,7 +222,7 @@ const text = ({ order, rules, market, at }: GeneratedOrder): string =>
     typeof value === "bigint" ? String(value) : value
   )
 
-/** The first moment from another on at which a market is open, within the year. */
+/** The first moment from `millis` on at which the market is open, null when there is none in the year. */
 const firstOpenFrom = (marketId: MarketId, millis: number): number | null => {
   if (isOpenAt(marketId, millis)) return millis
   const from = Math.floor((millis - yearStartMillis) / 60_000) + 1
@@ -241,7 +241,7 @@ const momentsOf = (day: number, { int }: Choices): ReadonlyArray<number> => {
 
 describe("each day of 2026", () => {
   for (const marketId of marketIds) {
-    it(`starts an order at the next moment of trading, and keeps it in sessions: ${marketId}`, () => {
+    it(`starts an order when the market is next open, and keeps it within sessions: ${marketId}`, () => {
       for (let day = 0; day < 365; day += 1) {
         const choices = choicesOf(`${marketId}/${day}`)
         for (const millis of momentsOf(day, choices)) {

@@ -23,7 +23,7 @@ import {
   slicesOf
 } from "../../support/orderModel.ts"
 
-/** An order of a few slices, with any policies, and a desk with any limits. */
+/** An order of a few slices with generated policies and generated limits. */
 const anyRunningOrder = (index: number, choices: Choices): GeneratedOrder => {
   const { int, pick } = choices
   const generated = anyOrder(`case-${index}`, choices)
@@ -61,7 +61,7 @@ const claimed = (model: OrderModel) => inStage(model, "IN_PROGRESS").filter(({ i
 const unknown = (model: OrderModel) => inStage(model, "IN_PROGRESS").filter(({ isUnknown }) => isUnknown)
 const open = (model: OrderModel) => inStage(model, "PROCESSED").filter(({ brokerIsFinal }) => !brokerIsFinal)
 
-/** The same for one of the slices that something can happen to. */
+/** An event that changes one of the slices that `which` selects; it does nothing when there is none. */
 const on =
   (
     which: (model: OrderModel) => ReadonlyArray<ModelSlice>,
@@ -72,7 +72,7 @@ const on =
     if (slice !== undefined) change(model, slice, changed(slice, choices, model))
   }
 
-/** Any part of what is not filled; mostly whole lots. */
+/** The filled quantity after a partial fill of generated size, mostly in whole lots. */
 const partOf = ({ quantity, filledQuantity }: ModelSlice, { int, chance }: Choices, model: OrderModel): number => {
   const { listing } = model.generated.market
   const lotSize = listing?._tag === "Listed" && !chance(0.05) ? listing.details.lotSize : 1
@@ -132,7 +132,7 @@ const anyAmendment = (model: OrderModel, { int, chance, pick }: Choices): Amendm
     numSlices: chance(0.3) ? int(1, 20) : null,
     remainingWindow: chance(0.3) ? pick([Duration.minutes(int(0, 60)), Duration.minutes(int(0, 400))]) : null,
     limitPrice: model.order.orderType === "LIMIT" && chance(0.3) ? BigDecimal.fromStringUnsafe("99.95") : null,
-    note: "somebody: a reason"
+    note: "ann: a reason"
   }
 }
 
@@ -152,7 +152,7 @@ const amendment: Event = (model, choices) => {
   const { remainingQuantity } = wanted
   const { scheduled } = quantities(model)
   if (remainingQuantity !== null) assert.strictEqual(scheduled, remainingQuantity)
-  // What is like that already stays as it is.
+  // An amendment to what the order already is changes nothing.
   const same = {
     ...wanted,
     remainingWindow: null,
@@ -163,10 +163,10 @@ const amendment: Event = (model, choices) => {
 }
 
 const follow: Event = (model) => {
-  // Each step may be followed by another, but nothing goes on for ever.
+  // One follow-through may lead to another, but only a few times.
   for (let step = 0; ; step += 1) {
     if (!isUnsettled(model)) return
-    assert.isBelow(step, 4, "the order never comes to rest")
+    assert.isBelow(step, 4, "the follow-through does not end")
     const before = snapshot(model)
     const result = followed(model)
     if (Result.isFailure(result)) assert.fail(`on hold: ${result.failure}`)
@@ -187,7 +187,10 @@ const snapshot = ({ slices, order }: OrderModel): Snapshot => ({
   totalQuantity: order.totalQuantity
 })
 
-/** What was sent stays as it is, but for what later slices take over of it; the total is only a person's to change. */
+/**
+ * A slice that was sent changes only in the quantity that later slices take over from it, and only an amendment changes
+ * the order's total.
+ */
 const untouched = (before: Snapshot, model: OrderModel, changed: OrderChange) => {
   for (const [id, slice] of before.slices) {
     const now = model.slices.get(id)
@@ -204,7 +207,7 @@ const untouched = (before: Snapshot, model: OrderModel, changed: OrderChange) =>
   if (!isAmendment) assert.strictEqual(model.order.totalQuantity, before.totalQuantity)
 }
 
-/** Only what is for good not filled, and what its owner wants carried, is in a new plan. */
+/** A new plan carries only a quantity that is finally unfilled and that the order's policies want carried. */
 const carriesRightly = (before: Snapshot, model: OrderModel, changed: OrderChange) => {
   if (changed._tag !== "Replan") return
   for (const id of changed.carried) {
@@ -223,7 +226,7 @@ const carriesRightly = (before: Snapshot, model: OrderModel, changed: OrderChang
   }
 }
 
-/** Never more than three times the pace that a person asked for, by what service alone decides. */
+/** Plans that the service makes by itself never exceed three times the pace that a person asked for. */
 const keepsPace = (before: Snapshot, model: OrderModel, changed: OrderChange) => {
   if (changed._tag !== "Replan" || changed.plan.cause === "COMPLETION") return
   const { intended } = running(model)
@@ -242,12 +245,12 @@ const keepsPace = (before: Snapshot, model: OrderModel, changed: OrderChange) =>
   if (changed.plan.cause === "LATENESS") return
   const quantity = (slices: ReadonlyArray<ModelSlice>) => slices.reduce((sum, slice) => sum + slice.quantity, 0)
   const average = intended.totalQuantity / intended.numSlices
-  const most = Math.max(
+  const maxQuantity = Math.max(
     quantity(scheduled),
     average,
     (3 * intended.totalQuantity * changed.plan.input.windowMillis) / intended.windowMillis
   )
-  assert.isAtMost(quantity(inStage(model, "SCHEDULED")), most + 1e-6, "more than three times the pace")
+  assert.isAtMost(quantity(inStage(model, "SCHEDULED")), maxQuantity + 1e-6, "more than three times the pace")
 }
 
 const conserved = (model: OrderModel) => {
@@ -287,7 +290,7 @@ const anyEvent = ({ int }: Choices) => {
   return events.find(([, weight]) => (at -= weight) < 0) ?? events[0]
 }
 
-/** The rest of the order's day, with a broker that gives answers. */
+/** Runs the order to its end, with a broker that answers. */
 const toTheEnd = (model: OrderModel, choices: Choices, log: Array<string>) => {
   setHold(model, false)
   for (let step = 0; step < 2000; step += 1) {
@@ -320,13 +323,14 @@ const endsWell = (model: OrderModel) => {
   assert.isNotNull(settled)
   if (settled === null) return
   assert.strictEqual(settled.unfilled, totalQuantity - filled - waived)
-  if (completion === "CROSS" && settled.unfilled > 0) assert.isNotNull(settled.reason, "a shortfall without a reason")
+  if (completion === "CROSS" && settled.unfilled > 0)
+    assert.isNotNull(settled.reason, "an unfilled quantity without a reason")
 }
 
-describe("any day of an order", () => {
+describe("an order with generated events", () => {
   const cases = casesOr(3000)
   it(
-    "keeps the order's quantity, its pace and what was sent, and comes to an end",
+    "keeps its total quantity, its pace and the slices that were sent, and finishes",
     () => {
       let seen = 0
       for (let index = 0; index < cases; index += 1) {

@@ -26,16 +26,16 @@ const range = (count: number) => Array.from({ length: count }, (_, index) => ind
 const quantitiesOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ quantity }) => quantity)
 const offsetsOf = (slices: ReadonlyArray<ScheduledSlice>) => slices.map(({ offsetMillis }) => offsetMillis)
 
-/** A straight-line schedule of so many slices of so many lots each on average, varied from a seed. */
-const varied = (seed: number, numSlices: number, leastGapMillis = 0, lotsEach = 1000) =>
+/** A randomized straight-line schedule of `numSlices` slices with `lotsEach` lots each on average. */
+const varied = (seed: number, numSlices: number, minGapMillis = 0, lotsEach = 1000) =>
   scheduleOf({
     seed: `seed ${seed}`,
     numSlices,
     totalQuantity: Math.round(numSlices * lotsEach),
-    leastGapMillis
+    leastGapMillis: minGapMillis
   })
 
-/** The farthest that a schedule's running total is from the straight line, counted in slices. */
+/** The maximum distance of a schedule's running total from the straight line, in slices. */
 const tracking = (slices: ReadonlyArray<ScheduledSlice>): number => {
   const average = sum(quantitiesOf(slices)) / slices.length
   let [done, farthest] = [0, 0]
@@ -60,7 +60,7 @@ const sizeStatistics = (slices: ReadonlyArray<ScheduledSlice>) => {
   }
 }
 
-/** Whether the Rayleigh test at 5 % sees a period in the times (Zar, Biostatistical Analysis, equation 27.4). */
+/** Whether the Rayleigh test at 5 % detects the period in the times (Zar, Biostatistical Analysis, equation 27.4). */
 const showsPeriod = (offsets: ReadonlyArray<number>, periodMillis: number): boolean => {
   const n = offsets.length
   const angles = offsets.map((offset) => (2 * Math.PI * offset) / periodMillis)
@@ -71,7 +71,7 @@ const showsPeriod = (offsets: ReadonlyArray<number>, periodMillis: number): bool
 describe("a varied schedule", () => {
   const counts = [1, 2, 3, 7, 12, 50, 100, 250, 500]
 
-  it("never strays from the line by more than 1.5 slices, and keeps sizes within 30 %", () => {
+  it("stays within 1.5 slices of the line, and keeps sizes within 30 % of the average", () => {
     for (const count of counts) {
       for (const seed of range(300)) {
         const slices = varied(seed, count)
@@ -81,7 +81,7 @@ describe("a varied schedule", () => {
     }
   })
 
-  it("keeps both also when a slice is only a few lots, the sizes to within a lot", () => {
+  it("keeps both limits when a slice is only a few lots, sizes to within one lot", () => {
     for (const seed of range(2000)) {
       const numSlices = 1 + (seed % 60)
       const totalQuantity = numSlices + ((seed * 7919) % (numSlices * 12))
@@ -97,7 +97,7 @@ describe("a varied schedule", () => {
 
   const fewLots = [2, 2.1, 2.25, 2.5, 2.75, 2.9, 3, 3.1, 3.5, 3.75, 4, 4.25, 4.5, 4.75, 5, 5.5, 6, 7, 8, 10, 20, 100]
   for (const lotsEach of [...fewLots, 1000]) {
-    it(`has sizes that vary, and neither alternate nor trend: ${lotsEach} lots a slice`, () => {
+    it(`has sizes that vary without alternating or trending: ${lotsEach} lots a slice`, () => {
       for (const count of [50, 100, 250, 500]) {
         for (const seed of range(lotsEach === 1000 ? 200 : 20)) {
           const slices = varied(seed, count, 0, lotsEach)
@@ -114,7 +114,7 @@ describe("a varied schedule", () => {
     })
   }
 
-  it("varies the sizes of short orders too, from two lots a slice on", () => {
+  it("varies the sizes of short orders too, from two lots a slice upwards", () => {
     for (const lotsEach of fewLots) {
       for (const count of [3, 6, 12]) {
         const plans = range(200).map((seed) => String(quantitiesOf(varied(seed, count, 0, lotsEach))))
@@ -170,7 +170,7 @@ describe("a varied schedule", () => {
     assert.strictEqual(last.size, 50)
   })
 
-  it("keeps any least gap that fits, up to the slots' own width", () => {
+  it("keeps any minimum gap that fits, up to the width of the slots", () => {
     for (const gap of [1, 1000, 18_000, 30_000, 36_000]) {
       for (const seed of range(100)) {
         const offsets = offsetsOf(varied(seed, 100, gap))
@@ -206,11 +206,11 @@ describe("a varied schedule", () => {
 const trajectory = (riskAversion: number, isBackwards: boolean) =>
   ({ _tag: "Trajectory", riskAversion, isBackwards, from: 0, to: 1 }) as const
 
-describe("shapes", () => {
+describe("the shape of a schedule", () => {
   const fixed = (curve: ScheduleInput["curve"], changed: Partial<ScheduleInput> = {}) =>
     quantitiesOf(scheduleOf({ randomize: false, numSlices: 4, totalQuantity: 1000, curve, ...changed }))
 
-  it("follow own weights, however many there are", () => {
+  it("follows custom weights, however many there are", () => {
     assert.deepStrictEqual(fixed({ _tag: "InProportion", profile: [4, 3, 2, 1], from: 0, to: 1 }), [400, 300, 200, 100])
     assert.deepStrictEqual(fixed({ _tag: "InProportion", profile: [3, 1], from: 0, to: 1 }), [375, 375, 125, 125])
     assert.deepStrictEqual(
@@ -219,7 +219,7 @@ describe("shapes", () => {
     )
   })
 
-  it("take the part of the profile that the window covers, and go on with the next day's", () => {
+  it("takes the part of the volume profile that the window covers, and continues with the next day's", () => {
     assert.deepStrictEqual(
       fixed({ _tag: "InProportion", profile: [9, 1, 2, 3], from: 0.25, to: 1 }, { numSlices: 3, totalQuantity: 600 }),
       [100, 200, 300]
@@ -230,7 +230,7 @@ describe("shapes", () => {
     )
   })
 
-  it("have a U for the day: the most at both ends, the same forwards and backwards", () => {
+  it("is a symmetric U over the day, with the maximum at both ends", () => {
     const parts = fixed(
       { _tag: "InProportion", profile: uShapedDay, from: 0, to: 1 },
       { numSlices: 5, totalQuantity: 100_000 }
@@ -242,7 +242,7 @@ describe("shapes", () => {
     assert.isBelow(parts[2] ?? 0, parts[1] ?? 0)
   })
 
-  it("are Almgren and Chriss's trajectory, front-loaded, and the same backwards", () => {
+  it("is the trajectory of Almgren and Chriss, front-loaded, and mirrored when reversed", () => {
     const kappa = 2
     const remaining = (share: number) => Math.sinh(kappa * (1 - share)) / Math.sinh(kappa)
     const expected = range(4).map((k) => 1_000_000 * (remaining(k / 4) - remaining((k + 1) / 4)))
@@ -252,7 +252,7 @@ describe("shapes", () => {
     for (const [index, quantity] of back.toReversed().entries()) assert.approximately(quantity, expected[index] ?? 0, 1)
   })
 
-  it("go on where they were when part of the window is over", () => {
+  it("continues where it was when part of the window is over", () => {
     const whole = fixed(trajectory(2, false), { totalQuantity: 1_000_000 })
     const done = whole[0] ?? 0
     const rest = fixed(restOf(trajectory(2, false), 0.25), { numSlices: 3, totalQuantity: 1_000_000 - done })
@@ -266,12 +266,12 @@ describe("shapes", () => {
     )
   })
 
-  it("become the straight line without risk aversion, and stay sound with a great deal of it", () => {
+  it("is the straight line without risk aversion, and stays valid with a large one", () => {
     assert.deepStrictEqual(fixed(trajectory(1e-9, false)), [250, 250, 250, 250])
     assert.deepStrictEqual(fixed(trajectory(100, false)), [997, 1, 1, 1])
   })
 
-  it("give what is too much for one slice to the others", () => {
+  it("moves what exceeds the maximum of one slice to the others", () => {
     assert.deepStrictEqual(
       fixed({ _tag: "InProportion", profile: [97, 1, 1, 1], from: 0, to: 1 }, { largestSlice: 400 }),
       [400, 200, 200, 200]
@@ -279,7 +279,7 @@ describe("shapes", () => {
   })
 })
 
-describe("any schedule", () => {
+describe("a generated schedule", () => {
   const small = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 60 }))
   const Any = Schema.Struct({
     seed: Schema.String.check(Schema.isMaxLength(20)),
@@ -308,7 +308,7 @@ describe("any schedule", () => {
   }
 
   it.prop(
-    "keeps every rule: the number, the sum, whole lots, the bounds, the order, the gap, the window",
+    "keeps every rule: number, sum, whole lots, bounds, order, gap and window",
     [Any],
     ([any]) => {
       const input = inputOf(any)
@@ -329,7 +329,7 @@ describe("any schedule", () => {
     { arbitrary: { runs: 2000 } }
   )
 
-  it.prop("is made again from what is stored of it, and each slice explained", [Any], ([any]) => {
+  it.prop("is reproduced from its stored input, with an explanation of each slice", [Any], ([any]) => {
     const input = inputOf(any)
     const stored = JSON.parse(JSON.stringify(input)) as unknown
     const explained = Result.getOrThrow(explainSchedule(Schema.decodeUnknownSync(ScheduleInput)(stored)))

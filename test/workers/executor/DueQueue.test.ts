@@ -10,7 +10,7 @@ const queueOf = (...slices: ReadonlyArray<ReturnType<typeof sliceDueAt>>) => {
 }
 
 describe("DueQueue", () => {
-  it("gives slices in due order, whatever the order they came in", () => {
+  it("returns slices in due order, whatever the order of their arrival", () => {
     const queue = queueOf(sliceDueAt(3), sliceDueAt(1))
     queue.add([sliceDueAt(2)])
     assert.deepStrictEqual(
@@ -20,7 +20,7 @@ describe("DueQueue", () => {
     assert.strictEqual(queue.size, 0)
   })
 
-  it("gives nothing that is not due", () => {
+  it("returns nothing that is not due", () => {
     const queue = queueOf(sliceDueAt(5))
     assert.isUndefined(queue.takeDue(4.999))
     assert.strictEqual(queue.peek()?.notBeforeMillis, 5)
@@ -28,7 +28,7 @@ describe("DueQueue", () => {
     assert.isUndefined(queue.takeDue(5))
   })
 
-  it("takes out the slices of given orders only", () => {
+  it("removes only the slices of the given orders", () => {
     const queue = queueOf(sliceDueAt(1, "a1", "a"), sliceDueAt(2, "b1", "b"), sliceDueAt(3, "a2", "a"))
     assert.deepStrictEqual(
       queue.removeOrders(new Set([OrderId.make("a")])).map((slice) => slice.id as string),

@@ -32,8 +32,8 @@ const ordersNow = Effect.flatMap(Db, ({ sql, query }) =>
   )
 )
 
-describe("a limit on the day", () => {
-  it.effect("holds however many splitters add to it at once", () =>
+describe("the limits of the day", () => {
+  it.effect("are kept by splitters that add orders at the same moment", () =>
     Effect.gen(function* () {
       yield* setClock()
       for (const id of many(24)) yield* insertOrder(id)
@@ -56,7 +56,7 @@ describe("a limit on the day", () => {
     )
   )
 
-  it.effect("by value takes what still fits, counts orders split before, and begins anew at midnight in India", () =>
+  it.effect("on value admit what still fits, count earlier orders, and start again at midnight in India", () =>
     Effect.gen(function* () {
       const split = Effect.flatten(makeSplitPending)
       yield* setClock("18 hours")
@@ -80,7 +80,7 @@ describe("a limit on the day", () => {
     }).pipe(Effect.provide(limited({ LIMIT_VALUE_PER_DAY: "20000" })))
   )
 
-  it.effect("values a MARKET order by the price that is known at its split, and refuses one without", () =>
+  it.effect("value a MARKET order by the price known at its split, and refuse one without", () =>
     Effect.gen(function* () {
       yield* setClock("10 minutes")
       const quotes = yield* QuoteStore
@@ -120,7 +120,7 @@ describe("a limit on the day", () => {
     }).pipe(Effect.provide(limited({ LIMIT_VALUE_PER_DAY: "20000" })))
   )
 
-  it.effect("does not count what FAILED or was SKIPPED", () =>
+  it.effect("do not count FAILED and SKIPPED orders", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("bad", { side: "HOLD" })
@@ -140,7 +140,7 @@ describe("a limit on the day", () => {
 })
 
 describe("a day above its limit", () => {
-  it.effect("holds all placements, with the reason, until it is within it again", () =>
+  it.effect("closes the placement gate with the reason, until the day is within it again", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       const gate = yield* PlacementGate
@@ -167,7 +167,7 @@ describe("a day above its limit", () => {
     }).pipe(Effect.provide(memoryService({ LIMIT_ORDERS_PER_DAY: "2" })))
   )
 
-  it.effect("is nobody's business without a limit", () =>
+  it.effect("cannot exist without a limit", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
       memory.day = { ...memory.day, orders: 1_000_000 }

@@ -11,7 +11,7 @@ const service = memoryService()
 
 const claimed = (dueMillis: number): ClaimedSlice => ({ ...sliceDueAt(dueMillis), leaseExpiresMillis: 120_000 })
 
-/** Places a slice; what became of it, and how often the broker was called. */
+/** Places a slice; returns what it becomes and how often the broker was called. */
 const place = (slice: ClaimedSlice) =>
   Effect.gen(function* () {
     const { transition, event } = yield* Effect.flatMap(makePlace, (place) => place(slice))
@@ -19,7 +19,7 @@ const place = (slice: ClaimedSlice) =>
   })
 
 describe("right before the call", () => {
-  it.effect("a clock that cannot be relied on, and not be measured either, sends nothing and costs no attempt", () =>
+  it.effect("sends nothing and counts no attempt when the clock is in doubt and cannot be measured", () =>
     Effect.gen(function* () {
       const clock = DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle: Effect.fail(databaseIsDown) })
       const placed = place(claimed(0)).pipe(Effect.provideService(DatabaseClock, clock))
@@ -27,7 +27,7 @@ describe("right before the call", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("a slice that a timer brought a little early is waited for", () =>
+  it.effect("waits for a slice that a timer fired slightly early", () =>
     Effect.gen(function* () {
       const placing = yield* Effect.forkChild(place(claimed(400)), { startImmediately: true })
       yield* TestClock.adjust("399 millis")
@@ -37,7 +37,7 @@ describe("right before the call", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("one that a clock set back has made early by more than that is given back: nothing waits for it", () =>
+  it.effect("gives a slice back that is earlier than that because the clock was set back", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* place(claimed(60_000)), ["Rescheduled", 0, true, 0])
     }).pipe(Effect.provide(service))

@@ -33,7 +33,7 @@ const splitOrder = Effect.gen(function* () {
   yield* Effect.flatten(makeSplitPending)
 })
 
-/** Notes what is logged at Info or above. */
+/** Records log lines at Info and above. */
 const listening = (lines: Array<string>) =>
   Logger.layer([
     Logger.make(({ message, logLevel }) => {
@@ -41,8 +41,8 @@ const listening = (lines: Array<string>) =>
     })
   ])
 
-describe("the follower of quotes", () => {
-  it.effect("asks for what is about to be traded, once for all replicas in each interval, and stores the answer", () =>
+describe("followQuotes", () => {
+  it.effect("asks once per interval for all replicas for the instruments due soon, and stores the answer", () =>
     Effect.gen(function* () {
       yield* splitOrder
       const script = yield* BrokerScript
@@ -62,7 +62,7 @@ describe("the follower of quotes", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("makes prices known by which orders outside the collar FAIL at their split, and those within do not", () =>
+  it.effect("provides prices by which orders outside the collar FAIL at their split", () =>
     Effect.gen(function* () {
       yield* splitOrder
       const script = yield* BrokerScript
@@ -83,7 +83,7 @@ describe("the follower of quotes", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("leaves the broker alone as long as it asks for, says so once, and says when quotes are back", () => {
+  it.effect("pauses as long as the broker asks, and logs that once and again when quotes are back", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       yield* splitOrder
@@ -118,10 +118,10 @@ describe("the follower of quotes", () => {
     }).pipe(Effect.provide(Layer.merge(service, listening(lines))))
   })
 
-  it.effect("does not ask when nothing is due, nor when no limit needs it, but removes what is old all the same", () =>
+  it.effect("asks nothing when nothing is due or no limit needs quotes, but still removes old ones", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      script.onQuotes = () => assert.fail("nobody needs quotes")
+      script.onQuotes = () => assert.fail("no limit needs quotes")
       yield* setClock()
       yield* Effect.flatten(makeAskForQuotes)
       yield* splitOrder

@@ -19,7 +19,7 @@ const service = (hours: TradingHours["Service"], brokerType: "mock" | "zerodha")
     Layer.succeed(TradingHours, hours)
   )
 
-/** What one daemon warns of that looks at these hours. */
+/** The warnings of one daemon that checks at these hours. */
 const warningsAt = (...hours: ReadonlyArray<number>) => {
   const lines: Array<string> = []
   const capture = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
@@ -39,8 +39,8 @@ const syncAt = (hour: number) =>
     yield* (yield* InstrumentStore).replaceAll("zerodha", mockInstruments, yield* DateTime.now)
   })
 
-describe("what somebody has to see to", () => {
-  it.effect("the end of the trading calendar is told of 30 days ahead, at the start and then once a day", () =>
+describe("reminders for a person", () => {
+  it.effect("warn of the end of the trading calendar from 30 days ahead, at the start and then once a day", () =>
     Effect.gen(function* () {
       // 1970-01-02 begins in India at 18:30 of the day before.
       assert.deepStrictEqual(yield* warningsAt(18.4), [])
@@ -51,7 +51,7 @@ describe("what somebody has to see to", () => {
     }).pipe(Effect.provide(service(calendarUntil("1970-02-01"), "mock")))
   )
 
-  it.effect("a calendar that has ended, too; none is missed where there is none", () =>
+  it.effect("warn of a calendar that has ended, and of nothing when no calendar is used", () =>
     Effect.gen(function* () {
       assert.lengthOf(yield* warningsAt(24 * 40), 1)
     }).pipe(
@@ -64,7 +64,7 @@ describe("what somebody has to see to", () => {
     )
   )
 
-  it.effect("a list of instruments that is older than two days", () =>
+  it.effect("warn of an instrument list that is older than two days", () =>
     Effect.gen(function* () {
       yield* syncAt(1)
       assert.deepStrictEqual(yield* warningsAt(49), [])
@@ -76,7 +76,7 @@ describe("what somebody has to see to", () => {
     }).pipe(Effect.provide(service(TradingHours.of({ calendar: null }), "zerodha")))
   )
 
-  it.effect("not the mock's, which never changes, and none where there is none", () =>
+  it.effect("ignore the mock's instrument list, which never changes, and a missing one", () =>
     Effect.gen(function* () {
       yield* syncAt(1)
       assert.deepStrictEqual(yield* warningsAt(1000), [])

@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { supervise, tick } from "../../../src/workers/supervision/supervision.ts"
 import { WorkerStatus } from "../../../src/workers/supervision/WorkerStatus.ts"
 
-/** Remembers what was reported. */
+/** A status that records every report. */
 const makeStatus = Effect.map(Ref.make<ReadonlyArray<string>>([]), (reports) => ({
   reports: Ref.get(reports),
   status: WorkerStatus.of({
@@ -15,7 +15,7 @@ const makeStatus = Effect.map(Ref.make<ReadonlyArray<string>>([]), (reports) => 
 }))
 
 describe("tick", () => {
-  it.effect("counts a success, a failure and a bug, and goes on after each", () =>
+  it.effect("reports a success, a failure and a bug, and continues after each", () =>
     Effect.gen(function* () {
       const { reports, status } = yield* makeStatus
       yield* tick(status, "monitor", Effect.void)
@@ -28,7 +28,7 @@ describe("tick", () => {
     })
   )
 
-  it.effect("tells of several failures in one line, as of one", () =>
+  it.effect("reports several failures in one line", () =>
     Effect.gen(function* () {
       const { reports, status } = yield* makeStatus
       const failing = ["no database", "no broker"].map((message) => Effect.fail(new Error(message)))
@@ -40,7 +40,7 @@ describe("tick", () => {
     })
   )
 
-  it.effect("lets an interruption through", () =>
+  it.effect("does not catch an interruption", () =>
     Effect.gen(function* () {
       const { reports, status } = yield* makeStatus
       const fiber = yield* Effect.forkChild(Effect.forever(tick(status, "monitor", Effect.never)), {
@@ -53,7 +53,7 @@ describe("tick", () => {
 })
 
 describe("supervise", () => {
-  /** A worker that dies as soon as it starts, and when it started. */
+  /** A worker that dies as soon as it starts, and the times of its starts. */
   const dying = Effect.gen(function* () {
     const starts = yield* Ref.make<ReadonlyArray<number>>([])
     const worker = Effect.gen(function* () {
@@ -64,7 +64,7 @@ describe("supervise", () => {
     return { starts: Ref.get(starts), worker }
   })
 
-  it.effect("starts a worker again after 1, 2, 4, 8 s, and gives up at the fifth death", () =>
+  it.effect("restarts a worker after 1, 2, 4 and 8 s, and gives up at the fifth death", () =>
     Effect.gen(function* () {
       const { starts, worker } = yield* dying
       const fiber = yield* Effect.forkChild(supervise("executor", worker), { startImmediately: true })
@@ -76,7 +76,7 @@ describe("supervise", () => {
     })
   )
 
-  it.effect("a worker that dies now and then is started again for ever", () =>
+  it.effect("restarts a worker for ever when its deaths are far apart", () =>
     Effect.gen(function* () {
       const { starts, worker } = yield* dying
       const rare = Effect.andThen(Effect.sleep("2 minutes"), worker)

@@ -45,7 +45,7 @@ const placeOne = (changed: Readonly<Record<string, unknown>> = {}) =>
 
 const theSlice = Effect.map(sliceRows(), ([row]) => row ?? assert.fail("there is no slice"))
 
-/** What is logged while the effect runs. */
+/** Runs an effect with the lines that are logged while it runs. */
 const logged = <A, E, R>(effect: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
   const capture = Logger.layer([Logger.map(Logger.formatJson, (line) => void lines.push(line))])
@@ -56,15 +56,15 @@ const about = (lines: ReadonlyArray<string>, text: string) => lines.filter((line
 const orderListIsDown = () =>
   Effect.fail(new BrokerTryLater({ code: "503", message: "down", retryAt: DateTime.makeUnsafe(0) }))
 
-describe("an open slice that the day's new book does not show", () => {
+describe("an open slice that is missing from the new day's order list", () => {
   const nextDay = Effect.gen(function* () {
     const script = yield* BrokerScript
-    script.book.length = 0
+    script.orderList.length = 0
     script.orderListSince = DateTime.makeUnsafe(86_400_000)
     yield* setClock(Duration.days(1.2))
   })
 
-  it.effect("costs no cancels and no look-ups, and is said once", () =>
+  it.effect("causes no cancels and no look-ups, and is logged once", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const script = yield* BrokerScript
@@ -87,12 +87,12 @@ describe("an open slice that the day's new book does not show", () => {
     ).pipe(Effect.provide(service))
   )
 
-  it.effect("is settled by a person, who must name its order and what is filled of it", () =>
+  it.effect("is resolved by a person, who must name its broker order and the filled quantity", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const commands = yield* SliceCommands
       const { id } = yield* placeOne()
-      script.book[0] = { ...openOrder(yield* placeTag, 1), status: "PARTIALLY_FILLED", filledQuantity: 30 }
+      script.orderList[0] = { ...openOrder(yield* placeTag, 1), status: "PARTIALLY_FILLED", filledQuantity: 30 }
       const follow = yield* makeFollowBroker
       yield* follow
       const fill = (quantity: number) => ({ quantity, price: BigDecimal.fromStringUnsafe("10.5") })
@@ -100,7 +100,7 @@ describe("an open slice that the day's new book does not show", () => {
         Effect.flatMap(DateTime.now, (now) =>
           commands.placed(id, { brokerOrderId: BrokerOrderId.make(brokerOrderId), fill: filled }, asked, now)
         )
-      // It is in the book: nobody's word is needed.
+      // While the order list shows it, a person's statement is refused.
       assert.isFalse(yield* place("b1", fill(40)))
       yield* nextDay
       yield* follow
@@ -115,7 +115,7 @@ describe("an open slice that the day's new book does not show", () => {
   )
 })
 
-const placeTag = Effect.map(BrokerScript, ({ book }) => book[0]?.tag ?? assert.fail("nothing was placed"))
+const placeTag = Effect.map(BrokerScript, ({ orderList }) => orderList[0]?.tag ?? assert.fail("nothing was placed"))
 
 const countLookUps = Effect.map(BrokerScript, (script) => {
   let lookUps = 0
@@ -127,19 +127,19 @@ const countLookUps = Effect.map(BrokerScript, (script) => {
   return () => lookUps
 })
 
-describe("an order that turns up in the book after its slice was settled", () => {
-  it.effect("a second one, after the first was COMPLETE: the alarm, and the order is on hold", () =>
+describe("a late arrival in the order list", () => {
+  it.effect("raises the alarm and puts the order on hold when the slice's first order was COMPLETE", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const script = yield* BrokerScript
         script.onPlace = acceptAndLoseAnswer(script)
         const { tag, orderId } = yield* placeOne()
-        const [order] = script.book
-        script.book[0] = completed(order ?? assert.fail(), 100)
+        const [order] = script.orderList
+        script.orderList[0] = completed(order ?? assert.fail(), 100)
         const follow = yield* makeFollowBroker
         yield* follow
         assert.strictEqual((yield* theSlice).brokerStatus, "COMPLETE")
-        script.book.push(openOrder(tag, 2))
+        script.orderList.push(openOrder(tag, 2))
         yield* TestClock.adjust("59 seconds")
         yield* follow
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT"), 0)
@@ -158,17 +158,17 @@ describe("an order that turns up in the book after its slice was settled", () =>
     ["SCHEDULED", 1.1],
     ["SKIPPED", 12]
   ] as const) {
-    it.effect(`the first one, while it is ${stage}: taken over, and never placed again`, () =>
+    it.effect(`is taken over when its slice is ${stage}, which is never placed again`, () =>
       Effect.gen(function* () {
         const script = yield* BrokerScript
         script.onPlace = acceptAndLoseAnswer(script)
         const { tag } = yield* placeOne()
-        script.book.length = 0
+        script.orderList.length = 0
         yield* setClock(Duration.minutes(minutes))
         const follow = yield* makeFollowBroker
         yield* follow
         assert.strictEqual((yield* theSlice).stage, stage)
-        script.book.push(openOrder(tag, 7))
+        script.orderList.push(openOrder(tag, 7))
         yield* TestClock.adjust("1 minute")
         yield* follow
         assert.deepInclude(yield* theSlice, { stage: "PROCESSED", brokerOrderId: "b7" })
@@ -178,19 +178,19 @@ describe("an order that turns up in the book after its slice was settled", () =>
     )
   }
 
-  it.effect("when other slices stand in for it: the alarm, and the order is on hold", () =>
+  it.effect("raises the alarm and puts the order on hold when other slices have replaced its slice", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const script = yield* BrokerScript
         const db = yield* Db
         script.onPlace = acceptAndLoseAnswer(script)
         const { tag, orderId } = yield* placeOne()
-        script.book.length = 0
+        script.orderList.length = 0
         yield* setClock(Duration.minutes(1.1))
         const follow = yield* makeFollowBroker
         yield* follow
         yield* db.execute("test.replace", db.sql`UPDATE order_slices SET stage = 'SKIPPED', replaced_by = 2`)
-        script.book.push(openOrder(tag, 7))
+        script.orderList.push(openOrder(tag, 7))
         for (let pass = 0; pass < 3; pass++) {
           yield* TestClock.adjust("1 minute")
           yield* follow
@@ -200,14 +200,14 @@ describe("an order that turns up in the book after its slice was settled", () =>
         const commands = yield* OrderCommands
         const holdReason = Effect.map(commands.progress(orderId), (order) => Option.getOrThrow(order).holdReason)
         assert.include((yield* holdReason) ?? "", "stand in for it")
-        // Another replica, and this one started anew after a person has looked at it, have nothing to add.
+        // Another replica, and this one restarted after a person resumed the order, repeat nothing.
         yield* Effect.flatten(makeFollowBroker)
         yield* commands.resume(orderId, asked, yield* DateTime.now)
         yield* Effect.flatten(makeFollowBroker)
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has b7"), 1)
         assert.isNull(yield* holdReason)
-        // But a second broker order for it is news.
-        script.book.push(openOrder(tag, 8))
+        // A second broker order for the slice raises the alarm again.
+        script.orderList.push(openOrder(tag, 8))
         yield* Effect.flatten(makeFollowBroker)
         assert.strictEqual(about(lines, "DOUBLE PLACEMENT: the broker has 2 orders with tag"), 1)
         assert.include((yield* holdReason) ?? "", "2 orders with tag")
@@ -235,17 +235,17 @@ describe("cancels", () => {
     yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
   })
 
-  it.effect("are sent some at a time, with a look at the book in between, and none of what is over", () =>
+  it.effect("are sent a few at a time, with a look-up in between, and never for a finished order", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* cancelAll
       const follow = yield* makeFollowBroker
       yield* follow
       assert.strictEqual(script.cancelled.length, 10)
-      const open = script.book.filter(({ brokerOrderId }) => !script.cancelled.includes(brokerOrderId))
-      const [over, ...others] = open
-      for (const order of [over ?? assert.fail(), ...script.book.filter((each) => !open.includes(each))])
-        script.book[script.book.indexOf(order)] = { ...order, status: "CANCELLED" }
+      const open = script.orderList.filter(({ brokerOrderId }) => !script.cancelled.includes(brokerOrderId))
+      const [finished, ...others] = open
+      for (const order of [finished ?? assert.fail(), ...script.orderList.filter((each) => !open.includes(each))])
+        script.orderList[script.orderList.indexOf(order)] = { ...order, status: "CANCELLED" }
       yield* follow
       assert.strictEqual(script.cancelled.length, 20)
       yield* follow
@@ -256,7 +256,7 @@ describe("cancels", () => {
     }).pipe(Effect.provide(many))
   )
 
-  it.effect("are sent once while the book cannot be read", () =>
+  it.effect("are sent once while the order list cannot be read", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       yield* placeOne()
@@ -271,7 +271,7 @@ describe("cancels", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("are in the audit as soon as they are answered", () =>
+  it.effect("are in the audit trail as soon as they are answered", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
       const { sql } = yield* Db
@@ -280,7 +280,7 @@ describe("cancels", () => {
       script.onCancel = (id) =>
         id === script.cancelled[9]
           ? Effect.gen(function* () {
-              // The last of this pass finds the others written.
+              // By the last cancel of this pass the others must be written.
               yield* Effect.repeat(
                 Effect.tap(sql`SELECT 1 FROM broker_events WHERE call = 'cancel'`, (rows) =>
                   Effect.sync(() => {
@@ -297,16 +297,16 @@ describe("cancels", () => {
   )
 })
 
-describe("a book that cannot be read", () => {
-  it.effect("is an error after two minutes, once, and health is told of it until it can be read again", () =>
+describe("an order list that cannot be read", () => {
+  it.effect("is logged once as an error after two minutes, and blocks the worker until it can be read again", () =>
     logged((lines) =>
       Effect.gen(function* () {
         const script = yield* BrokerScript
-        const told: Array<string | null> = []
+        const reported: Array<string | null> = []
         const status = WorkerStatus.of({
           ...(yield* WorkerStatus),
           blocked: (worker, reason) =>
-            Effect.sync(() => void told.push(reason === null ? null : `${worker}: ${reason}`))
+            Effect.sync(() => void reported.push(reason === null ? null : `${worker}: ${reason}`))
         })
         const follow = yield* Effect.provideService(makeFollowBroker, WorkerStatus, status)
         yield* placeOne()
@@ -317,12 +317,12 @@ describe("a book that cannot be read", () => {
           yield* TestClock.adjust("20 seconds")
         }
         assert.strictEqual(about(lines, '"level":"ERROR"'), 1)
-        assert.deepStrictEqual(told, [
+        assert.deepStrictEqual(reported, [
           "monitor: the broker's order list cannot be read since 1970-01-01T00:00:00.000Z (try_later)"
         ])
         script.onFind = onFind
         yield* follow
-        assert.isNull(told.at(-1))
+        assert.isNull(reported.at(-1))
       })
     ).pipe(Effect.provide(service))
   )

@@ -1,4 +1,4 @@
-import { contenders } from "./contenders/contenders.ts"
+import { contenders } from "../contenders/contenders.ts"
 
 /*
  * The worker process of a contender: `node worker.ts CONTENDER URL default|tuned EXPECTED`. Over IPC it reports Started, and
