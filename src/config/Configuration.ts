@@ -126,7 +126,7 @@ const contradictions = (values: Values): ReadonlyArray<string> => {
   if (isReal && Option.exists(values.reconcileQuarantine, Duration.isLessThan(zerodhaQuarantine))) {
     problems.push(
       `RECONCILE_QUARANTINE_SECONDS must be at least ${Duration.toSeconds(zerodhaQuarantine)} with ${values.zerodhaUrl}: ` +
-        "its order book may show an order that late, and a slice placed again before that would be placed twice"
+        "its order list may show an order that late, and a slice placed again before that would be placed twice"
     )
   }
   return problems

@@ -141,7 +141,11 @@ export const metrics = {
     reason_code: reasonCodes
   }),
   sliceReconciliations: counter(
-    ["pulse.slice.reconciliations", "{slice}", "Slices in doubt that the broker's book has settled, or cannot settle"],
+    [
+      "pulse.slice.reconciliations",
+      "{slice}",
+      "Slices in doubt that the broker's order list has resolved, or cannot resolve"
+    ],
     { outcome: reconciliations }
   ),
   sliceDoubtDuration: histogram(

@@ -318,7 +318,7 @@ describe("an order list that cannot be read", () => {
         }
         assert.strictEqual(about(lines, '"level":"ERROR"'), 1)
         assert.deepStrictEqual(reported, [
-          "monitor: the broker's book cannot be read since 1970-01-01T00:00:00.000Z (try_later)"
+          "monitor: the broker's order list cannot be read since 1970-01-01T00:00:00.000Z (try_later)"
         ])
         script.onFind = onFind
         yield* follow

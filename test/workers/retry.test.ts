@@ -225,7 +225,10 @@ describe("slice retry of a slice that was in doubt hours ago", () => {
       const id = yield* skippedInDoubt
       const script = yield* BrokerScript
       script.orderListSince = DateTime.makeUnsafe(3600_000)
-      assert.match(yield* refusal(id), /the broker's book goes back to 1970-01-01T01:00:00.000Z only\..*"slice placed"/)
+      assert.match(
+        yield* refusal(id),
+        /the broker's order list goes back to 1970-01-01T01:00:00.000Z only\..*"slice placed"/
+      )
       assert.deepInclude(yield* first, { stage: "SKIPPED" })
       const now = yield* DateTime.now
       const brokerOrderId = BrokerOrderId.make("b1")

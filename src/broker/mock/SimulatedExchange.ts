@@ -197,14 +197,14 @@ const problemWith = (placement: Placement): { readonly code: string; readonly me
 
 /** A write whose answer is an error may have been committed. */
 const unknown = (error: DbError) =>
-  new BrokerOutcomeUnknown({ code: "book", message: `The mock broker's book: ${error.message}` })
+  new BrokerOutcomeUnknown({ code: "book", message: `The mock broker's order list: ${error.message}` })
 
 const tryLater = (error: DbError) =>
   Effect.flatMap(DateTime.now, (now) =>
     Effect.fail(
       new BrokerTryLater({
         code: "book",
-        message: `The mock broker's book: ${error.message}`,
+        message: `The mock broker's order list: ${error.message}`,
         retryAt: DateTime.addDuration(now, lookupRetry)
       })
     )

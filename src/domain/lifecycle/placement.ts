@@ -27,7 +27,8 @@ import { isWindowOver } from "../model/sliceState.ts"
  *    are BrokerNotSent, and {@link afterPlacement} says what the slice becomes.
  * 5. The broker's answer: {@link afterPlacement}, and {@link backoffAfter} for the slices behind it.
  * 6. Write (statement `SliceStore.transition`): a stale claim writes nothing. A slice that would become SCHEDULED becomes SKIPPED
- *    if its order was cancelled, and is on hold if its order is; so a cancel wins over every way above.
+ *    if its order was cancelled, and is on hold if its order is. A cancel thus wins over every way above that ends in SCHEDULED,
+ *    and over none that ends in FAILED, SKIPPED, PROCESSED or an unknown outcome.
  *
  * An unknown outcome is none of these: the slice may have been placed, and only reconciliation.ts resolves it.
  */

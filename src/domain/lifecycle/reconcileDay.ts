@@ -79,8 +79,8 @@ const differenceOf = (
     return { text: `PLACED ${orders.length} TIMES: ${ids}`, repair: null }
   }
   if (order === undefined) {
-    if (slice.stage === "PROCESSED") return { text: `${slice.brokerOrderId} is not in the book`, repair: null }
-    return slice.stage === "IN_PROGRESS" ? { text: "still in doubt, and not in the book", repair: null } : null
+    if (slice.stage === "PROCESSED") return { text: `${slice.brokerOrderId} is not in the order list`, repair: null }
+    return slice.stage === "IN_PROGRESS" ? { text: "still in doubt, and not in the order list", repair: null } : null
   }
   if (slice.replacedBy !== null) {
     return {
@@ -99,10 +99,10 @@ const differenceOf = (
     return { text: `${slice.stage} here, but the broker has it as ${order.brokerOrderId}`, repair: order }
   }
   if (slice.brokerOrderId !== order.brokerOrderId) {
-    return { text: `${slice.brokerOrderId} here, ${order.brokerOrderId} in the book`, repair: null }
+    return { text: `${slice.brokerOrderId} here, ${order.brokerOrderId} in the order list`, repair: null }
   }
   if (storyOf(slice) === storyOf(order, slice)) return null
-  const text = `${storyOf(slice)} here, ${storyOf(order, slice)} in the book`
+  const text = `${storyOf(slice)} here, ${storyOf(order, slice)} in the order list`
   // A further fill would be placed twice, because later slices took over this quantity.
   const isTwice = carriedQuantity > 0 && (order.filledQuantity > slice.filledQuantity || !isTerminal(order.status))
   return isTwice

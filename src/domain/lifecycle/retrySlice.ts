@@ -103,7 +103,7 @@ const whyNever = (slice: EndedSlice): string | null => {
 /** The refusal of a slice that the order list can never prove as not placed. */
 const whyUnprovable = ({ claimedAt, inDoubtAt }: EndedSlice, { orderListSince }: RetryOptions): string | null =>
   inDoubtAt !== null && claimedAt !== null && DateTime.isLessThan(claimedAt, orderListSince)
-    ? `it may have been sent at ${timeOf(claimedAt)}, and the broker's book goes back to ${timeOf(orderListSince)} only. Look for it in ` +
+    ? `it may have been sent at ${timeOf(claimedAt)}, and the broker's order list goes back to ${timeOf(orderListSince)} only. Look for it in ` +
       'the broker\'s records: if it is there, say so with "slice placed", with --filled; if not, submit a new order for it'
     : null
 

@@ -111,7 +111,7 @@ const repair =
       sql`
         WITH repaired AS (
           UPDATE order_slices s SET
-            stage = 'PROCESSED', stage_reason = ${`settled by ${asked.by}: ${asked.reason}`},
+            stage = 'PROCESSED', stage_reason = ${`reconciled by ${asked.by}: ${asked.reason}`},
             reason_code = ${reasonCode(sql, "repaired_from_order_list")}, claim_version = s.claim_version + 1,
             broker_order_id = i.broker_order_id, acknowledged_at = coalesce(s.acknowledged_at, ${instant(now)}),
             broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,

@@ -41,7 +41,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     for (const late of arrivals.filter(isReplaced)) yield* report(late, now)
     const alone = arrivals.filter((late) => !isReplaced(late))
     if (alone.length === 0) return
-    const taken = yield* recovery.takeOver(alone, "it turned up in the broker's book after all", now)
+    const taken = yield* recovery.takeOver(alone, "its order arrived late in the broker's order list", now)
     for (const { slice, order } of alone) {
       if (!taken.has(slice.id)) continue
       telemetry.doubted("turned_up")
@@ -72,7 +72,7 @@ export const makeEscalateLost = Effect.gen(function* () {
     for (const slice of older) {
       if (!left.has(slice.id)) continue
       yield* Effect.logError(
-        `Nobody can tell from the broker's book of today what became of ${slice.brokerOrderId}: it was open when that book ` +
+        `The broker's order list of today cannot show what became of ${slice.brokerOrderId}: it was open when that list ` +
           `began. Look for it in the broker's records, then run: slice placed ${slice.id} ${slice.brokerOrderId} ` +
           "--filled QUANTITY --price PRICE --reason WHY"
       ).pipe(annotateSlice(slice), annotateReason("left_order_list"))

@@ -67,13 +67,13 @@ const makeNoteAnswer = Effect.gen(function* () {
     at: DateTime.Utc
   ) {
     if (isRead) {
-      if (isReported) yield* Effect.logInfo("The broker's book can be read again")
+      if (isReported) yield* Effect.logInfo("The broker's order list can be read again")
       unreadableSince = null
       isReported = false
       return yield* status.blocked("monitor", null)
     }
     unreadableSince ??= at
-    const since = `the broker's book cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
+    const since = `the broker's order list cannot be read since ${DateTime.formatIso(unreadableSince)} (${outcome})`
     if (!isReported && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), maxUnreadable)) {
       isReported = true
       yield* status.blocked("monitor", since)
@@ -83,7 +83,7 @@ const makeNoteAnswer = Effect.gen(function* () {
       )
     }
     yield* Effect.logWarning(
-      `The broker's book could not be read (${outcome}); unknown outcomes stay unknown`,
+      `The broker's order list could not be read (${outcome}); unknown outcomes stay unknown`,
       response
     )
   })

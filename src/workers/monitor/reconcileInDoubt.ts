@@ -30,8 +30,8 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
         reported.add(slice.id)
         telemetry.doubted("unprovable")
         yield* Effect.logError(
-          "Nobody can tell from the broker's book of today whether this slice was placed: it may have been sent before the " +
-            `book began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
+          "The broker's order list of today cannot show whether this slice was placed: it may have been sent before that " +
+            `list began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
             `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${slice.id} --reason WHY`
         ).pipe(log, annotateReason("outcome_unknown"))
       }

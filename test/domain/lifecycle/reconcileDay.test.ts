@@ -85,7 +85,7 @@ describe("reconcileDay", () => {
     assert.deepStrictEqual(differences([carried], [order("A", { status: "CANCELLED", filledQuantity: 6 })]), [])
     assert.deepStrictEqual(differences([carried], [order("A")]), [
       [
-        "CANCELLED, 6 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the book; later slices took over 4 of it",
+        "CANCELLED, 6 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the order list; later slices took over 4 of it",
         null
       ]
     ])
@@ -101,22 +101,22 @@ describe("reconcileDay", () => {
   })
 
   it("finds slices that are not in the order list, in doubt, or there under another id", () => {
-    assert.deepStrictEqual(differences([slice("A")], []), [["bA is not in the book", null]])
+    assert.deepStrictEqual(differences([slice("A")], []), [["bA is not in the order list", null]])
     assert.deepStrictEqual(differences([slice("A", { ...nothing, stage: "IN_PROGRESS" })], []), [
-      ["still in doubt, and not in the book", null]
+      ["still in doubt, and not in the order list", null]
     ])
     assert.deepStrictEqual(differences([slice("A")], [order("A", { brokerOrderId: BrokerOrderId.make("x") })]), [
-      ["bA here, x in the book", null]
+      ["bA here, x in the order list", null]
     ])
   })
 
   it("finds another status, quantity or price, and can repair it", () => {
     assert.deepStrictEqual(differences([slice("A", { brokerStatus: "OPEN", filledQuantity: 4 })], [order("A")]), [
-      ["OPEN, 4 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the book", "bA"]
+      ["OPEN, 4 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the order list", "bA"]
     ])
     const dearer = order("A", { averagePrice: BigDecimal.fromStringUnsafe("10.55") })
     assert.deepStrictEqual(differences([slice("A")], [dearer]), [
-      ["COMPLETE, 10 filled at 10.5 here, COMPLETE, 10 filled at 10.55 in the book", "bA"]
+      ["COMPLETE, 10 filled at 10.5 here, COMPLETE, 10 filled at 10.55 in the order list", "bA"]
     ])
     const finer = order("A", { averagePrice: BigDecimal.fromStringUnsafe("10.50001") })
     assert.deepStrictEqual(differences([slice("A")], [finer]), [])

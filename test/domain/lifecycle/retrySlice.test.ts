@@ -84,7 +84,7 @@ describe("the retry of a slice", () => {
   it("is refused if the slice was in doubt before the order list began, and allowed if it never was", () => {
     assert.match(
       `${String(shown(retry({ inDoubtAt: at(120), claimedAt: at(49) }, 200)))}`,
-      /may have been sent at .*the broker's book goes back to .* only\..* "slice placed", with --filled/
+      /may have been sent at .*the broker's order list goes back to .* only\..* "slice placed", with --filled/
     )
     assert.deepInclude(shown(retry({ claimedAt: at(49) }, 200)), { isLookedUpFirst: false })
   })
