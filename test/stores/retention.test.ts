@@ -88,10 +88,7 @@ describe("prune", () => {
       "may still be open at the broker",
       "UPDATE order_slices SET stage = 'PROCESSED', broker_order_id = 'b1', left_book_at = 'epoch' WHERE sequence_number = 2"
     ],
-    [
-      "was in doubt recently",
-      "UPDATE order_slices SET in_doubt_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"
-    ],
+    ["was in doubt recently", "UPDATE order_slices SET in_doubt_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
     ["changed recently", "UPDATE order_slices SET updated_at = '1970-01-02T12:00Z' WHERE sequence_number = 2"],
     ["waits for a person", "UPDATE orders SET hold_reason = 'twice'"],
     [
