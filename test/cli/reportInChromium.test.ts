@@ -18,7 +18,7 @@ const Looks = Schema.Struct({
   cut: Schema.Array(Schema.String)
 })
 
-/** How wide the page is, its colours, how many drawings can be seen, and which of their words are not whole. */
+/** Measures the page's width, its colours, the number of visible drawings, and texts in them that are cut. */
 const look = `(() => {
   const seen = [...document.querySelectorAll("svg")].filter((svg) => svg.getBoundingClientRect().width > 0)
   const isCut = (text) => {
