@@ -163,13 +163,13 @@ describe("order pause and order resume", () => {
         yield* startMain([], environment)
         // Each order has four slices a second, for longer than the test takes.
         yield* insertOrders(2, { total_quantity: 1000, num_splits: 1000, duration_minutes: 4 }, 0)
-        yield* eventually("the order is under way", placedOf("o0"), (count) => count > 2)
+        yield* eventually("the order is in progress", placedOf("o0"), (count) => count > 2)
         assert.strictEqual((yield* pulse("order", "pause", "o0", "--reason", "news", "--wait", "600")).code, 0)
         const [mine, others] = [yield* placedOf("o0"), yield* placedOf("o1")]
-        yield* eventually("the other order goes on", placedOf("o1"), (count) => count > others + 10)
+        yield* eventually("the other order continues", placedOf("o1"), (count) => count > others + 10)
         assert.strictEqual(yield* placedOf("o0"), mine)
         assert.strictEqual((yield* pulse("order", "resume", "o0")).code, 0)
-        yield* eventually("the order goes on", placedOf("o0"), (count) => count > mine + 10)
+        yield* eventually("the order continues", placedOf("o0"), (count) => count > mine + 10)
       }).pipe(Effect.scoped)
     )
   )

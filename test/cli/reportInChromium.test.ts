@@ -61,7 +61,7 @@ const aPage = (page: string) =>
 
 describe("the report in Chromium", () => {
   it.live.skipIf(chromiumPath === undefined)(
-    `fits a phone and a desktop, in light and in dark, and asks for nothing${chromiumPath === undefined ? " (skipped: no Chromium on this machine)" : ""}`,
+    `fits a phone and a desktop, in light and in dark, and loads nothing${chromiumPath === undefined ? " (skipped: no Chromium on this machine)" : ""}`,
     () =>
       Effect.gen(function* () {
         const records = [anOrderRecord(), generateRecord(choicesOf("chromium"))]

@@ -70,7 +70,7 @@ describe("the zerodha commands", () => {
         const daemon = yield* startMain([], environment)
         yield* insertOrders(1, { duration_minutes: 0 }, 0)
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
-        const health = yield* eventually("health tells", pulse("health"), ({ output }) => output.includes("on hold"))
+        const health = yield* eventually("health shows it", pulse("health"), ({ output }) => output.includes("on hold"))
         assert.include(health.output, "there is no Zerodha access token")
 
         const page = yield* pulse("zerodha", "login")
@@ -147,7 +147,7 @@ describe("the zerodha commands", () => {
         )
         assert.strictEqual((yield* pulse("halt", "--reason", "another account")).code, 0)
         assert.strictEqual((yield* pulse("zerodha", "token", "set", "good")).code, 0)
-        yield* eventually("the hold is over", Effect.sync(daemon.output), (log) =>
+        yield* eventually("placements are no longer on hold", Effect.sync(daemon.output), (log) =>
           log.includes("No longer on hold: the Zerodha access token is that of AB1234")
         )
       })

@@ -22,7 +22,7 @@ const server = Effect.gen(function* () {
   return yield* ownServer({ folder: join(folder, "pulse"), systemFolder: join(folder, "system") })
 })
 
-/** What the clients saw: the confirmed rows of each writer, and the errors. */
+/** The confirmed rows of each writer, and the errors. */
 interface Seen {
   readonly written: ReadonlyArray<Set<number>>
   readonly errors: Array<DbError>

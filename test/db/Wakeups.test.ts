@@ -128,7 +128,7 @@ describe("Wakeups", () => {
         const wakeups = yield* Wakeups
         const [listener] = yield* listenersOf(database)
         yield* asAdmin((sql) => sql`SELECT pg_terminate_backend(${listener?.pid})`)
-        yield* eventually("nobody listens", listenersOf(database), (rows) => rows.length === 0)
+        yield* eventually("the listener is gone", listenersOf(database), (rows) => rows.length === 0)
         // These are missed: it listens again after a second, and the test's clock stands still.
         yield* insertOrder("o1")
         yield* notify("cancels")

@@ -10,7 +10,7 @@ const root = new URL("../../", import.meta.url).pathname
 
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
-/** The rooms in the order of the page: folders, and the few files that stand directly in src. */
+/** The rooms in the order of the page: folders, and the files that are directly in src. */
 const rooms: ReadonlyArray<string> = (() => {
   const [, list = ""] = /^## Rooms$[^]*?^```\n([^]*?)^```$/m.exec(read("ARCHITECTURE.md")) ?? []
   return list.split("\n").flatMap((line) => {
@@ -30,7 +30,7 @@ const sources: ReadonlyArray<string> = ["src", "simulation", "scripts", "bench"]
 const importForms =
   /^(?:import|export)\b[^"=();]*?\bfrom "(\.[^"]+)"|^import "(\.[^"]+)"|^(?!\s*\*).*\bimport\("(\.[^"]+)"\)/gm
 
-/** What a file imports from files of the project, statically, for its effect only, or dynamically. */
+/** The project's files that a file imports: statically, for the side effect only, or dynamically. */
 const importsOf = (file: string, code = read(file)): ReadonlyArray<string> =>
   [...code.matchAll(importForms)].map(([, named, effect, dynamic]) =>
     normalize(join(dirname(file), named ?? effect ?? dynamic ?? ""))
@@ -65,22 +65,22 @@ const circle = (imports: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyAr
 }
 
 describe("the rooms of ARCHITECTURE.md", () => {
-  it("are the folders that hold code, each once", () => {
+  it("are the folders that contain code, each listed once", () => {
     assert.isAbove(rooms.length, 40)
     assert.deepStrictEqual([...new Set(sources.map(roomOf))].toSorted(), rooms.toSorted())
   })
 
-  it("are left by imports that point up in the list, and by no other", () => {
+  it("have only imports that point up in the list", () => {
     for (const file of sources) assert.deepStrictEqual(wrongImports(file), [], file)
   })
 
-  it("have no circle of files in any of them", () => {
+  it("have no circular imports", () => {
     for (const file of sources)
       for (const imported of importsOf(file)) assert.isTrue(existsSync(join(root, imported)), `${file}: ${imported}`)
     assert.deepStrictEqual(circle(new Map(sources.map((file) => [file, importsOf(file)]))), [])
   })
 
-  it("would be missed: a wrong import of either kind is found", () => {
+  it("are checked: a wrong import of either kind is found", () => {
     const wrong = 'import type { Broker } from "../../broker/Broker.ts"\n'
     assert.deepStrictEqual(wrongImports("src/domain/model/Order.ts", wrong), ["src/broker/Broker.ts"])
     const lazily = 'const later = () => import("../../cli/Cli.ts")\n'
@@ -104,14 +104,14 @@ describe("the rooms of ARCHITECTURE.md", () => {
 describe("what a room may use", () => {
   const within = (folder: string) => sources.filter((file) => file.startsWith(folder))
 
-  it("the pure core: no service, no effect, no clock, no file, no network", () => {
+  it("has no service, effect, clock, file or network in the pure core", () => {
     const pure = "BigDecimal|Cause|DateTime|Duration|Exit|Option|Order|Result|Schema|SchemaIssue"
     const allowed = new RegExp(`^(?:type )?(?:${pure})$`)
     for (const file of within("src/domain/")) {
       for (const [, names = "", from = ""] of read(file).matchAll(
         /^import (?:type )?\{([^}]*)\} from "([^."][^"]*)"/gm
       )) {
-        // A hash is a function of its input alone.
+        // A hash depends on its input alone.
         if (from === "node:crypto" && names.trim() === "createHash") continue
         assert.strictEqual(from, "effect", file)
         for (const name of names.split(",")) assert.match(name.trim(), allowed, file)
@@ -119,13 +119,13 @@ describe("what a room may use", () => {
     }
   })
 
-  it("SQL stands in the stores and the database layer, in the mock's table of orders, and in the clock's one question", () => {
+  it("has SQL only in the stores, the database layer, the mock's order list and the clock's one query", () => {
     const others = sources.filter((file) => file.startsWith("src/") && /\bsql`/.test(read(file)))
     const elsewhere = others.filter((file) => !file.startsWith("src/stores/") && !file.startsWith("src/db/"))
     assert.deepStrictEqual(elsewhere.toSorted(), ["src/broker/mock/MockOrderList.ts", "src/clock/DatabaseClock.ts"])
   })
 
-  it("main.ts imports nothing of the program before it has looked at Node.js", () => {
+  it("has no import of the program in main.ts before the check of Node.js", () => {
     const fixed = [...read("src/main.ts").matchAll(/^import\b[^;"]*?"(\.[^"]+)"/gm)].map(([, from]) => from)
     assert.deepStrictEqual(fixed, ["./checkNode.ts"])
   })

@@ -189,10 +189,10 @@ describe("auditTrail", () => {
         `seed ${seed}`
       )
       assert.strictEqual(entries.filter(({ kind }) => kind === "call").length, record.calls.length, `seed ${seed}`)
-      const told = new Set(entries.flatMap(({ slices }) => slices))
+      const mentioned = new Set(entries.flatMap(({ slices }) => slices))
       const untold = record.slices.filter(
         ({ sequenceNumber, stage, replacedBy }) =>
-          !told.has(sequenceNumber) && stage !== "SCHEDULED" && replacedBy === null
+          !mentioned.has(sequenceNumber) && stage !== "SCHEDULED" && replacedBy === null
       )
       assert.deepStrictEqual(untold, [], `seed ${seed}`)
       assert.isTrue(entries.every(({ text }) => text !== "" && !/[\n\r]/.test(text)))

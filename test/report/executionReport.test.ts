@@ -109,7 +109,7 @@ describe("the costs of a report", () => {
 })
 
 describe("the progress of a report", () => {
-  it("counts carried quantity with the slices that took it over, and replaced slices in the first plan only", () => {
+  it("counts carried quantity with the later slices, and replaced slices in the first plan only", () => {
     const slices = [
       aRecordedSlice(1, { filledQuantity: 40, carriedQuantity: 60 }),
       anUnsentSlice(2, { stage: "SKIPPED", replacedBy: 2 }),
