@@ -22,7 +22,7 @@ const conservation = Effect.flatMap(Db, ({ sql, query }) =>
 )
 
 describe("order amend", () => {
-  it.live("changes what is not sent, keeps the old plan, and says what it cannot do", () =>
+  it.live("changes slices that are not sent, keeps the old plan, and explains refusals", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -65,8 +65,11 @@ describe("order amend", () => {
           assert.strictEqual(wrong.code, 1)
           assert.include(wrong.output, message)
         }
-        const nobody = yield* pulse("order", "amend", "nobody", "--splits", "2", "--reason", "x")
-        assert.deepStrictEqual([nobody.code, nobody.output.includes('There is no order "nobody"')], [1, true])
+        const unknownOrder = yield* pulse("order", "amend", "nobody", "--splits", "2", "--reason", "x")
+        assert.deepStrictEqual(
+          [unknownOrder.code, unknownOrder.output.includes('There is no order "nobody"')],
+          [1, true]
+        )
         assert.deepStrictEqual(yield* conservation, [{ total: 70, scheduled: 70, unaccounted: 0 }])
       }).pipe(Effect.scoped)
     )
@@ -89,7 +92,7 @@ const amended = (id: string, changed: Partial<Amendment>) =>
 describe("an amendment", () => {
   const byValue = serviceLayer({ broker: scriptedBroker, environment: { LIMIT_VALUE_PER_DAY: "15000" } })
 
-  it.effect("counts a MARKET order by the price at its split, however old that is by now", () =>
+  it.effect("values a MARKET order by the price at its split, however old that price is", () =>
     Effect.gen(function* () {
       const quote = {
         instrument: Instrument.make("NSE:RELIANCE"),
@@ -117,7 +120,7 @@ describe("an amendment", () => {
     }
   })
 
-  it.effect("is refused when the account's day has no room for its slices, which are its own old ones too", () =>
+  it.effect("is refused when the account's day has no room, without counting the slices that it replaces", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       const refused = yield* Effect.flip(amended("o1", { numSlices: 10 }))
@@ -128,7 +131,7 @@ describe("an amendment", () => {
     }).pipe(Effect.provide(byDay))
   )
 
-  it.effect("may always ask for less, on a day that is full", () =>
+  it.effect("may always reduce the order, also on a day that is used up", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* Effect.flatMap(Db, ({ sql, execute }) =>

@@ -55,7 +55,7 @@ const show = (pulse: Pulse, id: string) =>
   Effect.flatMap(pulse("order", "show", id, "--json"), ({ output }) => Schema.decodeEffect(Shown)(output))
 
 describe("the command line", () => {
-  it.live("order submit: the same key gives the same order, with other data it is an error", () =>
+  it.live("order submit: returns the same order for the same key, and fails for other data", () =>
     withPulse((pulse) =>
       Effect.gen(function* () {
         const first = yield* submit(pulse, "--key", "morning")
@@ -74,7 +74,7 @@ describe("the command line", () => {
     )
   )
 
-  it.live("order submit: bad input is refused in plain words and changes nothing", () =>
+  it.live("order submit: refuses invalid input in plain words, and changes nothing", () =>
     withPulse((pulse) =>
       Effect.gen(function* () {
         const invalid: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
@@ -87,7 +87,7 @@ describe("the command line", () => {
           [["--quantity", "many"], "many"]
         ]
         for (const [changed, said] of invalid) {
-          // The changed flag replaces the valid one.
+          // The changed flags replace the valid ones.
           const names = new Set(changed.filter((_, index) => index % 2 === 0))
           const rest = order.filter((_, index) => !names.has(order[index - (index % 2)] ?? ""))
           const { code, output } = yield* pulse("order", "submit", ...rest, ...changed)
@@ -99,7 +99,7 @@ describe("the command line", () => {
     )
   )
 
-  it.live("with a daemon: show, watch and health; cancel keeps what was placed and skips the rest", () =>
+  it.live("with a daemon: show, watch and health; cancel keeps placed slices and skips the rest", () =>
     withPulse((pulse, environment) =>
       Effect.gen(function* () {
         yield* startMain([], environment)
@@ -126,7 +126,7 @@ describe("the command line", () => {
     )
   )
 
-  it.live("without a daemon: health says no, cancel before the split skips the order", () =>
+  it.live("without a daemon: health fails, and cancel before the split skips the order", () =>
     withPulse((pulse) =>
       Effect.gen(function* () {
         const health = yield* pulse("health", "--json")
@@ -141,7 +141,7 @@ describe("the command line", () => {
     )
   )
 
-  it.live("what is not there, and what is misspelt, is said", () =>
+  it.live("names unknown orders, misspelt commands and missing options", () =>
     withPulse((pulse) =>
       Effect.gen(function* () {
         const cases: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
@@ -160,7 +160,7 @@ describe("the command line", () => {
     )
   )
 
-  it.live("migrate brings an empty database up to date; before that the commands say so", () =>
+  it.live("migrate sets up an empty database; other commands ask for it until then", () =>
     withPulse(
       (pulse) =>
         Effect.gen(function* () {
@@ -175,7 +175,7 @@ describe("the command line", () => {
     )
   )
 
-  it.live("every command explains itself", () =>
+  it.live("every command has a help text", () =>
     Effect.gen(function* () {
       for (const command of [
         "",

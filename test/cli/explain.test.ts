@@ -8,7 +8,7 @@ import { algorithmVersion } from "../../src/domain/planning/schedule/Schedule.ts
 import { noLimits } from "../support/generatedOrders.ts"
 import { anOrder } from "../support/orders.ts"
 
-/** An hour in four slices from a moment on, as `explain` prints it. */
+/** The output of `explain` for an order of four slices over an hour from the start. */
 const explained = (start: string, rules: Partial<PlanningRules>) => {
   const at = DateTime.makeUnsafe(start)
   const order = anOrder({ numSplits: 4, sessionPolicy: "NEXT_SESSION" })
@@ -26,7 +26,7 @@ const explained = (start: string, rules: Partial<PlanningRules>) => {
 }
 
 describe("explain", () => {
-  it("shows times in India with their day, and none at which the market is closed", () => {
+  it("shows times in India with the day, and none while the market is closed", () => {
     // A Friday, a quarter of an hour before the close.
     const { text, slices } = explained("2026-11-27T15:00:00+05:30", { calendar: builtInCalendar })
     const slots = [...text.matchAll(/(2026-\S+ \S+) – (2026-\S+ \S+) +(2026-\S+ \S+) {2}/g)]
@@ -53,7 +53,7 @@ describe("explain", () => {
     }
   })
 
-  it("shows the time of the day in UTC when no market's hours are kept", () => {
+  it("shows times in UTC when the plan keeps no trading hours", () => {
     const { text } = explained("2026-11-27T15:00:00Z", {})
     assert.include(text, "SLOT (UTC)")
     assert.match(text, /\n *1 +15:00:00\.000 – 15:15:00\.000 +15:\d\d:\d\d\.\d{3} {2}/)

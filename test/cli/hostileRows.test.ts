@@ -7,15 +7,14 @@ import { runMain } from "../support/processes.ts"
 import { contractRow } from "../support/service.ts"
 
 /**
- * Colours, the C1 form of an escape, bidi marks, a line of its own and a wide character, as any other program may
- * write.
+ * Colours, a C1 escape, bidi marks, a line break and a wide character, which another program may write.
  */
 const nasty = "a\u001b[31m\u202eb\u009b2J\u2066c\nFAKE\r\u2028d\u0007株"
 const orderId = `over ${nasty}`
 const heldId = `held ${nasty}`
 const sliceId = `slice ${nasty}`
 
-/** A finished order, one on hold, a daemon, a halt and an action, with hostile texts everywhere. */
+/** Inserts a finished order, one on hold, a daemon, a halt and an action, all with hostile text. */
 const hostileRows = Effect.gen(function* () {
   const { sql, execute } = yield* Db
   const changed = { instrument: nasty, side: nasty, order_queue_status: "DONE", order_unique_key: null }
@@ -60,13 +59,13 @@ const assertHarmless = (output: string, args: ReadonlyArray<string>) => {
   assert.notMatch(output, /^\s*FAKE/m, command)
 }
 
-describe("rows that others have written", () => {
-  it.live("reach the terminal as text, in every command that shows them", () =>
+describe("rows with hostile text", () => {
+  it.live("are shown as plain text by every command", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         yield* hostileRows
         const pulse = (...args: ReadonlyArray<string>) => runMain(args, { DATABASE_URL: url })
-        /** Each command with a part of its output, which proves that the rows were shown. */
+        /** Each command with a part of its output that proves that the rows were shown. */
         const commands: ReadonlyArray<readonly [ReadonlyArray<string>, string]> = [
           [["order", "list"], "over a?[31mb?2Jc?FAKE??d?株"],
           [["order", "show", orderId], "Order over a?[31mb"],
@@ -94,7 +93,7 @@ describe("rows that others have written", () => {
     )
   )
 
-  it.live("are in JSON what they are, and escaped", () =>
+  it.live("keep their value in JSON, and are escaped", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         yield* hostileRows

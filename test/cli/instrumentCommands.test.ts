@@ -14,7 +14,7 @@ type Pulse = (
   changed?: Environment
 ) => Effect.Effect<{ readonly code: number | string; readonly output: string }>
 
-/** A Kite simulator, a database, and the command line on both, with a good access token. */
+/** A Kite simulator, a database, and the command line for both, with a valid access token. */
 const withSimulator = <A, E>(
   body: (pulse: Pulse, simulator: KiteSimulator["Service"]) => Effect.Effect<A, E, Db | Scope.Scope>
 ) =>
@@ -35,7 +35,7 @@ const withSimulator = <A, E>(
 const listings = instrumentsCsv(null).trim().split("\n").length - 1
 
 describe("the instruments commands", () => {
-  it.live("sync gets Zerodha's list; status and show tell of it", () =>
+  it.live("sync downloads Zerodha's list; status and show describe it", () =>
     withSimulator((pulse) =>
       Effect.gen(function* () {
         for (const args of [["status"], ["show", "NSE:INFY"]]) {
@@ -82,7 +82,7 @@ describe("the instruments commands", () => {
     )
   )
 
-  it.live("show names what is similar to an unknown instrument", () =>
+  it.live("show suggests similar names for an unknown instrument", () =>
     withSimulator((pulse) =>
       Effect.gen(function* () {
         yield* pulse(["instruments", "sync"])
@@ -100,7 +100,7 @@ describe("the instruments commands", () => {
     )
   )
 
-  it.live("says what to do about a bad token, and changes nothing", () =>
+  it.live("sync says what to do about an invalid token, and changes nothing", () =>
     withSimulator((pulse, simulator) =>
       Effect.gen(function* () {
         yield* pulse(["instruments", "sync"])
@@ -128,7 +128,7 @@ describe("the instruments commands", () => {
     )
   )
 
-  it.live("refuses a broken list whole, and a much shorter one unless forced", () =>
+  it.live("sync refuses a broken list, and a much shorter one unless forced", () =>
     withSimulator((pulse) =>
       Effect.gen(function* () {
         yield* pulse(["instruments", "sync"])
@@ -164,7 +164,7 @@ describe("the instruments commands", () => {
     )
   )
 
-  it.live("with the mock broker, sync takes the built-in list", () =>
+  it.live("sync stores the built-in list with the mock broker", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { code, output } = yield* runMain(["instruments", "sync"], { DATABASE_URL: url })
@@ -176,7 +176,7 @@ describe("the instruments commands", () => {
     )
   )
 
-  it.live("says so when the database is not up to date", () =>
+  it.live("fail with the reason when the database is not up to date", () =>
     withDatabase(
       (url) =>
         Effect.gen(function* () {

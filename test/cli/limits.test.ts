@@ -22,8 +22,8 @@ const quotes = Effect.flatMap(Db, ({ sql, query }) =>
   query("test.quotes", Schema.Struct({ instrument: Schema.String }), sql`SELECT instrument FROM market_quotes`)
 )
 
-describe("limits before a trade", () => {
-  it.live("submit and plan refuse what the day has no room for, and write nothing; a known key is no new order", () =>
+describe("the limits in the command line and the daemon", () => {
+  it.live("submit and plan refuse an order beyond the day's limit, and accept a known key", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url, LIMIT_ORDERS_PER_DAY: "1" }
@@ -49,7 +49,7 @@ describe("limits before a trade", () => {
     )
   )
 
-  it.live("a limit that was lowered holds what is left of the day, and health says so", () =>
+  it.live("a lowered limit closes the placement gate for the rest of the day, and health says so", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -60,16 +60,18 @@ describe("limits before a trade", () => {
         assert.strictEqual(yield* first.exit, 0)
         yield* secondIsDue
         yield* startMain([], { ...environment, LIMIT_ORDERS_PER_DAY: "1" })
-        const held = yield* eventually("health tells of the hold", runMain(["health"], environment), ({ output }) =>
-          output.includes("on hold: the 2 orders of the day are more than LIMIT_ORDERS_PER_DAY (1)")
+        const closed = yield* eventually(
+          "health shows the closed gate",
+          runMain(["health"], environment),
+          ({ output }) => output.includes("on hold: the 2 orders of the day are more than LIMIT_ORDERS_PER_DAY (1)")
         )
-        assert.strictEqual(held.code, 0, held.output)
+        assert.strictEqual(closed.code, 0, closed.output)
         assert.strictEqual((yield* stages)["PROCESSED"], 2)
       }).pipe(Effect.scoped)
     )
   )
 
-  it.live("a slice outside the collar waits, with its reason, once quotes are known", () =>
+  it.live("a slice outside the price collar waits, with its reason, once quotes are known", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = {
@@ -79,7 +81,7 @@ describe("limits before a trade", () => {
           QUOTES_POLL_INTERVAL_SECONDS: "1"
         }
         yield* startMain([], environment)
-        // The second slice is due so soon that quotes are asked for. The mock's prices are between 100 and 3,000.
+        // The second slice is due soon enough for quotes to be requested. The mock's prices are between 100 and 3,000.
         yield* insertOrder("o", {
           created_at: yield* now,
           duration_minutes: 6,

@@ -12,7 +12,7 @@ const refusal = <A, E extends { readonly message: string }, R>(effect: Effect.Ef
   Effect.map(Effect.flip(effect), ({ message }) => message)
 
 describe("orders and slices", () => {
-  it.effect("are found by their ids, slices also by order and number, and what was mistyped is named", () =>
+  it.effect("are found by id, slices also by order and number, with suggestions for typing errors", () =>
     Effect.gen(function* () {
       yield* splitOrder("order-17")
       yield* insertOrder("another")

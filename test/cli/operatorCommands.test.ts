@@ -9,7 +9,7 @@ import { eventually, runMain, startMain } from "../support/processes.ts"
 import { asked, sliceRows } from "../support/service.ts"
 
 describe("the slice commands", () => {
-  it.live("skip gives up what is scheduled, placed settles what is in doubt, and both say what they cannot do", () =>
+  it.live("skip gives up a scheduled slice, placed resolves one in doubt, and both explain refusals", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -80,7 +80,7 @@ describe("the slice commands", () => {
 })
 
 describe("slice retry and actions", () => {
-  it.live("send a slice after all, and tell who did what; what must not be changed is not", () =>
+  it.live("retry a slice that is allowed, refuse others, and list who did what", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -123,15 +123,15 @@ describe("slice retry and actions", () => {
           ({ action }: { readonly action: string }) => action === "halt"
         )
         assert.strictEqual(halt?.reason, "test")
-        const nobodys = yield* pulse("actions", "--order", "o")
-        assert.deepStrictEqual([nobodys.code, nobodys.output.includes("Similar: o0")], [1, true])
+        const unknownOrder = yield* pulse("actions", "--order", "o")
+        assert.deepStrictEqual([unknownOrder.code, unknownOrder.output.includes("Similar: o0")], [1, true])
       }).pipe(Effect.scoped)
     )
   )
 })
 
 describe("order pause and order resume", () => {
-  it.live("hold one order back and let the others go on, whenever it is split", () =>
+  it.live("put one order on hold before or after its split, while the others continue", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -153,7 +153,7 @@ describe("order pause and order resume", () => {
     )
   )
 
-  it.live("stop an order that is under way, and let it go on from there", () =>
+  it.live("stop an order in progress, and continue it from there", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -161,20 +161,20 @@ describe("order pause and order resume", () => {
         const placedOf = (orderId: string) =>
           Effect.map(sliceRows(orderId), (slices) => slices.filter(({ stage }) => stage === "PROCESSED").length)
         yield* startMain([], environment)
-        // Four slices a second each, for longer than the test takes.
+        // Each order has four slices a second, for longer than the test takes.
         yield* insertOrders(2, { total_quantity: 1000, num_splits: 1000, duration_minutes: 4 }, 0)
-        yield* eventually("the order is under way", placedOf("o0"), (count) => count > 2)
+        yield* eventually("the order is in progress", placedOf("o0"), (count) => count > 2)
         assert.strictEqual((yield* pulse("order", "pause", "o0", "--reason", "news", "--wait", "600")).code, 0)
         const [mine, others] = [yield* placedOf("o0"), yield* placedOf("o1")]
-        yield* eventually("the other order goes on", placedOf("o1"), (count) => count > others + 10)
+        yield* eventually("the other order continues", placedOf("o1"), (count) => count > others + 10)
         assert.strictEqual(yield* placedOf("o0"), mine)
         assert.strictEqual((yield* pulse("order", "resume", "o0")).code, 0)
-        yield* eventually("the order goes on", placedOf("o0"), (count) => count > mine + 10)
+        yield* eventually("the order continues", placedOf("o0"), (count) => count > mine + 10)
       }).pipe(Effect.scoped)
     )
   )
 
-  it.live("health tells of a broker's order list that cannot be read, and the service is healthy all the same", () =>
+  it.live("health reports an order list that cannot be read, and still counts the service as healthy", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db

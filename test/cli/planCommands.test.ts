@@ -16,7 +16,7 @@ const ShownPlan = Schema.fromJsonString(
 )
 
 describe("plan, explain and profile", () => {
-  it.live("plan shows what an order with the same seed gets, explain proves it, and notices a changed row", () =>
+  it.live("plan shows the plan of an order with the same seed; explain confirms it and detects a changed row", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -57,7 +57,7 @@ describe("plan, explain and profile", () => {
     )
   )
 
-  it.live("a profile changes what VWAP does; what is wrong is said", () =>
+  it.live("profile changes the plan of VWAP, and names errors", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const pulse = (...args: ReadonlyArray<string>) => runMain(args, { ...quick, DATABASE_URL: url })

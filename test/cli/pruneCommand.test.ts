@@ -5,7 +5,7 @@ import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 
 describe("prune", () => {
-  it.live("removes old orders beside a running daemon, says what, and refuses what is too new", () =>
+  it.live("removes old orders beside a running daemon, reports them, and refuses a time that is too recent", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db

@@ -7,19 +7,19 @@ import { at, order as orderInOverview } from "./top/snapshot.ts"
 const order: OrderProgress = orderInOverview("o1", { nextDueAt: at(4_500), lastDueAt: at(60_000) })
 
 describe("render", () => {
-  it("a bar shows filled, placed and still to come, and is never longer than its width", () => {
+  it("shows filled, placed and remaining quantity in a bar of at most its width", () => {
     assert.strictEqual(bar(8, 1000, 500, 250), "██▒▒░░░░")
     assert.strictEqual(bar(8, 0, 0, 0), "░░░░░░░░")
     assert.strictEqual(bar(8, 1000, 1200, 1100), "████████")
   })
 
-  it("a progress line fits the terminal", () => {
+  it("fits a progress line into the terminal", () => {
     for (const columns of [20, 40, 80, 200]) assert.isAtMost([...progressLine(order, at(0), columns)].length, columns)
     assert.include(progressLine(order, at(0), 120), "next in 4.5 s")
     assert.include(progressLine(order, at(5_000), 120), "next now")
   })
 
-  it("columns line up", () => {
+  it("aligns columns", () => {
     assert.strictEqual(
       table(
         ["A", "N"],
@@ -32,7 +32,7 @@ describe("render", () => {
     )
   })
 
-  it("an order is finished when nothing more will happen to it", () => {
+  it("treats an order as finished when nothing more will happen to it", () => {
     assert.isFalse(isFinished(order))
     assert.isTrue(isFinished({ ...order, state: "filled" }))
   })

@@ -24,7 +24,7 @@ const pageOf = (record: OrderRecord) => reportPage(executionReport(record, later
 
 const nasty = `<script>boom("1")</script>&'\u001b[31m\u202e`
 
-/** An order in which every text of the database is hostile. */
+/** An order in which every text from the database is hostile. */
 const hostile = (): OrderRecord => {
   const slice = aRecordedSlice(1, {
     brokerOrderId: nasty,
@@ -55,7 +55,7 @@ const hostile = (): OrderRecord => {
 }
 
 describe("the report as text", () => {
-  it("says what was planned, placed and filled, what it cost, how late it was, and what is not known", () => {
+  it("shows planned, placed and filled quantities, costs, lateness and unknown values", () => {
     const text = textOf(anOrderRecord())
     for (const part of [
       "Order o1: BUY 300 NSE:RELIANCE, filled",
@@ -76,14 +76,14 @@ describe("the report as text", () => {
     assert.notInclude(text, "not over")
   })
 
-  it("tells times in India when the order keeps a market's hours", () => {
+  it("shows times in India when the order keeps trading hours", () => {
     const sessions = [{ opensMillis: 0, closesMillis: 2_000_000_000_000 }]
     const text = textOf(anOrderRecord({ plans: [aRecordedPlan({ sessions })] }))
     assert.include(text, "DUE (IST)")
     assert.include(text, "10:01:00.000")
   })
 
-  it("says that an order is not over, not split yet, or could not be split", () => {
+  it("says that an order is not finished, not split yet, or could not be split", () => {
     const unsplit = { slices: [], plans: [], calls: [] }
     const cases = [
       [{ order: aRecordedOrder({ state: "working" }) }, "This order is not over."],
@@ -109,17 +109,17 @@ describe("the report as text", () => {
     }
   })
 
-  it("what lies in the future is only planned", () => {
+  it("shows only planned quantity in the future", () => {
     const slices = [aRecordedSlice(1), anUnsentSlice(2), anUnsentSlice(3)]
     const running = anOrderRecord({ order: aRecordedOrder({ state: "working" }), slices })
     const chart = reportText(executionReport(running, at(20)))
     const bottom = chart.find((line) => /^ +│[█▒]/.test(line)) ?? ""
     assert.match(bottom, /█░+$/)
-    // A finished order has no future.
+    // The chart of a finished order ends in the past.
     assert.notInclude(textOf(anOrderRecord()).split("Costs")[0], "░░")
   })
 
-  it("fits a hundred columns, and has nothing in it that moves a terminal's cursor", () => {
+  it("fits a hundred columns, without characters that move a terminal's cursor", () => {
     for (let seed = 0; seed < casesOr(100); seed += 1) {
       const lines = textOf(generateRecord(choicesOf(`text ${seed}`))).split("\n")
       for (const line of lines) assert.isAtMost([...line].length, 100, line)
@@ -132,7 +132,7 @@ describe("the report as text", () => {
 })
 
 describe("the report as a page", () => {
-  it("escapes everything that comes from the database", () => {
+  it("escapes all text from the database", () => {
     const page = pageOf(hostile())
     assert.notMatch(page, /<script/i)
     assert.notMatch(page, /[^\P{Cc}\n]|\p{Cf}/u)
@@ -141,7 +141,7 @@ describe("the report as a page", () => {
     assert.notInclude(unescaped, "boom")
   })
 
-  it("is one file that loads nothing and runs nothing, whatever the order", () => {
+  it("is one file that loads nothing and runs nothing, for every order", () => {
     for (let seed = 0; seed < casesOr(6); seed += 1) {
       const page = pageOf(generateRecord(choicesOf(`page ${seed}`)))
       assert.match(page, /^<!doctype html>/)
@@ -160,7 +160,7 @@ describe("the report as a page", () => {
     }
   })
 
-  it("draws each chart for a phone and for a desktop, in colours of the page's style, with ids of its own", () => {
+  it("draws each chart for a phone and for a desktop, in the page's colours, with unique ids", () => {
     const page = pageOf(
       anOrderRecord({ quotes: Array.from({ length: 9 }, (_, n) => aQuote(n * 10, `10${n}`, n * 100)) })
     )
@@ -174,7 +174,7 @@ describe("the report as a page", () => {
     for (const [, id] of page.matchAll(/url\(#([^)]+)\)/g)) assert.include(ids, id)
   })
 
-  it("shows the figures, every slice and every call", () => {
+  it("shows the totals, every slice and every call", () => {
     const refused = anUnsentSlice(3, {
       stage: "FAILED",
       stageReason: "RMS: no margin",
@@ -194,7 +194,7 @@ describe("the report as a page", () => {
   })
 })
 
-/** Tags that are not closed, or closed without having been opened. */
+/** Tags that are not closed, or closed without an opening tag. */
 const unbalanced = (page: string): ReadonlyArray<string> => {
   const open: Array<string> = []
   const wrong: Array<string> = []

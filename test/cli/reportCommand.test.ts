@@ -34,8 +34,7 @@ const folder = Effect.acquireRelease(
 )
 
 /**
- * An order of five slices that was filled, one that could not be split, and a broker's order list that failed once
- * meanwhile.
+ * Creates a filled order of five slices, one that could not be split, and one failed read of the broker's order list.
  */
 const someOrders = (environment: Readonly<Record<string, string>>) =>
   Effect.gen(function* () {
@@ -66,7 +65,7 @@ const someOrders = (environment: Readonly<Record<string, string>>) =>
   }).pipe(Effect.scoped)
 
 describe("report and audit", () => {
-  it.live("tell of an order that a daemon has executed, and of one that it could not", () =>
+  it.live("describe an order that a daemon executed, and one that it could not split", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -127,7 +126,7 @@ describe("report and audit", () => {
     )
   )
 
-  it.live("what is not there, or cannot be written, is said, and is a failure", () =>
+  it.live("fail with the reason for an unknown order and a file that cannot be written", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
@@ -150,7 +149,7 @@ describe("report and audit", () => {
         assert.strictEqual(code, 0, output)
         assert.include(output, "This order has no slices: it was not split by this service.")
 
-        // pulse-api may have written any time that PostgreSQL can hold.
+        // pulse-api may write any time that PostgreSQL can store.
         yield* execute("test.longAgo", sql`UPDATE orders SET created_at = '-infinity', updated_at = 'infinity'`)
         const story = yield* runMain(["audit", "o17955568863a69f93a5601"], { DATABASE_URL: url })
         assert.strictEqual(story.code, 0, story.output)

@@ -18,7 +18,7 @@ const Looks = Schema.Struct({
   cut: Schema.Array(Schema.String)
 })
 
-/** How wide the page is, its colours, how many drawings can be seen, and which of their words are not whole. */
+/** Measures the page's width, its colours, the number of visible drawings, and texts in them that are cut. */
 const look = `(() => {
   const seen = [...document.querySelectorAll("svg")].filter((svg) => svg.getBoundingClientRect().width > 0)
   const isCut = (text) => {
@@ -61,7 +61,7 @@ const aPage = (page: string) =>
 
 describe("the report in Chromium", () => {
   it.live.skipIf(chromiumPath === undefined)(
-    `fits a phone and a desktop, in light and in dark, and asks for nothing${chromiumPath === undefined ? " (skipped: no Chromium on this machine)" : ""}`,
+    `fits a phone and a desktop, in light and in dark, and loads nothing${chromiumPath === undefined ? " (skipped: no Chromium on this machine)" : ""}`,
     () =>
       Effect.gen(function* () {
         const records = [anOrderRecord(), generateRecord(choicesOf("chromium"))]

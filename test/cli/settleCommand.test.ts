@@ -6,7 +6,7 @@ import { eventually, runMain, startMain } from "../support/processes.ts"
 import { contractRow, sliceRows } from "../support/service.ts"
 
 describe("settle", () => {
-  it.live("proves a day, shows what differs and what is foreign, and repairs what is plain", () =>
+  it.live("reconciles a day, shows differences and foreign orders, and repairs unambiguous differences", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -18,7 +18,7 @@ describe("settle", () => {
         daemon.child.kill("SIGTERM")
         yield* daemon.exit
 
-        // An order without slices, as from before this service.
+        // An order without slices, as they exist from before this service.
         yield* execute(
           "test.old",
           sql`INSERT INTO orders ${sql.insert(contractRow("old", { order_queue_status: "DONE" }))}`

@@ -7,7 +7,7 @@ import { cut, fit, pad, safe, safeJson, shown, widthOf, wrap } from "../../src/c
 import type { SliceView } from "../../src/stores/orders/OrderCommands.ts"
 import { at, order } from "./top/snapshot.ts"
 
-/** A hostile text: colours, the C1 form of an escape, bidi marks, line breaks, a lone surrogate and wide characters. */
+/** A hostile text: colours, a C1 escape, bidi marks, line breaks, a lone surrogate and wide characters. */
 const nasty = "a\u001b[31m\u202eb\u009b2J\u200f\u2066c\nFAKE\r\u2028d\u0007\ud800株式"
 
 const aSlice = (changed: Partial<SliceView>): SliceView => ({
@@ -33,7 +33,7 @@ const aSlice = (changed: Partial<SliceView>): SliceView => ({
 })
 
 describe("safe text", () => {
-  it("is one line without escapes or marks, and plain text as it was", () => {
+  it("is one line without escapes or marks; plain text stays the same", () => {
     assert.strictEqual(safe(nasty), "a?[31mb?2Jc?FAKE??d??株式")
     assert.strictEqual(safe("BUY  NSE:M&M  – ₹ 1,5 — é"), "BUY  NSE:M&M  – ₹ 1,5 — é")
     assert.strictEqual(shown([nasty, "x"]).split("\n").length, 2)
@@ -41,7 +41,7 @@ describe("safe text", () => {
     assert.strictEqual(new CommandFailed({ message: ["one", "two\u001b"] }).message, "one\ntwo?")
   })
 
-  it("as JSON means the same, and shows nothing that a terminal obeys", () => {
+  it("has the same value as JSON, without characters that a terminal interprets", () => {
     const value = { [nasty]: `${nasty}\u{e0001}`, plain: "株式 é" }
     const json = safeJson(JSON.stringify(value))
     assert.notMatch(json, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
@@ -51,7 +51,7 @@ describe("safe text", () => {
 })
 
 describe("the width of a text", () => {
-  it("is counted in cells", () => {
+  it("is measured in cells", () => {
     const widths: ReadonlyArray<readonly [string, number]> = [
       ["NSE:INFY", 8],
       ["株式", 4],
@@ -65,7 +65,7 @@ describe("the width of a text", () => {
     for (const [text, width] of widths) assert.strictEqual(widthOf(text), width, text)
   })
 
-  it("is kept to by what is cut, padded and wrapped, and no character is broken", () => {
+  it("limits cut, padded and wrapped text without splitting a character", () => {
     assert.strictEqual(cut("株式会社", 5), "株式…")
     assert.strictEqual(cut("株式会社", 5, ""), "株式")
     assert.strictEqual(cut("e\u0301tat", 1, ""), "e\u0301")
@@ -80,7 +80,7 @@ describe("the width of a text", () => {
 })
 
 describe("a table", () => {
-  it("has one line for each row and aligned columns, whatever the cells hold", () => {
+  it("has one line for each row and aligned columns for any content", () => {
     const lines = table(
       ["NAME", "N", "NOTE"],
       [
@@ -97,7 +97,7 @@ describe("a table", () => {
     assert.deepStrictEqual(new Set(starts).size, 1)
   })
 
-  it("leaves out the columns of the highest rank where there is no room for all", () => {
+  it("omits the columns of the highest rank when there is no room for all", () => {
     const columns = [
       { title: "A", rank: 1 },
       { title: "B", rank: 3 },
@@ -111,7 +111,7 @@ describe("a table", () => {
   })
 })
 
-describe("orders of hostile rows", () => {
+describe("orders with hostile text", () => {
   const hostile = order(nasty, {
     instrument: nasty,
     side: nasty,
@@ -122,7 +122,7 @@ describe("orders of hostile rows", () => {
     nextDueAt: null
   })
 
-  it("take the lines that they should, in list, show and watch", () => {
+  it("take the expected number of lines in list, show and watch", () => {
     assert.lengthOf(orderTable([hostile, order("o2")]), 3)
     const slices = [aSlice({ stageReason: nasty, brokerOrderId: nasty, brokerStatus: nasty }), aSlice({})]
     const details = orderDetails(hostile, slices)

@@ -13,18 +13,18 @@ const Checks = Schema.fromJsonString(
   })
 )
 
-/** Checks of the test server, which is fast and unsafe. All other verdicts are about the service. */
+/** Whether a check is about the test server, which is not durable; all other checks are about the service. */
 const ofTheTestServer = (name: string) => ["durability", "database", "connections", "tables"].includes(name)
 
-describe("seeing what goes on", () => {
-  it.live("workers and top tell of the daemons and their work; top wants a terminal, or --once", () =>
+describe("workers and top", () => {
+  it.live("show the daemons and their work; top requires a terminal or --once", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
         const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
-        const nobody = yield* pulse("workers")
+        const empty = yield* pulse("workers")
         assert.deepStrictEqual(
-          [nobody.code, nobody.output],
+          [empty.code, empty.output],
           [1, 'no daemon runs\nNo daemon runs on this database: "node dist/main.js" starts one\n']
         )
         assert.match((yield* pulse("top", "--once")).output, /^pulse-background NO DAEMON[^]*No daemon runs/)
@@ -57,7 +57,7 @@ describe("seeing what goes on", () => {
     )
   )
 
-  it.live("workers names a stale daemon, and fails", () =>
+  it.live("name a stale daemon, and workers fails", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
@@ -88,7 +88,7 @@ describe("doctor", () => {
       return { code, healthy, checks, verdicts }
     })
 
-  it.live("finds nothing wrong with a service that works, then what a person did to it, and what to type", () =>
+  it.live("reports OK for a healthy service, then what a person changed and the command that helps", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url, CLOCK_OFFSET_LIMIT_MILLIS: "60000" }
@@ -121,7 +121,7 @@ describe("doctor", () => {
     )
   )
 
-  it.live("says what is wrong with the configuration, the database and its migrations", () =>
+  it.live("reports problems of the configuration, the database and its migrations", () =>
     withDatabase(
       (url) =>
         Effect.gen(function* () {

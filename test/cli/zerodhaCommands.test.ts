@@ -10,7 +10,7 @@ const secret = "api-secret-0123"
 
 type Environment = Readonly<Record<string, string>>
 
-/** Zerodha's session only: one user and one valid token, which the test sets. */
+/** A server with only Zerodha's session requests: one user and one valid token, which the test sets. */
 const withZerodha = <A, E>(
   body: (context: {
     readonly kite: ScriptedKite & { goodToken: string; orders: number }
@@ -64,13 +64,13 @@ const everywhere = Effect.flatMap(Db, ({ sql, query }) =>
 ).pipe(Effect.map(([row]) => row?.text ?? ""))
 
 describe("the zerodha commands", () => {
-  it.live("login: shows the page, exchanges the request token, and a waiting daemon places without a restart", () =>
+  it.live("login shows the page and exchanges the request token; a waiting daemon then places", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {
         const daemon = yield* startMain([], environment)
         yield* insertOrders(1, { duration_minutes: 0 }, 0)
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
-        const health = yield* eventually("health tells", pulse("health"), ({ output }) => output.includes("on hold"))
+        const health = yield* eventually("health shows it", pulse("health"), ({ output }) => output.includes("on hold"))
         assert.include(health.output, "there is no Zerodha access token")
 
         const page = yield* pulse("zerodha", "login")
@@ -94,7 +94,7 @@ describe("the zerodha commands", () => {
     )
   )
 
-  it.live("a token that ends in the middle costs no slice, and is said once", () =>
+  it.live("a token that ends while slices are placed costs no slice, and is logged once", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {
         kite.goodToken = "first-token"
@@ -126,7 +126,7 @@ describe("the zerodha commands", () => {
     )
   )
 
-  it.live("a token of another account is not taken, and check tells", () =>
+  it.live("a token of another account is refused, and check says so", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
@@ -147,14 +147,14 @@ describe("the zerodha commands", () => {
         )
         assert.strictEqual((yield* pulse("halt", "--reason", "another account")).code, 0)
         assert.strictEqual((yield* pulse("zerodha", "token", "set", "good")).code, 0)
-        yield* eventually("the hold is over", Effect.sync(daemon.output), (log) =>
+        yield* eventually("placements are no longer on hold", Effect.sync(daemon.output), (log) =>
           log.includes("No longer on hold: the Zerodha access token is that of AB1234")
         )
       })
     )
   )
 
-  it.live("check does not take a stored token that is refused, when there is another", () =>
+  it.live("check uses another token when the stored one is refused", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
@@ -168,7 +168,7 @@ describe("the zerodha commands", () => {
     )
   )
 
-  it.live("token show and check tell what is good and what is not", () =>
+  it.live("token show and check report valid and invalid tokens", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {
         const none = yield* pulse("zerodha", "token", "show")

@@ -10,20 +10,20 @@ import { eventually } from "../support/processes.ts"
 
 const minute = 60_000
 
-/** This host's clocks, which a test can set wrong; and the database, which it can make slow, mute or unreachable. */
+/** The host's clocks, which a test can set wrong, and the database, which it can make slow, silent or unreachable. */
 interface Machine {
   wallOffsetMillis: number
-  /** For so long the host was suspended so far: its monotonic clock stood still, the database's and the wall clock went on. */
+  /** Total duration of suspensions: the monotonic clock stood still, the database's and the wall clock went on. */
   sleptMillis: number
   queries: number
-  /** How long each answer took, as the clock itself has measured it: it is behind by no more than that. */
+  /** The round trip of each answer as the clock measured it: the maximum by which the clock can be behind. */
   readonly roundTripsMillis: Array<number>
   readonly startedNanos: bigint
-  /** What the monotonic clock showed when it was last looked at, and at the look before the last question. */
+  /** The last reading of the monotonic clock, and the last one before the current question. */
   lookedAtNanos: bigint
   askedAtNanos: bigint | null
   answerDelays: ReadonlyArray<number>
-  /** The host is suspended for {@link suspension} while it waits for these answers. */
+  /** The numbers of the queries during which the host is suspended for {@link suspension}. */
   suspendedAtQueries: ReadonlyArray<number>
   database: "answers" | "answers nothing" | "fails" | "meets a bug"
   readonly log: Array<string>
@@ -72,7 +72,7 @@ const databaseOf = (machine: Machine) =>
             if (machine.database === "meets a bug") return yield* Effect.die("a bug")
             if (machine.database === "answers nothing") return []
             const askedAt = machine.lookedAtNanos
-            // The real database has not slept with us: it is behind by that.
+            // The suspension is simulated, so it must be added to the time of the real database.
             const rows =
               machine.sleptMillis === 0
                 ? yield* db.query(operation, row, statement)
@@ -98,7 +98,7 @@ const hostClockOf = (machine: Machine) =>
       const currentTimeMillisUnsafe = () => real.currentTimeMillisUnsafe() + machine.wallOffsetMillis
       const monotonicTimeNanosUnsafe = () => {
         machine.lookedAtNanos = real.monotonicTimeNanosUnsafe()
-        // The first look after an answer is the one that it is measured by.
+        // The first reading after an answer is the one that measures its round trip.
         if (machine.askedAtNanos !== null) {
           machine.roundTripsMillis.push(Number(machine.lookedAtNanos - machine.askedAtNanos) / 1e6)
           machine.askedAtNanos = null
@@ -115,7 +115,7 @@ const hostClockOf = (machine: Machine) =>
 
 const database = Layer.orDie(dbAt("postgres"))
 
-/** The clock on a machine; the Db beside it is the real one. */
+/** The clock on a machine, with the real Db beside it. */
 const clockOn = (machine: Machine, environment: Readonly<Record<string, string>> = {}) =>
   Layer.fresh(
     DatabaseClock.layer.pipe(
@@ -129,10 +129,10 @@ const clockOn = (machine: Machine, environment: Readonly<Record<string, string>>
     )
   )
 
-/** The clock measures once before anything uses it, and once more at the start of its rounds. */
+/** Waits for the first two measurements: before the clock is used, and at the start of the sync loop. */
 const synced = (machine: Machine) =>
   eventually(
-    "the first round is over",
+    "the second measurement is over",
     Effect.sync(() => machine.queries),
     (queries) => queries >= 7
   )
@@ -141,7 +141,7 @@ const databaseMicros = Effect.flatMap(Db, databaseTimeOf)
 
 const clockMicros = Effect.map(Clock.currentTimeNanos, (nanos) => nanos / 1000n)
 
-/** Asks the database before and after; fails when the clock is ahead, and returns by how many milliseconds it is behind. */
+/** Compares the clock with the database before and after; fails when it is ahead, and returns how many ms it is behind. */
 const assertNotAhead = ({ sleptMillis }: Machine) =>
   Effect.gen(function* () {
     const slept = BigInt(sleptMillis) * 1000n
@@ -152,30 +152,30 @@ const assertNotAhead = ({ sleptMillis }: Machine) =>
     return Number(before - clock) / 1000
   })
 
-/** By how much a clock may be behind whose answer took so long: it runs slower by a 20,000th. The last bit is for rounding. */
-const latest = ({ startedNanos }: Machine, answerMillis: number) =>
+/** The maximum ms by which a clock may be behind after such a round trip: it runs 50 ppm slow. 0.01 ms is for rounding. */
+const maxBehind = ({ startedNanos }: Machine, answerMillis: number) =>
   answerMillis + Number(process.hrtime.bigint() - startedNanos) / 1e6 / 20_000 + 0.01
 
-/** The quickest of the five answers at the start is good for ever. */
+/** The quickest of the five answers at the start, which stays valid. */
 const quickest = ({ roundTripsMillis }: Machine) => Math.min(...roundTripsMillis.slice(0, 5))
 const slowest = ({ roundTripsMillis }: Machine) => Math.max(...roundTripsMillis)
 
-/** The clock is not ahead, and behind by its quickest answer at most. */
+/** Asserts that the clock is not ahead, and behind by at most its quickest round trip. */
 const assertClose = (machine: Machine) =>
-  Effect.map(assertNotAhead(machine), (behind) => assert.isAtMost(behind, latest(machine, quickest(machine))))
+  Effect.map(assertNotAhead(machine), (behind) => assert.isAtMost(behind, maxBehind(machine, quickest(machine))))
 
-/** The offset is as exact as the clock, and a millisecond more: the wall clock shows whole ones. */
+/** Asserts an offset as exact as the clock, plus a millisecond because the wall clock has whole ones. */
 const assertOffset = (machine: Machine, offset: number, expected: number) =>
-  assert.approximately(offset, expected, latest(machine, quickest(machine)) + 1)
+  assert.approximately(offset, expected, maxBehind(machine, quickest(machine)) + 1)
 
 describe("DatabaseClock", () => {
-  it.live("is the Clock of what is built on it: the database's time, a little late, never early", () => {
+  it.live("provides the database's time as Effect's Clock, slightly late, never early", () => {
     const machine = newMachine()
     return Effect.gen(function* () {
       for (let n = 0; n < 100; n += 1) yield* assertClose(machine)
       const before = Number(yield* databaseMicros) / 1000
       const now = DateTime.toEpochMillis(yield* DateTime.now)
-      assert.isAtLeast(now, before - latest(machine, quickest(machine)) - 1)
+      assert.isAtLeast(now, before - maxBehind(machine, quickest(machine)) - 1)
       assert.isAtMost(now, Number(yield* databaseMicros) / 1000)
     }).pipe(Effect.provide(clockOn(machine)))
   })
@@ -184,7 +184,7 @@ describe("DatabaseClock", () => {
     ["ahead of", 5 * minute],
     ["behind", -5 * minute]
   ] as const) {
-    it.live(`follows the database on a host whose clock is ${word} it, and says so`, () => {
+    it.live(`follows the database on a host whose clock is ${word} it, and logs a warning`, () => {
       const machine = newMachine({ wallOffsetMillis: offset })
       return Effect.gen(function* () {
         yield* assertClose(machine)
@@ -204,7 +204,7 @@ describe("DatabaseClock", () => {
     })
   }
 
-  it.live("says nothing about an offset within CLOCK_OFFSET_LIMIT_MILLIS", () => {
+  it.live("logs nothing about an offset within CLOCK_OFFSET_LIMIT_MILLIS", () => {
     const machine = newMachine({ wallOffsetMillis: 400 })
     return Effect.gen(function* () {
       yield* synced(machine)
@@ -212,7 +212,7 @@ describe("DatabaseClock", () => {
     }).pipe(Effect.provide(clockOn(machine)))
   })
 
-  it.live("says so about one above it", () => {
+  it.live("logs a warning about an offset above CLOCK_OFFSET_LIMIT_MILLIS", () => {
     const machine = newMachine({ wallOffsetMillis: 400 })
     return eventually(
       "it is logged",
@@ -221,7 +221,7 @@ describe("DatabaseClock", () => {
     ).pipe(Effect.provide(clockOn(machine, { CLOCK_OFFSET_LIMIT_MILLIS: "300" })))
   })
 
-  it.live("takes the quickest of its samples: slow answers make it late, never early", () => {
+  it.live("uses the quickest of its samples: slow answers make it late, never early", () => {
     const machine = newMachine({ answerDelays: [100, 100, 100, 0, 100] })
     return Effect.gen(function* () {
       yield* assertClose(machine)
@@ -234,7 +234,7 @@ describe("DatabaseClock", () => {
     const machine = newMachine()
     return Effect.gen(function* () {
       yield* synced(machine)
-      // Every answer from now on is later than the ones before.
+      // From now on every answer is slower than the earlier ones.
       machine.answerDelays = [20]
       const highest = yield* Ref.make(0n)
       yield* Effect.gen(function* () {
@@ -246,7 +246,7 @@ describe("DatabaseClock", () => {
     }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.1" })))
   })
 
-  it.live("measures anew when the database could not be asked for a while, and goes on meanwhile", () => {
+  it.live("keeps running while the database is unreachable, and measures again afterwards", () => {
     const machine = newMachine()
     return Effect.gen(function* () {
       yield* synced(machine)
@@ -295,21 +295,21 @@ describe("DatabaseClock", () => {
 
 describe("a suspended host", () => {
   for (const suspendedAtQueries of [[3], [6], [7], [6, 7]]) {
-    it.live(`takes no answer for a quick one that it was suspended in: ${suspendedAtQueries.join(", ")}`, () => {
-      // Given a host that sleeps while it waits for answers; all others take their time
+    it.live(`does not use an answer during which it was suspended: ${suspendedAtQueries.join(", ")}`, () => {
+      // Given a host that is suspended during these answers, while the others are slow.
       const machine = newMachine({ answerDelays: [5, 5, 0, 5, 5, 0, 0, 5, 5], suspendedAtQueries })
       return Effect.gen(function* () {
         yield* eventually(
-          "both measurements are over, and what was asked anew",
+          "both measurements and the repeated questions are over",
           Effect.sync(() => machine.queries),
           (queries) => queries >= 7 + suspendedAtQueries.length
         )
-        assert.isAtMost(yield* assertNotAhead(machine), latest(machine, slowest(machine)))
+        assert.isAtMost(yield* assertNotAhead(machine), maxBehind(machine, slowest(machine)))
       }).pipe(Effect.provide(clockOn(machine)))
     })
   }
 
-  it.live("says so when it was suspended in every answer, and keeps the time that it had", () => {
+  it.live("logs that it was suspended during every answer, and keeps its time", () => {
     const machine = newMachine({ suspendedAtQueries: Array.from({ length: 6 }, (_, n) => 6 + n) })
     return Effect.gen(function* () {
       const { settle } = yield* DatabaseClock
@@ -319,14 +319,14 @@ describe("a suspended host", () => {
         (log) => log.length > 0
       )
       assert.include(machine.log[0], "this host was suspended, or its time was set, each time")
-      // Then the two clocks differ still, and whoever is about to place has it measured anew.
+      // Then the two clocks still differ, and the next placement causes a new measurement.
       yield* settle
       assert.strictEqual(machine.queries, 16)
-      assert.isAtMost(yield* assertNotAhead(machine), latest(machine, slowest(machine)))
+      assert.isAtMost(yield* assertNotAhead(machine), maxBehind(machine, slowest(machine)))
     }).pipe(Effect.provide(clockOn(machine)))
   })
 
-  it.live("sends nothing whose deadline it may have slept through", () => {
+  it.live("sends nothing whose deadline may have passed during a suspension", () => {
     const machine = newMachine()
     return Effect.gen(function* () {
       yield* synced(machine)
@@ -342,7 +342,7 @@ describe("a suspended host", () => {
 })
 
 describe("DatabaseClock.settle", () => {
-  it.live("asks nothing while the host's two clocks agree", () => {
+  it.live("does not ask the database while the host's two clocks agree", () => {
     const machine = newMachine()
     return Effect.gen(function* () {
       const { settle } = yield* DatabaseClock
@@ -356,7 +356,7 @@ describe("DatabaseClock.settle", () => {
   })
 
   for (const jump of [10 * minute, -10 * minute, 600]) {
-    it.live(`measures anew, once, after the wall clock has jumped by ${jump} ms`, () => {
+    it.live(`measures again once after the wall clock has jumped by ${jump} ms`, () => {
       const machine = newMachine()
       return Effect.gen(function* () {
         const { settle, offsetMillis } = yield* DatabaseClock
@@ -398,23 +398,23 @@ describe("correct", () => {
     localNanos: millis(databaseMillis)
   })
   const current = anchorAt(1000, 0)
-  /** At monotonic 500 the clock says 1499.975: 50 ppm slower than it might. */
+  /** A correction at monotonic 500, when the clock shows 1499.975 because it runs 50 ppm slow. */
   const after = (databaseMillis: number, roundTripMillis: number) =>
     correct(current, { anchor: anchorAt(databaseMillis, 500), roundTripNanos: millis(roundTripMillis) }).databaseNanos
 
-  it("takes the later of what is measured and what the clock says, both being times that have come", () => {
+  it("takes the later of the measured and the shown time, since both have passed", () => {
     assert.strictEqual(after(1501, 1), millis(1501))
     assert.strictEqual(after(1501, 150), millis(1501))
     assert.strictEqual(after(1499.5, 1), millis(1499.975))
     assert.strictEqual(after(1400, 150), millis(1499.975))
   })
 
-  it("does not believe a clock that is later than the measurement allows", () => {
+  it("ignores the shown time when it is later than the measurement allows", () => {
     assert.strictEqual(after(1498.9, 1), millis(1498.9))
     assert.strictEqual(after(1300, 150), millis(1300))
   })
 
-  it("is not ahead of a database whose clock runs slower than the host's, however slow its answers are", () => {
+  it("is not ahead of a database with a slower clock, however slow its answers are", () => {
     // 40 ppm slower; every round trip takes 40 ms, 35 of them on the way there.
     const databaseAt = (monotonicMillis: number) => 1000 + monotonicMillis * (1 - 40e-6)
     let anchor = current

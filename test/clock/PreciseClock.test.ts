@@ -3,7 +3,7 @@ import { Clock, Duration, Effect, Fiber, Layer } from "effect"
 import { clockOver } from "../../src/clock/overrideClock.ts"
 import { PreciseClock } from "../../src/clock/PreciseClock.ts"
 
-/** The real clock below, which notes what it is asked to sleep. */
+/** The real clock, which records the requested sleeps. */
 const noted = (sleeps: Array<number>) =>
   Layer.effect(
     Clock.Clock,
@@ -17,7 +17,7 @@ const noted = (sleeps: Array<number>) =>
     )
   )
 
-/** The process has looked once at all that there is to do. */
+/** Lets the event loop run all its phases once. */
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
 const sleepingOn = (millis: number) =>
@@ -34,7 +34,7 @@ const sleepingOn = (millis: number) =>
   })
 
 describe("PreciseClock", () => {
-  it.live("leaves the last millisecond of a fractional sleep to itself, and never ends it early", () =>
+  it.live("polls during the last millisecond of a fractional sleep, and never ends it early", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* sleepingOn(4.3), [3])
       assert.deepStrictEqual(yield* sleepingOn(1.7), [])
@@ -51,7 +51,7 @@ describe("PreciseClock", () => {
     })
   )
 
-  it.live("stops looking at the clock when it is interrupted", () =>
+  it.live("stops polling when it is interrupted", () =>
     Effect.gen(function* () {
       let looks = 0
       const counting = Layer.effect(
@@ -60,7 +60,7 @@ describe("PreciseClock", () => {
           clockOver(clock, {
             monotonicTimeNanosUnsafe: () => {
               looks++
-              // It never gets there.
+              // The sleep never ends by itself.
               return 0n
             }
           })

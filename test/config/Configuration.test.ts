@@ -31,7 +31,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("needs nothing, and takes an empty variable for one that is not set", () =>
+  it.effect("has defaults for everything, and treats an empty variable as not set", () =>
     Effect.gen(function* () {
       const config = yield* load({ DATABASE_URL: "", LOG_LEVEL: "" })
       assert.isTrue(Option.isNone(config.databaseUrl))
@@ -39,7 +39,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("names every problem at once, in plain words, and no secret", () =>
+  it.effect("names all problems at once, in plain words, without secrets", () =>
     Effect.gen(function* () {
       const problems = yield* problemsOf({
         DATABASE_URL: "mysql://joe:secret-word@h/db",
@@ -77,7 +77,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("real orders need a quarantine that outlasts a slow order book; a simulator's may be short", () =>
+  it.effect("requires a quarantine for real orders that outlasts a slow order list", () =>
     Effect.gen(function* () {
       const short = { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", RECONCILE_QUARANTINE_SECONDS: "119" }
       const [problem] = yield* problemsOf(short)
@@ -92,7 +92,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("a claim must outlast polling, claiming ahead and the call together", () =>
+  it.effect("requires a lease longer than polling, claiming ahead and the call together", () =>
     Effect.gen(function* () {
       const [problem] = yield* problemsOf({ SLICE_EXECUTION_TIMEOUT_MINUTES: "0.2" })
       assert.include(problem ?? "", "SLICE_EXECUTION_TIMEOUT_MINUTES must be longer than")
@@ -101,7 +101,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("quotes must not be too old when the next ones come, if a limit needs them", () =>
+  it.effect("requires an interval of quotes within their maximum age if a limit needs them", () =>
     Effect.gen(function* () {
       const rare = { QUOTES_POLL_INTERVAL_SECONDS: "61" }
       yield* load(rare)
@@ -111,7 +111,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("reads OpenTelemetry's variables as its specification has them", () =>
+  it.effect("reads OpenTelemetry's variables as specified", () =>
     Effect.gen(function* () {
       const { telemetry } = yield* load({
         OTEL_EXPORTER_OTLP_ENDPOINT: "https://otlp.example.com:4318/base/",
@@ -132,7 +132,7 @@ describe("Configuration", () => {
     })
   )
 
-  it.effect("tells what OpenTelemetry's variables must be, and shows neither a header nor what a URL may hold", () =>
+  it.effect("says what OpenTelemetry's variables must be, without showing headers or URLs", () =>
     Effect.gen(function* () {
       const problems = yield* problemsOf({
         OTEL_EXPORTER_OTLP_ENDPOINT: "http://joe:secret-word@h:4318",

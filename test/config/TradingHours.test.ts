@@ -36,7 +36,7 @@ const problemsOf = (content: unknown) =>
   })
 
 describe("TradingHours", () => {
-  it.effect("has a calendar for real orders and none for the mock, or as it is set", () =>
+  it.effect("has a calendar for real orders and none for the mock, unless configured", () =>
     Effect.gen(function* () {
       assert.isNull(yield* calendarWith({}))
       assert.strictEqual(yield* calendarWith({ TRADING_CALENDAR: "on" }), builtInCalendar)
@@ -45,7 +45,7 @@ describe("TradingHours", () => {
     })
   )
 
-  it.effect("takes later announcements from a file", () =>
+  it.effect("reads later announcements from a file", () =>
     Effect.gen(function* () {
       const path = yield* fileOf(
         JSON.stringify({
@@ -66,7 +66,7 @@ describe("TradingHours", () => {
     })
   )
 
-  it.effect("names every problem of the file, with the entry that it is in", () =>
+  it.effect("names every problem of the file with its entry", () =>
     Effect.gen(function* () {
       const problems = yield* problemsOf({
         untill: "2027-12-31",
@@ -107,7 +107,7 @@ describe("TradingHours", () => {
     })
   )
 
-  it.effect("names what two entries say of the same day, and days beyond the last that is known", () =>
+  it.effect("names contradicting entries of a day, and days after the last known one", () =>
     Effect.gen(function* () {
       const day = (day: string, markets: unknown) => ({ day, markets, sessions: [], name: "a day" })
       const hours = { market: "EQUITY", since: "2026-12-01", hours: ["09:00", "15:00"] }
@@ -126,7 +126,7 @@ describe("TradingHours", () => {
     })
   )
 
-  it.effect("names a file that is no JSON, or cannot be read", () =>
+  it.effect("names a file that is not JSON or cannot be read", () =>
     Effect.gen(function* () {
       const [problem] = yield* problemsOf("{days: []}")
       assert.match(problem ?? "", /^is not JSON: /)

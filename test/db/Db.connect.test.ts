@@ -25,7 +25,7 @@ describe("Db: a server that cannot be used", () => {
   }
   const hint = "Check that DATABASE_URL is right and that the server is running and accepts this user."
 
-  it.live("says so when the password is wrong", () =>
+  it.live("fails with the reason when the password is wrong", () =>
     Effect.gen(function* () {
       const { host, port } = targetOf("postgres")
       const error = yield* refusalAt({ url: urlOfTarget(targetOf("postgres"), secret) })
@@ -33,7 +33,7 @@ describe("Db: a server that cannot be used", () => {
     })
   )
 
-  it.live("says so when the database does not exist", () =>
+  it.live("fails with the reason when the database does not exist", () =>
     Effect.gen(function* () {
       const target = targetOf("no_such")
       const error = yield* refusalAt({ url: urlOfTarget(target, target.password) })
@@ -43,7 +43,7 @@ describe("Db: a server that cannot be used", () => {
   )
 
   for (const host of ["127.0.0.1", "localhost", "[::1]"]) {
-    it.live(`says so when nothing listens at ${host}`, () =>
+    it.live(`fails with the reason when nothing listens at ${host}`, () =>
       Effect.gen(function* () {
         const error = yield* refusalAt({
           url: Redacted.make(`postgres://me:${encodeURIComponent(Redacted.value(secret))}@${host}:1/db`)
@@ -53,7 +53,7 @@ describe("Db: a server that cannot be used", () => {
     )
   }
 
-  it.live("names the place that the URL's parameters say", () =>
+  it.live("names the server that the URL's parameters select", () =>
     Effect.gen(function* () {
       const error = yield* refusalAt({
         url: Redacted.make("postgres:///?host=/no/such&port=1234&dbname=mine&user=me&password=pa$$")
@@ -62,7 +62,7 @@ describe("Db: a server that cannot be used", () => {
     })
   )
 
-  it.live("does not send people to DATABASE_URL when the server is the service's own", () =>
+  it.live("does not suggest DATABASE_URL when the server is the embedded one", () =>
     Effect.gen(function* () {
       const error = yield* refusalAt({ ...targetOf("postgres"), host: "/no/such" })
       assertTells(error, "the database at /no/such (port ")

@@ -8,7 +8,7 @@ import { asAdmin, configuration, freshDatabase, targetOf } from "../support/data
 import { eventually } from "../support/processes.ts"
 import { networkTo } from "../support/tcpProxy.ts"
 
-/** Db with the longest limit that can be set: what ends here ends for another reason. */
+/** Db with the maximum statement timeout: a statement that ends here ends for another reason. */
 const dbAt = (target: DbTarget, seconds = 600) =>
   Layer.fresh(
     Db.layer(target).pipe(
@@ -17,13 +17,13 @@ const dbAt = (target: DbTarget, seconds = 600) =>
     )
   )
 
-/** A statement may take two seconds on the server, and four in all: less than a new connection, which is given five. */
+/** The total limit of a statement whose timeout on the server is two seconds. A new connection has a limit of five. */
 const limit = Duration.seconds(4)
 
-/** Such a Db. Its connections are opened and closed by the host's clock; a statement's time is that of the test's clock. */
-const impatientDb = (target: DbTarget) => TestClock.withLive(Layer.build(dbAt(target, 2)))
+/** Db with a statement timeout of two seconds. Connections use the host's clock, statements the test's clock. */
+const shortTimeoutDb = (target: DbTarget) => TestClock.withLive(Layer.build(dbAt(target, 2)))
 
-/** What comes of work that is given up after its time: neither earlier nor later. */
+/** Runs work that never ends by itself; asserts that it is given up exactly at its limit, and returns its result. */
 const givenUpInTime = <A, E, R>(work: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const waiting = yield* Effect.forkChild(work, { startImmediately: true })
@@ -40,7 +40,7 @@ const works = Effect.gen(function* () {
   assert.deepStrictEqual(rows, [{ one: 1 }])
 })
 
-/** The server processes of a database that are at a statement like this. */
+/** The server processes of a database that run a statement like this. */
 const backendsOf = (database: string, statement: string) =>
   asAdmin(
     (sql) => sql<{ readonly pid: number }>`
@@ -61,8 +61,8 @@ const assertTransient = (error: DbError, operation: string) => {
   assert.deepStrictEqual([error._tag, error.operation, error.isTransient], ["DbError", operation, true], error.message)
 }
 
-describe.concurrent("Db: a server that ends a connection, and one that says nothing", () => {
-  it.live("fails the statement on it, and the next one works", () =>
+describe.concurrent("Db: a server that ends a connection, and one that never answers", () => {
+  it.live("fails the statement on that connection, and the next one works", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
       yield* Effect.gen(function* () {
@@ -103,7 +103,7 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
     })
   )
 
-  it.live("fails work without a limit likewise", () =>
+  it.live("fails work without a timeout likewise", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
       yield* Effect.gen(function* () {
@@ -118,7 +118,7 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
     })
   )
 
-  it.live("fails a listener, and listening again works", () =>
+  it.live("fails a listener, and a new listener works", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
       yield* Effect.gen(function* () {
@@ -134,7 +134,7 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
     })
   )
 
-  it.effect("gives a statement up after its time, and works again with the network", () =>
+  it.effect("gives a statement up after its timeout, and works again when the network does", () =>
     Effect.gen(function* () {
       const network = yield* networkTo(yield* freshDatabase("empty"))
       yield* Effect.gen(function* () {
@@ -145,11 +145,11 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
         assert.include(error.message, "test.silent: the database did not answer within 4s")
         yield* network.recover
         yield* works
-      }).pipe(Effect.provide(yield* impatientDb(network.target)))
+      }).pipe(Effect.provide(yield* shortTimeoutDb(network.target)))
     })
   )
 
-  it.effect("gives a transaction up after its time, even when the silence begins at its COMMIT", () =>
+  it.effect("gives a transaction up after its timeout, also when the silence begins at its COMMIT", () =>
     Effect.gen(function* () {
       const network = yield* networkTo(yield* freshDatabase("empty"))
       yield* Effect.gen(function* () {
@@ -164,11 +164,11 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
         assertTransient(yield* givenUpInTime(Fiber.join(waiting)), "test.silent")
         yield* network.recover
         yield* works
-      }).pipe(Effect.provide(yield* impatientDb(network.target)))
+      }).pipe(Effect.provide(yield* shortTimeoutDb(network.target)))
     })
   )
 
-  it.effect("gives each of many statements up after its time, those that wait for a connection too", () =>
+  it.effect("gives each of many statements up after its timeout, also those that wait for a connection", () =>
     Effect.gen(function* () {
       const network = yield* networkTo(yield* freshDatabase("empty"))
       yield* Effect.gen(function* () {
@@ -182,11 +182,11 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
         for (const error of errors) assertTransient(error, "test.silent")
         yield* network.recover
         yield* eventually("statements work again", Effect.isSuccess(works), Boolean)
-      }).pipe(Effect.provide(yield* impatientDb(network.target)))
+      }).pipe(Effect.provide(yield* shortTimeoutDb(network.target)))
     })
   )
 
-  it.live("does not keep the process from ending", () =>
+  it.live("does not delay the end of the process", () =>
     Effect.gen(function* () {
       const network = yield* networkTo(yield* freshDatabase("empty"))
       yield* Effect.gen(function* () {
@@ -197,7 +197,7 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
     })
   )
 
-  it.live("does not keep a listener from ending", () =>
+  it.live("does not delay the end of a listener", () =>
     Effect.gen(function* () {
       const network = yield* networkTo(yield* freshDatabase("empty"))
       yield* Effect.gen(function* () {
@@ -208,7 +208,7 @@ describe.concurrent("Db: a server that ends a connection, and one that says noth
     })
   )
 
-  it.live("says so at the start", () =>
+  it.live("fails the start with the reason", () =>
     Effect.gen(function* () {
       const network = yield* networkTo(yield* freshDatabase("empty"))
       yield* network.fallSilent

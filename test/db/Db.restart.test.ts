@@ -9,7 +9,7 @@ import { ownServer } from "../../src/db/EmbeddedPostgres.ts"
 import { configuration } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 
-/** A server of the test's own, which the daemon's care starts again when it dies. */
+/** The test's own server, which is restarted when it dies as the daemon does. */
 const server = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(async () => {
@@ -22,13 +22,13 @@ const server = Effect.gen(function* () {
   return yield* ownServer({ folder: join(folder, "pulse"), systemFolder: join(folder, "system") })
 })
 
-/** What clients saw: the rows that are surely there, of each writer, and the errors on the way. */
+/** The confirmed rows of each writer, and the errors. */
 interface Seen {
   readonly written: ReadonlyArray<Set<number>>
   readonly errors: Array<DbError>
 }
 
-/** Writes rows one after the other, each until it is surely written, in statements and in transactions. */
+/** Writes rows one after the other, each until it is confirmed, in statements and in transactions. */
 const writeOn = ({ written, errors }: Seen, writer: number) =>
   Effect.gen(function* () {
     const { sql, execute, transaction } = yield* Db
@@ -44,7 +44,7 @@ const writeOn = ({ written, errors }: Seen, writer: number) =>
     }
   })
 
-it.live("Db fails with transient errors while its server is gone, works again after, and loses nothing", () =>
+it.live("Db fails with transient errors while its server is gone, and then works again without losing rows", () =>
   Effect.gen(function* () {
     const { host, port, username, password, database } = yield* server
     const environment = { DATABASE_POOL_SIZE: "5", DATABASE_STATEMENT_TIMEOUT_SECONDS: "2" }
@@ -53,7 +53,7 @@ it.live("Db fails with transient errors while its server is gone, works again af
       yield* execute("test.create", sql`CREATE TABLE t (id int PRIMARY KEY)`)
       const seen: Seen = { written: [new Set(), new Set(), new Set()], errors: [] }
       const writers = yield* Effect.forEach([0, 1, 2], (writer) => Effect.forkChild(writeOn(seen, writer)))
-      // A statement without an end would keep one of them from its next row.
+      // A statement that never ends would stop its writer before the next row.
       const eachWritesOn = Effect.suspend(() => {
         const before = seen.written.map(({ size }) => size)
         const progress = Effect.sync(() => seen.written.map(({ size }, writer) => size - (before[writer] ?? 0)))

@@ -9,8 +9,8 @@ import { dbAt, freshDatabase } from "../support/database.ts"
 const emptyDatabase = (environment: Readonly<Record<string, string>> = {}) =>
   Layer.unwrap(Effect.map(freshDatabase("empty"), (name) => Layer.orDie(dbAt(name, environment))))
 
-/** The server ends a statement after a second. All other statements of these tests take some thousandths of that. */
-const impatientDatabase = emptyDatabase({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "1" })
+/** A database whose server ends statements after a second; the other statements of these tests take milliseconds. */
+const shortTimeoutDatabase = emptyDatabase({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "1" })
 
 const assertWorks = Effect.gen(function* () {
   const { sql, query } = yield* Db
@@ -27,8 +27,8 @@ const assertTransient = (error: DbError, operation: string, sqlState: string | n
   assert.isTrue(error.message.startsWith(`${operation}: `), error.message)
 }
 
-layer(impatientDatabase, { excludeTestServices: true })("Db: the time limit of statements", (it) => {
-  it.effect("ends a slow statement on the server, and says which one it was", () =>
+layer(shortTimeoutDatabase, { excludeTestServices: true })("Db: the time limit of statements", (it) => {
+  it.effect("ends a slow statement on the server, and names it", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const error = yield* Effect.flip(execute("test.slow", sql`SELECT pg_sleep(600)`))
@@ -38,7 +38,7 @@ layer(impatientDatabase, { excludeTestServices: true })("Db: the time limit of s
     })
   )
 
-  it.effect("ends a statement in a transaction likewise, and undoes the others", () =>
+  it.effect("ends a statement in a transaction likewise, and rolls back the others", () =>
     Effect.gen(function* () {
       const { sql, execute, query, transaction } = yield* Db
       yield* execute("test.create", sql`CREATE TABLE undone (a int)`)
@@ -56,7 +56,7 @@ layer(impatientDatabase, { excludeTestServices: true })("Db: the time limit of s
     })
   )
 
-  it.effect("does not wait for another's lock any longer, and says that it was a lock", () =>
+  it.effect("limits the wait for a lock too, and names the lock as the reason", () =>
     Effect.gen(function* () {
       const { sql, execute, unlimited } = yield* Db
       yield* execute("test.create", sql`CREATE TABLE locked (a int)`)
@@ -79,7 +79,7 @@ layer(impatientDatabase, { excludeTestServices: true })("Db: the time limit of s
     })
   )
 
-  it.effect("lets work without a limit take longer than a statement may", () =>
+  it.effect("does not apply the timeout to work without a limit", () =>
     Effect.gen(function* () {
       const { sql, unlimited } = yield* Db
       yield* unlimited("test.long", sql`SELECT pg_sleep(1.2)`)
@@ -90,7 +90,7 @@ layer(impatientDatabase, { excludeTestServices: true })("Db: the time limit of s
 })
 
 layer(emptyDatabase(), { excludeTestServices: true })("Db: errors of statements", (it) => {
-  it.effect("tells a broken constraint, which trying again does not mend", () =>
+  it.effect("reports a constraint violation as not transient", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       yield* execute("test.create", sql`CREATE TABLE constrained (a int UNIQUE CHECK (a > 0))`)
@@ -104,7 +104,7 @@ layer(emptyDatabase(), { excludeTestServices: true })("Db: errors of statements"
     })
   )
 
-  it.effect("says what to do where a table is missing", () =>
+  it.effect("says what to do when a table is missing", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const error = yield* Effect.flip(execute("test.missing", sql`SELECT FROM orders`))
@@ -113,7 +113,7 @@ layer(emptyDatabase(), { excludeTestServices: true })("Db: errors of statements"
     })
   )
 
-  it.effect("tells of a row that it cannot read, which it is, and of which column", () =>
+  it.effect("names the row and the column that it cannot read", () =>
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       const error = yield* Effect.flip(
@@ -128,7 +128,7 @@ layer(emptyDatabase(), { excludeTestServices: true })("Db: errors of statements"
 })
 
 layer(emptyDatabase(), { excludeTestServices: true })("Db: values", (it) => {
-  it.effect("stores text that PostgreSQL cannot hold, NUL and halves of surrogate pairs, alone and inside JSON", () =>
+  it.effect("replaces characters that PostgreSQL cannot store, in text and inside JSON", () =>
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       const rows = yield* query(
@@ -142,7 +142,7 @@ layer(emptyDatabase(), { excludeTestServices: true })("Db: values", (it) => {
     })
   )
 
-  it.effect("refuses a NUL character in a plain parameter, and goes on", () =>
+  it.effect("refuses a NUL character in a plain parameter, and keeps working", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const error = yield* Effect.flip(execute("test.nul", sql`SELECT ${"a\u0000b"}::text`))
@@ -205,7 +205,7 @@ layer(emptyDatabase(), { excludeTestServices: true })("Db: values", (it) => {
     })
   )
 
-  it.effect("keeps instants to the millisecond, and never reads one later than it is", () =>
+  it.effect("keeps instants to the millisecond, and never rounds up when it reads", () =>
     Effect.gen(function* () {
       const { sql, query } = yield* Db
       const moments = [

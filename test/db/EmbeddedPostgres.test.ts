@@ -16,7 +16,7 @@ import { eventually } from "../support/processes.ts"
 const isRoot = process.getuid?.() === 0
 const holderScript = join(import.meta.dirname, "../support/embeddedPostgresHolder.ts")
 
-/** A folder of the test's own, that PostgreSQL's account can enter; and the options of a server in it. */
+/** The options of a server in a new folder that PostgreSQL's account can enter. */
 const freshOptions = (...path: ReadonlyArray<string>) =>
   Effect.map(
     Effect.acquireRelease(
@@ -45,7 +45,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(sharedFolder, { recursive: true, force: true }))
 
-/** For the tests that need no new data, which take a second to make: the same data, and no server running. */
+/** Options on data that several tests share, because new data take a second to make; no server is running. */
 const usedOptions = Effect.acquireRelease(Effect.succeed(sharedOptions), ({ folder }) =>
   existsSync(join(folder, "data", "postmaster.pid")) ? stopSharedServer : Effect.void
 )
@@ -72,7 +72,7 @@ const readMark = (server: EmbeddedServer) =>
     )
   )
 
-/** Whether a process is at work; one that has ended and waits for its parent to notice is not. */
+/** Whether a process runs; a zombie does not. */
 const isAlive = (pid: number): Promise<boolean> =>
   process.platform === "linux"
     ? readFile(`/proc/${pid}/stat`, "utf8").then(
@@ -88,7 +88,7 @@ const waitUntil = (what: string, check: () => Promise<boolean>) => eventually(wh
 
 const waitUntilGone = (pid: number) => waitUntil(`process ${pid} is gone`, async () => !(await isAlive(pid)))
 
-/** Another process that has, or starts to make, the server of the folder; ended when the test ends. */
+/** Starts another process that holds the folder's server; it is ended with the test. */
 const spawnHolder = (kind: "own" | "use", options: Options) =>
   Effect.acquireRelease(
     Effect.sync(() =>
@@ -104,7 +104,7 @@ const endWith = (holder: ChildProcess, signal: NodeJS.Signals) =>
   Effect.promise(async () => {
     if (holder.exitCode !== null || holder.signalCode !== null) return
     const ended = once(holder, "exit")
-    // To its whole process group, as a terminal's Ctrl-C does.
+    // The whole process group gets the signal, as with Ctrl-C in a terminal.
     process.kill(-(holder.pid ?? 0), signal)
     await ended
   })
@@ -124,7 +124,7 @@ const holdServer = (kind: "own" | "use", options: Options) =>
     return { holder, server: yield* Effect.flatMap(readHolding(holder), expectServer) }
   })
 
-/** Ends a holder by kill -9 while its server goes on. */
+/** Ends a holder by kill -9 while its server keeps running. */
 const orphanServer = (options: Options) =>
   Effect.gen(function* () {
     const { holder, server } = yield* holdServer("own", options)
@@ -132,7 +132,7 @@ const orphanServer = (options: Options) =>
     return server
   })
 
-/** A folder whose data a holder was making when it was killed. One that is too quick to be caught at it is not the last. */
+/** A folder whose holder was killed while it made the data; it tries again when a holder was too quick to be killed then. */
 const unfinishedOptions: ReturnType<typeof freshOptions> = Effect.gen(function* () {
   const options = yield* freshOptions()
   const begun = async () => {
@@ -148,7 +148,7 @@ const unfinishedOptions: ReturnType<typeof freshOptions> = Effect.gen(function* 
 })
 
 describe("EmbeddedPostgres", () => {
-  it.live("makes a database at the first start, keeps it, and stops without a trace", () =>
+  it.live("makes a database at the first start, keeps it, and stops without leftovers", () =>
     Effect.gen(function* () {
       const options = yield* freshOptions()
       const first = yield* Effect.scoped(Effect.tap(ownServer(options), writeMark))
@@ -167,7 +167,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("is a durable UTF-8 and UTC server behind a password and no open port", () =>
+  it.live("is durable, uses UTF-8 and UTC, requires a password and opens no port", () =>
     Effect.gen(function* () {
       const server = yield* ownServer(yield* usedOptions)
       const sql = yield* connect(server)
@@ -184,7 +184,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("takes settings for tests", () =>
+  it.live("accepts settings for tests", () =>
     Effect.gen(function* () {
       const server = yield* useServer({ ...(yield* usedOptions), settings: { fsync: "off", max_connections: 7 } })
       const sql = yield* connect(server)
@@ -213,7 +213,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("refuses a second daemon, and names the first", () =>
+  it.live("refuses a second daemon, and names the first one", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       yield* ownServer(options)
@@ -224,7 +224,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("lets one of several daemons win that start at once", () =>
+  it.live("is held by one of several daemons that start at the same time", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const holders = yield* Effect.forEach([1, 2, 3], () => spawnHolder("own", options))
@@ -257,7 +257,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("starts anew a server that nobody can reach because its socket was deleted", () =>
+  it.live("restarts a server that is unreachable because its socket was deleted", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const orphan = yield* orphanServer(options)
@@ -269,7 +269,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("recovers when daemon and server were killed and their ids belong to other processes now", () =>
+  it.live("recovers when daemon and server were killed and other processes have their ids", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const orphan = yield* orphanServer(options)
@@ -299,7 +299,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("recovers when it was killed while it made the data folder", () =>
+  it.live("recovers from a kill during the setup of the data folder", () =>
     Effect.gen(function* () {
       const server = yield* ownServer(yield* unfinishedOptions)
       assert.isTrue(server.startedByUs)
@@ -307,7 +307,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("starts the server again, at the same address, when it dies under the daemon", () =>
+  it.live("restarts the server at the same address when it dies while the daemon runs", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const server = yield* ownServer(options)
@@ -318,7 +318,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("lends the daemon's server to a command", () =>
+  it.live("lets a command use the daemon's server", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const { server } = yield* holdServer("own", options)
@@ -329,11 +329,11 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live.runIf(process.platform === "linux")("leaves no connection open of those that look for the server", () =>
+  it.live.runIf(process.platform === "linux")("leaves no connection open after it looked for the server", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const { pid } = yield* ownServer(options)
-      // Of the server's processes those that serve a connection; its own helpers come and go.
+      // Only the server's processes that serve a connection count, not its own helpers.
       const connections = async () => {
         const children = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim().split(" ")
         const titles = children.map((child) => readFile(`/proc/${child}/cmdline`, "utf8").catch(() => ""))
@@ -344,7 +344,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("starts a server for commands alone, which the last of them stops", () =>
+  it.live("starts a server for commands without a daemon, which the last command stops", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const { holder, server } = yield* holdServer("use", options)
@@ -354,7 +354,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("stops the server also when its last users leave at once", () =>
+  it.live("stops the server also when its last users end at the same time", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const holders = yield* Effect.forEach([1, 2, 3, 4], () => spawnHolder("use", options))
@@ -367,7 +367,7 @@ describe("EmbeddedPostgres", () => {
     })
   )
 
-  it.live("leaves a command's server to the daemon that has taken it over", () =>
+  it.live("leaves a command's server to a daemon that has taken it over", () =>
     Effect.gen(function* () {
       const options = yield* usedOptions
       const { holder, server } = yield* holdServer("use", options)
@@ -410,7 +410,7 @@ describe("EmbeddedPostgres", () => {
       })
     )
 
-    it.live("keeps the data of a folder that this account cannot reach in one other place", () =>
+    it.live("keeps the data in one other place when PostgreSQL's account cannot reach the folder", () =>
       Effect.gen(function* () {
         const options = yield* freshOptions("private")
         const closed = join(options.folder, "..")
@@ -423,7 +423,7 @@ describe("EmbeddedPostgres", () => {
       })
     )
 
-    it.live("never makes new data beside ones that it cannot reach", () =>
+    it.live("never makes new data beside existing data that it cannot reach", () =>
       Effect.gen(function* () {
         const options = yield* usedOptions
         yield* Effect.acquireRelease(

@@ -16,7 +16,7 @@ const isBuilt = existsSync(join(import.meta.dirname, "../../dist/main.js"))
 
 const projectFiles = Effect.promise(async () => (await readdir(projectFolder)).toSorted())
 
-/** A folder with the project's first migrations, and files of the test's own. */
+/** A folder with the project's first migrations and the test's own files. */
 const folderWith = (options: { readonly first: number; readonly own?: Readonly<Record<string, string>> }) =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
@@ -106,7 +106,7 @@ const asInserted = {
 }
 
 describe("migrate", () => {
-  it.live("builds an empty database, and finds nothing to do the next time", () =>
+  it.live("sets up an empty database, and has nothing to do the next time", () =>
     Effect.gen(function* () {
       const applied = yield* migrate
       assert.deepStrictEqual(
@@ -118,7 +118,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(emptyDatabase))
   )
 
-  it.live("is done once when eight replicas start at the same moment", () =>
+  it.live("runs once when eight replicas start at the same moment", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
       const all = yield* Effect.forEach(
@@ -134,7 +134,7 @@ describe("migrate", () => {
     })
   )
 
-  it.live.runIf(isBuilt)("is done once by three commands at the same moment", () =>
+  it.live.runIf(isBuilt)("runs once when three commands start at the same moment", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
       const runs = yield* Effect.forEach([1, 2, 3], () => runMain(["migrate"], { DATABASE_URL: urlOf(database) }), {
@@ -156,7 +156,7 @@ describe("migrate", () => {
     })
   )
 
-  it.live("leaves pulse-api's columns to the service's defaults", () =>
+  it.live("gives rows of pulse-api the defaults of the other columns", () =>
     Effect.gen(function* () {
       yield* migrate
       yield* insert("orders", contractRow("o1"))
@@ -171,7 +171,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(emptyDatabase))
   )
 
-  it.live("keeps the orders that pulse-api had before, and gives them the defaults", () =>
+  it.live("keeps earlier orders of pulse-api, with the defaults", () =>
     Effect.gen(function* () {
       const { sql, execute, query } = yield* Db
       yield* execute(
@@ -201,7 +201,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(emptyDatabase))
   )
 
-  it.live("brings every earlier version up to date, with the data that are in it", () =>
+  it.live("migrates every earlier version with its data", () =>
     Effect.gen(function* () {
       const files = yield* projectFiles
       for (let first = 1; first < files.length; first += 1) {
@@ -225,7 +225,7 @@ describe("migrate", () => {
     })
   )
 
-  it.live("a slice that was PROCESSED without a broker order's id is in doubt again", () =>
+  it.live("puts a slice in doubt that was PROCESSED without a broker order id", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const before = (yield* projectFiles).filter((name) => name < "0017").length
@@ -246,7 +246,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(emptyDatabase))
   )
 
-  it.live("late slices of an order that was split before plans were kept can be claimed again", () =>
+  it.live("allows claims of late slices of an order from before plans were stored", () =>
     Effect.gen(function* () {
       const { sql, execute, query } = yield* Db
       const before = (yield* projectFiles).filter((name) => name < "0012").length
@@ -287,7 +287,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(SliceStore.layer), Effect.provide(emptyDatabase))
   )
 
-  it.live("changes nothing when a migration fails, and says which one and why", () =>
+  it.live("changes nothing when a migration fails, and names it with the reason", () =>
     Effect.gen(function* () {
       const folder = yield* folderWith({
         first: 2,
@@ -335,7 +335,7 @@ describe("migrate", () => {
     }).pipe(Effect.provide(emptyDatabase))
   )
 
-  it.live("fails with a transient error, not a defect, when the connection is lost meanwhile", () =>
+  it.live("fails with a transient error, not a defect, when the connection is lost during a migration", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
       const folder = yield* folderWith({

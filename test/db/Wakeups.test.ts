@@ -16,7 +16,7 @@ const listenersOf = (database: string) =>
       SELECT pid FROM pg_stat_activity WHERE datname = ${database} AND query LIKE 'LISTEN%'`
   )
 
-/** Runs a test with wake-ups that listen already, on a fresh database whose name it is told. */
+/** Runs a test on a fresh database, whose name it gets, with wake-ups that are already listening. */
 const withWakeups = <A, E>(body: (database: string) => Effect.Effect<A, E, Db | Wakeups>) =>
   Effect.gen(function* () {
     const database = yield* freshDatabase()
@@ -38,8 +38,8 @@ const notify = (payload: string) =>
   })
 
 /**
- * The topics that wake-ups wait for. Whatever was notified before is seen first: notifications arrive in order, and one
- * for `last` comes after them.
+ * The topics with a pending wake-up. It sends a notification for `last` and waits for it: notifications arrive in order,
+ * so all earlier ones have been seen by then.
  */
 const woken = (last: Topic) =>
   Effect.gen(function* () {
@@ -57,7 +57,7 @@ const woken = (last: Topic) =>
   })
 
 describe("Wakeups", () => {
-  it.live("wakes everybody once when it begins to listen, and then only when there is something", () =>
+  it.live("wakes every topic once when it begins to listen, and then only after a notification", () =>
     withWakeups(() => Effect.map(woken("cancels"), (awake) => assert.deepStrictEqual(awake, [])))
   )
 
@@ -82,7 +82,7 @@ describe("Wakeups", () => {
     )
   )
 
-  it.live("remembers a wake-up that nobody waited for, and many as one", () =>
+  it.live("keeps a wake-up until a worker waits, and merges several into one", () =>
     withWakeups(() =>
       Effect.gen(function* () {
         for (let n = 0; n < 5; n += 1) yield* insertOrder(`o${n}`)
@@ -92,7 +92,7 @@ describe("Wakeups", () => {
     )
   )
 
-  it.live("ignores what it does not know", () =>
+  it.live("ignores unknown notifications", () =>
     withWakeups(() =>
       Effect.gen(function* () {
         for (const payload of ["", "nonsense", "ORDERS", "orders,slices"]) yield* notify(payload)
@@ -101,7 +101,7 @@ describe("Wakeups", () => {
     )
   )
 
-  it.live("wakes several waiters, each on its topic, and every replica", () =>
+  it.live("wakes every waiter of a topic, in every replica", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase()
       const replica = Effect.gen(function* () {
@@ -122,14 +122,14 @@ describe("Wakeups", () => {
     })
   )
 
-  it.effect("after a lost connection it listens again, and wakes everybody once for what it missed", () =>
+  it.effect("listens again after a lost connection, and then wakes every topic once", () =>
     withWakeups((database) =>
       Effect.gen(function* () {
         const wakeups = yield* Wakeups
         const [listener] = yield* listenersOf(database)
         yield* asAdmin((sql) => sql`SELECT pg_terminate_backend(${listener?.pid})`)
-        yield* eventually("nobody listens", listenersOf(database), (rows) => rows.length === 0)
-        // Nobody hears these: it listens again after a second, and the test's clock stands still.
+        yield* eventually("the listener is gone", listenersOf(database), (rows) => rows.length === 0)
+        // These are missed: it listens again after a second, and the test's clock stands still.
         yield* insertOrder("o1")
         yield* notify("cancels")
 

@@ -10,7 +10,7 @@ const root = new URL("../../", import.meta.url).pathname
 
 const read = (path: string) => readFileSync(join(root, path), "utf8")
 
-/** The rooms in the order of the page: folders, and the few files that stand directly in src. */
+/** The rooms in the order of the page: folders, and the files that are directly in src. */
 const rooms: ReadonlyArray<string> = (() => {
   const [, list = ""] = /^## Rooms$[^]*?^```\n([^]*?)^```$/m.exec(read("ARCHITECTURE.md")) ?? []
   return list.split("\n").flatMap((line) => {
@@ -40,7 +40,7 @@ const namedModules = (code: string): ReadonlyArray<string> => {
   return [...imported, ...files].map(([, name = ""]) => name)
 }
 
-/** What a file imports from files of the project, statically, for its effect only, or dynamically. */
+/** The project's files that a file imports: statically, for the side effect only, or dynamically. */
 const importsOf = (file: string, code = read(file)): ReadonlyArray<string> =>
   namedModules(code)
     .filter((name) => name.startsWith("."))
@@ -75,22 +75,22 @@ const circle = (imports: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyAr
 }
 
 describe("the rooms of ARCHITECTURE.md", () => {
-  it("are the folders that hold code, each once", () => {
+  it("are the folders that contain code, each listed once", () => {
     assert.isAbove(rooms.length, 40)
     assert.deepStrictEqual([...new Set(sources.map(roomOf))].toSorted(), rooms.toSorted())
   })
 
-  it("are left by imports that point up in the list, and by no other", () => {
+  it("have only imports that point up in the list", () => {
     for (const file of sources) assert.deepStrictEqual(wrongImports(file), [], file)
   })
 
-  it("have no circle of files in any of them", () => {
+  it("have no circular imports", () => {
     for (const file of sources)
       for (const imported of importsOf(file)) assert.isTrue(existsSync(join(root, imported)), `${file}: ${imported}`)
     assert.deepStrictEqual(circle(new Map(sources.map((file) => [file, importsOf(file)]))), [])
   })
 
-  it("would be missed: a wrong import of any form is found", () => {
+  it("are checked: a wrong import of any form is found", () => {
     const broker = "src/broker/Broker.ts"
     for (const form of [
       'import type { Broker } from "../../broker/Broker.ts"',
@@ -125,7 +125,7 @@ describe("the rooms of ARCHITECTURE.md", () => {
 describe("what a room may use", () => {
   const within = (folder: string) => sources.filter((file) => file.startsWith(folder))
 
-  it("the pure core: no service, no effect, no clock, no file, no network", () => {
+  it("has no service, effect, clock, file or network in the pure core", () => {
     const pure = "BigDecimal|Cause|DateTime|Duration|Exit|Option|Order|Result|Schema|SchemaIssue"
     const allowed = new RegExp(`^(?:type )?(?:${pure})$`)
     const impure =
@@ -150,7 +150,7 @@ describe("what a room may use", () => {
     assert.deepStrictEqual(elsewhere.toSorted(), ["src/broker/mock/MockOrderList.ts", "src/clock/DatabaseClock.ts"])
   })
 
-  it("main.ts imports nothing of the program before it has looked at Node.js", () => {
+  it("has no import of the program in main.ts before the check of Node.js", () => {
     const fixed = [...read("src/main.ts").matchAll(/^import\b[^;"]*?"(\.[^"]+)"/gm)].map(([, from]) => from)
     assert.deepStrictEqual(fixed, ["./checkNode.ts"])
   })

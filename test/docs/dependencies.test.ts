@@ -14,7 +14,7 @@ const bench = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ dep
   read("bench/package.json")
 )
 
-/** The packages that the items below a heading begin with. */
+/** The packages at the beginning of the items below a heading. */
 const namedBelow = (heading: string): ReadonlyArray<string> => {
   const sections = read("doc/dependencies.md").split(/^## /m)
   const section = sections.find((text) => text.startsWith(`${heading}\n`)) ?? ""

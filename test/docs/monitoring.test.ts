@@ -17,7 +17,7 @@ const dashboard = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({
   read("deploy/monitoring/grafana-dashboard.json")
 )
 
-/** What each rule of the alerts reckons with: the rest of its line, or the lines that are indented below. */
+/** The expression of each alert rule: the rest of its line, or the lines that are indented below. */
 const alertExpressions = [
   ...read("deploy/monitoring/prometheus-alerts.yaml").matchAll(
     /- alert: (\w+)\n\s+expr: (?:\|\n((?: {10,}.*\n)+)|(.*)\n)/g
@@ -34,7 +34,7 @@ const byName = new Map(
 )
 const metricNames = /\b(?:pulse|db)_[a-z_]+/g
 
-/** The metrics of an expression with their selectors: all that is read from Prometheus. */
+/** The metrics of an expression with their selectors. */
 const readings = (expr: string) =>
   [...expr.matchAll(/\b((?:pulse|db_client)_[a-z_]+)(?:\{([^}]*)\})?/g)].filter(
     ([, name = ""]) => name !== "db_operation_name"
@@ -44,7 +44,7 @@ const selectors = (text: string) =>
   [...text.matchAll(/([a-z_]+)\s*(=~|!=|=)\s*"([^"]*)"/g)].map(([, label = "", , values = ""]) => ({ label, values }))
 
 describe("doc/guides/monitoring.md", () => {
-  it("lists every metric with its kind, unit, attributes and meaning, and none besides", () => {
+  it("lists exactly the defined metrics, with kind, unit, attributes and meaning", () => {
     const rows = [
       ...page.matchAll(/^\| `([a-z_.]+)`\s*\| (counter|gauge|histogram)\s*\| `([^`]+)`\s*\| (.*?)\s*\| (.*?)\s*\|$/gm)
     ]
@@ -63,13 +63,13 @@ describe("doc/guides/monitoring.md", () => {
     )
   })
 
-  it("shows how to reckon the trace id of an order, and that is it", () => {
+  it("shows a command that computes the trace id of an order correctly", () => {
     const [, command = "", shown = ""] = /^\$ (printf .*)\n([0-9a-f]{32})$/m.exec(page) ?? []
     assert.strictEqual(execFileSync("sh", ["-c", command], { encoding: "utf8" }).trim(), shown)
     assert.strictEqual(orderTrace("o1", "t1735228800a1b2c3d4e5f6", { _tag: "All" }).traceId, shown)
   })
 
-  it("speaks of metrics by the names that Prometheus gives them", () => {
+  it("uses metric names as Prometheus has them", () => {
     for (const [name] of page.matchAll(metricNames)) {
       assert.isTrue(
         [...byName.keys()].some((known) => known === name || known.startsWith(`${name}_`)),
@@ -80,12 +80,12 @@ describe("doc/guides/monitoring.md", () => {
 })
 
 describe("deploy/monitoring", () => {
-  it("has what the guide links to, and nothing else", () => {
+  it("has exactly the files that the guide links to", () => {
     const linked = [...page.matchAll(/deploy\/monitoring\/([\w.-]+)/g)].map(([, name = ""]) => name)
     assert.sameMembers([...new Set(linked)], readdirSync(new URL("../../deploy/monitoring", import.meta.url)))
   })
 
-  it("the dashboard and the alerts ask for metrics that are sent, by labels and values that they have", () => {
+  it("uses only metrics, labels and values that are sent, in the dashboard and the alerts", () => {
     assert.isAtLeast(dashboard.panels.length, 20)
     assert.isAtLeast(alertExpressions.length, 15)
     for (const { title, expr } of expressions) {
@@ -111,7 +111,7 @@ describe("deploy/monitoring", () => {
     }
   })
 
-  it("statements are named as the stores name them", () => {
+  it("uses the statement names of the stores", () => {
     const sources = readdirSync(new URL("../../src/stores", import.meta.url), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))
       .map((name) => read(`src/stores/${name}`))

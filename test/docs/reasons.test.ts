@@ -5,7 +5,7 @@ import { reasonCodes, reasonMeanings } from "../../src/domain/model/reason.ts"
 
 const page = readFileSync(new URL("../../doc/guides/reasons.md", import.meta.url), "utf8")
 
-/** Spaces and dashes are the formatter's. */
+/** The text without the formatter's padding of table cells. */
 const cells = (text: string) => text.replaceAll(/-+/g, "-").replaceAll(/ +/g, " ")
 
 describe("doc/guides/reasons.md", () => {
@@ -14,14 +14,14 @@ describe("doc/guides/reasons.md", () => {
     for (const code of reasonCodes) assert.include(page, `| \`${code}\``)
   })
 
-  it("would be missed when a code is missing from the page", () => {
+  it("is found incomplete when a code is missing", () => {
     const without = page.replace(/^\| `window_over`.*\n/m, "")
     assert.notStrictEqual(cells(without), cells(reasonsPage(without)))
   })
 })
 
 describe("reason codes", () => {
-  it("are words that a label, a column and a JSON field can hold, each with a meaning that is a sentence", () => {
+  it("are snake_case words, each with a sentence as its meaning", () => {
     for (const code of reasonCodes) {
       assert.match(code, /^[a-z]+(_[a-z]+)*$/)
       assert.match(reasonMeanings[code].meaning, /^(?:[A-Z]|`).*\.$/, code)

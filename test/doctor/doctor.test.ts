@@ -51,8 +51,8 @@ const server: ServerFacts = {
   autovacuum: "on"
 }
 
-describe("what doctor says of the server", () => {
-  it("of its role, its speed and its connections", () =>
+describe("doctor's checks of the server", () => {
+  it("cover its role, its latency and its connections", () =>
     assertAll([
       [databaseCheck(server, 0.8), "OK", /^PostgreSQL 18\.4, database pulse, answers in 0\.8 ms/],
       [databaseCheck(server, 80), "WARNING", /answers in 80\.0 ms.*network/],
@@ -62,7 +62,7 @@ describe("what doctor says of the server", () => {
       [connectionCheck({ ...server, connections: 95 }), "WARNING", /95 of 100.*max_connections/]
     ]))
 
-  it("of what a crash or a failover would lose", () =>
+  it("cover what a crash or a failover would lose", () =>
     assertAll([
       [durabilityCheck(server), "OK", /are on/],
       [
@@ -80,7 +80,7 @@ describe("what doctor says of the server", () => {
       ]
     ]))
 
-  it("of its migrations and its clock", () =>
+  it("cover its migrations and its clock", () =>
     assertAll([
       [migrationCheck({ missing: [], unknown: [], applied: 19 }, "1"), "OK", /all 19/],
       [
@@ -98,7 +98,7 @@ describe("what doctor says of the server", () => {
       [clockCheck(501, Duration.millis(500)), "WARNING", /501 ms ahead of.*CLOCK_OFFSET_LIMIT_MILLIS \(500\).*chronyc/]
     ]))
 
-  it("of sessions that keep it from its work, of its tables and of its disk", () => {
+  it("cover sessions that block others, tables and the disk", () => {
     const session = { pid: 42, application: "psql", user: "me", state: "idle in transaction" }
     const table = { name: "order_slices", liveRows: 100, deadRows: 10, bytes: 5e6, vacuumedAt: null }
     assertAll([
@@ -132,7 +132,7 @@ describe("what doctor says of the server", () => {
   })
 })
 
-describe("what doctor says of placing", () => {
+describe("doctor's checks of placements", () => {
   const broker = { configured: "mock", isDryRun: false, inUse: null, account: null }
   const stored: TokenFacts["stored"] = {
     setAt: ago(3600),
@@ -143,7 +143,7 @@ describe("what doctor says of placing", () => {
   }
   const token = { stored, isGiven: false, account: "AB1234" }
 
-  it("of the broker and its access token", () =>
+  it("cover the broker and its access token", () =>
     assertAll([
       [brokerCheck(broker), "OK", /^mock: no real orders/],
       [
@@ -179,7 +179,7 @@ describe("what doctor says of placing", () => {
       [tokenCheck({ ...token, account: "CD1" }, now), "PROBLEM", /of AB1234, but .* account of CD1/]
     ]))
 
-  it("of the day's limits and the account's requests", () => {
+  it("cover the day's limits and the account's requests", () => {
     const totals = { orders: 9, value: BigDecimal.fromStringUnsafe("1000.5") }
     const limits = (orders: number | null, value: string | null) => ({
       ordersPerDay: Option.fromNullishOr(orders),
@@ -209,7 +209,7 @@ describe("what doctor says of placing", () => {
     ])
   })
 
-  it("of halts and orders on hold", () => {
+  it("cover halts and orders on hold", () => {
     const halt = { requestedBy: "me", requestedAt: ago(60), reason: "fat finger" }
     const held = (orderId: string) => ({ orderId, reason: "paused", slices: 2, isDouble: false })
     assertAll([
@@ -228,7 +228,7 @@ describe("what doctor says of placing", () => {
     ])
   })
 
-  it("of the calendar and the list of instruments", () =>
+  it("cover the calendar and the instrument list", () =>
     assertAll([
       [calendarCheck(null, now), "OK", /off/],
       [calendarCheck("2026-12-31", now), "OK", /until 2026-12-31/],
@@ -240,8 +240,8 @@ describe("what doctor says of placing", () => {
     ]))
 })
 
-describe("what doctor says of telling people", () => {
-  it("is by what was not delivered, and for how long", () => {
+describe("doctor's check of notifications", () => {
+  it("depends on undelivered notifications and their age", () => {
     const facts = { waiting: 0, oldestFoundAt: null, givenUp: 0, lastError: null }
     const refused = "the webhook answered 404"
     assertAll([
@@ -257,7 +257,7 @@ describe("what doctor says of telling people", () => {
   })
 })
 
-describe("what doctor says of the work", () => {
+describe("doctor's checks of the work", () => {
   const instance = (
     instanceId: string,
     age: number,
@@ -273,7 +273,7 @@ describe("what doctor says of the work", () => {
     }))
   const judged = (...all: ReadonlyArray<ReturnType<typeof instance>>) => judge(all.flat(), now).workers
 
-  it("of the daemons and what holds them", () =>
+  it("cover the daemons and their placement gates", () =>
     assertAll([
       [workerCheck([], "1"), "PROBLEM", /none runs.* → node dist\/main\.js$/],
       [workerCheck(judged(instance("a", 1)), "1"), "OK", /1 daemon of version 1/],
@@ -310,7 +310,7 @@ describe("what doctor says of the work", () => {
     return found[0] ?? checks.find(({ found }) => found.includes("(x)")) ?? ok("", "nothing")
   }
 
-  it("of what is stuck, no sooner than it may be called that", () =>
+  it("cover stuck orders and slices, no sooner than their timeouts", () =>
     assertAll([
       [only("pending", 20), "OK", /2 PENDING orders, the oldest for 20s \(x\)/],
       [only("pending", 30), "PROBLEM", /no splitter/],
@@ -332,7 +332,7 @@ describe("what doctor says of the work", () => {
       [only("unclaimed", 14, { ...free, isOnHold: true }), "PROBLEM", /every daemon is on hold/]
     ]))
 
-  it("and of what must never be", () =>
+  it("cover double placements", () =>
     assertAll([
       [doubleCheck([]), "OK", /none/],
       [

@@ -16,7 +16,7 @@ const started = Effect.gen(function* () {
 })
 
 describe("the command kite-simulator", () => {
-  it.live("serves until it is told to stop", () =>
+  it.live("serves until a signal stops it", () =>
     Effect.gen(function* () {
       const { run, url } = yield* started
       const headers = { "X-Kite-Version": "3", authorization: "token k:t" }
@@ -27,7 +27,7 @@ describe("the command kite-simulator", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("says so when its port is taken, or an option makes no sense", () =>
+  it.live("fails with the reason when its port is in use or an option is invalid", () =>
     Effect.gen(function* () {
       const { port } = yield* started
       const second = yield* runMain(["kite-simulator", "--port", port], {})

@@ -5,7 +5,7 @@ import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulato
 import { ask, Kite, resting, simulator } from "./kite.ts"
 
 describe("ledger and summary", () => {
-  it.effect("hold every request and every order, those too that nobody was told of", () =>
+  it.effect("have every request and every order, also those whose answers were lost", () =>
     Effect.gen(function* () {
       const { ledger, summary, script } = yield* KiteSimulator
       const kite = yield* Kite
@@ -52,7 +52,7 @@ describe("the paths below /simulator", () => {
     )
   const get = (path: string) => Effect.flatMap(KiteSimulator, ({ url }) => ask(`${url}/simulator/${path}`))
 
-  it.effect("do what the service does", () =>
+  it.effect("have the effects of the service's methods", () =>
     Effect.gen(function* () {
       const simulator = yield* KiteSimulator
       const kite = yield* Kite
@@ -75,7 +75,7 @@ describe("the paths below /simulator", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("say what is wrong with what they are given", () =>
+  it.effect("report errors in their input", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [string, unknown, RegExp]> = [
         ["script", [{ kind: "nothing" }], /rate_limited/],
@@ -95,7 +95,7 @@ describe("the paths below /simulator", () => {
   )
 })
 
-describe("the same seed and requests", () => {
+describe("a simulator with the same seed and requests", () => {
   const story = (seed: string) =>
     Effect.gen(function* () {
       const { ledger } = yield* KiteSimulator
@@ -112,10 +112,10 @@ describe("the same seed and requests", () => {
       Effect.provide(simulator({ seed, faults: { ...everyFault(0.5), ...quiet }, fillDelay: Duration.seconds(1) }))
     )
 
-  /** What would wait for the clock. */
+  /** The faults that wait for the clock. */
   const quiet = { silence: 0, silence_before: 0, slow: 0, book_slow: 0 }
 
-  it.effect("give the same answers, another seed others", () =>
+  it.effect("gives the same answers, and others with another seed", () =>
     Effect.gen(function* () {
       const first = yield* story("one")
       yield* TestClock.setTime(0)

@@ -5,7 +5,7 @@ import { everyFault, type FaultKind, KiteSimulator, type ScriptStep } from "../.
 import { eventually } from "../support/processes.ts"
 import { Kite, resting, rowsOf, simulator } from "./kite.ts"
 
-/** Places an order that meets a fault. */
+/** Places an order that is subject to the fault. */
 const meeting = (tag: string, step: ScriptStep) =>
   Effect.gen(function* () {
     yield* (yield* KiteSimulator).script([step])
@@ -25,49 +25,51 @@ interface Expected {
   readonly kind: FaultKind
   readonly status: ReadonlyArray<number | null>
   readonly errorType?: ReadonlyArray<string>
-  readonly taken: "always" | "never" | "as told"
+  readonly taken: "always" | "never" | "as scripted"
 }
 
 const lostAnswers: ReadonlyArray<Expected> = [
   { kind: "drop_before", status: [null], taken: "never" },
   { kind: "drop_after", status: [null], taken: "always" },
-  { kind: "server_error_500", status: [500], errorType: ["GeneralException"], taken: "as told" },
-  { kind: "bad_gateway_502", status: [502], errorType: ["DataException"], taken: "as told" },
-  { kind: "unavailable_503", status: [503], errorType: ["NetworkException"], taken: "as told" },
-  { kind: "gateway_timeout_504", status: [504], errorType: ["DataException"], taken: "as told" },
+  { kind: "server_error_500", status: [500], errorType: ["GeneralException"], taken: "as scripted" },
+  { kind: "bad_gateway_502", status: [502], errorType: ["DataException"], taken: "as scripted" },
+  { kind: "unavailable_503", status: [503], errorType: ["NetworkException"], taken: "as scripted" },
+  { kind: "gateway_timeout_504", status: [504], errorType: ["DataException"], taken: "as scripted" },
   { kind: "timed_out_400", status: [400], errorType: ["InputException", "OrderException"], taken: "always" },
-  { kind: "html", status: [200, 502], taken: "as told" },
-  { kind: "redirect", status: [302], taken: "as told" },
+  { kind: "html", status: [200, 502], taken: "as scripted" },
+  { kind: "redirect", status: [302], taken: "as scripted" },
   { kind: "truncated", status: [200, null], taken: "always" },
   { kind: "no_order_id", status: [200], taken: "always" }
 ]
 
-describe("an answer that leaves the caller in the dark", () => {
+describe("a fault with an unknown outcome", () => {
   for (const { kind, status, errorType, taken } of lostAnswers) {
-    for (const told of taken === "as told" ? [true, false] : [taken === "always"]) {
-      it.effect(`${kind}, ${told ? "taken, and in the book later" : "not taken"}`, () =>
-        Effect.gen(function* () {
-          const kite = yield* Kite
-          const answer = yield* meeting("LOST", { kind, taken: told, delayMillis: 8000 })
-          assert.include(status, answer.status)
-          if (errorType !== undefined) assert.include(errorType, answer.json?.["error_type"])
-          assert.isFalse(/"order_id":"\d{15,19}"/.test(answer.text))
-          const { order, request } = yield* recordOf("LOST")
-          assert.strictEqual(request?.outcome, told ? "lost_taken" : "lost_not_taken")
-          assert.strictEqual(request?.fault, kind)
-          assert.isTrue(request?.counted)
-          assert.strictEqual(order !== undefined, told)
-          yield* TestClock.adjust("7999 millis")
-          assert.isUndefined(yield* kite.row("LOST"))
-          yield* TestClock.adjust("1 millis")
-          assert.strictEqual((yield* kite.row("LOST"))?.status, told ? "PUT ORDER REQ RECEIVED" : undefined)
-        }).pipe(Effect.provide(simulator()))
+    for (const isTaken of taken === "as scripted" ? [true, false] : [taken === "always"]) {
+      it.effect(
+        `${kind}: ${isTaken ? "takes the order, which is in the order list later" : "does not take the order"}`,
+        () =>
+          Effect.gen(function* () {
+            const kite = yield* Kite
+            const answer = yield* meeting("LOST", { kind, taken: isTaken, delayMillis: 8000 })
+            assert.include(status, answer.status)
+            if (errorType !== undefined) assert.include(errorType, answer.json?.["error_type"])
+            assert.isFalse(/"order_id":"\d{15,19}"/.test(answer.text))
+            const { order, request } = yield* recordOf("LOST")
+            assert.strictEqual(request?.outcome, isTaken ? "lost_taken" : "lost_not_taken")
+            assert.strictEqual(request?.fault, kind)
+            assert.isTrue(request?.counted)
+            assert.strictEqual(order !== undefined, isTaken)
+            yield* TestClock.adjust("7999 millis")
+            assert.isUndefined(yield* kite.row("LOST"))
+            yield* TestClock.adjust("1 millis")
+            assert.strictEqual((yield* kite.row("LOST"))?.status, isTaken ? "PUT ORDER REQ RECEIVED" : undefined)
+          }).pipe(Effect.provide(simulator()))
       )
     }
   }
 
   for (const kind of ["silence", "silence_before"] as const) {
-    it.effect(`${kind}: no answer at all`, () =>
+    it.effect(`${kind}: never answers`, () =>
       Effect.gen(function* () {
         const kite = yield* Kite
         const waiting = yield* Effect.forkChild(meeting("QUIET", { kind, delayMillis: 0 }))
@@ -80,7 +82,7 @@ describe("an answer that leaves the caller in the dark", () => {
     )
   }
 
-  it.effect("without a told delay, an order appears within the longest one", () =>
+  it.effect("delays an order by at most the maximum when the script names no delay", () =>
     Effect.gen(function* () {
       const simulator = yield* KiteSimulator
       const kite = yield* Kite
@@ -96,8 +98,8 @@ describe("an answer that leaves the caller in the dark", () => {
   )
 })
 
-describe("an answer that is clear", () => {
-  it.effect("rate_limited: 429 although under the limit", () =>
+describe("a fault with a known outcome", () => {
+  it.effect("rate_limited: answers 429 although below the limit", () =>
     Effect.gen(function* () {
       const answer = yield* meeting("R", { kind: "rate_limited" })
       assert.strictEqual(answer.status, 429)
@@ -109,7 +111,7 @@ describe("an answer that is clear", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("rate_limited_html and daily_cap: 429 in other words", () =>
+  it.effect("rate_limited_html and daily_cap: answer 429 with other bodies", () =>
     Effect.gen(function* () {
       const html = yield* meeting("H", { kind: "rate_limited_html" })
       assert.deepStrictEqual([html.status, html.json], [429, null])
@@ -125,7 +127,7 @@ describe("an answer that is clear", () => {
     ["refused_holding_428", 428, "HoldingException"],
     ["refused_permission_403", 403, "PermissionException"]
   ] as const) {
-    it.effect(`${kind}: not taken`, () =>
+    it.effect(`${kind}: does not take the order`, () =>
       Effect.gen(function* () {
         const answer = yield* meeting("M", { kind })
         assert.strictEqual(answer.status, status)
@@ -135,7 +137,7 @@ describe("an answer that is clear", () => {
     )
   }
 
-  it.effect("session faults: the profile and the exchange of a token fail, and orders do not", () =>
+  it.effect("session faults: fail the profile and the exchange of a token, but not orders", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const { script } = yield* KiteSimulator
@@ -156,7 +158,7 @@ describe("an answer that is clear", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("slow: the answer comes when its time has come", () =>
+  it.effect("slow: answers after its delay", () =>
     Effect.gen(function* () {
       const waiting = yield* Effect.forkChild(meeting("S", { kind: "slow", delayMillis: 2000 }))
       yield* eventually("it was asked", recordOf("S"), ({ request }) => request !== undefined)
@@ -168,7 +170,7 @@ describe("an answer that is clear", () => {
   )
 })
 
-describe("an order that goes its own way", () => {
+describe("a fault in the life of an order", () => {
   const statusesOf = (tag: string, waits: ReadonlyArray<Duration.Input>) =>
     Effect.gen(function* () {
       const kite = yield* Kite
@@ -180,7 +182,7 @@ describe("an order that goes its own way", () => {
       return seen
     })
 
-  it.effect("rejected_late: acknowledged, then REJECTED with a reason", () =>
+  it.effect("rejected_late: acknowledges, then shows REJECTED with a reason", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* meeting("L", { kind: "rejected_late" })).status, 200)
       assert.deepStrictEqual(yield* statusesOf("L", ["100 millis", "1 second", "18 hours"]), [
@@ -191,7 +193,7 @@ describe("an order that goes its own way", () => {
     }).pipe(Effect.provide(simulator({ tokensExpire: false })))
   )
 
-  it.effect("partial_fill: rests partly filled, and is cancelled with its part", () =>
+  it.effect("partial_fill: leaves the order partly filled until it is cancelled with its fill", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* meeting("P", { kind: "partial_fill" })
@@ -208,7 +210,7 @@ describe("an order that goes its own way", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("stuck_pending: stays with the broker for long, then goes on", () =>
+  it.effect("stuck_pending: keeps the order pending for long, then continues", () =>
     Effect.gen(function* () {
       yield* meeting("K", { kind: "stuck_pending", delayMillis: 90_000 })
       assert.deepStrictEqual(yield* statusesOf("K", ["89 seconds", "2 seconds"]), [
@@ -218,7 +220,7 @@ describe("an order that goes its own way", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("unknown_status: a word nobody knows, for a while", () =>
+  it.effect("unknown_status: shows an unknown status for a while", () =>
     Effect.gen(function* () {
       yield* meeting("U", { kind: "unknown_status", delayMillis: 5000 })
       assert.deepStrictEqual(yield* statusesOf("U", ["1 second", "5 seconds"]), ["TRANSIT PENDING", "COMPLETE"])
@@ -226,14 +228,14 @@ describe("an order that goes its own way", () => {
   )
 })
 
-describe("a look at the book", () => {
+describe("a read of the order list", () => {
   const look = (step: ScriptStep) =>
     Effect.gen(function* () {
       yield* (yield* KiteSimulator).script([step])
       return yield* (yield* Kite).call("GET", "/orders")
     })
 
-  it.effect("book_503, book_html and book_truncated give no rows", () =>
+  it.effect("has no rows with book_503, book_html and book_truncated", () =>
     Effect.gen(function* () {
       yield* (yield* Kite).place("B")
       assert.strictEqual((yield* look({ kind: "book_503" })).status, 503)
@@ -243,7 +245,7 @@ describe("a look at the book", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("book_stale misses what came in the last seconds", () =>
+  it.effect("misses orders of the last seconds with book_stale", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("OLD")
@@ -256,7 +258,7 @@ describe("a look at the book", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("book_stale goes by when an order came into the book, not by when it was sent", () =>
+  it.effect("goes by the time at which an order was listed, not sent, with book_stale", () =>
     Effect.gen(function* () {
       yield* meeting("LATE", { kind: "drop_after", delayMillis: 8000 })
       yield* TestClock.adjust("9 seconds")
@@ -265,12 +267,12 @@ describe("a look at the book", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("shows the orders of the day in India and no others", () =>
+  it.effect("has only the orders of the day in India", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("YESTERDAY", resting)
       const order = yield* kite.row("YESTERDAY")
-      // Half past five in the morning, in India, plus 18 hours.
+      // 05:30 in India plus 18 hours.
       yield* TestClock.adjust(Duration.millis(18.5 * 3_600_000 - 1))
       assert.lengthOf(yield* kite.rows, 1)
       yield* TestClock.adjust("1 millis")
@@ -282,7 +284,7 @@ describe("a look at the book", () => {
     }).pipe(Effect.provide(simulator({ tokensExpire: false })))
   )
 
-  it.effect("may be taken ten times a second", () =>
+  it.effect("is allowed ten times a second", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const looks = Array.from({ length: 11 }, () => Effect.map(kite.call("GET", "/orders"), ({ status }) => status))
@@ -292,7 +294,7 @@ describe("a look at the book", () => {
     }).pipe(Effect.provide(simulator({ lookupsPerSecond: 10 })))
   )
 
-  it.effect("book_slow comes late", () =>
+  it.effect("is delayed with book_slow", () =>
     Effect.gen(function* () {
       const { ledger } = yield* KiteSimulator
       const waiting = yield* Effect.forkChild(look({ kind: "book_slow", delayMillis: 2000 }))
@@ -305,7 +307,7 @@ describe("a look at the book", () => {
 })
 
 describe("script and plan", () => {
-  it.effect("a step with a tag waits for its order", () =>
+  it.effect("apply a step with a tag to the order with that tag", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* (yield* KiteSimulator).script([{ kind: "server_error_500", tag: "B" }, { kind: "unavailable_503" }])
@@ -317,7 +319,7 @@ describe("script and plan", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("a cancel whose answer is lost has cancelled all the same", () =>
+  it.effect("cancel an order although the answer to the cancel is lost", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("C", resting)
@@ -330,7 +332,7 @@ describe("script and plan", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("a plan lets its share of requests go wrong", () =>
+  it.effect("make the planned share of requests fail", () =>
     Effect.gen(function* () {
       const simulator = yield* KiteSimulator
       const kite = yield* Kite

@@ -7,7 +7,7 @@ import { eventually } from "../support/processes.ts"
 import { Kite, resting, simulator } from "./kite.ts"
 
 interface Listener {
-  /** `OPEN`, `COMPLETE`, …, or `message` for what is no order. */
+  /** `OPEN`, `COMPLETE`, …, or `message` for a frame without an order. */
   readonly frames: Array<string>
   beats: number
   isOpen: boolean
@@ -48,8 +48,8 @@ const heard = (listener: Listener, isEnough: (listener: Listener) => boolean) =>
 const path = ["VALIDATION PENDING", "OPEN PENDING", "OPEN", "COMPLETE"]
 const placeWhole = (tag: string) => Effect.flatMap(Kite, (kite) => kite.place(tag, { quantity: "1" }))
 
-describe("the feed", () => {
-  it.effect("tells of each change, not of the placement, and beats each second", () =>
+describe("the order feed", () => {
+  it.effect("sends each change except the placement, and a heartbeat each second", () =>
     Effect.gen(function* () {
       const listener = yield* listen()
       yield* placeWhole("A")
@@ -59,7 +59,7 @@ describe("the feed", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("repeats nothing for those who come later, and tells of a cancel", () =>
+  it.effect("repeats nothing for later connections, and sends cancels", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("R", resting)
@@ -73,7 +73,7 @@ describe("the feed", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("hears when the simulator's clock is put forward", () =>
+  it.effect("sends changes when the simulator's clock is moved forward", () =>
     Effect.gen(function* () {
       const listener = yield* listen()
       yield* placeWhole("A")
@@ -82,7 +82,7 @@ describe("the feed", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("is refused with a wrong token", () =>
+  it.effect("refuses an invalid token", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* listen("wrong")).refusal, 403)
     }).pipe(Effect.provide(simulator()))
@@ -100,18 +100,18 @@ describe("the feed", () => {
   const isComplete = ({ frames }: Listener) => frames.includes("COMPLETE")
   const [first = "", second = "", ...rest] = path
 
-  it.effect("feed_lost: a frame less", () =>
+  it.effect("feed_lost: loses a frame", () =>
     Effect.map(meeting("feed_lost", isComplete), (frames) => assert.deepStrictEqual(frames, path.slice(1)))
   )
-  it.effect("feed_doubled: a frame twice", () =>
+  it.effect("feed_doubled: sends a frame twice", () =>
     Effect.map(meeting("feed_doubled", isComplete), (frames) => assert.deepStrictEqual(frames, [first, ...path]))
   )
-  it.effect("feed_reordered: a frame after the next one", () =>
+  it.effect("feed_reordered: sends a frame after the next one", () =>
     Effect.map(meeting("feed_reordered", isComplete), (frames) =>
       assert.deepStrictEqual(frames, [second, first, ...rest])
     )
   )
-  it.effect("feed_dropped: the connection ends, and the order goes on", () =>
+  it.effect("feed_dropped: ends the connection, while the order continues", () =>
     Effect.map(
       meeting("feed_dropped", ({ isClosed }) => isClosed),
       (frames) => assert.deepStrictEqual(frames, [])

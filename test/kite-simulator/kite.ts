@@ -22,7 +22,7 @@ const parse = (text: string) => {
   }
 }
 
-/** One plain HTTP request; a connection that breaks is an answer too. */
+/** One plain HTTP request; a broken connection is an answer with status null. */
 export const ask = (url: string, init: RequestInit = {}): Effect.Effect<Response> =>
   Effect.promise(async (signal) => {
     try {
@@ -34,7 +34,7 @@ export const ask = (url: string, init: RequestInit = {}): Effect.Effect<Response
     }
   })
 
-/** A caller with a token, in Kite's words. */
+/** A client with a token for Kite's requests. */
 export class Kite extends Context.Service<
   Kite,
   {
@@ -79,7 +79,7 @@ export interface Row {
   readonly order_type: string
 }
 
-/** The rows of an answer; none if it has none. */
+/** The rows of an answer; empty when it has none. */
 export const rowsOf = <A = Row>(json: Response["json"]): ReadonlyArray<A> => {
   const data: unknown = json?.["data"]
   return Array.isArray(data) ? data : []
@@ -96,7 +96,7 @@ export const market: Form = {
   market_protection: "-1"
 }
 
-/** A limit that the market never meets. */
+/** A LIMIT order whose price the market never reaches. */
 export const resting: Form = { order_type: "LIMIT", price: "0.05" }
 
 export const simulator = (options: Partial<SimulatorOptions> = {}) =>

@@ -10,8 +10,8 @@ const statusesOf = (tags: ReadonlyArray<string>) =>
 const many = (count: number) => Array.from({ length: count }, (_, index) => `L${index}`)
 const times = (count: number, status: number) => Array.from({ length: count }, () => status)
 
-describe("the limits", () => {
-  it.effect("hold by calendar second, and what is refused counts too", () =>
+describe("the rate limits", () => {
+  it.effect("apply per calendar second, counting refused requests too", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("900 millis")
       assert.deepStrictEqual(yield* statusesOf(many(12)), [...times(10, 200), 429, 429])
@@ -25,7 +25,7 @@ describe("the limits", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("hold by calendar minute", () =>
+  it.effect("apply per calendar minute", () =>
     Effect.gen(function* () {
       yield* TestClock.adjust("58 seconds")
       assert.deepStrictEqual(yield* statusesOf(many(6)), [...times(5, 200), 429])
@@ -36,13 +36,13 @@ describe("the limits", () => {
     }).pipe(Effect.provide(simulator({ limits: { perSecond: 10, perMinute: 5, perDay: 100, modifications: 25 } })))
   )
 
-  it.effect("hold by Indian day, in other words", () =>
+  it.effect("apply per day in India, with another answer", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       assert.deepStrictEqual(yield* statusesOf(many(4)), [200, 200, 200, 400])
       const refused = yield* kite.place("MORE")
       assert.deepInclude(refused.json, { message: "Maximum allowed order requests exceeded" })
-      // It is 05:30 in India.
+      // The test's clock begins at 05:30 in India.
       yield* TestClock.adjust("18 hours")
       assert.strictEqual((yield* kite.place("MORE")).status, 400)
       yield* TestClock.adjust("30 minutes")
@@ -55,7 +55,7 @@ describe("the limits", () => {
     )
   )
 
-  it.effect("go by the simulator's clock", () =>
+  it.effect("use the simulator's clock", () =>
     Effect.gen(function* () {
       yield* statusesOf(many(10))
       yield* (yield* KiteSimulator).advanceClock(Duration.seconds(1))
@@ -63,7 +63,7 @@ describe("the limits", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("count what comes with a dead token too", () =>
+  it.effect("count requests with an expired token too", () =>
     Effect.gen(function* () {
       const { expireTokens, summary } = yield* KiteSimulator
       yield* expireTokens
@@ -72,7 +72,7 @@ describe("the limits", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("are not for looking", () =>
+  it.effect("do not apply to reads", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const looks = yield* Effect.forEach(many(20), () => kite.call("GET", "/orders"))

@@ -6,20 +6,25 @@ import { KiteSimulator, type ScriptStep } from "../../src/kite-simulator/KiteSim
 import { eventually } from "../support/processes.ts"
 import { ask, simulator } from "./kite.ts"
 
-/** The client gives an answer seven seconds of the host's time, unless it is told otherwise: an hour, in milliseconds. */
-const patience = 3_600_000
+/** The client's timeout of an answer in milliseconds of the host's time, instead of its default of seven seconds. */
+const timeoutMillis = 3_600_000
 
 /** The vendor's own client, logged in. */
 const client = Effect.gen(function* () {
   const { url, issueToken } = yield* KiteSimulator
-  return new KiteConnect({ api_key: "simulator-key", root: url, access_token: yield* issueToken, timeout: patience })
+  return new KiteConnect({
+    api_key: "simulator-key",
+    root: url,
+    access_token: yield* issueToken,
+    timeout: timeoutMillis
+  })
 })
 
 type Client = Effect.Success<typeof client>
 
 const call = <A>(ask: () => Promise<A>): Effect.Effect<A> => Effect.promise(ask)
 
-/** What the client rejects with. */
+/** The error with which the client rejects. */
 const errorOf = (ask: () => Promise<unknown>): Effect.Effect<unknown> =>
   Effect.promise(() =>
     ask().then(
@@ -36,7 +41,7 @@ const market = {
   quantity: 10,
   product: "CNC",
   validity: "DAY",
-  // The client's types do not have it yet.
+  // The client's types lack it.
   market_protection: -1,
   tag: "OFFICIAL"
 } as const
@@ -48,7 +53,7 @@ describe("the official client", () => {
   it.effect("logs in and out", () =>
     Effect.gen(function* () {
       const { url } = yield* KiteSimulator
-      const kite = new KiteConnect({ api_key: "simulator-key", root: url, timeout: patience })
+      const kite = new KiteConnect({ api_key: "simulator-key", root: url, timeout: timeoutMillis })
       const loginUrl = new URL(kite.getLoginURL())
       const page = yield* ask(`${url}${loginUrl.pathname}${loginUrl.search}`)
       const requestToken = /request_token=(\w+)/.exec(page.text)?.[1] ?? "none"
@@ -60,7 +65,7 @@ describe("the official client", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("places an order and sees it filled", () =>
+  it.effect("places an order, and gets it as filled", () =>
     Effect.gen(function* () {
       const kite = yield* client
       const { order_id } = yield* call(() => place(kite))
@@ -118,7 +123,7 @@ describe("the official client", () => {
     ["drop_after", "NetworkException"]
   ]
   for (const [kind, error_type] of typedErrors) {
-    it.effect(`meets ${kind} as a ${error_type}`, () =>
+    it.effect(`reports ${kind} as a ${error_type}`, () =>
       Effect.gen(function* () {
         const kite = yield* client
         yield* (yield* KiteSimulator).script([{ kind }])
@@ -127,7 +132,7 @@ describe("the official client", () => {
     )
   }
 
-  it.effect("meets the other typed errors", () =>
+  it.effect("reports the other typed errors", () =>
     Effect.gen(function* () {
       const { allowAddress, expireTokens } = yield* KiteSimulator
       const kite = yield* client
@@ -140,11 +145,11 @@ describe("the official client", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("is told of changes by its ticker", () =>
+  it.effect("receives changes through its ticker", () =>
     Effect.gen(function* () {
       const { feedUrl, issueToken } = yield* KiteSimulator
       const kite = yield* client
-      // The client's types do not have `root`.
+      // The client's types lack `root`.
       const given = { api_key: "simulator-key", access_token: yield* issueToken, root: feedUrl, reconnect: false }
       const ticker = new KiteTicker(given)
       const seen: Array<string> = []
@@ -152,7 +157,7 @@ describe("the official client", () => {
       ticker.on("connect", () => (connected = true))
       ticker.on("order_update", (order: { readonly status: string }) => seen.push(order.status))
       ticker.connect()
-      // The feed beats each second. The client leaves one that says nothing for five seconds of the host's time.
+      // The feed sends a heartbeat each second; the client leaves a feed that is silent for five seconds of the host's time.
       const beat = TestClock.adjust("1 second")
       yield* eventually(
         "it is connected",

@@ -7,7 +7,7 @@ import { ask, Kite, resting, rowsOf, simulator } from "./kite.ts"
 const manyRequests = { limits: { perSecond: 1000, perMinute: 10_000, perDay: 10_000, modifications: 25 } }
 
 describe("an order", () => {
-  it.effect("goes its way to COMPLETE within the fill delay, and stays there", () =>
+  it.effect("becomes COMPLETE within the fill delay, and stays so", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       assert.strictEqual((yield* kite.place("A1")).status, 200)
@@ -24,7 +24,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator({ tokensExpire: false })))
   )
 
-  it.effect("is complete at once without a fill delay", () =>
+  it.effect("is COMPLETE at once without a fill delay", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("NOW")
@@ -32,7 +32,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator({ fillDelay: Duration.zero })))
   )
 
-  it.effect("never goes back, and its trades agree with its row at every moment", () =>
+  it.effect("never returns to an earlier state, and has trades that agree with its row at every moment", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const tags = Array.from({ length: 12 }, (_, index) => `T${index}`)
@@ -63,7 +63,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator(manyRequests)))
   )
 
-  it.effect("for the market becomes a protected LIMIT order, its tag sometimes in `tags` only", () =>
+  it.effect("of type MARKET becomes a protected LIMIT order, with its tag sometimes only in `tags`", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const tags = Array.from({ length: 40 }, (_, index) => `V${index}`)
@@ -77,7 +77,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator(manyRequests)))
   )
 
-  it.effect("has an id of 15 or 19 digits, unique and growing; the book is in no order", () =>
+  it.effect("has a unique, increasing id of 15 or 19 digits; the order list is not sorted", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const given: Array<string> = []
@@ -99,7 +99,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator(manyRequests)))
   )
 
-  it.effect("that the market does not reach rests, and ends with its day; an IOC ends at once", () =>
+  it.effect("with an unreached limit stays open until the day ends; an IOC ends at once", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("DAY", resting)
@@ -111,13 +111,13 @@ describe("an order", () => {
         statuses.map((row) => row?.status),
         ["OPEN", "CANCELLED", "TRIGGER PENDING"]
       )
-      // It is half past five in the morning, in India.
+      // The test's clock begins at 05:30 in India.
       yield* TestClock.adjust("1109 minutes")
       assert.strictEqual((yield* kite.row("DAY"))?.status, "CANCELLED")
     }).pipe(Effect.provide(simulator({ tokensExpire: false })))
   )
 
-  it.effect("is cancelled once; a finished or unknown one is not", () =>
+  it.effect("is cancelled once; a finished or unknown one cannot be cancelled", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("R", resting)
@@ -137,7 +137,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("is modified, into the market too, but not more often than allowed", () =>
+  it.effect("can be modified, also to reach the market, within the limit of modifications", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("M", resting)
@@ -157,7 +157,7 @@ describe("an order", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("is not modified a 26th time", () =>
+  it.effect("cannot be modified a 26th time", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       yield* kite.place("M", resting)
@@ -173,7 +173,7 @@ describe("an order", () => {
   )
 })
 
-describe("a placement that is out of order", () => {
+describe("an invalid placement", () => {
   const cases: ReadonlyArray<readonly [string, { readonly [name: string]: string }, RegExp]> = [
     ["exchange", { exchange: "NYSE" }, /exchange/],
     ["side", { transaction_type: "HOLD" }, /transaction_type/],
@@ -209,7 +209,7 @@ describe("a placement that is out of order", () => {
 })
 
 describe("the server", () => {
-  it.effect("wants Kite's version and a valid token, and knows its routes", () =>
+  it.effect("requires Kite's version and a valid token, and refuses unknown routes", () =>
     Effect.gen(function* () {
       const { url } = yield* KiteSimulator
       const kite = yield* Kite
@@ -221,7 +221,7 @@ describe("the server", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("serves below a base path, as the vendor's sandbox does", () =>
+  it.effect("serves a base path, as the vendor's sandbox does", () =>
     Effect.gen(function* () {
       const { url } = yield* KiteSimulator
       const kite = yield* Kite

@@ -5,7 +5,7 @@ import { KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
 import { Kite, simulator } from "./kite.ts"
 
 describe("quotes", () => {
-  it.effect("tell last price and volume of what was asked for, and leave out what is no instrument", () =>
+  it.effect("have last price and volume of the requested instruments, without unknown ones", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const { status, json } = yield* kite.call("GET", "/quote?i=NSE:INFY&i=NSE%3AM%26M&i=nonsense")
@@ -24,7 +24,7 @@ describe("quotes", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("come once in a calendar second, of at most 500 instruments", () =>
+  it.effect("are allowed once in a calendar second, for at most 500 instruments", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const ask = (count: number) =>
@@ -41,7 +41,7 @@ describe("quotes", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("are refused to a free app, which may place orders all the same", () =>
+  it.effect("are refused to a free app, which may still place orders", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
       const refused = yield* kite.call("GET", "/quote?i=NSE:INFY")

@@ -35,10 +35,10 @@ const hours = (count: number) =>
   Effect.flatMap(KiteSimulator, ({ advanceClock }) => advanceClock(Duration.hours(count)))
 
 describe("an access token", () => {
-  it.effect("ends at the next 06:00 in India; a new one works at once", () =>
+  it.effect("ends at the next 06:00 in India, and a new one works at once", () =>
     Effect.gen(function* () {
       const { issueToken } = yield* KiteSimulator
-      // It is 05:30 in India.
+      // The test's clock begins at 05:30 in India.
       yield* hours(1)
       const token = yield* issueToken
       assert.strictEqual((yield* profile(token)).status, 200)
@@ -56,7 +56,7 @@ describe("an access token", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("lives on beside a newer one, until all are ended", () =>
+  it.effect("stays valid beside a newer one, until all are ended", () =>
     Effect.gen(function* () {
       const { issueToken, expireTokens } = yield* KiteSimulator
       const [one, other] = [yield* issueToken, yield* issueToken]
@@ -69,7 +69,7 @@ describe("an access token", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("can be given from the start", () =>
+  it.effect("can be set from the start", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* profile("given")).status, 200)
     }).pipe(Effect.provide(simulator({ accessToken: "given" })))
@@ -77,7 +77,7 @@ describe("an access token", () => {
 })
 
 describe("a login", () => {
-  it.effect("buys one access token, once", () =>
+  it.effect("can be exchanged once for one access token", () =>
     Effect.gen(function* () {
       const requestToken = yield* login
       assert.strictEqual((yield* buy(requestToken, "wrong")).status, 403)
@@ -88,7 +88,7 @@ describe("a login", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
-  it.effect("is good for a few minutes only", () =>
+  it.effect("is valid for a few minutes only", () =>
     Effect.gen(function* () {
       const requestToken = yield* login
       yield* hours(0.1)
@@ -97,8 +97,8 @@ describe("a login", () => {
   )
 })
 
-describe("an address that is not allowed", () => {
-  it.effect("places no orders, but sees the book", () =>
+describe("a caller with an address that is not allowed", () => {
+  it.effect("cannot place orders, but can read the order list", () =>
     Effect.gen(function* () {
       const { allowAddress } = yield* KiteSimulator
       const kite = yield* Kite

@@ -15,21 +15,21 @@ import { at, claimDue, move, splitOrder } from "../support/replanning.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
 
-const told: Array<string> = []
-/** What the webhook answers next; taken when nothing is said. */
+const delivered: Array<string> = []
+/** The webhook's next failures; without one it accepts the notification. */
 const failures: Array<string> = []
 
 const webhook = Layer.effect(
   Webhook,
   Effect.sync(() => {
-    told.length = 0
+    delivered.length = 0
     failures.length = 0
     return Webhook.of({
       send: ({ key }) =>
         Effect.suspend(() => {
           const failure = failures.shift()
           if (failure !== undefined) return Effect.fail(new WebhookFailed({ message: failure }))
-          told.push(key)
+          delivered.push(key)
           return Effect.succeed({ status: 200, millis: 1 })
         })
     })
@@ -70,14 +70,14 @@ const halt = (isHalted: boolean) =>
     yield* (yield* HaltStore).request({ isHalted, reason: "fat finger", requestedBy: "me", requestedAt })
   })
 
-/** Two replicas, each with eyes of its own. */
+/** Two replicas that look independently. */
 const twoLook = Effect.gen(function* () {
   const [one, other] = [yield* makeLook, yield* makeLook]
   return Effect.all([one, other, one], { concurrency: 2, discard: true })
 })
 
-describe("what people are to be told of", () => {
-  it.effect("is noted once, by however many replicas, however often they look", () =>
+describe("the facts that cause notifications", () => {
+  it.effect("cause one each, however many replicas look and however often", () =>
     Effect.gen(function* () {
       yield* setClock()
       const look = yield* twoLook
@@ -103,7 +103,7 @@ describe("what people are to be told of", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("does not begin with what is long past", () =>
+  it.effect("do not include old ones at the first start", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* halt(true)
@@ -113,7 +113,7 @@ describe("what people are to be told of", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("an unknown outcome: by order, when the broker's book should have told of it, and once a day", () =>
+  it.effect("include an unknown outcome that the order list should have resolved, once per order and day", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* at(15)
@@ -140,7 +140,7 @@ describe("what people are to be told of", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("another unknown outcome of the same order, when the first is settled", () =>
+  it.effect("include another unknown outcome of the same order when the first is resolved", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
       yield* move(yield* claimDue(1), () => ({ _tag: "Unknown", code: "outcome_unknown", reason: "no answer" }))
@@ -161,24 +161,22 @@ describe("what people are to be told of", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "an order that ends with a shortfall, but not what a person gave up, nor while something is under way",
-    () =>
-      Effect.gen(function* () {
-        const store = yield* NotificationStore
-        const shortfalls = Effect.andThen(
-          Effect.flatMap(DateTime.now, store.noteUnfilled),
-          Effect.map(outbox, (rows) => rows.map(({ message }) => message))
-        )
-        yield* splitOrder("o1", { num_splits: 2 })
-        yield* insertOrder("o2", { num_splits: 1 })
-        yield* move(yield* claimDue(1), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
-        assert.deepStrictEqual(yield* shortfalls, [])
-        const [, second] = yield* sliceRows("o1")
-        yield* (yield* SliceCommands).skip(second?.id ?? "", asked, yield* DateTime.now)
-        assert.deepStrictEqual(yield* shortfalls, ["Order o1 (BUY 100 NSE:RELIANCE) is over, and 50 are missing"])
-        assert.lengthOf(yield* shortfalls, 1)
-      }).pipe(Effect.provide(service))
+  it.effect("include a finished order that is not filled, except for what a person gave up", () =>
+    Effect.gen(function* () {
+      const store = yield* NotificationStore
+      const noteUnfilled = Effect.andThen(
+        Effect.flatMap(DateTime.now, store.noteUnfilled),
+        Effect.map(outbox, (rows) => rows.map(({ message }) => message))
+      )
+      yield* splitOrder("o1", { num_splits: 2 })
+      yield* insertOrder("o2", { num_splits: 1 })
+      yield* move(yield* claimDue(1), () => ({ _tag: "Failed", code: "broker_refused", reason: "refused" }))
+      assert.deepStrictEqual(yield* noteUnfilled, [])
+      const [, second] = yield* sliceRows("o1")
+      yield* (yield* SliceCommands).skip(second?.id ?? "", asked, yield* DateTime.now)
+      assert.deepStrictEqual(yield* noteUnfilled, ["Order o1 (BUY 100 NSE:RELIANCE) is over, and 50 are missing"])
+      assert.lengthOf(yield* noteUnfilled, 1)
+    }).pipe(Effect.provide(service))
   )
 
   for (const [what, changed] of [
@@ -189,28 +187,28 @@ describe("what people are to be told of", () => {
       "stage = 'PROCESSED', broker_order_id = 'b' || id, broker_is_final = true, filled_quantity = 15"
     ]
   ] as const) {
-    it.effect(`an order of which every slice was ${what}`, () =>
+    it.effect(`include an order of which every slice was ${what}`, () =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
         yield* splitOrder("o1")
         const store = yield* NotificationStore
-        const shortfalls = Effect.flatMap(DateTime.now, store.noteUnfilled)
+        const noteUnfilled = Effect.flatMap(DateTime.now, store.noteUnfilled)
         yield* execute("test.part", sql`UPDATE order_slices SET ${sql.literal(changed)} WHERE sequence_number < 5`)
-        yield* shortfalls
+        yield* noteUnfilled
         assert.deepStrictEqual(yield* keys, [])
         yield* execute("test.all", sql`UPDATE order_slices SET ${sql.literal(changed)}, updated_at = 'epoch'`)
         yield* at(25 * 3600)
-        yield* shortfalls
+        yield* noteUnfilled
         assert.deepStrictEqual(yield* keys, [])
         yield* at(23 * 3600)
-        yield* shortfalls
-        yield* shortfalls
+        yield* noteUnfilled
+        yield* noteUnfilled
         assert.deepStrictEqual(yield* keys, ["shortfall:o1"])
       }).pipe(Effect.provide(service))
     )
   }
 
-  it.effect("an order that was never split, unless somebody cancelled it", () =>
+  it.effect("include an order that was never split, unless it was cancelled", () =>
     Effect.gen(function* () {
       yield* setClock()
       const ended = { status_reason: "a reason", updated_at: "1970-01-01T00:00:00Z" }
@@ -234,7 +232,7 @@ describe("what people are to be told of", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("no good credentials, and a day's limits that are used up or nearly so", () => {
+  it.effect("include missing credentials, and limits of the day that are nearly or fully used up", () => {
     const environment = {
       BROKER_TYPE: "zerodha",
       ZERODHA_API_KEY: "key",
@@ -249,7 +247,7 @@ describe("what people are to be told of", () => {
       const look = yield* makeLook
       yield* gate.close("credentials", "the Zerodha access token ended at six")
       yield* look
-      // While it starts, a daemon knows of no token yet.
+      // During its start a daemon has no token yet.
       assert.deepStrictEqual(yield* keys, ["desk:1970-01-01"])
       yield* execute("test.day", sql`UPDATE order_budgets SET granted_today = 4050`)
       yield* look
@@ -284,12 +282,12 @@ describe("a notification", () => {
       const deliver = yield* makeDeliverNext
       yield* Effect.all([deliver, deliver, deliver, deliver], { concurrency: "unbounded" })
       yield* deliver
-      assert.sameMembers(told, ["halt:1", "halt:2"])
+      assert.sameMembers(delivered, ["halt:1", "halt:2"])
       assert.isTrue((yield* outbox).every(({ isOver, attempts }) => isOver && attempts === 1))
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is tried again, at ever longer intervals, until the webhook takes it", () =>
+  it.effect("is tried again at increasing intervals until the webhook accepts it", () =>
     Effect.gen(function* () {
       yield* noted
       const deliver = yield* makeDeliverNext
@@ -297,16 +295,16 @@ describe("a notification", () => {
       const triedAt: Array<number> = []
       for (let second = 0; second <= 40; second += 1) {
         yield* at(second)
-        const before = failures.length + (told.length === 0 ? 1 : 0)
+        const before = failures.length + (delivered.length === 0 ? 1 : 0)
         yield* deliver
-        if (failures.length + (told.length === 0 ? 1 : 0) !== before) triedAt.push(second)
+        if (failures.length + (delivered.length === 0 ? 1 : 0) !== before) triedAt.push(second)
       }
       assert.deepStrictEqual(triedAt, [0, 5, 15, 35])
-      assert.deepStrictEqual(told, ["halt:1"])
+      assert.deepStrictEqual(delivered, ["halt:1"])
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is another daemon's to deliver when one dies over it", () =>
+  it.effect("is delivered by another daemon when the first one dies", () =>
     Effect.gen(function* () {
       yield* noted
       const store = yield* DeliveryStore
@@ -314,14 +312,14 @@ describe("a notification", () => {
       const deliver = yield* makeDeliverNext
       yield* at(59)
       yield* deliver
-      assert.deepStrictEqual(told, [])
+      assert.deepStrictEqual(delivered, [])
       yield* at(60)
       yield* deliver
-      assert.deepStrictEqual(told, ["halt:1"])
+      assert.deepStrictEqual(delivered, ["halt:1"])
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is given up, not told as news, when no daemon could deliver it for an hour", () =>
+  it.effect("is given up, and not delivered late, when no daemon could deliver it for an hour", () =>
     Effect.gen(function* () {
       yield* noted
       yield* setClock("70 minutes")
@@ -329,7 +327,7 @@ describe("a notification", () => {
       yield* yield* makeLook
       const deliver = yield* makeDeliverNext
       yield* Effect.all([deliver, deliver], { concurrency: 2 })
-      assert.deepStrictEqual(told, ["halt:2"])
+      assert.deepStrictEqual(delivered, ["halt:2"])
       assert.deepStrictEqual(
         (yield* outbox).map(({ key, isOver, attempts }) => [key, isOver, attempts]),
         [
@@ -345,7 +343,7 @@ describe("a notification", () => {
     }).pipe(Effect.provide(Layer.mergeAll(service, TestConsole.layer)))
   )
 
-  it.effect("is given up after an hour, with a word in the log", () =>
+  it.effect("is given up after an hour of failures, with a log line", () =>
     Effect.gen(function* () {
       yield* noted
       const deliver = yield* makeDeliverNext
@@ -354,7 +352,7 @@ describe("a notification", () => {
         yield* setClock(Duration.minutes(minute))
         yield* deliver
       }
-      assert.deepStrictEqual(told, [])
+      assert.deepStrictEqual(delivered, [])
       const [row = assert.fail("no row")] = yield* outbox
       assert.isTrue(row.isOver)
       assert.strictEqual(row.attempts, 13)

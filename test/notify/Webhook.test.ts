@@ -27,7 +27,7 @@ const failure = (environment: Readonly<Record<string, string>>) =>
   Effect.map(Effect.flip(send(environment)), ({ message }) => message)
 
 describe("the webhook", () => {
-  it.live("gets a notification as JSON, or as Slack reads it", () =>
+  it.live("gets a notification as JSON, or in Slack's format", () =>
     Effect.gen(function* () {
       const { url, received } = yield* webhookServer((response) => response.writeHead(204).end())
       assert.strictEqual((yield* send({ NOTIFY_WEBHOOK_URL: url })).status, 204)
@@ -60,7 +60,7 @@ describe("the webhook", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("fails without showing its address, whatever the server says, and follows it nowhere", () =>
+  it.live("fails without showing its address for any answer, and follows no redirect", () =>
     Effect.gen(function* () {
       const { url } = yield* webhookServer((response, request) =>
         response.writeHead(500).end(`cannot POST ${request.url}`)
@@ -76,7 +76,7 @@ describe("the webhook", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.effect("is not waited for longer than ten seconds", () =>
+  it.effect("has a timeout of ten seconds", () =>
     Effect.gen(function* () {
       const { url, received } = yield* webhookServer(() => undefined)
       const waiting = yield* Effect.forkChild(failure({ NOTIFY_WEBHOOK_URL: url }))

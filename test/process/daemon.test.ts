@@ -5,7 +5,7 @@ import { allProcessed, insertOrders, quick, quickToReconcile, stages, withDataba
 import { eventually, type Run, runMain, startMain } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
 
-/** Broker orders by tag, from the order list of the mock: the definition of a double placement. */
+/** The number of broker orders by tag in the mock's order list: more than one is a double placement. */
 const ordersByTag = Effect.gen(function* () {
   const { sql, query } = yield* Db
   return yield* query(
@@ -29,37 +29,37 @@ const assertOncePerSlice = Effect.gen(function* () {
 })
 
 /**
- * From now on the mock notes when an order is written to its order list, by the database's own clock. Daemons only
- * reckon that clock.
+ * From now on the mock's table records the time at which an order is written, by the database's own clock, which the
+ * daemons only estimate.
  */
-const noteBookings = Effect.flatMap(Db, ({ sql, execute }) =>
+const recordWriteTimes = Effect.flatMap(Db, ({ sql, execute }) =>
   execute(
     "test.note",
-    sql`ALTER TABLE mock_broker_orders ADD COLUMN booked_at timestamptz NOT NULL DEFAULT clock_timestamp()`
+    sql`ALTER TABLE mock_broker_orders ADD COLUMN written_at timestamptz NOT NULL DEFAULT clock_timestamp()`
   )
 )
 
-/** How long after its due time each slice's order was written to the order list, in milliseconds. */
-const bookedAfterMillis = Effect.gen(function* () {
+/** The milliseconds from each slice's due time until its order was written to the order list. */
+const latenessMillis = Effect.gen(function* () {
   const { sql, query } = yield* Db
   const rows = yield* query(
-    "test.booked",
+    "test.lateness",
     Schema.Struct({ millis: Schema.Number }),
     sql`
-      SELECT (extract(epoch FROM b.booked_at - s.scheduled_at) * 1000)::float8 AS millis
+      SELECT (extract(epoch FROM b.written_at - s.scheduled_at) * 1000)::float8 AS millis
       FROM mock_broker_orders b JOIN order_slices s USING (tag) ORDER BY s.order_id, s.sequence_number`
   )
   return rows.map(({ millis }) => millis)
 })
 
 const untilItWorks = ({ output }: Run) =>
-  eventually("its workers have begun", Effect.sync(output), (log) => log.includes("is running as"))
+  eventually("its workers run", Effect.sync(output), (log) => log.includes("is running as"))
 
 describe("the daemon", () => {
   it.live("two daemons place each slice of 20 orders exactly once, none early", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
-        // No latency that could hide a request that was early, and claims so small that no daemon gets all.
+        // No latency, which could hide an early request, and claims too small for one daemon to get all slices.
         const environment = {
           ...quick,
           DATABASE_URL: url,
@@ -67,7 +67,7 @@ describe("the daemon", () => {
           MOCK_BROKER_LATENCY_JITTER_MILLIS: "0",
           SLICE_EXECUTOR_CLAIM_LIMIT: "5"
         }
-        yield* noteBookings
+        yield* recordWriteTimes
         const first = yield* startMain([], environment)
         const second = yield* startMain([], environment)
         for (const run of [first, second]) yield* untilItWorks(run)
@@ -76,11 +76,11 @@ describe("the daemon", () => {
         yield* allProcessed(100)
         yield* assertOncePerSlice
 
-        const booked = yield* bookedAfterMillis
-        assert.strictEqual(booked.length, 100)
+        const lateness = yield* latenessMillis
+        assert.strictEqual(lateness.length, 100)
         assert.isTrue(
-          booked.every((millis) => millis >= 0),
-          `a slice was early: ${Math.min(...booked)} ms after its time`
+          lateness.every((millis) => millis >= 0),
+          `a slice was early: ${Math.min(...lateness)} ms after its time`
         )
         const workers = new Set((yield* sliceRows()).map((slice) => slice.claimedBy))
         assert.strictEqual(workers.size, 2, "one daemon did everything")
@@ -90,11 +90,11 @@ describe("the daemon", () => {
     )
   )
 
-  it.live("SIGTERM in mid-flight: calls end, the rest is given back, exit 0, nothing in doubt", () =>
+  it.live("SIGTERM with calls in flight: they end, the rest is given back, and nothing is in doubt", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url, MOCK_BROKER_LATENCY_JITTER_MILLIS: "0" }
-        // One that needs forty seconds for all.
+        // Given a daemon that needs forty seconds for all slices.
         const run = yield* startMain([], {
           ...environment,
           SLICE_EXECUTOR_CONCURRENCY: "4",
@@ -118,10 +118,10 @@ describe("the daemon", () => {
     )
   )
 
-  it.live("SIGTERM while it starts: exit 0", () =>
+  it.live("SIGTERM during the start: exits with 0", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
-        // Given a daemon that waits in its start, for a lock.
+        // Given a daemon that waits for a lock during its start.
         const { sql, query, unlimited, execute } = yield* Db
         const isLocked = yield* Deferred.make<void>()
         const lock = execute("test.lock", sql`LOCK TABLE broker_in_use`)
@@ -146,7 +146,7 @@ describe("the daemon", () => {
     )
   )
 
-  it.live("kill -9 and restart, again and again: nothing lost, nothing placed twice", () =>
+  it.live("repeated kill -9 and restart: no slice is lost or placed twice", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = {
@@ -169,7 +169,7 @@ describe("the daemon", () => {
     )
   )
 
-  it.live("every fault of the mock broker, half of the time: nothing lost, nothing placed twice", () =>
+  it.live("every fault of the mock broker, half of the time: no slice is lost or placed twice", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = {
@@ -188,7 +188,7 @@ describe("the daemon", () => {
     )
   )
 
-  it.live("daemons that start together on an empty database migrate it once, and both are healthy", () =>
+  it.live("daemons that start together migrate an empty database once, and are healthy", () =>
     withDatabase(
       (url) =>
         Effect.gen(function* () {
@@ -225,12 +225,12 @@ describe("the daemon", () => {
 })
 
 describe("an interrupted command", () => {
-  it.live("order cancel: fails, and says that the cancel is not confirmed", () =>
+  it.live("order cancel: fails with the message that the cancel is not confirmed", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute, query } = yield* Db
         yield* insertOrders(1, { num_splits: 1 }, 0)
-        // A slice that some executor holds and says nothing about.
+        // Given a slice that is claimed by an executor that never reports an outcome.
         yield* execute(
           "test.claimed",
           sql`
@@ -258,8 +258,8 @@ describe("an interrupted command", () => {
   )
 })
 
-describe("what goes wrong at the start is said plainly", () => {
-  it.live("a database that is not there", () =>
+describe("a failed start of the daemon", () => {
+  it.live("names a database that cannot be reached", () =>
     Effect.gen(function* () {
       const { code, output } = yield* runMain([], { DATABASE_URL: "postgres://joe:secret-word@127.0.0.1:1/nothing" })
       assert.strictEqual(code, 1)
@@ -269,7 +269,7 @@ describe("what goes wrong at the start is said plainly", () => {
     })
   )
 
-  it.live("all wrong settings at once", () =>
+  it.live("names all invalid settings at once", () =>
     Effect.gen(function* () {
       const { code, output } = yield* runMain([], {
         DATABASE_URL: "mysql://joe:secret-word@host/db",

@@ -21,49 +21,47 @@ const overdue = Effect.flatMap(Db, ({ sql, query }) =>
   )
 ).pipe(Effect.map(([row]) => row?.slices ?? 0))
 
-/** How often somebody has halted or resumed. */
+/** The number of halts and resumes so far. */
 const halts = Effect.flatMap(Db, ({ sql, query }) =>
   query("test.halts", Schema.Struct({ count: Schema.Int }), sql`SELECT count(*)::int AS count FROM placement_halts`)
 ).pipe(Effect.map(([row]) => row?.count ?? 0))
 
 describe("halt and resume", () => {
-  it.live(
-    "nothing is placed between the end of halt and resume, on any replica, nor by one that starts meanwhile",
-    () =>
-      withDatabase((url) =>
-        Effect.gen(function* () {
-          const environment = { ...quick, DATABASE_URL: url }
-          const [first, second] = [yield* startMain([], environment), yield* startMain([], environment)]
-          // 20 slices a second, from now on.
-          yield* insertOrders(10, { total_quantity: 120, num_splits: 120 }, 0)
-          yield* eventually("placements are under way", orderListSize, (orders) => orders > 20)
+  it.live("no replica places anything between the end of halt and resume, not even one that starts meanwhile", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const [first, second] = [yield* startMain([], environment), yield* startMain([], environment)]
+        // From now on 20 slices are due every second.
+        yield* insertOrders(10, { total_quantity: 120, num_splits: 120 }, 0)
+        yield* eventually("placements are under way", orderListSize, (orders) => orders > 20)
 
-          const halt = yield* runMain(["halt", "--reason", "fat finger"], environment)
-          const atHalt = yield* orderListSize
-          assert.strictEqual(halt.code, 0, halt.output)
-          assert.include(halt.output, "Halted: nothing is claimed any more")
-          const third = yield* startMain([], environment)
-          yield* eventually("slices are overdue", overdue, (slices) => slices > 40)
-          yield* eventually("the third daemon runs", Effect.sync(third.output), (log) => log.includes("fat finger"))
-          assert.strictEqual(yield* orderListSize, atHalt)
-          const health = yield* eventually(
-            "health tells",
-            runMain(["health"], environment),
-            ({ code, output }) => code === 0 && output.includes("on hold")
-          )
-          assert.match(health.output, /^healthy\nPlacements are on hold: halted by .*: fat finger$/m)
+        const halt = yield* runMain(["halt", "--reason", "fat finger"], environment)
+        const atHalt = yield* orderListSize
+        assert.strictEqual(halt.code, 0, halt.output)
+        assert.include(halt.output, "Halted: nothing is claimed any more")
+        const third = yield* startMain([], environment)
+        yield* eventually("slices are overdue", overdue, (slices) => slices > 40)
+        yield* eventually("the third daemon runs", Effect.sync(third.output), (log) => log.includes("fat finger"))
+        assert.strictEqual(yield* orderListSize, atHalt)
+        const health = yield* eventually(
+          "health tells",
+          runMain(["health"], environment),
+          ({ code, output }) => code === 0 && output.includes("on hold")
+        )
+        assert.match(health.output, /^healthy\nPlacements are on hold: halted by .*: fat finger$/m)
 
-          const resume = yield* runMain(["resume"], environment)
-          assert.strictEqual(resume.code, 0, resume.output)
-          yield* eventually("nothing is overdue", overdue, (slices) => slices === 0)
-          assert.isUndefined((yield* stages)["FAILED"])
-          for (const run of [first, second, third]) run.child.kill("SIGTERM")
-          yield* Effect.forEach([first, second, third], (run) => run.exit)
-        }).pipe(Effect.scoped)
-      )
+        const resume = yield* runMain(["resume"], environment)
+        assert.strictEqual(resume.code, 0, resume.output)
+        yield* eventually("nothing is overdue", overdue, (slices) => slices === 0)
+        assert.isUndefined((yield* stages)["FAILED"])
+        for (const run of [first, second, third]) run.child.kill("SIGTERM")
+        yield* Effect.forEach([first, second, third], (run) => run.exit)
+      }).pipe(Effect.scoped)
+    )
   )
 
-  it.live("halt waits for the claims of a daemon that was killed, for it may only be frozen", () =>
+  it.live("halt waits for the claims of a killed daemon, because it could be only frozen", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = {
@@ -81,30 +79,30 @@ describe("halt and resume", () => {
         const halt = (wait: string) => ["halt", "--reason", "test", "--wait", wait]
         const claims = /-\d+-\w{6} did not acknowledge within 1 s\. What it has claimed it may still place/
 
-        // It looks alive for an hour.
+        // Given a killed daemon that still counts as alive for an hour.
         yield* execute("test.alive", sql`UPDATE workers SET stale_after_millis = 3600000`)
-        const impatient = yield* runMain(halt("1"), environment)
-        assert.strictEqual(impatient.code, 1)
-        assert.match(impatient.output, claims)
+        const shortWait = yield* runMain(halt("1"), environment)
+        assert.strictEqual(shortWait.code, 1)
+        assert.match(shortWait.output, claims)
         const resume = yield* runMain(["resume", "--wait", "1"], environment)
         assert.strictEqual(resume.code, 1)
         assert.include(resume.output, "it places nothing until it hears of it")
 
-        // It looks dead, and its claims go on.
+        // Given that it counts as dead, but its claims have not ended.
         yield* execute("test.dead", sql`UPDATE workers SET heartbeat_at = 'epoch'`)
         const again = yield* runMain(halt("1"), environment)
         assert.strictEqual(again.code, 1)
         assert.match(again.output, claims)
 
-        const patient = yield* startMain(halt("600"), environment)
+        const longWait = yield* startMain(halt("600"), environment)
         yield* eventually("it waits", halts, (count) => count === 4)
         yield* execute("test.over", sql`UPDATE order_slices SET lease_expires_at = now() WHERE stage = 'IN_PROGRESS'`)
-        assert.strictEqual(yield* patient.exit, 0, patient.output())
+        assert.strictEqual(yield* longWait.exit, 0, longWait.output())
       }).pipe(Effect.scoped)
     )
   )
 
-  it.live("a dry run sends nothing, and says for each slice what it would have sent", () =>
+  it.live("a dry run sends nothing, and records for each slice what it would have sent", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url, DRY_RUN: "true" }
@@ -118,7 +116,7 @@ describe("halt and resume", () => {
     )
   )
 
-  it.live("without anybody to wait for, halt and resume are immediate, and kept for daemons to come", () =>
+  it.live("halt and resume are immediate without daemons, and apply to daemons that start later", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }
@@ -137,7 +135,7 @@ describe("halt and resume", () => {
     )
   )
 
-  it.live("a daemon refuses to start beside others that place with another broker", () =>
+  it.live("a daemon refuses to start beside daemons with another broker", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
         const environment = { ...quick, DATABASE_URL: url }

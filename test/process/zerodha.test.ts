@@ -14,7 +14,7 @@ const simulator = KiteSimulator.layer({
   maxDelay: Duration.seconds(1)
 })
 
-/** Daemons that place at the test's own Kite simulator; orders whose answers are lost appear within a second. */
+/** The environment of daemons that use the test's own Kite simulator; late orders appear within a second. */
 const environmentOf = (databaseUrl: string) =>
   Effect.gen(function* () {
     const { url, feedUrl, issueToken } = yield* KiteSimulator
@@ -30,7 +30,7 @@ const environmentOf = (databaseUrl: string) =>
       ZERODHA_ORDER_FEED_URL: feedUrl,
       ZERODHA_ORDERS_PER_SECOND: "30",
       ZERODHA_ORDERS_PER_MINUTE: "1200",
-      // On a busy machine one request may arrive a second later than the next.
+      // On a busy machine requests may arrive up to a second apart from when they were sent.
       ZERODHA_RATE_LIMIT_MARGIN_MILLIS: "1000",
       RECONCILE_QUARANTINE_SECONDS: "4",
       BROKER_CIRCUIT_PAUSE_SECONDS: "0.5",
@@ -40,7 +40,7 @@ const environmentOf = (databaseUrl: string) =>
 
 const unfinished = Effect.map(stages, (counts) => (counts["SCHEDULED"] ?? 0) + (counts["IN_PROGRESS"] ?? 0))
 
-/** Asserts on the simulator's ledger, which has every order. */
+/** Asserts the verdict on the simulator's ledger, which has every order. */
 const nothingIsWrong = (slices: number) =>
   Effect.gen(function* () {
     const { ledger, summary } = yield* KiteSimulator
@@ -51,12 +51,12 @@ const nothingIsWrong = (slices: number) =>
 const onSimulator = <A, E>(body: (url: string) => Effect.Effect<A, E, Db | KiteSimulator>) =>
   withDatabase((url) => Effect.provide(body(url), Layer.fresh(simulator)))
 
-describe("the daemon and Zerodha", () => {
-  it.live("with every fault on and a daemon killed, each slice is placed once or not at all, within the limits", () =>
+describe("daemons with Zerodha", () => {
+  it.live("place each slice at most once and within the limits, with every fault and a killed daemon", () =>
     onSimulator((url) =>
       Effect.gen(function* () {
         const { setFaults } = yield* KiteSimulator
-        // A second 429 in a row would cost the rest of the minute: few of them.
+        // A second 429 in a row delays everything to the next minute, so they are rare here.
         yield* setFaults({ ...everyFault(0.4), rate_limited_html: 0 })
         const environment = yield* environmentOf(url)
         const first = yield* startMain([], environment)
@@ -65,7 +65,7 @@ describe("the daemon and Zerodha", () => {
         yield* eventually("some are placed", stages, (counts) => (counts["PROCESSED"] ?? 0) > 20)
         first.child.kill("SIGKILL")
         yield* eventually("all are at their end", unfinished, (left) => left === 0)
-        // What the broker still does with them is followed to its end, too.
+        // Broker orders are also followed until they are final.
         yield* setFaults({})
         yield* eventually(
           "the order list is followed",
@@ -77,7 +77,7 @@ describe("the daemon and Zerodha", () => {
     )
   )
 
-  it.live("an address that is refused for a while costs no slice, and nobody has to do anything", () =>
+  it.live("lose no slice and need no operator when the address is refused for a while", () =>
     onSimulator((url) =>
       Effect.gen(function* () {
         const { allowAddress } = yield* KiteSimulator
@@ -85,7 +85,7 @@ describe("the daemon and Zerodha", () => {
         const environment = yield* environmentOf(url)
         yield* startMain([], environment)
         yield* insertOrders(1, { duration_minutes: 0 }, 0)
-        const health = yield* eventually("health tells", runMain(["health"], environment), ({ output }) =>
+        const health = yield* eventually("health shows it", runMain(["health"], environment), ({ output }) =>
           output.includes("takes no orders from this address")
         )
         assert.strictEqual(health.code, 0)
@@ -97,7 +97,7 @@ describe("the daemon and Zerodha", () => {
     )
   )
 
-  it.live("a dry run sends nothing and uses up nothing of the account's day", () =>
+  it.live("send nothing in a dry run, and use up none of the account's requests", () =>
     onSimulator((url) =>
       Effect.gen(function* () {
         yield* startMain([], { ...(yield* environmentOf(url)), DRY_RUN: "true" })

@@ -21,7 +21,7 @@ const trailOf = (changed: Parameters<typeof anOrderRecord>[0] = {}) =>
   )
 
 describe("auditTrail", () => {
-  it("tells of an order that went well: received, split, each slice sent and filled", () => {
+  it("describes a normal order: received, split, each slice sent and filled", () => {
     assert.deepStrictEqual(trailOf({ slices: [aRecordedSlice(1), aRecordedSlice(2)] }), [
       '0 order received from pulse-api: BUY 300 NSE:RELIANCE, TWAP in 3 slices over 1 minute, MARKET CNC DAY, key "morning-1"',
       "2 call slice 1 sent (100, attempt 1, 2 ms after it was due): acknowledged after 48.0 ms as b1",
@@ -32,7 +32,7 @@ describe("auditTrail", () => {
     ])
   })
 
-  it("tells of a doubt that was settled, a slice that was refused, and one that nobody knows of", () => {
+  it("describes a resolved doubt, a refused slice, and a slice still in doubt", () => {
     const found = aRecordedSlice(1, { inDoubtAt: at(9), acknowledgedAt: at(9) })
     const refused = anUnsentSlice(2, {
       stage: "FAILED",
@@ -58,7 +58,7 @@ describe("auditTrail", () => {
     }
   })
 
-  it("tells of every plan, with who wanted it, why, and what it replaced", () => {
+  it("describes every plan with its author, its reason and what it replaced", () => {
     const plans = [
       aRecordedPlan(),
       aRecordedPlan({ revision: 2, firstSequence: 4, cause: "AMENDMENT", note: "a@desk: less", createdAt: at(10) })
@@ -82,7 +82,7 @@ describe("auditTrail", () => {
     assert.strictEqual(trail.filter((line) => line.includes("replaced by")).length, 0)
   })
 
-  it("tells of cancels, holds, halts, doubles, and of an order list that could not be read", () => {
+  it("describes cancels, holds, halts, double placements and an unreadable order list", () => {
     const order = aRecordedOrder({
       state: "cancelled",
       heldAt: at(12),
@@ -119,7 +119,7 @@ describe("auditTrail", () => {
     }
   })
 
-  it("what people did is told by what is recorded of it: who, what, why and what came of it", () => {
+  it("describes operators' actions: who, what, why and the result", () => {
     const order = aRecordedOrder({
       state: "cancelled",
       heldAt: at(12),
@@ -162,7 +162,7 @@ describe("auditTrail", () => {
     )
   })
 
-  it("an order that could not be split says why", () => {
+  it("gives the reason when an order could not be split", () => {
     const order = aRecordedOrder({
       orderQueueStatus: "FAILED",
       state: "failed",
@@ -173,12 +173,12 @@ describe("auditTrail", () => {
     })
     const trail = trailOf({ order, slices: [], plans: [] })
     assert.strictEqual(trail.length, 2)
-    // On one line, and without what a terminal would obey.
+    // The reason is on one line, without control characters.
     assert.include(trail[0], "received from pulse-api: ? 300 RELIANCE [2J rm,")
     assert.strictEqual(trail[1], "≤20 order FAILED: instrument: must look like EXCHANGE:SYMBOL")
   })
 
-  it("any order's story is in the order of time, tells of every call, and of every slice that was sent or ended", () => {
+  it("is in the order of time for generated orders, with every call and every sent or ended slice", () => {
     for (let seed = 0; seed < casesOr(300); seed += 1) {
       const record = generateRecord(choicesOf(`audit ${seed}`))
       const { entries } = auditTrail(record, later)
@@ -189,10 +189,10 @@ describe("auditTrail", () => {
         `seed ${seed}`
       )
       assert.strictEqual(entries.filter(({ kind }) => kind === "call").length, record.calls.length, `seed ${seed}`)
-      const told = new Set(entries.flatMap(({ slices }) => slices))
+      const mentioned = new Set(entries.flatMap(({ slices }) => slices))
       const untold = record.slices.filter(
         ({ sequenceNumber, stage, replacedBy }) =>
-          !told.has(sequenceNumber) && stage !== "SCHEDULED" && replacedBy === null
+          !mentioned.has(sequenceNumber) && stage !== "SCHEDULED" && replacedBy === null
       )
       assert.deepStrictEqual(untold, [], `seed ${seed}`)
       assert.isTrue(entries.every(({ text }) => text !== "" && !/[\n\r]/.test(text)))

@@ -20,7 +20,7 @@ import {
 const later = at(3600)
 const reportOf = (changed: Parameters<typeof anOrderRecord>[0] = {}) => executionReport(anOrderRecord(changed), later)
 
-/** What a report says of each benchmark, as text: `[price, basis points, cost]`. */
+/** The report's values for each benchmark, as text: `[price, basis points, cost]`. */
 const costsOf = (changed: Parameters<typeof anOrderRecord>[0]) =>
   Object.fromEntries(
     (reportOf(changed).costs?.benchmarks ?? []).map(({ benchmark, price, basisPoints, cost }) => [
@@ -29,13 +29,13 @@ const costsOf = (changed: Parameters<typeof anOrderRecord>[0]) =>
     ])
   )
 
-describe("costs", () => {
-  it("a BUY above the arrival price costs, a SELL above it gains, exactly as much", () => {
+describe("the costs of a report", () => {
+  it("are positive for a BUY above the arrival price, and negative by the same amount for a SELL", () => {
     assert.deepStrictEqual(costsOf({})["ARRIVAL"], ["100", "5", "15"])
     assert.deepStrictEqual(costsOf({ order: aRecordedOrder({ side: "SELL" }) })["ARRIVAL"], ["100", "-5", "-15"])
   })
 
-  it("prices are weighed by what was filled at them", () => {
+  it("weight prices by the filled quantity", () => {
     const slices = [
       aRecordedSlice(1, { averagePrice: decimal("100") }),
       aRecordedSlice(2, { quantity: 200, filledQuantity: 200, averagePrice: decimal("103") })
@@ -45,7 +45,7 @@ describe("costs", () => {
     assert.deepStrictEqual(costsOf({ slices })["ARRIVAL"], ["100", "200", "600"])
   })
 
-  it("what is filled at no known price is left out, and said", () => {
+  it("omit and report fills without a known price", () => {
     const slices = [aRecordedSlice(1), aRecordedSlice(2, { averagePrice: null })]
     const report = reportOf({ slices })
     assert.strictEqual(report.costs?.quantity, 100)
@@ -55,7 +55,7 @@ describe("costs", () => {
     )
   })
 
-  it("the arrival price is the last quote before the order, else the price it was split at, else not known", () => {
+  it("use the last quote before the order as arrival price, otherwise the price at its split, if known", () => {
     const stale = [aQuote(-61, "90"), aQuote(1, "95")]
     assert.strictEqual(costsOf({ quotes: [aQuote(-5, "90"), aQuote(1, "95")] })["ARRIVAL"]?.[0], "90")
     assert.strictEqual(costsOf({ quotes: stale })["ARRIVAL"]?.[0], "100")
@@ -63,21 +63,21 @@ describe("costs", () => {
     assert.deepStrictEqual(costsOf({ order, quotes: stale })["ARRIVAL"], [null, null, null])
   })
 
-  it("TWAP weighs each price by how long it was the last one, from the window's begin to the last fill", () => {
-    // The last fill is seen 61 s after the start: 100 for 31 s, then 110 for 30 s.
+  it("weight TWAP by how long each price was the last, from the window's start to the last fill", () => {
+    // The last fill is recorded 61 s after the start: 100 for 31 s, then 110 for 30 s.
     const quotes = [aQuote(-10, "100"), aQuote(31, "110"), aQuote(70, "500")]
     const average = BigDecimal.round(decimal((6400 / 61).toFixed(12)), { scale: 4 })
     assert.strictEqual(costsOf({ quotes })["TWAP"]?.[0], decimalText(average))
   })
 
-  it("VWAP weighs the middle of each two prices by the volume between them", () => {
+  it("weight VWAP by volume, with the mean of each two adjacent prices", () => {
     const quotes = [aQuote(0, "100", 1000), aQuote(30, "102", 1300), aQuote(60, "104", 1400)]
     // (101 × 300 + 103 × 100) / 400
     assert.strictEqual(costsOf({ quotes })["VWAP"]?.[0], "101.5")
     assert.strictEqual(reportOf({ quotes }).costs?.marketVolume, 400)
   })
 
-  it("neither is guessed: what quotes do not cover without a hole, or without volumes, is not known", () => {
+  it("give no TWAP or VWAP when quotes have gaps or no volumes", () => {
     const cases = [
       [[], "no quotes of that time are kept", "no quotes of that time are kept"],
       [[aQuote(5, "100", 1), aQuote(40, "100", 2)], "quotes of the beginning", "quotes of the beginning"],
@@ -103,13 +103,13 @@ describe("costs", () => {
     }
   })
 
-  it("there are none while nothing is filled", () => {
+  it("are absent while nothing is filled", () => {
     assert.isNull(reportOf({ slices: [anUnsentSlice(1)] }).costs)
   })
 })
 
-describe("progress", () => {
-  it("what was carried counts with the slices that took it over; replaced slices are in the first plan only", () => {
+describe("the progress of a report", () => {
+  it("counts carried quantity with the later slices, and replaced slices in the first plan only", () => {
     const slices = [
       aRecordedSlice(1, { filledQuantity: 40, carriedQuantity: 60 }),
       anUnsentSlice(2, { stage: "SKIPPED", replacedBy: 2 }),
@@ -133,7 +133,7 @@ describe("progress", () => {
     )
   })
 
-  it("a night within the plan is left out, but not what was seen after the close", () => {
+  it("omits a night within the plan, but not fills recorded after the close", () => {
     const [closes, opens] = [at(19_800), at(83_700)]
     const sessions = [
       { opensMillis: DateTime.toEpochMillis(at(0)), closesMillis: DateTime.toEpochMillis(closes) },
@@ -149,8 +149,8 @@ describe("progress", () => {
   })
 })
 
-describe("lateness", () => {
-  it("is told as quantiles and bands; what was due before its plan was made is said", () => {
+describe("the lateness of a report", () => {
+  it("has quantiles and bands, and counts slices that were due before their plan was made", () => {
     const lateness = [2, 3, 700, 20].map((latenessMillis, index) => aRecordedSlice(index + 1, { latenessMillis }))
     const report = reportOf({ slices: lateness, plans: [aRecordedPlan({ createdAt: at(0.5) })] }).lateness
     assert.deepInclude(report, {
@@ -173,8 +173,8 @@ describe("lateness", () => {
   })
 })
 
-describe("alarms", () => {
-  it("doubts, doubles, holds, lost orders and overfills are told, each with its slices", () => {
+describe("the alarms of a report", () => {
+  it("name slices in doubt, double placements, holds, lost orders and overfills", () => {
     const slices = [
       anUnsentSlice(1, { stage: "IN_PROGRESS", isInDoubt: true }),
       aRecordedSlice(2, { leftBookAt: at(90), brokerIsFinal: false }),
@@ -194,14 +194,14 @@ describe("alarms", () => {
     assert.deepStrictEqual(reportOf().alarms, [])
   })
 
-  it("slices are told as ranges", () => {
+  it("list slices as ranges", () => {
     assert.strictEqual(slicesText([4]), "slice 4")
     assert.strictEqual(slicesText([1, 2, 4, 6, 7, 8, 9]), "slices 1, 2, 4 and 6–9")
   })
 })
 
-describe("any order", () => {
-  it("is reported without a contradiction", () => {
+describe("the report of a generated order", () => {
+  it("has no contradictions", () => {
     for (let seed = 0; seed < casesOr(300); seed += 1) {
       const record = generateRecord(choicesOf(`report ${seed}`))
       const report = executionReport(record, later)
@@ -230,7 +230,7 @@ describe("any order", () => {
       for (const { price, cost, basisPoints } of costs?.benchmarks ?? []) {
         assert.strictEqual(price === null, cost === null && basisPoints === null, where)
         if (price === null || cost === null || costs === null) continue
-        // Money is exact: what it cost is the value above or below so many at the benchmark.
+        // Money is exact: the cost is the difference to the value of the same quantity at the benchmark.
         const atPrice = BigDecimal.multiply(price, BigDecimal.fromBigInt(BigInt(costs.quantity)))
         const above = BigDecimal.subtract(costs.value, atPrice)
         assert.isTrue(BigDecimal.equals(record.order.side === "SELL" ? BigDecimal.negate(above) : above, cost), where)

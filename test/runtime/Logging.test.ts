@@ -5,7 +5,7 @@ import { foldingLogger, jsonLine, prettyLine, textIn } from "../../src/runtime/L
 
 const LogLine = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
 
-/** What a logger prints for one effect. */
+/** The lines that a logger prints for one effect. */
 const linesOf = (logger: Logger.Logger<unknown, string>, effect: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const lines: Array<string> = []
@@ -23,7 +23,7 @@ const placed = Effect.logInfo("Slice placed").pipe(
 )
 
 describe("logs", () => {
-  it.effect("JSON: one object a line, flat, with what the event is annotated with, and no empty fields", () =>
+  it.effect("JSON: have one flat object a line, with the event's annotations and no empty fields", () =>
     Effect.gen(function* () {
       const [line] = yield* linesOf(jsonLine, placed)
       assert.deepStrictEqual(yield* Schema.decodeEffect(LogLine)(line ?? ""), {
@@ -39,7 +39,7 @@ describe("logs", () => {
     })
   )
 
-  it.effect("JSON: details and causes are fields, line breaks stay inside the line", () =>
+  it.effect("JSON: have details and causes as fields, with escaped line breaks", () =>
     Effect.gen(function* () {
       const [line] = yield* linesOf(
         jsonLine,
@@ -53,7 +53,7 @@ describe("logs", () => {
     })
   )
 
-  it.effect("JSON: a detail never takes the place of the line's own parts", () =>
+  it.effect("JSON: never let a detail replace the line's own fields", () =>
     Effect.gen(function* () {
       const [line] = yield* linesOf(jsonLine, Effect.logWarning("Not read", { message: "no answer", level: 7 }))
       assert.deepInclude(yield* Schema.decodeEffect(LogLine)(line ?? ""), {
@@ -65,14 +65,14 @@ describe("logs", () => {
     })
   )
 
-  it.effect("pretty: what has several lines stands below its message", () =>
+  it.effect("pretty: show details of several lines below the message", () =>
     Effect.gen(function* () {
       const [line] = yield* linesOf(prettyLine, Effect.logError("It\nbroke", { code: "429" }))
       assert.strictEqual(line, "00:00:00.000 service  ERROR It\n                      broke (429)")
     })
   )
 
-  it.effect("pretty: short, for people", () =>
+  it.effect("pretty: are short", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* linesOf(prettyLine, placed), [
         "00:00:00.000 executor Slice placed (order o1, 2 ms late)"
@@ -95,7 +95,7 @@ describe("a burst of one error", () => {
     }).pipe(Effect.provide(TestConsole.layer))
   const failed = (n: number) => Effect.logError(`Slice s${n}x failed after ${n} ms`)
 
-  it.effect("is its first line, and one that tells how many more there were, once a minute", () =>
+  it.effect("is folded into its first line and one line a minute with the count of the others", () =>
     Effect.gen(function* () {
       const lines = yield* withFolding(
         Effect.gen(function* () {
@@ -106,7 +106,7 @@ describe("a burst of one error", () => {
           yield* failed(502)
           yield* failed(503)
           yield* TestClock.adjust("60 seconds")
-          // A quiet minute ends the burst: the next one is shown as it is.
+          // A minute without the error ends the burst, so the next error is shown unfolded.
           yield* TestClock.adjust("60 seconds")
           yield* failed(504)
         })
@@ -123,7 +123,7 @@ describe("a burst of one error", () => {
     })
   )
 
-  it.effect("tells what it was about, and a single line of it as it is", () =>
+  it.effect("names the orders and slices concerned, and shows a single further line unfolded", () =>
     Effect.gen(function* () {
       const about = (n: number) => Effect.annotateLogs(failed(n), { order_id: "o1", slice_id: `s${n}` })
       const lines = yield* withFolding(
@@ -144,7 +144,7 @@ describe("a burst of one error", () => {
     })
   )
 
-  it.effect("is told before everything ends, and hides nothing of another kind", () =>
+  it.effect("is reported before the logger ends, and does not hide other errors", () =>
     Effect.gen(function* () {
       const lines = yield* withFolding(
         Effect.gen(function* () {

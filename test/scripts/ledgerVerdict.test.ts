@@ -18,7 +18,7 @@ const summary = (orders: number, faults: Readonly<Record<string, number>> = {}) 
   faults
 })
 
-/** Five slices, and the ledger of a broker that got them all. */
+/** Five slices, and the ledger of a broker that has an order for each. */
 const fiveSlices = Effect.gen(function* () {
   const { sql, execute } = yield* Db
   yield* setClock()
@@ -39,7 +39,7 @@ const fiveSlices = Effect.gen(function* () {
 const problems = (...given: Parameters<typeof judgeLedger>) =>
   Effect.map(judgeLedger(...given), (verdict) => verdict.problems)
 
-describe("the verdict of chaos", () => {
+describe("the verdict of chaos on the ledger", () => {
   it.effect("is good when every slice has its order", () =>
     Effect.gen(function* () {
       const { orders } = yield* fiveSlices
@@ -47,7 +47,7 @@ describe("the verdict of chaos", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("misses slices that are not there, that are skipped, and that failed for no injected reason", () =>
+  it.effect("reports missing slices, skipped ones, and ones that failed without an injected fault", () =>
     Effect.gen(function* () {
       const { orders, sql, execute } = yield* fiveSlices
       assert.deepStrictEqual(yield* problems(6, { orders }, summary(5)), ["there are 5 slices, not 6"])
@@ -74,7 +74,7 @@ describe("the verdict of chaos", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("finds orders that are doubled, nobody's, early, or not as their slice has them", () =>
+  it.effect("reports orders that are double, without a slice, early, or different from their slice", () =>
     Effect.gen(function* () {
       const { orders, sql, execute } = yield* fiveSlices
       const [first, second, third, fourth, fifth] = orders

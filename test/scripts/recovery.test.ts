@@ -16,7 +16,7 @@ const databaseMillis = Effect.gen(function* () {
   return row?.at ?? 0
 })
 
-/** Slices 1 to `last` of the order, as one daemon leaves them. */
+/** Sets the slices from `first` to `last` as a daemon leaves them. */
 const move = Effect.fnUntraced(function* (first: number, last: number, stage: string, owner: string | null) {
   const { sql, execute } = yield* Db
   yield* execute(
@@ -34,10 +34,10 @@ const hitNow = Effect.map(databaseMillis, (now): Hit => ({
   hitAtMillis: now
 }))
 
-describe("the recovery that chaos reports", () => {
-  it.effect("is of what the victim had claimed at that moment, and of nothing else", () =>
+describe("the recovery report of chaos", () => {
+  it.effect("covers exactly the slices that the victim had claimed at that moment", () =>
     Effect.gen(function* () {
-      // Given five slices: 1 was done before the kill, 2 and 3 are the victim's, 4 is another's, 5 nobody's.
+      // Given five slices: 1 was done before the kill, the victim claimed 2 and 3, another daemon 4, and none 5.
       yield* setClock()
       yield* insertOrder("o1")
       yield* Effect.flatten(makeSplitPending)
@@ -47,13 +47,13 @@ describe("the recovery that chaos reports", () => {
       yield* move(4, 4, "IN_PROGRESS", "my-host-77-abc")
       const hit = yield* hitNow
 
-      // When 2 is placed by whoever comes next, and 3 is not resolved yet.
+      // When another daemon places 2, and 3 is not resolved yet.
       yield* move(2, 2, "SCHEDULED", "my-host-7-abc")
       yield* move(2, 2, "IN_PROGRESS", "my-host-8-abc")
       const before = yield* recoveryOf([hit], "kill -9", [])
       assert.deepInclude(before, { hits: 1, withSlices: 1, slices: 2, scheduledAgain: 1, neverResolved: 1 })
 
-      // Then it is once 3 is, too, however long 2 takes from there.
+      // Then all are resolved as soon as 3 is, however long 2 takes afterwards.
       yield* move(3, 3, "PROCESSED", "my-host-7-abc")
       assert.deepInclude(yield* recoveryOf([hit], "kill -9", []), { neverResolved: 0 })
       const undisturbedWith = (fromMillis: number) =>

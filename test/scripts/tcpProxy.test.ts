@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from "node:net"
 import { type Proxy, proxyTo } from "../../scripts/lib/tcpProxy.ts"
 import { eventually } from "../support/processes.ts"
 
-/** A server that says everything back, and a proxy before it. */
+/** An echo server behind a proxy. */
 const echo = Effect.gen(function* () {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -34,7 +34,7 @@ const client = ({ port }: Proxy) =>
     (socket) => Effect.sync(() => socket.destroy())
   )
 
-/** What comes back, or that the connection broke. */
+/** Sends a text; returns the answer, or that the connection broke. */
 const ask = (socket: Socket, text: string) =>
   Effect.callback<string>((resume) => {
     socket.once("data", (chunk: Buffer) => resume(Effect.succeed(chunk.toString())))
@@ -45,7 +45,7 @@ const ask = (socket: Socket, text: string) =>
   })
 
 describe("the proxy", () => {
-  it.live("breaks what there is and what comes, until it recovers", () =>
+  it.live("breaks existing and new connections until it recovers", () =>
     Effect.gen(function* () {
       const { proxy } = yield* echo
       const before = yield* client(proxy)
@@ -58,7 +58,7 @@ describe("the proxy", () => {
     })
   )
 
-  it.live("delays both ways", () =>
+  it.live("delays both directions", () =>
     Effect.gen(function* () {
       const { proxy } = yield* echo
       const socket = yield* client(proxy)
@@ -69,7 +69,7 @@ describe("the proxy", () => {
     })
   )
 
-  it.live("swallows for good what was sent in its silence, and then the server loses the connection", () =>
+  it.live("drops everything that is sent while it is silent, and then the connection to the server", () =>
     Effect.gen(function* () {
       const { proxy, serverSockets } = yield* echo
       const silent = yield* client(proxy)

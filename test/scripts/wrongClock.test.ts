@@ -8,7 +8,7 @@ const effect = new URL("../../node_modules/effect/dist/index.js", import.meta.ur
 
 const offsetMillis = 300_000
 
-/** What a process with a wrong clock says the time is: Effect's Clock, and Date. */
+/** The time in a process with a wrong clock, according to Effect's Clock and to Date. */
 const program = `
   import { Clock, Effect } from ${JSON.stringify(effect)}
   console.log(await Effect.runPromise(Clock.currentTimeMillis), new Date().getTime(), new Date(7).getTime())`
@@ -27,7 +27,7 @@ const timesOf = (clock: Readonly<Record<string, string>>) =>
   })
 
 describe("a wrong clock", () => {
-  it.live("is what Effect's Clock and Date show, from the start or from a jump on", () =>
+  it.live("is shown by Effect's Clock and Date, from the start or after a jump", () =>
     Effect.gen(function* () {
       for (const clock of [
         { CHAOS_CLOCK_OFFSET_MILLIS: `${offsetMillis}` },

@@ -10,8 +10,8 @@ import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import { testDatabase } from "../support/database.ts"
 
 /*
- * The stores in memory and the real ones on PostgreSQL, held to the same behaviour: the same seed asks both the same
- * questions, so both must give the same answers, down to the last line of the trace and the last row of the tables.
+ * Compares the stores in memory with the real ones on PostgreSQL. The same seed makes the same calls to both, so the
+ * traces and the final rows of all tables must be equal.
  */
 const traceOn = (database: Database, seed: number, isHoleOpen = false) =>
   Effect.promise(async () => {
@@ -20,7 +20,7 @@ const traceOn = (database: Database, seed: number, isHoleOpen = false) =>
     return trace
   })
 
-/** A number as `12.5`, however many zeros follow; a time to the microsecond. */
+/** A value as text: numbers without trailing zeros, times to the microsecond. */
 const shown = (column: string, value: unknown): string => {
   if (BigDecimal.isBigDecimal(value)) return BigDecimal.format(BigDecimal.normalize(value))
   if (column === "limitPrice" && typeof value === "string") return shown(column, BigDecimal.fromStringUnsafe(value))
@@ -29,7 +29,7 @@ const shown = (column: string, value: unknown): string => {
 
 type Rows = ReadonlyMap<string, object>
 
-/** Rows as text, with the columns that the database has. */
+/** Rows as text, with only the columns that the database has. */
 const inWords = (rows: Rows, database: Rows): ReadonlyArray<string> => {
   const [first = {}] = database.values()
   const columns = Object.keys(first).toSorted()
@@ -50,7 +50,7 @@ const assertSameRows = (ours: Tables, theirs: Tables) => {
 const run = <A, E>(database: Database, operation: string, statement: Effect.Effect<A, E>) =>
   Effect.flatten(Effect.promise(async () => database.run(operation, statement)))
 
-/** Concludes twice about every slice: that the order list of today does not have it, and that it does. */
+/** Writes two look-up results for every slice: that today's order list does not have it, and that it does. */
 const lookUpAll = (database: Database) =>
   Effect.gen(function* () {
     const { recovery, slices } = database.stores
@@ -94,7 +94,7 @@ const lookUpAll = (database: Database) =>
 
 describe("a database in memory", () => {
   for (const seed of [2, 4, 9, 14, 17, 19]) {
-    it.live(`tells the same story as PostgreSQL, seed ${seed}`, () =>
+    it.live(`has the same trace and rows as PostgreSQL: seed ${seed}`, () =>
       Effect.gen(function* () {
         const memory = memoryDatabase()
         const postgres = yield* postgresDatabase
@@ -104,11 +104,11 @@ describe("a database in memory", () => {
     )
   }
 
-  it.live("does as PostgreSQL does with late arrivals, and with orders that are on the list no more", () =>
+  it.live("treats late arrivals and orders that left the order list as PostgreSQL does", () =>
     Effect.gen(function* () {
       const memory = memoryDatabase()
       const postgres = yield* postgresDatabase
-      // It ends in the middle, at a request that came later than its quarantine.
+      // The run ends early, at a request that arrived after its quarantine.
       const seed = 25
       assert.deepStrictEqual(yield* traceOn(memory, seed, true), yield* traceOn(postgres, seed, true))
       const ours = yield* lookUpAll(memory)

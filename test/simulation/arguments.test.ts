@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { readArguments } from "../../simulation/arguments.ts"
 
 describe("the arguments of the simulation", () => {
-  it("are the first thousand seeds in memory when none are given", () => {
+  it("default to the first thousand seeds in memory", () => {
     assert.deepStrictEqual(readArguments([]), {
       seeds: { first: 1, last: 1000 },
       isTraced: false,
@@ -14,12 +14,12 @@ describe("the arguments of the simulation", () => {
     })
   })
 
-  it("name one seed, or a range", () => {
+  it("select one seed or a range", () => {
     assert.deepStrictEqual(readArguments(["--seed", "4711", "--trace"]).seeds, { first: 4711, last: 4711 })
     assert.deepStrictEqual(readArguments(["--seeds", "1..50", "--store", "postgres"]).seeds, { first: 1, last: 50 })
   })
 
-  it("name mutations and regression seeds by today's names and by those of 0.1.0", () => {
+  it("select mutations and regression seeds by current names and by those of 0.1.0", () => {
     for (const name of ["--mutations", "--canaries"]) {
       assert.strictEqual(readArguments([name, "quarantine"]).mutations, "quarantine")
     }
@@ -29,5 +29,5 @@ describe("the arguments of the simulation", () => {
     for (const name of ["--regression-seeds", "--once-failing"]) assert.isNull(readArguments([name]).seeds)
   })
 
-  it("are refused when there is no such option", () => assert.throws(() => readArguments(["--mutants", "all"])))
+  it("refuse an unknown option", () => assert.throws(() => readArguments(["--mutants", "all"])))
 })

@@ -23,20 +23,20 @@ const traceOf = (seed: number) =>
   })
 
 describe("simulation", () => {
-  it.live(`keeps the promise in ${newSeeds} seeds that nobody has run before`, () =>
+  it.live(`finds no violation in ${newSeeds} new seeds`, () =>
     Effect.gen(function* () {
       const first = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       for (let seed = first; seed < first + newSeeds; seed++) assert.deepStrictEqual(yield* problemsOf(seed), [])
     })
   )
 
-  it.live("keeps it in every seed that once failed", () =>
+  it.live("finds no violation in the regression seeds", () =>
     Effect.forEach(regressionSeeds, ({ seed, bug }) =>
       Effect.map(problemsOf(seed), (problems) => assert.deepStrictEqual(problems, [], bug))
     )
   )
 
-  it.live("replays a seed to the identical trace", () =>
+  it.live("replays a seed with the identical trace", () =>
     Effect.gen(function* () {
       const trace = yield* traceOf(4711)
       assert.isAbove(trace.length, 100)
@@ -45,11 +45,11 @@ describe("simulation", () => {
   )
 })
 
-/** One of each kind; `npm run simulate -- --mutations all` tries them all. */
+/** One mutation of each kind; `npm run simulate -- --mutations all` tries all of them. */
 const sample = ["conditional transition", "quarantine: not in the order list", "lease margin", "tag"]
 
-describe("the simulation of a service without", () => {
-  it("any guard: each mutation still fits the code, at one place", () => {
+describe("the simulation of a mutated service", () => {
+  it("has only mutations whose text still fits the code, at exactly one place", () => {
     for (const { name, edits } of mutations) {
       for (const { file, text } of edits) {
         const code = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8")
@@ -59,7 +59,7 @@ describe("the simulation of a service without", () => {
   })
 
   for (const mutation of mutations.filter(({ name }) => sample.some((start) => name.startsWith(start)))) {
-    it.live(mutation.name, () =>
+    it.live(`reports a violation without the guard: ${mutation.name}`, () =>
       Effect.map(tryMutation(mutation, { seeds: 200, store: "memory" }), ({ caughtBy }) => assert.isNotNull(caughtBy))
     )
   }

@@ -62,7 +62,7 @@ const insertSlices = (slices: ReadonlyArray<Slice>) =>
 const read = Effect.flatMap(BacklogStore, (store) => store.read(now))
 
 describe("the backlog", () => {
-  it.live("counts what is not over, and tells since when the oldest waits", () =>
+  it.live("counts unfinished orders and slices, and says since when the oldest waits", () =>
     Effect.gen(function* () {
       yield* insertOrder("done", "DONE")
       yield* insertOrder("first", "PENDING", 900)
@@ -72,7 +72,7 @@ describe("the backlog", () => {
         { stage: "SCHEDULED", dueSeconds: 1001 },
         { stage: "SCHEDULED", dueSeconds: 990 },
         { stage: "SCHEDULED", dueSeconds: 980 },
-        // Of an order on hold: it is not late, somebody wants it to wait.
+        // A slice of an order on hold is not overdue.
         { stage: "SCHEDULED", dueSeconds: 10, isHeld: true },
         { stage: "IN_PROGRESS" },
         { stage: "IN_PROGRESS", unknownSeconds: 970 },
@@ -97,7 +97,7 @@ describe("the backlog", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.live("is nothing on an empty database", () =>
+  it.live("is empty on an empty database", () =>
     Effect.gen(function* () {
       const { pendingSince, dueSince, inDoubtSince, ...counts } = yield* read
       assert.deepStrictEqual([pendingSince, dueSince, inDoubtSince], [null, null, null])
@@ -105,7 +105,7 @@ describe("the backlog", () => {
     }).pipe(Effect.provide(Layer.fresh(service)))
   )
 
-  it.live("looks at no finished row: every part of the statement asks a partial index", () =>
+  it.live("reads no finished row: every part of the statement uses a partial index", () =>
     Effect.gen(function* () {
       const { sql, query, execute } = yield* Db
       yield* insertOrder("done", "DONE")
@@ -123,7 +123,7 @@ describe("the backlog", () => {
         Schema.Struct({ scans: Schema.Int }),
         sql`SELECT pg_stat_get_xact_numscans('order_slices'::regclass)::int AS scans`
       )
-      // Whole scans of the table within this transaction: only its index is read.
+      // Sequential scans of the table within this transaction: there must be none.
       const [before, after] = yield* (yield* Db).transaction(
         "test.read",
         Effect.gen(function* () {

@@ -15,7 +15,7 @@ const service = Layer.mergeAll(BrokerInUseStore.layer, HaltStore.layer).pipe(
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
-/** A daemon starts with this broker; says why not. */
+/** Starts a daemon with this broker; returns why it is refused, if it is. */
 const start = (broker: string, id = broker) =>
   Effect.gen(function* () {
     const store = yield* BrokerInUseStore
@@ -32,7 +32,7 @@ const stop = (id: string) =>
   })
 
 describe("the broker in use", () => {
-  it("is another at another address, and in a dry run", () => {
+  it("differs by address and by dry run", () => {
     const zerodha = { brokerType: "zerodha", zerodhaUrl: "https://api.kite.trade", dryRun: false } as const
     const all = [
       zerodha,
@@ -48,7 +48,7 @@ describe("the broker in use", () => {
     ])
   })
 
-  it.effect("is one for all daemons: a simulator or a dry run beside live ones does not start", () =>
+  it.effect("is the same for all daemons: no simulator or dry run starts beside live ones", () =>
     Effect.gen(function* () {
       yield* setClock("1 hour")
       assert.strictEqual(yield* start(live, "first"), "started")
@@ -63,7 +63,7 @@ describe("the broker in use", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("of two that start at the same moment one does not", () =>
+  it.effect("is decided by one of several daemons that start at the same moment", () =>
     Effect.gen(function* () {
       const answers = yield* Effect.all([start(live), start("mock"), start(`${live} (dry run)`)], {
         concurrency: "unbounded"
@@ -72,7 +72,7 @@ describe("the broker in use", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("stays the same while slices are unfinished, though nobody runs", () =>
+  it.effect("stays the same while slices are unfinished, although no daemon runs", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       yield* start("mock")
@@ -97,7 +97,7 @@ describe("the broker in use", () => {
 })
 
 describe("the account in use", () => {
-  it.effect("is the first that is known, and changes only while placements are halted and nothing is unfinished", () =>
+  it.effect("is the first known one, and changes only while halted and with no unfinished slices", () =>
     Effect.gen(function* () {
       const store = yield* BrokerInUseStore
       const halts = yield* HaltStore
@@ -120,7 +120,7 @@ describe("the account in use", () => {
       assert.strictEqual(yield* store.changeAccount("XY2"), "XY2")
       assert.strictEqual(yield* store.account, "XY2")
 
-      // At another broker accounts have other names.
+      // Accounts of another broker are independent.
       yield* stop("mock")
       yield* start(live)
       assert.isNull(yield* store.account)

@@ -22,7 +22,7 @@ const events = Effect.flatMap(Db, ({ sql, query }) =>
 )
 
 layer(testDatabase, { excludeTestServices: true })("broker_events", (it) => {
-  it.effect("lets rows be added and deleted, which is how their number is kept in bounds", () =>
+  it.effect("allows INSERT, and DELETE for retention", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       yield* insertEvent("e1")

@@ -46,7 +46,7 @@ const listed = Effect.flatMap(Db, ({ sql, query }) =>
 ).pipe(Effect.map((rows) => rows.map(({ instrument }) => instrument)))
 
 describe("InstrumentStore", () => {
-  it.live("gives back what was put in, exactly", () =>
+  it.live("returns instruments exactly as they were stored", () =>
     Effect.gen(function* () {
       const store = yield* InstrumentStore
       assert.isTrue(Option.isNone(yield* store.status))
@@ -89,7 +89,7 @@ describe("InstrumentStore", () => {
         yield* store.status,
         Option.some({ source: "zerodha" as const, count: 2, syncedAt: later })
       )
-      // At the same instant, and the same again.
+      // A second time at the same instant, with the same list.
       assert.deepStrictEqual(yield* store.replaceAll("zerodha", [details("NSE:D")], later), {
         total: 1,
         added: 0,
@@ -118,7 +118,7 @@ describe("InstrumentStore", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.live("changes nothing when any row is bad", () =>
+  it.live("changes nothing when any row is invalid", () =>
     Effect.gen(function* () {
       const store = yield* InstrumentStore
       yield* store.replaceAll("zerodha", [details("NSE:A"), details("NSE:B")], now)
@@ -131,7 +131,7 @@ describe("InstrumentStore", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.live("four syncs at once leave one of the lists, whole", () =>
+  it.live("ends with one complete list after four syncs at the same time", () =>
     Effect.gen(function* () {
       const store = yield* InstrumentStore
       const lists = ["A", "B", "C", "D"].map((letter) =>
@@ -156,7 +156,7 @@ describe("InstrumentStore", () => {
     }).pipe(Effect.provide(onDatabase))
   )
 
-  it.live("takes the mock's list in place of another's only when forced, and gives its names to choose from", () =>
+  it.live("replaces another broker's list by the mock's only when forced, and suggests its names", () =>
     Effect.gen(function* () {
       const store = yield* InstrumentStore
       yield* store.replaceAll("zerodha", many(100), now)
@@ -171,47 +171,45 @@ describe("InstrumentStore", () => {
   )
 })
 
-describe("what planning needs to know", () => {
-  it.effect(
-    "is nothing without a list, and then the listing, futures or not, similar names, and the volume profile",
-    () =>
-      Effect.gen(function* () {
-        const store = yield* InstrumentStore
-        const marketOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
-        assert.deepStrictEqual(yield* marketOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
+describe("the instrument facts for a plan", () => {
+  it.effect("are unknown without a list, and then have the listing, futures, similar names and volume profile", () =>
+    Effect.gen(function* () {
+      const store = yield* InstrumentStore
+      const marketOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
+      assert.deepStrictEqual(yield* marketOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
 
-        const infy = details("NSE:INFY")
-        const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })
-        const small = details("NSE:SMALL", { token: 3 })
-        const onBse = [
-          details("BSE:OTHER", { token: 4 }),
-          details("BFO:OTHER26DECFUT", { name: "OTHER", segment: "BFO-FUT", token: 5 }),
-          details("BFO:SMALL26DEC100CE", { name: "SMALL", segment: "BFO-OPT", token: 6 })
-        ]
-        yield* store.replaceAll("mock", [infy, future, small, ...onBse], now)
-        const { sql, execute } = yield* Db
-        yield* execute("test", sql`INSERT INTO volume_profiles VALUES ('NSE:SMALL', '{1,2.5}', 'me', now())`)
+      const infy = details("NSE:INFY")
+      const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })
+      const small = details("NSE:SMALL", { token: 3 })
+      const onBse = [
+        details("BSE:OTHER", { token: 4 }),
+        details("BFO:OTHER26DECFUT", { name: "OTHER", segment: "BFO-FUT", token: 5 }),
+        details("BFO:SMALL26DEC100CE", { name: "SMALL", segment: "BFO-OPT", token: 6 })
+      ]
+      yield* store.replaceAll("mock", [infy, future, small, ...onBse], now)
+      const { sql, execute } = yield* Db
+      yield* execute("test", sql`INSERT INTO volume_profiles VALUES ('NSE:SMALL', '{1,2.5}', 'me', now())`)
 
-        const market = yield* marketOf("NSE:INFY")
-        assert.isTrue(market?.listing?._tag === "Listed" && market.listing.hasFutures)
-        const other = yield* marketOf("BSE:OTHER")
-        assert.isTrue(other?.listing?._tag === "Listed" && other.listing.hasFutures)
-        const another = yield* marketOf("NSE:SMALL")
-        assert.isTrue(another?.listing?._tag === "Listed" && !another.listing.hasFutures)
-        assert.deepStrictEqual(another?.volumeProfile, [1, 2.5])
-        assert.deepStrictEqual((yield* marketOf("NSE:INFI"))?.listing, { _tag: "Unlisted", similar: names("NSE:INFY") })
-        // Each search reads the whole list, and a batch of orders may be wrong altogether.
-        const wrong = yield* store.markets(["NSE:INFI", "NSE:INFA", "NSE:INFE", "NSE:INFO", "NSE:INFU"])
-        const searched = [...wrong.values()].filter(
-          ({ listing }) => listing?._tag === "Unlisted" && listing.similar.length > 0
-        )
-        assert.deepStrictEqual([wrong.size, searched.length], [5, 3])
-      }).pipe(Effect.provide(onDatabase))
+      const market = yield* marketOf("NSE:INFY")
+      assert.isTrue(market?.listing?._tag === "Listed" && market.listing.hasFutures)
+      const other = yield* marketOf("BSE:OTHER")
+      assert.isTrue(other?.listing?._tag === "Listed" && other.listing.hasFutures)
+      const another = yield* marketOf("NSE:SMALL")
+      assert.isTrue(another?.listing?._tag === "Listed" && !another.listing.hasFutures)
+      assert.deepStrictEqual(another?.volumeProfile, [1, 2.5])
+      assert.deepStrictEqual((yield* marketOf("NSE:INFI"))?.listing, { _tag: "Unlisted", similar: names("NSE:INFY") })
+      // Each search reads the whole list, and every order of a batch may have an unknown instrument.
+      const wrong = yield* store.markets(["NSE:INFI", "NSE:INFA", "NSE:INFE", "NSE:INFO", "NSE:INFU"])
+      const searched = [...wrong.values()].filter(
+        ({ listing }) => listing?._tag === "Unlisted" && listing.similar.length > 0
+      )
+      assert.deepStrictEqual([wrong.size, searched.length], [5, 3])
+    }).pipe(Effect.provide(onDatabase))
   )
 })
 
 describe("the mock's instruments", () => {
-  it("are each there once, and none expires on a near day", () => {
+  it("are unique, and none expires soon", () => {
     assert.lengthOf(new Set(mockInstruments.map(({ instrument }) => instrument)), mockInstruments.length)
     assert.lengthOf(new Set(mockInstruments.map(({ token }) => token)), mockInstruments.length)
     for (const { expiry } of mockInstruments) assert.isTrue(expiry === null || expiry > "2090-01-01")

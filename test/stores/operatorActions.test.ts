@@ -14,7 +14,7 @@ const stores = Layer.mergeAll(HaltStore.layer, PlanStore.layer, CredentialStore.
 
 describe("operator_actions", () => {
   layer(stores, { excludeTestServices: true })((it) => {
-    it.effect("has a row for every change, what it was done with, and never a secret", () =>
+    it.effect("has a row for every change, with the command, and never a secret", () =>
       Effect.gen(function* () {
         const now = yield* DateTime.now
         const halts = yield* HaltStore

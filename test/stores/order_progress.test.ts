@@ -11,7 +11,7 @@ interface Slice {
   readonly isUnknown?: boolean
   readonly isFinal?: boolean
   readonly filled?: number
-  /** In 0.0001: exact. */
+  /** In units of 0.0001, to be exact. */
   readonly price?: bigint | null
 }
 
@@ -180,7 +180,7 @@ const averageOf = (slices: ReadonlyArray<Slice>): string | null => {
 }
 
 describe("order_progress", () => {
-  it.live("has one word for the state of an order", () =>
+  it.live("names the state of an order", () =>
     Effect.gen(function* () {
       yield* insertOrders(states.map(([, order]) => order))
       const found = (yield* progress).map(({ state }) => state)
@@ -191,7 +191,7 @@ describe("order_progress", () => {
     }).pipe(Effect.provide(testDatabase))
   )
 
-  it.live("adds up, whatever became of the slices", () =>
+  it.live("sums quantities for slices in generated states", () =>
     Effect.gen(function* () {
       const orders = yield* Effect.forEach(Array.from({ length: 200 }), () => randomOrder).pipe(
         Random.withSeed("order_progress")
@@ -231,7 +231,7 @@ describe("order_progress", () => {
 })
 
 describe("the list of orders", () => {
-  it.effect("sums up only the orders that it shows", () =>
+  it.effect("reads only the slices of the orders that it shows", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const order = (slices: ReadonlyArray<Slice>): Order => ({ status: "DONE", slices })
@@ -240,7 +240,7 @@ describe("the list of orders", () => {
         "test.age",
         sql`UPDATE orders SET created_at = timestamptz '2026-01-01Z' + substr(id, 2)::int * interval '1 minute'`
       )
-      // The oldest order of all cannot be summed up: infinity less infinity is an error.
+      // Summing up the oldest order would fail: infinity minus infinity is an error.
       yield* execute(
         "test.spoil",
         sql`UPDATE order_slices SET placed_at = 'infinity', not_before = 'infinity', scheduled_at = 'infinity' WHERE order_id = 'o0'`

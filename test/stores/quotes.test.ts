@@ -22,13 +22,13 @@ const quote = (price: string, dayVolume: number | null, instrument = reliance): 
   dayVolume
 })
 
-/** Readings of the day's volume at these seconds, each at a price that tells which it was. */
+/** Readings of the day's volume at these seconds, each with a price that identifies it. */
 const readings = (...rows: ReadonlyArray<readonly [seconds: number, volume: number | null]>) =>
   Effect.flatMap(QuoteStore, ({ save }) =>
     Effect.forEach(rows, ([seconds, volume]) => save("test", [quote(`${1000 + seconds}.05`, volume)], at(seconds)))
   )
 
-/** What a slice comes with that is claimed at this second. */
+/** The market facts of a slice that is claimed at this second. */
 const factsAt = (seconds: number) =>
   Effect.gen(function* () {
     yield* setClock(Duration.seconds(seconds))
@@ -53,8 +53,8 @@ const factsAt = (seconds: number) =>
 
 const nothing = { price: null, priceAt: null, volume: null, volumeAt: null }
 
-describe("what is known of a claimed slice's market", () => {
-  it.effect("is nothing without quotes, or when nobody asks", () =>
+describe("the market facts of a claimed slice", () => {
+  it.effect("are unknown without quotes, or when no limit needs them", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* factsAt(400), nothing)
       yield* readings([0, 100], [400, 200])
@@ -71,22 +71,20 @@ describe("what is known of a claimed slice's market", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect(
-    "is the last price, exact, and the volume of the last five minutes at the pace since the reading before",
-    () =>
-      Effect.gen(function* () {
-        // 310 s between the readings: 3100 come to 3000 in five minutes.
-        yield* readings([0, 100], [90, 1000], [200, 1500], [400, 4100])
-        assert.deepStrictEqual(yield* factsAt(410), {
-          price: "1400.05",
-          priceAt: 400_000,
-          volume: 3000,
-          volumeAt: 400_000
-        })
-      }).pipe(Effect.provide(service))
+  it.effect("have the exact last price, and the volume of five minutes at the rate between two readings", () =>
+    Effect.gen(function* () {
+      // A volume of 3100 in 310 s is 3000 in five minutes.
+      yield* readings([0, 100], [90, 1000], [200, 1500], [400, 4100])
+      assert.deepStrictEqual(yield* factsAt(410), {
+        price: "1400.05",
+        priceAt: 400_000,
+        volume: 3000,
+        volumeAt: 400_000
+      })
+    }).pipe(Effect.provide(service))
   )
 
-  it.effect("has no volume while the readings do not reach back, or too far, or when the day began anew", () =>
+  it.effect("have no volume when readings span too little or too much time, or a new day began", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const clear = execute("test.clear", sql`TRUNCATE market_quotes, order_slices, order_plans, orders`)
@@ -125,7 +123,7 @@ describe("what is known of a claimed slice's market", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("leaves out what is not there yet, and takes a price from whoever has only that", () =>
+  it.effect("ignore later readings, and accept a price without a volume", () =>
     Effect.gen(function* () {
       yield* readings([95, 100], [395, 400], [398, null], [402, 900])
       assert.deepStrictEqual(yield* factsAt(400), {
@@ -139,7 +137,7 @@ describe("what is known of a claimed slice's market", () => {
 })
 
 describe("market_quotes", () => {
-  it.effect("takes rows of another service, and none that would harm", () =>
+  it.effect("accepts rows of another service, and rejects invalid ones", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const insert = (price: string, volume: string, time = "1970-01-01T00:00:01Z") =>
@@ -166,7 +164,7 @@ describe("market_quotes", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("keeps the first of two readings of one moment, and forgets what is old", () =>
+  it.effect("keeps the first of two readings of one moment, and prunes old ones", () =>
     Effect.gen(function* () {
       const quotes = yield* QuoteStore
       yield* readings([10, 1], [20, 3], [20, 5], [3610, 4])
@@ -186,7 +184,7 @@ describe("market_quotes", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is asked for by one replica in each interval, for the instruments of slices that are due soon", () =>
+  it.effect("gives one replica per interval the turn to ask for the instruments of slices due soon", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("now", { num_splits: 1 })
@@ -207,7 +205,7 @@ describe("market_quotes", () => {
       assert.deepStrictEqual(yield* turn(14), [])
       assert.deepStrictEqual(yield* turn(14.6), ["NSE:INFY", "NSE:RELIANCE"])
       assert.deepStrictEqual(yield* turn(200), ["NSE:INFY", "NSE:RELIANCE", "NSE:TCS"])
-      // The windows of the first two are over.
+      // The windows of the first two orders are over.
       assert.deepStrictEqual(yield* turn(1000), ["NSE:TCS"])
       // The clock was set back.
       assert.deepStrictEqual(yield* turn(300), ["NSE:INFY", "NSE:RELIANCE", "NSE:TCS"])

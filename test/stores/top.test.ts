@@ -60,7 +60,7 @@ const insertAll = Effect.gen(function* () {
 })
 
 describe("the overview", () => {
-  it.live("gives what is due, in doubt, lost and placed, in order, and counts what is unfinished", () =>
+  it.live("lists due, in doubt, lost and placed slices in order, and counts unfinished ones", () =>
     Effect.gen(function* () {
       yield* insertAll
       const overview = yield* TopStore
@@ -89,7 +89,7 @@ describe("the overview", () => {
     }).pipe(Effect.provide(stores))
   )
 
-  it.live("with more orders than asked for, those that go on come before newer ones that are over", () =>
+  it.live("lists unfinished orders before newer finished ones when there are too many", () =>
     Effect.gen(function* () {
       yield* insertOrder("old", { ...done, created_at: at(-5000) })
       yield* insertSlice("s1", "old")
@@ -105,7 +105,7 @@ describe("the overview", () => {
     }).pipe(Effect.provide(stores))
   )
 
-  it.live("tells what was sent of the account's budget, and what keeps it back", () =>
+  it.live("shows the used part of the account's budget, and what blocks it", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
       const overview = yield* TopStore
@@ -128,7 +128,7 @@ describe("the overview", () => {
     }).pipe(Effect.provide(stores))
   )
 
-  it.live("what waits, by what keeps it, with the one that has waited longest", () =>
+  it.live("groups waiting slices by the reason, each group with its oldest slice", () =>
     Effect.gen(function* () {
       yield* insertAll
       yield* insertSlice("s11", "o1", { not_before: at(-500), not_after: at(-400) })
@@ -162,7 +162,7 @@ describe("the overview", () => {
       const { sql, execute } = yield* Db
       yield* execute(
         "test.doubles",
-        // The one of o2 was settled before that was paused.
+        // The double of o2 was resolved before that order was paused.
         sql`
           INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
           VALUES ('t4', 'o4', 's20', '{a,b}', ${at(-2)}), ('t2', 'o2', 's9', '{a,b}', ${at(-6)})`
@@ -171,10 +171,10 @@ describe("the overview", () => {
         { orderId: "o4", reason: "twice", slices: 1, isDouble: true },
         paused
       ])
-      // With nothing left to send it waits for a person all the same; what was paused, and is over, does not.
+      // An order with a double waits for a person even with nothing left to send; a paused, finished one does not.
       yield* execute("test.over", sql`UPDATE order_slices SET stage = 'SKIPPED' WHERE order_id IN ('o2', 'o4')`)
       assert.deepStrictEqual(yield* waiting.heldOrders, [{ orderId: "o4", reason: "twice", slices: 0, isDouble: true }])
-      yield* execute("test.unsettled", sql`UPDATE orders SET carry_unfilled = true WHERE id = 'o2'`)
+      yield* execute("test.unfinished", sql`UPDATE orders SET carry_unfilled = true WHERE id = 'o2'`)
       assert.deepStrictEqual(
         (yield* waiting.heldOrders).map(({ orderId }) => orderId),
         ["o4", "o2"]
@@ -188,12 +188,12 @@ describe("the overview", () => {
   )
 })
 
-/** The stores on one database, with connections of their own. */
+/** The stores on one database, with their own connections. */
 const connected = (database: string) =>
   Layer.build(Layer.fresh(PostgresStatusStore.layer.pipe(Layer.provideMerge(Layer.orDie(dbAt(database))))))
 
-describe("what is over", () => {
-  it.live("costs the overview nothing: no statement reads the table of slices from one end to the other", () =>
+describe("the cost of finished orders", () => {
+  it.live("is nothing in the overview: no statement scans the table of slices", () =>
     Effect.gen(function* () {
       const db = yield* Db
       const overview = yield* TopStore
@@ -230,14 +230,14 @@ describe("what is over", () => {
   )
 })
 
-describe("the server's own facts", () => {
-  it.live("its settings, its tables, and who keeps a transaction open, and others waiting", () =>
+describe("the server's status", () => {
+  it.live("has its settings, its tables, the oldest transaction and the maximum lock wait", () =>
     Effect.scoped(
       Effect.gen(function* () {
         const database = yield* freshDatabase()
         const [ours, theirs] = [yield* connected(database), yield* connected(database)]
         const server = Context.get(ours, PostgresStatusStore)
-        // As the test run has its server.
+        // These are the settings of the test run's server.
         assert.deepInclude(yield* server.facts, {
           database,
           fsync: "off",
@@ -263,7 +263,7 @@ describe("the server's own facts", () => {
             const oldest = yield* Effect.fromOption(yield* server.oldestTransaction)
             assert.deepInclude(oldest, { application: "pulse-background", state: "idle in transaction" })
             const waiter = yield* Effect.forkScoped(ourDb.transaction("test.wait", lock(ourDb)))
-            const wait = yield* eventually("somebody waits", server.maxWait(soon), Option.isSome)
+            const wait = yield* eventually("a statement waits", server.maxWait(soon), Option.isSome)
             assert.deepStrictEqual(
               Option.map(wait, ({ blockers }) => blockers),
               Option.some([oldest.pid])

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 
-/** Where Chromium is on this machine; undefined where there is none. */
+/** The path of Chromium on this machine; undefined when there is none. */
 export const chromiumPath: string | undefined = ["chromium", "chromium-browser", "google-chrome"]
   .flatMap((name) => (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, name)))
   .find((path) => existsSync(path))
@@ -21,14 +21,14 @@ const decodeMessage = Schema.decodeUnknownSync(Schema.fromJsonString(Message))
 type Message = typeof Message.Type
 const decodeValue = Schema.decodeUnknownSync(Schema.Struct({ result: Schema.Struct({ value: Schema.Unknown }) }))
 
-/** A tab, spoken to by the DevTools protocol. */
+/** A tab, controlled by the DevTools protocol. */
 export interface Tab {
   readonly send: (method: string, params?: object) => Promise<unknown>
   /** Opens a page, and waits until it is loaded. */
   readonly open: (url: string) => Promise<void>
-  /** What an expression comes to in the page. */
+  /** The value of an expression in the page. */
   readonly evaluate: (expression: string) => Promise<unknown>
-  /** The parameters of all events of this name so far. */
+  /** The parameters of all events with this name so far. */
   readonly events: (method: string) => ReadonlyArray<unknown>
 }
 
@@ -93,7 +93,7 @@ const makeTab = async (socket: WebSocket): Promise<Tab> => {
   }
 }
 
-/** A headless Chromium with one tab, gone when the scope closes. */
+/** A headless Chromium with one tab, which ends when the scope closes. */
 export const aTab = (path: string) =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(

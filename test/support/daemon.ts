@@ -4,7 +4,7 @@ import { dbAt, freshDatabase } from "./database.ts"
 import { eventually, urlOf } from "./processes.ts"
 import { contractRow, sliceRows } from "./service.ts"
 
-/** Quick polls. Calls and claims have the time that they have in use: on a busy machine none is given up. */
+/** Quick polls. Calls and claims keep their production timeouts, so that none is given up on a busy machine. */
 export const quick = {
   ORDER_SPLITTER_POLL_INTERVAL_SECONDS: "0.2",
   SLICE_EXECUTOR_POLL_INTERVAL_SECONDS: "0.2",
@@ -14,7 +14,7 @@ export const quick = {
   MOCK_BROKER_FILL_DELAY_MILLIS: "50"
 }
 
-/** For tests that lose answers or daemons: a call of 1 s, a lease of 3 s, a quarantine of 1.5 s. */
+/** For tests that lose answers or daemons: a call timeout of 1 s, a lease of 3 s, a quarantine of 1.5 s. */
 export const quickToReconcile = {
   ...quick,
   SLICE_EXECUTION_TIMEOUT_MINUTES: "0.05",
@@ -34,7 +34,7 @@ export const withDatabase = <A, E>(
     })
   )
 
-/** INSERTs orders exactly as pulse-api does, their windows having begun some seconds ago. */
+/** INSERTs orders exactly as pulse-api does, with windows that began `secondsAgo` seconds ago. */
 export const insertOrders = (count: number, changed: Readonly<Record<string, unknown>>, secondsAgo: number) =>
   Effect.gen(function* () {
     const { sql, execute, transaction } = yield* Db
@@ -49,7 +49,7 @@ export const insertOrders = (count: number, changed: Readonly<Record<string, unk
     )
   })
 
-/** How many slices are in which stage. */
+/** The number of slices in each stage. */
 export const stages = Effect.map(sliceRows(), (slices) => {
   const counts: Record<string, number> = {}
   for (const { stage } of slices) counts[stage] = (counts[stage] ?? 0) + 1

@@ -8,27 +8,29 @@ import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { migrate } from "../../src/db/Migrations.ts"
 
-/** The settings of a test: the defaults, changed where the test says so. Fresh, for layers are memoized by reference. */
+/** The settings of a test: the defaults with its changes. The layer is fresh because layers are memoized by reference. */
 export const configuration = (environment: Readonly<Record<string, string>> = {}) =>
   Layer.fresh(Configuration.layer).pipe(
     Layer.orDie,
     Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(environment)))
   )
 
-/** The run's one server, and one of its databases. */
+/** A database of the test run's server. */
 export const targetOf = (database: string): Extract<DbTarget, { host: string }> => {
   const { host, port, username, password } = inject("postgres")
   return { host, port, username, password: Redacted.make(password), database }
 }
 
-/** The longest that can be set: a statement takes what it takes on a busy machine, and only vitest ends the test. */
-const patient = { DATABASE_STATEMENT_TIMEOUT_SECONDS: "600" }
+/** The maximum, because statements are slow on a busy machine; only vitest limits the time of a test. */
+const maxStatementTimeout = { DATABASE_STATEMENT_TIMEOUT_SECONDS: "600" }
 
 /** Db on one of the server's databases. */
 export const dbAt = (database: string, environment: Readonly<Record<string, string>> = {}): Layer.Layer<Db, DbError> =>
-  Layer.fresh(Db.layer(targetOf(database)).pipe(Layer.provide(configuration({ ...patient, ...environment }))))
+  Layer.fresh(
+    Db.layer(targetOf(database)).pipe(Layer.provide(configuration({ ...maxStatementTimeout, ...environment })))
+  )
 
-/** Runs statements on the server's own database, with no service of ours in between. */
+/** Runs statements on the server's own database, without the project's Db. */
 export const asAdmin = <A, E>(work: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
   Effect.flatMap(SqlClient.SqlClient, work).pipe(Effect.provide(PgClient.layer(targetOf("postgres")), { local: true }))
 
@@ -36,7 +38,7 @@ const template = "pulse_template"
 
 const makeTemplate = asAdmin((sql) =>
   Effect.gen(function* () {
-    // Every worker of the test run asks for the template; one makes it.
+    // Every worker of the test run needs the template; the first one makes it.
     yield* sql`SELECT pg_advisory_lock(4711)`
     const [found] = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${template}`
     if (found === undefined) {

@@ -3,9 +3,9 @@ import { Console, Effect, Logger } from "effect"
 import { type EmbeddedServer, ownServer, useServer } from "../../src/db/EmbeddedPostgres.ts"
 
 /*
- * A process that has the embedded PostgreSQL until it is told to end:
+ * A process that holds the embedded PostgreSQL until a signal ends it:
  *   node embeddedPostgresHolder.ts own|use <folder> <system folder>
- * It writes one line, a Holding as JSON, when it has the server or knows that it cannot have it.
+ * It writes one line, a Holding as JSON, when it has the server or failed to get it.
  */
 export type Holding =
   | { readonly has: "server"; readonly pid: number; readonly host: string; readonly startedByUs: boolean }

@@ -1,8 +1,8 @@
 import type { MarketId } from "../../src/domain/market/Market.ts"
 
 /**
- * The exchanges' rules of 2026 written down a second time, by the minute of the year in India and by numbers of days, so
- * that a slip in the calendar's arithmetic or data has nothing to hide behind.
+ * The exchanges' rules of 2026 a second time, independent of the calendar: by the minute in India and by numbers of days,
+ * so that an error in the calendar's arithmetic or data is found.
  */
 export const minutesOfDay = 1440
 export const yearStartMillis = Date.UTC(2026, 0, 1) - 330 * 60_000

@@ -1,6 +1,6 @@
 import { seededRandom } from "../../src/domain/planning/schedule/SeededRandom.ts"
 
-/** Choices that a seed alone decides: a failure names its seed, and the seed gives the same case again. */
+/** Choices that depend on a seed alone: a failure names its seed, which reproduces the case. */
 export interface Choices {
   readonly int: (from: number, to: number) => number
   readonly chance: (probability: number) => boolean
@@ -17,5 +17,5 @@ export const choicesOf = (seed: string): Choices => {
   }
 }
 
-/** How many cases a test generates: the variable PROPERTY_CASES, or what the suite has time for. */
+/** The number of cases that a test generates: the variable PROPERTY_CASES, or what the suite has time for. */
 export const casesOr = (few: number): number => Number(process.env["PROPERTY_CASES"] ?? few)

@@ -18,10 +18,10 @@ const instruments = {
   COMMODITIES: Instrument.make("MCX:GOLD26DECFUT")
 } satisfies Record<MarketId, Instrument>
 
-/** One that trades in this market. */
+/** An instrument of this market. */
 export const instrumentOf = (marketId: MarketId): Instrument => instruments[marketId]
 
-/** What a desk may have set, and when and for what an order came in. */
+/** An order, the moment it came in, and the rules and market facts of that moment. */
 export interface GeneratedOrder {
   readonly order: SplittableOrder
   readonly rules: PlanningRules
@@ -40,7 +40,7 @@ export const noLimits: PlanningRules = {
   preTrade: unlimited
 }
 
-/** A market whose instrument is listed with a lot. */
+/** Market facts of an instrument that is listed with a lot size. */
 export const marketWith = (
   marketId: MarketId,
   lotSize: number,
@@ -65,13 +65,13 @@ export const marketWith = (
   }
 })
 
-/** Any order of any market at any moment of 2026, with any rules. */
+/** A generated order of any market at any moment of 2026, with generated rules. */
 export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
   const { int, chance, pick } = choices
   const marketId = pick(["EQUITY", ...marketIds])
   const lotSize = pick([1, 1, 15, 65, 75, 1000])
   const numSplits = pick([1, 2, int(1, 10), int(1, 10), int(1, 50), int(1, 50), int(1, 1000)])
-  // Mostly whole lots, and mostly enough of them.
+  // Quantities are mostly whole lots, and mostly enough of them.
   const lots = pick([numSplits, numSplits + int(0, 3), numSplits * int(1, 100), int(1, 2000)])
   const totalQuantity = Math.max(numSplits, lots * lotSize + (chance(0.05) ? int(1, lotSize) : 0))
   const durationMinutes = pick([0, 1, int(1, 60), int(1, 375), int(1, 1440), 1440])
@@ -117,7 +117,7 @@ export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
   }
 }
 
-/** The same order at a desk that limits slices and orders, with a broker that takes only so many orders, and perhaps a price. */
+/** The same order with limits on slices and orders, a broker's rate limit, and possibly a known price. */
 export const limited = (generated: GeneratedOrder, { int, chance, pick }: Choices): GeneratedOrder => {
   const { order, market, rules, at } = generated
   const lotSize = market.listing?._tag === "Listed" ? market.listing.details.lotSize : 1
@@ -149,7 +149,7 @@ export const limited = (generated: GeneratedOrder, { int, chance, pick }: Choice
   }
 }
 
-/** Any moment of 2026, with those often that lie at the edges of sessions. */
+/** Any moment of 2026, often at the edge of a session. */
 export const anyMoment = ({ int, pick }: Choices): number => {
   const day = yearStartMillis + int(0, 364) * minutesOfDay * 60_000
   const clock = (hour: number, minute: number) => day + (hour * 60 + minute) * 60_000

@@ -18,7 +18,7 @@ declare module "vitest" {
   }
 }
 
-/** For speed, at the price of the data when the machine fails: nothing here outlives the test run. */
+/** Settings for speed instead of durability: no data outlive the test run. */
 const settings = {
   fsync: "off",
   synchronous_commit: "off",
@@ -26,10 +26,10 @@ const settings = {
   max_connections: 300
 }
 
-/** Starts one PostgreSQL in a temporary folder for the whole test run; vitest calls what it answers at the end. */
+/** Starts one PostgreSQL in a temporary folder for the whole test run; returns its stop, which vitest calls at the end. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   const folder = await mkdtemp(join(tmpdir(), "pulse-tests-"))
-  // As root, PostgreSQL runs as another account, which must be able to enter.
+  // As root, PostgreSQL runs under another account, which must be able to enter the folder.
   await chmod(folder, 0o755)
   const scope = Scope.makeUnsafe()
   const stop = async () => {

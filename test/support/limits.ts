@@ -1,7 +1,7 @@
 import { Duration, Option } from "effect"
 import type { PreTradeLimits } from "../../src/domain/limits/preTradeLimits.ts"
 
-/** A desk that allows everything. */
+/** Pre-trade limits that allow everything. */
 export const unlimited: PreTradeLimits = {
   orderQuantity: Option.none(),
   orderValue: Option.none(),

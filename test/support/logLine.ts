@@ -4,7 +4,7 @@ import { reasonCodes } from "../../src/domain/model/reason.ts"
 const Text = Schema.optionalKey(Schema.String)
 const Millis = Schema.optionalKey(Schema.Finite)
 
-/** A JSON log line: these fields, and none besides. */
+/** A JSON log line, which has no other fields. */
 const LogLine = Schema.Struct({
   timestamp: Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)),
   level: Schema.Literals(["debug", "info", "warn", "error", "fatal"]),
@@ -25,17 +25,17 @@ const LogLine = Schema.Struct({
   kind: Text,
   its_message: Text,
   retry_at: Text,
-  /** Of migrations. */
+  /** Details of migrations. */
   latest_migration_id: Text,
   latest_migration_name: Text,
   cause: Text,
-  /** How many lines were folded into this one, and what they were about. */
+  /** The number of lines folded into this one, and the orders and slices that they concern. */
   folded: Schema.optionalKey(Schema.Int),
   order_ids: Schema.optionalKey(Schema.Array(Schema.String)),
   slice_ids: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
-/** The line, or why it is none. */
+/** Decodes a line; fails with the reason when it is not a log line. */
 export const decodeLogLine = Schema.decodeUnknownResult(Schema.fromJsonString(LogLine), {
   onExcessProperty: "error"
 })

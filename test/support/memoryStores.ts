@@ -18,7 +18,7 @@ import { configuration } from "./database.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
 import { quietStatus, measuredClock } from "./service.ts"
 
-/** Slices without a database: I/O would make a test on TestClock wait for real time. */
+/** Slices without a database, because I/O would make a test on TestClock wait for real time. */
 export interface Memory {
   readonly scheduled: Array<ClaimedSlice>
   readonly cancelledOrders: Set<OrderId>
@@ -29,12 +29,12 @@ export interface Memory {
     readonly placedAtMillis: number | null
   }>
   readonly events: Array<BrokerEvent>
-  /** How many slices each write carried. */
+  /** The number of slices in each write. */
   readonly groups: Array<number>
-  /** What the day's orders come to. */
+  /** The totals of the day's orders. */
   day: DayTotals
   writeFailure: DbError | null
-  /** Writing this slice's outcome is a bug. */
+  /** The id of the slice for which writing an outcome is a defect. */
   writeBug: string | null
 }
 
@@ -150,7 +150,7 @@ const days = Layer.effect(
   )
 )
 
-/** All that the SliceExecutor needs, in memory. */
+/** Everything that the SliceExecutor needs, in memory. */
 export const memoryService = (environment: Readonly<Record<string, string>> = {}) =>
   Layer.mergeAll(
     orders,

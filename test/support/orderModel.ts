@@ -14,7 +14,7 @@ import type {
 } from "../../src/domain/planning/replan/RunningOrder.ts"
 import type { GeneratedOrder } from "./generatedOrders.ts"
 
-/** A slice's row, as far as plans go. */
+/** The columns of a slice's row that plans use. */
 export interface ModelSlice extends Omit<RunningSlice, "isLate"> {
   readonly plan: number
   readonly notBeforeMillis: number
@@ -29,7 +29,7 @@ export type StoredPlan = RunningOrder["plan"]
 
 const windowGraceMillis = 600_000
 
-/** What the database holds of one order, and the statements of the stores on it, without a database. */
+/** One order as the database stores it, for the statements of the stores below, without a database. */
 export interface OrderModel {
   order: SplittableOrder
   readonly generated: GeneratedOrder
@@ -37,7 +37,7 @@ export interface OrderModel {
   readonly slices: Map<string, ModelSlice>
   nowMillis: number
   isHeld: boolean
-  settled: Finished | null
+  finished: Finished | null
 }
 
 export const modelOf = (generated: GeneratedOrder): OrderModel | null => {
@@ -51,13 +51,13 @@ export const modelOf = (generated: GeneratedOrder): OrderModel | null => {
     slices: new Map(),
     nowMillis: Math.ceil(DateTime.toEpochMillis(at)),
     isHeld: false,
-    settled: null
+    finished: null
   }
   insertPlan(model, planned.success)
   return model
 }
 
-/** What planRows writes. */
+/** As planRows writes it. */
 const insertPlan = (model: OrderModel, plan: OrderPlan) => {
   const { order, isHeld } = model
   const startMillis = DateTime.toEpochMillis(plan.startsAt ?? model.generated.at)
@@ -115,7 +115,7 @@ export const inStage = (model: OrderModel, stage: ModelSlice["stage"]): Readonly
 export const isLate = ({ nowMillis }: OrderModel, { staleMillis }: ModelSlice): boolean =>
   staleMillis !== null && staleMillis < nowMillis
 
-/** SliceStore.claimDue, and the check that nothing fires while the market is closed. */
+/** As SliceStore.claimDue, with the check that nothing fires while the market is closed. */
 export const claimDue = (model: OrderModel, limit: number) => {
   const { nowMillis, generated } = model
   const due = inStage(model, "SCHEDULED")
@@ -132,7 +132,7 @@ export const claimDue = (model: OrderModel, limit: number) => {
   }
 }
 
-/** RecoveryStore.skipStale. */
+/** As RecoveryStore.skipStale. */
 export const skipStale = (model: OrderModel) => {
   for (const slice of inStage(model, "SCHEDULED")) {
     const { notBeforeMillis, notAfterMillis } = slice
@@ -152,7 +152,7 @@ const latestPlan = ({ plans }: OrderModel): StoredPlan => {
   return plan
 }
 
-/** ReplanStore's read. */
+/** The order as ReplanStore reads it. */
 export const running = (model: OrderModel): RunningOrder => {
   const plan = latestPlan(model)
   const asked = model.plans.findLast(({ cause }) => cause === "SPLIT" || cause === "AMENDMENT") ?? plan
@@ -188,7 +188,7 @@ export const followed = (model: OrderModel) => decide(model, planFollowThrough)
 export const amended = (model: OrderModel, amendment: Amendment) =>
   decide(model, (order, context) => amend(order, amendment, context))
 
-/** ReplanStore's write. */
+/** The change as ReplanStore writes it. */
 const write = (model: OrderModel, decided: OrderChange) => {
   switch (decided._tag) {
     case "Replan":
@@ -199,7 +199,7 @@ const write = (model: OrderModel, decided: OrderChange) => {
       }
       return
     case "Finished":
-      model.settled = decided
+      model.finished = decided
   }
 }
 
@@ -216,7 +216,7 @@ const replan = (model: OrderModel, { plan, carried, waived, totalQuantity, limit
   for (const slice of inStage(model, "IN_PROGRESS")) {
     change(model, slice, { notAfterMillis: Math.min(slice.notAfterMillis, notAfter) })
   }
-  model.settled = null
+  model.finished = null
   model.order = {
     ...model.order,
     totalQuantity,
@@ -226,13 +226,13 @@ const replan = (model: OrderModel, { plan, carried, waived, totalQuantity, limit
   insertPlan(model, plan)
 }
 
-/** ReplanStore.unsettled, for this order. */
+/** Whether ReplanStore.unsettled would return this order. */
 export const isUnsettled = (model: OrderModel): boolean => {
   if (model.isHeld) return false
   const slices = slicesOf(model)
   if (slices.some((slice) => slice.stage === "SCHEDULED" && isLate(model, slice) && !slice.isHeld)) return true
   const { carryUnfilled, carryRejected, completion } = model.order
-  if ((!carryUnfilled && !carryRejected && completion !== "CROSS") || model.settled !== null) return false
+  if ((!carryUnfilled && !carryRejected && completion !== "CROSS") || model.finished !== null) return false
   const { completesAt } = latestPlan(model)
   const isUnderWay = ({ stage, brokerIsFinal }: ModelSlice) =>
     stage === "SCHEDULED" || stage === "IN_PROGRESS" || (stage === "PROCESSED" && !brokerIsFinal)
@@ -248,7 +248,7 @@ export const isUnsettled = (model: OrderModel): boolean => {
   )
 }
 
-/** The view order_conservation. */
+/** The row of the view order_conservation. */
 export const quantities = (model: OrderModel) => {
   const sum = (of: (slice: ModelSlice) => boolean, quantity: (slice: ModelSlice) => number) =>
     slicesOf(model)

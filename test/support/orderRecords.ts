@@ -9,7 +9,7 @@ import type {
 } from "../../src/domain/lifecycle/OrderRecord.ts"
 import type { Choices } from "./generate.ts"
 
-/** A moment of a trading day, so many seconds after 10:00 in India. */
+/** The moment of a trading day that is `seconds` after 10:00 in India. */
 export const at = (seconds: number): DateTime.Utc =>
   DateTime.addDuration(DateTime.makeUnsafe("2026-11-24T10:00:00+05:30"), Math.round(seconds * 1000))
 
@@ -49,7 +49,7 @@ export const aRecordedOrder = (changed: Partial<RecordedOrder> = {}): RecordedOr
   ...changed
 })
 
-/** One of 100 that is due half a minute after the one before, was placed 2 ms late, and is filled at 100.05. */
+/** A slice of 100, due half a minute after the previous one, placed 2 ms late and filled at 100.05. */
 export const aRecordedSlice = (sequenceNumber: number, changed: Partial<RecordedSlice> = {}): RecordedSlice => {
   const due = (sequenceNumber - 1) * 30
   return {
@@ -83,7 +83,7 @@ export const aRecordedSlice = (sequenceNumber: number, changed: Partial<Recorded
   }
 }
 
-/** One that was never sent. */
+/** A slice that was never sent. */
 export const anUnsentSlice = (sequenceNumber: number, changed: Partial<RecordedSlice> = {}): RecordedSlice =>
   aRecordedSlice(sequenceNumber, {
     stage: "SCHEDULED",
@@ -137,7 +137,7 @@ export const aQuote = (seconds: number, lastPrice: string, dayVolume: number | n
   dayVolume
 })
 
-/** BUY 300, in three slices over a minute, all filled; changed where the test says so. */
+/** The record of BUY 300 in three slices over a minute, all filled, with the test's changes. */
 export const anOrderRecord = (changed: Partial<OrderRecord> = {}): OrderRecord => {
   const slices = changed.slices ?? [1, 2, 3].map((number) => aRecordedSlice(number))
   return {
@@ -154,7 +154,7 @@ export const anOrderRecord = (changed: Partial<OrderRecord> = {}): OrderRecord =
   }
 }
 
-/** Any order that the database might hold: two plans at times, and slices in every state that there is. */
+/** A generated order that the database could store: one or two plans, and slices in any state. */
 export const generateRecord = (choices: Choices): OrderRecord => {
   const { int, chance, pick } = choices
   const count = int(1, 30)

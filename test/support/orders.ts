@@ -2,7 +2,7 @@ import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
 import type { SplitRequest, SplitRules } from "../../src/domain/planning/Split.ts"
 
-/** A valid order, changed where the test says so. */
+/** A valid order with the test's changes. */
 export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder => ({
   id: OrderId.make("order-1"),
   instrument: Instrument.make("NSE:RELIANCE"),

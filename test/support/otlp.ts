@@ -189,7 +189,7 @@ const pointsOf = (request: Request): ReadonlyArray<ReceivedPoint> =>
     )
   )
 
-/** How the receiver treats a request. */
+/** The receiver's reaction to a request. */
 export type Manner = "takes it" | "fails" | "says nothing"
 
 export interface OtlpReceiver {
@@ -202,7 +202,7 @@ export interface OtlpReceiver {
   readonly points: () => ReadonlyArray<ReceivedPoint>
 }
 
-/** A server that takes what is sent over OTLP/HTTP, in both encodings, and decodes it strictly. */
+/** A server that receives OTLP/HTTP in both encodings and decodes it strictly. */
 export const otlpReceiver = Effect.acquireRelease(
   Effect.callback<{ receiver: OtlpReceiver; close: () => void }>((resume) => {
     const requests: Array<Request> = []

@@ -6,7 +6,7 @@ import { targetOf } from "./database.ts"
 
 const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
 
-/** A run of dist/main.js and what it has printed so far. */
+/** A run of dist/main.js with its output so far. */
 export interface Run {
   readonly child: ChildProcess
   readonly output: () => string
@@ -21,7 +21,7 @@ export const urlOf = (database: string): string => {
   return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
 }
 
-/** Starts dist/main.js; it is killed when the scope closes, if it still runs. */
+/** Starts dist/main.js; it is killed when the scope closes while it still runs. */
 export const startMain = (
   args: ReadonlyArray<string>,
   environment: Readonly<Record<string, string>>
@@ -57,12 +57,12 @@ export const runMain = (args: ReadonlyArray<string>, environment: Readonly<Recor
     })
   )
 
-/** A pause by the host's clock, also in a test whose own clock stands still. */
+/** A pause by the host's clock, also in a test on TestClock. */
 const pause = Effect.provideService(Effect.sleep("50 millis"), Clock.Clock, Clock.Clock.defaultValue())
 
 /**
- * Asks again and again until the answer is right. It has no limit of its own, because a busy machine may take any time: when
- * vitest ends the test (testTimeout), the last answer is shown.
+ * Repeats a question until the answer is right. It has no timeout of its own, because a busy machine may take any time:
+ * when vitest ends the test (testTimeout), the last answer is shown.
  */
 export const eventually = <A, E, R>(
   what: string,

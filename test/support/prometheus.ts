@@ -2,7 +2,7 @@ import type { Definition } from "../../src/telemetry/Metrics.ts"
 
 const withUnderscores = (name: string): string => name.replace(/[^A-Za-z0-9_]/g, "_")
 
-/** The series of a metric under the names that Prometheus gives them: dots, units and suffixes as its OTLP receiver has it. */
+/** The names of a metric's series in Prometheus, with dots, units and suffixes as its OTLP receiver maps them. */
 export const prometheusNames = ({ kind, name, unit }: Definition): ReadonlyArray<string> => {
   const full = `${withUnderscores(name)}${unit === "s" ? "_seconds" : ""}`
   switch (kind) {
@@ -15,7 +15,7 @@ export const prometheusNames = ({ kind, name, unit }: Definition): ReadonlyArray
   }
 }
 
-/** The labels of a metric, and the values they may have; null where these are not known beforehand. */
+/** The labels of a metric with their possible values; null where these are not known in advance. */
 export const prometheusLabels = ({ kind, attributes }: Definition): ReadonlyMap<string, ReadonlyArray<string> | null> =>
   new Map([
     ...Object.entries(attributes).map(([name, values]) => [withUnderscores(name), values] as const),

@@ -2,11 +2,11 @@ import { type Telemetry } from "../../src/telemetry/Telemetry.ts"
 
 type Calls = { readonly [K in Exclude<keyof Telemetry, "isOn">]: Array<Parameters<Telemetry[K]>> }
 
-/** What was told, in order, each time with all its details. */
-export type Told = <K extends keyof Calls>(what: K) => Calls[K]
+/** The recorded calls of a method, in order, each with all its arguments. */
+export type RecordedCalls = <K extends keyof Calls>(what: K) => Calls[K]
 
-/** Telemetry that notes what it is told. */
-export const recordedTelemetry = (): { readonly telemetry: Telemetry; readonly told: Told } => {
+/** Telemetry that records its calls. */
+export const recordedTelemetry = (): { readonly telemetry: Telemetry; readonly recorded: RecordedCalls } => {
   const calls: Calls = {
     split: [],
     placed: [],
@@ -27,7 +27,7 @@ export const recordedTelemetry = (): { readonly telemetry: Telemetry; readonly t
     backlog: []
   }
   return {
-    told: (what) => calls[what],
+    recorded: (what) => calls[what],
     telemetry: {
       isOn: true,
       split: (...details) => void calls.split.push(details),

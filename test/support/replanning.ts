@@ -37,7 +37,7 @@ export const move = (slices: ReadonlyArray<ClaimedSlice>, next: (slice: ClaimedS
     return yield* (yield* SliceStore).transition(transitions, [])
   })
 
-/** Places what is due: the broker has it as OPEN. */
+/** Places the due slices; their broker orders are OPEN. */
 export const placeDue = Effect.gen(function* () {
   const { orderList } = yield* BrokerScript
   const claimed = yield* claimDue()

@@ -12,7 +12,7 @@ export interface PlaceCall {
   readonly placement: Placement
 }
 
-/** What a test sees of its broker, and how it tells it to answer. Default: everything is accepted and rests OPEN. */
+/** The calls that a test's broker received, and its answers. By default it accepts everything, and orders stay OPEN. */
 export interface Script {
   readonly placed: Array<PlaceCall>
   readonly cancelled: Array<BrokerOrderId>
@@ -43,14 +43,14 @@ export const completed = (order: BrokerOrder, quantity: number): BrokerOrder => 
   averagePrice: BigDecimal.fromStringUnsafe("101.25")
 })
 
-/** The broker takes the order, and its answer is lost. */
+/** The broker accepts the order, but its answer is lost. */
 export const acceptAndLoseAnswer = (script: Script) => (placement: Placement) =>
   Effect.suspend(() => {
     script.orderList.push(openOrder(placement.tag, script.orderList.length + 1))
     return Effect.fail(new BrokerOutcomeUnknown({ code: "timeout", message: "no answer" }))
   })
 
-/** A broker that does what the test's script says and remembers every call. Quarantine: 60 s. */
+/** A broker that answers as the test's script says and records every call. Quarantine: 60 s. */
 export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectContext(
   Effect.sync(() => {
     const script: Script = {

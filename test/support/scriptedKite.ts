@@ -40,7 +40,7 @@ export const reset: Answer = (_, socket) => {
   socket.resetAndDestroy()
 }
 
-/** Promises more than it sends, and closes. */
+/** An answer whose content-length is larger than its body; then the connection closes. */
 export const truncated =
   (body: string): Answer =>
   (response, socket) => {

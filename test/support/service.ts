@@ -14,16 +14,16 @@ import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { WorkerStatus } from "../../src/workers/supervision/WorkerStatus.ts"
 import { configuration, testDatabase } from "./database.ts"
 
-/** Who does in tests what people do. */
+/** The operator of the tests, with a reason. */
 export const asked: Asked = { by: "tester", reason: "a reason" }
 
-/** The clock of a test: whatever Clock the test provides, always settled. */
+/** A database clock that needs no measurement: it is the Clock that the test provides. */
 export const measuredClock = Layer.succeed(
   DatabaseClock,
   DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle: Effect.void })
 )
 
-/** Workers that nobody watches. */
+/** A worker status that ignores all reports. */
 export const quietStatus = Layer.succeed(
   WorkerStatus,
   WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void, blocked: () => Effect.void })
@@ -40,7 +40,7 @@ export const serviceLayer = <A>(options: {
     Layer.provideMerge(configuration(options.environment))
   )
 
-/** Where TestClock begins. A later start would let the connection pool live through all the time before it. */
+/** The start of TestClock. With a later start the connection pool would live through all the time before it. */
 export const start = DateTime.makeUnsafe(0)
 
 /** Sets the TestClock to a moment after {@link start}. */

@@ -3,12 +3,12 @@ import { type Proxy, proxyTo } from "../../scripts/lib/tcpProxy.ts"
 import type { DbTarget } from "../../src/db/connect.ts"
 import { targetOf } from "./database.ts"
 
-/** A network between Db and the test server, which the test controls. */
+/** The connection between Db and the test server, under the test's control. */
 export interface Network extends Proxy {
   readonly target: Extract<DbTarget, { host: string }>
 }
 
-/** A database of the test server, behind such a network. */
+/** A database of the test server behind such a connection. */
 export const networkTo = (database: string): Effect.Effect<Network, never, Scope.Scope> => {
   const server = targetOf(database)
   return Effect.map(proxyTo({ path: `${server.host}/.s.PGSQL.${server.port}` }), (proxy) => ({
@@ -17,7 +17,7 @@ export const networkTo = (database: string): Effect.Effect<Network, never, Scope
   }))
 }
 
-/** DATABASE_URL of a target, with the password that the test wants. */
+/** DATABASE_URL of a target with the given password. */
 export const urlOfTarget = ({ username, host, port, database }: Network["target"], password: Redacted.Redacted) =>
   Redacted.make(
     `postgres://${username}:${encodeURIComponent(Redacted.value(password))}@${encodeURIComponent(host)}:${port}/${database}`

@@ -1,14 +1,14 @@
 import { Effect, type Scope } from "effect"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
-/** A request as a webhook's receiver gets it. */
+/** A request as the receiver of a webhook gets it. */
 export interface Received {
   readonly path: string
   readonly contentType: string
   readonly body: string
 }
 
-/** An HTTP server on a port of its own, which does with each request what the test says. */
+/** An HTTP server on its own port that answers each request as the test says. */
 export const webhookServer = (
   answer: (response: ServerResponse, request: IncomingMessage) => void
 ): Effect.Effect<{ readonly url: string; readonly received: ReadonlyArray<Received> }, never, Scope.Scope> =>

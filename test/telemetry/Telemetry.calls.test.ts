@@ -14,7 +14,7 @@ import { makeFollowBroker } from "../../src/workers/monitor/followBroker.ts"
 import { makeSweep } from "../../src/workers/monitor/sweep.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { placementOf } from "../broker/BrokerConformance.ts"
-import { recordedTelemetry, type Told } from "../support/recordedTelemetry.ts"
+import { recordedTelemetry, type RecordedCalls } from "../support/recordedTelemetry.ts"
 import { acceptAndLoseAnswer, BrokerScript, openOrder, scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, serviceLayer, setClock } from "../support/service.ts"
 
@@ -27,7 +27,7 @@ const claim = Effect.gen(function* () {
   return slice ?? assert.fail("nothing was claimed")
 })
 
-/** Places the slice that is due and writes what came of it; returns it. */
+/** Places the slice that is due, writes the outcome, and returns the slice. */
 const placeNext = Effect.gen(function* () {
   const place = yield* makePlace
   const slice = yield* claim
@@ -42,15 +42,15 @@ const splitOne = Effect.gen(function* () {
   yield* Effect.flatten(makeSplitPending)
 })
 
-/** On a service of its own, whose telemetry is noted. */
-const noted = <A, E>(body: (told: Told) => Effect.Effect<A, E, Layer.Success<typeof service>>) => {
-  const { telemetry, told } = recordedTelemetry()
-  return body(told).pipe(Effect.provide(Layer.fresh(service)), Effect.provideService(Telemetry, telemetry))
+/** Runs a test on its own service with recorded telemetry. */
+const withRecording = <A, E>(body: (recorded: RecordedCalls) => Effect.Effect<A, E, Layer.Success<typeof service>>) => {
+  const { telemetry, recorded } = recordedTelemetry()
+  return body(recorded).pipe(Effect.provide(Layer.fresh(service)), Effect.provideService(Telemetry, telemetry))
 }
 
-describe("what telemetry is told", () => {
-  it.effect("of splits: what became of each order, once, and how many slices it has", () =>
-    noted((told) =>
+describe("telemetry is called", () => {
+  it.effect("for each split once, with the outcome and the number of slices", () =>
+    withRecording((recorded) =>
       Effect.gen(function* () {
         yield* setClock()
         yield* insertOrder("good")
@@ -58,7 +58,7 @@ describe("what telemetry is told", () => {
         yield* insertOrder("cancelled", { cancel_requested_at: new Date(0) })
         yield* Effect.flatten(makeSplitPending)
         assert.sameDeepMembers(
-          told("split").map(([order, outcome, slices]) => [order.id, outcome, slices]),
+          recorded("split").map(([order, outcome, slices]) => [order.id, outcome, slices]),
           [
             ["good", "done", 5],
             ["bad", "failed", 0],
@@ -69,29 +69,29 @@ describe("what telemetry is told", () => {
     )
   )
 
-  it.effect("of placements: each once, from the moment of firing on, and those that were not fired apart", () =>
-    noted((told) =>
+  it.effect("for each placement once, from the moment of firing, and separately for slices that are not fired", () =>
+    withRecording((recorded) =>
       Effect.gen(function* () {
         yield* splitOne
         yield* setClock(Duration.millis(7))
         const slice = yield* placeNext
         assert.deepStrictEqual(
-          told("placed").map(([{ id }, next, span]) => [id, next._tag, span]),
+          recorded("placed").map(([{ id }, next, span]) => [id, next._tag, span]),
           [[slice.id, "Processed", { beganMillis: 7, endedMillis: 7 }]]
         )
         const place = yield* makePlace
         yield* place({ ...slice, notAfterMillis: 6 })
         assert.deepStrictEqual(
-          told("notFired").map(([next]) => next._tag),
+          recorded("notFired").map(([next]) => next._tag),
           ["Skipped"]
         )
-        assert.lengthOf(told("placed"), 1)
+        assert.lengthOf(recorded("placed"), 1)
       })
     )
   )
 
-  it.effect("of doubts: what settled them, and what nobody can settle, once each", () =>
-    noted((told) =>
+  it.effect("once for each reconciliation, and for each slice that cannot be reconciled", () =>
+    withRecording((recorded) =>
       Effect.gen(function* () {
         const script = yield* BrokerScript
         script.onPlace = acceptAndLoseAnswer(script)
@@ -103,29 +103,29 @@ describe("what telemetry is told", () => {
         yield* setClock(Duration.minutes(1.1))
         yield* follow
         yield* follow
-        assert.deepStrictEqual(told("doubted"), [["unprovable"]])
+        assert.deepStrictEqual(recorded("doubted"), [["unprovable"]])
 
         script.orderListSince = DateTime.makeUnsafe(0)
         yield* follow
         assert.deepStrictEqual(
-          told("reconciled").map(([slice, next, { endedMillis }]) => [slice.id, next._tag, endedMillis]),
+          recorded("reconciled").map(([slice, next, { endedMillis }]) => [slice.id, next._tag, endedMillis]),
           [[id, "Rescheduled", 66_000]]
         )
         script.orderList.push(openOrder(tag, 7))
         yield* setClock(Duration.minutes(2.2))
         yield* follow
-        assert.deepStrictEqual(told("doubted"), [["unprovable"], ["turned_up"]])
-        assert.lengthOf(told("doublePlacement"), 0)
+        assert.deepStrictEqual(recorded("doubted"), [["unprovable"], ["turned_up"]])
+        assert.lengthOf(recorded("doublePlacement"), 0)
         script.orderList.push(openOrder(tag, 8))
         yield* follow
         yield* follow
-        assert.lengthOf(told("doublePlacement"), 1)
+        assert.lengthOf(recorded("doublePlacement"), 1)
       })
     )
   )
 
-  it.effect("of slices that nobody placed in time: how many, and why", () =>
-    noted((told) =>
+  it.effect("for slices that were not placed in time, with number and reason", () =>
+    withRecording((recorded) =>
       Effect.gen(function* () {
         yield* setClock()
         yield* insertOrder("o1", { duration_minutes: 0 })
@@ -133,18 +133,18 @@ describe("what telemetry is told", () => {
         const sweep = yield* makeSweep
         yield* setClock(Duration.minutes(10.1))
         yield* sweep
-        assert.deepInclude(told("skipped"), ["window_over", 5])
+        assert.deepInclude(recorded("skipped"), ["window_over", 5])
         assert.strictEqual(
-          told("skipped").reduce((sum, [, count]) => sum + count, 0),
+          recorded("skipped").reduce((sum, [, count]) => sum + count, 0),
           5
         )
       })
     )
   )
 
-  it.effect("of holds, of calls of the broker, and of the wait for a turn", () =>
+  it.effect("for closures of the gate, broker calls and the wait for a turn", () =>
     Effect.gen(function* () {
-      const { telemetry, told } = recordedTelemetry()
+      const { telemetry, recorded } = recordedTelemetry()
       const budget = Layer.mock(OrderBudget)({
         reserve: (_broker, _limits, from) =>
           Effect.succeed({ _tag: "Granted", atMillis: DateTime.toEpochMillis(from) } as const)
@@ -174,7 +174,7 @@ describe("what telemetry is told", () => {
         yield* gate.open("circuit")
       }).pipe(Effect.provide(layer), Effect.provideService(Telemetry, telemetry))
       assert.deepStrictEqual(
-        told("brokerCalled").map(([call, outcome]) => [call, outcome]),
+        recorded("brokerCalled").map(([call, outcome]) => [call, outcome]),
         [
           ["place", "ok"],
           ["place", "refused"],
@@ -182,9 +182,9 @@ describe("what telemetry is told", () => {
           ["find_by_tag", "ok"]
         ]
       )
-      assert.lengthOf(told("waitedForTurn"), 3)
+      assert.lengthOf(recorded("waitedForTurn"), 3)
       assert.deepStrictEqual(
-        told("held").filter(([kind]) => kind === "circuit"),
+        recorded("held").filter(([kind]) => kind === "circuit"),
         [
           ["circuit", false],
           ["circuit", true],

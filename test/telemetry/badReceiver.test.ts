@@ -18,7 +18,7 @@ const place = (telemetry: Telemetry, count: number) => {
   }
 }
 
-/** Telemetry that goes to an endpoint, with quick exports, and what it logs. */
+/** Telemetry with quick exports to an endpoint, and the warnings that it logs. */
 const telemetryTo = (endpoint: string, environment: Readonly<Record<string, string>> = {}) => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
@@ -32,20 +32,20 @@ const telemetryTo = (endpoint: string, environment: Readonly<Record<string, stri
   return { layer, warnings: () => lines.filter((line) => line.startsWith("Warn")) }
 }
 
-describe("a receiver that does not do its work", () => {
-  it.live("that is not there: one warning for each signal, which says why", () =>
+describe("a telemetry receiver", () => {
+  it.live("that is unreachable causes one warning per signal, with the reason", () =>
     Effect.gen(function* () {
       const { layer, warnings } = telemetryTo("http://127.0.0.1:9")
       yield* Effect.gen(function* () {
         const telemetry = yield* Telemetry
         place(telemetry, 10)
-        yield* eventually("it is said", Effect.sync(warnings), (lines) => lines.length === 2)
+        yield* eventually("it is logged", Effect.sync(warnings), (lines) => lines.length === 2)
       }).pipe(Effect.provide(layer))
       for (const line of warnings()) assert.match(line, /could not be sent to http:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/)
     })
   )
 
-  it.live("that answers 500: it is tried again, and said once for each signal however often that is", () =>
+  it.live("that answers 500 is tried again, with one warning per signal", () =>
     Effect.gen(function* () {
       const receiver = yield* otlpReceiver
       receiver.behave("fails")
@@ -73,24 +73,24 @@ describe("a receiver that does not do its work", () => {
     })
   )
 
-  it.live("that never answers: a request is given up in time", () =>
+  it.live("that never answers makes a request fail at its timeout", () =>
     Effect.gen(function* () {
       const receiver = yield* otlpReceiver
       receiver.behave("says nothing")
       const { layer, warnings } = telemetryTo(receiver.url, { OTEL_EXPORTER_OTLP_TIMEOUT: "50" })
       yield* Effect.gen(function* () {
         place(yield* Telemetry, 1)
-        yield* eventually("it is said", Effect.sync(warnings), (lines) => lines.length === 2)
+        yield* eventually("it is logged", Effect.sync(warnings), (lines) => lines.length === 2)
       }).pipe(Effect.provide(layer))
       assert.isTrue(warnings().every((line) => line.includes("no answer within 50ms")))
     })
   )
 
-  it.live("that never answers, for long: a few requests wait for it, and the end waits for none of them", () =>
+  it.live("that never answers keeps a few requests waiting, and does not delay the end", () =>
     Effect.gen(function* () {
       const receiver = yield* otlpReceiver
       receiver.behave("says nothing")
-      // A request may take ten minutes: whoever waits for one does not end before vitest ends the test.
+      // A request may take ten minutes, so an end that waited for one would fail the test by its timeout.
       const { layer } = telemetryTo(receiver.url, { OTEL_EXPORTER_OTLP_TIMEOUT: "600000" })
       const scope = yield* Scope.make()
       const telemetry = Context.get(yield* Layer.buildWithScope(layer, scope), Telemetry)
@@ -101,22 +101,20 @@ describe("a receiver that does not do its work", () => {
     })
   )
 
-  it.live(
-    "that answers: a burst of placements at one moment is traced whole, what there is no room for is counted",
-    () =>
-      Effect.gen(function* () {
-        const receiver = yield* otlpReceiver
-        const { layer } = telemetryTo(receiver.url)
-        yield* Effect.gen(function* () {
-          place(yield* Telemetry, 10_700)
-          const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
-          yield* eventually("a hundred times a hundred spans are sent", spanRequests, (count) => count >= 100)
-          const dropped = Effect.sync(() => total(receiver.points(), "pulse.telemetry.spans.dropped"))
-          yield* eventually("what is not sent is counted", dropped, (count) => count === 700)
-        }).pipe(Effect.provide(layer))
-        assert.strictEqual(receiver.spans().length, 10_000)
-        assert.strictEqual(new Set(receiver.spans().map(({ spanId }) => spanId)).size, 10_000)
-        assert.strictEqual(total(receiver.points(), "pulse.slice.lateness"), 10_700)
-      })
+  it.live("that answers gets the spans of a burst of placements up to the buffer's size; the rest is counted", () =>
+    Effect.gen(function* () {
+      const receiver = yield* otlpReceiver
+      const { layer } = telemetryTo(receiver.url)
+      yield* Effect.gen(function* () {
+        place(yield* Telemetry, 10_700)
+        const spanRequests = Effect.sync(() => receiver.requests.filter(({ path }) => path === "/v1/traces").length)
+        yield* eventually("a hundred times a hundred spans are sent", spanRequests, (count) => count >= 100)
+        const dropped = Effect.sync(() => total(receiver.points(), "pulse.telemetry.spans.dropped"))
+        yield* eventually("what is not sent is counted", dropped, (count) => count === 700)
+      }).pipe(Effect.provide(layer))
+      assert.strictEqual(receiver.spans().length, 10_000)
+      assert.strictEqual(new Set(receiver.spans().map(({ spanId }) => spanId)).size, 10_000)
+      assert.strictEqual(total(receiver.points(), "pulse.slice.lateness"), 10_700)
+    })
   )
 })

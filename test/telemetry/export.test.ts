@@ -23,8 +23,8 @@ const claim = (claimVersion: number) => ({ ...slice, claimVersion: ClaimVersion.
 const doubted: UnresolvedSlice = { ...claim(3), lastSentMillis: 2000, firstSentMillis: 1500 }
 const order = { id: slice.orderId, originTraceId: slice.traceId, requestId: "r1", createdMillis: 400 }
 
-/** One of everything that can happen. */
-const tellEverything = (telemetry: Telemetry) => {
+/** Calls every method of Telemetry at least once. */
+const recordEverything = (telemetry: Telemetry) => {
   telemetry.split(order, "done", 7, span(500, 525))
   telemetry.split({ ...order, id: "o2" }, "failed", 0, span(500, 501))
   telemetry.placed(claim(1), processed, span(1000.4, 1020))
@@ -64,14 +64,14 @@ const tellEverything = (telemetry: Telemetry) => {
   )
 }
 
-/** What a receiver has after a service with these settings has told everything, a while ago, and ended in order. */
+/** A receiver after a service with these settings recorded everything, waited for `ago`, and ended in order. */
 const received = (environment: Readonly<Record<string, string>>, ago: Duration.Input = 0) =>
   Effect.gen(function* () {
     const receiver = yield* otlpReceiver
-    // Protobuf leaves out what is zero, and no time is.
+    // Protobuf omits zeros, so no time may be zero.
     yield* TestClock.adjust("1 hour")
     const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/`, ...environment }
-    yield* Effect.map(Telemetry, tellEverything).pipe(
+    yield* Effect.map(Telemetry, recordEverything).pipe(
       Effect.andThen(TestClock.adjust(ago)),
       Effect.provide(Layer.fresh(TelemetryLayer).pipe(Layer.provide(configuration(settings)))),
       Effect.provideService(References.MinimumLogLevel, "None")
@@ -109,7 +109,7 @@ const assertSpans = (receiver: OtlpReceiver) => {
 
 describe("telemetry over OTLP", () => {
   for (const protocol of ["http/protobuf", "http/json"]) {
-    it.effect(`${protocol}: what is decoded is what was told`, () =>
+    it.effect(`${protocol}: the receiver decodes what was recorded`, () =>
       Effect.gen(function* () {
         const receiver = yield* received({ OTEL_EXPORTER_OTLP_PROTOCOL: protocol })
         const points = receiver.points()
@@ -137,14 +137,14 @@ describe("telemetry over OTLP", () => {
         const lateness = points.find(({ name }) => name === "pulse.slice.lateness")
         assert.closeTo(lateness?.sum ?? 0, 0.0044, 1e-9)
         assert.strictEqual(lateness?.bounds[0], 0.0005)
-        // 0.4 ms is up to the first bound, 4 ms between 3 and 5.
+        // 0.4 ms is in the first bucket, 4 ms in the one from 3 to 5.
         assert.deepStrictEqual(lateness?.buckets.slice(0, 5), [1, 0, 0, 0, 1])
         assertSpans(receiver)
       })
     )
   }
 
-  it.effect("every metric is sent under its name, with its unit and its attributes, and none besides", () =>
+  it.effect("sends every metric with its name, unit and attributes, and no other", () =>
     Effect.gen(function* () {
       const points = (yield* received({})).points()
       assert.sameMembers(
@@ -162,7 +162,7 @@ describe("telemetry over OTLP", () => {
     })
   )
 
-  it.effect("spans have the attributes that the guide lists for each, and no others", () =>
+  it.effect("sends spans with the attributes that the guide lists, and no others", () =>
     Effect.gen(function* () {
       const page = readFileSync(new URL("../../doc/guides/monitoring.md", import.meta.url), "utf8")
       const spans = (yield* received({})).spans()
@@ -175,7 +175,7 @@ describe("telemetry over OTLP", () => {
     })
   )
 
-  it.effect("a statement that succeeds has no error.type", () =>
+  it.effect("sends no error.type for a statement that succeeds", () =>
     Effect.gen(function* () {
       const statements = (yield* received({})).points().filter(({ name }) => name === "db.client.operation.duration")
       const common = { "db.system.name": "postgresql", "db.operation.name": "SliceStore.claimDue" }
@@ -186,7 +186,7 @@ describe("telemetry over OTLP", () => {
     })
   )
 
-  it.effect("OTEL_* variables: name, attributes, headers; what is secret is in the headers only", () =>
+  it.effect("applies the OTEL_* variables, and sends secrets in headers only", () =>
     Effect.gen(function* () {
       const receiver = yield* received({
         OTEL_SERVICE_NAME: "desk-a",
@@ -208,7 +208,7 @@ describe("telemetry over OTLP", () => {
     })
   )
 
-  it.effect("one signal alone, a share of the orders, or none", () =>
+  it.effect("sends only one signal, a share of the orders, or nothing, as configured", () =>
     Effect.gen(function* () {
       const noTraces = yield* received({ OTEL_TRACES_EXPORTER: "none" })
       assert.deepStrictEqual([noTraces.spans().length, noTraces.points().length > 0], [0, true])
@@ -221,7 +221,7 @@ describe("telemetry over OTLP", () => {
     })
   )
 
-  it.effect("the age of a worker's last good round grows while it has none", () =>
+  it.effect("increases the age of a worker's last successful pass until the next one", () =>
     Effect.gen(function* () {
       const points = (yield* received({ OTEL_TRACES_EXPORTER: "none" }, "30 seconds"))
         .points()

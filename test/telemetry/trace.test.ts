@@ -6,7 +6,7 @@ const all: Sampler = { _tag: "All" }
 const hex = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 describe("an order's trace", () => {
-  it("an id of pulse-api's gives the first half of its SHA-256, the same for every replica", () => {
+  it("has the first half of the SHA-256 of pulse-api's id as trace id, the same for every replica", () => {
     const id = "t1735228800a1b2c3d4e5f6"
     const { traceId, beganMillis, parentSpanId } = orderTrace("o1", id, all)
     assert.strictEqual(traceId, createHash("sha256").update(id).digest("hex").slice(0, 32))
@@ -15,20 +15,20 @@ describe("an order's trace", () => {
     assert.deepStrictEqual(orderTrace("o1", id, all), orderTrace("o1", id, all))
   })
 
-  it("a hexadecimal id is used as it is, in any case, and so is a UUID", () => {
+  it("uses a hexadecimal id in either case, and a UUID, as the trace id", () => {
     assert.strictEqual(orderTrace("o1", hex, all).traceId, hex)
     assert.strictEqual(orderTrace("o1", hex.toUpperCase(), all).traceId, hex)
     assert.strictEqual(orderTrace("o1", "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", all).traceId, hex)
     assert.isNull(orderTrace("o1", hex, all).beganMillis)
   })
 
-  it("a traceparent gives the trace, the parent, and whether it is sampled", () => {
+  it("takes the trace, the parent and the sampling flag from a traceparent", () => {
     const sampled = orderTrace("o1", `00-${hex}-00f067aa0ba902b7-01`, all)
     assert.deepStrictEqual([sampled.traceId, sampled.parentSpanId, sampled.isSampled], [hex, "00f067aa0ba902b7", true])
     assert.isFalse(orderTrace("o1", `00-${hex}-00f067aa0ba902b7-00`, all).isSampled)
   })
 
-  it("ids that no trace may have are hashed like any other, and so is the order's own without one", () => {
+  it("hashes invalid trace ids like any other id, and the order's own id if there is none", () => {
     for (const id of ["0".repeat(32), `00-${"0".repeat(32)}-00f067aa0ba902b7-01`, "x"]) {
       assert.strictEqual(orderTrace("o1", id, all).traceId, createHash("sha256").update(id).digest("hex").slice(0, 32))
     }
@@ -36,14 +36,14 @@ describe("an order's trace", () => {
     assert.strictEqual(orderTrace("o1", "", all).traceId, orderTrace("o1", null, all).traceId)
   })
 
-  it("the split's span is known by the order alone, those of two orders differ", () => {
+  it("derives the id of the split's span from the order alone", () => {
     const [one, two] = [orderTrace("o1", hex, all), orderTrace("o2", hex, all)]
     assert.match(one.splitSpanId, /^[0-9a-f]{16}$/)
     assert.notStrictEqual(one.splitSpanId, two.splitSpanId)
     assert.notStrictEqual(spanIdOf("place", "s1", 1), spanIdOf("place", "s1", 2))
   })
 
-  it("a share of the traces is sampled, the same ones by every replica, more of them with a larger share", () => {
+  it("samples the same share of the traces in every replica, and a superset for a larger share", () => {
     const ids = Array.from({ length: 2000 }, (_, n) => `t1735228800${n.toString(36).padStart(12, "0")}`)
     const sampledWith = (share: number) =>
       new Set(ids.filter((id) => orderTrace("o1", id, { _tag: "Share", share }).isSampled))
@@ -55,7 +55,7 @@ describe("an order's trace", () => {
     assert.isFalse(orderTrace("o1", hex, { _tag: "None" }).isSampled)
   })
 
-  it("what comes more than an hour after the trace began is linked to the split, not part of it", () => {
+  it("links spans that begin more than an hour after the trace, instead of making them part of it", () => {
     const trace = orderTrace("o1", "t1735228800a1b2c3d4e5f6", all)
     const began = 1_735_228_800_000
     assert.deepStrictEqual(placeInTrace(trace, began + 3_600_000), {

@@ -113,7 +113,7 @@ const retrySome = Effect.gen(function* () {
   return retried.filter(Result.isSuccess).length
 })
 
-/** What must be zero when all windows are over: unfinished work and deadlocks. */
+/** Counts of unfinished work and of deadlocks, which must be zero when all windows are over. */
 const left = Effect.flatMap(Db, ({ sql, query }) =>
   query(
     "test.left",

@@ -29,7 +29,7 @@ const busy: Partial<Snapshot> = {
 }
 
 describe("a frame", () => {
-  it("fills the screen and never more, whatever its size and however much there is", () => {
+  it("fills the screen exactly, for every size and amount of data", () => {
     for (const shown of [view(), view(busy), view({ orders: [], slices: [], workers: [] })]) {
       for (const columns of [1, 10, 40, 80, 120, 250]) {
         for (const rows of [1, 2, 3, 5, 10, 24, 60]) {
@@ -44,7 +44,7 @@ describe("a frame", () => {
     }
   })
 
-  it("tells of orders, what is due and was placed, daemons and the day", () => {
+  it("shows orders, due and placed slices, daemons and the day", () => {
     const shown = text(view())
     assert.match(shown, /^pulse-background placing {2}01:00:00 UTC {2}1970-01-01 {2}mock$/m)
     assert.match(shown, /5 scheduled {2}0 overdue {2}0 in doubt {2}1 claimed {2}1 open at the broker/)
@@ -55,7 +55,7 @@ describe("a frame", () => {
     assert.match(shown, /host-1-aaaaaa +2\.0 s +ok +0\.1\.0/)
   })
 
-  it("shows what goes on before what is over, and says what does not fit", () => {
+  it("shows unfinished orders before finished ones, and says what does not fit", () => {
     const shown = text(
       view({
         orders: [
@@ -73,14 +73,14 @@ describe("a frame", () => {
     assert.match(shown, /DAEMONS/)
   })
 
-  it("on a narrow screen keeps what matters most", () => {
+  it("keeps the essential columns on a narrow screen", () => {
     const shown = text(view(), 40, 10)
     assert.match(shown, /BUY NSE:RELIANCE +working/)
     assert.notInclude(shown, "░")
     assert.include(shown, "q: quit")
   })
 
-  it("says first why nothing is placed", () => {
+  it("begins with the reason why nothing is placed", () => {
     const live = workers("host-1-aaaaaa")
     const halt = { id: 1, isHalted: true, reason: "fat finger", requestedBy: "me@host", requestedAt: at(3_540_000) }
     const cases: ReadonlyArray<readonly [View, RegExp]> = [
@@ -121,7 +121,7 @@ describe("a frame", () => {
     for (const [shown, expected] of cases) assert.match(text(shown), expected)
   })
 
-  it("says of each row what to do about it: of a double placement, of what is over, and of what failed", () => {
+  it("says what to do about a double placement, a finished order and a failed one", () => {
     const shown = view({
       orders: [
         order("o1", { holdReason: "paused by me", nextDueAt: at(3_590_000) }),
@@ -143,7 +143,7 @@ describe("a frame", () => {
     assert.match(selecting("placed f1"), /main\.js slice retry o2\/7 --reason TEXT\n/)
   })
 
-  it("shows what can be typed about the selected row, even where that was scrolled to", () => {
+  it("shows the commands for the selected row, also after scrolling", () => {
     const all = view(busy)
     const commandsOf = (selected: string) =>
       text({ ...all, selected })
@@ -163,7 +163,7 @@ describe("a frame", () => {
     assert.include(text(all, 120, 35), "$ node dist/main.js resume")
   })
 
-  it("passes on no control characters of what others have written", () => {
+  it("shows no control characters from stored text", () => {
     for (const line of frame(view(busy), { columns: 250, rows: 60 }, now)) {
       assert.notMatch(plain(line), /\p{Cc}/u)
       // oxlint-disable-next-line no-control-regex -- our own colours, and nothing else
@@ -173,7 +173,7 @@ describe("a frame", () => {
 })
 
 describe("allot", () => {
-  it("gives everyone what it wants, else a title and a row each as long as there is room, then shares the rest", () => {
+  it("gives each section what it needs if there is room, otherwise a title and a row, then shares the rest", () => {
     assert.deepStrictEqual(allot([3, 4], 7), [3, 4])
     assert.deepStrictEqual(allot([3, 9], 8), [3, 5])
     assert.deepStrictEqual(allot([5, 5, 5], 5), [3, 2, 0])

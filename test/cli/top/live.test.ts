@@ -19,8 +19,8 @@ const after = (...events: ReadonlyArray<Event>): State =>
   events.reduce((state, event) => next(state, event, now), start)
 const key = (name: string): Event => ({ _tag: "Key", name })
 
-describe("what events make of the screen", () => {
-  it("the arrows walk through the rows, from either end, and stop there; escape leaves them", () => {
+describe("the state of the screen after events", () => {
+  it("moves the selection with the arrows up to either end, and clears it with escape", () => {
     assert.strictEqual(after(key("down")).selected, "order o1")
     assert.strictEqual(after(key("down"), key("j"), key("down")).selected, "due s1")
     assert.strictEqual(after(key("up")).selected, "instance w")
@@ -29,7 +29,7 @@ describe("what events make of the screen", () => {
     assert.isNull(after(key("down"), key("escape")).selected)
   })
 
-  it("the selection stays with its row when others come and go", () => {
+  it("keeps the selection on its row when other rows come and go", () => {
     const refreshed = snapshot({ orders: [order("o0"), order("o1"), order("o2")] })
     const state = after(key("down"), { _tag: "Refreshed", snapshot: refreshed })
     assert.strictEqual(state.selected, "order o1")
@@ -38,13 +38,13 @@ describe("what events make of the screen", () => {
     assert.strictEqual(next(gone, key("down"), now).selected, "order o3")
   })
 
-  it("while the database is away the last of it stays, with the failure; then that is over", () => {
+  it("keeps the last data with the failure while the database is away, and then clears the failure", () => {
     const state = after({ _tag: "Failed", message: "refused" }, { _tag: "Failed", message: "no answer" })
     assert.deepInclude(state, { snapshot: start.snapshot, failure: "no answer" })
     assert.isNull(next(state, { _tag: "Refreshed", snapshot: snapshot() }, now).failure)
   })
 
-  it("q ends it, and so do Ctrl-C and the end of the terminal; a resize is taken over", () => {
+  it("ends with q, Ctrl-C and the end of the terminal, and follows a resize", () => {
     assert.isTrue(after(key("q")).isOver)
     assert.isTrue(after({ _tag: "Ended" }).isOver)
     assert.isFalse(after(key("x"), { _tag: "Ticked" }).isOver)

@@ -191,7 +191,7 @@ describe("planOrder", () => {
 
   const share = { instrument: Instrument.make("NSE:RELIANCE") }
   const quoted: InstrumentFacts = { ...unknownInstrument, quote: { lastPrice: BigDecimal.fromBigInt(500n), at: start } }
-  const largest = (changed: Partial<SplittableOrder>, market: InstrumentFacts, rules: Partial<PlanningRules>) => {
+  const maxSliceOf = (changed: Partial<SplittableOrder>, market: InstrumentFacts, rules: Partial<PlanningRules>) => {
     const { slices } = Result.getOrThrow(plan({ ...share, ...changed }, { market, rules }))
     return Math.max(...slices.map(({ quantity }) => quantity))
   }
@@ -201,10 +201,10 @@ describe("planOrder", () => {
     const limitPrice = BigDecimal.fromBigInt(500n)
     for (let seed = 0; seed < 300; seed += 1) {
       const planSeed = String(seed)
-      assert.isAtMost(largest({ planSeed }, unknownInstrument, limited({ sliceQuantity: Option.some(120) })), 120)
+      assert.isAtMost(maxSliceOf({ planSeed }, unknownInstrument, limited({ sliceQuantity: Option.some(120) })), 120)
       const value = limited({ sliceValue: Option.some(BigDecimal.fromBigInt(60_499n)) })
-      assert.isAtMost(largest({ planSeed, orderType: "LIMIT", limitPrice }, unknownInstrument, value), 120)
-      assert.isAtMost(largest({ planSeed }, quoted, value), 120)
+      assert.isAtMost(maxSliceOf({ planSeed, orderType: "LIMIT", limitPrice }, unknownInstrument, value), 120)
+      assert.isAtMost(maxSliceOf({ planSeed }, quoted, value), 120)
     }
   })
 
@@ -228,7 +228,7 @@ describe("planOrder", () => {
       "num_splits: 10 slices of at most 80 do not hold 1000; 13 slices or more would fit (80 is what LIMIT_SLICE_VALUE " +
         "(40499) allows at 500; ORDER_MAX_SLICE_QUANTITY lets the service make more slices)"
     )
-    assert.isAtMost(largest({}, quoted, { preTrade, maxSliceQuantity: 1000 }), 80)
+    assert.isAtMost(maxSliceOf({}, quoted, { preTrade, maxSliceQuantity: 1000 }), 80)
   })
 
   it("keeps slices of shares within ten crore rupees where a price is known", () => {
@@ -237,7 +237,7 @@ describe("planOrder", () => {
       ...unknownInstrument,
       quote: { lastPrice: BigDecimal.fromBigInt(1500n), at: start }
     }
-    assert.strictEqual(largest(order, unknownInstrument, { isFreezeLimited: true }), 100_000)
+    assert.strictEqual(maxSliceOf(order, unknownInstrument, { isFreezeLimited: true }), 100_000)
     assert.include(
       refusal(order, { market: dear, rules: { isFreezeLimited: true } }),
       "8 slices or more would fit (66666 is what the exchange's freeze limit of ten crore rupees an order allows at 1500;"

@@ -40,11 +40,11 @@ const brokenRule = (generated: GeneratedOrder, plan: OrderPlan): string | null =
 const brokenQuantity = ({ order, rules, market, at }: GeneratedOrder, { slices }: OrderPlan): string | null => {
   const lotSize = market.listing?._tag === "Listed" ? market.listing.details.lotSize : 1
   const frozen = rules.isFreezeLimited ? freezeLimit(order.instrument, at) : null
-  const largest = Math.min(rules.maxSliceQuantity ?? Infinity, frozen ?? Infinity)
+  const maxQuantity = Math.min(rules.maxSliceQuantity ?? Infinity, frozen ?? Infinity)
   const sum = slices.reduce((all, { quantity }) => all + quantity, 0)
   if (sum !== order.totalQuantity) return `the sum is ${sum}`
-  const wrong = slices.find(({ quantity }) => quantity < lotSize || quantity % lotSize !== 0 || quantity > largest)
-  if (wrong !== undefined) return `a slice of ${wrong.quantity}, with lots of ${lotSize} and at most ${largest}`
+  const wrong = slices.find(({ quantity }) => quantity < lotSize || quantity % lotSize !== 0 || quantity > maxQuantity)
+  if (wrong !== undefined) return `a slice of ${wrong.quantity}, with lots of ${lotSize} and at most ${maxQuantity}`
   if (slices.length < order.numSplits) return `only ${slices.length} slices`
   if (slices.length > order.numSplits && rules.maxSliceQuantity === null) return `${slices.length} slices`
   if (slices.length > 1000) return `${slices.length} slices`
@@ -54,17 +54,17 @@ const brokenQuantity = ({ order, rules, market, at }: GeneratedOrder, { slices }
 
 const brokenLimit = ({ order, rules, market }: GeneratedOrder, { slices }: OrderPlan): string | null => {
   const { sliceQuantity, sliceValue, orderQuantity, orderValue } = rules.preTrade
-  const largest = Math.max(...slices.map(({ quantity }) => quantity))
-  if (largest > Option.getOrElse(sliceQuantity, () => Infinity)) return `a slice of ${largest}`
+  const maxQuantity = Math.max(...slices.map(({ quantity }) => quantity))
+  if (maxQuantity > Option.getOrElse(sliceQuantity, () => Infinity)) return `a slice of ${maxQuantity}`
   if (order.totalQuantity > Option.getOrElse(orderQuantity, () => Infinity)) return "too large an order"
   const price = order.limitPrice ?? market.quote?.lastPrice
   const isAbove = (quantity: number, value: Option.Option<BigDecimal.BigDecimal>) =>
     Option.isSome(value) && (price === undefined || BigDecimal.isGreaterThan(worth(price, quantity), value.value))
   if (isAbove(order.totalQuantity, orderValue)) return "too dear an order"
-  if (isAbove(largest, sliceValue)) return `too dear a slice: ${largest}`
+  if (isAbove(maxQuantity, sliceValue)) return `too dear a slice: ${maxQuantity}`
   if (!rules.isFreezeLimited || price === undefined || freezeValue(order.instrument) === null) return null
-  return isAbove(largest, Option.some(BigDecimal.fromBigInt(100_000_000n)))
-    ? `a slice above ten crore: ${largest}`
+  return isAbove(maxQuantity, Option.some(BigDecimal.fromBigInt(100_000_000n)))
+    ? `a slice above ten crore: ${maxQuantity}`
     : null
 }
 

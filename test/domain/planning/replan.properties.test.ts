@@ -319,12 +319,12 @@ const endsWell = (model: OrderModel) => {
   const { carryUnfilled, carryRejected, completion, totalQuantity } = model.order
   if (!carryUnfilled && !carryRejected && completion === "REPORT") return
   const { filled, waived } = quantities(model)
-  const { settled } = model
-  assert.isNotNull(settled)
-  if (settled === null) return
-  assert.strictEqual(settled.unfilled, totalQuantity - filled - waived)
-  if (completion === "CROSS" && settled.unfilled > 0)
-    assert.isNotNull(settled.reason, "an unfilled quantity without a reason")
+  const { finished } = model
+  assert.isNotNull(finished)
+  if (finished === null) return
+  assert.strictEqual(finished.unfilled, totalQuantity - filled - waived)
+  if (completion === "CROSS" && finished.unfilled > 0)
+    assert.isNotNull(finished.reason, "an unfilled quantity without a reason")
 }
 
 describe("an order with generated events", () => {
