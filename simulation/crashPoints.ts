@@ -31,7 +31,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "SliceStore.saveBrokerStates",
     "SliceStore.claimCancels",
     "Broker.cancel",
-    "ReplanStore.unsettled",
+    "ReplanStore.wantingPlan",
     "InstrumentStore.markets",
     "ReplanStore.change",
     "OrderStore.releaseStuck",
@@ -75,6 +75,6 @@ export const crashPoints: ReadonlyArray<string> = [
   ...["splitter", "executor", "monitor", "daemon"].map((worker) => pointOf(worker, "", "waits"))
 ]
 
-export const rareCrashPoints: ReadonlySet<string> = new Set(pointsOf(rareCalls))
+const rareCrashPoints: ReadonlySet<string> = new Set(pointsOf(rareCalls))
 
 export const knownPoints: ReadonlySet<string> = new Set([...crashPoints, ...rareCrashPoints])

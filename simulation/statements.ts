@@ -28,7 +28,7 @@ export const storesOf = (process: Process): Stores => {
     slices: slicesOf(stores.slices, by),
     recovery: recoveryOf(stores.recovery, by),
     replans: {
-      unsettled: (after, limit, now) => by("ReplanStore.unsettled")(stores.replans.unsettled(after, limit, now)),
+      wantingPlan: (after, limit, now) => by("ReplanStore.wantingPlan")(stores.replans.wantingPlan(after, limit, now)),
       change: (orderId, options, decide) => by("ReplanStore.change")(stores.replans.change(orderId, options, decide))
     },
     halts: haltsOf(stores.halts, by),

@@ -39,7 +39,7 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "SliceStore.unresolved",
   "SliceStore.open",
   "SliceStore.audit",
-  "ReplanStore.unsettled",
+  "ReplanStore.wantingPlan",
   "InstrumentStore.markets",
   "HaltStore.current",
   "HaltStore.acknowledge",

@@ -6,7 +6,8 @@ import { Instrument } from "../../src/domain/model/Order.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInDoubt, isUnfinished } from "../../src/domain/model/sliceState.ts"
 import type { OrderChange, Replan, RunningOrder, RunningSlice } from "../../src/domain/planning/replan/RunningOrder.ts"
-import { CannotReplan, type ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
+import { CannotReplan } from "../../src/stores/orders/readRunningOrder.ts"
+import type { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import { type Memory, micros, millisOf } from "./Memory.ts"
 import { writePlans } from "./memoryPlans.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
@@ -18,7 +19,7 @@ interface Options {
 
 /** ReplanStore's transactions, on {@link Memory}. */
 export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
-  unsettled: (after, limit, { now, isHeld }) =>
+  wantingPlan: (after, limit, { now, isHeld }) =>
     Effect.sync(() => {
       const isLateNow = (orderId: string) => !isHeld && isLate(memory, orderId, millisOf(now))
       return [...memory.orders.values()]

@@ -47,7 +47,7 @@ const clocksParted = new DbError({
 /**
  * The database's time, on this process's monotonic clock. Replicas' clocks differ, and due times, leases and quarantines are
  * compared across replicas, so all replicas use the one clock they share. Everything built on the layer reads it as its Clock;
- * the executor calls `settle` before it fires a slice.
+ * the executor calls `waitForOffset` before it fires a slice.
  *
  * It is never ahead of the database. Each reading is assumed to be as old as its round trip allows; until the next one the
  * clock runs 50 ppm slow, more than two clocks drift apart. So a slice that is not early by this clock is not early by the
@@ -65,7 +65,7 @@ export class DatabaseClock extends Context.Service<
      * Returns when the clock can be relied on, usually at once. When this host's two clocks have diverged (it was suspended,
      * or its time was set), the clock is synchronised first, because a lease may have ended unnoticed.
      */
-    readonly settle: Effect.Effect<void, DbError>
+    readonly waitForOffset: Effect.Effect<void, DbError>
   }
 >()("pulse-background/DatabaseClock") {
   /** Also provides the Clock of everything built on this layer. */
@@ -119,7 +119,7 @@ export class DatabaseClock extends Context.Service<
         }
       })
 
-      const settle = Effect.suspend(() =>
+      const waitForOffset = Effect.suspend(() =>
         haveParted(Ref.getUnsafe(anchor), readingOf(local)) ? sync(firstSamples) : Effect.void
       )
 
@@ -131,7 +131,7 @@ export class DatabaseClock extends Context.Service<
 
       return Context.make(
         DatabaseClock,
-        DatabaseClock.of({ offsetMillis: Effect.map(Ref.get(anchor), offsetMillisOf), settle })
+        DatabaseClock.of({ offsetMillis: Effect.map(Ref.get(anchor), offsetMillisOf), waitForOffset })
       ).pipe(Context.add(Clock.Clock, clock), Context.add(LatestTime, latestTime(local, anchor)))
     })
   )

@@ -20,14 +20,7 @@ import {
 } from "./Setting.ts"
 
 /** The instructions that the mock broker takes for a placement. */
-export const mockScenarios = [
-  "success",
-  "partial_fill",
-  "rejection",
-  "late_rejection",
-  "network_error",
-  "timeout"
-] as const
+const mockScenarios = ["success", "partial_fill", "rejection", "late_rejection", "network_error", "timeout"] as const
 export type MockScenario = (typeof mockScenarios)[number]
 
 /** How far from the last price a MARKET order may trade, in percent. -1: the exchange's rules decide. */

@@ -26,8 +26,6 @@ import { register, removeLeftovers, unregister, type UserKind, usersOf, withCont
  * change the account.
  */
 
-export { EmbeddedPostgresError } from "./embedded/Failure.ts"
-
 export interface EmbeddedServer {
   /** The folder of the server's unix socket; on Windows 127.0.0.1. */
   readonly host: string

@@ -30,7 +30,7 @@ export interface OrderRequest {
   readonly tag: string | null
 }
 
-export const unprotected =
+const unprotected =
   "Market orders without market protection are not allowed via API. Please set market protection or use a Limit order."
 
 const isInstrument = Schema.is(Instrument)

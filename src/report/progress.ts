@@ -84,7 +84,7 @@ export const placedOrFoundAt = ({ placedAt, acknowledgedAt, updatedAt }: Recorde
   placedAt ?? acknowledgedAt ?? updatedAt
 
 /** The quantity of a slice without what later slices took over. */
-export const ownQuantity = ({ quantity, filledQuantity, carriedQuantity }: RecordedSlice): number =>
+const ownQuantity = ({ quantity, filledQuantity, carriedQuantity }: RecordedSlice): number =>
   Math.max(filledQuantity, quantity - carriedQuantity)
 
 /** Running totals: one step for each moment, in the order of time. */

@@ -66,7 +66,7 @@ const callSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 /** Boundaries for slices in doubt, which may last until a person resolves them. */
 const longSeconds = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400]
 
-export const splitOutcomes = ["done", "failed", "skipped", "not_split"] as const
+const splitOutcomes = ["done", "failed", "skipped", "not_split"] as const
 export type SplitOutcome = (typeof splitOutcomes)[number]
 
 export const outcomes = ["processed", "failed", "skipped", "rescheduled", "unknown"] as const
@@ -83,15 +83,15 @@ const outcomeWords = {
 /** The outcome of a slice, in the words of metrics and spans. */
 export const outcomeOf = (next: NextStage): Outcome => outcomeWords[next._tag]
 
-export const notFiredOutcomes = ["failed", "skipped", "rescheduled"] as const
+const notFiredOutcomes = ["failed", "skipped", "rescheduled"] as const
 
 export const reconciliations = ["processed", "failed", "skipped", "rescheduled", "unprovable", "turned_up"] as const
 export type Reconciled = (typeof reconciliations)[number]
 
-export const skipReasons = ["window_over", "order_cancelled"] as const
+const skipReasons = ["window_over", "order_cancelled"] as const
 export type SkipReason = (typeof skipReasons)[number]
 
-export const brokerCalls = ["place", "cancel", "find_by_tag", "list_all", "quotes"] as const
+const brokerCalls = ["place", "cancel", "find_by_tag", "list_all", "quotes"] as const
 export type BrokerCall = (typeof brokerCalls)[number]
 
 const answers = ["ok", "refused", "try_later", "credentials_invalid", "not_sent", "unknown"]

@@ -312,7 +312,7 @@ describe("a suspended host", () => {
   it.live("logs that it was suspended during every answer, and keeps its time", () => {
     const machine = newMachine({ suspendedAtQueries: Array.from({ length: 6 }, (_, n) => 6 + n) })
     return Effect.gen(function* () {
-      const { settle } = yield* DatabaseClock
+      const { waitForOffset } = yield* DatabaseClock
       yield* eventually(
         "it is logged",
         Effect.sync(() => machine.log),
@@ -320,7 +320,7 @@ describe("a suspended host", () => {
       )
       assert.include(machine.log[0], "this host was suspended, or its time was set, each time")
       // Then the two clocks still differ, and the next placement causes a new measurement.
-      yield* settle
+      yield* waitForOffset
       assert.strictEqual(machine.queries, 16)
       assert.isAtMost(yield* assertNotAhead(machine), maxBehind(machine, slowest(machine)))
     }).pipe(Effect.provide(clockOn(machine)))
@@ -341,17 +341,17 @@ describe("a suspended host", () => {
   })
 })
 
-describe("DatabaseClock.settle", () => {
+describe("DatabaseClock.waitForOffset", () => {
   it.live("does not ask the database while the host's two clocks agree", () => {
     const machine = newMachine()
     return Effect.gen(function* () {
-      const { settle } = yield* DatabaseClock
+      const { waitForOffset } = yield* DatabaseClock
       yield* synced(machine)
       machine.wallOffsetMillis = 400
-      yield* Effect.forEach(Array.from({ length: 100 }), () => settle)
+      yield* Effect.forEach(Array.from({ length: 100 }), () => waitForOffset)
       assert.strictEqual(machine.queries, 7)
       machine.database = "fails"
-      yield* settle
+      yield* waitForOffset
     }).pipe(Effect.provide(clockOn(machine)))
   })
 
@@ -359,14 +359,14 @@ describe("DatabaseClock.settle", () => {
     it.live(`measures again once after the wall clock has jumped by ${jump} ms`, () => {
       const machine = newMachine()
       return Effect.gen(function* () {
-        const { settle, offsetMillis } = yield* DatabaseClock
+        const { waitForOffset, offsetMillis } = yield* DatabaseClock
         yield* synced(machine)
         machine.wallOffsetMillis = jump
-        yield* settle
+        yield* waitForOffset
         assert.strictEqual(machine.queries, 12)
         assertOffset(machine, yield* offsetMillis, jump)
         yield* assertClose(machine)
-        yield* settle
+        yield* waitForOffset
         assert.strictEqual(machine.queries, 12)
       }).pipe(Effect.provide(clockOn(machine)))
     })
@@ -376,15 +376,15 @@ describe("DatabaseClock.settle", () => {
     it.live(`fails when it must ask and the database ${database}, and asks again the next time`, () => {
       const machine = newMachine()
       return Effect.gen(function* () {
-        const { settle } = yield* DatabaseClock
+        const { waitForOffset } = yield* DatabaseClock
         yield* synced(machine)
         machine.wallOffsetMillis = minute
         machine.database = database
-        assert.isTrue(Exit.isFailure(yield* Effect.exit(settle)))
-        assert.isTrue(Exit.isFailure(yield* Effect.exit(settle)))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(waitForOffset)))
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(waitForOffset)))
         yield* assertClose(machine)
         machine.database = "answers"
-        yield* settle
+        yield* waitForOffset
       }).pipe(Effect.provide(clockOn(machine)))
     })
   }

@@ -27,10 +27,10 @@ const sources: ReadonlyArray<string> = ["src", "simulation", "scripts", "bench"]
     .map((name) => join(folder, name))
 )
 
-/** The code without its comments, which may speak of imports. */
+/** The code without its comments, which may mention imports. */
 const withoutComments = (code: string): string => code.replaceAll(/\/\*[^]*?\*\//g, "").replaceAll(/^\s*\/\/.*$/gm, "")
 
-/** Every module that a piece of code names: `from`, `import`, `import()`, of types too, and files named by `new URL`. */
+/** Every module that the code names: `from`, `import` and `import()`, also of types, and files named by `new URL`. */
 const namedModules = (code: string): ReadonlyArray<string> => {
   const plain = withoutComments(code)
   const imported = plain.matchAll(
@@ -134,7 +134,7 @@ describe("what a room may use", () => {
       const code = withoutComments(read(file))
       const packages = namedModules(code).filter((name) => !name.startsWith("."))
       const named = [...code.matchAll(/^import (?:type )?\{([^}]*)\} from "effect"$/gm)].map(([, names = ""]) => names)
-      // A hash is a function of its input alone.
+      // A hash depends on its input alone.
       const hashes = [...code.matchAll(/^import \{ createHash \} from "node:crypto"$/gm)].length
       assert.strictEqual(packages.length, named.length + hashes, `${file} imports ${packages.join(", ")}`)
       for (const name of named.flatMap((names) => names.split(","))) assert.match(name.trim(), allowed, file)
@@ -142,7 +142,7 @@ describe("what a room may use", () => {
     }
   })
 
-  it("SQL stands in the stores and the database layer, in the mock's table of orders, and in the clock's one question", () => {
+  it("has SQL only in the stores, the database layer, the mock's order list and the clock's one query", () => {
     const others = sources.filter(
       (file) => file.startsWith("src/") && /\bsql(?:<[^`]*>)?`|\bsql\.(?:unsafe|literal)\(/.test(read(file))
     )

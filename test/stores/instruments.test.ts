@@ -175,8 +175,8 @@ describe("the instrument facts for a plan", () => {
   it.effect("are unknown without a list, and then have the listing, futures, similar names and volume profile", () =>
     Effect.gen(function* () {
       const store = yield* InstrumentStore
-      const marketOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
-      assert.deepStrictEqual(yield* marketOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
+      const venueOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
+      assert.deepStrictEqual(yield* venueOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
 
       const infy = details("NSE:INFY")
       const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })
@@ -190,14 +190,14 @@ describe("the instrument facts for a plan", () => {
       const { sql, execute } = yield* Db
       yield* execute("test", sql`INSERT INTO volume_profiles VALUES ('NSE:SMALL', '{1,2.5}', 'me', now())`)
 
-      const market = yield* marketOf("NSE:INFY")
+      const market = yield* venueOf("NSE:INFY")
       assert.isTrue(market?.listing?._tag === "Listed" && market.listing.hasFutures)
-      const other = yield* marketOf("BSE:OTHER")
+      const other = yield* venueOf("BSE:OTHER")
       assert.isTrue(other?.listing?._tag === "Listed" && other.listing.hasFutures)
-      const another = yield* marketOf("NSE:SMALL")
+      const another = yield* venueOf("NSE:SMALL")
       assert.isTrue(another?.listing?._tag === "Listed" && !another.listing.hasFutures)
       assert.deepStrictEqual(another?.volumeProfile, [1, 2.5])
-      assert.deepStrictEqual((yield* marketOf("NSE:INFI"))?.listing, { _tag: "Unlisted", similar: names("NSE:INFY") })
+      assert.deepStrictEqual((yield* venueOf("NSE:INFI"))?.listing, { _tag: "Unlisted", similar: names("NSE:INFY") })
       // Each search reads the whole list, and every order of a batch may have an unknown instrument.
       const wrong = yield* store.markets(["NSE:INFI", "NSE:INFA", "NSE:INFE", "NSE:INFO", "NSE:INFU"])
       const searched = [...wrong.values()].filter(

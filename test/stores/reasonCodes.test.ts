@@ -16,7 +16,7 @@ const split = Effect.flatten(makeSplitPending)
 
 const Text = Schema.NullOr(Schema.String)
 
-/** What the view says of an order: why it is where it is, and why it is on hold. */
+/** The order's codes in the view: the reason of its state, and the reason of its hold. */
 const orderCodes = (id: string) =>
   Effect.gen(function* () {
     const { sql, queryOne } = yield* Db
@@ -28,7 +28,7 @@ const orderCodes = (id: string) =>
     return [row.reasonCode, row.holdReasonCode] as const
   })
 
-/** The codes of an order's slices as they are shown, in sequence. */
+/** The codes of an order's slices as the commands show them, in sequence. */
 const sliceCodes = (id: string) =>
   Effect.gen(function* () {
     const slices = yield* (yield* OrderCommands).slices(id, yield* DateTime.now)
@@ -56,7 +56,7 @@ describe("an order's reason code", () => {
   }
 
   test(
-    "tells of a cancel before the split, and of a split order that is set back to PENDING",
+    "is order_cancelled before the split, and already_split for an order set back to PENDING",
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1")
@@ -73,7 +73,7 @@ describe("an order's reason code", () => {
   )
 
   test(
-    "of a hold comes with it and goes with it, also when an older daemon ends it",
+    "for a hold is set and cleared with the hold, also when an older daemon ends it",
     Effect.gen(function* () {
       yield* splitOrder("o1")
       const commands = yield* OrderCommands
@@ -92,7 +92,7 @@ describe("an order's reason code", () => {
 
 describe("a slice's reason code", () => {
   test(
-    "is the one of its outcome, and the next claim clears it",
+    "is that of its outcome, and is cleared by the next claim",
     Effect.gen(function* () {
       yield* splitOrder("o1", { num_splits: 2, duration_minutes: 0 })
       const [first, second] = yield* claimDue(2)
@@ -112,7 +112,7 @@ describe("a slice's reason code", () => {
   )
 
   test(
-    "is order_cancelled for a slice that comes back to a cancelled order",
+    "is order_cancelled for a slice that is given back to a cancelled order",
     Effect.gen(function* () {
       yield* splitOrder("o1", { num_splits: 2, duration_minutes: 0 })
       const claimed = yield* claimDue(1)
@@ -123,7 +123,7 @@ describe("a slice's reason code", () => {
   )
 
   test(
-    "is claim_lapsed once the claim is over without an outcome, and is not stored",
+    "is claim_lapsed after a claim ended without an outcome, which is shown but not stored",
     Effect.gen(function* () {
       yield* splitOrder("o1", { num_splits: 1 })
       yield* claimDue(1)
@@ -141,7 +141,7 @@ describe("a slice's reason code", () => {
   )
 
   test(
-    "is not shown without words: an older daemon has written the slice since",
+    "is not shown without a reason text, which an older daemon has cleared",
     Effect.gen(function* () {
       yield* splitOrder("o1", { num_splits: 1 })
       yield* move(yield* claimDue(1), () => ({
@@ -158,7 +158,7 @@ describe("a slice's reason code", () => {
   )
 
   test(
-    "tells what a person and the monitor did",
+    "names what a person and the monitor did",
     Effect.gen(function* () {
       yield* splitOrder("o1", { num_splits: 3, duration_minutes: 0 })
       const [first] = yield* (yield* OrderCommands).slices("o1", yield* DateTime.now)
@@ -170,8 +170,8 @@ describe("a slice's reason code", () => {
   )
 })
 
-describe("the codes that statements and decisions use", () => {
-  it("are all of the table, each said of an order or of a slice", () => {
+describe("the table of reason codes", () => {
+  it("describes each code as one of an order or of a slice", () => {
     for (const code of reasonCodes) {
       for (const subject of reasonMeanings[code].of) assert.match(subject, /^(order|slice) /)
     }

@@ -1,4 +1,4 @@
-import type { MarketId } from "../../src/domain/market/Market.ts"
+import type { VenueId } from "../../src/domain/market/Venue.ts"
 
 /**
  * The exchanges' rules of 2026 a second time, independent of the calendar: by the minute in India and by numbers of days,
@@ -26,7 +26,7 @@ const at = (hour: number, minute: number) => hour * 60 + minute
 const between = (minute: number, from: number, to: number) => minute >= from && minute < to
 
 /** Whether a market is open in a minute of a day of 2026. */
-export const isOpen = (market: MarketId, day: number, minute: number): boolean => {
+export const isOpen = (market: VenueId, day: number, minute: number): boolean => {
   // 2026-01-01 was a Thursday.
   const isWeekend = day % 7 === 2 || day % 7 === 3
   const isAuction = day >= dayNumber(8, 3)
@@ -51,7 +51,7 @@ export const isOpen = (market: MarketId, day: number, minute: number): boolean =
 }
 
 /** The same for a moment, in milliseconds since 1970; closed in any other year. */
-export const isOpenAt = (market: MarketId, millis: number): boolean => {
+export const isOpenAt = (market: VenueId, millis: number): boolean => {
   const minute = Math.floor((millis - yearStartMillis) / 60_000)
   const day = Math.floor(minute / minutesOfDay)
   return day >= 0 && day < 365 && isOpen(market, day, minute % minutesOfDay)

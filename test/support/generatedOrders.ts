@@ -1,7 +1,7 @@
 import { BigDecimal, DateTime, Option } from "effect"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
 import { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
-import { marketIds, type MarketId } from "../../src/domain/market/Market.ts"
+import { venueIds, type VenueId } from "../../src/domain/market/Venue.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
 import type { InstrumentFacts, PlanningRules } from "../../src/domain/planning/planOrder.ts"
@@ -16,17 +16,17 @@ const instruments = {
   EQUITY_DERIVATIVES: Instrument.make("NFO:NIFTY26DECFUT"),
   CURRENCY_DERIVATIVES: Instrument.make("CDS:USDINR26DECFUT"),
   COMMODITIES: Instrument.make("MCX:GOLD26DECFUT")
-} satisfies Record<MarketId, Instrument>
+} satisfies Record<VenueId, Instrument>
 
 /** An instrument of this market. */
-export const instrumentOf = (marketId: MarketId): Instrument => instruments[marketId]
+export const instrumentOf = (venueId: VenueId): Instrument => instruments[venueId]
 
 /** An order, the moment it came in, and the rules and market facts of that moment. */
 export interface GeneratedOrder {
   readonly order: SplittableOrder
   readonly rules: PlanningRules
   readonly market: InstrumentFacts
-  readonly marketId: MarketId
+  readonly venueId: VenueId
   readonly at: DateTime.Utc
 }
 
@@ -42,7 +42,7 @@ export const noLimits: PlanningRules = {
 
 /** Market facts of an instrument that is listed with a lot size. */
 export const marketWith = (
-  marketId: MarketId,
+  venueId: VenueId,
   lotSize: number,
   volumeProfile: ReadonlyArray<number> | null
 ): InstrumentFacts => ({
@@ -50,9 +50,9 @@ export const marketWith = (
   quote: null,
   listing: {
     _tag: "Listed",
-    hasFutures: marketId !== "EQUITY",
+    hasFutures: venueId !== "EQUITY",
     details: InstrumentDetails.make({
-      instrument: instruments[marketId],
+      instrument: instruments[venueId],
       name: "",
       lotSize,
       tickSize: BigDecimal.fromStringUnsafe("0.05"),
@@ -68,7 +68,7 @@ export const marketWith = (
 /** A generated order of any market at any moment of 2026, with generated rules. */
 export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
   const { int, chance, pick } = choices
-  const marketId = pick(["EQUITY", ...marketIds])
+  const venueId = pick(["EQUITY", ...venueIds])
   const lotSize = pick([1, 1, 15, 65, 75, 1000])
   const numSplits = pick([1, 2, int(1, 10), int(1, 10), int(1, 50), int(1, 50), int(1, 1000)])
   // Quantities are mostly whole lots, and mostly enough of them.
@@ -82,10 +82,10 @@ export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
     Array.from({ length: int(1, 20) }, () => pick([1, int(1, 100) / 7, 0.001, 1_000_000]))
   const withRisk = strategy === "FRONT_LOADED" || strategy === "BACK_LOADED"
   return {
-    marketId,
+    venueId,
     order: anOrder({
       id: OrderId.make(id),
-      instrument: instruments[marketId],
+      instrument: instruments[venueId],
       side: pick(["BUY", "SELL"]),
       orderType: isLimit ? "LIMIT" : "MARKET",
       limitPrice: isLimit ? BigDecimal.fromStringUnsafe("100.05") : null,
@@ -112,7 +112,7 @@ export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
       completionLeadMillis: pick([0, 60_000, int(0, 3600) * 1000]),
       calendar: chance(0.8) ? builtInCalendar : null
     },
-    market: marketWith(marketId, lotSize, chance(0.3) ? volumes() : null),
+    market: marketWith(venueId, lotSize, chance(0.3) ? volumes() : null),
     at: DateTime.makeUnsafe(anyMoment(choices))
   }
 }

@@ -18,9 +18,9 @@ const LogLine = Schema.Struct({
   quantity: Schema.optionalKey(Schema.Int),
   lateness_millis: Millis,
   broker_order_id: Text,
-  /** Of the reason that the line tells of. */
+  /** The code of the reason that the line reports. */
   reason_code: Schema.optionalKey(Schema.Literals(reasonCodes)),
-  /** Of a broker's answer. */
+  /** Details of a broker's answer. */
   code: Text,
   kind: Text,
   its_message: Text,

@@ -2,8 +2,7 @@ import { DateTime, Result, Schema } from "effect"
 import { sessionAt } from "../../src/domain/market/TradingCalendar.ts"
 import { defaultMaxLatenessSeconds, SplittableOrder } from "../../src/domain/model/Order.ts"
 import { type OrderPlan, type PlanningRules, planOrder } from "../../src/domain/planning/planOrder.ts"
-import type { Amendment } from "../../src/domain/planning/replan/amend.ts"
-import { amend } from "../../src/domain/planning/replan/amend.ts"
+import { type Amendment, amend } from "../../src/domain/planning/replan/amend.ts"
 import { planFollowThrough } from "../../src/domain/planning/replan/planFollowThrough.ts"
 import type {
   OrderChange,
@@ -124,7 +123,7 @@ export const claimDue = (model: OrderModel, limit: number) => {
     .toSorted((a, b) => a.notBeforeMillis - b.notBeforeMillis)
   for (const slice of due.slice(0, limit)) {
     const { calendar } = generated.rules
-    const open = calendar === null ? null : sessionAt(calendar, generated.marketId, nowMillis)
+    const open = calendar === null ? null : sessionAt(calendar, generated.venueId, nowMillis)
     if (open?._tag !== "Closed") change(model, slice, { stage: "IN_PROGRESS" })
     else if (open.next !== null && open.next.opensMillis <= slice.notAfterMillis) {
       change(model, slice, { notBeforeMillis: open.next.opensMillis })
@@ -226,8 +225,8 @@ const replan = (model: OrderModel, { plan, carried, waived, totalQuantity, limit
   insertPlan(model, plan)
 }
 
-/** Whether ReplanStore.unsettled would return this order. */
-export const isUnsettled = (model: OrderModel): boolean => {
+/** Whether ReplanStore.wantingPlan would return this order. */
+export const isUnfinished = (model: OrderModel): boolean => {
   if (model.isHeld) return false
   const slices = slicesOf(model)
   if (slices.some((slice) => slice.stage === "SCHEDULED" && isLate(model, slice) && !slice.isHeld)) return true

@@ -20,7 +20,7 @@ export const asked: Asked = { by: "tester", reason: "a reason" }
 /** A database clock that needs no measurement: it is the Clock that the test provides. */
 export const measuredClock = Layer.succeed(
   DatabaseClock,
-  DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle: Effect.void })
+  DatabaseClock.of({ offsetMillis: Effect.succeed(0), waitForOffset: Effect.void })
 )
 
 /** A worker status that ignores all reports. */

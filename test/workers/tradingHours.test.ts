@@ -3,8 +3,8 @@ import { DateTime, Effect, Layer, Schema } from "effect"
 import { TradingHours } from "../../src/config/TradingHours.ts"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
-import { forEachMarket } from "../../src/domain/market/Market.ts"
 import type { TradingCalendar } from "../../src/domain/market/TradingCalendar.ts"
+import { forEachVenue } from "../../src/domain/market/Venue.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, orderRow, serviceLayer, setClock } from "../support/service.ts"
@@ -26,7 +26,7 @@ const days = {
     ["1970-01-02", "the exchange is closed: Diwali"]
   ])
 }
-const calendar: TradingCalendar = { from: "1969-12-31", until: "1970-01-05", markets: forEachMarket(() => days) }
+const calendar: TradingCalendar = { from: "1969-12-31", until: "1970-01-05", markets: forEachVenue(() => days) }
 
 const service = Layer.mergeAll(
   serviceLayer({ broker: scriptedBroker }),

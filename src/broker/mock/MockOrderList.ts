@@ -19,7 +19,7 @@ export const SimulatedOrder = Schema.Struct({
   visibleAt: Schema.DateTimeUtcFromDate,
   opensAt: Schema.DateTimeUtcFromDate,
   /** When `fillQuantity` is filled, or the order is rejected. */
-  settlesAt: Schema.DateTimeUtcFromDate,
+  finishesAt: Schema.DateTimeUtcFromDate,
   fillQuantity: Schema.Int,
   /** Null if and only if nothing will be filled. */
   fillPrice: Schema.NullOr(Price),
@@ -117,7 +117,7 @@ const makeTable = Effect.gen(function* () {
   const Id = Schema.Struct({ brokerOrderId: BrokerOrderId })
   const columns = sql.literal(`
     broker_order_id, tag, instrument, side, quantity, order_type, limit_price::text AS limit_price, product_type,
-    validity, placed_at, visible_at, opens_at, settles_at, fill_quantity, fill_price::text AS fill_price, rejection,
+    validity, placed_at, visible_at, opens_at, settles_at AS finishes_at, fill_quantity, fill_price::text AS fill_price, rejection,
     cancelled_at`)
 
   return MockOrderList.of({
@@ -133,7 +133,7 @@ const makeTable = Effect.gen(function* () {
             ${order.brokerOrderId}, ${order.tag}, ${order.instrument}, ${order.side}, ${order.quantity},
             ${order.orderType}, ${price(order.limitPrice)}::numeric, ${order.productType}, ${order.validity},
             ${instant(order.placedAt)}, ${instant(order.visibleAt)}, ${instant(order.opensAt)},
-            ${instant(order.settlesAt)}, ${order.fillQuantity}, ${price(order.fillPrice)}::numeric, ${order.rejection})
+            ${instant(order.finishesAt)}, ${order.fillQuantity}, ${price(order.fillPrice)}::numeric, ${order.rejection})
           ON CONFLICT (broker_order_id) DO NOTHING
           RETURNING broker_order_id`
       ).pipe(Effect.map(Option.isSome)),

@@ -109,7 +109,7 @@ export const stateAt = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder =
 
 /** The state at `now` of an order without a cancel. */
 const undisturbedState = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder => {
-  const isSettled = DateTime.isGreaterThanOrEqualTo(now, order.settlesAt)
+  const isSettled = DateTime.isGreaterThanOrEqualTo(now, order.finishesAt)
   const isFilled = isSettled && order.rejection === null && order.fillQuantity > 0
   const [status, statusText] = statusOf(order, now, isSettled)
   return {
@@ -163,7 +163,7 @@ const simulatedOrder = (
     placedAt,
     visibleAt,
     opensAt: after(Duration.sum(arrivesAfter, Duration.times(options.fillDelay, 0.25))),
-    settlesAt: after(Duration.sum(arrivesAfter, options.fillDelay)),
+    finishesAt: after(Duration.sum(arrivesAfter, options.fillDelay)),
     fillQuantity,
     fillPrice: fillQuantity > 0 ? price : null,
     rejection,

@@ -27,7 +27,7 @@ export const makeKiteCalls = Effect.gen(function* () {
    * turn.
    */
   const mayStillLeave = Effect.fnUntraced(function* (deadline: DateTime.Utc) {
-    yield* clock.settle.pipe(
+    yield* clock.waitForOffset.pipe(
       Effect.catch((error) =>
         Effect.flatMap(DateTime.now, (retryAt) => {
           const message = `Not sent: this host's clock jumped, and the database was not there to tell the time: ${error.message}`

@@ -29,12 +29,12 @@ export const workersCommand = Command.make(
 )
 
 /** The meaning of a stale worker, and what to do about it. */
-export const staleAdvice =
+const staleAdvice =
   "Its daemon was killed or hangs, or every tick fails: see its log, and start it anew. " +
   "Whoever is gone is forgotten a day after its last sign of life"
 
 /** Instances with stale workers, each with the names of those workers. */
-export const staleInstances = (workers: ReadonlyArray<WorkerHealth>) =>
+const staleInstances = (workers: ReadonlyArray<WorkerHealth>) =>
   instancesOf(workers.filter(({ isStale }) => isStale)).flatMap((all) => {
     const [first] = all
     return first === undefined ? [] : [{ id: first.instanceId, names: all.map(({ worker }) => worker).join(", ") }]

@@ -1,8 +1,8 @@
 import { Cause, DateTime, Duration, Exit } from "effect"
 import { breachesNow, priceOf } from "../limits/marketLimits.ts"
 import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
-import { marketIds, marketOf } from "../market/Market.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
+import { venueIds, venueOf } from "../market/Venue.ts"
 import type { BrokerError, BrokerNotSent } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClosureKind, GateClosure } from "../model/GateClosure.ts"
@@ -162,7 +162,7 @@ export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: P
 /** The session of its venue at this moment; null without a calendar. */
 const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: PlacementLimits): SessionAt | null => {
   if (calendar === null) return null
-  const market = marketIds.find((id) => id === slice.market) ?? marketOf(slice.instrument, null)
+  const market = venueIds.find((id) => id === slice.market) ?? venueOf(slice.instrument, null)
   return market === null
     ? { _tag: "Closed", next: null, reason: "no trading hours are known for it" }
     : sessionAt(calendar, market, nowMillis)

@@ -36,9 +36,9 @@ export const tooFastForRate = (
   maxLatenessSeconds: number | null
 ): string | null => {
   const allowedMillis = (maxLatenessSeconds ?? defaultMaxLatenessSeconds) * 1000
-  const lateness = largestLateness(dueMillis, rate)
+  const lateness = maxLateness(dueMillis, rate)
   if (lateness <= allowedMillis) return null
-  const isTooFast = (dues: ReadonlyArray<number> | null) => dues !== null && largestLateness(dues, rate) > allowedMillis
+  const isTooFast = (dues: ReadonlyArray<number> | null) => dues !== null && maxLateness(dues, rate) > allowedMillis
   const slices = boundary(numSlices, 0, (count) => isTooFast(duesOf(count, minutes)))
   const longer = boundary(Math.floor(minutes), maxDurationMinutes + 1, (count) => isTooFast(duesOf(numSlices, count)))
   const ways = [
@@ -63,7 +63,7 @@ const boundary = (from: number, to: number, isSo: (count: number) => boolean): n
   return not
 }
 
-const largestLateness = (dueMillis: ReadonlyArray<number>, rate: OrderRate): number =>
+const maxLateness = (dueMillis: ReadonlyArray<number>, rate: OrderRate): number =>
   Math.max(...sendTimes(dueMillis, rate).map((sent, index) => sent - (dueMillis[index] ?? sent)))
 
 /** When each slice could be sent if the account had nothing else to send: when due, or when the rate allows it. */

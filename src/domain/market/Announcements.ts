@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { MarketId } from "./Market.ts"
+import { VenueId } from "./Venue.ts"
 
 const Day = Schema.String.check(
   Schema.makeFilter(
@@ -29,7 +29,7 @@ export type Hours = typeof Hours.Type
 
 /** A venue's hours on Mondays to Fridays, from a day on until later ones replace them. */
 export const RegularHours = Schema.Struct({
-  market: MarketId,
+  market: VenueId,
   since: Day,
   hours: Hours,
   /** When it closes outside of US daylight saving time; absent if it closes at the same time. */
@@ -45,7 +45,7 @@ export type RegularHours = typeof RegularHours.Type
 /** A day with special hours; no sessions on a holiday. */
 export const SpecialDay = Schema.Struct({
   day: Day,
-  markets: Schema.Union([Schema.Literal("all"), Schema.NonEmptyArray(MarketId)]),
+  markets: Schema.Union([Schema.Literal("all"), Schema.NonEmptyArray(VenueId)]),
   sessions: Schema.Array(Hours).check(
     Schema.makeFilter(
       (sessions) =>

@@ -1,16 +1,13 @@
 import { DateTime, Schema } from "effect"
 import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
 import { indianDay } from "./indianTime.ts"
-import { forEachMarket, MarketId } from "./Market.ts"
 import { regularHours } from "./regularHours.ts"
 import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
-
-export { MarketId, marketOf } from "./Market.ts"
-export { TradingSession } from "./TradingSession.ts"
+import { forEachVenue, VenueId } from "./Venue.ts"
 
 /** A plan needs days beyond the end of the calendar. */
 export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEnds", {
-  market: MarketId,
+  market: VenueId,
   /** The last known day, YYYY-MM-DD. */
   until: Schema.String
 }) {
@@ -29,13 +26,13 @@ interface MarketDays {
 export interface TradingCalendar {
   readonly from: string
   readonly until: string
-  readonly markets: Readonly<Record<MarketId, MarketDays>>
+  readonly markets: Readonly<Record<VenueId, MarketDays>>
 }
 
 /** The sessions that end after a moment, on its day in India and on `days` following days; fewer if the calendar ends. */
 export const sessionsFrom = (
   calendar: TradingCalendar,
-  market: MarketId,
+  market: VenueId,
   fromMillis: number,
   days: number
 ): ReadonlyArray<TradingSession> => {
@@ -50,7 +47,7 @@ export type SessionAt =
   | { readonly _tag: "Closed"; readonly next: TradingSession | null; readonly reason: string }
 
 /** The session that contains a moment; else the next session, and why the venue is closed. */
-export const sessionAt = (calendar: TradingCalendar, market: MarketId, atMillis: number): SessionAt => {
+export const sessionAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): SessionAt => {
   const { sessions, whyClosed } = calendar.markets[market]
   const session = sessions[firstEndingAfter(sessions, atMillis)]
   if (session !== undefined && session.opensMillis <= atMillis) return { _tag: "Open", session }
@@ -63,7 +60,7 @@ export const sessionAt = (calendar: TradingCalendar, market: MarketId, atMillis:
   return { _tag: "Closed", next: session ?? null, reason }
 }
 
-export const calendarEnds = ({ until }: TradingCalendar, market: MarketId): CalendarEnds =>
+export const calendarEnds = ({ until }: TradingCalendar, market: VenueId): CalendarEnds =>
   new CalendarEnds({ market, until })
 
 const dayMillis = 86_400_000
@@ -88,7 +85,7 @@ export const calendarOf = (announcements: ReadonlyArray<Announcements>): Trading
   return {
     from: firstDay,
     until,
-    markets: forEachMarket((market) =>
+    markets: forEachVenue((market) =>
       marketDays(
         until,
         hours.filter((one) => one.market === market),

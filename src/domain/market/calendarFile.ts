@@ -1,6 +1,6 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { Announcements } from "./Announcements.ts"
-import { type MarketId, marketIds } from "./Market.ts"
+import { type VenueId, venueIds } from "./Venue.ts"
 
 /**
  * Reads announcements that a person wrote in JSON. The failure lists every problem with its entry, such as
@@ -73,8 +73,8 @@ const contradictions = ({ until = "", days, hours = [] }: Announcements, knownUn
   return [...tooLate, ...doubles(saidOfDays), ...doubles(saidOfHours)]
 }
 
-const marketsOf = (markets: "all" | ReadonlyArray<MarketId>): ReadonlyArray<MarketId> =>
-  markets === "all" ? marketIds : markets
+const marketsOf = (markets: "all" | ReadonlyArray<VenueId>): ReadonlyArray<VenueId> =>
+  markets === "all" ? venueIds : markets
 
 const doubles = (said: ReadonlyArray<{ readonly place: string; readonly what: string }>): ReadonlyArray<string> => {
   const before = new Map<string, string>()

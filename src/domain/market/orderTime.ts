@@ -2,16 +2,10 @@ import { DateTime, Result } from "effect"
 import type { Instrument, SessionPolicy } from "../model/Order.ts"
 import { because, type Reason } from "../model/reason.ts"
 import { indianClock, indianDay } from "./indianTime.ts"
-import {
-  calendarEnds,
-  type MarketId,
-  marketOf,
-  sessionAt,
-  sessionsFrom,
-  type TradingCalendar
-} from "./TradingCalendar.ts"
-import { type TradingSession } from "./TradingSession.ts"
+import { calendarEnds, sessionAt, sessionsFrom, type TradingCalendar } from "./TradingCalendar.ts"
+import type { TradingSession } from "./TradingSession.ts"
 import { cutTo, firstOpen, type TradingTime, tradingMillisBetween } from "./TradingTime.ts"
+import { type VenueId, venueOf } from "./Venue.ts"
 
 /** How many days ahead an order may reach: enough for a day of trading time with all holidays in between. */
 const daysAhead = 30
@@ -25,7 +19,7 @@ export interface TimedOrder {
 
 /** The venue of an order and the sessions that it may use from a moment on; both null without a calendar. */
 export interface OpenTime {
-  readonly market: MarketId | null
+  readonly market: VenueId | null
   readonly time: TradingTime
 }
 
@@ -39,7 +33,7 @@ export const openTimeOf = (
   at: DateTime.Utc
 ): Result.Result<OpenTime, Reason> => {
   if (calendar === null) return Result.succeed({ market: null, time: null })
-  const market = marketOf(order.instrument, order.hasDerivatives)
+  const market = venueOf(order.instrument, order.hasDerivatives)
   if (market === null) {
     return Result.fail(because("hours_unknown", `instrument: no trading hours are known for ${order.instrument}`))
   }
@@ -51,7 +45,7 @@ export const openTimeOf = (
 
 /** The time that a plan takes. */
 export interface PlanTime {
-  readonly market: MarketId | null
+  readonly market: VenueId | null
   readonly startMillis: number
   readonly endMillis: number
   /** Sessions that contain exactly the window; null without a calendar. */
@@ -92,7 +86,7 @@ export const planTimeOf = (
 const closedForIt = (
   { instrument, sessionPolicy }: TimedOrder,
   calendar: TradingCalendar,
-  market: MarketId,
+  market: VenueId,
   at: DateTime.Utc
 ): Reason => {
   // An order within the last millisecond of a session is as late as one at its close.
@@ -110,7 +104,7 @@ const closedForIt = (
 const tooLong = (
   { instrument, sessionPolicy }: TimedOrder,
   calendar: TradingCalendar,
-  market: MarketId,
+  market: VenueId,
   window: { readonly startMillis: number; readonly time: ReadonlyArray<TradingSession>; readonly windowMillis: number }
 ): Reason => {
   if (sessionPolicy === "NEXT_SESSION") return beyondCalendar(calendar, market)
@@ -124,7 +118,7 @@ const tooLong = (
   )
 }
 
-const beyondCalendar = (calendar: TradingCalendar, market: MarketId): Reason =>
+const beyondCalendar = (calendar: TradingCalendar, market: VenueId): Reason =>
   because("calendar_ends", calendarEnds(calendar, market).message)
 
 const dayOf = ({ opensMillis }: TradingSession): string => indianDay(DateTime.makeUnsafe(opensMillis))

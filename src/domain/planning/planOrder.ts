@@ -6,8 +6,9 @@ import { type SliceRules, sliceLimitsOf } from "../limits/sliceLimits.ts"
 import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
 import { type PlanTime, planTimeOf } from "../market/orderTime.ts"
-import type { MarketId, TradingCalendar } from "../market/TradingCalendar.ts"
+import type { TradingCalendar } from "../market/TradingCalendar.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
+import type { VenueId } from "../market/Venue.ts"
 import type { OrderId } from "../model/Ids.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "../model/Order.ts"
 import { because, type Reason } from "../model/reason.ts"
@@ -78,7 +79,7 @@ export interface OrderPlan extends Plan {
   /** From the start to the completion of the unfilled quantity; null if it is only reported. */
   readonly completeMillis: number | null
   /** The venue whose hours the slices keep, and its sessions within the window; null without a calendar. */
-  readonly market: MarketId | null
+  readonly market: VenueId | null
   readonly sessions: TradingTime
   readonly orderType: OrderType
   /** The order's limit on the exchange's grid; null for MARKET. */

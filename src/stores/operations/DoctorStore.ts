@@ -94,10 +94,10 @@ export class DoctorStore extends Context.Service<
               SELECT o.id AS order_id, o.hold_reason AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
                 (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
                 ${isFollowedThrough(sql, "o")} AND o.settled_at IS NULL
-                  AND o.cancel_requested_at IS NULL AS is_unsettled
+                  AND o.cancel_requested_at IS NULL AS is_unfinished
               FROM orders o WHERE o.hold_reason IS NOT NULL
             ) held
-            WHERE slices > 0 OR is_double OR is_unsettled
+            WHERE slices > 0 OR is_double OR is_unfinished
             ORDER BY is_double DESC, held_at, order_id`
         ),
 

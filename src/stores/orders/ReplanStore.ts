@@ -8,9 +8,7 @@ import { isEndedUnfilled, isHalted, isUnfinished, mayWantPlan } from "../sql/con
 import { CannotReplan, readRunningOrder } from "./readRunningOrder.ts"
 import { type ChangeOptions, writeOrderChange } from "./writeOrderChange.ts"
 
-export { CannotReplan } from "./readRunningOrder.ts"
-
-const Unsettled = Schema.Struct({
+const WantingPlan = Schema.Struct({
   id: OrderId,
   instrument: Schema.String,
   /** Whether it has late slices to respread. */
@@ -31,11 +29,11 @@ export class ReplanStore extends Context.Service<
      * that they are finished. Orders on hold or cancelled are left out. Late slices wait while placements are halted or
      * this process's placement gate is closed (`isHeld`). Sorted by id, from after `after` on.
      */
-    readonly unsettled: (
+    readonly wantingPlan: (
       after: OrderId | null,
       limit: number,
       options: { readonly now: DateTime.Utc; readonly isHeld: boolean }
-    ) => Effect.Effect<ReadonlyArray<typeof Unsettled.Type>, DbError>
+    ) => Effect.Effect<ReadonlyArray<typeof WantingPlan.Type>, DbError>
 
     /**
      * Changes an order as `decide` says, in one transaction during which none of its slices can be claimed. With a new plan
@@ -51,16 +49,16 @@ export class ReplanStore extends Context.Service<
 >()("pulse-background/ReplanStore") {
   static readonly layer: Layer.Layer<ReplanStore, never, Db> = Layer.effect(
     ReplanStore,
-    Effect.map(Db, (db) => ReplanStore.of({ unsettled: unsettled(db), change: change(db) }))
+    Effect.map(Db, (db) => ReplanStore.of({ wantingPlan: wantingPlan(db), change: change(db) }))
   )
 }
 
-const unsettled =
-  ({ sql, query }: Db["Service"]): ReplanStore["Service"]["unsettled"] =>
+const wantingPlan =
+  ({ sql, query }: Db["Service"]): ReplanStore["Service"]["wantingPlan"] =>
   (after, limit, { now, isHeld }) =>
     query(
-      "ReplanStore.unsettled",
-      Unsettled,
+      "ReplanStore.wantingPlan",
+      WantingPlan,
       sql`
         WITH late AS MATERIALIZED (
           SELECT DISTINCT order_id FROM order_slices

@@ -68,7 +68,7 @@ const makeCall = Effect.gen(function* () {
    * The start of the quarantine. The host may have been suspended before the request left, so the latest possible time counts.
    */
   const doubtBegins = Effect.gen(function* () {
-    yield* Effect.ignore(clock.settle)
+    yield* Effect.ignore(clock.waitForOffset)
     return DateTime.makeUnsafe(yield* yield* LatestTime)
   })
 

@@ -36,8 +36,8 @@ export const makeRefusalNow = Effect.gen(function* () {
 
   const refusalNow = (slice: ClaimedSlice): Effect.Effect<Refusal | null> =>
     Effect.gen(function* () {
-      const settled = yield* Effect.exit(clock.settle)
-      if (Exit.isFailure(settled)) return clockUnknown
+      const measured = yield* Effect.exit(clock.waitForOffset)
+      if (Exit.isFailure(measured)) return clockUnknown
       const now = yield* nowMillis
       const refusal = refusalToFire(slice, now, limits)
       if (refusal !== "too early") return refusal

@@ -61,7 +61,7 @@ export const makeFollowThrough = Effect.gen(function* () {
 
   return Effect.gen(function* () {
     const isHeld = (yield* gate.current) !== null
-    const orders = yield* replans.unsettled(last, batchSize, { now: yield* DateTime.now, isHeld })
+    const orders = yield* replans.wantingPlan(last, batchSize, { now: yield* DateTime.now, isHeld })
     for (const { id, instrument, isLate } of orders) {
       last = id
       yield* followOne(id, instrument, isLate).pipe(

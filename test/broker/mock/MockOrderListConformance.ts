@@ -21,7 +21,7 @@ export const simulatedOrder = (id: string, tag: string, change: Partial<Simulate
     placedAt: at(0),
     visibleAt: at(1),
     opensAt: at(2),
-    settlesAt: at(3),
+    finishesAt: at(3),
     fillQuantity: 40,
     fillPrice: BigDecimal.fromStringUnsafe("1499.9525"),
     rejection: null,

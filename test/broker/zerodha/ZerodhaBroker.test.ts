@@ -141,8 +141,8 @@ describe("the Zerodha broker", () => {
   it.effect("does not send when the host was suspended while the placement waited for its turn", () =>
     Effect.gen(function* () {
       const kite = yield* scriptedKite
-      const clockThat = (settle: DatabaseClock["Service"]["settle"]) =>
-        Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), settle }))
+      const clockThat = (waitForOffset: DatabaseClock["Service"]["waitForOffset"]) =>
+        Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), waitForOffset }))
       const gone = new DbError({ operation: "test", message: "gone", isTransient: true, sqlState: null })
       const deadline = DateTime.makeUnsafe(30_000)
       // Only a new measurement of the database's clock shows that time has passed.

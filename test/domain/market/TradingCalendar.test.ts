@@ -2,28 +2,21 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { announced } from "../../../src/domain/market/data/announced.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
-import { marketIds } from "../../../src/domain/market/Market.ts"
-import {
-  calendarEnds,
-  calendarOf,
-  type MarketId,
-  marketOf,
-  sessionAt,
-  sessionsFrom
-} from "../../../src/domain/market/TradingCalendar.ts"
+import { calendarEnds, calendarOf, sessionAt, sessionsFrom } from "../../../src/domain/market/TradingCalendar.ts"
 import { Sessions } from "../../../src/domain/market/TradingSession.ts"
+import { type VenueId, venueOf, venueIds } from "../../../src/domain/market/Venue.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 
 const ist = (text: string) => Date.parse(`${text}:00+05:30`)
 const clock = (millis: number) => new Date(millis + 19_800_000).toISOString().slice(11, 16)
 
 /** A day's sessions as text: 09:15-15:30. */
-const dayOf = (market: MarketId, day: string, calendar = builtInCalendar) =>
+const dayOf = (market: VenueId, day: string, calendar = builtInCalendar) =>
   sessionsFrom(calendar, market, ist(`${day}T00:00`), 0)
     .map(({ opensMillis, closesMillis }) => `${clock(opensMillis)}-${clock(closesMillis)}`)
     .join(" ")
 
-describe("marketOf", () => {
+describe("venueOf", () => {
   for (const { name, hasDerivatives, market } of [
     { name: "NSE:INFY", hasDerivatives: true, market: "EQUITY_WITH_DERIVATIVES" },
     { name: "NSE:INFY", hasDerivatives: null, market: "EQUITY_WITH_DERIVATIVES" },
@@ -36,7 +29,7 @@ describe("marketOf", () => {
     { name: "NSEIX:GIFTNIFTY", hasDerivatives: null, market: null }
   ]) {
     it(`${name}, derivatives ${hasDerivatives}: ${market}`, () =>
-      assert.strictEqual(marketOf(Instrument.make(name), hasDerivatives), market))
+      assert.strictEqual(venueOf(Instrument.make(name), hasDerivatives), market))
   }
 })
 
@@ -103,7 +96,7 @@ describe("a day of the calendar", () => {
 })
 
 describe("sessionAt", () => {
-  const at = (market: MarketId, moment: string) => sessionAt(builtInCalendar, market, ist(moment))
+  const at = (market: VenueId, moment: string) => sessionAt(builtInCalendar, market, ist(moment))
 
   it("is open from the opening to just before the close", () => {
     const open = ist("2026-11-25T09:15")
@@ -159,7 +152,7 @@ describe("sessionsFrom", () => {
   })
 
   it("has fewer sessions at the calendar's end, and always in order", () => {
-    for (const market of marketIds) {
+    for (const market of venueIds) {
       const all = sessionsFrom(builtInCalendar, market, ist("2024-06-01T00:00"), 100_000)
       Schema.decodeUnknownSync(Sessions)(JSON.parse(JSON.stringify(all)))
       assert.isBelow(all.at(-1)?.closesMillis ?? Infinity, ist("2027-01-01T00:00"))
@@ -184,7 +177,7 @@ describe("later announcements", () => {
 
   it("add days, and replace the entry of the same market and day", () => {
     assert.strictEqual(later.until, "2027-12-31")
-    for (const market of marketIds) {
+    for (const market of venueIds) {
       assert.strictEqual(dayOf(market, "2026-11-08", later), "18:00-19:00")
       assert.strictEqual(dayOf(market, "2027-01-26", later), "")
     }

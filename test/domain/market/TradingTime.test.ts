@@ -1,7 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
-import { MarketId } from "../../../src/domain/market/Market.ts"
 import { sessionAt, sessionsFrom } from "../../../src/domain/market/TradingCalendar.ts"
 import type { TradingSession } from "../../../src/domain/market/TradingSession.ts"
 import {
@@ -11,6 +10,7 @@ import {
   tradingMillisBetween,
   TradingTime
 } from "../../../src/domain/market/TradingTime.ts"
+import { VenueId } from "../../../src/domain/market/Venue.ts"
 
 const small = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -127,7 +127,7 @@ describe("trading time without a calendar", () => {
 describe("trading time in the calendar", () => {
   const from2025 = Date.parse("2024-12-31T12:00:00+05:30")
   const Moment = Schema.Struct({
-    market: MarketId,
+    market: VenueId,
     from: small(from2025, Date.parse("2026-12-20T00:00:00+05:30")),
     /** Up to a week of trading, to the millisecond. */
     duration: small(0, 5 * 15 * 3_600_000)

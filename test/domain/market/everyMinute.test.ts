@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
-import { marketIds } from "../../../src/domain/market/Market.ts"
 import { sessionAt } from "../../../src/domain/market/TradingCalendar.ts"
+import { venueIds } from "../../../src/domain/market/Venue.ts"
 import { isOpen, minutesOfDay, yearStartMillis } from "../../support/exchangeHours.ts"
 
 describe("every minute of 2026", () => {
-  for (const market of marketIds) {
+  for (const market of venueIds) {
     it(`is open or closed as the exchange's rules say, with the right next session: ${market}`, () => {
       let nextOpen: number | null = null
       for (let index = 365 * minutesOfDay - 1; index >= 0; index -= 1) {

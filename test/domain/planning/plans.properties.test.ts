@@ -3,8 +3,8 @@ import { BigDecimal, DateTime, Option, Result, Schema } from "effect"
 import { freezeLimit, freezeValue } from "../../../src/domain/limits/freezeLimits.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { indianClock, indianDay } from "../../../src/domain/market/indianTime.ts"
-import { marketIds, type MarketId } from "../../../src/domain/market/Market.ts"
 import { afterTrading, TradingTime } from "../../../src/domain/market/TradingTime.ts"
+import { venueIds, type VenueId } from "../../../src/domain/market/Venue.ts"
 import { type OrderPlan, planOrder } from "../../../src/domain/planning/planOrder.ts"
 import { explainSchedule } from "../../../src/domain/planning/schedule/explain.ts"
 import { ScheduleInput } from "../../../src/domain/planning/schedule/Schedule.ts"
@@ -88,7 +88,7 @@ const brokenRate = ({ order, rules, at }: GeneratedOrder, plan: OrderPlan): stri
   return null
 }
 
-const brokenTime = ({ order, rules, marketId, at }: GeneratedOrder, plan: OrderPlan): string | null => {
+const brokenTime = ({ order, rules, venueId, at }: GeneratedOrder, plan: OrderPlan): string | null => {
   const atMillis = DateTime.toEpochMillis(at)
   const startMillis = DateTime.toEpochMillis(plan.startsAt ?? at)
   const due = dueTimes(plan, at)
@@ -104,11 +104,11 @@ const brokenTime = ({ order, rules, marketId, at }: GeneratedOrder, plan: OrderP
   if (completeMillis !== null && (completeMillis < 0 || completeMillis > endMillis))
     return "completed out of the window"
   if (rules.calendar === null) return plan.sessions === null ? null : "sessions without a calendar"
-  if (plan.market !== marketId) return `the hours of ${plan.market}`
-  const closed = due.find((millis) => !isOpenAt(marketId, millis))
+  if (plan.market !== venueId) return `the hours of ${plan.market}`
+  const closed = due.find((millis) => !isOpenAt(venueId, millis))
   if (closed !== undefined) return `a slice at ${new Date(closed).toISOString()}, when it is closed`
-  if (!isOpenAt(marketId, startMillis + endMillis - 1)) return "the window ends when it is closed"
-  if (startMillis >= atMillis + 1 && isOpenAt(marketId, startMillis - 1)) return "it starts after the market's opening"
+  if (!isOpenAt(venueId, startMillis + endMillis - 1)) return "the window ends when it is closed"
+  if (startMillis >= atMillis + 1 && isOpenAt(venueId, startMillis - 1)) return "it starts after the market's opening"
   const sameDay = indianDay(at) === indianDay(DateTime.makeUnsafe(last))
   return order.sessionPolicy === "NEXT_SESSION" || sameDay ? null : "a slice on another day"
 }
@@ -223,11 +223,11 @@ const text = ({ order, rules, market, at }: GeneratedOrder): string =>
   )
 
 /** The first moment from `millis` on at which the market is open, null when there is none in the year. */
-const firstOpenFrom = (marketId: MarketId, millis: number): number | null => {
-  if (isOpenAt(marketId, millis)) return millis
+const firstOpenFrom = (venueId: VenueId, millis: number): number | null => {
+  if (isOpenAt(venueId, millis)) return millis
   const from = Math.floor((millis - yearStartMillis) / 60_000) + 1
   for (let minute = from; minute < 365 * minutesOfDay; minute += 1) {
-    if (isOpen(marketId, Math.floor(minute / minutesOfDay), minute % minutesOfDay)) {
+    if (isOpen(venueId, Math.floor(minute / minutesOfDay), minute % minutesOfDay)) {
       return yearStartMillis + minute * 60_000
     }
   }
@@ -240,19 +240,19 @@ const momentsOf = (day: number, { int }: Choices): ReadonlyArray<number> => {
 }
 
 describe("each day of 2026", () => {
-  for (const marketId of marketIds) {
-    it(`starts an order when the market is next open, and keeps it within sessions: ${marketId}`, () => {
+  for (const venueId of venueIds) {
+    it(`starts an order when the market is next open, and keeps it within sessions: ${venueId}`, () => {
       for (let day = 0; day < 365; day += 1) {
-        const choices = choicesOf(`${marketId}/${day}`)
+        const choices = choicesOf(`${venueId}/${day}`)
         for (const millis of momentsOf(day, choices)) {
           const at = DateTime.makeUnsafe(millis)
           const generated: GeneratedOrder = {
-            marketId,
+            venueId,
             at,
             rules: { ...noLimits, calendar: builtInCalendar },
-            market: marketWith(marketId, 1, null),
+            market: marketWith(venueId, 1, null),
             order: anOrder({
-              instrument: instrumentOf(marketId),
+              instrument: instrumentOf(venueId),
               numSplits: choices.int(1, 20),
               durationMinutes: choices.int(0, 900),
               randomize: choices.chance(0.5),
@@ -261,7 +261,7 @@ describe("each day of 2026", () => {
             })
           }
           const plan = planned(generated)
-          const opens = firstOpenFrom(marketId, millis)
+          const opens = firstOpenFrom(venueId, millis)
           if (Result.isFailure(plan)) {
             const isToday = opens !== null && dayOfYear(opens) === day
             const { sessionPolicy } = generated.order

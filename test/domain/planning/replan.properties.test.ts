@@ -12,7 +12,7 @@ import {
   claimDue,
   followed,
   inStage,
-  isUnsettled,
+  isUnfinished,
   type ModelSlice,
   modelOf,
   type OrderModel,
@@ -29,10 +29,10 @@ const anyRunningOrder = (index: number, choices: Choices): GeneratedOrder => {
   const generated = anyOrder(`case-${index}`, choices)
   const lotSize = pick([1, 1, 15, 65])
   const numSplits = pick([1, 2, int(1, 8), int(1, 30)])
-  const { order, rules, marketId } = generated
+  const { order, rules, venueId } = generated
   return {
     ...generated,
-    market: marketWith(marketId, lotSize, null),
+    market: marketWith(venueId, lotSize, null),
     order: {
       ...order,
       numSplits,
@@ -120,7 +120,7 @@ const advance: Event = (model, { int, pick, chance }) => {
   ]
   const next = Math.min(...due.filter((millis) => millis > model.nowMillis), Infinity)
   const step = pick([2000, int(1, 10_000), Math.floor(windowOf(model) / int(3, 40))])
-  const isNight = model.generated.rules.calendar !== null && !isOpenAt(model.generated.marketId, model.nowMillis)
+  const isNight = model.generated.rules.calendar !== null && !isOpenAt(model.generated.venueId, model.nowMillis)
   model.nowMillis = next !== Infinity && (isNight || chance(0.4)) ? next : model.nowMillis + step
 }
 
@@ -165,7 +165,7 @@ const amendment: Event = (model, choices) => {
 const follow: Event = (model) => {
   // One follow-through may lead to another, but only a few times.
   for (let step = 0; ; step += 1) {
-    if (!isUnsettled(model)) return
+    if (!isUnfinished(model)) return
     assert.isBelow(step, 4, "the follow-through does not end")
     const before = snapshot(model)
     const result = followed(model)
@@ -259,7 +259,7 @@ const conserved = (model: OrderModel) => {
   const { calendar } = model.generated.rules
   const slices = slicesOf(model)
   assert.isFalse(slices.some((slice) => slice.filledQuantity + slice.carriedQuantity > slice.quantity))
-  const closed = slices.find(({ scheduledMillis }) => !isOpenAt(model.generated.marketId, scheduledMillis))
+  const closed = slices.find(({ scheduledMillis }) => !isOpenAt(model.generated.venueId, scheduledMillis))
   if (calendar !== null && closed !== undefined) assert.fail(`a slice at ${closed.scheduledMillis}, when it is closed`)
 }
 
@@ -296,7 +296,7 @@ const toTheEnd = (model: OrderModel, choices: Choices, log: Array<string>) => {
   for (let step = 0; step < 2000; step += 1) {
     const isOver =
       inStage(model, "SCHEDULED").length + claimed(model).length + unknown(model).length + open(model).length === 0
-    if (isOver && !isUnsettled(model)) return
+    if (isOver && !isUnfinished(model)) return
     for (const event of [
       claim,
       acknowledge,

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Layer, Logger } from "effect"
 import { mockInstruments } from "../../../src/broker/mock/mockInstruments.ts"
 import { TradingHours } from "../../../src/config/TradingHours.ts"
-import { forEachMarket } from "../../../src/domain/market/Market.ts"
+import { forEachVenue } from "../../../src/domain/market/Venue.ts"
 import { InstrumentStore } from "../../../src/stores/account/InstrumentStore.ts"
 import { makeRemind } from "../../../src/workers/monitor/reminders.ts"
 import { scriptedBroker } from "../../support/scriptedBroker.ts"
@@ -10,7 +10,7 @@ import { serviceLayer, setClock } from "../../support/service.ts"
 
 const calendarUntil = (until: string) =>
   TradingHours.of({
-    calendar: { from: "1970-01-01", until, markets: forEachMarket(() => ({ sessions: [], whyClosed: new Map() })) }
+    calendar: { from: "1970-01-01", until, markets: forEachVenue(() => ({ sessions: [], whyClosed: new Map() })) }
   })
 
 const service = (hours: TradingHours["Service"], brokerType: "mock" | "zerodha") =>

@@ -1,5 +1,5 @@
 import type { Hours, SpecialDay } from "../Announcements.ts"
-import type { MarketId } from "../Market.ts"
+import type { VenueId } from "../Venue.ts"
 
 /** NSE and BSE have one list of holidays for shares and their derivatives. */
 export const stocks = ["EQUITY", "EQUITY_WITH_DERIVATIVES", "EQUITY_DERIVATIVES"] as const
@@ -14,7 +14,7 @@ export const winterEvening: ReadonlyArray<Hours> = [["17:00", "23:55"]]
 
 /** Days on which the given venues have the same hours, each with its name. */
 export const days = (
-  markets: readonly [MarketId, ...ReadonlyArray<MarketId>],
+  markets: readonly [VenueId, ...ReadonlyArray<VenueId>],
   sessions: ReadonlyArray<Hours>,
   names: Readonly<Record<string, string>>
 ): ReadonlyArray<SpecialDay> => Object.entries(names).map(([day, name]) => ({ day, markets, sessions, name }))

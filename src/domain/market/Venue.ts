@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import type { Instrument } from "../model/Order.ts"
 
 /** A venue: the instruments that share trading hours and holidays. */
-export const MarketId = Schema.Literals([
+export const VenueId = Schema.Literals([
   /** Shares of NSE and BSE. */
   "EQUITY",
   /** Shares with futures or options, which have a closing auction. */
@@ -14,15 +14,15 @@ export const MarketId = Schema.Literals([
   /** MCX, except agricultural commodities. */
   "COMMODITIES"
 ])
-export type MarketId = typeof MarketId.Type
+export type VenueId = typeof VenueId.Type
 
-export const marketIds: ReadonlyArray<MarketId> = MarketId.literals
+export const venueIds: ReadonlyArray<VenueId> = VenueId.literals
 
 /**
  * The venue of an instrument; null if no hours are known for its exchange. `hasDerivatives` is whether a share has futures or
  * options; if that is unknown (null), the shorter hours apply.
  */
-export const marketOf = (instrument: Instrument, hasDerivatives: boolean | null): MarketId | null => {
+export const venueOf = (instrument: Instrument, hasDerivatives: boolean | null): VenueId | null => {
   switch (instrument.slice(0, instrument.indexOf(":"))) {
     case "NSE":
     case "BSE":
@@ -41,7 +41,7 @@ export const marketOf = (instrument: Instrument, hasDerivatives: boolean | null)
 }
 
 /** One value for each venue. */
-export const forEachMarket = <A>(of: (market: MarketId) => A): Readonly<Record<MarketId, A>> => ({
+export const forEachVenue = <A>(of: (market: VenueId) => A): Readonly<Record<VenueId, A>> => ({
   EQUITY: of("EQUITY"),
   EQUITY_WITH_DERIVATIVES: of("EQUITY_WITH_DERIVATIVES"),
   EQUITY_DERIVATIVES: of("EQUITY_DERIVATIVES"),
