@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Duration, Effect, Schedule, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -20,24 +20,47 @@ export interface AppliedMigration {
   readonly name: string
 }
 
+/** How often to try again after other transactions held locks on the tables: with {@link pause}, about two minutes. */
+const maxRetries = 50
+const pause = Duration.seconds(2)
+
 /**
  * Applies a folder's numbered .sql files that the database does not have yet, in order, in one transaction; returns those.
  * Safe when many processes do it at once: the first takes a lock, and the others wait for it and find nothing left to do.
+ * Safe beside daemons and long transactions: it gives up its place in the queue for a table's lock after half a second,
+ * because all statements on the table wait behind it, and begins anew later.
  * Called when a daemon starts, and by the command migrate.
  */
-export const migrateFrom = Effect.fnUntraced(function* (folder: string) {
-  const db = yield* Db
-  const applied = yield* db
-    .unlimited(
-      "migrate",
-      Effect.andThen(
-        db.sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`,
-        run({ loader: loadFrom(folder), table }).pipe(Effect.provideService(SqlClient.SqlClient, db.sql))
-      )
+export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries: number = maxRetries) {
+  const { sql, unlimited } = yield* Db
+  const attempt = unlimited(
+    "migrate",
+    Effect.gen(function* () {
+      yield* sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`
+      // It is shorter than deadlock_timeout, so that no daemon's statement becomes the victim of a deadlock with this one.
+      yield* sql`SET LOCAL lock_timeout = '500ms'`
+      return yield* run({ loader: loadFrom(folder), table }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+    })
+  )
+  const applied = yield* attempt.pipe(
+    Effect.tapErrorTag("MigrationError", (error) =>
+      isLocked(error) ? Effect.logWarning(`${explain(error)} ${lockedHint}`) : Effect.void
+    ),
+    Effect.retry({
+      schedule: Schedule.spaced(pause),
+      times: retries,
+      while: (error) => error._tag === "MigrationError" && isLocked(error)
+    }),
+    Effect.catchTag(
+      "MigrationError",
+      (error) => new MigrationFailed({ message: `${explain(error)}${isLocked(error) ? ` ${lockedHint}` : ""}` })
     )
-    .pipe(Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error) })))
+  )
   return applied.map(([id, name]): AppliedMigration => ({ id, name }))
 })
+
+const lockedHint =
+  "Another transaction uses the tables, such as a backup or an open session: end it, or wait until it is over."
 
 /** Applies the migrations of this version of the service. */
 export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFailed | DbError, Db> = migrateFrom(
@@ -109,6 +132,12 @@ const apply = (text: string) =>
 const explain = (error: Migrator.MigrationError): string => {
   const reason = rootOf(error.cause)
   return `${error.message}${reason instanceof Error ? `: ${reason.message}` : ""}. Nothing was changed.`
+}
+
+/** Whether a table's lock was not free in time (55P03), or the wait for it would have been a deadlock (40P01). */
+const isLocked = (error: Migrator.MigrationError): boolean => {
+  const reason = rootOf(error.cause)
+  return reason instanceof Error && "code" in reason && (reason.code === "55P03" || reason.code === "40P01")
 }
 
 /** The driver wraps the server's error twice. */

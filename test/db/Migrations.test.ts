@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Layer, Schema } from "effect"
+import { DateTime, Effect, Fiber, Latch, Layer, Schema } from "effect"
 import { existsSync } from "node:fs"
 import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -309,6 +309,43 @@ describe("migrate", () => {
       const before = yield* tables
       yield* Effect.flip(migrateFrom(yield* folderWith({ first: 2, own: { "0003_broken.sql": "SELECT 1 / 0;" } })))
       assert.deepStrictEqual(yield* tables, before)
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("lets statements pass while another transaction uses a table, and is applied once that has ended", () =>
+    Effect.gen(function* () {
+      const { sql, execute, transaction } = yield* Db
+      yield* migrateFrom(yield* folderWith({ first: 1 }))
+      const folder = yield* folderWith({
+        first: 1,
+        own: { "0002_column.sql": "ALTER TABLE orders ADD COLUMN c text;" }
+      })
+      const isRead = yield* Latch.make(false)
+      const isOver = yield* Latch.make(false)
+      const reader = yield* Effect.forkChild(
+        transaction(
+          "test.reader",
+          Effect.gen(function* () {
+            yield* sql`SELECT count(*) FROM orders`
+            yield* isRead.open
+            yield* isOver.await
+          })
+        )
+      )
+      yield* isRead.await
+      const refused = yield* Effect.flip(migrateFrom(folder, 0))
+      assert.instanceOf(refused, MigrationFailed)
+      assert.include(refused.message, 'Migration "2_column" failed: canceling statement due to lock timeout')
+      assert.include(refused.message, "Nothing was changed. Another transaction uses the tables")
+      yield* insert("orders", contractRow("meanwhile"))
+
+      const migrating = yield* Effect.forkChild(migrateFrom(folder))
+      yield* execute("test.wait", sql`SELECT pg_sleep(0.7)`)
+      yield* insert("orders", contractRow("between"))
+      yield* isOver.open
+      yield* Fiber.join(reader)
+      assert.deepStrictEqual(yield* Fiber.join(migrating), [{ id: 2, name: "column" }])
+      assert.lengthOf(yield* orders, 2)
     }).pipe(Effect.provide(emptyDatabase))
   )
 
