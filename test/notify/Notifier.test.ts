@@ -216,6 +216,8 @@ describe("the facts that cause notifications", () => {
       yield* insertOrder("o2", { ...ended, order_queue_status: "SKIPPED" })
       yield* insertOrder("o3", { ...ended, order_queue_status: "SKIPPED", cancel_requested_at: "1970-01-01T00:00:00Z" })
       yield* insertOrder("o4", { ...ended, order_queue_status: "PENDING" })
+      const foreign = { side: null, total_quantity: null, instrument: null }
+      yield* insertOrder("o5", { ...ended, ...foreign, order_queue_status: "FAILED" })
       const store = yield* NotificationStore
       yield* at(25 * 3600)
       yield* Effect.flatMap(DateTime.now, store.noteUnfilled)
@@ -226,7 +228,8 @@ describe("the facts that cause notifications", () => {
         (yield* outbox).map(({ message }) => message),
         [
           "Order o1 (BUY 100 NSE:RELIANCE) is FAILED, and nothing of it was placed: a reason",
-          "Order o2 (BUY 100 NSE:RELIANCE) is SKIPPED, and nothing of it was placed: a reason"
+          "Order o2 (BUY 100 NSE:RELIANCE) is SKIPPED, and nothing of it was placed: a reason",
+          "Order o5 is FAILED, and nothing of it was placed: a reason"
         ]
       )
     }).pipe(Effect.provide(service))

@@ -172,6 +172,10 @@ const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
   )
   SELECT * FROM found`
 
+/** An order `o` in words. A row of another program may lack any of its columns, which a FAILED order shows as it is. */
+const orderWords = (sql: Sql) =>
+  sql`'Order ' || o.id || coalesce(' (' || nullif(concat_ws(' ', o.side, o.total_quantity, o.instrument), '') || ')', '')`
+
 const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(
     db,
@@ -179,7 +183,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
     now,
     db.sql`
       SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
-        'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is over, and '
+        ${orderWords(db.sql)} || ' is over, and '
           || s.missing || ' are missing' || coalesce(': ' || o.status_reason, ''),
         o.id, NULL::text, coalesce(o.reason_code, ${reasonCode(db.sql, "unfilled")})
       FROM (${maybeUnfilled(db.sql, now)}) o CROSS JOIN LATERAL (
@@ -191,7 +195,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
       WHERE s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}
       UNION ALL
       SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
-        'Order ' || o.id || ' (' || o.side || ' ' || o.total_quantity || ' ' || o.instrument || ') is ' || o.order_queue_status
+        ${orderWords(db.sql)} || ' is ' || o.order_queue_status
           || ', and nothing of it was placed' || coalesce(': ' || o.status_reason, ''),
         o.id, NULL::text, o.reason_code
       FROM orders o
