@@ -10,6 +10,7 @@ import {
 import { BrokerNotSent } from "../domain/model/BrokerError.ts"
 import type { ClosureKind, GateClosure } from "../domain/model/GateClosure.ts"
 import type { SliceId } from "../domain/model/Ids.ts"
+import { annotateReason } from "../runtime/annotate.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 
 type Reasons = ReadonlyMap<ClosureKind, string>
@@ -100,9 +101,11 @@ const makeClosures = Effect.gen(function* () {
       if (reason === null) return yield* Effect.logInfo(`No longer on hold: ${before}`)
       if (kind === "stopping") return yield* Effect.logInfo(`No more placements: ${reason}`)
       // An error pages a person, so a closure that only changes its reason is logged as information.
-      yield* before === null
-        ? Effect.logError(`Placements are on hold: ${reason}`)
-        : Effect.logInfo(`Still on hold: ${reason}`)
+      yield* (
+        before === null
+          ? Effect.logError(`Placements are on hold: ${reason}`)
+          : Effect.logInfo(`Still on hold: ${reason}`)
+      ).pipe(annotateReason("gate_closed"))
     }).pipe(Semaphore.withPermits(oneAtATime, 1))
 
   const current = Effect.map(SubscriptionRef.get(reasons), closureOf)

@@ -26,8 +26,8 @@ const maxIds = 100
 
 /**
  * Folds bursts of a warning or error into its first line and a line each minute that counts the others. Lines belong to the same
- * burst when level, worker and message are equal apart from words with digits, such as ids, numbers and times. Lines of
- * other levels always pass.
+ * burst when level, worker, reason code and message are equal apart from words with digits, such as ids, numbers and times.
+ * Lines of other levels always pass.
  */
 export class LogFolding {
   private readonly bursts = new Map<string, Burst>()
@@ -35,7 +35,8 @@ export class LogFolding {
   /** Whether a line is shown; otherwise it is counted. Times in milliseconds of a monotonic clock. */
   admits(entry: LogEntry, nowMillis: () => number): boolean {
     if (entry.level !== "warn" && entry.level !== "error") return true
-    const key = `${entry.level} ${String(entry.fields["worker"])} ${entry.message.replaceAll(/\S*\d\S*/g, "#")}`
+    const { worker, reason_code } = entry.fields
+    const key = `${entry.level} ${String(worker)} ${String(reason_code)} ${entry.message.replaceAll(/\S*\d\S*/g, "#")}`
     const burst = this.bursts.get(key)
     if (burst !== undefined) {
       burst.folded += 1
@@ -85,12 +86,15 @@ const remember = (ids: Set<string>, id: unknown): void => {
   if (typeof id === "string" && ids.size < maxIds) ids.add(id)
 }
 
+/** The fields that all lines of a burst have in common. */
+const shared = ["worker", "reason_code"]
+
 const foldedEntry = ({ first, folded, last, orderIds, sliceIds }: Burst, passedMillis: number): LogEntry => ({
   date: last.date,
   level: last.level,
   message: `… and ${folded} more like it in the last ${Math.round(passedMillis / 1000)} s: ${first.message}`,
   fields: {
-    ...("worker" in last.fields ? { worker: last.fields["worker"] } : {}),
+    ...Object.fromEntries(shared.flatMap((name) => (name in last.fields ? [[name, last.fields[name]]] : []))),
     folded,
     ...(orderIds.size === 0 ? {} : { order_ids: [...orderIds] }),
     ...(sliceIds.size === 0 ? {} : { slice_ids: [...sliceIds] })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Logger, References, Schema, Scope } from "effect"
 import { TestClock, TestConsole } from "effect/testing"
+import { type LogEntry, LogFolding } from "../../src/runtime/LogFolding.ts"
 import { foldingLogger, jsonLine, prettyLine, textIn } from "../../src/runtime/Logging.ts"
 
 const LogLine = Schema.fromJsonString(Schema.Record(Schema.String, Schema.Unknown))
@@ -143,6 +144,25 @@ describe("a burst of one error", () => {
       )
     })
   )
+
+  it("keeps the reason code of its lines; lines with another code are another burst", () => {
+    const folding = new LogFolding()
+    const failedFor = (code: string): LogEntry => ({
+      date: new Date(0),
+      level: "error",
+      message: "Slice failed: refused",
+      fields: { reason_code: code }
+    })
+    const codes = ["broker_refused", "broker_refused", "broker_refused", "attempts_exhausted"]
+    assert.deepStrictEqual(
+      codes.map((code) => folding.admits(failedFor(code), () => 0)),
+      [true, false, false, true]
+    )
+    assert.deepStrictEqual(
+      folding.due(60_000).map(({ fields }) => fields),
+      [{ reason_code: "broker_refused", folded: 2 }]
+    )
+  })
 
   it.effect("is reported before the logger ends, and does not hide other errors", () =>
     Effect.gen(function* () {
