@@ -34,7 +34,7 @@ const aSlice = (changed: Partial<SliceView>): SliceView => ({
 
 describe("safe text", () => {
   it("is one line without escapes or marks; plain text stays the same", () => {
-    assert.strictEqual(safe(nasty), "a?[31mb?2Jc?FAKE??d??株式")
+    assert.strictEqual(safe(nasty), "a?[31m?b?2J??c?FAKE??d??株式")
     assert.strictEqual(safe("BUY  NSE:M&M  – ₹ 1,5 — é"), "BUY  NSE:M&M  – ₹ 1,5 — é")
     assert.strictEqual(shown([nasty, "x"]).split("\n").length, 2)
     assert.strictEqual(new CommandFailed({ message: `It is ${nasty}` }).message, `It is ${safe(nasty)}`)

@@ -1,15 +1,15 @@
 import stringWidth from "string-width"
 
-// Everything that a terminal is shown passes through this file. Instruments, reasons, ids and names come from other
+// Everything that a command shows passes through this file. Instruments, reasons, ids and names come from other
 // programs, and must not move the cursor, change colours, reverse the direction of text or begin a line of their own. Each
 // line therefore goes through `safe`: in `print`, `say`, `warn` and `CommandFailed` for commands, in `span` for tables and
 // for `top`. Widths are cells of a terminal, not code units.
 
 /**
- * The text as one line that is safe to show: format characters, such as bidi marks, are dropped; controls become `?`.
+ * The text as one line that is safe to show: each control and format character, such as a bidi mark, becomes `?`, so that
+ * an id with one is not taken for another id.
  */
-export const safe = (text: string): string =>
-  text.replaceAll(/\p{Cf}/gu, "").replaceAll(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, "?")
+export const safe = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "?")
 
 /** One line or several. A line break within one of them is masked like any other control character. */
 export type Lines = string | ReadonlyArray<string>
