@@ -82,7 +82,7 @@ const doubtCheck = (group: BacklogGroup | null, { doubt }: Timeouts, now: DateTi
   return isLong(group, doubt, now)
     ? problem(
         name,
-        `${found}: the broker's order list does not settle it`,
+        `${found}: the broker's order list does not show what became of it`,
         `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${group.id} --reason TEXT`)}`
       )
     : ok(name, `${found}: looked up in the broker's order list`)

@@ -16,6 +16,6 @@ export const doubleCheck = (doubles: ReadonlyArray<Double>): Check => {
   return problem(
     name,
     `${counted(doubles.length, "slice")} in the last day; ${first.sliceId} has the broker orders ${first.brokerOrderIds.join(", ")}`,
-    `Settle it at the broker; ${pulse(`order show ${first.orderId}`)}, then ${pulse(`order resume ${first.orderId}`)}`
+    `Mend it at the broker; ${pulse(`order show ${first.orderId}`)}, then ${pulse(`order resume ${first.orderId}`)}`
   )
 }

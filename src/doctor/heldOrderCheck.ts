@@ -13,7 +13,7 @@ export interface HeldOrder {
 const maxNamed = 3
 
 /** The first step for an order that was placed twice. */
-export const reconcileFirst = "settle it at the broker first: cancel what is too much by hand"
+export const reconcileFirst = "mend it at the broker first: cancel what is too much by hand"
 
 /** `held` begins with the orders that are on hold for a double placement. */
 export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {

@@ -175,7 +175,7 @@ const alarmsOf = ({ order, slices, doubles }: OrderRecord): ReadonlyArray<string
     ...(lost.length === 0
       ? []
       : [
-          `The broker's order list no longer shows the order of ${numbersText(lost)}, which was not over: "slice placed" settles it`
+          `The broker's order list no longer shows the order of ${numbersText(lost)}, which was still open: give its outcome with "slice placed"`
         ]),
     ...(overfilled.length === 0 ? [] : [`More than there should be is filled of ${numbersText(overfilled)}`])
   ]

@@ -222,7 +222,7 @@ describe("doctor's checks of placements", () => {
       [
         heldOrderCheck([{ ...held("d"), isDouble: true }, held("a")]),
         "PROBLEM",
-        /d \(2 slices\): paused; a .*→ d was placed twice, settle it at the broker first: cancel .* by hand, then: .*order resume d/
+        /d \(2 slices\): paused; a .*→ d was placed twice, mend it at the broker first: cancel .* by hand, then: .*order resume d/
       ],
       [heldOrderCheck(["a", "b", "c", "d", "e"].map(held)), "WARNING", /; and 2 more →/]
     ])

@@ -188,7 +188,7 @@ describe("the alarms of a report", () => {
       "DOUBLE PLACEMENT: the broker has b3 and b9 for slice 3",
       "The order is on hold: look at it",
       "Nobody knows yet whether slice 1 was placed",
-      'The broker\'s order list no longer shows the order of slice 2, which was not over: "slice placed" settles it',
+      'The broker\'s order list no longer shows the order of slice 2, which was still open: give its outcome with "slice placed"',
       "More than there should be is filled of slice 3"
     ])
     assert.deepStrictEqual(reportOf().alarms, [])

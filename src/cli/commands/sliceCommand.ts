@@ -145,7 +145,7 @@ const placed = Command.make(
 ).pipe(Command.withDescription("Say which broker order a slice has, of which the service cannot know it"))
 
 export const sliceCommand = Command.make("slice").pipe(
-  Command.withDescription("Retry, skip and settle single slices by hand"),
+  Command.withDescription("Retry, skip and resolve single slices by hand"),
   Command.withSubcommands([retry, skip, placed])
 )
 

@@ -38,7 +38,8 @@ export const reasonMeanings = {
   },
   plan_infeasible: {
     of: ["order FAILED"],
-    meaning: "No schedule fits: whole lots, one lot for each slice, the largest slice or the least gap rule it out."
+    meaning:
+      "No schedule fits: whole lots, one lot for each slice, the largest slice (`LIMIT_SLICE_QUANTITY` too) or the least gap rule it out."
   },
   pre_trade_limit: {
     of: ["order FAILED", "slice FAILED"],
@@ -220,7 +221,7 @@ export const reasonMeanings = {
     of: ["slice PROCESSED"],
     meaning:
       "The broker's order list ceased to show the slice's open order. Derived when the slice is shown, never stored; a " +
-      "person settles it with `slice placed`."
+      "person gives its outcome with `slice placed`."
   },
   repaired_from_order_list: {
     of: ["slice PROCESSED"],

@@ -132,10 +132,7 @@ describe("a frame", () => {
     })
     const selecting = (selected: string) => text({ ...shown, selected })
     const double = selecting("order o3")
-    assert.match(
-      double,
-      /^placed twice, settle it at the broker first: cancel what is too much by hand; the broker has/m
-    )
+    assert.match(double, /^placed twice, mend it at the broker first: cancel what is too much by hand; the broker has/m)
     assert.match(double, /order show o3[^]*audit o3[^]*order resume o3/)
     assert.match(double, / o3 [^]* o1 [^]* o2/)
     assert.match(double, /working +5\/10 +held +250\/1000.* o1 /)
