@@ -53,25 +53,29 @@ const watchCommand = Command.make(
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Watch an order, or all active ones, until nothing more will happen"))
 
+const waitUntil = (what: string) =>
+  Flag.Int("wait").pipe(Flag.withDescription(`For how many seconds to wait until ${what}`), Flag.withDefault(30))
+
+/** The order, unless it is finished, so that there is nothing left to do to it. */
+const getUnfinished = Effect.fnUntraced(function* (orderId: string, what: "cancel" | "pause") {
+  const order = yield* getOrder(orderId)
+  if (!isFinished(order)) return order
+  return yield* new CommandFailed({
+    message: `Order ${orderId} is ${order.state} already: there is nothing to ${what}`
+  })
+})
+
 const cancel = Command.make(
   "cancel",
   {
     orderId,
     reason: optionalReason,
-    wait: Flag.Int("wait").pipe(
-      Flag.withDescription("For how many seconds to wait until no slice can be placed any more"),
-      Flag.withDefault(30)
-    ),
+    wait: waitUntil("no slice can be placed any more"),
     json
   },
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
-    const before = yield* getOrder(given.orderId)
-    if (isFinished(before)) {
-      return yield* new CommandFailed({
-        message: `Order ${given.orderId} is ${before.state} already: there is nothing to cancel`
-      })
-    }
+    yield* getUnfinished(given.orderId, "cancel")
     yield* commands.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
     const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
       Effect.onInterrupt(() =>
@@ -97,20 +101,12 @@ const pause = Command.make(
   {
     orderId,
     reason: optionalReason,
-    wait: Flag.Int("wait").pipe(
-      Flag.withDescription("For how many seconds to wait until no slice is in a daemon's hands"),
-      Flag.withDefault(30)
-    ),
+    wait: waitUntil("no slice is in a daemon's hands"),
     json
   },
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
-    const before = yield* getOrder(given.orderId)
-    if (isFinished(before)) {
-      return yield* new CommandFailed({
-        message: `Order ${given.orderId} is ${before.state} already: there is nothing to pause`
-      })
-    }
+    const before = yield* getUnfinished(given.orderId, "pause")
     if (!(yield* commands.pause(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
