@@ -6,6 +6,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { CommandDb } from "../../db/DbLayer.ts"
 import { decimalText } from "../../domain/text/decimals.ts"
+import { safeJson } from "../../domain/text/safe.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
@@ -15,7 +16,7 @@ import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
-import { type Lines, safeJson, shown } from "../terminal/text.ts"
+import { type Lines, shown } from "../terminal/text.ts"
 
 /**
  * The base of every command but the daemon: settings, trading hours, a database connection, the stores that most

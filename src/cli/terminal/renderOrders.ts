@@ -1,9 +1,10 @@
 import { DateTime } from "effect"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import { safe } from "../../domain/text/safe.ts"
 import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
 import { timeText } from "./moments.ts"
 import { table } from "./table.ts"
-import { cut, pad, safe, widthOf } from "./text.ts"
+import { cut, pad, widthOf } from "./text.ts"
 
 /** Whether nothing more will happen to the order. */
 export const isFinished = (order: OrderProgress): boolean => isFinishedState(order.state)

@@ -1,4 +1,5 @@
-import { cut, safe, widthOf } from "./text.ts"
+import { safe } from "../../domain/text/safe.ts"
+import { cut, widthOf } from "./text.ts"
 
 export type Style = "bold" | "dim" | "red" | "yellow" | "green" | "reverse"
 

@@ -1,33 +1,16 @@
 import stringWidth from "string-width"
+import { safe } from "../../domain/text/safe.ts"
 
 // Everything that a command shows passes through this file. Instruments, reasons, ids and names come from other
 // programs, and must not move the cursor, change colours, reverse the direction of text or begin a line of their own. Each
 // line therefore goes through `safe`: in `print`, `say`, `warn` and `CommandFailed` for commands, in `span` for tables and
 // for `top`. Widths are cells of a terminal, not code units.
 
-/**
- * The text as one line that is safe to show: each control and format character, such as a bidi mark, becomes `?`, so that
- * an id with one is not taken for another id.
- */
-export const safe = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "?")
-
 /** One line or several. A line break within one of them is masked like any other control character. */
 export type Lines = string | ReadonlyArray<string>
 
 /** The lines as one text to print, each of them safe. */
 export const shown = (lines: Lines): string => (typeof lines === "string" ? [lines] : lines).map(safe).join("\n")
-
-/**
- * The same JSON with escapes for characters that JSON allows and a terminal may obey: DEL, C1 controls, format
- * characters.
- */
-export const safeJson = (json: string): string =>
-  json.replaceAll(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
-    Array.from(
-      { length: character.length },
-      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, "0")}`
-    ).join("")
-  )
 
 /** The width of a text in cells. */
 export const widthOf = (text: string): number => stringWidth(text, { countAnsiEscapeCodes: true })
