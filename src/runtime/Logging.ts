@@ -1,5 +1,7 @@
 import { Cause, Clock, Console, Effect, Layer, Logger, References, Schedule } from "effect"
 import { Configuration } from "../config/Configuration.ts"
+import { safe, safeJson } from "../domain/text/safe.ts"
+import { shortened } from "../domain/text/shortened.ts"
 import { type LogEntry, LogFolding } from "./LogFolding.ts"
 
 type Options = Logger.Options<unknown>
@@ -16,14 +18,27 @@ const entryOf = ({ cause, date, fiber, logLevel, message }: Options): LogEntry =
     if (value !== null && value !== undefined) fields[name] = value
   }
   if (cause.reasons.length > 0) fields["cause"] = Cause.pretty(cause)
-  return { date, level: logLevel.toLowerCase(), message: words.join(" "), fields }
+  const shortFields = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === "string" ? shortened(value, name === "cause" ? maxCause : maxText) : value
+  ])
+  return {
+    date,
+    level: logLevel.toLowerCase(),
+    message: shortened(words.join(" "), maxText),
+    fields: Object.fromEntries(shortFields)
+  }
 }
+
+/** The characters of a message, a field and a cause that a line has: rows and brokers may bring texts of any length. */
+const maxText = 2000
+const maxCause = 6000
 
 /** The fields of the line itself, which a detail must not replace. */
 const reserved: ReadonlySet<string> = new Set(["timestamp", "level", "message"])
 
 const jsonText = ({ date, level, message, fields }: LogEntry): string =>
-  JSON.stringify({ timestamp: date.toISOString(), level, message, ...fields })
+  safeJson(JSON.stringify({ timestamp: date.toISOString(), level, message, ...fields }))
 
 /** One JSON object per line: timestamp, level, message, then the annotations. */
 export const jsonLine = Logger.make((options: Options) => jsonText(entryOf(options)))
@@ -55,16 +70,16 @@ const prettyText =
       isColored && color !== "" && text !== "" ? `\u001b[${color}m${text}\u001b[0m` : text
     const [mark, color] = marks[level] ?? [`${level.toUpperCase()} `, ""]
     const details = shownFields.flatMap(([name, words]) =>
-      fields[name] === undefined ? [] : [words(String(fields[name]))]
+      fields[name] === undefined ? [] : [words(safe(String(fields[name])))]
     )
     const time = colored("2", date.toISOString().slice(11, 23))
     const tail = details.length === 0 ? "" : colored("2", ` (${details.join(", ")})`)
-    const text = `${time} ${String(fields["worker"] ?? "service").padEnd(8)} ${colored(color, `${mark}${message}`)}${tail}`
-    // Further lines of an event are indented below its message.
-    return [text, ...(fields["cause"] === undefined ? [] : [String(fields["cause"])])]
-      .join("\n")
-      .replaceAll("\n", margin)
+    const text = `${time} ${String(fields["worker"] ?? "service").padEnd(8)} ${colored(color, `${mark}${safeLines(message)}`)}${tail}`
+    return [text, ...(fields["cause"] === undefined ? [] : [safeLines(String(fields["cause"]))])].join(margin)
   }
+
+/** The lines of a text, each of them safe. They are indented, so that none passes for a line of the log. */
+const safeLines = (text: string): string => text.split("\n").map(safe).join(margin)
 
 const margin = `\n${" ".repeat("15:20:28.000 executor ".length)}`
 

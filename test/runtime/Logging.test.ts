@@ -84,6 +84,63 @@ describe("logs", () => {
   )
 })
 
+const nasty = "a\u001b[2J\u202eb\u009bc\u007f\r\u2028d"
+
+describe("what a stranger wrote into a row", () => {
+  const logged = Effect.logError(`It broke: ${nasty}\nnext`, Cause.fail(new Error(nasty))).pipe(
+    Effect.annotateLogs("order_id", nasty)
+  )
+
+  it.effect("pretty: obeys no control character, and begins no line of its own", () =>
+    Effect.gen(function* () {
+      const [line = ""] = yield* linesOf(prettyLine, logged)
+      assert.notMatch(line, /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u)
+      const [first, ...more] = line.split("\n")
+      assert.strictEqual(first, "00:00:00.000 service  ERROR It broke: a?[2J?b?c???d")
+      assert.isAbove(more.length, 1)
+      for (const below of more) assert.match(below, /^ {22}/)
+    })
+  )
+
+  it.effect("JSON: is escaped, and the same when it is read", () =>
+    Effect.gen(function* () {
+      const [line = ""] = yield* linesOf(jsonLine, logged)
+      assert.notMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+      const { message, order_id } = yield* Schema.decodeEffect(LogLine)(line)
+      assert.deepStrictEqual({ message, order_id }, { message: `It broke: ${nasty}\nnext`, order_id: nasty })
+    })
+  )
+
+  it.effect("is cut when it is long, in messages, fields and causes", () =>
+    Effect.gen(function* () {
+      const long = "x".repeat(1_000_000)
+      const error = Effect.logError(long, { body: long }, Cause.fail(new Error(long))).pipe(
+        Effect.annotateLogs("order_id", long)
+      )
+      const [line = ""] = yield* linesOf(jsonLine, error)
+      assert.isBelow(line.length, 13_000)
+      const { message, order_id } = yield* Schema.decodeEffect(LogLine)(line)
+      assert.strictEqual(message, `${"x".repeat(2000)}… (1000000 characters)`)
+      assert.strictEqual(order_id, message)
+    })
+  )
+
+  it("is folded in a time that grows no faster than its length", () => {
+    const millisFor = (length: number, times: number) => {
+      const folding = new LogFolding()
+      const message = "x".repeat(length)
+      const began = performance.now()
+      for (let n = 0; n < times; n += 1) {
+        folding.admits({ date: new Date(0), level: "error", message, fields: {} }, () => 0)
+      }
+      return (performance.now() - began) / times
+    }
+    millisFor(1000, 1000)
+    // A thousand times the length: a thousand times the time if it is linear, a million times if it is quadratic.
+    assert.isBelow(millisFor(1_000_000, 1) / millisFor(1000, 1000), 50_000)
+  })
+})
+
 describe("a burst of one error", () => {
   const logged = Effect.map(TestConsole.logLines, (lines) => lines.map(String))
   const withFolding = <A>(body: Effect.Effect<A>) =>
