@@ -208,6 +208,15 @@ describe("OrderSplitter", () => {
     ["an unknown product", { product_type: "BO" }, "product_type: "],
     ["an unknown validity", { validity: "GTC" }, "validity: "],
     ["a price that is none", { order_type: "LIMIT", limit_price: "NaN" }, "limit_price: must be a price such as"],
+    ["a long trace id", { origin_trace_id: "t".repeat(129) }, "origin_trace_id: is longer than 128 characters"],
+    ["a long request id", { request_id: "r".repeat(1_000_000) }, "request_id: is longer than 128 characters"],
+    [
+      "an instrument of a megabyte",
+      { instrument: "x".repeat(1_000_000) },
+      "instrument: must look like EXCHANGE:SYMBOL"
+    ],
+    ["a plan seed of a megabyte", { plan_seed: "x".repeat(1_000_000) }, "plan_seed: must have 1 to 200 characters"],
+    ["a side of a megabyte", { side: "x".repeat(1_000_000) }, 'side: Expected "BUY" | "SELL"'],
     ["a start that never comes", { created_at: "infinity" }, "created_at: is more than a year away"],
     ["a start at the end of time", { created_at: "294276-12-31 23:59:59+00" }, "created_at: is more than a year away"]
   ]
@@ -223,6 +232,7 @@ describe("OrderSplitter", () => {
         const order = yield* orderRow(`bad${index}`)
         assert.strictEqual(order.orderQueueStatus, "FAILED", name)
         assert.include(order.statusReason ?? "", reason, name)
+        assert.isBelow(order.statusReason?.length ?? 0, 500, name)
       }
       assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
       assert.strictEqual((yield* sliceRows()).length, 5)

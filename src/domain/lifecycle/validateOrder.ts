@@ -1,5 +1,6 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { SplittableOrder } from "../model/Order.ts"
+import { shortened } from "../text/shortened.ts"
 
 /**
  * Validates an order row. The failure lists every problem by its column, in words for the author of the row:
@@ -11,11 +12,14 @@ export const validateOrder = (row: UntrustedOrder): Result.Result<SplittableOrde
       .issues.map(({ message, path }) => {
         const key = String(path?.[0] ?? "")
         const value = Object.entries(row).find(([field]) => field === key)?.[1]
-        const said = message.startsWith("is ") ? message : `${message}, not ${JSON.stringify(value)}`
+        const said = message.startsWith("is ") ? message : `${message}, not ${quoted(value)}`
         return `${columnOf(key)}: ${said}`
       })
       .join("; ")
   )
+
+/** The value of a column as JSON, cut where it is long: the reason is stored, logged and sent to people. */
+const quoted = (value: unknown): string => shortened(JSON.stringify(value) ?? "nothing", 200)
 
 const columnOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
@@ -49,3 +53,17 @@ export const UntrustedOrder = Schema.Struct({
 export type UntrustedOrder = typeof UntrustedOrder.Type
 
 const decode = Schema.decodeUnknownResult(SplittableOrder, { errors: "all" })
+
+/** The most characters of an id that another service gave a request or a trace: each slice and each log line has it. */
+const maxReferenceLength = 128
+
+/** Validates the ids that lead from an order to the request that made it. The failure lists the columns that are too long. */
+export const validateReferences = (references: {
+  readonly requestId: string | null
+  readonly originTraceId: string | null
+}): Result.Result<void, string> => {
+  const problems = Object.entries(references)
+    .filter(([, id]) => (id?.length ?? 0) > maxReferenceLength)
+    .map(([field]) => `${columnOf(field)}: is longer than ${maxReferenceLength} characters`)
+  return problems.length === 0 ? Result.void : Result.fail(problems.join("; "))
+}

@@ -1,6 +1,6 @@
 import { DateTime, type Duration, Result } from "effect"
 import { isOrderWindowOver } from "../../domain/lifecycle/orderState.ts"
-import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { validateOrder, validateReferences } from "../../domain/lifecycle/validateOrder.ts"
 import { valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { because, type Reason } from "../../domain/model/reason.ts"
@@ -16,9 +16,11 @@ export const planSplit = (
 ): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, Reason> =>
   Result.gen(function* () {
     if (order.createdMillis === null) {
-      return yield* Result.fail(because("invalid_order", "created_at: is more than a year away"))
+      return yield* Result.fail(invalidOrder("created_at: is more than a year away"))
     }
-    const valid = yield* Result.mapError(validateOrder(order), (problems) => because("invalid_order", problems))
+    const { requestId, originTraceId } = order
+    yield* Result.mapError(validateReferences({ requestId, originTraceId }), invalidOrder)
+    const valid = yield* Result.mapError(validateOrder(order), invalidOrder)
     const startsAt = DateTime.makeUnsafe(order.createdMillis)
     const referencePrice = knownPrice(market, now, rules.preTrade)
     return {
@@ -29,6 +31,8 @@ export const planSplit = (
       value: valueOf(valid, referencePrice)
     }
   })
+
+const invalidOrder = (problems: string): Reason => because("invalid_order", problems)
 
 /**
  * Whether the window and its grace are over at `now`. It applies to plans that count in trading time; for the others the
