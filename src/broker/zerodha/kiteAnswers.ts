@@ -21,8 +21,11 @@ const KiteFailure = Schema.fromJsonString(
 )
 const readFailure = Schema.decodeUnknownOption(KiteFailure)
 
+/** Kite's ids have 15 or 19 digits. An answer with anything else does not say which order was taken. */
+const KiteOrderId = BrokerOrderId.check(Schema.isPattern(/^\d{1,32}$/))
+
 const OrderTaken = Schema.fromJsonString(
-  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Struct({ order_id: BrokerOrderId }) })
+  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Struct({ order_id: KiteOrderId }) })
 )
 const readOrderTaken = Schema.decodeUnknownOption(OrderTaken)
 
