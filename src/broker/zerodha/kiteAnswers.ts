@@ -13,13 +13,20 @@ import {
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
+import { safe } from "../../domain/text/safe.ts"
+import { shortened } from "../../domain/text/shortened.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
 
 /** The body of a failure. `error_type` names Kite's exception, `message` is for people. */
 const KiteFailure = Schema.fromJsonString(
   Schema.Struct({ status: Schema.Literal("error"), error_type: Schema.String, message: Schema.String })
 )
+type KiteFailure = typeof KiteFailure.Type
 const readFailure = Schema.decodeUnknownOption(KiteFailure)
+
+/** Kite's exception and words, safe and short enough to be stored, logged and sent: PostgreSQL refuses a text with U+0000. */
+const codeOf = ({ error_type }: KiteFailure): string => shortened(safe(error_type), 100)
+const wordsOf = ({ message }: KiteFailure): string => shortened(safe(message), 500)
 
 /** Kite's ids have 15 or 19 digits. An answer with anything else does not say which order was taken. */
 const KiteOrderId = BrokerOrderId.check(Schema.isPattern(/^\d{1,32}$/))
@@ -45,15 +52,16 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   const failure = Option.getOrNull(readFailure(body))
   if (status >= 400 && status < 500 && failure !== null && isDailyCap.test(failure.message)) {
     const retryAt = DateTime.addDuration(now, pauseAtDailyCap)
-    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: failure.message, retryAt }))
+    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: wordsOf(failure), retryAt }))
   }
   if (status === 429) return Result.fail(throttled(answer, now))
   if (failure === null || status < 400 || status >= 500) {
-    return unknown(failure?.error_type ?? `http_${status}`, `HTTP ${status}: ${failure?.message ?? excerptOf(body)}`)
+    return unknown(failure === null ? `http_${status}` : codeOf(failure), `HTTP ${status}: ${said(failure, body)}`)
   }
-  const { error_type: code, message } = failure
-  if (saysUnknown.test(message)) return unknown(code, message)
-  const credentials = credentialsProblem(status, code, message)
+  const code = codeOf(failure)
+  const message = wordsOf(failure)
+  if (saysUnknown.test(failure.message)) return unknown(code, message)
+  const credentials = credentialsProblem(status, failure)
   if (credentials !== null) return Result.fail(credentials)
   return refusals.get(code)?.includes(status) === true
     ? Result.fail(new BrokerRefused({ code, message }))
@@ -80,8 +88,10 @@ const refusals: ReadonlyMap<string, ReadonlyArray<number>> = new Map([
   ["UserException", [403]]
 ])
 
-const credentialsProblem = (status: number, code: string, message: string): BrokerCredentialsInvalid | null => {
+const credentialsProblem = (status: number, failure: KiteFailure): BrokerCredentialsInvalid | null => {
   if (status !== 403) return null
+  const code = codeOf(failure)
+  const message = wordsOf(failure)
   if (code === "TokenException") return new BrokerCredentialsInvalid({ kind: "token", message })
   const isAboutAddress = code === "PermissionException" || code === "UserException"
   return isAboutAddress && /\bIPs?\b/i.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
@@ -98,12 +108,12 @@ export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resu
   if (answer.status === 200) return Result.succeed(answer.body)
   if (answer.status === 429) return Result.fail(throttled(answer, now))
   const failure = Option.getOrNull(readFailure(answer.body))
-  const credentials = failure && credentialsProblem(answer.status, failure.error_type, failure.message)
+  const credentials = failure && credentialsProblem(answer.status, failure)
   return Result.fail(
     credentials ??
       lookupFailed(
-        failure?.error_type ?? `http_${answer.status}`,
-        `HTTP ${answer.status}: ${failure?.message ?? excerptOf(answer.body)}`,
+        failure === null ? `http_${answer.status}` : codeOf(failure),
+        `HTTP ${answer.status}: ${said(failure, answer.body)}`,
         now
       )
   )
@@ -116,12 +126,15 @@ export const lookupFailed = (code: string, message: string, now: DateTime.Utc): 
 const throttled = ({ body }: KiteAnswer, now: DateTime.Utc): BrokerTryLater =>
   new BrokerTryLater({
     code: tooFastCode,
-    message: Option.match(readFailure(body), { onNone: () => "Too many requests", onSome: ({ message }) => message }),
+    message: Option.match(readFailure(body), { onNone: () => "Too many requests", onSome: wordsOf }),
     retryAt: DateTime.makeUnsafe((Math.floor(DateTime.toEpochMillis(now) / 1000) + 1) * 1000)
   })
 
 const unknown = (code: string, message: string): Result.Result<never, BrokerOutcomeUnknown> =>
   Result.fail(new BrokerOutcomeUnknown({ code, message }))
+
+const said = (failure: KiteFailure | null, body: string): string =>
+  failure === null ? excerptOf(body) : wordsOf(failure)
 
 /** The start of a body, short enough for a log line. */
 const excerptOf = (body: string): string => excerpt(body, "an empty body")

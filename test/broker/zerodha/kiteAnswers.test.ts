@@ -97,6 +97,20 @@ describe("orderAnswer", () => {
     })
   }
 
+  it("has the broker's words without control characters, cut where they are long, and is decided by all of them", () => {
+    const of = (status: number, code: string, message: string) => {
+      const result = orderAnswer({ status, body: failure(code, message) }, now)
+      return Result.isFailure(result) ? result.failure : assert.fail("it was a failure")
+    }
+    const token = of(403, "TokenException", "Incorrect\u0000 token\u001b[31m")
+    assert.deepStrictEqual([token._tag, token.message], ["BrokerCredentialsInvalid", "Incorrect? token?[31m"])
+    const long = of(400, "OrderException", `${"x".repeat(10_000)} check the order book before placing again`)
+    assert.strictEqual(long._tag, "BrokerOutcomeUnknown")
+    assert.isBelow(long.message.length, 600)
+    const code = of(400, "y".repeat(10_000), "z")
+    assert.isTrue(code._tag === "BrokerOutcomeUnknown" && code.code.length < 200)
+  })
+
   it("waits for the next calendar second after 429, and five minutes after the daily cap of any status", () => {
     const retryAt = (status: number, body: string) => {
       const result = orderAnswer({ status, body }, now)
