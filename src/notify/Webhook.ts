@@ -1,8 +1,9 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Clock, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { ByteSize, Clock, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import { Configuration } from "../config/Configuration.ts"
 import { bodyOf, type Notification } from "../domain/operations/notification.ts"
+import { isTooLong } from "../runtime/isTooLong.ts"
 
 /** The webhook did not accept the notification. The message never contains its address, which is a secret. */
 export class WebhookFailed extends Schema.TaggedError<WebhookFailed>()("WebhookFailed", { message: Schema.String }) {}
@@ -14,6 +15,8 @@ export interface WebhookAnswer {
 }
 
 const timeout = Duration.seconds(10)
+/** The most bytes read of an answer. */
+const maxBody = ByteSize.kibibytes(64)
 /** Characters shown of an answer. */
 const maxShown = 200
 
@@ -38,7 +41,12 @@ export class Webhook extends Context.Service<
           HttpClientRequest.bodyText(JSON.stringify(bodyOf(notifyWebhookFormat, notification)), "application/json")
         )
         const { status, text } = yield* Effect.flatMap(http.execute(request), (response) =>
-          Effect.map(response.text, (text) => ({ status: response.status, text }))
+          response.arrayBuffer.pipe(
+            Effect.map((bytes) => new TextDecoder().decode(bytes)),
+            // The status says what became of the notification, so the rest of a long answer is not needed.
+            Effect.catchIf(isTooLong, () => Effect.succeed("")),
+            Effect.map((text) => ({ status: response.status, text }))
+          )
         ).pipe(
           Effect.mapError(({ reason }) => new WebhookFailed({ message: withoutAddress(whyOf(reason), url) })),
           Effect.timeoutOrElse({
@@ -46,7 +54,8 @@ export class Webhook extends Context.Service<
             orElse: () =>
               Effect.fail(new WebhookFailed({ message: `it did not answer within ${Duration.format(timeout)}` }))
           }),
-          Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
+          Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
+          Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBody)
         )
         if (status < 200 || status > 299) {
           const said = withoutAddress(text, url).trim().slice(0, maxShown)

@@ -76,6 +76,24 @@ describe("the webhook", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("may answer without end: what is longer than 64 KiB is not read", () =>
+    Effect.gen(function* () {
+      const endless = (status: number) =>
+        webhookServer((response) => {
+          response.writeHead(status)
+          const write = () => {
+            while (!response.destroyed && response.write(Buffer.alloc(65_536, "x")));
+          }
+          response.on("drain", write)
+          write()
+        })
+      const refusing = yield* endless(500)
+      assert.strictEqual(yield* failure({ NOTIFY_WEBHOOK_URL: refusing.url }), "it answered 500")
+      const taking = yield* endless(200)
+      assert.strictEqual((yield* send({ NOTIFY_WEBHOOK_URL: taking.url })).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("has a timeout of ten seconds", () =>
     Effect.gen(function* () {
       const { url, received } = yield* webhookServer(() => undefined)

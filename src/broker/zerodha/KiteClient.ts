@@ -1,9 +1,11 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
-import { HttpClient, HttpClientRequest } from "effect/http"
+import { ByteSize, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import type { HttpClientError } from "effect/http/HttpClientError"
-import { gunzipSync } from "node:zlib"
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
 import { Configuration } from "../../config/Configuration.ts"
+import { isTooLong } from "../../runtime/isTooLong.ts"
 
 /** One call of the Kite Connect API, version 3. `form` goes into the body, `query` into the URL. */
 export interface KiteRequest {
@@ -73,29 +75,43 @@ const make = Effect.gen(function* () {
         Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error))),
         Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tookTooLong(timeout)) }),
         // Zerodha has no use for our trace ids, and spans of requests could contain secrets.
-        Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
+        Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.mebibytes(maxMebibytes))
       )
     }
   })
 })
 
-/** The instrument list is gzipped whatever the request headers say, so the bytes themselves are checked. */
+/** The most bytes of an answer, as it comes and unpacked. The longest, the instrument list, has about ten million. */
+const maxMebibytes = 64
+
+/**
+ * The instrument list is gzipped whatever the request headers say, so the bytes themselves are checked. They are unpacked
+ * in another thread: on this one it would delay placements.
+ */
 const textOf = (bytes: Uint8Array): Effect.Effect<string, KiteUnanswered> =>
   bytes[0] === 0x1f && bytes[1] === 0x8b
-    ? Effect.try({
-        try: () => new TextDecoder().decode(gunzipSync(bytes)),
+    ? Effect.tryPromise({
+        try: async () => new TextDecoder().decode(await unpack(bytes, { maxOutputLength: maxMebibytes * 1024 * 1024 })),
         catch: (cause) =>
-          new KiteUnanswered({
-            message: `The answer is compressed and cannot be read: ${cause instanceof Error ? cause.message : "why is not known"}`,
-            wasSent: true
-          })
+          new KiteUnanswered({ message: `The answer is compressed and ${whyNotUnpacked(cause)}`, wasSent: true })
       })
     : Effect.succeed(new TextDecoder().decode(bytes))
+
+const unpack = promisify(gunzip)
+
+const whyNotUnpacked = (cause: unknown): string =>
+  codeOf(cause) === "ERR_BUFFER_TOO_LARGE"
+    ? `has more than ${maxMebibytes} MiB unpacked`
+    : `cannot be read: ${cause instanceof Error ? cause.message : "why is not known"}`
 
 const tookTooLong = (timeout: Duration.Duration): KiteUnanswered =>
   new KiteUnanswered({ message: `Zerodha did not answer within ${Duration.format(timeout)}`, wasSent: true })
 
 const unanswered = (error: HttpClientError): KiteUnanswered => {
+  if (isTooLong(error)) {
+    return new KiteUnanswered({ message: `The answer has more than ${maxMebibytes} MiB`, wasSent: true })
+  }
   const cause = "cause" in error.reason ? error.reason.cause : undefined
   const wasSent = error.reason._tag === "DecodeError" || !isBeforeSending(cause)
   const what = cause instanceof Error && cause.message !== "" ? cause.message : codeOf(cause)

@@ -198,6 +198,31 @@ describe("downloadInstruments", () => {
     })
   )
 
+  it.live("stops to read an answer at 64 MiB, as it comes and unpacked", () =>
+    Effect.gen(function* () {
+      const bomb = gzipSync(Buffer.alloc(65 * 1024 * 1024))
+      assert.isBelow(bomb.length, 100_000)
+      const unpacked = yield* failureOf(() => (response) => {
+        response.writeHead(200, { "content-encoding": "gzip" }).end(bomb)
+      })
+      assert.deepStrictEqual(
+        [unpacked._tag, unpacked.message],
+        ["KiteUnanswered", "The answer is compressed and has more than 64 MiB unpacked"]
+      )
+      const chunk = Buffer.alloc(1024 * 1024, "x")
+      const endless = yield* failureOf(() => (response) => {
+        response.writeHead(200)
+        const write = () => {
+          while (!response.destroyed && response.write(chunk));
+        }
+        response.on("drain", write)
+        write()
+      })
+      assert.strictEqual(endless._tag, "KiteUnanswered")
+      assert.include(endless.message, "The answer has more than 64 MiB")
+    })
+  )
+
   it.live("refuses every broken download", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* failureOf(() => truncated(dump(infy, nifty))))._tag, "KiteUnanswered")
