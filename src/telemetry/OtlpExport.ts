@@ -1,8 +1,20 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Clock, ConfigProvider, Duration, Effect, Layer, Redacted, References, Schedule, type Scope } from "effect"
-import { HttpClient } from "effect/http"
+import {
+  ByteSize,
+  Clock,
+  ConfigProvider,
+  Duration,
+  Effect,
+  Layer,
+  Redacted,
+  References,
+  Schedule,
+  type Scope
+} from "effect"
+import { HttpClient, HttpIncomingMessage } from "effect/http"
 import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import { OtlpExporter, OtlpMetrics, OtlpResource, OtlpSerialization, type OtlpTracer } from "effect/observability"
+import { isTooLong } from "../runtime/isTooLong.ts"
 import { version } from "../version.ts"
 import { unitAttribute } from "./Metrics.ts"
 import type { EndedSpan } from "./trace.ts"
@@ -29,6 +41,9 @@ const requestInterval = Duration.millis(25)
 /** Limits on requests waiting for an answer, and on spans waiting for a request, so that an outage does not grow the memory. */
 const maxRequests = 4
 const maxWaiting = 10_000
+
+/** The most that is read of an answer. */
+const maxAnswerKibibytes = 64
 
 /** The HTTP client of the exporters. */
 export const OtlpHttp: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })
@@ -182,6 +197,7 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
     }).pipe(
       // The body is read within the time limit too, because an answer may never end.
       Effect.tap((response) => response.arrayBuffer),
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(maxAnswerKibibytes)),
       Effect.timeoutOrElse({
         duration: timeout,
         orElse: () => {
@@ -228,7 +244,9 @@ const makeReport = (what: string, endpoint: string) => {
   }
 }
 
-const reasonOf = ({ reason }: HttpClientError): string => {
+const reasonOf = (error: HttpClientError): string => {
+  if (isTooLong(error)) return `its answer has more than ${maxAnswerKibibytes} KiB`
+  const { reason } = error
   const cause = "cause" in reason ? reason.cause : undefined
   const said = cause instanceof Error ? cause.message : ""
   return said !== "" ? said : (("description" in reason ? reason.description : undefined) ?? reason._tag)

@@ -5,7 +5,7 @@ import type { Notification } from "../../src/domain/operations/notification.ts"
 import { Webhook } from "../../src/notify/Webhook.ts"
 import { configuration } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
-import { webhookServer } from "../support/webhookServer.ts"
+import { answerWithoutEnd, webhookServer } from "../support/webhookServer.ts"
 
 const notification: Notification = {
   key: "halt:7",
@@ -78,18 +78,9 @@ describe("the webhook", () => {
 
   it.live("may answer without end: what is longer than 64 KiB is not read", () =>
     Effect.gen(function* () {
-      const endless = (status: number) =>
-        webhookServer((response) => {
-          response.writeHead(status)
-          const write = () => {
-            while (!response.destroyed && response.write(Buffer.alloc(65_536, "x")));
-          }
-          response.on("drain", write)
-          write()
-        })
-      const refusing = yield* endless(500)
+      const refusing = yield* webhookServer(answerWithoutEnd(500))
       assert.strictEqual(yield* failure({ NOTIFY_WEBHOOK_URL: refusing.url }), "it answered 500")
-      const taking = yield* endless(200)
+      const taking = yield* webhookServer(answerWithoutEnd(200))
       assert.strictEqual((yield* send({ NOTIFY_WEBHOOK_URL: taking.url })).status, 200)
     }).pipe(Effect.scoped)
   )

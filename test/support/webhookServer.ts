@@ -44,3 +44,16 @@ export const webhookServer = (
       return { url: `http://127.0.0.1:${port}/hooks/very-secret?key=also-secret`, received }
     }
   )
+
+/** An answer that never ends: chunks of 64 KiB for as long as somebody reads them. */
+export const answerWithoutEnd =
+  (status: number) =>
+  (response: ServerResponse): void => {
+    const chunk = Buffer.alloc(65_536, "x")
+    const write = () => {
+      while (!response.destroyed && response.write(chunk));
+    }
+    response.writeHead(status)
+    response.on("drain", write)
+    write()
+  }

@@ -7,6 +7,7 @@ import { configuration } from "../support/database.ts"
 import { sliceDueAt } from "../support/memoryStores.ts"
 import { otlpReceiver, total } from "../support/otlp.ts"
 import { eventually } from "../support/processes.ts"
+import { answerWithoutEnd, webhookServer } from "../support/webhookServer.ts"
 
 const place = (telemetry: Telemetry, count: number) => {
   for (let n = 0; n < count; n += 1) {
@@ -70,6 +71,18 @@ describe("a telemetry receiver", () => {
       }).pipe(Effect.provide(layer))
       assert.lengthOf(warnings(), 2)
       assert.isTrue(warnings().every((line) => line.includes("it answered 500")))
+    })
+  )
+
+  it.live("that answers without end is not read beyond 64 KiB", () =>
+    Effect.gen(function* () {
+      const { url } = yield* webhookServer(answerWithoutEnd(200))
+      const { layer, warnings } = telemetryTo(new URL(url).origin)
+      yield* Effect.gen(function* () {
+        place(yield* Telemetry, 1)
+        yield* eventually("it is logged", Effect.sync(warnings), (lines) => lines.length === 2)
+      }).pipe(Effect.provide(layer))
+      assert.isTrue(warnings().every((line) => line.includes("its answer has more than 64 KiB")))
     })
   )
 

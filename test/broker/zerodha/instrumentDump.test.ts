@@ -7,6 +7,7 @@ import { Instrument } from "../../../src/domain/model/Order.ts"
 import { instrumentsCsv } from "../../../src/kite-simulator/listedInstruments.ts"
 import { configuration } from "../../support/database.ts"
 import { failure, type ScriptedKite, scriptedKite, text, truncated } from "../../support/scriptedKite.ts"
+import { answerWithoutEnd } from "../../support/webhookServer.ts"
 
 const header =
   "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange"
@@ -209,15 +210,7 @@ describe("downloadInstruments", () => {
         [unpacked._tag, unpacked.message],
         ["KiteUnanswered", "The answer is compressed and has more than 64 MiB unpacked"]
       )
-      const chunk = Buffer.alloc(1024 * 1024, "x")
-      const endless = yield* failureOf(() => (response) => {
-        response.writeHead(200)
-        const write = () => {
-          while (!response.destroyed && response.write(chunk));
-        }
-        response.on("drain", write)
-        write()
-      })
+      const endless = yield* failureOf(() => answerWithoutEnd(200))
       assert.strictEqual(endless._tag, "KiteUnanswered")
       assert.include(endless.message, "The answer has more than 64 MiB")
     })
