@@ -7,7 +7,7 @@ import { dayAround, type DayTotals } from "../../domain/limits/dayLimits.ts"
 const Totals = Schema.Struct({ orders: Schema.Int, value: Schema.BigDecimalFromString })
 
 /**
- * The number and value of the orders split on a day in India, always computed from the orders themselves. The limits on a day
+ * The number and value of the orders that were split on a day in India, always computed from the orders themselves. The limits on a day
  * are checked against it, one splitter at a time. Called by the splitter, the executor, the notifier and the commands.
  */
 export class DayTotalStore extends Context.Service<
@@ -42,7 +42,9 @@ export class DayTotalStore extends Context.Service<
             SELECT count(*)::int AS orders,
               coalesce(sum(total_quantity * coalesce(limit_price, reference_price)), 0)::text AS value
             FROM orders
-            WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}`
+            WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}
+              -- Only the split writes a plan: another program may have inserted a row as DONE, with anything in it.
+              AND EXISTS (SELECT FROM order_plans WHERE order_id = orders.id AND revision = 1)`
         )
       }
 

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import { mockInstruments } from "../../../src/broker/mock/mockInstruments.ts"
 import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { Db } from "../../../src/db/Db.ts"
+import { DayTotalStore } from "../../../src/stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../../src/stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../../src/stores/account/QuoteStore.ts"
 import { makeSplitPending } from "../../../src/workers/OrderSplitter.ts"
@@ -136,6 +137,29 @@ describe("the limits of the day", () => {
         ]
       )
     }).pipe(Effect.provide(limited({ LIMIT_ORDERS_PER_DAY: "1" })))
+  )
+
+  it.effect("do not count orders that another program has inserted as DONE, whatever their columns hold", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const done = { order_queue_status: "DONE", split_at: DateTime.toDateUtc(start), order_type: "LIMIT" }
+      yield* insertOrder("nan", { ...done, limit_price: "NaN" })
+      yield* insertOrder("negative", { ...done, limit_price: "1", total_quantity: -2_147_483_648 })
+      yield* insertOrder("good", { order_type: "LIMIT", limit_price: "5" })
+      yield* insertOrder("too much", { order_type: "LIMIT", limit_price: "6" })
+      yield* Effect.flatten(makeSplitPending)
+      assert.deepStrictEqual(
+        (yield* ordersNow).map(({ id, status }) => [id, status]),
+        [
+          ["good", "DONE"],
+          ["nan", "DONE"],
+          ["negative", "DONE"],
+          ["too much", "FAILED"]
+        ]
+      )
+      const { orders, value } = yield* (yield* DayTotalStore).totals(start)
+      assert.deepStrictEqual([orders, BigDecimal.format(value)], [1, "500"])
+    }).pipe(Effect.provide(limited({ LIMIT_VALUE_PER_DAY: "1000" })))
   )
 })
 
