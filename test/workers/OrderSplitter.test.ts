@@ -261,6 +261,26 @@ describe("OrderSplitter", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("leaves no order behind whose counters or claim another program has written", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("claims", { claim_version: 2_147_483_647 })
+      yield* insertOrder("attempts", { split_attempts: 2_147_483_647 })
+      yield* insertOrder("never", { order_queue_status: "IN_PROGRESS", claimed_at: "infinity" })
+      yield* insertOrder("far", { order_queue_status: "IN_PROGRESS", claimed_at: "2099-01-01T00:00:00Z" })
+      yield* insertOrder("both", { order_queue_status: "IN_PROGRESS", claim_version: 2_147_483_647 })
+      yield* insertOrder("good")
+      yield* Effect.flatten(makeSweep)
+      yield* splitPending
+      for (const id of ["claims", "attempts", "both"]) {
+        const { orderQueueStatus, statusReason } = yield* orderRow(id)
+        assert.strictEqual(orderQueueStatus, "FAILED", id)
+        assert.include(statusReason ?? "", "claim_version or split_attempts: must be left to this service", id)
+      }
+      for (const id of ["never", "far", "good"]) assert.strictEqual((yield* orderRow(id)).orderQueueStatus, "DONE", id)
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("counts no attempt while the database fails or is not up to date", () =>
     Effect.gen(function* () {
       yield* setClock()

@@ -1,5 +1,5 @@
 import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
@@ -97,7 +97,10 @@ export class OrderStore extends Context.Service<
     /** IN_PROGRESS → FAILED or SKIPPED with a reason, for each order whose claim is current. */
     readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
-    /** IN_PROGRESS → PENDING while attempts are left, else FAILED, for up to 1000 orders claimed before `claimedBefore`. */
+    /**
+     * IN_PROGRESS → PENDING while attempts are left, else FAILED, for up to 1000 orders claimed before `claimedBefore`.
+     * PENDING → FAILED for orders that cannot be claimed, because another program has set their counters to the maximum.
+     */
     readonly releaseStuck: (options: {
       readonly now: DateTime.Utc
       readonly claimedBefore: DateTime.Utc
@@ -162,8 +165,7 @@ const claimPending =
             END AS skip_reason
           FROM orders
           WHERE order_queue_status = 'PENDING'
-            -- A row whose counters are at their maximum is left out: it would fail the statement for all others.
-            AND claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int
+            AND ${isClaimable(sql)}
           ORDER BY created_at, id
           LIMIT ${options.limit}
           FOR UPDATE SKIP LOCKED
@@ -188,6 +190,9 @@ const claimPending =
               AND ${instant(options.now)}::timestamptz + interval '366 days'
             THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
     )
+
+/** Whether a claim can count: a row whose counters are at their maximum would fail the statement for all others. */
+const isClaimable = (sql: Sql) => sql`(claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int)`
 
 const completeSplits =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["completeSplits"] =>
@@ -248,31 +253,41 @@ const release =
 
 const releaseStuck =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["releaseStuck"] =>
-  (options) =>
-    query(
+  (options) => {
+    // No daemon claims in the future: another program has written it.
+    const hasStuckClaim = sql`
+      order_queue_status = 'IN_PROGRESS' AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL
+        OR claimed_at > ${instant(options.now)}::timestamptz + interval '1 day')`
+    const isNeverClaimed = sql`order_queue_status = 'PENDING' AND NOT ${isClaimable(sql)}`
+    return query(
       "OrderStore.releaseStuck",
       ReleasedOrder,
       sql`
         WITH stuck AS MATERIALIZED (
-          SELECT id FROM orders
-          WHERE order_queue_status = 'IN_PROGRESS'
-            AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL)
+          SELECT id, NOT ${isClaimable(sql)} AS is_unclaimable FROM orders
+          -- Each part of the list reads its own index. The conditions stand here too, because a row that has changed
+          -- before it was locked is compared with these alone.
+          WHERE id IN (SELECT id FROM orders WHERE ${hasStuckClaim} UNION ALL SELECT id FROM orders WHERE ${isNeverClaimed})
+            AND ((${hasStuckClaim}) OR (${isNeverClaimed}))
           LIMIT 1000
           FOR UPDATE SKIP LOCKED
         )
         UPDATE orders o SET
-          order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN 'PENDING' ELSE 'FAILED' END,
-          status_reason = 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
+          order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int AND NOT stuck.is_unclaimable
+            THEN 'PENDING' ELSE 'FAILED' END,
+          status_reason = CASE WHEN stuck.is_unclaimable
+            THEN 'claim_version or split_attempts: must be left to this service, and is at its maximum' ELSE 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
             || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
             || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
-              ELSE ': see that daemon''s log, then submit the order again with another key' END,
-          reason_code = CASE WHEN o.split_attempts < ${options.maxAttempts}::int
+              ELSE ': see that daemon''s log, then submit the order again with another key' END END,
+          reason_code = CASE WHEN stuck.is_unclaimable THEN ${reasonCode(sql, "invalid_order")} WHEN o.split_attempts < ${options.maxAttempts}::int
             THEN ${reasonCode(sql, "split_timed_out")} ELSE ${reasonCode(sql, "split_attempts_exhausted")} END,
           claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
         FROM stuck
         WHERE o.id = stuck.id
         RETURNING o.id, o.order_queue_status, o.status_reason, o.reason_code`
     )
+  }
 
 const stoppedAmong =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["stoppedAmong"] =>
