@@ -55,6 +55,7 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
     return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: wordsOf(failure), retryAt }))
   }
   if (status === 429) return Result.fail(throttled(answer, now))
+  if (status === 401) return Result.fail(notLoggedIn(failure, body))
   if (failure === null || status < 400 || status >= 500) {
     return unknown(failure === null ? `http_${status}` : codeOf(failure), `HTTP ${status}: ${said(failure, body)}`)
   }
@@ -68,8 +69,11 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
     : unknown(code, `HTTP ${status}: ${message}`)
 }
 
-/** Kite's words for "may have been placed", which come with the status and exception of a refusal. */
-const saysUnknown = /timed? ?out|order ?book|before placing again|could not be confirmed/i
+/**
+ * Kite's words for "may have been placed", which come with the status and exception of a refusal. The order book alone is
+ * none: a refusal for lack of margin ends in "Check the orderbook for open orders."
+ */
+const saysUnknown = /timed? ?out|before placing again|could not be confirmed|status is not known|may have been placed/i
 const isDailyCap = /maximum allowed order requests/i
 
 /**
@@ -87,6 +91,10 @@ const refusals: ReadonlyMap<string, ReadonlyArray<number>> = new Map([
   ["PermissionException", [403]],
   ["UserException", [403]]
 ])
+
+/** HTTP 401 with any body: the request was not looked at without a valid token. */
+const notLoggedIn = (failure: KiteFailure | null, body: string): BrokerCredentialsInvalid =>
+  new BrokerCredentialsInvalid({ kind: "token", message: `HTTP 401: ${said(failure, body)}` })
 
 const credentialsProblem = (status: number, failure: KiteFailure): BrokerCredentialsInvalid | null => {
   if (status !== 403) return null
@@ -108,6 +116,7 @@ export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resu
   if (answer.status === 200) return Result.succeed(answer.body)
   if (answer.status === 429) return Result.fail(throttled(answer, now))
   const failure = Option.getOrNull(readFailure(answer.body))
+  if (answer.status === 401) return Result.fail(notLoggedIn(failure, answer.body))
   const credentials = failure && credentialsProblem(answer.status, failure)
   return Result.fail(
     credentials ??

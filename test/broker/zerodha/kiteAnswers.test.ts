@@ -41,6 +41,17 @@ const table: ReadonlyArray<readonly [number, string, string]> = [
   ],
   [403, failure("PermissionException", "Your ip address 1.2.3.4 is not allowed"), "BrokerCredentialsInvalid address"],
   [400, failure("MarginException"), "BrokerRefused"],
+  [
+    400,
+    failure("MarginException", "Insufficient funds. Required margin is 9.50. Check the orderbook for open orders."),
+    "BrokerRefused"
+  ],
+  [428, failure("HoldingException", "Holdings are short. Check the order book for open orders."), "BrokerRefused"],
+  [400, failure("OrderException", "The price is out of range. Check the orderbook for open orders."), "BrokerRefused"],
+  [401, failure("TokenException"), "BrokerCredentialsInvalid token"],
+  [401, failure("NeverHeardOfException"), "BrokerCredentialsInvalid token"],
+  [401, "<html>Unauthorized</html>", "BrokerCredentialsInvalid token"],
+  [400, failure("MarginException", "The order may have been placed."), "BrokerOutcomeUnknown"],
   [428, failure("HoldingException"), "BrokerRefused"],
   [400, failure("OrderException"), "BrokerRefused"],
   [500, failure("OrderException"), "BrokerOutcomeUnknown"],
@@ -146,7 +157,12 @@ describe("lookupAnswer", () => {
       const result = lookupAnswer({ status, body }, now)
       assert.isTrue(Result.isFailure(result) && result.failure._tag === "BrokerTryLater", `${status}`)
     }
-    const expired = lookupAnswer({ status: 403, body: failure("TokenException") }, now)
-    assert.isTrue(Result.isFailure(expired) && expired.failure._tag === "BrokerCredentialsInvalid")
+    for (const [status, body] of [
+      [403, failure("TokenException")],
+      [401, "<html>"]
+    ] as const) {
+      const expired = lookupAnswer({ status, body }, now)
+      assert.isTrue(Result.isFailure(expired) && expired.failure._tag === "BrokerCredentialsInvalid", `${status}`)
+    }
   })
 })
