@@ -44,17 +44,14 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
   )
   const applied = yield* attempt.pipe(
     Effect.tapErrorTag("MigrationError", (error) =>
-      isLocked(error) ? Effect.logWarning(`${explain(error)} ${lockedHint}`) : Effect.void
+      isLocked(error) ? Effect.logWarning(explain(error)) : Effect.void
     ),
     Effect.retry({
       schedule: Schedule.spaced(pause),
       times: retries,
       while: (error) => error._tag === "MigrationError" && isLocked(error)
     }),
-    Effect.catchTag(
-      "MigrationError",
-      (error) => new MigrationFailed({ message: `${explain(error)}${isLocked(error) ? ` ${lockedHint}` : ""}` })
-    )
+    Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error) }))
   )
   return applied.map(([id, name]): AppliedMigration => ({ id, name }))
 })
@@ -131,7 +128,8 @@ const apply = (text: string) =>
 
 const explain = (error: Migrator.MigrationError): string => {
   const reason = rootOf(error.cause)
-  return `${error.message}${reason instanceof Error ? `: ${reason.message}` : ""}. Nothing was changed.`
+  const remedy = isLocked(error) ? ` ${lockedHint}` : ""
+  return `${error.message}${reason instanceof Error ? `: ${reason.message}` : ""}. Nothing was changed.${remedy}`
 }
 
 /** Whether a table's lock was not free in time (55P03), or the wait for it would have been a deadlock (40P01). */

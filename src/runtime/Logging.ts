@@ -11,28 +11,22 @@ const entryOf = ({ cause, date, fiber, logLevel, message }: Options): LogEntry =
   const fields: Record<string, unknown> = {}
   for (const part of Array.isArray(message) ? message : [message]) {
     if (typeof part === "object" && part !== null && !(part instanceof Error)) {
-      for (const [name, value] of Object.entries(part)) fields[reserved.has(name) ? `its_${name}` : name] = value
+      for (const [name, value] of Object.entries(part))
+        fields[reserved.has(name) ? `its_${name}` : name] = bounded(value)
     } else words.push(part instanceof Error ? part.message : String(part))
   }
   for (const [name, value] of Object.entries(fiber.getRef(References.CurrentLogAnnotations))) {
-    if (value !== null && value !== undefined) fields[name] = value
+    if (value !== null && value !== undefined) fields[name] = bounded(value)
   }
-  if (cause.reasons.length > 0) fields["cause"] = Cause.pretty(cause)
-  const shortFields = Object.entries(fields).map(([name, value]) => [
-    name,
-    typeof value === "string" ? shortened(value, name === "cause" ? maxCause : maxText) : value
-  ])
-  return {
-    date,
-    level: logLevel.toLowerCase(),
-    message: shortened(words.join(" "), maxText),
-    fields: Object.fromEntries(shortFields)
-  }
+  if (cause.reasons.length > 0) fields["cause"] = shortened(Cause.pretty(cause), maxCause)
+  return { date, level: logLevel.toLowerCase(), message: shortened(words.join(" "), maxText), fields }
 }
 
 /** The characters of a message, a field and a cause that a line has: rows and brokers may bring texts of any length. */
 const maxText = 2000
 const maxCause = 6000
+
+const bounded = (value: unknown): unknown => (typeof value === "string" ? shortened(value, maxText) : value)
 
 /** The fields of the line itself, which a detail must not replace. */
 const reserved: ReadonlySet<string> = new Set(["timestamp", "level", "message"])

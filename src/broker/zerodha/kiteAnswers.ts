@@ -24,9 +24,11 @@ const KiteFailure = Schema.fromJsonString(
 type KiteFailure = typeof KiteFailure.Type
 const readFailure = Schema.decodeUnknownOption(KiteFailure)
 
-/** Kite's exception and words, safe and short enough to be stored, logged and sent: PostgreSQL refuses a text with U+0000. */
-const codeOf = ({ error_type }: KiteFailure): string => shortened(safe(error_type), 100)
+/** Kite's words, safe and short enough to be stored, logged and sent: PostgreSQL refuses a text with U+0000. */
 const wordsOf = ({ message }: KiteFailure): string => shortened(safe(message), 500)
+/** Kite's exception likewise; the HTTP status stands for one that cannot be read. */
+const codeOf = (failure: KiteFailure | null, status: number): string =>
+  failure === null ? `http_${status}` : shortened(safe(failure.error_type), 100)
 
 /** Kite's ids have 15 or 19 digits. An answer with anything else does not say which order was taken. */
 const KiteOrderId = BrokerOrderId.check(Schema.isPattern(/^\d{1,32}$/))
@@ -50,6 +52,7 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
     })
   }
   const failure = Option.getOrNull(readFailure(body))
+  const code = codeOf(failure, status)
   if (status >= 400 && status < 500 && failure !== null && isDailyCap.test(failure.message)) {
     const retryAt = DateTime.addDuration(now, pauseAtDailyCap)
     return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: wordsOf(failure), retryAt }))
@@ -57,9 +60,8 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   if (status === 429) return Result.fail(throttled(answer, now))
   if (status === 401) return Result.fail(notLoggedIn(failure, body))
   if (failure === null || status < 400 || status >= 500) {
-    return unknown(failure === null ? `http_${status}` : codeOf(failure), `HTTP ${status}: ${said(failure, body)}`)
+    return unknown(code, `HTTP ${status}: ${said(failure, body)}`)
   }
-  const code = codeOf(failure)
   const message = wordsOf(failure)
   if (saysUnknown.test(failure.message)) return unknown(code, message)
   const credentials = credentialsProblem(status, failure)
@@ -98,7 +100,7 @@ const notLoggedIn = (failure: KiteFailure | null, body: string): BrokerCredentia
 
 const credentialsProblem = (status: number, failure: KiteFailure): BrokerCredentialsInvalid | null => {
   if (status !== 403) return null
-  const code = codeOf(failure)
+  const code = codeOf(failure, status)
   const message = wordsOf(failure)
   if (code === "TokenException") return new BrokerCredentialsInvalid({ kind: "token", message })
   const isAboutAddress = code === "PermissionException" || code === "UserException"
@@ -120,11 +122,7 @@ export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resu
   const credentials = failure && credentialsProblem(answer.status, failure)
   return Result.fail(
     credentials ??
-      lookupFailed(
-        failure === null ? `http_${answer.status}` : codeOf(failure),
-        `HTTP ${answer.status}: ${said(failure, answer.body)}`,
-        now
-      )
+      lookupFailed(codeOf(failure, answer.status), `HTTP ${answer.status}: ${said(failure, answer.body)}`, now)
   )
 }
 
