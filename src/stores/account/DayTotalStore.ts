@@ -44,7 +44,8 @@ export class DayTotalStore extends Context.Service<
             FROM orders
             WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}
               -- Only the split writes a plan: another program may have inserted a row as DONE, with anything in it.
-              AND EXISTS (SELECT FROM order_plans WHERE order_id = orders.id AND revision = 1)`
+              -- A scalar subquery looks up each of the day's orders; as EXISTS it may become a scan of all plans.
+              AND (SELECT true FROM order_plans WHERE order_id = orders.id AND revision = 1) IS TRUE`
         )
       }
 
