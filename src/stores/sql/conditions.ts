@@ -2,6 +2,7 @@ import { DateTime } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Sql } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
+import { maxQuantity } from "../../domain/model/Order.ts"
 import { reasonCode } from "./reasonCode.ts"
 
 /*
@@ -67,6 +68,10 @@ export const isEndedUnfilled = (sql: Sql): Fragment => sql`(
 /** The window is over: the slice must not be placed any more. */
 export const isWindowOver = (sql: Sql, now: DateTime.Utc, alias?: string): Fragment =>
   sql`(${prefixOf(sql, alias)}not_after < ${instant(now)})`
+
+/** A claim of the order can count: a row whose counters are at their maximum would fail the statement for all others. */
+export const isClaimable = (sql: Sql): Fragment =>
+  sql`(claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int)`
 
 /** The order is followed through: its unfilled quantity is carried to later slices, or completed. */
 export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {
