@@ -268,6 +268,21 @@ describe("the facts that cause notifications", () => {
       )
     }).pipe(Effect.provide(serviceWith(environment)))
   })
+
+  it.effect("include refused credentials when the broker's words have a U+0000", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const gate = yield* PlacementGate
+      const look = yield* makeLook
+      yield* gate.close("credentials", "Incorrect\u0000 token \ud83d")
+      yield* look
+      yield* look
+      assert.deepStrictEqual(
+        (yield* outbox).map(({ message }) => message),
+        ["Placements are on hold: Incorrect\uFFFD token \uFFFD"]
+      )
+    }).pipe(Effect.provide(service))
+  )
 })
 
 describe("a notification", () => {
