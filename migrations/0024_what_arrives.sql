@@ -21,7 +21,9 @@ ALTER TABLE orders
   ALTER COLUMN max_lateness_seconds TYPE numeric,
   ALTER COLUMN cancel_unfilled_after_seconds TYPE numeric,
   -- The status with which an order arrived that was not PENDING, until the TimeoutMonitor has refused or ignored the order.
-  ADD COLUMN arrived_as text;
+  ADD COLUMN arrived_as text,
+  -- When a person last took the order off hold. Refusals before that do not put it on hold again.
+  ADD COLUMN resumed_at timestamptz;
 
 CREATE INDEX orders_arrived ON orders (id) WHERE arrived_as IS NOT NULL;
 

@@ -120,6 +120,11 @@ export const reasonMeanings = {
     of: ["order on hold"],
     meaning: "A person paused the order. `order resume` lets it go on."
   },
+  refused_repeatedly: {
+    of: ["order on hold"],
+    meaning:
+      "The broker refused three slices of the order in a row, with the same words. Mend the cause, then resume or cancel it."
+  },
   double_placement: {
     of: ["order on hold"],
     meaning:

@@ -8,7 +8,7 @@ import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domai
 import { OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
 import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
-import { isClaimable } from "../sql/conditions.ts"
+import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
@@ -51,6 +51,9 @@ interface ClaimOptions {
   readonly limit: number
   readonly windowGrace: Duration.Duration | null
 }
+
+/** The broker's words about the last slices of an order, the latest first; null for a slice that it did not refuse. */
+const LastRefusals = Schema.Struct({ id: OrderId, refusals: Schema.Array(Schema.NullOr(Schema.String)) })
 
 /** A slice for which the broker has several orders. */
 export interface DoublePlacement {
@@ -107,6 +110,15 @@ export class OrderStore extends Context.Service<
     readonly stoppedAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
 
     /**
+     * What the broker refused of the last `count` slices that it answered for, for each of these orders that goes on and is
+     * not on hold. Answers from before a person last took the order off hold do not count.
+     */
+    readonly lastRefusals: (
+      ids: ReadonlySet<OrderId>,
+      count: number
+    ) => Effect.Effect<ReadonlyArray<typeof LastRefusals.Type>, DbError>
+
+    /**
      * Records that the broker has more orders for a slice than it should, and puts the slice's order on hold, so that none
      * of its SCHEDULED slices is claimed. Nothing changes if as many broker orders were recorded before. The alarm is
      * raised before the commit: a daemon that dies in between raises it twice instead of never.
@@ -128,6 +140,7 @@ export class OrderStore extends Context.Service<
         releaseStuck: releaseStuck(db),
         release: release(db),
         stoppedAmong: stoppedAmong(db),
+        lastRefusals: lastRefusals(db),
         noteDouble: noteDouble(db)
       })
     )
@@ -249,6 +262,31 @@ const stoppedAmong =
         SELECT id FROM orders
         WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
     ).pipe(Effect.map(idsOf))
+
+const lastRefusals =
+  ({ sql, query }: Db["Service"]): OrderStore["Service"]["lastRefusals"] =>
+  (ids, count) =>
+    query(
+      "OrderStore.lastRefusals",
+      LastRefusals,
+      sql`
+        SELECT o.id, to_jsonb(answered.refusals) AS refusals
+        FROM orders o CROSS JOIN LATERAL (
+          SELECT array_agg(words ORDER BY placed_at DESC, sequence_number DESC) AS refusals
+          FROM (
+            SELECT placed_at, sequence_number, CASE
+              WHEN stage = 'FAILED' AND reason_code = ${reasonCode(sql, "broker_refused")} THEN stage_reason
+              WHEN broker_status = 'REJECTED' THEN coalesce(broker_status_text, broker_status) END AS words
+            FROM order_slices
+            WHERE order_id = o.id AND stage IN ('FAILED', 'PROCESSED') AND placed_at > coalesce(o.resumed_at, '-infinity')
+            ORDER BY placed_at DESC, sequence_number DESC
+            LIMIT ${count}
+          ) last
+        ) answered
+        WHERE o.id = ANY(${texts([...ids])}) AND answered.refusals IS NOT NULL
+          AND o.cancel_requested_at IS NULL AND o.hold_reason IS NULL
+          AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED') OR ${mayWantPlan(sql, "o")})`
+    )
 
 const noteDouble =
   (db: Db["Service"]): OrderStore["Service"]["noteDouble"] =>

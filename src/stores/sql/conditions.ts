@@ -80,9 +80,12 @@ export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {
 }
 
 /** The order may need another plan, now or later. The index orders_to_settle. */
-export const mayWantPlan = (sql: Sql): Fragment => sql`(
-  ${isFollowedThrough(sql)} AND order_queue_status = 'DONE' AND settled_at IS NULL
-  AND cancel_requested_at IS NULL AND hold_reason IS NULL)`
+export const mayWantPlan = (sql: Sql, alias?: string): Fragment => {
+  const o = prefixOf(sql, alias)
+  return sql`(
+  ${isFollowedThrough(sql, alias)} AND ${o}order_queue_status = 'DONE' AND ${o}settled_at IS NULL
+  AND ${o}cancel_requested_at IS NULL AND ${o}hold_reason IS NULL)`
+}
 
 /** Halted: the latest row of placement_halts is a halt. False if there is none. */
 export const isHalted = (sql: Sql): Fragment =>
