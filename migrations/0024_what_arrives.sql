@@ -25,6 +25,8 @@ ALTER TABLE orders
   -- When a person last took the order off hold. Refusals before that do not put it on hold again.
   ADD COLUMN resumed_at timestamptz;
 
+CREATE INDEX orders_ignored ON orders (updated_at) WHERE reason_code = 'not_pending' AND order_queue_status = 'DONE';
+CREATE INDEX orders_held ON orders (held_at) WHERE hold_reason IS NOT NULL;
 CREATE INDEX orders_arrived ON orders (id) WHERE arrived_as IS NOT NULL;
 
 CREATE FUNCTION note_arrival_at_pulse_background() RETURNS trigger LANGUAGE plpgsql AS $note$

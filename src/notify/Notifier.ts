@@ -81,6 +81,7 @@ export const makeLook = Effect.gen(function* () {
       store.noteUnknown(unknownAfter, now),
       noteClosure(now),
       store.noteHalts(now),
+      store.noteHeld(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
         ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), maxRequests, now)]

@@ -3,6 +3,7 @@ import { DateTime, Duration, Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
+import { makeSweep } from "../../src/workers/monitor/sweep.ts"
 import { notifierWith, outbox } from "../support/notifier.ts"
 import { at } from "../support/replanning.ts"
 import { insertOrder, setClock } from "../support/service.ts"
@@ -48,6 +49,53 @@ describe("noting", () => {
       assert.match(many, /the broker has b1, .*, b10 and 4990 more for slice s1, .*, then run: order resume o1$/)
       assert.match(long, /^DOUBLE PLACEMENT: the broker has long .* for slice s2, .*order resume o2$/)
       assert.match(none, /order resume o3$/)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect(
+    "tells of an order that the service has put on hold, once for each hold, and of none that a person has",
+    () =>
+      Effect.gen(function* () {
+        yield* at(60)
+        const { sql, execute } = yield* Db
+        const store = yield* NotificationStore
+        for (const id of ["o1", "o2", "paused"]) yield* insertOrder(id)
+        const hold = (id: string, code: string, reason: string) =>
+          execute(
+            "test.hold",
+            sql`UPDATE orders SET held_at = ${new Date(60_000)}, hold_reason = ${reason}, hold_reason_code = ${code} WHERE id = ${id}`
+          )
+        yield* hold("o1", "refused_repeatedly", "the broker refused 3 slices in a row: no funds")
+        yield* hold("o2", "replan_impossible", megabyte)
+        yield* hold("paused", "paused_by_operator", "paused by ops: lunch")
+        yield* store.noteHeld(yield* DateTime.now)
+        yield* store.noteHeld(yield* DateTime.now)
+        const [first, second = "", ...others] = yield* messages
+        assert.strictEqual(
+          first,
+          "Order o1 (BUY 100 NSE:RELIANCE) is on hold: the broker refused 3 slices in a row: no funds. " +
+            "Mend the cause and take it off hold, or cancel it"
+        )
+        assert.match(
+          second,
+          /^Order o2 .* is on hold: long long .*\. Mend the cause and take it off hold, or cancel it$/
+        )
+        assert.deepStrictEqual(others, [])
+      }).pipe(Effect.provide(service))
+  )
+
+  it.effect("tells once of an order that was inserted as DONE", () =>
+    Effect.gen(function* () {
+      yield* at(60)
+      const store = yield* NotificationStore
+      yield* insertOrder("o1", { order_queue_status: "DONE", split_at: new Date(0), total_quantity: "NaN" })
+      yield* Effect.flatten(makeSweep)
+      yield* store.noteUnfilled(yield* DateTime.now)
+      yield* store.noteUnfilled(yield* DateTime.now)
+      assert.deepStrictEqual(yield* messages, [
+        "Order o1 (BUY NaN NSE:RELIANCE) was not inserted as PENDING, and nothing of it is placed: " +
+          "order_queue_status: must be PENDING when the order is inserted, not DONE; the order is ignored"
+      ])
     }).pipe(Effect.provide(service))
   )
 

@@ -38,7 +38,9 @@ export class NotificationStore extends Context.Service<
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes that at least `from` of the `of` order requests that the account may send today are used. */
     readonly noteRequests: (broker: string, from: number, of: number, now: DateTime.Utc) => Effect.Effect<void, DbError>
-    /** Notes finished orders that are not filled, including those of which nothing was placed. */
+    /** Notes orders that the service itself has put on hold for a person, except for double placements. */
+    readonly noteHeld: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** Notes finished orders that are not filled, including those of which nothing was placed, and ignored ones. */
     readonly noteUnfilled: (now: DateTime.Utc) => Effect.Effect<void, DbError>
   }
 >()("pulse-background/NotificationStore") {
@@ -52,6 +54,7 @@ export class NotificationStore extends Context.Service<
         noteUnknown: noteUnknown(db),
         noteCredentials: noteCredentials(db),
         noteRequests: noteRequests(db),
+        noteHeld: noteHeld(db),
         noteUnfilled: noteUnfilled(db)
       })
     )
@@ -198,6 +201,21 @@ const orderWords = (sql: Sql) => sql`
   concat('Order ', left(o.id, ${maxName}::int),
     ' (' || nullif(concat_ws(' ', left(o.side, 16), o.total_quantity, left(o.instrument, ${maxName}::int)), '') || ')')`
 
+const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
+  writeFacts(
+    db,
+    "NotificationStore.noteHeld",
+    now,
+    db.sql`
+      SELECT concat('held:', o.id, ':', extract(epoch FROM o.held_at)), 'order_held', 'warning',
+        concat(${orderWords(db.sql)}, ' is on hold: ', left(o.hold_reason, ${maxMessage - 300}::int),
+          '. Mend the cause and take it off hold, or cancel it'),
+        o.id, NULL::text, o.hold_reason_code
+      FROM orders o
+      WHERE o.hold_reason IS NOT NULL AND o.held_at >= ${since(now)} AND o.cancel_requested_at IS NULL
+        AND o.hold_reason_code IN (${reasonCode(db.sql, "refused_repeatedly")}, ${reasonCode(db.sql, "replan_impossible")})`
+  )
+
 /** The most orders noted in one pass; the next pass goes on with the others. */
 const maxUnfilled = 10_000
 
@@ -226,5 +244,13 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
       WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
         AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
         AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)
+      LIMIT ${maxUnfilled}::int)
+      UNION ALL
+      (SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
+        concat(${orderWords(db.sql)}, ' was not inserted as PENDING, and nothing of it is placed', ': ' || left(o.status_reason, ${maxMessage}::int)),
+        o.id, NULL::text, o.reason_code
+      FROM orders o
+      WHERE o.reason_code = 'not_pending' AND o.order_queue_status = 'DONE' AND o.updated_at >= ${since(now)}
+        AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
       LIMIT ${maxUnfilled}::int)`
   )
