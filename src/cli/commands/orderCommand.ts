@@ -1,5 +1,6 @@
 import { Clock, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { OrderCommands, type OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
 import { getOrder } from "../shared/lookUp.ts"
@@ -81,7 +82,7 @@ const cancel = Command.make(
       Effect.onInterrupt(() =>
         warn(
           `Interrupted. The cancel of order ${given.orderId} stands, but is not confirmed: slices that a daemon has ` +
-            `claimed may still be placed. "order cancel ${given.orderId}" asks again and waits.`
+            `claimed may still be placed. "order cancel ${shellWord(given.orderId)}" asks again and waits.`
         )
       )
     )
@@ -90,7 +91,7 @@ const cancel = Command.make(
       return yield* new CommandFailed({
         message:
           `${order.inProgress} slices are still being placed or reconciled. The cancel stands: what turns out to be ` +
-          `placed is cancelled at the broker. See "order show ${given.orderId}".`
+          `placed is cancelled at the broker. See "order show ${shellWord(given.orderId)}".`
       })
     }
   }, Effect.provide(CommandLayer))
@@ -118,11 +119,11 @@ const pause = Command.make(
       order,
       (order) =>
         `Order ${order.orderId} is on hold: ${order.scheduled} slices wait. Those whose window ends meanwhile are skipped; ` +
-        `"order resume ${order.orderId}" lets it go on`
+        `"order resume ${shellWord(order.orderId)}" lets it go on`
     )
     if (order.inProgress > 0) {
       return yield* new CommandFailed({
-        message: `${order.inProgress} slices are still being placed or reconciled; no other one will be. See "order show ${given.orderId}".`
+        message: `${order.inProgress} slices are still being placed or reconciled; no other one will be. See "order show ${shellWord(given.orderId)}".`
       })
     }
   }, Effect.provide(CommandLayer))

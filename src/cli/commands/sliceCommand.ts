@@ -5,6 +5,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { indianMoment } from "../../domain/market/indianTime.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { Price } from "../../domain/model/Order.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { getSlice } from "../shared/lookUp.ts"
@@ -181,4 +182,4 @@ const stateText = ({
 
 const claimedAdvice = ({ claimedBy, leaseExpiresAt, orderId }: Omit<SliceState, "isInDoubt">): string =>
   `. ${claimedBy ?? "A daemon"} has it in hand${leaseExpiresAt === null ? "" : `, until ${timeText(leaseExpiresAt)} (UTC) at the latest`}, ` +
-  `and may be sending it. To have it back: "order pause ${orderId}", then skip it if it is SCHEDULED by then, and "order resume ${orderId}"`
+  `and may be sending it. To have it back: "order pause ${shellWord(orderId)}", then skip it if it is SCHEDULED by then, and "order resume ${shellWord(orderId)}"`

@@ -1,5 +1,6 @@
 import { DateTime } from "effect"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
 import { timeText } from "./moments.ts"
 import { table } from "./table.ts"
@@ -104,7 +105,7 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
       ? []
       : [
           "",
-          `${replaced} slices of earlier plans were replaced before they were sent; "explain ${order.orderId}" shows them`
+          `${replaced} slices of earlier plans were replaced before they were sent; "explain ${shellWord(order.orderId)}" shows them`
         ])
   ]
 }
