@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime } from "effect"
-import { parseInstrumentDump } from "../../src/broker/zerodha/instrumentDump.ts"
+import { Cause, DateTime, Effect } from "effect"
+import { readInstrumentDump } from "../../src/broker/zerodha/instrumentDump.ts"
 import { lookupAnswer, orderAnswer } from "../../src/broker/zerodha/kiteAnswers.ts"
 import { readEntries, readOrderList } from "../../src/broker/zerodha/kiteOrders.ts"
 import { readQuotes } from "../../src/broker/zerodha/kiteQuotes.ts"
@@ -61,6 +61,8 @@ const row = {
 
 const listOf = (data: unknown): string => JSON.stringify({ status: "success", data })
 
+const readDump = (csv: string) => Effect.runSync(Effect.result(readInstrumentDump(csv)))
+
 const dump = (line: string): string =>
   "instrument_token,tradingsymbol,name,last_price,expiry,tick_size,lot_size,instrument_type,segment,exchange\n" +
   `${line}\n`
@@ -78,8 +80,7 @@ const rows: Readonly<Record<string, OnText>> = {
     }),
   "validateOrder, many weights": (text) =>
     validateOrder({ ...row, strategy: "WEIGHTS", weights: Array.from({ length: text.length / 4 }, () => text[0]) }),
-  "validateArrival, all ids": (text) =>
-    validateArrival({ ...row, id: text, requestId: text, originTraceId: text }),
+  "validateArrival, all ids": (text) => validateArrival({ ...row, id: text, requestId: text, originTraceId: text }),
   bodyOf: (text) =>
     (["slack", "json"] as const).map((format) =>
       JSON.stringify(
@@ -121,12 +122,12 @@ const broker: Readonly<Record<string, OnText>> = {
   "order list, many tags": (text) =>
     readEntries(listOf([{ order_id: "1", tags: [...text].slice(0, text.length / 4) }])),
   readQuotes: (text) => readQuotes(listOf({ [text]: { last_price: text } }), [Instrument.make("NSE:INFY")]),
-  "instrument dump, any text": (text) => parseInstrumentDump(text),
-  "instrument dump, a long line": (text) => parseInstrumentDump(dump(text)),
+  "instrument dump, any text": (text) => readDump(text),
+  "instrument dump, a long line": (text) => readDump(dump(text)),
   "instrument dump, a long value": (text) =>
-    parseInstrumentDump(dump(`1,INFY,"${text.replaceAll('"', '""')}",${text.replaceAll(",", "")},,0.05,1,EQ,NSE,NSE`)),
-  "instrument dump, open quotes": (text) => parseInstrumentDump(dump(`"${text}`)),
-  "instrument dump, many quoted values": (text) => parseInstrumentDump(dump('"a",'.repeat(text.length / 4))),
+    readDump(dump(`1,INFY,"${text.replaceAll('"', '""')}",${text.replaceAll(",", "")},,0.05,1,EQ,NSE,NSE`)),
+  "instrument dump, open quotes": (text) => readDump(dump(`"${text}`)),
+  "instrument dump, many quoted values": (text) => readDump(dump('"a",'.repeat(text.length / 4))),
   requestTokenIn: (text) => [requestTokenIn(text), requestTokenIn(`https://h/?request_token=${text}`)]
 }
 
