@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect } from "effect"
+import { execFileSync } from "node:child_process"
 import { Db } from "../../src/db/Db.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
@@ -28,6 +29,28 @@ describe("noting", () => {
       assert.lengthOf(long, 2000)
       assert.strictEqual(negative, "Order b (BUY -2147483648 ) is FAILED, and nothing of it was placed")
       assert.match(good ?? "", /^Order o{64} \(BUY 100 NSE:RELIANCE\) is FAILED, .*: a reason$/)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("quotes an id in a suggested command so that a shell obeys none of it", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      const store = yield* NotificationStore
+      const ids = ["o1", "x;touch y;#", "$(reboot)", "`id`", "it's", '"quoted"', "back\\slash", "-rf", "!1"]
+      for (const [index, id] of ids.entries()) {
+        yield* execute(
+          "test.double",
+          sql`
+            INSERT INTO double_placements (tag, order_id, slice_id, broker_order_ids, seen_at)
+            VALUES (${`PB${index}`}, ${id}, 's1', '{b1,b2}', 'epoch')`
+        )
+      }
+      yield* store.noteDoubles(yield* DateTime.now)
+      const suggested = (yield* messages).map((message) => message.replace(/^.*order resume /, ""))
+      const read = (word: string) => execFileSync("sh", ["-c", `printf %s ${word}`], { encoding: "utf8" })
+      assert.deepStrictEqual(suggested.map(read).toSorted(), ids.toSorted())
+      assert.include(suggested, "o1")
     }).pipe(Effect.provide(service))
   )
 

@@ -287,7 +287,10 @@ describe("OrderSplitter", () => {
       assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
       const weights = yield* orderRow("weights")
       assert.strictEqual(weights.orderQueueStatus, "FAILED")
-      assert.include(weights.statusReason ?? "", "weights: Expected number, not [[1,2],[3,4]]")
+      assert.include(
+        weights.statusReason ?? "",
+        "weights: must be 1 to 1000 numbers from 0.001 to 10^12, not [[1,2],[3,4]]"
+      )
       const profile = yield* orderRow("profile")
       assert.strictEqual(profile.orderQueueStatus, "FAILED")
       assert.include(profile.statusReason ?? "", "instrument NSE:INFY")

@@ -7,6 +7,7 @@ import { indianDay } from "../../domain/market/indianTime.ts"
 import type { Notification } from "../../domain/operations/notification.ts"
 import { inDoubtSince, isEndedUnfilled, isFollowedThrough, isLost, isUnfinished } from "../sql/conditions.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
+import { shellWord } from "../sql/shellWord.ts"
 
 /** Facts older than this are not noted: they are no longer worth a message. */
 const lookBack = Duration.days(1)
@@ -130,7 +131,7 @@ const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
       SELECT 'double:' || tag || ':' || cardinality(broker_order_ids), 'double_placement', 'critical',
         concat('DOUBLE PLACEMENT: the broker has ', ${brokerOrderWords(db.sql)}, ' for slice ', slice_id,
           ', more than there should be. Its order is on hold. Cancel what is too much by hand at the broker, then run: ',
-          'order resume ', order_id),
+          'order resume ', ${shellWord(db.sql, db.sql`order_id`)}),
         order_id, slice_id, ${reasonCode(db.sql, "double_placement")}
       FROM double_placements WHERE seen_at >= ${since(now)}`
   )
@@ -143,7 +144,7 @@ const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: Dat
     db.sql`
       SELECT 'unknown:' || order_id || ':' || ${indianDay(now)}::text || ':' || (array_agg(id ORDER BY since, id))[1], 'outcome_unknown', 'critical',
         concat(count(*), ' of the slices of order ', order_id, ' may or may not be at the broker, since ',
-          to_char(min(since) AT TIME ZONE 'UTC', 'HH24:MI:SS'), ' (UTC): see "order show ', order_id,
+          to_char(min(since) AT TIME ZONE 'UTC', 'HH24:MI:SS'), ' (UTC): see "order show ', ${shellWord(db.sql, db.sql`order_id`)},
           '" and the broker''s own pages'),
         order_id, NULL::text, ${reasonCode(db.sql, "outcome_unknown")}
       FROM (
