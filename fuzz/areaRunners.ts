@@ -1,0 +1,39 @@
+import { Effect } from "effect"
+import { answers } from "./areas/answers.ts"
+import { type Case, cases } from "./cases.ts"
+import { type AreaOptions, type AreaReport, fuzzArea } from "./fuzzArea.ts"
+import type { Area } from "./harness/Area.ts"
+
+/** An area with its cases, ready to run. */
+export interface AreaRunner {
+  readonly name: string
+  readonly weight: number
+  /** Judges `indexes` of a seed; its cases first, if `areCasesReplayed`. */
+  readonly run: (
+    given: { readonly seed: number; readonly indexes: Iterable<number>; readonly areCasesReplayed: boolean },
+    options: AreaOptions
+  ) => Effect.Effect<AreaReport, unknown>
+}
+
+const runnerOf = <Input>(area: Area<Input>, known: ReadonlyArray<Case<Input>>): AreaRunner => ({
+  name: area.name,
+  weight: area.weight,
+  run: ({ seed, indexes, areCasesReplayed }, options) =>
+    Effect.scoped(
+      fuzzArea(area, { seed, indexes, cases: areCasesReplayed ? known.map(({ input }) => input) : [] }, options)
+    )
+})
+
+/** Every area of the fuzzers, in the order in which they run. */
+export const areaRunners: ReadonlyArray<AreaRunner> = [runnerOf(answers, cases.answers)]
+
+/** How many inputs each area gets of `count` over all of them: its weight's share, at least one. */
+export const sharesOf = (runners: ReadonlyArray<AreaRunner>, count: number): ReadonlyMap<string, number> => {
+  const total = runners.reduce((sum, { weight }) => sum + weight, 0)
+  return new Map(runners.map(({ name, weight }) => [name, Math.max(1, Math.round((count * weight) / total))]))
+}
+
+/** The whole numbers from 0, below `end`. */
+export function* below(end: number): Iterable<number> {
+  for (let index = 0; index < end; index++) yield index
+}
