@@ -3,6 +3,7 @@ import { answers } from "./areas/answers.ts"
 import { type Case, cases } from "./cases.ts"
 import { type AreaOptions, type AreaReport, fuzzArea } from "./fuzzArea.ts"
 import type { Area } from "./harness/Area.ts"
+import { rows } from "./rows/rows.ts"
 
 /** An area with its cases, ready to run. */
 export interface AreaRunner {
@@ -25,7 +26,7 @@ const runnerOf = <Input>(area: Area<Input>, known: ReadonlyArray<Case<Input>>): 
 })
 
 /** Every area of the fuzzers, in the order in which they run. */
-export const areaRunners: ReadonlyArray<AreaRunner> = [runnerOf(answers, cases.answers)]
+export const areaRunners: ReadonlyArray<AreaRunner> = [runnerOf(rows, cases.rows), runnerOf(answers, cases.answers)]
 
 /** How many inputs each area gets of `count` over all of them: its weight's share, at least one. */
 export const sharesOf = (runners: ReadonlyArray<AreaRunner>, count: number): ReadonlyMap<string, number> => {

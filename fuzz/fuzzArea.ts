@@ -18,6 +18,8 @@ export interface AreaReport {
   readonly area: string
   readonly inputs: number
   readonly seconds: number
+  /** The CPU time of this process, which a busy machine lengthens little. */
+  readonly cpuSeconds: number
   readonly worstDelayMillis: number
   /** Without the delays in which another program had the processor. */
   readonly ownDelayMillis: number
@@ -47,6 +49,7 @@ export const fuzzArea = Effect.fnUntraced(function* <Input>(
   const run = FuzzRun.of({ ...options, effort })
   const judge = yield* Effect.provideService(area.open, FuzzRun, run)
   const began = performance.now()
+  const cpuBegan = process.cpuUsage()
   const eventLoop = yield* watchEventLoop
   let inputs = 0
   let peakBytes = 0
@@ -87,6 +90,7 @@ export const fuzzArea = Effect.fnUntraced(function* <Input>(
   return {
     area: area.name,
     inputs,
+    cpuSeconds: cpuSecondsSince(cpuBegan),
     seconds: (performance.now() - began) / 1000,
     worstDelayMillis,
     ownDelayMillis,
@@ -96,6 +100,11 @@ export const fuzzArea = Effect.fnUntraced(function* <Input>(
     violations
   }
 })
+
+const cpuSecondsSince = (before: NodeJS.CpuUsage): number => {
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e6
+}
 
 /** Batches of inputs, each made when its turn comes, so that a million are never in memory. */
 function* batchesOf<Input>(

@@ -39,6 +39,7 @@ const linesOf = (seed: number, report: AreaReport): ReadonlyArray<string> => {
       `${inputs} inputs`,
       `${seconds.toFixed(1)} s`,
       `${Math.round(inputs / seconds)}/s`,
+      `${report.cpuSeconds.toFixed(1)} s of CPU time`,
       `worst event-loop delay ${worstDelayMillis.toFixed(0)} ms (its own ${report.ownDelayMillis.toFixed(0)} ms)`,
       `worst CPU time of one input ${worstCpuMillis.toFixed(1)} ms${worstCpuIndex === null ? "" : ` (index ${worstCpuIndex})`}`,
       `peak memory ${peakMemoryMebibytes.toFixed(0)} MiB`,
