@@ -1,5 +1,11 @@
 import { Effect } from "effect"
 import { answers } from "./areas/answers.ts"
+import { calendar } from "./areas/calendar.ts"
+import { chat } from "./areas/chat.ts"
+import { dump } from "./areas/dump.ts"
+import { http } from "./areas/http.ts"
+import { quotes } from "./areas/quotes.ts"
+import { settings } from "./areas/settings.ts"
 import { type Case, cases } from "./cases.ts"
 import { type AreaOptions, type AreaReport, fuzzArea } from "./fuzzArea.ts"
 import type { Area } from "./harness/Area.ts"
@@ -26,7 +32,16 @@ const runnerOf = <Input>(area: Area<Input>, known: ReadonlyArray<Case<Input>>): 
 })
 
 /** Every area of the fuzzers, in the order in which they run. */
-export const areaRunners: ReadonlyArray<AreaRunner> = [runnerOf(rows, cases.rows), runnerOf(answers, cases.answers)]
+export const areaRunners: ReadonlyArray<AreaRunner> = [
+  runnerOf(rows, cases.rows),
+  runnerOf(answers, cases.answers),
+  runnerOf(http, cases.http),
+  runnerOf(quotes, cases.quotes),
+  runnerOf(dump, cases.dump),
+  runnerOf(calendar, cases.calendar),
+  runnerOf(settings, cases.settings),
+  runnerOf(chat, cases.chat)
+]
 
 /** How many inputs each area gets of `count` over all of them: its weight's share, at least one. */
 export const sharesOf = (runners: ReadonlyArray<AreaRunner>, count: number): ReadonlyMap<string, number> => {

@@ -85,11 +85,14 @@ export const plainBody = (choices: SeededChoices): unknown =>
       }
 
 /** A status and a body, right or wrong in any way. */
-export const anyAnswer = (choices: SeededChoices): { readonly status: number; readonly body: string } => {
+export const anyAnswer = (
+  choices: SeededChoices,
+  among: readonly [number, ...ReadonlyArray<number>] = statuses
+): { readonly status: number; readonly body: string } => {
   const plain = plainBody(choices)
   const value = choices.hits(0.4) ? withOddPart(choices, plain) : plain
   const text = JSON.stringify(value) ?? ""
-  return { status: choices.oneOf(statuses), body: choices.hits(0.25) ? damaged(choices, text) : text }
+  return { status: choices.oneOf(among), body: choices.hits(0.25) ? damaged(choices, text) : text }
 }
 
 const now = DateTime.makeUnsafe("2026-11-24T04:00:00.250Z")
@@ -126,18 +129,22 @@ export const wrongWords = <A>(answer: Result.Result<A, BrokerError>): string | n
 const maxMessage = 2000
 const maxCode = 200
 
-/** What an order request counts as, where that is not what its answer means. */
+/** What an order request counts as, where that is not what its answer means; a cancel has no id to compare. */
 export const wrongMeaning = (
   { status, body }: Pick<BrokerAnswer, "status" | "body">,
-  answer: Result.Result<Acknowledgement, BrokerError>
+  answer: Result.Result<unknown, BrokerError>
 ): string | null => {
   const { meaning, why, orderId } = meaningOf(status, body)
   const counts = Result.isSuccess(answer) ? "taken" : answer.failure._tag
   if (counts !== meaning) return `it counts as ${counts}, and means ${meaning}: ${why}`
-  return Result.isSuccess(answer) && answer.success.brokerOrderId !== orderId
+  const taken = Result.isSuccess(answer) ? answer.success : null
+  return isAcknowledgement(taken) && taken.brokerOrderId !== orderId
     ? "the order id is not the one in the answer"
     : null
 }
+
+const isAcknowledgement = (value: unknown): value is Acknowledgement =>
+  typeof value === "object" && value !== null && "brokerOrderId" in value
 
 const wrongLookup = (
   { status, body }: BrokerAnswer,

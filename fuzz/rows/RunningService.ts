@@ -1,10 +1,10 @@
-import { ConfigProvider, Console, Effect, Layer, type Scope } from "effect"
+import { Console, Effect, Layer, type Scope } from "effect"
 import { createServer } from "node:http"
-import { Configuration } from "../../src/config/Configuration.ts"
 import { daemonWith } from "../../src/Daemon.ts"
 import { Db } from "../../src/db/Db.ts"
 import { migrate } from "../../src/db/Migrations.ts"
 import { LoggingLayer } from "../../src/runtime/Logging.ts"
+import { configurationOf } from "../harness/configurationOf.ts"
 import type { FuzzTarget } from "../harness/FuzzRun.ts"
 import { PlacedOrders } from "./PlacedOrders.ts"
 
@@ -33,20 +33,14 @@ export const runningService = Effect.fnUntraced(function* (
   let lines: Array<string> = []
   let bodies: Array<string> = []
   const url = yield* webhookServer((body) => bodies.push(body))
-  const settings = Layer.fresh(Configuration.layer).pipe(
-    Layer.provide(
-      ConfigProvider.layer(
-        ConfigProvider.fromUnknown({
-          ...quick,
-          ZERODHA_API_KEY: apiKey,
-          ZERODHA_API_SECRET: apiSecret,
-          ZERODHA_ACCESS_TOKEN: accessToken,
-          NOTIFY_WEBHOOK_URL: `${url}/${webhook}`,
-          ...environment
-        })
-      )
-    )
-  )
+  const settings = configurationOf({
+    ...quick,
+    ZERODHA_API_KEY: apiKey,
+    ZERODHA_API_SECRET: apiSecret,
+    ZERODHA_ACCESS_TOKEN: accessToken,
+    NOTIFY_WEBHOOK_URL: `${url}/${webhook}`,
+    ...environment
+  })
   const database = Layer.fresh(Db.layer(target))
   yield* Effect.provide(migrate, Layer.provide(database, settings), { local: true })
   const services = database.pipe(Layer.provideMerge(Layer.fresh(LoggingLayer)), Layer.provideMerge(settings))
