@@ -51,11 +51,12 @@ export class Operators {
     }
   }
 
-  /** Resumes orders that the service has put on hold, each once. Without a person they would stay on hold. */
+  /** Resumes orders that the service has put on hold, once for each hold. Without a person they would stay on hold. */
   resumeHeld(): void {
     for (const order of this.run.database.tables().orders.values()) {
-      if (order.holdReason === null || this.resumed.has(order.id)) continue
-      this.resumed.add(order.id)
+      const hold = `${order.id} since ${order.heldAt}`
+      if (order.holdReason === null || this.resumed.has(hold)) continue
+      this.resumed.add(hold)
       this.run.world.after(1000, () => this.resume(order.id))
     }
   }

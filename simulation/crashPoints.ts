@@ -16,6 +16,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "OrderStore.stoppedAmong",
     "SliceStore.claimDue",
     "SliceStore.transition",
+    "OrderStore.lastRefusals",
     "DatabaseClock.sample",
     "OrderBudget.reserve",
     "Broker.place"
@@ -29,6 +30,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "SliceStore.audit",
     "SliceStore.transition",
     "SliceStore.saveBrokerStates",
+    "OrderStore.lastRefusals",
     "SliceStore.claimCancels",
     "Broker.cancel",
     "ReplanStore.wantingPlan",
@@ -45,7 +47,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /** The calls that only a fault beyond the design's limits reaches, or an order that can have no new plan. */
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
-  executor: ["OrderBudget.block"],
+  executor: ["OrderBudget.block", "OrderCommands.hold"],
   monitor: [
     "RecoveryStore.takeOver",
     "OrderStore.noteDouble",

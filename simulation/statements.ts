@@ -54,6 +54,7 @@ const ordersOf = (orders: Stores["orders"], by: By, alarm: (tag: Tag) => Effect.
   releaseStuck: (options) => Effect.map(by("OrderStore.releaseStuck")(orders.releaseStuck(options)), sorted),
   release: (claimed, now) => by("OrderStore.release")(orders.release(claimed, now)),
   stoppedAmong: (ids) => by("OrderStore.stoppedAmong")(orders.stoppedAmong(ids)),
+  lastRefusals: (ids, count) => Effect.map(by("OrderStore.lastRefusals")(orders.lastRefusals(ids, count)), sorted),
   noteDouble: (double, now) => by("OrderStore.noteDouble")(orders.noteDouble(double, now, alarm(double.tag)))
 })
 

@@ -45,6 +45,7 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "HaltStore.acknowledge",
   "HaltStore.waitingFor",
   "OrderStore.stoppedAmong",
+  "OrderStore.lastRefusals",
   "OrderBudget.reserve",
   "OrderBudget.block",
   "RecoveryStore.previouslyInDoubt",

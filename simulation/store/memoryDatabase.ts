@@ -59,6 +59,7 @@ const orderRow = ({ limitPrice, ...order }: SubmittedOrder): OrderRow => ({
   heldAt: null,
   holdReason: null,
   holdReasonCode: null,
+  resumedAt: null,
   settledAt: null
 })
 
@@ -136,12 +137,13 @@ const memoryCommands = (memory: Memory): Stores["commands"] => ({
   pause: (orderId, { by, reason }, now) =>
     hold(memory, orderId, because("paused_by_operator", `paused by ${by}: ${reason}`), now),
   hold: (orderId, reason, now) => hold(memory, orderId, reason, now),
-  resume: (orderId) =>
+  resume: (orderId, _asked, now) =>
     Effect.sync(() => {
       const order = memory.orders.get(orderId)
       if (order === undefined || order.holdReason === null) return false
       order.holdReason = null
       order.holdReasonCode = null
+      order.resumedAt = millisOf(now)
       for (const slice of memory.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = false
       return true
     }),

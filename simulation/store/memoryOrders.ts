@@ -4,7 +4,8 @@ import { because, type Reason } from "../../src/domain/model/reason.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 import { writePlans } from "./memoryPlans.ts"
-import type { OrderRow } from "./rows.ts"
+import { mayWantPlan } from "./memoryReplans.ts"
+import type { OrderRow, SliceRow } from "./rows.ts"
 
 type Orders = OrderStore["Service"]
 
@@ -18,6 +19,7 @@ export const memoryOrders = (memory: Memory): Orders => ({
   release: release(memory),
   releaseStuck: releaseStuck(memory),
   stoppedAmong: stoppedAmong(memory),
+  lastRefusals: lastRefusals(memory),
   noteDouble: noteDouble(memory)
 })
 
@@ -143,6 +145,28 @@ const stoppedAmong =
         return order !== undefined && (order.cancelRequestedAt !== null || order.holdReason !== null)
       })
     )
+
+const lastRefusals =
+  (memory: Memory): Orders["lastRefusals"] =>
+  (ids, count) =>
+    Effect.sync(() =>
+      [...ids].flatMap((id) => {
+        const order = memory.orders.get(id)
+        if (order === undefined || order.cancelRequestedAt !== null || order.holdReason !== null) return []
+        const slices = memory.slicesOf(id)
+        if (!slices.some(({ stage }) => stage === "SCHEDULED") && !mayWantPlan(order)) return []
+        const answered = slices
+          .filter(({ stage }) => stage === "FAILED" || stage === "PROCESSED")
+          .filter(({ placedAt }) => placedAt !== null && placedAt > (order.resumedAt ?? -Infinity))
+          .toSorted((a, b) => (b.placedAt ?? 0) - (a.placedAt ?? 0) || b.sequenceNumber - a.sequenceNumber)
+        return answered.length === 0 ? [] : [{ id, refusals: answered.slice(0, count).map(refusalOf) }]
+      })
+    )
+
+const refusalOf = ({ stage, reasonCode, stageReason, brokerStatus, brokerStatusText }: SliceRow): string | null => {
+  if (stage === "FAILED" && reasonCode === "broker_refused") return stageReason
+  return brokerStatus === "REJECTED" ? (brokerStatusText ?? brokerStatus) : null
+}
 
 const noteDouble =
   (memory: Memory): Orders["noteDouble"] =>

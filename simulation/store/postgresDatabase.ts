@@ -39,6 +39,7 @@ const OrderRow = Schema.Struct({
   heldAt: Millis,
   holdReason: Text,
   holdReasonCode: Text,
+  resumedAt: Millis,
   settledAt: Millis
 })
 
@@ -167,7 +168,7 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
       SELECT ${sql.literal(orderColumns)}, o.request_id, o.origin_trace_id, o.order_queue_status, o.status_reason,
         o.reason_code, o.hold_reason_code,
         o.claim_version, o.claimed_by, o.split_attempts, o.hold_reason,
-        ${sql.literal(millis("created_at", "claimed_at", "split_at", "cancel_requested_at", "held_at", "settled_at"))}
+        ${sql.literal(millis("created_at", "claimed_at", "split_at", "cancel_requested_at", "held_at", "resumed_at", "settled_at"))}
       FROM orders o ORDER BY id`
   )
   const slices = yield* query(

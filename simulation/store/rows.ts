@@ -28,6 +28,7 @@ export interface OrderRow extends UntrustedOrder {
   heldAt: number | null
   holdReason: string | null
   holdReasonCode: string | null
+  resumedAt: number | null
   settledAt: number | null
 }
 

@@ -9,6 +9,7 @@ import { connect, type DbOptions, type DbTarget } from "./connect.ts"
 import type { DbError } from "./DbError.ts"
 import { decodeRows, type Row, type RowSchema } from "./decodeRows.ts"
 import { measuredStatement } from "./measuredStatement.ts"
+import { storable } from "./parameters.ts"
 import { type Limited, limitedTo, scopeClosedInTime } from "./timeLimits.ts"
 import { toDbError, withDbErrors } from "./toDbError.ts"
 
@@ -91,7 +92,8 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
   const limited = limitedTo(options.statementTimeout)
   const client = yield* connect(target, options, limited)
   const measured = measuredStatement(yield* Telemetry)
-  const run: Run = (operation, statement) => measured(operation, withDbErrors(operation, limited(operation, statement)))
+  const run: Run = (operation, statement) =>
+    measured(operation, withDbErrors(operation, limited(operation, storable(client, statement))))
   return Db.of({
     sql: client,
     ...queries(run),
@@ -104,7 +106,7 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
   })
 })
 
-type Run = <A>(operation: string, statement: Effect.Effect<A, SqlError>) => Effect.Effect<A, DbError>
+type Run = (operation: string, statement: Statement<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError>
 
 const queries = (run: Run): Pick<Db["Service"], "query" | "queryOne" | "queryOption" | "queryReadable"> => {
   const read = <S extends RowSchema>(operation: string, row: S, statement: Statement<Row>) =>

@@ -129,8 +129,12 @@ const apply = (text: string) =>
 const explain = (error: Migrator.MigrationError): string => {
   const reason = rootOf(error.cause)
   const remedy = isLocked(error) ? ` ${lockedHint}` : ""
-  return `${error.message}${reason instanceof Error ? `: ${reason.message}` : ""}. Nothing was changed.${remedy}`
+  return `${error.message}${reason instanceof Error ? `: ${reason.message}${detailOf(reason)}` : ""}. Nothing was changed.${remedy}`
 }
+
+/** The server's detail, which names what stands in the way, such as a view of another program. */
+const detailOf = (reason: Error): string =>
+  "detail" in reason && typeof reason.detail === "string" ? ` (${reason.detail})` : ""
 
 /** Whether a table's lock was not free in time (55P03), or the wait for it would have been a deadlock (40P01). */
 const isLocked = (error: Migrator.MigrationError): boolean => {

@@ -1,5 +1,7 @@
 import { array, OID } from "@effect/sql-pg/PgTypes"
 import { BigDecimal, DateTime, Duration, Result } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { Statement } from "effect/sql/Statement"
 
 /** The NOTIFY channel of the service; the payload is a topic of `Wakeups`. */
 export const channel = "pulse_background"
@@ -28,6 +30,20 @@ const asIs = <A>(value: A): unknown => value
 
 /** PostgreSQL's text cannot hold U+0000; a broker's message might. */
 const withoutNul = (text: string): string => text.replaceAll("\u0000", "\uFFFD")
+
+/**
+ * The statement without U+0000 in its plain text parameters, so that no row and no message is lost over one. Arrays are
+ * made without it by the columns below; the driver itself replaces unpaired surrogates.
+ */
+export const storable = <A extends object>(sql: SqlClient, statement: Statement<A>): Statement<A> => {
+  const [text, parameters] = statement.compile()
+  return parameters.some((value) => typeof value === "string" && value.includes("\u0000"))
+    ? sql.unsafe(
+        text,
+        parameters.map((value) => (typeof value === "string" ? withoutNul(value) : value))
+      )
+    : statement
+}
 
 /** jsonb can hold neither NUL nor unpaired surrogates. JSON.stringify writes both as escapes, in keys too. */
 const jsonWithoutNul = (value: unknown): unknown => {

@@ -6,10 +6,14 @@ import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 /** Notifications that wait for delivery, and the last failure. */
 export interface DeliveryFacts {
   readonly waiting: number
+  /** How many of those are critical. */
+  readonly critical: number
   /** When the oldest of those was found. */
   readonly oldestFoundAt: DateTime.Utc | null
   /** Notifications that were given up in the last day. */
   readonly givenUp: number
+  /** How many of those were critical. */
+  readonly criticalGivenUp: number
   readonly lastError: string | null
 }
 
@@ -18,7 +22,7 @@ const deliveryTimeout = Duration.minutes(5)
 
 /** Whether notifications reach people. */
 export const notificationCheck = (
-  { waiting, oldestFoundAt, givenUp, lastError }: DeliveryFacts,
+  { waiting, critical, oldestFoundAt, givenUp, criticalGivenUp, lastError }: DeliveryFacts,
   now: DateTime.Utc
 ): Check => {
   const name = "notifications"
@@ -27,11 +31,13 @@ export const notificationCheck = (
   if (oldestFoundAt !== null && millisBetween(oldestFoundAt, now) > Duration.toMillis(deliveryTimeout)) {
     return problem(
       name,
-      `${counted(waiting, "notification")} not delivered, the oldest for ${lasting(oldestFoundAt, now)}${said}`,
+      `${counted(waiting, "notification")} not delivered${ofThem(critical)}, the oldest for ${lasting(oldestFoundAt, now)}${said}`,
       todo
     )
   }
-  return givenUp > 0
-    ? warning(name, `${counted(givenUp, "notification")} given up in the last day${said}`, todo)
-    : ok(name, "all that is to be told is delivered, or about to be")
+  if (givenUp === 0) return ok(name, "all that is to be told is delivered, or about to be")
+  const lost = `${counted(givenUp, "notification")} given up in the last day${ofThem(criticalGivenUp)}${said}`
+  return criticalGivenUp > 0 ? problem(name, lost, todo) : warning(name, lost, todo)
 }
+
+const ofThem = (critical: number): string => (critical > 0 ? `, ${critical} of them critical` : "")

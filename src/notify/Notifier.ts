@@ -8,10 +8,10 @@ import { placementsPerDay } from "../domain/limits/orderRate.ts"
 import { nearlyCount } from "../domain/limits/usage.ts"
 import { indianDay } from "../domain/market/indianTime.ts"
 import type { ClosureKind } from "../domain/model/GateClosure.ts"
-import { deliveredWithin, nextAttempt, type Notification } from "../domain/operations/notification.ts"
+import { type Delivery, deliveredWithin, nextAttempt, type Notification } from "../domain/operations/notification.ts"
 import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { DayTotalStore } from "../stores/account/DayTotalStore.ts"
-import { type ClaimedNotification, DeliveryStore } from "../stores/operations/DeliveryStore.ts"
+import { DeliveryStore } from "../stores/operations/DeliveryStore.ts"
 import { NotificationStore } from "../stores/operations/NotificationStore.ts"
 import { Webhook } from "./Webhook.ts"
 
@@ -75,11 +75,13 @@ export const makeLook = Effect.gen(function* () {
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
+    // Critical facts come first: a part that is slow or fails delays only those after it.
     const all = [
       store.noteDoubles(now),
       store.noteUnknown(unknownAfter, now),
-      store.noteHalts(now),
       noteClosure(now),
+      store.noteHalts(now),
+      store.noteHeld(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
         ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), maxRequests, now)]
@@ -119,26 +121,28 @@ const makeNoteClosure = Effect.gen(function* () {
   })
 })
 
-/** Delivers the next notification, if there is one, and gives up those that are too old. */
+/** Delivers the next notification or summary, if there is one, and gives up those that are too old. */
 export const makeDeliverNext = Effect.gen(function* () {
   const store = yield* DeliveryStore
   const webhook = yield* Webhook
 
-  const givenUp = ({ attempts, message }: ClaimedNotification, why: string) =>
+  const givenUp = ({ severity, message, count }: Delivery, attempts: number, why: string) =>
     Effect.logError(
-      `Nobody was told within ${Duration.format(deliveredWithin)}, in ${attempts} attempts: ${why}. ` +
-        `The notification was: ${message}`
+      `Nobody was told within ${Duration.format(deliveredWithin(severity))}, in ${attempts} attempts: ${why}. ` +
+        `The ${count === undefined ? "notification was" : `${count} notifications were`}: ${message}`
     )
 
-  /** Unsent notifications that are too old are dropped, because they would read as if their facts had just happened. */
   const giveUpOld = Effect.gen(function* () {
-    const now = yield* DateTime.now
-    const old = yield* store.giveUpOlder(DateTime.subtractDuration(now, deliveredWithin), now)
-    yield* Effect.forEach(old, (one) => givenUp(one, "no daemon could deliver it in time"), { discard: true })
+    const old = yield* store.giveUpOld(yield* DateTime.now)
+    yield* Effect.forEach(
+      old,
+      ({ delivery, attempts }) => givenUp(delivery, attempts, "no daemon could deliver it in time"),
+      { discard: true }
+    )
   })
 
-  /** Releases the notification when the daemon stops during its delivery, so that the next daemon need not wait. */
-  const giveBack = ({ key }: ClaimedNotification) =>
+  /** Releases the delivery when the daemon stops during it, so that the next daemon need not wait. */
+  const giveBack = (key: string) =>
     Effect.flatMap(DateTime.now, (now) => store.failed(key, "its daemon stopped over it", now, now)).pipe(
       Effect.catch(({ message }) => Effect.logWarning(`A notification waits for a minute: ${message}`))
     )
@@ -147,14 +151,14 @@ export const makeDeliverNext = Effect.gen(function* () {
     yield* giveUpOld
     const claimed = yield* store.claim(yield* DateTime.now)
     if (Option.isNone(claimed)) return
-    const notification = claimed.value
-    const { key, foundAt, attempts } = notification
-    const sent = yield* Effect.result(webhook.send(notification)).pipe(Effect.onInterrupt(() => giveBack(notification)))
+    const { delivery, attempts, newestFoundAt } = claimed.value
+    const { key, severity } = delivery
+    const sent = yield* Effect.result(webhook.send(delivery)).pipe(Effect.onInterrupt(() => giveBack(key)))
     const now = yield* DateTime.now
     if (Result.isSuccess(sent)) return yield* store.delivered(key, now)
-    const next = nextAttempt(foundAt, attempts, now)
+    const next = nextAttempt({ severity, foundAt: newestFoundAt }, attempts, now)
     yield* next === null
-      ? givenUp(notification, `the webhook failed, ${sent.failure.message}`)
+      ? givenUp(delivery, attempts, `the webhook failed, ${sent.failure.message}`)
       : Effect.logWarning(`A notification could not be delivered, and is tried again: ${sent.failure.message}`)
     yield* store.failed(key, sent.failure.message, next, now)
   })

@@ -2,7 +2,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ByteSize, Clock, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import { Configuration } from "../config/Configuration.ts"
-import { bodyOf, type Notification } from "../domain/operations/notification.ts"
+import { bodyOf, type Delivery } from "../domain/operations/notification.ts"
 import { isTooLong } from "../runtime/isTooLong.ts"
 
 /** The webhook did not accept the notification. The message never contains its address, which is a secret. */
@@ -20,10 +20,10 @@ const maxBody = ByteSize.kibibytes(64)
 /** Characters shown of an answer. */
 const maxShown = 200
 
-/** Sends a notification to NOTIFY_WEBHOOK_URL: one request for each call, without redirects. */
+/** Sends a notification or a summary to NOTIFY_WEBHOOK_URL: one request for each call, without redirects. */
 export class Webhook extends Context.Service<
   Webhook,
-  { readonly send: (notification: Notification) => Effect.Effect<WebhookAnswer, WebhookFailed> }
+  { readonly send: (delivery: Delivery) => Effect.Effect<WebhookAnswer, WebhookFailed> }
 >()("pulse-background/Webhook") {
   static readonly layer: Layer.Layer<Webhook, never, Configuration> = Layer.effect(
     Webhook,
@@ -31,14 +31,14 @@ export class Webhook extends Context.Service<
       const { notifyWebhookUrl, notifyWebhookFormat } = yield* Configuration
       const http = yield* HttpClient.HttpClient
 
-      const send = Effect.fnUntraced(function* (notification: Notification) {
+      const send = Effect.fnUntraced(function* (delivery: Delivery) {
         if (Option.isNone(notifyWebhookUrl)) {
           return yield* new WebhookFailed({ message: "NOTIFY_WEBHOOK_URL is not set: nobody is told of anything" })
         }
         const url = Redacted.value(notifyWebhookUrl.value)
         const startedAt = yield* Clock.currentTimeMillis
         const request = HttpClientRequest.post(url).pipe(
-          HttpClientRequest.bodyText(JSON.stringify(bodyOf(notifyWebhookFormat, notification)), "application/json")
+          HttpClientRequest.bodyText(JSON.stringify(bodyOf(notifyWebhookFormat, delivery)), "application/json")
         )
         const { status, text } = yield* Effect.flatMap(http.execute(request), (response) =>
           response.arrayBuffer.pipe(

@@ -142,12 +142,21 @@ layer(emptyDatabase(), { excludeTestServices: true })("Db: values", (it) => {
     })
   )
 
-  it.effect("refuses a NUL character in a plain parameter, and keeps working", () =>
+  it.effect("replaces them in every plain parameter too, wherever it stands in the statement", () =>
     Effect.gen(function* () {
-      const { sql, execute } = yield* Db
-      const error = yield* Effect.flip(execute("test.nul", sql`SELECT ${"a\u0000b"}::text`))
-      assert.isFalse(error.isTransient)
-      yield* assertWorks
+      const { sql, query, execute, transaction } = yield* Db
+      yield* execute("test.create", sql`CREATE TABLE said (words text, other text)`)
+      const odd = "a\u0000b \ud83d 😀"
+      yield* execute("test.record", sql`INSERT INTO said ${sql.insert({ words: odd, other: null })}`)
+      const fragment = sql`SELECT ${odd}::text, ${"\u0000".repeat(3)}::text`
+      yield* transaction("test.inside", execute("test.fragment", sql`INSERT INTO said ${fragment}`))
+      const Said = Schema.Struct({ words: Schema.String, other: Schema.NullOr(Schema.String) })
+      const found = yield* query("test.said", Said, sql`SELECT * FROM said WHERE words = ${odd} AND ${1} = 1`)
+      const stored = "a\uFFFDb \uFFFD 😀"
+      assert.deepStrictEqual(found, [
+        { words: stored, other: null },
+        { words: stored, other: "\uFFFD\uFFFD\uFFFD" }
+      ])
     })
   )
 

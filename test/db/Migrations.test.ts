@@ -225,6 +225,43 @@ describe("migrate", () => {
     })
   )
 
+  it.live("keeps the types of the progress view and the rights to it when orders can hold fractions", () =>
+    Effect.gen(function* () {
+      const { sql, execute, query } = yield* Db
+      const view = query(
+        "test.view",
+        Schema.Struct({ columns: Schema.String, rights: Schema.NullOr(Schema.String) }),
+        sql`
+          SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum) AS columns,
+            min(relacl::text) AS rights
+          FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0
+          WHERE relname IN ('order_progress', 'order_conservation') GROUP BY relname ORDER BY relname`
+      )
+      const before = (yield* projectFiles).filter((name) => name < "0024").length
+      yield* migrateFrom(yield* folderWith({ first: before }))
+      yield* execute("test.grant", sql`GRANT SELECT ON order_progress TO public`)
+      const then = yield* view
+      yield* migrate
+      assert.deepStrictEqual(yield* view, then)
+      yield* insert("orders", contractRow("o1", { total_quantity: "10.5" }))
+      const Row = Schema.Struct({ totalQuantity: Schema.NullOr(Schema.Int) })
+      assert.deepStrictEqual(
+        yield* query("test.progress", Row, sql`SELECT total_quantity FROM order_progress WHERE order_id = 'o1'`),
+        [{ totalQuantity: null }]
+      )
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("names the view of another program that stands in the way", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const before = (yield* projectFiles).filter((name) => name < "0024").length
+      yield* migrateFrom(yield* folderWith({ first: before }))
+      yield* execute("test.foreignView", sql`CREATE VIEW volumes AS SELECT total_quantity FROM orders`)
+      assert.include((yield* Effect.flip(migrate)).message, "view volumes depends on column")
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
   it.live("puts a slice in doubt that was PROCESSED without a broker order id", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db

@@ -242,17 +242,27 @@ describe("doctor's checks of placements", () => {
 
 describe("doctor's check of notifications", () => {
   it("depends on undelivered notifications and their age", () => {
-    const facts = { waiting: 0, oldestFoundAt: null, givenUp: 0, lastError: null }
+    const facts = { waiting: 0, critical: 0, oldestFoundAt: null, givenUp: 0, criticalGivenUp: 0, lastError: null }
     const refused = "the webhook answered 404"
     assertAll([
       [notificationCheck(facts, now), "OK", /delivered/],
       [notificationCheck({ ...facts, waiting: 1, oldestFoundAt: ago(290) }, now), "OK", /about to be/],
       [
-        notificationCheck({ waiting: 2, oldestFoundAt: ago(310), givenUp: 1, lastError: refused }, now),
+        notificationCheck({ ...facts, waiting: 2, oldestFoundAt: ago(310), givenUp: 1, lastError: refused }, now),
         "PROBLEM",
         /2 notifications not delivered, the oldest for 5m 10s: the webhook answered 404 → .*notify test/
       ],
-      [notificationCheck({ ...facts, givenUp: 1, lastError: refused }, now), "WARNING", /1 notification given up.*404/]
+      [notificationCheck({ ...facts, givenUp: 1, lastError: refused }, now), "WARNING", /1 notification given up.*404/],
+      [
+        notificationCheck({ ...facts, waiting: 4001, critical: 1, oldestFoundAt: ago(310) }, now),
+        "PROBLEM",
+        /4001 notifications not delivered, 1 of them critical, the oldest for 5m 10s →/
+      ],
+      [
+        notificationCheck({ ...facts, givenUp: 3, criticalGivenUp: 1, lastError: refused }, now),
+        "PROBLEM",
+        /3 notifications given up in the last day, 1 of them critical: the webhook answered 404 →/
+      ]
     ])
   })
 })

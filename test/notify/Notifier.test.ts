@@ -1,74 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { DateTime, Duration, Effect, Layer, Option } from "effect"
 import { TestConsole } from "effect/testing"
 import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { makeDeliverNext, makeLook } from "../../src/notify/Notifier.ts"
-import { Webhook, WebhookFailed } from "../../src/notify/Webhook.ts"
 import { DeliveryStore } from "../../src/stores/operations/DeliveryStore.ts"
-import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
+import { deliveredKeys, failures, halt, notifierWith, outbox } from "../support/notifier.ts"
 import { at, claimDue, move, splitOrder } from "../support/replanning.ts"
-import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { asked, insertOrder, serviceLayer, setClock, sliceRows } from "../support/service.ts"
+import { asked, insertOrder, setClock, sliceRows } from "../support/service.ts"
 
-const delivered: Array<string> = []
-/** The webhook's next failures; without one it accepts the notification. */
-const failures: Array<string> = []
-
-const webhook = Layer.effect(
-  Webhook,
-  Effect.sync(() => {
-    delivered.length = 0
-    failures.length = 0
-    return Webhook.of({
-      send: ({ key }) =>
-        Effect.suspend(() => {
-          const failure = failures.shift()
-          if (failure !== undefined) return Effect.fail(new WebhookFailed({ message: failure }))
-          delivered.push(key)
-          return Effect.succeed({ status: 200, millis: 1 })
-        })
-    })
-  })
-)
-
-const serviceWith = (environment: Readonly<Record<string, string>>) =>
-  Layer.mergeAll(
-    Layer.fresh(webhook),
-    HaltStore.layer,
-    NotificationStore.layer,
-    DeliveryStore.layer,
-    SliceCommands.layer
-  ).pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker, environment })))
-const service = serviceWith({})
-
-const outbox = Effect.flatMap(Db, ({ sql, query }) =>
-  query(
-    "test.outbox",
-    Schema.Struct({
-      key: Schema.String,
-      kind: Schema.String,
-      message: Schema.String,
-      attempts: Schema.Int,
-      isOver: Schema.Boolean
-    }),
-    sql`
-      SELECT key, kind, message, attempts, delivered_at IS NOT NULL OR given_up_at IS NOT NULL AS is_over
-      FROM notifications ORDER BY found_at, key`
-  )
-)
+const service = notifierWith({})
 
 const keys = Effect.map(outbox, (rows) => rows.map(({ key }) => key))
-
-const halt = (isHalted: boolean) =>
-  Effect.gen(function* () {
-    const requestedAt = yield* DateTime.now
-    yield* (yield* HaltStore).request({ isHalted, reason: "fat finger", requestedBy: "me", requestedAt })
-  })
 
 /** Two replicas that look independently. */
 const twoLook = Effect.gen(function* () {
@@ -266,8 +213,23 @@ describe("the facts that cause notifications", () => {
           ]
         ]
       )
-    }).pipe(Effect.provide(serviceWith(environment)))
+    }).pipe(Effect.provide(notifierWith(environment)))
   })
+
+  it.effect("include refused credentials when the broker's words have a U+0000", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const gate = yield* PlacementGate
+      const look = yield* makeLook
+      yield* gate.close("credentials", "Incorrect\u0000 token \ud83d")
+      yield* look
+      yield* look
+      assert.deepStrictEqual(
+        (yield* outbox).map(({ message }) => message),
+        ["Placements are on hold: Incorrect\uFFFD token \uFFFD"]
+      )
+    }).pipe(Effect.provide(service))
+  )
 })
 
 describe("a notification", () => {
@@ -285,7 +247,7 @@ describe("a notification", () => {
       const deliver = yield* makeDeliverNext
       yield* Effect.all([deliver, deliver, deliver, deliver], { concurrency: "unbounded" })
       yield* deliver
-      assert.sameMembers(delivered, ["halt:1", "halt:2"])
+      assert.sameMembers(deliveredKeys(), ["halt:1", "halt:2"])
       assert.isTrue((yield* outbox).every(({ isOver, attempts }) => isOver && attempts === 1))
     }).pipe(Effect.provide(service))
   )
@@ -298,12 +260,12 @@ describe("a notification", () => {
       const triedAt: Array<number> = []
       for (let second = 0; second <= 40; second += 1) {
         yield* at(second)
-        const before = failures.length + (delivered.length === 0 ? 1 : 0)
+        const before = failures.length + (deliveredKeys().length === 0 ? 1 : 0)
         yield* deliver
-        if (failures.length + (delivered.length === 0 ? 1 : 0) !== before) triedAt.push(second)
+        if (failures.length + (deliveredKeys().length === 0 ? 1 : 0) !== before) triedAt.push(second)
       }
       assert.deepStrictEqual(triedAt, [0, 5, 15, 35])
-      assert.deepStrictEqual(delivered, ["halt:1"])
+      assert.deepStrictEqual(deliveredKeys(), ["halt:1"])
     }).pipe(Effect.provide(service))
   )
 
@@ -315,22 +277,24 @@ describe("a notification", () => {
       const deliver = yield* makeDeliverNext
       yield* at(59)
       yield* deliver
-      assert.deepStrictEqual(delivered, [])
+      assert.deepStrictEqual(deliveredKeys(), [])
       yield* at(60)
       yield* deliver
-      assert.deepStrictEqual(delivered, ["halt:1"])
+      assert.deepStrictEqual(deliveredKeys(), ["halt:1"])
     }).pipe(Effect.provide(service))
   )
 
   it.effect("is given up, and not delivered late, when no daemon could deliver it for an hour", () =>
     Effect.gen(function* () {
-      yield* noted
+      yield* setClock()
+      yield* halt(false)
+      yield* yield* makeLook
       yield* setClock("70 minutes")
       yield* halt(false)
       yield* yield* makeLook
       const deliver = yield* makeDeliverNext
       yield* Effect.all([deliver, deliver], { concurrency: 2 })
-      assert.deepStrictEqual(delivered, ["halt:2"])
+      assert.deepStrictEqual(deliveredKeys(), ["halt:2"])
       assert.deepStrictEqual(
         (yield* outbox).map(({ key, isOver, attempts }) => [key, isOver, attempts]),
         [
@@ -340,7 +304,7 @@ describe("a notification", () => {
       )
       const lines = (yield* TestConsole.logLines).map(String)
       assert.lengthOf(
-        lines.filter((line) => /Nobody was told within 1h, in 0 attempts: no daemon.*Placements are halted/.test(line)),
+        lines.filter((line) => /Nobody was told within 1h, in 0 attempts: no daemon.*Placements go on/.test(line)),
         1
       )
     }).pipe(Effect.provide(Layer.mergeAll(service, TestConsole.layer)))
@@ -348,20 +312,24 @@ describe("a notification", () => {
 
   it.effect("is given up after an hour of failures, with a log line", () =>
     Effect.gen(function* () {
-      yield* noted
+      yield* setClock()
+      yield* halt(false)
+      yield* yield* makeLook
       const deliver = yield* makeDeliverNext
       failures.push(...Array.from({ length: 100 }, () => "it answered 503"))
       for (let minute = 0; minute <= 120; minute += 5) {
         yield* setClock(Duration.minutes(minute))
         yield* deliver
       }
-      assert.deepStrictEqual(delivered, [])
+      assert.deepStrictEqual(deliveredKeys(), [])
       const [row = assert.fail("no row")] = yield* outbox
       assert.isTrue(row.isOver)
       assert.strictEqual(row.attempts, 13)
       const lines = (yield* TestConsole.logLines).map(String)
       assert.lengthOf(
-        lines.filter((line) => /Nobody was told within 1h.*it answered 503.*Placements are halted by me/.test(line)),
+        lines.filter((line) =>
+          /Nobody was told within 1h.*it answered 503.*Placements go on: resumed by me/.test(line)
+        ),
         1
       )
     }).pipe(Effect.provide(Layer.mergeAll(service, TestConsole.layer)))

@@ -53,7 +53,13 @@ describe("the webhook", () => {
           [
             "/hooks/very-secret?key=also-secret",
             "application/json",
-            { text: ":warning: Placements are halted by me: &lt;P&amp;L&gt;" }
+            {
+              text: ":warning: `Placements are halted by me: ＜P＆L＞`",
+              parse: "none",
+              link_names: false,
+              unfurl_links: false,
+              unfurl_media: false
+            }
           ]
         ]
       )

@@ -77,7 +77,7 @@ describe("a daemon with a webhook", () => {
       assert.match(good.output, /^Sent as slack; the webhook answered 200 within \d+ ms\n$/)
       assert.match(
         received[0]?.body ?? "",
-        /^\{"text":":information_source: A test of pulse-background's notifications/
+        /^\{"text":":information_source: `A test of pulse-background's notifications/
       )
       const bad = yield* runMain(["notify", "test"], { NOTIFY_WEBHOOK_URL: url })
       assert.strictEqual(bad.code, 1)

@@ -11,6 +11,7 @@ import { type ClaimedSlice, ClaimVersion, type NextStage, stageOf } from "../../
 import { Instance } from "../../src/runtime/Instance.ts"
 import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
@@ -134,6 +135,7 @@ const orders = Layer.effect(
       release: () => Effect.void,
       releaseStuck: () => Effect.succeed([]),
       stoppedAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id))),
+      lastRefusals: () => Effect.succeed([]),
       noteDouble: () => Effect.void
     })
   )
@@ -160,6 +162,7 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     Instance.layer,
     TradingHours.layer.pipe(Layer.provideMerge(configuration(environment))),
     PlacementGate.layer,
+    Layer.mock(OrderCommands)({}),
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
     Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
     quietStatus

@@ -3,6 +3,7 @@ import { DateTime, Duration, Effect, Fiber, Latch, Layer, Option, Schema } from 
 import { mockInstruments } from "../../src/broker/mock/mockInstruments.ts"
 import { Db } from "../../src/db/Db.ts"
 import { DbError } from "../../src/db/DbError.ts"
+import { instant } from "../../src/db/parameters.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { because } from "../../src/domain/model/reason.ts"
@@ -208,6 +209,38 @@ describe("OrderSplitter", () => {
     ["an unknown product", { product_type: "BO" }, "product_type: "],
     ["an unknown validity", { validity: "GTC" }, "validity: "],
     ["a price that is none", { order_type: "LIMIT", limit_price: "NaN" }, "limit_price: must be a price such as"],
+    ["a fraction of a quantity", { total_quantity: "10.5" }, "total_quantity: must be a whole number from 1"],
+    ["a quantity that is no number", { total_quantity: "NaN" }, "total_quantity: must be a whole number from 1"],
+    ["a quantity beyond all doubles", { total_quantity: "1e400" }, "2147483647, not Infinity"],
+    ["a debt beyond all doubles", { total_quantity: "-1e400" }, "2147483647, not -Infinity"],
+    ["half a slice", { num_splits: "2.5" }, "num_splits: must be a whole number from 1 to 1000, not 2.5"],
+    ["half a minute", { duration_minutes: "0.5" }, "duration_minutes: must be a whole number from 0 to 1440, not 0.5"],
+    ["endless minutes", { duration_minutes: "1e400" }, "duration_minutes: must be a whole number from 0 to 1440"],
+    ["no minutes at all", { duration_minutes: "NaN" }, "duration_minutes: must be a whole number from 0 to 1440"],
+    ["half a second of lateness", { max_lateness_seconds: "0.5" }, "max_lateness_seconds: must be a whole number"],
+    [
+      "half a second of patience",
+      { cancel_unfilled_after_seconds: "1e400" },
+      "cancel_unfilled_after_seconds: must be a whole number"
+    ],
+    [
+      "a fifth decimal",
+      { order_type: "LIMIT", limit_price: "2500.00005" },
+      "limit_price: must have at most 4 decimals"
+    ],
+    ["a price of thousands of digits", { order_type: "LIMIT", limit_price: "1e5000" }, "limit_price: must be a price"],
+    [
+      "an id with shell text",
+      { id: "x;touch y;#" },
+      "id: must consist of the letters A to Z and a to z, digits, and _ . : -"
+    ],
+    ["an id like a flag", { id: "--help" }, 'and not begin with -, not "--help"'],
+    ["an id of another alphabet", { id: "заказ" }, "id: must consist of the letters A to Z and a to z"],
+    [
+      "a trace id of two lines",
+      { origin_trace_id: "t\n1" },
+      "origin_trace_id: must be without spaces, control characters"
+    ],
     ["a long trace id", { origin_trace_id: "t".repeat(129) }, "origin_trace_id: is longer than 128 characters"],
     ["a long request id", { request_id: "r".repeat(1_000_000) }, "request_id: is longer than 128 characters"],
     [
@@ -228,8 +261,8 @@ describe("OrderSplitter", () => {
       yield* insertOrder("good")
       yield* splitPending
 
-      for (const [index, [name, , reason]] of invalid.entries()) {
-        const order = yield* orderRow(`bad${index}`)
+      for (const [index, [name, changed, reason]] of invalid.entries()) {
+        const order = yield* orderRow(String(changed["id"] ?? `bad${index}`))
         assert.strictEqual(order.orderQueueStatus, "FAILED", name)
         assert.include(order.statusReason ?? "", reason, name)
         assert.isBelow(order.statusReason?.length ?? 0, 500, name)
@@ -272,12 +305,54 @@ describe("OrderSplitter", () => {
       yield* insertOrder("good")
       yield* Effect.flatten(makeSweep)
       yield* splitPending
-      for (const id of ["claims", "attempts", "both"]) {
+      for (const id of ["claims", "attempts"]) {
         const { orderQueueStatus, statusReason } = yield* orderRow(id)
         assert.strictEqual(orderQueueStatus, "FAILED", id)
         assert.include(statusReason ?? "", "claim_version or split_attempts: must be left to this service", id)
       }
-      for (const id of ["never", "far", "good"]) assert.strictEqual((yield* orderRow(id)).orderQueueStatus, "DONE", id)
+      for (const id of ["never", "far", "both"]) {
+        const { orderQueueStatus, statusReason } = yield* orderRow(id)
+        assert.strictEqual(orderQueueStatus, "FAILED", id)
+        assert.include(
+          statusReason ?? "",
+          "order_queue_status: must be PENDING when the order is inserted, not IN_PROGRESS"
+        )
+      }
+      assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("ignores an order that arrives as DONE, and says so once; one from a backup comes with its plan", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      yield* insertOrder("split")
+      yield* splitPending
+      yield* insertOrder("restored", { order_queue_status: "DONE", claim_version: 1 })
+      yield* execute(
+        "test.restorePlan",
+        sql`
+          INSERT INTO order_plans
+          SELECT (jsonb_populate_record(p, '{"order_id": "restored"}')).* FROM order_plans p WHERE order_id = 'split'`
+      )
+      yield* insertOrder("foreign", {
+        order_queue_status: "DONE",
+        reason_code: "not_pending",
+        total_quantity: "NaN",
+        split_at: instant(start)
+      })
+      const orders = yield* OrderStore
+      const release = orders.releaseStuck({ now: start, claimedBefore: start, maxAttempts: 1 })
+      assert.deepStrictEqual(
+        (yield* release).map(({ id, reasonCode }) => [id, reasonCode]),
+        [["foreign", "not_pending"]]
+      )
+      assert.deepStrictEqual(yield* release, [])
+      assert.deepInclude(yield* orderRow("foreign"), {
+        orderQueueStatus: "DONE",
+        statusReason: "order_queue_status: must be PENDING when the order is inserted, not DONE; the order is ignored"
+      })
+      assert.deepInclude(yield* orderRow("restored"), { orderQueueStatus: "DONE", statusReason: null, claimVersion: 1 })
     }).pipe(Effect.provide(service))
   )
 

@@ -1,4 +1,4 @@
-import { Duration, Order } from "effect"
+import { DateTime, Duration, Order } from "effect"
 import type { BrokerOrder } from "../model/BrokerOrder.ts"
 import type { NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
 import { isWindowOver } from "../model/sliceState.ts"
@@ -61,7 +61,8 @@ export const reconcile = (
       _tag: "Rescheduled",
       code: "not_placed",
       reason: "the broker has no order for it: not placed",
-      notBefore: null
+      // Behind all slices that are due by now: a slice to which the broker never gives a clear answer holds up none of them.
+      notBefore: DateTime.makeUnsafe(askedMillis)
     }
   }
 }

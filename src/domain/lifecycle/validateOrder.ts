@@ -1,4 +1,5 @@
 import { Result, Schema, SchemaIssue } from "effect"
+import { NewOrderId } from "../model/Ids.ts"
 import { SplittableOrder } from "../model/Order.ts"
 import { shortened } from "../text/shortened.ts"
 
@@ -6,20 +7,35 @@ import { shortened } from "../text/shortened.ts"
  * Validates an order row. The failure lists every problem by its column, in words for the author of the row:
  * `instrument: must look like EXCHANGE:SYMBOL in capitals, for example NSE:RELIANCE, not "reliance"`.
  */
-export const validateOrder = (row: UntrustedOrder): Result.Result<SplittableOrder, string> =>
-  Result.mapError(decode(row), (error) =>
-    listProblems(error.issue)
-      .issues.map(({ message, path }) => {
-        const key = String(path?.[0] ?? "")
-        const value = Object.entries(row).find(([field]) => field === key)?.[1]
-        const said = message.startsWith("is ") ? message : `${message}, not ${quoted(value)}`
-        return `${columnOf(key)}: ${said}`
-      })
-      .join("; ")
-  )
+export const validateOrder = (row: UntrustedOrder): Result.Result<SplittableOrder, string> => {
+  const order = decodeOrder(row)
+  return Result.mapError(order, () => problemsOf(row, order).join("; "))
+}
+
+/**
+ * Validates an order row that has just arrived, as {@link validateOrder} does, and also its ids: later code takes them as they
+ * are, in commands that it suggests to people and in every log line. An order that an earlier version has split keeps its id.
+ */
+export const validateArrival = (row: ArrivedOrder): Result.Result<SplittableOrder, string> => {
+  const ids = decodeIds(row)
+  const order = decodeOrder(row)
+  if (Result.isSuccess(ids) && Result.isSuccess(order)) return Result.succeed(order.success)
+  return Result.fail([...problemsOf(row, ids), ...problemsOf(row, order)].join("; "))
+}
+
+const problemsOf = (row: object, decoded: Result.Result<unknown, Schema.SchemaError>): ReadonlyArray<string> => {
+  if (Result.isSuccess(decoded)) return []
+  return listProblems(decoded.failure.issue).issues.map(({ message, path }) => {
+    const key = String(path?.[0] ?? "")
+    const value: unknown = Object.entries(row).find(([field]) => field === key)?.[1]
+    const said = message.startsWith("is ") ? message : `${message}, not ${quoted(value)}`
+    return `${columnOf(key)}: ${said}`
+  })
+}
 
 /** The value of a column as JSON, cut where it is long: the reason is stored, logged and sent to people. */
-const quoted = (value: unknown): string => shortened(JSON.stringify(value) ?? "nothing", 200)
+const quoted = (value: unknown): string =>
+  typeof value === "number" ? String(value) : shortened(JSON.stringify(value) ?? "nothing", 200)
 
 const columnOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
@@ -52,18 +68,24 @@ export const UntrustedOrder = Schema.Struct({
 })
 export type UntrustedOrder = typeof UntrustedOrder.Type
 
-const decode = Schema.decodeUnknownResult(SplittableOrder, { errors: "all" })
+/** An order that is to be split, with the ids of the request and the trace that led to it. */
+export const ArrivedOrder = Schema.Struct({
+  ...UntrustedOrder.fields,
+  requestId: Schema.NullOr(Schema.String),
+  originTraceId: Schema.NullOr(Schema.String)
+})
+export type ArrivedOrder = typeof ArrivedOrder.Type
 
-/** The most characters of an id that another service gave a request or a trace: each slice and each log line has it. */
-const maxReferenceLength = 128
+const decodeOrder = Schema.decodeUnknownResult(SplittableOrder, { errors: "all" })
 
-/** Validates the ids that lead from an order to the request that made it. The failure lists the columns that are too long. */
-export const validateReferences = (references: {
-  readonly requestId: string | null
-  readonly originTraceId: string | null
-}): Result.Result<void, string> => {
-  const problems = Object.entries(references)
-    .filter(([, id]) => (id?.length ?? 0) > maxReferenceLength)
-    .map(([field]) => `${columnOf(field)}: is longer than ${maxReferenceLength} characters`)
-  return problems.length === 0 ? Result.void : Result.fail(problems.join("; "))
-}
+/** An id that another service gave a request or a trace. Each slice and each log line has it. */
+const Reference = Schema.NullOr(
+  Schema.String.check(
+    Schema.isMaxLength(128, { message: "is longer than 128 characters" }),
+    Schema.isPattern(/^[!-~]*$/, { message: "must be without spaces, control characters and letters beyond ASCII" })
+  )
+)
+const decodeIds = Schema.decodeUnknownResult(
+  Schema.Struct({ id: NewOrderId, requestId: Reference, originTraceId: Reference }),
+  { errors: "all" }
+)

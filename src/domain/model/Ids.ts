@@ -5,6 +5,13 @@ import { createHash } from "node:crypto"
 export const OrderId = Schema.NonEmptyString.check(Schema.isMaxLength(64)).pipe(Schema.brand("OrderId"))
 export type OrderId = typeof OrderId.Type
 
+/** The id of an order that is not split yet: words of a shell, without a character that a shell obeys. */
+export const NewOrderId = OrderId.check(
+  Schema.isPattern(/^[A-Za-z0-9_.:][A-Za-z0-9_.:-]*$/, {
+    message: "must consist of the letters A to Z and a to z, digits, and _ . : -, and not begin with -"
+  })
+)
+
 /** An order slice's id, derived from its order's id and its sequence number. */
 export const SliceId = Schema.NonEmptyString.check(Schema.isMaxLength(64)).pipe(Schema.brand("SliceId"))
 export type SliceId = typeof SliceId.Type

@@ -68,8 +68,12 @@ export const maxDurationMinutes = 1440
 export const maxQuantity = 2_147_483_647
 
 const wholeNumber = (minimum: number, maximum: number) =>
-  Schema.Int.check(
-    Schema.isBetween({ minimum, maximum }, { message: `must be a whole number from ${minimum} to ${maximum}` })
+  Schema.Number.check(
+    Schema.makeFilter(
+      (number) =>
+        (Number.isInteger(number) && minimum <= number && number <= maximum) ||
+        `must be a whole number from ${minimum} to ${maximum}`
+    )
   )
 
 /** A validated parent order. `limitPrice` is set if and only if it is a LIMIT order. */

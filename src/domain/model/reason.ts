@@ -31,6 +31,12 @@ export const reasonMeanings = {
     of: ["order FAILED"],
     meaning: "A column of the order is missing, malformed or out of range. Submit a correct order under another key."
   },
+  not_pending: {
+    of: ["order FAILED", "order DONE"],
+    meaning:
+      "Another program has inserted the order as IN_PROGRESS or DONE, and nothing is done for it. Only an order that is " +
+      "inserted as PENDING is split."
+  },
   instrument_unknown: { of: ["order FAILED"], meaning: "The broker's instrument list does not have the instrument." },
   instrument_expired: {
     of: ["order FAILED"],
@@ -113,6 +119,11 @@ export const reasonMeanings = {
   paused_by_operator: {
     of: ["order on hold"],
     meaning: "A person paused the order. `order resume` lets it go on."
+  },
+  refused_repeatedly: {
+    of: ["order on hold"],
+    meaning:
+      "The broker refused three slices of the order in a row, with the same words. Mend the cause, then resume or cancel it."
   },
   double_placement: {
     of: ["order on hold"],

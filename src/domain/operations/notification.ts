@@ -1,5 +1,8 @@
 import { DateTime, Duration, Schema } from "effect"
 import { StoredReasonCode } from "../model/reason.ts"
+import { chatText } from "../text/chatText.ts"
+import { safe } from "../text/safe.ts"
+import { shortened } from "../text/shortened.ts"
 
 /** The kinds of events that people are notified of. */
 export const NotificationKind = Schema.Literals([
@@ -9,6 +12,7 @@ export const NotificationKind = Schema.Literals([
   "daily_limit",
   "halted",
   "resumed",
+  "order_held",
   "shortfall",
   "test"
 ])
@@ -16,6 +20,7 @@ export type NotificationKind = typeof NotificationKind.Type
 
 /** `critical` means that a person must act now. */
 export const Severity = Schema.Literals(["info", "warning", "critical"])
+export type Severity = typeof Severity.Type
 
 /** One event that people are notified of. The same event always has the same key. */
 export const Notification = Schema.Struct({
@@ -30,39 +35,72 @@ export const Notification = Schema.Struct({
 })
 export type Notification = typeof Notification.Type
 
+/** What one request to the webhook tells: a notification, or a summary of `count` notifications of one kind. */
+export interface Delivery extends Notification {
+  readonly count?: number
+}
+
 /** The format that the receiver wants. */
 export type NotificationFormat = "json" | "slack"
 
-/** The body of the webhook's request. */
-export const bodyOf = (format: NotificationFormat, notification: Notification): Readonly<Record<string, unknown>> => {
-  const { key, kind, severity, message, orderId, sliceId, reasonCode, foundAt } = notification
-  if (format === "slack") return { text: `${marks[severity]} ${escaped(message)}` }
+/** The most characters of a message. */
+const maxMessage = 2000
+/** The most characters of any other text. Keys have at most 200. */
+const maxOther = 256
+
+/**
+ * The body of the webhook's request. Whatever a row, a person or the broker wrote is cut, and its control and format
+ * characters are masked. In a chat it is also without effect; the JSON is data, and its receiver escapes what it shows.
+ */
+export const bodyOf = (format: NotificationFormat, delivery: Delivery): Readonly<Record<string, unknown>> => {
+  const { key, kind, severity, orderId, sliceId, reasonCode, foundAt, count } = delivery
+  const message = shortened(delivery.message, maxMessage)
+  if (format === "slack") {
+    return { text: `${marks[severity]} ${chatText(message)}`, parse: "none", link_names: false, ...withoutPreviews }
+  }
   return {
     service: "pulse-background",
-    key,
+    key: distinct(key),
     kind,
     severity,
-    message,
-    order_id: orderId,
-    slice_id: sliceId,
-    reason_code: reasonCode,
-    found_at: DateTime.formatIso(foundAt)
+    message: safe(message),
+    order_id: shown(orderId),
+    slice_id: shown(sliceId),
+    reason_code: shown(reasonCode),
+    found_at: DateTime.formatIso(foundAt),
+    ...(count === undefined ? {} : { count })
   }
 }
 
 const marks = { info: ":information_source:", warning: ":warning:", critical: ":rotating_light:" }
 
-/** Escapes the three characters that Slack treats as markup. */
-const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+const withoutPreviews = { unfurl_links: false, unfurl_media: false }
+
+const shown = (text: string | null): string | null => (text === null ? null : safe(shortened(text, maxOther)))
+
+/** Masked so that different keys stay different: a receiver tells by the key whether it has a notification already. */
+const distinct = (key: string): string =>
+  Array.from(key, (character) =>
+    safe(character) === character ? character : `%${character.codePointAt(0)?.toString(16)}`
+  ).join("")
 
 const firstPause = Duration.seconds(5)
 const maxPause = Duration.minutes(5)
-/** Undelivered notifications older than this are dropped. */
-export const deliveredWithin = Duration.hours(1)
+
+/**
+ * How long after it was found an undelivered notification is dropped. A critical fact still asks for action after hours; any
+ * other would read as if it had just happened.
+ */
+export const deliveredWithin = (severity: Severity): Duration.Duration =>
+  severity === "critical" ? Duration.days(1) : Duration.hours(1)
 
 /** When a failed delivery is tried again after the given number of attempts; null for not at all. */
-export const nextAttempt = (foundAt: DateTime.Utc, attempts: number, now: DateTime.Utc): DateTime.Utc | null => {
+export const nextAttempt = (
+  { foundAt, severity }: Pick<Notification, "foundAt" | "severity">,
+  attempts: number,
+  now: DateTime.Utc
+): DateTime.Utc | null => {
   const pause = Duration.min(Duration.times(firstPause, 2 ** Math.min(attempts - 1, 10)), maxPause)
   const next = DateTime.addDuration(now, pause)
-  return DateTime.isGreaterThan(next, DateTime.addDuration(foundAt, deliveredWithin)) ? null : next
+  return DateTime.isGreaterThan(next, DateTime.addDuration(foundAt, deliveredWithin(severity))) ? null : next
 }

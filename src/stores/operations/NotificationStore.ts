@@ -38,7 +38,9 @@ export class NotificationStore extends Context.Service<
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
     /** Notes that at least `from` of the `of` order requests that the account may send today are used. */
     readonly noteRequests: (broker: string, from: number, of: number, now: DateTime.Utc) => Effect.Effect<void, DbError>
-    /** Notes finished orders that are not filled, including those of which nothing was placed. */
+    /** Notes orders that the service itself has put on hold for a person, except for double placements. */
+    readonly noteHeld: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    /** Notes finished orders that are not filled, including those of which nothing was placed, and ignored ones. */
     readonly noteUnfilled: (now: DateTime.Utc) => Effect.Effect<void, DbError>
   }
 >()("pulse-background/NotificationStore") {
@@ -52,19 +54,34 @@ export class NotificationStore extends Context.Service<
         noteUnknown: noteUnknown(db),
         noteCredentials: noteCredentials(db),
         noteRequests: noteRequests(db),
+        noteHeld: noteHeld(db),
         noteUnfilled: noteUnfilled(db)
       })
     )
   )
 }
 
-/** Writes facts (key, kind, severity, message, order id, slice id, reason code) whose keys are not there yet. */
+/** The most characters of a key. A longer one, of a row whose id has no limit, ends with its digest. */
+const maxKey = 200
+/** The most characters of a message, and of a name or an id inside one, so that its end is still told. */
+const maxMessage = 2000
+const maxName = 64
+/** The most broker orders that a message names. */
+const maxBrokerOrders = 10
+
+/**
+ * Writes facts (key, kind, severity, message, order id, slice id, reason code) whose keys are not there yet. Whatever another
+ * program has written into their parts is cut here. Their messages are made by `concat`, which leaves out what is NULL: one
+ * odd row must not keep the facts of all other rows from being written.
+ */
 const writeFacts = ({ sql, execute }: Db["Service"], operation: string, now: DateTime.Utc, facts: Fragment) =>
   execute(
     operation,
     sql`
       INSERT INTO notifications (key, kind, severity, message, order_id, slice_id, reason_code, found_at, next_attempt_at)
-      SELECT facts.*, ${instant(now)}::timestamptz, ${instant(now)}::timestamptz
+      SELECT CASE WHEN length(key) <= ${maxKey}::int THEN key ELSE left(key, ${maxKey - 32}::int) || md5(key) END, kind, severity,
+        left(message, ${maxMessage}::int), left(order_id, ${maxName}::int), left(slice_id, ${maxName}::int), left(reason_code, ${maxName}::int),
+        ${instant(now)}::timestamptz, ${instant(now)}::timestamptz
       FROM (${facts}) AS facts (key, kind, severity, message, order_id, slice_id, reason_code)
       ON CONFLICT (key) DO NOTHING`
   )
@@ -91,12 +108,18 @@ const noteHalts = (db: Db["Service"]) => (now: DateTime.Utc) =>
     now,
     db.sql`
       SELECT 'halt:' || id, CASE WHEN is_halted THEN 'halted' ELSE 'resumed' END,
-        CASE WHEN is_halted THEN 'warning' ELSE 'info' END,
-        CASE WHEN is_halted THEN 'Placements are halted by ' ELSE 'Placements go on: resumed by ' END
-          || requested_by || ': ' || reason,
+        CASE WHEN is_halted THEN 'critical' ELSE 'info' END,
+        concat(CASE WHEN is_halted THEN 'Placements are halted by ' ELSE 'Placements go on: resumed by ' END,
+          left(requested_by, ${maxName}::int), ', at ', to_char(requested_at AT TIME ZONE 'UTC', 'HH24:MI:SS'), ' (UTC): ', reason),
         NULL::text, NULL::text, NULL::text
       FROM placement_halts WHERE requested_at >= ${since(now)}`
   )
+
+/** The broker orders of a slice: the first ones, and how many more. */
+const brokerOrderWords = (sql: Sql) => sql`
+  concat(left(array_to_string(broker_order_ids[1:${maxBrokerOrders}::int], ', '), ${maxBrokerOrders * maxName}::int),
+    CASE WHEN cardinality(broker_order_ids) > ${maxBrokerOrders}::int
+      THEN concat(' and ', cardinality(broker_order_ids) - ${maxBrokerOrders}::int, ' more') END)`
 
 const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(
@@ -105,9 +128,9 @@ const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
     now,
     db.sql`
       SELECT 'double:' || tag || ':' || cardinality(broker_order_ids), 'double_placement', 'critical',
-        'DOUBLE PLACEMENT: the broker has ' || array_to_string(broker_order_ids, ', ') || ' for slice ' || slice_id
-          || ', more than there should be. Its order is on hold. Cancel what is too much by hand at the broker, then run: '
-          || 'order resume ' || order_id,
+        concat('DOUBLE PLACEMENT: the broker has ', ${brokerOrderWords(db.sql)}, ' for slice ', slice_id,
+          ', more than there should be. Its order is on hold. Cancel what is too much by hand at the broker, then run: ',
+          'order resume ', order_id),
         order_id, slice_id, ${reasonCode(db.sql, "double_placement")}
       FROM double_placements WHERE seen_at >= ${since(now)}`
   )
@@ -119,8 +142,9 @@ const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: Dat
     now,
     db.sql`
       SELECT 'unknown:' || order_id || ':' || ${indianDay(now)}::text || ':' || (array_agg(id ORDER BY since, id))[1], 'outcome_unknown', 'critical',
-        count(*) || ' of the slices of order ' || order_id || ' may or may not be at the broker, since ' || to_char(min(since) AT TIME ZONE 'UTC', 'HH24:MI:SS') || ' (UTC): see "order show '
-          || order_id || '" and the broker''s own pages',
+        concat(count(*), ' of the slices of order ', order_id, ' may or may not be at the broker, since ',
+          to_char(min(since) AT TIME ZONE 'UTC', 'HH24:MI:SS'), ' (UTC): see "order show ', order_id,
+          '" and the broker''s own pages'),
         order_id, NULL::text, ${reasonCode(db.sql, "outcome_unknown")}
       FROM (
         SELECT id, order_id, ${inDoubtSince(db.sql)} AS since FROM order_slices
@@ -140,7 +164,7 @@ const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, 
     db.sql`
       SELECT 'credentials:' || ${broker}::text || ':' || ${indianDay(now)}::text || ':' || coalesce(
           (SELECT floor(extract(epoch FROM set_at))::text FROM broker_credentials WHERE broker = ${broker}), 'none'),
-        'credentials', 'critical', 'Placements are on hold: ' || ${reason}::text, NULL::text, NULL::text,
+        'credentials', 'critical', concat('Placements are on hold: ', ${reason}::text), NULL::text, NULL::text,
         ${reasonCode(db.sql, "credentials_invalid")}`
   )
 
@@ -151,7 +175,7 @@ const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: n
     now,
     db.sql`
       SELECT 'requests:' || broker || ':' || day, 'daily_limit', 'warning',
-        granted_today || ' of the ' || ${of}::int || ' order requests that placements may use today at ' || broker || ' are used',
+        concat(granted_today, ' of the ', ${of}::int, ' order requests that placements may use today at ', broker, ' are used'),
         NULL::text, NULL::text, ${reasonCode(db.sql, "daily_request_limit")}
       FROM order_budgets
       WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
@@ -173,8 +197,27 @@ const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
   SELECT * FROM found`
 
 /** An order `o` in words. A row of another program may lack any of its columns, which a FAILED order shows as it is. */
-const orderWords = (sql: Sql) =>
-  sql`'Order ' || o.id || coalesce(' (' || nullif(concat_ws(' ', o.side, o.total_quantity, o.instrument), '') || ')', '')`
+const orderWords = (sql: Sql) => sql`
+  concat('Order ', left(o.id, ${maxName}::int),
+    ' (' || nullif(concat_ws(' ', left(o.side, 16), o.total_quantity, left(o.instrument, ${maxName}::int)), '') || ')')`
+
+const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
+  writeFacts(
+    db,
+    "NotificationStore.noteHeld",
+    now,
+    db.sql`
+      SELECT concat('held:', o.id, ':', extract(epoch FROM o.held_at)), 'order_held', 'warning',
+        concat(${orderWords(db.sql)}, ' is on hold: ', left(o.hold_reason, ${maxMessage - 300}::int),
+          '. Mend the cause and take it off hold, or cancel it'),
+        o.id, NULL::text, o.hold_reason_code
+      FROM orders o
+      WHERE o.hold_reason IS NOT NULL AND o.held_at >= ${since(now)} AND o.cancel_requested_at IS NULL
+        AND o.hold_reason_code IN (${reasonCode(db.sql, "refused_repeatedly")}, ${reasonCode(db.sql, "replan_impossible")})`
+  )
+
+/** The most orders noted in one pass; the next pass goes on with the others. */
+const maxUnfilled = 10_000
 
 const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(
@@ -182,9 +225,8 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
     "NotificationStore.noteUnfilled",
     now,
     db.sql`
-      SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
-        ${orderWords(db.sql)} || ' is over, and '
-          || s.missing || ' are missing' || coalesce(': ' || o.status_reason, ''),
+      (SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
+        concat(${orderWords(db.sql)}, ' is over, and ', s.missing, ' are missing', ': ' || left(o.status_reason, ${maxMessage}::int)),
         o.id, NULL::text, coalesce(o.reason_code, ${reasonCode(db.sql, "unfilled")})
       FROM (${maybeUnfilled(db.sql, now)}) o CROSS JOIN LATERAL (
         SELECT max(updated_at) AS ended_at,
@@ -193,12 +235,22 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
         FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL
       ) s
       WHERE s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}
+      LIMIT ${maxUnfilled}::int)
       UNION ALL
-      SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
-        ${orderWords(db.sql)} || ' is ' || o.order_queue_status
-          || ', and nothing of it was placed' || coalesce(': ' || o.status_reason, ''),
+      (SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
+        concat(${orderWords(db.sql)}, ' is ', o.order_queue_status, ', and nothing of it was placed', ': ' || left(o.status_reason, ${maxMessage}::int)),
         o.id, NULL::text, o.reason_code
       FROM orders o
       WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
-        AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)`
+        AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
+        AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)
+      LIMIT ${maxUnfilled}::int)
+      UNION ALL
+      (SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
+        concat(${orderWords(db.sql)}, ' was not inserted as PENDING, and nothing of it is placed', ': ' || left(o.status_reason, ${maxMessage}::int)),
+        o.id, NULL::text, o.reason_code
+      FROM orders o
+      WHERE o.reason_code = 'not_pending' AND o.order_queue_status = 'DONE' AND o.updated_at >= ${since(now)}
+        AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
+      LIMIT ${maxUnfilled}::int)`
   )

@@ -1,29 +1,29 @@
 import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
-import { Db, type Sql } from "../../db/Db.ts"
+import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
-import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
-import { maxQuantity, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
+import { OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
 import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
+import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
+import { releaseStuck } from "./releaseStuck.ts"
 
 /** A claimed order as its row was found, before any validation. */
 export const ClaimedOrder = Schema.Struct({
-  ...UntrustedOrder.fields,
+  ...ArrivedOrder.fields,
   claimVersion: Schema.Int,
   orderQueueStatus: OrderQueueStatus,
   statusReason: Schema.NullOr(Schema.String),
   reasonCode: StoredReasonCode,
-  requestId: Schema.NullOr(Schema.String),
-  originTraceId: Schema.NullOr(Schema.String),
   /** created_at in milliseconds since 1970; null when it is more than a year from now, or infinite. */
   createdMillis: Schema.NullOr(Schema.Number)
 })
@@ -52,12 +52,8 @@ interface ClaimOptions {
   readonly windowGrace: Duration.Duration | null
 }
 
-const ReleasedOrder = Schema.Struct({
-  id: Schema.String,
-  orderQueueStatus: OrderQueueStatus,
-  statusReason: Schema.NullOr(Schema.String),
-  reasonCode: StoredReasonCode
-})
+/** The broker's words about the last slices of an order, the latest first; null for a slice that it did not refuse. */
+const LastRefusals = Schema.Struct({ id: OrderId, refusals: Schema.Array(Schema.NullOr(Schema.String)) })
 
 /** A slice for which the broker has several orders. */
 export interface DoublePlacement {
@@ -100,12 +96,9 @@ export class OrderStore extends Context.Service<
     /**
      * IN_PROGRESS → PENDING while attempts are left, else FAILED, for up to 1000 orders claimed before `claimedBefore`.
      * PENDING → FAILED for orders that cannot be claimed, because another program has set their counters to the maximum.
+     * Orders that another program has inserted as IN_PROGRESS become FAILED, and as DONE get a reason: both are ignored.
      */
-    readonly releaseStuck: (options: {
-      readonly now: DateTime.Utc
-      readonly claimedBefore: DateTime.Utc
-      readonly maxAttempts: number
-    }) => Effect.Effect<ReadonlyArray<typeof ReleasedOrder.Type>, DbError>
+    readonly releaseStuck: ReturnType<typeof releaseStuck>
 
     /** IN_PROGRESS → PENDING for a splitter that stops before it has split them. The attempt does not count. */
     readonly release: (
@@ -115,6 +108,15 @@ export class OrderStore extends Context.Service<
 
     /** Returns those of the orders that are cancelled or on hold. */
     readonly stoppedAmong: (ids: ReadonlySet<OrderId>) => Effect.Effect<ReadonlyArray<OrderId>, DbError>
+
+    /**
+     * What the broker refused of the last `count` slices that it answered for, for each of these orders that goes on and is
+     * not on hold. Answers from before a person last took the order off hold do not count.
+     */
+    readonly lastRefusals: (
+      ids: ReadonlySet<OrderId>,
+      count: number
+    ) => Effect.Effect<ReadonlyArray<typeof LastRefusals.Type>, DbError>
 
     /**
      * Records that the broker has more orders for a slice than it should, and puts the slice's order on hold, so that none
@@ -138,6 +140,7 @@ export class OrderStore extends Context.Service<
         releaseStuck: releaseStuck(db),
         release: release(db),
         stoppedAmong: stoppedAmong(db),
+        lastRefusals: lastRefusals(db),
         noteDouble: noteDouble(db)
       })
     )
@@ -159,7 +162,8 @@ const claimPending =
               WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
               WHEN duration_minutes BETWEEN 0 AND 1440
                 -- Subtracted from now: an addition to created_at overflows for the last times that PostgreSQL can hold.
-                AND created_at < ${instant(options.now)}::timestamptz - duration_minutes * interval '1 minute'
+                AND created_at < ${instant(options.now)}::timestamptz
+                  - least(greatest(duration_minutes, 0), 1440)::float8 * interval '1 minute'
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                 THEN ${overBeforeSplit.text}::text
             END AS skip_reason
@@ -190,9 +194,6 @@ const claimPending =
               AND ${instant(options.now)}::timestamptz + interval '366 days'
             THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
     )
-
-/** Whether a claim can count: a row whose counters are at their maximum would fail the statement for all others. */
-const isClaimable = (sql: Sql) => sql`(claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int)`
 
 const completeSplits =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["completeSplits"] =>
@@ -251,44 +252,6 @@ const release =
         WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
     )
 
-const releaseStuck =
-  ({ sql, query }: Db["Service"]): OrderStore["Service"]["releaseStuck"] =>
-  (options) => {
-    // No daemon claims in the future: another program has written it.
-    const hasStuckClaim = sql`
-      order_queue_status = 'IN_PROGRESS' AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL
-        OR claimed_at > ${instant(options.now)}::timestamptz + interval '1 day')`
-    const isNeverClaimed = sql`order_queue_status = 'PENDING' AND NOT ${isClaimable(sql)}`
-    return query(
-      "OrderStore.releaseStuck",
-      ReleasedOrder,
-      sql`
-        WITH stuck AS MATERIALIZED (
-          SELECT id, NOT ${isClaimable(sql)} AS is_unclaimable FROM orders
-          -- Each part of the list reads its own index. The conditions stand here too, because a row that has changed
-          -- before it was locked is compared with these alone.
-          WHERE id IN (SELECT id FROM orders WHERE ${hasStuckClaim} UNION ALL SELECT id FROM orders WHERE ${isNeverClaimed})
-            AND ((${hasStuckClaim}) OR (${isNeverClaimed}))
-          LIMIT 1000
-          FOR UPDATE SKIP LOCKED
-        )
-        UPDATE orders o SET
-          order_queue_status = CASE WHEN o.split_attempts < ${options.maxAttempts}::int AND NOT stuck.is_unclaimable
-            THEN 'PENDING' ELSE 'FAILED' END,
-          status_reason = CASE WHEN stuck.is_unclaimable
-            THEN 'claim_version or split_attempts: must be left to this service, and is at its maximum' ELSE 'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
-            || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'
-            || CASE WHEN o.split_attempts < ${options.maxAttempts}::int THEN ''
-              ELSE ': see that daemon''s log, then submit the order again with another key' END END,
-          reason_code = CASE WHEN stuck.is_unclaimable THEN ${reasonCode(sql, "invalid_order")} WHEN o.split_attempts < ${options.maxAttempts}::int
-            THEN ${reasonCode(sql, "split_timed_out")} ELSE ${reasonCode(sql, "split_attempts_exhausted")} END,
-          claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
-        FROM stuck
-        WHERE o.id = stuck.id
-        RETURNING o.id, o.order_queue_status, o.status_reason, o.reason_code`
-    )
-  }
-
 const stoppedAmong =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["stoppedAmong"] =>
   (ids) =>
@@ -299,6 +262,31 @@ const stoppedAmong =
         SELECT id FROM orders
         WHERE id = ANY(${texts([...ids])}) AND (cancel_requested_at IS NOT NULL OR hold_reason IS NOT NULL)`
     ).pipe(Effect.map(idsOf))
+
+const lastRefusals =
+  ({ sql, query }: Db["Service"]): OrderStore["Service"]["lastRefusals"] =>
+  (ids, count) =>
+    query(
+      "OrderStore.lastRefusals",
+      LastRefusals,
+      sql`
+        SELECT o.id, to_jsonb(answered.refusals) AS refusals
+        FROM orders o CROSS JOIN LATERAL (
+          SELECT array_agg(words ORDER BY placed_at DESC, sequence_number DESC) AS refusals
+          FROM (
+            SELECT placed_at, sequence_number, CASE
+              WHEN stage = 'FAILED' AND reason_code = ${reasonCode(sql, "broker_refused")} THEN stage_reason
+              WHEN broker_status = 'REJECTED' THEN coalesce(broker_status_text, broker_status) END AS words
+            FROM order_slices
+            WHERE order_id = o.id AND stage IN ('FAILED', 'PROCESSED') AND placed_at > coalesce(o.resumed_at, '-infinity')
+            ORDER BY placed_at DESC, sequence_number DESC
+            LIMIT ${count}
+          ) last
+        ) answered
+        WHERE o.id = ANY(${texts([...ids])}) AND answered.refusals IS NOT NULL
+          AND o.cancel_requested_at IS NULL AND o.hold_reason IS NULL
+          AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED') OR ${mayWantPlan(sql, "o")})`
+    )
 
 const noteDouble =
   (db: Db["Service"]): OrderStore["Service"]["noteDouble"] =>

@@ -17,6 +17,7 @@ import {
 } from "../../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
 import { isInDoubt, shownReasonCode } from "../sql/conditions.ts"
+import { sizeColumns } from "../sql/orderColumns.ts"
 
 /** Reads everything that the database has on one order, for the command `report`. It changes nothing. */
 export class ReportStore extends Context.Service<
@@ -71,9 +72,7 @@ const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
     // Clamped: pulse-api may have written any time that PostgreSQL can hold, and a Date holds fewer.
     sql`
       SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
-        o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
-        o.duration_minutes::float8 AS duration_minutes, o.strategy, o.order_type, o.limit_price::text AS limit_price,
-        o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, p.reason_code, o.hold_reason, o.hold_reason_code, o.held_at,
+        ${sql.literal(sizeColumns)}, o.strategy, o.order_type, o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, p.reason_code, o.hold_reason, o.hold_reason_code, o.held_at,
         o.reference_price::text AS reference_price, o.split_attempts, o.claimed_by AS split_by,
         least(greatest(o.created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, o.split_at, o.cancel_requested_at,
         o.cancel_requested_by, o.settled_at, least(greatest(o.updated_at, '0001-01-01Z'), '9999-12-31Z') AS updated_at

@@ -96,7 +96,8 @@ const endHold = ({ sql, queryOption }: Db["Service"], orderId: string, now: Date
     "OrderCommands.endHold",
     Id,
     sql`
-      UPDATE orders SET hold_reason = NULL, hold_reason_code = NULL, updated_at = ${instant(now)}
+      UPDATE orders SET
+        hold_reason = NULL, hold_reason_code = NULL, resumed_at = ${instant(now)}, updated_at = ${instant(now)}
       WHERE id = ${orderId} AND hold_reason IS NOT NULL
       RETURNING id`
   )

@@ -100,7 +100,7 @@ export class SliceCommands extends Context.Service<
                 AND created_at >= s.updated_at) AS waived_by,
               o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled,
               o.lateness_policy = 'SKIP' AS is_skipped_late,
-              coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) AS max_lateness_seconds,
+              coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int)::float8 AS max_lateness_seconds,
               (SELECT completes_at FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1) AS completes_at
             FROM order_slices s JOIN orders o ON o.id = s.order_id
             WHERE s.id = ${id}

@@ -2,6 +2,7 @@ import { DateTime } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Sql } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
+import { maxQuantity } from "../../domain/model/Order.ts"
 import { reasonCode } from "./reasonCode.ts"
 
 /*
@@ -68,6 +69,10 @@ export const isEndedUnfilled = (sql: Sql): Fragment => sql`(
 export const isWindowOver = (sql: Sql, now: DateTime.Utc, alias?: string): Fragment =>
   sql`(${prefixOf(sql, alias)}not_after < ${instant(now)})`
 
+/** A claim of the order can count: a row whose counters are at their maximum would fail the statement for all others. */
+export const isClaimable = (sql: Sql): Fragment =>
+  sql`(claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int)`
+
 /** The order is followed through: its unfilled quantity is carried to later slices, or completed. */
 export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {
   const o = prefixOf(sql, alias)
@@ -75,9 +80,12 @@ export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {
 }
 
 /** The order may need another plan, now or later. The index orders_to_settle. */
-export const mayWantPlan = (sql: Sql): Fragment => sql`(
-  ${isFollowedThrough(sql)} AND order_queue_status = 'DONE' AND settled_at IS NULL
-  AND cancel_requested_at IS NULL AND hold_reason IS NULL)`
+export const mayWantPlan = (sql: Sql, alias?: string): Fragment => {
+  const o = prefixOf(sql, alias)
+  return sql`(
+  ${isFollowedThrough(sql, alias)} AND ${o}order_queue_status = 'DONE' AND ${o}settled_at IS NULL
+  AND ${o}cancel_requested_at IS NULL AND ${o}hold_reason IS NULL)`
+}
 
 /** Halted: the latest row of placement_halts is a halt. False if there is none. */
 export const isHalted = (sql: Sql): Fragment =>

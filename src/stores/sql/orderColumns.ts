@@ -1,17 +1,33 @@
-import { BigDecimal } from "effect"
+import { BigDecimal, Option } from "effect"
 import { numbers } from "../../db/parameters.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+
+/** A numeric column of `orders o` as a double. One that no double holds is infinite, because a cast would fail the statement. */
+const double = (column: string): string => `
+  CASE WHEN abs(o.${column}) < 1e15 THEN o.${column}::float8
+    WHEN o.${column} IS NOT NULL THEN sign(o.${column})::float8 * 'Infinity'::float8 END AS ${column}`
+
+/** A numeric column of `orders o` as text: numeric holds numbers of a hundred thousand digits, and no price has so many. */
+const price = (column: string): string => `left(o.${column}::text, 70) AS ${column}`
+
+/**
+ * The columns of `orders o` that another service writes as numbers, checked by nobody. Quantities and times in whole units.
+ */
+export const sizeColumns = [
+  double("total_quantity"),
+  double("num_splits"),
+  double("duration_minutes"),
+  price("limit_price")
+].join(", ")
 
 /**
  * The columns of `orders o` that make an UntrustedOrder. Weights are JSON, because the driver fails at arrays of arrays.
  */
 export const orderColumns = `
-  o.id, o.instrument, o.side, o.total_quantity::float8 AS total_quantity, o.num_splits::float8 AS num_splits,
-  o.duration_minutes::float8 AS duration_minutes, o.randomize, o.strategy, o.risk_aversion, to_jsonb(o.weights) AS weights, o.plan_seed,
-  o.order_type, o.limit_price::text AS limit_price, o.product_type, o.validity, o.lateness_policy,
-  o.max_lateness_seconds::float8 AS max_lateness_seconds,
-  o.cancel_unfilled_after_seconds::float8 AS cancel_unfilled_after_seconds, o.carry_unfilled, o.carry_rejected, o.completion,
+  o.id, o.instrument, o.side, ${sizeColumns}, o.randomize, o.strategy, o.risk_aversion, to_jsonb(o.weights) AS weights, o.plan_seed,
+  o.order_type, o.product_type, o.validity, o.lateness_policy,
+  ${double("max_lateness_seconds")}, ${double("cancel_unfilled_after_seconds")}, o.carry_unfilled, o.carry_rejected, o.completion,
   o.session_policy`
 
 /** The columns that an INSERT of an order writes. */
@@ -44,8 +60,7 @@ export const orderRow = (order: SplittableOrder) => ({
 export const differencesBetween = (stored: UntrustedOrder, order: SplittableOrder): ReadonlyArray<string> => {
   const given: Readonly<Record<string, unknown>> = { ...order, limitPrice: priceText(order.limitPrice) }
   const { id: _, ...rest } = stored
-  const price = stored.limitPrice === null ? null : BigDecimal.fromStringUnsafe(stored.limitPrice)
-  return Object.entries({ ...rest, limitPrice: priceText(price) })
+  return Object.entries({ ...rest, limitPrice: storedPriceText(stored.limitPrice) })
     .map(([field, before]) => [field, shown(before), shown(given[field])] as const)
     .filter(([, before, now]) => before !== now)
     .map(([field, before, now]) => `${inWords(field)} (${before}, now ${now})`)
@@ -53,6 +68,10 @@ export const differencesBetween = (stored: UntrustedOrder, order: SplittableOrde
 
 const priceText = (price: BigDecimal.BigDecimal | null): string | null =>
   price === null ? null : BigDecimal.format(BigDecimal.normalize(price))
+
+/** The row may hold what is no price. */
+const storedPriceText = (price: string | null): string | null =>
+  price === null ? null : Option.match(BigDecimal.fromString(price), { onNone: () => price, onSome: priceText })
 
 const shown = (value: unknown): string => (value === null ? "none" : String(value))
 

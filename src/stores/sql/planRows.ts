@@ -19,7 +19,7 @@ export const planRows = (
   const millis = (count: string) => sql.literal(`${count} * interval '1 millisecond'`)
   const tooLateAt = sql`
     p.starts_at + ${millis("s.due_millis")}
-      + coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int) * interval '1 second'`
+      + coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int)::float8 * interval '1 second'`
   return sql`
     plans AS (
       INSERT INTO order_plans (

@@ -1,10 +1,14 @@
 import { Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
+import type { OrderId } from "../../domain/model/Ids.ts"
 import type { SliceTransition } from "../../domain/model/OrderSlice.ts"
 import { annotateSlice } from "../../runtime/annotate.ts"
 import { summary } from "../../runtime/logAndContinue.ts"
+import type { OrderCommands } from "../../stores/orders/OrderCommands.ts"
+import type { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
+import { makeHoldRefused } from "./holdRefused.ts"
 
 /** The outcome of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
 export interface SliceOutcome {
@@ -22,65 +26,77 @@ const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule
 
 /**
  * Writes outcomes in groups, two groups at a time; outcomes that arrive meanwhile form the next group. A group is retried
- * until the database accepts it. When the scope closes, the rest is written first; an outcome that cannot be written within
+ * until the database accepts it; orders that the broker keeps refusing are put on hold after it. When the scope closes, the rest is written first; an outcome that cannot be written within
  * SHUTDOWN_GRACE_SECONDS is not lost: reconciliation finds its slice by the tag.
  */
-export const makeOutcomeWriter: Effect.Effect<OutcomeWriter, never, Configuration | SliceStore | Scope.Scope> =
-  Effect.gen(function* () {
-    const config = yield* Configuration
-    const store = yield* SliceStore
-    const outcomes = yield* Queue.unbounded<SliceOutcome, Cause.Done>()
+export const makeOutcomeWriter: Effect.Effect<
+  OutcomeWriter,
+  never,
+  Configuration | OrderCommands | OrderStore | SliceStore | Scope.Scope
+> = Effect.gen(function* () {
+  const config = yield* Configuration
+  const store = yield* SliceStore
+  const holdRefused = yield* makeHoldRefused
+  const outcomes = yield* Queue.unbounded<SliceOutcome, Cause.Done>()
 
-    const attempt = (group: ReadonlyArray<SliceOutcome>) =>
-      store
-        .transition(
-          group.map((outcome) => outcome.transition),
-          group.flatMap((outcome) => (outcome.event === null ? [] : [outcome.event]))
-        )
-        .pipe(
-          Effect.tapError((error) =>
-            Effect.logError(`${group.length} outcomes are not written yet and kept to try again: ${error.message}`)
-          ),
-          Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
-          Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
-        )
-
-    /**
-     * Writes a group; if the database refuses it, each outcome alone. An outcome that is refused alone is logged, and its slice
-     * is reconciled when its lease ends.
-     */
-    const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
-      attempt(group).pipe(
-        Effect.catchCause((cause) => {
-          if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
-          return group.length > 1
-            ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
-            : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
-        }),
-        Effect.asVoid
+  const attempt = (group: ReadonlyArray<SliceOutcome>) =>
+    store
+      .transition(
+        group.map((outcome) => outcome.transition),
+        group.flatMap((outcome) => (outcome.event === null ? [] : [outcome.event]))
+      )
+      .pipe(
+        Effect.tapError((error) =>
+          Effect.logError(`${group.length} outcomes are not written yet and kept to try again: ${error.message}`)
+        ),
+        Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
+        Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
       )
 
-    const writeAll = Queue.takeBetween(outcomes, 1, maxGroup).pipe(
-      Effect.flatMap(writeGroup),
-      Effect.forever,
-      Effect.catchTag("Done", () => Effect.void)
-    )
-    yield* Effect.acquireRelease(
-      Effect.all([writeAll, writeAll], { concurrency: 2, discard: true }).pipe(Effect.interruptible, Effect.forkDetach),
-      (fiber) =>
-        Effect.gen(function* () {
-          yield* Queue.end(outcomes)
-          const written = yield* Effect.timeoutOption(Fiber.await(fiber), config.shutdownGrace)
-          if (Option.isSome(written)) return
-          yield* Effect.logError(
-            "Outcomes could not be written before the end; their slices are reconciled by their tags"
-          )
-          yield* Fiber.interrupt(fiber)
-        })
+  /**
+   * Writes a group; if the database refuses it, each outcome alone. An outcome that is refused alone is logged, and its slice
+   * is reconciled when its lease ends.
+   */
+  const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
+    attempt(group).pipe(
+      Effect.andThen(holdRefused(ordersRefusedIn(group))),
+      Effect.catchCause((cause) => {
+        if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
+        return group.length > 1
+          ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
+          : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
+      }),
+      Effect.asVoid
     )
 
-    return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
-  })
+  const writeAll = Queue.takeBetween(outcomes, 1, maxGroup).pipe(
+    Effect.flatMap(writeGroup),
+    Effect.forever,
+    Effect.catchTag("Done", () => Effect.void)
+  )
+  yield* Effect.acquireRelease(
+    Effect.all([writeAll, writeAll], { concurrency: 2, discard: true }).pipe(Effect.interruptible, Effect.forkDetach),
+    (fiber) =>
+      Effect.gen(function* () {
+        yield* Queue.end(outcomes)
+        const written = yield* Effect.timeoutOption(Fiber.await(fiber), config.shutdownGrace)
+        if (Option.isSome(written)) return
+        yield* Effect.logError(
+          "Outcomes could not be written before the end; their slices are reconciled by their tags"
+        )
+        yield* Fiber.interrupt(fiber)
+      })
+  )
+
+  return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
+})
+
+const ordersRefusedIn = (group: ReadonlyArray<SliceOutcome>): ReadonlySet<OrderId> =>
+  new Set(
+    group.flatMap(({ transition: { slice, next } }) =>
+      next._tag === "Failed" && next.code === "broker_refused" ? [slice.orderId] : []
+    )
+  )
 
 const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<string>) =>
   Effect.forEach(

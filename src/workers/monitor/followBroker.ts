@@ -4,6 +4,7 @@ import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { type BrokerState, SliceStore } from "../../stores/slices/SliceStore.ts"
+import { makeHoldRefused } from "../executor/holdRefused.ts"
 import { makeAdoptLateArrivals, makeEscalateLost } from "./lateArrivals.ts"
 import { makeLookUp } from "./lookUpOrders.ts"
 import { makeReconcileInDoubt } from "./reconcileInDoubt.ts"
@@ -30,6 +31,7 @@ export const makeFollowBroker = Effect.gen(function* () {
   const adoptLateArrivals = yield* makeAdoptLateArrivals
   const escalateLost = yield* makeEscalateLost
   const sendCancels = yield* makeSendCancels
+  const holdRefused = yield* makeHoldRefused
   let lastFollowed: OpenSlice | null = null
   let nextForDoubtAlone = DateTime.makeUnsafe(0)
 
@@ -55,6 +57,9 @@ export const makeFollowBroker = Effect.gen(function* () {
       return state === undefined ? [] : [{ slice, state }]
     })
     if (states.length > 0) yield* slices.saveBrokerStates(states, yield* DateTime.now)
+    yield* holdRefused(
+      new Set(states.flatMap(({ slice, state }) => (state.status === "REJECTED" ? [slice.orderId] : [])))
+    )
     const shown = new Set(states.map(({ slice }) => slice.id))
     yield* escalateLost(
       open.filter(({ id }) => !shown.has(id)),

@@ -1,6 +1,6 @@
 import { DateTime, type Duration, Result } from "effect"
 import { isOrderWindowOver } from "../../domain/lifecycle/orderState.ts"
-import { validateOrder, validateReferences } from "../../domain/lifecycle/validateOrder.ts"
+import { validateArrival } from "../../domain/lifecycle/validateOrder.ts"
 import { valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { because, type Reason } from "../../domain/model/reason.ts"
@@ -18,9 +18,7 @@ export const planSplit = (
     if (order.createdMillis === null) {
       return yield* Result.fail(invalidOrder("created_at: is more than a year away"))
     }
-    const { requestId, originTraceId } = order
-    yield* Result.mapError(validateReferences({ requestId, originTraceId }), invalidOrder)
-    const valid = yield* Result.mapError(validateOrder(order), invalidOrder)
+    const valid = yield* Result.mapError(validateArrival(order), invalidOrder)
     const startsAt = DateTime.makeUnsafe(order.createdMillis)
     const referencePrice = knownPrice(market, now, rules.preTrade)
     return {

@@ -277,6 +277,18 @@ describe("reconcile", () => {
     assert.isTrue(result._tag === "Resolved" && result.next._tag === "Rescheduled")
   })
 
+  it("puts a slice that was not placed behind those that became due meanwhile", () => {
+    const result = ask([], 1_120_000)
+    assert.deepInclude(result, {
+      next: {
+        _tag: "Rescheduled",
+        code: "not_placed",
+        reason: "the broker has no order for it: not placed",
+        notBefore: DateTime.makeUnsafe(1_120_000)
+      }
+    })
+  })
+
   it("does not place a slice again that is not found and too late, or out of attempts", () => {
     const late = ask([], 2_000_001)
     assert.isTrue(late._tag === "Resolved" && late.next._tag === "Skipped")

@@ -1,0 +1,20 @@
+import { assert, describe, it } from "@effect/vitest"
+import { repeatedRefusal } from "../../../src/domain/lifecycle/repeatedRefusal.ts"
+
+describe("a repeated refusal", () => {
+  const margin = (missing: string) => `MarginException: Insufficient funds. Required margin is ${missing}.`
+
+  it("is three refusals in a row with the same words, whatever numbers they name", () => {
+    const words = [margin("95,417.84"), margin("95,417.84"), margin("12")]
+    assert.strictEqual(repeatedRefusal(words), margin("95,417.84"))
+    assert.strictEqual(repeatedRefusal([...words, null, null]), margin("95,417.84"))
+  })
+
+  it("is none when fewer were refused, one between them was taken, or the words differ", () => {
+    assert.isNull(repeatedRefusal([]))
+    assert.isNull(repeatedRefusal([margin("1"), margin("2")]))
+    assert.isNull(repeatedRefusal([null, margin("1"), margin("1"), margin("1")]))
+    assert.isNull(repeatedRefusal([margin("1"), null, margin("1"), margin("1")]))
+    assert.isNull(repeatedRefusal([margin("1"), "OrderException: the price is out of range", margin("1")]))
+  })
+})
