@@ -1,9 +1,10 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Console, Effect, Exit } from "effect"
 import { CliError } from "effect/cli"
 import { cli } from "./cli/Cli.ts"
 import { CommandFailed } from "./cli/shared/environment.ts"
+import { allWritten, terminalConsole } from "./cli/terminal/output.ts"
 import { shown } from "./cli/terminal/text.ts"
 import { ConfigurationError } from "./config/Configuration.ts"
 
@@ -23,7 +24,7 @@ const report = (cause: Cause.Cause<unknown>) =>
       if (Cause.isFailReason(reason) && CliError.isCliError(reason.error)) continue
       const isExpected = Cause.isFailReason(reason) && reason.error instanceof Error
       const text = isExpected ? failureText(reason.error) : shown(Cause.pretty(Cause.fromReasons([reason])).split("\n"))
-      process.stderr.write(`${text}\n`)
+      terminalConsole.error(text)
     }
   })
 
@@ -41,6 +42,12 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 
 cli.pipe(
   Effect.tapCause(report),
+  // The reader of a result may take its time; one of a log that does not read any more must not keep a daemon.
+  Effect.exit,
+  Effect.tap(() => allWritten),
+  Effect.flatten,
+  Effect.onInterrupt(() => Effect.timeoutOption(allWritten, "1 second")),
+  Effect.provideService(Console.Console, terminalConsole),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({
     disableErrorReporting: true,

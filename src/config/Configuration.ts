@@ -2,15 +2,21 @@ import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from
 import { needsQuotes } from "../domain/limits/marketLimits.ts"
 import type { TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import type { PlanningRules } from "../domain/planning/planOrder.ts"
-import type { Setting } from "./Setting.ts"
+import { safe } from "../domain/text/safe.ts"
+import { shortened } from "../domain/text/shortened.ts"
+import { type Setting, usualLength } from "./Setting.ts"
 import { readSettings } from "./settings.ts"
 
-/** All problems with the environment variables, one per line. */
+/** The characters that a message has of each problem. */
+const maxProblem = 1000
+
+/** All problems with the environment variables, one per line. Each line is safe to show. */
 export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()("ConfigurationError", {
   problems: Schema.Array(Schema.String)
 }) {
   override get message(): string {
-    return ["The configuration is not valid:", ...this.problems.map((problem) => `  ${problem}`)].join("\n")
+    const listed = this.problems.map((problem) => `  ${safe(shortened(problem, maxProblem))}`)
+    return ["The configuration is not valid:", ...listed].join("\n")
   }
 }
 
@@ -43,17 +49,16 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
   for (const { name } of settings) {
     const text = yield* Effect.option(Config.String(name))
     // An empty variable counts as not set, because compose files and shells often write NAME= for that.
-    if (Option.isSome(text) && text.value !== "") given.set(name, text.value)
+    if (Option.isSome(text) && text.value !== "") given.set(name, text.value.trim())
   }
 
   const problems: Array<string> = []
   const values = readSettings((setting) => {
     const text = given.get(setting.name)
     if (text === undefined) return setting.defaultValue
-    const decoded = setting.decode(text)
+    const decoded = decode(setting, text)
     if (Result.isSuccess(decoded)) return decoded.success
-    const shown = setting.isSecret ? "" : `, not ${JSON.stringify(text)}`
-    problems.push(`${setting.name} must be ${decoded.failure}${shown}`)
+    problems.push(`${setting.name} must ${decoded.failure}`)
     return setting.defaultValue
   })
 
@@ -61,6 +66,24 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
   if (problems.length > 0) return yield* new ConfigurationError({ problems })
   return values
 })
+
+/** Fails with words that complete "NAME must …". They end with the value, where it is no secret. */
+const decode = <A>(setting: Setting<A>, text: string): Result.Result<A, string> => {
+  const { maxLength = usualLength } = setting
+  if (text.length > maxLength) return Result.fail(`have at most ${maxLength} characters, not ${text.length}`)
+  const shown = setting.isSecret === true || hasUrlWithMore(text) ? "" : `, not ${quoted(text)}`
+  if (safe(text) !== text) return Result.fail(`be one line of visible characters${shown}`)
+  return Result.mapError(setting.decode(text), (right) => `be ${right}${shown}`)
+}
+
+/** Whether the text has a URL with credentials, a query or a fragment: it may have got here by mistake. */
+const hasUrlWithMore = (text: string): boolean => {
+  const at = text.indexOf("://")
+  return at >= 0 && /[@?#]/.test(text.slice(at))
+}
+
+const quoted = (text: string): string => safe(JSON.stringify(shortened(text, maxShown)))
+const maxShown = 200
 
 export const planningRules = (values: Values, calendar: TradingCalendar | null): PlanningRules => ({
   maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),

@@ -7,15 +7,29 @@ export interface Setting<A> {
   readonly defaultText: string
   readonly defaultValue: A
   readonly isSecret?: true
+  /** The most characters of its text; {@link usualLength} if left out. */
+  readonly maxLength?: number
   /** Fails with a description that completes "NAME must be …". */
   readonly decode: (text: string) => Result.Result<A, string>
 }
 
+export const usualLength = 1000
+const urlLength = 8192
+const listLength = 65_536
+const wordLength = 64
+
+/**
+ * The number that is written in digits, such as `10` or `0.25`; null for any other text, such as `0x10`, `1e3`, `-0` and
+ * `Infinity`: what a person reads in a setting is what it is.
+ */
+export const plainNumber = (text: string): number | null =>
+  /^(\d{1,16}(\.\d{1,16})?|\.\d{1,16})$/.test(text) ? Number(text) : null
+
 const number =
   (isWhole: boolean, minimum: number, maximum: number) =>
   (text: string): Result.Result<number, string> => {
-    const value = Number(text)
-    return text.trim() !== "" && value >= minimum && value <= maximum && (!isWhole || Number.isInteger(value))
+    const value = plainNumber(text)
+    return value !== null && value >= minimum && value <= maximum && (!isWhole || Number.isInteger(value))
       ? Result.succeed(value)
       : Result.fail(`a ${isWhole ? "whole " : ""}number from ${minimum} to ${maximum}`)
   }
@@ -70,6 +84,7 @@ export const listOf = <const A extends string>(
   name,
   defaultText: value.join(","),
   defaultValue: value,
+  maxLength: listLength,
   decode: (text) => {
     const words = text.split(",").map((word) => word.trim())
     const known = choices.filter((choice) => words.includes(choice))
@@ -83,17 +98,21 @@ export const text = (name: string, value: string): Setting<string> => ({
   name,
   defaultText: value,
   defaultValue: value,
-  decode: (given) => (given.trim() === "" ? Result.fail("non-empty") : Result.succeed(given))
+  decode: (given) => (given === "" ? Result.fail("non-empty") : Result.succeed(given))
 })
 
-/** A comma-separated list of words of one shape. */
+/** The path of a file or a folder. */
+export const path = (name: string, value: string): Setting<string> => ({ ...text(name, value), maxLength: 4096 })
+
+/** A comma-separated list of words of one shape, each of at most 64 characters. */
 export const wordList = (name: string, shape: RegExp, example: string): Setting<ReadonlyArray<string>> => ({
   name,
   defaultText: "",
   defaultValue: [],
+  maxLength: listLength,
   decode: (given) => {
     const words = given.split(",").map((word) => word.trim())
-    return words.every((word) => shape.test(word))
+    return words.every((word) => word.length <= wordLength && shape.test(word))
       ? Result.succeed(words)
       : Result.fail(`a comma-separated list such as ${example}`)
   }
@@ -122,7 +141,7 @@ export const percent = (name: string): Setting<Option.Option<BigDecimal.BigDecim
 })
 
 export const optional = <A>(setting: Setting<A>): Setting<Option.Option<A>> => ({
-  name: setting.name,
+  ...setting,
   defaultText: "",
   defaultValue: Option.none(),
   decode: (given) => Result.map(setting.decode(given), Option.some)
@@ -134,6 +153,7 @@ export const secret = (name: string): Setting<Option.Option<Redacted.Redacted>> 
   defaultText: "",
   defaultValue: Option.none(),
   isSecret: true,
+  maxLength: urlLength,
   decode: (given) =>
     /^[\x21-\x7e]+$/.test(given)
       ? Result.succeed(Option.some(Redacted.make(given)))
@@ -152,16 +172,21 @@ export const secretUrl = (
       : Result.fail(`a URL such as ${example}`)
 })
 
-/** A base URL, without a trailing slash. */
+/** A base URL, without credentials, and read without a trailing slash. */
 export const url = (name: string, value: string, protocols: ReadonlyArray<string>): Setting<string> => ({
   name,
   defaultText: value,
   defaultValue: value,
-  decode: (given) =>
-    isUrl(given, protocols) && new URL(given).search === ""
-      ? Result.succeed(given.replace(/\/+$/, ""))
-      : Result.fail(`a URL such as ${value}`)
+  maxLength: urlLength,
+  decode: (given) => Result.fromNullishOr(baseUrl(given, protocols), () => `a URL such as ${value}`)
 })
+
+/** A URL without trailing slashes; null for one of another protocol, or with credentials, a query or a fragment. */
+export const baseUrl = (given: string, protocols: ReadonlyArray<string>): string | null => {
+  if (!isUrl(given, protocols)) return null
+  const { username, password, search, hash } = new URL(given)
+  return `${username}${password}${search}${hash}` === "" ? given.replace(/(?<!\/)\/+$/, "") : null
+}
 
 const isUrl = (given: string, protocols: ReadonlyArray<string>): boolean =>
   URL.canParse(given) && protocols.includes(new URL(given).protocol)

@@ -1,10 +1,10 @@
 import { Context, Effect, Layer, Option, Result } from "effect"
-import { readFile } from "node:fs/promises"
 import { readCalendarFile } from "../domain/market/calendarFile.ts"
 import { announced } from "../domain/market/data/announced.ts"
 import { builtInCalendar } from "../domain/market/data/builtInCalendar.ts"
 import { calendarOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
+import { readTextFile } from "./readTextFile.ts"
 
 /** The trading calendar of all venues; null when it is off, and slices may be due at any time. */
 export class TradingHours extends Context.Service<TradingHours, { readonly calendar: TradingCalendar | null }>()(
@@ -26,16 +26,22 @@ export class TradingHours extends Context.Service<TradingHours, { readonly calen
   )
 }
 
+/** Far more than a year of announcements has. */
+const maxBytes = 1_048_576
+
 const withFile = Effect.fnUntraced(function* (path: string) {
-  const json = yield* Effect.tryPromise({
-    try: () => readFile(path, "utf8"),
-    catch: (error) => invalid(path, [`cannot be read: ${error instanceof Error ? error.message : String(error)}`])
-  })
+  const json = yield* Effect.mapError(readTextFile(path, maxBytes), (problem) => invalid(path, [problem]))
   const announcements = yield* Effect.fromResult(
     Result.mapError(readCalendarFile(json, builtInCalendar.until), (problems) => invalid(path, problems))
   )
   return calendarOf([announced, announcements])
 })
 
-const invalid = (path: string, problems: ReadonlyArray<string>): ConfigurationError =>
-  new ConfigurationError({ problems: problems.map((problem) => `TRADING_CALENDAR_FILE ${path}: ${problem}`) })
+/** The problems of the file that are named one by one. */
+const maxNamed = 50
+
+const invalid = (path: string, problems: ReadonlyArray<string>): ConfigurationError => {
+  const more = problems.length > maxNamed ? [`there are ${problems.length - maxNamed} more problems`] : []
+  const named = [...problems.slice(0, maxNamed), ...more]
+  return new ConfigurationError({ problems: named.map((problem) => `TRADING_CALENDAR_FILE ${path}: ${problem}`) })
+}

@@ -1,5 +1,6 @@
 import { Option, Redacted, Result } from "effect"
-import { type Setting } from "./Setting.ts"
+import { safe } from "../domain/text/safe.ts"
+import { baseUrl, type Setting } from "./Setting.ts"
 
 type Pairs = Readonly<Record<string, string>>
 
@@ -16,6 +17,14 @@ const pairs = (text: string): Option.Option<Pairs> => {
   }
   return Option.some(Object.fromEntries(entries))
 }
+
+const pairsLength = 16_384
+
+/** Whether nothing but visible characters and spaces is in the names and values. */
+const isPlain = (all: Pairs): boolean =>
+  !Object.entries(all)
+    .flat()
+    .some((text) => safe(text) !== text)
 
 const decoded = (text: string): string | null => {
   try {
@@ -40,16 +49,14 @@ export const otlpEndpoint: Setting<Option.Option<string>> = {
   defaultText: "",
   defaultValue: Option.none(),
   isSecret: true,
-  decode: (given) => {
-    const url = URL.canParse(given) ? new URL(given) : null
-    return url !== null &&
-      /^https?:$/.test(url.protocol) &&
-      url.username === "" &&
-      url.password === "" &&
-      url.search === ""
-      ? Result.succeed(Option.some(given.trim().replace(/\/+$/, "")))
-      : Result.fail("a URL such as http://localhost:4318; credentials belong in OTEL_EXPORTER_OTLP_HEADERS")
-  }
+  decode: (given) =>
+    Result.map(
+      Result.fromNullishOr(
+        baseUrl(given, ["http:", "https:"]),
+        () => "a URL such as http://localhost:4318; credentials belong in OTEL_EXPORTER_OTLP_HEADERS"
+      ),
+      Option.some
+    )
 }
 
 export const otlpHeaders: Setting<Redacted.Redacted<Pairs>> = {
@@ -57,6 +64,7 @@ export const otlpHeaders: Setting<Redacted.Redacted<Pairs>> = {
   defaultText: "",
   defaultValue: Redacted.make({}),
   isSecret: true,
+  maxLength: pairsLength,
   decode: (given) => {
     const headers = Option.filter(pairs(given), (all) =>
       Object.entries(all).every(([name, value]) => /^[\w!#$%&'*+.^`|~-]+$/.test(name) && /^[\x20-\x7e]*$/.test(value))
@@ -72,8 +80,12 @@ export const resourceAttributes: Setting<Pairs> = {
   name: "OTEL_RESOURCE_ATTRIBUTES",
   defaultText: "",
   defaultValue: {},
+  maxLength: pairsLength,
   decode: (given) =>
-    Result.fromOption(pairs(given), () => "attributes such as deployment.environment.name=production,team=desk")
+    Result.fromOption(
+      Option.filter(pairs(given), isPlain),
+      () => "attributes such as deployment.environment.name=production,team=desk"
+    )
 }
 
 /** The samplers of the specification. Orders rarely have a parent span, so the parent-based ones act like the others. */

@@ -7,7 +7,9 @@ import {
   money,
   oneOf,
   optional,
+  path,
   percent,
+  plainNumber,
   seconds,
   secret,
   secretUrl,
@@ -30,21 +32,39 @@ const marketProtection: Setting<number> = {
   defaultValue: -1,
   decode: (given) => {
     if (given === "auto") return Result.succeed(-1)
-    const percent = Number(given)
-    return percent > 0 && percent <= 100 ? Result.succeed(percent) : Result.fail("auto or a percentage up to 100")
+    const percent = plainNumber(given)
+    return percent !== null && percent > 0 && percent <= 100
+      ? Result.succeed(percent)
+      : Result.fail("auto or a percentage up to 100")
   }
+}
+
+const anyDatabaseUrl = secretUrl(
+  "DATABASE_URL",
+  ["postgres:", "postgresql:"],
+  "postgres://user:password@host:5432/database"
+)
+
+/** A password with `/` as it is would be taken for a port and a database, and messages show those. */
+const databaseUrl: typeof anyDatabaseUrl = {
+  ...anyDatabaseUrl,
+  decode: (given) =>
+    Result.flatMap(anyDatabaseUrl.decode(given), (decoded) => {
+      const { pathname, search, hash } = new URL(given)
+      return `${pathname}${search}${hash}`.includes("@")
+        ? Result.fail("a URL whose password has %2F, %3F, %23 and %40 for /, ?, # and @")
+        : Result.succeed(decoded)
+    })
 }
 
 /** Turns a setting into its value. Called once for each setting, in the order of the reference page. */
 type Read = <A>(setting: Setting<A>) => A
 
 const database = (read: Read) => ({
-  databaseUrl: read(
-    secretUrl("DATABASE_URL", ["postgres:", "postgresql:"], "postgres://user:password@host:5432/database")
-  ),
+  databaseUrl: read(databaseUrl),
   databasePoolSize: read(whole("DATABASE_POOL_SIZE", 10, 3, 200)),
   databaseStatementTimeout: read(seconds("DATABASE_STATEMENT_TIMEOUT_SECONDS", 10, 0.1, 600)),
-  embeddedPostgresFolder: read(text("EMBEDDED_POSTGRES_FOLDER", ".pulse-background"))
+  embeddedPostgresFolder: read(path("EMBEDDED_POSTGRES_FOLDER", ".pulse-background"))
 })
 
 const splitting = (read: Read) => ({
@@ -77,7 +97,7 @@ const market = (read: Read) => ({
   quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0.01, 1440)),
   tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
-  tradingCalendarFile: read(optional(text("TRADING_CALENDAR_FILE", "")))
+  tradingCalendarFile: read(optional(path("TRADING_CALENDAR_FILE", "")))
 })
 
 /** The executor and the monitor. */

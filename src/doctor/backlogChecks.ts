@@ -2,6 +2,7 @@ import { type DateTime, Duration } from "effect"
 import type { backlogGroupKinds } from "../domain/operations/backlogGroupKinds.ts"
 import { lasting, millisBetween } from "../domain/text/durations.ts"
 import { counted } from "../domain/text/plural.ts"
+import { shellWord } from "../domain/text/shellWord.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
 /** Rows that wait for the same thing. The kinds from `expired` on are SCHEDULED slices that are due. */
@@ -83,7 +84,7 @@ const doubtCheck = (group: BacklogGroup | null, { doubt }: Timeouts, now: DateTi
     ? problem(
         name,
         `${found}: the broker's order list does not show what became of it`,
-        `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${group.id} --reason TEXT`)}`
+        `Look at the broker's own pages, then: ${pulse(`slice placed ${shellWord(group.id)} BROKER_ORDER --reason TEXT`)}, or ${pulse(`slice skip ${shellWord(group.id)} --reason TEXT`)}`
       )
     : ok(name, `${found}: looked up in the broker's order list`)
 }
@@ -95,7 +96,7 @@ const lostCheck = (group: BacklogGroup | null, now: DateTime.Utc): Check => {
     : problem(
         name,
         `${waiting(group, "slice", now)}: the broker's order list no longer shows what became of its order`,
-        `Look at the broker's own pages, then: ${pulse(`slice placed ${group.id} BROKER_ORDER --filled N --price P --reason TEXT`)}`
+        `Look at the broker's own pages, then: ${pulse(`slice placed ${shellWord(group.id)} BROKER_ORDER --filled N --price P --reason TEXT`)}`
       )
 }
 

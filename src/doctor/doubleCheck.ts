@@ -1,4 +1,5 @@
 import { counted } from "../domain/text/plural.ts"
+import { shellWord } from "../domain/text/shellWord.ts"
 import { type Check, ok, problem, pulse } from "./Check.ts"
 
 /** A slice that the broker has more than one order for. */
@@ -16,6 +17,6 @@ export const doubleCheck = (doubles: ReadonlyArray<Double>): Check => {
   return problem(
     name,
     `${counted(doubles.length, "slice")} in the last day; ${first.sliceId} has the broker orders ${first.brokerOrderIds.join(", ")}`,
-    `Mend it at the broker; ${pulse(`order show ${first.orderId}`)}, then ${pulse(`order resume ${first.orderId}`)}`
+    `Mend it at the broker; ${pulse(`order show ${shellWord(first.orderId)}`)}, then ${pulse(`order resume ${shellWord(first.orderId)}`)}`
   )
 }

@@ -1,4 +1,5 @@
 import { counted } from "../domain/text/plural.ts"
+import { shellWord } from "../domain/text/shellWord.ts"
 import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
 /** An order on hold, with the number of its slices that wait. */
@@ -25,7 +26,7 @@ export const heldOrderCheck = (held: ReadonlyArray<HeldOrder>): Check => {
     .map(({ orderId, reason, slices }) => `${orderId} (${counted(slices, "slice")}): ${reason}`)
   const more = held.length > maxNamed ? `; and ${held.length - maxNamed} more` : ""
   const found = named.join("; ") + more
-  const resume = pulse(`order resume ${first.orderId}`)
+  const resume = pulse(`order resume ${shellWord(first.orderId)}`)
   return first.isDouble
     ? problem(name, found, `${first.orderId} was placed twice, ${reconcileFirst}, then: ${resume}`)
     : warning(name, found, resume)

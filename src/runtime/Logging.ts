@@ -68,7 +68,7 @@ const prettyText =
     )
     const time = colored("2", date.toISOString().slice(11, 23))
     const tail = details.length === 0 ? "" : colored("2", ` (${details.join(", ")})`)
-    const text = `${time} ${String(fields["worker"] ?? "service").padEnd(8)} ${colored(color, `${mark}${safeLines(message)}`)}${tail}`
+    const text = `${time} ${safe(String(fields["worker"] ?? "service")).padEnd(8)} ${colored(color, `${mark}${safeLines(message)}`)}${tail}`
     return [text, ...(fields["cause"] === undefined ? [] : [safeLines(String(fields["cause"]))])].join(margin)
   }
 

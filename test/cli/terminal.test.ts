@@ -4,7 +4,8 @@ import { orderDetails, orderTable, progressLine } from "../../src/cli/terminal/r
 import { plain, span } from "../../src/cli/terminal/styledLine.ts"
 import { fitColumns, rowLine, table } from "../../src/cli/terminal/table.ts"
 import { cut, fit, pad, shown, widthOf, wrap } from "../../src/cli/terminal/text.ts"
-import { safe, safeJson } from "../../src/domain/text/safe.ts"
+import { safe, safeJson, safeOutput } from "../../src/domain/text/safe.ts"
+import { shortened } from "../../src/domain/text/shortened.ts"
 import type { SliceView } from "../../src/stores/orders/OrderCommands.ts"
 import { at, order } from "./top/snapshot.ts"
 
@@ -40,6 +41,33 @@ describe("safe text", () => {
     assert.strictEqual(shown([nasty, "x"]).split("\n").length, 2)
     assert.strictEqual(new CommandFailed({ message: `It is ${nasty}` }).message, `It is ${safe(nasty)}`)
     assert.strictEqual(new CommandFailed({ message: ["one", "two\u001b"] }).message, "one\ntwo?")
+  })
+
+  it("has a mark for each invisible character, and few combining marks", () => {
+    assert.strictEqual(safe("a\u200bb\ufeffc\u3164d\u034fe\u{e0041}"), "a?b?c?d?e?")
+    assert.strictEqual(safe(`e\u0301 क्यों ❤\ufe0f 👍🏽`), `e\u0301 क्यों ❤\ufe0f 👍🏽`)
+    assert.strictEqual(safe(`e${"\u0301".repeat(1000)}f`), `e${"\u0301".repeat(8)}?f`)
+  })
+
+  it("keeps its colours in a whole output, and nothing else that a terminal obeys", () => {
+    const own = "\u001b[1;31mred\u001b[0m\nplain"
+    assert.strictEqual(safeOutput(own), own)
+    assert.strictEqual(
+      safeOutput("a\u001b]0;t\u0007b\u001b[2Jc\u202ed\re\u009b1mf\tg\u2028\ud800"),
+      "a?]0;t?b?[2Jc?d?e?1mf?g??"
+    )
+  })
+
+  it("is cut between characters", () => {
+    for (const character of ["e\u0301", "👍🏽", "क्यों", "🇮🇳", "a"]) {
+      const text = character.repeat(1000)
+      for (let max = 60; max < 75; max += 1) {
+        const [kept = ""] = shortened(text, max).split("…")
+        assert.isAtMost(kept.length, max)
+        assert.isAbove(kept.length, max - 12)
+        assert.strictEqual(kept, character.repeat(Math.round(kept.length / character.length)), `${character} ${max}`)
+      }
+    }
   })
 
   it("has the same value as JSON, without characters that a terminal interprets", () => {
@@ -96,6 +124,34 @@ describe("a table", () => {
       .slice(0, 3)
       .map((line, row) => widthOf(line.slice(0, line.indexOf(["NOTE", "x", "a?"][row] ?? ""))))
     assert.deepStrictEqual(new Set(starts).size, 1)
+  })
+
+  it("aligns its columns for any content, and cuts what is very long", () => {
+    const contents = [
+      "plain",
+      "株式会社",
+      "e\u0301te\u0301",
+      "👍🏽🇮🇳",
+      "क्यों",
+      nasty,
+      "ﾊﾟ",
+      "\u200bzero",
+      `${"long ".repeat(200_000)}`
+    ]
+    const rows = contents.map((content, index) => [content, `row ${index}`, content])
+    const lines = table(["NAME", "SECOND", "NOTE"], rows)
+    const starts = lines.map((line, index) =>
+      widthOf(line.slice(0, line.indexOf(index === 0 ? "SECOND" : `row ${index - 1}`)))
+    )
+    assert.deepStrictEqual([...new Set(starts)], [202])
+    assert.isBelow(Math.max(...lines.map(({ length }) => length)), 2500)
+  })
+
+  it("keeps its other columns beside a row with a long cell", () => {
+    const columns = ["A", "B", "C"].map((title, rank) => ({ title, rank: rank + 1 }))
+    const row = ["株".repeat(500_000), "second", "third"].map((text) => span(text))
+    const line = plain(rowLine(fitColumns(columns, [row], 80), row))
+    assert.strictEqual(line, `${"株".repeat(12)}…   second  third`)
   })
 
   it("omits the columns of the highest rank when there is no room for all", () => {

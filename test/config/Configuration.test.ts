@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Duration, Effect, Layer, Option, Redacted } from "effect"
-import { Configuration } from "../../src/config/Configuration.ts"
+import { ConfigProvider, Duration, Effect, Layer, Option, Redacted, Result } from "effect"
+import { Configuration, settings } from "../../src/config/Configuration.ts"
 
 const load = (environment: Readonly<Record<string, string>>) =>
   Configuration.pipe(
@@ -13,6 +13,8 @@ const load = (environment: Readonly<Record<string, string>>) =>
 
 const problemsOf = (environment: Readonly<Record<string, string>>) =>
   Effect.map(Effect.flip(load(environment)), (error) => error.problems)
+
+const escapesNeeded = "DATABASE_URL must be a URL whose password has %2F, %3F, %23 and %40 for /, ?, # and @"
 
 describe("Configuration", () => {
   it.effect("reads the seed's names, in their units", () =>
@@ -74,6 +76,93 @@ describe("Configuration", () => {
           "ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade"
         ]
       )
+    })
+  )
+
+  it.effect("takes numbers in plain digits only", () =>
+    Effect.gen(function* () {
+      const numbers = [
+        "0x10",
+        "1e1",
+        "1e309",
+        "NaN",
+        "Infinity",
+        "-0",
+        "-1",
+        "+5",
+        "1_0",
+        "5.",
+        "٣",
+        "9".repeat(400),
+        "1 0"
+      ]
+      for (const name of [
+        "DATABASE_POOL_SIZE",
+        "SHUTDOWN_GRACE_SECONDS",
+        "ZERODHA_MARKET_PROTECTION",
+        "LIMIT_ORDER_VALUE"
+      ]) {
+        for (const text of numbers) {
+          const problems = yield* problemsOf({ [name]: text })
+          assert.lengthOf(problems, 1, `${name}=${text}`)
+          assert.isTrue(problems[0]?.startsWith(`${name} must be `), problems[0])
+          assert.isBelow(problems[0]?.length ?? 0, 400)
+        }
+      }
+      const config = yield* load({
+        DATABASE_POOL_SIZE: " 10\n",
+        SHUTDOWN_GRACE_SECONDS: "0",
+        BROKER_TIMEOUT_SECONDS: ".5"
+      })
+      assert.strictEqual(config.databasePoolSize, 10)
+      assert.deepStrictEqual(config.brokerTimeout, Duration.millis(500))
+    })
+  )
+
+  it.effect("limits the length of every value, and takes only visible characters", () =>
+    Effect.gen(function* () {
+      for (const { name, isSecret } of settings) {
+        const [long] = yield* problemsOf({ [name]: `1${"0".repeat(1_000_000)}` })
+        assert.match(long ?? "", new RegExp(`^${name} must have at most \\d+ characters, not 1000001$`))
+        for (const text of ["a\u001bb", "a\u202eb", "a\u0000b", "a\nb", "a\u200bb", "a\ud800b"]) {
+          const problems = yield* problemsOf({ [name]: text })
+          assert.lengthOf(problems, 1, name)
+          assert.match(problems[0] ?? "", new RegExp(`^${name} must be one line of visible characters`))
+          assert.notMatch(problems[0] ?? "", /[\p{Cc}\p{Cf}\p{Cs}]/u)
+          if (isSecret === true) assert.notInclude(problems[0], "not")
+        }
+      }
+      const manyNames = Array.from({ length: 5000 }, (_, n) => `NSE:A${n}`).join(",")
+      assert.strictEqual((yield* load({ LIMIT_INSTRUMENTS: manyNames })).limits.instruments.length, 5000)
+      assert.lengthOf(yield* problemsOf({ LIMIT_INSTRUMENTS: `NSE:${"A".repeat(100)}` }), 1)
+    })
+  )
+
+  it.effect("shows no credentials of a URL, wherever they are", () =>
+    Effect.gen(function* () {
+      const urls = [
+        "https://joe:secret-word@h",
+        "https://h/?token=secret-word",
+        "https://h/#secret-word",
+        "postgres://u:12/secret-word@h/db",
+        "postgres://u:12?secret-word@h/db",
+        "postgres://u:12#secret-word@h/db"
+      ]
+      for (const { name } of settings) {
+        for (const url of urls) {
+          // A webhook's URL may well have a query or a user, and a path may have anything.
+          const result = yield* Effect.result(load({ [name]: url }))
+          if (Result.isFailure(result)) assert.notInclude(result.failure.message, "secret-word", name)
+        }
+      }
+      for (const url of urls.slice(3)) assert.include(yield* problemsOf({ DATABASE_URL: url }), escapesNeeded)
+      for (const url of urls.slice(0, 3)) {
+        for (const name of ["ZERODHA_URL", "ZERODHA_LOGIN_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"]) {
+          assert.lengthOf(yield* problemsOf({ [name]: url }), 1, `${name} ${url}`)
+        }
+      }
+      const slashes = yield* load({ ZERODHA_URL: `https://h/${"/".repeat(5000)}` })
+      assert.strictEqual(slashes.zerodhaUrl, "https://h")
     })
   )
 

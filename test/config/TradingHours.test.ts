@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { mkdtemp, writeFile } from "node:fs/promises"
+import { execFileSync } from "node:child_process"
+import { mkdtemp, open, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Configuration } from "../../src/config/Configuration.ts"
@@ -136,6 +137,55 @@ describe("TradingHours", () => {
         message,
         "The configuration is not valid:\n  TRADING_CALENDAR_FILE /no/such/days.json: cannot be read"
       )
+    })
+  )
+
+  it.live("refuses what is no readable file of text, without waiting for it", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.promise(() => mkdtemp(join(tmpdir(), "trading-hours-")))
+      const [sparse, pipe, binary] = [join(folder, "sparse"), join(folder, "pipe"), join(folder, "binary")]
+      yield* Effect.promise(async () => {
+        const file = await open(sparse, "w")
+        await file.truncate(2 ** 30)
+        await file.close()
+        await writeFile(binary, Uint8Array.of(0xff, 0xfe, 0x00))
+      })
+      execFileSync("mkfifo", [pipe])
+      const cases: ReadonlyArray<readonly [path: string, problem: string]> = [
+        [sparse, "must have at most 1048576 bytes, not 1073741824"],
+        [pipe, "must be a file, not a folder, a device or a pipe"],
+        [folder, "must be a file, not a folder, a device or a pipe"],
+        ["/dev/zero", "must be a file, not a folder, a device or a pipe"],
+        [binary, "must be text in UTF-8"]
+      ]
+      for (const [path, problem] of cases) {
+        const { problems } = yield* Effect.flip(calendarWith({ TRADING_CALENDAR: "on", TRADING_CALENDAR_FILE: path }))
+        assert.deepStrictEqual([...problems], [`TRADING_CALENDAR_FILE ${path}: ${problem}`])
+      }
+    })
+  )
+
+  it.effect("names few problems, each on a short line, for any JSON", () =>
+    Effect.gen(function* () {
+      const deep = (open: string, close: string) => `${open.repeat(100_000)}1${close.repeat(100_000)}`
+      const contents = [
+        deep("[", "]"),
+        `{"days":${deep("[", "]")}}`,
+        `{"days":[${deep('{"day":', "}")}]}`,
+        '{"until":1e999,"days":[]}',
+        JSON.stringify({ ["\u001b[31m\nFAKE".repeat(10_000)]: 1 }),
+        JSON.stringify({ until: "x".repeat(1_000_000), days: [] }),
+        JSON.stringify({ days: Array.from({ length: 30_000 }, () => 1) })
+      ]
+      for (const content of contents) {
+        const path = yield* fileOf(content)
+        const file = { TRADING_CALENDAR: "on", TRADING_CALENDAR_FILE: path }
+        const { message } = yield* Effect.flip(calendarWith(file))
+        const lines = message.split("\n")
+        assert.isAtMost(lines.length, 52)
+        assert.isBelow(Math.max(...lines.map(({ length }) => length)), 1100)
+        assert.notMatch(message, /[^\P{Cc}\n]/u)
+      }
     })
   )
 

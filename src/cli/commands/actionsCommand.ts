@@ -3,6 +3,7 @@ import { Command, Flag } from "effect/cli"
 import { detailsText } from "../../domain/operations/operatorAction.ts"
 import { type OperatorAction, OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
 import { CommandLayer, json, print } from "../shared/environment.ts"
+import { limitFlag, maxIdLength, textFlag } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
 import { timeText } from "../terminal/moments.ts"
 import { table } from "../terminal/table.ts"
@@ -10,14 +11,14 @@ import { table } from "../terminal/table.ts"
 export const actionsCommand = Command.make(
   "actions",
   {
-    order: Flag.String("order").pipe(Flag.withDescription("Only what was done to this order"), Flag.optional),
-    limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
+    order: textFlag("order", maxIdLength).pipe(Flag.withDescription("Only what was done to this order"), Flag.optional),
+    limit: limitFlag,
     json
   },
   Effect.fnUntraced(
     function* (given) {
       const orderId = Option.getOrNull(given.order)
-      const actions = yield* (yield* OperatorActionStore).list(orderId, Math.max(1, given.limit))
+      const actions = yield* (yield* OperatorActionStore).list(orderId, given.limit)
       // Actions outlive their order, so the order is looked up only when there are none.
       if (orderId !== null && actions.length === 0) yield* getOrder(orderId)
       yield* print(given.json, actions, (actions) =>

@@ -4,7 +4,7 @@ import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { breachOfAmendment } from "../../domain/limits/dayLimits.ts"
-import { Price } from "../../domain/model/Order.ts"
+import { maxQuantity, Price } from "../../domain/model/Order.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { type Amendment, amend } from "../../domain/planning/replan/amend.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
@@ -14,20 +14,21 @@ import { CannotReplan } from "../../stores/orders/readRunningOrder.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+import { maxIdLength, textArgument, textFlag, wholeFlag } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
 import { timeText } from "../terminal/moments.ts"
 
 export const amendCommand = Command.make(
   "amend",
   {
-    orderId: Argument.String("ID").pipe(Argument.withDescription("The order's id")),
-    remaining: Flag.Int("remaining").pipe(
+    orderId: textArgument("ID", maxIdLength).pipe(Argument.withDescription("The order's id")),
+    remaining: wholeFlag("remaining").pipe(
       Flag.withDescription("How much is still to be sent from now on; what is missing by now is given up"),
       Flag.optional
     ),
-    splits: Flag.Int("splits").pipe(Flag.withDescription("In how many slices"), Flag.optional),
-    window: Flag.Int("window").pipe(Flag.withDescription("Over how many minutes from now on"), Flag.optional),
-    limitPrice: Flag.String("limit-price").pipe(Flag.withDescription("At which limit"), Flag.optional),
+    splits: wholeFlag("splits").pipe(Flag.withDescription("In how many slices"), Flag.optional),
+    window: wholeFlag("window").pipe(Flag.withDescription("Over how many minutes from now on"), Flag.optional),
+    limitPrice: textFlag("limit-price", maxIdLength).pipe(Flag.withDescription("At which limit"), Flag.optional),
     reason,
     json
   },
@@ -118,6 +119,9 @@ const readAmendment = (given: Given, asked: Asked): Result.Result<Amendment, str
     }
     if (Option.exists(remaining, (quantity) => quantity < 1)) {
       return yield* Result.fail('--remaining must be at least 1; "order cancel" sends nothing more')
+    }
+    if (Option.exists(remaining, (quantity) => quantity > maxQuantity)) {
+      return yield* Result.fail(`--remaining must be at most ${maxQuantity}`)
     }
     if (Option.exists(splits, (count) => count < 1 || count > 1000)) {
       return yield* Result.fail("--splits must be from 1 to 1000")

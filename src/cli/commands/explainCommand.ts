@@ -6,12 +6,13 @@ import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { OrderCommands, type SliceView } from "../../stores/orders/OrderCommands.ts"
 import { decodePlanInput, PlanStore, type StoredPlan } from "../../stores/orders/PlanStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { maxIdLength, textArgument } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
 import { type Explanation, explanationText } from "../terminal/renderExplanation.ts"
 
 export const explainCommand = Command.make(
   "explain",
-  { orderId: Argument.String("ID").pipe(Argument.withDescription("The order's id")), json },
+  { orderId: textArgument("ID", maxIdLength).pipe(Argument.withDescription("The order's id")), json },
   Effect.fnUntraced(function* (given) {
     const plans = yield* (yield* PlanStore).plans(given.orderId)
     if (plans.length === 0) {

@@ -2,12 +2,9 @@ import { Clock, DateTime, Duration, Effect, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Halt, HaltStore } from "../../stores/operations/HaltStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason, warn } from "../shared/environment.ts"
+import { waitFlag } from "../shared/flags.ts"
 
-const wait = (seconds: number) =>
-  Flag.Int("wait").pipe(
-    Flag.withDescription("For how many seconds to wait until every worker has acknowledged"),
-    Flag.withDefault(seconds)
-  )
+const wait = (seconds: number) => waitFlag(seconds, "For how many seconds to wait until every worker has acknowledged")
 
 /**
  * The default wait outlasts SLICE_EXECUTION_TIMEOUT_MINUTES, two by default, after which a dead daemon's claims end.
@@ -36,7 +33,7 @@ const request = Effect.fnUntraced(function* (
   const requestedAt = yield* DateTime.now
   const { by: requestedBy, reason } = askedFor(given.reason)
   const halt = yield* halts.request({ isHalted, reason, requestedBy, requestedAt })
-  const waitingFor = yield* untilAcknowledged(halt, Duration.seconds(Math.max(0, given.wait))).pipe(
+  const waitingFor = yield* untilAcknowledged(halt, Duration.seconds(given.wait)).pipe(
     Effect.onInterrupt(() =>
       warn(`Interrupted. The ${isHalted ? "halt" : "resume"} stands, but not every worker is known to obey yet.`)
     )

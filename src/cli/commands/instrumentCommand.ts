@@ -10,6 +10,7 @@ import { InstrumentDetails, isExpired, nearestNames } from "../../domain/market/
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { maxIdLength, textArgument } from "../shared/flags.ts"
 
 const InstrumentLayer = Layer.mergeAll(CredentialStore.layer, KiteClient.layer).pipe(Layer.provideMerge(CommandLayer))
 
@@ -42,7 +43,7 @@ const sync = Command.make(
 
 const show = Command.make(
   "show",
-  { instrument: Argument.String("INSTRUMENT").pipe(Argument.withDescription("Such as NSE:INFY")), json },
+  { instrument: textArgument("INSTRUMENT", maxIdLength).pipe(Argument.withDescription("Such as NSE:INFY")), json },
   Effect.fnUntraced(function* (given) {
     const store = yield* InstrumentStore
     const details = (yield* store.find([given.instrument])).get(given.instrument)

@@ -2,21 +2,18 @@ import { Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { defaultOptions, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
 import { CommandFailed, say } from "../shared/environment.ts"
+import { maxIdLength, textFlag, wholeFlag } from "../shared/flags.ts"
 
 const { limits } = defaultOptions
 
 const wholeNumber = (name: string, otherwise: number, description: string) =>
-  Flag.Int(name).pipe(
-    Flag.filter(
-      (value) => value >= 0,
-      (value) => `must not be negative, but is ${value}`
-    ),
+  wholeFlag(name, { minimum: 0, maximum: 100_000_000 }).pipe(
     Flag.withDescription(`${description} (${otherwise})`),
     Flag.withDefault(otherwise)
   )
 
 const text = (name: string, otherwise: string, description: string) =>
-  Flag.String(name).pipe(Flag.withDescription(`${description} (${otherwise})`), Flag.withDefault(otherwise))
+  textFlag(name, maxIdLength).pipe(Flag.withDescription(`${description} (${otherwise})`), Flag.withDefault(otherwise))
 
 const flags = {
   port: wholeNumber("port", 8765, "The port; 0 is any free one"),
@@ -38,7 +35,7 @@ const flags = {
   perDay: wholeNumber("orders-per-day", limits.perDay, "Order requests in an Indian day"),
   apiKey: text("api-key", defaultOptions.apiKey, "The one API key"),
   apiSecret: text("api-secret", defaultOptions.apiSecret, "Its secret"),
-  accessToken: Flag.String("access-token").pipe(
+  accessToken: textFlag("access-token", maxIdLength).pipe(
     Flag.withDescription("A token that is valid from the start (one that the seed decides)"),
     Flag.optional
   )

@@ -1,23 +1,25 @@
 import { Clock, DateTime, Duration, Effect, Option, Schedule } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Argument, Command } from "effect/cli"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { OrderCommands, type OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
+import { limitFlag, maxIdLength, textArgument, waitFlag } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
 import { isFinished, orderDetails, orderTable } from "../terminal/renderOrders.ts"
 import { amendCommand } from "./amendCommand.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
 
-const orderId = Argument.String("ID").pipe(Argument.withDescription("The order's id"))
+const orderId = textArgument("ID", maxIdLength).pipe(Argument.withDescription("The order's id"))
 
 const list = Command.make(
   "list",
   {
-    limit: Flag.Int("limit").pipe(Flag.withDescription("How many at most"), Flag.withDefault(20)),
+    limit: limitFlag,
     json
   },
   Effect.fnUntraced(function* (given) {
-    const orders = yield* (yield* OrderCommands).list(Math.max(1, given.limit))
+    const orders = yield* (yield* OrderCommands).list(given.limit)
     yield* print(given.json, orders, (orders) => (orders.length === 0 ? "There are no orders" : orderTable(orders)))
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("List the newest orders"))
@@ -53,8 +55,7 @@ const watchCommand = Command.make(
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Watch an order, or all active ones, until nothing more will happen"))
 
-const waitUntil = (what: string) =>
-  Flag.Int("wait").pipe(Flag.withDescription(`For how many seconds to wait until ${what}`), Flag.withDefault(30))
+const waitUntil = (what: string) => waitFlag(30, `For how many seconds to wait until ${what}`)
 
 /** The order, unless it is finished, so that there is nothing left to do to it. */
 const getUnfinished = Effect.fnUntraced(function* (orderId: string, what: "cancel" | "pause") {
@@ -77,11 +78,11 @@ const cancel = Command.make(
     const commands = yield* OrderCommands
     yield* getUnfinished(given.orderId, "cancel")
     yield* commands.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
-    const order = yield* untilUnplaceable(given.orderId, Duration.seconds(Math.max(0, given.wait))).pipe(
+    const order = yield* untilUnplaceable(given.orderId, Duration.seconds(given.wait)).pipe(
       Effect.onInterrupt(() =>
         warn(
           `Interrupted. The cancel of order ${given.orderId} stands, but is not confirmed: slices that a daemon has ` +
-            `claimed may still be placed. "order cancel ${given.orderId}" asks again and waits.`
+            `claimed may still be placed. "order cancel ${shellWord(given.orderId)}" asks again and waits.`
         )
       )
     )
@@ -90,7 +91,7 @@ const cancel = Command.make(
       return yield* new CommandFailed({
         message:
           `${order.inProgress} slices are still being placed or reconciled. The cancel stands: what turns out to be ` +
-          `placed is cancelled at the broker. See "order show ${given.orderId}".`
+          `placed is cancelled at the broker. See "order show ${shellWord(given.orderId)}".`
       })
     }
   }, Effect.provide(CommandLayer))
@@ -112,17 +113,17 @@ const pause = Command.make(
         message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
       })
     }
-    const order = yield* untilQuiet(given.orderId, Duration.seconds(Math.max(0, given.wait)))
+    const order = yield* untilQuiet(given.orderId, Duration.seconds(given.wait))
     yield* print(
       given.json,
       order,
       (order) =>
         `Order ${order.orderId} is on hold: ${order.scheduled} slices wait. Those whose window ends meanwhile are skipped; ` +
-        `"order resume ${order.orderId}" lets it go on`
+        `"order resume ${shellWord(order.orderId)}" lets it go on`
     )
     if (order.inProgress > 0) {
       return yield* new CommandFailed({
-        message: `${order.inProgress} slices are still being placed or reconciled; no other one will be. See "order show ${given.orderId}".`
+        message: `${order.inProgress} slices are still being placed or reconciled; no other one will be. See "order show ${shellWord(given.orderId)}".`
       })
     }
   }, Effect.provide(CommandLayer))

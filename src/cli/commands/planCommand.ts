@@ -12,6 +12,7 @@ import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { maxIdLength, textFlag } from "../shared/flags.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
 import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
 
@@ -36,7 +37,7 @@ export const planCommand = Command.make(
   "plan",
   {
     ...orderFlags,
-    start: Flag.String("start").pipe(
+    start: textFlag("start", maxIdLength).pipe(
       Flag.withDescription("When the window begins, such as 2026-11-24T09:15:00+05:30 (now)"),
       Flag.optional
     ),

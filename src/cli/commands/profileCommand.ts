@@ -2,20 +2,24 @@ import { DateTime, Effect, Option, Result, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
+import { excerpt } from "../../domain/text/excerpt.ts"
 import { PlanStore, type VolumeProfile } from "../../stores/orders/PlanStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { maxIdLength, maxListLength, textArgument } from "../shared/flags.ts"
 import { numbersOf } from "../shared/orderFlags.ts"
 import { timeText } from "../terminal/moments.ts"
 import { table } from "../terminal/table.ts"
 import type { Lines } from "../terminal/text.ts"
 
-const instrument = Argument.String("INSTRUMENT").pipe(Argument.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE"))
+const instrument = textArgument("INSTRUMENT", maxIdLength).pipe(
+  Argument.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE")
+)
 
 const set = Command.make(
   "set",
   {
     instrument,
-    volumes: Argument.String("VOLUMES").pipe(
+    volumes: textArgument("VOLUMES", maxListLength).pipe(
       Argument.withDescription("Volumes of equal parts of the trading day, such as 9,4,3,3,5")
     ),
     reason: optionalReason,
@@ -29,7 +33,7 @@ const set = Command.make(
     const volumes = Schema.decodeUnknownOption(Profile)(numbersOf(given.volumes))
     if (Option.isNone(volumes)) {
       return yield* new CommandFailed({
-        message: `VOLUMES must be 1 to 1000 numbers above 0 with commas between, not ${JSON.stringify(given.volumes)}. Nothing was changed.`
+        message: `VOLUMES must be 1 to 1000 numbers above 0 with commas between, not ${excerpt(given.volumes, "nothing")}. Nothing was changed.`
       })
     }
     const profile = { instrument: instrument.success, volumes: volumes.value }

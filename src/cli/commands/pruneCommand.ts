@@ -2,6 +2,7 @@ import { DateTime, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import { nothingPruned, type Pruned, RetentionStore } from "../../stores/operations/RetentionStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
+import { wholeFlag } from "../shared/flags.ts"
 import { timeText } from "../terminal/moments.ts"
 
 /** The monitor checks slices that were in doubt for a day, and day limits count the day's orders. */
@@ -11,7 +12,7 @@ const maxDays = 36_500
 export const pruneCommand = Command.make(
   "prune",
   {
-    olderThan: Flag.Int("older-than").pipe(
+    olderThan: wholeFlag("older-than").pipe(
       Flag.withDescription(`Of how many days ago the last change must be, ${minDays} at least`)
     ),
     dryRun: Flag.Boolean("dry-run").pipe(

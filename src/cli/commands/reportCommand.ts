@@ -6,17 +6,18 @@ import { ReportStore } from "../../stores/orders/ReportStore.ts"
 import { auditText } from "../report/renderAudit.ts"
 import { reportText } from "../report/renderReport.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { maxIdLength, maxPathLength, textArgument, textFlag } from "../shared/flags.ts"
 import { noSuchOrder } from "../shared/lookUp.ts"
 
 const ReportLayer = ReportStore.layer.pipe(Layer.provideMerge(CommandLayer))
 
-const orderId = Argument.String("ORDER").pipe(Argument.withDescription("The order's id"))
+const orderId = textArgument("ORDER", maxIdLength).pipe(Argument.withDescription("The order's id"))
 
 export const reportCommand = Command.make(
   "report",
   {
     orderId,
-    html: Flag.String("html").pipe(
+    html: textFlag("html", maxPathLength).pipe(
       Flag.withDescription("Write the report to this file as one HTML page instead; - for stdout"),
       Flag.optional
     ),

@@ -11,6 +11,7 @@ import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { maxIdLength, textArgument } from "../shared/flags.ts"
 import { table } from "../terminal/table.ts"
 
 const SettleLayer = Layer.mergeAll(BrokerLayer, DayReconciliationStore.layer, BrokerInUseStore.layer).pipe(
@@ -21,7 +22,7 @@ const SettleLayer = Layer.mergeAll(BrokerLayer, DayReconciliationStore.layer, Br
 export const settleCommand = Command.make(
   "settle",
   {
-    day: Argument.String("DAY").pipe(
+    day: textArgument("DAY", maxIdLength).pipe(
       Argument.withDescription("YYYY-MM-DD in India; today if left out"),
       Argument.optional
     ),

@@ -5,14 +5,16 @@ import { Configuration } from "../../config/Configuration.ts"
 import { indianMoment } from "../../domain/market/indianTime.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { Price } from "../../domain/model/Order.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
 import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+import { maxIdLength, textArgument, textFlag, wholeFlag } from "../shared/flags.ts"
 import { getSlice } from "../shared/lookUp.ts"
 import { timeText } from "../terminal/moments.ts"
 
 const SliceLayer = SliceCommands.layer.pipe(Layer.provideMerge(CommandLayer))
 
-const slice = Argument.String("SLICE").pipe(
+const slice = textArgument("SLICE", maxIdLength).pipe(
   Argument.withDescription('The slice: ORDER/NUMBER, as "order show ORDER" counts them, or its id, as logs have it')
 )
 
@@ -20,7 +22,7 @@ const retry = Command.make(
   "retry",
   {
     slice,
-    at: Flag.String("at").pipe(
+    at: textFlag("at", maxIdLength).pipe(
       Flag.withDescription(
         "When to send it: HH:MM or HH:MM:SS in India, or 2026-11-24T14:30:00+05:30; now if left out"
       ),
@@ -92,12 +94,17 @@ const placed = Command.make(
   "placed",
   {
     slice,
-    brokerOrderId: Argument.String("BROKER_ORDER").pipe(Argument.withDescription("The broker's id of the order")),
-    filled: Flag.Int("filled").pipe(
+    brokerOrderId: textArgument("BROKER_ORDER", maxIdLength).pipe(
+      Argument.withDescription("The broker's id of the order")
+    ),
+    filled: wholeFlag("filled").pipe(
       Flag.withDescription("How much of it is filled for good; left out, the broker's order list is followed"),
       Flag.optional
     ),
-    price: Flag.String("price").pipe(Flag.withDescription("The average price of what is filled"), Flag.optional),
+    price: textFlag("price", maxIdLength).pipe(
+      Flag.withDescription("The average price of what is filled"),
+      Flag.optional
+    ),
     reason,
     json
   },
@@ -181,4 +188,4 @@ const stateText = ({
 
 const claimedAdvice = ({ claimedBy, leaseExpiresAt, orderId }: Omit<SliceState, "isInDoubt">): string =>
   `. ${claimedBy ?? "A daemon"} has it in hand${leaseExpiresAt === null ? "" : `, until ${timeText(leaseExpiresAt)} (UTC) at the latest`}, ` +
-  `and may be sending it. To have it back: "order pause ${orderId}", then skip it if it is SCHEDULED by then, and "order resume ${orderId}"`
+  `and may be sending it. To have it back: "order pause ${shellWord(orderId)}", then skip it if it is SCHEDULED by then, and "order resume ${shellWord(orderId)}"`

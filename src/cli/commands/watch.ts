@@ -2,6 +2,7 @@ import { DateTime, Duration, Effect, Schedule } from "effect"
 import type { DbError } from "../../db/DbError.ts"
 import type { OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { printJson, say } from "../shared/environment.ts"
+import { drawOver } from "../terminal/output.ts"
 import { isFinished, progressLine } from "../terminal/renderOrders.ts"
 
 const refresh = Duration.millis(200)
@@ -30,11 +31,9 @@ const makeBars = (): Show => {
     const shown = orders.slice(0, Math.max(1, (process.stdout.rows || 24) - 2))
     const lines = shown.map((order) => progressLine(order, now, columns))
     if (orders.length > shown.length) lines.push(`… and ${orders.length - shown.length} more`)
-    const up = drawn === 0 ? "" : `\u001b[${drawn}A`
+    const before = drawn
     drawn = lines.length
-    return Effect.sync(() => {
-      process.stdout.write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join("")}\u001b[J`)
-    })
+    return drawOver(before, lines)
   }
 }
 

@@ -9,15 +9,19 @@ import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, say } from "../shared/environment.ts"
+import { textArgument, textFlag } from "../shared/flags.ts"
 
 const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provideMerge(CommandLayer)
 )
 
+/** The most characters of a token, and of the address that a login ends on. */
+const maxTokenLength = 4096
+
 const login = Command.make(
   "login",
   {
-    requestToken: Flag.String("request-token").pipe(
+    requestToken: textFlag("request-token", maxTokenLength).pipe(
       Flag.withDescription("The request token, or the whole address that the browser was sent to after the login"),
       Flag.optional
     ),
@@ -48,7 +52,7 @@ const login = Command.make(
 const setToken = Command.make(
   "set",
   {
-    token: Argument.String("TOKEN").pipe(
+    token: textArgument("TOKEN", maxTokenLength).pipe(
       Argument.withDescription("The access token; better left out and typed when asked, so that no history keeps it"),
       Argument.optional
     ),
@@ -159,13 +163,23 @@ const ask = (message: string, instead: string, isSecret = false) =>
       : Prompt.run(Prompt.String({ message }))
     : Effect.filterOrFail(
         Effect.map(readStdin, (text) => text.trim()),
-        (text) => text !== "",
-        () => new CommandFailed({ message: `Give it as ${instead}, or run this in a terminal` })
+        (text) => text !== "" && text.length <= maxTokenLength,
+        (text) =>
+          new CommandFailed({
+            message:
+              text === ""
+                ? `Give it as ${instead}, or run this in a terminal`
+                : `It must have at most ${maxTokenLength} characters; nothing was changed`
+          })
       )
 
+/** What is piped in, up to a length at which it is no token and no address. */
 const readStdin = Effect.promise(async () => {
   let text = ""
-  for await (const chunk of process.stdin) text += String(chunk)
+  for await (const chunk of process.stdin) {
+    text += String(chunk)
+    if (text.length > maxTokenLength) break
+  }
   return text
 })
 

@@ -1,3 +1,5 @@
+import { shortened } from "../../domain/text/shortened.ts"
+
 /** A piece of HTML that is safe to put into a page. Only {@link html} and {@link trusted} make one. */
 export class Html {
   readonly text: string
@@ -29,6 +31,11 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;"
 }
 
+/** The most characters of one text: an instrument or a reason may have a million. */
+const maxText = 10_000
+
 /** Drops invisible characters as well: some reverse the direction of the text that follows. */
 const escaped = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").replaceAll(/[&<>"']/g, (character) => entities[character] ?? "")
+  shortened(text, maxText)
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, " ")
+    .replaceAll(/[&<>"']/g, (character) => entities[character] ?? "")

@@ -8,7 +8,7 @@ import type { Benchmark, Costs } from "../../report/costs.ts"
 import type { ExecutionReport, Quantities, ReportedCall } from "../../report/executionReport.ts"
 import type { Lateness } from "../../report/lateness.ts"
 import { table } from "../terminal/table.ts"
-import { pad, widthOf } from "../terminal/text.ts"
+import { pad, piecesOf, widthOf } from "../terminal/text.ts"
 import {
   bandText,
   benchmarkName,
@@ -194,11 +194,15 @@ const columns = 100
 
 const noteLines = (note: string): ReadonlyArray<string> => (note === "" ? [] : wrapped(`     ${note}`, "     "))
 
-/** Lines of at most a hundred columns, broken between words but not before a unit. Later lines begin with `indent`. */
+/**
+ * Lines of at most a hundred columns, broken between words but not before a unit. Later lines begin with `indent`. Longer
+ * words are broken, too.
+ */
 const wrapped = (text: string, indent = ""): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
-  for (const word of text.split(/(?<=\S) (?!(?:ms|s|%|UTC)(?!\w))/)) {
+  const words = text.split(/(?<=\S) (?!(?:ms|s|%|UTC)(?!\w))/)
+  for (const word of words.flatMap((word) => piecesOf(word, columns - indent.length))) {
     if (line !== "" && widthOf(line) + 1 + widthOf(word) > columns) {
       lines.push(line)
       line = `${indent}${word}`

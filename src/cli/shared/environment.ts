@@ -17,6 +17,7 @@ import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
 import { type Lines, shown } from "../terminal/text.ts"
+import { maxReasonLength, textFlag } from "./flags.ts"
 
 /**
  * The base of every command but the daemon: settings, trading hours, a database connection, the stores that most
@@ -90,8 +91,8 @@ export class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly 
   }
 }
 
-/** The reason that is recorded with a change; it must not be blank. */
-export const reason = Flag.String("reason").pipe(
+/** The reason that is recorded with a change; it must not be blank, and not long. */
+export const reason = textFlag("reason", maxReasonLength).pipe(
   Flag.filter(
     (text) => text.trim() !== "",
     () => "must not be empty"

@@ -27,7 +27,7 @@ export const getSlice = Effect.fnUntraced(function* (name: string) {
   const commands = yield* SliceCommands
   const slice = yield* commands.find(name, yield* DateTime.now)
   if (Option.isSome(slice)) return slice.value
-  const [, orderId] = /^(.+)\/\d+$/.exec(name) ?? []
+  const [, orderId] = /^(.+)\/\d+$/s.exec(name) ?? []
   if (orderId !== undefined) {
     const order = yield* getOrder(orderId)
     return yield* new CommandFailed({

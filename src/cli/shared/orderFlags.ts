@@ -2,14 +2,15 @@ import { Option, type Result } from "effect"
 import { Flag } from "effect/cli"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { maxIdLength, maxListLength, textFlag, wholeFlag } from "./flags.ts"
 
 /** The flags that describe a new order, shared by `order submit` and `plan`. */
 export const orderFlags = {
-  instrument: Flag.String("instrument").pipe(Flag.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE")),
+  instrument: textFlag("instrument", maxIdLength).pipe(Flag.withDescription("EXCHANGE:SYMBOL, such as NSE:RELIANCE")),
   side: Flag.Literals("side", ["BUY", "SELL"]).pipe(Flag.withDescription("BUY or SELL")),
-  quantity: Flag.Int("quantity").pipe(Flag.withDescription("How much in all")),
-  splits: Flag.Int("splits").pipe(Flag.withDescription("Into how many slices, 1 to 1000")),
-  duration: Flag.Int("duration").pipe(Flag.withDescription("Over how many minutes, 0 to 1440")),
+  quantity: wholeFlag("quantity").pipe(Flag.withDescription("How much in all")),
+  splits: wholeFlag("splits").pipe(Flag.withDescription("Into how many slices, 1 to 1000")),
+  duration: wholeFlag("duration").pipe(Flag.withDescription("Over how many minutes, 0 to 1440")),
   randomize: Flag.Boolean("randomize").pipe(
     Flag.withDescription("Vary the slices' sizes and times (--no-randomize: all alike)"),
     Flag.withDefault(true)
@@ -22,16 +23,16 @@ export const orderFlags = {
     Flag.withDescription("How steep front-loaded or back-loaded is: above 0, up to 100 (2)"),
     Flag.optional
   ),
-  weights: Flag.String("weights").pipe(
+  weights: textFlag("weights", maxListLength).pipe(
     Flag.withDescription("For weights: what equal parts of the window get, such as 3,1,1,2"),
     Flag.optional
   ),
-  seed: Flag.String("seed").pipe(
+  seed: textFlag("seed", maxIdLength).pipe(
     Flag.withDescription("What decides the random choices: the same seed gives the same plan"),
     Flag.optional
   ),
   type: Flag.Literals("type", ["MARKET", "LIMIT"]).pipe(Flag.withDescription("Order type"), Flag.withDefault("MARKET")),
-  limitPrice: Flag.String("limit-price").pipe(Flag.withDescription("Needed for LIMIT"), Flag.optional),
+  limitPrice: textFlag("limit-price", maxIdLength).pipe(Flag.withDescription("Needed for LIMIT"), Flag.optional),
   product: Flag.Literals("product", ["CNC", "MIS", "NRML"]).pipe(
     Flag.withDescription("Product type"),
     Flag.withDefault("CNC")
@@ -44,11 +45,11 @@ export const orderFlags = {
     Flag.withDescription("What becomes of slices that could not be sent in time"),
     Flag.withDefault("send")
   ),
-  maxLateness: Flag.Int("max-lateness").pipe(
+  maxLateness: wholeFlag("max-lateness").pipe(
     Flag.withDescription("How many seconds late a slice may be before it is skipped or spread anew (60)"),
     Flag.optional
   ),
-  cancelUnfilledAfter: Flag.Int("cancel-unfilled-after").pipe(
+  cancelUnfilledAfter: wholeFlag("cancel-unfilled-after").pipe(
     Flag.withDescription("Cancel what is not filled of a slice so many seconds after it was placed"),
     Flag.optional
   ),

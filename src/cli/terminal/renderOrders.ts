@@ -1,10 +1,10 @@
 import { DateTime } from "effect"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
-import { safe } from "../../domain/text/safe.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
 import { timeText } from "./moments.ts"
 import { table } from "./table.ts"
-import { cut, pad, widthOf } from "./text.ts"
+import { cut, pad, shownCell, widthOf } from "./text.ts"
 
 /** Whether nothing more will happen to the order. */
 export const isFinished = (order: OrderProgress): boolean => isFinishedState(order.state)
@@ -17,15 +17,18 @@ export const bar = (width: number, total: number, placed: number, filled: number
   return "█".repeat(filledCells) + "▒".repeat(placedCells - filledCells) + "░".repeat(width - placedCells)
 }
 
+/** The cells of side and instrument: the longest symbols of futures and options have 30. */
+const maxName = 36
+
 /** An order as one safe line of at most `columns` cells, for `order watch`. */
 export const progressLine = (order: OrderProgress, now: DateTime.Utc, columns: number): string => {
   const total = order.totalQuantity ?? 0
-  const name = pad(safe(`${order.side ?? "?"} ${order.instrument ?? "?"}`), 18)
+  const name = pad(cut(shownCell(`${order.side ?? "?"} ${order.instrument ?? "?"}`), maxName), 18)
   const tail = [
     pad(`${order.processed}/${order.slices} placed`, 15),
     pad(`${order.filledQuantity}/${total} filled`, 18),
     pad(order.state, 10),
-    pad(safe(nextDue(order, now)), 14)
+    pad(shownCell(nextDue(order, now)), 14)
   ].join(" ")
   const width = Math.max(10, Math.min(40, columns - widthOf(name) - widthOf(tail) - 3))
   const line = `${name} ${bar(width, total, order.placedQuantity, order.filledQuantity)} ${tail}`
@@ -102,7 +105,7 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
       ? []
       : [
           "",
-          `${replaced} slices of earlier plans were replaced before they were sent; "explain ${order.orderId}" shows them`
+          `${replaced} slices of earlier plans were replaced before they were sent; "explain ${shellWord(order.orderId)}" shows them`
         ])
   ]
 }

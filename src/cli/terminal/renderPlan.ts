@@ -1,6 +1,7 @@
 import { DateTime } from "effect"
 import { indianDay, indianTimeOfDay } from "../../domain/market/indianTime.ts"
 import { afterTrading, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { clockOf } from "./moments.ts"
 import { table } from "./table.ts"
 import { pad } from "./text.ts"
@@ -42,7 +43,7 @@ export const planText = (plan: ShownPlan): ReadonlyArray<string> => {
     "",
     ...chart(plan),
     "",
-    `To get exactly this plan, from its own start on: order submit … --seed ${plan.seed}`
+    `To get exactly this plan, from its own start on: order submit … --seed ${shellWord(plan.seed)}`
   ]
 }
 

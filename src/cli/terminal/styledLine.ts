@@ -1,5 +1,4 @@
-import { safe } from "../../domain/text/safe.ts"
-import { cut, widthOf } from "./text.ts"
+import { cut, shownCell, widthOf } from "./text.ts"
 
 export type Style = "bold" | "dim" | "red" | "yellow" | "green" | "reverse"
 
@@ -13,7 +12,7 @@ export interface Span {
 export type Line = ReadonlyArray<Span>
 
 /** A span of any text, made safe. */
-export const span = (text: string, style: Style | null = null): Span => ({ text: safe(text), style })
+export const span = (text: string, style: Style | null = null): Span => ({ text: shownCell(text), style })
 
 /** The line, cut to at most so many cells. */
 export const cutLine = (line: Line, cells: number): Line => {

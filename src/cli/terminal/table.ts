@@ -11,6 +11,8 @@ export interface Column {
   readonly align?: Align
   /** Takes the room that is left, and is cut to it. */
   readonly isElastic?: true
+  /** The most cells that it takes; a third of the room if left out. One long cell must not hide the other columns. */
+  readonly maxWidth?: number
 }
 
 /** A column that is shown, with its width in cells. `index` is its position in a row. */
@@ -22,6 +24,9 @@ export interface FittedColumn {
 
 const gap = "  "
 const minElastic = 12
+const minThird = 24
+/** The most cells of a column of a list; its last column has as many as its texts. */
+const maxListed = 200
 const none: Span = span("")
 
 /** The columns that fit into so many cells, and their widths. Empty elastic columns are left out. */
@@ -33,7 +38,8 @@ export const fitColumns = (
   let fitted = columns.flatMap((column, index): ReadonlyArray<FittedColumn> => {
     const widest = rows.reduce((width, row) => Math.max(width, widthOf((row[index] ?? none).text)), 0)
     const isEmpty = column.isElastic === true && widest === 0
-    return isEmpty ? [] : [{ index, column, width: Math.max(widthOf(column.title), widest) }]
+    const most = column.isElastic === true ? Infinity : (column.maxWidth ?? Math.max(minThird, Math.floor(cells / 3)))
+    return isEmpty ? [] : [{ index, column, width: Math.max(widthOf(column.title), Math.min(widest, most)) }]
   })
   const needed = ({ column, width }: FittedColumn) => (column.isElastic === true ? Math.min(width, minElastic) : width)
   const total = () => fitted.reduce((sum, each) => sum + needed(each), (fitted.length - 1) * gap.length)
@@ -64,7 +70,8 @@ export const table = (
 ): ReadonlyArray<string> => {
   const columns = header.map((title, index): Column => {
     const isNumeric = rows.every((row) => /^[\d,.\-–+ms% ]*$/.test(row[index] ?? ""))
-    return { title, rank: 0, align: isNumeric ? "right" : "left" }
+    const maxWidth = index === header.length - 1 ? Infinity : maxListed
+    return { title, rank: 0, align: isNumeric ? "right" : "left", maxWidth }
   })
   const cells = rows.map((row) => row.map((text) => span(text)))
   const fitted = fitColumns(columns, cells, Infinity)

@@ -1,13 +1,12 @@
 import { DateTime } from "effect"
 import { haltedWords } from "../../domain/model/GateClosure.ts"
 import { millisBetween, spanText } from "../../domain/text/durations.ts"
-import { safe } from "../../domain/text/safe.ts"
 import { maxCounted } from "../../stores/operations/TopStore.ts"
 import { clockTime } from "../terminal/moments.ts"
 import { closuresOf } from "../terminal/renderWorkers.ts"
 import { cutLine, type Line, type Span, span, type Style } from "../terminal/styledLine.ts"
 import { fitColumns, rowLine } from "../terminal/table.ts"
-import { wrap } from "../terminal/text.ts"
+import { shownCell, wrap } from "../terminal/text.ts"
 import { type Row, type Section, sectionsOf } from "./sections.ts"
 import type { Limits, Snapshot } from "./Snapshot.ts"
 
@@ -121,7 +120,9 @@ const alarmLines = (view: View, size: Size, now: DateTime.Utc): ReadonlyArray<Li
     ...until("The account's requests of the day are used up", limits.requests?.cappedUntil ?? null)
   ]
   const isSmall = size.rows !== null && size.rows < 20
-  const lines = isSmall ? alarms.slice(0, 1) : alarms.flatMap((alarm) => wrap(safe(alarm), size.columns).slice(0, 3))
+  const lines = isSmall
+    ? alarms.slice(0, 1)
+    : alarms.flatMap((alarm) => wrap(shownCell(alarm), size.columns).slice(0, 3))
   return lines.map((line) => [span(line, "red")])
 }
 
@@ -219,8 +220,8 @@ const bottomLines = (
     "order submit --help"
   ]
   const prefix = columns >= 80 ? "$ node dist/main.js " : "$ "
-  const lines = commands.flatMap((command) => wrap(safe(prefix + command), columns))
-  const detail = row === undefined || rows < 20 ? [] : wrap(safe(row.detail), columns)
+  const lines = commands.flatMap((command) => wrap(shownCell(prefix + command), columns))
+  const detail = row === undefined || rows < 20 ? [] : wrap(shownCell(row.detail), columns)
   const room = rows >= 20 ? 3 : rows >= 8 ? 2 : 0
   return [
     ...detail.slice(0, 2).map((line): Line => [span(line)]),

@@ -1,5 +1,6 @@
 import * as NodeTerminal from "@effect/platform-node/NodeTerminal"
 import { Effect, Stream } from "effect"
+import { lineOver } from "../terminal/output.ts"
 import { type Line, paint, plain } from "../terminal/styledLine.ts"
 
 /** A key, a resize, or the end of the terminal. */
@@ -50,7 +51,7 @@ export const openScreen = Effect.fnUntraced(function* (hasColour: boolean) {
       Effect.ignore(
         terminal.display(
           // Each line is cleared before it is written: clearing a full line afterwards would erase its last character.
-          `\u001b[H${lines.map((line) => `\u001b[2K${hasColour ? paint(line) : plain(line)}`).join("\r\n")}`
+          `\u001b[H${lines.map((line) => lineOver(hasColour ? paint(line) : plain(line))).join("\r\n")}`
         )
       )
   }

@@ -2,6 +2,7 @@ import type { DateTime } from "effect"
 import { reconcileFirst } from "../../doctor/heldOrderCheck.ts"
 import { instancesOf } from "../../domain/operations/workerHealth.ts"
 import { millisBetween, spanText } from "../../domain/text/durations.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
 import { clockTime } from "../terminal/moments.ts"
 import { bar, isFinished } from "../terminal/renderOrders.ts"
@@ -108,13 +109,13 @@ const minLateMillis = 1000
 const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
 
 const orderCommands = (order: OverviewOrder): ReadonlyArray<string> => {
-  const { orderId } = order
-  if (order.isDouble) return [`order show ${orderId}`, `audit ${orderId}`, `order resume ${orderId}`]
-  if (isFinished(order)) return [`report ${orderId}`, `audit ${orderId}`, `order show ${orderId}`]
+  const on = (command: string) => `${command} ${shellWord(order.orderId)}`
+  if (order.isDouble) return [on("order show"), on("audit"), on("order resume")]
+  if (isFinished(order)) return [on("report"), on("audit"), on("order show")]
   return [
-    order.holdReason === null ? `order pause ${orderId} --reason TEXT` : `order resume ${orderId}`,
-    `order cancel ${orderId}`,
-    `order show ${orderId}`
+    order.holdReason === null ? `${on("order pause")} --reason TEXT` : on("order resume"),
+    on("order cancel"),
+    on("order show")
   ]
 }
 
@@ -131,7 +132,7 @@ const dueSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): Sect
     key: `due ${slice.id}`,
     cells: [dueSpan(slice.notBefore, now), ...nameCells(slice), span(dueNote(slice))],
     detail: dueNote(slice),
-    commands: [`slice skip ${slice.id} --reason TEXT`, `order show ${slice.orderId}`]
+    commands: [`slice skip ${shellWord(slice.id)} --reason TEXT`, `order show ${shellWord(slice.orderId)}`]
   }))
 })
 
@@ -174,9 +175,11 @@ const placedSection = (slices: ReadonlyArray<MovingSlice>, now: DateTime.Utc): S
     ],
     detail: slice.stageReason ?? "",
     commands: [
-      ...(slice.stage === "FAILED" ? [`slice retry ${slice.orderId}/${slice.sequenceNumber} --reason TEXT`] : []),
-      `order show ${slice.orderId}`,
-      `audit ${slice.orderId}`
+      ...(slice.stage === "FAILED"
+        ? [`slice retry ${shellWord(`${slice.orderId}/${slice.sequenceNumber}`)} --reason TEXT`]
+        : []),
+      `order show ${shellWord(slice.orderId)}`,
+      `audit ${shellWord(slice.orderId)}`
     ]
   }))
 })
@@ -212,13 +215,15 @@ const doubtNote = ({ kind, stageReason, claimedBy }: MovingSlice): string => {
   return stageReason ?? `its claim is over, and ${claimedBy ?? "its owner"} did not say what became of it`
 }
 
-const doubtCommands = ({ kind, id, orderId, brokerOrderId }: MovingSlice): ReadonlyArray<string> =>
-  kind === "lost"
-    ? [
-        `slice placed ${id} ${brokerOrderId ?? "BROKER_ORDER"} --filled N --price P --reason TEXT`,
-        `order show ${orderId}`
-      ]
-    : [`slice placed ${id} BROKER_ORDER --reason TEXT`, `slice skip ${id} --reason TEXT`, `order show ${orderId}`]
+const doubtCommands = ({ kind, id, orderId, brokerOrderId }: MovingSlice): ReadonlyArray<string> => {
+  const placed = `slice placed ${shellWord(id)}`
+  return [
+    ...(kind === "lost"
+      ? [`${placed} ${shellWord(brokerOrderId ?? "BROKER_ORDER")} --filled N --price P --reason TEXT`]
+      : [`${placed} BROKER_ORDER --reason TEXT`, `slice skip ${shellWord(id)} --reason TEXT`]),
+    `order show ${shellWord(orderId)}`
+  ]
+}
 
 const workerSection = (workers: ReadonlyArray<WorkerHealth>): Section => ({
   columns: [

@@ -1,5 +1,6 @@
 import { DateTime, Effect } from "effect"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
@@ -21,7 +22,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     const reason = `the broker has ${brokerOrderId} for slice ${sliceId}, and other slices stand in for it`
     const alarm = Effect.logFatal(
       `DOUBLE PLACEMENT: ${reason}. Its order is on hold. Cancel what is too much by hand at the broker, ` +
-        `then run: order resume ${orderId}`
+        `then run: order resume ${shellWord(orderId)}`
     ).pipe(
       annotateSlice(slice),
       annotateReason("double_placement"),
@@ -73,7 +74,7 @@ export const makeEscalateLost = Effect.gen(function* () {
       if (!left.has(slice.id)) continue
       yield* Effect.logError(
         `The broker's order list of today cannot show what became of ${slice.brokerOrderId}: it was open when that list ` +
-          `began. Look for it in the broker's records, then run: slice placed ${slice.id} ${slice.brokerOrderId} ` +
+          `began. Look for it in the broker's records, then run: slice placed ${shellWord(slice.id)} ${shellWord(slice.brokerOrderId)} ` +
           "--filled QUANTITY --price PRICE --reason WHY"
       ).pipe(annotateSlice(slice), annotateReason("left_order_list"))
     }

@@ -3,6 +3,7 @@ import { Broker } from "../../broker/Broker.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { reconcile } from "../../domain/lifecycle/reconciliation.ts"
 import type { SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
@@ -31,8 +32,8 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
         telemetry.doubted("unprovable")
         yield* Effect.logError(
           "The broker's order list of today cannot show whether this slice was placed: it may have been sent before that " +
-            `list began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${slice.id} ` +
-            `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${slice.id} --reason WHY`
+            `list began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${shellWord(slice.id)} ` +
+            `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${shellWord(slice.id)} --reason WHY`
         ).pipe(log, annotateReason("outcome_unknown"))
       }
       if (result._tag === "Resolved") {

@@ -1,5 +1,6 @@
 import { DateTime, Effect } from "effect"
 import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
@@ -21,7 +22,7 @@ export const makeReportDoubles = Effect.gen(function* () {
       const reason = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`
       const alarm = Effect.logFatal(
         `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
-          `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${orderId}`
+          `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${shellWord(orderId)}`
       ).pipe(
         annotateSlice(slice),
         annotateReason("double_placement"),

@@ -160,6 +160,21 @@ describe("a frame", () => {
     assert.include(text(all, 120, 35), "$ node dist/main.js resume")
   })
 
+  it("quotes ids in commands, and keeps the columns of other rows beside a very long one", () => {
+    const evil = "x;touch y;$(touch z)"
+    const shown = view({
+      orders: [order(evil, { instrument: "株".repeat(100_000) }), order("o2")],
+      slices: [slice("lost", evil, { brokerOrderId: evil }), slice("placed", "f1", { stage: "FAILED", orderId: evil })]
+    })
+    const selecting = (selected: string) => text({ ...shown, selected })
+    const quoted = String.raw`'x;touch y;'\$'(touch z)'`
+    assert.include(selecting(`order ${evil}`), `order pause ${quoted} --reason TEXT\n`)
+    assert.include(selecting(`order ${evil}`), `order cancel ${quoted}\n`)
+    assert.include(selecting(`lost ${evil}`), `slice placed ${quoted} ${quoted} --filled N`)
+    assert.include(selecting("placed f1"), String.raw`slice retry 'x;touch y;'\$'(touch z)/3' --reason TEXT`)
+    assert.match(text(shown), /^ +BUY NSE:RELIANCE +working +5\/10 +in 4\.5 s +250\/1000.* o2$/m)
+  })
+
   it("shows no control characters from stored text", () => {
     for (const line of frame(view(busy), { columns: 250, rows: 60 }, now)) {
       assert.notMatch(plain(line), /\p{Cc}/u)
