@@ -10,7 +10,7 @@ import {
   notConnected,
   tooFastCode
 } from "../src/domain/model/BrokerError.ts"
-import type { Acknowledgement, BrokerOrder } from "../src/domain/model/BrokerOrder.ts"
+import type { Acknowledgement, FoundOrders } from "../src/domain/model/BrokerOrder.ts"
 import type { BrokerOrderId, Tag } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { PlacementRequest, unknown } from "./PlacementRequest.ts"
@@ -26,7 +26,7 @@ export const brokerOf = (process: Process): Broker["Service"] => {
     orderListSince: () => DateTime.makeUnsafe(0),
     place: (placement) => place(process, placement),
     findByTag: (tags) => findByTag(process, tags),
-    listAll: Effect.succeed([]),
+    listAll: Effect.succeed({ entries: [], unreadable: [] }),
     quotes: () => Effect.succeed([]),
     cancel: (brokerOrderId) => cancel(process, brokerOrderId),
     changed: Effect.suspend(() => Effect.sleep(Duration.seconds(run.chance.between(1, 8))))
@@ -78,18 +78,15 @@ const refusalOf = (run: Run): BrokerError | null => {
 const lookUpFailed = (run: Run) =>
   new BrokerTryLater({ code: "503", message: "the order list cannot be read", retryAt: inMillis(run, 1000) })
 
-const findByTag = (
-  process: Process,
-  tags: ReadonlySet<Tag>
-): Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError> =>
+const findByTag = (process: Process, tags: ReadonlySet<Tag>): Effect.Effect<FoundOrders, BrokerLookupError> =>
   Effect.gen(function* () {
     const worker = yield* currentWorker
     yield* gate(process, worker, "Broker.findByTag")
-    return yield* Effect.callback<ReadonlyArray<BrokerOrder>, BrokerLookupError>((resume) => {
+    return yield* Effect.callback<FoundOrders, BrokerLookupError>((resume) => {
       const { run } = process
       const { world, chance, scenario, exchange } = run
       const { lookUp } = scenario.faults
-      const answer = (afterMillis: number, result: Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>) =>
+      const answer = (afterMillis: number, result: Effect.Effect<FoundOrders, BrokerLookupError>) =>
         void world.after(afterMillis, () => process.enter(() => resume(result)))
       const timeoutMillis = scenario.brokerTimeoutSeconds * 1000
 
@@ -98,13 +95,16 @@ const findByTag = (
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
         const isStale = faultHits(run, "look-up: stale order list", lookUp.stale)
         const asOf = world.seconds - (isStale ? chance.upTo(scenario.maxOrderListAgeSeconds) : 0)
-        const found = [...tags]
+        const orders = [...tags]
           .flatMap((tag) => exchange.ordersOf(tag))
           .filter(({ visibleSeconds }) => visibleSeconds <= asOf)
           .map((order) => brokerOrderAt(order, asOf))
         process.reach(worker, "Broker.findByTag", "done")
         const isSlow = faultHits(run, "look-up: slow answer", lookUp.slow)
-        answer(isSlow ? chance.between(timeoutMillis / 2, timeoutMillis) : chance.between(1, 40), Effect.succeed(found))
+        answer(
+          isSlow ? chance.between(timeoutMillis / 2, timeoutMillis) : chance.between(1, 40),
+          Effect.succeed({ orders, unreadable: [] })
+        )
       })
     })
   })

@@ -43,8 +43,8 @@ const instantBroker = (onPlace: (id: SliceId) => void) => {
           placed++
           return { brokerOrderId: BrokerOrderId.make(`${process.pid}-${placed}`) }
         }),
-      findByTag: () => Effect.succeed([]),
-      listAll: Effect.succeed([]),
+      findByTag: () => Effect.succeed({ orders: [], unreadable: [] }),
+      listAll: Effect.succeed({ entries: [], unreadable: [] }),
       cancel: () => Effect.void,
       quotes: () => Effect.succeed([]),
       changed: Effect.never

@@ -1,6 +1,6 @@
 import { Context, type DateTime, type Duration, type Effect } from "effect"
 import type { BrokerError, BrokerLookupError } from "../domain/model/BrokerError.ts"
-import type { Acknowledgement, BrokerOrder, OrderListEntry } from "../domain/model/BrokerOrder.ts"
+import type { Acknowledgement, FoundOrders, OrderListEntries } from "../domain/model/BrokerOrder.ts"
 import type { BrokerOrderId, SliceId, Tag } from "../domain/model/Ids.ts"
 import type { Instrument, OrderParameters } from "../domain/model/Order.ts"
 import type { Quote } from "../domain/model/Quote.ts"
@@ -43,13 +43,14 @@ export class Broker extends Context.Service<
     readonly place: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
 
     /**
-     * Every broker order with one of the tags in any state, from the whole order list, in one call. A tag that is absent
-     * from the answer has no order in the list yet. Two orders with one tag are both returned.
+     * Every broker order with one of the tags in any state, from the whole order list, in one call, and apart from them the
+     * rows of these tags that cannot be read. A tag that is absent from both has no order in the list yet. Two orders with
+     * one tag are both returned.
      */
-    readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
+    readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<FoundOrders, BrokerLookupError>
 
-    /** All orders in the list, including those of other programs and people. */
-    readonly listAll: Effect.Effect<ReadonlyArray<OrderListEntry>, BrokerLookupError>
+    /** All orders in the list, including those of other programs and people, and the rows that cannot be read. */
+    readonly listAll: Effect.Effect<OrderListEntries, BrokerLookupError>
 
     /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
     readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>

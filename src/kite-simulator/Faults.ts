@@ -33,7 +33,7 @@ const orderFaults = [
   "unknown_status"
 ] as const
 
-const orderListFaults = ["book_503", "book_truncated", "book_html", "book_stale", "book_slow"] as const
+const orderListFaults = ["book_503", "book_truncated", "book_html", "book_stale", "book_slow", "book_odd_row"] as const
 const sessionFaults = ["session_silent", "session_503", "session_html"] as const
 const feedFaults = ["feed_lost", "feed_doubled", "feed_reordered", "feed_dropped"] as const
 

@@ -1,6 +1,7 @@
 import { type Answer, answered, type SimulatorRequest, refused } from "./Answer.ts"
 import type { Fault } from "./Faults.ts"
 import { htmlReply, truncate } from "./faultyAnswer.ts"
+import { withOddRow } from "./oddRow.ts"
 import { failure, kiteError, orderError, type Reply, success, successText } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 import { historyRows, tradeRows } from "./wire.ts"
@@ -55,6 +56,8 @@ const spoilt = (fault: Fault, whole: () => Reply): Reply => {
       return htmlReply(fault.variation < 0.5 ? 200 : 502)
     case "book_truncated":
       return truncate(whole(), fault.variation < 0.5)
+    case "book_odd_row":
+      return withOddRow(whole(), fault)
     case "book_slow":
       return { ...whole(), delayMillis: fault.delayMillis ?? Math.ceil(3000 * fault.severity) }
     default:

@@ -245,6 +245,29 @@ describe("a read of the order list", () => {
     }).pipe(Effect.provide(simulator()))
   )
 
+  it.effect("has every row with book_odd_row, and one of them is odd in many ways", () =>
+    Effect.gen(function* () {
+      const kite = yield* Kite
+      for (const tag of ["A", "B", "C"]) yield* kite.place(tag)
+      yield* TestClock.adjust("5 seconds")
+      const good = new Set((yield* kite.rows).map((row) => JSON.stringify(row)))
+      const seen = new Set<string>()
+      for (let look = 0; look < 60; look++) {
+        yield* (yield* KiteSimulator).script([{ kind: "book_odd_row" }])
+        const rows = yield* kite.rows
+        const odd = rows.map((row) => JSON.stringify(row)).filter((row) => !good.has(row))
+        assert.isAbove(odd.length, 0)
+        assert.isAtLeast(rows.length - odd.length, 2)
+        for (const row of odd) {
+          const found = /3000000000|quantity":-1|1e\+300|NaN|DROP TABLE|"status":17|"tag":5|not a row/.exec(row)
+          if (found !== null) seen.add(found[0])
+        }
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(seen.size, 8, [...seen].join(" "))
+    }).pipe(Effect.provide(simulator()))
+  )
+
   it.effect("misses orders of the last seconds with book_stale", () =>
     Effect.gen(function* () {
       const kite = yield* Kite
@@ -337,7 +360,7 @@ describe("script and plan", () => {
       const simulator = yield* KiteSimulator
       const kite = yield* Kite
       const kinds = Object.keys(everyFault(0.4))
-      assert.strictEqual(kinds.length, 32)
+      assert.strictEqual(kinds.length, 33)
       yield* simulator.setFaults({ server_error_500: 0.2, timed_out_400: 0.2 })
       yield* Effect.forEach(
         Array.from({ length: 400 }, (_, index) => `P${index}`),

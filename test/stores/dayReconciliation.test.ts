@@ -46,7 +46,11 @@ describe("the day reconciliation", () => {
       script.orderList.push(openOrder(tag, 2))
       const all = script.orderList.map(({ brokerOrderId }) => ({ brokerOrderId, tags: ["mktp", tag] }))
       const slices = yield* store.slices(...tomorrow, ["mktp", tag])
-      const { differences, foreign } = reconcileDay(slices, script.orderList, all)
+      const { differences, foreign } = reconcileDay(
+        slices,
+        { orders: script.orderList, unreadable: [] },
+        { entries: all, unreadable: [] }
+      )
       assert.deepStrictEqual([differences.map(({ text }) => text), foreign], [["PLACED 2 TIMES: b1, b2"], []])
       assert.deepStrictEqual(yield* store.slices(...tomorrow, ["mktp"]), [])
       assert.lengthOf(yield* store.slices(...today, []), 1)
@@ -66,8 +70,8 @@ describe("the day reconciliation", () => {
         averagePrice: BigDecimal.fromStringUnsafe("100")
       }
       const repairsOf = Effect.map(store.slices(...today, []), (slices) =>
-        reconcileDay(slices, [seen], []).differences.flatMap(({ slice, repair }) =>
-          repair === null ? [] : [{ slice, order: repair }]
+        reconcileDay(slices, { orders: [seen], unreadable: [] }, { entries: [], unreadable: [] }).differences.flatMap(
+          ({ slice, repair }) => (repair === null ? [] : [{ slice, order: repair }])
         )
       )
       const repairs = yield* repairsOf

@@ -53,6 +53,36 @@ const factsAt = (seconds: number) =>
 
 const nothing = { price: null, priceAt: null, volume: null, volumeAt: null }
 
+describe("quotes that the table does not take", () => {
+  it.effect("keep no other quote from being stored", () =>
+    Effect.gen(function* () {
+      const { save } = yield* QuoteStore
+      const odd = (price: string, dayVolume: number | null, index: number) =>
+        quote(price, dayVolume, Instrument.make(`NSE:ODD${index}`))
+      const volumes = [-1, 1e300, Number.POSITIVE_INFINITY]
+      yield* save(
+        "test",
+        [
+          odd("1e300", null, 1),
+          odd("100000000000", null, 2),
+          odd("0", null, 3),
+          odd("-1", null, 4),
+          ...volumes.map((volume, index) => odd("1", volume, 5 + index)),
+          quote("99999999999.9999", Number.MAX_SAFE_INTEGER)
+        ],
+        at(0)
+      )
+      const { sql, query } = yield* Db
+      const stored = yield* query(
+        "test.quotes",
+        Schema.Struct({ instrument: Schema.String }),
+        sql`SELECT instrument FROM market_quotes`
+      )
+      assert.deepStrictEqual(stored, [{ instrument: reliance }])
+    }).pipe(Effect.provide(service))
+  )
+})
+
 describe("the market facts of a claimed slice", () => {
   it.effect("are unknown without quotes, or when no limit needs them", () =>
     Effect.gen(function* () {

@@ -1,7 +1,7 @@
 import { BigDecimal, Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
 import { Broker, type Placement } from "../../src/broker/Broker.ts"
 import { type BrokerError, type BrokerLookupError, BrokerOutcomeUnknown } from "../../src/domain/model/BrokerError.ts"
-import type { Acknowledgement, BrokerOrder } from "../../src/domain/model/BrokerOrder.ts"
+import type { Acknowledgement, BrokerOrder, FoundOrders } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../../src/domain/model/Ids.ts"
 import type { Instrument } from "../../src/domain/model/Order.ts"
 import type { Quote } from "../../src/domain/model/Quote.ts"
@@ -19,7 +19,7 @@ export interface Script {
   readonly orderList: Array<BrokerOrder>
   orderListSince: DateTime.Utc
   onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
-  onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<ReadonlyArray<BrokerOrder>, BrokerLookupError>
+  onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<FoundOrders, BrokerLookupError>
   onQuotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>
   onCancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
 }
@@ -64,7 +64,8 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
           script.orderList.push(order)
           return { brokerOrderId: order.brokerOrderId }
         }),
-      onFind: (tags) => Effect.sync(() => script.orderList.filter((order) => tags.has(order.tag))),
+      onFind: (tags) =>
+        Effect.sync(() => ({ orders: script.orderList.filter((order) => tags.has(order.tag)), unreadable: [] })),
       onQuotes: () => Effect.succeed([]),
       onCancel: () => Effect.void
     }
@@ -78,7 +79,10 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
           return script.onPlace(placement)
         }),
       findByTag: (tags) => Effect.suspend(() => script.onFind(tags)),
-      listAll: Effect.sync(() => script.orderList.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))),
+      listAll: Effect.sync(() => ({
+        entries: script.orderList.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] })),
+        unreadable: []
+      })),
       quotes: (instruments) => Effect.suspend(() => script.onQuotes(instruments)),
       cancel: (id) =>
         Effect.suspend(() => {

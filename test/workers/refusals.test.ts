@@ -110,11 +110,12 @@ describe("an order that the broker keeps refusing", () => {
       yield* Effect.flatten(makeSplitPending)
       const script = yield* BrokerScript
       script.onFind = (tags) =>
-        Effect.sync(() =>
-          script.orderList
+        Effect.sync(() => ({
+          orders: script.orderList
             .filter(({ tag }) => tags.has(tag))
-            .map((order) => ({ ...order, status: "REJECTED", statusText: "REJECTED: RMS: margin exceeds 5" }))
-        )
+            .map((order) => ({ ...order, status: "REJECTED", statusText: "REJECTED: RMS: margin exceeds 5" })),
+          unreadable: []
+        }))
       for (const second of seconds) yield* placeDue(second)
       assert.strictEqual(script.placed.length, 3)
       assert.include((yield* holdOf("o1")).holdReason ?? "", "REJECTED: RMS: margin exceeds 5")

@@ -70,14 +70,18 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
         findByTag: Effect.fnUntraced(function* (tags) {
           const orders = yield* Effect.catchTag(orderList.findByTag(tags), "DbError", tryLater)
           const now = yield* DateTime.now
-          return orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now))
+          return {
+            orders: orders.filter((order) => isVisible(order, now)).map((order) => stateAt(order, now)),
+            unreadable: []
+          }
         }),
         listAll: Effect.gen(function* () {
           const orders = yield* Effect.catchTag(orderList.all, "DbError", tryLater)
           const now = yield* DateTime.now
-          return orders
+          const entries = orders
             .filter((order) => isVisible(order, now))
             .map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] }))
+          return { entries, unreadable: [] }
         }),
         quotes: (instruments) =>
           Effect.map(DateTime.now, (now) =>

@@ -8,17 +8,18 @@ import { orderListSince } from "../orderListSince.ts"
 import { askForQuotes } from "./askForQuotes.ts"
 import { makeKiteCalls } from "./kiteCalls.ts"
 import type { KiteClient } from "./KiteClient.ts"
-import { brokerOrder, lacksPrice, readEntries, readOrderList, readTrades, type Trade } from "./kiteOrders.ts"
+import { brokerOrders, lacksPrice, readEntries, readOrderList } from "./kiteOrders.ts"
 import type { KiteSession } from "./KiteSession.ts"
 import { zerodha } from "./kiteTokens.ts"
+import { noTrades, readTrades, type Trades } from "./kiteTrades.ts"
 import { OrderFeed } from "./OrderFeed.ts"
 
 /**
  * The broker Zerodha over Kite Connect 3: regular orders only, each found again by its tag in the day's whole order list.
  *
  * An order request is sent once, with a deadline that is checked right before sending (kiteCalls.ts). kiteAnswers.ts decides
- * what an answer means: an answer that is not understood is unknown, never a success or a refusal. An order list with one
- * unreadable row of ours counts as unreadable (kiteOrders.ts), because a missing row would mean "not placed". The access token
+ * what an answer means: an answer that is not understood is unknown, never a success or a refusal. A row of ours that cannot
+ * be read is reported beside the others (kiteOrders.ts), because leaving it out would mean "not placed". The access token
  * comes from KiteSession, which closes the placement gate without a valid one. BrokerLayer builds it if BROKER_TYPE is zerodha.
  */
 export const ZerodhaBroker: Layer.Layer<
@@ -34,15 +35,15 @@ export const ZerodhaBroker: Layer.Layer<
     const { order, lookUp, read } = calls
 
     /** Reads the trades if prices are missing. A failure only delays prices and must not hide the orders. */
-    const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<ReadonlyArray<Trade>> =>
+    const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<Trades> =>
       isNeeded
         ? lookUp("/trades").pipe(
             Effect.flatMap((body) => read(body, readTrades)),
             Effect.catch((error: BrokerLookupError) =>
-              Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), [])
+              Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), noTrades)
             )
           )
-        : Effect.succeed([])
+        : Effect.succeed(noTrades)
 
     return Broker.of({
       name: zerodha,
@@ -54,10 +55,9 @@ export const ZerodhaBroker: Layer.Layer<
           placement.deadline
         ),
       findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
-        if (tags.size === 0) return []
-        const rows = yield* read(yield* lookUp("/orders"), (body) => readOrderList(body, tags))
-        const trades = yield* tradesIfNeeded(rows.some(lacksPrice))
-        return rows.map((row) => brokerOrder(row, trades))
+        if (tags.size === 0) return { orders: [], unreadable: [] }
+        const own = yield* read(yield* lookUp("/orders"), (body) => readOrderList(body, tags))
+        return brokerOrders(own, yield* tradesIfNeeded(own.rows.some(lacksPrice)))
       }),
       listAll: Effect.flatMap(lookUp("/orders"), (body) => read(body, readEntries)),
       cancel: (brokerOrderId) =>

@@ -11,32 +11,30 @@ import {
   tooFastCode
 } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
-import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
-import { safe } from "../../domain/text/safe.ts"
-import { shortened } from "../../domain/text/shortened.ts"
 import type { KiteAnswer, KiteUnanswered } from "./KiteClient.ts"
+import { cleanText, KiteOrderId } from "./kiteFields.ts"
+import { jsonReader } from "./kiteJson.ts"
 
 /** The body of a failure. `error_type` names Kite's exception, `message` is for people. */
-const KiteFailure = Schema.fromJsonString(
-  Schema.Struct({ status: Schema.Literal("error"), error_type: Schema.String, message: Schema.String })
-)
+const KiteFailure = Schema.Struct({
+  status: Schema.Literal("error"),
+  error_type: Schema.String,
+  message: Schema.String
+})
 type KiteFailure = typeof KiteFailure.Type
-const readFailure = Schema.decodeUnknownOption(KiteFailure)
+const readFailure = jsonReader(KiteFailure)
 
 /** Kite's words, safe and short enough to be stored, logged and sent: PostgreSQL refuses a text with U+0000. */
-const wordsOf = ({ message }: KiteFailure): string => shortened(safe(message), 500)
+const wordsOf = ({ message }: KiteFailure): string => cleanText(message, 500)
 /** Kite's exception likewise; the HTTP status stands for one that cannot be read. */
 const codeOf = (failure: KiteFailure | null, status: number): string =>
-  failure === null ? `http_${status}` : shortened(safe(failure.error_type), 100)
+  failure === null ? `http_${status}` : cleanText(failure.error_type, 100)
 
-/** Kite's ids have 15 or 19 digits. An answer with anything else does not say which order was taken. */
-const KiteOrderId = BrokerOrderId.check(Schema.isPattern(/^\d{1,32}$/))
-
-const OrderTaken = Schema.fromJsonString(
+/** An answer with anything but one of Kite's ids does not say which order was taken. */
+const readOrderTaken = jsonReader(
   Schema.Struct({ status: Schema.Literal("success"), data: Schema.Struct({ order_id: KiteOrderId }) })
 )
-const readOrderTaken = Schema.decodeUnknownOption(OrderTaken)
 
 /**
  * The meaning of an answer to an order request (a placement or a cancel). The HTTP status decides first, because Kite uses

@@ -1,34 +1,30 @@
-import { BigDecimal, Option, Result, Schema } from "effect"
-import { type OrderListEntry, type BrokerOrder, type BrokerStatus, isTerminal } from "../../domain/model/BrokerOrder.ts"
-import { BrokerOrderId, type Tag } from "../../domain/model/Ids.ts"
-
-const Rows = Schema.fromJsonString(
-  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) })
-)
-
-/** A row's tag is in `tag`, in `tags`, or in both. Rows of other programs may contain anything. */
-const Tagged = Schema.Struct({
-  tag: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  tags: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.Unknown)))
-})
-
-const quantity = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-
-/** The fields of an order that are read, out of about thirty. */
-const OrderRow = Schema.Struct({
-  order_id: BrokerOrderId,
-  status: Schema.NonEmptyString,
-  status_message: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  filled_quantity: quantity,
-  average_price: Schema.Finite
-})
-
-const TradeRow = Schema.Struct({
-  order_id: BrokerOrderId,
-  quantity,
-  average_price: Schema.Finite
-})
-export type Trade = typeof TradeRow.Type
+import type { BigDecimal } from "effect"
+import { Result } from "effect"
+import {
+  type BrokerOrder,
+  type BrokerStatus,
+  type FoundOrders,
+  isTerminal,
+  type OrderListEntries,
+  type OrderListEntry,
+  type UnreadableEntry,
+  type UnreadableOrder
+} from "../../domain/model/BrokerOrder.ts"
+import type { BrokerOrderId, Tag } from "../../domain/model/Ids.ts"
+import {
+  cleanText,
+  type Fields,
+  fieldProblem,
+  fieldsOf,
+  isOrderId,
+  isQuantity,
+  priceOf,
+  wantedOrderId,
+  wantedPrice,
+  wantedQuantity
+} from "./kiteFields.ts"
+import { ownTagsIn, ownTagsMentioned, rowsOf, tagsIn, wordsIn } from "./kiteRows.ts"
+import { averagePriceOf, type Trades } from "./kiteTrades.ts"
 
 /** An order of ours in Kite's order list. `price` is null if the row does not tell it. */
 export interface OrderListRow {
@@ -40,81 +36,91 @@ export interface OrderListRow {
   readonly price: BigDecimal.BigDecimal | null
 }
 
-const decodeRows = Schema.decodeUnknownResult(Rows)
-const decodeTagged = Schema.decodeUnknownResult(Tagged)
-const decodeEntry = Schema.decodeUnknownResult(Schema.Struct({ order_id: BrokerOrderId, ...Tagged.fields }))
-const decodeOrder = Schema.decodeUnknownResult(OrderRow)
-const decodeTrade = Schema.decodeUnknownResult(TradeRow)
+/** The rows of our tags in Kite's order list. */
+export interface OwnRows {
+  readonly rows: ReadonlyArray<OrderListRow>
+  readonly unreadable: ReadonlyArray<UnreadableOrder>
+}
 
 /**
- * The orders with one of our tags in the body of GET /orders. If a row that may be ours cannot be read, the whole list counts as
- * unreadable: leaving the row out would mean "not placed".
+ * The orders with one of our tags in the body of GET /orders. A row that names one of our tags belongs to it. Any other row
+ * belongs, unreadable, to each of our tags that occurs in it as a word: leaving it out would mean "not placed". A row without
+ * any is none of ours, whatever it contains.
  */
-export const readOrderList = (
-  body: string,
-  tags: ReadonlySet<Tag>
-): Result.Result<ReadonlyArray<OrderListRow>, string> =>
-  Result.flatMap(rowsOf(body), (rows) => {
-    const found: Array<OrderListRow> = []
-    for (const row of rows) {
-      const tagged = decodeTagged(row)
-      if (Result.isFailure(tagged)) return Result.fail(`a row's tag cannot be read: ${tagged.failure.message}`)
-      const tag = tagOf(tagged.success, tags)
-      if (tag === null) continue
-      const order = decodeOrder(row)
-      if (Result.isFailure(order)) return Result.fail(`the row of ${tag} cannot be read: ${order.failure.message}`)
-      found.push(orderListRow(tag, order.success))
+export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Result.Result<OwnRows, string> =>
+  Result.map(rowsOf(body), (all) => {
+    const rows: Array<OrderListRow> = []
+    const unreadable: Array<UnreadableOrder> = []
+    let minLength = Number.POSITIVE_INFINITY
+    for (const tag of tags) minLength = Math.min(minLength, tag.length)
+    for (const row of all) {
+      const fields = fieldsOf(row)
+      const named = ownTagsIn(fields, tags)
+      const [tag] = named
+      if (tag !== undefined && named.length === 1) {
+        const read = readRow(tag, fields)
+        if (typeof read === "string") unreadable.push(unreadableOrder(tag, fields, true, read))
+        else rows.push(read)
+        continue
+      }
+      for (const mentioned of ownTagsMentioned(row, tags, minLength)) {
+        const problem = named.length > 1 ? "it has the tags of several slices" : "its tag is not in tag or tags"
+        unreadable.push(unreadableOrder(mentioned, fields, false, problem))
+      }
     }
-    return Result.succeed(found)
+    return { rows, unreadable }
   })
 
-/** Every order in the body of GET /orders, ours or not. */
-export const readEntries = (body: string): Result.Result<ReadonlyArray<OrderListEntry>, string> =>
-  Result.flatMap(rowsOf(body), (rows) =>
-    Result.mapBoth(Result.all(rows.map((row) => decodeEntry(row))), {
-      onFailure: (error) => `a row cannot be read: ${error.message}`,
-      onSuccess: (entries) =>
-        entries.map(({ order_id, tag, tags }) => ({
-          brokerOrderId: order_id,
-          tags: [...new Set([tag, ...(tags ?? [])])].filter((word) => typeof word === "string")
-        }))
-    })
-  )
+const unreadableOrder = (tag: Tag, { order_id: id }: Fields, isCertain: boolean, problem: string): UnreadableOrder => ({
+  tag,
+  brokerOrderId: isOrderId(id) ? id : null,
+  isCertain,
+  problem
+})
 
-/** The trades in the body of GET /trades. */
-export const readTrades = (body: string): Result.Result<ReadonlyArray<Trade>, string> =>
-  Result.flatMap(rowsOf(body), (rows) =>
-    Result.mapError(
-      Result.all(rows.map((row) => decodeTrade(row))),
-      (error) => `a trade cannot be read: ${error.message}`
-    )
-  )
+const maxStatus = 100
+const maxDetail = 500
 
-const rowsOf = (body: string): Result.Result<ReadonlyArray<unknown>, string> =>
-  Result.mapBoth(decodeRows(body), {
-    onFailure: () => `the answer is not a list of rows: ${JSON.stringify(body.slice(0, 100))}`,
-    onSuccess: ({ data }) => data
-  })
-
-const tagOf = (row: typeof Tagged.Type, tags: ReadonlySet<Tag>): Tag | null => {
-  for (const word of [row.tag, ...(row.tags ?? [])]) if (isIn(word, tags)) return word
-  return null
-}
-
-const isIn = (word: unknown, tags: ReadonlySet<unknown>): word is Tag => tags.has(word)
-
-const orderListRow = (tag: Tag, row: typeof OrderRow.Type): OrderListRow => {
-  const detail = row.status_message ?? ""
+/** The row of an order of ours, or what is wrong with it. Of about thirty fields, these are read. */
+const readRow = (
+  tag: Tag,
+  { order_id: id, status, status_message: message, filled_quantity: filled, average_price }: Fields
+): OrderListRow | string => {
+  if (!isOrderId(id)) return fieldProblem("order_id", id, wantedOrderId)
+  if (typeof status !== "string" || status === "") return fieldProblem("status", status, "a text")
+  if (!isQuantity(filled)) return fieldProblem("filled_quantity", filled, wantedQuantity)
+  const price = priceOf(average_price)
+  if (price === null) return fieldProblem("average_price", average_price, wantedPrice)
+  const word = cleanText(status, maxStatus)
+  const detail = typeof message === "string" ? cleanText(message, maxDetail) : ""
   return {
-    brokerOrderId: row.order_id,
+    brokerOrderId: id,
     tag,
-    status: statusOf(row.status, row.filled_quantity),
-    statusText: detail === "" ? row.status : `${row.status}: ${detail}`,
-    filledQuantity: row.filled_quantity,
+    status: statusOf(status, filled),
+    statusText: detail === "" ? word : `${word}: ${detail}`,
+    filledQuantity: filled,
     // Kite documents the meaning of average_price for complete orders only.
-    price: row.status === "COMPLETE" && row.average_price > 0 ? decimal(row.average_price) : null
+    price: status === "COMPLETE" && price.value > 0n ? price : null
   }
 }
+
+/** How many words of a row that does not tell its tags are looked up. */
+const maxWords = 100
+
+/** Every order in the body of GET /orders, ours or not. The tags of a row that does not tell them may be any of its words. */
+export const readEntries = (body: string): Result.Result<OrderListEntries, string> =>
+  Result.map(rowsOf(body), (rows) => {
+    const entries: Array<OrderListEntry> = []
+    const unreadable: Array<UnreadableEntry> = []
+    for (const [index, row] of rows.entries()) {
+      const fields = fieldsOf(row)
+      const tags = (tagsIn(fields) ?? wordsIn(row, 1).slice(0, maxWords)).map((tag) => cleanText(tag, maxStatus))
+      const { order_id: id } = fields
+      if (isOrderId(id)) entries.push({ brokerOrderId: id, tags })
+      else unreadable.push({ place: index + 1, tags, problem: fieldProblem("order_id", id, wantedOrderId) })
+    }
+    return { entries, unreadable }
+  })
 
 const inFlight: ReadonlySet<string> = new Set([
   "PUT ORDER REQ RECEIVED",
@@ -138,44 +144,31 @@ const statusOf = (word: string, filled: number): BrokerStatus => {
 export const lacksPrice = (row: OrderListRow): boolean => row.filledQuantity > 0 && row.price === null
 
 /**
- * The broker order of a row, with its average price from the trades if the row does not tell it. A final order counts as open
- * until its price is known, because a final one is not looked up again.
+ * The broker orders of the rows, with their average prices from the trades if the rows do not tell them. Trades that cannot be
+ * read are reported for the orders whose price they keep unknown.
  */
-export const brokerOrder = (row: OrderListRow, trades: ReadonlyArray<Trade>): BrokerOrder => {
-  const averagePrice = lacksPrice(row)
-    ? averageOf(
-        trades.filter((trade) => trade.order_id === row.brokerOrderId),
-        row.filledQuantity
-      )
-    : row.price
-  const isUnpriced = row.filledQuantity > 0 && averagePrice === null
+export const brokerOrders = ({ rows, unreadable }: OwnRows, trades: Trades): FoundOrders => {
+  const orders = rows.map((row) => brokerOrder(row, trades))
+  const unpriced = orders.flatMap(({ tag, brokerOrderId, filledQuantity, averagePrice }) => {
+    const problem = trades.problems.get(brokerOrderId) ?? trades.problemOfAny
+    return filledQuantity === 0 || averagePrice !== null || problem === null
+      ? []
+      : [{ tag, brokerOrderId, isCertain: true, problem: `its price is not known, because of a trade: ${problem}` }]
+  })
+  return { orders, unreadable: [...unreadable, ...unpriced] }
+}
+
+/** A final order counts as open until its price is known, because a final one is not looked up again. */
+const brokerOrder = (row: OrderListRow, trades: Trades): BrokerOrder => {
+  const { brokerOrderId, filledQuantity } = row
+  const averagePrice = lacksPrice(row) ? averagePriceOf(trades, brokerOrderId, filledQuantity) : row.price
+  const isUnpriced = filledQuantity > 0 && averagePrice === null
   return {
-    brokerOrderId: row.brokerOrderId,
+    brokerOrderId,
     tag: row.tag,
     status: isUnpriced && isTerminal(row.status) ? "PARTIALLY_FILLED" : row.status,
     statusText: row.statusText,
-    filledQuantity: row.filledQuantity,
+    filledQuantity,
     averagePrice
   }
 }
-
-/** The average price; null while the trades do not cover the filled quantity. */
-const averageOf = (trades: ReadonlyArray<Trade>, filled: number): BigDecimal.BigDecimal | null => {
-  const traded = trades.reduce((sum, trade) => sum + trade.quantity, 0)
-  if (traded < filled) return null
-  const quantity = BigDecimal.fromBigInt(BigInt(traded))
-  const value = BigDecimal.sumAll(
-    trades.map((trade) =>
-      BigDecimal.multiply(decimal(trade.average_price), BigDecimal.fromBigInt(BigInt(trade.quantity)))
-    )
-  )
-  return Option.getOrNull(
-    Option.map(BigDecimal.divide(value, quantity), (average) =>
-      BigDecimal.normalize(BigDecimal.round(average, { scale: 4 }))
-    )
-  )
-}
-
-/** JSON numbers are doubles, but a price with a few decimals survives the conversion unchanged. */
-export const decimal = (price: number): BigDecimal.BigDecimal =>
-  BigDecimal.normalize(BigDecimal.fromStringUnsafe(String(price)))

@@ -8,6 +8,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
 import { type DayReconciliation, reconcileDay } from "../../domain/lifecycle/reconcileDay.ts"
 import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
+import { counted } from "../../domain/text/plural.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
@@ -51,7 +52,7 @@ export const settleCommand = Command.make(
     const slices = yield* store.slices(
       from,
       until,
-      all.flatMap(({ tags }) => tags)
+      [...all.entries, ...all.unreadable].flatMap(({ tags }) => tags)
     )
     const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
     const reconciled = reconcileDay(slices, found, all)
@@ -65,6 +66,11 @@ export const settleCommand = Command.make(
     if (unbalanced.length > 0) {
       return yield* new CommandFailed({
         message: `The quantities of ${unbalanced.length} orders do not add up: ${unbalanced.map(({ orderId }) => orderId).join(", ")}`
+      })
+    }
+    if (reconciled.unreadable.length > 0) {
+      return yield* new CommandFailed({
+        message: `The comparison is incomplete: ${counted(reconciled.unreadable.length, "row")} of the broker's order list cannot be read. Look at the broker's own pages`
       })
     }
     const left = reconciled.differences.length - repaired
@@ -108,6 +114,7 @@ const reconciliationText = ({
   open,
   differences,
   foreign,
+  unreadable,
   repaired,
   unbalanced
 }: Proof): ReadonlyArray<string> => [
@@ -117,6 +124,15 @@ const reconciliationText = ({
   `${foreign.length} broker orders are none of ours`,
   unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
   ...(differences.length === 0 ? [] : ["", ...differenceTable(differences)]),
+  ...(unreadable.length === 0
+    ? []
+    : [
+        "",
+        ...table(
+          ["ROW", "CANNOT BE READ", "TAGS"],
+          unreadable.map(({ place, problem, tags }) => [`${place}`, problem, tags.join(" ")])
+        )
+      ]),
   ...(foreign.length === 0
     ? []
     : [

@@ -1,5 +1,14 @@
 import { BigDecimal, Schema } from "effect"
-import { type OrderListEntry, type BrokerOrder, isTerminal } from "../model/BrokerOrder.ts"
+import {
+  type BrokerOrder,
+  brokerOrderIdsOf,
+  type FoundOrders,
+  isTerminal,
+  type OrderListEntries,
+  type OrderListEntry,
+  type UnreadableEntry,
+  type UnreadableOrder
+} from "../model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../model/Ids.ts"
 import { ClaimVersion, Stage } from "../model/OrderSlice.ts"
 
@@ -40,22 +49,25 @@ export interface DayReconciliation {
   readonly differences: ReadonlyArray<Difference>
   /** Broker orders without a slice of ours. */
   readonly foreign: ReadonlyArray<OrderListEntry>
+  /** Rows that do not tell which order they are: with one, the comparison is incomplete. */
+  readonly unreadable: ReadonlyArray<UnreadableEntry>
 }
 
 /**
  * Compares a day's slices, and all others that the order list mentions, with the broker's whole order list of that day. Every
- * broker order must belong to exactly one slice or be foreign, and every slice must agree with its broker order. The command
- * `settle` calls it.
+ * broker order must belong to exactly one slice or be foreign, and every slice must agree with its broker order. A row that cannot
+ * be read concerns its own slice only. The command `settle` calls it.
  */
 export const reconcileDay = (
   slices: ReadonlyArray<ReconciledSlice>,
-  ours: ReadonlyArray<BrokerOrder>,
-  all: ReadonlyArray<OrderListEntry>
+  ours: FoundOrders,
+  all: OrderListEntries
 ): DayReconciliation => {
   const known = new Set<string>(slices.map(({ tag }) => tag))
-  const byTag = Map.groupBy(ours, (order) => order.tag)
+  const byTag = Map.groupBy(ours.orders, (order) => order.tag)
+  const unreadableByTag = Map.groupBy(ours.unreadable, (row) => row.tag)
   const differences = slices.flatMap((slice): ReadonlyArray<Difference> => {
-    const found = differenceOf(slice, byTag.get(slice.tag) ?? [])
+    const found = differenceOf(slice, byTag.get(slice.tag) ?? [], unreadableByTag.get(slice.tag) ?? [])
     return found === null ? [] : [{ slice, ...found }]
   })
   const isOpen = ({ brokerStatus }: ReconciledSlice) =>
@@ -65,18 +77,23 @@ export const reconcileDay = (
     agreed: slices.length - differences.length,
     open: slices.filter((slice) => slice.stage === "PROCESSED" && !differing.has(slice.id) && isOpen(slice)).length,
     differences,
-    foreign: all.filter(({ tags }) => !tags.some((tag) => known.has(tag)))
+    foreign: all.entries.filter(({ tags }) => !tags.some((tag) => known.has(tag))),
+    unreadable: all.unreadable
   }
 }
 
 const differenceOf = (
   slice: ReconciledSlice,
-  orders: ReadonlyArray<BrokerOrder>
+  orders: ReadonlyArray<BrokerOrder>,
+  unreadable: ReadonlyArray<UnreadableOrder>
 ): { readonly text: string; readonly repair: BrokerOrder | null } | null => {
   const [order] = orders
-  if (orders.length > 1) {
-    const ids = orders.map(({ brokerOrderId }) => brokerOrderId).join(", ")
-    return { text: `PLACED ${orders.length} TIMES: ${ids}`, repair: null }
+  const ids = brokerOrderIdsOf([...orders, ...unreadable])
+  if (ids.length > 1) return { text: `PLACED ${ids.length} TIMES: ${ids.join(", ")}`, repair: null }
+  const odd = unreadable.find(({ brokerOrderId }) => order === undefined || brokerOrderId !== order.brokerOrderId)
+  if (odd !== undefined) {
+    const which = odd.brokerOrderId === null ? "" : ` for ${odd.brokerOrderId}`
+    return { text: `the order list has a row of it${which} that cannot be read: ${odd.problem}`, repair: null }
   }
   if (order === undefined) {
     if (slice.stage === "PROCESSED") return { text: `${slice.brokerOrderId} is not in the order list`, repair: null }

@@ -1,5 +1,5 @@
 import { DateTime, Duration, Order } from "effect"
-import type { BrokerOrder } from "../model/BrokerOrder.ts"
+import type { BrokerOrder, UnreadableOrder } from "../model/BrokerOrder.ts"
 import type { NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
 import { isWindowOver } from "../model/sliceState.ts"
 import { windowOver } from "./placement.ts"
@@ -19,6 +19,8 @@ export type Reconciliation =
 /** The answer of a look-up in the order list about a slice. Times in milliseconds since 1970. */
 export interface LookUp {
   readonly found: ReadonlyArray<BrokerOrder>
+  /** The rows that may be its order and cannot be read. */
+  readonly unreadable: ReadonlyArray<UnreadableOrder>
   /** When the look-up began: an order that arrived later may be missing from the answer. */
   readonly askedMillis: number
   /** Since when the order list is complete. */
@@ -27,12 +29,12 @@ export interface LookUp {
 
 /**
  * Resolves a slice whose outcome is unknown from the order list, if possible. "Not in the list" means "not placed" only if
- * the quarantine was over before the look-up began and the list goes back to before the request. The monitor calls it for
- * each look-up.
+ * the quarantine was over before the look-up began, the list goes back to before the request, and no row that may be its order
+ * is unreadable. The monitor calls it for each look-up.
  */
 export const reconcile = (
   slice: UnresolvedSlice,
-  { found, askedMillis, orderListSinceMillis }: LookUp,
+  { found, unreadable, askedMillis, orderListSinceMillis }: LookUp,
   limits: { readonly quarantine: Duration.Duration; readonly maxAttempts: number }
 ): Reconciliation => {
   // Several orders raise an alarm elsewhere; the slice is placed in any case.
@@ -40,6 +42,7 @@ export const reconcile = (
   if (first !== undefined) {
     return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
   }
+  if (unreadable.length > 0) return { _tag: "Wait" }
   if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
   if (slice.firstSentMillis < orderListSinceMillis) return { _tag: "Unprovable" }
   if (isWindowOver(slice.notAfterMillis, askedMillis)) {

@@ -33,8 +33,50 @@ export interface BrokerOrder {
   readonly averagePrice: BigDecimal.BigDecimal | null
 }
 
+/** A row of the order list that belongs to a tag, or may belong to it, and cannot be read. */
+export interface UnreadableOrder {
+  readonly tag: Tag
+  /** Null if the row does not tell it. */
+  readonly brokerOrderId: BrokerOrderId | null
+  /** Whether the row names the tag as its own; otherwise the tag only occurs somewhere in it. */
+  readonly isCertain: boolean
+  /** What is wrong with the row, in words that are safe to show. */
+  readonly problem: string
+}
+
+/**
+ * The answer of a look-up by tag. An unreadable row says nothing about the state of its order, and it does not prove that
+ * there is none.
+ */
+export interface FoundOrders {
+  readonly orders: ReadonlyArray<BrokerOrder>
+  readonly unreadable: ReadonlyArray<UnreadableOrder>
+}
+
+/** The broker orders, each once, that the rows of one tag name. More than one means that a slice was placed twice. */
+export const brokerOrderIdsOf = (
+  rows: ReadonlyArray<Pick<UnreadableOrder, "brokerOrderId">>
+): ReadonlyArray<BrokerOrderId> => [
+  ...new Set(rows.flatMap(({ brokerOrderId }) => (brokerOrderId === null ? [] : [brokerOrderId])))
+]
+
 /** An entry of the order list, ours or not, with all its tags. */
 export interface OrderListEntry {
   readonly brokerOrderId: BrokerOrderId
   readonly tags: ReadonlyArray<string>
+}
+
+/** A row of the order list that does not tell which order it is. */
+export interface UnreadableEntry {
+  /** Its place in the list, from 1. */
+  readonly place: number
+  /** The tags that it may have. */
+  readonly tags: ReadonlyArray<string>
+  readonly problem: string
+}
+
+/** The whole order list. */
+export interface OrderListEntries {
+  readonly entries: ReadonlyArray<OrderListEntry>
+  readonly unreadable: ReadonlyArray<UnreadableEntry>
 }

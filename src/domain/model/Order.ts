@@ -49,7 +49,8 @@ export const Price = Schema.String.check(
   )
 export type Price = typeof Price.Type
 
-const priceLimit = BigDecimal.make(1n, -11)
+/** The upper limit of all prices, exclusive: what numeric(15,4) can hold. */
+export const priceLimit = BigDecimal.make(1n, -11)
 
 /** The parameters that all placements of an order share. */
 export const OrderParameters = Schema.Struct({

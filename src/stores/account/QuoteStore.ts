@@ -15,7 +15,10 @@ import { isWindowOver } from "../sql/conditions.ts"
 export class QuoteStore extends Context.Service<
   QuoteStore,
   {
-    /** Adds the quotes that a source gave at a moment. An earlier quote of the same instrument and moment stays. */
+    /**
+     * Adds the quotes that a source gave at a moment, except those with a price or volume that the table does not take. An
+     * earlier quote of the same instrument and moment stays.
+     */
     readonly save: (source: string, quotes: ReadonlyArray<Quote>, at: DateTime.Utc) => Effect.Effect<void, DbError>
 
     /**
@@ -54,6 +57,8 @@ export class QuoteStore extends Context.Service<
                 ${decimals(quotes.map(({ lastPrice }) => lastPrice))},
                 ${numbers(quotes.map(({ dayVolume }) => dayVolume))}
               ) AS q (instrument, last_price, day_volume)
+              WHERE q.last_price > 0 AND q.last_price < 100000000000
+                AND coalesce(q.day_volume BETWEEN 0 AND ${Number.MAX_SAFE_INTEGER}::float8, true)
               ON CONFLICT (instrument, at) DO NOTHING`
           ),
 

@@ -9,8 +9,10 @@ import { makeAdoptLateArrivals, makeEscalateLost } from "./lateArrivals.ts"
 import { makeLookUp } from "./lookUpOrders.ts"
 import { makeReconcileInDoubt } from "./reconcileInDoubt.ts"
 import { makeReportDoubles } from "./reportDoubles.ts"
+import { makeReportUnreadable } from "./reportUnreadable.ts"
 import { makeSendCancels } from "./sendCancels.ts"
 import { watchedSince } from "./watchedSince.ts"
+import { writeApart } from "./writeApart.ts"
 
 /** How many slices one look-up asks for. If more are open, each pass continues where the last one stopped. */
 const maxLookup = 5000
@@ -26,6 +28,7 @@ export const makeFollowBroker = Effect.gen(function* () {
   const slices = yield* SliceStore
   const recovery = yield* RecoveryStore
   const lookUp = yield* makeLookUp
+  const reportUnreadable = yield* makeReportUnreadable
   const reportDoubles = yield* makeReportDoubles
   const reconcileInDoubt = yield* makeReconcileInDoubt
   const adoptLateArrivals = yield* makeAdoptLateArrivals
@@ -44,11 +47,13 @@ export const makeFollowBroker = Effect.gen(function* () {
     const isDoubtAlone = unresolved.length === 0 && open.length === 0
     if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtAlone))) return
 
-    const looked = yield* lookUp(new Set([...unresolved, ...open, ...doubted].map((slice) => slice.tag)))
+    const all = [...unresolved, ...open, ...doubted]
+    const looked = yield* lookUp(new Set(all.map((slice) => slice.tag)))
     if (Option.isNone(looked)) return yield* sendCancels(open, false)
     const orderList = looked.value
     nextForDoubtAlone = DateTime.addDuration(now, pauseForDoubtAlone)
-    yield* reportDoubles([...unresolved, ...open, ...doubted], orderList)
+    yield* reportUnreadable(all, orderList)
+    yield* reportDoubles(all, orderList)
     yield* reconcileInDoubt(unresolved, orderList)
     yield* adoptLateArrivals(doubted, orderList)
 
@@ -56,18 +61,21 @@ export const makeFollowBroker = Effect.gen(function* () {
       const state = orderList.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
       return state === undefined ? [] : [{ slice, state }]
     })
-    if (states.length > 0) yield* slices.saveBrokerStates(states, yield* DateTime.now)
+    yield* writeApart(states, (some) => Effect.flatMap(DateTime.now, (at) => slices.saveBrokerStates(some, at)))
     yield* holdRefused(
       new Set(states.flatMap(({ slice, state }) => (state.status === "REJECTED" ? [slice.orderId] : [])))
     )
     const shown = new Set(states.map(({ slice }) => slice.id))
+    const unshown = open.filter(({ id }) => !shown.has(id))
+    const isUnreadable = ({ tag }: OpenSlice) => orderList.unreadableOf(tag).length > 0
     yield* escalateLost(
-      open.filter(({ id }) => !shown.has(id)),
+      unshown.filter((slice) => !isUnreadable(slice)),
       orderList
     )
     yield* sendCancels(
       states.flatMap(({ slice, state }) => (isTerminal(state.status) ? [] : [slice])),
       true
     )
+    yield* sendCancels(unshown.filter(isUnreadable), false)
   })
 })

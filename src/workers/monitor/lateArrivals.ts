@@ -1,4 +1,5 @@
 import { DateTime, Effect } from "effect"
+import type { BrokerOrder, UnreadableOrder } from "../../domain/model/BrokerOrder.ts"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
@@ -6,6 +7,7 @@ import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
+import { writeApart } from "./writeApart.ts"
 
 /**
  * Adopts broker orders that were found after their slice was given up: the slice becomes PROCESSED. If other slices stand in
@@ -33,8 +35,8 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
 
   return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
     const arrivals = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
-      const [order] = orderList.ordersOf(slice.tag)
-      return order === undefined || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
+      const order = orderList.ordersOf(slice.tag)[0] ?? orderOf(orderList.unreadableOf(slice.tag))
+      return order === null || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
     })
     if (arrivals.length === 0) return
     const now = yield* DateTime.now
@@ -42,7 +44,10 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     for (const late of arrivals.filter(isReplaced)) yield* report(late, now)
     const alone = arrivals.filter((late) => !isReplaced(late))
     if (alone.length === 0) return
-    const taken = yield* recovery.takeOver(alone, "its order arrived late in the broker's order list", now)
+    const answers = yield* writeApart(alone, (some) =>
+      recovery.takeOver(some, "its order arrived late in the broker's order list", now)
+    )
+    const taken = new Set(answers.flatMap((ids) => [...ids]))
     for (const { slice, order } of alone) {
       if (!taken.has(slice.id)) continue
       telemetry.doubted("turned_up")
@@ -53,6 +58,19 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     }
   })
 })
+
+/**
+ * The order of a row that tells which order it is, but not its state. The slice must have it all the same: it would be placed
+ * a second time.
+ */
+const orderOf = (unreadable: ReadonlyArray<UnreadableOrder>): BrokerOrder | null => {
+  for (const { brokerOrderId, isCertain, tag } of unreadable) {
+    if (brokerOrderId === null || !isCertain) continue
+    const statusText = "its row in the order list cannot be read"
+    return { brokerOrderId, tag, status: "UNRECOGNISED", statusText, filledQuantity: 0, averagePrice: null }
+  }
+  return null
+}
 
 /**
  * Stops following open slices that are older than the order list and not in it: only a person can tell what became of them.

@@ -8,6 +8,7 @@ import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
+import { writeApart } from "./writeApart.ts"
 
 /**
  * Resolves slices whose outcome is unknown, as far as the order list allows. A slice that only a person can resolve is logged
@@ -25,14 +26,15 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
     const transitions: Array<SliceTransition> = []
     for (const slice of unresolved) {
       const log = annotateSlice(slice)
-      const lookUp = { ...orderList, found: orderList.ordersOf(slice.tag) }
+      const { tag } = slice
+      const lookUp = { ...orderList, found: orderList.ordersOf(tag), unreadable: orderList.unreadableOf(tag) }
       const result = reconcile(slice, lookUp, { quarantine: broker.quarantine, maxAttempts: config.sliceMaxAttempts })
       if (result._tag === "Unprovable" && !reported.has(slice.id)) {
         reported.add(slice.id)
         telemetry.doubted("unprovable")
         yield* Effect.logError(
           "The broker's order list of today cannot show whether this slice was placed: it may have been sent before that " +
-            `list began. Look for tag ${slice.tag} in the broker's records, then run: slice placed ${shellWord(slice.id)} ` +
+            `list began. Look for tag ${tag} in the broker's records, then run: slice placed ${shellWord(slice.id)} ` +
             `BROKER_ORDER --filled QUANTITY --price PRICE --reason WHY, or: slice skip ${shellWord(slice.id)} --reason WHY`
         ).pipe(log, annotateReason("outcome_unknown"))
       }
@@ -48,6 +50,6 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
         })
       }
     }
-    if (transitions.length > 0) yield* slices.transition(transitions, [])
+    yield* writeApart(transitions, (some) => slices.transition(some, []))
   })
 })

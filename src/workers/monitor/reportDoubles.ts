@@ -1,4 +1,5 @@
 import { DateTime, Effect } from "effect"
+import { brokerOrderIdsOf } from "../../domain/model/BrokerOrder.ts"
 import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
@@ -6,7 +7,10 @@ import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 
-/** Raises an alarm for two broker orders with one tag, which must never happen, and puts the order on hold for a person. */
+/**
+ * Raises an alarm for two broker orders with one tag, which must never happen, and puts the order on hold for a person. An
+ * unreadable row counts if it tells which order it is.
+ */
 export const makeReportDoubles = Effect.gen(function* () {
   const orders = yield* OrderStore
   const telemetry = yield* Telemetry
@@ -16,7 +20,10 @@ export const makeReportDoubles = Effect.gen(function* () {
     orderList: OrderListLookUp
   ) {
     for (const slice of slices) {
-      const brokerOrderIds = orderList.ordersOf(slice.tag).map((order) => order.brokerOrderId)
+      const unreadable = orderList.unreadableOf(slice.tag)
+      // An unreadable row that does not tell its order may be the order that the slice is known to have.
+      const known = unreadable.length > 0 && "brokerOrderId" in slice ? [slice] : []
+      const brokerOrderIds = brokerOrderIdsOf([...orderList.ordersOf(slice.tag), ...unreadable, ...known])
       if (brokerOrderIds.length < 2) continue
       const { tag, orderId, id: sliceId } = slice
       const reason = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`

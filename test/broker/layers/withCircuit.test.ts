@@ -13,7 +13,7 @@ import {
 } from "../../../src/domain/model/BrokerError.ts"
 import { SliceId } from "../../../src/domain/model/Ids.ts"
 import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
-import { placementOf, tags } from "../BrokerConformance.ts"
+import { findOrders, placementOf } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 
 /** A circuit that opens after two failures for 10 seconds, inside the placement gate as in the service. */
@@ -141,7 +141,7 @@ describe("the circuit breaker around a broker", () => {
       yield* (yield* PlacementGate).close("halt", "by me")
       script.onPlace = () => unknown
       assert.strictEqual(yield* place("A"), "BrokerNotSent")
-      assert.deepStrictEqual(yield* broker.findByTag(tags("A")), [])
+      assert.deepStrictEqual(yield* findOrders(broker, "A"), [])
       const { brokerOrderId } = { brokerOrderId: script.cancelled[0] }
       assert.isUndefined(brokerOrderId)
     }).pipe(Effect.provide(wrapped))
@@ -201,7 +201,7 @@ describe("a dry run", () => {
         message: "dry run: would have sent BUY 100 NSE:INFY MARKET CNC DAY tag DRY",
         retryAt: null
       })
-      assert.deepStrictEqual(yield* broker.findByTag(tags("DRY")), [])
+      assert.deepStrictEqual(yield* findOrders(broker, "DRY"), [])
       assert.deepStrictEqual(yield* placed, 0)
     }).pipe(Effect.provide(withDryRun.pipe(Layer.provideMerge(scriptedBroker))))
   )

@@ -37,8 +37,8 @@ const replica = (
       orderListSince: () => DateTime.makeUnsafe(0),
       place: (placement) =>
         Effect.andThen(note, answer?.(placement) ?? Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })),
-      findByTag: () => Effect.as(note, []),
-      listAll: Effect.succeed([]),
+      findByTag: () => Effect.as(note, { orders: [], unreadable: [] }),
+      listAll: Effect.succeed({ entries: [], unreadable: [] }),
       quotes: () => Effect.succeed([]),
       cancel: () => note,
       changed: Effect.never

@@ -10,7 +10,7 @@ import { withLatency } from "../../../src/broker/mock/withLatency.ts"
 import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
 import { withSecondLimit } from "../../../src/broker/mock/withSecondLimit.ts"
 import { configuration } from "../../support/database.ts"
-import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
+import { brokerConformance, findOrders, placementOf } from "../BrokerConformance.ts"
 import { exchange, failureOf } from "./exchange.ts"
 import { orderListConformance } from "./MockOrderListConformance.ts"
 
@@ -82,9 +82,9 @@ describe("the configured mock broker", () => {
       const broker = yield* Broker
       yield* broker.place(placementOf("DELAY"))
       yield* TestClock.adjust("1999 millis")
-      assert.deepInclude((yield* broker.findByTag(tags("DELAY")))[0], { status: "OPEN" })
+      assert.deepInclude((yield* findOrders(broker, "DELAY"))[0], { status: "OPEN" })
       yield* TestClock.adjust("1 millis")
-      assert.deepInclude((yield* broker.findByTag(tags("DELAY")))[0], { status: "COMPLETE" })
+      assert.deepInclude((yield* findOrders(broker, "DELAY"))[0], { status: "COMPLETE" })
     }).pipe(Effect.provide(configured({ ...noLatency, MOCK_BROKER_FILL_DELAY_MILLIS: "2000" })))
   )
 
@@ -115,7 +115,7 @@ describe("the configured mock broker", () => {
       const fiber = yield* Effect.forkChild(failureOf(broker.place(placementOf("SILENCE"))), { startImmediately: true })
       yield* TestClock.adjust("2999 millis")
       assert.isUndefined(fiber.pollUnsafe())
-      assert.strictEqual((yield* broker.findByTag(tags("SILENCE"))).length, 1)
+      assert.strictEqual((yield* findOrders(broker, "SILENCE")).length, 1)
       yield* TestClock.adjust("1 millis")
       assert.isDefined(fiber.pollUnsafe())
     }).pipe(Effect.provide(configured({ ...noLatency, MOCK_BROKER_SCENARIOS: "timeout", BROKER_TIMEOUT_SECONDS: "3" })))

@@ -6,7 +6,7 @@ import { MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
 import { Db } from "../../../src/db/Db.ts"
 import { configuration, testDatabase } from "../../support/database.ts"
-import { brokerConformance, outOfReach, placementOf, tags } from "../BrokerConformance.ts"
+import { brokerConformance, findOrders, outOfReach, placementOf } from "../BrokerConformance.ts"
 import { orderListConformance } from "./MockOrderListConformance.ts"
 
 // Fresh: the test database is built with another Configuration.
@@ -41,17 +41,17 @@ it.effect("keeps orders and their ids in the table across restarts of the daemon
       Effect.gen(function* () {
         const broker = yield* Broker
         const first = yield* broker.place(placementOf("SURVIVES", outOfReach))
-        return { first, found: yield* broker.findByTag(tags("SURVIVES")) }
+        return { first, found: yield* findOrders(broker, "SURVIVES") }
       })
     )
     yield* inOneRun(
       Effect.gen(function* () {
         const broker = yield* Broker
-        assert.deepStrictEqual(yield* broker.findByTag(tags("SURVIVES")), before.found)
+        assert.deepStrictEqual(yield* findOrders(broker, "SURVIVES"), before.found)
         // The second run computes the same ids from the same seed, and must not take the first order for its own.
         const second = yield* broker.place(placementOf("SURVIVES"))
         assert.notStrictEqual(second.brokerOrderId, before.first.brokerOrderId)
-        assert.strictEqual((yield* broker.findByTag(tags("SURVIVES"))).length, 2)
+        assert.strictEqual((yield* findOrders(broker, "SURVIVES")).length, 2)
         yield* broker.cancel(before.first.brokerOrderId)
       })
     )
@@ -66,7 +66,7 @@ it.effect("leaves an order request unknown and a look-up to be repeated when the
       Effect.gen(function* () {
         const broker = yield* Broker
         const placed = yield* Effect.result(broker.place(placementOf("BROKEN")))
-        const found = yield* Effect.result(broker.findByTag(tags("BROKEN")))
+        const found = yield* Effect.result(findOrders(broker, "BROKEN"))
         assert.isTrue(Result.isFailure(placed) && placed.failure._tag === "BrokerOutcomeUnknown")
         assert.isTrue(Result.isFailure(found) && found.failure._tag === "BrokerTryLater")
       })

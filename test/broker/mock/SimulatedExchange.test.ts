@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { simulatedPrice } from "../../../src/broker/mock/simulatedPrice.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
-import { outOfReach, placementOf, tags } from "../BrokerConformance.ts"
+import { findOrders, outOfReach, placementOf } from "../BrokerConformance.ts"
 import { exchange, orderOf } from "./exchange.ts"
 
 const minPrice = BigDecimal.fromStringUnsafe("95")
@@ -17,7 +17,7 @@ describe("the simulated exchange", () => {
       yield* broker.place(placementOf("SAME"))
       yield* broker.place(placementOf("SAME"))
       yield* TestClock.adjust("1 second")
-      return yield* broker.findByTag(tags("SAME"))
+      return yield* findOrders(broker, "SAME")
     }).pipe(Effect.provide(exchange({ seed })))
 
   it.effect("gives ids like Kite's: nineteen digits as text, unique", () =>

@@ -3,7 +3,7 @@ import { Broker } from "../../../src/broker/Broker.ts"
 import { MockOrderList } from "../../../src/broker/mock/MockOrderList.ts"
 import { type ExchangeOptions, simulatedExchange } from "../../../src/broker/mock/SimulatedExchange.ts"
 import type { BrokerError } from "../../../src/domain/model/BrokerError.ts"
-import { tags } from "../BrokerConformance.ts"
+import { findOrders } from "../BrokerConformance.ts"
 
 /** A simulated exchange on its own order list in memory: fills after half a second, five seconds of quarantine. */
 export const exchange = (options: Partial<ExchangeOptions> = {}): Layer.Layer<Broker> =>
@@ -24,7 +24,7 @@ export const failureOf = <A, R>(
 export const orderOf = (tag: string) =>
   Effect.gen(function* () {
     const broker = yield* Broker
-    return (yield* broker.findByTag(tags(tag)))[0]
+    return (yield* findOrders(broker, tag))[0]
   })
 
 /** Counts the calls that reach the broker below. */

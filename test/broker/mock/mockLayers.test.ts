@@ -7,7 +7,7 @@ import { withLatency } from "../../../src/broker/mock/withLatency.ts"
 import { withScenarios } from "../../../src/broker/mock/withScenarios.ts"
 import { withSecondLimit } from "../../../src/broker/mock/withSecondLimit.ts"
 import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
-import { placementOf, tags } from "../BrokerConformance.ts"
+import { findOrders, placementOf } from "../BrokerConformance.ts"
 import { countingCalls, exchange, failureOf, orderOf } from "./exchange.ts"
 
 /** Runs a call on the TestClock; returns its result and its duration in milliseconds. */
@@ -50,7 +50,7 @@ describe("latency", () => {
   it.effect("delays look-ups, cancels and refusals alike", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
-      assert.strictEqual((yield* timed(broker.findByTag(tags("NONE")))).millis, 101)
+      assert.strictEqual((yield* timed(findOrders(broker, "NONE"))).millis, 101)
       assert.strictEqual((yield* timed(broker.quotes(new Set()))).millis, 101)
       const refused = yield* timed(broker.cancel(BrokerOrderId.make("1")))
       assert.isTrue(Exit.isFailure(refused.exit))
@@ -61,7 +61,7 @@ describe("latency", () => {
   const latencies = Effect.gen(function* () {
     const broker = yield* Broker
     return yield* Effect.forEach(Array.from({ length: 50 }), () =>
-      Effect.map(timed(broker.findByTag(tags("NONE"))), ({ millis }) => millis)
+      Effect.map(timed(findOrders(broker, "NONE")), ({ millis }) => millis)
     )
   }).pipe(Effect.provide(slow(30)))
 
@@ -81,7 +81,7 @@ describe("latency", () => {
       const answer = yield* timed(failureOf(broker.place(placementOf("PASSED", { deadline }))))
       assert.isTrue(Exit.isSuccess(answer.exit) && answer.exit.value?._tag === "BrokerNotSent")
       assert.strictEqual(answer.millis, 50)
-      assert.deepStrictEqual((yield* timed(broker.findByTag(tags("PASSED")))).exit, Exit.succeed([]))
+      assert.deepStrictEqual((yield* timed(findOrders(broker, "PASSED"))).exit, Exit.succeed([]))
     }).pipe(Effect.provide(slow(0)))
   )
 })
@@ -122,7 +122,7 @@ describe("the rate limit", () => {
     Effect.gen(function* () {
       const broker = yield* Broker
       yield* broker.place(placementOf("LOOK"))
-      for (let count = 0; count < 20; count++) assert.strictEqual((yield* broker.findByTag(tags("LOOK"))).length, 1)
+      for (let count = 0; count < 20; count++) assert.strictEqual((yield* findOrders(broker, "LOOK")).length, 1)
     }).pipe(Effect.provide(withSecondLimit(1).pipe(Layer.provide(exchange()))))
   )
 })
@@ -235,7 +235,7 @@ describe("the timeout of every broker", () => {
       const answers = [
         yield* timed(failureOf(broker.place(placementOf("DEAF")))),
         yield* timed(failureOf(broker.cancel(BrokerOrderId.make("1")))),
-        yield* timed(failureOf(broker.findByTag(tags("DEAF")))),
+        yield* timed(failureOf(findOrders(broker, "DEAF"))),
         yield* timed(failureOf(broker.quotes(new Set())))
       ]
       assert.deepStrictEqual(
@@ -260,7 +260,7 @@ describe("the timeout of every broker", () => {
       const fiber = yield* Effect.forkChild(broker.place(placementOf("CUT")), { startImmediately: true })
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual((yield* timed(broker.findByTag(tags("CUT")))).exit, Exit.succeed([]))
+      assert.deepStrictEqual((yield* timed(findOrders(broker, "CUT"))).exit, Exit.succeed([]))
     }).pipe(
       Effect.provide(
         withTimeout(Duration.seconds(10)).pipe(

@@ -3,7 +3,7 @@ import { Clock, DateTime, Duration, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { withFaults } from "../../../src/broker/mock/withFaults.ts"
-import { outOfReach, placementOf, tags } from "../BrokerConformance.ts"
+import { findOrders, outOfReach, placementOf } from "../BrokerConformance.ts"
 import { exchange, failureOf } from "./exchange.ts"
 
 /** Four fifths of the exchange's quarantine. */
@@ -18,7 +18,7 @@ const placements = (count: number, rate: number, seed?: string) =>
   Effect.gen(function* () {
     const exchangeBelow = yield* Broker
     const broker = yield* Effect.provide(Broker, faulty(rate, seed, Layer.succeed(Broker, exchangeBelow)))
-    const isInOrderList = (tag: string) => Effect.map(exchangeBelow.findByTag(tags(tag)), (orders) => orders.length > 0)
+    const isInOrderList = (tag: string) => Effect.map(findOrders(exchangeBelow, tag), (orders) => orders.length > 0)
     return yield* Effect.forEach(Array.from({ length: count }), (_, index) =>
       Effect.gen(function* () {
         const tag = `F${index}`
@@ -74,7 +74,7 @@ describe("faults", () => {
       assert.deepStrictEqual([...new Set(never)], ["ok, placed"])
       const always = yield* Effect.gen(function* () {
         const broker = yield* Broker
-        return yield* Effect.forEach(Array.from({ length: 50 }), () => failureOf(broker.findByTag(tags("ANY"))))
+        return yield* Effect.forEach(Array.from({ length: 50 }), () => failureOf(findOrders(broker, "ANY")))
       }).pipe(Effect.provide(faulty(1)))
       assert.isTrue(always.every((failure) => failure?._tag === "BrokerTryLater"))
     })
@@ -90,7 +90,7 @@ describe("faults", () => {
             const tag = `C${index}`
             const { brokerOrderId } = yield* exchangeBelow.place(placementOf(tag, outOfReach))
             const failure = yield* failureOf(broker.cancel(brokerOrderId))
-            const [order] = yield* exchangeBelow.findByTag(tags(tag))
+            const [order] = yield* findOrders(exchangeBelow, tag)
             return `${failure?._tag ?? "ok"} ${order?.status === "CANCELLED" ? "cancelled" : "not cancelled"}`
           })
         )
@@ -113,7 +113,7 @@ describe("faults", () => {
       yield* TestClock.setTime(12_345)
       const now = yield* Clock.currentTimeMillis
       const failures = yield* Effect.forEach(Array.from({ length: 40 }), (_, index) =>
-        index % 2 === 0 ? failureOf(broker.findByTag(tags("ANY"))) : failureOf(broker.quotes(new Set()))
+        index % 2 === 0 ? failureOf(findOrders(broker, "ANY")) : failureOf(broker.quotes(new Set()))
       )
       for (const failure of failures) {
         if (failure?._tag !== "BrokerTryLater") throw new Error(`not a BrokerTryLater: ${failure?._tag}`)

@@ -26,7 +26,7 @@ import {
   truncated
 } from "../../support/scriptedKite.ts"
 import { measuredClock } from "../../support/service.ts"
-import { placementOf, tags } from "../BrokerConformance.ts"
+import { findOrders, placementOf } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 import { anyAccount } from "./zerodhaOverSimulator.ts"
 
@@ -183,7 +183,7 @@ describe("the Zerodha broker", () => {
         yield* Effect.gen(function* () {
           const broker = yield* Broker
           assert.strictEqual((yield* failureOf(broker.place(placementOf("S"))))?._tag, "BrokerOutcomeUnknown")
-          assert.strictEqual((yield* failureOf(broker.findByTag(tags("S"))))?._tag, "BrokerTryLater")
+          assert.strictEqual((yield* failureOf(findOrders(broker, "S")))?._tag, "BrokerTryLater")
         }).pipe(Effect.provide(withTimeout(Duration.millis(200)).pipe(Layer.provide(below))))
       })
     )
@@ -249,7 +249,7 @@ describe("the Zerodha broker", () => {
                   { tag: "C" }
                 ]
           )
-        const found = yield* broker.findByTag(tags("A", "B"))
+        const found = yield* findOrders(broker, "A", "B")
         assert.deepStrictEqual(requests(kite), ["GET /orders", "GET /trades"])
         assert.deepStrictEqual(
           found.map(({ status, averagePrice }) => [status, averagePrice && BigDecimal.format(averagePrice)] as const),
@@ -259,12 +259,12 @@ describe("the Zerodha broker", () => {
           ]
         )
         kite.seen.length = 0
-        yield* broker.findByTag(tags("A"))
-        yield* broker.findByTag(tags())
+        yield* findOrders(broker, "A")
+        yield* findOrders(broker)
         assert.deepStrictEqual(requests(kite), ["GET /orders"])
         kite.onRequest = ({ path }) =>
           path === "/trades" ? reset : success([{ ...row, status: "OPEN", average_price: 0 }])
-        assert.deepInclude((yield* broker.findByTag(tags("A")))[0], { filledQuantity: 5, averagePrice: null })
+        assert.deepInclude((yield* findOrders(broker, "A"))[0], { filledQuantity: 5, averagePrice: null })
       })
     )
   )
@@ -282,7 +282,7 @@ describe("the Zerodha broker", () => {
           json(200, { status: "success", data: null })
         ]) {
           kite.onRequest = () => answer
-          assert.strictEqual((yield* failureOf(broker.findByTag(tags("A"))))?._tag, "BrokerTryLater")
+          assert.strictEqual((yield* failureOf(findOrders(broker, "A")))?._tag, "BrokerTryLater")
         }
       })
     )

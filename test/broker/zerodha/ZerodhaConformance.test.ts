@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { Broker } from "../../../src/broker/Broker.ts"
 import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { type FaultKind, KiteSimulator, type ScriptStep } from "../../../src/kite-simulator/KiteSimulator.ts"
-import { brokerConformance, placementOf, tags } from "../BrokerConformance.ts"
+import { brokerConformance, findOrders, placementOf, tags } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 import { zerodhaOverSimulator } from "./zerodhaOverSimulator.ts"
 
@@ -63,7 +63,7 @@ describe("Zerodha with faults of the Kite simulator", () => {
         for (const tag of ["TAKEN", "LOST"]) {
           const inLedger = yield* ordersOf(tag)
           assert.isAtMost(inLedger, 1)
-          assert.lengthOf(yield* broker.findByTag(tags(tag)), inLedger)
+          assert.lengthOf(yield* findOrders(broker, tag), inLedger)
         }
       }).pipe(Effect.provide(layer()))
     )
@@ -75,9 +75,9 @@ describe("Zerodha with faults of the Kite simulator", () => {
       yield* meet({ kind: "timed_out_400", delayMillis: 8000 })
       yield* failureOf(broker.place(placementOf("LATE")))
       yield* TestClock.adjust("7999 millis")
-      assert.deepStrictEqual(yield* broker.findByTag(tags("LATE")), [])
+      assert.deepStrictEqual(yield* findOrders(broker, "LATE"), [])
       yield* TestClock.adjust("1 millis")
-      assert.lengthOf(yield* broker.findByTag(tags("LATE")), 1)
+      assert.lengthOf(yield* findOrders(broker, "LATE"), 1)
     }).pipe(Effect.provide(layer()))
   )
 
@@ -114,7 +114,7 @@ describe("Zerodha with faults of the Kite simulator", () => {
   it.effect("shows a late rejection, a stuck order and an unknown status as they are", () =>
     Effect.gen(function* () {
       const broker = yield* Broker
-      const state = (tag: string) => Effect.map(broker.findByTag(tags(tag)), ([order]) => order)
+      const state = (tag: string) => Effect.map(findOrders(broker, tag), ([order]) => order)
       yield* meet({ kind: "rejected_late" })
       yield* broker.place(placementOf("REJECTED"))
       yield* meet({ kind: "stuck_pending", delayMillis: 90_000 })
@@ -141,10 +141,10 @@ describe("Zerodha with faults of the Kite simulator", () => {
         yield* broker.place(placementOf("YESTERDAY"))
         const placedAt = yield* DateTime.now
         yield* TestClock.adjust("28 minutes")
-        assert.lengthOf(yield* broker.findByTag(tags("YESTERDAY")), 1)
+        assert.lengthOf(yield* findOrders(broker, "YESTERDAY"), 1)
         assert.isTrue(DateTime.isLessThan(broker.orderListSince(yield* DateTime.now), placedAt))
         yield* TestClock.adjust("3 minutes")
-        assert.lengthOf(yield* broker.findByTag(tags("YESTERDAY")), 0)
+        assert.lengthOf(yield* findOrders(broker, "YESTERDAY"), 0)
         assert.isTrue(DateTime.isGreaterThan(broker.orderListSince(yield* DateTime.now), placedAt))
       }).pipe(Effect.provide(layer()))
     })
@@ -156,9 +156,33 @@ describe("Zerodha with faults of the Kite simulator", () => {
       yield* broker.place(placementOf("HERE"))
       for (const kind of ["book_503", "book_truncated", "book_html"] as const) {
         yield* meet({ kind })
-        assert.strictEqual((yield* failureOf(broker.findByTag(tags("HERE"))))?._tag, "BrokerTryLater", kind)
+        assert.strictEqual((yield* failureOf(findOrders(broker, "HERE")))?._tag, "BrokerTryLater", kind)
       }
-      assert.lengthOf(yield* broker.findByTag(tags("HERE")), 1)
+      assert.lengthOf(yield* findOrders(broker, "HERE"), 1)
+    }).pipe(Effect.provide(layer()))
+  )
+
+  it.effect("finds every other order when a row of the list is odd, and reports the odd row or ignores it", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker
+      const names = ["ODDA", "ODDB", "ODDC"]
+      for (const name of names) yield* broker.place(placementOf(name))
+      yield* TestClock.adjust("5 seconds")
+      const ids = new Map((yield* findOrders(broker, ...names)).map(({ tag, brokerOrderId }) => [tag, brokerOrderId]))
+      let reports = 0
+      for (let look = 0; look < 60; look++) {
+        yield* meet({ kind: "book_odd_row" })
+        const { orders, unreadable } = yield* broker.findByTag(tags(...names))
+        assert.isAtLeast(orders.length, 2)
+        for (const order of orders) {
+          assert.deepStrictEqual([order.status, order.brokerOrderId], ["COMPLETE", ids.get(order.tag)])
+        }
+        const named = [...orders, ...unreadable].map(({ tag }) => tag)
+        assert.sameMembers([...new Set(named)], [...tags(...names)])
+        reports += unreadable.length
+        yield* TestClock.adjust("1 second")
+      }
+      assert.isAbove(reports, 20)
     }).pipe(Effect.provide(layer()))
   )
 
@@ -171,7 +195,7 @@ describe("Zerodha with faults of the Kite simulator", () => {
         _tag: "BrokerCredentialsInvalid",
         kind: "address"
       })
-      assert.deepStrictEqual(yield* broker.findByTag(tags("AWAY")), [])
+      assert.deepStrictEqual(yield* findOrders(broker, "AWAY"), [])
       yield* simulator.allowAddress(true)
       yield* broker.place(placementOf("AWAY"))
     }).pipe(Effect.provide(layer()))

@@ -40,6 +40,31 @@ describe("Kite's quotes", () => {
     )
   })
 
+  it("are left out if a price cannot be, and have no volume that cannot be", () => {
+    const prices: ReadonlyArray<unknown> = [1e300, 1e11, 99_999_999_999.9999, -1, "NaN", null, 0.00004, {}, 5.25]
+    const volumes: ReadonlyArray<unknown> = [1e300, 2 ** 53, -1, 0.5, "7", [], null, 2 ** 53 - 1, 7]
+    const named = prices.map((_, index) => Instrument.make(`NSE:S${index}`))
+    const data = Object.fromEntries(
+      named.map((name, index) => [name, { last_price: prices[index], volume: volumes[index] }])
+    )
+    const quotes = Result.getOrThrow(readQuotes(JSON.stringify({ status: "success", data }), named))
+    assert.deepStrictEqual(
+      quotes.map(
+        ({ instrument, lastPrice, dayVolume }) => `${instrument} ${BigDecimal.format(lastPrice)} ${dayVolume}`
+      ),
+      ["NSE:S2 99999999999.9999 null", "NSE:S8 5.25 7"]
+    )
+    const rows = volumes.map((volume) => ({ last_price: 1, volume }))
+    const all = JSON.stringify({
+      status: "success",
+      data: Object.fromEntries(named.map((name, index) => [name, rows[index]]))
+    })
+    assert.deepStrictEqual(
+      Result.getOrThrow(readQuotes(all, named)).map(({ dayVolume }) => dayVolume),
+      [null, null, null, null, null, null, null, 2 ** 53 - 1, 7]
+    )
+  })
+
   it("that are not in Kite's format are a failure", () => {
     for (const body of ["<html>", "{}", JSON.stringify({ status: "error", data: null })]) {
       assert.isTrue(Result.isFailure(readQuotes(body, [infy])), body)

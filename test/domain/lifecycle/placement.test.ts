@@ -21,7 +21,7 @@ import {
   BrokerRefused,
   BrokerTryLater
 } from "../../../src/domain/model/BrokerError.ts"
-import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
+import type { BrokerOrder, UnreadableOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../../src/domain/model/MarketFacts.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
@@ -257,10 +257,15 @@ describe("reconcile", () => {
     averagePrice: null
   })
   const quarantine = Duration.seconds(120)
-  const ask = (found: ReadonlyArray<BrokerOrder>, askedMillis: number, changed: Partial<UnresolvedSlice> = {}) =>
+  const ask = (
+    found: ReadonlyArray<BrokerOrder>,
+    askedMillis: number,
+    changed: Partial<UnresolvedSlice> = {},
+    unreadable: ReadonlyArray<UnreadableOrder> = []
+  ) =>
     reconcile(
       { ...slice, ...changed },
-      { found, askedMillis, orderListSinceMillis: 500_000 },
+      { found, unreadable, askedMillis, orderListSinceMillis: 500_000 },
       { quarantine, maxAttempts }
     )
 
@@ -301,6 +306,14 @@ describe("reconcile", () => {
     assert.strictEqual(ask([], 1_120_000, old)._tag, "Unprovable")
     assert.strictEqual(ask([], 9_000_000, old)._tag, "Unprovable")
     assert.strictEqual(ask([brokerOrder("b1")], 1_120_000, old)._tag, "Resolved")
+  })
+
+  it("waits for as long as a row that may be its order cannot be read", () => {
+    const odd = { tag: slice.tag, brokerOrderId: null, isCertain: false, problem: "its tag is not in tag or tags" }
+    for (const changed of [{}, { attempts: 99 }, { firstSentMillis: 499_999 }]) {
+      assert.deepStrictEqual(ask([], 9_000_000, changed, [odd]), { _tag: "Wait" })
+    }
+    assert.strictEqual(ask([brokerOrder("b1")], 9_000_000, {}, [odd])._tag, "Resolved")
   })
 
   it("takes the earlier of two broker orders with one tag", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal } from "effect"
 import { reconcileDay, type ReconciledSlice } from "../../../src/domain/lifecycle/reconcileDay.ts"
-import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
+import type { BrokerOrder, UnreadableOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
 
@@ -33,14 +33,28 @@ const order = (name: string, changed: Partial<BrokerOrder> = {}): BrokerOrder =>
   ...changed
 })
 
-const reconciled = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
+const reconciled = (
+  slices: ReadonlyArray<ReconciledSlice>,
+  orders: ReadonlyArray<BrokerOrder>,
+  unreadable: ReadonlyArray<UnreadableOrder> = []
+) =>
   reconcileDay(
     slices,
-    orders,
-    orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] }))
+    { orders, unreadable },
+    {
+      entries: orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: ["mktp", tag] })),
+      unreadable: []
+    }
   )
-const differences = (slices: ReadonlyArray<ReconciledSlice>, orders: ReadonlyArray<BrokerOrder>) =>
-  reconciled(slices, orders).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
+const differences = (...given: Parameters<typeof reconciled>) =>
+  reconciled(...given).differences.map(({ text, repair }) => [text, repair?.brokerOrderId ?? null])
+
+const oddRow = (name: string, brokerOrderId: string | null): UnreadableOrder => ({
+  tag: Tag.make(name),
+  brokerOrderId: brokerOrderId === null ? null : BrokerOrderId.make(brokerOrderId),
+  isCertain: true,
+  problem: "it is odd"
+})
 
 const nothing = { brokerOrderId: null, brokerStatus: null, filledQuantity: 0, averagePrice: null } as const
 
@@ -55,7 +69,7 @@ describe("reconcileDay", () => {
       ],
       [order("A"), order("D", { status: "OPEN", filledQuantity: 0, averagePrice: null })]
     )
-    assert.deepStrictEqual(result, { agreed: 4, open: 1, differences: [], foreign: [] })
+    assert.deepStrictEqual(result, { agreed: 4, open: 1, differences: [], foreign: [], unreadable: [] })
   })
 
   it("reports a double placement, and leaves it to a person", () => {
@@ -126,7 +140,26 @@ describe("reconcileDay", () => {
     const foreign = { brokerOrderId: BrokerOrderId.make("f"), tags: ["THEIRS"] }
     const untagged = { brokerOrderId: BrokerOrderId.make("g"), tags: [] }
     const ours = { brokerOrderId: BrokerOrderId.make("bA"), tags: ["mktp", "A"] }
-    const result = reconcileDay([slice("A")], [order("A")], [foreign, ours, untagged])
-    assert.deepStrictEqual(result.foreign, [foreign, untagged])
+    const odd = { place: 3, tags: [], problem: "order_id is missing" }
+    const result = reconcileDay(
+      [slice("A")],
+      { orders: [order("A")], unreadable: [] },
+      { entries: [foreign, ours, untagged], unreadable: [odd] }
+    )
+    assert.deepStrictEqual([result.agreed, result.foreign, result.unreadable], [1, [foreign, untagged], [odd]])
+  })
+
+  it("reports a row that cannot be read for its own slice, and repairs nothing from it", () => {
+    const slices = [slice("A"), slice("B")]
+    assert.deepStrictEqual(differences(slices, [order("B")], [oddRow("A", "bA")]), [
+      ["the order list has a row of it for bA that cannot be read: it is odd", null]
+    ])
+    assert.deepStrictEqual(differences(slices, [order("A"), order("B")], [oddRow("A", null)]), [
+      ["the order list has a row of it that cannot be read: it is odd", null]
+    ])
+    assert.deepStrictEqual(differences(slices, [order("A"), order("B")], [oddRow("A", "bA")]), [])
+    assert.deepStrictEqual(differences(slices, [order("A"), order("B")], [oddRow("A", "b2")]), [
+      ["PLACED 2 TIMES: bA, b2", null]
+    ])
   })
 })
