@@ -1,8 +1,12 @@
 import { Effect } from "effect"
 import { answers } from "./areas/answers.ts"
+import { book } from "./areas/book.ts"
 import { calendar } from "./areas/calendar.ts"
 import { chat } from "./areas/chat.ts"
 import { dump } from "./areas/dump.ts"
+import { files } from "./areas/files.ts"
+import { flagsArea } from "./areas/flags.ts"
+import { frames } from "./areas/frames.ts"
 import { http } from "./areas/http.ts"
 import { quotes } from "./areas/quotes.ts"
 import { settings } from "./areas/settings.ts"
@@ -40,7 +44,11 @@ export const areaRunners: ReadonlyArray<AreaRunner> = [
   runnerOf(dump, cases.dump),
   runnerOf(calendar, cases.calendar),
   runnerOf(settings, cases.settings),
-  runnerOf(chat, cases.chat)
+  runnerOf(chat, cases.chat),
+  runnerOf(book, cases.book),
+  runnerOf(frames, cases.frames),
+  runnerOf(files, cases.files),
+  runnerOf(flagsArea, cases.flags)
 ]
 
 /** How many inputs each area gets of `count` over all of them: its weight's share, at least one. */

@@ -1,4 +1,5 @@
 import { Result } from "effect"
+import type { SeededChoices } from "../../simulation/SeededChoices.ts"
 import { readCalendarFile } from "../../src/domain/market/calendarFile.ts"
 import { damaged, withOddPart } from "../harness/json.ts"
 import { pureArea } from "../harness/pureArea.ts"
@@ -17,15 +18,18 @@ const plain = {
   ]
 }
 
+/** The text of a calendar file, right or wrong in any way. */
+export const calendarText = (choices: SeededChoices): string => {
+  const once = choices.hits(0.9) ? withOddPart(choices, plain) : plain
+  const text = JSON.stringify(choices.hits(0.3) ? withOddPart(choices, once) : once) ?? ""
+  return choices.hits(0.3) ? damaged(choices, text) : text
+}
+
 /** Calendar files: a misread holiday would become a trading day, so that a file is right in full or refused in full. */
 export const calendar = pureArea({
   name: "calendar",
   weight: 0.5,
-  generate: (choices): CalendarText => {
-    const once = choices.hits(0.9) ? withOddPart(choices, plain) : plain
-    const text = JSON.stringify(choices.hits(0.3) ? withOddPart(choices, once) : once) ?? ""
-    return { json: choices.hits(0.3) ? damaged(choices, text) : text }
-  },
+  generate: (choices): CalendarText => ({ json: calendarText(choices) }),
   read: ({ json }) => readCalendarFile(json, "2026-12-31"),
   verdict: ({ json }, answer) => {
     if (Result.isFailure(answer)) {

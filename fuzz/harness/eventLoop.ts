@@ -1,4 +1,4 @@
-import { Clock, Effect, Schedule, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import process from "node:process"
 import { millisSince } from "./Effort.ts"
@@ -7,7 +7,7 @@ import { millisSince } from "./Effort.ts"
 export interface EventLoopDelay {
   /** The longest delay of a timer, whatever the reason: this program, or another one that had the processor. */
   readonly worstMillis: () => number
-  /** The longest delay of a timer in which this thread itself was busy for at least half of the time. */
+  /** The most CPU time that this thread took during one such delay: what no other program is to blame for. */
   readonly worstOwnMillis: () => number
 }
 
@@ -24,12 +24,11 @@ export const watchEventLoop: Effect.Effect<EventLoopDelay, never, Scope.Scope> =
   let before = { wall: performance.now(), cpu: process.threadCpuUsage() }
   const look = Effect.sync(() => {
     const delayMillis = performance.now() - before.wall - intervalMillis
-    const busyMillis = millisSince(before.cpu)
-    if (busyMillis * 2 >= delayMillis) worstOwnMillis = Math.max(worstOwnMillis, delayMillis)
+    worstOwnMillis = Math.max(worstOwnMillis, Math.min(delayMillis, millisSince(before.cpu)))
   })
   yield* Effect.suspend(() => {
     before = { wall: performance.now(), cpu: process.threadCpuUsage() }
     return Effect.andThen(Effect.sleep(intervalMillis), look)
-  }).pipe(Effect.repeat(Schedule.forever), Effect.provideService(Clock.Clock, yield* Clock.Clock), Effect.forkScoped)
+  }).pipe(Effect.repeat(Schedule.forever), Effect.forkScoped)
   return { worstMillis: () => delays.max / 1e6, worstOwnMillis: () => worstOwnMillis }
 })

@@ -190,7 +190,9 @@ const oddValue = (choices: SeededChoices, name: string, kind: Kind, isRefusable:
     case "boolean":
       return choices.hits(0.5)
     case "integer":
-      return isRefusable ? numberInJson(choices.oneOf(boundaryNumbers)) : choices.oneOf(integers)
+      return isRefusable || numericColumns.has(name)
+        ? numberInJson(choices.oneOf(boundaryNumbers))
+        : choices.oneOf(integers)
     case "price":
       return choices.oneOf(["NaN", "0", "-1", "0.0001", "99999999999.9999", "2500.05", "100"])
     case "float":
@@ -215,6 +217,15 @@ const oddValue = (choices: SeededChoices, name: string, kind: Kind, isRefusable:
       return choices.oneOf(boundaryMoments)
   }
 }
+
+/** The columns of whole numbers that PostgreSQL keeps as they are written, so that a fraction can be refused. */
+const numericColumns: ReadonlySet<string> = new Set([
+  "total_quantity",
+  "num_splits",
+  "duration_minutes",
+  "max_lateness_seconds",
+  "cancel_unfilled_after_seconds"
+])
 
 /** JSON has no infinite numbers and no NaN; PostgreSQL reads them from texts. */
 const numberInJson = (number: number): number | string => (Number.isFinite(number) ? number : String(number))

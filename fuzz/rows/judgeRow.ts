@@ -19,9 +19,8 @@ export const wrongEnd = (row: RowInput, end: RowEnd, isDayLimited: boolean): str
 const wrongStatus = (row: RowInput, { order, slices, readMillis }: RowEnd, isDayLimited: boolean): string | null => {
   const arrivedAs = row.columns["order_queue_status"] ?? "PENDING"
   if (order.status === "PENDING" || order.status === "IN_PROGRESS") return `it stays ${order.status}`
-  if (arrivedAs !== "PENDING" && arrivedAs !== "IN_PROGRESS") {
-    return slices.length > 0 ? `it arrived ${String(arrivedAs)} and was split` : null
-  }
+  if (arrivedAs !== "PENDING" && slices.length > 0) return `it arrived ${String(arrivedAs)} and was split`
+  if (arrivedAs !== "PENDING") return null
   if (order.reason_code === "internal_error") return `it failed by an error that nobody foresaw: ${order.reason ?? ""}`
   if (order.status !== "DONE") {
     if (order.reason === null || order.reason === "" || order.reason_code === null)
@@ -30,7 +29,6 @@ const wrongStatus = (row: RowInput, { order, slices, readMillis }: RowEnd, isDay
     const isOfTheDay = isDayLimited && order.reason_code === "day_limit"
     return row.isPlain && !isOfTheDay ? `it is ${order.status}, and nothing is wrong with it: ${order.reason}` : null
   }
-  if (slices.length === 0) return null
   const why = whyNotSplit(row, order, readMillis)
   return why === null ? null : `it was split, and must not be, for its ${why}`
 }
@@ -39,8 +37,7 @@ const maxReason = 5000
 
 const wrongSlices = ({ columns }: RowInput, { order, slices }: RowEnd): string | null => {
   if (order.status !== "DONE") return slices.length === 0 ? null : `it is ${order.status} and has slices`
-  const isOurs = (columns["order_queue_status"] ?? "PENDING") === "PENDING"
-  if (!isOurs && slices.length === 0) return null
+  if (slices.length === 0 && (columns["order_queue_status"] ?? "PENDING") !== "PENDING") return null
   // Later plans replace slices of the first one, which has the first numbers.
   const count = Number(columns["num_splits"])
   const first = slices.filter(({ sequence }) => sequence <= count)

@@ -19,6 +19,7 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
     return typeof text !== "string" || text.length <= length
   }
   const wrong: ReadonlyArray<readonly [string, boolean]> = [
+    ["id", !isId(columns.id)],
     ["instrument", !isInstrument(value("instrument"))],
     ["side", value("side") !== "BUY" && value("side") !== "SELL"],
     ["total_quantity", !whole("total_quantity", 1, 2_147_483_647)],
@@ -53,6 +54,10 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
   ]
   return wrong.find(([, isWrong]) => isWrong)?.[0] ?? null
 }
+
+/** An id that is one word of a shell, and no flag. */
+const isId = (id: string): boolean =>
+  id.length >= 1 && id.length <= 64 && !id.startsWith("-") && id.replaceAll(/[A-Za-z0-9_.:-]/g, "") === ""
 
 const isInstrument = (value: unknown): boolean => {
   if (typeof value !== "string" || value.length > 75) return false
