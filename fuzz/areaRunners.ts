@@ -10,9 +10,10 @@ import { frames } from "./areas/frames.ts"
 import { http } from "./areas/http.ts"
 import { quotes } from "./areas/quotes.ts"
 import { settings } from "./areas/settings.ts"
-import { type Case, cases } from "./cases.ts"
+import { cases } from "./cases.ts"
 import { type AreaOptions, type AreaReport, fuzzArea } from "./fuzzArea.ts"
 import type { Area } from "./harness/Area.ts"
+import type { Case } from "./harness/Case.ts"
 import { rows } from "./rows/rows.ts"
 
 /** An area with its cases, ready to run. */

@@ -9,17 +9,12 @@ import type { Frames } from "./areas/frames.ts"
 import type { HttpAnswer } from "./areas/http.ts"
 import type { QuotesBody } from "./areas/quotes.ts"
 import type { Environment } from "./areas/settings.ts"
-import type { RowInput } from "./rows/RowInput.ts"
-
-/** An input that a judge has accused, and what the service did with it before its mistake was mended. */
-export interface Case<Input> {
-  readonly input: Input
-  readonly bug: string
-}
+import type { Case } from "./harness/Case.ts"
+import { rowCases } from "./rowCases.ts"
 
 /** Every input that ever failed, by its area. Each is judged again in every test run and before every fuzz run. */
 export const cases = {
-  rows: [] satisfies ReadonlyArray<Case<RowInput>>,
+  rows: rowCases,
   answers: [
     {
       input: { request: "order", status: 503, body: "\ufeff\u009b31m\u202e<html>Bad Gateway</html>" },

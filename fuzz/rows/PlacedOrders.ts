@@ -14,6 +14,8 @@ export interface Placed {
   readonly orderType: string
   readonly limitPrice: string | null
   readonly placed: number
+  /** What is filled or may still be: less than `quantity` if it was cancelled. */
+  readonly exposed: number
 }
 
 /** The mock broker's order list in memory, which the fuzzer reads, and whose orders it forgets when it has judged them. */
@@ -67,7 +69,8 @@ export class PlacedOrders {
         side: order.side,
         quantity: order.quantity,
         orderType: order.orderType,
-        limitPrice: order.limitPrice === null ? null : BigDecimal.format(BigDecimal.scale(order.limitPrice, 4)),
+        limitPrice: order.limitPrice === null ? null : BigDecimal.format(order.limitPrice),
+        exposed: order.cancelledAt === null ? order.quantity : order.fillQuantity,
         placed: DateTime.toEpochMillis(order.placedAt)
       }))
   }

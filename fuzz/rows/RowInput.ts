@@ -140,6 +140,9 @@ export const generateRow = (choices: SeededChoices): RowInput => {
   const kinds = writer === "pulse-api" ? contractColumns : { ...contractColumns, ...otherColumns }
   const names = Object.keys(kinds)
   const [first = "id", ...more] = names
+  // What another program says to be split today may count for the limits of the day.
+  if (writer === "stranger" && choices.hits(0.05))
+    return { writer, isRefusable, isPlain: false, columns: saidToBeSplit(choices, plain) }
   const odd = choices.hits(0.05)
     ? names
     : Array.from({ length: choices.hits(0.6) ? 1 : choices.whole(2, 3) }, () => choices.oneOf([first, ...more]))
@@ -150,12 +153,24 @@ export const generateRow = (choices: SeededChoices): RowInput => {
   return { writer, isRefusable, isPlain: false, columns: { ...plain, ...changed, id } }
 }
 
+const saidToBeSplit = (choices: SeededChoices, plain: RowInput["columns"]): RowInput["columns"] => ({
+  ...plain,
+  order_queue_status: choices.oneOf(["DONE", "DONE", "IN_PROGRESS"]),
+  split_at: "now",
+  claimed_at: choices.oneOf([null, "now", "infinity", "-infinity"]),
+  order_type: "LIMIT",
+  limit_price: choices.oneOf(["NaN", "-99999999999", "99999999999.9999", "0"]),
+  reference_price: choices.oneOf([null, "NaN", "-1"]),
+  total_quantity: choices.oneOf([-2_147_483_648, 2_147_483_647, 0, 10])
+})
+
 const plainColumns = (choices: SeededChoices, writer: RowInput["writer"]): RowInput["columns"] => {
   const isLarge = choices.hits(0.001)
   const splits = isLarge ? choices.whole(20, 1000) : choices.whole(1, 3)
   const id = `o${Array.from({ length: 3 }, () => choices.whole(0, 36 ** 5).toString(36)).join("")}`
   return {
     ...(writer === "stranger" ? defaults : {}),
+    ...(writer === "stranger" && choices.hits(0.4) ? { order_type: "LIMIT", limit_price: "1500.05" } : {}),
     id,
     instrument: choices.oneOf(instruments),
     side: choices.oneOf(["BUY", "SELL"]),
@@ -214,7 +229,7 @@ const oddValue = (choices: SeededChoices, name: string, kind: Kind, isRefusable:
         [1e-300, 1e300]
       ])
     case "moment":
-      return choices.oneOf(boundaryMoments)
+      return choices.oneOf(moments)
   }
 }
 
@@ -233,6 +248,9 @@ const numberInJson = (number: number): number | string => (Number.isFinite(numbe
 const integers = [
   -2_147_483_648, -1, 0, 1, 2, 999, 1000, 1001, 1440, 1441, 86_400, 86_401, 2_147_483_646, 2_147_483_647
 ] as const
+
+/** PostgreSQL reads these words when the row is inserted. */
+const moments = [...boundaryMoments, "now", "today", "yesterday", "tomorrow"] as const
 
 /** An id that no other row has, with hostile text around it. */
 const oddId = (choices: SeededChoices, isRefusable: boolean): string => {

@@ -73,14 +73,17 @@ const wrongPlacements = ({ order, slices, placed, readMillis }: RowEnd): string 
       one.side === slice.side &&
       one.instrument === slice.instrument &&
       one.orderType === slice.order_type &&
-      one.limitPrice === slice.limit_price
+      samePrice(one.limitPrice, slice.limit_price)
     if (!isSame) return "a slice and its broker order differ"
   }
-  const sum = placed.reduce((total, { quantity }) => total + quantity, 0)
+  const sum = placed.reduce((total, { exposed }) => total + exposed, 0)
   return order.total_quantity !== null && sum > Math.max(0, order.total_quantity)
-    ? `${sum} were placed of ${order.total_quantity}`
+    ? `${sum} are filled or working of ${order.total_quantity}`
     : null
 }
+
+const samePrice = (one: string | null, other: string | null): boolean =>
+  one === null || other === null ? one === other : Number(one) === Number(other)
 
 /** How late a slice of an order without anything odd may be placed, in milliseconds. */
 const maxLatenessMillis = 1000

@@ -26,7 +26,8 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
     ["num_splits", !whole("num_splits", 1, 1000)],
     ["total_quantity below num_splits", Number(value("total_quantity")) < Number(value("num_splits"))],
     ["duration_minutes", !whole("duration_minutes", 0, 1440)],
-    ["randomize", typeof value("randomize") !== "boolean"],
+    // PostgreSQL reads 0 and 1 as booleans.
+    ["randomize", ![true, false, 0, 1, "0", "1"].some((known) => known === value("randomize"))],
     ["request_id", !atMost("request_id", 128)],
     ["origin_trace_id", !atMost("origin_trace_id", 128)],
     ["order_type", !oneOf("order_type", ["MARKET", "LIMIT"])],

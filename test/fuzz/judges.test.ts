@@ -49,7 +49,8 @@ const placed = (sequence: number) => ({
   quantity: 5,
   orderType: "MARKET",
   limitPrice: null,
-  placed: now + 5
+  placed: now + 5,
+  exposed: 5
 })
 
 const order = {
@@ -98,6 +99,7 @@ describe("the judge of rows", () => {
     ["two orders for a slice", row, { ...right, placed: [placed(1), placed(2), placed(2)] }, /placed 2 times/],
     ["a lost placement", row, { ...right, placed: [placed(1)] }, /not at the broker/],
     ["an early placement", row, { ...right, placed: [placed(1), { ...placed(2), placed: now - 9 }] }, /9 ms too early/],
+    ["too much at the broker", row, { ...right, placed: [placed(1), { ...placed(2), exposed: 6 }] }, /11 are filled/],
     ["another quantity at the broker", row, { ...right, placed: [placed(1), { ...placed(2), quantity: 4 }] }, /differ/]
   ]
   for (const [what, input, end, expected] of wrong) {
