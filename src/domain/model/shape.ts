@@ -1,13 +1,16 @@
 import { Schema } from "effect"
 
-const volume = Schema.Finite.check(
-  Schema.isBetween({ minimum: 0.001, maximum: 1_000_000_000_000 }, { message: "must be a number from 0.001 to 10^12" })
-)
+const isProfile = (values: ReadonlyArray<unknown>): values is ReadonlyArray<number> =>
+  values.length >= 1 && values.length <= 1000 && values.every(isVolume)
 
-/** Relative volumes or weights of equal parts of a day or a window; only their ratios matter. */
-export const Profile = Schema.Array(volume).check(
-  Schema.isMinLength(1, { message: "must have at least one number" }),
-  Schema.isMaxLength(1000, { message: "must have at most 1000 numbers" })
+const isVolume = (value: unknown): boolean => typeof value === "number" && value >= 0.001 && value <= 1_000_000_000_000
+
+/**
+ * Relative volumes or weights of equal parts of a day or a window; only their ratios matter. It is checked as a whole: one
+ * problem for each part would quote a list of a million wrong ones a million times.
+ */
+export const Profile = Schema.Array(Schema.Unknown).pipe(
+  Schema.refine(isProfile, { message: "must be 1 to 1000 numbers from 0.001 to 10^12" })
 )
 export type Profile = typeof Profile.Type
 

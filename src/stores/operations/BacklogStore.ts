@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
 import { inDoubtSince, isOpenAtBroker } from "../sql/conditions.ts"
+import { shownTime } from "../sql/shownTime.ts"
 
 /** High enough to show a backlog, and low enough to be counted within milliseconds. */
 const maxCounted = 100_000
@@ -29,7 +30,7 @@ export class BacklogStore extends Context.Service<
             "BacklogStore.read",
             Backlog,
             sql`
-              SELECT pending.count AS orders_pending, pending.since AS pending_since, splitting.count AS orders_in_progress,
+              SELECT pending.count AS orders_pending, ${sql.literal(shownTime("pending.since"))} AS pending_since, splitting.count AS orders_in_progress,
                 scheduled.count AS scheduled, due.count AS due, due.since AS due_since, claimed.count AS in_progress,
                 claimed.in_doubt, claimed.in_doubt_since, open.count AS open
               FROM

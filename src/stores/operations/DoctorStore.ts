@@ -6,6 +6,7 @@ import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/mode
 import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
 import { inDoubtSince, isFollowedThrough, isInDoubt, isLost, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
+import { shownTime } from "../sql/shownTime.ts"
 
 const BacklogGroup = Schema.Struct({
   kind: Schema.Literals(backlogGroupKinds),
@@ -61,9 +62,9 @@ export class DoctorStore extends Context.Service<
             sql`
               SELECT kind, count(*)::int AS count, (array_agg(id ORDER BY since, id))[1] AS id, min(since) AS since
               FROM (
-                SELECT 'pending' AS kind, id, least(greatest(updated_at, '0001-01-01Z'), '9999-12-31Z') AS since FROM orders WHERE order_queue_status = 'PENDING'
+                SELECT 'pending' AS kind, id, ${sql.literal(shownTime("updated_at"))} AS since FROM orders WHERE order_queue_status = 'PENDING'
                 UNION ALL
-                SELECT 'splitting', id, least(greatest(coalesce(claimed_at, updated_at), '0001-01-01Z'), '9999-12-31Z') FROM orders WHERE order_queue_status = 'IN_PROGRESS'
+                SELECT 'splitting', id, ${sql.literal(shownTime("coalesce(claimed_at, updated_at)"))} FROM orders WHERE order_queue_status = 'IN_PROGRESS'
                 UNION ALL
                 SELECT 'doubt', id, ${inDoubtSince(sql)} FROM order_slices WHERE ${isInDoubt(sql, now)}
                 UNION ALL

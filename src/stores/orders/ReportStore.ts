@@ -18,6 +18,7 @@ import {
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
 import { isInDoubt, shownReasonCode } from "../sql/conditions.ts"
 import { sizeColumns } from "../sql/orderColumns.ts"
+import { shownTime } from "../sql/shownTime.ts"
 
 /** Reads everything that the database has on one order, for the command `report`. It changes nothing. */
 export class ReportStore extends Context.Service<
@@ -65,17 +66,19 @@ const read = Effect.fnUntraced(function* (db: Db["Service"], orderId: string, no
   })
 })
 
+const orderTimes = ["created_at", "split_at", "held_at", "cancel_requested_at", "settled_at", "updated_at"]
+  .map((column) => `${shownTime(`o.${column}`)} AS ${column}`)
+  .join(", ")
+
 const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
   queryOption(
     "ReportStore.order",
     RecordedOrder,
-    // Clamped: pulse-api may have written any time that PostgreSQL can hold, and a Date holds fewer.
     sql`
       SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
-        ${sql.literal(sizeColumns)}, o.strategy, o.order_type, o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, p.reason_code, o.hold_reason, o.hold_reason_code, o.held_at,
+        ${sql.literal(sizeColumns)}, o.strategy, o.order_type, o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, p.reason_code, o.hold_reason, o.hold_reason_code,
         o.reference_price::text AS reference_price, o.split_attempts, o.claimed_by AS split_by,
-        least(greatest(o.created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, o.split_at, o.cancel_requested_at,
-        o.cancel_requested_by, o.settled_at, least(greatest(o.updated_at, '0001-01-01Z'), '9999-12-31Z') AS updated_at
+        o.cancel_requested_by, ${sql.literal(orderTimes)}
       FROM orders o JOIN order_progress p ON p.order_id = o.id WHERE o.id = ${orderId}`
   )
 

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
+import { shownTime } from "./shownTime.ts"
 
 /** One order's progress, derived from its slices. Quantities in units of the instrument. */
 export const OrderProgress = Schema.Struct({
@@ -36,6 +37,6 @@ export type OrderProgress = typeof OrderProgress.Type
 /** The columns of the view `order_progress` that make an {@link OrderProgress}. */
 export const progressColumns = `
   order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
-  least(greatest(created_at, '0001-01-01Z'), '9999-12-31Z') AS created_at, slices, scheduled, in_progress, unknown, processed,
+  ${shownTime("created_at")} AS created_at, slices, scheduled, in_progress, unknown, processed,
   failed, skipped, open, placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
   average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis, hold_reason, reason_code, hold_reason_code`
