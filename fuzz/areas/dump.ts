@@ -1,6 +1,6 @@
-import { BigDecimal, Result } from "effect"
+import { BigDecimal, Effect, Result } from "effect"
 import type { SeededChoices } from "../../simulation/SeededChoices.ts"
-import { parseInstrumentDump } from "../../src/broker/zerodha/instrumentDump.ts"
+import { readInstrumentDump } from "../../src/broker/zerodha/instrumentDump.ts"
 import { pureArea } from "../harness/pureArea.ts"
 import { boundaryNumbers, hostileText, rawCharacterIn } from "../harness/texts.ts"
 
@@ -61,6 +61,23 @@ const generate = (choices: SeededChoices): Dump => {
   return { csv: choices.hits(0.5) ? csv.slice(0, choices.whole(0, csv.length)) : csv + csv }
 }
 
+/** Twelve values, each of which can only be read in one way. */
+const plainLine =
+  /^\d{7},\d+,(SYM\d+),NAME \d+,(?:0|1500\.5|0\.05|),(?:2026-11-26|2027-01-28|),0,0\.05,(?:1|75|15),(?:EQ|FUT|CE),(?:NSE|NFO-FUT),(NSE|BSE|NFO)$/
+
+/** The instruments of plain lines that no other line may be for. */
+const plainNames = (csv: string): ReadonlyArray<string> => {
+  const lines = csv.split(/\r?\n/)
+  const times = Map.groupBy(
+    lines.flatMap((text) => text.match(/SYM\d+/g) ?? []),
+    (symbol) => symbol
+  )
+  return lines.flatMap((text) => {
+    const [, symbol = "", exchange = ""] = plainLine.exec(text) ?? []
+    return symbol !== "" && times.get(symbol)?.length === 1 ? [`${exchange}:${symbol}`] : []
+  })
+}
+
 /**
  * Instrument lists. Whatever is read must be what a plain line of the list says, because lots and ticks decide orders; what is
  * refused must be told in words that can be shown.
@@ -69,7 +86,7 @@ export const dump = pureArea({
   name: "dump",
   weight: 0.5,
   generate,
-  read: ({ csv }) => parseInstrumentDump(csv),
+  read: ({ csv }) => Effect.runSync(Effect.result(readInstrumentDump(csv))),
   verdict: ({ csv }, answer) => {
     if (Result.isFailure(answer)) {
       const { message } = answer.failure
@@ -90,6 +107,12 @@ export const dump = pureArea({
       if (!isTold) return `${instrument} is in no line of the list as it was read`
       if (!(lotSize > 0) || !BigDecimal.isPositive(tickSize)) return `${instrument} has no lot or no tick`
     }
+    const texts = answer.success.refused.map(({ problem }) => problem)
+    const bad = texts.find((text) => rawCharacterIn(text) !== null || text.length > 1000)
+    if (bad !== undefined) return `a problem cannot be shown: ${JSON.stringify(bad.slice(0, 200))}`
+    const read = new Set<string>(answer.success.instruments.map(({ instrument }) => instrument))
+    const missing = plainNames(csv).find((name) => !read.has(name))
+    if (missing !== undefined) return `${missing} has a plain line, and is not read`
     return new Set(answer.success.instruments.map(({ instrument }) => instrument)).size ===
       answer.success.instruments.length
       ? null

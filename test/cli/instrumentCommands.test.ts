@@ -128,6 +128,25 @@ describe("the instruments commands", () => {
     )
   )
 
+  it.live("sync names a line that cannot be read, keeps what was known of its instrument, and takes all others", () =>
+    withSimulator((pulse) =>
+      Effect.gen(function* () {
+        yield* pulse(["instruments", "sync"])
+        const kite = yield* scriptedKite
+        const lines = instrumentsCsv(null).split("\n")
+        const index = lines.findIndex((line) => line.includes(",INFY,") && line.endsWith(",NSE"))
+        lines[index] = (lines[index] ?? "").replace(",0.05,", ",,")
+        kite.onRequest = () => text(200, lines.join("\n"))
+        const { code, output } = yield* pulse(["instruments", "sync"], { ZERODHA_URL: kite.url })
+        assert.strictEqual(code, 0, output)
+        assert.include(output, `${listings} instruments of the zerodha broker: 0 are new, 0 are gone`)
+        assert.include(output, "1 line cannot be read; what was known of 1 instrument stays as it was:")
+        assert.include(output, `line ${index + 1}, NSE:INFY: tick_size is no number`)
+        assert.include((yield* pulse(["instruments", "show", "NSE:INFY"])).output, "lot 1, tick 0.05")
+      })
+    )
+  )
+
   it.live("sync refuses a broken list, and a much shorter one unless forced", () =>
     withSimulator((pulse) =>
       Effect.gen(function* () {
@@ -158,7 +177,9 @@ describe("the instruments commands", () => {
           total: 3,
           added: 0,
           removed: listings - 3,
-          leftOut: 0
+          kept: 0,
+          leftOut: 0,
+          refused: []
         })
       })
     )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, DateTime } from "effect"
-import { parseInstrumentDump } from "../../src/broker/zerodha/instrumentDump.ts"
+import { Cause, DateTime, Effect } from "effect"
+import { readInstrumentDump } from "../../src/broker/zerodha/instrumentDump.ts"
 import { lookupAnswer, orderAnswer } from "../../src/broker/zerodha/kiteAnswers.ts"
 import { readEntries, readOrderList } from "../../src/broker/zerodha/kiteOrders.ts"
 import { readQuotes } from "../../src/broker/zerodha/kiteQuotes.ts"
@@ -28,6 +28,8 @@ import { summary } from "../../src/runtime/logAndContinue.ts"
 import { LogFolding } from "../../src/runtime/LogFolding.ts"
 import { textIn } from "../../src/runtime/Logging.ts"
 import { order } from "../cli/top/snapshot.ts"
+
+const parseInstrumentDump = (text: string) => Effect.runSync(Effect.result(readInstrumentDump(text)))
 
 /** A function that runs on text from outside. */
 type OnText = (text: string) => unknown
@@ -78,8 +80,7 @@ const rows: Readonly<Record<string, OnText>> = {
     }),
   "validateOrder, many weights": (text) =>
     validateOrder({ ...row, strategy: "WEIGHTS", weights: Array.from({ length: text.length / 4 }, () => text[0]) }),
-  "validateArrival, all ids": (text) =>
-    validateArrival({ ...row, id: text, requestId: text, originTraceId: text }),
+  "validateArrival, all ids": (text) => validateArrival({ ...row, id: text, requestId: text, originTraceId: text }),
   bodyOf: (text) =>
     (["slack", "json"] as const).map((format) =>
       JSON.stringify(

@@ -64,7 +64,8 @@ describe("InstrumentStore", () => {
       assert.deepStrictEqual(yield* store.replaceAll("zerodha", [future, share], now), {
         total: 2,
         added: 2,
-        removed: 0
+        removed: 0,
+        kept: 0
       })
       const found = yield* store.find(["NSE:M&M", "NFO:NIFTY26NOVFUT", "NSE:NONE"])
       assert.deepStrictEqual([...found.keys()].toSorted(), ["NFO:NIFTY26NOVFUT", "NSE:M&M"])
@@ -81,7 +82,7 @@ describe("InstrumentStore", () => {
       yield* store.replaceAll("zerodha", [details("NSE:A"), details("NSE:B"), details("NSE:C")], now)
       assert.deepStrictEqual(
         yield* store.replaceAll("zerodha", [details("NSE:B", { lotSize: 7 }), details("NSE:D")], later),
-        { total: 2, added: 1, removed: 2 }
+        { total: 2, added: 1, removed: 2, kept: 0 }
       )
       assert.deepStrictEqual(yield* listed, ["NSE:B", "NSE:D"])
       assert.strictEqual((yield* store.find(["NSE:B"])).get("NSE:B")?.lotSize, 7)
@@ -93,9 +94,31 @@ describe("InstrumentStore", () => {
       assert.deepStrictEqual(yield* store.replaceAll("zerodha", [details("NSE:D")], later), {
         total: 1,
         added: 0,
-        removed: 1
+        removed: 1,
+        kept: 0
       })
       assert.deepStrictEqual(yield* listed, ["NSE:D"])
+    }).pipe(Effect.provide(onDatabase))
+  )
+
+  it.live("keeps what the same source has said of instruments that are in an unreadable line", () =>
+    Effect.gen(function* () {
+      const store = yield* InstrumentStore
+      yield* store.replaceAll("zerodha", [details("NSE:A", { lotSize: 7 }), details("NSE:B"), details("NSE:C")], now)
+      const keep = ["NSE:A", "NSE:B", "NSE:NEVER"]
+      assert.deepStrictEqual(
+        yield* store.replaceAll("zerodha", [details("NSE:B", { lotSize: 9 }), details("NSE:D")], later, {
+          force: false,
+          keep
+        }),
+        { total: 3, added: 1, removed: 1, kept: 1 }
+      )
+      assert.deepStrictEqual(yield* listed, ["NSE:A", "NSE:B", "NSE:D"])
+      const found = yield* store.find(["NSE:A", "NSE:B"])
+      assert.deepStrictEqual([found.get("NSE:A")?.lotSize, found.get("NSE:B")?.lotSize], [7, 9])
+      // Another broker's facts are not kept.
+      yield* store.replaceAll("mock", [details("NSE:B"), details("NSE:D")], later, { force: false, keep })
+      assert.deepStrictEqual(yield* listed, ["NSE:B", "NSE:D"])
     }).pipe(Effect.provide(onDatabase))
   )
 
@@ -151,7 +174,8 @@ describe("InstrumentStore", () => {
       assert.deepStrictEqual(yield* store.replaceAll("zerodha", many(100_000), later), {
         total: 100_000,
         added: 0,
-        removed: 0
+        removed: 0,
+        kept: 0
       })
     }).pipe(Effect.provide(onDatabase))
   )

@@ -18,6 +18,8 @@ export interface KiteRequest {
   readonly accessToken: Option.Option<Redacted.Redacted>
   /** For the whole answer; BROKER_TIMEOUT_SECONDS if absent. */
   readonly timeout?: Duration.Duration
+  /** How much is read of the answer, as it comes and unpacked; 16 if absent. */
+  readonly maxMebibytes?: number
 }
 
 /** An HTTP response, not interpreted: it may be a failure. */
@@ -58,7 +60,15 @@ const make = Effect.gen(function* () {
       .reduce((text, secret) => text.replaceAll(Redacted.value(secret), "<redacted>"), body)
 
   return KiteClient.of({
-    send: ({ method, path, form, query, accessToken, timeout = config.brokerTimeout }) => {
+    send: ({
+      method,
+      path,
+      form,
+      query,
+      accessToken,
+      timeout = config.brokerTimeout,
+      maxMebibytes = defaultMebibytes
+    }) => {
       const request = HttpClientRequest.make(method)(`${config.zerodhaUrl}${path}`).pipe(
         HttpClientRequest.setHeader("X-Kite-Version", "3"),
         Option.isSome(accessToken)
@@ -69,10 +79,10 @@ const make = Effect.gen(function* () {
       )
       return Effect.gen(function* () {
         const response = yield* http.execute(request)
-        const text = yield* textOf(new Uint8Array(yield* response.arrayBuffer))
+        const text = yield* textOf(new Uint8Array(yield* response.arrayBuffer), maxMebibytes)
         return { status: response.status, body: withoutSecrets(text, accessToken) }
       }).pipe(
-        Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error))),
+        Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error, maxMebibytes))),
         Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tookTooLong(timeout)) }),
         // Zerodha has no use for our trace ids, and spans of requests could contain secrets.
         Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
@@ -82,25 +92,28 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** The most bytes of an answer, as it comes and unpacked. The longest, the instrument list, has about ten million. */
-const maxMebibytes = 64
+/** The order list of the most orders that an account may send in a day has about six; a longer text takes long to parse. */
+const defaultMebibytes = 16
 
 /**
  * The instrument list is gzipped whatever the request headers say, so the bytes themselves are checked. They are unpacked
  * in another thread: on this one it would delay placements.
  */
-const textOf = (bytes: Uint8Array): Effect.Effect<string, KiteUnanswered> =>
+const textOf = (bytes: Uint8Array, maxMebibytes: number): Effect.Effect<string, KiteUnanswered> =>
   bytes[0] === 0x1f && bytes[1] === 0x8b
     ? Effect.tryPromise({
         try: async () => new TextDecoder().decode(await unpack(bytes, { maxOutputLength: maxMebibytes * 1024 * 1024 })),
         catch: (cause) =>
-          new KiteUnanswered({ message: `The answer is compressed and ${whyNotUnpacked(cause)}`, wasSent: true })
+          new KiteUnanswered({
+            message: `The answer is compressed and ${whyNotUnpacked(cause, maxMebibytes)}`,
+            wasSent: true
+          })
       })
     : Effect.succeed(new TextDecoder().decode(bytes))
 
 const unpack = promisify(gunzip)
 
-const whyNotUnpacked = (cause: unknown): string =>
+const whyNotUnpacked = (cause: unknown, maxMebibytes: number): string =>
   codeOf(cause) === "ERR_BUFFER_TOO_LARGE"
     ? `has more than ${maxMebibytes} MiB unpacked`
     : `cannot be read: ${cause instanceof Error ? cause.message : "why is not known"}`
@@ -108,7 +121,7 @@ const whyNotUnpacked = (cause: unknown): string =>
 const tookTooLong = (timeout: Duration.Duration): KiteUnanswered =>
   new KiteUnanswered({ message: `Zerodha did not answer within ${Duration.format(timeout)}`, wasSent: true })
 
-const unanswered = (error: HttpClientError): KiteUnanswered => {
+const unanswered = (error: HttpClientError, maxMebibytes: number): KiteUnanswered => {
   if (isTooLong(error)) {
     return new KiteUnanswered({ message: `The answer has more than ${maxMebibytes} MiB`, wasSent: true })
   }

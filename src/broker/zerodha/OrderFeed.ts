@@ -1,14 +1,25 @@
-import * as NodeSocket from "@effect/platform-node/NodeSocket"
-import { Context, Duration, Effect, Layer, Option, Queue, Redacted, Schedule, Schema } from "effect"
+import { WebSocket } from "@effect/platform-node/NodeWS"
+import { Context, Duration, Effect, Layer, Option, Queue, Redacted, Schedule } from "effect"
 import * as Socket from "effect/socket/Socket"
 import { Configuration } from "../../config/Configuration.ts"
 import { KiteSession } from "./KiteSession.ts"
 
-const readOrderFrame = Schema.decodeUnknownOption(
-  Schema.fromJsonString(Schema.Struct({ type: Schema.Literal("order") }))
+/** Whether a frame may tell of an order. It is not parsed, because its content is not used and a false hint does no harm. */
+const isOrderFrame = (frame: string | Uint8Array): boolean => typeof frame === "string" && orderType.test(frame)
+const orderType = /"type"\s*:\s*"order"/
+
+/**
+ * The feed's frames have about a kilobyte. A longer message than this ends the connection before it is in memory; the socket
+ * is not read any further while as many bytes wait.
+ */
+const maxMessageBytes = 64 * 1024
+
+/** The pause between two reads, so that a flood of frames takes little of the process's time. */
+const readPause = Duration.millis(50)
+
+const webSockets = Layer.succeed(Socket.WebSocketConstructor)(
+  (address) => new WebSocket(address, { maxPayload: maxMessageBytes, perMessageDeflate: false })
 )
-const isOrderFrame = (frame: string | Uint8Array): boolean =>
-  typeof frame === "string" && Option.isSome(readOrderFrame(frame))
 
 /** The feed sends a heartbeat about every second; after a longer silence it counts as dead. */
 const maxSilence = Duration.seconds(15)
@@ -33,13 +44,17 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
         const token = yield* session.accessToken
         const address = new URL(config.zerodhaOrderFeedUrl)
         address.search = `${new URLSearchParams({ api_key: apiKey, access_token: Redacted.value(token) })}`
-        const socket = yield* Socket.makeWebSocket(address.href, { openTimeout: "10 seconds" })
+        const socket = yield* Socket.makeWebSocket(address.href, {
+          openTimeout: "10 seconds",
+          highWaterMark: maxMessageBytes
+        })
         const { pull } = yield* socket.reader
         // Changes during the disconnection are not sent again, so each connection begins with a hint.
         yield* Queue.offer(hints, undefined)
         for (;;) {
           const frames = yield* Effect.timeout(pull, maxSilence)
           if (frames.some(isOrderFrame)) yield* Queue.offer(hints, undefined)
+          yield* Effect.sleep(readPause)
         }
       }).pipe(Effect.scoped)
 
@@ -52,5 +67,5 @@ export class OrderFeed extends Context.Service<OrderFeed, { readonly changed: Ef
       )
       return OrderFeed.of({ changed: Queue.take(hints) })
     })
-  ).pipe(Layer.provide(NodeSocket.layerWebSocketConstructor))
+  ).pipe(Layer.provide(webSockets))
 }

@@ -37,7 +37,7 @@ export const ZerodhaBroker: Layer.Layer<
     /** Reads the trades if prices are missing. A failure only delays prices and must not hide the orders. */
     const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<Trades> =>
       isNeeded
-        ? lookUp("/trades").pipe(
+        ? lookUp("/trades", { maxMebibytes: tradesMebibytes }).pipe(
             Effect.flatMap((body) => read(body, readTrades)),
             Effect.catch((error: BrokerLookupError) =>
               Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), noTrades)
@@ -67,6 +67,9 @@ export const ZerodhaBroker: Layer.Layer<
     })
   })
 )
+
+/** An order may have many trades. */
+const tradesMebibytes = 64
 
 /** Kite's form fields of a placement. Market protection is mandatory for MARKET orders. */
 export const formOf = (placement: Placement, marketProtection: number): Readonly<Record<string, string>> => {

@@ -3,8 +3,10 @@ import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { Instrument } from "../../domain/model/Order.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
+import { safe } from "../../domain/text/safe.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { KiteClient } from "./KiteClient.ts"
+import { cleanText } from "./kiteFields.ts"
 
 /** The dump is invalid or cut off. No part of it must be used. */
 export class InstrumentDumpInvalid extends Schema.TaggedError<InstrumentDumpInvalid>()("InstrumentDumpInvalid", {
@@ -13,10 +15,22 @@ export class InstrumentDumpInvalid extends Schema.TaggedError<InstrumentDumpInva
   line: Schema.NullOr(Schema.Int)
 }) {}
 
+/** A line that cannot be read, though the rest of the dump can. */
+export interface RefusedLine {
+  /** 1 is the line of column names. */
+  readonly line: number
+  /** Null if the line does not tell it. */
+  readonly instrument: string | null
+  readonly problem: string
+  /** The instruments that the line may be for. */
+  readonly mayBe: ReadonlyArray<string>
+}
+
 export interface InstrumentDump {
   readonly instruments: ReadonlyArray<InstrumentDetails>
   /** The number of lines that no order can be for: indices, and symbols that an order cannot name. */
   readonly leftOut: number
+  readonly refused: ReadonlyArray<RefusedLine>
 }
 
 /** The columns that are read; their order does not matter, and others may be present. */
@@ -35,6 +49,8 @@ const columns = [
 type Column = (typeof columns)[number]
 
 const timeout = Duration.minutes(2)
+/** The dump has about ten, unpacked. */
+const maxMebibytes = 64
 
 /** Downloads and reads the list of all instruments, about 100,000, that Zerodha publishes every morning. */
 export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Redacted.Redacted) {
@@ -43,60 +59,118 @@ export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Red
     method: "GET",
     path: "/instruments",
     accessToken: Option.some(accessToken),
-    timeout
+    timeout,
+    maxMebibytes
   })
   const body: Result.Result<string, BrokerLookupError> = lookupAnswer(answer, yield* DateTime.now)
   if (Result.isFailure(body)) return yield* body.failure
-  return yield* Effect.fromResult(parseInstrumentDump(body.success))
+  return yield* readInstrumentDump(body.success)
 })
 
 /**
- * Reads Kite's dump, a CSV with a line of column names. One unreadable line or a sign of a cut file makes the whole dump
- * invalid.
+ * With more unreadable lines than this share, the format has changed, and the dump is invalid. A new format spoils at least
+ * every line of an exchange, and the smallest exchange has about one line in a hundred.
  */
-export const parseInstrumentDump = (csv: string): Result.Result<InstrumentDump, InstrumentDumpInvalid> => {
-  const lines = csv.split(/\r?\n/)
-  const isWhole = lines.at(-1) === ""
-  while (lines.at(-1) === "") lines.pop()
-  const header = headerOf(lines[0] ?? "")
-  if (typeof header === "string") return invalid(1, header)
+const maxRefusedShare = 0.001
+/** The length of a line, about. */
+const meanLength = 80
+/** Single odd lines do not tell of a new format in a short list either. */
+const minRefused = 10
 
-  const instruments: Array<InstrumentDetails> = []
-  const seen = new Map<string, number>()
-  const exchanges = new Set<string>()
-  let leftOut = 0
-  for (const [index, text] of lines.entries()) {
-    if (index === 0) continue
-    const line = index + 1
-    const values = valuesOf(text)
-    if (values === null || values.length !== header.count) {
-      return invalid(
-        line,
-        `it has not the ${header.count} values that the first line has names for: ${excerptOf(text)}`
-      )
+/** How many lines are read without a pause: about a millisecond. */
+const linesAtOnce = 100
+
+/**
+ * Reads Kite's dump, a CSV with a line of column names. A line that cannot be read is refused and named, as are all lines of an
+ * instrument that has several. A line of other names, a sign of a cut file, or more than a few unreadable lines make the whole
+ * dump invalid. Pauses often, so that nothing else in the process waits for it.
+ */
+export const readInstrumentDump = (csv: string): Effect.Effect<InstrumentDump, InstrumentDumpInvalid> =>
+  Effect.gen(function* () {
+    const headEnd = endOfLine(csv, 0)
+    const header = headerOf(lineOf(csv, 0, headEnd))
+    if (typeof header === "string") return yield* invalid(1, header)
+    const listed = new Map<string, { readonly line: number; readonly details: InstrumentDetails | null }>()
+    const exchanges = new Set<string>()
+    const refused: Array<Omit<RefusedLine, "mayBe"> & { readonly text: string }> = []
+    const maxRefused = Math.max(minRefused, (csv.length / meanLength) * maxRefusedShare)
+    const end = csv.trimEnd().length
+    let leftOut = 0
+    let line = 1
+    for (let start = headEnd + 1; start < end; start = endOfLine(csv, start) + 1) {
+      line += 1
+      if (line % linesAtOnce === 0) yield* Effect.yieldNow
+      const text = lineOf(csv, start, endOfLine(csv, start))
+      const read = readLine(text, header)
+      // A cut file may end anywhere, such as with NS for NSE.
+      if (endOfLine(csv, start) === csv.length && (read._tag === "Bad" || !exchanges.has(read.exchange))) {
+        return yield* invalid(line, `the file seems to be cut here: ${excerptOf(text)}`)
+      }
+      if (read._tag === "Bad") {
+        refused.push({ line, text, ...read })
+        if (refused.length > maxRefused) return yield* invalid(line, `${read.problem}; ${refused.length} lines are bad`)
+        continue
+      }
+      exchanges.add(read.exchange)
+      if (read.details === null) {
+        leftOut += 1
+        continue
+      }
+      const { instrument } = read.details
+      const first = listed.get(instrument)
+      if (first !== undefined) {
+        refused.push({ line, text, instrument, problem: `${instrument} is in line ${first.line} already` })
+        if (refused.length > maxRefused) return yield* invalid(line, `many are in it twice, such as ${instrument}`)
+      }
+      listed.set(instrument, first === undefined ? { line, details: read.details } : { ...first, details: null })
     }
-    const row = (column: Column) => values[header.position(column)]?.trim() ?? ""
-    const name = `${row("exchange")}:${row("tradingsymbol")}`
-    // A cut file may end anywhere, such as with NS for NSE.
-    if (index === lines.length - 1 && !isWhole && !exchanges.has(row("exchange"))) {
-      return invalid(line, `the file seems to be cut here: ${excerptOf(text)}`)
+    const instruments = [...listed.values()].flatMap(({ details }) => (details === null ? [] : [details]))
+    if (instruments.length > 0) {
+      return { instruments, leftOut, refused: refused.map((one) => refusedLine(one, exchanges)) }
     }
-    exchanges.add(row("exchange"))
-    const details = detailsOf(name, row)
-    if (typeof details === "string") return invalid(line, `${details}: ${excerptOf(text)}`)
-    if (details === null) {
-      leftOut += 1
-      continue
-    }
-    const first = seen.get(name)
-    if (first !== undefined) return invalid(line, `${name} is in line ${first} already`)
-    seen.set(name, line)
-    instruments.push(details)
-  }
-  return instruments.length === 0
-    ? Result.fail(new InstrumentDumpInvalid({ message: "The instrument dump has no instruments in it", line: null }))
-    : Result.succeed({ instruments, leftOut })
+    return yield* new InstrumentDumpInvalid({ message: "The instrument dump has no instruments in it", line: null })
+  })
+
+const endOfLine = (csv: string, start: number): number => {
+  const end = csv.indexOf("\n", start)
+  return end === -1 ? csv.length : end
 }
+
+const lineOf = (csv: string, start: number, end: number): string =>
+  csv.slice(start, csv[end - 1] === "\r" ? end - 1 : end)
+
+type Line =
+  | { readonly _tag: "Good"; readonly exchange: string; readonly details: InstrumentDetails | null }
+  | { readonly _tag: "Bad"; readonly instrument: string | null; readonly problem: string }
+
+const readLine = (text: string, header: Header): Line => {
+  const values = text.length > maxLine ? null : valuesOf(text)
+  if (values === null || values.length !== header.count) {
+    const problem = `it has not the ${header.count} values that the first line has names for: ${excerptOf(text)}`
+    return { _tag: "Bad", instrument: null, problem }
+  }
+  const row = (column: Column) => values[header.position(column)]?.trim() ?? ""
+  const name = `${row("exchange")}:${row("tradingsymbol")}`
+  const details = detailsOf(name, row)
+  return typeof details === "string"
+    ? { _tag: "Bad", instrument: isInstrument(name) ? name : null, problem: `${details}: ${excerptOf(text)}` }
+    : { _tag: "Good", exchange: row("exchange"), details }
+}
+
+/** A line without a readable name may be for any of the names that its values give. */
+const refusedLine = (
+  { line, text, instrument, problem }: Omit<RefusedLine, "mayBe"> & { readonly text: string },
+  exchanges: ReadonlySet<string>
+): RefusedLine => {
+  if (instrument !== null) return { line, instrument, problem, mayBe: [instrument] }
+  const values = text.slice(0, maxLine).split(/[",]/, maxValues)
+  const names = values.flatMap((value) => [...exchanges].map((exchange) => `${exchange}:${value.trim()}`))
+  return { line, instrument, problem, mayBe: names.filter((name) => isInstrument(name)) }
+}
+
+/** Longer lines, or lines with more values, are not lines of the dump. */
+const maxLine = 1000
+const maxValues = 40
 
 /** The number of columns, and where each is. */
 interface Header {
@@ -107,7 +181,7 @@ interface Header {
 /** The columns named by the first line, or what is wrong with it. */
 const headerOf = (text: string): Header | string => {
   // A byte order mark may precede the first name.
-  const names = (valuesOf(text.replace(/^\uFEFF/, "")) ?? []).map((name) => name.trim())
+  const names = (valuesOf(text.slice(0, maxLine).replace(/^\uFEFF/, "")) ?? []).map((name) => name.trim())
   const missing = columns.filter((column) => !names.includes(column))
   return missing.length > 0
     ? `there is no column ${missing.join(", ")}: ${excerptOf(text)}`
@@ -144,16 +218,18 @@ const detailsOf = (instrument: string, row: (column: Column) => string): Instrum
   if (!isTraded || !isInstrument(instrument)) return null
   return {
     instrument,
-    name: row("name"),
+    name: cleanText(row("name"), maxText),
     lotSize,
     tickSize,
-    instrumentType: row("instrument_type"),
-    segment: row("segment"),
+    instrumentType: cleanText(row("instrument_type"), maxText),
+    segment: cleanText(row("segment"), maxText),
     expiry,
     lastPrice: BigDecimal.isZero(lastPrice) ? null : lastPrice,
     token
   }
 }
+
+const maxText = 200
 
 /** A whole number of up to 15 digits, also written as `75.0`. */
 const wholeNumber = (text: string): number | null => (/^\d{1,15}(\.0*)?$/.test(text) ? Number(text) : null)
@@ -165,11 +241,11 @@ const decimal = (text: string): BigDecimal.BigDecimal | null =>
     : null
 
 const isDay = (text: string): boolean =>
-  /^\d{4}-\d\d-\d\d$/.test(text) &&
+  /^(?:19|20|21)\d\d-\d\d-\d\d$/.test(text) &&
   Option.exists(DateTime.make(`${text}T00:00:00Z`), (day) => DateTime.formatIsoDateUtc(day) === text)
 
-const invalid = (line: number, what: string): Result.Result<never, InstrumentDumpInvalid> =>
-  Result.fail(new InstrumentDumpInvalid({ message: `Line ${line} of the instrument dump is bad: ${what}`, line }))
+const invalid = (line: number, what: string): Effect.Effect<never, InstrumentDumpInvalid> =>
+  Effect.fail(new InstrumentDumpInvalid({ message: `Line ${line} of the instrument dump is bad: ${what}`, line }))
 
-/** The start of a line, short enough for a message. */
-const excerptOf = (text: string): string => excerpt(text, "it is empty")
+/** The start of a line, short and safe enough for a message. */
+const excerptOf = (text: string): string => safe(excerpt(text, "it is empty"))

@@ -48,9 +48,11 @@ export const makeKiteCalls = Effect.gen(function* () {
     ).pipe(watched(token))
   })
 
-  const lookUp = Effect.fnUntraced(function* (path: string) {
+  const lookUp = Effect.fnUntraced(function* (path: string, options: Pick<KiteRequest, "maxMebibytes"> = {}) {
     const token = yield* session.accessToken
-    const answer = yield* Effect.result(client.send({ method: "GET", path, accessToken: Option.some(token) }))
+    const answer = yield* Effect.result(
+      client.send({ ...options, method: "GET", path, accessToken: Option.some(token) })
+    )
     const now = yield* DateTime.now
     if (Result.isFailure(answer)) return yield* lookupFailed("no_answer", answer.failure.message, now)
     return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))

@@ -43,31 +43,36 @@ export interface OwnRows {
 }
 
 /**
- * The orders with one of our tags in the body of GET /orders. A row that names one of our tags belongs to it. Any other row
- * belongs, unreadable, to each of our tags that occurs in it as a word: leaving it out would mean "not placed". A row without
- * any is none of ours, whatever it contains.
+ * The orders with one of our tags in the body of GET /orders. A row that names one of our tags belongs to it. A row whose tags
+ * cannot be read belongs, unreadable, to each of our tags that occurs in it as a word, and so does any other row to those of
+ * our tags that no row names: leaving it out would mean "not placed". A row without any is none of ours, whatever it contains.
  */
 export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Result.Result<OwnRows, string> =>
   Result.map(rowsOf(body), (all) => {
     const rows: Array<OrderListRow> = []
     const unreadable: Array<UnreadableOrder> = []
-    let minLength = Number.POSITIVE_INFINITY
-    for (const tag of tags) minLength = Math.min(minLength, tag.length)
+    const others: Array<unknown> = []
+    const missing = new Set(tags)
+    const minLength = [...tags].reduce((least, { length }) => Math.min(least, length), Number.POSITIVE_INFINITY)
+    const addMentions = (row: unknown, ours: ReadonlySet<Tag>, problem: string) => {
+      for (const tag of ownTagsMentioned(row, ours, minLength)) {
+        unreadable.push(unreadableOrder(tag, fieldsOf(row), false, problem))
+      }
+    }
     for (const row of all) {
       const fields = fieldsOf(row)
       const named = ownTagsIn(fields, tags)
+      for (const tag of named) missing.delete(tag)
       const [tag] = named
       if (tag !== undefined && named.length === 1) {
         const read = readRow(tag, fields)
         if (typeof read === "string") unreadable.push(unreadableOrder(tag, fields, true, read))
         else rows.push(read)
-        continue
-      }
-      for (const mentioned of ownTagsMentioned(row, tags, minLength)) {
-        const problem = named.length > 1 ? "it has the tags of several slices" : "its tag is not in tag or tags"
-        unreadable.push(unreadableOrder(mentioned, fields, false, problem))
-      }
+      } else if (named.length > 1) addMentions(row, tags, "it has the tags of several slices")
+      else if (tagsIn(fields) === null) addMentions(row, tags, "its tag cannot be read")
+      else others.push(row)
     }
+    if (missing.size > 0) for (const row of others) addMentions(row, missing, "its tag is not in tag or tags")
     return { rows, unreadable }
   })
 
@@ -114,7 +119,7 @@ export const readEntries = (body: string): Result.Result<OrderListEntries, strin
     const unreadable: Array<UnreadableEntry> = []
     for (const [index, row] of rows.entries()) {
       const fields = fieldsOf(row)
-      const tags = (tagsIn(fields) ?? wordsIn(row, 1).slice(0, maxWords)).map((tag) => cleanText(tag, maxStatus))
+      const tags = (tagsIn(fields) ?? wordsIn(row, 1, maxWords)).map((tag) => cleanText(tag, maxStatus))
       const { order_id: id } = fields
       if (isOrderId(id)) entries.push({ brokerOrderId: id, tags })
       else unreadable.push({ place: index + 1, tags, problem: fieldProblem("order_id", id, wantedOrderId) })

@@ -38,20 +38,23 @@ const ownTag = (text: string, ours: ReadonlySet<string>): ReadonlyArray<Tag> =>
   ours.has(text) && isOurTag(text) ? [text] : []
 const isOurTag = Schema.is(Tag)
 
-/** The words of at least `minLength` letters and digits in the names and values of a row. */
-export const wordsIn = (row: unknown, minLength: number): Array<string> => {
+/** Up to `max` words of at least `minLength` letters and digits in the names and texts of a row. */
+export const wordsIn = (row: unknown, minLength: number, max = Number.POSITIVE_INFINITY): ReadonlyArray<string> => {
   const words: Array<string> = []
   const left: Array<unknown> = [row]
-  while (left.length > 0) {
+  while (left.length > 0 && words.length < max) {
     const value = left.pop()
-    if (Array.isArray(value)) {
+    if (typeof value === "string") {
+      for (const [word] of value.matchAll(/[A-Za-z0-9]+/g)) {
+        if (word.length >= minLength && words.length < max) words.push(word)
+      }
+    } else if (Array.isArray(value)) {
       for (const inner of value) left.push(inner)
     } else if (typeof value === "object" && value !== null) {
-      for (const [name, inner] of Object.entries(value)) left.push(name, inner)
-    } else if (typeof value === "string" || typeof value === "number") {
-      const text = String(value)
-      if (text.length < minLength) continue
-      for (const [word] of text.matchAll(/[A-Za-z0-9]+/g)) if (word.length >= minLength) words.push(word)
+      for (const [name, inner] of Object.entries(value)) {
+        if (name.length >= minLength) left.push(name)
+        if (typeof inner === "object" || (typeof inner === "string" && inner.length >= minLength)) left.push(inner)
+      }
     }
   }
   return words

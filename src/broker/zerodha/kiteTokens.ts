@@ -1,9 +1,12 @@
-import { DateTime, Option, Redacted, Result } from "effect"
+import { DateTime, Option, Redacted, Result, Schema } from "effect"
 import { nextIndianHour } from "../../domain/market/indianTime.ts"
 import type { StoredToken } from "../../stores/account/CredentialStore.ts"
 
 /** The broker's name in the database. */
 export const zerodha = "zerodha"
+
+/** An access token is one word of plain characters, because it is sent in a header. Kite's have 32. */
+export const AccessToken = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,1000}$/))
 
 /** Every access token ends at this hour in India on the day after it was made. */
 const lastHour = 6

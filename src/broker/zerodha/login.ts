@@ -2,6 +2,9 @@ import { DateTime, Effect, Option, Redacted, Result, Schema } from "effect"
 import { createHash } from "node:crypto"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { type KiteAnswer, KiteClient } from "./KiteClient.ts"
+import { cleanText } from "./kiteFields.ts"
+import { jsonReader } from "./kiteJson.ts"
+import { AccessToken } from "./kiteTokens.ts"
 
 /** Zerodha refused the request; the message is its own. */
 export class KiteRefused extends Schema.TaggedError<KiteRefused>()("KiteRefused", { message: Schema.String }) {}
@@ -12,12 +15,14 @@ export interface KiteUser {
   readonly userName: string
 }
 
-const User = Schema.Struct({ user_id: Schema.String, user_name: Schema.optionalKey(Schema.String) })
+/** Kite's user ids have six letters and digits. */
+const UserId = Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{1,32}$/))
+const User = Schema.Struct({ user_id: UserId, user_name: Schema.optionalKey(Schema.Unknown) })
 
-const readProfile = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ data: User })))
-const readSession = Schema.decodeUnknownOption(
-  Schema.fromJsonString(Schema.Struct({ data: Schema.Struct({ ...User.fields, access_token: Schema.NonEmptyString }) }))
-)
+const readProfile = jsonReader(Schema.Struct({ data: User }))
+const readSession = jsonReader(Schema.Struct({ data: Schema.Struct({ ...User.fields, access_token: AccessToken }) }))
+
+const maxName = 100
 
 /** The page on which the account's owner logs in. It redirects the browser to an address that contains a request token. */
 export const loginPage = (loginUrl: string, apiKey: string): string =>
@@ -45,7 +50,7 @@ export const exchange = Effect.fnUntraced(function* (
     form: { api_key: apiKey, request_token: requestToken, checksum },
     accessToken: Option.none()
   })
-  const { data } = yield* understood(answer, readSession)
+  const { data } = yield* understood(withoutTokens(answer, requestToken), readSession)
   return { ...userOf(data), accessToken: Redacted.make(data.access_token) }
 })
 
@@ -56,7 +61,22 @@ export const profile = Effect.fnUntraced(function* (accessToken: Redacted.Redact
   return userOf((yield* understood(answer, readProfile)).data)
 })
 
-const userOf = (user: typeof User.Type): KiteUser => ({ userId: user.user_id, userName: user.user_name ?? "" })
+const userOf = ({ user_id: userId, user_name: name }: typeof User.Type): KiteUser => ({
+  userId,
+  userName: typeof name === "string" ? cleanText(name, maxName) : ""
+})
+
+/** A failure becomes a message, so it must not have the request token that was sent, or tokens that are in its body, in it. */
+const withoutTokens = (answer: KiteAnswer, requestToken: string): KiteAnswer =>
+  answer.status === 200
+    ? answer
+    : {
+        ...answer,
+        body: (requestToken === "" ? answer.body : answer.body.replaceAll(requestToken, "<redacted>")).replaceAll(
+          /("[a-z]*_?token"\s*:\s*)"[^"]*"/g,
+          '$1"<redacted>"'
+        )
+      }
 
 const understood = <A>(answer: KiteAnswer, read: (body: string) => Option.Option<A>) =>
   Effect.gen(function* () {

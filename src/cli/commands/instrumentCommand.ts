@@ -7,6 +7,7 @@ import { tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { InstrumentDetails, isExpired, nearestNames } from "../../domain/market/InstrumentDetails.ts"
+import { counted } from "../../domain/text/plural.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
@@ -25,19 +26,33 @@ const sync = Command.make(
   },
   Effect.fnUntraced(function* (given) {
     const { brokerType } = yield* Configuration
-    const { instruments, leftOut } = yield* brokerType === "zerodha" ? download : Effect.succeed(builtIn)
+    const { instruments, leftOut, refused } = yield* brokerType === "zerodha" ? download : Effect.succeed(builtIn)
     const store = yield* InstrumentStore
     const replaced = yield* store
-      .replaceAll(brokerType, instruments, yield* DateTime.now, given)
+      .replaceAll(brokerType, instruments, yield* DateTime.now, {
+        force: given.force,
+        keep: refused.flatMap(({ mayBe }) => mayBe)
+      })
       .pipe(
         Effect.catchTag("TooFewInstruments", ({ message }) =>
           Effect.fail(new CommandFailed({ message: `${message}. If that is right: "instruments sync --force"` }))
         )
       )
-    yield* print(given.json, { source: brokerType, ...replaced, leftOut }, ({ total, added, removed }) => [
-      `${total} instruments of the ${brokerType} broker: ${added} are new, ${removed} are gone`,
-      ...(leftOut === 0 ? [] : [`${leftOut} lines were left out: indices and others that no order can be for`])
-    ])
+    const named = refused.map(({ line, instrument, problem }) => ({ line, instrument, problem }))
+    yield* print(
+      given.json,
+      { source: brokerType, ...replaced, leftOut, refused: named },
+      ({ total, added, removed, kept }) => [
+        `${total} instruments of the ${brokerType} broker: ${added} are new, ${removed} are gone`,
+        ...(leftOut === 0 ? [] : [`${leftOut} lines were left out: indices and others that no order can be for`]),
+        ...(named.length === 0
+          ? []
+          : [
+              `${counted(named.length, "line")} cannot be read; what was known of ${counted(kept, "instrument")} stays as it was:`,
+              ...named.map(({ line, instrument, problem }) => `  line ${line}, ${instrument ?? "no name"}: ${problem}`)
+            ])
+      ]
+    )
   }, Effect.provide(InstrumentLayer))
 ).pipe(Command.withDescription("Get the broker's list of instruments anew; Zerodha makes one every morning"))
 
@@ -76,7 +91,7 @@ export const instrumentCommand = Command.make("instruments").pipe(
   Command.withSubcommands([sync, show, status])
 )
 
-const builtIn: InstrumentDump = { instruments: mockInstruments, leftOut: 0 }
+const builtIn: InstrumentDump = { instruments: mockInstruments, leftOut: 0, refused: [] }
 
 const download = Effect.gen(function* () {
   const config = yield* Configuration

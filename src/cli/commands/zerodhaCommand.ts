@@ -1,8 +1,8 @@
-import { DateTime, Effect, Layer, Option, Redacted, Result } from "effect"
+import { DateTime, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { Argument, Command, Flag, Prompt } from "effect/cli"
 import { lookupAnswer } from "../../broker/zerodha/kiteAnswers.ts"
 import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
-import { tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"
+import { AccessToken, tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../../broker/zerodha/login.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
@@ -64,7 +64,7 @@ const setToken = Command.make(
       onSome: Effect.succeed,
       onNone: () => ask("The access token:", "the argument TOKEN", true)
     })
-    if (!/^[\x21-\x7e]+$/.test(token)) {
+    if (!isAccessToken(token)) {
       return yield* new CommandFailed({
         message: "An access token is one word of plain characters; nothing was changed"
       })
@@ -148,6 +148,8 @@ export const zerodhaCommand = Command.make("zerodha").pipe(
     check
   ])
 )
+
+const isAccessToken = Schema.is(AccessToken)
 
 const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
   Effect.mapError(

@@ -18,11 +18,15 @@ export class TooFewInstruments extends Schema.TaggedError<TooFewInstruments>()("
   given: Schema.Int
 }) {}
 
-/** The result of a sync, in instruments. `removed` counts those that the new list lacks. */
+/**
+ * The result of a sync, in instruments. `removed` counts those that the new list lacks, `kept` those that it has in a line that
+ * cannot be read: what was known of them stays.
+ */
 export interface Replaced {
   readonly total: number
   readonly added: number
   readonly removed: number
+  readonly kept: number
 }
 
 const InstrumentStatus = Schema.Struct({
@@ -59,14 +63,15 @@ export class InstrumentStore extends Context.Service<
   InstrumentStore,
   {
     /**
-     * Replaces the list, whichever broker's it was, all or nothing. `details` names no instrument twice. Refuses an empty
-     * list and, unless forced, one with under half as many instruments as the current one.
+     * Replaces the list, whichever broker's it was, all or nothing. `details` names no instrument twice. What this source
+     * has said before of instruments in `keep` stays. Refuses an empty list and, unless forced, one with under half as many
+     * instruments as the current one.
      */
     readonly replaceAll: (
       source: InstrumentSource,
       details: ReadonlyArray<InstrumentDetails>,
       now: DateTime.Utc,
-      options?: { readonly force: boolean }
+      options?: { readonly force: boolean; readonly keep?: ReadonlyArray<string> }
     ) => Effect.Effect<Replaced, DbError | TooFewInstruments>
     /** The listed ones among these instruments, by name. */
     readonly find: (
@@ -107,18 +112,28 @@ const count = ({ sql, queryOne }: Db["Service"]) =>
     Effect.map(({ count }) => count)
   )
 
-const removeAllBut = ({ sql, queryOne }: Db["Service"], instruments: ReadonlyArray<string>) =>
+const removeAllBut = (
+  { sql, queryOne }: Db["Service"],
+  source: InstrumentSource,
+  instruments: ReadonlyArray<string>,
+  keep: ReadonlyArray<string>
+) =>
   queryOne(
     "InstrumentStore.removeAllBut",
-    Counted,
+    Schema.Struct({ removed: Schema.Int, kept: Schema.Int }),
     sql`
-      WITH removed AS (
+      WITH kept AS MATERIALIZED (
+        SELECT i.instrument FROM instruments i
+        WHERE i.source = ${source} AND i.instrument = ANY(${texts(keep)})
+          AND NOT EXISTS (SELECT FROM unnest(${texts(instruments)}) AS listed (name) WHERE listed.name = i.instrument)
+      ), removed AS (
         DELETE FROM instruments i
         WHERE NOT EXISTS (SELECT FROM unnest(${texts(instruments)}) AS listed (name) WHERE listed.name = i.instrument)
+          AND NOT EXISTS (SELECT FROM kept WHERE kept.instrument = i.instrument)
         RETURNING 1
       )
-      SELECT count(*)::int AS count FROM removed`
-  ).pipe(Effect.map(({ count }) => count))
+      SELECT (SELECT count(*)::int FROM removed) AS removed, (SELECT count(*)::int FROM kept) AS kept`
+  )
 
 const upsert = (
   { sql, execute }: Db["Service"],
@@ -156,7 +171,7 @@ const lockForWriting = ({ sql, execute }: Db["Service"]) =>
 
 const replaceAll =
   (db: Db["Service"]): InstrumentStore["Service"]["replaceAll"] =>
-  (source, details, now, { force } = { force: false }) =>
+  (source, details, now, { force, keep = [] } = { force: false }) =>
     db.unlimited(
       "InstrumentStore.replaceAll",
       Effect.gen(function* () {
@@ -164,14 +179,16 @@ const replaceAll =
         const before = yield* count(db)
         const given = details.length
         if (given === 0 || (!force && given * 2 < before)) return yield* tooFew(before, given)
-        const removed = yield* removeAllBut(
+        const { kept, removed } = yield* removeAllBut(
           db,
-          details.map(({ instrument }) => instrument)
+          source,
+          details.map(({ instrument }) => instrument),
+          keep
         )
         yield* Effect.forEach(Arrays.chunksOf(details, batchSize), (batch) => upsert(db, source, batch, now), {
           discard: true
         })
-        return { total: given, added: given - (before - removed), removed }
+        return { total: given + kept, added: given - (before - removed - kept), removed, kept }
       })
     )
 

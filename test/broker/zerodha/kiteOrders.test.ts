@@ -117,6 +117,10 @@ describe("Kite's order list", () => {
     assert.deepStrictEqual(mentions(row({ tag: null, guid: "autoslice:OURS" })), [`OURS ${id}`])
     assert.deepStrictEqual(mentions("a row of OURS, and ALSO more, OURS"), ["OURS null", "ALSO null"])
     assert.deepStrictEqual(mentions(row({ tag: "OURS", tags: ["ALSO"] })), [`ALSO ${id}`, `OURS ${id}`])
+    assert.deepStrictEqual(mentions(row({ tag: null, tags: null, meta: [{ OURS: { a: 1 } }] })), [`OURS ${id}`])
+    // A row names the tag, so a mention in a row of others says nothing; a row with an odd tag is one of its rows all the same.
+    assert.deepStrictEqual(orderList(row({ order_id: "1" }), row({ tag: "THEIRS", guid: "x OURS" })).unreadable, [])
+    assert.lengthOf(orderList(row({ order_id: "1" }), row({ order_id: "2", tag: ["OURS"] })).unreadable, 1)
     // Its own field names the tag, so what else the row has does not matter.
     assert.lengthOf(orderList(row({ tags: { odd: "ALSO" }, guid: "ALSO" })).rows, 1)
   })
@@ -275,12 +279,12 @@ describe("all entries of Kite's order list", () => {
           row({ tags: ["mktp"] }),
           row({ order_id: null, tag: "X" }),
           "row",
-          row({ tag: 5, tags: {}, order_id: "7" })
+          row({ tag: { odd: "Y" }, order_id: "7" })
         )
       )
     )
     assert.deepStrictEqual(read.entries[0]?.tags, ["OURS", "mktp"])
-    assert.isTrue(read.entries[1]?.tags.includes("5"))
+    assert.isTrue(read.entries[1]?.tags.includes("Y"))
     assert.deepStrictEqual(
       read.unreadable.map(
         ({ place, tags: words, problem }) => [place, words.includes("X"), problem.slice(0, 11)] as const
