@@ -6,8 +6,6 @@ import { KiteSession } from "../../src/broker/zerodha/KiteSession.ts"
 import { OrderFeed } from "../../src/broker/zerodha/OrderFeed.ts"
 import type { Area, Finding, Sample } from "../harness/Area.ts"
 import { configurationOf } from "../harness/configurationOf.ts"
-import { millisSince } from "../harness/Effort.ts"
-import { FuzzRun } from "../harness/FuzzRun.ts"
 import { damaged, withOddPart } from "../harness/json.ts"
 import { hostileText, inReport } from "../harness/texts.ts"
 
@@ -20,14 +18,21 @@ export interface Frames {
 
 const plain = { type: "order", id: "", data: { order_id: "151220000000000", status: "OPEN", tag: "PB0" } }
 
-const generate = (choices: SeededChoices): Frames => ({
-  frames: Array.from({ length: choices.whole(1, 5) }, () => {
+/** The feed reads no longer messages; one that is longer ends the connection. */
+const maxMessage = 60_000
+
+const generate = (choices: SeededChoices): Frames => {
+  const max = choices.hits(0.002) ? 1_000_000 : maxMessage
+  return { frames: framesOf(choices, max) }
+}
+
+const framesOf = (choices: SeededChoices, max: number): Frames["frames"] =>
+  Array.from({ length: choices.whole(1, 5) }, () => {
     if (choices.hits(0.1)) return { control: choices.oneOf(["ping", "pong"]) }
-    if (choices.hits(0.3)) return { bytes: Buffer.from(hostileText(choices)).toString("base64") }
+    if (choices.hits(0.3)) return { bytes: Buffer.from(hostileText(choices)).subarray(0, max).toString("base64") }
     const text = JSON.stringify(choices.hits(0.7) ? withOddPart(choices, plain) : plain) ?? ""
-    return { text: choices.hits(0.3) ? damaged(choices, text) : text }
+    return { text: (choices.hits(0.3) ? damaged(choices, text) : text).slice(0, max) }
   })
-})
 
 /** The feed's server on a free port, and its clients, until the scope closes. */
 const feedServer: Effect.Effect<
@@ -86,29 +91,49 @@ const sendAll = (clients: ReadonlySet<WebSocket>, { frames }: Frames): void => {
 /** Longer than the feed waits before it connects again; what was missed meanwhile is a hint of its own. */
 const hintedWithin = "20 seconds"
 
+interface Feed {
+  readonly clients: ReadonlySet<WebSocket>
+  readonly changed: Effect.Effect<void>
+}
+
+const lanes = 25
+
+/** A feed of the service that is connected to a server of its own. */
+const openFeed = Effect.gen(function* () {
+  const { url, clients } = yield* feedServer
+  const { changed } = Context.get(yield* Layer.build(feedAt(url)), OrderFeed)
+  // Each connection begins with a hint.
+  yield* changed
+  return { clients, changed }
+})
+
 /** The order feed over a real connection: no frame may keep the hint from coming that an order frame after it gives. */
 export const frames: Area<Frames> = {
   name: "frames",
   batchSize: 50,
   inFlight: 1,
-  weight: 0.5,
+  weight: 0.1,
   generate,
   shown: (input) => inReport(JSON.stringify(input), 1000),
   open: Effect.gen(function* () {
-    const { url, clients } = yield* feedServer
-    const feed = Context.get(yield* Layer.build(feedAt(url)), OrderFeed)
-    yield* feed.changed
+    const feeds = yield* Effect.all(Array.from({ length: lanes }, () => openFeed))
 
-    const judgeOne = Effect.fnUntraced(function* ({ index, input }: Sample<Frames>) {
-      const { effort } = yield* FuzzRun
-      const before = process.threadCpuUsage()
-      sendAll(clients, input)
+    const judgeOne = Effect.fnUntraced(function* (feed: Feed, { index, input }: Sample<Frames>) {
+      sendAll(feed.clients, input)
       const hint = yield* Effect.timeoutOption(feed.changed, hintedWithin)
-      const costly = effort.note(index, millisSince(before))
-      const what = Option.isNone(hint) ? "no hint comes any more" : costly
-      return what === null ? [] : [{ index, what }]
+      return Option.isNone(hint) ? [{ index, what: "no hint comes any more" }] : []
     })
 
-    return (samples) => Effect.map(Effect.forEach(samples, judgeOne), (found): ReadonlyArray<Finding> => found.flat())
+    /** The feed pauses between its readings, so that many are tried beside one another. */
+    return (samples) =>
+      Effect.forEach(
+        feeds,
+        (feed, lane) =>
+          Effect.forEach(
+            samples.filter((_, number) => number % lanes === lane),
+            (sample) => judgeOne(feed, sample)
+          ),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.map((found): ReadonlyArray<Finding> => found.flat(2)))
   })
 }
