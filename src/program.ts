@@ -4,7 +4,7 @@ import { Cause, Console, Effect, Exit } from "effect"
 import { CliError } from "effect/cli"
 import { cli } from "./cli/Cli.ts"
 import { CommandFailed } from "./cli/shared/environment.ts"
-import { allWritten, terminalConsole } from "./cli/terminal/output.ts"
+import { terminalConsole, untilWritten } from "./cli/terminal/output.ts"
 import { shown } from "./cli/terminal/text.ts"
 import { ConfigurationError } from "./config/Configuration.ts"
 
@@ -42,11 +42,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on("error", () => 
 
 cli.pipe(
   Effect.tapCause(report),
-  // The reader of a result may take its time; one of a log that does not read any more must not keep a daemon.
-  Effect.exit,
-  Effect.tap(() => allWritten),
-  Effect.flatten,
-  Effect.onInterrupt(() => Effect.timeoutOption(allWritten, "1 second")),
+  untilWritten,
   Effect.provideService(Console.Console, terminalConsole),
   Effect.provide(NodeServices.layer),
   NodeRuntime.runMain({

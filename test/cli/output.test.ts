@@ -16,6 +16,20 @@ const writers = [
   "checkNode.ts"
 ]
 
+/** A process that runs a script with the module of the output. */
+const run = (script: string) =>
+  spawn(
+    process.execPath,
+    [
+      "--input-type=module",
+      "-e",
+      `const { terminalConsole, untilWritten } = await import(${JSON.stringify(join(root, "cli/terminal/output.ts"))})
+      const { Effect, Fiber } = await import("effect")
+      ${script}`
+    ],
+    { cwd: root, stdio: ["ignore", "pipe", "pipe"] }
+  )
+
 describe("the output", () => {
   it("passes through one module", () => {
     const found = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
@@ -29,19 +43,12 @@ describe("the output", () => {
   })
 
   it("masks whatever the program prints, and is complete when its reader is slow", async () => {
-    const module = join(root, "cli/terminal/output.ts")
-    const script = `
-      const { allWritten, terminalConsole } = await import(${JSON.stringify(module)})
-      const { Effect } = await import("effect")
+    const child = run(`
       terminalConsole.log("\\u001b[31mred\\u001b[0m \\u001b]0;t\\u0007 \\u202e%s", "x")
       terminalConsole.error("\\u009b2J " + "y".repeat(100000))
       terminalConsole.log("z".repeat(3000000))
-      await Effect.runPromise(allWritten)
-      process.exit(0)`
-    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-      cwd: root,
-      stdio: ["ignore", "pipe", "pipe"]
-    })
+      await Effect.runPromise(untilWritten(Effect.void))
+      process.exit(0)`)
     const read = async (stream: NodeJS.ReadableStream) => {
       const chunks: Array<Buffer> = []
       for await (const chunk of stream) chunks.push(Buffer.from(chunk))
@@ -52,5 +59,15 @@ describe("the output", () => {
     const [stdout, stderr] = await Promise.all([read(child.stdout), read(child.stderr)])
     assert.strictEqual(stdout, `\u001b[31mred\u001b[0m ?]0;t? ?x\n${"z".repeat(3_000_000)}\n`)
     assert.match(stderr, /^\?2J y{9996}… \(100004 characters\)\n$/)
+  })
+
+  it("does not keep a process that is told to stop, when nobody reads", async () => {
+    const child = run(`
+      terminalConsole.log("z".repeat(3000000))
+      const fiber = Effect.runFork(untilWritten(Effect.never))
+      await Effect.runPromise(Fiber.interrupt(fiber))
+      process.exit(7)`)
+    const [code] = await once(child, "exit")
+    assert.strictEqual(code, 7)
   })
 })

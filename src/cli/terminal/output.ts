@@ -41,8 +41,20 @@ const written = (stream: NodeJS.WriteStream): Effect.Effect<void> =>
     stream.write("", () => resume(Effect.void))
   })
 
-/** Waits until everything is written: a pipe holds 64 KiB, and what its reader has not taken by the exit would be lost. */
-export const allWritten: Effect.Effect<void> = Effect.andThen(written(process.stdout), written(process.stderr))
+const allWritten: Effect.Effect<void> = Effect.andThen(written(process.stdout), written(process.stderr))
+
+/**
+ * Ends when all that the program has printed is written: a pipe holds 64 KiB, and what its reader has not taken by the exit
+ * would be lost. The reader of a result may take its time; one that does not read a log any more must not keep a daemon
+ * that was told to stop.
+ */
+export const untilWritten = <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  program.pipe(
+    Effect.exit,
+    Effect.tap(() => allWritten),
+    Effect.flatten,
+    Effect.onInterrupt(() => Effect.timeoutOption(allWritten, "1 second"))
+  )
 
 /** A line that replaces what its row of the screen shows. */
 export const lineOver = (line: string): string => `\u001b[2K${safeOutput(line).replaceAll("\n", "?")}`
