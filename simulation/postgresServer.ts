@@ -11,7 +11,7 @@ import { migrate } from "../src/db/Migrations.ts"
 const settings = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
 
 /** A PostgreSQL server in a temporary folder, until the scope closes. */
-const temporaryServer = Effect.gen(function* () {
+export const temporaryServer = Effect.gen(function* () {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-simulation-"))),
     (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))

@@ -1,4 +1,5 @@
 import { Result, Schema, SchemaIssue } from "effect"
+import { shortened } from "../text/shortened.ts"
 import { Announcements } from "./Announcements.ts"
 import { type VenueId, venueIds } from "./Venue.ts"
 
@@ -19,7 +20,10 @@ export const readCalendarFile = (
     )
     const problems = contradictions(announcements, knownUntil)
     return problems.length > 0 ? yield* Result.fail(problems) : announcements
-  })
+  }).pipe(Result.mapError((problems) => problems.map((problem) => shortened(problem, maxProblem))))
+
+/** The characters of a problem that are shown: it quotes the file's days, times and keys, which may be of any length. */
+const maxProblem = 500
 
 const parseJson = (json: string): Result.Result<unknown, Error> =>
   Result.try({
