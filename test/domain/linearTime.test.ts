@@ -29,8 +29,6 @@ import { LogFolding } from "../../src/runtime/LogFolding.ts"
 import { textIn } from "../../src/runtime/Logging.ts"
 import { order } from "../cli/top/snapshot.ts"
 
-const parseInstrumentDump = (text: string) => Effect.runSync(Effect.result(readInstrumentDump(text)))
-
 /** A function that runs on text from outside. */
 type OnText = (text: string) => unknown
 
