@@ -4,6 +4,7 @@ import { type Entry, labelOf } from "./harness/Bench.ts"
 import { labels } from "./labels.ts"
 import type { Figures } from "./measuredFigures.ts"
 import { burnDown } from "./scenarios/burnDown.ts"
+import { flood, type FloodKind } from "./scenarios/flood.ts"
 import { growth } from "./scenarios/growth.ts"
 import { heldTransaction } from "./scenarios/heldTransaction.ts"
 import { lateness } from "./scenarios/lateness.ts"
@@ -99,6 +100,18 @@ const measureDaemons = async (scenario: string, count: number, stage: BenchStage
   addBurnDown(scenario, labels.us, stage, measured)
 }
 
+const measureFlood = async (kind: FloodKind, { server, figures }: BenchStage) => {
+  const measured = await flood(server, kind)
+  figures.add(`${kind} flood`, labels.shipped, {
+    "split ms": measured.splitMillis,
+    "first slice ms": measured.firstMillis,
+    "new order, p50 ms": measured.newP50Millis,
+    "new order, max ms": measured.newMaxMillis,
+    "running orders, max ms": measured.runningMaxMillis,
+    "flood done ms": measured.doneMillis
+  })
+}
+
 /** The scenarios that are repeated. A comparison runs all contenders in turn. */
 export const scenarios: Readonly<Record<string, (stage: BenchStage) => Promise<void>>> = {
   lateness: async (stage) => {
@@ -144,6 +157,9 @@ export const scenariosOnce: typeof scenarios = {
     const bytes = await memory(server, extent.waitingSlices, extent.memorySeconds)
     figures.add("memory", labels.shipped, { MB: bytes / 1e6 })
   },
+  "bad flood": (stage) => measureFlood("bad", stage),
+  "tiny flood": (stage) => measureFlood("tiny", stage),
+  "limited flood": (stage) => measureFlood("limited", stage),
   growth: async ({ server, extent, figures }) => {
     const { emptyMillis, grownMillis } = await growth(server, extent.growthRows)
     figures.add("growth", labels.shipped, { "empty ms": emptyMillis, "grown ms": grownMillis })

@@ -125,11 +125,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "due time: not looked at",
     [decisions, 'if (nowMillis < slice.notBeforeMillis) return "too early"', ""],
-    [
-      "src/workers/executor/DueQueue.ts",
-      "next !== undefined && next.notBeforeMillis <= nowMillis ?",
-      "next !== undefined && nowMillis > 0 ?"
-    ]
+    ["src/domain/lifecycle/turns.ts", "firstWhere(waiting, (millis) => millis > nowMillis)", "waiting.length"]
   ),
   mutation(
     "window: not looked at",
@@ -155,7 +151,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "halt: claims go on",
     [memorySlices, "if (memory.isHalted) return []", ""],
-    [sliceStore, "AND NOT ${isHalted(sql)}\n                ORDER BY not_before", "ORDER BY not_before"]
+    [sliceStore, "AND NOT ${isHalted(sql)}\n                ORDER BY ${", "ORDER BY ${"]
   ),
   mutation("halt: acknowledged while calls are under way", [
     "src/workers/executor/followHalts.ts",

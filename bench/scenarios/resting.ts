@@ -1,12 +1,9 @@
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { readFile } from "node:fs/promises"
-import { createInterface } from "node:readline"
 import { setTimeout } from "node:timers/promises"
-import { fileURLToPath } from "node:url"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
 import { type BenchDatabase, withDatabase } from "../harness/Bench.ts"
+import { withDaemon } from "../harness/MainProcess.ts"
 
 const dayMillis = 86_400_000
 
@@ -67,35 +64,6 @@ export const start = (server: string): Promise<number> =>
     await pulse.prepare(database.url)
     return withDaemon(database, ({ readyMillis }) => Promise.resolve(readyMillis))
   })
-
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url))
-
-interface DaemonProcess {
-  readonly pid: number
-  /** From the start of the process until it logged that it runs. */
-  readonly readyMillis: number
-}
-
-/** Runs the daemon with its default settings and the mock broker during `use`. */
-const withDaemon = async <A>({ url }: BenchDatabase, use: (daemon: DaemonProcess) => Promise<A>): Promise<A> => {
-  const began = performance.now()
-  const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env["PATH"], DATABASE_URL: url },
-    stdio: ["ignore", "pipe", "inherit"]
-  })
-  const ended = once(child, "exit")
-  try {
-    const readyMillis = await new Promise<number>((resolve, reject) => {
-      const lines = createInterface({ input: child.stdout })
-      lines.on("line", (line) => line.includes(" is running as ") && resolve(performance.now() - began))
-      lines.on("close", () => reject(new Error("The daemon did not start")))
-    })
-    return await use({ pid: child.pid ?? Number.NaN, readyMillis })
-  } finally {
-    child.kill("SIGTERM")
-    await ended
-  }
-}
 
 /** CPU time of a process in milliseconds; /proc counts in ticks of 10 ms. */
 const cpuMillisOf = async (pid: number): Promise<number> => {

@@ -31,12 +31,12 @@ const owned = (memory: Memory, id: string, claimVersion: number): OrderRow | nul
 
 const claimPending =
   (memory: Memory): Orders["claimPending"] =>
-  ({ now, owner, limit, windowGrace }) =>
+  ({ now, owner, limit, windowGrace, isNewestFirst = false }) =>
     Effect.sync(() => {
       const nowMillis = millisOf(now)
       const picked = [...memory.orders.values()]
         .filter((order) => order.orderQueueStatus === "PENDING")
-        .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+        .toSorted((a, b) => (a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1)) * (isNewestFirst ? -1 : 1))
         .slice(0, limit)
       return picked.map((order) => {
         const skipReason = skipReasonOf(order, nowMillis, windowGrace)

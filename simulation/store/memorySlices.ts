@@ -27,7 +27,7 @@ export const memorySlices = (memory: Memory): Slices => ({
 
 const claimDue =
   (memory: Memory): Slices["claimDue"] =>
-  ({ now, horizon, leaseExpiresAt, owner, limit, after = null }) =>
+  ({ now, horizon, leaseExpiresAt, owner, limit, after = null, from = null, isLatestFirst = false }) =>
     Effect.sync(() => {
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
@@ -37,12 +37,13 @@ const claimDue =
           (slice) =>
             slice.stage === "SCHEDULED" &&
             slice.notBefore <= horizonMillis &&
+            (from === null || slice.notBefore >= millisOf(from)) &&
             (last === null || (last !== undefined && compareDue(slice, last) > 0)) &&
             !isWindowOver(slice.notAfter, nowMillis) &&
             !slice.isHeld &&
             (slice.staleAt === null || slice.staleAt >= nowMillis)
         )
-        .toSorted(compareDue)
+        .toSorted((a, b) => (isLatestFirst ? compareDue(b, a) : compareDue(a, b)))
         .slice(0, limit)
       return picked.map((slice) => {
         slice.stage = "IN_PROGRESS"

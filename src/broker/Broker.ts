@@ -12,6 +12,8 @@ export interface Placement extends OrderParameters {
   readonly quantity: number
   /** The absolute time after which the request must not be sent. */
   readonly deadline: DateTime.Utc
+  /** Since when it is due, which decides whose turn it is when several wait; now, if it is not given. */
+  readonly dueAt?: DateTime.Utc
 }
 
 /**

@@ -44,13 +44,17 @@ export const OrderSplitter = Effect.gen(function* () {
   )
 })
 
-/** Claims one batch of PENDING orders and splits it; returns how many orders it claimed. */
+/**
+ * Claims one batch of PENDING orders and splits it; returns how many orders it claimed. After a full batch of the oldest orders
+ * comes one of the newest, so that no order waits behind a flood of older ones.
+ */
 export const makeSplitPending = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
   const instance = yield* Instance
   const { calendar } = yield* TradingHours
   const splitBatch = yield* makeSplitBatch
+  let isNewestFirst = false
 
   // An interruption after the claim must not leave orders IN_PROGRESS: they are split, or given back.
   return Effect.uninterruptibleMask((restore) =>
@@ -59,8 +63,10 @@ export const makeSplitPending = Effect.gen(function* () {
         now: yield* DateTime.now,
         owner: instance.id,
         limit: config.orderSplitterBatchSize,
+        isNewestFirst,
         windowGrace: calendar === null ? config.orderWindowGrace : null
       })
+      isNewestFirst = claimed.length === config.orderSplitterBatchSize && !isNewestFirst
       if (claimed.length === 0) return 0
       yield* restore(splitBatch(claimed)).pipe(
         // Another splitter can take them at once instead of after the timeout. Orders that are DONE or FAILED stay so.

@@ -82,11 +82,12 @@ const stores = Layer.effectContext(
       writeBug: null
     }
     const slices = SliceStore.of({
-      claimDue: ({ horizon, leaseExpiresAt, limit }) =>
+      claimDue: ({ from, horizon, isLatestFirst = false, leaseExpiresAt, limit }) =>
         Effect.sync(() => {
           const due = memory.scheduled
             .filter((slice) => slice.notBeforeMillis <= DateTime.toEpochMillis(horizon))
-            .toSorted((a, b) => a.notBeforeMillis - b.notBeforeMillis)
+            .filter((slice) => !from || slice.notBeforeMillis >= DateTime.toEpochMillis(from))
+            .toSorted((a, b) => (a.notBeforeMillis - b.notBeforeMillis) * (isLatestFirst ? -1 : 1))
             .slice(0, limit)
           memory.scheduled.splice(
             0,

@@ -44,13 +44,16 @@ export const withRateLimit = (
         ...below,
         // A closing gate ends the wait, so that a halt, a stop or a cancel does not wait for turns.
         place: (placement) =>
-          Effect.raceFirst(
-            measured(waitForTurn(placements, placement.deadline)),
-            gate.untilClosed(placement.sliceId)
+          Effect.flatMap(DateTime.now, (now) =>
+            Effect.raceFirst(
+              measured(waitForTurn(placements, placement.deadline, placement.dueAt ?? now)),
+              gate.untilClosed(placement.sliceId)
+            )
           ).pipe(Effect.andThen(sharing(below.place(placement)))),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
-            yield* measured(waitForTurn(options, DateTime.addDuration(yield* DateTime.now, options.maxWait)))
+            const now = yield* DateTime.now
+            yield* measured(waitForTurn(options, DateTime.addDuration(now, options.maxWait), now))
             yield* sharing(below.cancel(brokerOrderId))
           })
       })

@@ -12,6 +12,13 @@ export interface BudgetLimits {
   readonly margin: Duration.Duration
 }
 
+/** A stricter limit for requests that leave room for others. */
+export interface Pace {
+  /** The least time between this request and the one before. */
+  readonly gap: Duration.Duration
+  readonly perMinute: number
+}
+
 /** A request may leave at `atMillis` (since 1970), or the budget does not allow one by the latest moment asked for. */
 export type Reservation =
   | { readonly _tag: "Granted"; readonly atMillis: number }
@@ -33,12 +40,16 @@ const Refused = Schema.Struct({
 export class OrderBudget extends Context.Service<
   OrderBudget,
   {
-    /** Reserves the earliest moment from `from` to `latest` at which one more request is within every limit. */
+    /**
+     * Reserves the earliest moment from `from` to `latest` at which one more request is within every limit, and within a
+     * pace.
+     */
     readonly reserve: (
       broker: string,
       limits: BudgetLimits,
       from: DateTime.Utc,
-      latest: DateTime.Utc
+      latest: DateTime.Utc,
+      pace?: Pace
     ) => Effect.Effect<Reservation, DbError>
     /**
      * How many order requests of a day in India (YYYY-MM-DD) are sent or planned: those granted on it, and the slices still
@@ -73,20 +84,21 @@ export class OrderBudget extends Context.Service<
  * Expressions on an account's row: the earliest moment of one more request, its day in India, and the requests granted on that
  * day. An UPDATE evaluates them on the version of the row that it has locked.
  */
-const nextRequest = (sql: Sql, limits: BudgetLimits, from: DateTime.Utc) => {
+const nextRequest = (sql: Sql, limits: BudgetLimits, from: DateTime.Utc, pace?: Pace) => {
   const margin = durationMillis(limits.margin)
   const afterWindow = (requests: number, windowMillis: number) => sql`
     granted[cardinality(granted) - ${requests - 1}::int] + ${windowMillis + margin}::float8 * interval '1 millisecond'`
   const earliest = sql`
-    greatest(${instant(from)}::timestamptz, blocked_until, granted[cardinality(granted)],
-      ${afterWindow(limits.perSecond, 1000)}, ${afterWindow(limits.perMinute, 60_000)})`
+    greatest(${instant(from)}::timestamptz, blocked_until,
+      granted[cardinality(granted)] + ${durationMillis(pace?.gap ?? Duration.zero)}::float8 * interval '1 millisecond',
+      ${afterWindow(limits.perSecond, 1000)}, ${afterWindow(pace?.perMinute ?? limits.perMinute, 60_000)})`
   const itsDay = sql`(${earliest} AT TIME ZONE 'Asia/Kolkata')::date`
   return { earliest, itsDay, grantedOnIt: sql`CASE WHEN day = ${itsDay} THEN granted_today ELSE 0 END` }
 }
 
 const reserve = ({ sql, queryOption }: Db["Service"]): OrderBudget["Service"]["reserve"] =>
-  Effect.fnUntraced(function* (broker, limits, from, latest) {
-    const { earliest, itsDay, grantedOnIt } = nextRequest(sql, limits, from)
+  Effect.fnUntraced(function* (broker, limits, from, latest, pace) {
+    const { earliest, itsDay, grantedOnIt } = nextRequest(sql, limits, from, pace)
     const granted = yield* queryOption(
       "OrderBudget.reserve",
       Granted,

@@ -49,6 +49,7 @@ interface ClaimOptions {
   readonly now: DateTime.Utc
   readonly owner: string
   readonly limit: number
+  readonly isNewestFirst?: boolean
   readonly windowGrace: Duration.Duration | null
 }
 
@@ -75,7 +76,7 @@ export class OrderStore extends Context.Service<
   OrderStore,
   {
     /**
-     * Claims up to `limit` PENDING orders, oldest first: → IN_PROGRESS; → SKIPPED if the order was cancelled or its window
+     * Claims up to `limit` PENDING orders, oldest first unless `isNewestFirst`: → IN_PROGRESS; → SKIPPED if the order was cancelled or its window
      * ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window is over, because
      * windows in trading hours are not measured on the wall clock.
      */
@@ -170,7 +171,7 @@ const claimPending =
           FROM orders
           WHERE order_queue_status = 'PENDING'
             AND ${isClaimable(sql)}
-          ORDER BY created_at, id
+          ORDER BY ${sql.literal(options.isNewestFirst ? "created_at DESC, id DESC" : "created_at, id")}
           LIMIT ${options.limit}
           FOR UPDATE SKIP LOCKED
         )

@@ -1,5 +1,5 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, instants, integers, texts } from "../../db/parameters.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
@@ -21,6 +21,9 @@ import { Id, idsOf } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
+
+const dueFrom = (sql: Sql, from: DateTime.Utc | null) =>
+  from === null ? sql.literal("") : sql`AND not_before >= ${instant(from)}`
 
 const MovedSlice = Schema.Struct({ id: Schema.String, stage: Stage })
 export type MovedSlice = typeof MovedSlice.Type
@@ -51,7 +54,8 @@ export class SliceStore extends Context.Service<
     /**
      * SCHEDULED → IN_PROGRESS for up to `limit` slices due by `horizon`, soonest first, each with a lease. Orders on hold
      * and kinds that only a newer version knows are left out, and nothing is claimed while placements are halted. With
-     * `after`, a claimed slice, only later slices are claimed. With `quotes`, each has the facts of its market.
+     * `after`, a claimed slice, only later slices are claimed; with `from`, only those due from then on, and with
+     * `isLatestFirst` the latest of them. With `quotes`, each has the facts of its market.
      */
     readonly claimDue: (options: {
       readonly now: DateTime.Utc
@@ -60,6 +64,8 @@ export class SliceStore extends Context.Service<
       readonly owner: string
       readonly limit: number
       readonly after?: SliceId | null
+      readonly from?: DateTime.Utc | null
+      readonly isLatestFirst?: boolean
       /** False without a trading calendar: slices that were planned with one are left to other daemons. */
       readonly keepsHours?: boolean
       readonly quotes?: Pick<MarketLimits, "volumePeriod" | "quoteAge"> | null
@@ -125,14 +131,14 @@ export class SliceStore extends Context.Service<
               WITH picked AS MATERIALIZED (
                 SELECT id, instrument FROM order_slices
                 WHERE stage = 'SCHEDULED' AND NOT is_held AND not_before <= ${instant(options.horizon)}
-                  ${laterThan(options.after ?? null)}
+                  ${laterThan(options.after ?? null)} ${dueFrom(sql, options.from ?? null)}
                   AND NOT ${isWindowOver(sql, options.now)}
                   AND order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
                   AND validity = ANY(${texts(Validity.literals)})
                   AND (stale_at IS NULL OR stale_at >= ${instant(options.now)})
                   AND (market IS NULL OR ${options.keepsHours ?? true}) AND claim_version < ${maxQuantity}::int
                   AND NOT ${isHalted(sql)}
-                ORDER BY not_before, id
+                ORDER BY ${sql.literal(options.isLatestFirst ? "not_before DESC, id DESC" : "not_before, id")}
                 LIMIT ${options.limit}
                 FOR UPDATE SKIP LOCKED
               ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : sql.literal(noFacts)}

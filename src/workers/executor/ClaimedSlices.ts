@@ -1,5 +1,6 @@
 import { Effect, Queue } from "effect"
-import type { OrderId, SliceId } from "../../domain/model/Ids.ts"
+import type { SliceId } from "../../domain/model/Ids.ts"
+import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { DueQueue } from "./DueQueue.ts"
 
 /** The slices that this process has claimed and not placed yet: the state that the executor's loops share. */
@@ -9,8 +10,8 @@ export interface ClaimedSlices {
   readonly queueChanged: Queue.Queue<void>
   /** Signalled when the queue is half empty, so that claiming again is worthwhile. */
   readonly queueHasRoom: Queue.Queue<void>
-  /** Fired slices and their orders. A slice may still wait for its turn at the broker, where a cancel must reach it. */
-  readonly fired: Map<SliceId, OrderId>
+  /** Fired slices. A slice may still wait for its turn at the broker, where a cancel must reach it. */
+  readonly fired: Map<SliceId, ClaimedSlice>
 }
 
 export const makeClaimedSlices: Effect.Effect<ClaimedSlices> = Effect.gen(function* () {

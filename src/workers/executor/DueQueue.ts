@@ -1,23 +1,33 @@
+import { countDue, nextTurn } from "../../domain/lifecycle/turns.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 
 /** Claimed slices in the order of their due times. Plain memory, owned by one executor. */
 export class DueQueue {
   private slices: Array<ClaimedSlice> = []
+  /** The number of the next turn. */
+  private turn = 1
 
   get size(): number {
     return this.slices.length
   }
 
-  /** The slice that is due next; it stays in the queue. */
+  /** The slice with the earliest due time; it stays in the queue. */
   peek(): ClaimedSlice | undefined {
     return this.slices[0]
   }
 
-  /** Takes the next slice if it is due by now, in milliseconds since 1970. */
+  /** How many of the slices are due by now, in milliseconds since 1970. */
+  dueBy(nowMillis: number): number {
+    return countDue(this.slices, nowMillis)
+  }
+
+  /** Takes one of the slices that are due by now, in milliseconds since 1970: the one whose turn it is. */
   takeDue(nowMillis: number): ClaimedSlice | undefined {
-    const next = this.slices[0]
-    return next !== undefined && next.notBeforeMillis <= nowMillis ? this.slices.shift() : undefined
+    const index = nextTurn(this.slices, nowMillis, this.turn)
+    if (index === null) return undefined
+    this.turn += 1
+    return this.slices.splice(index, 1)[0]
   }
 
   add(claimed: ReadonlyArray<ClaimedSlice>): void {

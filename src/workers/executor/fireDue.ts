@@ -26,9 +26,13 @@ export const makeFireDue = Effect.fnUntraced(function* (
   const permits = yield* Semaphore.make(config.sliceExecutorConcurrency)
   let backoffUntilMillis = 0
 
+  const tellOfRoom = Effect.suspend(() =>
+    queue.size <= claimLimit / 2 ? Queue.offer(queueHasRoom, undefined) : Effect.void
+  )
+
   const fire = (slice: ClaimedSlice) =>
     Effect.suspend(() => {
-      fired.set(slice.id, slice.orderId)
+      fired.set(slice.id, slice)
       return place(slice)
     }).pipe(
       Effect.flatMap((outcome) => {
@@ -36,7 +40,12 @@ export const makeFireDue = Effect.fnUntraced(function* (
         return writer.write(outcome)
       }),
       logAndContinue(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
-      Effect.ensuring(Effect.sync(() => fired.delete(slice.id))),
+      Effect.ensuring(
+        Effect.andThen(
+          Effect.sync(() => fired.delete(slice.id)),
+          tellOfRoom
+        )
+      ),
       Effect.ensuring(Semaphore.release(permits, 1)),
       // An interruption may end the broker call inside, but never the writing of its outcome.
       Effect.uninterruptible
@@ -56,7 +65,7 @@ export const makeFireDue = Effect.fnUntraced(function* (
       const slice = queue.takeDue(now)
       if (slice === undefined) return yield* Semaphore.release(permits, 1)
       yield* FiberSet.run(inFlight, fire(slice), { startImmediately: true })
-      if (queue.size <= claimLimit / 2) yield* Queue.offer(queueHasRoom, undefined)
+      yield* tellOfRoom
     })
   )
 

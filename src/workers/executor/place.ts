@@ -126,7 +126,8 @@ const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => 
   limitPrice: slice.limitPrice,
   productType: slice.productType,
   validity: slice.validity,
-  deadline: DateTime.makeUnsafe(deadlineMillis)
+  deadline: DateTime.makeUnsafe(deadlineMillis),
+  dueAt: DateTime.makeUnsafe(slice.notBeforeMillis)
 })
 
 const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc) => {

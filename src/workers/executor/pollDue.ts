@@ -27,10 +27,10 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
   const { queue, fired } = claimed
 
   const dropStopped = Effect.gen(function* () {
-    const orderIds = new Set([...queue.orderIds(), ...fired.values()])
+    const orderIds = new Set([...queue.orderIds(), ...[...fired.values()].map(({ orderId }) => orderId)])
     const stopped = new Set(orderIds.size === 0 ? [] : yield* orders.stoppedAmong(orderIds))
     yield* giveBack(queue.removeOrders(stopped), because("order_stopped", "given back: order cancelled or on hold"))
-    yield* gate.withdraw(new Set([...fired].flatMap(([id, orderId]) => (stopped.has(orderId) ? [id] : []))))
+    yield* gate.withdraw(new Set([...fired].flatMap(([id, { orderId }]) => (stopped.has(orderId) ? [id] : []))))
   })
 
   const poll = Effect.gen(function* () {

@@ -27,8 +27,9 @@ export const makeSplitBatch = Effect.gen(function* () {
     for (const { reason } of failures) telemetry.orderReason(reason.code)
     const done = new Set(yield* writeSplits(splits))
     const failed = new Set(failures.flatMap(({ id, status }) => (status === "FAILED" ? [id] : [])))
+    const counts = new Map(splits.map(({ plan }) => [plan.orderId as string, plan.slices.length]))
     for (const order of claimed) {
-      const count = splits.find(({ plan }) => plan.orderId === order.id)?.plan.slices.length
+      const count = counts.get(order.id)
       if (count !== undefined && done.has(order.id)) {
         yield* Effect.logInfo(`Order split into ${count} slices`).pipe(annotateOrder(order))
         yield* note(order, "done", count, beganMillis)

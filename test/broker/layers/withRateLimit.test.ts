@@ -149,6 +149,64 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
+  it.effect("gives the next turn to what became due last, and turns in between to what waits longest", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const sent: Array<string> = []
+      const budget = watchedBudget()
+      const { broker } = yield* replica(
+        sentAt,
+        { perSecond: 10, perMinute: 1000, perDay: 1000, margin: Duration.zero },
+        ({ tag }) =>
+          Effect.sync(() => {
+            sent.push(tag)
+            return { brokerOrderId: BrokerOrderId.make("b") }
+          }),
+        budget.layer
+      )
+      const place = (tag: string) =>
+        Effect.flatMap(DateTime.now, (dueAt) =>
+          Effect.forkChild(broker.place(placementOf(tag, { ...due(300), dueAt })), { startImmediately: true })
+        )
+      for (let n = 0; n < 40; n++) yield* place(`FLOOD${n}`)
+      yield* elapse(budget.isIdle, 1000, 10)
+      const before = sent.length
+      for (let n = 0; n < 5; n++) yield* place(`NORMAL${n}`)
+      yield* elapse(budget.isIdle, 900, 10)
+      const next = sent.slice(before, before + 9)
+      assert.strictEqual(next.filter((tag) => tag.startsWith("NORMAL")).length, 5)
+      assert.isAtLeast(next.slice(0, 8).filter((tag) => tag.startsWith("FLOOD")).length, 1)
+      yield* elapse(budget.isIdle, 3000, 10)
+      assert.lengthOf(sent, 45)
+      assert.isAtMost(maxIn(sentAt, 1000), 10)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("spreads late requests over the minute, so that one on time need not wait for the next minute", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const budget = watchedBudget()
+      const generous = { perSecond: 10, perMinute: 20, perDay: 1000, margin: Duration.zero }
+      const { broker } = yield* replica(sentAt, generous, undefined, budget.layer)
+      yield* TestClock.setTime(10_000)
+      const late = { ...due(600), dueAt: DateTime.makeUnsafe(0) }
+      const fibers = yield* Effect.forEach(
+        Array.from({ length: 30 }, (_, n) => n),
+        (n) => Effect.forkChild(broker.place(placementOf(`LATE${n}`, late)), { startImmediately: true })
+      )
+      yield* elapse(budget.isIdle, 59_000, 250)
+      // Four fifths of the minute's requests.
+      assert.isAtMost(sentAt.length, 16)
+      assert.isAtLeast(sentAt.length, 15)
+      assert.isAtMost(maxIn(sentAt, 3750), 2)
+      const began = sentAt.length
+      yield* Effect.forkChild(broker.place(placementOf("ONTIME", due(600))), { startImmediately: true })
+      yield* elapse(budget.isIdle, 50, 10)
+      assert.strictEqual(sentAt.length, began + 1)
+      yield* Effect.forEach(fibers, Fiber.interrupt)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
   it.effect("does not count look-ups", () =>
     Effect.gen(function* () {
       const sentAt: Array<number> = []
