@@ -2,6 +2,7 @@ import { BigDecimal, Option } from "effect"
 import { numbers } from "../../db/parameters.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { bounded } from "./bounded.ts"
 
 /**
  * A numeric column of `orders o` as a double. A cast fails the statement for a number that no double holds, as large or as
@@ -17,11 +18,8 @@ const double = (column: string): string => `
 /** A numeric column of `orders o` as text: numeric holds numbers of a hundred thousand digits, and no price has so many. */
 const price = (column: string): string => `left(o.${column}::text, 70) AS ${column}`
 
-/**
- * A text column of `orders o`, cut where it is longer than any valid one: the driver fails a statement of which one row is
- * longer than 16 MiB, and all the rows of a batch are in memory at once.
- */
-export const bounded = (column: string): string => `left(o.${column}, 1000) AS ${column}`
+/** A text column of `orders o`, cut where it is longer than any valid one. */
+export const text = (column: string): string => bounded(`o.${column}`, 1000)
 
 /**
  * The weights of `orders o` as JSON, because the driver fails at arrays of arrays; one string for a list that is longer than
@@ -45,9 +43,9 @@ export const sizeColumns = [
 export const orderColumns = [
   "o.id",
   ...["instrument", "side", "strategy", "plan_seed", "order_type", "product_type", "validity", "lateness_policy"].map(
-    bounded
+    text
   ),
-  ...["completion", "session_policy"].map(bounded),
+  ...["completion", "session_policy"].map(text),
   ...["randomize", "risk_aversion", "carry_unfilled", "carry_rejected"].map((column) => `o.${column}`),
   sizeColumns,
   weights,
