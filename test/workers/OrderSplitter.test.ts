@@ -213,6 +213,21 @@ describe("OrderSplitter", () => {
     ["a quantity that is no number", { total_quantity: "NaN" }, "total_quantity: must be a whole number from 1"],
     ["a quantity beyond all doubles", { total_quantity: "1e400" }, "2147483647, not Infinity"],
     ["a debt beyond all doubles", { total_quantity: "-1e400" }, "2147483647, not -Infinity"],
+    ["a quantity too small for any double", { total_quantity: "1e-16383" }, "2147483647, not 0.000001"],
+    ["a debt too small for any double", { total_quantity: "-1e-400" }, "2147483647, not -0.000001"],
+    ["a quantity that is nearly whole", { total_quantity: "9.99999999999999999999" }, "2147483647, not 9.999999"],
+    ["slices that are a trace more than whole", { num_splits: "5.00000000000000000001" }, "1000, not 5.000001"],
+    ["minutes too few for any double", { duration_minutes: "1e-16383" }, "from 0 to 1440, not 0.000001"],
+    [
+      "lateness too small for any double",
+      { max_lateness_seconds: "1e-16383" },
+      "max_lateness_seconds: must be a whole"
+    ],
+    [
+      "a price too small for any double",
+      { order_type: "LIMIT", limit_price: "1e-16383" },
+      "limit_price: must be a price"
+    ],
     ["half a slice", { num_splits: "2.5" }, "num_splits: must be a whole number from 1 to 1000, not 2.5"],
     ["half a minute", { duration_minutes: "0.5" }, "duration_minutes: must be a whole number from 0 to 1440, not 0.5"],
     ["endless minutes", { duration_minutes: "1e400" }, "duration_minutes: must be a whole number from 0 to 1440"],
@@ -294,6 +309,33 @@ describe("OrderSplitter", () => {
       const profile = yield* orderRow("profile")
       assert.strictEqual(profile.orderQueueStatus, "FAILED")
       assert.include(profile.statusReason ?? "", "instrument NSE:INFY")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("fails orders of many megabytes one by one, and splits the others", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      const texts = ["instrument", "side", "plan_seed", "completion", "request_id", "origin_trace_id"]
+      for (const column of texts) {
+        yield* insertOrder(column)
+        yield* execute("test.long", sql`UPDATE orders SET ${sql(column)} = repeat('x', 17000000) WHERE id = ${column}`)
+      }
+      yield* insertOrder("weights", { strategy: "WEIGHTS" })
+      yield* execute(
+        "test.weights",
+        sql`UPDATE orders SET weights = array_fill(NULL::float8, ARRAY[3000000]) WHERE id = 'weights'`
+      )
+      yield* insertOrder("good")
+      yield* splitPending
+
+      for (const column of [...texts, "weights"]) {
+        const { orderQueueStatus, statusReason } = yield* orderRow(column)
+        assert.strictEqual(orderQueueStatus, "FAILED", column)
+        assert.include(statusReason ?? "", `${column}: `, column)
+        assert.isBelow(statusReason?.length ?? 0, 500, column)
+      }
+      assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
     }).pipe(Effect.provide(service))
   )
 

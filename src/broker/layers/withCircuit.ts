@@ -15,7 +15,7 @@ import { PlacementGate } from "../PlacementGate.ts"
 
 /**
  * A circuit breaker around placements. After several placements in a row without a clear answer it opens for a while; then one
- * probe decides whether it closes. It opens at once if the broker takes no orders from our address. Look-ups and cancels
+ * probe decides whether it closes. A placement without one that was sent before another that was answered does not count. It opens at once if the broker takes no orders from our address. Look-ups and cancels
  * always pass.
  */
 export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | PlacementGate> =>
@@ -55,10 +55,10 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
         })
 
-      const learnFrom = (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const learnFrom = (sentMillis: number) => (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
+        Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
           const { sign, message } = signOf(answer)
-          return step(learn(circuit, sign, now, options), message, now)
+          return step(learn(circuit, sign, { sentMillis, nowMillis }, options), message, nowMillis)
         })
 
       return Broker.of({
@@ -68,7 +68,7 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
             Effect.flatMap(Clock.currentTimeMillis, (now) => {
               const admitted = admit(circuit, now)
               if (!admitted.mayPass) return Effect.fail(tryLater(now))
-              const placed = Effect.onExit(restore(below.place(placement)), learnFrom)
+              const placed = Effect.onExit(restore(below.place(placement)), learnFrom(now))
               return Effect.andThen(step(admitted.circuit, "", now), placed)
             })
           )

@@ -9,17 +9,17 @@ export interface CircuitOptions {
 
 /**
  * The state of a circuit breaker. Closed: placements pass. Open: none passes until `untilMillis`. Probing: one placement is in
- * flight to find out whether the broker is well.
+ * flight to find out whether the broker is well. `answeredMillis` is when the latest of the answered placements was sent.
  */
 export type Circuit =
-  | { readonly _tag: "Closed"; readonly failures: number }
+  | { readonly _tag: "Closed"; readonly failures: number; readonly answeredMillis: number }
   | { readonly _tag: "Open"; readonly untilMillis: number; readonly pauseMillis: number }
   | { readonly _tag: "Probing"; readonly pauseMillis: number }
 
 /** The sign that a placement's answer gives about the broker; "refused us": it takes no orders from this address. */
 export type Sign = "answered" | "no clear answer" | "refused us" | "not sent"
 
-export const closed: Circuit = { _tag: "Closed", failures: 0 }
+export const closed: Circuit = { _tag: "Closed", failures: 0, answeredMillis: Number.NEGATIVE_INFINITY }
 
 export const maxPause = Duration.minutes(1)
 
@@ -33,9 +33,15 @@ export const admit = (
   return { mayPass: true, circuit: { _tag: "Probing", pauseMillis: circuit.pauseMillis } }
 }
 
-/** The circuit after the answer of a placement that passed. */
-export const learn = (circuit: Circuit, sign: Sign, nowMillis: number, options: CircuitOptions): Circuit => {
-  if (sign === "answered") return closed
+/** The circuit after the answer of a placement that passed, and was sent at `sentMillis`. */
+export const learn = (
+  circuit: Circuit,
+  sign: Sign,
+  { sentMillis, nowMillis }: { readonly sentMillis: number; readonly nowMillis: number },
+  options: CircuitOptions
+): Circuit => {
+  const answeredMillis = circuit._tag === "Closed" ? circuit.answeredMillis : Number.NEGATIVE_INFINITY
+  if (sign === "answered") return { _tag: "Closed", failures: 0, answeredMillis: Math.max(answeredMillis, sentMillis) }
   const firstPause = Duration.toMillis(options.pause)
   const open = (pauseMillis: number): Circuit => ({ _tag: "Open", untilMillis: nowMillis + pauseMillis, pauseMillis })
   if (circuit._tag === "Probing") {
@@ -46,6 +52,9 @@ export const learn = (circuit: Circuit, sign: Sign, nowMillis: number, options: 
   }
   // Calls that began before the circuit opened do not change it.
   if (circuit._tag === "Open" || sign === "not sent") return circuit
+  if (sign === "refused us") return open(firstPause)
+  // The broker has answered a placement that was sent later: it is well, and this one's order has a trouble of its own.
+  if (sentMillis < answeredMillis) return circuit
   const failures = circuit.failures + 1
-  return sign === "refused us" || failures >= options.failures ? open(firstPause) : { _tag: "Closed", failures }
+  return failures >= options.failures ? open(firstPause) : { ...circuit, failures }
 }

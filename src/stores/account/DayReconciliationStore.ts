@@ -94,7 +94,7 @@ const unbalanced =
           SELECT order_id FROM order_slices
           WHERE ${isBetween(sql, "claimed_at", from, until)} OR ${isBetween(sql, "acknowledged_at", from, until)}
         )
-        SELECT o.order_id, o.total_quantity::float8 AS total_quantity, o.unaccounted::float8 AS unaccounted, o.overfilled
+        SELECT o.order_id, coalesce(o.total_quantity, 0)::float8 AS total_quantity, o.unaccounted::float8 AS unaccounted, o.overfilled
         FROM days
         -- OFFSET 0 makes the view read one order at a time, instead of all orders to find the day's among them.
         CROSS JOIN LATERAL (SELECT * FROM order_conservation WHERE order_id = days.order_id OFFSET 0) o

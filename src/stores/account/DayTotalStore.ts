@@ -1,8 +1,9 @@
-import { type BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { dayAround, type DayTotals } from "../../domain/limits/dayLimits.ts"
+import { maxQuantity, priceLimit } from "../../domain/model/Order.ts"
 
 const Totals = Schema.Struct({ orders: Schema.Int, value: Schema.BigDecimalFromString })
 
@@ -40,7 +41,9 @@ export class DayTotalStore extends Context.Service<
           Totals,
           sql`
             SELECT count(*)::int AS orders,
-              coalesce(sum(total_quantity * coalesce(limit_price, reference_price)), 0)::text AS value
+              -- Another program may have changed them to what overflows, or to less than nothing.
+              coalesce(sum(greatest(0, least(total_quantity, ${maxQuantity}::int))
+                * greatest(0, least(coalesce(limit_price, reference_price), ${BigDecimal.format(priceLimit)}::numeric))), 0)::text AS value
             FROM orders
             WHERE order_queue_status = 'DONE' AND split_at >= ${instant(from)} AND split_at < ${instant(to)}
               -- Only the split writes a plan: another program may have inserted a row as DONE, with anything in it.

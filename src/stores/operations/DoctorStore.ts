@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
 import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
+import { maxShown } from "../sql/bounded.ts"
 import { inDoubtSince, isFollowedThrough, isInDoubt, isLost, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { shownTime } from "../sql/shownTime.ts"
@@ -92,7 +93,7 @@ export class DoctorStore extends Context.Service<
           HeldOrder,
           sql`
             SELECT order_id, reason, slices, is_double FROM (
-              SELECT o.id AS order_id, o.hold_reason AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
+              SELECT o.id AS order_id, left(o.hold_reason, ${maxShown}::int) AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
                 (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
                 ${isFollowedThrough(sql, "o")} AND o.settled_at IS NULL
                   AND o.cancel_requested_at IS NULL AS is_unfinished

@@ -11,7 +11,7 @@ import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
-import { orderColumns } from "../sql/orderColumns.ts"
+import { orderColumns, text } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
@@ -164,7 +164,7 @@ const claimPending =
               WHEN duration_minutes BETWEEN 0 AND 1440
                 -- Subtracted from now: an addition to created_at overflows for the last times that PostgreSQL can hold.
                 AND created_at < ${instant(options.now)}::timestamptz
-                  - least(greatest(duration_minutes, 0), 1440)::float8 * interval '1 minute'
+                  - round(least(greatest(duration_minutes, 0), 1440), 6)::float8 * interval '1 minute'
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                 THEN ${overBeforeSplit.text}::text
             END AS skip_reason
@@ -190,7 +190,7 @@ const claimPending =
         FROM picked p
         WHERE o.id = p.id
         RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
-          o.request_id, o.origin_trace_id,
+          ${sql.literal(["request_id", "origin_trace_id"].map(text).join(", "))},
           CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
               AND ${instant(options.now)}::timestamptz + interval '366 days'
             THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`

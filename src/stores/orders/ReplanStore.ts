@@ -72,7 +72,8 @@ const wantingPlan =
                 AND CASE WHEN stage = 'FAILED' OR broker_status = 'REJECTED' THEN o.carry_rejected ELSE o.carry_unfilled END)
               OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isUnfinished(sql)}))
         )
-        SELECT id, instrument, id IN (SELECT order_id FROM late) AS is_late FROM orders o
+        -- Another program may have written what is no instrument: that order fails when it is read, and no other.
+        SELECT id, coalesce(left(instrument, 1000), '') AS instrument, id IN (SELECT order_id FROM late) AS is_late FROM orders o
         WHERE id IN (SELECT order_id FROM late UNION SELECT id FROM wanting)
           AND cancel_requested_at IS NULL AND hold_reason IS NULL
           AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)

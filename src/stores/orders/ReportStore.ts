@@ -16,6 +16,7 @@ import {
   RecordedSlice
 } from "../../domain/lifecycle/OrderRecord.ts"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import { bounded, maxShown } from "../sql/bounded.ts"
 import { isInDoubt, shownReasonCode } from "../sql/conditions.ts"
 import { sizeColumns } from "../sql/orderColumns.ts"
 import { shownTime } from "../sql/shownTime.ts"
@@ -70,15 +71,31 @@ const orderTimes = ["created_at", "split_at", "held_at", "cancel_requested_at", 
   .map((column) => `${shownTime(`o.${column}`)} AS ${column}`)
   .join(", ")
 
+const orderTexts = [
+  "o.instrument",
+  "o.side",
+  "o.strategy",
+  "o.order_type",
+  "o.product_type",
+  "o.validity",
+  "o.hold_reason",
+  "o.hold_reason_code",
+  "o.cancel_requested_by",
+  "p.status_reason",
+  "p.reason_code"
+]
+  .map((column) => bounded(column, maxShown))
+  .join(", ")
+
 const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
   queryOption(
     "ReportStore.order",
     RecordedOrder,
     sql`
-      SELECT o.id AS order_id, o.order_unique_key AS key, o.origin_request_source AS source, o.instrument, o.side,
-        ${sql.literal(sizeColumns)}, o.strategy, o.order_type, o.product_type, o.validity, o.order_queue_status, p.state, p.status_reason, p.reason_code, o.hold_reason, o.hold_reason_code,
-        o.reference_price::text AS reference_price, o.split_attempts, o.claimed_by AS split_by,
-        o.cancel_requested_by, ${sql.literal(orderTimes)}
+      SELECT o.id AS order_id, o.order_unique_key AS key, left(o.origin_request_source, ${maxShown}::int) AS source,
+        ${sql.literal(sizeColumns)}, ${sql.literal(orderTexts)}, o.order_queue_status, p.state,
+        o.reference_price::text AS reference_price, o.split_attempts, left(o.claimed_by, ${maxShown}::int) AS split_by,
+        ${sql.literal(orderTimes)}
       FROM orders o JOIN order_progress p ON p.order_id = o.id WHERE o.id = ${orderId}`
   )
 

@@ -16,7 +16,15 @@ import {
   UnresolvedSlice
 } from "../../domain/model/OrderSlice.ts"
 import { factColumns, marketFacts } from "../account/QuoteStore.ts"
-import { isFollowed, isHalted, isInDoubt, inDoubtSince, isOpenAtBroker, isWindowOver } from "../sql/conditions.ts"
+import {
+  cancelUnfilledAfter,
+  isFollowed,
+  isHalted,
+  isInDoubt,
+  inDoubtSince,
+  isOpenAtBroker,
+  isWindowOver
+} from "../sql/conditions.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
@@ -249,7 +257,7 @@ export class SliceStore extends Context.Service<
                   OR (coalesce(p.completes_at <= ${instant(now)}, false) AND o.hold_reason IS NULL
                     AND NOT ${isHalted(sql)})
                   OR (p.cause IS DISTINCT FROM 'COMPLETION' AND coalesce(
-                    s.acknowledged_at + o.cancel_unfilled_after_seconds::float8 * interval '1 second' <= ${instant(now)}, false))
+                    s.acknowledged_at + ${cancelUnfilledAfter(sql, "o")} <= ${instant(now)}, false))
                   AS is_cancel_wanted, s.request_id, s.trace_id
               FROM order_slices s JOIN orders o ON o.id = s.order_id
               LEFT JOIN LATERAL (

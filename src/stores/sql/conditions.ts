@@ -87,6 +87,15 @@ export const mayWantPlan = (sql: Sql, alias?: string): Fragment => {
   AND ${o}cancel_requested_at IS NULL AND ${o}hold_reason IS NULL)`
 }
 
+/**
+ * The interval after which the unfilled rest of a slice is cancelled, counted from its acknowledgement; NULL for never, and for
+ * what another program has made of it, which would fail the statement for all orders.
+ */
+export const cancelUnfilledAfter = (sql: Sql, alias: string): Fragment => {
+  const seconds = sql`${prefixOf(sql, alias)}cancel_unfilled_after_seconds`
+  return sql`(CASE WHEN ${seconds} BETWEEN 1 AND 86400 THEN ${seconds}::float8 * interval '1 second' END)`
+}
+
 /** Halted: the latest row of placement_halts is a halt. False if there is none. */
 export const isHalted = (sql: Sql): Fragment =>
   sql`((SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1) IS TRUE)`

@@ -2,14 +2,32 @@ import { BigDecimal, Option } from "effect"
 import { numbers } from "../../db/parameters.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { bounded } from "./bounded.ts"
 
-/** A numeric column of `orders o` as a double. One that no double holds is infinite, because a cast would fail the statement. */
+/**
+ * A numeric column of `orders o` as a double. A cast fails the statement for a number that no double holds, as large or as
+ * small as it may be, and makes a whole number of one that is nearly whole. So a number beyond 10^15 is infinite, and a
+ * fraction keeps six decimals, at least one of which is not zero.
+ */
 const double = (column: string): string => `
-  CASE WHEN abs(o.${column}) < 1e15 THEN o.${column}::float8
+  CASE WHEN abs(o.${column}) < 1e15 THEN CASE WHEN o.${column} = trunc(o.${column}) THEN o.${column}::float8
+      ELSE (trunc(o.${column})
+        + sign(o.${column}) * least(greatest(round(abs(o.${column}) % 1, 6), 0.000001), 0.999999))::float8 END
     WHEN o.${column} IS NOT NULL THEN sign(o.${column})::float8 * 'Infinity'::float8 END AS ${column}`
 
 /** A numeric column of `orders o` as text: numeric holds numbers of a hundred thousand digits, and no price has so many. */
 const price = (column: string): string => `left(o.${column}::text, 70) AS ${column}`
+
+/** A text column of `orders o`, cut where it is longer than any valid one. */
+export const text = (column: string): string => bounded(`o.${column}`, 1000)
+
+/**
+ * The weights of `orders o` as JSON, because the driver fails at arrays of arrays; one string for a list that is longer than
+ * any valid one. Its stored size is looked at first, because it is known without unpacking the list.
+ */
+const weights = `
+  CASE WHEN pg_column_size(o.weights) > 16384 OR cardinality(o.weights) > 1000 THEN to_jsonb('a longer list'::text)
+    ELSE to_jsonb(o.weights) END AS weights`
 
 /**
  * The columns of `orders o` that another service writes as numbers, checked by nobody. Quantities and times in whole units.
@@ -21,14 +39,19 @@ export const sizeColumns = [
   price("limit_price")
 ].join(", ")
 
-/**
- * The columns of `orders o` that make an UntrustedOrder. Weights are JSON, because the driver fails at arrays of arrays.
- */
-export const orderColumns = `
-  o.id, o.instrument, o.side, ${sizeColumns}, o.randomize, o.strategy, o.risk_aversion, to_jsonb(o.weights) AS weights, o.plan_seed,
-  o.order_type, o.product_type, o.validity, o.lateness_policy,
-  ${double("max_lateness_seconds")}, ${double("cancel_unfilled_after_seconds")}, o.carry_unfilled, o.carry_rejected, o.completion,
-  o.session_policy`
+/** The columns of `orders o` that make an UntrustedOrder. */
+export const orderColumns = [
+  "o.id",
+  ...["instrument", "side", "strategy", "plan_seed", "order_type", "product_type", "validity", "lateness_policy"].map(
+    text
+  ),
+  ...["completion", "session_policy"].map(text),
+  ...["randomize", "risk_aversion", "carry_unfilled", "carry_rejected"].map((column) => `o.${column}`),
+  sizeColumns,
+  weights,
+  double("max_lateness_seconds"),
+  double("cancel_unfilled_after_seconds")
+].join(", ")
 
 /** The columns that an INSERT of an order writes. */
 export const orderRow = (order: SplittableOrder) => ({

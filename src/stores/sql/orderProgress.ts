@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
+import { bounded, maxShown } from "./bounded.ts"
 import { shownTime } from "./shownTime.ts"
 
 /** One order's progress, derived from its slices. Quantities in units of the instrument. */
@@ -36,7 +37,8 @@ export type OrderProgress = typeof OrderProgress.Type
 
 /** The columns of the view `order_progress` that make an {@link OrderProgress}. */
 export const progressColumns = `
-  order_id, instrument, side, total_quantity::float8 AS total_quantity, order_queue_status, status_reason, state,
+  order_id, ${bounded("instrument", maxShown)}, ${bounded("side", maxShown)}, total_quantity::float8 AS total_quantity, order_queue_status, ${bounded("status_reason", maxShown)}, state,
   ${shownTime("created_at")} AS created_at, slices, scheduled, in_progress, unknown, processed,
   failed, skipped, open, placed_quantity::float8 AS placed_quantity, filled_quantity::float8 AS filled_quantity,
-  average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis, hold_reason, reason_code, hold_reason_code`
+  average_price::text AS average_price, next_due_at, last_due_at, max_lateness_millis,
+  ${bounded("hold_reason", maxShown)}, ${bounded("reason_code", maxShown)}, ${bounded("hold_reason_code", maxShown)}`

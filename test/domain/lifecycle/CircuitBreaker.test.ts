@@ -12,7 +12,10 @@ import {
 const options = { failures: 3, pause: Duration.seconds(15) }
 
 const after = (signs: ReadonlyArray<Sign>, circuit: Circuit = closed, nowMillis = 1000) =>
-  signs.reduce((circuit, sign) => learn(circuit, sign, nowMillis, options), circuit)
+  signs.reduce((circuit, sign) => learn(circuit, sign, { sentMillis: nowMillis, nowMillis }, options), circuit)
+
+/** The circuit at rest, after a placement of this time was answered. */
+const closedAt = (answeredMillis: number): Circuit => ({ _tag: "Closed", failures: 0, answeredMillis })
 
 const opened = after(["no clear answer", "no clear answer", "no clear answer"])
 
@@ -21,8 +24,18 @@ describe("the circuit breaker", () => {
     assert.strictEqual(after(["no clear answer", "no clear answer"])._tag, "Closed")
     assert.deepStrictEqual(opened, { _tag: "Open", untilMillis: 16_000, pauseMillis: 15_000 })
     const interrupted = after(["no clear answer", "no clear answer", "answered", "no clear answer", "no clear answer"])
-    assert.deepStrictEqual(interrupted, { _tag: "Closed", failures: 2 })
+    assert.deepStrictEqual(interrupted, { _tag: "Closed", failures: 2, answeredMillis: 1000 })
     assert.strictEqual(after(["no clear answer", "not sent", "no clear answer", "not sent"])._tag, "Closed")
+  })
+
+  it("does not count placements that were sent before one that was answered", () => {
+    const late = (circuit: Circuit, sentMillis: number) =>
+      learn(circuit, "no clear answer", { sentMillis, nowMillis: 12_000 }, options)
+    const answered = after(["answered"], closed, 10_000)
+    assert.deepStrictEqual([1000, 2000, 3000, 9999].reduce(late, answered), answered)
+    assert.strictEqual([10_000, 10_001, 10_002].reduce(late, answered)._tag, "Open")
+    const older = learn(answered, "answered", { sentMillis: 500, nowMillis: 12_000 }, options)
+    assert.deepStrictEqual(older, answered)
   })
 
   it("opens at once when the broker takes no orders from this address", () => {
@@ -39,7 +52,7 @@ describe("the circuit breaker", () => {
 
   it("closes when the probe is answered, and waits twice as long when it is not", () => {
     const probing = admit(opened, 16_000).circuit
-    assert.deepStrictEqual(after(["answered"], probing), closed)
+    assert.deepStrictEqual(after(["answered"], probing), closedAt(1000))
     const longer = after(["no clear answer"], probing, 20_000)
     assert.deepStrictEqual(longer, { _tag: "Open", untilMillis: 50_000, pauseMillis: 30_000 })
     let circuit: Circuit = longer
@@ -60,6 +73,6 @@ describe("the circuit breaker", () => {
 
   it("ignores answers to calls from before it opened, unless they show that the broker is well", () => {
     assert.deepStrictEqual(after(["no clear answer"], opened, 3000), opened)
-    assert.deepStrictEqual(after(["answered"], opened, 3000), closed)
+    assert.deepStrictEqual(after(["answered"], opened, 3000), closedAt(3000))
   })
 })
