@@ -22,12 +22,17 @@ describe("noting", () => {
       const store = yield* NotificationStore
       yield* insertOrder("a", { ...refused, instrument: megabyte, side: megabyte, status_reason: megabyte })
       yield* insertOrder("b", { ...refused, reason_code: megabyte, total_quantity: -2_147_483_648, instrument: "" })
+      yield* insertOrder("c", { ...refused, total_quantity: "1e5000", status_reason: "another reason" })
       yield* insertOrder("o".repeat(64), { ...refused, status_reason: "a reason" })
       yield* store.noteUnfilled(yield* DateTime.now)
-      const [long = "", negative, good] = yield* messages
+      const [long = "", negative, many, good] = yield* messages
       assert.match(long, /^Order a \(BUY|^Order a \(long .*\) is FAILED, and nothing of it was placed: long /)
       assert.lengthOf(long, 2000)
       assert.strictEqual(negative, "Order b (BUY -2147483648 ) is FAILED, and nothing of it was placed")
+      assert.strictEqual(
+        many,
+        "Order c (BUY 1000000000000000… NSE:RELIANCE) is FAILED, and nothing of it was placed: another reason"
+      )
       assert.match(good ?? "", /^Order o{64} \(BUY 100 NSE:RELIANCE\) is FAILED, .*: a reason$/)
     }).pipe(Effect.provide(service))
   )

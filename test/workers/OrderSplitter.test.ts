@@ -213,6 +213,11 @@ describe("OrderSplitter", () => {
     ["a quantity that is no number", { total_quantity: "NaN" }, "total_quantity: must be a whole number from 1"],
     ["a quantity beyond all doubles", { total_quantity: "1e400" }, "2147483647, not Infinity"],
     ["a debt beyond all doubles", { total_quantity: "-1e400" }, "2147483647, not -Infinity"],
+    ["a fraction that no double holds", { total_quantity: `10.${"0".repeat(30)}1` }, "total_quantity: must be a whole"],
+    ["a fraction below zero", { total_quantity: `-10.${"0".repeat(30)}1` }, "total_quantity: must be a whole number"],
+    ["hardly a slice", { num_splits: `0.${"9".repeat(30)}` }, "num_splits: must be a whole number from 1 to 1000"],
+    ["hardly a minute", { duration_minutes: `0.${"9".repeat(30)}` }, "duration_minutes: must be a whole number"],
+    ["a fraction of lateness", { max_lateness_seconds: `60.${"0".repeat(30)}1` }, "max_lateness_seconds: must be"],
     ["half a slice", { num_splits: "2.5" }, "num_splits: must be a whole number from 1 to 1000, not 2.5"],
     ["half a minute", { duration_minutes: "0.5" }, "duration_minutes: must be a whole number from 0 to 1440, not 0.5"],
     ["endless minutes", { duration_minutes: "1e400" }, "duration_minutes: must be a whole number from 0 to 1440"],
@@ -269,6 +274,21 @@ describe("OrderSplitter", () => {
       }
       assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
       assert.strictEqual((yield* sliceRows()).length, 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("reads only the beginning of what is longer than it can be", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      const columns = ["instrument", "side", "strategy", "plan_seed", "order_type", "product_type", "validity"]
+      const others = ["lateness_policy", "completion", "session_policy", "request_id", "origin_trace_id"]
+      const text = "x".repeat(1_000_000)
+      yield* insertOrder("o1", Object.fromEntries([...columns, ...others].map((column) => [column, text])))
+      yield* execute("test.weights", sql`UPDATE orders SET weights = array_fill(1.5::float8, ARRAY[1000000])`)
+      const [order] = yield* claimAs("owner")
+      assert.isBelow(JSON.stringify(order).length, 5000)
+      assert.strictEqual(order?.weights, "1000000 numbers")
     }).pipe(Effect.provide(service))
   )
 

@@ -200,7 +200,8 @@ const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
 /** An order `o` in words. A row of another program may lack any of its columns, which a FAILED order shows as it is. */
 const orderWords = (sql: Sql) => sql`
   concat('Order ', left(o.id, ${maxName}::int),
-    ' (' || nullif(concat_ws(' ', left(o.side, 16), o.total_quantity, left(o.instrument, ${maxName}::int)), '') || ')')`
+    ' (' || nullif(concat_ws(' ', left(o.side, 16), left(o.total_quantity::text, 16) || CASE WHEN length(o.total_quantity::text) > 16 THEN '…' ELSE '' END,
+      left(o.instrument, ${maxName}::int)), '') || ')')`
 
 const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(

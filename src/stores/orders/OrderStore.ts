@@ -11,7 +11,7 @@ import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
-import { orderColumns } from "../sql/orderColumns.ts"
+import { orderColumns, text } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
@@ -189,7 +189,7 @@ const claimPending =
         FROM picked p
         WHERE o.id = p.id
         RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
-          o.request_id, o.origin_trace_id,
+          ${sql.literal(text("request_id"))}, ${sql.literal(text("origin_trace_id"))},
           CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
               AND ${instant(options.now)}::timestamptz + interval '366 days'
             THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`

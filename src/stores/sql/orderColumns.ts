@@ -2,14 +2,23 @@ import { BigDecimal, Option } from "effect"
 import { numbers } from "../../db/parameters.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { maxWeights } from "../../domain/model/shape.ts"
 
-/** A numeric column of `orders o` as a double. One that no double holds is infinite, because a cast would fail the statement. */
+/**
+ * A numeric column of `orders o` as a double. One that no double holds is infinite, because a cast would fail the statement; a
+ * fraction that would be rounded away is a half, so that the number is no whole one.
+ */
 const double = (column: string): string => `
-  CASE WHEN abs(o.${column}) < 1e15 THEN o.${column}::float8
+  CASE WHEN abs(o.${column}) < 1e15 THEN
+      CASE WHEN o.${column} = trunc(o.${column}) OR o.${column}::float8 <> trunc(o.${column}::float8) THEN o.${column}::float8
+        ELSE trunc(o.${column})::float8 + 0.5 END
     WHEN o.${column} IS NOT NULL THEN sign(o.${column})::float8 * 'Infinity'::float8 END AS ${column}`
 
 /** A numeric column of `orders o` as text: numeric holds numbers of a hundred thousand digits, and no price has so many. */
 const price = (column: string): string => `left(o.${column}::text, 70) AS ${column}`
+
+/** The beginning of a text column of `orders o`, longer than any valid value: PostgreSQL holds texts of a gigabyte. */
+export const text = (column: string): string => `left(o.${column}, 256) AS ${column}`
 
 /**
  * The columns of `orders o` that another service writes as numbers, checked by nobody. Quantities and times in whole units.
@@ -21,14 +30,30 @@ export const sizeColumns = [
   price("limit_price")
 ].join(", ")
 
+const textColumns = [
+  "instrument",
+  "side",
+  "strategy",
+  "plan_seed",
+  "order_type",
+  "product_type",
+  "validity",
+  "lateness_policy",
+  "completion",
+  "session_policy"
+]
+  .map(text)
+  .join(", ")
+
 /**
- * The columns of `orders o` that make an UntrustedOrder. Weights are JSON, because the driver fails at arrays of arrays.
+ * The columns of `orders o` that make an UntrustedOrder. Weights are JSON, because the driver fails at arrays of arrays; of more
+ * than there can be, only their number is read.
  */
 export const orderColumns = `
-  o.id, o.instrument, o.side, ${sizeColumns}, o.randomize, o.strategy, o.risk_aversion, to_jsonb(o.weights) AS weights, o.plan_seed,
-  o.order_type, o.product_type, o.validity, o.lateness_policy,
-  ${double("max_lateness_seconds")}, ${double("cancel_unfilled_after_seconds")}, o.carry_unfilled, o.carry_rejected, o.completion,
-  o.session_policy`
+  o.id, ${textColumns}, ${sizeColumns}, o.randomize, o.risk_aversion,
+  CASE WHEN cardinality(o.weights) > ${maxWeights} THEN to_jsonb(cardinality(o.weights) || ' numbers')
+    ELSE to_jsonb(o.weights) END AS weights,
+  ${double("max_lateness_seconds")}, ${double("cancel_unfilled_after_seconds")}, o.carry_unfilled, o.carry_rejected`
 
 /** The columns that an INSERT of an order writes. */
 export const orderRow = (order: SplittableOrder) => ({
