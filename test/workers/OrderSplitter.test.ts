@@ -322,13 +322,15 @@ describe("OrderSplitter", () => {
       yield* setClock()
       yield* insertOrder("claims", { claim_version: 2_147_483_647 })
       yield* insertOrder("attempts", { split_attempts: 2_147_483_647 })
+      yield* insertOrder("debts", { claim_version: -2_147_483_648 })
+      yield* insertOrder("endless", { split_attempts: -1 })
       yield* insertOrder("never", { order_queue_status: "IN_PROGRESS", claimed_at: "infinity" })
       yield* insertOrder("far", { order_queue_status: "IN_PROGRESS", claimed_at: "2099-01-01T00:00:00Z" })
       yield* insertOrder("both", { order_queue_status: "IN_PROGRESS", claim_version: 2_147_483_647 })
       yield* insertOrder("good")
       yield* Effect.flatten(makeSweep)
       yield* splitPending
-      for (const id of ["claims", "attempts"]) {
+      for (const id of ["claims", "attempts", "debts", "endless"]) {
         const { orderQueueStatus, statusReason } = yield* orderRow(id)
         assert.strictEqual(orderQueueStatus, "FAILED", id)
         assert.include(statusReason ?? "", "claim_version or split_attempts: must be left to this service", id)
