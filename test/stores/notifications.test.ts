@@ -5,6 +5,7 @@ import { Db } from "../../src/db/Db.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
 import { makeSweep } from "../../src/workers/monitor/sweep.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { notifierWith, outbox } from "../support/notifier.ts"
 import { at } from "../support/replanning.ts"
 import { insertOrder, setClock } from "../support/service.ts"
@@ -88,6 +89,15 @@ describe("noting", () => {
         const { sql, execute } = yield* Db
         const store = yield* NotificationStore
         for (const id of ["o1", "o2", "paused"]) yield* insertOrder(id)
+        const forged = {
+          hold_reason: "the broker refused",
+          hold_reason_code: "refused_repeatedly",
+          held_at: new Date(60_000)
+        }
+        yield* insertOrder("forged", forged)
+        yield* Effect.flatten(makeSplitPending)
+        yield* insertOrder("forged-later", forged)
+        yield* insertOrder("forged-done", { ...forged, order_queue_status: "DONE", split_at: new Date(0) })
         const hold = (id: string, code: string, reason: string) =>
           execute(
             "test.hold",

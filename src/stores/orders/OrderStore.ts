@@ -206,6 +206,8 @@ const completeSplits =
           UPDATE orders o SET
             order_queue_status = 'DONE', status_reason = NULL, reason_code = NULL, settled_at = NULL, resumed_at = NULL,
             reference_price = mine.reference_price,
+            -- The service itself holds no order before its split.
+            hold_reason_code = CASE WHEN o.hold_reason IS NOT NULL THEN ${reasonCode(sql, "paused_by_operator")} END,
             split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
           FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
                       ${integers(orders.map((order) => order.claimVersion))},
