@@ -40,11 +40,16 @@ CREATE TRIGGER orders_arriving BEFORE INSERT ON orders
   FOR EACH ROW WHEN (NEW.order_queue_status <> 'PENDING' OR NEW.arrived_as IS NOT NULL)
   EXECUTE FUNCTION note_arrival_at_pulse_background();
 
--- The conservation law of the orders that this service has split.
+-- The conservation law of the orders that this service has split. Another program may have changed an order's quantity to what
+-- is no quantity: it counts as 0 and is NULL here, and the other orders can still be read.
 CREATE OR REPLACE VIEW order_conservation AS
-SELECT o.id AS order_id, o.total_quantity::integer AS total_quantity, s.*,
-  o.total_quantity::integer - (s.filled + s.working + s.in_doubt + s.scheduled + s.given_up) AS unaccounted
+SELECT o.id AS order_id, q.total AS total_quantity, s.*,
+  coalesce(q.total, 0) - (s.filled + s.working + s.in_doubt + s.scheduled + s.given_up) AS unaccounted
 FROM orders o
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN abs(o.total_quantity) <= 2147483647 AND o.total_quantity = trunc(o.total_quantity)
+    THEN o.total_quantity::integer END AS total
+) q
 CROSS JOIN LATERAL (
   SELECT
     coalesce(sum(filled_quantity), 0)::bigint AS filled,
@@ -62,7 +67,6 @@ CROSS JOIN LATERAL (
 WHERE o.split_at IS NOT NULL
   -- Another program may have inserted an order with a split_at, and with anything as its quantity.
   AND EXISTS (SELECT FROM order_slices WHERE order_id = o.id);
-
 
 -- The progress view.
 CREATE OR REPLACE VIEW order_progress AS

@@ -5,6 +5,7 @@ import { Db } from "../../src/db/Db.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
 import { makeSweep } from "../../src/workers/monitor/sweep.ts"
+import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { notifierWith, outbox } from "../support/notifier.ts"
 import { at } from "../support/replanning.ts"
 import { insertOrder, setClock } from "../support/service.ts"
@@ -22,12 +23,17 @@ describe("noting", () => {
       const store = yield* NotificationStore
       yield* insertOrder("a", { ...refused, instrument: megabyte, side: megabyte, status_reason: megabyte })
       yield* insertOrder("b", { ...refused, reason_code: megabyte, total_quantity: -2_147_483_648, instrument: "" })
+      yield* insertOrder("c", { ...refused, total_quantity: "1e5000", status_reason: "another reason" })
       yield* insertOrder("o".repeat(64), { ...refused, status_reason: "a reason" })
       yield* store.noteUnfilled(yield* DateTime.now)
-      const [long = "", negative, good] = yield* messages
+      const [long = "", negative, many, good] = yield* messages
       assert.match(long, /^Order a \(BUY|^Order a \(long .*\) is FAILED, and nothing of it was placed: long /)
       assert.lengthOf(long, 2000)
       assert.strictEqual(negative, "Order b (BUY -2147483648 ) is FAILED, and nothing of it was placed")
+      assert.strictEqual(
+        many,
+        "Order c (BUY 1000000000000000… NSE:RELIANCE) is FAILED, and nothing of it was placed: another reason"
+      )
       assert.match(good ?? "", /^Order o{64} \(BUY 100 NSE:RELIANCE\) is FAILED, .*: a reason$/)
     }).pipe(Effect.provide(service))
   )
@@ -83,6 +89,15 @@ describe("noting", () => {
         const { sql, execute } = yield* Db
         const store = yield* NotificationStore
         for (const id of ["o1", "o2", "paused"]) yield* insertOrder(id)
+        const forged = {
+          hold_reason: "the broker refused",
+          hold_reason_code: "refused_repeatedly",
+          held_at: new Date(60_000)
+        }
+        yield* insertOrder("forged", forged)
+        yield* Effect.flatten(makeSplitPending)
+        yield* insertOrder("forged-later", forged)
+        yield* insertOrder("forged-done", { ...forged, order_queue_status: "DONE", split_at: new Date(0) })
         const hold = (id: string, code: string, reason: string) =>
           execute(
             "test.hold",

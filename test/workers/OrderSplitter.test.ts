@@ -228,6 +228,11 @@ describe("OrderSplitter", () => {
       { order_type: "LIMIT", limit_price: "1e-16383" },
       "limit_price: must be a price"
     ],
+    ["a fraction that no double holds", { total_quantity: `10.${"0".repeat(30)}1` }, "total_quantity: must be a whole"],
+    ["a fraction below zero", { total_quantity: `-10.${"0".repeat(30)}1` }, "total_quantity: must be a whole number"],
+    ["hardly a slice", { num_splits: `0.${"9".repeat(30)}` }, "num_splits: must be a whole number from 1 to 1000"],
+    ["hardly a minute", { duration_minutes: `0.${"9".repeat(30)}` }, "duration_minutes: must be a whole number"],
+    ["a fraction of lateness", { max_lateness_seconds: `60.${"0".repeat(30)}1` }, "max_lateness_seconds: must be"],
     ["half a slice", { num_splits: "2.5" }, "num_splits: must be a whole number from 1 to 1000, not 2.5"],
     ["half a minute", { duration_minutes: "0.5" }, "duration_minutes: must be a whole number from 0 to 1440, not 0.5"],
     ["endless minutes", { duration_minutes: "1e400" }, "duration_minutes: must be a whole number from 0 to 1440"],
@@ -284,6 +289,21 @@ describe("OrderSplitter", () => {
       }
       assert.strictEqual((yield* orderRow("good")).orderQueueStatus, "DONE")
       assert.strictEqual((yield* sliceRows()).length, 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("reads only the beginning of what is longer than it can be", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const { sql, execute } = yield* Db
+      const columns = ["instrument", "side", "strategy", "plan_seed", "order_type", "product_type", "validity"]
+      const others = ["lateness_policy", "completion", "session_policy", "request_id", "origin_trace_id"]
+      const text = "x".repeat(1_000_000)
+      yield* insertOrder("o1", Object.fromEntries([...columns, ...others].map((column) => [column, text])))
+      yield* execute("test.weights", sql`UPDATE orders SET weights = array_fill(1.5::float8, ARRAY[1000000])`)
+      const [order] = yield* claimAs("owner")
+      assert.isBelow(JSON.stringify(order).length, 5000)
+      assert.strictEqual(order?.weights, "1000000 numbers")
     }).pipe(Effect.provide(service))
   )
 
@@ -344,13 +364,15 @@ describe("OrderSplitter", () => {
       yield* setClock()
       yield* insertOrder("claims", { claim_version: 2_147_483_647 })
       yield* insertOrder("attempts", { split_attempts: 2_147_483_647 })
+      yield* insertOrder("debts", { claim_version: -2_147_483_648 })
+      yield* insertOrder("endless", { split_attempts: -1 })
       yield* insertOrder("never", { order_queue_status: "IN_PROGRESS", claimed_at: "infinity" })
       yield* insertOrder("far", { order_queue_status: "IN_PROGRESS", claimed_at: "2099-01-01T00:00:00Z" })
       yield* insertOrder("both", { order_queue_status: "IN_PROGRESS", claim_version: 2_147_483_647 })
       yield* insertOrder("good")
       yield* Effect.flatten(makeSweep)
       yield* splitPending
-      for (const id of ["claims", "attempts"]) {
+      for (const id of ["claims", "attempts", "debts", "endless"]) {
         const { orderQueueStatus, statusReason } = yield* orderRow(id)
         assert.strictEqual(orderQueueStatus, "FAILED", id)
         assert.include(statusReason ?? "", "claim_version or split_attempts: must be left to this service", id)

@@ -8,7 +8,7 @@ import { makeOutcomeWriter } from "../../src/workers/executor/OutcomeWriter.ts"
 import { makePlace } from "../../src/workers/executor/place.ts"
 import { makeFollowBroker } from "../../src/workers/monitor/followBroker.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
-import { BrokerScript, scriptedBroker } from "../support/scriptedBroker.ts"
+import { acceptAndLoseAnswer, BrokerScript, scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock } from "../support/service.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
@@ -36,10 +36,10 @@ const placeDue = (after: number) =>
   })
 
 /** Twenty slices, one each three seconds, of which the broker refuses each with the given words. */
-const refuseAll = (words: (number: number) => string) =>
+const refuseAll = (words: (number: number) => string, changed: Readonly<Record<string, unknown>> = {}) =>
   Effect.gen(function* () {
     yield* setClock()
-    yield* insertOrder("o1", { num_splits: 20, duration_minutes: 1 })
+    yield* insertOrder("o1", { num_splits: 20, duration_minutes: 1, ...changed })
     yield* insertOrder("other", { num_splits: 20, duration_minutes: 1, instrument: "NSE:INFY" })
     yield* Effect.flatten(makeSplitPending)
     const script = yield* BrokerScript
@@ -103,22 +103,55 @@ describe("an order that the broker keeps refusing", () => {
     }).pipe(Effect.provide(service))
   )
 
-  it.effect("is on hold, too, when the refusals stand in the broker's order list", () =>
+  for (const [list, shown] of [
+    ["at once", 0],
+    ["one order later", -1]
+  ] as const) {
+    it.effect(`is on hold, too, when the broker's order list shows the refusals ${list}`, () =>
+      Effect.gen(function* () {
+        yield* setClock()
+        yield* insertOrder("o1", { num_splits: 20, duration_minutes: 1 })
+        yield* Effect.flatten(makeSplitPending)
+        const script = yield* BrokerScript
+        script.onFind = (tags) =>
+          Effect.sync(() => ({
+            orders: script.orderList
+              .slice(0, script.orderList.length + shown)
+              .filter(({ tag }) => tags.has(tag))
+              .map((order) => ({ ...order, status: "REJECTED", statusText: "REJECTED: RMS: margin exceeds 5" })),
+            unreadable: []
+          }))
+        for (const second of seconds) yield* placeDue(second)
+        assert.strictEqual(script.placed.length, 3 - shown)
+        assert.include((yield* holdOf("o1")).holdReason ?? "", "REJECTED: RMS: margin exceeds 5")
+      }).pipe(Effect.provide(service))
+    )
+  }
+
+  it.effect("is on hold, too, when each answer is lost and the broker's order list shows the refusal", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { num_splits: 20, duration_minutes: 1 })
       yield* Effect.flatten(makeSplitPending)
       const script = yield* BrokerScript
+      script.onPlace = acceptAndLoseAnswer(script)
       script.onFind = (tags) =>
         Effect.sync(() => ({
           orders: script.orderList
             .filter(({ tag }) => tags.has(tag))
-            .map((order) => ({ ...order, status: "REJECTED", statusText: "REJECTED: RMS: margin exceeds 5" })),
+            .map((order) => ({ ...order, status: "REJECTED", statusText: "REJECTED: no margin" })),
           unreadable: []
         }))
       for (const second of seconds) yield* placeDue(second)
       assert.strictEqual(script.placed.length, 3)
-      assert.include((yield* holdOf("o1")).holdReason ?? "", "REJECTED: RMS: margin exceeds 5")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is on hold whatever another program has written about its last hold", () =>
+    Effect.gen(function* () {
+      const { placedOf } = yield* refuseAll(() => "Insufficient funds", { resumed_at: "infinity" })
+      for (const second of seconds) yield* placeDue(second)
+      assert.strictEqual(placedOf("NSE:RELIANCE"), 3)
     }).pipe(Effect.provide(service))
   )
 })

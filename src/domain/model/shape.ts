@@ -1,7 +1,10 @@
 import { Schema } from "effect"
 
+/** The most numbers of a profile. */
+export const maxWeights = 1000
+
 const isProfile = (values: ReadonlyArray<unknown>): values is ReadonlyArray<number> =>
-  values.length >= 1 && values.length <= 1000 && values.every(isVolume)
+  values.length >= 1 && values.length <= maxWeights && values.every(isVolume)
 
 const isVolume = (value: unknown): boolean => typeof value === "number" && value >= 0.001 && value <= 1_000_000_000_000
 
@@ -10,7 +13,7 @@ const isVolume = (value: unknown): boolean => typeof value === "number" && value
  * problem for each part would quote a list of a million wrong ones a million times.
  */
 export const Profile = Schema.Array(Schema.Unknown).pipe(
-  Schema.refine(isProfile, { message: "must be 1 to 1000 numbers from 0.001 to 10^12" })
+  Schema.refine(isProfile, { message: `must be 1 to ${maxWeights} numbers from 0.001 to 10^12` })
 )
 export type Profile = typeof Profile.Type
 

@@ -200,7 +200,8 @@ const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
 /** An order `o` in words. A row of another program may lack any of its columns, which a FAILED order shows as it is. */
 const orderWords = (sql: Sql) => sql`
   concat('Order ', left(o.id, ${maxName}::int),
-    ' (' || nullif(concat_ws(' ', left(o.side, 16), o.total_quantity, left(o.instrument, ${maxName}::int)), '') || ')')`
+    ' (' || nullif(concat_ws(' ', left(o.side, 16), left(o.total_quantity::text, 16) || CASE WHEN length(o.total_quantity::text) > 16 THEN '…' ELSE '' END,
+      left(o.instrument, ${maxName}::int)), '') || ')')`
 
 const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(
@@ -214,7 +215,9 @@ const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
         o.id, NULL::text, o.hold_reason_code
       FROM orders o
       WHERE o.hold_reason IS NOT NULL AND o.held_at >= ${since(now)} AND o.cancel_requested_at IS NULL
-        AND o.hold_reason_code IN (${reasonCode(db.sql, "refused_repeatedly")}, ${reasonCode(db.sql, "replan_impossible")})`
+        AND o.hold_reason_code IN (${reasonCode(db.sql, "refused_repeatedly")}, ${reasonCode(db.sql, "replan_impossible")})
+        -- Another program may have inserted the order with a hold.
+        AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)`
   )
 
 /** The most orders noted in one pass; the next pass goes on with the others. */

@@ -205,8 +205,10 @@ const completeSplits =
       sql`
         WITH planned AS (
           UPDATE orders o SET
-            order_queue_status = 'DONE', status_reason = NULL, reason_code = NULL, settled_at = NULL,
+            order_queue_status = 'DONE', status_reason = NULL, reason_code = NULL, settled_at = NULL, resumed_at = NULL,
             reference_price = mine.reference_price,
+            -- The service itself holds no order before its split.
+            hold_reason_code = CASE WHEN o.hold_reason IS NOT NULL THEN ${reasonCode(sql, "paused_by_operator")} END,
             split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
           FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
                       ${integers(orders.map((order) => order.claimVersion))},
@@ -276,10 +278,13 @@ const lastRefusals =
           SELECT array_agg(words ORDER BY placed_at DESC, sequence_number DESC) AS refusals
           FROM (
             SELECT placed_at, sequence_number, CASE
-              WHEN stage = 'FAILED' AND reason_code = ${reasonCode(sql, "broker_refused")} THEN stage_reason
+              WHEN stage = 'FAILED' THEN stage_reason
               WHEN broker_status = 'REJECTED' THEN coalesce(broker_status_text, broker_status) END AS words
             FROM order_slices
-            WHERE order_id = o.id AND stage IN ('FAILED', 'PROCESSED') AND placed_at > coalesce(o.resumed_at, '-infinity')
+            WHERE order_id = o.id AND placed_at > coalesce(o.resumed_at, '-infinity')
+              -- One that the broker has taken, and may refuse yet, is no answer: there always is one while slices are dense.
+              AND (stage = 'FAILED' AND reason_code = ${reasonCode(sql, "broker_refused")}
+                OR stage = 'PROCESSED' AND broker_status NOT IN ('PENDING', 'UNRECOGNISED'))
             ORDER BY placed_at DESC, sequence_number DESC
             LIMIT ${count}
           ) last

@@ -67,7 +67,7 @@ export const releaseStuck =
               WHEN 'restored' THEN o.status_reason
               WHEN 'arrived' THEN 'order_queue_status: must be PENDING when the order is inserted, not ' || o.arrived_as
                 || '; the order is ignored'
-              WHEN 'unclaimable' THEN 'claim_version or split_attempts: must be left to this service, and is at its maximum'
+              WHEN 'unclaimable' THEN 'claim_version or split_attempts: must be left to this service, and is negative or at its maximum'
               WHEN 'retried' THEN ${timedOut}
               ELSE ${timedOut} || ': see that daemon''s log, then submit the order again with another key' END,
             reason_code = CASE stuck.what

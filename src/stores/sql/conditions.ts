@@ -69,9 +69,12 @@ export const isEndedUnfilled = (sql: Sql): Fragment => sql`(
 export const isWindowOver = (sql: Sql, now: DateTime.Utc, alias?: string): Fragment =>
   sql`(${prefixOf(sql, alias)}not_after < ${instant(now)})`
 
-/** A claim of the order can count: a row whose counters are at their maximum would fail the statement for all others. */
-export const isClaimable = (sql: Sql): Fragment =>
-  sql`(claim_version < ${maxQuantity}::int AND split_attempts < ${maxQuantity}::int)`
+/**
+ * A claim of the order can count: a row whose counters are at their maximum would fail the statement for all others, and one with
+ * negative attempts would be tried for ever. Only another program writes such counters.
+ */
+export const isClaimable = (sql: Sql): Fragment => sql`(
+  claim_version BETWEEN 0 AND ${maxQuantity - 1}::int AND split_attempts BETWEEN 0 AND ${maxQuantity - 1}::int)`
 
 /** The order is followed through: its unfilled quantity is carried to later slices, or completed. */
 export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {

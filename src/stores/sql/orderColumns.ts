@@ -2,6 +2,7 @@ import { BigDecimal, Option } from "effect"
 import { numbers } from "../../db/parameters.ts"
 import type { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { maxWeights } from "../../domain/model/shape.ts"
 import { bounded } from "./bounded.ts"
 
 /**
@@ -26,7 +27,7 @@ export const text = (column: string): string => bounded(`o.${column}`, 1000)
  * any valid one. Its stored size is looked at first, because it is known without unpacking the list.
  */
 const weights = `
-  CASE WHEN pg_column_size(o.weights) > 16384 OR cardinality(o.weights) > 1000 THEN to_jsonb('a longer list'::text)
+  CASE WHEN pg_column_size(o.weights) > 16384 OR cardinality(o.weights) > ${maxWeights} THEN to_jsonb('a longer list'::text)
     ELSE to_jsonb(o.weights) END AS weights`
 
 /**

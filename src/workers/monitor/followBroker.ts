@@ -1,7 +1,7 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
-import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
+import type { OpenSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { type BrokerState, SliceStore } from "../../stores/slices/SliceStore.ts"
 import { makeHoldRefused } from "../executor/holdRefused.ts"
@@ -62,9 +62,9 @@ export const makeFollowBroker = Effect.gen(function* () {
       return state === undefined ? [] : [{ slice, state }]
     })
     yield* writeApart(states, (some) => Effect.flatMap(DateTime.now, (at) => slices.saveBrokerStates(some, at)))
-    yield* holdRefused(
-      new Set(states.flatMap(({ slice, state }) => (state.status === "REJECTED" ? [slice.orderId] : [])))
-    )
+    const isRefused = ({ tag }: UnresolvedSlice | OpenSlice) =>
+      orderList.ordersOf(tag).some(({ status }) => status === "REJECTED")
+    yield* holdRefused(new Set([...unresolved, ...open].filter(isRefused).map(({ orderId }) => orderId)))
     const shown = new Set(states.map(({ slice }) => slice.id))
     const unshown = open.filter(({ id }) => !shown.has(id))
     const isUnreadable = ({ tag }: OpenSlice) => orderList.unreadableOf(tag).length > 0
