@@ -20,7 +20,7 @@ const double = (column: string): string => `
 const price = (column: string): string => `left(o.${column}::text, 70) AS ${column}`
 
 /** A text column of `orders o`, cut where it is longer than any valid one. */
-export const text = (column: string): string => bounded(`o.${column}`, 1000)
+export const text = (column: string): string => bounded(`o.${column}`, 256)
 
 /**
  * The weights of `orders o` as JSON, because the driver fails at arrays of arrays; one string for a list that is longer than
