@@ -304,7 +304,7 @@ describe("OrderSplitter", () => {
       yield* execute("test.weights", sql`UPDATE orders SET weights = array_fill(1.5::float8, ARRAY[1000000])`)
       const [order] = yield* claimAs("owner")
       assert.isBelow(JSON.stringify(order).length, 5000)
-      assert.strictEqual(order?.weights, "1000000 numbers")
+      assert.strictEqual(order?.weights, "a longer list")
     }).pipe(Effect.provide(service))
   )
 
