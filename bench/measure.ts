@@ -4,7 +4,7 @@ import { type Entry, labelOf } from "./harness/Bench.ts"
 import { labels } from "./labels.ts"
 import type { Figures } from "./measuredFigures.ts"
 import { burnDown } from "./scenarios/burnDown.ts"
-import { flood, type FloodKind } from "./scenarios/flood.ts"
+import { flood, type FloodKind, type FloodOptions } from "./scenarios/flood.ts"
 import { growth } from "./scenarios/growth.ts"
 import { heldTransaction } from "./scenarios/heldTransaction.ts"
 import { lateness } from "./scenarios/lateness.ts"
@@ -22,6 +22,7 @@ export interface Extent {
   readonly waitingSlices: number
   readonly memorySeconds: number
   readonly growthRows: number
+  readonly flood: FloodOptions
 }
 
 export const wholeExtent: Extent = {
@@ -33,7 +34,8 @@ export const wholeExtent: Extent = {
   idleSeconds: 30,
   waitingSlices: 1_000_000,
   memorySeconds: 60,
-  growthRows: 10_000_000
+  growthRows: 10_000_000,
+  flood: { rows: 10_000, seconds: 100 }
 }
 
 /** Small sizes that only show that every scenario works. */
@@ -46,7 +48,8 @@ export const quickExtent: Extent = {
   idleSeconds: 3,
   waitingSlices: 2000,
   memorySeconds: 3,
-  growthRows: 5000
+  growthRows: 5000,
+  flood: { rows: 200, seconds: 4 }
 }
 
 interface BenchStage {
@@ -100,8 +103,8 @@ const measureDaemons = async (scenario: string, count: number, stage: BenchStage
   addBurnDown(scenario, labels.us, stage, measured)
 }
 
-const measureFlood = async (kind: FloodKind, { server, figures }: BenchStage) => {
-  const measured = await flood(server, kind)
+const measureFlood = async (kind: FloodKind, { server, extent, figures }: BenchStage) => {
+  const measured = await flood(server, kind, extent.flood)
   figures.add(`${kind} flood`, labels.shipped, {
     "split ms": measured.splitMillis,
     "first slice ms": measured.firstMillis,

@@ -24,27 +24,30 @@ export interface Flood {
 
 const runningOrders = 5
 const slices = 20
-const floodRows = 10_000
-/** A slice that is not placed by then counts as placed at that moment. */
-const timeoutMillis = 100_000
+
+export interface FloodOptions {
+  readonly rows: number
+  /** How long the normal orders are watched; a slice that is not placed by then counts as placed at that moment. */
+  readonly seconds: number
+}
 
 /** Measures orders of 20 slices over one minute: five that run when a flood of rows arrives, and one right behind it. */
-export const flood = (server: string, kind: FloodKind): Promise<Flood> =>
+export const flood = (server: string, kind: FloodKind, options: FloodOptions): Promise<Flood> =>
   withDatabase(server, async (database) => {
     await pulse.prepare(database.url)
-    return withBroker(kind, (environment) => withDaemon(database, () => run(database, kind), environment))
+    return withBroker(kind, (environment) => withDaemon(database, () => run(database, kind, options), environment))
   })
 
-const run = async (database: BenchDatabase, kind: FloodKind): Promise<Flood> => {
+const run = async (database: BenchDatabase, kind: FloodKind, options: FloodOptions): Promise<Flood> => {
   const { pool } = database
   for (let n = 1; n <= runningOrders; n++) await insertNormal(database, `running-${n}`)
   await setTimeout(5000)
-  await pool.query(kind === "bad" ? badRows : tinyOrders, [floodRows])
+  await pool.query(kind === "bad" ? badRows : tinyOrders, [options.rows])
   const floodedMillis = wallClockMillis()
   await insertNormal(database, "new")
   const committedMillis = wallClockMillis()
   let doneMillis = Number.NaN
-  const end = committedMillis + timeoutMillis
+  const end = committedMillis + options.seconds * 1000
   while (wallClockMillis() < end && (await isAny(database, normalUnfinished))) {
     if (Number.isNaN(doneMillis) && !(await isAny(database, floodUnfinished))) doneMillis = wallClockMillis()
     await setTimeout(100)
@@ -52,7 +55,7 @@ const run = async (database: BenchDatabase, kind: FloodKind): Promise<Flood> => 
   const { rows } = await pool.query(
     `SELECT s.order_id AS order, s.sequence_number AS number, ${millis("s.scheduled_at")} AS due,
        ${millis("coalesce(s.acknowledged_at, now())")} AS placed, ${millis("o.split_at")} AS split
-     FROM order_slices s JOIN orders o ON o.id = s.order_id WHERE NOT starts_with(o.id, 'flood')`
+     FROM order_slices s JOIN orders o ON o.id = s.order_id WHERE NOT starts_with(o.id, 'flood') AND s.scheduled_at <= now()`
   )
   const lateOf = (some: (typeof rows)[number][]) => some.map(({ due, placed }) => Number(placed) - Number(due))
   const added = rows.filter(({ order }) => order === "new")

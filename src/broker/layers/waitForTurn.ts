@@ -149,17 +149,18 @@ const makeTurns = Effect.fnUntraced(function* (account: string, dailyLimitPolicy
 })
 
 /**
- * While many wait, requests are spread over the second, and late ones over the minute, of which they leave a share to others.
- * Sent at once they would use up the second's or the minute's requests, and a slice that becomes due then would wait for the
- * next.
+ * While many on-time requests wait, they are spread over the second. While all that wait are late, they are spread over the
+ * minute and leave a share of it. Sent at once they would use up the second's or the minute's requests, and a slice that
+ * becomes due then would wait for the next.
  */
 const paceOf = ({ margin, perMinute, perSecond }: BudgetLimits, requests: ReadonlyArray<WaitingRequest>): Pace => {
-  if (requests.every((request) => request.isLate)) {
+  const onTime = requests.filter((request) => !request.isLate).length
+  if (onTime === 0) {
     const latePerMinute = Math.ceil((1 - shareForOnTime) * perMinute)
     return { gap: Duration.millis(60_000 / latePerMinute), perMinute: latePerMinute }
   }
   const evenGap = Duration.millis((1000 + Duration.toMillis(margin)) / perSecond)
-  return { gap: requests.length < perSecond ? Duration.zero : evenGap, perMinute }
+  return { gap: onTime < perSecond ? Duration.zero : evenGap, perMinute }
 }
 
 /** Handles a request beyond the day's limit: by the policy it is given up, or the gate closes until the next day. */
