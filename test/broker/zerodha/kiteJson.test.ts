@@ -20,6 +20,14 @@ describe("JSON of Kite", () => {
     assert.isTrue(Option.isNone(read(`{"text":"[[`)))
   })
 
+  it("is read up to a number of values that no order list of a day has", () => {
+    const row = JSON.stringify(Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`field${at}`, "a, b"])))
+    const rows = (count: number, text: string) => `[${Array.from({ length: count }, () => text).join()}]`
+    assert.isTrue(Option.isSome(read(rows(10_000, row))))
+    assert.isTrue(Option.isSome(read(JSON.stringify(",".repeat(600_000)))))
+    for (const text of ["{}", "1", '{"a":1}', "[]"]) assert.isTrue(Option.isNone(read(rows(600_000, text))), text)
+  })
+
   it("is refused in time that grows with its length", () => {
     const refusedIn = (size: number) => {
       const body = "[".repeat(size)
