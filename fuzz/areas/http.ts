@@ -9,7 +9,7 @@ import { OrderFeed } from "../../src/broker/zerodha/OrderFeed.ts"
 import { ZerodhaBroker } from "../../src/broker/zerodha/ZerodhaBroker.ts"
 import { DatabaseClock } from "../../src/clock/DatabaseClock.ts"
 import type { BrokerError } from "../../src/domain/model/BrokerError.ts"
-import { BrokerOrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import type { Area, Finding, Sample } from "../harness/Area.ts"
 import { configurationOf } from "../harness/configurationOf.ts"
@@ -137,6 +137,7 @@ const wrongOutcome = (input: HttpAnswer, outcome: Result.Result<unknown, BrokerE
 }
 
 const placementOf = (key: string): Placement => ({
+  orderId: OrderId.make("order"),
   sliceId: SliceId.make(key),
   tag: Tag.make(key),
   quantity: 10,

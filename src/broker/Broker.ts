@@ -1,12 +1,13 @@
 import { Context, type DateTime, type Duration, type Effect } from "effect"
 import type { BrokerError, BrokerLookupError } from "../domain/model/BrokerError.ts"
 import type { Acknowledgement, FoundOrders, OrderListEntries } from "../domain/model/BrokerOrder.ts"
-import type { BrokerOrderId, SliceId, Tag } from "../domain/model/Ids.ts"
+import type { BrokerOrderId, OrderId, SliceId, Tag } from "../domain/model/Ids.ts"
 import type { Instrument, OrderParameters } from "../domain/model/Order.ts"
 import type { Quote } from "../domain/model/Quote.ts"
 
 /** One attempt to create a broker order for a slice. */
 export interface Placement extends OrderParameters {
+  readonly orderId: OrderId
   readonly sliceId: SliceId
   readonly tag: Tag
   readonly quantity: number

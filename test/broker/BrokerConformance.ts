@@ -5,7 +5,7 @@ import { Broker, type Placement } from "../../src/broker/Broker.ts"
 import { Instruction } from "../../src/broker/mock/Instruction.ts"
 import type { BrokerError } from "../../src/domain/model/BrokerError.ts"
 import { type BrokerOrder, isTerminal } from "../../src/domain/model/BrokerOrder.ts"
-import { BrokerOrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 
 export interface ConformanceOptions {
@@ -21,6 +21,7 @@ export interface ConformanceOptions {
 
 /** A placement that any broker fills, with a deadline far away. */
 export const placementOf = (tag: string, change: Partial<Placement> = {}): Placement => ({
+  orderId: OrderId.make("order"),
   sliceId: SliceId.make(`slice-${tag}`),
   tag: Tag.make(tag),
   instrument: Instrument.make("NSE:INFY"),

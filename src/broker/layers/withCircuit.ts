@@ -7,16 +7,18 @@ import {
   learn,
   type Sign
 } from "../../domain/lifecycle/CircuitBreaker.ts"
+import { OrderTroubles } from "../../domain/lifecycle/OrderTroubles.ts"
 import { brokerErrorOf } from "../../domain/lifecycle/placement.ts"
 import { notConnected, type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
+import type { OrderId } from "../../domain/model/Ids.ts"
 import { Broker } from "../Broker.ts"
 import { PlacementGate } from "../PlacementGate.ts"
 
 /**
  * A circuit breaker around placements. After several placements in a row without a clear answer it opens for a while; then one
  * probe decides whether it closes. A placement without a clear answer does not count if another that was sent later was answered.
- * The circuit opens at once if the broker takes no orders from our address. Look-ups and cancels always pass.
+ * One order without clear answers waits by itself while others get some ({@link OrderTroubles}). The circuit opens at once if the broker takes no orders from our address. Look-ups and cancels always pass.
  */
 export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | PlacementGate> =>
   Layer.effect(
@@ -26,6 +28,7 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
       const gate = yield* PlacementGate
       const scope = yield* Effect.scope
       let circuit: Circuit = closed
+      const troubles = new OrderTroubles()
 
       /** Closes the placement gate while the circuit is not closed, and opens it again when a probe may pass. */
       const show = (message: string, nowMillis: number) => {
@@ -55,10 +58,23 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
         })
 
-      const learnFrom = (sentMillis: number) => (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
+      const waitsForItself = (untilMillis: number) =>
+        new BrokerNotSent({
+          code: "order_in_trouble",
+          message:
+            "Not sent: the broker has given this order no clear answers, so it waits for a while and others go first",
+          retryAt: DateTime.makeUnsafe(untilMillis)
+        })
+
+      const learnFrom = (orderId: OrderId, sentMillis: number) => (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
         Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
           const { sign, message } = signOf(answer)
-          return step(learn(circuit, sign, { sentMillis, nowMillis }, options), message, nowMillis)
+          if (sign === "answered") troubles.answered(orderId, nowMillis)
+          const isOwnTrouble = sign === "no clear answer" && !troubles.unclear(orderId, nowMillis)
+          // A probe has to end, whoever's it is.
+          return isOwnTrouble && circuit._tag === "Closed"
+            ? Effect.void
+            : step(learn(circuit, sign, { sentMillis, nowMillis }, options), message, nowMillis)
         })
 
       return Broker.of({
@@ -68,7 +84,11 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
             Effect.flatMap(Clock.currentTimeMillis, (now) => {
               const admitted = admit(circuit, now)
               if (!admitted.mayPass) return Effect.fail(tryLater(now))
-              const placed = Effect.onExit(restore(below.place(placement)), learnFrom(now))
+              const { orderId } = placement
+              const probeFromMillis = circuit._tag === "Open" ? circuit.untilMillis : null
+              const waitsUntil = troubles.waitsUntil(orderId, now, probeFromMillis)
+              if (waitsUntil !== null) return Effect.fail(waitsForItself(waitsUntil))
+              const placed = Effect.onExit(restore(below.place(placement)), learnFrom(orderId, now))
               return Effect.andThen(step(admitted.circuit, "", now), placed)
             })
           )

@@ -242,6 +242,7 @@ const notSentCodes = {
   gate_closed: "gate_closed",
   order_stopped: "order_stopped",
   circuit_open: "circuit_open",
+  order_in_trouble: "circuit_open",
   rate_limit: "rate_limit",
   daily_limit: "daily_request_limit",
   dry_run: "dry_run"
@@ -253,12 +254,17 @@ export const wasSent = (answer: Exit.Exit<unknown, BrokerError>): boolean =>
 
 /**
  * Until when nothing else is fired after an answer, in milliseconds since 1970; 0 for no back-off. A broker that asks to wait, or
- * does not accept our token, would answer every other slice alike.
+ * does not accept our token, would answer every other slice alike; what concerns one order is no reason for a back-off.
  */
 export const backoffAfter = (answer: Exit.Exit<unknown, BrokerError>, next: NextStage): number =>
-  Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null
+  Exit.isFailure(answer) && next._tag === "Rescheduled" && next.notBefore !== null && !concernsItsOrder(answer)
     ? DateTime.toEpochMillis(next.notBefore)
     : 0
+
+const concernsItsOrder = (answer: Exit.Exit<unknown, BrokerError>): boolean => {
+  const error = brokerErrorOf(answer)
+  return error?._tag === "BrokerNotSent" && (error.code === "order_in_trouble" || error.code === "order_stopped")
+}
 
 /** The broker's error, if it is the only reason of the failure; null for a success, an interruption or a defect. */
 export const brokerErrorOf = (answer: Exit.Exit<unknown, BrokerError>): BrokerError | null => {

@@ -32,6 +32,7 @@ export class BrokerNotSent extends Schema.TaggedError<BrokerNotSent>()("BrokerNo
     "gate_closed",
     "order_stopped",
     "circuit_open",
+    "order_in_trouble",
     "rate_limit",
     "daily_limit",
     "dry_run"

@@ -171,7 +171,8 @@ export const reasonMeanings = {
   },
   circuit_open: {
     of: ["slice SCHEDULED"],
-    meaning: "The broker gave no clear answers, so the circuit breaker leaves it alone for a while."
+    meaning:
+      "The broker gave no clear answers, to any order or to this one alone, so the circuit breaker leaves it alone for a while."
   },
   deadline_passed: {
     of: ["slice SCHEDULED"],

@@ -1,5 +1,5 @@
 import { DateTime, Effect } from "effect"
-import { maxEqualRefusals, repeatedRefusal } from "../../domain/lifecycle/repeatedRefusal.ts"
+import { maxRefusals, repeatedRefusal } from "../../domain/lifecycle/repeatedRefusal.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import { because } from "../../domain/model/reason.ts"
 import { shortened } from "../../domain/text/shortened.ts"
@@ -9,7 +9,7 @@ import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 
 /**
- * Puts orders on hold whose last slices the broker has all refused with the same words. The executor asks after refusals that
+ * Puts orders on hold whose last slices the broker has all refused with the same words, or many in any words. The executor asks after refusals that
  * answered a placement, the monitor after refusals in the broker's order list. If the database fails, the next refusal asks
  * again.
  */
@@ -19,7 +19,7 @@ export const makeHoldRefused = Effect.gen(function* () {
   const telemetry = yield* Telemetry
 
   const holdOne = Effect.fnUntraced(function* (id: OrderId, words: string) {
-    const text = `the broker refused ${maxEqualRefusals} slices in a row: ${shortened(words, 500)}`
+    const text = shortened(words, 500)
     const reason = because("refused_repeatedly", text)
     if (!(yield* commands.hold(id, reason, yield* DateTime.now))) return
     telemetry.orderReason(reason.code)
@@ -31,7 +31,7 @@ export const makeHoldRefused = Effect.gen(function* () {
   return (refused: ReadonlySet<OrderId>): Effect.Effect<void> =>
     refused.size === 0
       ? Effect.void
-      : orders.lastRefusals(refused, maxEqualRefusals).pipe(
+      : orders.lastRefusals(refused, maxRefusals).pipe(
           Effect.flatMap((found) =>
             Effect.forEach(
               found,

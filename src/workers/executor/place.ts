@@ -117,6 +117,7 @@ const makeCall = Effect.gen(function* () {
 })
 
 const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
+  orderId: slice.orderId,
   sliceId: slice.id,
   tag: slice.tag,
   instrument: slice.instrument,

@@ -11,19 +11,22 @@ import {
   BrokerOutcomeUnknown,
   BrokerTryLater
 } from "../../../src/domain/model/BrokerError.ts"
-import { SliceId } from "../../../src/domain/model/Ids.ts"
+import { OrderId, SliceId } from "../../../src/domain/model/Ids.ts"
+import { Instrument } from "../../../src/domain/model/Order.ts"
 import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
 import { findOrders, placementOf } from "../BrokerConformance.ts"
 import { failureOf } from "../mock/exchange.ts"
 
-/** A circuit that opens after two failures for 10 seconds, inside the placement gate as in the service. */
-const service = withGate.pipe(
-  Layer.provide(withCircuit({ failures: 2, pause: Duration.seconds(10) })),
-  Layer.provideMerge(Layer.mergeAll(PlacementGate.layer, scriptedBroker))
-)
+/** A circuit that opens after so many failures for 10 seconds, inside the placement gate as in the service. */
+const service = (failures: number) =>
+  withGate.pipe(
+    Layer.provide(withCircuit({ failures, pause: Duration.seconds(10) })),
+    Layer.provideMerge(Layer.mergeAll(PlacementGate.layer, scriptedBroker))
+  )
 
 /** Provides the wrapped broker: the scripted one below has the same service key. */
-const wrapped = Layer.effect(Broker, Broker).pipe(Layer.provideMerge(service))
+const wrappedWith = (failures: number) => Layer.effect(Broker, Broker).pipe(Layer.provideMerge(service(failures)))
+const wrapped = wrappedWith(2)
 
 const unknown = Effect.fail(new BrokerOutcomeUnknown({ code: "500", message: "Internal error" }))
 const place = (tag: string) =>
@@ -204,5 +207,31 @@ describe("a dry run", () => {
       assert.deepStrictEqual(yield* findOrders(broker, "DRY"), [])
       assert.deepStrictEqual(yield* placed, 0)
     }).pipe(Effect.provide(withDryRun.pipe(Layer.provideMerge(scriptedBroker))))
+  )
+
+  it.effect("lets an order without clear answers wait by itself while another gets some", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const answer = script.onPlace
+      script.onPlace = (placement) => (placement.instrument === "NSE:POISON" ? unknown : answer(placement))
+      const broker = yield* Broker
+      const poisoned = (tag: string) =>
+        Effect.map(
+          failureOf(
+            broker.place(
+              placementOf(tag, { orderId: OrderId.make("poisoned"), instrument: Instrument.make("NSE:POISON") })
+            )
+          ),
+          (error) => error?._tag ?? "ok"
+        )
+      assert.strictEqual(yield* place("A"), "ok")
+      const answers = yield* Effect.forEach(["P1", "P2", "P3", "P4", "P5", "P6"], poisoned)
+      const unclear = "BrokerOutcomeUnknown"
+      assert.deepStrictEqual(answers, [unclear, unclear, unclear, "BrokerNotSent", "BrokerNotSent", "BrokerNotSent"])
+      assert.deepStrictEqual([yield* closure, yield* place("B")], [null, "ok"])
+      yield* TestClock.adjust("15 seconds")
+      assert.deepStrictEqual([yield* poisoned("P7"), yield* poisoned("P8")], [unclear, "BrokerNotSent"])
+      assert.deepStrictEqual([yield* closure, yield* place("C")], [null, "ok"])
+    }).pipe(Effect.provide(wrappedWith(5)))
   )
 })

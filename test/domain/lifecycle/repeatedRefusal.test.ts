@@ -6,8 +6,16 @@ describe("a repeated refusal", () => {
 
   it("is three refusals in a row with the same words, whatever numbers they name", () => {
     const words = [margin("95,417.84"), margin("95,417.84"), margin("12")]
-    assert.strictEqual(repeatedRefusal(words), margin("95,417.84"))
-    assert.strictEqual(repeatedRefusal([...words, null, null]), margin("95,417.84"))
+    const reason = `the broker refused 3 slices in a row: ${margin("95,417.84")}`
+    assert.strictEqual(repeatedRefusal(words), reason)
+    assert.strictEqual(repeatedRefusal([...words, null, null]), reason)
+  })
+
+  it("is ten refusals in a row, too, whatever their words", () => {
+    const words = Array.from({ length: 10 }, (_, index) => (index % 2 === 0 ? "price out of range" : margin("1")))
+    assert.strictEqual(repeatedRefusal(words), "the broker refused 10 slices in a row: price out of range")
+    assert.isNull(repeatedRefusal(words.slice(1)))
+    assert.isNull(repeatedRefusal([...words.slice(0, 5), null, ...words]))
   })
 
   it("is none when fewer were refused, one between them was taken, or the words differ", () => {
