@@ -40,7 +40,11 @@ export const meaningOf = (status: number, body: string): Meaning => {
   if (status === 429) return { meaning: "BrokerTryLater", why: "429 is never looked at" }
   if (status === 401) return { meaning: "BrokerCredentialsInvalid", why: "401 is never looked at" }
   if (!isFailure || status < 400 || status > 499) return { meaning: "BrokerOutcomeUnknown", why: "no refusal of Kite" }
-  if (mayBePlaced.some((words) => message.includes(words)))
+  const isAboutAccount = ["MarginException", "HoldingException", "PermissionException", "UserException"].includes(
+    exception
+  )
+  const asksToLook = message.includes("before placing again") && !isAboutAccount
+  if (asksToLook || mayBePlaced.some((words) => message.includes(words)))
     return { meaning: "BrokerOutcomeUnknown", why: "it says that it may be placed" }
   if (status === 403 && exception === "TokenException") return { meaning: "BrokerCredentialsInvalid", why: "the token" }
   const isAboutAddress = message.split(/[^a-z0-9_]+/).some((word) => word === "ip" || word === "ips")
@@ -56,7 +60,6 @@ const mayBePlaced = [
   "timed out",
   "timeout",
   "time out",
-  "before placing again",
   "could not be confirmed",
   "status is not known",
   "may have been placed"

@@ -1,4 +1,4 @@
-import { Result } from "effect"
+import { Effect, Result } from "effect"
 import type { SeededChoices } from "../../simulation/SeededChoices.ts"
 import { readOrderList } from "../../src/broker/zerodha/kiteOrders.ts"
 import { Tag } from "../../src/domain/model/Ids.ts"
@@ -74,7 +74,7 @@ export const book = pureArea({
   name: "book",
   weight: 3,
   generate,
-  read: ({ body }) => readOrderList(body, tags),
+  read: ({ body }) => Effect.runSync(Effect.result(readOrderList(body, tags))),
   verdict: ({ body }, answer) => {
     const rows = rowsIn(body)
     if (Result.isFailure(answer)) {

@@ -80,6 +80,8 @@ const completeSplits =
         order.orderQueueStatus = "DONE"
         order.statusReason = null
         order.reasonCode = null
+        order.holdReasonCode = order.holdReason === null ? null : "paused_by_operator"
+        order.resumedAt = null
         order.splitAt = millisOf(now)
       }
       return Effect.succeed(mine.map(({ order }) => order.id))
@@ -156,15 +158,20 @@ const lastRefusals =
         const slices = memory.slicesOf(id)
         if (!slices.some(({ stage }) => stage === "SCHEDULED") && !mayWantPlan(order)) return []
         const answered = slices
-          .filter(({ stage }) => stage === "FAILED" || stage === "PROCESSED")
+          .filter(isAnswered)
           .filter(({ placedAt }) => placedAt !== null && placedAt > (order.resumedAt ?? -Infinity))
           .toSorted((a, b) => (b.placedAt ?? 0) - (a.placedAt ?? 0) || b.sequenceNumber - a.sequenceNumber)
         return answered.length === 0 ? [] : [{ id, refusals: answered.slice(0, count).map(refusalOf) }]
       })
     )
 
-const refusalOf = ({ stage, reasonCode, stageReason, brokerStatus, brokerStatusText }: SliceRow): string | null => {
-  if (stage === "FAILED" && reasonCode === "broker_refused") return stageReason
+const isAnswered = ({ stage, reasonCode, brokerStatus }: SliceRow): boolean =>
+  stage === "FAILED"
+    ? reasonCode === "broker_refused"
+    : stage === "PROCESSED" && brokerStatus !== null && brokerStatus !== "PENDING" && brokerStatus !== "UNRECOGNISED"
+
+const refusalOf = ({ stage, stageReason, brokerStatus, brokerStatusText }: SliceRow): string | null => {
+  if (stage === "FAILED") return stageReason
   return brokerStatus === "REJECTED" ? (brokerStatusText ?? brokerStatus) : null
 }
 

@@ -17,6 +17,7 @@ import { validateArrival, validateOrder } from "../../src/domain/lifecycle/valid
 import { readCalendarFile } from "../../src/domain/market/calendarFile.ts"
 import { indianMoment } from "../../src/domain/market/indianTime.ts"
 import { nearestNames } from "../../src/domain/market/InstrumentDetails.ts"
+import { Tag } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import { bodyOf } from "../../src/domain/operations/notification.ts"
 import { excerpt } from "../../src/domain/text/excerpt.ts"
@@ -63,6 +64,13 @@ const listOf = (data: unknown): string => JSON.stringify({ status: "success", da
 
 const readDump = (csv: string) => Effect.runSync(Effect.result(readInstrumentDump(csv)))
 
+const tags: ReadonlySet<Tag> = new Set(["a", "PB1"].map((tag) => Tag.make(tag)))
+
+const readLists = (body: string) =>
+  [readOrderList(body, tags), readEntries(body), readTrades(body)].map((read) =>
+    Effect.runSyncExit<unknown, unknown>(read)
+  )
+
 const dump = (line: string): string =>
   "instrument_token,tradingsymbol,name,last_price,expiry,tick_size,lot_size,instrument_type,segment,exchange\n" +
   `${line}\n`
@@ -107,20 +115,15 @@ const broker: Readonly<Record<string, OnText>> = {
   },
   "orderAnswer, an id": (text) => orderAnswer({ status: 200, body: listOf({ order_id: text }) }, now),
   "lookupAnswer, any body": (body) => [400, 401, 403, 429, 500].map((status) => lookupAnswer({ status, body }, now)),
-  "order list, any body": (body) => [
-    readOrderList(body, new Set()),
-    readEntries(body),
-    readTrades(body),
-    readQuotes(body, [])
-  ],
+  "order list, any body": (body) => [...readLists(body), readQuotes(body, [])],
+  "order list, any rows": (text) => readLists(listOf([...text].slice(0, text.length / 4))),
   "order list, a long row": (text) => {
     const body = listOf([
       { order_id: text, tag: text, tags: [text], status: text, status_message: text, quantity: text }
     ])
-    return [readOrderList(body, new Set()), readEntries(body), readTrades(body)]
+    return readLists(body)
   },
-  "order list, many tags": (text) =>
-    readEntries(listOf([{ order_id: "1", tags: [...text].slice(0, text.length / 4) }])),
+  "order list, many tags": (text) => readLists(listOf([{ order_id: "1", tags: [...text].slice(0, text.length / 4) }])),
   readQuotes: (text) => readQuotes(listOf({ [text]: { last_price: text } }), [Instrument.make("NSE:INFY")]),
   "instrument dump, any text": (text) => readDump(text),
   "instrument dump, a long line": (text) => readDump(dump(text)),

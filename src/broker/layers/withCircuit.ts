@@ -51,21 +51,6 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           return isNew ? show(message, nowMillis) : Effect.void
         })
 
-      const tryLater = (nowMillis: number) =>
-        new BrokerNotSent({
-          code: "circuit_open",
-          message: "Not sent: the broker gives no clear answers and is left alone for a while",
-          retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
-        })
-
-      const waitsForItself = (untilMillis: number) =>
-        new BrokerNotSent({
-          code: "order_in_trouble",
-          message:
-            "Not sent: the broker has given this order no clear answers, so it waits for a while and others go first",
-          retryAt: DateTime.makeUnsafe(untilMillis)
-        })
-
       const learnFrom = (orderId: OrderId, sentMillis: number) => (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
         Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
           const { sign, message } = signOf(answer)
@@ -83,11 +68,11 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           Effect.uninterruptibleMask((restore) =>
             Effect.flatMap(Clock.currentTimeMillis, (now) => {
               const admitted = admit(circuit, now)
-              if (!admitted.mayPass) return Effect.fail(tryLater(now))
+              if (!admitted.mayPass) return Effect.fail(notWhileOpen(circuit, now))
               const { orderId } = placement
               const probeFromMillis = circuit._tag === "Open" ? circuit.untilMillis : null
               const waitsUntil = troubles.waitsUntil(orderId, now, probeFromMillis)
-              if (waitsUntil !== null) return Effect.fail(waitsForItself(waitsUntil))
+              if (waitsUntil !== null) return Effect.fail(notWhileInTrouble(waitsUntil))
               const placed = Effect.onExit(restore(below.place(placement)), learnFrom(orderId, now))
               return Effect.andThen(step(admitted.circuit, "", now), placed)
             })
@@ -95,6 +80,20 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
       })
     })
   )
+
+const notWhileOpen = (circuit: Circuit, nowMillis: number): BrokerNotSent =>
+  new BrokerNotSent({
+    code: "circuit_open",
+    message: "Not sent: the broker gives no clear answers and is left alone for a while",
+    retryAt: DateTime.makeUnsafe(circuit._tag === "Open" ? circuit.untilMillis : nowMillis + 1000)
+  })
+
+const notWhileInTrouble = (untilMillis: number): BrokerNotSent =>
+  new BrokerNotSent({
+    code: "order_in_trouble",
+    message: "Not sent: the broker has given this order no clear answers, so it waits for a while and others go first",
+    retryAt: DateTime.makeUnsafe(untilMillis)
+  })
 
 const signOf = (answer: Exit.Exit<Acknowledgement, BrokerError>): { readonly sign: Sign; readonly message: string } => {
   if (Exit.isSuccess(answer)) return { sign: "answered", message: "" }

@@ -18,7 +18,7 @@ export interface KiteRequest {
   readonly accessToken: Option.Option<Redacted.Redacted>
   /** For the whole answer; BROKER_TIMEOUT_SECONDS if absent. */
   readonly timeout?: Duration.Duration
-  /** How much is read of the answer, as it comes and unpacked; 16 if absent. */
+  /** How much is read of the answer, as it comes and unpacked; 1 if absent. */
   readonly maxMebibytes?: number
 }
 
@@ -92,8 +92,8 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** The order list of the most orders that an account may send in a day has about six; a longer text takes long to parse. */
-const defaultMebibytes = 16
+/** Most answers have about a kilobyte. JSON of more than a few mebibytes would keep the process from placing while it is parsed. */
+const defaultMebibytes = 1
 
 /**
  * The instrument list is gzipped whatever the request headers say, so the bytes themselves are checked. They are unpacked

@@ -37,7 +37,7 @@ export const ZerodhaBroker: Layer.Layer<
     /** Reads the trades if prices are missing. A failure only delays prices and must not hide the orders. */
     const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<Trades> =>
       isNeeded
-        ? lookUp("/trades", { maxMebibytes: tradesMebibytes }).pipe(
+        ? lookUp("/trades", tradesLimit).pipe(
             Effect.flatMap((body) => read(body, readTrades)),
             Effect.catch((error: BrokerLookupError) =>
               Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), noTrades)
@@ -56,10 +56,10 @@ export const ZerodhaBroker: Layer.Layer<
         ),
       findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
         if (tags.size === 0) return { orders: [], unreadable: [] }
-        const own = yield* read(yield* lookUp("/orders"), (body) => readOrderList(body, tags))
+        const own = yield* read(yield* lookUp("/orders", ordersLimit), (body) => readOrderList(body, tags))
         return brokerOrders(own, yield* tradesIfNeeded(own.rows.some(lacksPrice)))
       }),
-      listAll: Effect.flatMap(lookUp("/orders"), (body) => read(body, readEntries)),
+      listAll: Effect.flatMap(lookUp("/orders", ordersLimit), (body) => read(body, readEntries)),
       cancel: (brokerOrderId) =>
         Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null)),
       quotes: askForQuotes(calls),
@@ -68,8 +68,10 @@ export const ZerodhaBroker: Layer.Layer<
   })
 )
 
+/** The list of the most orders that an account may send in a day has about six mebibytes. It is read row by row. */
+const ordersLimit = { maxMebibytes: 16 }
 /** An order may have many trades. */
-const tradesMebibytes = 64
+const tradesLimit = { maxMebibytes: 64 }
 
 /** Kite's form fields of a placement. Market protection is mandatory for MARKET orders. */
 export const formOf = (placement: Placement, marketProtection: number): Readonly<Record<string, string>> => {

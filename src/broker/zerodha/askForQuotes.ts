@@ -7,8 +7,8 @@ import { maxInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
 /** Reads the quotes of any number of instruments, {@link maxInstruments} per request and one request a second. */
 export const askForQuotes = ({ lookUp, read }: KiteCalls) => {
   const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
-    lookUp(quotePath(instruments)).pipe(
-      Effect.flatMap((body) => read(body, (body) => readQuotes(body, instruments))),
+    lookUp(quotePath(instruments), quotesLimit).pipe(
+      Effect.flatMap((body) => read(body, (body) => Effect.fromResult(readQuotes(body, instruments)))),
       Effect.catch((error: BrokerLookupError) => Effect.flatMap(DateTime.now, (now) => notPaidFor(error, now)))
     )
 
@@ -20,6 +20,9 @@ export const askForQuotes = ({ lookUp, read }: KiteCalls) => {
     return quotes.flat()
   })
 }
+
+/** The quotes of {@link maxInstruments} have about 0.7 mebibytes. */
+const quotesLimit = { maxMebibytes: 2 }
 
 const quotePause = Duration.seconds(1)
 /** How long to wait after a refused permission: the app may be upgraded meanwhile. */

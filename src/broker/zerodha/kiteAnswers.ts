@@ -61,7 +61,9 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
     return unknown(code, `HTTP ${status}: ${said(failure, body)}`)
   }
   const message = wordsOf(failure)
-  if (saysUnknown.test(failure.message)) return unknown(code, message)
+  if (saysUnknown.test(failure.message) || (asksToLook.test(failure.message) && !isAboutAccount.has(code))) {
+    return unknown(code, message)
+  }
   const credentials = credentialsProblem(status, failure)
   if (credentials !== null) return Result.fail(credentials)
   return refusals.get(code)?.includes(status) === true
@@ -69,11 +71,22 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
     : unknown(code, `HTTP ${status}: ${message}`)
 }
 
+/** Kite's words for "may have been placed", which come with the status and exception of a refusal. */
+const saysUnknown = /timed? ?out|could not be confirmed|status is not known|may have been placed/i
 /**
- * Kite's words for "may have been placed", which come with the status and exception of a refusal. The order book alone is
- * none: a refusal for lack of margin ends in "Check the orderbook for open orders."
+ * What Kite asks for after a request of unknown outcome. A refusal for lack of margin may ask for it, too: "Check the orderbook
+ * for open orders."
  */
-const saysUnknown = /timed? ?out|before placing again|could not be confirmed|status is not known|may have been placed/i
+const asksToLook = /before placing again/i
+/**
+ * The exceptions about the account's money, holdings and rights, which Kite checks before an order goes anywhere.
+ */
+const isAboutAccount: ReadonlySet<string> = new Set([
+  "MarginException",
+  "HoldingException",
+  "PermissionException",
+  "UserException"
+])
 const isDailyCap = /maximum allowed order requests/i
 
 /**

@@ -58,9 +58,9 @@ export const makeKiteCalls = Effect.gen(function* () {
     return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
   })
 
-  const read = <A>(body: string, reader: (body: string) => Result.Result<A, string>) =>
+  const read = <A>(body: string, reader: (body: string) => Effect.Effect<A, string>) =>
     Effect.flatMap(DateTime.now, (now) =>
-      Effect.mapError(Effect.fromResult(reader(body)), (problem) => lookupFailed("unreadable", problem, now))
+      Effect.mapError(reader(body), (problem) => lookupFailed("unreadable", problem, now))
     )
 
   return { order, lookUp, read }

@@ -15,7 +15,7 @@ export type Fields = Readonly<Record<string, unknown>>
 /** The fields of a row; none if it is no object. */
 export const fieldsOf = (row: unknown): Fields => (isFields(row) ? row : {})
 
-const isFields = (row: unknown): row is Fields => typeof row === "object" && row !== null && !Array.isArray(row)
+export const isFields = (row: unknown): row is Fields => typeof row === "object" && row !== null && !Array.isArray(row)
 
 /** Kite's ids have 15 or 19 digits. They are texts, because numbers cannot hold them. */
 export const KiteOrderId = BrokerOrderId.check(Schema.isPattern(/^\d{1,32}$/))

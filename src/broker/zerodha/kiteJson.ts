@@ -9,7 +9,7 @@ const maxDepth = 64
  */
 const maxValues = 500_000
 
-const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
+export const parse = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Unknown))
 
 /**
  * Reads a body of Kite as JSON of the given shape; none if it is anything else. Time grows with the length of the body: JSON
@@ -48,14 +48,62 @@ const isTooMuch = (json: string): boolean => {
   return false
 }
 
-/** The place of the quote that ends the string that begins at `start`, or the end of the text. */
-const endOfString = (json: string, start: number): number => {
-  for (let at = start + 1; at < json.length; at += 1) {
+/** The most characters of a row, and of what is around the list. Kite's rows have about a thousand. */
+const maxRowLength = 1024 * 1024
+
+/**
+ * The texts of the elements of the list `data` in a JSON object, one by one and unparsed. Returns the object without them, or null
+ * if there is no such list, or a longer or deeper one than Kite sends. Between two rows it reads no more than a row's length, so
+ * that its caller can pause.
+ */
+export function* rowTexts(json: string): Generator<string, string | null> {
+  let depth = 0
+  let listStart = -1
+  let rowStart = 0
+  for (let at = 0; at < json.length && at - rowStart <= maxRowLength; at += 1) {
+    switch (json.charCodeAt(at)) {
+      case quote:
+        at = endOfString(json, at, rowStart + maxRowLength)
+        break
+      case openBracket:
+      case openBrace:
+        depth += 1
+        if (depth > maxDepth) return null
+        if (depth === 2 && listStart === -1 && opensList.test(json.slice(Math.max(0, at - maxOpening), at + 1))) {
+          listStart = at + 1
+          rowStart = listStart
+        }
+        break
+      case closeBracket:
+      case closeBrace:
+        depth -= 1
+        if (depth === 1 && listStart !== -1) {
+          if (rowStart > listStart || json.slice(listStart, at).trim() !== "") yield json.slice(rowStart, at)
+          return json.length - at > maxRowLength ? null : json.slice(0, listStart) + json.slice(at)
+        }
+        break
+      case comma:
+        if (depth !== 2 || listStart === -1) break
+        yield json.slice(rowStart, at)
+        rowStart = at + 1
+        break
+    }
+  }
+  return null
+}
+
+/** The end of a text in which the list `data` is opened, and how much of the text is looked at. */
+const opensList = /(?<!\\)"data"\s*:\s*\[$/
+const maxOpening = 50
+
+/** The place of the quote that ends the string that begins at `start`, or the end of the text, or `limit`. */
+const endOfString = (json: string, start: number, limit = json.length): number => {
+  for (let at = start + 1; at < limit; at += 1) {
     const code = json.charCodeAt(at)
     if (code === quote) return at
     if (code === backslash) at += 1
   }
-  return json.length
+  return limit
 }
 
 const quote = 0x22

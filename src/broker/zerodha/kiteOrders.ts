@@ -1,5 +1,4 @@
-import type { BigDecimal } from "effect"
-import { Result } from "effect"
+import { type BigDecimal, Effect } from "effect"
 import {
   type BrokerOrder,
   type BrokerStatus,
@@ -23,7 +22,7 @@ import {
   wantedPrice,
   wantedQuantity
 } from "./kiteFields.ts"
-import { ownTagsIn, ownTagsMentioned, rowsOf, tagsIn, wordsIn } from "./kiteRows.ts"
+import { eachOf, eachRow, ownTagsIn, ownTagsMentioned, tagsIn, wordsIn } from "./kiteRows.ts"
 import { averagePriceOf, type Trades } from "./kiteTrades.ts"
 
 /** An order of ours in Kite's order list. `price` is null if the row does not tell it. */
@@ -47,8 +46,8 @@ export interface OwnRows {
  * cannot be read belongs, unreadable, to each of our tags that occurs in it as a word, and so does any other row to those of
  * our tags that no row names: leaving it out would mean "not placed". A row without any is none of ours, whatever it contains.
  */
-export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Result.Result<OwnRows, string> =>
-  Result.map(rowsOf(body), (all) => {
+export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Effect.Effect<OwnRows, string> =>
+  Effect.gen(function* () {
     const rows: Array<OrderListRow> = []
     const unreadable: Array<UnreadableOrder> = []
     const others: Array<unknown> = []
@@ -59,7 +58,7 @@ export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Result.Resu
         unreadable.push(unreadableOrder(tag, fieldsOf(row), false, problem))
       }
     }
-    for (const row of all) {
+    yield* eachRow(body, (row) => {
       const fields = fieldsOf(row)
       const named = ownTagsIn(fields, tags)
       for (const tag of named) missing.delete(tag)
@@ -71,8 +70,8 @@ export const readOrderList = (body: string, tags: ReadonlySet<Tag>): Result.Resu
       } else if (named.length > 1) addMentions(row, tags, "it has the tags of several slices")
       else if (tagsIn(fields) === null) addMentions(row, tags, "its tag cannot be read")
       else others.push(row)
-    }
-    if (missing.size > 0) for (const row of others) addMentions(row, missing, "its tag is not in tag or tags")
+    })
+    if (missing.size > 0) yield* eachOf(others, (row) => addMentions(row, missing, "its tag is not in tag or tags"))
     return { rows, unreadable }
   })
 
@@ -113,17 +112,17 @@ const readRow = (
 const maxWords = 100
 
 /** Every order in the body of GET /orders, ours or not. The tags of a row that does not tell them may be any of its words. */
-export const readEntries = (body: string): Result.Result<OrderListEntries, string> =>
-  Result.map(rowsOf(body), (rows) => {
+export const readEntries = (body: string): Effect.Effect<OrderListEntries, string> =>
+  Effect.gen(function* () {
     const entries: Array<OrderListEntry> = []
     const unreadable: Array<UnreadableEntry> = []
-    for (const [index, row] of rows.entries()) {
+    yield* eachRow(body, (row, index) => {
       const fields = fieldsOf(row)
       const tags = (tagsIn(fields) ?? wordsIn(row, 1, maxWords)).map((tag) => cleanText(tag, maxStatus))
       const { order_id: id } = fields
       if (isOrderId(id)) entries.push({ brokerOrderId: id, tags })
       else unreadable.push({ place: index + 1, tags, problem: fieldProblem("order_id", id, wantedOrderId) })
-    }
+    })
     return { entries, unreadable }
   })
 

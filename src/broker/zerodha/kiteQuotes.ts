@@ -3,12 +3,10 @@ import type { Instrument } from "../../domain/model/Order.ts"
 import type { Quote } from "../../domain/model/Quote.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import { safe } from "../../domain/text/safe.ts"
-import { fieldsOf, priceOf } from "./kiteFields.ts"
+import { fieldsOf, isFields, priceOf } from "./kiteFields.ts"
 import { jsonReader } from "./kiteJson.ts"
 
-const readData = jsonReader(
-  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Record(Schema.String, Schema.Unknown) })
-)
+const readData = jsonReader(Schema.Struct({ status: Schema.Literal("success"), data: Schema.Unknown }))
 
 /** The most instruments that one request may ask for. */
 export const maxInstruments = 500
@@ -24,17 +22,20 @@ export const readQuotes = (
   body: string,
   instruments: ReadonlyArray<Instrument>
 ): Result.Result<ReadonlyArray<Quote>, string> =>
-  Option.match(readData(body), {
-    onNone: () => Result.fail(`the quotes cannot be read: ${safe(excerpt(body, "an empty body"))}`),
-    onSome: ({ data }) =>
-      Result.succeed(
-        instruments.flatMap((instrument) => {
-          const { last_price, volume } = fieldsOf(data[instrument])
-          const lastPrice = priceOf(last_price)
-          if (lastPrice === null || !BigDecimal.isPositive(lastPrice)) return []
-          return { instrument, lastPrice, dayVolume: isVolume(volume) ? volume : null }
-        })
-      )
-  })
+  Option.match(
+    Option.filter(readData(body), ({ data }) => isFields(data)),
+    {
+      onNone: () => Result.fail(`the quotes cannot be read: ${safe(excerpt(body, "an empty body"))}`),
+      onSome: ({ data }) =>
+        Result.succeed(
+          instruments.flatMap((instrument) => {
+            const { last_price, volume } = fieldsOf(fieldsOf(data)[instrument])
+            const lastPrice = priceOf(last_price)
+            if (lastPrice === null || !BigDecimal.isPositive(lastPrice)) return []
+            return { instrument, lastPrice, dayVolume: isVolume(volume) ? volume : null }
+          })
+        )
+    }
+  )
 
 const isVolume = Schema.is(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))

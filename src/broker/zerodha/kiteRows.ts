@@ -1,18 +1,58 @@
-import { Option, Result, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { Tag } from "../../domain/model/Ids.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import { safe } from "../../domain/text/safe.ts"
 import type { Fields } from "./kiteFields.ts"
-import { jsonReader } from "./kiteJson.ts"
+import { jsonReader, parse, rowTexts } from "./kiteJson.ts"
 
-const readRows = jsonReader(Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown) }))
+const readFrame = jsonReader(
+  Schema.Struct({ status: Schema.Literal("success"), data: Schema.Array(Schema.Unknown).check(Schema.isMaxLength(0)) })
+)
 
-/** The rows of a list; a body without a list, such as `"data": null`, is never an empty one. */
-export const rowsOf = (body: string): Result.Result<ReadonlyArray<unknown>, string> =>
-  Option.match(readRows(body), {
-    onNone: () => Result.fail(`the answer is not a list of rows: ${safe(excerpt(body, "an empty body"))}`),
-    onSome: ({ data }) => Result.succeed(data)
-  })
+/** An account may send some thousands of orders a day, and each may have some trades. */
+const maxRows = 200_000
+/** How many rows are handled without a pause, and how many characters: about a millisecond. */
+const rowsAtOnce = 100
+const charactersAtOnce = 10_000
+
+/**
+ * Hands each row of a list to `take`, with pauses, so that nothing else in the process waits for a long list. Fails with words
+ * after some rows or none if the body is no list, such as with `"data": null`: then no row counts.
+ */
+export const eachRow = Effect.fnUntraced(function* (
+  body: string,
+  take: (row: unknown, index: number) => void
+): Effect.fn.Return<void, string> {
+  const texts = rowTexts(body)
+  let characters = 0
+  for (let index = 0; index <= maxRows; index += 1) {
+    const next = texts.next()
+    if (next.done === true) {
+      if (next.value === null || Option.isNone(readFrame(next.value))) break
+      return
+    }
+    const row = parse(next.value)
+    if (Option.isNone(row)) break
+    take(row.value, index)
+    characters += next.value.length
+    if (characters < charactersAtOnce && index % rowsAtOnce !== 0) continue
+    characters = 0
+    yield* Effect.yieldNow
+  }
+  return yield* Effect.fail(`the answer is not a list of rows: ${safe(excerpt(body, "an empty body"))}`)
+})
+
+/** Hands each row to `take`, with a pause after each: a row may be a megabyte. */
+export const eachOf = (rows: ReadonlyArray<unknown>, take: (row: unknown) => void): Effect.Effect<void> =>
+  Effect.forEach(
+    rows,
+    (row) =>
+      Effect.andThen(
+        Effect.sync(() => take(row)),
+        Effect.yieldNow
+      ),
+    { discard: true }
+  )
 
 /** The tags of a row: in its field `tag`, in its field `tags`, or in both. Null if one of the fields is anything else. */
 export const tagsIn = ({ tag, tags }: Fields): ReadonlyArray<string> | null => {

@@ -1,4 +1,4 @@
-import { BigDecimal, Option, Result } from "effect"
+import { BigDecimal, Effect, Option } from "effect"
 import type { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { whole } from "../../domain/text/decimals.ts"
 import {
@@ -11,16 +11,17 @@ import {
   wantedPrice,
   wantedQuantity
 } from "./kiteFields.ts"
-import { rowsOf } from "./kiteRows.ts"
+import { eachRow } from "./kiteRows.ts"
 
-interface Trade {
+/** What was traded of an order. */
+interface Traded {
   readonly quantity: number
-  readonly price: BigDecimal.BigDecimal
+  readonly value: BigDecimal.BigDecimal
 }
 
 /** The day's trades by order, and what is wrong with those that cannot be read. */
 export interface Trades {
-  readonly ofOrder: ReadonlyMap<BrokerOrderId, ReadonlyArray<Trade>>
+  readonly ofOrder: ReadonlyMap<BrokerOrderId, Traded>
   readonly problems: ReadonlyMap<BrokerOrderId, string>
   /** A trade that does not tell its order may be one of any order; null if there is none. */
   readonly problemOfAny: string | null
@@ -29,23 +30,23 @@ export interface Trades {
 export const noTrades: Trades = { ofOrder: new Map(), problems: new Map(), problemOfAny: null }
 
 /** The trades in the body of GET /trades. One that cannot be read leaves only the price of its own order unknown. */
-export const readTrades = (body: string): Result.Result<Trades, string> =>
-  Result.map(rowsOf(body), (rows) => {
-    const ofOrder = new Map<BrokerOrderId, Array<Trade>>()
+export const readTrades = (body: string): Effect.Effect<Trades, string> =>
+  Effect.gen(function* () {
+    const ofOrder = new Map<BrokerOrderId, Traded>()
     const problems = new Map<BrokerOrderId, string>()
     let problemOfAny: string | null = null
-    for (const row of rows) {
+    yield* eachRow(body, (row) => {
       const { order_id: id, quantity, average_price } = fieldsOf(row)
       const price = priceOf(average_price)
       if (!isOrderId(id)) problemOfAny = fieldProblem("order_id", id, wantedOrderId)
       else if (!isQuantity(quantity)) problems.set(id, fieldProblem("quantity", quantity, wantedQuantity))
       else if (price === null) problems.set(id, fieldProblem("average_price", average_price, wantedPrice))
       else {
-        const known = ofOrder.get(id)
-        if (known === undefined) ofOrder.set(id, [{ quantity, price }])
-        else known.push({ quantity, price })
+        const before = ofOrder.get(id) ?? { quantity: 0, value: whole(0) }
+        const value = BigDecimal.sum(before.value, BigDecimal.multiply(price, whole(quantity)))
+        ofOrder.set(id, { quantity: before.quantity + quantity, value })
       }
-    }
+    })
     return { ofOrder, problems, problemOfAny }
   })
 
@@ -55,12 +56,10 @@ export const averagePriceOf = (
   brokerOrderId: BrokerOrderId,
   filledQuantity: number
 ): BigDecimal.BigDecimal | null => {
-  const trades = ofOrder.get(brokerOrderId) ?? []
-  const traded = trades.reduce((sum, trade) => sum + trade.quantity, 0)
-  if (traded < filledQuantity) return null
-  const value = BigDecimal.sumAll(trades.map(({ price, quantity }) => BigDecimal.multiply(price, whole(quantity))))
+  const traded = ofOrder.get(brokerOrderId)
+  if (traded === undefined || traded.quantity < filledQuantity) return null
   return Option.getOrNull(
-    Option.map(BigDecimal.divide(value, whole(traded)), (average) =>
+    Option.map(BigDecimal.divide(traded.value, whole(traded.quantity)), (average) =>
       BigDecimal.normalize(BigDecimal.round(average, { scale: 4 }))
     )
   )

@@ -59,14 +59,16 @@ export const makeOutcomeWriter: Effect.Effect<
    */
   const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
     attempt(group).pipe(
-      Effect.andThen(holdRefused(ordersRefusedIn(group))),
+      Effect.as(true),
       Effect.catchCause((cause) => {
         if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
-        return group.length > 1
-          ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
-          : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
+        const apart =
+          group.length > 1
+            ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
+            : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
+        return Effect.as(apart, false)
       }),
-      Effect.asVoid
+      Effect.flatMap((isWritten) => (isWritten ? holdRefused(ordersRefusedIn(group)) : Effect.void))
     )
 
   const writeAll = Queue.takeBetween(outcomes, 1, maxGroup).pipe(

@@ -62,9 +62,6 @@ export const makeFollowBroker = Effect.gen(function* () {
       return state === undefined ? [] : [{ slice, state }]
     })
     yield* writeApart(states, (some) => Effect.flatMap(DateTime.now, (at) => slices.saveBrokerStates(some, at)))
-    const isRefused = ({ tag }: UnresolvedSlice | OpenSlice) =>
-      orderList.ordersOf(tag).some(({ status }) => status === "REJECTED")
-    yield* holdRefused(new Set([...unresolved, ...open].filter(isRefused).map(({ orderId }) => orderId)))
     const shown = new Set(states.map(({ slice }) => slice.id))
     const unshown = open.filter(({ id }) => !shown.has(id))
     const isUnreadable = ({ tag }: OpenSlice) => orderList.unreadableOf(tag).length > 0
@@ -77,5 +74,8 @@ export const makeFollowBroker = Effect.gen(function* () {
       true
     )
     yield* sendCancels(unshown.filter(isUnreadable), false)
+    const isRefused = ({ tag }: UnresolvedSlice | OpenSlice) =>
+      orderList.ordersOf(tag).some(({ status }) => status === "REJECTED")
+    yield* holdRefused(new Set([...unresolved, ...open].filter(isRefused).map(({ orderId }) => orderId)))
   })
 })

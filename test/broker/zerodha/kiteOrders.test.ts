@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BigDecimal, Result } from "effect"
+import { BigDecimal, Effect, Exit, Result } from "effect"
 import {
   brokerOrders,
   lacksPrice,
@@ -26,12 +26,12 @@ const row = (changed: Readonly<Record<string, unknown>> = {}) => ({
 })
 const body = (...data: ReadonlyArray<unknown>) => JSON.stringify({ status: "success", data })
 const orderList = (...rows: ReadonlyArray<unknown>) =>
-  Result.getOrThrow(readOrderList(body(...rows), tags("OURS", "ALSO")))
+  Effect.runSync(readOrderList(body(...rows), tags("OURS", "ALSO")))
 const only = (changed: Readonly<Record<string, unknown>>) =>
   orderList(row(changed)).rows[0] ?? assert.fail("it was not found")
 const priced = (rowOf: OrderListRow, trades: Trades) =>
   brokerOrders({ rows: [rowOf], unreadable: [] }, trades).orders[0] ?? assert.fail("there is no order")
-const tradesOf = (...trades: ReadonlyArray<unknown>) => Result.getOrThrow(readTrades(body(...trades)))
+const tradesOf = (...trades: ReadonlyArray<unknown>) => Effect.runSync(readTrades(body(...trades)))
 
 describe("Kite's order list", () => {
   it("is searched by tag in both fields, whatever else is in them", () => {
@@ -144,7 +144,7 @@ describe("Kite's order list", () => {
       "<html>",
       ""
     ]) {
-      const read = readOrderList(bad, tags("OURS"))
+      const read = Effect.runSync(Effect.result(readOrderList(bad, tags("OURS"))))
       assert.isTrue(Result.isFailure(read) && read.failure.length < 300, bad.slice(0, 100))
     }
     assert.deepStrictEqual(orderList(), { rows: [], unreadable: [] })
@@ -156,7 +156,7 @@ describe("Kite's order list", () => {
       let best = Number.POSITIVE_INFINITY
       for (let round = 0; round < 5; round += 1) {
         const began = performance.now()
-        assert.isTrue(Result.isSuccess(readOrderList(text, ours)))
+        Effect.runSync(readOrderList(text, ours))
         best = Math.min(best, performance.now() - began)
       }
       return best
@@ -273,7 +273,7 @@ describe("Kite's order list", () => {
 
 describe("all entries of Kite's order list", () => {
   it("name the rows that do not tell their order by their place", () => {
-    const read = Result.getOrThrow(
+    const read = Effect.runSync(
       readEntries(
         body(
           row({ tags: ["mktp"] }),
@@ -294,6 +294,6 @@ describe("all entries of Kite's order list", () => {
         [3, false, "order_id is"]
       ]
     )
-    assert.isTrue(Result.isFailure(readEntries('{"status":"success","data":null}')))
+    assert.isTrue(Exit.isFailure(Effect.runSyncExit(readEntries('{"status":"success","data":null}'))))
   })
 })
