@@ -31,7 +31,7 @@ const copyOfTheCode = (name: string) =>
     const folder = join(root, ".pulse-background", "mutations", name)
     await rm(folder, { recursive: true, force: true })
     await mkdir(folder, { recursive: true })
-    const parts = ["src", "simulation", "migrations", "package.json"]
+    const parts = ["src", "simulation", "interleavings", "migrations", "package.json"]
     await Promise.all(parts.map((part) => cp(join(root, part), join(folder, part), { recursive: true })))
     return folder
   })

@@ -21,7 +21,7 @@ const rooms: ReadonlyArray<string> = (() => {
 
 const roomOf = (file: string): string => (rooms.includes(file) ? file : dirname(file))
 
-const sources: ReadonlyArray<string> = ["src", "simulation", "scripts", "bench"].flatMap((folder) =>
+const sources: ReadonlyArray<string> = ["src", "simulation", "interleavings", "scripts", "bench"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
     .map((name) => join(folder, name))
