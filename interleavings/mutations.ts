@@ -211,6 +211,20 @@ const conditions: ReadonlyArray<LockMutation> = [
     "settle repairs a slice while the monitor"
   ),
   without(
+    "carry: only what has ended",
+    "src/stores/orders/writeOrderChange.ts",
+    'NOT ${isUnfinished(sql, "s")} AND ',
+    "",
+    "a slice that was given up arrives at the broker while its quantity is carried"
+  ),
+  without(
+    "carry: the fill as it was read",
+    "src/stores/orders/writeOrderChange.ts",
+    " AND s.filled_quantity = i.filled_quantity",
+    "",
+    "the last word of a slice arrives, and is repaired"
+  ),
+  without(
     "removal of orders: a slice that changes stays",
     retentionStore,
     "WHERE s.order_id = mine.id AND NOT ${isKept(sql, options.before)} RETURNING s.tag",

@@ -3,6 +3,7 @@ import type { NextStage } from "../../src/domain/model/OrderSlice.ts"
 import { actor, type Case } from "../harness/Case.ts"
 import {
   acknowledged,
+  brokerOrderOf,
   claim,
   daySlices,
   followed,
@@ -10,6 +11,7 @@ import {
   inDoubt,
   mayRefuse,
   openSlices,
+  placed,
   refused,
   repair,
   retry,
@@ -53,6 +55,36 @@ const twoCarries: Case = {
     ],
     problems: nothingMore
   }))
+}
+
+/** Repairs what was placed as filled with 12, where other slices do not stand in for it. */
+const settleTo12 = (sequenceNumber: number) =>
+  Effect.flatMap(daySlices, (slices) =>
+    repair(
+      slices.filter((slice) => slice.sequenceNumber === sequenceNumber && slice.brokerOrderId !== null),
+      "CANCELLED",
+      12,
+      second
+    )
+  )
+
+const carryAndLastWord: Case = {
+  name: "the last word of a slice arrives, and is repaired, while its order's unfilled quantity is carried",
+  seeds: [1, 2, 7],
+  prepare: Effect.gen(function* () {
+    yield* splitOrder("o1", { carry_unfilled: true })
+    yield* write(yield* claim("a", second), acknowledged, second)
+    const [first, last] = yield* openSlices(second)
+    if (first === undefined || last === undefined) throw new Error("Two slices were to be open")
+    yield* followed([first], "CANCELLED", 5, second)
+    return () => ({
+      actors: [
+        actor("monitor", followThrough("o1", second), { mayFail: mayRefuse }),
+        actor("look-up and settle", Effect.andThen(followed([last], "CANCELLED", 5, second), settleTo12(2)))
+      ],
+      problems: nothingMore
+    })
+  })
 }
 
 const carryAndRepair: Case = {
@@ -113,6 +145,26 @@ const carryAndLateArrival: Case = {
           "the slice is at the broker, and its quantity is carried as well"
         )
       )
+    })
+  })
+}
+
+const doubtResolved: Case = {
+  name: "a person resolves a slice in doubt, and it is repaired, while its order's unfilled quantity is carried",
+  seeds: [1, 2, 9],
+  prepare: Effect.gen(function* () {
+    yield* splitOrder("o1", { carry_unfilled: true })
+    const [first, last] = yield* claim("a", second)
+    if (first === undefined || last === undefined) throw new Error("Two slices were to be due")
+    yield* write([first], acknowledged, second)
+    yield* write([last], unknown, second)
+    yield* followed(yield* openSlices(second), "CANCELLED", 5, second)
+    return () => ({
+      actors: [
+        actor("monitor", followThrough("o1", second), { mayFail: mayRefuse }),
+        actor("placed and settle", Effect.andThen(placed(last.id, brokerOrderOf(last), 5, second), settleTo12(2)))
+      ],
+      problems: nothingMore
     })
   })
 }
@@ -179,9 +231,11 @@ const skipAndCarry: Case = {
 /** New plans by the monitor, and what may run beside them. */
 export const replanCases: ReadonlyArray<Case> = [
   twoCarries,
+  carryAndLastWord,
   carryAndRepair,
   carryAndRetry,
   carryAndLateArrival,
+  doubtResolved,
   completion,
   finishAndRetry,
   skipAndCarry
