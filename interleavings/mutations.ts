@@ -89,6 +89,13 @@ const locks: ReadonlyArray<LockMutation> = [
     "`",
     "a slice is retried while two monitors see that it was placed"
   ),
+  without(
+    "finding of a person: advisory lock of the broker order",
+    sliceCommands,
+    "SELECT pg_advisory_xact_lock(hashtext('pulse_background_broker_order'), hashtext(${id}))",
+    "SELECT ${id}::text",
+    "two people say of two slices that they were placed as the same broker order"
+  ),
   ...lockAndSkip("claim of orders", orderStore, "LIMIT ${options.limit}\n          ", "two splitters claim"),
   ...lockAndSkip(
     "release of stuck splits",

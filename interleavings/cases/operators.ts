@@ -178,6 +178,21 @@ const repairAndOwner: Case = {
   })
 }
 
+const oneOrderForTwo: Case = {
+  name: "two people say of two slices that they were placed as the same broker order",
+  prepare: Effect.gen(function* () {
+    yield* splitOrder("o1", { num_splits: 2 })
+    const slices = yield* claim("a", allDue)
+    yield* write(slices, unknown, allDue)
+    return () => ({
+      actors: slices.map(({ id }, index) =>
+        actor(`placed ${index + 1}`, placed(id, brokerOrderOf({ id: "same" }), 50, lapsed))
+      ),
+      problems: Effect.succeed([])
+    })
+  })
+}
+
 /** People's decisions on slices. */
 export const operatorCases: ReadonlyArray<Case> = [
   ...retryAndStop,
@@ -185,5 +200,6 @@ export const operatorCases: ReadonlyArray<Case> = [
   twoRetries,
   ...decisionsOnDoubt,
   skipAndClaim,
-  repairAndOwner
+  repairAndOwner,
+  oneOrderForTwo
 ]

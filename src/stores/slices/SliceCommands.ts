@@ -224,12 +224,31 @@ const isGivenUpInDoubt = (sql: Sql) =>
   sql`(stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
 
 const placed =
-  ({ sql, query }: Db["Service"]): SliceCommands["Service"]["placed"] =>
-  (id, { brokerOrderId, fill }, asked, now) =>
-    query(
+  (db: Db["Service"]): SliceCommands["Service"]["placed"] =>
+  (id, order, asked, now) =>
+    db.transaction(
       "SliceCommands.placed",
-      Id,
-      sql`
+      Effect.andThen(lockBrokerOrder(db, order.brokerOrderId), writePlaced(db, id, order, asked, now))
+    )
+
+/** Of two people who give one broker order to two slices, the second must see the slice of the first. */
+const lockBrokerOrder = ({ sql, execute }: Db["Service"], id: BrokerOrderId) =>
+  execute(
+    "SliceCommands.lockBrokerOrder",
+    sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_broker_order'), hashtext(${id}))`
+  )
+
+const writePlaced = (
+  { sql, query }: Db["Service"],
+  id: string,
+  { brokerOrderId, fill }: FoundOrder,
+  asked: Asked,
+  now: DateTime.Utc
+) =>
+  query(
+    "SliceCommands.placed",
+    Id,
+    sql`
         WITH placed AS (
           UPDATE order_slices SET
             stage = 'PROCESSED', stage_reason = ${`found by ${asked.by}: ${asked.reason}`},
@@ -255,4 +274,4 @@ const placed =
             FROM placed`
         )})
         SELECT id FROM placed`
-    ).pipe(Effect.map((rows) => rows.length === 1))
+  ).pipe(Effect.map((rows) => rows.length === 1))
