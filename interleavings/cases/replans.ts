@@ -89,7 +89,7 @@ const carryAndLastWord: Case = {
 
 const carryAndRepair: Case = {
   name: "a repair changes the fill that is carried at the same time",
-  seeds: firstSeeds,
+  seeds: [1, 2, 5],
   prepare: Effect.gen(function* () {
     yield* firstUnfilled
     const before = (yield* daySlices).filter(({ brokerOrderId }) => brokerOrderId !== null)
