@@ -1,9 +1,4 @@
-/** A textual change of a file. `text` must occur exactly once. */
-interface Edit {
-  readonly file: string
-  readonly text: string
-  readonly becomes: string
-}
+import type { Edit } from "./mutatedCode.ts"
 
 /** The removal of one guard from the code. The simulation must fail without it, or it does not test the guard. */
 export interface Mutation {

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Configuration } from "../src/config/Configuration.ts"
+import type { DbTarget } from "../src/db/connect.ts"
 import { Db } from "../src/db/Db.ts"
 import { useServer } from "../src/db/EmbeddedPostgres.ts"
 import { migrate } from "../src/db/Migrations.ts"
@@ -23,12 +24,13 @@ export const temporaryServer = Effect.gen(function* () {
 
 const configuration = Configuration.layer.pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))))
 
+/** Db on a database of a server, which it migrates first. */
+export const migratedDb = (target: DbTarget): Layer.Layer<Db, Error> =>
+  Layer.effectDiscard(migrate).pipe(Layer.provideMerge(Db.layer(target)), Layer.provide(configuration))
+
 /** A migrated database on a server of its own, until the scope closes. */
 export const temporaryDb: Layer.Layer<Db, Error> = Layer.unwrap(
   Effect.map(temporaryServer, ({ host, port, username, password, database }) =>
-    Layer.effectDiscard(migrate).pipe(
-      Layer.provideMerge(Db.layer({ host, port, username, password, database })),
-      Layer.provide(configuration)
-    )
+    migratedDb({ host, port, username, password, database })
   )
 )

@@ -1,16 +1,8 @@
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
+import { join } from "node:path"
+import { MutationFailed, mutatedCode } from "./mutatedCode.ts"
 import { type Mutation, mutations } from "./mutations.ts"
-
-const root = dirname(fileURLToPath(new URL(".", import.meta.url)))
-
-/** A mutation could not be tried: its text is not in the code exactly once, or its simulation crashed. */
-export class MutationFailed extends Schema.TaggedError<MutationFailed>()("MutationFailed", {
-  message: Schema.String
-}) {}
 
 /** A mutation, with the seed and the problem that caught it; null when none did. */
 export interface MutationResult {
@@ -36,42 +28,10 @@ export const tryMutation = (
   mutation: Mutation,
   options: MutationOptions
 ): Effect.Effect<MutationResult, MutationFailed> =>
-  Effect.acquireUseRelease(
-    copyOfTheCode(`${mutations.indexOf(mutation)}-${process.pid}`),
-    (folder) =>
-      Effect.gen(function* () {
-        yield* Effect.forEach(mutation.edits, (edit) => apply(folder, mutation, edit), { discard: true })
-        return { mutation, caughtBy: yield* firstFailure(folder, options) }
-      }),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
-
-const copyOfTheCode = (name: string) =>
-  Effect.promise(async () => {
-    const folder = join(root, ".pulse-background", "mutations", name)
-    await rm(folder, { recursive: true, force: true })
-    await mkdir(folder, { recursive: true })
-    const parts = ["src", "simulation", "migrations", "package.json"]
-    await Promise.all(parts.map((part) => cp(join(root, part), join(folder, part), { recursive: true })))
-    return folder
-  })
-
-const apply = Effect.fnUntraced(function* (folder: string, { name }: Mutation, edit: Mutation["edits"][number]) {
-  const path = join(folder, edit.file)
-  const before = yield* Effect.promise(() => readFile(path, "utf8"))
-  const found = before.split(edit.text).length - 1
-  if (found !== 1) {
-    return yield* new MutationFailed({
-      message: `"${name}" does not fit ${edit.file}: its text is there ${found} times`
-    })
-  }
-  yield* Effect.promise(() =>
-    writeFile(
-      path,
-      before.replace(edit.text, () => edit.becomes)
-    )
-  )
-})
+  Effect.gen(function* () {
+    const folder = yield* mutatedCode(`${mutations.indexOf(mutation)}-${process.pid}`, mutation.edits)
+    return { mutation, caughtBy: yield* firstFailure(folder, options) }
+  }).pipe(Effect.scoped)
 
 /** Runs the simulation of a folder; returns its first failure, null when every seed passed. */
 const firstFailure = (

@@ -158,7 +158,7 @@ const replan = (memory: Memory, order: OrderRow, change: Replan, options: Option
       }
       if (slice.stage === "IN_PROGRESS") slice.notAfter = Math.min(slice.notAfter, notAfter)
     }
-    for (const id of carried) {
+    for (const { id } of carried) {
       const slice = memory.slices.get(id)
       if (slice !== undefined) slice.carriedQuantity = slice.quantity - slice.filledQuantity
     }

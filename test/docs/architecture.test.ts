@@ -21,10 +21,11 @@ const rooms: ReadonlyArray<string> = (() => {
 
 const roomOf = (file: string): string => (rooms.includes(file) ? file : dirname(file))
 
-const sources: ReadonlyArray<string> = ["src", "simulation", "fuzz", "scripts", "bench"].flatMap((folder) =>
-  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
-    .map((name) => join(folder, name))
+const sources: ReadonlyArray<string> = ["src", "simulation", "interleavings", "fuzz", "scripts", "bench"].flatMap(
+  (folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts") && !name.includes("node_modules"))
+      .map((name) => join(folder, name))
 )
 
 /** The code without its comments, which may mention imports. */

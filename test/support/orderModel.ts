@@ -206,7 +206,7 @@ const replan = (model: OrderModel, { plan, carried, waived, totalQuantity, limit
   for (const slice of inStage(model, "SCHEDULED")) {
     change(model, slice, { stage: "SKIPPED", replacedBy: plan.revision })
   }
-  for (const id of carried) {
+  for (const { id } of carried) {
     const { quantity, filledQuantity } = model.slices.get(id) ?? { quantity: 0, filledQuantity: 0 }
     change(model, { id }, { carriedQuantity: quantity - filledQuantity })
   }

@@ -1,6 +1,6 @@
 import { Context, type DateTime, Effect, Layer, Option, Result, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
-import type { DbError } from "../../db/DbError.ts"
+import { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { OrderId } from "../../domain/model/Ids.ts"
 import type { OrderChange, RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
@@ -94,31 +94,35 @@ const change =
       // A failure without the locks may come from reading the order in the middle of a change, so it is decided again.
       const first = yield* Effect.option(look)
       if (Option.isSome(first) && first.value === null) return first.value
-      return yield* db.transaction(
-        "ReplanStore.change",
-        Effect.gen(function* () {
-          yield* lockOrder(db, orderId)
-          yield* lockSlices(db, orderId)
-          const decided = yield* look
-          if (decided !== null) yield* writeOrderChange(db, orderId, decided, options)
-          return decided
-        })
-      )
+      return yield* db
+        .transaction(
+          "ReplanStore.change",
+          Effect.gen(function* () {
+            yield* lockOrder(db, orderId)
+            yield* lockSlices(db, orderId)
+            const decided = yield* look
+            if (decided !== null) yield* writeOrderChange(db, orderId, decided, options)
+            return decided
+          })
+        )
+        .pipe(
+          Effect.retry({ times: maxRetries, while: ({ _tag }) => _tag === "SlicesChanged" }),
+          Effect.catchTag("SlicesChanged", ({ message }) =>
+            Effect.fail(new DbError({ operation: "ReplanStore.change", message, isTransient: true, sqlState: null }))
+          )
+        )
     })
+
+/** How often a change is decided again at once because slices changed meanwhile; the next poll tries it again, too. */
+const maxRetries = 3
 
 const lockOrder = ({ sql, execute }: Db["Service"], orderId: string) =>
   execute("ReplanStore.lockOrder", sql`SELECT id FROM orders WHERE id = ${orderId} FOR UPDATE`)
 
-/**
- * Locks the SCHEDULED slices, so that no executor claims one, and the ended ones with unfilled quantity, so that nothing
- * else takes that over. It waits for transactions that are changing them.
- */
+/** Locks the SCHEDULED slices, so that no executor claims one. It waits for transactions that are changing them. */
 const lockSlices = ({ sql, execute }: Db["Service"], orderId: string) =>
   execute(
     "ReplanStore.lockSlices",
     sql`
-      SELECT id FROM order_slices
-      WHERE order_id = ${orderId} AND replaced_by IS NULL AND (stage = 'SCHEDULED'
-        OR (NOT ${isUnfinished(sql)} AND filled_quantity < quantity))
-      ORDER BY id FOR UPDATE`
+      SELECT id FROM order_slices WHERE order_id = ${orderId} AND stage = 'SCHEDULED' ORDER BY id FOR UPDATE`
   )

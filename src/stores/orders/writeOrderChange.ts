@@ -1,9 +1,11 @@
-import { BigDecimal, DateTime, Duration, Effect } from "effect"
+import { BigDecimal, DateTime, Duration, Effect, Schema } from "effect"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { channel, instant, texts } from "../../db/parameters.ts"
+import { channel, instant, integers, texts } from "../../db/parameters.ts"
 import type { Reason } from "../../domain/model/reason.ts"
-import type { OrderChange, Replan } from "../../domain/planning/replan/RunningOrder.ts"
+import type { OrderChange, Replan, RunningSlice } from "../../domain/planning/replan/RunningOrder.ts"
+import { isUnfinished } from "../sql/conditions.ts"
+import { Id } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
@@ -15,13 +17,20 @@ export interface ChangeOptions {
   readonly asked?: Asked
 }
 
+/** A slice has changed since the change was decided. The transaction must be rolled back, and the change decided again. */
+export class SlicesChanged extends Schema.TaggedError<SlicesChanged>()("SlicesChanged", { orderId: Schema.String }) {
+  override get message(): string {
+    return `Slices of order ${this.orderId} changed while their unfilled quantity was planned anew; it is tried again later`
+  }
+}
+
 /** Writes a change of an order. The transaction must hold the locks of the order and of its slices. */
 export const writeOrderChange = (
   db: Db["Service"],
   orderId: string,
   change: OrderChange,
   options: ChangeOptions
-): Effect.Effect<void, DbError> => {
+): Effect.Effect<void, DbError | SlicesChanged> => {
   switch (change._tag) {
     case "Replan":
       return replan(db, change, options)
@@ -36,7 +45,8 @@ const replan = Effect.fnUntraced(function* (db: Db["Service"], change: Replan, o
   const { plan, carried, waived } = change
   const { orderId, startsAt, endMillis } = plan
   yield* replaceScheduled(db, orderId, plan.revision, options.now)
-  if (carried.length > 0) yield* markCarried(db, carried, options.now)
+  if (carried.length > 0 && !(yield* markCarried(db, carried, options.now)))
+    return yield* new SlicesChanged({ orderId })
   if (waived.length > 0) yield* waive(db, waived, options.now)
   const windowEnd = DateTime.addDuration(startsAt ?? options.now, Duration.millis(endMillis))
   yield* shortenClaimed(db, orderId, DateTime.addDuration(windowEnd, options.windowGrace), options.now)
@@ -55,13 +65,25 @@ const replaceScheduled = ({ sql, execute }: Db["Service"], orderId: string, revi
       WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
   )
 
-const markCarried = ({ sql, execute }: Db["Service"], carried: ReadonlyArray<string>, now: DateTime.Utc) =>
-  execute(
+/**
+ * Marks the unfilled quantity of slices as carried; false if one is not as it was read. Late arrivals, the broker's last word
+ * and repairs change slices that have been sent without a lock of the order.
+ */
+const markCarried = ({ sql, query }: Db["Service"], carried: ReadonlyArray<RunningSlice>, now: DateTime.Utc) =>
+  query(
     "ReplanStore.markCarried",
+    Id,
     sql`
-      UPDATE order_slices SET carried_quantity = quantity - filled_quantity, updated_at = ${instant(now)}
-      WHERE id = ANY(${texts(carried)})`
-  )
+      UPDATE order_slices s SET carried_quantity = s.quantity - s.filled_quantity, updated_at = ${instant(now)}
+      FROM unnest(
+        ${texts(carried.map(({ id }) => id))},
+        ${integers(carried.map(({ filledQuantity }) => filledQuantity))},
+        ${integers(carried.map(({ carriedQuantity }) => carriedQuantity))}
+      ) AS i (id, filled_quantity, carried_quantity)
+      WHERE s.id = i.id AND NOT ${isUnfinished(sql, "s")} AND s.filled_quantity = i.filled_quantity
+        AND s.carried_quantity = i.carried_quantity
+      RETURNING s.id`
+  ).pipe(Effect.map((marked) => marked.length === carried.length))
 
 const waive = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, now: DateTime.Utc) =>
   execute(

@@ -1,5 +1,5 @@
 import { BigDecimal, Context, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../domain/lifecycle/retrySlice.ts"
@@ -76,10 +76,8 @@ export class SliceCommands extends Context.Service<
   static readonly layer: Layer.Layer<SliceCommands, never, Db> = Layer.effect(
     SliceCommands,
     Effect.gen(function* () {
-      const { sql, query, queryOption, execute, transaction } = yield* Db
-      /** The slice was in doubt, was given up, and nothing replaces it. */
-      const isGivenUpInDoubt = sql`
-        (stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
+      const db = yield* Db
+      const { sql, query, queryOption, execute, transaction } = db
 
       /** Serialises the retry with a cancel, a hold or a new plan of the order, which lock it too. */
       const lockOrderOf = (id: string) =>
@@ -215,38 +213,65 @@ export class SliceCommands extends Context.Service<
             sql`SELECT id FROM order_slices WHERE broker_order_id = ${brokerOrderId} LIMIT 1`
           ).pipe(Effect.map(Option.map((row) => row.id))),
 
-        placed: (id, { brokerOrderId, fill }, asked, now) =>
-          query(
-            "SliceCommands.placed",
-            Id,
-            sql`
-              WITH placed AS (
-                UPDATE order_slices SET
-                  stage = 'PROCESSED', stage_reason = ${`found by ${asked.by}: ${asked.reason}`},
-                  reason_code = ${reasonCode(sql, "found_by_operator")}, claim_version = claim_version + 1,
-                  broker_order_id = ${brokerOrderId}, acknowledged_at = coalesce(acknowledged_at, ${instant(now)}),
-                  in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
-                  left_book_at = NULL, broker_is_final = ${fill !== null},
-                  broker_status = CASE WHEN ${fill !== null} THEN
-                    CASE WHEN ${fill?.quantity ?? 0}::int = quantity THEN 'COMPLETE' ELSE 'CANCELLED' END END,
-                  filled_quantity = ${fill?.quantity ?? 0}::int,
-                  average_price = ${fill === null || fill.price === null ? null : BigDecimal.format(fill.price)}::numeric,
-                  updated_at = ${instant(now)}
-                WHERE id = ${id} AND ${fill?.quantity ?? 0}::int <= quantity
-                  AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
-                  AND (${isInDoubt(sql, now)} OR (${isGivenUpInDoubt} AND ${fill !== null}) OR (${isLost(sql)} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
-                    AND ${fill?.quantity ?? 0}::int >= filled_quantity))
-                RETURNING *
-              ), recorded AS (${insertActions(
-                sql,
-                { name: "slice placed", asked, now },
-                sql`
-                  SELECT order_id, id, jsonb_build_object('broker_order_id', broker_order_id, 'filled', ${fill?.quantity ?? null}::int)
-                  FROM placed`
-              )})
-              SELECT id FROM placed`
-          ).pipe(Effect.map((rows) => rows.length === 1))
+        placed: placed(db)
       })
     })
   )
 }
+
+/** The slice was in doubt, was given up, and nothing replaces it. */
+const isGivenUpInDoubt = (sql: Sql) =>
+  sql`(stage IN ('FAILED', 'SKIPPED') AND in_doubt_at IS NOT NULL AND replaced_by IS NULL AND carried_quantity = 0)`
+
+const placed =
+  (db: Db["Service"]): SliceCommands["Service"]["placed"] =>
+  (id, order, asked, now) =>
+    db.transaction(
+      "SliceCommands.placed",
+      Effect.andThen(lockBrokerOrder(db, order.brokerOrderId), writePlaced(db, id, order, asked, now))
+    )
+
+/** Of two people who give one broker order to two slices, the second must see the slice of the first. */
+const lockBrokerOrder = ({ sql, execute }: Db["Service"], id: BrokerOrderId) =>
+  execute(
+    "SliceCommands.lockBrokerOrder",
+    sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_broker_order'), hashtext(${id}))`
+  )
+
+const writePlaced = (
+  { sql, query }: Db["Service"],
+  id: string,
+  { brokerOrderId, fill }: FoundOrder,
+  asked: Asked,
+  now: DateTime.Utc
+) =>
+  query(
+    "SliceCommands.placed",
+    Id,
+    sql`
+        WITH placed AS (
+          UPDATE order_slices SET
+            stage = 'PROCESSED', stage_reason = ${`found by ${asked.by}: ${asked.reason}`},
+            reason_code = ${reasonCode(sql, "found_by_operator")}, claim_version = claim_version + 1,
+            broker_order_id = ${brokerOrderId}, acknowledged_at = coalesce(acknowledged_at, ${instant(now)}),
+            in_doubt_at = CASE WHEN stage = 'IN_PROGRESS' THEN ${instant(now)}::timestamptz ELSE in_doubt_at END,
+            left_book_at = NULL, broker_is_final = ${fill !== null},
+            broker_status = CASE WHEN ${fill !== null} THEN
+              CASE WHEN ${fill?.quantity ?? 0}::int = quantity THEN 'COMPLETE' ELSE 'CANCELLED' END END,
+            filled_quantity = ${fill?.quantity ?? 0}::int,
+            average_price = ${fill === null || fill.price === null ? null : BigDecimal.format(fill.price)}::numeric,
+            updated_at = ${instant(now)}
+          WHERE id = ${id} AND ${fill?.quantity ?? 0}::int <= quantity
+            AND NOT EXISTS (SELECT FROM order_slices other WHERE other.broker_order_id = ${brokerOrderId} AND other.id <> ${id})
+            AND (${isInDoubt(sql, now)} OR (${isGivenUpInDoubt(sql)} AND ${fill !== null}) OR (${isLost(sql)} AND ${fill !== null} AND broker_order_id = ${brokerOrderId}
+              AND ${fill?.quantity ?? 0}::int >= filled_quantity))
+          RETURNING *
+        ), recorded AS (${insertActions(
+          sql,
+          { name: "slice placed", asked, now },
+          sql`
+            SELECT order_id, id, jsonb_build_object('broker_order_id', broker_order_id, 'filled', ${fill?.quantity ?? null}::int)
+            FROM placed`
+        )})
+        SELECT id FROM placed`
+  ).pipe(Effect.map((rows) => rows.length === 1))

@@ -210,7 +210,7 @@ const untouched = (before: Snapshot, model: OrderModel, changed: OrderChange) =>
 /** A new plan carries only a quantity that is finally unfilled and that the order's policies want carried. */
 const carriesRightly = (before: Snapshot, model: OrderModel, changed: OrderChange) => {
   if (changed._tag !== "Replan") return
-  for (const id of changed.carried) {
+  for (const { id } of changed.carried) {
     const slice = before.slices.get(id)
     assert.isDefined(slice)
     if (slice === undefined) return

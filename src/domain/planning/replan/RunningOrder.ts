@@ -61,8 +61,8 @@ export interface Replan {
   /** The order's total from now on. */
   readonly totalQuantity: number
   readonly limitPrice: Price | null
-  /** The slices whose unfilled quantity the new plan takes over. */
-  readonly carried: ReadonlyArray<SliceId>
+  /** The slices whose unfilled quantity the new plan takes over, as they were when it was decided. */
+  readonly carried: ReadonlyArray<RunningSlice>
   /** The slices whose unfilled quantity a person gives up with it. */
   readonly waived: ReadonlyArray<SliceId>
 }

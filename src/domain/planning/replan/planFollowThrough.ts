@@ -150,7 +150,7 @@ const carry = (
     windowMillis: window.millis,
     leastGapMillis: 0,
     limitPrice: running.order.limitPrice,
-    carried: fitting.map(({ id }) => id),
+    carried: fitting,
     waived: [],
     cause: "CARRY",
     note: null
@@ -189,7 +189,7 @@ const complete = (
         windowMillis: (numSlices - 1) * leastGapMillis,
         leastGapMillis: 0,
         limitPrice: null,
-        carried: whole.filter((slice) => !isScheduled(slice)).map(({ id }) => id),
+        carried: whole.filter((slice) => !isScheduled(slice)),
         waived: [],
         cause: "COMPLETION",
         note: null

@@ -71,7 +71,7 @@ export const planRest = (
   const { rules, market } = context
   const { quantity, numSlices, limitPrice, carried, waived, cause, note } = rest
   const revision = plan.revision + 1
-  const isCarried = new Set<string>(carried)
+  const isCarried = new Set<string>(carried.map(({ id }) => id))
   const kept = (slice: RunningSlice) =>
     isCarried.has(slice.id) ? slice.filledQuantity : slice.quantity - slice.carriedQuantity
   const totalQuantity = slices

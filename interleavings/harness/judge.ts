@@ -1,0 +1,54 @@
+import { Effect, Schema } from "effect"
+import type { Db } from "../../src/db/Db.ts"
+import type { DbError } from "../../src/db/DbError.ts"
+
+const Problem = Schema.Struct({ problem: Schema.String })
+
+/**
+ * What must hold at every moment in which no transaction is open, whatever has happened: the sums of every order, and that
+ * each order, plan and slice is in a state that some worker or person takes further. It reads the columns that are promised
+ * to other services, whatever tables are behind them. Returns what does not hold.
+ */
+export const brokenInvariants = ({ sql, query }: Db["Service"]): Effect.Effect<ReadonlyArray<string>, DbError> =>
+  query(
+    "interleavings.judge",
+    Problem,
+    sql`
+      SELECT concat('order ', order_id, ': ', unaccounted, ' of its quantity are unaccounted for') AS problem
+      FROM order_conservation WHERE unaccounted <> 0
+      UNION ALL SELECT concat('order ', order_id, ': ', overfilled, ' slices are filled beyond their quantity')
+      FROM order_conservation WHERE overfilled > 0
+      UNION ALL SELECT concat('slice ', s.id, ' is SCHEDULED, and its order is cancelled')
+      FROM order_slices s JOIN orders o ON o.id = s.order_id
+      WHERE s.stage = 'SCHEDULED' AND o.cancel_requested_at IS NOT NULL
+      UNION ALL SELECT concat('slice ', s.id, ' is SCHEDULED, and its hold is not its order''s')
+      FROM order_slices s JOIN orders o ON o.id = s.order_id
+      WHERE s.stage = 'SCHEDULED' AND s.is_held <> (o.hold_reason IS NOT NULL)
+      UNION ALL SELECT concat('slice ', id, ' is both replaced and ', stage)
+      FROM order_slices WHERE replaced_by IS NOT NULL AND (stage <> 'SKIPPED' OR broker_order_id IS NOT NULL)
+      UNION ALL SELECT concat('slice ', id, ' is ', stage, ', and has the broker order ', broker_order_id)
+      FROM order_slices WHERE (broker_order_id IS NOT NULL) <> (stage = 'PROCESSED')
+      UNION ALL SELECT concat('broker order ', broker_order_id, ' belongs to ', count(*), ' slices')
+      FROM order_slices WHERE broker_order_id IS NOT NULL GROUP BY broker_order_id HAVING count(*) > 1
+      UNION ALL SELECT concat('slice ', id, ' is IN_PROGRESS without an owner')
+      FROM order_slices
+      WHERE stage = 'IN_PROGRESS' AND (claimed_by IS NULL OR (lease_expires_at IS NULL AND outcome_unknown_at IS NULL))
+      UNION ALL SELECT concat('order ', o.id, ' is finished, and slice ', s.id, ' is ', s.stage)
+      FROM order_slices s JOIN orders o ON o.id = s.order_id
+      WHERE o.settled_at IS NOT NULL AND s.stage IN ('SCHEDULED', 'IN_PROGRESS')
+      UNION ALL SELECT concat('order ', id, ' is IN_PROGRESS without an owner')
+      FROM orders WHERE order_queue_status = 'IN_PROGRESS' AND (claimed_by IS NULL OR claimed_at IS NULL)
+      UNION ALL SELECT concat('order ', o.id, ' is ', order_queue_status, ', and has ', p.plans, ' plans')
+      FROM orders o CROSS JOIN LATERAL (SELECT count(*) AS plans FROM order_plans WHERE order_id = o.id) p
+      WHERE (o.order_queue_status = 'DONE') <> (p.plans > 0)
+      UNION ALL SELECT concat('order ', order_id, ': its plans are numbered ', array_agg(revision ORDER BY revision))
+      FROM order_plans GROUP BY order_id HAVING min(revision) <> 1 OR max(revision) <> count(*)
+      UNION ALL SELECT concat('slice ', id, ' is replaced by plan ', replaced_by, ', which does not exist')
+      FROM order_slices s
+      WHERE replaced_by IS NOT NULL
+        AND NOT EXISTS (SELECT FROM order_plans p WHERE p.order_id = s.order_id AND p.revision = s.replaced_by)
+      UNION ALL SELECT concat('order ', order_id, ': its slices are numbered up to ', max(sequence_number), ', and are ', count(*))
+      FROM order_slices GROUP BY order_id HAVING max(sequence_number) <> count(*)
+      UNION ALL SELECT concat('broker call ', id, ' is ', count(*), ' times in the audit')
+      FROM broker_events GROUP BY id HAVING count(*) > 1`
+  ).pipe(Effect.map((rows) => rows.map(({ problem }) => problem)))
