@@ -90,12 +90,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     "if (latestMillis > 0) return now"
   ]),
   mutation("deadline: the time of a suspension is not counted", [
-    "src/clock/DatabaseClock.ts",
-    "larger(passed, passedByWallClock)",
+    "src/clock/TimeBounds.ts",
+    "larger(passed, passedByWallClock + wallTickNanos)",
     "passed"
   ]),
   mutation("clock: a suspended host's answer counts as quick", [
-    "src/clock/DatabaseClock.ts",
+    "src/clock/askDatabase.ts",
     "if (haveParted(before, after)) return yield* clocksParted",
     ""
   ]),
