@@ -123,12 +123,14 @@ export interface Knowledge {
 /**
  * Takes an answer. Where one of this host's clocks confirms it, it corrects the bounds. Otherwise the database's clock has
  * jumped: the old bounds are kept beside it until an answer is confirmed again, which is when the database's clock or this
- * host's is set right.
+ * host's is set right. A slow answer ends no doubt, because it fits both times. After a doubt the old bounds are dropped.
  */
-export const take = ({ trusted, doubted }: Knowledge, answer: Answer): Knowledge =>
-  isConfirmed(trusted, answer)
-    ? { trusted: correct(trusted, answer), doubted: null }
-    : { trusted, doubted: doubted === null ? answer : correct(doubted, answer) }
+export const take = ({ trusted, doubted }: Knowledge, answer: Answer): Knowledge => {
+  const isSure = isConfirmed(trusted, answer)
+  if (doubted === null) return isSure ? { trusted: correct(trusted, answer), doubted } : { trusted, doubted: answer }
+  const isQuick = answer.latestNanos - answer.earliestNanos <= maxDriftNanos
+  return isSure && isQuick ? { trusted: answer, doubted: null } : { trusted, doubted: correct(doubted, answer) }
+}
 
 /**
  * Whether one of this host's clocks confirms an answer, to half a second: as much time has passed since the last answer by the

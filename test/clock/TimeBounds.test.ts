@@ -172,6 +172,18 @@ describe("take", () => {
     })
   }
 
+  it("ends no doubt by a slow answer, which fits the time before the jump and the time after it", () => {
+    const doubtful = take(start, answerAt(10 * second, 1000 + 8 * second, 0.2, 1000 + 10 * second))
+    const still = take(doubtful, answerAt(20 * second, 1000 + 18 * second, 3 * second, 1000 + 20 * second))
+    assert.isNotNull(still.doubted)
+    assert.isAtMost(
+      Number(earliestOf(still, { monotonicNanos: nanos(20 * second) })),
+      Number(nanos(1000 + 18 * second))
+    )
+    const sure = take(still, answerAt(21 * second, 1000 + 21 * second, 0.2))
+    assert.deepStrictEqual(sure, { trusted: answerAt(21 * second, 1000 + 21 * second, 0.2), doubted: null })
+  })
+
   it("believes what passed during a suspension, by the wall clock", () => {
     const { trusted, doubted } = take(start, answerAt(second, 1000 + minute, 0.2))
     assert.isNull(doubted)
