@@ -58,7 +58,7 @@ export class PlacementWatch {
     const now = this.evidence.world.nowMillis
     const say = (problem: string) =>
       this.evidence.reportViolation(`${slice.tag} of ${slice.orderId} is placed by ${process.id} ${problem}`)
-    if (now < slice.notBefore) say(`${(slice.notBefore - now).toFixed(3)} ms early`)
+    if (now < slice.notBefore - process.mayBeAheadMillis) say(`${(slice.notBefore - now).toFixed(3)} ms early`)
     const notAfter = Math.max(slice.notAfter, this.statements.notAfterWhenClaimed(slice.id))
     if (now > notAfter + clockToleranceMillis) say(`${Math.round(now - notAfter)} ms after its window`)
     if (slice.stage !== "IN_PROGRESS") say(`while it is ${slice.stage}`)

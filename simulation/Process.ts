@@ -1,4 +1,5 @@
 import { type Clock, Duration, Effect, References, type Scheduler } from "effect"
+import { ClockRate } from "./ClockRate.ts"
 import { knownPoints, type Phase, pointOf } from "./crashPoints.ts"
 import { countFault, type Run } from "./Run.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
@@ -37,7 +38,11 @@ export class Process implements RunningProcess {
   private incoming: Array<() => void> = []
   private stoppedAtMicros = 0
   private suspendedMicros = 0
+  private monotonicShownMicros = 0
+  /** When the database read its clock for the last quick answer. */
+  private clockReadMicros = 0
   private wallOffsetMicros: number
+  private readonly rate: ClockRate
 
   readonly run: Run
   readonly name: string
@@ -49,6 +54,7 @@ export class Process implements RunningProcess {
     this.generation = generation
     this.id = `${name}${generation}`
     this.wallOffsetMicros = Math.round(run.chance.between(-3e6, 3e6))
+    this.rate = new ClockRate(run.world.chance(`clocks of ${this.id}`), run.scenario.slewPpm, run.world.nowMicros)
   }
 
   get isDead(): boolean {
@@ -81,15 +87,25 @@ export class Process implements RunningProcess {
     })
   }
 
-  /** CLOCK_MONOTONIC, which does not count the time in which the host is suspended. */
+  /** For how long the host has been suspended. */
+  private get sleptMicros(): number {
+    const standing = this.state === "suspended" ? this.run.world.nowMicros - this.stoppedAtMicros : 0
+    return this.suspendedMicros + standing
+  }
+
+  /**
+   * CLOCK_MONOTONIC, which does not count the time in which the host is suspended. It is slewed like the wall clock, and never
+   * goes back.
+   */
   private get monotonicMicros(): number {
-    const { nowMicros } = this.run.world
-    const standing = this.state === "suspended" ? nowMicros - this.stoppedAtMicros : 0
-    return nowMicros - this.suspendedMicros - standing
+    const shown =
+      this.rate.shownAt(this.run.world.nowMicros - this.sleptMicros) + this.run.databaseStep.hostsMovedMicros
+    this.monotonicShownMicros = Math.max(this.monotonicShownMicros, shown)
+    return this.monotonicShownMicros
   }
 
   private get wallMicros(): number {
-    return this.run.world.nowMicros + this.wallOffsetMicros
+    return this.monotonicMicros + this.sleptMicros + this.wallOffsetMicros
   }
 
   /** The host's clocks. The wall clock is off by seconds; the service's DatabaseClock corrects it. */
@@ -101,6 +117,21 @@ export class Process implements RunningProcess {
     monotonicTimeNanosUnsafe: () => BigInt(this.monotonicMicros) * 1000n,
     monotonicTimeNanos: Effect.sync(() => BigInt(this.monotonicMicros) * 1000n),
     sleep: (duration) => Effect.flatMap(currentWorker, (worker) => this.sleep(worker, Duration.toMillis(duration)))
+  }
+
+  /** An answer of the database's clock, read at a time and asked for at another. A slow one does not show a small step. */
+  clockRead(atMicros: number, askedMicros: number): void {
+    const isQuick = this.run.world.nowMicros - askedMicros < 10_000
+    if (isQuick) this.clockReadMicros = Math.max(this.clockReadMicros, atMicros)
+  }
+
+  get mayBeAheadMillis(): number {
+    return this.run.databaseStep.mayBeAheadMillis(this.clockReadMicros)
+  }
+
+  /** Sets the wall clock to the database's time. */
+  setWallClockRight(): void {
+    this.wallOffsetMicros = this.run.world.nowMicros - this.monotonicMicros - this.sleptMicros
   }
 
   private sleep(worker: string, millis: number): Effect.Effect<void> {

@@ -1,3 +1,4 @@
+import type { DatabaseClockStep } from "./DatabaseClockStep.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { Judge } from "./Judge.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
@@ -24,6 +25,7 @@ export interface Run {
   readonly exchange: Exchange
   readonly judge: Judge
   readonly counts: Counts
+  readonly databaseStep: DatabaseClockStep
   readonly processes: Map<string, RunningProcess>
   /** The planned incidents, by crash point. */
   readonly incidents: ReadonlyMap<string, Incident>

@@ -8,6 +8,9 @@ export interface RunningProcess {
   readonly isDead: boolean
   readonly isStanding: boolean
   isEnding: boolean
+  /** By how much its clock may be ahead of the database's, because it cannot know yet that this was set back. */
+  readonly mayBeAheadMillis: number
   enter(task: () => void): void
+  setWallClockRight(): void
   inflict(kind: IncidentKind, pauseMillis: number): void
 }

@@ -1,4 +1,5 @@
 import type { Amendment } from "../src/domain/planning/replan/amend.ts"
+import type { StepOfTheDatabase } from "./DatabaseClockStep.ts"
 import type { FaultRates } from "./faultRates.ts"
 import type { SubmittedOrder } from "./store/Database.ts"
 
@@ -44,6 +45,9 @@ export interface Scenario {
   /** The maximum time from a request's leaving until its order is in the order list; less than the quarantine unless `isHoleOpen`. */
   readonly latestArrivalSeconds: number
   readonly maxOrderListAgeSeconds: number
+  /** By how much time synchronisation may slew the clocks of the hosts against the database's, in parts per million. */
+  readonly slewPpm: number
+  readonly databaseStep: StepOfTheDatabase | null
   /** Requests may arrive later than the quarantine. The service cannot prevent a double placement then. */
   readonly isHoleOpen: boolean
   readonly faults: FaultRates

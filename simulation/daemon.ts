@@ -160,7 +160,7 @@ const clockDb = (process: Process): Layer.Layer<Db> =>
   Layer.mock(Db)({
     query: (operation, row) =>
       Effect.flatMap(databaseTime(process), (micros) =>
-        Schema.decodeUnknownEffect(Schema.Array(row))([{ micros }]).pipe(
+        Schema.decodeUnknownEffect(Schema.Array(row))([{ micros, bootId: null }]).pipe(
           Effect.mapError(({ message }) => new DbError({ operation, message, isTransient: false, sqlState: null }))
         )
       )

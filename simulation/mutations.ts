@@ -85,14 +85,38 @@ export const mutations: ReadonlyArray<Mutation> = [
     "if (latestMillis > 0) return now"
   ]),
   mutation("deadline: the time of a suspension is not counted", [
-    "src/clock/DatabaseClock.ts",
-    "larger(passed, passedByWallClock)",
+    "src/clock/TimeBounds.ts",
+    "larger(passed, passedByWallClock + wallTickNanos)",
     "passed"
   ]),
-  mutation("clock: a suspended host's answer counts as quick", [
-    "src/clock/DatabaseClock.ts",
-    "if (haveParted(before, after)) return yield* clocksParted",
-    ""
+  mutation(
+    "clock: a suspended host's answer counts as quick",
+    ["src/clock/askDatabase.ts", "if (haveParted(before, after)) return yield* clocksParted", ""],
+    [
+      "src/clock/TimeBounds.ts",
+      "latestNanos: databaseNanos + longestBetween(before, after)",
+      "latestNanos: databaseNanos + after.monotonicNanos - before.monotonicNanos"
+    ]
+  ),
+  mutation("clock: bounds are carried on as if two clocks differed by 50 ppm at most", [
+    "src/clock/TimeBounds.ts",
+    "maxRateDifferencePerMillion = 1_100n",
+    "maxRateDifferencePerMillion = 50n"
+  ]),
+  mutation("clock: bounds are carried on at the full rate", [
+    "src/clock/TimeBounds.ts",
+    "maxRateDifferencePerMillion = 1_100n",
+    "maxRateDifferencePerMillion = 0n"
+  ]),
+  mutation("clock: a slow answer ends the doubt about a jump of the database's clock", [
+    "src/clock/TimeBounds.ts",
+    "return isSure && isQuick ? { trusted: answer, doubted: null }",
+    "return isSure ? { trusted: correct(trusted, answer), doubted: null }"
+  ]),
+  mutation("clock: an answer counts as old only by half its round trip", [
+    "src/clock/TimeBounds.ts",
+    "  earliestNanos: databaseNanos,\n  latestNanos",
+    "  earliestNanos: databaseNanos + (after.monotonicNanos - before.monotonicNanos) / 2n,\n  latestNanos"
   ]),
   mutation("quarantine: counted from before the request left, on a host that was suspended", [
     "src/workers/executor/place.ts",

@@ -5,15 +5,19 @@
  */
 export const regressionSeeds: ReadonlyArray<{ readonly seed: number; readonly bug: string }> = [
   {
-    seed: 57,
+    seed: 119,
     bug: "a host suspended on the way to the broker, waiting for its turn, sent after its lease: its clock stood still"
   },
   {
-    seed: 15,
+    seed: 185,
     bug: "an answer of the database in which the host was suspended counted, first as quick, later as the better of two bad ones: its clock was behind"
   },
   {
-    seed: 132,
+    seed: 230,
+    bug: "a slow answer fitted the time before a jump of the database's clock, too, and ended the doubt about it: the clock was ahead again"
+  },
+  {
+    seed: 362,
     bug: "a host suspended on the way to the broker dated the doubt to before its request left: the quarantine was too short"
   },
   {

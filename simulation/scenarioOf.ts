@@ -1,3 +1,4 @@
+import { stepOf } from "./DatabaseClockStep.ts"
 import { faultRates } from "./faultRates.ts"
 import type { Scenario, ScenarioOptions } from "./Scenario.ts"
 import { actionsOf, withSecondThoughts } from "./scenarioActions.ts"
@@ -14,6 +15,7 @@ const seconds = (value: number): string => value.toFixed(2)
 export const scenarioOf = (
   chance: SeededChoices,
   secondThoughts: SeededChoices,
+  clocks: SeededChoices,
   startMillis: number,
   options: ScenarioOptions
 ): Scenario => {
@@ -54,6 +56,8 @@ export const scenarioOf = (
     brokerTimeoutSeconds: brokerTimeout,
     latestArrivalSeconds: options.isHoleOpen ? quarantine * 2 : 0.75 * (quarantine - clockErrorSeconds),
     maxOrderListAgeSeconds: 0.25 * (quarantine - clockErrorSeconds),
+    slewPpm: clocks.hits(0.7) ? clocks.between(100, 1000) : 0,
+    databaseStep: stepOf(clocks, calmFromSeconds),
     isHoleOpen: options.isHoleOpen,
     faults: faultRates(chance),
     calmFromSeconds,

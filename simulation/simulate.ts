@@ -1,10 +1,11 @@
 import { configurationOf } from "./daemon.ts"
 import { DaemonProcesses } from "./DaemonProcesses.ts"
+import { DatabaseClockStep } from "./DatabaseClockStep.ts"
 import { Exchange } from "./Exchange.ts"
 import { Judge } from "./Judge.ts"
 import { Operators } from "./Operators.ts"
 import { RestCheck } from "./RestCheck.ts"
-import type { Counts, Run } from "./Run.ts"
+import { countFault, type Counts, type Run } from "./Run.ts"
 import type { ScenarioOptions } from "./Scenario.ts"
 import { scenarioOf } from "./scenarioOf.ts"
 import type { Database } from "./store/Database.ts"
@@ -30,7 +31,13 @@ export const simulate = async (
   options: SimulationOptions
 ): Promise<SimulationResult> => {
   const world = new World(`${seed}`, options.trace)
-  const scenario = scenarioOf(world.chance("scenario"), world.chance("second thoughts"), world.nowMillis, options)
+  const scenario = scenarioOf(
+    world.chance("scenario"),
+    world.chance("second thoughts"),
+    world.chance("clocks"),
+    world.nowMillis,
+    options
+  )
   const exchange = new Exchange(world.chance("exchange"))
   const judge = new Judge(world, database, exchange)
   const counts: Counts = { faults: new Map(), crashes: new Map(), brokerOrders: 0, statements: 0 }
@@ -42,6 +49,7 @@ export const simulate = async (
     exchange,
     judge,
     counts,
+    databaseStep: new DatabaseClockStep(world, scenario.databaseStep),
     processes: new Map(),
     incidents: new Map(scenario.incidents.map((incident) => [incident.point, incident])),
     notify: (topic) => daemons.notify(topic),
@@ -53,12 +61,28 @@ export const simulate = async (
   const operators = new Operators(run, config, daemons)
   const rest = new RestCheck(run, () => operators.resumeHeld())
 
-  // The order of these four calls is part of every seed: each event draws its lot when it is scheduled.
+  // The order of these five calls is part of every seed: each event draws its lot when it is scheduled.
   daemons.startAll()
   operators.submitOrders()
   operators.scheduleActions()
   rest.begin()
+  scheduleStep(run)
   await world.run(() => rest.isOver || judge.problems.length > 0)
   counts.brokerOrders = exchange.ledger.length
   return { seed, problems: judge.problems, counts, seconds: world.seconds, run }
+}
+
+/** Counts the step of the database's clock, and sets the hosts' clocks right after a long one. */
+const scheduleStep = (run: Run): void => {
+  const { world, scenario } = run
+  const step = scenario.databaseStep
+  if (step === null) return
+  world.after(step.atSeconds * 1000, () =>
+    countFault(run, `database's clock set ${step.byMillis > 0 ? "forward" : "back"}`)
+  )
+  if (step.repairedAtSeconds === null) return
+  world.after(step.repairedAtSeconds * 1000, () => {
+    world.traced?.(() => "the hosts' clocks are set right")
+    for (const process of run.processes.values()) process.setWallClockRight()
+  })
 }

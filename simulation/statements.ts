@@ -121,4 +121,14 @@ export const budgetOf = (process: Process): Pick<OrderBudget["Service"], "reserv
 
 /** The database's clock in microseconds since 1970, as its statement answers. */
 export const databaseTime = (process: Process): Effect.Effect<bigint, DbError> =>
-  through(process, "DatabaseClock.sample")(Effect.sync(() => BigInt(process.run.world.nowMicros)))
+  Effect.suspend(() => {
+    const { world } = process.run
+    const askedMicros = world.nowMicros
+    return through(
+      process,
+      "DatabaseClock.sample"
+    )(Effect.sync(() => world.nowMicros)).pipe(
+      Effect.tap((micros) => Effect.sync(() => process.clockRead(micros, askedMicros))),
+      Effect.map(BigInt)
+    )
+  })

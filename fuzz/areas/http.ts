@@ -186,7 +186,7 @@ const brokerAt = (url: string) =>
         KiteSession.of({ accessToken: Effect.succeed(Redacted.make(secret)), refused: () => Effect.void })
       ),
       Layer.succeed(OrderFeed, OrderFeed.of({ changed: Effect.never })),
-      Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), waitForOffset: Effect.void })),
+      Layer.mock(DatabaseClock)({ waitForOffset: Effect.void }),
       Layer.fresh(KiteClient.layer)
     ]),
     Layer.provide(configurationOf({ BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", ZERODHA_URL: url }))

@@ -1,139 +1,69 @@
-import { Clock, Context, Duration, Effect, Layer, Ref, Schedule, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Latch, Layer, Schedule, Scope, type Stream, SubscriptionRef } from "effect"
 import { Configuration } from "../config/Configuration.ts"
-import { Db } from "../db/Db.ts"
-import { DbError } from "../db/DbError.ts"
+import type { Db } from "../db/Db.ts"
+import type { DbError } from "../db/DbError.ts"
+import { IsDatabaseOnThisHost } from "../db/IsDatabaseOnThisHost.ts"
 import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
+import { makeAsk, readingOf, timeUnsure } from "./askDatabase.ts"
 import { clockOver } from "./overrideClock.ts"
-
-/** This process's monotonic clock and wall clock, read at one moment, in nanoseconds. */
-interface Reading {
-  readonly monotonicNanos: bigint
-  readonly localNanos: bigint
-}
-
-/** A reading together with the database's wall clock. */
-interface Anchor extends Reading {
-  readonly databaseNanos: bigint
-}
+import { makeSleepUntil } from "./sleepUntilDue.ts"
+import {
+  correctByHost,
+  earliestOf,
+  haveParted,
+  jumpMillisOf,
+  type Knowledge,
+  latestOf,
+  offsetMillisOf,
+  type Reading,
+  take,
+  type TimeBounds
+} from "./TimeBounds.ts"
 
 const nanosPerMilli = 1_000_000n
-/** Between two syncs, the wall clock and the monotonic clock of a host drift apart by far less than this. */
-const maxDriftNanos = 500n * nanosPerMilli
-/** At the start and after a jump, nothing is known yet, so the best of several samples is taken. */
+/** At the start and after a jump, several answers make a close bound. */
 const firstSamples = 5
-/** Later samples improve the clock or leave it. */
 const laterSamples = 2
-/** How often a sample is repeated during which the host was suspended or its time set. */
-const maxRepeats = 5
-/** The clocks of two hosts drift apart by less than a 20,000th (50 ppm); this clock runs that much slower. */
-const driftDivisor = 20_000n
-
-const noAnswer = new DbError({
-  operation: "DatabaseClock.sample",
-  message: "DatabaseClock.sample: the database gave no answer",
-  isTransient: true,
-  sqlState: null
-})
-
-const clocksParted = new DbError({
-  operation: "DatabaseClock.sample",
-  message:
-    "DatabaseClock.sample: this host was suspended, or its time was set, each time that the database was asked for the time",
-  isTransient: true,
-  sqlState: null
-})
+/** Nothing is fired on an older bound: it is true, but nobody knows whether the database's clock was set meanwhile. */
+const maxAgeNanos = 60_000n * nanosPerMilli
 
 /**
  * The database's time, on this process's monotonic clock. Replicas' clocks differ, and due times, leases and quarantines are
  * compared across replicas, so all replicas use the one clock they share. Everything built on the layer reads it as its Clock;
- * the executor calls `waitForOffset` before it fires a slice.
+ * the executor waits with `sleepUntil` and calls `waitForOffset` before it fires a slice.
  *
- * It is never ahead of the database. Each reading is assumed to be as old as its round trip allows; until the next one the
- * clock runs 50 ppm slow, more than two clocks drift apart. So a slice that is not early by this clock is not early by the
- * database's. The exception is a database clock that is set back, or slewed faster than 50 ppm: until the next sync this clock
- * is ahead by that amount, and afterwards by at most the fastest round trip of the sync. It is behind by at most that round
- * trip and 50 ppm, and by a suspension of the host during the answer, if that was shorter than half a second.
+ * It is never ahead of the database: it shows the lower bound of `TimeBounds.ts`, whatever the rates at which time
+ * synchronisation slews either host, up to 500 ppm each. So a slice that is not early by this clock is not early by the
+ * database's. Two exceptions cannot be seen from here: a database clock that is set back is noticed at the next answer, and one
+ * that is slewed by more than that (chrony may do it by up to 8 %) is ahead by that rate times the age of the answer, which
+ * before a due time is a few milliseconds. The clock is behind by the answer's way back and 1.1 ms for each second since.
+ *
+ * Where the database is on this host, it reads this host's wall clock, and so does this clock, as long as each answer agrees.
  */
 export class DatabaseClock extends Context.Service<
   DatabaseClock,
   {
-    /** This host's wall clock minus the database's, in milliseconds, as of the last sync. */
+    /** This host's wall clock minus the database's, in milliseconds, as of the last answer. */
     readonly offsetMillis: Effect.Effect<number>
 
     /**
      * Returns when the clock can be relied on, usually at once. When this host's two clocks have diverged (it was suspended,
-     * or its time was set), the clock is synchronised first, because a lease may have ended unnoticed.
+     * or its time was set), or the last answer is more than a minute old, the database is asked first, because a lease may have
+     * ended unnoticed. Fails when it does not answer, and while a jump of its clock is not believed.
      */
     readonly waitForOffset: Effect.Effect<void, DbError>
+
+    /** Sleeps until the database's clock has certainly reached a time, in milliseconds since 1970, and not much longer. */
+    readonly sleepUntil: (dueMillis: number) => Effect.Effect<void>
+
+    /** Why the database's clock is not believed, in words; null while it is. The current state first, then each change. */
+    readonly doubts: Stream.Stream<string | null>
   }
 >()("pulse-background/DatabaseClock") {
   /** Also provides the Clock of everything built on this layer. */
   static readonly layer: Layer.Layer<DatabaseClock, DbError, Db | Configuration> = Layer.effectContext(
-    Effect.gen(function* () {
-      const config = yield* Configuration
-      const local = yield* Clock.Clock
-      const { query, sql } = yield* Db
-      const telemetry = yield* Telemetry
-
-      const sample = Effect.gen(function* () {
-        const before = readingOf(local)
-        const [row] = yield* query(
-          "DatabaseClock.sample",
-          Schema.Struct({ micros: Schema.BigInt }),
-          sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros`
-        )
-        const after = readingOf(local)
-        if (row === undefined) return yield* noAnswer
-        // The monotonic clock stands still during a suspension, so an answer that spans one looks quick but is old.
-        if (haveParted(before, after)) return yield* clocksParted
-        const anchor: Anchor = { databaseNanos: row.micros * 1000n, ...after }
-        return { anchor, roundTripNanos: after.monotonicNanos - before.monotonicNanos }
-      }).pipe(Effect.retry({ times: maxRepeats, while: (error) => error === clocksParted }))
-
-      const bestOf = Effect.fnUntraced(function* (samples: number) {
-        let best = yield* sample
-        for (let n = 1; n < samples; n += 1) {
-          const next = yield* sample
-          // A measurement from before a suspension is useless after it.
-          if (next.roundTripNanos < best.roundTripNanos || haveParted(best.anchor, next.anchor)) best = next
-        }
-        return best
-      })
-
-      const anchor = yield* Ref.make((yield* bestOf(firstSamples)).anchor)
-      const clock = makeClock(local, anchor)
-
-      const sync = Effect.fnUntraced(function* (samples: number) {
-        const measured = yield* bestOf(samples)
-        const corrected = yield* Ref.updateAndGet(anchor, (current) => correct(current, measured))
-        const offsetMillis = offsetMillisOf(corrected)
-        telemetry.clockOffset(offsetMillis)
-        if (Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)) {
-          yield* Effect.logError(
-            `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +
-              "Due times follow the database's clock; check time synchronisation on both hosts."
-          )
-        } else {
-          yield* Effect.logDebug(`This host's clock differs from the database's by ${offsetMillis} ms`)
-        }
-      })
-
-      const waitForOffset = Effect.suspend(() =>
-        haveParted(Ref.getUnsafe(anchor), readingOf(local)) ? sync(firstSamples) : Effect.void
-      )
-
-      yield* sync(laterSamples).pipe(
-        logAndContinue("Could not read the database's clock"),
-        Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
-        Effect.forkScoped
-      )
-
-      return Context.make(
-        DatabaseClock,
-        DatabaseClock.of({ offsetMillis: Effect.map(Ref.get(anchor), offsetMillisOf), waitForOffset })
-      ).pipe(Context.add(Clock.Clock, clock), Context.add(LatestTime, latestTime(local, anchor)))
-    })
+    Effect.suspend(() => make)
   )
 }
 
@@ -145,59 +75,138 @@ export const LatestTime: Context.Reference<Effect.Effect<number>> = Context.Refe
   defaultValue: () => Clock.currentTimeMillis
 })
 
-/** The monotonic clock stands still while the host is suspended, and the wall clock may be set back, so the larger counts. */
-const latestTime = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Effect.Effect<number> =>
-  Effect.map(Ref.get(anchor), (anchor) => {
-    const { passed, passedByWallClock } = between(anchor, readingOf(local))
-    return Number((anchor.databaseNanos + larger(passed, passedByWallClock)) / nanosPerMilli)
+const make = Effect.gen(function* () {
+  const config = yield* Configuration
+  const local = yield* Clock.Clock
+  const scope = yield* Scope.Scope
+  const isOnThisHost = yield* IsDatabaseOnThisHost
+  const times = yield* makeTimes(local)
+  const corrected = yield* Latch.make()
+  const doubt = yield* SubscriptionRef.make<string | null>(null)
+
+  const measure = Effect.gen(function* () {
+    yield* times.sample
+    yield* corrected.release
+    const before = SubscriptionRef.getUnsafe(doubt)
+    const now = times.isDoubted() ? (before ?? times.doubtWords()) : null
+    if (now !== before) yield* SubscriptionRef.set(doubt, now)
+  })
+  const measureAndReport = yield* makeMeasureAndReport(measure, times.offsetMillis)
+
+  const waitForOffset = Effect.gen(function* () {
+    if (times.hasParted()) yield* measureAndReport(firstSamples)
+    else if (times.isOld() || times.isDoubted()) yield* measureAndReport(1)
+    if (times.isDoubted()) return yield* timeUnsure(times.doubtWords())
   })
 
-/** The wall clock is read in milliseconds: Effect's nanosecond clock follows the monotonic one for up to a second. */
-const readingOf = (local: Clock.Clock): Reading => ({
-  monotonicNanos: local.monotonicTimeNanosUnsafe(),
-  localNanos: BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
+  // The first answer is there already.
+  yield* Effect.repeat(measure, { times: firstSamples - 2 })
+  yield* measureAndReport(laterSamples).pipe(
+    logAndContinue("Could not read the database's clock"),
+    Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
+    Effect.forkScoped
+  )
+
+  const sleepUntil = makeSleepUntil({
+    earliestMillis: () => millisOf(times.earliestNanos()),
+    latestMillis: () => millisOf(times.latestNanos()),
+    monotonicMillis: () => Number(local.monotonicTimeNanosUnsafe()) / 1e6,
+    probe: Effect.catchCause(measure, (cause) =>
+      Effect.logDebug("A probe of the database's clock failed; its time is carried on, somewhat slow", cause)
+    ),
+    wantsProbes: () => !(isOnThisHost && times.isByHost()),
+    corrected,
+    fork: (probe) => Effect.forkIn(probe, scope)
+  })
+
+  return Context.make(
+    DatabaseClock,
+    DatabaseClock.of({
+      offsetMillis: Effect.sync(times.offsetMillis),
+      waitForOffset,
+      sleepUntil,
+      doubts: SubscriptionRef.changes(doubt)
+    })
+  ).pipe(
+    Context.add(Clock.Clock, clockShowing(local, times.earliestNanos)),
+    Context.add(
+      LatestTime,
+      Effect.sync(() => Number(times.latestNanos() / nanosPerMilli) + 1)
+    )
+  )
 })
 
-const between = (from: Reading, to: Reading) => ({
-  passed: to.monotonicNanos - from.monotonicNanos,
-  passedByWallClock: to.localNanos - from.localNanos
+/** Measures several times, and reports how far this host's wall clock is from the database's. */
+const makeMeasureAndReport = Effect.fnUntraced(function* (
+  measure: Effect.Effect<void, DbError>,
+  getOffsetMillis: () => number
+) {
+  const config = yield* Configuration
+  const telemetry = yield* Telemetry
+  return Effect.fnUntraced(function* (samples: number) {
+    yield* Effect.repeat(measure, { times: samples - 1 })
+    const offsetMillis = getOffsetMillis()
+    telemetry.clockOffset(offsetMillis)
+    if (Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)) {
+      yield* Effect.logError(
+        `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +
+          "Due times follow the database's clock; check time synchronisation on both hosts."
+      )
+    } else {
+      yield* Effect.logDebug(`This host's clock differs from the database's by ${offsetMillis} ms`)
+    }
+  })
 })
 
-/** Whether the host was suspended between the readings, or its time set: its two clocks then differ in the time passed. */
-const haveParted = (from: Reading, to: Reading): boolean => {
-  const { passed, passedByWallClock } = between(from, to)
-  return passed - passedByWallClock > maxDriftNanos || passedByWallClock - passed > maxDriftNanos
-}
+/** What is known of the database's time, corrected by each sample. */
+const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
+  const ask = yield* makeAsk(local)
+  const first = yield* ask
+  let knowledge: Knowledge = { trusted: first.answer, doubted: null }
+  /** The bounds by this host's wall clock, while the last answer has shown that it is the database's too. */
+  let byHost: TimeBounds | null = first.isByThisClock ? first.answer : null
 
-const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+  const sample = Effect.map(ask, ({ answer, isByThisClock }) => {
+    knowledge = take(knowledge, answer)
+    byHost = isByThisClock ? (byHost ?? answer) : null
+  })
 
-/** A measurement. The database read its clock at an unknown moment of the round trip. */
-interface Measurement {
-  readonly anchor: Anchor
-  readonly roundTripNanos: bigint
-}
+  /** The bounds by the host's clock; null while that is not the database's, or was set since the last answer. */
+  const hostBounds = (now: Reading): TimeBounds | null => {
+    if (byHost === null || haveParted(knowledge.trusted, now)) return null
+    byHost = correctByHost(byHost, now)
+    return byHost
+  }
 
-/**
- * Corrects the clock by a new measurement. Both the measurement and the running clock are times that the database's clock has
- * reached, so the later one is used, unless it is later than the measurement allows.
- */
-export const correct = (current: Anchor, { anchor, roundTripNanos }: Measurement): Anchor => {
-  const running = nanosAt(current, anchor.monotonicNanos)
-  const isPossible = running <= anchor.databaseNanos + roundTripNanos
-  return isPossible && running > anchor.databaseNanos ? { ...anchor, databaseNanos: running } : anchor
-}
+  const read = () => readingOf(local)
+  const atNow = (ofHost: (bounds: TimeBounds) => bigint, ofAnswers: typeof latestOf) => (): bigint => {
+    const now = read()
+    const bounds = hostBounds(now)
+    return bounds === null ? ofAnswers(knowledge, now) : ofHost(bounds)
+  }
 
-/** The database's time at a moment of the monotonic clock, by an anchor that runs 50 ppm slow. */
-const nanosAt = ({ databaseNanos, monotonicNanos }: Anchor, nowNanos: bigint): bigint => {
-  const passed = nowNanos - monotonicNanos
-  return databaseNanos + passed - passed / driftDivisor
-}
+  return {
+    sample,
+    earliestNanos: atNow(({ earliestNanos }) => earliestNanos, earliestOf),
+    latestNanos: atNow(({ latestNanos }) => latestNanos, latestOf),
+    isByHost: () => hostBounds(read()) !== null,
+    hasParted: () => haveParted(knowledge.trusted, read()),
+    isOld: () => read().monotonicNanos - knowledge.trusted.monotonicNanos > maxAgeNanos,
+    isDoubted: () => knowledge.doubted !== null,
+    doubtWords: () => doubtWords(jumpMillisOf(knowledge)),
+    offsetMillis: () => offsetMillisOf(knowledge)
+  }
+})
 
-const offsetMillisOf = ({ databaseNanos, localNanos }: Anchor): number =>
-  Number((localNanos - databaseNanos) / nanosPerMilli)
+const doubtWords = (jumpMillis: number): string =>
+  `the database's clock has jumped ${jumpMillis < 0 ? "back" : "forward"} by ${(Math.abs(jumpMillis) / 1000).toFixed(1)} s, ` +
+  "and neither clock of this host confirms it. If the database's clock is wrong, set it right; if it is right, set this " +
+  "host's clock right or restart this daemon"
 
-const makeClock = (local: Clock.Clock, anchor: Ref.Ref<Anchor>): Clock.Clock => {
-  const currentTimeNanosUnsafe = () => nanosAt(Ref.getUnsafe(anchor), local.monotonicTimeNanosUnsafe())
+/** Milliseconds with fractions, cut to microseconds: as a number, nanoseconds since 1970 could be rounded up. */
+const millisOf = (nanos: bigint): number => Number(nanos / 1000n) / 1000
+
+const clockShowing = (local: Clock.Clock, currentTimeNanosUnsafe: () => bigint): Clock.Clock => {
   const currentTimeMillisUnsafe = () => Number(currentTimeNanosUnsafe() / nanosPerMilli)
   return clockOver(local, {
     currentTimeNanosUnsafe,

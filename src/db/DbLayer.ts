@@ -2,6 +2,7 @@ import { Effect, Layer, Option } from "effect"
 import { Configuration } from "../config/Configuration.ts"
 import { Db } from "./Db.ts"
 import { type EmbeddedServer, ownServer, useServer } from "./EmbeddedPostgres.ts"
+import { IsDatabaseOnThisHost } from "./IsDatabaseOnThisHost.ts"
 
 /** The database of DATABASE_URL, or without one the embedded server, which `getServer` starts or finds. */
 const make = (getServer: typeof ownServer) =>
@@ -12,7 +13,10 @@ const make = (getServer: typeof ownServer) =>
       const { host, port, username, password, database }: EmbeddedServer = yield* getServer({
         folder: config.embeddedPostgresFolder
       })
-      return Db.layer({ host, port, username, password, database })
+      return Layer.merge(
+        Db.layer({ host, port, username, password, database }),
+        Layer.succeed(IsDatabaseOnThisHost, true)
+      )
     })
   )
 

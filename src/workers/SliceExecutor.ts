@@ -5,6 +5,7 @@ import { because } from "../domain/model/reason.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { makeClaimedSlices } from "./executor/ClaimedSlices.ts"
 import { makeFireDue } from "./executor/fireDue.ts"
+import { makeFollowClock } from "./executor/followClock.ts"
 import { makeFollowHalts } from "./executor/followHalts.ts"
 import { makeGiveBack } from "./executor/giveBack.ts"
 import { makeOutcomeWriter } from "./executor/OutcomeWriter.ts"
@@ -17,7 +18,7 @@ import { makePollDue } from "./executor/pollDue.ts"
  * - Places orders with broker: `fireDue` waits for each due time and calls `place`.
  * - Records broker order ID, updates slice status: `OutcomeWriter`, conditional on the claim's version.
  *
- * Beside them `followHalts` obeys the operators. Slices that a crash leaves claimed are reconciled by the monitor once their
+ * Beside them `followHalts` obeys the operators, and `followClock` holds placements while the database's clock is not believed. Slices that a crash leaves claimed are reconciled by the monitor once their
  * leases have ended.
  *
  * A stop goes in this order: no more claims and calls; calls in flight end, or become unknown after SHUTDOWN_GRACE_SECONDS;
@@ -41,8 +42,9 @@ export const SliceExecutor = Effect.scoped(
     yield* Effect.acquireRelease(gate.open("stopping"), () => gate.close("stopping", "the executor stops"))
 
     const followHalts = yield* makeFollowHalts
+    const followClock = yield* makeFollowClock
     const pollDue = yield* makePollDue(claimed, giveBack)
     const fireDue = yield* makeFireDue(claimed, inFlight, writer)
-    return yield* Effect.raceAllFirst([followHalts, pollDue, fireDue])
+    return yield* Effect.raceAllFirst([followHalts, followClock, pollDue, fireDue])
   })
 )

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema } from "effect"
+import { Clock, DateTime, Effect, Exit, Layer, Logger, Ref, Schema, Stream } from "effect"
 import { checkDeadline } from "../../src/broker/deadline.ts"
-import { correct, DatabaseClock } from "../../src/clock/DatabaseClock.ts"
+import { DatabaseClock, LatestTime } from "../../src/clock/DatabaseClock.ts"
+import { HostBootId } from "../../src/clock/HostBootId.ts"
 import { clockOver } from "../../src/clock/overrideClock.ts"
 import { Db } from "../../src/db/Db.ts"
 import { DbError } from "../../src/db/DbError.ts"
@@ -15,6 +16,12 @@ interface Machine {
   wallOffsetMillis: number
   /** Total duration of suspensions: the monotonic clock stood still, the database's and the wall clock went on. */
   sleptMillis: number
+  /** Time that has passed by all clocks, without waiting for it. */
+  passedMillis: number
+  /** By how much the database's clock was set. */
+  databaseJumpMillis: number
+  /** What the host answers when it is asked for its boot id. */
+  bootId: string | null
   queries: number
   /** The round trip of each answer as the clock measured it: the maximum by which the clock can be behind. */
   readonly roundTripsMillis: Array<number>
@@ -32,6 +39,9 @@ interface Machine {
 const newMachine = (changed: Partial<Machine> = {}): Machine => ({
   wallOffsetMillis: 0,
   sleptMillis: 0,
+  passedMillis: 0,
+  databaseJumpMillis: 0,
+  bootId: null,
   queries: 0,
   roundTripsMillis: [],
   startedNanos: process.hrtime.bigint(),
@@ -73,11 +83,12 @@ const databaseOf = (machine: Machine) =>
             if (machine.database === "answers nothing") return []
             const askedAt = machine.lookedAtNanos
             // The suspension is simulated, so it must be added to the time of the real database.
+            const addedMillis = machine.sleptMillis + machine.passedMillis + machine.databaseJumpMillis
             const rows =
-              machine.sleptMillis === 0
+              addedMillis === 0
                 ? yield* db.query(operation, row, statement)
                 : yield* Schema.decodeUnknownEffect(Schema.Array(row))([
-                    { micros: (yield* databaseTimeOf(db)) + BigInt(machine.sleptMillis) * 1000n }
+                    { micros: (yield* databaseTimeOf(db)) + BigInt(addedMillis) * 1000n, bootId: null }
                   ]).pipe(Effect.orDie)
             if (delay > 0) yield* Effect.sleep(delay)
             if (machine.suspendedAtQueries.includes(machine.queries)) {
@@ -95,9 +106,10 @@ const hostClockOf = (machine: Machine) =>
   Layer.effect(
     Clock.Clock,
     Effect.map(Clock.Clock, (real) => {
-      const currentTimeMillisUnsafe = () => real.currentTimeMillisUnsafe() + machine.wallOffsetMillis
+      const currentTimeMillisUnsafe = () =>
+        real.currentTimeMillisUnsafe() + machine.wallOffsetMillis + machine.passedMillis
       const monotonicTimeNanosUnsafe = () => {
-        machine.lookedAtNanos = real.monotonicTimeNanosUnsafe()
+        machine.lookedAtNanos = real.monotonicTimeNanosUnsafe() + BigInt(machine.passedMillis) * 1_000_000n
         // The first reading after an answer is the one that measures its round trip.
         if (machine.askedAtNanos !== null) {
           machine.roundTripsMillis.push(Number(machine.lookedAtNanos - machine.askedAtNanos) / 1e6)
@@ -125,6 +137,7 @@ const clockOn = (machine: Machine, environment: Readonly<Record<string, string>>
         Logger.layer([Logger.make(({ logLevel, message }) => machine.log.push(`${logLevel}: ${message}`))])
       ),
       Layer.provide(hostClockOf(machine)),
+      Layer.provide(Layer.succeed(HostBootId, Effect.succeed(machine.bootId))),
       Layer.provideMerge(database)
     )
   )
@@ -152,9 +165,9 @@ const assertNotAhead = ({ sleptMillis }: Machine) =>
     return Number(before - clock) / 1000
   })
 
-/** The maximum ms by which a clock may be behind after such a round trip: it runs 50 ppm slow. 0.01 ms is for rounding. */
+/** The maximum ms by which a clock may be behind after such a round trip: it runs 1,100 ppm slow. 0.01 ms is for rounding. */
 const maxBehind = ({ startedNanos }: Machine, answerMillis: number) =>
-  answerMillis + Number(process.hrtime.bigint() - startedNanos) / 1e6 / 20_000 + 0.01
+  answerMillis + (Number(process.hrtime.bigint() - startedNanos) / 1e6) * 0.0011 + 0.01
 
 /** The quickest of the five answers at the start, which stays valid. */
 const quickest = ({ roundTripsMillis }: Machine) => Math.min(...roundTripsMillis.slice(0, 5))
@@ -390,39 +403,116 @@ describe("DatabaseClock.waitForOffset", () => {
   }
 })
 
-describe("correct", () => {
-  const millis = (value: number) => BigInt(Math.round(value * 1e6))
-  const anchorAt = (databaseMillis: number, monotonicMillis: number) => ({
-    databaseNanos: millis(databaseMillis),
-    monotonicNanos: millis(monotonicMillis),
-    localNanos: millis(databaseMillis)
+describe("an old answer", () => {
+  it.live("is not relied on after a minute without another", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      const { waitForOffset } = yield* DatabaseClock
+      yield* synced(machine)
+      machine.passedMillis = 59_000
+      yield* waitForOffset
+      assert.strictEqual(machine.queries, 7)
+      machine.passedMillis = 61_000
+      machine.database = "fails"
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(waitForOffset)))
+      machine.database = "answers"
+      yield* waitForOffset
+      assert.strictEqual(machine.queries, 9)
+    }).pipe(Effect.provide(clockOn(machine)))
   })
-  const current = anchorAt(1000, 0)
-  /** A correction at monotonic 500, when the clock shows 1499.975 because it runs 50 ppm slow. */
-  const after = (databaseMillis: number, roundTripMillis: number) =>
-    correct(current, { anchor: anchorAt(databaseMillis, 500), roundTripNanos: millis(roundTripMillis) }).databaseNanos
+})
 
-  it("takes the later of the measured and the shown time, since both have passed", () => {
-    assert.strictEqual(after(1501, 1), millis(1501))
-    assert.strictEqual(after(1501, 150), millis(1501))
-    assert.strictEqual(after(1499.5, 1), millis(1499.975))
-    assert.strictEqual(after(1400, 150), millis(1499.975))
+describe("a jump of the database's clock", () => {
+  for (const jump of [10 * minute, -10 * minute, 2000, -2000]) {
+    it.live(`by ${jump} ms is not believed until a clock of this host confirms it`, () => {
+      const machine = newMachine()
+      return Effect.gen(function* () {
+        const { doubts, waitForOffset } = yield* DatabaseClock
+        const told = yield* Ref.make<ReadonlyArray<string | null>>([])
+        yield* Effect.forkChild(Stream.runForEach(doubts, (doubt) => Ref.update(told, (all) => [...all, doubt])))
+        const toldThat = (count: number) => eventually("it is told", Ref.get(told), (all) => all.length === count)
+        yield* synced(machine)
+        yield* toldThat(1)
+        const latest = yield* LatestTime
+
+        machine.databaseJumpMillis = jump
+        yield* toldThat(2)
+        const direction = jump > 0 ? "forward" : "back"
+        const [, words] = yield* Ref.get(told)
+        assert.include(words, `the database's clock has jumped ${direction} by ${(Math.abs(jump) / 1000).toFixed(1)} s`)
+        assert.include((yield* Effect.flip(waitForOffset)).message, "neither clock of this host confirms it")
+        // It is neither ahead of the time before the jump, nor of the time after it; nor is the latest time behind either.
+        const real = Number(yield* databaseMicros) / 1000
+        assert.isAtMost(yield* Clock.currentTimeMillis, Math.min(real, real + jump) + 50)
+        assert.isAtLeast(yield* latest, Math.max(real, real + jump))
+
+        machine.wallOffsetMillis = jump
+        yield* waitForOffset
+        yield* toldThat(3)
+        assert.isNull((yield* Ref.get(told))[2])
+        assert.approximately(Number(yield* clockMicros) / 1000, Number(yield* databaseMicros) / 1000 + jump, 50)
+      }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.1" })))
+    })
+  }
+})
+
+describe("LatestTime", () => {
+  it.live("is not behind the database, and ahead of it by little more than a round trip", () => {
+    const machine = newMachine({ answerDelays: [20] })
+    return Effect.gen(function* () {
+      const latest = yield* LatestTime
+      for (let n = 0; n < 50; n += 1) {
+        const before = Number(yield* databaseMicros) / 1000
+        const now = yield* latest
+        assert.isAtLeast(now, before)
+        assert.isAtMost(now, Number(yield* databaseMicros) / 1000 + maxBehind(machine, slowest(machine)) + 3)
+      }
+    }).pipe(Effect.provide(clockOn(machine)))
   })
+})
 
-  it("ignores the shown time when it is later than the measurement allows", () => {
-    assert.strictEqual(after(1498.9, 1), millis(1498.9))
-    assert.strictEqual(after(1300, 150), millis(1300))
-  })
+const bootId = Effect.flatMap(HostBootId, (id) => id)
 
-  it("is not ahead of a database with a slower clock, however slow its answers are", () => {
-    // 40 ppm slower; every round trip takes 40 ms, 35 of them on the way there.
-    const databaseAt = (monotonicMillis: number) => 1000 + monotonicMillis * (1 - 40e-6)
-    let anchor = current
-    for (let at = 0; at <= 3_600_000; at += 30_000) {
-      const measured = { anchor: anchorAt(databaseAt(at - 5), at), roundTripNanos: millis(40) }
-      anchor = correct(anchor, measured)
-      assert.isAtMost(Number(anchor.databaseNanos) / 1e6, databaseAt(at))
-      assert.isAtLeast(Number(anchor.databaseNanos) / 1e6, databaseAt(at) - 5 - 1.5)
-    }
+/** The boot id is read where it may be, and the tests' PostgreSQL runs on this host. */
+describe.runIf(process.platform === "linux")("a database on this host", () => {
+  it.live("is followed by this host's own clock: never ahead of it, and close without any further answer", () =>
+    Effect.gen(function* () {
+      const machine = newMachine({ answerDelays: [200], bootId: yield* bootId })
+      yield* Effect.gen(function* () {
+        let closest = Infinity
+        for (let n = 0; n < 500; n += 1) closest = Math.min(closest, yield* assertNotAhead(machine))
+        // Answers that take 200 ms make a bound of 200 ms.
+        assert.isBelow(closest, 2)
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  )
+
+  it.live("is not followed by a clock that its answers contradict", () =>
+    Effect.gen(function* () {
+      const machine = newMachine({ answerDelays: [20], bootId: yield* bootId, wallOffsetMillis: 100 })
+      yield* Effect.gen(function* () {
+        for (let n = 0; n < 50; n += 1) assert.isAtLeast(yield* assertNotAhead(machine), 10)
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  )
+
+  it.live("is not followed by the host's clock while that has jumped since the last answer", () =>
+    Effect.gen(function* () {
+      const machine = newMachine({ bootId: yield* bootId })
+      yield* Effect.gen(function* () {
+        yield* synced(machine)
+        machine.wallOffsetMillis = minute
+        yield* assertNotAhead(machine)
+        yield* (yield* DatabaseClock).waitForOffset
+        yield* assertNotAhead(machine)
+      }).pipe(Effect.provide(clockOn(machine)))
+    })
+  )
+
+  it.live("is not taken for one when the boot ids differ", () => {
+    const machine = newMachine({ answerDelays: [100], bootId: "another" })
+    return Effect.gen(function* () {
+      assert.isAtLeast(yield* assertNotAhead(machine), 90)
+    }).pipe(Effect.provide(clockOn(machine)))
   })
 })

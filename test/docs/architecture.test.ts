@@ -148,7 +148,7 @@ describe("what a room may use", () => {
       (file) => file.startsWith("src/") && /\bsql(?:<[^`]*>)?`|\bsql\.(?:unsafe|literal)\(/.test(read(file))
     )
     const elsewhere = others.filter((file) => !file.startsWith("src/stores/") && !file.startsWith("src/db/"))
-    assert.deepStrictEqual(elsewhere.toSorted(), ["src/broker/mock/MockOrderList.ts", "src/clock/DatabaseClock.ts"])
+    assert.deepStrictEqual(elsewhere.toSorted(), ["src/broker/mock/MockOrderList.ts", "src/clock/askDatabase.ts"])
   })
 
   it("has no import of the program in main.ts before the check of Node.js", () => {

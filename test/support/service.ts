@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { DateTime, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { Broker } from "../../src/broker/Broker.ts"
 import { PlacementGate } from "../../src/broker/PlacementGate.ts"
@@ -9,6 +9,7 @@ import { instant } from "../../src/db/parameters.ts"
 import { BrokerStatus } from "../../src/domain/model/BrokerOrder.ts"
 import { Stage } from "../../src/domain/model/OrderSlice.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
+import { nowMillis } from "../../src/runtime/nowMillis.ts"
 import type { Asked } from "../../src/stores/sql/insertActions.ts"
 import { StoresLayer } from "../../src/stores/StoresLayer.ts"
 import { WorkerStatus } from "../../src/workers/supervision/WorkerStatus.ts"
@@ -18,10 +19,14 @@ import { configuration, testDatabase } from "./database.ts"
 export const asked: Asked = { by: "tester", reason: "a reason" }
 
 /** A database clock that needs no measurement: it is the Clock that the test provides. */
-export const measuredClock = Layer.succeed(
-  DatabaseClock,
-  DatabaseClock.of({ offsetMillis: Effect.succeed(0), waitForOffset: Effect.void })
-)
+export const exactClock = DatabaseClock.of({
+  offsetMillis: Effect.succeed(0),
+  waitForOffset: Effect.void,
+  sleepUntil: (dueMillis) => Effect.flatMap(nowMillis, (now) => Effect.sleep(Math.max(0, dueMillis - now))),
+  doubts: Stream.concat(Stream.succeed(null), Stream.never)
+})
+
+export const measuredClock = Layer.succeed(DatabaseClock, exactClock)
 
 /** A worker status that ignores all reports. */
 export const quietStatus = Layer.succeed(

@@ -451,7 +451,7 @@ describe("new plans for many orders", () => {
     }).pipe(Effect.provide(service))
   )
 
-  for (const kind of ["credentials", "limit", "day", "circuit", "stopping", "halt"] as const) {
+  for (const kind of ["credentials", "limit", "day", "circuit", "clock", "stopping", "halt"] as const) {
     it.effect(`are not made repeatedly while the placement gate is closed: ${kind}`, () =>
       Effect.gen(function* () {
         const gate = yield* PlacementGate

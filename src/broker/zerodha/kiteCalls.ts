@@ -30,7 +30,7 @@ export const makeKiteCalls = Effect.gen(function* () {
     yield* clock.waitForOffset.pipe(
       Effect.catch((error) =>
         Effect.flatMap(DateTime.now, (retryAt) => {
-          const message = `Not sent: this host's clock jumped, and the database was not there to tell the time: ${error.message}`
+          const message = `Not sent, because the time is in doubt: ${error.message}`
           return Effect.fail(new BrokerNotSent({ code: "deadline", message, retryAt }))
         })
       )

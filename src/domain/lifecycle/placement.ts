@@ -18,7 +18,7 @@ import { isWindowOver } from "../model/sliceState.ts"
  *    planned with trading hours that this daemon does not keep; halted by an operator. The slice stays SCHEDULED. While the
  *    placement gate is closed (`pollDue`) nothing is claimed.
  * 2. Queue (`pollDue`, `fireDue`): the gate is closed ({@link closureOf}), the order was cancelled or put on hold, the
- *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link waitMillis}).
+ *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link fireAtMillis}).
  * 3. Firing (`refusalNow`): {@link clockUnknown}, {@link whenEarly}, then {@link refusalToFire}: window over, market closed,
  *    pre-trade limit, not now by the market, lease about to end.
  * 4. Call, from the outside in: no turn in the account's rate before the deadline, or the day used up (`waitForTurn`), while
@@ -57,7 +57,15 @@ export const givenBack = ({ code, text }: Reason): NextStage => ({
 })
 
 /** The kinds of closures in the order in which they are shown, the operator's first. Any of them closes the gate. */
-export const closureKinds: ReadonlyArray<ClosureKind> = ["stopping", "halt", "credentials", "limit", "day", "circuit"]
+export const closureKinds: ReadonlyArray<ClosureKind> = [
+  "stopping",
+  "halt",
+  "clock",
+  "credentials",
+  "limit",
+  "day",
+  "circuit"
+]
 
 /** Why the placement gate is closed; null if it is open. Of several reasons the first of {@link closureKinds}. */
 export const closureOf = (reasons: ReadonlyMap<ClosureKind, string>): GateClosure | null => {
@@ -86,16 +94,15 @@ export const whileClosed = (reason: string): GateRefusal => ({
 })
 export const whenWithdrawn: GateRefusal = { code: "order_stopped", text: "its order was cancelled or is on hold" }
 
-/** How long the next slice still waits, in milliseconds; 0 or less if it may be fired. */
-export const waitMillis = (
+/** When the next slice may be fired, in milliseconds since 1970. */
+export const fireAtMillis = (
   { notBeforeMillis }: Pick<ClaimedSlice, "notBeforeMillis">,
-  backoffUntilMillis: number,
-  nowMillis: number
-): number => Math.max(notBeforeMillis, backoffUntilMillis) - nowMillis
+  backoffUntilMillis: number
+): number => Math.max(notBeforeMillis, backoffUntilMillis)
 
 /** Nothing is fired while the clock cannot be compared with the database's. */
 export const clockUnknown: Refusal = {
-  next: givenBack(because("clock_unsure", "this host's clock jumped and the database could not be asked for the time"))
+  next: givenBack(because("clock_unsure", "a clock jumped, or the database could not be asked for the time"))
 }
 
 /** The longest wait while firing; no stop, halt or cancel can end it. */

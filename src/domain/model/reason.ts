@@ -153,7 +153,8 @@ export const reasonMeanings = {
   },
   clock_unsure: {
     of: ["slice SCHEDULED"],
-    meaning: "The time was in doubt: the host's clock jumped, or the database's clock was set back. Claimed anew."
+    meaning:
+      "The time was in doubt: the host's or the database's clock jumped, or the database could not be asked for it. Claimed anew."
   },
   executor_stopped: {
     of: ["slice SCHEDULED"],
@@ -162,8 +163,8 @@ export const reasonMeanings = {
   gate_closed: {
     of: ["slice SCHEDULED"],
     meaning:
-      "The daemon places nothing for now: halted, no valid credentials, a limit of the day, the circuit, or it stops. " +
-      "`workers` shows why."
+      "The daemon places nothing for now: halted, no valid credentials, a limit of the day, the circuit, a jump of the " +
+      "database's clock, or it stops. `workers` shows why."
   },
   order_stopped: {
     of: ["slice SCHEDULED"],

@@ -1,7 +1,8 @@
 import { Effect, FiberSet, Queue, References, Semaphore } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
+import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
-import { waitMillis } from "../../domain/lifecycle/placement.ts"
+import { fireAtMillis } from "../../domain/lifecycle/placement.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
@@ -21,6 +22,7 @@ export const makeFireDue = Effect.fnUntraced(function* (
 ) {
   const config = yield* Configuration
   const gate = yield* PlacementGate
+  const clock = yield* DatabaseClock
   const place = yield* makePlace
   const claimLimit = claimLimitOf(config)
   const permits = yield* Semaphore.make(config.sliceExecutorConcurrency)
@@ -58,8 +60,8 @@ export const makeFireDue = Effect.fnUntraced(function* (
       const next = queue.peek()
       if (next === undefined) return yield* restore(Queue.take(queueChanged))
       const now = yield* nowMillis
-      const wait = waitMillis(next, backoffUntilMillis, now)
-      if (wait > 0) return yield* restore(Effect.raceFirst(Effect.sleep(wait), Queue.take(queueChanged)))
+      const fireAt = fireAtMillis(next, backoffUntilMillis)
+      if (now < fireAt) return yield* restore(Effect.raceFirst(clock.sleepUntil(fireAt), Queue.take(queueChanged)))
 
       yield* restore(Semaphore.take(permits, 1))
       const slice = queue.takeDue(now)

@@ -43,7 +43,7 @@ export const makeRefusalNow = Effect.gen(function* () {
       if (refusal !== "too early") return refusal
       const early = whenEarly(slice, now)
       if (typeof early !== "number") return early
-      yield* Effect.sleep(early)
+      yield* clock.sleepUntil(slice.notBeforeMillis)
       return yield* refusalNow(slice)
     })
   return refusalNow

@@ -142,7 +142,7 @@ describe("the Zerodha broker", () => {
     Effect.gen(function* () {
       const kite = yield* scriptedKite
       const clockThat = (waitForOffset: DatabaseClock["Service"]["waitForOffset"]) =>
-        Layer.succeed(DatabaseClock, DatabaseClock.of({ offsetMillis: Effect.succeed(0), waitForOffset }))
+        Layer.mock(DatabaseClock)({ waitForOffset })
       const gone = new DbError({ operation: "test", message: "gone", isTransient: true, sqlState: null })
       const deadline = DateTime.makeUnsafe(30_000)
       // Only a new measurement of the database's clock shows that time has passed.

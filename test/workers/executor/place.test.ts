@@ -6,6 +6,7 @@ import type { ClaimedSlice } from "../../../src/domain/model/OrderSlice.ts"
 import { makePlace } from "../../../src/workers/executor/place.ts"
 import { databaseIsDown, memoryService, sliceDueAt } from "../../support/memoryStores.ts"
 import { BrokerScript } from "../../support/scriptedBroker.ts"
+import { exactClock } from "../../support/service.ts"
 
 const service = memoryService()
 
@@ -21,7 +22,7 @@ const place = (slice: ClaimedSlice) =>
 describe("right before the call", () => {
   it.effect("sends nothing and counts no attempt when the clock is in doubt and cannot be measured", () =>
     Effect.gen(function* () {
-      const clock = DatabaseClock.of({ offsetMillis: Effect.succeed(0), waitForOffset: Effect.fail(databaseIsDown) })
+      const clock = DatabaseClock.of({ ...exactClock, waitForOffset: Effect.fail(databaseIsDown) })
       const placed = place(claimed(0)).pipe(Effect.provideService(DatabaseClock, clock))
       assert.deepStrictEqual(yield* placed, ["Rescheduled", 0, true, 0])
     }).pipe(Effect.provide(service))

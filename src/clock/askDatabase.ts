@@ -1,0 +1,85 @@
+import { type Clock, Effect, Schema } from "effect"
+import { Db } from "../db/Db.ts"
+import { DbError } from "../db/DbError.ts"
+import { IsDatabaseOnThisHost } from "../db/IsDatabaseOnThisHost.ts"
+import { HostBootId } from "./HostBootId.ts"
+import { answerOf, haveParted, isByThisClock, type Reading } from "./TimeBounds.ts"
+
+const nanosPerMilli = 1_000_000n
+/** How often a sample is repeated during which the host was suspended or its time set. */
+const maxRepeats = 5
+
+/** The time could not be measured, or is not believed. */
+export const timeUnsure = (message: string): DbError =>
+  new DbError({
+    operation: "DatabaseClock.sample",
+    message: `DatabaseClock.sample: ${message}`,
+    isTransient: true,
+    sqlState: null
+  })
+
+const noAnswer = timeUnsure("the database gave no answer")
+const clocksParted = timeUnsure(
+  "this host was suspended, or its time was set, each time that the database was asked for the time"
+)
+
+const Row = Schema.Struct({ micros: Schema.BigInt, bootId: Schema.NullOr(Schema.String) })
+
+/**
+ * Asks the database for its time, and for whether it is on this host: the embedded server is, and a server that reads the boot
+ * id of this host, where its rights allow it. A socket or a loopback address does not prove it, because of poolers and tunnels.
+ * Each answer has its own proof, so a fail-over is noticed with the first answer of the other server.
+ */
+export const makeAsk = Effect.fnUntraced(function* (local: Clock.Clock) {
+  const { query, sql } = yield* Db
+  const isOnThisHost = yield* IsDatabaseOnThisHost
+  const ownBootId = yield* Effect.cached(yield* HostBootId)
+  let asksBootId = !isOnThisHost
+
+  const plain = Effect.suspend(() =>
+    query(
+      "DatabaseClock.sample",
+      Row,
+      sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros, NULL::text AS boot_id`
+    )
+  )
+  const withBootId = Effect.suspend(() =>
+    query(
+      "DatabaseClock.sample",
+      Row,
+      sql`
+        SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros,
+          CASE WHEN has_function_privilege('pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
+              AND pg_has_role('pg_read_server_files', 'USAGE')
+            THEN pg_read_file('/proc/sys/kernel/random/boot_id', 0, 100, true) END AS boot_id`
+    )
+  ).pipe(
+    Effect.catchIf(
+      ({ isTransient }) => !isTransient,
+      (error) => {
+        // The system of the server may forbid it to read that file.
+        asksBootId = false
+        return Effect.andThen(Effect.logDebug(`It is not known which host the database is on: ${error.message}`), plain)
+      }
+    )
+  )
+
+  return Effect.gen(function* () {
+    const before = readingOf(local)
+    const [answered] = yield* asksBootId ? withBootId : plain
+    const after = readingOf(local)
+    if (answered === undefined) return yield* noAnswer
+    // The monotonic clock stands still during a suspension, so an answer that spans one looks quick but is old.
+    if (haveParted(before, after)) return yield* clocksParted
+    const { micros, bootId } = answered
+    const isSameHost = isOnThisHost || (bootId !== null && bootId.trim() === (yield* ownBootId))
+    const answer = answerOf(micros * 1000n, before, after)
+    return { answer, isByThisClock: isSameHost && isByThisClock(answer, before) }
+  }).pipe(Effect.retry({ times: maxRepeats, while: (error) => error === clocksParted }))
+})
+
+/** The wall clock is read in milliseconds: Effect's nanosecond clock follows the monotonic one for up to a second. */
+export const readingOf = (local: Clock.Clock): Reading => ({
+  monotonicNanos: local.monotonicTimeNanosUnsafe(),
+  localNanos: BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
+})
