@@ -14,7 +14,7 @@ export interface SimulationArguments {
   readonly seedsPerMutation: number
 }
 
-/** Reads the arguments; throws for an option that does not exist. */
+/** Reads the arguments; throws for an option that does not exist, and for what is no number. */
 export const readArguments = (args: ReadonlyArray<string>): SimulationArguments => {
   const { values: given } = parseArgs({
     args: [...args],
@@ -34,14 +34,26 @@ export const readArguments = (args: ReadonlyArray<string>): SimulationArguments 
       "seeds-per-canary": { type: "string" }
     }
   })
-  const [first = 1, last = first] = (given.seed ?? given.seeds).split("..").map(Number)
   return {
-    seeds: given["regression-seeds"] || given["once-failing"] ? null : { first, last },
+    seeds: given["regression-seeds"] || given["once-failing"] ? null : seedsOf(given.seed ?? given.seeds),
     isTraced: given.trace,
     store: given.store,
     stopsAtFirst: given["stop-at-first"],
     isHoleOpen: given["beyond-quarantine"],
     mutations: given.mutations ?? given.canaries ?? null,
-    seedsPerMutation: Number(given["seeds-per-canary"] ?? given["seeds-per-mutation"])
+    seedsPerMutation: wholeNumber(given["seeds-per-canary"] ?? given["seeds-per-mutation"])
   }
+}
+
+/** `7` or `1..50`. A range without seeds is refused: nothing would be run, and nothing found. */
+const seedsOf = (text: string): { readonly first: number; readonly last: number } => {
+  const [first = "", last = first, ...more] = text.split("..")
+  const seeds = { first: wholeNumber(first), last: wholeNumber(last) }
+  if (more.length > 0 || seeds.last < seeds.first) throw new Error(`${text} is no range of seeds such as 1..50`)
+  return seeds
+}
+
+const wholeNumber = (text: string): number => {
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`${JSON.stringify(text)} is no whole number, nor a range such as 1..50`)
+  return Number(text)
 }

@@ -29,5 +29,12 @@ describe("the arguments of the simulation", () => {
     for (const name of ["--regression-seeds", "--once-failing"]) assert.isNull(readArguments([name]).seeds)
   })
 
+  it("refuse seeds that are none, because a run of no seed finds nothing", () => {
+    for (const seeds of ["1-300", "", "5..1", "1..2..3", "one", "1..", "1e3"]) {
+      assert.throws(() => readArguments(["--seeds", seeds]), /no whole number|no range/, seeds)
+    }
+    assert.throws(() => readArguments(["--mutations", "all", "--seeds-per-mutation", "few"]), /no whole number/)
+  })
+
   it("refuse an unknown option", () => assert.throws(() => readArguments(["--mutants", "all"])))
 })
