@@ -25,7 +25,7 @@ export const storesOf = (process: Process): Stores => {
   const alarm = (tag: Tag) => Effect.sync(() => world.traced?.(() => `${process.id} gives the alarm: ${tag}`))
   return {
     orders: ordersOf(stores.orders, by, alarm),
-    slices: slicesOf(stores.slices, by),
+    slices: slicesOf(stores.slices, by, () => Math.floor(world.nowMicros / 1000)),
     recovery: recoveryOf(stores.recovery, by),
     replans: {
       wantingPlan: (after, limit, now) => by("ReplanStore.wantingPlan")(stores.replans.wantingPlan(after, limit, now)),
@@ -58,10 +58,15 @@ const ordersOf = (orders: Stores["orders"], by: By, alarm: (tag: Tag) => Effect.
   noteDouble: (double, now) => by("OrderStore.noteDouble")(orders.noteDouble(double, now, alarm(double.tag)))
 })
 
-const slicesOf = (slices: Stores["slices"], by: By): Stores["slices"] => ({
+const slicesOf = (slices: Stores["slices"], by: By, databaseMillis: () => number): Stores["slices"] => ({
   claimDue: (options) => Effect.map(by("SliceStore.claimDue")(slices.claimDue(options)), sorted),
   transition: (transitions, events) => by("SliceStore.transition")(slices.transition(transitions, events)),
-  unresolved: (now, limit) => Effect.map(by("SliceStore.unresolved")(slices.unresolved(now, limit)), sorted),
+  unresolved: (now, limit) => {
+    const read = Effect.map(slices.unresolved(now, limit), (rows) =>
+      rows.map((row) => ({ ...row, readMillis: databaseMillis() }))
+    )
+    return Effect.map(by("SliceStore.unresolved")(read), sorted)
+  },
   open: (after, limit, now) => by("SliceStore.open")(slices.open(after, limit, now)),
   saveBrokerStates: (states, now) => by("SliceStore.saveBrokerStates")(slices.saveBrokerStates(states, now)),
   claimCancels: (options) => Effect.map(by("SliceStore.claimCancels")(slices.claimCancels(options)), inOrder),

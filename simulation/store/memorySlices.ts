@@ -98,7 +98,8 @@ const unresolved =
           claimVersion: ClaimVersion.make(slice.claimVersion),
           notAfterMillis: Math.floor(slice.notAfter),
           firstSentMillis: Math.floor(slice.claimedAt ?? 0),
-          lastSentMillis: Math.ceil(last)
+          lastSentMillis: Math.ceil(last),
+          readMillis: millisOf(now)
         }))
     )
 

@@ -34,9 +34,12 @@ export interface LookUp {
  */
 export const reconcile = (
   slice: UnresolvedSlice,
-  { found, unreadable, askedMillis, orderListSinceMillis }: LookUp,
+  { found, unreadable, orderListSinceMillis, ...lookUp }: LookUp,
   limits: { readonly quarantine: Duration.Duration; readonly maxAttempts: number }
 ): Reconciliation => {
+  // The slice was read before the look-up. If the database's clock was set back, another process may have sent it since, and
+  // this process may not have read that clock yet: its own time would end the quarantine too early.
+  const askedMillis = Math.min(lookUp.askedMillis, slice.readMillis)
   // Several orders raise an alarm elsewhere; the slice is placed in any case.
   const [first] = found.toSorted(earliestFirst)
   if (first !== undefined) {

@@ -49,7 +49,9 @@ export const UnresolvedSlice = Schema.Struct({
   notAfterMillis: Schema.Int,
   /** A request for it may have been sent between these two times. */
   firstSentMillis: Schema.Int,
-  lastSentMillis: Schema.Int
+  lastSentMillis: Schema.Int,
+  /** When it was read, by the database's own clock. */
+  readMillis: Schema.Int
 })
 export type UnresolvedSlice = typeof UnresolvedSlice.Type
 

@@ -240,7 +240,7 @@ export class SliceStore extends Context.Service<
                 floor(extract(epoch FROM not_after) * 1000)::float8 AS not_after_millis,
                 floor(extract(epoch FROM claimed_at) * 1000)::float8 AS first_sent_millis,
                 ceil(extract(epoch FROM ${inDoubtSince(sql)}) * 1000)::float8 AS last_sent_millis,
-                request_id, trace_id
+                floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS read_millis, request_id, trace_id
               FROM order_slices
               WHERE ${isInDoubt(sql, now)}
               ORDER BY ${inDoubtSince(sql)}

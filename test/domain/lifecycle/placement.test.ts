@@ -245,6 +245,7 @@ describe("reconcile", () => {
     notAfterMillis: 2_000_000,
     firstSentMillis: 990_000,
     lastSentMillis: 1_000_000,
+    readMillis: 9_000_000,
     requestId: null,
     traceId: null
   }
@@ -279,6 +280,12 @@ describe("reconcile", () => {
   it("waits for the whole quarantine, counted to the beginning of the look-up, when nothing is found", () => {
     assert.deepStrictEqual(ask([], 1_119_999), { _tag: "Wait" })
     const result = ask([], 1_120_000)
+    assert.isTrue(result._tag === "Resolved" && result.next._tag === "Rescheduled")
+  })
+
+  it("ends the quarantine by the database's clock, which this process may not know to have been set back", () => {
+    assert.deepStrictEqual(ask([], 1_200_000, { readMillis: 1_119_999 }), { _tag: "Wait" })
+    const result = ask([], 1_200_000, { readMillis: 1_120_000 })
     assert.isTrue(result._tag === "Resolved" && result.next._tag === "Rescheduled")
   })
 
