@@ -1,5 +1,5 @@
 import type { Case } from "./harness/Case.ts"
-import type { RowInput } from "./rows/RowInput.ts"
+import { defaults, type RowInput } from "./rows/RowInput.ts"
 
 const contract = (id: string): RowInput["columns"] => ({
   id,
@@ -19,26 +19,11 @@ const fromApi = (id: string, columns: Readonly<Record<string, unknown>>): RowInp
   columns: { ...contract(id), ...columns }
 })
 
-/** The other columns that must not be NULL. */
-const rest = {
-  order_type: "MARKET",
-  product_type: "CNC",
-  validity: "DAY",
-  claim_version: 0,
-  split_attempts: 0,
-  lateness_policy: "SEND",
-  strategy: "TWAP",
-  carry_unfilled: false,
-  carry_rejected: false,
-  completion: "REPORT",
-  session_policy: "SAME_DAY"
-}
-
 const fromStranger = (id: string, columns: Readonly<Record<string, unknown>>): RowInput => ({
   writer: "stranger",
   isRefusable: false,
   isPlain: false,
-  columns: { ...contract(id), ...rest, ...columns }
+  columns: { ...contract(id), ...defaults, ...columns }
 })
 
 const max = 2_147_483_647

@@ -105,7 +105,7 @@ const words: Readonly<Record<string, readonly [string, ...ReadonlyArray<string>]
 }
 
 /** The columns of `orders` that must not be NULL, with their defaults. */
-const defaults = {
+export const defaults = {
   order_queue_status: "PENDING",
   order_type: "MARKET",
   product_type: "CNC",

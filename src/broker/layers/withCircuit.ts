@@ -18,7 +18,8 @@ import { PlacementGate } from "../PlacementGate.ts"
 /**
  * A circuit breaker around placements. After several placements in a row without a clear answer it opens for a while; then one
  * probe decides whether it closes. A placement without a clear answer does not count if another that was sent later was answered.
- * One order without clear answers waits by itself while others get some ({@link OrderTroubles}). The circuit opens at once if the broker takes no orders from our address. Look-ups and cancels always pass.
+ * One order without clear answers waits by itself while others get some ({@link OrderTroubles}). The circuit opens at once if
+ * the broker takes no orders from our address. Look-ups and cancels always pass.
  */
 export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | PlacementGate> =>
   Layer.effect(

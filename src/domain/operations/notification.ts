@@ -44,7 +44,7 @@ export interface Delivery extends Notification {
 export type NotificationFormat = "json" | "slack"
 
 /** The most characters of a message. */
-const maxMessage = 2000
+export const maxMessage = 2000
 /** The most characters of any other text. Keys have at most 200. */
 const maxOther = 256
 

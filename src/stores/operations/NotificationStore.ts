@@ -4,7 +4,7 @@ import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
-import type { Notification } from "../../domain/operations/notification.ts"
+import { maxMessage, type Notification } from "../../domain/operations/notification.ts"
 import { inDoubtSince, isEndedUnfilled, isFollowedThrough, isLost, isUnfinished } from "../sql/conditions.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { shellWord } from "../sql/shellWord.ts"
@@ -64,8 +64,7 @@ export class NotificationStore extends Context.Service<
 
 /** The most characters of a key. A longer one, of a row whose id has no limit, ends with its digest. */
 const maxKey = 200
-/** The most characters of a message, and of a name or an id inside one, so that its end is still told. */
-const maxMessage = 2000
+/** The most characters of a name or an id inside a message, so that its end is still told. */
 const maxName = 64
 /** The most broker orders that a message names. */
 const maxBrokerOrders = 10
@@ -254,7 +253,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
         concat(${orderWords(db.sql)}, ' was not inserted as PENDING, and nothing of it is placed', ': ' || left(o.status_reason, ${maxMessage}::int)),
         o.id, NULL::text, o.reason_code
       FROM orders o
-      WHERE o.reason_code = 'not_pending' AND o.order_queue_status = 'DONE' AND o.updated_at >= ${since(now)}
+      WHERE o.reason_code = ${reasonCode(db.sql, "not_pending")} AND o.order_queue_status = 'DONE' AND o.updated_at >= ${since(now)}
         AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
       LIMIT ${maxUnfilled}::int)`
   )

@@ -76,9 +76,9 @@ export class OrderStore extends Context.Service<
   OrderStore,
   {
     /**
-     * Claims up to `limit` PENDING orders, oldest first unless `isNewestFirst`: → IN_PROGRESS; → SKIPPED if the order was cancelled or its window
-     * ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window is over, because
-     * windows in trading hours are not measured on the wall clock.
+     * Claims up to `limit` PENDING orders, oldest first unless `isNewestFirst`: → IN_PROGRESS; → SKIPPED if the order was
+     * cancelled or its window ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window
+     * is over, because windows in trading hours are not measured on the wall clock.
      */
     readonly claimPending: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
 

@@ -43,10 +43,18 @@ export const sizeColumns = [
 /** The columns of `orders o` that make an UntrustedOrder. */
 export const orderColumns = [
   "o.id",
-  ...["instrument", "side", "strategy", "plan_seed", "order_type", "product_type", "validity", "lateness_policy"].map(
-    text
-  ),
-  ...["completion", "session_policy"].map(text),
+  ...[
+    "instrument",
+    "side",
+    "strategy",
+    "plan_seed",
+    "order_type",
+    "product_type",
+    "validity",
+    "lateness_policy",
+    "completion",
+    "session_policy"
+  ].map(text),
   ...["randomize", "risk_aversion", "carry_unfilled", "carry_rejected"].map((column) => `o.${column}`),
   sizeColumns,
   weights,

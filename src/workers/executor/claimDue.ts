@@ -39,9 +39,9 @@ export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices)
       const page = yield* claimSome(now, { after: claimedUpTo?.id ?? null }, room)
       const isFromTheStart = claimedUpTo === null
       const isFull = page.length === room
-      claimedUpTo = isFull ? lastOf(page) : null
-      const isBacklogged = claimedUpTo !== null && claimedUpTo.notBeforeMillis <= DateTime.toEpochMillis(now)
-      backlogMillis = isBacklogged ? (claimedUpTo?.notBeforeMillis ?? null) : null
+      const last = isFull ? lastOf(page) : null
+      claimedUpTo = last
+      backlogMillis = last !== null && last.notBeforeMillis <= DateTime.toEpochMillis(now) ? last.notBeforeMillis : null
       // A short page ends the pass. If the pass did not begin at the start, earlier slices may be due: it begins again there.
       return isFull || isFromTheStart ? isFull : yield* claimPage(now, room - page.length)
     })
