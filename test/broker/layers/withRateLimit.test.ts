@@ -73,9 +73,19 @@ const slowBudget = (firstMillis: number, factor = 1) =>
 
 const due = (seconds: number): Partial<Placement> => ({ deadline: DateTime.makeUnsafe(seconds * 1000) })
 
-/** The real budget, and whether it owes no answers: while it does, the test's clock must stand still. */
+/** Lets all work finish that needs no I/O: no chain of fibers that wake each other takes 20 turns of the event loop. */
+const turns = Effect.repeat(
+  Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
+  { times: 20 }
+)
+
+/**
+ * The real budget, and `rest`, which waits until it owes no answer and all that its answers set off has ended, however long
+ * the database takes. An answer in the last of the turns sets something off that these turns did not wait for.
+ */
 const watchedBudget = () => {
   let pending = 0
+  let answers = 0
   const layer = Layer.effect(
     OrderBudget,
     Effect.map(OrderBudget, (budget) =>
@@ -85,24 +95,29 @@ const watchedBudget = () => {
           Effect.suspend(() => {
             pending += 1
             return budget.reserve(...asked)
-          }).pipe(Effect.ensuring(Effect.sync(() => void (pending -= 1))))
+          }).pipe(
+            Effect.ensuring(
+              Effect.sync(() => {
+                pending -= 1
+                answers += 1
+              })
+            )
+          )
       })
     )
   ).pipe(Layer.provide(OrderBudget.layer))
-  return { layer, isIdle: () => pending === 0 }
+  const rest = Effect.suspend(() => {
+    const before = answers
+    return Effect.map(turns, () => pending === 0 && answers === before)
+  }).pipe(Effect.repeat({ until: (isAtRest) => isAtRest }))
+  return { layer, rest }
 }
 
-/** Lets all work finish that needs no I/O: no chain of fibers that wake each other takes 20 turns of the event loop. */
-const turns = Effect.repeat(
-  Effect.promise(() => new Promise((resolve) => setImmediate(resolve))),
-  { times: 20 }
-)
-
-/** Moves the test's clock in steps; before each step it waits for the database, however long that takes. */
-const elapse = (isIdle: () => boolean, millis: number, step = 50) =>
+/** Moves the test's clock in steps, each when the budget is at rest. */
+const elapse = (rest: Effect.Effect<unknown>, millis: number, step = 50) =>
   Effect.gen(function* () {
     for (let passed = 0; passed < millis; passed += step) {
-      yield* Effect.repeat(turns, { until: isIdle })
+      yield* rest
       yield* TestClock.adjust(step)
     }
   })
@@ -125,12 +140,12 @@ describe("the account's rate limit", () => {
           return Effect.forkChild(Effect.exit(call), { startImmediately: true })
         }
       )
-      yield* elapse(budget.isIdle, 3500)
+      yield* elapse(budget.rest, 3500)
       assert.strictEqual(sentAt.length, 8)
       // A request may be sent up to 100 ms after its turn, which the margin of 100 ms allows for.
       assert.isAtMost(maxIn(sentAt, 1000), 3)
-      yield* elapse(budget.isIdle, 56_000, 500)
-      yield* elapse(budget.isIdle, 6_000)
+      yield* elapse(budget.rest, 56_000, 500)
+      yield* elapse(budget.rest, 6_000)
       yield* Effect.forEach(fibers, Fiber.join)
       assert.isAtMost(maxIn(sentAt, 60_000), 8)
       assert.strictEqual(sentAt.length, 12)
@@ -169,14 +184,14 @@ describe("the account's rate limit", () => {
           Effect.forkChild(broker.place(placementOf(tag, { ...due(300), dueAt })), { startImmediately: true })
         )
       for (let n = 0; n < 40; n++) yield* place(`FLOOD${n}`)
-      yield* elapse(budget.isIdle, 1000, 10)
+      yield* elapse(budget.rest, 1000, 10)
       const before = sent.length
       for (let n = 0; n < 5; n++) yield* place(`NORMAL${n}`)
-      yield* elapse(budget.isIdle, 900, 10)
+      yield* elapse(budget.rest, 900, 10)
       const next = sent.slice(before, before + 9)
       assert.strictEqual(next.filter((tag) => tag.startsWith("NORMAL")).length, 5)
       assert.isAtLeast(next.slice(0, 8).filter((tag) => tag.startsWith("FLOOD")).length, 1)
-      yield* elapse(budget.isIdle, 3000, 10)
+      yield* elapse(budget.rest, 3000, 10)
       assert.lengthOf(sent, 45)
       assert.isAtMost(maxIn(sentAt, 1000), 10)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
@@ -194,14 +209,14 @@ describe("the account's rate limit", () => {
         Array.from({ length: 30 }, (_, n) => n),
         (n) => Effect.forkChild(broker.place(placementOf(`LATE${n}`, late)), { startImmediately: true })
       )
-      yield* elapse(budget.isIdle, 59_000, 250)
+      yield* elapse(budget.rest, 59_000, 250)
       // Four fifths of the minute's requests.
       assert.isAtMost(sentAt.length, 16)
       assert.isAtLeast(sentAt.length, 15)
       assert.isAtMost(maxIn(sentAt, 3750), 2)
       const began = sentAt.length
       yield* Effect.forkChild(broker.place(placementOf("ONTIME", due(600))), { startImmediately: true })
-      yield* elapse(budget.isIdle, 50, 10)
+      yield* elapse(budget.rest, 50, 10)
       assert.strictEqual(sentAt.length, began + 1)
       yield* Effect.forEach(fibers, Fiber.interrupt)
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
