@@ -10,7 +10,10 @@ export interface LockMutation {
 
 const sliceStore = "src/stores/slices/SliceStore.ts"
 const recoveryStore = "src/stores/slices/RecoveryStore.ts"
-const sliceCommands = "src/stores/slices/SliceCommands.ts"
+const claimDue = "src/stores/slices/claimDue.ts"
+const writeOutcomes = "src/stores/slices/writeOutcomes.ts"
+const retry = "src/stores/slices/retry.ts"
+const writeOrderChange = "src/stores/orders/writeOrderChange.ts"
 const orderStore = "src/stores/orders/OrderStore.ts"
 const releaseStuck = "src/stores/orders/releaseStuck.ts"
 const replanStore = "src/stores/orders/ReplanStore.ts"
@@ -39,59 +42,59 @@ const lockAndSkip = (
 ]
 
 const locks: ReadonlyArray<LockMutation> = [
-  ...lockAndSkip("claim of slices", sliceStore, "LIMIT ${options.limit}\n                ", "two executors claim"),
+  ...lockAndSkip("claim of slices", claimDue, "LIMIT ${options.limit}\n          ", "two executors claim"),
   ...["cancel", "pause"].map((what) =>
     without(
       `outcome, beside a ${what}: FOR SHARE of the orders`,
-      sliceStore,
-      "\n                FOR SHARE",
-      "",
+      writeOutcomes,
+      "ORDER BY id FOR SHARE`",
+      "ORDER BY id`",
       `claimed slices are given back beside a ${what}`
     )
   ),
   without(
     "outcomes, beside an amendment: FOR SHARE of the orders",
-    sliceStore,
-    "\n                FOR SHARE",
-    "",
-    "outcomes of two slices and of one of them meet an amendment"
+    writeOutcomes,
+    "ORDER BY id FOR SHARE`",
+    "ORDER BY id`",
+    "an order is amended while its claimed slices are given back"
   ),
   ...lockAndSkip(
     "claim of cancels",
     sliceStore,
-    "LIMIT ${limit}\n                ",
-    "two monitors send the cancels of an order"
+    "LIMIT ${limit}\n          ",
+    "two monitors send the cancels of an order",
+    "FOR UPDATE OF w"
+  ),
+  ...lockAndSkip(
+    "close of claims",
+    recoveryStore,
+    "LIMIT 500\n          ",
+    "two monitors close claims of which nothing is left"
   ),
   ...lockAndSkip(
     "skip of late slices",
     recoveryStore,
-    "${isWindowOver(sql, now)}\n          LIMIT ${limit}\n          ",
+    "ORDER BY not_after\n          LIMIT ${limit}\n          ",
     "slices are skipped as too late while an executor"
   ),
   ...lockAndSkip(
     "skip of cancelled slices",
     recoveryStore,
-    "s.stage = 'SCHEDULED'\n          LIMIT ${limit}\n          ",
+    "q.claim = 0\n          LIMIT ${limit}\n          ",
     "slices of a cancelled order are skipped while an executor",
-    "FOR UPDATE OF s"
+    "FOR UPDATE OF q"
   ),
   without(
     "retry: FOR UPDATE of the order",
-    sliceCommands,
-    "WHERE id = ${id}) FOR UPDATE`",
-    "WHERE id = ${id})`",
+    retry,
+    "FROM slice_plan WHERE id = ${id}) FOR UPDATE`",
+    "FROM slice_plan WHERE id = ${id})`",
     "a slice is retried while its order is cancelled"
   ),
   without(
-    "retry: FOR UPDATE of the slice",
-    sliceCommands,
-    "\n            FOR UPDATE OF s`",
-    "`",
-    "a slice is retried while two monitors see that it was placed"
-  ),
-  without(
     "finding of a person: advisory lock of the broker order",
-    sliceCommands,
+    "src/stores/slices/placed.ts",
     "SELECT pg_advisory_xact_lock(hashtext('pulse_background_broker_order'), hashtext(${id}))",
     "SELECT ${id}::text",
     "two people say of two slices that they were placed as the same broker order"
@@ -113,8 +116,8 @@ const locks: ReadonlyArray<LockMutation> = [
   without(
     "new plan: FOR UPDATE of the scheduled slices",
     replanStore,
-    "ORDER BY id FOR UPDATE`",
-    "ORDER BY id`",
+    "ORDER BY slice FOR UPDATE`",
+    "ORDER BY slice`",
     "an order is amended while an executor claims"
   ),
   ...lockAndSkip(
@@ -156,31 +159,31 @@ const locks: ReadonlyArray<LockMutation> = [
 const conditions: ReadonlyArray<LockMutation> = [
   without(
     "outcome: claim_version",
-    sliceStore,
-    "s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
-    "s.stage ${byId} = 'IN_PROGRESS'\n                RETURNING",
+    writeOutcomes,
+    " AND q.version = i.version AND q.claim <> 0",
+    " AND q.claim <> 0",
     "a late outcome meets the next claim"
   ),
   without(
-    "outcome: stage",
-    sliceStore,
-    "s.id = i.id AND s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version",
-    "s.id = i.id AND s.claim_version",
+    "outcome: a slice that came back is not moved again",
+    writeOutcomes,
+    " AND q.version = i.version AND q.claim <> 0",
+    " AND q.version = i.version",
     "a refusal arrives while the monitor resolves"
   ),
   without(
-    "audit: ON CONFLICT",
+    "audit: what was written with the move is not written again",
     "src/stores/sql/insertEvents.ts",
-    "\n  ON CONFLICT (id) DO NOTHING",
-    "",
+    "AND c.id IS NULL AND e.id",
+    "AND false AND e.id",
     "an outcome group is written again"
   ),
   without(
-    "broker's states: a final one stays",
+    "broker's states: what is filled never becomes less",
     sliceStore,
-    "AND NOT s.broker_is_final AND i.filled_quantity >= s.filled_quantity",
+    " AND i.filled >= w.filled",
     "",
-    "the broker's last word is written while an older look-up"
+    "a later fill is written while an older look-up"
   ),
   without(
     "hold of the slices: a statement of its own",
@@ -199,50 +202,43 @@ const conditions: ReadonlyArray<LockMutation> = [
   without(
     "late arrival: what other slices stand in for",
     recoveryStore,
-    "\n          AND s.replaced_by IS NULL AND s.carried_quantity = 0",
+    "\n          AND r.replaced_by IS NULL AND r.carried = 0",
     "",
     "a slice that was given up arrives at the broker while its quantity is carried"
   ),
   without(
     "repair: the carried quantity as it was read",
     "src/stores/account/DayReconciliationStore.ts",
-    " AND s.carried_quantity = i.old_carried",
+    " AND ${s}.carried = i.read_carried",
     "",
     "a repair changes the fill that is carried at the same time"
   ),
   without(
     "repair: claim_version",
     "src/stores/account/DayReconciliationStore.ts",
-    "AND s.claim_version = i.claim_version\n            AND s.broker_status",
-    "AND s.broker_status",
+    "q.version = i.read_version\n            AND CASE",
+    "CASE",
     "settle repairs a slice while the monitor"
   ),
   without(
-    "carry: only what has ended",
-    "src/stores/orders/writeOrderChange.ts",
-    'NOT ${isUnfinished(sql, "s")} AND ',
-    "",
-    "a slice that was given up arrives at the broker while its quantity is carried"
-  ),
-  without(
     "carry: the fill as it was read",
-    "src/stores/orders/writeOrderChange.ts",
-    " AND s.filled_quantity = i.filled_quantity",
-    "",
+    writeOrderChange,
+    "AND r.filled = i.filled AND r.carried",
+    "AND r.carried",
     "the last word of a slice arrives, and is repaired"
   ),
   without(
-    "removal of orders: a slice that changes stays",
+    "removal of orders: FOR UPDATE of the slices",
     retentionStore,
-    "WHERE s.order_id = mine.id AND NOT ${isKept(sql, options.before)} RETURNING s.tag",
-    "WHERE s.order_id = mine.id RETURNING s.tag",
+    "\n        ORDER BY r.slice FOR UPDATE OF r",
+    "",
     "a slice arrives at the broker while its order is removed"
   ),
   without(
-    "removal of orders: tried again when a slice stays",
+    "removal of orders: asked again under the locks",
     retentionStore,
-    ".pipe(Effect.retry({ schedule: Schedule.recurs(3), while: ({ sqlState }) => sqlState === foreignKeyViolation }))",
-    "",
+    "WHERE id = ANY(${texts(ids)}) AND ${isFinished(sql, options.before)}",
+    "WHERE id = ANY(${texts(ids)})",
     "a slice arrives at the broker while its order is removed"
   )
 ]

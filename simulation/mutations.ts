@@ -11,7 +11,9 @@ const reconciliation = "src/domain/lifecycle/reconciliation.ts"
 const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
 const memoryPlans = "simulation/store/memoryPlans.ts"
+const writeOutcomes = "src/stores/slices/writeOutcomes.ts"
 const sliceStore = "src/stores/slices/SliceStore.ts"
+const claimDue = "src/stores/slices/claimDue.ts"
 
 const mutation = (
   name: string,
@@ -26,20 +28,12 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "fence: a stale owner's outcome is written",
     [memorySlices, "if (slice.claimVersion !== transition.slice.claimVersion) continue", ""],
-    [
-      sliceStore,
-      "s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version = i.claim_version\n                RETURNING",
-      "s.stage ${byId} = 'IN_PROGRESS'\n                RETURNING"
-    ]
+    [writeOutcomes, " AND q.version = i.version AND q.claim <> 0", " AND q.claim <> 0"]
   ),
   mutation(
     "conditional transition: an outcome is written whatever the stage",
     [memorySlices, 'if (slice.stage !== "IN_PROGRESS") continue', ""],
-    [
-      sliceStore,
-      "s.id = i.id AND s.stage ${byId} = 'IN_PROGRESS' AND s.claim_version",
-      "s.id = i.id AND s.claim_version"
-    ]
+    [writeOutcomes, " AND q.version = i.version AND q.claim <> 0", " AND q.version = i.version"]
   ),
   mutation(
     "claim: what is IN_PROGRESS is claimed again when its lease is over",
@@ -49,9 +43,9 @@ export const mutations: ReadonlyArray<Mutation> = [
       '(slice.stage === "SCHEDULED" || (slice.stage === "IN_PROGRESS" && (slice.leaseExpiresAt ?? 0) < nowMillis)) &&\n            slice.notBefore'
     ],
     [
-      sliceStore,
-      "WHERE stage = 'SCHEDULED' AND NOT is_held AND not_before",
-      "WHERE (stage = 'SCHEDULED' OR (stage = 'IN_PROGRESS' AND lease_expires_at < ${instant(options.now)})) AND NOT is_held AND not_before"
+      claimDue,
+      "WHERE NOT is_held AND claim = 0 AND due_at",
+      "WHERE NOT is_held AND (claim = 0 OR EXISTS (SELECT FROM slice_claims c WHERE c.id = claim AND c.lease_expires_at < ${instant(options.now)})) AND due_at"
     ]
   ),
   mutation("reconcile before retry: an unknown outcome is tried again", [
@@ -151,26 +145,22 @@ export const mutations: ReadonlyArray<Mutation> = [
     [decisions, "if (isWindowOver(slice.notAfterMillis, nowMillis)) {", "if (nowMillis < 0) {"],
     [decisions, "return Math.min(\n    slice.notAfterMillis,", "return Math.min("],
     [memorySlices, "!isWindowOver(slice.notAfter, nowMillis) &&", ""],
-    [sliceStore, "AND NOT ${isWindowOver(sql, options.now)}", ""]
+    [claimDue, "AND NOT ${isWindowOver(sql, options.now)}", ""]
   ),
   mutation(
     "cancel: what comes back is scheduled again",
     [memorySlices, "isBack && order !== undefined && order.cancelRequestedAt !== null", "false"],
-    [sliceStore, "cancel_requested_at IS NOT NULL AS is_cancelled", "false AS is_cancelled"]
+    [writeOutcomes, "cancel_requested_at IS NOT NULL AS is_cancelled", "false AS is_cancelled"]
   ),
   mutation(
     "cancel: a split that runs meanwhile is scheduled",
     [memoryPlans, "const isCancelled = order.cancelRequestedAt !== null", "const isCancelled = false"],
-    [
-      "src/stores/sql/planRows.ts",
-      "CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END",
-      "'SCHEDULED'"
-    ]
+    ["src/stores/sql/planRows.ts", "o.cancel_requested_at IS NOT NULL AS is_cancelled", "false AS is_cancelled"]
   ),
   mutation(
     "halt: claims go on",
     [memorySlices, "if (memory.isHalted) return []", ""],
-    [sliceStore, "AND NOT ${isHalted(sql)}\n                ORDER BY ${", "ORDER BY ${"]
+    [claimDue, "AND NOT ${isHalted(sql)}", ""]
   ),
   mutation("halt: acknowledged while calls are under way", [
     "src/workers/executor/followHalts.ts",
@@ -185,22 +175,19 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "pause: what is on hold is claimed",
     [memorySlices, "!slice.isHeld &&", ""],
-    [sliceStore, "AND NOT is_held AND not_before", "AND not_before"]
+    [claimDue, "WHERE NOT is_held AND claim", "WHERE claim"]
   ),
   mutation(
     "pause: what comes back is not on hold",
     [memorySlices, "isBack && order !== undefined && order.holdReason !== null", "false"],
-    [sliceStore, "is_held = i.stage = 'SCHEDULED' AND i.order_id = ANY(p.held)", "is_held = false"]
+    [writeOutcomes, "is_held = i.order_id = ANY(p.held)", "is_held = false"]
   ),
-  mutation(
-    "broker state: a final one is overwritten",
-    [memorySlices, "if (slice.brokerIsFinal) continue", ""],
-    [sliceStore, "AND NOT s.broker_is_final AND i.filled_quantity", "AND i.filled_quantity"]
-  ),
+  // In the database a final state is in another table than those that are written.
+  mutation("broker state: a final one is overwritten", [memorySlices, "if (slice.brokerIsFinal) continue", ""]),
   mutation(
     "broker state: what is filled may become less",
     [memorySlices, "if (state.filledQuantity < slice.filledQuantity) continue", ""],
-    [sliceStore, "AND i.filled_quantity >= s.filled_quantity", ""]
+    [sliceStore, " AND i.filled >= w.filled", ""]
   ),
   mutation(
     "split: a DONE order is written again",
@@ -242,6 +229,10 @@ export const mutations: ReadonlyArray<Mutation> = [
       "isInDoubt(slice, millisOf(now))",
       'slice.stage === "IN_PROGRESS" && slice.outcomeUnknownAt !== null'
     ],
-    [sliceStore, "WHERE ${isInDoubt(sql, now)}", "WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL"]
+    [
+      "src/stores/sql/claims.ts",
+      "SELECT slice, lease_expires_at FROM ${lapsedSlices(sql, now, limit)} lapsed",
+      "SELECT NULL, NULL WHERE false"
+    ]
   )
 ]

@@ -91,12 +91,7 @@ export const pulse: Contender = {
     },
     go: (pool) => setHalt(pool, false)
   },
-  isDone: (pool) =>
-    isTrue(
-      pool,
-      `SELECT NOT EXISTS (SELECT FROM order_slices WHERE stage = 'SCHEDULED')
-         AND NOT EXISTS (SELECT FROM order_slices WHERE stage = 'IN_PROGRESS') AND ${allSplit}`
-    ),
+  isDone: (pool) => isTrue(pool, `SELECT NOT EXISTS (SELECT FROM slice_queue) AND ${allSplit}`),
   work: async ({ url, isTuned, onCall }) => {
     const calls: Array<{ readonly id: SliceId; readonly atMillis: number }> = []
     const broker = instantBroker((id) => {
@@ -139,15 +134,28 @@ export const insertOrders = (pool: Pool, dueMillis: ReadonlyArray<number>, slice
     [dueMillis, slices, `order-${Math.round(dueMillis[0] ?? 0)}-`]
   )
 
+/** A table that holds slices, and what they have in it beside their key and quantity. */
+interface Place {
+  readonly table: "slice_queue" | "slice_results"
+  readonly columns: string
+  readonly values: string
+}
+
+const queue: Place = {
+  table: "slice_queue",
+  columns: "due_at, not_after, format, is_held, keeps_hours, is_unpriced, tag, facts",
+  values: `due, due + interval '10 days', 1, false, false, true, tag,
+    slice_facts(o.id, 'NSE:INFY', 'BUY', 'MARKET', NULL, 'CNC', 'DAY', NULL, NULL, NULL, NULL)`
+}
+
+const results: Place = {
+  table: "slice_results",
+  columns: "stage, version, attempts, placed_at, acknowledged_at, updated_at, broker_order_id, broker_status, filled",
+  values: "'P', 1, 1, due, due, due, 'bench-' || n, 'COMPLETE', 10"
+}
+
 /** Inserts slices without the splitter: 1,000 for each order, due one millisecond apart. */
-const insertSlices = async (
-  pool: Pool,
-  count: number,
-  firstDueMillis: number,
-  name: string,
-  columns: string,
-  values: string
-) => {
+const insertSlices = async (pool: Pool, count: number, firstDueMillis: number, name: string, place: Place) => {
   const orders = Math.ceil(count / 1000)
   await pool.query(
     `INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
@@ -155,33 +163,41 @@ const insertSlices = async (
      SELECT '${name}-' || n, 'NSE:INFY', 'BUY', 10000, 1000, 0, false, '${name}-' || n, 'DONE', now() FROM generate_series(1, $1::int) AS n`,
     [orders]
   )
+  await pool.query(
+    `INSERT INTO order_plans (order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, closes_at, order_type,
+       cause, created_at, instrument, side, product_type, validity)
+     SELECT '${name}-' || n, 1, 1, 1, '{}', due, due, due + interval '10 days', 'MARKET', 'SPLIT', now(), 'NSE:INFY', 'BUY', 'CNC', 'DAY'
+     FROM generate_series(1, $1::int) AS n, to_timestamp(($2::float8 + (n - 1) * 1000) / 1000) AS due`,
+    [orders, firstDueMillis]
+  )
+  const rows = `
+    FROM generate_series($1::int, $2::int) AS n
+    JOIN orders o ON o.id = '${name}-' || (n / 1000 + 1)
+    CROSS JOIN LATERAL (
+      SELECT (o.number << 20) + n % 1000 + 1 AS slice, '${name}' || lpad(to_hex(n), 8, '0') AS tag, to_timestamp(($3::float8 + n) / 1000) AS due
+    ) AS t`
   for (let from = 0; from < count; from += 1_000_000) {
+    const range = [from, Math.min(from + 1_000_000, count) - 1, firstDueMillis]
     await pool.query(
-      `INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type, validity,
-         scheduled_at, not_before, not_after, ${columns})
-       SELECT '${name}-' || (n / 1000 + 1) || '-' || n % 1000, '${name}-' || (n / 1000 + 1), n % 1000 + 1, '${name}' || lpad(to_hex(n), 8, '0'),
-         'NSE:INFY', 'BUY', 10, 'MARKET', 'CNC', 'DAY', due, due, due + interval '10 days', ${values}
-       FROM generate_series($1::int, $2::int) AS n, LATERAL (SELECT to_timestamp(($3::float8 + n) / 1000) AS due) AS t`,
-      [from, Math.min(from + 1_000_000, count) - 1, firstDueMillis]
+      `INSERT INTO slice_plan (slice, order_number, scheduled_at, not_after, quantity, revision, id, tag)
+       SELECT slice, o.number, due, due + interval '10 days', 10, 1, o.id || '-' || n % 1000, tag ${rows}`,
+      range
+    )
+    await pool.query(
+      `INSERT INTO ${place.table} (slice, quantity, ${place.columns}) SELECT slice, 10, ${place.values} ${rows}`,
+      range
     )
   }
 }
 
 export const insertWaiting = (pool: Pool, count: number, firstDueMillis: number) =>
-  insertSlices(pool, count, firstDueMillis, "waiting", "stage", "'SCHEDULED'")
+  insertSlices(pool, count, firstDueMillis, "waiting", queue)
 
 export const insertDue = (pool: Pool, count: number, dueMillis: number, name: string) =>
-  insertSlices(pool, count, dueMillis - count, `due${name}`, "stage", "'SCHEDULED'")
+  insertSlices(pool, count, dueMillis - count, `due${name}`, queue)
 
 export const insertFinished = (pool: Pool, count: number, firstDueMillis: number) =>
-  insertSlices(
-    pool,
-    count,
-    firstDueMillis,
-    "finished",
-    "stage, claim_version, attempts, placed_at, acknowledged_at, broker_order_id, broker_status, broker_is_final, filled_quantity",
-    "'PROCESSED', 1, 1, due, due, 'bench-' || n, 'COMPLETE', true, 10"
-  )
+  insertSlices(pool, count, firstDueMillis, "finished", results)
 
 const setHalt = async (pool: Pool, isHalted: boolean) => {
   await pool.query(
@@ -199,7 +215,7 @@ const isTrue = async (pool: Pool, query: string): Promise<boolean> => {
 const duesOf = async (url: string): Promise<ReadonlyMap<string, number>> => {
   const pool = new Pool({ connectionString: url })
   const { rows } = await pool.query(
-    "SELECT id, (extract(epoch FROM scheduled_at) * 1000)::float8 AS due FROM order_slices"
+    "SELECT id, (extract(epoch FROM scheduled_at) * 1000)::float8 AS due FROM slice_plan"
   )
   await pool.end()
   return new Map(rows.map(({ id, due }) => [String(id), Number(due)]))

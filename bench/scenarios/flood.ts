@@ -95,11 +95,11 @@ const badRows = `
 
 const normalUnfinished = `
   SELECT EXISTS (SELECT FROM orders WHERE NOT starts_with(id, 'flood') AND order_queue_status IN ('PENDING', 'IN_PROGRESS'))
-    OR EXISTS (SELECT FROM order_slices WHERE NOT starts_with(order_id, 'flood') AND stage IN ('SCHEDULED', 'IN_PROGRESS')) AS is`
+    OR EXISTS (SELECT FROM slice_queue WHERE NOT starts_with(facts::jsonb->>'order_id', 'flood')) AS is`
 
 const floodUnfinished = `
   SELECT EXISTS (SELECT FROM orders WHERE order_queue_status IN ('PENDING', 'IN_PROGRESS'))
-    OR EXISTS (SELECT FROM order_slices WHERE starts_with(order_id, 'flood') AND stage IN ('SCHEDULED', 'IN_PROGRESS')) AS is`
+    OR EXISTS (SELECT FROM slice_queue WHERE starts_with(facts::jsonb->>'order_id', 'flood')) AS is`
 
 const isAny = async ({ pool }: BenchDatabase, query: string): Promise<boolean> => {
   const { rows } = await pool.query(query)

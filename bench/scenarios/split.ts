@@ -34,21 +34,26 @@ const secondsToSplit = async ({ pool }: BenchDatabase): Promise<number> => {
   return Number(rows[0]?.seconds)
 }
 
-const insertBare = async ({ pool }: BenchDatabase): Promise<number> => {
-  const { rows } = await pool.query("SELECT * FROM order_slices ORDER BY created_at, id")
-  await pool.query("TRUNCATE order_slices")
+/** Seconds to insert the same rows again into both tables that a split writes slices to. */
+const insertBare = async ({ pool }: BenchDatabase): Promise<number> =>
+  (await insertAgain(pool, "slice_plan")) + (await insertAgain(pool, "slice_queue"))
+
+const insertAgain = async (pool: BenchDatabase["pool"], table: string): Promise<number> => {
+  const { rows } = await pool.query(`SELECT * FROM ${table} ORDER BY slice`)
+  await pool.query(`TRUNCATE ${table}`)
   const columns = Object.keys(rows[0] ?? {}).filter((column) => rows.some((row) => row[column] !== null))
   const { rows: types } = await pool.query(
     `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
-     WHERE attrelid = 'order_slices'::regclass AND attnum > 0`
+     WHERE attrelid = $1::regclass AND attnum > 0`,
+    [table]
   )
   const typeOf = (column: string) => String(types.find(({ name }) => name === column)?.type)
   const text =
-    `INSERT INTO order_slices (${columns.join(", ")}) ` +
+    `INSERT INTO ${table} (${columns.join(", ")}) ` +
     `SELECT * FROM unnest(${columns.map((column, n) => `$${n + 1}::${typeOf(column)}[]`).join(", ")})`
   const began = performance.now()
   for (const chunk of chunksOf(rows, 5000)) {
-    await pool.query({ name: "bare", text, values: columns.map((column) => chunk.map((row) => row[column])) })
+    await pool.query({ name: table, text, values: columns.map((column) => chunk.map((row) => row[column])) })
   }
   return (performance.now() - began) / 1000
 }

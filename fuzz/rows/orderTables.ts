@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { putResults, skipped, takeQueued } from "../../src/stores/sql/moves.ts"
 import { contractColumns, otherColumns, type RowInput, typeOf } from "./RowInput.ts"
 
 /** An order as it ended. Times in milliseconds since 1970; infinite ones are ±Infinity. */
@@ -121,14 +122,18 @@ export const orderTables = (sql: SqlClient) => {
         AND (not_before < now() - ${overdueMillis}::float8 * interval '1 millisecond' OR order_id = ANY(${whole}::text[]))
       LIMIT 10`)
 
+  const slicesOf = (ids: ReadonlyArray<string>) =>
+    sql`(SELECT p.slice FROM slice_plan p JOIN orders o ON o.number = p.order_number WHERE o.id = ANY(${ids}::text[])) mine`
+
   /** Stops what is left of a batch: slices that are due much later. */
   const stop = (ids: ReadonlyArray<string>) =>
     sql.withTransaction(
       Effect.andThen(
         sql`UPDATE orders SET cancel_requested_at = now(), settled_at = now() WHERE id = ANY(${ids}::text[])
           AND order_queue_status = 'DONE' AND cancel_requested_at IS NULL`,
-        sql`UPDATE order_slices SET stage = 'SKIPPED', stage_reason = ${endOfBatch} WHERE order_id = ANY(${ids}::text[])
-          AND stage = 'SCHEDULED'`
+        sql`
+          WITH gone AS (${takeQueued(sql, { where: sql`q.claim = 0 AND q.slice IN (SELECT slice FROM ${slicesOf(ids)})` })})
+          ${putResults(sql, sql`gone`, { stage: skipped(sql), updated_at: sql`now()`, reason: sql`${endOfBatch}` })}`
       )
     )
 
@@ -151,8 +156,10 @@ export const orderTables = (sql: SqlClient) => {
     sql.withTransaction(
       Effect.all(
         [
-          sql`DELETE FROM broker_events WHERE order_id = ANY(${ids}::text[])`,
-          sql`DELETE FROM order_slices WHERE order_id = ANY(${ids}::text[])`,
+          sql`DELETE FROM broker_calls WHERE slice IN (SELECT slice FROM ${slicesOf(ids)}) OR order_id = ANY(${ids}::text[])`,
+          ...["slice_queue", "slice_working", "slice_results", "slice_plan"].map(
+            (table) => sql`DELETE FROM ${sql.literal(table)} WHERE slice IN (SELECT slice FROM ${slicesOf(ids)})`
+          ),
           sql`DELETE FROM order_plans WHERE order_id = ANY(${ids}::text[])`,
           sql`DELETE FROM orders WHERE id = ANY(${ids}::text[])`
         ],

@@ -65,6 +65,7 @@ const callOf = ({ id, orderId, claimVersion, attempts }: Fenced, seconds: number
   attempt: attempts + 1,
   brokerOrderId: null,
   request: {},
+  deadline: null,
   response: {},
   worker: "test"
 })
@@ -174,8 +175,10 @@ const context = (seconds: number) =>
   }))
 
 /** Amends the rest of an order to five minutes, where the test says nothing else. */
+/** Amends an order; answers how often the amendment was decided: once without locks, and then under them. */
 export const amendOrder = (orderId: string, seconds: number, changed: Partial<Amendment> = {}) =>
   Effect.gen(function* () {
+    let decisions = 0
     const planning = yield* context(seconds)
     const amendment: Amendment = {
       remainingQuantity: null,
@@ -186,7 +189,11 @@ export const amendOrder = (orderId: string, seconds: number, changed: Partial<Am
       ...changed
     }
     const options = { now: at(seconds), windowGrace, asked }
-    return yield* (yield* ReplanStore).change(orderId, options, (running) => amend(running, amendment, planning))
+    yield* (yield* ReplanStore).change(orderId, options, (running) => {
+      decisions += 1
+      return amend(running, amendment, planning)
+    })
+    return decisions
   })
 
 /** What the monitor does with an order that deviates from its plan: respread, carry, complete, or note that it is finished. */

@@ -37,14 +37,21 @@ const amendAndClaim: Case = {
   seeds: [1, 2, 37],
   prepare: Effect.as(splitOrder(), () => {
     const executor = actor("executor", claim("a", second), { neverWaits: true })
+    const amending = actor("amend", amendOrder("o1", second))
     return {
-      actors: [actor("amend", amendOrder("o1", second)), executor],
+      actors: [amending, executor],
       problems: Effect.map(sliceStates, (slices) => {
         const claimed = slices.filter(({ stage }) => stage === "IN_PROGRESS").length
-        return unless(
-          claimed === executor.result?.length,
-          `${executor.result?.length} claims were told of, and ${claimed} are there`
-        )
+        return [
+          ...unless(
+            claimed === executor.result?.length,
+            `${executor.result?.length} claims were told of, and ${claimed} are there`
+          ),
+          ...unless(
+            amending.result === 2,
+            `the amendment was decided ${amending.result} times: slices were claimed meanwhile`
+          )
+        ]
       })
     }
   })
@@ -65,12 +72,15 @@ const amendAndStop: ReadonlyArray<Case> = [
 
 const amendAndReturn: Case = {
   name: "an order is amended while its claimed slices are given back",
-  seeds: firstSeeds,
   prepare: Effect.gen(function* () {
     yield* splitOrder()
     const slices = yield* claim("a", second)
     return () => ({
-      actors: [actor("amend", amendOrder("o1", second)), actor("executor", write(slices, returned, second, false))],
+      actors: [
+        // A shorter window ends that of the slices that come back, too.
+        actor("amend", amendOrder("o1", second, { remainingWindow: Duration.seconds(20) })),
+        actor("executor", write(slices, returned, second, false))
+      ],
       problems: nothingMore
     })
   })

@@ -50,6 +50,21 @@ const lastWordFirst: Case = {
   }))
 }
 
+const laterFillFirst: Case = {
+  name: "a later fill is written while an older look-up shows a smaller one",
+  prepare: Effect.map(allOpen, (open) => () => ({
+    actors: [
+      actor("newer look-up", followed(open, "PARTIALLY_FILLED", 15, allDue + 2)),
+      actor("older look-up", followed(open, "PARTIALLY_FILLED", 10, allDue + 3))
+    ],
+    problems: Effect.map(sliceStates, (slices) =>
+      slices.flatMap(({ id, filledQuantity }) =>
+        unless(filledQuantity === 15, `slice ${id} has only ${filledQuantity} filled`)
+      )
+    )
+  }))
+}
+
 const cancelAfterLastWord: Case = {
   name: "a cancel is sent while the order's last word is written",
   prepare: Effect.map(allOpen, (open) => () => {
@@ -133,6 +148,7 @@ const leftAndLastWord: Case = {
 export const brokerCases: ReadonlyArray<Case> = [
   twoSenders,
   lastWordFirst,
+  laterFillFirst,
   cancelAfterLastWord,
   repairAndLastWord,
   twoRepairs,

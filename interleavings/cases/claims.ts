@@ -1,7 +1,10 @@
 import { Effect, Layer } from "effect"
 import { TradingHours } from "../../src/config/TradingHours.ts"
+import { Db } from "../../src/db/Db.ts"
 import { DbError } from "../../src/db/DbError.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
+import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
+import { Id } from "../../src/stores/sql/ids.ts"
 import { makeClaimDue } from "../../src/workers/executor/claimDue.ts"
 import { makeClaimedSlices } from "../../src/workers/executor/ClaimedSlices.ts"
 import { connectionLost, losingCommits } from "../harness/boundaries.ts"
@@ -11,6 +14,7 @@ import { acknowledged, claim, inDoubt, notPlaced, refused, returned, unknown, wr
 import { clockAt } from "./clockAt.ts"
 import {
   allDue,
+  at,
   callsAudited,
   claimedTwice,
   leaseSeconds,
@@ -139,7 +143,7 @@ const lateOutcomes: ReadonlyArray<Case> = [
 
 const fence: Case = {
   name: "a late outcome meets the next claim of its slice",
-  seeds: [1, 2, 6],
+  seeds: [1, 2, 43],
   prepare: Effect.gen(function* () {
     yield* splitOrder("o1", { num_splits: 1 })
     const slices = yield* claim("a", allDue)
@@ -163,5 +167,34 @@ const fence: Case = {
   })
 }
 
+const twoLooks: Case = {
+  name: "two monitors close claims of which nothing is left",
+  prepare: Effect.gen(function* () {
+    yield* splitOrder()
+    yield* write(yield* claim("a", allDue, { limit: 3 }), acknowledged, allDue)
+    yield* claim("a", allDue)
+    const look = Effect.flatMap(RecoveryStore, ({ look }) => look({ now: at(lapsed), doubtedSince: at(0) }))
+    return () => ({
+      actors: ["a", "b"].map((name) => actor(`monitor ${name}`, look, { neverWaits: true })),
+      problems: Effect.gen(function* () {
+        const { sql, query } = yield* Db
+        const left = yield* query(
+          "interleavings.openClaims",
+          Id,
+          sql`SELECT id::text FROM slice_claims WHERE NOT is_over`
+        )
+        return unless(left.length === 1, `${left.length} claims are open, of which one has slices`)
+      })
+    })
+  })
+}
+
 /** Claims, outcomes of claims, and what the monitor makes of claims that lapsed. */
-export const claimCases: ReadonlyArray<Case> = [twoClaims, lostClaim, rewrittenOutcome, ...lateOutcomes, fence]
+export const claimCases: ReadonlyArray<Case> = [
+  twoClaims,
+  lostClaim,
+  rewrittenOutcome,
+  ...lateOutcomes,
+  fence,
+  twoLooks
+]

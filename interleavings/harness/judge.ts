@@ -7,7 +7,7 @@ const Problem = Schema.Struct({ problem: Schema.String })
 /**
  * What must hold at every moment in which no transaction is open, whatever has happened: the sums of every order, and that
  * each order, plan and slice is in a state that some worker or person takes further. It reads the columns that are promised
- * to other services, whatever tables are behind them. Returns what does not hold.
+ * to other services, and that every slice is in one table. Returns what does not hold.
  */
 export const brokenInvariants = ({ sql, query }: Db["Service"]): Effect.Effect<ReadonlyArray<string>, DbError> =>
   query(
@@ -49,6 +49,15 @@ export const brokenInvariants = ({ sql, query }: Db["Service"]): Effect.Effect<R
         AND NOT EXISTS (SELECT FROM order_plans p WHERE p.order_id = s.order_id AND p.revision = s.replaced_by)
       UNION ALL SELECT concat('order ', order_id, ': its slices are numbered up to ', max(sequence_number), ', and are ', count(*))
       FROM order_slices GROUP BY order_id HAVING max(sequence_number) <> count(*)
+      UNION ALL SELECT concat('slice ', slice, ' (', id, ') is in ', places, ' tables, planned: ', is_planned) FROM slice_places
+      UNION ALL SELECT concat('slice ', slice, ' has the claim ', claim, ', which is not there, or over')
+      FROM slice_queue q
+      WHERE claim > 0 AND NOT EXISTS (SELECT FROM slice_claims c
+        WHERE c.id = q.claim AND NOT c.is_over AND q.due_at BETWEEN c.first_due_at AND c.last_due_at AND NOT q.is_held)
+      UNION ALL SELECT concat('slice ', p.id, ' of plan ', p.revision, ' is sent until after the window of plan ', f.revision)
+      FROM slice_queue q JOIN slice_plan p USING (slice) JOIN orders o ON o.number = p.order_number
+      JOIN order_plans f ON f.order_id = o.id AND f.revision > coalesce(q.window_revision, p.revision)
+      WHERE q.claim = 0 AND q.not_after > f.closes_at
       UNION ALL SELECT concat('broker call ', id, ' is ', count(*), ' times in the audit')
       FROM broker_events GROUP BY id HAVING count(*) > 1`
   ).pipe(Effect.map((rows) => rows.map(({ problem }) => problem)))

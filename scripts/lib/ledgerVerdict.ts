@@ -63,6 +63,7 @@ export const judgeLedger = Effect.fnUntraced(function* (
     ...countProblems(found, expectedSlices),
     ...slices.flatMap((slice) => [...sliceProblems(slice, found.ordersByTag.get(slice.tag)?.[0])]),
     ...(yield* unbalancedOrders).map((orderId) => `the quantities of ${orderId} do not add up`),
+    ...(yield* misplacedSlices).map((slice) => `slice ${slice} is not in exactly one table`),
     ...(summary.overLimit > 0 ? [`${summary.overLimit} order requests were over a limit`] : []),
     ...(summary.orders === ledger.orders.length ? [] : ["the simulator's summary and ledger differ"])
   ]
@@ -85,7 +86,7 @@ const readSlices = Effect.gen(function* () {
     sql`
       SELECT tag, stage, stage_reason, broker_order_id, broker_is_final, filled_quantity, attempts,
         (extract(epoch FROM scheduled_at) * 1000)::float8 AS due_millis
-      FROM order_slices`
+      FROM order_slices ORDER BY order_id, sequence_number`
   )
 })
 
@@ -97,6 +98,16 @@ const unbalancedOrders = Effect.gen(function* () {
     sql`SELECT order_id FROM order_conservation WHERE unaccounted <> 0 OR overfilled > 0`
   )
   return rows.map(({ orderId }) => orderId)
+})
+
+const misplacedSlices = Effect.gen(function* () {
+  const { sql, query } = yield* Db
+  const rows = yield* query(
+    "verdict.misplaced",
+    Schema.Struct({ slice: Schema.String }),
+    sql`SELECT coalesce(id, slice::text) AS slice FROM slice_places`
+  )
+  return rows.map(({ slice }) => slice)
 })
 
 /** Tags with more than one broker order, and broker orders without a slice. */

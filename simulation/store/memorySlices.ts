@@ -9,8 +9,13 @@ import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 
-const compareDue = (a: SliceRow, b: SliceRow): number =>
-  a.notBefore - b.notBefore || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+/** By due time, and then by key: the number of the order, which is that of its insertion, and the slice's own. */
+const comparingDue = (memory: Memory) => {
+  const numbers = new Map([...memory.orders.keys()].map((id, number) => [id, number]))
+  const numberOf = ({ orderId }: SliceRow) => numbers.get(orderId) ?? 0
+  return (a: SliceRow, b: SliceRow): number =>
+    a.notBefore - b.notBefore || numberOf(a) - numberOf(b) || a.sequenceNumber - b.sequenceNumber
+}
 
 type Slices = SliceStore["Service"]
 
@@ -32,6 +37,7 @@ const claimDue =
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
       const last = after === null ? null : memory.slices.get(after)
+      const compareDue = comparingDue(memory)
       const picked = [...memory.slices.values()]
         .filter(
           (slice) =>

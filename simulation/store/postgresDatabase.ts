@@ -133,9 +133,22 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
   return database
 }).pipe(Effect.scoped)
 
+const emptied = [
+  "slice_queue",
+  "slice_working",
+  "slice_results",
+  "slice_plan",
+  "slice_claims",
+  "broker_calls",
+  "order_plans",
+  "orders",
+  "workers",
+  "double_placements"
+]
+
 const empty = Effect.gen(function* () {
   const { sql, execute } = yield* Db
-  for (const table of ["order_plans", "order_slices", "orders", "broker_events", "workers", "double_placements"]) {
+  for (const table of emptied) {
     yield* execute("simulation.empty", sql`DELETE FROM ${sql.literal(table)}`)
   }
   yield* execute("simulation.empty", sql`TRUNCATE placement_halts RESTART IDENTITY`)
@@ -202,5 +215,7 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
     EventRow,
     sql`SELECT id, call, outcome, order_id, slice_id, attempt, broker_order_id, worker FROM broker_events ORDER BY called_at, id`
   )
+  const misplaced = yield* sql`SELECT slice FROM slice_places`.pipe(Effect.orDie)
+  if (misplaced.length > 0) return yield* Effect.die(`${misplaced.length} slices are not in exactly one table`)
   return { orders: byId(orders), slices: byId(slices), events: byId(events) }
 })

@@ -18,6 +18,8 @@ interface BrokerCall<A> extends Pick<BrokerEvent, "id" | "call" | "request" | "b
   readonly slice?: { readonly id: string; readonly orderId: string }
   /** The number of the placement. */
   readonly attempt?: number
+  /** How long a placement could wait for its turn. */
+  readonly deadline?: DateTime.Utc
   /** The broker order that it was about, or made. */
   readonly brokerOrderId?: string | null
 }
@@ -35,6 +37,7 @@ export const auditRow = <A>(call: BrokerCall<A>): BrokerEvent => ({
   attempt: call.attempt ?? null,
   brokerOrderId: call.brokerOrderId ?? null,
   request: call.request,
+  deadline: call.deadline ?? null,
   response: Exit.isSuccess(call.answer) ? call.onSuccess(call.answer.value) : detailsOf(call.answer.cause),
   worker: call.worker
 })

@@ -1,4 +1,4 @@
-import { Duration, Effect, Schedule, Schema } from "effect"
+import { Context, Duration, Effect, Schedule, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -25,36 +25,69 @@ const maxRetries = 50
 const pause = Duration.seconds(2)
 
 /**
- * Applies a folder's numbered .sql files that the database does not have yet, in order, in one transaction; returns those.
- * Safe when many processes do it at once: the first takes a lock, and the others wait for it and find nothing left to do.
+ * Applies a folder's numbered .sql files that the database does not have yet, in order, each in a transaction of its own; returns
+ * those. Safe when many processes do it at once: the first takes a lock, and the others wait for it and find nothing left to do.
  * Safe beside daemons and long transactions: it gives up its place in the queue for a table's lock after half a second,
- * because all statements on the table wait behind it, and begins anew later.
+ * because all statements on the table wait behind it, and begins anew later with the file that waited.
  * Called when a daemon starts, and by the command migrate.
  */
 export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries: number = maxRetries) {
-  const { sql, unlimited } = yield* Db
-  const attempt = unlimited(
-    "migrate",
+  const db = yield* Db
+  const applied: Array<AppliedMigration> = []
+  yield* whileAlone(
+    db,
     Effect.gen(function* () {
-      yield* sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`
-      // It is shorter than deadlock_timeout, so that no daemon's statement becomes the victim of a deadlock with this one.
-      yield* sql`SET LOCAL lock_timeout = '500ms'`
-      return yield* run({ loader: loadFrom(folder), table }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+      for (const file of yield* pending(db, folder)) {
+        yield* apply(db, file)
+        applied.push({ id: file[0], name: file[1] })
+      }
     })
-  )
-  const applied = yield* attempt.pipe(
+  ).pipe(
     Effect.tapErrorTag("MigrationError", (error) =>
-      isLocked(error) ? Effect.logWarning(explain(error)) : Effect.void
+      isLocked(error) ? Effect.logWarning(explain(error, applied)) : Effect.void
     ),
     Effect.retry({
       schedule: Schedule.spaced(pause),
       times: retries,
       while: (error) => error._tag === "MigrationError" && isLocked(error)
     }),
-    Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error) }))
+    Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error, applied) }))
   )
-  return applied.map(([id, name]): AppliedMigration => ({ id, name }))
+  return applied
 })
+
+/**
+ * Holds the migrations' lock, in a transaction on a connection of its own, so that what `work` commits meanwhile is on another. A
+ * lock of the session would outlive its owner behind a connection pooler.
+ */
+const whileAlone = <A, E>({ sql, unlimited }: Db["Service"], work: Effect.Effect<A, E>) =>
+  unlimited(
+    "migrate",
+    Effect.andThen(
+      sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`,
+      Effect.updateContext(work, (context: Context.Context<never>) => Context.omit(sql.transactionService)(context))
+    )
+  )
+
+/** The files that the database does not have yet. */
+const pending = Effect.fnUntraced(function* (db: Db["Service"], folder: string) {
+  const files = yield* loadFrom(folder)
+  if (new Set(files.map(([id]) => id)).size !== files.length) {
+    return yield* new Migrator.MigrationError({ kind: "Duplicates", message: "Found duplicate migration id's" })
+  }
+  const latest = Math.max(0, ...(yield* appliedTo(db)).map(({ id }) => id))
+  return files.filter(([id]) => id > latest)
+})
+
+const apply = ({ sql, unlimited }: Db["Service"], file: Migrator.ResolvedMigration) =>
+  unlimited(
+    "migrate",
+    Effect.gen(function* () {
+      // It is shorter than deadlock_timeout, so that no daemon's statement becomes the victim of a deadlock with this one.
+      yield* sql`SET LOCAL lock_timeout = '500ms'`
+      yield* run({ loader: Effect.succeed([file]), table }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+    })
+  )
 
 const lockedHint =
   "Another transaction uses the tables, such as a backup or an open session: end it, or wait until it is over."
@@ -75,18 +108,7 @@ export interface MigrationState {
 export const migrationState = Effect.gen(function* () {
   const db = yield* Db
   const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(migrationsFolder)))
-  const { exists } = yield* db.queryOne(
-    "Migrations.exists",
-    Schema.Struct({ exists: Schema.Boolean }),
-    db.sql`SELECT to_regclass(${table}) IS NOT NULL AS exists`
-  )
-  const rows = exists
-    ? yield* db.query(
-        "Migrations.applied",
-        Schema.Struct({ id: Schema.Int, name: Schema.String }),
-        db.sql`SELECT migration_id AS id, name FROM ${db.sql(table)} ORDER BY migration_id`
-      )
-    : []
+  const rows = yield* appliedTo(db)
   const applied = rows.map(({ id, name }) => `${String(id).padStart(4, "0")}_${name}`)
   const ours = files.map((name) => name.replace(/\.sql$/, ""))
   const state: MigrationState = {
@@ -95,6 +117,21 @@ export const migrationState = Effect.gen(function* () {
     applied: applied.length
   }
   return state
+})
+
+/** The rows of the migrations that the database has. */
+const appliedTo = Effect.fnUntraced(function* ({ sql, query, queryOne }: Db["Service"]) {
+  const { exists } = yield* queryOne(
+    "Migrations.exists",
+    Schema.Struct({ exists: Schema.Boolean }),
+    sql`SELECT to_regclass(${table}) IS NOT NULL AS exists`
+  )
+  if (!exists) return []
+  return yield* query(
+    "Migrations.applied",
+    Schema.Struct({ id: Schema.Int, name: Schema.String }),
+    sql`SELECT migration_id AS id, name FROM ${sql(table)} ORDER BY migration_id`
+  )
 })
 
 const run = Migrator.make({})
@@ -110,7 +147,7 @@ const loadFrom = (folder: string): Migrator.Loader =>
         names.map(async (name) => {
           const [, id, title] = fileName.exec(name) ?? []
           if (id === undefined || title === undefined) throw new Error(`${name} is not named like 0001_orders.sql`)
-          return [Number(id), title, Effect.succeed(apply(await readFile(join(folder, name), "utf8")))] as const
+          return [Number(id), title, Effect.succeed(asStatement(await readFile(join(folder, name), "utf8")))] as const
         })
       )
     },
@@ -123,13 +160,16 @@ const loadFrom = (folder: string): Migrator.Loader =>
   })
 
 /** The driver runs one statement at a time. A DO block makes a whole file one statement, without splitting it at semicolons. */
-const apply = (text: string) =>
+const asStatement = (text: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(`DO $migration$ BEGIN\n${text}\nEND $migration$`).unprepared)
 
-const explain = (error: Migrator.MigrationError): string => {
+const explain = (error: Migrator.MigrationError, applied: ReadonlyArray<AppliedMigration>): string => {
   const reason = rootOf(error.cause)
   const remedy = isLocked(error) ? ` ${lockedHint}` : ""
-  return `${error.message}${reason instanceof Error ? `: ${reason.message}${detailOf(reason)}` : ""}. Nothing was changed.${remedy}`
+  const before = applied.at(-1)
+  const changed =
+    before === undefined ? "Nothing was changed." : `The migrations up to ${before.id}_${before.name} were applied.`
+  return `${error.message}${reason instanceof Error ? `: ${reason.message}${detailOf(reason)}` : ""}. ${changed}${remedy}`
 }
 
 /** The server's detail, which names what stands in the way, such as a view of another program. */

@@ -45,8 +45,8 @@ const hostileRows = Effect.gen(function* () {
     "test.workers",
     sql`
       INSERT INTO workers (instance_id, worker, hostname, pid, version, broker, started_at, heartbeat_at, stale_after_millis,
-        hold, last_error)
-      SELECT ${nasty}, worker, ${hostname()}, 1, ${nasty}, ${nasty}, now(), now(), 600000, ${nasty}, ${nasty}
+        hold, last_error, layout)
+      SELECT ${nasty}, worker, ${hostname()}, 1, ${nasty}, ${nasty}, now(), now(), 600000, ${nasty}, ${nasty}, 2
       FROM (VALUES ('splitter'), ('executor'), ('monitor')) AS w (worker)`
   )
   yield* execute(

@@ -54,7 +54,10 @@ describe("the slice commands", () => {
         const [, second, third] = yield* sliceRows()
         const mine = yield* pulse("slice", "placed", second?.id ?? "", " b1 ", "--reason", "seen")
         assert.deepStrictEqual([mine.code, mine.output], [0, `Slice o0/2 (${second?.id}) is PROCESSED as b1\n`])
-        yield* execute("test.again", sql`UPDATE order_slices SET stage = 'IN_PROGRESS' WHERE sequence_number = 2`)
+        yield* execute(
+          "test.again",
+          sql`UPDATE order_slices SET stage = 'IN_PROGRESS', outcome_unknown_at = now() WHERE sequence_number = 2`
+        )
         const asJson = yield* pulse("slice", "placed", "o0/2", "b1", "--reason", "seen", "--json")
         assert.deepInclude(JSON.parse(asJson.output), {
           sequenceNumber: 2,
@@ -181,8 +184,8 @@ describe("order pause and order resume", () => {
         yield* execute(
           "test.beat",
           sql`
-            INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, hold)
-            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 3600000,
+            INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, layout, hold)
+            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 3600000, 2,
               CASE worker WHEN 'monitor' THEN 'the broker''s order list cannot be read' WHEN 'executor' THEN 'halted' END
             FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker`
         )

@@ -64,8 +64,8 @@ describe("workers and top", () => {
         yield* execute(
           "test.stale",
           sql`
-            INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis)
-            SELECT id, worker, 'h', 1, '1', now(), now() - CASE WHEN id = 'b' THEN age ELSE 0 END * interval '1 hour', 3600000
+            INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, layout)
+            SELECT id, worker, 'h', 1, '1', now(), now() - CASE WHEN id = 'b' THEN age ELSE 0 END * interval '1 hour', 3600000, 2
             FROM (VALUES ('a'), ('b')) AS i (id),
               (VALUES ('splitter', 0), ('executor', 2), ('monitor', 2)) AS w (worker, age)`
         )

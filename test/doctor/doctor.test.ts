@@ -13,6 +13,7 @@ import { haltCheck } from "../../src/doctor/haltCheck.ts"
 import { heldOrderCheck } from "../../src/doctor/heldOrderCheck.ts"
 import { instrumentCheck } from "../../src/doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../src/doctor/migrationCheck.ts"
+import { misplacedCheck } from "../../src/doctor/misplacedCheck.ts"
 import { notificationCheck } from "../../src/doctor/notificationCheck.ts"
 import { requestCheck } from "../../src/doctor/requestCheck.ts"
 import { connectionCheck, databaseCheck, type ServerFacts } from "../../src/doctor/serverChecks.ts"
@@ -341,6 +342,20 @@ describe("doctor's checks of the work", () => {
       [only("unclaimed", 14, { ...free, liveExecutors: 0 }), "PROBLEM", /no daemon runs/],
       [only("unclaimed", 14, { ...free, isOnHold: true }), "PROBLEM", /every daemon is on hold/]
     ]))
+
+  it("cover misplaced slices", () => {
+    const slices = ["a", "b", "c", "d"].map((id) => ({ id, state: "nowhere" }))
+    assertAll([
+      [misplacedCheck([], 4), "OK", /none/],
+      [
+        misplacedCheck(slices.slice(0, 1), 4),
+        "PROBLEM",
+        /^1 slice: a \(nowhere\) → Leave these rows as they are: .*report/
+      ],
+      [misplacedCheck(slices, 9), "PROBLEM", /^4 slices: a \(nowhere\); b .*; c \(nowhere\); and 1 more/],
+      [misplacedCheck(slices, 4), "PROBLEM", /^at least 4 slices: a .*; and 1 more/]
+    ])
+  })
 
   it("cover double placements", () =>
     assertAll([

@@ -112,16 +112,21 @@ describe("the backlog", () => {
       yield* execute(
         "test.finished",
         sql`
-          INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
-            validity, scheduled_at, not_before, not_after, stage)
-          SELECT 's' || n, 'done', n, 'T' || n, 'NSE:INFY', 'BUY', 1, 'MARKET', 'CNC', 'DAY', now(), now(), now(), 'FAILED'
-          FROM generate_series(1, 20000) n`
+          WITH plan AS (
+            INSERT INTO slice_plan (slice, order_number, scheduled_at, not_after, quantity, id, tag, instrument, side, order_type,
+              product_type, validity, created_at)
+            SELECT (number << 20) + n, number, now(), now(), 1, 's' || n, 'T' || n, 'NSE:INFY', 'BUY', 'MARKET', 'CNC', 'DAY', now()
+            FROM orders, generate_series(1, 20000) n
+            RETURNING slice, quantity
+          )
+          INSERT INTO slice_results (slice, stage, updated_at, version, attempts, quantity)
+          SELECT slice, 'F', now(), 1, 1, quantity FROM plan`
       )
-      yield* execute("test.analyze", sql`ANALYZE order_slices`)
+      yield* execute("test.analyze", sql`ANALYZE slice_plan, slice_results`)
       const scans = query(
         "test.scans",
         Schema.Struct({ scans: Schema.Int }),
-        sql`SELECT pg_stat_get_xact_numscans('order_slices'::regclass)::int AS scans`
+        sql`SELECT pg_stat_get_xact_numscans('slice_results'::regclass)::int AS scans`
       )
       // Sequential scans of the table within this transaction: there must be none.
       const [before, after] = yield* (yield* Db).transaction(

@@ -33,14 +33,14 @@ layer(testDatabase, { excludeTestServices: true })("broker_events", (it) => {
   )
 
   for (const [operation, statement] of [
-    ["UPDATE", "UPDATE broker_events SET outcome = 'nothing happened'"],
-    ["UPDATE", "UPDATE broker_events SET outcome = 'nothing happened' WHERE id = 'none'"],
+    ["UPDATE", "UPDATE broker_calls SET outcome = 'nothing happened'"],
+    ["UPDATE", "UPDATE broker_calls SET outcome = 'nothing happened' WHERE id = 'none'"],
     [
       "UPDATE",
-      "INSERT INTO broker_events SELECT * FROM broker_events ON CONFLICT (id) DO UPDATE SET outcome = 'other'"
+      "INSERT INTO broker_calls SELECT * FROM broker_calls ON CONFLICT (id) WHERE id IS NOT NULL DO UPDATE SET outcome = 'other'"
     ],
-    ["TRUNCATE", "TRUNCATE broker_events"],
-    ["TRUNCATE", "TRUNCATE orders, order_slices, order_plans, broker_events"]
+    ["TRUNCATE", "TRUNCATE broker_calls"],
+    ["TRUNCATE", "TRUNCATE orders, slice_queue, order_plans, broker_calls"]
   ] as const) {
     it.effect(`refuses: ${statement}`, () =>
       Effect.gen(function* () {

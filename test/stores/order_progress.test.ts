@@ -245,7 +245,7 @@ describe("the list of orders", () => {
         "test.spoil",
         sql`UPDATE order_slices SET placed_at = 'infinity', not_before = 'infinity', scheduled_at = 'infinity' WHERE order_id = 'o0'`
       )
-      yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
+      yield* execute("test.analyze", sql`ANALYZE orders, slice_plan, slice_queue, slice_working, slice_results`)
       const shown = yield* (yield* OrderCommands).list(20)
       assert.deepStrictEqual(
         shown.map(({ orderId }) => orderId),

@@ -11,6 +11,7 @@ import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { insertOrder, serviceLayer, setClock, start } from "../support/service.ts"
+import { emptySlices } from "../support/writableViews.ts"
 
 const service = serviceLayer({ broker: scriptedBroker })
 const reliance = Instrument.make("NSE:RELIANCE")
@@ -117,7 +118,7 @@ describe("the market facts of a claimed slice", () => {
   it.effect("have no volume when readings span too little or too much time, or a new day began", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db
-      const clear = execute("test.clear", sql`TRUNCATE market_quotes, order_slices, order_plans, orders`)
+      const clear = execute("test.clear", sql`TRUNCATE market_quotes`).pipe(Effect.andThen(emptySlices))
       for (const [title, rows] of [
         [
           "too short",

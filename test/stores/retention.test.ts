@@ -45,6 +45,41 @@ const left = Effect.flatMap(Db, ({ sql, query }) =>
 
 const run = (statement: string) => Effect.flatMap(Db, ({ sql, execute }) => execute("test.run", sql.unsafe(statement)))
 
+/** What a removal answers that begins while a transaction has made this change, and waits until it is committed. */
+const prunedDuring = (change: string) =>
+  Effect.gen(function* () {
+    const { transaction } = yield* Db
+    const isChanged = yield* Deferred.make<void>()
+    const commit = yield* Deferred.make<void>()
+    const changing = yield* transaction(
+      "test.change",
+      run(change).pipe(Effect.andThen(Deferred.succeed(isChanged, undefined)), Effect.andThen(Deferred.await(commit)))
+    ).pipe(Effect.forkChild)
+    yield* Deferred.await(isChanged)
+    const removing = yield* Effect.forkChild((yield* RetentionStore).pruneOrders(yield* pruning))
+    yield* untilWaiting(1)
+    yield* Deferred.succeed(commit, undefined)
+    yield* Fiber.join(changing)
+    return yield* Fiber.join(removing)
+  })
+
+const plannedSlices = Effect.flatMap(Db, ({ sql, queryOne }) =>
+  queryOne("test.planned", Schema.Struct({ count: Schema.Int }), sql`SELECT count(*)::int AS count FROM slice_plan`)
+).pipe(Effect.map(({ count }) => count))
+
+/** Claims from before the order was split, of two days later, and one that is not over. */
+const insertClaims = run(`
+  INSERT INTO slice_claims (owner, claimed_at, lease_expires_at, first_due_at, last_due_at, is_over)
+  VALUES ('older', '1969-12-31', '1969-12-31', 'epoch', 'epoch', true),
+    ('new', '1970-01-03', '1970-01-03', 'epoch', 'epoch', true),
+    ('under way', '1969-12-31', '1969-12-31', 'epoch', 'epoch', false)`).pipe(
+  Effect.andThen(run("UPDATE slice_claims SET is_over = true WHERE owner = 'owner'"))
+)
+
+const claims = Effect.flatMap(Db, ({ sql, query }) =>
+  query("test.claims", Schema.Struct({ owner: Schema.String }), sql`SELECT owner FROM slice_claims ORDER BY owner`)
+).pipe(Effect.map((rows) => rows.map(({ owner }) => owner)))
+
 describe("prune", () => {
   it.effect("removes a finished order with all its rows when its last change is old, and records it", () =>
     Effect.gen(function* () {
@@ -98,7 +133,9 @@ describe("prune", () => {
        SELECT tag, order_id, id, '{b1,b2}', 'epoch' FROM order_slices WHERE sequence_number = 2`
     ],
     ["is to be carried", "UPDATE orders SET carry_rejected = true"],
-    ["is to be split", "UPDATE orders SET order_queue_status = 'PENDING'"]
+    ["is to be split", "UPDATE orders SET order_queue_status = 'PENDING'"],
+    ["is in no table", "DELETE FROM slice_results WHERE slice = (SELECT min(slice) FROM slice_results)"],
+    ["has no plan", "DELETE FROM slice_plan WHERE slice = (SELECT min(slice) FROM slice_plan)"]
   ] as const) {
     it.effect(`keeps an order of which a part ${what}`, () =>
       Effect.gen(function* () {
@@ -137,26 +174,76 @@ describe("prune", () => {
 
   it.effect("keeps the whole order when one of its slices changes during the removal", () =>
     Effect.gen(function* () {
-      const { transaction } = yield* Db
       yield* finished("o1")
       yield* days(3)
       const [slice = assert.fail("no slice")] = yield* sliceRows()
-      const isChanged = yield* Deferred.make<void>()
-      const commit = yield* Deferred.make<void>()
-      const changing = yield* transaction(
-        "test.change",
-        run(`UPDATE order_slices SET updated_at = '1970-01-04' WHERE id = '${slice.id}'`).pipe(
-          Effect.andThen(Deferred.succeed(isChanged, undefined)),
-          Effect.andThen(Deferred.await(commit))
-        )
-      ).pipe(Effect.forkChild)
-      yield* Deferred.await(isChanged)
-      const removing = yield* Effect.forkChild((yield* RetentionStore).pruneOrders(yield* pruning))
-      yield* untilWaiting(1)
-      yield* Deferred.succeed(commit, undefined)
-      yield* Fiber.join(changing)
-      assert.deepStrictEqual(yield* Fiber.join(removing), nothingPruned)
+      const change = `UPDATE order_slices SET updated_at = '1970-01-04' WHERE id = '${slice.id}'`
+      assert.deepStrictEqual(yield* prunedDuring(change), nothingPruned)
       assert.lengthOf(yield* sliceRows(), 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect(
+    "keeps the whole order when one of its slices leaves the results during the removal, and removes the others",
+    () =>
+      Effect.gen(function* () {
+        yield* finished("o1")
+        yield* finished("o2")
+        yield* days(3)
+        const arrival = `
+        WITH gone AS (DELETE FROM slice_results WHERE slice = (SELECT min(slice) FROM slice_results) RETURNING *)
+        INSERT INTO slice_working (slice, acknowledged_at, version, attempts, quantity, broker_order_id)
+        SELECT slice, now(), version, attempts, quantity, 'late' FROM gone`
+        assert.deepInclude(yield* prunedDuring(arrival), { orders: 1, slices: 5, plans: 1 })
+        assert.deepStrictEqual(yield* left, ["o1"])
+        assert.deepStrictEqual((yield* sliceRows()).map(({ orderId, stage }) => `${orderId} ${stage}`).toSorted(), [
+          "o1 FAILED",
+          "o1 FAILED",
+          "o1 FAILED",
+          "o1 FAILED",
+          "o1 PROCESSED"
+        ])
+        assert.strictEqual(yield* plannedSlices, 5)
+      }).pipe(Effect.provide(service))
+  )
+
+  it.effect("looks for another batch when every order of the first one has changed meanwhile", () =>
+    Effect.gen(function* () {
+      yield* finished("o1")
+      yield* days(3)
+      // The removal waits for this one at first; the second order is then there.
+      const change = `
+        WITH o2 AS (
+          INSERT INTO orders (id, instrument, side, total_quantity, num_splits, duration_minutes, randomize, order_unique_key,
+            order_queue_status, status_reason, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source,
+            request_id, created_at, updated_at)
+          SELECT 'o2', instrument, side, total_quantity, num_splits, duration_minutes, randomize, 'key-o2', 'SKIPPED',
+            status_reason, origin_trace_id, origin_trace_source, origin_request_id, origin_request_source, request_id, 'epoch',
+            'epoch'
+          FROM orders)
+        UPDATE slice_results SET updated_at = '1970-01-04'`
+      assert.deepInclude(yield* prunedDuring(change), { orders: 1, slices: 0 })
+      assert.deepStrictEqual(yield* left, ["o1"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("removes the claims of slices that are gone, and no other", () =>
+    Effect.gen(function* () {
+      yield* finished("o1")
+      yield* insertClaims
+      yield* days(3)
+      yield* prune
+      assert.deepStrictEqual(yield* claims, ["new", "under way"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("keeps the claims that an order which is left may have", () =>
+    Effect.gen(function* () {
+      yield* finished("o1", { carry_rejected: true })
+      yield* insertClaims
+      yield* days(3)
+      yield* prune
+      assert.deepStrictEqual(yield* claims, ["new", "owner", "under way"])
     }).pipe(Effect.provide(service))
   )
 })

@@ -7,6 +7,7 @@ import type { DbTarget } from "../../src/db/connect.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { migrate } from "../../src/db/Migrations.ts"
+import { makeSlicesWritable } from "./writableViews.ts"
 
 /** The settings of a test: the defaults with its changes. The layer is fresh because layers are memoized by reference. */
 export const configuration = (environment: Readonly<Record<string, string>> = {}) =>
@@ -43,7 +44,9 @@ const makeTemplate = asAdmin((sql) =>
     const [found] = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${template}`
     if (found === undefined) {
       yield* sql.unsafe(`CREATE DATABASE ${template}_making`)
-      yield* migrate.pipe(Effect.provide(dbAt(`${template}_making`), { local: true }))
+      yield* Effect.andThen(migrate, makeSlicesWritable).pipe(
+        Effect.provide(dbAt(`${template}_making`), { local: true })
+      )
       yield* sql.unsafe(`ALTER DATABASE ${template}_making RENAME TO ${template}`)
     }
     yield* sql`SELECT pg_advisory_unlock(4711)`

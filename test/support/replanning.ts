@@ -1,4 +1,5 @@
 import { DateTime, Deferred, Duration, Effect, Fiber, Result, Schema } from "effect"
+import type { Statement } from "effect/sql/Statement"
 import { Configuration, planningRules } from "../../src/config/Configuration.ts"
 import { Db } from "../../src/db/Db.ts"
 import { afterTrading } from "../../src/domain/market/TradingTime.ts"
@@ -126,21 +127,30 @@ export const explained = (orderId: string) =>
 
 export const at = (seconds: number) => setClock(Duration.seconds(seconds))
 
-/** Locks one slice's row; the effect that it returns releases the lock. */
-export const lockSlice = (id: string) => lockRow("order_slices", id)
+/** Locks one slice's row, whatever table it is in; the effect that it returns releases the lock. */
+export const lockSlice = (id: string) =>
+  Effect.flatMap(Db, ({ sql }) =>
+    lockRows(
+      ["slice_queue", "slice_working", "slice_results"].map(
+        (table) =>
+          sql`SELECT FROM ${sql(table)} WHERE slice = (SELECT slice FROM slice_plan WHERE id = ${id}) FOR UPDATE`
+      )
+    )
+  )
 
 /** Locks an order's row likewise. */
-export const lockOrder = (id: string) => lockRow("orders", id)
+export const lockOrder = (id: string) =>
+  Effect.flatMap(Db, ({ sql }) => lockRows([sql`SELECT FROM orders WHERE id = ${id} FOR UPDATE`]))
 
-const lockRow = (table: string, id: string) =>
+const lockRows = (statements: ReadonlyArray<Statement<Readonly<Record<string, unknown>>>>) =>
   Effect.gen(function* () {
-    const { sql, execute, transaction } = yield* Db
+    const { execute, transaction } = yield* Db
     const isHeld = yield* Deferred.make<void>()
     const unlock = yield* Deferred.make<void>()
     const holder = yield* transaction(
-      "test.lockRow",
+      "test.lockRows",
       Effect.gen(function* () {
-        yield* execute("test.lock", sql`SELECT id FROM ${sql(table)} WHERE id = ${id} FOR UPDATE`)
+        for (const statement of statements) yield* execute("test.lock", statement)
         yield* Deferred.succeed(isHeld, undefined)
         yield* Deferred.await(unlock)
       })
@@ -179,16 +189,33 @@ export const manySlices = (stage: "SKIPPED" | "IN_PROGRESS") =>
         SELECT 'many' || n, 'NSE:INFY', 'BUY', 10, 10, 1, false, 'many' || n, 'DONE', 't', 's', 'r', 's', 'r'
         FROM generate_series(1, 2000) AS n`
     )
-    const stageAndClaim =
-      stage === "SKIPPED" ? sql`'SKIPPED', NULL, NULL, NULL` : sql`'IN_PROGRESS', 'somebody', 'epoch', '1970-01-02Z'`
+    yield* execute(
+      "test.plan",
+      sql`
+        INSERT INTO slice_plan (slice, order_number, scheduled_at, not_after, quantity, id, tag, instrument, side, order_type,
+          product_type, validity, created_at)
+        SELECT (number << 20) + k, number, 'epoch', 'epoch', 1, id || '/' || k, 'M' || number || 'S' || k, 'NSE:INFY', 'BUY',
+          'MARKET', 'CNC', 'DAY', 'epoch'
+        FROM orders, generate_series(1, 10) AS k WHERE starts_with(id, 'many')`
+    )
+    yield* execute(
+      "test.claim",
+      sql`INSERT INTO slice_claims (id, owner, claimed_at, lease_expires_at, first_due_at, last_due_at)
+          VALUES (1000000, 'somebody', 'epoch', '1970-01-02Z', 'epoch', 'epoch')`
+    )
+    const many = sql`slice_plan p JOIN orders o ON o.number = p.order_number WHERE starts_with(o.id, 'many')`
     yield* execute(
       "test.slices",
-      sql`
-        INSERT INTO order_slices (id, order_id, sequence_number, tag, instrument, side, quantity, order_type, product_type,
-          validity, scheduled_at, not_before, not_after, stage, claimed_by, claimed_at, lease_expires_at)
-        SELECT 'many' || n || '/' || k, 'many' || n, k, 'M' || n || 'S' || k, 'NSE:INFY', 'BUY', 1, 'MARKET', 'CNC', 'DAY',
-          'epoch', 'epoch', 'epoch', ${stageAndClaim}
-        FROM generate_series(1, 2000) AS n, generate_series(1, 10) AS k`
+      stage === "SKIPPED"
+        ? sql`
+            INSERT INTO slice_results (slice, stage, updated_at, version, attempts, quantity)
+            SELECT slice, 'S', 'epoch', 0, 0, quantity FROM ${many}`
+        : sql`
+            INSERT INTO slice_queue (slice, due_at, not_after, claim, version, quantity, format, is_held, keeps_hours, is_unpriced, tag,
+              facts)
+            SELECT slice, scheduled_at, not_after, 1000000, 0, quantity, 1, false, false, true, tag,
+              slice_facts(o.id, p.instrument, p.side, p.order_type, NULL, p.product_type, p.validity, NULL, NULL, NULL, NULL)
+            FROM ${many}`
     )
-    yield* execute("test.analyze", sql`ANALYZE orders, order_slices`)
+    yield* execute("test.analyze", sql`ANALYZE orders, slice_plan, slice_queue, slice_results`)
   })

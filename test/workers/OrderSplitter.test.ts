@@ -518,7 +518,7 @@ describe("OrderSplitter", () => {
         db.sql`
           CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
           BEGIN
-            IF (SELECT count(DISTINCT order_id) FROM fresh) > 1 THEN
+            IF (SELECT count(DISTINCT order_number) FROM fresh) > 1 THEN
               RAISE query_canceled USING MESSAGE = 'canceling statement due to statement timeout';
             END IF;
             RETURN NULL;
@@ -527,7 +527,7 @@ describe("OrderSplitter", () => {
       yield* db.execute(
         "test",
         db.sql`
-          CREATE TRIGGER slow AFTER INSERT ON order_slices REFERENCING NEW TABLE AS fresh
+          CREATE TRIGGER slow AFTER INSERT ON slice_plan REFERENCING NEW TABLE AS fresh
           FOR EACH STATEMENT EXECUTE FUNCTION slow()`
       )
       for (const id of ["o1", "o2", "o3"]) yield* insertOrder(id)

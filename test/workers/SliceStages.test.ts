@@ -323,6 +323,7 @@ describe("stages of a slice", () => {
         attempt: 1,
         brokerOrderId: "b1",
         request: { tag: slice.tag },
+        deadline: null,
         response: {},
         worker: "owner"
       }

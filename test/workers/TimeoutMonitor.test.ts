@@ -374,7 +374,7 @@ describe("TimeoutMonitor", () => {
       yield* placeAndWrite(yield* claimNext)
       yield* placeAndWrite(yield* claimNext)
       const { sql, execute } = yield* Db
-      yield* execute("test.loosen", sql`ALTER TABLE order_slices DROP CONSTRAINT order_slices_broker_order_id_check`)
+      yield* execute("test.loosen", sql`ALTER TABLE slice_working DROP CONSTRAINT slice_working_broker_order_id_check`)
       yield* execute("test.spoil", sql`UPDATE order_slices SET broker_order_id = '' WHERE sequence_number = 1`)
       script.orderList.splice(0, 2, ...script.orderList.map((order) => completed(order, 50)))
       yield* follow

@@ -67,8 +67,8 @@ const endSome = Effect.flatMap(Db, ({ sql, execute }) =>
       UPDATE order_slices SET broker_is_final = true, broker_status = CASE WHEN sequence_number % 3 = 0 THEN 'REJECTED'
           WHEN sequence_number % 3 = 1 THEN 'CANCELLED' ELSE 'COMPLETE' END,
         filled_quantity = CASE sequence_number % 3 WHEN 0 THEN 0 WHEN 1 THEN quantity / 2 ELSE quantity END
-      WHERE id IN (SELECT id FROM order_slices WHERE stage = 'PROCESSED' AND NOT broker_is_final ORDER BY random() LIMIT 5
-        FOR UPDATE SKIP LOCKED)`
+      WHERE id IN (SELECT id FROM slice_plan WHERE slice IN (
+        SELECT slice FROM slice_working ORDER BY random() LIMIT 5 FOR UPDATE SKIP LOCKED))`
   )
 )
 

@@ -4,7 +4,7 @@ import { numbers, texts } from "../../../src/db/parameters.ts"
 import { quantile } from "../../../src/domain/numbers/quantile.ts"
 import type { Hit } from "./daemons.ts"
 
-/** Creates a trigger that records each change of stage of each slice, with the time of the database. */
+/** Creates triggers that record each change of stage of each slice, with the time of the database. */
 export const noteSteps = Effect.gen(function* () {
   const { sql, execute } = yield* Db
   yield* execute(
@@ -17,15 +17,24 @@ export const noteSteps = Effect.gen(function* () {
     sql`CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         INSERT INTO chaos_steps (slice_id, stage, claimed_by, at)
-        VALUES (NEW.id, NEW.stage, NEW.claimed_by, clock_timestamp());
+        SELECT id, TG_ARGV[0], (SELECT owner FROM slice_claims WHERE slice_claims.id = abs(NEW.claim)), clock_timestamp()
+        FROM slice_plan WHERE slice = NEW.slice;
         RETURN NULL;
       END $$`
   )
-  yield* execute(
-    "chaos.trigger",
-    sql`CREATE TRIGGER chaos_note AFTER UPDATE ON order_slices FOR EACH ROW
-      WHEN (OLD.stage IS DISTINCT FROM NEW.stage) EXECUTE FUNCTION chaos_note()`
-  )
+  for (const [name, event, stage] of [
+    ["claimed", "UPDATE ON slice_queue FOR EACH ROW WHEN (OLD.claim = 0 AND NEW.claim <> 0)", "IN_PROGRESS"],
+    ["back", "UPDATE ON slice_queue FOR EACH ROW WHEN (OLD.claim <> 0 AND NEW.claim = 0)", "SCHEDULED"],
+    ["working", "INSERT ON slice_working FOR EACH ROW", "PROCESSED"],
+    ["processed", "INSERT ON slice_results FOR EACH ROW WHEN (NEW.stage = 'P')", "PROCESSED"],
+    ["failed", "INSERT ON slice_results FOR EACH ROW WHEN (NEW.stage = 'F')", "FAILED"],
+    ["skipped", "INSERT ON slice_results FOR EACH ROW WHEN (NEW.stage = 'S')", "SKIPPED"]
+  ] as const) {
+    yield* execute(
+      "chaos.trigger",
+      sql.unsafe(`CREATE TRIGGER chaos_${name} AFTER ${event} EXECUTE FUNCTION chaos_note('${stage}')`)
+    )
+  }
 })
 
 const Recovery = Schema.Struct({

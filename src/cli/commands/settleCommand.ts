@@ -11,14 +11,17 @@ import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
+import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { maxIdLength, textArgument } from "../shared/flags.ts"
 import { table } from "../terminal/table.ts"
 
-const SettleLayer = Layer.mergeAll(BrokerLayer, DayReconciliationStore.layer, BrokerInUseStore.layer).pipe(
-  Layer.provide([PlacementGate.layer, Wakeups.layer]),
-  Layer.provideMerge(CommandLayer)
-)
+const SettleLayer = Layer.mergeAll(
+  BrokerLayer,
+  DayReconciliationStore.layer,
+  DoctorStore.layer,
+  BrokerInUseStore.layer
+).pipe(Layer.provide([PlacementGate.layer, Wakeups.layer]), Layer.provideMerge(CommandLayer))
 
 export const settleCommand = Command.make(
   "settle",
@@ -62,7 +65,13 @@ export const settleCommand = Command.make(
     const repaired =
       repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
-    yield* print(given.json, { ...reconciled, repaired, unbalanced }, reconciliationText)
+    const misplaced = yield* (yield* DoctorStore).misplaced
+    yield* print(given.json, { ...reconciled, repaired, unbalanced, misplaced }, reconciliationText)
+    if (misplaced.length > 0) {
+      return yield* new CommandFailed({
+        message: `${counted(misplaced.length, "slice")} of this database are not in exactly one table, the first ${misplaced[0]?.id}: "doctor" says what to do`
+      })
+    }
     if (unbalanced.length > 0) {
       return yield* new CommandFailed({
         message: `The quantities of ${unbalanced.length} orders do not add up: ${unbalanced.map(({ orderId }) => orderId).join(", ")}`
@@ -107,6 +116,7 @@ const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
 interface Proof extends DayReconciliation {
   readonly repaired: number
   readonly unbalanced: ReadonlyArray<unknown>
+  readonly misplaced: ReadonlyArray<unknown>
 }
 
 const reconciliationText = ({

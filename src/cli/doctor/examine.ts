@@ -11,10 +11,12 @@ import { clockCheck } from "../../doctor/clockCheck.ts"
 import { durabilityCheck } from "../../doctor/durabilityCheck.ts"
 import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
+import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
 import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { DoctorStore, maxMisplaced } from "../../stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../shared/environment.ts"
@@ -104,6 +106,10 @@ const checkTables = Effect.gen(function* () {
   return [bloatCheck(yield* server.tables, autovacuum)]
 })
 
+const checkPlaces = Effect.gen(function* () {
+  return [misplacedCheck(yield* (yield* DoctorStore).misplaced, maxMisplaced)]
+})
+
 /** Only for the service's own PostgreSQL, which is on this host; the disk of another server cannot be seen. */
 const checkDisk = Effect.gen(function* () {
   const { databaseUrl } = yield* Configuration
@@ -138,6 +144,7 @@ const examineAll = Effect.map(
     attempt("clock", checkClock),
     attempt("transactions", checkSessions),
     attempt("tables", checkTables),
+    attempt("misplaced slices", checkPlaces),
     attempt("disk", checkDisk),
     attempt("instruments", checkReference),
     attempt("broker", checkBroker),

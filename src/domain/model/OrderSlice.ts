@@ -101,6 +101,9 @@ export interface SliceTransition {
   readonly at: DateTime.Utc
 }
 
+/** The slice is placed or over with it: nothing is sent for it any more. */
+export const leavesTheQueue = (next: NextStage): boolean => next._tag !== "Rescheduled" && next._tag !== "Unknown"
+
 export const stageOf = (next: NextStage): Stage => {
   switch (next._tag) {
     case "Processed":

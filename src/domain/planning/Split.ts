@@ -53,7 +53,8 @@ export interface SplitRules {
  */
 export const split = (request: SplitRequest, rules: SplitRules): Result.Result<Plan, Infeasible> => {
   const input = inputOf(request, rules)
-  return planSchedule(input).pipe(
+  return withinNumbers(request, input).pipe(
+    Result.flatMap(planSchedule),
     Result.map((schedule) => ({ input, slices: slicesOf(request, schedule) })),
     Result.mapError((infeasible) =>
       infeasible.rule === "largest slice"
@@ -61,6 +62,25 @@ export const split = (request: SplitRequest, rules: SplitRules): Result.Result<P
         : infeasible
     )
   )
+}
+
+/** The last number that a slice can have within its order: the key of its row has 20 bits for it. */
+const lastSequence = 2 ** 20 - 1
+
+const withinNumbers = (
+  { firstSequence }: SplitRequest,
+  input: ScheduleInput
+): Result.Result<ScheduleInput, Infeasible> => {
+  const left = lastSequence - firstSequence + 1
+  return input.numSlices <= left
+    ? Result.succeed(input)
+    : Result.fail(
+        new Infeasible({
+          rule: "slice numbers",
+          problem: `${input.numSlices} more slices need numbers above ${lastSequence}, the last that a slice of an order can have`,
+          wouldFit: `${left} more would fit; or cancel the order, and submit its rest as a new one`
+        })
+      )
 }
 
 /** The times of the slices of {@link split}, without the much more expensive sizes. */

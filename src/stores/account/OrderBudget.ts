@@ -129,21 +129,25 @@ const reserve = ({ sql, queryOption }: Db["Service"]): OrderBudget["Service"]["r
 
 const committedRequests =
   ({ sql, queryOne }: Db["Service"]) =>
-  (broker: string, day: string, max: number, except?: string) =>
-    queryOne(
+  (broker: string, day: string, max: number, except?: string) => {
+    const isOfDay = sql`claim = 0
+      AND due_at >= ${day}::text::timestamp AT TIME ZONE 'Asia/Kolkata'
+      AND due_at < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
+      AND slice >> 20 IS DISTINCT FROM (SELECT number FROM orders WHERE id = ${except ?? null}::text)`
+    return queryOne(
       "OrderBudget.committedRequests",
       Schema.Struct({ count: Schema.Int }),
       sql`
         SELECT (
           coalesce((SELECT granted_today FROM order_budgets WHERE broker = ${broker} AND day = ${day}::text::date), 0)
           + (SELECT count(*) FROM (
-              SELECT FROM order_slices
-              WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND order_id IS DISTINCT FROM ${except ?? null}::text
-                AND not_before >= ${day}::text::timestamp AT TIME ZONE 'Asia/Kolkata'
-                AND not_before < (${day}::text::timestamp + interval '1 day') AT TIME ZONE 'Asia/Kolkata'
+              SELECT FROM slice_queue WHERE NOT is_held AND ${isOfDay}
+              UNION ALL
+              SELECT FROM slice_queue WHERE is_held AND ${isOfDay}
               LIMIT ${max}) AS planned)
         )::int AS count`
     ).pipe(Effect.map(({ count }) => count))
+  }
 
 const block =
   ({ sql, execute }: Db["Service"]) =>

@@ -44,7 +44,8 @@ export class QuoteStore extends Context.Service<
   static readonly layer: Layer.Layer<QuoteStore, never, Db> = Layer.effect(
     QuoteStore,
     Effect.gen(function* () {
-      const { sql, query, queryOne, execute } = yield* Db
+      const db = yield* Db
+      const { sql, queryOne, execute } = db
       return QuoteStore.of({
         save: (source, quotes, at) =>
           execute(
@@ -62,23 +63,7 @@ export class QuoteStore extends Context.Service<
               ON CONFLICT (instrument, at) DO NOTHING`
           ),
 
-        takeTurn: ({ now, interval, horizon }) =>
-          query(
-            "QuoteStore.takeTurn",
-            Schema.Struct({ instrument: Instrument }),
-            sql`
-              WITH turn AS (
-                UPDATE quote_turn SET taken_at = ${instant(now)}
-                -- A little less than the interval, because the replica may ask a moment early or late.
-                WHERE taken_at <= ${instant(DateTime.subtractDuration(now, Duration.times(interval, 0.9)))}
-                  -- True only after the clock was set back.
-                  OR taken_at > ${instant(now)}
-                RETURNING 1
-              )
-              SELECT DISTINCT s.instrument FROM order_slices s, turn
-              WHERE s.stage = 'SCHEDULED' AND s.is_held IN (false, true) AND s.not_before <= ${instant(horizon)} AND NOT ${isWindowOver(sql, now, "s")}
-              ORDER BY s.instrument`
-          ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument)))),
+        takeTurn: takeTurn(db),
 
         facts: (instrument, options) =>
           queryOne(
@@ -94,6 +79,38 @@ export class QuoteStore extends Context.Service<
     })
   )
 }
+
+/** The slices that are due by a horizon and may still be placed; each part reads one index. */
+const awaitedSlices = (sql: Sql, now: DateTime.Utc, horizon: DateTime.Utc) => {
+  const isAwaited = sql`claim = 0 AND due_at <= ${instant(horizon)} AND NOT ${isWindowOver(sql, now)}`
+  return sql`(
+    SELECT slice FROM slice_queue WHERE NOT is_held AND ${isAwaited}
+    UNION ALL SELECT slice FROM slice_queue WHERE is_held AND ${isAwaited})`
+}
+
+const takeTurn =
+  ({ sql, query }: Db["Service"]): QuoteStore["Service"]["takeTurn"] =>
+  ({ now, interval, horizon }) =>
+    query(
+      "QuoteStore.takeTurn",
+      Schema.Struct({ instrument: Instrument }),
+      sql`
+        WITH turn AS (
+          UPDATE quote_turn SET taken_at = ${instant(now)}
+          -- A little less than the interval, because the replica may ask a moment early or late.
+          WHERE taken_at <= ${instant(DateTime.subtractDuration(now, Duration.times(interval, 0.9)))}
+            -- True only after the clock was set back.
+            OR taken_at > ${instant(now)}
+          RETURNING 1
+        )
+        SELECT DISTINCT CASE WHEN p.revision IS NULL THEN p.instrument ELSE f.instrument END AS instrument
+        FROM ${awaitedSlices(sql, now, horizon)} awaited
+        JOIN slice_plan p USING (slice)
+        JOIN orders o ON o.number = p.order_number
+        LEFT JOIN order_plans f ON f.order_id = o.id AND f.revision = p.revision
+        WHERE EXISTS (SELECT FROM turn)
+        ORDER BY instrument`
+    ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument))))
 
 /** The columns of MarketFacts that {@link marketFacts} gives, for a RETURNING or SELECT. */
 export const factColumns = `

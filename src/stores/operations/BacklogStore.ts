@@ -3,7 +3,7 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
-import { inDoubtSince, isOpenAtBroker } from "../sql/conditions.ts"
+import { slicesInDoubt, slicesInHand } from "../sql/claims.ts"
 import { shownTime } from "../sql/shownTime.ts"
 
 /** High enough to show a backlog, and low enough to be counted within milliseconds. */
@@ -16,7 +16,7 @@ const maxCounted = 100_000
 export class BacklogStore extends Context.Service<
   BacklogStore,
   {
-    /** One statement that reads only unfinished rows: each part has a partial index of its own. Counts stop at a maximum. */
+    /** One statement that reads only unfinished rows. Counts stop at a maximum. */
     readonly read: (now: DateTime.Utc) => Effect.Effect<Backlog, DbError>
   }
 >()("pulse-background/BacklogStore") {
@@ -39,20 +39,22 @@ export class BacklogStore extends Context.Service<
                     ORDER BY created_at, id LIMIT ${maxCounted}) o) pending,
                 (SELECT count(*)::int FROM orders WHERE order_queue_status = 'IN_PROGRESS') splitting,
                 (SELECT count(*)::int
-                  FROM (SELECT FROM order_slices WHERE stage = 'SCHEDULED' LIMIT ${maxCounted}) s) scheduled,
-                (SELECT count(*)::int, min(not_before) AS since
-                  FROM (SELECT not_before FROM order_slices
-                    WHERE stage = 'SCHEDULED' AND not_before <= ${instant(now)}::timestamptz AND NOT is_held
-                    ORDER BY not_before LIMIT ${maxCounted}) s) due,
+                  FROM (SELECT FROM slice_queue WHERE claim = 0 LIMIT ${maxCounted}) s) scheduled,
+                (SELECT count(*)::int, min(due_at) AS since
+                  FROM (SELECT due_at FROM slice_queue
+                    WHERE claim = 0 AND due_at <= ${instant(now)}::timestamptz AND NOT is_held
+                    ORDER BY due_at LIMIT ${maxCounted}) s) due,
                 (SELECT count(*)::int,
                     -- In doubt, counted from its beginning on: that may be a moment ahead of this clock.
-                    count(*) FILTER (WHERE doubtful_at <= ${instant(now)})::int AS in_doubt,
-                    min(doubtful_at) FILTER (WHERE doubtful_at <= ${instant(now)}) AS in_doubt_since
-                  FROM (SELECT ${inDoubtSince(sql)} AS doubtful_at FROM order_slices
-                    WHERE stage = 'IN_PROGRESS' LIMIT ${maxCounted}) s) claimed,
+                    count(*) FILTER (WHERE since <= ${instant(now)})::int AS in_doubt,
+                    min(since) FILTER (WHERE since <= ${instant(now)}) AS in_doubt_since
+                  FROM (
+                    SELECT since FROM ${slicesInDoubt(sql, now, maxCounted)} doubtful
+                    UNION ALL
+                    SELECT lease_expires_at FROM ${slicesInHand(sql, now, maxCounted)} held
+                    LIMIT ${maxCounted}) s) claimed,
                 (SELECT count(*)::int
-                  FROM (SELECT FROM order_slices WHERE ${isOpenAtBroker(sql)}
-                    LIMIT ${maxCounted}) s) open`
+                  FROM (SELECT FROM slice_working LIMIT ${maxCounted}) s) open`
           )
       })
     })

@@ -1,12 +1,13 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
-import { Db } from "../../db/Db.ts"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { instant, texts } from "../../db/parameters.ts"
-import { maxQuantity, OrderType, ProductType, Validity } from "../../domain/model/Order.ts"
+import { instant } from "../../db/parameters.ts"
+import { maxQuantity } from "../../domain/model/Order.ts"
 import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
 import { maxShown } from "../sql/bounded.ts"
-import { inDoubtSince, isFollowedThrough, isInDoubt, isLost, isWindowOver } from "../sql/conditions.ts"
+import { claimableFormat, isFollowedThrough, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
+import { isOfOrder } from "../sql/moves.ts"
 import { shownTime } from "../sql/shownTime.ts"
 
 const BacklogGroup = Schema.Struct({
@@ -30,6 +31,12 @@ const Double = Schema.Struct({
   brokerOrderIds: Schema.Array(Schema.String)
 })
 
+/** A slice that is not where it must be. One without a plan has its key as its id. */
+export interface MisplacedSlice {
+  readonly id: string
+  readonly state: "no plan" | "nowhere" | "in several places" | "in no claim"
+}
+
 /**
  * The backlog, by the thing that it waits for, for the command doctor. Each statement reads everything unfinished, so it is
  * for a person who asks, not for a loop.
@@ -49,12 +56,15 @@ export class DoctorStore extends Context.Service<
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
     /** Slices placed twice, seen since then. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
+    /** See {@link misplacedSlices}. */
+    readonly misplaced: Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError>
   }
 >()("pulse-background/DoctorStore") {
   static readonly layer: Layer.Layer<DoctorStore, never, Db> = Layer.effect(
     DoctorStore,
     Effect.gen(function* () {
-      const { sql, query } = yield* Db
+      const db = yield* Db
+      const { sql, query } = db
       return DoctorStore.of({
         groups: (now, keepsHours) =>
           query(
@@ -67,22 +77,7 @@ export class DoctorStore extends Context.Service<
                 UNION ALL
                 SELECT 'splitting', id, ${sql.literal(shownTime("coalesce(claimed_at, updated_at)"))} FROM orders WHERE order_queue_status = 'IN_PROGRESS'
                 UNION ALL
-                SELECT 'doubt', id, ${inDoubtSince(sql)} FROM order_slices WHERE ${isInDoubt(sql, now)}
-                UNION ALL
-                SELECT 'lost', id, left_book_at FROM order_slices WHERE ${isLost(sql)}
-                UNION ALL
-                SELECT
-                  -- In the order in which the claim checks.
-                  CASE
-                    WHEN ${isWindowOver(sql, now)} THEN 'expired'
-                    WHEN is_held THEN 'held'
-                    WHEN stale_at < ${instant(now)} THEN 'respread'
-                    WHEN market IS NOT NULL AND NOT ${keepsHours}::boolean THEN 'hours'
-                    WHEN order_type = ANY(${texts(OrderType.literals)}) AND product_type = ANY(${texts(ProductType.literals)})
-                      AND validity = ANY(${texts(Validity.literals)}) AND claim_version < ${maxQuantity}::int THEN 'unclaimed'
-                    ELSE 'unknown kind'
-                  END, id, CASE WHEN ${isWindowOver(sql, now)} THEN not_after ELSE not_before END
-                FROM order_slices WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before < ${instant(now)}
+                SELECT s.kind, p.id, s.since FROM ${waitingSlices(sql, now, keepsHours)} s JOIN slice_plan p USING (slice)
               ) waiting (kind, id, since)
               GROUP BY kind
               ORDER BY kind`
@@ -94,7 +89,7 @@ export class DoctorStore extends Context.Service<
           sql`
             SELECT order_id, reason, slices, is_double FROM (
               SELECT o.id AS order_id, left(o.hold_reason, ${maxShown}::int) AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
-                (SELECT count(*) FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED')::int AS slices,
+                (SELECT count(*) FROM slice_queue WHERE ${isOfOrder(sql, "slice", sql.literal("o.number"))} AND claim = 0)::int AS slices,
                 ${isFollowedThrough(sql, "o")} AND o.settled_at IS NULL
                   AND o.cancel_requested_at IS NULL AS is_unfinished
               FROM orders o WHERE o.hold_reason IS NOT NULL
@@ -110,8 +105,60 @@ export class DoctorStore extends Context.Service<
             sql`
               SELECT slice_id, order_id, broker_order_ids FROM double_placements
               WHERE seen_at >= ${instant(since)} ORDER BY seen_at`
-          )
+          ),
+
+        misplaced: misplacedSlices(db)
       })
     })
   )
 }
+
+/** What waits, with the kind of its group and since when: `kind`, `slice`, `since`. */
+const waitingSlices = (sql: Sql, now: DateTime.Utc, keepsHours: boolean) => sql`(
+  SELECT 'doubt' AS kind, q.slice, coalesce(q.unknown_at, c.lease_expires_at) AS since
+  FROM slice_queue q LEFT JOIN slice_claims c ON c.id = q.claim
+  WHERE q.unknown_at IS NOT NULL OR (q.claim > 0 AND c.lease_expires_at <= ${instant(now)})
+  UNION ALL
+  SELECT 'lost', slice, left_book_at FROM slice_working WHERE left_book_at IS NOT NULL
+  UNION ALL
+  SELECT
+    -- In the order in which the claim checks.
+    CASE
+      WHEN ${isWindowOver(sql, now)} THEN 'expired'
+      WHEN is_held THEN 'held'
+      WHEN stale_at < ${instant(now)} THEN 'respread'
+      WHEN keeps_hours AND NOT ${keepsHours}::boolean THEN 'hours'
+      WHEN format = ${claimableFormat} AND version < ${maxQuantity}::int THEN 'unclaimed'
+      ELSE 'unknown kind'
+    END, slice, CASE WHEN ${isWindowOver(sql, now)} THEN not_after ELSE due_at END
+  FROM slice_queue WHERE claim = 0 AND due_at < ${instant(now)})`
+
+/** The most misplaced slices that are read: the first ones, by key. */
+export const maxMisplaced = 100
+
+/**
+ * The slices that are not where they must be: each planned one in exactly one of slice_queue, slice_working and slice_results, and
+ * each claimed one in a claim that is under way, because nobody would find it when its lease is over. There must be none. It
+ * reads every slice, without a time limit.
+ */
+export const misplacedSlices = ({
+  sql,
+  unlimited
+}: Db["Service"]): Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError> =>
+  unlimited<ReadonlyArray<MisplacedSlice>, never, never>(
+    "DoctorStore.misplaced",
+    sql<MisplacedSlice>`
+      SELECT id, state FROM (
+        SELECT slice, coalesce(id, slice::text) AS id,
+          CASE WHEN NOT is_planned THEN 'no plan' WHEN places IS NULL THEN 'nowhere' ELSE 'in several places' END AS state
+        FROM slice_places
+        UNION ALL
+        SELECT slice, p.id, 'in no claim'
+        FROM slice_queue q JOIN slice_plan p USING (slice)
+        WHERE q.claim > 0 AND (q.is_held OR NOT EXISTS (
+          SELECT FROM slice_claims c
+          WHERE c.id = q.claim AND NOT c.is_over AND q.due_at BETWEEN c.first_due_at AND c.last_due_at))
+      ) misplaced
+      ORDER BY slice, state
+      LIMIT ${maxMisplaced}`
+  )

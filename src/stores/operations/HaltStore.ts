@@ -2,7 +2,6 @@ import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
-import { isInHand } from "../sql/conditions.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
 /** An operator's decision whether anything may be placed. Later ones have larger ids; the latest counts. */
@@ -97,11 +96,15 @@ export class HaltStore extends Context.Service<
               WHERE worker = 'executor' AND acknowledged_halt < ${halt.id}
                 AND heartbeat_at >= ${instant(now)}::timestamptz - stale_after_millis * interval '1 millisecond'
               UNION
-              SELECT claimed_by FROM order_slices s
-              WHERE ${halt.isHalted} AND ${isInHand(sql, now)}
+              SELECT c.owner FROM slice_claims c CROSS JOIN LATERAL (
+                SELECT FROM slice_queue
+                WHERE NOT is_held AND due_at BETWEEN c.first_due_at AND c.last_due_at AND claim = c.id
+                ORDER BY due_at LIMIT 1
+              ) held
+              WHERE ${halt.isHalted} AND NOT c.is_over AND c.lease_expires_at > ${instant(now)}
                 AND NOT EXISTS (
                   SELECT FROM workers w
-                  WHERE w.instance_id = s.claimed_by AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})
+                  WHERE w.instance_id = c.owner AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})
               ORDER BY 1`
           ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
       })

@@ -3,6 +3,7 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, instants, integers, numbers, texts } from "../../db/parameters.ts"
 import type { Instance } from "../../runtime/Instance.ts"
+import { tableLayout } from "../sql/tableLayout.ts"
 
 /** One worker's heartbeat. Stale when `okAt` is longer ago than `staleAfter`. */
 export interface Heartbeat {
@@ -71,10 +72,10 @@ export class HeartbeatStore extends Context.Service<
           execute(
             "HeartbeatStore.beat",
             sql`
-              INSERT INTO workers (instance_id, hostname, pid, version, started_at, broker,
+              INSERT INTO workers (instance_id, hostname, pid, version, started_at, broker, layout,
                 worker, heartbeat_at, stale_after_millis, ticks, failed_ticks, last_error, hold)
               SELECT ${instance.id}, ${instance.hostname}, ${instance.pid}::int, ${instance.version},
-                ${instant(startedAt)}::timestamptz, ${broker}, beat.*
+                ${instant(startedAt)}::timestamptz, ${broker}, ${tableLayout}::int, beat.*
               FROM unnest(
                 ${texts(beats.map((beat) => beat.worker))},
                 ${instants(beats.map((beat) => beat.okAt))},

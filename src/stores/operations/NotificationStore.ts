@@ -5,7 +5,9 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { maxMessage, type Notification } from "../../domain/operations/notification.ts"
-import { inDoubtSince, isEndedUnfilled, isFollowedThrough, isLost, isUnfinished } from "../sql/conditions.ts"
+import { slicesInDoubt } from "../sql/claims.ts"
+import { isEndedUnfilled, isFollowedThrough, isOrderUnfinished } from "../sql/conditions.ts"
+import { isOfOrder } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { shellWord } from "../sql/shellWord.ts"
 
@@ -135,8 +137,12 @@ const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
       FROM double_placements WHERE seen_at >= ${since(now)}`
   )
 
-const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: DateTime.Utc) =>
-  writeFacts(
+/** The most slices in doubt that are looked at. */
+const maxInDoubt = 100_000
+
+const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: DateTime.Utc) => {
+  const latest = DateTime.subtractDuration(now, timeout)
+  return writeFacts(
     db,
     "NotificationStore.noteUnknown",
     now,
@@ -147,14 +153,18 @@ const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: Dat
           '" and the broker''s own pages'),
         order_id, NULL::text, ${reasonCode(db.sql, "outcome_unknown")}
       FROM (
-        SELECT id, order_id, ${inDoubtSince(db.sql)} AS since FROM order_slices
-        WHERE stage = 'IN_PROGRESS'
-          AND ${inDoubtSince(db.sql)} <= ${instant(DateTime.subtractDuration(now, timeout))}
-        UNION ALL
-        SELECT id, order_id, left_book_at FROM order_slices WHERE ${isLost(db.sql)}
+        SELECT p.id, o.id AS order_id, s.since
+        FROM (
+          SELECT slice, since FROM ${slicesInDoubt(db.sql, latest, maxInDoubt)} doubtful WHERE since <= ${instant(latest)}
+          UNION ALL
+          SELECT slice, left_book_at FROM slice_working WHERE left_book_at IS NOT NULL
+        ) s
+        JOIN slice_plan p USING (slice)
+        JOIN orders o ON o.number = p.order_number
       ) unknown
       GROUP BY order_id`
   )
+}
 
 const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, now: DateTime.Utc) =>
   writeFacts(
@@ -181,18 +191,22 @@ const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: n
       WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
   )
 
+/** A row of a table of slices belongs to the order `o`. */
+const isItsSlice = (sql: Sql) => isOfOrder(sql, "slice", sql.literal("o.number"))
+
 /** Split orders that may be unfilled and are not noted yet: candidates, found without reading every order's slices. */
 const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
   WITH found AS MATERIALIZED (
-    SELECT id, side, total_quantity, instrument, status_reason, reason_code FROM orders o
+    SELECT id, number, side, total_quantity, instrument, status_reason, reason_code FROM orders o
     WHERE order_queue_status = 'DONE' AND cancel_requested_at IS NULL
       AND split_at >= ${instant(DateTime.subtractDuration(now, maxOrder))}
       AND (settled_at IS NOT NULL OR NOT ${isFollowedThrough(sql)})
       AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
       AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id
         AND ends_at >= ${instant(DateTime.subtractDuration(now, lateEnd))})
-      AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isEndedUnfilled(sql)})
-        OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL AND NOT is_waived AND stage = 'SKIPPED'))
+      AND (EXISTS (SELECT FROM slice_results WHERE ${isItsSlice(sql)} AND ${isEndedUnfilled(sql)})
+        -- The index slice_results_skipped.
+        OR EXISTS (SELECT FROM slice_results WHERE ${isItsSlice(sql)} AND stage = 'S' AND replaced_by IS NULL AND NOT is_waived))
   )
   SELECT * FROM found`
 
@@ -232,12 +246,11 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
         concat(${orderWords(db.sql)}, ' is over, and ', s.missing, ' are missing', ': ' || left(o.status_reason, ${maxMessage}::int)),
         o.id, NULL::text, coalesce(o.reason_code, ${reasonCode(db.sql, "unfilled")})
       FROM (${maybeUnfilled(db.sql, now)}) o CROSS JOIN LATERAL (
-        SELECT max(updated_at) AS ended_at,
-          sum(greatest(quantity - filled_quantity - carried_quantity, 0)) FILTER (WHERE NOT is_waived) AS missing,
-          bool_or(${isUnfinished(db.sql)}) AS is_pending
-        FROM order_slices WHERE order_id = o.id AND replaced_by IS NULL
+        SELECT max(updated_at) AS ended_at, sum(greatest(quantity - filled - carried, 0)) FILTER (WHERE NOT is_waived) AS missing
+        FROM slice_results WHERE ${isItsSlice(db.sql)} AND replaced_by IS NULL
       ) s
-      WHERE s.missing > 0 AND NOT s.is_pending AND s.ended_at >= ${since(now)}
+      WHERE s.missing > 0 AND s.ended_at >= ${since(now)}
+        AND NOT ${isOrderUnfinished(db.sql, db.sql.literal("o.number"))}
       LIMIT ${maxUnfilled}::int)
       UNION ALL
       (SELECT 'shortfall:' || o.id, 'shortfall', 'warning',
@@ -246,7 +259,7 @@ const noteUnfilled = (db: Db["Service"]) => (now: DateTime.Utc) =>
       FROM orders o
       WHERE o.order_queue_status IN ('FAILED', 'SKIPPED') AND o.cancel_requested_at IS NULL AND o.updated_at >= ${since(now)}
         AND NOT EXISTS (SELECT FROM notifications WHERE key = 'shortfall:' || o.id)
-        AND NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id)
+        AND NOT EXISTS (SELECT FROM slice_plan WHERE order_number = o.number)
       LIMIT ${maxUnfilled}::int)
       UNION ALL
       (SELECT 'shortfall:' || o.id, 'shortfall', 'warning',

@@ -38,8 +38,9 @@ export class OperatorActionStore extends Context.Service<
             "OperatorActionStore.list",
             OperatorAction,
             sql`
-              SELECT a.at, a.operator, a.action, a.reason, a.order_id, a.slice_id, a.details, s.sequence_number
-              FROM operator_actions a LEFT JOIN order_slices s ON s.id = a.slice_id
+              SELECT a.at, a.operator, a.action, a.reason, a.order_id, a.slice_id, a.details,
+                (p.slice & 1048575)::int AS sequence_number
+              FROM operator_actions a LEFT JOIN slice_plan p ON p.id = a.slice_id
               WHERE ${orderId}::text IS NULL OR a.order_id = ${orderId}
               ORDER BY a.id DESC LIMIT ${limit}`
           )

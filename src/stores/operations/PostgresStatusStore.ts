@@ -110,7 +110,8 @@ const make = Effect.gen(function* () {
         pg_total_relation_size(relid)::float8 AS bytes, greatest(last_vacuum, last_autovacuum) AS vacuumed_at
       FROM pg_stat_user_tables
       WHERE schemaname = current_schema()
-        AND relname IN ('orders', 'order_slices', 'order_plans', 'broker_events', 'workers', 'order_budgets', 'market_quotes')
+        AND relname IN ('orders', 'order_plans', 'slice_plan', 'slice_claims', 'slice_queue', 'slice_working', 'slice_results',
+          'broker_calls', 'workers', 'order_budgets', 'market_quotes')
       ORDER BY relname`
   )
 

@@ -1,9 +1,11 @@
-import { Context, type DateTime, Effect, Layer, Schedule, Schema } from "effect"
+import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { instant } from "../../db/parameters.ts"
-import { isFollowedThrough, isUnfinished } from "../sql/conditions.ts"
+import { instant, texts } from "../../db/parameters.ts"
+import { isFollowedThrough, isOrderUnfinished } from "../sql/conditions.ts"
+import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
+import { isOfOrder } from "../sql/moves.ts"
 
 /** How many rows were removed, or would be, by kind. */
 export const Pruned = Schema.Struct({
@@ -53,7 +55,10 @@ export class RetentionStore extends Context.Service<
      * broker events. Answers zeros when none is left.
      */
     readonly pruneOrders: (options: Pruning) => Effect.Effect<Pruned, DbError>
-    /** Removes a batch of older look-ups that served many slices, and of older notifications. Zeros: none is left. */
+    /**
+     * Removes a batch of older look-ups that served many slices, and of older notifications. Zeros: none is left. Before that, it
+     * removes the claims of slices that are gone, which count for nothing.
+     */
     readonly pruneOthers: (options: Pruning) => Effect.Effect<Pruned, DbError>
     /** The rows that both would remove in all. */
     readonly count: (before: DateTime.Utc) => Effect.Effect<Pruned, DbError>
@@ -67,9 +72,21 @@ export class RetentionStore extends Context.Service<
   )
 }
 
-/** A slice that may still change, or has changed since `before`. */
-const isKept = (sql: Sql, before: DateTime.Utc) => sql`
-  (s.updated_at >= ${instant(before)} OR coalesce(s.in_doubt_at >= ${instant(before)}, false) OR ${isUnfinished(sql, "s")})`
+/** A row of a table of slices belongs to the order `of`. */
+const isSliceOf = (sql: Sql, of: string, slice = "slice") => isOfOrder(sql, slice, sql.literal(`${of}.number`))
+
+/**
+ * Every slice of the order `o` is over, and none has changed since `before`: those that are planned are those that are over. So
+ * an order with a slice in no table, in several ones, or without a plan stays for a person.
+ */
+const isOver = (sql: Sql, before: DateTime.Utc) => sql`
+  (NOT ${isOrderUnfinished(sql, sql.literal("o.number"))}
+    AND ARRAY(SELECT slice FROM slice_plan WHERE ${isSliceOf(sql, "o")} ORDER BY slice)
+      = ARRAY(
+        SELECT slice FROM slice_results
+        WHERE ${isSliceOf(sql, "o")} AND updated_at < ${instant(before)}
+          AND (in_doubt_at IS NULL OR in_doubt_at < ${instant(before)})
+        ORDER BY slice))`
 
 const isFinished = (sql: Sql, before: DateTime.Utc) => sql`
   (o.created_at < ${instant(before)} AND o.updated_at < ${instant(before)}
@@ -78,9 +95,10 @@ const isFinished = (sql: Sql, before: DateTime.Utc) => sql`
     AND (o.cancel_requested_at IS NOT NULL OR (o.hold_reason IS NULL
       AND (o.order_queue_status <> 'DONE' OR o.settled_at IS NOT NULL
         OR NOT ${isFollowedThrough(sql, "o")})))
-    AND NOT EXISTS (SELECT FROM order_slices s WHERE s.order_id = o.id AND ${isKept(sql, before)}))`
+    AND ${isOver(sql, before)})`
 
-const isOldLookup = (sql: Sql, before: DateTime.Utc) => sql`(order_id IS NULL AND called_at < ${instant(before)})`
+const isOldLookup = (sql: Sql, before: DateTime.Utc) =>
+  sql`(slice IS NULL AND order_id IS NULL AND called_at < ${instant(before)})`
 const isOldNotification = (sql: Sql, before: DateTime.Utc) => sql`found_at < ${instant(before)}`
 
 /** The end of a statement whose parts removed rows: their numbers, recorded unless all are 0. */
@@ -103,54 +121,113 @@ const counted = (sql: Sql, { asked, now }: Pruning) => sql`
 /** In place of a part that removes nothing. */
 const none = (sql: Sql) => sql.literal("(SELECT WHERE false)")
 
-const pruneOrders =
-  ({ sql, queryOne }: Db["Service"]) =>
-  (options: Pruning) =>
-    queryOne(
-      "RetentionStore.pruneOrders",
-      Pruned,
-      sql`
-        WITH picked AS MATERIALIZED (
-          SELECT id, created_at FROM orders o WHERE ${isFinished(sql, options.before)}
-          ORDER BY created_at, id LIMIT ${maxOrders} FOR UPDATE SKIP LOCKED
-        ), mine AS MATERIALIZED (
-          SELECT id FROM (
-            SELECT p.id, sum(n.slices) OVER (ORDER BY p.created_at, p.id) - n.slices AS slices_before
-            FROM picked p CROSS JOIN LATERAL (SELECT count(*) AS slices FROM order_slices WHERE order_id = p.id) n
-          ) sized WHERE slices_before < ${maxSlices}
-        ), slices AS (
-          -- A slice that changes at this moment stays; its foreign key then fails the whole batch, which is tried again.
-          DELETE FROM order_slices s USING mine WHERE s.order_id = mine.id AND NOT ${isKept(sql, options.before)} RETURNING s.tag
-        ), plans AS (
-          DELETE FROM order_plans p USING mine WHERE p.order_id = mine.id RETURNING p.revision
-        ), events AS (
-          DELETE FROM broker_events e USING mine WHERE e.order_id = mine.id RETURNING e.id
-        ), book AS (
-          DELETE FROM mock_broker_orders b USING slices WHERE b.tag = slices.tag RETURNING b.tag
-        ), doubles AS (
-          DELETE FROM double_placements d USING mine WHERE d.order_id = mine.id
-        ), gone AS (
-          DELETE FROM orders o USING mine WHERE o.id = mine.id RETURNING o.id
-        ), told AS ${none(sql)}, ${counted(sql, options)}`
-    ).pipe(Effect.retry({ schedule: Schedule.recurs(3), while: ({ sqlState }) => sqlState === foreignKeyViolation }))
+/** Locks finished orders and their slices: whoever moves or changes one of these at this moment is waited for. */
+const lockFinished = ({ sql, query }: Db["Service"], before: DateTime.Utc) =>
+  query(
+    "RetentionStore.lockFinished",
+    Id,
+    sql`
+      WITH picked AS MATERIALIZED (
+        SELECT id, number, created_at FROM orders o WHERE ${isFinished(sql, before)}
+        ORDER BY created_at, id LIMIT ${maxOrders} FOR UPDATE SKIP LOCKED
+      ), mine AS MATERIALIZED (
+        SELECT id, number FROM (
+          SELECT p.id, p.number, sum(n.slices) OVER (ORDER BY p.created_at, p.id) - n.slices AS slices_before
+          FROM picked p CROSS JOIN LATERAL (SELECT count(*) AS slices FROM slice_plan WHERE order_number = p.number) n
+        ) sized WHERE slices_before < ${maxSlices}
+      ), locked AS MATERIALIZED (
+        SELECT r.slice FROM mine JOIN slice_results r ON ${isSliceOf(sql, "mine", "r.slice")}
+        ORDER BY r.slice FOR UPDATE OF r
+      )
+      SELECT id FROM mine WHERE (SELECT count(*) FROM locked) >= 0`
+  ).pipe(Effect.map(idsOf))
 
-const pruneOthers =
-  ({ sql, queryOne }: Db["Service"]) =>
-  (options: Pruning) =>
-    queryOne(
-      "RetentionStore.pruneOthers",
-      Pruned,
-      sql`
-        WITH events AS (
-          DELETE FROM broker_events WHERE id IN (
-            SELECT id FROM broker_events WHERE ${isOldLookup(sql, options.before)} ORDER BY called_at LIMIT ${maxOthers})
-          RETURNING id
-        ), told AS (
-          DELETE FROM notifications WHERE key IN (
-            SELECT key FROM notifications WHERE ${isOldNotification(sql, options.before)} LIMIT ${maxOthers})
-          RETURNING key
-        ), gone AS ${none(sql)}, slices AS ${none(sql)}, plans AS ${none(sql)}, book AS ${none(sql)}, ${counted(sql, options)}`
+const pruneOrders = (db: Db["Service"]) => (options: Pruning) =>
+  db
+    .transaction(
+      "RetentionStore.pruneOrders",
+      Effect.gen(function* () {
+        const ids = yield* lockFinished(db, options.before)
+        return { ids, pruned: ids.length === 0 ? nothingPruned : yield* removeOrders(db, ids, options) }
+      })
     )
+    .pipe(
+      // Every order of the batch has changed meanwhile and is kept; others may be left.
+      Effect.repeat({ while: ({ ids, pruned }) => ids.length > 0 && pruned.orders === 0, times: 3 }),
+      Effect.map(({ pruned }) => pruned)
+    )
+
+/** Removes the orders that are locked, with their slices, and are still finished for a statement that begins after that. */
+const removeOrders = ({ sql, queryOne }: Db["Service"], ids: ReadonlyArray<string>, options: Pruning) =>
+  queryOne(
+    "RetentionStore.removeOrders",
+    Pruned,
+    sql`
+      WITH mine AS MATERIALIZED (
+        SELECT id, number FROM orders o
+        WHERE id = ANY(${texts(ids)}) AND ${isFinished(sql, options.before)}
+      ), slices AS (
+        DELETE FROM slice_results r USING mine WHERE ${isSliceOf(sql, "mine", "r.slice")} RETURNING r.slice
+      ), planned AS (
+        DELETE FROM slice_plan p USING mine WHERE p.order_number = mine.number RETURNING p.tag
+      ), plans AS (
+        DELETE FROM order_plans p USING mine WHERE p.order_id = mine.id RETURNING p.revision
+      ), calls AS (
+        DELETE FROM broker_calls c USING mine WHERE ${isSliceOf(sql, "mine", "c.slice")} RETURNING c.call
+      ), unplanned_calls AS (
+        DELETE FROM broker_calls c USING mine WHERE c.order_id = mine.id RETURNING c.call
+      ), events AS (
+        SELECT call FROM calls UNION ALL SELECT call FROM unplanned_calls
+      ), book AS (
+        DELETE FROM mock_broker_orders b USING planned WHERE b.tag = planned.tag RETURNING b.tag
+      ), doubles AS (
+        DELETE FROM double_placements d USING mine WHERE d.order_id = mine.id
+      ), gone AS (
+        DELETE FROM orders o USING mine WHERE o.id = mine.id RETURNING o.id
+      ), told AS ${none(sql)}, ${counted(sql, options)}`
+  )
+
+/**
+ * Removes the claims of slices that are no longer there: claims older than every order that is left, or than `before`, where
+ * all orders are younger. The service itself writes `split_at`, and no slice is claimed before its order is split.
+ */
+const pruneClaims = ({ sql, query }: Db["Service"], before: DateTime.Utc) =>
+  query(
+    "RetentionStore.pruneClaims",
+    Schema.Struct({ id: Schema.Finite }),
+    sql`
+      WITH oldest AS MATERIALIZED (
+        SELECT least(${instant(before)}::timestamptz, min(split_at)) AS at FROM orders o
+        WHERE split_at < ${instant(before)} AND EXISTS (SELECT FROM slice_plan WHERE order_number = o.number)
+      )
+      DELETE FROM slice_claims WHERE id IN (
+        SELECT id FROM slice_claims
+        WHERE is_over AND lease_expires_at < (SELECT at FROM oldest)
+        ORDER BY id LIMIT ${maxOthers})
+      RETURNING id::float8 AS id`
+  ).pipe(
+    Effect.map((rows) => rows.length),
+    Effect.repeat({ while: (count) => count === maxOthers })
+  )
+
+const pruneOthers = (db: Db["Service"]) => (options: Pruning) =>
+  Effect.andThen(pruneClaims(db, options.before), removeOthers(db, options))
+
+const removeOthers = ({ sql, queryOne }: Db["Service"], options: Pruning) =>
+  queryOne(
+    "RetentionStore.pruneOthers",
+    Pruned,
+    sql`
+      WITH events AS (
+        DELETE FROM broker_calls WHERE id IN (
+          SELECT id FROM broker_calls WHERE ${isOldLookup(sql, options.before)} ORDER BY called_at LIMIT ${maxOthers})
+        RETURNING id
+      ), told AS (
+        DELETE FROM notifications WHERE key IN (
+          SELECT key FROM notifications WHERE ${isOldNotification(sql, options.before)} LIMIT ${maxOthers})
+        RETURNING key
+      ), gone AS ${none(sql)}, slices AS ${none(sql)}, plans AS ${none(sql)}, book AS ${none(sql)}, ${counted(sql, options)}`
+  )
 
 const count =
   ({ sql, unlimited }: Db["Service"]) =>
@@ -158,14 +235,13 @@ const count =
     unlimited<ReadonlyArray<Pruned>, never, never>(
       "RetentionStore.count",
       sql<Pruned>`
-        WITH mine AS MATERIALIZED (SELECT id FROM orders o WHERE ${isFinished(sql, before)}),
-          slices AS MATERIALIZED (SELECT tag FROM order_slices s JOIN mine ON mine.id = s.order_id)
+        WITH mine AS MATERIALIZED (SELECT id, number FROM orders o WHERE ${isFinished(sql, before)}),
+          slices AS MATERIALIZED (SELECT slice, tag FROM slice_plan p JOIN mine ON mine.number = p.order_number)
         SELECT (SELECT count(*) FROM mine)::int AS orders, (SELECT count(*) FROM slices)::int AS slices,
           (SELECT count(*) FROM order_plans p JOIN mine ON mine.id = p.order_id)::int AS plans,
-          ((SELECT count(*) FROM broker_events e JOIN mine ON mine.id = e.order_id)
-            + (SELECT count(*) FROM broker_events WHERE ${isOldLookup(sql, before)}))::int AS "brokerEvents",
+          ((SELECT count(*) FROM broker_calls c JOIN slices USING (slice))
+            + (SELECT count(*) FROM broker_calls c JOIN mine ON mine.id = c.order_id)
+            + (SELECT count(*) FROM broker_calls WHERE ${isOldLookup(sql, before)}))::int AS "brokerEvents",
           (SELECT count(*) FROM mock_broker_orders b JOIN slices USING (tag))::int AS "mockOrders",
           (SELECT count(*) FROM notifications WHERE ${isOldNotification(sql, before)})::int AS notifications`
     ).pipe(Effect.map(([row]) => row ?? nothingPruned))
-
-const foreignKeyViolation = "23503"

@@ -6,8 +6,10 @@ import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
-import { inDoubtSince, isInDoubt, isInHand, isLost, isOpenAtBroker, shownReasonCode } from "../sql/conditions.ts"
+import { slicesInDoubt, slicesInHand } from "../sql/claims.ts"
+import { shownReasonCode } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
+import { isOfOrder } from "../sql/moves.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
 
 /** A slice on its way: due soon, placed lately, in doubt, or lost. */
@@ -70,8 +72,8 @@ const RateUse = Schema.Struct({
 export type RateUse = typeof RateUse.Type
 
 /**
- * The present state of all work, for the command top. Every statement starts from the partial indexes of unfinished rows,
- * or from the newest orders, and reads a limited number of rows, so its cost does not grow with the history.
+ * The present state of all work, for the command top. Every statement starts from the tables of unfinished slices, or from
+ * the newest orders, and reads a limited number of rows, so its cost does not grow with the history.
  */
 export class TopStore extends Context.Service<
   TopStore,
@@ -105,6 +107,9 @@ const overdueAfter = { seconds: 2 }
 
 const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }
 
+/** When every lease is over: a claimed slice counts, whether it is in doubt or in a worker's hands. */
+const endOfTime = DateTime.makeUnsafe("9999-12-31T00:00:00Z")
+
 const orders =
   ({ sql, query }: Db["Service"]) =>
   (limit: number) =>
@@ -113,23 +118,22 @@ const orders =
       OverviewOrder,
       sql`
         WITH busy AS (
-          (SELECT order_id, 1 AS rank FROM order_slices WHERE stage = 'IN_PROGRESS' ORDER BY lease_expires_at LIMIT 500)
+          SELECT slice >> 20 AS number, 1 AS rank FROM ${slicesInDoubt(sql, endOfTime, 500)} claimed
           UNION ALL
-          (SELECT id, 2 FROM orders WHERE order_queue_status = 'IN_PROGRESS' ORDER BY claimed_at LIMIT ${limit})
+          (SELECT number, 2 FROM orders WHERE order_queue_status = 'IN_PROGRESS' ORDER BY claimed_at LIMIT ${limit})
           UNION ALL
-          (SELECT id, 2 FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT ${limit})
+          (SELECT number, 2 FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT ${limit})
           UNION ALL
-          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT 1000)
+          (SELECT slice >> 20, 2 FROM slice_queue WHERE claim = 0 AND NOT is_held ORDER BY due_at, slice LIMIT 1000)
           UNION ALL
-          (SELECT order_id, 2 FROM order_slices WHERE stage = 'SCHEDULED' AND is_held ORDER BY not_before, id LIMIT 1000)
+          (SELECT slice >> 20, 2 FROM slice_queue WHERE claim = 0 AND is_held ORDER BY due_at, slice LIMIT 1000)
           UNION ALL
-          (SELECT order_id, 3 FROM order_slices
-            WHERE ${isOpenAtBroker(sql)} ORDER BY acknowledged_at DESC LIMIT 500)
+          (SELECT slice >> 20, 3 FROM slice_working ORDER BY acknowledged_at DESC LIMIT 500)
           UNION ALL
-          (SELECT id, 4 FROM orders ORDER BY created_at DESC LIMIT ${limit})
+          (SELECT number, 4 FROM orders ORDER BY created_at DESC LIMIT ${limit})
         ), picked AS MATERIALIZED (
-          SELECT b.order_id AS id, min(rank) AS rank FROM busy b JOIN orders o ON o.id = b.order_id
-          GROUP BY b.order_id, o.created_at
+          SELECT o.id, min(rank) AS rank FROM busy b JOIN orders o ON o.number = b.number
+          GROUP BY o.id, o.created_at
           ORDER BY rank, o.created_at DESC
           LIMIT ${limit}
         )
@@ -146,52 +150,58 @@ const sliceColumns = (sql: Sql, now: DateTime.Utc): Fragment => sql`
   claimed_by, not_before, placed_at, (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
   broker_order_id, broker_status, filled_quantity, average_price::text AS average_price`
 
+/** The slices placed last of each of these orders: later slices have higher numbers, so only the last ones are read. */
+const lastPlaced = (sql: Sql, orderIds: ReadonlyArray<string>, limit: number): Fragment => {
+  const isPlaced = sql`${isOfOrder(sql, "slice", sql.literal("o.number"))} AND placed_at IS NOT NULL`
+  return sql`(
+    SELECT placed.slice FROM orders o CROSS JOIN LATERAL (
+      (SELECT slice, placed_at FROM slice_working WHERE ${isPlaced} ORDER BY slice DESC LIMIT ${limit})
+      UNION ALL
+      (SELECT slice, placed_at FROM slice_results WHERE ${isPlaced} AND stage IN ('P', 'F') ORDER BY slice DESC LIMIT ${limit})
+      ORDER BY slice DESC LIMIT ${limit}
+    ) placed
+    WHERE o.id = ANY(${texts(orderIds)})
+    ORDER BY placed.placed_at DESC LIMIT ${limit})`
+}
+
 const slices =
   ({ sql, query }: Db["Service"]) =>
-  (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) => {
-    return query(
+  (orderIds: ReadonlyArray<string>, limit: number, now: DateTime.Utc) =>
+    query(
       "TopStore.slices",
       MovingSlice,
       sql`
-        SELECT * FROM (
-          (SELECT 'due' AS kind, ${sliceColumns(sql, now)}, NULL::timestamptz AS doubtful_since FROM order_slices
-            WHERE stage = 'SCHEDULED' AND NOT is_held ORDER BY not_before, id LIMIT ${limit})
+        WITH found AS MATERIALIZED (
+          (SELECT 'due' AS kind, slice, NULL::timestamptz AS doubtful_since FROM slice_queue
+            WHERE claim = 0 AND NOT is_held ORDER BY due_at, slice LIMIT ${limit})
           UNION ALL
-          (SELECT 'due', ${sliceColumns(sql, now)}, NULL FROM order_slices
-            WHERE ${isInHand(sql, now)} ORDER BY not_before, id LIMIT ${limit})
+          SELECT 'due', slice, NULL FROM ${slicesInHand(sql, now, limit)} held
           UNION ALL
-          (SELECT 'doubt', ${sliceColumns(sql, now)}, ${inDoubtSince(sql)} FROM order_slices
-            WHERE ${isInDoubt(sql, now)} ORDER BY ${inDoubtSince(sql)} LIMIT ${limit})
+          SELECT 'doubt', slice, since FROM ${slicesInDoubt(sql, now, limit)} doubtful
           UNION ALL
-          (SELECT 'lost', ${sliceColumns(sql, now)}, left_book_at FROM order_slices
-            WHERE ${isLost(sql)} ORDER BY acknowledged_at LIMIT ${limit})
+          (SELECT 'lost', slice, left_book_at FROM slice_working
+            WHERE left_book_at IS NOT NULL ORDER BY acknowledged_at LIMIT ${limit})
           UNION ALL
-          -- Later slices have higher numbers: of each order only the unsent slices and the last ones are read.
-          (SELECT placed.* FROM unnest(${texts(orderIds)}) AS o (id) CROSS JOIN LATERAL (
-              SELECT 'placed', ${sliceColumns(sql, now)}, NULL::timestamptz FROM order_slices
-              WHERE order_id = o.id AND placed_at IS NOT NULL AND stage IN ('PROCESSED', 'FAILED')
-              ORDER BY sequence_number DESC LIMIT ${limit}
-            ) placed
-            ORDER BY placed.placed_at DESC LIMIT ${limit})
-        ) moving
+          SELECT 'placed', slice, NULL FROM ${lastPlaced(sql, orderIds, limit)} placed
+        )
+        SELECT kind, ${sliceColumns(sql, now)}, doubtful_since FROM found JOIN slice_rows USING (slice)
         ORDER BY CASE WHEN kind = 'placed' THEN placed_at END DESC, coalesce(doubtful_since, not_before), id`
     )
-  }
 
 const counts =
   ({ sql, queryOne }: Db["Service"]) =>
   (now: DateTime.Utc) => {
-    const counted = (condition: Fragment) =>
-      sql`(SELECT count(*)::int FROM (SELECT FROM order_slices WHERE ${condition} LIMIT ${maxCounted}) counted)`
+    const counted = (slices: Fragment) =>
+      sql`(SELECT count(*)::int FROM (SELECT FROM ${slices} LIMIT ${maxCounted}) counted)`
     return queryOne(
       "TopStore.counts",
       SliceCounts,
       sql`
-        SELECT ${counted(sql`stage = 'SCHEDULED'`)} AS scheduled,
-          ${counted(sql`stage = 'SCHEDULED' AND NOT is_held AND not_before < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
-          ${counted(isInHand(sql, now))} AS claimed,
-          ${counted(isInDoubt(sql, now))} AS in_doubt,
-          ${counted(isOpenAtBroker(sql))} AS open`
+        SELECT ${counted(sql`slice_queue WHERE claim = 0`)} AS scheduled,
+          ${counted(sql`slice_queue WHERE claim = 0 AND NOT is_held AND due_at < ${instant(DateTime.subtract(now, overdueAfter))}`)} AS overdue,
+          ${counted(sql`${slicesInHand(sql, now, maxCounted)} held`)} AS claimed,
+          ${counted(sql`${slicesInDoubt(sql, now, maxCounted)} doubtful`)} AS in_doubt,
+          ${counted(sql`slice_working`)} AS open`
     )
   }
 

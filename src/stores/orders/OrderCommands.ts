@@ -7,6 +7,7 @@ import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import { shownReasonCode } from "../sql/conditions.ts"
+import { withBrokerOrder } from "../sql/foundMoves.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { differencesBetween, orderColumns, orderRow } from "../sql/orderColumns.ts"
@@ -200,9 +201,9 @@ const ownerOf =
       Owner,
       sql`
         SELECT id AS order_id, 'key' AS what FROM orders WHERE order_unique_key = ${text}
-        UNION ALL SELECT order_id, 'slice' FROM order_slices WHERE id = ${text}
-        UNION ALL SELECT order_id, 'tag' FROM order_slices WHERE tag = ${text}
-        UNION ALL SELECT order_id, 'broker order' FROM order_slices WHERE broker_order_id = ${text}
+        UNION ALL SELECT o.id, 'slice' FROM slice_plan p JOIN orders o ON o.number = p.order_number WHERE p.id = ${text}
+        UNION ALL SELECT o.id, 'tag' FROM slice_plan p JOIN orders o ON o.number = p.order_number WHERE p.tag = ${text}
+        UNION ALL SELECT o.id, 'broker order' FROM ${withBrokerOrder(sql, text)} b JOIN orders o ON o.number = b.slice >> 20
         LIMIT 1`
     )
 

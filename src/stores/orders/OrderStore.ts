@@ -11,10 +11,12 @@ import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
+import { isOfOrder } from "../sql/moves.ts"
 import { orderColumns, text } from "../sql/orderColumns.ts"
 import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
+import { tableLayout } from "../sql/tableLayout.ts"
 import { releaseStuck } from "./releaseStuck.ts"
 
 /** A claimed order as its row was found, before any validation. */
@@ -158,7 +160,7 @@ const claimPending =
         WITH picked AS MATERIALIZED (
           SELECT id,
             -- An order that has slices was set back to PENDING after its split.
-            EXISTS (SELECT FROM order_slices WHERE order_id = orders.id) AS is_split,
+            EXISTS (SELECT FROM slice_plan WHERE order_number = orders.number) AS is_split,
             CASE
               WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
               WHEN duration_minutes BETWEEN 0 AND 1440
@@ -182,6 +184,7 @@ const claimPending =
             WHEN p.skip_reason IS NULL THEN NULL
             WHEN o.cancel_requested_at IS NOT NULL THEN ${reasonCode(sql, "order_cancelled")}
             ELSE ${reasonCode(sql, "window_over")} END,
+          claimed_layout = CASE WHEN NOT p.is_split AND p.skip_reason IS NULL THEN ${tableLayout}::int END,
           claim_version = o.claim_version + 1,
           split_attempts = o.split_attempts + 1,
           claimed_by = ${options.owner},
@@ -206,7 +209,7 @@ const completeSplits =
         WITH planned AS (
           UPDATE orders o SET
             order_queue_status = 'DONE', status_reason = NULL, reason_code = NULL, settled_at = NULL, resumed_at = NULL,
-            reference_price = mine.reference_price,
+            reference_price = mine.reference_price, claimed_layout = NULL,
             -- The service itself holds no order before its split.
             hold_reason_code = CASE WHEN o.hold_reason IS NOT NULL THEN ${reasonCode(sql, "paused_by_operator")} END,
             split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
@@ -232,7 +235,8 @@ const failSplits =
       "OrderStore.failSplits",
       sql`
         UPDATE orders o SET
-          order_queue_status = mine.status, status_reason = mine.reason, reason_code = mine.code, updated_at = ${instant(now)}
+          order_queue_status = mine.status, status_reason = mine.reason, reason_code = mine.code, claimed_layout = NULL,
+          updated_at = ${instant(now)}
         FROM unnest(${texts(orders.map((order) => order.id))},
                     ${texts(orders.map((order) => order.status))},
                     ${integers(orders.map((order) => order.claimVersion))},
@@ -248,7 +252,7 @@ const release =
       "OrderStore.release",
       sql`
         UPDATE orders o SET
-          order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL,
+          order_queue_status = 'PENDING', claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL,
           split_attempts = o.split_attempts - 1, updated_at = ${instant(now)}
         FROM unnest(${texts(orders.map((order) => order.id))},
                     ${integers(orders.map((order) => order.claimVersion))}) AS mine (id, claim_version)
@@ -268,31 +272,38 @@ const stoppedAmong =
 
 const lastRefusals =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["lastRefusals"] =>
-  (ids, count) =>
-    query(
+  (ids, count) => {
+    const number = sql.literal("o.number")
+    const isRecent = sql.literal("placed_at > coalesce(o.resumed_at, '-infinity')")
+    // One that the broker has taken, and may refuse yet, is no answer: there always is one while slices are dense.
+    const isAnswered = sql.literal("broker_status NOT IN ('PENDING', 'UNRECOGNISED')")
+    const rejection = sql.literal(
+      "CASE WHEN broker_status = 'REJECTED' THEN coalesce(broker_status_text, broker_status) END"
+    )
+    return query(
       "OrderStore.lastRefusals",
       LastRefusals,
       sql`
         SELECT o.id, to_jsonb(answered.refusals) AS refusals
         FROM orders o CROSS JOIN LATERAL (
-          SELECT array_agg(words ORDER BY placed_at DESC, sequence_number DESC) AS refusals
+          SELECT array_agg(words ORDER BY placed_at DESC, slice DESC) AS refusals
           FROM (
-            SELECT placed_at, sequence_number, CASE
-              WHEN stage = 'FAILED' THEN stage_reason
-              WHEN broker_status = 'REJECTED' THEN coalesce(broker_status_text, broker_status) END AS words
-            FROM order_slices
-            WHERE order_id = o.id AND placed_at > coalesce(o.resumed_at, '-infinity')
-              -- One that the broker has taken, and may refuse yet, is no answer: there always is one while slices are dense.
-              AND (stage = 'FAILED' AND reason_code = ${reasonCode(sql, "broker_refused")}
-                OR stage = 'PROCESSED' AND broker_status NOT IN ('PENDING', 'UNRECOGNISED'))
-            ORDER BY placed_at DESC, sequence_number DESC
+            SELECT placed_at, slice, ${rejection} AS words FROM slice_working
+            WHERE ${isOfOrder(sql, "slice", number)} AND ${isAnswered} AND ${isRecent}
+            UNION ALL
+            SELECT placed_at, slice, CASE WHEN stage = 'F' THEN reason ELSE ${rejection} END FROM slice_results
+            WHERE ${isOfOrder(sql, "slice", number)} AND ${isRecent}
+              AND (stage = 'F' AND reason_code = ${reasonCode(sql, "broker_refused")} OR stage = 'P' AND ${isAnswered})
+            ORDER BY placed_at DESC, slice DESC
             LIMIT ${count}
           ) last
         ) answered
         WHERE o.id = ANY(${texts([...ids])}) AND answered.refusals IS NOT NULL
           AND o.cancel_requested_at IS NULL AND o.hold_reason IS NULL
-          AND (EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND stage = 'SCHEDULED') OR ${mayWantPlan(sql, "o")})`
+          AND (EXISTS (SELECT FROM slice_queue WHERE ${isOfOrder(sql, "slice", number)} AND claim = 0)
+            OR ${mayWantPlan(sql, "o")})`
     )
+  }
 
 const noteDouble =
   (db: Db["Service"]): OrderStore["Service"]["noteDouble"] =>

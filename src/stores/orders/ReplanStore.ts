@@ -4,8 +4,9 @@ import { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { OrderId } from "../../domain/model/Ids.ts"
 import type { OrderChange, RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
-import { isEndedUnfilled, isHalted, isUnfinished, mayWantPlan } from "../sql/conditions.ts"
-import { CannotReplan, readRunningOrder } from "./readRunningOrder.ts"
+import { isHalted, mayWantPlan } from "../sql/conditions.ts"
+import { isOfOrder } from "../sql/moves.ts"
+import { CannotReplan, numberOf, readRunningOrder } from "./readRunningOrder.ts"
 import { type ChangeOptions, writeOrderChange } from "./writeOrderChange.ts"
 
 const WantingPlan = Schema.Struct({
@@ -53,33 +54,38 @@ export class ReplanStore extends Context.Service<
   )
 }
 
+/** Ended with an unfilled quantity that was not waived and that no other slice replaces: the index slice_results_missing. */
+const isMissing = "replaced_by IS NULL AND NOT is_waived AND filled + carried < quantity AND stage IN ('P', 'F')"
+
 const wantingPlan =
   ({ sql, query }: Db["Service"]): ReplanStore["Service"]["wantingPlan"] =>
-  (after, limit, { now, isHeld }) =>
-    query(
+  (after, limit, { now, isHeld }) => {
+    const isMine = isOfOrder(sql, "slice", sql.literal("o.number"))
+    return query(
       "ReplanStore.wantingPlan",
       WantingPlan,
       sql`
         WITH late AS MATERIALIZED (
-          SELECT DISTINCT order_id FROM order_slices
-          WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held AND NOT ${isHeld}::boolean
-            AND NOT ${isHalted(sql)}
+          SELECT DISTINCT slice >> 20 AS number FROM slice_queue
+          WHERE claim = 0 AND stale_at < ${instant(now)} AND NOT is_held AND NOT ${isHeld}::boolean AND NOT ${isHalted(sql)}
         ), wanting AS MATERIALIZED (
-          SELECT o.id FROM orders o
+          SELECT o.number FROM orders o
           WHERE ${mayWantPlan(sql)} AND (
               (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
-              OR EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isEndedUnfilled(sql)}
-                AND CASE WHEN stage = 'FAILED' OR broker_status = 'REJECTED' THEN o.carry_rejected ELSE o.carry_unfilled END)
-              OR NOT EXISTS (SELECT FROM order_slices WHERE order_id = o.id AND ${isUnfinished(sql)}))
+              OR EXISTS (SELECT FROM slice_results WHERE ${isMine} AND ${sql.literal(isMissing)}
+                AND CASE WHEN stage = 'F' OR broker_status = 'REJECTED' THEN o.carry_rejected ELSE o.carry_unfilled END)
+              OR NOT (EXISTS (SELECT FROM slice_queue WHERE ${isMine}) OR EXISTS (SELECT FROM slice_working WHERE ${isMine})))
         )
         -- Another program may have written what is no instrument: that order fails when it is read, and no other.
-        SELECT id, coalesce(left(instrument, 1000), '') AS instrument, id IN (SELECT order_id FROM late) AS is_late FROM orders o
-        WHERE id IN (SELECT order_id FROM late UNION SELECT id FROM wanting)
+        SELECT id, coalesce(left(instrument, 1000), '') AS instrument, number IN (SELECT number FROM late) AS is_late FROM orders o
+        -- An array, because the planner expects as many orders in a list as there are late slices.
+        WHERE number = ANY(ARRAY(SELECT number FROM late UNION SELECT number FROM wanting))
           AND cancel_requested_at IS NULL AND hold_reason IS NULL
           AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)
           AND (${after}::text IS NULL OR id > ${after})
         ORDER BY id LIMIT ${limit}`
     )
+  }
 
 const change =
   (db: Db["Service"]): ReplanStore["Service"]["change"] =>
@@ -88,20 +94,20 @@ const change =
       const look = Effect.flatMap(readRunningOrder(db, orderId, options.now), (running) => {
         const decided = decide(running)
         return Result.isSuccess(decided)
-          ? Effect.succeed(decided.success)
+          ? Effect.succeed({ running, decided: decided.success })
           : Effect.fail(new CannotReplan({ orderId, reason: decided.failure, isCancelled: false }))
       })
       // A failure without the locks may come from reading the order in the middle of a change, so it is decided again.
       const first = yield* Effect.option(look)
-      if (Option.isSome(first) && first.value === null) return first.value
+      if (Option.isSome(first) && first.value.decided === null) return first.value.decided
       return yield* db
         .transaction(
           "ReplanStore.change",
           Effect.gen(function* () {
             yield* lockOrder(db, orderId)
             yield* lockSlices(db, orderId)
-            const decided = yield* look
-            if (decided !== null) yield* writeOrderChange(db, orderId, decided, options)
+            const { running, decided } = yield* look
+            if (decided !== null) yield* writeOrderChange(db, running, decided, options)
             return decided
           })
         )
@@ -124,5 +130,6 @@ const lockSlices = ({ sql, execute }: Db["Service"], orderId: string) =>
   execute(
     "ReplanStore.lockSlices",
     sql`
-      SELECT id FROM order_slices WHERE order_id = ${orderId} AND stage = 'SCHEDULED' ORDER BY id FOR UPDATE`
+      SELECT slice FROM slice_queue WHERE ${isOfOrder(sql, "slice", numberOf(sql, orderId))} AND claim = 0
+      ORDER BY slice FOR UPDATE`
   )

@@ -133,13 +133,13 @@ const readCalls = ({ sql, query }: Db["Service"], orderId: string) =>
   )
 
 const isLookUpIn = (sql: Sql, from: DateTime.Utc, until: DateTime.Utc) => sql`
-  order_id IS NULL AND call = 'find_by_tag' AND called_at >= ${instant(from)} AND called_at <= ${instant(until)}`
+  slice IS NULL AND order_id IS NULL AND call = 'f' AND called_at >= ${instant(from)} AND called_at <= ${instant(until)}`
 
 const countLookUps = ({ sql, queryOne }: Db["Service"], from: DateTime.Utc, until: DateTime.Utc) =>
   queryOne(
     "ReportStore.lookUpCount",
     Schema.Struct({ count: Schema.Int }),
-    sql`SELECT count(*)::int AS count FROM broker_events WHERE ${isLookUpIn(sql, from, until)}`
+    sql`SELECT count(*)::int AS count FROM broker_calls WHERE ${isLookUpIn(sql, from, until)}`
   ).pipe(Effect.map(({ count }) => count))
 
 const readFailedLookUps = ({ sql, query }: Db["Service"], from: DateTime.Utc, until: DateTime.Utc) =>
@@ -147,8 +147,8 @@ const readFailedLookUps = ({ sql, query }: Db["Service"], from: DateTime.Utc, un
     "ReportStore.failedLookUps",
     FailedLookUp,
     sql`
-      SELECT called_at, outcome, response->>'message' AS message FROM broker_events
-      WHERE ${isLookUpIn(sql, from, until)} AND outcome <> 'ok' ORDER BY called_at`
+      SELECT called_at, outcome, response->>'message' AS message FROM broker_calls
+      WHERE ${isLookUpIn(sql, from, until)} AND outcome IS NOT NULL ORDER BY called_at`
   )
 
 const readHalts = ({ sql, query }: Db["Service"], from: DateTime.Utc, until: DateTime.Utc) =>

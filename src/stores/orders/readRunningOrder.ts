@@ -1,11 +1,11 @@
 import { type DateTime, Effect, Option, Result, Schema } from "effect"
-import type { Db } from "../../db/Db.ts"
+import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { UntrustedOrder, validateOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import { type RunningOrder, RunningSlice } from "../../domain/planning/replan/RunningOrder.ts"
-import { isInDoubt } from "../sql/conditions.ts"
+import { isOfOrder } from "../sql/moves.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
 import { decodePlanInput, StoredPlan } from "./PlanStore.ts"
 
@@ -83,17 +83,26 @@ const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
       FROM orders o WHERE id = ${orderId}`
   )
 
+/** The order's number, by its id. */
+export const numberOf = (sql: Sql, orderId: string) => sql`(SELECT number FROM orders WHERE id = ${orderId})`
+
 const readSlices = ({ sql, query }: Db["Service"], orderId: string, now: DateTime.Utc) =>
   query(
     "ReplanStore.readSlices",
     RunningSlice,
     sql`
-      SELECT id, sequence_number, quantity, filled_quantity, carried_quantity, stage, broker_is_final, is_waived,
-        (extract(epoch FROM scheduled_at) * 1000)::float8 AS scheduled_millis,
-        coalesce(stale_at < ${instant(now)}, false) AS is_late,
-        coalesce(broker_status = 'REJECTED', false) AS is_rejected,
-        left_book_at IS NOT NULL OR ${isInDoubt(sql, now)} AS is_in_doubt
-      FROM order_slices WHERE order_id = ${orderId} AND replaced_by IS NULL ORDER BY sequence_number`
+      SELECT p.id, (slice & 1048575)::int AS sequence_number, s.quantity, s.filled AS filled_quantity, s.carried AS carried_quantity,
+        s.stage, s.is_final AS broker_is_final, s.is_waived,
+        (extract(epoch FROM p.scheduled_at) * 1000)::float8 AS scheduled_millis,
+        coalesce(s.stale_at < ${instant(now)}, false) AS is_late,
+        coalesce(s.broker_status = 'REJECTED', false) AS is_rejected,
+        s.left_book_at IS NOT NULL OR s.unknown_at IS NOT NULL OR coalesce(c.lease_expires_at <= ${instant(now)}, false)
+          AS is_in_doubt
+      FROM slice_plan p
+      JOIN slice_states s USING (slice)
+      LEFT JOIN slice_claims c ON c.id = s.claim AND s.stage = 'IN_PROGRESS'
+      WHERE p.order_number = ${numberOf(sql, orderId)} AND s.replaced_by IS NULL
+      ORDER BY slice`
   )
 
 const readLatestPlan = ({ sql, queryOption }: Db["Service"], orderId: string) =>
@@ -101,7 +110,9 @@ const readLatestPlan = ({ sql, queryOption }: Db["Service"], orderId: string) =>
     "ReplanStore.readLatestPlan",
     LatestPlan,
     sql`
-      SELECT p.*, (SELECT max(sequence_number) + 1 FROM order_slices WHERE order_id = ${orderId}) AS next_sequence,
+      SELECT p.*,
+        (SELECT (max(slice) & 1048575)::int + 1 FROM slice_plan WHERE ${isOfOrder(sql, "slice", numberOf(sql, orderId))})
+          AS next_sequence,
         (SELECT count(*)::int FROM order_plans WHERE order_id = ${orderId} AND cause = 'COMPLETION') AS completions,
         (SELECT input FROM order_plans WHERE order_id = ${orderId} AND cause IN ('SPLIT', 'AMENDMENT')
           ORDER BY revision DESC LIMIT 1) AS intended

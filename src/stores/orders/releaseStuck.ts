@@ -43,7 +43,7 @@ export const releaseStuck =
             CASE
               -- A row that was restored from a backup comes with its plan and its slices.
               WHEN arrived_as IS NOT NULL AND (EXISTS (SELECT FROM order_plans WHERE order_id = orders.id)
-                OR EXISTS (SELECT FROM order_slices WHERE order_id = orders.id)) THEN 'restored'
+                OR EXISTS (SELECT FROM slice_plan WHERE order_number = orders.number)) THEN 'restored'
               WHEN arrived_as IS NOT NULL THEN 'arrived'
               WHEN NOT ${isClaimable(sql)} THEN 'unclaimable'
               WHEN split_attempts < ${options.maxAttempts}::int THEN 'retried'
@@ -76,7 +76,7 @@ export const releaseStuck =
               WHEN 'unclaimable' THEN ${reasonCode(sql, "invalid_order")}
               WHEN 'retried' THEN ${reasonCode(sql, "split_timed_out")}
               ELSE ${reasonCode(sql, "split_attempts_exhausted")} END,
-            arrived_as = NULL, claimed_by = NULL, claimed_at = NULL, updated_at = ${instant(options.now)}
+            arrived_as = NULL, claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL, updated_at = ${instant(options.now)}
           FROM stuck
           WHERE o.id = stuck.id
           RETURNING o.id, o.order_queue_status, o.status_reason, o.reason_code, stuck.what

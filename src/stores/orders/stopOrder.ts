@@ -7,6 +7,7 @@ import { because, type Reason } from "../../domain/model/reason.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id } from "../sql/ids.ts"
 import { type ActionName, type Asked, insertActions } from "../sql/insertActions.ts"
+import { isOfOrder, skipQueued } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
 /*
@@ -135,7 +136,14 @@ const skipScheduled = ({ sql, execute }: Db["Service"], orderId: string, now: Da
   execute(
     "OrderCommands.skipScheduled",
     sql`
-      UPDATE order_slices SET
-        stage = 'SKIPPED', stage_reason = 'order cancelled', reason_code = ${reasonCode(sql, "order_cancelled")}, updated_at = ${instant(now)}
-      WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
+      WITH ${skipQueued(sql, {
+        using: sql`orders o`,
+        where: sql`o.id = ${orderId} AND ${isOfOrder(sql, "q.slice", sql`o.number`)} AND q.claim = 0`,
+        updates: {
+          reason: sql`'order cancelled'`,
+          reason_code: reasonCode(sql, "order_cancelled"),
+          updated_at: sql`${instant(now)}::timestamptz`
+        }
+      })}
+      SELECT count(*) FROM gone`
   )

@@ -1,14 +1,20 @@
-import { BigDecimal, DateTime, Duration, Effect, Schema } from "effect"
+import { BigDecimal, type DateTime, type Duration, Effect, Schema } from "effect"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant, integers, texts } from "../../db/parameters.ts"
 import type { Reason } from "../../domain/model/reason.ts"
-import type { OrderChange, Replan, RunningSlice } from "../../domain/planning/replan/RunningOrder.ts"
-import { isUnfinished } from "../sql/conditions.ts"
-import { Id } from "../sql/ids.ts"
+import {
+  isScheduled,
+  type OrderChange,
+  type Replan,
+  type RunningOrder,
+  type RunningSlice
+} from "../../domain/planning/replan/RunningOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
+import { isOfOrder, skipQueued } from "../sql/moves.ts"
 import { planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
+import { numberOf } from "./readRunningOrder.ts"
 
 export interface ChangeOptions {
   readonly now: DateTime.Utc
@@ -24,80 +30,109 @@ export class SlicesChanged extends Schema.TaggedError<SlicesChanged>()("SlicesCh
   }
 }
 
-/** Writes a change of an order. The transaction must hold the locks of the order and of its slices. */
+/** Writes a change of an order that was decided for `running`. The transaction must hold the locks of the order and its slices. */
 export const writeOrderChange = (
   db: Db["Service"],
-  orderId: string,
+  running: RunningOrder,
   change: OrderChange,
   options: ChangeOptions
 ): Effect.Effect<void, DbError | SlicesChanged> => {
   switch (change._tag) {
     case "Replan":
-      return replan(db, change, options)
+      return replan(db, running, change, options)
     case "GiveUp":
-      return giveUp(db, change.slices, change.reason, options.now)
+      return giveUp(db, running.order.id, change.slices, change.reason, options.now)
     case "Finished":
-      return finish(db, orderId, change.reason, options.now)
+      return finish(db, running.order.id, change.reason, options.now)
   }
 }
 
-const replan = Effect.fnUntraced(function* (db: Db["Service"], change: Replan, options: ChangeOptions) {
+const replan = Effect.fnUntraced(function* (
+  db: Db["Service"],
+  { slices }: RunningOrder,
+  change: Replan,
+  options: ChangeOptions
+) {
   const { plan, carried, waived } = change
-  const { orderId, startsAt, endMillis } = plan
-  yield* replaceScheduled(db, orderId, plan.revision, options.now)
-  if (carried.length > 0 && !(yield* markCarried(db, carried, options.now)))
-    return yield* new SlicesChanged({ orderId })
-  if (waived.length > 0) yield* waive(db, waived, options.now)
-  const windowEnd = DateTime.addDuration(startsAt ?? options.now, Duration.millis(endMillis))
-  yield* shortenClaimed(db, orderId, DateTime.addDuration(windowEnd, options.windowGrace), options.now)
+  const { orderId, revision } = plan
+  const replaced = slices.filter(isScheduled).length
+  yield* allOf(orderId, replaced, replaceScheduled(db, orderId, revision, options.now))
+  if (waived.length > 0) yield* allOf(orderId, waived.length, waive(db, waived, options.now))
+  if (carried.length > 0) yield* allOf(orderId, carried.length, markCarried(db, carried, options.now))
   yield* writePlan(db, change, options)
   if (options.asked !== undefined) yield* recordAmendment(db, change, options.asked, options.now)
 })
 
-const replaceScheduled = ({ sql, execute }: Db["Service"], orderId: string, revision: number, now: DateTime.Utc) =>
-  execute(
+/** Fails unless the statement has changed as many slices as the change was decided for. */
+const allOf = (
+  orderId: string,
+  count: number,
+  changed: Effect.Effect<ReadonlyArray<unknown>, DbError>
+): Effect.Effect<void, DbError | SlicesChanged> =>
+  Effect.flatMap(changed, ({ length }) =>
+    length === count ? Effect.void : Effect.fail(new SlicesChanged({ orderId }))
+  )
+
+const SliceKey = Schema.Struct({ slice: Schema.String })
+
+const replaceScheduled = ({ sql, query }: Db["Service"], orderId: string, revision: number, now: DateTime.Utc) =>
+  query(
     "ReplanStore.replaceScheduled",
+    SliceKey,
     sql`
-      UPDATE order_slices SET
-        stage = 'SKIPPED', stage_reason = ${`replaced by plan ${revision}`},
-        reason_code = ${reasonCode(sql, "replaced_by_plan")}, replaced_by = ${revision}::int,
-        updated_at = ${instant(now)}
-      WHERE order_id = ${orderId} AND stage = 'SCHEDULED'`
+      WITH ${skipQueued(sql, {
+        where: sql`${isOfOrder(sql, "q.slice", numberOf(sql, orderId))} AND q.claim = 0`,
+        updates: {
+          reason: sql`${`replaced by plan ${revision}`}::text`,
+          reason_code: reasonCode(sql, "replaced_by_plan"),
+          replaced_by: sql`${revision}::int`,
+          updated_at: sql`${instant(now)}::timestamptz`
+        }
+      })}
+      SELECT slice::text FROM gone`
   )
 
 /**
- * Marks the unfilled quantity of slices as carried; false if one is not as it was read. Late arrivals, the broker's last word
- * and repairs change slices that have been sent without a lock of the order.
+ * Marks the unfilled quantity of slices as carried; answers with those that are as they were read. Late arrivals, the broker's last
+ * word and repairs change slices that have been sent without a lock of the order.
  */
 const markCarried = ({ sql, query }: Db["Service"], carried: ReadonlyArray<RunningSlice>, now: DateTime.Utc) =>
   query(
     "ReplanStore.markCarried",
-    Id,
+    SliceKey,
     sql`
-      UPDATE order_slices s SET carried_quantity = s.quantity - s.filled_quantity, updated_at = ${instant(now)}
+      UPDATE slice_results r SET carried = r.quantity - r.filled, updated_at = ${instant(now)}
       FROM unnest(
         ${texts(carried.map(({ id }) => id))},
         ${integers(carried.map(({ filledQuantity }) => filledQuantity))},
         ${integers(carried.map(({ carriedQuantity }) => carriedQuantity))}
-      ) AS i (id, filled_quantity, carried_quantity)
-      WHERE s.id = i.id AND NOT ${isUnfinished(sql, "s")} AND s.filled_quantity = i.filled_quantity
-        AND s.carried_quantity = i.carried_quantity
-      RETURNING s.id`
-  ).pipe(Effect.map((marked) => marked.length === carried.length))
-
-const waive = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, now: DateTime.Utc) =>
-  execute(
-    "ReplanStore.waive",
-    sql`UPDATE order_slices SET is_waived = true, updated_at = ${instant(now)} WHERE id = ANY(${texts(slices)})`
+      ) AS i (id, filled, carried)
+      JOIN slice_plan p ON p.id = i.id
+      WHERE r.slice = p.slice AND r.filled = i.filled AND r.carried = i.carried
+      RETURNING r.slice::text`
   )
 
-/** Ends the window of claimed slices with the new plan's, for those that are given back. */
-const shortenClaimed = ({ sql, execute }: Db["Service"], orderId: string, notAfter: DateTime.Utc, now: DateTime.Utc) =>
-  execute(
-    "ReplanStore.shortenClaimed",
+/** Gives up what is missing of slices; one that is open at the broker again by now keeps the mark for when it is over. */
+const waive = (db: Db["Service"], slices: ReadonlyArray<string>, now: DateTime.Utc) =>
+  Effect.gen(function* () {
+    const working = yield* waiveIn(db, "slice_working", slices, now)
+    return [...working, ...(yield* waiveIn(db, "slice_results", slices, now))]
+  })
+
+const waiveIn = (
+  { sql, query }: Db["Service"],
+  table: "slice_working" | "slice_results",
+  slices: ReadonlyArray<string>,
+  now: DateTime.Utc
+) =>
+  query(
+    "ReplanStore.waive",
+    SliceKey,
     sql`
-      UPDATE order_slices SET not_after = least(not_after, ${instant(notAfter)}), updated_at = ${instant(now)}
-      WHERE order_id = ${orderId} AND stage = 'IN_PROGRESS'`
+      UPDATE ${sql.literal(table)} t SET is_waived = true, updated_at = ${instant(now)}
+      FROM slice_plan p
+      WHERE p.id = ANY(${texts(slices)}) AND t.slice = p.slice
+      RETURNING t.slice::text`
   )
 
 const writePlan = (
@@ -136,13 +171,31 @@ const recordAmendment = (
     )
   )
 
-const giveUp = ({ sql, execute }: Db["Service"], slices: ReadonlyArray<string>, reason: Reason, now: DateTime.Utc) =>
-  execute(
-    "ReplanStore.giveUp",
-    sql`
-      UPDATE order_slices SET
-        stage = 'SKIPPED', stage_reason = ${reason.text}, reason_code = ${reason.code}, updated_at = ${instant(now)}
-      WHERE id = ANY(${texts(slices)}) AND stage = 'SCHEDULED'`
+const giveUp = (
+  { sql, query }: Db["Service"],
+  orderId: string,
+  slices: ReadonlyArray<string>,
+  reason: Reason,
+  now: DateTime.Utc
+) =>
+  allOf(
+    orderId,
+    slices.length,
+    query(
+      "ReplanStore.giveUp",
+      SliceKey,
+      sql`
+        WITH ${skipQueued(sql, {
+          using: sql`slice_plan p`,
+          where: sql`p.id = ANY(${texts(slices)}) AND q.slice = p.slice AND q.claim = 0`,
+          updates: {
+            reason: sql`${reason.text}::text`,
+            reason_code: sql`${reason.code}::text`,
+            updated_at: sql`${instant(now)}::timestamptz`
+          }
+        })}
+        SELECT slice::text FROM gone`
+    )
   )
 
 const finish = ({ sql, execute }: Db["Service"], orderId: string, reason: Reason | null, now: DateTime.Utc) =>

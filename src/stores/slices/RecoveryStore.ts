@@ -4,8 +4,10 @@ import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
-import { isFollowed, isOpenAtBroker, isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { foundMoves } from "../sql/foundMoves.ts"
 import { Id, idsOf } from "../sql/ids.ts"
+import { isOfOrder, skipQueued } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
 /** Whether a slice waits for the broker's order list, and whether an order may need a new plan. */
@@ -28,8 +30,8 @@ export class RecoveryStore extends Context.Service<
   {
     /**
      * Whether the monitor has work, so that an idle service costs one statement a poll. `forBroker`: a slice is in doubt,
-     * is followed at the broker, or was in doubt since `doubtedSince`. `forPlan`: an order may need another plan. Each part
-     * reads one index.
+     * is followed at the broker, or was in doubt since `doubtedSince`. `forPlan`: an order may need another plan. Claims of
+     * which nothing is left are closed by the way.
      */
     readonly look: (options: {
       readonly now: DateTime.Utc
@@ -91,35 +93,54 @@ const look =
       "RecoveryStore.look",
       Waiting,
       sql`
-        -- Each part is sorted as its index is, so that it never reads the whole table, whatever the statistics say. The two
-        -- ways of being in doubt are two parts, because the first ends at once in the index of leases.
+        WITH ended AS MATERIALIZED (
+          SELECT id, first_due_at, last_due_at FROM slice_claims WHERE NOT is_over AND lease_expires_at <= ${instant(now)}
+        ), claimed AS MATERIALIZED (
+          -- Found for all at once, because many claims may have slices of the same due time.
+          SELECT DISTINCT claim FROM slice_queue
+          WHERE NOT is_held AND claim > 0
+            AND due_at BETWEEN (SELECT min(first_due_at) FROM ended) AND (SELECT max(last_due_at) FROM ended)
+        ), empty AS MATERIALIZED (
+          SELECT id FROM slice_claims
+          WHERE id IN (SELECT id FROM ended) AND id NOT IN (SELECT claim FROM claimed)
+          LIMIT 500
+          FOR UPDATE SKIP LOCKED
+        ), closed AS (
+          UPDATE slice_claims c SET is_over = true FROM empty WHERE c.id = empty.id
+        )
+        -- Each part is sorted as its index is, so that it never reads the whole table, whatever the statistics say.
         SELECT
-          (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND lease_expires_at <= ${instant(now)}
-              ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
-            OR (SELECT true FROM order_slices WHERE stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL
-              ORDER BY lease_expires_at LIMIT 1) IS NOT NULL
-            OR (SELECT true FROM order_slices WHERE ${isFollowed(sql)}
-              ORDER BY acknowledged_at LIMIT 1) IS NOT NULL
-            OR (SELECT true FROM order_slices WHERE in_doubt_at >= ${instant(doubtedSince)}
+          EXISTS (SELECT FROM ended WHERE id IN (SELECT claim FROM claimed))
+            OR (SELECT true FROM slice_queue WHERE unknown_at IS NOT NULL ORDER BY unknown_at LIMIT 1) IS NOT NULL
+            OR EXISTS (
+              SELECT FROM slice_working WHERE left_book_at IS NULL OR in_doubt_at >= ${instant(doubtedSince)})
+            OR (SELECT true FROM slice_queue WHERE in_doubt_at >= ${instant(doubtedSince)}
+              ORDER BY in_doubt_at LIMIT 1) IS NOT NULL
+            OR (SELECT true FROM slice_results WHERE in_doubt_at >= ${instant(doubtedSince)}
               ORDER BY in_doubt_at LIMIT 1) IS NOT NULL AS for_broker,
-          (SELECT true FROM order_slices WHERE stage = 'SCHEDULED' AND stale_at < ${instant(now)} AND NOT is_held
+          (SELECT true FROM slice_queue WHERE claim = 0 AND stale_at < ${instant(now)} AND NOT is_held
               ORDER BY stale_at LIMIT 1) IS NOT NULL
             OR EXISTS (SELECT FROM orders WHERE ${mayWantPlan(sql)}) AS for_plan`
     )
 
 const previouslyInDoubt =
   ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["previouslyInDoubt"] =>
-  (since, limit) =>
-    query(
+  (since, limit) => {
+    const latest = sql`in_doubt_at >= ${instant(since)} ORDER BY in_doubt_at DESC LIMIT ${limit}`
+    return query(
       "RecoveryStore.previouslyInDoubt",
       PreviouslyInDoubtSlice,
       sql`
-        SELECT id, order_id, tag, stage, claim_version, replaced_by, carried_quantity, request_id, trace_id
-        FROM order_slices
-        WHERE in_doubt_at >= ${instant(since)} AND stage <> 'IN_PROGRESS' AND NOT ${isOpenAtBroker(sql)}
-        ORDER BY in_doubt_at DESC
-        LIMIT ${limit}`
+        WITH doubted AS MATERIALIZED (
+          (SELECT slice, in_doubt_at FROM slice_queue WHERE claim = 0 AND ${latest})
+          UNION ALL (SELECT slice, in_doubt_at FROM slice_results WHERE ${latest})
+          ORDER BY in_doubt_at DESC LIMIT ${limit}
+        )
+        SELECT s.id, s.order_id, s.tag, s.stage, s.claim_version, s.replaced_by, s.carried_quantity, s.request_id, s.trace_id
+        FROM doubted d JOIN slice_rows s ON s.slice = d.slice
+        ORDER BY d.in_doubt_at DESC`
     )
+  }
 
 const takeOver =
   ({ sql, query }: Db["Service"]): RecoveryStore["Service"]["takeOver"] =>
@@ -128,24 +149,29 @@ const takeOver =
       "RecoveryStore.takeOver",
       Id,
       sql`
-        UPDATE order_slices s SET
-          stage = 'PROCESSED', stage_reason = ${reason}, reason_code = ${reasonCode(sql, "late_arrival")}, claim_version = s.claim_version + 1,
-          broker_order_id = i.broker_order_id, acknowledged_at = ${instant(now)},
-          broker_status = i.status, broker_status_text = i.status_text, broker_is_final = i.is_final,
-          filled_quantity = i.filled_quantity, average_price = i.average_price, updated_at = ${instant(now)}
-        FROM unnest(
-          ${texts(lateArrivals.map(({ slice }) => slice.id))},
-          ${integers(lateArrivals.map(({ slice }) => slice.claimVersion))},
-          ${texts(lateArrivals.map(({ order }) => order.brokerOrderId))},
-          ${texts(lateArrivals.map(({ order }) => order.status))},
-          ${texts(lateArrivals.map(({ order }) => order.statusText))},
-          ${booleans(lateArrivals.map(({ order }) => isTerminal(order.status)))},
-          ${integers(lateArrivals.map(({ order }) => order.filledQuantity))},
-          ${decimals(lateArrivals.map(({ order }) => order.averagePrice))}
-        ) AS i (id, claim_version, broker_order_id, status, status_text, is_final, filled_quantity, average_price)
-        WHERE s.id = i.id AND s.claim_version = i.claim_version AND s.stage IN ('SCHEDULED', 'FAILED', 'SKIPPED')
-          AND s.replaced_by IS NULL AND s.carried_quantity = 0
-        RETURNING s.id`
+        WITH input AS MATERIALIZED (
+          SELECT p.slice AS key, i.* FROM unnest(
+            ${texts(lateArrivals.map(({ slice }) => slice.id))},
+            ${integers(lateArrivals.map(({ slice }) => slice.claimVersion))},
+            ${texts(lateArrivals.map(({ order }) => order.brokerOrderId))},
+            ${texts(lateArrivals.map(({ order }) => order.status))},
+            ${texts(lateArrivals.map(({ order }) => order.statusText))},
+            ${booleans(lateArrivals.map(({ order }) => !isTerminal(order.status)))},
+            ${integers(lateArrivals.map(({ order }) => order.filledQuantity))},
+            ${decimals(lateArrivals.map(({ order }) => order.averagePrice))}
+          ) AS i (id, read_version, found_order_id, found_status, found_status_text, is_open, found_filled, found_price)
+          JOIN slice_plan p ON p.id = i.id
+          ORDER BY p.slice
+        ), ${foundMoves(sql, {
+          queue: sql`q.version = i.read_version AND q.claim = 0`,
+          results: sql`r.version = i.read_version AND r.stage IN ('F', 'S')
+          AND r.replaced_by IS NULL AND r.carried = 0`,
+          reason,
+          code: "late_arrival",
+          now,
+          answers: "id"
+        })}
+        SELECT id FROM found`
     ).pipe(Effect.map((rows) => new Set(idsOf(rows))))
 
 const leaveOrderList =
@@ -155,9 +181,10 @@ const leaveOrderList =
       "RecoveryStore.leaveOrderList",
       Id,
       sql`
-        UPDATE order_slices SET left_book_at = ${instant(now)}, updated_at = ${instant(now)}
-        WHERE id = ANY(${texts(ids)}) AND ${isFollowed(sql)}
-        RETURNING id`
+        UPDATE slice_working w SET left_book_at = ${instant(now)}, updated_at = ${instant(now)}
+        FROM slice_plan p
+        WHERE p.id = ANY(${texts(ids)}) AND w.slice = p.slice AND w.left_book_at IS NULL
+        RETURNING p.id`
     ).pipe(Effect.map((rows) => new Set(idsOf(rows))))
 
 const skipStale =
@@ -168,15 +195,21 @@ const skipStale =
       Id,
       sql`
         WITH picked AS MATERIALIZED (
-          SELECT id FROM order_slices
-          WHERE stage = 'SCHEDULED' AND is_held IN (false, true) AND not_before <= ${instant(now)} AND ${isWindowOver(sql, now)}
+          SELECT slice FROM slice_queue
+          WHERE claim = 0 AND due_at <= ${instant(now)} AND ${isWindowOver(sql, now)}
+          ORDER BY not_after
           LIMIT ${limit}
           FOR UPDATE SKIP LOCKED
-        )
-        UPDATE order_slices s SET
-          stage = 'SKIPPED', stage_reason = ${reason}, reason_code = ${reasonCode(sql, "window_over")}, updated_at = ${instant(now)}
-        FROM picked WHERE s.id = picked.id
-        RETURNING s.id`
+        ), ${skipQueued(sql, {
+          using: sql`picked`,
+          where: sql`q.slice = picked.slice`,
+          updates: {
+            reason: sql`${reason}::text`,
+            reason_code: reasonCode(sql, "window_over"),
+            updated_at: sql`${instant(now)}::timestamptz`
+          }
+        })}
+        SELECT p.id FROM gone JOIN slice_plan p ON p.slice = gone.slice`
     ).pipe(Effect.map(idsOf))
 
 const skipCancelled =
@@ -187,13 +220,18 @@ const skipCancelled =
       Id,
       sql`
         WITH picked AS MATERIALIZED (
-          SELECT s.id FROM order_slices s JOIN orders o ON o.id = s.order_id
-          WHERE o.cancel_requested_at >= ${instant(now)}::timestamptz - interval '3 days' AND s.stage = 'SCHEDULED'
+          SELECT q.slice FROM orders o JOIN slice_queue q ON ${isOfOrder(sql, "q.slice", sql`o.number`)}
+          WHERE o.cancel_requested_at >= ${instant(now)}::timestamptz - interval '3 days' AND q.claim = 0
           LIMIT ${limit}
-          FOR UPDATE OF s SKIP LOCKED
-        )
-        UPDATE order_slices s SET
-          stage = 'SKIPPED', stage_reason = 'order cancelled', reason_code = ${reasonCode(sql, "order_cancelled")}, updated_at = ${instant(now)}
-        FROM picked WHERE s.id = picked.id
-        RETURNING s.id`
+          FOR UPDATE OF q SKIP LOCKED
+        ), ${skipQueued(sql, {
+          using: sql`picked`,
+          where: sql`q.slice = picked.slice`,
+          updates: {
+            reason: sql`'order cancelled'`,
+            reason_code: reasonCode(sql, "order_cancelled"),
+            updated_at: sql`${instant(now)}::timestamptz`
+          }
+        })}
+        SELECT p.id FROM gone JOIN slice_plan p ON p.slice = gone.slice`
     ).pipe(Effect.map(idsOf))

@@ -1,6 +1,7 @@
 import type { DateTime } from "effect"
 import type { Db } from "../../db/Db.ts"
 import { instant } from "../../db/parameters.ts"
+import { isOfOrder } from "./moves.ts"
 
 /**
  * Copies the hold of an order, or its end, to the SCHEDULED slices. It must be a statement of its own, after the one that
@@ -11,7 +12,8 @@ export const holdSlices = ({ sql, execute }: Db["Service"], orderId: string, now
   execute(
     "holdSlices",
     sql`
-      UPDATE order_slices s SET is_held = o.hold_reason IS NOT NULL, updated_at = ${instant(now)}
+      UPDATE slice_queue q SET is_held = o.hold_reason IS NOT NULL, updated_at = ${instant(now)}
       FROM orders o
-      WHERE o.id = ${orderId} AND s.order_id = o.id AND s.stage = 'SCHEDULED' AND s.is_held <> (o.hold_reason IS NOT NULL)`
+      WHERE o.id = ${orderId} AND ${isOfOrder(sql, "q.slice", sql`o.number`)} AND q.claim = 0
+        AND q.is_held <> (o.hold_reason IS NOT NULL)`
   )

@@ -15,16 +15,24 @@ export interface BrokerEvent {
   readonly attempt: number | null
   readonly brokerOrderId: string | null
   readonly request: Readonly<Record<string, unknown>>
+  /** How long a placement could wait for its turn; null for other calls. */
+  readonly deadline: DateTime.Utc | null
   readonly response: Readonly<Record<string, unknown>>
   readonly worker: string
 }
 
-/** The INSERT of events, alone or within a statement that also writes their consequences. */
+/**
+ * The INSERT of calls whose outcome moved no slice: look-ups, cancels, and placements whose slice had another owner by then. A
+ * placement may have been written with the move of its slice before; it must be a statement of its own, begun after that one.
+ */
 export const insertEvents = (sql: Sql, events: ReadonlyArray<BrokerEvent>) => sql`
-  INSERT INTO broker_events (
-    id, called_at, duration_millis, broker, call, outcome, order_id, slice_id, attempt, broker_order_id,
-    request, response, worker)
-  SELECT * FROM unnest(
+  INSERT INTO broker_calls (
+    id, called_at, duration_millis, broker, call, outcome, attempt, broker_order_id, request, response, worker, slice, order_id,
+    slice_id)
+  SELECT e.id, e.called_at, e.duration_millis, e.broker, left(e.call, 1)::"char", nullif(e.outcome, 'ok'), e.attempt,
+    e.broker_order_id, e.request, e.response, e.worker, p.slice, CASE WHEN p.slice IS NULL THEN e.order_id END,
+    CASE WHEN p.slice IS NULL THEN e.slice_id END
+  FROM unnest(
     ${texts(events.map((event) => event.id))},
     ${instants(events.map((event) => event.calledAt))},
     ${numbers(events.map((event) => event.durationMillis))},
@@ -37,5 +45,10 @@ export const insertEvents = (sql: Sql, events: ReadonlyArray<BrokerEvent>) => sq
     ${texts(events.map((event) => event.brokerOrderId))},
     ${jsons(events.map((event) => event.request))},
     ${jsons(events.map((event) => event.response))},
-    ${texts(events.map((event) => event.worker))})
-  ON CONFLICT (id) DO NOTHING`
+    ${texts(events.map((event) => event.worker))}
+  ) AS e (id, called_at, duration_millis, broker, call, outcome, order_id, slice_id, attempt, broker_order_id, request, response, worker)
+  LEFT JOIN slice_plan p ON p.id = e.slice_id
+  WHERE NOT EXISTS (
+    SELECT FROM broker_calls c
+    WHERE c.slice = p.slice AND c.id IS NULL AND e.id = p.id || ':place:' || c.version)
+  ON CONFLICT (id) WHERE id IS NOT NULL DO NOTHING`

@@ -6,74 +6,98 @@ import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { reasonCode } from "./reasonCode.ts"
 
+interface PlanOptions {
+  readonly now: DateTime.Utc
+  readonly windowGrace: Duration.Duration
+}
+
 /**
- * Two parts of a statement's WITH, `plans` and `inserted`, after its part `planned`. They write one plan and its slices for
- * each order of `planned`. The slices of an order that was cancelled meanwhile start as SKIPPED.
+ * Parts of a statement's WITH, after its part `planned` that answers with the columns of orders. They write one plan and its slices
+ * for each order of `planned`. The slices of an order that was cancelled meanwhile start as SKIPPED.
  */
-export const planRows = (
-  sql: Sql,
-  plans: ReadonlyArray<OrderPlan>,
-  { now, windowGrace }: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration }
-) => {
-  const slices = plans.flatMap(({ orderId, market, slices }) => slices.map((slice) => ({ ...slice, orderId, market })))
-  const millis = (count: string) => sql.literal(`${count} * interval '1 millisecond'`)
-  const tooLateAt = sql`
-    p.starts_at + ${millis("s.due_millis")}
-      + coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int)::float8 * interval '1 second'`
+export const planRows = (sql: Sql, plans: ReadonlyArray<OrderPlan>, options: PlanOptions) => sql`
+  planning AS MATERIALIZED (${plansOfOrders(sql, plans, options)}
+  ), plans AS (
+    INSERT INTO order_plans (
+      order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, completes_at, closes_at, sessions,
+      instrument, side, order_type, limit_price, product_type, validity, request_id, trace_id, market, cause, note, created_at)
+    SELECT order_id, revision, first_sequence, ${algorithmVersion}, input, starts_at, ends_at, completes_at, closes_at, sessions,
+      instrument, side, order_type, limit_price, product_type, validity, request_id, trace_id, market, cause, note,
+      ${instant(options.now)}
+    FROM planning WHERE number IS NOT NULL
+  ), slices AS MATERIALIZED (${slicesOfPlans(sql, plans)}
+  ), planned_slices AS (
+    INSERT INTO slice_plan (slice, order_number, scheduled_at, not_after, quantity, revision, id, tag)
+    SELECT slice, number, due_at, not_after, quantity, revision, id, tag FROM slices
+  ), queued AS (
+    INSERT INTO slice_queue (
+      slice, due_at, not_after, quantity, format, is_held, keeps_hours, is_unpriced, tag, facts, stale_at)
+    SELECT slice, due_at, not_after, quantity, 1, is_held, market IS NOT NULL, is_unpriced, tag, facts, stale_at
+    FROM slices WHERE NOT is_cancelled
+  ), skipped AS (
+    INSERT INTO slice_results (slice, updated_at, version, attempts, quantity, stage, stale_at, reason, reason_code)
+    SELECT slice, ${instant(options.now)}, 0, 0, quantity, 'S', stale_at, 'order cancelled', ${reasonCode(sql, "order_cancelled")}
+    FROM slices WHERE is_cancelled
+  )`
+
+const millis = (sql: Sql, count: string) => sql.literal(`${count} * interval '1 millisecond'`)
+
+/**
+ * Each plan with what its slices take from their order; `number` is NULL where `planned` has no such order. The outer join keeps
+ * the number of plans in the planner's estimate: it expects one row of an UPDATE, and would compare each slice with each plan.
+ */
+const plansOfOrders = (sql: Sql, plans: ReadonlyArray<OrderPlan>, { windowGrace }: PlanOptions) => {
+  const startsAt = sql.literal("coalesce(p.starts_at, o.created_at)")
+  const endsAt = sql`${startsAt} + ${millis(sql, "p.end_millis")}`
+  const limitPrice = sql.literal("p.limit_price::numeric(15,4)")
   return sql`
-    plans AS (
-      INSERT INTO order_plans (
-        order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, completes_at, sessions, order_type,
-        limit_price, cause, note, created_at)
-      SELECT o.id, p.revision, p.first_sequence, ${algorithmVersion}, p.input, coalesce(p.starts_at, o.created_at),
-        coalesce(p.starts_at, o.created_at) + ${millis("p.end_millis")},
-        coalesce(p.starts_at, o.created_at) + ${millis("p.complete_millis")},
-        p.sessions, p.order_type, p.limit_price, p.cause, p.note, ${instant(now)}
-      FROM unnest(
-        ${texts(plans.map(({ orderId }) => orderId))},
-        ${integers(plans.map(({ revision }) => revision))},
-        ${integers(plans.map(({ firstSequence }) => firstSequence))},
-        ${jsons(plans.map(({ input }) => input))},
-        ${instants(plans.map(({ startsAt }) => startsAt))},
-        ${numbers(plans.map(({ endMillis }) => endMillis))},
-        ${numbers(plans.map(({ completeMillis }) => completeMillis))},
-        ${jsons(plans.map(({ sessions }) => sessions))},
-        ${texts(plans.map(({ orderType }) => orderType))},
-        ${decimals(plans.map(({ limitPrice }) => limitPrice))},
-        ${texts(plans.map(({ cause }) => cause))},
-        ${texts(plans.map(({ note }) => note))}
-      ) AS p (id, revision, first_sequence, input, starts_at, end_millis, complete_millis, sessions, order_type, limit_price, cause,
-        note)
-      JOIN planned o ON o.id = p.id
-      RETURNING *
-    ), inserted AS (
-      INSERT INTO order_slices (
-        id, order_id, sequence_number, tag, instrument, side, quantity, order_type, limit_price, product_type, validity,
-        request_id, trace_id, market, scheduled_at, not_before, not_after, stale_at, stage, stage_reason, reason_code, is_held, created_at,
-        updated_at)
-      SELECT s.id, o.id, s.sequence_number, s.tag, o.instrument, o.side, s.quantity, p.order_type, p.limit_price,
-        o.product_type, o.validity, o.request_id, o.origin_trace_id, s.market,
-        p.starts_at + ${millis("s.due_millis")},
-        p.starts_at + ${millis("s.due_millis")},
-        least(
-          p.ends_at + ${durationMillis(windowGrace)}::float8 * interval '1 millisecond',
-          CASE WHEN o.lateness_policy = 'SKIP' AND p.cause <> 'COMPLETION' THEN ${tooLateAt} END),
-        CASE WHEN o.lateness_policy = 'RESPREAD' AND p.cause <> 'COMPLETION' THEN ${tooLateAt} END,
-        CASE WHEN o.cancel_requested_at IS NULL THEN 'SCHEDULED' ELSE 'SKIPPED' END,
-        CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE 'order cancelled' END,
-        CASE WHEN o.cancel_requested_at IS NULL THEN NULL ELSE ${reasonCode(sql, "order_cancelled")} END,
-        o.hold_reason IS NOT NULL,
-        ${instant(now)}, ${instant(now)}
-      FROM unnest(
-        ${texts(slices.map((slice) => slice.id))},
-        ${texts(slices.map((slice) => slice.orderId))},
-        ${integers(slices.map((slice) => slice.sequenceNumber))},
-        ${texts(slices.map((slice) => slice.tag))},
-        ${integers(slices.map((slice) => slice.quantity))},
-        ${numbers(slices.map((slice) => slice.dueMillis))},
-        ${texts(slices.map((slice) => slice.market))}
-      ) AS s (id, order_id, sequence_number, tag, quantity, due_millis, market)
-      JOIN planned o ON o.id = s.order_id
-      JOIN plans p ON p.order_id = s.order_id
-    )`
+    SELECT p.id AS order_id, o.number, p.revision, p.first_sequence, p.input, ${startsAt} AS starts_at, ${endsAt} AS ends_at,
+      ${startsAt} + ${millis(sql, "p.complete_millis")} AS completes_at,
+      ${endsAt} + ${durationMillis(windowGrace)}::float8 * interval '1 millisecond' AS closes_at,
+      p.sessions, p.order_type, ${limitPrice} AS limit_price, p.market, p.cause, p.note,
+      o.instrument, o.side, o.product_type, o.validity, o.request_id, o.origin_trace_id AS trace_id,
+      o.hold_reason IS NOT NULL AS is_held, o.cancel_requested_at IS NOT NULL AS is_cancelled,
+      p.limit_price IS NULL AND o.reference_price IS NULL AS is_unpriced,
+      CASE WHEN p.cause <> 'COMPLETION' THEN o.lateness_policy END AS lateness_policy,
+      coalesce(o.max_lateness_seconds, ${defaultMaxLatenessSeconds}::int)::float8 * interval '1 second' AS max_lateness,
+      slice_facts(p.id, o.instrument, o.side, p.order_type, ${limitPrice}, o.product_type, o.validity, o.request_id,
+        o.origin_trace_id, p.market, o.reference_price) AS facts
+    FROM unnest(
+      ${texts(plans.map(({ orderId }) => orderId))},
+      ${integers(plans.map(({ revision }) => revision))},
+      ${integers(plans.map(({ firstSequence }) => firstSequence))},
+      ${jsons(plans.map(({ input }) => input))},
+      ${instants(plans.map(({ startsAt }) => startsAt))},
+      ${numbers(plans.map(({ endMillis }) => endMillis))},
+      ${numbers(plans.map(({ completeMillis }) => completeMillis))},
+      ${jsons(plans.map(({ sessions }) => sessions))},
+      ${texts(plans.map(({ orderType }) => orderType))},
+      ${decimals(plans.map(({ limitPrice }) => limitPrice))},
+      ${texts(plans.map(({ market }) => market))},
+      ${texts(plans.map(({ cause }) => cause))},
+      ${texts(plans.map(({ note }) => note))}
+    ) AS p (id, revision, first_sequence, input, starts_at, end_millis, complete_millis, sessions, order_type, limit_price, market,
+      cause, note)
+    LEFT JOIN planned o ON o.id = p.id`
+}
+
+const slicesOfPlans = (sql: Sql, plans: ReadonlyArray<OrderPlan>) => {
+  const slices = plans.flatMap(({ orderId, slices }) => slices.map((slice) => ({ ...slice, orderId })))
+  const dueAt = sql`p.starts_at + ${millis(sql, "s.due_millis")}`
+  const tooLateAt = sql`${dueAt} + p.max_lateness`
+  return sql`
+    SELECT (p.number << 20) + s.sequence_number AS slice, p.number, p.revision, s.id, s.tag, s.quantity, ${dueAt} AS due_at,
+      least(p.closes_at, CASE WHEN p.lateness_policy = 'SKIP' THEN ${tooLateAt} END) AS not_after,
+      CASE WHEN p.lateness_policy = 'RESPREAD' THEN ${tooLateAt} END AS stale_at,
+      p.is_held, p.is_cancelled, p.is_unpriced, p.market, p.facts
+    FROM unnest(
+      ${texts(slices.map((slice) => slice.id))},
+      ${texts(slices.map((slice) => slice.orderId))},
+      ${integers(slices.map((slice) => slice.sequenceNumber))},
+      ${texts(slices.map((slice) => slice.tag))},
+      ${integers(slices.map((slice) => slice.quantity))},
+      ${numbers(slices.map((slice) => slice.dueMillis))}
+    ) AS s (id, order_id, sequence_number, tag, quantity, due_millis)
+    JOIN planning p ON p.order_id = s.order_id
+    WHERE p.number IS NOT NULL`
 }

@@ -107,6 +107,7 @@ const makeCall = Effect.gen(function* () {
               attempt,
               brokerOrderId: Exit.isSuccess(answer) ? answer.value.brokerOrderId : null,
               request: requestOf(placement),
+              deadline: placement.deadline,
               broker: broker.name,
               worker: instance.id
             })

@@ -189,6 +189,23 @@ describe("planOrder", () => {
     )
   })
 
+  it("refuses a plan whose slices would have numbers that no slice can have, whatever the plan is for", () => {
+    const refusalOf = (cause: PlanCause, firstSequence: number) => {
+      const request = { ...aRequest({ firstSequence }), revision: 2, startsAt: start, now: start, cause, note: null }
+      const planned = planRequest(request, anOrder(), noRules, unknownInstrument)
+      return Result.isFailure(planned) ? planned.failure : null
+    }
+    for (const cause of PlanCause.literals) {
+      assert.isNull(refusalOf(cause, 1_048_566))
+      assert.deepStrictEqual(refusalOf(cause, 1_048_567), {
+        code: "plan_infeasible",
+        text:
+          "num_splits: 10 more slices need numbers above 1048575, the last that a slice of an order can have; " +
+          "9 more would fit; or cancel the order, and submit its rest as a new one"
+      })
+    }
+  })
+
   const share = { instrument: Instrument.make("NSE:RELIANCE") }
   const quoted: InstrumentFacts = { ...unknownInstrument, quote: { lastPrice: BigDecimal.fromBigInt(500n), at: start } }
   const maxSliceOf = (changed: Partial<SplittableOrder>, market: InstrumentFacts, rules: Partial<PlanningRules>) => {

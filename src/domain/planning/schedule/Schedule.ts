@@ -33,7 +33,7 @@ export interface ScheduledSlice {
 
 /** No schedule keeps all rules: the rule that fails, why, and what would fit. */
 export class Infeasible extends Schema.TaggedError<Infeasible>()("Infeasible", {
-  rule: Schema.Literals(["whole lots", "a lot each", "largest slice", "least gap"]),
+  rule: Schema.Literals(["whole lots", "a lot each", "largest slice", "least gap", "slice numbers"]),
   problem: Schema.String,
   wouldFit: Schema.String
 }) {
@@ -47,7 +47,8 @@ const columns = {
   "whole lots": "total_quantity",
   "a lot each": "num_splits",
   "largest slice": "num_splits",
-  "least gap": "duration_minutes"
+  "least gap": "duration_minutes",
+  "slice numbers": "num_splits"
 } as const
 
 /**
