@@ -41,7 +41,9 @@ const makeClient = Effect.fnUntraced(function* (target: DbTarget, { poolSize, st
       statement_timeout: `${statementTimeoutMillis}`,
       idle_in_transaction_session_timeout: `${statementTimeoutMillis * 2}`,
       // Shorter than statement_timeout, so that the error names the lock.
-      lock_timeout: `${Math.ceil(statementTimeoutMillis * 0.9)}`
+      lock_timeout: `${Math.ceil(statementTimeoutMillis * 0.9)}`,
+      // The statements are short; over the views, the planner expects so much that it would compile for seconds.
+      jit: "off"
     }
   }).pipe(
     Layer.buildWithScope(yield* scopeClosedInTime),
