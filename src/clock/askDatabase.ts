@@ -78,8 +78,16 @@ export const makeAsk = Effect.fnUntraced(function* (local: Clock.Clock) {
   }).pipe(Effect.retry({ times: maxRepeats, while: (error) => error === clocksParted }))
 })
 
-/** The wall clock is read in milliseconds: Effect's nanosecond clock follows the monotonic one for up to a second. */
-export const readingOf = (local: Clock.Clock): Reading => ({
-  monotonicNanos: local.monotonicTimeNanosUnsafe(),
-  localNanos: BigInt(local.currentTimeMillisUnsafe()) * nanosPerMilli
-})
+/**
+ * The wall clock is read in milliseconds: Effect's nanosecond clock follows the monotonic one for up to a second. It shows the
+ * same millisecond before and after the monotonic clock is read: this process may lose the processor in between, and bounds
+ * that put the later of two moments at the earlier one would be ahead for good.
+ */
+export const readingOf = (local: Clock.Clock): Reading => {
+  for (;;) {
+    const wallMillis = local.currentTimeMillisUnsafe()
+    const monotonicNanos = local.monotonicTimeNanosUnsafe()
+    if (local.currentTimeMillisUnsafe() === wallMillis)
+      return { monotonicNanos, localNanos: BigInt(wallMillis) * nanosPerMilli }
+  }
+}
