@@ -4,7 +4,7 @@ import { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { OrderId } from "../../domain/model/Ids.ts"
 import type { OrderChange, RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
-import { isHalted, mayWantPlan } from "../sql/conditions.ts"
+import { isEndedUnfilled, isHalted, mayWantPlan } from "../sql/conditions.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { CannotReplan, numberOf, readRunningOrder } from "./readRunningOrder.ts"
 import { type ChangeOptions, writeOrderChange } from "./writeOrderChange.ts"
@@ -54,9 +54,6 @@ export class ReplanStore extends Context.Service<
   )
 }
 
-/** Ended with an unfilled quantity that was not waived and that no other slice replaces: the index slice_results_missing. */
-const isMissing = "replaced_by IS NULL AND NOT is_waived AND filled + carried < quantity AND stage IN ('P', 'F')"
-
 const wantingPlan =
   ({ sql, query }: Db["Service"]): ReplanStore["Service"]["wantingPlan"] =>
   (after, limit, { now, isHeld }) => {
@@ -72,7 +69,7 @@ const wantingPlan =
           SELECT o.number FROM orders o
           WHERE ${mayWantPlan(sql)} AND (
               (SELECT completes_at <= ${instant(now)} FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1)
-              OR EXISTS (SELECT FROM slice_results WHERE ${isMine} AND ${sql.literal(isMissing)}
+              OR EXISTS (SELECT FROM slice_results WHERE ${isMine} AND ${isEndedUnfilled(sql)}
                 AND CASE WHEN stage = 'F' OR broker_status = 'REJECTED' THEN o.carry_rejected ELSE o.carry_unfilled END)
               OR NOT (EXISTS (SELECT FROM slice_queue WHERE ${isMine}) OR EXISTS (SELECT FROM slice_working WHERE ${isMine})))
         )

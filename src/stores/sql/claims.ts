@@ -17,7 +17,7 @@ const slicesOfClaims = (sql: Sql, where: Fragment, limit: number): Fragment => s
   WHERE NOT c.is_over AND ${where}`
 
 /** Claimed slices whose lease is over at `now`: in doubt, and their owner has not said so. Those that lapsed first come first. */
-export const lapsedSlices = (sql: Sql, now: DateTime.Utc, limit: number): Fragment => sql`
+const lapsedSlices = (sql: Sql, now: DateTime.Utc, limit: number): Fragment => sql`
   (${slicesOfClaims(sql, sql`c.lease_expires_at <= ${instant(now)}`, limit)} ORDER BY c.lease_expires_at LIMIT ${limit})`
 
 /** Claimed slices in a worker's hands. */

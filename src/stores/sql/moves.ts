@@ -112,7 +112,6 @@ export const putResults = (sql: Sql, source: Fragment, changes: ResultChanges): 
 
 /** Stages as slice_results has them. */
 export const processed = (sql: Sql): Fragment => sql.literal(`'P'::"char"`)
-export const failed = (sql: Sql): Fragment => sql.literal(`'F'::"char"`)
 export const skipped = (sql: Sql): Fragment => sql.literal(`'S'::"char"`)
 
 /** A slice's key is in the range of its order's number. */
