@@ -21,9 +21,9 @@ import { asked, at, leaseSeconds, windowGrace } from "./world.ts"
 
 /* What the actors of the cases do: each is what a worker or a command does with the stores, at a given second. */
 
-type Fenced = Pick<ClaimedSlice, "id" | "orderId" | "claimVersion" | "attempts">
+type Fenced = Pick<ClaimedSlice, "key" | "id" | "orderId" | "claimVersion" | "attempts">
 
-export const claim = (owner: string, seconds: number, options: { limit?: number; after?: SliceId | null } = {}) =>
+export const claim = (owner: string, seconds: number, options: { limit?: number; after?: ClaimedSlice } = {}) =>
   Effect.flatMap(SliceStore, (slices) =>
     slices.claimDue({
       now: at(seconds),

@@ -55,6 +55,8 @@ export const withBoundaries = (db: Db["Service"], reach: (label: string) => Effe
       bounded(operation, statement, db.queryOption(operation, row, statement)),
     queryReadable: (operation, row, statement) =>
       bounded(operation, statement, db.queryReadable(operation, row, statement)),
+    queryValues: (operation, columns, decode, statement) =>
+      bounded(operation, statement, db.queryValues(operation, columns, decode, statement)),
     execute: (operation, statement) => bounded(operation, statement, db.execute(operation, statement)),
     transaction: (operation, statements) => db.transaction(operation, inTransaction(operation, statements)),
     unlimited: <A, E, R>(operation: string, work: Effect.Effect<A, E | SqlError, R>) =>

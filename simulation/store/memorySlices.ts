@@ -2,20 +2,31 @@ import { DateTime, Effect } from "effect"
 import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
-import { ClaimVersion, type OpenSlice, type SliceTransition, stageOf } from "../../src/domain/model/OrderSlice.ts"
+import {
+  type ClaimedSlice,
+  ClaimVersion,
+  type OpenSlice,
+  sliceKeyOf,
+  type SliceTransition,
+  stageOf
+} from "../../src/domain/model/OrderSlice.ts"
 import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
 import type { MovedSlice, SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 
-/** By due time, and then by key: the number of the order, which is that of its insertion, and the slice's own. */
-const comparingDue = (memory: Memory) => {
+/** The keys of slices; the number of an order is that of its insertion. */
+const keysIn = (memory: Memory) => {
   const numbers = new Map([...memory.orders.keys()].map((id, number) => [id, number]))
-  const numberOf = ({ orderId }: SliceRow) => numbers.get(orderId) ?? 0
-  return (a: SliceRow, b: SliceRow): number =>
-    a.notBefore - b.notBefore || numberOf(a) - numberOf(b) || a.sequenceNumber - b.sequenceNumber
+  return ({ orderId, sequenceNumber }: SliceRow) => sliceKeyOf(numbers.get(orderId) ?? 0, sequenceNumber)
 }
+
+const dueMicrosOf = ({ notBefore }: SliceRow): number => Math.round(notBefore * 1000)
+
+type Place = Pick<ClaimedSlice, "dueMicros" | "key">
+
+const compareDue = (a: Place, b: Place): number => a.dueMicros - b.dueMicros || a.key - b.key
 
 type Slices = SliceStore["Service"]
 
@@ -36,20 +47,20 @@ const claimDue =
     Effect.sync(() => {
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
-      const last = after === null ? null : memory.slices.get(after)
-      const compareDue = comparingDue(memory)
+      const keyOf = keysIn(memory)
+      const placeOf = (slice: SliceRow) => ({ dueMicros: dueMicrosOf(slice), key: keyOf(slice) })
       const picked = [...memory.slices.values()]
         .filter(
           (slice) =>
             slice.stage === "SCHEDULED" &&
             slice.notBefore <= horizonMillis &&
             (from === null || slice.notBefore >= millisOf(from)) &&
-            (last === null || (last !== undefined && compareDue(slice, last) > 0)) &&
+            (after === null || compareDue(placeOf(slice), after) > 0) &&
             !isWindowOver(slice.notAfter, nowMillis) &&
             !slice.isHeld &&
             (slice.staleAt === null || slice.staleAt >= nowMillis)
         )
-        .toSorted((a, b) => (isLatestFirst ? compareDue(b, a) : compareDue(a, b)))
+        .toSorted((a, b) => compareDue(placeOf(a), placeOf(b)) * (isLatestFirst ? -1 : 1))
         .slice(0, limit)
       return picked.map((slice) => {
         slice.stage = "IN_PROGRESS"
@@ -62,6 +73,7 @@ const claimDue =
         slice.outcomeUnknownAt = null
         return {
           ...slice,
+          ...placeOf(slice),
           ...unknownFacts,
           referencePrice: null,
           claimVersion: ClaimVersion.make(slice.claimVersion),
@@ -93,21 +105,23 @@ const transition =
 const unresolved =
   (memory: Memory): Slices["unresolved"] =>
   (now, limit) =>
-    Effect.sync(() =>
-      [...memory.slices.values()]
+    Effect.sync(() => {
+      const keyOf = keysIn(memory)
+      return [...memory.slices.values()]
         .filter((slice) => isInDoubt(slice, millisOf(now)))
         .map((slice) => ({ slice, last: slice.outcomeUnknownAt ?? slice.leaseExpiresAt ?? 0 }))
         .toSorted((a, b) => a.last - b.last)
         .slice(0, limit)
         .map(({ slice, last }) => ({
           ...slice,
+          key: keyOf(slice),
           claimVersion: ClaimVersion.make(slice.claimVersion),
           notAfterMillis: Math.floor(slice.notAfter),
           firstSentMillis: Math.floor(slice.claimedAt ?? 0),
           lastSentMillis: Math.ceil(last),
           readMillis: millisOf(now)
         }))
-    )
+    })
 
 const open =
   (memory: Memory): Slices["open"] =>
@@ -191,6 +205,7 @@ const openSlice = (memory: Memory, slice: SliceRow, nowMillis: number): OpenSlic
   const isStopped = memory.isHalted || (order?.holdReason ?? null) !== null
   return {
     ...slice,
+    key: keysIn(memory)(slice),
     brokerOrderId: BrokerOrderId.make(slice.brokerOrderId ?? ""),
     acknowledgedAt: DateTime.makeUnsafe(acknowledgedAt),
     isCancelWanted:

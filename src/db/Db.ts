@@ -7,7 +7,7 @@ import { Configuration } from "../config/Configuration.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { connect, type DbOptions, type DbTarget } from "./connect.ts"
 import type { DbError } from "./DbError.ts"
-import { decodeRows, type Row, type RowSchema } from "./decodeRows.ts"
+import { decodeRows, decodeValues, type DecodeValues, type Row, type RowSchema } from "./decodeRows.ts"
 import { measuredStatement } from "./measuredStatement.ts"
 import { storable } from "./parameters.ts"
 import { type Limited, limitedTo, scopeClosedInTime } from "./timeLimits.ts"
@@ -53,6 +53,14 @@ export class Db extends Context.Service<
       statement: Statement<Row>
     ) => Effect.Effect<ReadonlyArray<S["Type"]>, DbError>
 
+    /** Like `queryReadable`, for many rows: `decode` reads the array of a row's values, which `columns` names in camelCase. */
+    readonly queryValues: <A>(
+      operation: string,
+      columns: ReadonlyArray<string>,
+      decode: DecodeValues<A>,
+      statement: Statement<Row>
+    ) => Effect.Effect<ReadonlyArray<A>, DbError>
+
     /** Runs one statement for its effect. */
     readonly execute: (operation: string, statement: Statement<Row>) => Effect.Effect<void, DbError>
 
@@ -92,12 +100,15 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
   const limited = limitedTo(options.statementTimeout)
   const client = yield* connect(target, options, limited)
   const measured = measuredStatement(yield* Telemetry)
-  const run: Run = (operation, statement) =>
-    measured(operation, withDbErrors(operation, limited(operation, storable(client, statement))))
+  const run = <A>(operation: string, answer: Effect.Effect<A, SqlError>) =>
+    measured(operation, withDbErrors(operation, limited(operation, answer)))
+  const rows: Run<Row> = (operation, statement) => run(operation, storable(client, statement))
+  const values: Run<ReadonlyArray<unknown>> = (operation, statement) =>
+    run(operation, storable(client, statement).values)
   return Db.of({
     sql: client,
-    ...queries(run),
-    execute: (operation, statement) => Effect.asVoid(run(operation, statement)),
+    ...queries(rows, values),
+    execute: (operation, statement) => Effect.asVoid(rows(operation, statement)),
     transaction: (operation, statements) =>
       withDbErrors(operation, limited(operation, client.withTransaction(statements))),
     unlimited: (operation, work) =>
@@ -106,14 +117,17 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
   })
 })
 
-type Run = (operation: string, statement: Statement<Row>) => Effect.Effect<ReadonlyArray<Row>, DbError>
+type Run<A> = (operation: string, statement: Statement<Row>) => Effect.Effect<ReadonlyArray<A>, DbError>
 
-const queries = (run: Run): Pick<Db["Service"], "query" | "queryOne" | "queryOption" | "queryReadable"> => {
+const queries = (
+  rows: Run<Row>,
+  values: Run<ReadonlyArray<unknown>>
+): Pick<Db["Service"], "query" | "queryOne" | "queryOption" | "queryReadable" | "queryValues"> => {
   const read = <S extends RowSchema>(operation: string, row: S, statement: Statement<Row>) =>
-    Effect.flatMap(run(operation, statement), (rows) => decodeRows(operation, row, rows))
+    Effect.flatMap(rows(operation, statement), (found) => decodeRows(operation, row, found))
   const query: Db["Service"]["query"] = (operation, row, statement) =>
-    Effect.flatMap(read(operation, row, statement), (rows) => Effect.fromResult(Result.all(rows)))
-  const reported = new Set<string>()
+    Effect.flatMap(read(operation, row, statement), (found) => Effect.fromResult(Result.all(found)))
+  const readable = makeReadable()
   return {
     query,
     queryOne: (operation, row, statement) =>
@@ -122,17 +136,25 @@ const queries = (run: Run): Pick<Db["Service"], "query" | "queryOne" | "queryOpt
       ),
     queryOption: (operation, row, statement) =>
       Effect.map(query(operation, row, statement), ([first]) => Option.fromNullishOr(first)),
-    queryReadable: (operation, row, statement) =>
-      Effect.gen(function* () {
-        const rows = yield* read(operation, row, statement)
-        for (const { failure } of rows.filter(Result.isFailure)) {
-          if (reported.has(failure.message)) continue
-          reported.add(failure.message)
-          yield* Effect.logError(failure.message)
-        }
-        return rows.filter(Result.isSuccess).map(({ success }) => success)
-      })
+    queryReadable: (operation, row, statement) => Effect.flatMap(read(operation, row, statement), readable),
+    queryValues: (operation, columns, decode, statement) =>
+      Effect.flatMap(values(operation, statement), (found) => decodeValues(operation, columns, decode, found)).pipe(
+        Effect.flatMap(readable)
+      )
   }
+}
+
+/** Leaves out rows that cannot be read, and logs each once. */
+const makeReadable = () => {
+  const reported = new Set<string>()
+  return Effect.fnUntraced(function* <A>(rows: ReadonlyArray<Result.Result<A, DbError>>) {
+    for (const { failure } of rows.filter(Result.isFailure)) {
+      if (reported.has(failure.message)) continue
+      reported.add(failure.message)
+      yield* Effect.logError(failure.message)
+    }
+    return rows.filter(Result.isSuccess).map(({ success }) => success)
+  })
 }
 
 const noTimeouts = (client: PgClient.PgClient) =>

@@ -13,18 +13,42 @@ const rowsAtOnce = 16
 /** Each row decoded, its column names in camelCase, or why it cannot be read. */
 export const decodeRows = <S extends RowSchema>(operation: string, row: S, rows: ReadonlyArray<Row>) => {
   const decode = Schema.decodeUnknownResult(row)
-  return Effect.gen(function* () {
-    const results: Array<Result.Result<S["Type"], DbError>> = []
-    const rename = camelCased(rows[0])
-    for (const found of rows) {
-      const raw = rename(found)
-      results.push(Result.mapError(decode(raw), (error) => unreadable(operation, raw, error)))
-      // A slice may become due while many rows are decoded.
-      if (results.length % rowsAtOnce === 0) yield* Effect.yieldNow
-    }
-    return results
+  const rename = camelCased(rows[0])
+  return decodeEach(rows, (found) => {
+    const raw = rename(found)
+    return Result.mapError(decode(raw), (error) => unreadable(operation, raw, error))
   })
 }
+
+/** Reads the values of a row. */
+export type DecodeValues<A> = (values: ReadonlyArray<unknown>) => Result.Result<A, Schema.SchemaError>
+
+/** Each row read by `decode`, or why it cannot be. `columns` names its values in camelCase. */
+export const decodeValues = <A>(
+  operation: string,
+  columns: ReadonlyArray<string>,
+  decode: DecodeValues<A>,
+  rows: ReadonlyArray<ReadonlyArray<unknown>>
+) =>
+  decodeEach(rows, (values) =>
+    Result.mapError(decode(values), (error) => {
+      const named = columns.map((name, index) => [name, values[index]] as const)
+      return unreadable(operation, Object.fromEntries(named), error)
+    })
+  )
+
+const decodeEach = Effect.fnUntraced(function* <Raw, A>(
+  rows: ReadonlyArray<Raw>,
+  decode: (row: Raw) => Result.Result<A, DbError>
+) {
+  const results: Array<Result.Result<A, DbError>> = []
+  for (const row of rows) {
+    results.push(decode(row))
+    // A slice may become due while many rows are decoded.
+    if (results.length % rowsAtOnce === 0) yield* Effect.yieldNow
+  }
+  return results
+})
 
 /** Names the row by its ids; its other columns do not belong in a log. */
 const unreadable = (operation: string, raw: Row, { message }: Schema.SchemaError): DbError => {

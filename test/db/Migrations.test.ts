@@ -188,10 +188,11 @@ describe("migrate", () => {
     }).pipe(Effect.provide(emptyDatabase))
   )
 
-  it.live("migrates every earlier version with its data", () =>
+  it.live("migrates every version before the slices' tables with its data", () =>
     Effect.gen(function* () {
       const files = yield* projectFiles
-      for (let first = 1; first < files.length; first += 1) {
+      const versions = files.filter((name) => name < "0027").length
+      for (let first = 1; first <= versions; first += 1) {
         const database = yield* freshDatabase("empty")
         yield* Effect.gen(function* () {
           assert.lengthOf(yield* migrateFrom(yield* folderWith({ first })), first)

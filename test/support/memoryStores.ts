@@ -7,7 +7,13 @@ import type { DayTotals } from "../../src/domain/limits/dayLimits.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
-import { type ClaimedSlice, ClaimVersion, type NextStage, stageOf } from "../../src/domain/model/OrderSlice.ts"
+import {
+  type ClaimedSlice,
+  ClaimVersion,
+  type NextStage,
+  sliceKeyOf,
+  stageOf
+} from "../../src/domain/model/OrderSlice.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
 import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
@@ -46,6 +52,7 @@ export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o
   id: SliceId.make(id),
   orderId: OrderId.make(orderId),
   tag: Tag.make(id.replaceAll(" ", "")),
+  key: sliceKeyOf(1, dueMillis),
   sequenceNumber: 1,
   quantity: 10,
   instrument: Instrument.make("NSE:INFY"),
@@ -57,6 +64,7 @@ export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o
   claimVersion: ClaimVersion.make(0),
   attempts: 0,
   scheduledMillis: dueMillis,
+  dueMicros: dueMillis * 1000,
   notBeforeMillis: dueMillis,
   notAfterMillis: dueMillis + 600_000,
   leaseExpiresMillis: 0,

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Duration, Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
-import { BrokerOrderId, type SliceId } from "../../src/domain/model/Ids.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
@@ -18,7 +18,7 @@ const claim = (
     readonly limit?: number
     readonly ahead?: Duration.Input
     readonly owner?: string
-    readonly after?: SliceId | null
+    readonly after?: ClaimedSlice
   } = {}
 ) =>
   Effect.gen(function* () {
@@ -144,17 +144,28 @@ describe("stages of a slice", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("gives a slice that an older daemon has put into the queue its id", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 2, total_quantity: 20, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      const { sql, execute } = yield* Db
+      yield* execute("test.older", sql`UPDATE slice_queue SET id = NULL WHERE slice % 2 = 0`)
+      const ids = (yield* claim()).map(({ id }) => id)
+      assert.sameMembers(
+        ids,
+        (yield* sliceRows()).map(({ id }) => id)
+      )
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("pages through many slices due at the same moment without leaving one out", () =>
     Effect.gen(function* () {
       yield* setClock()
       yield* insertOrder("o1", { num_splits: 25, total_quantity: 25, duration_minutes: 0 })
       yield* Effect.flatten(makeSplitPending)
       const first = yield* claim({ limit: 10 })
-      const last =
-        first
-          .map(({ id }) => id)
-          .toSorted()
-          .at(-1) ?? assert.fail("nothing was claimed")
+      const last = first.toSorted((a, b) => a.key - b.key).at(-1) ?? assert.fail("nothing was claimed")
       // A slice that comes back earlier in the sequence waits for the next claim from the start.
       for (const slice of first.slice(0, 2)) yield* move(slice, rescheduled)
       const later = yield* claim({ after: last })

@@ -1,7 +1,7 @@
 import { type DateTime, Schema } from "effect"
 import type { BrokerOrder } from "./BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "./Ids.ts"
-import { MarketFacts } from "./MarketFacts.ts"
+import type { MarketFacts } from "./MarketFacts.ts"
 import { OrderParameters } from "./Order.ts"
 import type { ReasonCode } from "./reason.ts"
 
@@ -12,7 +12,18 @@ export type Stage = typeof Stage.Type
 export const ClaimVersion = Schema.Int.pipe(Schema.brand("ClaimVersion"))
 export type ClaimVersion = typeof ClaimVersion.Type
 
-/** The fields that identify a slice in the database, at the broker and in the logs. */
+/** A slice's key in the database: the number of its order, and in the lowest 20 bits its own in that order. */
+export const SliceKey = Schema.Int.pipe(Schema.brand("SliceKey"))
+export type SliceKey = typeof SliceKey.Type
+
+const sequencesPerOrder = 2 ** 20
+
+export const sliceKeyOf = (orderNumber: number, sequenceNumber: number): SliceKey =>
+  SliceKey.make(orderNumber * sequencesPerOrder + sequenceNumber)
+
+export const sequenceNumberOf = (key: SliceKey): number => key % sequencesPerOrder
+
+/** The fields that identify a slice at the broker and in the logs. */
 const identity = {
   id: SliceId,
   orderId: OrderId,
@@ -21,28 +32,39 @@ const identity = {
   traceId: Schema.NullOr(Schema.String)
 }
 
-/** A slice that one executor owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
-export const ClaimedSlice = Schema.Struct({
-  ...identity,
-  sequenceNumber: Schema.Int,
-  quantity: Schema.Int,
+/** What a slice has of its order and the plan. */
+export const SliceFacts = Schema.Struct({
+  orderId: OrderId,
+  requestId: Schema.NullOr(Schema.String),
+  traceId: Schema.NullOr(Schema.String),
   ...OrderParameters.fields,
-  claimVersion: ClaimVersion,
-  attempts: Schema.Int,
-  notBeforeMillis: Schema.Int,
-  notAfterMillis: Schema.Int,
-  leaseExpiresMillis: Schema.Int,
-  scheduledMillis: Schema.Int,
   /** The venue whose trading hours it keeps; null if it was planned without a calendar. */
   market: Schema.NullOr(Schema.String),
   /** The price of a MARKET slice if no fresh one is known: the order's reference price, else the instrument list's. */
-  referencePrice: Schema.NullOr(Schema.BigDecimalFromString),
-  ...MarketFacts.fields
+  referencePrice: Schema.NullOr(Schema.BigDecimalFromString)
 })
-export type ClaimedSlice = typeof ClaimedSlice.Type
+export type SliceFacts = typeof SliceFacts.Type
+
+/** A slice that one executor owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
+export interface ClaimedSlice extends SliceFacts, MarketFacts {
+  readonly key: SliceKey
+  readonly id: SliceId
+  readonly tag: Tag
+  readonly sequenceNumber: number
+  readonly quantity: number
+  readonly claimVersion: ClaimVersion
+  readonly attempts: number
+  /** When it is due, as the database knows it: claims go by this and the key. In microseconds since 1970. */
+  readonly dueMicros: number
+  readonly notBeforeMillis: number
+  readonly notAfterMillis: number
+  readonly leaseExpiresMillis: number
+  readonly scheduledMillis: number
+}
 
 /** A slice in doubt: its owner reported an unknown outcome, or died. */
 export const UnresolvedSlice = Schema.Struct({
+  key: SliceKey,
   ...identity,
   claimVersion: ClaimVersion,
   attempts: Schema.Int,
@@ -57,6 +79,7 @@ export type UnresolvedSlice = typeof UnresolvedSlice.Type
 
 /** An acknowledged slice whose broker order may still change. */
 export const OpenSlice = Schema.Struct({
+  key: SliceKey,
   ...identity,
   brokerOrderId: BrokerOrderId,
   quantity: Schema.Int,
@@ -92,7 +115,7 @@ export type NextStage =
 
 /** One transition of a slice out of IN_PROGRESS, or within it if unknown, valid only under its `claimVersion`. */
 export interface SliceTransition {
-  readonly slice: { readonly id: SliceId; readonly orderId: OrderId; readonly claimVersion: ClaimVersion }
+  readonly slice: Pick<ClaimedSlice, "key" | "id" | "orderId" | "claimVersion">
   readonly next: NextStage
   /** Placements made so far, this one included. */
   readonly attempts: number

@@ -112,8 +112,8 @@ const takeTurn =
         ORDER BY instrument`
     ).pipe(Effect.map((rows) => new Set(rows.map(({ instrument }) => instrument))))
 
-/** The columns of MarketFacts that {@link marketFacts} gives, for a RETURNING or SELECT. */
-export const factColumns = `
+/** The columns of MarketFacts that {@link marketFacts} gives, for a SELECT. */
+const factColumns = `
   m.last_price::text AS last_price, m.last_price_millis, m.recent_volume, m.recent_volume_millis`
 
 /**

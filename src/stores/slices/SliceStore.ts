@@ -1,7 +1,7 @@
 import { Context, type DateTime, Effect, Layer } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import { booleans, decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type ClaimedSlice, OpenSlice, type SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { slicesInDoubt } from "../sql/claims.ts"
@@ -104,7 +104,7 @@ const unresolved =
       UnresolvedSlice,
       sql`
         WITH doubtful AS MATERIALIZED (SELECT slice, since FROM ${slicesInDoubt(sql, now, limit)} doubtful)
-        SELECT s.id, s.order_id, s.tag, s.claim_version, s.attempts,
+        SELECT s.slice::float8 AS key, s.id, s.order_id, s.tag, s.claim_version, s.attempts,
           floor(extract(epoch FROM s.not_after) * 1000)::float8 AS not_after_millis,
           -- A slice that a person had looked up first may have been claimed by nobody that is known.
           floor(extract(epoch FROM coalesce(s.claimed_at, s.created_at)) * 1000)::float8 AS first_sent_millis,
@@ -121,7 +121,7 @@ const open =
       "SliceStore.open",
       OpenSlice,
       sql`
-        SELECT s.id, o.id AS order_id, s.tag, w.broker_order_id, w.quantity, w.filled AS filled_quantity, w.acknowledged_at,
+        SELECT s.slice::float8 AS key, s.id, o.id AS order_id, s.tag, w.broker_order_id, w.quantity, w.filled AS filled_quantity, w.acknowledged_at,
           o.cancel_requested_at IS NOT NULL
             OR (coalesce(p.completes_at <= ${instant(now)}, false) AND o.hold_reason IS NULL
               AND NOT ${isHalted(sql)})
@@ -151,17 +151,16 @@ const saveBrokerStates =
       "SliceStore.saveBrokerStates",
       sql`
         WITH input AS MATERIALIZED (
-          SELECT p.slice, i.* FROM unnest(
-            ${texts(states.map(({ slice }) => slice.id))},
+          SELECT i.key::bigint AS slice, i.* FROM unnest(
+            ${numbers(states.map(({ slice }) => slice.key))},
             ${texts(states.map(({ slice }) => slice.brokerOrderId))},
             ${texts(states.map(({ state }) => state.status))},
             ${texts(states.map(({ state }) => state.statusText))},
             ${booleans(states.map(({ state }) => isTerminal(state.status)))},
             ${integers(states.map(({ state }) => state.filledQuantity))},
             ${decimals(states.map(({ state }) => state.averagePrice))}
-          ) AS i (id, order_id, status, status_text, is_final, filled, price)
-          JOIN slice_plan p ON p.id = i.id
-          ORDER BY p.slice
+          ) AS i (key, order_id, status, status_text, is_final, filled, price)
+          ORDER BY slice
         ), changed AS (
           UPDATE slice_working w SET
             broker_status = i.status, broker_status_text = i.status_text, filled = i.filled,

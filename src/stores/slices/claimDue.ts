@@ -3,11 +3,11 @@ import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
-import type { SliceId } from "../../domain/model/Ids.ts"
 import { maxQuantity } from "../../domain/model/Order.ts"
-import { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
-import { factColumns, marketFacts } from "../account/QuoteStore.ts"
+import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
+import { marketFacts } from "../account/QuoteStore.ts"
 import { claimableFormat, isHalted, isWindowOver } from "../sql/conditions.ts"
+import { claimedColumns, columnNames, makeDecodeClaimed } from "./claimedSlices.ts"
 
 export interface ClaimOptions {
   readonly now: DateTime.Utc
@@ -15,7 +15,8 @@ export interface ClaimOptions {
   readonly leaseExpiresAt: DateTime.Utc
   readonly owner: string
   readonly limit: number
-  readonly after?: SliceId | null
+  /** A slice that was claimed: only those behind it. */
+  readonly after?: Pick<ClaimedSlice, "dueMicros" | "key"> | null
   readonly from?: DateTime.Utc | null
   readonly isLatestFirst?: boolean
   /** False without a trading calendar: slices that were planned with one are left to other daemons. */
@@ -26,32 +27,39 @@ export interface ClaimOptions {
 const dueFrom = (sql: Sql, from: DateTime.Utc | null) =>
   from === null ? sql.literal("") : sql`AND due_at >= ${instant(from)}`
 
-/** Later than a slice that may have left the queue since. */
-const laterThan = (sql: Sql, after: SliceId | null) =>
-  after === null
+/** `to_timestamp` rounds a double to the microsecond that it is nearest to. */
+const laterThan = (sql: Sql, after: ClaimOptions["after"]) =>
+  after === null || after === undefined
     ? sql.literal("")
-    : sql`AND (due_at, slice) > ((SELECT not_before FROM slice_rows WHERE id = ${after}), (SELECT slice FROM slice_plan WHERE id = ${after}))`
+    : sql`AND (due_at, slice) > (to_timestamp(${after.dueMicros / 1e6}::float8), ${after.key}::float8::bigint)`
 
-/** The part `facts` of a claim's WITH when no limit needs quotes: no rows. */
-const noFacts = `
-  facts AS (
-    SELECT NULL::text AS instrument, NULL::numeric AS last_price, NULL::float8 AS last_price_millis,
-      NULL::float8 AS recent_volume, NULL::float8 AS recent_volume_millis
-    WHERE false
-  )`
+/** What limits on quotes and values need to know of the slices. */
+const market = {
+  instrument: ", facts::jsonb->>'instrument' AS instrument",
+  source: "picked LEFT JOIN facts m ON m.instrument = picked.instrument",
+  answer: `json_build_object(
+    'listPrice', CASE WHEN q.is_unpriced
+      THEN (SELECT last_price FROM instruments i WHERE i.instrument = picked.instrument)::text END,
+    'lastPrice', m.last_price::text, 'lastPriceMillis', m.last_price_millis,
+    'recentVolume', m.recent_volume, 'recentVolumeMillis', m.recent_volume_millis)::text`
+}
+const noMarket = { instrument: "", source: "picked", answer: "NULL::text" }
 
 /** Claims due slices: one row in slice_claims for all of them, and a new version for each. See SliceStore. */
-export const claimDue =
-  ({ sql, queryReadable }: Db["Service"]) =>
-  (options: ClaimOptions): Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError> =>
-    queryReadable(
+export const claimDue = ({ sql, queryValues }: Db["Service"]) => {
+  const decodeClaimed = makeDecodeClaimed()
+  return (options: ClaimOptions): Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError> => {
+    const { quotes = null } = options
+    const { instrument, source, answer } = quotes === null ? noMarket : market
+    return queryValues(
       "SliceStore.claimDue",
-      ClaimedSlice,
+      columnNames,
+      decodeClaimed(options.leaseExpiresAt),
       sql`
         WITH picked AS MATERIALIZED (
-          SELECT slice, due_at${sql.literal(options.quotes ? ", facts::jsonb->>'instrument' AS instrument" : "")} FROM slice_queue
+          SELECT slice, due_at${sql.literal(instrument)} FROM slice_queue
           WHERE NOT is_held AND claim = 0 AND due_at <= ${instant(options.horizon)}
-            ${laterThan(sql, options.after ?? null)} ${dueFrom(sql, options.from ?? null)}
+            ${laterThan(sql, options.after)} ${dueFrom(sql, options.from ?? null)}
             AND NOT ${isWindowOver(sql, options.now)}
             AND format = ${claimableFormat} AND (NOT keeps_hours OR ${options.keepsHours ?? true})
             AND (stale_at IS NULL OR stale_at >= ${instant(options.now)}) AND version < ${maxQuantity}::int
@@ -65,25 +73,11 @@ export const claimDue =
             min(due_at), max(due_at)
           FROM picked HAVING count(*) > 0
           RETURNING id
-        ), claimed AS (
-          UPDATE slice_queue q SET claim = lease.id, version = q.version + 1
-          FROM picked, lease
-          WHERE q.slice = picked.slice
-          RETURNING q.*
-        ), ${options.quotes ? marketFacts(sql, { ...options.quotes, now: options.now }) : sql.literal(noFacts)}
-        SELECT p.id, f.order_id, q.tag, (q.slice & 1048575)::int AS sequence_number, q.quantity, f.instrument, f.side, f.order_type,
-          f.limit_price, f.product_type, f.validity, q.version AS claim_version, q.attempts,
-          ceil(extract(epoch FROM q.due_at) * 1000)::float8 AS not_before_millis,
-          floor(extract(epoch FROM q.not_after) * 1000)::float8 AS not_after_millis,
-          floor(extract(epoch FROM ${instant(options.leaseExpiresAt)}::timestamptz) * 1000)::float8 AS lease_expires_millis,
-          ceil(extract(epoch FROM coalesce(q.scheduled_at, q.due_at)) * 1000)::float8 AS scheduled_millis,
-          CASE WHEN q.is_unpriced THEN (SELECT last_price FROM instruments i WHERE i.instrument = f.instrument)::text
-            ELSE f.reference_price END AS reference_price,
-          f.request_id, f.trace_id, f.market, ${sql.literal(factColumns)}
-        FROM claimed q
-        JOIN slice_plan p ON p.slice = q.slice
-        CROSS JOIN LATERAL jsonb_to_record(q.facts::jsonb) AS f (
-          order_id text, instrument text, side text, order_type text, limit_price text, product_type text, validity text,
-          request_id text, trace_id text, market text, reference_price text)
-        LEFT JOIN facts m ON m.instrument = f.instrument`
+        )${quotes === null ? sql.literal("") : sql`, ${marketFacts(sql, { ...quotes, now: options.now })}`}
+        UPDATE slice_queue q SET claim = lease.id, version = q.version + 1
+        FROM ${sql.literal(source)} CROSS JOIN lease
+        WHERE q.slice = picked.slice
+        RETURNING ${claimedColumns(sql, sql.literal(answer))}`
     )
+  }
+}

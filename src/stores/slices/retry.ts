@@ -107,7 +107,7 @@ const sendAgain = (
       })}), again AS (
         INSERT INTO slice_queue (
           slice, due_at, not_after, claim, version, quantity, attempts, format, is_held, keeps_hours, is_unpriced, tag, facts, stale_at,
-          scheduled_at, unknown_at, in_doubt_at, placed_at, updated_at, last_claim, window_revision, reason, reason_code)
+          scheduled_at, unknown_at, in_doubt_at, placed_at, updated_at, last_claim, window_revision, reason, reason_code, id)
         SELECT slice, again_at, ${instant(notAfter)},
           CASE WHEN ${isLookedUpFirst}::boolean THEN -coalesce(claim, 1) ELSE 0 END,
           version + 1, quantity, 0, format, is_held, keeps_hours, is_unpriced, tag, facts,
@@ -116,7 +116,7 @@ const sendAgain = (
           CASE WHEN ${isLookedUpFirst}::boolean THEN ${instant(now)}::timestamptz END,
           in_doubt_at, placed_at, ${instant(now)}, claim, revision,
           ${`retried by ${asked.by} for ${DateTime.formatIso(notBefore)}: ${asked.reason}`},
-          ${reasonCode(sql, "retried_by_operator")}
+          ${reasonCode(sql, "retried_by_operator")}, id
         FROM gone
       ), recorded AS (${insertActions(
         sql,

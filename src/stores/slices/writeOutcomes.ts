@@ -3,7 +3,7 @@ import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
-import { leavesTheQueue, type NextStage, type SliceTransition, Stage } from "../../domain/model/OrderSlice.ts"
+import { leavesTheQueue, type NextStage, type SliceTransition, Stage, stageOf } from "../../domain/model/OrderSlice.ts"
 import { Id } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { putResults, putWorking, skipped, takeQueued } from "../sql/moves.ts"
@@ -14,8 +14,13 @@ export interface MovedSlice {
   readonly stage: Stage
 }
 
-/** `isAudited`: the call behind the outcome is written with the move. */
-const Moved = Schema.Struct({ id: Schema.String, stage: Stage, isAudited: Schema.Boolean })
+/** What was written of an outcome. `isAudited`: the call behind it is written with the move. */
+interface Written {
+  readonly key: number
+  readonly stage: Stage
+  readonly isAudited: boolean
+}
+const Stayed = Schema.Struct({ key: Schema.Number, stage: Stage, isAudited: Schema.Boolean })
 
 /**
  * Writes outcomes: what stays in the queue or comes back in one statement, which locks orders, then what leaves it in another. Both
@@ -39,10 +44,18 @@ export const transition =
         ...(staying.length > 0 ? [stay(db, staying)] : []),
         ...(leaving.length > 0 ? [leave(db, leaving)] : [])
       ]
-      const all = Effect.map(Effect.all(steps), (rows) => rows.flat())
-      const moved = yield* steps.length > 1 ? db.transaction("SliceStore.transition", all) : all
-      const audited = new Set<string | null>(moved.filter(({ isAudited }) => isAudited).map(({ id }) => id))
-      const unwritten = events.filter(({ call, sliceId }) => call !== "place" || !audited.has(sliceId))
+      const all = Effect.map(Effect.all(steps), (answers) => answers.flat())
+      const written = yield* steps.length > 1 ? db.transaction("SliceStore.transition", all) : all
+      const byKey = new Map(written.map((one) => [one.key, one]))
+      const moved: Array<MovedSlice> = []
+      const audited = new Set<BrokerEvent>()
+      for (const { transition, call } of outcomes) {
+        const one = byKey.get(transition.slice.key)
+        if (one === undefined) continue
+        moved.push({ id: transition.slice.id, stage: one.stage })
+        if (call !== null && one.isAudited) audited.add(call)
+      }
+      const unwritten = events.filter((event) => !audited.has(event))
       if (unwritten.length > 0) yield* db.execute("SliceStore.audit", insertEvents(db.sql, unwritten))
       return moved
     })
@@ -58,7 +71,7 @@ const lockOrders = ({ sql, query }: Db["Service"], back: ReadonlyArray<Outcome>)
     sql`
       SELECT id FROM orders WHERE id = ANY(${texts(back.map(({ transition: { slice } }) => slice.orderId))})
       ORDER BY id FOR SHARE`
-  ).pipe(Effect.map((): ReadonlyArray<typeof Moved.Type> => []))
+  ).pipe(Effect.map((): ReadonlyArray<Written> => []))
 
 interface Outcome {
   readonly transition: SliceTransition
@@ -71,9 +84,9 @@ const found = (next: NextStage) => (next._tag === "Processed" ? next.found : nul
 const outcomeColumns = (outcomes: ReadonlyArray<Outcome>) => {
   const of = outcomes.map(({ transition }) => transition)
   return {
-    names: "id, version, next_reason, next_code, made_attempts, sent_at, at",
+    names: "key, version, next_reason, next_code, made_attempts, sent_at, at",
     values: [
-      texts(of.map(({ slice }) => slice.id)),
+      numbers(of.map(({ slice }) => slice.key)),
       integers(of.map(({ slice }) => slice.claimVersion)),
       texts(of.map(({ next }) => ("reason" in next ? next.reason : null))),
       texts(of.map(({ next }) => ("code" in next ? next.code : null))),
@@ -115,12 +128,25 @@ const auditOf = (sql: Sql, source: string, isAudited = "true") => sql`
   SELECT slice, called_at, duration_millis, claim, deadline, version, attempt, 'p', broker, call_order_id, call_outcome, response
   FROM ${sql.literal(`${source} WHERE called_at IS NOT NULL AND ${isAudited}`)}`
 
-/** Since when the slice has been in doubt: its outcome comes after its owner said that it is unknown, or after its lease. */
-const doubtAt = `
-  CASE WHEN unknown_at IS NOT NULL OR EXISTS (SELECT FROM slice_claims l WHERE l.id = gone.claim AND l.lease_expires_at <= at)
-    THEN at ELSE in_doubt_at END`
+/**
+ * The lease of a claim was over at the time `at`. Few claims last that long, so most slices need no look at their own: no lease
+ * that a slice can still have ended before the earliest one.
+ */
+const wasLapsed = (claim: string, at: string) => `(
+  ${at} >= coalesce((SELECT min(lease_expires_at) FROM slice_claims WHERE NOT is_over), '-infinity')
+  AND EXISTS (SELECT FROM slice_claims l WHERE l.id = ${claim} AND l.lease_expires_at <= ${at}))`
 
-const leave = ({ sql, query }: Db["Service"], outcomes: ReadonlyArray<Outcome>) => {
+/** Since when the slice has been in doubt: its outcome comes after its owner said that it is unknown, or after its lease. */
+const doubtAt = `CASE WHEN unknown_at IS NOT NULL OR ${wasLapsed("gone.claim", "at")} THEN at ELSE in_doubt_at END`
+
+/** How many slices have left, their keys if that is not all, and the keys of those whose call the audit has not got with it. */
+const Left = Schema.Struct({
+  count: Schema.Int,
+  keys: Schema.NullOr(Schema.Array(Schema.Number)),
+  unaudited: Schema.NullOr(Schema.Array(Schema.Number))
+})
+
+const leave = ({ sql, queryOne }: Db["Service"], outcomes: ReadonlyArray<Outcome>) => {
   const of = outcomes.map(({ transition }) => transition)
   const common = outcomeColumns(outcomes)
   const calls = callColumns(outcomes)
@@ -136,12 +162,12 @@ const leave = ({ sql, query }: Db["Service"], outcomes: ReadonlyArray<Outcome>) 
     filled: sql.literal("found_filled"),
     average_price: sql.literal("found_price")
   }
-  return query(
+  return queryOne(
     "SliceStore.transition",
-    Moved,
+    Left,
     sql`
       WITH input AS MATERIALIZED (
-        SELECT p.slice, i.* FROM unnest(
+        SELECT i.key::bigint AS slice, i.* FROM unnest(
           ${sql.csv([...common.values, ...calls.values].map((value) => sql`${value}`))},
           ${texts(of.map(({ next }) => (next._tag === "Processed" ? "P" : next._tag === "Failed" ? "F" : "S")))},
           ${texts(of.map(({ next }) => (next._tag === "Processed" ? next.brokerOrderId : null)))},
@@ -152,12 +178,11 @@ const leave = ({ sql, query }: Db["Service"], outcomes: ReadonlyArray<Outcome>) 
           ${decimals(of.map(({ next }) => found(next)?.averagePrice ?? null))}
         ) AS i (${sql.literal(`${common.names}, ${calls.names}`)}, next_stage, found_order_id, found_status, found_status_text, is_open,
           found_filled, found_price)
-        JOIN slice_plan p ON p.id = i.id
-        ORDER BY p.slice
+        ORDER BY slice
       ), gone AS (${takeQueued(sql, {
         using: sql`input i`,
         where: sql.literal(isMine),
-        more: sql.literal(`q.unknown_at, i.id, i.next_reason, i.next_code, i.made_attempts, i.sent_at, i.at, i.next_stage,
+        more: sql.literal(`q.unknown_at, i.next_reason, i.next_code, i.made_attempts, i.sent_at, i.at, i.next_stage,
           i.found_order_id, i.found_status, i.found_status_text, i.is_open, i.found_filled, i.found_price, ${callAnswers}`)
       })}), working AS (${putWorking(sql, sql`gone WHERE is_open`, { ...changes, acknowledged_at: sql.literal("at") })}
       ), results AS (${putResults(sql, sql`gone WHERE NOT is_open`, {
@@ -166,10 +191,22 @@ const leave = ({ sql, query }: Db["Service"], outcomes: ReadonlyArray<Outcome>) 
         stage: sql.literal(`next_stage::"char"`),
         updated_at: sql.literal("at")
       })}), audit AS (${auditOf(sql, "gone", "unknown_at IS NULL")})
-      SELECT id, CASE next_stage WHEN 'P' THEN 'PROCESSED' WHEN 'F' THEN 'FAILED' ELSE 'SKIPPED' END AS stage,
-        unknown_at IS NULL AS is_audited
+      SELECT count(*)::int AS count,
+        CASE WHEN count(*) < ${outcomes.length}::int THEN array_agg(slice::float8) END AS keys,
+        array_agg(slice::float8) FILTER (WHERE unknown_at IS NOT NULL) AS unaudited
       FROM gone`
-  )
+  ).pipe(Effect.map((left) => writtenOf(of, left)))
+}
+
+const writtenOf = (
+  transitions: ReadonlyArray<SliceTransition>,
+  { count, keys, unaudited }: typeof Left.Type
+): ReadonlyArray<Written> => {
+  const left = new Set(keys ?? [])
+  const isUnaudited = new Set(unaudited ?? [])
+  return transitions
+    .filter(({ slice }) => count === transitions.length || left.has(slice.key))
+    .map(({ slice: { key }, next }) => ({ key, stage: stageOf(next), isAudited: !isUnaudited.has(key) }))
 }
 
 /** The window of the latest plan that was made since ends the slice's, too. */
@@ -177,31 +214,32 @@ const closesAt = `(
   SELECT min(closes_at) FROM order_plans f WHERE f.order_id = i.order_id
     AND f.revision > coalesce(q.window_revision, (SELECT revision FROM slice_plan WHERE slice = q.slice), 0))`
 
-const wasInDoubt = `
-  (q.unknown_at IS NOT NULL OR EXISTS (SELECT FROM slice_claims l WHERE l.id = q.claim AND l.lease_expires_at <= i.at))`
+const wasInDoubt = `(q.unknown_at IS NOT NULL OR ${wasLapsed("q.claim", "i.at")})`
 
 const stayInput = (sql: Sql, outcomes: ReadonlyArray<Outcome>) => {
   const of = outcomes.map(({ transition }) => transition)
   const common = outcomeColumns(outcomes)
   const calls = callColumns(outcomes)
   return sql`
-    SELECT p.slice, i.* FROM unnest(
+    SELECT i.key::bigint AS slice, i.* FROM unnest(
       ${sql.csv([...common.values, ...calls.values].map((value) => sql`${value}`))},
       ${texts(of.map(({ slice }) => slice.orderId))},
       ${booleans(of.map(({ next }) => next._tag === "Unknown"))},
       ${instants(of.map(({ next }) => (next._tag === "Rescheduled" ? next.notBefore : null)))}
     ) AS i (${sql.literal(`${common.names}, ${calls.names}`)}, order_id, is_unknown, next_due_at)
-    JOIN slice_plan p ON p.id = i.id
-    ORDER BY p.slice`
+    ORDER BY slice`
 }
 
 /** What comes back to the queue is on hold if its order is, and SKIPPED if its order was cancelled. */
-const stay = ({ sql, query }: Db["Service"], outcomes: ReadonlyArray<Outcome>) => {
+const stay = (
+  { sql, query }: Db["Service"],
+  outcomes: ReadonlyArray<Outcome>
+): Effect.Effect<ReadonlyArray<Written>, DbError> => {
   const isTaken = sql.literal(isMine)
-  const answers = sql.literal(`i.id, ${callAnswers}`)
+  const answers = sql.literal(`i.key, ${callAnswers}`)
   return query(
     "SliceStore.transition",
-    Moved,
+    Stayed,
     sql`
       WITH input AS MATERIALIZED (${stayInput(sql, outcomes)}
       ), parents AS MATERIALIZED (
@@ -248,8 +286,8 @@ const stay = ({ sql, query }: Db["Service"], outcomes: ReadonlyArray<Outcome>) =
       })}),
       audit_unknown AS (${auditOf(sql, "unknown")}), audit_back AS (${auditOf(sql, "back", "is_audited")}),
       audit_gone AS (${auditOf(sql, "gone", "unknown_at IS NULL")})
-      SELECT id, 'IN_PROGRESS' AS stage, true AS is_audited FROM unknown
-      UNION ALL SELECT id, 'SCHEDULED', is_audited FROM back
-      UNION ALL SELECT id, 'SKIPPED', unknown_at IS NULL FROM gone`
+      SELECT key, 'IN_PROGRESS' AS stage, true AS is_audited FROM unknown
+      UNION ALL SELECT key, 'SCHEDULED', is_audited FROM back
+      UNION ALL SELECT key, 'SKIPPED', unknown_at IS NULL FROM gone`
   )
 }

@@ -31,8 +31,8 @@ export const planRows = (sql: Sql, plans: ReadonlyArray<OrderPlan>, options: Pla
     SELECT slice, number, due_at, not_after, quantity, revision, id, tag FROM slices
   ), queued AS (
     INSERT INTO slice_queue (
-      slice, due_at, not_after, quantity, format, is_held, keeps_hours, is_unpriced, tag, facts, stale_at)
-    SELECT slice, due_at, not_after, quantity, 1, is_held, market IS NOT NULL, is_unpriced, tag, facts, stale_at
+      slice, due_at, not_after, quantity, format, is_held, keeps_hours, is_unpriced, tag, facts, stale_at, id)
+    SELECT slice, due_at, not_after, quantity, 1, is_held, market IS NOT NULL, is_unpriced, tag, facts, stale_at, id
     FROM slices WHERE NOT is_cancelled
   ), skipped AS (
     INSERT INTO slice_results (slice, updated_at, version, attempts, quantity, stage, stale_at, reason, reason_code)

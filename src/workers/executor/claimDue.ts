@@ -36,7 +36,7 @@ export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices)
       if (DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(beganAt, config.sliceExecutorPollInterval)))
         claimedUpTo = null
       if (claimedUpTo === null) beganAt = now
-      const page = yield* claimSome(now, { after: claimedUpTo?.id ?? null }, room)
+      const page = yield* claimSome(now, { after: claimedUpTo }, room)
       const isFromTheStart = claimedUpTo === null
       const isFull = page.length === room
       const last = isFull ? lastOf(page) : null
@@ -108,15 +108,12 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
   })
 })
 
-/**
- * The last slice of a page by due time and id. The database compares microseconds, so its last slice may be a later one of the
- * same millisecond; continuing after an earlier slice leaves nothing out.
- */
+/** The last slice of a page as the database orders them. */
 const lastOf = (claimed: ReadonlyArray<ClaimedSlice>): ClaimedSlice | null =>
   claimed.reduce<ClaimedSlice | null>((last, slice) => (last === null || isLater(slice, last) ? slice : last), null)
 
 const isLater = (a: ClaimedSlice, b: ClaimedSlice): boolean =>
-  a.notBeforeMillis > b.notBeforeMillis || (a.notBeforeMillis === b.notBeforeMillis && a.id > b.id)
+  a.dueMicros > b.dueMicros || (a.dueMicros === b.dueMicros && a.key > b.key)
 
 /**
  * How many slices are claimed and not placed at a time; twice as many while more is due than can be sent. After a crash each of

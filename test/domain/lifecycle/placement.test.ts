@@ -25,7 +25,12 @@ import type { BrokerOrder, UnreadableOrder } from "../../../src/domain/model/Bro
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../../src/domain/model/MarketFacts.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
-import { type ClaimedSlice, ClaimVersion, type UnresolvedSlice } from "../../../src/domain/model/OrderSlice.ts"
+import {
+  type ClaimedSlice,
+  ClaimVersion,
+  sliceKeyOf,
+  type UnresolvedSlice
+} from "../../../src/domain/model/OrderSlice.ts"
 import { unlimited } from "../../support/limits.ts"
 
 const maxAttempts = 3
@@ -41,6 +46,7 @@ const claimed: ClaimedSlice = {
   id: SliceId.make("slice"),
   orderId: OrderId.make("order"),
   tag: Tag.make("TAG"),
+  key: sliceKeyOf(1, 1),
   sequenceNumber: 1,
   quantity: 10,
   instrument: Instrument.make("NSE:INFY"),
@@ -52,6 +58,7 @@ const claimed: ClaimedSlice = {
   claimVersion: ClaimVersion.make(1),
   attempts: 0,
   scheduledMillis: 1_000_000,
+  dueMicros: 1_000_000_000,
   notBeforeMillis: 1_000_000,
   notAfterMillis: 2_000_000,
   leaseExpiresMillis: 1_120_000,
@@ -237,6 +244,7 @@ describe("afterPlacement", () => {
 
 describe("reconcile", () => {
   const slice: UnresolvedSlice = {
+    key: sliceKeyOf(1, 1),
     id: SliceId.make("slice"),
     orderId: OrderId.make("order"),
     tag: Tag.make("TAG"),
