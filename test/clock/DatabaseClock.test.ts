@@ -489,8 +489,8 @@ describe.runIf(process.platform === "linux")("a database on this host", () => {
 
   it.live("is not followed by a clock that its answers contradict", () =>
     Effect.gen(function* () {
-      // The statement takes a part of this time, a large one on a busy machine.
-      const machine = newMachine({ answerDelays: [200], bootId: yield* bootId, wallOffsetMillis: 100 })
+      // More than a statement takes on a busy machine: an answer that took longer would contradict nothing.
+      const machine = newMachine({ answerDelays: [200], bootId: yield* bootId, wallOffsetMillis: minute })
       yield* Effect.gen(function* () {
         for (let n = 0; n < 50; n += 1) assert.isAtLeast(yield* assertNotAhead(machine), 10)
       }).pipe(Effect.provide(clockOn(machine)))
@@ -513,7 +513,8 @@ describe.runIf(process.platform === "linux")("a database on this host", () => {
   it.live("is not taken for one when the boot ids differ", () => {
     const machine = newMachine({ answerDelays: [100], bootId: "another" })
     return Effect.gen(function* () {
-      assert.isAtLeast(yield* assertNotAhead(machine), 90)
+      // A timer that was set late in a turn of the event loop ends early.
+      assert.isAtLeast(yield* assertNotAhead(machine), 10)
     }).pipe(Effect.provide(clockOn(machine)))
   })
 })
