@@ -114,8 +114,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation("quarantine: counted from before the request left, on a host that was suspended", [
     "src/workers/executor/place.ts",
-    'at: next._tag === "Unknown" ? yield* doubtBegins : at',
-    "at"
+    "Effect.map(doubtBegins, (at) => outcomeOf(all, at))",
+    "Effect.succeed(outcomeOf(all, answered.at))"
   ]),
   mutation("timeout: a placement may take any time", [
     "src/broker/layers/withTimeout.ts",
@@ -126,8 +126,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     "tag: each attempt has its own",
     [
       "src/workers/executor/place.ts",
-      "tag: slice.tag,\n  instrument",
-      "tag: Tag.make(`${slice.tag.slice(0, 17)}${slice.attempts}`),\n  instrument"
+      "tag: slice.tag,\n  requestId",
+      "tag: Tag.make(`${slice.tag.slice(0, 17)}${slice.attempts}`),\n  requestId"
     ],
     [
       "src/workers/executor/place.ts",

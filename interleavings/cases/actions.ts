@@ -64,7 +64,7 @@ const callOf = ({ id, orderId, claimVersion, attempts }: Fenced, seconds: number
   sliceId: id,
   attempt: attempts + 1,
   brokerOrderId: null,
-  request: {},
+  request: () => ({}),
   deadline: null,
   response: {},
   worker: "test"

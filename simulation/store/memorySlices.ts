@@ -95,6 +95,8 @@ const transition =
         if (slice === undefined) continue
         if (slice.stage !== "IN_PROGRESS") continue
         if (slice.claimVersion !== transition.slice.claimVersion) continue
+        // One that is unknown already was written before.
+        if (transition.next._tag === "Unknown" && slice.outcomeUnknownAt !== null) continue
         move(slice, transition, memory.orders.get(transition.slice.orderId))
         moved.push({ id: slice.id, stage: slice.stage })
       }

@@ -10,11 +10,14 @@ export interface Placement extends OrderParameters {
   readonly orderId: OrderId
   readonly sliceId: SliceId
   readonly tag: Tag
+  /** Of the order, for log lines. */
+  readonly requestId?: string | null
+  readonly traceId?: string | null
   readonly quantity: number
   /** The absolute time after which the request must not be sent. */
   readonly deadline: DateTime.Utc
-  /** Since when it is due, which decides whose turn it is when several wait; now, if it is not given. */
-  readonly dueAt?: DateTime.Utc
+  /** Since when it is due, in milliseconds since 1970, which decides whose turn it is when several wait; now, if it is not given. */
+  readonly dueMillis?: number
 }
 
 /**

@@ -28,6 +28,7 @@ export class PlacementGate extends Context.Service<
   PlacementGate,
   {
     readonly current: Effect.Effect<GateClosure | null>
+    readonly isClosed: () => boolean
     readonly close: (kind: ClosureKind, reason: string) => Effect.Effect<void>
     readonly open: (kind: ClosureKind) => Effect.Effect<void>
     /** Returns as soon as the gate is closed, or open. */
@@ -49,7 +50,7 @@ export class PlacementGate extends Context.Service<
 }
 
 const make = Effect.gen(function* () {
-  const { reasons, change, current, until } = yield* makeClosures
+  const { reasons, change, current, isClosed, until } = yield* makeClosures
   const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
   const calls = yield* makeCallCount
 
@@ -66,6 +67,7 @@ const make = Effect.gen(function* () {
 
   return PlacementGate.of({
     current,
+    isClosed,
     close: (kind, reason) => change(kind, reason),
     open: (kind) => change(kind, null),
     until,
@@ -109,6 +111,7 @@ const makeClosures = Effect.gen(function* () {
     }).pipe(Semaphore.withPermits(oneAtATime, 1))
 
   const current = Effect.map(SubscriptionRef.get(reasons), closureOf)
+  const isClosed = () => closureOf(SubscriptionRef.getUnsafe(reasons)) !== null
 
   const until = (isClosed: boolean) =>
     SubscriptionRef.changes(reasons).pipe(
@@ -117,7 +120,7 @@ const makeClosures = Effect.gen(function* () {
       Effect.asVoid
     )
 
-  return { reasons, change, current, until }
+  return { reasons, change, current, isClosed, until }
 })
 
 /** Counts the calls in flight. */

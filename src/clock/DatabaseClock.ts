@@ -4,6 +4,7 @@ import type { Db } from "../db/Db.ts"
 import type { DbError } from "../db/DbError.ts"
 import { IsDatabaseOnThisHost } from "../db/IsDatabaseOnThisHost.ts"
 import { logAndContinue } from "../runtime/logAndContinue.ts"
+import { millisOfNanos } from "../runtime/nowMillis.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
 import { makeAsk, readingOf, timeUnsure } from "./askDatabase.ts"
 import { clockOver } from "./overrideClock.ts"
@@ -53,6 +54,12 @@ export class DatabaseClock extends Context.Service<
      * ended unnoticed. Fails when it does not answer, and while a jump of its clock is not believed.
      */
     readonly waitForOffset: Effect.Effect<void, DbError>
+
+    /**
+     * The database's time in milliseconds since 1970, with fractions, if the clock can be relied on; null if `waitForOffset`
+     * would have to ask.
+     */
+    readonly reliableMillis: Effect.Effect<number | null>
 
     /** Sleeps until the database's clock has certainly reached a time, in milliseconds since 1970, and not much longer. */
     readonly sleepUntil: (dueMillis: number) => Effect.Effect<void>
@@ -108,8 +115,8 @@ const make = Effect.gen(function* () {
   )
 
   const sleepUntil = makeSleepUntil({
-    earliestMillis: () => millisOf(times.earliestNanos()),
-    latestMillis: () => millisOf(times.latestNanos()),
+    earliestMillis: () => millisOfNanos(times.earliestNanos()),
+    latestMillis: () => millisOfNanos(times.latestNanos()),
     monotonicMillis: () => Number(local.monotonicTimeNanosUnsafe()) / 1e6,
     probe: Effect.catchCause(measure, (cause) =>
       Effect.logDebug("A probe of the database's clock failed; its time is carried on, somewhat slow", cause)
@@ -124,6 +131,7 @@ const make = Effect.gen(function* () {
     DatabaseClock.of({
       offsetMillis: Effect.sync(times.offsetMillis),
       waitForOffset,
+      reliableMillis: Effect.sync(times.reliableMillis),
       sleepUntil,
       doubts: SubscriptionRef.changes(doubt)
     })
@@ -158,6 +166,18 @@ const makeMeasureAndReport = Effect.fnUntraced(function* (
   })
 })
 
+/** The lower bound of the database's time at a reading, and whether it can be relied on. */
+interface Look {
+  readonly at: Reading
+  readonly earliestNanos: bigint
+  readonly isReliable: boolean
+}
+
+const momentNanos = 10_000n
+
+const isSameMoment = (before: Reading, now: Reading): boolean =>
+  now.monotonicNanos - before.monotonicNanos < momentNanos && now.localNanos === before.localNanos
+
 /** What is known of the database's time, corrected by each sample. */
 const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
   const ask = yield* makeAsk(local)
@@ -166,9 +186,12 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
   /** The bounds by this host's wall clock, while the last answer has shown that it is the database's too. */
   let byHost: TimeBounds | null = first.isByThisClock ? first.answer : null
 
+  let latest: Look | null = null
+
   const sample = Effect.map(ask, ({ answer, isByThisClock }) => {
     knowledge = take(knowledge, answer)
     byHost = isByThisClock ? (byHost ?? answer) : null
+    latest = null
   })
 
   /** The bounds by the host's clock; null while that is not the database's, or was set since the last answer. */
@@ -179,19 +202,33 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
   }
 
   const read = () => readingOf(local)
-  const atNow = (ofHost: (bounds: TimeBounds) => bigint, ofAnswers: typeof latestOf) => (): bigint => {
-    const now = read()
-    const bounds = hostBounds(now)
-    return bounds === null ? ofAnswers(knowledge, now) : ofHost(bounds)
+  const isOldAt = (now: Reading) => now.monotonicNanos - knowledge.trusted.monotonicNanos > maxAgeNanos
+  /** A burst asks for each slice: what was found is used again for a moment, as a time that the database's clock has reached. */
+  const look = (): Look => {
+    const at = read()
+    if (latest !== null && isSameMoment(latest.at, at)) return latest
+    latest = {
+      at,
+      earliestNanos: hostBounds(at)?.earliestNanos ?? earliestOf(knowledge, at),
+      isReliable: !haveParted(knowledge.trusted, at) && !isOldAt(at) && knowledge.doubted === null
+    }
+    return latest
   }
 
   return {
     sample,
-    earliestNanos: atNow(({ earliestNanos }) => earliestNanos, earliestOf),
-    latestNanos: atNow(({ latestNanos }) => latestNanos, latestOf),
+    earliestNanos: () => look().earliestNanos,
+    latestNanos: () => {
+      const now = read()
+      return hostBounds(now)?.latestNanos ?? latestOf(knowledge, now)
+    },
+    reliableMillis: () => {
+      const { earliestNanos, isReliable } = look()
+      return isReliable ? millisOfNanos(earliestNanos) : null
+    },
     isByHost: () => hostBounds(read()) !== null,
     hasParted: () => haveParted(knowledge.trusted, read()),
-    isOld: () => read().monotonicNanos - knowledge.trusted.monotonicNanos > maxAgeNanos,
+    isOld: () => isOldAt(read()),
     isDoubted: () => knowledge.doubted !== null,
     doubtWords: () => doubtWords(jumpMillisOf(knowledge)),
     offsetMillis: () => offsetMillisOf(knowledge)
@@ -202,9 +239,6 @@ const doubtWords = (jumpMillis: number): string =>
   `the database's clock has jumped ${jumpMillis < 0 ? "back" : "forward"} by ${(Math.abs(jumpMillis) / 1000).toFixed(1)} s, ` +
   "and neither clock of this host confirms it. If the database's clock is wrong, set it right; if it is right, set this " +
   "host's clock right or restart this daemon"
-
-/** Milliseconds with fractions, cut to microseconds: as a number, nanoseconds since 1970 could be rounded up. */
-const millisOf = (nanos: bigint): number => Number(nanos / 1000n) / 1000
 
 const clockShowing = (local: Clock.Clock, currentTimeNanosUnsafe: () => bigint): Clock.Clock => {
   const currentTimeMillisUnsafe = () => Number(currentTimeNanosUnsafe() / nanosPerMilli)

@@ -29,7 +29,7 @@ const column =
 const asIs = <A>(value: A): unknown => value
 
 /** PostgreSQL's text cannot hold U+0000; a broker's message might. */
-const withoutNul = (text: string): string => text.replaceAll("\u0000", "\uFFFD")
+const withoutNul = (text: string): string => (text.includes("\u0000") ? text.replaceAll("\u0000", "\uFFFD") : text)
 
 /**
  * The statement without U+0000 in its plain text parameters, so that no row and no message is lost over one. Arrays are

@@ -22,6 +22,7 @@ export const asked: Asked = { by: "tester", reason: "a reason" }
 export const exactClock = DatabaseClock.of({
   offsetMillis: Effect.succeed(0),
   waitForOffset: Effect.void,
+  reliableMillis: Effect.succeed(null),
   sleepUntil: (dueMillis) => Effect.flatMap(nowMillis, (now) => Effect.sleep(Math.max(0, dueMillis - now))),
   doubts: Stream.concat(Stream.succeed(null), Stream.never)
 })

@@ -333,7 +333,7 @@ describe("stages of a slice", () => {
         sliceId: slice.id,
         attempt: 1,
         brokerOrderId: "b1",
-        request: { tag: slice.tag },
+        request: () => ({ tag: slice.tag }),
         deadline: null,
         response: {},
         worker: "owner"

@@ -29,7 +29,7 @@ const placeDue = (after: number) =>
     // The end of the writer's scope waits for its writes.
     yield* Effect.scoped(
       Effect.flatMap(makeOutcomeWriter, (writer) =>
-        Effect.forEach(claimed, (slice) => Effect.flatMap(place(slice), writer.write), { discard: true })
+        Effect.forEach(claimed, (slice) => Effect.map(place(slice), writer.write), { discard: true })
       )
     )
     yield* Effect.flatten(makeFollowBroker)

@@ -13,6 +13,7 @@ import { Zerodha } from "../zerodha/Zerodha.ts"
 import { withCircuit } from "./withCircuit.ts"
 import { withDryRun } from "./withDryRun.ts"
 import { withGate } from "./withGate.ts"
+import { withLogIds } from "./withLogIds.ts"
 import { withRateLimit } from "./withRateLimit.ts"
 import { withTelemetry } from "./withTelemetry.ts"
 import { withTimeout } from "./withTimeout.ts"
@@ -41,7 +42,7 @@ export const configuredGuards = (config: Configuration["Service"]) => [
 ]
 
 /**
- * The broker that BROKER_TYPE chooses, and around it the guards that every placement passes, from the outside in: the
+ * The broker that BROKER_TYPE chooses, and around it the guards that every placement passes, from the outside in: the names in log lines, the
  * account's rate limit, the placement gate, the circuit breaker, telemetry, the timeout, and in a dry run the layer that
  * sends nothing.
  *
@@ -60,7 +61,8 @@ export const BrokerLayer: Layer.Layer<Broker, never, Configuration | DatabaseClo
         ...(config.dryRun ? [withDryRun] : []),
         ...configuredGuards(config),
         // A dry run sends nothing that could count.
-        ...(isReal && !config.dryRun ? [rateLimit] : [])
+        ...(isReal && !config.dryRun ? [rateLimit] : []),
+        withLogIds
       ]
       const broker = isReal ? Zerodha.pipe(Layer.provide([CredentialStore.layer, BrokerInUseStore.layer])) : MockBroker
       return wrappers.reduce(

@@ -37,11 +37,11 @@ export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dai
   const waitForTurn = (
     limits: BudgetLimits,
     latest: DateTime.Utc,
-    dueAt: DateTime.Utc,
+    dueMillis: number,
     hasLostOne = false
   ): Effect.Effect<void, BrokerNotSent> =>
     Effect.gen(function* () {
-      const due = { notBeforeMillis: DateTime.toEpochMillis(dueAt) }
+      const due = { notBeforeMillis: dueMillis }
       const atMillis = yield* turns.take({
         ...due,
         limits,
@@ -57,7 +57,7 @@ export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dai
         const message = `the database took ${turns.roundTripMillis()} ms to grant a turn, which was over by then`
         return yield* notSent("rate_limit", message, DateTime.add(now, { seconds: 1 }))
       }
-      yield* waitForTurn(limits, latest, dueAt, true)
+      yield* waitForTurn(limits, latest, dueMillis, true)
     })
   return waitForTurn
 })

@@ -1,4 +1,4 @@
-import { DateTime, type Duration, Effect, Layer } from "effect"
+import { Clock, DateTime, type Duration, Effect, Layer } from "effect"
 import { placementsPerDay } from "../../domain/limits/orderRate.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
@@ -44,16 +44,17 @@ export const withRateLimit = (
         ...below,
         // A closing gate ends the wait, so that a halt, a stop or a cancel does not wait for turns.
         place: (placement) =>
-          Effect.flatMap(DateTime.now, (now) =>
+          Effect.flatMap(Clock.currentTimeMillis, (nowMillis) =>
             Effect.raceFirst(
-              measured(waitForTurn(placements, placement.deadline, placement.dueAt ?? now)),
+              measured(waitForTurn(placements, placement.deadline, placement.dueMillis ?? nowMillis)),
               gate.untilClosed(placement.sliceId)
             )
           ).pipe(Effect.andThen(sharing(below.place(placement)))),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
             const now = yield* DateTime.now
-            yield* measured(waitForTurn(options, DateTime.addDuration(now, options.maxWait), now))
+            const latest = DateTime.addDuration(now, options.maxWait)
+            yield* measured(waitForTurn(options, latest, DateTime.toEpochMillis(now)))
             yield* sharing(below.cancel(brokerOrderId))
           })
       })

@@ -18,17 +18,19 @@ export const withTimeout = (timeout: Duration.Duration): Layer.Layer<Broker, nev
 
       const limited = <A, E, E2>(call: Effect.Effect<A, E>, onTimeout: Effect.Effect<never, E2>) =>
         Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            const fiber = yield* Effect.forkIn(restore(call), scope, { startImmediately: true })
-            const atOnce = fiber.pollUnsafe()
-            if (atOnce !== undefined) return yield* atOnce
-            const answer = yield* restore(Effect.timeoutOption(Fiber.join(fiber), timeout)).pipe(
-              Effect.onInterrupt(() => Fiber.interrupt(fiber))
-            )
-            if (Option.isSome(answer)) return answer.value
-            fiber.interruptUnsafe()
-            return yield* onTimeout
-          })
+          Effect.flatMap(
+            Effect.forkIn(restore(call), scope, { startImmediately: true }),
+            (fiber): Effect.Effect<A, E | E2> =>
+              fiber.pollUnsafe() ??
+              restore(Effect.timeoutOption(Fiber.join(fiber), timeout)).pipe(
+                Effect.onInterrupt(() => Fiber.interrupt(fiber)),
+                Effect.flatMap((answer): Effect.Effect<A, E2> => {
+                  if (Option.isSome(answer)) return Effect.succeed(answer.value)
+                  fiber.interruptUnsafe()
+                  return onTimeout
+                })
+              )
+          )
         )
 
       const unknown = Effect.fail(new BrokerOutcomeUnknown({ code: "timeout", message }))

@@ -69,6 +69,7 @@ export const closureKinds: ReadonlyArray<ClosureKind> = [
 
 /** Why the placement gate is closed; null if it is open. Of several reasons the first of {@link closureKinds}. */
 export const closureOf = (reasons: ReadonlyMap<ClosureKind, string>): GateClosure | null => {
+  if (reasons.size === 0) return null
   for (const kind of closureKinds) {
     const reason = reasons.get(kind)
     if (reason !== undefined) return { kind, reason }

@@ -14,7 +14,8 @@ export interface BrokerEvent {
   readonly sliceId: string | null
   readonly attempt: number | null
   readonly brokerOrderId: string | null
-  readonly request: Readonly<Record<string, unknown>>
+  /** Made only if it is written: the audit of a placement has it from the plan. */
+  readonly request: () => Readonly<Record<string, unknown>>
   /** How long a placement could wait for its turn; null for other calls. */
   readonly deadline: DateTime.Utc | null
   readonly response: Readonly<Record<string, unknown>>
@@ -43,7 +44,7 @@ export const insertEvents = (sql: Sql, events: ReadonlyArray<BrokerEvent>) => sq
     ${texts(events.map((event) => event.sliceId))},
     ${integers(events.map((event) => event.attempt))},
     ${texts(events.map((event) => event.brokerOrderId))},
-    ${jsons(events.map((event) => event.request))},
+    ${jsons(events.map((event) => event.request()))},
     ${jsons(events.map((event) => event.response))},
     ${texts(events.map((event) => event.worker))}
   ) AS e (id, called_at, duration_millis, broker, call, outcome, order_id, slice_id, attempt, broker_order_id, request, response, worker)

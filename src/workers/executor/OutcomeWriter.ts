@@ -9,15 +9,18 @@ import type { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { makeHoldRefused } from "./holdRefused.ts"
+import { makeLogTried, type Tried } from "./logTried.ts"
 
 /** The outcome of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
 export interface SliceOutcome {
   readonly transition: SliceTransition
   readonly event: BrokerEvent | null
+  /** The placement, for the log; null if none was tried. */
+  readonly tried: Tried | null
 }
 
 export interface OutcomeWriter {
-  readonly write: (outcome: SliceOutcome) => Effect.Effect<void>
+  readonly write: (outcome: SliceOutcome) => void
 }
 
 const maxGroup = 500
@@ -71,7 +74,9 @@ export const makeOutcomeWriter: Effect.Effect<
       Effect.flatMap((isWritten) => (isWritten ? holdRefused(ordersRefusedIn(group)) : Effect.void))
     )
 
+  const logTried = yield* makeLogTried
   const writeAll = Queue.takeBetween(outcomes, 1, maxGroup).pipe(
+    Effect.tap((group) => logTried(group.flatMap(({ tried }) => tried ?? []))),
     Effect.flatMap(writeGroup),
     Effect.forever,
     Effect.catchTag("Done", () => Effect.void)
@@ -90,7 +95,11 @@ export const makeOutcomeWriter: Effect.Effect<
       })
   )
 
-  return { write: (outcome) => Effect.asVoid(Queue.offer(outcomes, outcome)) }
+  return {
+    write: (outcome) => {
+      Queue.offerUnsafe(outcomes, outcome)
+    }
+  }
 })
 
 const ordersRefusedIn = (group: ReadonlyArray<SliceOutcome>): ReadonlySet<OrderId> =>

@@ -1,78 +1,110 @@
-import { Effect, FiberSet, Queue, References, Semaphore } from "effect"
+import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { fireAtMillis } from "../../domain/lifecycle/placement.ts"
+import { isLate } from "../../domain/lifecycle/turns.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
-import { logAndContinue } from "../../runtime/logAndContinue.ts"
-import { nowMillis } from "../../runtime/nowMillis.ts"
+import { summary } from "../../runtime/logAndContinue.ts"
+import { millisOfNanos } from "../../runtime/nowMillis.ts"
 import { claimLimitOf } from "./claimDue.ts"
 import type { ClaimedSlices } from "./ClaimedSlices.ts"
 import type { OutcomeWriter } from "./OutcomeWriter.ts"
-import { makePlace } from "./place.ts"
+import { makePlace, type PlacementOutcome } from "./place.ts"
+
+/** After so many late slices in a row the process may do something else, such as to claim and to write. */
+const lateAtOnce = 250
 
 /**
  * The loop that fires: waits for the next due time, to a fraction of a millisecond, and places the slice in a fiber of
- * `inFlight`; the outcome goes to the writer. It does not fire while the placement gate is closed or a back-off lasts.
+ * `inFlight`; the outcome goes to the writer. It does not fire while the placement gate is closed or a back-off lasts. All that is due
+ * at one instant is sent before this process does anything else.
  */
 export const makeFireDue = Effect.fnUntraced(function* (
-  { queue, queueChanged, queueHasRoom, fired }: ClaimedSlices,
+  claimed: ClaimedSlices,
+  inFlight: FiberSet.FiberSet<void>,
+  writer: OutcomeWriter
+) {
+  const { queue, queueChanged } = claimed
+  const gate = yield* PlacementGate
+  const clock = yield* DatabaseClock
+  const time = yield* Clock.Clock
+  const { fire, hasRoom, room, backoffUntilMillis } = yield* makeFire(claimed, inFlight, writer)
+  const now = () => millisOfNanos(time.currentTimeNanosUnsafe())
+
+  /** Fires what is due, and returns what to wait for then. */
+  const fireDue = (): Effect.Effect<unknown> => {
+    let nowMillis = now()
+    for (let late = 0; late < lateAtOnce;) {
+      if (gate.isClosed()) return gate.until(false)
+      const next = queue.peek()
+      if (next === undefined) return Queue.take(queueChanged)
+      const fireAt = fireAtMillis(next, backoffUntilMillis())
+      if (nowMillis < fireAt) nowMillis = now()
+      if (nowMillis < fireAt) return Effect.raceFirst(clock.sleepUntil(fireAt), Queue.take(queueChanged))
+      if (!hasRoom()) return Queue.take(room)
+      const slice = queue.takeDue(nowMillis)
+      if (slice === undefined) break
+      fire(slice)
+      late = isLate(slice, nowMillis) ? late + 1 : 0
+    }
+    return Effect.yieldNow
+  }
+
+  // Taking a slice and firing it are one step, which no interruption divides.
+  return Effect.forever(Effect.suspend(fireDue), { disableYield: true })
+})
+
+/** Makes the function that fires one slice, and what it needs to know of those that are not answered yet. */
+const makeFire = Effect.fnUntraced(function* (
+  { queue, queueHasRoom, fired }: ClaimedSlices,
   inFlight: FiberSet.FiberSet<void>,
   writer: OutcomeWriter
 ) {
   const config = yield* Configuration
-  const gate = yield* PlacementGate
-  const clock = yield* DatabaseClock
   const place = yield* makePlace
-  const claimLimit = claimLimitOf(config)
-  const permits = yield* Semaphore.make(config.sliceExecutorConcurrency)
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  const room = yield* Queue.sliding<void>(1)
+  const fewClaimed = claimLimitOf(config) / 2
   let backoffUntilMillis = 0
+  let unanswered = 0
 
-  const tellOfRoom = Effect.suspend(() =>
-    queue.size <= claimLimit / 2 ? Queue.offer(queueHasRoom, undefined) : Effect.void
-  )
+  const tellOfRoom = () => {
+    if (queue.size <= fewClaimed) Queue.offerUnsafe(queueHasRoom, undefined)
+  }
 
-  const fire = (slice: ClaimedSlice) =>
-    Effect.suspend(() => {
+  const end = (slice: ClaimedSlice, placed: Exit.Exit<PlacementOutcome>): Effect.Effect<void> => {
+    fired.delete(slice.id)
+    unanswered -= 1
+    Queue.offerUnsafe(room, undefined)
+    tellOfRoom()
+    if (Exit.isFailure(placed)) {
+      return Cause.hasInterruptsOnly(placed.cause)
+        ? Effect.void
+        : Effect.logWarning(
+            `Slice ${slice.id} met a bug and is reconciled when its lease ends: ${summary(placed.cause)}`
+          )
+    }
+    backoffUntilMillis = Math.max(backoffUntilMillis, placed.value.backoffUntilMillis)
+    writer.write(placed.value)
+    return Effect.void
+  }
+
+  return {
+    hasRoom: () => unanswered < config.sliceExecutorConcurrency,
+    /** Signalled when there is room again. */
+    room,
+    backoffUntilMillis: () => backoffUntilMillis,
+    fire: (slice: ClaimedSlice): void => {
+      unanswered += 1
       fired.set(slice.id, slice)
-      return place(slice)
-    }).pipe(
-      Effect.flatMap((outcome) => {
-        backoffUntilMillis = Math.max(backoffUntilMillis, outcome.backoffUntilMillis)
-        return writer.write(outcome)
-      }),
-      logAndContinue(`Slice ${slice.id} met a bug and is reconciled when its lease ends`),
-      Effect.ensuring(
-        Effect.andThen(
-          Effect.sync(() => fired.delete(slice.id)),
-          tellOfRoom
-        )
-      ),
-      Effect.ensuring(Semaphore.release(permits, 1)),
+      tellOfRoom()
       // An interruption may end the broker call inside, but never the writing of its outcome.
-      Effect.uninterruptible
-    )
-
-  /** Waits for the next due time and fires one slice. No interruption can fall between taking a slice and firing it. */
-  const fireNext = Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      if ((yield* gate.current) !== null) return yield* restore(gate.until(false))
-      const next = queue.peek()
-      if (next === undefined) return yield* restore(Queue.take(queueChanged))
-      const now = yield* nowMillis
-      const fireAt = fireAtMillis(next, backoffUntilMillis)
-      if (now < fireAt) return yield* restore(Effect.raceFirst(clock.sleepUntil(fireAt), Queue.take(queueChanged)))
-
-      yield* restore(Semaphore.take(permits, 1))
-      const slice = queue.takeDue(now)
-      if (slice === undefined) return yield* Semaphore.release(permits, 1)
-      yield* FiberSet.run(inFlight, fire(slice), { startImmediately: true })
-      yield* tellOfRoom
-    })
-  )
-
-  // Without yielding: all slices due at one instant are sent before this process does anything else.
-  return Effect.forever(fireNext, { disableYield: true }).pipe(
-    Effect.provideService(References.MaxOpsBeforeYield, Infinity)
-  )
+      const fiber = run(
+        Effect.flatMap(Effect.exit(place(slice)), (placed) => end(slice, placed)),
+        { uninterruptible: true }
+      )
+      if (fiber.pollUnsafe() === undefined) FiberSet.addUnsafe(inFlight, fiber)
+    }
+  }
 })

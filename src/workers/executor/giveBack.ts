@@ -8,23 +8,13 @@ import type { OutcomeWriter } from "./OutcomeWriter.ts"
 /** Makes claimed slices that were not fired SCHEDULED again, so that any executor can claim them at once. */
 export const makeGiveBack =
   (writer: OutcomeWriter, telemetry: Telemetry) => (unfired: ReadonlyArray<ClaimedSlice>, reason: Reason) =>
-    Effect.flatMap(DateTime.now, (at) => {
+    Effect.map(DateTime.now, (at) => {
       telemetry.sliceReason(reason.code, unfired.length)
-      return Effect.forEach(
-        unfired,
-        (slice) =>
-          writer.write({
-            transition: {
-              slice,
-              next: givenBack(reason),
-              attempts: slice.attempts,
-              placedAt: null,
-              at
-            },
-            event: null
-          }),
-        { discard: true }
-      )
+      const next = givenBack(reason)
+      for (const slice of unfired) {
+        const transition = { slice, next, attempts: slice.attempts, placedAt: null, at }
+        writer.write({ transition, event: null, tried: null })
+      }
     })
 
 export type GiveBack = ReturnType<typeof makeGiveBack>

@@ -10,10 +10,12 @@ import {
   type Refusal,
   wasSent
 } from "../../domain/lifecycle/placement.ts"
+import type { BrokerError } from "../../domain/model/BrokerError.ts"
+import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
 import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { Instance } from "../../runtime/Instance.ts"
-import { nowMillis } from "../../runtime/nowMillis.ts"
+import { makeReadNow, type Moment } from "../../runtime/Moment.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import type { SliceOutcome } from "./OutcomeWriter.ts"
 import { makeRefusalNow, placementLimits } from "./refusalNow.ts"
@@ -41,18 +43,18 @@ export const makePlace = Effect.gen(function* () {
       const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
       yield* annotateReason("code" in next ? next.code : null)(
         isNews ? Effect.logWarning(message) : Effect.logDebug(message)
-      )
+      ).pipe(annotateSlice(slice))
       return {
         transition: { slice, next, attempts: slice.attempts, placedAt: null, at },
         event: null,
+        tried: null,
         backoffUntilMillis: 0
       }
     })
 
   return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
-    Effect.flatMap(refusalNow(slice), (refusal) => (refusal === null ? call(slice) : notFired(slice, refusal))).pipe(
-      annotateSlice(slice),
-      Effect.uninterruptible
+    Effect.uninterruptible(
+      Effect.flatMap(refusalNow(slice), (refusal) => (refusal === null ? call(slice) : notFired(slice, refusal)))
     )
 })
 
@@ -63,6 +65,7 @@ const makeCall = Effect.gen(function* () {
   const instance = yield* Instance
   const telemetry = yield* Telemetry
   const limits = yield* placementLimits
+  const readNow = yield* makeReadNow
 
   /**
    * The start of the quarantine. The host may have been suspended before the request left, so the latest possible time counts.
@@ -72,55 +75,74 @@ const makeCall = Effect.gen(function* () {
     return DateTime.makeUnsafe(yield* yield* LatestTime)
   })
 
+  const outcomeOf = (
+    { slice, placement, sent, answer, answered, next }: Answered,
+    at: DateTime.Utc
+  ): PlacementOutcome => {
+    const isSent = wasSent(answer)
+    const attempt = slice.attempts + 1
+    return {
+      transition: {
+        slice,
+        next,
+        attempts: isAttempt(answer) ? attempt : slice.attempts,
+        placedAt: isSent ? sent.at : null,
+        at
+      },
+      event: isSent
+        ? auditRow({
+            id: `${slice.id}:place:${slice.claimVersion}`,
+            call: "place",
+            askedAt: sent.at,
+            answeredAt: answered.at,
+            answer,
+            onSuccess: ({ brokerOrderId }) => ({ broker_order_id: brokerOrderId }),
+            slice,
+            attempt,
+            brokerOrderId: Exit.isSuccess(answer) ? answer.value.brokerOrderId : null,
+            request: () => requestOf(placement),
+            deadline: placement.deadline,
+            broker: broker.name,
+            worker: instance.id
+          })
+        : null,
+      tried: { slice, next, sentMillis: sent.millis },
+      backoffUntilMillis: backoffAfter(answer, next)
+    }
+  }
+
   return (slice: ClaimedSlice): Effect.Effect<PlacementOutcome> =>
-    Effect.gen(function* () {
-      const beganMillis = yield* nowMillis
-      const placedAt = yield* DateTime.now
-      const placement = placementOf(slice, deadlineMillis(slice, DateTime.toEpochMillis(placedAt), limits))
-      const answer = yield* Effect.exit(Effect.interruptible(broker.place(placement)))
-      const at = yield* DateTime.now
-      const endedMillis = yield* nowMillis
-      // Slices that are due at the same moment are sent before this outcome is logged and written.
-      yield* Effect.yieldNow
-      const attempt = slice.attempts + 1
-      const next = afterPlacement(answer, at)
-      telemetry.placed(slice, next, { beganMillis, endedMillis })
-      yield* logOutcome(slice, next, placedAt)
-      const isSent = wasSent(answer)
-      return {
-        transition: {
-          slice,
-          next,
-          attempts: isAttempt(answer) ? attempt : slice.attempts,
-          placedAt: isSent ? placedAt : null,
-          at: next._tag === "Unknown" ? yield* doubtBegins : at
-        },
-        event: isSent
-          ? auditRow({
-              id: `${slice.id}:place:${slice.claimVersion}`,
-              call: "place",
-              askedAt: placedAt,
-              answeredAt: at,
-              answer,
-              onSuccess: ({ brokerOrderId }) => ({ broker_order_id: brokerOrderId }),
-              slice,
-              attempt,
-              brokerOrderId: Exit.isSuccess(answer) ? answer.value.brokerOrderId : null,
-              request: requestOf(placement),
-              deadline: placement.deadline,
-              broker: broker.name,
-              worker: instance.id
-            })
-          : null,
-        backoffUntilMillis: backoffAfter(answer, next)
-      }
+    Effect.suspend(() => {
+      const sent = readNow()
+      const placement = placementOf(slice, deadlineMillis(slice, sent.millis, limits))
+      return Effect.flatMap(Effect.exit(Effect.interruptible(broker.place(placement))), (answer) => {
+        const answered = readNow()
+        const next = afterPlacement(answer, answered.at)
+        telemetry.placed(slice, next, { beganMillis: sent.millis, endedMillis: answered.millis })
+        const all = { slice, placement, sent, answer, answered, next }
+        return next._tag === "Unknown"
+          ? Effect.map(doubtBegins, (at) => outcomeOf(all, at))
+          : Effect.succeed(outcomeOf(all, answered.at))
+      })
     })
 })
+
+/** A placement that has ended, with or without an answer. */
+interface Answered {
+  readonly slice: ClaimedSlice
+  readonly placement: Placement
+  readonly sent: Moment
+  readonly answer: Exit.Exit<Acknowledgement, BrokerError>
+  readonly answered: Moment
+  readonly next: NextStage
+}
 
 const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => ({
   orderId: slice.orderId,
   sliceId: slice.id,
   tag: slice.tag,
+  requestId: slice.requestId,
+  traceId: slice.traceId,
   instrument: slice.instrument,
   side: slice.side,
   quantity: slice.quantity,
@@ -129,28 +151,8 @@ const placementOf = (slice: ClaimedSlice, deadlineMillis: number): Placement => 
   productType: slice.productType,
   validity: slice.validity,
   deadline: DateTime.makeUnsafe(deadlineMillis),
-  dueAt: DateTime.makeUnsafe(slice.notBeforeMillis)
+  dueMillis: slice.notBeforeMillis
 })
-
-const logOutcome = (slice: ClaimedSlice, next: NextStage, placedAt: DateTime.Utc) => {
-  const details = {
-    lateness_millis: DateTime.toEpochMillis(placedAt) - slice.scheduledMillis,
-    quantity: slice.quantity,
-    tag: slice.tag,
-    reason_code: "code" in next ? next.code : null
-  }
-  switch (next._tag) {
-    case "Processed":
-      return Effect.annotateLogs(Effect.logInfo("Slice placed"), { ...details, broker_order_id: next.brokerOrderId })
-    case "Failed":
-      return Effect.annotateLogs(Effect.logError(`Slice failed: ${next.reason}`), details)
-    case "Unknown":
-      return Effect.annotateLogs(Effect.logWarning(`Outcome unknown, to be reconciled: ${next.reason}`), details)
-    case "Rescheduled":
-    case "Skipped":
-      return Effect.annotateLogs(Effect.logWarning(`Slice not placed: ${next.reason}`), details)
-  }
-}
 
 const requestOf = (placement: Placement) => ({
   tag: placement.tag,

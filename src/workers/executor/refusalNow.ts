@@ -1,4 +1,4 @@
-import { Effect, Exit } from "effect"
+import { Effect } from "effect"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
@@ -34,17 +34,22 @@ export const makeRefusalNow = Effect.gen(function* () {
   const clock = yield* DatabaseClock
   const limits = yield* placementLimits
 
-  const refusalNow = (slice: ClaimedSlice): Effect.Effect<Refusal | null> =>
-    Effect.gen(function* () {
-      const measured = yield* Effect.exit(clock.waitForOffset)
-      if (Exit.isFailure(measured)) return clockUnknown
-      const now = yield* nowMillis
-      const refusal = refusalToFire(slice, now, limits)
-      if (refusal !== "too early") return refusal
-      const early = whenEarly(slice, now)
-      if (typeof early !== "number") return early
-      yield* clock.sleepUntil(slice.notBeforeMillis)
-      return yield* refusalNow(slice)
+  const refusalAt = (slice: ClaimedSlice, now: number): Effect.Effect<Refusal | null> => {
+    const refusal = refusalToFire(slice, now, limits)
+    if (refusal !== "too early") return Effect.succeed(refusal)
+    const early = whenEarly(slice, now)
+    return typeof early === "number"
+      ? Effect.andThen(clock.sleepUntil(slice.notBeforeMillis), refusalNow(slice))
+      : Effect.succeed(early)
+  }
+
+  const whenAsked = (slice: ClaimedSlice): Effect.Effect<Refusal | null> =>
+    Effect.matchEffect(clock.waitForOffset, {
+      onFailure: () => Effect.succeed(clockUnknown),
+      onSuccess: () => Effect.flatMap(nowMillis, (now) => refusalAt(slice, now))
     })
+
+  const refusalNow = (slice: ClaimedSlice): Effect.Effect<Refusal | null> =>
+    Effect.flatMap(clock.reliableMillis, (now) => (now === null ? whenAsked(slice) : refusalAt(slice, now)))
   return refusalNow
 })

@@ -43,7 +43,7 @@ export const makeLookUp = Effect.gen(function* () {
         broker_orders: orders.length,
         ...(unreadable.length === 0 ? {} : { unreadable: unreadable.length })
       }),
-      request: { tags: tags.size },
+      request: () => ({ tags: tags.size }),
       broker: broker.name,
       worker: instance.id
     })

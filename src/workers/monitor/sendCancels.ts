@@ -37,7 +37,7 @@ export const makeSendCancels = Effect.gen(function* () {
       onSuccess: () => ({}),
       slice,
       brokerOrderId: slice.brokerOrderId,
-      request: { broker_order_id: slice.brokerOrderId },
+      request: () => ({ broker_order_id: slice.brokerOrderId }),
       broker: broker.name,
       worker: instance.id
     })

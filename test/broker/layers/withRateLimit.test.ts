@@ -180,8 +180,8 @@ describe("the account's rate limit", () => {
         budget.layer
       )
       const place = (tag: string) =>
-        Effect.flatMap(DateTime.now, (dueAt) =>
-          Effect.forkChild(broker.place(placementOf(tag, { ...due(300), dueAt })), { startImmediately: true })
+        Effect.flatMap(Clock.currentTimeMillis, (dueMillis) =>
+          Effect.forkChild(broker.place(placementOf(tag, { ...due(300), dueMillis })), { startImmediately: true })
         )
       for (let n = 0; n < 40; n++) yield* place(`FLOOD${n}`)
       yield* elapse(budget.rest, 1000, 10)
@@ -204,7 +204,7 @@ describe("the account's rate limit", () => {
       const generous = { perSecond: 10, perMinute: 20, perDay: 1000, margin: Duration.zero }
       const { broker } = yield* replica(sentAt, generous, undefined, budget.layer)
       yield* TestClock.setTime(10_000)
-      const late = { ...due(600), dueAt: DateTime.makeUnsafe(0) }
+      const late = { ...due(600), dueMillis: 0 }
       const fibers = yield* Effect.forEach(
         Array.from({ length: 30 }, (_, n) => n),
         (n) => Effect.forkChild(broker.place(placementOf(`LATE${n}`, late)), { startImmediately: true })
