@@ -52,7 +52,7 @@ export class PlacementGate extends Context.Service<
 const make = Effect.gen(function* () {
   const { reasons, change, current, isClosed, until } = yield* makeClosures
   const withdrawn = yield* SubscriptionRef.make<ReadonlySet<SliceId>>(new Set())
-  const calls = yield* makeCallCount
+  const calls = makeCallCount()
 
   const untilAnyClosure = Effect.andThen(until(true), current).pipe(
     Effect.flatMap((closure) => notSent(whileClosed(closure?.reason ?? "a hold that is over again")))
@@ -124,24 +124,31 @@ const makeClosures = Effect.gen(function* () {
 })
 
 /** Counts the calls in flight. */
-const makeCallCount = Effect.gen(function* () {
-  const isIdle = yield* Latch.make(true)
+const makeCallCount = () => {
   let inFlight = 0
-  const end = Effect.sync(() => {
+  /** Opens when no call is in flight; null while nobody waits for that. */
+  let idle: Latch.Latch | null = null
+  const end = () => {
     inFlight--
-    if (inFlight === 0) isIdle.openUnsafe()
-  })
+    if (inFlight > 0 || idle === null) return Effect.void
+    idle.openUnsafe()
+    idle = null
+    return Effect.void
+  }
   return {
     /** Counts the call from now until it has ended in any way. */
     during: <A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-      if (inFlight === 0) isIdle.closeUnsafe()
       inFlight++
-      return Effect.ensuring(call, end)
+      return Effect.onExit(call, end)
     },
     /** Returns when no call is in flight. */
-    untilIdle: Latch.await(isIdle)
+    untilIdle: Effect.suspend(() => {
+      if (inFlight === 0) return Effect.void
+      idle ??= Latch.makeUnsafe(false)
+      return Effect.asVoid(idle.await)
+    })
   }
-})
+}
 
 const notSent = ({ code, text }: GateRefusal): Effect.Effect<never, BrokerNotSent> =>
   Effect.flatMap(DateTime.now, (retryAt) =>

@@ -28,6 +28,7 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
       const below = yield* Broker
       const gate = yield* PlacementGate
       const scope = yield* Effect.scope
+      const clock = yield* Clock.Clock
       let circuit: Circuit = closed
       const troubles = new OrderTroubles()
 
@@ -45,39 +46,38 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           .pipe(Effect.andThen(Effect.forkIn(Effect.andThen(Effect.sleep(pause), end), scope)))
       }
 
-      const step = (next: Circuit, message: string, nowMillis: number) =>
-        Effect.suspend(() => {
-          const isNew = next._tag !== circuit._tag
-          circuit = next
-          return isNew ? show(message, nowMillis) : Effect.void
-        })
+      /** Takes a step at once, and returns what is to be done about it. */
+      const step = (next: Circuit, message: string, nowMillis: number): Effect.Effect<void> => {
+        const isNew = next._tag !== circuit._tag
+        circuit = next
+        return isNew ? show(message, nowMillis) : Effect.void
+      }
 
-      const learnFrom = (orderId: OrderId, sentMillis: number) => (answer: Exit.Exit<Acknowledgement, BrokerError>) =>
-        Effect.flatMap(Clock.currentTimeMillis, (nowMillis) => {
-          const { sign, message } = signOf(answer)
-          if (sign === "answered") troubles.answered(orderId, nowMillis)
-          const isOwnTrouble = sign === "no clear answer" && !troubles.unclear(orderId, nowMillis)
-          // A probe has to end, whoever's it is.
-          return isOwnTrouble && circuit._tag === "Closed"
-            ? Effect.void
-            : step(learn(circuit, sign, { sentMillis, nowMillis }, options), message, nowMillis)
-        })
+      const learnFrom = (orderId: OrderId, sentMillis: number) => (answer: Exit.Exit<Acknowledgement, BrokerError>) => {
+        const nowMillis = clock.currentTimeMillisUnsafe()
+        const { sign, message } = signOf(answer)
+        if (sign === "answered") troubles.answered(orderId, nowMillis)
+        const isOwnTrouble = sign === "no clear answer" && !troubles.unclear(orderId, nowMillis)
+        // A probe has to end, whoever's it is.
+        return isOwnTrouble && circuit._tag === "Closed"
+          ? Effect.void
+          : step(learn(circuit, sign, { sentMillis, nowMillis }, options), message, nowMillis)
+      }
 
       return Broker.of({
         ...below,
         place: (placement) =>
-          Effect.uninterruptibleMask((restore) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) => {
-              const admitted = admit(circuit, now)
-              if (!admitted.mayPass) return Effect.fail(notWhileOpen(circuit, now))
-              const { orderId } = placement
-              const probeFromMillis = circuit._tag === "Open" ? circuit.untilMillis : null
-              const waitsUntil = troubles.waitsUntil(orderId, now, probeFromMillis)
-              if (waitsUntil !== null) return Effect.fail(notWhileInTrouble(waitsUntil))
-              const placed = Effect.onExit(restore(below.place(placement)), learnFrom(orderId, now))
-              return Effect.andThen(step(admitted.circuit, "", now), placed)
-            })
-          )
+          Effect.uninterruptibleMask((restore): Effect.Effect<Acknowledgement, BrokerError> => {
+            const now = clock.currentTimeMillisUnsafe()
+            const admitted = admit(circuit, now)
+            if (!admitted.mayPass) return Effect.fail(notWhileOpen(circuit, now))
+            const { orderId } = placement
+            const probeFromMillis = circuit._tag === "Open" ? circuit.untilMillis : null
+            const waitsUntil = troubles.waitsUntil(orderId, now, probeFromMillis)
+            if (waitsUntil !== null) return Effect.fail(notWhileInTrouble(waitsUntil))
+            const placed = Effect.onExit(restore(below.place(placement)), learnFrom(orderId, now))
+            return admitted.circuit === circuit ? placed : Effect.andThen(step(admitted.circuit, "", now), placed)
+          })
       })
     })
   )

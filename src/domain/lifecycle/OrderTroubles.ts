@@ -50,7 +50,8 @@ export class OrderTroubles {
   answered(orderId: OrderId, nowMillis: number): void {
     this.troubles.delete(orderId)
     const other = this.answers.find((answer) => answer.orderId !== orderId)
-    this.answers = [{ orderId, atMillis: nowMillis }, ...(other === undefined ? [] : [other])]
+    const latest = { orderId, atMillis: nowMillis }
+    this.answers = other === undefined ? [latest] : [latest, other]
   }
 
   /** A placement of the order got no clear answer; returns whether that is a sign of a broken broker. */
