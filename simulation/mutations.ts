@@ -131,8 +131,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     ],
     [
       "src/workers/executor/place.ts",
-      "import type { ClaimedSlice, NextStage }",
-      'import { Tag } from "../../domain/model/Ids.ts"\nimport type { ClaimedSlice, NextStage }'
+      "import type { ClaimedSlice, NextStage, SliceKey }",
+      'import { Tag } from "../../domain/model/Ids.ts"\nimport type { ClaimedSlice, NextStage, SliceKey }'
     ]
   ),
   mutation(

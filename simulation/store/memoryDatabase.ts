@@ -1,4 +1,5 @@
 import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
+import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInHand } from "../../src/domain/model/sliceState.ts"
 import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
@@ -144,7 +145,11 @@ const memoryCommands = (memory: Memory): Stores["commands"] => ({
       order.holdReason = null
       order.holdReasonCode = null
       order.resumedAt = millisOf(now)
-      for (const slice of memory.slicesOf(orderId)) if (slice.stage === "SCHEDULED") slice.isHeld = false
+      for (const slice of memory.slicesOf(orderId)) {
+        if (slice.stage !== "SCHEDULED" || !slice.isHeld) continue
+        slice.isHeld = false
+        slice.notBefore = dueInQueue(slice.notBefore, millisOf(now))
+      }
       return true
     }),
   requestCancel: (orderId, _asked, now) =>

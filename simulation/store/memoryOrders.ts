@@ -68,13 +68,14 @@ const skipReasonOf = (order: OrderRow, nowMillis: number, grace: Duration.Durati
 
 const completeSplits =
   (memory: Memory): Orders["completeSplits"] =>
-  (splits, { now, windowGrace }) =>
+  (splits, options) =>
     Effect.suspend(() => {
+      const { now } = options
       const mine = splits.flatMap(({ plan, claimVersion }) => {
         const order = owned(memory, plan.orderId, claimVersion)
         return order === null ? [] : [{ order, plan }]
       })
-      const problem = writePlans(memory, mine, windowGrace)
+      const problem = writePlans(memory, mine, options)
       if (problem !== null) return Effect.fail(problem)
       for (const { order } of mine) {
         order.orderQueueStatus = "DONE"
@@ -177,11 +178,10 @@ const refusalOf = ({ stage, stageReason, brokerStatus, brokerStatusText }: Slice
 
 const noteDouble =
   (memory: Memory): Orders["noteDouble"] =>
-  ({ tag, orderId, brokerOrderIds }, now, alarm) =>
+  ({ tag, orderId, brokerOrderIds, reason }, now, alarm) =>
     Effect.suspend(() => {
       if (memory.doubles.has(tag)) return Effect.void
       memory.doubles.set(tag, brokerOrderIds)
-      const words = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`
-      memory.hold(orderId, because("double_placement", words), millisOf(now))
+      memory.hold(orderId, because("double_placement", reason), millisOf(now))
       return alarm
     })

@@ -1,5 +1,6 @@
 import { DateTime, Duration, Result } from "effect"
 import { DbError } from "../../src/db/DbError.ts"
+import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds, type OrderParameters } from "../../src/domain/model/Order.ts"
@@ -25,19 +26,21 @@ const notValid = (message: string) =>
 export const writePlans = (
   memory: Memory,
   planned: ReadonlyArray<{ readonly order: OrderRow; readonly plan: OrderPlan }>,
-  windowGrace: Duration.Duration,
+  options: { readonly now: DateTime.Utc; readonly windowGrace: Duration.Duration },
   before: () => void = () => {}
 ): DbError | null => {
   const plans: Array<PlanRow> = []
   const slices: Array<SliceRow> = []
   for (const { order, plan } of planned) {
     const startsAt = plan.startsAt === null ? order.createdAt : DateTime.toEpochMillis(plan.startsAt)
+    const endsAt = micros(startsAt + plan.endMillis)
     const row: PlanRow = {
       orderId: order.id,
       revision: plan.revision,
       input: plan.input,
       startsAt,
-      endsAt: micros(startsAt + plan.endMillis),
+      endsAt,
+      closesAt: micros(endsAt + Duration.toMillis(options.windowGrace)),
       firstSequence: plan.firstSequence,
       completesAt: plan.completeMillis === null ? null : micros(startsAt + plan.completeMillis),
       cause: plan.cause
@@ -47,7 +50,7 @@ export const writePlans = (
     plans.push(row)
     const valid = validateOrder(order)
     if (Result.isFailure(valid)) return notValid(valid.failure)
-    const rows = slicesOf(order, valid.success, plan, row, windowGrace)
+    const rows = slicesOf(order, valid.success, plan, row, options.now)
     if (rows.some(({ id }) => memory.slices.has(id))) return duplicate("order_slices_pkey")
     slices.push(...rows)
   }
@@ -61,8 +64,8 @@ const slicesOf = (
   order: OrderRow,
   { instrument, side, productType, validity }: OrderParameters,
   plan: OrderPlan,
-  { startsAt, endsAt, cause }: PlanRow,
-  windowGrace: Duration.Duration
+  { startsAt, closesAt, cause }: PlanRow,
+  now: DateTime.Utc
 ): ReadonlyArray<SliceRow> => {
   const isCancelled = order.cancelRequestedAt !== null
   const isBound = cause !== "COMPLETION"
@@ -70,7 +73,6 @@ const slicesOf = (
   return plan.slices.map((slice) => {
     const scheduledAt = micros(startsAt + slice.dueMillis)
     const tooLateAt = micros(startsAt + slice.dueMillis + latenessMillis)
-    const end = micros(endsAt + Duration.toMillis(windowGrace))
     return {
       id: slice.id,
       orderId: OrderId.make(order.id),
@@ -87,8 +89,8 @@ const slicesOf = (
       traceId: order.originTraceId,
       market: plan.market,
       scheduledAt,
-      notBefore: scheduledAt,
-      notAfter: order.latenessPolicy === "SKIP" && isBound ? Math.min(end, tooLateAt) : end,
+      notBefore: isCancelled ? scheduledAt : dueInQueue(scheduledAt, DateTime.toEpochMillis(now)),
+      notAfter: order.latenessPolicy === "SKIP" && isBound ? Math.min(closesAt, tooLateAt) : closesAt,
       staleAt: order.latenessPolicy === "RESPREAD" && isBound ? tooLateAt : null,
       stage: isCancelled ? "SKIPPED" : "SCHEDULED",
       stageReason: isCancelled ? "order cancelled" : null,

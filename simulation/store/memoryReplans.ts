@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime, Duration, Effect, Result } from "effect"
+import { BigDecimal, DateTime, type Duration, Effect, Result } from "effect"
 import type { DbError } from "../../src/db/DbError.ts"
 import { validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
@@ -8,7 +8,7 @@ import { isInDoubt, isUnfinished } from "../../src/domain/model/sliceState.ts"
 import type { OrderChange, Replan, RunningOrder, RunningSlice } from "../../src/domain/planning/replan/RunningOrder.ts"
 import { CannotReplan } from "../../src/stores/orders/readRunningOrder.ts"
 import type { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
-import { type Memory, micros, millisOf } from "./Memory.ts"
+import { type Memory, millisOf } from "./Memory.ts"
 import { writePlans } from "./memoryPlans.ts"
 import type { OrderRow, SliceRow } from "./rows.ts"
 
@@ -148,15 +148,12 @@ const skip = (slice: SliceRow, reason: Reason): void => {
 const replan = (memory: Memory, order: OrderRow, change: Replan, options: Options): DbError | null => {
   const { plan, carried, waived, totalQuantity, limitPrice } = change
   const slices = memory.slicesOf(order.id)
-  const startsAt = plan.startsAt === null ? millisOf(options.now) : DateTime.toEpochMillis(plan.startsAt)
-  const notAfter = micros(startsAt + plan.endMillis + Duration.toMillis(options.windowGrace))
-  const problem = writePlans(memory, [{ order, plan }], options.windowGrace, () => {
+  const problem = writePlans(memory, [{ order, plan }], options, () => {
     for (const slice of slices) {
       if (slice.stage === "SCHEDULED") {
         skip(slice, because("replaced_by_plan", `replaced by plan ${plan.revision}`))
         slice.replacedBy = plan.revision
       }
-      if (slice.stage === "IN_PROGRESS") slice.notAfter = Math.min(slice.notAfter, notAfter)
     }
     for (const { id } of carried) {
       const slice = memory.slices.get(id)

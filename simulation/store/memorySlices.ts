@@ -1,4 +1,5 @@
 import { DateTime, Effect } from "effect"
+import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
@@ -14,7 +15,7 @@ import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/d
 import type { MovedSlice, SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { type Memory, millisOf, millisOrNull } from "./Memory.ts"
-import type { OrderRow, SliceRow } from "./rows.ts"
+import type { SliceRow } from "./rows.ts"
 
 /** The keys of slices; the number of an order is that of its insertion. */
 const keysIn = (memory: Memory) => {
@@ -97,7 +98,7 @@ const transition =
         if (slice.claimVersion !== transition.slice.claimVersion) continue
         // One that is unknown already was written before.
         if (transition.next._tag === "Unknown" && slice.outcomeUnknownAt !== null) continue
-        move(slice, transition, memory.orders.get(transition.slice.orderId))
+        move(memory, slice, transition)
         moved.push({ id: slice.id, stage: slice.stage })
       }
       append(memory, events)
@@ -170,7 +171,15 @@ const claimCancels =
 
 const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
 
-const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition, order: OrderRow | undefined) => {
+/** A slice that comes back to the queue, for whose window later plans count too. */
+const comeBack = (memory: Memory, slice: SliceRow, notBefore: DateTime.Utc | null, atMillis: number) => {
+  slice.notBefore = dueInQueue(Math.max(millisOrNull(notBefore) ?? 0, slice.notBefore), atMillis)
+  for (const { firstSequence, closesAt } of memory.plansOf(slice.orderId))
+    if (firstSequence > slice.sequenceNumber) slice.notAfter = Math.min(slice.notAfter, closesAt)
+}
+
+const move = (memory: Memory, slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition) => {
+  const order = memory.orders.get(slice.orderId)
   const atMillis = millisOf(at)
   const stage = stageOf(next)
   const isBack = stage === "SCHEDULED"
@@ -180,7 +189,7 @@ const move = (slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition
   slice.stage = isCancelled ? "SKIPPED" : stage
   slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
   slice.reasonCode = isCancelled ? "order_cancelled" : "code" in next ? next.code : null
-  if (next._tag === "Rescheduled") slice.notBefore = Math.max(millisOrNull(next.notBefore) ?? 0, slice.notBefore)
+  if (next._tag === "Rescheduled" && !isCancelled) comeBack(memory, slice, next.notBefore, atMillis)
   slice.isHeld = isBack && order !== undefined && order.holdReason !== null
   slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null
   slice.attempts = attempts

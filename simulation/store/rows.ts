@@ -78,6 +78,7 @@ export interface PlanRow {
   readonly input: ScheduleInput
   readonly startsAt: number
   readonly endsAt: number
+  readonly closesAt: number
   readonly completesAt: number | null
   readonly cause: PlanCause
 }

@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import { EndedSlice, type Retry, type RetryOptions, retrySlice } from "../../domain/lifecycle/retrySlice.ts"
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
+import { atInstant, dueInQueue } from "../sql/dueInQueue.ts"
 import { Id } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { takeResults } from "../sql/moves.ts"
@@ -92,7 +93,7 @@ const sendAgain = (
       WITH ended AS MATERIALIZED (
         SELECT s.slice AS key, s.id, s.order_id, s.tag, s.scheduled_at,
           -- scheduled_at has microseconds and parameters have milliseconds, so a rounded time may be too early.
-          greatest(${instant(notBefore)}, s.scheduled_at) AS again_at,
+          ${dueInQueue(sql, sql`greatest(${instant(notBefore)}, s.scheduled_at)`, atInstant(sql, now))} AS again_at,
           s.market IS NOT NULL AS keeps_hours, s.limit_price IS NULL AND o.reference_price IS NULL AS is_unpriced,
           o.hold_reason IS NOT NULL AS is_held, slice_format(s.order_type, s.product_type, s.validity) AS format,
           slice_facts(s.order_id, s.instrument, s.side, s.order_type, s.limit_price, s.product_type, s.validity, s.request_id,

@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { leavesTheQueue, type NextStage, type SliceTransition, Stage, stageOf } from "../../domain/model/OrderSlice.ts"
+import { dueInQueue } from "../sql/dueInQueue.ts"
 import { Id } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { putResults, putWorking, skipped, takeQueued } from "../sql/moves.ts"
@@ -237,6 +238,7 @@ const stay = (
 ): Effect.Effect<ReadonlyArray<Written>, DbError> => {
   const isTaken = sql.literal(isMine)
   const answers = sql.literal(`i.key, ${callAnswers}`)
+  const dueAgain = dueInQueue(sql, sql.literal("greatest(i.next_due_at, q.due_at)"), sql.literal("i.at"))
   return query(
     "SliceStore.transition",
     Stayed,
@@ -260,8 +262,8 @@ const stay = (
       ), back AS (
         UPDATE slice_queue q SET
           claim = 0, last_claim = abs(q.claim), unknown_at = NULL,
-          due_at = greatest(i.next_due_at, q.due_at), not_after = least(q.not_after, ${sql.literal(closesAt)}),
-          scheduled_at = CASE WHEN i.next_due_at > q.due_at OR ${sql.literal(closesAt)} < q.not_after THEN coalesce(q.scheduled_at, q.due_at)
+          due_at = ${dueAgain}, not_after = least(q.not_after, ${sql.literal(closesAt)}),
+          scheduled_at = CASE WHEN ${dueAgain} > q.due_at OR ${sql.literal(closesAt)} < q.not_after THEN coalesce(q.scheduled_at, q.due_at)
             ELSE q.scheduled_at END,
           is_held = i.order_id = ANY(p.held),
           in_doubt_at = CASE WHEN ${sql.literal(wasInDoubt)} THEN i.at ELSE q.in_doubt_at END,

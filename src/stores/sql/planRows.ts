@@ -4,6 +4,7 @@ import { decimals, durationMillis, instant, instants, integers, jsons, numbers, 
 import { defaultMaxLatenessSeconds } from "../../domain/model/Order.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
+import { atInstant, dueInQueue } from "./dueInQueue.ts"
 import { reasonCode } from "./reasonCode.ts"
 
 interface PlanOptions {
@@ -15,7 +16,9 @@ interface PlanOptions {
  * Parts of a statement's WITH, after its part `planned` that answers with the columns of orders. They write one plan and its slices
  * for each order of `planned`. The slices of an order that was cancelled meanwhile start as SKIPPED.
  */
-export const planRows = (sql: Sql, plans: ReadonlyArray<OrderPlan>, options: PlanOptions) => sql`
+export const planRows = (sql: Sql, plans: ReadonlyArray<OrderPlan>, options: PlanOptions) => {
+  const dueNow = dueInQueue(sql, sql.literal("due_at"), atInstant(sql, options.now))
+  return sql`
   planning AS MATERIALIZED (${plansOfOrders(sql, plans, options)}
   ), plans AS (
     INSERT INTO order_plans (
@@ -31,14 +34,17 @@ export const planRows = (sql: Sql, plans: ReadonlyArray<OrderPlan>, options: Pla
     SELECT slice, number, due_at, not_after, quantity, revision, id, tag FROM slices
   ), queued AS (
     INSERT INTO slice_queue (
-      slice, due_at, not_after, quantity, format, is_held, keeps_hours, is_unpriced, tag, facts, stale_at, id)
-    SELECT slice, due_at, not_after, quantity, 1, is_held, market IS NOT NULL, is_unpriced, tag, facts, stale_at, id
+      slice, due_at, not_after, quantity, format, is_held, keeps_hours, is_unpriced, tag, facts, stale_at, id,
+      scheduled_at)
+    SELECT slice, ${dueNow}, not_after, quantity, 1, is_held, market IS NOT NULL, is_unpriced, tag, facts, stale_at, id,
+      CASE WHEN ${dueNow} > due_at THEN due_at END
     FROM slices WHERE NOT is_cancelled
   ), skipped AS (
     INSERT INTO slice_results (slice, updated_at, version, attempts, quantity, stage, stale_at, reason, reason_code)
     SELECT slice, ${instant(options.now)}, 0, 0, quantity, 'S', stale_at, 'order cancelled', ${reasonCode(sql, "order_cancelled")}
     FROM slices WHERE is_cancelled
   )`
+}
 
 const millis = (sql: Sql, count: string) => sql.literal(`${count} * interval '1 millisecond'`)
 

@@ -2,6 +2,7 @@ import { DateTime, Duration, Effect, Queue } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
+import { lookBackMillis } from "../../domain/lifecycle/lookBack.ts"
 import { recentMillis } from "../../domain/lifecycle/turns.ts"
 import { looksAtQuotes } from "../../domain/limits/preTradeLimits.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
@@ -9,9 +10,15 @@ import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { ClaimedSlices } from "./ClaimedSlices.ts"
 
+/** All that is due is looked at so often, whatever was seen before. */
+const fullLookMillis = 30_000
+
 /**
- * Claims what is due soon, page by page in the order of due times. `fromStart` makes the next claim begin at the earliest due
- * slice again, which also happens once per poll interval.
+ * Claims what is due soon, page by page in the order of due times. `fromStart` makes the next claim begin with the earliest due
+ * slices again, which also happens once per poll interval; `lookFully` makes it see all that is due, however long ago.
+ *
+ * Once a pass has seen all that is due, the next ones begin a minute ago (lookBack.ts says why they miss nothing), until half a
+ * minute has passed, placements were on hold, or a claim of this process has failed: its slices may be SCHEDULED again.
  *
  * While more is due than is claimed at a time, such pages would only reach what has waited longest. Then they keep a fifth of the
  * room, and before each of them comes what can still be on time, with a room of its own, and what became due last.
@@ -21,29 +28,18 @@ export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices)
   const config = yield* Configuration
   const claimSome = yield* makeClaimSome(claimed)
   const claimLimit = claimLimitOf(config)
-
-  /** The last slice of the previous page, and when the current pass began at the start. */
-  let claimedUpTo: ClaimedSlice | null = null
-  let beganAt = DateTime.makeUnsafe(0)
-  /** The due time of the last slice of a page that did not hold all that was due; null if the last one did. */
-  let backlogMillis: number | null = null
+  const pass = makePass(config.sliceExecutorPollInterval)
 
   /** Claims the next page; returns whether more may be due. */
   const claimPage = (now: DateTime.Utc, room: number): Effect.Effect<boolean, DbError> =>
     Effect.gen(function* () {
       if (room <= 0) return true
-      // Slices that are due earlier may have been given back meanwhile.
-      if (DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(beganAt, config.sliceExecutorPollInterval)))
-        claimedUpTo = null
-      if (claimedUpTo === null) beganAt = now
-      const page = yield* claimSome(now, { after: claimedUpTo }, room)
-      const isFromTheStart = claimedUpTo === null
+      const { after, from } = pass.next(now)
+      const page = yield* claimSome(now, { after, from }, room)
       const isFull = page.length === room
-      const last = isFull ? lastOf(page) : null
-      claimedUpTo = last
-      backlogMillis = last !== null && last.notBeforeMillis <= DateTime.toEpochMillis(now) ? last.notBeforeMillis : null
+      pass.saw(isFull ? lastOf(page) : null, now)
       // A short page ends the pass. If the pass did not begin at the start, earlier slices may be due: it begins again there.
-      return isFull || isFromTheStart ? isFull : yield* claimPage(now, room - page.length)
+      return isFull || after === null ? isFull : yield* claimPage(now, room - page.length)
     })
 
   const claimUpcoming = (now: DateTime.Utc) => claimSome(now, { from: now }, 2 * claimLimit - queue.size - fired.size)
@@ -61,19 +57,67 @@ export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices)
   /** Claims what may be due; returns whether more may be. */
   const claim: Effect.Effect<boolean, DbError> = Effect.gen(function* () {
     const now = yield* DateTime.now
+    const backlogMillis = pass.backlogMillis()
     if (backlogMillis !== null) return yield* claimBacklogged(now, backlogMillis)
     const mayHaveMore = yield* claimPage(now, claimLimit - queue.size - fired.size)
-    if (backlogMillis !== null) yield* claimUpcoming(now)
+    if (pass.backlogMillis() !== null) yield* claimUpcoming(now)
     return mayHaveMore
-  }).pipe(Effect.uninterruptible)
+  }).pipe(
+    Effect.tapCause(() => Effect.sync(pass.lookFully)),
+    Effect.uninterruptible
+  )
+
+  return { claim, fromStart: Effect.sync(pass.fromStart), lookFully: Effect.sync(pass.lookFully) }
+})
+
+/** The passes over what is due: where the next page begins. Plain memory. */
+const makePass = (pollInterval: Duration.Duration) => {
+  /** The last slice of the previous page; null at the start of a pass. */
+  let after: ClaimedSlice | null = null
+  let from: DateTime.Utc | null = null
+  let beganAt = DateTime.makeUnsafe(0)
+  let fullyAt = DateTime.makeUnsafe(0)
+  /** Whether the pass has seen all that is due, and so the next one need not. */
+  let hasSeenAll = false
+  /** The due time of the last slice of a page that did not hold all that was due; null if the last one did. */
+  let backlogMillis: number | null = null
+
+  const isPast = (at: DateTime.Utc, interval: Duration.Input, now: DateTime.Utc): boolean =>
+    DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(at, Duration.fromInputUnsafe(interval)))
+
+  const begin = (now: DateTime.Utc) => {
+    const isFull = !hasSeenAll || isPast(fullyAt, fullLookMillis, now)
+    after = null
+    from = isFull ? null : DateTime.subtract(now, { milliseconds: lookBackMillis })
+    beganAt = now
+    if (isFull) fullyAt = now
+    hasSeenAll = false
+  }
 
   return {
-    claim,
-    fromStart: Effect.sync(() => {
-      claimedUpTo = null
-    })
+    /** Where the next page begins. */
+    next: (now: DateTime.Utc) => {
+      // Slices that are due earlier may have come back meanwhile. Not behind a full pass: they come back as due lately.
+      const isOver = isPast(beganAt, from === null && !hasSeenAll ? fullLookMillis : pollInterval, now)
+      if (after === null || isOver) begin(now)
+      return { after, from }
+    },
+    /** Takes note of the last slice of a full page; null for a page that held all there was. */
+    saw: (last: ClaimedSlice | null, now: DateTime.Utc) => {
+      after = last
+      backlogMillis = last !== null && last.notBeforeMillis <= DateTime.toEpochMillis(now) ? last.notBeforeMillis : null
+      hasSeenAll = backlogMillis === null
+    },
+    fromStart: () => {
+      if (hasSeenAll) after = null
+    },
+    lookFully: () => {
+      after = null
+      hasSeenAll = false
+    },
+    backlogMillis: () => backlogMillis
   }
-})
+}
 
 const isDueBy =
   (millis: number) =>

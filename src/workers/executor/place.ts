@@ -12,7 +12,7 @@ import {
 } from "../../domain/lifecycle/placement.ts"
 import type { BrokerError } from "../../domain/model/BrokerError.ts"
 import type { Acknowledgement } from "../../domain/model/BrokerOrder.ts"
-import type { ClaimedSlice, NextStage } from "../../domain/model/OrderSlice.ts"
+import type { ClaimedSlice, NextStage, SliceKey } from "../../domain/model/OrderSlice.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { makeReadNow, type Moment } from "../../runtime/Moment.ts"
@@ -25,6 +25,9 @@ export interface PlacementOutcome extends SliceOutcome {
   readonly backoffUntilMillis: number
 }
 
+/** How many slices that wait for the market are remembered. */
+const maxWaiting = 10_000
+
 /**
  * Builds the placement of one claimed slice: the last checks at the moment of firing, the call, and what the answer means.
  * It never fails. An interruption gives up the call only, whose outcome then is unknown.
@@ -34,12 +37,16 @@ export const makePlace = Effect.gen(function* () {
   const refusalNow = yield* makeRefusalNow
   const call = yield* makeCall
 
+  const waiting = new Set<SliceKey>()
+
   const notFired = (slice: ClaimedSlice, { next, isWaiting }: Refusal) =>
     Effect.gen(function* () {
       const at = yield* DateTime.now
       telemetry.notFired(next)
       // A slice that waits for the market is logged once.
-      const isNews = !isWaiting || slice.notBeforeMillis === slice.scheduledMillis
+      const isNews = !isWaiting || !waiting.has(slice.key)
+      if (waiting.size === maxWaiting) waiting.clear()
+      if (isWaiting) waiting.add(slice.key)
       const message = `Slice not fired: ${"reason" in next ? next.reason : next._tag}`
       yield* annotateReason("code" in next ? next.code : null)(
         isNews ? Effect.logWarning(message) : Effect.logDebug(message)

@@ -23,7 +23,7 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
   const gate = yield* PlacementGate
   const orders = yield* OrderStore
   const followDayLimit = yield* makeFollowDayLimit
-  const { claim, fromStart } = yield* makeClaimDue(claimed)
+  const { claim, fromStart, lookFully } = yield* makeClaimDue(claimed)
   const { queue, fired } = claimed
 
   const dropStopped = Effect.gen(function* () {
@@ -43,7 +43,7 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
         yield* followDayLimit
         closure = yield* gate.current
         if (closure !== null) {
-          yield* fromStart
+          yield* lookFully
           const reason = `given back, placements are on hold: ${closure.reason}`
           return yield* giveBack(queue.drain(), because("gate_closed", reason))
         }
