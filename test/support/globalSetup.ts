@@ -1,9 +1,8 @@
 import { Effect, Exit, Redacted, Scope } from "effect"
-import { access, chmod, constants, mkdtemp, rm, statfs } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rm } from "node:fs/promises"
 import type { TestProject } from "vitest/node"
 import { useServer } from "../../src/db/EmbeddedPostgres.ts"
+import { makeDataFolder, makeSystemFolder } from "./folders.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -26,35 +25,10 @@ const settings = {
   max_connections: 300
 }
 
-const memoryFolder = "/dev/shm"
-const neededBytes = 1024 ** 3
-
-/**
- * Where the databases are kept: in memory, on a system with a large file system there. On ext4 each of the hundreds of files of a
- * new database costs a look at every file that was deleted in the last minutes, and each test deletes a database.
- */
-const folderForData = async (): Promise<string> => {
-  try {
-    await access(memoryFolder, constants.W_OK)
-    const { bavail, bsize } = await statfs(memoryFolder)
-    return bavail * bsize >= neededBytes ? memoryFolder : tmpdir()
-  } catch {
-    return tmpdir()
-  }
-}
-
-/** A new folder that other accounts can enter: as root, PostgreSQL runs under another one. */
-const makeFolder = async (parent: string): Promise<string> => {
-  const folder = await mkdtemp(join(parent, "pulse-tests-"))
-  await chmod(folder, 0o755)
-  return folder
-}
-
 /** Starts one PostgreSQL in a temporary folder for the whole test run; returns its stop, which vitest calls at the end. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
-  const folder = await makeFolder(await folderForData())
-  // Programs may not be executable in memory.
-  const systemFolder = await makeFolder(tmpdir())
+  const folder = await makeDataFolder()
+  const systemFolder = await makeSystemFolder()
   const scope = Scope.makeUnsafe()
   const stop = async () => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
