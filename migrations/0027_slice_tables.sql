@@ -334,7 +334,7 @@ SELECT claimed_at, lease_expires_at, min(not_before), max(not_before),
   NOT bool_or(stage = 'IN_PROGRESS' AND outcome_unknown_at IS NULL), claimed_by
 FROM order_slices WHERE claimed_by IS NOT NULL OR claimed_at IS NOT NULL OR lease_expires_at IS NOT NULL
 GROUP BY claimed_by, claimed_at, lease_expires_at;
-ANALYZE slice_claims;
+IF EXISTS (SELECT FROM slice_claims) THEN ANALYZE slice_claims; END IF;
 
 CREATE TEMPORARY VIEW moving AS
 SELECT s.*, (o.number << 20) + s.sequence_number AS slice, o.reference_price, c.id AS claim
@@ -431,7 +431,20 @@ CREATE INDEX broker_calls_of_no_slice ON broker_calls (called_at) WHERE slice IS
 CREATE TRIGGER broker_calls_append_only BEFORE UPDATE OR TRUNCATE ON broker_calls
   FOR EACH STATEMENT EXECUTE FUNCTION broker_events_are_append_only();
 
-ANALYZE order_plans, slice_plan, slice_claims, slice_queue, slice_working, slice_results, broker_calls;
+-- Not the empty ones: until its next ANALYZE, the planner would take such a table for empty, and search it without its indexes.
+DO $analyze$
+DECLARE
+  name text;
+  has_rows boolean;
+BEGIN
+  FOREACH name IN ARRAY ARRAY[
+    'order_plans', 'slice_plan', 'slice_claims', 'slice_queue', 'slice_working', 'slice_results', 'broker_calls'
+  ] LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I)', name) INTO has_rows;
+    IF has_rows THEN EXECUTE format('ANALYZE %I', name); END IF;
+  END LOOP;
+END
+$analyze$;
 
 -- Where each slice is now, without what its plan says.
 CREATE VIEW slice_states AS

@@ -5,12 +5,13 @@ import { Reactivity } from "effect/reactivity"
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { type EmbeddedServer, ownServer, useServer } from "../../src/db/EmbeddedPostgres.ts"
 import type { Holding } from "../support/embeddedPostgresHolder.ts"
+import { makeDataFolder, makeSystemFolder } from "../support/folders.ts"
 import { eventually } from "../support/processes.ts"
 
 const isRoot = process.getuid?.() === 0
@@ -20,14 +21,13 @@ const holderScript = join(import.meta.dirname, "../support/embeddedPostgresHolde
 const freshOptions = (...path: ReadonlyArray<string>) =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.promise(async () => {
-        const folder = await mkdtemp(join(tmpdir(), "pulse-embedded-"))
-        await chmod(folder, 0o755)
-        return folder
-      }),
-      (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+      Effect.promise(async () => ({ folder: await makeDataFolder(), systemFolder: await makeSystemFolder() })),
+      (folders) =>
+        Effect.promise(() =>
+          Promise.all(Object.values(folders).map((folder) => rm(folder, { recursive: true, force: true })))
+        )
     ),
-    (folder) => ({ folder: join(folder, ...path, "pulse"), systemFolder: join(folder, "system") })
+    ({ folder, systemFolder }) => ({ folder: join(folder, ...path, "pulse"), systemFolder })
   )
 
 const sharedFolder = join(tmpdir(), `pulse-embedded-shared-${process.pid}`)

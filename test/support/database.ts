@@ -39,7 +39,7 @@ const template = "pulse_template"
 
 const makeTemplate = asAdmin((sql) =>
   Effect.gen(function* () {
-    // Every worker of the test run needs the template; the first one makes it.
+    // Every test file needs the template; the first one makes it.
     yield* sql`SELECT pg_advisory_lock(4711)`
     const [found] = yield* sql`SELECT 1 FROM pg_database WHERE datname = ${template}`
     if (found === undefined) {
@@ -53,11 +53,14 @@ const makeTemplate = asAdmin((sql) =>
   })
 ).pipe(Effect.orDie)
 
+/** Asked for once in each test file. */
+const migratedTemplate = Effect.runSync(Effect.cached(makeTemplate))
+
 /** Creates a database for one test and drops it when the scope closes; returns its name. */
 export const freshDatabase = (from: "migrated" | "empty" = "migrated") =>
   Effect.acquireRelease(
     Effect.gen(function* () {
-      if (from === "migrated") yield* makeTemplate
+      if (from === "migrated") yield* migratedTemplate
       const name = `test_${(yield* Random.nextIntBetween(0, 36 ** 9)).toString(36)}`
       yield* asAdmin((sql) =>
         sql.unsafe(`CREATE DATABASE ${name} TEMPLATE ${from === "migrated" ? template : "template1"}`)

@@ -1,9 +1,8 @@
 import { Effect, Exit, Redacted, Scope } from "effect"
-import { chmod, mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { rm } from "node:fs/promises"
 import type { TestProject } from "vitest/node"
 import { useServer } from "../../src/db/EmbeddedPostgres.ts"
+import { makeDataFolder, makeSystemFolder } from "./folders.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -28,17 +27,17 @@ const settings = {
 
 /** Starts one PostgreSQL in a temporary folder for the whole test run; returns its stop, which vitest calls at the end. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
-  const folder = await mkdtemp(join(tmpdir(), "pulse-tests-"))
-  // As root, PostgreSQL runs under another account, which must be able to enter the folder.
-  await chmod(folder, 0o755)
+  const folder = await makeDataFolder()
+  const systemFolder = await makeSystemFolder()
   const scope = Scope.makeUnsafe()
   const stop = async () => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
     await rm(folder, { recursive: true, force: true })
+    await rm(systemFolder, { recursive: true, force: true })
   }
   try {
     const { host, port, username, password, database } = await Effect.runPromise(
-      useServer({ folder, systemFolder: join(folder, "system"), settings }).pipe(Scope.provide(scope))
+      useServer({ folder, systemFolder, settings }).pipe(Scope.provide(scope))
     )
     project.provide("postgres", { host, port, username, password: Redacted.value(password), database })
     return stop
