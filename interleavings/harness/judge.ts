@@ -14,27 +14,29 @@ export const brokenInvariants = ({ sql, query }: Db["Service"]): Effect.Effect<R
     "interleavings.judge",
     Problem,
     sql`
+      WITH conservation AS MATERIALIZED (SELECT * FROM order_conservation),
+        slices AS MATERIALIZED (SELECT * FROM order_slices)
       SELECT concat('order ', order_id, ': ', unaccounted, ' of its quantity are unaccounted for') AS problem
-      FROM order_conservation WHERE unaccounted <> 0
+      FROM conservation WHERE unaccounted <> 0
       UNION ALL SELECT concat('order ', order_id, ': ', overfilled, ' slices are filled beyond their quantity')
-      FROM order_conservation WHERE overfilled > 0
+      FROM conservation WHERE overfilled > 0
       UNION ALL SELECT concat('slice ', s.id, ' is SCHEDULED, and its order is cancelled')
-      FROM order_slices s JOIN orders o ON o.id = s.order_id
+      FROM slices s JOIN orders o ON o.id = s.order_id
       WHERE s.stage = 'SCHEDULED' AND o.cancel_requested_at IS NOT NULL
       UNION ALL SELECT concat('slice ', s.id, ' is SCHEDULED, and its hold is not its order''s')
-      FROM order_slices s JOIN orders o ON o.id = s.order_id
+      FROM slices s JOIN orders o ON o.id = s.order_id
       WHERE s.stage = 'SCHEDULED' AND s.is_held <> (o.hold_reason IS NOT NULL)
       UNION ALL SELECT concat('slice ', id, ' is both replaced and ', stage)
-      FROM order_slices WHERE replaced_by IS NOT NULL AND (stage <> 'SKIPPED' OR broker_order_id IS NOT NULL)
+      FROM slices WHERE replaced_by IS NOT NULL AND (stage <> 'SKIPPED' OR broker_order_id IS NOT NULL)
       UNION ALL SELECT concat('slice ', id, ' is ', stage, ', and has the broker order ', broker_order_id)
-      FROM order_slices WHERE (broker_order_id IS NOT NULL) <> (stage = 'PROCESSED')
+      FROM slices WHERE (broker_order_id IS NOT NULL) <> (stage = 'PROCESSED')
       UNION ALL SELECT concat('broker order ', broker_order_id, ' belongs to ', count(*), ' slices')
-      FROM order_slices WHERE broker_order_id IS NOT NULL GROUP BY broker_order_id HAVING count(*) > 1
+      FROM slices WHERE broker_order_id IS NOT NULL GROUP BY broker_order_id HAVING count(*) > 1
       UNION ALL SELECT concat('slice ', id, ' is IN_PROGRESS without an owner')
-      FROM order_slices
+      FROM slices
       WHERE stage = 'IN_PROGRESS' AND (claimed_by IS NULL OR (lease_expires_at IS NULL AND outcome_unknown_at IS NULL))
       UNION ALL SELECT concat('order ', o.id, ' is finished, and slice ', s.id, ' is ', s.stage)
-      FROM order_slices s JOIN orders o ON o.id = s.order_id
+      FROM slices s JOIN orders o ON o.id = s.order_id
       WHERE o.settled_at IS NOT NULL AND s.stage IN ('SCHEDULED', 'IN_PROGRESS')
       UNION ALL SELECT concat('order ', id, ' is IN_PROGRESS without an owner')
       FROM orders WHERE order_queue_status = 'IN_PROGRESS' AND (claimed_by IS NULL OR claimed_at IS NULL)
@@ -44,11 +46,11 @@ export const brokenInvariants = ({ sql, query }: Db["Service"]): Effect.Effect<R
       UNION ALL SELECT concat('order ', order_id, ': its plans are numbered ', array_agg(revision ORDER BY revision))
       FROM order_plans GROUP BY order_id HAVING min(revision) <> 1 OR max(revision) <> count(*)
       UNION ALL SELECT concat('slice ', id, ' is replaced by plan ', replaced_by, ', which does not exist')
-      FROM order_slices s
+      FROM slices s
       WHERE replaced_by IS NOT NULL
         AND NOT EXISTS (SELECT FROM order_plans p WHERE p.order_id = s.order_id AND p.revision = s.replaced_by)
       UNION ALL SELECT concat('order ', order_id, ': its slices are numbered up to ', max(sequence_number), ', and are ', count(*))
-      FROM order_slices GROUP BY order_id HAVING max(sequence_number) <> count(*)
+      FROM slices GROUP BY order_id HAVING max(sequence_number) <> count(*)
       UNION ALL SELECT concat('slice ', slice, ' (', id, ') is in ', places, ' tables, planned: ', is_planned) FROM slice_places
       UNION ALL SELECT concat('slice ', slice, ' has the claim ', claim, ', which is not there, or over')
       FROM slice_queue q
