@@ -138,7 +138,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "due time: not looked at",
     [decisions, 'if (nowMillis < slice.notBeforeMillis) return "too early"', ""],
-    ["src/domain/lifecycle/turns.ts", "firstWhere(waiting, (millis) => millis > nowMillis)", "waiting.length"]
+    ["src/domain/lifecycle/turns.ts", "firstWhere(waiting, (millis) => millis > nowMillis, from)", "waiting.length"]
   ),
   mutation(
     "window: not looked at",

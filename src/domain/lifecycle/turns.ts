@@ -32,24 +32,24 @@ export const isLate = ({ notBeforeMillis }: Waiting, nowMillis: number): boolean
   nowMillis - notBeforeMillis > lateMillis
 
 /**
- * Who has the turn of this number: an index of `waiting`, which is sorted by due time; null if nothing is due. Of several
- * with the same due time the first has it.
+ * Who has the turn of this number: an index of `waiting`, which is sorted by due time from the index `from` on; null if nothing is due.
+ * Of several with the same due time the first has it.
  */
-export const nextTurn = (waiting: ReadonlyArray<Waiting>, nowMillis: number, turn: number): number | null => {
-  const due = countDue(waiting, nowMillis)
-  const latest = waiting[due - 1]
-  if (latest === undefined) return null
-  if (due <= few || turn % turnsForLongest === 0 || nowMillis - latest.notBeforeMillis > recentMillis) return 0
-  return firstWhere(waiting, (millis) => millis >= latest.notBeforeMillis)
+export const nextTurn = (waiting: ReadonlyArray<Waiting>, nowMillis: number, turn: number, from = 0): number | null => {
+  const due = countDue(waiting, nowMillis, from)
+  const latest = waiting[from + due - 1]
+  if (due === 0 || latest === undefined) return null
+  if (due <= few || turn % turnsForLongest === 0 || nowMillis - latest.notBeforeMillis > recentMillis) return from
+  return firstWhere(waiting, (millis) => millis >= latest.notBeforeMillis, from)
 }
 
-/** How many of `waiting`, which is sorted by due time, are due. */
-export const countDue = (waiting: ReadonlyArray<Waiting>, nowMillis: number): number =>
-  firstWhere(waiting, (millis) => millis > nowMillis)
+/** How many of `waiting`, which is sorted by due time from the index `from` on, are due. */
+export const countDue = (waiting: ReadonlyArray<Waiting>, nowMillis: number, from = 0): number =>
+  firstWhere(waiting, (millis) => millis > nowMillis, from) - from
 
-/** Binary search: the first index whose due time fulfils a condition that later due times fulfil, too. */
-const firstWhere = (waiting: ReadonlyArray<Waiting>, isSo: (dueMillis: number) => boolean): number => {
-  let [from, to] = [0, waiting.length]
+/** Binary search: the first index from `first` on whose due time fulfils a condition that later due times fulfil, too. */
+const firstWhere = (waiting: ReadonlyArray<Waiting>, isSo: (dueMillis: number) => boolean, first: number): number => {
+  let [from, to] = [first, waiting.length]
   while (from < to) {
     const middle = (from + to) >> 1
     if (isSo(waiting[middle]?.notBeforeMillis ?? Infinity)) to = middle

@@ -69,14 +69,15 @@ const makeFire = Effect.fnUntraced(function* (
   let backoffUntilMillis = 0
   let unanswered = 0
 
+  const hasRoom = () => unanswered < config.sliceExecutorConcurrency
   const tellOfRoom = () => {
     if (queue.size <= fewClaimed) Queue.offerUnsafe(queueHasRoom, undefined)
   }
 
   const end = (slice: ClaimedSlice, placed: Exit.Exit<PlacementOutcome>): Effect.Effect<void> => {
     fired.delete(slice.id)
+    if (!hasRoom()) Queue.offerUnsafe(room, undefined)
     unanswered -= 1
-    Queue.offerUnsafe(room, undefined)
     tellOfRoom()
     if (Exit.isFailure(placed)) {
       return Cause.hasInterruptsOnly(placed.cause)
@@ -91,7 +92,7 @@ const makeFire = Effect.fnUntraced(function* (
   }
 
   return {
-    hasRoom: () => unanswered < config.sliceExecutorConcurrency,
+    hasRoom,
     /** Signalled when there is room again. */
     room,
     backoffUntilMillis: () => backoffUntilMillis,
