@@ -20,6 +20,9 @@ export const configured = (url: string, isTuned: boolean) =>
         ConfigProvider.fromUnknown({
           DATABASE_URL: url,
           ORDER_WINDOW_GRACE_MINUTES: "1440",
+          ...(process.env.XPOLL
+            ? { BROKER_POLL_INTERVAL_SECONDS: "600", TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: "600" }
+            : {}),
           ...(isTuned ? tuning : {})
         })
       )
