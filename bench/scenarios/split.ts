@@ -1,6 +1,8 @@
 import { chunksOf, wallClockMillis } from "../contenders/Contender.ts"
-import { insertOrders, pulse, untilSplit } from "../contenders/pulse.ts"
-import { type BenchDatabase, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
+import type { Entry } from "../contenders/labels.ts"
+import { pulse, untilSplit } from "../contenders/pulse.ts"
+import { insertOrders } from "../contenders/pulseRows.ts"
+import { type BenchDatabase, withDatabase, withWorkers } from "../harness/Bench.ts"
 
 const slicesPerOrder = 10
 const dayMillis = 86_400_000
