@@ -12,6 +12,7 @@ import type { Extent } from "./extent.ts"
 import type { Cost } from "./harness/cost.ts"
 import type { Figures } from "./measuredFigures.ts"
 import { type BurnDown, burnDown, type BurnDownOptions } from "./scenarios/burnDown.ts"
+import { disk } from "./scenarios/disk.ts"
 import { firstBurst } from "./scenarios/firstBurst.ts"
 import { flood, type FloodKind } from "./scenarios/flood.ts"
 import { growth } from "./scenarios/growth.ts"
@@ -157,6 +158,8 @@ export const scenariosOnce: Scenarios = {
     const bytes = await memory(server, extent.waitingSlices, extent.memorySeconds)
     figures.add("memory", labels.shipped, { MB: bytes / 1e6 })
   },
+  disk: async ({ server, extent, figures }) =>
+    figures.add("disk", labels.us, await disk(server, us, extent.burnDownSize)),
   phases: async (stage) => {
     await measurePhases(stage, us)
     await measurePhases(stage, tuned("graphileWorker"))

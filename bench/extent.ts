@@ -51,7 +51,7 @@ export const wholeExtent: Extent = {
     seconds: 10,
     overloadSeconds: 4,
     capacitySize: 20_000,
-    leadMillis: 15_000,
+    leadMillis: 3000,
     drainSeconds: 20
   }
 }
@@ -78,7 +78,7 @@ export const quickExtent: Extent = {
     seconds: 0.6,
     overloadSeconds: 0.2,
     capacitySize: 500,
-    leadMillis: 2500,
+    leadMillis: 2000,
     drainSeconds: 2
   }
 }

@@ -7,8 +7,9 @@ import { useServer } from "../src/db/EmbeddedPostgres.ts"
 import { quickExtent, wholeExtent } from "./extent.ts"
 import { goalVerdicts } from "./goals.ts"
 import { measure, scenarioNames } from "./measure.ts"
-import { Figures, notMeasured, withSpread } from "./measuredFigures.ts"
+import { Figures, notMeasured } from "./measuredFigures.ts"
 import { chartsOf } from "./performanceCharts.ts"
+import { figureTable, goalTable, withParts } from "./tables.ts"
 
 /*
  * Benchmarks this service and comparable queues on one embedded PostgreSQL and compares the figures with goals. Each run of a
@@ -61,44 +62,27 @@ const server = Effect.gen(function* () {
   return `postgres://${username}:${secret}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`
 })
 
-await Effect.runPromise(
+const failed = await Effect.runPromise(
   Effect.scoped(
     Effect.flatMap(server, (server) => Effect.promise(() => measure({ server, extent, figures }, wanted, console.log)))
   )
 )
 
-const figureTable = [
-  "| scenario | who | figure | median (min to max) |",
-  "| --- | --- | --- | --- |",
-  ...figures.all.map(
-    (figure) => `| ${figure.scenario} | ${figure.who} | ${figure.what} | ${withSpread(figure.values)} |`
-  )
-].join("\n")
-const goalTable = [
-  "| what | reach | measured | reached |",
-  "| --- | --- | --- | --- |",
-  ...goalVerdicts(figures, extent)
-    .filter(({ measured }) => isWhole || !measured.startsWith(notMeasured))
-    .map(({ what, reach, measured, isMet }) => `| ${what} | ${reach} | ${measured} | ${isMet ? "yes" : "**no**"} |`)
-].join("\n")
+const figuresText = figureTable(figures)
+const verdicts = goalVerdicts(figures, extent)
+const goalsText = goalTable(isWhole ? verdicts : verdicts.filter(({ measured }) => !measured.startsWith(notMeasured)))
 const minutes = ((performance.now() - began) / 60_000).toFixed(1)
-console.log(`\n${figureTable}\n\n${goalTable}\n\n${minutes} minutes`)
+console.log(`\n${figuresText}\n\n${goalsText}\n\n${minutes} minutes`)
 
 /** Replaces the tables between the marks in doc/performance.md, and the charts. The text around them stays. */
 const writeReport = () => {
   const doc = fileURLToPath(new URL("../doc/", import.meta.url))
   const where = `Node.js ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? "?"}), ${extent.repeats} repeats, ${minutes} minutes.`
-  const tables: Readonly<Record<string, string>> = { where, goals: goalTable, figures: figureTable }
-  const before = readFileSync(`${doc}performance.md`, "utf8")
-  const after = Object.entries(tables).reduce(
-    (text, [name, table]) =>
-      text.replace(
-        new RegExp(`(<!-- ${name} -->)[^]*?(<!-- end -->)`),
-        (_, start: string, end: string) => `${start}\n\n${table}\n\n${end}`
-      ),
-    before
-  )
-  writeFileSync(`${doc}performance.md`, after)
+  const page = readFileSync(`${doc}performance.md`, "utf8")
+  writeFileSync(`${doc}performance.md`, withParts(page, { where, goals: goalsText, figures: figuresText }))
   for (const [file, svg] of Object.entries(chartsOf(figures))) writeFileSync(`${doc}images/${file}`, svg)
 }
-if (isWhole && !given.quick) writeReport()
+if (failed.length > 0) {
+  console.error(`Failed: ${failed.join(", ")}. Nothing is written`)
+  process.exitCode = 1
+} else if (isWhole && !given.quick) writeReport()

@@ -2,17 +2,26 @@ import { type BenchStage, type Scenarios, scenarios, scenariosOnce } from "./all
 
 export const scenarioNames: ReadonlyArray<string> = [...Object.keys(scenarios), ...Object.keys(scenariosOnce)]
 
-/** Runs the wanted scenarios, all of them once for each repeat, and then those that run once. */
+/**
+ * Runs the wanted scenarios, all of them once for each repeat, and then those that run once. Answers with the names of those that
+ * failed: the others run nevertheless, as the whole takes long.
+ */
 export const measure = async (
   stage: BenchStage,
   wanted: ReadonlyArray<string>,
   say: (line: string) => void
-): Promise<void> => {
+): Promise<ReadonlyArray<string>> => {
+  const failed: Array<string> = []
   const run = async (all: Scenarios) => {
     for (const [name, scenario] of Object.entries(all)) {
       if (!wanted.includes(name)) continue
       const began = performance.now()
-      await scenario(stage)
+      try {
+        await scenario(stage)
+      } catch (error) {
+        failed.push(name)
+        say(`${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      }
       say(`${name}: ${Math.round((performance.now() - began) / 1000)} s`)
     }
   }
@@ -21,4 +30,5 @@ export const measure = async (
     await run(scenarios)
   }
   await run(scenariosOnce)
+  return failed
 }

@@ -19,7 +19,7 @@ export interface PhaseOptions {
   /** Of the overload, which has 1.5 times as much due as was done a second when `capacitySize` pieces were overdue. */
   readonly overloadSeconds: number
   readonly capacitySize: number
-  /** The time to insert all work in. */
+  /** The time to insert all work in is this, and as much as a slow machine takes for each piece. */
   readonly leadMillis: number
   /** How long the work of all phases may take after the last one. */
   readonly drainSeconds: number
@@ -38,6 +38,7 @@ export interface PhaseFigures {
 }
 
 const processes = 2
+const insertMillisEach = 0.15
 const overload = 1.5
 
 interface Phase {
@@ -72,7 +73,7 @@ export const phases = (server: string, entry: Entry, options: PhaseOptions): Pro
     const { calls } = crew
     try {
       const phases = phasesOf(options, await capacityOf(entry, database, calls, options.capacitySize))
-      const first = wallClockMillis() + options.leadMillis
+      const first = wallClockMillis() + options.leadMillis + sizeOf(phases) * insertMillisEach
       const work = duesOf(phases, first)
       await put(database.pool, work, 100)
       const late = wallClockMillis() - first
@@ -140,6 +141,9 @@ const capacityOf = async (
   const from = Math.floor(size / 10)
   return ((size - from) / ((at.at(-1) ?? 0) - (at[from] ?? 0))) * 1000
 }
+
+const sizeOf = (phases: ReadonlyArray<Phase>): number =>
+  phases.reduce((sum, { seconds, perSecond }) => sum + Math.floor(seconds * perSecond), 0)
 
 const duesOf = (phases: ReadonlyArray<Phase>, first: number): ReadonlyArray<number> => {
   let from = first
