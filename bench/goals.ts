@@ -10,7 +10,7 @@ export interface GoalVerdict {
   readonly isMet: boolean
 }
 
-const { us, shipped, graphile, graphileSameWork, boss, bossSameWork, bare } = labels
+const { us, shipped, graphile, graphileSameWork, graphileGroupedWork, boss, bossSameWork, bare } = labels
 
 const rows = (count: number): string => count.toLocaleString("en-US")
 
@@ -44,8 +44,9 @@ const beside = (figures: Figures): ReadonlyArray<GoalVerdict> => {
     ...[1, 10, 100].map((slices) =>
       ratio(what(slices), ours(slices), burnDownOf(graphile), slices === 1 ? 1 : 1.3, graphile)
     ),
-    ratio(what(100), ours(100), burnDownOf(graphileSameWork), 3, graphileSameWork),
-    ratio(what(100), ours(100), burnDownOf(bossSameWork), 3, bossSameWork),
+    ...[graphileSameWork, graphileGroupedWork, bossSameWork].map((peer) =>
+      ratio(what(100), ours(100), burnDownOf(peer), 3, peer)
+    ),
     ratio(what(100), ours(100), burnDownOf(boss), 1.5, boss),
     ...[10, 100].map((slices) => ratio(what(slices), ours(slices), burnDownOf(bare), 0.6, bare))
   ]

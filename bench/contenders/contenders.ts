@@ -1,6 +1,6 @@
 import { bareSql } from "./bareSql.ts"
 import type { Contender } from "./Contender.ts"
-import { graphileSameWork, graphileWorker } from "./graphileWorker.ts"
+import { graphileGroupedWork, graphileSameWork, graphileWorker } from "./graphileWorker.ts"
 import type { ContenderName } from "./labels.ts"
 import { persistedQueue } from "./persistedQueue.ts"
 import { pgBoss, pgBossSameWork } from "./pgBoss.ts"
@@ -10,6 +10,7 @@ export const contenders: Readonly<Record<ContenderName, Contender>> = {
   pulse,
   graphileWorker,
   graphileSameWork,
+  graphileGroupedWork,
   pgBoss,
   pgBossSameWork,
   persistedQueue,

@@ -1,6 +1,6 @@
 import { Logger, run, runMigrations, type TaskList } from "graphile-worker"
 import { chunksOf, type Contender, recorder, type WorkOptions } from "./Contender.ts"
-import { inGroups, prepareSameWork, putSameSlices, type SameJob, sameWork } from "./sameWork.ts"
+import { inGroups, oneByOne, prepareSameWork, putSameSlices, type SameJob, sameWork } from "./sameWork.ts"
 
 const quiet = new Logger(() => () => undefined)
 
@@ -53,11 +53,8 @@ export const graphileWorker: Contender = {
   }
 }
 
-/**
- * The same, with handlers that do this service's guarantees; see sameWork.ts. graphile-worker runs a handler for each job, so the
- * handlers that wait at the same time share their statements: as many as run at once, 500.
- */
-export const graphileSameWork: Contender = {
+/** Handlers that do this service's guarantees; see sameWork.ts. `size` of them run at once. */
+const withSameWork = (size: number, share: typeof inGroups | typeof oneByOne): Contender => ({
   ...graphileWorker,
   hasDueTimes: false,
   isMeasuredAtDefaults: false,
@@ -72,14 +69,14 @@ export const graphileSameWork: Contender = {
   work: async (options) => {
     const { record, calls } = recorder(options.onCall)
     const { handle, end } = sameWork(options.url, record)
-    const inGroup = inGroups<SameJob>(500, handle)
+    const work = share<SameJob>(size, handle)
     const runner = await start(
       options,
       {
         place: (payload, { job }) =>
-          inGroup({ dueMillis: numberOf(payload, "due"), slice: numberOf(payload, "slice"), attempt: job.attempts })
+          work({ dueMillis: numberOf(payload, "due"), slice: numberOf(payload, "slice"), attempt: job.attempts })
       },
-      500
+      size
     )
     return {
       calls,
@@ -89,7 +86,13 @@ export const graphileSameWork: Contender = {
       }
     }
   }
-}
+})
+
+/** As its API has it: it runs a handler for each job, which makes its own statements. */
+export const graphileSameWork: Contender = withSameWork(32, oneByOne)
+
+/** As a clever user may build it around the API: the handlers that run at the same time, 500, share their statements. */
+export const graphileGroupedWork: Contender = withSameWork(500, inGroups)
 
 const numberOf = (payload: unknown, name: "due" | "slice"): number => {
   if (typeof payload !== "object" || payload === null) return Number.NaN

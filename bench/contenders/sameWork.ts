@@ -11,10 +11,10 @@ import { chunksOf, wallClockMillis } from "./Contender.ts"
  *   3. writes the outcome where no other attempt has done so, and the audit row of the call, in one statement, before the
  *      queue completes the job. So a crash between the two shows as a job that runs again and finds its slice done.
  *
- * This is the least that gives "no second outcome, every call on record, stopped means stopped". It is still less than this
- * service does: nobody looks up in the broker's order list what became of a call whose outcome was not written, so such a slice is
- * placed again. Both statements take as many slices at a time as the queue's API gives at once. The tables favour the peers: half-filled
- * pages, so that no index is written with an outcome, and one index on the audit, as here.
+ * Both statements take as many slices at a time as the queue gives at once: 500 with pg-boss, one with graphile-worker. This is
+ * the least that gives "no second outcome, every call on record, stopped means stopped", and less than this service does: nobody
+ * looks up in the broker's order list what became of a call whose outcome was not written, so such a slice is placed again. The
+ * tables favour the peers: half-filled pages, so that no index is written with an outcome, and one index on the audit, as here.
  */
 export const prepareSameWork = async (url: string): Promise<void> => {
   const pool = new Pool({ connectionString: url })
@@ -78,7 +78,7 @@ export interface SameJob {
 
 /** Works on jobs that the queue gave at once; `place` is the broker. */
 export const sameWork = (url: string, place: (dueMillis: number) => void) => {
-  const pool = new Pool({ connectionString: url, max: 4 })
+  const pool = new Pool({ connectionString: url, max: 20 })
   return {
     handle: async (jobs: ReadonlyArray<SameJob>): Promise<void> => {
       const { rows } = await pool.query({ name: "check", text: check, values: [jobs.map(({ slice }) => slice)] })
@@ -102,6 +102,12 @@ export const sameWork = (url: string, place: (dueMillis: number) => void) => {
     end: () => pool.end()
   }
 }
+
+/** Handles each by itself. */
+export const oneByOne =
+  <A>(_: number, handle: (all: ReadonlyArray<A>) => Promise<void>) =>
+  (one: A): Promise<void> =>
+    handle([one])
 
 /** Handles what is asked for in one turn of the event loop at once, in groups of up to `size`. */
 export const inGroups = <A>(size: number, handle: (all: ReadonlyArray<A>) => Promise<void>) => {
