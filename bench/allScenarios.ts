@@ -27,6 +27,8 @@ export interface BenchStage {
   readonly server: string
   readonly extent: Extent
   readonly figures: Figures
+  /** Which repeat this is, from 1. */
+  readonly repeat: number
 }
 
 export type Scenarios = Readonly<Record<string, (stage: BenchStage) => Promise<void>>>
@@ -40,6 +42,7 @@ const atDefaults = names
   .filter((contender) => contenders[contender].isMeasuredAtDefaults)
   .map((contender): Entry => ({ contender, isTuned: false }))
 const timed = names.filter((contender) => contenders[contender].hasDueTimes)
+const peers = timed.filter((contender) => contender !== "pulse")
 
 const latenessFigures = (sorted: ReadonlyArray<number>) => {
   const at = (share: number) => quantile(sorted, share) ?? Number.NaN
@@ -111,18 +114,23 @@ export const scenarios: Scenarios = {
     await peer("graphileSameWork", size / 10)
     await peer("pgBossSameWork")
   },
-  "large burn-down": (stage) => measureBurnDown(stage, "large burn-down", us, { size: stage.extent.largeBurnDownSize }),
+  "large burn-down": async (stage) => {
+    if (stage.repeat > stage.extent.largeRepeats) return
+    await measureBurnDown(stage, "large burn-down", us, { size: stage.extent.largeBurnDownSize })
+  },
   "held transaction": (stage) =>
     measureBurnDown(stage, "held transaction", us, { size: stage.extent.burnDownSize, around: heldTransaction }),
   "4 daemons": (stage) => measureBurnDown(stage, "4 daemons", us, { size: stage.extent.burnDownSize, count: 4 }),
   "last word": async ({ server, extent, figures }) =>
     figures.add("last word", labels.us, costFigures(await lastWord(server, us, extent.lastWordSize))),
   lateness: async (stage) => {
-    for (const contender of timed) await measureLateness(stage, tuned(contender))
+    await measureLateness(stage, us)
+    // How often a peer polls says how late it is, so once is enough.
+    for (const contender of stage.repeat === 1 ? peers : []) await measureLateness(stage, tuned(contender))
   },
   split: async ({ server, extent, figures }) => {
-    const { ordersPerSecond, bareOrdersPerSecond } = await split(server, us, extent.splitOrders)
-    figures.add("split", labels.us, { "orders per second": ordersPerSecond })
+    const { ordersPerSecond, bareOrdersPerSecond, walBytesEach } = await split(server, us, extent.splitOrders)
+    figures.add("split", labels.us, { "orders per second": ordersPerSecond, "WAL bytes": walBytesEach })
     figures.add("split", labels.bareInsert, { "orders per second": bareOrdersPerSecond })
   },
   start: async ({ server, figures }) => figures.add("start", labels.shipped, { ms: await start(server) })

@@ -68,17 +68,14 @@ const costs = (figures: Figures, extent: Extent): ReadonlyArray<GoalVerdict> => 
 
 const punctuality = (figures: Figures, extent: Extent): ReadonlyArray<GoalVerdict> => {
   const { atMost, atLeast } = verdictsOn(figures)
-  const p99 = (who: string) => figures.valuesOf(["lateness", who, "p99 ms"])
-  const peers = p99(graphile).map((millis, n) => Math.min(millis, p99(boss)[n] ?? millis))
+  const ratios = [graphile, boss].map((peer) =>
+    figures.ratios(["lateness", peer, "p99 ms"], ["lateness", us, "p99 ms"])
+  )
+  const [toBest = []] = ratios.toSorted((a, b) => median(a) - median(b))
   return [
     atMost("lateness at 200 slices/s, p50", ["lateness", us, "p50 ms"], 0.2, "ms"),
     atMost("lateness at 200 slices/s, p99", ["lateness", us, "p99 ms"], 2, "ms"),
-    atLeast(
-      "lateness at 200 slices/s, p99",
-      p99(us).map((millis, n) => (peers[n] ?? Number.NaN) / millis),
-      20,
-      "better than the best peer"
-    ),
+    atLeast("lateness at 200 slices/s, p99", toBest, 20, "better than the best peer"),
     atMost(
       `${rows(extent.instantSize)} slices due at one instant after ${extent.quietSeconds} quiet seconds, p99`,
       ["first burst", us, "p99 ms"],

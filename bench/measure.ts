@@ -7,17 +7,17 @@ export const scenarioNames: ReadonlyArray<string> = [...Object.keys(scenarios), 
  * failed: the others run nevertheless, as the whole takes long.
  */
 export const measure = async (
-  stage: BenchStage,
+  stage: Omit<BenchStage, "repeat">,
   wanted: ReadonlyArray<string>,
   say: (line: string) => void
 ): Promise<ReadonlyArray<string>> => {
   const failed: Array<string> = []
-  const run = async (all: Scenarios) => {
+  const run = async (all: Scenarios, repeat: number) => {
     for (const [name, scenario] of Object.entries(all)) {
       if (!wanted.includes(name)) continue
       const began = performance.now()
       try {
-        await scenario(stage)
+        await scenario({ ...stage, repeat })
       } catch (error) {
         failed.push(name)
         say(`${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
@@ -27,8 +27,8 @@ export const measure = async (
   }
   for (let repeat = 1; repeat <= stage.extent.repeats && wanted.some((name) => name in scenarios); repeat++) {
     say(`Repeat ${repeat} of ${stage.extent.repeats}`)
-    await run(scenarios)
+    await run(scenarios, repeat)
   }
-  await run(scenariosOnce)
+  await run(scenariosOnce, 1)
   return failed
 }

@@ -52,7 +52,7 @@ describe("the goals of the bench", () => {
     assert.isTrue(verdicts.every(({ measured }) => measured.startsWith("not measured")))
   })
 
-  it("take the better peer of each repeat", () => {
+  it("take the better peer", () => {
     const figures = new Figures()
     figures.add("lateness", us, { "p99 ms": 2 })
     figures.add("lateness", graphile, { "p99 ms": 100 })
