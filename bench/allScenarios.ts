@@ -114,6 +114,7 @@ export const scenarios: Scenarios = {
     await peer("graphileSameWork", size / 10)
     await peer("pgBossSameWork")
   },
+  "small burn-down": (stage) => measureBurnDown(stage, "small burn-down", us, { size: stage.extent.smallBurnDownSize }),
   "large burn-down": async (stage) => {
     if (stage.repeat > stage.extent.largeRepeats) return
     await measureBurnDown(stage, "large burn-down", us, { size: stage.extent.largeBurnDownSize })
@@ -182,7 +183,7 @@ export const scenariosOnce: Scenarios = {
     const { empty, grown, held } = await growth(server, us, {
       rows: extent.growthRows,
       size: extent.growthSize,
-      repeats: extent.repeats
+      repeats: extent.largeRepeats
     })
     const add = (who: string, all: ReadonlyArray<BurnDown>) => {
       for (const measured of all) figures.add("growth", `${labels.us}, ${who}`, burnDownFigures(measured))

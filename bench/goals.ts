@@ -58,6 +58,7 @@ const costs = (figures: Figures, extent: Extent): ReadonlyArray<GoalVerdict> => 
   const backends = "database's CPU for each slice, claim to acknowledgement"
   return [
     atMost("process's CPU for each slice, claim to acknowledgement", ours(100, "process µs"), 10, "µs"),
+    atMost(`${backends}, ${rows(extent.smallBurnDownSize)} slices`, ["small burn-down", us, "database µs"], 20, "µs"),
     atMost(`${backends}, ${rows(extent.burnDownSize)} slices`, ours(100, "database µs"), 20, "µs"),
     atMost(`${backends}, ${rows(extent.largeBurnDownSize)} slices`, ["large burn-down", us, "database µs"], 22, "µs"),
     atMost("write-ahead log for each slice, claim to acknowledgement", ours(100, "WAL bytes"), 650, "bytes"),
