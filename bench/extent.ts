@@ -69,7 +69,7 @@ export const quickExtent: Extent = {
   smallBurnDownSize: 1000,
   largeBurnDownSize: 4000,
   largeRepeats: 1,
-  slowBurnDownSize: 200,
+  slowBurnDownSize: 100,
   lastWordSize: 500,
   latenessSize: 100,
   instantSize: 200,
@@ -87,6 +87,6 @@ export const quickExtent: Extent = {
     overloadSeconds: 0.2,
     capacitySize: 500,
     leadMillis: 2000,
-    drainSeconds: 2
+    drainSeconds: 1
   }
 }

@@ -17,7 +17,7 @@ import { figureTable, goalTable, withParts } from "./tables.ts"
  * repeat, so that a slow phase of the machine hits all of them. The bench has its own package.json: the service does not
  * depend on its peers. A change to quantile or median changes the figures of doc/performance.md.
  *   npm run bench                      everything, about 25 minutes on 2 cores; writes doc/performance.md and its charts
- *   npm run bench -- --quick           checks in two and a half minutes that every scenario works; writes nothing
+ *   npm run bench -- --quick           checks in about three minutes that every scenario works; writes nothing
  *   npm run bench -- burn-down held-transaction --repeats 3
  *   npm run bench -- growth --rows 1000000    a smaller table; 10,000,000 rows take some minutes to insert
  * extent.ts has the sizes, and says how they are chosen.
@@ -47,7 +47,7 @@ const extent = {
 }
 const figures = new Figures()
 const began = performance.now()
-if (isWhole) console.log(given.quick ? "This takes two and a half minutes" : "This takes about 25 minutes on 2 cores")
+if (isWhole) console.log(given.quick ? "This takes about three minutes" : "This takes about 25 minutes on 2 cores")
 
 const server = Effect.gen(function* () {
   mkdirSync(given.folder, { recursive: true })
