@@ -1,4 +1,4 @@
-import { median } from "./harness/Bench.ts"
+import { median } from "./harness/median.ts"
 
 /** One figure with the value of each repeat. */
 export interface Figure {
@@ -7,6 +7,9 @@ export interface Figure {
   readonly what: string
   readonly values: ReadonlyArray<number>
 }
+
+/** Which figure: the scenario, who, what. */
+export type FigureName = readonly [scenario: string, who: string, what: string]
 
 /** Collects figures over all repeats. */
 export class Figures {
@@ -28,20 +31,38 @@ export class Figures {
     return [...this.values.values()].map(({ figure, values }) => ({ ...figure, values }))
   }
 
+  /** The value of each repeat; none if it was not measured. */
+  valuesOf(name: FigureName): ReadonlyArray<number> {
+    return this.values.get(JSON.stringify(name))?.values ?? []
+  }
+
   /** The median of a figure; NaN if it was not measured. */
-  of(scenario: string, who: string, what: string): number {
-    return median(this.values.get(JSON.stringify([scenario, who, what]))?.values ?? [])
+  of(...name: FigureName): number {
+    return median(this.valuesOf(name))
+  }
+
+  /**
+   * A figure divided by another one in each repeat, so that what slows a machine down for a while is in both. One that was measured
+   * less often than the other is compared by the medians.
+   */
+  ratios(name: FigureName, base: FigureName): ReadonlyArray<number> {
+    const [values, bases] = [this.valuesOf(name), this.valuesOf(base)]
+    if (values.length !== bases.length) return [median(values) / median(bases)]
+    return values.map((value, n) => value / (bases[n] ?? Number.NaN))
   }
 }
 
+export const notMeasured = "not measured"
+
 /** A number with three significant digits. */
 export const shown = (value: number): string => {
-  if (Number.isNaN(value)) return "not measured"
+  if (Number.isNaN(value)) return notMeasured
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
   return value.toLocaleString("en-US", { maximumFractionDigits: digits, minimumFractionDigits: digits })
 }
 
-export const withSpread = ({ values }: Figure): string => {
-  const [min, max] = [Math.min(...values), Math.max(...values)]
-  return values.length === 1 ? shown(median(values)) : `${shown(median(values))} (${shown(min)} to ${shown(max)})`
-}
+/** The median, and the range if there are several values. */
+export const withSpread = (values: ReadonlyArray<number>): string =>
+  values.length <= 1
+    ? shown(median(values))
+    : `${shown(median(values))} (${shown(Math.min(...values))} to ${shown(Math.max(...values))})`

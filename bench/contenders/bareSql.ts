@@ -12,7 +12,6 @@ const complete = "UPDATE bare_work w SET stage = 2 FROM unnest($1::bigint[]) AS 
 
 /** The upper bound: three connections that only claim and complete rows, in groups of 500. */
 export const bareSql: Contender = {
-  name: "bare SQL",
   hasDueTimes: false,
   isMeasuredAtDefaults: false,
   prepare: async (url) => {

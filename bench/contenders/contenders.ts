@@ -1,10 +1,18 @@
 import { bareSql } from "./bareSql.ts"
 import type { Contender } from "./Contender.ts"
-import { graphileWorker } from "./graphileWorker.ts"
+import { graphileGroupedWork, graphileSameWork, graphileWorker } from "./graphileWorker.ts"
+import type { ContenderName } from "./labels.ts"
 import { persistedQueue } from "./persistedQueue.ts"
-import { pgBoss } from "./pgBoss.ts"
+import { pgBoss, pgBossSameWork } from "./pgBoss.ts"
 import { pulse } from "./pulse.ts"
 
-export const contenders = { pulse, graphileWorker, pgBoss, persistedQueue, bareSql } satisfies Record<string, Contender>
-
-export type ContenderName = keyof typeof contenders
+export const contenders: Readonly<Record<ContenderName, Contender>> = {
+  pulse,
+  graphileWorker,
+  graphileSameWork,
+  graphileGroupedWork,
+  pgBoss,
+  pgBossSameWork,
+  persistedQueue,
+  bareSql
+}

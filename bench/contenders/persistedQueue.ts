@@ -15,7 +15,6 @@ const openQueue = PersistedQueue.make({ name: "place", schema: Job })
 
 /** Effect's PersistedQueue on SQL: one row for each element, taken one at a time. */
 export const persistedQueue: Contender = {
-  name: "Effect PersistedQueue",
   // It supports delays of whole seconds only.
   hasDueTimes: false,
   isMeasuredAtDefaults: true,

@@ -1,25 +1,18 @@
 import { setTimeout } from "node:timers/promises"
 import { Pool } from "pg"
 import type { Call } from "../contenders/Contender.ts"
-import { type ContenderName, contenders } from "../contenders/contenders.ts"
+import { contenders } from "../contenders/contenders.ts"
+import { type Entry, labelOf } from "../contenders/labels.ts"
 import { type Report, type RunningWorker, startWorker } from "./RunningWorker.ts"
-
-/** A contender, with its default settings or tuned for speed. */
-export interface Entry {
-  readonly contender: ContenderName
-  readonly isTuned: boolean
-}
-
-export const labelOf = ({ contender, isTuned }: Entry): string =>
-  contender === "bareSql"
-    ? contenders[contender].name
-    : `${contenders[contender].name}, ${isTuned ? "tuned" : "defaults"}`
 
 /** An empty database for one run. */
 export interface BenchDatabase {
   readonly url: string
   readonly pool: Pool
 }
+
+/** The name of the bench's own connections, which are not a contender's. */
+export const benchName = "bench"
 
 let databases = 0
 
@@ -31,7 +24,7 @@ export const withDatabase = async <A>(server: string, use: (database: BenchDatab
   await admin.query(`CREATE DATABASE ${name}`)
   const url = new URL(server)
   url.pathname = `/${name}`
-  const pool = new Pool({ connectionString: url.href, max: 4 })
+  const pool = new Pool({ connectionString: url.href, max: 4, application_name: benchName })
   // Dropping the database closes the connections that are still open.
   pool.on("error", () => undefined)
   try {
@@ -45,14 +38,14 @@ export const withDatabase = async <A>(server: string, use: (database: BenchDatab
 
 /** Starts worker processes, and stops them after `use`. */
 export const withWorkers = async <A>(
-  { contender, isTuned }: Entry,
+  entry: Entry,
   { url }: BenchDatabase,
   { count, expected }: { readonly count: number; readonly expected: number },
   use: (workers: ReadonlyArray<RunningWorker>) => Promise<A>
 ): Promise<A> => {
   const workers: Array<RunningWorker> = []
   try {
-    for (let n = 0; n < count; n++) workers.push(await startWorker(contender, url, isTuned, expected))
+    for (let n = 0; n < count; n++) workers.push(await startWorker(entry, { url, expected }))
     return await use(workers)
   } finally {
     await Promise.all(workers.map((worker) => worker.stop()))
@@ -60,14 +53,10 @@ export const withWorkers = async <A>(
 }
 
 /** Waits until the database shows all work as done; the time of that in milliseconds since 1970. Throws after `timeoutMillis`. */
-export const untilDone = async (
-  { contender }: Entry,
-  { pool }: BenchDatabase,
-  timeoutMillis: number
-): Promise<number> => {
+export const untilDone = async (entry: Entry, { pool }: BenchDatabase, timeoutMillis: number): Promise<number> => {
   const end = performance.now() + timeoutMillis
-  while (!(await contenders[contender].isDone(pool))) {
-    if (performance.now() > end) throw new Error(`${contenders[contender].name} was not done in ${timeoutMillis} ms`)
+  while (!(await contenders[entry.contender].isDone(pool))) {
+    if (performance.now() > end) throw new Error(`${labelOf(entry)} was not done in ${timeoutMillis} ms`)
     await setTimeout(5)
   }
   return performance.timeOrigin + performance.now()
@@ -91,17 +80,4 @@ export const latenessOf = (entry: Entry, calls: ReadonlyArray<Call>): ReadonlyAr
   const min = sorted[0] ?? 0
   if (min < -clockErrorMillis) throw new Error(`${labelOf(entry)} was ${-min} ms early`)
   return sorted
-}
-
-/** The median; the mean of the two middle values if their number is even, NaN if there are none. */
-export const median = (values: ReadonlyArray<number>): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  const [below, above] = [sorted[Math.ceil(sorted.length / 2) - 1], sorted[Math.floor(sorted.length / 2)]]
-  return ((below ?? Number.NaN) + (above ?? Number.NaN)) / 2
-}
-
-/** The bytes of write-ahead log that the server has written so far. */
-export const walBytes = async ({ pool }: BenchDatabase): Promise<number> => {
-  const { rows } = await pool.query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 AS bytes")
-  return Number(rows[0]?.bytes)
 }

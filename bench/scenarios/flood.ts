@@ -27,6 +27,8 @@ const slices = 20
 
 export interface FloodOptions {
   readonly rows: number
+  /** How long the normal orders run before it. */
+  readonly settlingSeconds: number
   /** How long the normal orders are watched; a slice that is not placed by then counts as placed at that moment. */
   readonly seconds: number
 }
@@ -41,7 +43,7 @@ export const flood = (server: string, kind: FloodKind, options: FloodOptions): P
 const run = async (database: BenchDatabase, kind: FloodKind, options: FloodOptions): Promise<Flood> => {
   const { pool } = database
   for (let n = 1; n <= runningOrders; n++) await insertNormal(database, `running-${n}`)
-  await setTimeout(5000)
+  await setTimeout(options.settlingSeconds * 1000)
   await pool.query(kind === "bad" ? badRows : tinyOrders, [options.rows])
   const floodedMillis = wallClockMillis()
   await insertNormal(database, "new")

@@ -1,57 +1,53 @@
-import { DateTime, Effect, Layer, Redacted } from "effect"
-import { Db } from "../../src/db/Db.ts"
-import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { wallClockMillis } from "../contenders/Contender.ts"
-import { configured, insertDue, insertFinished, insertWaiting, pulse } from "../contenders/pulse.ts"
-import { type BenchDatabase, median, withDatabase } from "../harness/Bench.ts"
+import type { Entry } from "../contenders/labels.ts"
+import { pulse } from "../contenders/pulse.ts"
+import { insertFinished, insertWaiting, withoutIndexes } from "../contenders/pulseRows.ts"
+import { type BenchDatabase, withDatabase } from "../harness/Bench.ts"
+import { type BurnDown, burnDownIn } from "./burnDown.ts"
+import { heldTransaction } from "./heldTransaction.ts"
 
-const claims = 20
-const claimSize = 500
-const dayMillis = 86_400_000
+export interface GrowthOptions {
+  /** The number of future slices, and of finished ones. */
+  readonly rows: number
+  /** The number of slices that are burnt down each time. */
+  readonly size: number
+  readonly repeats: number
+}
 
 export interface Growth {
-  /** The median time of one claim of 500 slices in milliseconds, on an empty table and on a grown one. */
-  readonly emptyMillis: number
-  readonly grownMillis: number
+  readonly empty: ReadonlyArray<BurnDown>
+  readonly grown: ReadonlyArray<BurnDown>
+  /** The same while a transaction is held open, so that no row that dies meanwhile can be removed. */
+  readonly held: ReadonlyArray<BurnDown>
 }
 
-/** Measures the service's claim before and after adding `rows` future and `rows` finished slices. */
-export const growth = (server: string, rows: number): Promise<Growth> =>
-  withDatabase(server, async (database) => {
-    await pulse.prepare(database.url)
-    const emptyMillis = await claimMillis(database, "before")
-    await insertWaiting(database.pool, rows, wallClockMillis() + dayMillis)
-    await insertFinished(database.pool, rows, wallClockMillis() - dayMillis)
-    const grownMillis = await claimMillis(database, "after")
-    return { emptyMillis, grownMillis }
-  })
+const dayMillis = 86_400_000
 
-const claimMillis = async ({ pool, url }: BenchDatabase, name: string): Promise<number> => {
-  await insertDue(pool, claims * claimSize, wallClockMillis() - 1000, name)
-  await pool.query("VACUUM ANALYZE")
-  const stores = SliceStore.layer.pipe(
-    Layer.provide(Db.layer({ url: Redacted.make(url) })),
-    Layer.provide(configured(url, false))
-  )
-  const millis = await Effect.runPromise(
-    Effect.gen(function* () {
-      const slices = yield* SliceStore
-      const all: Array<number> = []
-      for (let n = 0; n < claims; n++) {
-        const now = yield* DateTime.now
-        const began = performance.now()
-        const claimed = yield* slices.claimDue({
-          now,
-          horizon: now,
-          leaseExpiresAt: DateTime.add(now, { minutes: 2 }),
-          owner: "bench",
-          limit: claimSize
-        })
-        all.push(performance.now() - began)
-        if (claimed.length !== claimSize) throw new Error(`Only ${claimed.length} slices were claimed`)
+/** Measures a burn-down with little else in the tables, and with `rows` future and `rows` finished slices in them, in turn. */
+export const growth = (server: string, entry: Entry, { rows, size, repeats }: GrowthOptions): Promise<Growth> =>
+  withDatabase(server, (empty) =>
+    withDatabase(server, async (grown) => {
+      await pulse.prepare(empty.url)
+      await pulse.prepare(grown.url)
+      await grow(grown, rows)
+      await grown.pool.query("VACUUM ANALYZE")
+      const measured: { -readonly [key in keyof Growth]: Array<BurnDown> } = { empty: [], grown: [], held: [] }
+      for (let n = 0; n < repeats; n++) {
+        measured.empty.push(await burnDownIn(empty, entry, { size }))
+        measured.grown.push(await burnDownIn(grown, entry, { size }))
+        measured.held.push(await burnDownIn(grown, entry, { size, around: heldTransaction }))
       }
-      return all
-    }).pipe(Effect.provide(stores))
+      return measured
+    })
   )
-  return median(millis)
-}
+
+const grow = ({ pool }: BenchDatabase, rows: number) =>
+  withoutIndexes(pool, ["slice_plan", "slice_queue", "slice_results"], async () => {
+    await insertWaiting(pool, rows, wallClockMillis() + dayMillis)
+    await insertFinished(pool, {
+      count: rows,
+      name: "finished",
+      due: { firstMillis: wallClockMillis() - dayMillis, gapMillis: 1 },
+      slicesPerOrder: 1000
+    })
+  })

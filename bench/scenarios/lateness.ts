@@ -1,9 +1,10 @@
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { contenders } from "../contenders/contenders.ts"
-import { allCalls, checkOnce, type Entry, latenessOf, untilDone, withDatabase, withWorkers } from "../harness/Bench.ts"
+import type { Entry } from "../contenders/labels.ts"
+import { allCalls, checkOnce, latenessOf, untilDone, withDatabase, withWorkers } from "../harness/Bench.ts"
 
 /** The lead until the first piece of work is due, long enough to enqueue and split all of it. */
-const leadMillisOf = (size: number): number => 1000 + 2 * size
+const leadMillisOf = (size: number): number => 600 + 2 * size
 
 const timeoutMillis = 30_000
 

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises"
 import { setTimeout } from "node:timers/promises"
 import { wallClockMillis } from "../contenders/Contender.ts"
-import { insertOrders, insertWaiting, pulse } from "../contenders/pulse.ts"
+import { pulse } from "../contenders/pulse.ts"
+import { insertOrders, insertWaiting } from "../contenders/pulseRows.ts"
 import { type BenchDatabase, withDatabase } from "../harness/Bench.ts"
 import { withDaemon } from "../harness/MainProcess.ts"
 

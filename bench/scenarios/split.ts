@@ -1,6 +1,9 @@
 import { chunksOf, wallClockMillis } from "../contenders/Contender.ts"
-import { insertOrders, pulse, untilSplit } from "../contenders/pulse.ts"
-import { type BenchDatabase, type Entry, withDatabase, withWorkers } from "../harness/Bench.ts"
+import type { Entry } from "../contenders/labels.ts"
+import { pulse, untilSplit } from "../contenders/pulse.ts"
+import { insertOrders } from "../contenders/pulseRows.ts"
+import { type BenchDatabase, withDatabase, withWorkers } from "../harness/Bench.ts"
+import { costBetween, spentBy } from "../harness/cost.ts"
 
 const slicesPerOrder = 10
 const dayMillis = 86_400_000
@@ -9,6 +12,8 @@ export interface Split {
   readonly ordersPerSecond: number
   /** The same for a bare INSERT of the same slices, 5,000 rows a statement. */
   readonly bareOrdersPerSecond: number
+  /** Bytes of write-ahead log for each slice. */
+  readonly walBytesEach: number
 }
 
 /** Measures how fast orders of ten slices are split; they are due tomorrow. */
@@ -21,8 +26,14 @@ export const split = (server: string, entry: Entry, orders: number): Promise<Spl
       Array.from({ length: orders }, () => tomorrow),
       slicesPerOrder
     )
+    const before = await spentBy(database, [])
     const seconds = await withWorkers(entry, database, { count: 1, expected: 0 }, () => secondsToSplit(database))
-    return { ordersPerSecond: orders / seconds, bareOrdersPerSecond: orders / (await insertBare(database)) }
+    const { walBytesEach } = costBetween(before, await spentBy(database, []), orders * slicesPerOrder)
+    return {
+      ordersPerSecond: orders / seconds,
+      bareOrdersPerSecond: orders / (await insertBare(database)),
+      walBytesEach
+    }
   })
 
 /** Seconds from the first claim of an order to the last split, so that the start of the daemon is not counted. */
