@@ -23,7 +23,8 @@ export const exactClock = DatabaseClock.of({
   offsetMillis: Effect.succeed(0),
   waitForOffset: Effect.void,
   sleepUntil: (dueMillis) => Effect.flatMap(nowMillis, (now) => Effect.sleep(Math.max(0, dueMillis - now))),
-  doubts: Stream.concat(Stream.succeed(null), Stream.never)
+  doubts: Stream.concat(Stream.succeed(null), Stream.never),
+  during: (statement) => statement(false)
 })
 
 export const measuredClock = Layer.succeed(DatabaseClock, exactClock)
