@@ -33,7 +33,7 @@ export const storesOf = (process: Process): Stores => {
     },
     halts: haltsOf(stores.halts, by),
     heartbeats: {
-      beat: (...given) => by("HeartbeatStore.beat")(stores.heartbeats.beat(...given)),
+      beat: (beat) => by("HeartbeatStore.beat")(stores.heartbeats.beat(beat)),
       leave: (instance) => by("HeartbeatStore.leave")(stores.heartbeats.leave(instance)),
       forget: (before) => by("HeartbeatStore.forget")(stores.heartbeats.forget(before))
     },

@@ -99,9 +99,9 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
 })
 
 const memoryHeartbeats = (memory: Memory): Stores["heartbeats"] => ({
-  beat: (instance, _startedAt, _broker, beats) =>
+  beat: ({ instance, heartbeats }) =>
     Effect.sync(() => {
-      for (const { worker, okAt, staleAfter } of beats) {
+      for (const { worker, okAt, staleAfter } of heartbeats) {
         const key = `${instance.id}/${worker}`
         const row = memory.workers.get(key)
         memory.workers.set(key, {

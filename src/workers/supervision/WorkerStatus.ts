@@ -101,11 +101,11 @@ const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt
   return Effect.gen(function* () {
     const all = yield* Ref.get(pulses)
     const closure = (yield* gate.current)?.reason ?? null
-    yield* store.beat(
+    yield* store.beat({
       instance,
       startedAt,
-      brokerIdentity(config),
-      WorkerName.literals.map((worker) => {
+      broker: brokerIdentity(config),
+      heartbeats: WorkerName.literals.map((worker) => {
         const { blockedBy, ...pulse } = all[worker]
         return {
           worker,
@@ -114,6 +114,6 @@ const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt
           staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
         }
       })
-    )
+    })
   })
 })
