@@ -1,4 +1,4 @@
-import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
 import { TimeColumns, timeColumns } from "../../clock/askDatabase.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
@@ -18,6 +18,7 @@ export const Sighting = Schema.Struct({
   /** A slice is in doubt, or followed at the broker. */
   isBrokerAwaited: Schema.Boolean,
   mayWantPlan: Schema.Boolean,
+  /** A notification is to be delivered, now or before the next look. */
   hasDeliveries: Schema.Boolean
 })
 export type Sighting = typeof Sighting.Type
@@ -41,6 +42,9 @@ export class LookoutStore extends Context.Service<
     Effect.map(Db, (db) => LookoutStore.of({ look: look(db) }))
   )
 }
+
+/** The longest time until the next look. */
+const untilNextLook = Duration.seconds(5)
 
 const look =
   ({ sql, queryOne }: Db["Service"]): LookoutStore["Service"]["look"] =>
@@ -67,6 +71,6 @@ const look =
               ORDER BY stale_at LIMIT 1) IS NOT NULL
             OR EXISTS (SELECT FROM orders WHERE ${mayWantPlan(sql)}) AS may_want_plan,
           (SELECT true FROM notifications
-            WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(now)}
+            WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(DateTime.addDuration(now, untilNextLook))}
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries`
     )
