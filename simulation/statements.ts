@@ -138,9 +138,9 @@ const looked = (process: Process, look: Effect.Effect<Sighting, DbError>) =>
 const timed = <A, E>(process: Process, operation: string, statement: Effect.Effect<A, E>) =>
   Effect.suspend(() => {
     const { world } = process.run
-    const askedMicros = world.nowMicros
+    const asked = { atMicros: world.nowMicros, monotonicNanos: process.clock.monotonicTimeNanosUnsafe() }
     const told = Effect.map(statement, (answered) => ({ ...answered, micros: BigInt(world.nowMicros) }))
     return Effect.tap(through(process, operation)(told), ({ micros }) =>
-      Effect.sync(() => process.clockRead(Number(micros), askedMicros))
+      Effect.sync(() => process.clockRead(Number(micros), asked))
     )
   })
