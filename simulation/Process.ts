@@ -119,10 +119,15 @@ export class Process implements RunningProcess {
     sleep: (duration) => Effect.flatMap(currentWorker, (worker) => this.sleep(worker, Duration.toMillis(duration)))
   }
 
-  /** An answer of the database's clock, read at a time and asked for at another. A slow one does not show a small step. */
-  clockRead(atMicros: number, askedMicros: number): void {
-    const isQuick = this.run.world.nowMicros - askedMicros < 10_000
-    if (isQuick) this.clockReadMicros = Math.max(this.clockReadMicros, atMicros)
+  /**
+   * An answer of the database's clock, read at a time and asked for at another. A slow one does not show a small step, and none
+   * shows a step during itself: by this host's clock it then took longer by the step.
+   */
+  clockRead(atMicros: number, asked: { readonly atMicros: number; readonly monotonicNanos: bigint }): void {
+    const tookMicros = this.run.world.nowMicros - asked.atMicros
+    const tookByHostMicros = Number(this.clock.monotonicTimeNanosUnsafe() - asked.monotonicNanos) / 1000
+    const isSet = tookByHostMicros - tookMicros > 100
+    if (tookMicros < 10_000 && !isSet) this.clockReadMicros = Math.max(this.clockReadMicros, atMicros)
   }
 
   get mayBeAheadMillis(): number {

@@ -42,7 +42,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "HeartbeatStore.forget",
     "QuoteStore.prune"
   ],
-  daemon: ["DatabaseClock.sample", "HeartbeatStore.beat", "HeartbeatStore.leave"]
+  daemon: ["DatabaseClock.sample", "LookoutStore.look", "HeartbeatStore.beat", "HeartbeatStore.leave"]
 }
 
 /** The calls that only a fault beyond the design's limits reaches, or an order that can have no new plan. */

@@ -29,11 +29,13 @@ import { OrderBudget } from "../src/stores/account/OrderBudget.ts"
 import { QuoteStore } from "../src/stores/account/QuoteStore.ts"
 import { HaltStore } from "../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
+import { LookoutStore } from "../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../src/stores/orders/ReplanStore.ts"
 import { RecoveryStore } from "../src/stores/slices/RecoveryStore.ts"
 import { SliceStore } from "../src/stores/slices/SliceStore.ts"
+import { LookoutLayer } from "../src/workers/supervision/Lookout.ts"
 import { WorkerStatus } from "../src/workers/supervision/WorkerStatus.ts"
 import { brokerOf } from "./broker.ts"
 import type { Process } from "./Process.ts"
@@ -59,7 +61,7 @@ export interface Daemon {
  */
 export const startDaemon = (process: Process, config: Configuration["Service"]): Daemon => {
   const wakeups = wakeupsOf()
-  const service = serviceLayer(process, config).pipe(Layer.provideMerge(wakeups.layer))
+  const service = serviceLayer(process, config, wakeups.layer)
   const main = runWorkers.pipe(Effect.provide(service, { local: true }))
   const context = Context.empty().pipe(
     Context.add(Clock.Clock, process.clock),
@@ -87,7 +89,7 @@ const loggerOf = (process: Process) =>
     )
   })
 
-const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials"]
+const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials", "placed"]
 
 /** Wake-ups as LISTEN delivers them: several of one topic count as one. */
 const wakeupsOf = () => {
@@ -101,7 +103,9 @@ const wakeupsOf = () => {
         next: (topic) => {
           const queue = queues.get(topic)
           return queue === undefined ? Effect.never : Queue.take(queue)
-        }
+        },
+        wake: (topic) => Effect.sync(() => wake(topic)),
+        isListening: Effect.succeed(true)
       })
     })
   )
@@ -112,7 +116,7 @@ const wakeupsOf = () => {
   return { layer, wake }
 }
 
-const serviceLayer = (process: Process, config: Configuration["Service"]) => {
+const serviceLayer = (process: Process, config: Configuration["Service"], wakeups: Layer.Layer<Wakeups>) => {
   const stores = storesOf(process)
   const storeLayers = Layer.mergeAll(
     Layer.succeed(OrderStore, OrderStore.of(stores.orders)),
@@ -121,6 +125,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
     Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
     Layer.mock(HeartbeatStore)(stores.heartbeats),
+    Layer.succeed(LookoutStore, LookoutStore.of(stores.lookout)),
     Layer.mock(OrderCommands)(stores.commands),
     Layer.mock(InstrumentStore)(stores.instruments),
     Layer.mock(QuoteStore)(stores.quotes),
@@ -138,8 +143,9 @@ const serviceLayer = (process: Process, config: Configuration["Service"]) => {
       guard.pipe(Layer.provide(below)),
     Layer.succeed(Broker, Broker.of(brokerOf(process)))
   )
-  return Layer.mergeAll(broker, WorkerStatus.layer).pipe(
-    Layer.provideMerge(PlacementGate.layer),
+  return broker.pipe(
+    Layer.provideMerge(LookoutLayer.pipe(Layer.provideMerge(WorkerStatus.layer))),
+    Layer.provideMerge(Layer.mergeAll(PlacementGate.layer, wakeups)),
     Layer.provideMerge(storeLayers),
     Layer.provideMerge(DatabaseClock.layer.pipe(Layer.provide(clockDb(process)))),
     Layer.provideMerge(

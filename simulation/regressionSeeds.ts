@@ -5,19 +5,19 @@
  */
 export const regressionSeeds: ReadonlyArray<{ readonly seed: number; readonly bug: string }> = [
   {
-    seed: 119,
+    seed: 57,
     bug: "a host suspended on the way to the broker, waiting for its turn, sent after its lease: its clock stood still"
   },
   {
-    seed: 185,
+    seed: 57,
     bug: "an answer of the database in which the host was suspended counted, first as quick, later as the better of two bad ones: its clock was behind"
   },
   {
-    seed: 230,
+    seed: 1344,
     bug: "a slow answer fitted the time before a jump of the database's clock, too, and ended the doubt about it: the clock was ahead again"
   },
   {
-    seed: 362,
+    seed: 114,
     bug: "a host suspended on the way to the broker dated the doubt to before its request left: the quarantine was too short"
   },
   {

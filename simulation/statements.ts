@@ -2,6 +2,7 @@ import { DateTime, Effect } from "effect"
 import type { DbError } from "../src/db/DbError.ts"
 import type { Tag } from "../src/domain/model/Ids.ts"
 import type { OrderBudget } from "../src/stores/account/OrderBudget.ts"
+import type { Sighting } from "../src/stores/operations/LookoutStore.ts"
 import type { Process } from "./Process.ts"
 import { faultHits } from "./Run.ts"
 import { through } from "./sendStatement.ts"
@@ -33,10 +34,11 @@ export const storesOf = (process: Process): Stores => {
     },
     halts: haltsOf(stores.halts, by),
     heartbeats: {
-      beat: (...given) => by("HeartbeatStore.beat")(stores.heartbeats.beat(...given)),
+      beat: (beat) => by("HeartbeatStore.beat")(stores.heartbeats.beat(beat)),
       leave: (instance) => by("HeartbeatStore.leave")(stores.heartbeats.leave(instance)),
       forget: (before) => by("HeartbeatStore.forget")(stores.heartbeats.forget(before))
     },
+    lookout: { look: (options) => looked(process, stores.lookout.look(options)) },
     commands: commandsOf(stores.commands, by),
     quotes: {
       prune: (before) => by("QuoteStore.prune")(stores.quotes.prune(before))
@@ -126,14 +128,19 @@ export const budgetOf = (process: Process): Pick<OrderBudget["Service"], "reserv
 
 /** The database's clock in microseconds since 1970, as its statement answers. */
 export const databaseTime = (process: Process): Effect.Effect<bigint, DbError> =>
+  Effect.map(timed(process, "DatabaseClock.sample", Effect.succeed({})), ({ micros }) => micros)
+
+/** A look, which tells the time, too. The real database may be on the host of the simulation, but is on none of its processes'. */
+const looked = (process: Process, look: Effect.Effect<Sighting, DbError>) =>
+  Effect.map(timed(process, "LookoutStore.look", look), (sighting) => ({ ...sighting, bootId: null }))
+
+/** Sends a statement that answers with the database's time, read when it takes effect. */
+const timed = <A, E>(process: Process, operation: string, statement: Effect.Effect<A, E>) =>
   Effect.suspend(() => {
     const { world } = process.run
-    const askedMicros = world.nowMicros
-    return through(
-      process,
-      "DatabaseClock.sample"
-    )(Effect.sync(() => world.nowMicros)).pipe(
-      Effect.tap((micros) => Effect.sync(() => process.clockRead(micros, askedMicros))),
-      Effect.map(BigInt)
+    const asked = { atMicros: world.nowMicros, monotonicNanos: process.clock.monotonicTimeNanosUnsafe() }
+    const told = Effect.map(statement, (answered) => ({ ...answered, micros: BigInt(world.nowMicros) }))
+    return Effect.tap(through(process, operation)(told), ({ micros }) =>
+      Effect.sync(() => process.clockRead(Number(micros), asked))
     )
   })

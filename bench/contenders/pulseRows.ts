@@ -22,8 +22,8 @@ interface Place {
 
 const queue: Place = {
   table: "slice_queue",
-  columns: "due_at, not_after, format, is_held, keeps_hours, is_unpriced, tag, facts",
-  values: `due, due + interval '10 days', 1, false, false, true, tag,
+  columns: "due_at, not_after, format, is_held, keeps_hours, is_unpriced, tag, id, facts",
+  values: `due, due + interval '10 days', 1, false, false, true, tag, t.id,
     slice_facts(o.id, 'NSE:INFY', 'BUY', 'MARKET', NULL, 'CNC', 'DAY', NULL, NULL, NULL, NULL)`
 }
 
@@ -81,7 +81,8 @@ const insertSlices = async (pool: Pool, slices: Slices, place: Place) => {
     JOIN orders o ON o.id = '${name}-' || (n / $4::int + 1)
     CROSS JOIN LATERAL (SELECT n % $4 * $5::int + n / $4 - greatest(0, n % $4 - $6::int) AS nth) AS turn
     CROSS JOIN LATERAL (
-      SELECT (o.number << 20) + n % $4 + 1 AS slice, '${name}' || lpad(to_hex(n), 8, '0') AS tag, to_timestamp(${due.sql} / 1000) AS due
+      SELECT (o.number << 20) + n % $4 + 1 AS slice, '${name}' || lpad(to_hex(n), 8, '0') AS tag,
+        to_timestamp(${due.sql} / 1000) AS due, o.id || '-' || n % $4 AS id
     ) AS t`
   const insert = async (from: number) => {
     if (from >= count) return
@@ -89,7 +90,7 @@ const insertSlices = async (pool: Pool, slices: Slices, place: Place) => {
     const values = [from, to, due.value, slicesPerOrder, orders, ofLast]
     await pool.query(
       `INSERT INTO slice_plan (slice, order_number, scheduled_at, not_after, quantity, revision, id, tag)
-       SELECT slice, o.number, due, due + interval '10 days', ${quantity}, 1, o.id || '-' || n % $4, tag ${rows}`,
+       SELECT slice, o.number, due, due + interval '10 days', ${quantity}, 1, t.id, tag ${rows}`,
       values
     )
     await pool.query(

@@ -5,6 +5,7 @@ import type { InstrumentStore } from "../../src/stores/account/InstrumentStore.t
 import type { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import type { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import type { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import type { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
@@ -20,6 +21,7 @@ export interface Stores {
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
+  readonly lookout: LookoutStore["Service"]
   readonly commands: Pick<OrderCommands["Service"], "pause" | "hold" | "resume" | "requestCancel">
   readonly quotes: Pick<QuoteStore["Service"], "prune">
   readonly instruments: Pick<InstrumentStore["Service"], "markets">
@@ -51,6 +53,7 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "RecoveryStore.previouslyInDoubt",
   "QuoteStore.prune",
   "DatabaseClock.sample",
+  "LookoutStore.look",
   "HeartbeatStore.beat",
   "HeartbeatStore.leave",
   "HeartbeatStore.forget"

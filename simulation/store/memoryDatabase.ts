@@ -1,4 +1,4 @@
-import { BigDecimal, DateTime, Duration, Effect, Option } from "effect"
+import { BigDecimal, DateTime, Effect, Option } from "effect"
 import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInHand } from "../../src/domain/model/sliceState.ts"
@@ -6,6 +6,7 @@ import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
+import { memoryHeartbeats, memoryLookout } from "./memoryLookout.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryRecovery } from "./memoryRecovery.ts"
 import { memoryReplans } from "./memoryReplans.ts"
@@ -27,6 +28,7 @@ export const memoryDatabase = (): Database => {
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
+    lookout: memoryLookout(memory),
     commands: memoryCommands(memory),
     // No limit of a run needs quotes, so none are stored and none have to be removed.
     quotes: { prune: () => Effect.void },
@@ -99,33 +101,6 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
     })
 })
 
-const memoryHeartbeats = (memory: Memory): Stores["heartbeats"] => ({
-  beat: (instance, _startedAt, _broker, beats) =>
-    Effect.sync(() => {
-      for (const { worker, okAt, staleAfter } of beats) {
-        const key = `${instance.id}/${worker}`
-        const row = memory.workers.get(key)
-        memory.workers.set(key, {
-          instanceId: instance.id,
-          worker,
-          heartbeatAt: millisOf(okAt),
-          staleAfterMillis: Math.round(Duration.toMillis(staleAfter)),
-          acknowledgedHalt: row?.acknowledgedHalt ?? 0
-        })
-      }
-    }),
-  leave: ({ id }) =>
-    Effect.sync(() => {
-      for (const [key, { instanceId }] of memory.workers) if (instanceId === id) memory.workers.delete(key)
-    }),
-  forget: (before) =>
-    Effect.sync(() => {
-      for (const [key, { heartbeatAt }] of memory.workers) {
-        if (heartbeatAt < millisOf(before)) memory.workers.delete(key)
-      }
-    })
-})
-
 const hold = (memory: Memory, orderId: string, reason: Reason, now: DateTime.Utc) =>
   Effect.sync(() => {
     const order = memory.orders.get(orderId)
@@ -167,6 +142,7 @@ const memoryCommands = (memory: Memory): Stores["commands"] => ({
       for (const slice of memory.slicesOf(orderId)) {
         if (slice.stage !== "SCHEDULED") continue
         slice.stage = "SKIPPED"
+        slice.isHeld = false
         slice.stageReason = "order cancelled"
         slice.reasonCode = "order_cancelled"
       }

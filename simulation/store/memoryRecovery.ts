@@ -114,6 +114,7 @@ const skip = (
     .slice(0, limit)
     .map((slice) => {
       slice.stage = "SKIPPED"
+      slice.isHeld = false
       slice.stageReason = reason.text
       slice.reasonCode = reason.code
       return slice.id

@@ -9,6 +9,7 @@ import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
@@ -113,6 +114,7 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     replans: Context.get(built, ReplanStore),
     halts: Context.get(built, HaltStore),
     heartbeats: Context.get(built, HeartbeatStore),
+    lookout: Context.get(built, LookoutStore),
     commands: Context.get(built, OrderCommands),
     quotes: Context.get(built, QuoteStore),
     instruments: Context.get(built, InstrumentStore)

@@ -1,4 +1,4 @@
-import { Clock, Context, Duration, Effect, Latch, Layer, Schedule, Scope, type Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Latch, Layer, Scope, type Stream, SubscriptionRef } from "effect"
 import { Configuration } from "../config/Configuration.ts"
 import type { Db } from "../db/Db.ts"
 import type { DbError } from "../db/DbError.ts"
@@ -6,7 +6,7 @@ import { IsDatabaseOnThisHost } from "../db/IsDatabaseOnThisHost.ts"
 import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { millisOfNanos } from "../runtime/nowMillis.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { makeAsk, readingOf, timeUnsure } from "./askDatabase.ts"
+import { makeAsk, readingOf, type TimeColumns, type Timed, timeUnsure } from "./askDatabase.ts"
 import { clockOver } from "./overrideClock.ts"
 import { makeSleepUntil } from "./sleepUntilDue.ts"
 import {
@@ -66,6 +66,9 @@ export class DatabaseClock extends Context.Service<
 
     /** Why the database's clock is not believed, in words; null while it is. The current state first, then each change. */
     readonly doubts: Stream.Stream<string | null>
+
+    /** Runs a statement that also asks for the time, and takes its answer as one of the clock's own. */
+    readonly during: <A extends TimeColumns, E, R>(statement: Timed<A, E, R>) => Effect.Effect<A, E, R>
   }
 >()("pulse-background/DatabaseClock") {
   /** Also provides the Clock of everything built on this layer. */
@@ -91,26 +94,30 @@ const make = Effect.gen(function* () {
   const corrected = yield* Latch.make()
   const doubt = yield* SubscriptionRef.make<string | null>(null)
 
-  const measure = Effect.gen(function* () {
-    yield* times.sample
+  const noteAnswer = Effect.gen(function* () {
     yield* corrected.release
     const before = SubscriptionRef.getUnsafe(doubt)
     const now = times.isDoubted() ? (before ?? times.doubtWords()) : null
     if (now !== before) yield* SubscriptionRef.set(doubt, now)
   })
-  const measureAndReport = yield* makeMeasureAndReport(measure, times.offsetMillis)
+  const measure = Effect.andThen(times.sample, noteAnswer)
+  const report = yield* makeReport(times.offsetMillis)
+  const measureAndReport = (samples: number) => Effect.andThen(Effect.repeat(measure, { times: samples - 1 }), report)
 
   const waitForOffset = Effect.gen(function* () {
     if (times.hasParted()) yield* measureAndReport(firstSamples)
-    else if (times.isOld() || times.isDoubted()) yield* measureAndReport(1)
+    else if (times.isOlderThan(maxAgeNanos) || times.isDoubted()) yield* measureAndReport(1)
     if (times.isDoubted()) return yield* timeUnsure(times.doubtWords())
   })
 
   // The first answer is there already.
   yield* Effect.repeat(measure, { times: firstSamples - 2 })
-  yield* measureAndReport(laterSamples).pipe(
-    logAndContinue("Could not read the database's clock"),
-    Effect.repeat(Schedule.spaced(config.clockSyncInterval)),
+  // Other statements tell the time, too: the clock asks when none has for an interval.
+  const syncNanos = BigInt(Math.round(Duration.toMillis(config.clockSyncInterval))) * nanosPerMilli
+  const sync = Effect.suspend(() => (times.isOlderThan(syncNanos) ? measureAndReport(laterSamples) : report))
+  const orLog = logAndContinue("Could not read the database's clock")
+  yield* orLog(measureAndReport(laterSamples)).pipe(
+    Effect.andThen(Effect.forever(Effect.andThen(Effect.sleep(config.clockSyncInterval), orLog(sync)))),
     Effect.forkScoped
   )
 
@@ -133,7 +140,8 @@ const make = Effect.gen(function* () {
       waitForOffset,
       reliableMillis: Effect.sync(times.reliableMillis),
       sleepUntil,
-      doubts: SubscriptionRef.changes(doubt)
+      doubts: SubscriptionRef.changes(doubt),
+      during: (statement) => Effect.tap(times.during(statement), noteAnswer)
     })
   ).pipe(
     Context.add(Clock.Clock, clockShowing(local, times.earliestNanos)),
@@ -144,25 +152,19 @@ const make = Effect.gen(function* () {
   )
 })
 
-/** Measures several times, and reports how far this host's wall clock is from the database's. */
-const makeMeasureAndReport = Effect.fnUntraced(function* (
-  measure: Effect.Effect<void, DbError>,
-  getOffsetMillis: () => number
-) {
+/** Reports how far this host's wall clock is from the database's. */
+const makeReport = Effect.fnUntraced(function* (getOffsetMillis: () => number) {
   const config = yield* Configuration
   const telemetry = yield* Telemetry
-  return Effect.fnUntraced(function* (samples: number) {
-    yield* Effect.repeat(measure, { times: samples - 1 })
+  return Effect.suspend(() => {
     const offsetMillis = getOffsetMillis()
     telemetry.clockOffset(offsetMillis)
-    if (Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)) {
-      yield* Effect.logError(
-        `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +
-          "Due times follow the database's clock; check time synchronisation on both hosts."
-      )
-    } else {
-      yield* Effect.logDebug(`This host's clock differs from the database's by ${offsetMillis} ms`)
-    }
+    return Math.abs(offsetMillis) > Duration.toMillis(config.clockOffsetLimit)
+      ? Effect.logError(
+          `This host's clock is ${Math.abs(offsetMillis)} ms ${offsetMillis > 0 ? "ahead of" : "behind"} the database's. ` +
+            "Due times follow the database's clock; check time synchronisation on both hosts."
+        )
+      : Effect.logDebug(`This host's clock differs from the database's by ${offsetMillis} ms`)
   })
 })
 
@@ -180,7 +182,7 @@ const isSameMoment = (before: Reading, now: Reading): boolean =>
 
 /** What is known of the database's time, corrected by each sample. */
 const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
-  const ask = yield* makeAsk(local)
+  const { ask, during } = yield* makeAsk(local)
   const first = yield* ask
   let knowledge: Knowledge = { trusted: first.answer, doubted: null }
   /** The bounds by this host's wall clock, while the last answer has shown that it is the database's too. */
@@ -188,11 +190,11 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
 
   let latest: Look | null = null
 
-  const sample = Effect.map(ask, ({ answer, isByThisClock }) => {
+  const learn = ({ answer, isByThisClock }: typeof first): void => {
     knowledge = take(knowledge, answer)
     byHost = isByThisClock ? (byHost ?? answer) : null
     latest = null
-  })
+  }
 
   /** The bounds by the host's clock; null while that is not the database's, or was set since the last answer. */
   const hostBounds = (now: Reading): TimeBounds | null => {
@@ -202,7 +204,7 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
   }
 
   const read = () => readingOf(local)
-  const isOldAt = (now: Reading) => now.monotonicNanos - knowledge.trusted.monotonicNanos > maxAgeNanos
+  const isOlderAt = (now: Reading, nanos: bigint) => now.monotonicNanos - knowledge.trusted.monotonicNanos > nanos
   /** A burst asks for each slice: what was found is used again for a moment, as a time that the database's clock has reached. */
   const look = (): Look => {
     const at = read()
@@ -210,13 +212,18 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
     latest = {
       at,
       earliestNanos: hostBounds(at)?.earliestNanos ?? earliestOf(knowledge, at),
-      isReliable: !haveParted(knowledge.trusted, at) && !isOldAt(at) && knowledge.doubted === null
+      isReliable: !haveParted(knowledge.trusted, at) && !isOlderAt(at, maxAgeNanos) && knowledge.doubted === null
     }
     return latest
   }
 
   return {
-    sample,
+    sample: Effect.map(ask, learn),
+    during: <A extends TimeColumns, E, R>(statement: Timed<A, E, R>) =>
+      Effect.map(during(statement), ({ answered, told }) => {
+        if (told !== null) learn(told)
+        return answered
+      }),
     earliestNanos: () => look().earliestNanos,
     latestNanos: () => {
       const now = read()
@@ -228,7 +235,8 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
     },
     isByHost: () => hostBounds(read()) !== null,
     hasParted: () => haveParted(knowledge.trusted, read()),
-    isOld: () => isOldAt(read()),
+    /** Whether the last answer that is believed is older than this. */
+    isOlderThan: (nanos: bigint) => isOlderAt(read(), nanos),
     isDoubted: () => knowledge.doubted !== null,
     doubtWords: () => doubtWords(jumpMillisOf(knowledge)),
     offsetMillis: () => offsetMillisOf(knowledge)

@@ -1,5 +1,6 @@
 import { type Clock, Effect, Schema } from "effect"
-import { Db } from "../db/Db.ts"
+import type { Fragment } from "effect/sql/Statement"
+import { Db, type Sql } from "../db/Db.ts"
 import { DbError } from "../db/DbError.ts"
 import { IsDatabaseOnThisHost } from "../db/IsDatabaseOnThisHost.ts"
 import { HostBootId } from "./HostBootId.ts"
@@ -23,12 +24,28 @@ const clocksParted = timeUnsure(
   "this host was suspended, or its time was set, each time that the database was asked for the time"
 )
 
-const Row = Schema.Struct({ micros: Schema.BigInt, bootId: Schema.NullOr(Schema.String) })
+/** The columns of a statement that is also asked for the time. */
+export const TimeColumns = Schema.Struct({ micros: Schema.BigInt, bootId: Schema.NullOr(Schema.String) })
+export type TimeColumns = typeof TimeColumns.Type
+
+/** The database's time in microseconds since 1970 and, where it is wanted and may be read, the boot id of the server's host. */
+export const timeColumns = (sql: Sql, withBootId: boolean): Fragment =>
+  withBootId
+    ? sql`
+      (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros,
+      CASE WHEN has_function_privilege('pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
+          AND pg_has_role('pg_read_server_files', 'USAGE')
+        THEN pg_read_file('/proc/sys/kernel/random/boot_id', 0, 100, true) END AS boot_id`
+    : sql`(extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros, NULL::text AS boot_id`
+
+/** A statement that has {@link timeColumns}, with the boot id or without it. */
+export type Timed<A extends TimeColumns, E, R> = (withBootId: boolean) => Effect.Effect<A, E, R>
 
 /**
- * Asks the database for its time, and for whether it is on this host: the embedded server is, and a server that reads the boot
- * id of this host, where its rights allow it. A socket or a loopback address does not prove it, because of poolers and tunnels.
- * Each answer has its own proof, so a fail-over is noticed with the first answer of the other server.
+ * Asks the database for its time, in a statement of its own (`ask`) or along with what another statement asks (`during`), and
+ * for whether it is on this host: the embedded server is, and a server that reads the boot id of this host, where its rights
+ * allow it. A socket or a loopback address does not prove it, because of poolers and tunnels. Each answer has its own proof,
+ * so a fail-over is noticed with the first answer of the other server.
  */
 export const makeAsk = Effect.fnUntraced(function* (local: Clock.Clock) {
   const { query, sql } = yield* Db
@@ -36,46 +53,45 @@ export const makeAsk = Effect.fnUntraced(function* (local: Clock.Clock) {
   const ownBootId = yield* Effect.cached(yield* HostBootId)
   let asksBootId = !isOnThisHost
 
-  const plain = Effect.suspend(() =>
-    query(
-      "DatabaseClock.sample",
-      Row,
-      sql`SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros, NULL::text AS boot_id`
+  const plain = (withBootId: boolean) =>
+    Effect.flatMap(
+      query("DatabaseClock.sample", TimeColumns, sql`SELECT ${timeColumns(sql, withBootId)}`),
+      ([answered]) => (answered === undefined ? Effect.fail(noAnswer) : Effect.succeed(answered))
     )
-  )
-  const withBootId = Effect.suspend(() =>
-    query(
-      "DatabaseClock.sample",
-      Row,
-      sql`
-        SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS micros,
-          CASE WHEN has_function_privilege('pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
-              AND pg_has_role('pg_read_server_files', 'USAGE')
-            THEN pg_read_file('/proc/sys/kernel/random/boot_id', 0, 100, true) END AS boot_id`
-    )
-  ).pipe(
-    Effect.catchIf(
-      ({ isTransient }) => !isTransient,
-      (error) => {
-        // The system of the server may forbid it to read that file.
-        asksBootId = false
-        return Effect.andThen(Effect.logDebug(`It is not known which host the database is on: ${error.message}`), plain)
-      }
+  const alone = Effect.suspend(() =>
+    plain(asksBootId).pipe(
+      Effect.catchIf(
+        ({ isTransient }) => asksBootId && !isTransient,
+        (error) => {
+          // The system of the server may forbid it to read that file.
+          asksBootId = false
+          return Effect.andThen(
+            Effect.logDebug(`It is not known which host the database is on: ${error.message}`),
+            plain(false)
+          )
+        }
+      )
     )
   )
 
-  return Effect.gen(function* () {
-    const before = readingOf(local)
-    const [answered] = yield* asksBootId ? withBootId : plain
-    const after = readingOf(local)
-    if (answered === undefined) return yield* noAnswer
-    // The monotonic clock stands still during a suspension, so an answer that spans one looks quick but is old.
-    if (haveParted(before, after)) return yield* clocksParted
-    const { micros, bootId } = answered
-    const isSameHost = isOnThisHost || (bootId !== null && bootId.trim() === (yield* ownBootId))
-    const answer = answerOf(micros * 1000n, before, after)
-    return { answer, isByThisClock: isSameHost && isByThisClock(answer, before) }
-  }).pipe(Effect.retry({ times: maxRepeats, while: (error) => error === clocksParted }))
+  /** What a statement answers, and the time that it tells; null if the time was set during the statement. */
+  const during = <A extends TimeColumns, E, R>(statement: Timed<A, E, R>) =>
+    Effect.gen(function* () {
+      const before = readingOf(local)
+      const answered = yield* statement(asksBootId)
+      const after = readingOf(local)
+      // The monotonic clock stands still during a suspension, so an answer that spans one looks quick but is old.
+      if (haveParted(before, after)) return { answered, told: null }
+      const isSameHost = isOnThisHost || (answered.bootId !== null && answered.bootId.trim() === (yield* ownBootId))
+      const answer = answerOf(answered.micros * 1000n, before, after)
+      return { answered, told: { answer, isByThisClock: isSameHost && isByThisClock(answer, before) } }
+    })
+
+  const ask = Effect.flatMap(
+    during(() => alone),
+    ({ told }) => (told === null ? Effect.fail(clocksParted) : Effect.succeed(told))
+  ).pipe(Effect.retry({ times: maxRepeats, while: (error) => error === clocksParted }))
+  return { ask, during }
 })
 
 /**

@@ -3,6 +3,7 @@ import { PlacementGate } from "../broker/PlacementGate.ts"
 import type { DatabaseClock } from "../clock/DatabaseClock.ts"
 import { zerodhaQuarantine, Configuration } from "../config/Configuration.ts"
 import type { Db } from "../db/Db.ts"
+import type { DbError } from "../db/DbError.ts"
 import { dayIsNearlyOver, limitsTheDay } from "../domain/limits/dayLimits.ts"
 import { placementsPerDay } from "../domain/limits/orderRate.ts"
 import { nearlyCount } from "../domain/limits/usage.ts"
@@ -13,12 +14,13 @@ import { logAndContinue } from "../runtime/logAndContinue.ts"
 import { DayTotalStore } from "../stores/account/DayTotalStore.ts"
 import { DeliveryStore } from "../stores/operations/DeliveryStore.ts"
 import { NotificationStore } from "../stores/operations/NotificationStore.ts"
+import { Lookout } from "../workers/supervision/Lookout.ts"
 import { Webhook } from "./Webhook.ts"
 
 const lookInterval = Duration.seconds(5)
 /** Finished orders are many, and their notification is not urgent. */
 const unfilledInterval = Duration.minutes(1)
-/** Receivers such as Slack accept one message a second. */
+/** Receivers such as Slack accept one message a second. The database is asked only if there may be one. */
 const deliveryInterval = Duration.seconds(1)
 /** How long after the quarantine a slice may stay in doubt before people are notified. */
 const reconciledWithin = Duration.minutes(3)
@@ -44,9 +46,11 @@ export const NotifierLayer: Layer.Layer<
 
 const run = Effect.gen(function* () {
   const store = yield* NotificationStore
-  const look = yield* makeLook
-  const deliver = yield* makeDeliverNext
-  const noteUnfilled = Effect.flatMap(DateTime.now, store.noteUnfilled)
+  const lookout = yield* Lookout
+  const noteNews = (noted: number) => (noted > 0 ? lookout.note("deliveries") : Effect.void)
+  const look = (yield* makeLook).pipe(Effect.tap(noteNews), Effect.asVoid)
+  const deliver = Effect.asVoid(lookout.unlessIdle("deliveries", yield* makeDeliverNext))
+  const noteUnfilled = DateTime.now.pipe(Effect.flatMap(store.noteUnfilled), Effect.tap(noteNews), Effect.asVoid)
   const rounds = [
     [look, lookInterval, "Could not look for what people are to be told of"],
     [noteUnfilled, unfilledInterval, "Could not look for orders that are not filled"],
@@ -57,7 +61,10 @@ const run = Effect.gen(function* () {
   }
 })
 
-/** One look at everything except finished orders. A failure of one part does not keep the others from being noted. */
+/**
+ * One look at everything except finished orders; returns how many facts are new. A failure of one part does not keep the others
+ * from being noted.
+ */
 export const makeLook = Effect.gen(function* () {
   const config = yield* Configuration
   const store = yield* NotificationStore
@@ -67,10 +74,10 @@ export const makeLook = Effect.gen(function* () {
   const unknownAfter = Duration.sum(quarantine, reconciledWithin)
   const maxRequests = placementsPerDay(config.zerodhaOrdersPerDay)
 
-  const noteDay = Effect.fnUntraced(function* (now: DateTime.Utc) {
-    if (!limitsTheDay(config.limits)) return
+  const noteDay = Effect.fnUntraced(function* (now: DateTime.Utc): Effect.fn.Return<number, DbError> {
+    if (!limitsTheDay(config.limits)) return 0
     const reason = dayIsNearlyOver(yield* days.totals(now), config.limits)
-    if (reason !== null) yield* store.note(dailyLimit("desk", reason, now), now)
+    return reason === null ? 0 : yield* store.note(dailyLimit("desk", reason, now), now)
   })
 
   return Effect.gen(function* () {
@@ -89,6 +96,7 @@ export const makeLook = Effect.gen(function* () {
     ]
     const exits = yield* Effect.forEach(all, (one) => Effect.exit(one))
     yield* Exit.asVoidAll(exits)
+    return exits.reduce((noted, exit) => noted + (Exit.isSuccess(exit) ? exit.value : 0), 0)
   })
 })
 
@@ -109,15 +117,16 @@ const makeNoteClosure = Effect.gen(function* () {
   const gate = yield* PlacementGate
   let last: ClosureKind | null = null
 
-  return Effect.fnUntraced(function* (now: DateTime.Utc) {
+  return Effect.fnUntraced(function* (now: DateTime.Utc): Effect.fn.Return<number, DbError> {
     const closure = yield* gate.current
     const isLasting = closure !== null && closure.kind === last
     last = closure?.kind ?? null
-    if (closure === null || !isLasting) return
+    if (closure === null || !isLasting) return 0
     if (closure.kind === "credentials") return yield* store.noteCredentials(brokerType, closure.reason, now)
     if (closure.kind === "limit" || closure.kind === "day") {
-      yield* store.note(dailyLimit(closure.kind, `Placements are on hold: ${closure.reason}`, now), now)
+      return yield* store.note(dailyLimit(closure.kind, `Placements are on hold: ${closure.reason}`, now), now)
     }
+    return 0
   })
 })
 

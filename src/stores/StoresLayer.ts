@@ -7,6 +7,7 @@ import { QuoteStore } from "./account/QuoteStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
+import { LookoutStore } from "./operations/LookoutStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
 import { ReplanStore } from "./orders/ReplanStore.ts"
@@ -26,6 +27,7 @@ export const StoresLayer = Layer.mergeAll(
   DayTotalStore.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
+  LookoutStore.layer,
   BrokerInUseStore.layer,
   BacklogStore.layer
 )

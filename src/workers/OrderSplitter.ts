@@ -5,6 +5,7 @@ import { Wakeups } from "../db/Wakeups.ts"
 import { Instance } from "../runtime/Instance.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
 import { makeSplitBatch } from "./splitter/splitBatch.ts"
+import { Lookout } from "./supervision/Lookout.ts"
 import { tick } from "./supervision/supervision.ts"
 import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 
@@ -17,13 +18,17 @@ import { WorkerStatus } from "./supervision/WorkerStatus.ts"
  *
  * An order is claimed before it is planned, and its slices are written only under that claim, so no order is split twice. An
  * invalid order becomes FAILED with its reason and does not hold up the others. The splitter wakes when an order row is
- * committed, and every ORDER_SPLITTER_POLL_INTERVAL_SECONDS. The daemon runs it under `supervise`.
+ * committed, and every ORDER_SPLITTER_POLL_INTERVAL_SECONDS; it asks the database unless the lookout knows that there are no
+ * PENDING orders. The daemon runs it under `supervise`.
  */
 export const OrderSplitter = Effect.gen(function* () {
   const config = yield* Configuration
   const status = yield* WorkerStatus
   const wakeups = yield* Wakeups
-  const splitPending = yield* makeSplitPending
+  const lookout = yield* Lookout
+  const splitPending = Effect.tap(yield* makeSplitPending, (claimed) =>
+    claimed > 0 ? lookout.note("slices") : Effect.void
+  )
   const isFull = (claimed: number) => claimed === config.orderSplitterBatchSize
   const splitWhileFull = Effect.repeat(splitPending, { while: isFull })
   // One batch is planned while another is written. With a daily budget of the account both would count on the same rest of
@@ -37,9 +42,17 @@ export const OrderSplitter = Effect.gen(function* () {
   return yield* tick(
     status,
     "splitter",
-    Effect.flatMap(splitPending, (claimed) => (isFull(claimed) ? splitMany : Effect.void))
+    lookout.unlessIdle(
+      "orders",
+      Effect.flatMap(splitPending, (claimed) => (isFull(claimed) ? splitMany : Effect.void))
+    )
   ).pipe(
-    Effect.andThen(Effect.raceFirst(wakeups.next("orders"), Effect.sleep(config.orderSplitterPollInterval))),
+    Effect.andThen(
+      Effect.raceFirst(
+        Effect.andThen(wakeups.next("orders"), lookout.note("orders")),
+        Effect.sleep(config.orderSplitterPollInterval)
+      )
+    ),
     Effect.forever
   )
 })

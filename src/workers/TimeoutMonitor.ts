@@ -1,11 +1,13 @@
 import { Clock, Duration, Effect } from "effect"
 import { Broker } from "../broker/Broker.ts"
 import { Configuration } from "../config/Configuration.ts"
+import { Wakeups } from "../db/Wakeups.ts"
 import { doAll } from "./monitor/doAll.ts"
 import { makeFollowPlaced } from "./monitor/followPlaced.ts"
 import { makeFollowQuotes } from "./monitor/followQuotes.ts"
 import { makeRemind } from "./monitor/reminders.ts"
 import { makeSweep } from "./monitor/sweep.ts"
+import { Lookout } from "./supervision/Lookout.ts"
 import { tick } from "./supervision/supervision.ts"
 import { WorkerStatus } from "./supervision/WorkerStatus.ts"
 
@@ -23,13 +25,16 @@ const minPause = Duration.seconds(1)
  * - Beside these, `followQuotes` keeps the quotes that limits need, and `remind` tells people what they must renew.
  *
  * A failure of one does not keep the others from running. `sweep` runs every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS,
- * `followPlaced` every BROKER_POLL_INTERVAL_SECONDS or sooner when the broker hints at a change.
+ * `followPlaced` every BROKER_POLL_INTERVAL_SECONDS or sooner when the broker hints at a change, unless the lookout knows that
+ * nothing waits for it.
  */
 export const TimeoutMonitor = Effect.gen(function* () {
   const config = yield* Configuration
   const status = yield* WorkerStatus
   const broker = yield* Broker
-  const followPlaced = yield* makeFollowPlaced
+  const wakeups = yield* Wakeups
+  const lookout = yield* Lookout
+  const followPlaced = lookout.unlessIdle("placed", yield* makeFollowPlaced)
   const sweep = yield* makeSweep
   const remind = yield* makeRemind
   const followQuotes = yield* makeFollowQuotes
@@ -44,7 +49,8 @@ export const TimeoutMonitor = Effect.gen(function* () {
 
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   const pause = Duration.min(interval, minPause)
-  const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), broker.changed)
+  const hint = Effect.andThen(Effect.raceFirst(broker.changed, wakeups.next("placed")), lookout.note("placed"))
+  const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), hint)
   const poll = tick(status, "monitor", doAll([followPlaced, sweepWhenDue, remind])).pipe(
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(untilNext),

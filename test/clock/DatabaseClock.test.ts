@@ -306,6 +306,69 @@ describe("DatabaseClock", () => {
   }
 })
 
+/** A statement that takes `millis` and is asked for the time along with what it answers, `passedMillis` ahead of the real one. */
+const timedStatement = (passedMillis: number, millis = 0) =>
+  Effect.gen(function* () {
+    const micros = (yield* databaseMicros) + BigInt(passedMillis) * 1000n
+    yield* Effect.sleep(millis)
+    return { micros, bootId: null, said: "hello" }
+  })
+
+describe("DatabaseClock.during", () => {
+  it.live("takes the time that another statement tells, so that the clock need not ask for it", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      const { during, waitForOffset } = yield* DatabaseClock
+      yield* synced(machine)
+      const asked = machine.queries
+      machine.passedMillis = minute + 1
+      assert.strictEqual((yield* during(() => timedStatement(minute + 1))).said, "hello")
+      yield* waitForOffset
+      assert.strictEqual(machine.queries, asked)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("is not ahead after a slow statement, nor after one during which the host was suspended", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      const { during } = yield* DatabaseClock
+      yield* synced(machine)
+      yield* during(() => timedStatement(0, 100))
+      yield* assertNotAhead(machine)
+      yield* during(() =>
+        Effect.tap(timedStatement(0), () =>
+          Effect.sync(() => {
+            machine.sleptMillis += suspension
+            machine.wallOffsetMillis += suspension
+          })
+        )
+      )
+      yield* assertNotAhead(machine)
+    }).pipe(Effect.provide(clockOn(machine)))
+  })
+
+  it.live("asks for the time itself when no other statement has told it for CLOCK_SYNC_INTERVAL_SECONDS", () => {
+    const machine = newMachine()
+    return Effect.gen(function* () {
+      const { during } = yield* DatabaseClock
+      yield* synced(machine)
+      yield* Effect.repeat(
+        Effect.andThen(
+          Effect.sleep(20),
+          during(() => timedStatement(0))
+        ),
+        { times: 20 }
+      )
+      const asked = machine.queries
+      yield* eventually(
+        "it asks",
+        Effect.sync(() => machine.queries),
+        (queries) => queries > asked
+      )
+    }).pipe(Effect.provide(clockOn(machine, { CLOCK_SYNC_INTERVAL_SECONDS: "0.3" })))
+  })
+})
+
 describe("a suspended host", () => {
   for (const suspendedAtQueries of [[3], [6], [7], [6, 7]]) {
     it.live(`does not use an answer during which it was suspended: ${suspendedAtQueries.join(", ")}`, () => {

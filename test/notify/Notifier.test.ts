@@ -50,6 +50,18 @@ describe("the facts that cause notifications", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("are counted when they are new, so that they are delivered at once", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      const look = yield* makeLook
+      assert.strictEqual(yield* look, 0)
+      yield* halt(true)
+      yield* halt(false)
+      assert.strictEqual(yield* look, 2)
+      assert.strictEqual(yield* look, 0)
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("do not include old ones at the first start", () =>
     Effect.gen(function* () {
       yield* setClock()

@@ -2,7 +2,6 @@ import { BigDecimal, Context, DateTime, Effect, Layer } from "effect"
 import { PlacementGate } from "../../src/broker/PlacementGate.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
 import { DbError } from "../../src/db/DbError.ts"
-import { Wakeups } from "../../src/db/Wakeups.ts"
 import type { DayTotals } from "../../src/domain/limits/dayLimits.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
 import { unknownFacts } from "../../src/domain/model/MarketFacts.ts"
@@ -23,7 +22,7 @@ import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { configuration } from "./database.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
-import { quietStatus, measuredClock } from "./service.ts"
+import { measuredClock, noWakeups, quietStatus } from "./service.ts"
 
 /** Slices without a database, because I/O would make a test on TestClock wait for real time. */
 export interface Memory {
@@ -173,6 +172,6 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     PlacementGate.layer,
     Layer.mock(OrderCommands)({}),
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
-    Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
+    noWakeups,
     quietStatus
   ).pipe(Layer.provideMerge(stores))

@@ -6,6 +6,7 @@ import { DatabaseClock } from "../../src/clock/DatabaseClock.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
+import { Wakeups } from "../../src/db/Wakeups.ts"
 import { BrokerStatus } from "../../src/domain/model/BrokerOrder.ts"
 import { Stage } from "../../src/domain/model/OrderSlice.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
@@ -24,23 +25,36 @@ export const exactClock = DatabaseClock.of({
   waitForOffset: Effect.void,
   reliableMillis: Effect.succeed(null),
   sleepUntil: (dueMillis) => Effect.flatMap(nowMillis, (now) => Effect.sleep(Math.max(0, dueMillis - now))),
-  doubts: Stream.concat(Stream.succeed(null), Stream.never)
+  doubts: Stream.concat(Stream.succeed(null), Stream.never),
+  during: (statement) => statement(false)
 })
 
 export const measuredClock = Layer.succeed(DatabaseClock, exactClock)
 
 /** A worker status that ignores all reports. */
-export const quietStatus = Layer.succeed(
-  WorkerStatus,
-  WorkerStatus.of({ succeeded: () => Effect.void, failed: () => Effect.void, blocked: () => Effect.void })
-)
+export const quietStatus = Layer.mock(WorkerStatus)({
+  succeeded: () => Effect.void,
+  failed: () => Effect.void,
+  blocked: () => Effect.void
+})
+
+/** Wake-ups that never come. */
+export const noWakeups = Layer.mock(Wakeups)({ next: () => Effect.never })
 
 /** The stores on a fresh database, the configuration, and a broker: all that one pass of a worker needs. */
 export const serviceLayer = <A>(options: {
   readonly broker: Layer.Layer<Broker | A>
   readonly environment?: Readonly<Record<string, string>>
 }) =>
-  Layer.mergeAll(StoresLayer, PlacementGate.layer, TradingHours.layer, Instance.layer, measuredClock, quietStatus).pipe(
+  Layer.mergeAll(
+    StoresLayer,
+    PlacementGate.layer,
+    TradingHours.layer,
+    Instance.layer,
+    measuredClock,
+    quietStatus,
+    noWakeups
+  ).pipe(
     Layer.provideMerge(options.broker),
     Layer.provideMerge(testDatabase),
     Layer.provideMerge(configuration(options.environment))

@@ -626,7 +626,7 @@ describe("OrderSplitter", () => {
         release: (claimed, now) => Effect.tap(orders.release(claimed, now), () => isGivenBack.open)
       })
       const ended = () => Effect.asVoid(hasEnded.open)
-      const status = WorkerStatus.of({ succeeded: ended, failed: ended, blocked: () => Effect.void })
+      const status = { ...(yield* WorkerStatus), succeeded: ended, failed: ended }
       // TestClock stands still, so there is no retry after a pause.
       yield* OrderSplitter.pipe(
         Effect.provideService(OrderStore, failingOnce),

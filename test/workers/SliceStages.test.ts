@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect } from "effect"
+import { DateTime, Duration, Effect, Fiber, Layer } from "effect"
 import { Db } from "../../src/db/Db.ts"
+import { channel } from "../../src/db/parameters.ts"
+import { Wakeups } from "../../src/db/Wakeups.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import type { ClaimedSlice, NextStage, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
@@ -65,6 +67,32 @@ const all: ReadonlyArray<readonly [NextStage, Stage]> = [
 ]
 
 describe("stages of a slice", () => {
+  for (const code of ["executor_stopped", "gate_closed"] as const) {
+    it.effect(`wakes the other daemons when one leaves them a slice (${code}), and not when it is tried again`, () =>
+      Effect.gen(function* () {
+        const slice = yield* claimedSlice
+        const wakeups = yield* Wakeups
+        const { sql, execute } = yield* Db
+        // Notifications arrive in order: after this one, earlier ones have been heard.
+        const heardAll = Effect.andThen(
+          execute("test.notify", sql`SELECT pg_notify(${channel}, 'cancels')`),
+          wakeups.next("cancels")
+        )
+        // Both topics were woken when listening began, and the split has woken the executors again.
+        yield* wakeups.next("cancels")
+        yield* heardAll
+        yield* wakeups.next("slices")
+        yield* move(slice, rescheduled)
+        const again = (yield* claim())[0] ?? assert.fail("nothing was claimed")
+        yield* heardAll
+        const woken = yield* Effect.forkChild(wakeups.next("slices"), { startImmediately: true })
+        assert.isUndefined(woken.pollUnsafe())
+        yield* move(again, { _tag: "Rescheduled", code, reason: "given back", notBefore: null })
+        yield* Fiber.join(woken)
+      }).pipe(Effect.provide(Wakeups.layer.pipe(Layer.provideMerge(service))))
+    )
+  }
+
   for (const [next, stage] of all) {
     it.effect(`IN_PROGRESS → ${stage} (${next._tag}) by its owner`, () =>
       Effect.gen(function* () {

@@ -401,9 +401,8 @@ describe("TimeoutMonitor", () => {
       yield* setClock("1 hour")
       const failed = yield* Deferred.make<string>()
       const status = WorkerStatus.of({
-        succeeded: () => Effect.void,
-        failed: (_, error) => Effect.asVoid(Deferred.succeed(failed, error)),
-        blocked: () => Effect.void
+        ...(yield* WorkerStatus),
+        failed: (_, error) => Effect.asVoid(Deferred.succeed(failed, error))
       })
       yield* Effect.forkChild(Effect.provideService(TimeoutMonitor, WorkerStatus, status))
       assert.include(yield* Deferred.await(failed), "SliceStore.open")

@@ -115,7 +115,7 @@ const take =
         yield* set(db, broker)
         const beat = { okAt: now, ticks: 0, failedTicks: 0, lastError: null, hold: null, staleAfter: startsWithin }
         const workers = ["splitter", "executor", "monitor"].map((worker) => ({ worker, ...beat }))
-        yield* heartbeats.beat(instance, now, broker, workers)
+        yield* heartbeats.beat({ instance, startedAt: now, broker, heartbeats: workers })
       })
     )
 

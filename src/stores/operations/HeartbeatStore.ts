@@ -1,6 +1,8 @@
 import { Context, type DateTime, Duration, Effect, Layer, Schema } from "effect"
-import { Db } from "../../db/Db.ts"
+import type { Statement } from "effect/sql/Statement"
+import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
+import type { Row } from "../../db/decodeRows.ts"
 import { instant, instants, integers, numbers, texts } from "../../db/parameters.ts"
 import type { Instance } from "../../runtime/Instance.ts"
 import { tableLayout } from "../sql/tableLayout.ts"
@@ -15,6 +17,15 @@ export interface Heartbeat {
   /** The reason why the worker is blocked although it is alive; null when it is not. */
   readonly hold: string | null
   readonly staleAfter: Duration.Duration
+}
+
+/** What a daemon says of itself and of its workers. */
+export interface Beat {
+  readonly instance: Instance["Service"]
+  readonly startedAt: DateTime.Utc
+  /** The broker it places with, as `brokerIdentity` names it. */
+  readonly broker: string
+  readonly heartbeats: ReadonlyArray<Heartbeat>
 }
 
 export const WorkerRow = Schema.Struct({
@@ -42,12 +53,8 @@ export type WorkerRow = typeof WorkerRow.Type
 export class HeartbeatStore extends Context.Service<
   HeartbeatStore,
   {
-    readonly beat: (
-      instance: Instance["Service"],
-      startedAt: DateTime.Utc,
-      broker: string,
-      heartbeats: ReadonlyArray<Heartbeat>
-    ) => Effect.Effect<void, DbError>
+    /** Writes the heartbeats of a daemon's workers; a running daemon does so with `LookoutStore.look`. */
+    readonly beat: (beat: Beat) => Effect.Effect<void, DbError>
     /** The brokers that live daemons place with. */
     readonly brokersInUse: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
     /** Removes this instance's rows after a clean stop. */
@@ -68,27 +75,7 @@ export class HeartbeatStore extends Context.Service<
         ticks::float8 AS ticks, failed_ticks::float8 AS failed_ticks, last_error, hold`)
 
       return HeartbeatStore.of({
-        beat: (instance, startedAt, broker, beats) =>
-          execute(
-            "HeartbeatStore.beat",
-            sql`
-              INSERT INTO workers (instance_id, hostname, pid, version, started_at, broker, layout,
-                worker, heartbeat_at, stale_after_millis, ticks, failed_ticks, last_error, hold)
-              SELECT ${instance.id}, ${instance.hostname}, ${instance.pid}::int, ${instance.version},
-                ${instant(startedAt)}::timestamptz, ${broker}, ${tableLayout}::int, beat.*
-              FROM unnest(
-                ${texts(beats.map((beat) => beat.worker))},
-                ${instants(beats.map((beat) => beat.okAt))},
-                ${integers(beats.map((beat) => Math.round(Duration.toMillis(beat.staleAfter))))},
-                ${numbers(beats.map((beat) => beat.ticks))},
-                ${numbers(beats.map((beat) => beat.failedTicks))},
-                ${texts(beats.map((beat) => beat.lastError))},
-                ${texts(beats.map((beat) => beat.hold))}
-              ) AS beat
-              ON CONFLICT (instance_id, worker) DO UPDATE SET
-                heartbeat_at = excluded.heartbeat_at, stale_after_millis = excluded.stale_after_millis,
-                ticks = excluded.ticks, failed_ticks = excluded.failed_ticks, last_error = excluded.last_error, hold = excluded.hold`
-          ),
+        beat: (beat) => execute("HeartbeatStore.beat", writeBeat(sql, beat)),
         brokersInUse: (now) =>
           query(
             "HeartbeatStore.brokersInUse",
@@ -117,3 +104,22 @@ export class HeartbeatStore extends Context.Service<
     })
   )
 }
+
+/** The statement that writes heartbeats, or a part of one. */
+export const writeBeat = (sql: Sql, { instance, startedAt, broker, heartbeats: beats }: Beat): Statement<Row> => sql`
+  INSERT INTO workers (instance_id, hostname, pid, version, started_at, broker, layout,
+    worker, heartbeat_at, stale_after_millis, ticks, failed_ticks, last_error, hold)
+  SELECT ${instance.id}, ${instance.hostname}, ${instance.pid}::int, ${instance.version},
+    ${instant(startedAt)}::timestamptz, ${broker}, ${tableLayout}::int, beat.*
+  FROM unnest(
+    ${texts(beats.map((beat) => beat.worker))},
+    ${instants(beats.map((beat) => beat.okAt))},
+    ${integers(beats.map((beat) => Math.round(Duration.toMillis(beat.staleAfter))))},
+    ${numbers(beats.map((beat) => beat.ticks))},
+    ${numbers(beats.map((beat) => beat.failedTicks))},
+    ${texts(beats.map((beat) => beat.lastError))},
+    ${texts(beats.map((beat) => beat.hold))}
+  ) AS beat
+  ON CONFLICT (instance_id, worker) DO UPDATE SET
+    heartbeat_at = excluded.heartbeat_at, stale_after_millis = excluded.stale_after_millis,
+    ticks = excluded.ticks, failed_ticks = excluded.failed_ticks, last_error = excluded.last_error, hold = excluded.hold`

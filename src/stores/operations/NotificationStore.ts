@@ -1,4 +1,4 @@
-import { Context, DateTime, Duration, Effect, Layer } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
@@ -21,30 +21,36 @@ const lateEnd = Duration.days(3)
 /**
  * The facts that people are notified of: halts, double placements, unknown outcomes, refused credentials, limits, unfilled
  * orders. Each statement finds its facts in the tables where they arise and writes each one once, under its key, so a crash
- * loses nothing: the next look finds the same facts again. Called by the notifier; `DeliveryStore` hands the notifications out.
+ * loses nothing: the next look finds the same facts again. Each returns how many are new. Called by the notifier; `DeliveryStore`
+ * hands the notifications out.
  */
 export class NotificationStore extends Context.Service<
   NotificationStore,
   {
     /** Notes one fact that the caller has found. */
-    readonly note: (fact: Omit<Notification, "foundAt">, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly note: (fact: Omit<Notification, "foundAt">, now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes operators' halts and resumes. */
-    readonly noteHalts: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteHalts: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes double placements. */
-    readonly noteDoubles: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteDoubles: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /**
      * Notes the orders with slices that have been in doubt for `timeout`, or whose broker order the broker's order list no
      * longer shows. Once a day for each order, and again when another slice becomes its oldest.
      */
-    readonly noteUnknown: (timeout: Duration.Duration, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteUnknown: (timeout: Duration.Duration, now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes that nothing can be placed without new credentials: once for each token and day in India. */
-    readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes that at least `from` of the `of` order requests that the account may send today are used. */
-    readonly noteRequests: (broker: string, from: number, of: number, now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteRequests: (
+      broker: string,
+      from: number,
+      of: number,
+      now: DateTime.Utc
+    ) => Effect.Effect<number, DbError>
     /** Notes orders that the service itself has put on hold for a person, except for double placements. */
-    readonly noteHeld: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteHeld: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes finished orders that are not filled, including those of which nothing was placed, and ignored ones. */
-    readonly noteUnfilled: (now: DateTime.Utc) => Effect.Effect<void, DbError>
+    readonly noteUnfilled: (now: DateTime.Utc) => Effect.Effect<number, DbError>
   }
 >()("pulse-background/NotificationStore") {
   static readonly layer: Layer.Layer<NotificationStore, never, Db> = Layer.effect(
@@ -76,17 +82,22 @@ const maxBrokerOrders = 10
  * program has written into their parts is cut here. Their messages are made by `concat`, which leaves out what is NULL: one
  * odd row must not keep the facts of all other rows from being written.
  */
-const writeFacts = ({ sql, execute }: Db["Service"], operation: string, now: DateTime.Utc, facts: Fragment) =>
-  execute(
+const writeFacts = ({ sql, queryOne }: Db["Service"], operation: string, now: DateTime.Utc, facts: Fragment) =>
+  queryOne(
     operation,
+    Schema.Struct({ count: Schema.Int }),
     sql`
-      INSERT INTO notifications (key, kind, severity, message, order_id, slice_id, reason_code, found_at, next_attempt_at)
-      SELECT CASE WHEN length(key) <= ${maxKey}::int THEN key ELSE left(key, ${maxKey - 32}::int) || md5(key) END, kind, severity,
-        left(message, ${maxMessage}::int), left(order_id, ${maxName}::int), left(slice_id, ${maxName}::int), left(reason_code, ${maxName}::int),
-        ${instant(now)}::timestamptz, ${instant(now)}::timestamptz
-      FROM (${facts}) AS facts (key, kind, severity, message, order_id, slice_id, reason_code)
-      ON CONFLICT (key) DO NOTHING`
-  )
+      WITH noted AS (
+        INSERT INTO notifications (key, kind, severity, message, order_id, slice_id, reason_code, found_at, next_attempt_at)
+        SELECT CASE WHEN length(key) <= ${maxKey}::int THEN key ELSE left(key, ${maxKey - 32}::int) || md5(key) END, kind, severity,
+          left(message, ${maxMessage}::int), left(order_id, ${maxName}::int), left(slice_id, ${maxName}::int), left(reason_code, ${maxName}::int),
+          ${instant(now)}::timestamptz, ${instant(now)}::timestamptz
+        FROM (${facts}) AS facts (key, kind, severity, message, order_id, slice_id, reason_code)
+        ON CONFLICT (key) DO NOTHING
+        RETURNING 1
+      )
+      SELECT count(*)::int AS count FROM noted`
+  ).pipe(Effect.map(({ count }) => count))
 
 const since = (now: DateTime.Utc) => instant(DateTime.subtractDuration(now, lookBack))
 

@@ -29,7 +29,7 @@ export class RecoveryStore extends Context.Service<
   RecoveryStore,
   {
     /**
-     * Whether the monitor has work, so that an idle service costs one statement a poll. `forBroker`: a slice is in doubt,
+     * Whether the monitor has work, which the lookout's statement tells only roughly. `forBroker`: a slice is in doubt,
      * is followed at the broker, or was in doubt since `doubtedSince`. `forPlan`: an order may need another plan. Claims of
      * which nothing is left are closed by the way.
      */

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { booleans, decimals, instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
+import { booleans, channel, decimals, instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { leavesTheQueue, type NextStage, type SliceTransition, Stage, stageOf } from "../../domain/model/OrderSlice.ts"
 import { dueInQueue } from "../sql/dueInQueue.ts"
@@ -272,7 +272,7 @@ const stay = (
         FROM input i CROSS JOIN parents p
         WHERE ${isTaken} AND NOT i.is_unknown AND NOT i.order_id = ANY(p.cancelled)
         -- It was in doubt if it is marked now.
-        RETURNING q.slice, q.last_claim AS claim, q.version, q.in_doubt_at IS DISTINCT FROM i.at AS is_audited, ${answers}
+        RETURNING q.slice, q.last_claim AS claim, q.version, q.in_doubt_at IS DISTINCT FROM i.at AS is_audited, i.next_code, ${answers}
       ), gone AS (${takeQueued(sql, {
         using: sql`input i CROSS JOIN parents p`,
         where: sql`${isTaken} AND NOT i.is_unknown AND i.order_id = ANY(p.cancelled)`,
@@ -288,8 +288,10 @@ const stay = (
       })}),
       audit_unknown AS (${auditOf(sql, "unknown")}), audit_back AS (${auditOf(sql, "back", "is_audited")}),
       audit_gone AS (${auditOf(sql, "gone", "unknown_at IS NULL")})
-      SELECT key, 'IN_PROGRESS' AS stage, true AS is_audited FROM unknown
-      UNION ALL SELECT key, 'SCHEDULED', is_audited FROM back
-      UNION ALL SELECT key, 'SKIPPED', unknown_at IS NULL FROM gone`
+      SELECT key, 'IN_PROGRESS' AS stage, true AS is_audited, NULL AS told FROM unknown
+      -- What a daemon leaves to the others may be due at once. Nobody is woken of what would soon come back again.
+      UNION ALL SELECT key, 'SCHEDULED', is_audited, CASE WHEN next_code IN (${reasonCode(sql, "executor_stopped")}, ${reasonCode(sql, "gate_closed")})
+        THEN pg_notify(${channel}, 'slices')::text END FROM back
+      UNION ALL SELECT key, 'SKIPPED', unknown_at IS NULL, NULL FROM gone`
   )
 }

@@ -4,6 +4,7 @@ import { Wakeups } from "../../db/Wakeups.ts"
 import { haltedWords } from "../../domain/model/GateClosure.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
+import { Lookout } from "../supervision/Lookout.ts"
 
 /** A notification may be lost, and operators wait for the acknowledgement. */
 const pollInterval = "5 seconds"
@@ -11,34 +12,36 @@ const retryInterval = "500 millis"
 
 /**
  * Closes and opens the placement gate as operators halt and resume, and acknowledges each of them: a halt only when no
- * placement of this process is in flight. While the database cannot be asked, its last answer stays in force.
+ * placement of this process is in flight. It asks when it is told, and when the lookout has seen one that is not acknowledged.
+ * While the database cannot be asked, its last answer stays in force.
  */
 export const makeFollowHalts = Effect.gen(function* () {
   const gate = yield* PlacementGate
   const halts = yield* HaltStore
   const instance = yield* Instance
   const wakeups = yield* Wakeups
-  let acknowledged = 0
+  const lookout = yield* Lookout
 
   const obey = Effect.gen(function* () {
     const last = yield* halts.current
     if (Option.isNone(last)) return true
     const { id, isHalted } = last.value
     yield* isHalted ? gate.close("halt", haltedWords(last.value)) : gate.open("halt")
-    if (id === acknowledged) return true
     if (isHalted) yield* gate.untilIdle
-    const isNoted = yield* halts.acknowledge(instance.id, id)
-    if (isNoted) acknowledged = id
-    return isNoted
-  })
+    // Also what was acknowledged before: the row that says so may be gone.
+    return yield* halts.acknowledge(instance.id, id)
+  }).pipe(Effect.tap((isDone) => (isDone ? Effect.void : lookout.note("halts"))))
 
-  return obey.pipe(
+  return lookout.unlessIdle("halts", obey).pipe(
     Effect.catch((error) =>
       // No short retry is needed: the connection wakes its listeners when the database is back.
       Effect.as(Effect.logWarning(`Could not ask whether placements are halted: ${error.message}`), true)
     ),
     Effect.flatMap((isDone) =>
-      Effect.raceFirst(wakeups.next("halts"), Effect.sleep(isDone ? pollInterval : retryInterval))
+      Effect.raceFirst(
+        Effect.andThen(wakeups.next("halts"), lookout.note("halts")),
+        Effect.sleep(isDone === false ? retryInterval : pollInterval)
+      )
     ),
     Effect.forever
   )

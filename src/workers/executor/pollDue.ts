@@ -4,6 +4,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
 import { because } from "../../domain/model/reason.ts"
 import { OrderStore } from "../../stores/orders/OrderStore.ts"
+import { Lookout } from "../supervision/Lookout.ts"
 import { tick } from "../supervision/supervision.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
 import { makeClaimDue } from "./claimDue.ts"
@@ -14,7 +15,8 @@ import type { GiveBack } from "./giveBack.ts"
 /**
  * The loop that claims: every SLICE_EXECUTOR_POLL_INTERVAL_SECONDS, or sooner when slices are scheduled, orders are cancelled,
  * the queue has room again or the placement gate changes. It gives back slices whose order was cancelled or put on hold, then
- * claims what is due soon. While the gate is closed it claims nothing and gives back the whole queue.
+ * claims what is due soon. While the gate is closed it claims nothing and gives back the whole queue. When nothing is claimed
+ * and the lookout knows that nothing is due soon, it asks nothing.
  */
 export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, giveBack: GiveBack) {
   const config = yield* Configuration
@@ -22,6 +24,7 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
   const wakeups = yield* Wakeups
   const gate = yield* PlacementGate
   const orders = yield* OrderStore
+  const lookout = yield* Lookout
   const followDayLimit = yield* makeFollowDayLimit
   const { claim, fromStart, lookFully } = yield* makeClaimDue(claimed)
   const { queue, fired } = claimed
@@ -33,31 +36,47 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
     yield* gate.withdraw(new Set([...fired].flatMap(([id, { orderId }]) => (stopped.has(orderId) ? [id] : []))))
   })
 
+  /** Slices in hand come back or are placed: until a look that begins later, both the executor and the monitor may have work. */
+  let wasBusy = false
+  const noteBusy = Effect.suspend(() => {
+    const isBusy = queue.size + fired.size > 0
+    const mayHaveWork = isBusy || wasBusy
+    wasBusy = isBusy
+    return mayHaveWork ? Effect.andThen(lookout.note("slices"), lookout.note("placed")) : Effect.void
+  })
+
   const poll = Effect.gen(function* () {
     let closure = yield* gate.current
     let mayHaveMore = false
     yield* tick(
       status,
       "executor",
-      Effect.gen(function* () {
-        yield* followDayLimit
-        closure = yield* gate.current
-        if (closure !== null) {
-          yield* lookFully
-          const reason = `given back, placements are on hold: ${closure.reason}`
-          return yield* giveBack(queue.drain(), because("gate_closed", reason))
-        }
-        yield* dropStopped
-        mayHaveMore = yield* claim
-      })
+      lookout.unlessIdle(
+        "slices",
+        Effect.gen(function* () {
+          yield* followDayLimit
+          closure = yield* gate.current
+          if (closure !== null) {
+            yield* lookFully
+            const reason = `given back, placements are on hold: ${closure.reason}`
+            return yield* giveBack(queue.drain(), because("gate_closed", reason))
+          }
+          yield* dropStopped
+          mayHaveMore = yield* claim
+        })
+      )
     )
-    yield* Effect.raceAllFirst([
+    yield* noteBusy
+    const wakeUp = Effect.raceAllFirst([
       gate.until(closure === null),
       Effect.andThen(wakeups.next("slices"), fromStart),
       wakeups.next("cancels"),
-      ...(mayHaveMore ? [Queue.take(claimed.queueHasRoom)] : []),
-      Effect.sleep(config.sliceExecutorPollInterval)
+      ...(mayHaveMore ? [Queue.take(claimed.queueHasRoom)] : [])
     ])
+    yield* Effect.raceFirst(
+      Effect.andThen(wakeUp, lookout.note("slices")),
+      Effect.sleep(config.sliceExecutorPollInterval)
+    )
   })
   return Effect.forever(poll)
 })

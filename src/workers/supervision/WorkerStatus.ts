@@ -1,11 +1,10 @@
-import { Clock, Context, DateTime, Duration, Effect, Layer, Ref, Schedule } from "effect"
+import { Clock, Context, DateTime, Duration, Effect, Layer, Ref } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { WorkerName } from "../../domain/model/WorkerName.ts"
 import { Instance } from "../../runtime/Instance.ts"
-import { logAndContinue } from "../../runtime/logAndContinue.ts"
-import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
+import { type Beat, HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 
 /** How a worker has been doing since its start. `okAt` is when its last tick succeeded. */
@@ -20,9 +19,13 @@ export interface Pulse {
 
 type Pulses = Readonly<Record<WorkerName, Pulse>>
 
-const heartbeatInterval = Duration.seconds(5)
+/** Heartbeats are written this often. */
+export const heartbeatInterval = Duration.seconds(5)
 
-/** Counts the workers' ticks and writes them to the database as heartbeats, which `health` judges. */
+/**
+ * Counts the workers' ticks, as heartbeats, which the lookout writes to the database and `health` judges. It removes them after a
+ * clean stop.
+ */
 export class WorkerStatus extends Context.Service<
   WorkerStatus,
   {
@@ -30,6 +33,8 @@ export class WorkerStatus extends Context.Service<
     readonly failed: (worker: WorkerName, error: string) => Effect.Effect<void>
     /** Sets why a healthy worker cannot do its work; null when nothing blocks it. */
     readonly blocked: (worker: WorkerName, reason: string | null) => Effect.Effect<void>
+    /** The heartbeats of now. */
+    readonly beat: Effect.Effect<Beat>
   }
 >()("pulse-background/WorkerStatus") {
   static readonly layer: Layer.Layer<WorkerStatus, never, Configuration | HeartbeatStore | PlacementGate | Instance> =
@@ -44,11 +49,6 @@ export class WorkerStatus extends Context.Service<
         const pulses = yield* Ref.make<Pulses>({ splitter: first, executor: first, monitor: first })
         const beat = yield* makeBeat(pulses, startedAt)
 
-        yield* beat.pipe(
-          logAndContinue("Could not write the heartbeats"),
-          Effect.repeat(Schedule.spaced(heartbeatInterval)),
-          Effect.forkScoped
-        )
         // A row that stays behind would look like a worker that hangs.
         yield* Effect.addFinalizer(() =>
           store.leave(instance).pipe(
@@ -61,6 +61,7 @@ export class WorkerStatus extends Context.Service<
           Ref.update(pulses, (all) => ({ ...all, [worker]: change(all[worker]) }))
 
         return WorkerStatus.of({
+          beat,
           succeeded: (worker) =>
             Effect.flatMap(Clock.currentTimeMillis, (millis) => {
               telemetry.ticked(worker, true)
@@ -89,7 +90,6 @@ export class WorkerStatus extends Context.Service<
 /** Builds the heartbeat, one row per worker. The executor is blocked by a closed placement gate. */
 const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt: DateTime.Utc) {
   const config = yield* Configuration
-  const store = yield* HeartbeatStore
   const instance = yield* Instance
   const gate = yield* PlacementGate
   const intervals: Readonly<Record<WorkerName, Duration.Duration>> = {
@@ -98,14 +98,14 @@ const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt
     monitor: Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   }
 
-  return Effect.gen(function* () {
+  return Effect.gen(function* (): Effect.fn.Return<Beat> {
     const all = yield* Ref.get(pulses)
     const closure = (yield* gate.current)?.reason ?? null
-    yield* store.beat(
+    return {
       instance,
       startedAt,
-      brokerIdentity(config),
-      WorkerName.literals.map((worker) => {
+      broker: brokerIdentity(config),
+      heartbeats: WorkerName.literals.map((worker) => {
         const { blockedBy, ...pulse } = all[worker]
         return {
           worker,
@@ -114,6 +114,6 @@ const makeBeat = Effect.fnUntraced(function* (pulses: Ref.Ref<Pulses>, startedAt
           staleAfter: Duration.sum(Duration.times(intervals[worker], 3), Duration.times(heartbeatInterval, 3))
         }
       })
-    )
+    }
   })
 })

@@ -34,7 +34,7 @@ const secrets = ["the-key-K1", "the-secret-S2", "the-token-T3"] as const
 const [apiKey, apiSecret, accessToken] = secrets
 
 const noStore = Layer.mock(CredentialStore)({ token: () => Effect.succeedNone, refuse: () => Effect.void })
-const noWakeups = Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never }))
+const noWakeups = Layer.mock(Wakeups)({ next: () => Effect.never })
 
 const brokerAt = (url: string, environment: Readonly<Record<string, string>> = {}, clock = measuredClock) =>
   Zerodha.pipe(

@@ -56,7 +56,7 @@ export const zerodhaOverSimulator = (
           dutifulOperator,
           anyAccount,
           measuredClock,
-          Layer.succeed(Wakeups, Wakeups.of({ next: () => Effect.never })),
+          Layer.mock(Wakeups)({ next: () => Effect.never }),
           configuration({
             BROKER_TYPE: "zerodha",
             ZERODHA_API_KEY: "simulator-key",

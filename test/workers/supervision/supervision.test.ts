@@ -10,7 +10,8 @@ const makeStatus = Effect.map(Ref.make<ReadonlyArray<string>>([]), (reports) => 
   status: WorkerStatus.of({
     succeeded: (worker) => Ref.update(reports, (all) => [...all, `${worker} ok`]),
     failed: (worker, error) => Ref.update(reports, (all) => [...all, `${worker} failed: ${error.split("\n")[0]}`]),
-    blocked: () => Effect.void
+    blocked: () => Effect.void,
+    beat: Effect.die("nobody asks for it")
   })
 }))
 

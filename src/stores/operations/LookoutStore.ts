@@ -1,0 +1,76 @@
+import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
+import { TimeColumns, timeColumns } from "../../clock/askDatabase.ts"
+import { Db } from "../../db/Db.ts"
+import type { DbError } from "../../db/DbError.ts"
+import { instant } from "../../db/parameters.ts"
+import { slicesInDoubt } from "../sql/claims.ts"
+import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { type Beat, writeBeat } from "./HeartbeatStore.ts"
+
+/** What there is to do for the workers. Something may be there that only another daemon can do, but nothing is left out. */
+export const Sighting = Schema.Struct({
+  ...TimeColumns.fields,
+  hasPendingOrders: Schema.Boolean,
+  /** When the next slice is due that may be claimed, in milliseconds since 1970, rounded down; null if there is none. */
+  nextDueMillis: Schema.NullOr(Schema.Finite),
+  /** The daemon's executor has acknowledged the latest halt or resume. */
+  isHaltFollowed: Schema.Boolean,
+  /** A slice is in doubt, or followed at the broker. */
+  isBrokerAwaited: Schema.Boolean,
+  mayWantPlan: Schema.Boolean,
+  /** A notification is to be delivered, now or before the next look. */
+  hasDeliveries: Schema.Boolean
+})
+export type Sighting = typeof Sighting.Type
+
+/**
+ * The one statement of an idle daemon. Called by the lookout of every daemon.
+ */
+export class LookoutStore extends Context.Service<
+  LookoutStore,
+  {
+    /** Writes the heartbeats of a daemon's workers, tells the time, and finds out whether they have anything to do. */
+    readonly look: (options: {
+      readonly beat: Beat
+      readonly now: DateTime.Utc
+      readonly withBootId: boolean
+    }) => Effect.Effect<Sighting, DbError>
+  }
+>()("pulse-background/LookoutStore") {
+  static readonly layer: Layer.Layer<LookoutStore, never, Db> = Layer.effect(
+    LookoutStore,
+    Effect.map(Db, (db) => LookoutStore.of({ look: look(db) }))
+  )
+}
+
+/** The longest time until the next look. */
+const untilNextLook = Duration.seconds(5)
+
+const look =
+  ({ sql, queryOne }: Db["Service"]): LookoutStore["Service"]["look"] =>
+  ({ beat, now, withBootId }) =>
+    queryOne(
+      "LookoutStore.look",
+      Sighting,
+      // Each part is sorted as its index is, so that it never reads the whole table, whatever the statistics say.
+      sql`
+        WITH beat AS (${writeBeat(sql, beat)})
+        SELECT ${timeColumns(sql, withBootId)},
+          (SELECT true FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT 1) IS NOT NULL
+            AS has_pending_orders,
+          (SELECT floor(extract(epoch FROM due_at) * 1000)::float8 FROM slice_queue
+            WHERE NOT is_held AND claim = 0 AND NOT ${isWindowOver(sql, now)}
+              AND (stale_at IS NULL OR stale_at >= ${instant(now)})
+            ORDER BY due_at, slice LIMIT 1) AS next_due_millis,
+          coalesce((SELECT id FROM placement_halts ORDER BY id DESC LIMIT 1), 0) <= coalesce((
+            SELECT acknowledged_halt FROM workers
+            WHERE instance_id = ${beat.instance.id} AND worker = 'executor'), 0) AS is_halt_followed,
+          EXISTS (SELECT FROM ${slicesInDoubt(sql, now, 1)} doubtful)
+            OR EXISTS (SELECT FROM slice_working WHERE left_book_at IS NULL) AS is_broker_awaited,
+          (SELECT true FROM slice_queue WHERE claim = 0 AND stale_at < ${instant(now)} AND NOT is_held
+              ORDER BY stale_at LIMIT 1) IS NOT NULL
+            OR EXISTS (SELECT FROM orders WHERE ${mayWantPlan(sql)}) AS may_want_plan,
+          (SELECT true FROM notifications
+            WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(DateTime.addDuration(now, untilNextLook))}
+            ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries`
+    )
