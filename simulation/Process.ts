@@ -38,6 +38,8 @@ export class Process implements RunningProcess {
   private incoming: Array<() => void> = []
   private stoppedAtMicros = 0
   private suspendedMicros = 0
+  /** How long the host had been suspended when it had the last answer of the database's clock. */
+  private sleptAtAnswerMicros = 0
   private monotonicShownMicros = 0
   /** When the database read its clock for the last quick answer. */
   private clockReadMicros = 0
@@ -127,6 +129,7 @@ export class Process implements RunningProcess {
     const tookMicros = this.run.world.nowMicros - asked.atMicros
     const tookByHostMicros = Number(this.clock.monotonicTimeNanosUnsafe() - asked.monotonicNanos) / 1000
     const isSet = tookByHostMicros - tookMicros > 100
+    if (!isSet) this.sleptAtAnswerMicros = this.sleptMicros
     if (tookMicros < 10_000 && !isSet) this.clockReadMicros = Math.max(this.clockReadMicros, atMicros)
   }
 
@@ -134,8 +137,15 @@ export class Process implements RunningProcess {
     return this.run.databaseStep.mayBeAheadMillis(this.clockReadMicros)
   }
 
-  /** Sets the wall clock to the database's time. */
+  /**
+   * Sets the wall clock to the database's time. On a host that was suspended it waits for the next answer: set back by as much as
+   * the suspension took, its clocks would show that neither had happened, which no check of the service could find out.
+   */
   setWallClockRight(): void {
+    if (this.sleptMicros > this.sleptAtAnswerMicros) {
+      this.run.world.after(1000, () => this.setWallClockRight())
+      return
+    }
     this.wallOffsetMicros = this.run.world.nowMicros - this.monotonicMicros - this.sleptMicros
   }
 
