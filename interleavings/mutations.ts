@@ -160,14 +160,14 @@ const conditions: ReadonlyArray<LockMutation> = [
   without(
     "outcome: claim_version",
     writeOutcomes,
-    " AND q.version = i.version AND q.claim <> 0",
-    " AND q.claim <> 0",
+    " AND q.version = i.version AND q.claim + 0 <> 0",
+    " AND q.claim + 0 <> 0",
     "a late outcome meets the next claim"
   ),
   without(
     "outcome: a slice that came back is not moved again",
     writeOutcomes,
-    " AND q.version = i.version AND q.claim <> 0",
+    " AND q.version = i.version AND q.claim + 0 <> 0",
     " AND q.version = i.version",
     "a refusal arrives while the monitor resolves"
   ),

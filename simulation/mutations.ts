@@ -28,12 +28,12 @@ export const mutations: ReadonlyArray<Mutation> = [
   mutation(
     "fence: a stale owner's outcome is written",
     [memorySlices, "if (slice.claimVersion !== transition.slice.claimVersion) continue", ""],
-    [writeOutcomes, " AND q.version = i.version AND q.claim <> 0", " AND q.claim <> 0"]
+    [writeOutcomes, " AND q.version = i.version AND q.claim + 0 <> 0", " AND q.claim + 0 <> 0"]
   ),
   mutation(
     "conditional transition: an outcome is written whatever the stage",
     [memorySlices, 'if (slice.stage !== "IN_PROGRESS") continue', ""],
-    [writeOutcomes, " AND q.version = i.version AND q.claim <> 0", " AND q.version = i.version"]
+    [writeOutcomes, " AND q.version = i.version AND q.claim + 0 <> 0", " AND q.version = i.version"]
   ),
   mutation(
     "claim: what is IN_PROGRESS is claimed again when its lease is over",

@@ -116,8 +116,11 @@ const callColumns = (outcomes: ReadonlyArray<Outcome>) => {
   }
 }
 
-/** The slice `q` is still claimed as it was by whoever reports the outcome `i`. */
-const isMine = "q.slice = i.slice AND q.version = i.version AND q.claim <> 0"
+/**
+ * The slice `q` is still claimed as it was by whoever reports the outcome `i`. Hardly any slice is claimed when statistics are taken, so
+ * of a plain comparison the planner would expect one row, and compare each outcome with the whole queue.
+ */
+const isMine = "q.slice = i.slice AND q.version = i.version AND q.claim + 0 <> 0"
 
 /** What the parts that move answer for {@link auditOf}. */
 const callAnswers =
