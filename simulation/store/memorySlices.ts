@@ -23,11 +23,9 @@ const keysIn = (memory: Memory) => {
   return ({ orderId, sequenceNumber }: SliceRow) => sliceKeyOf(numbers.get(orderId) ?? 0, sequenceNumber)
 }
 
-const dueMicrosOf = ({ notBefore }: SliceRow): number => Math.round(notBefore * 1000)
+type Place = Pick<ClaimedSlice, "notBeforeMillis" | "key">
 
-type Place = Pick<ClaimedSlice, "dueMicros" | "key">
-
-const compareDue = (a: Place, b: Place): number => a.dueMicros - b.dueMicros || a.key - b.key
+const compareDue = (a: Place, b: Place): number => a.notBeforeMillis - b.notBeforeMillis || a.key - b.key
 
 type Slices = SliceStore["Service"]
 
@@ -49,7 +47,7 @@ const claimDue =
       if (memory.isHalted) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
       const keyOf = keysIn(memory)
-      const placeOf = (slice: SliceRow) => ({ dueMicros: dueMicrosOf(slice), key: keyOf(slice) })
+      const placeOf = (slice: SliceRow) => ({ notBeforeMillis: slice.notBefore, key: keyOf(slice) })
       const picked = [...memory.slices.values()]
         .filter(
           (slice) =>
@@ -78,10 +76,9 @@ const claimDue =
           ...unknownFacts,
           referencePrice: null,
           claimVersion: ClaimVersion.make(slice.claimVersion),
-          notBeforeMillis: Math.ceil(slice.notBefore),
           notAfterMillis: Math.floor(slice.notAfter),
           leaseExpiresMillis: millisOf(leaseExpiresAt),
-          scheduledMillis: Math.ceil(slice.scheduledAt)
+          scheduledMillis: slice.scheduledAt
         }
       })
     })

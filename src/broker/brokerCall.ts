@@ -10,7 +10,7 @@ type Details = Readonly<Record<string, unknown>>
 /** One call to the broker that has ended, with or without an answer. */
 interface BrokerCall<A> extends Pick<BrokerEvent, "id" | "call" | "request" | "broker" | "worker"> {
   readonly askedAt: DateTime.Utc
-  readonly answeredAt: DateTime.Utc
+  readonly durationMillis: number
   readonly answer: CallAnswer<A>
   /** The part of a successful answer that the audit keeps. */
   readonly onSuccess: (value: A) => Details
@@ -28,7 +28,7 @@ interface BrokerCall<A> extends Pick<BrokerEvent, "id" | "call" | "request" | "b
 export const auditRow = <A>(call: BrokerCall<A>): BrokerEvent => ({
   id: call.id,
   calledAt: call.askedAt,
-  durationMillis: DateTime.toEpochMillis(call.answeredAt) - DateTime.toEpochMillis(call.askedAt),
+  durationMillis: call.durationMillis,
   broker: call.broker,
   call: call.call,
   outcome: brokerOutcome(call.answer),

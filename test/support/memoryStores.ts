@@ -63,7 +63,6 @@ export const sliceDueAt = (dueMillis: number, id = `s${dueMillis}`, orderId = "o
   claimVersion: ClaimVersion.make(0),
   attempts: 0,
   scheduledMillis: dueMillis,
-  dueMicros: dueMillis * 1000,
   notBeforeMillis: dueMillis,
   notAfterMillis: dueMillis + 600_000,
   leaseExpiresMillis: 0,

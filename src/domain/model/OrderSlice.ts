@@ -45,7 +45,10 @@ export const SliceFacts = Schema.Struct({
 })
 export type SliceFacts = typeof SliceFacts.Type
 
-/** A slice that one executor owns until its lease ends. Times in milliseconds since 1970, rounded to the safe side. */
+/**
+ * A slice that one executor owns until its lease ends. Times in milliseconds since 1970: those from which it may be sent with
+ * fractions, to the microsecond, and those until which it may be, in whole ones.
+ */
 export interface ClaimedSlice extends SliceFacts, MarketFacts {
   readonly key: SliceKey
   readonly id: SliceId
@@ -54,8 +57,6 @@ export interface ClaimedSlice extends SliceFacts, MarketFacts {
   readonly quantity: number
   readonly claimVersion: ClaimVersion
   readonly attempts: number
-  /** When it is due, as the database knows it: claims go by this and the key. In microseconds since 1970. */
-  readonly dueMicros: number
   readonly notBeforeMillis: number
   readonly notAfterMillis: number
   readonly leaseExpiresMillis: number

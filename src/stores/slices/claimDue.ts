@@ -16,7 +16,7 @@ export interface ClaimOptions {
   readonly owner: string
   readonly limit: number
   /** A slice that was claimed: only those behind it. */
-  readonly after?: Pick<ClaimedSlice, "dueMicros" | "key"> | null
+  readonly after?: Pick<ClaimedSlice, "notBeforeMillis" | "key"> | null
   readonly from?: DateTime.Utc | null
   readonly isLatestFirst?: boolean
   /** False without a trading calendar: slices that were planned with one are left to other daemons. */
@@ -31,7 +31,7 @@ const dueFrom = (sql: Sql, from: DateTime.Utc | null) =>
 const laterThan = (sql: Sql, after: ClaimOptions["after"]) =>
   after === null || after === undefined
     ? sql.literal("")
-    : sql`AND (due_at, slice) > (to_timestamp(${after.dueMicros / 1e6}::float8), ${after.key}::float8::bigint)`
+    : sql`AND (due_at, slice) > (to_timestamp(${after.notBeforeMillis / 1000}::float8), ${after.key}::float8::bigint)`
 
 /** What limits on quotes and values need to know of the slices. */
 const market = {

@@ -103,7 +103,6 @@ const claimedSlice = (
   facts: SliceFacts,
   leaseExpiresMillis: number
 ): ClaimedSlice => {
-  const dueMicros = microsOf(dueSeconds)
   const { listPrice, ...marketFacts } = market ?? unknownMarket
   return {
     ...facts,
@@ -116,12 +115,12 @@ const claimedSlice = (
     quantity,
     claimVersion,
     attempts,
-    dueMicros,
-    notBeforeMillis: Math.ceil(dueMicros / 1000),
-    notAfterMillis: Math.floor(microsOf(notAfterSeconds) / 1000),
+    notBeforeMillis: millisOf(dueSeconds),
+    notAfterMillis: Math.floor(millisOf(notAfterSeconds)),
     leaseExpiresMillis,
-    scheduledMillis: Math.ceil(microsOf(scheduledSeconds ?? dueSeconds) / 1000)
+    scheduledMillis: millisOf(scheduledSeconds ?? dueSeconds)
   }
 }
 
-const microsOf = (seconds: number): number => Math.round(seconds * 1e6)
+/** Exact to the microsecond. */
+const millisOf = (seconds: number): number => Math.round(seconds * 1e6) / 1000

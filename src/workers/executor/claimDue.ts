@@ -157,7 +157,7 @@ const lastOf = (claimed: ReadonlyArray<ClaimedSlice>): ClaimedSlice | null =>
   claimed.reduce<ClaimedSlice | null>((last, slice) => (last === null || isLater(slice, last) ? slice : last), null)
 
 const isLater = (a: ClaimedSlice, b: ClaimedSlice): boolean =>
-  a.dueMicros > b.dueMicros || (a.dueMicros === b.dueMicros && a.key > b.key)
+  a.notBeforeMillis > b.notBeforeMillis || (a.notBeforeMillis === b.notBeforeMillis && a.key > b.key)
 
 /**
  * How many slices are claimed and not placed at a time; twice as many while more is due than can be sent. After a crash each of

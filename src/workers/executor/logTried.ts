@@ -25,7 +25,7 @@ export const makeLogTried = Effect.map(References.MinimumLogLevel, (minimum) => 
 
 const logOne = ({ next, sentMillis, slice }: Tried) => {
   const details = {
-    lateness_millis: Math.floor(sentMillis) - slice.scheduledMillis,
+    lateness_millis: Math.floor(sentMillis - slice.scheduledMillis),
     quantity: slice.quantity,
     tag: slice.tag,
     reason_code: "code" in next ? next.code : null

@@ -101,7 +101,7 @@ const makeCall = Effect.gen(function* () {
             id: `${slice.id}:place:${slice.claimVersion}`,
             call: "place",
             askedAt: sent.at,
-            answeredAt: answered.at,
+            durationMillis: answered.millis - sent.millis,
             answer,
             onSuccess: ({ brokerOrderId }) => ({ broker_order_id: brokerOrderId }),
             slice,

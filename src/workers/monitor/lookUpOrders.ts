@@ -37,7 +37,7 @@ export const makeLookUp = Effect.gen(function* () {
       id: `${instance.id}:find_by_tag:${DateTime.toEpochMillis(askedAt)}`,
       call: "find_by_tag",
       askedAt,
-      answeredAt: at,
+      durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(askedAt),
       answer,
       onSuccess: ({ orders, unreadable }) => ({
         broker_orders: orders.length,

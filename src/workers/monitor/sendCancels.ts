@@ -32,7 +32,7 @@ export const makeSendCancels = Effect.gen(function* () {
       id: `${slice.id}:cancel:${DateTime.toEpochMillis(calledAt)}`,
       call: "cancel",
       askedAt: calledAt,
-      answeredAt: at,
+      durationMillis: DateTime.toEpochMillis(at) - DateTime.toEpochMillis(calledAt),
       answer,
       onSuccess: () => ({}),
       slice,

@@ -58,7 +58,6 @@ const claimed: ClaimedSlice = {
   claimVersion: ClaimVersion.make(1),
   attempts: 0,
   scheduledMillis: 1_000_000,
-  dueMicros: 1_000_000_000,
   notBeforeMillis: 1_000_000,
   notAfterMillis: 2_000_000,
   leaseExpiresMillis: 1_120_000,

@@ -20,7 +20,7 @@ const makeClaims = Effect.gen(function* () {
     claimDue: ({ after, from, isLatestFirst }) =>
       Effect.suspend(() => {
         const began = from ? `from ${DateTime.toEpochMillis(from) / 1000}` : "all"
-        looks.push(isLatestFirst ? "recent" : after ? `${began} behind ${after.dueMicros / 1e6}` : began)
+        looks.push(isLatestFirst ? "recent" : after ? `${began} behind ${after.notBeforeMillis / 1000}` : began)
         const page = pages.shift() ?? []
         return page === "fails" ? Effect.fail(databaseIsDown) : Effect.succeed(page)
       })
