@@ -13,6 +13,7 @@ import { NotifierLayer } from "./notify/Notifier.ts"
 import { Instance } from "./runtime/Instance.ts"
 import { BrokerInUseStore } from "./stores/account/BrokerInUseStore.ts"
 import { StoresLayer } from "./stores/StoresLayer.ts"
+import { warmUp } from "./workers/executor/warmUp.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
 import { BacklogTelemetry } from "./workers/supervision/backlogGauges.ts"
@@ -67,7 +68,7 @@ export const runWorkers = Effect.gen(function* () {
 
 /** The service with the given broker. It needs a database, and stops in the order workers, pool, server. */
 export const daemonWith = (broker: typeof BrokerLayer) =>
-  runWorkers.pipe(
+  Effect.andThen(warmUp, runWorkers).pipe(
     Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
     Effect.provide(serviceWith(broker)),
     // Outside of the layers, because a stop during the start is no failure either.

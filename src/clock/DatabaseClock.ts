@@ -177,9 +177,6 @@ interface Look {
 
 const momentNanos = 10_000n
 
-const isSameMoment = (before: Reading, now: Reading): boolean =>
-  now.monotonicNanos - before.monotonicNanos < momentNanos && now.localNanos === before.localNanos
-
 /** What is known of the database's time, corrected by each sample. */
 const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
   const { ask, during } = yield* makeAsk(local)
@@ -207,8 +204,8 @@ const makeTimes = Effect.fnUntraced(function* (local: Clock.Clock) {
   const isOlderAt = (now: Reading, nanos: bigint) => now.monotonicNanos - knowledge.trusted.monotonicNanos > nanos
   /** A burst asks for each slice: what was found is used again for a moment, as a time that the database's clock has reached. */
   const look = (): Look => {
+    if (latest !== null && local.monotonicTimeNanosUnsafe() - latest.at.monotonicNanos < momentNanos) return latest
     const at = read()
-    if (latest !== null && isSameMoment(latest.at, at)) return latest
     latest = {
       at,
       earliestNanos: hostBounds(at)?.earliestNanos ?? earliestOf(knowledge, at),

@@ -1,0 +1,81 @@
+import { Clock, Effect, FiberSet, Layer, References } from "effect"
+import { Broker } from "../../broker/Broker.ts"
+import { configuredGuards } from "../../broker/layers/BrokerLayer.ts"
+import { PlacementGate } from "../../broker/PlacementGate.ts"
+import { Configuration } from "../../config/Configuration.ts"
+import { BrokerOrderId, OrderId, SliceId, Tag } from "../../domain/model/Ids.ts"
+import { unknownFacts } from "../../domain/model/MarketFacts.ts"
+import { Instrument } from "../../domain/model/Order.ts"
+import { type ClaimedSlice, ClaimVersion, sliceKeyOf } from "../../domain/model/OrderSlice.ts"
+import { silent, Telemetry } from "../../telemetry/Telemetry.ts"
+import { makeClaimedSlices } from "./ClaimedSlices.ts"
+import { makeFireDue } from "./fireDue.ts"
+
+/** Enough for the engine to compile what a slice passes through. */
+const count = 3000
+
+/**
+ * Fires slices that are none, through the guards of the broker and to a broker that answers at once, and forgets their outcomes: so
+ * the first slices after a start are fired as fast as later ones. It asks and changes nothing outside, and takes some tenths of a
+ * second. The daemon runs it before its workers.
+ */
+export const warmUp = Effect.gen(function* () {
+  const claimed = yield* makeClaimedSlices
+  const inFlight = yield* FiberSet.make<void>()
+  const nowMillis = yield* Clock.currentTimeMillis
+  claimed.queue.add(Array.from({ length: count }, (_, n) => dueSlice(n + 1, nowMillis)))
+  let fired = 0
+  const fireDue = yield* makeFireDue(claimed, inFlight, { write: () => void (fired += 1) })
+  const untilFired = Effect.repeat(Effect.yieldNow, { until: () => fired === count })
+  yield* Effect.raceFirst(fireDue, untilFired)
+}).pipe(
+  Effect.scoped,
+  Effect.provide(
+    Layer.suspend(() => dryBroker),
+    { local: true }
+  ),
+  Effect.provideService(Telemetry, silent),
+  Effect.provideService(References.MinimumLogLevel, "None")
+)
+
+/** A broker that acknowledges all that passes its guards, with a gate of its own. */
+const dryBroker = Layer.unwrap(
+  Effect.gen(function* () {
+    const config = yield* Configuration
+    const real = yield* Broker
+    const acknowledged = { brokerOrderId: BrokerOrderId.make("dry") }
+    const bottom: Layer.Layer<Broker, never, PlacementGate> = Layer.succeed(
+      Broker,
+      Broker.of({ ...real, place: () => Effect.succeed(acknowledged) })
+    )
+    return configuredGuards(config)
+      .reduce((below, guard) => guard.pipe(Layer.provide(below)), bottom)
+      .pipe(Layer.provideMerge(PlacementGate.layer))
+  })
+)
+
+const dueSlice = (n: number, nowMillis: number): ClaimedSlice => ({
+  ...unknownFacts,
+  key: sliceKeyOf(n, 1),
+  id: SliceId.make(`dry${n}`),
+  orderId: OrderId.make(`dry${n}`),
+  requestId: null,
+  traceId: null,
+  tag: Tag.make(`DRY${n}`),
+  sequenceNumber: 1,
+  instrument: Instrument.make("NSE:DRY"),
+  side: "BUY",
+  orderType: "MARKET",
+  limitPrice: null,
+  productType: "CNC",
+  validity: "DAY",
+  market: null,
+  referencePrice: null,
+  quantity: 1,
+  claimVersion: ClaimVersion.make(1),
+  attempts: 0,
+  notBeforeMillis: nowMillis - 1,
+  notAfterMillis: nowMillis + 3_600_000,
+  leaseExpiresMillis: nowMillis + 3_600_000,
+  scheduledMillis: nowMillis - 1
+})
