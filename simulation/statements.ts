@@ -62,7 +62,7 @@ const ordersOf = (orders: Stores["orders"], by: By, alarm: (tag: Tag) => Effect.
 
 const slicesOf = (slices: Stores["slices"], by: By, databaseMillis: () => number): Stores["slices"] => ({
   claimDue: (options) => Effect.map(by("SliceStore.claimDue")(slices.claimDue(options)), sorted),
-  transition: (transitions, events) => by("SliceStore.transition")(slices.transition(transitions, events)),
+  transition: (transitions, events, now) => by("SliceStore.transition")(slices.transition(transitions, events, now)),
   unresolved: (now, limit) => {
     const read = Effect.map(slices.unresolved(now, limit), (rows) =>
       rows.map((row) => ({ ...row, readMillis: databaseMillis() }))

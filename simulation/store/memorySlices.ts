@@ -85,7 +85,7 @@ const claimDue =
 
 const transition =
   (memory: Memory): Slices["transition"] =>
-  (transitions, events) =>
+  (transitions, events, now) =>
     Effect.sync(() => {
       const moved: Array<MovedSlice> = []
       for (const transition of transitions) {
@@ -95,7 +95,7 @@ const transition =
         if (slice.claimVersion !== transition.slice.claimVersion) continue
         // One that is unknown already was written before.
         if (transition.next._tag === "Unknown" && slice.outcomeUnknownAt !== null) continue
-        move(memory, slice, transition)
+        move(memory, slice, transition, millisOf(now ?? transition.at))
         moved.push({ id: slice.id, stage: slice.stage })
       }
       append(memory, events)
@@ -169,13 +169,18 @@ const claimCancels =
 const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
 
 /** A slice that comes back to the queue, for whose window later plans count too. */
-const comeBack = (memory: Memory, slice: SliceRow, notBefore: DateTime.Utc | null, atMillis: number) => {
-  slice.notBefore = dueInQueue(Math.max(millisOrNull(notBefore) ?? 0, slice.notBefore), atMillis)
+const comeBack = (memory: Memory, slice: SliceRow, notBefore: DateTime.Utc | null, nowMillis: number) => {
+  slice.notBefore = dueInQueue(Math.max(millisOrNull(notBefore) ?? 0, slice.notBefore), nowMillis)
   for (const { firstSequence, closesAt } of memory.plansOf(slice.orderId))
     if (firstSequence > slice.sequenceNumber) slice.notAfter = Math.min(slice.notAfter, closesAt)
 }
 
-const move = (memory: Memory, slice: SliceRow, { next, attempts, placedAt, at }: SliceTransition) => {
+const move = (
+  memory: Memory,
+  slice: SliceRow,
+  { next, attempts, placedAt, at }: SliceTransition,
+  nowMillis: number
+) => {
   const order = memory.orders.get(slice.orderId)
   const atMillis = millisOf(at)
   const stage = stageOf(next)
@@ -186,7 +191,7 @@ const move = (memory: Memory, slice: SliceRow, { next, attempts, placedAt, at }:
   slice.stage = isCancelled ? "SKIPPED" : stage
   slice.stageReason = isCancelled ? "order cancelled" : "reason" in next ? next.reason : null
   slice.reasonCode = isCancelled ? "order_cancelled" : "code" in next ? next.code : null
-  if (next._tag === "Rescheduled" && !isCancelled) comeBack(memory, slice, next.notBefore, atMillis)
+  if (next._tag === "Rescheduled" && !isCancelled) comeBack(memory, slice, next.notBefore, nowMillis)
   slice.isHeld = isBack && order !== undefined && order.holdReason !== null
   slice.outcomeUnknownAt = next._tag === "Unknown" ? atMillis : null
   slice.attempts = attempts

@@ -49,8 +49,12 @@ export const TimeoutMonitor = Effect.gen(function* () {
 
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)
   const pause = Duration.min(interval, minPause)
-  const hint = Effect.andThen(Effect.raceFirst(broker.changed, wakeups.next("placed")), lookout.note("placed"))
-  const untilNext = Effect.raceFirst(Effect.sleep(Duration.subtract(interval, pause)), hint)
+  const notePlaced = lookout.note("placed")
+  const untilNext = Effect.raceAllFirst([
+    Effect.sleep(Duration.subtract(interval, pause)),
+    Effect.andThen(broker.changed, notePlaced),
+    Effect.andThen(wakeups.next("placed"), notePlaced)
+  ])
   const poll = tick(status, "monitor", doAll([followPlaced, sweepWhenDue, remind])).pipe(
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(untilNext),

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Fiber, Layer } from "effect"
+import { DateTime, Duration, Effect, Fiber, Layer, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { channel } from "../../src/db/parameters.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
@@ -184,6 +184,30 @@ describe("stages of a slice", () => {
         ids,
         (yield* sliceRows()).map(({ id }) => id)
       )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("makes a slice due now that is given back long after its time, and keeps when it was scheduled", () =>
+    Effect.gen(function* () {
+      yield* setClock()
+      yield* insertOrder("o1", { num_splits: 1, total_quantity: 10, duration_minutes: 0 })
+      yield* Effect.flatten(makeSplitPending)
+      const [slice] = yield* claim()
+      assert.isDefined(slice)
+      // The outcome is as old as the claim; the database takes it a minute later.
+      const at = yield* DateTime.now
+      yield* setClock("1 minute")
+      const transition = { slice, next: rescheduled, attempts: 0, placedAt: null, at }
+      assert.lengthOf(yield* (yield* SliceStore).transition([transition], [], yield* DateTime.now), 1)
+      const { sql, query } = yield* Db
+      const row = yield* query(
+        "test.times",
+        Schema.Struct({ dueSeconds: Schema.Number, scheduledSeconds: Schema.Number }),
+        sql`
+          SELECT date_part('epoch', not_before) AS due_seconds, date_part('epoch', scheduled_at) AS scheduled_seconds
+          FROM order_slices`
+      )
+      assert.deepStrictEqual(row, [{ dueSeconds: 60, scheduledSeconds: 0 }])
     }).pipe(Effect.provide(service))
   )
 

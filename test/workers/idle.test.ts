@@ -189,7 +189,7 @@ describe("an idle daemon", () => {
   )
 
   for (const how of ["failing", "hanging"] as const) {
-    it.effect(`asks at every poll while its looks are ${how}`, () =>
+    it.effect(`asks at every poll, and writes its heartbeats, while its looks are ${how}`, () =>
       Effect.gen(function* () {
         const watch = yield* atRest
         watch[how].add("LookoutStore.look")
@@ -200,7 +200,7 @@ describe("an idle daemon", () => {
         yield* TestClock.adjust("1 minute")
         assert.isAtLeast(watch.sent.get("SliceStore.claimDue") ?? 0, 60)
         assert.isAtLeast(watch.sent.get("RecoveryStore.look") ?? 0, 30)
-        assert.strictEqual(watch.sent.has("HeartbeatStore.beat"), how === "failing")
+        assert.isAtLeast(watch.sent.get("HeartbeatStore.beat") ?? 0, 5)
       }).pipe(Effect.scoped, Effect.provide(memoryDaemon()))
     )
   }

@@ -40,11 +40,13 @@ export class SliceStore extends Context.Service<
     /**
      * Moves slices out of IN_PROGRESS, each only under its current claim, and writes the audit of the calls behind them, in
      * one statement. Returns the slices that moved; a missing one had another owner by then. A slice that would become
-     * SCHEDULED becomes SKIPPED if its order was cancelled, and is on hold if its order is.
+     * SCHEDULED becomes SKIPPED if its order was cancelled, and is on hold if its order is. `now`: when they are written, which
+     * may be long after they came about.
      */
     readonly transition: (
       transitions: ReadonlyArray<SliceTransition>,
-      events: ReadonlyArray<BrokerEvent>
+      events: ReadonlyArray<BrokerEvent>,
+      now?: DateTime.Utc
     ) => Effect.Effect<ReadonlyArray<MovedSlice>, DbError>
 
     /** Up to `limit` slices in doubt, the longest in doubt first. */

@@ -1,7 +1,7 @@
-import { Effect, Schema } from "effect"
+import { type DateTime, Effect, Schema } from "effect"
 import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { booleans, channel, decimals, instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
+import { booleans, channel, decimals, instant, instants, integers, jsons, numbers, texts } from "../../db/parameters.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { leavesTheQueue, type NextStage, type SliceTransition, Stage, stageOf } from "../../domain/model/OrderSlice.ts"
 import { dueInQueue } from "../sql/dueInQueue.ts"
@@ -32,7 +32,8 @@ export const transition =
   (db: Db["Service"]) =>
   (
     transitions: ReadonlyArray<SliceTransition>,
-    events: ReadonlyArray<BrokerEvent>
+    events: ReadonlyArray<BrokerEvent>,
+    now: DateTime.Utc | null = null
   ): Effect.Effect<ReadonlyArray<MovedSlice>, DbError> =>
     Effect.gen(function* () {
       const calls = new Map(events.filter(({ call }) => call === "place").map((event) => [event.sliceId, event]))
@@ -42,7 +43,7 @@ export const transition =
       const back = staying.filter(({ transition: { next } }) => next._tag === "Rescheduled")
       const steps = [
         ...(back.length > 0 ? [lockOrders(db, back)] : []),
-        ...(staying.length > 0 ? [stay(db, staying)] : []),
+        ...(staying.length > 0 ? [stay(db, staying, now)] : []),
         ...(leaving.length > 0 ? [leave(db, leaving)] : [])
       ]
       const all = Effect.map(Effect.all(steps), (answers) => answers.flat())
@@ -237,11 +238,13 @@ const stayInput = (sql: Sql, outcomes: ReadonlyArray<Outcome>) => {
 /** What comes back to the queue is on hold if its order is, and SKIPPED if its order was cancelled. */
 const stay = (
   { sql, query }: Db["Service"],
-  outcomes: ReadonlyArray<Outcome>
+  outcomes: ReadonlyArray<Outcome>,
+  now: DateTime.Utc | null
 ): Effect.Effect<ReadonlyArray<Written>, DbError> => {
   const isTaken = sql.literal(isMine)
   const answers = sql.literal(`i.key, ${callAnswers}`)
-  const dueAgain = dueInQueue(sql, sql.literal("greatest(i.next_due_at, q.due_at)"), sql.literal("i.at"))
+  const writtenAt = sql`greatest(i.at, ${now === null ? null : instant(now)}::timestamptz)`
+  const dueAgain = dueInQueue(sql, sql.literal("greatest(i.next_due_at, q.due_at)"), writtenAt)
   return query(
     "SliceStore.transition",
     Stayed,

@@ -1,13 +1,14 @@
-import { Cause, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
+import { Cause, DateTime, Effect, Fiber, Option, Queue, Schedule, type Scope } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import type { SliceTransition } from "../../domain/model/OrderSlice.ts"
 import { annotateSlice } from "../../runtime/annotate.ts"
-import { summary } from "../../runtime/logAndContinue.ts"
+import { logAndContinue, summary } from "../../runtime/logAndContinue.ts"
 import type { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import type { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
+import { Lookout } from "../supervision/Lookout.ts"
 import { makeHoldRefused } from "./holdRefused.ts"
 import { makeLogTried, type Tried } from "./logTried.ts"
 
@@ -38,46 +39,11 @@ export const makeOutcomeWriter: Effect.Effect<
   Configuration | OrderCommands | OrderStore | SliceStore | Scope.Scope
 > = Effect.gen(function* () {
   const config = yield* Configuration
-  const store = yield* SliceStore
-  const holdRefused = yield* makeHoldRefused
   const outcomes = yield* Queue.unbounded<SliceOutcome, Cause.Done>()
 
-  const attempt = (group: ReadonlyArray<SliceOutcome>) =>
-    store
-      .transition(
-        group.map((outcome) => outcome.transition),
-        group.flatMap((outcome) => (outcome.event === null ? [] : [outcome.event]))
-      )
-      .pipe(
-        Effect.tapError((error) =>
-          Effect.logError(`${group.length} outcomes are not written yet and kept to try again: ${error.message}`)
-        ),
-        Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
-        Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
-      )
-
-  /**
-   * Writes a group; if the database refuses it, each outcome alone. An outcome that is refused alone is logged, and its slice
-   * is reconciled when its lease ends.
-   */
-  const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
-    attempt(group).pipe(
-      Effect.as(true),
-      Effect.catchCause((cause) => {
-        if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
-        const apart =
-          group.length > 1
-            ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
-            : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
-        return Effect.as(apart, false)
-      }),
-      Effect.flatMap((isWritten) => (isWritten ? holdRefused(ordersRefusedIn(group)) : Effect.void))
-    )
-
-  const logTried = yield* makeLogTried
+  const finishGroup = yield* makeFinishGroup
   const writeAll = Queue.takeBetween(outcomes, 1, maxGroup).pipe(
-    Effect.tap((group) => logTried(group.flatMap(({ tried }) => tried ?? []))),
-    Effect.flatMap(writeGroup),
+    Effect.flatMap(finishGroup),
     Effect.forever,
     Effect.catchTag("Done", () => Effect.void)
   )
@@ -101,6 +67,58 @@ export const makeOutcomeWriter: Effect.Effect<
     }
   }
 })
+
+/** Makes the function that logs, writes and follows up one group of outcomes. */
+const makeFinishGroup = Effect.gen(function* () {
+  const store = yield* SliceStore
+  const holdRefused = yield* makeHoldRefused
+  const logTried = yield* makeLogTried
+  const lookout = yield* Lookout
+
+  const attempt = (group: ReadonlyArray<SliceOutcome>) =>
+    DateTime.now.pipe(
+      Effect.flatMap((now) =>
+        store.transition(
+          group.map((outcome) => outcome.transition),
+          group.flatMap((outcome) => (outcome.event === null ? [] : [outcome.event])),
+          now
+        )
+      ),
+      Effect.tapError((error) =>
+        Effect.logError(`${group.length} outcomes are not written yet and kept to try again: ${error.message}`)
+      ),
+      Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
+      Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
+    )
+
+  /**
+   * Writes a group; if the database refuses it, each outcome alone. An outcome that is refused alone is logged, and its slice
+   * is reconciled when its lease ends.
+   */
+  const writeGroup = (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
+    attempt(group).pipe(
+      Effect.as(true),
+      Effect.catchCause((cause) => {
+        if (Cause.hasInterrupts(cause)) return Effect.failCause(Cause.interrupt())
+        const apart =
+          group.length > 1
+            ? Effect.forEach(group, (outcome) => writeGroup([outcome]), { discard: true })
+            : Effect.forEach(group, (outcome) => reportLost(outcome, summary(cause)), { discard: true })
+        return Effect.as(apart, false)
+      }),
+      Effect.flatMap((isWritten) => (isWritten ? holdRefused(ordersRefusedIn(group)) : Effect.void))
+    )
+
+  const orLog = logAndContinue("Around the writing of outcomes something met a bug")
+  /** Whatever happens to one group, the next ones are written. */
+  return (group: ReadonlyArray<SliceOutcome>): Effect.Effect<void> =>
+    orLog(logTried(group.flatMap(({ tried }) => tried ?? []))).pipe(
+      Effect.andThen(orLog(writeGroup(group))),
+      Effect.andThen(group.some(comesBack) ? lookout.note("slices") : Effect.void)
+    )
+})
+
+const comesBack = ({ transition }: SliceOutcome): boolean => transition.next._tag === "Rescheduled"
 
 const ordersRefusedIn = (group: ReadonlyArray<SliceOutcome>): ReadonlySet<OrderId> =>
   new Set(

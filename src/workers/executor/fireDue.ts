@@ -1,4 +1,4 @@
-import { Cause, Clock, Effect, Exit, FiberSet, Queue } from "effect"
+import { Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
@@ -80,11 +80,9 @@ const makeFire = Effect.fnUntraced(function* (
     unanswered -= 1
     tellOfRoom()
     if (Exit.isFailure(placed)) {
-      return Cause.hasInterruptsOnly(placed.cause)
-        ? Effect.void
-        : Effect.logWarning(
-            `Slice ${slice.id} met a bug and is reconciled when its lease ends: ${summary(placed.cause)}`
-          )
+      return Effect.logWarning(
+        `Slice ${slice.id} met a bug and is reconciled when its lease ends: ${summary(placed.cause)}`
+      )
     }
     backoffUntilMillis = Math.max(backoffUntilMillis, placed.value.backoffUntilMillis)
     writer.write(placed.value)

@@ -67,16 +67,15 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
       )
     )
     yield* noteBusy
-    const wakeUp = Effect.raceAllFirst([
-      gate.until(closure === null),
-      Effect.andThen(wakeups.next("slices"), fromStart),
-      wakeups.next("cancels"),
-      ...(mayHaveMore ? [Queue.take(claimed.queueHasRoom)] : [])
-    ])
-    yield* Effect.raceFirst(
-      Effect.andThen(wakeUp, lookout.note("slices")),
+    const noteSlices = lookout.note("slices")
+    // The note follows its wake-up at once, so that none is taken and forgotten.
+    yield* Effect.raceAllFirst([
+      Effect.andThen(gate.until(closure === null), noteSlices),
+      Effect.andThen(wakeups.next("slices"), Effect.andThen(noteSlices, fromStart)),
+      Effect.andThen(wakeups.next("cancels"), noteSlices),
+      ...(mayHaveMore ? [Effect.andThen(Queue.take(claimed.queueHasRoom), noteSlices)] : []),
       Effect.sleep(config.sliceExecutorPollInterval)
-    )
+    ])
   })
   return Effect.forever(poll)
 })

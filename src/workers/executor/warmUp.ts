@@ -1,48 +1,56 @@
-import { Clock, Effect, FiberSet, Layer, References } from "effect"
+import { Clock, Effect, FiberSet, Layer, Option, References } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { configuredGuards } from "../../broker/layers/BrokerLayer.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
+import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
+import type { PreTradeLimits } from "../../domain/limits/preTradeLimits.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../domain/model/Ids.ts"
 import { unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { Instrument } from "../../domain/model/Order.ts"
 import { type ClaimedSlice, ClaimVersion, sliceKeyOf } from "../../domain/model/OrderSlice.ts"
+import { nowMillis } from "../../runtime/nowMillis.ts"
 import { silent, Telemetry } from "../../telemetry/Telemetry.ts"
 import { makeClaimedSlices } from "./ClaimedSlices.ts"
 import { makeFireDue } from "./fireDue.ts"
+import type { SliceOutcome } from "./OutcomeWriter.ts"
 
 /** Enough for the engine to compile what a slice passes through. */
 const count = 3000
 
 /**
  * Fires slices that are none, through the guards of the broker and to a broker that answers at once, and forgets their outcomes: so
- * the first slices after a start are fired as fast as later ones. It asks and changes nothing outside, and takes some tenths of a
- * second. The daemon runs it before its workers.
+ * the first slices after a start are fired as fast as later ones. It asks and changes nothing outside, whatever the clock, the
+ * calendar and the limits say, and takes some tenths of a second. Returns how many were acknowledged. The daemon runs it before its
+ * workers.
  */
 export const warmUp = Effect.gen(function* () {
   const claimed = yield* makeClaimedSlices
   const inFlight = yield* FiberSet.make<void>()
-  const nowMillis = yield* Clock.currentTimeMillis
-  claimed.queue.add(Array.from({ length: count }, (_, n) => dueSlice(n + 1, nowMillis)))
-  let fired = 0
-  const fireDue = yield* makeFireDue(claimed, inFlight, { write: () => void (fired += 1) })
-  const untilFired = Effect.repeat(Effect.yieldNow, { until: () => fired === count })
+  const now = yield* Clock.currentTimeMillis
+  claimed.queue.add(Array.from({ length: count }, (_, n) => dueSlice(n + 1, now)))
+  const outcomes: Array<SliceOutcome> = []
+  const fireDue = yield* makeFireDue(claimed, inFlight, { write: (outcome) => void outcomes.push(outcome) })
+  const untilFired = Effect.repeat(Effect.yieldNow, { until: () => outcomes.length === count })
   yield* Effect.raceFirst(fireDue, untilFired)
+  return outcomes.filter(({ transition }) => transition.next._tag === "Processed").length
 }).pipe(
   Effect.scoped,
   Effect.provide(
-    Layer.suspend(() => dryBroker),
+    Layer.suspend(() => dryRun),
     { local: true }
   ),
   Effect.provideService(Telemetry, silent),
   Effect.provideService(References.MinimumLogLevel, "None")
 )
 
-/** A broker that acknowledges all that passes its guards, with a gate of its own. */
-const dryBroker = Layer.unwrap(
+/** A broker that acknowledges all that passes its guards, with a gate of its own; and nothing that could refuse a slice before. */
+const dryRun = Layer.unwrap(
   Effect.gen(function* () {
     const config = yield* Configuration
     const real = yield* Broker
+    const clock = yield* DatabaseClock
     const acknowledged = { brokerOrderId: BrokerOrderId.make("dry") }
     const bottom: Layer.Layer<Broker, never, PlacementGate> = Layer.succeed(
       Broker,
@@ -50,9 +58,29 @@ const dryBroker = Layer.unwrap(
     )
     return configuredGuards(config)
       .reduce((below, guard) => guard.pipe(Layer.provide(below)), bottom)
-      .pipe(Layer.provideMerge(PlacementGate.layer))
+      .pipe(
+        Layer.provideMerge(PlacementGate.layer),
+        Layer.merge(Layer.succeed(TradingHours, TradingHours.of({ calendar: null }))),
+        Layer.merge(Layer.succeed(Configuration, { ...config, limits: noLimits(config.limits) })),
+        Layer.merge(Layer.succeed(DatabaseClock, { ...clock, reliableMillis: nowMillis }))
+      )
   })
 )
+
+const noLimits = ({ quoteAge, volumePeriod }: PreTradeLimits): PreTradeLimits => ({
+  orderQuantity: Option.none(),
+  orderValue: Option.none(),
+  sliceQuantity: Option.none(),
+  sliceValue: Option.none(),
+  instruments: [],
+  sides: [],
+  ordersPerDay: Option.none(),
+  valuePerDay: Option.none(),
+  collarPercent: Option.none(),
+  volumeSharePercent: Option.none(),
+  volumePeriod,
+  quoteAge
+})
 
 const dueSlice = (n: number, nowMillis: number): ClaimedSlice => ({
   ...unknownFacts,

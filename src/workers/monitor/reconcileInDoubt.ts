@@ -7,6 +7,7 @@ import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
+import { Lookout } from "../supervision/Lookout.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 import { writeApart } from "./writeApart.ts"
 
@@ -19,6 +20,7 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
   const broker = yield* Broker
   const slices = yield* SliceStore
   const telemetry = yield* Telemetry
+  const lookout = yield* Lookout
   const reported = new Set<string>()
 
   return Effect.fnUntraced(function* (unresolved: ReadonlyArray<UnresolvedSlice>, orderList: OrderListLookUp) {
@@ -51,5 +53,6 @@ export const makeReconcileInDoubt = Effect.gen(function* () {
       }
     }
     yield* writeApart(transitions, (some) => slices.transition(some, []))
+    if (transitions.some(({ next }) => next._tag === "Rescheduled")) yield* lookout.note("slices")
   })
 })

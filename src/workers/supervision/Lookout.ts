@@ -159,7 +159,9 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
   return Effect.gen(function* () {
     const number = known.begin()
     const [beat, now] = [yield* status.beat, yield* DateTime.now]
-    const sighting = yield* clock.during((withBootId) => store.look({ beat, now, withBootId }))
+    const sighting = yield* clock
+      .during((withBootId) => store.look({ beat, now, withBootId }))
+      .pipe(Effect.timeout(heartbeatInterval))
     const seen = known.take({ number, atMillis: yield* Clock.currentTimeMillis, sighting })
     yield* Effect.forEach(seen, wakeups.wake, { discard: true })
   }).pipe(
