@@ -1,4 +1,4 @@
-import { Clock, Effect, FiberSet, Layer, Option, References } from "effect"
+import { Clock, Effect, FiberSet, Layer, Option, Queue, References } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { configuredGuards } from "../../broker/layers/BrokerLayer.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
@@ -18,6 +18,7 @@ import type { SliceOutcome } from "./OutcomeWriter.ts"
 
 /** Enough for the engine to compile what a slice passes through. */
 const count = 3000
+const atOnce = 250
 
 /**
  * Fires slices that are none, through the guards of the broker and to a broker that answers at once, and forgets their outcomes: so
@@ -29,12 +30,21 @@ export const warmUp = Effect.gen(function* () {
   const claimed = yield* makeClaimedSlices
   const inFlight = yield* FiberSet.make<void>()
   const now = yield* Clock.currentTimeMillis
-  claimed.queue.add(Array.from({ length: count }, (_, n) => dueSlice(n + 1, now)))
-  const outcomes: Array<SliceOutcome> = []
-  const fireDue = yield* makeFireDue(claimed, inFlight, { write: (outcome) => void outcomes.push(outcome) })
-  const untilFired = Effect.repeat(Effect.yieldNow, { until: () => outcomes.length === count })
-  yield* Effect.raceFirst(fireDue, untilFired)
-  return outcomes.filter(({ transition }) => transition.next._tag === "Processed").length
+  let [fired, acknowledged] = [0, 0]
+  const write = ({ transition }: SliceOutcome) => {
+    fired += 1
+    if (transition.next._tag === "Processed") acknowledged += 1
+  }
+  const fireDue = yield* makeFireDue(claimed, inFlight, { write })
+  const fireSome = Effect.gen(function* () {
+    const until = fired + atOnce
+    // Few at a time, so that the heap does not grow for them.
+    claimed.queue.add(Array.from({ length: atOnce }, (_, n) => dueSlice(fired + n + 1, now)))
+    yield* Queue.offer(claimed.queueChanged, undefined)
+    yield* Effect.repeat(Effect.yieldNow, { until: () => fired === until })
+  })
+  yield* Effect.raceFirst(fireDue, Effect.repeat(fireSome, { until: () => fired === count }))
+  return acknowledged
 }).pipe(
   Effect.scoped,
   Effect.provide(
