@@ -1,12 +1,30 @@
 import { Clock, DateTime, type Duration, Effect, Layer } from "effect"
 import { placementsPerDay } from "../../domain/limits/orderRate.ts"
+import { BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
-import { Broker } from "../Broker.ts"
+import { Broker, type Placement } from "../Broker.ts"
 import { PlacementGate } from "../PlacementGate.ts"
 import { makeShareLimits } from "./shareLimits.ts"
 import { type DailyLimitPolicy, makeWaitForTurn } from "./waitForTurn.ts"
+
+/**
+ * Asks once more whether a placement is due, after its wait: an answer that came meanwhile may have shown that the database's clock
+ * was set back, and that the check before the wait was wrong.
+ */
+const unlessEarly = ({ dueMillis = -Infinity }: Placement): Effect.Effect<void, BrokerNotSent> =>
+  Effect.flatMap(nowMillis, (now) =>
+    now >= dueMillis
+      ? Effect.void
+      : Effect.fail(
+          new BrokerNotSent({
+            code: "rate_limit",
+            message: "Not sent: it is not due yet, for the database's clock was set back while it waited for its turn",
+            retryAt: DateTime.makeUnsafe(Math.ceil(dueMillis))
+          })
+        )
+  )
 
 export interface RateLimitOptions extends BudgetLimits {
   readonly dailyLimitPolicy: DailyLimitPolicy
@@ -49,7 +67,7 @@ export const withRateLimit = (
               measured(waitForTurn(placements, placement.deadline, placement.dueMillis ?? nowMillis)),
               gate.untilClosed(placement.sliceId)
             )
-          ).pipe(Effect.andThen(sharing(below.place(placement)))),
+          ).pipe(Effect.andThen(unlessEarly(placement)), Effect.andThen(sharing(below.place(placement)))),
         cancel: (brokerOrderId) =>
           Effect.gen(function* () {
             const now = yield* DateTime.now

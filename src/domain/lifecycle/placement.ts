@@ -22,7 +22,7 @@ import { isWindowOver } from "../model/sliceState.ts"
  * 3. Firing (`refusalNow`): {@link clockUnknown}, {@link whenEarly}, then {@link refusalToFire}: window over, market closed,
  *    pre-trade limit, not now by the market, lease about to end.
  * 4. Call, from the outside in: no turn in the account's rate before the deadline, or the day used up (`waitForTurn`), while
- *    the gate may end the wait; then the gate once more ({@link refusalOfGate}, `withGate`); the circuit (`admit` in
+ *    the gate may end the wait; not due any more, for the database's clock was set back meanwhile; then the gate once more ({@link refusalOfGate}, `withGate`); the circuit (`admit` in
  *    CircuitBreaker.ts); a dry run; no valid token; the {@link deadlineMillis} right before sending. All but the missing token
  *    are BrokerNotSent, and {@link afterPlacement} says what the slice becomes.
  * 5. The broker's answer: {@link afterPlacement}, and {@link backoffAfter} for the slices behind it.

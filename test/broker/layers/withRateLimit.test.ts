@@ -222,6 +222,20 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
+  it.effect("sends nothing that is not due after its wait, because the clock was set back meanwhile", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt)
+      yield* TestClock.setTime(10_000)
+      const error = yield* Effect.flip(broker.place(placementOf("EARLY", { ...due(600), dueMillis: 10_224.7 })))
+      assert.deepInclude(error, { _tag: "BrokerNotSent", code: "rate_limit", retryAt: DateTime.makeUnsafe(10_225) })
+      assert.isEmpty(sentAt)
+      yield* TestClock.setTime(10_225)
+      yield* broker.place(placementOf("EARLY", { ...due(600), dueMillis: 10_224.7 }))
+      assert.lengthOf(sentAt, 1)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
   it.effect("does not count look-ups", () =>
     Effect.gen(function* () {
       const sentAt: Array<number> = []
