@@ -1,3 +1,5 @@
+import type { PhaseOptions } from "./scenarios/phases.ts"
+
 /**
  * The sizes of the scenarios. The whole bench takes about 25 minutes on two quiet cores, if this service reaches its goals, and
  * half an hour otherwise. What a goal compares with something else is measured `repeats` times, in turn with it; what is large
@@ -24,14 +26,7 @@ export interface Extent {
   readonly growthRows: number
   readonly growthSize: number
   readonly flood: { readonly rows: number; readonly seconds: number; readonly settlingSeconds: number }
-  readonly phases: {
-    readonly perSecond: number
-    readonly seconds: number
-    readonly overloadSeconds: number
-    readonly capacitySize: number
-    readonly leadMillis: number
-    readonly drainSeconds: number
-  }
+  readonly phases: PhaseOptions
 }
 
 export const wholeExtent: Extent = {

@@ -1,4 +1,4 @@
-import { BigDecimal, Option } from "effect"
+import { BigDecimal, Duration, Option } from "effect"
 import type { Instrument, Price, Side } from "../model/Order.ts"
 import { decimalText } from "../text/decimals.ts"
 import type { DayLimits } from "./dayLimits.ts"
@@ -13,6 +13,22 @@ export interface PreTradeLimits extends DayLimits, MarketLimits {
   /** Names such as `NSE:INFY`, or prefixes with a star: `NSE:*`, `NFO:NIFTY*`. */
   readonly instruments: ReadonlyArray<string>
   readonly sides: ReadonlyArray<Side>
+}
+
+/** Limits that allow everything. */
+export const unlimited: PreTradeLimits = {
+  orderQuantity: Option.none(),
+  orderValue: Option.none(),
+  sliceQuantity: Option.none(),
+  sliceValue: Option.none(),
+  instruments: [],
+  sides: [],
+  ordersPerDay: Option.none(),
+  valuePerDay: Option.none(),
+  collarPercent: Option.none(),
+  volumeSharePercent: Option.none(),
+  volumePeriod: Duration.minutes(5),
+  quoteAge: Duration.seconds(60)
 }
 
 /** Whether any limit needs the market facts of a claimed slice. */

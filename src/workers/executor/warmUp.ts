@@ -1,11 +1,11 @@
-import { Clock, Effect, FiberSet, Layer, Option, Queue, References } from "effect"
+import { Clock, Effect, FiberSet, Layer, Queue, References } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { configuredGuards } from "../../broker/layers/BrokerLayer.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
-import type { PreTradeLimits } from "../../domain/limits/preTradeLimits.ts"
+import { unlimited } from "../../domain/limits/preTradeLimits.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../domain/model/Ids.ts"
 import { unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { Instrument } from "../../domain/model/Order.ts"
@@ -71,26 +71,11 @@ const dryRun = Layer.unwrap(
       .pipe(
         Layer.provideMerge(PlacementGate.layer),
         Layer.merge(Layer.succeed(TradingHours, TradingHours.of({ calendar: null }))),
-        Layer.merge(Layer.succeed(Configuration, { ...config, limits: noLimits(config.limits) })),
+        Layer.merge(Layer.succeed(Configuration, { ...config, limits: unlimited })),
         Layer.merge(Layer.succeed(DatabaseClock, { ...clock, reliableMillis: nowMillis }))
       )
   })
 )
-
-const noLimits = ({ quoteAge, volumePeriod }: PreTradeLimits): PreTradeLimits => ({
-  orderQuantity: Option.none(),
-  orderValue: Option.none(),
-  sliceQuantity: Option.none(),
-  sliceValue: Option.none(),
-  instruments: [],
-  sides: [],
-  ordersPerDay: Option.none(),
-  valuePerDay: Option.none(),
-  collarPercent: Option.none(),
-  volumeSharePercent: Option.none(),
-  volumePeriod,
-  quoteAge
-})
 
 const dueSlice = (n: number, nowMillis: number): ClaimedSlice => ({
   ...unknownFacts,
