@@ -23,6 +23,7 @@ import { LookoutLayer } from "../../src/workers/supervision/Lookout.ts"
 import { WorkerStatus } from "../../src/workers/supervision/WorkerStatus.ts"
 import { configuration } from "./database.ts"
 import { databaseIsDown } from "./memoryStores.ts"
+import { anOrder } from "./orders.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
 import { measuredClock } from "./service.ts"
 
@@ -131,27 +132,8 @@ export const memoryDaemon = (environment: Readonly<Record<string, string>> = {})
 export const startDaemon = Effect.forkScoped(runWorkers, { startImmediately: true })
 
 const orderDueAt = (id: string, createdAt: number): SubmittedOrder => ({
+  ...anOrder({ totalQuantity: 10, numSplits: 1, durationMinutes: 0, randomize: false }),
   id,
   instrument: "NSE:INFY",
-  side: "BUY",
-  orderType: "MARKET",
-  limitPrice: null,
-  productType: "CNC",
-  validity: "DAY",
-  totalQuantity: 10,
-  numSplits: 1,
-  durationMinutes: 0,
-  randomize: false,
-  strategy: "TWAP",
-  riskAversion: null,
-  weights: null,
-  planSeed: null,
-  latenessPolicy: "SEND",
-  maxLatenessSeconds: null,
-  cancelUnfilledAfterSeconds: null,
-  carryUnfilled: false,
-  carryRejected: false,
-  completion: "REPORT",
-  sessionPolicy: "SAME_DAY",
   createdAt
 })
