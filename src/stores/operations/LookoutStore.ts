@@ -3,6 +3,7 @@ import { TimeColumns, timeColumns } from "../../clock/askDatabase.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
 import { type Beat, writeBeat } from "./HeartbeatStore.ts"
 
@@ -53,10 +54,7 @@ const look =
       Sighting,
       // Each part is sorted as its index is, so that it never reads the whole table, whatever the statistics say.
       sql`
-        WITH beat AS (${writeBeat(sql, beat)}
-        ), ended AS MATERIALIZED (
-          SELECT id, first_due_at, last_due_at FROM slice_claims WHERE NOT is_over AND lease_expires_at <= ${instant(now)}
-        )
+        WITH beat AS (${writeBeat(sql, beat)}), ${endedClaims(sql, now)}
         SELECT ${timeColumns(sql, withBootId)},
           (SELECT true FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT 1) IS NOT NULL
             AS has_pending_orders,
@@ -67,11 +65,8 @@ const look =
           coalesce((SELECT id FROM placement_halts ORDER BY id DESC LIMIT 1), 0) <= coalesce((
             SELECT acknowledged_halt FROM workers
             WHERE instance_id = ${beat.instance.id} AND worker = 'executor'), 0) AS is_halt_followed,
-          -- For all ended claims at once, because many may have slices of the same due time; the monitor closes those without any.
-          EXISTS (
-            SELECT FROM slice_queue WHERE NOT is_held AND claim > 0
-              AND due_at BETWEEN (SELECT min(first_due_at) FROM ended) AND (SELECT max(last_due_at) FROM ended)
-              AND claim IN (SELECT id FROM ended))
+          -- The monitor closes ended claims without any slice.
+          EXISTS (SELECT FROM slice_queue WHERE ${isDueAsEnded(sql)} AND claim IN (SELECT id FROM ended))
             OR (SELECT true FROM slice_queue WHERE unknown_at IS NOT NULL ORDER BY unknown_at LIMIT 1) IS NOT NULL
             OR EXISTS (SELECT FROM slice_working WHERE left_book_at IS NULL) AS is_broker_awaited,
           (SELECT true FROM slice_queue WHERE claim = 0 AND stale_at < ${instant(now)} AND NOT is_held

@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { PreviouslyInDoubtSlice } from "../../domain/model/OrderSlice.ts"
+import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
 import { foundMoves } from "../sql/foundMoves.ts"
 import { Id, idsOf } from "../sql/ids.ts"
@@ -93,13 +94,8 @@ const look =
       "RecoveryStore.look",
       Waiting,
       sql`
-        WITH ended AS MATERIALIZED (
-          SELECT id, first_due_at, last_due_at FROM slice_claims WHERE NOT is_over AND lease_expires_at <= ${instant(now)}
-        ), claimed AS MATERIALIZED (
-          -- Found for all at once, because many claims may have slices of the same due time.
-          SELECT DISTINCT claim FROM slice_queue
-          WHERE NOT is_held AND claim > 0
-            AND due_at BETWEEN (SELECT min(first_due_at) FROM ended) AND (SELECT max(last_due_at) FROM ended)
+        WITH ${endedClaims(sql, now)}, claimed AS MATERIALIZED (
+          SELECT DISTINCT claim FROM slice_queue WHERE ${isDueAsEnded(sql)}
         ), empty AS MATERIALIZED (
           SELECT id FROM slice_claims
           WHERE id IN (SELECT id FROM ended) AND id NOT IN (SELECT claim FROM claimed)

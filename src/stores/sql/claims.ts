@@ -24,6 +24,20 @@ const lapsedSlices = (sql: Sql, now: DateTime.Utc, limit: number): Fragment => s
 export const slicesInHand = (sql: Sql, now: DateTime.Utc, limit: number): Fragment => sql`
   (${slicesOfClaims(sql, sql`c.lease_expires_at > ${instant(now)}`, limit)} ORDER BY q.due_at, q.slice LIMIT ${limit})`
 
+/** The part `ended` of a WITH: the claims whose lease is over at `now` and that are not closed. */
+export const endedClaims = (sql: Sql, now: DateTime.Utc): Fragment => sql`
+  ended AS MATERIALIZED (
+    SELECT id, first_due_at, last_due_at FROM slice_claims WHERE NOT is_over AND lease_expires_at <= ${instant(now)}
+  )`
+
+/**
+ * A row of slice_queue is claimed, and due when the slices of `ended` are. For all of these claims at once, because many may have
+ * slices of the same due time.
+ */
+export const isDueAsEnded = (sql: Sql): Fragment => sql`(
+  NOT is_held AND claim > 0
+  AND due_at BETWEEN (SELECT min(first_due_at) FROM ended) AND (SELECT max(last_due_at) FROM ended))`
+
 /** Slices in doubt, and since when, those longest in doubt first: `slice`, `since`. */
 export const slicesInDoubt = (sql: Sql, now: DateTime.Utc, limit: number): Fragment => sql`
   (SELECT slice, since FROM (
