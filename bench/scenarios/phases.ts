@@ -4,6 +4,7 @@ import { quantile } from "../../src/domain/numbers/quantile.ts"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { contenders } from "../contenders/contenders.ts"
 import type { Entry } from "../contenders/labels.ts"
+import type { PhaseOptions } from "../extent.ts"
 import { type BenchDatabase, benchName, withDatabase } from "../harness/Bench.ts"
 import { type RunningWorker, startWorker, type Watch, type WatchedCall } from "../harness/RunningWorker.ts"
 import { heldTransaction } from "./heldTransaction.ts"
@@ -13,18 +14,6 @@ import { heldTransaction } from "./heldTransaction.ts"
  * can be done and what follows it, backends terminated, worker processes killed. All work is in the database before the first is due,
  * so that nothing but the workers is at work meanwhile. A call counts to the phase in which it was due.
  */
-export interface PhaseOptions {
-  readonly perSecond: number
-  readonly seconds: number
-  /** Of the overload, which has 1.5 times as much due as was done a second when `capacitySize` pieces were overdue. */
-  readonly overloadSeconds: number
-  readonly capacitySize: number
-  /** The time to insert all work in is this, and as much as a slow machine takes for each piece. */
-  readonly leadMillis: number
-  /** How long the work of all phases may take after the last one. */
-  readonly drainSeconds: number
-}
-
 export interface PhaseFigures {
   readonly phase: string
   /** Calls made a second while the phase lasted. */
