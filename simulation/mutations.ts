@@ -63,11 +63,15 @@ export const mutations: ReadonlyArray<Mutation> = [
     'if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }',
     ""
   ]),
-  mutation("quarantine: counted to the order list's answer, not to the question", [
-    "src/workers/monitor/lookUpOrders.ts",
-    "askedMillis: DateTime.toEpochMillis(askedAt),\n      // Taken at the answer",
-    "askedMillis: DateTime.toEpochMillis(at),\n      // Taken at the answer"
-  ]),
+  mutation(
+    "quarantine: counted to the order list's answer, not to the question",
+    [
+      "src/workers/monitor/lookUpOrders.ts",
+      "askedMillis: DateTime.toEpochMillis(askedAt),\n      // Taken at the answer",
+      "askedMillis: DateTime.toEpochMillis(at),\n      // Taken at the answer"
+    ],
+    [reconciliation, "Math.min(lookUp.askedMillis, slice.readMillis)", "lookUp.askedMillis"]
+  ),
   mutation(
     "lease margin: a placement may begin at the end of its lease",
     [decisions, "slice.leaseExpiresMillis - Duration.toMillis(limits.brokerTimeout),", "Infinity,"],
