@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import type { SimulatorRequest } from "./Answer.ts"
 import { planOf, ScriptStep } from "./Faults.ts"
+import { act, PersonAction } from "./person.ts"
 import { jsonReply, type Reply } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
@@ -10,7 +11,7 @@ const Address = Schema.Struct({ allowed: Schema.Boolean })
 
 const done = jsonReply(200, { done: true })
 
-/** The control interface below /simulator: ledger, summary, faults, clock and tokens. It needs no login. */
+/** The control interface below /simulator: ledger, summary, faults, clock, tokens and a person. It needs no login. */
 export const control = (simulation: Simulation, request: SimulatorRequest): Reply => {
   const path = request.parts.slice(1).join("/")
   switch (`${request.method} ${path}`) {
@@ -26,6 +27,8 @@ export const control = (simulation: Simulation, request: SimulatorRequest): Repl
       return decoded(Address, request.body, ({ allowed }) => {
         simulation.addressAllowed = allowed
       })
+    case "POST person":
+      return personActs(simulation, request.body)
     case "POST faults":
       return setFaults(simulation, request.body)
     case "POST token":
@@ -43,6 +46,12 @@ const decoded = <A>(schema: Schema.Decoder<A>, body: string, use: (given: A) => 
   if (Result.isFailure(given)) return jsonReply(400, { message: given.failure.message })
   use(given.success)
   return done
+}
+
+const personActs = (simulation: Simulation, body: string): Reply => {
+  const given = Schema.decodeUnknownResult(Schema.fromJsonString(PersonAction))(body)
+  const problem = Result.isFailure(given) ? given.failure.message : act(simulation, given.success)?.message
+  return problem === undefined ? done : jsonReply(400, { message: problem })
 }
 
 const setFaults = (simulation: Simulation, body: string): Reply => {
