@@ -1,3 +1,5 @@
+import type { PhaseOptions } from "./scenarios/PhaseOptions.ts"
+
 /**
  * The sizes of the scenarios. The whole bench takes about 25 minutes on two quiet cores, if this service reaches its goals, and
  * half an hour otherwise. What a goal compares with something else is measured `repeats` times, in turn with it; what is large
@@ -25,18 +27,6 @@ export interface Extent {
   readonly growthSize: number
   readonly flood: { readonly rows: number; readonly seconds: number; readonly settlingSeconds: number }
   readonly phases: PhaseOptions
-}
-
-export interface PhaseOptions {
-  readonly perSecond: number
-  readonly seconds: number
-  /** Of the overload, which has 1.5 times as much due as was done a second when `capacitySize` pieces were overdue. */
-  readonly overloadSeconds: number
-  readonly capacitySize: number
-  /** The time to insert all work in is this, and as much as a slow machine takes for each piece. */
-  readonly leadMillis: number
-  /** How long the work of all phases may take after the last one. */
-  readonly drainSeconds: number
 }
 
 export const wholeExtent: Extent = {

@@ -9,6 +9,8 @@ interface LedgerStep {
   readonly atSeconds: number
   readonly status: BrokerStatus
   readonly filledQuantity: number
+  /** The exchange has ended it by itself, as at the end of a session. */
+  readonly isExpired?: boolean
 }
 
 /** A broker order in the exchange's ledger. Only the exchange writes it, so the judge takes it for the truth. */
@@ -92,7 +94,7 @@ export class Exchange {
       filledQuantity: filled
     }
     const end = validity === "IOC" ? fillsAt : fillsAt + chance.between(1, maxRestSeconds)
-    return [received, open, partly, { atSeconds: end, status: "CANCELLED", filledQuantity: filled }]
+    return [received, open, partly, { atSeconds: end, status: "CANCELLED", filledQuantity: filled, isExpired: true }]
   }
 }
 
@@ -106,14 +108,16 @@ export const isOver = (order: LedgerOrder, atSeconds: number): boolean =>
 
 /** The order as the order list showed it at a time. */
 export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrder => {
-  const { status, filledQuantity } = stepAt(order, atSeconds)
+  const { status, filledQuantity, isExpired = false } = stepAt(order, atSeconds)
   return {
     brokerOrderId: order.brokerOrderId,
     tag: order.placement.tag,
     status,
     statusText: status,
+    quantity: order.placement.quantity,
     filledQuantity,
-    averagePrice: filledQuantity > 0 ? order.price : null
+    averagePrice: filledQuantity > 0 ? order.price : null,
+    isExpired
   }
 }
 

@@ -11,7 +11,7 @@ import {
   tooFastCode
 } from "../src/domain/model/BrokerError.ts"
 import type { Acknowledgement, FoundOrders } from "../src/domain/model/BrokerOrder.ts"
-import type { BrokerOrderId, Tag } from "../src/domain/model/Ids.ts"
+import type { BrokerOrderId } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { PlacementRequest, unknown } from "./PlacementRequest.ts"
 import { currentWorker, type Process } from "./Process.ts"
@@ -24,8 +24,9 @@ export const brokerOf = (process: Process): Broker["Service"] => {
     name: "mock",
     quarantine: Duration.seconds(run.scenario.quarantineSeconds),
     orderListSince: () => DateTime.makeUnsafe(0),
+    listsAll: true,
     place: (placement) => place(process, placement),
-    findByTag: (tags) => findByTag(process, tags),
+    findByTag: () => findByTag(process),
     listAll: Effect.succeed({ entries: [], unreadable: [] }),
     quotes: () => Effect.succeed([]),
     cancel: (brokerOrderId) => cancel(process, brokerOrderId),
@@ -78,7 +79,7 @@ const refusalOf = (run: Run): BrokerError | null => {
 const lookUpFailed = (run: Run) =>
   new BrokerTryLater({ code: "503", message: "the order list cannot be read", retryAt: inMillis(run, 1000) })
 
-const findByTag = (process: Process, tags: ReadonlySet<Tag>): Effect.Effect<FoundOrders, BrokerLookupError> =>
+const findByTag = (process: Process): Effect.Effect<FoundOrders, BrokerLookupError> =>
   Effect.gen(function* () {
     const worker = yield* currentWorker
     yield* gate(process, worker, "Broker.findByTag")
@@ -95,8 +96,7 @@ const findByTag = (process: Process, tags: ReadonlySet<Tag>): Effect.Effect<Foun
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
         const isStale = faultHits(run, "look-up: stale order list", lookUp.stale)
         const asOf = world.seconds - (isStale ? chance.upTo(scenario.maxOrderListAgeSeconds) : 0)
-        const orders = [...tags]
-          .flatMap((tag) => exchange.ordersOf(tag))
+        const orders = exchange.ledger
           .filter(({ visibleSeconds }) => visibleSeconds <= asOf)
           .map((order) => brokerOrderAt(order, asOf))
         process.reach(worker, "Broker.findByTag", "done")

@@ -28,6 +28,8 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "RecoveryStore.previouslyInDoubt",
     "Broker.findByTag",
     "SliceStore.audit",
+    "SettlementStore.current",
+    "SettlementStore.slices",
     "SliceStore.transition",
     "SliceStore.saveBrokerStates",
     "OrderStore.lastRefusals",
@@ -51,6 +53,9 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   monitor: [
     "RecoveryStore.takeOver",
     "OrderStore.noteDouble",
+    "SettlementStore.note",
+    "SettlementStore.repair",
+    "SettlementStore.end",
     "OrderCommands.hold",
     "OrderBudget.reserve",
     "OrderBudget.block"

@@ -27,6 +27,7 @@ import { DayTotalStore } from "../src/stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../src/stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../src/stores/account/OrderBudget.ts"
 import { QuoteStore } from "../src/stores/account/QuoteStore.ts"
+import { SettlementStore } from "../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
 import { LookoutStore } from "../src/stores/operations/LookoutStore.ts"
@@ -122,6 +123,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"], wakeup
     Layer.succeed(OrderStore, OrderStore.of(stores.orders)),
     Layer.succeed(SliceStore, SliceStore.of(stores.slices)),
     Layer.succeed(RecoveryStore, RecoveryStore.of(stores.recovery)),
+    Layer.succeed(SettlementStore, SettlementStore.of(stores.settlement)),
     Layer.succeed(ReplanStore, ReplanStore.of(stores.replans)),
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
     Layer.mock(HeartbeatStore)(stores.heartbeats),

@@ -60,8 +60,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation("quarantine: not in the order list means not placed, at once", [
     reconciliation,
-    'if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }',
-    ""
+    "const isEarly = askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)",
+    "const isEarly = false"
   ]),
   mutation(
     "quarantine: counted to the order list's answer, not to the question",

@@ -7,6 +7,7 @@ import { faultHits, type Run } from "./Run.ts"
 const notifications: Readonly<Record<string, string>> = {
   "OrderStore.completeSplits": "slices",
   "OrderStore.noteDouble": "cancels",
+  "SettlementStore.note": "cancels",
   "ReplanStore.change": "slices",
   "OrderCommands.hold": "cancels"
 }

@@ -1,6 +1,5 @@
 import { DateTime, Effect } from "effect"
 import type { DbError } from "../src/db/DbError.ts"
-import type { Tag } from "../src/domain/model/Ids.ts"
 import type { OrderBudget } from "../src/stores/account/OrderBudget.ts"
 import type { Sighting } from "../src/stores/operations/LookoutStore.ts"
 import type { Process } from "./Process.ts"
@@ -23,11 +22,12 @@ export const storesOf = (process: Process): Stores => {
   const { stores } = database
   const by: By = (operation) => through(process, operation)
   // The alarm goes to the trace: the statement takes effect outside of the process, where its logger is not installed.
-  const alarm = (tag: Tag) => Effect.sync(() => world.traced?.(() => `${process.id} gives the alarm: ${tag}`))
+  const alarm = (tag: string) => Effect.sync(() => world.traced?.(() => `${process.id} gives the alarm: ${tag}`))
   return {
     orders: ordersOf(stores.orders, by, alarm),
     slices: slicesOf(stores.slices, by, () => Math.floor(world.nowMicros / 1000)),
     recovery: recoveryOf(stores.recovery, by),
+    settlement: settlementOf(stores.settlement, by, alarm),
     replans: {
       wantingPlan: (after, limit, now) => by("ReplanStore.wantingPlan")(stores.replans.wantingPlan(after, limit, now)),
       change: (orderId, options, decide) => by("ReplanStore.change")(stores.replans.change(orderId, options, decide))
@@ -49,7 +49,7 @@ export const storesOf = (process: Process): Stores => {
   }
 }
 
-const ordersOf = (orders: Stores["orders"], by: By, alarm: (tag: Tag) => Effect.Effect<void>): Stores["orders"] => ({
+const ordersOf = (orders: Stores["orders"], by: By, alarm: (tag: string) => Effect.Effect<void>): Stores["orders"] => ({
   claimPending: (options) => Effect.map(by("OrderStore.claimPending")(orders.claimPending(options)), sorted),
   completeSplits: (splits, options) => by("OrderStore.completeSplits")(orders.completeSplits(splits, options)),
   failSplits: (failures, now) => by("OrderStore.failSplits")(orders.failSplits(failures, now)),
@@ -85,6 +85,18 @@ const recoveryOf = (recovery: Stores["recovery"], by: By): Stores["recovery"] =>
     Effect.map(by("RecoveryStore.skipStale")(recovery.skipStale(now, reason, limit)), inOrder),
   skipCancelled: (now, limit) =>
     Effect.map(by("RecoveryStore.skipCancelled")(recovery.skipCancelled(now, limit)), inOrder)
+})
+
+const settlementOf = (
+  settlement: Stores["settlement"],
+  by: By,
+  alarm: (tag: string) => Effect.Effect<void>
+): Stores["settlement"] => ({
+  slices: (tags) => Effect.map(by("SettlementStore.slices")(settlement.slices(tags)), sorted),
+  note: (difference, now) => by("SettlementStore.note")(settlement.note(difference, now, alarm(difference.tag))),
+  repair: (repairs, asked, now) => by("SettlementStore.repair")(settlement.repair(repairs, asked, now)),
+  end: (differences, now) => by("SettlementStore.end")(settlement.end(differences, now)),
+  current: (since) => by("SettlementStore.current")(settlement.current(since))
 })
 
 const haltsOf = (halts: Stores["halts"], by: By): Stores["halts"] => ({

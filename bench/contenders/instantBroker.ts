@@ -24,6 +24,7 @@ const orderOf = (tag: Tag): BrokerOrder => ({
   tag,
   status: "COMPLETE",
   statusText: "COMPLETE",
+  quantity,
   filledQuantity: quantity,
   averagePrice: price
 })
@@ -40,7 +41,9 @@ export const instantBroker = ({ onPlace, orderList, isFilled }: InstantBroker) =
     Broker,
     Broker.of({
       name: "mock",
-      quarantine: orderList === undefined ? Duration.seconds(10) : Duration.seconds(1),
+      // Without a list of its own it shows nothing until all is filled, which must not count as missing.
+      quarantine: orderList === undefined ? Duration.hours(1) : Duration.seconds(1),
+      listsAll: false,
       orderListSince: orderListSince.mock,
       place: ({ sliceId, tag }) =>
         Effect.sync(() => {

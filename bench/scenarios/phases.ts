@@ -4,10 +4,10 @@ import { quantile } from "../../src/domain/numbers/quantile.ts"
 import { wallClockMillis } from "../contenders/Contender.ts"
 import { contenders } from "../contenders/contenders.ts"
 import type { Entry } from "../contenders/labels.ts"
-import type { PhaseOptions } from "../extent.ts"
 import { type BenchDatabase, benchName, withDatabase } from "../harness/Bench.ts"
 import { type RunningWorker, startWorker, type Watch, type WatchedCall } from "../harness/RunningWorker.ts"
 import { heldTransaction } from "./heldTransaction.ts"
+import type { PhaseOptions } from "./PhaseOptions.ts"
 
 /*
  * Two worker processes under a load that goes on through all phases: quiet, a transaction held idle, overlapping readers, more than

@@ -102,6 +102,7 @@ export const atBroker = (
   tag: slice.tag,
   status,
   statusText: status,
+  quantity: null,
   filledQuantity,
   averagePrice: null
 })

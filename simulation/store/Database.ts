@@ -3,6 +3,7 @@ import type { DbError } from "../../src/db/DbError.ts"
 import type { SplittableOrder } from "../../src/domain/model/Order.ts"
 import type { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import type { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
+import type { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
 import type { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
@@ -18,6 +19,7 @@ export interface Stores {
   readonly orders: OrderStore["Service"]
   readonly slices: SliceStore["Service"]
   readonly recovery: RecoveryStore["Service"]
+  readonly settlement: SettlementStore["Service"]
   readonly replans: ReplanStore["Service"]
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
@@ -40,6 +42,9 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "RecoveryStore.look",
   "SliceStore.unresolved",
   "SliceStore.open",
+  "SettlementStore.slices",
+  "SettlementStore.current",
+  "SettlementStore.end",
   "SliceStore.audit",
   "ReplanStore.wantingPlan",
   "InstrumentStore.markets",

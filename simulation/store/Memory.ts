@@ -1,7 +1,7 @@
 import type { DateTime } from "effect"
 import type { BrokerOrderId, Tag } from "../../src/domain/model/Ids.ts"
 import type { Reason } from "../../src/domain/model/reason.ts"
-import type { EventRow, HaltRow, OrderRow, PlanRow, SliceRow, Tables, WorkerRow } from "./rows.ts"
+import type { DifferenceRow, EventRow, HaltRow, OrderRow, PlanRow, SliceRow, Tables, WorkerRow } from "./rows.ts"
 
 /** A time rounded to microseconds, as PostgreSQL keeps it. */
 export const micros = (millis: number): number => Math.round(millis * 1000) / 1000
@@ -17,6 +17,7 @@ export class Memory implements Tables {
   readonly slices = new Map<string, SliceRow>()
   readonly events = new Map<string, EventRow>()
   readonly doubles = new Map<Tag, ReadonlyArray<BrokerOrderId>>()
+  readonly differences = new Map<string, DifferenceRow>()
   readonly halts: Array<HaltRow> = []
   readonly workers = new Map<string, WorkerRow>()
   private readonly plans = new Map<string, Array<PlanRow>>()

@@ -10,6 +10,7 @@ import { memoryHeartbeats, memoryLookout } from "./memoryLookout.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryRecovery } from "./memoryRecovery.ts"
 import { memoryReplans } from "./memoryReplans.ts"
+import { memorySettlement } from "./memorySettlement.ts"
 import { memorySlices } from "./memorySlices.ts"
 import type { HaltRow, OrderRow } from "./rows.ts"
 
@@ -25,6 +26,7 @@ export const memoryDatabase = (): Database => {
     orders: memoryOrders(memory),
     slices: memorySlices(memory),
     recovery: memoryRecovery(memory),
+    settlement: memorySettlement(memory),
     replans: memoryReplans(memory),
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),

@@ -17,6 +17,7 @@ export const memoryRecovery = (memory: Memory): RecoveryStore["Service"] => ({
       const slices = [...memory.slices.values()]
       const nowMillis = millisOf(now)
       return {
+        hasSent: slices.some(({ claimedAt }) => claimedAt !== null && claimedAt >= millisOf(doubtedSince)),
         forBroker: slices.some((slice) => waitsForBroker(slice, nowMillis, millisOf(doubtedSince))),
         forPlan:
           slices.some(

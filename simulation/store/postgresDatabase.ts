@@ -7,6 +7,7 @@ import { OrderParameters, OrderQueueStatus } from "../../src/domain/model/Order.
 import { ClaimVersion, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
+import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
@@ -111,6 +112,7 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     orders: Context.get(built, OrderStore),
     slices: Context.get(built, SliceStore),
     recovery: Context.get(built, RecoveryStore),
+    settlement: Context.get(built, SettlementStore),
     replans: Context.get(built, ReplanStore),
     halts: Context.get(built, HaltStore),
     heartbeats: Context.get(built, HeartbeatStore),
@@ -145,7 +147,8 @@ const emptied = [
   "order_plans",
   "orders",
   "workers",
-  "double_placements"
+  "double_placements",
+  "broker_differences"
 ]
 
 const empty = Effect.gen(function* () {

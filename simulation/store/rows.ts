@@ -6,6 +6,7 @@ import type { OrderParameters } from "../../src/domain/model/Order.ts"
 import type { Stage } from "../../src/domain/model/OrderSlice.ts"
 import type { PlanCause } from "../../src/domain/planning/planOrder.ts"
 import type { ScheduleInput } from "../../src/domain/planning/schedule/Schedule.ts"
+import type { NotedDifference } from "../../src/stores/account/SettlementStore.ts"
 
 /* The rows of the service's tables, as far as the workers use them. Times are milliseconds since 1970, with fractions. */
 
@@ -92,6 +93,11 @@ export interface EventRow {
   readonly attempt: number | null
   readonly brokerOrderId: string | null
   readonly worker: string
+}
+
+export interface DifferenceRow extends NotedDifference {
+  readonly seenAt: number
+  isOver: boolean
 }
 
 export interface HaltRow {

@@ -45,13 +45,17 @@ export class Broker extends Context.Service<
      */
     readonly orderListSince: (now: DateTime.Utc) => DateTime.Utc
 
+    /** Whether {@link findByTag} also shows orders of ours that it is not asked for. */
+    readonly listsAll: boolean
+
     /** Creates a broker order. Never retries by itself. */
     readonly place: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
 
     /**
      * Every broker order with one of the tags in any state, from the whole order list, in one call, and apart from them the
      * rows of these tags that cannot be read. A tag that is absent from both has no order in the list yet. Two orders with
-     * one tag are both returned.
+     * one tag are both returned. A broker with one list for the account also returns every other order of it whose tag has the
+     * form of ours.
      */
     readonly findByTag: (tags: ReadonlySet<Tag>) => Effect.Effect<FoundOrders, BrokerLookupError>
 

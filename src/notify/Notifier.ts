@@ -85,6 +85,7 @@ export const makeLook = Effect.gen(function* () {
     // Critical facts come first: a part that is slow or fails delays only those after it.
     const all = [
       store.noteDoubles(now),
+      store.noteDifferences(now),
       store.noteUnknown(unknownAfter, now),
       noteClosure(now),
       store.noteHalts(now),

@@ -4,6 +4,7 @@ import { DayTotalStore } from "./account/DayTotalStore.ts"
 import { InstrumentStore } from "./account/InstrumentStore.ts"
 import { OrderBudget } from "./account/OrderBudget.ts"
 import { QuoteStore } from "./account/QuoteStore.ts"
+import { SettlementStore } from "./account/SettlementStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
@@ -25,6 +26,7 @@ export const StoresLayer = Layer.mergeAll(
   InstrumentStore.layer,
   QuoteStore.layer,
   DayTotalStore.layer,
+  SettlementStore.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
   LookoutStore.layer,

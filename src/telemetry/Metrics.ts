@@ -1,4 +1,5 @@
 import { Metric } from "effect"
+import { differenceKindNames } from "../domain/lifecycle/settlement.ts"
 import type { NextStage } from "../domain/model/OrderSlice.ts"
 import { reasonCodes } from "../domain/model/reason.ts"
 
@@ -157,6 +158,15 @@ export const metrics = {
     longSeconds
   ),
   doublePlacements: counter(["pulse.slice.double_placements", "{slice}", "Alarms of a double placement"]),
+
+  brokerDifferences: counter(
+    [
+      "pulse.broker.differences",
+      "{difference}",
+      "Differences between slices and the broker's order list that people were told of"
+    ],
+    { kind: differenceKindNames }
+  ),
 
   orders: gauge(["pulse.orders", "{order}", "Orders that are not split yet, of all replicas"], {
     order_queue_status: ["PENDING", "IN_PROGRESS"]

@@ -1,4 +1,5 @@
 import { type Context, DateTime, Metric } from "effect"
+import { differenceKinds } from "../domain/lifecycle/settlement.ts"
 import type { NextStage } from "../domain/model/OrderSlice.ts"
 import { WorkerName } from "../domain/model/WorkerName.ts"
 import { type Instrument, metrics, outcomeOf } from "./Metrics.ts"
@@ -118,12 +119,13 @@ const ofSlices = (
 const ofDoubts = (
   records: Records,
   traces: TraceRecorder | null
-): Pick<Telemetry, "reconciled" | "doubted" | "doublePlacement"> => {
+): Pick<Telemetry, "reconciled" | "doubted" | "doublePlacement" | "differed"> => {
   const reconciliations = records(metrics.sliceReconciliations)
   const duration = records(metrics.sliceDoubtDuration)
   const reasons = records(metrics.reasons)
   const countReason = reasonsOf(reasons)
   const doubles = records(metrics.doublePlacements)
+  const differences = records(metrics.brokerDifferences)
   return {
     reconciled: (slice, next, span) => {
       reconciliations(1, outcomeOf(next))
@@ -135,6 +137,10 @@ const ofDoubts = (
     doublePlacement: () => {
       doubles(1)
       reasons(1, "order", "double_placement")
+    },
+    differed: (kind) => {
+      differences(1, kind)
+      if (differenceKinds[kind].isHeld) reasons(1, "order", "broker_differs")
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Context, type DateTime } from "effect"
+import type { DifferenceKind } from "../domain/lifecycle/settlement.ts"
 import type { Backlog } from "../domain/model/Backlog.ts"
 import type { BrokerOutcome } from "../domain/model/brokerOutcome.ts"
 import type { ClosureKind } from "../domain/model/GateClosure.ts"
@@ -43,6 +44,8 @@ export interface Telemetry {
   /** Slices were given this reason, beside those that are counted with what becomes of them. */
   readonly sliceReason: (code: string, slices: number) => void
   readonly doublePlacement: () => void
+  /** The broker's order list differs from what is known. */
+  readonly differed: (kind: DifferenceKind) => void
   readonly brokerCalled: (call: BrokerCall, outcome: BrokerOutcome, span: Span) => void
   readonly waitedForTurn: (span: Span) => void
   readonly held: (kind: ClosureKind, isHeld: boolean) => void
@@ -68,6 +71,7 @@ export const silent: Telemetry = {
   orderReason: nothing,
   sliceReason: nothing,
   doublePlacement: nothing,
+  differed: nothing,
   brokerCalled: nothing,
   waitedForTurn: nothing,
   held: nothing,

@@ -26,6 +26,7 @@ const tables = Effect.gen(function* () {
 const allTables = [
   "broker_calls",
   "broker_credentials",
+  "broker_differences",
   "broker_events",
   "broker_in_use",
   "double_placements",

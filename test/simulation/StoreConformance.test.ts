@@ -71,6 +71,7 @@ const lookUpAll = (database: Database) =>
         tag: slice.tag,
         status: index % 2 === 0 ? ("OPEN" as const) : ("COMPLETE" as const),
         statusText: "late",
+        quantity: slice.quantity,
         filledQuantity: index % 2 === 0 ? 0 : slice.quantity,
         averagePrice: index % 2 === 0 ? null : BigDecimal.make(1005n, 1)
       }

@@ -11,6 +11,7 @@ import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../src/stores/account/OrderBudget.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
+import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
@@ -101,6 +102,7 @@ const watchLayer = Layer.effectContext(
       Context.add(OrderStore, watched(watch, "OrderStore", stores.orders)),
       Context.add(SliceStore, watched(watch, "SliceStore", stores.slices)),
       Context.add(RecoveryStore, watched(watch, "RecoveryStore", stores.recovery)),
+      Context.add(SettlementStore, watched(watch, "SettlementStore", stores.settlement)),
       Context.add(ReplanStore, watched(watch, "ReplanStore", stores.replans)),
       Context.add(HaltStore, watched(watch, "HaltStore", stores.halts)),
       Context.add(LookoutStore, watched(watch, "LookoutStore", stores.lookout)),

@@ -1,4 +1,4 @@
-import { DateTime, Deferred, Duration, Effect, Fiber, Result, Schema } from "effect"
+import { BigDecimal, DateTime, Deferred, Duration, Effect, Fiber, Result, Schema } from "effect"
 import type { Statement } from "effect/sql/Statement"
 import { Configuration, planningRules } from "../../src/config/Configuration.ts"
 import { Db } from "../../src/db/Db.ts"
@@ -56,12 +56,16 @@ export const placeDue = Effect.gen(function* () {
   return claimed
 })
 
-/** Changes the broker's order for a slice. */
+const hundred = BigDecimal.fromStringUnsafe("100")
+
+/** Changes the broker's order for a slice. What is filled costs 100, and what is CANCELLED the exchange has ended with its session. */
 export const brokerSays = (tag: string, changed: Partial<BrokerOrder>) =>
   Effect.map(BrokerScript, ({ orderList }) => {
     const index = orderList.findIndex((order) => order.tag === tag)
     const order = orderList[index]
-    if (order !== undefined) orderList[index] = { ...order, ...changed }
+    const averagePrice = (changed.filledQuantity ?? 0) > 0 ? hundred : null
+    const isExpired = changed.status === "CANCELLED"
+    if (order !== undefined) orderList[index] = { ...order, averagePrice, isExpired, ...changed }
   })
 
 export const amendOrder = (id: string, changed: Partial<Amendment>) =>

@@ -1,7 +1,12 @@
 import { BigDecimal, Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
 import { Broker, type Placement } from "../../src/broker/Broker.ts"
 import { type BrokerError, type BrokerLookupError, BrokerOutcomeUnknown } from "../../src/domain/model/BrokerError.ts"
-import type { Acknowledgement, BrokerOrder, FoundOrders } from "../../src/domain/model/BrokerOrder.ts"
+import {
+  type Acknowledgement,
+  asBelieved,
+  type BrokerOrder,
+  type FoundOrders
+} from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../../src/domain/model/Ids.ts"
 import type { Instrument } from "../../src/domain/model/Order.ts"
 import type { Quote } from "../../src/domain/model/Quote.ts"
@@ -18,6 +23,8 @@ export interface Script {
   readonly cancelled: Array<BrokerOrderId>
   readonly orderList: Array<BrokerOrder>
   orderListSince: DateTime.Utc
+  /** Whether a look-up also shows the orders that it does not ask for. */
+  listsAll: boolean
   onPlace: (placement: Placement) => Effect.Effect<Acknowledgement, BrokerError>
   onFind: (tags: ReadonlySet<Tag>) => Effect.Effect<FoundOrders, BrokerLookupError>
   onQuotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>
@@ -31,6 +38,7 @@ export const openOrder = (tag: Tag, number: number): BrokerOrder => ({
   tag,
   status: "OPEN",
   statusText: "OPEN",
+  quantity: null,
   filledQuantity: 0,
   averagePrice: null
 })
@@ -58,6 +66,7 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
       cancelled: [],
       orderList: [],
       orderListSince: DateTime.makeUnsafe(0),
+      listsAll: false,
       onPlace: (placement) =>
         Effect.sync(() => {
           const order = openOrder(placement.tag, script.orderList.length + 1)
@@ -65,7 +74,10 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
           return { brokerOrderId: order.brokerOrderId }
         }),
       onFind: (tags) =>
-        Effect.sync(() => ({ orders: script.orderList.filter((order) => tags.has(order.tag)), unreadable: [] })),
+        Effect.sync(() => ({
+          orders: script.orderList.filter((order) => script.listsAll || tags.has(order.tag)).map(asBelieved),
+          unreadable: []
+        })),
       onQuotes: () => Effect.succeed([]),
       onCancel: () => Effect.void
     }
@@ -73,6 +85,9 @@ export const scriptedBroker: Layer.Layer<Broker | BrokerScript> = Layer.effectCo
       name: "scripted",
       quarantine: Duration.seconds(60),
       orderListSince: () => script.orderListSince,
+      get listsAll() {
+        return script.listsAll
+      },
       place: (placement) =>
         Effect.flatMap(Clock.currentTimeMillis, (atMillis) => {
           script.placed.push({ atMillis, placement })

@@ -334,6 +334,7 @@ describe("stages of a slice", () => {
                   tag: slice.tag,
                   status,
                   statusText: status,
+                  quantity: null,
                   filledQuantity,
                   averagePrice: null
                 }

@@ -418,9 +418,9 @@ describe("TimeoutMonitor", () => {
       yield* insertOrder("o1", { carry_unfilled: true })
       const { look } = yield* RecoveryStore
       const ask = Effect.flatMap(DateTime.now, (now) => look({ now, doubtedSince: now }))
-      assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: false })
+      assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: false, hasSent: false })
       yield* Effect.flatten(makeSplitPending)
-      assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: true })
+      assert.deepStrictEqual(yield* ask, { forBroker: false, forPlan: true, hasSent: false })
       const { sql, execute } = yield* Db
       const change = (to: string) => execute("test.change", sql`UPDATE order_slices SET ${sql.literal(to)}`)
       yield* change("stage = 'IN_PROGRESS', claimed_by = 'gone', lease_expires_at = '1970-01-01T00:02Z'")

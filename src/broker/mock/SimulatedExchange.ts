@@ -65,6 +65,7 @@ export const simulatedExchange = (options: ExchangeOptions): Layer.Layer<Broker,
       return Broker.of({
         name: "mock",
         quarantine: options.quarantine,
+        listsAll: false,
         orderListSince: orderListSince.mock,
         place,
         findByTag: Effect.fnUntraced(function* (tags) {
@@ -108,7 +109,8 @@ export const stateAt = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder =
   const endOfDay = DateTime.addDuration(order.visibleAt, restsFor)
   const hasEnded = order.cancelledAt !== null || DateTime.isGreaterThanOrEqualTo(now, endOfDay)
   const state = undisturbedState(order, order.cancelledAt ?? DateTime.min(now, endOfDay))
-  return hasEnded && !isTerminal(state.status) ? { ...state, status: "CANCELLED", statusText: "CANCELLED" } : state
+  if (!hasEnded || isTerminal(state.status)) return state
+  return { ...state, status: "CANCELLED", statusText: "CANCELLED", isExpired: order.cancelledAt === null }
 }
 
 /** The state at `now` of an order without a cancel. */
@@ -121,6 +123,7 @@ const undisturbedState = (order: SimulatedOrder, now: DateTime.Utc): BrokerOrder
     tag: order.tag,
     status,
     statusText,
+    quantity: order.quantity,
     filledQuantity: isFilled ? order.fillQuantity : 0,
     averagePrice: isFilled ? order.fillPrice : null
   }

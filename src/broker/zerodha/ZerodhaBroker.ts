@@ -49,13 +49,13 @@ export const ZerodhaBroker: Layer.Layer<
       name: zerodha,
       quarantine: Option.getOrElse(config.reconcileQuarantine, () => zerodhaQuarantine),
       orderListSince: orderListSince.zerodha,
+      listsAll: true,
       place: (placement) =>
         order(
           { method: "POST", path: "/orders/regular", form: formOf(placement, config.zerodhaMarketProtection) },
           placement.deadline
         ),
       findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
-        if (tags.size === 0) return { orders: [], unreadable: [] }
         const own = yield* read(yield* lookUp("/orders", ordersLimit), (body) => readOrderList(body, tags))
         return brokerOrders(own, yield* tradesIfNeeded(own.rows.some(lacksPrice)))
       }),

@@ -1,5 +1,6 @@
-import { type BigDecimal, Effect } from "effect"
+import { type BigDecimal, Effect, Order } from "effect"
 import {
+  asBelieved,
   type BrokerOrder,
   type BrokerStatus,
   type FoundOrders,
@@ -31,6 +32,7 @@ export interface OrderListRow {
   readonly tag: Tag
   readonly statusText: string
   readonly status: BrokerStatus
+  readonly quantity: number | null
   readonly filledQuantity: number
   readonly price: BigDecimal.BigDecimal | null
 }
@@ -42,7 +44,7 @@ export interface OwnRows {
 }
 
 /**
- * The orders with one of our tags in the body of GET /orders. A row that names one of our tags belongs to it. A row whose tags
+ * The orders with one of these tags, or with another of their form, in the body of GET /orders. A row that names one of our tags belongs to it. A row whose tags
  * cannot be read belongs, unreadable, to each of our tags that occurs in it as a word, and so does any other row to those of
  * our tags that no row names: leaving it out would mean "not placed". A row without any is none of ours, whatever it contains.
  */
@@ -88,7 +90,7 @@ const maxDetail = 500
 /** The row of an order of ours, or what is wrong with it. Of about thirty fields, these are read. */
 const readRow = (
   tag: Tag,
-  { order_id: id, status, status_message: message, filled_quantity: filled, average_price }: Fields
+  { order_id: id, status, status_message: message, quantity, filled_quantity: filled, average_price }: Fields
 ): OrderListRow | string => {
   if (!isOrderId(id)) return fieldProblem("order_id", id, wantedOrderId)
   if (typeof status !== "string" || status === "") return fieldProblem("status", status, "a text")
@@ -102,6 +104,8 @@ const readRow = (
     tag,
     status: statusOf(status, filled),
     statusText: detail === "" ? word : `${word}: ${detail}`,
+    // It is only compared, so a row without it is still worth reading.
+    quantity: isQuantity(quantity) ? quantity : null,
     filledQuantity: filled,
     // Kite documents the meaning of average_price for complete orders only.
     price: status === "COMPLETE" && price.value > 0n ? price : null
@@ -152,7 +156,7 @@ export const lacksPrice = (row: OrderListRow): boolean => row.filledQuantity > 0
  * read are reported for the orders whose price they keep unknown.
  */
 export const brokerOrders = ({ rows, unreadable }: OwnRows, trades: Trades): FoundOrders => {
-  const orders = rows.map((row) => brokerOrder(row, trades))
+  const orders = eachOnce(rows.map((row) => brokerOrder(row, trades)))
   const unpriced = orders.flatMap(({ tag, brokerOrderId, filledQuantity, averagePrice }) => {
     const problem = trades.problems.get(brokerOrderId) ?? trades.problemOfAny
     return filledQuantity === 0 || averagePrice !== null || problem === null
@@ -162,17 +166,24 @@ export const brokerOrders = ({ rows, unreadable }: OwnRows, trades: Trades): Fou
   return { orders, unreadable: [...unreadable, ...unpriced] }
 }
 
-/** A final order counts as open until its price is known, because a final one is not looked up again. */
 const brokerOrder = (row: OrderListRow, trades: Trades): BrokerOrder => {
-  const { brokerOrderId, filledQuantity } = row
+  const { brokerOrderId, tag, status, statusText, quantity, filledQuantity } = row
   const averagePrice = lacksPrice(row) ? averagePriceOf(trades, brokerOrderId, filledQuantity) : row.price
-  const isUnpriced = filledQuantity > 0 && averagePrice === null
-  return {
-    brokerOrderId,
-    tag: row.tag,
-    status: isUnpriced && isTerminal(row.status) ? "PARTIALLY_FILLED" : row.status,
-    statusText: row.statusText,
-    filledQuantity,
-    averagePrice
-  }
+  return asBelieved({ brokerOrderId, tag, status, statusText, quantity, filledQuantity, averagePrice })
 }
+
+/** Each order once: of several rows of one order the one that is furthest on, because a list may still have an older one. */
+const eachOnce = (orders: ReadonlyArray<BrokerOrder>): ReadonlyArray<BrokerOrder> => {
+  const byId = new Map<string, BrokerOrder>()
+  for (const order of orders) {
+    const key = `${order.tag} ${order.brokerOrderId}`
+    const known = byId.get(key)
+    if (known === undefined || furthest(known, order) < 0) byId.set(key, order)
+  }
+  return [...byId.values()]
+}
+
+const furthest = Order.mapInput(
+  Order.Tuple([Order.Number, Order.Number]),
+  ({ filledQuantity, status }: BrokerOrder) => [filledQuantity, isTerminal(status) ? 1 : 0] as const
+)

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import { Tag } from "../../domain/model/Ids.ts"
+import { hasTagForm, Tag } from "../../domain/model/Ids.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import { safe } from "../../domain/text/safe.ts"
 import type { Fields } from "./kiteFields.ts"
@@ -61,9 +61,11 @@ export const tagsIn = ({ tag, tags }: Fields): ReadonlyArray<string> | null => {
   return isTag && isTags ? textsIn([tag, ...(tags ?? [])]) : null
 }
 
-/** Those of our tags that the fields `tag` and `tags` have in them, whatever else is in these. */
+/** Those of our tags, and others of their form, that the fields `tag` and `tags` have in them, whatever else is in these. */
 export const ownTagsIn = ({ tag, tags }: Fields, ours: ReadonlySet<string>): ReadonlyArray<Tag> =>
-  textsIn([tag, ...(Array.isArray(tags) ? tags : [])]).flatMap((text) => ownTag(text, ours))
+  textsIn([tag, ...(Array.isArray(tags) ? tags : [])]).filter(
+    (text): text is Tag => isOurTag(text) && (ours.has(text) || hasTagForm(text))
+  )
 
 const textsIn = (values: ReadonlyArray<unknown>): ReadonlyArray<string> => [
   ...new Set(values.filter((value) => typeof value === "string"))

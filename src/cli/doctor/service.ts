@@ -6,6 +6,7 @@ import { backlogChecks, type Timeouts } from "../../doctor/backlogChecks.ts"
 import { brokerCheck } from "../../doctor/brokerCheck.ts"
 import { closureCheck } from "../../doctor/closureCheck.ts"
 import { dayLimitCheck } from "../../doctor/dayLimitCheck.ts"
+import { differenceCheck } from "../../doctor/differenceCheck.ts"
 import { doubleCheck } from "../../doctor/doubleCheck.ts"
 import { haltCheck } from "../../doctor/haltCheck.ts"
 import { heldOrderCheck } from "../../doctor/heldOrderCheck.ts"
@@ -18,6 +19,7 @@ import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { SettlementStore } from "../../stores/account/SettlementStore.ts"
 import { DeliveryStore } from "../../stores/operations/DeliveryStore.ts"
 import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
@@ -31,7 +33,8 @@ export const ServiceStores = Layer.mergeAll(
   CredentialStore.layer,
   DeliveryStore.layer,
   TopStore.layer,
-  DoctorStore.layer
+  DoctorStore.layer,
+  SettlementStore.layer
 )
 
 export const checkBroker = Effect.gen(function* () {
@@ -104,6 +107,7 @@ export const checkHalt = Effect.gen(function* () {
 export const checkWork = Effect.gen(function* () {
   const config = yield* Configuration
   const waiting = yield* DoctorStore
+  const settlement = yield* SettlementStore
   const now = yield* DateTime.now
   const { workers } = judge(yield* (yield* HeartbeatStore).workers, now)
   const halt = yield* (yield* HaltStore).current
@@ -118,7 +122,8 @@ export const checkWork = Effect.gen(function* () {
     workerCheck(workers, version),
     closureCheck(workers, halted === null ? null : haltedWords(halted)),
     ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
-    doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 })))
+    doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 }))),
+    differenceCheck(yield* settlement.current(DateTime.subtract(now, { days: 1 })))
   ]
 })
 

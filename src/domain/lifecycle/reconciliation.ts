@@ -3,6 +3,7 @@ import type { BrokerOrder, UnreadableOrder } from "../model/BrokerOrder.ts"
 import type { NextStage, UnresolvedSlice } from "../model/OrderSlice.ts"
 import { isWindowOver } from "../model/sliceState.ts"
 import { windowOver } from "./placement.ts"
+import { placementsAmong } from "./settlement.ts"
 
 /** Broker order ids grow with the arrival of orders. */
 const earliestFirst = Order.mapInput(
@@ -27,6 +28,11 @@ export interface LookUp {
   readonly orderListSinceMillis: number
 }
 
+const processed = (found: BrokerOrder): Reconciliation => ({
+  _tag: "Resolved",
+  next: { _tag: "Processed", brokerOrderId: found.brokerOrderId, found }
+})
+
 /**
  * Resolves a slice whose outcome is unknown from the order list, if possible. "Not in the list" means "not placed" only if
  * the quarantine was over before the look-up began, the list goes back to before the request, and no row that may be its order
@@ -41,12 +47,14 @@ export const reconcile = (
   // this process may not have read that clock yet: its own time would end the quarantine too early.
   const askedMillis = Math.min(lookUp.askedMillis, slice.readMillis)
   // Several orders raise an alarm elsewhere; the slice is placed in any case.
-  const [first] = found.toSorted(earliestFirst)
-  if (first !== undefined) {
-    return { _tag: "Resolved", next: { _tag: "Processed", brokerOrderId: first.brokerOrderId, found: first } }
-  }
+  const [placed] = placementsAmong(found).toSorted(earliestFirst)
+  if (placed !== undefined) return processed(placed)
+  const isEarly = askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)
+  const [refused] = found.toSorted(earliestFirst)
+  // A refused order may be that of an earlier claim, and the one in doubt may still arrive.
+  if (refused !== undefined && (slice.claimVersion === 1 || !isEarly)) return processed(refused)
   if (unreadable.length > 0) return { _tag: "Wait" }
-  if (askedMillis < slice.lastSentMillis + Duration.toMillis(limits.quarantine)) return { _tag: "Wait" }
+  if (isEarly) return { _tag: "Wait" }
   if (slice.firstSentMillis < orderListSinceMillis) return { _tag: "Unprovable" }
   if (isWindowOver(slice.notAfterMillis, askedMillis)) {
     return { _tag: "Resolved", next: { _tag: "Skipped", code: "window_over", reason: windowOver } }

@@ -21,6 +21,19 @@ export type BrokerStatus = typeof BrokerStatus.Type
 export const isTerminal = (status: BrokerStatus): boolean =>
   status === "COMPLETE" || status === "CANCELLED" || status === "REJECTED"
 
+/** What a broker order says of itself that cannot be true, in words; null if nothing is. */
+export const contradictionIn = ({
+  status,
+  quantity,
+  filledQuantity
+}: Pick<BrokerOrder, "status" | "quantity" | "filledQuantity">): string | null => {
+  if (quantity !== null && filledQuantity > quantity) return `${filledQuantity} of ${quantity} filled`
+  if (status === "REJECTED" && filledQuantity > 0) return `REJECTED with ${filledQuantity} filled`
+  if (status !== "COMPLETE") return null
+  if (filledQuantity === 0) return "COMPLETE with nothing filled"
+  return quantity !== null && filledQuantity < quantity ? `COMPLETE with ${filledQuantity} of ${quantity} filled` : null
+}
+
 /** A broker order as the order list shows it. */
 export interface BrokerOrder {
   readonly brokerOrderId: BrokerOrderId
@@ -28,9 +41,25 @@ export interface BrokerOrder {
   readonly status: BrokerStatus
   /** The broker's own word for the status, with its reason if it gives one. */
   readonly statusText: string
+  /** How much the broker is to buy or sell in all; null if its row does not tell. */
+  readonly quantity: number | null
   readonly filledQuantity: number
-  /** The average price of the filled quantity; null while nothing is filled. */
+  /** The average price of the filled quantity; null while nothing is filled, or while it is not known. */
   readonly averagePrice: BigDecimal.BigDecimal | null
+  /** What its row says that cannot be true. */
+  readonly contradiction?: string
+  /** The exchange has ended it with its session, which nobody asked for. */
+  readonly isExpired?: boolean
+}
+
+/**
+ * An order as it may be believed: one that contradicts itself is not final, whatever its status says, because its next row may say
+ * something else.
+ */
+export const asBelieved = (order: BrokerOrder): BrokerOrder => {
+  const contradiction = contradictionIn(order)
+  if (contradiction === null) return order
+  return { ...order, status: "UNRECOGNISED", contradiction }
 }
 
 /** A row of the order list that belongs to a tag, or may belong to it, and cannot be read. */

@@ -130,6 +130,12 @@ export const reasonMeanings = {
     meaning:
       "The broker has more orders for a slice than there should be. Cancel by hand what is too much, then resume."
   },
+  broker_differs: {
+    of: ["order on hold"],
+    meaning:
+      "The broker's order list says of a slice what this service did not do, or what contradicts what it knew: the prose says what. " +
+      "Settle it at the broker, then resume or cancel."
+  },
   replan_impossible: {
     of: ["order on hold"],
     meaning:

@@ -7,6 +7,7 @@ import { shortened } from "../text/shortened.ts"
 /** The kinds of events that people are notified of. */
 export const NotificationKind = Schema.Literals([
   "double_placement",
+  "broker_differs",
   "outcome_unknown",
   "credentials",
   "daily_limit",

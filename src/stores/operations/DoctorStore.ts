@@ -8,6 +8,7 @@ import { maxShown } from "../sql/bounded.ts"
 import { claimableFormat, isFollowedThrough, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { isOfOrder } from "../sql/moves.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 import { shownTime } from "../sql/shownTime.ts"
 
 const BacklogGroup = Schema.Struct({
@@ -89,12 +90,13 @@ export class DoctorStore extends Context.Service<
           sql`
             SELECT order_id, reason, slices, is_double FROM (
               SELECT o.id AS order_id, left(o.hold_reason, ${maxShown}::int) AS reason, o.held_at, ${sql.literal(heldForDouble)} AS is_double,
+                o.hold_reason_code IS NOT DISTINCT FROM ${reasonCode(sql, "broker_differs")} AS differs,
                 (SELECT count(*) FROM slice_queue WHERE ${isOfOrder(sql, "slice", sql.literal("o.number"))} AND claim = 0)::int AS slices,
                 ${isFollowedThrough(sql, "o")} AND o.settled_at IS NULL
                   AND o.cancel_requested_at IS NULL AS is_unfinished
               FROM orders o WHERE o.hold_reason IS NOT NULL
             ) held
-            WHERE slices > 0 OR is_double OR is_unfinished
+            WHERE slices > 0 OR is_double OR is_unfinished OR differs
             ORDER BY is_double DESC, held_at, order_id`
         ),
 

@@ -19,7 +19,7 @@ const maxOrder = Duration.days(8)
 const lateEnd = Duration.days(3)
 
 /**
- * The facts that people are notified of: halts, double placements, unknown outcomes, refused credentials, limits, unfilled
+ * The facts that people are notified of: halts, double placements, differences from the broker's order list, unknown outcomes, refused credentials, limits, unfilled
  * orders. Each statement finds its facts in the tables where they arise and writes each one once, under its key, so a crash
  * loses nothing: the next look finds the same facts again. Each returns how many are new. Called by the notifier; `DeliveryStore`
  * hands the notifications out.
@@ -33,6 +33,8 @@ export class NotificationStore extends Context.Service<
     readonly noteHalts: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes double placements. */
     readonly noteDoubles: (now: DateTime.Utc) => Effect.Effect<number, DbError>
+    /** Notes critical differences between slices and the broker's order list. */
+    readonly noteDifferences: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /**
      * Notes the orders with slices that have been in doubt for `timeout`, or whose broker order the broker's order list no
      * longer shows. Once a day for each order, and again when another slice becomes its oldest.
@@ -60,6 +62,7 @@ export class NotificationStore extends Context.Service<
         note: note(db),
         noteHalts: noteHalts(db),
         noteDoubles: noteDoubles(db),
+        noteDifferences: noteDifferences(db),
         noteUnknown: noteUnknown(db),
         noteCredentials: noteCredentials(db),
         noteRequests: noteRequests(db),
@@ -146,6 +149,20 @@ const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
           'order resume ', ${shellWord(db.sql, db.sql`order_id`)}),
         order_id, slice_id, ${reasonCode(db.sql, "double_placement")}
       FROM double_placements WHERE seen_at >= ${since(now)}`
+  )
+
+const noteDifferences = (db: Db["Service"]) => (now: DateTime.Utc) =>
+  writeFacts(
+    db,
+    "NotificationStore.noteDifferences",
+    now,
+    db.sql`
+      SELECT concat('differs:', tag, ':', kind, ':', md5(facts)), 'broker_differs', 'critical',
+        concat('The broker''s order list differs: ', left(words, ${maxMessage - 400}::int),
+          CASE WHEN order_id IS NULL THEN '. See "settle" and the broker''s own pages' ELSE concat(
+            '. Its order is on hold. Settle it at the broker, then run: order resume ', ${shellWord(db.sql, db.sql`order_id`)}) END),
+        order_id, slice_id, ${reasonCode(db.sql, "broker_differs")}
+      FROM broker_differences WHERE is_critical AND seen_at >= ${since(now)}`
   )
 
 /** The most slices in doubt that are looked at. */

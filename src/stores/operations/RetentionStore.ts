@@ -182,6 +182,8 @@ const removeOrders = ({ sql, queryOne }: Db["Service"], ids: ReadonlyArray<strin
         DELETE FROM mock_broker_orders b USING planned WHERE b.tag = planned.tag RETURNING b.tag
       ), doubles AS (
         DELETE FROM double_placements d USING mine WHERE d.order_id = mine.id
+      ), differences AS (
+        DELETE FROM broker_differences d USING mine WHERE d.order_id = mine.id
       ), gone AS (
         DELETE FROM orders o USING mine WHERE o.id = mine.id RETURNING o.id
       ), told AS ${none(sql)}, ${counted(sql, options)}`
@@ -226,6 +228,8 @@ const removeOthers = ({ sql, queryOne }: Db["Service"], options: Pruning) =>
         DELETE FROM notifications WHERE key IN (
           SELECT key FROM notifications WHERE ${isOldNotification(sql, options.before)} LIMIT ${maxOthers})
         RETURNING key
+      ), differences AS (
+        DELETE FROM broker_differences WHERE order_id IS NULL AND seen_at < ${instant(options.before)}
       ), gone AS ${none(sql)}, slices AS ${none(sql)}, plans AS ${none(sql)}, book AS ${none(sql)}, ${counted(sql, options)}`
   )
 

@@ -11,8 +11,8 @@ import { Id, idsOf } from "../sql/ids.ts"
 import { isOfOrder, skipQueued } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
-/** Whether a slice waits for the broker's order list, and whether an order may need a new plan. */
-const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean })
+/** Whether a slice waits for the broker's order list, whether an order may need a new plan, and whether something was sent. */
+const Waiting = Schema.Struct({ forBroker: Schema.Boolean, forPlan: Schema.Boolean, hasSent: Schema.Boolean })
 
 /** A broker order that was found after its slice had been given up or rescheduled. */
 export interface LateArrival {
@@ -31,7 +31,7 @@ export class RecoveryStore extends Context.Service<
   {
     /**
      * Whether the monitor has work, which the lookout's statement tells only roughly. `forBroker`: a slice is in doubt,
-     * is followed at the broker, or was in doubt since `doubtedSince`. `forPlan`: an order may need another plan. Claims of
+     * is followed at the broker, or was in doubt since `doubtedSince`. `hasSent`: something was claimed since then, too. `forPlan`: an order may need another plan. Claims of
      * which nothing is left are closed by the way.
      */
     readonly look: (options: {
@@ -114,6 +114,7 @@ const look =
               ORDER BY in_doubt_at LIMIT 1) IS NOT NULL
             OR (SELECT true FROM slice_results WHERE in_doubt_at >= ${instant(doubtedSince)}
               ORDER BY in_doubt_at LIMIT 1) IS NOT NULL AS for_broker,
+          coalesce((SELECT claimed_at >= ${instant(doubtedSince)} FROM slice_claims ORDER BY id DESC LIMIT 1), false) AS has_sent,
           (SELECT true FROM slice_queue WHERE claim = 0 AND stale_at < ${instant(now)} AND NOT is_held
               ORDER BY stale_at LIMIT 1) IS NOT NULL
             OR EXISTS (SELECT FROM orders WHERE ${mayWantPlan(sql)}) AS for_plan`

@@ -9,7 +9,7 @@ export interface Asked {
   readonly reason: string
 }
 
-/** The commands that are recorded, because they change something. */
+/** What is recorded, because it changes something: the commands, and what the settlement mends by itself. */
 export type ActionName =
   | "order submit"
   | "order pause"
@@ -22,6 +22,7 @@ export type ActionName =
   | "halt"
   | "resume"
   | "settle --repair"
+  | "settlement"
   | "profile set"
   | "profile remove"
   | "zerodha login"

@@ -1,27 +1,35 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
+import { sessionAt } from "../../domain/market/TradingCalendar.ts"
+import { venueIds } from "../../domain/market/Venue.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import type { OpenSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { type BrokerState, SliceStore } from "../../stores/slices/SliceStore.ts"
 import { makeHoldRefused } from "../executor/holdRefused.ts"
+import { Lookout } from "../supervision/Lookout.ts"
 import { makeAdoptLateArrivals, makeEscalateLost } from "./lateArrivals.ts"
 import { makeLookUp } from "./lookUpOrders.ts"
 import { makeReconcileInDoubt } from "./reconcileInDoubt.ts"
 import { makeReportDoubles } from "./reportDoubles.ts"
 import { makeReportUnreadable } from "./reportUnreadable.ts"
 import { makeSendCancels } from "./sendCancels.ts"
+import { makeSettleOrderList } from "./settleOrderList.ts"
 import { watchedSince } from "./watchedSince.ts"
 import { writeApart } from "./writeApart.ts"
 
 /** How many slices one look-up asks for. If more are open, each pass continues where the last one stopped. */
 const maxLookup = 5000
-/** How often the order list is read if only slices that were in doubt before have to be looked up. */
-const pauseForDoubtAlone = Duration.minutes(1)
+/** How often the order list is read if nothing is open or in doubt. */
+const pauseAtRest = Duration.minutes(1)
+/** The same while a market is open and the list has orders of ours: what is final may change all the same. */
+const pauseWhileListed = Duration.seconds(10)
 
 /**
- * One pass over every slice whose broker order is unknown or may still change: one look-up for all of them, alarms for doubles,
- * reconciliation, late arrivals, broker states, and then the cancels that are wanted.
+ * One pass over every slice whose broker order is unknown or may still change, and over whatever else the order list has of ours:
+ * one look-up for all of them, alarms for doubles, settlement, reconciliation, late arrivals, broker states, and then the cancels that
+ * are wanted.
  */
 export const makeFollowBroker = Effect.gen(function* () {
   const broker = yield* Broker
@@ -30,13 +38,19 @@ export const makeFollowBroker = Effect.gen(function* () {
   const lookUp = yield* makeLookUp
   const reportUnreadable = yield* makeReportUnreadable
   const reportDoubles = yield* makeReportDoubles
+  const settle = yield* makeSettleOrderList
   const reconcileInDoubt = yield* makeReconcileInDoubt
   const adoptLateArrivals = yield* makeAdoptLateArrivals
   const escalateLost = yield* makeEscalateLost
   const sendCancels = yield* makeSendCancels
   const holdRefused = yield* makeHoldRefused
+  const { calendar } = yield* TradingHours
+  const lookout = yield* Lookout
+  const isAnyMarketOpen = (now: DateTime.Utc) =>
+    calendar === null ||
+    venueIds.some((venue) => sessionAt(calendar, venue, DateTime.toEpochMillis(now))._tag === "Open")
   let lastFollowed: OpenSlice | null = null
-  let nextForDoubtAlone = DateTime.makeUnsafe(0)
+  let nextAtRest = DateTime.makeUnsafe(0)
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
@@ -44,16 +58,20 @@ export const makeFollowBroker = Effect.gen(function* () {
     const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
     lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
     const doubted = yield* recovery.previouslyInDoubt(watchedSince(broker, now), maxLookup)
-    const isDoubtAlone = unresolved.length === 0 && open.length === 0
-    if (isDoubtAlone && (doubted.length === 0 || DateTime.isLessThan(now, nextForDoubtAlone))) return
+    const isAtRest = unresolved.length === 0 && open.length === 0
+    const isAwaited = doubted.length > 0 || broker.listsAll
+    if (isAtRest && (!isAwaited || DateTime.isLessThan(now, nextAtRest))) return
 
     const all = [...unresolved, ...open, ...doubted]
     const looked = yield* lookUp(new Set(all.map((slice) => slice.tag)))
     if (Option.isNone(looked)) return yield* sendCancels(open, false)
     const orderList = looked.value
-    nextForDoubtAlone = DateTime.addDuration(now, pauseForDoubtAlone)
+    const isListed = broker.listsAll && orderList.tags.length > 0 && isAnyMarketOpen(now)
+    nextAtRest = DateTime.addDuration(now, isListed ? pauseWhileListed : pauseAtRest)
+    if (isListed) yield* lookout.note("placed")
     yield* reportUnreadable(all, orderList)
     yield* reportDoubles(all, orderList)
+    yield* settle(open, orderList)
     yield* reconcileInDoubt(unresolved, orderList)
     yield* adoptLateArrivals(doubted, orderList)
 

@@ -20,7 +20,7 @@ export const makeFollowPlaced = Effect.gen(function* () {
     const now = yield* DateTime.now
     const waiting = yield* recovery.look({ now, doubtedSince: watchedSince(broker, now) })
     // Fills and refusals may call for a new plan at once.
-    if (waiting.forBroker) yield* doAll([followBroker, followThrough])
+    if (waiting.forBroker || waiting.hasSent) yield* doAll([followBroker, followThrough])
     else if (waiting.forPlan) yield* followThrough
   })
 })

@@ -1,4 +1,5 @@
 import { DateTime, Effect } from "effect"
+import { placementsAmong } from "../../domain/lifecycle/settlement.ts"
 import type { BrokerOrder, UnreadableOrder } from "../../domain/model/BrokerOrder.ts"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
@@ -35,7 +36,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
 
   return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
     const arrivals = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
-      const order = orderList.ordersOf(slice.tag)[0] ?? orderOf(orderList.unreadableOf(slice.tag))
+      const order = placementsAmong(orderList.ordersOf(slice.tag))[0] ?? untold(orderList.unreadableOf(slice.tag))
       return order === null || slice.stage === "PROCESSED" ? [] : [{ slice, order }]
     })
     if (arrivals.length === 0) return
@@ -63,11 +64,19 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
  * The order of a row that tells which order it is, but not its state. The slice must have it all the same: it would be placed
  * a second time.
  */
-const orderOf = (unreadable: ReadonlyArray<UnreadableOrder>): BrokerOrder | null => {
+const untold = (unreadable: ReadonlyArray<UnreadableOrder>): BrokerOrder | null => {
   for (const { brokerOrderId, isCertain, tag } of unreadable) {
     if (brokerOrderId === null || !isCertain) continue
     const statusText = "its row in the order list cannot be read"
-    return { brokerOrderId, tag, status: "UNRECOGNISED", statusText, filledQuantity: 0, averagePrice: null }
+    return {
+      brokerOrderId,
+      tag,
+      status: "UNRECOGNISED",
+      statusText,
+      quantity: null,
+      filledQuantity: 0,
+      averagePrice: null
+    }
   }
   return null
 }

@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, Exit, Option } from "effect"
+import { BigDecimal, DateTime, Duration, Effect, Exit, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { auditRow, type CallAnswer } from "../../broker/brokerCall.ts"
 import type { BrokerOrder, FoundOrders, UnreadableOrder } from "../../domain/model/BrokerOrder.ts"
@@ -7,6 +7,7 @@ import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
+import { makeAwaitPrices } from "./awaitPrices.ts"
 
 /** The answer of one look-up in the broker's order list. Times in milliseconds since 1970. */
 export interface OrderListLookUp {
@@ -14,7 +15,14 @@ export interface OrderListLookUp {
   readonly askedMillis: number
   /** Since when the list is complete. */
   readonly orderListSinceMillis: number
+  /** Every tag of ours that the list has a row of, also a row that cannot be read. */
+  readonly tags: ReadonlyArray<Tag>
+  /** The orders of a tag. One that is over counts as open for a while, if its price is not told yet. */
   readonly ordersOf: (tag: Tag) => ReadonlyArray<BrokerOrder>
+  /** The orders of a tag as the list states them. */
+  readonly statedOrdersOf: (tag: string) => ReadonlyArray<BrokerOrder>
+  /** What the rows of a tag say, in a text that changes with them. */
+  readonly signatureOf: (tag: string) => string
   /** The rows that belong, or may belong, to a tag and cannot be read. */
   readonly unreadableOf: (tag: Tag) => ReadonlyArray<UnreadableOrder>
 }
@@ -28,6 +36,7 @@ export const makeLookUp = Effect.gen(function* () {
   const slices = yield* SliceStore
   const instance = yield* Instance
   const noteAnswer = yield* makeNoteAnswer
+  const awaitPrices = makeAwaitPrices()
 
   return Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
     const askedAt = yield* DateTime.now
@@ -50,17 +59,39 @@ export const makeLookUp = Effect.gen(function* () {
     yield* slices.audit([event])
     yield* noteAnswer(answer, event, at)
     if (Exit.isFailure(answer)) return Option.none<OrderListLookUp>()
-    const byTag = Map.groupBy(answer.value.orders, (order) => order.tag)
-    const unreadableByTag = Map.groupBy(answer.value.unreadable, (row) => row.tag)
+    const { orders, unreadable } = answer.value
+    const stated = Map.groupBy<string, BrokerOrder>(orders, (order) => order.tag)
+    const byTag = Map.groupBy<string, BrokerOrder>(
+      awaitPrices(orders, DateTime.toEpochMillis(at)),
+      (order) => order.tag
+    )
+    const unreadableByTag = Map.groupBy<string, UnreadableOrder>(unreadable, (row) => row.tag)
     return Option.some<OrderListLookUp>({
       askedMillis: DateTime.toEpochMillis(askedAt),
       // Taken at the answer: if the list began anew during the call, the later start is the safe one.
       orderListSinceMillis: DateTime.toEpochMillis(broker.orderListSince(at)),
+      tags: [...new Set([...orders, ...unreadable].map(({ tag }) => tag))],
       ordersOf: (tag) => byTag.get(tag) ?? [],
-      unreadableOf: (tag) => unreadableByTag.get(tag) ?? []
+      statedOrdersOf: (tag) => stated.get(tag) ?? [],
+      unreadableOf: (tag) => unreadableByTag.get(tag) ?? [],
+      signatureOf: (tag) => signatureOf(stated.get(tag) ?? [], unreadableByTag.get(tag) ?? [])
     })
   })
 })
+
+const signatureOf = (orders: ReadonlyArray<BrokerOrder>, unreadable: ReadonlyArray<UnreadableOrder>): string =>
+  [
+    ...orders.map(({ brokerOrderId, status, quantity, filledQuantity, averagePrice }) =>
+      [
+        brokerOrderId,
+        status,
+        quantity,
+        filledQuantity,
+        averagePrice === null ? "" : BigDecimal.format(averagePrice)
+      ].join(" ")
+    ),
+    ...unreadable.map(({ brokerOrderId, problem }) => `${brokerOrderId} ${problem}`)
+  ].join("\n")
 
 /**
  * Reports an unreadable order list: a warning each time and, after {@link maxUnreadable}, one error that `health` shows too. A
@@ -76,7 +107,8 @@ const makeNoteAnswer = Effect.gen(function* () {
       if (isReported) yield* Effect.logInfo("The broker's order list can be read again")
       unreadableSince = null
       isReported = false
-      return yield* status.blocked("monitor", null)
+      // What else blocks the monitor, its settlement says.
+      return
     }
     const outcome = Exit.isSuccess(answer) ? "every row of ours" : event.outcome
     unreadableSince ??= at

@@ -1,4 +1,5 @@
 import { DateTime, Effect } from "effect"
+import { placementsAmong, type SettledSlice } from "../../domain/lifecycle/settlement.ts"
 import { brokerOrderIdsOf } from "../../domain/model/BrokerOrder.ts"
 import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
@@ -16,14 +17,15 @@ export const makeReportDoubles = Effect.gen(function* () {
   const telemetry = yield* Telemetry
 
   return Effect.fnUntraced(function* (
-    slices: ReadonlyArray<UnresolvedSlice | OpenSlice | PreviouslyInDoubtSlice>,
+    slices: ReadonlyArray<UnresolvedSlice | OpenSlice | PreviouslyInDoubtSlice | SettledSlice>,
     orderList: OrderListLookUp
   ) {
     for (const slice of slices) {
       const unreadable = orderList.unreadableOf(slice.tag)
       // An unreadable row that does not tell its order may be the order that the slice is known to have.
       const known = unreadable.length > 0 && "brokerOrderId" in slice ? [slice] : []
-      const brokerOrderIds = brokerOrderIdsOf([...orderList.ordersOf(slice.tag), ...unreadable, ...known])
+      const placements = placementsAmong(orderList.ordersOf(slice.tag))
+      const brokerOrderIds = brokerOrderIdsOf([...placements, ...unreadable, ...known])
       if (brokerOrderIds.length < 2) continue
       const { tag, orderId, id: sliceId } = slice
       const reason = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`

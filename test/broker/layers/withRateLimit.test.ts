@@ -34,6 +34,7 @@ const replica = (
     Broker.of({
       name: "zerodha",
       quarantine: Duration.zero,
+      listsAll: false,
       orderListSince: () => DateTime.makeUnsafe(0),
       place: (placement) =>
         Effect.andThen(note, answer?.(placement) ?? Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })),

@@ -217,6 +217,7 @@ describe("the timeout of every broker", () => {
     Broker.of({
       name: "deaf",
       quarantine: Duration.seconds(7),
+      listsAll: false,
       orderListSince: () => DateTime.makeUnsafe(0),
       place: () => stubborn,
       findByTag: () => stubborn,

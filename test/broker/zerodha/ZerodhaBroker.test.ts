@@ -260,7 +260,6 @@ describe("the Zerodha broker", () => {
         )
         kite.seen.length = 0
         yield* findOrders(broker, "A")
-        yield* findOrders(broker)
         assert.deepStrictEqual(requests(kite), ["GET /orders"])
         kite.onRequest = ({ path }) =>
           path === "/trades" ? reset : success([{ ...row, status: "OPEN", average_price: 0 }])

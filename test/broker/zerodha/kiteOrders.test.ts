@@ -215,16 +215,40 @@ describe("Kite's order list", () => {
     assert.isFalse(lacksPrice(only({ filled_quantity: 0 })))
   })
 
-  it("keeps a finished order open while its price is unknown", () => {
+  it("takes the row's word for a finished order, whatever the trades say", () => {
     const cancelled = only({ status: "CANCELLED", filled_quantity: 30 })
-    assert.deepInclude(priced(cancelled, noTrades), { status: "PARTIALLY_FILLED", statusText: "CANCELLED" })
     const trade = { order_id: cancelled.brokerOrderId, quantity: 30, average_price: 5 }
-    assert.strictEqual(priced(cancelled, tradesOf(trade)).status, "CANCELLED")
-    assert.deepInclude(priced(cancelled, tradesOf({ ...trade, quantity: 10 })), {
-      status: "PARTIALLY_FILLED",
-      averagePrice: null
-    })
-    assert.strictEqual(priced(only({ status: "CANCELLED" }), noTrades).status, "CANCELLED")
+    for (const trades of [noTrades, tradesOf({ ...trade, quantity: 10 })]) {
+      assert.deepInclude(priced(cancelled, trades), { status: "CANCELLED", filledQuantity: 30, averagePrice: null })
+    }
+    assert.isNotNull(priced(cancelled, tradesOf(trade)).averagePrice)
+  })
+
+  it("does not believe that an order is over when its row contradicts itself", () => {
+    for (const [row, contradiction] of [
+      [{ status: "COMPLETE", quantity: 10, filled_quantity: 0 }, "COMPLETE with nothing filled"],
+      [{ status: "COMPLETE", quantity: undefined, filled_quantity: 0 }, "COMPLETE with nothing filled"],
+      [{ status: "COMPLETE", quantity: 10, filled_quantity: 4 }, "COMPLETE with 4 of 10 filled"],
+      [{ status: "REJECTED", quantity: 10, filled_quantity: 4 }, "REJECTED with 4 filled"],
+      [{ status: "CANCELLED", quantity: 10, filled_quantity: 11 }, "11 of 10 filled"]
+    ] as const) {
+      assert.deepInclude(priced(only(row), noTrades), { status: "UNRECOGNISED", contradiction })
+    }
+  })
+
+  it("shows an order once that the list has twice, as it is furthest on", () => {
+    const id = "1"
+    const rows = [
+      only({ order_id: id, status: "OPEN", filled_quantity: 4 }),
+      only({ order_id: id, status: "COMPLETE", filled_quantity: 100, average_price: 5 }),
+      only({ order_id: id, status: "OPEN", filled_quantity: 0 })
+    ]
+    for (const listed of [rows, rows.toReversed(), [...rows, ...rows]]) {
+      assert.deepStrictEqual(
+        brokerOrders({ rows: listed, unreadable: [] }, noTrades).orders.map(({ status }) => status),
+        ["COMPLETE"]
+      )
+    }
   })
 
   it("finds no price when the trades are not there yet", () => {
@@ -247,7 +271,7 @@ describe("Kite's order list", () => {
       assert.deepStrictEqual(
         orders.map(({ status, averagePrice }) => [status, averagePrice && BigDecimal.format(averagePrice)] as const),
         [
-          ["PARTIALLY_FILLED", null],
+          ["CANCELLED", null],
           ["PARTIALLY_FILLED", "5"]
         ]
       )

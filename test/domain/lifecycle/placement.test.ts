@@ -261,6 +261,7 @@ describe("reconcile", () => {
     tag: slice.tag,
     status: "OPEN",
     statusText: "OPEN",
+    quantity: null,
     filledQuantity: 0,
     averagePrice: null
   })

@@ -1,15 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal } from "effect"
-import { reconcileDay, type ReconciledSlice } from "../../../src/domain/lifecycle/reconcileDay.ts"
+import { reconcileDay } from "../../../src/domain/lifecycle/reconcileDay.ts"
+import type { SettledSlice } from "../../../src/domain/lifecycle/settlement.ts"
 import type { BrokerOrder, UnreadableOrder } from "../../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, OrderId, SliceId, Tag } from "../../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../../src/domain/model/OrderSlice.ts"
 
-const slice = (name: string, changed: Partial<ReconciledSlice> = {}): ReconciledSlice => ({
+const slice = (name: string, changed: Partial<SettledSlice> = {}): SettledSlice => ({
   id: SliceId.make(name),
   orderId: OrderId.make("o"),
   sequenceNumber: 1,
   tag: Tag.make(name),
+  requestId: null,
+  traceId: null,
+  validity: "DAY",
+  market: null,
+  acknowledgedMillis: 0,
+  isCancelAsked: false,
   stage: "PROCESSED",
   claimVersion: ClaimVersion.make(1),
   replacedBy: null,
@@ -23,18 +30,21 @@ const slice = (name: string, changed: Partial<ReconciledSlice> = {}): Reconciled
   ...changed
 })
 
+const isOpen = { brokerStatus: "OPEN", brokerIsFinal: false }
+
 const order = (name: string, changed: Partial<BrokerOrder> = {}): BrokerOrder => ({
   brokerOrderId: BrokerOrderId.make(`b${name}`),
   tag: Tag.make(name),
   status: "COMPLETE",
   statusText: "COMPLETE",
+  quantity: null,
   filledQuantity: 10,
   averagePrice: BigDecimal.fromStringUnsafe("10.5"),
   ...changed
 })
 
 const reconciled = (
-  slices: ReadonlyArray<ReconciledSlice>,
+  slices: ReadonlyArray<SettledSlice>,
   orders: ReadonlyArray<BrokerOrder>,
   unreadable: ReadonlyArray<UnreadableOrder> = []
 ) =>
@@ -125,7 +135,7 @@ describe("reconcileDay", () => {
   })
 
   it("finds another status, quantity or price, and can repair it", () => {
-    assert.deepStrictEqual(differences([slice("A", { brokerStatus: "OPEN", filledQuantity: 4 })], [order("A")]), [
+    assert.deepStrictEqual(differences([slice("A", { ...isOpen, filledQuantity: 4 })], [order("A")]), [
       ["OPEN, 4 filled at 10.5 here, COMPLETE, 10 filled at 10.5 in the order list", "bA"]
     ])
     const dearer = order("A", { averagePrice: BigDecimal.fromStringUnsafe("10.55") })

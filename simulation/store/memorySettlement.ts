@@ -1,0 +1,87 @@
+import { DateTime, Effect } from "effect"
+import type { SettledSlice } from "../../src/domain/lifecycle/settlement.ts"
+import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
+import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
+import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
+import { because } from "../../src/domain/model/reason.ts"
+import type { Repair } from "../../src/stores/account/repairSlices.ts"
+import type { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
+import { type Memory, millisOf } from "./Memory.ts"
+import type { SliceRow } from "./rows.ts"
+
+/** SettlementStore's statements, on {@link Memory}. */
+export const memorySettlement = (memory: Memory): SettlementStore["Service"] => ({
+  slices: (tags) =>
+    Effect.sync(() => {
+      const wanted = new Set<string>(tags)
+      return [...memory.slices.values()].filter(({ tag }) => wanted.has(tag)).map((slice) => settled(memory, slice))
+    }),
+
+  note: (difference, now, alarm) =>
+    Effect.suspend(() => {
+      const key = `${difference.tag} ${difference.kind}`
+      const known = memory.differences.get(key)
+      if (known !== undefined && known.facts === difference.facts && !known.isOver) return Effect.succeed(false)
+      memory.differences.set(key, { ...difference, seenAt: millisOf(now), isOver: false })
+      const { isHeld, orderId, words } = difference
+      if (isHeld && orderId !== null) memory.hold(orderId, because("broker_differs", words), millisOf(now))
+      return Effect.as(alarm, true)
+    }),
+
+  repair: (repairs, { by, reason }) =>
+    Effect.sync(() => repairs.filter((one) => repair(memory, one, `reconciled by ${by}: ${reason}`)).length),
+
+  end: (differences) =>
+    Effect.sync(() => {
+      for (const { tag, kind } of differences) {
+        const known = memory.differences.get(`${tag} ${kind}`)
+        if (known !== undefined) known.isOver = true
+      }
+    }),
+
+  current: (since) =>
+    Effect.sync(() =>
+      [...memory.differences.values()]
+        .filter(({ isOver, seenAt }) => !isOver && seenAt >= millisOf(since))
+        .filter(({ orderId, seenAt }) => {
+          const order = orderId === null ? undefined : memory.orders.get(orderId)
+          return !(Math.max(order?.resumedAt ?? 0, order?.cancelRequestedAt ?? 0) > seenAt)
+        })
+        .toSorted(
+          (a, b) =>
+            Number(b.isCritical) - Number(a.isCritical) ||
+            a.seenAt - b.seenAt ||
+            (`${a.tag} ${a.kind}` < `${b.tag} ${b.kind}` ? -1 : 1)
+        )
+        .map(({ seenAt, ...difference }) => ({ ...difference, seenAt: DateTime.makeUnsafe(seenAt) }))
+    )
+})
+
+const settled = (memory: Memory, slice: SliceRow): SettledSlice => ({
+  ...slice,
+  claimVersion: ClaimVersion.make(slice.claimVersion),
+  brokerOrderId: slice.brokerOrderId === null ? null : BrokerOrderId.make(slice.brokerOrderId),
+  acknowledgedMillis: slice.acknowledgedAt === null ? null : Math.ceil(slice.acknowledgedAt),
+  isCancelAsked: slice.cancelSentAt !== null || (memory.orders.get(slice.orderId)?.cancelRequestedAt ?? null) !== null
+})
+
+/** Writes the state of the broker order to a final slice, if nothing has changed since it was read. */
+const repair = (memory: Memory, { slice: read, order }: Repair, reason: string): boolean => {
+  const slice = memory.slices.get(read.id)
+  if (slice === undefined || slice.stage !== read.stage || slice.claimVersion !== read.claimVersion) return false
+  if (slice.replacedBy !== null || slice.brokerIsFinal !== read.brokerIsFinal) return false
+  if (slice.brokerStatus !== read.brokerStatus || slice.filledQuantity !== read.filledQuantity) return false
+  if (slice.carriedQuantity !== read.carriedQuantity) return false
+  slice.stage = "PROCESSED"
+  slice.stageReason = reason
+  slice.reasonCode = "repaired_from_order_list"
+  slice.claimVersion += 1
+  slice.brokerOrderId = order.brokerOrderId
+  slice.brokerStatus = order.status
+  slice.brokerStatusText = order.statusText
+  slice.brokerIsFinal = isTerminal(order.status)
+  slice.filledQuantity = order.filledQuantity
+  slice.averagePrice = order.averagePrice ?? slice.averagePrice
+  slice.leftBookAt = null
+  return true
+}

@@ -1,0 +1,197 @@
+import { DateTime, Duration, Effect } from "effect"
+import { Broker } from "../../broker/Broker.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
+import {
+  differenceKinds,
+  isInState,
+  isOnCourse,
+  judgeSlice,
+  orderOf,
+  type SettledSlice,
+  type SliceDifference
+} from "../../domain/lifecycle/settlement.ts"
+import { sessionAt } from "../../domain/market/TradingCalendar.ts"
+import { venueIds } from "../../domain/market/Venue.ts"
+import { hasTagForm, type Tag } from "../../domain/model/Ids.ts"
+import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { Instance } from "../../runtime/Instance.ts"
+import { SettlementStore } from "../../stores/account/SettlementStore.ts"
+import { makeAdoptLateArrivals } from "./lateArrivals.ts"
+import type { OrderListLookUp } from "./lookUpOrders.ts"
+import { makeNoteDifferences } from "./noteDifferences.ts"
+import { makeReportDoubles } from "./reportDoubles.ts"
+
+/** How many tags one pass compares; the others follow in the next. */
+const maxCompared = 5000
+/** How long a difference that usually mends itself has to be there before it is told of. */
+const patience = Duration.minutes(1)
+
+interface Differing {
+  readonly slice: SettledSlice
+  readonly difference: SliceDifference
+}
+
+/**
+ * Compares the broker's order list with every slice that it mentions, final ones too, and with those that it ought to mention. Only
+ * what has changed since the last list is read from the database. What the list tells more of than this service knew is adopted or
+ * repaired; what should not be is an alarm. The alarm comes before the states of this look are written, so that no new plan
+ * answers to them while the order goes on hold.
+ */
+export const makeSettleOrderList = Effect.gen(function* () {
+  const store = yield* SettlementStore
+  const compare = yield* makeCompare
+  const noted = yield* makeNoteDifferences
+  const mend = yield* makeMend
+  const reportDoubles = yield* makeReportDoubles
+  const isDue = makePatience()
+
+  return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, orderList: OrderListLookUp) {
+    const tags = compare.tags(yield* noted.tags, open, orderList)
+    const slices = tags.size === 0 ? [] : yield* store.slices([...tags])
+    const now = yield* DateTime.now
+    const differing = compare.slices(slices, orderList)
+    const known = new Set<string>(slices.map(({ tag }) => tag))
+    const unknown = [...tags].filter(
+      (tag) => !known.has(tag) && hasTagForm(tag) && orderList.statedOrdersOf(tag).length > 0
+    )
+    const still = [
+      ...differing.map(({ slice, difference }) => `${slice.tag} ${difference.kind}`),
+      ...unknown.map((tag) => `${tag} unknown_order`)
+    ]
+    yield* noted.end(tags, new Set(still), now)
+    for (const tag of unknown) {
+      yield* noted.unknown(tag, orderList.statedOrdersOf(tag), now)
+      compare.agree(tag, orderList)
+    }
+    const isDouble = ({ difference }: Differing) => difference.kind === "double_placement"
+    yield* reportDoubles(
+      differing.filter(isDouble).map(({ slice }) => slice),
+      orderList
+    )
+    for (const { slice, difference } of isDue(differing, DateTime.toEpochMillis(now))) {
+      yield* noted.slice(slice, difference, now)
+    }
+    yield* mend(differing, orderList, now)
+    for (const { slice, difference } of differing) {
+      // It is told of, and what it says is written: it is compared again when its rows change.
+      if (differenceKinds[difference.kind].isCritical && isRecorded(slice, orderList))
+        compare.agree(slice.tag, orderList)
+    }
+    yield* noted.show
+  })
+})
+
+const isRecorded = (slice: SettledSlice, orderList: OrderListLookUp): boolean => {
+  const order = orderOf(orderList.statedOrdersOf(slice.tag), slice.brokerOrderId)
+  return order === null || isInState(slice, order)
+}
+
+/** Which tags are to be compared, and what differs of their slices. */
+const makeCompare = Effect.gen(function* () {
+  const broker = yield* Broker
+  const { calendar } = yield* TradingHours
+  const quarantineMillis = Duration.toMillis(broker.quarantine)
+  /** The rows of each tag that agreed with its slice, or whose difference is told of. */
+  const agreed = new Map<string, string>()
+
+  const isMarketOpen = ({ market }: SettledSlice, atMillis: number): boolean => {
+    const venue = venueIds.find((id) => id === market)
+    return calendar === null || venue === undefined || sessionAt(calendar, venue, atMillis)._tag === "Open"
+  }
+
+  const judge = (slice: SettledSlice, orderList: OrderListLookUp) => {
+    const isOlderThanList = (slice.acknowledgedMillis ?? 0) < orderList.orderListSinceMillis
+    return judgeSlice(slice, {
+      orders: orderList.statedOrdersOf(slice.tag),
+      unreadable: orderList.unreadableOf(slice.tag),
+      completeUntilMillis: isOlderThanList ? Number.NEGATIVE_INFINITY : orderList.askedMillis - quarantineMillis,
+      isMarketOpen: isMarketOpen(slice, orderList.askedMillis)
+    })
+  }
+
+  const agree = (tag: string, orderList: OrderListLookUp) => void agreed.set(tag, orderList.signatureOf(tag))
+
+  return {
+    agree,
+
+    /** Those that differed, those that the list ought to have, and those whose rows have changed. */
+    tags: (
+      differed: ReadonlyArray<string>,
+      open: ReadonlyArray<OpenSlice>,
+      orderList: OrderListLookUp
+    ): ReadonlySet<string> => {
+      const openByTag = new Map<string, OpenSlice>(open.map((slice) => [slice.tag, slice]))
+      const isPlain = (tag: Tag): boolean => {
+        const slice = openByTag.get(tag)
+        const rows = { orders: orderList.statedOrdersOf(tag), unreadable: orderList.unreadableOf(tag) }
+        return slice !== undefined && isOnCourse(slice, rows)
+      }
+      const shown = new Set<string>(orderList.tags)
+      const isMissing = ({ tag, acknowledgedAt }: OpenSlice) =>
+        !shown.has(tag) && DateTime.toEpochMillis(acknowledgedAt) <= orderList.askedMillis - quarantineMillis
+      const missing = open.filter(isMissing).map(({ tag }) => tag)
+      const changed = orderList.tags.filter((tag) => agreed.get(tag) !== orderList.signatureOf(tag) && !isPlain(tag))
+      return new Set([...differed, ...missing, ...changed].slice(0, maxCompared))
+    },
+
+    slices: (slices: ReadonlyArray<SettledSlice>, orderList: OrderListLookUp): ReadonlyArray<Differing> =>
+      slices.flatMap((slice) => {
+        const difference = judge(slice, orderList)
+        if (difference !== null) return [{ slice, difference }]
+        agree(slice.tag, orderList)
+        return []
+      })
+  }
+})
+
+/**
+ * Makes the function that picks what is to be told of: alarms at once, and what usually mends itself when it has been there for
+ * {@link patience}. Doubles have a report of their own.
+ */
+const makePatience = () => {
+  let since = new Map<string, number>()
+  return (differing: ReadonlyArray<Differing>, nowMillis: number): ReadonlyArray<Differing> => {
+    const before = since
+    since = new Map()
+    return differing.filter(({ slice, difference: { kind } }) => {
+      const { isCritical, isPatient } = differenceKinds[kind]
+      if (!isPatient) return isCritical && kind !== "double_placement"
+      const key = `${slice.tag} ${kind}`
+      const first = before.get(key) ?? nowMillis
+      since.set(key, first)
+      return nowMillis - first >= Duration.toMillis(patience)
+    })
+  }
+}
+
+/**
+ * Adopts the orders of slices that were given up or are to be sent, and repairs final slices of which the order list tells more
+ * than before. Slices in doubt are the reconciliation's, open ones are followed anyway, and of what the list tells less of than
+ * before a person decides.
+ */
+const makeMend = Effect.gen(function* () {
+  const store = yield* SettlementStore
+  const instance = yield* Instance
+  const adoptLateArrivals = yield* makeAdoptLateArrivals
+  const asked = { by: `pulse-background ${instance.id}`, reason: "the broker's order list says so" }
+
+  return Effect.fnUntraced(function* (
+    differing: ReadonlyArray<Differing>,
+    orderList: OrderListLookUp,
+    now: DateTime.Utc
+  ) {
+    const isMissed = ({ slice: { stage }, difference: { repair } }: Differing) =>
+      repair !== null && stage !== "IN_PROGRESS" && stage !== "PROCESSED"
+    yield* adoptLateArrivals(
+      differing.filter(isMissed).map(({ slice }) => slice),
+      orderList
+    )
+    const repairs = differing.flatMap(({ slice, difference: { kind, repair } }) => {
+      if (repair === null || !slice.brokerIsFinal || repair.filledQuantity < slice.filledQuantity) return []
+      // The list may be an old one. Only a person who looks at the broker's pages knows that it is not.
+      return kind !== "behind" && !isInState(slice, repair) ? [{ slice, order: repair }] : []
+    })
+    if (repairs.length === 0) return
+    yield* store.repair(repairs, asked, now)
+  })
+})

@@ -1,0 +1,221 @@
+import { assert, describe, it } from "@effect/vitest"
+import { BigDecimal, DateTime, Effect, Schema } from "effect"
+import { Db } from "../../../src/db/Db.ts"
+import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
+import { tagOf } from "../../../src/domain/model/Ids.ts"
+import { SliceId } from "../../../src/domain/model/Ids.ts"
+import { SettlementStore } from "../../../src/stores/account/SettlementStore.ts"
+import { OrderCommands } from "../../../src/stores/orders/OrderCommands.ts"
+import { makeFollowBroker } from "../../../src/workers/monitor/followBroker.ts"
+import { makeFollowThrough } from "../../../src/workers/monitor/followThrough.ts"
+import { at, brokerSays, placeDue, splitOrder } from "../../support/replanning.ts"
+import { BrokerScript, openOrder, scriptedBroker } from "../../support/scriptedBroker.ts"
+import { asked, serviceLayer, sliceRows } from "../../support/service.ts"
+
+/** Quarantine 60 s. */
+const service = serviceLayer({ broker: scriptedBroker })
+const limitOrder = { order_type: "LIMIT", limit_price: "100.0000" }
+const hundred = BigDecimal.fromStringUnsafe("100")
+
+/** A monitor at a broker with one list for the account, and what it does in one pass at a second. */
+const monitor = Effect.gen(function* () {
+  ;(yield* BrokerScript).listsAll = true
+  const followBroker = yield* makeFollowBroker
+  const followThrough = yield* makeFollowThrough
+  return (second: number) => Effect.all([at(second), followBroker, followThrough], { discard: true })
+})
+
+/** Five slices of 20, the first of which is placed. */
+const placeFirst = (changed: Readonly<Record<string, unknown>> = {}) =>
+  Effect.gen(function* () {
+    yield* splitOrder("o1", { ...limitOrder, ...changed })
+    const [first] = yield* placeDue
+    return first ?? assert.fail("nothing was placed")
+  })
+
+const filled = (quantity: number, of = 20): Partial<BrokerOrder> => ({
+  status: quantity === of ? "COMPLETE" : "CANCELLED",
+  quantity: of,
+  filledQuantity: quantity,
+  averagePrice: quantity === 0 ? null : hundred,
+  isExpired: false
+})
+
+const order = Effect.flatMap(Db, ({ sql, queryOne }) =>
+  queryOne(
+    "test.order",
+    Schema.Struct({ holdReason: Schema.NullOr(Schema.String), holdReasonCode: Schema.NullOr(Schema.String) }),
+    sql`SELECT hold_reason, hold_reason_code FROM orders`
+  )
+)
+
+const kinds = Effect.gen(function* () {
+  const now = yield* DateTime.now
+  const current = yield* (yield* SettlementStore).current(DateTime.subtract(now, { days: 1 }))
+  return current.map(({ kind }) => kind)
+})
+
+const firstSlice = Effect.map(sliceRows(), ([row]) => row ?? assert.fail("there is no slice"))
+const plans = Effect.map(sliceRows(), (rows) => rows.length)
+
+describe("the continuous settlement", () => {
+  it.effect("puts an order on hold whose cancelled slice is filled after its quantity was carried on", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst({ carry_unfilled: true, cancel_unfilled_after_seconds: 5 })
+      yield* pass(5)
+      yield* brokerSays(tag, filled(0))
+      yield* pass(6)
+      assert.strictEqual((yield* firstSlice).brokerStatus, "CANCELLED")
+      const planned = yield* plans
+      assert.isAbove(planned, 5)
+
+      yield* brokerSays(tag, filled(20))
+      yield* pass(20)
+      assert.deepInclude(yield* order, { holdReasonCode: "broker_differs" })
+      assert.include((yield* order).holdReason, "later slices took over 20 of it")
+      assert.deepStrictEqual(yield* kinds, ["filled_after_carry"])
+      assert.deepStrictEqual([...(yield* placeDue)], [])
+      assert.strictEqual(yield* plans, planned)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("records a final state that changes, and says so once, whatever daemon sees it", () =>
+    Effect.gen(function* () {
+      const [pass, other] = [yield* monitor, yield* monitor]
+      const { tag } = yield* placeFirst()
+      yield* brokerSays(tag, { ...filled(4), isExpired: true })
+      yield* pass(1)
+      yield* brokerSays(tag, filled(20))
+      yield* pass(11)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "COMPLETE", filledQuantity: 20 })
+      assert.deepInclude(yield* order, { holdReasonCode: "broker_differs" })
+      yield* (yield* OrderCommands).resume("o1", asked, yield* DateTime.now)
+      yield* Effect.all([pass(30), other(31)])
+      assert.deepInclude(yield* order, { holdReason: null })
+      assert.deepStrictEqual(yield* kinds, [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("answers a cancel by somebody else with a hold, and neither with a carry nor a completion", () =>
+    Effect.gen(function* () {
+      for (const wish of [{ carry_unfilled: true }, { completion: "CROSS" }]) {
+        const pass = yield* monitor
+        const { tag } = yield* placeFirst(wish)
+        yield* brokerSays(tag, filled(6))
+        yield* pass(2)
+        yield* pass(200)
+        assert.include((yield* order).holdReason, "somebody else has cancelled it, with 6 of 20 filled")
+        assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 6 })
+        assert.strictEqual(yield* plans, 5)
+        yield* Effect.flatMap(Db, ({ sql, execute }) =>
+          execute(
+            "test.empty",
+            sql`TRUNCATE orders, order_plans, slice_plan, slice_queue, slice_working, slice_results, broker_differences CASCADE`
+          )
+        )
+        ;(yield* BrokerScript).orderList.length = 0
+      }
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("puts an order on hold whose quantity somebody has changed, and records what was filled", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst()
+      yield* brokerSays(tag, filled(25, 25))
+      yield* pass(2)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "COMPLETE", filledQuantity: 25 })
+      assert.include((yield* order).holdReason, "25 filled of 20")
+      assert.deepStrictEqual(yield* kinds, ["overfilled"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("alarms when an acknowledged order is not listed after the quarantine, until it is", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst()
+      const { orderList } = yield* BrokerScript
+      const listed = orderList.splice(0)
+      yield* pass(59)
+      assert.deepInclude(yield* order, { holdReason: null })
+      yield* pass(61)
+      assert.include((yield* order).holdReason, "is not in the order list")
+      assert.deepStrictEqual(yield* kinds, ["absent"])
+
+      orderList.push(...listed)
+      yield* brokerSays(tag, { quantity: 20 })
+      yield* pass(70)
+      assert.deepStrictEqual(yield* kinds, [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("does not believe a complete order with nothing filled, and tells of it when it stays", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst({ carry_unfilled: true })
+      yield* brokerSays(tag, { status: "COMPLETE", quantity: 20 })
+      yield* pass(1)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "UNRECOGNISED", filledQuantity: 0 })
+      yield* pass(40)
+      assert.deepStrictEqual(yield* kinds, [])
+      yield* pass(62)
+      assert.deepStrictEqual(yield* kinds, ["contradictory"])
+      yield* brokerSays(tag, filled(20))
+      yield* pass(70)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "COMPLETE", filledQuantity: 20 })
+      assert.deepStrictEqual([yield* kinds, (yield* order).holdReason], [[], null])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("takes a cancelled order at its word when its price never comes", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst({
+        cancel_unfilled_after_seconds: 5,
+        carry_unfilled: true,
+        duration_minutes: 10
+      })
+      yield* pass(5)
+      yield* brokerSays(tag, { ...filled(6), averagePrice: null })
+      yield* pass(6)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "PARTIALLY_FILLED", filledQuantity: 6 })
+      yield* pass(67)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 6 })
+      assert.isAbove(yield* plans, 5)
+      assert.deepStrictEqual(yield* kinds, ["price_unknown"])
+      yield* brokerSays(tag, filled(6))
+      yield* pass(130)
+      assert.deepStrictEqual(yield* kinds, [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("tells of an order with a tag of ours that no slice has, and adopts one that a slice has", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      yield* placeFirst()
+      const { orderList } = yield* BrokerScript
+      const [, second] = yield* sliceRows()
+      const unsent = second ?? assert.fail("there is no second slice")
+      orderList.push(openOrder(tagOf(SliceId.make("nobody's")), 70), openOrder(tagOf(SliceId.make(unsent.id)), 71))
+      yield* pass(2)
+      assert.deepStrictEqual(yield* kinds, ["unknown_order"])
+      assert.deepInclude(yield* order, { holdReason: null })
+      assert.deepInclude((yield* sliceRows())[1], { stage: "PROCESSED", brokerOrderId: "b71" })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("takes no refused order for a placement, and no order twice", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst()
+      const { orderList } = yield* BrokerScript
+      const [placed] = orderList
+      orderList.unshift({ ...openOrder(tag, 90), status: "REJECTED" })
+      orderList.push(placed ?? assert.fail("nothing is listed"))
+      yield* pass(2)
+      assert.deepStrictEqual([yield* kinds, (yield* order).holdReason], [[], null])
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "OPEN" })
+    }).pipe(Effect.provide(service))
+  )
+})
