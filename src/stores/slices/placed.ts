@@ -48,7 +48,7 @@ const writePlaced = (
     Id,
     sql`
       WITH input AS MATERIALIZED (
-        SELECT p.slice AS key, p.id, o.id AS order_id, ${fill === null}::boolean AS is_open, ${brokerOrderId}::text AS found_order_id,
+        SELECT p.slice AS key, p.id, p.tag AS sent_tag, o.id AS order_id, ${fill === null}::boolean AS is_open, ${brokerOrderId}::text AS found_order_id,
           CASE WHEN ${fill !== null}::boolean THEN
             CASE WHEN ${fill?.quantity ?? 0}::int = p.quantity THEN 'COMPLETE' ELSE 'CANCELLED' END END AS found_status,
           ${fill?.quantity ?? 0}::int AS found_filled
@@ -57,7 +57,10 @@ const writePlaced = (
           AND NOT EXISTS (SELECT FROM ${withBrokerOrder(sql, brokerOrderId)} other WHERE other.slice <> p.slice)
       ), ${foundMoves(sql, {
         queue: isQueuedInDoubt(sql, now),
-        working: sql`${isFinal} AND w.left_book_at IS NOT NULL AND w.broker_order_id = i.found_order_id AND w.filled <= i.found_filled`,
+        // The order list has ceased to tell what becomes of it, or tells what cannot be.
+        working: sql`${isFinal} AND w.broker_order_id = i.found_order_id AND w.filled <= i.found_filled
+          AND (w.left_book_at IS NOT NULL OR EXISTS (
+            SELECT FROM broker_differences d WHERE d.tag = i.sent_tag AND d.ended_at IS NULL))`,
         // It was in doubt, was given up, and nothing replaces it.
         results: sql`${isFinal} AND r.stage IN ('F', 'S') AND r.in_doubt_at IS NOT NULL AND r.replaced_by IS NULL AND r.carried = 0`,
         reason: `found by ${asked.by}: ${asked.reason}`,

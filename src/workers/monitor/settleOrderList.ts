@@ -137,7 +137,9 @@ const makeCompare = Effect.gen(function* () {
     slices: (slices: ReadonlyArray<SettledSlice>, orderList: OrderListLookUp): ReadonlyArray<Differing> =>
       slices.flatMap((slice) => {
         const difference = judge(slice, orderList)
-        if (difference !== null) return [{ slice, difference }]
+        // A person may have ended a slice that the list does not show.
+        const isEnded = difference?.kind === "absent" && slice.brokerIsFinal
+        if (difference !== null && !isEnded) return [{ slice, difference }]
         agree(slice.tag, orderList)
         return []
       })

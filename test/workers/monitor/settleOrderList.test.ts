@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { BigDecimal, DateTime, Effect, Schema } from "effect"
+import { BigDecimal, DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../../src/db/Db.ts"
 import type { BrokerOrder } from "../../../src/domain/model/BrokerOrder.ts"
-import { tagOf } from "../../../src/domain/model/Ids.ts"
-import { SliceId } from "../../../src/domain/model/Ids.ts"
+import { BrokerOrderId, SliceId, tagOf } from "../../../src/domain/model/Ids.ts"
 import { SettlementStore } from "../../../src/stores/account/SettlementStore.ts"
 import { OrderCommands } from "../../../src/stores/orders/OrderCommands.ts"
+import { SliceCommands } from "../../../src/stores/slices/SliceCommands.ts"
 import { makeFollowBroker } from "../../../src/workers/monitor/followBroker.ts"
 import { makeFollowThrough } from "../../../src/workers/monitor/followThrough.ts"
 import { at, brokerSays, placeDue, splitOrder } from "../../support/replanning.ts"
@@ -13,7 +13,7 @@ import { BrokerScript, openOrder, scriptedBroker } from "../../support/scriptedB
 import { asked, serviceLayer, sliceRows } from "../../support/service.ts"
 
 /** Quarantine 60 s. */
-const service = serviceLayer({ broker: scriptedBroker })
+const service = SliceCommands.layer.pipe(Layer.provideMerge(serviceLayer({ broker: scriptedBroker })))
 const limitOrder = { order_type: "LIMIT", limit_price: "100.0000" }
 const hundred = BigDecimal.fromStringUnsafe("100")
 
@@ -147,6 +147,26 @@ describe("the continuous settlement", () => {
       yield* brokerSays(tag, { quantity: 20 })
       yield* pass(70)
       assert.deepStrictEqual(yield* kinds, [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("lets a person end what the order list leaves open, and nothing else", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      yield* placeFirst()
+      const { id, brokerOrderId } = yield* firstSlice
+      const found = {
+        brokerOrderId: BrokerOrderId.make(brokerOrderId ?? ""),
+        fill: { quantity: 7, price: BigDecimal.make(100n, 0) }
+      }
+      const { placed } = yield* SliceCommands
+      assert.isFalse(yield* placed(id, found, asked, yield* DateTime.now))
+      ;(yield* BrokerScript).orderList.length = 0
+      yield* pass(61)
+      assert.isTrue(yield* placed(id, found, asked, yield* DateTime.now))
+      yield* pass(130)
+      assert.deepStrictEqual(yield* kinds, [])
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 7 })
     }).pipe(Effect.provide(service))
   )
 
