@@ -29,8 +29,8 @@ interface Case {
   readonly fault?: ScriptStep
   /** Done at 100 s, when the first slice is placed and the second is not. */
   readonly at100?: Effect.Effect<unknown, unknown, Service>
-  /** How long the service runs; ten minutes if missing. */
-  readonly seconds?: number
+  /** When a daemon looks again, for a hundred seconds; after the ten minutes of the first one if missing. */
+  readonly again?: number
   /** The order's hold reason; null if it is not on hold. */
   readonly hold: RegExp | null
   /** An error or fatal line in the log; null if there is none. */
@@ -75,6 +75,16 @@ const cases: ReadonlyArray<Case> = [
     ...quiet
   },
   {
+    name: "acknowledged, and in the order list long after the quarantine",
+    fault: { kind: "absent", delayMillis: 300_000 },
+    ...held(/not in the order list/, "COMPLETE 10 of 10", 10)
+  },
+  {
+    name: "as it should be, also when the order list of the next day has begun",
+    again: 67_000,
+    ...quiet
+  },
+  {
     name: "CANCELLED with nothing filled, carried on, and COMPLETE a minute later",
     order: cancelling,
     fault: { kind: "resurrected", delayMillis: 60_000 },
@@ -86,7 +96,7 @@ const cases: ReadonlyArray<Case> = [
     name: "CANCELLED with nothing filled, carried on, and COMPLETE an hour later",
     order: cancelling,
     fault: { kind: "resurrected", delayMillis: 3_600_000 },
-    seconds: 3900,
+    again: 3700,
     hold: /later slices took over 10/,
     alarm: /later slices took over 10/,
     first: "CANCELLED 0 of 10",
@@ -103,7 +113,7 @@ const cases: ReadonlyArray<Case> = [
     name: "CANCELLED with nothing filled, completed by a MARKET order, and COMPLETE an hour later",
     order: { ...cancelling, carry_unfilled: false, completion: "CROSS" },
     fault: { kind: "resurrected", delayMillis: 3_600_000 },
-    seconds: 3900,
+    again: 3700,
     hold: /took over 10|final/,
     alarm: /took over 10|final/,
     first: "CANCELLED 0 of 10",
@@ -282,7 +292,7 @@ const found = Effect.gen(function* () {
 
 describe("an order of which the first slice is", () => {
   for (const given of cases) {
-    const { name, order = carrying, fault, at100 = Effect.void, seconds = 600, first = "COMPLETE 10 of 10" } = given
+    const { name, order = carrying, fault, at100 = Effect.void, again = 600, first = "COMPLETE 10 of 10" } = given
     it.effect(name, () => {
       const { alarms, warnings, layer } = listen()
       return Effect.gen(function* () {
@@ -291,10 +301,10 @@ describe("an order of which the first slice is", () => {
         const run = yield* startPasses
         yield* run(0, 100)
         yield* at100
-        yield* run(100, seconds - 100)
+        yield* run(100, 600)
         // A restarted daemon tells nobody a second time.
         const runAgain = yield* startPasses
-        yield* runAgain(seconds - 100, seconds)
+        yield* runAgain(again, again + 100)
 
         const seen = yield* found
         const hold = yield* holdReason
