@@ -34,7 +34,7 @@ const holds = Effect.flatMap(Db, ({ sql, query }) =>
 describe("orders at a broker whose records are wrong at times", () => {
   for (const seed of ["one", "two"]) {
     it.effect(`are on hold if too much is bought, and then nothing more is sent: seed ${seed}`, () => {
-      const { layer } = listen()
+      const { alarms, layer } = listen()
       return Effect.gen(function* () {
         const { ledger } = yield* KiteSimulator
         for (let number = 0; number < orderCount; number++) {
@@ -43,7 +43,8 @@ describe("orders at a broker whose records are wrong at times", () => {
         const run = yield* startPasses
         yield* run(0, 900)
         // Later than any of the wrong records is put right.
-        yield* run(5000, 5200)
+        const runAgain = yield* startPasses
+        yield* runAgain(5000, 5200)
         const { orders } = yield* ledger
         const slices = yield* sliceRows()
         const problems: Array<string> = []
@@ -61,7 +62,8 @@ describe("orders at a broker whose records are wrong at times", () => {
           const late = sent.filter(({ by, receivedAt }) => by === "client" && receivedAt > heldMillis)
           if (late.length > 0) problems.push(`sent ${late.length} while on hold: ${told}`)
         }
-        assert.deepStrictEqual(problems, [])
+        const twice = alarms.filter((alarm, index) => alarms.indexOf(alarm) < index)
+        assert.deepStrictEqual([problems, twice], [[], []])
       }).pipe(Effect.provide(Layer.merge(serviceOnKite({ seed, faults }), layer)))
     })
   }
