@@ -38,7 +38,7 @@ export const simulate = async (
     world.nowMillis,
     options
   )
-  const exchange = new Exchange(world.chance("exchange"))
+  const exchange = new Exchange(world.chance("exchange"), world.chance("oddities"))
   const judge = new Judge(world, database, exchange)
   const counts: Counts = { faults: new Map(), crashes: new Map(), brokerOrders: 0, statements: 0 }
   const run: Run = {
