@@ -80,6 +80,11 @@ const cases: ReadonlyArray<Case> = [
     ...held(/not in the order list/, "COMPLETE 10 of 10", 10)
   },
   {
+    name: "more filled than ordered",
+    fault: { kind: "overfilled", quantity: 13 },
+    ...held(/13/, "UNRECOGNISED 13 of 10", 10)
+  },
+  {
     name: "as it should be, also when the order list of the next day has begun",
     again: 67_000,
     ...quiet

@@ -17,7 +17,7 @@ const kinds = [
 const orderCount = 12
 const total = 30
 /** A row that tells of more than was ordered is taken for contradictory, which is told of and holds nothing. */
-const faults = { ...everyDiscrepancy(0.4), overfilled: 0 }
+const faults = everyDiscrepancy(0.4)
 
 const holds = Effect.flatMap(Db, ({ sql, query }) =>
   query(
