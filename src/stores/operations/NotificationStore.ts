@@ -3,12 +3,14 @@ import type { Fragment } from "effect/sql/Statement"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { placementsPerDay, requestShare } from "../../domain/limits/requestShares.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { maxMessage, type Notification } from "../../domain/operations/notification.ts"
 import { slicesInDoubt } from "../sql/claims.ts"
 import { isEndedUnfilled, isFollowedThrough, isOrderUnfinished } from "../sql/conditions.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
+import { requestsOfDay } from "../sql/requestsOfDay.ts"
 import { shellWord } from "../sql/shellWord.ts"
 
 /** Facts older than this are not noted: they are no longer worth a message. */
@@ -40,11 +42,14 @@ export class NotificationStore extends Context.Service<
     readonly noteUnknown: (timeout: Duration.Duration, now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes that nothing can be placed without new credentials: once for each token and day in India. */
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<number, DbError>
-    /** Notes that at least `from` of the `of` order requests that the account may send today are used. */
+    /**
+     * Notes that placements are near their share of the `perDay` order requests that the account may send today: at least `from` of
+     * it are used.
+     */
     readonly noteRequests: (
       broker: string,
       from: number,
-      of: number,
+      perDay: number,
       now: DateTime.Utc
     ) => Effect.Effect<number, DbError>
     /** Notes orders that the service itself has put on hold for a person, except for double placements. */
@@ -189,18 +194,21 @@ const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, 
         ${reasonCode(db.sql, "credentials_invalid")}`
   )
 
-const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: number, now: DateTime.Utc) =>
-  writeFacts(
+const noteRequests = (db: Db["Service"]) => (broker: string, from: number, perDay: number, now: DateTime.Utc) => {
+  const today = db.sql`${indianDay(now)}::text::date`
+  const used = requestsOfDay(db.sql, today).usedOfPlacements(requestShare("placement", perDay).keptForOther)
+  return writeFacts(
     db,
     "NotificationStore.noteRequests",
     now,
     db.sql`
       SELECT 'requests:' || broker || ':' || day, 'daily_limit', 'warning',
-        concat(granted_today, ' of the ', ${of}::int, ' order requests that placements may use today at ', broker, ' are used'),
+        concat(${used}, ' of the ', ${placementsPerDay(perDay)}::int, ' order requests that placements may use today at ', broker, ' are used'),
         NULL::text, NULL::text, ${reasonCode(db.sql, "daily_request_limit")}
       FROM order_budgets
-      WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
+      WHERE broker = ${broker} AND day = ${today} AND ${used} >= ${from}::int`
   )
+}
 
 /** A row of a table of slices belongs to the order `o`. */
 const isItsSlice = (sql: Sql) => isOfOrder(sql, "slice", sql.literal("o.number"))
