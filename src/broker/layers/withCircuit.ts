@@ -19,7 +19,7 @@ import { PlacementGate } from "../PlacementGate.ts"
  * A circuit breaker around placements. After several placements in a row without a clear answer it opens for a while; then one
  * probe decides whether it closes. A placement without a clear answer does not count if another that was sent later was answered.
  * One order without clear answers waits by itself while others get some ({@link OrderTroubles}). The circuit opens at once if
- * the broker takes no orders from our address. Look-ups and cancels always pass.
+ * the broker takes no orders from our address, as a cancel may find out, too. Look-ups and cancels always pass.
  */
 export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never, Broker | PlacementGate> =>
   Layer.effect(
@@ -41,8 +41,19 @@ export const withCircuit = (options: CircuitOptions): Layer.Layer<Broker, never,
           : step(learn(current(), sign, { sentMillis, nowMillis }, options), message, nowMillis)
       }
 
+      /** A refused address holds for placements, too. Nothing else about a cancel changes the circuit. */
+      const learnFromCancel = (error: BrokerError) => {
+        const nowMillis = clock.currentTimeMillisUnsafe()
+        const { sign, message } = signOf(Exit.fail(error))
+        return sign === "refused us"
+          ? step(learn(current(), sign, { sentMillis: nowMillis, nowMillis }, options), message, nowMillis)
+          : Effect.void
+      }
+
       return Broker.of({
         ...below,
+        cancel: (brokerOrderId, isRepeated) =>
+          Effect.tapError(below.cancel(brokerOrderId, isRepeated), learnFromCancel),
         place: (placement) =>
           Effect.uninterruptibleMask((restore): Effect.Effect<Acknowledgement, BrokerError> => {
             const now = clock.currentTimeMillisUnsafe()
