@@ -33,6 +33,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "OrderStore.lastRefusals",
     "SliceStore.claimCancels",
     "Broker.cancel",
+    "SliceStore.cancelAnswered",
     "ReplanStore.wantingPlan",
     "InstrumentStore.markets",
     "ReplanStore.change",
@@ -50,6 +51,7 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   executor: ["OrderBudget.block", "OrderCommands.hold"],
   monitor: [
     "RecoveryStore.takeOver",
+    "SliceStore.stopCancels",
     "OrderStore.noteDouble",
     "OrderCommands.hold",
     "OrderBudget.reserve",

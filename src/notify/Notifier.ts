@@ -86,6 +86,7 @@ export const makeLook = Effect.gen(function* () {
     const all = [
       store.noteDoubles(now),
       store.noteUnknown(unknownAfter, now),
+      store.noteCancels(now),
       noteClosure(now),
       store.noteHalts(now),
       store.noteHeld(now),

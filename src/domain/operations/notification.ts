@@ -8,6 +8,7 @@ import { shortened } from "../text/shortened.ts"
 export const NotificationKind = Schema.Literals([
   "double_placement",
   "outcome_unknown",
+  "cancel_refused",
   "credentials",
   "daily_limit",
   "halted",

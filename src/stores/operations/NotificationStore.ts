@@ -10,6 +10,7 @@ import { slicesInDoubt } from "../sql/claims.ts"
 import { isEndedUnfilled, isFollowedThrough, isOrderUnfinished } from "../sql/conditions.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
+import { refusedCancels } from "../sql/refusedCancels.ts"
 import { requestsOfDay } from "../sql/requestsOfDay.ts"
 import { shellWord } from "../sql/shellWord.ts"
 
@@ -21,7 +22,7 @@ const maxOrder = Duration.days(8)
 const lateEnd = Duration.days(3)
 
 /**
- * The facts that people are notified of: halts, double placements, unknown outcomes, refused credentials, limits, unfilled
+ * The facts that people are notified of: halts, double placements, unknown outcomes, refused cancels and credentials, limits, unfilled
  * orders. Each statement finds its facts in the tables where they arise and writes each one once, under its key, so a crash
  * loses nothing: the next look finds the same facts again. Each returns how many are new. Called by the notifier; `DeliveryStore`
  * hands the notifications out.
@@ -40,6 +41,11 @@ export class NotificationStore extends Context.Service<
      * longer shows. Once a day for each order, and again when another slice becomes its oldest.
      */
     readonly noteUnknown: (timeout: Duration.Duration, now: DateTime.Utc) => Effect.Effect<number, DbError>
+    /**
+     * Notes the orders of which open broker orders should be cancelled and only a person can do it, at the broker: once a day for
+     * each order and reason code.
+     */
+    readonly noteCancels: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes that nothing can be placed without new credentials: once for each token and day in India. */
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<number, DbError>
     /**
@@ -66,6 +72,7 @@ export class NotificationStore extends Context.Service<
         noteHalts: noteHalts(db),
         noteDoubles: noteDoubles(db),
         noteUnknown: noteUnknown(db),
+        noteCancels: noteCancels(db),
         noteCredentials: noteCredentials(db),
         noteRequests: noteRequests(db),
         noteHeld: noteHeld(db),
@@ -133,11 +140,11 @@ const noteHalts = (db: Db["Service"]) => (now: DateTime.Utc) =>
       FROM placement_halts WHERE requested_at >= ${since(now)}`
   )
 
-/** The broker orders of a slice: the first ones, and how many more. */
-const brokerOrderWords = (sql: Sql) => sql`
+/** Broker orders: the first ones, and how many more. `count` is the SQL of how many there are. */
+const brokerOrderWords = (sql: Sql, count = "cardinality(broker_order_ids)") => sql`
   concat(left(array_to_string(broker_order_ids[1:${maxBrokerOrders}::int], ', '), ${maxBrokerOrders * maxName}::int),
-    CASE WHEN cardinality(broker_order_ids) > ${maxBrokerOrders}::int
-      THEN concat(' and ', cardinality(broker_order_ids) - ${maxBrokerOrders}::int, ' more') END)`
+    CASE WHEN ${sql.literal(count)} > ${maxBrokerOrders}::int
+      THEN concat(' and ', ${sql.literal(count)} - ${maxBrokerOrders}::int, ' more') END)`
 
 const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(
@@ -181,6 +188,19 @@ const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: Dat
       GROUP BY order_id`
   )
 }
+
+const noteCancels = (db: Db["Service"]) => (now: DateTime.Utc) =>
+  writeFacts(
+    db,
+    "NotificationStore.noteCancels",
+    now,
+    db.sql`
+      SELECT 'cancel:' || order_id || ':' || ${indianDay(now)}::text || ':' || code, 'cancel_refused', 'critical',
+        concat('Order ', left(order_id, ${maxName}::int), ': ', count, ' of its open broker orders should be cancelled. Cancel at the ',
+          'broker ', ${brokerOrderWords(db.sql, "count")}, '. The service cannot: ', left(refusal, ${maxMessage - 1000}::int)),
+        order_id, NULL::text, code
+      FROM ${refusedCancels(db.sql)} refused WHERE is_for_people`
+  )
 
 const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, now: DateTime.Utc) =>
   writeFacts(
