@@ -3,6 +3,7 @@ import type { FaultPlan, ScriptStep } from "./Faults.ts"
 import { pushChanges } from "./Feed.ts"
 import { serve, type ServerCouldNotListen } from "./KiteServer.ts"
 import type { Ledger, Summary } from "./Ledger.ts"
+import type { KiteError } from "./reply.ts"
 import { Simulation } from "./Simulation.ts"
 import { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
 
@@ -31,6 +32,8 @@ export class KiteSimulator extends Context.Service<
     readonly expireTokens: Effect.Effect<void>
     /** Whether order requests from the client's IP address are allowed. Other requests always are. */
     readonly allowAddress: (allowed: boolean) => Effect.Effect<void>
+    /** Refuses every cancel with this status, exception and message, until it is called with null. */
+    readonly refuseCancels: (refusal: KiteError | null) => Effect.Effect<void>
     /** Schedules faults for the next requests, in this order. */
     readonly script: (steps: ReadonlyArray<ScriptStep>) => Effect.Effect<void>
     readonly setFaults: (plan: FaultPlan) => Effect.Effect<void>
@@ -57,6 +60,10 @@ const make = Effect.fnUntraced(function* (options: SimulatorOptions) {
     allowAddress: (allowed) =>
       Effect.sync(() => {
         simulation.addressAllowed = allowed
+      }),
+    refuseCancels: (refusal) =>
+      Effect.sync(() => {
+        simulation.cancelRefusal = refusal
       }),
     script: (steps) => Effect.sync(() => simulation.faults.script(steps)),
     setFaults: (plan) => Effect.sync(() => simulation.faults.setPlan(plan)),

@@ -62,6 +62,7 @@ const place = (simulation: Simulation, variety: string, form: URLSearchParams, n
 }
 
 const cancel = (simulation: Simulation, order: SimulatedOrder, nowMillis: number): Answer => {
+  if (simulation.cancelRefusal !== null) return refused(simulation.cancelRefusal)
   const status = stateAt(order.life, nowMillis)?.status ?? ""
   if (isFinal(status)) return refused(orderError(`Order cannot be cancelled as it is ${status.toLowerCase()}.`))
   if (status === "CANCEL PENDING") {
