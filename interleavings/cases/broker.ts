@@ -33,6 +33,27 @@ const twoSenders: Case = {
   })
 }
 
+const twoStops: Case = {
+  name: "two monitors note why no cancels of an order are sent",
+  prepare: Effect.map(allOpen, (open) => () => {
+    const ids = open.map(({ id }) => id)
+    const stop = Effect.flatMap(SliceStore, (slices) =>
+      slices.stopCancels(ids, { code: "credentials_invalid", text: "no token" })
+    )
+    const monitors = ["a", "b"].map((name) => actor(`monitor ${name}`, stop, { neverWaits: true }))
+    return {
+      actors: monitors,
+      problems: Effect.sync(() => {
+        const news = monitors.flatMap(({ result }) => result ?? [])
+        return [
+          ...unless(new Set(news).size === news.length, "a slice was news to both"),
+          ...unless(news.length === 5, `${news.length} of 5 slices were news`)
+        ]
+      })
+    }
+  })
+}
+
 const lastWordFirst: Case = {
   name: "the broker's last word is written while an older look-up still shows the order open",
   prepare: Effect.map(allOpen, (open) => () => ({
@@ -145,6 +166,7 @@ const leftAndLastWord: Case = {
 /** What the broker says of placed orders, and the cancels that are sent to it. */
 export const brokerCases: ReadonlyArray<Case> = [
   twoSenders,
+  twoStops,
   lastWordFirst,
   laterFillFirst,
   cancelAfterLastWord,
