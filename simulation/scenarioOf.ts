@@ -16,6 +16,7 @@ export const scenarioOf = (
   chance: SeededChoices,
   secondThoughts: SeededChoices,
   clocks: SeededChoices,
+  refusals: SeededChoices,
   startMillis: number,
   options: ScenarioOptions
 ): Scenario => {
@@ -59,7 +60,7 @@ export const scenarioOf = (
     slewPpm: clocks.hits(0.7) ? clocks.between(100, 1000) : 0,
     databaseStep: stepOf(clocks, calmFromSeconds),
     isHoleOpen: options.isHoleOpen,
-    faults: faultRates(chance),
+    faults: faultRates(chance, refusals),
     calmFromSeconds,
     orders,
     incidents: incidentsOf(chance, kinds),

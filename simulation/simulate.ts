@@ -1,3 +1,4 @@
+import { CancelRefusals } from "./CancelRefusals.ts"
 import { configurationOf } from "./daemon.ts"
 import { DaemonProcesses } from "./DaemonProcesses.ts"
 import { DatabaseClockStep } from "./DatabaseClockStep.ts"
@@ -35,6 +36,7 @@ export const simulate = async (
     world.chance("scenario"),
     world.chance("second thoughts"),
     world.chance("clocks"),
+    world.chance("refusal rates"),
     world.nowMillis,
     options
   )
@@ -47,6 +49,7 @@ export const simulate = async (
     chance: world.chance("run"),
     database,
     exchange,
+    cancelRefusals: new CancelRefusals(world.chance("refused cancels")),
     judge,
     counts,
     databaseStep: new DatabaseClockStep(world, scenario.databaseStep),

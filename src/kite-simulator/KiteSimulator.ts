@@ -4,6 +4,7 @@ import { pushChanges } from "./Feed.ts"
 import { serve, type ServerCouldNotListen } from "./KiteServer.ts"
 import type { Ledger, Summary } from "./Ledger.ts"
 import { act, type PersonAction } from "./person.ts"
+import type { KiteError } from "./reply.ts"
 import { Simulation } from "./Simulation.ts"
 import { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
 
@@ -36,6 +37,8 @@ export class KiteSimulator extends Context.Service<
     readonly expireTokens: Effect.Effect<void>
     /** Whether order requests from the client's IP address are allowed. Other requests always are. */
     readonly allowAddress: (allowed: boolean) => Effect.Effect<void>
+    /** Refuses every cancel with this status, exception and message, until it is called with null. */
+    readonly refuseCancels: (refusal: KiteError | null) => Effect.Effect<void>
     /** Schedules faults for the next requests, in this order. */
     readonly script: (steps: ReadonlyArray<ScriptStep>) => Effect.Effect<void>
     /** What a person does in the broker's app, at once. */
@@ -64,6 +67,10 @@ const make = Effect.fnUntraced(function* (options: SimulatorOptions) {
     allowAddress: (allowed) =>
       Effect.sync(() => {
         simulation.addressAllowed = allowed
+      }),
+    refuseCancels: (refusal) =>
+      Effect.sync(() => {
+        simulation.cancelRefusal = refusal
       }),
     script: (steps) => Effect.sync(() => simulation.faults.script(steps)),
     person: (action) =>

@@ -2,12 +2,22 @@ import { Result, Schema } from "effect"
 import type { SimulatorRequest } from "./Answer.ts"
 import { planOf, ScriptStep } from "./Faults.ts"
 import { act, PersonAction } from "./person.ts"
-import { jsonReply, type Reply } from "./reply.ts"
+import { jsonReply, kiteError, type Reply } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
 const Steps = Schema.Array(ScriptStep)
 const Clock = Schema.Struct({ advance_millis: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)) })
 const Address = Schema.Struct({ allowed: Schema.Boolean })
+
+const Cancels = Schema.Struct({
+  refusal: Schema.NullOr(
+    Schema.Struct({
+      status: Schema.Int.check(Schema.isGreaterThanOrEqualTo(400)),
+      error_type: Schema.String,
+      message: Schema.String
+    })
+  )
+})
 
 const done = jsonReply(200, { done: true })
 
@@ -29,6 +39,11 @@ export const control = (simulation: Simulation, request: SimulatorRequest): Repl
       })
     case "POST person":
       return personActs(simulation, request.body)
+    case "POST cancels":
+      return decoded(Cancels, request.body, ({ refusal }) => {
+        simulation.cancelRefusal =
+          refusal === null ? null : kiteError(refusal.status, refusal.error_type, refusal.message)
+      })
     case "POST faults":
       return setFaults(simulation, request.body)
     case "POST token":

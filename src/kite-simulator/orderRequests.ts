@@ -68,6 +68,7 @@ const place = (simulation: Simulation, variety: string, form: URLSearchParams, n
 }
 
 const cancel = (simulation: Simulation, order: SimulatedOrder, nowMillis: number): Answer => {
+  if (simulation.cancelRefusal !== null) return refused(simulation.cancelRefusal)
   const refusal = cancelRefusal(order.fault, order.visibleAt, nowMillis)
   if (refusal !== null) return { ...refused(refusal), fault: "cancel_refused" }
   const status = stateAt(order.book, nowMillis)?.status ?? ""
