@@ -59,6 +59,7 @@ const result: RoundResult = {
   lostTransactions: 3,
   lostOrders: 1,
   placedAgainMillis: 700,
+  stoppedMillis: null,
   placedWhileHalted: 0,
   problems: []
 }

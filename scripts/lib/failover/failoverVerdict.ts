@@ -12,6 +12,8 @@ export interface RoundResult {
   readonly lostOrders: number
   /** From the kill until something was placed after the writer had moved; null in a round with a halt, and when nothing was. */
   readonly placedAgainMillis: number | null
+  /** From the kill until the daemons had halted placements by themselves, for a person to look; null if they had not. */
+  readonly stoppedMillis: number | null
   /** How many orders were placed between an acknowledged halt and its resume. */
   readonly placedWhileHalted: number
   readonly problems: ReadonlyArray<string>
@@ -74,6 +76,8 @@ export const judgeFailovers = ({ ledger, slices, heldTags, unsplitOrders, rounds
       halts: rounds.filter(({ round }) => round.halt !== "none").length,
       haltsLifted: lifted.length,
       placedAgainSeconds: percentiles(rounds.map(({ placedAgainMillis }) => placedAgainMillis)),
+      haltedByThemselves: rounds.filter(({ stoppedMillis }) => stoppedMillis !== null).length,
+      haltedByThemselvesSeconds: percentiles(rounds.map(({ stoppedMillis }) => stoppedMillis)),
       roundsWithLostCommits: rounds.filter(({ lostTransactions }) => lostTransactions > 0).length,
       lostTransactions: rounds.reduce((sum, { lostTransactions }) => sum + lostTransactions, 0),
       lostOrders: rounds.reduce((sum, { lostOrders }) => sum + lostOrders, 0)

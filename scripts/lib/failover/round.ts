@@ -1,6 +1,7 @@
 import { Clock, Console, Effect, Option, Schedule, Schema } from "effect"
 import type { Db } from "../../../src/db/Db.ts"
 import { texts } from "../../../src/db/parameters.ts"
+import { patiently } from "../chaos/chaosServer.ts"
 import type { Daemons } from "../chaos/daemons.ts"
 import { Ledger } from "../ledgerVerdict.ts"
 import { command, type Environment, type simulatorApi } from "../stagingProcesses.ts"
@@ -66,17 +67,16 @@ export const playRound = Effect.fnUntraced(function* (stage: Stage, { primary, s
   const { killedAt, movedAt, lostTransactions } = yield* failOver(stage, { primary, standby }, round)
   const lostOrders = yield* countLost(standby, stage.confirmed)
   const placedWhileHalted = haltedAt === null ? 0 : yield* untilResumed(stage, haltedAt, problems)
-  const placedAt = yield* untilPlacedAgain(
-    stage,
-    haltedAt === null ? movedAt : yield* Clock.currentTimeMillis,
-    problems
-  )
+  const from = haltedAt === null ? movedAt : yield* Clock.currentTimeMillis
+  const { placedAt, stoppedAt } = yield* untilPlacedAgain(stage, round, from, problems)
+  const isUndisturbed = haltedAt === null && stoppedAt === null
   const result: RoundResult = {
     round,
     killedAt,
     lostTransactions,
     lostOrders,
-    placedAgainMillis: haltedAt === null && placedAt !== null ? placedAt - killedAt : null,
+    placedAgainMillis: isUndisturbed && placedAt !== null ? placedAt - killedAt : null,
+    stoppedMillis: stoppedAt === null ? null : stoppedAt - killedAt,
     placedWhileHalted,
     problems
   }
@@ -85,10 +85,11 @@ export const playRound = Effect.fnUntraced(function* (stage: Stage, { primary, s
   return { result, pair: yield* withStandby(stage, standby, round.number + 1) }
 })
 
-const resultText = ({ lostTransactions, lostOrders, placedAgainMillis, placedWhileHalted, problems }: RoundResult) =>
+const resultText = ({ lostTransactions, lostOrders, placedWhileHalted, problems, ...result }: RoundResult) =>
   [
     `  lost ${lostTransactions} transactions and ${lostOrders} orders`,
-    placedAgainMillis === null ? "" : `, placed again after ${(placedAgainMillis / 1000).toFixed(1)} s`,
+    result.placedAgainMillis === null ? "" : `, placed again after ${(result.placedAgainMillis / 1000).toFixed(1)} s`,
+    result.stoppedMillis === null ? "" : `, halted by itself after ${(result.stoppedMillis / 1000).toFixed(1)} s`,
     placedWhileHalted > 0 ? `, ${placedWhileHalted} placed while halted` : "",
     ...problems.map((problem) => `, ${problem}`)
   ].join("")
@@ -157,13 +158,41 @@ const untilResumed = Effect.fnUntraced(function* (stage: Stage, haltedAt: number
   return placed.length
 })
 
-/** Waits until an order reaches the simulator after a moment; returns when it did. */
-const untilPlacedAgain = Effect.fnUntraced(function* (stage: Stage, fromMillis: number, problems: Array<string>) {
+const IsHalted = Schema.Struct({ isHalted: Schema.Boolean })
+
+const isHalted = ({ db: { sql, query } }: Stage) =>
+  patiently(query("failover.halt", IsHalted, sql`SELECT is_halted FROM placement_halts ORDER BY id DESC LIMIT 1`)).pipe(
+    Effect.map(([last]) => last?.isHalted === true)
+  )
+
+/**
+ * Waits until an order reaches the simulator after a moment, and where commits may be lost until the daemons have had time to
+ * find out. They may halt placements by themselves, because what is forgotten is not all found again; then this resumes, as a
+ * person would. Returns when each happened.
+ */
+const untilPlacedAgain = Effect.fnUntraced(function* (
+  stage: Stage,
+  { standby }: Round,
+  fromMillis: number,
+  problems: Array<string>
+) {
   const limitSeconds = placedAgainSeconds + stage.caution
-  const placed = yield* ordersSince(stage, fromMillis).pipe(
-    Effect.repeat({ schedule: Schedule.spaced("500 millis"), while: (orders) => orders.length === 0 }),
+  const lookUntil = standby === "lagging" ? fromMillis + (stage.caution + 2) * 1000 : fromMillis
+  let stoppedAt: number | null = null
+  const look = Effect.gen(function* () {
+    if (yield* isHalted(stage)) {
+      stoppedAt ??= yield* Clock.currentTimeMillis
+      yield* order(stage, ["resume", "--reason", "the script has looked", "--wait", "60"], problems)
+    }
+    return yield* ordersSince(stage, fromMillis)
+  })
+  const placed = yield* look.pipe(
+    Effect.repeat({
+      schedule: Schedule.spaced("500 millis"),
+      while: (orders) => Effect.map(Clock.currentTimeMillis, (now) => orders.length === 0 || now < lookUntil)
+    }),
     Effect.timeoutOption(limitSeconds * 1000)
   )
   if (Option.isNone(placed)) problems.push(`nothing was placed within ${limitSeconds} s`)
-  return Option.match(placed, { onNone: () => null, onSome: (orders) => Math.min(...orders) })
+  return { placedAt: Option.isNone(placed) ? null : Math.min(...placed.value), stoppedAt }
 })
