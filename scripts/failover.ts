@@ -40,7 +40,7 @@ const brokerUrl = `http://127.0.0.1:${given.port}`
 const accessToken = "failover-token"
 
 /** In seconds. */
-const [lease, brokerTimeout, quarantine] = [6, 2, 3]
+const [lease, brokerTimeout, quarantine, monitorPoll] = [6, 2, 3, 2]
 /** The orders take turns: one is due at once, so that it may be forgotten with its slices, and one within a minute. */
 const shapes = [
   { slices: 2, minutes: 0 },
@@ -61,6 +61,7 @@ const settings = (databaseUrl: string) => ({
   RECONCILE_QUARANTINE_SECONDS: `${quarantine}`,
   SLICE_EXECUTION_TIMEOUT_MINUTES: `${lease / 60}`,
   SLICE_MAX_ATTEMPTS: "100",
+  TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS: `${monitorPoll}`,
   ORDER_SPLIT_TIMEOUT_MINUTES: "0.25",
   ORDER_SPLIT_MAX_ATTEMPTS: "100",
   ORDER_WINDOW_GRACE_MINUTES: "600",
@@ -130,7 +131,7 @@ const setUp = Effect.fnUntraced(function* (primary: Server) {
     environment,
     commandLog: logOf("commands"),
     confirmed: new Set(),
-    caution: lease + brokerTimeout + quarantine
+    caution: lease + brokerTimeout + quarantine + 2 * monitorPoll
   } satisfies Stage
 })
 

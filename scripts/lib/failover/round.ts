@@ -177,7 +177,7 @@ const untilPlacedAgain = Effect.fnUntraced(function* (
   problems: Array<string>
 ) {
   const limitSeconds = placedAgainSeconds + stage.caution
-  const lookUntil = standby === "lagging" ? fromMillis + (stage.caution + 2) * 1000 : fromMillis
+  const lookUntil = standby === "lagging" ? fromMillis + (stage.caution + 3) * 1000 : fromMillis
   let stoppedAt: number | null = null
   const look = Effect.gen(function* () {
     if (yield* isHalted(stage)) {
