@@ -41,6 +41,9 @@ const accessToken = "failover-token"
 
 /** In seconds. */
 const [lease, brokerTimeout, quarantine, monitorPoll] = [6, 2, 3, 2]
+/** Until every daemon has told what it knows, in seconds; nothing is placed meanwhile on a database that may have forgotten. */
+const everyoneHasLooked = 30
+
 /** The orders take turns: one is due at once, so that it may be forgotten with its slices, and one within a minute. */
 const shapes = [
   { slices: 2, minutes: 0 },
@@ -131,7 +134,7 @@ const setUp = Effect.fnUntraced(function* (primary: Server) {
     environment,
     commandLog: logOf("commands"),
     confirmed: new Set(),
-    caution: lease + brokerTimeout + quarantine + 2 * monitorPoll
+    caution: Math.max(lease + brokerTimeout + quarantine, everyoneHasLooked) + 2 * monitorPoll
   } satisfies Stage
 })
 
