@@ -111,12 +111,14 @@ export class StatementWatch {
   }
 }
 
+const takeOvers: ReadonlySet<string> = new Set(["RecoveryStore.takeOver", "HistoryStore.adopt"])
+
 /** The forbidden changes between two states of a slice, in words. */
 function* wrongChanges(before: KnownSlice, slice: Readonly<SliceRow>, operation: string): Iterable<string> {
   if (slice.claimVersion < before.claimVersion) yield "has a lower claim_version than before"
   const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
   // Late arrivals: the broker order of a slice that was given up is found after all.
-  const isTakenOver = operation === "RecoveryStore.takeOver" && before.stage !== "PROCESSED"
+  const isTakenOver = takeOvers.has(operation) && before.stage !== "PROCESSED"
   if (isFinal && slice.stage !== before.stage && !isTakenOver) yield `was ${before.stage} and is ${slice.stage}`
   if (slice.filledQuantity > slice.quantity) yield `is filled beyond its quantity`
   if (before.stage !== "PROCESSED") return

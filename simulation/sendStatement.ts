@@ -8,7 +8,9 @@ const notifications: Readonly<Record<string, string>> = {
   "OrderStore.completeSplits": "slices",
   "OrderStore.noteDouble": "cancels",
   "ReplanStore.change": "slices",
-  "OrderCommands.hold": "cancels"
+  "OrderCommands.hold": "cancels",
+  "HaltStore.restore": "halts",
+  "HistoryStore.settle": "slices"
 }
 
 /** The fate of a statement on its way. */

@@ -5,6 +5,7 @@ import type { InstrumentStore } from "../../src/stores/account/InstrumentStore.t
 import type { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import type { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import type { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import type { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
@@ -22,6 +23,7 @@ export interface Stores {
   readonly halts: HaltStore["Service"]
   readonly heartbeats: Pick<HeartbeatStore["Service"], "beat" | "leave" | "forget">
   readonly lookout: LookoutStore["Service"]
+  readonly history: HistoryStore["Service"]
   readonly commands: Pick<OrderCommands["Service"], "pause" | "hold" | "resume" | "requestCancel">
   readonly quotes: Pick<QuoteStore["Service"], "prune">
   readonly instruments: Pick<InstrumentStore["Service"], "markets">
@@ -56,7 +58,12 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "LookoutStore.look",
   "HeartbeatStore.beat",
   "HeartbeatStore.leave",
-  "HeartbeatStore.forget"
+  "HeartbeatStore.forget",
+  "HistoryStore.mark",
+  "HistoryStore.unsettled",
+  "HistoryStore.tagged",
+  "HistoryStore.noteOrphans",
+  "HistoryStore.settle"
 ])
 
 /** A database to run on. Each statement takes effect at one moment, completely or not at all. */
@@ -67,4 +74,6 @@ export interface Database {
   readonly run: <A, E>(operation: string, statement: Effect.Effect<A, E>) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
   /** The tables after the last statement. */
   readonly tables: () => Tables
+  /** Keeps what is committed now, as a standby has it. The answer makes the standby the server, on a new timeline. Null: it cannot. */
+  readonly standby: (() => () => void) | null
 }

@@ -6,6 +6,7 @@ import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
+import { memoryHistory } from "./memoryHistory.ts"
 import { memoryHeartbeats, memoryLookout } from "./memoryLookout.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryRecovery } from "./memoryRecovery.ts"
@@ -29,6 +30,7 @@ export const memoryDatabase = (): Database => {
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
     lookout: memoryLookout(memory),
+    history: memoryHistory(memory),
     commands: memoryCommands(memory),
     // No limit of a run needs quotes, so none are stored and none have to be removed.
     quotes: { prune: () => Effect.void },
@@ -40,8 +42,19 @@ export const memoryDatabase = (): Database => {
   return {
     stores,
     insertOrder: (order) => Effect.sync(() => void memory.orders.set(order.id, orderRow(order))),
-    run: (_operation, statement) => Effect.runSyncExit(statement),
-    tables: () => memory
+    run: (_operation, statement) => {
+      memory.history.logPosition += 1
+      return Effect.runSyncExit(statement)
+    },
+    tables: () => memory,
+    standby: () => {
+      const kept = memory.clone()
+      return () => {
+        const timeline = Number.parseInt(memory.history.timeline, 16) + 1
+        memory.becomes(kept)
+        memory.history.timeline = timeline.toString(16).padStart(8, "0")
+      }
+    }
   }
 }
 
@@ -74,6 +87,12 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       const row = { ...halt, id: memory.halts.length + 1, requestedAt: millisOf(requestedAt) }
       memory.halts.push(row)
       return haltOf(row)
+    }),
+  restore: ({ requestedAt, reason, requestedBy }) =>
+    Effect.sync(() => {
+      if (memory.isHalted) return
+      const row = { isHalted: true, reason, requestedBy, requestedAt: millisOf(requestedAt) }
+      memory.halts.push({ ...row, id: memory.halts.length + 1 })
     }),
   current: Effect.sync(() => Option.map(Option.fromNullishOr(memory.halts.at(-1)), haltOf)),
   acknowledge: (instanceId, haltId) =>

@@ -9,6 +9,7 @@ import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
@@ -115,6 +116,7 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     halts: Context.get(built, HaltStore),
     heartbeats: Context.get(built, HeartbeatStore),
     lookout: Context.get(built, LookoutStore),
+    history: Context.get(built, HistoryStore),
     commands: Context.get(built, OrderCommands),
     quotes: Context.get(built, QuoteStore),
     instruments: Context.get(built, InstrumentStore)
@@ -130,7 +132,8 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
         tables = await Effect.runPromise(readAll)
       return exit
     },
-    tables: () => tables
+    tables: () => tables,
+    standby: null
   }
   return database
 }).pipe(Effect.scoped)

@@ -7,6 +7,7 @@ import { QuoteStore } from "./account/QuoteStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
+import { HistoryStore } from "./operations/HistoryStore.ts"
 import { LookoutStore } from "./operations/LookoutStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
@@ -27,6 +28,7 @@ export const StoresLayer = Layer.mergeAll(
   DayTotalStore.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
+  HistoryStore.layer,
   LookoutStore.layer,
   BrokerInUseStore.layer,
   BacklogStore.layer

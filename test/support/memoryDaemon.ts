@@ -13,6 +13,7 @@ import { OrderBudget } from "../../src/stores/account/OrderBudget.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
@@ -103,6 +104,7 @@ const watchLayer = Layer.effectContext(
       Context.add(RecoveryStore, watched(watch, "RecoveryStore", stores.recovery)),
       Context.add(ReplanStore, watched(watch, "ReplanStore", stores.replans)),
       Context.add(HaltStore, watched(watch, "HaltStore", stores.halts)),
+      Context.add(HistoryStore, watched(watch, "HistoryStore", stores.history)),
       Context.add(LookoutStore, watched(watch, "LookoutStore", stores.lookout)),
       Context.merge(
         yield* Layer.build(

@@ -37,6 +37,9 @@ export const sliceIdOf = (orderId: OrderId, sequenceNumber: number): SliceId =>
  */
 export const tagOf = (sliceId: SliceId): Tag => Tag.make(`PB${digestBase36(sliceId, 18).toUpperCase()}`)
 
+/** Whether a tag of the broker's order list has the form of {@link tagOf}. */
+export const isTagOfOurs = (tag: string): tag is Tag => /^PB[0-9A-Z]{18}$/.test(tag)
+
 const digestBase36 = (text: string, length: number): string =>
   BigInt(`0x${createHash("sha256").update(text).digest("hex")}`)
     .toString(36)

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
+import { isHalted } from "../sql/conditions.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
 /** An operator's decision whether anything may be placed. Later ones have larger ids; the latest counts. */
@@ -30,6 +31,11 @@ export class HaltStore extends Context.Service<
       readonly requestedAt: DateTime.Utc
     }) => Effect.Effect<Halt, DbError>
 
+    /**
+     * Halts all replicas as long ago, unless they are halted: a daemon that obeys this halt has found that the database forgot it.
+     */
+    readonly restore: (halt: Omit<Halt, "id" | "isHalted">, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
     /** The latest halt or resume; none when there never was one. */
     readonly current: Effect.Effect<Option.Option<Halt>, DbError>
 
@@ -46,7 +52,8 @@ export class HaltStore extends Context.Service<
   static readonly layer: Layer.Layer<HaltStore, never, Db> = Layer.effect(
     HaltStore,
     Effect.gen(function* () {
-      const { sql, query, queryOne, queryOption } = yield* Db
+      const db = yield* Db
+      const { sql, query, queryOne, queryOption } = db
       const Id = Schema.Struct({ instanceId: Schema.String })
 
       return HaltStore.of({
@@ -70,6 +77,8 @@ export class HaltStore extends Context.Service<
               )})
               SELECT id, is_halted, reason, requested_by, requested_at, pg_notify(${channel}, 'halts') FROM requested`
           ),
+
+        restore: restore(db),
 
         current: queryOption(
           "HaltStore.current",
@@ -111,3 +120,21 @@ export class HaltStore extends Context.Service<
     })
   )
 }
+
+const restore =
+  ({ sql, execute }: Db["Service"]): HaltStore["Service"]["restore"] =>
+  ({ reason, requestedBy, requestedAt }, now) =>
+    execute(
+      "HaltStore.restore",
+      sql`
+        WITH requested AS (
+          INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at)
+          SELECT true, ${reason}::text, ${requestedBy}::text, ${instant(requestedAt)}::timestamptz WHERE NOT ${isHalted(sql)}
+          RETURNING id
+        ), recorded AS (${insertActions(
+          sql,
+          { name: "halt", asked: { by: requestedBy, reason }, now },
+          sql`SELECT NULL::text, NULL::text, '{}'::jsonb FROM requested`
+        )})
+        SELECT pg_notify(${channel}, 'halts') FROM requested`
+    )
