@@ -34,8 +34,16 @@ export class StatementWatch {
     return this.known.get(sliceId)?.notAfterWhenClaimed ?? 0
   }
 
+  /** The tables are older now: nothing of what was seen before counts. */
+  forget(): void {
+    this.known.clear()
+    this.knownOrders.clear()
+    this.committed("fail-over")
+  }
+
   /** To be called after each statement that has taken effect. */
   committed(operation: string): void {
+    this.promises.look()
     if (readOnlyOperations.has(operation)) return
     const { slices, orders } = this.evidence.database.tables()
     for (const slice of slices.values()) this.checkSlice(slice, operation)
@@ -69,8 +77,10 @@ export class StatementWatch {
   private checkSlice(slice: Readonly<SliceRow>, operation: string): void {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
+    const isLost = this.evidence.lostOrders.has(slice.orderId)
     if (before !== undefined) {
-      for (const problem of wrongChanges(before, slice, operation)) this.report(operation, `${slice.tag} ${problem}`)
+      for (const problem of wrongChanges(before, slice, operation, isLost))
+        this.report(operation, `${slice.tag} ${problem}`)
     }
     if (isNewClaim && before !== undefined && slice.stage === "IN_PROGRESS") this.checkClaim(slice)
     if (slice.outcomeUnknownAt !== null) this.checkDoubt(slice, slice.outcomeUnknownAt)
@@ -114,13 +124,18 @@ export class StatementWatch {
 const takeOvers: ReadonlySet<string> = new Set(["RecoveryStore.takeOver", "HistoryStore.adopt"])
 
 /** The forbidden changes between two states of a slice, in words. */
-function* wrongChanges(before: KnownSlice, slice: Readonly<SliceRow>, operation: string): Iterable<string> {
+function* wrongChanges(
+  before: KnownSlice,
+  slice: Readonly<SliceRow>,
+  operation: string,
+  isLost: boolean
+): Iterable<string> {
   if (slice.claimVersion < before.claimVersion) yield "has a lower claim_version than before"
   const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
   // Late arrivals: the broker order of a slice that was given up is found after all.
   const isTakenOver = takeOvers.has(operation) && before.stage !== "PROCESSED"
   if (isFinal && slice.stage !== before.stage && !isTakenOver) yield `was ${before.stage} and is ${slice.stage}`
-  if (slice.filledQuantity > slice.quantity) yield `is filled beyond its quantity`
+  if (slice.filledQuantity > slice.quantity && !isLost) yield `is filled beyond its quantity`
   if (before.stage !== "PROCESSED") return
   if (slice.brokerOrderId !== before.brokerOrderId) yield `was ${before.brokerOrderId} and is ${slice.brokerOrderId}`
   if (slice.filledQuantity < before.filledQuantity) yield "has less filled than before"

@@ -12,7 +12,7 @@ import type { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import type { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import type { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import type { SliceStore } from "../../src/stores/slices/SliceStore.ts"
-import type { Tables } from "./rows.ts"
+import type { Tables, WorkerRow } from "./rows.ts"
 
 /** The statements that the workers and the operators of a run call. */
 export interface Stores {
@@ -66,6 +66,11 @@ export const readOnlyOperations: ReadonlySet<string> = new Set([
   "HistoryStore.settle"
 ])
 
+/** What a server had that fails, to compare what is left with. */
+export interface BeforeLoss extends Tables {
+  readonly workers: ReadonlyMap<string, Readonly<WorkerRow>>
+}
+
 /** A database to run on. Each statement takes effect at one moment, completely or not at all. */
 export interface Database {
   readonly stores: Stores
@@ -74,6 +79,6 @@ export interface Database {
   readonly run: <A, E>(operation: string, statement: Effect.Effect<A, E>) => Exit.Exit<A, E> | Promise<Exit.Exit<A, E>>
   /** The tables after the last statement. */
   readonly tables: () => Tables
-  /** Keeps what is committed now, as a standby has it. The answer makes the standby the server, on a new timeline. Null: it cannot. */
-  readonly standby: (() => () => void) | null
+  /** Keeps what is committed now, as a standby has it. The answer makes the standby the server, on a new timeline. Null: it has none. */
+  readonly standby: (() => () => BeforeLoss) | null
 }

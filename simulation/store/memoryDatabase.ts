@@ -3,7 +3,7 @@ import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInHand } from "../../src/domain/model/sliceState.ts"
 import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
-import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
+import { type HaltStore, lostClaims } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
 import { memoryHistory } from "./memoryHistory.ts"
@@ -50,9 +50,11 @@ export const memoryDatabase = (): Database => {
     standby: () => {
       const kept = memory.clone()
       return () => {
+        const before = memory.clone()
         const timeline = Number.parseInt(memory.history.timeline, 16) + 1
         memory.becomes(kept)
         memory.history.timeline = timeline.toString(16).padStart(8, "0")
+        return before
       }
     }
   }
@@ -114,7 +116,8 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       const claims = [...memory.slices.values()].filter((slice) => halt.isHalted && isInHand(slice, millisOf(now)))
       const waiting = new Set([
         ...alive.map(({ instanceId }) => instanceId),
-        ...claims.map(({ claimedBy }) => claimedBy ?? "")
+        ...claims.map(({ claimedBy }) => claimedBy ?? ""),
+        ...(halt.isHalted && !memory.isHistorySettled ? [lostClaims] : [])
       ])
       return [...waiting].filter((id) => !heard.has(id)).toSorted()
     })

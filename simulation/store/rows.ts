@@ -125,4 +125,6 @@ export interface Tables {
   readonly orders: ReadonlyMap<string, Readonly<OrderRow>>
   readonly slices: ReadonlyMap<string, Readonly<SliceRow>>
   readonly events: ReadonlyMap<string, EventRow>
+  readonly halts: ReadonlyArray<HaltRow>
+  readonly isHistorySettled: boolean
 }

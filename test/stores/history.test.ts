@@ -4,7 +4,7 @@ import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId, sliceIdOf, OrderId, Tag, tagOf } from "../../src/domain/model/Ids.ts"
 import type { ServerPosition } from "../../src/domain/operations/serverHistory.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
-import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
+import { HaltStore, lostClaims } from "../../src/stores/operations/HaltStore.ts"
 import { HistoryStore, theService } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
@@ -257,6 +257,23 @@ describe("an unsettled history", () => {
       yield* at(180)
       assert.isFalse((yield* look).isHistorySettled)
       assert.strictEqual(yield* seenAt, 60_000)
+    }).pipe(Effect.provide(service))
+  )
+})
+
+describe("HaltStore.waitingFor", () => {
+  it.effect("names those whose claims the database may have forgotten, for a halt", () =>
+    Effect.gen(function* () {
+      const halts = yield* HaltStore
+      const now = yield* DateTime.now
+      const asked = { reason: "a reason", requestedBy: "somebody", requestedAt: now }
+      const halt = yield* halts.request({ ...asked, isHalted: true })
+      assert.isEmpty(yield* halts.waitingFor(halt, now))
+      yield* failOver
+      assert.deepStrictEqual(yield* halts.waitingFor(halt, now), [lostClaims])
+      yield* mark
+      assert.deepStrictEqual(yield* halts.waitingFor(halt, now), [lostClaims])
+      assert.isEmpty(yield* halts.waitingFor(yield* halts.request({ ...asked, isHalted: false }), now))
     }).pipe(Effect.provide(service))
   )
 })

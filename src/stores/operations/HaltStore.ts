@@ -3,6 +3,7 @@ import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
 import { isHalted } from "../sql/conditions.ts"
+import { settledHistory } from "../sql/history.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
 /** An operator's decision whether anything may be placed. Later ones have larger ids; the latest counts. */
@@ -14,6 +15,9 @@ export const Halt = Schema.Struct({
   requestedAt: Schema.DateTimeUtcFromDate
 })
 export type Halt = typeof Halt.Type
+
+/** Whoever has claimed slices, and the database does not know of it any more. */
+export const lostClaims = "whoever has claimed what the database has forgotten"
 
 /**
  * Halts and resumes of all daemons. The claim of slices reads the latest one in its own statement, so nothing is claimed
@@ -44,7 +48,7 @@ export class HaltStore extends Context.Service<
 
     /**
      * The instances that may not follow it yet: those whose executor is alive and has not acknowledged it, and those with
-     * claims whose leases have not ended, alive or not.
+     * claims whose leases have not ended, alive or not. While the database may have forgotten claims, {@link lostClaims} too.
      */
     readonly waitingFor: (halt: Halt, now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
   }
@@ -114,6 +118,8 @@ export class HaltStore extends Context.Service<
                 AND NOT EXISTS (
                   SELECT FROM workers w
                   WHERE w.instance_id = c.owner AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})
+              UNION
+              SELECT ${lostClaims} WHERE ${halt.isHalted} AND NOT EXISTS (${settledHistory(sql, null)})
               ORDER BY 1`
           ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
       })
