@@ -47,6 +47,18 @@ const incidentOf = (chance: SeededChoices): Incident => {
   }
 }
 
+/** In half of these runs a halt that outlasts the way back, often one that the standby has not got. One at a time: ending one ends all. */
+const withHalt = (
+  chance: SeededChoices,
+  actions: Scenario["actions"],
+  { atSeconds, lagSeconds }: FailOver
+): Scenario["actions"] => {
+  if (chance.hits(0.5)) return actions
+  const seconds = Math.max(0, atSeconds - chance.between(0, lagSeconds))
+  const halt = { _tag: "Halt", when: { seconds }, forSeconds: chance.between(30, 90) } as const
+  return [...actions.filter(({ _tag }) => _tag !== "Halt"), halt]
+}
+
 /**
  * Adds a fail-over to a scenario, with incidents on the way back from it. A process that alone cannot reach the database could not
  * tell it of a halt, so there is none then.
@@ -63,6 +75,7 @@ export const withFailOver = (world: World, scenario: Scenario): Scenario => {
       ...scenario.environment,
       AFTER_DATABASE_LOSS: chance.hits(0.15) ? "halt" : "continue"
     },
+    actions: withHalt(chance, scenario.actions, failOver),
     incidents: [...scenario.incidents, ...Array.from({ length: chance.whole(0, 2) }, () => incidentOf(chance))],
     outages: [
       ...scenario.outages.filter(({ process }) => process === null),
