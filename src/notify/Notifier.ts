@@ -87,6 +87,7 @@ export const makeLook = Effect.gen(function* () {
       store.noteDoubles(now),
       store.noteUnknown(unknownAfter, now),
       noteClosure(now),
+      store.noteLoss(now),
       store.noteHalts(now),
       store.noteHeld(now),
       noteDay(now),

@@ -12,6 +12,7 @@ export const NotificationKind = Schema.Literals([
   "daily_limit",
   "halted",
   "resumed",
+  "database_loss",
   "order_held",
   "shortfall",
   "test"

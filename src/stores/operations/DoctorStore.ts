@@ -7,6 +7,7 @@ import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
 import { maxShown } from "../sql/bounded.ts"
 import { claimableFormat, isFollowedThrough, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
+import { isSettledRow, recordedAndNow } from "../sql/history.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { shownTime } from "../sql/shownTime.ts"
 
@@ -29,6 +30,12 @@ const Double = Schema.Struct({
   sliceId: Schema.String,
   orderId: Schema.String,
   brokerOrderIds: Schema.Array(Schema.String)
+})
+
+const History = Schema.Struct({
+  isSettled: Schema.Boolean,
+  since: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  reason: Schema.NullOr(Schema.String)
 })
 
 /** A slice that is not where it must be. One without a plan has its key as its id. */
@@ -56,6 +63,8 @@ export class DoctorStore extends Context.Service<
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
     /** Slices placed twice, seen since then. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
+    /** Whether the server's history is settled; if not, since when a daemon has marked it, and why. */
+    readonly history: Effect.Effect<typeof History.Type, DbError>
     /** See {@link misplacedSlices}. */
     readonly misplaced: Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError>
   }
@@ -106,6 +115,14 @@ export class DoctorStore extends Context.Service<
               SELECT slice_id, order_id, broker_order_ids FROM double_placements
               WHERE seen_at >= ${instant(since)} ORDER BY seen_at`
           ),
+
+        history: db.queryOne(
+          "DoctorStore.history",
+          History,
+          sql`
+            SELECT ${isSettledRow(sql)} AS is_settled, h.unsettled_since AS since, h.unsettled_reason AS reason
+            FROM ${recordedAndNow(sql)}`
+        ),
 
         misplaced: misplacedSlices(db)
       })
