@@ -58,6 +58,7 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "OrderBudget.reserve",
     "OrderBudget.block",
     "HistoryStore.unsettled",
+    "HistoryStore.unprovable",
     "Broker.listAll",
     ...found,
     "HistoryStore.settle"

@@ -41,6 +41,9 @@ export const memoryHistory = (memory: Memory): HistoryStore["Service"] => ({
   adopt: (found, reason, now) =>
     Effect.sync(() => new Set(found.flatMap((one) => adopt(memory, one, reason, millisOf(now))))),
 
+  // The order list of a run begins with the run.
+  unprovable: () => Effect.succeed(0),
+
   noteOrphans: (orphans) =>
     Effect.sync(() => {
       const known = new Set([...memory.slices.values()].map(({ tag }) => tag))

@@ -68,6 +68,12 @@ export class HistoryStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<ReadonlySet<string>, DbError>
 
+    /**
+     * How many slices without a broker order were due before `until`, when the broker's order list begins, and could still be placed
+     * at `from`, when a daemon last looked at the settled history: no list shows whether they were.
+     */
+    readonly unprovable: (from: DateTime.Utc, until: DateTime.Utc) => Effect.Effect<number, DbError>
+
     /** Remembers broker orders with tags of ours that no slice has, so that the slices that get these tags are looked up first. */
     readonly noteOrphans: (orphans: FoundOnList["orphaned"], now: DateTime.Utc) => Effect.Effect<void, DbError>
 
@@ -91,6 +97,7 @@ export class HistoryStore extends Context.Service<
         unsettled: unsettled(db),
         tagged: tagged(db),
         adopt: adopt(db),
+        unprovable: unprovable(db),
         noteOrphans: noteOrphans(db),
         settle: settle(db)
       })
@@ -171,6 +178,23 @@ const adopt =
         })}
         SELECT id FROM found`
     ).pipe(Effect.map((rows) => new Set(idsOf(rows))))
+
+const unprovable =
+  ({ sql, queryOne }: Db["Service"]): Store["unprovable"] =>
+  (from, until) =>
+    queryOne(
+      "HistoryStore.unprovable",
+      Schema.Struct({ count: Schema.Int }),
+      sql`
+        SELECT (
+          (SELECT count(*) FROM slice_queue WHERE due_at < ${instant(until)} AND not_after >= ${instant(from)})
+          -- What was given up since, because its window is over.
+          + (SELECT count(*) FROM slice_results r JOIN slice_plan p ON p.slice = r.slice
+            WHERE r.stage IN ('F', 'S') AND r.replaced_by IS NULL AND r.updated_at >= ${instant(from)}
+              AND coalesce(r.due_at, p.scheduled_at) < ${instant(until)}
+              AND coalesce(r.not_after, p.not_after) >= ${instant(from)})
+        )::int AS count`
+    ).pipe(Effect.map(({ count }) => count))
 
 const noteOrphans =
   ({ sql, execute }: Db["Service"]): Store["noteOrphans"] =>

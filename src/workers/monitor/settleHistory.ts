@@ -16,8 +16,8 @@ import { makeLookUp } from "./lookUpOrders.ts"
  * database does not know of, and records the history as settled. Several daemons may do so at once: each step changes
  * what is not changed yet. What does not add up is left to a person: alarms, and a halt that is written with the settlement.
  *
- * A broker order that is younger than the wait belongs to no claim: nothing is claimed meanwhile. While the list cannot be read,
- * the history stays unsettled, and the placement gates stay closed.
+ * Nothing is claimed meanwhile, so whatever was sent was sent before the wait. While the list cannot be read, the history stays
+ * unsettled, and the placement gates stay closed.
  */
 export const makeSettleHistory = Effect.gen(function* () {
   const config = yield* Configuration
@@ -55,9 +55,9 @@ export const makeSettleHistory = Effect.gen(function* () {
     const problems = [
       ...(yield* takeOver(found)),
       ...problem(list.unclear, "row", "of the order list unreadable"),
-      ...(seenAt !== null && DateTime.toEpochMillis(seenAt) < list.sinceMillis
-        ? ["the broker's order list is younger than what the database knows"]
-        : [])
+      ...(seenAt === null || DateTime.isGreaterThanOrEqualTo(seenAt, list.since)
+        ? []
+        : problem(yield* store.unprovable(seenAt, list.since), "slice", "due before the broker's order list begins"))
     ]
     const halt =
       problems.length > 0
@@ -104,6 +104,6 @@ const makeReadList = Effect.gen(function* () {
     const { ordersOf, orderListSinceMillis, unreadableOf } = looked.value
     // A row without a tag of ours that cannot be read may have had one.
     const unclear = unreadable.filter((row) => !row.tags.some(isTagOfOurs)).length
-    return { tags, ordersOf, unreadableOf, unclear, sinceMillis: orderListSinceMillis }
+    return { tags, ordersOf, unreadableOf, unclear, since: DateTime.makeUnsafe(orderListSinceMillis) }
   })
 })

@@ -111,6 +111,39 @@ describe("settling the history", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("halts if slices may have been placed before the order list of today began", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const { sql, execute } = yield* Db
+      yield* splitOrder("o1")
+      yield* at(15)
+      yield* execute("test.seen", sql`UPDATE server_history SET seen_at = '1970-01-01T00:00:20Z'`)
+      yield* failOver
+      yield* look(false)
+      yield* waitForAll
+      // Two slices were due by then, and no list shows what became of them.
+      script.orderListSince = DateTime.makeUnsafe(29_000)
+      yield* settled
+      assert.include((yield* halt)?.reason ?? "", "2 slices due before the broker's order list begins")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("goes on over a night in which nothing was due", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const { sql, execute } = yield* Db
+      yield* at(15)
+      yield* execute("test.seen", sql`UPDATE server_history SET seen_at = 'epoch'`)
+      yield* failOver
+      yield* look(false)
+      yield* waitForAll
+      script.orderListSince = DateTime.makeUnsafe(10_000)
+      yield* settled
+      assert.isNull(yield* halt)
+      assert.isNull(yield* look(true))
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("halts in any case if it is told to", () =>
     Effect.gen(function* () {
       yield* splitOrder("o1")
