@@ -16,7 +16,7 @@ const failOverOf = (chance: SeededChoices, calmFromSeconds: number): FailOver | 
   }
 }
 
-const stream = "fail-over"
+const stream = "fail-overs"
 
 /** Whether the run of this seed has a fail-over. */
 export const failsOver = (seed: number): boolean => failOverOf(new World(`${seed}`, null).chance(stream), 10) !== null
