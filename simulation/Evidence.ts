@@ -3,6 +3,7 @@ import type { Exchange } from "./Exchange.ts"
 import type { LedgerOrder } from "./LedgerOrder.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
 import type { Database } from "./store/Database.ts"
+import type { SliceRow } from "./store/rows.ts"
 import type { World } from "./World.ts"
 
 /** One request to place, from its last check on. */
@@ -15,6 +16,8 @@ export interface Send {
   /** When it left the process, in milliseconds of true time. */
   leftMillis: number | null
   order: LedgerOrder | null
+  /** It began on a server of which only a part is left. */
+  isBeforeLoss: boolean
 }
 
 /** How far a process's clock may be behind the database's: a round trip, and the longest suspension it cannot notice. */
@@ -29,6 +32,10 @@ export class Evidence {
   readonly sends: Array<Send> = []
   /** The latest request of each claim, by `claimKey`. */
   readonly sentClaims = new Map<string, Send>()
+  /** Slices as they were claimed on a server that has failed since, by id: who had claimed them may still place them. */
+  readonly lostClaims = new Map<string, Readonly<SliceRow>>()
+  /** Orders of which the database has lost a plan, or everything. A person has to look at them. */
+  readonly lostOrders = new Set<string>()
   readonly world: World
   readonly database: Database
   readonly exchange: Exchange

@@ -1,3 +1,6 @@
+import type { RunningProcess } from "./RunningProcess.ts"
+import type { BeforeLoss } from "./store/Database.ts"
+import type { Tables } from "./store/rows.ts"
 import type { World } from "./World.ts"
 
 /**
@@ -9,6 +12,10 @@ export class OperatorPromises {
   private readonly pausedOrders = new Set<string>()
   private isHalted = false
   private isHaltCommitted = false
+  /** The processes that have obeyed a halt which the database has lost; null unless it has. */
+  private witnesses: ReadonlyArray<RunningProcess> | null = null
+  /** The operator's halt is lost, and no process knows of it. */
+  isHaltLost = false
   private readonly world: World
 
   constructor(world: World) {
@@ -24,6 +31,37 @@ export class OperatorPromises {
     if (isPaused) this.pausedOrders.add(orderId)
     else this.pausedOrders.delete(orderId)
     this.world.traced?.(() => `operator: ${orderId} ${isPaused ? "is quiet" : "goes on"}`)
+  }
+
+  /** A promise that the database has lost counts only as long as a process remembers it: halts alone are remembered. */
+  forgot(before: BeforeLoss, now: Tables, processes: ReadonlyArray<RunningProcess>): void {
+    for (const id of this.cancelled)
+      if ((now.orders.get(id)?.cancelRequestedAt ?? null) === null) this.cancelled.delete(id)
+    for (const id of this.pausedOrders)
+      if ((now.orders.get(id)?.holdReason ?? null) === null) this.pausedOrders.delete(id)
+    const halt = before.halts.at(-1)
+    if (halt?.isHalted !== true || now.halts.at(-1)?.isHalted === true) return
+    const hasObeyed = ({ id }: RunningProcess) =>
+      (before.workers.get(`${id}/executor`)?.acknowledgedHalt ?? 0) >= halt.id
+    this.witnesses = this.isHalted ? processes.filter(hasObeyed) : []
+    this.look()
+  }
+
+  /** To be called at each statement: a witness that does not run all the time may come too late. */
+  look(): void {
+    if (this.witnesses === null) return
+    this.witnesses = this.witnesses.filter((process) => !process.isDead && !process.isStanding && !process.isEnding)
+    if (this.witnesses.length > 0) return
+    this.world.traced?.(() => "operator: nobody knows of the halt any more")
+    this.witnesses = null
+    this.isHaltLost = true
+    this.halted(false)
+    this.haltRequested(false)
+  }
+
+  /** A process has written the lost halt again. */
+  haltWritten(): void {
+    this.witnesses = null
   }
 
   haltRequested(isRequested: boolean): void {

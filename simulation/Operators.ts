@@ -21,6 +21,7 @@ export class Operators {
   private readonly config: Configuration["Service"]
   private readonly daemons: DaemonProcesses
   private readonly resumed = new Set<string>()
+  private hasForgotten = false
 
   constructor(run: Run, config: Configuration["Service"], daemons: DaemonProcesses) {
     this.run = run
@@ -53,12 +54,28 @@ export class Operators {
 
   /** Resumes orders that the service has put on hold, once for each hold. Without a person they would stay on hold. */
   resumeHeld(): void {
+    this.resumeHalted()
     for (const order of this.run.database.tables().orders.values()) {
       const hold = `${order.id} since ${order.heldAt}`
       if (order.holdReason === null || this.resumed.has(hold)) continue
       this.resumed.add(hold)
       this.run.world.after(1000, () => this.resume(order.id))
     }
+  }
+
+  /** Who halted learns that the halt is gone, and is told of what the service halts by itself. */
+  databaseForgot(): void {
+    this.hasForgotten = true
+  }
+
+  /** Resumes what the service itself has halted, or what is halted because the resume was lost. */
+  private resumeHalted(): void {
+    const halt = this.run.database.tables().halts.at(-1)
+    if (!this.hasForgotten || halt?.isHalted !== true || this.run.judge.promises.isClaimingHalted) return
+    const name = `halt ${halt.id}`
+    if (this.resumed.has(name)) return
+    this.resumed.add(name)
+    this.run.world.after(1000, () => this.requestHalt("resume all", false, () => this.run.notify("halts")))
   }
 
   private command<A, E>(name: string, statement: Effect.Effect<A, E>, then: (answer: A) => void): void | Promise<void> {
@@ -104,20 +121,23 @@ export class Operators {
   }
 
   private untilUnplaceable(orderId: string): void {
+    if ((this.run.database.tables().orders.get(orderId)?.cancelRequestedAt ?? null) === null) return
     const slices = [...this.run.database.tables().slices.values()].filter((slice) => slice.orderId === orderId)
     const isPlaceable = slices.some(({ stage }) => stage === "SCHEDULED" || stage === "IN_PROGRESS")
-    if (isPlaceable) this.run.world.after(askMillis, () => this.untilUnplaceable(orderId))
+    // Claims that the database has forgotten are not over before.
+    if (isPlaceable || !this.run.database.tables().isHistorySettled)
+      this.run.world.after(askMillis, () => this.untilUnplaceable(orderId))
     else this.run.judge.promises.cancelAcknowledged(orderId)
   }
 
-  /** An amendment that is too late or not possible is refused and changes nothing. */
+  /** An amendment that is too late, not possible, or not safe on a database that has forgotten, is refused and changes nothing. */
   private amend(orderId: string, amendment: Amendment): void | Promise<void> {
     const { replans } = this.run.database.stores
     const context = { rules: planningRules(this.config, null), market: unknownInstrument, now: this.now }
     const options = { now: this.now, windowGrace: this.config.orderWindowGrace }
     const change = replans
       .change(orderId, options, (running) => amend(running, amendment, context))
-      .pipe(Effect.catchTag("CannotReplan", () => Effect.succeed(null)))
+      .pipe(Effect.catchTag(["CannotReplan", "DbError"], () => Effect.succeed(null)))
     return this.command(`amend ${orderId}`, change, (replan) => {
       if (replan === null) return
       countFault(this.run, "operator: an amendment is a new plan")
@@ -135,10 +155,10 @@ export class Operators {
   }
 
   private untilQuiet(orderId: string): void {
-    const { orders, slices } = this.run.database.tables()
+    const { orders, slices, isHistorySettled } = this.run.database.tables()
     if ((orders.get(orderId)?.holdReason ?? null) === null) return
     const isBusy = [...slices.values()].some((slice) => slice.orderId === orderId && slice.stage === "IN_PROGRESS")
-    if (isBusy) this.run.world.after(askMillis, () => this.untilQuiet(orderId))
+    if (isBusy || !isHistorySettled) this.run.world.after(askMillis, () => this.untilQuiet(orderId))
     else this.run.judge.promises.paused(orderId, true)
   }
 
@@ -164,6 +184,7 @@ export class Operators {
 
   private untilHalted(halt: Halt, forSeconds: number): void | Promise<void> {
     const { world, judge, database } = this.run
+    if (judge.promises.isHaltLost) return
     const statement = database.stores.halts.waitingFor(halt, this.now)
     return this.command("HaltStore.waitingFor", statement, (waitingFor) => {
       if (waitingFor.length > 0) {

@@ -22,7 +22,7 @@ export class PlacementWatch {
   begins(process: RunningProcess, placement: Placement): Send {
     const { evidence } = this
     const { sliceId, tag } = placement
-    const slice = evidence.database.tables().slices.get(sliceId)
+    const slice = this.claimedBy(process, sliceId)
     const send: Send = {
       placement,
       process,
@@ -30,7 +30,8 @@ export class PlacementWatch {
       claimVersion: slice?.claimVersion ?? -1,
       state: "under way",
       leftMillis: null,
-      order: null
+      order: null,
+      isBeforeLoss: false
     }
     evidence.sends.push(send)
     evidence.world.traced?.(() => `${process.id} places ${tag} of ${send.orderId}, claim ${send.claimVersion}`)
@@ -41,6 +42,14 @@ export class PlacementWatch {
     evidence.sentClaims.set(claim, send)
     this.checkPromises(send)
     return send
+  }
+
+  /** The slice as this process has claimed it: perhaps on a server that has failed since. */
+  private claimedBy(process: RunningProcess, sliceId: string): Readonly<SliceRow> | undefined {
+    const slice = this.evidence.database.tables().slices.get(sliceId)
+    const lost = this.evidence.lostClaims.get(sliceId)
+    const isLostClaim = lost?.claimedBy === process.id && lost.claimVersion > (slice?.claimVersion ?? -1)
+    return isLostClaim ? lost : slice
   }
 
   /** The request leaves the process: promises that were made since the last check count as well. */

@@ -25,6 +25,13 @@ export interface DatabaseOutage {
   readonly isAt: (seconds: number) => boolean
 }
 
+/** The database fails over to a standby that has got nothing of the last seconds, and cannot be reached for some more. */
+export interface FailOver {
+  readonly atSeconds: number
+  readonly lagSeconds: number
+  readonly outageSeconds: number
+}
+
 /** An action of an operator or the platform, at a time or soon after the n-th placement has begun. */
 export type Action = {
   readonly when: { readonly seconds: number } | { readonly placement: number; readonly afterMillis: number }
@@ -56,6 +63,7 @@ export interface Scenario {
   readonly orders: ReadonlyArray<SubmittedOrder & { readonly insertedAtSeconds: number }>
   readonly incidents: ReadonlyArray<Incident>
   readonly outages: ReadonlyArray<DatabaseOutage>
+  readonly failOver: FailOver | null
   readonly actions: ReadonlyArray<Action>
   /** How long after the last fault everything must be at rest. */
   readonly restSeconds: number

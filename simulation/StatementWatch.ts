@@ -34,8 +34,16 @@ export class StatementWatch {
     return this.known.get(sliceId)?.notAfterWhenClaimed ?? 0
   }
 
+  /** The tables are older now: nothing of what was seen before counts. */
+  forget(): void {
+    this.known.clear()
+    this.knownOrders.clear()
+    this.committed("fail-over")
+  }
+
   /** To be called after each statement that has taken effect. */
   committed(operation: string): void {
+    this.promises.look()
     if (readOnlyOperations.has(operation)) return
     const { slices, orders } = this.evidence.database.tables()
     for (const slice of slices.values()) this.checkSlice(slice, operation)
@@ -69,9 +77,10 @@ export class StatementWatch {
   private checkSlice(slice: Readonly<SliceRow>, operation: string): void {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
+    const isLost = this.evidence.lostOrders.has(slice.orderId)
     if (before !== undefined) {
       const isOdd = this.evidence.exchange.ordersOf(slice.tag).some(({ oddity }) => oddity !== null)
-      for (const problem of wrongChanges(before, slice, operation, isOdd))
+      for (const problem of wrongChanges(before, slice, operation, { isOdd, isLost }))
         this.report(operation, `${slice.tag} ${problem}`)
     }
     if (isNewClaim && before !== undefined && slice.stage === "IN_PROGRESS") this.checkClaim(slice)
@@ -113,19 +122,24 @@ export class StatementWatch {
   }
 }
 
-/** The forbidden changes between two states of a slice, in words. `isOdd`: its order was changed at the broker, or after its end. */
+const takeOvers: ReadonlySet<string> = new Set(["RecoveryStore.takeOver", "HistoryStore.adopt"])
+
+/**
+ * The forbidden changes between two states of a slice, in words. `isOdd`: its order was changed at the broker, or after its end;
+ * `isLost`: the database has forgotten parts of its order.
+ */
 function* wrongChanges(
   before: KnownSlice,
   slice: Readonly<SliceRow>,
   operation: string,
-  isOdd: boolean
+  { isOdd, isLost }: { readonly isOdd: boolean; readonly isLost: boolean }
 ): Iterable<string> {
   if (slice.claimVersion < before.claimVersion) yield "has a lower claim_version than before"
   const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
   // Late arrivals: the broker order of a slice that was given up is found after all.
-  const isTakenOver = operation === "RecoveryStore.takeOver" && before.stage !== "PROCESSED"
+  const isTakenOver = takeOvers.has(operation) && before.stage !== "PROCESSED"
   if (isFinal && slice.stage !== before.stage && !isTakenOver) yield `was ${before.stage} and is ${slice.stage}`
-  if (slice.filledQuantity > slice.quantity && !isOdd) yield `is filled beyond its quantity`
+  if (slice.filledQuantity > slice.quantity && !isOdd && !isLost) yield `is filled beyond its quantity`
   if (before.stage !== "PROCESSED") return
   if (slice.brokerOrderId !== before.brokerOrderId) yield `was ${before.brokerOrderId} and is ${slice.brokerOrderId}`
   if (slice.filledQuantity < before.filledQuantity) yield "has less filled than before"

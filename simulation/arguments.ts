@@ -9,6 +9,8 @@ export interface SimulationArguments {
   readonly stopsAtFirst: boolean
   /** Requests may arrive later than any quarantine. */
   readonly isHoleOpen: boolean
+  /** Only the seeds whose database fails over and forgets. */
+  readonly failsOver: boolean
   /** Part of the names of the mutations to try, or `all`; null: none, the seeds are run. */
   readonly mutations: string | null
   readonly seedsPerMutation: number
@@ -26,6 +28,7 @@ export const readArguments = (args: ReadonlyArray<string>): SimulationArguments 
       store: { type: "string", default: "memory" },
       "stop-at-first": { type: "boolean", default: false },
       "beyond-quarantine": { type: "boolean", default: false },
+      "fail-over": { type: "boolean", default: false },
       mutations: { type: "string" },
       "seeds-per-mutation": { type: "string", default: "1000" },
       // The names of these three until 0.1.0, which scripts may still use.
@@ -40,6 +43,7 @@ export const readArguments = (args: ReadonlyArray<string>): SimulationArguments 
     store: given.store,
     stopsAtFirst: given["stop-at-first"],
     isHoleOpen: given["beyond-quarantine"],
+    failsOver: given["fail-over"],
     mutations: given.mutations ?? given.canaries ?? null,
     seedsPerMutation: wholeNumber(given["seeds-per-canary"] ?? given["seeds-per-mutation"])
   }

@@ -10,7 +10,7 @@ import {
   notConnected,
   tooFastCode
 } from "../src/domain/model/BrokerError.ts"
-import type { Acknowledgement, FoundOrders } from "../src/domain/model/BrokerOrder.ts"
+import type { Acknowledgement, BrokerOrder, FoundOrders, OrderListEntries } from "../src/domain/model/BrokerOrder.ts"
 import type { BrokerOrderId } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { PlacementRequest, unknown } from "./PlacementRequest.ts"
@@ -27,7 +27,7 @@ export const brokerOf = (process: Process): Broker["Service"] => {
     listsAll: true,
     place: (placement) => place(process, placement),
     findByTag: () => findByTag(process),
-    listAll: Effect.succeed({ entries: [], unreadable: [] }),
+    listAll: listAll(process),
     quotes: () => Effect.succeed([]),
     cancel: (brokerOrderId) => cancel(process, brokerOrderId),
     changed: Effect.suspend(() => Effect.sleep(Duration.seconds(run.chance.between(1, 8))))
@@ -80,30 +80,45 @@ const lookUpFailed = (run: Run) =>
   new BrokerTryLater({ code: "503", message: "the order list cannot be read", retryAt: inMillis(run, 1000) })
 
 const findByTag = (process: Process): Effect.Effect<FoundOrders, BrokerLookupError> =>
+  readList(process, "Broker.findByTag", (orders) => ({ orders, unreadable: [] }))
+
+const listAll = (process: Process): Effect.Effect<OrderListEntries, BrokerLookupError> =>
+  readList(process, "Broker.listAll", (orders) => ({
+    entries: orders.map(({ brokerOrderId, tag }) => ({ brokerOrderId, tags: [tag] })),
+    unreadable: []
+  }))
+
+/** Reads the order list; `read` takes the orders that it shows. */
+const readList = <A>(
+  process: Process,
+  operation: string,
+  read: (orders: ReadonlyArray<BrokerOrder>) => A
+): Effect.Effect<A, BrokerLookupError> =>
   Effect.gen(function* () {
     const worker = yield* currentWorker
-    yield* gate(process, worker, "Broker.findByTag")
-    return yield* Effect.callback<FoundOrders, BrokerLookupError>((resume) => {
+    yield* gate(process, worker, operation)
+    return yield* Effect.callback<A, BrokerLookupError>((resume) => {
       const { run } = process
       const { world, chance, scenario, exchange } = run
       const { lookUp } = scenario.faults
-      const answer = (afterMillis: number, result: Effect.Effect<FoundOrders, BrokerLookupError>) =>
+      const answer = (afterMillis: number, result: Effect.Effect<A, BrokerLookupError>) =>
         void world.after(afterMillis, () => process.enter(() => resume(result)))
       const timeoutMillis = scenario.brokerTimeoutSeconds * 1000
 
       world.after(chance.between(0.5, 20), () => {
-        process.reach(worker, "Broker.findByTag", "sent")
+        process.reach(worker, operation, "sent")
         if (faultHits(run, "look-up: failed", lookUp.failed)) return answer(chance.between(1, 2000), lookUpFailed(run))
         const isStale = faultHits(run, "look-up: stale order list", lookUp.stale)
         const asOf = world.seconds - (isStale ? chance.upTo(scenario.maxOrderListAgeSeconds) : 0)
         const orders = exchange.ledger
           .filter(({ visibleSeconds }) => visibleSeconds <= asOf)
           .map((order) => brokerOrderAt(order, asOf))
-        process.reach(worker, "Broker.findByTag", "done")
+        const answered = read(orders)
+        process.reach(worker, operation, "done")
         const isSlow = faultHits(run, "look-up: slow answer", lookUp.slow)
         answer(
           isSlow ? chance.between(timeoutMillis / 2, timeoutMillis) : chance.between(1, 40),
-          Effect.succeed({ orders, unreadable: [] })
+          Effect.succeed(answered)
         )
       })
     })

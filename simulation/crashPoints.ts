@@ -48,9 +48,12 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
   daemon: ["DatabaseClock.sample", "LookoutStore.look", "HeartbeatStore.beat", "HeartbeatStore.leave"]
 }
 
+const found = ["HistoryStore.tagged", "HistoryStore.adopt", "HistoryStore.noteOrphans"]
+
 /** The calls that only a fault beyond the design's limits reaches, or an order that can have no new plan. */
 const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
-  executor: ["OrderBudget.block", "OrderCommands.hold"],
+  executor: ["OrderBudget.block", "OrderCommands.hold", "OrderStore.noteDouble", ...found, "HaltStore.restore"],
+  daemon: ["HistoryStore.mark"],
   monitor: [
     "RecoveryStore.takeOver",
     "SliceStore.stopCancels",
@@ -60,7 +63,12 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "SettlementStore.end",
     "OrderCommands.hold",
     "OrderBudget.reserve",
-    "OrderBudget.block"
+    "OrderBudget.block",
+    "HistoryStore.unsettled",
+    "HistoryStore.unprovable",
+    "Broker.listAll",
+    ...found,
+    "HistoryStore.settle"
   ]
 }
 

@@ -30,6 +30,7 @@ import { QuoteStore } from "../src/stores/account/QuoteStore.ts"
 import { SettlementStore } from "../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
+import { HistoryStore } from "../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../src/stores/orders/OrderStore.ts"
@@ -37,6 +38,7 @@ import { ReplanStore } from "../src/stores/orders/ReplanStore.ts"
 import { RecoveryStore } from "../src/stores/slices/RecoveryStore.ts"
 import { SliceStore } from "../src/stores/slices/SliceStore.ts"
 import { LookoutLayer } from "../src/workers/supervision/Lookout.ts"
+import { ServerHistoryLayer } from "../src/workers/supervision/ServerHistory.ts"
 import { WorkerStatus } from "../src/workers/supervision/WorkerStatus.ts"
 import { brokerOf } from "./broker.ts"
 import type { Process } from "./Process.ts"
@@ -128,6 +130,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"], wakeup
     Layer.succeed(HaltStore, HaltStore.of(stores.halts)),
     Layer.mock(HeartbeatStore)(stores.heartbeats),
     Layer.succeed(LookoutStore, LookoutStore.of(stores.lookout)),
+    Layer.succeed(HistoryStore, HistoryStore.of(stores.history)),
     Layer.mock(OrderCommands)(stores.commands),
     Layer.mock(InstrumentStore)(stores.instruments),
     Layer.mock(QuoteStore)(stores.quotes),
@@ -146,7 +149,9 @@ const serviceLayer = (process: Process, config: Configuration["Service"], wakeup
     Layer.succeed(Broker, Broker.of(brokerOf(process)))
   )
   return broker.pipe(
-    Layer.provideMerge(LookoutLayer.pipe(Layer.provideMerge(WorkerStatus.layer))),
+    Layer.provideMerge(
+      LookoutLayer.pipe(Layer.provideMerge(ServerHistoryLayer), Layer.provideMerge(WorkerStatus.layer))
+    ),
     Layer.provideMerge(Layer.mergeAll(PlacementGate.layer, wakeups)),
     Layer.provideMerge(storeLayers),
     Layer.provideMerge(DatabaseClock.layer.pipe(Layer.provide(clockDb(process)))),

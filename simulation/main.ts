@@ -1,5 +1,6 @@
 import { Effect, Layer, Logger } from "effect"
 import { readArguments } from "./arguments.ts"
+import { failsOver } from "./failOver.ts"
 import { temporaryDb } from "./postgresServer.ts"
 import { regressionSeeds } from "./regressionSeeds.ts"
 import { simulate } from "./simulate.ts"
@@ -16,6 +17,7 @@ import { tryMutations } from "./tryMutations.ts"
  * failure is replayed by its number. Exit code 0 when the promise was kept in every run. doc/guides/simulation.md explains more.
  *   npm run simulate -- --seeds 1..100000
  *   npm run simulate -- --seed 4711 --trace
+ *   npm run simulate -- --seeds 1..20000 --fail-over
  *   npm run simulate -- --regression-seeds
  *   npm run simulate -- --seeds 1..50 --store postgres
  *   npm run simulate -- --mutations all
@@ -24,7 +26,9 @@ const given = readArguments(process.argv.slice(2))
 
 function* seedsOf(): Iterable<number> {
   if (given.seeds === null) return yield* regressionSeeds.map(({ seed }) => seed)
-  for (let seed = given.seeds.first; seed <= given.seeds.last; seed++) yield seed
+  for (let seed = given.seeds.first; seed <= given.seeds.last; seed++) {
+    if (!given.failsOver || failsOver(seed)) yield seed
+  }
 }
 
 const options = {

@@ -4,6 +4,8 @@ import type { Edit } from "./mutatedCode.ts"
 export interface Mutation {
   readonly name: string
   readonly edits: ReadonlyArray<Edit>
+  /** Arguments of the simulation that select the seeds in which the guard is needed. */
+  readonly needs?: ReadonlyArray<string>
 }
 
 const decisions = "src/domain/lifecycle/placement.ts"
@@ -14,6 +16,7 @@ const memoryOrders = "simulation/store/memoryOrders.ts"
 const memoryPlans = "simulation/store/memoryPlans.ts"
 const writeOutcomes = "src/stores/slices/writeOutcomes.ts"
 const sliceStore = "src/stores/slices/SliceStore.ts"
+const serverHistory = "src/domain/operations/serverHistory.ts"
 const claimDue = "src/stores/slices/claimDue.ts"
 
 const mutation = (
@@ -22,6 +25,12 @@ const mutation = (
 ): Mutation => ({
   name,
   edits: edits.map(([file, text, becomes]) => ({ file, text, becomes }))
+})
+
+/** A guard against a database that forgets: only seeds in which it does are of use. */
+const ofForgetting = (...given: Parameters<typeof mutation>): Mutation => ({
+  ...mutation(...given),
+  needs: ["--fail-over"]
 })
 
 /** One mutation for each guard of the promise. A guard in a statement is removed from the stores in memory and in SQL. */
@@ -273,5 +282,61 @@ export const mutations: ReadonlyArray<Mutation> = [
       "SELECT slice, lease_expires_at FROM ${lapsedSlices(sql, now, limit)} lapsed",
       "SELECT NULL, NULL WHERE false"
     ]
+  ),
+  ofForgetting(
+    "forgetting: slices are claimed on any history",
+    [memorySlices, "if (!memory.isHistorySettled) return []", ""],
+    [
+      memorySlices,
+      "if (seen !== null && (seen.timeline !== timeline || seen.logPosition > logPosition)) return []",
+      ""
+    ],
+    ["src/stores/sql/history.ts", "WHERE ${isSettledRow(sql)}", 'WHERE ${sql.literal("true")}']
+  ),
+  ofForgetting("forgetting: the history is settled without a wait", [
+    serverHistory,
+    "Duration.max(Duration.sum(Duration.sum(times.lease, times.brokerTimeout), times.quarantine), everyoneHasLooked)",
+    "Duration.min(times.lease, Duration.zero)"
+  ]),
+  ofForgetting("forgetting: the quarantine is not waited for", [
+    serverHistory,
+    "Duration.max(Duration.sum(Duration.sum(times.lease, times.brokerTimeout), times.quarantine), everyoneHasLooked)",
+    "Duration.times(times.brokerTimeout, 1)"
+  ]),
+  ofForgetting("forgetting: what the broker has is not taken over", [
+    serverHistory,
+    "else if (slice.brokerOrderId === null) found.forgotten.push({ slice, order })",
+    ""
+  ]),
+  ofForgetting("forgetting: broker orders without a slice are no reason for a halt", [
+    "src/workers/monitor/settleHistory.ts",
+    '...problem(found.orphaned.length, "broker order", "of ours without any slice"),',
+    ""
+  ]),
+  ofForgetting("forgetting: a halt that is lost is not written again", [
+    "src/workers/executor/followHalts.ts",
+    "if (isForgotten && obeyed !== null) return yield* writeAgain(obeyed)",
+    ""
+  ]),
+  ofForgetting(
+    "forgetting: claims have the versions of lost ones",
+    [memorySlices, "Math.max(slice.claimVersion, versionBase) + 1", "slice.claimVersion + 1"],
+    [claimDue, "greatest(q.version, history.version_base) + 1", "q.version + 1"]
+  ),
+  ofForgetting(
+    "forgetting: orders get new plans on any history",
+    ["src/workers/monitor/followPlaced.ts", "Effect.sync(history.isSettled)", "Effect.succeed(true)"],
+    ["simulation/store/memoryReplans.ts", "if (!memory.isHistorySettled) return []", ""],
+    [
+      "simulation/store/memoryReplans.ts",
+      "if (decided.success !== null && !memory.isHistorySettled) return Effect.fail(unsettled)",
+      ""
+    ]
+  ),
+  ofForgetting(
+    "forgetting: a plan that the broker has slices of begins anew",
+    ["simulation/store/memoryPlans.ts", "if (brokerOrderId === undefined) return", "if (nowMillis > 0) return"],
+    ["simulation/store/memoryPlans.ts", "memory.orphans.has(tag)", "memory.orphans.has(tag) && tag.length > 20"],
+    ["src/stores/sql/planRows.ts", "FROM orphaned_tags t WHERE t.tag = s.tag)", "FROM orphaned_tags t WHERE false)"]
   )
 ]

@@ -1,4 +1,5 @@
 import { isOpenAtBroker } from "../src/domain/model/sliceState.ts"
+import { theService } from "../src/stores/operations/HistoryStore.ts"
 import type { Send } from "./Evidence.ts"
 import { brokerOrderAt, isOver } from "./Exchange.ts"
 import type { LedgerOrder } from "./LedgerOrder.ts"
@@ -9,8 +10,10 @@ import { unnoticed } from "./unnoticed.ts"
 
 /** Everything that may still change, in words. A run is over when this is empty. */
 export const unfinished = (run: Run): ReadonlyArray<string> => {
-  const { orders, slices } = run.database.tables()
-  const missing = run.scenario.orders.filter(({ id }) => !orders.has(id)).map(({ id }) => `${id} is not there yet`)
+  const { orders, slices, isHistorySettled } = run.database.tables()
+  const missing = run.scenario.orders
+    .filter(({ id }) => !orders.has(id) && !run.judge.isLost(id))
+    .map(({ id }) => `${id} is not there yet`)
   const moving = [...orders.values()].flatMap((order) => {
     if (order.orderQueueStatus === "PENDING" || order.orderQueueStatus === "IN_PROGRESS") {
       return [`${order.id} is ${order.orderQueueStatus}`]
@@ -28,15 +31,18 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
   const standing = [...run.processes.values()]
     .filter((process) => process.isStanding)
     .map(({ id }) => `${id} does not run`)
-  const left = [...missing, ...moving, ...open, ...travelling, ...standing, ...unnoticed(run), ...unsettled(run)]
+  const forgotten = isHistorySettled ? [] : ["the server's history is not settled"]
+  const atRest = [...missing, ...moving, ...open, ...travelling, ...standing]
+  const left = [...forgotten, ...atRest, ...unnoticed(run), ...unsettled(run)]
   return left.length === 0 ? unwritten(run) : left
 }
 
 /** Placements that a living process has not written to the audit yet; it retries until the database accepts them. */
 const unwritten = (run: Run): ReadonlyArray<string> => {
   const { events } = run.database.tables()
-  return run.judge.sends.flatMap(({ process, placement, claimVersion }) => {
+  return run.judge.sends.flatMap(({ process, placement, claimVersion, isBeforeLoss }) => {
     const id = `${placement.sliceId}:place:${claimVersion}`
+    if (isBeforeLoss) return []
     const isHere = run.processes.get(process.name) === process && !process.isEnding
     return events.has(id) || !isHere ? [] : [`the audit lacks ${id}`]
   })
@@ -61,12 +67,18 @@ const unsettled = (run: Run): ReadonlyArray<string> =>
 
 /** Every broker order in the ledger must be on its slice, with its final state. */
 const ledgerProblems = (run: Run, isMeant: (order: LedgerOrder) => boolean = () => true): ReadonlyArray<string> => {
-  const { slices } = run.database.tables()
+  const { slices, halts } = run.database.tables()
+  const isPersonTold = halts.some(({ requestedBy }) => requestedBy === theService)
   return run.exchange.ledger.filter(isMeant).flatMap((order) => {
     const { placement, brokerOrderId } = order
     const slice = slices.get(placement.sliceId)
+    // Its order, its plan or its split is lost for good.
+    if (slice === undefined && isPersonTold) return []
+    if (slice !== undefined && run.judge.isLost(placement.orderId)) return []
     const truth = brokerOrderAt(order, run.world.seconds)
     if (slice === undefined) return [`${brokerOrderId} belongs to no slice`]
+    // Nothing has come of a refused order.
+    if (slice.stage !== "PROCESSED" && truth.status === "REJECTED" && truth.filledQuantity === 0) return []
     if (slice.stage !== "PROCESSED")
       return [`${slice.tag} is ${slice.stage}, but the broker has it as ${brokerOrderId}`]
     if (slice.brokerOrderId !== brokerOrderId) return [`${slice.tag} is ${slice.brokerOrderId}, not ${brokerOrderId}`]
@@ -91,6 +103,7 @@ const sliceProblems = (run: Run): ReadonlyArray<string> => {
   const ledger = new Set(run.exchange.ledger.map(({ brokerOrderId }) => `${brokerOrderId}`))
   const graceIsLong = run.scenario.environment["ORDER_WINDOW_GRACE_MINUTES"] === "60"
   return [...slices.values()].flatMap((slice) => {
+    if (run.judge.isLost(slice.orderId)) return []
     if (slice.stage === "PROCESSED") {
       return ledger.has(slice.brokerOrderId ?? "")
         ? []

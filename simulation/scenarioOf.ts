@@ -65,6 +65,7 @@ export const scenarioOf = (
     orders,
     incidents: incidentsOf(chance, kinds),
     outages: outagesOf(chance, processes, calmFromSeconds),
+    failOver: null,
     actions: withSecondThoughts(
       secondThoughts,
       { processes, orders, calmFromSeconds },

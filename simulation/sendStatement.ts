@@ -9,7 +9,9 @@ const notifications: Readonly<Record<string, string>> = {
   "OrderStore.noteDouble": "cancels",
   "SettlementStore.note": "cancels",
   "ReplanStore.change": "slices",
-  "OrderCommands.hold": "cancels"
+  "OrderCommands.hold": "cancels",
+  "HaltStore.restore": "halts",
+  "HistoryStore.settle": "slices"
 }
 
 /** The fate of a statement on its way. */

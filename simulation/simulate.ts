@@ -3,6 +3,7 @@ import { configurationOf } from "./daemon.ts"
 import { DaemonProcesses } from "./DaemonProcesses.ts"
 import { DatabaseClockStep } from "./DatabaseClockStep.ts"
 import { Exchange } from "./Exchange.ts"
+import { scheduleFailOver, withFailOver } from "./failOver.ts"
 import { Judge } from "./Judge.ts"
 import { Operators } from "./Operators.ts"
 import { RestCheck } from "./RestCheck.ts"
@@ -32,7 +33,7 @@ export const simulate = async (
   options: SimulationOptions
 ): Promise<SimulationResult> => {
   const world = new World(`${seed}`, options.trace)
-  const scenario = scenarioOf(
+  const drawn = scenarioOf(
     world.chance("scenario"),
     world.chance("second thoughts"),
     world.chance("clocks"),
@@ -40,6 +41,7 @@ export const simulate = async (
     world.nowMillis,
     options
   )
+  const scenario = database.standby === null ? drawn : withFailOver(world, drawn)
   const exchange = new Exchange(world.chance("exchange"), world.chance("oddities"))
   const judge = new Judge(world, database, exchange)
   const counts: Counts = { faults: new Map(), crashes: new Map(), brokerOrders: 0, statements: 0 }
@@ -64,12 +66,13 @@ export const simulate = async (
   const operators = new Operators(run, config, daemons)
   const rest = new RestCheck(run, () => operators.resumeHeld())
 
-  // The order of these five calls is part of every seed: each event draws its lot when it is scheduled.
+  // The order of these calls is part of every seed: each event draws its lot when it is scheduled.
   daemons.startAll()
   operators.submitOrders()
   operators.scheduleActions()
   rest.begin()
   scheduleStep(run)
+  scheduleFailOver({ run, tellOperators: () => operators.databaseForgot() })
   await world.run(() => rest.isOver || judge.problems.length > 0)
   counts.brokerOrders = exchange.ledger.length
   return { seed, problems: judge.problems, counts, seconds: world.seconds, run }

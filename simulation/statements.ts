@@ -38,6 +38,7 @@ export const storesOf = (process: Process): Stores => {
       leave: (instance) => by("HeartbeatStore.leave")(stores.heartbeats.leave(instance)),
       forget: (before) => by("HeartbeatStore.forget")(stores.heartbeats.forget(before))
     },
+    history: historyOf(stores.history, by),
     lookout: { look: (options) => looked(process, stores.lookout.look(options)) },
     commands: commandsOf(stores.commands, by),
     quotes: {
@@ -103,9 +104,20 @@ const settlementOf = (
 
 const haltsOf = (halts: Stores["halts"], by: By): Stores["halts"] => ({
   request: (halt) => by("HaltStore.request")(halts.request(halt)),
+  restore: (halt, now) => by("HaltStore.restore")(halts.restore(halt, now)),
   current: by("HaltStore.current")(halts.current),
   acknowledge: (instanceId, haltId) => by("HaltStore.acknowledge")(halts.acknowledge(instanceId, haltId)),
   waitingFor: (halt, now) => by("HaltStore.waitingFor")(halts.waitingFor(halt, now))
+})
+
+const historyOf = (history: Stores["history"], by: By): Stores["history"] => ({
+  mark: (reason, isAnew, now) => by("HistoryStore.mark")(history.mark(reason, isAnew, now)),
+  unsettled: (now) => by("HistoryStore.unsettled")(history.unsettled(now)),
+  tagged: (tags) => Effect.map(by("HistoryStore.tagged")(history.tagged(tags)), sorted),
+  adopt: (found, reason, now) => by("HistoryStore.adopt")(history.adopt(found, reason, now)),
+  unprovable: (from, until) => by("HistoryStore.unprovable")(history.unprovable(from, until)),
+  noteOrphans: (orphans, since, now) => by("HistoryStore.noteOrphans")(history.noteOrphans(orphans, since, now)),
+  settle: (options) => by("HistoryStore.settle")(history.settle(options))
 })
 
 const commandsOf = (commands: Stores["commands"], by: By): Stores["commands"] => ({

@@ -30,17 +30,19 @@ export const tryMutation = (
 ): Effect.Effect<MutationResult, MutationFailed> =>
   Effect.gen(function* () {
     const folder = yield* mutatedCode(`${mutations.indexOf(mutation)}-${process.pid}`, mutation.edits)
-    return { mutation, caughtBy: yield* firstFailure(folder, options) }
+    return { mutation, caughtBy: yield* firstFailure(folder, options, mutation.needs ?? []) }
   }).pipe(Effect.scoped)
 
 /** Runs the simulation of a folder; returns its first failure, null when every seed passed. */
 const firstFailure = (
   folder: string,
-  { seeds, store }: MutationOptions
+  { seeds, store }: MutationOptions,
+  needs: ReadonlyArray<string>
 ): Effect.Effect<string | null, MutationFailed> =>
   Effect.callback<string | null, MutationFailed>((resume) => {
     const main = join(folder, "simulation", "main.ts")
-    const child = spawn(process.execPath, [main, "--seeds", `1..${seeds}`, "--store", store, "--stop-at-first"], {
+    const args = [main, "--seeds", `1..${seeds}`, "--store", store, "--stop-at-first", ...needs]
+    const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"]
     })
     let said = ""

@@ -18,6 +18,7 @@ import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
 import { BacklogTelemetry } from "./workers/supervision/backlogGauges.ts"
 import { LookoutLayer } from "./workers/supervision/Lookout.ts"
+import { ServerHistoryLayer } from "./workers/supervision/ServerHistory.ts"
 import { supervise } from "./workers/supervision/supervision.ts"
 import { WorkerStatus } from "./workers/supervision/WorkerStatus.ts"
 import { TimeoutMonitor } from "./workers/TimeoutMonitor.ts"
@@ -41,7 +42,9 @@ const takeBroker = Effect.gen(function* () {
  */
 const serviceWith = (broker: typeof BrokerLayer) =>
   Layer.mergeAll(broker, NotifierLayer, BacklogTelemetry).pipe(
-    Layer.provideMerge(LookoutLayer.pipe(Layer.provideMerge(WorkerStatus.layer))),
+    Layer.provideMerge(
+      LookoutLayer.pipe(Layer.provideMerge(ServerHistoryLayer), Layer.provideMerge(WorkerStatus.layer))
+    ),
     Layer.provideMerge(Layer.mergeAll(Wakeups.layer, PlacementGate.layer)),
     Layer.provideMerge(Layer.effectDiscard(takeBroker)),
     Layer.provideMerge(StoresLayer),

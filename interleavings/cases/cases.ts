@@ -3,6 +3,7 @@ import { amendmentCases } from "./amendments.ts"
 import { brokerCases } from "./broker.ts"
 import { claimCases } from "./claims.ts"
 import { daemonCases } from "./daemons.ts"
+import { historyCases } from "./history.ts"
 import { operatorCases } from "./operators.ts"
 import { replanCases } from "./replans.ts"
 import { retentionCases } from "./retention.ts"
@@ -18,5 +19,6 @@ export const cases: ReadonlyArray<Case> = [
   ...replanCases,
   ...operatorCases,
   ...retentionCases,
-  ...daemonCases
+  ...daemonCases,
+  ...historyCases
 ]

@@ -3,9 +3,10 @@ import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isInHand } from "../../src/domain/model/sliceState.ts"
 import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
-import type { HaltStore } from "../../src/stores/operations/HaltStore.ts"
+import { type HaltStore, lostClaims } from "../../src/stores/operations/HaltStore.ts"
 import type { Database, Stores, SubmittedOrder } from "./Database.ts"
 import { Memory, millisOf } from "./Memory.ts"
+import { memoryHistory } from "./memoryHistory.ts"
 import { memoryHeartbeats, memoryLookout } from "./memoryLookout.ts"
 import { memoryOrders } from "./memoryOrders.ts"
 import { memoryRecovery } from "./memoryRecovery.ts"
@@ -31,6 +32,7 @@ export const memoryDatabase = (): Database => {
     halts: memoryHalts(memory),
     heartbeats: memoryHeartbeats(memory),
     lookout: memoryLookout(memory),
+    history: memoryHistory(memory),
     commands: memoryCommands(memory),
     // No limit of a run needs quotes, so none are stored and none have to be removed.
     quotes: { prune: () => Effect.void },
@@ -42,8 +44,21 @@ export const memoryDatabase = (): Database => {
   return {
     stores,
     insertOrder: (order) => Effect.sync(() => void memory.orders.set(order.id, orderRow(order))),
-    run: (_operation, statement) => Effect.runSyncExit(statement),
-    tables: () => memory
+    run: (_operation, statement) => {
+      memory.history.logPosition += 1
+      return Effect.runSyncExit(statement)
+    },
+    tables: () => memory,
+    standby: () => {
+      const kept = memory.clone()
+      return () => {
+        const before = memory.clone()
+        const timeline = Number.parseInt(memory.history.timeline, 16) + 1
+        memory.becomes(kept)
+        memory.history.timeline = timeline.toString(16).padStart(8, "0")
+        return before
+      }
+    }
   }
 }
 
@@ -77,6 +92,12 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       memory.halts.push(row)
       return haltOf(row)
     }),
+  restore: ({ requestedAt, reason, requestedBy }) =>
+    Effect.sync(() => {
+      if (memory.isHalted) return
+      const row = { isHalted: true, reason, requestedBy, requestedAt: millisOf(requestedAt) }
+      memory.halts.push({ ...row, id: memory.halts.length + 1 })
+    }),
   current: Effect.sync(() => Option.map(Option.fromNullishOr(memory.halts.at(-1)), haltOf)),
   acknowledge: (instanceId, haltId) =>
     Effect.sync(() => {
@@ -97,7 +118,8 @@ const memoryHalts = (memory: Memory): HaltStore["Service"] => ({
       const claims = [...memory.slices.values()].filter((slice) => halt.isHalted && isInHand(slice, millisOf(now)))
       const waiting = new Set([
         ...alive.map(({ instanceId }) => instanceId),
-        ...claims.map(({ claimedBy }) => claimedBy ?? "")
+        ...claims.map(({ claimedBy }) => claimedBy ?? ""),
+        ...(halt.isHalted && !memory.isHistorySettled ? [lostClaims] : [])
       ])
       return [...waiting].filter((id) => !heard.has(id)).toSorted()
     })

@@ -57,7 +57,11 @@ export const memoryLookout = (memory: Memory): Stores["lookout"] => ({
         isHaltFollowed: memory.halts.length <= acknowledged,
         isBrokerAwaited: slices.some((slice) => isInDoubt(slice, nowMillis) || isFollowed(slice)),
         mayWantPlan: scheduled.some(isStale) || orders.some(mayWantPlan),
-        hasDeliveries: false
+        hasDeliveries: false,
+        timeline: memory.history.timeline,
+        systemIdentifier: null,
+        logPosition: memory.history.logPosition,
+        isHistorySettled: memory.isHistorySettled
       }
     })
 })

@@ -4,7 +4,9 @@ import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { defaultMaxLatenessSeconds, type OrderParameters } from "../../src/domain/model/Order.ts"
+import { because } from "../../src/domain/model/reason.ts"
 import type { OrderPlan } from "../../src/domain/planning/planOrder.ts"
+import { orphanedWords } from "../../src/stores/sql/planRows.ts"
 import { type Memory, micros } from "./Memory.ts"
 import type { OrderRow, PlanRow, SliceRow } from "./rows.ts"
 
@@ -31,6 +33,7 @@ export const writePlans = (
 ): DbError | null => {
   const plans: Array<PlanRow> = []
   const slices: Array<SliceRow> = []
+  const orphaned: Array<OrderRow> = []
   for (const { order, plan } of planned) {
     const startsAt = plan.startsAt === null ? order.createdAt : DateTime.toEpochMillis(plan.startsAt)
     const endsAt = micros(startsAt + plan.endMillis)
@@ -51,13 +54,32 @@ export const writePlans = (
     const valid = validateOrder(order)
     if (Result.isFailure(valid)) return notValid(valid.failure)
     const rows = slicesOf(order, valid.success, plan, row, options.now)
+    if (rows.some(({ tag }) => memory.orphans.has(tag))) orphaned.push(order)
     if (rows.some(({ id }) => memory.slices.has(id))) return duplicate("order_slices_pkey")
     slices.push(...rows)
   }
   before()
   for (const plan of plans) memory.plansOf(plan.orderId).push(plan)
   for (const slice of slices) memory.addSlice(slice)
+  for (const { id, holdReason } of orphaned) {
+    if (holdReason === null)
+      memory.hold(id, because("orphaned_orders", orphanedWords), DateTime.toEpochMillis(options.now))
+  }
+  for (const slice of slices) takeOrphan(memory, slice, DateTime.toEpochMillis(options.now))
   return null
+}
+
+/** A slice that the broker has already starts as PROCESSED. */
+const takeOrphan = (memory: Memory, slice: SliceRow, nowMillis: number): void => {
+  const [brokerOrderId] = memory.orphans.get(slice.tag)?.brokerOrderIds ?? []
+  if (brokerOrderId === undefined) return
+  slice.stage = "PROCESSED"
+  slice.isHeld = false
+  slice.stageReason = orphanedWords
+  slice.reasonCode = "forgotten_by_database"
+  slice.brokerOrderId = brokerOrderId
+  slice.brokerStatus = "PENDING"
+  slice.acknowledgedAt = nowMillis
 }
 
 const slicesOf = (

@@ -1,5 +1,5 @@
 import { BigDecimal, DateTime, type Duration, Effect, Result } from "effect"
-import type { DbError } from "../../src/db/DbError.ts"
+import { DbError } from "../../src/db/DbError.ts"
 import { validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
@@ -22,6 +22,7 @@ export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
   wantingPlan: (after, limit, { now, isHeld }) =>
     Effect.sync(() => {
       const isLateNow = (orderId: string) => !isHeld && isLate(memory, orderId, millisOf(now))
+      if (!memory.isHistorySettled) return []
       return [...memory.orders.values()]
         .filter((order) => order.cancelRequestedAt === null && order.holdReason === null)
         .filter((order) => memory.plansOf(order.id).length > 0)
@@ -51,9 +52,17 @@ export const memoryReplans = (memory: Memory): ReplanStore["Service"] => ({
       if (Result.isFailure(running)) return cannot(running.failure)
       const decided = decide(running.success)
       if (Result.isFailure(decided)) return cannot(decided.failure)
+      if (decided.success !== null && !memory.isHistorySettled) return Effect.fail(unsettled)
       const problem = decided.success === null ? null : write(memory, order, decided.success, options)
       return problem === null ? Effect.succeed(decided.success) : Effect.fail(problem)
     })
+})
+
+const unsettled = new DbError({
+  operation: "ReplanStore.change",
+  message: "the server's history is not settled",
+  isTransient: true,
+  sqlState: null
 })
 
 const isLate = (memory: Memory, orderId: string, nowMillis: number): boolean =>

@@ -45,9 +45,12 @@ export const memorySlices = (memory: Memory): Slices => ({
 
 const claimDue =
   (memory: Memory): Slices["claimDue"] =>
-  ({ now, horizon, leaseExpiresAt, owner, limit, after = null, from = null, isLatestFirst = false }) =>
+  ({ now, horizon, leaseExpiresAt, owner, limit, after = null, from = null, isLatestFirst = false, seen = null }) =>
     Effect.sync(() => {
       if (memory.isHalted) return []
+      if (!memory.isHistorySettled) return []
+      const { timeline, logPosition, versionBase } = memory.history
+      if (seen !== null && (seen.timeline !== timeline || seen.logPosition > logPosition)) return []
       const [nowMillis, horizonMillis] = [millisOf(now), millisOf(horizon)]
       const keyOf = keysIn(memory)
       const placeOf = (slice: SliceRow) => ({ notBeforeMillis: slice.notBefore, key: keyOf(slice) })
@@ -68,7 +71,7 @@ const claimDue =
         slice.stage = "IN_PROGRESS"
         slice.stageReason = null
         slice.reasonCode = null
-        slice.claimVersion += 1
+        slice.claimVersion = Math.max(slice.claimVersion, versionBase) + 1
         slice.claimedBy = owner
         slice.claimedAt = nowMillis
         slice.leaseExpiresAt = millisOf(leaseExpiresAt)

@@ -10,6 +10,7 @@ import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
@@ -117,11 +118,19 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     halts: Context.get(built, HaltStore),
     heartbeats: Context.get(built, HeartbeatStore),
     lookout: Context.get(built, LookoutStore),
+    history: Context.get(built, HistoryStore),
     commands: Context.get(built, OrderCommands),
     quotes: Context.get(built, QuoteStore),
     instruments: Context.get(built, InstrumentStore)
   }
-  let tables: Tables = { orders: new Map(), slices: new Map(), events: new Map(), differences: new Map() }
+  let tables: Tables = {
+    orders: new Map(),
+    slices: new Map(),
+    events: new Map(),
+    differences: new Map(),
+    halts: [],
+    isHistorySettled: true
+  }
   const readAll = Effect.provideService(readTables, Db, db)
   const database: Database = {
     stores,
@@ -132,7 +141,8 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
         tables = await Effect.runPromise(readAll)
       return exit
     },
-    tables: () => tables
+    tables: () => tables,
+    standby: null
   }
   return database
 }).pipe(Effect.scoped)
@@ -227,5 +237,12 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
     Schema.Struct({ id: Schema.String }),
     sql`SELECT tag || ' ' || kind AS id FROM broker_differences`
   )
-  return { orders: byId(orders), slices: byId(slices), events: byId(events), differences: byId(differences) }
+  return {
+    orders: byId(orders),
+    slices: byId(slices),
+    events: byId(events),
+    differences: byId(differences),
+    halts: [],
+    isHistorySettled: true
+  }
 })

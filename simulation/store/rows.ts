@@ -116,6 +116,16 @@ export interface WorkerRow {
   acknowledgedHalt: number
 }
 
+/** The server's history, and the row that records it. */
+export interface HistoryRow {
+  timeline: string
+  recordedTimeline: string
+  /** How many statements have taken effect. */
+  logPosition: number
+  versionBase: number
+  unsettled: { readonly since: number; readonly timeline: string; readonly reason: string } | null
+}
+
 /** The tables that the judge looks at, and that the comparison of two databases covers. */
 export interface Tables {
   readonly orders: ReadonlyMap<string, Readonly<OrderRow>>
@@ -123,4 +133,6 @@ export interface Tables {
   readonly events: ReadonlyMap<string, EventRow>
   /** By tag and kind. */
   readonly differences: ReadonlyMap<string, object>
+  readonly halts: ReadonlyArray<HaltRow>
+  readonly isHistorySettled: boolean
 }

@@ -16,7 +16,7 @@ import { Telemetry } from "../telemetry/Telemetry.ts"
 type Reasons = ReadonlyMap<ClosureKind, string>
 
 /**
- * Keeps this whole process from placing: closed by a halt, missing credentials, a limit of the day, the circuit breaker or
+ * Keeps this whole process from placing: closed by a halt, a database that forgets, missing credentials, a limit of the day, the circuit breaker or
  * the executor's stop, and open only when none of them applies. It also knows which fired slices were withdrawn because
  * their order was cancelled or put on hold.
  *

@@ -108,6 +108,7 @@ const workers = (read: Read) => ({
   sliceExecutorConcurrency: read(whole("SLICE_EXECUTOR_CONCURRENCY", 32, 1, 1000)),
   sliceExecutionTimeout: read(minutes("SLICE_EXECUTION_TIMEOUT_MINUTES", 2, 0.01, 1440)),
   sliceMaxAttempts: read(whole("SLICE_MAX_ATTEMPTS", 10, 1, 1000)),
+  afterDatabaseLoss: read(oneOf("AFTER_DATABASE_LOSS", "continue", ["continue", "halt"])),
   timeoutMonitorPollInterval: read(seconds("TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS", 30, 0.05, 3600))
 })
 

@@ -89,6 +89,7 @@ export const makeLook = Effect.gen(function* () {
       store.noteUnknown(unknownAfter, now),
       store.noteCancels(now),
       noteClosure(now),
+      store.noteLoss(now),
       store.noteHalts(now),
       store.noteHeld(now),
       noteDay(now),

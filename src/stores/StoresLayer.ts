@@ -8,6 +8,7 @@ import { SettlementStore } from "./account/SettlementStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
+import { HistoryStore } from "./operations/HistoryStore.ts"
 import { LookoutStore } from "./operations/LookoutStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
@@ -29,6 +30,7 @@ export const StoresLayer = Layer.mergeAll(
   SettlementStore.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
+  HistoryStore.layer,
   LookoutStore.layer,
   BrokerInUseStore.layer,
   BacklogStore.layer

@@ -6,6 +6,7 @@ import { doAll } from "./monitor/doAll.ts"
 import { makeFollowPlaced } from "./monitor/followPlaced.ts"
 import { makeFollowQuotes } from "./monitor/followQuotes.ts"
 import { makeRemind } from "./monitor/reminders.ts"
+import { makeSettleHistory } from "./monitor/settleHistory.ts"
 import { makeSweep } from "./monitor/sweep.ts"
 import { Lookout } from "./supervision/Lookout.ts"
 import { tick } from "./supervision/supervision.ts"
@@ -22,6 +23,7 @@ const minPause = Duration.seconds(1)
  * - Slices stuck in IN_PROGRESS, failed broker calls: `followPlaced` reconciles each with the broker's order list, logs it,
  *   and makes it PROCESSED, FAILED, SKIPPED, or SCHEDULED for a retry: the last only if the list proves that the placement
  *   had no effect. It follows broker orders that may still change, too.
+ * - A database that has forgotten what it had committed: `settleHistory` finds it again in the broker's order list.
  * - Beside these, `followQuotes` keeps the quotes that limits need, and `remind` tells people what they must renew.
  *
  * A failure of one does not keep the others from running. `sweep` runs every TIMEOUT_MONITOR_POLL_INTERVAL_SECONDS,
@@ -36,6 +38,7 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const lookout = yield* Lookout
   const followPlaced = lookout.unlessIdle("placed", yield* makeFollowPlaced)
   const sweep = yield* makeSweep
+  const settleHistory = yield* makeSettleHistory
   const remind = yield* makeRemind
   const followQuotes = yield* makeFollowQuotes
   let nextSweepMillis = 0
@@ -55,7 +58,7 @@ export const TimeoutMonitor = Effect.gen(function* () {
     Effect.andThen(broker.changed, notePlaced),
     Effect.andThen(wakeups.next("placed"), notePlaced)
   ])
-  const poll = tick(status, "monitor", doAll([followPlaced, sweepWhenDue, remind])).pipe(
+  const poll = tick(status, "monitor", doAll([followPlaced, settleHistory, sweepWhenDue, remind])).pipe(
     Effect.andThen(Effect.sleep(pause)),
     Effect.andThen(untilNext),
     Effect.forever

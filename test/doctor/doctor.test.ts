@@ -11,6 +11,7 @@ import { doubleCheck } from "../../src/doctor/doubleCheck.ts"
 import { durabilityCheck } from "../../src/doctor/durabilityCheck.ts"
 import { haltCheck } from "../../src/doctor/haltCheck.ts"
 import { heldOrderCheck } from "../../src/doctor/heldOrderCheck.ts"
+import { historyCheck } from "../../src/doctor/historyCheck.ts"
 import { instrumentCheck } from "../../src/doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../src/doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../src/doctor/misplacedCheck.ts"
@@ -367,6 +368,21 @@ describe("doctor's checks of the work", () => {
       [misplacedCheck(slices, 4), "PROBLEM", /^at least 4 slices: a .*; and 1 more/]
     ])
   })
+
+  it("cover a database that forgets", () =>
+    assertAll([
+      [historyCheck({ isSettled: true, since: null, reason: null }, now), "OK", /the one that the daemons know/],
+      [
+        historyCheck({ isSettled: false, since: null, reason: null }, now),
+        "PROBLEM",
+        /another history.*Start a daemon/
+      ],
+      [
+        historyCheck({ isSettled: false, since: DateTime.subtract(now, { seconds: 90 }), reason: "a reason" }, now),
+        "PROBLEM",
+        /nothing is placed for .*: a reason → It ends by itself/
+      ]
+    ]))
 
   it("cover double placements", () =>
     assertAll([

@@ -9,6 +9,7 @@ describe("the arguments of the simulation", () => {
       store: "memory",
       stopsAtFirst: false,
       isHoleOpen: false,
+      failsOver: false,
       mutations: null,
       seedsPerMutation: 1000
     })

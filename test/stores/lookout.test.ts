@@ -26,13 +26,18 @@ const beat = Effect.gen(function* () {
 })
 
 const look = Effect.gen(function* () {
-  const { micros, bootId, ...sighting } = yield* (yield* LookoutStore).look({
-    beat: yield* beat,
-    now: yield* DateTime.now,
-    withBootId: false
-  })
+  const { micros, bootId, timeline, systemIdentifier, logPosition, isHistorySettled, ...sighting } =
+    yield* (yield* LookoutStore).look({
+      beat: yield* beat,
+      now: yield* DateTime.now,
+      withBootId: false
+    })
   assert.isNull(bootId)
   assert.isTrue(micros > 0n)
+  assert.match(timeline, /^[0-9A-F]{8}$/)
+  assert.match(systemIdentifier ?? "", /^\d+$/)
+  assert.isAbove(logPosition, 0)
+  assert.isTrue(isHistorySettled)
   return sighting
 })
 

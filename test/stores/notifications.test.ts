@@ -151,6 +151,28 @@ describe("noting", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("tells once for each loss that the database may have forgotten something", () =>
+    Effect.gen(function* () {
+      yield* at(60)
+      const now = yield* DateTime.now
+      const store = yield* NotificationStore
+      assert.strictEqual(yield* store.noteLoss(now), 0)
+      const { sql, execute } = yield* Db
+      yield* execute(
+        "test.loss",
+        sql`
+          UPDATE server_history SET unsettled_since = '1970-01-01T09:12:03Z', unsettled_timeline = '00000002',
+            unsettled_reason = 'it is on timeline 00000002'`
+      )
+      assert.strictEqual(yield* store.noteLoss(now), 1)
+      assert.strictEqual(yield* store.noteLoss(now), 0)
+      assert.deepStrictEqual(yield* messages, [
+        "The database may have forgotten what it had committed, since 09:12:03 (UTC): it is on timeline 00000002. " +
+          "Nothing is placed until all that the broker has is known again"
+      ])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("notes thousands of refused orders at once, and none of them again", () =>
     Effect.gen(function* () {
       const { sql, execute } = yield* Db

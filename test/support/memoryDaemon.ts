@@ -14,6 +14,7 @@ import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
+import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
@@ -105,6 +106,7 @@ const watchLayer = Layer.effectContext(
       Context.add(SettlementStore, watched(watch, "SettlementStore", stores.settlement)),
       Context.add(ReplanStore, watched(watch, "ReplanStore", stores.replans)),
       Context.add(HaltStore, watched(watch, "HaltStore", stores.halts)),
+      Context.add(HistoryStore, watched(watch, "HistoryStore", stores.history)),
       Context.add(LookoutStore, watched(watch, "LookoutStore", stores.lookout)),
       Context.merge(
         yield* Layer.build(

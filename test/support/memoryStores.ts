@@ -16,6 +16,7 @@ import {
 import { Instance } from "../../src/runtime/Instance.ts"
 import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
+import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
@@ -173,6 +174,7 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     PlacementGate.layer,
     Layer.mock(OrderCommands)({}),
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
+    Layer.mock(HistoryStore)({}),
     noWakeups,
     quietStatus
   ).pipe(Layer.provideMerge(stores))

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import { hasTagForm, Tag } from "../../domain/model/Ids.ts"
+import { isTagOfOurs, Tag } from "../../domain/model/Ids.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import { safe } from "../../domain/text/safe.ts"
 import type { Fields } from "./kiteFields.ts"
@@ -64,7 +64,7 @@ export const tagsIn = ({ tag, tags }: Fields): ReadonlyArray<string> | null => {
 /** Those of our tags, and others of their form, that the fields `tag` and `tags` have in them, whatever else is in these. */
 export const ownTagsIn = ({ tag, tags }: Fields, ours: ReadonlySet<string>): ReadonlyArray<Tag> =>
   textsIn([tag, ...(Array.isArray(tags) ? tags : [])]).filter(
-    (text): text is Tag => isOurTag(text) && (ours.has(text) || hasTagForm(text))
+    (text): text is Tag => isOurTag(text) && (ours.has(text) || isTagOfOurs(text))
   )
 
 const textsIn = (values: ReadonlyArray<unknown>): ReadonlyArray<string> => [

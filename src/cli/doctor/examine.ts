@@ -9,6 +9,7 @@ import { calendarCheck } from "../../doctor/calendarCheck.ts"
 import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
 import { clockCheck } from "../../doctor/clockCheck.ts"
 import { durabilityCheck } from "../../doctor/durabilityCheck.ts"
+import { historyCheck } from "../../doctor/historyCheck.ts"
 import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
@@ -110,6 +111,10 @@ const checkPlaces = Effect.gen(function* () {
   return [misplacedCheck(yield* (yield* DoctorStore).misplaced, maxMisplaced)]
 })
 
+const checkHistory = Effect.gen(function* () {
+  return [historyCheck(yield* (yield* DoctorStore).history, yield* DateTime.now)]
+})
+
 /** Only for the service's own PostgreSQL, which is on this host; the disk of another server cannot be seen. */
 const checkDisk = Effect.gen(function* () {
   const { databaseUrl } = yield* Configuration
@@ -145,6 +150,7 @@ const examineAll = Effect.map(
     attempt("transactions", checkSessions),
     attempt("tables", checkTables),
     attempt("misplaced slices", checkPlaces),
+    attempt("history", checkHistory),
     attempt("disk", checkDisk),
     attempt("instruments", checkReference),
     attempt("broker", checkBroker),

@@ -15,7 +15,8 @@ import { isWindowOver } from "../model/sliceState.ts"
  * placing, in the order in which a slice meets them; the first that applies wins.
  *
  * 1. Claim (statement `SliceStore.claimDue`): the order is on hold; not due soon; the window is over; late with RESPREAD;
- *    planned with trading hours that this daemon does not keep; halted by an operator. The slice stays SCHEDULED. While the
+ *    planned with trading hours that this daemon does not keep; halted by an operator; the database server's history is not
+ *    settled, or behind what this daemon has seen. The slice stays SCHEDULED. While the
  *    placement gate is closed (`pollDue`) nothing is claimed.
  * 2. Queue (`pollDue`, `fireDue`): the gate is closed ({@link closureOf}), the order was cancelled or put on hold, the
  *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link fireAtMillis}).
@@ -60,6 +61,7 @@ export const givenBack = ({ code, text }: Reason): NextStage => ({
 export const closureKinds: ReadonlyArray<ClosureKind> = [
   "stopping",
   "halt",
+  "history",
   "clock",
   "credentials",
   "limit",

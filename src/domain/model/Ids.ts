@@ -37,8 +37,8 @@ export const sliceIdOf = (orderId: OrderId, sequenceNumber: number): SliceId =>
  */
 export const tagOf = (sliceId: SliceId): Tag => Tag.make(`PB${digestBase36(sliceId, 18).toUpperCase()}`)
 
-/** Whether a text has the form of {@link tagOf}: an order with it is from this service, or from another installation of it. */
-export const hasTagForm = (text: string): boolean => /^PB[0-9A-Z]{18}$/.test(text)
+/** Whether a tag has the form of {@link tagOf}: an order with it is from this service, or from another installation of it. */
+export const isTagOfOurs = (tag: string): tag is Tag => /^PB[0-9A-Z]{18}$/.test(tag)
 
 const digestBase36 = (text: string, length: number): string =>
   BigInt(`0x${createHash("sha256").update(text).digest("hex")}`)

@@ -126,6 +126,12 @@ export const reasonMeanings = {
     meaning:
       "The broker refused three slices of the order in a row, with the same words. Mend the cause, then resume or cancel it."
   },
+  orphaned_orders: {
+    of: ["order on hold"],
+    meaning:
+      "The broker had orders for slices of this plan before the plan was written: the database had lost an earlier writing of it. " +
+      "The slices take them over. See whether that is as it should be (`order show`, `settle`), then resume."
+  },
   double_placement: {
     of: ["order on hold"],
     meaning:
@@ -245,6 +251,12 @@ export const reasonMeanings = {
   late_arrival: {
     of: ["slice PROCESSED"],
     meaning: "The broker's order list showed an order for the slice after it had been given up. The slice took it over."
+  },
+  forgotten_by_database: {
+    of: ["slice PROCESSED"],
+    meaning:
+      "The database had lost that the slice was placed (a fail-over, a restored backup). The broker has an order for it, and the " +
+      "slice took it over."
   },
   left_order_list: {
     of: ["slice PROCESSED"],

@@ -14,6 +14,7 @@ export const NotificationKind = Schema.Literals([
   "daily_limit",
   "halted",
   "resumed",
+  "database_loss",
   "order_held",
   "shortfall",
   "test"

@@ -7,6 +7,7 @@ import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
 import { maxShown } from "../sql/bounded.ts"
 import { claimableFormat, isFollowedThrough, isWindowOver } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
+import { isSettledRow, recordedAndNow } from "../sql/history.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { refusedCancels } from "../sql/refusedCancels.ts"
@@ -42,6 +43,12 @@ const RefusedCancels = Schema.Struct({
   isForPeople: Schema.Boolean
 })
 
+const History = Schema.Struct({
+  isSettled: Schema.Boolean,
+  since: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  reason: Schema.NullOr(Schema.String)
+})
+
 /** A slice that is not where it must be. One without a plan has its key as its id. */
 export interface MisplacedSlice {
   readonly id: string
@@ -69,6 +76,8 @@ export class DoctorStore extends Context.Service<
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
     /** Open broker orders that should be cancelled and are not, those that only a person can help first. */
     readonly refusedCancels: Effect.Effect<ReadonlyArray<typeof RefusedCancels.Type>, DbError>
+    /** Whether the server's history is settled; if not, since when a daemon has marked it, and why. */
+    readonly history: Effect.Effect<typeof History.Type, DbError>
     /** See {@link misplacedSlices}. */
     readonly misplaced: Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError>
   }
@@ -127,6 +136,13 @@ export class DoctorStore extends Context.Service<
           sql`
             SELECT order_id, count, tries, refusal, broker_order_ids, is_for_people FROM ${refusedCancels(sql)} refused
             ORDER BY is_for_people DESC, tries DESC, order_id`
+        ),
+        history: db.queryOne(
+          "DoctorStore.history",
+          History,
+          sql`
+            SELECT ${isSettledRow(sql)} AS is_settled, h.unsettled_since AS since, h.unsettled_reason AS reason
+            FROM ${recordedAndNow(sql)}`
         ),
 
         misplaced: misplacedSlices(db)

@@ -2,6 +2,8 @@ import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant } from "../../db/parameters.ts"
+import { isHalted } from "../sql/conditions.ts"
+import { settledHistory } from "../sql/history.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
 /** An operator's decision whether anything may be placed. Later ones have larger ids; the latest counts. */
@@ -13,6 +15,9 @@ export const Halt = Schema.Struct({
   requestedAt: Schema.DateTimeUtcFromDate
 })
 export type Halt = typeof Halt.Type
+
+/** Whoever has claimed slices, and the database does not know of it any more. */
+export const lostClaims = "whoever has claimed what the database has forgotten"
 
 /**
  * Halts and resumes of all daemons. The claim of slices reads the latest one in its own statement, so nothing is claimed
@@ -30,6 +35,11 @@ export class HaltStore extends Context.Service<
       readonly requestedAt: DateTime.Utc
     }) => Effect.Effect<Halt, DbError>
 
+    /**
+     * Halts all replicas as long ago, unless they are halted: a daemon that obeys this halt has found that the database forgot it.
+     */
+    readonly restore: (halt: Omit<Halt, "id" | "isHalted">, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
     /** The latest halt or resume; none when there never was one. */
     readonly current: Effect.Effect<Option.Option<Halt>, DbError>
 
@@ -38,7 +48,7 @@ export class HaltStore extends Context.Service<
 
     /**
      * The instances that may not follow it yet: those whose executor is alive and has not acknowledged it, and those with
-     * claims whose leases have not ended, alive or not.
+     * claims whose leases have not ended, alive or not. While the database may have forgotten claims, {@link lostClaims} too.
      */
     readonly waitingFor: (halt: Halt, now: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, DbError>
   }
@@ -46,7 +56,8 @@ export class HaltStore extends Context.Service<
   static readonly layer: Layer.Layer<HaltStore, never, Db> = Layer.effect(
     HaltStore,
     Effect.gen(function* () {
-      const { sql, query, queryOne, queryOption } = yield* Db
+      const db = yield* Db
+      const { sql, query, queryOne, queryOption } = db
       const Id = Schema.Struct({ instanceId: Schema.String })
 
       return HaltStore.of({
@@ -70,6 +81,8 @@ export class HaltStore extends Context.Service<
               )})
               SELECT id, is_halted, reason, requested_by, requested_at, pg_notify(${channel}, 'halts') FROM requested`
           ),
+
+        restore: restore(db),
 
         current: queryOption(
           "HaltStore.current",
@@ -105,9 +118,29 @@ export class HaltStore extends Context.Service<
                 AND NOT EXISTS (
                   SELECT FROM workers w
                   WHERE w.instance_id = c.owner AND w.worker = 'executor' AND w.acknowledged_halt >= ${halt.id})
+              UNION
+              SELECT ${lostClaims} WHERE ${halt.isHalted} AND NOT EXISTS (${settledHistory(sql, null)})
               ORDER BY 1`
           ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
       })
     })
   )
 }
+
+const restore =
+  ({ sql, execute }: Db["Service"]): HaltStore["Service"]["restore"] =>
+  ({ reason, requestedBy, requestedAt }, now) =>
+    execute(
+      "HaltStore.restore",
+      sql`
+        WITH requested AS (
+          INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at)
+          SELECT true, ${reason}::text, ${requestedBy}::text, ${instant(requestedAt)}::timestamptz WHERE NOT ${isHalted(sql)}
+          RETURNING id
+        ), recorded AS (${insertActions(
+          sql,
+          { name: "halt", asked: { by: requestedBy, reason }, now },
+          sql`SELECT NULL::text, NULL::text, '{}'::jsonb FROM requested`
+        )})
+        SELECT pg_notify(${channel}, 'halts') FROM requested`
+    )

@@ -5,6 +5,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { isSettledRow, recordedAndNow } from "../sql/history.ts"
 import { type Beat, writeBeat } from "./HeartbeatStore.ts"
 
 /** What there is to do for the workers. Something may be there that only another daemon can do, but nothing is left out. */
@@ -19,7 +20,13 @@ export const Sighting = Schema.Struct({
   isBrokerAwaited: Schema.Boolean,
   mayWantPlan: Schema.Boolean,
   /** A notification is to be delivered, now or before the next look. */
-  hasDeliveries: Schema.Boolean
+  hasDeliveries: Schema.Boolean,
+  /** Where the server is in its history: see `ServerPosition`. */
+  timeline: Schema.String,
+  systemIdentifier: Schema.NullOr(Schema.String),
+  logPosition: Schema.Finite,
+  /** All that the broker has is known on this history. */
+  isHistorySettled: Schema.Boolean
 })
 export type Sighting = typeof Sighting.Type
 
@@ -43,6 +50,8 @@ export class LookoutStore extends Context.Service<
   )
 }
 
+/** The settled history is noted as seen once in this time. */
+const untilSeenAgain = Duration.minutes(1)
 /** The longest time until the next look. */
 const untilNextLook = Duration.seconds(5)
 
@@ -54,7 +63,12 @@ const look =
       Sighting,
       // Each part is sorted as its index is, so that it never reads the whole table, whatever the statistics say.
       sql`
-        WITH beat AS (${writeBeat(sql, beat)}), ${endedClaims(sql, now)}
+        WITH beat AS (${writeBeat(sql, beat)}), ${endedClaims(sql, now)}, history AS MATERIALIZED (
+          SELECT n.*, ${isSettledRow(sql)} AS is_settled FROM ${recordedAndNow(sql)}
+        ), seen AS (
+          UPDATE server_history SET seen_at = ${instant(now)} FROM history
+          WHERE is_settled AND coalesce(seen_at <= ${instant(DateTime.subtractDuration(now, untilSeenAgain))}, true)
+        )
         SELECT ${timeColumns(sql, withBootId)},
           (SELECT true FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT 1) IS NOT NULL
             AS has_pending_orders,
@@ -74,5 +88,7 @@ const look =
             OR (SELECT true FROM orders WHERE ${mayWantPlan(sql)} ORDER BY id LIMIT 1) IS NOT NULL AS may_want_plan,
           (SELECT true FROM notifications
             WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(DateTime.addDuration(now, untilNextLook))}
-            ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries`
+            ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries,
+          history.timeline, history.system_identifier, history.log_position, history.is_settled AS is_history_settled
+        FROM history`
     )

@@ -35,6 +35,8 @@ export class NotificationStore extends Context.Service<
     readonly note: (fact: Omit<Notification, "foundAt">, now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes operators' halts and resumes. */
     readonly noteHalts: (now: DateTime.Utc) => Effect.Effect<number, DbError>
+    /** Notes that the database may have forgotten what it had committed: once for each loss. */
+    readonly noteLoss: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes double placements. */
     readonly noteDoubles: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes critical differences between slices and the broker's order list. */
@@ -73,6 +75,7 @@ export class NotificationStore extends Context.Service<
       NotificationStore.of({
         note: note(db),
         noteHalts: noteHalts(db),
+        noteLoss: noteLoss(db),
         noteDoubles: noteDoubles(db),
         noteDifferences: noteDifferences(db),
         noteUnknown: noteUnknown(db),
@@ -142,6 +145,20 @@ const noteHalts = (db: Db["Service"]) => (now: DateTime.Utc) =>
           left(requested_by, ${maxName}::int), ', at ', to_char(requested_at AT TIME ZONE 'UTC', 'HH24:MI:SS'), ' (UTC): ', reason),
         NULL::text, NULL::text, NULL::text
       FROM placement_halts WHERE requested_at >= ${since(now)}`
+  )
+
+const noteLoss = (db: Db["Service"]) => (now: DateTime.Utc) =>
+  writeFacts(
+    db,
+    "NotificationStore.noteLoss",
+    now,
+    db.sql`
+      SELECT concat('loss:', extract(epoch FROM unsettled_since)), 'database_loss', 'critical',
+        concat('The database may have forgotten what it had committed, since ',
+          to_char(unsettled_since AT TIME ZONE 'UTC', 'HH24:MI:SS'), ' (UTC): ', unsettled_reason,
+          '. Nothing is placed until all that the broker has is known again'),
+        NULL::text, NULL::text, NULL::text
+      FROM server_history WHERE unsettled_since IS NOT NULL`
   )
 
 /** Broker orders: the first ones, and how many more. `count` is the SQL of how many there are. */

@@ -13,7 +13,7 @@ import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { orderColumns, text } from "../sql/orderColumns.ts"
-import { planRows } from "../sql/planRows.ts"
+import { holdOrphaned, plannedSlices, planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
 import { tableLayout } from "../sql/tableLayout.ts"
@@ -206,12 +206,17 @@ const completeSplits =
       "OrderStore.completeSplits",
       Id,
       sql`
-        WITH planned AS (
+        WITH ${plannedSlices(
+          sql,
+          orders.map(({ plan }) => plan)
+        )}, planned AS (
           UPDATE orders o SET
             order_queue_status = 'DONE', status_reason = NULL, reason_code = NULL, settled_at = NULL, resumed_at = NULL,
             reference_price = mine.reference_price, claimed_layout = NULL,
             -- The service itself holds no order before its split.
-            hold_reason_code = CASE WHEN o.hold_reason IS NOT NULL THEN ${reasonCode(sql, "paused_by_operator")} END,
+            hold_reason_code = CASE WHEN o.hold_reason IS NOT NULL THEN ${reasonCode(sql, "paused_by_operator")}
+              WHEN o.id IN (SELECT order_id FROM orphaned) THEN ${reasonCode(sql, "orphaned_orders")} END,
+            ${holdOrphaned(sql, options.now)},
             split_at = ${instant(options.now)}, updated_at = ${instant(options.now)}
           FROM unnest(${texts(orders.map(({ plan }) => plan.orderId))},
                       ${integers(orders.map((order) => order.claimVersion))},

@@ -5,6 +5,7 @@ import { instant } from "../../db/parameters.ts"
 import { OrderId } from "../../domain/model/Ids.ts"
 import type { OrderChange, RunningOrder } from "../../domain/planning/replan/RunningOrder.ts"
 import { isEndedUnfilled, isHalted, mayWantPlan } from "../sql/conditions.ts"
+import { settledHistory } from "../sql/history.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { CannotReplan, numberOf, readRunningOrder } from "./readRunningOrder.ts"
 import { type ChangeOptions, writeOrderChange } from "./writeOrderChange.ts"
@@ -27,7 +28,7 @@ export class ReplanStore extends Context.Service<
   {
     /**
      * Orders that may need a change: a late slice to respread, an unfilled quantity to carry, a completion, or the note
-     * that they are finished. Orders on hold or cancelled are left out. Late slices wait while placements are halted or
+     * that they are finished. Orders on hold or cancelled are left out, and all of them while the server's history is not settled. Late slices wait while placements are halted or
      * this process's placement gate is closed (`isHeld`). Sorted by id, from after `after` on.
      */
     readonly wantingPlan: (
@@ -78,7 +79,7 @@ const wantingPlan =
         -- An array, because the planner expects as many orders in a list as there are late slices.
         WHERE number = ANY(ARRAY(SELECT number FROM late UNION SELECT number FROM wanting))
           AND cancel_requested_at IS NULL AND hold_reason IS NULL
-          AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)
+          AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id) AND EXISTS (${settledHistory(sql, null)})
           AND (${after}::text IS NULL OR id > ${after})
         ORDER BY id LIMIT ${limit}`
     )
@@ -119,8 +120,22 @@ const change =
 /** How often a change is decided again at once because slices changed meanwhile; the next poll tries it again, too. */
 const maxRetries = 3
 
-const lockOrder = ({ sql, execute }: Db["Service"], orderId: string) =>
-  execute("ReplanStore.lockOrder", sql`SELECT id FROM orders WHERE id = ${orderId} FOR UPDATE`)
+/** What a database that forgets has lost of an order must not be planned anew. */
+const lockOrder = ({ sql, query }: Db["Service"], orderId: string) =>
+  query(
+    "ReplanStore.lockOrder",
+    Schema.Struct({ isSettled: Schema.Boolean }),
+    sql`SELECT EXISTS (${settledHistory(sql, null)}) AS is_settled FROM orders WHERE id = ${orderId} FOR UPDATE`
+  ).pipe(Effect.flatMap((rows) => (rows.some(({ isSettled }) => !isSettled) ? Effect.fail(unsettled) : Effect.void)))
+
+const unsettled = new DbError({
+  operation: "ReplanStore.change",
+  message:
+    "ReplanStore.change: the database may have forgotten what it had committed (a fail-over, a restored backup); no order gets a " +
+    "new plan until a daemon has found that again",
+  isTransient: true,
+  sqlState: null
+})
 
 /** Locks the SCHEDULED slices, so that no executor claims one. It waits for transactions that are changing them. */
 const lockSlices = ({ sql, execute }: Db["Service"], orderId: string) =>

@@ -12,7 +12,7 @@ import {
 } from "../../domain/planning/replan/RunningOrder.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
 import { isOfOrder, skipQueued } from "../sql/moves.ts"
-import { planRows } from "../sql/planRows.ts"
+import { holdOrphaned, plannedSlices, planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { numberOf } from "./readRunningOrder.ts"
 
@@ -143,8 +143,11 @@ const writePlan = (
   execute(
     "ReplanStore.writePlan",
     sql`
-      WITH planned AS (
-        UPDATE orders SET
+      WITH ${plannedSlices(sql, [plan])}, planned AS (
+        UPDATE orders o SET
+          hold_reason_code = CASE WHEN o.hold_reason IS NULL AND o.id IN (SELECT order_id FROM orphaned)
+            THEN ${reasonCode(sql, "orphaned_orders")} ELSE o.hold_reason_code END,
+          ${holdOrphaned(sql, options.now)},
           total_quantity = ${totalQuantity}::int, num_splits = least(num_splits, ${totalQuantity}::int), settled_at = NULL, updated_at = ${instant(options.now)},
           limit_price = CASE WHEN order_type = 'LIMIT'
             THEN coalesce(${limitPrice === null ? null : BigDecimal.format(limitPrice)}::numeric, limit_price) END

@@ -5,8 +5,10 @@ import { instant } from "../../db/parameters.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
 import { maxQuantity } from "../../domain/model/Order.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
+import type { ServerPosition } from "../../domain/operations/serverHistory.ts"
 import { marketFacts } from "../account/QuoteStore.ts"
 import { claimableFormat, isHalted, isWindowOver } from "../sql/conditions.ts"
+import { settledHistory } from "../sql/history.ts"
 import { claimedColumns, columnNames, makeDecodeClaimed } from "./claimedSlices.ts"
 
 export interface ClaimOptions {
@@ -22,6 +24,8 @@ export interface ClaimOptions {
   /** False without a trading calendar: slices that were planned with one are left to other daemons. */
   readonly keepsHours?: boolean
   readonly quotes?: Pick<MarketLimits, "volumePeriod" | "quoteAge"> | null
+  /** What this daemon has seen of the server's history; null if nothing yet. */
+  readonly seen?: ServerPosition | null
 }
 
 const dueFrom = (sql: Sql, from: DateTime.Utc | null) =>
@@ -45,7 +49,10 @@ const market = {
 }
 const noMarket = { instrument: "", source: "picked", answer: "NULL::text" }
 
-/** Claims due slices: one row in slice_claims for all of them, and a new version for each. See SliceStore. */
+/**
+ * Claims due slices: one row in slice_claims for all of them, and a new version for each. Nothing is claimed unless the server's
+ * history is settled, and no version is lower than one of a history that was lost. See SliceStore.
+ */
 export const claimDue = ({ sql, queryValues }: Db["Service"]) => {
   const decodeClaimed = makeDecodeClaimed()
   return (options: ClaimOptions): Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError> => {
@@ -56,14 +63,15 @@ export const claimDue = ({ sql, queryValues }: Db["Service"]) => {
       columnNames,
       decodeClaimed(options.leaseExpiresAt),
       sql`
-        WITH picked AS MATERIALIZED (
+        WITH history AS MATERIALIZED (${settledHistory(sql, options.seen ?? null)}
+        ), picked AS MATERIALIZED (
           SELECT slice, due_at${sql.literal(instrument)} FROM slice_queue
           WHERE NOT is_held AND claim = 0 AND due_at <= ${instant(options.horizon)}
             ${laterThan(sql, options.after)} ${dueFrom(sql, options.from ?? null)}
             AND NOT ${isWindowOver(sql, options.now)}
             AND format = ${claimableFormat} AND (NOT keeps_hours OR ${options.keepsHours ?? true})
             AND (stale_at IS NULL OR stale_at >= ${instant(options.now)}) AND version < ${maxQuantity}::int
-            AND NOT ${isHalted(sql)}
+            AND NOT ${isHalted(sql)} AND EXISTS (SELECT FROM history)
           ORDER BY ${sql.literal(options.isLatestFirst ? "due_at DESC, slice DESC" : "due_at, slice")}
           LIMIT ${options.limit}
           FOR UPDATE SKIP LOCKED
@@ -74,8 +82,8 @@ export const claimDue = ({ sql, queryValues }: Db["Service"]) => {
           FROM picked HAVING count(*) > 0
           RETURNING id
         )${quotes === null ? sql.literal("") : sql`, ${marketFacts(sql, { ...quotes, now: options.now })}`}
-        UPDATE slice_queue q SET claim = lease.id, version = q.version + 1
-        FROM ${sql.literal(source)} CROSS JOIN lease
+        UPDATE slice_queue q SET claim = lease.id, version = greatest(q.version, history.version_base) + 1
+        FROM ${sql.literal(source)} CROSS JOIN lease CROSS JOIN history
         WHERE q.slice = picked.slice
         RETURNING ${claimedColumns(sql, sql.literal(answer))}`
     )

@@ -4,6 +4,7 @@ import type { OrderId } from "../../domain/model/Ids.ts"
 import type { SliceTransition } from "../../domain/model/OrderSlice.ts"
 import { annotateSlice } from "../../runtime/annotate.ts"
 import { logAndContinue, summary } from "../../runtime/logAndContinue.ts"
+import type { HistoryStore } from "../../stores/operations/HistoryStore.ts"
 import type { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import type { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
@@ -11,6 +12,7 @@ import type { BrokerEvent } from "../../stores/sql/insertEvents.ts"
 import { Lookout } from "../supervision/Lookout.ts"
 import { makeHoldRefused } from "./holdRefused.ts"
 import { makeLogTried, type Tried } from "./logTried.ts"
+import { makeReportFenced } from "./reportFenced.ts"
 
 /** The outcome of a claimed slice, and the audit row of the broker call behind it; null when there was no call. */
 export interface SliceOutcome {
@@ -36,7 +38,7 @@ const retrySchedule = Schedule.min([Schedule.exponential("100 millis"), Schedule
 export const makeOutcomeWriter: Effect.Effect<
   OutcomeWriter,
   never,
-  Configuration | OrderCommands | OrderStore | SliceStore | Scope.Scope
+  Configuration | HistoryStore | OrderCommands | OrderStore | SliceStore | Scope.Scope
 > = Effect.gen(function* () {
   const config = yield* Configuration
   const outcomes = yield* Queue.unbounded<SliceOutcome, Cause.Done>()
@@ -74,6 +76,7 @@ const makeFinishGroup = Effect.gen(function* () {
   const holdRefused = yield* makeHoldRefused
   const logTried = yield* makeLogTried
   const lookout = yield* Lookout
+  const followUpFenced = yield* makeReportFenced
 
   const attempt = (group: ReadonlyArray<SliceOutcome>) =>
     DateTime.now.pipe(
@@ -89,6 +92,19 @@ const makeFinishGroup = Effect.gen(function* () {
       ),
       Effect.retry(($) => $(retrySchedule).pipe(Schedule.while(({ input }) => input.isTransient))),
       Effect.tap((moved) => reportFenced(group, new Set(moved.map((slice) => slice.id))))
+    )
+
+  const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<string>) =>
+    Effect.forEach(
+      group.filter(({ transition }) => !moved.has(transition.slice.id)),
+      ({ transition: { slice, next }, tried }) =>
+        Effect.logWarning(`The slice had another owner before its outcome (${next._tag}) was written`).pipe(
+          annotateSlice(slice),
+          Effect.andThen(
+            tried !== null && next._tag === "Processed" ? followUpFenced(tried.slice, next.brokerOrderId) : Effect.void
+          )
+        ),
+      { discard: true }
     )
 
   /**
@@ -125,16 +141,6 @@ const ordersRefusedIn = (group: ReadonlyArray<SliceOutcome>): ReadonlySet<OrderI
     group.flatMap(({ transition: { slice, next } }) =>
       next._tag === "Failed" && next.code === "broker_refused" ? [slice.orderId] : []
     )
-  )
-
-const reportFenced = (group: ReadonlyArray<SliceOutcome>, moved: ReadonlySet<string>) =>
-  Effect.forEach(
-    group.filter(({ transition }) => !moved.has(transition.slice.id)),
-    ({ transition }) =>
-      Effect.logWarning(`The slice had another owner before its outcome (${transition.next._tag}) was written`).pipe(
-        annotateSlice(transition.slice)
-      ),
-    { discard: true }
   )
 
 const reportLost = ({ transition }: SliceOutcome, why: string) =>

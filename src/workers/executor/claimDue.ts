@@ -8,6 +8,7 @@ import { looksAtQuotes } from "../../domain/limits/preTradeLimits.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
+import { ServerHistory } from "../supervision/ServerHistory.ts"
 import type { ClaimedSlices } from "./ClaimedSlices.ts"
 
 /** All that is due is looked at so often, whatever was seen before. */
@@ -132,6 +133,7 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
   const slices = yield* SliceStore
   const instance = yield* Instance
   const { calendar } = yield* TradingHours
+  const history = yield* ServerHistory
   const ahead = Duration.sum(config.sliceExecutorPollInterval, config.sliceExecutorClaimAhead)
 
   return Effect.fnUntraced(function* (now: DateTime.Utc, some: Partial<ClaimOptions>, limit: number) {
@@ -142,6 +144,7 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
       leaseExpiresAt: DateTime.addDuration(now, config.sliceExecutionTimeout),
       owner: instance.id,
       keepsHours: calendar !== null,
+      seen: history.seen(),
       quotes: looksAtQuotes(config.limits) ? config.limits : null,
       ...some,
       limit

@@ -1,6 +1,7 @@
 import { DateTime, Effect } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
+import { ServerHistory } from "../supervision/ServerHistory.ts"
 import { doAll } from "./doAll.ts"
 import { makeFollowBroker } from "./followBroker.ts"
 import { makeFollowThrough } from "./followThrough.ts"
@@ -14,7 +15,9 @@ export const makeFollowPlaced = Effect.gen(function* () {
   const broker = yield* Broker
   const recovery = yield* RecoveryStore
   const followBroker = yield* makeFollowBroker
-  const followThrough = yield* makeFollowThrough
+  const history = yield* ServerHistory
+  // A new plan of what the database has forgotten would place it twice.
+  const followThrough = Effect.when(yield* makeFollowThrough, Effect.sync(history.isSettled))
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now

@@ -12,7 +12,7 @@ import {
 } from "../../domain/lifecycle/settlement.ts"
 import { sessionAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
-import { hasTagForm, type Tag } from "../../domain/model/Ids.ts"
+import { isTagOfOurs, type Tag } from "../../domain/model/Ids.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SettlementStore } from "../../stores/account/SettlementStore.ts"
@@ -52,7 +52,7 @@ export const makeSettleOrderList = Effect.gen(function* () {
     const differing = compare.slices(slices, orderList)
     const known = new Set<string>(slices.map(({ tag }) => tag))
     const unknown = [...tags].filter(
-      (tag) => !known.has(tag) && hasTagForm(tag) && orderList.statedOrdersOf(tag).length > 0
+      (tag) => !known.has(tag) && isTagOfOurs(tag) && orderList.statedOrdersOf(tag).length > 0
     )
     const still = [
       ...differing.map(({ slice, difference }) => `${slice.tag} ${difference.kind}`),

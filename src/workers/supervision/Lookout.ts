@@ -5,6 +5,7 @@ import { Wakeups } from "../../db/Wakeups.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { LookoutStore, type Sighting } from "../../stores/operations/LookoutStore.ts"
+import { ServerHistory } from "./ServerHistory.ts"
 import { heartbeatInterval, WorkerStatus } from "./WorkerStatus.ts"
 
 /**
@@ -155,6 +156,7 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
   const status = yield* WorkerStatus
   const clock = yield* DatabaseClock
   const wakeups = yield* Wakeups
+  const history = yield* ServerHistory
 
   return Effect.gen(function* () {
     const number = known.begin()
@@ -164,6 +166,9 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
       .pipe(Effect.timeout(heartbeatInterval))
     const seen = known.take({ number, atMillis: yield* Clock.currentTimeMillis, sighting })
     yield* Effect.forEach(seen, wakeups.wake, { discard: true })
+    yield* history.follow(sighting)
+    // What this daemon has obeyed may be missing, which the acknowledgement in the database does not show.
+    if (!history.isSettled()) yield* Effect.andThen(known.lookout.note("halts"), wakeups.wake("halts"))
   }).pipe(
     Effect.onError(() => Effect.sync(known.forget)),
     // A part that fails, or that waits for a table, does not keep the heartbeats from being written.
