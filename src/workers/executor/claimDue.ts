@@ -3,6 +3,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { lookBackMillis } from "../../domain/lifecycle/lookBack.ts"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { recentMillis } from "../../domain/lifecycle/turns.ts"
 import { looksAtQuotes } from "../../domain/limits/preTradeLimits.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
@@ -82,8 +83,8 @@ const makePass = (pollInterval: Duration.Duration) => {
   /** The due time of the last slice of a page that did not hold all that was due; null if the last one did. */
   let backlogMillis: number | null = null
 
-  const isPast = (at: DateTime.Utc, interval: Duration.Input, now: DateTime.Utc): boolean =>
-    DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(at, Duration.fromInputUnsafe(interval)))
+  const isPast = (at: DateTime.Utc, intervalMillis: number, now: DateTime.Utc): boolean =>
+    !isPausedUntil(DateTime.toEpochMillis(now), DateTime.toEpochMillis(at) + intervalMillis, intervalMillis)
 
   const begin = (now: DateTime.Utc) => {
     const isFull = !hasSeenAll || isPast(fullyAt, fullLookMillis, now)
@@ -98,7 +99,11 @@ const makePass = (pollInterval: Duration.Duration) => {
     /** Where the next page begins. */
     next: (now: DateTime.Utc) => {
       // Slices that are due earlier may have come back meanwhile. Not behind a full pass: they come back as due lately.
-      const isOver = isPast(beganAt, from === null && !hasSeenAll ? fullLookMillis : pollInterval, now)
+      const isOver = isPast(
+        beganAt,
+        from === null && !hasSeenAll ? fullLookMillis : Duration.toMillis(pollInterval),
+        now
+      )
       if (after === null || isOver) begin(now)
       return { after, from }
     },

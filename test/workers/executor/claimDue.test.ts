@@ -68,6 +68,15 @@ describe("where claims begin", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("is at the first slice again when the clock was set back", () =>
+    Effect.gen(function* () {
+      const { looksAt } = yield* makeClaims
+      yield* looksAt(5000)
+      assert.deepStrictEqual(yield* looksAt(1000), ["all"])
+      assert.deepStrictEqual(yield* looksAt(1001), ["from 941"])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("is at the first slice after a hold, and after a claim that failed", () =>
     Effect.gen(function* () {
       const { looksAt, lookFully, pages } = yield* makeClaims
