@@ -159,7 +159,10 @@ const claimCancels =
       const picked = ids
         .flatMap((id) => memory.slices.get(id) ?? [])
         .filter(isOpenAtBroker)
-        .filter(({ cancelSentAt }) => cancelSentAt === null || cancelSentAt < millisOf(resendBefore))
+        .filter(
+          ({ cancelSentAt: sentAt }) =>
+            sentAt === null || sentAt < millisOf(resendBefore) || sentAt > millisOf(now) + 60_000
+        )
         .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
         .slice(0, limit)
       for (const slice of picked) slice.cancelSentAt = millisOf(now)

@@ -5,6 +5,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { isAttempted } from "../sql/isAttempted.ts"
 import { type Beat, writeBeat } from "./HeartbeatStore.ts"
 
 /** What there is to do for the workers. Something may be there that only another daemon can do, but nothing is left out. */
@@ -73,6 +74,6 @@ const look =
               ORDER BY stale_at LIMIT 1) IS NOT NULL
             OR (SELECT true FROM orders WHERE ${mayWantPlan(sql)} ORDER BY id LIMIT 1) IS NOT NULL AS may_want_plan,
           (SELECT true FROM notifications
-            WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(DateTime.addDuration(now, untilNextLook))}
+            WHERE delivered_at IS NULL AND given_up_at IS NULL AND ${isAttempted(sql, DateTime.addDuration(now, untilNextLook))}
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries`
     )

@@ -1,4 +1,4 @@
-import { Context, type DateTime, Effect, Layer } from "effect"
+import { Context, DateTime, Effect, Layer } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
@@ -196,7 +196,9 @@ const claimCancels =
       sql`
         WITH picked AS MATERIALIZED (
           SELECT w.slice, p.id FROM slice_plan p JOIN slice_working w ON w.slice = p.slice
-          WHERE p.id = ANY(${texts(ids)}) AND (w.cancel_sent_at IS NULL OR w.cancel_sent_at < ${instant(resendBefore)})
+          WHERE p.id = ANY(${texts(ids)}) AND (w.cancel_sent_at IS NULL OR w.cancel_sent_at < ${instant(resendBefore)}
+            -- True only after the clock was set back; those of two daemons differ by less.
+            OR w.cancel_sent_at > ${instant(DateTime.add(now, { minutes: 1 }))})
           ORDER BY w.cancel_sent_at NULLS FIRST, w.acknowledged_at
           LIMIT ${limit}
           FOR UPDATE OF w SKIP LOCKED
