@@ -2,6 +2,7 @@ import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, 
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
+import type { Readable } from "../../db/Readable.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
@@ -82,7 +83,7 @@ export class OrderStore extends Context.Service<
      * cancelled or its window ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window
      * is over, because windows in trading hours are not measured on the wall clock.
      */
-    readonly claimPending: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
+    readonly claimPending: (options: ClaimOptions) => Effect.Effect<Readable<ClaimedOrder>, DbError>
 
     /**
      * IN_PROGRESS → DONE with plan and slices, for each order whose claim is current; returns their ids. The slices of an

@@ -2,6 +2,7 @@ import type { DateTime, Effect } from "effect"
 import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import type { Readable } from "../../db/Readable.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
 import { maxQuantity } from "../../domain/model/Order.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
@@ -48,7 +49,7 @@ const noMarket = { instrument: "", source: "picked", answer: "NULL::text" }
 /** Claims due slices: one row in slice_claims for all of them, and a new version for each. See SliceStore. */
 export const claimDue = ({ sql, queryValues }: Db["Service"]) => {
   const decodeClaimed = makeDecodeClaimed()
-  return (options: ClaimOptions): Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError> => {
+  return (options: ClaimOptions): Effect.Effect<Readable<ClaimedSlice>, DbError> => {
     const { quotes = null } = options
     const { instrument, source, answer } = quotes === null ? noMarket : market
     return queryValues(

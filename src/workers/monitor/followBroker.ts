@@ -1,6 +1,7 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
+import { answeredRows, type Readable } from "../../db/Readable.ts"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { sessionAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
@@ -56,8 +57,8 @@ export const makeFollowBroker = Effect.gen(function* () {
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     const unresolved = yield* slices.unresolved(now, maxLookup)
-    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
-    lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
+    const open: Readable<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
+    lastFollowed = answeredRows(open) === maxLookup ? (open.at(-1) ?? null) : null
     const doubted = yield* recovery.previouslyInDoubt(watchedSince(broker, now), maxLookup)
     const nowMillis = DateTime.toEpochMillis(now)
     const isAtRest = unresolved.length === 0 && open.length === 0
