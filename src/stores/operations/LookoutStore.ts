@@ -59,7 +59,7 @@ const look =
         SELECT ${timeColumns(sql, withBootId)},
           (SELECT true FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT 1) IS NOT NULL
             AS has_pending_orders,
-          (SELECT floor(extract(epoch FROM due_at) * 1000)::float8 FROM slice_queue
+          (SELECT floor(extract(epoch FROM least(greatest(due_at, 'epoch'), '9999-01-01')) * 1000)::float8 FROM slice_queue
             WHERE NOT is_held AND claim = 0 AND NOT ${isWindowOver(sql, now)}
               AND (stale_at IS NULL OR stale_at >= ${instant(now)})
             ORDER BY due_at, slice LIMIT 1) AS next_due_millis,

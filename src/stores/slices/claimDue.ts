@@ -36,7 +36,7 @@ const laterThan = (sql: Sql, after: ClaimOptions["after"]) =>
 
 /** What limits on quotes and values need to know of the slices. */
 const market = {
-  instrument: ", facts::jsonb->>'instrument' AS instrument",
+  instrument: ", slice_instrument(facts) AS instrument",
   source: "picked LEFT JOIN facts m ON m.instrument = picked.instrument",
   answer: `json_build_object(
     'listPrice', CASE WHEN q.is_unpriced
