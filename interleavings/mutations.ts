@@ -9,6 +9,7 @@ export interface LockMutation {
 }
 
 const sliceStore = "src/stores/slices/SliceStore.ts"
+const cancelStore = "src/stores/slices/cancels.ts"
 const recoveryStore = "src/stores/slices/RecoveryStore.ts"
 const claimDue = "src/stores/slices/claimDue.ts"
 const writeOutcomes = "src/stores/slices/writeOutcomes.ts"
@@ -61,9 +62,16 @@ const locks: ReadonlyArray<LockMutation> = [
   ),
   ...lockAndSkip(
     "claim of cancels",
-    sliceStore,
+    cancelStore,
     "LIMIT ${limit}\n          ",
     "two monitors send the cancels of an order",
+    "FOR UPDATE OF w"
+  ),
+  ...lockAndSkip(
+    "stop of cancels",
+    cancelStore,
+    "ORDER BY w.slice\n          ",
+    "two monitors note why no cancels of an order are sent",
     "FOR UPDATE OF w"
   ),
   ...lockAndSkip(

@@ -1,5 +1,6 @@
 import type { Placement } from "../src/broker/Broker.ts"
-import type { Exchange, LedgerOrder } from "./Exchange.ts"
+import type { Exchange } from "./Exchange.ts"
+import type { LedgerOrder } from "./LedgerOrder.ts"
 import type { RunningProcess } from "./RunningProcess.ts"
 import type { Database } from "./store/Database.ts"
 import type { World } from "./World.ts"

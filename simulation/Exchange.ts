@@ -1,29 +1,10 @@
 import { BigDecimal } from "effect"
 import type { Placement } from "../src/broker/Broker.ts"
-import type { BrokerOrder, BrokerStatus } from "../src/domain/model/BrokerOrder.ts"
+import { asBelieved, type BrokerOrder, isTerminal } from "../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../src/domain/model/Ids.ts"
+import { type LedgerOrder, type LedgerStep, stepAt } from "./LedgerOrder.ts"
+import { isLate, oddityOf, quantityAt, shownStep, withOddity } from "./oddOrders.ts"
 import type { SeededChoices } from "./SeededChoices.ts"
-
-/** A change of a broker order: a fill or its end. Times are seconds since the start of the run. */
-interface LedgerStep {
-  readonly atSeconds: number
-  readonly status: BrokerStatus
-  readonly filledQuantity: number
-  /** The exchange has ended it by itself, as at the end of a session. */
-  readonly isExpired?: boolean
-}
-
-/** A broker order in the exchange's ledger. Only the exchange writes it, so the judge takes it for the truth. */
-export interface LedgerOrder {
-  readonly brokerOrderId: BrokerOrderId
-  readonly placement: Placement
-  readonly arrivedSeconds: number
-  /** Look-ups do not show the order before this time. */
-  readonly visibleSeconds: number
-  readonly price: BigDecimal.BigDecimal
-  /** The order's future as decided on arrival; a cancel replaces the steps that are still to come. The last step is final. */
-  steps: ReadonlyArray<LedgerStep>
-}
 
 /** The exchange cancels an order that has rested for this long, so that a run ends in minutes. */
 const maxRestSeconds = 15
@@ -36,12 +17,19 @@ export class Exchange {
   readonly ledger: Array<LedgerOrder> = []
   private readonly byTag = new Map<Tag, Array<LedgerOrder>>()
   private readonly chance: SeededChoices
+  private readonly oddities: SeededChoices
+  private readonly oddRate: number
 
-  constructor(chance: SeededChoices) {
+  /** `oddities`: choices of their own for what people and the broker do to orders, in some runs. */
+  constructor(chance: SeededChoices, oddities: SeededChoices) {
     this.chance = chance
+    this.oddities = oddities
+    this.oddRate = oddities.hits(0.25) ? oddities.between(0.1, 0.5) : 0
   }
 
   arrive(placement: Placement, atSeconds: number, hiddenSeconds: number): LedgerOrder {
+    const regular = this.life(placement, atSeconds)
+    const oddity = this.oddities.hits(this.oddRate) ? oddityOf(this.oddities, placement, regular) : null
     const order: LedgerOrder = {
       // Numbered in the order of arrival, all of one length, as brokers do.
       brokerOrderId: BrokerOrderId.make(`B${1_000_000 + this.ledger.length}`),
@@ -49,7 +37,8 @@ export class Exchange {
       arrivedSeconds: atSeconds,
       visibleSeconds: atSeconds + hiddenSeconds,
       price: BigDecimal.make(BigInt(this.chance.whole(9000, 11_000)), 2),
-      steps: this.life(placement, atSeconds)
+      oddity,
+      steps: withOddity(regular, placement.quantity, oddity)
     }
     this.ledger.push(order)
     this.byTag.set(placement.tag, [...this.ordersOf(placement.tag), order])
@@ -65,10 +54,11 @@ export class Exchange {
     const order = this.ledger.find((order) => order.brokerOrderId === brokerOrderId)
     if (order === undefined || atSeconds < order.visibleSeconds || isOver(order, atSeconds)) return false
     const { filledQuantity } = stepAt(order, atSeconds)
-    order.steps = [
+    const ended: ReadonlyArray<LedgerStep> = [
       ...order.steps.filter((step) => step.atSeconds <= atSeconds),
       { atSeconds, status: "CANCELLED", filledQuantity }
     ]
+    order.steps = withOddity(ended, order.placement.quantity, isLate(order.oddity) ? order.oddity : null)
     return true
   }
 
@@ -98,29 +88,34 @@ export class Exchange {
   }
 }
 
-const stepAt = (order: LedgerOrder, atSeconds: number): LedgerStep => {
-  const step = order.steps.findLast((step) => step.atSeconds <= atSeconds)
-  return step ?? { atSeconds, status: "PENDING", filledQuantity: 0 }
-}
-
 export const isOver = (order: LedgerOrder, atSeconds: number): boolean =>
   (order.steps.at(-1)?.atSeconds ?? 0) <= atSeconds
 
 /** The order as the order list showed it at a time. */
 export const brokerOrderAt = (order: LedgerOrder, atSeconds: number): BrokerOrder => {
-  const { status, filledQuantity, isExpired = false } = stepAt(order, atSeconds)
-  return {
+  const { status, filledQuantity, isExpired = false } = shownStep(order, atSeconds)
+  return asBelieved({
     brokerOrderId: order.brokerOrderId,
     tag: order.placement.tag,
     status,
     statusText: status,
-    quantity: order.placement.quantity,
+    quantity: quantityAt(order, atSeconds),
     filledQuantity,
     averagePrice: filledQuantity > 0 ? order.price : null,
     isExpired
-  }
+  })
 }
 
-/** The maximum quantity that an order can end up with filled; it counts against the parent order. */
-export const exposureOf = (order: LedgerOrder, atSeconds: number): number =>
-  isOver(order, atSeconds) ? stepAt(order, atSeconds).filledQuantity : order.placement.quantity
+/**
+ * The maximum quantity that an order can end up with filled, as far as the service can know; it counts against the parent order. What
+ * a person adds to it at the broker, or the broker after its end, does not.
+ */
+export const exposureOf = (order: LedgerOrder, atSeconds: number): number => {
+  const { oddity, placement, steps } = order
+  if (oddity?.kind === "resurrected") {
+    const end = steps.find(({ status }) => isTerminal(status))
+    return end !== undefined && end.atSeconds <= atSeconds ? end.filledQuantity : placement.quantity
+  }
+  const filled = isOver(order, atSeconds) ? stepAt(order, atSeconds).filledQuantity : placement.quantity
+  return Math.min(filled, placement.quantity)
+}

@@ -1,5 +1,6 @@
 import type { Evidence, Send } from "./Evidence.ts"
-import { exposureOf, type LedgerOrder } from "./Exchange.ts"
+import { exposureOf } from "./Exchange.ts"
+import type { LedgerOrder } from "./LedgerOrder.ts"
 
 /** Judges what reaches the exchange: one broker order for each tag, and never more exposure than the ordered quantity. */
 export class ExchangeWatch {

@@ -99,6 +99,7 @@ export class PlacementRequest {
     const statuses = new Set(order.steps.map(({ status }) => status))
     if (statuses.has("REJECTED")) countFault(this.run, "exchange: rejected after its acknowledgement")
     if (statuses.has("PARTIALLY_FILLED")) countFault(this.run, "exchange: filled in parts")
+    if (order.oddity !== null) countFault(this.run, `exchange: ${order.oddity.kind}`)
     if (statuses.has("CANCELLED")) countFault(this.run, "exchange: ended unfilled")
     this.process.reach(this.worker, operation, "done")
     this.acknowledge(Effect.succeed({ brokerOrderId: order.brokerOrderId }))

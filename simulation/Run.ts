@@ -1,3 +1,4 @@
+import type { CancelRefusals } from "./CancelRefusals.ts"
 import type { DatabaseClockStep } from "./DatabaseClockStep.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { Judge } from "./Judge.ts"
@@ -23,6 +24,7 @@ export interface Run {
   readonly chance: SeededChoices
   readonly database: Database
   readonly exchange: Exchange
+  readonly cancelRefusals: CancelRefusals
   readonly judge: Judge
   readonly counts: Counts
   readonly databaseStep: DatabaseClockStep

@@ -70,7 +70,9 @@ export class StatementWatch {
     const before = this.known.get(slice.id)
     const isNewClaim = before === undefined || before.claimVersion !== slice.claimVersion
     if (before !== undefined) {
-      for (const problem of wrongChanges(before, slice, operation)) this.report(operation, `${slice.tag} ${problem}`)
+      const isOdd = this.evidence.exchange.ordersOf(slice.tag).some(({ oddity }) => oddity !== null)
+      for (const problem of wrongChanges(before, slice, operation, isOdd))
+        this.report(operation, `${slice.tag} ${problem}`)
     }
     if (isNewClaim && before !== undefined && slice.stage === "IN_PROGRESS") this.checkClaim(slice)
     if (slice.outcomeUnknownAt !== null) this.checkDoubt(slice, slice.outcomeUnknownAt)
@@ -111,18 +113,25 @@ export class StatementWatch {
   }
 }
 
-/** The forbidden changes between two states of a slice, in words. */
-function* wrongChanges(before: KnownSlice, slice: Readonly<SliceRow>, operation: string): Iterable<string> {
+/** The forbidden changes between two states of a slice, in words. `isOdd`: its order was changed at the broker, or after its end. */
+function* wrongChanges(
+  before: KnownSlice,
+  slice: Readonly<SliceRow>,
+  operation: string,
+  isOdd: boolean
+): Iterable<string> {
   if (slice.claimVersion < before.claimVersion) yield "has a lower claim_version than before"
   const isFinal = before.stage === "PROCESSED" || before.stage === "FAILED" || before.stage === "SKIPPED"
   // Late arrivals: the broker order of a slice that was given up is found after all.
   const isTakenOver = operation === "RecoveryStore.takeOver" && before.stage !== "PROCESSED"
   if (isFinal && slice.stage !== before.stage && !isTakenOver) yield `was ${before.stage} and is ${slice.stage}`
-  if (slice.filledQuantity > slice.quantity) yield `is filled beyond its quantity`
+  if (slice.filledQuantity > slice.quantity && !isOdd) yield `is filled beyond its quantity`
   if (before.stage !== "PROCESSED") return
   if (slice.brokerOrderId !== before.brokerOrderId) yield `was ${before.brokerOrderId} and is ${slice.brokerOrderId}`
   if (slice.filledQuantity < before.filledQuantity) yield "has less filled than before"
-  if (before.brokerIsFinal && slice.brokerStatus !== before.brokerStatus) yield "changed after its broker order's end"
+  const isRepaired = isOdd && operation === "SettlementStore.repair"
+  if (before.brokerIsFinal && slice.brokerStatus !== before.brokerStatus && !isRepaired)
+    yield "changed after its broker order's end"
 }
 
 const isSame = (before: KnownSlice, slice: Readonly<SliceRow>): boolean =>

@@ -15,7 +15,7 @@ import type { BrokerOrderId } from "../src/domain/model/Ids.ts"
 import { brokerOrderAt } from "./Exchange.ts"
 import { PlacementRequest, unknown } from "./PlacementRequest.ts"
 import { currentWorker, type Process } from "./Process.ts"
-import { faultHits, type Run } from "./Run.ts"
+import { countFault, faultHits, isFaulty, type Run } from "./Run.ts"
 
 /** The broker as one process sees it: a network with faults between the process and the exchange. */
 export const brokerOf = (process: Process): Broker["Service"] => {
@@ -109,6 +109,15 @@ const findByTag = (process: Process): Effect.Effect<FoundOrders, BrokerLookupErr
     })
   })
 
+const cancelRefusal = (run: Run, brokerOrderId: BrokerOrderId): BrokerError | null => {
+  const refusal = run.cancelRefusals.next(brokerOrderId, run.world.seconds, run.scenario.faults.cancel)
+  if (refusal === null || !isFaulty(run)) return null
+  countFault(run, `cancel: refused, ${refusal}`)
+  return refusal === "address"
+    ? new BrokerCredentialsInvalid({ kind: "address", message: "No IPs configured for this app." })
+    : new BrokerRefused({ code: "OrderException", message: "Order cannot be cancelled as it is being processed." })
+}
+
 const cancel = (process: Process, brokerOrderId: BrokerOrderId): Effect.Effect<void, BrokerError> =>
   Effect.gen(function* () {
     const worker = yield* currentWorker
@@ -123,6 +132,8 @@ const cancel = (process: Process, brokerOrderId: BrokerOrderId): Effect.Effect<v
       world.after(chance.between(0.5, 20), () => {
         process.reach(worker, "Broker.cancel", "sent")
         if (faultHits(run, "cancel: request lost", rates.requestLost)) return
+        const refusal = cancelRefusal(run, brokerOrderId)
+        if (refusal !== null) return answer(chance.between(1, 40), refusal)
         const isDone = exchange.cancel(brokerOrderId, world.seconds)
         process.reach(worker, "Broker.cancel", "done")
         if (faultHits(run, "cancel: answer lost", rates.answerLost))

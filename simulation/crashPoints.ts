@@ -35,6 +35,7 @@ const calls: Readonly<Record<string, ReadonlyArray<string>>> = {
     "OrderStore.lastRefusals",
     "SliceStore.claimCancels",
     "Broker.cancel",
+    "SliceStore.cancelAnswered",
     "ReplanStore.wantingPlan",
     "InstrumentStore.markets",
     "ReplanStore.change",
@@ -52,6 +53,7 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   executor: ["OrderBudget.block", "OrderCommands.hold"],
   monitor: [
     "RecoveryStore.takeOver",
+    "SliceStore.stopCancels",
     "OrderStore.noteDouble",
     "SettlementStore.note",
     "SettlementStore.repair",

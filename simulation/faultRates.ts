@@ -2,8 +2,11 @@ import type { SeededChoices } from "./SeededChoices.ts"
 
 type Theme = "none" | "late order list" | "slow calls" | "database"
 
-/** The probability of each fault at each opportunity, drawn from the seed. A run may have a theme: faults of one kind. */
-export const faultRates = (chance: SeededChoices) => {
+/**
+ * The probability of each fault at each opportunity, drawn from the seed; those of refused cancels from a stream of their own. A
+ * run may have a theme: faults of one kind.
+ */
+export const faultRates = (chance: SeededChoices, refusals: SeededChoices) => {
   const theme = chance.oneOf<Theme>(["none", "none", "late order list", "slow calls", "database"])
   /** In two of five runs a fault is off; a theme raises its own faults to near `max`. */
   const rate = (max: number, of: Theme = "none"): number => {
@@ -33,7 +36,12 @@ export const faultRates = (chance: SeededChoices) => {
       reset: rate(0.6, "late order list")
     },
     lookUp: { failed: rate(0.4), stale: rate(1, "late order list"), slow: rate(1, "late order list") },
-    cancel: { requestLost: rate(0.4), answerLost: rate(0.4) },
+    cancel: {
+      requestLost: rate(0.4),
+      answerLost: rate(0.4),
+      refused: refusals.hits(0.5) ? refusals.between(0, 0.8) : 0,
+      address: refusals.hits(0.2) ? refusals.between(0, 0.3) : 0
+    },
     waitForTurn: rate(1),
     notificationLost: rate(1)
   }

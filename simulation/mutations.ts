@@ -8,6 +8,7 @@ export interface Mutation {
 
 const decisions = "src/domain/lifecycle/placement.ts"
 const reconciliation = "src/domain/lifecycle/reconciliation.ts"
+const settlement = "src/domain/lifecycle/settlement.ts"
 const memorySlices = "simulation/store/memorySlices.ts"
 const memoryOrders = "simulation/store/memoryOrders.ts"
 const memoryPlans = "simulation/store/memoryPlans.ts"
@@ -71,6 +72,40 @@ export const mutations: ReadonlyArray<Mutation> = [
       "askedMillis: DateTime.toEpochMillis(at),\n      // Taken at the answer"
     ],
     [reconciliation, "Math.min(lookUp.askedMillis, slice.readMillis)", "lookUp.askedMillis"]
+  ),
+  mutation("settlement: a cancel by somebody else is not told of", [
+    settlement,
+    'if (status !== "CANCELLED" || isOurs || filledQuantity >= quantity) return null',
+    "return null"
+  ]),
+  mutation("settlement: a changed quantity is not told of", [
+    settlement,
+    "if (order.quantity === null || order.quantity === quantity || !isPlacement(order)) return null",
+    "return null"
+  ]),
+  mutation("settlement: a fill after the carry is not told of", [
+    settlement,
+    "if (carriedQuantity > 0 && filled > filledQuantity)",
+    "if (carriedQuantity > quantity)"
+  ]),
+  mutation("settlement: a row that contradicts itself is believed", [
+    "src/domain/model/BrokerOrder.ts",
+    "if (contradiction === null) return order",
+    "if (contradiction !== undefined) return order"
+  ]),
+  mutation("settlement: an old list repairs a final slice", [
+    "src/workers/monitor/settleOrderList.ts",
+    'return kind !== "behind" && !isInState',
+    "return !isInState"
+  ]),
+  mutation(
+    "settlement: after the states are written",
+    ["src/workers/monitor/followBroker.ts", "    yield* settle(open, orderList)\n", ""],
+    [
+      "src/workers/monitor/followBroker.ts",
+      "    const shown = new Set(states",
+      "    yield* settle(open, orderList)\n    const shown = new Set(states"
+    ]
   ),
   mutation(
     "lease margin: a placement may begin at the end of its lease",

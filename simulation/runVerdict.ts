@@ -1,9 +1,11 @@
 import { isOpenAtBroker } from "../src/domain/model/sliceState.ts"
 import type { Send } from "./Evidence.ts"
 import { brokerOrderAt, isOver } from "./Exchange.ts"
+import type { LedgerOrder } from "./LedgerOrder.ts"
 import { isFaulty, type Run } from "./Run.ts"
 import { samePrice } from "./samePrice.ts"
 import type { OrderRow, SliceRow } from "./store/rows.ts"
+import { unnoticed } from "./unnoticed.ts"
 
 /** Everything that may still change, in words. A run is over when this is empty. */
 export const unfinished = (run: Run): ReadonlyArray<string> => {
@@ -26,7 +28,7 @@ export const unfinished = (run: Run): ReadonlyArray<string> => {
   const standing = [...run.processes.values()]
     .filter((process) => process.isStanding)
     .map(({ id }) => `${id} does not run`)
-  const left = [...missing, ...moving, ...open, ...travelling, ...standing]
+  const left = [...missing, ...moving, ...open, ...travelling, ...standing, ...unnoticed(run), ...unsettled(run)]
   return left.length === 0 ? unwritten(run) : left
 }
 
@@ -53,10 +55,14 @@ export const finalProblems = (run: Run): ReadonlyArray<string> => [
   ...auditProblems(run)
 ]
 
+/** Orders that were over once, and are in another state now that the service has not written yet. */
+const unsettled = (run: Run): ReadonlyArray<string> =>
+  ledgerProblems(run, ({ oddity }) => oddity?.kind === "resurrected" || oddity?.kind === "contradictory")
+
 /** Every broker order in the ledger must be on its slice, with its final state. */
-const ledgerProblems = (run: Run): ReadonlyArray<string> => {
+const ledgerProblems = (run: Run, isMeant: (order: LedgerOrder) => boolean = () => true): ReadonlyArray<string> => {
   const { slices } = run.database.tables()
-  return run.exchange.ledger.flatMap((order) => {
+  return run.exchange.ledger.filter(isMeant).flatMap((order) => {
     const { placement, brokerOrderId } = order
     const slice = slices.get(placement.sliceId)
     const truth = brokerOrderAt(order, run.world.seconds)
@@ -65,6 +71,8 @@ const ledgerProblems = (run: Run): ReadonlyArray<string> => {
       return [`${slice.tag} is ${slice.stage}, but the broker has it as ${brokerOrderId}`]
     if (slice.brokerOrderId !== brokerOrderId) return [`${slice.tag} is ${slice.brokerOrderId}, not ${brokerOrderId}`]
     if (!isOver(order, run.world.seconds)) return [`${brokerOrderId} is not over`]
+    // What was filled after other slices had taken its quantity over is for a person to settle.
+    if (order.oddity?.kind === "resurrected" && slice.carriedQuantity > 0) return []
     const isSame =
       slice.brokerStatus === truth.status &&
       slice.filledQuantity === truth.filledQuantity &&

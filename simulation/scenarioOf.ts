@@ -16,6 +16,7 @@ export const scenarioOf = (
   chance: SeededChoices,
   secondThoughts: SeededChoices,
   clocks: SeededChoices,
+  refusals: SeededChoices,
   startMillis: number,
   options: ScenarioOptions
 ): Scenario => {
@@ -61,7 +62,7 @@ export const scenarioOf = (
     slewPpm,
     databaseStep,
     isHoleOpen: options.isHoleOpen,
-    faults: faultRates(chance),
+    faults: faultRates(chance, refusals),
     calmFromSeconds,
     orders,
     incidents: incidentsOf(chance, kinds),

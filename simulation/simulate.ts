@@ -1,3 +1,4 @@
+import { CancelRefusals } from "./CancelRefusals.ts"
 import { configurationOf } from "./daemon.ts"
 import { DaemonProcesses } from "./DaemonProcesses.ts"
 import { DatabaseClockStep } from "./DatabaseClockStep.ts"
@@ -35,10 +36,11 @@ export const simulate = async (
     world.chance("scenario"),
     world.chance("second thoughts"),
     world.chance("clocks"),
+    world.chance("refusal rates"),
     world.nowMillis,
     options
   )
-  const exchange = new Exchange(world.chance("exchange"))
+  const exchange = new Exchange(world.chance("exchange"), world.chance("oddities"))
   const judge = new Judge(world, database, exchange)
   const counts: Counts = { faults: new Map(), crashes: new Map(), brokerOrders: 0, statements: 0 }
   const run: Run = {
@@ -47,6 +49,7 @@ export const simulate = async (
     chance: world.chance("run"),
     database,
     exchange,
+    cancelRefusals: new CancelRefusals(world.chance("refused cancels")),
     judge,
     counts,
     databaseStep: new DatabaseClockStep(world, scenario.databaseStep),

@@ -71,7 +71,9 @@ const slicesOf = (slices: Stores["slices"], by: By, databaseMillis: () => number
   },
   open: (after, limit, now) => by("SliceStore.open")(slices.open(after, limit, now)),
   saveBrokerStates: (states, now) => by("SliceStore.saveBrokerStates")(slices.saveBrokerStates(states, now)),
-  claimCancels: (options) => Effect.map(by("SliceStore.claimCancels")(slices.claimCancels(options)), inOrder),
+  claimCancels: (options) => Effect.map(by("SliceStore.claimCancels")(slices.claimCancels(options)), sorted),
+  cancelAnswered: (answered, events) => by("SliceStore.cancelAnswered")(slices.cancelAnswered(answered, events)),
+  stopCancels: (ids, reason) => Effect.map(by("SliceStore.stopCancels")(slices.stopCancels(ids, reason)), inOrder),
   audit: (events) => by("SliceStore.audit")(slices.audit(events))
 })
 

@@ -13,9 +13,7 @@ const allOpen = Effect.gen(function* () {
 })
 
 const claimCancels = (ids: ReadonlyArray<string>, limit: number) =>
-  Effect.flatMap(SliceStore, (slices) =>
-    slices.claimCancels({ ids, limit, now: at(allDue + 1), resendBefore: at(allDue) })
-  )
+  Effect.flatMap(SliceStore, (slices) => slices.claimCancels({ ids, limit, now: at(allDue + 1), mayRepeat: true }))
 
 const twoSenders: Case = {
   name: "two monitors send the cancels of an order",
@@ -25,10 +23,31 @@ const twoSenders: Case = {
     return {
       actors: senders,
       problems: Effect.sync(() => {
-        const sent = senders.flatMap(({ result }) => result ?? [])
+        const sent = senders.flatMap(({ result }) => (result ?? []).map(({ id }) => id))
         return [
           ...unless(new Set(sent).size === sent.length, "a cancel was sent by both"),
           ...unless(sent.length === 5, `${sent.length} of 5 cancels were sent`)
+        ]
+      })
+    }
+  })
+}
+
+const twoStops: Case = {
+  name: "two monitors note why no cancels of an order are sent",
+  prepare: Effect.map(allOpen, (open) => () => {
+    const ids = open.map(({ id }) => id)
+    const stop = Effect.flatMap(SliceStore, (slices) =>
+      slices.stopCancels(ids, { code: "credentials_invalid", text: "no token" })
+    )
+    const monitors = ["a", "b"].map((name) => actor(`monitor ${name}`, stop, { neverWaits: true }))
+    return {
+      actors: monitors,
+      problems: Effect.sync(() => {
+        const news = monitors.flatMap(({ result }) => result ?? [])
+        return [
+          ...unless(new Set(news).size === news.length, "a slice was news to both"),
+          ...unless(news.length === 5, `${news.length} of 5 slices were news`)
         ]
       })
     }
@@ -147,6 +166,7 @@ const leftAndLastWord: Case = {
 /** What the broker says of placed orders, and the cancels that are sent to it. */
 export const brokerCases: ReadonlyArray<Case> = [
   twoSenders,
+  twoStops,
   lastWordFirst,
   laterFillFirst,
   cancelAfterLastWord,

@@ -106,7 +106,7 @@ const twoNotifiers: ReadonlyArray<Case> = [3, 22].map((count) => ({
   })
 }))
 
-const limits = { perSecond: 1, perMinute: 100, perDay: 100, margin: Duration.zero }
+const limits = { kind: "placement", perSecond: 1, perMinute: 100, perDay: 100, margin: Duration.zero } as const
 
 const twoReservations: Case = {
   name: "two daemons reserve requests of the account",

@@ -2,7 +2,7 @@ import { Effect, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 
 /** An order in the simulator's ledger. Times are milliseconds since 1970. */
-const LedgerOrder = Schema.Struct({
+export const LedgerOrder = Schema.Struct({
   orderId: Schema.String,
   tag: Schema.NullOr(Schema.String),
   receivedAt: Schema.Finite,
@@ -10,9 +10,9 @@ const LedgerOrder = Schema.Struct({
   quantity: Schema.Int,
   filledQuantity: Schema.Int
 })
-type LedgerOrder = typeof LedgerOrder.Type
+export type LedgerOrder = typeof LedgerOrder.Type
 
-const Ledger = Schema.Struct({ orders: Schema.Array(LedgerOrder) })
+export const Ledger = Schema.Struct({ orders: Schema.Array(LedgerOrder) })
 
 const Summary = Schema.Struct({
   orders: Schema.Int,
@@ -34,7 +34,7 @@ const SliceRow = Schema.Struct({
   dueMillis: Schema.Finite,
   attempts: Schema.Int
 })
-type SliceRow = typeof SliceRow.Type
+export type SliceRow = typeof SliceRow.Type
 
 export interface LedgerVerdict {
   readonly figures: Readonly<Record<string, unknown>>
@@ -78,7 +78,8 @@ interface Found {
   readonly ordersByTag: ReadonlyMap<string | null, ReadonlyArray<LedgerOrder>>
 }
 
-const readSlices = Effect.gen(function* () {
+/** All slices of the database. */
+export const readSlices = Effect.gen(function* () {
   const { sql, query } = yield* Db
   return yield* query(
     "verdict.slices",

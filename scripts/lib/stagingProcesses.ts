@@ -65,8 +65,10 @@ export const postgresServer = (folder: string) =>
     return useServer({ folder: join(folder, "postgres") })
   })
 
+type Reachable = Pick<EmbeddedServer, "host" | "port" | "username" | "password" | "database">
+
 /** The DATABASE_URL of an embedded server, for other processes. */
-export const urlOf = ({ host, port, username, password, database }: EmbeddedServer): string => {
+export const urlOf = ({ host, port, username, password, database }: Reachable): string => {
   const secret = encodeURIComponent(Redacted.value(password))
   return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
 }

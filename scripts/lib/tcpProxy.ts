@@ -17,6 +17,8 @@ export interface Proxy {
   readonly slow: (millis: number) => Effect.Effect<void>
   /** Ends all disturbances. A connection that fell silent stays silent for the client; on the server side it is closed. */
   readonly recover: Effect.Effect<void>
+  /** Connections made from now on lead to this target. */
+  readonly moveTo: (upstream: Upstream) => Effect.Effect<void>
 }
 
 interface Weather {
@@ -85,8 +87,9 @@ class Connection {
 }
 
 /** Listens on a free port of this host until the scope closes. */
-export const proxyTo = (upstream: Upstream): Effect.Effect<Proxy, never, Scope.Scope> =>
+export const proxyTo = (firstUpstream: Upstream): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.gen(function* () {
+    let upstream = firstUpstream
     const connections = new Set<Connection>()
     const weather: Weather = { isSilent: false, isCut: false, lastWords: undefined, slowMillis: 0 }
     const closeAll = () => {
@@ -138,6 +141,10 @@ export const proxyTo = (upstream: Upstream): Effect.Effect<Proxy, never, Scope.S
       recover: Effect.sync(() => {
         for (const connection of connections) connection.forgetIfSilent()
         Object.assign(weather, { isSilent: false, isCut: false, lastWords: undefined, slowMillis: 0 })
-      })
+      }),
+      moveTo: (next) =>
+        Effect.sync(() => {
+          upstream = next
+        })
     }
   })

@@ -20,6 +20,8 @@ export class Memory implements Tables {
   readonly differences = new Map<string, DifferenceRow>()
   readonly halts: Array<HaltRow> = []
   readonly workers = new Map<string, WorkerRow>()
+  /** What is known of the cancels of open broker orders, by the slice's id. */
+  readonly cancels = new Map<string, { readonly tries: number; readonly refusal: Reason | null }>()
   private readonly plans = new Map<string, Array<PlanRow>>()
   private readonly byOrder = new Map<string, Array<SliceRow>>()
 

@@ -45,7 +45,7 @@ export const memorySettlement = (memory: Memory): SettlementStore["Service"] => 
         .filter(({ isOver, seenAt }) => !isOver && seenAt >= millisOf(since))
         .filter(({ orderId, seenAt }) => {
           const order = orderId === null ? undefined : memory.orders.get(orderId)
-          return !(Math.max(order?.resumedAt ?? 0, order?.cancelRequestedAt ?? 0) > seenAt)
+          return !(Math.max(order?.resumedAt ?? 0, order?.cancelRequestedAt ?? 0) >= seenAt)
         })
         .toSorted(
           (a, b) =>

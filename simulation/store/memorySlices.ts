@@ -1,4 +1,5 @@
-import { DateTime, Effect } from "effect"
+import { DateTime, Duration, Effect } from "effect"
+import { cancelPause } from "../../src/domain/lifecycle/cancels.ts"
 import { dueInQueue } from "../../src/domain/lifecycle/lookBack.ts"
 import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
@@ -37,6 +38,8 @@ export const memorySlices = (memory: Memory): Slices => ({
   open: open(memory),
   saveBrokerStates: saveBrokerStates(memory),
   claimCancels: claimCancels(memory),
+  cancelAnswered: cancelAnswered(memory),
+  stopCancels: stopCancels(memory),
   audit: (events) => Effect.sync(() => append(memory, events))
 })
 
@@ -147,6 +150,7 @@ const saveBrokerStates =
         slice.brokerStatus = state.status
         slice.brokerStatusText = state.statusText
         slice.brokerIsFinal = isTerminal(state.status)
+        if (slice.brokerIsFinal) memory.cancels.delete(slice.id)
         slice.filledQuantity = state.filledQuantity
         slice.averagePrice = state.averagePrice ?? slice.averagePrice
       }
@@ -154,19 +158,53 @@ const saveBrokerStates =
 
 const claimCancels =
   (memory: Memory): Slices["claimCancels"] =>
-  ({ ids, limit, now, resendBefore }) =>
+  ({ ids, limit, now, mayRepeat }) =>
     Effect.sync(() => {
+      const isPauseOver = ({ id }: SliceRow, sentAt: number) =>
+        sentAt + Duration.toMillis(cancelPause(cancelsOf(memory, id).tries)) < millisOf(now) ||
+        sentAt > millisOf(now) + 60_000
       const picked = ids
         .flatMap((id) => memory.slices.get(id) ?? [])
         .filter(isOpenAtBroker)
-        .filter(
-          ({ cancelSentAt: sentAt }) =>
-            sentAt === null || sentAt < millisOf(resendBefore) || sentAt > millisOf(now) + 60_000
-        )
+        .filter((slice) => slice.cancelSentAt === null || (mayRepeat && isPauseOver(slice, slice.cancelSentAt)))
         .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
         .slice(0, limit)
       for (const slice of picked) slice.cancelSentAt = millisOf(now)
-      return picked.map(({ id }) => id)
+      return picked.map(({ id }) => {
+        const { tries, refusal } = cancelsOf(memory, id)
+        return { id, tries, refusal: refusal?.text ?? null }
+      })
+    })
+
+const cancelsOf = (memory: Memory, id: string) => memory.cancels.get(id) ?? { tries: 0, refusal: null }
+
+const cancelAnswered =
+  (memory: Memory): Slices["cancelAnswered"] =>
+  ({ slice: { key, brokerOrderId }, claimedAt, refusal }, events) =>
+    Effect.sync(() => {
+      const keyOf = keysIn(memory)
+      const slice = [...memory.slices.values()].find(
+        (one) => one.brokerOrderId === brokerOrderId && isOpenAtBroker(one) && keyOf(one) === key
+      )
+      if (slice?.cancelSentAt === millisOf(claimedAt)) {
+        const before = cancelsOf(memory, slice.id)
+        const isAlike = (before.refusal === null) === (refusal === null)
+        memory.cancels.set(slice.id, { tries: isAlike ? before.tries + 1 : 1, refusal })
+      }
+      append(memory, events)
+    })
+
+const stopCancels =
+  (memory: Memory): Slices["stopCancels"] =>
+  (ids, reason) =>
+    Effect.sync(() => {
+      const open = ids.flatMap((id) => memory.slices.get(id) ?? []).filter(isOpenAtBroker)
+      return open.flatMap(({ id }) => {
+        const { tries, refusal } = cancelsOf(memory, id)
+        if (refusal?.text === reason.text && refusal.code === reason.code) return []
+        memory.cancels.set(id, { tries: refusal === null ? 0 : tries, refusal: reason })
+        return [id]
+      })
     })
 
 const cancelledBefore = (a: SliceRow, b: SliceRow): number => (a.cancelSentAt ?? 0) - (b.cancelSentAt ?? 0)
@@ -200,6 +238,7 @@ const move = (
   slice.attempts = attempts
   slice.placedAt = millisOrNull(placedAt) ?? slice.placedAt
   slice.acknowledgedAt = stage === "PROCESSED" ? atMillis : null
+  memory.cancels.delete(slice.id)
   slice.brokerOrderId = next._tag === "Processed" ? next.brokerOrderId : null
   slice.brokerStatus = found?.status ?? null
   slice.brokerStatusText = found?.statusText ?? null

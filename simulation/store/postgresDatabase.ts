@@ -121,7 +121,7 @@ export const postgresDatabase: Effect.Effect<Database, DbError, Db> = Effect.gen
     quotes: Context.get(built, QuoteStore),
     instruments: Context.get(built, InstrumentStore)
   }
-  let tables: Tables = { orders: new Map(), slices: new Map(), events: new Map() }
+  let tables: Tables = { orders: new Map(), slices: new Map(), events: new Map(), differences: new Map() }
   const readAll = Effect.provideService(readTables, Db, db)
   const database: Database = {
     stores,
@@ -222,5 +222,10 @@ const readTables: Effect.Effect<Tables, DbError, Db> = Effect.gen(function* () {
   )
   const misplaced = yield* sql`SELECT slice FROM slice_places`.pipe(Effect.orDie)
   if (misplaced.length > 0) return yield* Effect.die(`${misplaced.length} slices are not in exactly one table`)
-  return { orders: byId(orders), slices: byId(slices), events: byId(events) }
+  const differences = yield* query(
+    "simulation.differences",
+    Schema.Struct({ id: Schema.String }),
+    sql`SELECT tag || ' ' || kind AS id FROM broker_differences`
+  )
+  return { orders: byId(orders), slices: byId(slices), events: byId(events), differences: byId(differences) }
 })

@@ -121,4 +121,6 @@ export interface Tables {
   readonly orders: ReadonlyMap<string, Readonly<OrderRow>>
   readonly slices: ReadonlyMap<string, Readonly<SliceRow>>
   readonly events: ReadonlyMap<string, EventRow>
+  /** By tag and kind. */
+  readonly differences: ReadonlyMap<string, object>
 }

@@ -62,8 +62,11 @@ export class Broker extends Context.Service<
     /** All orders in the list, including those of other programs and people, and the rows that cannot be read. */
     readonly listAll: Effect.Effect<OrderListEntries, BrokerLookupError>
 
-    /** Asks the broker to cancel. Success means accepted, not yet cancelled. */
-    readonly cancel: (brokerOrderId: BrokerOrderId) => Effect.Effect<void, BrokerError>
+    /**
+     * Asks the broker to cancel. Success means accepted, not yet cancelled. `isRepeated`: a cancel was sent for this order before,
+     * so that others come first where the account's requests are few.
+     */
+    readonly cancel: (brokerOrderId: BrokerOrderId, isRepeated?: boolean) => Effect.Effect<void, BrokerError>
 
     /** Current quotes. An instrument that the broker does not know is absent from the answer. */
     readonly quotes: (instruments: ReadonlySet<Instrument>) => Effect.Effect<ReadonlyArray<Quote>, BrokerLookupError>

@@ -29,6 +29,8 @@ export class PlacementGate extends Context.Service<
   {
     readonly current: Effect.Effect<GateClosure | null>
     readonly isClosed: () => boolean
+    /** Why it is closed by this kind of closure; null if it is not, whatever else closes it. */
+    readonly reasonOf: (kind: ClosureKind) => Effect.Effect<string | null>
     readonly close: (kind: ClosureKind, reason: string) => Effect.Effect<void>
     readonly open: (kind: ClosureKind) => Effect.Effect<void>
     /** Returns as soon as the gate is closed, or open. */
@@ -68,6 +70,7 @@ const make = Effect.gen(function* () {
   return PlacementGate.of({
     current,
     isClosed,
+    reasonOf: (kind) => Effect.map(SubscriptionRef.get(reasons), (all) => all.get(kind) ?? null),
     close: (kind, reason) => change(kind, reason),
     open: (kind) => change(kind, null),
     until,

@@ -1,18 +1,18 @@
-import type * as PgClient from "@effect/sql-pg/PgClient"
-import { Context, Effect, Layer, Option, Result, Scope, Stream } from "effect"
+import { Context, Effect, Layer, Option, Result } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { Statement } from "effect/sql/Statement"
 import { Configuration } from "../config/Configuration.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { connect, type DbOptions, type DbTarget } from "./connect.ts"
+import { connect, connectTimeout, type DbOptions, type DbTarget } from "./connect.ts"
 import type { DbError } from "./DbError.ts"
 import { decodeRows, decodeValues, type DecodeValues, type Row, type RowSchema } from "./decodeRows.ts"
+import { type Listen, listening } from "./listening.ts"
 import { measuredStatement } from "./measuredStatement.ts"
 import { storable } from "./parameters.ts"
 import type { Readable } from "./Readable.ts"
-import { type Limited, limitedTo, scopeClosedInTime } from "./timeLimits.ts"
-import { toDbError, withDbErrors } from "./toDbError.ts"
+import { timeLimits } from "./timeLimits.ts"
+import { withDbErrors } from "./toDbError.ts"
 
 export type Sql = SqlClient
 
@@ -79,9 +79,9 @@ export class Db extends Context.Service<
 
     /**
      * The payloads of NOTIFY on a channel, all of them from the moment this returns. The stream fails when the connection
-     * is lost; payloads sent before the next `listen` are lost too.
+     * is lost or falls silent, and when its server is read-only; payloads sent before the next `listen` are lost too.
      */
-    readonly listen: (channel: string) => Effect.Effect<Stream.Stream<string, DbError>, DbError, Scope.Scope>
+    readonly listen: Listen
   }
 >()("pulse-background/Db") {
   static readonly layer = (target: DbTarget): Layer.Layer<Db, DbError, Configuration> =>
@@ -98,23 +98,23 @@ export class Db extends Context.Service<
 }
 
 const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) {
-  const limited = limitedTo(options.statementTimeout)
-  const client = yield* connect(target, options, limited)
+  const limits = timeLimits(options.statementTimeout, connectTimeout)
+  const { limited } = limits
+  const pool = yield* connect(target, options, limited)
+  const { sql } = pool
   const measured = measuredStatement(yield* Telemetry)
   const run = <A>(operation: string, answer: Effect.Effect<A, SqlError>) =>
     measured(operation, withDbErrors(operation, limited(operation, answer)))
-  const rows: Run<Row> = (operation, statement) => run(operation, storable(client, statement))
-  const values: Run<ReadonlyArray<unknown>> = (operation, statement) =>
-    run(operation, storable(client, statement).values)
+  const rows: Run<Row> = (operation, statement) => run(operation, storable(sql, statement))
+  const values: Run<ReadonlyArray<unknown>> = (operation, statement) => run(operation, storable(sql, statement).values)
   return Db.of({
-    sql: client,
+    sql,
     ...queries(rows, values),
     execute: (operation, statement) => Effect.asVoid(rows(operation, statement)),
     transaction: (operation, statements) =>
-      withDbErrors(operation, limited(operation, client.withTransaction(statements))),
-    unlimited: (operation, work) =>
-      withDbErrors(operation, client.withTransaction(Effect.andThen(noTimeouts(client), work))),
-    listen: listen(client, limited)
+      withDbErrors(operation, limited(operation, sql.withTransaction(statements))),
+    unlimited: (operation, work) => withDbErrors(operation, sql.withTransaction(Effect.andThen(noTimeouts(sql), work))),
+    listen: listening(pool, limits)
   })
 })
 
@@ -160,20 +160,9 @@ const makeReadable = () => {
   })
 }
 
-const noTimeouts = (client: PgClient.PgClient) =>
+const noTimeouts = (sql: Sql) =>
   Effect.forEach(
     ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"],
-    (name) => client.unsafe(`SET LOCAL ${name} = 0`),
+    (name) => sql.unsafe(`SET LOCAL ${name} = 0`),
     { discard: true }
   )
-
-const listen = (client: PgClient.PgClient, limited: Limited): Db["Service"]["listen"] =>
-  Effect.fnUntraced(function* (channel) {
-    const operation = `listen ${channel}`
-    const listening = Scope.provide(client.listen(channel), yield* scopeClosedInTime)
-    const notifications = yield* withDbErrors(operation, limited(operation, listening))
-    return Stream.fromQueue(notifications).pipe(
-      Stream.map(({ payload }) => payload),
-      Stream.mapError((error) => toDbError(operation, error))
-    )
-  })

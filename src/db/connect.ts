@@ -1,6 +1,7 @@
-import * as PgClient from "@effect/sql-pg/PgClient"
-import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { Duration, Effect, Redacted, Scope } from "effect"
+import type { SqlClient } from "effect/sql/SqlClient"
 import { DbError } from "./DbError.ts"
+import { makePool } from "./pool.ts"
 import { type Limited, scopeClosedInTime } from "./timeLimits.ts"
 import { toDbError, withDbErrors } from "./toDbError.ts"
 
@@ -22,18 +23,21 @@ export interface DbOptions {
 
 /** A pool of connections to a server that answers and is new enough; fails with what to do otherwise. */
 export const connect = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions, limited: Limited) {
-  const client = yield* makeClient(target, options)
-  yield* checkServer(target, client, limited)
-  return client
+  const pool = yield* poolFor(target, options)
+  yield* checkServer(target, pool.sql, limited)
+  return pool
 })
 
-const makeClient = Effect.fnUntraced(function* (target: DbTarget, { poolSize, statementTimeout }: DbOptions) {
+/** How long a new connection may take. */
+export const connectTimeout = Duration.seconds(5)
+
+const poolFor = Effect.fnUntraced(function* (target: DbTarget, { poolSize, statementTimeout }: DbOptions) {
   const statementTimeoutMillis = Math.ceil(Duration.toMillis(statementTimeout))
-  return yield* PgClient.layer({
+  return yield* makePool({
     ...target,
     applicationName: "pulse-background",
     maxConnections: poolSize,
-    connectTimeout: "5 seconds",
+    connectTimeout,
     keepAlive: "10 seconds",
     multiplex: false,
     startupParameters: {
@@ -46,8 +50,7 @@ const makeClient = Effect.fnUntraced(function* (target: DbTarget, { poolSize, st
       jit: "off"
     }
   }).pipe(
-    Layer.buildWithScope(yield* scopeClosedInTime),
-    Effect.map((context) => Context.get(context, PgClient.PgClient)),
+    Scope.provide(yield* scopeClosedInTime),
     Effect.mapError((error) => toDbError("connect", error))
   )
 })
@@ -55,8 +58,8 @@ const makeClient = Effect.fnUntraced(function* (target: DbTarget, { poolSize, st
 const minServerVersion = 150_000
 
 /** The driver connects lazily; this asks at once, so that a wrong address or server is reported at the start. */
-const checkServer = Effect.fnUntraced(function* (target: DbTarget, client: PgClient.PgClient, limited: Limited) {
-  const ask = client<{ version: number; name: string }>`
+const checkServer = Effect.fnUntraced(function* (target: DbTarget, sql: SqlClient, limited: Limited) {
+  const ask = sql<{ version: number; name: string }>`
     SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name`
   const [server] = yield* withDbErrors("connect", limited("connect", ask)).pipe(
     Effect.mapError(

@@ -22,10 +22,7 @@ export const withDbErrors = <A, E, R>(
 /** The server's error in words, its SQLSTATE, and whether the same statement may succeed later. */
 export const toDbError = (operation: string, error: SqlError): DbError => {
   const cause = error.reason.cause
-  const sqlState =
-    cause instanceof Error && "code" in cause && typeof cause.code === "string" && /^[0-9A-Z]{5}$/.test(cause.code)
-      ? cause.code
-      : null
+  const sqlState = sqlStateOf(error)
   const said = cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag)
   return new DbError({
     operation,
@@ -35,9 +32,19 @@ export const toDbError = (operation: string, error: SqlError): DbError => {
   })
 }
 
+/** PostgreSQL's SQLSTATE, where the server gave one. */
+export const sqlStateOf = ({ reason: { cause } }: SqlError): string | null =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" && /^[0-9A-Z]{5}$/.test(cause.code)
+    ? cause.code
+    : null
+
 /** A table, column or function that this version expects does not exist. */
 const isOutdated = (sqlState: string | null): boolean => sqlState !== null && /^42(P01|703|883)$/.test(sqlState)
 const outdatedHint = ". The database is not up to date: run the command migrate, or start the daemon, which does it."
 
-/** Resources (disk full, too many connections), operator intervention (shutdown, restart), read-only standby. */
-const isTransientState = (sqlState: string | null): boolean => sqlState !== null && /^(53|57P|58|25006)/.test(sqlState)
+/**
+ * Resources (disk full, too many connections), operator intervention (shutdown, restart), and a connection that is thrown away:
+ * to a read-only server, or with an aborted transaction.
+ */
+const isTransientState = (sqlState: string | null): boolean =>
+  sqlState !== null && /^(53|57P|58|25006|25P02)/.test(sqlState)

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
+import type { KiteError } from "./reply.ts"
 
 /** Faults of the answer to a POST, PUT or DELETE on orders. The orders themselves behave normally. */
 const answerFaults = [
@@ -33,11 +34,41 @@ const orderFaults = [
   "unknown_status"
 ] as const
 
+/**
+ * Faults of placements that are acknowledged, and then the broker's records do not tell what was asked for: the order list is
+ * wrong for a while or for ever, the trades disagree with it, cancels are refused, or a person acts in the broker's app.
+ */
+const discrepancies = [
+  "absent",
+  "resurrected",
+  "complete_unfilled",
+  "overfilled",
+  "rejected_filled",
+  "trades_fewer",
+  "trades_late",
+  "listed_twice",
+  "older_beside",
+  "stale_row",
+  "rejected_twin",
+  "person_cancels",
+  "person_changes_quantity",
+  "person_uses_tag",
+  "person_invents_tag",
+  "cancel_refused"
+] as const
+
 const orderListFaults = ["book_503", "book_truncated", "book_html", "book_stale", "book_slow", "book_odd_row"] as const
 const sessionFaults = ["session_silent", "session_503", "session_html"] as const
 const feedFaults = ["feed_lost", "feed_doubled", "feed_reordered", "feed_dropped"] as const
 
-const faultKinds = [...answerFaults, ...orderFaults, ...orderListFaults, ...sessionFaults, ...feedFaults] as const
+const faultKinds = [
+  ...answerFaults,
+  ...orderFaults,
+  ...discrepancies,
+  ...orderListFaults,
+  ...sessionFaults,
+  ...feedFaults
+] as const
 export const FaultKind = Schema.Literals(faultKinds)
 export type FaultKind = typeof FaultKind.Type
 
@@ -49,7 +80,7 @@ export const FaultTarget = Schema.Literals(["place", "modify", "cancel", "book",
 export type FaultTarget = typeof FaultTarget.Type
 
 const kindsOf: { readonly [T in FaultTarget]: ReadonlyArray<FaultKind> } = {
-  place: [...answerFaults, ...orderFaults],
+  place: [...answerFaults, ...orderFaults, ...discrepancies],
   modify: answerFaults,
   cancel: answerFaults,
   book: orderListFaults,
@@ -67,13 +98,21 @@ export const ScriptStep = Schema.Struct({
   tag: Schema.optionalKey(Schema.String),
   /**
    * In milliseconds, by kind: the delay until a taken order is in the order list, the delay of a slow answer, the time that an
-   * order is stuck or in an unknown status, or the age of a stale order list. Drawn from the seed if missing.
+   * order is stuck or in an unknown status, or the age of a stale order list. Drawn from the seed if missing. Discrepancies: see
+   * {@link discrepancyMillis}.
    */
   delayMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))),
   /** Whether the request is carried out, for kinds that allow both. Drawn from the seed if missing. */
   taken: Schema.optionalKey(Schema.Boolean),
   /** The target of an answer fault; placements by default. */
-  on: Schema.optionalKey(Schema.Literals(["place", "modify", "cancel"]))
+  on: Schema.optionalKey(Schema.Literals(["place", "modify", "cancel"])),
+  /**
+   * The wrong quantity of a discrepancy: filled (`complete_unfilled`, `overfilled`), traded (`trades_fewer`), or what a person
+   * changes the order to (`person_changes_quantity`). Drawn from the seed if missing.
+   */
+  quantity: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  /** The answer to a refused cancel. One of two of Kite's if missing. */
+  refusal: Schema.optionalKey(Schema.Struct({ status: Schema.Int, errorType: Schema.String, message: Schema.String }))
 })
 export type ScriptStep = typeof ScriptStep.Type
 
@@ -84,19 +123,24 @@ export interface Fault {
   readonly taken: boolean
   readonly severity: number
   readonly variation: number
+  readonly quantity: number | null
+  readonly refusal: KiteError | null
 }
 
 /**
  * A plan in which the share `rate` of each kind of request fails, all faults equally likely. Left out are the faults that stop
- * all placements for minutes: the daily cap and those of logins.
+ * all placements for minutes, which are the daily cap and those of logins, and the discrepancies, after which a person must act.
  */
 export const everyFault = (rate: number): FaultPlan => {
-  const plan: { -readonly [K in FaultKind]?: number } = {}
-  for (const kinds of [kindsOf.place.filter((kind) => kind !== "daily_cap"), orderListFaults, feedFaults]) {
-    for (const kind of kinds) plan[kind] = rate / kinds.length
-  }
-  return plan
+  const placements = [...answerFaults, ...orderFaults].filter((kind) => kind !== "daily_cap")
+  return { ...evenly(placements, rate), ...evenly(orderListFaults, rate), ...evenly(feedFaults, rate) }
 }
+
+/** A plan in which the share `rate` of the placements meets a discrepancy, all equally likely. */
+export const everyDiscrepancy = (rate: number): FaultPlan => evenly(discrepancies, rate)
+
+const evenly = (kinds: ReadonlyArray<FaultKind>, rate: number): FaultPlan =>
+  Object.fromEntries(kinds.map((kind) => [kind, rate / kinds.length]))
 
 /** Validates a plan from outside; returns the plan or an error message. */
 export const planOf = (given: unknown): FaultPlan | string => {
@@ -152,7 +196,15 @@ export class Faults {
     const kind = step?.kind ?? this.#planned(possible, whether)
     if (kind === null) return null
     this.#injected.set(kind, (this.#injected.get(kind) ?? 0) + 1)
-    return { kind, delayMillis: step?.delayMillis ?? null, taken: step?.taken ?? taken < 0.5, severity, variation }
+    return {
+      kind,
+      delayMillis: step?.delayMillis ?? null,
+      taken: step?.taken ?? taken < 0.5,
+      severity,
+      variation,
+      quantity: step?.quantity ?? null,
+      refusal: step?.refusal ?? null
+    }
   }
 
   #scripted(target: FaultTarget, tag: string | null, possible: ReadonlyArray<FaultKind>): ScriptStep | null {

@@ -97,7 +97,7 @@ class Feed {
     const changes: Array<{ readonly at: number; readonly order: SimulatedOrder; readonly index: number }> = []
     let next = Number.POSITIVE_INFINITY
     for (const order of this.#active) {
-      const { steps } = order.life
+      const { steps } = order.book
       for (let step = steps[order.announced]; step !== undefined; step = steps[order.announced]) {
         if (step.at > nowMillis) {
           next = Math.min(next, step.at)

@@ -1,22 +1,28 @@
-import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Schema } from "effect"
 import type { FaultPlan, ScriptStep } from "./Faults.ts"
 import { pushChanges } from "./Feed.ts"
 import { serve, type ServerCouldNotListen } from "./KiteServer.ts"
 import type { Ledger, Summary } from "./Ledger.ts"
+import { act, type PersonAction } from "./person.ts"
+import type { KiteError } from "./reply.ts"
 import { Simulation } from "./Simulation.ts"
 import { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
 
-export { type FaultKind, type FaultPlan, type ScriptStep, everyFault } from "./Faults.ts"
+export { type FaultKind, type FaultPlan, type ScriptStep, everyDiscrepancy, everyFault } from "./Faults.ts"
 export type { Ledger, LedgerOrderRecord, RequestOutcome, RequestRecord, Summary } from "./Ledger.ts"
+export type { PersonAction } from "./person.ts"
 export { defaultOptions, type SimulatorOptions } from "./SimulatorOptions.ts"
 export { ServerCouldNotListen } from "./KiteServer.ts"
+
+/** There is no such order, or the broker refuses what the person asks for. */
+export class PersonCannot extends Schema.TaggedError<PersonCannot>()("PersonCannot", { message: Schema.String }) {}
 
 /**
  * A server for tests that speaks Zerodha's Kite Connect v3 over HTTP and WebSocket, with a simulated exchange behind it and all
  * state in memory. Each request passes login, limits and faults (Routes, SimulatorSession, Limits, Faults), then reads or
  * changes the order list, whose orders live by orderLife. Faults come from a script, then from a plan and a seed: the same seed
  * and requests give the same faults. Invariant: the ledger records every request and order truthfully, also where the answer was
- * lost, so that tests can prove that nothing was placed twice. Used by tests, scripts/ and the command `kite-simulator`.
+ * lost or the order list is wrong (discrepancies), so that tests can prove that nothing was placed twice. Used by tests, scripts/ and the command `kite-simulator`.
  */
 export class KiteSimulator extends Context.Service<
   KiteSimulator,
@@ -31,8 +37,12 @@ export class KiteSimulator extends Context.Service<
     readonly expireTokens: Effect.Effect<void>
     /** Whether order requests from the client's IP address are allowed. Other requests always are. */
     readonly allowAddress: (allowed: boolean) => Effect.Effect<void>
+    /** Refuses every cancel with this status, exception and message, until it is called with null. */
+    readonly refuseCancels: (refusal: KiteError | null) => Effect.Effect<void>
     /** Schedules faults for the next requests, in this order. */
     readonly script: (steps: ReadonlyArray<ScriptStep>) => Effect.Effect<void>
+    /** What a person does in the broker's app, at once. */
+    readonly person: (action: PersonAction) => Effect.Effect<void, PersonCannot>
     readonly setFaults: (plan: FaultPlan) => Effect.Effect<void>
     /** Moves the simulator's clock ahead of Effect's Clock. */
     readonly advanceClock: (by: Duration.Duration) => Effect.Effect<void>
@@ -58,7 +68,16 @@ const make = Effect.fnUntraced(function* (options: SimulatorOptions) {
       Effect.sync(() => {
         simulation.addressAllowed = allowed
       }),
+    refuseCancels: (refusal) =>
+      Effect.sync(() => {
+        simulation.cancelRefusal = refusal
+      }),
     script: (steps) => Effect.sync(() => simulation.faults.script(steps)),
+    person: (action) =>
+      Effect.suspend(() => {
+        const problem = act(simulation, action)
+        return problem === null ? Effect.void : Effect.fail(new PersonCannot({ message: problem.message }))
+      }),
     setFaults: (plan) => Effect.sync(() => simulation.faults.setPlan(plan)),
     advanceClock: (by) => Effect.sync(() => simulation.advance(Duration.toMillis(by))),
     ledger: Effect.sync(() => simulation.ledger),

@@ -2,6 +2,7 @@ import type { FaultKind, Faults } from "./Faults.ts"
 import type { Limits } from "./Limits.ts"
 import { stateAt } from "./orderLife.ts"
 import type { OrderList } from "./OrderList.ts"
+import type { Sender } from "./SimulatedOrder.ts"
 import { averagePrice } from "./wire.ts"
 
 /**
@@ -29,10 +30,12 @@ export interface RequestRecord {
 
 export interface LedgerOrderRecord {
   readonly orderId: string
+  readonly by: Sender
   readonly tag: string | null
   readonly receivedAt: number
-  readonly visibleAt: number
-  /** The status now; null while the order is not in the order list. */
+  /** Null if the order is never in the order list. */
+  readonly visibleAt: number | null
+  /** The true status now, whatever the order list tells; null while the order is not in the order list. */
   readonly status: string | null
   readonly exchange: string
   readonly tradingsymbol: string
@@ -57,8 +60,9 @@ export interface Ledger {
 
 export interface Summary {
   readonly orders: number
-  /** The number of different tags. */
+  /** The number of different tags of the client's orders. */
   readonly tags: number
+  /** The tags with which the client placed more than one order. */
   readonly tagsWithTwoOrders: ReadonlyArray<string>
   readonly requests: { readonly [K in RequestOutcome]?: number }
   readonly faults: { readonly [K in FaultKind]?: number }
@@ -75,9 +79,10 @@ export const ordersOf = (orderList: OrderList, nowMillis: number): ReadonlyArray
     const state = stateAt(order.life, nowMillis)
     return {
       orderId: order.orderId,
+      by: order.by,
       tag: order.tag,
       receivedAt: order.receivedAt,
-      visibleAt: order.visibleAt,
+      visibleAt: Number.isFinite(order.visibleAt) ? order.visibleAt : null,
       status: state?.status ?? null,
       exchange: order.request.exchange,
       tradingsymbol: order.request.tradingsymbol,
@@ -85,7 +90,7 @@ export const ordersOf = (orderList: OrderList, nowMillis: number): ReadonlyArray
       orderType: order.request.orderType,
       product: order.request.product,
       validity: order.request.validity,
-      quantity: order.request.quantity,
+      quantity: state?.quantity ?? order.request.quantity,
       filledQuantity: state?.filled ?? 0,
       averagePrice: averagePrice(order, nowMillis),
       fault: order.fault?.kind ?? null,
@@ -101,7 +106,9 @@ export const summaryOf = (
   limits: Limits
 ): Summary => {
   const perTag = new Map<string, number>()
-  for (const { tag } of orderList.orders) if (tag !== null) perTag.set(tag, (perTag.get(tag) ?? 0) + 1)
+  for (const { tag, by } of orderList.orders) {
+    if (tag !== null && by === "client") perTag.set(tag, (perTag.get(tag) ?? 0) + 1)
+  }
   const perOutcome: { -readonly [K in RequestOutcome]?: number } = {}
   for (const { outcome } of requests) perOutcome[outcome] = (perOutcome[outcome] ?? 0) + 1
   return {

@@ -1,14 +1,17 @@
 import { seededRandom } from "../domain/planning/schedule/SeededRandom.ts"
+import { shownSteps, twoAccounts } from "./discrepancies.ts"
 import type { Fault } from "./Faults.ts"
 import { indianDayOf, indianTimestamp } from "./kiteTime.ts"
-import { arrive, cancel, marketPaise, modify, type LifeStep, stateAt } from "./orderLife.ts"
+import { arrive, cancel, isFinal, type Life, type LifeStep, marketPaise, modify, refuse, stateAt } from "./orderLife.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
-import { type SimulatedOrder, protectionPercent } from "./SimulatedOrder.ts"
-import { orderRow } from "./wire.ts"
+import { protectionPercent, type Sender, type SimulatedOrder } from "./SimulatedOrder.ts"
+import { stepRow } from "./wire.ts"
 
 export interface Arrival {
+  readonly by: Sender
   readonly request: OrderRequest
   readonly nowMillis: number
+  /** Until the order is in the order list; Infinity if it never is. */
   readonly lateMillis: number
   readonly fault: Fault | null
   readonly told: boolean
@@ -22,7 +25,7 @@ export class OrderList {
   readonly #byId = new Map<string, SimulatedOrder>()
   readonly #ofTag = new Map<string, number>()
   /** The JSON row of each order in its current state, cached because clients poll long lists. */
-  readonly #texts = new Map<SimulatedOrder, { readonly state: LifeStep | null; readonly text: string }>()
+  readonly #texts = new Map<SimulatedOrder, { readonly state: LifeStep | undefined; readonly text: string }>()
   #shuffles = 0
   readonly #lastIds = { short: 0n, long: 0n }
 
@@ -35,35 +38,34 @@ export class OrderList {
     return this.#orders
   }
 
-  insert({ request, nowMillis, lateMillis, fault, told }: Arrival): SimulatedOrder {
+  insert({ by, request, nowMillis, lateMillis, fault, told }: Arrival): SimulatedOrder {
     const index = this.#ofTag.get(request.tag ?? "") ?? 0
     this.#ofTag.set(request.tag ?? "", index + 1)
     const random = seededRandom(`${this.#seed}\norder\n${request.tag ?? ""}\n${index}`)
     const [isShort, hides, digits] = [random() < 0.5, random() < 0.25, random()]
     const visibleAt = nowMillis + lateMillis
-    const paise = marketPaise(this.#seed, request, visibleAt)
+    const isListed = Number.isFinite(visibleAt)
+    const paise = marketPaise(this.#seed, request, isListed ? visibleAt : nowMillis)
+    const shownPaise = request.pricePaise ?? bandOf(request, paise)
+    const given = { request, startsAt: visibleAt, fillMillis: this.#fillMillis, marketPaise: paise, fault, random }
+    const usual = !isListed ? neverBegun : by === "broker" ? refuse(request, visibleAt) : arrive(given)
     const order: SimulatedOrder = {
       number: this.#orders.length,
+      by,
       orderId: this.#nextId(isShort, nowMillis),
       exchangeOrderId: `1${Math.floor(digits * 1e15)
         .toString()
         .padStart(15, "0")}`,
       tag: request.tag,
       hidesTag: request.tag !== null && hides,
-      shownPaise: request.pricePaise ?? bandOf(request, paise),
+      shownPaise,
       receivedAt: nowMillis,
       visibleAt,
       fault,
       told,
       request,
-      life: arrive({
-        request,
-        startsAt: visibleAt,
-        fillMillis: this.#fillMillis,
-        marketPaise: paise,
-        fault,
-        random
-      }),
+      ...twoAccounts(usual, fault, shownPaise),
+      looksWhenOver: 0,
       modifications: 0,
       announced: 0
     }
@@ -84,7 +86,7 @@ export class OrderList {
   }
 
   cancel(order: SimulatedOrder, nowMillis: number): void {
-    order.life = cancel(order.life, nowMillis, Math.ceil(this.#fillMillis / 5))
+    account(order, cancel(order.life, nowMillis, Math.ceil(this.#fillMillis / 5)))
   }
 
   modify(order: SimulatedOrder, request: OrderRequest, nowMillis: number): void {
@@ -101,14 +103,14 @@ export class OrderList {
       random,
       fault: null
     }
-    order.life = modify(given, order.life)
+    account(order, modify(given, order.life))
   }
 
   /** The visible rows as the JSON text of an array, shuffled so that no client can rely on their order. */
   rowsText(nowMillis: number, isWanted: (order: SimulatedOrder) => boolean): string {
     const texts = this.shown(nowMillis)
       .filter(isWanted)
-      .map((order) => this.#textOf(order, nowMillis))
+      .flatMap((order) => this.#textsOf(order, nowMillis))
     const random = seededRandom(`${this.#seed}\nshuffle\n${this.#shuffles++}`)
     for (let left = texts.length; left > 1; left--) {
       const other = Math.floor(random() * left)
@@ -119,11 +121,19 @@ export class OrderList {
     return `[${texts.join(",")}]`
   }
 
-  #textOf(order: SimulatedOrder, nowMillis: number): string {
-    const state = stateAt(order.life, nowMillis)
+  /** The rows of one order: one, unless its fault is that there are more or older ones. */
+  #textsOf(order: SimulatedOrder, nowMillis: number): ReadonlyArray<string> {
+    const { steps } = order.book
+    const shown = shownSteps(steps, nowMillis, order.fault, order.looksWhenOver)
+    if (isFinal(stateAt(order.book, nowMillis)?.status ?? "")) order.looksWhenOver++
+    return shown.map((index) => this.#textOf(order, index))
+  }
+
+  #textOf(order: SimulatedOrder, index: number): string {
+    const state = order.book.steps[index]
     const known = this.#texts.get(order)
     if (known !== undefined && known.state === state) return known.text
-    const text = JSON.stringify(orderRow(order, nowMillis))
+    const text = JSON.stringify(stepRow(order, index))
     this.#texts.set(order, { state, text })
     return text
   }
@@ -137,6 +147,15 @@ export class OrderList {
     this.#lastIds[kind] = id
     return id.toString().padStart(isShort ? 15 : 19, "0")
   }
+}
+
+const neverBegun: Life = { steps: [], trades: [] }
+
+/** Sets what happens to the order from now on, and what the broker tells of it. */
+const account = (order: SimulatedOrder, usual: Life): void => {
+  const { life, book } = twoAccounts(usual, order.fault, order.shownPaise)
+  order.life = life
+  order.book = book
 }
 
 const isShown = ({ visibleAt }: SimulatedOrder, nowMillis: number): boolean =>

@@ -3,6 +3,7 @@ import { Faults } from "./Faults.ts"
 import { type Ledger, ordersOf, type RequestRecord, type Summary, summaryOf } from "./Ledger.ts"
 import { Limits } from "./Limits.ts"
 import { OrderList } from "./OrderList.ts"
+import type { KiteError } from "./reply.ts"
 import type { SimulatorOptions } from "./SimulatorOptions.ts"
 import { SimulatorSession } from "./SimulatorSession.ts"
 
@@ -17,6 +18,8 @@ export class Simulation {
   readonly maxStalenessMillis: number
   /** Whether order requests from the client's IP address are allowed. */
   addressAllowed = true
+  /** The answer to every cancel of a known order; null to cancel it. */
+  cancelRefusal: KiteError | null = null
   readonly #currentMillis: () => number
   #offsetMillis = 0
   readonly #requests: Array<RequestRecord> = []

@@ -1,16 +1,27 @@
 import { Result, Schema } from "effect"
 import type { SimulatorRequest } from "./Answer.ts"
 import { planOf, ScriptStep } from "./Faults.ts"
-import { jsonReply, type Reply } from "./reply.ts"
+import { act, PersonAction } from "./person.ts"
+import { jsonReply, kiteError, type Reply } from "./reply.ts"
 import type { Simulation } from "./Simulation.ts"
 
 const Steps = Schema.Array(ScriptStep)
 const Clock = Schema.Struct({ advance_millis: Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)) })
 const Address = Schema.Struct({ allowed: Schema.Boolean })
 
+const Cancels = Schema.Struct({
+  refusal: Schema.NullOr(
+    Schema.Struct({
+      status: Schema.Int.check(Schema.isGreaterThanOrEqualTo(400)),
+      error_type: Schema.String,
+      message: Schema.String
+    })
+  )
+})
+
 const done = jsonReply(200, { done: true })
 
-/** The control interface below /simulator: ledger, summary, faults, clock and tokens. It needs no login. */
+/** The control interface below /simulator: ledger, summary, faults, clock, tokens and a person. It needs no login. */
 export const control = (simulation: Simulation, request: SimulatorRequest): Reply => {
   const path = request.parts.slice(1).join("/")
   switch (`${request.method} ${path}`) {
@@ -25,6 +36,13 @@ export const control = (simulation: Simulation, request: SimulatorRequest): Repl
     case "POST address":
       return decoded(Address, request.body, ({ allowed }) => {
         simulation.addressAllowed = allowed
+      })
+    case "POST person":
+      return personActs(simulation, request.body)
+    case "POST cancels":
+      return decoded(Cancels, request.body, ({ refusal }) => {
+        simulation.cancelRefusal =
+          refusal === null ? null : kiteError(refusal.status, refusal.error_type, refusal.message)
       })
     case "POST faults":
       return setFaults(simulation, request.body)
@@ -43,6 +61,12 @@ const decoded = <A>(schema: Schema.Decoder<A>, body: string, use: (given: A) => 
   if (Result.isFailure(given)) return jsonReply(400, { message: given.failure.message })
   use(given.success)
   return done
+}
+
+const personActs = (simulation: Simulation, body: string): Reply => {
+  const given = Schema.decodeUnknownResult(Schema.fromJsonString(PersonAction))(body)
+  const problem = Result.isFailure(given) ? given.failure.message : act(simulation, given.success)?.message
+  return problem === undefined ? done : jsonReply(400, { message: problem })
 }
 
 const setFaults = (simulation: Simulation, body: string): Reply => {

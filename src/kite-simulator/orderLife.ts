@@ -1,7 +1,8 @@
 import { BigDecimal } from "effect"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
 import type { SeededRandom } from "../domain/planning/schedule/SeededRandom.ts"
-import type { Fault } from "./Faults.ts"
+import { discrepancyMillis } from "./discrepancyMillis.ts"
+import type { Fault, FaultKind } from "./Faults.ts"
 import { endOfIndianDay } from "./kiteTime.ts"
 import type { OrderRequest } from "./OrderRequest.ts"
 
@@ -11,6 +12,8 @@ export interface LifeStep {
   readonly status: string
   readonly message: string | null
   readonly filled: number
+  /** The quantity of the order. */
+  readonly quantity: number
 }
 
 export interface LifeTrade {
@@ -25,6 +28,20 @@ export interface Life {
   readonly trades: ReadonlyArray<LifeTrade>
 }
 
+/** Faults that leave the order unfilled, or partly filled, until it is cancelled or ends otherwise. */
+const leftOpen: ReadonlySet<string> = new Set<FaultKind>([
+  "resurrected",
+  "cancel_refused",
+  "person_cancels",
+  "person_changes_quantity"
+])
+const leftPartial: ReadonlySet<string> = new Set<FaultKind>([
+  "partial_fill",
+  "rejected_filled",
+  "trades_fewer",
+  "trades_late"
+])
+const personal: ReadonlySet<string> = new Set<FaultKind>(["person_cancels", "person_changes_quantity"])
 const finalStatuses = new Set(["COMPLETE", "CANCELLED", "REJECTED"])
 const rejection = "RMS:Rule: Check circuit limit including square off order exceeds for entity account-SIM001"
 
@@ -56,18 +73,34 @@ export const arrive = (given: Circumstances): Life => {
   const { request, startsAt, fault, random } = given
   const endOfDay = endOfIndianDay(startsAt)
   if (request.variety === "amo") {
-    return lifeOf([step(startsAt, "AMO REQ RECEIVED"), step(endOfDay, "CANCELLED")])
+    return lifeOf([step(request, startsAt, "AMO REQ RECEIVED"), step(request, endOfDay, "CANCELLED")])
   }
   const pause = pauseMillis(fault)
   const at = (share: number) => startsAt + pause + Math.ceil(share * given.fillMillis)
-  const path = [step(startsAt, "PUT ORDER REQ RECEIVED")]
+  const path = [step(request, startsAt, "PUT ORDER REQ RECEIVED")]
   if (fault?.kind === "unknown_status") {
-    path.push(step(startsAt + Math.ceil(0.1 * given.fillMillis), "TRANSIT PENDING"))
+    path.push(step(request, startsAt + Math.ceil(0.1 * given.fillMillis), "TRANSIT PENDING"))
   }
-  path.push(step(at(0.1), "VALIDATION PENDING"))
-  if (fault?.kind === "rejected_late") return lifeOf([...path, step(at(1), "REJECTED", 0, rejection)])
-  path.push(step(at(0.2), "OPEN PENDING"))
-  return pursue(given, lifeOf(path), { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }, random)
+  path.push(step(request, at(0.1), "VALIDATION PENDING"))
+  if (fault?.kind === "rejected_late") return lifeOf([...path, step(request, at(1), "REJECTED", 0, rejection)])
+  path.push(step(request, at(0.2), "OPEN PENDING"))
+  const life = pursue(given, lifeOf(path), { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }, random)
+  return touchedByPerson(given, life, at(0.3))
+}
+
+/** The life of an order that is refused on arrival. */
+export const refuse = (request: OrderRequest, nowMillis: number): Life =>
+  lifeOf([step(request, nowMillis, "REJECTED", 0, rejection)])
+
+/** The life of an order that a person cancels or changes in the broker's app, if the fault says so and it is not over by then. */
+const touchedByPerson = (given: Circumstances, life: Life, openAt: number): Life => {
+  const { fault, request, fillMillis } = given
+  if (fault === null || !personal.has(fault.kind)) return life
+  const actsAt = openAt + discrepancyMillis(fault)
+  if (isFinal(stateAt(life, actsAt)?.status ?? "")) return life
+  if (fault.kind === "person_cancels") return cancel(life, actsAt, Math.ceil(fillMillis / 5))
+  const quantity = Math.max(1, fault.quantity ?? Math.ceil(request.quantity * (fault.variation < 0.5 ? 0.5 : 2.5)))
+  return modify({ ...given, startsAt: actsAt, request: { ...request, quantity }, fault: null }, life)
 }
 
 /** The life of an order that is modified at `startsAt` to the new request. */
@@ -77,8 +110,8 @@ export const modify = (given: Circumstances, life: Life): Life => {
   const filled = past.steps.at(-1)?.filled ?? 0
   const steps = [
     ...past.steps,
-    step(at(0), "MODIFY VALIDATION PENDING", filled),
-    step(at(0.1), "MODIFY PENDING", filled)
+    step(given.request, at(0), "MODIFY VALIDATION PENDING", filled),
+    step(given.request, at(0.1), "MODIFY PENDING", filled)
   ]
   const endOfDay = endOfIndianDay(life.steps[0]?.at ?? given.startsAt)
   const moments = { openAt: at(0.3), partAt: at(0.6), endAt: at(1), endOfDay }
@@ -91,26 +124,30 @@ export const modify = (given: Circumstances, life: Life): Life => {
  */
 export const cancel = (life: Life, nowMillis: number, pendingMillis: number): Life => {
   const past = until(life, nowMillis)
-  const filled = past.steps.at(-1)?.filled ?? 0
+  const before = past.steps.at(-1)
+  if (before === undefined) return life
+  const { filled } = before
   const arrives = nowMillis + pendingMillis
   const fills = life.steps
     .filter(({ at, filled: then }) => at > nowMillis && at <= arrives && then > filled)
     .map((fill) => (fill.status === "COMPLETE" ? fill : { ...fill, status: "CANCEL PENDING" }))
-  const steps = [...past.steps, step(nowMillis, "CANCEL PENDING", filled), ...fills]
-  const last = steps.at(-1)
-  const isTooLate = last?.status === "COMPLETE"
+  const asked = { ...before, at: nowMillis, status: "CANCEL PENDING", message: null }
+  const steps = [...past.steps, asked, ...fills]
+  const last = fills.at(-1) ?? asked
+  const isTooLate = last.status === "COMPLETE"
   return {
-    steps: isTooLate ? steps : [...steps, step(arrives, "CANCELLED", last?.filled ?? filled)],
+    steps: isTooLate ? steps : [...steps, { ...last, at: arrives, status: "CANCELLED" }],
     trades: tradesUntil(life, arrives)
   }
 }
 
-const step = (at: number, status: string, filled = 0, message: string | null = null): LifeStep => ({
-  at,
-  status,
-  filled,
-  message
-})
+const step = (
+  { quantity }: OrderRequest,
+  at: number,
+  status: string,
+  filled = 0,
+  message: string | null = null
+): LifeStep => ({ at, status, filled, quantity, message })
 
 const lifeOf = (steps: ReadonlyArray<LifeStep>): Life => ({ steps, trades: [] })
 
@@ -137,14 +174,15 @@ const pursue = (given: Circumstances, before: Life, moments: Moments, random: Se
     if (quantity <= 0) return
     trades.push({ at, quantity, paise })
     const filled = (steps.at(-1)?.filled ?? 0) + quantity
-    steps.push(step(at, filled === request.quantity ? "COMPLETE" : "OPEN", filled))
+    steps.push(step(request, at, filled === request.quantity ? "COMPLETE" : "OPEN", filled))
   }
   const isWaiting = request.triggerPaise !== null && request.orderType.startsWith("SL") && !isTriggered(given)
-  steps.push(step(openAt, isWaiting ? "TRIGGER PENDING" : "OPEN", filledBefore))
-  if (!isWaiting && isMarketable(given)) {
+  steps.push(step(request, openAt, isWaiting ? "TRIGGER PENDING" : "OPEN", filledBefore))
+  const kind = given.fault?.kind ?? "none"
+  if (!isWaiting && !leftOpen.has(kind) && isMarketable(given)) {
     const remaining = request.quantity - filledBefore
     const [partly, size, better] = [random(), random(), random()]
-    const isLeftPartial = given.fault?.kind === "partial_fill"
+    const isLeftPartial = leftPartial.has(kind)
     const part = isLeftPartial || partly < 0.3 ? partOf(remaining, size) : 0
     fill(partAt, part, given.marketPaise)
     // The second trade has the same price or one tick better, so that average prices are not trivial.
@@ -152,10 +190,12 @@ const pursue = (given: Circumstances, before: Life, moments: Moments, random: Se
     if (!isLeftPartial) fill(endAt, remaining - part, given.marketPaise + tick)
   }
   const last = steps.at(-1)
-  if (last !== undefined && !isFinal(last.status)) {
+  if (last !== undefined && kind === "rejected_filled") {
+    steps.push(step(request, endAt, "REJECTED", last.filled, rejection))
+  } else if (last !== undefined && !isFinal(last.status)) {
     const ttlMillis = request.ttlMinutes === null ? Number.POSITIVE_INFINITY : request.ttlMinutes * 60_000
     const endsAt = request.validity === "IOC" ? endAt : Math.min(endOfDay, openAt + ttlMillis)
-    steps.push(step(Math.max(endsAt, last.at), "CANCELLED", last.filled))
+    steps.push(step(request, Math.max(endsAt, last.at), "CANCELLED", last.filled))
   }
   return { steps, trades }
 }

@@ -1,4 +1,6 @@
 import { type Answer, type SimulatorRequest, refused } from "./Answer.ts"
+import { cancelRefusal, companionOf } from "./discrepancies.ts"
+import { discrepancyMillis } from "./discrepancyMillis.ts"
 import type { FaultKind } from "./Faults.ts"
 import { answerWith, dailyCap, tooManyRequests } from "./faultyAnswer.ts"
 import type { Excess } from "./Limits.ts"
@@ -55,14 +57,21 @@ const place = (simulation: Simulation, variety: string, form: URLSearchParams, n
   const refusal = fault === null ? undefined : injectedRefusals[fault.kind]
   if (fault !== null && refusal !== undefined) return { ...refused(refusal), fault: fault.kind }
   return answerWith(fault, simulation.maxDelayMillis, (lateMillis, told) => {
-    const order = simulation.orderList.insert({ request, nowMillis, lateMillis, fault, told })
+    const { orderList } = simulation
+    const companion = companionOf(request, fault)
+    if (companion !== null) orderList.insert({ ...companion, nowMillis, fault, told: false })
+    const wait = fault?.kind === "absent" ? discrepancyMillis(fault) : lateMillis
+    const order = orderList.insert({ by: "client", request, nowMillis, lateMillis: wait, fault, told })
     simulation.changed()
     return order.orderId
   })
 }
 
 const cancel = (simulation: Simulation, order: SimulatedOrder, nowMillis: number): Answer => {
-  const status = stateAt(order.life, nowMillis)?.status ?? ""
+  if (simulation.cancelRefusal !== null) return refused(simulation.cancelRefusal)
+  const refusal = cancelRefusal(order.fault, order.visibleAt, nowMillis)
+  if (refusal !== null) return { ...refused(refusal), fault: "cancel_refused" }
+  const status = stateAt(order.book, nowMillis)?.status ?? ""
   if (isFinal(status)) return refused(orderError(`Order cannot be cancelled as it is ${status.toLowerCase()}.`))
   if (status === "CANCEL PENDING") {
     return refused(orderError("Order cannot be cancelled as it is being processed. Try later."))
@@ -75,7 +84,7 @@ const cancel = (simulation: Simulation, order: SimulatedOrder, nowMillis: number
 }
 
 const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchParams, nowMillis: number): Answer => {
-  const state = stateAt(order.life, nowMillis)
+  const state = stateAt(order.book, nowMillis)
   const status = state?.status ?? ""
   if (isFinal(status)) return refused(orderError(`Order cannot be modified as it is ${status.toLowerCase()}.`))
   if (status !== "OPEN" && status !== "TRIGGER PENDING") {
@@ -84,7 +93,7 @@ const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchPa
   if (order.modifications >= simulation.options.limits.modifications) {
     return refused(orderError("Maximum allowed order modifications exceeded."))
   }
-  const request = readModification(order.request, form)
+  const request = readModification({ ...order.request, quantity: state?.quantity ?? order.request.quantity }, form)
   if ("errorType" in request) return refused(request)
   if (request.quantity <= (state?.filled ?? 0)) {
     return refused(inputError("Quantity cannot be modified to less than what is filled."))

@@ -8,11 +8,16 @@ const account = "SIM001"
 
 /** A row of GET /orders. */
 export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
-  const { request, life } = order
-  const state = stateAt(life, nowMillis)
-  const { status, filled, message } = state ?? { status: "PUT ORDER REQ RECEIVED", filled: 0, message: null }
+  const { request, book } = order
+  const state = stateAt(book, nowMillis)
+  const { status, filled, quantity, message } = state ?? {
+    status: "PUT ORDER REQ RECEIVED",
+    filled: 0,
+    quantity: request.quantity,
+    message: null
+  }
   const isOver = isFinal(status)
-  const openedAt = life.steps.find((step) => step.at <= nowMillis && reachedExchange(step))?.at ?? null
+  const openedAt = book.steps.find((step) => step.at <= nowMillis && reachedExchange(step))?.at ?? null
   const isMarket = isMarketOrder(order)
   return {
     placed_by: account,
@@ -27,7 +32,7 @@ export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
     exchange_update_timestamp: openedAt === null ? null : indianTimestamp(state?.at ?? openedAt),
     exchange_timestamp: openedAt === null ? null : indianTimestamp(openedAt),
     variety: request.variety,
-    modified: order.modifications > 0,
+    modified: order.modifications > 0 || quantity !== request.quantity,
     exchange: request.exchange,
     tradingsymbol: request.tradingsymbol,
     instrument_token: tokenOf(request.instrument),
@@ -36,14 +41,14 @@ export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
     validity: request.validity,
     validity_ttl: request.ttlMinutes ?? 0,
     product: request.product,
-    quantity: request.quantity,
+    quantity,
     disclosed_quantity: request.disclosedQuantity,
     price: order.shownPaise / 100,
     trigger_price: (request.triggerPaise ?? 0) / 100,
-    average_price: status === "COMPLETE" ? averagePrice(order, nowMillis) : 0,
+    average_price: status === "COMPLETE" && filled > 0 ? averagePrice(order, nowMillis) : 0,
     filled_quantity: filled,
-    pending_quantity: isOver ? 0 : request.quantity - filled,
-    cancelled_quantity: status === "CANCELLED" ? request.quantity - filled : 0,
+    pending_quantity: isOver ? 0 : quantity - filled,
+    cancelled_quantity: status === "CANCELLED" ? quantity - filled : 0,
     market_protection: request.marketProtection ?? 0,
     meta: {},
     tag: order.hidesTag ? null : order.tag,
@@ -52,15 +57,15 @@ export const orderRow = (order: SimulatedOrder, nowMillis: number) => {
   }
 }
 
-/** The row of an order at the start of a step of its life. */
+/** The row of an order at the start of a step that the broker tells of. */
 export const stepRow = (order: SimulatedOrder, index: number) => {
-  const steps = order.life.steps.slice(0, index + 1)
-  return orderRow({ ...order, life: { ...order.life, steps } }, steps.at(-1)?.at ?? order.visibleAt)
+  const steps = order.book.steps.slice(0, index + 1)
+  return orderRow({ ...order, book: { ...order.book, steps } }, steps.at(-1)?.at ?? order.visibleAt)
 }
 
 /** The rows of GET /orders/:id: one for each step, with fewer fields. */
 export const historyRows = (order: SimulatedOrder, nowMillis: number) =>
-  order.life.steps
+  order.book.steps
     .filter(({ at }) => at <= nowMillis)
     .map(({ at }, index) => {
       const row = stepRow(order, index)
@@ -70,7 +75,7 @@ export const historyRows = (order: SimulatedOrder, nowMillis: number) =>
 
 /** The rows of GET /orders/:id/trades. */
 export const tradeRows = (order: SimulatedOrder, nowMillis: number) =>
-  tradesUntil(order.life, nowMillis).map(({ at, quantity, paise }, index) => ({
+  tradesUntil(order.book, nowMillis).map(({ at, quantity, paise }, index) => ({
     trade_id: `${10_000_000 + order.number * 100 + index}`,
     order_id: order.orderId,
     exchange: order.request.exchange,
@@ -86,7 +91,7 @@ export const tradeRows = (order: SimulatedOrder, nowMillis: number) =>
     exchange_timestamp: indianTimestamp(at)
   }))
 
-/** In rupees, with at most four decimals; 0 if nothing is filled. */
+/** The true average, in rupees, with at most four decimals; 0 if nothing is filled. */
 export const averagePrice = (order: SimulatedOrder, nowMillis: number): number => {
   const trades = tradesUntil(order.life, nowMillis)
   const quantity = trades.reduce((sum, trade) => sum + trade.quantity, 0)

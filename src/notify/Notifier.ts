@@ -5,7 +5,7 @@ import { zerodhaQuarantine, Configuration } from "../config/Configuration.ts"
 import type { Db } from "../db/Db.ts"
 import type { DbError } from "../db/DbError.ts"
 import { dayIsNearlyOver, limitsTheDay } from "../domain/limits/dayLimits.ts"
-import { placementsPerDay } from "../domain/limits/orderRate.ts"
+import { placementsPerDay } from "../domain/limits/requestShares.ts"
 import { nearlyCount } from "../domain/limits/usage.ts"
 import { indianDay } from "../domain/market/indianTime.ts"
 import type { ClosureKind } from "../domain/model/GateClosure.ts"
@@ -87,12 +87,13 @@ export const makeLook = Effect.gen(function* () {
       store.noteDoubles(now),
       store.noteDifferences(now),
       store.noteUnknown(unknownAfter, now),
+      store.noteCancels(now),
       noteClosure(now),
       store.noteHalts(now),
       store.noteHeld(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
-        ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), maxRequests, now)]
+        ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), config.zerodhaOrdersPerDay, now)]
         : [])
     ]
     const exits = yield* Effect.forEach(all, (one) => Effect.exit(one))

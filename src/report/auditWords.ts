@@ -54,13 +54,25 @@ export const answerText = (call: RecordedCall): string => {
     case "try_later":
       return `not taken, ${took}; to be tried later: ${said}`
     case "credentials_invalid":
-      return `not taken, ${took}; the access token is not valid: ${said}`
+      return `not taken, ${took}; ${credentialsText(call)}: ${call.message ?? said}`
     case "not_sent":
       return `not sent: ${said}`
     case "unknown":
       return `no clear answer ${took}, nobody knows whether it had an effect: ${said}`
     default:
       return `${call.outcome} ${took}: ${said}`
+  }
+}
+
+/** Which of the credentials the broker did not accept. */
+const credentialsText = ({ code }: RecordedCall): string => {
+  switch (code) {
+    case "address":
+      return "the broker takes no orders from this address"
+    case "permission":
+      return "the account or the app may not do this"
+    default:
+      return "the access token is not valid"
   }
 }
 

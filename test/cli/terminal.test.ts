@@ -30,6 +30,10 @@ const aSlice = (changed: Partial<SliceView>): SliceView => ({
   averagePrice: null,
   latenessMillis: null,
   carriedQuantity: 0,
+  cancelSentAt: null,
+  cancelTries: 0,
+  cancelRefusal: null,
+  cancelRefusalCode: null,
   replacedBy: null,
   ...changed
 })

@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import type { DbTarget } from "../../src/db/connect.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
+import { probe } from "../../src/db/pool.ts"
 import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
 import { networkTo } from "../support/tcpProxy.ts"
@@ -124,7 +125,7 @@ describe.concurrent("Db: a server that ends a connection, and one that never ans
       yield* Effect.gen(function* () {
         const { sql, execute, listen } = yield* Db
         const listener = yield* Effect.forkChild(Effect.flip(Stream.runDrain(Stream.unwrap(listen("news")))))
-        yield* kill(database, "LISTEN%")
+        yield* kill(database, probe)
         assertTransient(yield* Fiber.join(listener), "listen news")
 
         const news = yield* listen("news")

@@ -3,6 +3,7 @@ import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
 import { channel } from "../../src/db/parameters.ts"
+import { probe } from "../../src/db/pool.ts"
 import { type Topic, Wakeups } from "../../src/db/Wakeups.ts"
 import { asAdmin, dbAt, freshDatabase } from "../support/database.ts"
 import { eventually } from "../support/processes.ts"
@@ -13,7 +14,7 @@ const topics = ["orders", "slices", "cancels"] as const
 const listenersOf = (database: string) =>
   asAdmin(
     (sql) => sql<{ readonly pid: number }>`
-      SELECT pid FROM pg_stat_activity WHERE datname = ${database} AND query LIKE 'LISTEN%'`
+      SELECT pid FROM pg_stat_activity WHERE datname = ${database} AND query = ${probe}`
   )
 
 /** Runs a test on a fresh database, whose name it gets, with wake-ups that are already listening. */

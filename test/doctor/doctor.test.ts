@@ -186,7 +186,14 @@ describe("doctor's checks of placements", () => {
       ordersPerDay: Option.fromNullishOr(orders),
       valuePerDay: Option.map(Option.fromNullishOr(value), BigDecimal.fromStringUnsafe)
     })
-    const requests = { today: 100, perDay: 5000, blockedUntil: null, cappedUntil: null }
+    const requests = {
+      today: 100,
+      cancelsToday: 0,
+      perDay: 5000,
+      blockedUntil: null,
+      cappedUntil: null,
+      cancelsCappedUntil: null
+    }
     assertAll([
       [dayLimitCheck(totals, limits(null, null)), "OK", /orders today: 9; no limit is set/],
       [dayLimitCheck(totals, limits(11, "5000")), "OK", /orders 9 of 11, value 1000\.5 of 5000/],
@@ -201,6 +208,10 @@ describe("doctor's checks of placements", () => {
       [requestCheck({ ...requests, today: 4049 }, now), "OK", /4049 of the 5000/],
       [requestCheck({ ...requests, today: 4050 }, now), "WARNING", /nearly/],
       [requestCheck({ ...requests, today: 4500 }, now), "PROBLEM", /used up.*order cancel/],
+      [requestCheck({ ...requests, today: 4500, cancelsToday: 500 }, now), "OK", /; 500 were cancels/],
+      [requestCheck({ ...requests, today: 5000, cancelsToday: 500 }, now), "PROBLEM", /for cancels → .* at the broker/],
+      [requestCheck({ ...requests, today: 2600, cancelsToday: 2500 }, now), "PROBLEM", /used up for cancels/],
+      [requestCheck({ ...requests, cancelsCappedUntil: inSeconds(30) }, now), "PROBLEM", /takes no more cancels/],
       [requestCheck({ ...requests, blockedUntil: inSeconds(30) }, now), "WARNING", /asked for a pause → Wait 30s/],
       [
         requestCheck({ ...requests, cappedUntil: inSeconds(30) }, now),

@@ -67,6 +67,13 @@ describe("the paths below /simulator", () => {
       assert.strictEqual((yield* kite.place("D", resting)).status, 200)
       assert.strictEqual((yield* post("clock", { advance_millis: 1500 })).status, 200)
       assert.strictEqual((yield* kite.row("D"))?.status, "OPEN")
+      const cancel = kite.call("DELETE", `/orders/regular/${(yield* kite.row("D"))?.order_id}`)
+      const refusal = { status: 400, error_type: "OrderException", message: "Try later." }
+      assert.strictEqual((yield* post("cancels", { refusal })).status, 200)
+      const { status, json } = yield* cancel
+      assert.deepInclude({ ...json, status }, refusal)
+      yield* post("cancels", { refusal: null })
+      assert.strictEqual((yield* cancel).status, 200)
       assert.deepStrictEqual((yield* get("summary")).json, { ...(yield* simulator.summary) })
       assert.deepStrictEqual((yield* get("ledger")).json, { ...(yield* simulator.ledger) })
       assert.strictEqual((yield* post("token/expire", {})).status, 200)
@@ -83,7 +90,8 @@ describe("the paths below /simulator", () => {
         ["faults", { nothing: 1 }, /Unknown fault "nothing"/],
         ["faults", { silence: 2 }, /silence must be a number from 0 to 1/],
         ["clock", { advance_millis: -1 }, /advance_millis/],
-        ["address", { allowed: "yes" }, /allowed/]
+        ["address", { allowed: "yes" }, /allowed/],
+        ["cancels", { refusal: { status: 200, error_type: "X", message: "no" } }, /status/]
       ]
       for (const [path, body, message] of cases) {
         const answer = yield* post(path, body)

@@ -89,7 +89,9 @@ describe("a fault with an unknown outcome", () => {
       const tags = Array.from({ length: 9 }, (_, index) => `D${index}`)
       yield* simulator.script(tags.map(() => ({ kind: "drop_after" })))
       yield* Effect.forEach(tags, (tag) => kite.place(tag))
-      const late = (yield* simulator.ledger).orders.map(({ receivedAt, visibleAt }) => visibleAt - receivedAt)
+      const late = (yield* simulator.ledger).orders.map(
+        ({ receivedAt, visibleAt }) => (visibleAt ?? Number.NaN) - receivedAt
+      )
       assert.isTrue(late.every((millis) => millis >= 0 && millis <= 60_000))
       assert.isAbove(new Set(late).size, 3)
       yield* TestClock.adjust("60 seconds")

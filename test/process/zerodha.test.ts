@@ -3,6 +3,7 @@ import { Duration, Effect, Layer, Schema } from "effect"
 import { judgeLedger } from "../../scripts/lib/ledgerVerdict.ts"
 import { Db } from "../../src/db/Db.ts"
 import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulator.ts"
+import { kiteError } from "../../src/kite-simulator/reply.ts"
 import { insertOrders, quickToReconcile, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 
@@ -93,6 +94,39 @@ describe("daemons with Zerodha", () => {
         yield* allowAddress(true)
         yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5)
         yield* nothingIsWrong(5)
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("say why open orders are not cancelled, and cancel them once the broker takes it", () =>
+    onSimulator((url) =>
+      Effect.gen(function* () {
+        const { refuseCancels, ledger } = yield* KiteSimulator
+        const environment = yield* environmentOf(url)
+        yield* startMain([], environment)
+        yield* insertOrders(1, { duration_minutes: 0, num_splits: 2, order_type: "LIMIT", limit_price: 1 }, 0)
+        yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 2)
+        yield* refuseCancels(kiteError(403, "PermissionException", "No IPs configured for this app."))
+        yield* runMain(["order", "cancel", "o0"], environment)
+        const words = "the broker takes no orders from this address: No IPs configured for this app."
+        const doctor = yield* eventually("doctor has a problem", runMain(["doctor"], environment), ({ output }) =>
+          output.includes("PROBLEM  refused cancels")
+        )
+        assert.include(doctor.output, words)
+        assert.include(doctor.output, "Cancel them at the broker")
+        const { output } = yield* runMain(["order", "show", "o0"], environment)
+        assert.match(
+          output,
+          /Slices? [^:]*: cancel (?:refused once|not sent): the broker takes no orders from this address/
+        )
+        const { output: audit } = yield* runMain(["report", "o0"], environment)
+        assert.include(audit, "the broker takes no orders from this address")
+        assert.notInclude(audit, "access token")
+        yield* refuseCancels(null)
+        yield* eventually("all are cancelled", ledger, ({ orders }) =>
+          orders.every(({ status }) => status === "CANCELLED")
+        )
+        assert.isAtMost((yield* ledger).requests.filter(({ method }) => method === "DELETE").length, 12)
       }).pipe(Effect.scoped)
     )
   )

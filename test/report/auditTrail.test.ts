@@ -119,6 +119,31 @@ describe("auditTrail", () => {
     }
   })
 
+  it("names what the broker did not accept: the token, the address or the rights", () => {
+    const slice = aRecordedSlice(1)
+    const refused = (code: string | null, calledAt: DateTime.Utc) =>
+      aPlacement(slice, {
+        call: "cancel",
+        outcome: "credentials_invalid",
+        code,
+        message: "no",
+        calledAt,
+        durationMillis: 20
+      })
+    const calls = ["token", "address", "permission", null].map((code, index) => refused(code, at(41 + index)))
+    assert.deepStrictEqual(
+      trailOf({ slices: [slice], calls })
+        .filter((line) => line.includes("cancel"))
+        .map((line) => line.slice(line.indexOf(";"))),
+      [
+        "; the access token is not valid: no",
+        "; the broker takes no orders from this address: no",
+        "; the account or the app may not do this: no",
+        "; the access token is not valid: no"
+      ]
+    )
+  })
+
   it("describes operators' actions: who, what, why and the result", () => {
     const order = aRecordedOrder({
       state: "cancelled",

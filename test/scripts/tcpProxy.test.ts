@@ -23,7 +23,7 @@ const echo = Effect.gen(function* () {
     }),
     () => Effect.sync(() => server.close())
   )
-  return { proxy: yield* proxyTo({ port }), serverSockets: sockets }
+  return { port, proxy: yield* proxyTo({ port }), serverSockets: sockets }
 })
 
 const client = ({ port }: Proxy) =>
@@ -85,6 +85,18 @@ describe("the proxy", () => {
       )
       assert.isFalse(silent.destroyed)
       assert.strictEqual(yield* ask(yield* client(proxy), "b"), "b")
+    })
+  )
+
+  it.live("leads new connections to where it was moved, and leaves open ones where they are", () =>
+    Effect.gen(function* () {
+      const [{ proxy, serverSockets }, other] = yield* Effect.all([echo, echo])
+      const before = yield* client(proxy)
+      assert.strictEqual(yield* ask(before, "a"), "a")
+      yield* proxy.moveTo({ port: other.port })
+      assert.strictEqual(yield* ask(yield* client(proxy), "b"), "b")
+      assert.deepStrictEqual([serverSockets.size, other.serverSockets.size], [1, 1])
+      assert.strictEqual(yield* ask(before, "c"), "c")
     })
   )
 })

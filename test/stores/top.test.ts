@@ -113,15 +113,17 @@ describe("the overview", () => {
       yield* execute(
         "test.budget",
         sql`
-          UPDATE order_budgets SET day = '2026-11-24', granted_today = 7, blocked_until = ${at(30)}, capped_until = ${at(-1)},
+          UPDATE order_budgets SET day = '2026-11-24', granted_today = 7, cancels_day = '2026-11-24', cancels_today = 3, blocked_until = ${at(30)}, capped_until = ${at(-1)},
             granted = ARRAY[${at(-70)}, ${at(-30)}, ${at(-0.5)}, ${at(0.2)}]::timestamptz[]`
       )
       assert.deepStrictEqual(yield* overview.rateUse("zerodha", now), {
         today: 7,
+        cancelsToday: 3,
         lastMinute: 2,
         lastSecond: 1,
         blockedUntil: DateTime.add(now, { seconds: 30 }),
-        cappedUntil: null
+        cappedUntil: null,
+        cancelsCappedUntil: null
       })
       const tomorrow = DateTime.add(now, { days: 1 })
       assert.deepInclude(yield* overview.rateUse("zerodha", tomorrow), { today: 0, lastMinute: 0, blockedUntil: null })

@@ -126,6 +126,8 @@ const stores = Layer.effectContext(
       open: () => Effect.succeed([]),
       saveBrokerStates: () => Effect.void,
       claimCancels: () => Effect.succeed([]),
+      cancelAnswered: () => Effect.void,
+      stopCancels: () => Effect.succeed([]),
       audit: () => Effect.void
     })
     return Context.make(MemoryStore, memory).pipe(Context.add(SliceStore, slices))

@@ -116,6 +116,10 @@ const writeState = `
         n.filled_quantity, n.carried_quantity, n.is_waived, n.broker_order_id, n.broker_status, n.broker_status_text,
         n.average_price, nullif(n.not_before, p.scheduled_at), nullif(n.not_after, p.not_after), n.stale_at, n.in_doubt_at,
         n.cancel_sent_at, n.left_book_at, n.updated_at, n.stage_reason, n.reason_code);
+      -- No view shows these: they stay as they are.
+      SELECT cancel_tries, cancel_refusal, cancel_refusal_code INTO w.cancel_tries, w.cancel_refusal, w.cancel_refusal_code
+      FROM slice_working WHERE slice = key;
+      w.cancel_tries := coalesce(w.cancel_tries, 0);
     ELSE
       r := (key, claim_id, n.placed_at, n.acknowledged_at, n.updated_at, n.claim_version, n.attempts, n.quantity,
         n.filled_quantity, n.carried_quantity, left(n.stage, 1)::"char", n.is_waived, n.broker_order_id, n.broker_status,

@@ -133,7 +133,7 @@ describe("a row of the order list that cannot be read", () => {
       const follow = yield* makeFollowBroker
       for (let pass = 0; pass < 3; pass++) {
         yield* follow
-        yield* TestClock.adjust("16 seconds")
+        yield* TestClock.adjust("31 seconds")
       }
       assert.deepStrictEqual(
         script.cancelled.toSorted((a, b) => a.localeCompare(b)),

@@ -40,7 +40,7 @@ export const chaosServer = Effect.fnUntraced(function* (folder: string) {
 })
 export type ChaosServer = Effect.Success<ReturnType<typeof chaosServer>>
 
-const isAlive = (pid: number): boolean => {
+export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true
@@ -50,11 +50,12 @@ const isAlive = (pid: number): boolean => {
 }
 
 /** Signals the processes that are still alive. */
-const signalAll = (pids: ReadonlyArray<number>, signal: NodeJS.Signals): void => {
+export const signalAll = (pids: ReadonlyArray<number>, signal: NodeJS.Signals): void => {
   for (const pid of pids) if (isAlive(pid)) process.kill(pid, signal)
 }
 
-const childrenOf = (parent: number) =>
+/** The ids of a process's child processes. */
+export const childrenOf = (parent: number) =>
   Effect.tryPromise({
     try: () => promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="]),
     catch: (cause) => new StagingFailed({ message: `ps: ${String(cause)}` })

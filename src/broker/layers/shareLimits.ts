@@ -1,33 +1,36 @@
 import { DateTime, Effect, Result } from "effect"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
+import type { RequestKind } from "../../domain/limits/requestShares.ts"
 import { type BrokerError, BrokerTryLater, dailyLimitCode, tooFastCode } from "../../domain/model/BrokerError.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
 
-/** Wraps an account's order requests: what the broker says about its limits is stored for all replicas. */
+/** Wraps an account's order requests, each of a kind: what the broker says about its limits is stored for all replicas. */
 export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
   const budget = yield* OrderBudget
   const pauseAfter = makeTooFast()
 
   /** Stores "too fast" and "day used up" in the database; other errors pass unchanged. */
-  const storeForAll = (error: BrokerError): Effect.Effect<never, BrokerError> =>
-    Effect.gen(function* () {
-      if (error._tag !== "BrokerTryLater") return yield* error
-      if (error.code !== tooFastCode && error.code !== dailyLimitCode) return yield* error
-      const now = yield* DateTime.now
-      const isCap = error.code === dailyLimitCode
-      const until = isCap ? error.retryAt : pauseAfter.refused(error.retryAt, now)
-      const stored = yield* Effect.result(isCap ? budget.cap(account, until) : budget.block(account, until))
-      if (Result.isFailure(stored)) {
-        yield* Effect.logWarning(
-          `The other replicas do not know that the broker asked to wait: ${stored.failure.message}`
-        )
-      }
-      // After a cap a retry at once meets the full day in the database, and waits or is skipped by the policy.
-      const { code, message } = error
-      return yield* new BrokerTryLater({ code, message, retryAt: isCap ? now : until })
-    })
+  const storeForAll =
+    (kind: RequestKind) =>
+    (error: BrokerError): Effect.Effect<never, BrokerError> =>
+      Effect.gen(function* () {
+        if (error._tag !== "BrokerTryLater") return yield* error
+        if (error.code !== tooFastCode && error.code !== dailyLimitCode) return yield* error
+        const now = yield* DateTime.now
+        const isCap = error.code === dailyLimitCode
+        const until = isCap ? error.retryAt : pauseAfter.refused(error.retryAt, now)
+        const stored = yield* Effect.result(isCap ? budget.cap(account, kind, until) : budget.block(account, until))
+        if (Result.isFailure(stored)) {
+          yield* Effect.logWarning(
+            `The other replicas do not know that the broker asked to wait: ${stored.failure.message}`
+          )
+        }
+        // After a cap a retry at once meets the full day in the database, and waits or is skipped by the policy.
+        const { code, message } = error
+        return yield* new BrokerTryLater({ code, message, retryAt: isCap ? now : until })
+      })
 
-  const sharing = <A>(call: Effect.Effect<A, BrokerError>): Effect.Effect<A, BrokerError> =>
+  const sharing = <A>(kind: RequestKind, call: Effect.Effect<A, BrokerError>): Effect.Effect<A, BrokerError> =>
     call.pipe(
       Effect.tap(() => Effect.map(DateTime.now, pauseAfter.answered)),
       Effect.tapError((error) =>
@@ -35,7 +38,7 @@ export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
           ? Effect.map(DateTime.now, pauseAfter.answered)
           : Effect.void
       ),
-      Effect.catch(storeForAll)
+      Effect.catch(storeForAll(kind))
     )
   return sharing
 })

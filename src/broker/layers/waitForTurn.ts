@@ -1,8 +1,9 @@
 import { Clock, DateTime, Deferred, Duration, Effect, Queue, Result, Semaphore } from "effect"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { isLate, nextTurn, type Waiting } from "../../domain/lifecycle/turns.ts"
+import type { RequestKind } from "../../domain/limits/requestShares.ts"
 import { BrokerNotSent } from "../../domain/model/BrokerError.ts"
-import { type BudgetLimits, OrderBudget, type Pace } from "../../stores/account/OrderBudget.ts"
+import { type BudgetLimits, OrderBudget, type Pace, type RequestLimits } from "../../stores/account/OrderBudget.ts"
 import { PlacementGate } from "../PlacementGate.ts"
 
 /** How far ahead a turn is reserved. The turns that a process has reserved are lost when it dies. */
@@ -19,7 +20,7 @@ export type DailyLimitPolicy = "wait" | "skip"
 
 /** A request that waits for its turn, and the moment of that in milliseconds since 1970 once it is known. */
 interface WaitingRequest extends Waiting {
-  readonly limits: BudgetLimits
+  readonly limits: RequestLimits
   readonly latest: DateTime.Utc
   /** Whether it was late when it came. */
   readonly isLate: boolean
@@ -38,7 +39,7 @@ export const makeWaitForTurn = Effect.fnUntraced(function* (account: string, dai
   const turns = yield* makeTurns(account, dailyLimitPolicy)
 
   const waitForTurn = (
-    limits: BudgetLimits,
+    limits: RequestLimits,
     latest: DateTime.Utc,
     dueMillis: number,
     hasLostOne = false
@@ -90,7 +91,7 @@ const makeReserve = Effect.fnUntraced(function* (
       )
       roundTripMillis = (yield* Clock.currentTimeMillis) - DateTime.toEpochMillis(now)
       if (reserved._tag === "Granted") return reserved.atMillis
-      if (reserved._tag === "DayIsFull") return yield* onDayIsFull(now, reserved.until)
+      if (reserved._tag === "DayIsFull") return yield* onDayIsFull(limits.kind, now, reserved.until)
       const { possibleAt } = reserved
       if (DateTime.isGreaterThan(possibleAt, latest)) {
         return yield* notSent("rate_limit", "too many orders are waiting for their turn", possibleAt)
@@ -166,7 +167,10 @@ const paceOf = ({ margin, perMinute, perSecond }: BudgetLimits, requests: Readon
   return { gap: onTime < perSecond ? Duration.zero : evenGap, perMinute }
 }
 
-/** Handles a request beyond the day's limit: by the policy it is given up, or the gate closes until the next day. */
+/**
+ * Handles a request beyond its share of the day's: a placement is given up, or the gate closes until the next day, as the policy
+ * says. The share of cancels is no matter of the gate.
+ */
 const makeOnDayIsFull = Effect.fnUntraced(function* (policy: DailyLimitPolicy) {
   const gate = yield* PlacementGate
   const scope = yield* Effect.scope
@@ -178,7 +182,8 @@ const makeOnDayIsFull = Effect.fnUntraced(function* (policy: DailyLimitPolicy) {
     yield* Effect.forkIn(Effect.andThen(Effect.sleep(DateTime.distance(now, until)), gate.open("limit")), scope)
   }, Effect.uninterruptible)
 
-  return Effect.fnUntraced(function* (now: DateTime.Utc, until: DateTime.Utc) {
+  return Effect.fnUntraced(function* (kind: RequestKind, now: DateTime.Utc, until: DateTime.Utc) {
+    if (kind !== "placement") return yield* notSent("daily_limit", `${message} for cancels`, until)
     if (policy === "skip") return yield* notSent("daily_limit", message, null)
     // The closure interrupts this request's wait, too; closeUntil is uninterruptible, so that the gate surely opens again.
     yield* closeUntil(now, until)

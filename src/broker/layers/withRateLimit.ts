@@ -1,5 +1,4 @@
 import { Clock, DateTime, type Duration, Effect, Layer } from "effect"
-import { placementsPerDay } from "../../domain/limits/orderRate.ts"
 import { BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 import type { BudgetLimits, OrderBudget } from "../../stores/account/OrderBudget.ts"
@@ -33,8 +32,8 @@ export interface RateLimitOptions extends BudgetLimits {
 }
 
 /**
- * Keeps order requests (placements and cancels) within the account's limits, counted in the database over all replicas. A
- * request waits for its turn if that comes before its deadline. Look-ups are not counted.
+ * Keeps order requests (placements and cancels) within the account's limits, counted in the database over all replicas, each within
+ * the share of its kind in the day's requests. A request waits for its turn if that comes before its deadline. Look-ups are not counted.
  */
 export const withRateLimit = (
   options: RateLimitOptions
@@ -57,7 +56,7 @@ export const withRateLimit = (
             })
           : wait
 
-      const placements = { ...options, perDay: placementsPerDay(options.perDay) }
+      const placements = { ...options, kind: "placement" } as const
       return Broker.of({
         ...below,
         // A closing gate ends the wait, so that a halt, a stop or a cancel does not wait for turns.
@@ -67,13 +66,14 @@ export const withRateLimit = (
               measured(waitForTurn(placements, placement.deadline, placement.dueMillis ?? nowMillis)),
               gate.untilClosed(placement.sliceId)
             )
-          ).pipe(Effect.andThen(unlessEarly(placement)), Effect.andThen(sharing(below.place(placement)))),
-        cancel: (brokerOrderId) =>
+          ).pipe(Effect.andThen(unlessEarly(placement)), Effect.andThen(sharing("placement", below.place(placement)))),
+        cancel: (brokerOrderId, isRepeated = false) =>
           Effect.gen(function* () {
             const now = yield* DateTime.now
             const latest = DateTime.addDuration(now, options.maxWait)
-            yield* measured(waitForTurn(options, latest, DateTime.toEpochMillis(now)))
-            yield* sharing(below.cancel(brokerOrderId))
+            const kind = isRepeated ? "repeated cancel" : "cancel"
+            yield* measured(waitForTurn({ ...options, kind }, latest, DateTime.toEpochMillis(now)))
+            yield* sharing(kind, below.cancel(brokerOrderId, isRepeated))
           })
       })
     })

@@ -6,6 +6,7 @@ import type { Tag } from "../../domain/model/Ids.ts"
 import { Broker, type Placement } from "../Broker.ts"
 import { orderListSince } from "../orderListSince.ts"
 import { askForQuotes } from "./askForQuotes.ts"
+import { refusedCancel } from "./kiteAnswers.ts"
 import { makeKiteCalls } from "./kiteCalls.ts"
 import type { KiteClient } from "./KiteClient.ts"
 import { brokerOrders, lacksPrice, readEntries, readOrderList } from "./kiteOrders.ts"
@@ -61,7 +62,10 @@ export const ZerodhaBroker: Layer.Layer<
       }),
       listAll: Effect.flatMap(lookUp("/orders", ordersLimit), (body) => read(body, readEntries)),
       cancel: (brokerOrderId) =>
-        Effect.asVoid(order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null)),
+        order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null).pipe(
+          Effect.asVoid,
+          Effect.mapError(refusedCancel)
+        ),
       quotes: askForQuotes(calls),
       changed: feed.changed
     })

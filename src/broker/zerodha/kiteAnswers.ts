@@ -66,6 +66,9 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   }
   const credentials = credentialsProblem(status, failure)
   if (credentials !== null) return Result.fail(credentials)
+  if (code === "InputException" && saysAddress.test(message)) {
+    return Result.fail(new BrokerCredentialsInvalid({ kind: "address", message }))
+  }
   return refusals.get(code)?.includes(status) === true
     ? Result.fail(new BrokerRefused({ code, message }))
     : unknown(code, `HTTP ${status}: ${message}`)
@@ -87,6 +90,10 @@ const isAboutAccount: ReadonlySet<string> = new Set([
   "PermissionException",
   "UserException"
 ])
+/** The refusal of an address as an InputException, which is also the one of a parameter. */
+const saysAddress = /\bno IPs configured\b|\bIPs?\b.* not (?:allowed|configured|whitelisted)\b/i
+/** The exceptions about what the account or the app may do. */
+const isAboutRights: ReadonlySet<string> = new Set(["PermissionException", "UserException"])
 const isDailyCap = /maximum allowed order requests/i
 
 /**
@@ -114,9 +121,19 @@ const credentialsProblem = (status: number, failure: KiteFailure): BrokerCredent
   const code = codeOf(failure, status)
   const message = wordsOf(failure)
   if (code === "TokenException") return new BrokerCredentialsInvalid({ kind: "token", message })
-  const isAboutAddress = code === "PermissionException" || code === "UserException"
-  return isAboutAddress && /\bIPs?\b/i.test(message) ? new BrokerCredentialsInvalid({ kind: "address", message }) : null
+  return isAboutRights.has(code) && /\bIPs?\b/i.test(message)
+    ? new BrokerCredentialsInvalid({ kind: "address", message })
+    : null
 }
+
+/**
+ * The meaning of a refused cancel. A missing right, which for a placement may concern its segment or product alone, is one of the
+ * account or the app here: the order was placed with it, and only a person can cancel it.
+ */
+export const refusedCancel = (error: BrokerError): BrokerError =>
+  error._tag === "BrokerRefused" && isAboutRights.has(error.code)
+    ? new BrokerCredentialsInvalid({ kind: "permission", message: error.message })
+    : error
 
 /** The meaning of an order request without an answer: unknown, unless it certainly was not sent. */
 export const orderUnanswered = ({ message, wasSent }: KiteUnanswered, now: DateTime.Utc): BrokerError =>

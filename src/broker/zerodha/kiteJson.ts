@@ -98,10 +98,11 @@ const maxOpening = 50
 
 /** The place of the quote that ends the string that begins at `start`, or the end of the text, or `limit`. */
 const endOfString = (json: string, start: number, limit = json.length): number => {
-  for (let at = start + 1; at < limit; at += 1) {
-    const code = json.charCodeAt(at)
-    if (code === quote) return at
-    if (code === backslash) at += 1
+  // A text without an end is looked through once, because its reader stops there.
+  for (let at = json.indexOf('"', start + 1); at !== -1 && at < limit; at = json.indexOf('"', at + 1)) {
+    let escapes = at - 1
+    while (escapes > start && json.charCodeAt(escapes) === backslash) escapes -= 1
+    if ((at - 1 - escapes) % 2 === 0) return at
   }
   return limit
 }

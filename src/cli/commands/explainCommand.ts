@@ -1,5 +1,6 @@
 import { DateTime, Effect, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
+import { cancelText } from "../../domain/lifecycle/cancels.ts"
 import { afterTrading } from "../../domain/market/TradingTime.ts"
 import { explainSchedule } from "../../domain/planning/schedule/explain.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
@@ -62,7 +63,8 @@ export const explain = (plan: StoredPlan, stored: ReadonlyArray<SliceView>): Exp
       slotToAt: momentOf(plan, slice.slotToMillis),
       matches,
       stage: row?.stage ?? null,
-      stageReason: row?.stageReason ?? null
+      stageReason: row?.stageReason ?? null,
+      cancel: row === undefined ? null : cancelText(row)
     }
   })
   const differing = compared.filter(({ matches }) => !matches).map(({ sequenceNumber }) => sequenceNumber)

@@ -1,6 +1,6 @@
 import { Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { defaultOptions, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
+import { defaultOptions, everyDiscrepancy, everyFault, KiteSimulator } from "../../kite-simulator/KiteSimulator.ts"
 import { CommandFailed, say } from "../shared/environment.ts"
 import { maxIdLength, textFlag, wholeFlag } from "../shared/flags.ts"
 
@@ -15,17 +15,24 @@ const wholeNumber = (name: string, otherwise: number, description: string) =>
 const text = (name: string, otherwise: string, description: string) =>
   textFlag(name, maxIdLength).pipe(Flag.withDescription(`${description} (${otherwise})`), Flag.withDefault(otherwise))
 
-const flags = {
-  port: wholeNumber("port", 8765, "The port; 0 is any free one"),
-  host: text("host", defaultOptions.host, "The address to listen on"),
-  seed: text("seed", defaultOptions.seed, "Decides prices, ids and faults"),
-  faultRate: Flag.Finite("fault-rate").pipe(
+const share = (name: string, description: string) =>
+  Flag.Finite(name).pipe(
     Flag.filter(
       (rate) => rate >= 0 && rate <= 1,
       (rate) => `must be from 0 to 1, but is ${rate}`
     ),
-    Flag.withDescription("The share of requests that go wrong, 0 to 1 (0)"),
+    Flag.withDescription(description),
     Flag.withDefault(0)
+  )
+
+const flags = {
+  port: wholeNumber("port", 8765, "The port; 0 is any free one"),
+  host: text("host", defaultOptions.host, "The address to listen on"),
+  seed: text("seed", defaultOptions.seed, "Decides prices, ids and faults"),
+  faultRate: share("fault-rate", "The share of requests that go wrong, 0 to 1 (0)"),
+  discrepancyRate: share(
+    "discrepancy-rate",
+    "The share of placements of which the order list or the trades then tell something wrong, 0 to 1 (0)"
   ),
   maxDelaySeconds: wholeNumber("longest-delay-seconds", 90, "The latest that an order of a lost answer appears"),
   maxStalenessSeconds: wholeNumber("longest-staleness-seconds", 10, "The oldest that a stale order list is"),
@@ -56,7 +63,7 @@ export const kiteSimulatorCommand = Command.make(
       accessToken: Option.getOrNull(given.accessToken),
       limits: { ...limits, perSecond: given.perSecond, perMinute: given.perMinute, perDay: given.perDay },
       fillDelay: Duration.millis(given.fillDelayMillis),
-      faults: everyFault(given.faultRate),
+      faults: { ...everyFault(given.faultRate), ...everyDiscrepancy(given.discrepancyRate) },
       maxDelay: Duration.seconds(given.maxDelaySeconds),
       maxStaleness: Duration.seconds(given.maxStalenessSeconds)
     })

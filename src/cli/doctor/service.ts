@@ -4,6 +4,7 @@ import { tokenEnd, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
 import { backlogChecks, type Timeouts } from "../../doctor/backlogChecks.ts"
 import { brokerCheck } from "../../doctor/brokerCheck.ts"
+import { cancelCheck } from "../../doctor/cancelCheck.ts"
 import { closureCheck } from "../../doctor/closureCheck.ts"
 import { dayLimitCheck } from "../../doctor/dayLimitCheck.ts"
 import { differenceCheck } from "../../doctor/differenceCheck.ts"
@@ -122,6 +123,7 @@ export const checkWork = Effect.gen(function* () {
     workerCheck(workers, version),
     closureCheck(workers, halted === null ? null : haltedWords(halted)),
     ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
+    cancelCheck(yield* waiting.refusedCancels),
     doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 }))),
     differenceCheck(yield* settlement.current(DateTime.subtract(now, { days: 1 })))
   ]

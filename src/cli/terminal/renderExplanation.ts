@@ -5,6 +5,7 @@ import type { Curve } from "../../domain/planning/schedule/Curve.ts"
 import type { ExplainedSlice } from "../../domain/planning/schedule/explain.ts"
 import type { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
 import { clockOf } from "./moments.ts"
+import { cancelLines } from "./renderCancels.ts"
 import { table } from "./table.ts"
 
 /** One plan of an order, computed again. `problem` is null when every slice equals the stored one. */
@@ -28,6 +29,8 @@ export interface Explanation {
       readonly matches: boolean
       readonly stage: string | null
       readonly stageReason: string | null
+      /** Why its open order is not cancelled, and when that is tried again; null if nothing is to be said. */
+      readonly cancel: string | null
     }
   >
   readonly problem: string | null
@@ -58,7 +61,8 @@ export const explanationText = (plan: Explanation): ReadonlyArray<string> => {
         slice.matches ? "the same" : "DIFFERS",
         slice.stage ?? "missing"
       ])
-    )
+    ),
+    ...cancelLines(slices)
   ]
 }
 

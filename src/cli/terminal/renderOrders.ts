@@ -1,8 +1,10 @@
 import { DateTime } from "effect"
+import { cancelText } from "../../domain/lifecycle/cancels.ts"
 import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
 import { timeText } from "./moments.ts"
+import { cancelLines } from "./renderCancels.ts"
 import { table } from "./table.ts"
 import { cut, pad, shownCell, widthOf } from "./text.ts"
 
@@ -101,6 +103,7 @@ export const orderDetails = (order: OrderProgress, slices: ReadonlyArray<SliceVi
           .join("; ")
       ])
     ),
+    ...cancelLines(shown.map((slice) => ({ ...slice, cancel: cancelText(slice) }))),
     ...(replaced === 0
       ? []
       : [

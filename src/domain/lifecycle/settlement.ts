@@ -225,7 +225,6 @@ const judgeUnrecorded = (
 
 const judgeQuantity = (slice: SettledSlice, order: BrokerOrder, differs: Differs): SliceDifference | null => {
   const { carriedQuantity, filledQuantity, quantity } = slice
-  if (order.contradiction !== undefined) return null
   const { brokerOrderId, filledQuantity: filled } = order
   if (carriedQuantity > 0 && filled > filledQuantity) {
     const text = `${storyOf(slice)} here, ${storyOf(order, slice)} in the order list; later slices took over ${carriedQuantity} of it`
@@ -234,6 +233,7 @@ const judgeQuantity = (slice: SettledSlice, order: BrokerOrder, differs: Differs
   if (filled > quantity) {
     return differs("overfilled", `${brokerOrderId}: ${filled} filled of ${quantity}`, `${filled}`, order)
   }
+  if (order.contradiction !== undefined) return null
   if (order.quantity === null || order.quantity === quantity || !isPlacement(order)) return null
   const text = `${brokerOrderId}: somebody has changed its quantity from ${quantity} to ${order.quantity}`
   return differs("quantity_changed", text, `${order.quantity}`, order)

@@ -2,6 +2,7 @@ import { DateTime } from "effect"
 import { indianDay } from "../market/indianTime.ts"
 import { defaultMaxLatenessSeconds, maxDurationMinutes } from "../model/Order.ts"
 import { counted } from "../text/plural.ts"
+import { placementsPerDay } from "./requestShares.ts"
 
 /** How many order requests a broker account may send. */
 export interface OrderRate {
@@ -11,12 +12,6 @@ export interface OrderRate {
   /** Added to each window, because requests take different times on their way. */
   readonly marginMillis: number
 }
-
-/** The share of the day's requests that is kept for cancels, so that open orders can always be cancelled. */
-const shareForCancels = 0.1
-
-/** How many of the day's requests placements may use. */
-export const placementsPerDay = (perDay: number): number => perDay - Math.floor(perDay * shareForCancels)
 
 /** The slices of an order: their number and window as requested, and their due times from the plan's start. */
 interface DueSlices {

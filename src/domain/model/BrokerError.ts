@@ -14,12 +14,12 @@ export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("Broker
 }) {}
 
 /**
- * The broker takes no orders from us: our token is invalid, or our network address is not registered. The request certainly
- * had no effect, and every other request would fail alike.
+ * The broker takes no orders from us: our token is invalid, our network address is not registered, or, for a cancel, we lack
+ * the rights. The request certainly had no effect, and every other request would fail alike.
  */
 export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentialsInvalid>()(
   "BrokerCredentialsInvalid",
-  { kind: Schema.Literals(["token", "address"]), message: Schema.String }
+  { kind: Schema.Literals(["token", "address", "permission"]), message: Schema.String }
 ) {}
 
 /**

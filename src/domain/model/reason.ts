@@ -2,7 +2,7 @@ import { Schema } from "effect"
 
 /**
  * The states that a reason code explains. `slice SCHEDULED` is a slice that went back into the queue without having been
- * placed.
+ * placed; `slice not cancelled` is one whose order is open at the broker, and should not be.
  */
 export type ReasonSubject =
   | "order PENDING"
@@ -15,6 +15,7 @@ export type ReasonSubject =
   | "slice SCHEDULED"
   | "slice in doubt"
   | "slice PROCESSED"
+  | "slice not cancelled"
 
 interface Meaning {
   readonly of: ReadonlyArray<ReasonSubject>
@@ -190,17 +191,26 @@ export const reasonMeanings = {
     meaning: "The account's budget of requests for the moment is used up. The slice waits for its turn."
   },
   daily_request_limit: {
-    of: ["slice SCHEDULED", "slice SKIPPED"],
-    meaning: "The account's requests of the day are used up; `ZERODHA_DAILY_LIMIT_POLICY` says whether the slice waits."
+    of: ["slice SCHEDULED", "slice SKIPPED", "slice not cancelled"],
+    meaning:
+      "The account's requests of the day are used up; `ZERODHA_DAILY_LIMIT_POLICY` says whether the slice waits. Open orders " +
+      "can only be cancelled at the broker."
+  },
+  cancel_refused: {
+    of: ["slice not cancelled"],
+    meaning:
+      "The broker refused to cancel the slice's open order; its own code and words stand in the prose. It is tried again after " +
+      "pauses that grow to ten minutes. Cancel it at the broker if it must not wait."
   },
   dry_run: { of: ["slice SKIPPED"], meaning: "`DRY_RUN` is set: all was done but the sending." },
   credentials_invalid: {
-    of: ["slice SCHEDULED"],
+    of: ["slice SCHEDULED", "slice not cancelled"],
     meaning:
-      "The broker takes no orders with this token, or from this address. Log in again, or have the address listed."
+      "The broker takes no orders with this token, from this address, or with these rights. Log in again, or have the address " +
+      "listed; until then open orders can only be cancelled at the broker."
   },
   broker_try_later: {
-    of: ["slice SCHEDULED"],
+    of: ["slice SCHEDULED", "slice not cancelled"],
     meaning: "The broker certainly did not take the request, and may take it later: too fast, or not reachable."
   },
   not_placed: {
@@ -213,12 +223,12 @@ export const reasonMeanings = {
       "A person had the slice sent again (`slice retry`). One that may be at the broker is in doubt, and reconciled first."
   },
   outcome_unknown: {
-    of: ["slice in doubt"],
+    of: ["slice in doubt", "slice not cancelled"],
     meaning:
       "The broker may or may not have the order. It is reconciled with the broker's order list before anything else."
   },
   call_interrupted: {
-    of: ["slice in doubt"],
+    of: ["slice in doubt", "slice not cancelled"],
     meaning: "The call of the broker did not end in order, and may have had an effect. It is reconciled first."
   },
   claim_lapsed: {

@@ -9,6 +9,7 @@ export const NotificationKind = Schema.Literals([
   "double_placement",
   "broker_differs",
   "outcome_unknown",
+  "cancel_refused",
   "credentials",
   "daily_limit",
   "halted",

@@ -45,6 +45,11 @@ const words = (kind: NotificationKind, members: ReadonlyArray<Notification>, cou
         `Slices of ${counted(orders.length, "order")} may or may not be at the broker: ${orders.join(", ")}. For each: see ` +
         `"order show ID" and the broker's own pages`
       )
+    case "cancel_refused":
+      return (
+        `Open broker orders of ${counted(orders.length, "order")} should be cancelled, and the broker takes no cancels: ` +
+        `${orders.join(", ")}. For each: see "order show ID", and cancel them at the broker`
+      )
     case "shortfall":
       return (
         `${count} orders are over with something missing, or were never placed. The first: ` +

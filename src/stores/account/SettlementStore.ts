@@ -158,6 +158,6 @@ const current =
         FROM broker_differences d
         WHERE ended_at IS NULL AND seen_at >= ${instant(since)}
           AND NOT EXISTS (SELECT FROM orders o
-            WHERE o.id = d.order_id AND greatest(o.resumed_at, o.cancel_requested_at) > d.seen_at)
+            WHERE o.id = d.order_id AND greatest(o.resumed_at, o.cancel_requested_at) >= d.seen_at)
         ORDER BY is_critical DESC, seen_at, tag, kind`
     )

@@ -9,6 +9,7 @@ import { claimableFormat, isFollowedThrough, isWindowOver } from "../sql/conditi
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
+import { refusedCancels } from "../sql/refusedCancels.ts"
 import { shownTime } from "../sql/shownTime.ts"
 
 const BacklogGroup = Schema.Struct({
@@ -30,6 +31,15 @@ const Double = Schema.Struct({
   sliceId: Schema.String,
   orderId: Schema.String,
   brokerOrderIds: Schema.Array(Schema.String)
+})
+
+const RefusedCancels = Schema.Struct({
+  orderId: Schema.String,
+  count: Schema.Int,
+  tries: Schema.Int,
+  refusal: Schema.String,
+  brokerOrderIds: Schema.Array(Schema.String),
+  isForPeople: Schema.Boolean
 })
 
 /** A slice that is not where it must be. One without a plan has its key as its id. */
@@ -57,6 +67,8 @@ export class DoctorStore extends Context.Service<
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
     /** Slices placed twice, seen since then. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
+    /** Open broker orders that should be cancelled and are not, those that only a person can help first. */
+    readonly refusedCancels: Effect.Effect<ReadonlyArray<typeof RefusedCancels.Type>, DbError>
     /** See {@link misplacedSlices}. */
     readonly misplaced: Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError>
   }
@@ -108,6 +120,14 @@ export class DoctorStore extends Context.Service<
               SELECT slice_id, order_id, broker_order_ids FROM double_placements
               WHERE seen_at >= ${instant(since)} ORDER BY seen_at`
           ),
+
+        refusedCancels: query(
+          "DoctorStore.refusedCancels",
+          RefusedCancels,
+          sql`
+            SELECT order_id, count, tries, refusal, broker_order_ids, is_for_people FROM ${refusedCancels(sql)} refused
+            ORDER BY is_for_people DESC, tries DESC, order_id`
+        ),
 
         misplaced: misplacedSlices(db)
       })

@@ -3,12 +3,15 @@ import type { Fragment } from "effect/sql/Statement"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { placementsPerDay, requestShare } from "../../domain/limits/requestShares.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { maxMessage, type Notification } from "../../domain/operations/notification.ts"
 import { slicesInDoubt } from "../sql/claims.ts"
 import { isEndedUnfilled, isFollowedThrough, isOrderUnfinished } from "../sql/conditions.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
+import { refusedCancels } from "../sql/refusedCancels.ts"
+import { requestsOfDay } from "../sql/requestsOfDay.ts"
 import { shellWord } from "../sql/shellWord.ts"
 
 /** Facts older than this are not noted: they are no longer worth a message. */
@@ -19,7 +22,8 @@ const maxOrder = Duration.days(8)
 const lateEnd = Duration.days(3)
 
 /**
- * The facts that people are notified of: halts, double placements, differences from the broker's order list, unknown outcomes, refused credentials, limits, unfilled
+ * The facts that people are notified of: halts, double placements, differences from the broker's order list, unknown outcomes, refused
+ * cancels and credentials, limits, unfilled
  * orders. Each statement finds its facts in the tables where they arise and writes each one once, under its key, so a crash
  * loses nothing: the next look finds the same facts again. Each returns how many are new. Called by the notifier; `DeliveryStore`
  * hands the notifications out.
@@ -40,13 +44,21 @@ export class NotificationStore extends Context.Service<
      * longer shows. Once a day for each order, and again when another slice becomes its oldest.
      */
     readonly noteUnknown: (timeout: Duration.Duration, now: DateTime.Utc) => Effect.Effect<number, DbError>
+    /**
+     * Notes the orders of which open broker orders should be cancelled and only a person can do it, at the broker: once a day for
+     * each order and reason code.
+     */
+    readonly noteCancels: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes that nothing can be placed without new credentials: once for each token and day in India. */
     readonly noteCredentials: (broker: string, reason: string, now: DateTime.Utc) => Effect.Effect<number, DbError>
-    /** Notes that at least `from` of the `of` order requests that the account may send today are used. */
+    /**
+     * Notes that placements are near their share of the `perDay` order requests that the account may send today: at least `from` of
+     * it are used.
+     */
     readonly noteRequests: (
       broker: string,
       from: number,
-      of: number,
+      perDay: number,
       now: DateTime.Utc
     ) => Effect.Effect<number, DbError>
     /** Notes orders that the service itself has put on hold for a person, except for double placements. */
@@ -64,6 +76,7 @@ export class NotificationStore extends Context.Service<
         noteDoubles: noteDoubles(db),
         noteDifferences: noteDifferences(db),
         noteUnknown: noteUnknown(db),
+        noteCancels: noteCancels(db),
         noteCredentials: noteCredentials(db),
         noteRequests: noteRequests(db),
         noteHeld: noteHeld(db),
@@ -131,11 +144,11 @@ const noteHalts = (db: Db["Service"]) => (now: DateTime.Utc) =>
       FROM placement_halts WHERE requested_at >= ${since(now)}`
   )
 
-/** The broker orders of a slice: the first ones, and how many more. */
-const brokerOrderWords = (sql: Sql) => sql`
+/** Broker orders: the first ones, and how many more. `count` is the SQL of how many there are. */
+const brokerOrderWords = (sql: Sql, count = "cardinality(broker_order_ids)") => sql`
   concat(left(array_to_string(broker_order_ids[1:${maxBrokerOrders}::int], ', '), ${maxBrokerOrders * maxName}::int),
-    CASE WHEN cardinality(broker_order_ids) > ${maxBrokerOrders}::int
-      THEN concat(' and ', cardinality(broker_order_ids) - ${maxBrokerOrders}::int, ' more') END)`
+    CASE WHEN ${sql.literal(count)} > ${maxBrokerOrders}::int
+      THEN concat(' and ', ${sql.literal(count)} - ${maxBrokerOrders}::int, ' more') END)`
 
 const noteDoubles = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(
@@ -194,6 +207,19 @@ const noteUnknown = (db: Db["Service"]) => (timeout: Duration.Duration, now: Dat
   )
 }
 
+const noteCancels = (db: Db["Service"]) => (now: DateTime.Utc) =>
+  writeFacts(
+    db,
+    "NotificationStore.noteCancels",
+    now,
+    db.sql`
+      SELECT 'cancel:' || order_id || ':' || ${indianDay(now)}::text || ':' || code, 'cancel_refused', 'critical',
+        concat('Order ', left(order_id, ${maxName}::int), ': ', count, ' of its open broker orders should be cancelled. Cancel at the ',
+          'broker ', ${brokerOrderWords(db.sql, "count")}, '. The service cannot: ', left(refusal, ${maxMessage - 1000}::int)),
+        order_id, NULL::text, code
+      FROM ${refusedCancels(db.sql)} refused WHERE is_for_people`
+  )
+
 const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, now: DateTime.Utc) =>
   writeFacts(
     db,
@@ -206,18 +232,21 @@ const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, 
         ${reasonCode(db.sql, "credentials_invalid")}`
   )
 
-const noteRequests = (db: Db["Service"]) => (broker: string, from: number, of: number, now: DateTime.Utc) =>
-  writeFacts(
+const noteRequests = (db: Db["Service"]) => (broker: string, from: number, perDay: number, now: DateTime.Utc) => {
+  const today = db.sql`${indianDay(now)}::text::date`
+  const used = requestsOfDay(db.sql, today).usedOfPlacements(requestShare("placement", perDay).keptForOther)
+  return writeFacts(
     db,
     "NotificationStore.noteRequests",
     now,
     db.sql`
       SELECT 'requests:' || broker || ':' || day, 'daily_limit', 'warning',
-        concat(granted_today, ' of the ', ${of}::int, ' order requests that placements may use today at ', broker, ' are used'),
+        concat(${used}, ' of the ', ${placementsPerDay(perDay)}::int, ' order requests that placements may use today at ', broker, ' are used'),
         NULL::text, NULL::text, ${reasonCode(db.sql, "daily_request_limit")}
       FROM order_budgets
-      WHERE broker = ${broker} AND day = ${indianDay(now)}::text::date AND granted_today >= ${from}::int`
+      WHERE broker = ${broker} AND day = ${today} AND ${used} >= ${from}::int`
   )
+}
 
 /** A row of a table of slices belongs to the order `o`. */
 const isItsSlice = (sql: Sql) => isOfOrder(sql, "slice", sql.literal("o.number"))

@@ -12,6 +12,7 @@ import { shownReasonCode } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
+import { requestsOfDay } from "../sql/requestsOfDay.ts"
 
 /** A slice on its way: due soon, placed lately, in doubt, or lost. */
 export const MovingSlice = Schema.Struct({
@@ -64,11 +65,17 @@ export const maxCounted = 10_000
 /** The order requests sent to a broker account, and until when it may not be sent more. */
 const RateUse = Schema.Struct({
   today: Schema.Int,
+  /** How many of today's are cancels. */
+  cancelsToday: Schema.Int,
   lastMinute: Schema.Int,
   lastSecond: Schema.Int,
-  /** No request is granted before these: the broker asked for a pause, or said that the day's requests are used up. */
+  /**
+   * No request is granted before these: the broker asked for a pause, or said to a placement, or to a cancel, that the day's requests
+   * are used up.
+   */
   blockedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate),
-  cappedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate)
+  cappedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  cancelsCappedUntil: Schema.NullOr(Schema.DateTimeUtcFromDate)
 })
 export type RateUse = typeof RateUse.Type
 
@@ -106,7 +113,15 @@ export class TopStore extends Context.Service<
 /** A slice that became due this recently counts as on its way: claims are made ahead of time. */
 const overdueAfter = { seconds: 2 }
 
-const noRequests: RateUse = { today: 0, lastMinute: 0, lastSecond: 0, blockedUntil: null, cappedUntil: null }
+const noRequests: RateUse = {
+  today: 0,
+  cancelsToday: 0,
+  lastMinute: 0,
+  lastSecond: 0,
+  blockedUntil: null,
+  cappedUntil: null,
+  cancelsCappedUntil: null
+}
 
 /** When every lease is over: a claimed slice counts, whether it is in doubt or in a worker's hands. */
 const endOfTime = DateTime.makeUnsafe("9999-12-31T00:00:00Z")
@@ -215,14 +230,16 @@ const rateUse =
     const since = (seconds: number) => sql`
       (SELECT count(*)::int FROM unnest(granted) AS at
         WHERE at > ${instant(DateTime.subtract(now, { seconds }))} AND at <= ${instant(now)})`
+    const { all, cancels } = requestsOfDay(sql, sql`${indianDay(now)}::text::date`)
     return queryOption(
       "TopStore.rateUse",
       RateUse,
       sql`
-        SELECT CASE WHEN day = ${indianDay(now)}::text::date THEN granted_today ELSE 0 END AS today,
+        SELECT ${all} AS today, ${cancels} AS cancels_today,
           ${since(60)} AS last_minute, ${since(1)} AS last_second,
           CASE WHEN blocked_until > ${instant(now)} THEN blocked_until END AS blocked_until,
-          CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until
+          CASE WHEN capped_until > ${instant(now)} THEN capped_until END AS capped_until,
+          CASE WHEN cancels_capped_until > ${instant(now)} THEN cancels_capped_until END AS cancels_capped_until
         FROM order_budgets WHERE broker = ${broker}`
     ).pipe(Effect.map(Option.getOrElse(() => noRequests)))
   }

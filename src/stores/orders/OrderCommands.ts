@@ -38,7 +38,15 @@ export const SliceView = Schema.Struct({
   /** The revision of the plan that replaced the slice before it was sent; null if none did. */
   replacedBy: Schema.NullOr(Schema.Int),
   /** The quantity that later slices took over. */
-  carriedQuantity: Schema.Int
+  carriedQuantity: Schema.Int,
+  /**
+   * The cancels of an open broker order: when the last one was sent, how many in a row had such an answer, and why it was not
+   * accepted, or none is sent. The last two are null if it was accepted, or none is wanted.
+   */
+  cancelSentAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  cancelTries: Schema.Int,
+  cancelRefusal: Schema.NullOr(Schema.String),
+  cancelRefusalCode: StoredReasonCode
 })
 export type SliceView = typeof SliceView.Type
 
@@ -246,6 +254,8 @@ const slices =
           stage = 'IN_PROGRESS' AND outcome_unknown_at IS NOT NULL AS is_unknown, attempts,
           (extract(epoch FROM placed_at - scheduled_at) * 1000)::float8 AS lateness_millis,
           broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price, replaced_by,
-          carried_quantity
-        FROM order_slices WHERE order_id = ${orderId} ORDER BY sequence_number`
+          carried_quantity, cancel_sent_at, coalesce(cancel_tries, 0) AS cancel_tries, cancel_refusal, cancel_refusal_code
+        FROM slice_rows
+        LEFT JOIN (SELECT slice, cancel_tries, cancel_refusal, cancel_refusal_code FROM slice_working) w USING (slice)
+        WHERE order_id = ${orderId} ORDER BY sequence_number`
     )

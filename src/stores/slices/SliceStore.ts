@@ -1,15 +1,16 @@
-import { Context, DateTime, Effect, Layer } from "effect"
+import { Context, type DateTime, Effect, Layer } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
 import type { Readable } from "../../db/Readable.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type ClaimedSlice, OpenSlice, type SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
+import type { Reason } from "../../domain/model/reason.ts"
 import { slicesInDoubt } from "../sql/claims.ts"
 import { cancelUnfilledAfter, isHalted } from "../sql/conditions.ts"
-import { Id, idsOf } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { processed, putResults, takeWorking } from "../sql/moves.ts"
+import { type AnsweredCancel, cancelAnswered, type ClaimedCancel, claimCancels, stopCancels } from "./cancels.ts"
 import { claimDue, type ClaimOptions } from "./claimDue.ts"
 import { type MovedSlice, transition } from "./writeOutcomes.ts"
 
@@ -68,14 +69,23 @@ export class SliceStore extends Context.Service<
 
     /**
      * Claims the sending of a cancel for up to `limit` of these slices, so that one of several monitors sends it: where
-     * none was sent, or the last before `resendBefore`. Returns the ids of those claimed.
+     * none was sent or, with `mayRepeat`, where the pause after the last one is over. Returns those claimed.
      */
     readonly claimCancels: (options: {
       readonly ids: ReadonlyArray<string>
       readonly limit: number
       readonly now: DateTime.Utc
-      readonly resendBefore: DateTime.Utc
-    }) => Effect.Effect<ReadonlyArray<string>, DbError>
+      readonly mayRepeat: boolean
+    }) => Effect.Effect<ReadonlyArray<ClaimedCancel>, DbError>
+
+    /** Writes the answer of a claimed cancel, on which the next pause depends, and its audit in one statement. */
+    readonly cancelAnswered: (
+      answered: AnsweredCancel,
+      events: ReadonlyArray<BrokerEvent>
+    ) => Effect.Effect<void, DbError>
+
+    /** Writes why no cancels of these slices are sent; returns the ids of those for which that is news. */
+    readonly stopCancels: (ids: ReadonlyArray<string>, reason: Reason) => Effect.Effect<ReadonlyArray<string>, DbError>
 
     /** Appends broker calls to the audit. */
     readonly audit: (events: ReadonlyArray<BrokerEvent>) => Effect.Effect<void, DbError>
@@ -93,6 +103,8 @@ export class SliceStore extends Context.Service<
         open: open(db),
         saveBrokerStates: saveBrokerStates(db),
         claimCancels: claimCancels(db),
+        cancelAnswered: cancelAnswered(db),
+        stopCancels: stopCancels(db),
         audit: (events) => db.execute("SliceStore.audit", insertEvents(db.sql, events))
       })
     })
@@ -187,24 +199,3 @@ const saveBrokerStates =
         })}`
     )
   }
-
-const claimCancels =
-  ({ sql, query }: Db["Service"]): SliceStore["Service"]["claimCancels"] =>
-  ({ ids, limit, now, resendBefore }) =>
-    query(
-      "SliceStore.claimCancels",
-      Id,
-      sql`
-        WITH picked AS MATERIALIZED (
-          SELECT w.slice, p.id FROM slice_plan p JOIN slice_working w ON w.slice = p.slice
-          WHERE p.id = ANY(${texts(ids)}) AND (w.cancel_sent_at IS NULL OR w.cancel_sent_at < ${instant(resendBefore)}
-            -- True only after the clock was set back; those of two daemons differ by less.
-            OR w.cancel_sent_at > ${instant(DateTime.add(now, { minutes: 1 }))})
-          ORDER BY w.cancel_sent_at NULLS FIRST, w.acknowledged_at
-          LIMIT ${limit}
-          FOR UPDATE OF w SKIP LOCKED
-        )
-        UPDATE slice_working w SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
-        FROM picked WHERE w.slice = picked.slice
-        RETURNING picked.id`
-    ).pipe(Effect.map(idsOf))

@@ -14,6 +14,10 @@ const remembered = Duration.days(1)
 /** What other daemons have noted, and what people have resumed, is read again after this time. */
 const refreshAfterMillis = 60_000
 
+const endsByPerson: ReadonlySet<string> = new Set(
+  Object.entries(differenceKinds).flatMap(([kind, { isHeld }]) => (isHeld && kind !== "absent" ? [kind] : []))
+)
+
 const keyOf = (tag: string, kind: string): string => `${tag} ${kind}`
 
 /**
@@ -61,9 +65,13 @@ export const makeNoteDifferences = Effect.gen(function* () {
       return note(difference, now, Effect.logError(`The broker's order list differs: ${difference.words}`))
     },
 
-    /** Of the differences with the tags that were compared, ends those that are not among `still`. */
+    /**
+     * Of the differences with the tags that were compared, ends those that are not among `still`. What put an order on hold is there
+     * until a person resumes or cancels the order, but for an order that turns up.
+     */
     end: Effect.fnUntraced(function* (compared: ReadonlySet<string>, still: ReadonlySet<string>, now: DateTime.Utc) {
-      const isGone = ({ tag, kind }: CurrentDifference) => compared.has(tag) && !still.has(keyOf(tag, kind))
+      const isGone = ({ tag, kind }: CurrentDifference) =>
+        compared.has(tag) && !still.has(keyOf(tag, kind)) && !endsByPerson.has(kind)
       const gone = current.filter(isGone)
       if (gone.length === 0) return
       yield* store.end(gone, now)

@@ -11,7 +11,7 @@ import {
   BrokerOutcomeUnknown,
   BrokerTryLater
 } from "../../../src/domain/model/BrokerError.ts"
-import { OrderId, SliceId } from "../../../src/domain/model/Ids.ts"
+import { BrokerOrderId, OrderId, SliceId } from "../../../src/domain/model/Ids.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
 import { findOrders, placementOf } from "../BrokerConformance.ts"
@@ -59,6 +59,31 @@ describe("the circuit breaker around a broker", () => {
       assert.strictEqual(yield* place("D"), "ok")
       assert.deepStrictEqual([yield* place("E"), yield* closure, yield* placed], ["ok", null, 4])
     }).pipe(Effect.provide(wrapped))
+  )
+
+  it.effect(
+    "closes the gate when a cancel finds out that the address is refused, and for nothing else about cancels",
+    () =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        const cancel = Effect.flatMap(Broker, (broker) => failureOf(broker.cancel(BrokerOrderId.make("b1"))))
+        for (const error of [
+          new BrokerOutcomeUnknown({ code: "500", message: "Internal error" }),
+          new BrokerCredentialsInvalid({ kind: "token", message: "Incorrect token" })
+        ]) {
+          script.onCancel = () => Effect.fail(error)
+          for (let n = 0; n < 3; n++) yield* cancel
+          assert.isNull(yield* closure)
+        }
+        script.onCancel = () => Effect.fail(new BrokerCredentialsInvalid({ kind: "address", message: "No IPs" }))
+        yield* cancel
+        assert.deepInclude(yield* closure, {
+          kind: "circuit",
+          reason: "the broker takes no orders from this address: No IPs; the next one is tried in 10s"
+        })
+        yield* cancel
+        assert.lengthOf(script.cancelled, 8)
+      }).pipe(Effect.provide(wrapped))
   )
 
   it.effect("sends one probe at a time, and waits longer when it fails", () =>

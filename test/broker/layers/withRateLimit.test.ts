@@ -379,6 +379,70 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
+  it.effect("keeps a share of the day's requests for placements, and lets no cancel close the gate", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const { broker, gate } = yield* replica(sentAt, { perSecond: 100, perMinute: 100, perDay: 10 })
+      const cancel = broker.cancel(BrokerOrderId.make("b"))
+      for (let n = 0; n < 5; n++) yield* cancel
+      assert.deepInclude(yield* failureOf(cancel), { _tag: "BrokerNotSent", code: "daily_limit" })
+      assert.isNull(yield* gate.current)
+      for (let n = 0; n < 5; n++) yield* broker.place(placementOf("A"))
+      assert.strictEqual((yield* failureOf(broker.place(placementOf("A"))))?._tag, "BrokerNotSent")
+      yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T18:31:00Z")))
+      yield* cancel
+      assert.strictEqual(sentAt.length, 11)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("leaves a part of the cancels' share to first cancels", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt, { perSecond: 100, perMinute: 100, perDay: 20 })
+      const again = broker.cancel(BrokerOrderId.make("stuck"), true)
+      for (let n = 0; n < 9; n++) yield* again
+      assert.deepInclude(yield* failureOf(again), { _tag: "BrokerNotSent", code: "daily_limit" })
+      yield* broker.cancel(BrokerOrderId.make("b"))
+      assert.strictEqual(sentAt.length, 10)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("takes the broker's daily cap of placements for no cap of cancels", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const capped = new BrokerTryLater({ code: dailyLimitCode, message: "no", retryAt: DateTime.makeUnsafe(300_000) })
+      const { broker } = yield* replica(sentAt, { dailyLimitPolicy: "skip" }, () => Effect.fail(capped))
+      yield* failureOf(broker.place(placementOf("A")))
+      yield* failureOf(broker.place(placementOf("B")))
+      yield* broker.cancel(BrokerOrderId.make("b"))
+      assert.strictEqual(sentAt.length, 2)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
+  it.effect("counts only its own kind's requests of a day that an older daemon has counted as a whole", () =>
+    Effect.gen(function* () {
+      const db = yield* Db
+      const sentAt: Array<number> = []
+      const { broker } = yield* replica(sentAt, {
+        perSecond: 100,
+        perMinute: 100,
+        perDay: 10,
+        dailyLimitPolicy: "skip"
+      })
+      // Of the day before are 9 cancels; the older daemon began the day, and does not count them apart.
+      yield* db.execute(
+        "test.older",
+        db.sql`UPDATE order_budgets SET day = '1970-01-02', granted_today = 8, cancels_day = '1970-01-01', cancels_today = 9`
+      )
+      yield* TestClock.setTime(DateTime.toEpochMillis(DateTime.makeUnsafe("1970-01-01T20:00:00Z")))
+      const place = broker.place(placementOf("A", { deadline: DateTime.makeUnsafe("1970-01-02T00:00:00Z") }))
+      yield* place
+      assert.deepInclude(yield* failureOf(place), { _tag: "BrokerNotSent", code: "daily_limit" })
+      yield* broker.cancel(BrokerOrderId.make("b"))
+      assert.strictEqual(sentAt.length, 2)
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
   it.effect("reserves a share of the day's requests for cancels", () =>
     Effect.gen(function* () {
       const sentAt: Array<number> = []
@@ -444,7 +508,7 @@ describe("OrderBudget", () => {
     Effect.gen(function* () {
       const budget = yield* OrderBudget
       const now = yield* DateTime.now
-      const error = yield* Effect.flip(budget.reserve("nobody", limits, now, now))
+      const error = yield* Effect.flip(budget.reserve("nobody", { ...limits, kind: "cancel" }, now, now))
       assert.include(error.message, "has no row for nobody")
     }).pipe(Effect.provide(OrderBudget.layer.pipe(Layer.provide(testDatabase))))
   )

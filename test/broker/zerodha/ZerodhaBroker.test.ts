@@ -157,6 +157,23 @@ describe("the Zerodha broker", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect(
+    "takes a right that lacks for a cancel for one of the account, and for a placement for one of the order",
+    () =>
+      withKite((kite) =>
+        Effect.gen(function* () {
+          const broker = yield* Broker
+          kite.onRequest = () =>
+            json(403, { status: "error", error_type: "PermissionException", message: "Insufficient permission" })
+          assert.deepInclude(yield* failureOf(broker.cancel(BrokerOrderId.make("7"))), {
+            _tag: "BrokerCredentialsInvalid",
+            kind: "permission"
+          })
+          assert.strictEqual((yield* failureOf(broker.place(placementOf("B"))))?._tag, "BrokerRefused")
+        })
+      )
+  )
+
   it.effect("never takes a broken answer for a success or a refusal", () =>
     withKite((kite) =>
       Effect.gen(function* () {

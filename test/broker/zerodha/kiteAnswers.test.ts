@@ -40,6 +40,13 @@ const table: ReadonlyArray<readonly [number, string, string]> = [
     "BrokerRefused"
   ],
   [403, failure("PermissionException", "Your ip address 1.2.3.4 is not allowed"), "BrokerCredentialsInvalid address"],
+  [
+    400,
+    failure("InputException", "IP 1.2.3.4 is not allowed to place orders for this app"),
+    "BrokerCredentialsInvalid address"
+  ],
+  [400, failure("InputException", "No IPs configured for this app."), "BrokerCredentialsInvalid address"],
+  [400, failure("InputException", "Invalid `tradingsymbol` IP."), "BrokerRefused"],
   [400, failure("MarginException"), "BrokerRefused"],
   [
     400,

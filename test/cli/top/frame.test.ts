@@ -105,13 +105,15 @@ describe("a frame", () => {
             ...snapshot().limits,
             requests: {
               today: 4999,
+              cancelsToday: 0,
               perDay: 5000,
               lastMinute: 12,
               perMinute: 400,
               lastSecond: 3,
               perSecond: 10,
               blockedUntil: null,
-              cappedUntil: at(3_660_000)
+              cappedUntil: at(3_660_000),
+              cancelsCappedUntil: null
             }
           }
         }),

@@ -171,6 +171,13 @@ const cases: ReadonlyArray<Case> = [
     repair: "COMPLETE 25"
   },
   {
+    name: "more filled than the slice and than the row has",
+    slice: slice(),
+    orders: [row("COMPLETE 13")],
+    kind: "overfilled",
+    repair: "UNRECOGNISED 13"
+  },
+  {
     name: "a raised quantity",
     slice: slice(),
     orders: [row("OPEN", { quantity: 25 })],
@@ -281,9 +288,9 @@ const cases: ReadonlyArray<Case> = [
   },
   { name: "a complete row with nothing filled", slice: slice(), orders: [row("COMPLETE 0")], kind: "contradictory" },
   {
-    name: "a row with more filled than its own quantity",
+    name: "a row with more filled than its own quantity, and not more than the slice's",
     slice: slice(),
-    orders: [row("CANCELLED 12")],
+    orders: [row("CANCELLED 9", { quantity: 8 })],
     kind: "contradictory"
   },
   {

@@ -108,6 +108,7 @@ describe("the continuous settlement", () => {
         assert.include((yield* order).holdReason, "somebody else has cancelled it, with 6 of 20 filled")
         assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 6 })
         assert.strictEqual(yield* plans, 5)
+        assert.deepStrictEqual(yield* kinds, ["cancelled_at_broker"])
         yield* Effect.flatMap(Db, ({ sql, execute }) =>
           execute(
             "test.empty",
