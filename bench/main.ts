@@ -9,7 +9,7 @@ import { goalVerdicts } from "./goals.ts"
 import { measure, scenarioNames } from "./measure.ts"
 import { Figures, notMeasured } from "./measuredFigures.ts"
 import { chartsOf } from "./performanceCharts.ts"
-import { figureTable, goalTable, withParts } from "./tables.ts"
+import { figureTable, goalTable, repeatsText, withParts } from "./tables.ts"
 
 /*
  * Benchmarks this service and comparable queues on one embedded PostgreSQL and compares the figures with goals. Each run of a
@@ -79,7 +79,10 @@ const writeReport = () => {
   const doc = fileURLToPath(new URL("../doc/", import.meta.url))
   const where = `Node.js ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? "?"}), ${extent.repeats} repeats, ${minutes} minutes.`
   const page = readFileSync(`${doc}performance.md`, "utf8")
-  writeFileSync(`${doc}performance.md`, withParts(page, { where, goals: goalsText, figures: figuresText }))
+  writeFileSync(
+    `${doc}performance.md`,
+    withParts(page, { repeats: repeatsText(extent), where, goals: goalsText, figures: figuresText })
+  )
   for (const [file, svg] of Object.entries(chartsOf(figures))) writeFileSync(`${doc}images/${file}`, svg)
 }
 if (failed.length > 0) {

@@ -1,3 +1,4 @@
+import type { Extent } from "./extent.ts"
 import type { GoalVerdict } from "./goals.ts"
 import { type Figures, withSpread } from "./measuredFigures.ts"
 
@@ -20,6 +21,12 @@ export const goalTable = (verdicts: ReadonlyArray<GoalVerdict>): string =>
       ({ what, reach, measured, isMet }) => `| ${what} | ${reach} | ${measured} | ${isMet ? "yes" : "**no**"} |`
     )
   ].join("\n")
+
+/** How often what is compared was measured. */
+export const repeatsText = ({ repeats, largeRepeats }: Pick<Extent, "repeats" | "largeRepeats">): string =>
+  `What a goal compares is measured ${times(repeats)}, what is large ${times(Math.min(repeats, largeRepeats))}.`
+
+const times = (count: number): string => (count === 1 ? "once" : `${count} times`)
 
 /** The page with its parts between `<!-- name -->` and `<!-- end -->` replaced. Throws if the page has no such part. */
 export const withParts = (page: string, parts: Readonly<Record<string, string>>): string =>

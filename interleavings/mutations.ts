@@ -216,14 +216,14 @@ const conditions: ReadonlyArray<LockMutation> = [
   ),
   without(
     "repair: the carried quantity as it was read",
-    "src/stores/account/DayReconciliationStore.ts",
+    "src/stores/account/repairSlices.ts",
     " AND ${s}.carried = i.read_carried",
     "",
     "a repair changes the fill that is carried at the same time"
   ),
   without(
     "repair: claim_version",
-    "src/stores/account/DayReconciliationStore.ts",
+    "src/stores/account/repairSlices.ts",
     "q.version = i.read_version\n            AND CASE",
     "CASE",
     "settle repairs a slice while the monitor"

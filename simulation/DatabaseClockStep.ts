@@ -20,8 +20,14 @@ export const stepOf = (chance: SeededChoices, calmFromSeconds: number): StepOfTh
     case "back":
       return { atSeconds, byMillis: -chance.between(20, 400), repairedAtSeconds: null }
     case "far back":
-      return { atSeconds, byMillis: -chance.between(600, 5000), repairedAtSeconds: atSeconds + chance.between(2, 20) }
+      return { atSeconds, byMillis: -farMillis(chance), repairedAtSeconds: atSeconds + chance.between(2, 20) }
   }
+}
+
+/** Seconds, and in one of twelve steps up to an hour: until such a run is at rest, much is simulated. */
+const farMillis = (chance: SeededChoices): number => {
+  const millis = chance.between(600, 5000)
+  return millis < 4633 ? millis : 5000 + ((millis - 4633) / 367) * 3_595_000
 }
 
 /**
@@ -45,9 +51,14 @@ export class DatabaseClockStep {
     return -Math.round(Math.min(step.byMillis * 1000, (this.world.seconds - step.atSeconds) * 1e6))
   }
 
+  /** Whether an answer of the database shows that its clock was set back: `takenMicros` later, its time would still be possible. */
+  isShownBy(takenMicros: number): boolean {
+    return this.step !== null && takenMicros < -this.step.byMillis * 1000
+  }
+
   /**
    * By how much a process may be ahead of the database, in milliseconds: until it has read the database's clock after a step
-   * back, it cannot know of it. `lastReadMicros` is the last reading that took less time than any step.
+   * back, it cannot know of it. `lastReadMicros` is the last reading that showed it, or would have.
    */
   mayBeAheadMillis(lastReadMicros: number): number {
     const { step, world } = this

@@ -22,6 +22,10 @@ export const currentWorker: Effect.Effect<string> = Effect.map(References.Curren
 /** How far Node's timers are off, as measured: they fire up to 0.6 ms early. */
 const earliestMillis = -0.6
 const latestMillis = 1.5
+/** An answer of the database that took less is quick. */
+const quickMicros = 10_000
+/** Two clocks part by less than this each microsecond. */
+const maxRateDifference = 0.0011
 
 /**
  * The operating system process of one daemon: its event loop, its clocks, and what can happen to it. All fibers of the daemon
@@ -41,7 +45,8 @@ export class Process implements RunningProcess {
   /** How long the host had been suspended when it had the last answer of the database's clock. */
   private sleptAtAnswerMicros = 0
   private monotonicShownMicros = 0
-  /** When the database read its clock for the last quick answer. */
+  /** When the database read its clock for the last quick answer, and for the last that shows a step of it. */
+  private quicklyReadMicros = 0
   private clockReadMicros = 0
   private wallOffsetMicros: number
   private readonly rate: ClockRate
@@ -130,7 +135,14 @@ export class Process implements RunningProcess {
     const tookByHostMicros = Number(this.clock.monotonicTimeNanosUnsafe() - asked.monotonicNanos) / 1000
     const isSet = tookByHostMicros - tookMicros > 100
     if (!isSet) this.sleptAtAnswerMicros = this.sleptMicros
-    if (tookMicros < 10_000 && !isSet) this.clockReadMicros = Math.max(this.clockReadMicros, atMicros)
+    if (isSet) return
+    // What was known before is behind by at most the way of a quick answer, and by what two clocks may part in since.
+    const behindMicros = quickMicros + (atMicros - this.quicklyReadMicros) * maxRateDifference
+    const isQuick = tookMicros < quickMicros
+    if (isQuick) this.quicklyReadMicros = Math.max(this.quicklyReadMicros, atMicros)
+    if (isQuick || this.run.databaseStep.isShownBy(tookMicros + behindMicros)) {
+      this.clockReadMicros = Math.max(this.clockReadMicros, atMicros)
+    }
   }
 
   get mayBeAheadMillis(): number {

@@ -30,6 +30,8 @@ export const scenarioOf = (
   const orders = ordersOf(chance, startMillis)
   const kinds = kindsOf(chance)
   const hasShortGrace = chance.hits(0.2)
+  const slewPpm = clocks.hits(0.7) ? clocks.between(100, 1000) : 0
+  const databaseStep = stepOf(clocks, calmFromSeconds)
   return {
     processes,
     environment: {
@@ -57,8 +59,8 @@ export const scenarioOf = (
     brokerTimeoutSeconds: brokerTimeout,
     latestArrivalSeconds: options.isHoleOpen ? quarantine * 2 : 0.75 * (quarantine - clockErrorSeconds),
     maxOrderListAgeSeconds: 0.25 * (quarantine - clockErrorSeconds),
-    slewPpm: clocks.hits(0.7) ? clocks.between(100, 1000) : 0,
-    databaseStep: stepOf(clocks, calmFromSeconds),
+    slewPpm,
+    databaseStep,
     isHoleOpen: options.isHoleOpen,
     faults: faultRates(chance, refusals),
     calmFromSeconds,
@@ -71,6 +73,7 @@ export const scenarioOf = (
       { processes, orders, calmFromSeconds },
       actionsOf(chance, kinds, processes, orders, calmFromSeconds)
     ),
-    restSeconds: 400
+    // A claim or a due time that a process has written as of a time before the step ends that much later.
+    restSeconds: 400 + Math.max(0, -(databaseStep?.byMillis ?? 0)) / 1000
   }
 }

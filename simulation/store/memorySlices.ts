@@ -164,7 +164,8 @@ const claimCancels =
   ({ ids, limit, now, mayRepeat }) =>
     Effect.sync(() => {
       const isPauseOver = ({ id }: SliceRow, sentAt: number) =>
-        sentAt + Duration.toMillis(cancelPause(cancelsOf(memory, id).tries)) < millisOf(now)
+        sentAt + Duration.toMillis(cancelPause(cancelsOf(memory, id).tries)) < millisOf(now) ||
+        sentAt > millisOf(now) + 60_000
       const picked = ids
         .flatMap((id) => memory.slices.get(id) ?? [])
         .filter(isOpenAtBroker)

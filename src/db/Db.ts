@@ -10,6 +10,7 @@ import { decodeRows, decodeValues, type DecodeValues, type Row, type RowSchema }
 import { type Listen, listening } from "./listening.ts"
 import { measuredStatement } from "./measuredStatement.ts"
 import { storable } from "./parameters.ts"
+import type { Readable } from "./Readable.ts"
 import { timeLimits } from "./timeLimits.ts"
 import { withDbErrors } from "./toDbError.ts"
 
@@ -51,7 +52,7 @@ export class Db extends Context.Service<
       operation: string,
       row: S,
       statement: Statement<Row>
-    ) => Effect.Effect<ReadonlyArray<S["Type"]>, DbError>
+    ) => Effect.Effect<Readable<S["Type"]>, DbError>
 
     /** Like `queryReadable`, for many rows: `decode` reads the array of a row's values, which `columns` names in camelCase. */
     readonly queryValues: <A>(
@@ -59,7 +60,7 @@ export class Db extends Context.Service<
       columns: ReadonlyArray<string>,
       decode: DecodeValues<A>,
       statement: Statement<Row>
-    ) => Effect.Effect<ReadonlyArray<A>, DbError>
+    ) => Effect.Effect<Readable<A>, DbError>
 
     /** Runs one statement for its effect. */
     readonly execute: (operation: string, statement: Statement<Row>) => Effect.Effect<void, DbError>
@@ -148,12 +149,14 @@ const queries = (
 const makeReadable = () => {
   const reported = new Set<string>()
   return Effect.fnUntraced(function* <A>(rows: ReadonlyArray<Result.Result<A, DbError>>) {
-    for (const { failure } of rows.filter(Result.isFailure)) {
+    const failures = rows.filter(Result.isFailure)
+    for (const { failure } of failures) {
       if (reported.has(failure.message)) continue
       reported.add(failure.message)
       yield* Effect.logError(failure.message)
     }
-    return rows.filter(Result.isSuccess).map(({ success }) => success)
+    const readable: Readable<A> = rows.filter(Result.isSuccess).map(({ success }) => success)
+    return failures.length === 0 ? readable : Object.assign(readable, { leftOut: failures.length })
   })
 }
 

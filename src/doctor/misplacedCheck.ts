@@ -10,7 +10,7 @@ export interface Misplaced {
 const maxNamed = 3
 
 /**
- * Slices that are not in exactly one of their tables, or claimed so that nobody would notice the claim's end: the first `max`.
+ * Slices that are not in exactly one of their tables, without an order or a plan, or claimed so that nobody would notice the claim's end: the first `max`.
  * There must be none.
  */
 export const misplacedCheck = (slices: ReadonlyArray<Misplaced>, max: number): Check => {

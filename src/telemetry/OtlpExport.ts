@@ -14,6 +14,7 @@ import {
 import { HttpClient, HttpIncomingMessage } from "effect/http"
 import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import { OtlpExporter, OtlpMetrics, OtlpResource, OtlpSerialization, type OtlpTracer } from "effect/observability"
+import { isPausedUntil } from "../domain/lifecycle/pause.ts"
 import { isTooLong } from "../runtime/isTooLong.ts"
 import { version } from "../version.ts"
 import { unitAttribute } from "./Metrics.ts"
@@ -220,7 +221,8 @@ const guardedClient = Effect.fnUntraced(function* (what: string, { endpoint, tim
       )
     )
   )
-  const canSend = (nowMillis: number) => requests < maxRequests && nowMillis >= pausedUntilMillis
+  const canSend = (nowMillis: number) =>
+    requests < maxRequests && !isPausedUntil(nowMillis, pausedUntilMillis, pauseMillis)
   return { client, canSend }
 })
 
@@ -233,7 +235,7 @@ const makeReport = (what: string, endpoint: string) => {
   let nextMillis = 0
   return (why: string, nowMillis: number): Effect.Effect<void> => {
     failures += 1
-    if (nowMillis < nextMillis) return Effect.void
+    if (isPausedUntil(nowMillis, nextMillis, quietMillis)) return Effect.void
     nextMillis = nowMillis + quietMillis
     const count =
       failures === 1 ? "This is said once in ten minutes" : `${failures} requests failed since this was last said`

@@ -1,6 +1,7 @@
 import { DateTime, Effect, Exit } from "effect"
 import { Configuration, planningRules } from "../config/Configuration.ts"
 import { TradingHours } from "../config/TradingHours.ts"
+import { answeredRows } from "../db/Readable.ts"
 import { Wakeups } from "../db/Wakeups.ts"
 import { Instance } from "../runtime/Instance.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
@@ -79,8 +80,9 @@ export const makeSplitPending = Effect.gen(function* () {
         isNewestFirst,
         windowGrace: calendar === null ? config.orderWindowGrace : null
       })
-      isNewestFirst = claimed.length === config.orderSplitterBatchSize && !isNewestFirst
-      if (claimed.length === 0) return 0
+      const count = answeredRows(claimed)
+      isNewestFirst = count === config.orderSplitterBatchSize && !isNewestFirst
+      if (claimed.length === 0) return count
       yield* restore(splitBatch(claimed)).pipe(
         // Another splitter can take them at once instead of after the timeout. Orders that are DONE or FAILED stay so.
         Effect.onError(() =>
@@ -91,7 +93,7 @@ export const makeSplitPending = Effect.gen(function* () {
           )
         )
       )
-      return claimed.length
+      return count
     })
   )
 })

@@ -2,6 +2,7 @@ import { Clock, Duration, Effect } from "effect"
 import { Broker } from "../broker/Broker.ts"
 import { Configuration } from "../config/Configuration.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { isPausedUntil } from "../domain/lifecycle/pause.ts"
 import { doAll } from "./monitor/doAll.ts"
 import { makeFollowPlaced } from "./monitor/followPlaced.ts"
 import { makeFollowQuotes } from "./monitor/followQuotes.ts"
@@ -41,13 +42,14 @@ export const TimeoutMonitor = Effect.gen(function* () {
   const settleHistory = yield* makeSettleHistory
   const remind = yield* makeRemind
   const followQuotes = yield* makeFollowQuotes
+  const sweepMillis = Duration.toMillis(config.timeoutMonitorPollInterval)
   let nextSweepMillis = 0
 
   const sweepWhenDue = Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    if (now < nextSweepMillis) return
+    if (isPausedUntil(now, nextSweepMillis, sweepMillis)) return
     yield* sweep
-    nextSweepMillis = now + Duration.toMillis(config.timeoutMonitorPollInterval)
+    nextSweepMillis = now + sweepMillis
   })
 
   const interval = Duration.min(config.brokerPollInterval, config.timeoutMonitorPollInterval)

@@ -3,7 +3,7 @@ import { labels, withSlicesPerOrder } from "../../bench/contenders/labels.ts"
 import { wholeExtent } from "../../bench/extent.ts"
 import { goalVerdicts } from "../../bench/goals.ts"
 import { Figures, shown, withSpread } from "../../bench/measuredFigures.ts"
-import { figureTable, goalTable, withParts } from "../../bench/tables.ts"
+import { figureTable, goalTable, repeatsText, withParts } from "../../bench/tables.ts"
 
 const { us, graphile, bare } = labels
 
@@ -83,6 +83,15 @@ describe("the figures of the bench", () => {
     assert.deepStrictEqual([0.123, 12.34, 1234.5, Number.NaN].map(shown), ["0.12", "12.3", "1,235", "not measured"])
     assert.strictEqual(withSpread([3, 1, 2]), "2.00 (1.00 to 3.00)")
     assert.strictEqual(withSpread([]), "not measured")
+  })
+})
+
+describe("the sentence about repeats", () => {
+  it("says what was run", () => {
+    const text = (repeats: number, largeRepeats: number) => repeatsText({ repeats, largeRepeats })
+    assert.strictEqual(text(5, 3), "What a goal compares is measured 5 times, what is large 3 times.")
+    assert.strictEqual(text(2, 3), "What a goal compares is measured 2 times, what is large 2 times.")
+    assert.strictEqual(text(1, 3), "What a goal compares is measured once, what is large once.")
   })
 })
 

@@ -23,7 +23,11 @@ describe("the slices' own tables", () => {
       const then = yield* read
       assert.lengthOf(Object.keys(then.slices.get("s1") ?? {}), 44)
       assert.deepStrictEqual((yield* migrate).map(({ id }) => id).slice(0, 2), [26, 27])
-      assert.deepStrictEqual(yield* read, then)
+      // Of a claimed slice only the order is on hold.
+      const expected = [...then.slices].map(
+        ([id, slice]) => [id, slice["stage"] === "IN_PROGRESS" ? { ...slice, is_held: false } : slice] as const
+      )
+      assert.deepStrictEqual(yield* read, { ...then, slices: new Map(expected) })
       assert.strictEqual(yield* textOf("SELECT count(*) FROM slice_places"), "0")
       assert.strictEqual(yield* textOf("SELECT count(*) FROM order_slices_before"), `${then.slices.size}`)
       assert.strictEqual(yield* textOf("SELECT count(*) FROM broker_events_before"), `${then.events.size}`)

@@ -281,6 +281,17 @@ describe("a notification", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("does not wait for its time again when the database's clock is set back", () =>
+    Effect.gen(function* () {
+      yield* setClock("1 hour")
+      yield* halt(true)
+      yield* Effect.flatten(makeLook)
+      yield* setClock()
+      yield* Effect.flatten(makeDeliverNext)
+      assert.deepStrictEqual(deliveredKeys(), ["halt:1"])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("is delivered by another daemon when the first one dies", () =>
     Effect.gen(function* () {
       yield* noted

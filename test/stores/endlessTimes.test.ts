@@ -3,13 +3,14 @@ import { DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { BacklogStore } from "../../src/stores/operations/BacklogStore.ts"
 import { DoctorStore } from "../../src/stores/operations/DoctorStore.ts"
+import { RetentionStore } from "../../src/stores/operations/RetentionStore.ts"
 import { TopStore } from "../../src/stores/operations/TopStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { ReportStore } from "../../src/stores/orders/ReportStore.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
-import { insertOrder, serviceLayer, setClock } from "../support/service.ts"
+import { asked, insertOrder, serviceLayer, setClock } from "../support/service.ts"
 
-const service = Layer.mergeAll(ReportStore.layer, DoctorStore.layer, TopStore.layer).pipe(
+const service = Layer.mergeAll(ReportStore.layer, DoctorStore.layer, TopStore.layer, RetentionStore.layer).pipe(
   Layer.provideMerge(serviceLayer({ broker: scriptedBroker }))
 )
 
@@ -45,6 +46,41 @@ describe("an order with times that no Date holds in every column", () => {
       yield* doctor.groups(now, true)
       yield* doctor.heldOrders
       yield* (yield* TopStore).orders(100)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("comes after the others in the list, and is pruned", () =>
+    Effect.gen(function* () {
+      const { sql, execute } = yield* Db
+      const store = yield* RetentionStore
+      yield* setClock("10 days")
+      for (const [index, time] of ["infinity", "9999-01-01", ...times].entries()) {
+        yield* insertOrder(`odd${index}`, {
+          created_at: time,
+          order_queue_status: "FAILED",
+          updated_at: "1970-01-01T00:00:00Z"
+        })
+      }
+      yield* insertOrder("new", { created_at: "1970-01-10T23:00:00Z" })
+      yield* insertOrder("tomorrow", { created_at: "1970-01-12T00:00:00Z" })
+      yield* execute("test.ids", sql`UPDATE orders SET updated_at = created_at WHERE id IN ('new', 'tomorrow')`)
+      const list = (limit: number) =>
+        Effect.map(
+          Effect.flatMap(OrderCommands, (commands) => commands.list(limit)),
+          (orders) => orders.map(({ orderId }) => orderId as string)
+        )
+      assert.deepStrictEqual(yield* list(2), ["tomorrow", "new"])
+      assert.lengthOf(yield* list(100), 8)
+      const shown = (yield* (yield* TopStore).orders(2)).map(({ orderId }) => orderId as string)
+      assert.include(shown, "new")
+      const now = yield* DateTime.now
+      const options = { before: DateTime.subtract(now, { days: 2 }), asked, now }
+      const { orders } = yield* store.count(options.before)
+      assert.strictEqual(orders, 6)
+      let pruned = 0
+      for (let batch = 0; batch < 3; batch++) pruned += (yield* store.pruneOrders(options)).orders
+      assert.strictEqual(pruned, 6)
+      assert.deepStrictEqual(yield* list(100), ["tomorrow", "new"])
     }).pipe(Effect.provide(service))
   )
 })

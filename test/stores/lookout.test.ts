@@ -70,6 +70,20 @@ const claimOne = Effect.gen(function* () {
 })
 
 describe("LookoutStore.look", () => {
+  it.effect("knows of a slice that another program has made due at no time of a calendar", () =>
+    Effect.gen(function* () {
+      yield* splitOne
+      const { sql, execute } = yield* Db
+      const due: Array<number | null> = []
+      for (const time of ["-infinity", "4713-01-01 BC", "infinity", "294276-12-31"]) {
+        yield* execute("test.due", sql`UPDATE slice_queue SET due_at = ${time}::timestamptz, not_after = 'infinity'`)
+        due.push((yield* look).nextDueMillis)
+      }
+      assert.deepStrictEqual(due.slice(0, 2), [0, 0])
+      assert.isTrue(due.slice(2).every((millis) => millis !== null && millis > 1e14))
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("writes the heartbeats, first and again", () =>
     Effect.gen(function* () {
       yield* setClock()

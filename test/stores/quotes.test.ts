@@ -102,6 +102,36 @@ describe("the market facts of a claimed slice", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect(
+    "are unknown for a slice whose facts another program has overwritten, which keeps no other from being claimed",
+    () =>
+      Effect.gen(function* () {
+        yield* readings([0, 100], [400, 200])
+        for (const [index, facts] of ["no JSON", '{"instrument": "\\u0000"}', "{}", "[1]"].entries()) {
+          yield* insertOrder(`odd${index}`, { num_splits: 1 })
+          yield* Effect.flatten(makeSplitPending)
+          yield* (yield* Db).execute(
+            "test.facts",
+            (yield* Db).sql`UPDATE slice_queue SET facts = ${facts} WHERE facts LIKE '{"%RELIANCE%'`
+          )
+        }
+        yield* insertOrder("good", { num_splits: 1 })
+        yield* Effect.flatten(makeSplitPending)
+        const claimed = yield* (yield* SliceStore).claimDue({
+          now: at(400),
+          horizon: at(400),
+          leaseExpiresAt: at(500),
+          owner: "owner",
+          limit: 10,
+          quotes: { volumePeriod: Duration.minutes(5), quoteAge: Duration.seconds(60) }
+        })
+        assert.deepStrictEqual(
+          claimed.map(({ orderId, lastPriceMillis }) => [orderId as string, lastPriceMillis]),
+          [["good", 400_000]]
+        )
+      }).pipe(Effect.provide(service))
+  )
+
   it.effect("have the exact last price, and the volume of five minutes at the rate between two readings", () =>
     Effect.gen(function* () {
       // A volume of 3100 in 310 s is 3000 in five minutes.

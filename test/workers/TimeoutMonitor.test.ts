@@ -299,6 +299,20 @@ describe("TimeoutMonitor", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("sends a cancel again that was sent before the database's clock was set back", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* placeAndWrite(yield* claimOne)
+      yield* (yield* OrderCommands).requestCancel("o1", asked, yield* DateTime.now)
+      yield* setClock(Duration.hours(1))
+      yield* follow
+      yield* setClock(Duration.seconds(20))
+      yield* follow
+      yield* follow
+      assert.strictEqual(script.cancelled.length, 2)
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("cancels slices that are unfilled after their order's time for that, and no others", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript

@@ -1,4 +1,5 @@
 import { DateTime, Effect, Result } from "effect"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import type { RequestKind } from "../../domain/limits/requestShares.ts"
 import { type BrokerError, BrokerTryLater, dailyLimitCode, tooFastCode } from "../../domain/model/BrokerError.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
@@ -42,14 +43,19 @@ export const makeShareLimits = Effect.fnUntraced(function* (account: string) {
   return sharing
 })
 
+/** A broker asks to wait for a second, and until the next minute it is a minute at most. */
+const longestWaitMillis = 60_000
+
 /** How long to wait after "too fast": as long as the broker says, and if that was not enough, until the next minute. */
 const makeTooFast = () => {
   let refusals = 0
   let waitsUntil = DateTime.makeUnsafe(0)
+  const isWaiting = (now: DateTime.Utc) =>
+    isPausedUntil(DateTime.toEpochMillis(now), DateTime.toEpochMillis(waitsUntil), longestWaitMillis)
   return {
     /** Refusals during one wait count as one. */
     refused: (retryAt: DateTime.Utc, now: DateTime.Utc): DateTime.Utc => {
-      if (DateTime.isLessThan(now, waitsUntil)) return waitsUntil
+      if (isWaiting(now)) return waitsUntil
       refusals++
       const nextMinute = DateTime.makeUnsafe((Math.floor(DateTime.toEpochMillis(now) / 60_000) + 1) * 60_000)
       waitsUntil = refusals > 1 ? DateTime.max(retryAt, nextMinute) : retryAt
@@ -57,7 +63,7 @@ const makeTooFast = () => {
     },
     /** An answer other than "too fast". */
     answered: (now: DateTime.Utc): void => {
-      if (DateTime.isGreaterThanOrEqualTo(now, waitsUntil)) refusals = 0
+      if (!isWaiting(now)) refusals = 0
     }
   }
 }

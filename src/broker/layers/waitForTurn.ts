@@ -1,4 +1,5 @@
 import { Clock, DateTime, Deferred, Duration, Effect, Queue, Result, Semaphore } from "effect"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { isLate, nextTurn, type Waiting } from "../../domain/lifecycle/turns.ts"
 import type { RequestKind } from "../../domain/limits/requestShares.ts"
 import { BrokerNotSent } from "../../domain/model/BrokerError.ts"
@@ -9,6 +10,8 @@ import { PlacementGate } from "../PlacementGate.ts"
 const reservedAhead = Duration.millis(250)
 /** The same while many wait: a turn that is reserved comes before those of requests that come meanwhile. */
 const reservedAheadOfMany = Duration.millis(50)
+/** No grant lies further ahead, however slow the database is. */
+const longestGrantMillis = 120_000
 /** How long a grant is valid. A request that leaves later would fall into the window of later grants. */
 const grantMillis = 100
 
@@ -191,12 +194,12 @@ const makeOnDayIsFull = Effect.fnUntraced(function* (policy: DailyLimitPolicy) {
 const notSent = (code: "rate_limit" | "daily_limit", message: string, retryAt: DateTime.Utc | null) =>
   new BrokerNotSent({ code, message: `Not sent: ${message}`, retryAt })
 
-/** Sleeps until the moment and never less: timers may fire early. */
+/** Sleeps until the moment and never less, for timers may fire early; not where the clock was set back behind a grant meanwhile. */
 const sleepUntil = (atMillis: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (;;) {
-      const wait = atMillis - (yield* Clock.currentTimeMillis)
-      if (wait <= 0) return
-      yield* Effect.sleep(wait)
+      const now = yield* Clock.currentTimeMillis
+      if (!isPausedUntil(now, atMillis, longestGrantMillis)) return
+      yield* Effect.sleep(atMillis - now)
     }
   })

@@ -1,4 +1,5 @@
 import { Duration } from "effect"
+import { isPausedUntil } from "./pause.ts"
 
 export interface CircuitOptions {
   /** How many placements in a row without a clear answer open the circuit. */
@@ -29,7 +30,8 @@ export const admit = (
   nowMillis: number
 ): { readonly mayPass: boolean; readonly circuit: Circuit } => {
   if (circuit._tag === "Closed") return { mayPass: true, circuit }
-  if (circuit._tag === "Probing" || nowMillis < circuit.untilMillis) return { mayPass: false, circuit }
+  if (circuit._tag === "Probing") return { mayPass: false, circuit }
+  if (isPausedUntil(nowMillis, circuit.untilMillis, circuit.pauseMillis)) return { mayPass: false, circuit }
   return { mayPass: true, circuit: { _tag: "Probing", pauseMillis: circuit.pauseMillis } }
 }
 
@@ -41,7 +43,10 @@ export const learn = (
   options: CircuitOptions
 ): Circuit => {
   const answeredMillis = circuit._tag === "Closed" ? circuit.answeredMillis : Number.NEGATIVE_INFINITY
-  if (sign === "answered") return { _tag: "Closed", failures: 0, answeredMillis: Math.max(answeredMillis, sentMillis) }
+  if (sign === "answered") {
+    const latest = answeredMillis <= nowMillis ? Math.max(answeredMillis, sentMillis) : sentMillis
+    return { _tag: "Closed", failures: 0, answeredMillis: latest }
+  }
   const firstPause = Duration.toMillis(options.pause)
   const open = (pauseMillis: number): Circuit => ({ _tag: "Open", untilMillis: nowMillis + pauseMillis, pauseMillis })
   if (circuit._tag === "Probing") {
@@ -53,8 +58,9 @@ export const learn = (
   // Calls that began before the circuit opened do not change it.
   if (circuit._tag === "Open" || sign === "not sent") return circuit
   if (sign === "refused us") return open(firstPause)
-  // The broker has answered a placement that was sent later: it is well, and this one's order has a trouble of its own.
-  if (sentMillis < answeredMillis) return circuit
+  // The broker has answered a placement that was sent later: it is well, and this one's order has a trouble of its own. Not one of
+  // the future, which was sent before the clock was set back.
+  if (sentMillis < answeredMillis && answeredMillis <= nowMillis) return circuit
   const failures = circuit.failures + 1
   return failures >= options.failures ? open(firstPause) : { ...circuit, failures }
 }

@@ -1,6 +1,7 @@
 import { Duration } from "effect"
 import type { OrderId } from "../model/Ids.ts"
 import { maxPause } from "./CircuitBreaker.ts"
+import { isPausedUntil } from "./pause.ts"
 
 interface Trouble {
   /** Placements of the order in a row without a clear answer. */
@@ -42,8 +43,11 @@ export class OrderTroubles {
     const trouble = this.troubles.get(orderId)
     if (trouble === undefined) return null
     const isProbeLeft = probeFromMillis !== null && this.answers.some((answer) => answer.orderId !== orderId)
-    const until = Math.max(trouble.untilMillis, isProbeLeft ? probeFromMillis + probeMillis : 0)
-    return nowMillis < until ? until : null
+    const leftUntil = isProbeLeft ? probeFromMillis + probeMillis : 0
+    const waits = isPausedUntil(nowMillis, trouble.untilMillis, Duration.toMillis(maxPause))
+      ? trouble.untilMillis
+      : null
+    return isPausedUntil(nowMillis, leftUntil, probeMillis) ? Math.max(waits ?? 0, leftUntil) : waits
   }
 
   /** A placement of the order got a clear answer. */
@@ -68,6 +72,8 @@ export class OrderTroubles {
   }
 
   private isWellForOthers(orderId: OrderId, nowMillis: number): boolean {
-    return this.answers.some((answer) => answer.orderId !== orderId && nowMillis - answer.atMillis < wellMillis)
+    return this.answers.some(
+      (answer) => answer.orderId !== orderId && isPausedUntil(nowMillis, answer.atMillis + wellMillis, wellMillis)
+    )
   }
 }

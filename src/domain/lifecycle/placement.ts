@@ -9,6 +9,7 @@ import type { ClosureKind, GateClosure } from "../model/GateClosure.ts"
 import type { ClaimedSlice, NextStage } from "../model/OrderSlice.ts"
 import { because, type Reason, type ReasonCode } from "../model/reason.ts"
 import { isWindowOver } from "../model/sliceState.ts"
+import { isPausedUntil } from "./pause.ts"
 
 /**
  * May this slice go now, and if not, why? This module decides, or names the function that does. Below are all ways of not
@@ -100,8 +101,22 @@ export const whenWithdrawn: GateRefusal = { code: "order_stopped", text: "its or
 /** When the next slice may be fired, in milliseconds since 1970. */
 export const fireAtMillis = (
   { notBeforeMillis }: Pick<ClaimedSlice, "notBeforeMillis">,
-  backoffUntilMillis: number
-): number => Math.max(notBeforeMillis, backoffUntilMillis)
+  backoffUntilMillis: number,
+  nowMillis: number
+): number =>
+  isPausedUntil(nowMillis, backoffUntilMillis, longestBackoffMillis)
+    ? Math.max(notBeforeMillis, backoffUntilMillis)
+    : notBeforeMillis
+
+/** The limits of the broker and its circuit breaker ask for a minute at most. */
+const longestBackoffMillis = 120_000
+
+/** The later end of two back-offs, without one that is void or too long. */
+export const laterBackoff = (beforeMillis: number, nextMillis: number, nowMillis: number): number =>
+  Math.max(
+    isPausedUntil(nowMillis, beforeMillis, longestBackoffMillis) ? beforeMillis : 0,
+    Math.min(nextMillis, nowMillis + longestBackoffMillis)
+  )
 
 /** Nothing is fired while the clock cannot be compared with the database's. */
 export const clockUnknown: Refusal = {

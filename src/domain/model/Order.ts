@@ -1,4 +1,4 @@
-import { BigDecimal, Schema } from "effect"
+import { BigDecimal, Duration, Schema } from "effect"
 import { OrderId } from "./Ids.ts"
 import { Profile, RiskAversion, Strategy } from "./shape.ts"
 
@@ -67,6 +67,9 @@ export const defaultMaxLatenessSeconds = 60
 export const maxSplits = 1000
 export const maxDurationMinutes = 1440
 export const maxQuantity = 2_147_483_647
+
+/** An order that was created further ahead than this, or further back, is refused. */
+export const longestAhead = Duration.days(366)
 
 const wholeNumber = (minimum: number, maximum: number) =>
   Schema.Number.check(

@@ -88,7 +88,8 @@ const distinct = (key: string): string =>
   ).join("")
 
 const firstPause = Duration.seconds(5)
-const maxPause = Duration.minutes(5)
+/** The longest time until an attempt at a notification that is not delivered. */
+export const maxPause = Duration.minutes(5)
 
 /**
  * How long after it was found an undelivered notification is dropped. A critical fact still asks for action after hours; any

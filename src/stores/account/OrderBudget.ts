@@ -1,4 +1,5 @@
-import { Context, type DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Option, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db, type Sql } from "../../db/Db.ts"
 import { DbError } from "../../db/DbError.ts"
 import { durationMillis, instant } from "../../db/parameters.ts"
@@ -101,24 +102,31 @@ const cappedUntil = (sql: Sql, kind: RequestKind) =>
  */
 const nextRequest = (sql: Sql, limits: RequestLimits, from: DateTime.Utc, pace?: Pace) => {
   const margin = durationMillis(limits.margin)
-  const afterWindow = (requests: number, windowMillis: number) => sql`
-    granted[cardinality(granted) - ${requests - 1}::int] + ${windowMillis + margin}::float8 * interval '1 millisecond'`
+  /** What lies further ahead of `from` than it can was written before the clock was set back, and is left out. */
+  const unlessVoid = (moment: Fragment, longest: Duration.Duration) => sql`
+    CASE WHEN ${moment} <= ${instant(DateTime.addDuration(from, longest))}::timestamptz THEN ${moment} END`
+  const afterRequest = (requests: number, millis: number) => sql`
+    ${unlessVoid(sql`granted[cardinality(granted) - ${requests - 1}::int]`, longestAhead)} + ${millis}::float8 * interval '1 millisecond'`
   const earliest = sql`
-    greatest(${instant(from)}::timestamptz, blocked_until,
-      granted[cardinality(granted)] + ${durationMillis(pace?.gap ?? Duration.zero)}::float8 * interval '1 millisecond',
-      ${afterWindow(limits.perSecond, 1000)}, ${afterWindow(pace?.perMinute ?? limits.perMinute, 60_000)})`
+    greatest(${instant(from)}::timestamptz, ${unlessVoid(sql`blocked_until`, longestAhead)},
+      ${afterRequest(1, durationMillis(pace?.gap ?? Duration.zero))},
+      ${afterRequest(limits.perSecond, 1000 + margin)}, ${afterRequest(pace?.perMinute ?? limits.perMinute, 60_000 + margin)})`
   const itsDay = sql`(${earliest} AT TIME ZONE 'Asia/Kolkata')::date`
   const { all, cancels, placements } = requestsOfDay(sql, itsDay)
   const { keptForOther, max } = requestShare(limits.kind, limits.perDay)
   const [own, other] = limits.kind === "placement" ? [placements, cancels] : [cancels, placements]
   const isUsedUp = sql`${own} + greatest(${other}, ${keptForOther}::int) >= ${max}::int`
-  return { earliest, itsDay, all, cancels, isUsedUp }
+  return { earliest, itsDay, all, cancels, isUsedUp, capped: unlessVoid(cappedUntil(sql, limits.kind), longestCap) }
 }
+
+/** Turns are reserved a little ahead, by a slow database's answers, and a broker asks to wait for a minute at most. */
+const longestAhead = Duration.minutes(2)
+/** After "the day is used up" the broker is asked again every five minutes. */
+const longestCap = Duration.minutes(10)
 
 const reserve = ({ sql, queryOption }: Db["Service"]): OrderBudget["Service"]["reserve"] =>
   Effect.fnUntraced(function* (broker, limits, from, latest, pace) {
-    const { all, cancels, earliest, isUsedUp, itsDay } = nextRequest(sql, limits, from, pace)
-    const capped = cappedUntil(sql, limits.kind)
+    const { all, cancels, capped, earliest, isUsedUp, itsDay } = nextRequest(sql, limits, from, pace)
     const counted = limits.kind === "placement" ? sql`` : sql`, cancels_day = ${itsDay}, cancels_today = ${cancels} + 1`
     const granted = yield* queryOption(
       "OrderBudget.reserve",
@@ -128,7 +136,7 @@ const reserve = ({ sql, queryOption }: Db["Service"]): OrderBudget["Service"]["r
           granted = (granted || ${earliest})[greatest(cardinality(granted) + 2 - ${limits.perMinute}::int, 1):],
           day = ${itsDay}, granted_today = ${all} + 1${counted}
         WHERE broker = ${broker} AND ${earliest} <= ${instant(latest)} AND NOT ${isUsedUp}
-          AND ${capped} <= ${earliest}
+          AND coalesce(${capped} <= ${earliest}, true)
         RETURNING (extract(epoch FROM granted[cardinality(granted)]) * 1000)::float8 AS at_millis`
     )
     if (Option.isSome(granted)) return { _tag: "Granted", atMillis: granted.value.atMillis }
@@ -178,7 +186,9 @@ const block =
     execute(
       "OrderBudget.block",
       sql`
-        UPDATE order_budgets SET blocked_until = greatest(blocked_until, ${instant(until)}::timestamptz)
+        UPDATE order_budgets SET blocked_until = greatest(
+          CASE WHEN blocked_until <= ${instant(DateTime.addDuration(until, longestAhead))}::timestamptz THEN blocked_until END,
+          ${instant(until)}::timestamptz)
         WHERE broker = ${broker}`
     )
 

@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { type Delivery, deliveredWithin, Notification } from "../../domain/operations/notification.ts"
 import { maxSingle, maxSummedUp, summaryOf } from "../../domain/operations/summary.ts"
+import { isAttempted } from "../sql/isAttempted.ts"
 
 /** A notification or a summary that one daemon is delivering, or that was given up. */
 export interface Claimed {
@@ -82,7 +83,7 @@ export class DeliveryStore extends Context.Service<
 }
 
 const isDue = (sql: Sql, now: DateTime.Utc) =>
-  sql`(delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(now)})`
+  sql`(delivered_at IS NULL AND given_up_at IS NULL AND ${isAttempted(sql, now)})`
 
 /** Of the same instant, a shorter key comes first: halt:9 before halt:10. */
 const oldestFirst = (sql: Sql) => sql.literal("found_at, length(key), key")

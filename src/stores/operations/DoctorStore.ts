@@ -52,7 +52,7 @@ const History = Schema.Struct({
 /** A slice that is not where it must be. One without a plan has its key as its id. */
 export interface MisplacedSlice {
   readonly id: string
-  readonly state: "no plan" | "nowhere" | "in several places" | "in no claim"
+  readonly state: "no order" | "no plan" | "nowhere" | "in several places" | "in no claim"
 }
 
 /**
@@ -175,7 +175,7 @@ const waitingSlices = (sql: Sql, now: DateTime.Utc, keepsHours: boolean) => sql`
 export const maxMisplaced = 100
 
 /**
- * The slices that are not where they must be: each planned one in exactly one of slice_queue, slice_working and slice_results, and
+ * The slices that are not where they must be: each planned one in exactly one of slice_queue, slice_working and slice_results, each of an order that is there, and
  * each claimed one in a claim that is under way, because nobody would find it when its lease is over. There must be none. It
  * reads every slice, without a time limit.
  */
@@ -188,7 +188,7 @@ export const misplacedSlices = ({
     sql<MisplacedSlice>`
       SELECT id, state FROM (
         SELECT slice, coalesce(id, slice::text) AS id,
-          CASE WHEN NOT is_planned THEN 'no plan' WHEN places IS NULL THEN 'nowhere' ELSE 'in several places' END AS state
+          CASE WHEN NOT has_order THEN 'no order' WHEN NOT is_planned THEN 'no plan' WHEN places IS NULL THEN 'nowhere' ELSE 'in several places' END AS state
         FROM slice_places
         UNION ALL
         SELECT slice, p.id, 'in no claim'

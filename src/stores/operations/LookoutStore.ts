@@ -6,6 +6,7 @@ import { instant } from "../../db/parameters.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
 import { isSettledRow, recordedAndNow } from "../sql/history.ts"
+import { isAttempted } from "../sql/isAttempted.ts"
 import { type Beat, writeBeat } from "./HeartbeatStore.ts"
 
 /** What there is to do for the workers. Something may be there that only another daemon can do, but nothing is left out. */
@@ -72,7 +73,7 @@ const look =
         SELECT ${timeColumns(sql, withBootId)},
           (SELECT true FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT 1) IS NOT NULL
             AS has_pending_orders,
-          (SELECT floor(extract(epoch FROM due_at) * 1000)::float8 FROM slice_queue
+          (SELECT floor(extract(epoch FROM least(greatest(due_at, 'epoch'), '9999-01-01')) * 1000)::float8 FROM slice_queue
             WHERE NOT is_held AND claim = 0 AND NOT ${isWindowOver(sql, now)}
               AND (stale_at IS NULL OR stale_at >= ${instant(now)})
             ORDER BY due_at, slice LIMIT 1) AS next_due_millis,
@@ -87,7 +88,7 @@ const look =
               ORDER BY stale_at LIMIT 1) IS NOT NULL
             OR (SELECT true FROM orders WHERE ${mayWantPlan(sql)} ORDER BY id LIMIT 1) IS NOT NULL AS may_want_plan,
           (SELECT true FROM notifications
-            WHERE delivered_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= ${instant(DateTime.addDuration(now, untilNextLook))}
+            WHERE delivered_at IS NULL AND given_up_at IS NULL AND ${isAttempted(sql, DateTime.addDuration(now, untilNextLook))}
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries,
           history.timeline, history.system_identifier, history.log_position, history.is_settled AS is_history_settled
         FROM history`

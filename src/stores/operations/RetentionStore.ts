@@ -1,7 +1,8 @@
-import { Context, type DateTime, Effect, Layer, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
+import { longestAhead } from "../../domain/model/Order.ts"
 import { isFollowedThrough, isOrderUnfinished } from "../sql/conditions.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
@@ -88,8 +89,17 @@ const isOver = (sql: Sql, before: DateTime.Utc) => sql`
           AND (in_doubt_at IS NULL OR in_doubt_at < ${instant(before)})
         ORDER BY slice))`
 
+/** Created before then, by an index. */
+const isOld = (sql: Sql, before: DateTime.Utc) => sql`(o.created_at < ${instant(before)})`
+/**
+ * Created further ahead of its last change, which is before `before`, than an order may be that is split: a time that no calendar
+ * has, for which it was refused. By the same index.
+ */
+const isOfNoTime = (sql: Sql, before: DateTime.Utc) =>
+  sql`(o.created_at > ${instant(DateTime.addDuration(before, longestAhead))})`
+
 const isFinished = (sql: Sql, before: DateTime.Utc) => sql`
-  (o.created_at < ${instant(before)} AND o.updated_at < ${instant(before)}
+  ((${isOld(sql, before)} OR ${isOfNoTime(sql, before)}) AND o.updated_at < ${instant(before)}
     AND o.order_queue_status IN ('DONE', 'FAILED', 'SKIPPED')
     AND NOT (o.hold_reason IS NOT NULL AND EXISTS (SELECT FROM double_placements WHERE order_id = o.id))
     AND (o.cancel_requested_at IS NOT NULL OR (o.hold_reason IS NULL
@@ -122,13 +132,13 @@ const counted = (sql: Sql, { asked, now }: Pruning) => sql`
 const none = (sql: Sql) => sql.literal("(SELECT WHERE false)")
 
 /** Locks finished orders and their slices: whoever moves or changes one of these at this moment is waited for. */
-const lockFinished = ({ sql, query }: Db["Service"], before: DateTime.Utc) =>
+const lockFinished = ({ sql, query }: Db["Service"], before: DateTime.Utc, among: typeof isOld) =>
   query(
     "RetentionStore.lockFinished",
     Id,
     sql`
       WITH picked AS MATERIALIZED (
-        SELECT id, number, created_at FROM orders o WHERE ${isFinished(sql, before)}
+        SELECT id, number, created_at FROM orders o WHERE ${among(sql, before)} AND ${isFinished(sql, before)}
         ORDER BY created_at, id LIMIT ${maxOrders} FOR UPDATE SKIP LOCKED
       ), mine AS MATERIALIZED (
         SELECT id, number FROM (
@@ -147,7 +157,8 @@ const pruneOrders = (db: Db["Service"]) => (options: Pruning) =>
     .transaction(
       "RetentionStore.pruneOrders",
       Effect.gen(function* () {
-        const ids = yield* lockFinished(db, options.before)
+        const old = yield* lockFinished(db, options.before, isOld)
+        const ids = old.length > 0 ? old : yield* lockFinished(db, options.before, isOfNoTime)
         return { ids, pruned: ids.length === 0 ? nothingPruned : yield* removeOrders(db, ids, options) }
       })
     )

@@ -4,6 +4,7 @@ import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
+import { longestAhead } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
 import { slicesInDoubt, slicesInHand } from "../sql/claims.ts"
@@ -128,10 +129,11 @@ const endOfTime = DateTime.makeUnsafe("9999-12-31T00:00:00Z")
 const orders =
   ({ sql, query }: Db["Service"]) =>
   (limit: number) =>
-    query(
-      "TopStore.orders",
-      OverviewOrder,
-      sql`
+    Effect.flatMap(DateTime.now, (now) =>
+      query(
+        "TopStore.orders",
+        OverviewOrder,
+        sql`
         WITH busy AS (
           SELECT slice >> 20 AS number, 1 AS rank FROM ${slicesInDoubt(sql, endOfTime, 500)} claimed
           UNION ALL
@@ -145,7 +147,8 @@ const orders =
           UNION ALL
           (SELECT slice >> 20, 3 FROM slice_working ORDER BY acknowledged_at DESC LIMIT 500)
           UNION ALL
-          (SELECT number, 4 FROM orders ORDER BY created_at DESC LIMIT ${limit})
+          (SELECT number, 4 FROM orders WHERE created_at <= ${instant(DateTime.addDuration(now, longestAhead))}
+            ORDER BY created_at DESC LIMIT ${limit})
         ), picked AS MATERIALIZED (
           SELECT o.id, min(rank) AS rank FROM busy b JOIN orders o ON o.number = b.number
           GROUP BY o.id, o.created_at
@@ -158,6 +161,7 @@ const orders =
         -- OFFSET 0 makes the view read one order at a time, instead of all orders to find these among them.
         CROSS JOIN LATERAL (SELECT * FROM order_progress WHERE order_id = picked.id OFFSET 0) p
         ORDER BY p.created_at DESC, order_id`
+      )
     )
 
 const sliceColumns = (sql: Sql, now: DateTime.Utc): Fragment => sql`

@@ -1,9 +1,10 @@
-import { Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { UntrustedOrder } from "../../domain/lifecycle/validateOrder.ts"
-import type { SplittableOrder } from "../../domain/model/Order.ts"
+import { longestAhead, type SplittableOrder } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import { shownReasonCode } from "../sql/conditions.ts"
@@ -223,13 +224,22 @@ const newestIds = ({ sql, query }: Db["Service"]): OrderCommands["Service"]["new
 const list =
   ({ sql, query }: Db["Service"]): OrderCommands["Service"]["list"] =>
   (limit) =>
-    query(
-      "OrderCommands.list",
-      OrderProgress,
+    Effect.flatMap(DateTime.now, (now) => {
+      const latest = instant(DateTime.addDuration(now, longestAhead))
       // Sorted by the view's own column, which has an index: sorting by the clamped one would sum up every order first.
-      sql`
-        SELECT ${sql.literal(progressColumns)} FROM order_progress ORDER BY order_progress.created_at DESC, order_id LIMIT ${limit}`
-    )
+      const newest = (where: Fragment) => sql`(
+        SELECT * FROM order_progress p WHERE ${where} ORDER BY p.created_at DESC, p.order_id LIMIT ${limit})`
+      return query(
+        "OrderCommands.list",
+        OrderProgress,
+        // Orders of times that no calendar has come last: they were refused, and would be the first for ever.
+        sql`
+          SELECT ${sql.literal(progressColumns)} FROM (
+            ${newest(sql`p.created_at <= ${latest}`)} UNION ALL ${newest(sql`p.created_at > ${latest}`)}
+          ) order_progress
+          ORDER BY order_progress.created_at > ${latest}, order_progress.created_at DESC, order_id LIMIT ${limit}`
+      )
+    })
 
 const slices =
   ({ sql, query }: Db["Service"]): OrderCommands["Service"]["slices"] =>

@@ -1,11 +1,12 @@
-import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { type BigDecimal, Context, DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
+import type { Readable } from "../../db/Readable.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
-import { OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
+import { longestAhead, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
 import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
@@ -82,7 +83,7 @@ export class OrderStore extends Context.Service<
      * cancelled or its window ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window
      * is over, because windows in trading hours are not measured on the wall clock.
      */
-    readonly claimPending: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedOrder>, DbError>
+    readonly claimPending: (options: ClaimOptions) => Effect.Effect<Readable<ClaimedOrder>, DbError>
 
     /**
      * IN_PROGRESS → DONE with plan and slices, for each order whose claim is current; returns their ids. The slices of an
@@ -194,8 +195,8 @@ const claimPending =
         WHERE o.id = p.id
         RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
           ${sql.literal(["request_id", "origin_trace_id"].map(text).join(", "))},
-          CASE WHEN o.created_at BETWEEN ${instant(options.now)}::timestamptz - interval '366 days'
-              AND ${instant(options.now)}::timestamptz + interval '366 days'
+          CASE WHEN o.created_at BETWEEN ${instant(DateTime.subtractDuration(options.now, longestAhead))}::timestamptz
+              AND ${instant(DateTime.addDuration(options.now, longestAhead))}::timestamptz
             THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
     )
 

@@ -2,6 +2,7 @@ import { Context, type DateTime, Effect, Layer } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { booleans, decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
+import type { Readable } from "../../db/Readable.ts"
 import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type ClaimedSlice, OpenSlice, type SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import type { Reason } from "../../domain/model/reason.ts"
@@ -36,7 +37,7 @@ export class SliceStore extends Context.Service<
      * `after`, a claimed slice, only later slices are claimed; with `from`, only those due from then on, and with
      * `isLatestFirst` the latest of them. With `quotes`, each has the facts of its market.
      */
-    readonly claimDue: (options: ClaimOptions) => Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError>
+    readonly claimDue: (options: ClaimOptions) => Effect.Effect<Readable<ClaimedSlice>, DbError>
 
     /**
      * Moves slices out of IN_PROGRESS, each only under its current claim, and writes the audit of the calls behind them, in
@@ -61,7 +62,7 @@ export class SliceStore extends Context.Service<
       after: OpenSlice | null,
       limit: number,
       now: DateTime.Utc
-    ) => Effect.Effect<ReadonlyArray<OpenSlice>, DbError>
+    ) => Effect.Effect<Readable<OpenSlice>, DbError>
 
     /** Writes the broker's states of open slices. A final state is never overwritten. */
     readonly saveBrokerStates: (states: ReadonlyArray<BrokerState>, now: DateTime.Utc) => Effect.Effect<void, DbError>

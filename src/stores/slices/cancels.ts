@@ -1,4 +1,4 @@
-import { type DateTime, Effect, Schema } from "effect"
+import { DateTime, Effect, Schema } from "effect"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { durationMillis, instant, numbers, texts } from "../../db/parameters.ts"
@@ -46,9 +46,11 @@ export const claimCancels =
         WITH picked AS MATERIALIZED (
           SELECT w.slice, p.id, w.cancel_tries AS tries, w.cancel_refusal AS refusal
           FROM slice_plan p JOIN slice_working w ON w.slice = p.slice
-          WHERE p.id = ANY(${texts(ids)}) AND (w.cancel_sent_at IS NULL OR (${mayRepeat}::boolean
-            AND w.cancel_sent_at + (${pauses}::float8[])[least(greatest(w.cancel_tries, 1), ${cancelPauses.length}::int)]
-              * interval '1 millisecond' < ${instant(now)}))
+          WHERE p.id = ANY(${texts(ids)}) AND (w.cancel_sent_at IS NULL OR (${mayRepeat}::boolean AND (
+            -- True only after the clock was set back; those of two daemons differ by less.
+            w.cancel_sent_at > ${instant(DateTime.add(now, { minutes: 1 }))}
+            OR w.cancel_sent_at + (${pauses}::float8[])[least(greatest(w.cancel_tries, 1), ${cancelPauses.length}::int)]
+              * interval '1 millisecond' < ${instant(now)})))
           ORDER BY w.cancel_sent_at NULLS FIRST, w.acknowledged_at
           LIMIT ${limit}
           FOR UPDATE OF w SKIP LOCKED

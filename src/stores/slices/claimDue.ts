@@ -2,6 +2,7 @@ import type { DateTime, Effect } from "effect"
 import type { Db, Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import type { Readable } from "../../db/Readable.ts"
 import type { MarketLimits } from "../../domain/limits/marketLimits.ts"
 import { maxQuantity } from "../../domain/model/Order.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
@@ -39,7 +40,7 @@ const laterThan = (sql: Sql, after: ClaimOptions["after"]) =>
 
 /** What limits on quotes and values need to know of the slices. */
 const market = {
-  instrument: ", facts::jsonb->>'instrument' AS instrument",
+  instrument: ", slice_instrument(facts) AS instrument",
   source: "picked LEFT JOIN facts m ON m.instrument = picked.instrument",
   answer: `json_build_object(
     'listPrice', CASE WHEN q.is_unpriced
@@ -55,7 +56,7 @@ const noMarket = { instrument: "", source: "picked", answer: "NULL::text" }
  */
 export const claimDue = ({ sql, queryValues }: Db["Service"]) => {
   const decodeClaimed = makeDecodeClaimed()
-  return (options: ClaimOptions): Effect.Effect<ReadonlyArray<ClaimedSlice>, DbError> => {
+  return (options: ClaimOptions): Effect.Effect<Readable<ClaimedSlice>, DbError> => {
     const { quotes = null } = options
     const { instrument, source, answer } = quotes === null ? noMarket : market
     return queryValues(

@@ -2,7 +2,9 @@ import { DateTime, Duration, Effect, Queue } from "effect"
 import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
+import { answeredRows, type Readable } from "../../db/Readable.ts"
 import { lookBackMillis } from "../../domain/lifecycle/lookBack.ts"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { recentMillis } from "../../domain/lifecycle/turns.ts"
 import { looksAtQuotes } from "../../domain/limits/preTradeLimits.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
@@ -37,10 +39,10 @@ export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices)
       if (room <= 0) return true
       const { after, from } = pass.next(now)
       const page = yield* claimSome(now, { after, from }, room)
-      const isFull = page.length === room
-      pass.saw(isFull ? lastOf(page) : null, now)
+      const isFull = answeredRows(page) === room
+      pass.saw(lastOf(page), isFull, now)
       // A short page ends the pass. If the pass did not begin at the start, earlier slices may be due: it begins again there.
-      return isFull || after === null ? isFull : yield* claimPage(now, room - page.length)
+      return isFull || after === null ? isFull : yield* claimPage(now, room - answeredRows(page))
     })
 
   const claimUpcoming = (now: DateTime.Utc) => claimSome(now, { from: now }, 2 * claimLimit - queue.size - fired.size)
@@ -83,8 +85,8 @@ const makePass = (pollInterval: Duration.Duration) => {
   /** The due time of the last slice of a page that did not hold all that was due; null if the last one did. */
   let backlogMillis: number | null = null
 
-  const isPast = (at: DateTime.Utc, interval: Duration.Input, now: DateTime.Utc): boolean =>
-    DateTime.isGreaterThanOrEqualTo(now, DateTime.addDuration(at, Duration.fromInputUnsafe(interval)))
+  const isPast = (at: DateTime.Utc, intervalMillis: number, now: DateTime.Utc): boolean =>
+    !isPausedUntil(DateTime.toEpochMillis(now), DateTime.toEpochMillis(at) + intervalMillis, intervalMillis)
 
   const begin = (now: DateTime.Utc) => {
     const isFull = !hasSeenAll || isPast(fullyAt, fullLookMillis, now)
@@ -99,15 +101,20 @@ const makePass = (pollInterval: Duration.Duration) => {
     /** Where the next page begins. */
     next: (now: DateTime.Utc) => {
       // Slices that are due earlier may have come back meanwhile. Not behind a full pass: they come back as due lately.
-      const isOver = isPast(beganAt, from === null && !hasSeenAll ? fullLookMillis : pollInterval, now)
+      const isOver = isPast(
+        beganAt,
+        from === null && !hasSeenAll ? fullLookMillis : Duration.toMillis(pollInterval),
+        now
+      )
       if (after === null || isOver) begin(now)
       return { after, from }
     },
-    /** Takes note of the last slice of a full page; null for a page that held all there was. */
-    saw: (last: ClaimedSlice | null, now: DateTime.Utc) => {
-      after = last
-      backlogMillis = last !== null && last.notBeforeMillis <= DateTime.toEpochMillis(now) ? last.notBeforeMillis : null
-      hasSeenAll = backlogMillis === null
+    /** Takes note of a page: its last slice, null if none of it could be read, and whether there may be more behind it. */
+    saw: (last: ClaimedSlice | null, isFull: boolean, now: DateTime.Utc) => {
+      after = isFull ? (last ?? after) : null
+      const isDue = isFull && last !== null && last.notBeforeMillis <= DateTime.toEpochMillis(now)
+      backlogMillis = isDue ? last.notBeforeMillis : null
+      hasSeenAll = !isDue && (last !== null || !isFull)
     },
     fromStart: () => {
       if (hasSeenAll) after = null
@@ -137,7 +144,7 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
   const ahead = Duration.sum(config.sliceExecutorPollInterval, config.sliceExecutorClaimAhead)
 
   return Effect.fnUntraced(function* (now: DateTime.Utc, some: Partial<ClaimOptions>, limit: number) {
-    if (limit <= 0) return []
+    if (limit <= 0) return [] as Readable<ClaimedSlice>
     const claimed = yield* slices.claimDue({
       now,
       horizon: DateTime.addDuration(now, ahead),

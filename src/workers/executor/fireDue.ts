@@ -2,7 +2,7 @@ import { Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
-import { fireAtMillis } from "../../domain/lifecycle/placement.ts"
+import { fireAtMillis, laterBackoff } from "../../domain/lifecycle/placement.ts"
 import { isLate } from "../../domain/lifecycle/turns.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { summary } from "../../runtime/logAndContinue.ts"
@@ -29,8 +29,8 @@ export const makeFireDue = Effect.fnUntraced(function* (
   const gate = yield* PlacementGate
   const clock = yield* DatabaseClock
   const time = yield* Clock.Clock
-  const { fire, hasRoom, room, backoffUntilMillis } = yield* makeFire(claimed, inFlight, writer)
   const now = () => millisOfNanos(time.currentTimeNanosUnsafe())
+  const { fire, hasRoom, room, backoffUntilMillis } = yield* makeFire(claimed, inFlight, writer, now)
 
   /** Fires what is due, and returns what to wait for then. */
   const fireDue = (): Effect.Effect<unknown> => {
@@ -39,7 +39,7 @@ export const makeFireDue = Effect.fnUntraced(function* (
       if (gate.isClosed()) return gate.until(false)
       const next = queue.peek()
       if (next === undefined) return Queue.take(queueChanged)
-      const fireAt = fireAtMillis(next, backoffUntilMillis())
+      const fireAt = fireAtMillis(next, backoffUntilMillis(), nowMillis)
       if (nowMillis < fireAt) nowMillis = now()
       if (nowMillis < fireAt) return Effect.raceFirst(clock.sleepUntil(fireAt), Queue.take(queueChanged))
       if (!hasRoom()) return Queue.take(room)
@@ -59,7 +59,8 @@ export const makeFireDue = Effect.fnUntraced(function* (
 const makeFire = Effect.fnUntraced(function* (
   { queue, queueHasRoom, fired }: ClaimedSlices,
   inFlight: FiberSet.FiberSet<void>,
-  writer: OutcomeWriter
+  writer: OutcomeWriter,
+  now: () => number
 ) {
   const config = yield* Configuration
   const place = yield* makePlace
@@ -84,7 +85,7 @@ const makeFire = Effect.fnUntraced(function* (
         `Slice ${slice.id} met a bug and is reconciled when its lease ends: ${summary(placed.cause)}`
       )
     }
-    backoffUntilMillis = Math.max(backoffUntilMillis, placed.value.backoffUntilMillis)
+    backoffUntilMillis = laterBackoff(backoffUntilMillis, placed.value.backoffUntilMillis, now())
     writer.write(placed.value)
     return Effect.void
   }

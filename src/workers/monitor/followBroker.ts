@@ -1,6 +1,8 @@
 import { DateTime, Duration, Effect, Option } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
+import { answeredRows, type Readable } from "../../db/Readable.ts"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { sessionAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
@@ -50,24 +52,25 @@ export const makeFollowBroker = Effect.gen(function* () {
     calendar === null ||
     venueIds.some((venue) => sessionAt(calendar, venue, DateTime.toEpochMillis(now))._tag === "Open")
   let lastFollowed: OpenSlice | null = null
-  let nextAtRest = DateTime.makeUnsafe(0)
+  let nextAtRestMillis = 0
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     const unresolved = yield* slices.unresolved(now, maxLookup)
-    const open: ReadonlyArray<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
-    lastFollowed = open.length === maxLookup ? (open.at(-1) ?? null) : null
+    const open: Readable<OpenSlice> = yield* slices.open(lastFollowed, maxLookup, now)
+    lastFollowed = answeredRows(open) === maxLookup ? (open.at(-1) ?? null) : null
     const doubted = yield* recovery.previouslyInDoubt(watchedSince(broker, now), maxLookup)
+    const nowMillis = DateTime.toEpochMillis(now)
     const isAtRest = unresolved.length === 0 && open.length === 0
     const isAwaited = doubted.length > 0 || broker.listsAll
-    if (isAtRest && (!isAwaited || DateTime.isLessThan(now, nextAtRest))) return
+    if (isAtRest && (!isAwaited || isPausedUntil(nowMillis, nextAtRestMillis, Duration.toMillis(pauseAtRest)))) return
 
     const all = [...unresolved, ...open, ...doubted]
     const looked = yield* lookUp(new Set(all.map((slice) => slice.tag)))
     if (Option.isNone(looked)) return yield* sendCancels(open, false)
     const orderList = looked.value
     const isListed = broker.listsAll && orderList.tags.length > 0 && isAnyMarketOpen(now)
-    nextAtRest = DateTime.addDuration(now, isListed ? pauseWhileListed : pauseAtRest)
+    nextAtRestMillis = nowMillis + Duration.toMillis(isListed ? pauseWhileListed : pauseAtRest)
     if (isListed) yield* lookout.note("placed")
     yield* reportUnreadable(all, orderList)
     yield* reportDoubles(all, orderList)

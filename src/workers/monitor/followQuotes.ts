@@ -1,6 +1,7 @@
 import { Clock, DateTime, Duration, Effect, Result } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { needsQuotes } from "../../domain/limits/marketLimits.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
@@ -10,6 +11,7 @@ const ahead = Duration.minutes(2)
 /** Longer than the longest volume period and the reading before it. */
 const kept = Duration.hours(1)
 const pruneInterval = Duration.minutes(1)
+const pruneMillis = Duration.toMillis(pruneInterval)
 
 /**
  * Stores quotes of the instruments that are about to be traded, if a limit needs them, and prunes old ones, including those of
@@ -25,9 +27,10 @@ export const makeFollowQuotes = Effect.gen(function* () {
   const pass = Effect.gen(function* () {
     if (isNeeded) yield* ask
     const now = yield* DateTime.now
-    if (DateTime.toEpochMillis(now) < nextPruneMillis) return
+    const nowMillis = DateTime.toEpochMillis(now)
+    if (isPausedUntil(nowMillis, nextPruneMillis, pruneMillis)) return
     yield* quotes.prune(DateTime.subtractDuration(now, kept))
-    nextPruneMillis = DateTime.toEpochMillis(now) + Duration.toMillis(pruneInterval)
+    nextPruneMillis = nowMillis + pruneMillis
   })
   return pass.pipe(
     Effect.catch((error) => Effect.logWarning(`Quotes could not be kept: ${error.message}`)),
@@ -43,6 +46,7 @@ export const makeAskForQuotes = Effect.gen(function* () {
   const quotes = yield* QuoteStore
   const horizon = Duration.sum(config.limits.volumePeriod, ahead)
   let notBeforeMillis = 0
+  let pauseMillis = 0
   let isFailing = false
 
   /** Warns at the first failure, and again only after a success in between. */
@@ -59,7 +63,7 @@ export const makeAskForQuotes = Effect.gen(function* () {
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
-    if (DateTime.toEpochMillis(now) < notBeforeMillis) return
+    if (isPausedUntil(DateTime.toEpochMillis(now), notBeforeMillis, pauseMillis)) return
     const wanted = yield* quotes.takeTurn({
       now,
       interval: config.quotesPollInterval,
@@ -71,7 +75,8 @@ export const makeAskForQuotes = Effect.gen(function* () {
     if (Result.isSuccess(answer)) {
       if (answer.success.length > 0) yield* quotes.save(broker.name, answer.success, yield* DateTime.now)
     } else if (answer.failure._tag === "BrokerTryLater") {
-      notBeforeMillis = Math.max(yield* Clock.currentTimeMillis, DateTime.toEpochMillis(answer.failure.retryAt))
+      notBeforeMillis = DateTime.toEpochMillis(answer.failure.retryAt)
+      pauseMillis = notBeforeMillis - (yield* Clock.currentTimeMillis)
     }
   })
 })

@@ -1,4 +1,5 @@
 import { DateTime, Duration, Effect } from "effect"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { differenceKinds, type SettledSlice, type SliceDifference } from "../../domain/lifecycle/settlement.ts"
 import type { BrokerOrder } from "../../domain/model/BrokerOrder.ts"
 import { counted } from "../../domain/text/plural.ts"
@@ -11,7 +12,7 @@ import { WorkerStatus } from "../supervision/WorkerStatus.ts"
 /** The order list of a day is compared with the slices of that day. */
 const remembered = Duration.days(1)
 /** What other daemons have noted, and what people have resumed, is read again after this time. */
-const refreshAfter = Duration.minutes(1)
+const refreshAfterMillis = 60_000
 
 const endsByPerson: ReadonlySet<string> = new Set(
   Object.entries(differenceKinds).flatMap(([kind, { isHeld }]) => (isHeld && kind !== "absent" ? [kind] : []))
@@ -48,9 +49,10 @@ export const makeNoteDifferences = Effect.gen(function* () {
     /** The tags of the differences that are still there. */
     tags: Effect.gen(function* () {
       const now = yield* DateTime.now
-      if (DateTime.toEpochMillis(now) >= refreshAtMillis) {
+      const nowMillis = DateTime.toEpochMillis(now)
+      if (!isPausedUntil(nowMillis, refreshAtMillis, refreshAfterMillis)) {
         current = yield* store.current(DateTime.subtractDuration(now, remembered))
-        refreshAtMillis = DateTime.toEpochMillis(now) + Duration.toMillis(refreshAfter)
+        refreshAtMillis = nowMillis + refreshAfterMillis
       }
       return current.map(({ tag }) => tag)
     }),

@@ -2,6 +2,7 @@ import { Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { LookoutStore, type Sighting } from "../../stores/operations/LookoutStore.ts"
@@ -20,7 +21,7 @@ const deafInterval = Duration.seconds(1)
  * Even without a reason the database is asked once in this time. It is a little longer than the minute after which the broker's
  * order list is read for slices that were in doubt before.
  */
-const restInterval = Duration.seconds(61)
+const restMillis = 61_000
 
 /**
  * Keeps the workers of an idle daemon from asking the database. Their loops go on at their intervals; what each would ask in
@@ -117,7 +118,7 @@ const makeKnown = Effect.gen(function* () {
     if (age < 0 || age > maxAge || lastAsked === undefined) return false
     // Whether an order wants a plan shows only when it is asked for, which each look is worth once.
     if (work === "placed" && last.sighting.mayWantPlan && lastAsked.number < last.number) return false
-    return nowMillis - lastAsked.atMillis < Duration.toMillis(restInterval) && !isSeen(work, last, nowMillis)
+    return isPausedUntil(nowMillis, lastAsked.atMillis + restMillis, restMillis) && !isSeen(work, last, nowMillis)
   }
 
   const lookout: Lookout = {

@@ -237,6 +237,31 @@ describe("the account's rate limit", () => {
     }).pipe(Effect.scoped, Effect.provide(testDatabase))
   )
 
+  it.effect("goes on when the clock was an hour ahead and is set back, whatever was granted and asked for before", () =>
+    Effect.gen(function* () {
+      const sentAt: Array<number> = []
+      const retryAt = DateTime.makeUnsafe(3_601_000)
+      const { broker } = yield* replica(sentAt, {}, ({ tag }) =>
+        tag === "FAST"
+          ? Effect.fail(new BrokerTryLater({ code: tooFastCode, message: "no", retryAt }))
+          : Effect.succeed({ brokerOrderId: BrokerOrderId.make("b") })
+      )
+      yield* TestClock.setTime(3_600_000)
+      for (const tag of ["A", "B"]) yield* broker.place(placementOf(tag, due(4000)))
+      yield* failureOf(broker.place(placementOf("FAST", due(4000))))
+      yield* TestClock.setTime(0)
+      for (const tag of ["C", "D", "E"]) yield* broker.place(placementOf(tag, due(60)))
+      assert.lengthOf(sentAt, 6)
+      // The limits hold for what is granted from then on.
+      const failure = yield* failureOf(broker.place(placementOf("F", due(1))))
+      assert.deepInclude(failure, { code: "rate_limit", retryAt: DateTime.makeUnsafe(1100) })
+      const { block } = yield* OrderBudget.pipe(Effect.provide(OrderBudget.layer))
+      yield* block("zerodha", DateTime.makeUnsafe(5000))
+      const blocked = yield* failureOf(broker.place(placementOf("G", due(4))))
+      assert.deepInclude(blocked, { code: "rate_limit", retryAt: DateTime.makeUnsafe(5000) })
+    }).pipe(Effect.scoped, Effect.provide(testDatabase))
+  )
+
   it.effect("does not count look-ups", () =>
     Effect.gen(function* () {
       const sentAt: Array<number> = []

@@ -71,6 +71,14 @@ describe("the circuit breaker", () => {
     assert.deepInclude(again, { pauseMillis: 15_000 })
   })
 
+  it("admits a probe, and counts what is sent, when the clock was set back behind its pause", () => {
+    assert.isTrue(admit(opened, 16_000 - 3_600_000).mayPass)
+    assert.isFalse(admit(opened, 1000).mayPass)
+    const answered = after(["answered"], closed, 3_600_000)
+    assert.strictEqual(after(["no clear answer", "no clear answer", "no clear answer"], answered, 1000)._tag, "Open")
+    assert.deepStrictEqual(after(["answered"], answered, 1000), closedAt(1000))
+  })
+
   it("ignores answers to calls from before it opened, unless they show that the broker is well", () => {
     assert.deepStrictEqual(after(["no clear answer"], opened, 3000), opened)
     assert.deepStrictEqual(after(["answered"], opened, 3000), closedAt(3000))

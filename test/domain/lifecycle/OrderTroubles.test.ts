@@ -41,4 +41,15 @@ describe("an order without clear answers", () => {
     assert.isNull(troubles.waitsUntil(healthy, 15_000, 15_000))
     assert.isNull(troubles.waitsUntil(poisoned, 16_000, 15_000))
   })
+
+  it("does not wait longer because the clock was set back, nor takes the broker for well by an answer of the future", () => {
+    const troubles = new OrderTroubles()
+    const ahead = 3_600_000
+    troubles.answered(healthy, ahead)
+    for (const at of [1, 2, 3]) troubles.unclear(poisoned, ahead + at)
+    assert.isNotNull(troubles.waitsUntil(poisoned, ahead + 4, null))
+    assert.isNull(troubles.waitsUntil(poisoned, 4, null))
+    assert.isNull(troubles.waitsUntil(poisoned, 4, ahead))
+    assert.isTrue(troubles.unclear(poisoned, 4))
+  })
 })

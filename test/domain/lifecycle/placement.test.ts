@@ -6,6 +6,7 @@ import {
   closureOf,
   deadlineMillis,
   fireAtMillis,
+  laterBackoff,
   isAttempt,
   refusalOfGate,
   refusalToFire,
@@ -364,9 +365,21 @@ describe("the reason why a slice waits", () => {
   })
 
   it("is the due time or the back-off, whichever is later", () => {
-    assert.strictEqual(fireAtMillis(claimed, 0), 1_000_000)
-    assert.strictEqual(fireAtMillis(claimed, 999_999), 1_000_000)
-    assert.strictEqual(fireAtMillis(claimed, 1_000_500), 1_000_500)
+    assert.strictEqual(fireAtMillis(claimed, 0, 999_000), 1_000_000)
+    assert.strictEqual(fireAtMillis(claimed, 999_999, 999_000), 1_000_000)
+    assert.strictEqual(fireAtMillis(claimed, 1_000_500, 999_000), 1_000_500)
+  })
+
+  it("is the due time where the clock was set back behind a back-off", () => {
+    assert.strictEqual(fireAtMillis(claimed, 4_600_500, 999_000), 1_000_000)
+    assert.strictEqual(laterBackoff(4_600_500, 0, 999_000), 0)
+    assert.strictEqual(laterBackoff(4_600_500, 1_000_500, 999_000), 1_000_500)
+  })
+
+  it("is never more than two minutes later because of a back-off", () => {
+    assert.strictEqual(laterBackoff(1_000_000, 1_000_500, 999_000), 1_000_500)
+    assert.strictEqual(laterBackoff(1_000_500, 1_000_000, 999_000), 1_000_500)
+    assert.strictEqual(laterBackoff(0, 9_000_000, 999_000), 1_119_000)
   })
 
   it("is an early due time for up to a second; beyond that the clock was set back, and it is given back", () => {

@@ -68,6 +68,28 @@ describe("where claims begin", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("is behind a full page of which some or all slices could not be read", () =>
+    Effect.gen(function* () {
+      const { looksAt, pages, claimed } = yield* makeClaims
+      pages.push(Object.assign(pageDue(900).slice(1), { leftOut: 1 }))
+      yield* looksAt(1000)
+      claimed.queue.drain()
+      assert.include(yield* looksAt(1000.1), "all behind 900.004")
+      pages.push(Object.assign([], { leftOut: claimLimit }))
+      yield* looksAt(1100)
+      assert.deepStrictEqual(yield* looksAt(1101), ["all"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is at the first slice again when the clock was set back", () =>
+    Effect.gen(function* () {
+      const { looksAt } = yield* makeClaims
+      yield* looksAt(5000)
+      assert.deepStrictEqual(yield* looksAt(1000), ["all"])
+      assert.deepStrictEqual(yield* looksAt(1001), ["from 941"])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("is at the first slice after a hold, and after a claim that failed", () =>
     Effect.gen(function* () {
       const { looksAt, lookFully, pages } = yield* makeClaims

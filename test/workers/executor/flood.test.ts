@@ -66,6 +66,24 @@ describe("an order beside a flood", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("is claimed on behind slices that cannot be read", () =>
+    Effect.gen(function* () {
+      yield* setClock("10 minutes")
+      yield* insertSlices("old", 70, 1)
+      const { sql, execute } = yield* Db
+      yield* execute("test.odd", sql`UPDATE slice_queue SET facts = '{}' WHERE slice & 1048575 IN (3, 33)`)
+      const claimed = yield* makeClaimedSlices
+      const { claim } = yield* makeClaimDue(claimed)
+      let read = 0
+      for (let second = 0; second < 8; second++) {
+        yield* claim
+        read += claimed.queue.drain().length
+        yield* TestClock.adjust("1 second")
+      }
+      assert.strictEqual(read, 68)
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("does not keep the flood from being placed", () =>
     Effect.gen(function* () {
       const memory = yield* MemoryStore
