@@ -36,5 +36,7 @@ INSERT INTO server_history (timeline, system_identifier) SELECT n.timeline, n.sy
 CREATE TABLE orphaned_tags (
   tag varchar(20) PRIMARY KEY,
   broker_order_ids text[] NOT NULL,
-  found_at timestamptz NOT NULL
+  found_at timestamptz NOT NULL,
+  -- Placements were halted for it, and a person has looked at it before they went on.
+  is_told boolean NOT NULL DEFAULT false
 );

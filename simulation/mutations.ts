@@ -109,11 +109,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation(
     "settlement: after the states are written",
-    ["src/workers/monitor/followBroker.ts", "    yield* settle(open, orderList)\n", ""],
+    ["src/workers/monitor/followBroker.ts", "    yield* settle(unresolved, open, orderList)\n", ""],
     [
       "src/workers/monitor/followBroker.ts",
       "    const shown = new Set(states",
-      "    yield* settle(open, orderList)\n    const shown = new Set(states"
+      "    yield* settle(unresolved, open, orderList)\n    const shown = new Set(states"
     ]
   ),
   mutation(

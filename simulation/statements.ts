@@ -116,7 +116,7 @@ const historyOf = (history: Stores["history"], by: By): Stores["history"] => ({
   tagged: (tags) => Effect.map(by("HistoryStore.tagged")(history.tagged(tags)), sorted),
   adopt: (found, reason, now) => by("HistoryStore.adopt")(history.adopt(found, reason, now)),
   unprovable: (from, until) => by("HistoryStore.unprovable")(history.unprovable(from, until)),
-  noteOrphans: (orphans, since, now) => by("HistoryStore.noteOrphans")(history.noteOrphans(orphans, since, now)),
+  noteOrphans: (orphans, now) => by("HistoryStore.noteOrphans")(history.noteOrphans(orphans, now)),
   settle: (options) => by("HistoryStore.settle")(history.settle(options))
 })
 

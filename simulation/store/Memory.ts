@@ -33,7 +33,7 @@ export class Memory implements Tables {
   /** What is known of the cancels of open broker orders, by the slice's id. */
   readonly cancels = new Map<string, { readonly tries: number; readonly refusal: Reason | null }>()
   /** Broker orders with tags that no slice had. */
-  readonly orphans = new Map<Tag, { readonly brokerOrderIds: ReadonlyArray<BrokerOrderId>; readonly foundAt: number }>()
+  readonly orphans = new Map<Tag, { readonly brokerOrderIds: ReadonlyArray<BrokerOrderId>; isTold: boolean }>()
   readonly history: HistoryRow = {
     timeline: "00000001",
     recordedTimeline: "00000001",
@@ -82,7 +82,7 @@ export class Memory implements Tables {
     for (const slice of other.slices.values()) this.addSlice({ ...slice })
     refill(this.events, other.events, (event) => event)
     refill(this.doubles, other.doubles, (ids) => ids)
-    refill(this.orphans, other.orphans, (orphan) => orphan)
+    refill(this.orphans, other.orphans, (orphan) => ({ ...orphan }))
     refill(this.differences, other.differences, (difference) => ({ ...difference }))
     refill(this.cancels, other.cancels, (cancel) => cancel)
     refill(this.workers, other.workers, (worker) => ({ ...worker }))

@@ -44,14 +44,14 @@ export const memoryHistory = (memory: Memory): HistoryStore["Service"] => ({
   // The order list of a run begins with the run.
   unprovable: () => Effect.succeed(0),
 
-  noteOrphans: (orphans, since, now) =>
+  noteOrphans: (orphans) =>
     Effect.sync(() => {
       const known = new Set([...memory.slices.values()].map(({ tag }) => tag))
       const noted = orphans.filter(({ tag }) => !known.has(tag))
       for (const { tag, brokerOrderIds } of noted) {
-        memory.orphans.set(tag, { brokerOrderIds, foundAt: memory.orphans.get(tag)?.foundAt ?? millisOf(now) })
+        memory.orphans.set(tag, { brokerOrderIds, isTold: memory.orphans.get(tag)?.isTold ?? false })
       }
-      return noted.filter(({ tag }) => (memory.orphans.get(tag)?.foundAt ?? 0) >= millisOf(since)).length
+      return noted.filter(({ tag }) => memory.orphans.get(tag)?.isTold !== true).length
     }),
 
   settle: ({ since, wait, halt, now }) =>
@@ -67,6 +67,7 @@ export const memoryHistory = (memory: Memory): HistoryStore["Service"] => ({
       if (halt !== null) {
         const row = { isHalted: true, reason: halt, requestedBy: theService, requestedAt: millisOf(now) }
         memory.halts.push({ ...row, id: memory.halts.length + 1 })
+        for (const orphan of memory.orphans.values()) orphan.isTold = true
       }
       return true
     })

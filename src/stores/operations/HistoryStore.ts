@@ -76,13 +76,9 @@ export class HistoryStore extends Context.Service<
 
     /**
      * Remembers broker orders with tags of ours that no slice has, so that the slices that get these tags are looked up first; returns
-     * how many of them were not known before `since`.
+     * for how many of them placements were not halted yet.
      */
-    readonly noteOrphans: (
-      orphans: FoundOnList["orphaned"],
-      since: DateTime.Utc,
-      now: DateTime.Utc
-    ) => Effect.Effect<number, DbError>
+    readonly noteOrphans: (orphans: FoundOnList["orphaned"], now: DateTime.Utc) => Effect.Effect<number, DbError>
 
     /**
      * Records the server's history as settled, halts in the same statement if there is a reason to, and wakes the executors. False,
@@ -205,7 +201,7 @@ const unprovable =
 
 const noteOrphans =
   ({ sql, queryOne }: Db["Service"]): Store["noteOrphans"] =>
-  (orphans, since, now) =>
+  (orphans, now) =>
     queryOne(
       "HistoryStore.noteOrphans",
       Schema.Struct({ count: Schema.Int }),
@@ -216,8 +212,8 @@ const noteOrphans =
           AS i (tag, orders)
         WHERE NOT EXISTS (SELECT FROM slice_plan p WHERE p.tag = i.tag)
         ON CONFLICT (tag) DO UPDATE SET broker_order_ids = excluded.broker_order_ids
-        RETURNING found_at)
-        SELECT count(*)::int AS count FROM noted WHERE found_at >= ${instant(since)}`
+        RETURNING is_told)
+        SELECT count(*)::int AS count FROM noted WHERE NOT is_told`
     ).pipe(Effect.map(({ count }) => count))
 
 /** Seconds since 2026: more than any slice was ever claimed times, and the next time more again. */
@@ -245,6 +241,8 @@ const settle =
           INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at)
           SELECT true, ${halt}::text, ${theService}::text, ${instant(now)}::timestamptz FROM settled WHERE ${halt}::text IS NOT NULL
           RETURNING id
+        ), told AS (
+          UPDATE orphaned_tags SET is_told = true WHERE NOT is_told AND EXISTS (SELECT FROM requested)
         ), recorded AS (${insertActions(
           sql,
           { name: "halt", asked: { by: theService, reason: halt ?? "" }, now },

@@ -24,7 +24,7 @@ export const makeReportFenced = Effect.gen(function* () {
       const now = yield* DateTime.now
       const [slice] = yield* store.tagged(new Set([tag]))
       if (slice === undefined) {
-        yield* store.noteOrphans([{ tag, brokerOrderIds: [brokerOrderId] }], now, now)
+        yield* store.noteOrphans([{ tag, brokerOrderIds: [brokerOrderId] }], now)
         return yield* Effect.logError(
           `The database has no such slice any more, but the broker has it as ${brokerOrderId}`
         )

@@ -14,7 +14,7 @@ export const makeAdoptForgotten = Effect.gen(function* () {
 
   return Effect.fnUntraced(function* (found: ReadonlyArray<FoundSlice>) {
     const now = yield* DateTime.now
-    const answers = yield* writeApart(found, (some) => store.adopt(some, forgottenWords, now))
+    const answers = yield* writeApart(found, (some) => store.adopt(some.map(asFollowed), forgottenWords, now))
     const adopted = new Set(answers.flatMap((ids) => [...ids]))
     yield* Effect.forEach(
       found.filter(({ slice }) => adopted.has(slice.id)),
@@ -24,3 +24,10 @@ export const makeAdoptForgotten = Effect.gen(function* () {
     return found.filter(({ slice }) => !adopted.has(slice.id))
   })
 })
+
+/**
+ * A cancelled order is taken over as one that is followed: the settlement tells who has cancelled it before the slice is over, so that no
+ * new plan answers to somebody else's cancel.
+ */
+const asFollowed = ({ slice, order }: FoundSlice): FoundSlice =>
+  order.status === "CANCELLED" ? { slice, order: { ...order, status: "UNRECOGNISED" } } : { slice, order }

@@ -74,7 +74,7 @@ export const makeFollowBroker = Effect.gen(function* () {
     if (isListed) yield* lookout.note("placed")
     yield* reportUnreadable(all, orderList)
     yield* reportDoubles(all, orderList)
-    yield* settle(open, orderList)
+    yield* settle(unresolved, open, orderList)
     yield* reconcileInDoubt(unresolved, orderList)
     yield* adoptLateArrivals(doubted, orderList)
 

@@ -39,13 +39,20 @@ export const makeNoteDifferences = Effect.gen(function* () {
     alarm: Effect.Effect<void>
   ) {
     const key = keyOf(difference.tag, difference.kind)
-    if (told.get(key) === difference.facts) return
+    // An alarm is noted again whenever it is met: the database may have forgotten it, and nobody may know that yet.
+    if (!difference.isCritical && told.get(key) === difference.facts) return
     const counted = Effect.sync(() => telemetry.differed(difference.kind))
     if (yield* store.note(difference, now, Effect.andThen(alarm, counted))) refreshAtMillis = 0
     told.set(key, difference.facts)
   })
 
   return {
+    /** The database may have forgotten what was noted: everything is noted again. */
+    forget: () => {
+      told.clear()
+      refreshAtMillis = 0
+    },
+
     /** The tags of the differences that are still there. */
     tags: Effect.gen(function* () {
       const now = yield* DateTime.now
@@ -80,17 +87,16 @@ export const makeNoteDifferences = Effect.gen(function* () {
     }),
 
     /** Has `health` show the critical ones. */
-    show: Effect.suspend(() => {
-      const critical = current.filter(({ isCritical }) => isCritical)
-      const [first] = critical
-      const words =
-        first === undefined
-          ? null
-          : `${counted(critical.length, "difference")} from the broker's order list, the first: ${first.words}`
-      return status.blocked("monitor", words)
-    })
+    show: Effect.suspend(() => status.blocked("monitor", wordsOf(current.filter(({ isCritical }) => isCritical))))
   }
 })
+
+const wordsOf = (critical: ReadonlyArray<CurrentDifference>): string | null => {
+  const [first] = critical
+  return first === undefined
+    ? null
+    : `${counted(critical.length, "difference")} from the broker's order list, the first: ${first.words}`
+}
 
 const ofSlice = (
   { id: sliceId, orderId, tag }: SettledSlice,

@@ -34,10 +34,10 @@ export const makeSettleHistory = Effect.gen(function* () {
   })
 
   /** Takes over what was found; returns what a person has to look at. */
-  const takeOver = Effect.fnUntraced(function* (found: FoundOnList, since: DateTime.Utc) {
+  const takeOver = Effect.fnUntraced(function* (found: FoundOnList) {
     const { orphaned } = found
-    // Those that were known before, a person has resumed over.
-    const newOrphans = orphaned.length === 0 ? 0 : yield* store.noteOrphans(orphaned, since, yield* DateTime.now)
+    // Over those of an earlier halt a person has resumed.
+    const newOrphans = orphaned.length === 0 ? 0 : yield* store.noteOrphans(orphaned, yield* DateTime.now)
     for (const doubled of found.doubled) yield* alarmDouble(doubled)
     const left = yield* adoptForgotten(found.forgotten)
     return [
@@ -55,7 +55,7 @@ export const makeSettleHistory = Effect.gen(function* () {
     const slices = yield* store.tagged(tags)
     const found = compareWithList(tags, slices, ordersOf, unreadableOf)
     const problems = [
-      ...(yield* takeOver(found, since)),
+      ...(yield* takeOver(found)),
       ...problem(list.unclear, "row", "of the order list unreadable"),
       ...(seenAt === null || DateTime.isGreaterThanOrEqualTo(seenAt, list.since)
         ? []

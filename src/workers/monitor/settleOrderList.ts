@@ -12,10 +12,11 @@ import {
 } from "../../domain/lifecycle/settlement.ts"
 import { sessionAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
-import { isTagOfOurs, type Tag } from "../../domain/model/Ids.ts"
-import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
+import { isTagOfOurs } from "../../domain/model/Ids.ts"
+import type { OpenSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SettlementStore } from "../../stores/account/SettlementStore.ts"
+import { ServerHistory } from "../supervision/ServerHistory.ts"
 import { makeAdoptLateArrivals } from "./lateArrivals.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 import { makeNoteDifferences } from "./noteDifferences.ts"
@@ -43,10 +44,19 @@ export const makeSettleOrderList = Effect.gen(function* () {
   const noted = yield* makeNoteDifferences
   const mend = yield* makeMend
   const reportDoubles = yield* makeReportDoubles
+  const history = yield* ServerHistory
   const isDue = makePatience()
 
-  return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, orderList: OrderListLookUp) {
-    const tags = compare.tags(yield* noted.tags, open, orderList)
+  return Effect.fnUntraced(function* (
+    unresolved: ReadonlyArray<UnresolvedSlice>,
+    open: ReadonlyArray<OpenSlice>,
+    orderList: OrderListLookUp
+  ) {
+    if (!history.isSettled()) {
+      compare.forget()
+      noted.forget()
+    }
+    const tags = compare.tags(yield* noted.tags, { unresolved, open }, orderList)
     const slices = tags.size === 0 ? [] : yield* store.slices([...tags])
     const now = yield* DateTime.now
     const differing = compare.slices(slices, orderList)
@@ -114,24 +124,36 @@ const makeCompare = Effect.gen(function* () {
   return {
     agree,
 
-    /** Those that differed, those that the list ought to have, and those whose rows have changed. */
+    /** The database may have forgotten what agreed: everything is compared again. */
+    forget: () => agreed.clear(),
+
+    /**
+     * Those that differed, those that the list ought to have, those of slices that are not over and not on course, and those of other
+     * slices whose rows have changed.
+     */
     tags: (
       differed: ReadonlyArray<string>,
-      open: ReadonlyArray<OpenSlice>,
+      {
+        open,
+        unresolved
+      }: { readonly open: ReadonlyArray<OpenSlice>; readonly unresolved: ReadonlyArray<UnresolvedSlice> },
       orderList: OrderListLookUp
     ): ReadonlySet<string> => {
       const openByTag = new Map<string, OpenSlice>(open.map((slice) => [slice.tag, slice]))
-      const isPlain = (tag: Tag): boolean => {
+      const inDoubt = new Set<string>(unresolved.map(({ tag }) => tag))
+      const isToCompare = (tag: string): boolean => {
         const slice = openByTag.get(tag)
-        const rows = { orders: orderList.statedOrdersOf(tag), unreadable: orderList.unreadableOf(tag) }
-        return slice !== undefined && isOnCourse(slice, rows)
+        if (slice === undefined) return inDoubt.has(tag) || agreed.get(tag) !== orderList.signatureOf(tag)
+        return !isOnCourse(slice, {
+          orders: orderList.statedOrdersOf(tag),
+          unreadable: orderList.unreadableOf(slice.tag)
+        })
       }
       const shown = new Set<string>(orderList.tags)
       const isMissing = ({ tag, acknowledgedAt }: OpenSlice) =>
         !shown.has(tag) && DateTime.toEpochMillis(acknowledgedAt) <= orderList.askedMillis - quarantineMillis
       const missing = open.filter(isMissing).map(({ tag }) => tag)
-      const changed = orderList.tags.filter((tag) => agreed.get(tag) !== orderList.signatureOf(tag) && !isPlain(tag))
-      return new Set([...differed, ...missing, ...changed].slice(0, maxCompared))
+      return new Set([...differed, ...missing, ...orderList.tags.filter(isToCompare)].slice(0, maxCompared))
     },
 
     slices: (slices: ReadonlyArray<SettledSlice>, orderList: OrderListLookUp): ReadonlyArray<Differing> =>
