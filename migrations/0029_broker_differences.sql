@@ -10,10 +10,12 @@ CREATE TABLE broker_differences (
   broker_order_ids text[] NOT NULL,
   words text NOT NULL,
   is_critical boolean NOT NULL,
+  -- The order went on hold for it.
+  is_held boolean NOT NULL,
   seen_at timestamptz NOT NULL,
   ended_at timestamptz,
   PRIMARY KEY (tag, kind)
 );
 
-CREATE INDEX broker_differences_current ON broker_differences (seen_at) WHERE ended_at IS NULL;
+CREATE INDEX broker_differences_current ON broker_differences (seen_at);
 CREATE INDEX broker_differences_order ON broker_differences (order_id);

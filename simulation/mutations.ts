@@ -109,7 +109,11 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   mutation(
     "settlement: after the states are written",
-    ["src/workers/monitor/followBroker.ts", "    yield* settle(unresolved, open, orderList)\n", ""],
+    [
+      "src/workers/monitor/followBroker.ts",
+      "    const unjudged = yield* settle(unresolved, open, orderList)\n",
+      "    const unjudged = new Set<string>()\n"
+    ],
     [
       "src/workers/monitor/followBroker.ts",
       "    const shown = new Set(states",
@@ -310,7 +314,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   ]),
   ofForgetting("forgetting: broker orders without a slice are no reason for a halt", [
     "src/workers/monitor/settleHistory.ts",
-    '...problem(found.orphaned.length, "broker order", "of ours without any slice"),',
+    '...problem(newOrphans, "broker order", "of ours without any slice"),',
     ""
   ]),
   ofForgetting("forgetting: a halt that is lost is not written again", [

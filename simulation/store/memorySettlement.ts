@@ -17,14 +17,23 @@ export const memorySettlement = (memory: Memory): SettlementStore["Service"] => 
       return [...memory.slices.values()].filter(({ tag }) => wanted.has(tag)).map((slice) => settled(memory, slice))
     }),
 
-  note: (difference, now, alarm) =>
+  note: (differences, now, alarm) =>
     Effect.suspend(() => {
-      const key = `${difference.tag} ${difference.kind}`
-      const known = memory.differences.get(key)
-      if (known !== undefined && known.facts === difference.facts && !known.isOver) return Effect.succeed(false)
-      memory.differences.set(key, { ...difference, seenAt: millisOf(now), isOver: false })
-      const { isHeld, orderId, words } = difference
-      if (isHeld && orderId !== null) memory.hold(orderId, because("broker_differs", words), millisOf(now))
+      const fresh = differences.filter((difference) => {
+        const known = memory.differences.get(`${difference.tag} ${difference.kind}`)
+        return known === undefined || known.facts !== difference.facts || known.isEnded
+      })
+      for (const difference of fresh) {
+        memory.differences.set(`${difference.tag} ${difference.kind}`, {
+          ...difference,
+          seenAt: millisOf(now),
+          isEnded: false
+        })
+      }
+      const [first, ...more] = differences
+      if (fresh.length === 0 || first === undefined) return Effect.succeed(false)
+      const words = more.length === 0 ? first.words : `${first.words}; and ${more.length} more`
+      if (first.isHeld && first.orderId !== null) hold(memory, first.orderId, words, millisOf(now))
       return Effect.as(alarm, true)
     }),
 
@@ -35,16 +44,17 @@ export const memorySettlement = (memory: Memory): SettlementStore["Service"] => 
     Effect.sync(() => {
       for (const { tag, kind } of differences) {
         const known = memory.differences.get(`${tag} ${kind}`)
-        if (known !== undefined) known.isOver = true
+        if (known !== undefined) known.isEnded = true
       }
     }),
 
   current: (since) =>
     Effect.sync(() =>
       [...memory.differences.values()]
-        .filter(({ isOver, seenAt }) => !isOver && seenAt >= millisOf(since))
-        .filter(({ orderId, seenAt }) => {
+        .filter(({ seenAt }) => seenAt >= millisOf(since))
+        .filter(({ isEnded, isHeld, orderId, seenAt }) => {
           const order = orderId === null ? undefined : memory.orders.get(orderId)
+          if (isEnded && !(isHeld && (order?.holdReason ?? null) !== null)) return false
           return !(Math.max(order?.resumedAt ?? 0, order?.cancelRequestedAt ?? 0) >= seenAt)
         })
         .toSorted(
@@ -56,6 +66,19 @@ export const memorySettlement = (memory: Memory): SettlementStore["Service"] => 
         .map(({ seenAt, ...difference }) => ({ ...difference, seenAt: DateTime.makeUnsafe(seenAt) }))
     )
 })
+
+const hold = (memory: Memory, orderId: string, words: string, nowMillis: number): void => {
+  const order = memory.orders.get(orderId)
+  if (order === undefined || order.holdReasonCode === "double_placement") return
+  const { heldAt, holdReason, holdReasonCode } = order
+  const before =
+    holdReason === null || holdReasonCode === "broker_differs" ? "" : `; it was on hold before: ${holdReason}`
+  memory.hold(
+    orderId,
+    because("broker_differs", `${words}${before}`),
+    (holdReason === null ? null : heldAt) ?? nowMillis
+  )
+}
 
 const settled = (memory: Memory, slice: SliceRow): SettledSlice => ({
   ...slice,

@@ -97,7 +97,7 @@ export interface EventRow {
 
 export interface DifferenceRow extends NotedDifference {
   readonly seenAt: number
-  isOver: boolean
+  isEnded: boolean
 }
 
 export interface HaltRow {

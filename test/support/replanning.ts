@@ -146,7 +146,7 @@ export const lockSlice = (id: string) =>
 export const lockOrder = (id: string) =>
   Effect.flatMap(Db, ({ sql }) => lockRows([sql`SELECT FROM orders WHERE id = ${id} FOR UPDATE`]))
 
-const lockRows = (statements: ReadonlyArray<Statement<Readonly<Record<string, unknown>>>>) =>
+export const lockRows = (statements: ReadonlyArray<Statement<Readonly<Record<string, unknown>>>>) =>
   Effect.gen(function* () {
     const { execute, transaction } = yield* Db
     const isHeld = yield* Deferred.make<void>()

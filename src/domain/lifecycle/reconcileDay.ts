@@ -1,5 +1,5 @@
 import type { FoundOrders, OrderListEntries, OrderListEntry, UnreadableEntry } from "../model/BrokerOrder.ts"
-import { judgeSlice, type SettledSlice, type SliceDifference } from "./settlement.ts"
+import { differencesOf, type SettledSlice, type SliceDifference } from "./settlement.ts"
 
 /** A slice that differs from the broker's order list. */
 export interface Difference extends SliceDifference {
@@ -32,14 +32,14 @@ export const reconcileDay = (
   const byTag = Map.groupBy(ours.orders, (order) => order.tag)
   const unreadableByTag = Map.groupBy(ours.unreadable, (row) => row.tag)
   const differences = slices.flatMap((slice): ReadonlyArray<Difference> => {
-    const found = judgeSlice(slice, {
+    const [found] = differencesOf(slice, {
       orders: byTag.get(slice.tag) ?? [],
       unreadable: unreadableByTag.get(slice.tag) ?? [],
       // A person who asks is told of whatever differs at this moment.
       completeUntilMillis: Number.POSITIVE_INFINITY,
       isMarketOpen: false
     })
-    return found === null ? [] : [{ slice, ...found }]
+    return found === undefined ? [] : [{ slice, ...found }]
   })
   const isOpen = ({ brokerStatus }: SettledSlice) =>
     brokerStatus !== null && !["COMPLETE", "CANCELLED", "REJECTED"].includes(brokerStatus)

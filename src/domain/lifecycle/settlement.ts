@@ -117,12 +117,18 @@ const isPlacement = ({ status, filledQuantity }: BrokerOrder): boolean => status
 export const placementsAmong = (orders: ReadonlyArray<BrokerOrder>): ReadonlyArray<BrokerOrder> =>
   orders.filter(isPlacement)
 
-/** The broker's order of a slice: the one that is known, else the one that is a placement, else the last one. */
+/**
+ * The broker's order of a slice: the one that is a placement, else the known one, else, if none is known, the last one. A refused order
+ * with another id than the known one is that of an earlier attempt.
+ */
 export const orderOf = (orders: ReadonlyArray<BrokerOrder>, known: string | null): BrokerOrder | null =>
-  placementsAmong(orders)[0] ?? orders.find(({ brokerOrderId }) => brokerOrderId === known) ?? orders.at(-1) ?? null
+  placementsAmong(orders)[0] ??
+  orders.find(({ brokerOrderId }) => brokerOrderId === known) ??
+  (known === null ? orders.at(-1) : null) ??
+  null
 
 /**
- * Whether an open slice and the rows of its tag differ in nothing but the progress of its order, so that {@link judgeSlice} would
+ * Whether an open slice and the rows of its tag differ in nothing but the progress of its order, so that {@link differencesOf} would
  * find nothing. It needs less of the slice.
  */
 export const isOnCourse = (
@@ -144,10 +150,10 @@ export const isUnpriced = ({ status, filledQuantity, averagePrice }: BrokerOrder
   isTerminal(status) && filledQuantity > 0 && averagePrice === null
 
 /**
- * Compares a slice with the rows of its tag in the broker's order list; null if they agree. The monitor calls it for every tag
- * whose rows have changed, and the command `settle` for every slice of a day.
+ * Compares a slice with the rows of its tag in the broker's order list: what differs, most serious first; nothing if they agree. The
+ * monitor calls it for every tag whose rows have changed, and the command `settle` for every slice of a day.
  */
-export const judgeSlice = (slice: SettledSlice, rows: RowsOfTag): SliceDifference | null => {
+export const differencesOf = (slice: SettledSlice, rows: RowsOfTag): ReadonlyArray<SliceDifference> => {
   const { orders, unreadable } = rows
   const brokerOrderIds = brokerOrderIdsOf([...placementsAmong(orders), ...unreadable])
   const differs = (kind: DifferenceKind, text: string, facts: string, repair: BrokerOrder | null = null) => ({
@@ -159,23 +165,35 @@ export const judgeSlice = (slice: SettledSlice, rows: RowsOfTag): SliceDifferenc
   })
   if (brokerOrderIds.length > 1) {
     const ids = brokerOrderIds.join(", ")
-    return differs("double_placement", `PLACED ${brokerOrderIds.length} TIMES: ${ids}`, ids)
+    return [differs("double_placement", `PLACED ${brokerOrderIds.length} TIMES: ${ids}`, ids)]
   }
   const order = orderOf(orders, slice.brokerOrderId)
   const odd = unreadable.find(({ brokerOrderId }) => order === null || brokerOrderId !== order.brokerOrderId)
   if (odd !== undefined) {
     const which = odd.brokerOrderId === null ? "" : ` for ${odd.brokerOrderId}`
     const text = `the order list has a row of it${which} that cannot be read: ${odd.problem}`
-    return differs("unreadable", text, odd.problem)
+    return [differs("unreadable", text, odd.problem)]
   }
-  if (order === null) return judgeAbsent(slice, rows, differs)
-  if (slice.stage !== "PROCESSED")
-    return isPlacement(order) ? judgeUnrecorded(slice, order, rows, differs) : unresolved(slice, order, differs)
+  return judged(slice, order, rows, differs).filter((difference) => difference !== null)
+}
+
+const judged = (
+  slice: SettledSlice,
+  order: BrokerOrder | null,
+  rows: RowsOfTag,
+  differs: Differs
+): ReadonlyArray<SliceDifference | null> => {
+  if (order === null) return [judgeAbsent(slice, rows, differs)]
+  if (slice.stage !== "PROCESSED") {
+    return isPlacement(order) ? judgeUnrecorded(slice, order, rows, differs) : [unresolved(slice, order, differs)]
+  }
   if (slice.brokerOrderId !== order.brokerOrderId) {
     const text = `${slice.brokerOrderId} here, ${order.brokerOrderId} in the order list`
-    return differs("other_order", text, order.brokerOrderId)
+    return [differs("other_order", text, order.brokerOrderId)]
   }
-  return judgeQuantity(slice, order, differs) ?? judgeState(slice, order, rows, differs)
+  const quantity = judgeQuantity(slice, order, differs)
+  // What was filled after the carry is told with its state.
+  return quantity?.kind === "filled_after_carry" ? [quantity] : [quantity, judgeState(slice, order, rows, differs)]
 }
 
 type Differs = (kind: DifferenceKind, text: string, facts: string, repair?: BrokerOrder | null) => SliceDifference
@@ -206,21 +224,21 @@ const judgeUnrecorded = (
   order: BrokerOrder,
   rows: RowsOfTag,
   differs: Differs
-): SliceDifference | null => {
+): ReadonlyArray<SliceDifference | null> => {
   const { carriedQuantity, replacedBy, stage } = slice
   const has = `the broker has it as ${order.brokerOrderId}`
   if (replacedBy !== null) {
-    return differs("filled_after_carry", `replaced by plan ${replacedBy}, but ${has}`, order.brokerOrderId)
+    return [differs("filled_after_carry", `replaced by plan ${replacedBy}, but ${has}`, order.brokerOrderId)]
   }
   if (carriedQuantity > 0) {
     const text = `${stage} here, and later slices took over ${carriedQuantity} of it, but ${has}`
-    return differs("filled_after_carry", text, order.brokerOrderId)
+    return [differs("filled_after_carry", text, order.brokerOrderId)]
   }
-  return (
-    judgeQuantity(slice, order, differs) ??
-    judgeCancel(slice, order, rows, differs) ??
+  return [
+    judgeQuantity(slice, order, differs),
+    judgeCancel(slice, order, rows, differs),
     differs("not_recorded", `${stage} here, but ${has}`, order.brokerOrderId, order)
-  )
+  ]
 }
 
 const judgeQuantity = (slice: SettledSlice, order: BrokerOrder, differs: Differs): SliceDifference | null => {

@@ -1,7 +1,7 @@
 import { Context, type DateTime, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { channel, instant, texts } from "../../db/parameters.ts"
+import { booleans, channel, instant, jsons, texts } from "../../db/parameters.ts"
 import { type DifferenceKind, SettledSlice } from "../../domain/lifecycle/settlement.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import type { Asked } from "../sql/insertActions.ts"
@@ -23,7 +23,7 @@ export interface NotedDifference {
   readonly isHeld: boolean
 }
 
-/** A difference that the order list still shows. */
+/** A difference that is still there. */
 export const CurrentDifference = Schema.Struct({
   tag: Schema.String,
   kind: Schema.String,
@@ -32,6 +32,8 @@ export const CurrentDifference = Schema.Struct({
   brokerOrderIds: Schema.Array(Schema.String),
   words: Schema.String,
   isCritical: Schema.Boolean,
+  /** The order list does not say so any more, and the order is still on hold for it. */
+  isEnded: Schema.Boolean,
   seenAt: Schema.DateTimeUtcFromDate
 })
 export type CurrentDifference = typeof CurrentDifference.Type
@@ -46,11 +48,11 @@ export class SettlementStore extends Context.Service<
     /** The slices with these tags, in whatever stage. */
     readonly slices: (tags: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
     /**
-     * Notes a difference once for its facts, puts its order on hold if it says so, and gives the alarm in the same transaction: if
-     * the process dies in between, the next look finds it again. False when it was noted before.
+     * Notes differences of one kind in one order, each once for its facts, puts the order on hold if they say so, and gives the alarm in
+     * the same transaction: if the process dies in between, the next look finds them again. False when all were noted before.
      */
     readonly note: (
-      difference: NotedDifference,
+      differences: ReadonlyArray<NotedDifference>,
       now: DateTime.Utc,
       alarm: Effect.Effect<void>
     ) => Effect.Effect<boolean, DbError>
@@ -62,8 +64,8 @@ export class SettlementStore extends Context.Service<
       now: DateTime.Utc
     ) => Effect.Effect<void, DbError>
     /**
-     * Differences that the order list still shows, seen since then, critical ones first. Those of an order that a person has resumed
-     * or cancelled after that are left out.
+     * Differences seen since then that the order list still shows, or for which an order is still on hold, critical ones first. Those
+     * of an order that a person has resumed or cancelled after that are left out.
      */
     readonly current: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<CurrentDifference>, DbError>
   }
@@ -95,15 +97,19 @@ const slices =
 
 const note =
   (db: Db["Service"]): SettlementStore["Service"]["note"] =>
-  (difference, now, alarm) =>
+  (differences, now, alarm) =>
     db.transaction(
       "SettlementStore.note",
       Effect.gen(function* () {
-        const isNew = (yield* insertDifference(db, difference, now)).length > 0
-        if (!isNew) return false
-        if (difference.isHeld && difference.orderId !== null) {
-          yield* holdOrder(db, difference.orderId, difference.words, now)
-          yield* holdSlices(db, difference.orderId, now)
+        // Whoever has the order locked is not waited for long: the pass goes on, and the next one notes it.
+        yield* db.execute("SettlementStore.impatient", db.sql`SELECT set_config('lock_timeout', ${impatience}, true)`)
+        const isNew = (yield* insertDifferences(db, differences, now)).length > 0
+        const [first, ...more] = differences
+        if (!isNew || first === undefined) return false
+        if (first.isHeld && first.orderId !== null) {
+          const words = more.length === 0 ? first.words : `${first.words}; and ${more.length} more`
+          yield* holdOrder(db, first.orderId, words, now)
+          yield* holdSlices(db, first.orderId, now)
           yield* db.execute("SettlementStore.notify", db.sql`SELECT pg_notify(${channel}, 'cancels')`)
         }
         yield* alarm
@@ -111,15 +117,36 @@ const note =
       })
     )
 
-const insertDifference = ({ sql, query }: Db["Service"], difference: NotedDifference, now: DateTime.Utc) =>
+const impatience = "500ms"
+
+/** The most broker orders of one difference that are stored. */
+const maxStored = 20
+
+const insertDifferences = (
+  { sql, query }: Db["Service"],
+  differences: ReadonlyArray<NotedDifference>,
+  now: DateTime.Utc
+) =>
   query(
     "SettlementStore.insert",
     Schema.Struct({ tag: Schema.String }),
     sql`
       INSERT INTO broker_differences AS d (
-        tag, kind, facts, order_id, slice_id, broker_order_ids, words, is_critical, seen_at)
-      VALUES (${difference.tag}, ${difference.kind}, ${difference.facts}, ${difference.orderId}, ${difference.sliceId},
-        ${texts(difference.brokerOrderIds)}, ${difference.words}, ${difference.isCritical}, ${instant(now)})
+        tag, kind, facts, order_id, slice_id, broker_order_ids, words, is_critical, is_held, seen_at)
+      SELECT i.tag, i.kind, i.facts, i.order_id, i.slice_id, ARRAY(SELECT jsonb_array_elements_text(i.ids)), i.words, i.is_critical,
+        i.is_held, ${instant(now)}
+      FROM unnest(
+        ${texts(differences.map(({ tag }) => tag))},
+        ${texts(differences.map(({ kind }) => kind))},
+        ${texts(differences.map(({ facts }) => facts))},
+        ${texts(differences.map(({ orderId }) => orderId))},
+        ${texts(differences.map(({ sliceId }) => sliceId))},
+        ${jsons(differences.map(({ brokerOrderIds }) => brokerOrderIds.slice(0, maxStored)))},
+        ${texts(differences.map(({ words }) => words))},
+        ${booleans(differences.map(({ isCritical }) => isCritical))},
+        ${booleans(differences.map(({ isHeld }) => isHeld))}
+      ) AS i (tag, kind, facts, order_id, slice_id, ids, words, is_critical, is_held)
+      ORDER BY i.tag, i.kind
       ON CONFLICT (tag, kind) DO UPDATE SET
         facts = excluded.facts, broker_order_ids = excluded.broker_order_ids, words = excluded.words, seen_at = excluded.seen_at,
         ended_at = NULL
@@ -127,13 +154,16 @@ const insertDifference = ({ sql, query }: Db["Service"], difference: NotedDiffer
       RETURNING d.tag`
   )
 
+/** What a person is told of an order that is on hold already stays beside the new words; a double placement's hold stays as it is. */
 const holdOrder = ({ sql, execute }: Db["Service"], orderId: string, words: string, now: DateTime.Utc) =>
   execute(
     "SettlementStore.hold",
     sql`
-      UPDATE orders SET held_at = ${instant(now)}, updated_at = ${instant(now)}, hold_reason = ${words},
+      UPDATE orders SET held_at = CASE WHEN hold_reason IS NULL THEN ${instant(now)} ELSE held_at END, updated_at = ${instant(now)},
+        hold_reason = concat(${words}::text, CASE WHEN hold_reason_code IS DISTINCT FROM ${reasonCode(sql, "broker_differs")}
+          THEN '; it was on hold before: ' || hold_reason END),
         hold_reason_code = ${reasonCode(sql, "broker_differs")}
-      WHERE id = ${orderId}`
+      WHERE id = ${orderId} AND hold_reason_code IS DISTINCT FROM ${reasonCode(sql, "double_placement")}`
   )
 
 const end =
@@ -154,10 +184,10 @@ const current =
       "SettlementStore.current",
       CurrentDifference,
       sql`
-        SELECT tag, kind, order_id, slice_id, broker_order_ids, words, is_critical, seen_at
-        FROM broker_differences d
-        WHERE ended_at IS NULL AND seen_at >= ${instant(since)}
-          AND NOT EXISTS (SELECT FROM orders o
-            WHERE o.id = d.order_id AND greatest(o.resumed_at, o.cancel_requested_at) >= d.seen_at)
-        ORDER BY is_critical DESC, seen_at, tag, kind`
+        SELECT d.tag, d.kind, d.order_id, d.slice_id, d.broker_order_ids, d.words, d.is_critical, d.ended_at IS NOT NULL AS is_ended,
+          d.seen_at
+        FROM broker_differences d LEFT JOIN orders o ON o.id = d.order_id
+        WHERE (d.ended_at IS NULL OR (d.is_held AND o.hold_reason IS NOT NULL)) AND d.seen_at >= ${instant(since)}
+          AND (greatest(o.resumed_at, o.cancel_requested_at) >= d.seen_at) IS NOT TRUE
+        ORDER BY d.is_critical DESC, d.seen_at, d.tag, d.kind`
     )

@@ -187,12 +187,14 @@ const noteDifferences = (db: Db["Service"]) => (now: DateTime.Utc) =>
     "NotificationStore.noteDifferences",
     now,
     db.sql`
-      SELECT concat('differs:', tag, ':', kind, ':', md5(facts)), 'broker_differs', 'critical',
-        concat('The broker''s order list differs: ', left(words, ${maxMessage - 400}::int),
+      SELECT concat('differs:', order_id, ':', kind, ':', extract(epoch FROM seen_at)), 'broker_differs', 'critical',
+        concat('The broker''s order list differs: ', left(min(words), ${maxMessage - 400}::int),
+          CASE WHEN count(*) > 1 THEN concat('; and ', count(*) - 1, ' more') END,
           CASE WHEN order_id IS NULL THEN '. See "settle" and the broker''s own pages' ELSE concat(
             '. Its order is on hold. Settle it at the broker, then run: order resume ', ${shellWord(db.sql, db.sql`order_id`)}) END),
-        order_id, slice_id, ${reasonCode(db.sql, "broker_differs")}
-      FROM broker_differences WHERE is_critical AND seen_at >= ${since(now)}`
+        order_id, CASE WHEN count(*) = 1 THEN min(slice_id) END, ${reasonCode(db.sql, "broker_differs")}
+      FROM broker_differences WHERE is_critical AND seen_at >= ${since(now)}
+      GROUP BY order_id, kind, seen_at`
   )
 
 /** The most slices in doubt that are looked at. */

@@ -60,7 +60,8 @@ const writePlaced = (
         // The order list has ceased to tell what becomes of it, or tells what cannot be.
         working: sql`${isFinal} AND w.broker_order_id = i.found_order_id AND w.filled <= i.found_filled
           AND (w.left_book_at IS NOT NULL OR EXISTS (
-            SELECT FROM broker_differences d WHERE d.tag = i.sent_tag AND d.ended_at IS NULL))`,
+            SELECT FROM broker_differences d
+            WHERE d.tag = i.sent_tag AND d.ended_at IS NULL AND d.kind IN ('absent', 'contradictory', 'price_unknown')))`,
         // It was in doubt, was given up, and nothing replaces it.
         results: sql`${isFinal} AND r.stage IN ('F', 'S') AND r.in_doubt_at IS NOT NULL AND r.replaced_by IS NULL AND r.carried = 0`,
         reason: `found by ${asked.by}: ${asked.reason}`,

@@ -26,8 +26,10 @@ export const makeAdoptForgotten = Effect.gen(function* () {
 })
 
 /**
- * A cancelled order is taken over as one that is followed: the settlement tells who has cancelled it before the slice is over, so that no
- * new plan answers to somebody else's cancel.
+ * An order is taken over as one that is followed, also if it is over: the next look tells who has changed or cancelled it before the slice
+ * is over, so that no new plan answers to what somebody else did.
  */
-const asFollowed = ({ slice, order }: FoundSlice): FoundSlice =>
-  order.status === "CANCELLED" ? { slice, order: { ...order, status: "UNRECOGNISED" } } : { slice, order }
+const asFollowed = ({ slice, order }: FoundSlice): FoundSlice => ({
+  slice,
+  order: { ...order, status: "UNRECOGNISED" }
+})

@@ -74,11 +74,12 @@ export const makeFollowBroker = Effect.gen(function* () {
     if (isListed) yield* lookout.note("placed")
     yield* reportUnreadable(all, orderList)
     yield* reportDoubles(all, orderList)
-    yield* settle(unresolved, open, orderList)
-    yield* reconcileInDoubt(unresolved, orderList)
-    yield* adoptLateArrivals(doubted, orderList)
+    const unjudged = yield* settle(unresolved, open, orderList)
+    const isJudged = ({ tag }: { readonly tag: string }) => !unjudged.has(tag)
+    yield* reconcileInDoubt(unresolved.filter(isJudged), orderList)
+    yield* adoptLateArrivals(doubted.filter(isJudged), orderList)
 
-    const states = open.flatMap((slice): ReadonlyArray<BrokerState> => {
+    const states = open.filter(isJudged).flatMap((slice): ReadonlyArray<BrokerState> => {
       const state = orderList.ordersOf(slice.tag).find((order) => order.brokerOrderId === slice.brokerOrderId)
       return state === undefined ? [] : [{ slice, state }]
     })

@@ -24,7 +24,9 @@ export interface OrderListLookUp {
   /** What the rows of a tag say, in a text that changes with them. */
   readonly signatureOf: (tag: string) => string
   /** The rows that belong, or may belong, to a tag and cannot be read. */
-  readonly unreadableOf: (tag: Tag) => ReadonlyArray<UnreadableOrder>
+  readonly unreadableOf: (tag: string) => ReadonlyArray<UnreadableOrder>
+  /** Why the list counts as unreadable; null if it does not. */
+  readonly problem: string | null
 }
 
 /** When the order list has been unreadable for this long, a person has to look at it. */
@@ -57,7 +59,7 @@ export const makeLookUp = Effect.gen(function* () {
       worker: instance.id
     })
     yield* slices.audit([event])
-    yield* noteAnswer(answer, event, at)
+    const problem = yield* noteAnswer(answer, event, at)
     if (Exit.isFailure(answer)) return Option.none<OrderListLookUp>()
     const { orders, unreadable } = answer.value
     const stated = Map.groupBy<string, BrokerOrder>(orders, (order) => order.tag)
@@ -70,6 +72,7 @@ export const makeLookUp = Effect.gen(function* () {
       askedMillis: DateTime.toEpochMillis(askedAt),
       // Taken at the answer: if the list began anew during the call, the later start is the safe one.
       orderListSinceMillis: DateTime.toEpochMillis(broker.orderListSince(at)),
+      problem,
       tags: [...new Set([...orders, ...unreadable].map(({ tag }) => tag))],
       ordersOf: (tag) => byTag.get(tag) ?? [],
       statedOrdersOf: (tag) => stated.get(tag) ?? [],
@@ -95,7 +98,8 @@ const signatureOf = (orders: ReadonlyArray<BrokerOrder>, unreadable: ReadonlyArr
 
 /**
  * Reports an unreadable order list: a warning each time and, after {@link maxUnreadable}, one error that `health` shows too. A
- * list in which every row of ours is unreadable counts as unreadable; the warnings for its rows are given elsewhere.
+ * list in which every row of ours is unreadable counts as unreadable; the warnings for its rows are given elsewhere. Returns what
+ * `health` is to show.
  */
 const makeNoteAnswer = Effect.gen(function* () {
   const status = yield* WorkerStatus
@@ -107,8 +111,7 @@ const makeNoteAnswer = Effect.gen(function* () {
       if (isReported) yield* Effect.logInfo("The broker's order list can be read again")
       unreadableSince = null
       isReported = false
-      // What else blocks the monitor, its settlement says.
-      return
+      return null
     }
     const outcome = Exit.isSuccess(answer) ? "every row of ours" : event.outcome
     unreadableSince ??= at
@@ -116,15 +119,17 @@ const makeNoteAnswer = Effect.gen(function* () {
     if (!isReported && Duration.isGreaterThanOrEqualTo(DateTime.distance(unreadableSince, at), maxUnreadable)) {
       isReported = true
       yield* status.blocked("monitor", since)
-      return yield* Effect.logError(
+      yield* Effect.logError(
         `${since}: unknown outcomes stay unknown, and nobody hears of fills and refusals. Look at the broker's own pages`,
         event.response
       )
+      return since
     }
-    if (Exit.isSuccess(answer)) return
+    if (Exit.isSuccess(answer)) return isReported ? since : null
     yield* Effect.logWarning(
       `The broker's order list could not be read (${outcome}); unknown outcomes stay unknown`,
       event.response
     )
+    return isReported ? since : null
   })
 })

@@ -3,15 +3,17 @@ import { Broker } from "../../broker/Broker.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import {
   differenceKinds,
+  differencesOf,
   isInState,
   isOnCourse,
-  judgeSlice,
+  placementsAmong,
   orderOf,
   type SettledSlice,
   type SliceDifference
 } from "../../domain/lifecycle/settlement.ts"
 import { sessionAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
+import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { isTagOfOurs } from "../../domain/model/Ids.ts"
 import type { OpenSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
@@ -19,7 +21,7 @@ import { SettlementStore } from "../../stores/account/SettlementStore.ts"
 import { ServerHistory } from "../supervision/ServerHistory.ts"
 import { makeAdoptLateArrivals } from "./lateArrivals.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
-import { makeNoteDifferences } from "./noteDifferences.ts"
+import { type Differing, makeNoteDifferences } from "./noteDifferences.ts"
 import { makeReportDoubles } from "./reportDoubles.ts"
 
 /** How many tags one pass compares; the others follow in the next. */
@@ -27,16 +29,12 @@ const maxCompared = 5000
 /** How long a difference that usually mends itself has to be there before it is told of. */
 const patience = Duration.minutes(1)
 
-interface Differing {
-  readonly slice: SettledSlice
-  readonly difference: SliceDifference
-}
-
 /**
  * Compares the broker's order list with every slice that it mentions, final ones too, and with those that it ought to mention. Only
  * what has changed since the last list is read from the database. What the list tells more of than this service knew is adopted or
  * repaired; what should not be is an alarm. The alarm comes before the states of this look are written, so that no new plan
- * answers to them while the order goes on hold.
+ * answers to them while the order goes on hold. Returns the tags of slices that are still to be judged: of these no state may be
+ * written.
  */
 export const makeSettleOrderList = Effect.gen(function* () {
   const store = yield* SettlementStore
@@ -52,44 +50,43 @@ export const makeSettleOrderList = Effect.gen(function* () {
     open: ReadonlyArray<OpenSlice>,
     orderList: OrderListLookUp
   ) {
-    if (!history.isSettled()) {
-      compare.forget()
-      noted.forget()
-    }
-    const tags = compare.tags(yield* noted.tags, { unresolved, open }, orderList)
+    if (!history.isSettled()) compare.forget()
+    const { tags, postponed } = compare.tags(yield* noted.tags, { unresolved, open }, orderList)
     const slices = tags.size === 0 ? [] : yield* store.slices([...tags])
     const now = yield* DateTime.now
     const differing = compare.slices(slices, orderList)
-    const known = new Set<string>(slices.map(({ tag }) => tag))
-    const unknown = [...tags].filter(
-      (tag) => !known.has(tag) && isTagOfOurs(tag) && orderList.statedOrdersOf(tag).length > 0
-    )
+    const unknown = unknownAmong(tags, slices, orderList)
     const still = [
       ...differing.map(({ slice, difference }) => `${slice.tag} ${difference.kind}`),
-      ...unknown.map((tag) => `${tag} unknown_order`)
+      ...unknown.map(({ tag }) => `${tag} unknown_order`)
     ]
     yield* noted.end(tags, new Set(still), now)
-    for (const tag of unknown) {
-      yield* noted.unknown(tag, orderList.statedOrdersOf(tag), now)
-      compare.agree(tag, orderList)
-    }
+    if (yield* noted.unknown(unknown, now)) for (const { tag } of unknown) compare.agree(tag, orderList)
     const isDouble = ({ difference }: Differing) => difference.kind === "double_placement"
     yield* reportDoubles(
       differing.filter(isDouble).map(({ slice }) => slice),
       orderList
     )
-    for (const { slice, difference } of isDue(differing, DateTime.toEpochMillis(now))) {
-      yield* noted.slice(slice, difference, now)
-    }
-    yield* mend(differing, orderList, now)
-    for (const { slice, difference } of differing) {
+    const failed = yield* noted.slices(isDue(differing, DateTime.toEpochMillis(now)), now)
+    const isNoted = ({ slice }: Differing) => !failed.has(slice.tag)
+    yield* mend(differing.filter(isNoted), orderList, now)
+    for (const { slice, difference } of differing.filter(isNoted)) {
       // It is told of, and what it says is written: it is compared again when its rows change.
       if (differenceKinds[difference.kind].isCritical && isRecorded(slice, orderList))
         compare.agree(slice.tag, orderList)
     }
-    yield* noted.show
+    yield* noted.show(orderList.problem)
+    return new Set([...postponed, ...failed])
   })
 })
+
+/** The orders of tags of our form that no slice has. A refused order is no placement of anybody. */
+const unknownAmong = (tags: ReadonlySet<string>, slices: ReadonlyArray<SettledSlice>, orderList: OrderListLookUp) => {
+  const known = new Set<string>(slices.map(({ tag }) => tag))
+  return [...tags]
+    .filter((tag) => !known.has(tag) && isTagOfOurs(tag))
+    .flatMap((tag) => placementsAmong(orderList.statedOrdersOf(tag)))
+}
 
 const isRecorded = (slice: SettledSlice, orderList: OrderListLookUp): boolean => {
   const order = orderOf(orderList.statedOrdersOf(slice.tag), slice.brokerOrderId)
@@ -111,7 +108,7 @@ const makeCompare = Effect.gen(function* () {
 
   const judge = (slice: SettledSlice, orderList: OrderListLookUp) => {
     const isOlderThanList = (slice.acknowledgedMillis ?? 0) < orderList.orderListSinceMillis
-    return judgeSlice(slice, {
+    return differencesOf(slice, {
       orders: orderList.statedOrdersOf(slice.tag),
       unreadable: orderList.unreadableOf(slice.tag),
       completeUntilMillis: isOlderThanList ? Number.NEGATIVE_INFINITY : orderList.askedMillis - quarantineMillis,
@@ -128,8 +125,8 @@ const makeCompare = Effect.gen(function* () {
     forget: () => agreed.clear(),
 
     /**
-     * Those that differed, those that the list ought to have, those of slices that are not over and not on course, and those of other
-     * slices whose rows have changed.
+     * The tags to compare: of slices that are not over and not on course, of slices that the list ought to have, of those that differed,
+     * and of other slices whose rows have changed. `postponed`: those of the next passes.
      */
     tags: (
       differed: ReadonlyArray<string>,
@@ -138,32 +135,31 @@ const makeCompare = Effect.gen(function* () {
         unresolved
       }: { readonly open: ReadonlyArray<OpenSlice>; readonly unresolved: ReadonlyArray<UnresolvedSlice> },
       orderList: OrderListLookUp
-    ): ReadonlySet<string> => {
-      const openByTag = new Map<string, OpenSlice>(open.map((slice) => [slice.tag, slice]))
-      const inDoubt = new Set<string>(unresolved.map(({ tag }) => tag))
-      const isToCompare = (tag: string): boolean => {
-        const slice = openByTag.get(tag)
-        if (slice === undefined) return inDoubt.has(tag) || agreed.get(tag) !== orderList.signatureOf(tag)
-        return !isOnCourse(slice, {
-          orders: orderList.statedOrdersOf(tag),
-          unreadable: orderList.unreadableOf(slice.tag)
-        })
-      }
+    ) => {
       const shown = new Set<string>(orderList.tags)
-      const isMissing = ({ tag, acknowledgedAt }: OpenSlice) =>
-        !shown.has(tag) && DateTime.toEpochMillis(acknowledgedAt) <= orderList.askedMillis - quarantineMillis
-      const missing = open.filter(isMissing).map(({ tag }) => tag)
-      return new Set([...differed, ...missing, ...orderList.tags.filter(isToCompare)].slice(0, maxCompared))
+      if (agreed.size > 2 * shown.size) for (const tag of agreed.keys()) if (!shown.has(tag)) agreed.delete(tag)
+      const inDoubt = unresolved.filter(({ tag }) => shown.has(tag)).map(({ tag }) => tag)
+      const offCourse = open.filter((slice) => {
+        const rows = { orders: orderList.statedOrdersOf(slice.tag), unreadable: orderList.unreadableOf(slice.tag) }
+        return shown.has(slice.tag)
+          ? !isOnCourse(slice, rows)
+          : DateTime.toEpochMillis(slice.acknowledgedAt) <= orderList.askedMillis - quarantineMillis
+      })
+      const active = new Set<string>([...inDoubt, ...open.map(({ tag }) => tag)])
+      const isChanged = (tag: string) => !active.has(tag) && agreed.get(tag) !== orderList.signatureOf(tag)
+      const all = [
+        ...new Set([...inDoubt, ...offCourse.map(({ tag }) => tag), ...differed, ...orderList.tags.filter(isChanged)])
+      ]
+      return { tags: new Set<string>(all.slice(0, maxCompared)), postponed: all.slice(maxCompared) }
     },
 
     slices: (slices: ReadonlyArray<SettledSlice>, orderList: OrderListLookUp): ReadonlyArray<Differing> =>
       slices.flatMap((slice) => {
-        const difference = judge(slice, orderList)
         // A person may have ended a slice that the list does not show.
-        const isEnded = difference?.kind === "absent" && slice.brokerIsFinal
-        if (difference !== null && !isEnded) return [{ slice, difference }]
-        agree(slice.tag, orderList)
-        return []
+        const isMeant = ({ kind }: SliceDifference) => kind !== "absent" || !slice.brokerIsFinal
+        const differences = judge(slice, orderList).filter(isMeant)
+        if (differences.length === 0) agree(slice.tag, orderList)
+        return differences.map((difference) => ({ slice, difference }))
       })
   }
 })
@@ -179,7 +175,9 @@ const makePatience = () => {
     since = new Map()
     return differing.filter(({ slice, difference: { kind } }) => {
       const { isCritical, isPatient } = differenceKinds[kind]
-      if (!isPatient) return isCritical && kind !== "double_placement"
+      // What the list has shown before may be missing from an old one.
+      const isWaitedFor = isPatient || (kind === "absent" && slice.brokerStatus !== null)
+      if (!isWaitedFor) return isCritical && kind !== "double_placement"
       const key = `${slice.tag} ${kind}`
       const first = before.get(key) ?? nowMillis
       since.set(key, first)
@@ -212,6 +210,8 @@ const makeMend = Effect.gen(function* () {
     )
     const repairs = differing.flatMap(({ slice, difference: { kind, repair } }) => {
       if (repair === null || !slice.brokerIsFinal || repair.filledQuantity < slice.filledQuantity) return []
+      // Only a fill reopens what is over.
+      if (!isTerminal(repair.status) && repair.filledQuantity === slice.filledQuantity) return []
       // The list may be an old one. Only a person who looks at the broker's pages knows that it is not.
       return kind !== "behind" && !isInState(slice, repair) ? [{ slice, order: repair }] : []
     })

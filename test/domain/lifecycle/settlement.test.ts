@@ -3,7 +3,7 @@ import { BigDecimal, DateTime } from "effect"
 import {
   type DifferenceKind,
   isOnCourse,
-  judgeSlice,
+  differencesOf,
   type SettledSlice
 } from "../../../src/domain/lifecycle/settlement.ts"
 import { asBelieved, type BrokerOrder, type UnreadableOrder } from "../../../src/domain/model/BrokerOrder.ts"
@@ -76,7 +76,7 @@ const judged = (
     readonly completeUntilMillis?: number
     readonly isMarketOpen?: boolean
   } = {}
-) => judgeSlice(of, { orders, unreadable: [], completeUntilMillis: 2000, isMarketOpen: true, ...rows })
+) => differencesOf(of, { orders, unreadable: [], completeUntilMillis: 2000, isMarketOpen: true, ...rows })
 
 interface Case {
   readonly name: string
@@ -325,7 +325,7 @@ const cases: ReadonlyArray<Case> = [
 describe("the settlement of a slice", () => {
   for (const { kind, name, orders, repair = null, rows, slice: of } of cases) {
     it(`${kind === null ? "agrees with" : `calls ${kind}`}: ${name}`, () => {
-      const difference = judged(of, orders, rows)
+      const [difference] = judged(of, orders, rows)
       const repaired = difference?.repair ?? null
       assert.deepStrictEqual(
         [difference?.kind ?? null, repaired === null ? null : `${repaired.status} ${repaired.filledQuantity}`],

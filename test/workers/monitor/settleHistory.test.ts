@@ -61,8 +61,9 @@ describe("settling the history", () => {
       assert.deepStrictEqual(
         (yield* sliceRows("o1")).map(({ brokerOrderId, brokerStatus }) => [brokerOrderId, brokerStatus]),
         [
-          ["b1", "COMPLETE"],
-          ["b2", "OPEN"],
+          // The next look at the list says what they are, and who has made them that.
+          ["b1", "UNRECOGNISED"],
+          ["b2", "UNRECOGNISED"],
           [null, null],
           [null, null],
           [null, null]

@@ -8,7 +8,7 @@ import { OrderCommands } from "../../../src/stores/orders/OrderCommands.ts"
 import { SliceCommands } from "../../../src/stores/slices/SliceCommands.ts"
 import { makeFollowBroker } from "../../../src/workers/monitor/followBroker.ts"
 import { makeFollowThrough } from "../../../src/workers/monitor/followThrough.ts"
-import { at, brokerSays, placeDue, splitOrder } from "../../support/replanning.ts"
+import { at, brokerSays, lockRows, placeDue, splitOrder } from "../../support/replanning.ts"
 import { BrokerScript, openOrder, scriptedBroker } from "../../support/scriptedBroker.ts"
 import { asked, serviceLayer, sliceRows } from "../../support/service.ts"
 
@@ -56,6 +56,9 @@ const kinds = Effect.gen(function* () {
 })
 
 const firstSlice = Effect.map(sliceRows(), ([row]) => row ?? assert.fail("there is no slice"))
+const resume = Effect.gen(function* () {
+  yield* (yield* OrderCommands).resume("o1", asked, yield* DateTime.now)
+})
 const plans = Effect.map(sliceRows(), (rows) => rows.length)
 
 describe("the continuous settlement", () => {
@@ -90,7 +93,7 @@ describe("the continuous settlement", () => {
       yield* pass(11)
       assert.deepInclude(yield* firstSlice, { brokerStatus: "COMPLETE", filledQuantity: 20 })
       assert.deepInclude(yield* order, { holdReasonCode: "broker_differs" })
-      yield* (yield* OrderCommands).resume("o1", asked, yield* DateTime.now)
+      yield* resume
       yield* Effect.all([pass(30), other(31)])
       assert.deepInclude(yield* order, { holdReason: null })
       assert.deepStrictEqual(yield* kinds, [])
@@ -147,7 +150,92 @@ describe("the continuous settlement", () => {
       orderList.push(...listed)
       yield* brokerSays(tag, { quantity: 20 })
       yield* pass(70)
+      yield* resume
       assert.deepStrictEqual(yield* kinds, [])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("tells of a cancel by somebody else also after the quantity was changed and the order resumed", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst({ carry_unfilled: true, duration_minutes: 10 })
+      yield* brokerSays(tag, { quantity: 15 })
+      yield* pass(1)
+      assert.include((yield* order).holdReason, "from 20 to 15")
+      yield* at(5)
+      yield* resume
+      yield* brokerSays(tag, { ...filled(0), quantity: 15 })
+      yield* pass(10)
+      assert.include((yield* order).holdReason, "somebody else has cancelled it")
+      assert.strictEqual(yield* plans, 5)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("tells of a quantity that is changed a second time to what it was changed to before", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst({ duration_minutes: 10 })
+      for (const second of [1, 20]) {
+        yield* brokerSays(tag, { quantity: 25 })
+        yield* pass(second)
+        assert.deepInclude(yield* order, { holdReasonCode: "broker_differs" })
+        yield* brokerSays(tag, { quantity: 20 })
+        yield* pass(second + 5)
+        yield* resume
+        yield* pass(second + 10)
+        assert.deepInclude(yield* order, { holdReason: null })
+      }
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("does not take one old list for the absence of an order that was listed", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      yield* placeFirst({ duration_minutes: 10 })
+      const { orderList } = yield* BrokerScript
+      yield* pass(1)
+      const listed = orderList.splice(0)
+      yield* pass(70)
+      assert.deepInclude(yield* order, { holdReason: null })
+      orderList.push(...listed)
+      yield* pass(75)
+      orderList.length = 0
+      yield* pass(80)
+      yield* pass(141)
+      assert.include((yield* order).holdReason, "is not in the order list")
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("waits for nobody who has the order locked, and writes no state that nobody was told of", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst()
+      yield* brokerSays(tag, filled(6))
+      const { sql } = yield* Db
+      const unlock = yield* lockRows([sql`SELECT FROM orders WHERE id = 'o1' FOR UPDATE`])
+      yield* pass(1)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: null })
+      yield* unlock
+      yield* pass(2)
+      assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED" })
+      assert.deepInclude(yield* order, { holdReasonCode: "broker_differs" })
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("leaves the hold of a double placement as it is", () =>
+    Effect.gen(function* () {
+      const pass = yield* monitor
+      const { tag } = yield* placeFirst()
+      const { orderList } = yield* BrokerScript
+      orderList.push(openOrder(tag, 50))
+      yield* pass(1)
+      assert.deepInclude(yield* order, { holdReasonCode: "double_placement" })
+      yield* at(15)
+      const [, second] = yield* sliceRows()
+      orderList.push({ ...openOrder(tagOf(SliceId.make(second?.id ?? "")), 60), quantity: 99 })
+      yield* pass(16)
+      assert.deepInclude(yield* order, { holdReasonCode: "double_placement" })
+      assert.include(yield* kinds, "quantity_changed")
     }).pipe(Effect.provide(service))
   )
 
@@ -166,6 +254,8 @@ describe("the continuous settlement", () => {
       yield* pass(61)
       assert.isTrue(yield* placed(id, found, asked, yield* DateTime.now))
       yield* pass(130)
+      yield* resume
+      yield* pass(140)
       assert.deepStrictEqual(yield* kinds, [])
       assert.deepInclude(yield* firstSlice, { brokerStatus: "CANCELLED", filledQuantity: 7 })
     }).pipe(Effect.provide(service))
