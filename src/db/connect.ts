@@ -13,6 +13,7 @@ import { adviceOn } from "./connectAdvice.ts"
 import { passwordsOf, tlsOptions } from "./credentials.ts"
 import { DbError } from "./DbError.ts"
 import { makePool, type Pool } from "./pool.ts"
+import { checkPooler } from "./pooler.ts"
 import type { Candidate } from "./servers.ts"
 import { scopeClosedInTime, type TimeLimits } from "./timeLimits.ts"
 import { toDbError, withDbErrors } from "./toDbError.ts"
@@ -184,4 +185,5 @@ const checkServer = Effect.fnUntraced(function* ({ isEmbedded, name }: Destinati
       sqlState: null
     })
   }
+  if (!isEmbedded) yield* checkPooler(pool, name, limits)
 })
