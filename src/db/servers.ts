@@ -52,7 +52,8 @@ export const makeServers = Effect.fnUntraced(function* (
   const searched = Effect.suspend(() =>
     search === undefined
       ? Effect.flatMap(Effect.forkIn(look, scope), (fiber) => {
-          search = fiber
+          // It may have ended before this line.
+          if (fiber.pollUnsafe() === undefined) search = fiber
           return Fiber.join(fiber)
         })
       : Fiber.join(search)
