@@ -141,7 +141,5 @@ const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_.]/g, 
 export const insteadOf = (name: string): string => {
   const spelled = parameterNames.find((known) => plain(known) === plain(name))
   const instead = spelled ?? lookalikes[plain(name)]
-  return instead === undefined
-    ? "leave it out; doc/guides/database.md lists the parameters"
-    : `write ${instead} instead`
+  return instead === undefined ? "leave it out; doc/guides/database.md lists the parameters" : `write ${instead}`
 }

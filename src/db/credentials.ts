@@ -14,7 +14,12 @@ import { DbError } from "./DbError.ts"
 const maxBytes = 4_000_000
 
 const unusable = (message: string) =>
-  new DbError({ operation: "connect", message: `DATABASE_URL: ${message}`, isTransient: false, sqlState: null })
+  new DbError({
+    operation: "connect",
+    message: `Cannot connect to the database: ${message}`,
+    isTransient: false,
+    sqlState: null
+  })
 
 const read = (what: string, path: string) =>
   Effect.mapError(readTextFile(path, maxBytes), (problem) => unusable(`the ${what} ${path} ${problem}`))

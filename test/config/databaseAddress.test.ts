@@ -73,6 +73,23 @@ describe("readDatabaseAddress: servers and users", () => {
     })
   }
 
+  it("takes every character of a password as it is, or asks for its escape", () => {
+    for (let code = 0x20; code < 0x180; code++) {
+      const password = `s3cr3t${String.fromCharCode(code)}t4il`
+      for (const text of [encodeURIComponent(password), password]) {
+        const result = readDatabaseAddress(`postgres://u:${text}@h:1/db`, noDefaults)
+        if (Result.isSuccess(result)) {
+          assert.strictEqual(addressText(result.success), "h:1/db")
+          assert.strictEqual(Redacted.value(result.success.password ?? Redacted.make("")), password)
+        } else {
+          assert.include("#%/?@", String.fromCharCode(code))
+          assert.notInclude(result.failure.join(), "s3cr3t")
+          assert.notInclude(result.failure.join(), "t4il")
+        }
+      }
+    }
+  })
+
   it("takes the variables of libpq where the URL says nothing", () => {
     const variables = {
       PGHOST: "a,b",
@@ -146,9 +163,9 @@ describe("readDatabaseAddress: parameters", () => {
     ["schema=trading", "the parameter schema", "options=-csearch_path%3Dtrading"],
     ["currentSchema=trading", "the parameter currentSchema", "options=-csearch_path%3Dtrading"],
     ["search_path=trading", "options=-csearch_path%3Dtrading"],
-    ["ssl-mode=verify-full", "the parameter ssl-mode: write sslmode instead"],
-    ["sslMode=verify-full", "the parameter sslMode: write sslmode instead"],
-    ["SSLMODE=require", "write sslmode instead"],
+    ["ssl-mode=verify-full", "the parameter ssl-mode: write sslmode"],
+    ["sslMode=verify-full", "the parameter sslMode: write sslmode"],
+    ["SSLMODE=require", "write sslmode"],
     ["ssl=true", "the parameter ssl: write sslmode=verify-full"],
     ["sslroot=/ca", "write sslrootcert=FILE"],
     ["pgbouncer=true", "PgBouncer works in session mode"],

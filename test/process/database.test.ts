@@ -47,7 +47,7 @@ describe("DATABASE_URL", () => {
         })
         assert.strictEqual(code, 1)
         assert.include(output, "DATABASE_URL must not have the parameter schema: write options=-csearch_path%3Dtrading")
-        assert.include(output, "DATABASE_URL must not have the parameter sslMode: write sslmode instead")
+        assert.include(output, "DATABASE_URL must not have the parameter sslMode: write sslmode")
         assert.notInclude(output, "secret-word")
       }
     })
