@@ -1,5 +1,5 @@
 import { Config, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
-import { userInfo } from "node:os"
+import { homedir, userInfo } from "node:os"
 import { needsQuotes } from "../domain/limits/marketLimits.ts"
 import type { TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import type { PlanningRules } from "../domain/planning/planOrder.ts"
@@ -94,13 +94,17 @@ export const libpqVariables = Effect.gen(function* () {
   return given
 })
 
-/** The account of this process, which may have no name, as in containers. */
-const account = (): Pick<AddressDefaults, "account" | "home"> => {
+/** The account of this process and its home, which may have no names, as in containers. */
+const account = (): Pick<AddressDefaults, "account" | "home"> => ({
+  account: orNull(() => userInfo().username),
+  home: orNull(homedir)
+})
+
+const orNull = (look: () => string): string | null => {
   try {
-    const { username, homedir } = userInfo()
-    return { account: username, home: process.env["HOME"] ?? homedir }
+    return look()
   } catch {
-    return { account: null, home: process.env["HOME"] ?? null }
+    return null
   }
 }
 
