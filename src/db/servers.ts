@@ -132,7 +132,7 @@ const notWanted = (message: string): SqlError =>
 /** A server that answers, but is not what the target asks for. */
 class NotWanted extends Error {}
 
-const unreachableCodes = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOENT|EACCES)$/
+const unreachableCodes = /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOST|ENET|ENOENT|EACCES|EPIPE)/
 
 /** What follows from a failure: nobody else is asked, another host, or the same host in another way. */
 const verdictOf = (error: SqlError): "refused" | "unreachable" | "another way" => {
@@ -143,7 +143,10 @@ const verdictOf = (error: SqlError): "refused" | "unreachable" | "another way" =
   const cause = error.reason.cause
   if (cause instanceof NotWanted) return "unreachable"
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
-  return unreachableCodes.test(code) || error.message.includes("timed out") ? "unreachable" : "another way"
+  // A connection that breaks is no answer about TLS: plain text does not follow it.
+  return unreachableCodes.test(code) || /timed out|Connection closed/.test(`${error.message} ${reasonOf(error)}`)
+    ? "unreachable"
+    : "another way"
 }
 
 /** One failure as it is, or all of them in one. */

@@ -1,6 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Configuration } from "../../src/config/Configuration.ts"
@@ -66,6 +67,28 @@ const folder = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true }))
 )
 
+/** A server that closes each connection after the first bytes, which are noted in hexadecimal. */
+const serverThatHangsUp = (tried: Array<string>) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Server>((resume) => {
+        const server = createServer((socket) => {
+          socket.on("error", () => undefined)
+          socket.once("data", (bytes) => {
+            tried.push(bytes.toString("hex"))
+            socket.end()
+          })
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => server.close())
+    ),
+    (server) => {
+      const address = server.address()
+      return typeof address === "object" && address !== null ? address.port : assert.fail("no port")
+    }
+  )
+
 const authority = encodeURIComponent(tlsFile("authority.crt"))
 const other = encodeURIComponent(tlsFile("other.crt"))
 
@@ -92,6 +115,18 @@ layer(servers, { timeout: "2 minutes", excludeTestServices: true })("Db: TLS", (
         assert.include(yield* refusal(as("encrypted", "disable")), "write sslmode=require or verify-full")
         assert.include(yield* refusal(as("unencrypted", "require")), "no pg_hba.conf entry")
       })
+    )
+
+    it.effect("does not fall back to plain text when the connection breaks", () =>
+      Effect.gen(function* () {
+        const tried: Array<string> = []
+        const port = yield* serverThatHangsUp(tried)
+        const message = yield* refusal(`postgres://joe@127.0.0.1:${port}/x`)
+        assert.include(message, "Connection closed unexpectedly")
+        assert.isAbove(tried.length, 0)
+        // An SSLRequest has eight bytes, the last four of them 80877103.
+        assert.deepStrictEqual([...new Set(tried)], ["0000000804d2162f"])
+      }).pipe(Effect.scoped)
     )
 
     it.effect("requires TLS, without a check of the certificate unless an authority is named", () =>
