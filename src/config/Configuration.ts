@@ -1,9 +1,12 @@
-import { Config, Context, Duration, Effect, Layer, Option, Result, Schema } from "effect"
+import { Config, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
+import { homedir, userInfo } from "node:os"
 import { needsQuotes } from "../domain/limits/marketLimits.ts"
 import type { TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import type { PlanningRules } from "../domain/planning/planOrder.ts"
 import { safe } from "../domain/text/safe.ts"
 import { shortened } from "../domain/text/shortened.ts"
+import { type AddressDefaults, type DatabaseAddress, readDatabaseAddress } from "./databaseAddress.ts"
+import { parameterVariables } from "./databaseParameters.ts"
 import { type Setting, usualLength } from "./Setting.ts"
 import { readSettings } from "./settings.ts"
 
@@ -20,7 +23,10 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
   }
 }
 
-type Values = Readonly<ReturnType<typeof readSettings>>
+type Settings = Readonly<ReturnType<typeof readSettings>>
+
+/** The settings, and what DATABASE_URL means together with the variables of libpq; null without it. */
+type Values = Settings & { readonly database: DatabaseAddress | null }
 
 /** The settings as a list, in the order of the reference page. */
 export const settings: ReadonlyArray<Setting<unknown>> = (() => {
@@ -62,10 +68,45 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
     return setting.defaultValue
   })
 
+  const database = yield* readDatabase(values)
+  if (Result.isFailure(database)) problems.unshift(...database.failure)
   problems.push(...contradictions(values))
-  if (problems.length > 0) return yield* new ConfigurationError({ problems })
-  return values
+  if (problems.length > 0 || Result.isFailure(database)) return yield* new ConfigurationError({ problems })
+  return { ...values, database: database.success }
 })
+
+const readDatabase = Effect.fnUntraced(function* ({ databaseCaFile, databaseUrl }: Settings) {
+  if (Option.isNone(databaseUrl)) return Result.succeed(null)
+  return readDatabaseAddress(Redacted.value(databaseUrl.value), {
+    variables: yield* libpqVariables,
+    authorityFile: Option.getOrNull(databaseCaFile),
+    ...account()
+  })
+})
+
+/** The variables of libpq that are set, which mean something only beside DATABASE_URL. */
+export const libpqVariables = Effect.gen(function* () {
+  const given = new Map<string, string>()
+  for (const name of parameterVariables) {
+    const text = yield* Effect.option(Config.String(name))
+    if (Option.isSome(text) && text.value !== "") given.set(name, text.value)
+  }
+  return given
+})
+
+/** The account of this process and its home, which may have no names, as in containers. */
+const account = (): Pick<AddressDefaults, "account" | "home"> => ({
+  account: orNull(() => userInfo().username),
+  home: orNull(homedir)
+})
+
+const orNull = (look: () => string): string | null => {
+  try {
+    return look()
+  } catch {
+    return null
+  }
+}
 
 /** Fails with words that complete "NAME must …". They end with the value, where it is no secret. */
 const decode = <A>(setting: Setting<A>, text: string): Result.Result<A, string> => {
@@ -85,7 +126,7 @@ const hasUrlWithMore = (text: string): boolean => {
 const quoted = (text: string): string => safe(JSON.stringify(shortened(text, maxShown)))
 const maxShown = 200
 
-export const planningRules = (values: Values, calendar: TradingCalendar | null): PlanningRules => ({
+export const planningRules = (values: Settings, calendar: TradingCalendar | null): PlanningRules => ({
   maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),
   leastGapMillis: Duration.toMillis(values.orderMinGap),
   preTrade: values.limits,
@@ -114,8 +155,11 @@ const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
 
 /** Problems between settings that are valid alone. */
-const contradictions = (values: Values): ReadonlyArray<string> => {
+const contradictions = (values: Settings): ReadonlyArray<string> => {
   const problems: Array<string> = []
+  if (Option.isSome(values.databaseCaFile) && Option.isNone(values.databaseUrl)) {
+    problems.push("DATABASE_CA_FILE must not be set without DATABASE_URL: the service's own PostgreSQL needs none")
+  }
   const claimToDone = Duration.sum(
     Duration.sum(values.sliceExecutorPollInterval, values.sliceExecutorClaimAhead),
     values.brokerTimeout

@@ -1,4 +1,4 @@
-import { Result } from "effect"
+import { Option, Redacted, Result } from "effect"
 import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
 import {
   listOf,
@@ -39,22 +39,10 @@ const marketProtection: Setting<number> = {
   }
 }
 
-const anyDatabaseUrl = secretUrl(
-  "DATABASE_URL",
-  ["postgres:", "postgresql:"],
-  "postgres://user:password@host:5432/database"
-)
-
-/** A password with `/` as it is would be taken for a port and a database, and messages show those. */
-const databaseUrl: typeof anyDatabaseUrl = {
-  ...anyDatabaseUrl,
-  decode: (given) =>
-    Result.flatMap(anyDatabaseUrl.decode(given), (decoded) => {
-      const { pathname, search, hash } = new URL(given)
-      return `${pathname}${search}${hash}`.includes("@")
-        ? Result.fail("a URL whose password has %2F, %3F, %23 and %40 for /, ?, # and @")
-        : Result.succeed(decoded)
-    })
+/** Read as a whole by `readDatabaseAddress`, together with the variables of libpq. */
+const databaseUrl: Setting<Option.Option<Redacted.Redacted>> = {
+  ...secret("DATABASE_URL"),
+  decode: (given) => Result.succeed(Option.some(Redacted.make(given)))
 }
 
 /** Turns a setting into its value. Called once for each setting, in the order of the reference page. */
@@ -62,6 +50,7 @@ type Read = <A>(setting: Setting<A>) => A
 
 const database = (read: Read) => ({
   databaseUrl: read(databaseUrl),
+  databaseCaFile: read(optional(path("DATABASE_CA_FILE", ""))),
   databasePoolSize: read(whole("DATABASE_POOL_SIZE", 10, 3, 200)),
   databaseStatementTimeout: read(seconds("DATABASE_STATEMENT_TIMEOUT_SECONDS", 10, 0.1, 600)),
   embeddedPostgresFolder: read(path("EMBEDDED_POSTGRES_FOLDER", ".pulse-background"))

@@ -4,7 +4,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Statement } from "effect/sql/Statement"
 import { Configuration } from "../config/Configuration.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
-import { connect, connectTimeout, type DbOptions, type DbTarget } from "./connect.ts"
+import { connect, connectTimeout, type DbOptions, type DbTarget, destinationOf } from "./connect.ts"
 import type { DbError } from "./DbError.ts"
 import { decodeRows, decodeValues, type DecodeValues, type Row, type RowSchema } from "./decodeRows.ts"
 import { type Listen, listening } from "./listening.ts"
@@ -98,9 +98,10 @@ export class Db extends Context.Service<
 }
 
 const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) {
-  const limits = timeLimits(options.statementTimeout, connectTimeout)
+  const destination = yield* destinationOf(target)
+  const limits = timeLimits(options.statementTimeout, connectTimeout(destination))
   const { limited } = limits
-  const pool = yield* connect(target, options, limited)
+  const pool = yield* connect(destination, options, limits)
   const { sql } = pool
   const measured = measuredStatement(yield* Telemetry)
   const run = <A>(operation: string, answer: Effect.Effect<A, SqlError>) =>

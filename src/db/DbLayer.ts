@@ -1,5 +1,5 @@
-import { Effect, Layer, Option } from "effect"
-import { Configuration } from "../config/Configuration.ts"
+import { Effect, Layer } from "effect"
+import { Configuration, libpqVariables } from "../config/Configuration.ts"
 import { Db } from "./Db.ts"
 import { type EmbeddedServer, ownServer, useServer } from "./EmbeddedPostgres.ts"
 import { IsDatabaseOnThisHost } from "./IsDatabaseOnThisHost.ts"
@@ -9,7 +9,8 @@ const make = (getServer: typeof ownServer) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const config = yield* Configuration
-      if (Option.isSome(config.databaseUrl)) return Db.layer({ url: config.databaseUrl.value })
+      if (config.database !== null) return Db.layer({ address: config.database })
+      yield* tellOfUnusedVariables
       const { host, port, username, password, database }: EmbeddedServer = yield* getServer({
         folder: config.embeddedPostgresFolder
       })
@@ -19,6 +20,17 @@ const make = (getServer: typeof ownServer) =>
       )
     })
   )
+
+/** A variable of libpq alone does not select another database than the service's own. */
+const tellOfUnusedVariables = Effect.flatMap(libpqVariables, (variables) => {
+  const names = ["PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE", "PGHOSTADDR"].filter((name) => variables.has(name))
+  return names.length === 0
+    ? Effect.void
+    : Effect.logWarning(
+        `${names.join(", ")} without DATABASE_URL: the service uses its own PostgreSQL. Set DATABASE_URL=postgres:// to ` +
+          "connect by these variables."
+      )
+})
 
 /** For the daemon: starts the embedded server, and stops it at the end, after the connection pool is closed. */
 export const DaemonDb = make(ownServer)

@@ -37,7 +37,9 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
   yield* whileAlone(
     db,
     Effect.gen(function* () {
-      for (const file of yield* pending(db, folder)) {
+      const files = yield* pending(db, folder)
+      if (files.length > 0) yield* requireSchema(db)
+      for (const file of files) {
         yield* apply(db, file)
         applied.push({ id: file[0], name: file[1] })
       }
@@ -77,6 +79,38 @@ const pending = Effect.fnUntraced(function* (db: Db["Service"], folder: string) 
   }
   const latest = Math.max(0, ...(yield* appliedTo(db)).map(({ id }) => id))
   return files.filter(([id]) => id > latest)
+})
+
+const Rights = Schema.Struct({
+  user: Schema.String,
+  schema: Schema.NullOr(Schema.String),
+  mayCreate: Schema.NullOr(Schema.Boolean),
+  searchPath: Schema.String
+})
+
+/** Fails with the statement to type when this role cannot create tables. Inside a migration, a later error would hide that one. */
+const requireSchema = Effect.fnUntraced(function* ({ sql, queryOne }: Db["Service"]) {
+  const { mayCreate, schema, searchPath, user } = yield* queryOne(
+    "Migrations.rights",
+    Rights,
+    sql`
+      SELECT quote_ident(current_user) AS user, quote_ident(current_schema()) AS schema,
+        has_schema_privilege(current_schema(), 'CREATE') AS may_create, current_setting('search_path') AS search_path`
+  )
+  if (schema === null) {
+    return yield* new MigrationFailed({
+      message:
+        `No schema of the search path (${searchPath}) exists, or ${user} may not use it. Nothing was changed. As the ` +
+        `database's owner: CREATE SCHEMA name AUTHORIZATION ${user}; or GRANT USAGE, CREATE ON SCHEMA name TO ${user};`
+    })
+  }
+  if (mayCreate !== true) {
+    return yield* new MigrationFailed({
+      message:
+        `permission denied for schema ${schema}: the service keeps its tables there. Nothing was changed. As the ` +
+        `database's owner: GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${user};`
+    })
+  }
 })
 
 const apply = ({ sql, unlimited }: Db["Service"], file: Migrator.ResolvedMigration) =>

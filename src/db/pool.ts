@@ -1,11 +1,14 @@
 import { makeCompiler } from "@effect/sql-pg/PgClient"
 import type { Notification, PgConnection, Result } from "@effect/sql-pg/PgConnection"
-import * as PgPool from "@effect/sql-pg/PgPool"
+import type * as PgPool from "@effect/sql-pg/PgPool"
 import { Effect, type Queue, type Scope, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
+import type { ServerTarget } from "../config/databaseAddress.ts"
+import type { SessionSettings } from "../config/startupOptions.ts"
+import { type Candidate, makeServers } from "./servers.ts"
 import { sqlStateOf } from "./toDbError.ts"
 
 /** A connection that hears a channel. */
@@ -22,39 +25,73 @@ export interface Pool {
   readonly listen: (channel: string) => Effect.Effect<Listener, SqlError, Scope.Scope>
   /** Closes all connections of this moment: the idle ones now, the others when their work ends. */
   readonly closeAll: Effect.Effect<void>
+  /** Takes a connection for questions about the server, until the scope closes. */
+  readonly session: Effect.Effect<PgConnection, SqlError, Scope.Scope>
+}
+
+/** Where the connections of a pool go, and what each has in force before its first statement. */
+export interface PoolOptions {
+  readonly candidates: ReadonlyArray<Candidate>
+  readonly target: ServerTarget
+  /** Settings of the session by name. */
+  readonly sessionSettings: SessionSettings
 }
 
 /**
  * A pool of connections, as PgClient makes one, that does not keep a connection whose answers prove it unusable. "Read-only"
  * (25006) means that the server is not the writer any more, so all connections are closed, and the next ones go where the
- * address leads by then. "Transaction aborted" (25P02) is at an end with its transaction, unless the transaction was left
- * open on the connection, so this connection alone is closed.
+ * address leads by then: to another server of its list, if there is one. "Transaction aborted" (25P02) is at an end with its
+ * transaction, unless the transaction was left open on the connection, so this connection alone is closed.
+ *
+ * The settings are set by a statement and not at the connect, because poolers refuse or ignore what they do not know there.
  */
-export const makePool = Effect.fnUntraced(function* (
-  config: PgPool.Config
-): Effect.fn.Return<Pool, SqlError, Scope.Scope> {
-  const pool = yield* PgPool.make(config)
+export const makePool = Effect.fnUntraced(function* ({
+  candidates,
+  sessionSettings,
+  target
+}: PoolOptions): Effect.fn.Return<Pool, SqlError, Scope.Scope> {
   const opened = makeOpened()
-  const closeAll = Effect.suspend(() => Effect.forEach(opened.takeAll(), pool.invalidate, { discard: true }))
-  const judge = (connection: PgConnection) => (error: SqlError) => {
+  const prepare = preparation(sessionSettings)
+  /** A connection with its settings in force. It is noted before it is pinned: its pool knows only the unpinned one. */
+  const ready = (pool: PgPool.PgPool, connection: PgConnection) =>
+    opened.has(connection)
+      ? Effect.void
+      : Effect.andThen(
+          prepare(connection),
+          Effect.sync(() => opened.add(connection, pool))
+        )
+  const servers = yield* makeServers(candidates, target, ready)
+  const closeAll = Effect.suspend(() =>
+    Effect.andThen(
+      servers.leave,
+      Effect.forEach(opened.takeAll(), ({ connection, pool }) => pool.invalidate(connection), { discard: true })
+    )
+  )
+  const judge = (pool: PgPool.PgPool, connection: PgConnection) => (error: SqlError) => {
     const sqlState = sqlStateOf(error)
     if (sqlState === "25006") return closeAll
     return sqlState === "25P02" ? pool.invalidate(connection) : Effect.void
   }
-  const judged = (connection: PgConnection): Connection => {
-    opened.add(connection)
-    return new JudgedConnection(connection, judge(connection))
-  }
-  // The connection is noted before it is pinned, because the pool knows only the unpinned one.
-  const reserve = Effect.flatMap(pool.get, (connection) => {
-    opened.add(connection)
-    return connection.pin
-  })
+  const judged = (pool: PgPool.PgPool, connection: PgConnection): Connection =>
+    new JudgedConnection(connection, judge(pool, connection))
+  const taken = servers.within((pool) =>
+    Effect.flatMap(pool.get, (connection) => Effect.as(ready(pool, connection), { pool, connection }))
+  )
+  const reserve = Effect.flatMap(taken, ({ pool, connection }) =>
+    Effect.map(connection.pin, (pinned) => ({ pool, pinned }))
+  )
   const sql = yield* SqlClient.make({
     driver: "pg",
-    acquirer: Effect.map(pool.get, judged),
-    borrower: (use) => pool.use((connection) => use(judged(connection))),
-    transactionAcquirer: Effect.map(reserve, (pinned) => new JudgedConnection(pinned, judge(pinned))),
+    acquirer: Effect.map(taken, ({ pool, connection }) => judged(pool, connection)),
+    borrower: (use) =>
+      servers.within((pool) =>
+        pool.use((connection) =>
+          opened.has(connection)
+            ? use(judged(pool, connection))
+            : Effect.andThen(ready(pool, connection), use(judged(pool, connection)))
+        )
+      ),
+    transactionAcquirer: Effect.map(reserve, ({ pool, pinned }) => new JudgedConnection(pinned, judge(pool, pinned))),
     compiler: makeCompiler(),
     commit,
     prepareTransactionControls: true,
@@ -62,31 +99,45 @@ export const makePool = Effect.fnUntraced(function* (
     spanAttributes: [["db.system.name", "postgresql"]]
   }).pipe(Effect.provide(Reactivity.layer))
   const listen = Effect.fnUntraced(function* (channel: string) {
-    const connection = yield* reserve
-    const notifications = yield* connection.listen(channel)
-    return { notifications, isReadOnly: Effect.map(connection.queryValues(probe), ([row]) => row?.[0] === true) }
+    const { pinned } = yield* reserve
+    const notifications = yield* pinned.listen(channel)
+    return { notifications, isReadOnly: Effect.map(pinned.queryValues(probe), ([row]) => row?.[0] === true) }
   })
-  return { sql, listen, closeAll }
+  return { sql, listen, closeAll, session: Effect.map(taken, ({ connection }) => connection) }
 })
+
+const preparation = (settings: SessionSettings) => {
+  const names = Object.keys(settings)
+  const calls = names.map((_, index) => `set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`)
+  const parameters = names.flatMap((name) => [name, settings[name] ?? ""])
+  return (connection: PgConnection): Effect.Effect<void, SqlError> =>
+    names.length === 0
+      ? Effect.void
+      : Effect.asVoid(connection.queryValues(`SELECT ${calls.join(", ")}`, parameters, false))
+}
 
 /** What a listener asks. A standby has read-only transactions, and so has a server that is made read-only. */
 export const probe = "SELECT current_setting('transaction_read_only') = 'on'"
 
-/** The open connections, and some closed ones that nothing else remembers. */
+/** The open connections with their pools, and some closed ones that nothing else remembers. */
 const makeOpened = () => {
-  const known = new WeakSet<PgConnection>()
+  const known = new WeakMap<PgConnection, PgPool.PgPool>()
   let references: ReadonlyArray<WeakRef<PgConnection>> = []
   const all = () => references.flatMap((reference) => reference.deref() ?? [])
   return {
-    add: (connection: PgConnection): void => {
+    has: (connection: PgConnection): boolean => known.has(connection),
+    add: (connection: PgConnection, pool: PgPool.PgPool): void => {
       if (known.has(connection)) return
-      known.add(connection)
+      known.set(connection, pool)
       references = [...all(), connection].map((each) => new WeakRef(each))
     },
-    takeAll: (): ReadonlyArray<PgConnection> => {
+    takeAll: () => {
       const taken = all()
       references = []
-      return taken
+      return taken.flatMap((connection) => {
+        const pool = known.get(connection)
+        return pool === undefined ? [] : [{ connection, pool }]
+      })
     }
   }
 }

@@ -15,6 +15,8 @@ export interface TimeLimits {
   readonly limited: Limited
   /** The limit on what takes a new connection and a statement that the server answers at once. */
   readonly connecting: Limited
+  /** The limit on the first connection with its statement, while a host may be starting. */
+  readonly starting: Limited
   /** The limit on a statement that the server answers at once. */
   readonly answering: Limited
   /** Ends at once all that runs within a limit now, as if its time were over. */
@@ -62,6 +64,7 @@ export const timeLimits = (statementTimeout: Duration.Duration, connectTimeout: 
   return {
     limited: within(Duration.sum(statementTimeout, answerTimeout)),
     connecting: within(Duration.sum(connectTimeout, answerTimeout)),
+    starting: within(Duration.sum(Duration.sum(statementTimeout, connectTimeout), answerTimeout)),
     answering: within(answerTimeout),
     giveUp: Effect.sync(() => {
       for (const giveUp of waiting) giveUp()

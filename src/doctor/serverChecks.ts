@@ -15,6 +15,8 @@ export interface ServerFacts {
   readonly connections: number
   readonly maxConnections: number
   readonly autovacuum: string
+  /** The version of TLS of this session; null: plain text. */
+  readonly tlsVersion: string | null
 }
 
 const slowMillis = 50
@@ -26,7 +28,7 @@ export const databaseCheck = (server: ServerFacts, roundTripMillis: number): Che
     return problem(
       "database",
       `${found}; it is a standby, which nothing can be written to`,
-      "Set DATABASE_URL to the primary"
+      "Set DATABASE_URL to the primary, or to all servers: postgres://user:password@a,b/database"
     )
   }
   if (server.isReadOnly) {

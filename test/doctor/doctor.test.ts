@@ -9,6 +9,7 @@ import { closureCheck } from "../../src/doctor/closureCheck.ts"
 import { dayLimitCheck } from "../../src/doctor/dayLimitCheck.ts"
 import { doubleCheck } from "../../src/doctor/doubleCheck.ts"
 import { durabilityCheck } from "../../src/doctor/durabilityCheck.ts"
+import { encryptionCheck } from "../../src/doctor/encryptionCheck.ts"
 import { haltCheck } from "../../src/doctor/haltCheck.ts"
 import { heldOrderCheck } from "../../src/doctor/heldOrderCheck.ts"
 import { historyCheck } from "../../src/doctor/historyCheck.ts"
@@ -50,7 +51,8 @@ const server: ServerFacts = {
   standbys: 0,
   connections: 12,
   maxConnections: 100,
-  autovacuum: "on"
+  autovacuum: "on",
+  tlsVersion: null
 }
 
 describe("doctor's checks of the server", () => {
@@ -63,6 +65,18 @@ describe("doctor's checks of the server", () => {
       [connectionCheck(server), "OK", /12 of 100/],
       [connectionCheck({ ...server, connections: 95 }), "WARNING", /95 of 100.*max_connections/]
     ]))
+
+  it("cover whether the connection is encrypted and verified", () => {
+    const facts = { tlsVersion: "TLSv1.3", verified: "nothing", isLocal: false } as const
+    assertAll([
+      [encryptionCheck({ ...facts, verified: "name" }), "OK", /encrypted \(TLSv1\.3\).*verified with its name/],
+      [encryptionCheck({ ...facts, verified: "authority" }), "OK", /certificate is verified/],
+      [encryptionCheck(facts), "WARNING", /not verified.*sslmode=verify-full/],
+      [encryptionCheck({ ...facts, isLocal: true }), "OK", /not verified/],
+      [encryptionCheck({ ...facts, tlsVersion: null, verified: "name" }), "WARNING", /plain text.*ssl on/],
+      [encryptionCheck({ ...facts, tlsVersion: null, isLocal: true }), "OK", /plain text, on this host/]
+    ])
+  })
 
   it("cover what a crash or a failover would lose", () =>
     assertAll([

@@ -2,6 +2,7 @@ import { Clock, DateTime, Effect, Layer, Option } from "effect"
 import { statfs } from "node:fs/promises"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { isLocalHost, isVerified } from "../../config/databaseAddress.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
@@ -9,11 +10,12 @@ import { calendarCheck } from "../../doctor/calendarCheck.ts"
 import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
 import { clockCheck } from "../../doctor/clockCheck.ts"
 import { durabilityCheck } from "../../doctor/durabilityCheck.ts"
+import { encryptionCheck } from "../../doctor/encryptionCheck.ts"
 import { historyCheck } from "../../doctor/historyCheck.ts"
 import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
-import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
+import { connectionCheck, databaseCheck, type ServerFacts } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
@@ -80,7 +82,21 @@ const checkServer = Effect.gen(function* () {
   yield* ping
   const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1_000_000
   const server = yield* facts
-  return [databaseCheck(server, millis), durabilityCheck(server), connectionCheck(server)]
+  return [
+    databaseCheck(server, millis),
+    ...(yield* checkEncryption(server)),
+    durabilityCheck(server),
+    connectionCheck(server)
+  ]
+})
+
+/** The service's own PostgreSQL is reached by a socket of this host. */
+const checkEncryption = Effect.fnUntraced(function* ({ tlsVersion }: ServerFacts) {
+  const { database } = yield* Configuration
+  if (database === null) return []
+  const { hosts, tls } = database
+  const verified = isVerified(tls) ? (tls.mode === "verify-full" ? "name" : "authority") : "nothing"
+  return [encryptionCheck({ tlsVersion, verified, isLocal: hosts.every(({ host }) => isLocalHost(host)) })]
 })
 
 const checkMigrations = Effect.map(migrationState, (state) => [migrationCheck(state, version)])
@@ -117,8 +133,8 @@ const checkHistory = Effect.gen(function* () {
 
 /** Only for the service's own PostgreSQL, which is on this host; the disk of another server cannot be seen. */
 const checkDisk = Effect.gen(function* () {
-  const { databaseUrl } = yield* Configuration
-  if (Option.isSome(databaseUrl)) return []
+  const { database } = yield* Configuration
+  if (database !== null) return []
   const folder = yield* (yield* PostgresStatusStore).dataFolder
   return yield* Effect.tryPromise(() => statfs(folder)).pipe(
     Effect.map(({ bavail, bsize }) => [diskCheck(folder, bavail * bsize)]),

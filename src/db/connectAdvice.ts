@@ -1,0 +1,42 @@
+/** What to do about a connection that failed with a message of the server, of Node.js or of the driver. */
+export const adviceOn = (message: string, isEmbedded: boolean): string => {
+  if (isEmbedded) return "Check that the server is running and accepts this user."
+  return (
+    advice.find(([pattern]) => pattern.test(message))?.[1] ??
+    "Check that DATABASE_URL is right and that the server is running and accepts this user."
+  )
+}
+
+const advice: ReadonlyArray<readonly [pattern: RegExp, text: string]> = [
+  [
+    /self-signed certificate|unable to verify the first certificate|unable to get (local )?issuer certificate/,
+    "The authority that signed the server's certificate is not known: name its certificate with DATABASE_CA_FILE, or with " +
+      "sslrootcert in DATABASE_URL."
+  ],
+  [
+    /does not match certificate's altnames|Hostname\/IP/,
+    "The server's certificate is for other names: write one of them as host in DATABASE_URL, or sslmode=verify-ca, which " +
+      "does not compare names."
+  ],
+  [/certificate has expired/, "Renew the server's certificate."],
+  [
+    /does not support TLS/,
+    "Turn ssl on at the server, or write sslmode=disable in DATABASE_URL if the network between is trusted."
+  ],
+  [
+    /no pg_hba\.conf entry.*no encryption/,
+    "The server takes this user with TLS only: write sslmode=require or verify-full in DATABASE_URL."
+  ],
+  [
+    /no pg_hba\.conf entry/,
+    "Add a line for this user, database and address to the server's pg_hba.conf, and reload it."
+  ],
+  [
+    /requested password authentication/,
+    "DATABASE_URL has no password, and neither PGPASSWORD nor the password file has one for this server, database and user."
+  ],
+  [
+    /unrecognized configuration parameter|invalid value for parameter|parameter ".*" cannot be/,
+    "Correct options in DATABASE_URL, or PGOPTIONS."
+  ]
+]

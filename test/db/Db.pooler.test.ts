@@ -1,0 +1,110 @@
+import { assert, it } from "@effect/vitest"
+import { Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { execFileSync } from "node:child_process"
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { describe } from "vitest"
+import { Db } from "../../src/db/Db.ts"
+import { migrate } from "../../src/db/Migrations.ts"
+import { configuration } from "../support/database.ts"
+import { eventually } from "../support/processes.ts"
+import { freePort, runServer, type TcpPostgres, tcpPostgres } from "../support/tcpPostgres.ts"
+
+/** PgBouncer is no npm package: these tests run where it is installed, and say so elsewhere. */
+const hasPgBouncer = (() => {
+  try {
+    execFileSync("pgbouncer", ["--version"], { stdio: "ignore" })
+    return true
+  } catch {
+    console.warn("Skipped: pgbouncer is not installed, so test/db/Db.pooler.test.ts tests nothing.")
+    return false
+  }
+})()
+
+/** A PgBouncer before a server; returns its port. */
+const pgBouncer = Effect.fnUntraced(function* (server: TcpPostgres, settings: Readonly<Record<string, string>>) {
+  const folder = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-pgbouncer-"))),
+    (path) => Effect.promise(() => rm(path, { recursive: true }))
+  )
+  const port = yield* freePort
+  const all = {
+    listen_addr: "127.0.0.1",
+    listen_port: `${port}`,
+    unix_socket_dir: "",
+    auth_type: "trust",
+    auth_file: join(folder, "users.txt"),
+    ...settings
+  }
+  yield* Effect.promise(async () => {
+    await chmod(folder, 0o755)
+    await writeFile(join(folder, "users.txt"), '"pulse_background" ""\n')
+    await writeFile(
+      join(folder, "pgbouncer.ini"),
+      `[databases]\n* = host=127.0.0.1 port=${server.port}\n[pgbouncer]\n` +
+        Object.entries(all)
+          .map(([name, value]) => `${name} = ${value}\n`)
+          .join("")
+    )
+  })
+  const log = yield* runServer("pgbouncer", [join(folder, "pgbouncer.ini")], server.account)
+  yield* eventually("PgBouncer is ready", log, (text) => text.includes("process up"))
+  return port
+})
+
+const dbAt = (port: number, query = "") =>
+  Layer.fresh(
+    Db.layer({
+      url: Redacted.make(`postgres://pulse_background@127.0.0.1:${port}/pulse_background?sslmode=disable&${query}`)
+    }).pipe(Layer.provide(configuration({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "60" })))
+  )
+
+const plainServer = tcpPostgres({ tls: false, hba: "host all all all trust\n" })
+
+describe.skipIf(!hasPgBouncer)("Db: PgBouncer", () => {
+  it.live("works in session mode without a setting of PgBouncer, and has what it asked for in force", () =>
+    Effect.gen(function* () {
+      const server = yield* plainServer
+      const port = yield* pgBouncer(server, { pool_mode: "session" })
+      yield* Effect.provide(
+        Effect.flatMap(Db, ({ sql }) => sql.unsafe("CREATE SCHEMA trading")),
+        dbAt(server.port),
+        { local: true }
+      )
+      yield* Effect.gen(function* () {
+        const { execute, listen, queryOne, sql } = yield* Db
+        yield* migrate
+        const found = yield* queryOne(
+          "test.settings",
+          Schema.Struct({ timeout: Schema.String, zone: Schema.String, schema: Schema.String }),
+          sql`SELECT current_setting('statement_timeout') AS timeout, current_setting('timezone') AS zone,
+            'orders'::regclass::oid::regclass::text || '|' || current_schema() AS schema`
+        )
+        assert.deepStrictEqual(found, { timeout: "1min", zone: "UTC", schema: "orders|trading" })
+        const news = yield* listen("news")
+        yield* execute("test.notify", sql`SELECT pg_notify('news', 'hello')`)
+        assert.strictEqual((yield* Stream.runHead(news)).valueOrUndefined, "hello")
+      }).pipe(Effect.scoped, Effect.provide(dbAt(port, "options=-csearch_path%3Dtrading")))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is refused in the other modes, with the reason", () =>
+    Effect.gen(function* () {
+      const server = yield* plainServer
+      for (const settings of [
+        { pool_mode: "transaction" },
+        { pool_mode: "transaction", server_round_robin: "1" },
+        { pool_mode: "transaction", default_pool_size: "1" },
+        { pool_mode: "statement" },
+        { pool_mode: "session", default_pool_size: "1" }
+      ]) {
+        const port = yield* pgBouncer(server, settings)
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(dbAt(port))))
+        assert.include(error.message, `The pooler at 127.0.0.1:${port}/pulse_background`, JSON.stringify(settings))
+        assert.include(error.message, "use session mode (PgBouncer: pool_mode = session)")
+        assert.isFalse(error.isTransient)
+      }
+    }).pipe(Effect.scoped)
+  )
+})

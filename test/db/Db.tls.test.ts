@@ -1,0 +1,208 @@
+import { assert, describe, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Schema } from "effect"
+import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { createServer, type Server } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Configuration } from "../../src/config/Configuration.ts"
+import { Db } from "../../src/db/Db.ts"
+import { DbError } from "../../src/db/DbError.ts"
+import { configuration } from "../support/database.ts"
+import { type TcpPostgres, tcpPostgres, tlsFile } from "../support/tcpPostgres.ts"
+
+class Servers extends Context.Service<Servers, { readonly secure: TcpPostgres; readonly plain: TcpPostgres }>()(
+  "test/Servers"
+) {}
+
+/** The role of the client's certificate; a role that must use TLS, and one that must not; everybody else with a password. */
+const hba = `
+hostssl all certified all cert
+hostssl all encrypted all trust
+hostnossl all unencrypted all trust
+host all pulse_background all scram-sha-256
+`
+
+const servers = Layer.effect(
+  Servers,
+  Effect.gen(function* () {
+    const secure = yield* tcpPostgres({ tls: true, hba: hba })
+    const plain = yield* tcpPostgres({ tls: false, hba: hba })
+    yield* asked(secure.url("localhost"), {}, (sql) =>
+      Effect.forEach(["certified", "encrypted", "unencrypted"], (role) => sql.unsafe(`CREATE ROLE ${role} LOGIN`))
+    )
+    return Servers.of({ secure, plain })
+  })
+).pipe(Layer.orDie)
+
+/** Runs work on a database as the service would with these variables. */
+const asked = <A, E>(
+  url: string,
+  environment: Readonly<Record<string, string>>,
+  work: (sql: Db["Service"]["sql"], db: Db["Service"]) => Effect.Effect<A, E>
+) =>
+  Effect.gen(function* () {
+    const { database } = yield* Configuration
+    if (database === null) return assert.fail("no DATABASE_URL")
+    return yield* Effect.flatMap(Db, (db) => work(db.sql, db)).pipe(
+      Effect.provide(Layer.fresh(Db.layer({ address: database })))
+    )
+  }).pipe(Effect.provide(configuration({ DATABASE_URL: url, ...environment }), { local: true }))
+
+const Encryption = Schema.Struct({ ssl: Schema.Boolean })
+
+const isEncrypted = (url: string, environment: Readonly<Record<string, string>> = {}) =>
+  asked(url, environment, (sql, { queryOne }) =>
+    queryOne("test.ssl", Encryption, sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`)
+  ).pipe(Effect.map(({ ssl }) => ssl))
+
+/** The words of a failed connection. */
+const refusal = (url: string, environment: Readonly<Record<string, string>> = {}) =>
+  Effect.map(Effect.flip(isEncrypted(url, environment)), (error) => {
+    assert.instanceOf(error, DbError)
+    return error.message
+  })
+
+const folder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-tls-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true }))
+)
+
+/** A server that closes each connection after the first bytes, which are noted in hexadecimal. */
+const serverThatHangsUp = (tried: Array<string>) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Server>((resume) => {
+        const server = createServer((socket) => {
+          socket.on("error", () => undefined)
+          socket.once("data", (bytes) => {
+            tried.push(bytes.toString("hex"))
+            socket.end()
+          })
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => server.close())
+    ),
+    (server) => {
+      const address = server.address()
+      return typeof address === "object" && address !== null ? address.port : assert.fail("no port")
+    }
+  )
+
+const authority = encodeURIComponent(tlsFile("authority.crt"))
+const other = encodeURIComponent(tlsFile("other.crt"))
+
+layer(servers, { timeout: "2 minutes", excludeTestServices: true })("Db: TLS", (it) => {
+  describe("sslmode", () => {
+    it.effect("encrypts wherever the server can, and only there, by default", () =>
+      Effect.gen(function* () {
+        const { plain, secure } = yield* Servers
+        assert.isTrue(yield* isEncrypted(secure.url("localhost")))
+        assert.isTrue(yield* isEncrypted(secure.url("127.0.0.1", "sslmode=prefer")))
+        assert.isFalse(yield* isEncrypted(plain.url("localhost")))
+        assert.isFalse(yield* isEncrypted(secure.url("localhost", "sslmode=disable")))
+        assert.isFalse(yield* isEncrypted(secure.url("localhost", "sslmode=allow")))
+      })
+    )
+
+    it.effect("tries the other way when the server refuses the first one", () =>
+      Effect.gen(function* () {
+        const { secure } = yield* Servers
+        const as = (role: string, mode: string) =>
+          `postgres://${role}@localhost:${secure.port}/pulse_background?sslmode=${mode}`
+        assert.isFalse(yield* isEncrypted(as("unencrypted", "prefer")))
+        assert.isTrue(yield* isEncrypted(as("encrypted", "allow")))
+        assert.include(yield* refusal(as("encrypted", "disable")), "write sslmode=require or verify-full")
+        assert.include(yield* refusal(as("unencrypted", "require")), "no pg_hba.conf entry")
+      })
+    )
+
+    it.effect("does not fall back to plain text when the connection breaks", () =>
+      Effect.gen(function* () {
+        const tried: Array<string> = []
+        const port = yield* serverThatHangsUp(tried)
+        const message = yield* refusal(`postgres://joe@127.0.0.1:${port}/x`)
+        assert.include(message, "Connection closed unexpectedly")
+        assert.isAbove(tried.length, 0)
+        // An SSLRequest has eight bytes, the last four of them 80877103.
+        assert.deepStrictEqual([...new Set(tried)], ["0000000804d2162f"])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("requires TLS, without a check of the certificate unless an authority is named", () =>
+      Effect.gen(function* () {
+        const { plain, secure } = yield* Servers
+        assert.isTrue(yield* isEncrypted(secure.url("localhost", "sslmode=require")))
+        assert.isTrue(yield* isEncrypted(secure.url("localhost"), { PGSSLMODE: "require" }))
+        const refused = yield* refusal(plain.url("localhost", "sslmode=require"))
+        assert.include(refused, "does not support TLS. Turn ssl on at the server")
+        assert.include(yield* refusal(plain.url("localhost"), { PGSSLMODE: "require" }), "does not support TLS")
+        const withOther = yield* refusal(secure.url("localhost", `sslmode=require&sslrootcert=${other}`))
+        assert.include(withOther, "name its certificate with DATABASE_CA_FILE")
+      })
+    )
+
+    it.effect("verifies the authority with verify-ca, and the name too with verify-full", () =>
+      Effect.gen(function* () {
+        const { secure } = yield* Servers
+        for (const host of ["localhost", "127.0.0.1"]) {
+          assert.isTrue(yield* isEncrypted(secure.url(host, `sslmode=verify-ca&sslrootcert=${authority}`)))
+        }
+        assert.isTrue(yield* isEncrypted(secure.url("localhost", `sslmode=verify-full&sslrootcert=${authority}`)))
+        assert.isTrue(yield* isEncrypted(secure.url("localhost"), { DATABASE_CA_FILE: tlsFile("authority.crt") }))
+        assert.isTrue(yield* isEncrypted(secure.url("localhost"), { PGSSLROOTCERT: tlsFile("authority.crt") }))
+        const byAddress = yield* refusal(secure.url("127.0.0.1", `sslmode=verify-full&sslrootcert=${authority}`))
+        assert.include(byAddress, "The server's certificate is for other names")
+        for (const query of ["sslmode=verify-full", "sslrootcert=system", `sslmode=verify-ca&sslrootcert=${other}`]) {
+          assert.include(yield* refusal(secure.url("localhost", query)), "name its certificate with DATABASE_CA_FILE")
+        }
+      })
+    )
+
+    it.effect("needs files that can be read", () =>
+      Effect.gen(function* () {
+        const { secure } = yield* Servers
+        assert.match(
+          yield* refusal(secure.url("localhost", "sslrootcert=/no/such")),
+          /the file of authorities \/no\/such cannot be read/
+        )
+        const notPem = encodeURIComponent(import.meta.filename)
+        assert.include(yield* refusal(secure.url("localhost", `sslrootcert=${notPem}`)), "certificates in PEM")
+      })
+    )
+  })
+
+  it.effect("shows the client's certificate, whose key nobody else may read", () =>
+    Effect.gen(function* () {
+      const { secure } = yield* Servers
+      const path = yield* folder
+      const key = join(path, "client.key")
+      yield* Effect.promise(() => copyFile(tlsFile("client.key"), key))
+      yield* Effect.promise(() => chmod(key, 0o644))
+      const files = `sslcert=${encodeURIComponent(tlsFile("client.crt"))}&sslkey=${encodeURIComponent(key)}`
+      const url = `postgres://certified@localhost:${secure.port}/pulse_background?sslmode=require&${files}`
+      assert.include(yield* refusal(url), `others may read the key ${key}: chmod 600 it`)
+      yield* Effect.promise(() => chmod(key, 0o600))
+      assert.isTrue(yield* isEncrypted(url))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("takes the password from the password file, if nobody else may read it", () =>
+    Effect.gen(function* () {
+      const { secure } = yield* Servers
+      const path = join(yield* folder, "pgpass")
+      const line = `localhost:${secure.port}:pulse_background:pulse_background:${secure.password}\n`
+      yield* Effect.promise(() => writeFile(path, line, { mode: 0o600 }))
+      const url = `postgres://pulse_background@localhost:${secure.port}/pulse_background`
+      assert.isTrue(yield* isEncrypted(url, { PGPASSFILE: path }))
+      assert.isTrue(yield* isEncrypted(url, { PGPASSWORD: secure.password }))
+      assert.include(yield* refusal(url.replace("localhost", "127.0.0.1"), { PGPASSFILE: path }), "has no password")
+      yield* Effect.promise(() => chmod(path, 0o640))
+      assert.include(
+        yield* refusal(url, { PGPASSFILE: path }),
+        `others may read the password file ${path}: chmod 600 it`
+      )
+      assert.include(yield* refusal(url, { PGPASSFILE: "/no/such" }), "the password file /no/such cannot be read")
+    }).pipe(Effect.scoped)
+  )
+})
