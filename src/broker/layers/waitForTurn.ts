@@ -10,6 +10,8 @@ import { PlacementGate } from "../PlacementGate.ts"
 const reservedAhead = Duration.millis(250)
 /** The same while many wait: a turn that is reserved comes before those of requests that come meanwhile. */
 const reservedAheadOfMany = Duration.millis(50)
+/** A host that was suspended meanwhile has seen a round trip of any length. */
+const longestLeadMillis = 10_000
 /** No grant lies further ahead, however slow the database is. */
 const longestGrantMillis = 120_000
 /** How long a grant is valid. A request that leaves later would fall into the window of later grants. */
@@ -77,19 +79,22 @@ const makeReserve = Effect.fnUntraced(function* (
 
   // Of the last reservation. A slow database is asked for a later turn: one for now would have expired on arrival.
   let roundTripMillis = 0
-  const leadMillis = () => (roundTripMillis > grantMillis / 2 ? 2 * roundTripMillis : 0)
+  const leadMillis = () => (roundTripMillis > grantMillis / 2 ? Math.min(2 * roundTripMillis, longestLeadMillis) : 0)
 
   /** Reserves the next turn for a request; null if a turn has to be asked for again, after a wait until one may be possible. */
   const reserve = ({ latest, limits }: WaitingRequest, pace: Pace): Effect.Effect<number | null, BrokerNotSent> =>
     Effect.gen(function* () {
+      const clock = yield* Clock.Clock
       const now = yield* DateTime.now
+      // By a clock that nobody sets.
+      const askedNanos = clock.monotonicTimeNanosUnsafe()
       const from = DateTime.addDuration(now, Duration.millis(leadMillis()))
       const ahead = Duration.isZero(pace.gap) ? reservedAhead : reservedAheadOfMany
       const horizon = DateTime.min(latest, DateTime.addDuration(from, ahead))
       const reserved = yield* Effect.mapError(budget.reserve(account, limits, from, horizon, pace), (error) =>
         notSent("rate_limit", `the limits are not known: ${error.message}`, DateTime.add(now, { seconds: 1 }))
       )
-      roundTripMillis = (yield* Clock.currentTimeMillis) - DateTime.toEpochMillis(now)
+      roundTripMillis = Number((clock.monotonicTimeNanosUnsafe() - askedNanos) / 1_000_000n)
       if (reserved._tag === "Granted") return reserved.atMillis
       if (reserved._tag === "DayIsFull") return yield* onDayIsFull(limits.kind, now, reserved.until)
       const { possibleAt } = reserved
