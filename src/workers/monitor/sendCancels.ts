@@ -3,7 +3,13 @@ import { Broker } from "../../broker/Broker.ts"
 import { auditRow, type CallAnswer } from "../../broker/brokerCall.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
-import { afterCancel, type CancelOutcome, type CancelStop, stopAfter } from "../../domain/lifecycle/cancels.ts"
+import {
+  afterCancel,
+  type CancelOutcome,
+  prospectAfter,
+  type RefusalScope,
+  unhindered
+} from "../../domain/lifecycle/cancels.ts"
 import { wasSent } from "../../domain/lifecycle/placement.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { because, type Reason } from "../../domain/model/reason.ts"
@@ -34,14 +40,13 @@ export const makeSendCancels = Effect.gen(function* () {
   const noteStop = yield* makeNoteStop
   const sendClaimed = yield* makeSendClaimed
   const limit = config.brokerType === "zerodha" ? config.zerodhaOrdersPerSecond * maxPassSeconds : maxAtMockBroker
-  let stop: CancelStop | null = null
+  let prospect = unhindered
 
   /** Learns from an answer whether other cancels make sense; whether they do not. */
-  const stopsAll = (outcome: CancelOutcome) =>
+  const stopsAll = ({ brokerOrderId }: OpenSlice, outcome: CancelOutcome) =>
     Effect.map(DateTime.now, (now) => {
-      if (outcome._tag === "Accepted") stop = null
-      if (outcome._tag === "Refused" && outcome.isForAll) stop = stopAfter(stop, outcome.reason, now)
-      return stop !== null
+      prospect = prospectAfter(prospect, brokerOrderId, outcome, now)
+      return prospect.stop !== null
     })
 
   return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, isOrderListRead: boolean) {
@@ -49,27 +54,30 @@ export const makeSendCancels = Effect.gen(function* () {
     if (wanted.length === 0) return
     const noCredentials = yield* gate.reasonOf("credentials")
     if (noCredentials !== null) {
-      stop = null
+      prospect = unhindered
       return yield* noteStop(wanted, because("credentials_invalid", noCredentials))
     }
     const now = yield* DateTime.now
-    const isProbe = stop !== null
-    if (stop !== null) {
-      yield* noteStop(wanted, stop.reason)
-      if (DateTime.isLessThan(now, stop.until)) return
+    const before = prospect.stop
+    if (before !== null) {
+      yield* noteStop(wanted, before.reason)
+      if (DateTime.isLessThan(now, before.until)) return
     }
-    const options = { limit: isProbe ? 1 : limit, now, mayRepeat: isOrderListRead }
+    const options = { limit: before === null ? limit : 1, now, mayRepeat: isOrderListRead }
     const results = yield* sendClaimed(wanted, options, stopsAll)
     const tried = results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
     const refused = tried.flatMap(newlyRefused)
-    yield* reportRefusedCancels(refused.filter(({ isForAll }) => !isForAll))
+    const { stop } = prospect
+    const isOfStop = ({ scope }: { readonly scope: RefusalScope }) =>
+      stop !== null && (scope === "account" || scope === "rights")
+    yield* reportRefusedCancels(refused.filter((refusal) => !isOfStop(refusal)))
     if (stop !== null) {
       const accepted = new Set(tried.flatMap(({ slice, outcome }) => (outcome._tag === "Accepted" ? [slice.id] : [])))
       const others = wanted.filter(({ id }) => !accepted.has(id))
       yield* noteStop(
         others,
         stop.reason,
-        refused.flatMap(({ slice, isForAll }) => (isForAll ? [slice] : []))
+        refused.filter(isOfStop).map(({ slice }) => slice)
       )
     }
     const failed = results.find(Result.isFailure)
@@ -101,7 +109,7 @@ const makeSendClaimed = Effect.gen(function* () {
   return Effect.fnUntraced(function* (
     wanted: ReadonlyArray<OpenSlice>,
     options: { readonly limit: number; readonly now: DateTime.Utc; readonly mayRepeat: boolean },
-    stopsAll: (outcome: CancelOutcome) => Effect.Effect<boolean>
+    stopsAll: (slice: OpenSlice, outcome: CancelOutcome) => Effect.Effect<boolean>
   ) {
     const claims = yield* slices.claimCancels({ ids: wanted.map(({ id }) => id), ...options })
     const claimedOf = new Map(claims.map((claimed) => [claimed.id, claimed]))
@@ -109,7 +117,7 @@ const makeSendClaimed = Effect.gen(function* () {
     const sendOne = (slice: OpenSlice, claimed: ClaimedCancel) =>
       Effect.gen(function* () {
         const outcome: CancelOutcome = isStopped ? { _tag: "NotSent" } : yield* send(slice, claimed, options.now)
-        if (outcome._tag !== "NotSent") isStopped = yield* stopsAll(outcome)
+        if (outcome._tag !== "NotSent") isStopped = yield* stopsAll(slice, outcome)
         return { slice, claimed, outcome } satisfies TriedCancel
       })
     // A failed write must not interrupt the other calls.

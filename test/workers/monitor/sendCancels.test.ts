@@ -375,6 +375,61 @@ describe("cancels that no order would get", () => {
     ).pipe(Effect.provide(service))
   )
 
+  it.effect("are all sent again as soon as the broker refuses one for itself alone", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onCancel = () => Effect.fail(strangeAddress)
+      yield* setClock()
+      yield* stuckOrder("o1", 20)
+      const sendCancels = yield* makeSendCancels
+      yield* pass(sendCancels)
+      // The address is listed by now, and each order is refused for a reason of its own.
+      script.onCancel = () => Effect.fail(tryLater)
+      yield* setClock("16 seconds")
+      yield* pass(sendCancels)
+      const probed = script.cancelled.length
+      yield* setClock("18 seconds")
+      yield* pass(sendCancels)
+      assert.isAtLeast(script.cancelled.length, probed + 12)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("go on after one broker order that we may not cancel, and stop after two of them", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        const notPermitted = new BrokerCredentialsInvalid({ kind: "permission", message: "Not yours." })
+        const forbidden = new Set(["b2"])
+        script.onCancel = (id) => (forbidden.has(id) ? Effect.fail(notPermitted) : Effect.void)
+        yield* setClock()
+        yield* stuckOrder("o1", 4)
+        const sendCancels = yield* makeSendCancels
+        yield* pass(sendCancels)
+        assert.sameMembers(script.cancelled, ["b1", "b2", "b3", "b4"])
+        const words = "the broker does not permit it: Not yours."
+        assert.deepStrictEqual(lines, [
+          `Warn Cancel not accepted, and tried again after pauses that grow to ten minutes, for 1 broker order, b2: ${words}`
+        ])
+        // The same one again is no news.
+        yield* setClock("16 seconds")
+        yield* pass(sendCancels)
+        assert.lengthOf(script.cancelled, 8)
+        for (const id of ["b1", "b3", "b4"]) forbidden.add(id)
+        yield* setClock("62 seconds")
+        yield* pass(sendCancels)
+        assert.strictEqual(
+          lines.at(-1),
+          `Error Cancel at the broker 3 broker orders, b1, b3, b4; the service cannot: ${words}`
+        )
+        assert.lengthOf(lines, 2)
+        const stopped = script.cancelled.length
+        yield* setClock("70 seconds")
+        yield* pass(sendCancels)
+        assert.lengthOf(script.cancelled, stopped)
+      })
+    ).pipe(Effect.provide(service))
+  )
+
   it.effect("are not sent without credentials, and are as soon as there are some", () =>
     logged((lines) =>
       Effect.gen(function* () {
