@@ -65,6 +65,10 @@ export const afterCancel = (answer: Exit.Exit<void, BrokerError>, isRepeated: bo
   }
 }
 
+/** Whether a cancel surely had no effect, and is sent again as soon as any is: it counts as never sent. */
+export const hadNoEffect = (outcome: CancelOutcome): boolean =>
+  outcome._tag === "NotSent" || (outcome._tag === "Refused" && outcome.scope === "account")
+
 const troubles = {
   token: "the access token is not valid",
   address: "the broker takes no orders from this address",

@@ -10,7 +10,14 @@ import { slicesInDoubt } from "../sql/claims.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { processed, putResults, takeWorking } from "../sql/moves.ts"
 import { isCancelWanted, joinCompletion } from "../sql/wantedCancels.ts"
-import { type AnsweredCancel, cancelAnswered, type ClaimedCancel, claimCancels, stopCancels } from "./cancels.ts"
+import {
+  type AnsweredCancel,
+  cancelAnswered,
+  type ClaimedCancel,
+  claimCancels,
+  releaseCancels,
+  stopCancels
+} from "./cancels.ts"
 import { claimDue, type ClaimOptions } from "./claimDue.ts"
 import { type MovedSlice, transition } from "./writeOutcomes.ts"
 
@@ -84,6 +91,12 @@ export class SliceStore extends Context.Service<
       events: ReadonlyArray<BrokerEvent>
     ) => Effect.Effect<void, DbError>
 
+    /** Gives back first claims of which no cancel had an effect, so that they count as never sent. */
+    readonly releaseCancels: (
+      slices: ReadonlyArray<Pick<OpenSlice, "key">>,
+      claimedAt: DateTime.Utc
+    ) => Effect.Effect<void, DbError>
+
     /** Writes why no cancels of these slices are sent; returns the ids of those for which that is news. */
     readonly stopCancels: (ids: ReadonlyArray<string>, reason: Reason) => Effect.Effect<ReadonlyArray<string>, DbError>
 
@@ -104,6 +117,7 @@ export class SliceStore extends Context.Service<
         saveBrokerStates: saveBrokerStates(db),
         claimCancels: claimCancels(db),
         cancelAnswered: cancelAnswered(db),
+        releaseCancels: releaseCancels(db),
         stopCancels: stopCancels(db),
         audit: (events) => db.execute("SliceStore.audit", insertEvents(db.sql, events))
       })

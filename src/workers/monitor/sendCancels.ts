@@ -6,6 +6,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import {
   afterCancel,
   type CancelOutcome,
+  hadNoEffect,
   prospectAfter,
   type RefusalScope,
   unhindered
@@ -32,11 +33,12 @@ interface TriedCancel {
 /**
  * Sends the cancels that are wanted, longest-waiting first, a limited number per pass, each from one monitor only, and again after
  * pauses that grow (domain/lifecycle/cancels.ts). If the order list could not be read, the effect of earlier cancels is unknown,
- * and none is sent a second time. Without credentials none is sent, and the slices say so.
+ * and none is sent a second time, except after one that surely had no effect. Without credentials none is sent, and the slices say so.
  */
 export const makeSendCancels = Effect.gen(function* () {
   const config = yield* Configuration
   const gate = yield* PlacementGate
+  const slices = yield* SliceStore
   const noteStop = yield* makeNoteStop
   const sendClaimed = yield* makeSendClaimed
   const limit = config.brokerType === "zerodha" ? config.zerodhaOrdersPerSecond * maxPassSeconds : maxAtMockBroker
@@ -71,6 +73,13 @@ export const makeSendCancels = Effect.gen(function* () {
     const isOfStop = ({ scope }: { readonly scope: RefusalScope }) =>
       stop !== null && (scope === "account" || scope === "rights")
     yield* reportRefusedCancels(refused.filter((refusal) => !isOfStop(refusal)))
+    const unsent = tried.filter(({ claimed, outcome }) => claimed.isFirst && hadNoEffect(outcome))
+    if (unsent.length > 0) {
+      yield* slices.releaseCancels(
+        unsent.map(({ slice }) => slice),
+        now
+      )
+    }
     if (stop !== null) {
       const accepted = new Set(tried.flatMap(({ slice, outcome }) => (outcome._tag === "Accepted" ? [slice.id] : [])))
       const others = wanted.filter(({ id }) => !accepted.has(id))
@@ -142,9 +151,9 @@ const makeSend = Effect.gen(function* () {
   const slices = yield* SliceStore
   const instance = yield* Instance
 
-  return Effect.fnUntraced(function* (slice: OpenSlice, { tries }: ClaimedCancel, claimedAt: DateTime.Utc) {
+  return Effect.fnUntraced(function* (slice: OpenSlice, { isFirst, tries }: ClaimedCancel, claimedAt: DateTime.Utc) {
     const calledAt = yield* DateTime.now
-    const isRepeated = tries > 0
+    const isRepeated = !isFirst && tries > 0
     const answer: CallAnswer<void> = yield* Effect.exit(broker.cancel(slice.brokerOrderId, isRepeated))
     const at = yield* DateTime.now
     const outcome = afterCancel(answer, isRepeated)

@@ -238,6 +238,31 @@ describe("cancels that the broker refuses", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("are sent later if none left while the order list could not be read", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* setClock()
+      yield* stuckOrder("o1", 20)
+      const retryAt = yield* DateTime.now
+      const sendCancels = yield* makeSendCancels
+      script.onCancel = () => Effect.fail(new BrokerNotSent({ code: "rate_limit", message: "busy", retryAt }))
+      yield* pass(sendCancels, false)
+      assert.lengthOf(script.cancelled, 20)
+      assert.isNull((yield* (yield* OrderCommands).slices("o1", start))[0]?.cancelSentAt)
+      // The stop leaves most of them unsent.
+      script.onCancel = () => Effect.fail(strangeAddress)
+      yield* pass(sendCancels, false)
+      script.cancelled.length = 0
+      script.onCancel = () => Effect.void
+      for (const seconds of [16, 18]) {
+        yield* setClock(Duration.seconds(seconds))
+        yield* pass(sendCancels, false)
+      }
+      assert.lengthOf(script.cancelled, 20)
+      assert.lengthOf(new Set(script.cancelled), 20)
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("count an answer only under the claim of its cancel", () =>
     Effect.gen(function* () {
       const slices = yield* SliceStore
