@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, Exit, Layer, Option, Redacted, References, Schedule, Schema } from "effect"
+import { Clock, Console, Effect, Layer, Redacted, References, Schedule, Schema } from "effect"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -13,7 +13,8 @@ import { newToken, type ChaosStage } from "./lib/chaos/incidents.ts"
 import { noteSteps, recoveryOf } from "./lib/chaos/recovery.ts"
 import { killing, type Trouble, troubling } from "./lib/chaos/trouble.ts"
 import { judgeLedger } from "./lib/ledgerVerdict.ts"
-import { command, type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/stagingProcesses.ts"
+import { expectNothingWrong, runToExit } from "./lib/runScript.ts"
+import { command, type Environment, running, simulatorApi, urlOf } from "./lib/stagingProcesses.ts"
 import { proxyTo } from "./lib/tcpProxy.ts"
 
 /*
@@ -210,18 +211,8 @@ const chaos = Effect.gen(function* () {
   const problems = yield* run(options, server).pipe(
     Effect.provide(Db.layer({ url }).pipe(Layer.provide(Configuration.layer)))
   )
-  for (const problem of problems.slice(0, 50)) yield* Console.log(`WRONG: ${problem}`)
-  if (problems.length > 0) {
-    return yield* new StagingFailed({ message: `${problems.length} things are wrong; logs are in ${folder}` })
-  }
+  yield* expectNothingWrong(problems, folder)
   yield* Console.log("Nothing placed twice, nothing lost, nothing early, no limit exceeded")
 }).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))
 
-const stop = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort())
-const exit = await Effect.runPromiseExit(chaos, { signal: stop.signal })
-if (Exit.isFailure(exit)) {
-  const error = Exit.findErrorOption(exit)
-  console.error(Option.isSome(error) ? error.value.message : String(exit.cause))
-}
-process.exit(Exit.isSuccess(exit) ? 0 : 1)
+await runToExit(chaos)

@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, Exit, Fiber, Layer, Option, References, Schedule, Schema } from "effect"
+import { Clock, Console, Effect, Fiber, Layer, References, Schedule, Schema } from "effect"
 import { chmodSync, mkdirSync } from "node:fs"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
@@ -15,7 +15,8 @@ import { type Pair, playRound, type Stage, withStandby } from "./lib/failover/ro
 import { roundsOf } from "./lib/failover/rounds.ts"
 import { connectTo, type Server, startPrimary, upstreamOf } from "./lib/failover/servers.ts"
 import { Ledger, readSlices } from "./lib/ledgerVerdict.ts"
-import { type Environment, running, simulatorApi, StagingFailed, urlOf } from "./lib/stagingProcesses.ts"
+import { expectNothingWrong, runToExit } from "./lib/runScript.ts"
+import { type Environment, running, simulatorApi, urlOf } from "./lib/stagingProcesses.ts"
 import { type Proxy, proxyTo } from "./lib/tcpProxy.ts"
 
 /*
@@ -196,18 +197,8 @@ const failover = Effect.gen(function* () {
   })
   const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
   yield* Console.log(JSON.stringify({ ...figures, seconds }, null, 2))
-  for (const problem of problems.slice(0, 50)) yield* Console.log(`WRONG: ${problem}`)
-  if (problems.length > 0) {
-    return yield* new StagingFailed({ message: `${problems.length} things are wrong; logs are in ${folder}` })
-  }
+  yield* expectNothingWrong(problems, folder)
   yield* Console.log("Nothing placed twice, nothing lost, nothing early, no halt lifted")
 }).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Error")))
 
-const stop = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort())
-const exit = await Effect.runPromiseExit(failover, { signal: stop.signal })
-if (Exit.isFailure(exit)) {
-  const error = Exit.findErrorOption(exit)
-  console.error(Option.isSome(error) ? error.value.message : String(exit.cause))
-}
-process.exit(Exit.isSuccess(exit) ? 0 : 1)
+await runToExit(failover)

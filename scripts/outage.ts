@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, Exit, Layer, Option, Redacted, References, Schema } from "effect"
+import { Clock, Console, Effect, Layer, Redacted, References, Schema } from "effect"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -7,6 +7,7 @@ import { Configuration } from "../src/config/Configuration.ts"
 import { Db } from "../src/db/Db.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import { judgeOutage, outageOrders, outageText, watchExposure } from "./lib/outageVerdict.ts"
+import { runToExit } from "./lib/runScript.ts"
 import {
   command,
   exitOf,
@@ -137,11 +138,4 @@ const outage = Effect.gen(function* () {
   }).pipe(Effect.provide(Db.layer({ url: Redacted.make(databaseUrl) }).pipe(Layer.provide(Configuration.layer))))
 }).pipe(Effect.scoped, Effect.provide(Layer.succeed(References.MinimumLogLevel, "Warn")))
 
-const stop = new AbortController()
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort())
-const exit = await Effect.runPromiseExit(outage, { signal: stop.signal })
-if (Exit.isFailure(exit)) {
-  const error = Exit.findErrorOption(exit)
-  console.error(Option.isSome(error) ? error.value.message : String(exit.cause))
-}
-process.exit(Exit.isSuccess(exit) ? 0 : 1)
+await runToExit(outage)

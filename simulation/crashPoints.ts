@@ -56,6 +56,7 @@ const rareCalls: Readonly<Record<string, ReadonlyArray<string>>> = {
   daemon: ["HistoryStore.mark"],
   monitor: [
     "RecoveryStore.takeOver",
+    "SliceStore.releaseCancels",
     "SliceStore.stopCancels",
     "OrderStore.noteDouble",
     "SettlementStore.note",

@@ -74,6 +74,7 @@ const slicesOf = (slices: Stores["slices"], by: By, databaseMillis: () => number
   saveBrokerStates: (states, now) => by("SliceStore.saveBrokerStates")(slices.saveBrokerStates(states, now)),
   claimCancels: (options) => Effect.map(by("SliceStore.claimCancels")(slices.claimCancels(options)), sorted),
   cancelAnswered: (answered, events) => by("SliceStore.cancelAnswered")(slices.cancelAnswered(answered, events)),
+  releaseCancels: (given, claimedAt) => by("SliceStore.releaseCancels")(slices.releaseCancels(given, claimedAt)),
   stopCancels: (ids, reason) => Effect.map(by("SliceStore.stopCancels")(slices.stopCancels(ids, reason)), inOrder),
   audit: (events) => by("SliceStore.audit")(slices.audit(events))
 })

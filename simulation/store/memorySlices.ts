@@ -39,6 +39,7 @@ export const memorySlices = (memory: Memory): Slices => ({
   saveBrokerStates: saveBrokerStates(memory),
   claimCancels: claimCancels(memory),
   cancelAnswered: cancelAnswered(memory),
+  releaseCancels: releaseCancels(memory),
   stopCancels: stopCancels(memory),
   audit: (events) => Effect.sync(() => append(memory, events))
 })
@@ -172,10 +173,12 @@ const claimCancels =
         .filter((slice) => slice.cancelSentAt === null || (mayRepeat && isPauseOver(slice, slice.cancelSentAt)))
         .toSorted((a, b) => cancelledBefore(a, b) || (a.acknowledgedAt ?? 0) - (b.acknowledgedAt ?? 0))
         .slice(0, limit)
-      for (const slice of picked) slice.cancelSentAt = millisOf(now)
-      return picked.map(({ id }) => {
+      return picked.map((slice) => {
+        const { id } = slice
+        const isFirst = slice.cancelSentAt === null
+        slice.cancelSentAt = millisOf(now)
         const { tries, refusal } = cancelsOf(memory, id)
-        return { id, tries, refusal: refusal?.text ?? null }
+        return { id, isFirst, tries, refusal: refusal?.text ?? null }
       })
     })
 
@@ -195,6 +198,18 @@ const cancelAnswered =
         memory.cancels.set(slice.id, { tries: isAlike ? before.tries + 1 : 1, refusal })
       }
       append(memory, events)
+    })
+
+const releaseCancels =
+  (memory: Memory): Slices["releaseCancels"] =>
+  (given, claimedAt) =>
+    Effect.sync(() => {
+      const keyOf = keysIn(memory)
+      const keys = new Set(given.map(({ key }) => key))
+      for (const slice of memory.slices.values()) {
+        const isClaim = slice.cancelSentAt === millisOf(claimedAt) && isOpenAtBroker(slice)
+        if (isClaim && keys.has(keyOf(slice))) slice.cancelSentAt = null
+      }
     })
 
 const stopCancels =

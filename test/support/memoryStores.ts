@@ -128,6 +128,7 @@ const stores = Layer.effectContext(
       saveBrokerStates: () => Effect.void,
       claimCancels: () => Effect.succeed([]),
       cancelAnswered: () => Effect.void,
+      releaseCancels: () => Effect.void,
       stopCancels: () => Effect.succeed([]),
       audit: () => Effect.void
     })

@@ -127,8 +127,8 @@ const credentialsProblem = (status: number, failure: KiteFailure): BrokerCredent
 }
 
 /**
- * The meaning of a refused cancel. A missing right, which for a placement may concern its segment or product alone, is one of the
- * account or the app here: the order was placed with it, and only a person can cancel it.
+ * The meaning of a refused cancel. A missing right, which for a placement may concern its segment or product alone, is mostly one
+ * of the account or the app here, because the order was placed with it; either way only a person can cancel it.
  */
 export const refusedCancel = (error: BrokerError): BrokerError =>
   error._tag === "BrokerRefused" && isAboutRights.has(error.code)

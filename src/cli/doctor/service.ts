@@ -123,7 +123,7 @@ export const checkWork = Effect.gen(function* () {
     workerCheck(workers, version),
     closureCheck(workers, halted === null ? null : haltedWords(halted)),
     ...backlogChecks(yield* waiting.groups(now, isTradingCalendarOn(config)), timeoutsOf(config), standstill, now),
-    cancelCheck(yield* waiting.refusedCancels),
+    cancelCheck(yield* waiting.refusedCancels(now)),
     doubleCheck(yield* waiting.doubles(DateTime.subtract(now, { days: 1 }))),
     differenceCheck(yield* settlement.current(DateTime.subtract(now, { days: 1 })))
   ]

@@ -15,7 +15,7 @@ export class BrokerTryLater extends Schema.TaggedError<BrokerTryLater>()("Broker
 
 /**
  * The broker takes no orders from us: our token is invalid, our network address is not registered, or, for a cancel, we lack
- * the rights. The request certainly had no effect, and every other request would fail alike.
+ * the rights. The request certainly had no effect, and every other request would fail alike; for the rights only perhaps.
  */
 export class BrokerCredentialsInvalid extends Schema.TaggedError<BrokerCredentialsInvalid>()(
   "BrokerCredentialsInvalid",

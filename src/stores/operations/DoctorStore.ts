@@ -75,7 +75,7 @@ export class DoctorStore extends Context.Service<
     /** Slices placed twice, seen since then. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
     /** Open broker orders that should be cancelled and are not, those that only a person can help first. */
-    readonly refusedCancels: Effect.Effect<ReadonlyArray<typeof RefusedCancels.Type>, DbError>
+    readonly refusedCancels: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof RefusedCancels.Type>, DbError>
     /** Whether the server's history is settled; if not, since when a daemon has marked it, and why. */
     readonly history: Effect.Effect<typeof History.Type, DbError>
     /** See {@link misplacedSlices}. */
@@ -130,13 +130,15 @@ export class DoctorStore extends Context.Service<
               WHERE seen_at >= ${instant(since)} ORDER BY seen_at`
           ),
 
-        refusedCancels: query(
-          "DoctorStore.refusedCancels",
-          RefusedCancels,
-          sql`
-            SELECT order_id, count, tries, refusal, broker_order_ids, is_for_people FROM ${refusedCancels(sql)} refused
-            ORDER BY is_for_people DESC, tries DESC, order_id`
-        ),
+        refusedCancels: (now) =>
+          query(
+            "DoctorStore.refusedCancels",
+            RefusedCancels,
+            sql`
+              SELECT order_id, count, tries, refusal, broker_order_ids, is_for_people FROM ${refusedCancels(sql, now)} refused
+              ORDER BY is_for_people DESC, tries DESC, order_id`
+          ),
+
         history: db.queryOne(
           "DoctorStore.history",
           History,

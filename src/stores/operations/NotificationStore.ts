@@ -236,7 +236,7 @@ const noteCancels = (db: Db["Service"]) => (now: DateTime.Utc) =>
         concat('Order ', left(order_id, ${maxName}::int), ': ', count, ' of its open broker orders should be cancelled. Cancel at the ',
           'broker ', ${brokerOrderWords(db.sql, "count")}, '. The service cannot: ', left(refusal, ${maxMessage - 1000}::int)),
         order_id, NULL::text, code
-      FROM ${refusedCancels(db.sql)} refused WHERE is_for_people`
+      FROM ${refusedCancels(db.sql, now)} refused WHERE is_for_people`
   )
 
 const noteCredentials = (db: Db["Service"]) => (broker: string, reason: string, now: DateTime.Utc) =>

@@ -11,8 +11,10 @@ import { shownReasonCode } from "../sql/conditions.ts"
 import { withBrokerOrder } from "../sql/foundMoves.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type Asked, insertActions } from "../sql/insertActions.ts"
+import { isOfOrder } from "../sql/moves.ts"
 import { differencesBetween, orderColumns, orderRow } from "../sql/orderColumns.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
+import { isCancelWanted, joinCompletion } from "../sql/wantedCancels.ts"
 import { hold, pause, requestCancel, resume } from "./stopOrder.ts"
 
 export type { OrderProgress } from "../sql/orderProgress.ts"
@@ -256,6 +258,11 @@ const slices =
           broker_order_id, broker_status, broker_status_text, filled_quantity, average_price::text AS average_price, replaced_by,
           carried_quantity, cancel_sent_at, coalesce(cancel_tries, 0) AS cancel_tries, cancel_refusal, cancel_refusal_code
         FROM slice_rows
-        LEFT JOIN (SELECT slice, cancel_tries, cancel_refusal, cancel_refusal_code FROM slice_working) w USING (slice)
+        -- What is known of cancels that nobody wants any more is of no interest.
+        LEFT JOIN (
+          SELECT w.slice, w.cancel_tries, w.cancel_refusal, w.cancel_refusal_code
+          FROM orders o JOIN slice_working w ON ${isOfOrder(sql, "w.slice", sql.literal("o.number"))} ${joinCompletion(sql)}
+          WHERE o.id = ${orderId} AND ${isCancelWanted(sql, now)}
+        ) w USING (slice)
         WHERE order_id = ${orderId} ORDER BY sequence_number`
     )

@@ -7,10 +7,17 @@ import { type BrokerOrder, isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { type ClaimedSlice, OpenSlice, type SliceTransition, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
 import type { Reason } from "../../domain/model/reason.ts"
 import { slicesInDoubt } from "../sql/claims.ts"
-import { cancelUnfilledAfter, isHalted } from "../sql/conditions.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 import { processed, putResults, takeWorking } from "../sql/moves.ts"
-import { type AnsweredCancel, cancelAnswered, type ClaimedCancel, claimCancels, stopCancels } from "./cancels.ts"
+import { isCancelWanted, joinCompletion } from "../sql/wantedCancels.ts"
+import {
+  type AnsweredCancel,
+  cancelAnswered,
+  type ClaimedCancel,
+  claimCancels,
+  releaseCancels,
+  stopCancels
+} from "./cancels.ts"
 import { claimDue, type ClaimOptions } from "./claimDue.ts"
 import { type MovedSlice, transition } from "./writeOutcomes.ts"
 
@@ -84,6 +91,12 @@ export class SliceStore extends Context.Service<
       events: ReadonlyArray<BrokerEvent>
     ) => Effect.Effect<void, DbError>
 
+    /** Gives back first claims of which no cancel had an effect, so that they count as never sent. */
+    readonly releaseCancels: (
+      slices: ReadonlyArray<Pick<OpenSlice, "key">>,
+      claimedAt: DateTime.Utc
+    ) => Effect.Effect<void, DbError>
+
     /** Writes why no cancels of these slices are sent; returns the ids of those for which that is news. */
     readonly stopCancels: (ids: ReadonlyArray<string>, reason: Reason) => Effect.Effect<ReadonlyArray<string>, DbError>
 
@@ -104,6 +117,7 @@ export class SliceStore extends Context.Service<
         saveBrokerStates: saveBrokerStates(db),
         claimCancels: claimCancels(db),
         cancelAnswered: cancelAnswered(db),
+        releaseCancels: releaseCancels(db),
         stopCancels: stopCancels(db),
         audit: (events) => db.execute("SliceStore.audit", insertEvents(db.sql, events))
       })
@@ -137,19 +151,12 @@ const open =
       OpenSlice,
       sql`
         SELECT s.slice::float8 AS key, s.id, o.id AS order_id, s.tag, w.broker_order_id, w.quantity, w.filled AS filled_quantity, w.acknowledged_at,
-          o.cancel_requested_at IS NOT NULL
-            OR (coalesce(p.completes_at <= ${instant(now)}, false) AND o.hold_reason IS NULL
-              AND NOT ${isHalted(sql)})
-            OR (p.cause IS DISTINCT FROM 'COMPLETION' AND coalesce(
-              w.acknowledged_at + ${cancelUnfilledAfter(sql, "o")} <= ${instant(now)}, false))
-            AS is_cancel_wanted,
+          ${isCancelWanted(sql, now)} AS is_cancel_wanted,
           CASE WHEN s.revision IS NULL THEN s.request_id ELSE f.request_id END AS request_id,
           CASE WHEN s.revision IS NULL THEN s.trace_id ELSE f.trace_id END AS trace_id
         FROM slice_working w JOIN slice_plan s ON s.slice = w.slice JOIN orders o ON o.number = s.order_number
         LEFT JOIN order_plans f ON f.order_id = o.id AND f.revision = s.revision
-        LEFT JOIN LATERAL (
-          SELECT cause, completes_at FROM order_plans WHERE order_id = o.id ORDER BY revision DESC LIMIT 1
-        ) p ON o.completion = 'CROSS'
+        ${joinCompletion(sql)}
         WHERE w.left_book_at IS NULL
           AND (${after === null ? null : instant(after.acknowledgedAt)}::timestamptz IS NULL
             OR (w.acknowledged_at, s.id) > (${after === null ? null : instant(after.acknowledgedAt)}, ${after?.id ?? null}::text))

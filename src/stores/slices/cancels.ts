@@ -9,9 +9,13 @@ import { maxShown } from "../sql/bounded.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { type BrokerEvent, insertEvents } from "../sql/insertEvents.ts"
 
-/** A claimed cancel, with the earlier ones whose answers were alike, and why the last one was not accepted. */
+/**
+ * A claimed cancel, with the earlier ones whose answers were alike, and why the last one was not accepted. `isFirst`: none was
+ * claimed before that may have left.
+ */
 export const ClaimedCancel = Schema.Struct({
   id: Schema.String,
+  isFirst: Schema.Boolean,
   tries: Schema.Int,
   refusal: Schema.NullOr(Schema.String)
 })
@@ -44,7 +48,7 @@ export const claimCancels =
       ClaimedCancel,
       sql`
         WITH picked AS MATERIALIZED (
-          SELECT w.slice, p.id, w.cancel_tries AS tries, w.cancel_refusal AS refusal
+          SELECT w.slice, p.id, w.cancel_sent_at IS NULL AS is_first, w.cancel_tries AS tries, w.cancel_refusal AS refusal
           FROM slice_plan p JOIN slice_working w ON w.slice = p.slice
           WHERE p.id = ANY(${texts(ids)}) AND (w.cancel_sent_at IS NULL OR (${mayRepeat}::boolean AND (
             -- True only after the clock was set back; those of two daemons differ by less.
@@ -57,7 +61,7 @@ export const claimCancels =
         )
         UPDATE slice_working w SET cancel_sent_at = ${instant(now)}, updated_at = ${instant(now)}
         FROM picked WHERE w.slice = picked.slice
-        RETURNING picked.id, picked.tries, left(picked.refusal, ${maxShown}::int) AS refusal`
+        RETURNING picked.id, picked.is_first, picked.tries, left(picked.refusal, ${maxShown}::int) AS refusal`
     )
   }
 
@@ -77,6 +81,22 @@ export const cancelAnswered =
             AND cancel_sent_at = ${instant(claimedAt)}
         )
         ${insertEvents(sql, events)}`
+    )
+
+/** Only for first claims: of others a cancel may have left, and its pause stays. */
+export const releaseCancels =
+  ({ sql, execute }: Db["Service"]) =>
+  (slices: ReadonlyArray<Pick<OpenSlice, "key">>, claimedAt: DateTime.Utc): Effect.Effect<void, DbError> =>
+    execute(
+      "SliceStore.releaseCancels",
+      sql`
+        WITH picked AS MATERIALIZED (
+          SELECT slice FROM slice_working
+          WHERE slice = ANY(${numbers(slices.map(({ key }) => key))}::bigint[]) AND cancel_sent_at = ${instant(claimedAt)}
+          ORDER BY slice
+          FOR UPDATE
+        )
+        UPDATE slice_working w SET cancel_sent_at = NULL FROM picked WHERE w.slice = picked.slice`
     )
 
 /** No cancel is counted: none is sent. */

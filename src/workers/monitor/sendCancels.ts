@@ -3,7 +3,14 @@ import { Broker } from "../../broker/Broker.ts"
 import { auditRow, type CallAnswer } from "../../broker/brokerCall.ts"
 import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration } from "../../config/Configuration.ts"
-import { afterCancel, type CancelOutcome, type CancelStop, stopAfter } from "../../domain/lifecycle/cancels.ts"
+import {
+  afterCancel,
+  type CancelOutcome,
+  hadNoEffect,
+  prospectAfter,
+  type RefusalScope,
+  unhindered
+} from "../../domain/lifecycle/cancels.ts"
 import { wasSent } from "../../domain/lifecycle/placement.ts"
 import type { OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { because, type Reason } from "../../domain/model/reason.ts"
@@ -26,22 +33,22 @@ interface TriedCancel {
 /**
  * Sends the cancels that are wanted, longest-waiting first, a limited number per pass, each from one monitor only, and again after
  * pauses that grow (domain/lifecycle/cancels.ts). If the order list could not be read, the effect of earlier cancels is unknown,
- * and none is sent a second time. Without credentials none is sent, and the slices say so.
+ * and none is sent a second time, except after one that surely had no effect. Without credentials none is sent, and the slices say so.
  */
 export const makeSendCancels = Effect.gen(function* () {
   const config = yield* Configuration
   const gate = yield* PlacementGate
+  const slices = yield* SliceStore
   const noteStop = yield* makeNoteStop
   const sendClaimed = yield* makeSendClaimed
   const limit = config.brokerType === "zerodha" ? config.zerodhaOrdersPerSecond * maxPassSeconds : maxAtMockBroker
-  let stop: CancelStop | null = null
+  let prospect = unhindered
 
   /** Learns from an answer whether other cancels make sense; whether they do not. */
-  const stopsAll = (outcome: CancelOutcome) =>
+  const stopsAll = ({ brokerOrderId }: OpenSlice, outcome: CancelOutcome) =>
     Effect.map(DateTime.now, (now) => {
-      if (outcome._tag === "Accepted") stop = null
-      if (outcome._tag === "Refused" && outcome.isForAll) stop = stopAfter(stop, outcome.reason, now)
-      return stop !== null
+      prospect = prospectAfter(prospect, brokerOrderId, outcome, now)
+      return prospect.stop !== null
     })
 
   return Effect.fnUntraced(function* (open: ReadonlyArray<OpenSlice>, isOrderListRead: boolean) {
@@ -49,27 +56,37 @@ export const makeSendCancels = Effect.gen(function* () {
     if (wanted.length === 0) return
     const noCredentials = yield* gate.reasonOf("credentials")
     if (noCredentials !== null) {
-      stop = null
+      prospect = unhindered
       return yield* noteStop(wanted, because("credentials_invalid", noCredentials))
     }
     const now = yield* DateTime.now
-    const isProbe = stop !== null
-    if (stop !== null) {
-      yield* noteStop(wanted, stop.reason)
-      if (DateTime.isLessThan(now, stop.until)) return
+    const before = prospect.stop
+    if (before !== null) {
+      yield* noteStop(wanted, before.reason)
+      if (DateTime.isLessThan(now, before.until)) return
     }
-    const options = { limit: isProbe ? 1 : limit, now, mayRepeat: isOrderListRead }
+    const options = { limit: before === null ? limit : 1, now, mayRepeat: isOrderListRead }
     const results = yield* sendClaimed(wanted, options, stopsAll)
     const tried = results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
     const refused = tried.flatMap(newlyRefused)
-    yield* reportRefusedCancels(refused.filter(({ isForAll }) => !isForAll))
+    const { stop } = prospect
+    const isOfStop = ({ scope }: { readonly scope: RefusalScope }) =>
+      stop !== null && (scope === "account" || scope === "rights")
+    yield* reportRefusedCancels(refused.filter((refusal) => !isOfStop(refusal)))
+    const unsent = tried.filter(({ claimed, outcome }) => claimed.isFirst && hadNoEffect(outcome))
+    if (unsent.length > 0) {
+      yield* slices.releaseCancels(
+        unsent.map(({ slice }) => slice),
+        now
+      )
+    }
     if (stop !== null) {
       const accepted = new Set(tried.flatMap(({ slice, outcome }) => (outcome._tag === "Accepted" ? [slice.id] : [])))
       const others = wanted.filter(({ id }) => !accepted.has(id))
       yield* noteStop(
         others,
         stop.reason,
-        refused.flatMap(({ slice, isForAll }) => (isForAll ? [slice] : []))
+        refused.filter(isOfStop).map(({ slice }) => slice)
       )
     }
     const failed = results.find(Result.isFailure)
@@ -101,7 +118,7 @@ const makeSendClaimed = Effect.gen(function* () {
   return Effect.fnUntraced(function* (
     wanted: ReadonlyArray<OpenSlice>,
     options: { readonly limit: number; readonly now: DateTime.Utc; readonly mayRepeat: boolean },
-    stopsAll: (outcome: CancelOutcome) => Effect.Effect<boolean>
+    stopsAll: (slice: OpenSlice, outcome: CancelOutcome) => Effect.Effect<boolean>
   ) {
     const claims = yield* slices.claimCancels({ ids: wanted.map(({ id }) => id), ...options })
     const claimedOf = new Map(claims.map((claimed) => [claimed.id, claimed]))
@@ -109,7 +126,7 @@ const makeSendClaimed = Effect.gen(function* () {
     const sendOne = (slice: OpenSlice, claimed: ClaimedCancel) =>
       Effect.gen(function* () {
         const outcome: CancelOutcome = isStopped ? { _tag: "NotSent" } : yield* send(slice, claimed, options.now)
-        if (outcome._tag !== "NotSent") isStopped = yield* stopsAll(outcome)
+        if (outcome._tag !== "NotSent") isStopped = yield* stopsAll(slice, outcome)
         return { slice, claimed, outcome } satisfies TriedCancel
       })
     // A failed write must not interrupt the other calls.
@@ -134,9 +151,9 @@ const makeSend = Effect.gen(function* () {
   const slices = yield* SliceStore
   const instance = yield* Instance
 
-  return Effect.fnUntraced(function* (slice: OpenSlice, { tries }: ClaimedCancel, claimedAt: DateTime.Utc) {
+  return Effect.fnUntraced(function* (slice: OpenSlice, { isFirst, tries }: ClaimedCancel, claimedAt: DateTime.Utc) {
     const calledAt = yield* DateTime.now
-    const isRepeated = tries > 0
+    const isRepeated = !isFirst && tries > 0
     const answer: CallAnswer<void> = yield* Effect.exit(broker.cancel(slice.brokerOrderId, isRepeated))
     const at = yield* DateTime.now
     const outcome = afterCancel(answer, isRepeated)

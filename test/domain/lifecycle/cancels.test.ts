@@ -5,7 +5,10 @@ import {
   cancelPause,
   cancelText,
   type CancelStop,
-  stopAfter
+  prospectAfter,
+  type RefusalScope,
+  stopAfter,
+  unhindered
 } from "../../../src/domain/lifecycle/cancels.ts"
 import {
   BrokerCredentialsInvalid,
@@ -15,57 +18,93 @@ import {
   BrokerRefused,
   BrokerTryLater
 } from "../../../src/domain/model/BrokerError.ts"
+import { BrokerOrderId } from "../../../src/domain/model/Ids.ts"
 import { because, type ReasonCode } from "../../../src/domain/model/reason.ts"
 
 const at = (seconds: number) => DateTime.makeUnsafe(seconds * 1000)
 const said = { code: "X", message: "no" }
 
 describe("the answer of a cancel", () => {
-  const outcomes: ReadonlyArray<readonly [BrokerError, ReasonCode, string, boolean]> = [
-    [new BrokerRefused(said), "cancel_refused", "X: no", false],
-    [new BrokerOutcomeUnknown(said), "outcome_unknown", "no clear answer, X: no", false],
-    [new BrokerTryLater({ ...said, retryAt: at(0) }), "broker_try_later", "X: no", false],
+  const outcomes: ReadonlyArray<readonly [BrokerError, ReasonCode, string, RefusalScope]> = [
+    [new BrokerRefused(said), "cancel_refused", "X: no", "order"],
+    [new BrokerOutcomeUnknown(said), "outcome_unknown", "no clear answer, X: no", "unclear"],
+    [new BrokerTryLater({ ...said, retryAt: at(0) }), "broker_try_later", "X: no", "unclear"],
     [
       new BrokerCredentialsInvalid({ kind: "token", message: "no" }),
       "credentials_invalid",
       "the access token is not valid: no",
-      true
+      "account"
     ],
     [
       new BrokerCredentialsInvalid({ kind: "address", message: "no" }),
       "credentials_invalid",
       "the broker takes no orders from this address: no",
-      true
+      "account"
     ],
     [
       new BrokerCredentialsInvalid({ kind: "permission", message: "no" }),
       "credentials_invalid",
       "the broker does not permit it: no",
-      true
+      "rights"
     ],
-    [new BrokerNotSent({ code: "daily_limit", message: "no", retryAt: at(9) }), "daily_request_limit", "no", true]
+    [new BrokerNotSent({ code: "daily_limit", message: "no", retryAt: at(9) }), "daily_request_limit", "no", "account"]
   ]
 
   it("says why the order stays open, and whether it concerns every cancel", () => {
-    for (const [error, code, text, isForAll] of outcomes) {
+    for (const [error, code, text, scope] of outcomes) {
       assert.deepStrictEqual(afterCancel(Exit.fail(error), false), {
         _tag: "Refused",
         reason: { code, text },
-        isForAll
+        scope
       })
     }
     assert.deepStrictEqual(afterCancel(Exit.void, false), { _tag: "Accepted" })
-    assert.deepInclude(afterCancel(Exit.die("bug"), true), { _tag: "Refused", isForAll: false })
+    assert.deepInclude(afterCancel(Exit.die("bug"), true), { _tag: "Refused", scope: "unclear" })
   })
 
   it("concerns no first cancel when the share of repeated ones is used up", () => {
     const usedUp = Exit.fail(new BrokerNotSent({ code: "daily_limit", message: "no", retryAt: at(9) }))
-    assert.deepInclude(afterCancel(usedUp, true), { _tag: "Refused", isForAll: false })
+    assert.deepInclude(afterCancel(usedUp, true), { _tag: "Refused", scope: "unclear" })
   })
 
   it("says nothing when its turn did not come", () => {
     const notSent = new BrokerNotSent({ code: "rate_limit", message: "no", retryAt: at(1) })
     assert.deepStrictEqual(afterCancel(Exit.fail(notSent), false), { _tag: "NotSent" })
+  })
+})
+
+describe("what an answer means for all other cancels", () => {
+  const idOf = (id: string) => BrokerOrderId.make(id)
+  const after = (error: BrokerError | null) => afterCancel(error === null ? Exit.void : Exit.fail(error), false)
+  const answers = {
+    accepted: after(null),
+    address: after(new BrokerCredentialsInvalid({ kind: "address", message: "no" })),
+    rights: after(new BrokerCredentialsInvalid({ kind: "permission", message: "not yours" })),
+    order: after(new BrokerRefused(said)),
+    unclear: after(new BrokerOutcomeUnknown(said)),
+    notSent: after(new BrokerNotSent({ code: "rate_limit", message: "no", retryAt: at(1) }))
+  }
+  /** Whether cancels are stopped after these answers, each of the broker order that is named. */
+  const isStopped = (...given: ReadonlyArray<readonly [id: string, answer: keyof typeof answers]>) =>
+    given.reduce((before, [id, answer]) => prospectAfter(before, idOf(id), answers[answer], at(0)), unhindered).stop !==
+    null
+
+  it("stops all at once for the address, until the broker's answer is about one order", () => {
+    assert.isTrue(isStopped(["a", "address"]))
+    assert.isTrue(isStopped(["a", "address"], ["b", "unclear"], ["c", "notSent"]))
+    assert.isFalse(isStopped(["a", "address"], ["b", "accepted"]))
+    assert.isFalse(isStopped(["a", "address"], ["b", "order"]))
+    assert.isFalse(isStopped(["a", "address"], ["b", "rights"]))
+  })
+
+  it("stops all for missing rights that two broker orders in a row were refused for", () => {
+    assert.isFalse(isStopped(["a", "rights"], ["a", "rights"]))
+    assert.isTrue(isStopped(["a", "rights"], ["b", "rights"]))
+    assert.isTrue(isStopped(["a", "rights"], ["c", "unclear"], ["b", "rights"]))
+    assert.isFalse(isStopped(["a", "rights"], ["c", "order"], ["b", "rights"]))
+    assert.isTrue(isStopped(["a", "rights"], ["b", "rights"], ["b", "rights"]))
+    assert.isTrue(isStopped(["a", "rights"], ["b", "rights"], ["c", "rights"]))
+    assert.isFalse(isStopped(["a", "rights"], ["b", "rights"], ["c", "order"]))
   })
 })
 

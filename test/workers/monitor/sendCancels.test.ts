@@ -22,7 +22,7 @@ import { PlanStore } from "../../../src/stores/orders/PlanStore.ts"
 import { SliceStore } from "../../../src/stores/slices/SliceStore.ts"
 import { makeSendCancels } from "../../../src/workers/monitor/sendCancels.ts"
 import { makeSplitPending } from "../../../src/workers/OrderSplitter.ts"
-import { claimDue, placeDue } from "../../support/replanning.ts"
+import { claimDue, placeDue, splitOrder } from "../../support/replanning.ts"
 import { BrokerScript, scriptedBroker } from "../../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, start } from "../../support/service.ts"
 
@@ -122,7 +122,7 @@ describe("cancels that the broker refuses", () => {
         "next try at 1970-01-01T00:00:46.000Z"
       assert.deepStrictEqual(yield* shown("o1"), { show: words, explain: words })
       const doctor = yield* DoctorStore
-      assert.deepInclude(cancelCheck(yield* doctor.refusedCancels), {
+      assert.deepInclude(cancelCheck(yield* doctor.refusedCancels(yield* DateTime.now)), {
         verdict: "WARNING",
         found: `o1 (3 broker orders, refused 2 times): OrderException: ${tryLater.message}`
       })
@@ -153,7 +153,7 @@ describe("cancels that the broker refuses", () => {
         assert.lengthOf(script.cancelled, 5)
         yield* passAt(256)
         assert.lengthOf(script.cancelled, 6)
-        assert.deepStrictEqual(yield* (yield* DoctorStore).refusedCancels, [])
+        assert.deepStrictEqual(yield* (yield* DoctorStore).refusedCancels(yield* DateTime.now), [])
       })
     ).pipe(Effect.provide(service))
   )
@@ -186,7 +186,41 @@ describe("cancels that the broker refuses", () => {
           reason_code: "cancel_refused"
         }
       ])
-      assert.strictEqual(cancelCheck(yield* (yield* DoctorStore).refusedCancels).verdict, "PROBLEM")
+      assert.strictEqual(
+        cancelCheck(yield* (yield* DoctorStore).refusedCancels(yield* DateTime.now)).verdict,
+        "PROBLEM"
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("are told of only while a cancel is wanted", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onCancel = () => Effect.fail(tryLater)
+      const crossing = { order_type: "LIMIT", limit_price: 100, completion: "CROSS" }
+      yield* splitOrder("o1", crossing)
+      yield* placeDue
+      const sendCancels = yield* makeSendCancels
+      for (const seconds of [61, 77, 108]) {
+        yield* setClock(Duration.seconds(seconds))
+        yield* pass(sendCancels)
+      }
+      const told = Effect.gen(function* () {
+        const now = yield* DateTime.now
+        const [plan = assert.fail("no plan")] = yield* (yield* PlanStore).plans("o1")
+        return {
+          doctor: (yield* (yield* DoctorStore).refusedCancels(now)).length,
+          notified: yield* (yield* NotificationStore).noteCancels(now),
+          explained: explanationText(explain(plan, yield* (yield* OrderCommands).slices("o1", now))).some((line) =>
+            line.includes("cancel refused")
+          )
+        }
+      })
+      const commands = yield* OrderCommands
+      yield* commands.pause("o1", asked, yield* DateTime.now)
+      assert.deepStrictEqual(yield* told, { doctor: 0, notified: 0, explained: false })
+      yield* commands.resume("o1", asked, yield* DateTime.now)
+      assert.deepStrictEqual(yield* told, { doctor: 1, notified: 1, explained: true })
     }).pipe(Effect.provide(service))
   )
 
@@ -201,6 +235,31 @@ describe("cancels that the broker refuses", () => {
       yield* setClock("1 hour")
       yield* pass(sendCancels, false)
       assert.lengthOf(script.cancelled, 2)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("are sent later if none left while the order list could not be read", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      yield* setClock()
+      yield* stuckOrder("o1", 20)
+      const retryAt = yield* DateTime.now
+      const sendCancels = yield* makeSendCancels
+      script.onCancel = () => Effect.fail(new BrokerNotSent({ code: "rate_limit", message: "busy", retryAt }))
+      yield* pass(sendCancels, false)
+      assert.lengthOf(script.cancelled, 20)
+      assert.isNull((yield* (yield* OrderCommands).slices("o1", start))[0]?.cancelSentAt)
+      // The stop leaves most of them unsent.
+      script.onCancel = () => Effect.fail(strangeAddress)
+      yield* pass(sendCancels, false)
+      script.cancelled.length = 0
+      script.onCancel = () => Effect.void
+      for (const seconds of [16, 18]) {
+        yield* setClock(Duration.seconds(seconds))
+        yield* pass(sendCancels, false)
+      }
+      assert.lengthOf(script.cancelled, 20)
+      assert.lengthOf(new Set(script.cancelled), 20)
     }).pipe(Effect.provide(service))
   )
 
@@ -350,7 +409,7 @@ describe("cancels that no order would get", () => {
           /^Error Cancel at the broker 40 broker orders, b1, b2, b3, b4, .* and 30 more; the service cannot: /
         )
         assert.include(lines[0], words)
-        const check = cancelCheck(yield* (yield* DoctorStore).refusedCancels)
+        const check = cancelCheck(yield* (yield* DoctorStore).refusedCancels(yield* DateTime.now))
         assert.deepInclude(check, { verdict: "PROBLEM", found: `o1 (40 broker orders, refused 1 time): ${words}` })
         assert.include(check.todo, "Cancel them at the broker")
         assert.strictEqual(yield* (yield* NotificationStore).noteCancels(yield* DateTime.now), 1)
@@ -370,7 +429,62 @@ describe("cancels that no order would get", () => {
         assert.isAtLeast(new Set(script.cancelled).size, 40)
         yield* setClock("140 minutes")
         yield* pass(sendCancels)
-        assert.deepStrictEqual(yield* (yield* DoctorStore).refusedCancels, [])
+        assert.deepStrictEqual(yield* (yield* DoctorStore).refusedCancels(yield* DateTime.now), [])
+      })
+    ).pipe(Effect.provide(service))
+  )
+
+  it.effect("are all sent again as soon as the broker refuses one for itself alone", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      script.onCancel = () => Effect.fail(strangeAddress)
+      yield* setClock()
+      yield* stuckOrder("o1", 20)
+      const sendCancels = yield* makeSendCancels
+      yield* pass(sendCancels)
+      // The address is listed by now, and each order is refused for a reason of its own.
+      script.onCancel = () => Effect.fail(tryLater)
+      yield* setClock("16 seconds")
+      yield* pass(sendCancels)
+      const probed = script.cancelled.length
+      yield* setClock("18 seconds")
+      yield* pass(sendCancels)
+      assert.isAtLeast(script.cancelled.length, probed + 12)
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("go on after one broker order that we may not cancel, and stop after two of them", () =>
+    logged((lines) =>
+      Effect.gen(function* () {
+        const script = yield* BrokerScript
+        const notPermitted = new BrokerCredentialsInvalid({ kind: "permission", message: "Not yours." })
+        const forbidden = new Set(["b2"])
+        script.onCancel = (id) => (forbidden.has(id) ? Effect.fail(notPermitted) : Effect.void)
+        yield* setClock()
+        yield* stuckOrder("o1", 4)
+        const sendCancels = yield* makeSendCancels
+        yield* pass(sendCancels)
+        assert.sameMembers(script.cancelled, ["b1", "b2", "b3", "b4"])
+        const words = "the broker does not permit it: Not yours."
+        assert.deepStrictEqual(lines, [
+          `Warn Cancel not accepted, and tried again after pauses that grow to ten minutes, for 1 broker order, b2: ${words}`
+        ])
+        // The same one again is no news.
+        yield* setClock("16 seconds")
+        yield* pass(sendCancels)
+        assert.lengthOf(script.cancelled, 8)
+        for (const id of ["b1", "b3", "b4"]) forbidden.add(id)
+        yield* setClock("62 seconds")
+        yield* pass(sendCancels)
+        assert.strictEqual(
+          lines.at(-1),
+          `Error Cancel at the broker 3 broker orders, b1, b3, b4; the service cannot: ${words}`
+        )
+        assert.lengthOf(lines, 2)
+        const stopped = script.cancelled.length
+        yield* setClock("70 seconds")
+        yield* pass(sendCancels)
+        assert.lengthOf(script.cancelled, stopped)
       })
     ).pipe(Effect.provide(service))
   )
