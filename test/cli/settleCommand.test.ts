@@ -66,6 +66,18 @@ describe("settle", () => {
           (yield* sliceRows()).every((row) => row.stage === "PROCESSED" && row.filledQuantity === row.quantity)
         )
 
+        yield* execute(
+          "test.noted",
+          sql`
+            INSERT INTO broker_differences (tag, kind, facts, order_id, broker_order_ids, words, is_critical, is_held, seen_at)
+            VALUES ('PB1', 'cancelled_at_broker', '1', 'o0', '{1}', 'somebody else has cancelled it', true, true, now())`
+        )
+        const waiting = yield* runMain(["settle"], environment)
+        assert.strictEqual(waiting.code, 1)
+        assert.match(waiting.output, /WAITS FOR A PERSON\n.*somebody else has cancelled it/)
+        assert.include(waiting.output, '1 difference from the broker\'s order list waits for a person: "doctor" says')
+        yield* execute("test.settled", sql`DELETE FROM broker_differences`)
+
         yield* execute("test.lose", sql`UPDATE orders SET total_quantity = total_quantity + 1`)
         const unbalanced = yield* runMain(["settle"], environment)
         assert.deepStrictEqual([unbalanced.code, unbalanced.output.includes("do not add up: o0")], [1, true])

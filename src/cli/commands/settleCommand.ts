@@ -11,6 +11,7 @@ import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
+import { type CurrentDifference, SettlementStore } from "../../stores/account/SettlementStore.ts"
 import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
 import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { maxIdLength, textArgument } from "../shared/flags.ts"
@@ -20,6 +21,7 @@ const SettleLayer = Layer.mergeAll(
   BrokerLayer,
   DayReconciliationStore.layer,
   DoctorStore.layer,
+  SettlementStore.layer,
   BrokerInUseStore.layer
 ).pipe(Layer.provide([PlacementGate.layer, Wakeups.layer]), Layer.provideMerge(CommandLayer))
 
@@ -66,7 +68,8 @@ export const settleCommand = Command.make(
       repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
     const misplaced = yield* (yield* DoctorStore).misplaced
-    yield* print(given.json, { ...reconciled, repaired, unbalanced, misplaced }, reconciliationText)
+    const waiting = yield* (yield* SettlementStore).current(from)
+    yield* print(given.json, { ...reconciled, repaired, unbalanced, misplaced, waiting }, reconciliationText)
     if (misplaced.length > 0) {
       return yield* new CommandFailed({
         message: `${counted(misplaced.length, "slice")} of this database are not in exactly one table, the first ${misplaced[0]?.id}: "doctor" says what to do`
@@ -80,6 +83,12 @@ export const settleCommand = Command.make(
     if (reconciled.unreadable.length > 0) {
       return yield* new CommandFailed({
         message: `The comparison is incomplete: ${counted(reconciled.unreadable.length, "row")} of the broker's order list cannot be read. Look at the broker's own pages`
+      })
+    }
+    const critical = waiting.filter(({ isCritical }) => isCritical)
+    if (critical.length > 0) {
+      return yield* new CommandFailed({
+        message: `${counted(critical.length, "difference")} from the broker's order list ${critical.length === 1 ? "waits" : "wait"} for a person: "doctor" says what to do`
       })
     }
     const left = reconciled.differences.length - repaired
@@ -117,6 +126,8 @@ interface Proof extends DayReconciliation {
   readonly repaired: number
   readonly unbalanced: ReadonlyArray<unknown>
   readonly misplaced: ReadonlyArray<unknown>
+  /** What the daemons have found all day, and nobody has settled. */
+  readonly waiting: ReadonlyArray<CurrentDifference>
 }
 
 const reconciliationText = ({
@@ -126,7 +137,8 @@ const reconciliationText = ({
   foreign,
   unreadable,
   repaired,
-  unbalanced
+  unbalanced,
+  waiting
 }: Proof): ReadonlyArray<string> => [
   `${agreed} slices agree with the broker's order list` +
     (open === 0 ? "" : `; ${open} of their orders may still change`),
@@ -134,6 +146,15 @@ const reconciliationText = ({
   `${foreign.length} broker orders are none of ours`,
   unbalanced.length === 0 ? "The quantities of the day's orders add up" : `${unbalanced.length} orders do not add up`,
   ...(differences.length === 0 ? [] : ["", ...differenceTable(differences)]),
+  ...(waiting.length === 0
+    ? []
+    : [
+        "",
+        ...table(
+          ["ORDER", "SLICE", "WAITS FOR A PERSON"],
+          waiting.map(({ orderId, sliceId, words }) => [orderId ?? "", sliceId ?? "", words])
+        )
+      ]),
   ...(unreadable.length === 0
     ? []
     : [

@@ -90,13 +90,8 @@ export const releaseCancels =
     execute(
       "SliceStore.releaseCancels",
       sql`
-        WITH picked AS MATERIALIZED (
-          SELECT slice FROM slice_working
-          WHERE slice = ANY(${numbers(slices.map(({ key }) => key))}::bigint[]) AND cancel_sent_at = ${instant(claimedAt)}
-          ORDER BY slice
-          FOR UPDATE
-        )
-        UPDATE slice_working w SET cancel_sent_at = NULL FROM picked WHERE w.slice = picked.slice`
+        UPDATE slice_working SET cancel_sent_at = NULL
+        WHERE slice = ANY(${numbers(slices.map(({ key }) => key))}::bigint[]) AND cancel_sent_at = ${instant(claimedAt)}`
     )
 
 /** No cancel is counted: none is sent. */

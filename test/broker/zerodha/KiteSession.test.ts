@@ -54,7 +54,8 @@ const store = (accessToken: string, userId: string | null = null) =>
       { accessToken, setAt: yield* DateTime.now, userId },
       { by: "me", reason: "a reason", with: "zerodha token set" }
     )
-  })
+    // Half an hour passes at once for the listening connection, too, which then counts as silent with all others.
+  }).pipe(Effect.retry({ times: 50, while: () => Effect.as(TestClock.withLive(Effect.sleep("50 millis")), true) }))
 
 const tokenOrProblem = Effect.flatMap(KiteSession, ({ accessToken }) =>
   Effect.match(accessToken, { onFailure: ({ message }) => message, onSuccess: Redacted.value })
