@@ -59,7 +59,7 @@ const server = Effect.gen(function* () {
     settings: { checkpoint_timeout: "30min", max_wal_size: "8GB" }
   })
   const secret = encodeURIComponent(Redacted.value(password))
-  return `postgres://${username}:${secret}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`
+  return `postgres:///${database}?host=${encodeURIComponent(host)}&port=${port}&user=${username}&password=${secret}`
 })
 
 const failed = await Effect.runPromise(
