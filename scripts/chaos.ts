@@ -8,7 +8,7 @@ import { migrate } from "../src/db/Migrations.ts"
 import { seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 import { type ChaosOptions, readChaosOptions, slicesPerOrder } from "./lib/chaos/chaosOptions.ts"
 import { chaosServer, createRole, patiently } from "./lib/chaos/chaosServer.ts"
-import { keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
+import { emptySlot, keepDaemons } from "./lib/chaos/daemons.ts"
 import { newToken, type ChaosStage } from "./lib/chaos/incidents.ts"
 import { noteSteps, recoveryOf } from "./lib/chaos/recovery.ts"
 import { killing, type Trouble, troubling } from "./lib/chaos/trouble.ts"
@@ -131,18 +131,13 @@ const makeSlot = Effect.fnUntraced(function* (number: number, { server }: ChaosS
   yield* createRole(role, server.username, server.password)
   const network = yield* proxyTo({ path: `${server.host}/.s.PGSQL.${server.port}` })
   const url = urlOf({ ...server, host: "127.0.0.1", port: network.port, username: role })
-  return {
+  return emptySlot({
     name: `daemon-${number}`,
     role,
     network,
     environment: { ...settings, DATABASE_URL: url },
-    logFile: logOf(`daemon-${number}`),
-    child: null,
-    startedAtMillis: 0,
-    isBusy: false,
-    isReserved: false,
-    isToEnd: false
-  } satisfies Slot
+    logFile: logOf(`daemon-${number}`)
+  })
 })
 
 /** Starts the simulator and the daemons, with a proxy in front of the broker and one between each daemon and PostgreSQL. */

@@ -9,7 +9,7 @@ import { database, username } from "../src/db/embedded/Cluster.ts"
 import { migrate } from "../src/db/Migrations.ts"
 import { seededRandom } from "../src/domain/planning/schedule/SeededRandom.ts"
 import { patiently } from "./lib/chaos/chaosServer.ts"
-import { keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
+import { emptySlot, keepDaemons, type Slot } from "./lib/chaos/daemons.ts"
 import { judgeFailovers, type RoundResult } from "./lib/failover/failoverVerdict.ts"
 import { type Pair, playRound, type Stage, withStandby } from "./lib/failover/round.ts"
 import { roundsOf } from "./lib/failover/rounds.ts"
@@ -83,18 +83,14 @@ const startSimulator = Effect.gen(function* () {
   return simulator
 })
 
-const slotOf = (number: number, network: Proxy, environment: Environment): Slot => ({
-  name: `daemon-${number}`,
-  role: "",
-  network,
-  environment,
-  logFile: logOf(`daemon-${number}`),
-  child: null,
-  startedAtMillis: 0,
-  isBusy: false,
-  isReserved: false,
-  isToEnd: false
-})
+const slotOf = (number: number, network: Proxy, environment: Environment): Slot =>
+  emptySlot({
+    name: `daemon-${number}`,
+    role: "",
+    network,
+    environment,
+    logFile: logOf(`daemon-${number}`)
+  })
 
 /** Submits orders until interrupted, each until its insertion is confirmed. */
 const submitting = Effect.fnUntraced(function* ({ db: { sql, execute }, confirmed }: Stage) {

@@ -1,9 +1,10 @@
 import { DateTime, Duration, Effect, Option } from "effect"
-import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId, type Tag } from "../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
+import { because } from "../../src/domain/model/reason.ts"
 import type { FoundSlice } from "../../src/domain/operations/serverHistory.ts"
 import { type HistoryStore, theService } from "../../src/stores/operations/HistoryStore.ts"
+import { giveBrokerOrder } from "./giveBrokerOrder.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 
 /** HistoryStore's statements, on {@link Memory}. */
@@ -85,18 +86,9 @@ const adopt = (
   if (slice.replacedBy !== null || slice.carriedQuantity !== 0) return []
   const wasQueued = slice.stage === "SCHEDULED" || slice.stage === "IN_PROGRESS"
   slice.inDoubtAt = wasQueued ? nowMillis : slice.inDoubtAt
-  slice.stage = "PROCESSED"
-  slice.stageReason = reason
-  slice.reasonCode = "forgotten_by_database"
-  slice.claimVersion += 1
+  giveBrokerOrder(slice, order, because("forgotten_by_database", reason))
   slice.isHeld = false
   slice.outcomeUnknownAt = null
-  slice.brokerOrderId = order.brokerOrderId
   slice.acknowledgedAt = slice.acknowledgedAt ?? nowMillis
-  slice.brokerStatus = order.status
-  slice.brokerStatusText = order.statusText
-  slice.brokerIsFinal = isTerminal(order.status)
-  slice.filledQuantity = order.filledQuantity
-  slice.averagePrice = order.averagePrice
   return [slice.id]
 }

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
-import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import { because, type Reason } from "../../src/domain/model/reason.ts"
 import { isFollowed, isInDoubt, isOpenAtBroker, isWindowOver } from "../../src/domain/model/sliceState.ts"
 import type { LateArrival, RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
+import { giveBrokerOrder } from "./giveBrokerOrder.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 import { mayWantPlan } from "./memoryReplans.ts"
 import type { SliceRow } from "./rows.ts"
@@ -89,17 +89,8 @@ const takeOver = (
   if (slice === undefined || slice.stage === "PROCESSED" || slice.stage === "IN_PROGRESS") return []
   if (slice.claimVersion !== doubted.claimVersion) return []
   if (slice.replacedBy !== null || slice.carriedQuantity !== 0) return []
-  slice.stage = "PROCESSED"
-  slice.stageReason = reason
-  slice.reasonCode = "late_arrival"
-  slice.claimVersion += 1
-  slice.brokerOrderId = order.brokerOrderId
+  giveBrokerOrder(slice, order, because("late_arrival", reason))
   slice.acknowledgedAt = nowMillis
-  slice.brokerStatus = order.status
-  slice.brokerStatusText = order.statusText
-  slice.brokerIsFinal = isTerminal(order.status)
-  slice.filledQuantity = order.filledQuantity
-  slice.averagePrice = order.averagePrice
   return [slice.id]
 }
 

@@ -1,11 +1,11 @@
 import { DateTime, Effect } from "effect"
 import type { SettledSlice } from "../../src/domain/lifecycle/settlement.ts"
-import { isTerminal } from "../../src/domain/model/BrokerOrder.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { ClaimVersion } from "../../src/domain/model/OrderSlice.ts"
 import { because } from "../../src/domain/model/reason.ts"
 import type { Repair } from "../../src/stores/account/repairSlices.ts"
 import type { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
+import { giveBrokerOrder } from "./giveBrokerOrder.ts"
 import { type Memory, millisOf } from "./Memory.ts"
 import type { SliceRow } from "./rows.ts"
 
@@ -95,16 +95,7 @@ const repair = (memory: Memory, { slice: read, order }: Repair, reason: string):
   if (slice.replacedBy !== null || slice.brokerIsFinal !== read.brokerIsFinal) return false
   if (slice.brokerStatus !== read.brokerStatus || slice.filledQuantity !== read.filledQuantity) return false
   if (slice.carriedQuantity !== read.carriedQuantity) return false
-  slice.stage = "PROCESSED"
-  slice.stageReason = reason
-  slice.reasonCode = "repaired_from_order_list"
-  slice.claimVersion += 1
-  slice.brokerOrderId = order.brokerOrderId
-  slice.brokerStatus = order.status
-  slice.brokerStatusText = order.statusText
-  slice.brokerIsFinal = isTerminal(order.status)
-  slice.filledQuantity = order.filledQuantity
-  slice.averagePrice = order.averagePrice ?? slice.averagePrice
+  giveBrokerOrder(slice, order, because("repaired_from_order_list", reason))
   slice.leftBookAt = null
   return true
 }

@@ -26,6 +26,16 @@ export interface Slot {
   isToEnd: boolean
 }
 
+/** A place without a daemon. */
+export const emptySlot = (of: Pick<Slot, "name" | "role" | "network" | "environment" | "logFile">): Slot => ({
+  ...of,
+  child: null,
+  startedAtMillis: 0,
+  isBusy: false,
+  isReserved: false,
+  isToEnd: false
+})
+
 /** The moment at which a daemon stopped working on its slices, for good (kill -9) or for long (freeze). */
 export interface Hit {
   readonly kind: "kill -9" | "freeze"

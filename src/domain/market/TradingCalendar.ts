@@ -60,6 +60,9 @@ export const sessionAt = (calendar: TradingCalendar, market: VenueId, atMillis: 
   return { _tag: "Closed", next: session ?? null, reason }
 }
 
+export const isOpenAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): boolean =>
+  sessionAt(calendar, market, atMillis)._tag === "Open"
+
 export const calendarEnds = ({ until }: TradingCalendar, market: VenueId): CalendarEnds =>
   new CalendarEnds({ market, until })
 

@@ -73,6 +73,20 @@ export interface UnreadableOrder {
   readonly problem: string
 }
 
+/** The order of a row that tells which order it is, but not its state; null for any other row. */
+export const orderOfUnreadable = ({ brokerOrderId, isCertain, tag }: UnreadableOrder): BrokerOrder | null =>
+  brokerOrderId === null || !isCertain
+    ? null
+    : {
+        brokerOrderId,
+        tag,
+        status: "UNRECOGNISED",
+        statusText: "its row in the order list cannot be read",
+        quantity: null,
+        filledQuantity: 0,
+        averagePrice: null
+      }
+
 /**
  * The answer of a look-up by tag. An unreadable row says nothing about the state of its order, and it does not prove that
  * there is none.

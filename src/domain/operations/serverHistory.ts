@@ -1,6 +1,6 @@
 import { Duration } from "effect"
 import { placementsAmong } from "../lifecycle/settlement.ts"
-import type { BrokerOrder, UnreadableOrder } from "../model/BrokerOrder.ts"
+import { type BrokerOrder, orderOfUnreadable, type UnreadableOrder } from "../model/BrokerOrder.ts"
 import type { BrokerOrderId, OrderId, SliceId, Tag } from "../model/Ids.ts"
 import type { ClaimVersion, Stage } from "../model/OrderSlice.ts"
 
@@ -98,22 +98,20 @@ export const compareWithList = (
     const unreadable = unreadableOf(tag)
     const listed = ordersOf(tag)
     const placements = placementsAmong(listed)
-    const orders = [...(placements.length > 0 ? placements : listed), ...unreadable.flatMap(orderOfUnreadable)]
-    found.unclear.push(...unreadable.filter((row) => orderOfUnreadable(row).length === 0))
+    const untold = unreadable.flatMap((row) => orderOfUnreadable(row) ?? [])
+    found.unclear.push(...unreadable.filter((row) => orderOfUnreadable(row) === null))
+    const orders = [...(placements.length > 0 ? placements : listed), ...untold]
     const [order] = orders
     if (order === undefined) continue
     const slice = byTag.get(tag)
     // Nothing has come of a refused order, and its slice may know that without having its id.
-    if (
-      slice !== undefined &&
-      isOver(slice) &&
-      orders.every((one) => listed.includes(one) && !placements.includes(one))
-    )
-      continue
+    const isRefused = placements.length === 0 && untold.length === 0
+    if (slice !== undefined && isOver(slice) && isRefused) continue
     const refused = new Set(listed.filter((one) => !placements.includes(one)).map(({ brokerOrderId }) => brokerOrderId))
-    const isKnown = slice !== undefined && slice.brokerOrderId !== null && !refused.has(slice.brokerOrderId)
-    const known = isKnown && slice.brokerOrderId !== null ? [slice.brokerOrderId] : []
-    const brokerOrderIds = [...new Set([...known, ...orders.map(({ brokerOrderId }) => brokerOrderId)])]
+    const known = slice === undefined || slice.brokerOrderId === null ? [] : [slice.brokerOrderId]
+    const brokerOrderIds = [
+      ...new Set([...known.filter((id) => !refused.has(id)), ...orders.map(({ brokerOrderId }) => brokerOrderId)])
+    ]
     if (slice === undefined) found.orphaned.push({ tag, brokerOrderIds })
     else if (brokerOrderIds.length > 1 || (slice.isReplaced && slice.brokerOrderId === null)) {
       found.doubled.push({ slice, brokerOrderIds })
@@ -123,19 +121,3 @@ export const compareWithList = (
 }
 
 const isOver = ({ stage }: TaggedSlice): boolean => stage !== "SCHEDULED" && stage !== "IN_PROGRESS"
-
-/** The order of a row that tells which order it is, but not its state. */
-const orderOfUnreadable = ({ brokerOrderId, isCertain, tag }: UnreadableOrder): ReadonlyArray<BrokerOrder> =>
-  brokerOrderId === null || !isCertain
-    ? []
-    : [
-        {
-          brokerOrderId,
-          tag,
-          status: "UNRECOGNISED",
-          statusText: "its row in the order list cannot be read",
-          quantity: null,
-          filledQuantity: 0,
-          averagePrice: null
-        }
-      ]

@@ -57,8 +57,7 @@ export class HaltStore extends Context.Service<
     HaltStore,
     Effect.gen(function* () {
       const db = yield* Db
-      const { sql, query, queryOne, queryOption } = db
-      const Id = Schema.Struct({ instanceId: Schema.String })
+      const { sql, queryOne, queryOption } = db
 
       return HaltStore.of({
         request: (halt) =>
@@ -93,18 +92,28 @@ export class HaltStore extends Context.Service<
         acknowledge: (instanceId, haltId) =>
           queryOption(
             "HaltStore.acknowledge",
-            Id,
+            InstanceId,
             sql`
               UPDATE workers SET acknowledged_halt = ${haltId}
               WHERE instance_id = ${instanceId} AND worker = 'executor'
               RETURNING instance_id`
           ).pipe(Effect.map(Option.isSome)),
 
-        waitingFor: (halt, now) =>
-          query(
-            "HaltStore.waitingFor",
-            Id,
-            sql`
+        waitingFor: waitingFor(db)
+      })
+    })
+  )
+}
+
+const InstanceId = Schema.Struct({ instanceId: Schema.String })
+
+const waitingFor =
+  ({ sql, query }: Db["Service"]): HaltStore["Service"]["waitingFor"] =>
+  (halt, now) =>
+    query(
+      "HaltStore.waitingFor",
+      InstanceId,
+      sql`
               SELECT instance_id FROM workers
               WHERE worker = 'executor' AND acknowledged_halt < ${halt.id}
                 AND heartbeat_at >= ${instant(now)}::timestamptz - stale_after_millis * interval '1 millisecond'
@@ -121,11 +130,7 @@ export class HaltStore extends Context.Service<
               UNION
               SELECT ${lostClaims} WHERE ${halt.isHalted} AND NOT EXISTS (${settledHistory(sql, null)})
               ORDER BY 1`
-          ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
-      })
-    })
-  )
-}
+    ).pipe(Effect.map((rows) => rows.map((row) => row.instanceId)))
 
 const restore =
   ({ sql, execute }: Db["Service"]): HaltStore["Service"]["restore"] =>

@@ -1,9 +1,8 @@
-import { DateTime, Effect } from "effect"
+import { Effect } from "effect"
 import type { DoubledSlice, FoundSlice } from "../../domain/operations/serverHistory.ts"
-import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
-import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
+import { makeAlarmDouble } from "./alarmDouble.ts"
 
 /** Why a slice has a broker order that the database did not know of. */
 export const forgottenWords = "the database had lost that it was placed; the broker has it"
@@ -22,24 +21,10 @@ export const makeTellAdopted = Effect.map(
       })
 )
 
-/** Makes the alarm for a slice of which the broker has more than it should: its order is on hold from then on. */
-export const makeAlarmDouble = Effect.gen(function* () {
-  const orders = yield* OrderStore
-  const telemetry = yield* Telemetry
-
-  return Effect.fnUntraced(function* ({ slice, brokerOrderIds }: DoubledSlice) {
-    const { id: sliceId, orderId, tag } = slice
-    const reason = slice.isReplaced
-      ? `the broker has ${brokerOrderIds.join(", ")} for slice ${sliceId}, and other slices stand in for it`
-      : `the broker has ${brokerOrderIds.length} orders for slice ${sliceId}: ${brokerOrderIds.join(", ")}`
-    const alarm = Effect.logFatal(
-      `DOUBLE PLACEMENT: ${reason}. Its order is on hold. Cancel what is too much by hand at the broker, ` +
-        `then run: order resume ${shellWord(orderId)}`
-    ).pipe(
-      annotateSlice(slice),
-      annotateReason("double_placement"),
-      Effect.tap(() => Effect.sync(telemetry.doublePlacement))
-    )
-    yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)
-  })
+/** Makes the alarm for a slice of which the order list, or a fenced outcome, shows more than there should be. */
+export const makeAlarmDoubled = Effect.map(makeAlarmDouble, (alarm) => ({ slice, brokerOrderIds }: DoubledSlice) => {
+  const reason = slice.isReplaced
+    ? `the broker has ${brokerOrderIds.join(", ")} for slice ${slice.id}, and other slices stand in for it`
+    : `the broker has ${brokerOrderIds.length} orders for slice ${slice.id}: ${brokerOrderIds.join(", ")}`
+  return alarm(slice, { brokerOrderIds, reason })
 })

@@ -4,7 +4,7 @@ import type { BrokerOrderId, Tag } from "../../domain/model/Ids.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { annotateSlice } from "../../runtime/annotate.ts"
 import { HistoryStore } from "../../stores/operations/HistoryStore.ts"
-import { forgottenWords, makeAlarmDouble, makeTellAdopted } from "./foundAtBroker.ts"
+import { forgottenWords, makeAlarmDoubled, makeTellAdopted } from "./foundAtBroker.ts"
 
 /** A slice that changes between being read and being written is read again, so often. */
 const maxTries = 5
@@ -16,7 +16,7 @@ const maxTries = 5
  */
 export const makeReportFenced = Effect.gen(function* () {
   const store = yield* HistoryStore
-  const alarmDouble = yield* makeAlarmDouble
+  const alarmDouble = yield* makeAlarmDoubled
   const tellAdopted = yield* makeTellAdopted
 
   const followUp = (tag: Tag, brokerOrderId: BrokerOrderId, tries: number): Effect.Effect<void, DbError> =>

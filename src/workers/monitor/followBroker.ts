@@ -3,7 +3,7 @@ import { Broker } from "../../broker/Broker.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { answeredRows, type Readable } from "../../db/Readable.ts"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
-import { sessionAt } from "../../domain/market/TradingCalendar.ts"
+import { isOpenAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import type { OpenSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
@@ -49,8 +49,7 @@ export const makeFollowBroker = Effect.gen(function* () {
   const { calendar } = yield* TradingHours
   const lookout = yield* Lookout
   const isAnyMarketOpen = (now: DateTime.Utc) =>
-    calendar === null ||
-    venueIds.some((venue) => sessionAt(calendar, venue, DateTime.toEpochMillis(now))._tag === "Open")
+    calendar === null || venueIds.some((venue) => isOpenAt(calendar, venue, DateTime.toEpochMillis(now)))
   let lastFollowed: OpenSlice | null = null
   let nextAtRestMillis = 0
 

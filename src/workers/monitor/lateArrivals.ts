@@ -1,12 +1,12 @@
 import { DateTime, Effect } from "effect"
 import { placementsAmong } from "../../domain/lifecycle/settlement.ts"
-import type { BrokerOrder, UnreadableOrder } from "../../domain/model/BrokerOrder.ts"
+import { type BrokerOrder, orderOfUnreadable, type UnreadableOrder } from "../../domain/model/BrokerOrder.ts"
 import type { PreviouslyInDoubtSlice, OpenSlice } from "../../domain/model/OrderSlice.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
-import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { type LateArrival, RecoveryStore } from "../../stores/slices/RecoveryStore.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
+import { makeAlarmDouble } from "../executor/alarmDouble.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 import { writeApart } from "./writeApart.ts"
 
@@ -16,23 +16,14 @@ import { writeApart } from "./writeApart.ts"
  */
 export const makeAdoptLateArrivals = Effect.gen(function* () {
   const recovery = yield* RecoveryStore
-  const orders = yield* OrderStore
+  const alarmDouble = yield* makeAlarmDouble
   const telemetry = yield* Telemetry
 
-  const report = ({ slice, order }: LateArrival, now: DateTime.Utc) => {
-    const { id: sliceId, orderId, tag } = slice
-    const { brokerOrderId } = order
-    const reason = `the broker has ${brokerOrderId} for slice ${sliceId}, and other slices stand in for it`
-    const alarm = Effect.logFatal(
-      `DOUBLE PLACEMENT: ${reason}. Its order is on hold. Cancel what is too much by hand at the broker, ` +
-        `then run: order resume ${shellWord(orderId)}`
-    ).pipe(
-      annotateSlice(slice),
-      annotateReason("double_placement"),
-      Effect.tap(() => Effect.sync(telemetry.doublePlacement))
-    )
-    return orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds: [brokerOrderId], reason }, now, alarm)
-  }
+  const report = ({ slice, order: { brokerOrderId } }: LateArrival) =>
+    alarmDouble(slice, {
+      brokerOrderIds: [brokerOrderId],
+      reason: `the broker has ${brokerOrderId} for slice ${slice.id}, and other slices stand in for it`
+    })
 
   return Effect.fnUntraced(function* (slices: ReadonlyArray<PreviouslyInDoubtSlice>, orderList: OrderListLookUp) {
     const arrivals = slices.flatMap((slice): ReadonlyArray<LateArrival> => {
@@ -42,7 +33,7 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
     if (arrivals.length === 0) return
     const now = yield* DateTime.now
     const isReplaced = ({ slice }: LateArrival) => slice.replacedBy !== null || slice.carriedQuantity > 0
-    for (const late of arrivals.filter(isReplaced)) yield* report(late, now)
+    for (const late of arrivals.filter(isReplaced)) yield* report(late)
     const alone = arrivals.filter((late) => !isReplaced(late))
     if (alone.length === 0) return
     const answers = yield* writeApart(alone, (some) =>
@@ -60,26 +51,9 @@ export const makeAdoptLateArrivals = Effect.gen(function* () {
   })
 })
 
-/**
- * The order of a row that tells which order it is, but not its state. The slice must have it all the same: it would be placed
- * a second time.
- */
-const untold = (unreadable: ReadonlyArray<UnreadableOrder>): BrokerOrder | null => {
-  for (const { brokerOrderId, isCertain, tag } of unreadable) {
-    if (brokerOrderId === null || !isCertain) continue
-    const statusText = "its row in the order list cannot be read"
-    return {
-      brokerOrderId,
-      tag,
-      status: "UNRECOGNISED",
-      statusText,
-      quantity: null,
-      filledQuantity: 0,
-      averagePrice: null
-    }
-  }
-  return null
-}
+/** The order of the first row that tells which one it is. The slice must have it: it would be placed a second time. */
+const untold = (unreadable: ReadonlyArray<UnreadableOrder>): BrokerOrder | null =>
+  unreadable.flatMap((row) => orderOfUnreadable(row) ?? [])[0] ?? null
 
 /**
  * Stops following open slices that are older than the order list and not in it: only a person can tell what became of them.

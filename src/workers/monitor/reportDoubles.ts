@@ -1,11 +1,8 @@
-import { DateTime, Effect } from "effect"
+import { Effect } from "effect"
 import { placementsAmong, type SettledSlice } from "../../domain/lifecycle/settlement.ts"
 import { brokerOrderIdsOf } from "../../domain/model/BrokerOrder.ts"
 import type { OpenSlice, PreviouslyInDoubtSlice, UnresolvedSlice } from "../../domain/model/OrderSlice.ts"
-import { shellWord } from "../../domain/text/shellWord.ts"
-import { annotateReason, annotateSlice } from "../../runtime/annotate.ts"
-import { OrderStore } from "../../stores/orders/OrderStore.ts"
-import { Telemetry } from "../../telemetry/Telemetry.ts"
+import { makeAlarmDouble } from "../executor/alarmDouble.ts"
 import type { OrderListLookUp } from "./lookUpOrders.ts"
 
 /**
@@ -13,8 +10,7 @@ import type { OrderListLookUp } from "./lookUpOrders.ts"
  * unreadable row counts if it tells which order it is.
  */
 export const makeReportDoubles = Effect.gen(function* () {
-  const orders = yield* OrderStore
-  const telemetry = yield* Telemetry
+  const alarm = yield* makeAlarmDouble
 
   return Effect.fnUntraced(function* (
     slices: ReadonlyArray<UnresolvedSlice | OpenSlice | PreviouslyInDoubtSlice | SettledSlice>,
@@ -27,17 +23,8 @@ export const makeReportDoubles = Effect.gen(function* () {
       const placements = placementsAmong(orderList.ordersOf(slice.tag))
       const brokerOrderIds = brokerOrderIdsOf([...placements, ...unreadable, ...known])
       if (brokerOrderIds.length < 2) continue
-      const { tag, orderId, id: sliceId } = slice
-      const reason = `the broker has ${brokerOrderIds.length} orders with tag ${tag}`
-      const alarm = Effect.logFatal(
-        `DOUBLE PLACEMENT: ${reason}: ${brokerOrderIds.join(", ")}. ` +
-          `Its order is on hold. Cancel what is too much by hand at the broker, then run: order resume ${shellWord(orderId)}`
-      ).pipe(
-        annotateSlice(slice),
-        annotateReason("double_placement"),
-        Effect.tap(() => Effect.sync(telemetry.doublePlacement))
-      )
-      yield* orders.noteDouble({ tag, orderId, sliceId, brokerOrderIds, reason }, yield* DateTime.now, alarm)
+      const reason = `the broker has ${brokerOrderIds.length} orders with tag ${slice.tag}`
+      yield* alarm(slice, { brokerOrderIds, reason, told: `${reason}: ${brokerOrderIds.join(", ")}` })
     }
   })
 })

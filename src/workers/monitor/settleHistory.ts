@@ -5,7 +5,7 @@ import { isTagOfOurs } from "../../domain/model/Ids.ts"
 import { compareWithList, type FoundOnList, untilAllArrived } from "../../domain/operations/serverHistory.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { HistoryStore, type UnsettledHistory } from "../../stores/operations/HistoryStore.ts"
-import { makeAlarmDouble } from "../executor/foundAtBroker.ts"
+import { makeAlarmDoubled } from "../executor/foundAtBroker.ts"
 import { ServerHistory } from "../supervision/ServerHistory.ts"
 import { makeAdoptForgotten } from "./adoptForgotten.ts"
 import { makeLookUp } from "./lookUpOrders.ts"
@@ -26,7 +26,7 @@ export const makeSettleHistory = Effect.gen(function* () {
   const history = yield* ServerHistory
   const readList = yield* makeReadList
   const adoptForgotten = yield* makeAdoptForgotten
-  const alarmDouble = yield* makeAlarmDouble
+  const alarmDouble = yield* makeAlarmDoubled
   const wait = untilAllArrived({
     lease: config.sliceExecutionTimeout,
     brokerTimeout: config.brokerTimeout,

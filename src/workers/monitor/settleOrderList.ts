@@ -11,7 +11,7 @@ import {
   type SettledSlice,
   type SliceDifference
 } from "../../domain/lifecycle/settlement.ts"
-import { sessionAt } from "../../domain/market/TradingCalendar.ts"
+import { isOpenAt } from "../../domain/market/TradingCalendar.ts"
 import { venueIds } from "../../domain/market/Venue.ts"
 import { isTerminal } from "../../domain/model/BrokerOrder.ts"
 import { isTagOfOurs } from "../../domain/model/Ids.ts"
@@ -103,7 +103,7 @@ const makeCompare = Effect.gen(function* () {
 
   const isMarketOpen = ({ market }: SettledSlice, atMillis: number): boolean => {
     const venue = venueIds.find((id) => id === market)
-    return calendar === null || venue === undefined || sessionAt(calendar, venue, atMillis)._tag === "Open"
+    return calendar === null || venue === undefined || isOpenAt(calendar, venue, atMillis)
   }
 
   const judge = (slice: SettledSlice, orderList: OrderListLookUp) => {
