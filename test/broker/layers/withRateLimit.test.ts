@@ -126,6 +126,8 @@ const elapse = (rest: Effect.Effect<unknown>, millis: number, step = 50) =>
 const maxIn = (times: ReadonlyArray<number>, windowMillis: number) =>
   Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + windowMillis).length))
 
+const tenADay = { perSecond: 100, perMinute: 100, perDay: 10, dailyLimitPolicy: "skip" } as const
+
 describe("the account's rate limit", () => {
   it.effect("is shared by all replicas, per second and per minute, cancels included", () =>
     Effect.gen(function* () {
@@ -423,12 +425,7 @@ describe("the account's rate limit", () => {
     Effect.gen(function* () {
       const db = yield* Db
       const sentAt: Array<number> = []
-      const { broker } = yield* replica(sentAt, {
-        perSecond: 100,
-        perMinute: 100,
-        perDay: 10,
-        dailyLimitPolicy: "skip"
-      })
+      const { broker } = yield* replica(sentAt, tenADay)
       // Of the day before are 9 cancels; the older daemon began the day, and does not count them apart.
       yield* db.execute(
         "test.older",
@@ -446,12 +443,7 @@ describe("the account's rate limit", () => {
   it.effect("reserves a share of the day's requests for cancels", () =>
     Effect.gen(function* () {
       const sentAt: Array<number> = []
-      const { broker } = yield* replica(sentAt, {
-        perSecond: 100,
-        perMinute: 100,
-        perDay: 10,
-        dailyLimitPolicy: "skip"
-      })
+      const { broker } = yield* replica(sentAt, tenADay)
       const place = broker.place(placementOf("A"))
       for (let n = 0; n < 9; n++) yield* place
       assert.deepInclude(yield* failureOf(place), { _tag: "BrokerNotSent", code: "daily_limit" })

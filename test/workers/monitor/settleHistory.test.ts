@@ -43,6 +43,16 @@ const holdReason = Effect.gen(function* () {
 })
 const number = (sequence: number) => tagOf(sliceIdOf(OrderId.make("o1"), sequence))
 
+/** A fail-over of a database that was last seen settled then, until all that was sent before it must have arrived. */
+const failOverLastSeen = (seenAt: string) =>
+  Effect.gen(function* () {
+    const { sql, execute } = yield* Db
+    yield* execute("test.seen", sql`UPDATE server_history SET seen_at = ${seenAt}::timestamptz`)
+    yield* failOver
+    yield* look(false)
+    yield* waitForAll
+  })
+
 describe("settling the history", () => {
   it.effect("waits, takes over what the broker has, and goes on by itself", () =>
     Effect.gen(function* () {
@@ -115,13 +125,9 @@ describe("settling the history", () => {
   it.effect("halts if slices may have been placed before the order list of today began", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const { sql, execute } = yield* Db
       yield* splitOrder("o1")
       yield* at(15)
-      yield* execute("test.seen", sql`UPDATE server_history SET seen_at = '1970-01-01T00:00:20Z'`)
-      yield* failOver
-      yield* look(false)
-      yield* waitForAll
+      yield* failOverLastSeen("1970-01-01T00:00:20Z")
       // Two slices were due by then, and no list shows what became of them.
       script.orderListSince = DateTime.makeUnsafe(29_000)
       yield* settled
@@ -132,12 +138,8 @@ describe("settling the history", () => {
   it.effect("goes on over a night in which nothing was due", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript
-      const { sql, execute } = yield* Db
       yield* at(15)
-      yield* execute("test.seen", sql`UPDATE server_history SET seen_at = 'epoch'`)
-      yield* failOver
-      yield* look(false)
-      yield* waitForAll
+      yield* failOverLastSeen("epoch")
       script.orderListSince = DateTime.makeUnsafe(10_000)
       yield* settled
       assert.isNull(yield* halt)
