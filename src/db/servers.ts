@@ -1,8 +1,9 @@
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
 import * as PgPool from "@effect/sql-pg/PgPool"
-import { Effect, Fiber } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import { ConnectionError, isSqlError, SqlError } from "effect/sql/SqlError"
 import type { ServerTarget } from "../config/databaseAddress.ts"
+import { answerTimeout } from "./timeLimits.ts"
 import { sqlStateOf } from "./toDbError.ts"
 
 /** One way to connect: a server, with TLS or without. */
@@ -95,17 +96,15 @@ const lookThrough = Effect.fnUntraced(function* (
 ) {
   const failures: Array<{ readonly name: string; readonly error: SqlError }> = []
   let unreachable = -1
-  for (const { name, pool, server } of candidates) {
+  for (const { config, name, pool, server } of candidates) {
     if (server === unreachable) continue
-    const tried = yield* Effect.result(
-      Effect.scoped(
-        Effect.gen(function* () {
-          const connection = yield* pool.get
-          yield* prepare(pool, connection)
-          return yield* unwantedBy(target, connection)
-        })
-      )
-    )
+    const tried = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const connection = yield* pool.get
+        yield* prepare(pool, connection)
+        return yield* unwantedBy(target, connection)
+      })
+    ).pipe(Effect.timeoutOrElse({ duration: answeredWithin(config), orElse: () => Effect.fail(silent) }), Effect.result)
     if (tried._tag === "Success" && tried.success === null) return pool
     const error = tried._tag === "Success" ? notWanted(tried.success ?? "") : tried.failure
     failures.push({ name, error })
@@ -115,6 +114,13 @@ const lookThrough = Effect.fnUntraced(function* (
   }
   return yield* summary(failures)
 })
+
+/**
+ * How long a candidate may take to connect and to answer. Every statement waits for the search, so one whose connection falls
+ * silent must not keep it for good.
+ */
+const answeredWithin = ({ connectTimeout = answerTimeout }: PgPool.Config): Duration.Duration =>
+  Duration.sum(Duration.fromInputUnsafe(connectTimeout), answerTimeout)
 
 /** Why a server is not the one that is looked for; null if it is. */
 const unwantedBy = (target: ServerTarget, connection: PgConnection): Effect.Effect<string | null, SqlError> => {
@@ -126,8 +132,12 @@ const unwantedBy = (target: ServerTarget, connection: PgConnection): Effect.Effe
   return Effect.map(connection.queryValues(question, [], false), ([row]) => (row?.[0] === true ? answer : null))
 }
 
-const notWanted = (message: string): SqlError =>
-  new SqlError({ reason: new ConnectionError({ cause: new NotWanted(message), message, operation: "connect" }) })
+const unconnected = (cause: Error): SqlError =>
+  new SqlError({ reason: new ConnectionError({ cause, message: cause.message, operation: "connect" }) })
+
+const notWanted = (message: string): SqlError => unconnected(new NotWanted(message))
+
+const silent = unconnected(new Error("timed out: the server did not answer on a new connection"))
 
 /** A server that answers, but is not what the target asks for. */
 class NotWanted extends Error {}
@@ -156,8 +166,7 @@ const summary = (failures: ReadonlyArray<{ readonly name: string; readonly error
   if (first === undefined || last === undefined) return notWanted("there is no server")
   const said = new Set(failures.map(({ name, error }) => `${name}: ${reasonOf(error)}`))
   if (more.length === 0 || said.size === 1) return first.error
-  const message = [...said].join("; ")
-  return new SqlError({ reason: new ConnectionError({ cause: new Error(message), message, operation: "connect" }) })
+  return unconnected(new Error([...said].join("; ")))
 }
 
 const reasonOf = ({ reason }: SqlError): string =>

@@ -129,4 +129,26 @@ layer(servers, { timeout: "2 minutes", excludeTestServices: true })("Db: several
       }).pipe(Effect.scoped, Effect.provide(dbOf([network.port, b.port], "connect_timeout=1")))
     }).pipe(Effect.scoped)
   )
+
+  it.effect("looks again when the search itself meets a connection that falls silent", () =>
+    Effect.gen(function* () {
+      const { a } = yield* Servers
+      const network = yield* proxyTo({ port: a.port })
+      yield* Effect.gen(function* () {
+        const { listen } = yield* Db
+        const news = yield* listen("news")
+        // The first statement on a new connection sets its settings.
+        yield* network.fallSilentAt("set_config")
+        yield* network.cut
+        assert.isTrue((yield* Effect.flip(Stream.runDrain(news))).isTransient)
+        yield* Effect.flip(write)
+        yield* network.recover
+        yield* network.fallSilentAt("set_config")
+        const error = yield* Effect.flip(write)
+        assert.include(error.message, "the server did not answer on a new connection")
+        yield* network.recover
+        yield* write
+      }).pipe(Effect.scoped, Effect.provide(dbOf([network.port], "connect_timeout=1")))
+    }).pipe(Effect.scoped)
+  )
 })
