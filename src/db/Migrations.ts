@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Schedule, Schema } from "effect"
+import { Duration, Effect, Schedule, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { projectFolder } from "../projectFolder.ts"
 import { Db } from "./Db.ts"
 import type { DbError } from "./DbError.ts"
+import { outsideTransaction, tellingOfWait } from "./lockWaits.ts"
 
 const migrationsFolder = fileURLToPath(new URL("migrations/", projectFolder))
 const fileName = /^(\d{4})_([a-z0-9_]+)\.sql$/
@@ -62,12 +63,12 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
  * Holds the migrations' lock, in a transaction on a connection of its own, so that what `work` commits meanwhile is on another. A
  * lock of the session would outlive its owner behind a connection pooler.
  */
-const whileAlone = <A, E>({ sql, unlimited }: Db["Service"], work: Effect.Effect<A, E>) =>
-  unlimited(
+const whileAlone = <A, E>(db: Db["Service"], work: Effect.Effect<A, E>) =>
+  db.unlimited(
     "migrate",
     Effect.andThen(
-      sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`,
-      Effect.updateContext(work, (context: Context.Context<never>) => Context.omit(sql.transactionService)(context))
+      tellingOfWait(db, { what: "migrations", key: [table] }, db.sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`),
+      outsideTransaction(db, work)
     )
   )
 
