@@ -7,14 +7,13 @@ import { projectFolder } from "../projectFolder.ts"
 import { Db } from "./Db.ts"
 import type { DbError } from "./DbError.ts"
 import { outsideTransaction, tellingOfWait } from "./lockWaits.ts"
+import { MigrationFailed } from "./MigrationFailed.ts"
+import { ordersTableProblem } from "./ordersTable.ts"
+import { takenNamesProblem } from "./takenNames.ts"
 
 const migrationsFolder = fileURLToPath(new URL("migrations/", projectFolder))
 const fileName = /^(\d{4})_([a-z0-9_]+)\.sql$/
 const table = "pulse_background_migrations"
-
-export class MigrationFailed extends Schema.TaggedError<MigrationFailed>()("MigrationFailed", {
-  message: Schema.String
-}) {}
 
 export interface AppliedMigration {
   readonly id: number
@@ -38,11 +37,12 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
   yield* whileAlone(
     db,
     Effect.gen(function* () {
-      const files = yield* pending(db, folder)
-      if (files.length > 0) yield* requireSchema(db)
-      for (const file of files) {
+      const files = yield* filesIn(db, folder)
+      if (files.pending.length > 0) yield* requireSchema(db)
+      yield* requireUsable(db, files)
+      for (const file of files.pending) {
         yield* apply(db, file)
-        applied.push({ id: file[0], name: file[1] })
+        applied.push({ id: file.id, name: file.name })
       }
     })
   ).pipe(
@@ -72,14 +72,42 @@ const whileAlone = <A, E>(db: Db["Service"], work: Effect.Effect<A, E>) =>
     )
   )
 
-/** The files that the database does not have yet. */
-const pending = Effect.fnUntraced(function* (db: Db["Service"], folder: string) {
+interface MigrationFile extends AppliedMigration {
+  readonly text: string
+}
+
+interface MigrationFiles {
+  readonly applied: ReadonlyArray<MigrationFile>
+  /** Those that the database does not have yet. */
+  readonly pending: ReadonlyArray<MigrationFile>
+}
+
+const filesIn = Effect.fnUntraced(function* (db: Db["Service"], folder: string) {
   const files = yield* loadFrom(folder)
-  if (new Set(files.map(([id]) => id)).size !== files.length) {
+  if (new Set(files.map(({ id }) => id)).size !== files.length) {
     return yield* new Migrator.MigrationError({ kind: "Duplicates", message: "Found duplicate migration id's" })
   }
   const latest = Math.max(0, ...(yield* appliedTo(db)).map(({ id }) => id))
-  return files.filter(([id]) => id > latest)
+  const all: MigrationFiles = {
+    applied: files.filter(({ id }) => id <= latest),
+    pending: files.filter(({ id }) => id > latest)
+  }
+  return all
+})
+
+/** Fails when what other programs have made stands in the way: of the pending migrations, or of the service after them. */
+const requireUsable = Effect.fnUntraced(function* (db: Db["Service"], { applied, pending }: MigrationFiles) {
+  const textOf = ({ text }: MigrationFile) => text
+  const found = [
+    pending.length === 0
+      ? null
+      : yield* takenNamesProblem(db, { applied: applied.map(textOf), pending: pending.map(textOf) }),
+    yield* ordersTableProblem(
+      db,
+      pending.map(({ id }) => id)
+    )
+  ].filter((problem) => problem !== null)
+  if (found.length > 0) return yield* new MigrationFailed({ message: `${found.join(" ")} Nothing was changed.` })
 })
 
 const Rights = Schema.Struct({
@@ -114,12 +142,13 @@ const requireSchema = Effect.fnUntraced(function* ({ sql, queryOne }: Db["Servic
   }
 })
 
-const apply = ({ sql, unlimited }: Db["Service"], file: Migrator.ResolvedMigration) =>
+const apply = ({ sql, unlimited }: Db["Service"], { id, name, text }: MigrationFile) =>
   unlimited(
     "migrate",
     Effect.gen(function* () {
       // It is shorter than deadlock_timeout, so that no daemon's statement becomes the victim of a deadlock with this one.
       yield* sql`SET LOCAL lock_timeout = '500ms'`
+      const file: Migrator.ResolvedMigration = [id, name, Effect.succeed(asStatement(text))]
       yield* run({ loader: Effect.succeed([file]), table }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
     })
   )
@@ -144,7 +173,7 @@ export const migrationState = Effect.gen(function* () {
   const db = yield* Db
   const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(migrationsFolder)))
   const rows = yield* appliedTo(db)
-  const applied = rows.map(({ id, name }) => `${String(id).padStart(4, "0")}_${name}`)
+  const applied = rows.map(nameOf)
   const ours = files.map((name) => name.replace(/\.sql$/, ""))
   const state: MigrationState = {
     missing: ours.filter((name) => !applied.includes(name)),
@@ -174,18 +203,19 @@ const run = Migrator.make({})
 const fileNames = async (folder: string): Promise<ReadonlyArray<string>> =>
   (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
 
-const loadFrom = (folder: string): Migrator.Loader =>
+/** `0007_placement_control`. */
+const nameOf = ({ id, name }: AppliedMigration): string => `${String(id).padStart(4, "0")}_${name}`
+
+const loadFrom = (folder: string): Effect.Effect<ReadonlyArray<MigrationFile>, Migrator.MigrationError> =>
   Effect.tryPromise({
-    try: async () => {
-      const names = await fileNames(folder)
-      return Promise.all(
-        names.map(async (name) => {
-          const [, id, title] = fileName.exec(name) ?? []
-          if (id === undefined || title === undefined) throw new Error(`${name} is not named like 0001_orders.sql`)
-          return [Number(id), title, Effect.succeed(asStatement(await readFile(join(folder, name), "utf8")))] as const
+    try: async () =>
+      Promise.all(
+        (await fileNames(folder)).map(async (file) => {
+          const [, id, name] = fileName.exec(file) ?? []
+          if (id === undefined || name === undefined) throw new Error(`${file} is not named like 0001_orders.sql`)
+          return { id: Number(id), name, text: await readFile(join(folder, file), "utf8") }
         })
-      )
-    },
+      ),
     catch: (cause) =>
       new Migrator.MigrationError({
         kind: "BadState",
