@@ -8,6 +8,7 @@ import { Db } from "./Db.ts"
 import type { DbError } from "./DbError.ts"
 import { outsideTransaction, tellingOfWait } from "./lockWaits.ts"
 import { MigrationFailed } from "./MigrationFailed.ts"
+import { grantRights, requireRights } from "./migrationRights.ts"
 import { ordersTableProblem } from "./ordersTable.ts"
 import { takenNamesProblem } from "./takenNames.ts"
 
@@ -38,7 +39,7 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
     db,
     Effect.gen(function* () {
       const files = yield* filesIn(db, folder)
-      if (files.pending.length > 0) yield* requireSchema(db)
+      if (files.pending.length > 0) yield* requireRights(db, files.pending.map(nameOf))
       yield* requireUsable(db, files)
       for (const file of files.pending) {
         yield* apply(db, file)
@@ -110,38 +111,6 @@ const requireUsable = Effect.fnUntraced(function* (db: Db["Service"], { applied,
   if (found.length > 0) return yield* new MigrationFailed({ message: `${found.join(" ")} Nothing was changed.` })
 })
 
-const Rights = Schema.Struct({
-  user: Schema.String,
-  schema: Schema.NullOr(Schema.String),
-  mayCreate: Schema.NullOr(Schema.Boolean),
-  searchPath: Schema.String
-})
-
-/** Fails with the statement to type when this role cannot create tables. Inside a migration, a later error would hide that one. */
-const requireSchema = Effect.fnUntraced(function* ({ sql, queryOne }: Db["Service"]) {
-  const { mayCreate, schema, searchPath, user } = yield* queryOne(
-    "Migrations.rights",
-    Rights,
-    sql`
-      SELECT quote_ident(current_user) AS user, quote_ident(current_schema()) AS schema,
-        has_schema_privilege(current_schema(), 'CREATE') AS may_create, current_setting('search_path') AS search_path`
-  )
-  if (schema === null) {
-    return yield* new MigrationFailed({
-      message:
-        `No schema of the search path (${searchPath}) exists, or ${user} may not use it. Nothing was changed. As the ` +
-        `database's owner: CREATE SCHEMA name AUTHORIZATION ${user}; or GRANT USAGE, CREATE ON SCHEMA name TO ${user};`
-    })
-  }
-  if (mayCreate !== true) {
-    return yield* new MigrationFailed({
-      message:
-        `permission denied for schema ${schema}: the service keeps its tables there. Nothing was changed. As the ` +
-        `database's owner: GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${user};`
-    })
-  }
-})
-
 const apply = ({ sql, unlimited }: Db["Service"], { id, name, text }: MigrationFile) =>
   unlimited(
     "migrate",
@@ -150,6 +119,7 @@ const apply = ({ sql, unlimited }: Db["Service"], { id, name, text }: MigrationF
       yield* sql`SET LOCAL lock_timeout = '500ms'`
       const file: Migrator.ResolvedMigration = [id, name, Effect.succeed(asStatement(text))]
       yield* run({ loader: Effect.succeed([file]), table }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+      yield* sql.unsafe(grantRights).unprepared
     })
   )
 
