@@ -25,7 +25,7 @@ import { sliceCommand } from "./commands/sliceCommand.ts"
 import { topCommand } from "./commands/topCommand.ts"
 import { workersCommand } from "./commands/workersCommand.ts"
 import { zerodhaCommand } from "./commands/zerodhaCommand.ts"
-import { json, print } from "./shared/environment.ts"
+import { json, print, warningsOnStderr } from "./shared/environment.ts"
 
 const runDaemon = daemon.pipe(
   Effect.provide(
@@ -48,7 +48,7 @@ const migrateCommand = Command.make("migrate", { json }, (given) =>
         ? "The database is up to date"
         : applied.map(({ id, name }) => `Applied ${String(id).padStart(4, "0")}_${name}`)
     )
-  ).pipe(Effect.provide(CommandDb.pipe(Layer.provide(Configuration.layer))))
+  ).pipe(Effect.provide(CommandDb.pipe(Layer.provide(Configuration.layer), Layer.provideMerge(warningsOnStderr))))
 ).pipe(Command.withDescription("Bring the database up to date (the daemon does it by itself)"))
 
 /**

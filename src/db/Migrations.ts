@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Schedule, Schema } from "effect"
+import { Duration, Effect, Schedule, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -6,14 +6,15 @@ import { fileURLToPath } from "node:url"
 import { projectFolder } from "../projectFolder.ts"
 import { Db } from "./Db.ts"
 import type { DbError } from "./DbError.ts"
+import { outsideTransaction, tellingOfWait } from "./lockWaits.ts"
+import { MigrationFailed } from "./MigrationFailed.ts"
+import { grantRights, requireRights } from "./migrationRights.ts"
+import { ordersTableProblem } from "./ordersTable.ts"
+import { takenNamesProblem } from "./takenNames.ts"
 
 const migrationsFolder = fileURLToPath(new URL("migrations/", projectFolder))
 const fileName = /^(\d{4})_([a-z0-9_]+)\.sql$/
 const table = "pulse_background_migrations"
-
-export class MigrationFailed extends Schema.TaggedError<MigrationFailed>()("MigrationFailed", {
-  message: Schema.String
-}) {}
 
 export interface AppliedMigration {
   readonly id: number
@@ -37,11 +38,12 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
   yield* whileAlone(
     db,
     Effect.gen(function* () {
-      const files = yield* pending(db, folder)
-      if (files.length > 0) yield* requireSchema(db)
-      for (const file of files) {
+      const files = yield* filesIn(db, folder)
+      if (files.pending.length > 0) yield* requireRights(db, files.pending.map(nameOf))
+      yield* requireUsable(db, files)
+      for (const file of files.pending) {
         yield* apply(db, file)
-        applied.push({ id: file[0], name: file[1] })
+        applied.push({ id: file.id, name: file.name })
       }
     })
   ).pipe(
@@ -62,64 +64,62 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
  * Holds the migrations' lock, in a transaction on a connection of its own, so that what `work` commits meanwhile is on another. A
  * lock of the session would outlive its owner behind a connection pooler.
  */
-const whileAlone = <A, E>({ sql, unlimited }: Db["Service"], work: Effect.Effect<A, E>) =>
-  unlimited(
+const whileAlone = <A, E>(db: Db["Service"], work: Effect.Effect<A, E>) =>
+  db.unlimited(
     "migrate",
     Effect.andThen(
-      sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`,
-      Effect.updateContext(work, (context: Context.Context<never>) => Context.omit(sql.transactionService)(context))
+      tellingOfWait(db, { what: "migrations", key: [table] }, db.sql`SELECT pg_advisory_xact_lock(hashtext(${table}))`),
+      outsideTransaction(db, work)
     )
   )
 
-/** The files that the database does not have yet. */
-const pending = Effect.fnUntraced(function* (db: Db["Service"], folder: string) {
+interface MigrationFile extends AppliedMigration {
+  readonly text: string
+}
+
+interface MigrationFiles {
+  readonly applied: ReadonlyArray<MigrationFile>
+  /** Those that the database does not have yet. */
+  readonly pending: ReadonlyArray<MigrationFile>
+}
+
+const filesIn = Effect.fnUntraced(function* (db: Db["Service"], folder: string) {
   const files = yield* loadFrom(folder)
-  if (new Set(files.map(([id]) => id)).size !== files.length) {
+  if (new Set(files.map(({ id }) => id)).size !== files.length) {
     return yield* new Migrator.MigrationError({ kind: "Duplicates", message: "Found duplicate migration id's" })
   }
   const latest = Math.max(0, ...(yield* appliedTo(db)).map(({ id }) => id))
-  return files.filter(([id]) => id > latest)
-})
-
-const Rights = Schema.Struct({
-  user: Schema.String,
-  schema: Schema.NullOr(Schema.String),
-  mayCreate: Schema.NullOr(Schema.Boolean),
-  searchPath: Schema.String
-})
-
-/** Fails with the statement to type when this role cannot create tables. Inside a migration, a later error would hide that one. */
-const requireSchema = Effect.fnUntraced(function* ({ sql, queryOne }: Db["Service"]) {
-  const { mayCreate, schema, searchPath, user } = yield* queryOne(
-    "Migrations.rights",
-    Rights,
-    sql`
-      SELECT quote_ident(current_user) AS user, quote_ident(current_schema()) AS schema,
-        has_schema_privilege(current_schema(), 'CREATE') AS may_create, current_setting('search_path') AS search_path`
-  )
-  if (schema === null) {
-    return yield* new MigrationFailed({
-      message:
-        `No schema of the search path (${searchPath}) exists, or ${user} may not use it. Nothing was changed. As the ` +
-        `database's owner: CREATE SCHEMA name AUTHORIZATION ${user}; or GRANT USAGE, CREATE ON SCHEMA name TO ${user};`
-    })
+  const all: MigrationFiles = {
+    applied: files.filter(({ id }) => id <= latest),
+    pending: files.filter(({ id }) => id > latest)
   }
-  if (mayCreate !== true) {
-    return yield* new MigrationFailed({
-      message:
-        `permission denied for schema ${schema}: the service keeps its tables there. Nothing was changed. As the ` +
-        `database's owner: GRANT USAGE, CREATE ON SCHEMA ${schema} TO ${user};`
-    })
-  }
+  return all
 })
 
-const apply = ({ sql, unlimited }: Db["Service"], file: Migrator.ResolvedMigration) =>
+/** Fails when what other programs have made stands in the way: of the pending migrations, or of the service after them. */
+const requireUsable = Effect.fnUntraced(function* (db: Db["Service"], { applied, pending }: MigrationFiles) {
+  const textOf = ({ text }: MigrationFile) => text
+  const found = [
+    pending.length === 0
+      ? null
+      : yield* takenNamesProblem(db, { applied: applied.map(textOf), pending: pending.map(textOf) }),
+    yield* ordersTableProblem(
+      db,
+      pending.map(({ id }) => id)
+    )
+  ].filter((problem) => problem !== null)
+  if (found.length > 0) return yield* new MigrationFailed({ message: `${found.join(" ")} Nothing was changed.` })
+})
+
+const apply = ({ sql, unlimited }: Db["Service"], { id, name, text }: MigrationFile) =>
   unlimited(
     "migrate",
     Effect.gen(function* () {
       // It is shorter than deadlock_timeout, so that no daemon's statement becomes the victim of a deadlock with this one.
       yield* sql`SET LOCAL lock_timeout = '500ms'`
+      const file: Migrator.ResolvedMigration = [id, name, Effect.succeed(asStatement(text))]
       yield* run({ loader: Effect.succeed([file]), table }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+      yield* sql.unsafe(grantRights).unprepared
     })
   )
 
@@ -143,7 +143,7 @@ export const migrationState = Effect.gen(function* () {
   const db = yield* Db
   const files = yield* Effect.orDie(Effect.tryPromise(() => fileNames(migrationsFolder)))
   const rows = yield* appliedTo(db)
-  const applied = rows.map(({ id, name }) => `${String(id).padStart(4, "0")}_${name}`)
+  const applied = rows.map(nameOf)
   const ours = files.map((name) => name.replace(/\.sql$/, ""))
   const state: MigrationState = {
     missing: ours.filter((name) => !applied.includes(name)),
@@ -173,18 +173,19 @@ const run = Migrator.make({})
 const fileNames = async (folder: string): Promise<ReadonlyArray<string>> =>
   (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
 
-const loadFrom = (folder: string): Migrator.Loader =>
+/** `0007_placement_control`. */
+const nameOf = ({ id, name }: AppliedMigration): string => `${String(id).padStart(4, "0")}_${name}`
+
+const loadFrom = (folder: string): Effect.Effect<ReadonlyArray<MigrationFile>, Migrator.MigrationError> =>
   Effect.tryPromise({
-    try: async () => {
-      const names = await fileNames(folder)
-      return Promise.all(
-        names.map(async (name) => {
-          const [, id, title] = fileName.exec(name) ?? []
-          if (id === undefined || title === undefined) throw new Error(`${name} is not named like 0001_orders.sql`)
-          return [Number(id), title, Effect.succeed(asStatement(await readFile(join(folder, name), "utf8")))] as const
+    try: async () =>
+      Promise.all(
+        (await fileNames(folder)).map(async (file) => {
+          const [, id, name] = fileName.exec(file) ?? []
+          if (id === undefined || name === undefined) throw new Error(`${file} is not named like 0001_orders.sql`)
+          return { id: Number(id), name, text: await readFile(join(folder, file), "utf8") }
         })
-      )
-    },
+      ),
     catch: (cause) =>
       new Migrator.MigrationError({
         kind: "BadState",

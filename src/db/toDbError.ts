@@ -26,7 +26,7 @@ export const toDbError = (operation: string, error: SqlError): DbError => {
   const said = cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag)
   return new DbError({
     operation,
-    message: `${operation}: ${said}${isOutdated(sqlState) ? outdatedHint : ""}`,
+    message: `${operation}: ${said}${hintOn(sqlState, said)}`,
     isTransient: error.reason.isRetryable || isTransientState(sqlState),
     sqlState
   })
@@ -38,9 +38,16 @@ export const sqlStateOf = ({ reason: { cause } }: SqlError): string | null =>
     ? cause.code
     : null
 
-/** A table, column or function that this version expects does not exist. */
-const isOutdated = (sqlState: string | null): boolean => sqlState !== null && /^42(P01|703|883)$/.test(sqlState)
-const outdatedHint = ". The database is not up to date: run the command migrate, or start the daemon, which does it."
+/** What to do about a table, column or function that does not exist, and about rows and tables that this role may not see. */
+const hintOn = (sqlState: string | null, said: string): string => {
+  if (sqlState !== null && /^42(P01|703|883)$/.test(sqlState)) {
+    return ". The database is not up to date: run the command migrate, or start the daemon, which does it."
+  }
+  if (sqlState !== "42501") return ""
+  return said.includes("row-level security")
+    ? ". The service must see all rows: ALTER TABLE … DISABLE ROW LEVEL SECURITY; or ALTER ROLE … BYPASSRLS; for its role."
+    : ". What each role needs is granted by deploy/postgres/roles.sql."
+}
 
 /**
  * Resources (disk full, too many connections), operator intervention (shutdown, restart), and a connection that is thrown away:

@@ -14,7 +14,7 @@ const Checks = Schema.fromJsonString(
 )
 
 /** Whether a check is about the test server, which is not durable; all other checks are about the service. */
-const ofTheTestServer = (name: string) => ["durability", "database", "connections", "tables"].includes(name)
+const ofTheTestServer = (name: string) => ["durability", "database", "connections", "tables", "role"].includes(name)
 
 describe("workers and top", () => {
   it.live("show the daemons and their work; top requires a terminal or --once", () =>

@@ -18,6 +18,7 @@ import { migrationCheck } from "../../src/doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../src/doctor/misplacedCheck.ts"
 import { notificationCheck } from "../../src/doctor/notificationCheck.ts"
 import { requestCheck } from "../../src/doctor/requestCheck.ts"
+import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../src/doctor/rightsChecks.ts"
 import { connectionCheck, databaseCheck, type ServerFacts } from "../../src/doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../src/doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../src/doctor/storageChecks.ts"
@@ -65,6 +66,26 @@ describe("doctor's checks of the server", () => {
       [connectionCheck(server), "OK", /12 of 100/],
       [connectionCheck({ ...server, connections: 95 }), "WARNING", /95 of 100.*max_connections/]
     ]))
+
+  it("cover what its role and other roles may do", () => {
+    const role = { user: "pulse", isSuperuser: false, isOwner: false, mayCreate: false, hidden: [] }
+    const right = { role: "pulse_api", object: "placement_halts", rights: "DELETE, INSERT" }
+    assertAll([
+      [roleCheck(role), "OK", /^pulse has no more rights/],
+      [roleCheck({ ...role, isSuperuser: true, isOwner: true, mayCreate: true }), "WARNING", /superuser.*roles\.sql/],
+      [roleCheck({ ...role, isOwner: true }), "WARNING", /owns tables/],
+      [roleCheck({ ...role, mayCreate: true }), "WARNING", /may create tables/],
+      [rowSecurityCheck(role), "OK", /no rows/],
+      [rowSecurityCheck({ ...role, hidden: ["orders"] }), "PROBLEM", /hidden from pulse → ALTER TABLE orders DISABLE/],
+      [othersRightsCheck([]), "OK", /no other role/],
+      [
+        othersRightsCheck([right]),
+        "WARNING",
+        /^pulse_api may.*→ REVOKE DELETE, INSERT ON placement_halts FROM pulse_api;$/
+      ],
+      [othersRightsCheck(Array.from({ length: 5 }, () => right)), "WARNING", /2 more: run deploy\/postgres/]
+    ])
+  })
 
   it("cover whether the connection is encrypted and verified", () => {
     const facts = { tlsVersion: "TLSv1.3", verified: "nothing", isLocal: false } as const

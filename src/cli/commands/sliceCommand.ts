@@ -7,7 +7,7 @@ import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { Price } from "../../domain/model/Order.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
-import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+import { askedFor, CommandFailed, CommandLayer, json, print, reason, warningsOnStderr } from "../shared/environment.ts"
 import { maxIdLength, textArgument, textFlag, wholeFlag } from "../shared/flags.ts"
 import { getSlice } from "../shared/lookUp.ts"
 import { timeText } from "../terminal/moments.ts"
@@ -130,7 +130,8 @@ const placed = Command.make(
         message: `Broker order ${brokerOrderId} is that of slice ${owner.value}: nothing was changed`
       })
     }
-    if (!(yield* (yield* SliceCommands).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now))) {
+    const write = (yield* SliceCommands).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now)
+    if (!(yield* Effect.provide(write, warningsOnStderr))) {
       const isGivenUp = slice.stage === "FAILED" || slice.stage === "SKIPPED"
       return yield* new CommandFailed({
         message:

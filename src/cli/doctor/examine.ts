@@ -15,12 +15,14 @@ import { historyCheck } from "../../doctor/historyCheck.ts"
 import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
+import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../doctor/rightsChecks.ts"
 import { connectionCheck, databaseCheck, type ServerFacts } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { DoctorStore, maxMisplaced } from "../../stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
+import { RightsStore } from "../../stores/operations/RightsStore.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../shared/environment.ts"
 import {
@@ -33,7 +35,9 @@ import {
   ServiceStores
 } from "./service.ts"
 
-const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, ServiceStores).pipe(Layer.provideMerge(CommandLayer))
+const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, RightsStore.layer, ServiceStores).pipe(
+  Layer.provideMerge(CommandLayer)
+)
 
 /**
  * The checks of `doctor`: each reads its facts here or in service.ts and hands them to a pure function of src/doctor,
@@ -99,6 +103,16 @@ const checkEncryption = Effect.fnUntraced(function* ({ tlsVersion }: ServerFacts
   return [encryptionCheck({ tlsVersion, verified, isLocal: hosts.every(({ host }) => isLocalHost(host)) })]
 })
 
+/** Nobody else can connect to the service's own PostgreSQL. */
+const checkRights = Effect.gen(function* () {
+  const { database } = yield* Configuration
+  const rights = yield* RightsStore
+  const role = yield* rights.role
+  return database === null
+    ? [rowSecurityCheck(role)]
+    : [roleCheck(role), rowSecurityCheck(role), othersRightsCheck(yield* rights.ofOthers)]
+})
+
 const checkMigrations = Effect.map(migrationState, (state) => [migrationCheck(state, version)])
 
 const checkClock = Effect.gen(function* () {
@@ -161,6 +175,7 @@ const examineAll = Effect.map(
   Effect.all([
     Effect.succeed([configured]),
     attempt("database", checkServer),
+    attempt("rights of others", checkRights),
     attempt("migrations", checkMigrations),
     attempt("clock", checkClock),
     attempt("transactions", checkSessions),

@@ -1,4 +1,4 @@
-import { BigDecimal, Console, Data, DateTime, type Effect, Layer, References } from "effect"
+import { BigDecimal, Console, Data, DateTime, type Effect, Layer, Logger, References } from "effect"
 import { Flag } from "effect/cli"
 import { hostname, userInfo } from "node:os"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
@@ -54,6 +54,16 @@ export const operator = (): string => {
     return `${uid ?? "somebody"}@${hostname()}`
   }
 }
+
+/** Warnings on stderr, for commands that may have to wait for others: they say for whom. */
+export const warningsOnStderr = Layer.merge(
+  Logger.layer([
+    Logger.withConsoleError(
+      Logger.make<unknown, string>(({ message }) => shown((Array.isArray(message) ? message : [message]).join(" ")))
+    )
+  ]),
+  Layer.succeed(References.MinimumLogLevel, "Warn")
+)
 
 /** The operator and the reason that are recorded with a change. */
 export const askedFor = (reason: string): Asked => ({ by: operator(), reason: reason.trim() })

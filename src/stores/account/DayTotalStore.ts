@@ -1,6 +1,7 @@
 import { BigDecimal, Context, type DateTime, Effect, Layer, Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
+import { tellingOfWait } from "../../db/lockWaits.ts"
 import { instant } from "../../db/parameters.ts"
 import { dayAround, type DayTotals } from "../../domain/limits/dayLimits.ts"
 import { maxQuantity, priceLimit } from "../../domain/model/Order.ts"
@@ -32,7 +33,8 @@ export class DayTotalStore extends Context.Service<
   static readonly layer: Layer.Layer<DayTotalStore, never, Db> = Layer.effect(
     DayTotalStore,
     Effect.gen(function* () {
-      const { sql, queryOne, queryOption, execute, transaction } = yield* Db
+      const db = yield* Db
+      const { sql, queryOne, queryOption, execute, transaction } = db
 
       const totals = (now: DateTime.Utc) => {
         const { from, to } = dayAround(now)
@@ -52,9 +54,10 @@ export class DayTotalStore extends Context.Service<
         )
       }
 
-      const lock = execute(
-        "DayTotalStore.lock",
-        sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_day_totals'))`
+      const lock = tellingOfWait(
+        db,
+        { what: "the limits of the day", key: ["pulse_background_day_totals"] },
+        execute("DayTotalStore.lock", sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_day_totals'))`)
       )
 
       return DayTotalStore.of({

@@ -1,6 +1,7 @@
 import { BigDecimal, type DateTime, Effect } from "effect"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
+import { tellingOfWait } from "../../db/lockWaits.ts"
 import type { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { foundMoves, isQueuedInDoubt, withBrokerOrder } from "../sql/foundMoves.ts"
 import { Id } from "../sql/ids.ts"
@@ -29,10 +30,14 @@ export const placed =
     )
 
 /** Of two people who give one broker order to two slices, the second must see the slice of the first. */
-const lockBrokerOrder = ({ sql, execute }: Db["Service"], id: BrokerOrderId) =>
-  execute(
-    "SliceCommands.lockBrokerOrder",
-    sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_broker_order'), hashtext(${id}))`
+const lockBrokerOrder = (db: Db["Service"], id: BrokerOrderId) =>
+  tellingOfWait(
+    db,
+    { what: `broker order ${id}`, key: ["pulse_background_broker_order", id] },
+    db.execute(
+      "SliceCommands.lockBrokerOrder",
+      db.sql`SELECT pg_advisory_xact_lock(hashtext('pulse_background_broker_order'), hashtext(${id}))`
+    )
   )
 
 const writePlaced = (
