@@ -50,8 +50,9 @@ const hintOn = (sqlState: string | null, said: string): string => {
 }
 
 /**
- * Resources (disk full, too many connections), operator intervention (shutdown, restart), and a connection that is thrown away:
- * to a read-only server, or with an aborted transaction.
+ * Resources (disk full, too many connections), operator intervention (shutdown, restart), a connection that is thrown away: to
+ * a read-only server, or with an aborted transaction; and a statement that its session has forgotten (26000), which is
+ * prepared again.
  */
 const isTransientState = (sqlState: string | null): boolean =>
-  sqlState !== null && /^(53|57P|58|25006|25P02)/.test(sqlState)
+  sqlState !== null && /^(53|57P|58|25006|25P02|26000)/.test(sqlState)
