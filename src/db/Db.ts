@@ -10,6 +10,7 @@ import { decodeRows, decodeValues, type DecodeValues, type Row, type RowSchema }
 import { type Listen, listening } from "./listening.ts"
 import { measuredStatement } from "./measuredStatement.ts"
 import { storable } from "./parameters.ts"
+import { checkPooler } from "./pooler.ts"
 import type { Readable } from "./Readable.ts"
 import { timeLimits } from "./timeLimits.ts"
 import { withDbErrors } from "./toDbError.ts"
@@ -115,7 +116,7 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
     transaction: (operation, statements) =>
       withDbErrors(operation, limited(operation, sql.withTransaction(statements))),
     unlimited: (operation, work) => withDbErrors(operation, sql.withTransaction(Effect.andThen(noTimeouts(sql), work))),
-    listen: listening(pool, limits)
+    listen: listening(pool, checkPooler(pool, destination.name, limits), limits)
   })
 })
 

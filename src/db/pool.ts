@@ -15,9 +15,15 @@ import { sqlStateOf } from "./toDbError.ts"
 export interface Listener {
   /** Its notifications; the queue fails when the connection is lost. */
   readonly notifications: Queue.Dequeue<Notification, SqlError>
-  /** Asks the server on this connection whether its transactions are read-only, as those of a standby are. */
-  readonly isReadOnly: Effect.Effect<boolean, SqlError>
+  /** Asks the server on this connection what became of it. */
+  readonly standing: Effect.Effect<Standing, SqlError>
 }
+
+/**
+ * The standing of a connection: its transactions are read-only, as those of a standby are; or it has not the session any more
+ * in which its settings were made and in which it listens, because a pooler gives out sessions for a transaction at a time.
+ */
+export type Standing = "writer" | "read-only" | "another session"
 
 export interface Pool {
   readonly sql: SqlClient.SqlClient
@@ -106,23 +112,30 @@ export const makePool = Effect.fnUntraced(function* ({
   const listen = Effect.fnUntraced(function* (channel: string) {
     const { pinned } = yield* reserve
     const notifications = yield* pinned.listen(channel)
-    return { notifications, isReadOnly: Effect.map(pinned.queryValues(probe), ([row]) => row?.[0] === true) }
+    const standing = Effect.map(pinned.queryValues(probe), ([row]): Standing => {
+      if (row?.[0] === true) return "read-only"
+      return row?.[1] === markOf(pinned) ? "writer" : "another session"
+    })
+    return { notifications, standing }
   })
   return { sql, listen, closeAll, session: Effect.map(taken, ({ connection }) => connection) }
 })
 
 const preparation = (settings: SessionSettings) => {
-  const names = Object.keys(settings)
-  const calls = names.map((_, index) => `set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`)
-  const parameters = names.flatMap((name) => [name, settings[name] ?? ""])
-  return (connection: PgConnection): Effect.Effect<void, SqlError> =>
-    names.length === 0
-      ? Effect.void
-      : Effect.asVoid(connection.queryValues(`SELECT ${calls.join(", ")}`, parameters, false))
+  const calls = [...Object.keys(settings), mark].map((_, at) => `set_config($${at * 2 + 1}, $${at * 2 + 2}, false)`)
+  const statement = `SELECT ${calls.join(", ")}`
+  return (connection: PgConnection): Effect.Effect<void, SqlError> => {
+    const parameters = [...Object.entries(settings).flat(), mark, markOf(connection)]
+    return Effect.asVoid(connection.queryValues(statement, parameters, false))
+  }
 }
 
+/** The setting by which a connection knows its session again, and its value: a number that no other connection has. */
+const mark = "pulse_background.connection"
+const markOf = ({ processId }: PgConnection): string => `${processId}`
+
 /** What a listener asks. A standby has read-only transactions, and so has a server that is made read-only. */
-export const probe = "SELECT current_setting('transaction_read_only') = 'on'"
+export const probe = `SELECT current_setting('transaction_read_only') = 'on', current_setting('${mark}', true)`
 
 /** The open connections with their pools, and some closed ones that nothing else remembers. */
 const makeOpened = () => {

@@ -9,7 +9,8 @@ import { toDbError } from "./toDbError.ts"
 /**
  * Refuses a pooler that gives out the server's sessions for a transaction or a statement at a time: neither settings, prepared
  * statements and notifications of a session would hold, nor locks. With such a pooler two clients are served by one
- * session of the server, and one client by several. With anything else between, each connection keeps its own.
+ * session of the server, and one client by several. With anything else between, each connection keeps its own. Called at the
+ * start, and when a listener finds that it was given another session.
  */
 export const checkPooler = Effect.fnUntraced(function* (pool: Pool, name: string, limits: TimeLimits) {
   const operation = "connect"
@@ -50,9 +51,9 @@ const isShared = Effect.fnUntraced(function* (first: PgConnection, second: PgCon
     const before = yield* processOf(first)
     // In statement mode PgBouncer closes the connection of a client that begins a transaction.
     if (Result.isFailure(yield* Effect.result(second.query("BEGIN", [], false)))) return true
-    const other = yield* processOf(second)
-    const after = yield* processOf(first)
-    yield* second.query("ROLLBACK", [], false)
+    const [other, after] = yield* Effect.all([processOf(second), processOf(first)]).pipe(
+      Effect.ensuring(Effect.ignore(second.query("ROLLBACK", [], false)))
+    )
     if (before === other || before !== after) return true
   }
   return false

@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { Effect, Fiber, Layer, Redacted, Schema, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -22,7 +22,7 @@ const hasPgBouncer = (() => {
   }
 })()
 
-/** A PgBouncer before a server; returns its port. */
+/** A PgBouncer before a server. */
 const pgBouncer = Effect.fnUntraced(function* (server: TcpPostgres, settings: Readonly<Record<string, string>>) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-pgbouncer-"))),
@@ -37,20 +37,33 @@ const pgBouncer = Effect.fnUntraced(function* (server: TcpPostgres, settings: Re
     auth_file: join(folder, "users.txt"),
     ...settings
   }
+  const configure = (more: Readonly<Record<string, string>>) =>
+    Effect.promise(() =>
+      writeFile(
+        join(folder, "pgbouncer.ini"),
+        `[databases]\n* = host=127.0.0.1 port=${server.port}\n[pgbouncer]\n` +
+          Object.entries({ ...all, ...more })
+            .map(([name, value]) => `${name} = ${value}\n`)
+            .join("")
+      )
+    )
   yield* Effect.promise(async () => {
     await chmod(folder, 0o755)
     await writeFile(join(folder, "users.txt"), '"pulse_background" ""\n')
-    await writeFile(
-      join(folder, "pgbouncer.ini"),
-      `[databases]\n* = host=127.0.0.1 port=${server.port}\n[pgbouncer]\n` +
-        Object.entries(all)
-          .map(([name, value]) => `${name} = ${value}\n`)
-          .join("")
-    )
   })
-  const log = yield* runServer("pgbouncer", [join(folder, "pgbouncer.ini")], server.account)
-  yield* eventually("PgBouncer is ready", log, (text) => text.includes("process up"))
-  return port
+  yield* configure({})
+  const process = yield* runServer("pgbouncer", [join(folder, "pgbouncer.ini")], server.account)
+  yield* eventually("PgBouncer is ready", process.log, (text) => text.includes("process up"))
+  const setPoolMode = (mode: string) =>
+    Effect.gen(function* () {
+      yield* configure({ pool_mode: mode })
+      const before = yield* process.log
+      yield* process.signal("SIGHUP")
+      yield* eventually("PgBouncer has read its file", process.log, (text) =>
+        text.slice(before.length).includes("re-reading config")
+      )
+    })
+  return { port, setPoolMode }
 })
 
 const dbAt = (port: number, query = "") =>
@@ -66,7 +79,7 @@ describe.skipIf(!hasPgBouncer)("Db: PgBouncer", () => {
   it.live("works in session mode without a setting of PgBouncer, and has what it asked for in force", () =>
     Effect.gen(function* () {
       const server = yield* plainServer
-      const port = yield* pgBouncer(server, { pool_mode: "session" })
+      const { port } = yield* pgBouncer(server, { pool_mode: "session" })
       yield* Effect.provide(
         Effect.flatMap(Db, ({ sql }) => sql.unsafe("CREATE SCHEMA trading")),
         dbAt(server.port),
@@ -99,12 +112,40 @@ describe.skipIf(!hasPgBouncer)("Db: PgBouncer", () => {
         { pool_mode: "statement" },
         { pool_mode: "session", default_pool_size: "1" }
       ]) {
-        const port = yield* pgBouncer(server, settings)
+        const { port } = yield* pgBouncer(server, settings)
         const error = yield* Effect.flip(Effect.scoped(Layer.build(dbAt(port))))
         assert.include(error.message, `The pooler at 127.0.0.1:${port}/pulse_background`, JSON.stringify(settings))
         assert.include(error.message, "use session mode (PgBouncer: pool_mode = session)")
         assert.isFalse(error.isTransient)
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is noticed when it leaves session mode, and when it is back", () =>
+    Effect.gen(function* () {
+      const server = yield* plainServer
+      const { port, setPoolMode } = yield* pgBouncer(server, { pool_mode: "session" })
+      yield* Effect.gen(function* () {
+        const { execute, listen, sql } = yield* Db
+        const work = Effect.all([execute("test.a", sql`SELECT 1`), execute("test.b", sql`SELECT pg_sleep(0.01)`)], {
+          concurrency: 2
+        })
+        const news = yield* listen("news")
+        yield* work
+        yield* setPoolMode("transaction")
+        const worker = yield* Effect.forkChild(Effect.forever(Effect.delay(work, "50 millis")))
+        const lost = yield* Effect.flip(Stream.runDrain(news))
+        assert.include(lost.message, "a pooler gave this connection another session of the server")
+        assert.isTrue(lost.isTransient)
+        const refused = yield* Effect.flip(Effect.scoped(listen("news")))
+        assert.include(refused.message, "use session mode (PgBouncer: pool_mode = session)")
+        yield* Fiber.interrupt(worker)
+
+        yield* setPoolMode("session")
+        const again = yield* Effect.retry(listen("news"), { times: 20 })
+        yield* execute("test.notify", sql`SELECT pg_notify('news', 'hello')`)
+        assert.strictEqual((yield* Stream.runHead(again)).valueOrUndefined, "hello")
+      }).pipe(Effect.scoped, Effect.provide(dbAt(port)))
     }).pipe(Effect.scoped)
   )
 })
