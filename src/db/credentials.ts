@@ -1,4 +1,5 @@
 import { Effect, Redacted, Result } from "effect"
+import { createPrivateKey, X509Certificate } from "node:crypto"
 import { stat } from "node:fs/promises"
 import { createSecureContext, getCACertificates, type ConnectionOptions } from "node:tls"
 import { type DatabaseAddress, type DatabaseHost, isVerified, type TlsRules } from "../config/databaseAddress.ts"
@@ -20,6 +21,8 @@ const unusable = (message: string) =>
     isTransient: false,
     sqlState: null
   })
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const read = (what: string, path: string) =>
   Effect.mapError(readTextFile(path, maxBytes), (problem) => unusable(`the ${what} ${path} ${problem}`))
@@ -52,8 +55,7 @@ export const tlsOptions = Effect.fnUntraced(function* (rules: TlsRules) {
   const { minVersion: _min, maxVersion: _max, ...material } = options
   yield* Effect.try({
     try: () => createSecureContext(material),
-    catch: (error) =>
-      unusable(`the TLS files cannot be used: ${error instanceof Error ? error.message : String(error)}`)
+    catch: (error) => unusable(`the TLS files cannot be used: ${wordsOf(error)}`)
   })
   return options
 })
@@ -72,12 +74,27 @@ const readOwn = Effect.fnUntraced(function* (
   keyPassword: Redacted.Redacted | null
 ) {
   if (yield* isOpenToOthers(key)) return yield* unusable(`others may read the key ${key}: chmod 600 it`)
-  return {
+  const own = {
     cert: yield* read("certificate", certificate),
     key: yield* read("key", key),
     ...(keyPassword === null ? {} : { passphrase: Redacted.value(keyPassword) })
   }
+  const isPair = yield* Effect.try({
+    try: () => new X509Certificate(own.cert).checkPrivateKey(createPrivateKey({ format: "pem", ...own })),
+    catch: (error) => unusable(keyProblem(wordsOf(error), certificate, key))
+  })
+  return isPair ? own : yield* unusable(`the key ${key} is not that of the certificate ${certificate}`)
 })
+
+/** What OpenSSL's words about a certificate and its key mean. It cancels when it is not given the password of a key. */
+const keyProblem = (words: string, certificate: string, key: string): string => {
+  if (words.includes("interrupted or cancelled")) {
+    return `the key ${key} is encrypted: give its password as sslpassword, with %25 for % and so on`
+  }
+  return words.includes("bad decrypt")
+    ? `sslpassword does not open the key ${key}`
+    : `the certificate ${certificate} and its key ${key} must be in PEM (${words})`
+}
 
 /** The password for each host: that of the address, or of the password file. Null: there is none, and none may be needed. */
 export const passwordsOf = Effect.fnUntraced(function* (address: DatabaseAddress) {

@@ -23,7 +23,7 @@ export const withDbErrors = <A, E, R>(
 export const toDbError = (operation: string, error: SqlError): DbError => {
   const cause = error.reason.cause
   const sqlState = sqlStateOf(error)
-  const said = cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag)
+  const said = withoutPlaces(cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag))
   return new DbError({
     operation,
     message: `${operation}: ${said}${hintOn(sqlState, said)}`,
@@ -31,6 +31,10 @@ export const toDbError = (operation: string, error: SqlError): DbError => {
     sqlState
   })
 }
+
+/** OpenSSL's errors have the place in its source before and behind what it says. */
+const withoutPlaces = (text: string): string =>
+  text.replaceAll(/[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):[^:]*:\d+:[^;]*/g, "TLS failed with $1")
 
 /** PostgreSQL's SQLSTATE, where the server gave one. */
 export const sqlStateOf = ({ reason: { cause } }: SqlError): string | null =>
