@@ -83,6 +83,9 @@ export class Db extends Context.Service<
      * is lost or falls silent, and when its server is read-only; payloads sent before the next `listen` are lost too.
      */
     readonly listen: Listen
+
+    /** Whether a connection speaks TLS. What the server reports may be the connection of a pooler. */
+    readonly isEncrypted: Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/Db") {
   static readonly layer = (target: DbTarget): Layer.Layer<Db, DbError, Configuration> =>
@@ -116,7 +119,14 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
     transaction: (operation, statements) =>
       withDbErrors(operation, limited(operation, sql.withTransaction(statements))),
     unlimited: (operation, work) => withDbErrors(operation, sql.withTransaction(Effect.andThen(noTimeouts(sql), work))),
-    listen: listening(pool, checkPooler(pool, destination.name, limits), limits)
+    listen: listening(pool, checkPooler(pool, destination.name, limits), limits),
+    isEncrypted: withDbErrors(
+      "connect",
+      limits.connecting(
+        "connect",
+        Effect.scoped(Effect.map(pool.session, ({ config }) => config.ssl !== undefined && config.ssl !== false))
+      )
+    )
   })
 })
 

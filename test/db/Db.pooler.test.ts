@@ -73,7 +73,8 @@ const dbAt = (port: number, query = "") =>
     }).pipe(Layer.provide(configuration({ DATABASE_STATEMENT_TIMEOUT_SECONDS: "60" })))
   )
 
-const plainServer = tcpPostgres({ tls: false, hba: "host all all all trust\n" })
+const hba = "host all all all trust\n"
+const plainServer = tcpPostgres({ tls: false, hba })
 
 describe.skipIf(!hasPgBouncer)("Db: PgBouncer", () => {
   it.live("works in session mode without a setting of PgBouncer, and has what it asked for in force", () =>
@@ -118,6 +119,20 @@ describe.skipIf(!hasPgBouncer)("Db: PgBouncer", () => {
         assert.include(error.message, "use session mode (PgBouncer: pool_mode = session)")
         assert.isFalse(error.isTransient)
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("counts as plain text without TLS of its own, however it reaches the server", () =>
+    Effect.gen(function* () {
+      const server = yield* tcpPostgres({ tls: true, hba })
+      const { port } = yield* pgBouncer(server, { pool_mode: "session", server_tls_sslmode: "require" })
+      yield* Effect.gen(function* () {
+        const { isEncrypted, queryOne, sql } = yield* Db
+        const Ssl = Schema.Struct({ ssl: Schema.Boolean })
+        const statement = sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
+        assert.isTrue((yield* queryOne("test.ssl", Ssl, statement)).ssl)
+        assert.isFalse(yield* isEncrypted)
+      }).pipe(Effect.provide(dbAt(port)))
     }).pipe(Effect.scoped)
   )
 

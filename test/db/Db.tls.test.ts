@@ -53,9 +53,17 @@ const asked = <A, E>(
 const Encryption = Schema.Struct({ ssl: Schema.Boolean })
 
 const isEncrypted = (url: string, environment: Readonly<Record<string, string>> = {}) =>
-  asked(url, environment, (sql, { queryOne }) =>
-    queryOne("test.ssl", Encryption, sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`)
-  ).pipe(Effect.map(({ ssl }) => ssl))
+  asked(url, environment, (sql, db) =>
+    Effect.gen(function* () {
+      const { ssl } = yield* db.queryOne(
+        "test.ssl",
+        Encryption,
+        sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
+      )
+      assert.strictEqual(yield* db.isEncrypted, ssl)
+      return ssl
+    })
+  )
 
 /** The words of a failed connection. */
 const refusal = (url: string, environment: Readonly<Record<string, string>> = {}) =>
