@@ -6,6 +6,7 @@ import { type DatabaseAddress, type DatabaseHost, isVerified, type TlsRules } fr
 import { findPassword } from "../config/passwordFile.ts"
 import { readTextFile } from "../config/readTextFile.ts"
 import { DbError } from "./DbError.ts"
+import { saslPrepared } from "./saslPrepared.ts"
 
 /*
  * What an address needs from files: the authorities and the client's certificate for TLS, and passwords. They are read once, when
@@ -97,7 +98,13 @@ const keyProblem = (words: string, certificate: string, key: string): string => 
 }
 
 /** The password for each host: that of the address, or of the password file. Null: there is none, and none may be needed. */
-export const passwordsOf = Effect.fnUntraced(function* (address: DatabaseAddress) {
+export const passwordsOf = (address: DatabaseAddress) =>
+  Effect.map(findPasswords(address), (passwordFor) => (host: DatabaseHost): Redacted.Redacted | null => {
+    const password = passwordFor(host)
+    return password === null ? null : Redacted.make(saslPrepared(Redacted.value(password)))
+  })
+
+const findPasswords = Effect.fnUntraced(function* (address: DatabaseAddress) {
   const { database, password, passwordFile, user } = address
   if (password !== null || passwordFile === null) return () => password
   const { isNamed, path } = passwordFile

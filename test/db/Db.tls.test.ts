@@ -21,7 +21,7 @@ const hba = `
 hostssl all certified all cert
 hostssl all encrypted all trust
 hostnossl all unencrypted all trust
-host all pulse_background all scram-sha-256
+host all pulse_background,typist all scram-sha-256
 `
 
 const servers = Layer.effect(
@@ -244,6 +244,30 @@ layer(servers, { timeout: "2 minutes", excludeTestServices: true })("Db: TLS", (
       assert.match(yield* refusal(urlWith(another)), /another\.key is not that of the certificate .*client\.crt$/)
       assert.include(yield* refusal(urlWith(noKey)), "no.key must be in PEM")
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("knows a password in each way in which it can be written", () =>
+    Effect.gen(function* () {
+      const { secure } = yield* Servers
+      const works = (password: string) =>
+        isEncrypted(secure.url("localhost").replace(/\/\/[^@]*/, `//typist:${encodeURIComponent(password)}`))
+      const set = (password: string) =>
+        asked(secure.url("localhost"), {}, (sql) => sql.unsafe(`ALTER ROLE typist PASSWORD '${password}'`))
+      yield* asked(secure.url("localhost"), {}, (sql) => sql.unsafe("CREATE ROLE typist LOGIN"))
+      // An e with its accent in one character and in two; a ligature, a space that does not break and a hidden hyphen.
+      for (const [password, same] of [
+        ["caf\u00E9", "cafe\u0301"],
+        ["\uFB01\u00A0x\u00AD", "fi x"]
+      ] as const) {
+        yield* set(password)
+        assert.isTrue(yield* works(password))
+        assert.isTrue(yield* works(same))
+      }
+      for (const password of ["%/?#@:[] &=+\\", "\u{1F600}\uFB01", "\u00FCn\u00EFc\u00F6de"]) {
+        yield* set(password)
+        assert.isTrue(yield* works(password))
+      }
+    })
   )
 
   it.effect("takes the password from the password file, if nobody else may read it", () =>
