@@ -172,9 +172,7 @@ const makeReadable = () => {
   })
 }
 
-const noTimeouts = (sql: Sql) =>
-  Effect.forEach(
-    ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"],
-    (name) => sql.unsafe(`SET LOCAL ${name} = 0`),
-    { discard: true }
-  )
+/** PostgreSQL has a `transaction_timeout` from 17 on, which the role or the database may set. */
+const noTimeouts = (sql: Sql) => sql`
+  SELECT set_config(name, '0', true) FROM pg_settings
+  WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`

@@ -109,6 +109,17 @@ describe("Db: a writer that is elsewhere now", () => {
     })
   )
 
+  it.live("gives work without a limit its time where the database limits transactions", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* asAdmin((sql) => sql.unsafe(`ALTER DATABASE ${database} SET transaction_timeout = '200ms'`))
+      yield* Effect.gen(function* () {
+        const { sql, unlimited } = yield* Db
+        yield* unlimited("test.long", sql`SELECT pg_sleep(0.5)`)
+      }).pipe(Effect.provide(dbAt(targetOf(database))))
+    })
+  )
+
   it.live("keeps no connection whose transaction did not end as it was asked to", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")
