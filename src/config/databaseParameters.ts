@@ -139,10 +139,10 @@ const lookalikes: Readonly<Record<string, string>> = {
 
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_.]/g, "")
 
-/** What to write instead of a parameter that PostgreSQL does not have. */
-export const insteadOf = (name: string): string => {
+/** What to write instead of a parameter that PostgreSQL does not have; null if other clients do not have it either. */
+export const insteadOf = (name: string): string | null => {
   if (plain(name) === "pgbouncer") return "leave it out: PgBouncer works in session mode"
   const spelled = parameterNames.find((known) => plain(known) === plain(name))
   const instead = spelled ?? lookalikes[plain(name)]
-  return instead === undefined ? "leave it out; doc/guides/database.md lists the parameters" : `write ${instead}`
+  return instead === undefined ? null : `write ${instead}`
 }

@@ -40,6 +40,8 @@ export const readUrl = (url: string): Result.Result<UrlParts, ReadonlyArray<stri
 class Reading {
   readonly parts = new Map<ParameterName, string>()
   readonly problems: Array<string> = []
+  /** Whether the password was a parameter, so that what follows may be its rest. */
+  isBehindPassword = false
 
   /** Notes a part, decoded. An empty one counts as not given. */
   take(name: ParameterName, encoded: string): void {
@@ -79,22 +81,28 @@ const readServers = (servers: string, reading: Reading): void => {
   if (ports.some((port) => port !== "")) reading.take("port", ports.join(","))
 }
 
-const maxShown = 40
-
 /** `name=value`. Without a value it is refused: what was meant to be said, such as `sslmode=$MODE`, is not known. */
 const readParameter = (part: string, reading: Reading): void => {
-  const at = part.indexOf("=")
-  if (at < 0) {
-    // It is not shown: it may be the rest of a password.
-    reading.problems.push("DATABASE_URL must have name=value for each parameter, and %26 for & in a password")
-    return
-  }
+  const at = part.includes("=") ? part.indexOf("=") : part.length
   const given = part.slice(0, at)
+  const value = part.slice(at + 1)
   const name = parameterNames.find((known) => known === given)
   if (name === undefined) {
-    const shown = given.slice(0, maxShown)
-    reading.problems.push(`DATABASE_URL must not have the parameter ${shown}: ${insteadOf(given)}`)
-  } else if (at === part.length - 1) {
+    reading.problems.push(unknownParameter(given, at === part.length || reading.isBehindPassword))
+  } else if (value === "") {
     reading.problems.push(`DATABASE_URL must have a value for ${name}, or not name it`)
-  } else reading.take(name, part.slice(at + 1))
+  } else reading.take(name, value)
+  if (name === "password") reading.isBehindPassword = true
 }
+
+const maxShown = 40
+
+/** What other clients have may be shown; anything else may be the rest of a password. */
+const unknownParameter = (name: string, mayBeSecret: boolean): string => {
+  const instead = insteadOf(name)
+  return instead === null && mayBeSecret
+    ? "DATABASE_URL must have name=value for each parameter, with a name of PostgreSQL, and %26 for & in a password"
+    : `DATABASE_URL must not have the parameter ${name.slice(0, maxShown)}: ${instead ?? generalAdvice}`
+}
+
+const generalAdvice = "leave it out; doc/guides/database.md lists the parameters"

@@ -180,7 +180,9 @@ describe("readDatabaseAddress: parameters", () => {
     ["sslmode=require&sslmode=disable", "must not give sslmode twice"],
     ["host=b", "must not give host twice, such as before the question mark and after it"],
     ["sslmode=", "must have a value for sslmode"],
-    ["sslmode", "must have name=value for each parameter"],
+    ["sslmode", "must have a value for sslmode"],
+    ["ssl", "the parameter ssl: write sslmode"],
+    ["verify", "must have name=value for each parameter"],
     ["sslmode=prefer&sslrootcert=/ca", "must not be set with sslmode=prefer"],
     ["sslmode=require&sslrootcert=system", "write sslmode=verify-full"],
     ["sslcert=/c", "sslcert must be set together with sslkey"],
@@ -237,6 +239,11 @@ describe("readDatabaseAddress: parameters", () => {
     const [both] = problemsOf("postgres://h?sslrootcert=/a", defaultsWith({}, { authorityFile: "/b" }))
     assert.include(both, "DATABASE_CA_FILE must not be set together with sslrootcert")
     assert.notInclude(problemsOf("postgres://h?passwort=s3cr3t").join(), "s3cr3t")
-    assert.notInclude(problemsOf("postgres://h?password=ab&s3cr3t").join(), "s3cr3t")
+    for (const rest of ["s3cr3t", "s3c=r3t", "s3c=r3t&x=s3c"]) {
+      const problems = problemsOf(`postgres://h?password=ab&${rest}`).join()
+      assert.include(problems, "%26 for & in a password")
+      assert.notInclude(problems, "s3c")
+    }
+    assert.include(problemsOf("postgres://h?password=ab&schema=x").join(), "the parameter schema: write options=")
   })
 })
