@@ -21,15 +21,24 @@ export const withDbErrors = <A, E, R>(
 
 /** The server's error in words, its SQLSTATE, and whether the same statement may succeed later. */
 export const toDbError = (operation: string, error: SqlError): DbError => {
-  const cause = error.reason.cause
   const sqlState = sqlStateOf(error)
-  const said = withoutPlaces(cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag))
+  const said = wordsOf(error)
   return new DbError({
     operation,
     message: `${operation}: ${said}${hintOn(sqlState, said)}`,
     isTransient: error.reason.isRetryable || isTransientState(sqlState),
     sqlState
   })
+}
+
+/** What an error says. */
+export const wordsOf = ({ reason }: SqlError): string =>
+  withoutPlaces(messageOf(reason.cause) || (reason.message ?? reason._tag))
+
+/** The error of a name with several addresses says nothing itself. */
+const messageOf = (cause: unknown): string => {
+  if (cause instanceof AggregateError) return cause.errors.map(messageOf).join(", ")
+  return cause instanceof Error ? cause.message : ""
 }
 
 /** OpenSSL's errors have the place in its source before and behind what it says. */
