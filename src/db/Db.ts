@@ -119,7 +119,7 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
     transaction: (operation, statements) =>
       withDbErrors(operation, limited(operation, sql.withTransaction(statements))),
     unlimited: (operation, work) => withDbErrors(operation, sql.withTransaction(Effect.andThen(noTimeouts(sql), work))),
-    listen: listening(pool, checkPooler(pool, destination.name, limits), limits),
+    listen: listening(pool, withDbErrors("connect", checkPooler(pool, destination.name, limits)), limits),
     isEncrypted: withDbErrors(
       "connect",
       limits.connecting(

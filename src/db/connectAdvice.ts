@@ -49,6 +49,10 @@ const advice: ReadonlyArray<readonly [pattern: RegExp, text: string]> = [
     "DATABASE_URL has no password, and neither PGPASSWORD nor the password file has one for this server, database and user."
   ],
   [
+    /max_client_conn/,
+    "Let PgBouncer's max_client_conn allow DATABASE_POOL_SIZE connections for each daemon, and more for the commands."
+  ],
+  [
     /unrecognized configuration parameter|invalid value for parameter|parameter ".*" cannot be/,
     "Correct options in DATABASE_URL, or PGOPTIONS."
   ]

@@ -4,7 +4,6 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { DbError } from "./DbError.ts"
 import type { Pool } from "./pool.ts"
 import type { TimeLimits } from "./timeLimits.ts"
-import { toDbError } from "./toDbError.ts"
 
 /**
  * Refuses a pooler that gives out the server's sessions for a transaction or a statement at a time: neither settings, prepared
@@ -24,8 +23,8 @@ export const checkPooler = Effect.fnUntraced(function* (pool: Pool, name: string
   )
   const answer = yield* Effect.result(limits.connecting(operation, question))
   if (Result.isSuccess(answer) && !answer.success) return
-  const isSilent = Result.isFailure(answer) && answer.failure instanceof DbError
-  if (Result.isFailure(answer) && isSqlError(answer.failure)) return yield* toDbError(operation, answer.failure)
+  if (Result.isFailure(answer) && isSqlError(answer.failure)) return yield* answer.failure
+  const isSilent = Result.isFailure(answer)
   return yield* new DbError({
     operation,
     message: isSilent
