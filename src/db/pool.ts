@@ -13,17 +13,20 @@ import { sqlStateOf } from "./toDbError.ts"
 
 /** A connection that hears a channel. */
 export interface Listener {
+  /** A number that no other connection has at the same time. */
+  readonly id: number
   /** Its notifications; the queue fails when the connection is lost. */
   readonly notifications: Queue.Dequeue<Notification, SqlError>
-  /** Asks the server on this connection what became of it. */
-  readonly standing: Effect.Effect<Standing, SqlError>
+  /** Asks the server on this connection about itself. */
+  readonly ask: Effect.Effect<Standing, SqlError>
 }
 
-/**
- * The standing of a connection: its transactions are read-only, as those of a standby are; or it has not the session any more
- * in which its settings were made and in which it listens, because a pooler gives out sessions for a transaction at a time.
- */
-export type Standing = "writer" | "read-only" | "another session"
+export interface Standing {
+  /** Whether its transactions are read-only, as those of a standby are. */
+  readonly isReadOnly: boolean
+  /** Whether a pooler is between, which gives a connection a number of its own in place of the server's process id. */
+  readonly isPooled: boolean
+}
 
 export interface Pool {
   readonly sql: SqlClient.SqlClient
@@ -112,30 +115,27 @@ export const makePool = Effect.fnUntraced(function* ({
   const listen = Effect.fnUntraced(function* (channel: string) {
     const { pinned } = yield* reserve
     const notifications = yield* pinned.listen(channel)
-    const standing = Effect.map(pinned.queryValues(probe), ([row]): Standing => {
-      if (row?.[0] === true) return "read-only"
-      return row?.[1] === markOf(pinned) ? "writer" : "another session"
-    })
-    return { notifications, standing }
+    const ask = Effect.map(pinned.queryValues(probe), ([row]): Standing => ({
+      isReadOnly: row?.[0] === true,
+      isPooled: row?.[1] !== pinned.processId
+    }))
+    return { id: pinned.processId, notifications, ask }
   })
   return { sql, listen, closeAll, session: Effect.map(taken, ({ connection }) => connection) }
 })
 
 const preparation = (settings: SessionSettings) => {
-  const calls = [...Object.keys(settings), mark].map((_, at) => `set_config($${at * 2 + 1}, $${at * 2 + 2}, false)`)
-  const statement = `SELECT ${calls.join(", ")}`
-  return (connection: PgConnection): Effect.Effect<void, SqlError> => {
-    const parameters = [...Object.entries(settings).flat(), mark, markOf(connection)]
-    return Effect.asVoid(connection.queryValues(statement, parameters, false))
-  }
+  const names = Object.keys(settings)
+  const calls = names.map((_, index) => `set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`)
+  const parameters = names.flatMap((name) => [name, settings[name] ?? ""])
+  return (connection: PgConnection): Effect.Effect<void, SqlError> =>
+    names.length === 0
+      ? Effect.void
+      : Effect.asVoid(connection.queryValues(`SELECT ${calls.join(", ")}`, parameters, false))
 }
 
-/** The setting by which a connection knows its session again, and its value: a number that no other connection has. */
-const mark = "pulse_background.connection"
-const markOf = ({ processId }: PgConnection): string => `${processId}`
-
 /** What a listener asks. A standby has read-only transactions, and so has a server that is made read-only. */
-export const probe = `SELECT current_setting('transaction_read_only') = 'on', current_setting('${mark}', true)`
+export const probe = "SELECT current_setting('transaction_read_only') = 'on', pg_backend_pid()"
 
 /** The open connections with their pools, and some closed ones that nothing else remembers. */
 const makeOpened = () => {
