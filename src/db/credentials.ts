@@ -23,7 +23,7 @@ const unusable = (message: string) =>
     sqlState: null
   })
 
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const saidOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const read = (what: string, path: string) =>
   Effect.mapError(readTextFile(path, maxBytes), (problem) => unusable(`the ${what} ${path} ${problem}`))
@@ -56,7 +56,7 @@ export const tlsOptions = Effect.fnUntraced(function* (rules: TlsRules) {
   const { minVersion: _min, maxVersion: _max, ...material } = options
   yield* Effect.try({
     try: () => createSecureContext(material),
-    catch: (error) => unusable(`the TLS files cannot be used: ${wordsOf(error)}`)
+    catch: (error) => unusable(`the TLS files cannot be used: ${saidOf(error)}`)
   })
   return options
 })
@@ -82,19 +82,19 @@ const readOwn = Effect.fnUntraced(function* (
   }
   const isPair = yield* Effect.try({
     try: () => new X509Certificate(own.cert).checkPrivateKey(createPrivateKey({ format: "pem", ...own })),
-    catch: (error) => unusable(keyProblem(wordsOf(error), certificate, key))
+    catch: (error) => unusable(keyProblem(saidOf(error), certificate, key))
   })
   return isPair ? own : yield* unusable(`the key ${key} is not that of the certificate ${certificate}`)
 })
 
 /** What OpenSSL's words about a certificate and its key mean. It cancels when it is not given the password of a key. */
-const keyProblem = (words: string, certificate: string, key: string): string => {
-  if (words.includes("interrupted or cancelled")) {
+const keyProblem = (said: string, certificate: string, key: string): string => {
+  if (said.includes("interrupted or cancelled")) {
     return `the key ${key} is encrypted: give its password as sslpassword, with %25 for % and so on`
   }
-  return words.includes("bad decrypt")
+  return said.includes("bad decrypt")
     ? `sslpassword does not open the key ${key}`
-    : `the certificate ${certificate} and its key ${key} must be in PEM (${words})`
+    : `the certificate ${certificate} and its key ${key} must be in PEM (${said})`
 }
 
 /** The password for each host: that of the address, or of the password file. Null: there is none, and none may be needed. */

@@ -9,7 +9,7 @@ import type { TimeLimits } from "./timeLimits.ts"
  * Refuses a pooler that gives out the server's sessions for a transaction or a statement at a time: neither settings, prepared
  * statements and notifications of a session would hold, nor locks. With such a pooler two clients are served by one
  * session of the server, and one client by several. With anything else between, each connection keeps its own. Called at the
- * start, and when a listener finds that it was given another session.
+ * start, and after a listener that heard nothing.
  */
 export const checkPooler = Effect.fnUntraced(function* (pool: Pool, name: string, limits: TimeLimits) {
   const operation = "connect"
