@@ -14,7 +14,7 @@ const load = (environment: Readonly<Record<string, string>>) =>
 const problemsOf = (environment: Readonly<Record<string, string>>) =>
   Effect.map(Effect.flip(load(environment)), (error) => error.problems)
 
-const escapesNeeded = "DATABASE_URL must be a URL whose password has %2F, %3F, %23 and %40 for /, ?, # and @"
+const escapesNeeded = "DATABASE_URL must be a URL whose user and password have %2F, %3F, %23 and %40 for /, ?, # and @"
 
 describe("Configuration", () => {
   it.effect("reads the seed's names, in their units", () =>

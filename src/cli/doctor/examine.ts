@@ -4,6 +4,7 @@ import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { isLocalHost, isVerified } from "../../config/databaseAddress.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
+import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
 import { calendarCheck } from "../../doctor/calendarCheck.ts"
@@ -16,7 +17,7 @@ import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../doctor/rightsChecks.ts"
-import { connectionCheck, databaseCheck, type ServerFacts } from "../../doctor/serverChecks.ts"
+import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
@@ -50,8 +51,8 @@ export const examine: Effect.Effect<ReadonlyArray<Check>> = Effect.suspend(() =>
   Effect.provide(DoctorLayer),
   Effect.catchTags({
     ConfigurationError: ({ problems }) => Effect.succeed(problems.map(misconfigured)),
-    DbError: ({ message }) => Effect.succeed([configured, unreachable(message)]),
-    EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message)])
+    DbError: ({ message, isTransient }) => Effect.succeed([configured, unreachable(message, isTransient)]),
+    EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message, true)])
   })
 )
 
@@ -60,8 +61,10 @@ const configured = ok("configuration", "every setting is valid")
 const misconfigured = (found: string): Check =>
   problem("configuration", found, "Correct it in the environment; doc/guides/config.md explains every setting")
 
-const unreachable = (message: string): Check =>
-  problem("database", message, `Daemons keep trying by themselves. When it is back: ${pulse("doctor")}`)
+const unreachable = (message: string, isTransient: boolean): Check => {
+  const again = isTransient ? "Daemons keep trying by themselves. When it is back" : "When that is mended"
+  return problem("database", message, `${again}: ${pulse("doctor")}`)
+}
 
 /** Turns a failure that is not transient into a WARNING, so that the other checks still run. */
 const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbError, R>) =>
@@ -86,21 +89,23 @@ const checkServer = Effect.gen(function* () {
   yield* ping
   const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1_000_000
   const server = yield* facts
-  return [
-    databaseCheck(server, millis),
-    ...(yield* checkEncryption(server)),
-    durabilityCheck(server),
-    connectionCheck(server)
-  ]
+  return [databaseCheck(server, millis), ...(yield* checkEncryption), durabilityCheck(server), connectionCheck(server)]
 })
 
 /** The service's own PostgreSQL is reached by a socket of this host. */
-const checkEncryption = Effect.fnUntraced(function* ({ tlsVersion }: ServerFacts) {
+const checkEncryption = Effect.gen(function* () {
   const { database } = yield* Configuration
   if (database === null) return []
   const { hosts, tls } = database
   const verified = isVerified(tls) ? (tls.mode === "verify-full" ? "name" : "authority") : "nothing"
-  return [encryptionCheck({ tlsVersion, verified, isLocal: hosts.every(({ host }) => isLocalHost(host)) })]
+  const { isEncrypted } = yield* Db
+  return [
+    encryptionCheck({
+      isEncrypted: yield* isEncrypted,
+      verified,
+      isLocal: hosts.every(({ host }) => isLocalHost(host))
+    })
+  ]
 })
 
 /** Nobody else can connect to the service's own PostgreSQL. */
