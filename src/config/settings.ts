@@ -39,6 +39,19 @@ const marketProtection: Setting<number> = {
   }
 }
 
+/** 32 bytes, which encrypt the access tokens in the database. */
+const credentialKey: Setting<Option.Option<Redacted.Redacted<Uint8Array>>> = {
+  ...secret("CREDENTIAL_KEY"),
+  defaultValue: Option.none(),
+  decode: (given) => {
+    const bytes = Buffer.from(given, /^[0-9a-f]{64}$/i.test(given) ? "hex" : "base64")
+    const isWhole = /^(?:[0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/i.test(given)
+    return isWhole && bytes.length === 32
+      ? Result.succeed(Option.some(Redacted.make(new Uint8Array(bytes))))
+      : Result.fail("32 bytes in base64 or in hexadecimal digits, as `openssl rand -base64 32` prints them")
+  }
+}
+
 /** Read as a whole by `readDatabaseAddress`, together with the variables of libpq. */
 const databaseUrl: Setting<Option.Option<Redacted.Redacted>> = {
   ...secret("DATABASE_URL"),
@@ -115,6 +128,7 @@ const zerodha = (read: Read) => ({
   zerodhaApiKey: read(secret("ZERODHA_API_KEY")),
   zerodhaApiSecret: read(secret("ZERODHA_API_SECRET")),
   zerodhaAccessToken: read(secret("ZERODHA_ACCESS_TOKEN")),
+  credentialKey: read(credentialKey),
   zerodhaUrl: read(url("ZERODHA_URL", "https://api.kite.trade", ["https:", "http:"])),
   zerodhaLoginUrl: read(url("ZERODHA_LOGIN_URL", "https://kite.zerodha.com/connect/login", ["https:", "http:"])),
   zerodhaOrderFeed: read(oneOf("ZERODHA_ORDER_FEED", "off", ["off", "on"])) === "on",

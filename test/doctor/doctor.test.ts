@@ -19,6 +19,7 @@ import { misplacedCheck } from "../../src/doctor/misplacedCheck.ts"
 import { notificationCheck } from "../../src/doctor/notificationCheck.ts"
 import { requestCheck } from "../../src/doctor/requestCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../src/doctor/rightsChecks.ts"
+import { secretFileCheck } from "../../src/doctor/secretFileCheck.ts"
 import { connectionCheck, databaseCheck, type ServerFacts } from "../../src/doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../src/doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../src/doctor/storageChecks.ts"
@@ -175,7 +176,8 @@ describe("doctor's checks of placements", () => {
     setBy: "me@host",
     user: "AB1234",
     endsAt: inSeconds(36_000),
-    refusedReason: null
+    refusedReason: null,
+    unreadable: null
   }
   const token = { stored, isGiven: false, account: "AB1234" }
 
@@ -212,8 +214,20 @@ describe("doctor's checks of placements", () => {
         /ended.*ZERODHA_ACCESS_TOKEN/
       ],
       [tokenCheck({ ...token, stored: { ...stored, endsAt: inSeconds(600) } }, now), "WARNING", /ends in 10m/],
+      [
+        tokenCheck({ ...token, stored: { ...stored, unreadable: "CREDENTIAL_KEY is not set" } }, now),
+        "PROBLEM",
+        /CREDENTIAL_KEY is not set; set .* login/
+      ],
       [tokenCheck({ ...token, account: "CD1" }, now), "PROBLEM", /of AB1234, but .* account of CD1/]
     ]))
+
+  it("cover who may read secrets", () => {
+    assertAll([
+      [secretFileCheck([]), "OK", /no secret/],
+      [secretFileCheck(["DATABASE_URL_FILE"]), "WARNING", /the file of DATABASE_URL_FILE → chmod 600/]
+    ])
+  })
 
   it("cover the day's limits and the account's requests", () => {
     const totals = { orders: 9, value: BigDecimal.fromStringUnsafe("1000.5") }

@@ -5,6 +5,7 @@ import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
 import { AccessToken, tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../../broker/zerodha/login.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { fileVariable } from "../../config/secretFile.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
@@ -30,7 +31,7 @@ const login = Command.make(
   Effect.fnUntraced(function* (given) {
     const config = yield* Configuration
     const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
-    const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET")
+    const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET", ", and only this command needs it")
     const page = loginPage(config.zerodhaLoginUrl, apiKey)
     if (Option.isNone(given.requestToken)) yield* say(["Log in on this page:", "", `  ${page}`, ""])
     const pasted = yield* Option.match(given.requestToken, {
@@ -89,14 +90,16 @@ const showToken = Command.make(
     if (Option.isNone(stored)) {
       return yield* new CommandFailed({ message: 'No access token is stored. "zerodha login" gets one' })
     }
-    const { setAt, setBy, refusedReason } = stored.value
-    const state = { setAt, setBy, endsAt: tokenEnd(setAt), refusedReason, now: yield* DateTime.now }
+    const { accessToken, setAt, setBy, refusedReason } = stored.value
+    const unreadable = Option.getOrNull(Result.getFailure(accessToken))
+    const state = { setAt, setBy, endsAt: tokenEnd(setAt), refusedReason, unreadable, now: yield* DateTime.now }
     yield* print(given.json, state, (state) =>
       [
         `Set ${DateTime.formatIso(setAt)} by ${setBy}`,
         DateTime.isLessThan(state.now, state.endsAt)
           ? `good until ${DateTime.formatIso(state.endsAt)}`
           : `ended at ${DateTime.formatIso(state.endsAt)}`,
+        ...(unreadable === null ? [] : [`of no use here: ${unreadable}`]),
         ...(refusedReason === null ? [] : [`refused by Zerodha: ${refusedReason}`])
       ].join(", ")
     )
@@ -151,10 +154,13 @@ export const zerodhaCommand = Command.make("zerodha").pipe(
 
 const isAccessToken = Schema.is(AccessToken)
 
-const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
+const needed = (value: Option.Option<Redacted.Redacted>, name: string, why = "") =>
   Effect.mapError(
     Effect.fromOption(value),
-    () => new CommandFailed({ message: `${name} must be set: it is shown on developers.kite.trade` })
+    () =>
+      new CommandFailed({
+        message: `${name} must be set, or ${fileVariable(name)}: it is shown on developers.kite.trade${why}`
+      })
   )
 
 /** Prompts on a terminal, else reads stdin. */

@@ -17,6 +17,7 @@ import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../doctor/rightsChecks.ts"
+import { secretFileCheck } from "../../doctor/secretFileCheck.ts"
 import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
@@ -118,6 +119,8 @@ const checkRights = Effect.gen(function* () {
     : [roleCheck(role), rowSecurityCheck(role), othersRightsCheck(yield* rights.ofOthers)]
 })
 
+const checkSecrets = Effect.map(Configuration, ({ readableSecretFiles }) => [secretFileCheck(readableSecretFiles)])
+
 const checkMigrations = Effect.map(migrationState, (state) => [migrationCheck(state, version)])
 
 const checkClock = Effect.gen(function* () {
@@ -179,6 +182,7 @@ const checkReference = Effect.gen(function* () {
 const examineAll = Effect.map(
   Effect.all([
     Effect.succeed([configured]),
+    attempt("configuration", checkSecrets),
     attempt("database", checkServer),
     attempt("rights of others", checkRights),
     attempt("migrations", checkMigrations),

@@ -13,8 +13,7 @@ const minPrefix = 12
  */
 export const maskOf = (secrets: ReadonlyArray<string>): Mask => {
   const forms = [...new Set(secrets.map(decoded))]
-    .filter((secret) => secret.length >= minLength)
-    .flatMap((secret) => [writtenAnyhow(secret), ...base64Forms(secret)])
+    .flatMap((secret) => (secret.length < minLength ? [] : [writtenAnyhow(secret), ...base64Forms(secret)]))
     // Of two secrets that begin alike the longer one is looked for first.
     .toSorted((a, b) => b.length - a.length)
   if (forms.length === 0) return (text) => text

@@ -49,7 +49,10 @@ const session = (environment: Readonly<Record<string, string>> = {}) =>
     Layer.provide([kite, wakeups, configuration({ BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", ...environment })])
   )
 
-const onDatabase = Layer.mergeAll(CredentialStore.layer, BrokerInUseStore.layer).pipe(Layer.provideMerge(testDatabase))
+const onDatabase = Layer.mergeAll(CredentialStore.layer, BrokerInUseStore.layer).pipe(
+  Layer.provideMerge(testDatabase),
+  Layer.provide(configuration())
+)
 
 const store = (accessToken: string, userId: string | null = null) =>
   Effect.gen(function* () {
