@@ -182,6 +182,23 @@ export const zerodhaQuarantine = Duration.minutes(2)
 const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
 
+/** Whoever is between this host and the broker could read the access token, and answer in the broker's place. */
+const plainAddresses = (values: Settings): ReadonlyArray<string> => {
+  const simulator = Option.getOrNull(values.zerodhaSimulatorHost)
+  return [
+    ["ZERODHA_URL", values.zerodhaUrl] as const,
+    ["ZERODHA_LOGIN_URL", values.zerodhaLoginUrl] as const,
+    ["ZERODHA_ORDER_FEED_URL", values.zerodhaOrderFeedUrl] as const
+  ].flatMap(([name, address]) => {
+    const { hostname, protocol } = new URL(address)
+    if (protocol === "https:" || protocol === "wss:" || isLoopback(hostname) || hostname === simulator) return []
+    return [
+      `${name} must begin with ${protocol === "ws:" ? "wss:" : "https:"}, because ${protocol} shows the access token to the ` +
+        "network. It is for a simulator on this host, or on the host that ZERODHA_SIMULATOR_HOST names"
+    ]
+  })
+}
+
 /** Problems between settings that are valid alone. */
 const contradictions = (values: Settings): ReadonlyArray<string> => {
   const problems: Array<string> = []
@@ -212,6 +229,7 @@ const contradictions = (values: Settings): ReadonlyArray<string> => {
         `(${Duration.format(values.limits.quoteAge)}): prices would not be known most of the time, and not limited`
     )
   }
+  problems.push(...plainAddresses(values))
   if (values.brokerType !== "zerodha") return problems
   if (Option.isNone(values.zerodhaApiKey)) {
     problems.push("ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade")

@@ -39,6 +39,19 @@ const marketProtection: Setting<number> = {
   }
 }
 
+/** A simulator's host; never one of the broker. */
+const simulatorHost: Setting<Option.Option<string>> = {
+  name: "ZERODHA_SIMULATOR_HOST",
+  defaultText: "",
+  defaultValue: Option.none(),
+  decode: (given) => {
+    const host = given.toLowerCase()
+    return /^[a-z0-9][a-z0-9.-]*$/.test(host) && !/(?:^|\.)(?:kite\.trade|zerodha\.com)\.?$/.test(host)
+      ? Result.succeed(Option.some(host))
+      : Result.fail("the name of a simulator's host such as kite-simulator")
+  }
+}
+
 /** 32 bytes, which encrypt the access tokens in the database. */
 const credentialKey: Setting<Option.Option<Redacted.Redacted<Uint8Array>>> = {
   ...secret("CREDENTIAL_KEY"),
@@ -131,6 +144,7 @@ const zerodha = (read: Read) => ({
   credentialKey: read(credentialKey),
   zerodhaUrl: read(url("ZERODHA_URL", "https://api.kite.trade", ["https:", "http:"])),
   zerodhaLoginUrl: read(url("ZERODHA_LOGIN_URL", "https://kite.zerodha.com/connect/login", ["https:", "http:"])),
+  zerodhaSimulatorHost: read(simulatorHost),
   zerodhaOrderFeed: read(oneOf("ZERODHA_ORDER_FEED", "off", ["off", "on"])) === "on",
   zerodhaOrderFeedUrl: read(url("ZERODHA_ORDER_FEED_URL", "wss://ws.kite.trade", ["wss:", "ws:"])),
   zerodhaMarketProtection: read(marketProtection),

@@ -320,4 +320,35 @@ describe("Configuration", () => {
       }
     })
   )
+
+  it.effect("refuses addresses of the broker in plain text, but for a simulator's", () =>
+    Effect.gen(function* () {
+      const plain = {
+        ZERODHA_URL: "http://kite-simulator:8765",
+        ZERODHA_LOGIN_URL: "http://kite-simulator:8765/login",
+        ZERODHA_ORDER_FEED_URL: "ws://kite-simulator:8765/feed"
+      }
+      const problems = yield* problemsOf(plain)
+      assert.lengthOf(problems, 3)
+      assert.match(problems[0] ?? "", /^ZERODHA_URL must begin with https:, because http: shows the access token/)
+      assert.match(problems[2] ?? "", /^ZERODHA_ORDER_FEED_URL must begin with wss:/)
+      yield* load({ ...plain, ZERODHA_SIMULATOR_HOST: "Kite-Simulator" })
+      assert.lengthOf(yield* problemsOf({ ...plain, ZERODHA_SIMULATOR_HOST: "simulator" }), 3)
+      yield* load({ ZERODHA_URL: "http://127.0.0.1:1", ZERODHA_ORDER_FEED_URL: "ws://[::1]:1" })
+      for (const url of ["http://127.0.0.1.nip.io", "http://localhost.example", "http://[::ffff:1.2.3.4]"]) {
+        assert.lengthOf(yield* problemsOf({ ZERODHA_URL: url }), 1, url)
+      }
+      for (const host of [
+        "api.kite.trade",
+        "KITE.TRADE",
+        "kite.zerodha.com",
+        "ws.kite.trade.",
+        "a b",
+        "http://h",
+        "h:1"
+      ]) {
+        assert.lengthOf(yield* problemsOf({ ZERODHA_SIMULATOR_HOST: host }), 1, host)
+      }
+    })
+  )
 })
