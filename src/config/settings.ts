@@ -1,4 +1,5 @@
 import { Option, Redacted, Result } from "effect"
+import { operatorName } from "../domain/operations/operatorName.ts"
 import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
 import {
   listOf,
@@ -63,6 +64,11 @@ const credentialKey: Setting<Option.Option<Redacted.Redacted<Uint8Array>>> = {
       ? Result.succeed(Option.some(Redacted.make(new Uint8Array(bytes))))
       : Result.fail("32 bytes in base64 or in hexadecimal digits, as `openssl rand -base64 32` prints them")
   }
+}
+
+const personOf: Setting<string> = {
+  ...text("PULSE_OPERATOR", ""),
+  decode: operatorName
 }
 
 /** Read as a whole by `readDatabaseAddress`, together with the variables of libpq. */
@@ -173,6 +179,14 @@ const notifications = (read: Read) => ({
   notifyWebhookFormat: read(oneOf("NOTIFY_WEBHOOK_FORMAT", "json", ["json", "slack"]))
 })
 
+/** Who acts by the commands, and who must agree. */
+const operators = (read: Read) => ({
+  operator: read(optional(personOf)),
+  operatorRequired: read(oneOf("OPERATOR_REQUIRED", "off", ["off", "on"])) === "on",
+  secondPersonRequired: read(oneOf("SECOND_PERSON_REQUIRED", "off", ["off", "on"])) === "on",
+  secondPersonWithin: read(minutes("SECOND_PERSON_WITHIN_MINUTES", 15, 1, 1440))
+})
+
 const clockAndLogs = (read: Read) => ({
   clockSyncInterval: read(seconds("CLOCK_SYNC_INTERVAL_SECONDS", 10, 0.1, 3600)),
   clockOffsetLimit: read(millis("CLOCK_OFFSET_LIMIT_MILLIS", 500, 1, 3_600_000)),
@@ -207,6 +221,7 @@ export const readSettings = (read: Read) => ({
   ...zerodha(read),
   ...mockBroker(read),
   ...notifications(read),
+  ...operators(read),
   ...clockAndLogs(read),
   telemetry: telemetry(read)
 })

@@ -136,7 +136,7 @@ describe("the zerodha commands", () => {
         assert.strictEqual(without.code, 1)
         assert.include(without.output, "ZERODHA_API_SECRET must be set, or ZERODHA_API_SECRET_FILE")
         kite.goodToken = "good"
-        assert.strictEqual((yield* pulse("zerodha", "token", "set", "good")).code, 0)
+        assert.strictEqual((yield* pulse("zerodha", "token", "set", "good", "--as", "Asha Rao")).code, 0)
         const check = yield* pulse("zerodha", "check")
         assert.include(check.output, "ok  access token: of AB1234")
         const daemon = yield* startMain([], { ...environment, CREDENTIAL_KEY: "" })
@@ -148,6 +148,7 @@ describe("the zerodha commands", () => {
         for (const args of [["doctor"], ["zerodha", "check"], ["zerodha", "token", "show"]]) {
           assert.include((yield* runMain(args, other)).output, "another CREDENTIAL_KEY, or was changed")
         }
+        assert.match((yield* pulse("actions")).output, /Asha Rao \(.*@.*\)/)
       })
     )
   )

@@ -17,6 +17,7 @@ import { instrumentCheck } from "../../src/doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../src/doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../src/doctor/misplacedCheck.ts"
 import { notificationCheck } from "../../src/doctor/notificationCheck.ts"
+import { operatorCheck } from "../../src/doctor/operatorCheck.ts"
 import { requestCheck } from "../../src/doctor/requestCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../src/doctor/rightsChecks.ts"
 import { secretFileCheck } from "../../src/doctor/secretFileCheck.ts"
@@ -222,8 +223,13 @@ describe("doctor's checks of placements", () => {
       [tokenCheck({ ...token, account: "CD1" }, now), "PROBLEM", /of AB1234, but .* account of CD1/]
     ]))
 
-  it("cover who may read secrets", () => {
+  it("cover who is recorded with a change, and who may read secrets", () => {
+    const nobody = { account: "node", person: null, isRequired: false }
     assertAll([
+      [operatorCheck({ ...nobody, person: "Asha" }), "OK", /done by Asha/],
+      [operatorCheck({ ...nobody, account: "asha" }), "OK", /done by asha/],
+      [operatorCheck({ ...nobody, isRequired: true }), "OK", /ask who you are/],
+      [operatorCheck(nobody), "WARNING", /by node, which tells nobody.*--as NAME.*PULSE_OPERATOR/],
       [secretFileCheck([]), "OK", /no secret/],
       [secretFileCheck(["DATABASE_URL_FILE"]), "WARNING", /the file of DATABASE_URL_FILE → chmod 600/]
     ])

@@ -9,8 +9,9 @@ import { fileVariable } from "../../config/secretFile.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, say } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print, say } from "../shared/environment.ts"
 import { textArgument, textFlag } from "../shared/flags.ts"
+import { as, askedFor } from "../shared/operator.ts"
 
 const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provideMerge(CommandLayer)
@@ -26,10 +27,12 @@ const login = Command.make(
       Flag.withDescription("The request token, or the whole address that the browser was sent to after the login"),
       Flag.optional
     ),
+    as,
     reason: optionalReason
   },
   Effect.fnUntraced(function* (given) {
     const config = yield* Configuration
+    const asked = yield* askedFor(given)
     const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
     const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET", ", and only this command needs it")
     const page = loginPage(config.zerodhaLoginUrl, apiKey)
@@ -46,7 +49,7 @@ const login = Command.make(
           })
       )
     )
-    yield* store(session.accessToken, session, { ...askedFor(given.reason), with: "zerodha login" })
+    yield* store(session.accessToken, session, { ...asked, with: "zerodha login" })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Get a new access token: log in, and exchange the request token"))
 
@@ -57,10 +60,12 @@ const setToken = Command.make(
       Argument.withDescription("The access token; better left out and typed when asked, so that no history keeps it"),
       Argument.optional
     ),
+    as,
     reason: optionalReason
   },
   Effect.fnUntraced(function* (given) {
     yield* needed((yield* Configuration).zerodhaApiKey, "ZERODHA_API_KEY")
+    const asked = yield* askedFor(given)
     const token = yield* Option.match(given.token, {
       onSome: Effect.succeed,
       onNone: () => ask("The access token:", "the argument TOKEN", true)
@@ -78,7 +83,7 @@ const setToken = Command.make(
       })
     }
     const whose = Result.isSuccess(user) ? user.success : { unknownFor: user.failure.message }
-    yield* store(accessToken, whose, { ...askedFor(given.reason), with: "zerodha token set" })
+    yield* store(accessToken, whose, { ...asked, with: "zerodha token set" })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Store an access token that was got elsewhere"))
 
