@@ -16,7 +16,9 @@ import { historyCheck } from "../../doctor/historyCheck.ts"
 import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
+import { operatorCheck } from "../../doctor/operatorCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../doctor/rightsChecks.ts"
+import { secretFileCheck } from "../../doctor/secretFileCheck.ts"
 import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
@@ -26,6 +28,7 @@ import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore
 import { RightsStore } from "../../stores/operations/RightsStore.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../shared/environment.ts"
+import { accountName } from "../shared/operator.ts"
 import {
   checkBroker,
   checkHalt,
@@ -118,6 +121,15 @@ const checkRights = Effect.gen(function* () {
     : [roleCheck(role), rowSecurityCheck(role), othersRightsCheck(yield* rights.ofOthers)]
 })
 
+/** How secrets come to this process, and who would be recorded with a change. */
+const checkSurroundings = Effect.gen(function* () {
+  const { operator, operatorRequired, readableSecretFiles } = yield* Configuration
+  return [
+    secretFileCheck(readableSecretFiles),
+    operatorCheck({ account: accountName(), person: Option.getOrNull(operator), isRequired: operatorRequired })
+  ]
+})
+
 const checkMigrations = Effect.map(migrationState, (state) => [migrationCheck(state, version)])
 
 const checkClock = Effect.gen(function* () {
@@ -179,6 +191,7 @@ const checkReference = Effect.gen(function* () {
 const examineAll = Effect.map(
   Effect.all([
     Effect.succeed([configured]),
+    attempt("configuration", checkSurroundings),
     attempt("database", checkServer),
     attempt("rights of others", checkRights),
     attempt("migrations", checkMigrations),
