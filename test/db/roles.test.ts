@@ -121,12 +121,20 @@ describe("deploy/postgres/roles.sql", () => {
             "UPDATE operator_actions SET reason = ''",
             "UPDATE pulse_background_migrations SET name = ''",
             "TRUNCATE broker_calls",
+            "DELETE FROM broker_calls",
+            "INSERT INTO audit_prunings (at, operator, removed) VALUES (now(), 'me', '{[1,2)}')",
+            "UPDATE audit_seals SET form = 2",
             "DROP TABLE workers"
           ]) {
             assert.strictEqual(yield* stateOf(run(forbidden)), "42501", forbidden)
           }
+          yield* run("SELECT prune_broker_calls('{1}', '{o1}', '2000-01-01', 'me', now())")
+          yield* run("SELECT prune_broker_look_ups('2000-01-01', 1, 'me', now())")
+          yield* run("UPDATE audit_head SET covered = (SELECT broker_calls FROM audit_counters())")
         })
       )
+      const prune = "SELECT prune_broker_look_ups('2000-01-01', 1, 'me', now())"
+      assert.strictEqual(yield* stateOf(as(asApi, run(prune))), "42501")
       const asReader = yield* urlAs(names.reader, database)
       assert.strictEqual(yield* stateOf(as(asReader, run("SELECT access_token FROM broker_credentials"))), "42501")
     })

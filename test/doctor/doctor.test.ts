@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Duration, Option } from "effect"
+import { auditCheck } from "../../src/doctor/auditCheck.ts"
 import { backlogChecks, type BacklogGroup } from "../../src/doctor/backlogChecks.ts"
 import { brokerCheck } from "../../src/doctor/brokerCheck.ts"
 import { calendarCheck } from "../../src/doctor/calendarCheck.ts"
@@ -56,6 +57,20 @@ const server: ServerFacts = {
   maxConnections: 100,
   autovacuum: "on"
 }
+
+describe("doctor's check of the audit", () => {
+  it("covers its seals, and what is not sealed", () => {
+    const sealed = { number: 7, hash: "ab", fits: true, oldestUnsealed: null, broken: [] }
+    assertAll([
+      [auditCheck(sealed, now), "OK", /^sealed up to 7:ab/],
+      [auditCheck({ ...sealed, number: 0 }, now), "OK", /^nothing is sealed yet/],
+      [auditCheck({ ...sealed, oldestUnsealed: ago(299) }, now), "OK", /^sealed/],
+      [auditCheck({ ...sealed, oldestUnsealed: ago(301) }, now), "WARNING", /^rows of 5m 1s ago are not sealed/],
+      [auditCheck({ ...sealed, fits: false }, now), "PROBLEM", /do not end at 7:ab.*audit verify/],
+      [auditCheck({ ...sealed, broken: [5, 6] }, now), "PROBLEM", /^seal 5, 6 does not fit.*audit verify/]
+    ])
+  })
+})
 
 describe("doctor's checks of the server", () => {
   it("cover its role, its latency and its connections", () =>

@@ -9,6 +9,7 @@ import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
+import { sealAll } from "../support/audit.ts"
 import { scriptedBroker } from "../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, start } from "../support/service.ts"
 
@@ -25,19 +26,21 @@ const beat = Effect.gen(function* () {
   }
 })
 
+const lookAtAll = Effect.gen(function* () {
+  const store = yield* LookoutStore
+  return yield* store.look({ beat: yield* beat, now: yield* DateTime.now, withBootId: false })
+})
+
 const look = Effect.gen(function* () {
-  const { micros, bootId, timeline, systemIdentifier, logPosition, isHistorySettled, ...sighting } =
-    yield* (yield* LookoutStore).look({
-      beat: yield* beat,
-      now: yield* DateTime.now,
-      withBootId: false
-    })
+  const { micros, bootId, timeline, systemIdentifier, logPosition, isHistorySettled, hasUnsealed, ...sighting } =
+    yield* lookAtAll
   assert.isNull(bootId)
   assert.isTrue(micros > 0n)
   assert.match(timeline, /^[0-9A-F]{8}$/)
   assert.match(systemIdentifier ?? "", /^\d+$/)
   assert.isAbove(logPosition, 0)
   assert.isTrue(isHistorySettled)
+  assert.isBoolean(hasUnsealed)
   return sighting
 })
 
@@ -99,6 +102,18 @@ describe("LookoutStore.look", () => {
           ["splitter", 5000]
         ]
       )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("sees that the audit is to be sealed, until it is", () =>
+    Effect.gen(function* () {
+      const hasUnsealed = Effect.map(lookAtAll, (sighting) => sighting.hasUnsealed)
+      yield* splitOne
+      assert.isFalse(yield* hasUnsealed)
+      yield* (yield* OrderCommands).pause("o1", asked, start)
+      assert.isTrue(yield* hasUnsealed)
+      yield* sealAll
+      assert.isFalse(yield* hasUnsealed)
     }).pipe(Effect.provide(service))
   )
 

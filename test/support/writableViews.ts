@@ -214,11 +214,6 @@ const events = `
   DECLARE
     key bigint;
   BEGIN
-    IF TG_OP = 'DELETE' THEN
-      DELETE FROM broker_calls c WHERE c.id = OLD.id OR (c.id IS NULL AND EXISTS (
-        SELECT FROM slice_plan p WHERE p.slice = c.slice AND p.id || ':place:' || c.version = OLD.id));
-      RETURN OLD;
-    END IF;
     SELECT slice INTO key FROM slice_plan WHERE id = NEW.slice_id;
     INSERT INTO broker_calls (id, called_at, duration_millis, broker, call, outcome, attempt, broker_order_id, request, response,
       worker, slice, order_id, slice_id)
@@ -228,7 +223,7 @@ const events = `
     RETURN NEW;
   END $$;
 
-  CREATE TRIGGER test_writable INSTEAD OF INSERT OR DELETE ON broker_events FOR EACH ROW EXECUTE FUNCTION test_events();`
+  CREATE TRIGGER test_writable INSTEAD OF INSERT ON broker_events FOR EACH ROW EXECUTE FUNCTION test_events();`
 
 /** Lets a migrated database's views order_slices and broker_events be written as if they were tables. */
 export const makeSlicesWritable = Effect.gen(function* () {

@@ -8,6 +8,7 @@ import { reportText } from "../report/renderReport.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
 import { maxIdLength, maxPathLength, textArgument, textFlag } from "../shared/flags.ts"
 import { noSuchOrder } from "../shared/lookUp.ts"
+import { auditVerifyCommand } from "./auditVerifyCommand.ts"
 
 const ReportLayer = ReportStore.layer.pipe(Layer.provideMerge(CommandLayer))
 
@@ -46,7 +47,10 @@ export const auditCommand = Command.make(
     const now = yield* DateTime.now
     yield* print(given.json, auditTrail(yield* find(given.orderId, now), now), auditText)
   }, Effect.provide(ReportLayer))
-).pipe(Command.withDescription("Tell all that happened to an order, in the order of time"))
+).pipe(
+  Command.withDescription("Tell all that happened to an order, in the order of time"),
+  Command.withSubcommands([auditVerifyCommand])
+)
 
 /** Loads the chart library, which takes a second, only for an HTML page. */
 const pageOf = (report: ExecutionReport): Effect.Effect<string> =>

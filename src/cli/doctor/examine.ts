@@ -7,6 +7,7 @@ import { TradingHours } from "../../config/TradingHours.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
+import { auditCheck } from "../../doctor/auditCheck.ts"
 import { calendarCheck } from "../../doctor/calendarCheck.ts"
 import { type Check, ok, problem, pulse, warning } from "../../doctor/Check.ts"
 import { clockCheck } from "../../doctor/clockCheck.ts"
@@ -23,6 +24,7 @@ import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { AuditStore } from "../../stores/operations/AuditStore.ts"
 import { DoctorStore, maxMisplaced } from "../../stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { RightsStore } from "../../stores/operations/RightsStore.ts"
@@ -39,7 +41,7 @@ import {
   ServiceStores
 } from "./service.ts"
 
-const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, RightsStore.layer, ServiceStores).pipe(
+const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, RightsStore.layer, AuditStore.layer, ServiceStores).pipe(
   Layer.provideMerge(CommandLayer)
 )
 
@@ -158,6 +160,10 @@ const checkPlaces = Effect.gen(function* () {
   return [misplacedCheck(yield* (yield* DoctorStore).misplaced, maxMisplaced)]
 })
 
+const checkAudit = Effect.gen(function* () {
+  return [auditCheck(yield* (yield* AuditStore).status, yield* DateTime.now)]
+})
+
 const checkHistory = Effect.gen(function* () {
   return [historyCheck(yield* (yield* DoctorStore).history, yield* DateTime.now)]
 })
@@ -200,6 +206,7 @@ const examineAll = Effect.map(
     attempt("tables", checkTables),
     attempt("misplaced slices", checkPlaces),
     attempt("history", checkHistory),
+    attempt("audit", checkAudit),
     attempt("disk", checkDisk),
     attempt("instruments", checkReference),
     attempt("broker", checkBroker),

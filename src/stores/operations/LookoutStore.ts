@@ -3,6 +3,7 @@ import { TimeColumns, timeColumns } from "../../clock/askDatabase.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import { counterSum } from "../sql/auditTables.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
 import { isSettledRow, recordedAndNow } from "../sql/history.ts"
@@ -22,6 +23,8 @@ export const Sighting = Schema.Struct({
   mayWantPlan: Schema.Boolean,
   /** A notification is to be delivered, now or before the next look. */
   hasDeliveries: Schema.Boolean,
+  /** The audit may have rows that are not sealed. */
+  hasUnsealed: Schema.Boolean,
   /** Where the server is in its history: see `ServerPosition`. */
   timeline: Schema.String,
   systemIdentifier: Schema.NullOr(Schema.String),
@@ -90,6 +93,7 @@ const look =
           (SELECT true FROM notifications
             WHERE delivered_at IS NULL AND given_up_at IS NULL AND ${isAttempted(sql, DateTime.addDuration(now, untilNextLook))}
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries,
+          ${counterSum(sql)} > (SELECT covered FROM audit_head) AS has_unsealed,
           history.timeline, history.system_identifier, history.log_position, history.is_settled AS is_history_settled
         FROM history`
     )

@@ -1,4 +1,5 @@
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant, texts } from "../../db/parameters.ts"
@@ -98,6 +99,10 @@ const isOld = (sql: Sql, before: DateTime.Utc) => sql`(o.created_at < ${instant(
 const isOfNoTime = (sql: Sql, before: DateTime.Utc) =>
   sql`(o.created_at > ${instant(DateTime.addDuration(before, longestAhead))})`
 
+/** No broker call of the order `o` is younger. Of a subquery with max, the planner makes no join that reads all calls. */
+const isLastCallBefore = (sql: Sql, before: DateTime.Utc, where: Fragment) => sql`
+  coalesce((SELECT max(called_at) FROM broker_calls c WHERE ${where}) < ${instant(before)}, true)`
+
 const isFinished = (sql: Sql, before: DateTime.Utc) => sql`
   ((${isOld(sql, before)} OR ${isOfNoTime(sql, before)}) AND o.updated_at < ${instant(before)}
     AND o.order_queue_status IN ('DONE', 'FAILED', 'SKIPPED')
@@ -105,7 +110,9 @@ const isFinished = (sql: Sql, before: DateTime.Utc) => sql`
     AND (o.cancel_requested_at IS NOT NULL OR (o.hold_reason IS NULL
       AND (o.order_queue_status <> 'DONE' OR o.settled_at IS NOT NULL
         OR NOT ${isFollowedThrough(sql, "o")})))
-    AND ${isOver(sql, before)})`
+    AND ${isOver(sql, before)}
+    AND ${isLastCallBefore(sql, before, isSliceOf(sql, "o", "c.slice"))}
+    AND ${isLastCallBefore(sql, before, sql.literal("c.order_id = o.id"))})`
 
 const isOldLookup = (sql: Sql, before: DateTime.Utc) =>
   sql`(slice IS NULL AND order_id IS NULL AND called_at < ${instant(before)})`
@@ -115,7 +122,7 @@ const isOldNotification = (sql: Sql, before: DateTime.Utc) => sql`found_at < ${i
 const counted = (sql: Sql, { asked, now }: Pruning) => sql`
   counts AS (
     SELECT (SELECT count(*) FROM gone)::int AS orders, (SELECT count(*) FROM slices)::int AS slices,
-      (SELECT count(*) FROM plans)::int AS plans, (SELECT count(*) FROM events)::int AS broker_events,
+      (SELECT count(*) FROM plans)::int AS plans, (SELECT removed FROM events) AS broker_events,
       (SELECT count(*) FROM book)::int AS mock_orders, (SELECT count(*) FROM told)::int AS notifications
   ), recorded AS (${insertActions(
     sql,
@@ -183,12 +190,10 @@ const removeOrders = ({ sql, queryOne }: Db["Service"], ids: ReadonlyArray<strin
         DELETE FROM slice_plan p USING mine WHERE p.order_number = mine.number RETURNING p.tag
       ), plans AS (
         DELETE FROM order_plans p USING mine WHERE p.order_id = mine.id RETURNING p.revision
-      ), calls AS (
-        DELETE FROM broker_calls c USING mine WHERE ${isSliceOf(sql, "mine", "c.slice")} RETURNING c.call
-      ), unplanned_calls AS (
-        DELETE FROM broker_calls c USING mine WHERE c.order_id = mine.id RETURNING c.call
-      ), events AS (
-        SELECT call FROM calls UNION ALL SELECT call FROM unplanned_calls
+      ), events AS MATERIALIZED (
+        SELECT prune_broker_calls(coalesce(array_agg(number), '{}'), coalesce(array_agg(id::text), '{}'), ${instant(options.before)},
+          ${options.asked.by}::text, ${instant(options.now)}) AS removed
+        FROM mine
       ), book AS (
         DELETE FROM mock_broker_orders b USING planned WHERE b.tag = planned.tag RETURNING b.tag
       ), doubles AS (
@@ -231,10 +236,8 @@ const removeOthers = ({ sql, queryOne }: Db["Service"], options: Pruning) =>
     "RetentionStore.pruneOthers",
     Pruned,
     sql`
-      WITH events AS (
-        DELETE FROM broker_calls WHERE id IN (
-          SELECT id FROM broker_calls WHERE ${isOldLookup(sql, options.before)} ORDER BY called_at LIMIT ${maxOthers})
-        RETURNING id
+      WITH events AS MATERIALIZED (
+        SELECT prune_broker_look_ups(${instant(options.before)}, ${maxOthers}, ${options.asked.by}::text, ${instant(options.now)}) AS removed
       ), told AS (
         DELETE FROM notifications WHERE key IN (
           SELECT key FROM notifications WHERE ${isOldNotification(sql, options.before)} LIMIT ${maxOthers})

@@ -5,6 +5,9 @@ import { texts } from "../../db/parameters.ts"
 
 /** The service's tables. */
 export const serviceTables: ReadonlyArray<string> = [
+  "audit_head",
+  "audit_prunings",
+  "audit_seals",
   "broker_calls",
   "broker_credentials",
   "broker_differences",

@@ -11,9 +11,9 @@ import { heartbeatInterval, WorkerStatus } from "./WorkerStatus.ts"
 
 /**
  * What the workers poll for: orders to split, slices to claim, halts and resumes to obey, placed slices and orders that wait for the
- * broker or for a new plan, notifications to deliver.
+ * broker or for a new plan, notifications to deliver, the audit to seal.
  */
-export type Work = "orders" | "slices" | "halts" | "placed" | "deliveries"
+export type Work = "orders" | "slices" | "halts" | "placed" | "deliveries" | "audit"
 
 /** A lost wake-up costs at most this while notifications are not heard. */
 const deafInterval = Duration.seconds(1)
@@ -108,6 +108,8 @@ const makeKnown = Effect.gen(function* () {
         return sighting.isBrokerAwaited
       case "deliveries":
         return sighting.hasDeliveries
+      case "audit":
+        return sighting.hasUnsealed
     }
   }
 
@@ -149,7 +151,7 @@ const makeKnown = Effect.gen(function* () {
   }
 })
 
-const works: ReadonlyArray<Work> = ["orders", "slices", "halts", "placed", "deliveries"]
+const works: ReadonlyArray<Work> = ["orders", "slices", "halts", "placed", "deliveries", "audit"]
 
 const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeKnown>) {
   const store = yield* LookoutStore
