@@ -1,6 +1,5 @@
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Console, Effect, Exit } from "effect"
+import { Cause, Console, Effect, Exit, Runtime } from "effect"
 import { CliError } from "effect/cli"
 import { cli } from "./cli/Cli.ts"
 import { CommandFailed } from "./cli/shared/environment.ts"
@@ -28,26 +27,36 @@ const report = (cause: Cause.Cause<unknown>) =>
     }
   })
 
-/**
- * A daemon that was told to stop has succeeded, and has set process.exitCode to say so. An interrupted command has
- * not done what it was asked.
- */
+/** Whether the process was started as the daemon, and not for a command. */
+const isDaemon = (process.argv[2] ?? "run") === "run"
+
+/** A daemon that was told to stop has succeeded, at any time. An interrupted command has not done what it was asked. */
+const interruptedCode = isDaemon ? 0 : 130
+
 const exitCodeOf = (exit: Exit.Exit<unknown, unknown>): number | string => {
   if (Exit.isSuccess(exit)) return 0
-  return Cause.hasInterruptsOnly(exit.cause) ? (process.exitCode ?? 130) : 1
+  return Cause.hasInterruptsOnly(exit.cause) ? (process.exitCode ?? interruptedCode) : 1
 }
 
-// A log that cannot be written, because the disk is full or the reader is gone, must not stop placements.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
-
-cli.pipe(
-  Effect.tapCause(report),
-  untilWritten,
-  Effect.provideService(Console.Console, terminalConsole),
-  Effect.provide(NodeServices.layer),
-  NodeRuntime.runMain({
-    disableErrorReporting: true,
-    // Exits at once: an open stdin or a library's idle timer would keep a finished command waiting.
-    teardown: (exit) => process.exit(exitCodeOf(exit))
+/** Runs the command line, which `stop` interrupts. Called by main.ts. */
+export const start = (stop: AbortSignal): void => {
+  // Nothing has begun: all that would be interrupted does not even connect.
+  if (stop.aborted) process.exit(interruptedCode)
+  // A log that cannot be written, because the disk is full or the reader is gone, must not stop placements.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
+  const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+    stop.addEventListener("abort", () => fiber.interruptUnsafe(fiber.id))
+    fiber.addObserver((exit) => teardown(exit, (code) => process.exit(code)))
   })
-)
+  cli.pipe(
+    Effect.tapCause(report),
+    untilWritten,
+    Effect.provideService(Console.Console, terminalConsole),
+    Effect.provide(NodeServices.layer),
+    runMain({
+      disableErrorReporting: true,
+      // Exits at once: an open stdin or a library's idle timer would keep a finished command waiting.
+      teardown: (exit) => process.exit(exitCodeOf(exit))
+    })
+  )
+}

@@ -84,8 +84,11 @@ describe("the daemon", () => {
         )
         const workers = new Set((yield* sliceRows()).map((slice) => slice.claimedBy))
         assert.strictEqual(workers.size, 2, "one daemon did everything")
-        for (const run of [first, second]) run.child.kill("SIGTERM")
+        first.child.kill("SIGTERM")
+        // As a terminal that closes does.
+        second.child.kill("SIGHUP")
         assert.deepStrictEqual([yield* first.exit, yield* second.exit], [0, 0])
+        for (const { output } of [first, second]) assert.include(output(), "Stopped in order")
       }).pipe(Effect.scoped)
     )
   )
