@@ -4,6 +4,7 @@ import { Configuration } from "../config/Configuration.ts"
 import { daemon } from "../Daemon.ts"
 import { CommandDb, DaemonDb } from "../db/DbLayer.ts"
 import { migrate } from "../db/Migrations.ts"
+import { untilDatabaseIsThere } from "../db/untilDatabaseIsThere.ts"
 import { LoggingLayer } from "../runtime/Logging.ts"
 import { TelemetryLayer } from "../telemetry/TelemetryLayer.ts"
 import { version } from "../version.ts"
@@ -28,13 +29,9 @@ import { zerodhaCommand } from "./commands/zerodhaCommand.ts"
 import { json, print, warningsOnStderr } from "./shared/environment.ts"
 
 const runDaemon = daemon.pipe(
-  Effect.provide(
-    DaemonDb.pipe(
-      Layer.provideMerge(TelemetryLayer),
-      Layer.provideMerge(LoggingLayer),
-      Layer.provideMerge(Configuration.layer)
-    )
-  )
+  Effect.provide(DaemonDb),
+  untilDatabaseIsThere,
+  Effect.provide(TelemetryLayer.pipe(Layer.provideMerge(LoggingLayer), Layer.provideMerge(Configuration.layer)))
 )
 
 const run = Command.make("run", {}, () => runDaemon).pipe(
