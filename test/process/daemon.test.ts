@@ -264,6 +264,7 @@ describe("a database that is away when the daemon starts", () => {
       const health = yield* runMain(["health"], environment)
       assert.strictEqual(health.code, 1)
       assert.include(health.output, "Cannot use the database at 127.0.0.1")
+      assert.strictEqual((yield* runMain(["health", "--live"], environment)).code, 0)
 
       second.child.kill("SIGTERM")
       assert.strictEqual(yield* second.exit, 0)
