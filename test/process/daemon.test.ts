@@ -322,16 +322,31 @@ describe("a failed start of the daemon", () => {
     })
   )
 
-  it.live("names all invalid settings at once", () =>
+  it.live("names all invalid settings at once, as one line of JSON like its log, or in plain text", () =>
     Effect.gen(function* () {
-      const { code, output } = yield* runMain([], {
+      const environment = {
         DATABASE_URL: "mysql://joe:secret-word@host/db",
         SLICE_EXECUTOR_CONCURRENCY: "many",
         BROKER_TYPE: "zerodha"
-      })
-      assert.strictEqual(code, 1)
-      for (const name of ["DATABASE_URL", "SLICE_EXECUTOR_CONCURRENCY", "BROKER_TYPE"]) assert.include(output, name)
-      assert.notInclude(output, "secret-word")
+      }
+      const [plain, json] = yield* Effect.all([
+        runMain([], { ...environment, LOG_FORMAT: "pretty" }),
+        runMain(["run"], environment)
+      ])
+      assert.match(json.output, /^[^\n]+\n$/)
+      const line = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(FailureLine))(json.output)
+      assert.strictEqual(`${line.message}\n`, plain.output)
+      assert.deepStrictEqual([plain.code, json.code], [1, 1])
+      for (const name of ["DATABASE_URL", "SLICE_EXECUTOR_CONCURRENCY", "BROKER_TYPE"]) {
+        assert.include(plain.output, name)
+      }
+      assert.notInclude(plain.output, "secret-word")
     })
   )
+})
+
+const FailureLine = Schema.Struct({
+  timestamp: Schema.String,
+  level: Schema.Literal("fatal"),
+  message: Schema.String
 })
