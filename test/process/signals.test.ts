@@ -1,6 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawnSync } from "node:child_process"
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { startMain } from "../support/processes.ts"
 
 /** Sends the process a signal as soon as it begins to load the program, when main.ts has run up to there. */
@@ -39,6 +43,33 @@ describe("a signal before the program is loaded", () => {
       const { exit, output } = yield* startMain([], signalledWhileLoading("SIGTERM"), asFirst)
       assert.strictEqual(yield* exit, 0)
       assert.strictEqual(output(), "")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(!canUnshare)("is not lost while Node.js itself starts, in the image's entrypoint", () =>
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "pulse-entrypoint-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const root = fileURLToPath(new URL("../../", import.meta.url))
+      copyFileSync(join(root, "deploy/docker/pulse"), join(folder, "pulse"))
+      symlinkSync(join(root, "dist"), join(folder, "dist"))
+      // Given a Node.js that takes its time before it runs main.js, and tells the process 1 that it has begun.
+      const slow = `process.kill(1, "SIGTERM"); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)`
+      const environment = {
+        PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
+        NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(slow)}`,
+        DATABASE_URL: "postgres://127.0.0.1:1/nothing"
+      }
+      const [program = "", ...args] = [...asFirst, join(folder, "pulse")]
+      for (const [words, code] of [
+        [[], 0],
+        [["health"], 143]
+      ] as const) {
+        const ended = spawnSync(program, [...args, ...words], { env: environment, encoding: "utf8" })
+        assert.deepStrictEqual([ended.status, `${ended.stdout}${ended.stderr}`], [code, ""])
+      }
     }).pipe(Effect.scoped)
   )
 
