@@ -1,7 +1,7 @@
 /*
  * Checks the Dockerfile without a container engine, on Linux and macOS. Each stage becomes a folder, in which the COPY and npm
- * steps are carried out. The last stage must not contain development dependencies, and its CMD, HEALTHCHECK and STOPSIGNAL must
- * work on a real PostgreSQL. An instruction that the check does not understand is an error.
+ * steps are carried out. The last stage must not contain development dependencies, and its ENTRYPOINT, HEALTHCHECK and STOPSIGNAL
+ * must work on a real PostgreSQL. An instruction that the check does not understand is an error.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Logger, Redacted, Schedule, Schema } from "effect"
@@ -19,7 +19,7 @@ interface ImageStage {
   workdir: string
   env: Readonly<Record<string, string>>
   user: string
-  command: ReadonlyArray<string>
+  entrypoint: ReadonlyArray<string>
   health: ReadonlyArray<string>
   stopSignal: "SIGTERM" | "SIGINT"
 }
@@ -35,6 +35,7 @@ const json = <S extends Schema.Top & { readonly DecodingServices: never }>(schem
   Schema.decodeUnknownSync(Schema.fromJsonString(schema))
 const decodeWords = json(Schema.Array(Schema.String))
 const Package = Schema.Record(Schema.String, Schema.Unknown)
+const decodePackage = json(Schema.Struct({ version: Schema.String }))
 const decodeLock = json(Schema.Struct({ packages: Schema.Record(Schema.String, Package) }))
 
 /** .dockerignore: the last pattern that matches a path or one of its folders decides. */
@@ -54,8 +55,10 @@ const inStage = (stage: ImageStage, path: string) =>
 
 const copy = (stage: ImageStage, text: string, stages: ReadonlyMap<string, ImageStage>) => {
   const words = text.split(/\s+/)
-  const paths = words.filter((word) => !word.startsWith("--"))
-  const target = paths.pop() ?? ""
+  const given = words.filter((word) => !word.startsWith("--"))
+  const target = given.pop() ?? ""
+  // A pattern may match nothing.
+  const paths = given.flatMap((path) => (/[*?[]/.test(path) ? fs.globSync(path, { cwd: project }) : [path]))
   let from: ImageStage | undefined
   for (const option of words.filter((word) => word.startsWith("--"))) {
     const [name, value = ""] = option.split("=")
@@ -87,19 +90,27 @@ const run = (stage: ImageStage, command: string, bin: string) => {
 /** Builds all stages, each in a folder that stands for its root, and returns the last one after checking its contents. */
 const build = (folder: string, bin: string): ImageStage => {
   const stages = new Map<string, ImageStage>()
+  const defaults = new Map<string, string>()
   const text = read("Dockerfile").replace(/^\s*#.*\n|\\\n/gm, "")
   let stage: ImageStage | undefined
   for (const line of text.split("\n").filter((line) => line.trim() !== "")) {
     const [, word = "", rest = ""] = /^\s*(\w+)\s+(.*?)\s*$/.exec(line) ?? fail(`Not an instruction: ${line}`)
     process.stdout.write(`${line}\n`)
     if (word === "FROM") {
-      const [, image = "", name = `${stages.size}`] = /^(\S+)(?: AS (\S+))?$/i.exec(rest) ?? fail(`Not known: ${line}`)
+      const [, from = "", name = `${stages.size}`] = /^(\S+)(?: AS (\S+))?$/i.exec(rest) ?? fail(`Not known: ${line}`)
+      const image = from.replace(
+        /^\$\{(\w+)\}$/,
+        (_, argument: string) => defaults.get(argument) ?? fail(`No ARG ${argument}`)
+      )
       const base = stages.get(image)
-      const empty = { image, workdir: "/", env: {}, user: "", command: [], health: [] }
+      const empty = { image, workdir: "/", env: {}, user: "", entrypoint: [], health: [] }
       stage = { ...empty, stopSignal: "SIGTERM", ...base, folder: join(folder, `stage-${name}`) }
       if (base === undefined) fs.mkdirSync(stage.folder)
       else fs.cpSync(base.folder, stage.folder, { recursive: true, verbatimSymlinks: true })
       stages.set(name, stage)
+    } else if (word === "ARG") {
+      const [name = "", value = ""] = rest.split(/=(.*)/)
+      defaults.set(name, value)
     } else if (stage === undefined) fail(`${word} before FROM`)
     else if (word === "WORKDIR") {
       stage.workdir = resolve(stage.workdir, rest)
@@ -111,10 +122,18 @@ const build = (folder: string, bin: string): ImageStage => {
     else if (word === "USER") stage.user = rest
     else if (word === "STOPSIGNAL" && (rest === "SIGTERM" || rest === "SIGINT")) stage.stopSignal = rest
     else if (word === "HEALTHCHECK") stage.health = decodeWords(rest.replace(/^(--\S+\s+)*CMD\s+/, ""))
-    else if (word === "CMD") stage.command = decodeWords(rest)
+    else if (word === "ENTRYPOINT") stage.entrypoint = decodeWords(rest)
+    else if (word === "LABEL") checkLabels(rest)
     else fail(`Not known to this check: ${line}`)
   }
   return checkContents(stage ?? fail("The Dockerfile has no stage"))
+}
+
+/** The image's version is that of package.json. */
+const checkLabels = (labels: string) => {
+  const { version } = decodePackage(read("package.json"))
+  const [, given] = /org\.opencontainers\.image\.version="([^"]*)"/.exec(labels) ?? []
+  if (given !== version) fail(`LABEL org.opencontainers.image.version should be ${version}, as in package.json`)
 }
 
 /** The static imports of a bundle (at the left margin) and its dynamic ones. */
@@ -128,7 +147,7 @@ const checkContents = (stage: ImageStage): ImageStage => {
   const wanted = `node:${String(packages["node_modules/node"]?.["version"])}-`
   if (!stage.image.startsWith(wanted)) fail(`${stage.image} should be ${wanted}…, as the npm package is`)
   if (!/^[1-9]\d*:[1-9]\d*$/.test(stage.user)) fail("USER of the last stage must be numbers, and not root")
-  if (stage.command.length === 0 || stage.health.length === 0) fail("CMD or HEALTHCHECK is missing")
+  if (stage.entrypoint.length === 0 || stage.health.length === 0) fail("ENTRYPOINT or HEALTHCHECK is missing")
   const needless = Object.entries(packages)
     .filter(([, flags]) => ["dev", "devOptional", "optional"].some((flag) => flag in flags))
     .flatMap(([path]) => (fs.existsSync(inStage(stage, path)) ? [path] : []))
@@ -141,6 +160,9 @@ const checkContents = (stage: ImageStage): ImageStage => {
   if (missing.length > 0) fail(`dist imports what is not in the last stage: ${missing.join(", ")}`)
   return stage
 }
+
+/** The working folder, for the stage's own script, and Node.js. */
+const pathIn = (stage: ImageStage, bin: string) => [inStage(stage, "."), bin].join(delimiter)
 
 /** Runs a command with the Dockerfile's ENV only, and as its USER if this process is root. */
 const start = (stage: ImageStage, [program = "", ...words]: ReadonlyArray<string>, env: Record<string, string>) =>
@@ -168,12 +190,14 @@ const start = (stage: ImageStage, [program = "", ...words]: ReadonlyArray<string
 
 /** The last stage must report a missing DATABASE_URL, become healthy on an empty database, and exit 0 on its stop signal. */
 const checkService = Effect.fn(function* (stage: ImageStage, databaseUrl: string, bin: string) {
-  const withoutDatabase = yield* start(stage, stage.command, { PATH: bin })
+  const withoutDatabase = yield* start(stage, stage.entrypoint, { PATH: pathIn(stage, bin) })
   const refusal = `${yield* withoutDatabase.ended} ${withoutDatabase.output()}`
   if (!/^1 .*DATABASE_URL/s.test(refusal))
     return yield* problem(`Without DATABASE_URL it should say so, not: ${refusal}`)
-  const env = { PATH: bin, DATABASE_URL: databaseUrl }
-  const service = yield* start(stage, stage.command, env)
+  const env = { PATH: pathIn(stage, bin), DATABASE_URL: databaseUrl }
+  const command = yield* start(stage, [...stage.entrypoint, "--version"], env)
+  if ((yield* command.ended) !== 0) return yield* problem(`A command after the ENTRYPOINT fails: ${command.output()}`)
+  const service = yield* start(stage, stage.entrypoint, env)
   const askHealth = Effect.gen(function* () {
     const health = yield* start(stage, stage.health, env)
     if ((yield* health.ended) !== 0) return yield* problem(`Not healthy: ${health.output()}`)

@@ -78,13 +78,7 @@ export const runWorkers = Effect.gen(function* () {
 export const daemonWith = (broker: typeof BrokerLayer) =>
   Effect.andThen(warmUp, runWorkers).pipe(
     Effect.onInterrupt(() => Effect.logInfo("Stopped in order")),
-    Effect.provide(serviceWith(broker)),
-    // Outside of the layers, because a stop during the start is no failure either.
-    Effect.onInterrupt(() =>
-      Effect.sync(() => {
-        process.exitCode = 0
-      })
-    )
+    Effect.provide(serviceWith(broker))
   )
 
 /** The service with the configured broker. */

@@ -5,6 +5,7 @@ import "./checkNode.ts"
 import nodeModule from "node:module"
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
+import { stopSignal } from "./stopSignal.ts"
 
 // Node.js would open its inspector at this signal, through which every secret can be read and every call be made.
 process.on("SIGUSR1", () => undefined)
@@ -15,4 +16,5 @@ for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=100"
 // can write. This file imports nothing that the program imports: the bundle would put a shared module into this
 // file's chunk, and program and main would wait for each other.
 nodeModule.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/pulse-background", import.meta.url)))
-await import("./program.ts")
+const { start } = await import("./program.ts")
+start(stopSignal)

@@ -4,6 +4,9 @@ import { Configuration } from "../config/Configuration.ts"
 import { daemon } from "../Daemon.ts"
 import { CommandDb, DaemonDb } from "../db/DbLayer.ts"
 import { migrate } from "../db/Migrations.ts"
+import { untilDatabaseIsThere } from "../db/untilDatabaseIsThere.ts"
+import { Instance } from "../runtime/Instance.ts"
+import { giveLifeSign } from "../runtime/lifeSign.ts"
 import { LoggingLayer } from "../runtime/Logging.ts"
 import { TelemetryLayer } from "../telemetry/TelemetryLayer.ts"
 import { version } from "../version.ts"
@@ -27,12 +30,15 @@ import { workersCommand } from "./commands/workersCommand.ts"
 import { zerodhaCommand } from "./commands/zerodhaCommand.ts"
 import { json, print, warningsOnStderr } from "./shared/environment.ts"
 
+/** The daemon. It is the same instance in all attempts of its start, which its sign of life covers as well. */
 const runDaemon = daemon.pipe(
+  Effect.provide(DaemonDb),
+  untilDatabaseIsThere,
+  (start) => Effect.scoped(Effect.andThen(giveLifeSign, start)),
   Effect.provide(
-    DaemonDb.pipe(
-      Layer.provideMerge(TelemetryLayer),
+    TelemetryLayer.pipe(
       Layer.provideMerge(LoggingLayer),
-      Layer.provideMerge(Configuration.layer)
+      Layer.provideMerge(Layer.merge(Configuration.layer, Instance.layer))
     )
   )
 )

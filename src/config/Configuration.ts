@@ -112,6 +112,12 @@ const readDatabase = Effect.fnUntraced(function* ({ databaseCaFile, databaseUrl 
   })
 })
 
+/** LOG_FORMAT alone, for what has to be said when the settings are not valid. */
+export const logFormat: Effect.Effect<Settings["logFormat"]> = Effect.map(
+  Effect.option(Config.String("LOG_FORMAT")),
+  (text) => (Option.isSome(text) && text.value.trim() === "pretty" ? "pretty" : "json")
+)
+
 /** The variables of libpq that are set, which mean something only beside DATABASE_URL. */
 export const libpqVariables = Effect.gen(function* () {
   const given = new Map<string, string>()

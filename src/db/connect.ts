@@ -1,5 +1,5 @@
 import { Duration, Effect, Redacted, Result, Scope } from "effect"
-import { isSqlError } from "effect/sql/SqlError"
+import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import {
   addressText,
   type DatabaseAddress,
@@ -15,7 +15,7 @@ import { passwordsOf, tlsOptions } from "./credentials.ts"
 import { DbError } from "./DbError.ts"
 import { makePool, type Pool } from "./pool.ts"
 import { checkPooler } from "./pooler.ts"
-import type { Candidate } from "./servers.ts"
+import { type Candidate, isAway } from "./servers.ts"
 import { scopeClosedInTime, type TimeLimits } from "./timeLimits.ts"
 import { toDbError, withDbErrors } from "./toDbError.ts"
 
@@ -162,15 +162,26 @@ const candidatesOf = Effect.fnUntraced(function* (address: DatabaseAddress, { po
   )
 })
 
+const startError = (error: SqlError): DbError => {
+  const { message, operation, sqlState } = toDbError("connect", error)
+  return new DbError({ operation, message, sqlState, isTransient: isAway(error) })
+}
+
 const minServerVersion = 150_000
 
-/** The driver connects lazily; this asks at once, so that a wrong address or server is reported at the start. */
+/**
+ * The driver connects lazily; this asks at once, so that a wrong address or server is reported at the start. Its error is
+ * transient if the server is only away.
+ */
 const checkServer = Effect.fnUntraced(function* (destination: Destination, pool: Pool, limits: TimeLimits) {
   const { isEmbedded, name } = destination
   const { sql } = pool
   const ask = sql<{ version: number; name: string }>`
     SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name`
-  const [server] = yield* withDbErrors("connect", limits.starting("connect", ask)).pipe(
+  const first = Effect.mapError(limits.starting("connect", ask), (error) =>
+    isSqlError(error) ? startError(error) : error
+  )
+  const [server] = yield* withDbErrors("connect", first).pipe(
     Effect.mapError((error) => withAdvice(error, destination))
   )
   if (server === undefined || server.version < minServerVersion) {
@@ -183,7 +194,7 @@ const checkServer = Effect.fnUntraced(function* (destination: Destination, pool:
   }
   if (isEmbedded) return
   yield* Effect.catchIf(checkPooler(pool, name, limits), isSqlError, (error) =>
-    Effect.fail(withAdvice(toDbError("connect", error), destination))
+    Effect.fail(withAdvice(startError(error), destination))
   )
 })
 

@@ -144,6 +144,26 @@ class NotWanted extends Error {}
 
 const unreachableCodes = /^(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOST|ENET|ENOENT|EACCES|EPIPE)/
 
+/** The words of PgBouncer for a server that is away or full, all of them with 08P01. */
+const poolerWaits =
+  /server login has been failing|server down|cannot connect to server|query_wait_timeout|no more connections/
+
+/**
+ * Whether a connection that failed may succeed later without anybody changing a setting: the server cannot be reached, starts,
+ * stops or is full, or none of the list is what the target asks for.
+ */
+export const isAway = (error: SqlError): boolean => {
+  const sqlState = sqlStateOf(error)
+  if (sqlState !== null && /^(53|57P)/.test(sqlState)) return true
+  const { cause } = error.reason
+  if (cause instanceof NoServer) return cause.isAway
+  return (
+    cause instanceof NotWanted ||
+    (verdictOf(error) === "unreachable" && codeOf(cause) !== "EACCES") ||
+    poolerWaits.test(wordsOf(error))
+  )
+}
+
 /** What follows from a failure: nobody else is asked, another host, or the same host in another way. */
 const verdictOf = (error: SqlError): "refused" | "unreachable" | "another way" => {
   const sqlState = sqlStateOf(error)
@@ -152,11 +172,23 @@ const verdictOf = (error: SqlError): "refused" | "unreachable" | "another way" =
   if (sqlState !== null && sqlState !== "28000") return "refused"
   const cause = error.reason.cause
   if (cause instanceof NotWanted) return "unreachable"
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
   // A connection that breaks is no answer about TLS: plain text does not follow it.
-  return unreachableCodes.test(code) || /timed out|Connection closed/.test(`${error.message} ${wordsOf(error)}`)
+  return unreachableCodes.test(codeOf(cause)) ||
+    /timed out|Connection closed/.test(`${error.message} ${wordsOf(error)}`)
     ? "unreachable"
     : "another way"
+}
+
+const codeOf = (cause: unknown): string => (cause instanceof Error && "code" in cause ? String(cause.code) : "")
+
+/** None of several servers can be used. */
+class NoServer extends Error {
+  readonly isAway: boolean
+
+  constructor(message: string, isAway: boolean) {
+    super(message)
+    this.isAway = isAway
+  }
 }
 
 /** One failure as it is, or all of them in one. */
@@ -166,5 +198,10 @@ const summary = (failures: ReadonlyArray<{ readonly name: string; readonly error
   if (first === undefined || last === undefined) return notWanted("there is no server")
   const said = new Set(failures.map(({ name, error }) => `${name}: ${wordsOf(error)}`))
   if (more.length === 0 || said.size === 1) return first.error
-  return unconnected(new Error([...said].join("; ")))
+  return unconnected(
+    new NoServer(
+      [...said].join("; "),
+      failures.some(({ error }) => isAway(error))
+    )
+  )
 }

@@ -3,6 +3,7 @@ import { Effect, Schema } from "effect"
 import { hostname } from "node:os"
 import { Db } from "../../src/db/Db.ts"
 import { withDatabase } from "../support/daemon.ts"
+import { liveAs } from "../support/liveAs.ts"
 import { runMain } from "../support/processes.ts"
 import { contractRow } from "../support/service.ts"
 
@@ -17,6 +18,8 @@ const orderId = `over ${nasty}`
 const heldId = `held ${nasty}`
 const sliceId = `slice ${nasty}`
 const hugeId = "huge"
+/** A daemon that health takes to be alive. */
+const livingId = `hostile-${process.pid}`
 
 /** Inserts an order of each kind, and a row of every other kind that a command shows, all with hostile text. */
 const hostileRows = Effect.gen(function* () {
@@ -46,9 +49,10 @@ const hostileRows = Effect.gen(function* () {
     sql`
       INSERT INTO workers (instance_id, worker, hostname, pid, version, broker, started_at, heartbeat_at, stale_after_millis,
         hold, last_error, layout)
-      SELECT ${nasty}, worker, ${hostname()}, 1, ${nasty}, ${nasty}, now(), now(), 600000, ${nasty}, ${nasty}, 2
-      FROM (VALUES ('splitter'), ('executor'), ('monitor')) AS w (worker)`
+      SELECT id, worker, ${hostname()}, 1, ${nasty}, ${nasty}, now(), now(), 600000, ${nasty}, ${nasty}, 2
+      FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker, unnest(ARRAY[${nasty}, ${livingId}]) AS id`
   )
+  yield* liveAs(livingId)
   yield* execute(
     "test.halt",
     sql`INSERT INTO placement_halts (is_halted, reason, requested_by, requested_at) VALUES (true, ${nasty}, ${nasty}, now())`
@@ -210,7 +214,7 @@ describe("rows with hostile text", () => {
           }),
           { concurrency: 3, discard: true }
         )
-      })
+      }).pipe(Effect.scoped)
     )
   )
 
@@ -244,7 +248,7 @@ describe("rows with hostile text", () => {
         const watched = yield* pulse("order", "watch", orderId, "--json")
         assertHarmless(watched.output, ["order", "watch"])
         assert.lengthOf(watched.output.trim().split("\n"), 1)
-      })
+      }).pipe(Effect.scoped)
     )
   )
 

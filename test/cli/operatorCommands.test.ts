@@ -5,6 +5,7 @@ import { Db } from "../../src/db/Db.ts"
 import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
+import { liveAs } from "../support/liveAs.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { byTwoPeople } from "../support/secondPerson.ts"
 import { asked, sliceRows } from "../support/service.ts"
@@ -182,11 +183,13 @@ describe("order pause and order resume", () => {
     withDatabase((url) =>
       Effect.gen(function* () {
         const { sql, execute } = yield* Db
+        const [living, ended] = [`living-${process.pid}`, `ended-${process.pid}`]
+        yield* liveAs(living)
         yield* execute(
           "test.beat",
           sql`
             INSERT INTO workers (instance_id, worker, hostname, pid, version, started_at, heartbeat_at, stale_after_millis, layout, hold)
-            SELECT 'i', worker, ${hostname()}, 1, '1', now(), now(), 3600000, 2,
+            SELECT ${living}, worker, ${hostname()}, 1, '1', now(), now(), 3600000, 2,
               CASE worker WHEN 'monitor' THEN 'the broker''s order list cannot be read' WHEN 'executor' THEN 'halted' END
             FROM unnest(ARRAY['splitter', 'executor', 'monitor']) AS worker`
         )
@@ -194,7 +197,14 @@ describe("order pause and order resume", () => {
         assert.strictEqual(health.code, 0, health.output)
         assert.include(health.output, "Note: the broker's order list cannot be read\n")
         assert.include(health.output, "Placements are on hold: halted\n")
-      })
+
+        if (process.platform !== "linux") return
+        // The heartbeats of a daemon that has ended say nothing of the one that starts, however fresh they are.
+        yield* execute("test.ended", sql`UPDATE workers SET instance_id = ${ended}`)
+        const after = yield* runMain(["health"], { ...quick, DATABASE_URL: url })
+        assert.strictEqual(after.code, 1)
+        assert.include(after.output, "no daemon works on")
+      }).pipe(Effect.scoped)
     )
   )
 })

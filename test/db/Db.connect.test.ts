@@ -1,10 +1,33 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
+import { createServer, type Server } from "node:net"
 import type { DbTarget } from "../../src/db/connect.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { DbError } from "../../src/db/DbError.ts"
 import { asAdmin, configuration, freshDatabase, targetOf } from "../support/database.ts"
 import { urlOfTarget } from "../support/tcpProxy.ts"
+
+/** A server that answers the start of each connection with an error; returns its port. */
+const serverThatAnswers = (sqlState: string, words: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Server>((resume) => {
+        const body = `SFATAL\0VFATAL\0C${sqlState}\0M${words}\0\0`
+        const length = Buffer.alloc(4)
+        length.writeInt32BE(body.length + 4)
+        const server = createServer((socket) => {
+          socket.on("error", () => undefined)
+          socket.once("data", () => socket.end(Buffer.concat([Buffer.from("E"), length, Buffer.from(body)])))
+        })
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) => Effect.sync(() => server.close())
+    ),
+    (server) => {
+      const address = server.address()
+      return typeof address === "object" && address !== null ? address.port : assert.fail("no port")
+    }
+  )
 
 const dbAt = (target: DbTarget) => Layer.fresh(Db.layer(target).pipe(Layer.provide(configuration())))
 
@@ -30,6 +53,7 @@ describe("Db: a server that cannot be used", () => {
       const { host, port } = targetOf("postgres")
       const error = yield* refusalAt({ url: urlOfTarget(targetOf("postgres"), secret) })
       assertTells(error, `the database at ${host}:${port}/postgres: `, "password authentication failed", hint)
+      assert.isFalse(error.isTransient)
     })
   )
 
@@ -38,6 +62,7 @@ describe("Db: a server that cannot be used", () => {
       const target = targetOf("no_such")
       const error = yield* refusalAt({ url: urlOfTarget(target, target.password) })
       assertTells(error, 'database "no_such" does not exist', hint)
+      assert.isFalse(error.isTransient)
       assert.notInclude(error.message, Redacted.value(target.password))
     })
   )
@@ -49,9 +74,31 @@ describe("Db: a server that cannot be used", () => {
           url: Redacted.make(`postgres://me:${encodeURIComponent(Redacted.value(secret))}@${host}:1/db`)
         })
         assertTells(error, `the database at ${host}:1/db: `, "ECONNREFUSED", hint)
+        assert.isTrue(error.isTransient)
       })
     )
   }
+
+  it.live("tells a server that is only away from one that somebody has to set right", () =>
+    Effect.gen(function* () {
+      for (const [sqlState, words, isAway] of [
+        ["57P03", "the database system is starting up", true],
+        ["53300", "sorry, too many clients already", true],
+        ["08P01", "server login has been failing, try again later (server_login_retry)", true],
+        ["08P01", "no such user", false],
+        ["42501", "permission denied for database x", false]
+      ] as const) {
+        const port = yield* serverThatAnswers(sqlState, words)
+        const at = `postgres://joe@127.0.0.1:${port}/x?sslmode=disable`
+        const error = yield* refusalAt({ url: Redacted.make(at) })
+        assertTells(error, words)
+        assert.strictEqual(error.isTransient, isAway, words)
+      }
+      for (const hosts of ["no-such-host.invalid", "127.0.0.1:1,127.0.0.1:2"]) {
+        assert.isTrue((yield* refusalAt({ url: Redacted.make(`postgres://joe@${hosts}/x`) })).isTransient, hosts)
+      }
+    }).pipe(Effect.scoped)
+  )
 
   it.live("names the server that the URL's parameters select", () =>
     Effect.gen(function* () {

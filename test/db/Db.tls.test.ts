@@ -65,10 +65,11 @@ const isEncrypted = (url: string, environment: Readonly<Record<string, string>> 
     })
   )
 
-/** The words of a failed connection. */
+/** The words of a failed connection, which would fail again unless the server is only away. */
 const refusal = (url: string, environment: Readonly<Record<string, string>> = {}) =>
   Effect.map(Effect.flip(isEncrypted(url, environment)), (error) => {
     assert.instanceOf(error, DbError)
+    assert.strictEqual(error.isTransient, error.message.includes("Connection closed"), error.message)
     return error.message
   })
 

@@ -153,6 +153,7 @@ describe("what a room may use", () => {
 
   it("has no import of the program in main.ts before the check of Node.js", () => {
     const fixed = [...read("src/main.ts").matchAll(/^import\b[^;"]*?"(\.[^"]+)"/gm)].map(([, from]) => from)
-    assert.deepStrictEqual(fixed, ["./checkNode.ts"])
+    assert.deepStrictEqual(fixed, ["./checkNode.ts", "./stopSignal.ts"])
+    assert.notMatch(read("src/stopSignal.ts"), /^import\b/m)
   })
 })

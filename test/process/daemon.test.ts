@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Schema } from "effect"
+import { Deferred, Effect, Redacted, Schema } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { allProcessed, insertOrders, quick, quickToReconcile, stages, withDatabase } from "../support/daemon.ts"
-import { eventually, type Run, runMain, startMain } from "../support/processes.ts"
+import { dbAt, freshDatabase } from "../support/database.ts"
+import { eventually, type Run, runMain, startMain, urlOf } from "../support/processes.ts"
 import { sliceRows } from "../support/service.ts"
+import { networkTo, urlOfTarget } from "../support/tcpProxy.ts"
 
 /** The number of broker orders by tag in the mock's order list: more than one is a double placement. */
 const ordersByTag = Effect.gen(function* () {
@@ -84,8 +86,11 @@ describe("the daemon", () => {
         )
         const workers = new Set((yield* sliceRows()).map((slice) => slice.claimedBy))
         assert.strictEqual(workers.size, 2, "one daemon did everything")
-        for (const run of [first, second]) run.child.kill("SIGTERM")
+        first.child.kill("SIGTERM")
+        // As a terminal that closes does.
+        second.child.kill("SIGHUP")
         assert.deepStrictEqual([yield* first.exit, yield* second.exit], [0, 0])
+        for (const { output } of [first, second]) assert.include(output(), "Stopped in order")
       }).pipe(Effect.scoped)
     )
   )
@@ -239,6 +244,37 @@ describe("the daemon", () => {
   )
 })
 
+describe("a database that is away when the daemon starts", () => {
+  it.live("is waited for; commands fail at once", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase()
+      const network = yield* networkTo(database)
+      yield* network.cut
+      const environment = {
+        ...quick,
+        DATABASE_URL: Redacted.value(urlOfTarget(network.target, network.target.password))
+      }
+      const run = yield* startMain([], environment)
+      const second = yield* startMain([], environment)
+      for (const { output } of [run, second]) {
+        yield* eventually("it waits", Effect.sync(output), (log) =>
+          log.includes("Waiting for the database: Cannot use")
+        )
+      }
+      const health = yield* runMain(["health"], environment)
+      assert.strictEqual(health.code, 1)
+      assert.include(health.output, "Cannot use the database at 127.0.0.1")
+      assert.strictEqual((yield* runMain(["health", "--live"], environment)).code, 0)
+
+      second.child.kill("SIGTERM")
+      assert.strictEqual(yield* second.exit, 0)
+      yield* Effect.provide(insertOrders(2, { duration_minutes: 0 }, 0), dbAt(database))
+      yield* network.recover
+      yield* Effect.provide(allProcessed(10), dbAt(database))
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("an interrupted command", () => {
   it.live("order cancel: fails with the message that the cancel is not confirmed", () =>
     withDatabase((url) =>
@@ -274,26 +310,43 @@ describe("an interrupted command", () => {
 })
 
 describe("a failed start of the daemon", () => {
-  it.live("names a database that cannot be reached", () =>
+  it.live("names a database that somebody has to set right", () =>
     Effect.gen(function* () {
-      const { code, output } = yield* runMain([], { DATABASE_URL: "postgres://joe:secret-word@127.0.0.1:1/nothing" })
+      const { code, output } = yield* runMain([], {
+        DATABASE_URL: urlOf("no_such").replace(/:[^:@]*@/, ":secret-word@")
+      })
       assert.strictEqual(code, 1)
-      assert.include(output, "Cannot use the database at 127.0.0.1:1/nothing")
+      assert.include(output, "Cannot use the database at ")
       assert.include(output, "Check that DATABASE_URL is right")
       assert.notInclude(output, "secret-word")
     })
   )
 
-  it.live("names all invalid settings at once", () =>
+  it.live("names all invalid settings at once, as one line of JSON like its log, or in plain text", () =>
     Effect.gen(function* () {
-      const { code, output } = yield* runMain([], {
+      const environment = {
         DATABASE_URL: "mysql://joe:secret-word@host/db",
         SLICE_EXECUTOR_CONCURRENCY: "many",
         BROKER_TYPE: "zerodha"
-      })
-      assert.strictEqual(code, 1)
-      for (const name of ["DATABASE_URL", "SLICE_EXECUTOR_CONCURRENCY", "BROKER_TYPE"]) assert.include(output, name)
-      assert.notInclude(output, "secret-word")
+      }
+      const [plain, json] = yield* Effect.all([
+        runMain([], { ...environment, LOG_FORMAT: "pretty" }),
+        runMain(["run"], environment)
+      ])
+      assert.match(json.output, /^[^\n]+\n$/)
+      const line = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(FailureLine))(json.output)
+      assert.strictEqual(`${line.message}\n`, plain.output)
+      assert.deepStrictEqual([plain.code, json.code], [1, 1])
+      for (const name of ["DATABASE_URL", "SLICE_EXECUTOR_CONCURRENCY", "BROKER_TYPE"]) {
+        assert.include(plain.output, name)
+      }
+      assert.notInclude(plain.output, "secret-word")
     })
   )
+})
+
+const FailureLine = Schema.Struct({
+  timestamp: Schema.String,
+  level: Schema.Literal("fatal"),
+  message: Schema.String
 })

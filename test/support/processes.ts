@@ -21,14 +21,16 @@ export const urlOf = (database: string): string => {
   return `postgres://${username}:${secret}@${encodeURIComponent(host)}:${port}/${database}`
 }
 
-/** Starts dist/main.js; it is killed when the scope closes while it still runs. */
+/** Starts dist/main.js, as an argument of `runner` if there is one; it is killed when the scope closes while it still runs. */
 export const startMain = (
   args: ReadonlyArray<string>,
-  environment: Readonly<Record<string, string>>
+  environment: Readonly<Record<string, string>>,
+  runner: ReadonlyArray<string> = []
 ): Effect.Effect<Run, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, [main, ...args], {
+      const [program = process.execPath, ...words] = [...runner, process.execPath, main, ...args]
+      const child = spawn(program, words, {
         env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "", ...environment },
         stdio: ["ignore", "pipe", "pipe"]
       })
