@@ -33,7 +33,7 @@ const rows: Readonly<Record<AuditTable, AuditRows>> = {
     id: "id",
     at: "at",
     columns:
-      "r.id::bigint, r.at, r.operator::text, r.action::text, r.reason::text, r.order_id::text, r.slice_id::text, r.details",
+      "r.id::bigint, r.at, r.operator::text, r.action::text, r.reason::text, r.order_id::text, r.slice_id::text, r.details, r.database_user::text",
     from: "operator_actions r"
   },
   broker_calls: {
