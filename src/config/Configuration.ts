@@ -7,6 +7,7 @@ import { safe } from "../domain/text/safe.ts"
 import { shortened } from "../domain/text/shortened.ts"
 import { type AddressDefaults, type DatabaseAddress, readDatabaseAddress } from "./databaseAddress.ts"
 import { parameterVariables } from "./databaseParameters.ts"
+import { isLoopback, isThroughHttpProxy, proxyOf } from "./proxies.ts"
 import { type Setting, usualLength } from "./Setting.ts"
 import { readSettings } from "./settings.ts"
 
@@ -52,10 +53,12 @@ export class Configuration extends Context.Service<Configuration, Values>()("pul
 
 const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () {
   const given = new Map<string, string>()
-  for (const { name } of settings) {
-    const text = yield* Effect.option(Config.String(name))
-    // An empty variable counts as not set, because compose files and shells often write NAME= for that.
-    if (Option.isSome(text) && text.value !== "") given.set(name, text.value.trim())
+  for (const { name, alias } of settings) {
+    for (const variable of alias === undefined ? [name] : [name, alias]) {
+      const text = yield* Effect.option(Config.String(variable))
+      // An empty variable counts as not set, because compose files and shells often write NAME= for that.
+      if (Option.isSome(text) && text.value !== "") given.set(name, text.value.trim())
+    }
   }
 
   const problems: Array<string> = []
@@ -151,9 +154,6 @@ export const isTradingCalendarOn = (values: Pick<Values, "tradingCalendar" | "br
 /** How long an order may take to appear in Zerodha's order list, with a margin: 90 s has been observed. */
 export const zerodhaQuarantine = Duration.minutes(2)
 
-const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
-
 /** Problems between settings that are valid alone. */
 const contradictions = (values: Settings): ReadonlyArray<string> => {
   const problems: Array<string> = []
@@ -184,6 +184,7 @@ const contradictions = (values: Settings): ReadonlyArray<string> => {
         `(${Duration.format(values.limits.quoteAge)}): prices would not be known most of the time, and not limited`
     )
   }
+  problems.push(...proxyProblems(values))
   if (values.brokerType !== "zerodha") return problems
   if (Option.isNone(values.zerodhaApiKey)) {
     problems.push("ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade")
@@ -195,6 +196,30 @@ const contradictions = (values: Settings): ReadonlyArray<string> => {
       `RECONCILE_QUARANTINE_SECONDS must be at least ${Duration.toSeconds(zerodhaQuarantine)} with ${values.zerodhaUrl}: ` +
         "its order list may show an order that late, and a slice placed again before that would be placed twice"
     )
+  }
+  return problems
+}
+
+/** What a proxy is asked for that this service cannot do. */
+const proxyProblems = (values: Settings): ReadonlyArray<string> => {
+  const { brokerType, notifyWebhookUrl, proxies, telemetry, zerodhaIpFamily, zerodhaOrderFeed, zerodhaOrderFeedUrl } =
+    values
+  const isZerodha = brokerType === "zerodha"
+  const addresses: ReadonlyArray<readonly [name: string, address: string]> = [
+    ...(isZerodha ? [["ZERODHA_URL", values.zerodhaUrl] as const] : []),
+    ...(isZerodha && zerodhaOrderFeed ? [["ZERODHA_ORDER_FEED_URL", zerodhaOrderFeedUrl] as const] : []),
+    ...Option.toArray(notifyWebhookUrl).map((url) => ["NOTIFY_WEBHOOK_URL", Redacted.value(url)] as const),
+    ...Option.toArray(telemetry.endpoint).map((url) => ["OTEL_EXPORTER_OTLP_ENDPOINT", url] as const)
+  ]
+  const problems = addresses
+    .filter(([, address]) => isThroughHttpProxy(proxies, address))
+    .map(
+      ([name]) =>
+        `${name} must not be an address without TLS behind HTTP_PROXY, which would see all that is sent: write its host into ` +
+        "NO_PROXY to reach it directly, or use an address with https:"
+    )
+  if (isZerodha && zerodhaIpFamily !== "auto" && Option.isSome(proxyOf(proxies, values.zerodhaUrl))) {
+    problems.push("ZERODHA_IP_FAMILY must be auto behind HTTPS_PROXY: the proxy chooses the address that Zerodha sees")
   }
   return problems
 }

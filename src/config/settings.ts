@@ -1,5 +1,6 @@
 import { Option, Redacted, Result } from "effect"
 import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
+import { noProxy, proxyUrl } from "./proxies.ts"
 import {
   listOf,
   millis,
@@ -119,6 +120,7 @@ const zerodha = (read: Read) => ({
   zerodhaLoginUrl: read(url("ZERODHA_LOGIN_URL", "https://kite.zerodha.com/connect/login", ["https:", "http:"])),
   zerodhaOrderFeed: read(oneOf("ZERODHA_ORDER_FEED", "off", ["off", "on"])) === "on",
   zerodhaOrderFeedUrl: read(url("ZERODHA_ORDER_FEED_URL", "wss://ws.kite.trade", ["wss:", "ws:"])),
+  zerodhaIpFamily: read(oneOf("ZERODHA_IP_FAMILY", "auto", ["auto", "4", "6"])),
   zerodhaMarketProtection: read(marketProtection),
   zerodhaOrdersPerSecond: read(whole("ZERODHA_ORDERS_PER_SECOND", 10, 1, 10_000)),
   zerodhaOrdersPerMinute: read(whole("ZERODHA_ORDERS_PER_MINUTE", 400, 1, 100_000)),
@@ -143,6 +145,13 @@ const notifications = (read: Read) => ({
     secretUrl("NOTIFY_WEBHOOK_URL", ["https:", "http:"], "https://hooks.example.com/services/T0/B0/key")
   ),
   notifyWebhookFormat: read(oneOf("NOTIFY_WEBHOOK_FORMAT", "json", ["json", "slack"]))
+})
+
+/** The way to the broker, the webhook and the collector. */
+const proxies = (read: Read) => ({
+  httpsProxy: read(proxyUrl("HTTPS_PROXY")),
+  httpProxy: read(proxyUrl("HTTP_PROXY")),
+  noProxy: read(noProxy)
 })
 
 const clockAndLogs = (read: Read) => ({
@@ -179,6 +188,7 @@ export const readSettings = (read: Read) => ({
   ...zerodha(read),
   ...mockBroker(read),
   ...notifications(read),
+  proxies: proxies(read),
   ...clockAndLogs(read),
   telemetry: telemetry(read)
 })

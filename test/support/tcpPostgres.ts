@@ -10,10 +10,14 @@ import { type Account, spawnOptions } from "../../src/db/embedded/Processes.ts"
 import { makeDataFolder, makeSystemFolder, testPackage } from "./folders.ts"
 import { eventually } from "./processes.ts"
 
-/** A certificate or key of this folder: `authority` signed `server` (for localhost) and `client` (for the role certified). */
-export const tlsFile = (
-  name: "authority.crt" | "other.crt" | "server.crt" | "server.key" | "client.crt" | "client.key"
-) => join(import.meta.dirname, "tls", name)
+/**
+ * A certificate or key of this folder: `authority` signed `server` (for localhost) and `client` (for the role certified); `kite`
+ * (for kite.test) and `expired` (for localhost) have signed themselves.
+ */
+export const tlsFile = (name: `${"authority" | "other" | Keyed}.crt` | `${Keyed}.key`) =>
+  join(import.meta.dirname, "tls", name)
+
+type Keyed = "server" | "client" | "kite" | "expired"
 
 /** A PostgreSQL of its own that listens on TCP. */
 export interface TcpPostgres {
