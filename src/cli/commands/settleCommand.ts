@@ -67,7 +67,7 @@ export const settleCommand = Command.make(
     const repaired =
       repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
-    const misplaced = yield* (yield* DoctorStore).misplaced
+    const misplaced = yield* (yield* DoctorStore).misplaced("newest")
     const waiting = yield* (yield* SettlementStore).current(from)
     yield* print(given.json, { ...reconciled, repaired, unbalanced, misplaced, waiting }, reconciliationText)
     if (misplaced.length > 0) {
