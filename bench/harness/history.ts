@@ -102,6 +102,12 @@ const insertToday = async (pool: Pool, orders: number) => {
     `INSERT INTO order_plans (${planColumns}) SELECT id, ${planValues} FROM (SELECT id, created_at AS at FROM orders WHERE number > $1) AS o`,
     [orders]
   )
+  await pool.query(
+    `INSERT INTO slice_claims (id, claimed_at, lease_expires_at, first_due_at, last_due_at, is_over, owner)
+     SELECT $1::bigint + n, at, at, at, at, true, 'bench' FROM generate_series(2, 21) AS n, LATERAL (SELECT now() - interval '1 hour' AS at) AS t`,
+    [orders]
+  )
+  const claim = "$1::bigint + 2 + o.number % 20"
   const rows = `
     FROM orders o CROSS JOIN generate_series(1, ${slicesPerOrder}) AS k
     CROSS JOIN LATERAL (SELECT (o.number << 20) + k AS slice, o.created_at + (k - 1) * interval '59 minutes' AS due, o.id || '-' || k AS id,
@@ -113,13 +119,13 @@ const insertToday = async (pool: Pool, orders: number) => {
     [orders]
   )
   await pool.query(
-    `INSERT INTO slice_results (slice, placed_at, acknowledged_at, updated_at, version, attempts, quantity, filled, stage, broker_order_id, broker_status)
-     SELECT slice, due, due, due, 1, 1, 10, 10, 'P', 'B' || slice, 'COMPLETE' ${rows} AND k = 1`,
+    `INSERT INTO slice_results (slice, claim, placed_at, acknowledged_at, updated_at, version, attempts, quantity, filled, stage, broker_order_id, broker_status)
+     SELECT slice, ${claim}, due, due, due, 1, 1, 10, 10, 'P', 'B' || slice, 'COMPLETE' ${rows} AND k = 1`,
     [orders]
   )
   await pool.query(
-    `INSERT INTO slice_working (slice, placed_at, acknowledged_at, version, attempts, quantity, broker_order_id, broker_status)
-     SELECT slice, due, due, 1, 1, 10, 'B' || slice, 'OPEN' ${rows} AND k = 2`,
+    `INSERT INTO slice_working (slice, claim, placed_at, acknowledged_at, version, attempts, quantity, broker_order_id, broker_status)
+     SELECT slice, ${claim}, due, due, 1, 1, 10, 'B' || slice, 'OPEN' ${rows} AND k = 2`,
     [orders]
   )
   await pool.query(
