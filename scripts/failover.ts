@@ -1,4 +1,4 @@
-import { Clock, Console, Effect, Fiber, Layer, References, Schedule, Schema } from "effect"
+import { Clock, Console, Effect, Fiber, Layer, References, Schema } from "effect"
 import { chmodSync, mkdirSync } from "node:fs"
 import { rm } from "node:fs/promises"
 import { join } from "node:path"
@@ -152,6 +152,24 @@ const end = Effect.fnUntraced(function* ({ db: { sql, queryOne } }: Stage) {
   return yield* patiently(queryOne("failover.end", End, statement))
 })
 
+/** Without an end coming nearer for this long, what is left counts as lost. */
+const stuckSeconds = 120
+
+/** Waits until all is at its end, however long the backlog of the last fail-overs is, or nothing gets done any more. */
+const untilAtRest = Effect.fnUntraced(function* (stage: Stage) {
+  let least = Infinity
+  let since = yield* Clock.currentTimeMillis
+  while (true) {
+    const { unsplit, unfinished } = yield* end(stage)
+    const now = yield* Clock.currentTimeMillis
+    const left = unsplit + unfinished
+    if (left < least) since = now
+    least = Math.min(least, left)
+    if (left === 0 || now - since > stuckSeconds * 1000) return
+    yield* Effect.sleep("1 second")
+  }
+})
+
 const play = Effect.fnUntraced(function* (stage: Stage, firstPair: Pair) {
   const results: Array<RoundResult> = []
   let pair = firstPair
@@ -163,10 +181,7 @@ const play = Effect.fnUntraced(function* (stage: Stage, firstPair: Pair) {
   }
   yield* Fiber.interrupt(submitter)
   yield* Console.log("The last fail-over is over; everything must come to its end")
-  yield* Effect.repeat(end(stage), {
-    schedule: Schedule.spaced("1 second"),
-    while: ({ unsplit, unfinished }) => unsplit + unfinished > 0
-  }).pipe(Effect.timeoutOption("3 minutes"))
+  yield* untilAtRest(stage)
   return results
 })
 

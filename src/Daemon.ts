@@ -9,6 +9,7 @@ import { Configuration } from "./config/Configuration.ts"
 import { TradingHours } from "./config/TradingHours.ts"
 import { migrate } from "./db/Migrations.ts"
 import { Wakeups } from "./db/Wakeups.ts"
+import { secretFileCheck } from "./doctor/secretFileCheck.ts"
 import { NotifierLayer } from "./notify/Notifier.ts"
 import { Instance } from "./runtime/Instance.ts"
 import { BrokerInUseStore } from "./stores/account/BrokerInUseStore.ts"
@@ -62,6 +63,9 @@ export const runWorkers = Effect.gen(function* () {
     `pulse-background ${instance.version} is running as ${instance.id} with the ${broker.name} broker, ` +
       `${config.dryRun ? "in a DRY RUN (nothing is sent), " : ""}splitting every ${Duration.format(config.orderSplitterPollInterval)}, placing up to ${config.sliceExecutorConcurrency} slices at once`
   )
+  if (config.readableSecretFiles.length > 0) {
+    yield* Effect.logWarning(secretFileCheck(config.readableSecretFiles).found)
+  }
   return yield* Effect.raceAllFirst([
     supervise("splitter", OrderSplitter),
     supervise("executor", SliceExecutor),

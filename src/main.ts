@@ -6,6 +6,8 @@ import nodeModule from "node:module"
 import { fileURLToPath } from "node:url"
 import { setFlagsFromString } from "node:v8"
 
+// Node.js would open its inspector at this signal, through which every secret can be read and every call be made.
+process.on("SIGUSR1", () => undefined)
 // The young generation stays small and the heap at most doubles between collections; otherwise a burst of orders leaves
 // 200 MB behind. The flags are set first, because cached code is valid only for the flags it was compiled with.
 for (const flag of ["--semi-space-growth-factor=1", "--heap-growing-percent=100"]) setFlagsFromString(flag)

@@ -96,6 +96,7 @@ export const anyAnswer = (
 }
 
 const now = DateTime.makeUnsafe("2026-11-24T04:00:00.250Z")
+const masked = (text: string) => text
 
 /**
  * The meaning of broker answers. What a placement must never do on an answer is written down in answerMeaning.ts from the
@@ -107,8 +108,8 @@ export const answers = pureArea({
   generate: (choices): BrokerAnswer => ({ request: choices.hits(0.8) ? "order" : "lookup", ...anyAnswer(choices) }),
   read: ({ request, status, body }) =>
     request === "order"
-      ? { order: orderAnswer({ status, body }, now), lookup: null }
-      : { order: null, lookup: lookupAnswer({ status, body }, now) },
+      ? { order: orderAnswer({ status, body, masked }, now), lookup: null }
+      : { order: null, lookup: lookupAnswer({ status, body, masked }, now) },
   verdict: (answer, { order, lookup }) =>
     (order === null ? null : (wrongWords(order) ?? wrongMeaning(answer, order))) ??
     (lookup === null ? null : (wrongWords(lookup) ?? wrongLookup(answer, lookup)))

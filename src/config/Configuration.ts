@@ -8,6 +8,7 @@ import { shortened } from "../domain/text/shortened.ts"
 import { type AddressDefaults, type DatabaseAddress, readDatabaseAddress } from "./databaseAddress.ts"
 import { parameterVariables } from "./databaseParameters.ts"
 import { isLoopback, isThroughHttpProxy, proxyOf } from "./proxies.ts"
+import { fileVariable, readSecretFile } from "./secretFile.ts"
 import { type Setting, usualLength } from "./Setting.ts"
 import { readSettings } from "./settings.ts"
 
@@ -27,7 +28,11 @@ export class ConfigurationError extends Schema.TaggedError<ConfigurationError>()
 type Settings = Readonly<ReturnType<typeof readSettings>>
 
 /** The settings, and what DATABASE_URL means together with the variables of libpq; null without it. */
-type Values = Settings & { readonly database: DatabaseAddress | null }
+type Values = Settings & {
+  readonly database: DatabaseAddress | null
+  /** The variables whose secrets stand in files that every account of this host may read. */
+  readonly readableSecretFiles: ReadonlyArray<string>
+}
 
 /** The settings as a list, in the order of the reference page. */
 export const settings: ReadonlyArray<Setting<unknown>> = (() => {
@@ -52,16 +57,7 @@ export class Configuration extends Context.Service<Configuration, Values>()("pul
 }
 
 const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () {
-  const given = new Map<string, string>()
-  for (const { name, alias } of settings) {
-    for (const variable of alias === undefined ? [name] : [name, alias]) {
-      const text = yield* Effect.option(Config.String(variable))
-      // An empty variable counts as not set, because compose files and shells often write NAME= for that.
-      if (Option.isSome(text) && text.value !== "") given.set(name, text.value.trim())
-    }
-  }
-
-  const problems: Array<string> = []
+  const { given, problems, readableSecretFiles } = yield* readTexts
   const values = readSettings((setting) => {
     const text = given.get(setting.name)
     if (text === undefined) return setting.defaultValue
@@ -75,8 +71,38 @@ const load: Effect.Effect<Values, ConfigurationError> = Effect.gen(function* () 
   if (Result.isFailure(database)) problems.unshift(...database.failure)
   problems.push(...contradictions(values))
   if (problems.length > 0 || Result.isFailure(database)) return yield* new ConfigurationError({ problems })
-  return { ...values, database: database.success }
+  return { ...values, database: database.success, readableSecretFiles }
 })
+
+/** The texts of the settings that are set, those of secrets also from the files that other variables name. */
+const readTexts = Effect.gen(function* () {
+  const given = new Map<string, string>()
+  const problems: Array<string> = []
+  const readableSecretFiles: Array<string> = []
+  for (const { alias, isSecret, name } of settings) {
+    const text = (alias === undefined ? null : yield* variable(alias)) ?? (yield* variable(name))
+    const file = fileVariable(name)
+    const path = isSecret === true ? yield* variable(file) : null
+    if (text !== null) given.set(name, text)
+    if (path === null) continue
+    if (text !== null) {
+      problems.push(`${name} and ${file} must not both be set`)
+      continue
+    }
+    const read = yield* Effect.result(readSecretFile(path))
+    if (Result.isSuccess(read)) {
+      given.set(name, read.success.text)
+      if (read.success.isReadable) readableSecretFiles.push(file)
+    } else problems.push(`${file} must name a file with the secret, and ${quoted(path)} ${read.failure}`)
+  }
+  return { given, problems, readableSecretFiles }
+})
+
+/** An empty variable counts as not set, because compose files and shells often write NAME= for that. */
+const variable = (name: string): Effect.Effect<string | null> =>
+  Effect.map(Effect.option(Config.String(name)), (text) =>
+    Option.isSome(text) && text.value !== "" ? text.value.trim() : null
+  )
 
 const readDatabase = Effect.fnUntraced(function* ({ databaseCaFile, databaseUrl }: Settings) {
   if (Option.isNone(databaseUrl)) return Result.succeed(null)
@@ -154,6 +180,23 @@ export const isTradingCalendarOn = (values: Pick<Values, "tradingCalendar" | "br
 /** How long an order may take to appear in Zerodha's order list, with a margin: 90 s has been observed. */
 export const zerodhaQuarantine = Duration.minutes(2)
 
+/** Whoever is between this host and the broker could read the access token, and answer in the broker's place. */
+const plainAddresses = (values: Settings): ReadonlyArray<string> => {
+  const simulator = Option.getOrNull(values.zerodhaSimulatorHost)
+  return [
+    ["ZERODHA_URL", values.zerodhaUrl] as const,
+    ["ZERODHA_LOGIN_URL", values.zerodhaLoginUrl] as const,
+    ["ZERODHA_ORDER_FEED_URL", values.zerodhaOrderFeedUrl] as const
+  ].flatMap(([name, address]) => {
+    const { hostname, protocol } = new URL(address)
+    if (protocol === "https:" || protocol === "wss:" || isLoopback(hostname) || hostname === simulator) return []
+    return [
+      `${name} must begin with ${protocol === "ws:" ? "wss:" : "https:"}, because ${protocol} shows the access token to the ` +
+        "network. It is for a simulator on this host, or on the host that ZERODHA_SIMULATOR_HOST names"
+    ]
+  })
+}
+
 /** Problems between settings that are valid alone. */
 const contradictions = (values: Settings): ReadonlyArray<string> => {
   const problems: Array<string> = []
@@ -185,6 +228,7 @@ const contradictions = (values: Settings): ReadonlyArray<string> => {
     )
   }
   problems.push(...proxyProblems(values))
+  problems.push(...plainAddresses(values))
   if (values.brokerType !== "zerodha") return problems
   if (Option.isNone(values.zerodhaApiKey)) {
     problems.push("ZERODHA_API_KEY must be set when BROKER_TYPE is zerodha: it is shown on developers.kite.trade")

@@ -1,4 +1,5 @@
 import { Duration, Redacted, Result } from "effect"
+import { isIPv6 } from "node:net"
 import { type ParameterName, parameterNames, parameterOf } from "./databaseParameters.ts"
 import { readUrl, type UrlParts } from "./databaseUrl.ts"
 import { plainNumber } from "./Setting.ts"
@@ -167,8 +168,10 @@ const hostsOf = (values: Values): ReadonlyArray<DatabaseHost> => {
   if (hosts.some((host) => /[\s@?#]/.test(host))) {
     values.refuse(
       "host",
-      "be names or addresses, and a password must have %20, %40, %3F and %23 for a space, @, ? and #"
+      "be names, addresses or folders of sockets, and a password must have %20, %40, %3F and %23 for a space, @, ? and #"
     )
+  } else if (hosts.some((host) => host.includes(":") && !host.startsWith("/") && !isIPv6(host))) {
+    values.refuse("host", "be names or addresses alone: write the ports as port=5432,5433")
   }
   return hosts.map((host, index) => ({ host, port: numbers[ports.length === 1 ? 0 : index] ?? defaultPort }))
 }
@@ -198,16 +201,23 @@ const tlsOf = (values: Values, { authorityFile }: AddressDefaults): TlsRules => 
   const certificate = values.get("sslcert")
   const key = values.get("sslkey")
   if ((certificate === null) !== (key === null)) {
-    values.refuse(certificate === null ? "sslkey" : "sslcert", "be set together with sslcert and sslkey, both")
+    const [given, missing] = certificate === null ? (["sslkey", "sslcert"] as const) : (["sslcert", "sslkey"] as const)
+    values.refuse(given, `be set together with ${missing}`)
   }
   const keyPassword = values.get("sslpassword")
+  if (keyPassword !== null && key === null) values.refuse("sslpassword", "be set together with sslcert and sslkey")
+  const minVersion = values.oneOf("ssl_min_protocol_version", tlsVersions)
+  const maxVersion = values.oneOf("ssl_max_protocol_version", tlsVersions)
+  if (minVersion === "TLSv1.3" && maxVersion === "TLSv1.2") {
+    values.refuse("ssl_max_protocol_version", "not be less than ssl_min_protocol_version")
+  }
   return {
     mode,
     rootCertificate,
     clientCertificate: certificate === null || key === null ? null : { certificate, key },
     keyPassword: keyPassword === null ? null : Redacted.make(keyPassword),
-    minVersion: values.oneOf("ssl_min_protocol_version", tlsVersions),
-    maxVersion: values.oneOf("ssl_max_protocol_version", tlsVersions)
+    minVersion,
+    maxVersion
   }
 }
 
@@ -232,7 +242,7 @@ export const isLocalHost = (host: string): boolean =>
 export const addressText = ({ hosts, database }: DatabaseAddress): string =>
   `${hosts.map(hostText).join(",")}/${database}`
 
-export const hostText = ({ host, port }: DatabaseHost): string => `${host.includes(":") ? `[${host}]` : host}:${port}`
+export const hostText = ({ host, port }: DatabaseHost): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`
 
 /** Whether what the mode asks for proves which server it is. */
 export const isVerified = ({ mode, rootCertificate }: TlsRules): boolean =>

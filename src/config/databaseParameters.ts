@@ -56,7 +56,7 @@ export const parameters = {
   sslcrl: only([], "leave it out: revocation lists are not supported", "PGSSLCRL"),
   sslcrldir: only([], "leave it out: revocation lists are not supported", "PGSSLCRLDIR"),
   sslcertmode: only(["allow"], "leave it out: a certificate is sent when sslcert is set", "PGSSLCERTMODE"),
-  requiressl: only([], "write sslmode=require"),
+  requiressl: only([], "write sslmode=require", "PGREQUIRESSL"),
   require_auth: only([], "leave it out, and write sslmode=verify-full", "PGREQUIREAUTH"),
   requirepeer: only([], "leave it out: the owner of a socket is not checked", "PGREQUIREPEER"),
   gssencmode: only(["disable", "prefer"], noKerberos, "PGGSSENCMODE"),
@@ -92,6 +92,7 @@ const tls = "sslmode=verify-full, or sslmode=require without a check of the serv
 const rootCertificate = "sslrootcert=FILE, or DATABASE_CA_FILE"
 const schema = "options=-csearch_path%3Dtrading, with the schema's name for trading"
 const poolSize = "DATABASE_POOL_SIZE"
+const statementTimeout = "DATABASE_STATEMENT_TIMEOUT_SECONDS"
 
 /** What users of other clients write, in lower case and without `-` and `_`, and what it is here. */
 const lookalikes: Readonly<Record<string, string>> = {
@@ -100,7 +101,6 @@ const lookalikes: Readonly<Record<string, string>> = {
   sslaccept: tls,
   encrypt: tls,
   usessl: tls,
-  requiressl: tls,
   sslroot: rootCertificate,
   sslca: rootCertificate,
   ca: rootCertificate,
@@ -127,19 +127,22 @@ const lookalikes: Readonly<Record<string, string>> = {
   tcpkeepalive: "keepalives",
   keepalive: "keepalives",
   targetservertype: "target_session_attrs=read-write",
-  statementtimeout: "DATABASE_STATEMENT_TIMEOUT_SECONDS",
+  statementtimeout: statementTimeout,
+  commandtimeout: statementTimeout,
+  querytimeout: statementTimeout,
+  sockettimeout: statementTimeout,
   poolsize: poolSize,
   poolmaxconns: poolSize,
   connectionlimit: poolSize,
-  maxpoolsize: poolSize,
-  pgbouncer: "nothing: PgBouncer works in session mode"
+  maxpoolsize: poolSize
 }
 
 const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_.]/g, "")
 
-/** What to write instead of a parameter that PostgreSQL does not have. */
-export const insteadOf = (name: string): string => {
+/** What to write instead of a parameter that PostgreSQL does not have; null if other clients do not have it either. */
+export const insteadOf = (name: string): string | null => {
+  if (plain(name) === "pgbouncer") return "leave it out: PgBouncer works in session mode"
   const spelled = parameterNames.find((known) => plain(known) === plain(name))
   const instead = spelled ?? lookalikes[plain(name)]
-  return instead === undefined ? "leave it out; doc/guides/database.md lists the parameters" : `write ${instead}`
+  return instead === undefined ? null : `write ${instead}`
 }

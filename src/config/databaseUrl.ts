@@ -6,7 +6,7 @@ export type UrlParts = ReadonlyMap<ParameterName, string>
 
 export const urlExample = "postgres://user:password@host:5432/database"
 
-const escapesNeeded = "DATABASE_URL must be a URL whose password has %2F, %3F, %23 and %40 for /, ?, # and @"
+const escapesNeeded = "DATABASE_URL must be a URL whose user and password have %2F, %3F, %23 and %40 for /, ?, # and @"
 const notAUrl = `DATABASE_URL must be a URL such as ${urlExample}`
 const percentNeeded =
   "DATABASE_URL must have %25 for each % that does not begin an escape such as %2F, also in the password"
@@ -32,24 +32,22 @@ export const readUrl = (url: string): Result.Result<UrlParts, ReadonlyArray<stri
   }
   readServers(servers, reading)
   reading.take("dbname", path)
-  for (const part of query.split("&")) {
-    if (part === "") continue
-    const at = part.includes("=") ? part.indexOf("=") : part.length
-    readParameter(part.slice(0, at), part.slice(at + 1), reading)
-  }
+  for (const part of query.split("&")) if (part !== "") readParameter(part, reading)
   return reading.problems.length === 0 ? Result.succeed(reading.parts) : Result.fail(reading.problems)
 }
 
-/** What was read so far. */
+/** What was read so far, and the problems with it. */
 class Reading {
   readonly parts = new Map<ParameterName, string>()
   readonly problems: Array<string> = []
+  /** Whether the password was a parameter, so that what follows may be its rest. */
+  isBehindPassword = false
 
   /** Notes a part, decoded. An empty one counts as not given. */
   take(name: ParameterName, encoded: string): void {
     if (encoded === "") return
     if (this.parts.has(name)) {
-      this.problems.push(`DATABASE_URL must not give ${name} twice`)
+      this.problems.push(`DATABASE_URL must not give ${name} twice, such as before the question mark and after it`)
       return
     }
     try {
@@ -83,10 +81,28 @@ const readServers = (servers: string, reading: Reading): void => {
   if (ports.some((port) => port !== "")) reading.take("port", ports.join(","))
 }
 
-const readParameter = (encodedName: string, value: string, reading: Reading): void => {
-  const shown = encodedName.slice(0, 40)
-  const name = parameterNames.find((known) => known === encodedName)
+/** `name=value`. Without a value it is refused: what was meant to be said, such as `sslmode=$MODE`, is not known. */
+const readParameter = (part: string, reading: Reading): void => {
+  const at = part.includes("=") ? part.indexOf("=") : part.length
+  const given = part.slice(0, at)
+  const value = part.slice(at + 1)
+  const name = parameterNames.find((known) => known === given)
   if (name === undefined) {
-    reading.problems.push(`DATABASE_URL must not have the parameter ${shown}: ${insteadOf(encodedName)}`)
+    reading.problems.push(unknownParameter(given, at === part.length || reading.isBehindPassword))
+  } else if (value === "") {
+    reading.problems.push(`DATABASE_URL must have a value for ${name}, or not name it`)
   } else reading.take(name, value)
+  if (name === "password") reading.isBehindPassword = true
 }
+
+const maxShown = 40
+
+/** What other clients have may be shown; anything else may be the rest of a password. */
+const unknownParameter = (name: string, mayBeSecret: boolean): string => {
+  const instead = insteadOf(name)
+  return instead === null && mayBeSecret
+    ? "DATABASE_URL must have name=value for each parameter, with a name of PostgreSQL, and %26 for & in a password"
+    : `DATABASE_URL must not have the parameter ${name.slice(0, maxShown)}: ${instead ?? generalAdvice}`
+}
+
+const generalAdvice = "leave it out; doc/guides/database.md lists the parameters"

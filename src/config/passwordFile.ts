@@ -6,19 +6,25 @@ export interface PasswordQuestion {
   readonly user: string
 }
 
+/** The folders that clients of PostgreSQL and of Debian are built with. A password file names them `localhost`. */
+const usualSocketFolders = new Set(["/tmp", "/var/run/postgresql"])
+
 /**
  * The first password that fits in the text of a `.pgpass` file, whose lines are `host:port:database:user:password`. A field
  * `*` fits everything, and a backslash escapes `:` and `\`. Null: none fits.
  */
 export const findPassword = (text: string, { host, port, database, user }: PasswordQuestion): string | null => {
-  const wanted = [host, String(port), database, user]
+  const hosts = usualSocketFolders.has(host) ? [host, "localhost"] : [host]
+  const wanted = [hosts, [String(port)], [database], [user]]
   for (const line of text.split(/\r?\n/)) {
     if (line.startsWith("#")) continue
     const fields = /^((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):((?:\\.|[^:\\])*):(.*)$/.exec(line)?.slice(1)
     if (fields === undefined) continue
-    const fits = wanted.every((value, index) => fields[index] === "*" || unescaped(fields[index] ?? "") === value)
-    // libpq ends a password at a colon that is not escaped.
-    if (fits) return unescaped(/^(?:\\.|[^:\\])*/.exec(fields[4] ?? "")?.[0] ?? "")
+    const fits = wanted.every(
+      (values, index) => fields[index] === "*" || values.includes(unescaped(fields[index] ?? ""))
+    )
+    // libpq ends a password at a colon that is not escaped, and takes a backslash at the end of the line as it is.
+    if (fits) return unescaped(/^(?:\\.|[^:\\]|\\$)*/.exec(fields[4] ?? "")?.[0] ?? "")
   }
   return null
 }

@@ -2,11 +2,22 @@ import { Effect } from "effect"
 import { constants } from "node:fs"
 import { type FileHandle, open } from "node:fs/promises"
 
+/** The text of a file, with its permission bits and the account that it belongs to. */
+export interface ReadFile {
+  readonly text: string
+  readonly mode: number
+  readonly uid: number
+}
+
+/** Reads the text of a file as {@link readFile} does. */
+export const readTextFile = (path: string, maxBytes: number): Effect.Effect<string, string> =>
+  Effect.map(readFile(path, maxBytes), ({ text }) => text)
+
 /**
  * Reads a text file of at most `maxBytes`. Fails with words that complete "FILE …". Folders, devices and pipes are refused
  * unread, because some of them never end.
  */
-export const readTextFile = (path: string, maxBytes: number): Effect.Effect<string, string> =>
+export const readFile = (path: string, maxBytes: number): Effect.Effect<ReadFile, string> =>
   Effect.acquireUseRelease(
     attempt(() => open(path, constants.O_RDONLY | nonBlocking)),
     (file) => readLimited(file, maxBytes),
@@ -35,8 +46,9 @@ const readLimited = Effect.fnUntraced(function* (file: FileHandle, maxBytes: num
     read = bytesRead
   }
   if (length > maxBytes) return yield* Effect.fail(tooLong)
-  return yield* Effect.try({
+  const text = yield* Effect.try({
     try: () => new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length)),
     catch: () => "must be text in UTF-8"
   })
+  return { text, mode: stat.mode, uid: stat.uid }
 })

@@ -1,4 +1,5 @@
 import { Option, Redacted, Result } from "effect"
+import { operatorName } from "../domain/operations/operatorName.ts"
 import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
 import { noProxy, proxyUrl } from "./proxies.ts"
 import {
@@ -38,6 +39,37 @@ const marketProtection: Setting<number> = {
       ? Result.succeed(percent)
       : Result.fail("auto or a percentage up to 100")
   }
+}
+
+/** A simulator's host; never one of the broker. */
+const simulatorHost: Setting<Option.Option<string>> = {
+  name: "ZERODHA_SIMULATOR_HOST",
+  defaultText: "",
+  defaultValue: Option.none(),
+  decode: (given) => {
+    const host = given.toLowerCase()
+    return /^[a-z0-9][a-z0-9.-]*$/.test(host) && !/(?:^|\.)(?:kite\.trade|zerodha\.com)\.?$/.test(host)
+      ? Result.succeed(Option.some(host))
+      : Result.fail("the name of a simulator's host such as kite-simulator")
+  }
+}
+
+/** 32 bytes, which encrypt the access tokens in the database. */
+const credentialKey: Setting<Option.Option<Redacted.Redacted<Uint8Array>>> = {
+  ...secret("CREDENTIAL_KEY"),
+  defaultValue: Option.none(),
+  decode: (given) => {
+    const bytes = Buffer.from(given, /^[0-9a-f]{64}$/i.test(given) ? "hex" : "base64")
+    const isWhole = /^(?:[0-9a-f]{64}|[A-Za-z0-9+/]{43}=)$/i.test(given)
+    return isWhole && bytes.length === 32
+      ? Result.succeed(Option.some(Redacted.make(new Uint8Array(bytes))))
+      : Result.fail("32 bytes in base64 or in hexadecimal digits, as `openssl rand -base64 32` prints them")
+  }
+}
+
+const personOf: Setting<string> = {
+  ...text("PULSE_OPERATOR", ""),
+  decode: operatorName
 }
 
 /** Read as a whole by `readDatabaseAddress`, together with the variables of libpq. */
@@ -116,8 +148,10 @@ const zerodha = (read: Read) => ({
   zerodhaApiKey: read(secret("ZERODHA_API_KEY")),
   zerodhaApiSecret: read(secret("ZERODHA_API_SECRET")),
   zerodhaAccessToken: read(secret("ZERODHA_ACCESS_TOKEN")),
+  credentialKey: read(credentialKey),
   zerodhaUrl: read(url("ZERODHA_URL", "https://api.kite.trade", ["https:", "http:"])),
   zerodhaLoginUrl: read(url("ZERODHA_LOGIN_URL", "https://kite.zerodha.com/connect/login", ["https:", "http:"])),
+  zerodhaSimulatorHost: read(simulatorHost),
   zerodhaOrderFeed: read(oneOf("ZERODHA_ORDER_FEED", "off", ["off", "on"])) === "on",
   zerodhaOrderFeedUrl: read(url("ZERODHA_ORDER_FEED_URL", "wss://ws.kite.trade", ["wss:", "ws:"])),
   zerodhaIpFamily: read(oneOf("ZERODHA_IP_FAMILY", "auto", ["auto", "4", "6"])),
@@ -152,6 +186,14 @@ const proxies = (read: Read) => ({
   httpsProxy: read(proxyUrl("HTTPS_PROXY")),
   httpProxy: read(proxyUrl("HTTP_PROXY")),
   noProxy: read(noProxy)
+})
+
+/** Who acts by the commands, and who must agree. */
+const operators = (read: Read) => ({
+  operator: read(optional(personOf)),
+  operatorRequired: read(oneOf("OPERATOR_REQUIRED", "off", ["off", "on"])) === "on",
+  secondPersonRequired: read(oneOf("SECOND_PERSON_REQUIRED", "off", ["off", "on"])) === "on",
+  secondPersonWithin: read(minutes("SECOND_PERSON_WITHIN_MINUTES", 15, 1, 1440))
 })
 
 const clockAndLogs = (read: Read) => ({
@@ -189,6 +231,7 @@ export const readSettings = (read: Read) => ({
   ...mockBroker(read),
   ...notifications(read),
   proxies: proxies(read),
+  ...operators(read),
   ...clockAndLogs(read),
   telemetry: telemetry(read)
 })

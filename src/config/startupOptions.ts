@@ -18,7 +18,11 @@ const reserved: Readonly<Record<string, string>> = {
   intervalstyle: "the service needs postgres",
   standard_conforming_strings: "the service needs on",
   bytea_output: "the service needs hex",
-  role: "connect as the role itself"
+  role: "connect as the role itself",
+  session_authorization: "connect as the role itself",
+  session_replication_role: "the triggers must run",
+  transaction_timeout:
+    "a transaction is as long as DATABASE_STATEMENT_TIMEOUT_SECONDS, and a migration as long as it needs"
 }
 
 /**
@@ -30,6 +34,9 @@ export const readStartupOptions = (text: string): Result.Result<SessionSettings,
   const found: Record<string, string> = {}
   while (words.length > 0) {
     const word = words.shift() ?? ""
+    if (/^(endpoint|project|reference)=/.test(word)) {
+      return Result.fail("not name an endpoint or a project: the name of the host, which TLS tells the server, does")
+    }
     const pair = word === "-c" ? (words.shift() ?? "") : (/^(?:-c|--)(.+)$/s.exec(word)?.[1] ?? "")
     const [, given = "", value = ""] = /^([A-Za-z_][\w.-]*)=(.*)$/s.exec(pair) ?? []
     if (given === "") return Result.fail("have the form -c name=value, with \\ before a space in the value")

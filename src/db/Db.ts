@@ -10,6 +10,7 @@ import { decodeRows, decodeValues, type DecodeValues, type Row, type RowSchema }
 import { type Listen, listening } from "./listening.ts"
 import { measuredStatement } from "./measuredStatement.ts"
 import { storable } from "./parameters.ts"
+import { checkPooler } from "./pooler.ts"
 import type { Readable } from "./Readable.ts"
 import { timeLimits } from "./timeLimits.ts"
 import { withDbErrors } from "./toDbError.ts"
@@ -82,6 +83,9 @@ export class Db extends Context.Service<
      * is lost or falls silent, and when its server is read-only; payloads sent before the next `listen` are lost too.
      */
     readonly listen: Listen
+
+    /** Whether a connection speaks TLS. What the server reports may be the connection of a pooler. */
+    readonly isEncrypted: Effect.Effect<boolean, DbError>
   }
 >()("pulse-background/Db") {
   static readonly layer = (target: DbTarget): Layer.Layer<Db, DbError, Configuration> =>
@@ -115,7 +119,14 @@ const make = Effect.fnUntraced(function* (target: DbTarget, options: DbOptions) 
     transaction: (operation, statements) =>
       withDbErrors(operation, limited(operation, sql.withTransaction(statements))),
     unlimited: (operation, work) => withDbErrors(operation, sql.withTransaction(Effect.andThen(noTimeouts(sql), work))),
-    listen: listening(pool, limits)
+    listen: listening(pool, withDbErrors("connect", checkPooler(pool, destination.name, limits)), limits),
+    isEncrypted: withDbErrors(
+      "connect",
+      limits.connecting(
+        "connect",
+        Effect.scoped(Effect.map(pool.session, ({ config }) => config.ssl !== undefined && config.ssl !== false))
+      )
+    )
   })
 })
 
@@ -161,9 +172,7 @@ const makeReadable = () => {
   })
 }
 
-const noTimeouts = (sql: Sql) =>
-  Effect.forEach(
-    ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"],
-    (name) => sql.unsafe(`SET LOCAL ${name} = 0`),
-    { discard: true }
-  )
+/** PostgreSQL has a `transaction_timeout` from 17 on, which the role or the database may set. */
+const noTimeouts = (sql: Sql) => sql`
+  SELECT set_config(name, '0', true) FROM pg_settings
+  WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`

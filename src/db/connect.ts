@@ -1,4 +1,5 @@
 import { Duration, Effect, Redacted, Result, Scope } from "effect"
+import { isSqlError } from "effect/sql/SqlError"
 import {
   addressText,
   type DatabaseAddress,
@@ -164,20 +165,13 @@ const candidatesOf = Effect.fnUntraced(function* (address: DatabaseAddress, { po
 const minServerVersion = 150_000
 
 /** The driver connects lazily; this asks at once, so that a wrong address or server is reported at the start. */
-const checkServer = Effect.fnUntraced(function* ({ isEmbedded, name }: Destination, pool: Pool, limits: TimeLimits) {
+const checkServer = Effect.fnUntraced(function* (destination: Destination, pool: Pool, limits: TimeLimits) {
+  const { isEmbedded, name } = destination
   const { sql } = pool
   const ask = sql<{ version: number; name: string }>`
     SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS name`
   const [server] = yield* withDbErrors("connect", limits.starting("connect", ask)).pipe(
-    Effect.mapError(
-      (error) =>
-        new DbError({
-          ...error,
-          message:
-            `Cannot use the database at ${name}: ${error.message.replace(/^connect: /, "")}. ` +
-            adviceOn(error.message, isEmbedded)
-        })
-    )
+    Effect.mapError((error) => withAdvice(error, destination))
   )
   if (server === undefined || server.version < minServerVersion) {
     return yield* new DbError({
@@ -187,5 +181,16 @@ const checkServer = Effect.fnUntraced(function* ({ isEmbedded, name }: Destinati
       sqlState: null
     })
   }
-  if (!isEmbedded) yield* checkPooler(pool, name, limits)
+  if (isEmbedded) return
+  yield* Effect.catchIf(checkPooler(pool, name, limits), isSqlError, (error) =>
+    Effect.fail(withAdvice(toDbError("connect", error), destination))
+  )
 })
+
+const withAdvice = (error: DbError, { isEmbedded, name }: Destination): DbError =>
+  new DbError({
+    ...error,
+    message:
+      `Cannot use the database at ${name}: ${error.message.replace(/^connect: /, "")}. ` +
+      adviceOn(error.message, isEmbedded)
+  })

@@ -20,6 +20,19 @@ const advice: ReadonlyArray<readonly [pattern: RegExp, text: string]> = [
       "does not compare names."
   ],
   [/certificate has expired/, "Renew the server's certificate."],
+  [/certificate is not yet valid/, "Check this host's clock, and from when on the server's certificate is valid."],
+  [
+    /requires a valid client certificate|certificate authentication failed|alert certificate required/,
+    "The server wants a certificate that is made for this user: name it and its key with sslcert and sslkey in DATABASE_URL."
+  ],
+  [
+    /alert unknown ca/,
+    "The server does not know the authority that signed the certificate of sslcert: add it to the server's ssl_ca_file."
+  ],
+  [
+    /alert protocol version|unsupported protocol/,
+    "This host and the server have no version of TLS in common: see ssl_min_protocol_version, in DATABASE_URL and at the server."
+  ],
   [
     /does not support TLS/,
     "Turn ssl on at the server, or write sslmode=disable in DATABASE_URL if the network between is trusted."
@@ -35,6 +48,10 @@ const advice: ReadonlyArray<readonly [pattern: RegExp, text: string]> = [
   [
     /requested password authentication/,
     "DATABASE_URL has no password, and neither PGPASSWORD nor the password file has one for this server, database and user."
+  ],
+  [
+    /max_client_conn/,
+    "Let PgBouncer's max_client_conn allow DATABASE_POOL_SIZE connections for each daemon, and more for the commands."
   ],
   [
     /unrecognized configuration parameter|invalid value for parameter|parameter ".*" cannot be/,

@@ -1,10 +1,12 @@
 import { Effect, Redacted, Result } from "effect"
+import { createPrivateKey, X509Certificate } from "node:crypto"
 import { stat } from "node:fs/promises"
 import { createSecureContext, getCACertificates, type ConnectionOptions } from "node:tls"
 import { type DatabaseAddress, type DatabaseHost, isVerified, type TlsRules } from "../config/databaseAddress.ts"
 import { findPassword } from "../config/passwordFile.ts"
 import { readTextFile } from "../config/readTextFile.ts"
 import { DbError } from "./DbError.ts"
+import { saslPrepared } from "./saslPrepared.ts"
 
 /*
  * What an address needs from files: the authorities and the client's certificate for TLS, and passwords. They are read once, when
@@ -20,6 +22,8 @@ const unusable = (message: string) =>
     isTransient: false,
     sqlState: null
   })
+
+const saidOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const read = (what: string, path: string) =>
   Effect.mapError(readTextFile(path, maxBytes), (problem) => unusable(`the ${what} ${path} ${problem}`))
@@ -52,8 +56,7 @@ export const tlsOptions = Effect.fnUntraced(function* (rules: TlsRules) {
   const { minVersion: _min, maxVersion: _max, ...material } = options
   yield* Effect.try({
     try: () => createSecureContext(material),
-    catch: (error) =>
-      unusable(`the TLS files cannot be used: ${error instanceof Error ? error.message : String(error)}`)
+    catch: (error) => unusable(`the TLS files cannot be used: ${saidOf(error)}`)
   })
   return options
 })
@@ -72,15 +75,36 @@ const readOwn = Effect.fnUntraced(function* (
   keyPassword: Redacted.Redacted | null
 ) {
   if (yield* isOpenToOthers(key)) return yield* unusable(`others may read the key ${key}: chmod 600 it`)
-  return {
+  const own = {
     cert: yield* read("certificate", certificate),
     key: yield* read("key", key),
     ...(keyPassword === null ? {} : { passphrase: Redacted.value(keyPassword) })
   }
+  const isPair = yield* Effect.try({
+    try: () => new X509Certificate(own.cert).checkPrivateKey(createPrivateKey({ format: "pem", ...own })),
+    catch: (error) => unusable(keyProblem(saidOf(error), certificate, key))
+  })
+  return isPair ? own : yield* unusable(`the key ${key} is not that of the certificate ${certificate}`)
 })
 
+/** What OpenSSL's words about a certificate and its key mean. It cancels when it is not given the password of a key. */
+const keyProblem = (said: string, certificate: string, key: string): string => {
+  if (said.includes("interrupted or cancelled")) {
+    return `the key ${key} is encrypted: give its password as sslpassword, with %25 for % and so on`
+  }
+  return said.includes("bad decrypt")
+    ? `sslpassword does not open the key ${key}`
+    : `the certificate ${certificate} and its key ${key} must be in PEM (${said})`
+}
+
 /** The password for each host: that of the address, or of the password file. Null: there is none, and none may be needed. */
-export const passwordsOf = Effect.fnUntraced(function* (address: DatabaseAddress) {
+export const passwordsOf = (address: DatabaseAddress) =>
+  Effect.map(findPasswords(address), (passwordFor) => (host: DatabaseHost): Redacted.Redacted | null => {
+    const password = passwordFor(host)
+    return password === null ? null : Redacted.make(saslPrepared(Redacted.value(password)))
+  })
+
+const findPasswords = Effect.fnUntraced(function* (address: DatabaseAddress) {
   const { database, password, passwordFile, user } = address
   if (password !== null || passwordFile === null) return () => password
   const { isNamed, path } = passwordFile

@@ -1,6 +1,7 @@
 import { Effect, Scope, Stream } from "effect"
 import type { SqlError } from "effect/sql/SqlError"
 import { DbError } from "./DbError.ts"
+import { makeEcho } from "./echo.ts"
 import type { Pool } from "./pool.ts"
 import { type Limited, scopeClosedInTime, type TimeLimits } from "./timeLimits.ts"
 import { toDbError, withDbErrors } from "./toDbError.ts"
@@ -16,9 +17,14 @@ const probeInterval = "2 seconds"
  * socket open, or that it became a standby. It therefore asks, and fails without a good answer; all other connections
  * are as old and are closed with it. When a new listener is answered after one that fell silent, the server is elsewhere, so
  * what still waits for an answer on an older connection is given up.
+ *
+ * Behind a pooler it also asks for an echo. Without one the pooler has left session mode, and the next listener fails until
+ * `checkSessions` finds that connections keep their sessions.
  */
-export const listening = (pool: Pool, { connecting, answering, giveUp }: TimeLimits): Listen => {
+export const listening = (pool: Pool, checkSessions: Effect.Effect<void, DbError>, limits: TimeLimits): Listen => {
+  const { connecting, answering, giveUp } = limits
   let isSilent = false
+  let isDeaf = false
   /** Runs a question to the server within a limit, and notes when nothing is answered. */
   const answered = <A, R>(limit: Limited, operation: string, question: Effect.Effect<A, SqlError, R>) =>
     limit(operation, Effect.exit(question)).pipe(
@@ -30,19 +36,29 @@ export const listening = (pool: Pool, { connecting, answering, giveUp }: TimeLim
     function* (channel) {
       const operation = `listen ${channel}`
       const start = Scope.provide(pool.listen(channel), yield* scopeClosedInTime)
-      const { notifications, isReadOnly } = yield* answered(connecting, operation, start)
+      const { ask, id, notifications } = yield* answered(connecting, operation, start)
+      const echo = makeEcho(pool, channel, id, limits)
       const probe = Effect.filterOrFail(
-        answered(answering, operation, isReadOnly),
-        (is) => !is,
+        answered(answering, operation, ask),
+        ({ isReadOnly }) => !isReadOnly,
         () => readOnly(operation)
       )
+      const question = Effect.gen(function* () {
+        const { isPooled } = yield* probe
+        if (!isPooled || (yield* echo.isHeard)) return
+        isDeaf = true
+        return yield* deaf(operation)
+      })
       yield* probe
       if (isSilent) yield* giveUp
       isSilent = false
+      if (isDeaf) yield* checkSessions
+      isDeaf = false
       return Stream.fromQueue(notifications).pipe(
         Stream.map(({ payload }) => payload),
+        echo.without,
         Stream.mapError((error) => toDbError(operation, error)),
-        Stream.merge(Stream.drain(Stream.fromEffect(Effect.forever(Effect.delay(probe, probeInterval)))), {
+        Stream.merge(Stream.drain(Stream.fromEffect(Effect.forever(Effect.delay(question, probeInterval)))), {
           haltStrategy: "left"
         }),
         Stream.tapError(() => pool.closeAll)
@@ -58,4 +74,14 @@ const readOnly = (operation: string): DbError =>
     message: `${operation}: the server is read-only, as a standby is`,
     isTransient: true,
     sqlState: "25006"
+  })
+
+const deaf = (operation: string): DbError =>
+  new DbError({
+    operation,
+    message:
+      `${operation}: the pooler passes on no notifications: use session mode (PgBouncer: pool_mode = session), or the server's ` +
+      "own address",
+    isTransient: true,
+    sqlState: null
   })

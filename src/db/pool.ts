@@ -8,15 +8,24 @@ import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
 import type { ServerTarget } from "../config/databaseAddress.ts"
 import type { SessionSettings } from "../config/startupOptions.ts"
-import { type Candidate, isUnconnected, makeServers } from "./servers.ts"
+import { type Candidate, isUnconnected, makeServers, type Servers } from "./servers.ts"
 import { connectionsUsedUp, sqlStateOf } from "./toDbError.ts"
 
 /** A connection that hears a channel. */
 export interface Listener {
+  /** A number that no other connection has at the same time. */
+  readonly id: number
   /** Its notifications; the queue fails when the connection is lost. */
   readonly notifications: Queue.Dequeue<Notification, SqlError>
-  /** Asks the server on this connection whether its transactions are read-only, as those of a standby are. */
-  readonly isReadOnly: Effect.Effect<boolean, SqlError>
+  /** Asks the server on this connection about itself. */
+  readonly ask: Effect.Effect<Standing, SqlError>
+}
+
+export interface Standing {
+  /** Whether its transactions are read-only, as those of a standby are. */
+  readonly isReadOnly: boolean
+  /** Whether a pooler is between, which gives a connection a number of its own in place of the server's process id. */
+  readonly isPooled: boolean
 }
 
 export interface Pool {
@@ -41,7 +50,8 @@ export interface PoolOptions {
  * A pool of connections, as PgClient makes one, that does not keep a connection whose answers prove it unusable. "Read-only"
  * (25006) means that the server is not the writer any more, so all connections are closed, and the next ones go where the
  * address leads by then: to another server of its list, if there is one. "Transaction aborted" (25P02) is at an end with its
- * transaction, unless the transaction was left open on the connection, so this connection alone is closed.
+ * transaction, unless the transaction was left open on the connection, so this connection alone is closed; and so is one
+ * whose COMMIT or ROLLBACK fails, which may have left it open.
  *
  * The settings are set by a statement and not at the connect, because poolers refuse or ignore what they do not know there.
  */
@@ -67,17 +77,19 @@ export const makePool = Effect.fnUntraced(function* ({
       Effect.forEach(opened.takeAll(), ({ connection, pool }) => pool.invalidate(connection), { discard: true })
     )
   )
-  const judge = (pool: PgPool.PgPool, connection: PgConnection) => (error: SqlError) => {
-    const sqlState = sqlStateOf(error)
-    if (sqlState === "25006") return closeAll
-    return sqlState === "25P02" ? pool.invalidate(connection) : Effect.void
-  }
+  const judge =
+    (pool: PgPool.PgPool, connection: PgConnection): Judge =>
+    (error, statement) => {
+      const sqlState = sqlStateOf(error)
+      if (sqlState === "25006") return closeAll
+      const mayBeOpen = sqlState === "25P02" || statement === "COMMIT" || statement === "ROLLBACK"
+      return mayBeOpen ? pool.invalidate(connection) : Effect.void
+    }
   const judged = (pool: PgPool.PgPool, connection: PgConnection): Connection =>
     new JudgedConnection(connection, judge(pool, connection))
-  const taken = untilOneIsFree(
-    servers.within((pool) =>
-      Effect.flatMap(pool.get, (connection) => Effect.as(ready(pool, connection), { pool, connection }))
-    )
+  const within: Servers["within"] = (work) => untilOneIsFree(servers.within(work))
+  const taken = within((pool) =>
+    Effect.flatMap(pool.get, (connection) => Effect.as(ready(pool, connection), { pool, connection }))
   )
   const reserve = Effect.flatMap(taken, ({ pool, connection }) =>
     Effect.map(connection.pin, (pinned) => ({ pool, pinned }))
@@ -86,26 +98,29 @@ export const makePool = Effect.fnUntraced(function* ({
     driver: "pg",
     acquirer: Effect.map(taken, ({ pool, connection }) => judged(pool, connection)),
     borrower: (use) =>
-      untilOneIsFree(
-        servers.within((pool) =>
-          pool.use((connection) =>
-            opened.has(connection)
-              ? use(judged(pool, connection))
-              : Effect.andThen(ready(pool, connection), use(judged(pool, connection)))
-          )
+      within((pool) =>
+        pool.use((connection) =>
+          opened.has(connection)
+            ? use(judged(pool, connection))
+            : Effect.andThen(ready(pool, connection), use(judged(pool, connection)))
         )
       ),
     transactionAcquirer: Effect.map(reserve, ({ pool, pinned }) => new JudgedConnection(pinned, judge(pool, pinned))),
     compiler: makeCompiler(),
     commit,
-    prepareTransactionControls: true,
+    // A prepared ROLLBACK that its session has lost would leave the transaction open.
+    prepareTransactionControls: false,
     releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
     spanAttributes: [["db.system.name", "postgresql"]]
   }).pipe(Effect.provide(Reactivity.layer))
   const listen = Effect.fnUntraced(function* (channel: string) {
     const { pinned } = yield* reserve
     const notifications = yield* pinned.listen(channel)
-    return { notifications, isReadOnly: Effect.map(pinned.queryValues(probe), ([row]) => row?.[0] === true) }
+    const ask = Effect.map(pinned.queryValues(probe), ([row]): Standing => ({
+      isReadOnly: row?.[0] === true,
+      isPooled: row?.[1] !== pinned.processId
+    }))
+    return { id: pinned.processId, notifications, ask }
   })
   return { sql, listen, closeAll, session: Effect.map(taken, ({ connection }) => connection) }
 })
@@ -132,7 +147,7 @@ const preparation = (settings: SessionSettings) => {
 }
 
 /** What a listener asks. A standby has read-only transactions, and so has a server that is made read-only. */
-export const probe = "SELECT current_setting('transaction_read_only') = 'on'"
+export const probe = "SELECT current_setting('transaction_read_only') = 'on', pg_backend_pid()"
 
 /** The open connections with their pools, and some closed ones that nothing else remembers. */
 const makeOpened = () => {
@@ -157,18 +172,25 @@ const makeOpened = () => {
   }
 }
 
+/** Decides what an error of a statement means for its connection. */
+type Judge = (error: SqlError, statement: string) => Effect.Effect<void>
+
 /** Shows each error of a connection to `judge` before it fails with it. */
 class JudgedConnection implements Connection {
   readonly #connection: PgConnection
-  readonly #judge: (error: SqlError) => Effect.Effect<void>
+  readonly #judge: Judge
 
-  constructor(connection: PgConnection, judge: (error: SqlError) => Effect.Effect<void>) {
+  constructor(connection: PgConnection, judge: Judge) {
     this.#connection = connection
     this.#judge = judge
   }
 
+  #judged<A>(sql: string, answer: Effect.Effect<A, SqlError>) {
+    return Effect.tapError(answer, (error) => this.#judge(error, sql))
+  }
+
   #rows(sql: string, params: ReadonlyArray<unknown>, transformRows: Transform, prepare: boolean) {
-    const answer = Effect.tapError(this.#connection.query(sql, params, prepare), this.#judge)
+    const answer = this.#judged(sql, this.#connection.query(sql, params, prepare))
     return Effect.map(answer, ({ rows }) => (transformRows === undefined ? rows : transformRows(rows)))
   }
 
@@ -180,27 +202,31 @@ class JudgedConnection implements Connection {
     return this.#rows(sql, params, transformRows, false)
   }
 
+  /** Unprepared, because only `commit` asks for a raw answer. */
   executeRaw(sql: string, params: ReadonlyArray<unknown>): Effect.Effect<Result, SqlError> {
-    return Effect.tapError(this.#connection.query(sql, params), this.#judge)
+    return this.#judged(sql, this.#connection.query(sql, params, false))
   }
 
   executeValues(sql: string, params: ReadonlyArray<unknown>) {
-    return Effect.tapError(this.#connection.queryValues(sql, params), this.#judge)
+    return this.#judged(sql, this.#connection.queryValues(sql, params))
   }
 
   executeValuesUnprepared(sql: string, params: ReadonlyArray<unknown>) {
-    return Effect.tapError(this.#connection.queryValues(sql, params, false), this.#judge)
+    return this.#judged(sql, this.#connection.queryValues(sql, params, false))
   }
 
   executeStream(sql: string, params: ReadonlyArray<unknown>, transformRows: Transform) {
-    const rows = Stream.tapError(this.#connection.stream(sql, params), this.#judge)
+    const rows = Stream.tapError(this.#connection.stream(sql, params), (error) => this.#judge(error, sql))
     return transformRows === undefined ? rows : Stream.map(rows, (row) => transformRows([row])[0])
   }
 }
 
 type Transform = Parameters<Connection["execute"]>[2]
 
-/** PostgreSQL answers the COMMIT of an aborted transaction with ROLLBACK, and with no error. */
+/**
+ * PostgreSQL answers the COMMIT of an aborted transaction with ROLLBACK, and with no error. The transaction is at its end by
+ * then, so the connection is kept.
+ */
 const commit = (connection: Connection): Effect.Effect<void, SqlError> =>
   Effect.flatMap(connection.executeRaw("COMMIT", []), (answer) => {
     const command = typeof answer === "object" && answer !== null && "command" in answer ? answer.command : undefined

@@ -4,12 +4,12 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError"
 import { DbError } from "./DbError.ts"
 import type { Pool } from "./pool.ts"
 import type { TimeLimits } from "./timeLimits.ts"
-import { toDbError } from "./toDbError.ts"
 
 /**
  * Refuses a pooler that gives out the server's sessions for a transaction or a statement at a time: neither settings, prepared
  * statements and notifications of a session would hold, nor locks. With such a pooler two clients are served by one
- * session of the server, and one client by several. With anything else between, each connection keeps its own.
+ * session of the server, and one client by several. With anything else between, each connection keeps its own. Called at the
+ * start, and after a listener that heard nothing.
  */
 export const checkPooler = Effect.fnUntraced(function* (pool: Pool, name: string, limits: TimeLimits) {
   const operation = "connect"
@@ -23,8 +23,8 @@ export const checkPooler = Effect.fnUntraced(function* (pool: Pool, name: string
   )
   const answer = yield* Effect.result(limits.connecting(operation, question))
   if (Result.isSuccess(answer) && !answer.success) return
-  const isSilent = Result.isFailure(answer) && answer.failure instanceof DbError
-  if (Result.isFailure(answer) && isSqlError(answer.failure)) return yield* toDbError(operation, answer.failure)
+  if (Result.isFailure(answer) && isSqlError(answer.failure)) return yield* answer.failure
+  const isSilent = Result.isFailure(answer)
   return yield* new DbError({
     operation,
     message: isSilent
@@ -50,9 +50,9 @@ const isShared = Effect.fnUntraced(function* (first: PgConnection, second: PgCon
     const before = yield* processOf(first)
     // In statement mode PgBouncer closes the connection of a client that begins a transaction.
     if (Result.isFailure(yield* Effect.result(second.query("BEGIN", [], false)))) return true
-    const other = yield* processOf(second)
-    const after = yield* processOf(first)
-    yield* second.query("ROLLBACK", [], false)
+    const [other, after] = yield* Effect.all([processOf(second), processOf(first)]).pipe(
+      Effect.ensuring(Effect.ignore(second.query("ROLLBACK", [], false)))
+    )
     if (before === other || before !== after) return true
   }
   return false

@@ -4,7 +4,7 @@ import { Duration, Effect, Fiber } from "effect"
 import { ConnectionError, isSqlError, SqlError } from "effect/sql/SqlError"
 import type { ServerTarget } from "../config/databaseAddress.ts"
 import { answerTimeout } from "./timeLimits.ts"
-import { sqlStateOf } from "./toDbError.ts"
+import { sqlStateOf, wordsOf } from "./toDbError.ts"
 
 /** One way to connect: a server, with TLS or without. */
 export interface Candidate {
@@ -155,7 +155,7 @@ const verdictOf = (error: SqlError): "refused" | "unreachable" | "another way" =
   if (cause instanceof NotWanted) return "unreachable"
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
   // A connection that breaks is no answer about TLS: plain text does not follow it.
-  return unreachableCodes.test(code) || /timed out|Connection closed/.test(`${error.message} ${reasonOf(error)}`)
+  return unreachableCodes.test(code) || /timed out|Connection closed/.test(`${error.message} ${wordsOf(error)}`)
     ? "unreachable"
     : "another way"
 }
@@ -165,10 +165,7 @@ const summary = (failures: ReadonlyArray<{ readonly name: string; readonly error
   const [first, ...more] = failures
   const last = failures.at(-1)
   if (first === undefined || last === undefined) return notWanted("there is no server")
-  const said = new Set(failures.map(({ name, error }) => `${name}: ${reasonOf(error)}`))
+  const said = new Set(failures.map(({ name, error }) => `${name}: ${wordsOf(error)}`))
   if (more.length === 0 || said.size === 1) return first.error
   return unconnected(new Error([...said].join("; ")))
 }
-
-const reasonOf = ({ reason }: SqlError): string =>
-  (reason.cause instanceof Error ? reason.cause.message : "") || (reason.message ?? reason._tag)

@@ -21,9 +21,8 @@ export const withDbErrors = <A, E, R>(
 
 /** The server's error in words, its SQLSTATE, and whether the same statement may succeed later. */
 export const toDbError = (operation: string, error: SqlError): DbError => {
-  const cause = error.reason.cause
   const sqlState = sqlStateOf(error)
-  const said = cause instanceof Error ? cause.message : (error.reason.message ?? error.reason._tag)
+  const said = wordsOf(error)
   return new DbError({
     operation,
     message: `${operation}: ${said}${hintOn(sqlState, said)}`,
@@ -31,6 +30,20 @@ export const toDbError = (operation: string, error: SqlError): DbError => {
     sqlState
   })
 }
+
+/** What an error says. */
+export const wordsOf = ({ reason }: SqlError): string =>
+  withoutPlaces(messageOf(reason.cause) || (reason.message ?? reason._tag))
+
+/** The error of a name with several addresses says nothing itself. */
+const messageOf = (cause: unknown): string => {
+  if (cause instanceof AggregateError) return cause.errors.map(messageOf).join(", ")
+  return cause instanceof Error ? cause.message : ""
+}
+
+/** OpenSSL's errors have the place in its source before and behind what it says. */
+const withoutPlaces = (text: string): string =>
+  text.replaceAll(/[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]*):[^:]*:\d+:[^;]*/g, "TLS failed with $1")
 
 /** PostgreSQL's SQLSTATE, where the server gave one. */
 export const sqlStateOf = ({ reason: { cause } }: SqlError): string | null =>
@@ -57,8 +70,9 @@ const usedUpHint =
   "LIMIT of the role or the database); doc/guides/database.md says how to reserve connections"
 
 /**
- * Resources (disk full, too many connections), operator intervention (shutdown, restart), and a connection that is thrown away:
- * to a read-only server, or with an aborted transaction.
+ * Resources (disk full, too many connections), operator intervention (shutdown, restart), a connection that is thrown away: to
+ * a read-only server, or with an aborted transaction; and a statement that its session has forgotten (26000), which is
+ * prepared again.
  */
 const isTransientState = (sqlState: string | null): boolean =>
-  sqlState !== null && /^(53|57P|58|25006|25P02)/.test(sqlState)
+  sqlState !== null && /^(53|57P|58|25006|25P02|26000)/.test(sqlState)

@@ -2,8 +2,8 @@ import { type Check, ok, warning } from "./Check.ts"
 
 /** How this process is connected to its database. */
 export interface ConnectionFacts {
-  /** The version of TLS that the server reports for this session; null: plain text. */
-  readonly tlsVersion: string | null
+  /** Whether this process speaks TLS, with the server or with a pooler before it. */
+  readonly isEncrypted: boolean
   /** Whether the server's certificate is verified, and its name as well. */
   readonly verified: "nothing" | "authority" | "name"
   /** Whether each host of DATABASE_URL is this one. */
@@ -11,9 +11,9 @@ export interface ConnectionFacts {
 }
 
 /** A WARNING when a server elsewhere is reached in plain text, or without proof that it is the right one. */
-export const encryptionCheck = ({ isLocal, tlsVersion, verified }: ConnectionFacts): Check => {
+export const encryptionCheck = ({ isEncrypted, isLocal, verified }: ConnectionFacts): Check => {
   const name = "encryption"
-  if (tlsVersion === null) {
+  if (!isEncrypted) {
     return isLocal
       ? ok(name, "the connection is in plain text, on this host")
       : warning(
@@ -22,7 +22,7 @@ export const encryptionCheck = ({ isLocal, tlsVersion, verified }: ConnectionFac
           "Turn ssl on at the server, and write sslmode=verify-full in DATABASE_URL"
         )
   }
-  const found = `the connection is encrypted (${tlsVersion})`
+  const found = "the connection is encrypted"
   if (verified === "nothing") {
     const more = "the server's certificate is not verified"
     return isLocal

@@ -15,8 +15,6 @@ export interface ServerFacts {
   readonly connections: number
   readonly maxConnections: number
   readonly autovacuum: string
-  /** The version of TLS of this session; null: plain text. */
-  readonly tlsVersion: string | null
 }
 
 const slowMillis = 50

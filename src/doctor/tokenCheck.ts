@@ -10,6 +10,8 @@ export interface TokenFacts {
     readonly user: string | null
     readonly endsAt: DateTime.Utc
     readonly refusedReason: string | null
+    /** Why it cannot be decrypted; null if it can, or need not be. */
+    readonly unreadable: string | null
   } | null
   /** Whether ZERODHA_ACCESS_TOKEN is set. */
   readonly isGiven: boolean
@@ -31,13 +33,15 @@ export const tokenCheck = ({ stored, isGiven, account }: TokenFacts, now: DateTi
   }
   const set = `set ${DateTime.formatIso(stored.setAt)} by ${stored.setBy}${stored.user === null ? "" : ` for ${stored.user}`}`
   const wrong =
-    stored.refusedReason !== null
-      ? `refused by Zerodha: ${stored.refusedReason}`
-      : DateTime.isGreaterThanOrEqualTo(now, stored.endsAt)
-        ? `ended at ${DateTime.formatIso(stored.endsAt)} (6:00 in India)`
-        : account !== null && stored.user !== null && stored.user !== account
-          ? `of ${stored.user}, but this database's orders are in the account of ${account}`
-          : null
+    stored.unreadable !== null
+      ? stored.unreadable
+      : stored.refusedReason !== null
+        ? `refused by Zerodha: ${stored.refusedReason}`
+        : DateTime.isGreaterThanOrEqualTo(now, stored.endsAt)
+          ? `ended at ${DateTime.formatIso(stored.endsAt)} (6:00 in India)`
+          : account !== null && stored.user !== null && stored.user !== account
+            ? `of ${stored.user}, but this database's orders are in the account of ${account}`
+            : null
   if (wrong !== null) {
     return isGiven
       ? warning(name, `the stored one is ${wrong}; ${given}`, pulse("zerodha check"))

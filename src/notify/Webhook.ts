@@ -2,6 +2,7 @@ import { ByteSize, Clock, Context, Duration, Effect, Layer, Option, Redacted, Sc
 import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import { Configuration } from "../config/Configuration.ts"
 import { bodyOf, type Delivery } from "../domain/operations/notification.ts"
+import { type Mask, maskOf } from "../domain/text/secrets.ts"
 import { wordsOf } from "../http/NotConnected.ts"
 import { wayOutHttp } from "../http/wayOut.ts"
 import { isTooLong } from "../runtime/isTooLong.ts"
@@ -37,6 +38,7 @@ export class Webhook extends Context.Service<
           return yield* new WebhookFailed({ message: "NOTIFY_WEBHOOK_URL is not set: nobody is told of anything" })
         }
         const url = Redacted.value(notifyWebhookUrl.value)
+        const masked = withoutAddress(url)
         const startedAt = yield* Clock.currentTimeMillis
         const request = HttpClientRequest.post(url).pipe(
           HttpClientRequest.bodyText(JSON.stringify(bodyOf(notifyWebhookFormat, delivery)), "application/json")
@@ -49,7 +51,7 @@ export class Webhook extends Context.Service<
             Effect.map((text) => ({ status: response.status, text }))
           )
         ).pipe(
-          Effect.mapError(({ reason }) => new WebhookFailed({ message: withoutAddress(whyOf(reason), url) })),
+          Effect.mapError(({ reason }) => new WebhookFailed({ message: masked(whyOf(reason)) })),
           Effect.timeoutOrElse({
             duration: timeout,
             orElse: () =>
@@ -59,7 +61,7 @@ export class Webhook extends Context.Service<
           Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBody)
         )
         if (status < 200 || status > 299) {
-          const said = withoutAddress(text, url).trim().slice(0, maxShown)
+          const said = masked(text).trim().slice(0, maxShown)
           return yield* new WebhookFailed({ message: `it answered ${status}${said === "" ? "" : `: ${said}`}` })
         }
         return { status, millis: (yield* Clock.currentTimeMillis) - startedAt }
@@ -75,10 +77,8 @@ const whyOf = (reason: object): string => {
   return `it could not be reached: ${wordsOf(cause)}`
 }
 
-/** Removes the address from a text, because an error or a careless server may repeat it. */
-const withoutAddress = (text: string, url: string): string => {
+/** Without the address, because an error or a careless server may repeat it. */
+const withoutAddress = (url: string): Mask => {
   const { pathname, search } = new URL(url)
-  return [url, `${pathname}${search}`, pathname, search]
-    .filter((part) => part.length > 1)
-    .reduce((shown, secret) => shown.replaceAll(secret, "<redacted>"), text)
+  return maskOf([url, `${pathname}${search}`, pathname, search])
 }

@@ -6,6 +6,7 @@ import { BrokerOrderId } from "../../src/domain/model/Ids.ts"
 import { SliceCommands } from "../../src/stores/slices/SliceCommands.ts"
 import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
+import { byTwoPeople } from "../support/secondPerson.ts"
 import { asked, sliceRows } from "../support/service.ts"
 
 describe("the slice commands", () => {
@@ -52,7 +53,7 @@ describe("the slice commands", () => {
             WHERE sequence_number IN (2, 3)`
         )
         const [, second, third] = yield* sliceRows()
-        const mine = yield* pulse("slice", "placed", second?.id ?? "", " b1 ", "--reason", "seen")
+        const mine = yield* byTwoPeople(["slice", "placed", second?.id ?? "", " b1 ", "--reason", "seen"], environment)
         assert.deepStrictEqual([mine.code, mine.output], [0, `Slice o0/2 (${second?.id}) is PROCESSED as b1\n`])
         yield* execute(
           "test.again",

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { Db } from "../../src/db/Db.ts"
 import { allProcessed, insertOrders, quick, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
+import { byTwoPeople } from "../support/secondPerson.ts"
 import { contractRow, sliceRows } from "../support/service.ts"
 
 describe("settle", () => {
@@ -58,7 +59,7 @@ describe("settle", () => {
         ]) {
           assert.include(differs.output, text)
         }
-        const repaired = yield* runMain(["settle", "--repair"], environment)
+        const repaired = yield* byTwoPeople(["settle", "--repair"], environment)
         assert.strictEqual(repaired.code, 0, repaired.output)
         assert.include(repaired.output, "2 differ, 2 of them are repaired")
         assert.include((yield* runMain(["settle"], environment)).output, "5 slices agree")

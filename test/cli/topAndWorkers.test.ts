@@ -91,7 +91,7 @@ describe("doctor", () => {
   it.live("reports OK for a healthy service, then what a person changed and the command that helps", () =>
     withDatabase((url) =>
       Effect.gen(function* () {
-        const environment = { ...quick, DATABASE_URL: url, CLOCK_OFFSET_LIMIT_MILLIS: "60000" }
+        const environment = { ...quick, DATABASE_URL: url, CLOCK_OFFSET_LIMIT_MILLIS: "60000", PULSE_OPERATOR: "Asha" }
         const alone = yield* doctor(environment)
         assert.deepStrictEqual([alone.code, alone.healthy, alone.verdicts.get("daemons")], [1, false, "PROBLEM"])
 
@@ -110,7 +110,10 @@ describe("doctor", () => {
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
         yield* pulse("order", "pause", "o0", "--reason", "the client asks")
         const shown = yield* pulse("doctor")
-        assert.match(shown.output, /^WARNING +halt +halted for .* by \S+: fat finger\n +→ node dist\/main\.js resume$/m)
+        assert.match(
+          shown.output,
+          /^WARNING +halt +halted for .* by Asha \(\S+\): fat finger\n +→ node dist\/main\.js resume$/m
+        )
         assert.match(
           shown.output,
           /^WARNING +orders on hold +o0 \(5 slices\): paused by .*\n +→ node dist\/main\.js order resume o0$/m

@@ -7,6 +7,7 @@ import { eventually, runMain, startMain } from "../support/processes.ts"
 import { failure, type ScriptedKite, scriptedKite, success } from "../support/scriptedKite.ts"
 
 const secret = "api-secret-0123"
+const key = Buffer.alloc(32, 7).toString("base64")
 
 type Environment = Readonly<Record<string, string>>
 
@@ -46,6 +47,7 @@ const withZerodha = <A, E>(
         TRADING_CALENDAR: "off",
         ZERODHA_API_KEY: "key0",
         ZERODHA_API_SECRET: secret,
+        CREDENTIAL_KEY: key,
         ZERODHA_URL: kite.url
       }
       return yield* body({ kite, environment, pulse: (...args) => runMain(args, environment) })
@@ -58,7 +60,8 @@ const everywhere = Effect.flatMap(Db, ({ sql, query }) =>
     Schema.Struct({ text: Schema.String }),
     sql`
       SELECT coalesce(string_agg(to_jsonb(e)::text, ''), '') || coalesce((SELECT string_agg(to_jsonb(s)::text, '') FROM order_slices s), '')
-        || coalesce((SELECT string_agg(to_jsonb(w)::text, '') FROM workers w), '') AS text
+        || coalesce((SELECT string_agg(to_jsonb(w)::text, '') FROM workers w), '')
+        || coalesce((SELECT string_agg(to_jsonb(c)::text, '') FROM broker_credentials c), '') AS text
       FROM broker_events e`
   )
 ).pipe(Effect.map(([row]) => row?.text ?? ""))
@@ -67,7 +70,7 @@ describe("the zerodha commands", () => {
   it.live("login shows the page and exchanges the request token; a waiting daemon then places", () =>
     withZerodha(({ kite, environment, pulse }) =>
       Effect.gen(function* () {
-        const daemon = yield* startMain([], environment)
+        const daemon = yield* startMain([], { ...environment, ZERODHA_API_SECRET: "" })
         yield* insertOrders(1, { duration_minutes: 0 }, 0)
         yield* eventually("the order is split", stages, (counts) => counts["SCHEDULED"] === 5)
         const health = yield* eventually("health shows it", pulse("health"), ({ output }) => output.includes("on hold"))
@@ -88,7 +91,7 @@ describe("the zerodha commands", () => {
         yield* eventually("all are placed", stages, (counts) => counts["PROCESSED"] === 5)
         assert.strictEqual(kite.orders, 5)
         const said = `${page.output}${wrong.output}${login.output}${daemon.output()}${yield* everywhere}`
-        for (const hidden of [secret, "fresh-token"]) assert.notInclude(said, hidden)
+        for (const hidden of [secret, "fresh-token", key]) assert.notInclude(said, hidden)
         assert.strictEqual(daemon.output().split("there is no Zerodha access token").length, 2 + 1)
       })
     )
@@ -122,6 +125,30 @@ describe("the zerodha commands", () => {
         for (const hidden of ["first-token", "second-token"]) {
           assert.notInclude(`${daemon.output()}${yield* everywhere}`, hidden)
         }
+      })
+    )
+  )
+
+  it.live("login alone needs the API secret; a wrong key, or none, says what to do", () =>
+    withZerodha(({ kite, environment, pulse }) =>
+      Effect.gen(function* () {
+        const without = yield* runMain(["zerodha", "login"], { ...environment, ZERODHA_API_SECRET: "" })
+        assert.strictEqual(without.code, 1)
+        assert.include(without.output, "ZERODHA_API_SECRET must be set, or ZERODHA_API_SECRET_FILE")
+        kite.goodToken = "good"
+        assert.strictEqual((yield* pulse("zerodha", "token", "set", "good", "--as", "Asha Rao")).code, 0)
+        const check = yield* pulse("zerodha", "check")
+        assert.include(check.output, "ok  access token: of AB1234")
+        const daemon = yield* startMain([], { ...environment, CREDENTIAL_KEY: "" })
+        yield* eventually("it says so", Effect.sync(daemon.output), (log) =>
+          log.includes("CREDENTIAL_KEY is not set. Set")
+        )
+        assert.strictEqual(daemon.output().split("in plain text, because CREDENTIAL_KEY is not set").length, 2)
+        const other = { ...environment, CREDENTIAL_KEY: key.replace("B", "C") }
+        for (const args of [["doctor"], ["zerodha", "check"], ["zerodha", "token", "show"]]) {
+          assert.include((yield* runMain(args, other)).output, "another CREDENTIAL_KEY, or was changed")
+        }
+        assert.match((yield* pulse("actions")).output, /Asha Rao \(.*@.*\)/)
       })
     )
   )
@@ -189,7 +216,7 @@ describe("the zerodha commands", () => {
           ZERODHA_API_KEY: ""
         })
         assert.strictEqual(keyless.code, 1)
-        assert.include(keyless.output, "ZERODHA_API_KEY must be set")
+        assert.include(keyless.output, "ZERODHA_API_KEY must be set, or ")
       })
     )
   )

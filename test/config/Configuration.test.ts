@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Duration, Effect, Layer, Option, Redacted, Result } from "effect"
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Configuration, settings } from "../../src/config/Configuration.ts"
 
 const load = (environment: Readonly<Record<string, string>>) =>
@@ -14,7 +17,12 @@ const load = (environment: Readonly<Record<string, string>>) =>
 const problemsOf = (environment: Readonly<Record<string, string>>) =>
   Effect.map(Effect.flip(load(environment)), (error) => error.problems)
 
-const escapesNeeded = "DATABASE_URL must be a URL whose password has %2F, %3F, %23 and %40 for /, ?, # and @"
+const temporaryFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "pulse-secrets-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true }))
+)
+
+const escapesNeeded = "DATABASE_URL must be a URL whose user and password have %2F, %3F, %23 and %40 for /, ?, # and @"
 
 describe("Configuration", () => {
   it.effect("reads the seed's names, in their units", () =>
@@ -244,6 +252,103 @@ describe("Configuration", () => {
           'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not "2"'
         ]
       )
+    })
+  )
+
+  it.effect("reads each secret from the file that NAME_FILE names, without its line break", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const file = (name: string, text: string, mode = 0o600) =>
+        Effect.promise(async () => {
+          await writeFile(join(folder, name), text)
+          await chmod(join(folder, name), mode)
+          return join(folder, name)
+        })
+      const url = yield* file("url", "postgres://u:p@h/db\r\n")
+      const config = yield* load({
+        DATABASE_URL_FILE: url,
+        DATABASE_URL: "",
+        ZERODHA_API_SECRET_FILE: yield* file("secret", "from-a-file\n", 0o644),
+        OTEL_EXPORTER_OTLP_HEADERS_FILE: yield* file("headers", "api-key=hidden", 0o440)
+      })
+      assert.strictEqual(config.database?.user, "u")
+      assert.deepStrictEqual(Option.map(config.zerodhaApiSecret, Redacted.value), Option.some("from-a-file"))
+      assert.deepStrictEqual(Redacted.value(config.telemetry.headers), { "api-key": "hidden" })
+      assert.deepStrictEqual([...config.readableSecretFiles], ["ZERODHA_API_SECRET_FILE"])
+
+      const missing = join(folder, "missing")
+      const open = yield* file("open", "a-secret", 0o606)
+      const empty = yield* file("empty", "\n")
+      const bad = yield* file("bad", "two words")
+      assert.deepStrictEqual(
+        [
+          ...(yield* problemsOf({
+            DATABASE_URL: "postgres://u:p@h/db",
+            DATABASE_URL_FILE: url,
+            ZERODHA_API_KEY_FILE: missing,
+            ZERODHA_API_SECRET_FILE: open,
+            ZERODHA_ACCESS_TOKEN_FILE: empty,
+            CREDENTIAL_KEY_FILE: bad,
+            NOTIFY_WEBHOOK_URL_FILE: folder
+          }))
+        ],
+        [
+          "DATABASE_URL and DATABASE_URL_FILE must not both be set",
+          `ZERODHA_API_KEY_FILE must name a file with the secret, and "${missing}" cannot be read: ENOENT: no such file or directory, open '${missing}'`,
+          `ZERODHA_API_SECRET_FILE must name a file with the secret, and "${open}" may be written by every account: chmod 600 it`,
+          `ZERODHA_ACCESS_TOKEN_FILE must name a file with the secret, and "${empty}" is empty`,
+          `NOTIFY_WEBHOOK_URL_FILE must name a file with the secret, and "${folder}" must be a file, not a folder, a device or a pipe`,
+          "CREDENTIAL_KEY must be 32 bytes in base64 or in hexadecimal digits, as `openssl rand -base64 32` prints them"
+        ]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("takes a key of 32 bytes, in base64 or hexadecimal digits", () =>
+    Effect.gen(function* () {
+      const bytes = Buffer.from(Array.from({ length: 32 }, (_, at) => at * 8))
+      for (const text of [bytes.toString("base64"), bytes.toString("hex"), bytes.toString("hex").toUpperCase()]) {
+        const { credentialKey } = yield* load({ CREDENTIAL_KEY: text })
+        assert.deepStrictEqual(Option.map(credentialKey, Redacted.value), Option.some(new Uint8Array(bytes)))
+      }
+      const [b64, hex] = [bytes.toString("base64"), bytes.toString("hex")]
+      for (const text of [b64.slice(0, -1), b64.slice(4), `${hex}00`, hex.slice(1), "passphrase"]) {
+        const [problem = "", ...more] = yield* problemsOf({ CREDENTIAL_KEY: text })
+        assert.include(problem, "CREDENTIAL_KEY must be 32 bytes")
+        assert.notInclude(problem, text)
+        assert.isEmpty(more)
+      }
+    })
+  )
+
+  it.effect("refuses addresses of the broker in plain text, but for a simulator's", () =>
+    Effect.gen(function* () {
+      const plain = {
+        ZERODHA_URL: "http://kite-simulator:8765",
+        ZERODHA_LOGIN_URL: "http://kite-simulator:8765/login",
+        ZERODHA_ORDER_FEED_URL: "ws://kite-simulator:8765/feed"
+      }
+      const problems = yield* problemsOf(plain)
+      assert.lengthOf(problems, 3)
+      assert.match(problems[0] ?? "", /^ZERODHA_URL must begin with https:, because http: shows the access token/)
+      assert.match(problems[2] ?? "", /^ZERODHA_ORDER_FEED_URL must begin with wss:/)
+      yield* load({ ...plain, ZERODHA_SIMULATOR_HOST: "Kite-Simulator" })
+      assert.lengthOf(yield* problemsOf({ ...plain, ZERODHA_SIMULATOR_HOST: "simulator" }), 3)
+      yield* load({ ZERODHA_URL: "http://127.0.0.1:1", ZERODHA_ORDER_FEED_URL: "ws://[::1]:1" })
+      for (const url of ["http://127.0.0.1.nip.io", "http://localhost.example", "http://[::ffff:1.2.3.4]"]) {
+        assert.lengthOf(yield* problemsOf({ ZERODHA_URL: url }), 1, url)
+      }
+      for (const host of [
+        "api.kite.trade",
+        "KITE.TRADE",
+        "kite.zerodha.com",
+        "ws.kite.trade.",
+        "a b",
+        "http://h",
+        "h:1"
+      ]) {
+        assert.lengthOf(yield* problemsOf({ ZERODHA_SIMULATOR_HOST: host }), 1, host)
+      }
     })
   )
 })

@@ -36,7 +36,10 @@ describe("readDatabaseAddress: servers and users", () => {
     ["postgres://[::1]:1,[fe80::2]/x", "[::1]:1,[fe80::2]:5432/x"],
     ["postgres://%2Fvar%2Frun%2Fpostgresql/x", "/var/run/postgresql:5432/x"],
     ["postgres:///x?host=/tmp&port=1", "/tmp:1/x"],
-    ["postgres:///?dbname=a%20b", "localhost:5432/a b"]
+    ["postgres:///?dbname=a%20b", "localhost:5432/a b"],
+    ["postgres:///x?host=::1", "[::1]:5432/x"],
+    ["postgres://u:p@/x?host=/cloudsql/project:region:name", "/cloudsql/project:region:name:5432/x"],
+    ["postgres://h/x?&", "h:5432/x"]
   ]
   for (const [url, text] of servers) {
     it(`reads ${url} as ${text}`, () => {
@@ -168,16 +171,24 @@ describe("readDatabaseAddress: parameters", () => {
     ["SSLMODE=require", "write sslmode"],
     ["ssl=true", "the parameter ssl: write sslmode=verify-full"],
     ["sslroot=/ca", "write sslrootcert=FILE"],
-    ["pgbouncer=true", "PgBouncer works in session mode"],
+    ["pgbouncer=true", "the parameter pgbouncer: leave it out", "PgBouncer works in session mode"],
+    ["socketTimeout=5", "DATABASE_STATEMENT_TIMEOUT_SECONDS"],
     ["connection_limit=5", "DATABASE_POOL_SIZE"],
     ["statement_timeout=5", "DATABASE_STATEMENT_TIMEOUT_SECONDS"],
     ["whatever=1", "the parameter whatever: leave it out"],
     ["sslmode=verify", "sslmode must be one of"],
     ["sslmode=require&sslmode=disable", "must not give sslmode twice"],
-    ["host=b", "must not give host twice"],
+    ["host=b", "must not give host twice, such as before the question mark and after it"],
+    ["sslmode=", "must have a value for sslmode"],
+    ["sslmode", "must have a value for sslmode"],
+    ["ssl", "the parameter ssl: write sslmode"],
+    ["verify", "must have name=value for each parameter"],
     ["sslmode=prefer&sslrootcert=/ca", "must not be set with sslmode=prefer"],
     ["sslmode=require&sslrootcert=system", "write sslmode=verify-full"],
-    ["sslcert=/c", "sslcert and sslkey"],
+    ["sslcert=/c", "sslcert must be set together with sslkey"],
+    ["sslkey=/k", "sslkey must be set together with sslcert"],
+    ["sslpassword=x", "sslpassword must be set together with sslcert and sslkey"],
+    ["ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", "not be less than ssl_min_protocol_version"],
     ["target_session_attrs=standby", "must be one of any, read-write, primary"],
     ["target_session_attrs=prefer-standby", "must be one of any, read-write, primary"],
     ["connect_timeout=0", "from 1 to 300"],
@@ -185,7 +196,10 @@ describe("readDatabaseAddress: parameters", () => {
     ["port=x", "must be a whole number"],
     ["options=-c%20statement_timeout=5", "DATABASE_STATEMENT_TIMEOUT_SECONDS"],
     ["options=-c%20default_transaction_isolation=serializable", "READ COMMITTED"],
+    ["options=-c%20transaction_timeout=5", "DATABASE_STATEMENT_TIMEOUT_SECONDS"],
+    ["options=-c%20session_replication_role=replica", "triggers"],
     ["options=search_path", "-c name=value"],
+    ["options=endpoint%3Dep-cool-name", "not name an endpoint"],
     ["channel_binding=require", "sslmode=verify-full"],
     ["gssencmode=require", "Kerberos"],
     ["hostaddr=1.2.3.4", "write the address as host"],
@@ -203,11 +217,20 @@ describe("readDatabaseAddress: parameters", () => {
     })
   }
 
+  it("refuses ports among the hosts, which other clients take", () => {
+    for (const hosts of ["a:5432,b:5432", "%5B::1%5D"]) {
+      assert.deepStrictEqual(problemsOf(`postgres:///x?host=${hosts}`), [
+        "DATABASE_URL: host must be names or addresses alone: write the ports as port=5432,5433"
+      ])
+    }
+  })
+
   it("takes values of other parameters that ask for nothing else", () => {
     addressOf(
       "postgres://h?channel_binding=prefer&gssencmode=disable&sslsni=1&client_encoding=UTF8&sslnegotiation=postgres"
     )
-    assert.deepStrictEqual(problemsOf("postgres://h", defaultsWith({ PGSERVICE: "x" })), [
+    assert.deepStrictEqual(problemsOf("postgres://h", defaultsWith({ PGSERVICE: "x", PGREQUIRESSL: "1" })), [
+      "PGREQUIRESSL must not be set: write sslmode=require",
       "PGSERVICE must not be set: write the service's host, port, dbname and user themselves"
     ])
   })
@@ -216,5 +239,11 @@ describe("readDatabaseAddress: parameters", () => {
     const [both] = problemsOf("postgres://h?sslrootcert=/a", defaultsWith({}, { authorityFile: "/b" }))
     assert.include(both, "DATABASE_CA_FILE must not be set together with sslrootcert")
     assert.notInclude(problemsOf("postgres://h?passwort=s3cr3t").join(), "s3cr3t")
+    for (const rest of ["s3cr3t", "s3c=r3t", "s3c=r3t&x=s3c"]) {
+      const problems = problemsOf(`postgres://h?password=ab&${rest}`).join()
+      assert.include(problems, "%26 for & in a password")
+      assert.notInclude(problems, "s3c")
+    }
+    assert.include(problemsOf("postgres://h?password=ab&schema=x").join(), "the parameter schema: write options=")
   })
 })

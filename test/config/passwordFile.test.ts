@@ -7,6 +7,8 @@ h:*:*:bob:sec\:ret\\x
 *:*:*:carl:ends:here
 \:\:1:1:d:ann:v6
 broken
+s:1:d:eve:back\slash\\\
+localhost:5432:d:pat:by socket
 *:5432:db:*:any
 `
 
@@ -18,7 +20,11 @@ const rows: ReadonlyArray<
   ["x", 1, "y", "carl", "ends"],
   ["::1", 1, "d", "ann", "v6"],
   ["x", 5432, "db", "zoe", "any"],
-  ["x", 5433, "db", "zoe", null]
+  ["x", 5433, "db", "zoe", null],
+  ["s", 1, "d", "eve", "backslash\\\\"],
+  ["/var/run/postgresql", 5432, "d", "pat", "by socket"],
+  ["/tmp", 5432, "d", "pat", "by socket"],
+  ["/other", 5432, "d", "pat", null]
 ]
 
 for (const [host, port, database, user, password] of rows) {

@@ -89,6 +89,51 @@ describe("Db: a writer that is elsewhere now", () => {
     })
   )
 
+  it.live("ends transactions on a session that has lost its prepared statements, as behind a pooler", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, execute, transaction } = yield* Db
+        const forget = execute("test.forget", sql.unsafe("DEALLOCATE ALL"))
+        const failure = execute("test.failure", sql`SELECT 1 / 0`)
+        const old = yield* backend
+        // What is prepared at all is prepared by now.
+        yield* transaction("test.commit", write)
+        yield* Effect.flip(transaction("test.rollback", failure))
+        yield* transaction("test.commit", forget)
+        assert.strictEqual(yield* backend, old)
+        const lost = yield* Effect.flip(transaction("test.rollback", Effect.andThen(forget, failure)))
+        assert.deepStrictEqual([lost.sqlState, lost.isTransient], ["26000", true])
+        assert.strictEqual(yield* backend, old)
+      }).pipe(Effect.provide(dbAt(targetOf(database))))
+    })
+  )
+
+  it.live("gives work without a limit its time where the database limits transactions", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* asAdmin((sql) => sql.unsafe(`ALTER DATABASE ${database} SET transaction_timeout = '200ms'`))
+      yield* Effect.gen(function* () {
+        const { sql, unlimited } = yield* Db
+        yield* unlimited("test.long", sql`SELECT pg_sleep(0.5)`)
+      }).pipe(Effect.provide(dbAt(targetOf(database))))
+    })
+  )
+
+  it.live("keeps no connection whose transaction did not end as it was asked to", () =>
+    Effect.gen(function* () {
+      const database = yield* freshDatabase("empty")
+      yield* Effect.gen(function* () {
+        const { sql, execute, transaction } = yield* Db
+        const old = yield* backend
+        yield* execute("test.table", sql.unsafe("CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+        const twice = execute("test.twice", sql.unsafe("INSERT INTO t VALUES (1), (1)"))
+        assert.strictEqual((yield* Effect.flip(transaction("test.commit", twice))).sqlState, "23505")
+        assert.notStrictEqual(yield* backend, old)
+      }).pipe(Effect.provide(dbAt(targetOf(database))))
+    })
+  )
+
   it.live("refuses to listen on a read-only server, and listens once it is the writer", () =>
     Effect.gen(function* () {
       const database = yield* freshDatabase("empty")

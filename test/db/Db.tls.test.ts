@@ -1,5 +1,7 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
+import { createPrivateKey, generateKeyPairSync } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { chmod, copyFile, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
@@ -19,7 +21,7 @@ const hba = `
 hostssl all certified all cert
 hostssl all encrypted all trust
 hostnossl all unencrypted all trust
-host all pulse_background all scram-sha-256
+host all pulse_background,typist all scram-sha-256
 `
 
 const servers = Layer.effect(
@@ -51,9 +53,17 @@ const asked = <A, E>(
 const Encryption = Schema.Struct({ ssl: Schema.Boolean })
 
 const isEncrypted = (url: string, environment: Readonly<Record<string, string>> = {}) =>
-  asked(url, environment, (sql, { queryOne }) =>
-    queryOne("test.ssl", Encryption, sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`)
-  ).pipe(Effect.map(({ ssl }) => ssl))
+  asked(url, environment, (sql, db) =>
+    Effect.gen(function* () {
+      const { ssl } = yield* db.queryOne(
+        "test.ssl",
+        Encryption,
+        sql`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
+      )
+      assert.strictEqual(yield* db.isEncrypted, ssl)
+      return ssl
+    })
+  )
 
 /** The words of a failed connection. */
 const refusal = (url: string, environment: Readonly<Record<string, string>> = {}) =>
@@ -170,6 +180,21 @@ layer(servers, { timeout: "2 minutes", excludeTestServices: true })("Db: TLS", (
         assert.include(yield* refusal(secure.url("localhost", `sslrootcert=${notPem}`)), "certificates in PEM")
       })
     )
+
+    it.effect("says when the versions of TLS have nothing in common", () =>
+      Effect.gen(function* () {
+        const { secure } = yield* Servers
+        const set = (setting: string) =>
+          asked(secure.url("localhost"), {}, (sql) =>
+            Effect.andThen(sql.unsafe(`ALTER SYSTEM ${setting}`), sql.unsafe("SELECT pg_reload_conf()"))
+          )
+        const url = secure.url("localhost", "sslmode=require&ssl_max_protocol_version=TLSv1.2")
+        yield* set("SET ssl_min_protocol_version = 'TLSv1.3'")
+        const message = yield* Effect.retry(refusal(url), { times: 20 })
+        yield* set("RESET ssl_min_protocol_version")
+        assert.include(message, ": TLS failed with tlsv1 alert protocol version. This host and the server")
+      })
+    )
   })
 
   it.effect("shows the client's certificate, whose key nobody else may read", () =>
@@ -184,7 +209,65 @@ layer(servers, { timeout: "2 minutes", excludeTestServices: true })("Db: TLS", (
       assert.include(yield* refusal(url), `others may read the key ${key}: chmod 600 it`)
       yield* Effect.promise(() => chmod(key, 0o600))
       assert.isTrue(yield* isEncrypted(url))
+      const without = yield* refusal(
+        secure.url("localhost", "sslmode=require").replace("pulse_background:", "certified:")
+      )
+      assert.include(without, "name it and its key with sslcert and sslkey")
     }).pipe(Effect.scoped)
+  )
+
+  it.effect("says what is wrong with a certificate and its key", () =>
+    Effect.gen(function* () {
+      const { secure } = yield* Servers
+      const path = yield* folder
+      const write = (name: string, text: string) =>
+        Effect.promise(() => writeFile(join(path, name), text, { mode: 0o600 })).pipe(
+          Effect.as(encodeURIComponent(join(path, name)))
+        )
+      const key = createPrivateKey(readFileSync(tlsFile("client.key")))
+      const encrypted = yield* write(
+        "encrypted.key",
+        key.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "a%b" }).toString()
+      )
+      const another = yield* write(
+        "another.key",
+        generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+      )
+      const noKey = yield* write("no.key", "no key")
+      const certificate = encodeURIComponent(tlsFile("client.crt"))
+      const urlWith = (file: string) =>
+        `postgres://certified@localhost:${secure.port}/pulse_background?sslmode=require&sslcert=${certificate}&sslkey=${file}`
+      assert.include(yield* refusal(urlWith(encrypted)), "encrypted.key is encrypted: give its password as sslpassword")
+      const wrong = yield* refusal(`${urlWith(encrypted)}&sslpassword=s3cr3t`)
+      assert.match(wrong, /sslpassword does not open the key .*encrypted\.key$/)
+      assert.isTrue(yield* isEncrypted(`${urlWith(encrypted)}&sslpassword=a%25b`))
+      assert.match(yield* refusal(urlWith(another)), /another\.key is not that of the certificate .*client\.crt$/)
+      assert.include(yield* refusal(urlWith(noKey)), "no.key must be in PEM")
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("knows a password in each way in which it can be written", () =>
+    Effect.gen(function* () {
+      const { secure } = yield* Servers
+      const works = (password: string) =>
+        isEncrypted(secure.url("localhost").replace(/\/\/[^@]*/, `//typist:${encodeURIComponent(password)}`))
+      const set = (password: string) =>
+        asked(secure.url("localhost"), {}, (sql) => sql.unsafe(`ALTER ROLE typist PASSWORD '${password}'`))
+      yield* asked(secure.url("localhost"), {}, (sql) => sql.unsafe("CREATE ROLE typist LOGIN"))
+      // An e with its accent in one character and in two; a ligature, a space that does not break and a hidden hyphen.
+      for (const [password, same] of [
+        ["caf\u00E9", "cafe\u0301"],
+        ["\uFB01\u00A0x\u00AD", "fi x"]
+      ] as const) {
+        yield* set(password)
+        assert.isTrue(yield* works(password))
+        assert.isTrue(yield* works(same))
+      }
+      for (const password of ["%/?#@:[] &=+\\", "\u{1F600}\uFB01", "\u00FCn\u00EFc\u00F6de"]) {
+        yield* set(password)
+        assert.isTrue(yield* works(password))
+      }
+    })
   )
 
   it.effect("takes the password from the password file, if nobody else may read it", () =>

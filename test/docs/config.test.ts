@@ -10,7 +10,17 @@ const rows = [...page.matchAll(/^\| `([A-Z_]+)`\s*\| (?:`([^`]*)`)?\s*\|/gm)].ma
   value ?? ""
 ])
 
+/** The names in the paragraph on secrets from files. */
+const fromFiles = /## Secrets from files\n\n([\s\S]*?)\n\n/.exec(page)?.[1] ?? ""
+
 describe("doc/guides/config.md", () => {
+  it("names each setting that may come from a file", () => {
+    assert.sameMembers(
+      [...fromFiles.matchAll(/`([A-Z_]+)`/g)].flatMap(([, name = ""]) => (name === "NAME_FILE" ? [] : name)),
+      settings.flatMap(({ isSecret, name }) => (isSecret === true ? name : []))
+    )
+  })
+
   it("has exactly one row for each setting, with its default", () => {
     assert.sameDeepMembers(
       rows,

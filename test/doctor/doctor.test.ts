@@ -17,8 +17,10 @@ import { instrumentCheck } from "../../src/doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../src/doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../src/doctor/misplacedCheck.ts"
 import { notificationCheck } from "../../src/doctor/notificationCheck.ts"
+import { operatorCheck } from "../../src/doctor/operatorCheck.ts"
 import { requestCheck } from "../../src/doctor/requestCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../src/doctor/rightsChecks.ts"
+import { secretFileCheck } from "../../src/doctor/secretFileCheck.ts"
 import { connectionCheck, databaseCheck, type ServerFacts } from "../../src/doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../src/doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../src/doctor/storageChecks.ts"
@@ -52,8 +54,7 @@ const server: ServerFacts = {
   standbys: 0,
   connections: 12,
   maxConnections: 100,
-  autovacuum: "on",
-  tlsVersion: null
+  autovacuum: "on"
 }
 
 describe("doctor's checks of the server", () => {
@@ -88,14 +89,14 @@ describe("doctor's checks of the server", () => {
   })
 
   it("cover whether the connection is encrypted and verified", () => {
-    const facts = { tlsVersion: "TLSv1.3", verified: "nothing", isLocal: false } as const
+    const facts = { isEncrypted: true, verified: "nothing", isLocal: false } as const
     assertAll([
-      [encryptionCheck({ ...facts, verified: "name" }), "OK", /encrypted \(TLSv1\.3\).*verified with its name/],
+      [encryptionCheck({ ...facts, verified: "name" }), "OK", /encrypted.*verified with its name/],
       [encryptionCheck({ ...facts, verified: "authority" }), "OK", /certificate is verified/],
       [encryptionCheck(facts), "WARNING", /not verified.*sslmode=verify-full/],
       [encryptionCheck({ ...facts, isLocal: true }), "OK", /not verified/],
-      [encryptionCheck({ ...facts, tlsVersion: null, verified: "name" }), "WARNING", /plain text.*ssl on/],
-      [encryptionCheck({ ...facts, tlsVersion: null, isLocal: true }), "OK", /plain text, on this host/]
+      [encryptionCheck({ ...facts, isEncrypted: false, verified: "name" }), "WARNING", /plain text.*ssl on/],
+      [encryptionCheck({ ...facts, isEncrypted: false, isLocal: true }), "OK", /plain text, on this host/]
     ])
   })
 
@@ -176,7 +177,8 @@ describe("doctor's checks of placements", () => {
     setBy: "me@host",
     user: "AB1234",
     endsAt: inSeconds(36_000),
-    refusedReason: null
+    refusedReason: null,
+    unreadable: null
   }
   const token = { stored, isGiven: false, account: "AB1234" }
 
@@ -213,8 +215,25 @@ describe("doctor's checks of placements", () => {
         /ended.*ZERODHA_ACCESS_TOKEN/
       ],
       [tokenCheck({ ...token, stored: { ...stored, endsAt: inSeconds(600) } }, now), "WARNING", /ends in 10m/],
+      [
+        tokenCheck({ ...token, stored: { ...stored, unreadable: "CREDENTIAL_KEY is not set" } }, now),
+        "PROBLEM",
+        /CREDENTIAL_KEY is not set; set .* login/
+      ],
       [tokenCheck({ ...token, account: "CD1" }, now), "PROBLEM", /of AB1234, but .* account of CD1/]
     ]))
+
+  it("cover who is recorded with a change, and who may read secrets", () => {
+    const nobody = { account: "node", person: null, isRequired: false }
+    assertAll([
+      [operatorCheck({ ...nobody, person: "Asha" }), "OK", /done by Asha/],
+      [operatorCheck({ ...nobody, account: "asha" }), "OK", /done by asha/],
+      [operatorCheck({ ...nobody, isRequired: true }), "OK", /ask who you are/],
+      [operatorCheck(nobody), "WARNING", /by node, which tells nobody.*--as NAME.*PULSE_OPERATOR/],
+      [secretFileCheck([]), "OK", /no secret/],
+      [secretFileCheck(["DATABASE_URL_FILE"]), "WARNING", /the file of DATABASE_URL_FILE → chmod 600/]
+    ])
+  })
 
   it("cover the day's limits and the account's requests", () => {
     const totals = { orders: 9, value: BigDecimal.fromStringUnsafe("1000.5") }

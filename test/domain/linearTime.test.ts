@@ -23,6 +23,7 @@ import { bodyOf } from "../../src/domain/operations/notification.ts"
 import { excerpt } from "../../src/domain/text/excerpt.ts"
 import { oneLine } from "../../src/domain/text/oneLine.ts"
 import { safe, safeJson, safeOutput } from "../../src/domain/text/safe.ts"
+import { maskOf } from "../../src/domain/text/secrets.ts"
 import { shellWord } from "../../src/domain/text/shellWord.ts"
 import { shortened } from "../../src/domain/text/shortened.ts"
 import { summary } from "../../src/runtime/logAndContinue.ts"
@@ -61,6 +62,8 @@ const row = {
 }
 
 const listOf = (data: unknown): string => JSON.stringify({ status: "success", data })
+
+const masked = maskOf(["a", "secret-of-sixteen", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"])
 
 const readDump = (csv: string) => Effect.runSync(Effect.result(readInstrumentDump(csv)))
 
@@ -108,13 +111,14 @@ const rows: Readonly<Record<string, OnText>> = {
 }
 
 const broker: Readonly<Record<string, OnText>> = {
-  "orderAnswer, any body": (body) => [200, 400, 401].map((status) => orderAnswer({ status, body }, now)),
+  "orderAnswer, any body": (body) => [200, 400, 401].map((status) => orderAnswer({ status, body, masked }, now)),
   "orderAnswer, a failure": (text) => {
     const body = JSON.stringify({ status: "error", error_type: text, message: text })
-    return [400, 403].map((status) => orderAnswer({ status, body }, now))
+    return [400, 403].map((status) => orderAnswer({ status, body, masked }, now))
   },
-  "orderAnswer, an id": (text) => orderAnswer({ status: 200, body: listOf({ order_id: text }) }, now),
-  "lookupAnswer, any body": (body) => [400, 401, 403, 429, 500].map((status) => lookupAnswer({ status, body }, now)),
+  "orderAnswer, an id": (text) => orderAnswer({ status: 200, body: listOf({ order_id: text }), masked }, now),
+  "lookupAnswer, any body": (body) =>
+    [400, 401, 403, 429, 500].map((status) => lookupAnswer({ status, body, masked }, now)),
   "order list, any body": (body) => [...readLists(body), readQuotes(body, [])],
   "order list, any rows": (text) => readLists(listOf([...text].slice(0, text.length / 4))),
   "order list, a long row": (text) => {

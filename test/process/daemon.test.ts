@@ -118,6 +118,21 @@ describe("the daemon", () => {
     )
   )
 
+  it.live("SIGUSR1 does not open Node's inspector", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const run = yield* startMain([], { ...quick, DATABASE_URL: url })
+        yield* eventually("it runs", Effect.sync(run.output), (log) => log.includes("is running as"))
+        run.child.kill("SIGUSR1")
+        yield* insertOrders(1, { duration_minutes: 0 }, 0)
+        yield* allProcessed(5)
+        run.child.kill("SIGTERM")
+        assert.strictEqual(yield* run.exit, 0)
+        assert.notInclude(run.output(), "Debugger")
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.live("SIGTERM during the start: exits with 0", () =>
     withDatabase((url) =>
       Effect.gen(function* () {

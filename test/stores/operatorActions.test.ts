@@ -5,11 +5,12 @@ import { CredentialStore } from "../../src/stores/account/CredentialStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { OperatorActionStore } from "../../src/stores/operations/OperatorActionStore.ts"
 import { PlanStore } from "../../src/stores/orders/PlanStore.ts"
-import { testDatabase } from "../support/database.ts"
+import { configuration, testDatabase } from "../support/database.ts"
 import { asked } from "../support/service.ts"
 
 const stores = Layer.mergeAll(HaltStore.layer, PlanStore.layer, CredentialStore.layer, OperatorActionStore.layer).pipe(
-  Layer.provideMerge(testDatabase)
+  Layer.provideMerge(testDatabase),
+  Layer.provide(configuration())
 )
 
 describe("operator_actions", () => {

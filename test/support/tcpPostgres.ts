@@ -39,11 +39,11 @@ export const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-/** A process that is killed when the scope closes; returns what it has written on stderr so far. */
+/** A process that is killed when the scope closes; `log` is what it has written on stderr so far. */
 export const runServer = (program: string, args: ReadonlyArray<string>, account: Account | undefined) =>
   Effect.gen(function* () {
     let log = ""
-    yield* Effect.acquireRelease(
+    const child = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const child = spawn(program, args, { ...spawnOptions(account), stdio: ["ignore", "ignore", "pipe"] })
         child.stderr.on("data", (chunk: Buffer) => (log += chunk.toString()))
@@ -56,7 +56,7 @@ export const runServer = (program: string, args: ReadonlyArray<string>, account:
           child.kill("SIGQUIT")
         })
     )
-    return Effect.sync(() => log)
+    return { log: Effect.sync(() => log), signal: (name: NodeJS.Signals) => Effect.sync(() => child.kill(name)) }
   })
 
 const makeFolder = (make: () => Promise<string>) =>
@@ -102,7 +102,7 @@ export const tcpPostgres = Effect.fnUntraced(function* (options: {
     ...options.settings
   }
   const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-  const log = yield* runServer(binaries.postgres, ["-D", dataFolder, ...args], account)
+  const { log } = yield* runServer(binaries.postgres, ["-D", dataFolder, ...args], account)
   yield* eventually("PostgreSQL is ready", log, (text) => text.includes("ready to accept connections"))
   const server: TcpPostgres = {
     port,

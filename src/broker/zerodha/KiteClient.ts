@@ -4,6 +4,7 @@ import type { HttpClientError } from "effect/http/HttpClientError"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 import { Configuration } from "../../config/Configuration.ts"
+import { type Mask, maskOf } from "../../domain/text/secrets.ts"
 import { codeOf, NotConnected, wordsOf } from "../../http/NotConnected.ts"
 import { type Taken, WayOut, wayOutHttp, type WayOutOptions } from "../../http/wayOut.ts"
 import { isTooLong } from "../../runtime/isTooLong.ts"
@@ -23,10 +24,12 @@ export interface KiteRequest {
   readonly maxMebibytes?: number
 }
 
-/** An HTTP response, not interpreted: it may be a failure. */
+/** An HTTP response, not interpreted: it may be a failure. A server may echo what it was sent, in any encoding. */
 export interface KiteAnswer {
   readonly status: number
   readonly body: string
+  /** For every text of the body that is logged, stored or shown, after it is decoded. */
+  readonly masked: Mask
 }
 
 /** There was no whole answer. If `wasSent` is true the request may have arrived; false means that no connection came about. */
@@ -64,11 +67,9 @@ const make = Effect.gen(function* () {
   const { taken } = yield* WayOut
   const apiKey = Option.match(config.zerodhaApiKey, { onNone: () => "", onSome: Redacted.value })
 
-  /** A server may echo what it was sent; secrets must not get into messages, logs and the audit. */
-  const withoutSecrets = (body: string, accessToken: KiteRequest["accessToken"]): string =>
-    [config.zerodhaApiKey, config.zerodhaApiSecret, accessToken]
-      .flatMap(Option.toArray)
-      .reduce((text, secret) => text.replaceAll(Redacted.value(secret), "<redacted>"), body)
+  const maskFor = rememberLast((token: string) =>
+    maskOf([...[config.zerodhaApiKey, config.zerodhaApiSecret].flatMap(Option.toArray).map(Redacted.value), token])
+  )
 
   return KiteClient.of({
     wayOut: taken,
@@ -92,7 +93,8 @@ const make = Effect.gen(function* () {
       return Effect.gen(function* () {
         const response = yield* http.execute(request)
         const text = yield* textOf(new Uint8Array(yield* response.arrayBuffer), maxMebibytes)
-        return { status: response.status, body: withoutSecrets(text, accessToken) }
+        const masked = maskFor(Option.match(accessToken, { onNone: () => "", onSome: Redacted.value }))
+        return { status: response.status, body: text, masked }
       }).pipe(
         Effect.mapError((error) => (error._tag === "KiteUnanswered" ? error : unanswered(error, maxMebibytes))),
         Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tookTooLong(timeout)) }),
@@ -103,6 +105,15 @@ const make = Effect.gen(function* () {
     }
   })
 })
+
+/** The mask of the latest token: a day has one or two, and making a mask takes longer than using it. */
+const rememberLast = (maskOfToken: (token: string) => Mask) => {
+  let last = { token: "", mask: maskOfToken("") }
+  return (token: string): Mask => {
+    if (token !== last.token) last = { token, mask: maskOfToken(token) }
+    return last.mask
+  }
+}
 
 /** Most answers have about a kilobyte. JSON of more than a few mebibytes would keep the process from placing while it is parsed. */
 const defaultMebibytes = 1

@@ -28,7 +28,7 @@ export class KiteSession extends Context.Service<
     BrokerInUseStore | Configuration | CredentialStore | PlacementGate | KiteClient | Wakeups
   > = Layer.effect(
     KiteSession,
-    Effect.suspend(() => make)
+    Effect.suspend(() => Effect.andThen(tellOfPlainText, make))
   )
 }
 
@@ -39,6 +39,15 @@ const noteRefused = (store: CredentialStore["Service"], token: Redacted.Redacted
   Effect.flatMap(DateTime.now, (now) => store.refuse(zerodha, Redacted.value(token), message, now)).pipe(
     Effect.catch((error) => Effect.logWarning(`Could not note that the access token is refused: ${error.message}`))
   )
+
+const tellOfPlainText = Effect.flatMap(Configuration, ({ credentialKey }) =>
+  Option.isSome(credentialKey)
+    ? Effect.void
+    : Effect.logWarning(
+        "Access tokens are stored in the database in plain text, because CREDENTIAL_KEY is not set: whoever reads the " +
+          "database or a backup of the day can trade with them"
+      )
+)
 
 const make = Effect.gen(function* () {
   const config = yield* Configuration

@@ -3,6 +3,7 @@ import type { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration, zerodhaQuarantine } from "../../config/Configuration.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import type { Tag } from "../../domain/model/Ids.ts"
+import type { Mask } from "../../domain/text/secrets.ts"
 import { Broker, type Placement } from "../Broker.ts"
 import { orderListSince } from "../orderListSince.ts"
 import { askForQuotes } from "./askForQuotes.ts"
@@ -39,7 +40,7 @@ export const ZerodhaBroker: Layer.Layer<
     const tradesIfNeeded = (isNeeded: boolean): Effect.Effect<Trades> =>
       isNeeded
         ? lookUp("/trades", tradesLimit).pipe(
-            Effect.flatMap((body) => read(body, readTrades)),
+            Effect.flatMap((answer) => read(answer, readTrades)),
             Effect.catch((error: BrokerLookupError) =>
               Effect.as(Effect.logWarning(`Trades could not be read, prices follow: ${error.message}`), noTrades)
             )
@@ -57,10 +58,20 @@ export const ZerodhaBroker: Layer.Layer<
           placement.deadline
         ),
       findByTag: Effect.fnUntraced(function* (tags: ReadonlySet<Tag>) {
-        const own = yield* read(yield* lookUp("/orders", ordersLimit), (body) => readOrderList(body, tags))
-        return brokerOrders(own, yield* tradesIfNeeded(own.rows.some(lacksPrice)))
+        const answer = yield* lookUp("/orders", ordersLimit)
+        const own = yield* read(answer, (body) => readOrderList(body, tags))
+        const { orders, unreadable } = brokerOrders(own, yield* tradesIfNeeded(own.rows.some(lacksPrice)))
+        return {
+          orders: orders.map((order) => ({ ...order, statusText: answer.masked(order.statusText) })),
+          unreadable: withProblems(unreadable, answer.masked)
+        }
       }),
-      listAll: Effect.flatMap(lookUp("/orders", ordersLimit), (body) => read(body, readEntries)),
+      listAll: Effect.flatMap(lookUp("/orders", ordersLimit), (answer) =>
+        Effect.map(read(answer, readEntries), ({ entries, unreadable }) => ({
+          entries,
+          unreadable: withProblems(unreadable, answer.masked)
+        }))
+      ),
       cancel: (brokerOrderId) =>
         order({ method: "DELETE", path: `/orders/regular/${encodeURIComponent(brokerOrderId)}` }, null).pipe(
           Effect.asVoid,
@@ -71,6 +82,9 @@ export const ZerodhaBroker: Layer.Layer<
     })
   })
 )
+
+const withProblems = <A extends { readonly problem: string }>(rows: ReadonlyArray<A>, masked: Mask) =>
+  rows.map((row) => ({ ...row, problem: masked(row.problem) }))
 
 /** The list of the most orders that an account may send in a day has about six mebibytes. It is read row by row. */
 const ordersLimit = { maxMebibytes: 16 }

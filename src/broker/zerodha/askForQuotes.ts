@@ -8,7 +8,7 @@ import { maxInstruments, quotePath, readQuotes } from "./kiteQuotes.ts"
 export const askForQuotes = ({ lookUp, read }: KiteCalls) => {
   const quotesOf = (instruments: ReadonlyArray<Instrument>) =>
     lookUp(quotePath(instruments), quotesLimit).pipe(
-      Effect.flatMap((body) => read(body, (body) => Effect.fromResult(readQuotes(body, instruments)))),
+      Effect.flatMap((answer) => read(answer, (body) => Effect.fromResult(readQuotes(body, instruments)))),
       Effect.catch((error: BrokerLookupError) => Effect.flatMap(DateTime.now, (now) => notPaidFor(error, now)))
     )
 

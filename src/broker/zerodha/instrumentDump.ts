@@ -64,7 +64,12 @@ export const downloadInstruments = Effect.fnUntraced(function* (accessToken: Red
   })
   const body: Result.Result<string, BrokerLookupError> = lookupAnswer(answer, yield* DateTime.now)
   if (Result.isFailure(body)) return yield* body.failure
-  return yield* readInstrumentDump(body.success)
+  const { masked } = answer
+  const dump = yield* Effect.mapError(
+    readInstrumentDump(body.success),
+    ({ line, message }) => new InstrumentDumpInvalid({ line, message: masked(message) })
+  )
+  return { ...dump, refused: dump.refused.map((line) => ({ ...line, problem: masked(line.problem) })) }
 })
 
 /**

@@ -26,10 +26,10 @@ type KiteFailure = typeof KiteFailure.Type
 const readFailure = jsonReader(KiteFailure)
 
 /** Kite's words, safe and short enough to be stored, logged and sent: PostgreSQL refuses a text with U+0000. */
-const wordsOf = ({ message }: KiteFailure): string => cleanText(message, 500)
+const wordsOf = ({ masked }: KiteAnswer, { message }: KiteFailure): string => cleanText(masked(message), 500)
 /** Kite's exception likewise; the HTTP status stands for one that cannot be read. */
-const codeOf = (failure: KiteFailure | null, status: number): string =>
-  failure === null ? `http_${status}` : cleanText(failure.error_type, 100)
+const codeOf = ({ masked, status }: KiteAnswer, failure: KiteFailure | null): string =>
+  failure === null ? `http_${status}` : cleanText(masked(failure.error_type), 100)
 
 /** An answer with anything but one of Kite's ids does not say which order was taken. */
 const readOrderTaken = jsonReader(
@@ -45,26 +45,26 @@ export const orderAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resul
   const { status, body } = answer
   if (status === 200) {
     return Option.match(readOrderTaken(body), {
-      onNone: () => unknown("no_order_id", `HTTP 200 without an order_id: ${excerptOf(body)}`),
+      onNone: () => unknown("no_order_id", `HTTP 200 without an order_id: ${excerptOf(answer)}`),
       onSome: ({ data }) => Result.succeed({ brokerOrderId: data.order_id })
     })
   }
   const failure = Option.getOrNull(readFailure(body))
-  const code = codeOf(failure, status)
+  const code = codeOf(answer, failure)
   if (status >= 400 && status < 500 && failure !== null && isDailyCap.test(failure.message)) {
     const retryAt = DateTime.addDuration(now, pauseAtDailyCap)
-    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: wordsOf(failure), retryAt }))
+    return Result.fail(new BrokerTryLater({ code: dailyLimitCode, message: wordsOf(answer, failure), retryAt }))
   }
   if (status === 429) return Result.fail(throttled(answer, now))
-  if (status === 401) return Result.fail(notLoggedIn(failure, body))
+  if (status === 401) return Result.fail(notLoggedIn(answer, failure))
   if (failure === null || status < 400 || status >= 500) {
-    return unknown(code, `HTTP ${status}: ${said(failure, body)}`)
+    return unknown(code, `HTTP ${status}: ${said(answer, failure)}`)
   }
-  const message = wordsOf(failure)
+  const message = wordsOf(answer, failure)
   if (saysUnknown.test(failure.message) || (asksToLook.test(failure.message) && !isAboutAccount.has(code))) {
     return unknown(code, message)
   }
-  const credentials = credentialsProblem(status, failure)
+  const credentials = credentialsProblem(answer, failure)
   if (credentials !== null) return Result.fail(credentials)
   if (code === "InputException" && saysAddress.test(message)) {
     return Result.fail(new BrokerCredentialsInvalid({ kind: "address", message }))
@@ -113,13 +113,13 @@ const refusals: ReadonlyMap<string, ReadonlyArray<number>> = new Map([
 ])
 
 /** HTTP 401 with any body: the request was not looked at without a valid token. */
-const notLoggedIn = (failure: KiteFailure | null, body: string): BrokerCredentialsInvalid =>
-  new BrokerCredentialsInvalid({ kind: "token", message: `HTTP 401: ${said(failure, body)}` })
+const notLoggedIn = (answer: KiteAnswer, failure: KiteFailure | null): BrokerCredentialsInvalid =>
+  new BrokerCredentialsInvalid({ kind: "token", message: `HTTP 401: ${said(answer, failure)}` })
 
-const credentialsProblem = (status: number, failure: KiteFailure): BrokerCredentialsInvalid | null => {
-  if (status !== 403) return null
-  const code = codeOf(failure, status)
-  const message = wordsOf(failure)
+const credentialsProblem = (answer: KiteAnswer, failure: KiteFailure): BrokerCredentialsInvalid | null => {
+  if (answer.status !== 403) return null
+  const code = codeOf(answer, failure)
+  const message = wordsOf(answer, failure)
   if (code === "TokenException") return new BrokerCredentialsInvalid({ kind: "token", message })
   return isAboutRights.has(code) && /\bIPs?\b/i.test(message)
     ? new BrokerCredentialsInvalid({ kind: "address", message })
@@ -146,11 +146,10 @@ export const lookupAnswer = (answer: KiteAnswer, now: DateTime.Utc): Result.Resu
   if (answer.status === 200) return Result.succeed(answer.body)
   if (answer.status === 429) return Result.fail(throttled(answer, now))
   const failure = Option.getOrNull(readFailure(answer.body))
-  if (answer.status === 401) return Result.fail(notLoggedIn(failure, answer.body))
-  const credentials = failure && credentialsProblem(answer.status, failure)
+  if (answer.status === 401) return Result.fail(notLoggedIn(answer, failure))
+  const credentials = failure && credentialsProblem(answer, failure)
   return Result.fail(
-    credentials ??
-      lookupFailed(codeOf(failure, answer.status), `HTTP ${answer.status}: ${said(failure, answer.body)}`, now)
+    credentials ?? lookupFailed(codeOf(answer, failure), `HTTP ${answer.status}: ${said(answer, failure)}`, now)
   )
 }
 
@@ -158,18 +157,23 @@ export const lookupFailed = (code: string, message: string, now: DateTime.Utc): 
   new BrokerTryLater({ code, message, retryAt: DateTime.add(now, { seconds: 1 }) })
 
 /** "Too fast", until the next calendar second, by which Kite counts. */
-const throttled = ({ body }: KiteAnswer, now: DateTime.Utc): BrokerTryLater =>
+const throttled = (answer: KiteAnswer, now: DateTime.Utc): BrokerTryLater =>
   new BrokerTryLater({
     code: tooFastCode,
-    message: Option.match(readFailure(body), { onNone: () => "Too many requests", onSome: wordsOf }),
+    message: Option.match(readFailure(answer.body), {
+      onNone: () => "Too many requests",
+      onSome: (failure) => wordsOf(answer, failure)
+    }),
     retryAt: DateTime.makeUnsafe((Math.floor(DateTime.toEpochMillis(now) / 1000) + 1) * 1000)
   })
 
 const unknown = (code: string, message: string): Result.Result<never, BrokerOutcomeUnknown> =>
   Result.fail(new BrokerOutcomeUnknown({ code, message }))
 
-const said = (failure: KiteFailure | null, body: string): string =>
-  failure === null ? excerptOf(body) : wordsOf(failure)
+const said = (answer: KiteAnswer, failure: KiteFailure | null): string =>
+  failure === null ? excerptOf(answer) : wordsOf(answer, failure)
 
 /** The start of a body, short enough for a log line. */
-const excerptOf = (body: string): string => excerpt(body, "an empty body")
+const excerptOf = ({ body, masked }: KiteAnswer): string => excerpt(masked(body.slice(0, maxMasked)), "an empty body")
+/** More than an excerpt has, so that the cut is not seen in it. */
+const maxMasked = 2000

@@ -3,10 +3,10 @@ import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { type BrokerError, BrokerNotSent } from "../../domain/model/BrokerError.ts"
 import { checkDeadline } from "../deadline.ts"
 import { lookupAnswer, lookupFailed, orderAnswer, orderUnanswered } from "./kiteAnswers.ts"
-import { KiteClient, type KiteRequest } from "./KiteClient.ts"
+import { type KiteAnswer, KiteClient, type KiteRequest } from "./KiteClient.ts"
 import { KiteSession } from "./KiteSession.ts"
 
-/** Calls of Kite with the session's token: `order` requests, `lookUp`s, and `read` for the bodies of look-ups. */
+/** Calls of Kite with the session's token: `order` requests, successful `lookUp`s, and `read` for their bodies. */
 export const makeKiteCalls = Effect.gen(function* () {
   const client = yield* KiteClient
   const session = yield* KiteSession
@@ -55,12 +55,13 @@ export const makeKiteCalls = Effect.gen(function* () {
     )
     const now = yield* DateTime.now
     if (Result.isFailure(answer)) return yield* lookupFailed("no_answer", answer.failure.message, now)
-    return yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
+    yield* Effect.fromResult(lookupAnswer(answer.success, now)).pipe(watched(token))
+    return answer.success
   })
 
-  const read = <A>(body: string, reader: (body: string) => Effect.Effect<A, string>) =>
+  const read = <A>({ body, masked }: KiteAnswer, reader: (body: string) => Effect.Effect<A, string>) =>
     Effect.flatMap(DateTime.now, (now) =>
-      Effect.mapError(reader(body), (problem) => lookupFailed("unreadable", problem, now))
+      Effect.mapError(reader(body), (problem) => lookupFailed("unreadable", masked(problem), now))
     )
 
   return { order, lookUp, read }

@@ -26,7 +26,8 @@ export interface Tokens {
 }
 
 interface Candidate {
-  readonly accessToken: Redacted.Redacted
+  /** Null if it cannot be read; then there is a problem. */
+  readonly accessToken: Redacted.Redacted | null
   readonly user: string | null
   readonly problem: string | null
 }
@@ -61,8 +62,15 @@ const candidatesOf = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Candidat
   })
   const userOf = (token: Redacted.Redacted) => tokens.users.get(Redacted.value(token)) ?? null
   return [
-    ...Option.toArray(tokens.stored).map(({ accessToken, setAt, refusedReason, userId }) =>
-      candidate(accessToken, setAt, refusedReason, userOf(accessToken) ?? userId)
+    ...Option.toArray(tokens.stored).map(({ accessToken, setAt, refusedReason, userId }): Candidate =>
+      Result.match(accessToken, {
+        onFailure: (problem) => ({
+          accessToken: null,
+          user: userId,
+          problem: `${problem}. Set the key that it was stored with. ${advice}`
+        }),
+        onSuccess: (token) => candidate(token, setAt, refusedReason, userOf(token) ?? userId)
+      })
     ),
     ...Option.toArray(tokens.given).map((accessToken) =>
       candidate(accessToken, tokens.givenAt, tokens.givenRefused, userOf(accessToken))
@@ -73,10 +81,10 @@ const candidatesOf = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Candidat
 /** The token to use now, or what is wrong with the preferred one. */
 export const choose = (tokens: Tokens, now: DateTime.Utc): Result.Result<Redacted.Redacted, string> => {
   const candidates = candidatesOf(tokens, now)
-  const good = candidates.find(({ problem }) => problem === null)
+  const [good] = candidates.flatMap(({ accessToken, problem }) => (problem === null ? (accessToken ?? []) : []))
   return good === undefined
     ? Result.fail(candidates[0]?.problem ?? "there is no Zerodha access token. Run the command `zerodha login`")
-    : Result.succeed(good.accessToken)
+    : Result.succeed(good)
 }
 
 /** The token that a command uses now, or what is wrong with the preferred one. */
@@ -89,12 +97,12 @@ export const tokenOfCommand = (
 
 /** The tokens that may be valid and whose owner is not known yet. */
 export const unverified = (tokens: Tokens, now: DateTime.Utc): ReadonlyArray<Redacted.Redacted> =>
-  candidatesOf({ ...tokens, account: null }, now)
-    .filter(({ accessToken, problem }) => problem === null && !tokens.users.has(Redacted.value(accessToken)))
-    .map(({ accessToken }) => accessToken)
+  candidatesOf({ ...tokens, account: null }, now).flatMap(({ accessToken, problem }) =>
+    problem !== null || accessToken === null || tokens.users.has(Redacted.value(accessToken)) ? [] : accessToken
+  )
 
 export const isStored = ({ stored }: Tokens, token: Redacted.Redacted): boolean =>
-  Option.exists(stored, ({ accessToken }) => isSame(accessToken, token))
+  Option.exists(stored, ({ accessToken }) => Result.isSuccess(accessToken) && isSame(accessToken.success, token))
 
 /** The tokens after the broker refused one of them, whether stored or given. */
 export const withRefused = (tokens: Tokens, token: Redacted.Redacted, message: string): Tokens => ({

@@ -1,9 +1,10 @@
 import { DateTime, Effect, Option, Redacted, Result, Schema } from "effect"
 import { createHash } from "node:crypto"
+import { maskOf } from "../../domain/text/secrets.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
 import { type KiteAnswer, KiteClient } from "./KiteClient.ts"
 import { cleanText } from "./kiteFields.ts"
-import { jsonReader } from "./kiteJson.ts"
+import { jsonReader, parse } from "./kiteJson.ts"
 import { AccessToken } from "./kiteTokens.ts"
 
 /** Zerodha refused the request; the message is its own. */
@@ -44,39 +45,47 @@ export const exchange = Effect.fnUntraced(function* (
   const checksum = createHash("sha256")
     .update(`${apiKey}${requestToken}${Redacted.value(apiSecret)}`)
     .digest("hex")
-  const answer = yield* client.send({
+  const sent = yield* client.send({
     method: "POST",
     path: "/session/token",
     form: { api_key: apiKey, request_token: requestToken, checksum },
     accessToken: Option.none()
   })
-  const { data } = yield* understood(withoutTokens(answer, requestToken), readSession)
-  return { ...userOf(data), accessToken: Redacted.make(data.access_token) }
+  const answer = withoutTokens(sent, requestToken)
+  const { data } = yield* understood(answer, readSession)
+  return { ...userOf(data, answer), accessToken: Redacted.make(data.access_token) }
 })
 
 /** Asks Zerodha whose access token this is. */
 export const profile = Effect.fnUntraced(function* (accessToken: Redacted.Redacted) {
   const client = yield* KiteClient
   const answer = yield* client.send({ method: "GET", path: "/user/profile", accessToken: Option.some(accessToken) })
-  return userOf((yield* understood(answer, readProfile)).data)
+  return userOf((yield* understood(answer, readProfile)).data, answer)
 })
 
-const userOf = ({ user_id: userId, user_name: name }: typeof User.Type): KiteUser => ({
+const userOf = ({ user_id: userId, user_name: name }: typeof User.Type, { masked }: KiteAnswer): KiteUser => ({
   userId,
-  userName: typeof name === "string" ? cleanText(name, maxName) : ""
+  userName: typeof name === "string" ? cleanText(masked(name), maxName) : ""
 })
 
 /** A failure becomes a message, so it must not have the request token that was sent, or tokens that are in its body, in it. */
-const withoutTokens = (answer: KiteAnswer, requestToken: string): KiteAnswer =>
-  answer.status === 200
-    ? answer
-    : {
-        ...answer,
-        body: (requestToken === "" ? answer.body : answer.body.replaceAll(requestToken, "<redacted>")).replaceAll(
-          /("[a-z]*_?token"\s*:\s*)"[^"]*"/g,
-          '$1"<redacted>"'
-        )
-      }
+const withoutTokens = (answer: KiteAnswer, requestToken: string): KiteAnswer => {
+  const inBody = [...answer.body.matchAll(anyToken)].slice(0, maxTokens)
+  const mask = maskOf([requestToken, ...inBody.map(([, token = ""]) => unescaped(token))])
+  return { ...answer, masked: (text) => mask(answer.masked(text)) }
+}
+
+/** Kite's answer has four. */
+const maxTokens = 20
+
+/** A text in JSON whose name ends with `token`; letters of the name may be escaped. */
+const anyToken =
+  /"[\w\\]{0,100}(?:t|\\u0074)(?:o|\\u006f)(?:k|\\u006b)(?:e|\\u0065)(?:n|\\u006e)"\s{0,9}:\s{0,9}"((?:[^"\\]|\\.){1,1000})"/gi
+
+const unescaped = (text: string): string => {
+  const value = Option.getOrNull(parse(`"${text}"`))
+  return typeof value === "string" ? value : text
+}
 
 const understood = <A>(answer: KiteAnswer, read: (body: string) => Option.Option<A>) =>
   Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import { Effect, Layer, Option } from "effect"
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { detailsText } from "../../domain/operations/operatorAction.ts"
 import { type OperatorAction, OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
@@ -15,18 +15,15 @@ export const actionsCommand = Command.make(
     limit: limitFlag,
     json
   },
-  Effect.fnUntraced(
-    function* (given) {
-      const orderId = Option.getOrNull(given.order)
-      const actions = yield* (yield* OperatorActionStore).list(orderId, given.limit)
-      // Actions outlive their order, so the order is looked up only when there are none.
-      if (orderId !== null && actions.length === 0) yield* getOrder(orderId)
-      yield* print(given.json, actions, (actions) =>
-        actions.length === 0 ? "Nobody has done anything" : actionTable(actions)
-      )
-    },
-    Effect.provide(OperatorActionStore.layer.pipe(Layer.provideMerge(CommandLayer)))
-  )
+  Effect.fnUntraced(function* (given) {
+    const orderId = Option.getOrNull(given.order)
+    const actions = yield* (yield* OperatorActionStore).list(orderId, given.limit)
+    // Actions outlive their order, so the order is looked up only when there are none.
+    if (orderId !== null && actions.length === 0) yield* getOrder(orderId)
+    yield* print(given.json, actions, (actions) =>
+      actions.length === 0 ? "Nobody has done anything" : actionTable(actions)
+    )
+  }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("List what people did, newest first: who, when, what and why"))
 
 const actionTable = (actions: ReadonlyArray<OperatorAction>): ReadonlyArray<string> =>

@@ -13,9 +13,10 @@ import type { OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { CannotReplan } from "../../stores/orders/readRunningOrder.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
-import { askedFor, CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { maxIdLength, textArgument, textFlag, wholeFlag } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
+import { as, askedFor } from "../shared/operator.ts"
 import { timeText } from "../terminal/moments.ts"
 
 export const amendCommand = Command.make(
@@ -29,11 +30,12 @@ export const amendCommand = Command.make(
     splits: wholeFlag("splits").pipe(Flag.withDescription("In how many slices"), Flag.optional),
     window: wholeFlag("window").pipe(Flag.withDescription("Over how many minutes from now on"), Flag.optional),
     limitPrice: textFlag("limit-price", maxIdLength).pipe(Flag.withDescription("At which limit"), Flag.optional),
+    as,
     reason,
     json
   },
   Effect.fnUntraced(function* (given) {
-    const asked = askedFor(given.reason)
+    const asked = yield* askedFor(given)
     const amendment = readAmendment(given, asked)
     if (Result.isFailure(amendment)) {
       return yield* new CommandFailed({ message: `${amendment.failure}. Nothing was changed.` })

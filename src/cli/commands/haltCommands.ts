@@ -1,8 +1,11 @@
-import { Clock, DateTime, Duration, Effect, Schedule } from "effect"
+import { Clock, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Command, Flag } from "effect/cli"
 import { type Halt, HaltStore } from "../../stores/operations/HaltStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, print, reason, warn } from "../shared/environment.ts"
+import type { Asked } from "../../stores/sql/insertActions.ts"
+import { CommandFailed, CommandLayer, json, print, reason, warn } from "../shared/environment.ts"
 import { waitFlag } from "../shared/flags.ts"
+import { as, askedFor } from "../shared/operator.ts"
+import { agreed, approve } from "../shared/secondPerson.ts"
 
 const wait = (seconds: number) => waitFlag(seconds, "For how many seconds to wait until every worker has acknowledged")
 
@@ -11,27 +14,30 @@ const wait = (seconds: number) => waitFlag(seconds, "For how many seconds to wai
  */
 export const haltCommand = Command.make(
   "halt",
-  { reason, json, wait: wait(150) },
+  { as, reason, json, wait: wait(150) },
   Effect.fnUntraced(function* (given) {
-    yield* request(true, given)
+    yield* request(true, yield* askedFor(given), given)
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Stop all placements on all replicas; exit 0 when every live worker has acknowledged"))
 
 export const resumeCommand = Command.make(
   "resume",
-  { reason: Flag.withDefault(reason, "resumed"), json, wait: wait(30) },
+  { as, reason: Flag.withDefault(reason, "resumed"), approve, json, wait: wait(30) },
   Effect.fnUntraced(function* (given) {
-    yield* request(false, given)
+    // Of a halt that is newer than the request nobody has approved that it ends.
+    const halt = Option.getOrNull(Option.map(yield* (yield* HaltStore).current, ({ id }) => id))
+    const asked = yield* agreed(given, { command: "resume", typed: "resume", what: { halt } })
+    yield* request(false, asked, given)
   }, Effect.provide(CommandLayer))
 ).pipe(Command.withDescription("Let placements go on after a halt"))
 
 const request = Effect.fnUntraced(function* (
   isHalted: boolean,
-  given: { readonly reason: string; readonly wait: number; readonly json: boolean }
+  { by: requestedBy, reason }: Asked,
+  given: { readonly wait: number; readonly json: boolean }
 ) {
   const halts = yield* HaltStore
   const requestedAt = yield* DateTime.now
-  const { by: requestedBy, reason } = askedFor(given.reason)
   const halt = yield* halts.request({ isHalted, reason, requestedBy, requestedAt })
   const waitingFor = yield* untilAcknowledged(halt, Duration.seconds(given.wait)).pipe(
     Effect.onInterrupt(() =>

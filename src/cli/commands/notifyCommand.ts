@@ -3,21 +3,23 @@ import { Command } from "effect/cli"
 import { hostname } from "node:os"
 import { Configuration } from "../../config/Configuration.ts"
 import { Webhook } from "../../notify/Webhook.ts"
-import { CommandFailed, json, operator, print } from "../shared/environment.ts"
+import { CommandFailed, json, print } from "../shared/environment.ts"
+import { as, operator } from "../shared/operator.ts"
 
 const test = Command.make(
   "test",
-  { json },
+  { as, json },
   Effect.fnUntraced(
     function* (given) {
       const { notifyWebhookFormat: format } = yield* Configuration
       const foundAt = yield* DateTime.now
+      const by = yield* operator(given.as)
       const answer = yield* (yield* Webhook)
         .send({
           key: `test:${DateTime.toEpochMillis(foundAt)}`,
           kind: "test",
           severity: "info",
-          message: `A test of pulse-background's notifications, by ${operator()}: they arrive`,
+          message: `A test of pulse-background's notifications, by ${by}: they arrive`,
           orderId: null,
           sliceId: null,
           reasonCode: null,

@@ -2,9 +2,11 @@ import { Clock, DateTime, Duration, Effect, Option, Schedule } from "effect"
 import { Argument, Command } from "effect/cli"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { OrderCommands, type OrderProgress } from "../../stores/orders/OrderCommands.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
 import { limitFlag, maxIdLength, textArgument, waitFlag } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
+import { as, askedFor } from "../shared/operator.ts"
+import { agreed, approve } from "../shared/secondPerson.ts"
 import { isFinished, orderDetails, orderTable } from "../terminal/renderOrders.ts"
 import { amendCommand } from "./amendCommand.ts"
 import { submitCommand } from "./submitCommand.ts"
@@ -70,6 +72,7 @@ const cancel = Command.make(
   "cancel",
   {
     orderId,
+    as,
     reason: optionalReason,
     wait: waitUntil("no slice can be placed any more"),
     json
@@ -77,7 +80,7 @@ const cancel = Command.make(
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
     yield* getUnfinished(given.orderId, "cancel")
-    yield* commands.requestCancel(given.orderId, askedFor(given.reason), yield* DateTime.now)
+    yield* commands.requestCancel(given.orderId, yield* askedFor(given), yield* DateTime.now)
     const order = yield* untilUnplaceable(given.orderId, Duration.seconds(given.wait)).pipe(
       Effect.onInterrupt(() =>
         warn(
@@ -101,6 +104,7 @@ const pause = Command.make(
   "pause",
   {
     orderId,
+    as,
     reason: optionalReason,
     wait: waitUntil("no slice is in a daemon's hands"),
     json
@@ -108,7 +112,7 @@ const pause = Command.make(
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
     const before = yield* getUnfinished(given.orderId, "pause")
-    if (!(yield* commands.pause(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
+    if (!(yield* commands.pause(given.orderId, yield* askedFor(given), yield* DateTime.now))) {
       return yield* new CommandFailed({
         message: `Order ${given.orderId} is on hold already: ${before.holdReason ?? "since just now"}`
       })
@@ -131,11 +135,20 @@ const pause = Command.make(
 
 const resume = Command.make(
   "resume",
-  { orderId, reason: optionalReason, json },
+  { orderId, as, reason: optionalReason, approve, json },
   Effect.fnUntraced(function* (given) {
     const commands = yield* OrderCommands
     const { holdReason } = yield* getOrder(given.orderId)
-    if (!(yield* commands.resume(given.orderId, askedFor(given.reason), yield* DateTime.now))) {
+    const asked =
+      holdReason === null
+        ? yield* askedFor(given)
+        : yield* agreed(given, {
+            command: "order resume",
+            typed: `order resume ${shellWord(given.orderId)}`,
+            orderId: given.orderId,
+            what: { order: given.orderId, hold: holdReason }
+          })
+    if (!(yield* commands.resume(given.orderId, asked, yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `Order ${given.orderId} is not on hold: nothing was changed` })
     }
     yield* print(

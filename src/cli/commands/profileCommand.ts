@@ -4,8 +4,9 @@ import { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import { PlanStore, type VolumeProfile } from "../../stores/orders/PlanStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { maxIdLength, maxListLength, textArgument } from "../shared/flags.ts"
+import { as, askedFor } from "../shared/operator.ts"
 import { numbersOf } from "../shared/orderFlags.ts"
 import { timeText } from "../terminal/moments.ts"
 import { table } from "../terminal/table.ts"
@@ -22,6 +23,7 @@ const set = Command.make(
     volumes: textArgument("VOLUMES", maxListLength).pipe(
       Argument.withDescription("Volumes of equal parts of the trading day, such as 9,4,3,3,5")
     ),
+    as,
     reason: optionalReason,
     json
   },
@@ -37,7 +39,7 @@ const set = Command.make(
       })
     }
     const profile = { instrument: instrument.success, volumes: volumes.value }
-    yield* (yield* PlanStore).setVolumeProfile(profile, askedFor(given.reason), yield* DateTime.now)
+    yield* (yield* PlanStore).setVolumeProfile(profile, yield* askedFor(given), yield* DateTime.now)
     yield* print(
       given.json,
       profile,
@@ -57,10 +59,10 @@ const list = Command.make(
 
 const remove = Command.make(
   "remove",
-  { instrument, reason: optionalReason, json },
+  { instrument, as, reason: optionalReason, json },
   Effect.fnUntraced(function* (given) {
     const plans = yield* PlanStore
-    if (!(yield* plans.removeVolumeProfile(given.instrument, askedFor(given.reason), yield* DateTime.now))) {
+    if (!(yield* plans.removeVolumeProfile(given.instrument, yield* askedFor(given), yield* DateTime.now))) {
       return yield* new CommandFailed({ message: `${given.instrument} has no profile of its own: nothing was changed` })
     }
     yield* print(

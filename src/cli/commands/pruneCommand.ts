@@ -1,8 +1,9 @@
 import { DateTime, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import { nothingPruned, type Pruned, RetentionStore } from "../../stores/operations/RetentionStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print, warn } from "../shared/environment.ts"
 import { wholeFlag } from "../shared/flags.ts"
+import { as, askedFor } from "../shared/operator.ts"
 import { timeText } from "../terminal/moments.ts"
 
 /** The monitor checks slices that were in doubt for a day, and day limits count the day's orders. */
@@ -19,6 +20,7 @@ export const pruneCommand = Command.make(
       Flag.withDescription("Only say what would be removed"),
       Flag.withDefault(false)
     ),
+    as,
     reason: optionalReason,
     json
   },
@@ -41,7 +43,7 @@ export const pruneCommand = Command.make(
         )
       }
       let pruned = nothingPruned
-      const options = { before, now, asked: askedFor(given.reason) }
+      const options = { before, now, asked: yield* askedFor(given) }
       for (const pruneSome of [store.pruneOrders(options), store.pruneOthers(options)]) {
         yield* pruneSome.pipe(
           Effect.tap((some) => Effect.sync(() => (pruned = sumOf(pruned, some)))),

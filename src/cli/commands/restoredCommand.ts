@@ -1,7 +1,8 @@
 import { DateTime, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { RestoreStore } from "../../stores/operations/RestoreStore.ts"
-import { askedFor, CommandLayer, reason, say } from "../shared/environment.ts"
+import { CommandLayer, reason, say } from "../shared/environment.ts"
+import { as, askedFor } from "../shared/operator.ts"
 
 /**
  * For a database that comes from a backup, before the first daemon starts on it. Daemons find out by themselves after a
@@ -9,10 +10,10 @@ import { askedFor, CommandLayer, reason, say } from "../shared/environment.ts"
  */
 export const restoredCommand = Command.make(
   "restored",
-  { reason },
+  { as, reason },
   Effect.fnUntraced(
     function* (given) {
-      yield* (yield* RestoreStore).restored(askedFor(given.reason), yield* DateTime.now)
+      yield* (yield* RestoreStore).restored(yield* askedFor(given), yield* DateTime.now)
       yield* say(
         "Noted: nothing is placed until a daemon has looked up what the broker has. It begins when the claims, the calls and the " +
           'quarantine of the lost time are over; "doctor" says how far it is'

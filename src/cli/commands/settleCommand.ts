@@ -1,5 +1,6 @@
 import { DateTime, Effect, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { createHash } from "node:crypto"
 import { Broker } from "../../broker/Broker.ts"
 import { brokerIdentity, dryRunMark } from "../../broker/brokerIdentity.ts"
 import { BrokerLayer } from "../../broker/layers/BrokerLayer.ts"
@@ -11,10 +12,13 @@ import { indianDay, nextIndianHour } from "../../domain/market/indianTime.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { DayReconciliationStore } from "../../stores/account/DayReconciliationStore.ts"
+import type { Repair } from "../../stores/account/repairSlices.ts"
 import { type CurrentDifference, SettlementStore } from "../../stores/account/SettlementStore.ts"
 import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { maxIdLength, textArgument } from "../shared/flags.ts"
+import { as } from "../shared/operator.ts"
+import { agreed, approve, type Change } from "../shared/secondPerson.ts"
 import { table } from "../terminal/table.ts"
 
 const SettleLayer = Layer.mergeAll(
@@ -36,7 +40,9 @@ export const settleCommand = Command.make(
       Flag.withDescription("Have slices take over what the broker's order list says, where it is plain"),
       Flag.withDefault(false)
     ),
+    as,
     reason: optionalReason,
+    approve,
     json
   },
   Effect.fnUntraced(function* (given) {
@@ -65,7 +71,9 @@ export const settleCommand = Command.make(
       given.repair && repair !== null ? [{ slice, order: repair }] : []
     )
     const repaired =
-      repairs.length === 0 ? 0 : yield* store.repair(repairs, askedFor(given.reason), yield* DateTime.now)
+      repairs.length === 0
+        ? 0
+        : yield* store.repair(repairs, yield* agreed(given, repairOf(given.day, repairs)), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
     const misplaced = yield* (yield* DoctorStore).misplaced("newest")
     const waiting = yield* (yield* SettlementStore).current(from)
@@ -121,6 +129,18 @@ const dayOf = Effect.fnUntraced(function* (day: Option.Option<string>) {
   const until = nextIndianHour(DateTime.toUtc(noon.value), 0)
   return { from: DateTime.subtract(until, { days: 1 }), until }
 })
+
+/** The repairs as a change that may need a second person, who sees the same ones. */
+const repairOf = (day: Option.Option<string>, repairs: ReadonlyArray<Repair>): Change => {
+  const list = repairs
+    .map(({ order, slice }) => [slice.id, order.brokerOrderId, order.status, order.filledQuantity].join(" "))
+    .toSorted()
+  return {
+    command: "settle --repair",
+    typed: ["settle", ...Option.toArray(day), "--repair"].join(" "),
+    what: { repairs: list.length, digest: createHash("sha256").update(list.join("\n")).digest("hex") }
+  }
+}
 
 interface Proof extends DayReconciliation {
   readonly repaired: number

@@ -5,11 +5,14 @@ import { Configuration } from "../../config/Configuration.ts"
 import { indianMoment } from "../../domain/market/indianTime.ts"
 import { BrokerOrderId } from "../../domain/model/Ids.ts"
 import { Price } from "../../domain/model/Order.ts"
+import { decimalText } from "../../domain/text/decimals.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
-import { SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
-import { askedFor, CommandFailed, CommandLayer, json, print, reason, warningsOnStderr } from "../shared/environment.ts"
+import { type FoundOrder, SliceCommands, type SliceState } from "../../stores/slices/SliceCommands.ts"
+import { CommandFailed, CommandLayer, json, print, reason, warningsOnStderr } from "../shared/environment.ts"
 import { maxIdLength, textArgument, textFlag, wholeFlag } from "../shared/flags.ts"
 import { getSlice } from "../shared/lookUp.ts"
+import { as, askedFor } from "../shared/operator.ts"
+import { agreed, approve, type Change } from "../shared/secondPerson.ts"
 import { timeText } from "../terminal/moments.ts"
 
 const SliceLayer = SliceCommands.layer.pipe(Layer.provideMerge(CommandLayer))
@@ -28,6 +31,7 @@ const retry = Command.make(
       ),
       Flag.optional
     ),
+    as,
     reason,
     json
   },
@@ -40,7 +44,7 @@ const retry = Command.make(
       .retry(
         before.id,
         { now, at, windowGrace, orderListSince: orderListSince[brokerType](now) },
-        askedFor(given.reason)
+        yield* askedFor(given)
       )
       .pipe(
         Effect.catchTag("CannotRetry", ({ reason }) =>
@@ -69,11 +73,11 @@ const retry = Command.make(
 
 const skip = Command.make(
   "skip",
-  { slice, reason, json },
+  { slice, as, reason, json },
   Effect.fnUntraced(function* (given) {
     const slice = yield* getSlice(given.slice)
     const now = yield* DateTime.now
-    if (!(yield* (yield* SliceCommands).skip(slice.id, askedFor(given.reason), now))) {
+    if (!(yield* (yield* SliceCommands).skip(slice.id, yield* askedFor(given), now))) {
       // Read again: the slice may have been claimed in the meantime.
       const { isInDoubt, ...state } = yield* getSlice(slice.id)
       const isClaimed = state.stage === "IN_PROGRESS" && !isInDoubt
@@ -105,7 +109,9 @@ const placed = Command.make(
       Flag.withDescription("The average price of what is filled"),
       Flag.optional
     ),
+    as,
     reason,
+    approve,
     json
   },
   Effect.fnUntraced(function* (given) {
@@ -130,7 +136,8 @@ const placed = Command.make(
         message: `Broker order ${brokerOrderId} is that of slice ${owner.value}: nothing was changed`
       })
     }
-    const write = (yield* SliceCommands).placed(slice.id, order, askedFor(given.reason), yield* DateTime.now)
+    const asked = yield* agreed(given, placedChange(slice, order, given.reason))
+    const write = (yield* SliceCommands).placed(slice.id, order, asked, yield* DateTime.now)
     if (!(yield* Effect.provide(write, warningsOnStderr))) {
       const isGivenUp = slice.stage === "FAILED" || slice.stage === "SKIPPED"
       return yield* new CommandFailed({
@@ -156,6 +163,27 @@ export const sliceCommand = Command.make("slice").pipe(
   Command.withDescription("Retry, skip and resolve single slices by hand"),
   Command.withSubcommands([retry, skip, placed])
 )
+
+/** The finding as a change that may need a second person. */
+const placedChange = (
+  { id, orderId, stage }: SliceState,
+  { brokerOrderId, fill }: FoundOrder,
+  reason: string
+): Change => {
+  const price = fill === null || fill.price === null ? null : decimalText(fill.price)
+  const flags = [
+    ...(fill === null ? [] : [`--filled ${fill.quantity}`]),
+    ...(price === null ? [] : [`--price ${price}`]),
+    `--reason ${shellWord(reason)}`
+  ]
+  return {
+    command: "slice placed",
+    typed: ["slice placed", shellWord(id), shellWord(brokerOrderId), ...flags].join(" "),
+    orderId,
+    sliceId: id,
+    what: { slice: id, stage, broker_order_id: brokerOrderId, filled: fill?.quantity ?? null, price }
+  }
+}
 
 const readBrokerOrderId = (text: string) =>
   Option.match(Schema.decodeUnknownOption(BrokerOrderId)(text.trim()), {

@@ -1,7 +1,8 @@
 import { DateTime, Effect, Option, Random, Result } from "effect"
 import { Command, Flag } from "effect/cli"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
+import { as, askedFor } from "../shared/operator.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
 import { planAt } from "./planCommand.ts"
 
@@ -13,6 +14,7 @@ export const submitCommand = Command.make(
       Flag.withDescription("The order's unique key: submitting the same order again with it gives the same order"),
       Flag.optional
     ),
+    as,
     reason: optionalReason,
     json
   },
@@ -40,7 +42,7 @@ export const submitCommand = Command.make(
         traceId: idOf("t", now, suffix),
         requestId: idOf("r", now, suffix)
       },
-      askedFor(given.reason),
+      yield* askedFor(given),
       now
     )
     yield* print(given.json, submitted, ({ orderId, isNew }) =>

@@ -5,12 +5,14 @@ import { KiteClient } from "../../broker/zerodha/KiteClient.ts"
 import { AccessToken, tokenEnd, tokenOfCommand, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../../broker/zerodha/login.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { fileVariable } from "../../config/secretFile.ts"
 import { seenAddress } from "../../http/seenAddress.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
-import { askedFor, CommandFailed, CommandLayer, json, optionalReason, print, say } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, optionalReason, print, say } from "../shared/environment.ts"
 import { textArgument, textFlag } from "../shared/flags.ts"
+import { as, askedFor } from "../shared/operator.ts"
 
 const ZerodhaLayer = Layer.mergeAll(KiteClient.layer, CredentialStore.layer, BrokerInUseStore.layer).pipe(
   Layer.provideMerge(CommandLayer)
@@ -26,12 +28,14 @@ const login = Command.make(
       Flag.withDescription("The request token, or the whole address that the browser was sent to after the login"),
       Flag.optional
     ),
+    as,
     reason: optionalReason
   },
   Effect.fnUntraced(function* (given) {
     const config = yield* Configuration
+    const asked = yield* askedFor(given)
     const apiKey = Redacted.value(yield* needed(config.zerodhaApiKey, "ZERODHA_API_KEY"))
-    const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET")
+    const apiSecret = yield* needed(config.zerodhaApiSecret, "ZERODHA_API_SECRET", ", and only this command needs it")
     const page = loginPage(config.zerodhaLoginUrl, apiKey)
     if (Option.isNone(given.requestToken)) yield* say(["Log in on this page:", "", `  ${page}`, ""])
     const pasted = yield* Option.match(given.requestToken, {
@@ -46,7 +50,7 @@ const login = Command.make(
           })
       )
     )
-    yield* store(session.accessToken, session, { ...askedFor(given.reason), with: "zerodha login" })
+    yield* store(session.accessToken, session, { ...asked, with: "zerodha login" })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Get a new access token: log in, and exchange the request token"))
 
@@ -57,10 +61,12 @@ const setToken = Command.make(
       Argument.withDescription("The access token; better left out and typed when asked, so that no history keeps it"),
       Argument.optional
     ),
+    as,
     reason: optionalReason
   },
   Effect.fnUntraced(function* (given) {
     yield* needed((yield* Configuration).zerodhaApiKey, "ZERODHA_API_KEY")
+    const asked = yield* askedFor(given)
     const token = yield* Option.match(given.token, {
       onSome: Effect.succeed,
       onNone: () => ask("The access token:", "the argument TOKEN", true)
@@ -78,7 +84,7 @@ const setToken = Command.make(
       })
     }
     const whose = Result.isSuccess(user) ? user.success : { unknownFor: user.failure.message }
-    yield* store(accessToken, whose, { ...askedFor(given.reason), with: "zerodha token set" })
+    yield* store(accessToken, whose, { ...asked, with: "zerodha token set" })
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Store an access token that was got elsewhere"))
 
@@ -90,14 +96,16 @@ const showToken = Command.make(
     if (Option.isNone(stored)) {
       return yield* new CommandFailed({ message: 'No access token is stored. "zerodha login" gets one' })
     }
-    const { setAt, setBy, refusedReason } = stored.value
-    const state = { setAt, setBy, endsAt: tokenEnd(setAt), refusedReason, now: yield* DateTime.now }
+    const { accessToken, setAt, setBy, refusedReason } = stored.value
+    const unreadable = Option.getOrNull(Result.getFailure(accessToken))
+    const state = { setAt, setBy, endsAt: tokenEnd(setAt), refusedReason, unreadable, now: yield* DateTime.now }
     yield* print(given.json, state, (state) =>
       [
         `Set ${DateTime.formatIso(setAt)} by ${setBy}`,
         DateTime.isLessThan(state.now, state.endsAt)
           ? `good until ${DateTime.formatIso(state.endsAt)}`
           : `ended at ${DateTime.formatIso(state.endsAt)}`,
+        ...(unreadable === null ? [] : [`of no use here: ${unreadable}`]),
         ...(refusedReason === null ? [] : [`refused by Zerodha: ${refusedReason}`])
       ].join(", ")
     )
@@ -153,10 +161,13 @@ export const zerodhaCommand = Command.make("zerodha").pipe(
 
 const isAccessToken = Schema.is(AccessToken)
 
-const needed = (value: Option.Option<Redacted.Redacted>, name: string) =>
+const needed = (value: Option.Option<Redacted.Redacted>, name: string, why = "") =>
   Effect.mapError(
     Effect.fromOption(value),
-    () => new CommandFailed({ message: `${name} must be set: it is shown on developers.kite.trade` })
+    () =>
+      new CommandFailed({
+        message: `${name} must be set, or ${fileVariable(name)}: it is shown on developers.kite.trade${why}`
+      })
   )
 
 /** Prompts on a terminal, else reads stdin. */

@@ -4,6 +4,7 @@ import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { isLocalHost, isVerified } from "../../config/databaseAddress.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
+import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
 import { calendarCheck } from "../../doctor/calendarCheck.ts"
@@ -15,8 +16,10 @@ import { historyCheck } from "../../doctor/historyCheck.ts"
 import { instrumentCheck } from "../../doctor/instrumentCheck.ts"
 import { migrationCheck } from "../../doctor/migrationCheck.ts"
 import { misplacedCheck } from "../../doctor/misplacedCheck.ts"
+import { operatorCheck } from "../../doctor/operatorCheck.ts"
 import { othersRightsCheck, roleCheck, rowSecurityCheck } from "../../doctor/rightsChecks.ts"
-import { connectionCheck, databaseCheck, type ServerFacts } from "../../doctor/serverChecks.ts"
+import { secretFileCheck } from "../../doctor/secretFileCheck.ts"
+import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
@@ -25,6 +28,7 @@ import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore
 import { RightsStore } from "../../stores/operations/RightsStore.ts"
 import { version } from "../../version.ts"
 import { CommandLayer } from "../shared/environment.ts"
+import { accountName } from "../shared/operator.ts"
 import {
   checkBroker,
   checkHalt,
@@ -52,8 +56,8 @@ export const examine = (extent: PlacesExtent): Effect.Effect<ReadonlyArray<Check
     Effect.provide(DoctorLayer),
     Effect.catchTags({
       ConfigurationError: ({ problems }) => Effect.succeed(problems.map(misconfigured)),
-      DbError: ({ message }) => Effect.succeed([configured, unreachable(message)]),
-      EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message)])
+      DbError: ({ message, isTransient }) => Effect.succeed([configured, unreachable(message, isTransient)]),
+      EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message, true)])
     })
   )
 
@@ -62,8 +66,10 @@ const configured = ok("configuration", "every setting is valid")
 const misconfigured = (found: string): Check =>
   problem("configuration", found, "Correct it in the environment; doc/guides/config.md explains every setting")
 
-const unreachable = (message: string): Check =>
-  problem("database", message, `Daemons keep trying by themselves. When it is back: ${pulse("doctor")}`)
+const unreachable = (message: string, isTransient: boolean): Check => {
+  const again = isTransient ? "Daemons keep trying by themselves. When it is back" : "When that is mended"
+  return problem("database", message, `${again}: ${pulse("doctor")}`)
+}
 
 /** Turns a failure that is not transient into a WARNING, so that the other checks still run. */
 const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbError, R>) =>
@@ -88,21 +94,23 @@ const checkServer = Effect.gen(function* () {
   yield* ping
   const millis = Number((yield* Clock.monotonicTimeNanos) - before) / 1_000_000
   const server = yield* facts
-  return [
-    databaseCheck(server, millis),
-    ...(yield* checkEncryption(server)),
-    durabilityCheck(server),
-    connectionCheck(server)
-  ]
+  return [databaseCheck(server, millis), ...(yield* checkEncryption), durabilityCheck(server), connectionCheck(server)]
 })
 
 /** The service's own PostgreSQL is reached by a socket of this host. */
-const checkEncryption = Effect.fnUntraced(function* ({ tlsVersion }: ServerFacts) {
+const checkEncryption = Effect.gen(function* () {
   const { database } = yield* Configuration
   if (database === null) return []
   const { hosts, tls } = database
   const verified = isVerified(tls) ? (tls.mode === "verify-full" ? "name" : "authority") : "nothing"
-  return [encryptionCheck({ tlsVersion, verified, isLocal: hosts.every(({ host }) => isLocalHost(host)) })]
+  const { isEncrypted } = yield* Db
+  return [
+    encryptionCheck({
+      isEncrypted: yield* isEncrypted,
+      verified,
+      isLocal: hosts.every(({ host }) => isLocalHost(host))
+    })
+  ]
 })
 
 /** Nobody else can connect to the service's own PostgreSQL. */
@@ -113,6 +121,15 @@ const checkRights = Effect.gen(function* () {
   return database === null
     ? [rowSecurityCheck(role)]
     : [roleCheck(role), rowSecurityCheck(role), othersRightsCheck(yield* rights.ofOthers)]
+})
+
+/** How secrets come to this process, and who would be recorded with a change. */
+const checkSurroundings = Effect.gen(function* () {
+  const { operator, operatorRequired, readableSecretFiles } = yield* Configuration
+  return [
+    secretFileCheck(readableSecretFiles),
+    operatorCheck({ account: accountName(), person: Option.getOrNull(operator), isRequired: operatorRequired })
+  ]
 })
 
 const checkMigrations = Effect.map(migrationState, (state) => [migrationCheck(state, version)])
@@ -178,6 +195,7 @@ const examineAll = (extent: PlacesExtent) =>
   Effect.map(
     Effect.all([
       Effect.succeed([configured]),
+      attempt("configuration", checkSurroundings),
       attempt("database", checkServer),
       attempt("rights of others", checkRights),
       attempt("migrations", checkMigrations),

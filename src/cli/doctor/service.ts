@@ -1,4 +1,4 @@
-import { DateTime, Duration, Effect, Layer, Option } from "effect"
+import { DateTime, Duration, Effect, Layer, Option, Result } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { tokenEnd, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
@@ -60,12 +60,13 @@ export const checkToken = Effect.gen(function* () {
     tokenCheck(
       {
         stored: Option.getOrNull(
-          Option.map(stored, ({ setAt, setBy, userId, refusedReason }) => ({
+          Option.map(stored, ({ accessToken, setAt, setBy, userId, refusedReason }) => ({
             setAt,
             setBy,
             user: userId,
             endsAt: tokenEnd(setAt),
-            refusedReason
+            refusedReason,
+            unreadable: Option.getOrNull(Result.getFailure(accessToken))
           }))
         ),
         isGiven: Option.isSome(config.zerodhaAccessToken),

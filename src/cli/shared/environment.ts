@@ -1,6 +1,5 @@
 import { BigDecimal, Console, Data, DateTime, type Effect, Layer, Logger, References } from "effect"
 import { Flag } from "effect/cli"
-import { hostname, userInfo } from "node:os"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
@@ -12,10 +11,10 @@ import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
+import { OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
-import type { Asked } from "../../stores/sql/insertActions.ts"
 import { type Lines, shown } from "../terminal/text.ts"
 import { maxReasonLength, textFlag } from "./flags.ts"
 
@@ -29,6 +28,7 @@ export const CommandLayer = Layer.mergeAll(
   OrderCommands.layer,
   HaltStore.layer,
   HeartbeatStore.layer,
+  OperatorActionStore.layer,
   PlanStore.layer,
   InstrumentStore.layer,
   ReplanStore.layer,
@@ -42,19 +42,6 @@ export const CommandLayer = Layer.mergeAll(
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None"))
 )
 
-/**
- * The `account@host` that is recorded with a change. The uid stands in for an account without a name, as in
- * containers.
- */
-export const operator = (): string => {
-  const uid = process.getuid?.()
-  try {
-    return `${userInfo().username}@${hostname()}`
-  } catch {
-    return `${uid ?? "somebody"}@${hostname()}`
-  }
-}
-
 /** Warnings on stderr, for commands that may have to wait for others: they say for whom. */
 export const warningsOnStderr = Layer.merge(
   Logger.layer([
@@ -64,9 +51,6 @@ export const warningsOnStderr = Layer.merge(
   ]),
   Layer.succeed(References.MinimumLogLevel, "Warn")
 )
-
-/** The operator and the reason that are recorded with a change. */
-export const askedFor = (reason: string): Asked => ({ by: operator(), reason: reason.trim() })
 
 /** Prints a value as JSON for programs, or as lines for people. */
 export const print = <A extends object>(asJson: boolean, value: A, text: (value: A) => Lines): Effect.Effect<void> =>

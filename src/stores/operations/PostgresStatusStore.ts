@@ -15,8 +15,7 @@ const ServerFacts = Schema.Struct({
   standbys: Schema.Int,
   connections: Schema.Int,
   maxConnections: Schema.Int,
-  autovacuum: Schema.String,
-  tlsVersion: Schema.NullOr(Schema.String)
+  autovacuum: Schema.String
 })
 
 const session = {
@@ -77,8 +76,7 @@ const make = Effect.gen(function* () {
         current_setting('synchronous_standby_names') AS synchronous_standby_names,
         (SELECT count(*)::int FROM pg_stat_replication) AS standbys,
         (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections,
-        current_setting('max_connections')::int AS max_connections, current_setting('autovacuum') AS autovacuum,
-        (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl) AS tls_version`
+        current_setting('max_connections')::int AS max_connections, current_setting('autovacuum') AS autovacuum`
   )
 
   const sessionColumns = sql.literal(`

@@ -9,7 +9,10 @@ export interface Asked {
   readonly reason: string
 }
 
-/** What is recorded, because it changes something: the commands, and what the settlement mends by itself. */
+/**
+ * What is recorded, because it changes something: the commands, what the settlement mends by itself, and what one person asks
+ * for and another approves.
+ */
 export type ActionName =
   | "order submit"
   | "order pause"
@@ -29,6 +32,8 @@ export type ActionName =
   | "zerodha login"
   | "zerodha token set"
   | "prune"
+  | "approval request"
+  | "approval"
 
 /**
  * The INSERT that records an operator's action, one row for each of `rows` (order id, slice id, details as jsonb). It

@@ -28,10 +28,15 @@ const kite = Layer.succeed(
     wayOut: Effect.succeedNone,
     send: ({ accessToken }) =>
       Effect.sync(() => {
-        if (isProfileDown) return { status: 503, body: "" }
+        const masked = (text: string) => text
+        if (isProfileDown) return { status: 503, body: "", masked }
         return Option.exists(accessToken, (token) => Redacted.value(token).startsWith("good"))
-          ? { status: 200, body: `{"status":"success","data":{"user_id":"${userOf(accessToken)}"}}` }
-          : { status: 403, body: '{"status":"error","error_type":"TokenException","message":"Incorrect token."}' }
+          ? { status: 200, body: `{"status":"success","data":{"user_id":"${userOf(accessToken)}"}}`, masked }
+          : {
+              status: 403,
+              body: '{"status":"error","error_type":"TokenException","message":"Incorrect token."}',
+              masked
+            }
       })
   })
 )
@@ -45,7 +50,10 @@ const session = (environment: Readonly<Record<string, string>> = {}) =>
     Layer.provide([kite, wakeups, configuration({ BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", ...environment })])
   )
 
-const onDatabase = Layer.mergeAll(CredentialStore.layer, BrokerInUseStore.layer).pipe(Layer.provideMerge(testDatabase))
+const onDatabase = Layer.mergeAll(CredentialStore.layer, BrokerInUseStore.layer).pipe(
+  Layer.provideMerge(testDatabase),
+  Layer.provide(configuration())
+)
 
 const store = (accessToken: string, userId: string | null = null) =>
   Effect.gen(function* () {

@@ -241,7 +241,7 @@ describe("the Zerodha broker", () => {
   it.effect("reports a refused connection and an unknown host as certainly not placed", () =>
     Effect.gen(function* () {
       const port = yield* freePort
-      for (const url of [`http://127.0.0.1:${port}`, `http://localhost:${port}`, "http://no.such.host.invalid"]) {
+      for (const url of [`http://127.0.0.1:${port}`, `http://localhost:${port}`, "https://no.such.host.invalid"]) {
         const failed = yield* Effect.provide(
           Effect.flatMap(Broker, (broker) => failureOf(broker.place(placementOf("C")))),
           Layer.fresh(brokerAt(url))
@@ -301,6 +301,50 @@ describe("the Zerodha broker", () => {
           assert.strictEqual((yield* failureOf(findOrders(broker, "A")))?._tag, "BrokerTryLater")
         }
       })
+    )
+  )
+
+  it.effect("shows no secret that a server echoes, in whatever encoding it comes", () =>
+    withKite((kite) =>
+      Effect.gen(function* () {
+        const broker = yield* Broker
+        const unicode = Array.from(accessToken, (_, at) => `\\u00${accessToken.charCodeAt(at).toString(16)}`).join("")
+        const echoes = [
+          accessToken,
+          unicode,
+          apiSecret.replaceAll("-", "%2D"),
+          apiKey.replaceAll("-", "%252d"),
+          Buffer.from(`${apiKey}:${accessToken}`).toString("base64")
+        ]
+        const heard = yield* Effect.forEach(echoes, (echo) => {
+          const row = `"order_id":"1","status":"REJECTED","filled_quantity":0,"average_price":0,"tag":"T","quantity":1`
+          const answers = new Map([
+            ["POST", text(400, `{"status":"error","error_type":"InputException","message":"bad: ${echo}"}`)],
+            ["GET", text(200, `{"status":"success","data":[{${row},"status_message":"bad: ${echo}"}]}`)]
+          ])
+          kite.onRequest = ({ method }) => answers.get(method) ?? silence
+          return Effect.all([failureOf(broker.place(placementOf("T"))), findOrders(broker, "T")])
+        })
+        kite.onRequest = () => text(502, `<html>${accessToken}${"-".repeat(300)}`)
+        const page = yield* failureOf(broker.place(placementOf("T")))
+        const said = JSON.stringify([heard, page])
+        assert.lengthOf(said.match(/bad: [^"]*<redacted>/g) ?? [], 2 * echoes.length)
+        for (const hidden of [...secrets, ...echoes, "K1", "S2", "T3", "secret"]) assert.notInclude(said, hidden)
+      })
+    )
+  )
+
+  it.effect("understands answers whatever the secrets are", () =>
+    withKite(
+      (kite) =>
+        Effect.gen(function* () {
+          const broker = yield* Broker
+          assert.strictEqual((yield* broker.place(placementOf("A"))).brokerOrderId, "2611230000000001234")
+          kite.onRequest = () => failure(400, "MarginException", "Insufficient funds")
+          const refusal = yield* failureOf(broker.place(placementOf("B")))
+          assert.deepInclude(refusal, { _tag: "BrokerRefused", code: "MarginException", message: "Insufficient funds" })
+        }),
+      { ZERODHA_API_KEY: "s", ZERODHA_API_SECRET: "e", ZERODHA_ACCESS_TOKEN: "data" }
     )
   )
 

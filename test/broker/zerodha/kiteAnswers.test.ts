@@ -5,11 +5,13 @@ import { KiteUnanswered } from "../../../src/broker/zerodha/KiteClient.ts"
 
 const now = DateTime.makeUnsafe("2026-11-23T05:30:00.250Z")
 
+const masked = (text: string) => text
+
 const failure = (errorType: string, message = "said so") =>
   JSON.stringify({ status: "error", message, error_type: errorType, data: null })
 
 const conclude = (status: number, body: string) => {
-  const result = orderAnswer({ status, body }, now)
+  const result = orderAnswer({ status, body, masked }, now)
   if (Result.isSuccess(result)) return `placed ${result.success.brokerOrderId}`
   const error = result.failure
   return error._tag === "BrokerCredentialsInvalid" ? `${error._tag} ${error.kind}` : error._tag
@@ -120,7 +122,7 @@ describe("orderAnswer", () => {
 
   it("has the broker's words without control characters, cut where they are long, and is decided by all of them", () => {
     const of = (status: number, code: string, message: string) => {
-      const result = orderAnswer({ status, body: failure(code, message) }, now)
+      const result = orderAnswer({ status, body: failure(code, message), masked }, now)
       return Result.isFailure(result) ? result.failure : assert.fail("it was a failure")
     }
     const token = of(403, "TokenException", "Incorrect\u0000 token\u001b[31m")
@@ -134,7 +136,7 @@ describe("orderAnswer", () => {
 
   it("waits for the next calendar second after 429, and five minutes after the daily cap of any status", () => {
     const retryAt = (status: number, body: string) => {
-      const result = orderAnswer({ status, body }, now)
+      const result = orderAnswer({ status, body, masked }, now)
       return Result.isFailure(result) && result.failure._tag === "BrokerTryLater"
         ? DateTime.formatIso(result.failure.retryAt)
         : assert.fail("it was not to be tried later")
@@ -155,7 +157,7 @@ describe("an order request without an answer", () => {
 
 describe("lookupAnswer", () => {
   it("passes on a good body, and otherwise asks for a repetition or for new credentials", () => {
-    assert.deepStrictEqual(lookupAnswer({ status: 200, body: "[]" }, now), Result.succeed("[]"))
+    assert.deepStrictEqual(lookupAnswer({ status: 200, body: "[]", masked }, now), Result.succeed("[]"))
     for (const [status, body] of [
       [429, ""],
       [503, failure("NetworkException")],
@@ -164,14 +166,14 @@ describe("lookupAnswer", () => {
       [403, failure("PermissionException", "no such permission")],
       [404, ""]
     ] as const) {
-      const result = lookupAnswer({ status, body }, now)
+      const result = lookupAnswer({ status, body, masked }, now)
       assert.isTrue(Result.isFailure(result) && result.failure._tag === "BrokerTryLater", `${status}`)
     }
     for (const [status, body] of [
       [403, failure("TokenException")],
       [401, "<html>"]
     ] as const) {
-      const expired = lookupAnswer({ status, body }, now)
+      const expired = lookupAnswer({ status, body, masked }, now)
       assert.isTrue(Result.isFailure(expired) && expired.failure._tag === "BrokerCredentialsInvalid", `${status}`)
     }
   })

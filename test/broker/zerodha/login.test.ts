@@ -3,11 +3,14 @@ import { Effect, Layer, Redacted } from "effect"
 import { type KiteAnswer, KiteClient } from "../../../src/broker/zerodha/KiteClient.ts"
 import { exchange, profile } from "../../../src/broker/zerodha/login.ts"
 
-const answering = (answer: KiteAnswer) => Layer.mock(KiteClient)({ send: () => Effect.succeed(answer) })
+type Answer = Omit<KiteAnswer, "masked">
+
+const answering = (answer: Answer) =>
+  Layer.mock(KiteClient)({ send: () => Effect.succeed({ ...answer, masked: (text) => text }) })
 const good = { user_id: "AB1234", user_name: "A Name", access_token: "sesame" }
 const bodyOf = (data: unknown) => JSON.stringify({ status: "success", data })
 
-const exchanged = (answer: KiteAnswer) =>
+const exchanged = (answer: Answer) =>
   Effect.provide(exchange("key", Redacted.make("secret"), "the-request-token"), answering(answer))
 const asked = (data: unknown) =>
   Effect.provide(profile(Redacted.make("t")), answering({ status: 200, body: bodyOf(data) }))
@@ -55,12 +58,16 @@ describe("an answer about a session", () => {
     Effect.gen(function* () {
       for (const body of [
         bodyOf({ ...good, refresh_token: "hidden", enctoken: "hidden" }),
+        '{"acc\\u0065ss_tok\\u0065n":"s\\u0065same","message":"it is s%65same, s\\u0065same"}',
         '{"access_token" : "sesame", "request_token":"the-request-token"}',
-        JSON.stringify({ status: "error", error_type: "TokenException", message: "the-request-token is used up" })
+        JSON.stringify({ status: "error", error_type: "TokenException", message: "the-request-token is used up" }),
+        JSON.stringify({ status: "error", error_type: "the%2Drequest%2dtoken", message: "dGhlLXJlcXVlc3QtdG9rZW4" })
       ]) {
         for (const status of [400, 403, 500]) {
           const { message } = yield* Effect.flip(exchanged({ status, body }))
-          for (const hidden of ["sesame", "hidden", "the-request-token"]) assert.notInclude(message, hidden)
+          for (const hidden of ["sesame", "hidden", "the-request-token", "same", "the%2D", "XVlc3Q"]) {
+            assert.notInclude(message, hidden)
+          }
         }
       }
     })

@@ -1,4 +1,4 @@
-import { DateTime, Effect, Layer, Option, Redacted } from "effect"
+import { DateTime, Effect, Layer, Option, Redacted, Result } from "effect"
 import type { Broker } from "../../../src/broker/Broker.ts"
 import { PlacementGate } from "../../../src/broker/PlacementGate.ts"
 import { tokenEnd } from "../../../src/broker/zerodha/kiteTokens.ts"
@@ -23,7 +23,7 @@ const dutifulOperator = Layer.effect(
     const { issueToken } = yield* KiteSimulator
     const issue = Effect.gen(function* () {
       return {
-        accessToken: Redacted.make(yield* issueToken),
+        accessToken: Result.succeed(Redacted.make(yield* issueToken)),
         setAt: yield* DateTime.now,
         setBy: "me",
         userId: "SIM001",
