@@ -23,6 +23,7 @@ import { planCommand } from "./commands/planCommand.ts"
 import { profileCommand } from "./commands/profileCommand.ts"
 import { pruneCommand } from "./commands/pruneCommand.ts"
 import { auditCommand, reportCommand } from "./commands/reportCommand.ts"
+import { restoredCommand } from "./commands/restoredCommand.ts"
 import { settleCommand } from "./commands/settleCommand.ts"
 import { sliceCommand } from "./commands/sliceCommand.ts"
 import { topCommand } from "./commands/topCommand.ts"
@@ -77,6 +78,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     sliceCommand,
     haltCommand,
     resumeCommand,
+    restoredCommand,
     actionsCommand,
     pruneCommand,
     notifyCommand,

@@ -7,6 +7,7 @@ import { safe } from "../domain/text/safe.ts"
 import { shortened } from "../domain/text/shortened.ts"
 import { type AddressDefaults, type DatabaseAddress, readDatabaseAddress } from "./databaseAddress.ts"
 import { parameterVariables } from "./databaseParameters.ts"
+import { isLoopback, isThroughHttpProxy, proxyOf } from "./proxies.ts"
 import { fileVariable, readSecretFile } from "./secretFile.ts"
 import { type Setting, usualLength } from "./Setting.ts"
 import { readSettings } from "./settings.ts"
@@ -78,8 +79,8 @@ const readTexts = Effect.gen(function* () {
   const given = new Map<string, string>()
   const problems: Array<string> = []
   const readableSecretFiles: Array<string> = []
-  for (const { isSecret, name } of settings) {
-    const text = yield* variable(name)
+  for (const { alias, isSecret, name } of settings) {
+    const text = (alias === undefined ? null : yield* variable(alias)) ?? (yield* variable(name))
     const file = fileVariable(name)
     const path = isSecret === true ? yield* variable(file) : null
     if (text !== null) given.set(name, text)
@@ -185,9 +186,6 @@ export const isTradingCalendarOn = (values: Pick<Values, "tradingCalendar" | "br
 /** How long an order may take to appear in Zerodha's order list, with a margin: 90 s has been observed. */
 export const zerodhaQuarantine = Duration.minutes(2)
 
-const isLoopback = (hostname: string): boolean =>
-  hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
-
 /** Whoever is between this host and the broker could read the access token, and answer in the broker's place. */
 const plainAddresses = (values: Settings): ReadonlyArray<string> => {
   const simulator = Option.getOrNull(values.zerodhaSimulatorHost)
@@ -235,6 +233,7 @@ const contradictions = (values: Settings): ReadonlyArray<string> => {
         `(${Duration.format(values.limits.quoteAge)}): prices would not be known most of the time, and not limited`
     )
   }
+  problems.push(...proxyProblems(values))
   problems.push(...plainAddresses(values))
   if (values.brokerType !== "zerodha") return problems
   if (Option.isNone(values.zerodhaApiKey)) {
@@ -247,6 +246,30 @@ const contradictions = (values: Settings): ReadonlyArray<string> => {
       `RECONCILE_QUARANTINE_SECONDS must be at least ${Duration.toSeconds(zerodhaQuarantine)} with ${values.zerodhaUrl}: ` +
         "its order list may show an order that late, and a slice placed again before that would be placed twice"
     )
+  }
+  return problems
+}
+
+/** What a proxy is asked for that this service cannot do. */
+const proxyProblems = (values: Settings): ReadonlyArray<string> => {
+  const { brokerType, notifyWebhookUrl, proxies, telemetry, zerodhaIpFamily, zerodhaOrderFeed, zerodhaOrderFeedUrl } =
+    values
+  const isZerodha = brokerType === "zerodha"
+  const addresses: ReadonlyArray<readonly [name: string, address: string]> = [
+    ...(isZerodha ? [["ZERODHA_URL", values.zerodhaUrl] as const] : []),
+    ...(isZerodha && zerodhaOrderFeed ? [["ZERODHA_ORDER_FEED_URL", zerodhaOrderFeedUrl] as const] : []),
+    ...Option.toArray(notifyWebhookUrl).map((url) => ["NOTIFY_WEBHOOK_URL", Redacted.value(url)] as const),
+    ...Option.toArray(telemetry.endpoint).map((url) => ["OTEL_EXPORTER_OTLP_ENDPOINT", url] as const)
+  ]
+  const problems = addresses
+    .filter(([, address]) => isThroughHttpProxy(proxies, address))
+    .map(
+      ([name]) =>
+        `${name} must not be an address without TLS behind HTTP_PROXY, which would see all that is sent: write its host into ` +
+        "NO_PROXY to reach it directly, or use an address with https:"
+    )
+  if (isZerodha && zerodhaIpFamily !== "auto" && Option.isSome(proxyOf(proxies, values.zerodhaUrl))) {
+    problems.push("ZERODHA_IP_FAMILY must be auto behind HTTPS_PROXY: the proxy chooses the address that Zerodha sees")
   }
   return problems
 }

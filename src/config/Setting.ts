@@ -3,6 +3,8 @@ import { BigDecimal, Duration, Option, Redacted, Result } from "effect"
 /** One environment variable: how its text is decoded, and its default. */
 export interface Setting<A> {
   readonly name: string
+  /** Another name of the variable, which wins where both are set. */
+  readonly alias?: string
   /** The default as it would be written in the environment; empty when there is none. */
   readonly defaultText: string
   readonly defaultValue: A

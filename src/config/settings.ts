@@ -1,6 +1,7 @@
 import { Option, Redacted, Result } from "effect"
 import { operatorName } from "../domain/operations/operatorName.ts"
 import { otlpEndpoint, otlpHeaders, resourceAttributes, samplers, sdkDisabled } from "./otelSettings.ts"
+import { noProxy, proxyUrl } from "./proxies.ts"
 import {
   listOf,
   millis,
@@ -153,6 +154,7 @@ const zerodha = (read: Read) => ({
   zerodhaSimulatorHost: read(simulatorHost),
   zerodhaOrderFeed: read(oneOf("ZERODHA_ORDER_FEED", "off", ["off", "on"])) === "on",
   zerodhaOrderFeedUrl: read(url("ZERODHA_ORDER_FEED_URL", "wss://ws.kite.trade", ["wss:", "ws:"])),
+  zerodhaIpFamily: read(oneOf("ZERODHA_IP_FAMILY", "auto", ["auto", "4", "6"])),
   zerodhaMarketProtection: read(marketProtection),
   zerodhaOrdersPerSecond: read(whole("ZERODHA_ORDERS_PER_SECOND", 10, 1, 10_000)),
   zerodhaOrdersPerMinute: read(whole("ZERODHA_ORDERS_PER_MINUTE", 400, 1, 100_000)),
@@ -177,6 +179,13 @@ const notifications = (read: Read) => ({
     secretUrl("NOTIFY_WEBHOOK_URL", ["https:", "http:"], "https://hooks.example.com/services/T0/B0/key")
   ),
   notifyWebhookFormat: read(oneOf("NOTIFY_WEBHOOK_FORMAT", "json", ["json", "slack"]))
+})
+
+/** The way to the broker, the webhook and the collector. */
+const proxies = (read: Read) => ({
+  httpsProxy: read(proxyUrl("HTTPS_PROXY")),
+  httpProxy: read(proxyUrl("HTTP_PROXY")),
+  noProxy: read(noProxy)
 })
 
 /** Who acts by the commands, and who must agree. */
@@ -221,6 +230,7 @@ export const readSettings = (read: Read) => ({
   ...zerodha(read),
   ...mockBroker(read),
   ...notifications(read),
+  proxies: proxies(read),
   ...operators(read),
   ...clockAndLogs(read),
   telemetry: telemetry(read)

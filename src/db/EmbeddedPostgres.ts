@@ -48,6 +48,8 @@ export interface EmbeddedOptions {
   readonly settings?: ServerSettings
   /** For root: the folder for programs and data that PostgreSQL's account cannot reach elsewhere. */
   readonly systemFolder?: string
+  /** The npm package of another version of PostgreSQL, for tests. */
+  readonly packageFolder?: string | undefined
 }
 
 /**
@@ -73,9 +75,9 @@ const maxTries = 5
 const haveServer = Effect.fnUntraced(function* (kind: UserKind, options: EmbeddedOptions) {
   const systemFolder = options.systemFolder ?? defaultSystemFolder
   // Checked first: without the package, as in the container image, the error must ask for DATABASE_URL, not for a folder.
-  yield* findPackage
+  if (options.packageFolder === undefined) yield* findPackage
   const place = yield* findPlace(options.folder, systemFolder)
-  const binaries = yield* findBinaries(place.account, systemFolder)
+  const binaries = yield* findBinaries(place.account, systemFolder, options.packageFolder)
   const inControl = withControlOf(place.folder, kind)
 
   const ensureRunning = inControl(

@@ -1,4 +1,4 @@
-import { Duration, Effect, Schedule, Schema } from "effect"
+import { DateTime, Duration, Effect, Schedule, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url"
 import { projectFolder } from "../projectFolder.ts"
 import { Db } from "./Db.ts"
 import type { DbError } from "./DbError.ts"
+import { type LockHolder, notingHolders } from "./lockHolders.ts"
 import { outsideTransaction, tellingOfWait } from "./lockWaits.ts"
 import { MigrationFailed } from "./MigrationFailed.ts"
 import { grantRights, requireRights } from "./migrationRights.ts"
@@ -35,6 +36,10 @@ const pause = Duration.seconds(2)
 export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries: number = maxRetries) {
   const db = yield* Db
   const applied: Array<AppliedMigration> = []
+  let holders: ReadonlyArray<LockHolder> = []
+  const note = (found: ReadonlyArray<LockHolder>) => {
+    holders = found
+  }
   yield* whileAlone(
     db,
     Effect.gen(function* () {
@@ -42,20 +47,21 @@ export const migrateFrom = Effect.fnUntraced(function* (folder: string, retries:
       if (files.pending.length > 0) yield* requireRights(db, files.pending.map(nameOf))
       yield* requireUsable(db, files)
       for (const file of files.pending) {
-        yield* apply(db, file)
+        holders = []
+        yield* apply(db, file, note)
         applied.push({ id: file.id, name: file.name })
       }
     })
   ).pipe(
     Effect.tapErrorTag("MigrationError", (error) =>
-      isLocked(error) ? Effect.logWarning(explain(error, applied)) : Effect.void
+      isLocked(error) ? Effect.logWarning(explain(error, applied, holders)) : Effect.void
     ),
     Effect.retry({
       schedule: Schedule.spaced(pause),
       times: retries,
       while: (error) => error._tag === "MigrationError" && isLocked(error)
     }),
-    Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error, applied) }))
+    Effect.catchTag("MigrationError", (error) => new MigrationFailed({ message: explain(error, applied, holders) }))
   )
   return applied
 })
@@ -111,10 +117,20 @@ const requireUsable = Effect.fnUntraced(function* (db: Db["Service"], { applied,
   if (found.length > 0) return yield* new MigrationFailed({ message: `${found.join(" ")} Nothing was changed.` })
 })
 
-const apply = ({ sql, unlimited }: Db["Service"], { id, name, text }: MigrationFile) =>
+const apply = (db: Db["Service"], file: MigrationFile, note: (holders: ReadonlyArray<LockHolder>) => void) =>
+  notingHolders(db, note, (began) => applyOn(db, file, began))
+
+const applyOn = (
+  { sql, unlimited, queryOne }: Db["Service"],
+  { id, name, text }: MigrationFile,
+  began: (pid: number) => Effect.Effect<void>
+) =>
   unlimited(
     "migrate",
     Effect.gen(function* () {
+      const Session = Schema.Struct({ pid: Schema.Int })
+      const { pid } = yield* queryOne("Migrations.session", Session, sql`SELECT pg_backend_pid() AS pid`)
+      yield* began(pid)
       // It is shorter than deadlock_timeout, so that no daemon's statement becomes the victim of a deadlock with this one.
       yield* sql`SET LOCAL lock_timeout = '500ms'`
       const file: Migrator.ResolvedMigration = [id, name, Effect.succeed(asStatement(text))]
@@ -123,8 +139,16 @@ const apply = ({ sql, unlimited }: Db["Service"], { id, name, text }: MigrationF
     })
   )
 
-const lockedHint =
-  "Another transaction uses the tables, such as a backup or an open session: end it, or wait until it is over."
+/** Who is in the way, and what to do. */
+const lockedHint = (holders: ReadonlyArray<LockHolder>): string => {
+  const named = holders.map(
+    ({ pid, application, since }) =>
+      `${application} (pid ${pid}${since === null ? "" : `, in a transaction since ${DateTime.formatIso(since)}`})`
+  )
+  return named.length === 0
+    ? "Another transaction uses the tables, such as a backup or an open session: end it, or wait until it is over."
+    : `The tables are used by ${named.join(" and ")}: end that, or wait until it is over.`
+}
 
 /** Applies the migrations of this version of the service. */
 export const migrate: Effect.Effect<ReadonlyArray<AppliedMigration>, MigrationFailed | DbError, Db> = migrateFrom(
@@ -198,9 +222,13 @@ const loadFrom = (folder: string): Effect.Effect<ReadonlyArray<MigrationFile>, M
 const asStatement = (text: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(`DO $migration$ BEGIN\n${text}\nEND $migration$`).unprepared)
 
-const explain = (error: Migrator.MigrationError, applied: ReadonlyArray<AppliedMigration>): string => {
+const explain = (
+  error: Migrator.MigrationError,
+  applied: ReadonlyArray<AppliedMigration>,
+  holders: ReadonlyArray<LockHolder>
+): string => {
   const reason = rootOf(error.cause)
-  const remedy = isLocked(error) ? ` ${lockedHint}` : ""
+  const remedy = isLocked(error) ? ` ${lockedHint(holders)}` : ""
   const before = applied.at(-1)
   const changed =
     before === undefined ? "Nothing was changed." : `The migrations up to ${before.id}_${before.name} were applied.`

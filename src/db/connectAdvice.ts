@@ -8,6 +8,7 @@ export const adviceOn = (message: string, isEmbedded: boolean): string => {
 }
 
 const advice: ReadonlyArray<readonly [pattern: RegExp, text: string]> = [
+  [/DATABASE_POOL_SIZE/, "A daemon that runs tries again by itself."],
   [
     /self-signed certificate|unable to verify the first certificate|unable to get (local )?issuer certificate/,
     "The authority that signed the server's certificate is not known: name its certificate with DATABASE_CA_FILE, or with " +

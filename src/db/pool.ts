@@ -1,15 +1,15 @@
 import { makeCompiler } from "@effect/sql-pg/PgClient"
 import type { Notification, PgConnection, Result } from "@effect/sql-pg/PgConnection"
 import type * as PgPool from "@effect/sql-pg/PgPool"
-import { Effect, type Queue, type Scope, Stream } from "effect"
+import { Effect, type Queue, Schedule, type Scope, Stream } from "effect"
 import { Reactivity } from "effect/reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
 import { SqlError, UnknownError } from "effect/sql/SqlError"
 import type { ServerTarget } from "../config/databaseAddress.ts"
 import type { SessionSettings } from "../config/startupOptions.ts"
-import { type Candidate, makeServers } from "./servers.ts"
-import { sqlStateOf } from "./toDbError.ts"
+import { type Candidate, isUnconnected, makeServers, type Servers } from "./servers.ts"
+import { connectionsUsedUp, sqlStateOf } from "./toDbError.ts"
 
 /** A connection that hears a channel. */
 export interface Listener {
@@ -87,7 +87,8 @@ export const makePool = Effect.fnUntraced(function* ({
     }
   const judged = (pool: PgPool.PgPool, connection: PgConnection): Connection =>
     new JudgedConnection(connection, judge(pool, connection))
-  const taken = servers.within((pool) =>
+  const within: Servers["within"] = (work) => untilOneIsFree(servers.within(work))
+  const taken = within((pool) =>
     Effect.flatMap(pool.get, (connection) => Effect.as(ready(pool, connection), { pool, connection }))
   )
   const reserve = Effect.flatMap(taken, ({ pool, connection }) =>
@@ -97,7 +98,7 @@ export const makePool = Effect.fnUntraced(function* ({
     driver: "pg",
     acquirer: Effect.map(taken, ({ pool, connection }) => judged(pool, connection)),
     borrower: (use) =>
-      servers.within((pool) =>
+      within((pool) =>
         pool.use((connection) =>
           opened.has(connection)
             ? use(judged(pool, connection))
@@ -123,6 +124,17 @@ export const makePool = Effect.fnUntraced(function* ({
   })
   return { sql, listen, closeAll, session: Effect.map(taken, ({ connection }) => connection) }
 })
+
+/**
+ * Tries again for a while when the server has no connection left (53300): another one of this pool, or of somebody else, may be
+ * free in a moment. Nothing was sent on a connection that was not made.
+ */
+const untilOneIsFree = <A, E, R>(work: Effect.Effect<A, E | SqlError, R>): Effect.Effect<A, E | SqlError, R> =>
+  Effect.retry(work, {
+    schedule: Schedule.spaced("50 millis"),
+    times: 40,
+    while: (error) => isUnconnected(error) && sqlStateOf(error) === connectionsUsedUp
+  })
 
 const preparation = (settings: SessionSettings) => {
   const names = Object.keys(settings)

@@ -87,7 +87,8 @@ const always = (pool: PgPool.PgPool): Servers => ({
 })
 
 /** No connection could be made, so nothing was sent. */
-const isUnconnected = (error: unknown): error is SqlError => isSqlError(error) && error.reason.operation === "connect"
+export const isUnconnected = (error: unknown): error is SqlError =>
+  isSqlError(error) && error.reason.operation === "connect"
 
 const lookThrough = Effect.fnUntraced(function* (
   candidates: ReadonlyArray<Candidate & { readonly pool: PgPool.PgPool }>,

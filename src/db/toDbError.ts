@@ -51,16 +51,23 @@ export const sqlStateOf = ({ reason: { cause } }: SqlError): string | null =>
     ? cause.code
     : null
 
-/** What to do about a table, column or function that does not exist, and about rows and tables that this role may not see. */
+/** What to do about a table, column or function that does not exist, used up connections, and rows and tables that this role may not see. */
 const hintOn = (sqlState: string | null, said: string): string => {
   if (sqlState !== null && /^42(P01|703|883)$/.test(sqlState)) {
     return ". The database is not up to date: run the command migrate, or start the daemon, which does it."
   }
+  if (sqlState === connectionsUsedUp) return usedUpHint
   if (sqlState !== "42501") return ""
   return said.includes("row-level security")
     ? ". The service must see all rows: ALTER TABLE … DISABLE ROW LEVEL SECURITY; or ALTER ROLE … BYPASSRLS; for its role."
     : ". What each role needs is granted by deploy/postgres/roles.sql."
 }
+
+/** The server's connections, or those of the role or the database, are used up. */
+export const connectionsUsedUp = "53300"
+const usedUpHint =
+  ". End sessions that nobody needs, lower DATABASE_POOL_SIZE, or raise the limit (max_connections of the server, CONNECTION " +
+  "LIMIT of the role or the database); doc/guides/database.md says how to reserve connections"
 
 /**
  * Resources (disk full, too many connections), operator intervention (shutdown, restart), a connection that is thrown away: to

@@ -1,9 +1,10 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ByteSize, Clock, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import { Configuration } from "../config/Configuration.ts"
 import { bodyOf, type Delivery } from "../domain/operations/notification.ts"
 import { type Mask, maskOf } from "../domain/text/secrets.ts"
+import { wordsOf } from "../http/NotConnected.ts"
+import { wayOutHttp } from "../http/wayOut.ts"
 import { isTooLong } from "../runtime/isTooLong.ts"
 
 /** The webhook did not accept the notification. The message never contains its address, which is a secret. */
@@ -68,13 +69,12 @@ export class Webhook extends Context.Service<
 
       return Webhook.of({ send })
     })
-  ).pipe(Layer.provide(NodeHttpClient.layerNodeHttp))
+  ).pipe(Layer.provide(wayOutHttp(() => ({ keepAlive: false, connectTimeout: timeout }))))
 }
 
 const whyOf = (reason: object): string => {
   const cause = "cause" in reason ? reason.cause : undefined
-  if (!(cause instanceof Error)) return "it could not be reached"
-  return `it could not be reached: ${cause.message === "" && "code" in cause ? String(cause.code) : cause.message}`
+  return `it could not be reached: ${wordsOf(cause)}`
 }
 
 /** Without the address, because an error or a careless server may repeat it. */

@@ -1,4 +1,3 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import {
   ByteSize,
   Clock,
@@ -15,6 +14,7 @@ import { HttpClient, HttpIncomingMessage } from "effect/http"
 import { HttpClientError, TransportError } from "effect/http/HttpClientError"
 import { OtlpExporter, OtlpMetrics, OtlpResource, OtlpSerialization, type OtlpTracer } from "effect/observability"
 import { isPausedUntil } from "../domain/lifecycle/pause.ts"
+import { wayOutHttp } from "../http/wayOut.ts"
 import { isTooLong } from "../runtime/isTooLong.ts"
 import { version } from "../version.ts"
 import { unitAttribute } from "./Metrics.ts"
@@ -47,7 +47,7 @@ const maxWaiting = 10_000
 const maxAnswerKibibytes = 64
 
 /** The HTTP client of the exporters. */
-export const OtlpHttp: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })
+export const OtlpHttp = wayOutHttp(({ telemetry }) => ({ keepAlive: true, connectTimeout: telemetry.timeout }))
 
 /** Sends the metrics of the registry in the context in every interval, and at the end. Never fails. */
 export const exportMetrics = (

@@ -208,6 +208,7 @@ describe("the zerodha commands", () => {
         assert.match((yield* pulse("zerodha", "token", "show")).output, /^Set .* by .*@.*, good until /)
         const check = yield* pulse("zerodha", "check")
         assert.strictEqual(check.code, 0, check.output)
+        assert.include(check.output, "network address: 127.0.0.1, which is this very host")
         assert.include(check.output, "ok  access token: of AB1234 A Trader")
         const keyless = yield* runMain(["zerodha", "login"], {
           ...environment,

@@ -87,7 +87,7 @@ describe("slices without an order", () => {
       ]) {
         yield* run(statement)
       }
-      const states = (yield* (yield* DoctorStore).misplaced).map(({ state }) => state)
+      const states = (yield* (yield* DoctorStore).misplaced("all")).map(({ state }) => state)
       assert.deepStrictEqual(new Set(states), new Set(["no order"]))
       assert.isNotEmpty(states)
     }).pipe(Effect.provide(service))

@@ -427,14 +427,15 @@ describe("doctor's checks of the work", () => {
   it("cover misplaced slices", () => {
     const slices = ["a", "b", "c", "d"].map((id) => ({ id, state: "nowhere" }))
     assertAll([
-      [misplacedCheck([], 4), "OK", /none/],
+      [misplacedCheck([], 4, null), "OK", /^none →/],
+      [misplacedCheck([], 4, 5000), "OK", /^none among the newest 5000 of each table →/],
       [
-        misplacedCheck(slices.slice(0, 1), 4),
+        misplacedCheck(slices.slice(0, 1), 4, null),
         "PROBLEM",
         /^1 slice: a \(nowhere\) → Leave these rows as they are: .*report/
       ],
-      [misplacedCheck(slices, 9), "PROBLEM", /^4 slices: a \(nowhere\); b .*; c \(nowhere\); and 1 more/],
-      [misplacedCheck(slices, 4), "PROBLEM", /^at least 4 slices: a .*; and 1 more/]
+      [misplacedCheck(slices, 9, null), "PROBLEM", /^4 slices: a \(nowhere\); b .*; c \(nowhere\); and 1 more/],
+      [misplacedCheck(slices, 4, null), "PROBLEM", /^at least 4 slices: a .*; and 1 more/]
     ])
   })
 

@@ -6,6 +6,8 @@ import { everyFault, KiteSimulator } from "../../src/kite-simulator/KiteSimulato
 import { kiteError } from "../../src/kite-simulator/reply.ts"
 import { insertOrders, quickToReconcile, stages, withDatabase } from "../support/daemon.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
+import { tlsFile } from "../support/tcpPostgres.ts"
+import { tlsServer } from "../support/tlsServers.ts"
 
 const simulator = KiteSimulator.layer({
   seed: "process",
@@ -144,6 +146,29 @@ describe("daemons with Zerodha", () => {
           sql`SELECT granted_today FROM order_budgets`
         )
         assert.deepStrictEqual(budgets, [{ grantedToday: 0 }])
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.live("leave nothing in doubt when the broker's certificate is no good, and doctor says why", () =>
+    onSimulator((url) =>
+      Effect.gen(function* () {
+        const { port, requests } = yield* tlsServer("expired")
+        const environment = {
+          ...(yield* environmentOf(url)),
+          ZERODHA_URL: `https://localhost:${port}`,
+          ZERODHA_ORDER_FEED: "off",
+          NODE_EXTRA_CA_CERTS: tlsFile("expired.crt"),
+          BROKER_CIRCUIT_FAILURES: "1",
+          BROKER_CIRCUIT_PAUSE_SECONDS: "3600"
+        }
+        yield* startMain([], environment)
+        yield* insertOrders(1, { num_splits: 1, duration_minutes: 0 }, 0)
+        yield* eventually("doctor says why", runMain(["doctor"], environment), ({ output }) =>
+          output.includes("the TLS handshake with localhost failed: certificate has expired")
+        )
+        assert.deepStrictEqual(yield* stages, { SCHEDULED: 1 })
+        assert.deepStrictEqual(requests, [])
       }).pipe(Effect.scoped)
     )
   )

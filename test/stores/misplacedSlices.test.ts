@@ -18,7 +18,13 @@ const planned = Effect.flatMap(Db, ({ sql, query }) =>
   )
 )
 
-const misplaced = Effect.flatMap(DoctorStore, (store) => store.misplaced)
+/** The misplaced slices; the newest ones are all here. */
+const misplaced = Effect.gen(function* () {
+  const store = yield* DoctorStore
+  const all = yield* store.misplaced("all")
+  assert.deepStrictEqual(yield* store.misplaced("newest"), all)
+  return all
+})
 
 /** The `count`th slice of the order. */
 const key = (count: number) => `(SELECT max(order_number) << 20 | ${count} FROM slice_plan)`

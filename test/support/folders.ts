@@ -5,6 +5,9 @@ import { join } from "node:path"
 const memory = "/dev/shm"
 const neededBytes = 1024 ** 3
 
+/** The folder of an npm package with another PostgreSQL, which the tests run on then. `npm run test:postgres` sets it. */
+export const testPackage = process.env.TEST_POSTGRES_PACKAGE
+
 /**
  * Makes a folder for the data of a PostgreSQL: in memory, on a system with a large file system there. On ext4 each of the hundreds
  * of files of a new database costs a look at every file that was deleted in the last minutes, and each test deletes a database.

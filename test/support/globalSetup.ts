@@ -2,7 +2,7 @@ import { Effect, Exit, Redacted, Scope } from "effect"
 import { rm } from "node:fs/promises"
 import type { TestProject } from "vitest/node"
 import { useServer } from "../../src/db/EmbeddedPostgres.ts"
-import { makeDataFolder, makeSystemFolder } from "./folders.ts"
+import { makeDataFolder, makeSystemFolder, testPackage } from "./folders.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -37,7 +37,7 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
   }
   try {
     const { host, port, username, password, database } = await Effect.runPromise(
-      useServer({ folder, systemFolder, settings }).pipe(Scope.provide(scope))
+      useServer({ folder, systemFolder, settings, packageFolder: testPackage }).pipe(Scope.provide(scope))
     )
     project.provide("postgres", { host, port, username, password: Redacted.value(password), database })
     return stop

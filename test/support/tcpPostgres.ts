@@ -7,13 +7,17 @@ import { findBinaries } from "../../src/db/embedded/Binaries.ts"
 import { database, prepareData, username } from "../../src/db/embedded/Cluster.ts"
 import { findPlace } from "../../src/db/embedded/Place.ts"
 import { type Account, spawnOptions } from "../../src/db/embedded/Processes.ts"
-import { makeDataFolder, makeSystemFolder } from "./folders.ts"
+import { makeDataFolder, makeSystemFolder, testPackage } from "./folders.ts"
 import { eventually } from "./processes.ts"
 
-/** A certificate or key of this folder: `authority` signed `server` (for localhost) and `client` (for the role certified). */
-export const tlsFile = (
-  name: "authority.crt" | "other.crt" | "server.crt" | "server.key" | "client.crt" | "client.key"
-) => join(import.meta.dirname, "tls", name)
+/**
+ * A certificate or key of this folder: `authority` signed `server` (for localhost) and `client` (for the role certified); `kite`
+ * (for kite.test) and `expired` (for localhost) have signed themselves.
+ */
+export const tlsFile = (name: `${"authority" | "other" | Keyed}.crt` | `${Keyed}.key`) =>
+  join(import.meta.dirname, "tls", name)
+
+type Keyed = "server" | "client" | "kite" | "expired"
 
 /** A PostgreSQL of its own that listens on TCP. */
 export interface TcpPostgres {
@@ -72,7 +76,7 @@ export const tcpPostgres = Effect.fnUntraced(function* (options: {
   const folder = yield* makeFolder(makeDataFolder)
   const systemFolder = yield* makeFolder(makeSystemFolder)
   const place = yield* findPlace(join(folder, "pulse"), systemFolder)
-  const binaries = yield* findBinaries(place.account, systemFolder)
+  const binaries = yield* findBinaries(place.account, systemFolder, testPackage)
   const password = Redacted.value(yield* prepareData(place, binaries))
   const { account, dataFolder } = place
   const give = async (path: string) => {

@@ -1,4 +1,3 @@
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { ByteSize, Context, Duration, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import type { HttpClientError } from "effect/http/HttpClientError"
@@ -6,6 +5,8 @@ import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 import { Configuration } from "../../config/Configuration.ts"
 import { type Mask, maskOf } from "../../domain/text/secrets.ts"
+import { codeOf, NotConnected, wordsOf } from "../../http/NotConnected.ts"
+import { type Taken, WayOut, wayOutHttp, type WayOutOptions } from "../../http/wayOut.ts"
 import { isTooLong } from "../../runtime/isTooLong.ts"
 
 /** One call of the Kite Connect API, version 3. `form` goes into the body, `query` into the URL. */
@@ -37,23 +38,33 @@ export class KiteUnanswered extends Schema.TaggedError<KiteUnanswered>()("KiteUn
   wasSent: Schema.Boolean
 }) {}
 
+/** Connections are kept open, because a handshake would delay a placement. */
+export const zerodhaWayOut = ({ brokerTimeout, zerodhaIpFamily }: Configuration["Service"]): WayOutOptions => ({
+  keepAlive: true,
+  family: zerodhaIpFamily === "auto" ? undefined : zerodhaIpFamily === "4" ? 4 : 6,
+  // Shorter than the whole call, so that a connection that does not come about is told apart from an answer that does not come.
+  connectTimeout: Duration.times(brokerTimeout, 0.5)
+})
+
 /** HTTP calls of Zerodha. Sends each request once, follows no redirect, and never puts a secret into an error. */
 export class KiteClient extends Context.Service<
   KiteClient,
-  { readonly send: (request: KiteRequest) => Effect.Effect<KiteAnswer, KiteUnanswered> }
+  {
+    readonly send: (request: KiteRequest) => Effect.Effect<KiteAnswer, KiteUnanswered>
+    /** The way of the newest connection. */
+    readonly wayOut: Effect.Effect<Option.Option<Taken>>
+  }
 >()("pulse-background/KiteClient") {
   static readonly layer: Layer.Layer<KiteClient, never, Configuration> = Layer.effect(
     KiteClient,
     Effect.suspend(() => make)
-  ).pipe(
-    // Connections are kept open, because a handshake would delay a placement.
-    Layer.provide(NodeHttpClient.layerNodeHttpOptions({ keepAlive: true }))
-  )
+  ).pipe(Layer.provide(wayOutHttp(zerodhaWayOut)))
 }
 
 const make = Effect.gen(function* () {
   const config = yield* Configuration
   const http = yield* HttpClient.HttpClient
+  const { taken } = yield* WayOut
   const apiKey = Option.match(config.zerodhaApiKey, { onNone: () => "", onSome: Redacted.value })
 
   const maskFor = rememberLast((token: string) =>
@@ -61,6 +72,7 @@ const make = Effect.gen(function* () {
   )
 
   return KiteClient.of({
+    wayOut: taken,
     send: ({
       method,
       path,
@@ -125,9 +137,9 @@ const textOf = (bytes: Uint8Array, maxMebibytes: number): Effect.Effect<string, 
 const unpack = promisify(gunzip)
 
 const whyNotUnpacked = (cause: unknown, maxMebibytes: number): string =>
-  codeOf(cause) === "ERR_BUFFER_TOO_LARGE"
+  cause instanceof Error && codeOf(cause) === "ERR_BUFFER_TOO_LARGE"
     ? `has more than ${maxMebibytes} MiB unpacked`
-    : `cannot be read: ${cause instanceof Error ? cause.message : "why is not known"}`
+    : `cannot be read: ${wordsOf(cause)}`
 
 const tookTooLong = (timeout: Duration.Duration): KiteUnanswered =>
   new KiteUnanswered({ message: `Zerodha did not answer within ${Duration.format(timeout)}`, wasSent: true })
@@ -137,19 +149,11 @@ const unanswered = (error: HttpClientError, maxMebibytes: number): KiteUnanswere
     return new KiteUnanswered({ message: `The answer has more than ${maxMebibytes} MiB`, wasSent: true })
   }
   const cause = "cause" in error.reason ? error.reason.cause : undefined
-  const wasSent = error.reason._tag === "DecodeError" || !isBeforeSending(cause)
-  const what = cause instanceof Error && cause.message !== "" ? cause.message : codeOf(cause)
-  return new KiteUnanswered({
-    message: `${wasSent ? "The connection broke before the whole answer was here" : "Could not connect to Zerodha"}: ${what}`,
-    wasSent
-  })
+  // A request gets its connection only when that is ready. After that, nothing proves that it was not sent.
+  return cause instanceof NotConnected
+    ? new KiteUnanswered({ message: `Could not connect to Zerodha: ${cause.message}`, wasSent: false })
+    : new KiteUnanswered({
+        message: `The connection broke before the whole answer was here: ${wordsOf(cause)}`,
+        wasSent: true
+      })
 }
-
-/** Whether name resolution or the connection failed, on every address that was tried. */
-const isBeforeSending = (cause: unknown): boolean =>
-  cause instanceof AggregateError
-    ? cause.errors.length > 0 && cause.errors.every(isBeforeSending)
-    : cause instanceof Error && "syscall" in cause && (cause.syscall === "connect" || cause.syscall === "getaddrinfo")
-
-const codeOf = (cause: unknown): string =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "no reason was given"

@@ -2,6 +2,8 @@ import { WebSocket } from "@effect/platform-node/NodeWS"
 import { Context, Duration, Effect, Layer, Option, Queue, Redacted, Schedule } from "effect"
 import * as Socket from "effect/socket/Socket"
 import { Configuration } from "../../config/Configuration.ts"
+import { WayOut } from "../../http/wayOut.ts"
+import { zerodhaWayOut } from "./KiteClient.ts"
 import { KiteSession } from "./KiteSession.ts"
 
 /** Whether a frame may tell of an order. It is not parsed, because its content is not used and a false hint does no harm. */
@@ -17,9 +19,19 @@ const maxMessageBytes = 64 * 1024
 /** The pause between two reads, so that a flood of frames takes little of the process's time. */
 const readPause = Duration.millis(50)
 
-const webSockets = Layer.succeed(Socket.WebSocketConstructor)(
-  (address) => new WebSocket(address, { maxPayload: maxMessageBytes, perMessageDeflate: false })
-)
+const webSockets = Layer.effect(
+  Socket.WebSocketConstructor,
+  Effect.map(
+    WayOut,
+    ({ http, https }) =>
+      (address) =>
+        new WebSocket(address, {
+          maxPayload: maxMessageBytes,
+          perMessageDeflate: false,
+          agent: address.startsWith("wss:") ? https : http
+        })
+  )
+).pipe(Layer.provide(WayOut.layer(zerodhaWayOut)))
 
 /** The feed sends a heartbeat about every second; after a longer silence it counts as dead. */
 const maxSilence = Duration.seconds(15)

@@ -1,16 +1,24 @@
 import { Effect } from "effect"
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import { type Check } from "../../doctor/Check.ts"
 import { counted } from "../../domain/text/plural.ts"
+import { newestSlices } from "../../stores/operations/DoctorStore.ts"
 import { examine } from "../doctor/examine.ts"
 import { CommandFailed, json, print } from "../shared/environment.ts"
 import { pad, widthOf } from "../terminal/text.ts"
 
+const allSlices = Flag.Boolean("all-slices").pipe(
+  Flag.withDescription(
+    `Look for every slice in its table, not for the newest ${newestSlices} of each: minutes where there are millions`
+  ),
+  Flag.withDefault(false)
+)
+
 export const doctorCommand = Command.make(
   "doctor",
-  { json },
+  { json, allSlices },
   Effect.fnUntraced(function* (given) {
-    const checks = yield* examine
+    const checks = yield* examine(given.allSlices ? "all" : "newest")
     const problems = checks.filter(({ verdict }) => verdict === "PROBLEM")
     yield* print(given.json, { healthy: problems.length === 0, checks }, () => checksText(checks))
     if (problems.length > 0) {

@@ -75,7 +75,7 @@ export const settleCommand = Command.make(
         ? 0
         : yield* store.repair(repairs, yield* agreed(given, repairOf(given.day, repairs)), yield* DateTime.now)
     const unbalanced = yield* store.unbalanced(from, until)
-    const misplaced = yield* (yield* DoctorStore).misplaced
+    const misplaced = yield* (yield* DoctorStore).misplaced("newest")
     const waiting = yield* (yield* SettlementStore).current(from)
     yield* print(given.json, { ...reconciled, repaired, unbalanced, misplaced, waiting }, reconciliationText)
     if (misplaced.length > 0) {

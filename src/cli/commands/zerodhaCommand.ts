@@ -6,6 +6,7 @@ import { AccessToken, tokenEnd, tokenOfCommand, zerodha } from "../../broker/zer
 import { exchange, type KiteUser, loginPage, profile, requestTokenIn } from "../../broker/zerodha/login.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { fileVariable } from "../../config/secretFile.ts"
+import { seenAddress } from "../../http/seenAddress.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
@@ -141,7 +142,8 @@ const check = Command.make(
       ({ message }) => new CommandFailed({ message: `no  order list: ${message}` })
     )
     yield* say("ok  order list: can be read")
-    yield* say("??  network address: only a placement tells whether Zerodha takes orders from it")
+    const seen = Option.match(yield* client.wayOut, { onNone: () => "not known", onSome: seenAddress })
+    yield* say(`??  network address: ${seen}. Only a placement tells whether Zerodha takes orders from it`)
   }, Effect.provide(ZerodhaLayer))
 ).pipe(Command.withDescription("Check settings, access token and order list, without placing anything"))
 

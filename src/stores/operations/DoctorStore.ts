@@ -79,7 +79,7 @@ export class DoctorStore extends Context.Service<
     /** Whether the server's history is settled; if not, since when a daemon has marked it, and why. */
     readonly history: Effect.Effect<typeof History.Type, DbError>
     /** See {@link misplacedSlices}. */
-    readonly misplaced: Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError>
+    readonly misplaced: (extent: PlacesExtent) => Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError>
   }
 >()("pulse-background/DoctorStore") {
   static readonly layer: Layer.Layer<DoctorStore, never, Db> = Layer.effect(
@@ -176,22 +176,27 @@ const waitingSlices = (sql: Sql, now: DateTime.Utc, keepsHours: boolean) => sql`
 /** The most misplaced slices that are read: the first ones, by key. */
 export const maxMisplaced = 100
 
+/** Which slices are looked at: all, for minutes where there are millions, or of each table the newest ones, by order. */
+export type PlacesExtent = "all" | "newest"
+
+/** How many the newest ones are. */
+export const newestSlices = 5000
+
 /**
  * The slices that are not where they must be: each planned one in exactly one of slice_queue, slice_working and slice_results, each of an order that is there, and
- * each claimed one in a claim that is under way, because nobody would find it when its lease is over. There must be none. It
- * reads every slice, without a time limit.
+ * each claimed one in a claim that is under way, because nobody would find it when its lease is over. There must be none. It has
+ * no time limit.
  */
-export const misplacedSlices = ({
-  sql,
-  unlimited
-}: Db["Service"]): Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError> =>
-  unlimited<ReadonlyArray<MisplacedSlice>, never, never>(
-    "DoctorStore.misplaced",
-    sql<MisplacedSlice>`
+export const misplacedSlices =
+  ({ sql, unlimited }: Db["Service"]) =>
+  (extent: PlacesExtent): Effect.Effect<ReadonlyArray<MisplacedSlice>, DbError> =>
+    unlimited<ReadonlyArray<MisplacedSlice>, never, never>(
+      "DoctorStore.misplaced",
+      sql<MisplacedSlice>`
       SELECT id, state FROM (
         SELECT slice, coalesce(id, slice::text) AS id,
           CASE WHEN NOT has_order THEN 'no order' WHEN NOT is_planned THEN 'no plan' WHEN places IS NULL THEN 'nowhere' ELSE 'in several places' END AS state
-        FROM slice_places
+        FROM ${extent === "all" ? sql`slice_places` : newestPlaces(sql)} placed
         UNION ALL
         SELECT slice, p.id, 'in no claim'
         FROM slice_queue q JOIN slice_plan p USING (slice)
@@ -201,4 +206,21 @@ export const misplacedSlices = ({
       ) misplaced
       ORDER BY slice, state
       LIMIT ${maxMisplaced}`
-  )
+    )
+
+/** The rows of slice_places of the newest slices of each table. Each is looked up by its key, because a join may read whole tables. */
+const newestPlaces = (sql: Sql) => {
+  const newest = (table: string) => sql`(SELECT slice FROM ${sql(table)} ORDER BY slice DESC LIMIT ${newestSlices})`
+  const isIn = (table: string) => sql`(SELECT count(*) FROM ${sql(table)} t WHERE t.slice = looked.slice)`
+  return sql`(
+    SELECT slice, (SELECT id FROM slice_plan p WHERE p.slice = found.slice) AS id, nullif(places, 0) AS places, is_planned, has_order FROM (
+      SELECT slice,
+        ${isIn("slice_plan")} > 0 AS is_planned, (SELECT count(*) FROM orders o WHERE o.number = looked.slice >> 20) > 0 AS has_order,
+        ${isIn("slice_queue")} + ${isIn("slice_working")} + ${isIn("slice_results")} AS places
+      FROM (
+        ${newest("slice_plan")} UNION ${newest("slice_queue")} UNION ${newest("slice_working")} UNION ${newest("slice_results")}
+      ) looked
+      OFFSET 0
+    ) found
+    WHERE NOT is_planned OR NOT has_order OR places <> 1)`
+}

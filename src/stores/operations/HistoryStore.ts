@@ -7,7 +7,7 @@ import { BrokerOrderId, OrderId, SliceId, Tag } from "../../domain/model/Ids.ts"
 import { ClaimVersion, Stage } from "../../domain/model/OrderSlice.ts"
 import type { FoundOnList, FoundSlice, TaggedSlice } from "../../domain/operations/serverHistory.ts"
 import { foundMoves } from "../sql/foundMoves.ts"
-import { isSettledRow } from "../sql/history.ts"
+import { isSettledRow, markUnsettled } from "../sql/history.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { insertActions } from "../sql/insertActions.ts"
 
@@ -115,12 +115,8 @@ const mark =
   (reason, isAnew, now) =>
     execute(
       "HistoryStore.mark",
-      // Of the two clocks the later one, because the wait for what may arrive begins with it. In milliseconds, as parameters are.
       sql`
-        UPDATE server_history h SET
-          unsettled_since = date_trunc('milliseconds', greatest(clock_timestamp(), ${instant(now)}::timestamptz)), unsettled_timeline = n.timeline,
-          unsettled_reason = ${reason}::text
-        FROM server_history_now() n
+        ${markUnsettled(sql, reason, now)}
         WHERE ${isAnew}::boolean OR h.unsettled_timeline <> n.timeline OR (h.unsettled_since IS NULL AND NOT ${isSettledRow(sql)})`
     )
 

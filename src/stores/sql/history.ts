@@ -1,5 +1,7 @@
+import type { DateTime } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Sql } from "../../db/Db.ts"
+import { instant } from "../../db/parameters.ts"
 import type { ServerPosition } from "../../domain/operations/serverHistory.ts"
 
 /**
@@ -24,3 +26,13 @@ export const settledHistory = (sql: Sql, seen: ServerPosition | null): Fragment 
       ? sql.literal("")
       : sql` AND n.timeline = ${seen.timeline}::text AND n.log_position >= ${seen.logPosition}::float8`
   }`
+
+/**
+ * An UPDATE that marks the server's history as unsettled, whose condition comes next. Of the two clocks the later one, because the
+ * wait for what may arrive begins with it. In milliseconds, as parameters are.
+ */
+export const markUnsettled = (sql: Sql, reason: string, now: DateTime.Utc): Fragment => sql`
+  UPDATE server_history h SET
+    unsettled_since = date_trunc('milliseconds', greatest(clock_timestamp(), ${instant(now)}::timestamptz)), unsettled_timeline = n.timeline,
+    unsettled_reason = ${reason}::text
+  FROM server_history_now() n`

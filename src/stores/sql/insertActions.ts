@@ -23,6 +23,7 @@ export type ActionName =
   | "slice skip"
   | "slice placed"
   | "halt"
+  | "restored"
   | "resume"
   | "settle --repair"
   | "settlement"

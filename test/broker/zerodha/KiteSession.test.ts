@@ -25,6 +25,7 @@ let isProfileDown = false
 const kite = Layer.succeed(
   KiteClient,
   KiteClient.of({
+    wayOut: Effect.succeedNone,
     send: ({ accessToken }) =>
       Effect.sync(() => {
         const masked = (text: string) => text
