@@ -53,11 +53,16 @@ describe("a server without a free connection", () => {
       assert.match(error.message, told)
       assert.isTrue(error.isTransient)
       if (!isBuilt) return
-      for (const command of [["order", "list"], ["doctor"], []]) {
-        const { code, output } = yield* runMain(command, { DATABASE_URL: Redacted.value(url) })
+      const environment = { DATABASE_URL: Redacted.value(url) }
+      for (const command of [["order", "list"], ["doctor"]]) {
+        const { code, output } = yield* runMain(command, environment)
         assert.strictEqual(code, 1, output)
         assert.match(output, told)
       }
+      const daemon = yield* startMain([], environment)
+      yield* eventually("the daemon waits", Effect.sync(daemon.output), (log) => told.test(log))
+      daemon.child.kill("SIGTERM")
+      assert.strictEqual(yield* daemon.exit, 0)
     })
   )
 
