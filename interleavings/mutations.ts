@@ -44,6 +44,12 @@ const lockAndSkip = (
 
 const locks: ReadonlyArray<LockMutation> = [
   ...lockAndSkip("claim of slices", claimDue, "LIMIT ${options.limit}\n          ", "two executors claim"),
+  ...lockAndSkip(
+    "seals",
+    "src/stores/operations/AuditStore.ts",
+    "AND encode(hash, 'hex') = ${head.hash}\n          ",
+    "two daemons seal"
+  ),
   ...["cancel", "pause"].map((what) =>
     without(
       `outcome, beside a ${what}: FOR SHARE of the orders`,

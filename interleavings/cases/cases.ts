@@ -1,5 +1,6 @@
 import type { Case } from "../harness/Case.ts"
 import { amendmentCases } from "./amendments.ts"
+import { auditCases } from "./audit.ts"
 import { brokerCases } from "./broker.ts"
 import { claimCases } from "./claims.ts"
 import { daemonCases } from "./daemons.ts"
@@ -20,5 +21,6 @@ export const cases: ReadonlyArray<Case> = [
   ...operatorCases,
   ...retentionCases,
   ...daemonCases,
-  ...historyCases
+  ...historyCases,
+  ...auditCases
 ]

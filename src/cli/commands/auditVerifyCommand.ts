@@ -33,7 +33,7 @@ export const auditVerifyCommand = Command.make(
       )
       if (verified.faultCount > 0) {
         return yield* new CommandFailed({
-          message: `${counted(verified.faultCount, "row")} of the audit ${verified.faultCount === 1 ? "is" : "are"} not as sealed`
+          message: `${counted(verified.faultCount, "row")} of the audit${verified.faultCount === 1 ? " is" : " are"} not as sealed`
         })
       }
     },
