@@ -13,6 +13,7 @@ import type { OrderId } from "../model/Ids.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "../model/Order.ts"
 import { because, type Reason } from "../model/reason.ts"
 import type { Profile } from "../model/shape.ts"
+import { completeMillisOf } from "./completionTime.ts"
 import type { Curve } from "./schedule/Curve.ts"
 import type { Infeasible } from "./schedule/Schedule.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
@@ -189,7 +190,10 @@ export const planRequest = (
       firstSequence,
       startsAt: cause === "SPLIT" && time === null ? null : DateTime.makeUnsafe(startMillis),
       endMillis: endMillis - startMillis,
-      completeMillis: order.completion === "CROSS" ? completeMillisOf(planTime, cause, rules) : null,
+      completeMillis:
+        order.completion === "CROSS"
+          ? completeMillisOf(planTime, cause === "COMPLETION", rules.completionLeadMillis)
+          : null,
       market: planTime.market,
       sessions: time,
       orderType: order.orderType,
@@ -277,23 +281,6 @@ const marketDayOf = ({ startMillis, sessions }: PlanTime, market: InstrumentFact
   const { opensMillis, closesMillis } = sessions.first
   const from = (startMillis - opensMillis) / (closesMillis - opensMillis)
   return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
-}
-
-/** How long a completing MARKET order may stay open before its rest is sent again. */
-const completionRetryMillis = 10_000
-
-/** The window's end, or the configured lead before the venue's close, but never in the first half of the window. */
-const completeMillisOf = (
-  { startMillis, endMillis, sessions }: PlanTime,
-  cause: PlanCause,
-  rules: PlanningRules
-): number => {
-  const windowMillis = endMillis - startMillis
-  if (cause === "COMPLETION") return windowMillis + completionRetryMillis
-  if (sessions === null) return windowMillis
-  const missing = rules.completionLeadMillis - (sessions.last.closesMillis - endMillis)
-  const inLastSession = endMillis - Math.max(sessions.last.opensMillis, startMillis)
-  return windowMillis - Math.floor(Math.min(Math.max(missing, 0), inLastSession / 2))
 }
 
 /** The instrument's listing; null without a list. Fails if it is not listed or expires before the window is over. */
