@@ -1,5 +1,6 @@
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
+import { wholeMinutes } from "../../src/domain/planning/schedule/Schedule.ts"
 import type { SplitRequest, SplitRules } from "../../src/domain/planning/Split.ts"
 
 /** A valid order with the test's changes. */
@@ -34,7 +35,8 @@ export const noRules: SplitRules = {
   lotSize: 1,
   sliceLimits: [],
   mayAddSlices: false,
-  leastGapMillis: 0
+  leastGapMillis: 0,
+  minutesFor: wholeMinutes
 }
 
 export const aRequest = (changed: Partial<SplitRequest> = {}): SplitRequest => ({

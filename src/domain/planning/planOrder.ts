@@ -5,8 +5,7 @@ import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "../limits
 import { type SliceRules, sliceLimitsOf } from "../limits/sliceLimits.ts"
 import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
-import { type PlanTime, planTimeOf } from "../market/orderTime.ts"
-import type { TradingCalendar } from "../market/TradingCalendar.ts"
+import { type PlanTime, planTimeOf, type TimeRules } from "../market/orderTime.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
 import type { VenueId } from "../market/Venue.ts"
 import type { OrderId } from "../model/Ids.ts"
@@ -15,15 +14,13 @@ import { because, type Reason } from "../model/reason.ts"
 import type { Profile } from "../model/shape.ts"
 import { completeMillisOf } from "./completionTime.ts"
 import type { Curve } from "./schedule/Curve.ts"
-import type { Infeasible } from "./schedule/Schedule.ts"
+import { type Infeasible, type MinutesFor, wholeMinutes } from "./schedule/Schedule.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
 import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
 /** The configured rules for every order. */
-export interface PlanningRules extends SliceRules {
+export interface PlanningRules extends SliceRules, TimeRules {
   readonly leastGapMillis: number
-  /** Null for placements at any time. */
-  readonly calendar: TradingCalendar | null
   /** The unfilled quantity is completed at least this long before the venue closes. */
   readonly completionLeadMillis: number
   /** The broker account's rate; null without a limit. */
@@ -151,9 +148,9 @@ export const planRequest = (
     const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
     const terms = yield* termsOf(request, order, rules, market)
     const { planTime, limitPrice, splitRules } = terms
-    const { time, startMillis, endMillis } = planTime
-    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, request.windowMillis))
-    const planned = split({ ...request, curve }, splitRules)
+    const { time, startMillis, endMillis, scheduleMillis } = planTime
+    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market))
+    const planned = split({ ...request, windowMillis: scheduleMillis, curve }, splitRules)
     const made = Result.isSuccess(planned) ? planned.success : null
     const collar = isAsked
       ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade)
@@ -192,7 +189,11 @@ export const planRequest = (
       endMillis: endMillis - startMillis,
       completeMillis:
         order.completion === "CROSS"
-          ? completeMillisOf(planTime, cause === "COMPLETION", rules.completionLeadMillis)
+          ? completeMillisOf(
+              planTime,
+              cause === "COMPLETION",
+              Math.max(rules.completionLeadMillis, rules.margins.closeMillis)
+            )
           : null,
       market: planTime.market,
       sessions: time,
@@ -224,7 +225,7 @@ const termsOf = (
   Result.gen(function* () {
     const { startsAt, now, windowMillis, cause } = request
     const timed = { ...order, hasDerivatives: hasDerivatives(market) }
-    const planTime = yield* planTimeOf(timed, rules.calendar, startsAt, windowMillis)
+    const planTime = yield* planTimeOf(timed, rules, startsAt, windowMillis)
     const { time, endMillis } = planTime
     const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
     const details = yield* listed(order.instrument, market, startsAt, lastMoment)
@@ -235,7 +236,8 @@ const termsOf = (
       sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
       // A person is told that a slice is too large. Plans of the service itself add slices instead.
       mayAddSlices: rules.maxSliceQuantity !== null || (cause !== "SPLIT" && cause !== "AMENDMENT"),
-      leastGapMillis: rules.leastGapMillis
+      leastGapMillis: rules.leastGapMillis,
+      minutesFor: minutesIn((millis) => planTimeOf(timed, rules, startsAt, millis))
     }
     return { planTime, limitPrice, price, splitRules }
   })
@@ -263,11 +265,25 @@ const duesOf =
       Result.gen(function* () {
         const { planTime, splitRules } = yield* termsOf(changed, order, rules, market)
         // The curve does not affect the times.
-        const offsets = yield* splitTimes({ ...changed, curve: { _tag: "Even" } }, splitRules)
+        const timed = { ...changed, windowMillis: planTime.scheduleMillis }
+        const offsets = yield* splitTimes({ ...timed, curve: { _tag: "Even" } }, splitRules)
         return offsets.map((offset) => dueMillisOf(planTime, offset))
       }),
       () => null
     )
+  }
+
+/** The minutes that leave enough time between the margins of sessions, or are more than there are before the close. */
+const minutesIn =
+  (planTime: (windowMillis: number) => Result.Result<PlanTime, Reason>): MinutesFor =>
+  (scheduleMillis) => {
+    let minutes = wholeMinutes(scheduleMillis)
+    const isEnough = Result.match({
+      onFailure: () => true,
+      onSuccess: (time: PlanTime) => time.scheduleMillis >= scheduleMillis
+    })
+    while (!isEnough(planTime(minutes * 60_000))) minutes += 1
+    return minutes
   }
 
 /** The wall-clock time of a slice, in milliseconds from the plan's start. */
@@ -275,12 +291,12 @@ const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: n
   (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
 
 /** The part of the trading day that the window covers. Without a calendar the window counts as a whole day. */
-const marketDayOf = ({ startMillis, sessions }: PlanTime, market: InstrumentFacts, windowMillis: number): MarketDay => {
+const marketDayOf = ({ startMillis, scheduleMillis, sessions }: PlanTime, market: InstrumentFacts): MarketDay => {
   const { volumeProfile } = market
   if (sessions === null) return { ...unknownDay, volumeProfile }
   const { opensMillis, closesMillis } = sessions.first
   const from = (startMillis - opensMillis) / (closesMillis - opensMillis)
-  return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
+  return { volumeProfile, from, to: from + scheduleMillis / (closesMillis - opensMillis) }
 }
 
 /** The instrument's listing; null without a list. Fails if it is not listed or expires before the window is over. */
