@@ -1,3 +1,4 @@
+import { defaultProduct } from "../../src/domain/market/productRules.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
 import { wholeMinutes } from "../../src/domain/planning/schedule/Schedule.ts"
@@ -10,7 +11,7 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
   side: "BUY",
   orderType: "MARKET",
   limitPrice: null,
-  productType: "CNC",
+  productType: defaultProduct(changed.instrument ?? "NSE:RELIANCE"),
   validity: "DAY",
   totalQuantity: 1000,
   numSplits: 10,

@@ -6,6 +6,7 @@ import { type SliceRules, sliceLimitsOf } from "../limits/sliceLimits.ts"
 import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
 import { type PlanTime, planTimeOf, type TimeRules } from "../market/orderTime.ts"
+import { productProblems } from "../market/productRules.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
 import type { VenueId } from "../market/Venue.ts"
 import type { OrderId } from "../model/Ids.ts"
@@ -143,9 +144,7 @@ export const planRequest = (
 ): Result.Result<OrderPlan, Reason> =>
   Result.gen(function* () {
     const { orderId, revision, firstSequence, cause, note } = request
-    // Only what a person asks for is checked against the order's limits, the collar and the rate. Catch-up slices skip them: their
-    // quantity was admitted when the order was planned.
-    const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
+    const isAsked = isAskedFor(cause)
     const terms = yield* termsOf(request, order, rules, market)
     const { planTime, limitPrice, splitRules } = terms
     const { time, startMillis, endMillis, scheduleMillis } = planTime
@@ -204,6 +203,12 @@ export const planRequest = (
     }
   })
 
+/**
+ * Only what a person asks for is checked against the order's limits, the collar, the rate and the products. Catch-up slices skip
+ * them: their quantity was admitted when the order was planned.
+ */
+const isAskedFor = (cause: PlanCause): boolean => cause === "SPLIT" || cause === "AMENDMENT"
+
 const infeasible = ({ message }: Infeasible): Reason => because("plan_infeasible", message)
 
 /** The time of a request and the limits that it is checked against. */
@@ -229,13 +234,16 @@ const termsOf = (
     const { time, endMillis } = planTime
     const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
     const details = yield* listed(order.instrument, market, startsAt, lastMoment)
+    const spansDays = time !== null && indianDay(DateTime.makeUnsafe(planTime.startMillis)) !== indianDay(lastMoment)
+    const untaken = isAskedFor(cause) ? productProblems({ ...order, spansDays, details }) : []
+    if (untaken.length > 0) return yield* Result.fail(because("invalid_order", untaken.join("; ")))
     const limitPrice = yield* onTheGrid(order, details)
     const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
     const splitRules = {
       lotSize: details?.lotSize ?? 1,
       sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
       // A person is told that a slice is too large. Plans of the service itself add slices instead.
-      mayAddSlices: rules.maxSliceQuantity !== null || (cause !== "SPLIT" && cause !== "AMENDMENT"),
+      mayAddSlices: rules.maxSliceQuantity !== null || !isAskedFor(cause),
       leastGapMillis: rules.leastGapMillis,
       minutesFor: minutesIn((millis) => planTimeOf(timed, rules, startsAt, millis))
     }
