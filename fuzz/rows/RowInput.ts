@@ -168,11 +168,13 @@ const plainColumns = (choices: SeededChoices, writer: RowInput["writer"]): RowIn
   const isLarge = choices.hits(0.001)
   const splits = isLarge ? choices.whole(20, 1000) : choices.whole(1, 3)
   const id = `o${Array.from({ length: 3 }, () => choices.whole(0, 36 ** 5).toString(36)).join("")}`
+  const instrument = choices.oneOf(instruments)
+  const productType = /^(NSE|BSE):/.test(instrument) ? "CNC" : "NRML"
   return {
-    ...(writer === "stranger" ? defaults : {}),
+    ...(writer === "stranger" ? { ...defaults, product_type: productType } : {}),
     ...(writer === "stranger" && choices.hits(0.4) ? { order_type: "LIMIT", limit_price: "1500.05" } : {}),
     id,
-    instrument: choices.oneOf(instruments),
+    instrument,
     side: choices.oneOf(["BUY", "SELL"]),
     total_quantity: choices.hits(0.05) ? 2_147_483_647 : splits + choices.whole(0, 5000),
     num_splits: splits,

@@ -13,6 +13,8 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
   }
   const oneOf = (name: string, known: ReadonlyArray<string>): boolean =>
     value(name) === undefined || known.some((word) => word === value(name))
+  const isOf = (...exchanges: ReadonlyArray<string>): boolean =>
+    exchanges.some((exchange) => String(value("instrument")).startsWith(`${exchange}:`))
   const absent = (name: string): boolean => value(name) === undefined || value(name) === null
   const atMost = (name: string, length: number): boolean => {
     const text = value(name)
@@ -33,6 +35,9 @@ export const whyNotSplit = ({ columns }: RowInput, end: OrderEnd, nowMillis: num
     ["order_type", !oneOf("order_type", ["MARKET", "LIMIT"])],
     ["product_type", !oneOf("product_type", ["CNC", "MIS", "NRML"])],
     ["validity", !oneOf("validity", ["DAY", "IOC"])],
+    ["product_type of shares", isOf("NSE", "BSE") && !oneOf("product_type", ["CNC", "MIS"])],
+    ["product_type of contracts", isOf("NFO", "BFO", "CDS", "BCD", "MCX") && !oneOf("product_type", ["NRML", "MIS"])],
+    ["validity on MCX", isOf("MCX") && value("validity") === "IOC"],
     ["lateness_policy", !oneOf("lateness_policy", ["SEND", "SKIP", "RESPREAD"])],
     ["strategy", !oneOf("strategy", ["TWAP", "VWAP", "FRONT_LOADED", "BACK_LOADED", "WEIGHTS"])],
     ["completion", !oneOf("completion", ["REPORT", "CROSS"])],

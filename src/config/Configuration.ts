@@ -1,6 +1,7 @@
 import { Config, Context, Duration, Effect, Layer, Option, Redacted, Result, Schema } from "effect"
 import { homedir, userInfo } from "node:os"
 import { needsQuotes } from "../domain/limits/marketLimits.ts"
+import type { SessionMargins } from "../domain/market/SessionMargins.ts"
 import type { TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import type { PlanningRules } from "../domain/planning/planOrder.ts"
 import { safe } from "../domain/text/safe.ts"
@@ -161,12 +162,18 @@ const hasUrlWithMore = (text: string): boolean => {
 const quoted = (text: string): string => safe(JSON.stringify(shortened(text, maxShown)))
 const maxShown = 200
 
+export const sessionMargins = (values: Pick<Settings, "sessionOpenMargin" | "sessionCloseMargin">): SessionMargins => ({
+  openMillis: Duration.toMillis(values.sessionOpenMargin),
+  closeMillis: Duration.toMillis(values.sessionCloseMargin)
+})
+
 export const planningRules = (values: Settings, calendar: TradingCalendar | null): PlanningRules => ({
   maxSliceQuantity: Option.getOrNull(values.orderMaxSliceQuantity),
   leastGapMillis: Duration.toMillis(values.orderMinGap),
   preTrade: values.limits,
   isFreezeLimited: values.brokerType === "zerodha",
   calendar,
+  margins: sessionMargins(values),
   completionLeadMillis: Duration.toMillis(values.orderCompletionLead),
   rate:
     values.brokerType === "zerodha"

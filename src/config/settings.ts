@@ -119,7 +119,9 @@ const market = (read: Read) => ({
   quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0.01, 1440)),
   tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
-  tradingCalendarFile: read(optional(path("TRADING_CALENDAR_FILE", "")))
+  tradingCalendarFile: read(optional(path("TRADING_CALENDAR_FILE", ""))),
+  sessionOpenMargin: read(seconds("SESSION_OPEN_MARGIN_SECONDS", 5, 0, 300)),
+  sessionCloseMargin: read(seconds("SESSION_CLOSE_MARGIN_SECONDS", 15, 0, 300))
 })
 
 /** The executor and the monitor. */

@@ -1,6 +1,7 @@
 import { BigDecimal, DateTime, Option } from "effect"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
 import { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
+import { noMargins } from "../../src/domain/market/SessionMargins.ts"
 import { venueIds, type VenueId } from "../../src/domain/market/Venue.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
@@ -35,6 +36,7 @@ export const noLimits: PlanningRules = {
   leastGapMillis: 0,
   isFreezeLimited: false,
   calendar: null,
+  margins: noMargins,
   completionLeadMillis: 60_000,
   rate: null,
   preTrade: unlimited
@@ -110,7 +112,12 @@ export const anyOrder = (id: string, choices: Choices): GeneratedOrder => {
       leastGapMillis: Math.min(3_600_000, pick([0, 0, 1, 1000, int(1, 60_000), tightGap])),
       isFreezeLimited: chance(0.5),
       completionLeadMillis: pick([0, 60_000, int(0, 3600) * 1000]),
-      calendar: chance(0.8) ? builtInCalendar : null
+      calendar: chance(0.8) ? builtInCalendar : null,
+      margins: pick([
+        noMargins,
+        { openMillis: 5000, closeMillis: 15_000 },
+        { openMillis: 45_000, closeMillis: 300_000 }
+      ])
     },
     market: marketWith(venueId, lotSize, chance(0.3) ? volumes() : null),
     at: DateTime.makeUnsafe(anyMoment(choices))

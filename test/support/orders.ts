@@ -1,5 +1,7 @@
+import { defaultProduct } from "../../src/domain/market/productRules.ts"
 import { OrderId } from "../../src/domain/model/Ids.ts"
 import { Instrument, type SplittableOrder } from "../../src/domain/model/Order.ts"
+import { wholeMinutes } from "../../src/domain/planning/schedule/Schedule.ts"
 import type { SplitRequest, SplitRules } from "../../src/domain/planning/Split.ts"
 
 /** A valid order with the test's changes. */
@@ -9,7 +11,7 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
   side: "BUY",
   orderType: "MARKET",
   limitPrice: null,
-  productType: "CNC",
+  productType: defaultProduct(changed.instrument ?? "NSE:RELIANCE"),
   validity: "DAY",
   totalQuantity: 1000,
   numSplits: 10,
@@ -34,7 +36,8 @@ export const noRules: SplitRules = {
   lotSize: 1,
   sliceLimits: [],
   mayAddSlices: false,
-  leastGapMillis: 0
+  leastGapMillis: 0,
+  minutesFor: wholeMinutes
 }
 
 export const aRequest = (changed: Partial<SplitRequest> = {}): SplitRequest => ({

@@ -61,7 +61,7 @@ describe("OrderSplitter with a trading calendar", () => {
       const rows = yield* dues
       assert.deepStrictEqual(
         rows.map(({ due }) => due),
-        ["01 09:15:00.000", "01 09:30:00.000", "01 09:45:00.000", "01 10:00:00.000", "01 10:14:59.999"]
+        ["01 09:15:05.000", "01 09:30:03.750", "01 09:45:02.500", "01 10:00:01.250", "01 10:14:59.999"]
       )
       assert.deepInclude(rows[0], { notAfter: "01 10:25", market: "EQUITY_WITH_DERIVATIVES" })
     }).pipe(Effect.provide(service))
@@ -82,7 +82,27 @@ describe("OrderSplitter with a trading calendar", () => {
       yield* split("1970-01-01T14:45:00", { session_policy: "NEXT_SESSION" })
       assert.deepStrictEqual(
         (yield* dues).map(({ due }) => due),
-        ["01 14:45:00.000", "01 15:00:00.000", "05 09:15:00.000", "05 09:30:00.000", "05 09:44:59.999"]
+        ["01 14:45:00.000", "01 14:59:55.000", "05 09:15:10.000", "05 09:30:05.000", "05 09:44:59.999"]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("has the last slice of an order to the close due with a margin before it", () =>
+    Effect.gen(function* () {
+      yield* split("1970-01-01T14:15:00")
+      assert.deepStrictEqual(
+        (yield* dues).map(({ due }) => due),
+        ["01 14:15:00.000", "01 14:29:56.250", "01 14:44:52.500", "01 14:59:48.750", "01 15:14:44.999"]
+      )
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("refuses an order for the day that comes within the margin before the close", () =>
+    Effect.gen(function* () {
+      const { statusReason } = yield* split("1970-01-01T15:14:50", { duration_minutes: 0 })
+      assert.include(
+        statusReason,
+        "nothing is due in the last 15 s before the close (SESSION_CLOSE_MARGIN_SECONDS); with NEXT_SESSION it would start on 1970-01-05 09:15 IST"
       )
     }).pipe(Effect.provide(service))
   )

@@ -1,6 +1,7 @@
 import { Option, type Result } from "effect"
 import { Flag } from "effect/cli"
 import { validateOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { defaultProduct } from "../../domain/market/productRules.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { maxIdLength, maxListLength, textFlag, wholeFlag } from "./flags.ts"
 
@@ -34,8 +35,8 @@ export const orderFlags = {
   type: Flag.Literals("type", ["MARKET", "LIMIT"]).pipe(Flag.withDescription("Order type"), Flag.withDefault("MARKET")),
   limitPrice: textFlag("limit-price", maxIdLength).pipe(Flag.withDescription("Needed for LIMIT"), Flag.optional),
   product: Flag.Literals("product", ["CNC", "MIS", "NRML"]).pipe(
-    Flag.withDescription("Product type"),
-    Flag.withDefault("CNC")
+    Flag.withDescription("Product type (CNC for shares, NRML for contracts)"),
+    Flag.optional
   ),
   validity: Flag.Literals("validity", ["DAY", "IOC"]).pipe(
     Flag.withDescription("Validity of each broker order"),
@@ -85,7 +86,7 @@ export const orderOf = (given: Given, id: string): Result.Result<SplittableOrder
     planSeed: Option.getOrNull(given.seed),
     orderType: given.type,
     limitPrice: Option.getOrNull(given.limitPrice),
-    productType: given.product,
+    productType: Option.getOrElse(given.product, () => defaultProduct(given.instrument)),
     validity: given.validity,
     latenessPolicy: given.lateness.toUpperCase(),
     maxLatenessSeconds: Option.getOrNull(given.maxLateness),

@@ -4,7 +4,7 @@ import { type PlanCause, planCauseText } from "../../domain/planning/planOrder.t
 import type { Curve } from "../../domain/planning/schedule/Curve.ts"
 import type { ExplainedSlice } from "../../domain/planning/schedule/explain.ts"
 import type { ScheduleInput } from "../../domain/planning/schedule/Schedule.ts"
-import { clockOf } from "./moments.ts"
+import { clockOf, sessionsLine } from "./moments.ts"
 import { cancelLines } from "./renderCancels.ts"
 import { table } from "./table.ts"
 
@@ -41,13 +41,15 @@ export const explanationText = (plan: Explanation): ReadonlyArray<string> => {
   const head = `Plan ${plan.revision} (${planCauseText[plan.cause]}${plan.note === null ? "" : `: ${plan.note}`}), made ${DateTime.formatIso(plan.createdAt)} by version ${plan.algorithmVersion}`
   if (input === null) return [`${head}: ${plan.problem ?? ""}`]
   const clock = clockOf(plan)
+  const minutes = Math.round(input.windowMillis / 600) / 100
   const zone = plan.sessions === null ? "UTC" : "IST"
   return [
     head,
     `  ${input.totalQuantity} in ${input.numSlices} slices of whole lots of ${input.lotSize}` +
-      `${input.largestSlice === null ? "" : `, none above ${input.largestSlice}`}, over ${input.windowMillis / 60_000} minutes ` +
+      `${input.largestSlice === null ? "" : `, none above ${input.largestSlice}`}, over ${minutes} minutes ` +
       `from ${DateTime.formatIso(plan.startsAt)} on, at least ${input.leastGapMillis} ms apart`,
     `  along ${curveText(input.curve)}, ${input.randomize ? `varied from seed ${JSON.stringify(input.seed)}` : "not varied"}`,
+    ...sessionsLine(plan.sessions).map((line) => `  ${line}`),
     "",
     ...table(
       ["SLICE", `SLOT (${zone})`, "DUE", "CURVE", "QUANTITY", "AHEAD", "STORED", "STAGE"],

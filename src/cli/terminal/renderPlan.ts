@@ -1,8 +1,7 @@
 import { DateTime } from "effect"
-import { indianDay, indianTimeOfDay } from "../../domain/market/indianTime.ts"
-import { afterTrading, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
+import { afterTrading, type TradingTime, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
-import { clockOf } from "./moments.ts"
+import { clockOf, sessionsLine } from "./moments.ts"
 import { table } from "./table.ts"
 import { pad } from "./text.ts"
 
@@ -37,7 +36,7 @@ export const planText = (plan: ShownPlan): ReadonlyArray<string> => {
   return [
     `${plan.side} ${totalQuantity} ${plan.instrument}, ${plan.strategy}, ${slices.length} slices from ` +
       `${DateTime.formatIso(plan.startsAt)} on. Nothing was written.`,
-    ...(sessions === null ? [] : [`In the market's hours: ${sessions.map(sessionText).join(", ")}`]),
+    ...sessionsLine(timeOf(plan)),
     "",
     ...table(["SLICE", sessions === null ? "DUE (UTC)" : "DUE (IST)", "QUANTITY", "IN ALL", "DONE"], rows),
     "",
@@ -57,11 +56,7 @@ const chartColumns = 50
 const chart = (plan: ShownPlan): ReadonlyArray<string> => {
   const { slices } = plan
   const clock = clockOf(plan)
-  const time =
-    plan.sessions?.map(({ opensAt, closesAt }) => ({
-      opensMillis: DateTime.toEpochMillis(opensAt),
-      closesMillis: DateTime.toEpochMillis(closesAt)
-    })) ?? null
+  const time = timeOf(plan)
   const [start, end] = [DateTime.toEpochMillis(plan.startsAt), DateTime.toEpochMillis(plan.endsAt)]
   const rows = Math.min(chartRows, slices.length)
   const rowMillis = Math.max(1, tradingMillisBetween(time, start, end) / rows)
@@ -80,7 +75,10 @@ const chart = (plan: ShownPlan): ReadonlyArray<string> => {
   })
 }
 
-const sessionText = ({ opensAt, closesAt }: { readonly opensAt: DateTime.Utc; readonly closesAt: DateTime.Utc }) =>
-  `${indianDay(opensAt)} ${indianTimeOfDay(opensAt).slice(0, 8)} to ${indianTimeOfDay(closesAt).slice(0, 8)} IST`
+const timeOf = ({ sessions }: ShownPlan): TradingTime =>
+  sessions?.map(({ opensAt, closesAt }) => ({
+    opensMillis: DateTime.toEpochMillis(opensAt),
+    closesMillis: DateTime.toEpochMillis(closesAt)
+  })) ?? null
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`

@@ -1,6 +1,7 @@
 import { Cause, DateTime, Duration, Exit } from "effect"
 import { breachesNow, priceOf } from "../limits/marketLimits.ts"
 import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
+import type { SessionMargins } from "../market/SessionMargins.ts"
 import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
 import { venueIds, venueOf } from "../market/Venue.ts"
 import type { BrokerError, BrokerNotSent } from "../model/BrokerError.ts"
@@ -46,6 +47,7 @@ export interface PlacementLimits {
   readonly preTrade: PreTradeLimits
   /** Null: placements at any time. */
   readonly calendar: TradingCalendar | null
+  readonly margins: SessionMargins
   /** How long a slice waits if the market does not allow it now. */
   readonly marketPause: Duration.Duration
 }
@@ -147,7 +149,7 @@ export const refusalToFire = (
     return { next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
   }
   const hours = hoursOf(slice, nowMillis, limits)
-  if (hours?._tag === "Closed") return { next: whenClosed(slice, hours) }
+  if (hours?._tag === "Closed") return { next: whenClosed(slice, hours, limits) }
   // Checked at the split, too, but limits may have been lowered since.
   const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
   if (breaches.length > 0) {
@@ -193,13 +195,17 @@ const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: Placement
     : sessionAt(calendar, market, nowMillis)
 }
 
-const whenClosed = (slice: ClaimedSlice, { next, reason }: Extract<SessionAt, { _tag: "Closed" }>): NextStage =>
+const whenClosed = (
+  slice: ClaimedSlice,
+  { next, reason }: Extract<SessionAt, { _tag: "Closed" }>,
+  { margins }: PlacementLimits
+): NextStage =>
   next !== null && !isWindowOver(slice.notAfterMillis, next.opensMillis)
     ? {
         _tag: "Rescheduled",
         code: "market_closed",
         reason: `the market is closed: ${reason}`,
-        notBefore: DateTime.makeUnsafe(next.opensMillis)
+        notBefore: DateTime.makeUnsafe(next.opensMillis + margins.openMillis)
       }
     : {
         _tag: "Skipped",

@@ -30,7 +30,9 @@ interface Meaning {
 export const reasonMeanings = {
   invalid_order: {
     of: ["order FAILED"],
-    meaning: "A column of the order is missing, malformed or out of range. Submit a correct order under another key."
+    meaning:
+      "A column of the order is missing, malformed or out of range, or its segment does not take the product, validity or " +
+      "type. Submit a correct order under another key."
   },
   not_pending: {
     of: ["order FAILED", "order DONE"],

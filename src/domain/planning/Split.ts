@@ -6,6 +6,7 @@ import type { Curve } from "./schedule/Curve.ts"
 import {
   Infeasible,
   maxSlices,
+  type MinutesFor,
   planSchedule,
   type ScheduledSlice,
   type ScheduleInput,
@@ -45,6 +46,7 @@ export interface SplitRules {
   /** Whether slices may be added so that each keeps the limits. */
   readonly mayAddSlices: boolean
   readonly leastGapMillis: number
+  readonly minutesFor: MinutesFor
 }
 
 /**
@@ -54,7 +56,7 @@ export interface SplitRules {
 export const split = (request: SplitRequest, rules: SplitRules): Result.Result<Plan, Infeasible> => {
   const input = inputOf(request, rules)
   return withinNumbers(request, input).pipe(
-    Result.flatMap(planSchedule),
+    Result.flatMap((fitting) => planSchedule(fitting, rules.minutesFor)),
     Result.map((schedule) => ({ input, slices: slicesOf(request, schedule) })),
     Result.mapError((infeasible) =>
       infeasible.rule === "largest slice"

@@ -5,24 +5,23 @@ import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "../limits
 import { type SliceRules, sliceLimitsOf } from "../limits/sliceLimits.ts"
 import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
-import { type PlanTime, planTimeOf } from "../market/orderTime.ts"
-import type { TradingCalendar } from "../market/TradingCalendar.ts"
+import { type PlanTime, planTimeOf, type TimeRules } from "../market/orderTime.ts"
+import { productProblems } from "../market/productRules.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
 import type { VenueId } from "../market/Venue.ts"
 import type { OrderId } from "../model/Ids.ts"
 import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } from "../model/Order.ts"
 import { because, type Reason } from "../model/reason.ts"
 import type { Profile } from "../model/shape.ts"
+import { completeMillisOf } from "./completionTime.ts"
 import type { Curve } from "./schedule/Curve.ts"
-import type { Infeasible } from "./schedule/Schedule.ts"
+import { type Infeasible, type MinutesFor, wholeMinutes } from "./schedule/Schedule.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
 import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
 /** The configured rules for every order. */
-export interface PlanningRules extends SliceRules {
+export interface PlanningRules extends SliceRules, TimeRules {
   readonly leastGapMillis: number
-  /** Null for placements at any time. */
-  readonly calendar: TradingCalendar | null
   /** The unfilled quantity is completed at least this long before the venue closes. */
   readonly completionLeadMillis: number
   /** The broker account's rate; null without a limit. */
@@ -145,14 +144,12 @@ export const planRequest = (
 ): Result.Result<OrderPlan, Reason> =>
   Result.gen(function* () {
     const { orderId, revision, firstSequence, cause, note } = request
-    // Only what a person asks for is checked against the order's limits, the collar and the rate. Catch-up slices skip them: their
-    // quantity was admitted when the order was planned.
-    const isAsked = cause === "SPLIT" || cause === "AMENDMENT"
+    const isAsked = isAskedFor(cause)
     const terms = yield* termsOf(request, order, rules, market)
     const { planTime, limitPrice, splitRules } = terms
-    const { time, startMillis, endMillis } = planTime
-    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market, request.windowMillis))
-    const planned = split({ ...request, curve }, splitRules)
+    const { time, startMillis, endMillis, scheduleMillis } = planTime
+    const curve = request.curve ?? curveOf(order, marketDayOf(planTime, market))
+    const planned = split({ ...request, windowMillis: scheduleMillis, curve }, splitRules)
     const made = Result.isSuccess(planned) ? planned.success : null
     const collar = isAsked
       ? outsideCollar(limitPrice, knownPrice(market, request.now, rules.preTrade), rules.preTrade)
@@ -189,7 +186,14 @@ export const planRequest = (
       firstSequence,
       startsAt: cause === "SPLIT" && time === null ? null : DateTime.makeUnsafe(startMillis),
       endMillis: endMillis - startMillis,
-      completeMillis: order.completion === "CROSS" ? completeMillisOf(planTime, cause, rules) : null,
+      completeMillis:
+        order.completion === "CROSS"
+          ? completeMillisOf(
+              planTime,
+              cause === "COMPLETION",
+              Math.max(rules.completionLeadMillis, rules.margins.closeMillis)
+            )
+          : null,
       market: planTime.market,
       sessions: time,
       orderType: order.orderType,
@@ -198,6 +202,12 @@ export const planRequest = (
       note
     }
   })
+
+/**
+ * Only what a person asks for is checked against the order's limits, the collar, the rate and the products. Catch-up slices skip
+ * them: their quantity was admitted when the order was planned.
+ */
+const isAskedFor = (cause: PlanCause): boolean => cause === "SPLIT" || cause === "AMENDMENT"
 
 const infeasible = ({ message }: Infeasible): Reason => because("plan_infeasible", message)
 
@@ -220,18 +230,22 @@ const termsOf = (
   Result.gen(function* () {
     const { startsAt, now, windowMillis, cause } = request
     const timed = { ...order, hasDerivatives: hasDerivatives(market) }
-    const planTime = yield* planTimeOf(timed, rules.calendar, startsAt, windowMillis)
+    const planTime = yield* planTimeOf(timed, rules, startsAt, windowMillis)
     const { time, endMillis } = planTime
     const lastMoment = DateTime.makeUnsafe(time === null ? endMillis : endMillis - 1)
     const details = yield* listed(order.instrument, market, startsAt, lastMoment)
+    const spansDays = time !== null && indianDay(DateTime.makeUnsafe(planTime.startMillis)) !== indianDay(lastMoment)
+    const untaken = isAskedFor(cause) ? productProblems({ ...order, spansDays, details }) : []
+    if (untaken.length > 0) return yield* Result.fail(because("invalid_order", untaken.join("; ")))
     const limitPrice = yield* onTheGrid(order, details)
     const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
     const splitRules = {
       lotSize: details?.lotSize ?? 1,
       sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
       // A person is told that a slice is too large. Plans of the service itself add slices instead.
-      mayAddSlices: rules.maxSliceQuantity !== null || (cause !== "SPLIT" && cause !== "AMENDMENT"),
-      leastGapMillis: rules.leastGapMillis
+      mayAddSlices: rules.maxSliceQuantity !== null || !isAskedFor(cause),
+      leastGapMillis: rules.leastGapMillis,
+      minutesFor: minutesIn((millis) => planTimeOf(timed, rules, startsAt, millis))
     }
     return { planTime, limitPrice, price, splitRules }
   })
@@ -259,11 +273,25 @@ const duesOf =
       Result.gen(function* () {
         const { planTime, splitRules } = yield* termsOf(changed, order, rules, market)
         // The curve does not affect the times.
-        const offsets = yield* splitTimes({ ...changed, curve: { _tag: "Even" } }, splitRules)
+        const timed = { ...changed, windowMillis: planTime.scheduleMillis }
+        const offsets = yield* splitTimes({ ...timed, curve: { _tag: "Even" } }, splitRules)
         return offsets.map((offset) => dueMillisOf(planTime, offset))
       }),
       () => null
     )
+  }
+
+/** The minutes that leave enough time between the margins of sessions, or are more than there are before the close. */
+const minutesIn =
+  (planTime: (windowMillis: number) => Result.Result<PlanTime, Reason>): MinutesFor =>
+  (scheduleMillis) => {
+    let minutes = wholeMinutes(scheduleMillis)
+    const isEnough = Result.match({
+      onFailure: () => true,
+      onSuccess: (time: PlanTime) => time.scheduleMillis >= scheduleMillis
+    })
+    while (!isEnough(planTime(minutes * 60_000))) minutes += 1
+    return minutes
   }
 
 /** The wall-clock time of a slice, in milliseconds from the plan's start. */
@@ -271,29 +299,12 @@ const dueMillisOf = ({ time, startMillis, endMillis }: PlanTime, offsetMillis: n
   (afterTrading(time, startMillis, offsetMillis) ?? endMillis) - startMillis
 
 /** The part of the trading day that the window covers. Without a calendar the window counts as a whole day. */
-const marketDayOf = ({ startMillis, sessions }: PlanTime, market: InstrumentFacts, windowMillis: number): MarketDay => {
+const marketDayOf = ({ startMillis, scheduleMillis, sessions }: PlanTime, market: InstrumentFacts): MarketDay => {
   const { volumeProfile } = market
   if (sessions === null) return { ...unknownDay, volumeProfile }
   const { opensMillis, closesMillis } = sessions.first
   const from = (startMillis - opensMillis) / (closesMillis - opensMillis)
-  return { volumeProfile, from, to: from + windowMillis / (closesMillis - opensMillis) }
-}
-
-/** How long a completing MARKET order may stay open before its rest is sent again. */
-const completionRetryMillis = 10_000
-
-/** The window's end, or the configured lead before the venue's close, but never in the first half of the window. */
-const completeMillisOf = (
-  { startMillis, endMillis, sessions }: PlanTime,
-  cause: PlanCause,
-  rules: PlanningRules
-): number => {
-  const windowMillis = endMillis - startMillis
-  if (cause === "COMPLETION") return windowMillis + completionRetryMillis
-  if (sessions === null) return windowMillis
-  const missing = rules.completionLeadMillis - (sessions.last.closesMillis - endMillis)
-  const inLastSession = endMillis - Math.max(sessions.last.opensMillis, startMillis)
-  return windowMillis - Math.floor(Math.min(Math.max(missing, 0), inLastSession / 2))
+  return { volumeProfile, from, to: from + scheduleMillis / (closesMillis - opensMillis) }
 }
 
 /** The instrument's listing; null without a list. Fails if it is not listed or expires before the window is over. */

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
-import { Configuration } from "../../config/Configuration.ts"
+import { Configuration, sessionMargins } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import {
   clockUnknown,
@@ -21,6 +21,7 @@ export const placementLimits: Effect.Effect<PlacementLimits, never, Configuratio
       brokerTimeout: config.brokerTimeout,
       preTrade: config.limits,
       calendar,
+      margins: sessionMargins(config),
       marketPause: config.quotesPollInterval
     }
   }

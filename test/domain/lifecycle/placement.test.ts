@@ -38,6 +38,7 @@ const maxAttempts = 3
 const limits = {
   brokerTimeout: Duration.seconds(10),
   preTrade: unlimited,
+  margins: { openMillis: 5000, closeMillis: 15_000 },
   calendar: null,
   marketPause: Duration.seconds(5)
 }
@@ -170,7 +171,7 @@ describe("refusalToFire", () => {
         _tag: "Rescheduled",
         code: "market_closed",
         reason: "the market is closed: outside 09:15–15:30 IST",
-        notBefore: DateTime.makeUnsafe("2026-11-23T03:45:00Z")
+        notBefore: DateTime.makeUnsafe("2026-11-23T03:45:05Z")
       }
     })
     const today = slice("EQUITY", "2026-11-20T15:40:00+05:30")

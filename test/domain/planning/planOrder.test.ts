@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Result } from "effect"
 import { InstrumentDetails } from "../../../src/domain/market/InstrumentDetails.ts"
+import { noMargins } from "../../../src/domain/market/SessionMargins.ts"
 import { Instrument, type SplittableOrder } from "../../../src/domain/model/Order.ts"
 import {
   type InstrumentFacts,
@@ -18,6 +19,7 @@ const noRules: PlanningRules = {
   leastGapMillis: 0,
   isFreezeLimited: false,
   calendar: null,
+  margins: noMargins,
   completionLeadMillis: 60_000,
   rate: null,
   preTrade: unlimited

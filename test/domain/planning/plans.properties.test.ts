@@ -108,7 +108,12 @@ const brokenTime = ({ order, rules, venueId, at }: GeneratedOrder, plan: OrderPl
   const closed = due.find((millis) => !isOpenAt(venueId, millis))
   if (closed !== undefined) return `a slice at ${new Date(closed).toISOString()}, when it is closed`
   if (!isOpenAt(venueId, startMillis + endMillis - 1)) return "the window ends when it is closed"
-  if (startMillis >= atMillis + 1 && isOpenAt(venueId, startMillis - 1)) return "it starts after the market's opening"
+  const { openMillis, closeMillis } = rules.margins
+  const near = due.find((millis) => !isOpenAt(venueId, millis - openMillis) || !isOpenAt(venueId, millis + closeMillis))
+  if (near !== undefined) return `a slice at ${new Date(near).toISOString()}, too near to an open or a close`
+  if (startMillis >= atMillis + 1 && isOpenAt(venueId, startMillis - openMillis - 1)) {
+    return "it starts after the market's opening"
+  }
   const sameDay = indianDay(at) === indianDay(DateTime.makeUnsafe(last))
   return order.sessionPolicy === "NEXT_SESSION" || sameDay ? null : "a slice on another day"
 }

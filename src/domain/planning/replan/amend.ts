@@ -60,7 +60,7 @@ export const amend = (
     return planRest(running, context, window, {
       quantity,
       numSlices,
-      windowMillis: remainingWindow === null ? window.millis : Math.round(Duration.toMillis(remainingWindow)),
+      windowMillis: remainingWindow === null ? window.windowMillis : Math.round(Duration.toMillis(remainingWindow)),
       leastGapMillis: 0,
       limitPrice,
       carried: [],

@@ -105,7 +105,7 @@ const respread = (running: RunningOrder, context: PlanningContext): Result.Resul
     return planRest(running, context, window, {
       quantity: restOfSlices(scheduled),
       numSlices: scheduled.length,
-      windowMillis: window.millis,
+      windowMillis: window.windowMillis,
       leastGapMillis: minGapOf(running),
       limitPrice: running.order.limitPrice,
       carried: [],
@@ -147,7 +147,7 @@ const carry = (
   const planned = planRest(running, context, window, {
     quantity,
     numSlices: Math.min(Math.max(asPlanned, scheduled.length, 1), slots, Math.max(1, Math.floor(quantity / lotSize))),
-    windowMillis: window.millis,
+    windowMillis: window.windowMillis,
     leastGapMillis: 0,
     limitPrice: running.order.limitPrice,
     carried: fitting,

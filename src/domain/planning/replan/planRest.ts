@@ -10,8 +10,10 @@ import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type
 export interface RestOfWindow {
   /** The latest of: now, the plan's start, the venue's open, and the gap after the last slice that was sent. */
   readonly startsAt: DateTime.Utc
-  /** 0 if the window is over. */
+  /** How long slices may be due in it; 0 if the window is over. */
   readonly millis: number
+  /** The same with the margins of sessions: a new plan with this window ends when the order's window does. */
+  readonly windowMillis: number
   /** The elapsed share of the latest plan's window. */
   readonly elapsed: number
 }
@@ -27,8 +29,8 @@ export const restOfWindow = (
   const { rules, market, now } = context
   const timed = { ...order, hasDerivatives: hasDerivatives(market) }
   // From the plan's start, so that the elapsed share of its window can be computed.
-  const open = Result.mapError(openTimeOf(timed, rules.calendar, plan.startsAt), ({ text }) => text)
-  return Result.map(open, ({ time }) => {
+  const open = Result.mapError(openTimeOf(timed, rules, plan.startsAt), ({ text }) => text)
+  return Result.map(open, ({ hours, time }) => {
     const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
     const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
     const start = DateTime.toEpochMillis(plan.startsAt)
@@ -39,6 +41,7 @@ export const restOfWindow = (
     return {
       startsAt: DateTime.makeUnsafe(opens),
       millis: Math.floor(tradingMillisBetween(time, opens, end)),
+      windowMillis: Math.floor(tradingMillisBetween(hours, opens, end)),
       elapsed: whole > 0 ? Math.min(1, over / whole) : 0
     }
   })

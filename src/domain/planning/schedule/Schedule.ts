@@ -31,6 +31,12 @@ export interface ScheduledSlice {
   readonly offsetMillis: number
 }
 
+/** The `duration_minutes` of an order in which a schedule may take this long. */
+export type MinutesFor = (scheduleMillis: number) => number
+
+/** Where a schedule takes the whole window. */
+export const wholeMinutes: MinutesFor = (scheduleMillis) => Math.ceil(scheduleMillis / 60_000)
+
 /** No schedule keeps all rules: the rule that fails, why, and what would fit. */
 export class Infeasible extends Schema.TaggedError<Infeasible>()("Infeasible", {
   rule: Schema.Literals(["whole lots", "a lot each", "largest slice", "least gap", "slice numbers"]),
@@ -59,8 +65,11 @@ const columns = {
  * slice falls anywhere within its own slot (the window divided by numSlices), its size deviates from the curve by up to 30 % or
  * a lot, and the running total by at most half a slice, so that neither times nor sizes reveal the order.
  */
-export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
-  Result.map(checkFeasible(input), ({ lots, maxLots }) => {
+export const planSchedule = (
+  input: ScheduleInput,
+  minutesFor: MinutesFor = wholeMinutes
+): Result.Result<ReadonlyArray<ScheduledSlice>, Infeasible> =>
+  Result.map(checkFeasible(input, minutesFor), ({ lots, maxLots }) => {
     const { lotSize, numSlices, windowMillis } = input
     const base = baseLots(shareOf(input.curve), { lots, numSlices, maxLots })
     const quantities = input.randomize
@@ -75,7 +84,7 @@ export const planSchedule = (input: ScheduleInput): Result.Result<ReadonlyArray<
 
 /** The due time of each slice of {@link planSchedule}, without its size. */
 export const scheduleTimes = (input: ScheduleInput): Result.Result<ReadonlyArray<number>, Infeasible> =>
-  Result.map(checkFeasible(input), () => offsetsOf(input))
+  Result.map(checkFeasible(input, wholeMinutes), () => offsetsOf(input))
 
 const offsetsOf = (input: ScheduleInput): ReadonlyArray<number> =>
   input.randomize
@@ -87,7 +96,7 @@ interface Feasible {
   readonly maxLots: number
 }
 
-const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible> => {
+const checkFeasible = (input: ScheduleInput, minutesFor: MinutesFor): Result.Result<Feasible, Infeasible> => {
   const { totalQuantity, lotSize, numSlices, largestSlice } = input
   const lots = Math.floor(totalQuantity / lotSize)
   const maxLots = largestSlice === null ? lots : Math.floor(largestSlice / lotSize)
@@ -113,7 +122,7 @@ const checkFeasible = (input: ScheduleInput): Result.Result<Feasible, Infeasible
       enoughFor({ lots, maxLots, lotSize })
     )
   }
-  return checkGaps(input, { lots, maxLots })
+  return checkGaps(input, { lots, maxLots }, minutesFor)
 }
 
 const enoughFor = ({ lots, maxLots, lotSize }: Feasible & { readonly lotSize: number }): string => {
@@ -132,12 +141,17 @@ export const maxSlices = ({
 }: Pick<ScheduleInput, "windowMillis" | "leastGapMillis" | "randomize">): number =>
   leastGapMillis === 0 ? Infinity : Math.max(1, Math.floor(windowMillis / leastGapMillis) + (randomize ? 0 : 1))
 
-const checkGaps = (input: ScheduleInput, feasible: Feasible): Result.Result<Feasible, Infeasible> => {
+const checkGaps = (
+  input: ScheduleInput,
+  feasible: Feasible,
+  minutesFor: MinutesFor
+): Result.Result<Feasible, Infeasible> => {
   const { numSlices, windowMillis, leastGapMillis, lotSize } = input
   const max = maxSlices(input)
   if (numSlices <= max) return Result.succeed(feasible)
   const { lots, maxLots } = feasible
-  const minutes = Math.ceil(((input.randomize ? numSlices : numSlices - 1) * leastGapMillis) / 60_000)
+  const gapsMillis = (input.randomize ? numSlices : numSlices - 1) * leastGapMillis
+  const minutes = minutesFor(gapsMillis)
   const ways = [
     ...(max * maxLots >= lots ? [`at most ${counted(max, "slice")}`] : []),
     ...(minutes <= maxDurationMinutes ? [`${counted(minutes, "minute")}`] : [])
