@@ -14,8 +14,9 @@ import type { Instrument, OrderParameters, OrderType, Price, SplittableOrder } f
 import { because, type Reason } from "../model/reason.ts"
 import type { Profile } from "../model/shape.ts"
 import { completeMillisOf } from "./completionTime.ts"
+import { minutesIn } from "./minutesIn.ts"
 import type { Curve } from "./schedule/Curve.ts"
-import { type Infeasible, type MinutesFor, wholeMinutes } from "./schedule/Schedule.ts"
+import type { Infeasible } from "./schedule/Schedule.ts"
 import { curveOf, type MarketDay, unknownDay } from "./schedule/strategies.ts"
 import { type Plan, type PlannedSlice, split, type SplitRequest, type SplitRules, splitTimes } from "./Split.ts"
 
@@ -279,19 +280,6 @@ const duesOf =
       }),
       () => null
     )
-  }
-
-/** The minutes that leave enough time between the margins of sessions, or are more than there are before the close. */
-const minutesIn =
-  (planTime: (windowMillis: number) => Result.Result<PlanTime, Reason>): MinutesFor =>
-  (scheduleMillis) => {
-    let minutes = wholeMinutes(scheduleMillis)
-    const isEnough = Result.match({
-      onFailure: () => true,
-      onSuccess: (time: PlanTime) => time.scheduleMillis >= scheduleMillis
-    })
-    while (!isEnough(planTime(minutes * 60_000))) minutes += 1
-    return minutes
   }
 
 /** The wall-clock time of a slice, in milliseconds from the plan's start. */
