@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Layer, Option, Redacted } from "effect"
 import { HttpClient } from "effect/http"
 import { readFileSync } from "node:fs"
-import { getCACertificates, setDefaultCACertificates } from "node:tls"
+import tls, { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { KiteClient, type KiteUnanswered } from "../../src/broker/zerodha/KiteClient.ts"
 import { KiteSession } from "../../src/broker/zerodha/KiteSession.ts"
 import { OrderFeed } from "../../src/broker/zerodha/OrderFeed.ts"
@@ -83,6 +83,18 @@ describe("a connection that does not come about", () => {
         assert.deepStrictEqual([...server.requests, ...expired.requests], [])
         assert.strictEqual((yield* ask(`https://localhost:${server.port}`)).status, 200)
       })
+  )
+
+  it.live("is one that Node.js does not begin, because of its own settings of TLS", () =>
+    Effect.gen(function* () {
+      const server = yield* tlsServer("server")
+      const ciphers = tls.DEFAULT_CIPHERS
+      yield* Effect.addFinalizer(() => Effect.sync(() => (tls.DEFAULT_CIPHERS = ciphers)))
+      // As NODE_OPTIONS=--tls-cipher-list does.
+      tls.DEFAULT_CIPHERS = "none"
+      const failed = yield* failureAt(`https://localhost:${server.port}`, { BROKER_TIMEOUT_SECONDS: "2" })
+      assertNotSent(failed, /no cipher match/i)
+    })
   )
 
   it.live("is one that the proxy does not make", () =>
