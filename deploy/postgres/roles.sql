@@ -157,6 +157,7 @@ BEGIN
     WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proowner = quote_ident(current_user)::regrole
       AND p.proname IN ('prune_broker_calls', 'prune_broker_look_ups')
   LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, %I, %I', relation.name, api, reader);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', relation.name, service);
   END LOOP;
 END

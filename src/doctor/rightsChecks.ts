@@ -11,10 +11,10 @@ export interface RoleFacts {
   readonly hidden: ReadonlyArray<string>
 }
 
-/** A right of another role: `role` and `object` as in SQL. */
+/** A right of another role: `role` and `object` as in SQL. Without an object it is a member of the role `rights`. */
 export interface OthersRight {
   readonly role: string
-  readonly object: string
+  readonly object: string | null
   readonly rights: string
 }
 
@@ -54,7 +54,7 @@ export const othersRightsCheck = (found: ReadonlyArray<OthersRight>): Check => {
   const who = [...new Set(found.map(({ role }) => role))].join(", ")
   const shown = found
     .slice(0, maxShown)
-    .map(({ object, rights, role }) => `REVOKE ${rights} ON ${object} FROM ${role};`)
+    .map(({ object, rights, role }) => `REVOKE ${rights}${object === null ? "" : ` ON ${object}`} FROM ${role};`)
     .join(" ")
   const rest = found.length > maxShown ? ` ${found.length - maxShown} more: run ${rolesFile}` : ""
   return warning(name, `${who} may write what only the service should, or read credentials`, `${shown}${rest}`)

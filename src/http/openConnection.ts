@@ -1,4 +1,4 @@
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted, Result } from "effect"
 import type { Socket } from "node:net"
 import type { TLSSocket } from "node:tls"
 import type { Proxy } from "../config/proxies.ts"
@@ -27,7 +27,10 @@ const untilReady = <S extends Socket>(
   whyNot: (error: unknown, isConnected: boolean) => string
 ): Effect.Effect<S, NotConnected> =>
   Effect.callback((resume) => {
-    const socket = open()
+    // Node.js throws where its own settings of TLS do not allow a connection.
+    const begun = Result.try({ try: open, catch: (error) => new NotConnected({ message: whyNot(error, false) }) })
+    if (Result.isFailure(begun)) return resume(begun.failure)
+    const socket = begun.success
     let isConnected = !socket.connecting
     socket.on("error", ignore)
     socket.once("connect", () => (isConnected = true))

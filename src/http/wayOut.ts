@@ -1,8 +1,9 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Context, Duration, Effect, Layer, Option } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Agent as HttpAgent } from "node:http"
 import type { Agent as HttpsAgent } from "node:https"
+import type { Socket } from "node:net"
 import { Configuration } from "../config/Configuration.ts"
 import type { ProxySettings } from "../config/proxies.ts"
 import { type Give, type Note, PlainAgent, SecureAgent } from "./agents.ts"
@@ -21,6 +22,11 @@ export interface WayOutOptions {
   readonly family?: 4 | 6 | undefined
   /** How long a new connection may take, with its handshake. */
   readonly connectTimeout: Duration.Duration
+  /**
+   * The latest possible time, in milliseconds, by which a connection that was ready too late is not used, because this host stood
+   * still meanwhile: its timers are late by then. The Clock's time if absent.
+   */
+  readonly latestMillis?: Effect.Effect<number>
 }
 
 /** Which way a connection took. */
@@ -52,17 +58,26 @@ export class WayOut extends Context.Service<
 }
 
 const make = Effect.fnUntraced(function* (proxies: ProxySettings, options: WayOutOptions) {
-  const { connectTimeout, family, keepAlive } = options
+  const { connectTimeout, family, keepAlive, latestMillis = Clock.currentTimeMillis } = options
   // Outside of the scope, because a request must get an answer, also of a connection that is asked for while all ends.
   const fork = Effect.runForkWith(yield* Effect.context<never>())
   let taken: Option.Option<Taken> = Option.none()
   const note: Note = (socket, proxy) => {
     taken = Option.some({ local: socket.localAddress ?? "?", remote: socket.remoteAddress ?? "?", proxy })
   }
+  const inTime = Effect.fnUntraced(function* (opening: Effect.Effect<Socket, NotConnected>) {
+    const begunAt = yield* latestMillis
+    const socket = yield* Effect.timeoutOrElse(opening, {
+      duration: connectTimeout,
+      orElse: () => tookTooLong(connectTimeout)
+    })
+    if ((yield* latestMillis) - begunAt <= Duration.toMillis(connectTimeout)) return socket
+    socket.destroy()
+    return yield* tookTooLong(connectTimeout)
+  })
   const give: Give = (opening, hand) =>
     void fork(
-      opening.pipe(
-        Effect.timeoutOrElse({ duration: connectTimeout, orElse: () => tookTooLong(connectTimeout) }),
+      inTime(opening).pipe(
         Effect.match({
           onFailure: (error) => hand(error),
           onSuccess: (socket) => (socket.destroyed ? hand(closedAtOnce()) : hand(null, socket))

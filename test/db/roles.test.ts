@@ -153,6 +153,8 @@ describe("deploy/postgres/roles.sql", () => {
         yield* migrateFrom(yield* folderWith({ first: files.length - 1 }))
         yield* insert(contractRow("before"))
         yield* run("CREATE TABLE users ()")
+        // As after pg_restore --no-privileges.
+        yield* run("GRANT EXECUTE ON FUNCTION prune_broker_look_ups TO PUBLIC")
         yield* applyRoles(names)
         yield* applyRoles(names)
         const Owner = Schema.Struct({ owner: Schema.String, relations: Schema.Int })
@@ -192,6 +194,9 @@ describe("deploy/postgres/roles.sql", () => {
       const asReader = yield* urlAs(names.reader, database)
       assert.strictEqual(yield* stateOf(as(asReader, run("SELECT * FROM later"))), "42501")
       yield* as(asReader, run("SELECT * FROM orders"))
+      const prune = "SELECT prune_broker_look_ups('2000-01-01', 1, 'me', now())"
+      assert.strictEqual(yield* stateOf(as(asReader, run(prune))), "42501")
+      yield* as(asService, run(prune))
     })
   )
 
@@ -257,18 +262,24 @@ describe("deploy/postgres/roles.sql", () => {
           yield* run("GRANT INSERT, UPDATE ON placement_halts, orders TO PUBLIC")
           yield* run(`GRANT SELECT (access_token) ON broker_credentials TO ${names.reader}`)
           yield* run("GRANT CREATE ON SCHEMA public TO PUBLIC")
+          yield* run("GRANT EXECUTE ON FUNCTION prune_broker_calls TO PUBLIC")
+          yield* run(`GRANT pg_read_all_data, ${names.service} TO ${names.reader}`)
+          yield* run(`GRANT ${names.owner} TO ${names.api}`)
         })
       )
       const found = [
+        { role: names.reader, object: null, rights: `pg_read_all_data, ${names.service}` },
+        { role: names.api, object: null, rights: names.owner },
         { role: "PUBLIC", object: "orders", rights: "UPDATE" },
         { role: "PUBLIC", object: "placement_halts", rights: "INSERT, UPDATE" },
         { role: "PUBLIC", object: "SCHEMA public", rights: "CREATE" },
+        { role: "PUBLIC", object: "FUNCTION prune_broker_calls", rights: "EXECUTE" },
         { role: names.reader, object: "broker_credentials", rights: "SELECT" }
       ]
       const sorted = <A>(rows: ReadonlyArray<A>) => rows.map((row) => JSON.stringify(row)).toSorted()
       assert.deepStrictEqual(sorted(yield* as(asService, ofOthers)), sorted(found))
       for (const { object, rights: some, role: whose } of found) {
-        yield* admin(run(`REVOKE ${some} ON ${object} FROM ${whose}`))
+        yield* admin(run(`REVOKE ${some}${object === null ? "" : ` ON ${object}`} FROM ${whose}`))
       }
       assert.deepStrictEqual(yield* as(asService, ofOthers), [])
     })

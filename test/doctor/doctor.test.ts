@@ -99,6 +99,11 @@ describe("doctor's checks of the server", () => {
         "WARNING",
         /^pulse_api may.*→ REVOKE DELETE, INSERT ON placement_halts FROM pulse_api;$/
       ],
+      [
+        othersRightsCheck([{ role: "metabase", object: null, rights: "pg_read_all_data" }]),
+        "WARNING",
+        /→ REVOKE pg_read_all_data FROM metabase;$/
+      ],
       [othersRightsCheck(Array.from({ length: 5 }, () => right)), "WARNING", /2 more: run deploy\/postgres/]
     ])
   })

@@ -2,10 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Layer, Option, Redacted } from "effect"
 import { HttpClient } from "effect/http"
 import { readFileSync } from "node:fs"
-import { getCACertificates, setDefaultCACertificates } from "node:tls"
+import tls, { getCACertificates, setDefaultCACertificates } from "node:tls"
 import { KiteClient, type KiteUnanswered } from "../../src/broker/zerodha/KiteClient.ts"
 import { KiteSession } from "../../src/broker/zerodha/KiteSession.ts"
 import { OrderFeed } from "../../src/broker/zerodha/OrderFeed.ts"
+import { LatestTime } from "../../src/clock/DatabaseClock.ts"
 import type { Delivery } from "../../src/domain/operations/notification.ts"
 import { Webhook } from "../../src/notify/Webhook.ts"
 import { OtlpHttp } from "../../src/telemetry/OtlpExport.ts"
@@ -21,11 +22,14 @@ type Environment = Readonly<Record<string, string>>
 
 const zerodha = { BROKER_TYPE: "zerodha", ZERODHA_API_KEY: "key", BROKER_TIMEOUT_SECONDS: "20" }
 
-/** Sends an order as the broker does, with a client of its own. */
+/** Sends an order as the broker does. */
+const order = Effect.flatMap(KiteClient, ({ send }) =>
+  send({ method: "POST", path: "/orders/regular", form: { tag: "T1" }, accessToken: Option.none() })
+)
+
+/** The same with a client of its own. */
 const ask = (url: string, environment: Environment = {}) =>
-  Effect.flatMap(KiteClient, ({ send }) =>
-    send({ method: "POST", path: "/orders/regular", form: { tag: "T1" }, accessToken: Option.none() })
-  ).pipe(Effect.provide(clientAt(url, environment), { local: true }))
+  Effect.provide(order, clientAt(url, environment), { local: true })
 
 const clientAt = (url: string, environment: Environment = {}) =>
   KiteClient.layer.pipe(Layer.provide(configuration({ ...zerodha, ZERODHA_URL: url, ...environment })))
@@ -85,6 +89,32 @@ describe("a connection that does not come about", () => {
       })
   )
 
+  it.live("is one that Node.js does not begin, because of its own settings of TLS", () =>
+    Effect.gen(function* () {
+      const server = yield* tlsServer("server")
+      const ciphers = tls.DEFAULT_CIPHERS
+      yield* Effect.addFinalizer(() => Effect.sync(() => (tls.DEFAULT_CIPHERS = ciphers)))
+      // As NODE_OPTIONS=--tls-cipher-list does.
+      tls.DEFAULT_CIPHERS = "none"
+      const failed = yield* failureAt(`https://localhost:${server.port}`, { BROKER_TIMEOUT_SECONDS: "2" })
+      assertNotSent(failed, /no cipher match/i)
+    })
+  )
+
+  it.live("is one that was ready after its time, because the host stood still", () =>
+    Effect.gen(function* () {
+      const server = yield* tlsServer("server")
+      trust("authority.crt")
+      let minutes = 0
+      const suspended = Layer.succeed(LatestTime)(Effect.sync(() => (minutes += 1) * 60_000))
+      const failed = yield* Effect.flip(order).pipe(
+        Effect.provide(Layer.provide(clientAt(`https://localhost:${server.port}`), suspended), { local: true })
+      )
+      assertNotSent(failed, /no connection within 10s/)
+      assert.deepStrictEqual(server.requests, [])
+    })
+  )
+
   it.live("is one that the proxy does not make", () =>
     Effect.gen(function* () {
       trust("kite.crt")
@@ -126,8 +156,6 @@ describe("a connection that breaks once it was there", () => {
       const proxy = yield* connectProxy(server.port)
       const way = { HTTPS_PROXY: `127.0.0.1:${proxy.port}` }
       yield* Effect.gen(function* () {
-        const { send } = yield* KiteClient
-        const order = send({ method: "POST", path: "/orders/regular", form: { tag: "T1" }, accessToken: Option.none() })
         assert.strictEqual((yield* order).status, 200)
         mayAnswer = false
         const kept = yield* Effect.flip(order)

@@ -3,6 +3,7 @@ import { HttpClient, HttpClientRequest, HttpIncomingMessage } from "effect/http"
 import type { HttpClientError } from "effect/http/HttpClientError"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
+import { LatestTime } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { type Mask, maskOf } from "../../domain/text/secrets.ts"
 import { codeOf, NotConnected, wordsOf } from "../../http/NotConnected.ts"
@@ -43,7 +44,9 @@ export const zerodhaWayOut = ({ brokerTimeout, zerodhaIpFamily }: Configuration[
   keepAlive: true,
   family: zerodhaIpFamily === "auto" ? undefined : zerodhaIpFamily === "4" ? 4 : 6,
   // Shorter than the whole call, so that a connection that does not come about is told apart from an answer that does not come.
-  connectTimeout: Duration.times(brokerTimeout, 0.5)
+  connectTimeout: Duration.times(brokerTimeout, 0.5),
+  // A deadline is checked before its request waits for a connection.
+  latestMillis: Effect.flatten(LatestTime)
 })
 
 /** HTTP calls of Zerodha. Sends each request once, follows no redirect, and never puts a secret into an error. */

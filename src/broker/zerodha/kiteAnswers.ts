@@ -26,10 +26,14 @@ type KiteFailure = typeof KiteFailure.Type
 const readFailure = jsonReader(KiteFailure)
 
 /** Kite's words, safe and short enough to be stored, logged and sent: PostgreSQL refuses a text with U+0000. */
-const wordsOf = ({ masked }: KiteAnswer, { message }: KiteFailure): string => cleanText(masked(message), 500)
+const wordsOf = (answer: KiteAnswer, { message }: KiteFailure): string => cleanText(startOf(answer, message), 500)
 /** Kite's exception likewise; the HTTP status stands for one that cannot be read. */
-const codeOf = ({ masked, status }: KiteAnswer, failure: KiteFailure | null): string =>
-  failure === null ? `http_${status}` : cleanText(masked(failure.error_type), 100)
+const codeOf = (answer: KiteAnswer, failure: KiteFailure | null): string =>
+  failure === null ? `http_${answer.status}` : cleanText(startOf(answer, failure.error_type), 100)
+
+/** The masked start of a text, longer than what is shown of it, so that the cut is not seen. To mask a mebibyte takes too long. */
+const startOf = ({ masked }: KiteAnswer, text: string): string => masked(text.slice(0, maxMasked))
+const maxMasked = 2000
 
 /** An answer with anything but one of Kite's ids does not say which order was taken. */
 const readOrderTaken = jsonReader(
@@ -174,6 +178,4 @@ const said = (answer: KiteAnswer, failure: KiteFailure | null): string =>
   failure === null ? excerptOf(answer) : wordsOf(answer, failure)
 
 /** The start of a body, short enough for a log line. */
-const excerptOf = ({ body, masked }: KiteAnswer): string => excerpt(masked(body.slice(0, maxMasked)), "an empty body")
-/** More than an excerpt has, so that the cut is not seen in it. */
-const maxMasked = 2000
+const excerptOf = (answer: KiteAnswer): string => excerpt(startOf(answer, answer.body), "an empty body")

@@ -1,4 +1,5 @@
 import { Context, Effect, Layer, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { texts } from "../../db/parameters.ts"
@@ -49,8 +50,8 @@ const Role = Schema.Struct({
 const OthersRight = Schema.Struct({
   /** As in SQL: PUBLIC, or a role's name. */
   role: Schema.String,
-  /** A table, or the schema. */
-  object: Schema.String,
+  /** A table, the schema, or a function; null for the membership in another role. */
+  object: Schema.NullOr(Schema.String),
   rights: Schema.String
 })
 
@@ -61,8 +62,9 @@ export class RightsStore extends Context.Service<
     /** The role of this connection. */
     readonly role: Effect.Effect<typeof Role.Type, DbError>
     /**
-     * Rights of other roles with which they could change what only the service writes, or read credentials. Superusers, the tables'
-     * owners and the service of deploy/postgres/roles.sql have theirs for good reason.
+     * Rights of other roles with which they could change what only the service writes, or read credentials; memberships, too.
+     * Superusers, whoever may create roles, the owners of the tables and of the database, and the service of
+     * deploy/postgres/roles.sql have theirs for good reason.
      */
     readonly ofOthers: Effect.Effect<ReadonlyArray<typeof OthersRight.Type>, DbError>
   }
@@ -73,6 +75,10 @@ export class RightsStore extends Context.Service<
       const { sql, query, queryOne } = yield* Db
       const here = sql`quote_ident(current_schema())::regnamespace`
       const ours = sql`c.relnamespace = ${here} AND c.relkind = 'r' AND c.relname = ANY(${texts([...serviceTables])})`
+      /** Whether a role is the service of deploy/postgres/roles.sql. */
+      const isService = (role: Fragment) => sql`EXISTS (
+        SELECT FROM pg_proc WHERE proname = 'grant_pulse_background_rights' AND pronamespace = ${here}
+          AND starts_with(pg_get_function_arguments(oid), format('service text DEFAULT %L::text', ${role})))`
 
       return RightsStore.of({
         role: queryOne(
@@ -101,13 +107,20 @@ export class RightsStore extends Context.Service<
               UNION ALL SELECT 0, format('SCHEMA %I', nspname), x.privilege_type
               FROM pg_namespace CROSS JOIN LATERAL aclexplode(nspacl) x
               WHERE nspname = current_schema() AND x.grantee = 0 AND x.privilege_type = 'CREATE'
+              UNION ALL SELECT x.grantee, format('FUNCTION %I', proname), x.privilege_type
+              FROM pg_proc CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) x
+              WHERE pronamespace = ${here} AND proname IN ('prune_broker_calls', 'prune_broker_look_ups') AND x.grantee <> proowner
+              UNION ALL SELECT m.member, NULL, quote_ident(g.rolname)
+              FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
+              WHERE NOT r.rolcreaterole AND NOT starts_with(r.rolname, 'pg_')
+                AND r.oid NOT IN (SELECT owner FROM granted UNION ALL SELECT datdba FROM pg_database WHERE datname = current_database())
+                AND (g.rolname IN ('pg_read_all_data', 'pg_write_all_data', current_user) OR g.oid IN (SELECT owner FROM granted)
+                  OR ${isService(sql.literal("g.rolname"))})
             )
             SELECT CASE WHEN h.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS role, object,
               string_agg(DISTINCT privilege, ', ' ORDER BY privilege) AS rights
             FROM harmful h LEFT JOIN pg_roles r ON r.oid = h.grantee
-            WHERE h.grantee = 0 OR (NOT r.rolsuper AND r.rolname <> current_user AND NOT EXISTS (
-              SELECT FROM pg_proc WHERE proname = 'grant_pulse_background_rights' AND pronamespace = ${here}
-                AND starts_with(pg_get_function_arguments(oid), format('service text DEFAULT %L::text', r.rolname))))
+            WHERE h.grantee = 0 OR (NOT r.rolsuper AND r.rolname <> current_user AND NOT ${isService(sql.literal("r.rolname"))})
             GROUP BY h.grantee, r.rolname, object ORDER BY 1, 2`
         )
       })

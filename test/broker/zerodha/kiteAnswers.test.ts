@@ -155,6 +155,27 @@ describe("an order request without an answer", () => {
   })
 })
 
+describe("a failure of a mebibyte", () => {
+  it("is looked through for secrets no further than it is shown, because placements wait meanwhile", () => {
+    const lengths: Array<number> = []
+    const noted = (text: string) => {
+      lengths.push(text.length)
+      return text
+    }
+    const long = "a".repeat(1 << 20)
+    for (const [status, body] of [
+      [400, failure("OrderException", long)],
+      [429, failure(long, long)],
+      [500, long]
+    ] as const) {
+      orderAnswer({ status, body, masked: noted }, now)
+      lookupAnswer({ status, body, masked: noted }, now)
+    }
+    assert.isNotEmpty(lengths)
+    assert.isAtMost(Math.max(...lengths), 2000)
+  })
+})
+
 describe("lookupAnswer", () => {
   it("passes on a good body, and otherwise asks for a repetition or for new credentials", () => {
     assert.deepStrictEqual(lookupAnswer({ status: 200, body: "[]", masked }, now), Result.succeed("[]"))
