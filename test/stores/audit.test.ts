@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
+import { auditCheck } from "../../src/doctor/auditCheck.ts"
 import { AuditStore } from "../../src/stores/operations/AuditStore.ts"
 import { AuditVerifyStore } from "../../src/stores/operations/AuditVerifyStore.ts"
 import { RetentionStore } from "../../src/stores/operations/RetentionStore.ts"
@@ -265,6 +266,26 @@ describe("the audit", () => {
         assert.deepStrictEqual((yield* store.status).broken, [3])
         yield* withoutTriggers(sql`DELETE FROM audit_seals WHERE number = 6`)
         assert.isFalse((yield* store.status).fits)
+      })
+    )
+  )
+
+  it.effect("whose counters were set back does not blame its rows, and goes on after what doctor advises", () =>
+    onAudit(
+      Effect.gen(function* () {
+        const store = yield* AuditStore
+        yield* run("ALTER TABLE broker_calls ALTER number RESTART")
+        yield* run("ALTER TABLE operator_actions ALTER id RESTART")
+        assert.deepStrictEqual((yield* verified).faults, [
+          { table: "audit_head", id: null, change: "changed", seal: null }
+        ])
+        const status = yield* store.status
+        assert.deepStrictEqual([status.behind, status.isAhead], [["operator_actions", "broker_calls"], true])
+        const advice = auditCheck(status, yield* DateTime.now).todo ?? ""
+        for (const [statement] of advice.matchAll(/SELECT setval.*?;/g)) yield* run(statement)
+        assert.deepStrictEqual((yield* verified).faults, [])
+        yield* run("UPDATE audit_head SET covered = covered + 1000")
+        assert.isTrue((yield* store.status).isAhead)
       })
     )
   )
