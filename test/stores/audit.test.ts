@@ -121,12 +121,16 @@ describe("the audit", () => {
         yield* sealAll
         assert.deepStrictEqual(yield* compared, { ...rowsOfTwo, broker_calls: [6, 6, 0], audit_prunings: [2, 0, 0] })
         // Whoever owns the tables can do what prune does, and leaves a record, too.
-        const { transaction } = yield* Db
+        const { sql, transaction } = yield* Db
         const record =
           "INSERT INTO audit_prunings (at, operator, removed) SELECT 'epoch', 'owner', range_agg(int8range(number, number + 1)) FROM broker_calls WHERE number <= 9"
         yield* transaction("test.owner", Effect.andThen(run(record), run("DELETE FROM broker_calls WHERE number <= 9")))
         assert.strictEqual((yield* Effect.flip(run("DELETE FROM broker_calls WHERE number = 10"))).sqlState, "42501")
         assert.deepStrictEqual((yield* compared)["broker_calls"], [4, 8, 0])
+        // The last two days are kept by whoever removes.
+        yield* withoutTriggers(sql`UPDATE broker_calls SET called_at = now() - interval '40 hours' WHERE number = 10`)
+        const recent = Effect.andThen(run(record.replace("9", "10")), run("DELETE FROM broker_calls WHERE number = 10"))
+        assert.include((yield* Effect.flip(transaction("test.recent", recent))).message, "kept for two days at least")
       })
     )
   )
