@@ -46,11 +46,11 @@ const readProxy = (text: string): Proxy | null => {
   const isPlain = protocol === "http:" && hostname !== "" && pathname.length <= 1 && `${search}${hash}` === ""
   const user = decoded(username)
   const secret = decoded(password)
-  if (!isPlain || user === null || secret === null) return null
+  if (!isPlain || port === "0" || user === null || secret === null) return null
   return {
     host: withoutBrackets(hostname),
     port: portOf(port, protocol),
-    credentials: username === "" ? Option.none() : Option.some(Redacted.make(`${user}:${secret}`)),
+    credentials: `${username}${password}` === "" ? Option.none() : Option.some(Redacted.make(`${user}:${secret}`)),
     name: `${hostname}:${portOf(port, protocol)}`
   }
 }

@@ -16,6 +16,8 @@ const Column = Schema.Struct({
   shownType: Schema.String,
   /** The most characters of varchar(n) and char(n). */
   length: Schema.NullOr(Schema.Int),
+  /** The order of its texts, unless that is the database's. */
+  collation: Schema.NullOr(Schema.String),
   isNullable: Schema.Boolean,
   isIdentity: Schema.Boolean,
   /** The expression of its default. */
@@ -33,6 +35,8 @@ interface Rule {
   readonly convertible?: { readonly by: number; readonly from: ReadonlyArray<string> }
   /** The service writes as many characters. */
   readonly minLength?: number
+  /** Texts must be in the database's order until this migration, which replaces a view that shows them. */
+  readonly isInOrder?: number
   /** Added by the service where it is not there. If it is, and of another type, it is another thing by the same name. */
   readonly isOwn?: true
   /** Must never be NULL, and begins with this. */
@@ -48,20 +52,21 @@ const numericMigration = 24
 
 const number: Rule = { wanted: "numeric", accepted: numbers, convertible: { by: numericMigration, from: floats } }
 const text: Rule = { wanted: "text", accepted: words }
+const inOrder = { isInOrder: numericMigration }
 const time: Rule = { wanted: "timestamptz", accepted: ["timestamptz"] }
 const ownText: Rule = { wanted: "text", accepted: ["text"], isOwn: true }
 const ownTime: Rule = { ...time, isOwn: true }
 
 /** The columns that must be there, with the types that the service's statements can use. */
 const contract: Readonly<Record<string, Rule>> = {
-  id: { wanted: "varchar(64)", accepted: ["text", "varchar"] },
-  instrument: text,
-  side: text,
+  id: { wanted: "varchar(64)", accepted: ["text", "varchar"], ...inOrder },
+  instrument: { ...text, ...inOrder },
+  side: { ...text, ...inOrder },
   num_splits: number,
   duration_minutes: number,
   randomize: { wanted: "boolean", accepted: ["bool"] },
   order_unique_key: text,
-  order_queue_status: { wanted: "text", accepted: ["text", "varchar"], minLength: "IN_PROGRESS".length },
+  order_queue_status: { wanted: "text", accepted: ["text", "varchar"], minLength: "IN_PROGRESS".length, ...inOrder },
   created_at: time,
   updated_at: time
 }
@@ -146,12 +151,16 @@ const missing = (name: string, { wanted }: Rule): Finding => ({
 })
 
 const judged = (column: Column, rule: Rule, pending: ReadonlyArray<number>): ReadonlyArray<Finding> => {
-  const { isIdentity, length, name, shownType, type } = column
+  const { collation, isIdentity, length, name, shownType, type } = column
   const isConverted = rule.convertible !== undefined && pending.includes(rule.convertible.by)
   if (rule.accepted.includes(type) || (isConverted && rule.convertible.from.includes(type))) {
     if (rule.minLength !== undefined && length !== null && length < rule.minLength) {
       const problem = `${name} is ${shownType}, and must hold ${counted(rule.minLength, "character")}`
       return [{ problem, changes: [`ALTER COLUMN ${name} TYPE text`] }]
+    }
+    if (collation !== null && rule.isInOrder !== undefined && pending.includes(rule.isInOrder)) {
+      const problem = `${name} has the collation ${collation}, and must have the database's`
+      return [{ problem, changes: [`ALTER COLUMN ${name} TYPE ${shownType} COLLATE "default"`] }]
     }
     return rule.begins === undefined ? [] : beginning(column, rule.begins)
   }
@@ -193,12 +202,17 @@ const retyped = (column: Column, wanted: string): ReadonlyArray<string> => {
 
 const castOf = (value: string, { isEnum, type }: Column, wanted: string): string => {
   const plain = isEnum ? `${value}::text` : value
-  if (wanted === "boolean") return numbers.includes(type) ? `${plain} <> 0` : `${plain}::boolean`
+  if (wanted === "boolean") {
+    if (type === "bit") return `${plain}::integer <> 0`
+    return numbers.includes(type) ? `${plain} <> 0` : `${plain}::boolean`
+  }
   if (wanted === "timestamptz") return timeOf(plain, type)
   // A fraction is no quantity, and must not become another one.
-  if (wanted === "integer" && ["numeric", ...floats].includes(type)) {
-    return `CASE WHEN ${plain} = trunc(${plain}) THEN ${plain} END::integer`
+  if (wanted === "integer" && ["numeric", "money", ...floats].includes(type)) {
+    const amount = type === "money" ? `${plain}::numeric` : plain
+    return `CASE WHEN ${amount} = trunc(${amount}) THEN ${amount} END::integer`
   }
+  if (wanted === "numeric" && type === "interval") return `extract(epoch FROM ${plain}) / 60`
   if (wanted === "numeric" || wanted === "integer") return `${plain}::${wanted}`
   return isEnum ? plain : `${value}::text`
 }
@@ -212,6 +226,7 @@ const timeOf = (value: string, type: string): string => {
 /** What the statement takes for granted. */
 const hintOn = ({ isIdentity, type }: Column, { wanted }: Rule): string => {
   if (isIdentity) return " (pulse-api then writes each one)"
+  if (type === "interval" && wanted === "numeric") return " (the statement makes minutes of it)"
   if (wanted !== "timestamptz") return ""
   if (type === "timestamp" || type === "date") return " (the statement takes it for UTC: write its zone)"
   return [...numbers, ...floats].includes(type) ? " (the statement takes it for milliseconds since 1970)" : ""
@@ -243,6 +258,7 @@ export const ordersTableProblem = Effect.fnUntraced(function* (
       SELECT a.attname::text AS name, b.typname::text AS type, b.typtype = 'e' AS is_enum,
         format_type(a.atttypid, a.atttypmod) AS shown_type,
         CASE WHEN b.typname IN ('varchar', 'bpchar') AND m.modifier >= 4 THEN m.modifier - 4 END AS length,
+        CASE WHEN a.attcollation NOT IN (0, 'pg_catalog."default"'::regcollation) THEN a.attcollation::regcollation::text END AS collation,
         NOT a.attnotnull AS is_nullable, a.attidentity <> '' AS is_identity, pg_get_expr(d.adbin, d.adrelid) AS preset
       FROM pg_class c
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -12,6 +12,9 @@ describe("prune", () => {
         const { sql, execute } = yield* Db
         const environment = { ...quick, DATABASE_URL: url }
         const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        const unsealed = yield* pulse("audit", "verify")
+        assert.strictEqual(unsealed.code, 0, unsealed.output)
+        assert.match(unsealed.output, /\nNothing is sealed yet, so no row was compared\n$/)
         yield* startMain([], environment)
         yield* insertOrders(2, { duration_minutes: 0 }, 0)
         yield* eventually("all is filled", pulse("order", "list"), ({ output }) => output.split(" filled").length === 3)

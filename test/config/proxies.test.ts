@@ -11,11 +11,23 @@ describe("HTTPS_PROXY", () => {
     const { credentials, ...rest } = read("http://me:p%40ss@proxy.example.com:3128/")
     assert.deepStrictEqual(rest, { host: "proxy.example.com", port: 3128, name: "proxy.example.com:3128" })
     assert.deepStrictEqual(Option.map(credentials, Redacted.value), Option.some("me:p@ss"))
+    // A token instead of a name and a password.
+    assert.deepStrictEqual(
+      ["http://token@h:1", "http://:token@h:1"].map((text) => Option.map(read(text).credentials, Redacted.value)),
+      [Option.some("token:"), Option.some(":token")]
+    )
     assert.notInclude(JSON.stringify(read("http://me:p%40ss@h:1")), "p@ss")
     assert.deepInclude(read("proxy:8080"), { host: "proxy", port: 8080 })
     assert.deepInclude(read("http://proxy"), { host: "proxy", port: 80 })
     assert.deepInclude(read("http://[2001:db8::1]:3128"), { host: "2001:db8::1", name: "[2001:db8::1]:3128" })
-    for (const refused of ["https://proxy:443", "socks5://proxy:1080", "http://proxy/path", "http://", "http://%:1"]) {
+    for (const refused of [
+      "https://proxy:443",
+      "socks5://proxy:1080",
+      "http://proxy/path",
+      "http://",
+      "http://%:1",
+      "h:0"
+    ]) {
       assert.isTrue(Result.isFailure(proxy.decode(refused)), refused)
     }
   })

@@ -80,13 +80,15 @@ describe("a table orders that pulse-api has made", () => {
         side: "char(4)",
         num_splits: "bigint",
         duration_minutes: "double precision",
-        order_unique_key: "char(64) UNIQUE",
+        order_unique_key: 'char(64) COLLATE "C" UNIQUE',
         order_queue_status: "varchar(16)",
+        origin_trace_id: 'text COLLATE "C"',
         origin_trace_source: "",
         request_id: "",
         created_at: "timestamptz(0)",
         limit_price: "numeric(12,2)",
         order_type: "varchar(10)",
+        product_type: 'text COLLATE "C"',
         validity: "char(3) DEFAULT 'DAY'",
         split_attempts: "smallint NOT NULL DEFAULT 0"
       })
@@ -164,6 +166,39 @@ describe("a table orders that pulse-api has made", () => {
         sql`SELECT length(id) AS id, randomize, order_queue_status AS status FROM orders WHERE order_unique_key IS NULL`
       )
       assert.deepStrictEqual(preset, { id: 36, randomize: false, status: "PENDING" })
+    }).pipe(Effect.provide(emptyDatabase))
+  )
+
+  it.live("is refused with statements that PostgreSQL takes, where it has no cast or another order of texts", () =>
+    Effect.gen(function* () {
+      const { sql, queryOne } = yield* Db
+      yield* createOrders({
+        id: 'varchar(64) COLLATE "C" PRIMARY KEY',
+        instrument: 'text COLLATE "C"',
+        side: 'char(4) COLLATE "C" NOT NULL',
+        total_quantity: "money",
+        duration_minutes: "interval DEFAULT '1 hour'",
+        randomize: "bit(1) DEFAULT '1'",
+        order_queue_status: `varchar(16) COLLATE "C" NOT NULL DEFAULT 'PENDING'`
+      })
+      yield* run(`INSERT INTO orders (id, side, total_quantity, order_queue_status) VALUES ('old', 'BUY', 10, 'DONE')`)
+      const { message } = yield* Effect.flip(migrate)
+      for (const words of [
+        'id has the collation "C", and must have the database\'s; ',
+        "duration_minutes is interval, and must be numeric (the statement makes minutes of it); "
+      ]) {
+        assert.include(message, words)
+      }
+      assert.isTrue(message.endsWith("Nothing was changed."), message)
+      for (const statement of advised(message)) yield* run(statement)
+      yield* migrate
+      const old = yield* queryOne(
+        "test.old",
+        Schema.Record(Schema.String, Schema.Unknown),
+        sql`SELECT total_quantity::int AS quantity, duration_minutes::int AS minutes, randomize FROM orders`
+      )
+      assert.deepStrictEqual(old, { quantity: 10, minutes: 60, randomize: true })
+      assert.deepStrictEqual(yield* splitOne, isSplit)
     }).pipe(Effect.provide(emptyDatabase))
   )
 

@@ -60,13 +60,19 @@ const server: ServerFacts = {
 
 describe("doctor's check of the audit", () => {
   it("covers its seals, and what is not sealed", () => {
-    const sealed = { number: 7, hash: "ab", fits: true, oldestUnsealed: null, broken: [] }
+    const sealed = { number: 7, hash: "ab", fits: true, oldestUnsealed: null, broken: [], behind: [], isAhead: false }
     assertAll([
       [auditCheck(sealed, now), "OK", /^sealed up to 7:ab/],
       [auditCheck({ ...sealed, number: 0 }, now), "OK", /^nothing is sealed yet/],
       [auditCheck({ ...sealed, oldestUnsealed: ago(299) }, now), "OK", /^sealed/],
       [auditCheck({ ...sealed, oldestUnsealed: ago(301) }, now), "WARNING", /^rows of 5m 1s ago are not sealed/],
       [auditCheck({ ...sealed, fits: false }, now), "PROBLEM", /do not end at 7:ab.*audit verify/],
+      [
+        auditCheck({ ...sealed, behind: ["broker_calls"], isAhead: true }, now),
+        "PROBLEM",
+        /of broker_calls was set back/
+      ],
+      [auditCheck({ ...sealed, isAhead: true }, now), "PROBLEM", /^more rows are recorded.*audit verify/],
       [auditCheck({ ...sealed, broken: [5, 6] }, now), "PROBLEM", /^seal 5, 6 does not fit.*audit verify/]
     ])
   })

@@ -136,6 +136,10 @@ describe("DATABASE_URL", () => {
       )
       const hidden = yield* runMain(["doctor"], asService)
       assert.match(hidden.output, /^PROBLEM +row-level security +statements on orders fail/m)
+      assert.match(
+        hidden.output,
+        /^WARNING +work +not checked: .*row-level security.*\n +→ doc\/guides\/database.md says/m
+      )
       daemon.child.kill("SIGTERM")
       assert.strictEqual(yield* daemon.exit, 0)
     }).pipe(Effect.scoped)

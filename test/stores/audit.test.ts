@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import { Db } from "../../src/db/Db.ts"
+import { auditCheck } from "../../src/doctor/auditCheck.ts"
 import { AuditStore } from "../../src/stores/operations/AuditStore.ts"
 import { AuditVerifyStore } from "../../src/stores/operations/AuditVerifyStore.ts"
 import { RetentionStore } from "../../src/stores/operations/RetentionStore.ts"
@@ -120,12 +121,16 @@ describe("the audit", () => {
         yield* sealAll
         assert.deepStrictEqual(yield* compared, { ...rowsOfTwo, broker_calls: [6, 6, 0], audit_prunings: [2, 0, 0] })
         // Whoever owns the tables can do what prune does, and leaves a record, too.
-        const { transaction } = yield* Db
+        const { sql, transaction } = yield* Db
         const record =
           "INSERT INTO audit_prunings (at, operator, removed) SELECT 'epoch', 'owner', range_agg(int8range(number, number + 1)) FROM broker_calls WHERE number <= 9"
         yield* transaction("test.owner", Effect.andThen(run(record), run("DELETE FROM broker_calls WHERE number <= 9")))
         assert.strictEqual((yield* Effect.flip(run("DELETE FROM broker_calls WHERE number = 10"))).sqlState, "42501")
         assert.deepStrictEqual((yield* compared)["broker_calls"], [4, 8, 0])
+        // The last two days are kept by whoever removes.
+        yield* withoutTriggers(sql`UPDATE broker_calls SET called_at = now() - interval '40 hours' WHERE number = 10`)
+        const recent = Effect.andThen(run(record.replace("9", "10")), run("DELETE FROM broker_calls WHERE number = 10"))
+        assert.include((yield* Effect.flip(transaction("test.recent", recent))).message, "kept for two days at least")
       })
     )
   )
@@ -265,6 +270,26 @@ describe("the audit", () => {
         assert.deepStrictEqual((yield* store.status).broken, [3])
         yield* withoutTriggers(sql`DELETE FROM audit_seals WHERE number = 6`)
         assert.isFalse((yield* store.status).fits)
+      })
+    )
+  )
+
+  it.effect("whose counters were set back does not blame its rows, and goes on after what doctor advises", () =>
+    onAudit(
+      Effect.gen(function* () {
+        const store = yield* AuditStore
+        yield* run("ALTER TABLE broker_calls ALTER number RESTART")
+        yield* run("ALTER TABLE operator_actions ALTER id RESTART")
+        assert.deepStrictEqual((yield* verified).faults, [
+          { table: "audit_head", id: null, change: "changed", seal: null }
+        ])
+        const status = yield* store.status
+        assert.deepStrictEqual([status.behind, status.isAhead], [["operator_actions", "broker_calls"], true])
+        const advice = auditCheck(status, yield* DateTime.now).todo ?? ""
+        for (const [statement] of advice.matchAll(/SELECT setval.*?;/g)) yield* run(statement)
+        assert.deepStrictEqual((yield* verified).faults, [])
+        yield* run("UPDATE audit_head SET covered = covered + 1000")
+        assert.isTrue((yield* store.status).isAhead)
       })
     )
   )

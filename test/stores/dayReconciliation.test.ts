@@ -57,6 +57,23 @@ describe("the day reconciliation", () => {
     }).pipe(Effect.provide(service))
   )
 
+  it.effect("checks the quantities of every order whose slices it compares", () =>
+    Effect.gen(function* () {
+      const script = yield* BrokerScript
+      const store = yield* DayReconciliationStore
+      const { sql, execute } = yield* Db
+      yield* placeOne
+      yield* execute("test.lose", sql`UPDATE orders SET total_quantity = total_quantity + 1`)
+      const tags = script.orderList.map(({ tag }) => tag)
+      // Midnight in India is between the placement and the question.
+      const unbalanced = (days: typeof today | typeof tomorrow, tags: ReadonlyArray<string>) =>
+        Effect.map(store.unbalanced(...days, tags), (orders) => orders.map(({ orderId }) => orderId))
+      assert.deepStrictEqual(yield* unbalanced(today, []), ["o1"])
+      assert.deepStrictEqual(yield* unbalanced(tomorrow, tags), ["o1"])
+      assert.deepStrictEqual(yield* unbalanced(tomorrow, []), [])
+    }).pipe(Effect.provide(service))
+  )
+
   it.effect("repairs only slices that are unchanged since they were read", () =>
     Effect.gen(function* () {
       const script = yield* BrokerScript

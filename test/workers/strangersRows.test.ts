@@ -83,7 +83,8 @@ describe("a row that another program has changed after the split", () => {
         yield* write("total_quantity", quantity)
         const unbalanced = yield* (yield* DayReconciliationStore).unbalanced(
           DateTime.makeUnsafe(-86_400_000),
-          DateTime.makeUnsafe(86_400_000)
+          DateTime.makeUnsafe(86_400_000),
+          []
         )
         assert.deepStrictEqual(
           unbalanced.map(({ orderId }) => orderId),

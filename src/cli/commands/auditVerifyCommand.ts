@@ -58,14 +58,18 @@ const verifiedText = (
     tables.map(({ pruned, rows, table, unsealed }) => [table, `${rows}`, `${pruned}`, `${unsealed}`])
   ),
   "",
-  shownHead(head) === null ? "Nothing is sealed yet" : `Sealed up to ${shownHead(head) ?? ""}`,
+  shownHead(head) === null ? "Nothing is sealed yet, so no row was compared" : `Sealed up to ${shownHead(head) ?? ""}`,
   ...tables.flatMap(({ late, table }) =>
     late.length === 0
       ? []
       : [`${table}: ${late.join(", ")} tell a time long before they were written: after an outage, or back-dated`]
   ),
   ...(faultCount === 0
-    ? [`Nothing was changed, removed or inserted${known === null ? "" : `, and seal ${known.number} is the one given`}`]
+    ? head.number === 0
+      ? []
+      : [
+          `Nothing was changed, removed or inserted${known === null ? "" : `, and seal ${known.number} is the one given`}`
+        ]
     : ["", ...faultTable(faults), ...(faultCount > faults.length ? [`and ${faultCount - faults.length} more`] : [])])
 ]
 

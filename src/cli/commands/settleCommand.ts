@@ -60,11 +60,8 @@ export const settleCommand = Command.make(
     }
     const store = yield* DayReconciliationStore
     const all = yield* broker.listAll
-    const slices = yield* store.slices(
-      from,
-      until,
-      [...all.entries, ...all.unreadable].flatMap(({ tags }) => tags)
-    )
+    const tags = [...all.entries, ...all.unreadable].flatMap(({ tags }) => tags)
+    const slices = yield* store.slices(from, until, tags)
     const found = yield* broker.findByTag(new Set(slices.map(({ tag }) => tag)))
     const reconciled = reconcileDay(slices, found, all)
     const repairs = reconciled.differences.flatMap(({ slice, repair }) =>
@@ -74,7 +71,7 @@ export const settleCommand = Command.make(
       repairs.length === 0
         ? 0
         : yield* store.repair(repairs, yield* agreed(given, repairOf(given.day, repairs)), yield* DateTime.now)
-    const unbalanced = yield* store.unbalanced(from, until)
+    const unbalanced = yield* store.unbalanced(from, until, tags)
     const misplaced = yield* (yield* DoctorStore).misplaced("newest")
     const waiting = yield* (yield* SettlementStore).current(from)
     yield* print(given.json, { ...reconciled, repaired, unbalanced, misplaced, waiting }, reconciliationText)

@@ -83,7 +83,9 @@ const attempt = <R>(name: string, check: Effect.Effect<ReadonlyArray<Check>, DbE
         warning(
           name,
           `not checked: ${message}`,
-          sqlState === insufficientPrivilege ? "GRANT pg_monitor TO the service's user;" : pulse("migrate")
+          sqlState === insufficientPrivilege
+            ? "doc/guides/database.md says what the service's role needs"
+            : pulse("migrate")
         )
       ])
   )

@@ -6,6 +6,10 @@ const maxName = 64
 /** Letters, digits and the signs of names and mail addresses, with single plain spaces between. */
 const shape = /^[\p{L}\p{Nd}](?:[\p{L}\p{M}\p{Nd}._@'+-]| (?=[\p{L}\p{Nd}]))+$/u
 
+/** Whether a name of Latin letters has a letter or a mark of another script among them, such as a Cyrillic one that looks the same. */
+const isMixed = (name: string): boolean =>
+  /\p{Script=Latin}/u.test(name) && /[[\p{L}\p{M}]--[\p{Script=Latin}\u0300-\u036f]]/v.test(name)
+
 /** Accounts that many people share. */
 const shared: ReadonlySet<string> = new Set(["root", "node", "nobody", "admin", "administrator", "operator", "pulse"])
 
@@ -19,7 +23,12 @@ export const isShared = (account: string): boolean => shared.has(account.toLower
  */
 export const operatorName = (text: string): Result.Result<string, string> => {
   const name = text.trim()
-  const isPlain = name.length <= maxName && shape.test(name) && name === name.normalize("NFKC") && safe(name) === name
+  const isPlain =
+    name.length <= maxName &&
+    shape.test(name) &&
+    name === name.normalize("NFKC") &&
+    safe(name) === name &&
+    !isMixed(name)
   return isPlain && !isShared(name)
     ? Result.succeed(name)
     : Result.fail(

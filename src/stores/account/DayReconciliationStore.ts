@@ -32,12 +32,13 @@ export class DayReconciliationStore extends Context.Service<
       tags: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<SettledSlice>, DbError>
     /**
-     * Orders split in this period, or with slices that may have been sent in it, whose quantities do not add up or of which a
-     * slice is filled beyond its quantity. There must be none.
+     * Orders split in this period, or with one of the `slices` above, whose quantities do not add up or of which a slice is
+     * filled beyond its quantity. There must be none.
      */
     readonly unbalanced: (
       from: DateTime.Utc,
-      until: DateTime.Utc
+      until: DateTime.Utc,
+      tags: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<typeof UnbalancedOrder.Type>, DbError>
     /** See {@link repairSlices}. */
     readonly repair: (repairs: ReadonlyArray<Repair>, asked: Asked, now: DateTime.Utc) => Effect.Effect<number, DbError>
@@ -87,6 +88,12 @@ const sentBetween = (sql: Sql, from: DateTime.Utc, until: DateTime.Utc) => sql`
       AND claim IN (SELECT id FROM claims) AND ${isBetween(sql, "acknowledged_at", from, until)} IS NOT TRUE
   )`
 
+/** A part of a WITH after {@link sentBetween}: the slices of `slices`. */
+const comparedWith = (sql: Sql, tags: ReadonlyArray<string>) => sql`
+  compared AS MATERIALIZED (
+    SELECT slice FROM sent UNION SELECT slice FROM slice_plan WHERE tag = ANY(${texts(tags)})
+  )`
+
 const slices =
   ({ sql, query }: Db["Service"]) =>
   (from: DateTime.Utc, until: DateTime.Utc, tags: ReadonlyArray<string>) =>
@@ -94,24 +101,22 @@ const slices =
       "DayReconciliationStore.slices",
       SettledSlice,
       sql`
-        WITH ${sentBetween(sql, from, until)}, days AS MATERIALIZED (
-          SELECT slice FROM sent UNION SELECT slice FROM slice_plan WHERE tag = ANY(${texts(tags)})
-        )
-        ${settledSlices(sql, "days")}
+        WITH ${sentBetween(sql, from, until)}, ${comparedWith(sql, tags)}
+        ${settledSlices(sql, "compared")}
         ORDER BY order_id, sequence_number`
     )
 
 const unbalanced =
   ({ sql, query }: Db["Service"]) =>
-  (from: DateTime.Utc, until: DateTime.Utc) =>
+  (from: DateTime.Utc, until: DateTime.Utc, tags: ReadonlyArray<string>) =>
     query(
       "DayReconciliationStore.unbalanced",
       UnbalancedOrder,
       sql`
-        WITH ${sentBetween(sql, from, until)}, days AS MATERIALIZED (
+        WITH ${sentBetween(sql, from, until)}, ${comparedWith(sql, tags)}, days AS MATERIALIZED (
           SELECT id AS order_id FROM orders WHERE ${isBetween(sql, "split_at", from, until)}
           UNION
-          SELECT o.id FROM (SELECT DISTINCT slice >> 20 AS number FROM sent) s JOIN orders o ON o.number = s.number
+          SELECT o.id FROM (SELECT DISTINCT slice >> 20 AS number FROM compared) s JOIN orders o ON o.number = s.number
         )
         SELECT o.order_id, coalesce(o.total_quantity, 0)::float8 AS total_quantity, o.unaccounted::float8 AS unaccounted, o.overfilled
         FROM days

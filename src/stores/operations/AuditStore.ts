@@ -51,7 +51,11 @@ const Status = Schema.Struct({
   /** Of the rows that are to be sealed next. */
   oldestUnsealed: Schema.NullOr(Schema.DateTimeUtcFromDate),
   /** Seals of the last ones that do not fit to the one before. */
-  broken: Schema.Array(Schema.Number)
+  broken: Schema.Array(Schema.Number),
+  /** Tables whose counter is below what is sealed of them: they give ids a second time. */
+  behind: Schema.Array(Table),
+  /** More rows are recorded as sealed than were ever written, so that new ones are not sealed. */
+  isAhead: Schema.Boolean
 })
 
 /**
@@ -184,6 +188,12 @@ const status = ({ sql, queryOne }: Db["Service"]) =>
             oldestRow(sql, table, sealedTo(sql, table), sql`${sealedTo(sql, table)} + ${someRows}::int`)
           )
         )}) AS oldest_unsealed,
-        ARRAY(SELECT number::float8 FROM latest WHERE previous_number IS NOT NULL AND NOT (fits AND previous_number = number - 1)) AS broken
+        ARRAY(SELECT number::float8 FROM latest WHERE previous_number IS NOT NULL AND NOT (fits AND previous_number = number - 1)) AS broken,
+        array_remove(ARRAY[${sql.csv(
+          auditTables.map(
+            (table) => sql`CASE WHEN ${counterOf(sql, table)} < ${sealedTo(sql, table)} THEN ${table}::text END`
+          )
+        )}], NULL) AS behind,
+        h.covered > ${counterSum(sql)} AS is_ahead
       FROM audit_head h`
   )

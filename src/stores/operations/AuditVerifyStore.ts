@@ -46,7 +46,7 @@ const Rows = Schema.Struct({
 const Unsealed = Schema.Struct({
   table: Table,
   rows: Schema.Number,
-  /** The first rows with ids that the table has not given yet. */
+  /** The first rows that are not sealed, with ids that the table has not given yet. */
   foreign: Schema.Array(Schema.Number)
 })
 
@@ -298,7 +298,8 @@ const unsealed = ({ sql, query }: Db["Service"], limit: number) =>
       .map(
         (table) => sql<Row>`
           SELECT ${table}::text AS table, (${countAfter(sql, table, sealedTo(sql, table))})::float8 AS rows,
-            ARRAY(${idsAfter(sql, table, counterOf(sql, table))} LIMIT ${limit}) AS foreign`
+            ARRAY(
+              ${idsAfter(sql, table, sql`greatest(${counterOf(sql, table)}, ${sealedTo(sql, table)})`)} LIMIT ${limit}) AS foreign`
       )
       .reduce((all, one) => sql<Row>`${all} UNION ALL ${one}`)
   )

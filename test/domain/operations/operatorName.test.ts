@@ -5,7 +5,18 @@ import { isShared, mayBeSamePerson, operatorName } from "../../../src/domain/ope
 
 describe("an operator's name", () => {
   it("has letters of any script, digits, single spaces and the signs of names and mail addresses", () => {
-    for (const name of ["asha", "Asha Rao", "a.rao+night@desk-1.example", "O'Neil", "आशा राव", "José", "R2"]) {
+    for (const name of [
+      "asha",
+      "Asha Rao",
+      "a.rao+night@desk-1.example",
+      "O'Neil",
+      "आशा राव",
+      "José",
+      "Αθηνά",
+      "Иван",
+      "Ad\u1eb9\u0301",
+      "R2"
+    ]) {
       assert.deepStrictEqual(operatorName(`  ${name}\n`), Result.succeed(name))
     }
   })
@@ -15,7 +26,9 @@ describe("an operator's name", () => {
       ["", "x", "x".repeat(65), "-asha", "asha  rao", "asha\u00a0rao", "asha\u2009rao", "asha\u3000rao"],
       ["as\u200bha", "asha\u202eoar", "as\u00adha", "ash\u0061\u0301", "ａｓｈａ", "asha\nravi", "asha\u001b[2J"],
       ["asha (node@pulse-0)", "ravi, approved by asha", "asha;ravi", "<asha>", `ashab${"\u0323\u0307".repeat(5)}`],
-      ["root", "Node", "1000"]
+      ["root", "Node", "1000"],
+      // Cyrillic letters and Greek ones among Latin letters, an invisible variation of one, and a mark of none of them.
+      ["\u0410sha", "r\u043eot", "Ravi \u039f", "asha\ufe0f", "a\u20ddsha", "asha\u0e31"]
     ].flat()) {
       assert.isTrue(Result.isFailure(operatorName(name)), JSON.stringify(name))
     }
