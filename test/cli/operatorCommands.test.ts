@@ -46,6 +46,7 @@ describe("the slice commands", () => {
         }
 
         const { sql, execute } = yield* Db
+        // An hour ahead, so that the daemon does not resolve them first.
         yield* execute(
           "test.doubt",
           sql`
@@ -58,7 +59,9 @@ describe("the slice commands", () => {
         assert.deepStrictEqual([mine.code, mine.output], [0, `Slice o0/2 (${second?.id}) is PROCESSED as b1\n`])
         yield* execute(
           "test.again",
-          sql`UPDATE order_slices SET stage = 'IN_PROGRESS', outcome_unknown_at = now() WHERE sequence_number = 2`
+          sql`
+            UPDATE order_slices SET stage = 'IN_PROGRESS', outcome_unknown_at = now() + interval '1 hour'
+            WHERE sequence_number = 2`
         )
         const asJson = yield* pulse("slice", "placed", "o0/2", "b1", "--reason", "seen", "--json")
         assert.deepInclude(JSON.parse(asJson.output), {
