@@ -32,6 +32,8 @@ const { values: given } = parseArgs({
     seed: { type: "string", default: "failover" },
     daemons: { type: "string", default: "2" },
     "orders-per-second": { type: "string", default: "1" },
+    lease: { type: "string", default: "6" },
+    quarantine: { type: "string", default: "3" },
     port: { type: "string", default: "8768" }
   }
 })
@@ -41,7 +43,7 @@ const brokerUrl = `http://127.0.0.1:${given.port}`
 const accessToken = "failover-token"
 
 /** In seconds. */
-const [lease, brokerTimeout, quarantine, monitorPoll] = [6, 2, 3, 2]
+const [lease, quarantine, brokerTimeout, monitorPoll] = [Number(given.lease), Number(given.quarantine), 2, 2]
 /** Until every daemon has told what it knows, in seconds; nothing is placed meanwhile on a database that may have forgotten. */
 const everyoneHasLooked = 30
 
@@ -204,7 +206,8 @@ const failover = Effect.gen(function* () {
     slices,
     heldTags,
     unsplitOrders: unsplit,
-    rounds
+    rounds,
+    goalSeconds: Math.max(lease + quarantine, everyoneHasLooked) + 15
   })
   const seconds = Math.round(((yield* Clock.currentTimeMillis) - began) / 1000)
   yield* Console.log(JSON.stringify({ ...figures, seconds }, null, 2))

@@ -91,7 +91,8 @@ const run: FailoverRun = {
   slices: [slice("A"), slice("B")],
   heldTags: [],
   unsplitOrders: 0,
-  rounds: [result]
+  rounds: [result],
+  goalSeconds: 45
 }
 
 const problems = (changes: Partial<FailoverRun>) => judgeFailovers({ ...run, ...changes }).problems
@@ -108,6 +109,12 @@ describe("the verdict on fail-over runs", () => {
     assert.deepStrictEqual(problems({ ledger: [...run.ledger, again] }), [
       "A was placed 2 times: o-A after round 0, o-2 after round 1"
     ])
+  })
+
+  it("finds that placements went on too late", () => {
+    const slow = { ...result, placedAgainMillis: 46_000 }
+    assert.deepStrictEqual(problems({ rounds: [slow] }), ["placed again after 46 s in 99 of 100 rounds, not 45 s"])
+    assert.deepStrictEqual(problems({ rounds: [slow], goalSeconds: 46 }), [])
   })
 
   it("finds what was lost, unless its order waits for a person", () => {
