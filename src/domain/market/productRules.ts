@@ -1,4 +1,4 @@
-import type { Instrument, OrderParameters, ProductType, SplittableOrder } from "../model/Order.ts"
+import type { OrderParameters, ProductType, SplittableOrder } from "../model/Order.ts"
 import type { InstrumentDetails } from "./InstrumentDetails.ts"
 
 /** What a segment takes through Zerodha, as of November 2026. */
@@ -53,11 +53,11 @@ const indices: ReadonlySet<string> = new Set([
   "SENSEX50"
 ])
 
-const exchangeOf = (instrument: Instrument): string => instrument.slice(0, instrument.indexOf(":"))
+const exchangeOf = (instrument: string): string => instrument.slice(0, instrument.indexOf(":"))
 
 /** The product of an order that names none: CNC for shares, NRML for contracts. */
 export const defaultProduct = (instrument: string): ProductType =>
-  segments[instrument.slice(0, instrument.indexOf(":"))]?.products[0]?.[0] ?? "CNC"
+  segments[exchangeOf(instrument)]?.products[0]?.[0] ?? "CNC"
 
 /** The facts of an order that decide whether its product, validity and type are taken. */
 export interface ProductOrder
