@@ -20,7 +20,7 @@ export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEn
   until: Schema.String
 }) {
   override get message(): string {
-    return `the trading days of ${this.market} are known until ${this.until}; TRADING_CALENDAR_FILE can add later ones`
+    return `the trading days of ${this.market} are known until ${this.until}; "calendar import FILE" adds later ones`
   }
 }
 
