@@ -19,7 +19,9 @@ const files = {
 
 const folder = Effect.promise(async () => {
   const path = await mkdtemp(join(tmpdir(), "calendar-"))
-  for (const [name, content] of Object.entries(files)) await writeFile(join(path, name), JSON.stringify(content))
+  await Promise.all(
+    Object.entries(files).map(([name, content]) => writeFile(join(path, name), JSON.stringify(content)))
+  )
   return path
 })
 
