@@ -3,7 +3,7 @@ import { daysTooLate, readCalendarFile } from "../domain/market/calendarFile.ts"
 import type { CalendarSource } from "../domain/market/calendarSources.ts"
 import { announced } from "../domain/market/data/announced.ts"
 import { builtInCalendar } from "../domain/market/data/builtInCalendar.ts"
-import { calendarOf, endsOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
+import { calendarOf, knownEnds, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
 import { readTextFile } from "./readTextFile.ts"
 
@@ -77,7 +77,7 @@ const make = Effect.gen(function* () {
     checkFile: Effect.suspend(() => {
       if (Option.isNone(file)) return Effect.void
       const { path, source } = file.value
-      const problems = daysTooLate(source, endsOf(calendarOf(sources.slice(0, -1))))
+      const problems = daysTooLate(source, knownEnds(sources.slice(0, -1)))
       return problems.length === 0 ? Effect.void : Effect.fail(invalid(path, problems))
     })
   })

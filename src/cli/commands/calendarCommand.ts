@@ -10,7 +10,7 @@ import {
 import { calendarDays, daysOf } from "../../domain/market/calendarDays.ts"
 import { doubtsOf } from "../../domain/market/calendarDoubts.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
-import { calendarOf, endsOf } from "../../domain/market/TradingCalendar.ts"
+import { knownEnds } from "../../domain/market/TradingCalendar.ts"
 import { type PerVenue, venueIds } from "../../domain/market/Venue.ts"
 import { counted } from "../../domain/text/plural.ts"
 import { downloadTimeout } from "../../http/downloadText.ts"
@@ -58,7 +58,7 @@ const importCommand = Command.make(
     const known = hours.sources()
     const read = yield* readCalendarSource(given.from, known)
     const { form, remarks, source } = read
-    const ends = endsOf(calendarOf(known))
+    const ends = knownEnds(known)
     const announcements = withOwnEnds(ends, read.announcements)
     const contradictions = contradictionsOf(known, announcements)
     const next = hours.sourcesWith([...imported, { ...announcements, source }])
@@ -165,7 +165,7 @@ const show = Command.make(
       return yield* new CommandFailed({ message: "Give a day such as 2026-12-24, or a month such as 2026-12" })
     }
     const markets = Option.match(given.market, { onNone: () => venueIds, onSome: (market) => [market] })
-    const ends = endsOf(calendarOf(sources))
+    const ends = knownEnds(sources)
     const shown = { isOn: hours.calendar() !== null, ends, imports, days: calendarDays(sources, markets, days) }
     yield* print(given.json, shown, ({ days, isOn }) => [
       ...(isOn ? [] : ["The trading calendar is off for this configuration: placements at any time", ""]),

@@ -101,7 +101,11 @@ const dayMillis = 86_400_000
 const firstDay = "2025-01-01"
 
 const dayOf = (millis: number): string => indianDay(DateTime.makeUnsafe(millis))
-const dayAfter = (day: string): string => dayOf(millisAt(day, "00:00") + dayMillis)
+/** A time of day in India, from the midnight of its day in UTC. */
+const timeMillis = (time: string): number =>
+  (Number(time.slice(0, 2)) * 60 + Number(time.slice(3)) - indiaAheadMinutes) * 60_000
+const indiaAheadMinutes = 330
+
 const millisAt = (day: string, time: string): number => Date.parse(`${day}T${time}:00+05:30`)
 
 const firstOpeningFrom = (sessions: ReadonlyArray<TradingSession>, millis: number): number => {
@@ -113,9 +117,13 @@ const firstOpeningFrom = (sessions: ReadonlyArray<TradingSession>, millis: numbe
 /** The ends before any announcement. */
 const noDays = forEachVenue(() => firstDay)
 
+/** The last day of each venue that these announcements make known. */
+export const knownEnds = (announcements: ReadonlyArray<Announcements>): PerVenue<string> =>
+  announcements.reduce(endsAfter, noDays)
+
 /** The calendar of all announcements; later ones replace earlier ones. */
 export const calendarOf = (announcements: ReadonlyArray<Announcements>): TradingCalendar => {
-  const ends = announcements.reduce(endsAfter, noDays)
+  const ends = knownEnds(announcements)
   return {
     from: firstDay,
     markets: forEachVenue((market) =>
@@ -131,11 +139,14 @@ const marketDays = (
 ): MarketDays => {
   const sessions: Array<TradingSession> = []
   const whyClosed = new Map<string, string>()
-  for (let day = firstDay; day <= until; day = dayAfter(day)) {
+  const lastMillis = Date.parse(until)
+  // Daemons make a calendar while they place, so that it must not take long: days are counted, not parsed.
+  for (let utcMillis = Date.parse(firstDay); utcMillis <= lastMillis; utcMillis += dayMillis) {
+    const day = new Date(utcMillis).toISOString().slice(0, 10)
     const specialDay = special.get(day)?.special
     const hours = specialDay?.sessions ?? regularHours(regular, day)
     for (const [opens, closes] of hours) {
-      sessions.push({ opensMillis: millisAt(day, opens), closesMillis: millisAt(day, closes) })
+      sessions.push({ opensMillis: utcMillis + timeMillis(opens), closesMillis: utcMillis + timeMillis(closes) })
     }
     whyClosed.set(day, reasonOf(hours, specialDay))
   }

@@ -4,7 +4,7 @@ import type { CalendarSource } from "./calendarSources.ts"
 import { indianDay } from "./indianTime.ts"
 import { isWeekend } from "./regularHours.ts"
 import { isCalendarEnding } from "./staleness.ts"
-import { calendarOf, describeEnds, endsOf } from "./TradingCalendar.ts"
+import { describeEnds, knownEnds } from "./TradingCalendar.ts"
 import { forEachVenue, type PerVenue, type VenueId, venueIds } from "./Venue.ts"
 
 /** The day of December by which the exchanges have published the next year's holidays; in 2025 they came between 12 and 24. */
@@ -14,7 +14,7 @@ const stocks: ReadonlyArray<VenueId> = ["EQUITY", "EQUITY_WITH_DERIVATIVES", "EQ
 /** What looks wrong in the calendar of these sources, or has to be added, each with what to do. */
 export const doubtsOf = (sources: ReadonlyArray<CalendarSource>, now: DateTime.Utc): ReadonlyArray<string> => {
   const today = indianDay(now)
-  const ends = endsOf(calendarOf(sources))
+  const ends = knownEnds(sources)
   const special = forEachVenue((market) => specialDaysOf(sources, market))
   const ofVenue = venueIds.flatMap((market) =>
     [...special[market]].flatMap(([day, { from, special }]) => {

@@ -2,16 +2,17 @@ import type { Hours, RegularHours } from "./Announcements.ts"
 
 /** A venue's hours on a day, YYYY-MM-DD, that has no special hours: none on Saturdays and Sundays. */
 export const regularHours = (all: ReadonlyArray<RegularHours>, day: string): ReadonlyArray<Hours> => {
+  if (isWeekend(day)) return []
   const usual = usualHours(all, day)
-  return usual === null || isWeekend(day) ? [] : [usual]
+  return usual === null ? [] : [usual]
 }
 
 /** A venue's regular hours at the time of a day, which may be a Saturday or Sunday; null before the first ones. */
 export const usualHours = (all: ReadonlyArray<RegularHours>, day: string): Hours | null => {
   const regular = all.filter(({ since }) => since <= day).reduce(later, undefined)
   if (regular === undefined) return null
-  const [opens, closes] = regular.hours
-  return [opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]
+  const { closesInUsWinter, hours } = regular
+  return closesInUsWinter === undefined || isSummerInUs(day) ? hours : [hours[0], closesInUsWinter]
 }
 
 export const isWeekend = (day: string): boolean => weekday(day) === saturday || weekday(day) === sunday

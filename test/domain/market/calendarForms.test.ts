@@ -369,6 +369,10 @@ describe("a broker's list of holidays", () => {
         `data, entry 2 (${day}): says again of ${day} what data, entry 1 (${day}) has said`
       ]
     )
+    const twice = row([], [open(day, "NSE", "09:15", "15:30"), open(day, "NSE", "15:00", "16:00")])
+    assert.deepStrictEqual(problems(twice), [
+      `data, entry 1 (${day}): open_exchanges: NSE must not have hours that overlap`
+    ])
     assert.deepStrictEqual(problems({ data: [] }), ["must have the days of one calendar year, not of none"])
     assert.deepStrictEqual(problems({ status: "error", data: [{ date: "2026-02-30" }] }).length, 5)
   })

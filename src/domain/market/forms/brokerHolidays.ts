@@ -61,7 +61,9 @@ export const readBrokerHolidays = (
     const [year = ""] = years
     const place = (row: Row, index: number) => `data${entry(index, row.date)}`
     const problems = [
-      ...data.flatMap((row, index) => wrongHours(row).map((problem) => `${place(row, index)}: ${problem}`)),
+      ...data.flatMap((row, index) =>
+        [...wrongHours(row), ...overlaps(row)].map((problem) => `${place(row, index)}: ${problem}`)
+      ),
       ...doubles(data.map((row, index) => ({ place: place(row, index), what: row.date }))),
       ...(years.size === 1
         ? []
@@ -91,6 +93,13 @@ const wrongHours = ({ date, open_exchanges }: Row): ReadonlyArray<string> =>
     const isOfDay = [start_time, end_time].every((millis) => indianDay(DateTime.makeUnsafe(millis)) === date)
     if (!isOfDay) return [`open_exchanges${entry(index)}: ${exchange} must open and close on ${date} in India`]
     return start_time < end_time ? [] : [`open_exchanges${entry(index)}: ${exchange} must open before it closes`]
+  })
+
+const overlaps = (row: Row): ReadonlyArray<string> =>
+  [...new Set(row.open_exchanges.map(({ exchange }) => exchange))].flatMap((exchange) => {
+    const hours = windowsOf(row, exchange) ?? []
+    const isInOrder = hours.every(([opens], index) => (hours[index - 1]?.[1] ?? opens) <= opens)
+    return isInOrder ? [] : [`open_exchanges: ${exchange} must not have hours that overlap`]
   })
 
 interface SaidOfVenue {

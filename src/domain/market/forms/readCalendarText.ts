@@ -1,8 +1,8 @@
-import { Result } from "effect"
-import type { Announcements } from "../Announcements.ts"
+import { Result, Schema } from "effect"
+import { Announcements } from "../Announcements.ts"
 import { readCalendar } from "../calendarFile.ts"
-import { parseJson, propertyOf, shortProblems } from "../entryProblems.ts"
-import { calendarOf, endsOf } from "../TradingCalendar.ts"
+import { parseJson, problemsOf, propertyOf, shortProblems } from "../entryProblems.ts"
+import { knownEnds } from "../TradingCalendar.ts"
 import { isBrokerHolidays, readBrokerHolidays } from "./brokerHolidays.ts"
 import type { CalendarReading } from "./CalendarReading.ts"
 import { isNseHolidays, readNseHolidays } from "./nseHolidays.ts"
@@ -19,12 +19,21 @@ export const readCalendarText = (
     if (isNseHolidays(content)) return readNseHolidays(content, known)
     if (isBrokerHolidays(content)) return readBrokerHolidays(content, known)
     if (["days", "until", "hours"].every((key) => propertyOf(content, key) === undefined)) return Result.fail([unknown])
-    return Result.map(readCalendar(content, endsOf(calendarOf(known))), (announcements): CalendarReading => ({
+    return Result.map(readCalendar(content, knownEnds(known)), (announcements): CalendarReading => ({
       form: "own",
       announcements,
       remarks: []
     }))
-  }).pipe(Result.mapError(shortProblems))
+  }).pipe(Result.flatMap(checked), Result.mapError(shortProblems))
+
+/** What could not be read again from the database would stop all daemons. */
+const checked = (reading: CalendarReading): Result.Result<CalendarReading, ReadonlyArray<string>> =>
+  Result.mapBoth(decode(reading.announcements), {
+    onSuccess: () => reading,
+    onFailure: (error) => problemsOf(reading.announcements, error)
+  })
+
+const decode = Schema.decodeUnknownResult(Announcements, { errors: "all", onExcessProperty: "error" })
 
 const unknown =
   "is in none of the forms that are known: our own (days, until, hours), NSE's holiday-master (CM, FO, CD, COM), or a broker's " +
