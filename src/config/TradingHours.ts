@@ -22,8 +22,6 @@ export class TradingHours extends Context.Service<
     readonly calendar: () => TradingCalendar | null
     /** What it is made of, in the order in which it applies, also when it is off. */
     readonly sources: () => ReadonlyArray<CalendarSource>
-    /** What it would be made of with other imports. */
-    readonly sourcesWith: (imported: ReadonlyArray<CalendarSource>) => ReadonlyArray<CalendarSource>
     /** Takes these imports instead of those before. */
     readonly take: (imported: ReadonlyArray<CalendarSource>) => void
     /** Fails if TRADING_CALENDAR_FILE has days after the ends that are known with it. */
@@ -35,7 +33,6 @@ export class TradingHours extends Context.Service<
     TradingHours.of({
       calendar: () => calendar,
       sources: () => [],
-      sourcesWith: () => [],
       take: () => {},
       checkFile: Effect.void
     })
@@ -49,6 +46,12 @@ export class TradingHours extends Context.Service<
 
 const builtIn: CalendarSource = { ...announced, source: "built in" }
 
+/** What the calendar of all daemons is made of: TRADING_CALENDAR_FILE is each one's own. */
+export const sharedSources = (imported: ReadonlyArray<CalendarSource>): ReadonlyArray<CalendarSource> => [
+  builtIn,
+  ...imported
+]
+
 const make = Effect.gen(function* () {
   const config = yield* Configuration
   const isOn = isTradingCalendarOn(config)
@@ -57,22 +60,16 @@ const make = Effect.gen(function* () {
       Effect.map(readFile(path), (source) => ({ path, source }))
     )
   )
-  const sourcesWith = (imported: ReadonlyArray<CalendarSource>) => [
-    builtIn,
-    ...imported,
-    ...Option.toArray(Option.map(file, ({ source }) => source))
-  ]
   let sources: ReadonlyArray<CalendarSource> = []
   let calendar: TradingCalendar | null = null
   const take = (imported: ReadonlyArray<CalendarSource>) => {
-    sources = sourcesWith(imported)
+    sources = [...sharedSources(imported), ...Option.toArray(Option.map(file, ({ source }) => source))]
     if (isOn) calendar = sources.length === 1 ? builtInCalendar : calendarOf(sources)
   }
   take([])
   return TradingHours.of({
     calendar: () => calendar,
     sources: () => sources,
-    sourcesWith,
     take,
     checkFile: Effect.suspend(() => {
       if (Option.isNone(file)) return Effect.void

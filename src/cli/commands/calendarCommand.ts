@@ -1,5 +1,6 @@
 import { DateTime, Effect, Layer, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { sharedSources } from "../../config/TradingHours.ts"
 import { type Announcements, endsAfter, withOwnEnds } from "../../domain/market/Announcements.ts"
 import {
   type CalendarChanges,
@@ -54,15 +55,15 @@ const importCommand = Command.make(
     json
   },
   Effect.fnUntraced(function* (given) {
-    const { hours, imported, revision } = yield* importsNow
-    const known = hours.sources()
+    const { imported, revision } = yield* importsNow
+    const known = sharedSources(imported)
     const read = yield* readCalendarSource(given.from, known)
     const { form, remarks, source } = read
     const ends = knownEnds(known)
     const announcements = withOwnEnds(ends, read.announcements)
-    const contradictions = contradictionsOf(known, announcements)
-    const next = hours.sourcesWith([...imported, { ...announcements, source }])
+    const next = [...known, { ...announcements, source }]
     const now = yield* DateTime.now
+    const contradictions = [...contradictionsOf(known, announcements), ...tooFar(announcements, now)]
     const doubts = new Set(doubtsOf(known, now))
     const found = {
       source,
@@ -78,12 +79,11 @@ const importCommand = Command.make(
     }
     const isRefused = contradictions.length > 0 && !given.replace
     const isNothing = isNoChange(found.changes)
-    const asked = yield* askedFor(given)
     const number =
       given.dryRun || isRefused || isNothing
         ? Option.none<number>()
         : yield* Effect.tap(
-            (yield* CalendarStore).add({ source, form, announcements, revision }, asked, now),
+            (yield* CalendarStore).add({ source, form, announcements, revision }, yield* askedFor(given), now),
             (added) => (Option.isNone(added) ? hasChanged : Effect.void)
           )
     yield* print(given.json, { ...found, number: Option.getOrNull(number) }, ({ changes }) => [
@@ -106,6 +106,14 @@ const importCommand = Command.make(
     }
   }, Effect.provide(CalendarLayer))
 ).pipe(Command.withDescription("Add the exchanges' announcements to the calendar of all daemons"))
+
+/** Ends that no exchange has announced: its lists are of one year, at most the next. */
+const tooFar = ({ until }: Announcements, now: DateTime.Utc): ReadonlyArray<string> => {
+  const last = `${Number(indianDay(now).slice(0, 4)) + 1}-12-31`
+  return Object.entries(typeof until === "object" ? until : {})
+    .filter(([, end]) => end > last)
+    .map(([market, end]) => `${market} until ${end}: no exchange has announced days after ${last} yet`)
+}
 
 /** The markets whose end the one day of a file is not. */
 const keptEnds = ({ until }: Announcements, ends: PerVenue<string>): ReadonlyArray<string> =>
@@ -185,14 +193,14 @@ const check = Command.make(
     json
   },
   Effect.fnUntraced(function* (given) {
-    const { hours, imported } = yield* importsNow
+    const { hours } = yield* importsNow
     const known = hours.sources()
     const doubts = doubtsOf(known, yield* DateTime.now)
     const files = yield* Effect.forEach(given.files, (from) =>
       Effect.map(readCalendarSource(from, known), ({ announcements, form, remarks, source }) => ({
         source,
         form,
-        changes: changesBetween(known, hours.sourcesWith([...imported, { ...announcements, source }])),
+        changes: changesBetween(known, [...known, { ...announcements, source }]),
         leftOut: form === "own" ? [] : leftOutOf(known, announcements),
         remarks
       }))
@@ -210,7 +218,7 @@ const check = Command.make(
       ]),
       ...(found === 0 ? ["Nothing looks wrong"] : [])
     ])
-    if (found > 0) return yield* new CommandFailed({ message: "The calendar has to be looked at. Nothing was changed" })
+    if (found > 0) return yield* new CommandFailed({ message: "The calendar has to be looked at" })
   }, Effect.provide(CalendarLayer))
 ).pipe(
   Command.withDescription("Say what looks wrong in the calendar, and where files differ from it; exit 1 if anything")

@@ -194,7 +194,9 @@ const checkCalendar = Effect.gen(function* () {
   return [calendarCheck(calendar === null ? null : endsOf(calendar), yield* DateTime.now)]
 }).pipe(
   Effect.catchTag("CommandFailed", ({ message }) =>
-    Effect.succeed([problem("trading calendar", `nothing is placed: ${message}`, `Run ${pulse("calendar show")}`)])
+    Effect.succeed([
+      problem("trading calendar", `nothing is placed: ${message}`, `Do that, or: ${pulse("calendar remove NUMBER")}`)
+    ])
   )
 )
 

@@ -1,10 +1,10 @@
 import { Effect, Option, Result } from "effect"
-import { TradingHours } from "../../config/TradingHours.ts"
+import { sharedSources, TradingHours } from "../../config/TradingHours.ts"
 import { type CalendarSource, readImports } from "../../domain/market/calendarSources.ts"
 import { type CalendarImport, CalendarStore } from "../../stores/operations/CalendarStore.ts"
 import { CommandFailed } from "./environment.ts"
 
-export const isActive = ({ removedAt }: CalendarImport): boolean => removedAt === null
+const isActive = ({ removedAt }: CalendarImport): boolean => removedAt === null
 
 /** The imports of the trading calendar as they apply now, and the trading hours with them. Fails as a daemon does when one cannot be read. */
 export const importsNow = Effect.gen(function* () {
@@ -21,12 +21,11 @@ export const calendarNow = Effect.flatMap(TradingHours, (hours) =>
   hours.calendar() === null ? Effect.succeed(null) : Effect.map(importsNow, () => hours.calendar())
 )
 
-/** What the calendar would be made of with other imports, and is made of now. */
+/** What the calendar of all daemons is made of now, and would be without an import; none if an import cannot be read. */
 export const sourcesWithout = Effect.fnUntraced(function* (number: number) {
   const { imports } = yield* (yield* CalendarStore).read
-  const hours = yield* TradingHours
   const sourcesOf = (some: ReadonlyArray<CalendarImport>): Option.Option<ReadonlyArray<CalendarSource>> =>
-    Option.map(Result.getSuccess(readImports(some)), hours.sourcesWith)
+    Option.map(Result.getSuccess(readImports(some)), sharedSources)
   const active = imports.filter(isActive)
   return {
     isThere: active.some((one) => one.number === number),
