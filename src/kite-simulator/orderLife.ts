@@ -1,4 +1,5 @@
 import { BigDecimal } from "effect"
+import { partOf } from "../broker/mock/partOf.ts"
 import { simulatedPrice } from "../broker/mock/simulatedPrice.ts"
 import type { SeededRandom } from "../domain/planning/schedule/SeededRandom.ts"
 import { discrepancyMillis } from "./discrepancyMillis.ts"
@@ -219,12 +220,6 @@ const isMarketable = ({ pricePaise, side }: OrderRequest, marketPaise: number): 
 
 const isTriggered = ({ side, triggerPaise }: OrderRequest, marketPaise: number): boolean =>
   side === "BUY" ? marketPaise >= (triggerPaise ?? 0) : marketPaise <= (triggerPaise ?? 0)
-
-/** A part of the quantity in whole lots, a fifth to four fifths; 0 of a single lot. */
-const partOf = (quantity: number, lot: number, uniform: number): number => {
-  const lots = Math.floor(quantity / lot)
-  return lot * Math.max(0, Math.min(lots - 1, Math.max(1, Math.floor(lots * (0.2 + 0.6 * uniform)))))
-}
 
 /** The time that an order is stuck (one to three minutes) or in an unknown status (up to half a minute). */
 const pauseMillis = (fault: Fault | null): number => {
