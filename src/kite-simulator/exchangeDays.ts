@@ -17,11 +17,11 @@ export const daysAfter = (day: string, days: number): string =>
 /** The day of the week: 0 is Sunday. */
 export const weekdayOf = (day: string): number => new Date(day).getUTCDay()
 
-const isKnown = (day: string): boolean => builtInCalendar.from <= day && day <= builtInCalendar.until
+const isKnown = (venue: VenueId, day: string): boolean => builtInCalendar.markets[venue].whyClosed.has(day)
 
 /** A venue's sessions on a day. Outside of the built-in calendar there are no holidays. */
 export const sessionsOn = (venue: VenueId, day: string): ReadonlyArray<TradingSession> =>
-  isKnown(day)
+  isKnown(venue, day)
     ? sessionsFrom(builtInCalendar, venue, momentOn(day), 0)
     : regularHours(
         hours.filter(({ market }) => market === venue),
@@ -30,6 +30,6 @@ export const sessionsOn = (venue: VenueId, day: string): ReadonlyArray<TradingSe
 
 /** The last day up to `day` on which a venue trades: an expiry that falls on a holiday is earlier. */
 export const lastTradingDay = (venue: VenueId, day: string): string => {
-  const isOpen = isKnown(day) ? sessionsOn(venue, day).length > 0 : weekdayOf(day) % 6 !== 0
+  const isOpen = isKnown(venue, day) ? sessionsOn(venue, day).length > 0 : weekdayOf(day) % 6 !== 0
   return isOpen ? day : lastTradingDay(venue, daysAfter(day, -1))
 }
