@@ -38,7 +38,8 @@ const flags = {
   marketHours: Flag.Boolean("market-hours").pipe(
     Flag.withDescription(
       "Take orders in market hours only, with pre-open, closing auction and square-off, by the built-in calendar"
-    )
+    ),
+    Flag.withDefault(false)
   ),
   priceBandPercent: wholeNumber("price-band-percent", 0, "How far prices may be from the day's first one; 0 for any"),
   startsAt: textFlag("starts-at", maxIdLength).pipe(
