@@ -21,10 +21,10 @@ const limits = {
 }
 
 /** Days with hours of their own: the Budget's Sunday, evenings of MCX alone, its morning, and the calendar's last days. */
-const specialDays = [0, 14, 31, 61, 151, 292, 313, 327, 363, 364]
+const specialDays = [0, 14, 31, 61, 151, 292, 313, 327, 363, 364] as const
 
 /** The times at which some market opens or closes, in minutes of the day. */
-const edges = [540, 555, 915, 930, 940, 1020, 1410, 1435]
+const edges = [540, 555, 915, 930, 940, 1020, 1410, 1435] as const
 
 /** A moment of the year, often of a special day or just around an open or a close. */
 const edgeOf = (choices: Choices): number => {
