@@ -1,11 +1,11 @@
 import { inputError, type KiteError } from "./reply.ts"
 
-/** The freeze quantity and lot size of each derivative, as of August 2026. */
+/** The freeze quantity and lot size of each derivative, as of February 2026. */
 const derivatives: ReadonlyArray<readonly [underlying: string, freeze: number, lot: number]> = [
   ["NIFTYNXT50", 600, 25],
   ["BANKNIFTY", 600, 30],
-  ["FINNIFTY", 1800, 60],
-  ["MIDCPNIFTY", 2760, 120],
+  ["FINNIFTY", 1200, 60],
+  ["MIDCPNIFTY", 2800, 140],
   ["NIFTY", 1755, 65],
   ["SENSEX", 1000, 20],
   ["BANKEX", 900, 30]
