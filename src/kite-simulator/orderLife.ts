@@ -195,16 +195,15 @@ const pursue = (given: Circumstances, before: Life, { openAt, partAt, endAt }: M
     const tick = better < 0.5 ? 0 : request.side === "BUY" ? -5 : 5
     if (!isLeftPartial) fill(endAt + waitMillis, remaining - part, paise + tick)
   }
-  const left = request.quantity - (steps.at(-1)?.filled ?? 0)
   const last = steps.at(-1)
+  const left = request.quantity - (last?.filled ?? 0)
   if (last !== undefined && kind === "rejected_filled") {
     steps.push(step(request, endAt, "REJECTED", last.filled, rejection))
   } else if (last !== undefined && !isFinal(last.status)) {
     const ttlMillis = request.ttlMinutes === null ? Number.POSITIVE_INFINITY : request.ttlMinutes * 60_000
     const endsAt = Math.max(request.validity === "IOC" ? endAt : Math.min(day.endsMillis, openAt + ttlMillis), last.at)
-    const auctionPaise = priceAt(endsAt)
     const isAuctioned = day.isInAuction && endsAt === day.endsMillis && mayFill && !isLeftPartial
-    if (isAuctioned && isMarketable(request, auctionPaise)) fill(endsAt, left, auctionPaise)
+    if (isAuctioned && isMarketable(request, priceAt(endsAt))) fill(endsAt, left, priceAt(endsAt))
     else steps.push(step(request, endsAt, "CANCELLED", last.filled))
   }
   return { steps, trades }

@@ -24,7 +24,8 @@ import { isPausedUntil } from "./pause.ts"
  *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link fireAtMillis}).
  * 3. Firing (`refusalNow`): {@link clockUnknown}, {@link whenEarly}, then {@link refusalToFire}: window over, market closed,
  *    pre-trade limit, not now by the market, lease about to end.
- * 4. Call, from the outside in: the broker does not take its order for now (`withWaits`); no turn in the account's rate before the deadline, or the day used up (`waitForTurn`), while
+ * 4. Call, from the outside in: the broker does not take its order for now (`withWaits`); no turn in the account's rate before
+ *    the deadline, or the day used up (`waitForTurn`), while
  *    the gate may end the wait; not due any more, for the database's clock was set back meanwhile; then the gate once more ({@link refusalOfGate}, `withGate`); the circuit (`admit` in
  *    CircuitBreaker.ts); a dry run; no valid token; the {@link deadlineMillis} right before sending. All but the missing token
  *    are BrokerNotSent, and {@link afterPlacement} says what the slice becomes.
