@@ -3,6 +3,7 @@ import { BrokerInUseStore } from "./account/BrokerInUseStore.ts"
 import { DayTotalStore } from "./account/DayTotalStore.ts"
 import { InstrumentStore } from "./account/InstrumentStore.ts"
 import { OrderBudget } from "./account/OrderBudget.ts"
+import { ParticipationStore } from "./account/ParticipationStore.ts"
 import { QuoteStore } from "./account/QuoteStore.ts"
 import { SettlementStore } from "./account/SettlementStore.ts"
 import { AuditStore } from "./operations/AuditStore.ts"
@@ -27,6 +28,7 @@ export const StoresLayer = Layer.mergeAll(
   OrderCommands.layer,
   InstrumentStore.layer,
   QuoteStore.layer,
+  ParticipationStore.layer,
   DayTotalStore.layer,
   SettlementStore.layer,
   HaltStore.layer,

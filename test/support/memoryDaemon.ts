@@ -10,6 +10,7 @@ import { Instance } from "../../src/runtime/Instance.ts"
 import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../src/stores/account/OrderBudget.ts"
+import { ParticipationStore } from "../../src/stores/account/ParticipationStore.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
@@ -116,6 +117,7 @@ const watchLayer = Layer.effectContext(
             Layer.mock(InstrumentStore)(watched(watch, "InstrumentStore", stores.instruments)),
             Layer.mock(QuoteStore)(watched(watch, "QuoteStore", stores.quotes)),
             Layer.mock(DayTotalStore)({}),
+            Layer.mock(ParticipationStore)({}),
             Layer.mock(OrderBudget)({})
           )
         )

@@ -1,0 +1,116 @@
+import { BigDecimal, Duration, Option } from "effect"
+import { decimalText, whole } from "../text/decimals.ts"
+import { isFresh, type MarketLimits } from "./marketLimits.ts"
+
+/*
+ * The share of the market's volume that all slices of an instrument take together, over all orders and daemons. What is sent within
+ * any LIMIT_VOLUME_MINUTES is at most LIMIT_VOLUME_SHARE_PERCENT of what the newest quote says was traded in as many minutes.
+ *
+ * It is decided once for each claim, before anything of it is queued: ParticipationStore reads what is taken, asks {@link admit}, and
+ * writes down what may go, all under one lock. A slice that is too large is cut (`replan/cutSlice.ts`): a part goes now, and the rest
+ * a tenth of the period later. Those behind it wait, so that none is overtaken for ever.
+ */
+
+/** How much of an instrument was traded in the period, and how much of that slices have taken. Quantities in units. */
+export interface VolumeUse {
+  readonly instrument: string
+  /** The volume traded in the period before `recentVolumeMillis`, milliseconds since 1970; null if not known. */
+  readonly recentVolume: number | null
+  readonly recentVolumeMillis: number | null
+  /** The quantity of other slices that were sent in the period, or may be at any moment: claimed, or in doubt. */
+  readonly used: number
+  /** The part of it within the last {@link stepOf}, or claimed. */
+  readonly usedLately: number
+}
+
+/** The part of a slice that may go now. */
+export interface Room {
+  /** All that the limit allows; less than the slice. */
+  readonly most: number
+  /** The part that keeps to a steady pace: what a tenth of the period allows, without what was sent in it. */
+  readonly steady: number
+  /** Whether nothing was sent lately, so that a whole lot may go even if `steady` is less. */
+  readonly isFirst: boolean
+}
+
+export interface Admission<S> {
+  readonly admitted: ReadonlyArray<S>
+  /** Of each instrument at most one: the first slice that is too large. */
+  readonly cut: ReadonlyArray<{ readonly slice: S; readonly room: Room; readonly reason: string }>
+  readonly waiting: ReadonlyArray<{ readonly slice: S; readonly reason: string }>
+}
+
+type VolumeLimits = Pick<MarketLimits, "volumeSharePercent" | "volumePeriod" | "quoteAge">
+
+/** A slice that is cut goes on in so many parts in a period. */
+const partsOfPeriod = 10
+
+/** How long after a part of a slice its rest is due. */
+export const stepOf = ({ volumePeriod }: Pick<MarketLimits, "volumePeriod">): Duration.Duration =>
+  Duration.millis(Math.round(Duration.toMillis(volumePeriod) / partsOfPeriod))
+
+/**
+ * Says which of the slices that one daemon has just claimed may be sent, in the order of their due times. Where the volume is not
+ * known, all of them may.
+ */
+export const admit = <S extends { readonly instrument: string; readonly quantity: number }>(
+  slices: ReadonlyArray<S>,
+  uses: ReadonlyMap<string, VolumeUse>,
+  nowMillis: number,
+  limits: VolumeLimits
+): Admission<S> => {
+  const admitted: Array<S> = []
+  const cut: Array<Admission<S>["cut"][number]> = []
+  const waiting: Array<Admission<S>["waiting"][number]> = []
+  const added = new Map<string, number>()
+  const blocked = new Map<string, string>()
+  for (const slice of slices) {
+    const { instrument, quantity } = slice
+    const use = uses.get(instrument)
+    const allowed = use === undefined ? null : allowedOf(use, nowMillis, limits)
+    const before = added.get(instrument) ?? 0
+    const reason = blocked.get(instrument)
+    if (reason !== undefined) {
+      waiting.push({ slice, reason })
+    } else if (use === undefined || allowed === null || use.used + before + quantity <= allowed) {
+      admitted.push(slice)
+      added.set(instrument, before + quantity)
+    } else {
+      const why = whyTooMuch(slice, { ...use, used: use.used + before }, allowed, limits)
+      blocked.set(instrument, why)
+      const lately = use.usedLately + before
+      const room = {
+        most: Math.max(0, allowed - use.used - before),
+        steady: Math.floor(allowed / partsOfPeriod) - lately,
+        isFirst: lately === 0
+      }
+      if (room.most > 0) cut.push({ slice, room, reason: why })
+      else waiting.push({ slice, reason: why })
+    }
+  }
+  return { admitted, cut, waiting }
+}
+
+/** How much all slices of an instrument may send in the period, in units; null if that is not known or not limited. */
+export const allowedOf = (
+  { recentVolume, recentVolumeMillis }: Pick<VolumeUse, "recentVolume" | "recentVolumeMillis">,
+  nowMillis: number,
+  limits: VolumeLimits
+): number | null => {
+  const percent = Option.getOrNull(limits.volumeSharePercent)
+  if (percent === null || recentVolume === null || !isFresh(recentVolumeMillis, nowMillis, limits)) return null
+  const share = BigDecimal.multiply(BigDecimal.multiply(percent, whole(recentVolume)), hundredth)
+  return Math.floor(BigDecimal.toNumberUnsafe(BigDecimal.floor(share)))
+}
+
+const hundredth = BigDecimal.fromStringUnsafe("0.01")
+
+const whyTooMuch = (
+  { quantity }: { readonly quantity: number },
+  { used, recentVolume }: VolumeUse,
+  allowed: number,
+  { volumeSharePercent, volumePeriod }: VolumeLimits
+): string =>
+  `with the slice's ${quantity}, ${used + quantity} would be sent within ${Duration.toMinutes(volumePeriod)} minutes; ` +
+  `LIMIT_VOLUME_SHARE_PERCENT (${Option.match(volumeSharePercent, { onNone: () => "", onSome: decimalText })}) ` +
+  `of the ${recentVolume} traded allows ${allowed}`
