@@ -148,6 +148,13 @@ const locks: ReadonlyArray<LockMutation> = [
     "two splitters split the last order that the day's limit allows"
   ),
   without(
+    "orders of opposite sides: advisory lock",
+    "src/stores/orders/OpposingOrderStore.ts",
+    "SELECT pg_advisory_xact_lock(hashtext('pulse_background_self_trade'))",
+    "SELECT 1",
+    "two splitters split a BUY and a SELL of one instrument"
+  ),
+  without(
     "share of the volume: advisory lock",
     "src/stores/account/ParticipationStore.ts",
     "SELECT pg_advisory_xact_lock(hashtext('pulse_background_volume_share'))",

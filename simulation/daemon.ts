@@ -33,6 +33,7 @@ import { HaltStore } from "../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
 import { HistoryStore } from "../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../src/stores/operations/LookoutStore.ts"
+import { OpposingOrderStore } from "../src/stores/orders/OpposingOrderStore.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../src/stores/orders/ReplanStore.ts"
@@ -138,7 +139,9 @@ const serviceLayer = (process: Process, config: Configuration["Service"], wakeup
     Layer.mock(OrderBudget)(budgetOf(process)),
     // Never called: no limit of the day or of the volume is set.
     Layer.mock(DayTotalStore)({}),
-    Layer.mock(ParticipationStore)({ prune: () => Effect.void })
+    Layer.mock(ParticipationStore)({ prune: () => Effect.void }),
+    // The simulated orders trade against nobody.
+    Layer.mock(OpposingOrderStore)({ opposing: () => Effect.succeed(new Map()) })
   )
   const guards: ReadonlyArray<Layer.Layer<Broker, never, Broker | DatabaseClock | PlacementGate | OrderBudget>> = [
     ...configuredGuards(config),

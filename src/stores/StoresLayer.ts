@@ -12,6 +12,7 @@ import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
 import { HistoryStore } from "./operations/HistoryStore.ts"
 import { LookoutStore } from "./operations/LookoutStore.ts"
+import { OpposingOrderStore } from "./orders/OpposingOrderStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
 import { ReplanStore } from "./orders/ReplanStore.ts"
@@ -29,6 +30,7 @@ export const StoresLayer = Layer.mergeAll(
   InstrumentStore.layer,
   QuoteStore.layer,
   ParticipationStore.layer,
+  OpposingOrderStore.layer,
   DayTotalStore.layer,
   SettlementStore.layer,
   HaltStore.layer,

@@ -17,6 +17,7 @@ import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
 import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
+import { OpposingOrderStore } from "../../src/stores/orders/OpposingOrderStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
@@ -118,6 +119,7 @@ const watchLayer = Layer.effectContext(
             Layer.mock(QuoteStore)(watched(watch, "QuoteStore", stores.quotes)),
             Layer.mock(DayTotalStore)({}),
             Layer.mock(ParticipationStore)({}),
+            Layer.mock(OpposingOrderStore)({ opposing: () => Effect.succeed(new Map()) }),
             Layer.mock(OrderBudget)({})
           )
         )

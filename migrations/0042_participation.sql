@@ -16,3 +16,6 @@ ALTER TABLE order_plans
   DROP CONSTRAINT order_plans_cause_check,
   ADD CONSTRAINT order_plans_cause_check
     CHECK (cause IN ('SPLIT', 'AMENDMENT', 'LATENESS', 'CARRY', 'COMPLETION', 'VOLUME')) NOT VALID;
+
+-- A new order is compared with the unfinished ones of its instrument that have the opposite side.
+CREATE INDEX orders_by_instrument ON orders (instrument, split_at) WHERE order_queue_status = 'DONE';
