@@ -1,4 +1,5 @@
 import { BigDecimal, Duration, Option } from "effect"
+import { defaultMaxLatenessSeconds } from "../model/Order.ts"
 import { decimalText, whole } from "../text/decimals.ts"
 import { isFresh, type MarketLimits } from "./marketLimits.ts"
 
@@ -49,11 +50,18 @@ const partsOfPeriod = 10
 export const stepOf = ({ volumePeriod }: Pick<MarketLimits, "volumePeriod">): Duration.Duration =>
   Duration.millis(Math.round(Duration.toMillis(volumePeriod) / partsOfPeriod))
 
+/** What is judged of a slice. `scheduledMillis`: when it was due as planned. */
+interface Judged {
+  readonly instrument: string
+  readonly quantity: number
+  readonly scheduledMillis: number
+}
+
 /**
  * Says which of the slices that one daemon has just claimed may be sent, in the order of their due times. Where the volume is not
- * known, all of them may.
+ * known, all of them may. Late ones catch up at a steady pace: one at a time, or as many as a tenth of the period allows.
  */
-export const admit = <S extends { readonly instrument: string; readonly quantity: number }>(
+export const admit = <S extends Judged>(
   slices: ReadonlyArray<S>,
   uses: ReadonlyMap<string, VolumeUse>,
   nowMillis: number,
@@ -69,27 +77,41 @@ export const admit = <S extends { readonly instrument: string; readonly quantity
     const use = uses.get(instrument)
     const allowed = use === undefined ? null : allowedOf(use, nowMillis, limits)
     const before = added.get(instrument) ?? 0
+    const room = use === undefined || allowed === null ? unlimitedRoom : roomOf(use, before, allowed)
     const reason = blocked.get(instrument)
     if (reason !== undefined) {
       waiting.push({ slice, reason })
-    } else if (use === undefined || allowed === null || use.used + before + quantity <= allowed) {
-      admitted.push(slice)
-      added.set(instrument, before + quantity)
-    } else {
-      const why = whyTooMuch(slice, { ...use, used: use.used + before }, allowed, limits)
+    } else if (quantity > room.most) {
+      const why = whyTooMuch(slice, allowed ?? 0, room.most, limits)
       blocked.set(instrument, why)
-      const lately = use.usedLately + before
-      const room = {
-        most: Math.max(0, allowed - use.used - before),
-        steady: Math.floor(allowed / partsOfPeriod) - lately,
-        isFirst: lately === 0
-      }
       if (room.most > 0) cut.push({ slice, room, reason: why })
       else waiting.push({ slice, reason: why })
+    } else if (isBehind(slice, nowMillis) && quantity > room.steady && !room.isFirst) {
+      // What is on time goes all the same.
+      waiting.push({ slice, reason: "it is late, and what is late leaves at a steady pace" })
+    } else {
+      admitted.push(slice)
+      added.set(instrument, before + quantity)
     }
   }
   return { admitted, cut, waiting }
 }
+
+const unlimitedRoom: Room = { most: Infinity, steady: Infinity, isFirst: true }
+
+/** What is left for a slice, where `before` was admitted in the same claim. */
+const roomOf = ({ used, usedLately }: VolumeUse, before: number, allowed: number): Room => {
+  const lately = usedLately + before
+  return {
+    most: Math.max(0, allowed - used - before),
+    steady: Math.floor(allowed / partsOfPeriod) - lately,
+    isFirst: lately === 0
+  }
+}
+
+/** Whether a slice is so late that it only catches up. */
+const isBehind = ({ scheduledMillis }: Judged, nowMillis: number): boolean =>
+  nowMillis - scheduledMillis > defaultMaxLatenessSeconds * 1000
 
 /** How much all slices of an instrument may send in the period, in units; null if that is not known or not limited. */
 export const allowedOf = (
@@ -106,11 +128,10 @@ export const allowedOf = (
 const hundredth = BigDecimal.fromStringUnsafe("0.01")
 
 const whyTooMuch = (
-  { quantity }: { readonly quantity: number },
-  { used, recentVolume }: VolumeUse,
+  { quantity }: Judged,
   allowed: number,
+  left: number,
   { volumeSharePercent, volumePeriod }: VolumeLimits
 ): string =>
-  `with the slice's ${quantity}, ${used + quantity} would be sent within ${Duration.toMinutes(volumePeriod)} minutes; ` +
-  `LIMIT_VOLUME_SHARE_PERCENT (${Option.match(volumeSharePercent, { onNone: () => "", onSome: decimalText })}) ` +
-  `of the ${recentVolume} traded allows ${allowed}`
+  `LIMIT_VOLUME_SHARE_PERCENT (${Option.match(volumeSharePercent, { onNone: () => "", onSome: decimalText })}) allows ${allowed} ` +
+  `within ${Duration.toMinutes(volumePeriod)} minutes, of which ${left} are left, and the slice has ${quantity}`

@@ -10,7 +10,8 @@ const limits = (percent: string) => ({
 const now = 1_000_000
 const volume = (recentVolume: number | null, used = 0, usedLately = 0) =>
   new Map([["A", { instrument: "A", recentVolume, recentVolumeMillis: now, used, usedLately }]])
-const slices = (...quantities: ReadonlyArray<number>) => quantities.map((quantity) => ({ instrument: "A", quantity }))
+const slices = (...quantities: ReadonlyArray<number>) =>
+  quantities.map((quantity) => ({ instrument: "A", quantity, scheduledMillis: now }))
 const admittedOf = (...asked: Parameters<typeof admit>) => admit(...asked).admitted.map(({ quantity }) => quantity)
 
 describe("the share of the volume", () => {
@@ -36,8 +37,23 @@ describe("the share of the volume", () => {
     )
     assert.strictEqual(
       cut[0]?.reason,
-      "with the slice's 100, 170 would be sent within 5 minutes; LIMIT_VOLUME_SHARE_PERCENT (10) of the 1000 traded allows 100"
+      "LIMIT_VOLUME_SHARE_PERCENT (10) allows 100 within 5 minutes, of which 30 are left, and the slice has 100"
     )
+  })
+
+  it("lets late slices catch up at a steady pace, past which those on time go", () => {
+    const late = (quantity: number, seconds = 61) => ({
+      instrument: "A",
+      quantity,
+      scheduledMillis: now - seconds * 1000
+    })
+    // 100 may be sent in the period, and 10 in a tenth of it.
+    const admittedWith = (used: number, ...asked: ReadonlyArray<ReturnType<typeof late>>) =>
+      admittedOf(asked, volume(1000, used, used), now, limits("10"))
+    assert.deepStrictEqual(admittedWith(0, late(4), late(4), late(4), late(2)), [4, 4, 2])
+    assert.deepStrictEqual(admittedWith(0, late(50), late(1)), [50])
+    assert.deepStrictEqual(admittedWith(20, late(50), ...slices(30), late(1)), [30])
+    assert.deepStrictEqual(admittedWith(0, late(30, 60), late(30, 60), late(30, 60)), [30, 30, 30])
   })
 
   it("lets a slice wait whole only when nothing at all is left", () => {
@@ -49,7 +65,10 @@ describe("the share of the volume", () => {
     assert.deepStrictEqual(admittedOf(slices(1000), volume(null, 5000), now, limits("1")), [1000])
     assert.deepStrictEqual(admittedOf(slices(1000), volume(10), now + 60_001, limits("1")), [1000])
     assert.deepStrictEqual(admittedOf(slices(1000), volume(10), now + 60_000, limits("1")), [])
-    assert.deepStrictEqual(admittedOf([{ instrument: "B", quantity: 9 }], volume(10), now, limits("1")), [9])
+    assert.deepStrictEqual(
+      admittedOf([{ instrument: "B", quantity: 9, scheduledMillis: now }], volume(10), now, limits("1")),
+      [9]
+    )
     assert.isNull(allowedOf({ recentVolume: 10, recentVolumeMillis: null }, now, limits("1")))
   })
 
