@@ -58,8 +58,8 @@ interface Judged {
 }
 
 /**
- * Says which of the slices that one daemon has just claimed may be sent, in the order of their due times. Where the volume is not
- * known, all of them may. Late ones catch up at a steady pace: one at a time, or as many as a tenth of the period allows.
+ * Says which of the slices that one daemon has just claimed may be sent, in the order of their due times. Late ones catch up at a
+ * steady pace: one in a tenth of the period, or as many as that allows. Where the volume is not known, those on time may all be sent.
  */
 export const admit = <S extends Judged>(
   slices: ReadonlyArray<S>,
@@ -77,7 +77,7 @@ export const admit = <S extends Judged>(
     const use = uses.get(instrument)
     const allowed = use === undefined ? null : allowedOf(use, nowMillis, limits)
     const before = added.get(instrument) ?? 0
-    const room = use === undefined || allowed === null ? unlimitedRoom : roomOf(use, before, allowed)
+    const room = roomOf(use ?? unused, before, allowed)
     const reason = blocked.get(instrument)
     if (reason !== undefined) {
       waiting.push({ slice, reason })
@@ -97,14 +97,18 @@ export const admit = <S extends Judged>(
   return { admitted, cut, waiting }
 }
 
-const unlimitedRoom: Room = { most: Infinity, steady: Infinity, isFirst: true }
+const unused = { used: 0, usedLately: 0 }
 
-/** What is left for a slice, where `before` was admitted in the same claim. */
-const roomOf = ({ used, usedLately }: VolumeUse, before: number, allowed: number): Room => {
+/** What is left for a slice, where `before` was admitted in the same claim; `allowed` is null if the volume is not known. */
+const roomOf = (
+  { used, usedLately }: Pick<VolumeUse, "used" | "usedLately">,
+  before: number,
+  allowed: number | null
+): Room => {
   const lately = usedLately + before
   return {
-    most: Math.max(0, allowed - used - before),
-    steady: Math.floor(allowed / partsOfPeriod) - lately,
+    most: allowed === null ? Infinity : Math.max(0, allowed - used - before),
+    steady: Math.floor((allowed ?? 0) / partsOfPeriod) - lately,
     isFirst: lately === 0
   }
 }

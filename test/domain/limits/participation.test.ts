@@ -61,6 +61,13 @@ describe("the share of the volume", () => {
     assert.deepStrictEqual([cut.length, waiting.length], [0, 1])
   })
 
+  it("lets one late slice go in a tenth of the period where the volume is not known", () => {
+    const late = { instrument: "A", quantity: 50, scheduledMillis: now - 61_000 }
+    const unknown = (usedLately: number) => volume(null, 5000, usedLately)
+    assert.deepStrictEqual(admittedOf([late, ...slices(7), late], unknown(0), now, limits("1")), [50, 7])
+    assert.deepStrictEqual(admittedOf([late, ...slices(7), late], unknown(1), now, limits("1")), [7])
+  })
+
   it("does not limit an instrument whose volume is not known, or known from too old a quote", () => {
     assert.deepStrictEqual(admittedOf(slices(1000), volume(null, 5000), now, limits("1")), [1000])
     assert.deepStrictEqual(admittedOf(slices(1000), volume(10), now + 60_001, limits("1")), [1000])
