@@ -26,7 +26,7 @@ export interface VolumeUse {
 
 /** The part of a slice that may go now. */
 export interface Room {
-  /** All that the limit allows; less than the slice. */
+  /** All that the limit allows. */
   readonly most: number
   /** The part that keeps to a steady pace: what a tenth of the period allows, without what was sent in it. */
   readonly steady: number
@@ -36,7 +36,7 @@ export interface Room {
 
 export interface Admission<S> {
   readonly admitted: ReadonlyArray<S>
-  /** Of each instrument at most one: the first slice that is too large. */
+  /** Of each instrument the first slice that is too large, and the first that is late and too large for now. */
   readonly cut: ReadonlyArray<{ readonly slice: S; readonly room: Room; readonly reason: string }>
   readonly waiting: ReadonlyArray<{ readonly slice: S; readonly reason: string }>
 }
@@ -71,14 +71,17 @@ export const admit = <S extends Judged>(
   const cut: Array<Admission<S>["cut"][number]> = []
   const waiting: Array<Admission<S>["waiting"][number]> = []
   const added = new Map<string, number>()
+  /** Why an instrument's next slices wait: all of them, and those that are late. */
   const blocked = new Map<string, string>()
+  const paced = new Set<string>()
   for (const slice of slices) {
     const { instrument, quantity } = slice
     const use = uses.get(instrument)
     const allowed = use === undefined ? null : allowedOf(use, nowMillis, limits)
     const before = added.get(instrument) ?? 0
     const room = roomOf(use ?? unused, before, allowed)
-    const reason = blocked.get(instrument)
+    const isLate = isBehind(slice, nowMillis)
+    const reason = blocked.get(instrument) ?? (isLate && paced.has(instrument) ? steadyPace : undefined)
     if (reason !== undefined) {
       waiting.push({ slice, reason })
     } else if (quantity > room.most) {
@@ -86,9 +89,11 @@ export const admit = <S extends Judged>(
       blocked.set(instrument, why)
       if (room.most > 0) cut.push({ slice, room, reason: why })
       else waiting.push({ slice, reason: why })
-    } else if (isBehind(slice, nowMillis) && quantity > room.steady && !room.isFirst) {
+    } else if (isLate && quantity > room.steady && !room.isFirst) {
       // What is on time goes all the same.
-      waiting.push({ slice, reason: "it is late, and what is late leaves at a steady pace" })
+      paced.add(instrument)
+      if (room.steady > 0) cut.push({ slice, room, reason: steadyPace })
+      else waiting.push({ slice, reason: steadyPace })
     } else {
       admitted.push(slice)
       added.set(instrument, before + quantity)
@@ -96,6 +101,8 @@ export const admit = <S extends Judged>(
   }
   return { admitted, cut, waiting }
 }
+
+const steadyPace = "it is late, and what is late leaves at a steady pace"
 
 const unused = { used: 0, usedLately: 0 }
 

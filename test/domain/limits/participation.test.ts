@@ -50,7 +50,16 @@ describe("the share of the volume", () => {
     // 100 may be sent in the period, and 10 in a tenth of it.
     const admittedWith = (used: number, ...asked: ReadonlyArray<ReturnType<typeof late>>) =>
       admittedOf(asked, volume(1000, used, used), now, limits("10"))
-    assert.deepStrictEqual(admittedWith(0, late(4), late(4), late(4), late(2)), [4, 4, 2])
+    const { admitted, cut, waiting } = admit(
+      [4, 4, 4, 2].map((quantity) => late(quantity)),
+      volume(1000),
+      now,
+      limits("10")
+    )
+    assert.deepStrictEqual(
+      [admitted.length, cut.map(({ room }) => room.steady), waiting.map(({ slice }) => slice.quantity)],
+      [2, [2], [2]]
+    )
     assert.deepStrictEqual(admittedWith(0, late(50), late(1)), [50])
     assert.deepStrictEqual(admittedWith(20, late(50), ...slices(30), late(1)), [30])
     assert.deepStrictEqual(admittedWith(0, late(30, 60), late(30, 60), late(30, 60)), [30, 30, 30])
