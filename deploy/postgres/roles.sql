@@ -113,6 +113,7 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   ('slice_results', 'SELECT, INSERT, UPDATE, DELETE'),
   ('slice_working', 'SELECT, INSERT, UPDATE, DELETE'),
   ('volume_profiles', 'SELECT, INSERT, UPDATE, DELETE'),
+  ('volume_reservations', 'SELECT, INSERT, UPDATE, DELETE'),
   ('workers', 'SELECT, INSERT, UPDATE, DELETE')
 $rights$;
 

@@ -117,6 +117,7 @@ const limits = (read: Read) => ({
 /** Prices, the time after a window, and the trading calendar. */
 const market = (read: Read) => ({
   quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
+  selfTradePolicy: read(oneOf("SELF_TRADE_POLICY", "warn", ["warn", "refuse", "allow"])),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0.01, 1440)),
   tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
   tradingCalendarFile: read(optional(path("TRADING_CALENDAR_FILE", ""))),

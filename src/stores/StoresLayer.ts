@@ -3,6 +3,7 @@ import { BrokerInUseStore } from "./account/BrokerInUseStore.ts"
 import { DayTotalStore } from "./account/DayTotalStore.ts"
 import { InstrumentStore } from "./account/InstrumentStore.ts"
 import { OrderBudget } from "./account/OrderBudget.ts"
+import { ParticipationStore } from "./account/ParticipationStore.ts"
 import { QuoteStore } from "./account/QuoteStore.ts"
 import { SettlementStore } from "./account/SettlementStore.ts"
 import { AuditStore } from "./operations/AuditStore.ts"
@@ -11,6 +12,7 @@ import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
 import { HistoryStore } from "./operations/HistoryStore.ts"
 import { LookoutStore } from "./operations/LookoutStore.ts"
+import { OpposingOrderStore } from "./orders/OpposingOrderStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
 import { ReplanStore } from "./orders/ReplanStore.ts"
@@ -27,6 +29,8 @@ export const StoresLayer = Layer.mergeAll(
   OrderCommands.layer,
   InstrumentStore.layer,
   QuoteStore.layer,
+  ParticipationStore.layer,
+  OpposingOrderStore.layer,
   DayTotalStore.layer,
   SettlementStore.layer,
   HaltStore.layer,

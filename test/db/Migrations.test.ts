@@ -59,6 +59,7 @@ const allTables = [
   "slice_states",
   "slice_working",
   "volume_profiles",
+  "volume_reservations",
   "workers"
 ]
 

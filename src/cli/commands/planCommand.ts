@@ -5,13 +5,15 @@ import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
+import { selfTradeText } from "../../domain/limits/selfTrade.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { because } from "../../domain/model/reason.ts"
 import { planOrder, unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
-import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { OpposingOrderStore } from "../../stores/orders/OpposingOrderStore.ts"
+import { CommandFailed, CommandLayer, json, print, warn } from "../shared/environment.ts"
 import { maxIdLength, textFlag } from "../shared/flags.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
 import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
@@ -26,11 +28,25 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   if (Result.isFailure(plan)) return plan
   const full = yield* (yield* makeDayBudget)()(plan.success, start)
   if (full !== null) return Result.fail(because("broker_rate", full))
+  const against = yield* selfTradeOf(order, start)
+  if (Result.isFailure(against)) return against
   const limits = rules.preTrade
   if (!limitsTheDay(limits)) return plan
   const value = valueOf(order, knownPrice(market, start, limits))
   const breaches = breachesOfDay(value, yield* (yield* DayTotalStore).totals(start), limits)
   return breaches.length === 0 ? plan : Result.fail(because("day_limit", breaches.join("; ")))
+})
+
+/** Warns of unfinished orders of the account that the order would trade against, or fails, as SELF_TRADE_POLICY says. */
+const selfTradeOf = Effect.fnUntraced(function* (order: SplittableOrder, now: DateTime.Utc) {
+  const { selfTradePolicy } = yield* Configuration
+  if (selfTradePolicy === "allow") return Result.succeed(null)
+  const against = (yield* (yield* OpposingOrderStore).opposing([order], now)).get(order.id)
+  if (against === undefined) return Result.succeed(null)
+  const text = selfTradeText(order, against)
+  if (selfTradePolicy === "refuse") return Result.fail(because("self_trade", text))
+  yield* warn(`Warning: ${text}`)
+  return Result.succeed(null)
 })
 
 export const planCommand = Command.make(

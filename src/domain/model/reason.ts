@@ -62,6 +62,12 @@ export const reasonMeanings = {
     of: ["order FAILED"],
     meaning: "With this order the day would exceed `LIMIT_ORDERS_PER_DAY` or `LIMIT_VALUE_PER_DAY`."
   },
+  self_trade: {
+    of: ["order FAILED"],
+    meaning:
+      "Another order of the account has the opposite side of the same instrument and is unfinished, and `SELF_TRADE_POLICY` is " +
+      "`refuse`. With `warn` the code stands in the log."
+  },
   broker_rate: {
     of: ["order FAILED"],
     meaning: "The plan needs more requests a second, a minute or a day than the broker account may send."

@@ -45,7 +45,7 @@ export type Listing =
 export const unknownInstrument: InstrumentFacts = { volumeProfile: null, listing: null, quote: null }
 
 /** Why a plan was made. */
-export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
+export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION", "VOLUME"])
 export type PlanCause = typeof PlanCause.Type
 
 export const planCauseText = {
@@ -53,7 +53,8 @@ export const planCauseText = {
   AMENDMENT: "an amendment",
   LATENESS: "to spread late slices anew",
   CARRY: "to carry what was not filled",
-  COMPLETION: "to complete the order"
+  COMPLETION: "to complete the order",
+  VOLUME: "to keep a slice to the share of the volume"
 } satisfies Readonly<Record<PlanCause, string>>
 
 /** Whether there are futures on an instrument; null if unknown. */

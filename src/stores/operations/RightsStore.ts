@@ -33,6 +33,7 @@ export const serviceTables: ReadonlyArray<string> = [
   "slice_results",
   "slice_working",
   "volume_profiles",
+  "volume_reservations",
   "workers"
 ]
 
