@@ -54,7 +54,7 @@ const listings: ReadonlyArray<Listing> = [
   future(12602626, "NIFTY26NOVFUT", "NIFTY", 65),
   future(12601346, "BANKNIFTY26NOVFUT", "BANKNIFTY", 30),
   future(12601602, "FINNIFTY26NOVFUT", "FINNIFTY", 60),
-  future(12602370, "MIDCPNIFTY26NOVFUT", "MIDCPNIFTY", 140),
+  future(12602370, "MIDCPNIFTY26NOVFUT", "MIDCPNIFTY", 120),
   { ...future(12605442, "NIFTY26NOV26000CE", "NIFTY", 65), type: "CE", strike: 26_000 },
   { ...future(12605698, "NIFTY26NOV26000PE", "NIFTY", 65), type: "PE", strike: 26_000 }
 ]
@@ -69,6 +69,10 @@ export const tokenOf = (instrument: string): number => {
   tokens.set(instrument, token)
   return token
 }
+
+/** The lot of an underlying's contracts; 1 if none is listed. */
+export const lotOf = (underlying: string): number =>
+  listings.find(({ name, type }) => name === underlying && type !== "EQ")?.lot ?? 1
 
 /** Kite's CSV dump of all instruments, or of one exchange. */
 export const instrumentsCsv = (exchange: string | null): string =>

@@ -51,7 +51,7 @@ const perform = (simulation: Simulation, request: SimulatorRequest, nowMillis: n
 }
 
 const place = (simulation: Simulation, variety: string, form: URLSearchParams, nowMillis: number): Answer => {
-  const request = readPlacement(variety, form)
+  const request = readPlacement(variety, form, nowMillis)
   if ("errorType" in request) return refused(request)
   const fault = simulation.faults.next("place", request.tag)
   const refusal = fault === null ? undefined : injectedRefusals[fault.kind]
@@ -93,7 +93,8 @@ const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchPa
   if (order.modifications >= simulation.options.limits.modifications) {
     return refused(orderError("Maximum allowed order modifications exceeded."))
   }
-  const request = readModification({ ...order.request, quantity: state?.quantity ?? order.request.quantity }, form)
+  const before = { ...order.request, quantity: state?.quantity ?? order.request.quantity }
+  const request = readModification(before, form, nowMillis)
   if ("errorType" in request) return refused(request)
   if (request.quantity <= (state?.filled ?? 0)) {
     return refused(inputError("Quantity cannot be modified to less than what is filled."))

@@ -34,6 +34,7 @@ const allTables = [
   "broker_events",
   "broker_in_use",
   "double_placements",
+  "freeze_quantities",
   "instruments",
   "market_quotes",
   "mock_broker_orders",

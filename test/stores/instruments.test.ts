@@ -4,6 +4,7 @@ import { mockInstruments } from "../../src/broker/mock/mockInstruments.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
+import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { testDatabase } from "../support/database.ts"
 
@@ -200,7 +201,7 @@ describe("the instrument facts for a plan", () => {
     Effect.gen(function* () {
       const store = yield* InstrumentStore
       const venueOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
-      assert.deepStrictEqual(yield* venueOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
+      assert.deepStrictEqual(yield* venueOf("NSE:INFY"), unknownInstrument)
 
       const infy = details("NSE:INFY")
       const future = details("NFO:INFY26DECFUT", { name: "INFY", segment: "NFO-FUT", token: 2 })

@@ -2,7 +2,9 @@ import { Array as Arrays, Context, type DateTime, Effect, Layer, type Option, Sc
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
+import { FreezeQuantity } from "../../domain/market/FreezeQuantity.ts"
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
+import { parsedUnderlying } from "../../domain/market/underlying.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
 import type { Listing, InstrumentFacts } from "../../domain/planning/planOrder.ts"
@@ -42,7 +44,8 @@ const KnownOfMarket = Schema.Struct({
   hasList: Schema.Boolean,
   hasFutures: Schema.Boolean,
   lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
-  quotedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+  quotedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  freezes: Schema.Array(FreezeQuantity)
 })
 
 const Counted = Schema.Struct({ count: Schema.Int })
@@ -55,7 +58,7 @@ const maxSuggestions = 3
 const batchSize = 5_000
 
 /**
- * The list of tradable instruments and what is known of each market: listing, futures, volume profile, last price. The list
+ * The list of tradable instruments and what is known of each market: listing, futures, freeze quantities, volume profile, last price. The list
  * is replaced as a whole, so readers never see parts of two. Read by the splitter and the monitor to plan, and by the
  * commands; written by the sync.
  */
@@ -241,8 +244,13 @@ const facts = ({ sql, query }: Db["Service"], instruments: ReadonlyArray<string>
       SELECT w.instrument, to_jsonb(v.volumes) AS volumes, EXISTS (SELECT FROM instruments) AS has_list,
         EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2))
           AS has_futures,
-        q.last_price::text AS last_price, q.at AS quoted_at
-      FROM unnest(${texts(instruments)}) AS w (instrument)
+        q.last_price::text AS last_price, q.at AS quoted_at,
+        (SELECT coalesce(jsonb_agg(to_jsonb(z)), '[]') FROM (
+          SELECT exchange, underlying, quantity, since, source FROM freeze_quantities
+          WHERE exchange = split_part(w.instrument, ':', 1) AND underlying IN (upper(btrim(i.name)), w.underlying)
+        ) z) AS freezes
+      FROM unnest(${texts(instruments)}, ${texts(instruments.map(parsedUnderlying))}) AS w (instrument, underlying)
+      LEFT JOIN instruments i USING (instrument)
       LEFT JOIN volume_profiles v USING (instrument)
       LEFT JOIN LATERAL (
         SELECT last_price, at FROM market_quotes WHERE instrument = w.instrument ORDER BY at DESC LIMIT 1
@@ -257,7 +265,7 @@ const markets = (db: Db["Service"]) =>
       : new Map<string, InstrumentDetails>()
     const markets = new Map<string, InstrumentFacts>()
     const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
-    for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
+    for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt, freezes } of known) {
       const found = details.get(instrument)
       const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)
       const listing: Listing | null = !hasList
@@ -269,7 +277,7 @@ const markets = (db: Db["Service"]) =>
             }
           : { _tag: "Listed", details: found, hasFutures }
       const quote = lastPrice === null || quotedAt === null ? null : { lastPrice, at: quotedAt }
-      markets.set(instrument, { volumeProfile: volumes, listing, quote })
+      markets.set(instrument, { volumeProfile: volumes, listing, quote, freezes })
     }
     return markets
   })

@@ -14,6 +14,7 @@ export const serviceTables: ReadonlyArray<string> = [
   "broker_differences",
   "broker_in_use",
   "double_placements",
+  "freeze_quantities",
   "instruments",
   "market_quotes",
   "mock_broker_orders",
