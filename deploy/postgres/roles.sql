@@ -98,6 +98,8 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   ('broker_in_use', 'SELECT, UPDATE'),
   ('double_placements', 'SELECT, INSERT, UPDATE, DELETE'),
   ('freeze_quantities', 'SELECT, INSERT, UPDATE'),
+  ('instrument_changes', 'SELECT, INSERT, DELETE'),
+  ('instrument_sync', 'SELECT, UPDATE'),
   ('instruments', 'SELECT, INSERT, UPDATE, DELETE'),
   ('market_quotes', 'SELECT, INSERT, DELETE'),
   ('mock_broker_orders', 'SELECT, INSERT, UPDATE, DELETE'),

@@ -35,6 +35,8 @@ const allTables = [
   "broker_in_use",
   "double_placements",
   "freeze_quantities",
+  "instrument_changes",
+  "instrument_sync",
   "instruments",
   "market_quotes",
   "mock_broker_orders",

@@ -15,6 +15,8 @@ export const serviceTables: ReadonlyArray<string> = [
   "broker_in_use",
   "double_placements",
   "freeze_quantities",
+  "instrument_changes",
+  "instrument_sync",
   "instruments",
   "market_quotes",
   "mock_broker_orders",
