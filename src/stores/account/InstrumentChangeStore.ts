@@ -28,16 +28,19 @@ export class InstrumentChangeStore extends Context.Service<
   {
     /** The newest changes since then, newest first. */
     readonly since: (from: DateTime.Utc, limit: number) => Effect.Effect<ReadonlyArray<InstrumentChange>, DbError>
+    /** The number of the newest change; null before the first. */
+    readonly newest: Effect.Effect<number | null, DbError>
     /**
      * The orders that a recent change of their instrument may concern: neither finished nor on hold nor cancelled, and not put on hold
      * since that change, after which a person has looked at it. What they were planned with is that of the plan that a person asked for.
+     * Reads all orders of the last days.
      */
     readonly affectedOrders: (now: DateTime.Utc) => Effect.Effect<ReadonlyArray<AffectedOrder>, DbError>
   }
 >()("pulse-background/InstrumentChangeStore") {
   static readonly layer: Layer.Layer<InstrumentChangeStore, never, Db> = Layer.effect(
     InstrumentChangeStore,
-    Effect.map(Db, ({ sql, query }) =>
+    Effect.map(Db, ({ sql, query, queryOne }) =>
       InstrumentChangeStore.of({
         since: (from, limit) =>
           query(
@@ -47,6 +50,15 @@ export class InstrumentChangeStore extends Context.Service<
               SELECT at, instrument, what, before, after FROM instrument_changes
               WHERE at >= ${instant(from)} ORDER BY id DESC LIMIT ${limit}::int`
           ),
+
+        newest: Effect.map(
+          queryOne(
+            "InstrumentChangeStore.newest",
+            Schema.Struct({ newest: Schema.NullOr(Schema.Finite) }),
+            sql`SELECT max(id)::float8 AS newest FROM instrument_changes`
+          ),
+          ({ newest }) => newest
+        ),
 
         affectedOrders: (now) => {
           const since = instant(DateTime.subtractDuration(now, maxOrder))

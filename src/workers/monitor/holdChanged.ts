@@ -1,4 +1,5 @@
-import { DateTime, Effect } from "effect"
+import { Clock, DateTime, Effect } from "effect"
+import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { outdatedTerms, outdatedText } from "../../domain/market/instrumentChanges.ts"
 import { because } from "../../domain/model/reason.ts"
 import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
@@ -30,6 +31,27 @@ export const makeHoldChanged = Effect.gen(function* () {
       )
     }
     return held
+  })
+})
+
+/** How often orders are looked through without a new change: one may have been on hold for another reason at the last look. */
+const restMillis = 3_600_000
+
+/** Like {@link makeHoldChanged}, if there is something new; at most once an hour otherwise. */
+export const makeHoldNewlyChanged = Effect.gen(function* () {
+  const changes = yield* InstrumentChangeStore
+  const hold = yield* makeHoldChanged
+  let last: { readonly newest: number | null; readonly atMillis: number; readonly isNews: boolean } | null = null
+
+  return Effect.gen(function* () {
+    const newest = yield* changes.newest
+    const atMillis = yield* Clock.currentTimeMillis
+    const isNews = last === null || last.newest !== newest
+    // A second time after each change, for orders that were split with the list before it at the same moment.
+    if (last !== null && !isNews && !last.isNews && isPausedUntil(atMillis, last.atMillis + restMillis, restMillis))
+      return
+    yield* hold
+    last = { newest, atMillis, isNews }
   })
 })
 

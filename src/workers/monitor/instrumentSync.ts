@@ -12,7 +12,7 @@ import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { InstrumentSyncStore } from "../../stores/account/InstrumentSyncStore.ts"
 import { NotificationStore } from "../../stores/operations/NotificationStore.ts"
 import { Lookout } from "../supervision/Lookout.ts"
-import { makeHoldChanged } from "./holdChanged.ts"
+import { makeHoldNewlyChanged } from "./holdChanged.ts"
 
 /** How often a daemon looks for changes that another one, or a person, has brought. */
 const lookInterval = Duration.minutes(10)
@@ -42,7 +42,7 @@ export const InstrumentSync = Layer.unwrap(
 const run = Effect.gen(function* () {
   const context = yield* Effect.context<Configuration | CredentialStore | KiteClient>()
   const round = yield* makeSyncRound(Effect.provide(fetchInstruments, context))
-  const hold = yield* makeHoldChanged
+  const hold = yield* makeHoldNewlyChanged
   let pause = dueInterval
   const look = Effect.gen(function* () {
     pause = dueInterval

@@ -7,7 +7,7 @@ import { Instrument } from "../../../src/domain/model/Order.ts"
 import { InstrumentChangeStore } from "../../../src/stores/account/InstrumentChangeStore.ts"
 import { InstrumentStore } from "../../../src/stores/account/InstrumentStore.ts"
 import { OrderCommands } from "../../../src/stores/orders/OrderCommands.ts"
-import { makeHoldChanged } from "../../../src/workers/monitor/holdChanged.ts"
+import { makeHoldChanged, makeHoldNewlyChanged } from "../../../src/workers/monitor/holdChanged.ts"
 import { makeSplitPending } from "../../../src/workers/OrderSplitter.ts"
 import { scriptedBroker } from "../../support/scriptedBroker.ts"
 import { asked, insertOrder, serviceLayer, setClock, start } from "../../support/service.ts"
@@ -85,6 +85,32 @@ describe("a changed list", () => {
       assert.deepStrictEqual(yield* holdChanged, [])
       yield* sync(3, { [nifty]: { lotSize: 100 }, "NSE:INFY": { tickSize: BigDecimal.fromStringUnsafe("0.1") } })
       assert.deepStrictEqual(yield* holdChanged, ["a"])
+    }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is looked for after each change, and once an hour for orders that were on hold meanwhile", () =>
+    Effect.gen(function* () {
+      yield* sync(0)
+      const day = { num_splits: 2, product_type: "NRML", duration_minutes: 1440 }
+      yield* insertOrder("a", { instrument: nifty, total_quantity: 260, ...day })
+      yield* Effect.flatten(makeSplitPending)
+      const holdNew = yield* makeHoldNewlyChanged
+      const reason = Effect.map(holds, ([order]) => order?.reason ?? "none")
+      const commands = yield* OrderCommands
+      yield* commands.pause("a", asked, yield* DateTime.now)
+      yield* sync(1, { [nifty]: { lotSize: 75 } })
+      yield* holdNew
+      yield* holdNew
+      yield* commands.resume("a", asked, yield* DateTime.now)
+      yield* holdNew
+      assert.strictEqual(yield* reason, "none")
+      yield* setClock(Duration.hours(2))
+      yield* holdNew
+      assert.include(yield* reason, "its lot was 65 and is 75")
+      yield* commands.resume("a", asked, yield* DateTime.now)
+      yield* sync(2.5, { [nifty]: { lotSize: 50 } })
+      yield* holdNew
+      assert.include(yield* reason, "its lot was 65 and is 50")
     }).pipe(Effect.provide(service))
   )
 
