@@ -174,7 +174,7 @@ describe("an order", () => {
 })
 
 describe("an invalid placement", () => {
-  const november = Date.parse("2026-11-24T10:00:00+05:30")
+  const november = Date.parse("2026-11-20T10:00:00+05:30")
   const cases: ReadonlyArray<readonly [string, { readonly [name: string]: string }, RegExp]> = [
     ["exchange", { exchange: "NYSE" }, /exchange/],
     ["side", { transaction_type: "HOLD" }, /transaction_type/],
