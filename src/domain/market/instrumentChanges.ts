@@ -60,5 +60,5 @@ const isMultiple = (price: BigDecimal.BigDecimal, tick: BigDecimal.BigDecimal): 
 
 /** Why an order with outdated terms is on hold, and what a person can do. */
 export const outdatedText = (outdated: ReadonlyArray<string>): string =>
-  `the instrument has changed since the order was planned: ${outdated.join("; ")}. "order amend" plans the rest anew, ` +
-  '"order resume" goes on as planned, "order cancel" ends it'
+  `the instrument has changed since the order was planned: ${outdated.join("; ")}. "order amend" plans the rest anew, before ` +
+  '"order resume"; "order resume" alone goes on as planned, "order cancel" ends it'

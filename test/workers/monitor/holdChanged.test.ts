@@ -74,7 +74,7 @@ describe("a changed list", () => {
       assert.strictEqual(a?.heldSlices, 2)
       assert.match(
         a?.reason ?? "",
-        /its lot was 65 and is 75\. "order amend" plans the rest anew, "order resume" goes on/
+        /its lot was 65 and is 75\. "order amend" plans the rest anew, before "order resume"/
       )
       // A MARKET order does not mind the tick, and each contract has a lot of its own.
       assert.deepStrictEqual([b?.reason, c?.reason], [null, null])
