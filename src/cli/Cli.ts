@@ -13,6 +13,7 @@ import { version } from "../version.ts"
 import { actionsCommand } from "./commands/actionsCommand.ts"
 import { doctorCommand } from "./commands/doctorCommand.ts"
 import { explainCommand } from "./commands/explainCommand.ts"
+import { freezeCommand } from "./commands/freezeCommand.ts"
 import { haltCommand, resumeCommand } from "./commands/haltCommands.ts"
 import { healthCommand } from "./commands/healthCommand.ts"
 import { instrumentCommand } from "./commands/instrumentCommand.ts"
@@ -85,6 +86,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     settleCommand,
     zerodhaCommand,
     instrumentCommand,
+    freezeCommand,
     topCommand,
     healthCommand,
     workersCommand,

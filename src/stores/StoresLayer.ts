@@ -1,6 +1,7 @@
 import { Layer } from "effect"
 import { BrokerInUseStore } from "./account/BrokerInUseStore.ts"
 import { DayTotalStore } from "./account/DayTotalStore.ts"
+import { InstrumentChangeStore } from "./account/InstrumentChangeStore.ts"
 import { InstrumentStore } from "./account/InstrumentStore.ts"
 import { OrderBudget } from "./account/OrderBudget.ts"
 import { ParticipationStore } from "./account/ParticipationStore.ts"
@@ -28,6 +29,7 @@ export const StoresLayer = Layer.mergeAll(
   OrderBudget.layer,
   OrderCommands.layer,
   InstrumentStore.layer,
+  InstrumentChangeStore.layer,
   QuoteStore.layer,
   ParticipationStore.layer,
   OpposingOrderStore.layer,

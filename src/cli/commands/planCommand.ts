@@ -4,10 +4,12 @@ import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
+import { freezeOf } from "../../domain/limits/freezeLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { selfTradeText } from "../../domain/limits/selfTrade.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { because } from "../../domain/model/reason.ts"
+import { freezeFactsOf } from "../../domain/planning/freezeFacts.ts"
 import { planOrder, unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
@@ -16,6 +18,7 @@ import { OpposingOrderStore } from "../../stores/orders/OpposingOrderStore.ts"
 import { CommandFailed, CommandLayer, json, print, warn } from "../shared/environment.ts"
 import { maxIdLength, textFlag } from "../shared/flags.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
+import { shownFreeze } from "../terminal/renderFreeze.ts"
 import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
 
 /** The plan that an order would get if it were split at `start`, or every reason why it would get none. */
@@ -24,7 +27,11 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
   const market = markets.get(order.instrument) ?? unknownInstrument
-  const plan = planOrder(order, rules, market, start)
+  const facts = freezeFactsOf(market)
+  const freeze = rules.isFreezeLimited
+    ? shownFreeze(freezeOf(order.instrument, facts, start), facts.details?.lotSize ?? 1)
+    : null
+  const plan = Result.map(planOrder(order, rules, market, start), (plan) => ({ ...plan, freeze }))
   if (Result.isFailure(plan)) return plan
   const full = yield* (yield* makeDayBudget)()(plan.success, start)
   if (full !== null) return Result.fail(because("broker_rate", full))
@@ -68,7 +75,7 @@ export const planCommand = Command.make(
     const plan = yield* planAt(order.success, start)
     if (Result.isFailure(plan))
       return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure.text}` })
-    const { input, slices, startsAt, endMillis, sessions } = plan.success
+    const { input, slices, startsAt, endMillis, sessions, freeze } = plan.success
     const startMillis = DateTime.toEpochMillis(startsAt ?? start)
     const shown: ShownPlan = {
       instrument: order.success.instrument,
@@ -84,6 +91,7 @@ export const planCommand = Command.make(
           closesAt: DateTime.makeUnsafe(closesMillis)
         })) ?? null,
       totalQuantity: input.totalQuantity,
+      freeze,
       slices: slices.map(({ sequenceNumber, quantity, dueMillis }) => ({
         sequenceNumber,
         quantity,

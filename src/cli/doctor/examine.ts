@@ -24,6 +24,7 @@ import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { InstrumentSyncStore } from "../../stores/account/InstrumentSyncStore.ts"
 import { AuditStore } from "../../stores/operations/AuditStore.ts"
 import { DoctorStore, maxMisplaced, newestSlices, type PlacesExtent } from "../../stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
@@ -195,7 +196,15 @@ const checkReference = Effect.gen(function* () {
   const list = brokerType === "zerodha" ? yield* (yield* InstrumentStore).status : null
   return [
     calendarCheck(calendar?.until ?? null, now),
-    ...(list === null ? [] : [instrumentCheck(Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)), now)])
+    ...(list === null
+      ? []
+      : [
+          instrumentCheck(
+            Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)),
+            now,
+            yield* (yield* InstrumentSyncStore).state
+          )
+        ])
   ]
 })
 

@@ -156,6 +156,12 @@ export const reasonMeanings = {
     meaning:
       "The order needs a new plan and none is possible. Amend or cancel it, or resume it after mending the cause."
   },
+  instrument_changed: {
+    of: ["order on hold"],
+    meaning:
+      "The broker's list says something else of the instrument than when the order was planned: another lot, a tick that its limit " +
+      "does not fit, an expiry within its window, or nothing at all. Amend, resume or cancel it."
+  },
   broker_refused: {
     of: ["slice FAILED"],
     meaning: "The broker refused the slice's order for good; its own code and words stand in the prose."

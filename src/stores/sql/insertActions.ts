@@ -29,6 +29,8 @@ export type ActionName =
   | "settlement"
   | "profile set"
   | "profile remove"
+  | "freeze import"
+  | "freeze set"
   | "zerodha login"
   | "zerodha token set"
   | "prune"
