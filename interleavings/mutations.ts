@@ -148,6 +148,20 @@ const locks: ReadonlyArray<LockMutation> = [
     "two splitters split the last order that the day's limit allows"
   ),
   without(
+    "orders of opposite sides: advisory lock",
+    "src/stores/orders/OpposingOrderStore.ts",
+    "SELECT pg_advisory_xact_lock(hashtext('pulse_background_self_trade'))",
+    "SELECT 1",
+    "two splitters split a BUY and a SELL of one instrument"
+  ),
+  without(
+    "share of the volume: advisory lock",
+    "src/stores/account/ParticipationStore.ts",
+    "SELECT pg_advisory_xact_lock(hashtext('pulse_background_volume_share'))",
+    "SELECT 1",
+    "two executors reserve the last of the volume's share"
+  ),
+  without(
     "broker in use: FOR UPDATE",
     "src/stores/account/BrokerInUseStore.ts",
     "SELECT broker FROM broker_in_use FOR UPDATE",
@@ -184,6 +198,13 @@ const conditions: ReadonlyArray<LockMutation> = [
     " AND q.version = i.version AND q.claim + 0 <> 0",
     " AND q.version = i.version",
     "a refusal arrives while the monitor resolves"
+  ),
+  without(
+    "cut of a slice: claim_version",
+    writeOrderChange,
+    " AND q.version = ${slice.claimVersion}::int AND q.claim > 0",
+    "",
+    "a slice is cut by an executor that has lost it"
   ),
   without(
     "audit: what was written with the move is not written again",

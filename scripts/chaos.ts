@@ -31,6 +31,7 @@ const settings = (options: ChaosOptions, databaseUrl: string, brokerPort: number
   DATABASE_URL: databaseUrl,
   DATABASE_STATEMENT_TIMEOUT_SECONDS: "5",
   BROKER_TYPE: "zerodha",
+  INSTRUMENT_SYNC_TIME: "off",
   TRADING_CALENDAR: "off",
   ZERODHA_URL: `http://127.0.0.1:${brokerPort}`,
   ZERODHA_API_KEY: "simulator-key",

@@ -57,6 +57,7 @@ const settings = (databaseUrl: string) => ({
   DATABASE_URL: databaseUrl,
   DATABASE_STATEMENT_TIMEOUT_SECONDS: "5",
   BROKER_TYPE: "zerodha",
+  INSTRUMENT_SYNC_TIME: "off",
   TRADING_CALENDAR: "off",
   ZERODHA_URL: brokerUrl,
   ZERODHA_API_KEY: "simulator-key",

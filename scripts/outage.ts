@@ -44,6 +44,7 @@ const accessToken = "outage-token"
 const settings = (databaseUrl: string) => ({
   DATABASE_URL: databaseUrl,
   BROKER_TYPE: "zerodha",
+  INSTRUMENT_SYNC_TIME: "off",
   TRADING_CALENDAR: "off",
   ZERODHA_URL: url,
   ZERODHA_API_KEY: "simulator-key",

@@ -26,12 +26,14 @@ import { Instance } from "../src/runtime/Instance.ts"
 import { DayTotalStore } from "../src/stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../src/stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../src/stores/account/OrderBudget.ts"
+import { ParticipationStore } from "../src/stores/account/ParticipationStore.ts"
 import { QuoteStore } from "../src/stores/account/QuoteStore.ts"
 import { SettlementStore } from "../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../src/stores/operations/HeartbeatStore.ts"
 import { HistoryStore } from "../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../src/stores/operations/LookoutStore.ts"
+import { OpposingOrderStore } from "../src/stores/orders/OpposingOrderStore.ts"
 import { OrderCommands } from "../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../src/stores/orders/ReplanStore.ts"
@@ -144,8 +146,11 @@ const serviceLayer = (process: Process, config: Configuration["Service"], wakeup
     Layer.mock(InstrumentStore)(stores.instruments),
     Layer.mock(QuoteStore)(stores.quotes),
     Layer.mock(OrderBudget)(budgetOf(process)),
-    // Never called: no limit of the day is set.
-    Layer.mock(DayTotalStore)({})
+    // Never called: no limit of the day or of the volume is set.
+    Layer.mock(DayTotalStore)({}),
+    Layer.mock(ParticipationStore)({ prune: () => Effect.void }),
+    // The simulated orders trade against nobody.
+    Layer.mock(OpposingOrderStore)({ opposing: () => Effect.succeed(new Map()) })
   )
   const guards: ReadonlyArray<Layer.Layer<Broker, never, Broker | DatabaseClock | PlacementGate | OrderBudget>> = [
     ...configuredGuards(config),

@@ -15,6 +15,7 @@ import { Instance } from "./runtime/Instance.ts"
 import { BrokerInUseStore } from "./stores/account/BrokerInUseStore.ts"
 import { StoresLayer } from "./stores/StoresLayer.ts"
 import { warmUp } from "./workers/executor/warmUp.ts"
+import { InstrumentSync } from "./workers/monitor/instrumentSync.ts"
 import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
 import { AuditSealer } from "./workers/supervision/auditSealer.ts"
@@ -40,11 +41,11 @@ const takeBroker = Effect.gen(function* () {
 /**
  * The layers of the service, from the bottom up: identity and trading hours, the migrated database and its clock, the
  * stores, the claim on the broker, the placement gate and wake-ups, the lookout, and on top the broker, the notifier, the
- * gauges and the sealer of the audit. The order matters: no worker starts before the schema fits and the database's orders belong to this broker.
+ * gauges, the sealer of the audit and the daily list of instruments. The order matters: no worker starts before the schema fits and the database's orders belong to this broker.
  * Layers close in the opposite order, so that a claim can still be given back while the workers stop.
  */
 const serviceWith = (broker: typeof BrokerLayer) =>
-  Layer.mergeAll(broker, NotifierLayer, BacklogTelemetry, AuditSealer).pipe(
+  Layer.mergeAll(broker, NotifierLayer, BacklogTelemetry, AuditSealer, InstrumentSync).pipe(
     Layer.provideMerge(
       LookoutLayer.pipe(
         Layer.provideMerge(Layer.merge(ServerHistoryLayer, FollowCalendar)),

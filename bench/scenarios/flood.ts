@@ -122,6 +122,7 @@ const withBroker = <A>(
         ({ readyLine }) =>
           use({
             BROKER_TYPE: "zerodha",
+            INSTRUMENT_SYNC_TIME: "off",
             TRADING_CALENDAR: "off",
             ZERODHA_URL: /http:\S+/.exec(readyLine)?.[0] ?? "",
             ZERODHA_API_KEY: "simulator-key",

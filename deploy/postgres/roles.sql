@@ -98,6 +98,9 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   ('broker_in_use', 'SELECT, UPDATE'),
   ('calendar_imports', 'SELECT, INSERT, UPDATE'),
   ('double_placements', 'SELECT, INSERT, UPDATE, DELETE'),
+  ('freeze_quantities', 'SELECT, INSERT, UPDATE'),
+  ('instrument_changes', 'SELECT, INSERT, DELETE'),
+  ('instrument_sync', 'SELECT, UPDATE'),
   ('instruments', 'SELECT, INSERT, UPDATE, DELETE'),
   ('market_quotes', 'SELECT, INSERT, DELETE'),
   ('mock_broker_orders', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -114,6 +117,7 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   ('slice_results', 'SELECT, INSERT, UPDATE, DELETE'),
   ('slice_working', 'SELECT, INSERT, UPDATE, DELETE'),
   ('volume_profiles', 'SELECT, INSERT, UPDATE, DELETE'),
+  ('volume_reservations', 'SELECT, INSERT, UPDATE, DELETE'),
   ('workers', 'SELECT, INSERT, UPDATE, DELETE')
 $rights$;
 

@@ -6,6 +6,7 @@ import { claimCases } from "./claims.ts"
 import { daemonCases } from "./daemons.ts"
 import { historyCases } from "./history.ts"
 import { operatorCases } from "./operators.ts"
+import { participationCases } from "./participation.ts"
 import { replanCases } from "./replans.ts"
 import { retentionCases } from "./retention.ts"
 import { splitCases } from "./splits.ts"
@@ -22,5 +23,6 @@ export const cases: ReadonlyArray<Case> = [
   ...retentionCases,
   ...daemonCases,
   ...historyCases,
-  ...auditCases
+  ...auditCases,
+  ...participationCases
 ]

@@ -5,6 +5,7 @@ import { DbError } from "../../src/db/DbError.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
 import { RecoveryStore } from "../../src/stores/slices/RecoveryStore.ts"
 import { Id } from "../../src/stores/sql/ids.ts"
+import { admitAll } from "../../src/workers/executor/admitClaimed.ts"
 import { makeClaimDue } from "../../src/workers/executor/claimDue.ts"
 import { makeClaimedSlices } from "../../src/workers/executor/ClaimedSlices.ts"
 import { connectionLost, losingCommits } from "../harness/boundaries.ts"
@@ -51,7 +52,7 @@ const twoClaims: Case = {
 /** An executor that claims page by page; each pass is at another second. */
 const pagedExecutor = Effect.gen(function* () {
   const claimed = yield* makeClaimedSlices
-  const { claim } = yield* makeClaimDue(claimed)
+  const { claim } = yield* makeClaimDue(claimed, admitAll)
   const page = Effect.tap(claim, () => Effect.sync(() => claimed.queue.drain()))
   return (seconds: number) => Effect.repeat(page, { until: (more) => !more }).pipe(clockAt(seconds))
 }).pipe(

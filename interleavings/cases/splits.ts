@@ -138,6 +138,29 @@ const dayLimit: Case = {
   })
 }
 
+const opposite: Case = {
+  name: "two splitters split a BUY and a SELL of one instrument where self-trades are refused",
+  prepare: Effect.gen(function* () {
+    yield* submit("o1")
+    const one = yield* planned(yield* claimOrders("a"))
+    yield* submit("o2", { side: "SELL" })
+    const two = yield* planned(yield* claimOrders("b"))
+    const refusing = configurationOf({ SELF_TRADE_POLICY: "refuse" })
+    const splitter = (name: string, splits: typeof one) =>
+      actor(
+        name,
+        Effect.flatMap(makeCompleteSplits, (complete) => complete(splits)).pipe(clockAt(1), Effect.provide(refusing))
+      )
+    return () => ({
+      actors: [splitter("splitter a", one), splitter("splitter b", two)],
+      problems: Effect.map(orderStates, (orders) => {
+        const done = orders.filter(({ orderQueueStatus }) => orderQueueStatus === "DONE").length
+        return unless(done === 1, `${done} of two opposite orders are split`)
+      })
+    })
+  })
+}
+
 /** Splits of orders. */
 export const splitCases: ReadonlyArray<Case> = [
   twoSplitters,
@@ -145,5 +168,6 @@ export const splitCases: ReadonlyArray<Case> = [
   releaseAndSplit,
   twoReleases,
   staleSplitter,
-  dayLimit
+  dayLimit,
+  opposite
 ]

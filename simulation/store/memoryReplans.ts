@@ -140,6 +140,8 @@ const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Op
         if (slice?.stage === "SCHEDULED") skip(slice, change.reason)
       }
       return null
+    case "Cut":
+      return new DbError({ ...unsettled, message: "the share of the volume is not simulated" })
     case "Finished":
       order.settledAt = millisOf(options.now)
       order.statusReason = change.reason?.text ?? null

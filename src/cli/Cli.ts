@@ -14,6 +14,7 @@ import { actionsCommand } from "./commands/actionsCommand.ts"
 import { calendarCommand } from "./commands/calendarCommand.ts"
 import { doctorCommand } from "./commands/doctorCommand.ts"
 import { explainCommand } from "./commands/explainCommand.ts"
+import { freezeCommand } from "./commands/freezeCommand.ts"
 import { haltCommand, resumeCommand } from "./commands/haltCommands.ts"
 import { healthCommand } from "./commands/healthCommand.ts"
 import { instrumentCommand } from "./commands/instrumentCommand.ts"
@@ -87,6 +88,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     zerodhaCommand,
     instrumentCommand,
     calendarCommand,
+    freezeCommand,
     topCommand,
     healthCommand,
     workersCommand,

@@ -72,6 +72,17 @@ const personOf: Setting<string> = {
   decode: operatorName
 }
 
+/** HH:MM in India; null for never. */
+const syncTime: Setting<string | null> = {
+  name: "INSTRUMENT_SYNC_TIME",
+  defaultText: "08:35",
+  defaultValue: "08:35",
+  decode: (given) =>
+    given === "off" || /^([01]\d|2[0-3]):[0-5]\d$/.test(given)
+      ? Result.succeed(given === "off" ? null : given)
+      : Result.fail("a time of day in India such as 08:35, or off")
+}
+
 /** Read as a whole by `readDatabaseAddress`, together with the variables of libpq. */
 const databaseUrl: Setting<Option.Option<Redacted.Redacted>> = {
   ...secret("DATABASE_URL"),
@@ -117,9 +128,11 @@ const limits = (read: Read) => ({
 /** Prices, the time after a window, and the trading calendar. */
 const market = (read: Read) => ({
   quotesPollInterval: read(seconds("QUOTES_POLL_INTERVAL_SECONDS", 5, 1, 3600)),
+  selfTradePolicy: read(oneOf("SELF_TRADE_POLICY", "warn", ["warn", "refuse", "allow"])),
   orderWindowGrace: read(minutes("ORDER_WINDOW_GRACE_MINUTES", 10, 0.01, 1440)),
   tradingCalendar: read(optional(oneOf("TRADING_CALENDAR", "off", ["off", "on"]))),
   tradingCalendarFile: read(optional(path("TRADING_CALENDAR_FILE", ""))),
+  instrumentSyncTime: read(syncTime),
   sessionOpenMargin: read(seconds("SESSION_OPEN_MARGIN_SECONDS", 5, 0, 300)),
   sessionCloseMargin: read(seconds("SESSION_CLOSE_MARGIN_SECONDS", 15, 0, 300))
 })

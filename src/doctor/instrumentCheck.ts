@@ -1,15 +1,21 @@
-import type { DateTime } from "effect"
+import { DateTime } from "effect"
+import { indianDay } from "../domain/market/indianTime.ts"
 import { isListOld } from "../domain/market/staleness.ts"
 import { lasting } from "../domain/text/durations.ts"
-import { type Check, ok, pulse, warning } from "./Check.ts"
+import type { SyncState } from "../stores/account/InstrumentSyncStore.ts"
+import { type Check, ok, problem, pulse, warning } from "./Check.ts"
 
-/** `syncedAt` is null before the first sync. */
-export const instrumentCheck = (syncedAt: DateTime.Utc | null, now: DateTime.Utc): Check => {
+/** `syncedAt` is null before the first sync; `sync` is what came of the daemons' latest attempts. */
+export const instrumentCheck = (syncedAt: DateTime.Utc | null, now: DateTime.Utc, sync: SyncState): Check => {
   const name = "instruments"
   const todo = pulse("instruments sync")
+  const { alarmedAt, failure } = sync
+  const isMissed =
+    sync.day === indianDay(now) && alarmedAt !== null && (syncedAt === null || DateTime.isLessThan(syncedAt, alarmedAt))
+  const age = syncedAt === null ? "there is no list" : `the list is ${lasting(syncedAt, now)} old`
+  if (isMissed) return problem(name, `${age}, and today's could not be had: ${failure ?? "an attempt runs"}`, todo)
   if (syncedAt === null) return warning(name, "no list yet: lots, ticks and expiries are not checked", todo)
-  const found = `the list is ${lasting(syncedAt, now)} old`
   return isListOld(syncedAt, now)
-    ? warning(name, `${found}: new expiries and changed lots are missing`, todo)
-    : ok(name, found)
+    ? warning(name, `${age}: new expiries and changed lots are missing`, todo)
+    : ok(name, age)
 }

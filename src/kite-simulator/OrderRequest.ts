@@ -41,7 +41,7 @@ const isOneOf = <A extends string>(all: ReadonlyArray<A>, text: string): text is
   all.some((known) => known === text)
 
 /** Validates the form of a placement as Kite does; returns the request or the refusal. */
-export const readPlacement = (variety: string, form: URLSearchParams): OrderRequest | KiteError => {
+export const readPlacement = (variety: string, form: URLSearchParams, nowMillis: number): OrderRequest | KiteError => {
   const side = form.get("transaction_type") ?? ""
   const exchange = form.get("exchange") ?? ""
   const product = form.get("product") ?? ""
@@ -60,7 +60,7 @@ export const readPlacement = (variety: string, form: URLSearchParams): OrderRequ
   if ("errorType" in terms) return terms
   if (exchange === "MCX" && terms.validity === "IOC") return inputError("IOC orders are not allowed on MCX.")
   const request = { variety, exchange, side, product, tradingsymbol, instrument, tag, ...terms }
-  return freezeProblem(request) ?? request
+  return freezeProblem(request, nowMillis) ?? request
 }
 
 type RequestTerms = Omit<
@@ -69,11 +69,15 @@ type RequestTerms = Omit<
 >
 
 /** Validates the form of a modification; returns the modified request or the refusal. */
-export const readModification = (before: OrderRequest, form: URLSearchParams): OrderRequest | KiteError => {
+export const readModification = (
+  before: OrderRequest,
+  form: URLSearchParams,
+  nowMillis: number
+): OrderRequest | KiteError => {
   const terms = readTerms(form, before)
   if ("errorType" in terms) return terms
   const request = { ...before, ...terms }
-  return freezeProblem(request) ?? request
+  return freezeProblem(request, nowMillis) ?? request
 }
 
 /** Reads the fields that can be modified; a missing field keeps its value in `before`. */

@@ -52,7 +52,7 @@ const perform = (simulation: Simulation, request: SimulatorRequest, nowMillis: n
 }
 
 const place = (simulation: Simulation, variety: string, form: URLSearchParams, nowMillis: number): Answer => {
-  const request = readPlacement(variety, form)
+  const request = readPlacement(variety, form, nowMillis)
   if ("errorType" in request) return refused(request)
   const byRules = refusalByRules(simulation.options, request, nowMillis)
   if (byRules !== null) return refused(byRules)
@@ -96,7 +96,8 @@ const modify = (simulation: Simulation, order: SimulatedOrder, form: URLSearchPa
   if (order.modifications >= simulation.options.limits.modifications) {
     return refused(orderError("Maximum allowed order modifications exceeded."))
   }
-  const request = readModification({ ...order.request, quantity: state?.quantity ?? order.request.quantity }, form)
+  const before = { ...order.request, quantity: state?.quantity ?? order.request.quantity }
+  const request = readModification(before, form, nowMillis)
   if ("errorType" in request) return refused(request)
   const byRules = refusalByRules(simulation.options, request, nowMillis)
   if (byRules !== null) return refused(byRules)

@@ -26,9 +26,9 @@ export const act = (simulation: Simulation, action: PersonAction): KiteError | n
 }
 
 const place = (simulation: Simulation, form: { readonly [name: string]: string }): KiteError | null => {
-  const request = readPlacement("regular", new URLSearchParams(form))
-  if ("errorType" in request) return request
   const nowMillis = simulation.now()
+  const request = readPlacement("regular", new URLSearchParams(form), nowMillis)
+  if ("errorType" in request) return request
   simulation.orderList.insert({ by: "person", request, nowMillis, lateMillis: 0, fault: null, told: false })
   return null
 }

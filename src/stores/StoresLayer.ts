@@ -1,8 +1,10 @@
 import { Layer } from "effect"
 import { BrokerInUseStore } from "./account/BrokerInUseStore.ts"
 import { DayTotalStore } from "./account/DayTotalStore.ts"
+import { InstrumentChangeStore } from "./account/InstrumentChangeStore.ts"
 import { InstrumentStore } from "./account/InstrumentStore.ts"
 import { OrderBudget } from "./account/OrderBudget.ts"
+import { ParticipationStore } from "./account/ParticipationStore.ts"
 import { QuoteStore } from "./account/QuoteStore.ts"
 import { SettlementStore } from "./account/SettlementStore.ts"
 import { AuditStore } from "./operations/AuditStore.ts"
@@ -12,6 +14,7 @@ import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
 import { HistoryStore } from "./operations/HistoryStore.ts"
 import { LookoutStore } from "./operations/LookoutStore.ts"
+import { OpposingOrderStore } from "./orders/OpposingOrderStore.ts"
 import { OrderCommands } from "./orders/OrderCommands.ts"
 import { OrderStore } from "./orders/OrderStore.ts"
 import { ReplanStore } from "./orders/ReplanStore.ts"
@@ -27,7 +30,10 @@ export const StoresLayer = Layer.mergeAll(
   OrderBudget.layer,
   OrderCommands.layer,
   InstrumentStore.layer,
+  InstrumentChangeStore.layer,
   QuoteStore.layer,
+  ParticipationStore.layer,
+  OpposingOrderStore.layer,
   DayTotalStore.layer,
   SettlementStore.layer,
   HaltStore.layer,

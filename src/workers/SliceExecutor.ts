@@ -3,6 +3,7 @@ import { PlacementGate } from "../broker/PlacementGate.ts"
 import { Configuration } from "../config/Configuration.ts"
 import { because } from "../domain/model/reason.ts"
 import { Telemetry } from "../telemetry/Telemetry.ts"
+import { makeAdmitClaimed } from "./executor/admitClaimed.ts"
 import { makeClaimedSlices } from "./executor/ClaimedSlices.ts"
 import { makeFireDue } from "./executor/fireDue.ts"
 import { makeFollowClock } from "./executor/followClock.ts"
@@ -43,7 +44,7 @@ export const SliceExecutor = Effect.scoped(
 
     const followHalts = yield* makeFollowHalts
     const followClock = yield* makeFollowClock
-    const pollDue = yield* makePollDue(claimed, giveBack)
+    const pollDue = yield* makePollDue(claimed, giveBack, yield* makeAdmitClaimed(writer))
     const fireDue = yield* makeFireDue(claimed, inFlight, writer)
     return yield* Effect.raceAllFirst([followHalts, followClock, pollDue, fireDue])
   })

@@ -49,6 +49,25 @@ describe("the limits in the command line and the daemon", () => {
     )
   )
 
+  it.live("plan and submit warn of an order that would trade against another one, or refuse it", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        yield* startMain([], environment)
+        yield* insertOrder("a", { created_at: yield* now, instrument: "NSE:INFY", side: "SELL", duration_minutes: 10 })
+        yield* eventually("its first slice is placed", stages, (counts) => counts["PROCESSED"] === 1)
+        const words = "it would BUY NSE:INFY while a of the same account is unfinished"
+        const warned = yield* runMain(["plan", ...atOnce], environment)
+        assert.deepStrictEqual([warned.code, warned.output.includes(`Warning: ${words}`)], [0, true])
+        const refusing = { ...environment, SELF_TRADE_POLICY: "refuse" }
+        const refused = yield* runMain(["order", "submit", ...atOnce], refusing)
+        assert.deepStrictEqual([refused.code, refused.output.includes(`Nothing was submitted: ${words}`)], [1, true])
+        const allowed = yield* runMain(["plan", ...atOnce], { ...environment, SELF_TRADE_POLICY: "allow" })
+        assert.deepStrictEqual([allowed.code, allowed.output.includes("would")], [0, false])
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.live("a lowered limit closes the placement gate for the rest of the day, and health says so", () =>
     withDatabase((url) =>
       Effect.gen(function* () {

@@ -44,6 +44,7 @@ const withZerodha = <A, E>(
         ...quick,
         DATABASE_URL: url,
         BROKER_TYPE: "zerodha",
+        INSTRUMENT_SYNC_TIME: "off",
         TRADING_CALENDAR: "off",
         ZERODHA_API_KEY: "key0",
         ZERODHA_API_SECRET: secret,

@@ -35,6 +35,9 @@ const allTables = [
   "broker_in_use",
   "calendar_imports",
   "double_placements",
+  "freeze_quantities",
+  "instrument_changes",
+  "instrument_sync",
   "instruments",
   "market_quotes",
   "mock_broker_orders",
@@ -60,6 +63,7 @@ const allTables = [
   "slice_states",
   "slice_working",
   "volume_profiles",
+  "volume_reservations",
   "workers"
 ]
 

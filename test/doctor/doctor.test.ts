@@ -27,6 +27,7 @@ import { lockCheck, transactionCheck } from "../../src/doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../src/doctor/storageChecks.ts"
 import { tokenCheck, type TokenFacts } from "../../src/doctor/tokenCheck.ts"
 import { workerCheck } from "../../src/doctor/workerCheck.ts"
+import { indianDay } from "../../src/domain/market/indianTime.ts"
 import { forEachVenue } from "../../src/domain/market/Venue.ts"
 import { judge } from "../../src/domain/operations/workerHealth.ts"
 
@@ -323,6 +324,8 @@ describe("doctor's checks of placements", () => {
   })
 
   const until = (day: string) => forEachVenue(() => day)
+  const noSync = { day: null, failure: null, alarmedAt: null }
+  const missed = { day: indianDay(now), failure: "no token", alarmedAt: ago(120) }
 
   it("cover the calendar and the instrument list", () =>
     assertAll([
@@ -335,9 +338,16 @@ describe("doctor's checks of placements", () => {
         "WARNING",
         /until 2026-12-24 \(COMMODITIES\), 2027-12-31 \(EQUITY, EQUITY_WITH_/
       ],
-      [instrumentCheck(null, now), "WARNING", /no list.*instruments sync/],
-      [instrumentCheck(ago(3600), now), "OK", /1h old/],
-      [instrumentCheck(ago(3 * 86_400), now), "WARNING", /3d old.*instruments sync/]
+      [instrumentCheck(null, now, noSync), "WARNING", /no list.*instruments sync/],
+      [instrumentCheck(ago(3600), now, noSync), "OK", /1h old/],
+      [instrumentCheck(ago(3 * 86_400), now, noSync), "WARNING", /3d old.*instruments sync/],
+      [
+        instrumentCheck(ago(86_400), now, missed),
+        "PROBLEM",
+        /1d old, and today's could not be had: no token.*instruments sync/
+      ],
+      [instrumentCheck(ago(60), now, missed), "OK", /old/],
+      [instrumentCheck(ago(86_400), now, { ...missed, day: "2020-01-01" }), "OK", /1d old/]
     ]))
 })
 

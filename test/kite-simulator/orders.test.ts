@@ -174,6 +174,7 @@ describe("an order", () => {
 })
 
 describe("an invalid placement", () => {
+  const november = Date.parse("2026-11-20T10:00:00+05:30")
   const cases: ReadonlyArray<readonly [string, { readonly [name: string]: string }, RegExp]> = [
     ["exchange", { exchange: "NYSE" }, /exchange/],
     ["side", { transaction_type: "HOLD" }, /transaction_type/],
@@ -203,7 +204,7 @@ describe("an invalid placement", () => {
         assert.strictEqual(json?.["error_type"], "InputException")
         assert.match(String(json?.["message"]), message)
         assert.strictEqual((yield* kite.rows).length, 0)
-      }).pipe(Effect.provide(simulator()))
+      }).pipe(Effect.provide(simulator()), (placed) => Effect.andThen(TestClock.setTime(november), placed))
     )
   }
 })

@@ -31,6 +31,7 @@ const environmentOf = (url: string) =>
       ...quickToReconcile,
       DATABASE_URL: url,
       BROKER_TYPE: "zerodha",
+      INSTRUMENT_SYNC_TIME: "off",
       TRADING_CALENDAR: "off",
       ZERODHA_URL: simulator.url,
       ZERODHA_API_KEY: "simulator-key",

@@ -144,6 +144,7 @@ describe("halt and resume", () => {
         const second = yield* runMain([], {
           ...environment,
           BROKER_TYPE: "zerodha",
+          INSTRUMENT_SYNC_TIME: "off",
           ZERODHA_API_KEY: "key",
           ZERODHA_URL: "http://127.0.0.1:9"
         })

@@ -25,6 +25,7 @@ const environmentOf = (databaseUrl: string) =>
       ...quickToReconcile,
       DATABASE_URL: databaseUrl,
       BROKER_TYPE: "zerodha",
+      INSTRUMENT_SYNC_TIME: "off",
       TRADING_CALENDAR: "off",
       ZERODHA_URL: url,
       ZERODHA_API_KEY: "simulator-key",

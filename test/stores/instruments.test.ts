@@ -4,6 +4,7 @@ import { mockInstruments } from "../../src/broker/mock/mockInstruments.ts"
 import { Db } from "../../src/db/Db.ts"
 import type { InstrumentDetails } from "../../src/domain/market/InstrumentDetails.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
+import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { testDatabase } from "../support/database.ts"
 
@@ -200,7 +201,7 @@ describe("the instrument facts for a plan", () => {
     Effect.gen(function* () {
       const store = yield* InstrumentStore
       const venueOf = (name: string) => Effect.map(store.markets([name, name]), (markets) => markets.get(name))
-      assert.deepStrictEqual(yield* venueOf("NSE:INFY"), { volumeProfile: null, listing: null, quote: null })
+      assert.deepStrictEqual(yield* venueOf("NSE:INFY"), unknownInstrument)
 
       // A share has futures up to the expiry of the last one, by the clock of the test.
       const today = "1970-01-01"
@@ -218,6 +219,26 @@ describe("the instrument facts for a plan", () => {
       yield* execute("test", sql`INSERT INTO volume_profiles VALUES ('NSE:SMALL', '{1,2.5}', 'me', now())`)
 
       const market = yield* venueOf("NSE:INFY")
+      assert.deepStrictEqual(market?.freezes, [])
+      // By the name in the list; by the symbol where the list does not have it.
+      yield* execute(
+        "test",
+        sql`
+          INSERT INTO freeze_quantities (exchange, underlying, since, quantity, source, imported_at, imported_by)
+          SELECT e, u, '2026-12-01', 7, 'a file', now(), 'me'
+          FROM unnest('{NFO,BFO}'::text[]) e, unnest('{INFY,INFY26DEC,SENSEX,SENSEX50}'::text[]) u`
+      )
+      const freezesOf = (name: string) => Effect.map(venueOf(name), (found) => found?.freezes)
+      const freeze = {
+        exchange: "NFO" as const,
+        underlying: "INFY",
+        quantity: 7,
+        since: "2026-12-01",
+        source: "a file"
+      }
+      assert.deepStrictEqual(yield* freezesOf("NFO:INFY26DECFUT"), [freeze])
+      const unlisted = yield* freezesOf("BFO:SENSEX5026DECFUT")
+      assert.deepStrictEqual(unlisted, [{ ...freeze, exchange: "BFO" as const, underlying: "SENSEX50" }])
       assert.isTrue(market?.listing?._tag === "Listed" && market.listing.hasFutures)
       const other = yield* venueOf("BSE:OTHER")
       assert.isTrue(other?.listing?._tag === "Listed" && other.listing.hasFutures)

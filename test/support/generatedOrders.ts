@@ -50,6 +50,7 @@ export const marketWith = (
 ): InstrumentFacts => ({
   volumeProfile,
   quote: null,
+  freezes: [],
   listing: {
     _tag: "Listed",
     hasFutures: venueId !== "EQUITY",

@@ -10,12 +10,14 @@ import { Instance } from "../../src/runtime/Instance.ts"
 import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../src/stores/account/OrderBudget.ts"
+import { ParticipationStore } from "../../src/stores/account/ParticipationStore.ts"
 import { QuoteStore } from "../../src/stores/account/QuoteStore.ts"
 import { SettlementStore } from "../../src/stores/account/SettlementStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../src/stores/operations/HeartbeatStore.ts"
 import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
+import { OpposingOrderStore } from "../../src/stores/orders/OpposingOrderStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
@@ -125,6 +127,8 @@ const watchLayer = Layer.effectContext(
             Layer.mock(InstrumentStore)(watched(watch, "InstrumentStore", stores.instruments)),
             Layer.mock(QuoteStore)(watched(watch, "QuoteStore", stores.quotes)),
             Layer.mock(DayTotalStore)({}),
+            Layer.mock(ParticipationStore)({}),
+            Layer.mock(OpposingOrderStore)({ opposing: () => Effect.succeed(new Map()) }),
             Layer.mock(OrderBudget)({})
           )
         )

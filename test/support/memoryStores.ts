@@ -15,10 +15,12 @@ import {
 } from "../../src/domain/model/OrderSlice.ts"
 import { Instance } from "../../src/runtime/Instance.ts"
 import { DayTotalStore } from "../../src/stores/account/DayTotalStore.ts"
+import { ParticipationStore } from "../../src/stores/account/ParticipationStore.ts"
 import { HaltStore } from "../../src/stores/operations/HaltStore.ts"
 import { HistoryStore } from "../../src/stores/operations/HistoryStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
+import { ReplanStore } from "../../src/stores/orders/ReplanStore.ts"
 import { SliceStore } from "../../src/stores/slices/SliceStore.ts"
 import type { BrokerEvent } from "../../src/stores/sql/insertEvents.ts"
 import { configuration } from "./database.ts"
@@ -173,6 +175,9 @@ export const memoryService = (environment: Readonly<Record<string, string>> = {}
     Instance.layer,
     TradingHours.layer.pipe(Layer.provideMerge(configuration(environment))),
     PlacementGate.layer,
+    // Called only while the share of the volume is limited.
+    Layer.mock(ParticipationStore)({}),
+    Layer.mock(ReplanStore)({}),
     Layer.mock(OrderCommands)({}),
     Layer.mock(HaltStore)({ current: Effect.succeedNone }),
     Layer.mock(HistoryStore)({}),

@@ -6,6 +6,7 @@ import { DbError } from "../../src/db/DbError.ts"
 import { instant } from "../../src/db/parameters.ts"
 import { Wakeups } from "../../src/db/Wakeups.ts"
 import { OrderId, SliceId, Tag } from "../../src/domain/model/Ids.ts"
+import { Instrument } from "../../src/domain/model/Order.ts"
 import { because } from "../../src/domain/model/reason.ts"
 import type { OrderPlan } from "../../src/domain/planning/planOrder.ts"
 import { InstrumentStore } from "../../src/stores/account/InstrumentStore.ts"
@@ -49,6 +50,13 @@ const onlyPlan: OrderPlan = {
     { id: SliceId.make("s1"), tag: Tag.make("T1"), sequenceNumber: 1, quantity: 100, offsetMillis: 0, dueMillis: 0 }
   ]
 }
+const unsplit = {
+  plan: onlyPlan,
+  instrument: Instrument.make("NSE:RELIANCE"),
+  side: "BUY",
+  referencePrice: null,
+  value: null
+} as const
 
 const splitPending = Effect.flatten(makeSplitPending)
 
@@ -557,13 +565,10 @@ describe("OrderSplitter", () => {
       const commands = yield* OrderCommands
       yield* commands.requestCancel("o1", asked, yield* DateTime.now)
       const orders = yield* OrderStore
-      yield* orders.completeSplits(
-        [{ claimVersion: claimed?.claimVersion ?? 0, plan: onlyPlan, referencePrice: null, value: null }],
-        {
-          now: yield* DateTime.now,
-          windowGrace
-        }
-      )
+      yield* orders.completeSplits([{ claimVersion: claimed?.claimVersion ?? 0, ...unsplit }], {
+        now: yield* DateTime.now,
+        windowGrace
+      })
       assert.deepStrictEqual(
         (yield* sliceRows("o1")).map(({ stage, stageReason }) => [stage, stageReason]),
         [["SKIPPED", "order cancelled"]]
@@ -659,7 +664,7 @@ describe("OrderSplitter", () => {
       const claimVersion = stale?.claimVersion ?? 0
       const mine = { id: "o1", claimVersion }
       assert.deepStrictEqual(
-        yield* orders.completeSplits([{ claimVersion, plan: onlyPlan, referencePrice: null, value: null }], {
+        yield* orders.completeSplits([{ claimVersion, ...unsplit }], {
           now,
           windowGrace
         }),

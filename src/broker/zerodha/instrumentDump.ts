@@ -1,7 +1,9 @@
 import { BigDecimal, DateTime, Duration, Effect, Option, type Redacted, Result, Schema } from "effect"
+import { isDay } from "../../domain/market/indianTime.ts"
 import type { InstrumentDetails } from "../../domain/market/InstrumentDetails.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
 import { Instrument } from "../../domain/model/Order.ts"
+import { csvValues } from "../../domain/text/csv.ts"
 import { excerpt } from "../../domain/text/excerpt.ts"
 import { safe } from "../../domain/text/safe.ts"
 import { lookupAnswer } from "./kiteAnswers.ts"
@@ -149,7 +151,7 @@ type Line =
   | { readonly _tag: "Bad"; readonly instrument: string | null; readonly problem: string }
 
 const readLine = (text: string, header: Header): Line => {
-  const values = text.length > maxLine ? null : valuesOf(text)
+  const values = text.length > maxLine ? null : csvValues(text)
   if (values === null || values.length !== header.count) {
     const problem = `it has not the ${header.count} values that the first line has names for: ${excerptOf(text)}`
     return { _tag: "Bad", instrument: null, problem }
@@ -186,22 +188,12 @@ interface Header {
 /** The columns named by the first line, or what is wrong with it. */
 const headerOf = (text: string): Header | string => {
   // A byte order mark may precede the first name.
-  const names = (valuesOf(text.slice(0, maxLine).replace(/^\uFEFF/, "")) ?? []).map((name) => name.trim())
+  const names = (csvValues(text.slice(0, maxLine).replace(/^\uFEFF/, "")) ?? []).map((name) => name.trim())
   const missing = columns.filter((column) => !names.includes(column))
   return missing.length > 0
     ? `there is no column ${missing.join(", ")}: ${excerptOf(text)}`
     : { count: names.length, position: (column) => names.indexOf(column) }
 }
-
-/** A line's values; null if its quotes do not match. */
-const valuesOf = (text: string): ReadonlyArray<string> | null => {
-  if (!text.includes('"')) return text.split(",")
-  if (!wellQuoted.test(text)) return null
-  return [...text.matchAll(oneValue)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? "")
-}
-
-const wellQuoted = /^(?:"(?:[^"]|"")*"|(?!")[^,]*)(?:,(?:"(?:[^"]|"")*"|(?!")[^,]*))*$/
-const oneValue = /(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g
 
 const isInstrument = Schema.is(Instrument)
 
@@ -244,10 +236,6 @@ const decimal = (text: string): BigDecimal.BigDecimal | null =>
   /^\d{1,15}(\.\d{0,10})?$/.test(text)
     ? BigDecimal.normalize(BigDecimal.fromStringUnsafe(text.replace(/\.$/, "")))
     : null
-
-const isDay = (text: string): boolean =>
-  /^(?:19|20|21)\d\d-\d\d-\d\d$/.test(text) &&
-  Option.exists(DateTime.make(`${text}T00:00:00Z`), (day) => DateTime.formatIsoDateUtc(day) === text)
 
 const invalid = (line: number, what: string): Effect.Effect<never, InstrumentDumpInvalid> =>
   Effect.fail(new InstrumentDumpInvalid({ message: `Line ${line} of the instrument dump is bad: ${what}`, line }))

@@ -3,17 +3,22 @@ import { Command, Flag } from "effect/cli"
 import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
+import { freezeOf } from "../../domain/limits/freezeLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
+import { selfTradeText } from "../../domain/limits/selfTrade.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { because } from "../../domain/model/reason.ts"
+import { freezeFactsOf } from "../../domain/planning/freezeFacts.ts"
 import { planOrder, unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { OpposingOrderStore } from "../../stores/orders/OpposingOrderStore.ts"
 import { calendarNow } from "../shared/calendarNow.ts"
-import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
+import { CommandFailed, CommandLayer, json, print, warn } from "../shared/environment.ts"
 import { maxIdLength, textFlag } from "../shared/flags.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
+import { shownFreeze } from "../terminal/renderFreeze.ts"
 import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
 
 /** The plan that an order would get if it were split at `start`, or every reason why it would get none. */
@@ -22,15 +27,33 @@ export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start
   const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
   const market = markets.get(order.instrument) ?? unknownInstrument
-  const plan = planOrder(order, rules, market, start)
+  const facts = freezeFactsOf(market)
+  const freeze = rules.isFreezeLimited
+    ? shownFreeze(freezeOf(order.instrument, facts, start), facts.details?.lotSize ?? 1)
+    : null
+  const plan = Result.map(planOrder(order, rules, market, start), (plan) => ({ ...plan, freeze }))
   if (Result.isFailure(plan)) return plan
   const full = yield* (yield* makeDayBudget)()(plan.success, start)
   if (full !== null) return Result.fail(because("broker_rate", full))
+  const against = yield* selfTradeOf(order, start)
+  if (Result.isFailure(against)) return against
   const limits = rules.preTrade
   if (!limitsTheDay(limits)) return plan
   const value = valueOf(order, knownPrice(market, start, limits))
   const breaches = breachesOfDay(value, yield* (yield* DayTotalStore).totals(start), limits)
   return breaches.length === 0 ? plan : Result.fail(because("day_limit", breaches.join("; ")))
+})
+
+/** Warns of unfinished orders of the account that the order would trade against, or fails, as SELF_TRADE_POLICY says. */
+const selfTradeOf = Effect.fnUntraced(function* (order: SplittableOrder, now: DateTime.Utc) {
+  const { selfTradePolicy } = yield* Configuration
+  if (selfTradePolicy === "allow") return Result.succeed(null)
+  const against = (yield* (yield* OpposingOrderStore).opposing([order], now)).get(order.id)
+  if (against === undefined) return Result.succeed(null)
+  const text = selfTradeText(order, against)
+  if (selfTradePolicy === "refuse") return Result.fail(because("self_trade", text))
+  yield* warn(`Warning: ${text}`)
+  return Result.succeed(null)
 })
 
 export const planCommand = Command.make(
@@ -52,7 +75,7 @@ export const planCommand = Command.make(
     const plan = yield* planAt(order.success, start)
     if (Result.isFailure(plan))
       return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure.text}` })
-    const { input, slices, startsAt, endMillis, sessions } = plan.success
+    const { input, slices, startsAt, endMillis, sessions, freeze } = plan.success
     const startMillis = DateTime.toEpochMillis(startsAt ?? start)
     const shown: ShownPlan = {
       instrument: order.success.instrument,
@@ -68,6 +91,7 @@ export const planCommand = Command.make(
           closesAt: DateTime.makeUnsafe(closesMillis)
         })) ?? null,
       totalQuantity: input.totalQuantity,
+      freeze,
       slices: slices.map(({ sequenceNumber, quantity, dueMillis }) => ({
         sequenceNumber,
         quantity,

@@ -24,6 +24,7 @@ import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
 import { endsOf } from "../../domain/market/TradingCalendar.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { InstrumentSyncStore } from "../../stores/account/InstrumentSyncStore.ts"
 import { AuditStore } from "../../stores/operations/AuditStore.ts"
 import { DoctorStore, maxMisplaced, newestSlices, type PlacesExtent } from "../../stores/operations/DoctorStore.ts"
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
@@ -204,7 +205,15 @@ const checkReference = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
   const now = yield* DateTime.now
   const list = brokerType === "zerodha" ? yield* (yield* InstrumentStore).status : null
-  return list === null ? [] : [instrumentCheck(Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)), now)]
+  return list === null
+    ? []
+    : [
+        instrumentCheck(
+          Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)),
+          now,
+          yield* (yield* InstrumentSyncStore).state
+        )
+      ]
 })
 
 const examineAll = (extent: PlacesExtent) =>

@@ -20,6 +20,7 @@ import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
 import { CredentialStore } from "../../stores/account/CredentialStore.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
+import { InstrumentSyncStore } from "../../stores/account/InstrumentSyncStore.ts"
 import { SettlementStore } from "../../stores/account/SettlementStore.ts"
 import { DeliveryStore } from "../../stores/operations/DeliveryStore.ts"
 import { DoctorStore } from "../../stores/operations/DoctorStore.ts"
@@ -33,6 +34,7 @@ export const ServiceStores = Layer.mergeAll(
   BrokerInUseStore.layer,
   CredentialStore.layer,
   DeliveryStore.layer,
+  InstrumentSyncStore.layer,
   TopStore.layer,
   DoctorStore.layer,
   SettlementStore.layer

@@ -13,6 +13,7 @@ import { CalendarStore } from "../../stores/operations/CalendarStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
+import { OpposingOrderStore } from "../../stores/orders/OpposingOrderStore.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { PlanStore } from "../../stores/orders/PlanStore.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
@@ -36,6 +37,7 @@ export const CommandLayer = Layer.mergeAll(
   ReplanStore.layer,
   OrderBudget.layer,
   DayTotalStore.layer,
+  OpposingOrderStore.layer,
   DatabaseClock.layer
 ).pipe(
   Layer.provideMerge(CommandDb),

@@ -2,6 +2,7 @@ import { DateTime } from "effect"
 import { afterTrading, type TradingTime, tradingMillisBetween } from "../../domain/market/TradingTime.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { clockOf, sessionsLine } from "./moments.ts"
+import { freezeLine, type ShownFreeze } from "./renderFreeze.ts"
 import { table } from "./table.ts"
 import { pad } from "./text.ts"
 
@@ -17,6 +18,8 @@ export interface ShownPlan {
   /** The market's sessions that the plan runs in; null for any time. */
   readonly sessions: ReadonlyArray<{ readonly opensAt: DateTime.Utc; readonly closesAt: DateTime.Utc }> | null
   readonly totalQuantity: number
+  /** The exchange's limit of one order; null if the broker keeps none. */
+  readonly freeze: ShownFreeze | null
   readonly slices: ReadonlyArray<{
     readonly sequenceNumber: number
     readonly quantity: number
@@ -37,6 +40,7 @@ export const planText = (plan: ShownPlan): ReadonlyArray<string> => {
     `${plan.side} ${totalQuantity} ${plan.instrument}, ${plan.strategy}, ${slices.length} slices from ` +
       `${DateTime.formatIso(plan.startsAt)} on. Nothing was written.`,
     ...sessionsLine(timeOf(plan)),
+    ...(plan.freeze === null ? [] : [freezeLine(plan.freeze)]),
     "",
     ...table(["SLICE", sessions === null ? "DUE (UTC)" : "DUE (IST)", "QUANTITY", "IN ALL", "DONE"], rows),
     "",

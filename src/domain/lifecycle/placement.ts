@@ -20,6 +20,8 @@ import { isPausedUntil } from "./pause.ts"
  *    planned with trading hours that this daemon does not keep; halted by an operator; the database server's history is not
  *    settled, or behind what this daemon has seen. The slice stays SCHEDULED. While the
  *    placement gate is closed (`pollDue`) nothing is claimed.
+ *    After the claim, before the queue (`admitClaimed`, while the share of the volume is limited): not admitted by
+ *    participation.ts. A slice of which a part may go is cut in two; any other becomes SCHEDULED, for later.
  * 2. Queue (`pollDue`, `fireDue`): the gate is closed ({@link closureOf}), the order was cancelled or put on hold, the
  *    executor stops: {@link givenBack}. Not due yet, or a back-off lasts: the slice waits ({@link fireAtMillis}).
  * 3. Firing (`refusalNow`): {@link clockUnknown}, {@link whenEarly}, then {@link refusalToFire}: window over, market closed,

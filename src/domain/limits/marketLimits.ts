@@ -1,13 +1,13 @@
 import { BigDecimal, DateTime, Duration, Option } from "effect"
 import type { MarketFacts } from "../model/MarketFacts.ts"
 import type { Price } from "../model/Order.ts"
-import { decimalText, whole } from "../text/decimals.ts"
+import { decimalText } from "../text/decimals.ts"
 
 /** The desk's limits that depend on the market. An absent limit does not apply. */
 export interface MarketLimits {
   /** The largest distance of a limit price from the last price, in percent of the last price. */
   readonly collarPercent: Option.Option<BigDecimal.BigDecimal>
-  /** The largest slice, in percent of the volume traded in the last `volumePeriod`. */
+  /** How much all slices of an instrument may take together of the volume traded in the last `volumePeriod`, in percent. */
   readonly volumeSharePercent: Option.Option<BigDecimal.BigDecimal>
   readonly volumePeriod: Duration.Duration
   /** How long a quote counts. */
@@ -18,18 +18,15 @@ export interface MarketLimits {
 export const needsQuotes = ({ collarPercent, volumeSharePercent }: MarketLimits): boolean =>
   Option.isSome(collarPercent) || Option.isSome(volumeSharePercent)
 
-/** Why the market does not allow a slice at this moment, in words; empty if it does or if nothing is known of the market. */
+/**
+ * Why the market's price does not allow a slice at this moment, in words; empty if it does or if no price is known. Its volume is
+ * judged before, over all slices (participation.ts).
+ */
 export const breachesNow = (
-  slice: MarketFacts & { readonly limitPrice: Price | null; readonly quantity: number },
+  slice: MarketFacts & { readonly limitPrice: Price | null },
   nowMillis: number,
   limits: MarketLimits
-): ReadonlyArray<string> => {
-  const volume = isFresh(slice.recentVolumeMillis, nowMillis, limits) ? slice.recentVolume : null
-  return [
-    ...outsideCollar(slice.limitPrice, freshPrice(slice, nowMillis, limits), limits),
-    ...tooMuchOfVolume(slice.quantity, volume, limits)
-  ]
-}
+): ReadonlyArray<string> => outsideCollar(slice.limitPrice, freshPrice(slice, nowMillis, limits), limits)
 
 /** The price that values a slice at this moment: its limit price, a fresh last price, or the reference price of its split. */
 export const priceOf = (
@@ -41,8 +38,12 @@ export const priceOf = (
 const freshPrice = ({ lastPrice, lastPriceMillis }: MarketFacts, nowMillis: number, limits: MarketLimits) =>
   isFresh(lastPriceMillis, nowMillis, limits) ? lastPrice : null
 
-const isFresh = (atMillis: number | null, nowMillis: number, { quoteAge }: Pick<MarketLimits, "quoteAge">): boolean =>
-  atMillis !== null && Math.abs(nowMillis - atMillis) <= Duration.toMillis(quoteAge)
+/** Whether a reading at `atMillis` still counts. */
+export const isFresh = (
+  atMillis: number | null,
+  nowMillis: number,
+  { quoteAge }: Pick<MarketLimits, "quoteAge">
+): boolean => atMillis !== null && Math.abs(nowMillis - atMillis) <= Duration.toMillis(quoteAge)
 
 /** The breach of the price collar, in words; empty if there is none, also for a MARKET order or an unknown last price. */
 export const outsideCollar = (
@@ -57,21 +58,6 @@ export const outsideCollar = (
     ? [
         `the limit price of ${decimalText(limitPrice)} is more than LIMIT_PRICE_COLLAR_PERCENT (${decimalText(percent)}) ` +
           `away from the last price of ${decimalText(lastPrice)}`
-      ]
-    : []
-}
-
-const tooMuchOfVolume = (
-  quantity: number,
-  volume: number | null,
-  { volumeSharePercent, volumePeriod }: MarketLimits
-): ReadonlyArray<string> => {
-  if (Option.isNone(volumeSharePercent) || volume === null) return []
-  const percent = volumeSharePercent.value
-  return isAboveShare(whole(quantity), percent, whole(volume))
-    ? [
-        `the slice's quantity of ${quantity} is above LIMIT_VOLUME_SHARE_PERCENT (${decimalText(percent)}) ` +
-          `of the ${volume} traded in the last ${Duration.toMinutes(volumePeriod)} minutes`
       ]
     : []
 }

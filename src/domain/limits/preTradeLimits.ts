@@ -2,7 +2,7 @@ import { BigDecimal, Duration, Option } from "effect"
 import type { Instrument, Price, Side } from "../model/Order.ts"
 import { decimalText } from "../text/decimals.ts"
 import type { DayLimits } from "./dayLimits.ts"
-import { type MarketLimits, needsQuotes } from "./marketLimits.ts"
+import type { MarketLimits } from "./marketLimits.ts"
 
 /** The desk's limits. A limit that is absent or an empty list does not apply. Values in the instrument's currency. */
 export interface PreTradeLimits extends DayLimits, MarketLimits {
@@ -31,9 +31,9 @@ export const unlimited: PreTradeLimits = {
   quoteAge: Duration.seconds(60)
 }
 
-/** Whether any limit needs the market facts of a claimed slice. */
-export const looksAtQuotes = (limits: PreTradeLimits): boolean =>
-  needsQuotes(limits) || Option.isSome(limits.sliceValue)
+/** Whether any limit needs the last price of a claimed slice. */
+export const looksAtPrices = ({ collarPercent, sliceValue }: PreTradeLimits): boolean =>
+  Option.isSome(collarPercent) || Option.isSome(sliceValue)
 
 /** An order or a slice as the limits see it. `price` is its limit price, else the last known price; null if unknown. */
 export interface Exposure {

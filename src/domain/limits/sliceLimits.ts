@@ -1,7 +1,7 @@
 import { BigDecimal, type DateTime, Option } from "effect"
 import { type Instrument, maxQuantity } from "../model/Order.ts"
 import { decimalText } from "../text/decimals.ts"
-import { freezeLimit, freezeValue } from "./freezeLimits.ts"
+import { type Freeze, type FreezeFacts, freezeOf, freezeValue } from "./freezeLimits.ts"
 import type { PreTradeLimits } from "./preTradeLimits.ts"
 
 /** The limits of the slices of every order. */
@@ -18,6 +18,7 @@ export const sliceLimitsOf = (
   instrument: Instrument,
   price: BigDecimal.BigDecimal | null,
   at: DateTime.Utc,
+  known: FreezeFacts,
   { maxSliceQuantity, preTrade, isFreezeLimited }: SliceRules
 ): ReadonlyArray<SliceLimit> => {
   const ofValue = (value: BigDecimal.BigDecimal | null, name: string) =>
@@ -31,7 +32,7 @@ export const sliceLimitsOf = (
     ofValue(sliceValue, `LIMIT_SLICE_VALUE (${sliceValue === null ? "" : decimalText(sliceValue)})`),
     ...(isFreezeLimited
       ? [
-          ofQuantity(freezeLimit(instrument, at), "the exchange's freeze limit of an order"),
+          ofFreeze(freezeOf(instrument, known, at)),
           ofValue(freezeValue(instrument), "the exchange's freeze limit of ten crore rupees an order")
         ]
       : [])
@@ -40,6 +41,13 @@ export const sliceLimitsOf = (
 
 const ofQuantity = (quantity: number | null, name: string): SliceLimit | null =>
   quantity === null ? null : { quantity, name }
+
+const ofFreeze = (freeze: Freeze): SliceLimit | null => {
+  if (freeze._tag === "Unknown") return null
+  const { quantity, since, underlying } = freeze
+  const ofWhat = underlying === null ? "" : ` of ${underlying} (since ${since})`
+  return { quantity, name: `the exchange's freeze limit of an order${ofWhat}` }
+}
 
 /** How many units a value buys at a price. */
 const quantityAt = (price: BigDecimal.BigDecimal, value: BigDecimal.BigDecimal): number => {

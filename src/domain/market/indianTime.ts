@@ -31,3 +31,8 @@ export const indianMoment = (text: string, now: DateTime.Utc): Option.Option<Dat
   if (!isTimeOfDay && !isMoment) return Option.none()
   return Option.map(DateTime.make(isTimeOfDay ? `${indianDay(now)}T${text}+05:30` : text), DateTime.toUtc)
 }
+
+/** Whether a text is a day of the years 1900 to 2199, YYYY-MM-DD. */
+export const isDay = (text: string): boolean =>
+  /^(?:19|20|21)\d\d-\d\d-\d\d$/.test(text) &&
+  Option.exists(DateTime.make(`${text}T00:00:00Z`), (day) => DateTime.formatIsoDateUtc(day) === text)

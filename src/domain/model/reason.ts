@@ -62,6 +62,12 @@ export const reasonMeanings = {
     of: ["order FAILED"],
     meaning: "With this order the day would exceed `LIMIT_ORDERS_PER_DAY` or `LIMIT_VALUE_PER_DAY`."
   },
+  self_trade: {
+    of: ["order FAILED"],
+    meaning:
+      "Another order of the account has the opposite side of the same instrument and is unfinished, and `SELF_TRADE_POLICY` is " +
+      "`refuse`. With `warn` the code stands in the log."
+  },
   broker_rate: {
     of: ["order FAILED"],
     meaning: "The plan needs more requests a second, a minute or a day than the broker account may send."
@@ -149,6 +155,12 @@ export const reasonMeanings = {
     of: ["order on hold"],
     meaning:
       "The order needs a new plan and none is possible. Amend or cancel it, or resume it after mending the cause."
+  },
+  instrument_changed: {
+    of: ["order on hold"],
+    meaning:
+      "The broker's list says something else of the instrument than when the order was planned: another lot, a tick that its limit " +
+      "does not fit, an expiry within its window, or nothing at all. Amend, resume or cancel it."
   },
   broker_refused: {
     of: ["slice FAILED"],

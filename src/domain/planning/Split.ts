@@ -67,7 +67,7 @@ export const split = (request: SplitRequest, rules: SplitRules): Result.Result<P
 }
 
 /** The last number that a slice can have within its order: the key of its row has 20 bits for it. */
-const lastSequence = 2 ** 20 - 1
+export const lastSequence = 2 ** 20 - 1
 
 const withinNumbers = (
   { firstSequence }: SplitRequest,

@@ -3,6 +3,7 @@ import { knownPrice, outsideCollar, type Priced } from "../limits/marketLimits.t
 import { type OrderRate, tooFastForRate } from "../limits/orderRate.ts"
 import { breachesOfOrder, breachesOfSlice, type PreTradeLimits } from "../limits/preTradeLimits.ts"
 import { type SliceRules, sliceLimitsOf } from "../limits/sliceLimits.ts"
+import type { FreezeQuantity } from "../market/FreezeQuantity.ts"
 import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
 import { type PlanTime, planTimeOf, type TimeRules } from "../market/orderTime.ts"
@@ -35,6 +36,8 @@ export interface InstrumentFacts extends Priced {
   readonly volumeProfile: Profile | null
   /** Null if there is no list of instruments at all, in which case nothing is checked against it. */
   readonly listing: Listing | null
+  /** What was imported of the freeze quantities of its underlying. */
+  readonly freezes: ReadonlyArray<FreezeQuantity>
 }
 
 /** The broker's listing of an instrument. `similar` are names that may have been meant. */
@@ -42,10 +45,10 @@ export type Listing =
   | { readonly _tag: "Listed"; readonly details: InstrumentDetails; readonly hasFutures: boolean }
   | { readonly _tag: "Unlisted"; readonly similar: ReadonlyArray<string> }
 
-export const unknownInstrument: InstrumentFacts = { volumeProfile: null, listing: null, quote: null }
+export const unknownInstrument: InstrumentFacts = { volumeProfile: null, listing: null, quote: null, freezes: [] }
 
 /** Why a plan was made. */
-export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION"])
+export const PlanCause = Schema.Literals(["SPLIT", "AMENDMENT", "LATENESS", "CARRY", "COMPLETION", "VOLUME"])
 export type PlanCause = typeof PlanCause.Type
 
 export const planCauseText = {
@@ -53,7 +56,8 @@ export const planCauseText = {
   AMENDMENT: "an amendment",
   LATENESS: "to spread late slices anew",
   CARRY: "to carry what was not filled",
-  COMPLETION: "to complete the order"
+  COMPLETION: "to complete the order",
+  VOLUME: "to keep a slice to the share of the volume"
 } satisfies Readonly<Record<PlanCause, string>>
 
 /** Whether there are futures on an instrument; null if unknown. */
@@ -242,7 +246,13 @@ const termsOf = (
     const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
     const splitRules = {
       lotSize: details?.lotSize ?? 1,
-      sliceLimits: sliceLimitsOf(order.instrument, price, DateTime.makeUnsafe(planTime.startMillis), rules),
+      sliceLimits: sliceLimitsOf(
+        order.instrument,
+        price,
+        DateTime.makeUnsafe(planTime.startMillis),
+        { details, imported: market.freezes },
+        rules
+      ),
       // A person is told that a slice is too large. Plans of the service itself add slices instead.
       mayAddSlices: rules.maxSliceQuantity !== null || !isAskedFor(cause),
       leastGapMillis: rules.leastGapMillis,

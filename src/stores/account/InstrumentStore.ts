@@ -1,9 +1,11 @@
-import { Array as Arrays, Context, DateTime, Effect, Layer, type Option, Schema } from "effect"
+import { Array as Arrays, Context, DateTime, Duration, Effect, Layer, type Option, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { decimals, instant, integers, numbers, texts } from "../../db/parameters.ts"
+import { FreezeQuantity } from "../../domain/market/FreezeQuantity.ts"
 import { indianDay } from "../../domain/market/indianTime.ts"
 import { InstrumentDetails, nearestNames } from "../../domain/market/InstrumentDetails.ts"
+import { parsedUnderlying } from "../../domain/market/underlying.ts"
 import type { Instrument } from "../../domain/model/Order.ts"
 import { Profile } from "../../domain/model/shape.ts"
 import type { Listing, InstrumentFacts } from "../../domain/planning/planOrder.ts"
@@ -43,7 +45,8 @@ const KnownOfMarket = Schema.Struct({
   hasList: Schema.Boolean,
   hasFutures: Schema.Boolean,
   lastPrice: Schema.NullOr(Schema.BigDecimalFromString),
-  quotedAt: Schema.NullOr(Schema.DateTimeUtcFromDate)
+  quotedAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  freezes: Schema.Array(FreezeQuantity)
 })
 
 const Counted = Schema.Struct({ count: Schema.Int })
@@ -56,7 +59,7 @@ const maxSuggestions = 3
 const batchSize = 5_000
 
 /**
- * The list of tradable instruments and what is known of each market: listing, futures, volume profile, last price. The list
+ * The list of tradable instruments and what is known of each market: listing, futures, freeze quantities, volume profile, last price. The list
  * is replaced as a whole, so readers never see parts of two. Read by the splitter and the monitor to plan, and by the
  * commands; written by the sync.
  */
@@ -65,7 +68,7 @@ export class InstrumentStore extends Context.Service<
   {
     /**
      * Replaces the list, whichever broker's it was, all or nothing. `details` names no instrument twice. What this source
-     * has said before of instruments in `keep` stays. Refuses an empty list and, unless forced, one with under half as many
+     * has said before of instruments in `keep` stays; what differs from it is noted as changes. Refuses an empty list and, unless forced, one with under half as many
      * instruments as the current one.
      */
     readonly replaceAll: (
@@ -115,7 +118,7 @@ const count = ({ sql, queryOne }: Db["Service"]) =>
 
 const removeAllBut = (
   { sql, queryOne }: Db["Service"],
-  source: InstrumentSource,
+  { source, now }: Listed,
   instruments: ReadonlyArray<string>,
   keep: ReadonlyArray<string>
 ) =>
@@ -131,39 +134,76 @@ const removeAllBut = (
         DELETE FROM instruments i
         WHERE NOT EXISTS (SELECT FROM unnest(${texts(instruments)}) AS listed (name) WHERE listed.name = i.instrument)
           AND NOT EXISTS (SELECT FROM kept WHERE kept.instrument = i.instrument)
-        RETURNING 1
+        RETURNING instrument, token, source, expiry
+      ), vanished AS (
+        INSERT INTO instrument_changes (at, instrument, what, before, after)
+        SELECT ${instant(now)}, gone, 'symbol', gone, nullif(listed, gone) FROM (
+          -- Grouped, because the planner would compare each with each for a join.
+          SELECT max(instrument) FILTER (WHERE is_gone) AS gone, min(instrument) FILTER (WHERE NOT is_gone) AS listed
+          FROM (
+            SELECT token, instrument, true AS is_gone FROM removed
+            WHERE source = ${source} AND coalesce(expiry >= ${indianDay(now)}::text::date, true)
+            UNION ALL SELECT token, instrument, false FROM instruments WHERE synced_at = ${instant(now)}
+          ) by_token GROUP BY token, split_part(instrument, ':', 1)
+        ) symbols WHERE gone IS NOT NULL
       )
       SELECT (SELECT count(*)::int FROM removed) AS removed, (SELECT count(*)::int FROM kept) AS kept`
   )
 
-const upsert = (
-  { sql, execute }: Db["Service"],
-  source: InstrumentSource,
-  batch: ReadonlyArray<InstrumentDetails>,
-  now: DateTime.Utc
-) =>
+/** Whose list it is, and when it was fetched. */
+interface Listed {
+  readonly source: InstrumentSource
+  readonly now: DateTime.Utc
+}
+
+/** Writes a part of the list, and what differs from what the same source has said before. */
+const upsert = ({ sql, execute }: Db["Service"], { source, now }: Listed, batch: ReadonlyArray<InstrumentDetails>) =>
   execute(
     "InstrumentStore.upsert",
     sql`
+      WITH given AS MATERIALIZED (
+        SELECT i.instrument, i.name, i.lot_size, i.tick_size, i.instrument_type, i.segment, i.expiry::date, i.last_price,
+          i.token::bigint
+        FROM unnest(
+          ${texts(batch.map(({ instrument }) => instrument))},
+          ${texts(batch.map(({ name }) => name))},
+          ${integers(batch.map(({ lotSize }) => lotSize))},
+          ${decimals(batch.map(({ tickSize }) => tickSize))},
+          ${texts(batch.map(({ instrumentType }) => instrumentType))},
+          ${texts(batch.map(({ segment }) => segment))},
+          ${texts(batch.map(({ expiry }) => expiry))},
+          ${decimals(batch.map(({ lastPrice }) => lastPrice))},
+          ${numbers(batch.map(({ token }) => token))}
+        ) AS i (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token)
+      ), changed AS (
+        INSERT INTO instrument_changes (at, instrument, what, before, after)
+        SELECT ${instant(now)}, g.instrument, c.what, c.before, c.after
+        FROM given g JOIN instruments i USING (instrument) CROSS JOIN LATERAL (VALUES
+          ('lot_size', i.lot_size::text, g.lot_size::text),
+          ('tick_size', trim_scale(i.tick_size)::text, trim_scale(g.tick_size)::text),
+          ('expiry', i.expiry::text, g.expiry::text),
+          ('instrument_type', i.instrument_type, g.instrument_type),
+          ('segment', i.segment, g.segment)
+        ) AS c (what, before, after)
+        WHERE i.source = ${source} AND c.before IS DISTINCT FROM c.after
+      )
       INSERT INTO instruments (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token,
         source, synced_at)
-      SELECT i.instrument, i.name, i.lot_size, i.tick_size, i.instrument_type, i.segment, i.expiry::date, i.last_price,
-        i.token::bigint, ${source}, ${instant(now)}
-      FROM unnest(
-        ${texts(batch.map(({ instrument }) => instrument))},
-        ${texts(batch.map(({ name }) => name))},
-        ${integers(batch.map(({ lotSize }) => lotSize))},
-        ${decimals(batch.map(({ tickSize }) => tickSize))},
-        ${texts(batch.map(({ instrumentType }) => instrumentType))},
-        ${texts(batch.map(({ segment }) => segment))},
-        ${texts(batch.map(({ expiry }) => expiry))},
-        ${decimals(batch.map(({ lastPrice }) => lastPrice))},
-        ${numbers(batch.map(({ token }) => token))}
-      ) AS i (instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token)
+      SELECT instrument, name, lot_size, tick_size, instrument_type, segment, expiry, last_price, token, ${source}, ${instant(now)}
+      FROM given
       ON CONFLICT (instrument) DO UPDATE SET
         name = excluded.name, lot_size = excluded.lot_size, tick_size = excluded.tick_size,
         instrument_type = excluded.instrument_type, segment = excluded.segment, expiry = excluded.expiry,
         last_price = excluded.last_price, token = excluded.token, source = excluded.source, synced_at = excluded.synced_at`
+  )
+
+/** Changes are shown for more than a year. */
+const changesKept = Duration.days(400)
+
+const forgetChanges = ({ sql, execute }: Db["Service"], now: DateTime.Utc) =>
+  execute(
+    "InstrumentStore.forgetChanges",
+    sql`DELETE FROM instrument_changes WHERE at < ${instant(DateTime.subtractDuration(now, changesKept))}`
   )
 
 /** Two replacements at a time would delete each other's rows. Readers are not blocked. */
@@ -180,15 +220,17 @@ const replaceAll =
         const before = yield* count(db)
         const given = details.length
         if (given === 0 || (!force && given * 2 < before)) return yield* tooFew(before, given)
+        const listed = { source, now }
+        yield* Effect.forEach(Arrays.chunksOf(details, batchSize), (batch) => upsert(db, listed, batch), {
+          discard: true
+        })
         const { kept, removed } = yield* removeAllBut(
           db,
-          source,
+          listed,
           details.map(({ instrument }) => instrument),
           keep
         )
-        yield* Effect.forEach(Arrays.chunksOf(details, batchSize), (batch) => upsert(db, source, batch, now), {
-          discard: true
-        })
+        yield* forgetChanges(db, now)
         return { total: given + kept, added: given - (before - removed - kept), removed, kept }
       })
     )
@@ -243,8 +285,13 @@ const facts = ({ sql, query }: Db["Service"], instruments: ReadonlyArray<string>
         EXISTS (SELECT FROM instruments f WHERE f.segment IN ('NFO-FUT', 'BFO-FUT') AND f.name = split_part(w.instrument, ':', 2)
           AND (f.expiry IS NULL OR f.expiry >= ${today}::date))
           AS has_futures,
-        q.last_price::text AS last_price, q.at AS quoted_at
-      FROM unnest(${texts(instruments)}) AS w (instrument)
+        q.last_price::text AS last_price, q.at AS quoted_at,
+        (SELECT coalesce(jsonb_agg(to_jsonb(z)), '[]') FROM (
+          SELECT exchange, underlying, quantity, since, source FROM freeze_quantities
+          WHERE exchange = split_part(w.instrument, ':', 1) AND underlying IN (upper(btrim(i.name)), w.underlying)
+        ) z) AS freezes
+      FROM unnest(${texts(instruments)}, ${texts(instruments.map(parsedUnderlying))}) AS w (instrument, underlying)
+      LEFT JOIN instruments i USING (instrument)
       LEFT JOIN volume_profiles v USING (instrument)
       LEFT JOIN LATERAL (
         SELECT last_price, at FROM market_quotes WHERE instrument = w.instrument ORDER BY at DESC LIMIT 1
@@ -260,7 +307,7 @@ const markets = (db: Db["Service"]) =>
       : new Map<string, InstrumentDetails>()
     const markets = new Map<string, InstrumentFacts>()
     const suggestedFor = known.filter(({ instrument }) => !details.has(instrument)).slice(0, maxSuggestions)
-    for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt } of known) {
+    for (const { instrument, volumes, hasList, hasFutures, lastPrice, quotedAt, freezes } of known) {
       const found = details.get(instrument)
       const hasSuggestions = suggestedFor.some((one) => one.instrument === instrument)
       const listing: Listing | null = !hasList
@@ -272,7 +319,7 @@ const markets = (db: Db["Service"]) =>
             }
           : { _tag: "Listed", details: found, hasFutures }
       const quote = lastPrice === null || quotedAt === null ? null : { lastPrice, at: quotedAt }
-      markets.set(instrument, { volumeProfile: volumes, listing, quote })
+      markets.set(instrument, { volumeProfile: volumes, listing, quote, freezes })
     }
     return markets
   })

@@ -304,7 +304,8 @@ const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
         o.id, NULL::text, o.hold_reason_code
       FROM orders o
       WHERE o.hold_reason IS NOT NULL AND o.held_at >= ${since(now)} AND o.cancel_requested_at IS NULL
-        AND o.hold_reason_code IN (${reasonCode(db.sql, "refused_repeatedly")}, ${reasonCode(db.sql, "replan_impossible")})
+        AND o.hold_reason_code IN (${reasonCode(db.sql, "refused_repeatedly")}, ${reasonCode(db.sql, "replan_impossible")},
+          ${reasonCode(db.sql, "instrument_changed")})
         -- Another program may have inserted the order with a hold.
         AND EXISTS (SELECT FROM order_plans WHERE order_id = o.id)`
   )

@@ -15,6 +15,9 @@ export const serviceTables: ReadonlyArray<string> = [
   "broker_in_use",
   "calendar_imports",
   "double_placements",
+  "freeze_quantities",
+  "instrument_changes",
+  "instrument_sync",
   "instruments",
   "market_quotes",
   "mock_broker_orders",
@@ -34,6 +37,7 @@ export const serviceTables: ReadonlyArray<string> = [
   "slice_results",
   "slice_working",
   "volume_profiles",
+  "volume_reservations",
   "workers"
 ]
 

@@ -6,7 +6,7 @@ import type { Readable } from "../../db/Readable.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
-import { longestAhead, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
+import { type Instrument, longestAhead, OrderQueueStatus, type Price, type Side } from "../../domain/model/Order.ts"
 import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
 import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
@@ -35,6 +35,8 @@ export type ClaimedOrder = typeof ClaimedOrder.Type
 export interface SplitOrder {
   readonly claimVersion: number
   readonly plan: OrderPlan
+  readonly instrument: Instrument
+  readonly side: Side
   /** The last known price of the instrument; null when none is known. */
   readonly referencePrice: Price | null
   /** The value that the order adds to the day's total; null when that is not known. */

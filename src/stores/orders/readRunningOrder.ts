@@ -30,6 +30,7 @@ const StoredOrder = Schema.Struct({
 const LatestPlan = Schema.Struct({
   ...StoredPlan.fields,
   completesAt: Schema.NullOr(Schema.DateTimeUtcFromDate),
+  lastRevision: Schema.Int,
   nextSequence: Schema.Int,
   completions: Schema.Int,
   /** The input of the latest plan that a person asked for. */
@@ -66,7 +67,7 @@ export const readRunningOrder = (
     const { plan, input, intended } = latest.value
     return {
       order: order.success,
-      plan: { ...plan, input, keepsHours: plan.sessions !== null },
+      plan: { ...plan, revision: plan.lastRevision, input, keepsHours: plan.sessions !== null },
       intended,
       completions: plan.completions,
       slices,
@@ -113,8 +114,9 @@ const readLatestPlan = ({ sql, queryOption }: Db["Service"], orderId: string) =>
       SELECT p.*,
         (SELECT (max(slice) & 1048575)::int + 1 FROM slice_plan WHERE ${isOfOrder(sql, "slice", numberOf(sql, orderId))})
           AS next_sequence,
-        (SELECT count(*)::int FROM order_plans WHERE order_id = ${orderId} AND cause = 'COMPLETION') AS completions,
+        (SELECT max(revision) FROM order_plans WHERE order_id = ${orderId}) AS last_revision,
+        (SELECT count(*)::int FROM order_plans WHERE order_id = ${orderId} AND cause = 'COMPLETION' AND cut_sequence IS NULL) AS completions,
         (SELECT input FROM order_plans WHERE order_id = ${orderId} AND cause IN ('SPLIT', 'AMENDMENT')
           ORDER BY revision DESC LIMIT 1) AS intended
-      FROM order_plans p WHERE order_id = ${orderId} ORDER BY revision DESC LIMIT 1`
+      FROM order_plans p WHERE order_id = ${orderId} AND cut_sequence IS NULL ORDER BY revision DESC LIMIT 1`
   )

@@ -1,9 +1,11 @@
 import { BigDecimal, type DateTime, type Duration, Effect, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import type { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, instant, integers, texts } from "../../db/parameters.ts"
 import type { Reason } from "../../domain/model/reason.ts"
 import {
+  type Cut,
   isScheduled,
   type OrderChange,
   type Replan,
@@ -42,6 +44,8 @@ export const writeOrderChange = (
       return replan(db, running, change, options)
     case "GiveUp":
       return giveUp(db, running.order.id, change.slices, change.reason, options.now)
+    case "Cut":
+      return cut(db, running, change, options)
     case "Finished":
       return finish(db, running.order.id, change.reason, options.now)
   }
@@ -56,11 +60,24 @@ const replan = Effect.fnUntraced(function* (
   const { plan, carried, waived } = change
   const { orderId, revision } = plan
   const replaced = slices.filter(isScheduled).length
-  yield* allOf(orderId, replaced, replaceScheduled(db, orderId, revision, options.now))
+  const areScheduled = db.sql`${isOfOrder(db.sql, "q.slice", numberOf(db.sql, orderId))} AND q.claim = 0`
+  yield* allOf(orderId, replaced, replaceQueued(db, areScheduled, revision, options.now))
   if (waived.length > 0) yield* allOf(orderId, waived.length, waive(db, waived, options.now))
   if (carried.length > 0) yield* allOf(orderId, carried.length, markCarried(db, carried, options.now))
   yield* writePlan(db, change, options)
   if (options.asked !== undefined) yield* recordAmendment(db, change, options.asked, options.now)
+})
+
+const cut = Effect.fnUntraced(function* (
+  db: Db["Service"],
+  { order }: RunningOrder,
+  { plan, slice, cutSequence }: Cut,
+  options: ChangeOptions
+) {
+  const isMine = db.sql`q.slice = ${slice.key}::float8::bigint AND q.version = ${slice.claimVersion}::int AND q.claim > 0`
+  yield* allOf(order.id, 1, replaceQueued(db, isMine, plan.revision, options.now))
+  const { totalQuantity, limitPrice } = order
+  yield* writePlan(db, { plan, totalQuantity, limitPrice }, { ...options, cutSequence })
 })
 
 /** Fails unless the statement has changed as many slices as the change was decided for. */
@@ -75,13 +92,14 @@ const allOf = (
 
 const SliceKey = Schema.Struct({ slice: Schema.String })
 
-const replaceScheduled = ({ sql, query }: Db["Service"], orderId: string, revision: number, now: DateTime.Utc) =>
+/** Makes slices of the queue, `q`, SKIPPED, because those of a new plan take their place. */
+const replaceQueued = ({ sql, query }: Db["Service"], where: Fragment, revision: number, now: DateTime.Utc) =>
   query(
-    "ReplanStore.replaceScheduled",
+    "ReplanStore.replaceQueued",
     SliceKey,
     sql`
       WITH ${skipQueued(sql, {
-        where: sql`${isOfOrder(sql, "q.slice", numberOf(sql, orderId))} AND q.claim = 0`,
+        where,
         updates: {
           reason: sql`${`replaced by plan ${revision}`}::text`,
           reason_code: reasonCode(sql, "replaced_by_plan"),
@@ -137,8 +155,8 @@ const waiveIn = (
 
 const writePlan = (
   { sql, execute }: Db["Service"],
-  { plan, totalQuantity, limitPrice }: Replan,
-  options: ChangeOptions
+  { plan, totalQuantity, limitPrice }: Pick<Replan, "plan" | "totalQuantity" | "limitPrice">,
+  options: ChangeOptions & { readonly cutSequence?: number }
 ) =>
   execute(
     "ReplanStore.writePlan",

@@ -31,6 +31,8 @@ export type ActionName =
   | "profile remove"
   | "calendar import"
   | "calendar remove"
+  | "freeze import"
+  | "freeze set"
   | "zerodha login"
   | "zerodha token set"
   | "prune"

@@ -10,6 +10,8 @@ import { reasonCode } from "./reasonCode.ts"
 interface PlanOptions {
   readonly now: DateTime.Utc
   readonly windowGrace: Duration.Duration
+  /** The number of the slice that the plan cuts in two; null for a plan of all that was not sent. */
+  readonly cutSequence?: number | null
 }
 
 /**
@@ -55,10 +57,11 @@ export const planRows = (sql: Sql, plans: ReadonlyArray<OrderPlan>, options: Pla
   ), plans AS (
     INSERT INTO order_plans (
       order_id, revision, first_sequence, algorithm_version, input, starts_at, ends_at, completes_at, closes_at, sessions,
-      instrument, side, order_type, limit_price, product_type, validity, request_id, trace_id, market, cause, note, created_at)
+      instrument, side, order_type, limit_price, product_type, validity, request_id, trace_id, market, cause, note,
+      cut_sequence, created_at)
     SELECT order_id, revision, first_sequence, ${algorithmVersion}, input, starts_at, ends_at, completes_at, closes_at, sessions,
       instrument, side, order_type, limit_price, product_type, validity, request_id, trace_id, market, cause, note,
-      ${instant(options.now)}
+      ${options.cutSequence ?? null}::int, ${instant(options.now)}
     FROM planning WHERE number IS NOT NULL
   ), slices AS MATERIALIZED (${slicesOfPlans(sql)}
   ), planned_slices AS (

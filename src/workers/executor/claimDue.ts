@@ -6,11 +6,12 @@ import { answeredRows, type Readable } from "../../db/Readable.ts"
 import { lookBackMillis } from "../../domain/lifecycle/lookBack.ts"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { recentMillis } from "../../domain/lifecycle/turns.ts"
-import { looksAtQuotes } from "../../domain/limits/preTradeLimits.ts"
+import { looksAtPrices } from "../../domain/limits/preTradeLimits.ts"
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { Instance } from "../../runtime/Instance.ts"
 import { SliceStore } from "../../stores/slices/SliceStore.ts"
 import { ServerHistory } from "../supervision/ServerHistory.ts"
+import type { AdmitClaimed } from "./admitClaimed.ts"
 import type { ClaimedSlices } from "./ClaimedSlices.ts"
 
 /** All that is due is looked at so often, whatever was seen before. */
@@ -26,10 +27,10 @@ const fullLookMillis = 30_000
  * While more is due than is claimed at a time, such pages would only reach what has waited longest. Then they keep a fifth of the
  * room, and before each of them comes what can still be on time, with a room of its own, and what became due last.
  */
-export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices) {
+export const makeClaimDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, admit: AdmitClaimed) {
   const { queue, fired } = claimed
   const config = yield* Configuration
-  const claimSome = yield* makeClaimSome(claimed)
+  const claimSome = yield* makeClaimSome(claimed, admit)
   const claimLimit = claimLimitOf(config)
   const pass = makePass(config.sliceExecutorPollInterval)
 
@@ -134,8 +135,8 @@ const isDueBy =
 
 type ClaimOptions = Parameters<SliceStore["Service"]["claimDue"]>[0]
 
-/** Claims up to `limit` slices, those that are due soon unless the options say otherwise, into the queue. */
-const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: ClaimedSlices) {
+/** Claims up to `limit` slices, those that are due soon unless the options say otherwise; what is admitted goes into the queue. */
+const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: ClaimedSlices, admit: AdmitClaimed) {
   const config = yield* Configuration
   const slices = yield* SliceStore
   const instance = yield* Instance
@@ -152,11 +153,11 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
       owner: instance.id,
       keepsHours: hours.calendar() !== null,
       seen: history.seen(),
-      quotes: looksAtQuotes(config.limits) ? config.limits : null,
+      quotes: looksAtPrices(config.limits) ? config.limits : null,
       ...some,
       limit
     })
-    queue.add(claimed)
+    queue.add(yield* admit(claimed))
     yield* Queue.offer(queueChanged, undefined)
     return claimed
   })

@@ -7,6 +7,7 @@ import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import { Lookout } from "../supervision/Lookout.ts"
 import { tick } from "../supervision/supervision.ts"
 import { WorkerStatus } from "../supervision/WorkerStatus.ts"
+import type { AdmitClaimed } from "./admitClaimed.ts"
 import { makeClaimDue } from "./claimDue.ts"
 import type { ClaimedSlices } from "./ClaimedSlices.ts"
 import { makeFollowDayLimit } from "./followDayLimit.ts"
@@ -18,7 +19,11 @@ import type { GiveBack } from "./giveBack.ts"
  * claims what is due soon. While the gate is closed it claims nothing and gives back the whole queue. When nothing is claimed
  * and the lookout knows that nothing is due soon, it asks nothing.
  */
-export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, giveBack: GiveBack) {
+export const makePollDue = Effect.fnUntraced(function* (
+  claimed: ClaimedSlices,
+  giveBack: GiveBack,
+  admit: AdmitClaimed
+) {
   const config = yield* Configuration
   const status = yield* WorkerStatus
   const wakeups = yield* Wakeups
@@ -26,7 +31,7 @@ export const makePollDue = Effect.fnUntraced(function* (claimed: ClaimedSlices, 
   const orders = yield* OrderStore
   const lookout = yield* Lookout
   const followDayLimit = yield* makeFollowDayLimit
-  const { claim, fromStart, lookFully } = yield* makeClaimDue(claimed)
+  const { claim, fromStart, lookFully } = yield* makeClaimDue(claimed, admit)
   const { queue, fired } = claimed
 
   const dropStopped = Effect.gen(function* () {

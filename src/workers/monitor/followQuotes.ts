@@ -1,9 +1,10 @@
-import { Clock, DateTime, Duration, Effect, Result } from "effect"
+import { Clock, DateTime, Duration, Effect, Option, Result } from "effect"
 import { Broker } from "../../broker/Broker.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { needsQuotes } from "../../domain/limits/marketLimits.ts"
 import type { BrokerLookupError } from "../../domain/model/BrokerError.ts"
+import { ParticipationStore } from "../../stores/account/ParticipationStore.ts"
 import { QuoteStore } from "../../stores/account/QuoteStore.ts"
 
 /** Instruments of slices that are due within this time plus the volume period are followed. */
@@ -20,6 +21,7 @@ const pruneMillis = Duration.toMillis(pruneInterval)
 export const makeFollowQuotes = Effect.gen(function* () {
   const config = yield* Configuration
   const quotes = yield* QuoteStore
+  const participation = yield* ParticipationStore
   const ask = yield* makeAskForQuotes
   const isNeeded = needsQuotes(config.limits)
   let nextPruneMillis = 0
@@ -30,6 +32,8 @@ export const makeFollowQuotes = Effect.gen(function* () {
     const nowMillis = DateTime.toEpochMillis(now)
     if (isPausedUntil(nowMillis, nextPruneMillis, pruneMillis)) return
     yield* quotes.prune(DateTime.subtractDuration(now, kept))
+    if (Option.isSome(config.limits.volumeSharePercent))
+      yield* participation.prune(DateTime.subtractDuration(now, kept))
     nextPruneMillis = nowMillis + pruneMillis
   })
   return pass.pipe(

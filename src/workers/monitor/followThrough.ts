@@ -3,6 +3,7 @@ import { PlacementGate } from "../../broker/PlacementGate.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesNow, type MarketLimits, needsQuotes } from "../../domain/limits/marketLimits.ts"
+import { allowedOf } from "../../domain/limits/participation.ts"
 import type { OrderId } from "../../domain/model/Ids.ts"
 import { type MarketFacts, unknownFacts } from "../../domain/model/MarketFacts.ts"
 import { because } from "../../domain/model/reason.ts"
@@ -77,9 +78,9 @@ export const makeFollowThrough = Effect.gen(function* () {
   })
 })
 
-/** Whether the market does not allow the next slice now. A new plan would be late at once, and the next one too. */
+/** Whether the market allows nothing of the order now. A new plan would be late at once, and the next one too. */
 const waitsForMarket = (
-  { order, slices }: RunningOrder,
+  { order, plan, slices }: RunningOrder,
   facts: MarketFacts,
   now: DateTime.Utc,
   limits: MarketLimits
@@ -87,7 +88,9 @@ const waitsForMarket = (
   const next = slices.find(isScheduled)
   if (next === undefined) return false
   const { limitPrice } = order
-  return breachesNow({ ...facts, limitPrice, quantity: next.quantity }, DateTime.toEpochMillis(now), limits).length > 0
+  const nowMillis = DateTime.toEpochMillis(now)
+  const allowed = allowedOf(facts, nowMillis, limits) ?? Infinity
+  return allowed < plan.input.lotSize || breachesNow({ ...facts, limitPrice }, nowMillis, limits).length > 0
 }
 
 const withoutLate = (running: RunningOrder): RunningOrder => ({
@@ -105,6 +108,8 @@ const logChange = (change: OrderChange) => {
           (change.carried.length === 0 ? "" : `, with what is missing of ${change.carried.length} earlier ones`)
       )
     }
+    case "Cut":
+      return Effect.logInfo(`Plan ${change.plan.revision} ${causes.VOLUME}`)
     case "GiveUp":
       return Effect.logError(`${change.slices.length} slices skipped: ${change.reason.text}`).pipe(
         annotateReason(change.reason.code)
@@ -123,5 +128,6 @@ const causes = {
   AMENDMENT: "amends the order",
   LATENESS: "spreads anew what is late",
   CARRY: "carries on what was not filled",
-  COMPLETION: "completes the order at the market"
+  COMPLETION: "completes the order at the market",
+  VOLUME: "cuts a slice for the share of the volume"
 }

@@ -25,6 +25,8 @@ export const planSplit = (
       claimVersion: order.claimVersion,
       plan: yield* planOrder(valid, rules, market, startsAt, now),
       startsAt,
+      instrument: valid.instrument,
+      side: valid.side,
       referencePrice,
       value: valueOf(valid, referencePrice)
     }

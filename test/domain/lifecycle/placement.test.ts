@@ -127,17 +127,23 @@ describe("refusalToFire", () => {
   it("delays a slice that a market limit does not allow, until its window is over", () => {
     const strict = {
       ...limits,
-      preTrade: { ...unlimited, volumeSharePercent: Option.some(BigDecimal.fromBigInt(10n)) }
+      preTrade: { ...unlimited, collarPercent: Option.some(BigDecimal.fromBigInt(10n)) }
     }
-    const known = { ...claimed, leaseExpiresMillis: 9_000_000, recentVolume: 99, recentVolumeMillis: 1_990_000 }
-    assert.isNull(refusalToFire({ ...known, recentVolume: 100 }, 2_000_000, strict))
+    const known = {
+      ...claimed,
+      leaseExpiresMillis: 9_000_000,
+      limitPrice: BigDecimal.fromStringUnsafe("90"),
+      lastPrice: BigDecimal.fromStringUnsafe("101"),
+      lastPriceMillis: 1_990_000
+    }
+    assert.isNull(refusalToFire({ ...known, limitPrice: BigDecimal.fromStringUnsafe("91") }, 2_000_000, strict))
     assert.deepStrictEqual(refusalToFire(known, 1_999_999.5, strict), {
       next: {
         _tag: "Rescheduled",
         code: "market_limit",
         reason:
-          "pre-trade limit, for now: the slice's quantity of 10 is above LIMIT_VOLUME_SHARE_PERCENT (10) " +
-          "of the 99 traded in the last 5 minutes",
+          "pre-trade limit, for now: the limit price of 90 is more than LIMIT_PRICE_COLLAR_PERCENT (10) " +
+          "away from the last price of 101",
         notBefore: DateTime.makeUnsafe(2_005_000)
       },
       isWaiting: true

@@ -63,38 +63,20 @@ describe("the market limits right before a placement", () => {
   const slice = {
     ...unknownFacts,
     limitPrice: decimal("110"),
-    quantity: 100,
     lastPrice: decimal("100"),
-    lastPriceMillis: 1_000_000,
-    recentVolume: 999,
-    recentVolumeMillis: 1_000_000
+    lastPriceMillis: 1_000_000
   }
 
-  it("ignore prices and volumes that are stale", () => {
+  it("ignore prices that are stale", () => {
     const count = (nowMillis: number, limits: Parameters<typeof breachesNow>[2]) =>
       breachesNow(slice, nowMillis, limits).length
-    for (const limits of [collar("5"), share("10")]) {
-      assert.strictEqual(count(1_060_000, limits), 1)
-      assert.strictEqual(count(1_060_001, limits), 0)
-    }
-    assert.deepStrictEqual(
-      breachesNow({ ...slice, ...unknownFacts }, 1_000_000, { ...collar("5"), ...share("10") }),
-      []
-    )
+    assert.strictEqual(count(1_060_000, collar("5")), 1)
+    assert.strictEqual(count(1_060_001, collar("5")), 0)
+    assert.deepStrictEqual(breachesNow({ ...slice, ...unknownFacts }, 1_000_000, collar("5")), [])
   })
 
-  it("allow a slice of exactly its share of the volume, and none when there was no volume", () => {
-    const isAllowed = (quantity: number, recentVolume: number) =>
-      breachesNow({ ...slice, quantity, recentVolume }, 1_000_000, share("2.5")).length === 0
-    assert.isTrue(isAllowed(25, 1000))
-    assert.isFalse(isAllowed(26, 1000))
-    assert.isFalse(isAllowed(1, 0))
-  })
-
-  it("report both limits when a slice breaks both", () => {
-    const both = { ...collar("5"), volumeSharePercent: share("10").volumeSharePercent }
-    assert.lengthOf(breachesNow(slice, 1_000_000, both), 2)
-    assert.isTrue(needsQuotes(both) && needsQuotes(collar("1")) && needsQuotes(share("1")) && !needsQuotes(unlimited))
+  it("need quotes for the price and for the volume", () => {
+    assert.deepStrictEqual([collar("1"), share("1"), unlimited].map(needsQuotes), [true, true, false])
   })
 })
 

@@ -27,24 +27,22 @@ const noRules: PlanningRules = {
 const start = DateTime.makeUnsafe("2026-11-24T04:00:00Z")
 
 const future = Instrument.make("NFO:NIFTY26NOVFUT")
+const detailsOfFuture = InstrumentDetails.make({
+  instrument: future,
+  name: "NIFTY",
+  lotSize: 65,
+  tickSize: BigDecimal.fromStringUnsafe("0.1"),
+  instrumentType: "FUT",
+  segment: "NFO-FUT",
+  expiry: "2026-11-24",
+  lastPrice: null,
+  token: 1
+})
 const listed: InstrumentFacts = {
   volumeProfile: null,
   quote: null,
-  listing: {
-    _tag: "Listed",
-    hasFutures: true,
-    details: InstrumentDetails.make({
-      instrument: future,
-      name: "NIFTY",
-      lotSize: 65,
-      tickSize: BigDecimal.fromStringUnsafe("0.1"),
-      instrumentType: "FUT",
-      segment: "NFO-FUT",
-      expiry: "2026-11-24",
-      lastPrice: null,
-      token: 1
-    })
-  }
+  freezes: [],
+  listing: { _tag: "Listed", hasFutures: true, details: detailsOfFuture }
 }
 
 const plan = (
@@ -86,6 +84,45 @@ describe("planOrder", () => {
     assert.isTrue(Result.getOrThrow(frozen).slices.every(({ quantity }) => quantity === 1755))
   })
 
+  it("keeps to the freeze limit of the month, of the underlying that the list names, where one is known", () => {
+    const of = (instrument: string, name: string, lotSize: number): InstrumentFacts => {
+      const details = InstrumentDetails.make({
+        ...detailsOfFuture,
+        instrument: Instrument.make(instrument),
+        name,
+        lotSize
+      })
+      return { ...unknownInstrument, listing: { _tag: "Listed", hasFutures: true, details } }
+    }
+    const rules = { isFreezeLimited: true }
+    const planned = (instrument: string, name: string, lotSize: number, changed: Partial<SplittableOrder>) =>
+      plan({ instrument: Instrument.make(instrument), ...changed }, { market: of(instrument, name, lotSize), rules })
+    const finnifty = planned("NFO:FINNIFTY26NOVFUT", "FINNIFTY", 60, { totalQuantity: 1800, numSplits: 1 })
+    assert.deepStrictEqual(
+      Result.getOrThrow(finnifty).slices.map(({ quantity }) => quantity),
+      [1800]
+    )
+    const sensex50 = { totalQuantity: 2250, numSplits: 2 }
+    assert.isTrue(Result.isSuccess(planned("BFO:SENSEX5026NOVFUT", "SENSEX50", 75, sensex50)))
+    const sensex = planned("BFO:SENSEX26NOVFUT", "SENSEX", 75, sensex50)
+    assert.include(
+      Result.isFailure(sensex) ? sensex.failure.text : "",
+      "(1000 is the exchange's freeze limit of an order of SENSEX (since 2026-01-01);"
+    )
+  })
+
+  it("keeps the lot of each contract, where two of one underlying differ", () => {
+    const trent = (month: string, lotSize: number) => {
+      const instrument = Instrument.make(`NFO:TRENT26${month}FUT`)
+      const details = InstrumentDetails.make({ ...detailsOfFuture, instrument, name: "TRENT", lotSize, expiry: null })
+      const market: InstrumentFacts = { ...unknownInstrument, listing: { _tag: "Listed", hasFutures: true, details } }
+      const planned = Result.getOrThrow(plan({ instrument, totalQuantity: 4500, numSplits: 4 }, { market }))
+      return planned.slices.every(({ quantity }) => quantity % lotSize === 0)
+    }
+    assert.isTrue(trent("JUN", 150))
+    assert.isTrue(trent("JUL", 225))
+  })
+
   it("rounds a limit price to the tick, never to a worse price", () => {
     assert.strictEqual(limit("100.17", "BUY"), "100.1")
     assert.strictEqual(limit("100.11", "SELL"), "100.2")
@@ -98,6 +135,7 @@ describe("planOrder", () => {
     const market: InstrumentFacts = {
       quote: null,
       volumeProfile: null,
+      freezes: [],
       listing: { _tag: "Unlisted", similar: ["NFO:NIFTY26DECFUT"] }
     }
     assert.strictEqual(
@@ -141,7 +179,7 @@ describe("planOrder", () => {
   })
 
   it("gives the code of the first of several reasons", () => {
-    const unlisted: InstrumentFacts = { quote: null, volumeProfile: null, listing: { _tag: "Unlisted", similar: [] } }
+    const unlisted: InstrumentFacts = { ...unknownInstrument, listing: { _tag: "Unlisted", similar: [] } }
     assert.strictEqual(reasonOf({}, { market: unlisted }).code, "instrument_unknown")
     const at = DateTime.makeUnsafe("2026-11-24T18:30:00Z")
     assert.strictEqual(reasonOf({ totalQuantity: 650 }, { at }).code, "instrument_expired")

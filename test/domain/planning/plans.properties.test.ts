@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { BigDecimal, DateTime, Option, Result, Schema } from "effect"
-import { freezeLimit, freezeValue } from "../../../src/domain/limits/freezeLimits.ts"
+import { freezeOf, freezeValue } from "../../../src/domain/limits/freezeLimits.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
 import { indianClock, indianDay } from "../../../src/domain/market/indianTime.ts"
 import { afterTrading, TradingTime } from "../../../src/domain/market/TradingTime.ts"
 import { venueIds, type VenueId } from "../../../src/domain/market/Venue.ts"
+import { freezeFactsOf } from "../../../src/domain/planning/freezeFacts.ts"
 import { type OrderPlan, planOrder } from "../../../src/domain/planning/planOrder.ts"
 import { explainSchedule } from "../../../src/domain/planning/schedule/explain.ts"
 import { ScheduleInput } from "../../../src/domain/planning/schedule/Schedule.ts"
@@ -39,8 +40,9 @@ const brokenRule = (generated: GeneratedOrder, plan: OrderPlan): string | null =
 
 const brokenQuantity = ({ order, rules, market, at }: GeneratedOrder, { slices }: OrderPlan): string | null => {
   const lotSize = market.listing?._tag === "Listed" ? market.listing.details.lotSize : 1
-  const frozen = rules.isFreezeLimited ? freezeLimit(order.instrument, at) : null
-  const maxQuantity = Math.min(rules.maxSliceQuantity ?? Infinity, frozen ?? Infinity)
+  const freeze = freezeOf(order.instrument, freezeFactsOf(market), at)
+  const frozen = rules.isFreezeLimited && freeze._tag === "Known" ? freeze.quantity : Infinity
+  const maxQuantity = Math.min(rules.maxSliceQuantity ?? Infinity, frozen)
   const sum = slices.reduce((all, { quantity }) => all + quantity, 0)
   if (sum !== order.totalQuantity) return `the sum is ${sum}`
   const wrong = slices.find(({ quantity }) => quantity < lotSize || quantity % lotSize !== 0 || quantity > maxQuantity)

@@ -5,6 +5,7 @@ import { TradingHours } from "../../../src/config/TradingHours.ts"
 import type { ClaimedSlice } from "../../../src/domain/model/OrderSlice.ts"
 import { Instance } from "../../../src/runtime/Instance.ts"
 import { SliceStore } from "../../../src/stores/slices/SliceStore.ts"
+import { admitAll } from "../../../src/workers/executor/admitClaimed.ts"
 import { makeClaimDue } from "../../../src/workers/executor/claimDue.ts"
 import { makeClaimedSlices } from "../../../src/workers/executor/ClaimedSlices.ts"
 import { configuration } from "../../support/database.ts"
@@ -26,7 +27,7 @@ const makeClaims = Effect.gen(function* () {
       })
   })
   const claimed = yield* makeClaimedSlices
-  const { claim, fromStart, lookFully } = yield* makeClaimDue(claimed).pipe(Effect.provide(store))
+  const { claim, fromStart, lookFully } = yield* makeClaimDue(claimed, admitAll).pipe(Effect.provide(store))
   return {
     pages,
     claimed,

@@ -3,6 +3,7 @@ import { DateTime, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { Db } from "../../../src/db/Db.ts"
 import { SliceStore } from "../../../src/stores/slices/SliceStore.ts"
+import { admitAll } from "../../../src/workers/executor/admitClaimed.ts"
 import { makeClaimDue } from "../../../src/workers/executor/claimDue.ts"
 import { makeClaimedSlices } from "../../../src/workers/executor/ClaimedSlices.ts"
 import { SliceExecutor } from "../../../src/workers/SliceExecutor.ts"
@@ -46,7 +47,7 @@ describe("an order beside a flood", () => {
       yield* insertSlices("running", 5, 11)
       yield* insertSlices("later", 5, 30)
       const claimed = yield* makeClaimedSlices
-      const { claim } = yield* makeClaimDue(claimed)
+      const { claim } = yield* makeClaimDue(claimed, admitAll)
       assert.isTrue(yield* claim)
       const counts = () =>
         Object.fromEntries(
@@ -73,7 +74,7 @@ describe("an order beside a flood", () => {
       const { sql, execute } = yield* Db
       yield* execute("test.odd", sql`UPDATE slice_queue SET facts = '{}' WHERE slice & 1048575 IN (3, 33)`)
       const claimed = yield* makeClaimedSlices
-      const { claim } = yield* makeClaimDue(claimed)
+      const { claim } = yield* makeClaimDue(claimed, admitAll)
       let read = 0
       for (let second = 0; second < 8; second++) {
         yield* claim

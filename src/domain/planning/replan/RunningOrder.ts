@@ -1,7 +1,7 @@
 import { type DateTime, Schema } from "effect"
 import { SliceId } from "../../model/Ids.ts"
 import type { Price, SplittableOrder } from "../../model/Order.ts"
-import { Stage } from "../../model/OrderSlice.ts"
+import { type ClaimedSlice, Stage } from "../../model/OrderSlice.ts"
 import type { Reason } from "../../model/reason.ts"
 import { isOpenAtBroker } from "../../model/sliceState.ts"
 import type { InstrumentFacts, OrderPlan, PlanCause, PlanningRules } from "../planOrder.ts"
@@ -29,10 +29,11 @@ export const RunningSlice = Schema.Struct({
 })
 export type RunningSlice = typeof RunningSlice.Type
 
-/** The current state of a split order, and its latest plan. */
+/** The current state of a split order, and its latest plan for all that was not sent. */
 export interface RunningOrder {
   readonly order: SplittableOrder
   readonly plan: {
+    /** The latest revision of the order, which may be that of a slice that was cut. */
     readonly revision: number
     /** The number of its first slice. */
     readonly firstSequence: number
@@ -83,7 +84,15 @@ export interface Finished {
   readonly reason: Reason | null
 }
 
-export type OrderChange = Replan | GiveUp | Finished
+/** A claimed slice that becomes two of a plan of their own; it is never sent. All other slices stay as they are. */
+export interface Cut {
+  readonly _tag: "Cut"
+  readonly plan: OrderPlan
+  readonly slice: Pick<ClaimedSlice, "key" | "claimVersion">
+  readonly cutSequence: number
+}
+
+export type OrderChange = Replan | GiveUp | Finished | Cut
 
 export interface PlanningContext {
   readonly rules: PlanningRules
