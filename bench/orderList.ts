@@ -132,7 +132,7 @@ const services = Layer.mergeAll(
   Layer.mock(WorkerStatus)({ blocked: () => Effect.void }),
   Layer.mock(OrderStore)({}),
   Layer.mock(RecoveryStore)({}),
-  Layer.succeed(TradingHours, TradingHours.of({ calendar: null })),
+  Layer.succeed(TradingHours, TradingHours.fixed(null)),
   Instance.layer
 )
 

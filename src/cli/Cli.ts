@@ -11,6 +11,7 @@ import { LoggingLayer } from "../runtime/Logging.ts"
 import { TelemetryLayer } from "../telemetry/TelemetryLayer.ts"
 import { version } from "../version.ts"
 import { actionsCommand } from "./commands/actionsCommand.ts"
+import { calendarCommand } from "./commands/calendarCommand.ts"
 import { doctorCommand } from "./commands/doctorCommand.ts"
 import { explainCommand } from "./commands/explainCommand.ts"
 import { freezeCommand } from "./commands/freezeCommand.ts"
@@ -86,6 +87,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     settleCommand,
     zerodhaCommand,
     instrumentCommand,
+    calendarCommand,
     freezeCommand,
     topCommand,
     healthCommand,

@@ -66,7 +66,7 @@ export const makeSplitPending = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
   const instance = yield* Instance
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const splitBatch = yield* makeSplitBatch
   let isNewestFirst = false
 
@@ -78,7 +78,7 @@ export const makeSplitPending = Effect.gen(function* () {
         owner: instance.id,
         limit: config.orderSplitterBatchSize,
         isNewestFirst,
-        windowGrace: calendar === null ? config.orderWindowGrace : null
+        windowGrace: hours.calendar() === null ? config.orderWindowGrace : null
       })
       const count = answeredRows(claimed)
       isNewestFirst = count === config.orderSplitterBatchSize && !isNewestFirst

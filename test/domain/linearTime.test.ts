@@ -15,8 +15,12 @@ import { settings } from "../../src/config/Configuration.ts"
 import { jsons, texts } from "../../src/db/parameters.ts"
 import { validateArrival, validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { readCalendarFile } from "../../src/domain/market/calendarFile.ts"
+import { announced } from "../../src/domain/market/data/announced.ts"
+import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
+import { readCalendarText } from "../../src/domain/market/forms/readCalendarText.ts"
 import { indianMoment } from "../../src/domain/market/indianTime.ts"
 import { nearestNames } from "../../src/domain/market/InstrumentDetails.ts"
+import { endsOf } from "../../src/domain/market/TradingCalendar.ts"
 import { Tag } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import { bodyOf } from "../../src/domain/operations/notification.ts"
@@ -177,9 +181,27 @@ const terminal: Readonly<Record<string, OnText>> = {
 
 const given: Readonly<Record<string, OnText>> = {
   ...Object.fromEntries(settings.map(({ name, decode }) => [`setting ${name}`, decode])),
-  "calendar file, any text": (text) => readCalendarFile(text, "2026-12-31"),
+  "calendar file, any text": (text) => readCalendarFile(text, endsOf(builtInCalendar)),
   "calendar file, long texts": (text) =>
-    readCalendarFile(JSON.stringify({ until: text, days: [{ day: text, name: text, markets: [text] }] }), "2026-12-31"),
+    readCalendarFile(
+      JSON.stringify({ until: text, days: [{ day: text, name: text, markets: [text] }] }),
+      endsOf(builtInCalendar)
+    ),
+  "calendar in NSE's form, long texts": (text) =>
+    readCalendarText(
+      JSON.stringify({ COM: [{ tradingDate: text, description: text, morning_session: text, evening_session: text }] }),
+      [announced]
+    ),
+  "calendar in NSE's form, a session": (text) =>
+    readCalendarText(
+      JSON.stringify({ COM: [{ tradingDate: "26-Jan-2027", description: "a", morning_session: text }] }),
+      [announced]
+    ),
+  "calendar in a broker's form, long texts": (text) =>
+    readCalendarText(
+      JSON.stringify({ data: [{ date: text, description: text, closed_exchanges: [text], open_exchanges: [] }] }),
+      [announced]
+    ),
   indianMoment: (text) => indianMoment(text, now),
   nearestNames: (text) => nearestNames(text, ["NSE:INFY", "NSE:RELIANCE"])
 }

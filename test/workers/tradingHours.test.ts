@@ -16,6 +16,7 @@ const session = (day: string, opens: string, closes: string) => ({
 
 /** TestClock begins on a Thursday at 05:30 in India. The Friday is a holiday. */
 const days = {
+  until: "1970-01-05",
   sessions: [
     session("1969-12-31", "09:15", "15:15"),
     session("1970-01-01", "09:15", "15:15"),
@@ -26,11 +27,11 @@ const days = {
     ["1970-01-02", "the exchange is closed: Diwali"]
   ])
 }
-const calendar: TradingCalendar = { from: "1969-12-31", until: "1970-01-05", markets: forEachVenue(() => days) }
+const calendar: TradingCalendar = { from: "1969-12-31", markets: forEachVenue(() => days) }
 
 const service = Layer.mergeAll(
   serviceLayer({ broker: scriptedBroker }),
-  Layer.succeed(TradingHours, TradingHours.of({ calendar }))
+  Layer.succeed(TradingHours, TradingHours.fixed(calendar))
 )
 
 /** Splits an order of one hour that was created at a time in India. */
@@ -127,7 +128,7 @@ describe("OrderSplitter with a trading calendar", () => {
   it.effect("splits no order beyond the end of the calendar", () =>
     Effect.gen(function* () {
       const { statusReason } = yield* split("1970-01-05T15:00:00", { session_policy: "NEXT_SESSION" })
-      assert.include(statusReason, "known until 1970-01-05; TRADING_CALENDAR_FILE can add later ones")
+      assert.include(statusReason, 'known until 1970-01-05; "calendar import FILE" adds later ones')
     }).pipe(Effect.provide(service))
   )
 })

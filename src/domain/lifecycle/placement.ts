@@ -68,6 +68,7 @@ export const closureKinds: ReadonlyArray<ClosureKind> = [
   "stopping",
   "halt",
   "history",
+  "calendar",
   "clock",
   "credentials",
   "limit",

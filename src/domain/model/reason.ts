@@ -84,7 +84,7 @@ export const reasonMeanings = {
   },
   calendar_ends: {
     of: ["order FAILED"],
-    meaning: "The window reaches beyond the last day of the trading calendar. Extend it with `TRADING_CALENDAR_FILE`."
+    meaning: "The window reaches beyond the last day of the trading calendar. Extend it with `calendar import`."
   },
   split_timed_out: {
     of: ["order PENDING"],

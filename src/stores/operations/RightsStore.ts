@@ -13,6 +13,7 @@ export const serviceTables: ReadonlyArray<string> = [
   "broker_credentials",
   "broker_differences",
   "broker_in_use",
+  "calendar_imports",
   "double_placements",
   "freeze_quantities",
   "instrument_changes",

@@ -29,6 +29,8 @@ export type ActionName =
   | "settlement"
   | "profile set"
   | "profile remove"
+  | "calendar import"
+  | "calendar remove"
   | "freeze import"
   | "freeze set"
   | "zerodha login"

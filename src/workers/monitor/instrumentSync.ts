@@ -63,13 +63,13 @@ export const makeSyncRound = Effect.fnUntraced(function* (
   fetch: Effect.Effect<InstrumentDump, InstrumentsUnavailable | DbError>
 ) {
   const { instrumentSyncTime } = yield* Configuration
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const turns = yield* InstrumentSyncStore
   const attempt = yield* makeAttempt(fetch)
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
-    const list = instrumentSyncTime === null ? null : dailyList(instrumentSyncTime, calendar, now)
+    const list = instrumentSyncTime === null ? null : dailyList(instrumentSyncTime, hours.calendar(), now)
     if (list === null) return lookInterval
     const untilDue = DateTime.distance(now, list.dueAt)
     if (Duration.isPositive(untilDue)) return Duration.min(untilDue, lookInterval)

@@ -107,7 +107,7 @@ const venueOfSlice = ({ market }: SettledSlice): VenueId | null => venueIds.find
 /** Which tags are to be compared, and what differs of their slices. */
 const makeCompare = Effect.gen(function* () {
   const broker = yield* Broker
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const quarantineMillis = Duration.toMillis(broker.quarantine)
   /** The rows of each tag that agreed with its slice, or whose difference is told of. */
   const agreed = new Map<string, string>()
@@ -118,7 +118,7 @@ const makeCompare = Effect.gen(function* () {
       orders: orderList.statedOrdersOf(slice.tag),
       unreadable: orderList.unreadableOf(slice.tag),
       completeUntilMillis: isOlderThanList ? Number.NEGATIVE_INFINITY : orderList.askedMillis - quarantineMillis,
-      mayEndByItself: mayEndByItself(calendar, venueOfSlice(slice), slice.productType, orderList.askedMillis)
+      mayEndByItself: mayEndByItself(hours.calendar(), venueOfSlice(slice), slice.productType, orderList.askedMillis)
     })
   }
 

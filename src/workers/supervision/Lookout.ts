@@ -6,6 +6,7 @@ import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { LookoutStore, type Sighting } from "../../stores/operations/LookoutStore.ts"
+import { CalendarFollower } from "./followCalendar.ts"
 import { ServerHistory } from "./ServerHistory.ts"
 import { heartbeatInterval, WorkerStatus } from "./WorkerStatus.ts"
 
@@ -160,6 +161,7 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
   const clock = yield* DatabaseClock
   const wakeups = yield* Wakeups
   const history = yield* ServerHistory
+  const calendar = yield* CalendarFollower
 
   return Effect.gen(function* () {
     const number = known.begin()
@@ -170,6 +172,7 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
     const seen = known.take({ number, atMillis: yield* Clock.currentTimeMillis, sighting })
     yield* Effect.forEach(seen, wakeups.wake, { discard: true })
     yield* history.follow(sighting)
+    yield* calendar.follow(sighting.calendarRevision)
     // What this daemon has obeyed may be missing, which the acknowledgement in the database does not show.
     if (!history.isSettled()) yield* Effect.andThen(known.lookout.note("halts"), wakeups.wake("halts"))
   }).pipe(

@@ -78,15 +78,13 @@ const untilSecond900 = Layer.merge(
   service,
   Layer.succeed(
     TradingHours,
-    TradingHours.of({
-      calendar: {
-        from: "1970-01-01",
+    TradingHours.fixed({
+      from: "1970-01-01",
+      markets: forEachVenue(() => ({
         until: "1970-01-01",
-        markets: forEachVenue(() => ({
-          sessions: [{ opensMillis: -3_600_000, closesMillis: 900_000 }],
-          whyClosed: new Map()
-        }))
-      }
+        sessions: [{ opensMillis: -3_600_000, closesMillis: 900_000 }],
+        whyClosed: new Map()
+      }))
     })
   )
 )
