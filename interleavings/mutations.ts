@@ -113,7 +113,12 @@ const locks: ReadonlyArray<LockMutation> = [
     "SELECT ${id}::text",
     "two people say of two slices that they were placed as the same broker order"
   ),
-  ...lockAndSkip("claim of orders", orderStore, "LIMIT ${options.limit}\n          ", "two splitters claim"),
+  ...lockAndSkip(
+    "claim of orders",
+    "src/stores/orders/claimPending.ts",
+    "LIMIT ${options.limit}\n          ",
+    "two splitters claim"
+  ),
   ...lockAndSkip(
     "release of stuck splits",
     releaseStuck,

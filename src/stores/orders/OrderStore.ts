@@ -1,36 +1,20 @@
-import { type BigDecimal, Context, DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
-import type { Readable } from "../../db/Readable.ts"
-import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
-import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { channel, decimals, instant, integers, texts } from "../../db/parameters.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
-import { longestAhead, OrderQueueStatus, type Price } from "../../domain/model/Order.ts"
-import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
+import type { Price } from "../../domain/model/Order.ts"
+import type { Reason } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
-import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
+import { mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { isOfOrder } from "../sql/moves.ts"
-import { orderColumns, text } from "../sql/orderColumns.ts"
 import { holdOrphaned, plannedSlices, planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
-import { tableLayout } from "../sql/tableLayout.ts"
+import { claimPending } from "./claimPending.ts"
 import { releaseStuck } from "./releaseStuck.ts"
-
-/** A claimed order as its row was found, before any validation. */
-export const ClaimedOrder = Schema.Struct({
-  ...ArrivedOrder.fields,
-  claimVersion: Schema.Int,
-  orderQueueStatus: OrderQueueStatus,
-  statusReason: Schema.NullOr(Schema.String),
-  reasonCode: StoredReasonCode,
-  /** created_at in milliseconds since 1970; null when it is more than a year from now, or infinite. */
-  createdMillis: Schema.NullOr(Schema.Number)
-})
-export type ClaimedOrder = typeof ClaimedOrder.Type
 
 export interface SplitOrder {
   readonly claimVersion: number
@@ -46,14 +30,6 @@ export interface FailedSplit {
   readonly status: "FAILED" | "SKIPPED"
   readonly claimVersion: number
   readonly reason: Reason
-}
-
-interface ClaimOptions {
-  readonly now: DateTime.Utc
-  readonly owner: string
-  readonly limit: number
-  readonly isNewestFirst?: boolean
-  readonly windowGrace: Duration.Duration | null
 }
 
 /** The broker's words about the last slices of an order, the latest first; null for a slice that it did not refuse. */
@@ -78,12 +54,8 @@ export interface DoublePlacement {
 export class OrderStore extends Context.Service<
   OrderStore,
   {
-    /**
-     * Claims up to `limit` PENDING orders, oldest first unless `isNewestFirst`: → IN_PROGRESS; → SKIPPED if the order was
-     * cancelled or its window ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window
-     * is over, because windows in trading hours are not measured on the wall clock.
-     */
-    readonly claimPending: (options: ClaimOptions) => Effect.Effect<Readable<ClaimedOrder>, DbError>
+    /** Claims PENDING orders: see {@link claimPending}. */
+    readonly claimPending: ReturnType<typeof claimPending>
 
     /**
      * IN_PROGRESS → DONE with plan and slices, for each order whose claim is current; returns their ids. The slices of an
@@ -150,55 +122,6 @@ export class OrderStore extends Context.Service<
     )
   )
 }
-
-const claimPending =
-  ({ sql, queryReadable }: Db["Service"]): OrderStore["Service"]["claimPending"] =>
-  (options) =>
-    queryReadable(
-      "OrderStore.claimPending",
-      ClaimedOrder,
-      sql`
-        WITH picked AS MATERIALIZED (
-          SELECT id,
-            -- An order that has slices was set back to PENDING after its split.
-            EXISTS (SELECT FROM slice_plan WHERE order_number = orders.number) AS is_split,
-            CASE
-              WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
-              WHEN duration_minutes BETWEEN 0 AND 1440
-                -- Subtracted from now: an addition to created_at overflows for the last times that PostgreSQL can hold.
-                AND created_at < ${instant(options.now)}::timestamptz
-                  - round(least(greatest(duration_minutes, 0), 1440), 6)::float8 * interval '1 minute'
-                  - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
-                THEN ${overBeforeSplit.text}::text
-            END AS skip_reason
-          FROM orders
-          WHERE order_queue_status = 'PENDING'
-            AND ${isClaimable(sql)}
-          ORDER BY ${sql.literal(options.isNewestFirst ? "created_at DESC, id DESC" : "created_at, id")}
-          LIMIT ${options.limit}
-          FOR UPDATE SKIP LOCKED
-        )
-        UPDATE orders o SET
-          order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
-          status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
-          reason_code = CASE WHEN p.is_split THEN ${reasonCode(sql, "already_split")}
-            WHEN p.skip_reason IS NULL THEN NULL
-            WHEN o.cancel_requested_at IS NOT NULL THEN ${reasonCode(sql, "order_cancelled")}
-            ELSE ${reasonCode(sql, "window_over")} END,
-          claimed_layout = CASE WHEN NOT p.is_split AND p.skip_reason IS NULL THEN ${tableLayout}::int END,
-          claim_version = o.claim_version + 1,
-          split_attempts = o.split_attempts + 1,
-          claimed_by = ${options.owner},
-          claimed_at = ${instant(options.now)},
-          updated_at = ${instant(options.now)}
-        FROM picked p
-        WHERE o.id = p.id
-        RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
-          ${sql.literal(["request_id", "origin_trace_id"].map(text).join(", "))},
-          CASE WHEN o.created_at BETWEEN ${instant(DateTime.subtractDuration(options.now, longestAhead))}::timestamptz
-              AND ${instant(DateTime.addDuration(options.now, longestAhead))}::timestamptz
-            THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
-    )
 
 const completeSplits =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["completeSplits"] =>

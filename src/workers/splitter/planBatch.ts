@@ -7,7 +7,8 @@ import { because } from "../../domain/model/reason.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
-import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
+import type { ClaimedOrder } from "../../stores/orders/claimPending.ts"
+import type { FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
 import { isOver, planSplit } from "./planSplit.ts"
 
 /** Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason. */

@@ -5,7 +5,8 @@ import { valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { because, type Reason } from "../../domain/model/reason.ts"
 import { type InstrumentFacts, type OrderPlan, planOrder, type PlanningRules } from "../../domain/planning/planOrder.ts"
-import type { ClaimedOrder, SplitOrder } from "../../stores/orders/OrderStore.ts"
+import type { ClaimedOrder } from "../../stores/orders/claimPending.ts"
+import type { SplitOrder } from "../../stores/orders/OrderStore.ts"
 
 /** Validates an untrusted order row and plans its slices; fails with every problem, each by its column. */
 export const planSplit = (
