@@ -1,6 +1,8 @@
 import { Result } from "effect"
 import type { SeededChoices } from "../../simulation/SeededChoices.ts"
 import { readCalendarFile } from "../../src/domain/market/calendarFile.ts"
+import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
+import { endsOf } from "../../src/domain/market/TradingCalendar.ts"
 import { damaged, withOddPart } from "../harness/json.ts"
 import { pureArea } from "../harness/pureArea.ts"
 
@@ -30,7 +32,7 @@ export const calendar = pureArea({
   name: "calendar",
   weight: 0.5,
   generate: (choices): CalendarText => ({ json: calendarText(choices) }),
-  read: ({ json }) => readCalendarFile(json, "2026-12-31"),
+  read: ({ json }) => readCalendarFile(json, endsOf(builtInCalendar)),
   verdict: ({ json }, answer) => {
     if (Result.isFailure(answer)) {
       const longest = answer.failure.reduce((max, problem) => Math.max(max, problem.length), 0)

@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Option, Result } from "effect"
 import { readCalendarFile } from "../domain/market/calendarFile.ts"
 import { announced } from "../domain/market/data/announced.ts"
 import { builtInCalendar } from "../domain/market/data/builtInCalendar.ts"
-import { calendarOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
+import { calendarOf, describeEnds, endsOf, type TradingCalendar } from "../domain/market/TradingCalendar.ts"
 import { Configuration, ConfigurationError, isTradingCalendarOn } from "./Configuration.ts"
 import { readTextFile } from "./readTextFile.ts"
 
@@ -20,7 +20,7 @@ export class TradingHours extends Context.Service<TradingHours, { readonly calen
         onNone: () => Effect.succeed(builtInCalendar),
         onSome: withFile
       })
-      yield* Effect.logInfo(`The trading days of all markets are known until ${calendar.until}`)
+      yield* Effect.logInfo(`The trading days of all markets are known until ${describeEnds(endsOf(calendar))}`)
       return TradingHours.of({ calendar })
     })
   )
@@ -32,7 +32,7 @@ const maxBytes = 1_048_576
 const withFile = Effect.fnUntraced(function* (path: string) {
   const json = yield* Effect.mapError(readTextFile(path, maxBytes), (problem) => invalid(path, [problem]))
   const announcements = yield* Effect.fromResult(
-    Result.mapError(readCalendarFile(json, builtInCalendar.until), (problems) => invalid(path, problems))
+    Result.mapError(readCalendarFile(json, endsOf(builtInCalendar)), (problems) => invalid(path, problems))
   )
   return calendarOf([announced, announcements])
 })

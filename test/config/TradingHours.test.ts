@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Configuration } from "../../src/config/Configuration.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
-import { sessionsFrom } from "../../src/domain/market/TradingCalendar.ts"
+import { describeEnds, endsOf, sessionsFrom } from "../../src/domain/market/TradingCalendar.ts"
 
 const calendarWith = (environment: Readonly<Record<string, string>>) =>
   Effect.map(TradingHours, ({ calendar }) => calendar).pipe(
@@ -59,7 +59,7 @@ describe("TradingHours", () => {
       )
       const calendar = yield* calendarWith({ ...zerodha, TRADING_CALENDAR_FILE: path })
       if (calendar === null) return assert.fail("there is no calendar")
-      assert.strictEqual(calendar.until, "2027-12-31")
+      assert.strictEqual(describeEnds(endsOf(calendar)), "2027-12-31")
       const onDay = (day: string) => sessionsFrom(calendar, "EQUITY", Date.parse(`${day}T00:00:00+05:30`), 0)
       assert.deepStrictEqual(onDay("2027-01-26"), [])
       assert.strictEqual(onDay("2027-01-27").length, 1)
@@ -119,7 +119,7 @@ describe("TradingHours", () => {
       assert.deepStrictEqual(
         [...problems],
         [
-          "days, entry 3 (2027-01-26): is after the last day that is known, 2026-12-31: set until to a later one",
+          "days, entry 3 (2027-01-26): is after the last day of EQUITY that is known, 2026-12-31: set until to a later one",
           "days, entry 2 (2026-12-24): says again of EQUITY on 2026-12-24 what days, entry 1 (2026-12-24) has said",
           "hours, entry 2: says again of the hours of EQUITY since 2026-12-01 what hours, entry 1 has said"
         ]

@@ -27,6 +27,7 @@ import { lockCheck, transactionCheck } from "../../src/doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../src/doctor/storageChecks.ts"
 import { tokenCheck, type TokenFacts } from "../../src/doctor/tokenCheck.ts"
 import { workerCheck } from "../../src/doctor/workerCheck.ts"
+import { forEachVenue } from "../../src/domain/market/Venue.ts"
 import { judge } from "../../src/domain/operations/workerHealth.ts"
 
 const now = DateTime.makeUnsafe("2026-11-24T10:00:00Z")
@@ -321,12 +322,19 @@ describe("doctor's checks of placements", () => {
     ])
   })
 
+  const until = (day: string) => forEachVenue(() => day)
+
   it("cover the calendar and the instrument list", () =>
     assertAll([
       [calendarCheck(null, now), "OK", /off/],
-      [calendarCheck("2026-12-31", now), "OK", /until 2026-12-31/],
-      [calendarCheck("2026-12-24", now), "WARNING", /TRADING_CALENDAR_FILE/],
-      [calendarCheck("2026-11-23", now), "PROBLEM", /nothing is placed after/],
+      [calendarCheck(until("2026-12-31"), now), "OK", /until 2026-12-31/],
+      [calendarCheck(until("2026-12-24"), now), "WARNING", /TRADING_CALENDAR_FILE/],
+      [calendarCheck(until("2026-11-23"), now), "PROBLEM", /nothing is placed after/],
+      [
+        calendarCheck({ ...until("2027-12-31"), COMMODITIES: "2026-12-24" }, now),
+        "WARNING",
+        /until 2026-12-24 \(COMMODITIES\), 2027-12-31 \(EQUITY, EQUITY_WITH_/
+      ],
       [instrumentCheck(null, now), "WARNING", /no list.*instruments sync/],
       [instrumentCheck(ago(3600), now), "OK", /1h old/],
       [instrumentCheck(ago(3 * 86_400), now), "WARNING", /3d old.*instruments sync/]

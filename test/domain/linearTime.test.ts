@@ -15,8 +15,10 @@ import { settings } from "../../src/config/Configuration.ts"
 import { jsons, texts } from "../../src/db/parameters.ts"
 import { validateArrival, validateOrder } from "../../src/domain/lifecycle/validateOrder.ts"
 import { readCalendarFile } from "../../src/domain/market/calendarFile.ts"
+import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
 import { indianMoment } from "../../src/domain/market/indianTime.ts"
 import { nearestNames } from "../../src/domain/market/InstrumentDetails.ts"
+import { endsOf } from "../../src/domain/market/TradingCalendar.ts"
 import { Tag } from "../../src/domain/model/Ids.ts"
 import { Instrument } from "../../src/domain/model/Order.ts"
 import { bodyOf } from "../../src/domain/operations/notification.ts"
@@ -177,9 +179,12 @@ const terminal: Readonly<Record<string, OnText>> = {
 
 const given: Readonly<Record<string, OnText>> = {
   ...Object.fromEntries(settings.map(({ name, decode }) => [`setting ${name}`, decode])),
-  "calendar file, any text": (text) => readCalendarFile(text, "2026-12-31"),
+  "calendar file, any text": (text) => readCalendarFile(text, endsOf(builtInCalendar)),
   "calendar file, long texts": (text) =>
-    readCalendarFile(JSON.stringify({ until: text, days: [{ day: text, name: text, markets: [text] }] }), "2026-12-31"),
+    readCalendarFile(
+      JSON.stringify({ until: text, days: [{ day: text, name: text, markets: [text] }] }),
+      endsOf(builtInCalendar)
+    ),
   indianMoment: (text) => indianMoment(text, now),
   nearestNames: (text) => nearestNames(text, ["NSE:INFY", "NSE:RELIANCE"])
 }

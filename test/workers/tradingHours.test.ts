@@ -16,6 +16,7 @@ const session = (day: string, opens: string, closes: string) => ({
 
 /** TestClock begins on a Thursday at 05:30 in India. The Friday is a holiday. */
 const days = {
+  until: "1970-01-05",
   sessions: [
     session("1969-12-31", "09:15", "15:15"),
     session("1970-01-01", "09:15", "15:15"),
@@ -26,7 +27,7 @@ const days = {
     ["1970-01-02", "the exchange is closed: Diwali"]
   ])
 }
-const calendar: TradingCalendar = { from: "1969-12-31", until: "1970-01-05", markets: forEachVenue(() => days) }
+const calendar: TradingCalendar = { from: "1969-12-31", markets: forEachVenue(() => days) }
 
 const service = Layer.mergeAll(
   serviceLayer({ broker: scriptedBroker }),

@@ -23,6 +23,7 @@ import { secretFileCheck } from "../../doctor/secretFileCheck.ts"
 import { connectionCheck, databaseCheck } from "../../doctor/serverChecks.ts"
 import { lockCheck, transactionCheck } from "../../doctor/sessionChecks.ts"
 import { bloatCheck, diskCheck } from "../../doctor/storageChecks.ts"
+import { endsOf } from "../../domain/market/TradingCalendar.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { AuditStore } from "../../stores/operations/AuditStore.ts"
 import { DoctorStore, maxMisplaced, newestSlices, type PlacesExtent } from "../../stores/operations/DoctorStore.ts"
@@ -194,7 +195,7 @@ const checkReference = Effect.gen(function* () {
   const now = yield* DateTime.now
   const list = brokerType === "zerodha" ? yield* (yield* InstrumentStore).status : null
   return [
-    calendarCheck(calendar?.until ?? null, now),
+    calendarCheck(calendar === null ? null : endsOf(calendar), now),
     ...(list === null ? [] : [instrumentCheck(Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)), now)])
   ]
 })

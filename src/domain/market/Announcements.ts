@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { VenueId } from "./Venue.ts"
+import { forEachVenue, type PerVenue, VenueId, venueIds } from "./Venue.ts"
 
 const Day = Schema.String.check(
   Schema.makeFilter(
@@ -58,11 +58,29 @@ export const SpecialDay = Schema.Struct({
 })
 export type SpecialDay = typeof SpecialDay.Type
 
+/** The last day of each venue that is named. */
+const VenueEnds = Schema.Struct(forEachVenue(() => Schema.optionalKey(Day)))
+
 /** The announcements of exchanges. Of two for the same venue and day the later one applies. */
 export const Announcements = Schema.Struct({
-  /** The last day up to which all special days of all venues are known. */
-  until: Schema.optionalKey(Day),
+  /**
+   * The last day up to which all special days are known: of each venue by its name, or one day, which is that of the venues with a
+   * special day after their end so far. The other venues keep their end, for their holidays are not known.
+   */
+  until: Schema.optionalKey(Schema.Union([Day, VenueEnds])),
   hours: Schema.optionalKey(Schema.Array(RegularHours)),
   days: Schema.Array(SpecialDay)
 })
 export type Announcements = typeof Announcements.Type
+
+/** The last day of each venue, after announcements that follow others with the ends `before`. No end is ever made earlier. */
+export const endsAfter = (before: PerVenue<string>, { days, until }: Announcements): PerVenue<string> =>
+  forEachVenue((market) => {
+    const end = before[market]
+    const hasLaterDay = days.some((one) => one.day > end && marketsOf(one).includes(market))
+    const announced = typeof until === "string" ? (hasLaterDay ? until : end) : (until?.[market] ?? end)
+    return announced > end ? announced : end
+  })
+
+export const marketsOf = ({ markets }: Pick<SpecialDay, "markets">): ReadonlyArray<VenueId> =>
+  markets === "all" ? venueIds : markets

@@ -1,9 +1,16 @@
 import { DateTime, Schema } from "effect"
-import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
+import {
+  type Announcements,
+  endsAfter,
+  type Hours,
+  marketsOf,
+  type RegularHours,
+  type SpecialDay
+} from "./Announcements.ts"
 import { indianDay } from "./indianTime.ts"
 import { regularHours } from "./regularHours.ts"
 import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
-import { forEachVenue, VenueId } from "./Venue.ts"
+import { forEachVenue, type PerVenue, VenueId, venueIds } from "./Venue.ts"
 
 /** A plan needs days beyond the end of the calendar. */
 export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEnds", {
@@ -17,16 +24,17 @@ export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEn
 }
 
 interface MarketDays {
+  /** The last known day, YYYY-MM-DD. */
+  readonly until: string
   readonly sessions: ReadonlyArray<TradingSession>
   /** For each day, why the venue is closed outside of that day's sessions. */
   readonly whyClosed: ReadonlyMap<string, string>
 }
 
-/** When each venue is open on the days from `from` to `until`, YYYY-MM-DD in India, both included. */
+/** When each venue is open on the days from `from` to its `until`, YYYY-MM-DD in India, both included. */
 export interface TradingCalendar {
   readonly from: string
-  readonly until: string
-  readonly markets: Readonly<Record<VenueId, MarketDays>>
+  readonly markets: PerVenue<MarketDays>
 }
 
 /** The sessions that end after a moment, on its day in India and on `days` following days; fewer if the calendar ends. */
@@ -48,7 +56,7 @@ export type SessionAt =
 
 /** The session that contains a moment; else the next session, and why the venue is closed. */
 export const sessionAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): SessionAt => {
-  const { sessions, whyClosed } = calendar.markets[market]
+  const { sessions, until, whyClosed } = calendar.markets[market]
   const session = sessions[firstEndingAfter(sessions, atMillis)]
   if (session !== undefined && session.opensMillis <= atMillis) return { _tag: "Open", session }
   const day = dayOf(atMillis)
@@ -56,15 +64,26 @@ export const sessionAt = (calendar: TradingCalendar, market: VenueId, atMillis: 
     whyClosed.get(day) ??
     (day < calendar.from
       ? `the trading calendar begins on ${calendar.from}`
-      : `the trading calendar ends on ${calendar.until}`)
+      : `the trading calendar of ${market} ends on ${until}`)
   return { _tag: "Closed", next: session ?? null, reason }
 }
 
 export const isOpenAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): boolean =>
   sessionAt(calendar, market, atMillis)._tag === "Open"
 
-export const calendarEnds = ({ until }: TradingCalendar, market: VenueId): CalendarEnds =>
-  new CalendarEnds({ market, until })
+export const calendarEnds = ({ markets }: TradingCalendar, market: VenueId): CalendarEnds =>
+  new CalendarEnds({ market, until: markets[market].until })
+
+/** The last known day of each venue. */
+export const endsOf = ({ markets }: TradingCalendar): PerVenue<string> =>
+  forEachVenue((market) => markets[market].until)
+
+/** Last days in words: `2026-12-31`, or `2026-12-31 (COMMODITIES), 2027-12-31 (EQUITY, ...)` if they differ. */
+export const describeEnds = (ends: PerVenue<string>): string => {
+  const days = [...new Set(venueIds.map((market) => ends[market]))].toSorted()
+  const named = (day: string) => venueIds.filter((market) => ends[market] === day).join(", ")
+  return days.length === 1 ? days.join("") : days.map((day) => `${day} (${named(day)})`).join(", ")
+}
 
 const dayMillis = 86_400_000
 /** The first built-in day; nothing is placed before it. */
@@ -80,21 +99,21 @@ const firstOpeningFrom = (sessions: ReadonlyArray<TradingSession>, millis: numbe
   return session !== undefined && session.opensMillis < millis ? index + 1 : index
 }
 
+/** The ends before any announcement. */
+const noDays = forEachVenue(() => firstDay)
+
 /** The calendar of all announcements; later ones replace earlier ones. */
 export const calendarOf = (announcements: ReadonlyArray<Announcements>): TradingCalendar => {
-  const until = announcements.map(({ until }) => until ?? firstDay).reduce((a, b) => (a > b ? a : b), firstDay)
+  const ends = announcements.reduce(endsAfter, noDays)
   const hours = announcements.flatMap(({ hours }) => hours ?? [])
   const days = announcements.flatMap(({ days }) => days)
   return {
     from: firstDay,
-    until,
     markets: forEachVenue((market) =>
       marketDays(
-        until,
+        ends[market],
         hours.filter((one) => one.market === market),
-        new Map(
-          days.filter(({ markets }) => markets === "all" || markets.includes(market)).map((one) => [one.day, one])
-        )
+        new Map(days.filter((one) => marketsOf(one).includes(market)).map((one) => [one.day, one]))
       )
     )
   }
@@ -115,7 +134,7 @@ const marketDays = (
     }
     whyClosed.set(day, reasonOf(hours, specialDay))
   }
-  return { sessions, whyClosed }
+  return { until, sessions, whyClosed }
 }
 
 const reasonOf = (hours: ReadonlyArray<Hours>, specialDay: SpecialDay | undefined): string => {

@@ -41,7 +41,9 @@ export const venueOf = (instrument: Instrument, hasDerivatives: boolean | null):
 }
 
 /** One value for each venue. */
-export const forEachVenue = <A>(of: (market: VenueId) => A): Readonly<Record<VenueId, A>> => ({
+export type PerVenue<A> = Readonly<Record<VenueId, A>>
+
+export const forEachVenue = <A>(of: (market: VenueId) => A): PerVenue<A> => ({
   EQUITY: of("EQUITY"),
   EQUITY_WITH_DERIVATIVES: of("EQUITY_WITH_DERIVATIVES"),
   EQUITY_DERIVATIVES: of("EQUITY_DERIVATIVES"),

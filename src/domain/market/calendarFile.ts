@@ -1,17 +1,17 @@
 import { Result, Schema, SchemaIssue } from "effect"
 import { shortened } from "../text/shortened.ts"
-import { Announcements } from "./Announcements.ts"
-import { type VenueId, venueIds } from "./Venue.ts"
+import { Announcements, endsAfter, marketsOf } from "./Announcements.ts"
+import type { PerVenue } from "./Venue.ts"
 
 /**
  * Reads announcements that a person wrote in JSON. The failure lists every problem with its entry, such as
  * `days, entry 2 (2027-01-26): sessions, entry 1: must open before it closes, not 15:30 to 09:15`.
  *
- * `knownUntil` is the last day that is known without the file.
+ * `knownUntil` is the last day of each venue that is known without the file.
  */
 export const readCalendarFile = (
   json: string,
-  knownUntil: string
+  knownUntil: PerVenue<string>
 ): Result.Result<Announcements, ReadonlyArray<string>> =>
   Result.gen(function* () {
     const content = yield* Result.mapError(parseJson(json), (error) => [`is not JSON: ${error.message}`])
@@ -60,15 +60,19 @@ const dayOfEntry = (content: unknown, [list, index]: ReadonlyArray<PropertyKey>)
 }
 
 /** Problems between entries that are valid on their own. */
-const contradictions = ({ until = "", days, hours = [] }: Announcements, knownUntil: string): ReadonlyArray<string> => {
-  const lastDay = until > knownUntil ? until : knownUntil
-  const tooLate = days.flatMap(({ day }, index) =>
-    day <= lastDay
+const contradictions = (announcements: Announcements, knownUntil: PerVenue<string>): ReadonlyArray<string> => {
+  const { days, hours = [] } = announcements
+  const ends = endsAfter(knownUntil, announcements)
+  const tooLate = days.flatMap(({ day, markets }, index) => {
+    const late = marketsOf({ markets }).find((market) => day > ends[market])
+    return late === undefined
       ? []
-      : [`days${entry(index, day)}: is after the last day that is known, ${lastDay}: set until to a later one`]
-  )
+      : [
+          `days${entry(index, day)}: is after the last day of ${late} that is known, ${ends[late]}: set until to a later one`
+        ]
+  })
   const saidOfDays = days.flatMap(({ day, markets }, index) =>
-    marketsOf(markets).map((market) => ({ place: `days${entry(index, day)}`, what: `${market} on ${day}` }))
+    marketsOf({ markets }).map((market) => ({ place: `days${entry(index, day)}`, what: `${market} on ${day}` }))
   )
   const saidOfHours = hours.map(({ market, since }, index) => ({
     place: `hours${entry(index)}`,
@@ -76,9 +80,6 @@ const contradictions = ({ until = "", days, hours = [] }: Announcements, knownUn
   }))
   return [...tooLate, ...doubles(saidOfDays), ...doubles(saidOfHours)]
 }
-
-const marketsOf = (markets: "all" | ReadonlyArray<VenueId>): ReadonlyArray<VenueId> =>
-  markets === "all" ? venueIds : markets
 
 const doubles = (said: ReadonlyArray<{ readonly place: string; readonly what: string }>): ReadonlyArray<string> => {
   const before = new Map<string, string>()

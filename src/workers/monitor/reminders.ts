@@ -3,6 +3,7 @@ import { Configuration } from "../../config/Configuration.ts"
 import { TradingHours } from "../../config/TradingHours.ts"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
 import { isCalendarEnding, isListOld } from "../../domain/market/staleness.ts"
+import { describeEnds, endsOf } from "../../domain/market/TradingCalendar.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 
 const intervalMillis = Duration.toMillis(Duration.days(1))
@@ -17,9 +18,9 @@ export const makeRemind = Effect.gen(function* () {
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     if (isPausedUntil(DateTime.toEpochMillis(now), nextMillis, intervalMillis)) return
-    if (calendar !== null && isCalendarEnding(calendar.until, now)) {
+    if (calendar !== null && isCalendarEnding(endsOf(calendar), now)) {
       yield* Effect.logWarning(
-        `The trading days are known until ${calendar.until} only, and nothing is placed after that: add the exchanges' next ` +
+        `The trading days are known until ${describeEnds(endsOf(calendar))} only, and nothing is placed after that: add the exchanges' next ` +
           "ones with TRADING_CALENDAR_FILE"
       )
     }

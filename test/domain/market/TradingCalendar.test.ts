@@ -2,9 +2,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { announced } from "../../../src/domain/market/data/announced.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
-import { calendarEnds, calendarOf, sessionAt, sessionsFrom } from "../../../src/domain/market/TradingCalendar.ts"
+import {
+  calendarEnds,
+  calendarOf,
+  describeEnds,
+  endsOf,
+  sessionAt,
+  sessionsFrom
+} from "../../../src/domain/market/TradingCalendar.ts"
 import { Sessions } from "../../../src/domain/market/TradingSession.ts"
-import { type VenueId, venueOf, venueIds } from "../../../src/domain/market/Venue.ts"
+import { forEachVenue, type VenueId, venueOf, venueIds } from "../../../src/domain/market/Venue.ts"
 import { Instrument } from "../../../src/domain/model/Order.ts"
 
 const ist = (text: string) => Date.parse(`${text}:00+05:30`)
@@ -117,7 +124,7 @@ describe("sessionAt", () => {
     ["2025-10-21T10:00", "EQUITY", "outside 13:45–14:45 IST: Muhurat trading", "2025-10-21T13:45"],
     ["2020-01-01T12:00", "EQUITY", "the trading calendar begins on 2025-01-01", "2025-01-01T09:15"],
     ["2026-12-31T15:30", "EQUITY", "outside 09:15–15:30 IST", null],
-    ["2027-01-04T10:00", "EQUITY", "the trading calendar ends on 2026-12-31", null]
+    ["2027-01-04T10:00", "EQUITY", "the trading calendar of EQUITY ends on 2026-12-31", null]
   ] as const) {
     it(`${moment} ${market}: ${reason}`, () => {
       const found = at(market, moment)
@@ -176,7 +183,10 @@ describe("later announcements", () => {
   ])
 
   it("add days, and replace the entry of the same market and day", () => {
-    assert.strictEqual(later.until, "2027-12-31")
+    assert.deepStrictEqual(
+      endsOf(later),
+      forEachVenue(() => "2027-12-31")
+    )
     for (const market of venueIds) {
       assert.strictEqual(dayOf(market, "2026-11-08", later), "18:00-19:00")
       assert.strictEqual(dayOf(market, "2027-01-26", later), "")
@@ -187,6 +197,39 @@ describe("later announcements", () => {
     assert.strictEqual(dayOf("EQUITY", "2027-06-01", later), "09:00-16:00")
   })
 
+  it("leave a market of which they say nothing with the end that it had", () => {
+    const shares = calendarOf([
+      announced,
+      {
+        until: "2027-12-31",
+        days: [
+          { day: "2026-12-24", markets: ["COMMODITIES"], sessions: [], name: "a late holiday" },
+          { day: "2027-01-26", markets: ["EQUITY"], sessions: [], name: "Republic Day" }
+        ]
+      }
+    ])
+    assert.deepStrictEqual(endsOf(shares), { ...endsOf(builtInCalendar), EQUITY: "2027-12-31" })
+    assert.strictEqual(dayOf("EQUITY", "2027-01-27", shares), "09:15-15:30")
+    assert.strictEqual(dayOf("COMMODITIES", "2026-12-24", shares), "")
+    const closed = sessionAt(shares, "COMMODITIES", ist("2027-01-26T10:00"))
+    assert.deepStrictEqual(closed, {
+      _tag: "Closed",
+      next: null,
+      reason: "the trading calendar of COMMODITIES ends on 2026-12-31"
+    })
+    assert.strictEqual(calendarEnds(shares, "COMMODITIES").until, "2026-12-31")
+    assert.strictEqual(calendarEnds(shares, "EQUITY").until, "2027-12-31")
+  })
+
+  it("may give each market an end of its own", () => {
+    const until = { EQUITY: "2027-03-31", COMMODITIES: "2027-12-31", CURRENCY_DERIVATIVES: "2026-01-31" }
+    assert.strictEqual(
+      describeEnds(endsOf(calendarOf([announced, { until, days: [] }]))),
+      "2026-12-31 (EQUITY_WITH_DERIVATIVES, EQUITY_DERIVATIVES, CURRENCY_DERIVATIVES), " +
+        "2027-03-31 (EQUITY), 2027-12-31 (COMMODITIES)"
+    )
+  })
+
   it("need not say when daylight saving time changes in the US", () => {
     const closes = ["2027-03-12", "2027-03-15", "2027-11-05", "2027-11-08"].map((day) =>
       dayOf("COMMODITIES", day, later)
@@ -195,6 +238,6 @@ describe("later announcements", () => {
   })
 
   it("never remove known days", () => {
-    assert.strictEqual(calendarOf([announced, { until: "2025-06-30", days: [] }]).until, "2026-12-31")
+    assert.strictEqual(describeEnds(endsOf(calendarOf([announced, { until: "2025-06-30", days: [] }]))), "2026-12-31")
   })
 })
