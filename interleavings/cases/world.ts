@@ -60,7 +60,9 @@ export const submit = (id: string, changed: Readonly<Record<string, unknown>> = 
   )
 
 export const claimOrders = (owner: string, seconds = 0, limit = 10) =>
-  Effect.flatMap(OrderStore, (orders) => orders.claimPending({ now: at(seconds), owner, limit, windowGrace }))
+  Effect.flatMap(OrderStore, (orders) =>
+    orders.claimPending({ now: at(seconds), owner, limit, windowGrace, knownUntil: null })
+  )
 
 /** The splits of claimed orders, planned. */
 export const planned = (claimed: ReadonlyArray<ClaimedOrder>, seconds = 0) =>

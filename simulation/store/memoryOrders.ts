@@ -16,6 +16,7 @@ export const memoryOrders = (memory: Memory): Orders => ({
   claimPending: claimPending(memory),
   completeSplits: completeSplits(memory),
   failSplits: failSplits(memory),
+  waitForCalendar: () => Effect.die("the simulation has no trading calendar to wait for"),
   release: release(memory),
   releaseStuck: releaseStuck(memory),
   stoppedAmong: stoppedAmong(memory),

@@ -67,7 +67,7 @@ const callSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 /** Boundaries for slices in doubt, which may last until a person resolves them. */
 const longSeconds = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400]
 
-const splitOutcomes = ["done", "failed", "skipped", "not_split"] as const
+const splitOutcomes = ["done", "failed", "skipped", "waiting", "not_split"] as const
 export type SplitOutcome = (typeof splitOutcomes)[number]
 
 export const outcomes = ["processed", "failed", "skipped", "rescheduled", "unknown"] as const

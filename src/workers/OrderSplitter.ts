@@ -3,6 +3,7 @@ import { Configuration, planningRules } from "../config/Configuration.ts"
 import { TradingHours } from "../config/TradingHours.ts"
 import { answeredRows } from "../db/Readable.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { endsOf } from "../domain/market/TradingCalendar.ts"
 import { Instance } from "../runtime/Instance.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
 import { makeSplitBatch } from "./splitter/splitBatch.ts"
@@ -78,7 +79,8 @@ export const makeSplitPending = Effect.gen(function* () {
         owner: instance.id,
         limit: config.orderSplitterBatchSize,
         isNewestFirst,
-        windowGrace: calendar === null ? config.orderWindowGrace : null
+        windowGrace: calendar === null ? config.orderWindowGrace : null,
+        knownUntil: calendar === null ? null : endsOf(calendar)
       })
       const count = answeredRows(claimed)
       isNewestFirst = count === config.orderSplitterBatchSize && !isNewestFirst

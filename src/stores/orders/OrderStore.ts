@@ -1,7 +1,9 @@
 import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { channel, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import type { KnownEnd } from "../../domain/market/orderTime.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
 import type { Price } from "../../domain/model/Order.ts"
 import type { Reason } from "../../domain/model/reason.ts"
@@ -23,6 +25,14 @@ export interface SplitOrder {
   readonly referencePrice: Price | null
   /** The value that the order adds to the day's total; null when that is not known. */
   readonly value: BigDecimal.BigDecimal | null
+}
+
+/** An order that cannot be planned before the trading calendar knows more days. */
+export interface WaitingOrder {
+  readonly id: string
+  readonly claimVersion: number
+  readonly reason: Reason
+  readonly waitsFor: KnownEnd
 }
 
 export interface FailedSplit {
@@ -70,6 +80,12 @@ export class OrderStore extends Context.Service<
     readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
     /**
+     * IN_PROGRESS → PENDING with a reason, for each order whose claim is current, until the trading calendar of a splitter knows
+     * days of its venue beyond the ones that were known; → SKIPPED if it was cancelled meanwhile. The attempt does not count.
+     */
+    readonly waitForCalendar: (orders: ReadonlyArray<WaitingOrder>, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
+    /**
      * IN_PROGRESS → PENDING while attempts are left, else FAILED, for up to 1000 orders claimed before `claimedBefore`.
      * PENDING → FAILED for orders that cannot be claimed, because another program has set their counters to the maximum.
      * Orders that another program has inserted as IN_PROGRESS become FAILED, and as DONE get a reason: both are ignored.
@@ -113,6 +129,7 @@ export class OrderStore extends Context.Service<
         claimPending: claimPending(db),
         completeSplits: completeSplits(db),
         failSplits: failSplits(db),
+        waitForCalendar: waitForCalendar(db),
         releaseStuck: releaseStuck(db),
         release: release(db),
         stoppedAmong: stoppedAmong(db),
@@ -173,6 +190,32 @@ const failSplits =
                     ${texts(orders.map((order) => order.reason.code))}) AS mine (id, status, claim_version, reason, code)
         WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
     )
+
+const waitForCalendar =
+  ({ sql, execute }: Db["Service"]): OrderStore["Service"]["waitForCalendar"] =>
+  (orders, now) => {
+    const unlessCancelled = (cancelled: Fragment, otherwise: Fragment) =>
+      sql`CASE WHEN o.cancel_requested_at IS NULL THEN ${otherwise} ELSE ${cancelled} END`
+    return execute(
+      "OrderStore.waitForCalendar",
+      sql`
+        UPDATE orders o SET
+          order_queue_status = ${unlessCancelled(sql`'SKIPPED'`, sql`'PENDING'`)},
+          status_reason = ${unlessCancelled(sql`'cancelled before the split'`, sql`mine.reason`)},
+          reason_code = ${unlessCancelled(reasonCode(sql, "order_cancelled"), sql`mine.code`)},
+          calendar_market = mine.market, calendar_until = mine.until::date,
+          claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL, split_attempts = o.split_attempts - 1,
+          updated_at = ${instant(now)}
+        FROM unnest(${texts(orders.map((order) => order.id))},
+                    ${integers(orders.map((order) => order.claimVersion))},
+                    ${texts(orders.map((order) => order.reason.text))},
+                    ${texts(orders.map((order) => order.reason.code))},
+                    ${texts(orders.map((order) => order.waitsFor.market))},
+                    ${texts(orders.map((order) => order.waitsFor.until))})
+          AS mine (id, claim_version, reason, code, market, until)
+        WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+    )
+  }
 
 const release =
   ({ sql, execute }: Db["Service"]): OrderStore["Service"]["release"] =>

@@ -5,9 +5,10 @@ import { durationMillis, instant } from "../../db/parameters.ts"
 import type { Readable } from "../../db/Readable.ts"
 import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
 import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
+import type { PerVenue } from "../../domain/market/Venue.ts"
 import { longestAhead, OrderQueueStatus } from "../../domain/model/Order.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
-import { isClaimable } from "../sql/conditions.ts"
+import { isClaimable, isToSplit, waitingForKnownDays } from "../sql/conditions.ts"
 import { orderColumns, text } from "../sql/orderColumns.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { tableLayout } from "../sql/tableLayout.ts"
@@ -30,24 +31,48 @@ interface ClaimOptions {
   readonly limit: number
   readonly isNewestFirst?: boolean
   readonly windowGrace: Duration.Duration | null
+  /** The last days that this daemon's trading calendar knows; null without a calendar. */
+  readonly knownUntil: PerVenue<string> | null
 }
 
 /**
  * Claims up to `limit` PENDING orders, oldest first unless `isNewestFirst`: → IN_PROGRESS; → SKIPPED if the order was
  * cancelled or its window ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window
  * is over, because windows in trading hours are not measured on the wall clock.
+ *
+ * Orders that wait for the trading calendar come last, and only those that wait for days which this daemon's calendar knows and
+ * that of the daemon which looked at them did not. So no daemon looks at an order twice with the same calendar.
  */
 export const claimPending =
   ({ sql, queryReadable }: Db["Service"]) =>
-  (options: ClaimOptions): Effect.Effect<Readable<ClaimedOrder>, DbError> =>
-    queryReadable(
+  (options: ClaimOptions): Effect.Effect<Readable<ClaimedOrder>, DbError> => {
+    const found = sql.literal("id, number, created_at, duration_minutes, cancel_requested_at")
+    return queryReadable(
       "OrderStore.claimPending",
       ClaimedOrder,
       sql`
-        WITH picked AS MATERIALIZED (
+        WITH found AS MATERIALIZED (
+          SELECT * FROM (
+            SELECT ${found} FROM orders WHERE ${isToSplit(sql)} AND ${isClaimable(sql)}
+            ORDER BY ${sql.literal(options.isNewestFirst ? "created_at DESC, id DESC" : "created_at, id")}
+            LIMIT ${options.limit}
+            FOR UPDATE SKIP LOCKED
+          ) fresh
+          UNION ALL
+          SELECT waiting.* FROM ${waitingForKnownDays(
+            sql,
+            options.knownUntil,
+            (isWaiting, inTurn) => sql`
+              SELECT ${found} FROM orders WHERE ${isWaiting} AND ${isClaimable(sql)}
+              ORDER BY ${inTurn}
+              LIMIT ${options.limit}
+              FOR UPDATE SKIP LOCKED`
+          )}
+          LIMIT ${options.limit}
+        ), picked AS (
           SELECT id,
             -- An order that has slices was set back to PENDING after its split.
-            EXISTS (SELECT FROM slice_plan WHERE order_number = orders.number) AS is_split,
+            EXISTS (SELECT FROM slice_plan WHERE order_number = found.number) AS is_split,
             CASE
               WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
               WHEN duration_minutes BETWEEN 0 AND 1440
@@ -57,12 +82,7 @@ export const claimPending =
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                 THEN ${overBeforeSplit.text}::text
             END AS skip_reason
-          FROM orders
-          WHERE order_queue_status = 'PENDING'
-            AND ${isClaimable(sql)}
-          ORDER BY ${sql.literal(options.isNewestFirst ? "created_at DESC, id DESC" : "created_at, id")}
-          LIMIT ${options.limit}
-          FOR UPDATE SKIP LOCKED
+          FROM found
         )
         UPDATE orders o SET
           order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
@@ -76,6 +96,8 @@ export const claimPending =
           split_attempts = o.split_attempts + 1,
           claimed_by = ${options.owner},
           claimed_at = ${instant(options.now)},
+          calendar_market = NULL,
+          calendar_until = NULL,
           updated_at = ${instant(options.now)}
         FROM picked p
         WHERE o.id = p.id
@@ -85,3 +107,4 @@ export const claimPending =
               AND ${instant(DateTime.addDuration(options.now, longestAhead))}::timestamptz
             THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
     )
+  }

@@ -76,7 +76,8 @@ export const releaseStuck =
               WHEN 'unclaimable' THEN ${reasonCode(sql, "invalid_order")}
               WHEN 'retried' THEN ${reasonCode(sql, "split_timed_out")}
               ELSE ${reasonCode(sql, "split_attempts_exhausted")} END,
-            arrived_as = NULL, claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL, updated_at = ${instant(options.now)}
+            arrived_as = NULL, claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL,
+            calendar_market = NULL, calendar_until = NULL, updated_at = ${instant(options.now)}
           FROM stuck
           WHERE o.id = stuck.id
           RETURNING o.id, o.order_queue_status, o.status_reason, o.reason_code, stuck.what
