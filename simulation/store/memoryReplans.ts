@@ -112,6 +112,7 @@ const runningOrder = (memory: Memory, row: OrderRow, nowMillis: number): Result.
       endsAt: DateTime.makeUnsafe(Math.floor(plan.endsAt)),
       completesAt: plan.completesAt === null ? null : DateTime.makeUnsafe(Math.floor(plan.completesAt))
     },
+    waitsForCalendar: false,
     completions: plans.filter(({ cause }) => cause === "COMPLETION").length,
     intended: intended.input,
     slices: slices
@@ -139,6 +140,10 @@ const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Op
         const slice = memory.slices.get(id)
         if (slice?.stage === "SCHEDULED") skip(slice, change.reason)
       }
+      return null
+    case "Waits":
+      order.statusReason = change.reason.text
+      order.reasonCode = change.reason.code
       return null
     case "Finished":
       order.settledAt = millisOf(options.now)

@@ -53,6 +53,7 @@ export const makeFollowThrough = Effect.gen(function* () {
     if (change === null) return
     yield* logChange(change)
     if (change._tag === "GiveUp") telemetry.sliceReason(change.reason.code, change.slices.length)
+    if (change._tag === "Waits") telemetry.orderReason(change.reason.code)
     if (change._tag === "Finished" && change.reason !== null) telemetry.orderReason(change.reason.code)
   })
 
@@ -107,6 +108,10 @@ const logChange = (change: OrderChange) => {
     }
     case "GiveUp":
       return Effect.logError(`${change.slices.length} slices skipped: ${change.reason.text}`).pipe(
+        annotateReason(change.reason.code)
+      )
+    case "Waits":
+      return Effect.logWarning(`The order needs a new plan: ${change.reason.text}`).pipe(
         annotateReason(change.reason.code)
       )
     case "Finished":

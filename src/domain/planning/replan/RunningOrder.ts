@@ -52,6 +52,8 @@ export interface RunningOrder {
   readonly slices: ReadonlyArray<RunningSlice>
   /** The number of the order's next slice. */
   readonly nextSequence: number
+  /** What it needs next lies beyond the end of the trading calendar, and people were told. */
+  readonly waitsForCalendar: boolean
 }
 
 /** A new plan for what has not been sent; it replaces all SCHEDULED slices. */
@@ -74,6 +76,12 @@ export interface GiveUp {
   readonly reason: Reason
 }
 
+/** What the order needs next lies beyond the end of the trading calendar. It is decided again when the calendar knows more. */
+export interface Waits {
+  readonly _tag: "Waits"
+  readonly reason: Reason
+}
+
 /** The order has nothing left to do. */
 export interface Finished {
   readonly _tag: "Finished"
@@ -83,7 +91,7 @@ export interface Finished {
   readonly reason: Reason | null
 }
 
-export type OrderChange = Replan | GiveUp | Finished
+export type OrderChange = Replan | GiveUp | Waits | Finished
 
 export interface PlanningContext {
   readonly rules: PlanningRules
