@@ -171,7 +171,12 @@ export const metrics = {
   orders: gauge(["pulse.orders", "{order}", "Orders that are not split yet, of all replicas"], {
     order_queue_status: ["PENDING", "IN_PROGRESS"]
   }),
-  orderPendingAge: gauge(["pulse.order.pending.age", "s", "How long the oldest PENDING order has been waiting"]),
+  ordersWaiting: gauge([
+    "pulse.orders.waiting",
+    "{order}",
+    "PENDING orders that wait for days that the trading calendar does not know, counted up to 100000"
+  ]),
+  orderPendingAge: gauge(["pulse.order.pending.age", "s", "How long the oldest order has been waiting for a splitter"]),
   slices: gauge(["pulse.slices", "{slice}", "Slices that are not over, of all replicas, counted up to 100000"], {
     state: ["scheduled", "due", "in_progress", "in_doubt", "open"]
   }),

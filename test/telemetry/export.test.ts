@@ -50,6 +50,7 @@ const recordEverything = (telemetry: Telemetry) => {
   telemetry.backlog(
     {
       ordersPending: 1,
+      ordersWaiting: 3,
       ordersInProgress: 2,
       pendingSince: at(4000),
       scheduled: 3,

@@ -7,6 +7,12 @@ import { instant } from "../../src/db/parameters.ts"
 import { announced } from "../../src/domain/market/data/announced.ts"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
 import { calendarOf, endsOf, type TradingCalendar } from "../../src/domain/market/TradingCalendar.ts"
+import type { PerVenue } from "../../src/domain/market/Venue.ts"
+import { Instance } from "../../src/runtime/Instance.ts"
+import { BacklogStore } from "../../src/stores/operations/BacklogStore.ts"
+import { DoctorStore } from "../../src/stores/operations/DoctorStore.ts"
+import { LookoutStore } from "../../src/stores/operations/LookoutStore.ts"
+import { NotificationStore } from "../../src/stores/operations/NotificationStore.ts"
 import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
 import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { makeSplitPending } from "../../src/workers/OrderSplitter.ts"
@@ -146,5 +152,40 @@ describe("an order beyond the end of the calendar", () => {
       yield* orders.waitForCalendar([wait], now)
       assert.deepInclude(yield* waitOf("o2"), { orderQueueStatus: "SKIPPED", reasonCode: "order_cancelled" })
     }).pipe(Effect.provide(service))
+  )
+
+  it.effect("is told of once for each market, counted apart, and looked for only by who knows more days", () =>
+    Effect.gen(function* () {
+      const [notifications, doctor, backlog] = [yield* NotificationStore, yield* DoctorStore, yield* BacklogStore]
+      const now = at("2026-12-30T12:00:00")
+      for (const id of ["o1", "o2"]) yield* insertOrder(id, onNewYear)
+      yield* splitWith(builtInCalendar)
+      assert.strictEqual(yield* notifications.noteWaiting(now), 1)
+      yield* insertOrder("o3", onNewYear)
+      yield* splitWith(builtInCalendar)
+      assert.strictEqual(yield* notifications.noteWaiting(now), 0)
+      const { sql, queryOne } = yield* Db
+      const { message } = yield* queryOne(
+        "test.message",
+        Schema.Struct({ message: Schema.String }),
+        sql`SELECT message FROM notifications WHERE kind = 'calendar_ends'`
+      )
+      assert.match(message, /^2 orders wait for trading days of EQUITY_WITH_DERIVATIVES after 2026-12-31,/)
+
+      const waiting = yield* doctor.waitingOrders
+      const group = { market: "EQUITY_WITH_DERIVATIVES", until: "2026-12-31", count: 3, orderId: "o1" }
+      assert.deepStrictEqual(waiting, [group])
+      assert.deepInclude(yield* backlog.read(now), { ordersPending: 0, ordersWaiting: 3, pendingSince: null })
+      assert.isFalse((yield* doctor.groups(now, true)).some(({ kind }) => kind === "pending"))
+      const look = Effect.fnUntraced(function* (knownUntil: PerVenue<string> | null) {
+        const beat = { instance: yield* Instance, startedAt: now, broker: "mock", heartbeats: [] }
+        const sighting = yield* (yield* LookoutStore).look({ beat, now, withBootId: false, knownUntil })
+        return sighting.hasPendingOrders
+      })
+      assert.deepStrictEqual(
+        [yield* look(null), yield* look(endsOf(builtInCalendar)), yield* look(endsOf(withJanuary))],
+        [false, false, true]
+      )
+    }).pipe(Effect.provide(Layer.merge(NotificationStore.layer, DoctorStore.layer).pipe(Layer.provideMerge(service))))
   )
 })

@@ -16,6 +16,7 @@ export const NotificationKind = Schema.Literals([
   "resumed",
   "database_loss",
   "order_held",
+  "calendar_ends",
   "shortfall",
   "test"
 ])
