@@ -2,7 +2,9 @@
 -- venue, and the last day of it that was known when a splitter looked. It is claimed again by a daemon that knows later ones.
 ALTER TABLE orders
   ADD COLUMN calendar_market text,
-  ADD COLUMN calendar_until date;
+  ADD COLUMN calendar_until date,
+  -- When the window of an order begins that a person had split again with a new start; at created_at otherwise.
+  ADD COLUMN restarted_at timestamptz;
 
 -- The orders that are claimed first, and those that wait, which the claim never comes by: it reads those of one venue that wait for
 -- days that are known now.

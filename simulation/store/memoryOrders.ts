@@ -50,8 +50,8 @@ const claimPending =
         order.splitAttempts += 1
         order.claimedBy = owner
         order.claimedAt = nowMillis
-        const createdMillis = Math.abs(order.createdAt - nowMillis) <= yearMillis ? order.createdAt : null
-        return { ...order, createdMillis }
+        const startsMillis = Math.abs(order.createdAt - nowMillis) <= yearMillis ? order.createdAt : null
+        return { ...order, startsMillis, isRestarted: false }
       })
     })
 

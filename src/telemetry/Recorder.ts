@@ -91,7 +91,7 @@ const ofSlices = (
       splitDuration(secondsOf(span), outcome)
       if (outcome === "done") {
         planned(slices)
-        if (order.createdMillis !== null) splitDelay(secondsOf({ ...span, beganMillis: order.createdMillis }))
+        if (order.startsMillis !== null) splitDelay(secondsOf({ ...span, beganMillis: order.startsMillis }))
       }
       traces?.split(order, outcome, slices, span)
     },

@@ -10,6 +10,7 @@ import { agreed, approve } from "../shared/secondPerson.ts"
 import { untilOrder } from "../shared/untilOrder.ts"
 import { isFinished, orderDetails, orderTable } from "../terminal/renderOrders.ts"
 import { amendCommand } from "./amendCommand.ts"
+import { retryCommand } from "./retryCommand.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
 
@@ -161,8 +162,8 @@ const resume = Command.make(
 ).pipe(Command.withDescription("Let an order go on that was paused, or that the service has put on hold"))
 
 export const orderCommand = Command.make("order").pipe(
-  Command.withDescription("Submit, look at, amend, cancel, pause and resume orders"),
-  Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
+  Command.withDescription("Submit, look at, amend, cancel, pause, resume and retry orders"),
+  Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume, retryCommand])
 )
 
 /** Waits until no slice of the order can lead to a new placement: from then on the cancel is certain. */

@@ -20,8 +20,10 @@ export const ClaimedOrder = Schema.Struct({
   orderQueueStatus: OrderQueueStatus,
   statusReason: Schema.NullOr(Schema.String),
   reasonCode: StoredReasonCode,
-  /** created_at in milliseconds since 1970; null when it is more than a year from now, or infinite. */
-  createdMillis: Schema.NullOr(Schema.Number)
+  /** When its window begins, in milliseconds since 1970; null when that is more than a year from now, or infinite. */
+  startsMillis: Schema.NullOr(Schema.Number),
+  /** Its window begins when a person said, not at created_at. */
+  isRestarted: Schema.Boolean
 })
 export type ClaimedOrder = typeof ClaimedOrder.Type
 
@@ -46,7 +48,9 @@ interface ClaimOptions {
 export const claimPending =
   ({ sql, queryReadable }: Db["Service"]) =>
   (options: ClaimOptions): Effect.Effect<Readable<ClaimedOrder>, DbError> => {
-    const found = sql.literal("id, number, created_at, duration_minutes, cancel_requested_at")
+    const found = sql.literal(
+      "id, number, coalesce(restarted_at, created_at) AS starts_at, duration_minutes, cancel_requested_at"
+    )
     return queryReadable(
       "OrderStore.claimPending",
       ClaimedOrder,
@@ -70,14 +74,14 @@ export const claimPending =
           )}
           LIMIT ${options.limit}
         ), picked AS (
-          SELECT id,
+          SELECT id, starts_at,
             -- An order that has slices was set back to PENDING after its split.
             EXISTS (SELECT FROM slice_plan WHERE order_number = found.number) AS is_split,
             CASE
               WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
               WHEN duration_minutes BETWEEN 0 AND 1440
-                -- Subtracted from now: an addition to created_at overflows for the last times that PostgreSQL can hold.
-                AND created_at < ${instant(options.now)}::timestamptz
+                -- Subtracted from now: an addition to the start overflows for the last times that PostgreSQL can hold.
+                AND starts_at < ${instant(options.now)}::timestamptz
                   - round(least(greatest(duration_minutes, 0), 1440), 6)::float8 * interval '1 minute'
                   - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
                 THEN ${overBeforeSplit.text}::text
@@ -103,8 +107,8 @@ export const claimPending =
         WHERE o.id = p.id
         RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
           ${sql.literal(["request_id", "origin_trace_id"].map(text).join(", "))},
-          CASE WHEN o.created_at BETWEEN ${instant(DateTime.subtractDuration(options.now, longestAhead))}::timestamptz
+          CASE WHEN p.starts_at BETWEEN ${instant(DateTime.subtractDuration(options.now, longestAhead))}::timestamptz
               AND ${instant(DateTime.addDuration(options.now, longestAhead))}::timestamptz
-            THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
+            THEN (extract(epoch FROM p.starts_at) * 1000)::float8 END AS starts_millis, o.restarted_at IS NOT NULL AS is_restarted`
     )
   }

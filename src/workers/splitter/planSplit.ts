@@ -30,20 +30,22 @@ export const planSplit = (
   now: DateTime.Utc
 ): Result.Result<SplitOrder & { readonly startsAt: DateTime.Utc }, Unplanned> =>
   Result.gen(function* () {
-    if (order.createdMillis === null) {
+    if (order.startsMillis === null) {
       return yield* Result.fail(invalidOrder("created_at: is more than a year away"))
     }
     const valid = yield* Result.mapError(validateArrival(order), invalidOrder)
-    const startsAt = DateTime.makeUnsafe(order.createdMillis)
+    const startsAt = DateTime.makeUnsafe(order.startsMillis)
     const referencePrice = knownPrice(market, now, rules.preTrade)
     const plan = Result.mapError(planOrder(valid, rules, market, startsAt, now), (reason): Unplanned => {
       if (reason.code !== "calendar_ends") return { reason, waitsFor: null }
       const waitsFor = knownEndFor({ ...valid, hasDerivatives: hasDerivatives(market) }, rules.calendar)
       return { reason: waitsFor === null ? reason : waitingForCalendar(reason), waitsFor }
     })
+    const made = yield* plan
     return {
       claimVersion: order.claimVersion,
-      plan: yield* plan,
+      // Of created_at only the database has the microseconds.
+      plan: order.isRestarted ? { ...made, startsAt: made.startsAt ?? startsAt } : made,
       startsAt,
       referencePrice,
       value: valueOf(valid, referencePrice)
