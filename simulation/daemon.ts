@@ -92,7 +92,16 @@ const loggerOf = (process: Process) =>
     )
   })
 
-const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials", "placed", "audit"]
+const topics: ReadonlyArray<Topic> = [
+  "orders",
+  "slices",
+  "cancels",
+  "halts",
+  "credentials",
+  "placed",
+  "audit",
+  "calendar"
+]
 
 /** Wake-ups as LISTEN delivers them: several of one topic count as one. */
 const wakeupsOf = () => {
@@ -161,7 +170,7 @@ const serviceLayer = (process: Process, config: Configuration["Service"], wakeup
           Instance,
           Instance.of({ id: process.id, hostname: "simulation", pid: process.generation, version: "simulated" })
         ),
-        Layer.succeed(TradingHours, TradingHours.of({ calendar: null })),
+        Layer.succeed(TradingHours, TradingHours.fixed(null)),
         Layer.succeed(Configuration, Configuration.of(config))
       )
     )

@@ -19,6 +19,7 @@ import { OrderSplitter } from "./workers/OrderSplitter.ts"
 import { SliceExecutor } from "./workers/SliceExecutor.ts"
 import { AuditSealer } from "./workers/supervision/auditSealer.ts"
 import { BacklogTelemetry } from "./workers/supervision/backlogGauges.ts"
+import { FollowCalendar } from "./workers/supervision/followCalendar.ts"
 import { LookoutLayer } from "./workers/supervision/Lookout.ts"
 import { ServerHistoryLayer } from "./workers/supervision/ServerHistory.ts"
 import { supervise } from "./workers/supervision/supervision.ts"
@@ -45,7 +46,10 @@ const takeBroker = Effect.gen(function* () {
 const serviceWith = (broker: typeof BrokerLayer) =>
   Layer.mergeAll(broker, NotifierLayer, BacklogTelemetry, AuditSealer).pipe(
     Layer.provideMerge(
-      LookoutLayer.pipe(Layer.provideMerge(ServerHistoryLayer), Layer.provideMerge(WorkerStatus.layer))
+      LookoutLayer.pipe(
+        Layer.provideMerge(Layer.merge(ServerHistoryLayer, FollowCalendar)),
+        Layer.provideMerge(WorkerStatus.layer)
+      )
     ),
     Layer.provideMerge(Layer.mergeAll(Wakeups.layer, PlacementGate.layer)),
     Layer.provideMerge(Layer.effectDiscard(takeBroker)),

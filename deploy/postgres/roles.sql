@@ -96,6 +96,7 @@ CREATE OR REPLACE FUNCTION pulse_background_rights() RETURNS TABLE (name name, o
   ('broker_credentials', 'SELECT, INSERT, UPDATE'),
   ('broker_differences', 'SELECT, INSERT, UPDATE, DELETE'),
   ('broker_in_use', 'SELECT, UPDATE'),
+  ('calendar_imports', 'SELECT, INSERT, UPDATE'),
   ('double_placements', 'SELECT, INSERT, UPDATE, DELETE'),
   ('instruments', 'SELECT, INSERT, UPDATE, DELETE'),
   ('market_quotes', 'SELECT, INSERT, DELETE'),

@@ -59,6 +59,7 @@ export const memoryLookout = (memory: Memory): Stores["lookout"] => ({
         mayWantPlan: scheduled.some(isStale) || orders.some(mayWantPlan),
         hasDeliveries: false,
         hasUnsealed: false,
+        calendarRevision: 0,
         timeline: memory.history.timeline,
         systemIdentifier: null,
         logPosition: memory.history.logPosition,

@@ -5,9 +5,9 @@ import { channel } from "./parameters.ts"
 
 /**
  * The subjects of wake-ups: new orders, new slices, cancels of orders, halts and resumes, new access tokens, slices to look up at
- * the broker, rows of the audit to seal.
+ * the broker, rows of the audit to seal, changes of the trading calendar.
  */
-const topics = ["orders", "slices", "cancels", "halts", "credentials", "placed", "audit"] as const
+const topics = ["orders", "slices", "cancels", "halts", "credentials", "placed", "audit", "calendar"] as const
 export type Topic = (typeof topics)[number]
 
 /**
@@ -37,7 +37,8 @@ export class Wakeups extends Context.Service<
         halts: yield* Queue.sliding<void>(1),
         credentials: yield* Queue.sliding<void>(1),
         placed: yield* Queue.sliding<void>(1),
-        audit: yield* Queue.sliding<void>(1)
+        audit: yield* Queue.sliding<void>(1),
+        calendar: yield* Queue.sliding<void>(1)
       }
       let isListening = false
       const setListening = (is: boolean) =>

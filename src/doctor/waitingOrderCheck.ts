@@ -1,7 +1,7 @@
 import { describeEnds } from "../domain/market/TradingCalendar.ts"
 import type { PerVenue } from "../domain/market/Venue.ts"
 import { counted } from "../domain/text/plural.ts"
-import { type Check, ok, warning } from "./Check.ts"
+import { type Check, ok, pulse, warning } from "./Check.ts"
 
 /** The orders that wait for the days of one market after the last known one. */
 export interface WaitingOrders {
@@ -28,6 +28,6 @@ export const waitingOrderCheck = (waiting: ReadonlyArray<WaitingOrders>, ends: P
     `they wait, and go on by themselves when more days are known: ${groups.join("; ")}; ${known}`,
     ends === null
       ? "Start a daemon with TRADING_CALENDAR=on"
-      : "Add the exchanges' next ones with TRADING_CALENDAR_FILE"
+      : `Add the exchanges' next ones: ${pulse("calendar import FILE")}`
   )
 }

@@ -7,6 +7,7 @@ import { QuoteStore } from "./account/QuoteStore.ts"
 import { SettlementStore } from "./account/SettlementStore.ts"
 import { AuditStore } from "./operations/AuditStore.ts"
 import { BacklogStore } from "./operations/BacklogStore.ts"
+import { CalendarStore } from "./operations/CalendarStore.ts"
 import { HaltStore } from "./operations/HaltStore.ts"
 import { HeartbeatStore } from "./operations/HeartbeatStore.ts"
 import { HistoryStore } from "./operations/HistoryStore.ts"
@@ -33,6 +34,7 @@ export const StoresLayer = Layer.mergeAll(
   HeartbeatStore.layer,
   HistoryStore.layer,
   LookoutStore.layer,
+  CalendarStore.layer,
   BrokerInUseStore.layer,
   BacklogStore.layer,
   AuditStore.layer

@@ -96,7 +96,7 @@ const brokerCalls = ["place", "cancel", "find_by_tag", "list_all", "quotes"] as 
 export type BrokerCall = (typeof brokerCalls)[number]
 
 const answers = ["ok", "refused", "try_later", "credentials_invalid", "not_sent", "unknown"]
-const holds = ["halt", "history", "clock", "credentials", "limit", "day", "circuit", "stopping"]
+const holds = ["halt", "history", "calendar", "clock", "credentials", "limit", "day", "circuit", "stopping"]
 const workers = ["splitter", "executor", "monitor"]
 
 /** Every metric of the service. A test keeps the list in `doc/guides/monitoring.md` the same. */

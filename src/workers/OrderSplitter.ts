@@ -67,13 +67,14 @@ export const makeSplitPending = Effect.gen(function* () {
   const config = yield* Configuration
   const orders = yield* OrderStore
   const instance = yield* Instance
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const splitBatch = yield* makeSplitBatch
   let isNewestFirst = false
 
   // An interruption after the claim must not leave orders IN_PROGRESS: they are split, or given back.
   return Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
+      const calendar = hours.calendar()
       const claimed = yield* orders.claimPending({
         now: yield* DateTime.now,
         owner: instance.id,

@@ -6,11 +6,19 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Configuration } from "../../src/config/Configuration.ts"
 import { TradingHours } from "../../src/config/TradingHours.ts"
+import type { CalendarSource } from "../../src/domain/market/calendarSources.ts"
 import { builtInCalendar } from "../../src/domain/market/data/builtInCalendar.ts"
-import { describeEnds, endsOf, sessionsFrom } from "../../src/domain/market/TradingCalendar.ts"
+import { describeEnds, endsOf, hoursOn, sessionsFrom } from "../../src/domain/market/TradingCalendar.ts"
 
-const calendarWith = (environment: Readonly<Record<string, string>>) =>
-  Effect.map(TradingHours, ({ calendar }) => calendar).pipe(
+const calendarWith = (environment: Readonly<Record<string, string>>, imported: ReadonlyArray<CalendarSource> = []) =>
+  TradingHours.pipe(
+    Effect.tap(({ checkFile, take }) =>
+      Effect.andThen(
+        Effect.sync(() => take(imported)),
+        checkFile
+      )
+    ),
+    Effect.map(({ calendar }) => calendar()),
     Effect.provide(
       Layer.fresh(TradingHours.layer).pipe(
         Layer.provide(Layer.fresh(Configuration.layer)),
@@ -114,16 +122,38 @@ describe("TradingHours", () => {
       const hours = { market: "EQUITY", since: "2026-12-01", hours: ["09:00", "15:00"] }
       const problems = yield* problemsOf({
         hours: [hours, hours],
-        days: [day("2026-12-24", ["EQUITY"]), day("2026-12-24", "all"), day("2027-01-26", ["EQUITY"])]
+        days: [day("2026-12-24", ["EQUITY"]), day("2026-12-24", "all")]
       })
       assert.deepStrictEqual(
         [...problems],
         [
-          "days, entry 3 (2027-01-26): is after the last day of EQUITY that is known, 2026-12-31: set until to a later one",
           "days, entry 2 (2026-12-24): says again of EQUITY on 2026-12-24 what days, entry 1 (2026-12-24) has said",
           "hours, entry 2: says again of the hours of EQUITY since 2026-12-01 what hours, entry 1 has said"
         ]
       )
+      assert.deepStrictEqual(
+        [...(yield* problemsOf({ days: [day("2026-12-24", ["EQUITY"]), day("2027-01-26", ["EQUITY"])] }))],
+        [
+          "days, entry 2 (2027-01-26): is after the last day of EQUITY that is known, 2026-12-31: set until to a later one"
+        ]
+      )
+    })
+  )
+
+  it.effect("takes a day of the file that only an import has brought into the calendar", () =>
+    Effect.gen(function* () {
+      const days = [{ day: "2027-01-27", markets: ["EQUITY"], sessions: [], name: "a day" }]
+      const path = yield* fileOf(JSON.stringify({ days }))
+      const calendar = yield* calendarWith({ ...zerodha, TRADING_CALENDAR_FILE: path }, [
+        {
+          source: "import 1",
+          until: "2027-12-31",
+          days: [{ day: "2027-01-26", markets: "all", sessions: [], name: "a day" }]
+        }
+      ])
+      if (calendar === null) return assert.fail("there is no calendar")
+      assert.strictEqual(hoursOn(calendar, "EQUITY", "2027-01-27"), "closed")
+      assert.strictEqual(hoursOn(calendar, "COMMODITIES", "2027-01-27"), "09:00–23:55")
     })
   )
 

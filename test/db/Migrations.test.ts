@@ -33,6 +33,7 @@ const allTables = [
   "broker_differences",
   "broker_events",
   "broker_in_use",
+  "calendar_imports",
   "double_placements",
   "instruments",
   "market_quotes",

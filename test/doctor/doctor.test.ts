@@ -328,7 +328,7 @@ describe("doctor's checks of placements", () => {
     assertAll([
       [calendarCheck(null, now), "OK", /off/],
       [calendarCheck(until("2026-12-31"), now), "OK", /until 2026-12-31/],
-      [calendarCheck(until("2026-12-24"), now), "WARNING", /TRADING_CALENDAR_FILE/],
+      [calendarCheck(until("2026-12-24"), now), "WARNING", /calendar import FILE/],
       [calendarCheck(until("2026-11-23"), now), "PROBLEM", /nothing is placed after/],
       [
         calendarCheck({ ...until("2027-12-31"), COMMODITIES: "2026-12-24" }, now),

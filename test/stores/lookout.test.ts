@@ -50,7 +50,8 @@ const nothing = {
   isHaltFollowed: true,
   isBrokerAwaited: false,
   mayWantPlan: false,
-  hasDeliveries: false
+  hasDeliveries: false,
+  calendarRevision: 0
 }
 
 /** One order of one slice that is due a minute after the start. */

@@ -29,7 +29,16 @@ import { anOrder } from "./orders.ts"
 import { scriptedBroker } from "./scriptedBroker.ts"
 import { measuredClock } from "./service.ts"
 
-const topics: ReadonlyArray<Topic> = ["orders", "slices", "cancels", "halts", "credentials", "placed", "audit"]
+const topics: ReadonlyArray<Topic> = [
+  "orders",
+  "slices",
+  "cancels",
+  "halts",
+  "credentials",
+  "placed",
+  "audit",
+  "calendar"
+]
 
 /** The database of a daemon that a test runs, and what the daemon has asked of it. */
 interface Watched {

@@ -31,7 +31,7 @@ const calendar: TradingCalendar = { from: "1969-12-31", markets: forEachVenue(()
 
 const service = Layer.mergeAll(
   serviceLayer({ broker: scriptedBroker }),
-  Layer.succeed(TradingHours, TradingHours.of({ calendar }))
+  Layer.succeed(TradingHours, TradingHours.fixed(calendar))
 )
 
 /** Splits an order of one hour that was created at a time in India. */
@@ -128,7 +128,7 @@ describe("OrderSplitter with a trading calendar", () => {
   it.effect("splits no order beyond the end of the calendar", () =>
     Effect.gen(function* () {
       const { statusReason } = yield* split("1970-01-05T15:00:00", { session_policy: "NEXT_SESSION" })
-      assert.include(statusReason, "known until 1970-01-05; TRADING_CALENDAR_FILE can add later ones")
+      assert.include(statusReason, 'known until 1970-01-05; "calendar import FILE" adds later ones')
     }).pipe(Effect.provide(service))
   )
 })

@@ -43,7 +43,7 @@ const atTime = (now: string) => {
 /** One pass of a splitter with this calendar; answers with how many orders it claimed. */
 const splitWith = (calendar: TradingCalendar | null, now = "2026-12-30T12:00:00") =>
   Effect.flatten(makeSplitPending).pipe(
-    Effect.provide(Layer.succeed(TradingHours, TradingHours.of({ calendar }))),
+    Effect.provide(Layer.succeed(TradingHours, TradingHours.fixed(calendar))),
     atTime(now)
   )
 

@@ -2,7 +2,6 @@ import { DateTime, Duration, Effect, Option, Result, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 import { breachOfAmendment } from "../../domain/limits/dayLimits.ts"
 import { maxQuantity, Price } from "../../domain/model/Order.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
@@ -13,6 +12,7 @@ import type { OrderProgress } from "../../stores/orders/OrderCommands.ts"
 import { CannotReplan } from "../../stores/orders/readRunningOrder.ts"
 import { ReplanStore } from "../../stores/orders/ReplanStore.ts"
 import type { Asked } from "../../stores/sql/insertActions.ts"
+import { calendarNow } from "../shared/calendarNow.ts"
 import { CommandFailed, CommandLayer, json, print, reason } from "../shared/environment.ts"
 import { maxIdLength, textArgument, textFlag, wholeFlag } from "../shared/flags.ts"
 import { getOrder } from "../shared/lookUp.ts"
@@ -85,7 +85,7 @@ export const changeOrder = Effect.fnUntraced(function* (
   const days = yield* DayTotalStore
   const dayBudget = (yield* makeDayBudget)(orderId)
   const instrument = order.instrument ?? ""
-  const rules = planningRules(config, (yield* TradingHours).calendar)
+  const rules = planningRules(config, yield* calendarNow)
   const market = (yield* (yield* InstrumentStore).markets([instrument])).get(instrument) ?? unknownInstrument
   const referencePrice = yield* days.referencePrice(orderId)
   return yield* days.exclusively(now, (totals) =>

@@ -2,7 +2,6 @@ import { DateTime, Effect, Option, Random, Result, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { makeDayBudget } from "../../broker/accountBudget.ts"
 import { Configuration, planningRules } from "../../config/Configuration.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { waitingForCalendar } from "../../domain/market/orderTime.ts"
@@ -12,6 +11,7 @@ import { planOrder, unknownInstrument } from "../../domain/planning/planOrder.ts
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
+import { calendarNow } from "../shared/calendarNow.ts"
 import { CommandFailed, CommandLayer, json, print } from "../shared/environment.ts"
 import { maxIdLength, textFlag } from "../shared/flags.ts"
 import { orderFlags, orderOf } from "../shared/orderFlags.ts"
@@ -19,7 +19,7 @@ import { planText, type ShownPlan } from "../terminal/renderPlan.ts"
 
 /** The plan that an order would get if it were split at `start`, or every reason why it would get none. */
 export const planAt = Effect.fnUntraced(function* (order: SplittableOrder, start: DateTime.Utc) {
-  const { calendar } = yield* TradingHours
+  const calendar = yield* calendarNow
   const rules = planningRules(yield* Configuration, calendar)
   const markets = yield* (yield* InstrumentStore).markets([order.instrument])
   const market = markets.get(order.instrument) ?? unknownInstrument

@@ -3,7 +3,6 @@ import { statfs } from "node:fs/promises"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
 import { isLocalHost, isVerified } from "../../config/databaseAddress.ts"
-import { TradingHours } from "../../config/TradingHours.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { migrationState } from "../../db/Migrations.ts"
@@ -30,6 +29,7 @@ import { DoctorStore, maxMisplaced, newestSlices, type PlacesExtent } from "../.
 import { PostgresStatusStore } from "../../stores/operations/PostgresStatusStore.ts"
 import { RightsStore } from "../../stores/operations/RightsStore.ts"
 import { version } from "../../version.ts"
+import { calendarNow } from "../shared/calendarNow.ts"
 import { CommandLayer } from "../shared/environment.ts"
 import { accountName } from "../shared/operator.ts"
 import {
@@ -189,15 +189,20 @@ const checkDisk = Effect.gen(function* () {
   )
 })
 
+const checkCalendar = Effect.gen(function* () {
+  const calendar = yield* calendarNow
+  return [calendarCheck(calendar === null ? null : endsOf(calendar), yield* DateTime.now)]
+}).pipe(
+  Effect.catchTag("CommandFailed", ({ message }) =>
+    Effect.succeed([problem("trading calendar", `nothing is placed: ${message}`, `Run ${pulse("calendar show")}`)])
+  )
+)
+
 const checkReference = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
-  const { calendar } = yield* TradingHours
   const now = yield* DateTime.now
   const list = brokerType === "zerodha" ? yield* (yield* InstrumentStore).status : null
-  return [
-    calendarCheck(calendar === null ? null : endsOf(calendar), now),
-    ...(list === null ? [] : [instrumentCheck(Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)), now)])
-  ]
+  return list === null ? [] : [instrumentCheck(Option.getOrNull(Option.map(list, ({ syncedAt }) => syncedAt)), now)]
 })
 
 const examineAll = (extent: PlacesExtent) =>
@@ -215,6 +220,7 @@ const examineAll = (extent: PlacesExtent) =>
       attempt("history", checkHistory),
       attempt("audit", checkAudit),
       attempt("disk", checkDisk),
+      attempt("trading calendar", checkCalendar),
       attempt("instruments", checkReference),
       attempt("broker", checkBroker),
       attempt("access token", checkToken),

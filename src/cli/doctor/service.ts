@@ -100,7 +100,8 @@ export const checkNotifications = Effect.gen(function* () {
 
 export const checkHalt = Effect.gen(function* () {
   const halts = yield* HaltStore
-  const { calendar } = yield* TradingHours
+  // The check of the calendar, which runs before, has given it what was imported.
+  const calendar = (yield* TradingHours).calendar()
   const now = yield* DateTime.now
   const last = Option.getOrNull(yield* halts.current)
   const waitingFor = last === null ? [] : yield* halts.waitingFor(last, now)

@@ -9,6 +9,7 @@ import { safeJson } from "../../domain/text/safe.ts"
 import { DayTotalStore } from "../../stores/account/DayTotalStore.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
 import { OrderBudget } from "../../stores/account/OrderBudget.ts"
+import { CalendarStore } from "../../stores/operations/CalendarStore.ts"
 import { HaltStore } from "../../stores/operations/HaltStore.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { OperatorActionStore } from "../../stores/operations/OperatorActionStore.ts"
@@ -29,6 +30,7 @@ export const CommandLayer = Layer.mergeAll(
   HaltStore.layer,
   HeartbeatStore.layer,
   OperatorActionStore.layer,
+  CalendarStore.layer,
   PlanStore.layer,
   InstrumentStore.layer,
   ReplanStore.layer,

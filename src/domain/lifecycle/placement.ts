@@ -65,6 +65,7 @@ export const closureKinds: ReadonlyArray<ClosureKind> = [
   "stopping",
   "halt",
   "history",
+  "calendar",
   "clock",
   "credentials",
   "limit",

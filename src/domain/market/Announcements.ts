@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { forEachVenue, type PerVenue, VenueId, venueIds } from "./Venue.ts"
 
-const Day = Schema.String.check(
+export const Day = Schema.String.check(
   Schema.makeFilter(
     (text) =>
       (/^20\d\d-\d\d-\d\d$/.test(text) && isDay(text)) ||
@@ -54,8 +54,15 @@ export const SpecialDay = Schema.Struct({
     )
   ),
   /** The festival or event, shown to people. */
-  name: Schema.String.check(Schema.makeFilter((name) => name.trim() !== "" || "must not be empty"))
-})
+  name: Schema.String.check(Schema.makeFilter((name) => name.trim() !== "" || "must not be empty")),
+  /** True if it trades at hours that are not announced yet. Nothing is placed on it until they are. */
+  hoursToCome: Schema.optionalKey(Schema.Boolean)
+}).check(
+  Schema.makeFilter(
+    ({ hoursToCome, sessions }) =>
+      hoursToCome !== true || sessions.length === 0 || "has sessions whose hours are to come"
+  )
+)
 export type SpecialDay = typeof SpecialDay.Type
 
 /** The last day of each venue that is named. */
@@ -84,3 +91,28 @@ export const endsAfter = (before: PerVenue<string>, { days, until }: Announcemen
 
 export const marketsOf = ({ markets }: Pick<SpecialDay, "markets">): ReadonlyArray<VenueId> =>
   markets === "all" ? venueIds : markets
+
+/**
+ * The special days of a venue, each with the announcements that say it. The later ones apply, unless they only say that hours are to
+ * come which are known already.
+ */
+export const specialDaysOf = <A extends Announcements>(
+  announcements: ReadonlyArray<A>,
+  market: VenueId
+): ReadonlyMap<string, { readonly special: SpecialDay; readonly from: A }> => {
+  const found = new Map<string, { readonly special: SpecialDay; readonly from: A }>()
+  for (const from of announcements) {
+    for (const special of from.days) {
+      const isKnown = special.hoursToCome === true && (found.get(special.day)?.special.sessions.length ?? 0) > 0
+      if (!isKnown && marketsOf(special).includes(market)) found.set(special.day, { special, from })
+    }
+  }
+  return found
+}
+
+/** The regular hours of a venue, in the order in which they were announced. */
+export const regularHoursOf = (
+  announcements: ReadonlyArray<Announcements>,
+  market: VenueId
+): ReadonlyArray<RegularHours> =>
+  announcements.flatMap(({ hours }) => hours ?? []).filter((one) => one.market === market)

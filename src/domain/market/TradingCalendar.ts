@@ -3,11 +3,12 @@ import {
   type Announcements,
   endsAfter,
   type Hours,
-  marketsOf,
   type RegularHours,
-  type SpecialDay
+  regularHoursOf,
+  type SpecialDay,
+  specialDaysOf
 } from "./Announcements.ts"
-import { indianDay } from "./indianTime.ts"
+import { indianDay, indianTimeOfDay } from "./indianTime.ts"
 import { regularHours } from "./regularHours.ts"
 import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
 import { forEachVenue, type PerVenue, VenueId, venueIds } from "./Venue.ts"
@@ -19,7 +20,7 @@ export class CalendarEnds extends Schema.TaggedError<CalendarEnds>()("CalendarEn
   until: Schema.String
 }) {
   override get message(): string {
-    return `the trading days of ${this.market} are known until ${this.until}; TRADING_CALENDAR_FILE can add later ones`
+    return `the trading days of ${this.market} are known until ${this.until}; "calendar import FILE" adds later ones`
   }
 }
 
@@ -68,6 +69,16 @@ export const sessionAt = (calendar: TradingCalendar, market: VenueId, atMillis: 
   return { _tag: "Closed", next: session ?? null, reason }
 }
 
+/** A venue's hours on a day: `09:15–15:30`, several with commas between, `closed`, or `not known` outside of the calendar. */
+export const hoursOn = (calendar: TradingCalendar, market: VenueId, day: string): string => {
+  if (!calendar.markets[market].whyClosed.has(day)) return "not known"
+  const sessions = sessionsFrom(calendar, market, millisAt(day, "00:00"), 0)
+  const clock = (millis: number) => indianTimeOfDay(DateTime.makeUnsafe(millis)).slice(0, 5)
+  return sessions.length === 0
+    ? "closed"
+    : sessions.map(({ closesMillis, opensMillis }) => `${clock(opensMillis)}–${clock(closesMillis)}`).join(", ")
+}
+
 export const isOpenAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): boolean =>
   sessionAt(calendar, market, atMillis)._tag === "Open"
 
@@ -109,16 +120,10 @@ const noDays = forEachVenue(() => firstDay)
 /** The calendar of all announcements; later ones replace earlier ones. */
 export const calendarOf = (announcements: ReadonlyArray<Announcements>): TradingCalendar => {
   const ends = announcements.reduce(endsAfter, noDays)
-  const hours = announcements.flatMap(({ hours }) => hours ?? [])
-  const days = announcements.flatMap(({ days }) => days)
   return {
     from: firstDay,
     markets: forEachVenue((market) =>
-      marketDays(
-        ends[market],
-        hours.filter((one) => one.market === market),
-        new Map(days.filter((one) => marketsOf(one).includes(market)).map((one) => [one.day, one]))
-      )
+      marketDays(ends[market], regularHoursOf(announcements, market), specialDaysOf(announcements, market))
     )
   }
 }
@@ -126,12 +131,12 @@ export const calendarOf = (announcements: ReadonlyArray<Announcements>): Trading
 const marketDays = (
   until: string,
   regular: ReadonlyArray<RegularHours>,
-  special: ReadonlyMap<string, SpecialDay>
+  special: ReturnType<typeof specialDaysOf>
 ): MarketDays => {
   const sessions: Array<TradingSession> = []
   const whyClosed = new Map<string, string>()
   for (let day = firstDay; day <= until; day = dayAfter(day)) {
-    const specialDay = special.get(day)
+    const specialDay = special.get(day)?.special
     const hours = specialDay?.sessions ?? regularHours(regular, day)
     for (const [opens, closes] of hours) {
       sessions.push({ opensMillis: millisAt(day, opens), closesMillis: millisAt(day, closes) })
@@ -142,7 +147,10 @@ const marketDays = (
 }
 
 const reasonOf = (hours: ReadonlyArray<Hours>, specialDay: SpecialDay | undefined): string => {
-  if (hours.length === 0) return specialDay === undefined ? "weekend" : `the exchange is closed: ${specialDay.name}`
+  if (hours.length === 0) return specialDay === undefined ? "weekend" : whyWithoutHours(specialDay)
   const outside = `outside ${hours.map(([opens, closes]) => `${opens}–${closes}`).join(", ")} IST`
   return specialDay === undefined ? outside : `${outside}: ${specialDay.name}`
 }
+
+const whyWithoutHours = ({ hoursToCome, name }: SpecialDay): string =>
+  hoursToCome === true ? `its hours are not announced yet: ${name}` : `the exchange is closed: ${name}`

@@ -2,11 +2,19 @@ import type { Hours, RegularHours } from "./Announcements.ts"
 
 /** A venue's hours on a day, YYYY-MM-DD, that has no special hours: none on Saturdays and Sundays. */
 export const regularHours = (all: ReadonlyArray<RegularHours>, day: string): ReadonlyArray<Hours> => {
-  const regular = all.filter(({ since }) => since <= day).reduce(later, undefined)
-  if (regular === undefined || weekday(day) === saturday || weekday(day) === sunday) return []
-  const [opens, closes] = regular.hours
-  return [[opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]]
+  const usual = usualHours(all, day)
+  return usual === null || isWeekend(day) ? [] : [usual]
 }
+
+/** A venue's regular hours at the time of a day, which may be a Saturday or Sunday; null before the first ones. */
+export const usualHours = (all: ReadonlyArray<RegularHours>, day: string): Hours | null => {
+  const regular = all.filter(({ since }) => since <= day).reduce(later, undefined)
+  if (regular === undefined) return null
+  const [opens, closes] = regular.hours
+  return [opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]
+}
+
+export const isWeekend = (day: string): boolean => weekday(day) === saturday || weekday(day) === sunday
 
 /** The later of two hours; if both begin on the same day, the one announced later. */
 const later = (found: RegularHours | undefined, next: RegularHours): RegularHours =>

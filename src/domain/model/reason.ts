@@ -80,7 +80,7 @@ export const reasonMeanings = {
     of: ["order PENDING", "order DONE", "slice SCHEDULED"],
     meaning:
       "What comes next lies beyond the last day of the market that the trading calendar knows. It waits, and goes on by itself when " +
-      "the calendar knows more days: add them."
+      "the calendar knows more days: `calendar import` adds them."
   },
   split_timed_out: {
     of: ["order PENDING"],

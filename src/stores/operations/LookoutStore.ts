@@ -5,6 +5,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import type { PerVenue } from "../../domain/market/Venue.ts"
 import { counterSum } from "../sql/auditTables.ts"
+import { calendarRevision } from "../sql/calendarRevision.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
 import { isToSplit, isWindowOver, mayWantPlan, waitingForKnownDays } from "../sql/conditions.ts"
 import { isSettledRow, recordedAndNow } from "../sql/history.ts"
@@ -27,6 +28,8 @@ export const Sighting = Schema.Struct({
   hasDeliveries: Schema.Boolean,
   /** The audit may have rows that are not sealed. */
   hasUnsealed: Schema.Boolean,
+  /** See `CalendarImports`. */
+  calendarRevision: Schema.Finite,
   /** Where the server is in its history: see `ServerPosition`. */
   timeline: Schema.String,
   systemIdentifier: Schema.NullOr(Schema.String),
@@ -102,6 +105,7 @@ const look =
             WHERE delivered_at IS NULL AND given_up_at IS NULL AND ${isAttempted(sql, DateTime.addDuration(now, untilNextLook))}
             ORDER BY next_attempt_at LIMIT 1) IS NOT NULL AS has_deliveries,
           ${counterSum(sql)} > (SELECT covered FROM audit_head) AS has_unsealed,
+          ${calendarRevision(sql)} AS calendar_revision,
           history.timeline, history.system_identifier, history.log_position, history.is_settled AS is_history_settled
         FROM history`
     )

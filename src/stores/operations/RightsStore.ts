@@ -13,6 +13,7 @@ export const serviceTables: ReadonlyArray<string> = [
   "broker_credentials",
   "broker_differences",
   "broker_in_use",
+  "calendar_imports",
   "double_placements",
   "instruments",
   "market_quotes",

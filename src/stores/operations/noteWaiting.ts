@@ -24,7 +24,7 @@ export const noteWaiting =
       SELECT key, 'calendar_ends', 'warning',
         concat(CASE WHEN waiting.count > ${maxWaiting}::int THEN 'more than ' END, least(waiting.count, ${maxWaiting}::int),
           CASE WHEN waiting.count = 1 THEN ' order waits' ELSE ' orders wait' END, ' for trading days of ', market, ' after ', calendar_until,
-          ', the last one that is known. Add the exchanges'' next ones; the orders go on by themselves then. The first is ', ${orderWords(sql)}),
+          ', the last one that is known. Add the exchanges'' next ones with "calendar import FILE"; the orders go on by themselves then. One of them is ', ${orderWords(sql)}),
         o.id, NULL::text, ${reasonCode(sql, "calendar_ends")}
       FROM unnest(${texts(venueIds)}) AS venue (market)
       CROSS JOIN LATERAL (

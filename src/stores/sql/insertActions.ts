@@ -30,6 +30,8 @@ export type ActionName =
   | "settlement"
   | "profile set"
   | "profile remove"
+  | "calendar import"
+  | "calendar remove"
   | "zerodha login"
   | "zerodha token set"
   | "prune"

@@ -139,7 +139,7 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
   const config = yield* Configuration
   const slices = yield* SliceStore
   const instance = yield* Instance
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const history = yield* ServerHistory
   const ahead = Duration.sum(config.sliceExecutorPollInterval, config.sliceExecutorClaimAhead)
 
@@ -150,7 +150,7 @@ const makeClaimSome = Effect.fnUntraced(function* ({ queue, queueChanged }: Clai
       horizon: DateTime.addDuration(now, ahead),
       leaseExpiresAt: DateTime.addDuration(now, config.sliceExecutionTimeout),
       owner: instance.id,
-      keepsHours: calendar !== null,
+      keepsHours: hours.calendar() !== null,
       seen: history.seen(),
       quotes: looksAtQuotes(config.limits) ? config.limits : null,
       ...some,

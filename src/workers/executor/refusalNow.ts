@@ -12,18 +12,18 @@ import {
 import type { ClaimedSlice } from "../../domain/model/OrderSlice.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
 
-/** The limits of a placement, as configured. */
-export const placementLimits: Effect.Effect<PlacementLimits, never, Configuration | TradingHours> = Effect.gen(
+/** The limits of a placement, as configured and with the calendar of the moment at which they are asked for. */
+export const placementLimits: Effect.Effect<() => PlacementLimits, never, Configuration | TradingHours> = Effect.gen(
   function* () {
     const config = yield* Configuration
-    const { calendar } = yield* TradingHours
-    return {
+    const hours = yield* TradingHours
+    const configured = {
       brokerTimeout: config.brokerTimeout,
       preTrade: config.limits,
-      calendar,
       margins: sessionMargins(config),
       marketPause: config.quotesPollInterval
     }
+    return () => ({ ...configured, calendar: hours.calendar() })
   }
 )
 
@@ -36,7 +36,7 @@ export const makeRefusalNow = Effect.gen(function* () {
   const limits = yield* placementLimits
 
   const refusalAt = (slice: ClaimedSlice, now: number): Effect.Effect<Refusal | null> => {
-    const refusal = refusalToFire(slice, now, limits)
+    const refusal = refusalToFire(slice, now, limits())
     if (refusal !== "too early") return Effect.succeed(refusal)
     const early = whenEarly(slice, now)
     return typeof early === "number"

@@ -70,7 +70,7 @@ const dryRun = Layer.unwrap(
       .reduce((below, guard) => guard.pipe(Layer.provide(below)), bottom)
       .pipe(
         Layer.provideMerge(PlacementGate.layer),
-        Layer.merge(Layer.succeed(TradingHours, TradingHours.of({ calendar: null }))),
+        Layer.merge(Layer.succeed(TradingHours, TradingHours.fixed(null))),
         Layer.merge(Layer.succeed(Configuration, { ...config, limits: unlimited })),
         Layer.merge(Layer.succeed(DatabaseClock, { ...clock, reliableMillis: nowMillis }))
       )

@@ -46,10 +46,12 @@ export const makeFollowBroker = Effect.gen(function* () {
   const escalateLost = yield* makeEscalateLost
   const sendCancels = yield* makeSendCancels
   const holdRefused = yield* makeHoldRefused
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const lookout = yield* Lookout
-  const isAnyMarketOpen = (now: DateTime.Utc) =>
-    calendar === null || venueIds.some((venue) => isOpenAt(calendar, venue, DateTime.toEpochMillis(now)))
+  const isAnyMarketOpen = (now: DateTime.Utc) => {
+    const calendar = hours.calendar()
+    return calendar === null || venueIds.some((venue) => isOpenAt(calendar, venue, DateTime.toEpochMillis(now)))
+  }
   let lastFollowed: OpenSlice | null = null
   let nextAtRestMillis = 0
 

@@ -25,7 +25,7 @@ const batchSize = 100
  */
 export const makeFollowThrough = Effect.gen(function* () {
   const config = yield* Configuration
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const replans = yield* ReplanStore
   const instruments = yield* InstrumentStore
   const quotes = yield* QuoteStore
@@ -33,7 +33,6 @@ export const makeFollowThrough = Effect.gen(function* () {
   const commands = yield* OrderCommands
   const telemetry = yield* Telemetry
   const { limits } = config
-  const rules = planningRules(config, calendar)
   const windowGrace = config.orderWindowGrace
 
   const putOnHold = Effect.fnUntraced(function* (id: OrderId, reason: string) {
@@ -45,6 +44,7 @@ export const makeFollowThrough = Effect.gen(function* () {
   const followOne = Effect.fnUntraced(function* (id: OrderId, instrument: string, isLate: boolean) {
     const market = (yield* instruments.markets([instrument])).get(instrument) ?? unknownInstrument
     const now = yield* DateTime.now
+    const rules = planningRules(config, hours.calendar())
     const facts = isLate && needsQuotes(limits) ? yield* quotes.facts(instrument, { ...limits, now }) : unknownFacts
     const change = yield* replans.change(id, { now, windowGrace }, (running) => {
       const canBeSent = isLate && !waitsForMarket(running, facts, now, limits)

@@ -11,17 +11,18 @@ const intervalMillis = Duration.toMillis(Duration.days(1))
 /** Warns at the start and once a day of what a person must renew: the trading calendar and the list of instruments. */
 export const makeRemind = Effect.gen(function* () {
   const { brokerType } = yield* Configuration
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const instruments = yield* InstrumentStore
   let nextMillis = 0
 
   return Effect.gen(function* () {
     const now = yield* DateTime.now
     if (isPausedUntil(DateTime.toEpochMillis(now), nextMillis, intervalMillis)) return
+    const calendar = hours.calendar()
     if (calendar !== null && isCalendarEnding(endsOf(calendar), now)) {
       yield* Effect.logWarning(
         `The trading days are known until ${describeEnds(endsOf(calendar))} only, and nothing is placed after that: add the exchanges' next ` +
-          "ones with TRADING_CALENDAR_FILE"
+          "ones with: calendar import FILE"
       )
     }
     const list = brokerType === "zerodha" ? yield* instruments.status : Option.none()

@@ -96,13 +96,14 @@ const isRecorded = (slice: SettledSlice, orderList: OrderListLookUp): boolean =>
 /** Which tags are to be compared, and what differs of their slices. */
 const makeCompare = Effect.gen(function* () {
   const broker = yield* Broker
-  const { calendar } = yield* TradingHours
+  const hours = yield* TradingHours
   const quarantineMillis = Duration.toMillis(broker.quarantine)
   /** The rows of each tag that agreed with its slice, or whose difference is told of. */
   const agreed = new Map<string, string>()
 
   const isMarketOpen = ({ market }: SettledSlice, atMillis: number): boolean => {
     const venue = venueIds.find((id) => id === market)
+    const calendar = hours.calendar()
     return calendar === null || venue === undefined || isOpenAt(calendar, venue, atMillis)
   }
 

@@ -18,12 +18,12 @@ import { isOver, planSplit } from "./planSplit.ts"
 export const makePlanBatch = Effect.gen(function* () {
   const config = yield* Configuration
   const instruments = yield* InstrumentStore
-  const { calendar } = yield* TradingHours
-  const rules = planningRules(config, calendar)
+  const hours = yield* TradingHours
   const openDayBudget = yield* makeDayBudget
   const windowGrace = config.orderWindowGrace
 
   return Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimedOrder>, now: DateTime.Utc) {
+    const rules = planningRules(config, hours.calendar())
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
     const waiting: Array<WaitingOrder> = []

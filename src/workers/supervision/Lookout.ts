@@ -8,6 +8,7 @@ import { endsOf } from "../../domain/market/TradingCalendar.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { LookoutStore, type Sighting } from "../../stores/operations/LookoutStore.ts"
+import { CalendarFollower } from "./followCalendar.ts"
 import { ServerHistory } from "./ServerHistory.ts"
 import { heartbeatInterval, WorkerStatus } from "./WorkerStatus.ts"
 
@@ -162,18 +163,21 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
   const clock = yield* DatabaseClock
   const wakeups = yield* Wakeups
   const history = yield* ServerHistory
-  const { calendar } = yield* TradingHours
-  const knownUntil = calendar === null ? null : endsOf(calendar)
+  const calendar = yield* CalendarFollower
+  const hours = yield* TradingHours
 
   return Effect.gen(function* () {
     const number = known.begin()
     const [beat, now] = [yield* status.beat, yield* DateTime.now]
+    const days = hours.calendar()
+    const knownUntil = days === null ? null : endsOf(days)
     const sighting = yield* clock
       .during((withBootId) => store.look({ beat, now, withBootId, knownUntil }))
       .pipe(Effect.timeout(heartbeatInterval))
     const seen = known.take({ number, atMillis: yield* Clock.currentTimeMillis, sighting })
     yield* Effect.forEach(seen, wakeups.wake, { discard: true })
     yield* history.follow(sighting)
+    yield* calendar.follow(sighting.calendarRevision)
     // What this daemon has obeyed may be missing, which the acknowledgement in the database does not show.
     if (!history.isSettled()) yield* Effect.andThen(known.lookout.note("halts"), wakeups.wake("halts"))
   }).pipe(

@@ -138,7 +138,7 @@ describe("sessionAt", () => {
   it("says where the calendar ends", () => {
     assert.strictEqual(
       calendarEnds(builtInCalendar, "EQUITY").message,
-      "the trading days of EQUITY are known until 2026-12-31; TRADING_CALENDAR_FILE can add later ones"
+      'the trading days of EQUITY are known until 2026-12-31; "calendar import FILE" adds later ones'
     )
   })
 })

@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { DateTime, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { DatabaseClock } from "../../../src/clock/DatabaseClock.ts"
+import { TradingHours } from "../../../src/config/TradingHours.ts"
+import type { CalendarSource } from "../../../src/domain/market/calendarSources.ts"
 import type { ClaimedSlice } from "../../../src/domain/model/OrderSlice.ts"
 import { makePlace } from "../../../src/workers/executor/place.ts"
 import { databaseIsDown, memoryService, sliceDueAt } from "../../support/memoryStores.ts"
@@ -42,5 +44,49 @@ describe("right before the call", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* place(claimed(60_000)), ["Rescheduled", 0, true, 0])
     }).pipe(Effect.provide(service))
+  )
+})
+
+describe("a slice whose day has become a holiday since its plan was made", () => {
+  const polls: CalendarSource = {
+    source: "import 1",
+    days: [{ day: "2026-12-24", markets: "all", sessions: [], name: "Polls" }]
+  }
+  const at = (time: string) => Date.parse(`${time}:00+05:30`)
+  const slice = (notAfterMillis: number): ClaimedSlice => ({
+    ...claimed(at("2026-12-24T10:00")),
+    market: "EQUITY",
+    notAfterMillis,
+    leaseExpiresMillis: at("2026-12-24T10:05")
+  })
+
+  it.effect("is not sent: it waits for the next open within its window, and is given up without one", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(at("2026-12-24T10:00"))
+      const place = yield* makePlace
+      const { placed } = yield* BrokerScript
+      assert.strictEqual((yield* place(slice(at("2026-12-24T15:00")))).transition.next._tag, "Processed")
+      const hours = yield* TradingHours
+      hours.take([polls])
+      const [sameDay, longer] = [
+        yield* place(slice(at("2026-12-24T15:00"))),
+        yield* place(slice(at("2026-12-28T15:00")))
+      ]
+      assert.lengthOf(placed, 1)
+      assert.deepStrictEqual(sameDay.transition.next, {
+        _tag: "Skipped",
+        code: "market_closed",
+        reason: "the market is closed until after the order's window: the exchange is closed: Polls"
+      })
+      assert.deepStrictEqual(longer.transition.next, {
+        _tag: "Rescheduled",
+        code: "market_closed",
+        reason: "the market is closed: the exchange is closed: Polls",
+        // Friday is Christmas.
+        notBefore: DateTime.makeUnsafe(at("2026-12-28T09:15") + 5000)
+      })
+      hours.take([])
+      assert.strictEqual((yield* place(slice(at("2026-12-24T15:00")))).transition.next._tag, "Processed")
+    }).pipe(Effect.provide(memoryService({ TRADING_CALENDAR: "on" })))
   )
 })

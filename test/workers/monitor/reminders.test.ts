@@ -9,8 +9,9 @@ import { scriptedBroker } from "../../support/scriptedBroker.ts"
 import { serviceLayer, setClock } from "../../support/service.ts"
 
 const calendarUntil = (until: string) =>
-  TradingHours.of({
-    calendar: { from: "1970-01-01", markets: forEachVenue(() => ({ until, sessions: [], whyClosed: new Map() })) }
+  TradingHours.fixed({
+    from: "1970-01-01",
+    markets: forEachVenue(() => ({ until, sessions: [], whyClosed: new Map() }))
   })
 
 const service = (hours: TradingHours["Service"], brokerType: "mock" | "zerodha") =>
@@ -47,7 +48,7 @@ describe("reminders for a person", () => {
       const warnings = yield* warningsAt(18.5, 19, 42.4, 42.5)
       assert.lengthOf(warnings, 2)
       assert.include(warnings[0], "known until 1970-02-01 only")
-      assert.include(warnings[0], "TRADING_CALENDAR_FILE")
+      assert.include(warnings[0], "calendar import FILE")
     }).pipe(Effect.provide(service(calendarUntil("1970-02-01"), "mock")))
   )
 
@@ -59,7 +60,7 @@ describe("reminders for a person", () => {
       Effect.andThen(
         Effect.gen(function* () {
           assert.deepStrictEqual(yield* warningsAt(24 * 40), [])
-        }).pipe(Effect.provide(service(TradingHours.of({ calendar: null }), "mock")))
+        }).pipe(Effect.provide(service(TradingHours.fixed(null), "mock")))
       )
     )
   )
@@ -73,7 +74,7 @@ describe("reminders for a person", () => {
       assert.include(warning, "instruments sync")
       yield* syncAt(49)
       assert.deepStrictEqual(yield* warningsAt(50), [])
-    }).pipe(Effect.provide(service(TradingHours.of({ calendar: null }), "zerodha")))
+    }).pipe(Effect.provide(service(TradingHours.fixed(null), "zerodha")))
   )
 
   it.effect("ignore the mock's instrument list, which never changes, and a missing one", () =>
@@ -81,11 +82,11 @@ describe("reminders for a person", () => {
       yield* syncAt(1)
       assert.deepStrictEqual(yield* warningsAt(1000), [])
     }).pipe(
-      Effect.provide(service(TradingHours.of({ calendar: null }), "mock")),
+      Effect.provide(service(TradingHours.fixed(null), "mock")),
       Effect.andThen(
         Effect.gen(function* () {
           assert.deepStrictEqual(yield* warningsAt(1000), [])
-        }).pipe(Effect.provide(service(TradingHours.of({ calendar: null }), "zerodha")))
+        }).pipe(Effect.provide(service(TradingHours.fixed(null), "zerodha")))
       )
     )
   )

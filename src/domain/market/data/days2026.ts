@@ -15,8 +15,8 @@ import { closed, commodities, currencies, days, morningOnly, stocks, summerEveni
  * - The Budget on Sunday 02-01: NSE/CMTR/72349, FAOP/72352 and COM/72351 of 2026-01-16; MCX's 09:00 to 17:00 by
  *   newspapers. No circular that was found spoke of currencies: closed.
  *
- * Muhurat trading was announced for Sunday 11-08, its hour "subsequently". That later circular was not at hand, so this
- * day is closed here.
+ * Muhurat trading was announced for Sunday 11-08, its hour "subsequently". That later circular was not at hand, so nothing
+ * is placed on this day.
  */
 export const days2026: ReadonlyArray<SpecialDay> = [
   ...days([...stocks, ...currencies], closed, {
@@ -66,5 +66,6 @@ export const days2026: ReadonlyArray<SpecialDay> = [
     "2026-09-14": "Ganesh Chaturthi",
     "2026-10-20": "Dussehra"
   }),
-  ...days(stocks, [["09:15", "15:30"]], { "2026-02-01": "Union Budget" })
+  ...days(stocks, [["09:15", "15:30"]], { "2026-02-01": "Union Budget" }),
+  { day: "2026-11-08", markets: "all", sessions: closed, name: "Muhurat trading", hoursToCome: true }
 ]
