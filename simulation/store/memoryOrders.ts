@@ -129,9 +129,7 @@ const releaseStuck =
         order.statusReason =
           `attempt ${order.splitAttempts} of ${maxAttempts} to split it, by ${order.claimedBy ?? "nobody"}, did not end ` +
           "within ORDER_SPLIT_TIMEOUT_MINUTES" +
-          (order.orderQueueStatus === "PENDING"
-            ? ""
-            : ": see that daemon's log, then submit the order again with another key")
+          (order.orderQueueStatus === "PENDING" ? "" : ": see that daemon's log, then split it again with order retry")
         order.reasonCode = order.orderQueueStatus === "PENDING" ? "split_timed_out" : "split_attempts_exhausted"
         order.claimedBy = null
         order.claimedAt = null

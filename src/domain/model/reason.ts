@@ -88,7 +88,7 @@ export const reasonMeanings = {
   },
   split_attempts_exhausted: {
     of: ["order FAILED"],
-    meaning: "No attempt to split the order came to an end. See the splitter's log, then submit under another key."
+    meaning: "No attempt to split the order came to an end. See the splitter's log, then `order retry`."
   },
   internal_error: {
     of: ["order FAILED"],

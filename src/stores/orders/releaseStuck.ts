@@ -69,7 +69,7 @@ export const releaseStuck =
                 || '; the order is ignored'
               WHEN 'unclaimable' THEN 'claim_version or split_attempts: must be left to this service, and is negative or at its maximum'
               WHEN 'retried' THEN ${timedOut}
-              ELSE ${timedOut} || ': see that daemon''s log, then submit the order again with another key' END,
+              ELSE ${timedOut} || ': see that daemon''s log, then split it again with order retry' END,
             reason_code = CASE stuck.what
               WHEN 'restored' THEN o.reason_code
               WHEN 'arrived' THEN ${reasonCode(sql, "not_pending")}
