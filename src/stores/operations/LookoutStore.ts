@@ -7,7 +7,7 @@ import type { PerVenue } from "../../domain/market/Venue.ts"
 import { counterSum } from "../sql/auditTables.ts"
 import { calendarRevision } from "../sql/calendarRevision.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
-import { isToSplit, isWindowOver, mayWantPlan, waitingForKnownDays } from "../sql/conditions.ts"
+import { isClaimable, isToSplit, isWindowOver, mayWantPlan, waitingForKnownDays } from "../sql/conditions.ts"
 import { isSettledRow, recordedAndNow } from "../sql/history.ts"
 import { isAttempted } from "../sql/isAttempted.ts"
 import { type Beat, writeBeat } from "./HeartbeatStore.ts"
@@ -85,7 +85,8 @@ const look =
             OR EXISTS (SELECT FROM ${waitingForKnownDays(
               sql,
               knownUntil,
-              (isWaiting, inTurn) => sql`SELECT FROM orders WHERE ${isWaiting} ORDER BY ${inTurn} LIMIT 1`
+              (isWaiting, inTurn) =>
+                sql`SELECT FROM orders WHERE ${isWaiting} AND ${isClaimable(sql)} ORDER BY ${inTurn} LIMIT 1`
             )}) AS has_pending_orders,
           (SELECT floor(extract(epoch FROM least(greatest(due_at, 'epoch'), '9999-01-01')) * 1000)::float8 FROM slice_queue
             WHERE NOT is_held AND claim = 0 AND NOT ${isWindowOver(sql, now)}

@@ -4,7 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
-import { isClaimable } from "../sql/conditions.ts"
+import { isClaimable, isToSplit } from "../sql/conditions.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
 const ReleasedOrder = Schema.Struct({
@@ -30,7 +30,7 @@ export const releaseStuck =
     const hasStuckClaim = sql`
       order_queue_status = 'IN_PROGRESS' AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL
         OR claimed_at > ${instant(options.now)}::timestamptz + interval '1 day')`
-    const isNeverClaimed = sql`order_queue_status = 'PENDING' AND NOT ${isClaimable(sql)}`
+    const isNeverClaimed = sql`${isToSplit(sql)} AND NOT ${isClaimable(sql)}`
     const timedOut = sql`
       'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
         || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'`
