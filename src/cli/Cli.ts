@@ -11,6 +11,7 @@ import { LoggingLayer } from "../runtime/Logging.ts"
 import { TelemetryLayer } from "../telemetry/TelemetryLayer.ts"
 import { version } from "../version.ts"
 import { actionsCommand } from "./commands/actionsCommand.ts"
+import { calendarCommand } from "./commands/calendarCommand.ts"
 import { doctorCommand } from "./commands/doctorCommand.ts"
 import { explainCommand } from "./commands/explainCommand.ts"
 import { haltCommand, resumeCommand } from "./commands/haltCommands.ts"
@@ -85,6 +86,7 @@ export const cli = Command.make("pulse-background", {}, () => runDaemon).pipe(
     settleCommand,
     zerodhaCommand,
     instrumentCommand,
+    calendarCommand,
     topCommand,
     healthCommand,
     workersCommand,

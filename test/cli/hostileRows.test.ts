@@ -73,6 +73,13 @@ const hostileAccount = Effect.gen(function* () {
     sql`INSERT INTO volume_profiles (instrument, volumes, updated_by, updated_at) VALUES (${nasty}, '{1,2}', ${nasty}, now())`
   )
   yield* execute(
+    "test.calendar",
+    sql`
+      INSERT INTO calendar_imports (number, source, form, announcements, imported_by, imported_at)
+      VALUES (1, ${nasty}, ${nasty}, jsonb_build_object('days', jsonb_build_array(jsonb_build_object('day', '2026-12-24',
+        'markets', 'all', 'sessions', '[]'::jsonb, 'name', ${nasty}::text))), ${nasty}, now())`
+  )
+  yield* execute(
     "test.instrument",
     sql`
       INSERT INTO instruments (instrument, name, lot_size, tick_size, instrument_type, segment, token, source, synced_at)
@@ -163,6 +170,8 @@ const commands: ReadonlyArray<readonly [args: ReadonlyArray<string>, part: strin
   [["explain", orderId], "a?[31m?b"],
   [["profile", "list"], "a?[31m?b"],
   [["profile", "remove", `${nasty}x`], "has no profile"],
+  [["calendar", "show"], "a?[31m?b"],
+  [["calendar", "show", "2026-12-24"], "a?[31m?b"],
   [["instruments", "show", "NSE:ODD"], "NSE:ODD: a?[31m?b"],
   [["instruments", "show", nasty], "There is no instrument a?[31m?b"],
   [["instruments", "status"], "1 instruments"],
@@ -190,6 +199,7 @@ const jsonCommands: ReadonlyArray<ReadonlyArray<string>> = [
   ["audit", orderId],
   ["explain", orderId],
   ["profile", "list"],
+  ["calendar", "show"],
   ["instruments", "show", "NSE:ODD"],
   ["settle"],
   ["zerodha", "token", "show"]

@@ -89,6 +89,13 @@ export const endsAfter = (before: PerVenue<string>, { days, until }: Announcemen
     return announced > end ? announced : end
   })
 
+/** Announcements with the ends that they bring, so that these no longer depend on what was known before. */
+export const withOwnEnds = (before: PerVenue<string>, announcements: Announcements): Announcements => {
+  const ends = endsAfter(before, announcements)
+  const later = venueIds.filter((market) => ends[market] > before[market]).map((market) => [market, ends[market]])
+  return { ...announcements, until: Object.fromEntries(later) }
+}
+
 export const marketsOf = ({ markets }: Pick<SpecialDay, "markets">): ReadonlyArray<VenueId> =>
   markets === "all" ? venueIds : markets
 

@@ -1,4 +1,4 @@
-import { DateTime } from "effect"
+import type { DateTime } from "effect"
 import { specialDaysOf } from "./Announcements.ts"
 import type { CalendarSource } from "./calendarSources.ts"
 import { indianDay } from "./indianTime.ts"

@@ -57,7 +57,7 @@ export const FollowCalendar: Layer.Layer<
       Effect.forkScoped
     )
     return {
-      follow: (revision: number) => (revision === taken() ? Effect.void : Effect.catch(take, close))
+      follow: (revision: number) => (revision === taken() ? Effect.void : take.pipe(Effect.catch(close)))
     }
   })
 )
