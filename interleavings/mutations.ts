@@ -119,7 +119,7 @@ const locks: ReadonlyArray<LockMutation> = [
     "claim of waiting orders",
     claimPending,
     "LIMIT ${options.limit}\n              ",
-    "two splitters claim orders whose days have become known"
+    "two splitters take orders whose days have become known"
   ),
   ...lockAndSkip(
     "release of stuck splits",

@@ -47,7 +47,7 @@ const twoSplitters: Case = {
 }
 
 const twoSplittersOfWaiting: Case = {
-  name: "two splitters claim orders whose days have become known",
+  name: "two splitters take orders whose days have become known",
   prepare: Effect.gen(function* () {
     for (const id of ["o1", "o2", "o3"]) yield* submit(id)
     yield* waitForDays
