@@ -16,6 +16,7 @@ const writeOutcomes = "src/stores/slices/writeOutcomes.ts"
 const retry = "src/stores/slices/retry.ts"
 const writeOrderChange = "src/stores/orders/writeOrderChange.ts"
 const orderStore = "src/stores/orders/OrderStore.ts"
+const claimPending = "src/stores/orders/claimPending.ts"
 const releaseStuck = "src/stores/orders/releaseStuck.ts"
 const replanStore = "src/stores/orders/ReplanStore.ts"
 const retentionStore = "src/stores/operations/RetentionStore.ts"
@@ -113,7 +114,13 @@ const locks: ReadonlyArray<LockMutation> = [
     "SELECT ${id}::text",
     "two people say of two slices that they were placed as the same broker order"
   ),
-  ...lockAndSkip("claim of orders", orderStore, "LIMIT ${options.limit}\n          ", "two splitters claim"),
+  ...lockAndSkip("claim of orders", claimPending, "LIMIT ${options.limit}\n            ", "two splitters claim"),
+  ...lockAndSkip(
+    "claim of waiting orders",
+    claimPending,
+    "LIMIT ${options.limit}\n              ",
+    "two splitters take orders whose days have become known"
+  ),
   ...lockAndSkip(
     "release of stuck splits",
     releaseStuck,
@@ -226,6 +233,13 @@ const conditions: ReadonlyArray<LockMutation> = [
     "      yield* holdSlices(db, changed.value.id, now)\n",
     "",
     "slices are claimed beside a pause"
+  ),
+  without(
+    "retry of an order: FAILED",
+    "src/stores/orders/retryOrder.ts",
+    "AND o.order_queue_status = 'FAILED' AND o.claim_version = ${claimVersion}::int",
+    "",
+    "two people have an order split again"
   ),
   without(
     "split: claim_version",

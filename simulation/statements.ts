@@ -54,6 +54,7 @@ const ordersOf = (orders: Stores["orders"], by: By, alarm: (tag: string) => Effe
   claimPending: (options) => Effect.map(by("OrderStore.claimPending")(orders.claimPending(options)), sorted),
   completeSplits: (splits, options) => by("OrderStore.completeSplits")(orders.completeSplits(splits, options)),
   failSplits: (failures, now) => by("OrderStore.failSplits")(orders.failSplits(failures, now)),
+  waitForCalendar: (waiting, now) => by("OrderStore.waitForCalendar")(orders.waitForCalendar(waiting, now)),
   releaseStuck: (options) => Effect.map(by("OrderStore.releaseStuck")(orders.releaseStuck(options)), sorted),
   release: (claimed, now) => by("OrderStore.release")(orders.release(claimed, now)),
   stoppedAmong: (ids) => by("OrderStore.stoppedAmong")(orders.stoppedAmong(ids)),

@@ -121,7 +121,7 @@ const runningSinceHalt = `
 
 /** Uses the two partial indexes of unfinished orders. */
 const allSplit = `
-  NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'PENDING')
+  NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'PENDING' AND calendar_until IS NULL)
     AND NOT EXISTS (SELECT FROM orders WHERE order_queue_status = 'IN_PROGRESS')`
 
 export const untilSplit = async (pool: Pool): Promise<void> => {

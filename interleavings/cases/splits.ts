@@ -1,10 +1,26 @@
 import { Effect } from "effect"
+import { because } from "../../src/domain/model/reason.ts"
+import { OrderCommands } from "../../src/stores/orders/OrderCommands.ts"
+import { OrderStore } from "../../src/stores/orders/OrderStore.ts"
 import { makeCompleteSplits } from "../../src/workers/splitter/completeSplits.ts"
 import { actor, type Case } from "../harness/Case.ts"
 import { configurationOf } from "../harness/Session.ts"
 import { cancel, releaseStuck } from "./actions.ts"
 import { clockAt } from "./clockAt.ts"
-import { claimOrders, completeSplits, orderStates, planned, sliceStates, submit, unless, firstSeeds } from "./world.ts"
+import {
+  asked,
+  at,
+  claimOrders,
+  completeSplits,
+  firstSeeds,
+  moreDays,
+  orderStates,
+  planned,
+  sliceStates,
+  submit,
+  unless,
+  waitForDays
+} from "./world.ts"
 
 /* Orders before they have slices. */
 
@@ -15,6 +31,29 @@ const twoSplitters: Case = {
     return () => {
       const splitters = ["a", "b"].map((name) =>
         actor(`splitter ${name}`, claimOrders(name, 1, 2), { neverWaits: true })
+      )
+      return {
+        actors: splitters,
+        problems: Effect.sync(() => {
+          const ids = splitters.flatMap(({ result }) => (result ?? []).map(({ id }) => id))
+          return [
+            ...unless(new Set(ids).size === ids.length, "an order was claimed twice"),
+            ...unless(ids.length === 3, `${ids.length} of 3 orders were claimed`)
+          ]
+        })
+      }
+    }
+  })
+}
+
+const twoSplittersOfWaiting: Case = {
+  name: "two splitters take orders whose days have become known",
+  prepare: Effect.gen(function* () {
+    for (const id of ["o1", "o2", "o3"]) yield* submit(id)
+    yield* waitForDays
+    return () => {
+      const splitters = ["a", "b"].map((name) =>
+        actor(`splitter ${name}`, claimOrders(name, 1, 2, moreDays), { neverWaits: true })
       )
       return {
         actors: splitters,
@@ -114,6 +153,31 @@ const staleSplitter: Case = {
   })
 }
 
+const retryTwice: Case = {
+  name: "two people have an order split again while its old splitter writes",
+  prepare: Effect.gen(function* () {
+    const splits = yield* stuckSplit
+    const commands = yield* OrderCommands
+    const claimVersion = splits[0]?.claimVersion ?? 0
+    const reason = because("split_attempts_exhausted", "no attempt came to an end")
+    yield* (yield* OrderStore).failSplits([{ id: "o1", status: "FAILED", claimVersion, reason }], at(60))
+    return () => {
+      const people = ["a", "b"].map((name) =>
+        actor(`person ${name}`, commands.retry({ id: "o1", claimVersion }, null, asked, at(120)))
+      )
+      const splitter = actor("old splitter", completeSplits(splits, 120))
+      return {
+        actors: [...people, splitter],
+        problems: Effect.map(Effect.all([orderStates, sliceStates]), ([[order], slices]) => [
+          ...unless(people.filter(({ result }) => result === true).length === 1, "not exactly one person changed it"),
+          ...unless(splitter.result?.length === 0 && slices.length === 0, "the old splitter wrote its split"),
+          ...unless(order?.orderQueueStatus === "PENDING", `the order is ${order?.orderQueueStatus}`)
+        ])
+      }
+    }
+  })
+}
+
 const limited = configurationOf({ LIMIT_ORDERS_PER_DAY: "1" })
 
 const dayLimit: Case = {
@@ -164,10 +228,12 @@ const opposite: Case = {
 /** Splits of orders. */
 export const splitCases: ReadonlyArray<Case> = [
   twoSplitters,
+  twoSplittersOfWaiting,
   claimAndCancel,
   releaseAndSplit,
   twoReleases,
   staleSplitter,
+  retryTwice,
   dayLimit,
   opposite
 ]

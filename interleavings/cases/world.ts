@@ -2,10 +2,12 @@ import { DateTime, Duration, Effect, Result, Schema } from "effect"
 import { Configuration, planningRules } from "../../src/config/Configuration.ts"
 import { Db } from "../../src/db/Db.ts"
 import { instant } from "../../src/db/parameters.ts"
+import { forEachVenue, type PerVenue } from "../../src/domain/market/Venue.ts"
 import { BrokerOrderId, OrderId, SliceId } from "../../src/domain/model/Ids.ts"
 import { type ClaimedSlice, Stage } from "../../src/domain/model/OrderSlice.ts"
 import { unknownInstrument } from "../../src/domain/planning/planOrder.ts"
-import { type ClaimedOrder, OrderStore, type SplitOrder } from "../../src/stores/orders/OrderStore.ts"
+import type { ClaimedOrder } from "../../src/stores/orders/claimPending.ts"
+import { OrderStore, type SplitOrder } from "../../src/stores/orders/OrderStore.ts"
 import type { Asked } from "../../src/stores/sql/insertActions.ts"
 import { planSplit } from "../../src/workers/splitter/planSplit.ts"
 
@@ -26,6 +28,9 @@ export const allDue = 60
 export const afterWindow = 3600
 
 export const asked: Asked = { by: "tester", reason: "a reason" }
+
+/** The days that a calendar knows with which the orders of {@link waitForDays} can be planned. */
+export const moreDays: PerVenue<string> = forEachVenue(() => "2026-12-31")
 
 export const windowGrace = Duration.minutes(10)
 
@@ -58,8 +63,18 @@ export const submit = (id: string, changed: Readonly<Record<string, unknown>> = 
     )
   )
 
-export const claimOrders = (owner: string, seconds = 0, limit = 10) =>
-  Effect.flatMap(OrderStore, (orders) => orders.claimPending({ now: at(seconds), owner, limit, windowGrace }))
+export const claimOrders = (owner: string, seconds = 0, limit = 10, knownUntil: PerVenue<string> | null = null) =>
+  Effect.flatMap(OrderStore, (orders) =>
+    orders.claimPending({ now: at(seconds), owner, limit, windowGrace, knownUntil })
+  )
+
+/** Marks all PENDING orders as waiting for days of a market. */
+export const waitForDays = Effect.flatMap(Db, ({ sql, execute }) =>
+  execute(
+    "interleavings.waitForDays",
+    sql`UPDATE orders SET calendar_market = 'EQUITY', calendar_until = '2025-12-31' WHERE order_queue_status = 'PENDING'`
+  )
+)
 
 /** The splits of claimed orders, planned. */
 export const planned = (claimed: ReadonlyArray<ClaimedOrder>, seconds = 0) =>

@@ -16,6 +16,7 @@ export const memoryOrders = (memory: Memory): Orders => ({
   claimPending: claimPending(memory),
   completeSplits: completeSplits(memory),
   failSplits: failSplits(memory),
+  waitForCalendar: () => Effect.die("the simulation has no trading calendar to wait for"),
   release: release(memory),
   releaseStuck: releaseStuck(memory),
   stoppedAmong: stoppedAmong(memory),
@@ -49,8 +50,8 @@ const claimPending =
         order.splitAttempts += 1
         order.claimedBy = owner
         order.claimedAt = nowMillis
-        const createdMillis = Math.abs(order.createdAt - nowMillis) <= yearMillis ? order.createdAt : null
-        return { ...order, createdMillis }
+        const startsMillis = Math.abs(order.createdAt - nowMillis) <= yearMillis ? order.createdAt : null
+        return { ...order, startsMillis, isRestarted: false }
       })
     })
 
@@ -128,9 +129,7 @@ const releaseStuck =
         order.statusReason =
           `attempt ${order.splitAttempts} of ${maxAttempts} to split it, by ${order.claimedBy ?? "nobody"}, did not end ` +
           "within ORDER_SPLIT_TIMEOUT_MINUTES" +
-          (order.orderQueueStatus === "PENDING"
-            ? ""
-            : ": see that daemon's log, then submit the order again with another key")
+          (order.orderQueueStatus === "PENDING" ? "" : ": see that daemon's log, then split it again with order retry")
         order.reasonCode = order.orderQueueStatus === "PENDING" ? "split_timed_out" : "split_attempts_exhausted"
         order.claimedBy = null
         order.claimedAt = null

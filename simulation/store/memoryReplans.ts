@@ -112,6 +112,7 @@ const runningOrder = (memory: Memory, row: OrderRow, nowMillis: number): Result.
       endsAt: DateTime.makeUnsafe(Math.floor(plan.endsAt)),
       completesAt: plan.completesAt === null ? null : DateTime.makeUnsafe(Math.floor(plan.completesAt))
     },
+    waitsForCalendar: false,
     completions: plans.filter(({ cause }) => cause === "COMPLETION").length,
     intended: intended.input,
     slices: slices
@@ -142,6 +143,10 @@ const write = (memory: Memory, order: OrderRow, change: OrderChange, options: Op
       return null
     case "Cut":
       return new DbError({ ...unsettled, message: "the share of the volume is not simulated" })
+    case "Waits":
+      order.statusReason = change.reason.text
+      order.reasonCode = change.reason.code
+      return null
     case "Finished":
       order.settledAt = millisOf(options.now)
       order.statusReason = change.reason?.text ?? null

@@ -92,6 +92,7 @@ export const makeLook = Effect.gen(function* () {
       store.noteLoss(now),
       store.noteHalts(now),
       store.noteHeld(now),
+      store.noteWaiting(now),
       noteDay(now),
       ...(config.brokerType === "zerodha"
         ? [store.noteRequests(config.brokerType, nearlyCount(maxRequests), config.zerodhaOrdersPerDay, now)]

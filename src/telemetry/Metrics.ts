@@ -67,7 +67,7 @@ const callSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 /** Boundaries for slices in doubt, which may last until a person resolves them. */
 const longSeconds = [0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400, 86_400]
 
-const splitOutcomes = ["done", "failed", "skipped", "not_split"] as const
+const splitOutcomes = ["done", "failed", "skipped", "waiting", "not_split"] as const
 export type SplitOutcome = (typeof splitOutcomes)[number]
 
 export const outcomes = ["processed", "failed", "skipped", "rescheduled", "unknown"] as const
@@ -171,7 +171,12 @@ export const metrics = {
   orders: gauge(["pulse.orders", "{order}", "Orders that are not split yet, of all replicas"], {
     order_queue_status: ["PENDING", "IN_PROGRESS"]
   }),
-  orderPendingAge: gauge(["pulse.order.pending.age", "s", "How long the oldest PENDING order has been waiting"]),
+  ordersWaiting: gauge([
+    "pulse.orders.waiting",
+    "{order}",
+    "PENDING orders that wait for days that the trading calendar does not know, counted up to 100000"
+  ]),
+  orderPendingAge: gauge(["pulse.order.pending.age", "s", "How long the oldest order has been waiting for a splitter"]),
   slices: gauge(["pulse.slices", "{slice}", "Slices that are not over, of all replicas, counted up to 100000"], {
     state: ["scheduled", "due", "in_progress", "in_doubt", "open"]
   }),

@@ -91,7 +91,7 @@ const ofSlices = (
       splitDuration(secondsOf(span), outcome)
       if (outcome === "done") {
         planned(slices)
-        if (order.createdMillis !== null) splitDelay(secondsOf({ ...span, beganMillis: order.createdMillis }))
+        if (order.startsMillis !== null) splitDelay(secondsOf({ ...span, beganMillis: order.startsMillis }))
       }
       traces?.split(order, outcome, slices, span)
     },
@@ -198,6 +198,7 @@ const ofStatements = (records: Records): Pick<Telemetry, "statementBegan" | "sta
 const ofBacklog = (records: Records): Telemetry["backlog"] => {
   const orders = records(metrics.orders)
   const slices = records(metrics.slices)
+  const waiting = records(metrics.ordersWaiting)
   const pendingAge = records(metrics.orderPendingAge)
   const dueAge = records(metrics.sliceDueAge)
   const doubtAge = records(metrics.sliceDoubtAge)
@@ -207,6 +208,7 @@ const ofBacklog = (records: Records): Telemetry["backlog"] => {
       since === null ? 0 : secondsOf({ beganMillis: DateTime.toEpochMillis(since), endedMillis })
     orders(backlog.ordersPending, "PENDING")
     orders(backlog.ordersInProgress, "IN_PROGRESS")
+    waiting(backlog.ordersWaiting)
     pendingAge(ageOf(backlog.pendingSince))
     slices(backlog.scheduled, "scheduled")
     slices(backlog.due, "due")

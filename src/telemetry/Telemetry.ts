@@ -12,8 +12,8 @@ export interface SplitOrderEvent {
   readonly id: string
   readonly originTraceId: string | null
   readonly requestId: string | null
-  /** When it was inserted, in milliseconds since 1970; null when the value is implausible. */
-  readonly createdMillis: number | null
+  /** When its window begins, in milliseconds since 1970; null when the value is implausible. */
+  readonly startsMillis: number | null
 }
 
 /** Start and end of an event, in milliseconds since 1970, with fractions. */

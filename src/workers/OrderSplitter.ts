@@ -3,6 +3,7 @@ import { Configuration, planningRules } from "../config/Configuration.ts"
 import { TradingHours } from "../config/TradingHours.ts"
 import { answeredRows } from "../db/Readable.ts"
 import { Wakeups } from "../db/Wakeups.ts"
+import { endsOf } from "../domain/market/TradingCalendar.ts"
 import { Instance } from "../runtime/Instance.ts"
 import { OrderStore } from "../stores/orders/OrderStore.ts"
 import { makeSplitBatch } from "./splitter/splitBatch.ts"
@@ -73,12 +74,14 @@ export const makeSplitPending = Effect.gen(function* () {
   // An interruption after the claim must not leave orders IN_PROGRESS: they are split, or given back.
   return Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
+      const calendar = hours.calendar()
       const claimed = yield* orders.claimPending({
         now: yield* DateTime.now,
         owner: instance.id,
         limit: config.orderSplitterBatchSize,
         isNewestFirst,
-        windowGrace: hours.calendar() === null ? config.orderWindowGrace : null
+        windowGrace: calendar === null ? config.orderWindowGrace : null,
+        knownUntil: calendar === null ? null : endsOf(calendar)
       })
       const count = answeredRows(claimed)
       isNewestFirst = count === config.orderSplitterBatchSize && !isNewestFirst

@@ -8,7 +8,7 @@ import { insertOrders, quick, stages, withDatabase } from "../support/daemon.ts"
 import { liveAs } from "../support/liveAs.ts"
 import { eventually, runMain, startMain } from "../support/processes.ts"
 import { byTwoPeople } from "../support/secondPerson.ts"
-import { asked, sliceRows } from "../support/service.ts"
+import { asked, orderRow, sliceRows } from "../support/service.ts"
 
 describe("the slice commands", () => {
   it.live("skip gives up a scheduled slice, placed resolves one in doubt, and both explain refusals", () =>
@@ -125,14 +125,36 @@ describe("slice retry and actions", () => {
           retried.output,
           /^Slice o0\/1 \(s\w+\) is SCHEDULED again, for .* \(UTC\); it was FAILED, margin: too little\n$/
         )
-        assert.match((yield* pulse("actions", "--order", "o0")).output, /slice retry +o0\/1 +margin is there +/)
-        assert.match((yield* pulse("actions")).output, /slice retry.*\n.*halt +– +test/)
-        const halt = JSON.parse((yield* pulse("actions", "--json")).output).find(
-          ({ action }: { readonly action: string }) => action === "halt"
+      }).pipe(Effect.scoped)
+    )
+  )
+})
+
+describe("order retry", () => {
+  it.live("splits orders again whose split failed, and says beforehand when it would be too late", () =>
+    withDatabase((url) =>
+      Effect.gen(function* () {
+        const environment = { ...quick, DATABASE_URL: url }
+        const pulse = (...args: ReadonlyArray<string>) => runMain(args, environment)
+        const { sql, execute } = yield* Db
+        const late = sql`now() - interval '3 hours'`
+        yield* insertOrders(2, { total_quantity: 3, duration_minutes: 0 }, 0)
+        yield* execute("test.late", sql`UPDATE orders SET created_at = ${late}, duration_minutes = 300 WHERE id = 'o1'`)
+        yield* startMain([], environment)
+        const isFailed = (id: string) => Effect.map(orderRow(id), ({ orderQueueStatus }) => orderQueueStatus)
+        for (const id of ["o0", "o1"]) yield* eventually(`${id} fails`, isFailed(id), (status) => status === "FAILED")
+        yield* execute("test.mend", sql`UPDATE orders SET total_quantity = 5, duration_minutes = 0`)
+        const mended = yield* pulse("order", "retry", "o0", "--as", "asha", "--reason", "mended")
+        assert.deepStrictEqual([mended.code, mended.output], [0, "Order o0 is split into 5 slices\n"])
+        const over = yield* pulse("order", "retry", "o1")
+        assert.strictEqual(over.code, 1)
+        assert.match(
+          over.output,
+          /its window was over at .*: --start now has the window begin now. Nothing was changed/
         )
-        assert.strictEqual(halt?.reason, "test")
-        const unknownOrder = yield* pulse("actions", "--order", "o")
-        assert.deepStrictEqual([unknownOrder.code, unknownOrder.output.includes("Similar: o0")], [1, true])
+        const now = yield* pulse("order", "retry", "o1", "--start", "now", "--json")
+        assert.deepInclude(JSON.parse(now.output), { orderId: "o1", slices: 5 })
+        assert.match((yield* pulse("actions", "--order", "o0")).output, /asha .* order retry +o0 +mended +was FAILED/)
       }).pipe(Effect.scoped)
     )
   )

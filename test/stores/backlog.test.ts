@@ -84,6 +84,7 @@ describe("the backlog", () => {
       ])
       assert.deepStrictEqual(yield* read, {
         ordersPending: 2,
+        ordersWaiting: 0,
         ordersInProgress: 1,
         pendingSince: at(900),
         scheduled: 4,

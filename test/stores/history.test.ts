@@ -235,7 +235,12 @@ describe("an unsettled history", () => {
       const { sql, queryOne } = yield* Db
       const look = Effect.gen(function* () {
         const beat = { instance: yield* Instance, startedAt: yield* DateTime.now, broker: "mock", heartbeats: [] }
-        return yield* (yield* LookoutStore).look({ beat, now: yield* DateTime.now, withBootId: false })
+        return yield* (yield* LookoutStore).look({
+          beat,
+          now: yield* DateTime.now,
+          withBootId: false,
+          knownUntil: null
+        })
       })
       const seenAt = Effect.map(
         queryOne(

@@ -28,7 +28,7 @@ const beat = Effect.gen(function* () {
 
 const lookAtAll = Effect.gen(function* () {
   const store = yield* LookoutStore
-  return yield* store.look({ beat: yield* beat, now: yield* DateTime.now, withBootId: false })
+  return yield* store.look({ beat: yield* beat, now: yield* DateTime.now, withBootId: false, knownUntil: null })
 })
 
 const look = Effect.gen(function* () {

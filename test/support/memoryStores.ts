@@ -145,6 +145,7 @@ const orders = Layer.effect(
       claimPending: () => Effect.succeed([]),
       completeSplits: () => Effect.succeed([]),
       failSplits: () => Effect.void,
+      waitForCalendar: () => Effect.void,
       release: () => Effect.void,
       releaseStuck: () => Effect.succeed([]),
       stoppedAmong: (ids) => Effect.sync(() => [...ids].filter((id) => memory.cancelledOrders.has(id))),

@@ -37,6 +37,8 @@ export interface OrderModel {
   nowMillis: number
   isHeld: boolean
   finished: Finished | null
+  /** Its completion lies beyond the end of the calendar. */
+  isWaiting: boolean
 }
 
 export const modelOf = (generated: GeneratedOrder): OrderModel | null => {
@@ -50,7 +52,8 @@ export const modelOf = (generated: GeneratedOrder): OrderModel | null => {
     slices: new Map(),
     nowMillis: Math.ceil(DateTime.toEpochMillis(at)),
     isHeld: false,
-    finished: null
+    finished: null,
+    isWaiting: false
   }
   insertPlan(model, planned.success)
   return model
@@ -159,6 +162,7 @@ export const running = (model: OrderModel): RunningOrder => {
     order: model.order,
     plan,
     intended: asked.input,
+    waitsForCalendar: model.isWaiting,
     completions: model.plans.filter(({ cause }) => cause === "COMPLETION").length,
     slices: slicesOf(model).map((slice) => ({ ...slice, isLate: isLate(model, slice), isInDoubt: slice.isUnknown })),
     nextSequence: Math.max(...[...model.slices.values()].map(({ sequenceNumber }) => sequenceNumber)) + 1
@@ -197,6 +201,9 @@ const write = (model: OrderModel, decided: OrderChange) => {
         if (model.slices.get(id)?.stage === "SCHEDULED") change(model, { id }, { stage: "SKIPPED" })
       }
       return
+    case "Waits":
+      model.isWaiting = true
+      return
     case "Finished":
       model.finished = decided
   }
@@ -216,6 +223,7 @@ const replan = (model: OrderModel, { plan, carried, waived, totalQuantity, limit
     change(model, slice, { notAfterMillis: Math.min(slice.notAfterMillis, notAfter) })
   }
   model.finished = null
+  model.isWaiting = false
   model.order = {
     ...model.order,
     totalQuantity,

@@ -21,7 +21,7 @@ const slice = { ...sliceDueAt(1000), requestId: "r1" }
 /** The same slice under its next claims. */
 const claim = (claimVersion: number) => ({ ...slice, claimVersion: ClaimVersion.make(claimVersion) })
 const doubted: UnresolvedSlice = { ...claim(3), lastSentMillis: 2000, readMillis: 9000, firstSentMillis: 1500 }
-const order = { id: slice.orderId, originTraceId: slice.traceId, requestId: "r1", createdMillis: 400 }
+const order = { id: slice.orderId, originTraceId: slice.traceId, requestId: "r1", startsMillis: 400 }
 
 /** Calls every method of Telemetry at least once. */
 const recordEverything = (telemetry: Telemetry) => {
@@ -50,6 +50,7 @@ const recordEverything = (telemetry: Telemetry) => {
   telemetry.backlog(
     {
       ordersPending: 1,
+      ordersWaiting: 3,
       ordersInProgress: 2,
       pendingSince: at(4000),
       scheduled: 3,

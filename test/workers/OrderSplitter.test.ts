@@ -65,7 +65,7 @@ const isOutdated = new DbError({ operation: "test", message: "no table", isTrans
 const claimAs = (owner: string) =>
   Effect.gen(function* () {
     const orders = yield* OrderStore
-    return yield* orders.claimPending({ now: yield* DateTime.now, owner, limit: 10, windowGrace })
+    return yield* orders.claimPending({ now: yield* DateTime.now, owner, limit: 10, windowGrace, knownUntil: null })
   })
 
 describe("OrderSplitter", () => {

@@ -1,6 +1,7 @@
 import { DateTime, Effect, Option, Result } from "effect"
 import { Argument, Command } from "effect/cli"
 import { cancelText } from "../../domain/lifecycle/cancels.ts"
+import { isWaitingForCalendar } from "../../domain/lifecycle/orderState.ts"
 import { afterTrading } from "../../domain/market/TradingTime.ts"
 import { explainSchedule } from "../../domain/planning/schedule/explain.ts"
 import { algorithmVersion } from "../../domain/planning/schedule/Schedule.ts"
@@ -17,7 +18,11 @@ export const explainCommand = Command.make(
   Effect.fnUntraced(function* (given) {
     const plans = yield* (yield* PlanStore).plans(given.orderId)
     if (plans.length === 0) {
-      yield* getOrder(given.orderId)
+      const order = yield* getOrder(given.orderId)
+      if (isWaitingForCalendar(order)) {
+        const message = `Order ${order.orderId} has no plan yet: ${order.statusReason ?? "?"}`
+        return yield* new CommandFailed({ message })
+      }
       return yield* new CommandFailed({
         message: `No plan is recorded for order ${JSON.stringify(given.orderId)}: it is not split, or it was split before plans were recorded`
       })

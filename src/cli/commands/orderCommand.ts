@@ -1,4 +1,4 @@
-import { Clock, DateTime, Duration, Effect, Option, Schedule } from "effect"
+import { DateTime, Duration, Effect, Option } from "effect"
 import { Argument, Command } from "effect/cli"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import { OrderCommands, type OrderProgress } from "../../stores/orders/OrderCommands.ts"
@@ -7,8 +7,10 @@ import { limitFlag, maxIdLength, textArgument, waitFlag } from "../shared/flags.
 import { getOrder } from "../shared/lookUp.ts"
 import { as, askedFor } from "../shared/operator.ts"
 import { agreed, approve } from "../shared/secondPerson.ts"
+import { untilOrder } from "../shared/untilOrder.ts"
 import { isFinished, orderDetails, orderTable } from "../terminal/renderOrders.ts"
 import { amendCommand } from "./amendCommand.ts"
+import { retryCommand } from "./retryCommand.ts"
 import { submitCommand } from "./submitCommand.ts"
 import { watch } from "./watch.ts"
 
@@ -160,8 +162,8 @@ const resume = Command.make(
 ).pipe(Command.withDescription("Let an order go on that was paused, or that the service has put on hold"))
 
 export const orderCommand = Command.make("order").pipe(
-  Command.withDescription("Submit, look at, amend, cancel, pause and resume orders"),
-  Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume])
+  Command.withDescription("Submit, look at, amend, cancel, pause, resume and retry orders"),
+  Command.withSubcommands([submitCommand, list, show, watchCommand, amendCommand, cancel, pause, resume, retryCommand])
 )
 
 /** Waits until no slice of the order can lead to a new placement: from then on the cancel is certain. */
@@ -171,20 +173,6 @@ const untilUnplaceable = (id: string, timeout: Duration.Duration) =>
 /** Waits until no slice of the order is claimed: from then on the pause is certain. */
 const untilQuiet = (id: string, timeout: Duration.Duration) =>
   untilOrder(id, timeout, (order) => order.inProgress === 0)
-
-const untilOrder = Effect.fnUntraced(function* (
-  id: string,
-  timeout: Duration.Duration,
-  isRight: (order: OrderProgress) => boolean
-) {
-  const deadline = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)
-  return yield* getOrder(id).pipe(
-    Effect.repeat({
-      schedule: Schedule.spaced("200 millis"),
-      while: (order) => Effect.map(Clock.currentTimeMillis, (now) => now < deadline && !isRight(order))
-    })
-  )
-})
 
 const cancelText = (order: OrderProgress): string =>
   `Order ${order.orderId} is ${order.state}: ${order.skipped} slices will not be placed, ` +

@@ -6,6 +6,7 @@ import { breachesOfDay, limitsTheDay, valueOf } from "../../domain/limits/dayLim
 import { freezeOf } from "../../domain/limits/freezeLimits.ts"
 import { knownPrice } from "../../domain/limits/marketLimits.ts"
 import { selfTradeText } from "../../domain/limits/selfTrade.ts"
+import { waitingForCalendar } from "../../domain/market/orderTime.ts"
 import type { SplittableOrder } from "../../domain/model/Order.ts"
 import { because } from "../../domain/model/reason.ts"
 import { freezeFactsOf } from "../../domain/planning/freezeFacts.ts"
@@ -73,8 +74,15 @@ export const planCommand = Command.make(
     if (Result.isFailure(order))
       return yield* new CommandFailed({ message: `The order is not valid. ${order.failure}` })
     const plan = yield* planAt(order.success, start)
-    if (Result.isFailure(plan))
-      return yield* new CommandFailed({ message: `No plan is possible. ${plan.failure.text}` })
+    if (Result.isFailure(plan)) {
+      const { code, text } = plan.failure
+      return yield* new CommandFailed({
+        message:
+          code === "calendar_ends"
+            ? `No plan is possible yet. An order like this is accepted; ${waitingForCalendar(plan.failure).text}`
+            : `No plan is possible. ${text}`
+      })
+    }
     const { input, slices, startsAt, endMillis, sessions, freeze } = plan.success
     const startMillis = DateTime.toEpochMillis(startsAt ?? start)
     const shown: ShownPlan = {

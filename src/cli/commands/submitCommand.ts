@@ -1,5 +1,6 @@
 import { DateTime, Effect, Option, Random, Result } from "effect"
 import { Command, Flag } from "effect/cli"
+import { waitingForCalendar } from "../../domain/market/orderTime.ts"
 import { OrderCommands } from "../../stores/orders/OrderCommands.ts"
 import { CommandFailed, CommandLayer, json, optionalReason, print } from "../shared/environment.ts"
 import { as, askedFor } from "../shared/operator.ts"
@@ -32,7 +33,8 @@ export const submitCommand = Command.make(
     }
     const plan = yield* planAt(order.success, now)
     // An order with a known key is not new, so limits do not apply to it.
-    if (Result.isFailure(plan) && !(yield* commands.hasKey(key))) {
+    const waits = Result.isFailure(plan) && plan.failure.code === "calendar_ends" ? plan.failure : null
+    if (Result.isFailure(plan) && waits === null && !(yield* commands.hasKey(key))) {
       return yield* new CommandFailed({ message: `Nothing was submitted: ${plan.failure.text}` })
     }
     const submitted = yield* commands.submit(
@@ -45,9 +47,10 @@ export const submitCommand = Command.make(
       yield* askedFor(given),
       now
     )
-    yield* print(given.json, submitted, ({ orderId, isNew }) =>
+    const waitsBecause = waits === null ? {} : { waitsBecause: waitingForCalendar(waits).text }
+    yield* print(given.json, { ...submitted, ...waitsBecause }, ({ orderId, isNew }) =>
       isNew
-        ? `Submitted order ${orderId}`
+        ? `Submitted order ${orderId}${waits === null ? "" : `; ${waitingForCalendar(waits).text}`}`
         : `Order ${orderId} had this key already; it is the same order, nothing was added`
     )
   }, Effect.provide(CommandLayer))

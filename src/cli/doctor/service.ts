@@ -2,6 +2,7 @@ import { DateTime, Duration, Effect, Layer, Option, Result } from "effect"
 import { brokerIdentity } from "../../broker/brokerIdentity.ts"
 import { tokenEnd, zerodha } from "../../broker/zerodha/kiteTokens.ts"
 import { Configuration, isTradingCalendarOn, zerodhaQuarantine } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import { backlogChecks, type Timeouts } from "../../doctor/backlogChecks.ts"
 import { brokerCheck } from "../../doctor/brokerCheck.ts"
 import { cancelCheck } from "../../doctor/cancelCheck.ts"
@@ -14,7 +15,9 @@ import { heldOrderCheck } from "../../doctor/heldOrderCheck.ts"
 import { notificationCheck } from "../../doctor/notificationCheck.ts"
 import { requestCheck } from "../../doctor/requestCheck.ts"
 import { tokenCheck } from "../../doctor/tokenCheck.ts"
+import { waitingOrderCheck } from "../../doctor/waitingOrderCheck.ts"
 import { workerCheck } from "../../doctor/workerCheck.ts"
+import { endsOf } from "../../domain/market/TradingCalendar.ts"
 import { haltedWords } from "../../domain/model/GateClosure.ts"
 import { judge } from "../../domain/operations/workerHealth.ts"
 import { BrokerInUseStore } from "../../stores/account/BrokerInUseStore.ts"
@@ -99,12 +102,15 @@ export const checkNotifications = Effect.gen(function* () {
 
 export const checkHalt = Effect.gen(function* () {
   const halts = yield* HaltStore
+  // The check of the calendar, which runs before, has given it what was imported.
+  const calendar = (yield* TradingHours).calendar()
   const now = yield* DateTime.now
   const last = Option.getOrNull(yield* halts.current)
   const waitingFor = last === null ? [] : yield* halts.waitingFor(last, now)
   return [
     haltCheck({ halt: last?.isHalted === true ? last : null, waitingFor }, now),
-    heldOrderCheck(yield* (yield* DoctorStore).heldOrders)
+    heldOrderCheck(yield* (yield* DoctorStore).heldOrders),
+    waitingOrderCheck(yield* (yield* DoctorStore).waitingOrders, calendar === null ? null : endsOf(calendar))
   ]
 })
 

@@ -1,6 +1,6 @@
 import { DateTime } from "effect"
 import { cancelText } from "../../domain/lifecycle/cancels.ts"
-import { isFinishedState } from "../../domain/lifecycle/orderState.ts"
+import { isFinishedState, isWaitingForCalendar } from "../../domain/lifecycle/orderState.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import type { OrderProgress, SliceView } from "../../stores/orders/OrderCommands.ts"
 import { timeText } from "./moments.ts"
@@ -10,6 +10,10 @@ import { cut, pad, shownCell, widthOf } from "./text.ts"
 
 /** Whether nothing more will happen to the order. */
 export const isFinished = (order: OrderProgress): boolean => isFinishedState(order.state)
+
+/** The order's state; one that waits for the trading calendar says so, because nothing happens to it for long. */
+export const shownState = (order: OrderProgress): string =>
+  isWaitingForCalendar(order) && !isFinished(order) ? `${order.state} (calendar)` : order.state
 
 /** A bar of `width` cells: what is filled, then what is placed and not filled, then the rest. */
 export const bar = (width: number, total: number, placed: number, filled: number): string => {
@@ -29,7 +33,7 @@ export const progressLine = (order: OrderProgress, now: DateTime.Utc, columns: n
   const tail = [
     pad(`${order.processed}/${order.slices} placed`, 15),
     pad(`${order.filledQuantity}/${total} filled`, 18),
-    pad(order.state, 10),
+    pad(shownState(order), 10),
     pad(shownCell(nextDue(order, now)), 14)
   ].join(" ")
   const width = Math.max(10, Math.min(40, columns - widthOf(name) - widthOf(tail) - 3))
@@ -57,7 +61,7 @@ export const orderTable = (orders: ReadonlyArray<OrderProgress>): ReadonlyArray<
       `${order.placedQuantity}`,
       `${order.filledQuantity}`,
       order.averagePrice ?? "–",
-      order.state
+      shownState(order)
     ])
   )
 

@@ -5,7 +5,7 @@ import { millisBetween, spanText } from "../../domain/text/durations.ts"
 import { shellWord } from "../../domain/text/shellWord.ts"
 import type { MovingSlice, OverviewOrder } from "../../stores/operations/TopStore.ts"
 import { clockTime } from "../terminal/moments.ts"
-import { bar, isFinished } from "../terminal/renderOrders.ts"
+import { bar, isFinished, shownState } from "../terminal/renderOrders.ts"
 import type { WorkerHealth } from "../terminal/renderWorkers.ts"
 import { type Span, span, type Style } from "../terminal/styledLine.ts"
 import type { Column } from "../terminal/table.ts"
@@ -61,7 +61,7 @@ const orderSection = (orders: ReadonlyArray<OverviewOrder>, now: DateTime.Utc): 
       key: `order ${order.orderId}`,
       cells: [
         span(`${order.side ?? "?"} ${order.instrument ?? "?"}`),
-        span(order.state, orderStyle(order)),
+        span(shownState(order), orderStyle(order)),
         span(`${order.processed}/${order.slices}`),
         nextSpan(order, now),
         span(`${order.filledQuantity}/${order.totalQuantity ?? "?"}`),
@@ -87,9 +87,10 @@ const orderReason = ({ holdReason, statusReason, isDouble }: OverviewOrder): str
     .filter((reason) => reason !== null)
     .join("; ")
 
-const orderStyle = ({ state }: OverviewOrder): Style | null => {
+const orderStyle = (order: OverviewOrder): Style | null => {
+  const { state } = order
   if (state === "failed" || state === "held") return "red"
-  if (["skipped", "partial", "unfilled", "cancelling"].includes(state)) return "yellow"
+  if (["skipped", "partial", "unfilled", "cancelling"].includes(state) || shownState(order) !== state) return "yellow"
   return state === "filled" ? "green" : null
 }
 
@@ -111,6 +112,7 @@ const isLate = (millis: number): Style | null => (millis < -2000 ? "red" : null)
 const orderCommands = (order: OverviewOrder): ReadonlyArray<string> => {
   const on = (command: string) => `${command} ${shellWord(order.orderId)}`
   if (order.isDouble) return [on("order show"), on("audit"), on("order resume")]
+  if (order.state === "failed" && order.slices === 0) return [on("order retry"), on("audit"), on("order show")]
   if (isFinished(order)) return [on("report"), on("audit"), on("order show")]
   return [
     order.holdReason === null ? `${on("order pause")} --reason TEXT` : on("order resume"),

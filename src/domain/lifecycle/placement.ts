@@ -2,8 +2,8 @@ import { Cause, DateTime, Duration, Exit } from "effect"
 import { breachesNow, priceOf } from "../limits/marketLimits.ts"
 import { breachesOfSlice, type Exposure, type PreTradeLimits } from "../limits/preTradeLimits.ts"
 import type { SessionMargins } from "../market/SessionMargins.ts"
-import { type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
-import { venueIds, venueOf } from "../market/Venue.ts"
+import { calendarEnds, endsBefore, type SessionAt, sessionAt, type TradingCalendar } from "../market/TradingCalendar.ts"
+import { type VenueId, venueIds, venueOf } from "../market/Venue.ts"
 import { type BrokerError, type BrokerNotSent, notNowCode } from "../model/BrokerError.ts"
 import type { Acknowledgement } from "../model/BrokerOrder.ts"
 import type { ClosureKind, GateClosure } from "../model/GateClosure.ts"
@@ -153,7 +153,7 @@ export const refusalToFire = (
     return { next: { _tag: "Skipped", code: "window_over", reason: windowOver } }
   }
   const hours = hoursOf(slice, nowMillis, limits)
-  if (hours?._tag === "Closed") return { next: whenClosed(slice, hours, limits) }
+  if (hours?._tag === "Closed") return whenClosed(slice, hours, nowMillis, limits)
   // Checked at the split, too, but limits may have been lowered since.
   const breaches = breachesOfSlice(exposureOf(slice, nowMillis, limits), limits.preTrade)
   if (breaches.length > 0) {
@@ -193,29 +193,40 @@ export const deadlineMillis = (slice: ClaimedSlice, nowMillis: number, limits: P
 /** The session of its venue at this moment; null without a calendar. */
 const hoursOf = (slice: ClaimedSlice, nowMillis: number, { calendar }: PlacementLimits): SessionAt | null => {
   if (calendar === null) return null
-  const market = venueIds.find((id) => id === slice.market) ?? venueOf(slice.instrument, null)
+  const market = marketOf(slice)
   return market === null
     ? { _tag: "Closed", next: null, reason: "no trading hours are known for it" }
     : sessionAt(calendar, market, nowMillis)
 }
 
+const marketOf = (slice: ClaimedSlice): VenueId | null =>
+  venueIds.find((id) => id === slice.market) ?? venueOf(slice.instrument, null)
+
+/** How long a slice waits for a calendar that knows its day. */
+const calendarPause = Duration.minutes(1)
+
 const whenClosed = (
   slice: ClaimedSlice,
   { next, reason }: Extract<SessionAt, { _tag: "Closed" }>,
-  { margins }: PlacementLimits
-): NextStage =>
-  next !== null && !isWindowOver(slice.notAfterMillis, next.opensMillis)
-    ? {
-        _tag: "Rescheduled",
-        code: "market_closed",
-        reason: `the market is closed: ${reason}`,
-        notBefore: DateTime.makeUnsafe(next.opensMillis + margins.openMillis)
-      }
-    : {
-        _tag: "Skipped",
-        code: "market_closed",
-        reason: `the market is closed until after the order's window: ${reason}`
-      }
+  nowMillis: number,
+  { calendar, margins }: PlacementLimits
+): Refusal => {
+  if (next !== null && !isWindowOver(slice.notAfterMillis, next.opensMillis)) {
+    const notBefore = DateTime.makeUnsafe(next.opensMillis + margins.openMillis)
+    return {
+      next: { _tag: "Rescheduled", code: "market_closed", reason: `the market is closed: ${reason}`, notBefore }
+    }
+  }
+  const market = marketOf(slice)
+  // The calendar that it was planned with knew more days than this one.
+  if (next === null && calendar !== null && market !== null && endsBefore(calendar, market, slice.notAfterMillis)) {
+    const notBefore = DateTime.addDuration(DateTime.makeUnsafe(Math.ceil(nowMillis)), calendarPause)
+    const text = calendarEnds(calendar, market).message
+    return { next: { _tag: "Rescheduled", code: "calendar_ends", reason: text, notBefore }, isWaiting: true }
+  }
+  const never = `the market is closed until after the order's window: ${reason}`
+  return { next: { _tag: "Skipped", code: "market_closed", reason: never } }
+}
 
 export const windowOver = "too late: the order's window and its grace, or the lateness that it allows, were over"
 

@@ -85,6 +85,10 @@ export const isOpenAt = (calendar: TradingCalendar, market: VenueId, atMillis: n
 export const calendarEnds = ({ markets }: TradingCalendar, market: VenueId): CalendarEnds =>
   new CalendarEnds({ market, until: markets[market].until })
 
+/** Whether the venue's days are not known up to the day of a moment. */
+export const endsBefore = ({ markets }: TradingCalendar, market: VenueId, atMillis: number): boolean =>
+  markets[market].until < dayOf(atMillis)
+
 /** The last known day of each venue. */
 export const endsOf = ({ markets }: TradingCalendar): PerVenue<string> =>
   forEachVenue((market) => markets[market].until)

@@ -3,7 +3,7 @@ import type { Instrument, SessionPolicy } from "../model/Order.ts"
 import { because, type Reason } from "../model/reason.ts"
 import { indianClock, indianDay } from "./indianTime.ts"
 import { type SessionMargins, sessionsBetween, withinMargins } from "./SessionMargins.ts"
-import { calendarEnds, sessionAt, sessionsFrom, type TradingCalendar } from "./TradingCalendar.ts"
+import { calendarEnds, endsBefore, endsOf, sessionAt, sessionsFrom, type TradingCalendar } from "./TradingCalendar.ts"
 import type { TradingSession } from "./TradingSession.ts"
 import { cutTo, firstOpen, type TradingTime, tradingMillisBetween } from "./TradingTime.ts"
 import { type VenueId, venueOf } from "./Venue.ts"
@@ -53,6 +53,25 @@ export const openTimeOf = (
   return Result.succeed({ market, hours, time: withinMargins(hours, margins) })
 }
 
+/** The last day of a venue that a calendar knows, YYYY-MM-DD. What is planned beyond it waits for a calendar that knows more. */
+export interface KnownEnd {
+  readonly market: VenueId
+  readonly until: string
+}
+
+/** Where the calendar of an order's venue ends; null without a calendar, or if no hours are known for its exchange. */
+export const knownEndFor = (
+  order: Omit<TimedOrder, "sessionPolicy">,
+  calendar: TradingCalendar | null
+): KnownEnd | null => {
+  const market = venueOf(order.instrument, order.hasDerivatives)
+  return calendar === null || market === null ? null : { market, until: endsOf(calendar)[market] }
+}
+
+/** What is planned beyond the end of the calendar is neither refused nor given up, and people are told why. */
+export const waitingForCalendar = ({ text }: Reason): Reason =>
+  because("calendar_ends", `it waits, and goes on by itself when more days are known: ${text}`)
+
 /** The time that a plan takes. */
 export interface PlanTime {
   readonly market: VenueId | null
@@ -93,7 +112,7 @@ export const planTimeOf = (
     const fromMillis = Math.max(first.opensMillis, Math.ceil(atMillis))
     const closesMillis = endFrom(fromMillis)
     if (closesMillis === undefined) {
-      return Result.fail(tooLong(order, calendar, market, { fromMillis, hours, windowMillis }))
+      return Result.fail(tooLong(order, calendar, market, { at, fromMillis, hours, windowMillis }))
     }
     // A window of which the margin after the open would take half or more begins after it.
     const isShort = closesMillis - startMillis <= windowMillis / 2
@@ -126,15 +145,17 @@ const closedForIt = (
   const now = sessionAt(calendar, market, Math.ceil(DateTime.toEpochMillis(at)))
   const after = now._tag === "Open" ? sessionAt(calendar, market, now.session.closesMillis) : now
   const next = after._tag === "Open" ? after.session : after.next
-  if (next === null || sessionPolicy === "NEXT_SESSION") return beyondCalendar(calendar, market)
+  if (endsBefore(calendar, market, lastMillisFor(sessionPolicy, at))) return beyondCalendar(calendar, market)
   const why =
     now._tag === "Closed"
       ? `: ${now.reason}`
       : `: nothing is due in the last ${margins.closeMillis / 1000} s before the close (SESSION_CLOSE_MARGIN_SECONDS)`
+  const otherwise = sessionPolicy === "NEXT_SESSION" ? ` or the ${daysAhead} days after it` : ""
+  const start = next === null ? "it would wait for the next one" : `it would start on ${indianClock(next.opensMillis)}`
   return because(
     "market_closed",
-    `session_policy: ${instrument} is not traded any more on ${indianDay(at)}${why}; ` +
-      `with NEXT_SESSION it would start on ${indianClock(next.opensMillis)}`
+    `session_policy: ${instrument} is not traded any more on ${indianDay(at)}${otherwise}${why}` +
+      (sessionPolicy === "NEXT_SESSION" ? "" : `; with NEXT_SESSION ${start}`)
   )
 }
 
@@ -142,18 +163,28 @@ const tooLong = (
   { instrument, sessionPolicy }: TimedOrder,
   calendar: TradingCalendar,
   market: VenueId,
-  window: { readonly fromMillis: number; readonly hours: ReadonlyArray<TradingSession>; readonly windowMillis: number }
+  window: {
+    readonly at: DateTime.Utc
+    readonly fromMillis: number
+    readonly hours: ReadonlyArray<TradingSession>
+    readonly windowMillis: number
+  }
 ): Reason => {
-  if (sessionPolicy === "NEXT_SESSION") return beyondCalendar(calendar, market)
-  const { fromMillis, hours, windowMillis } = window
+  const { at, fromMillis, hours, windowMillis } = window
+  if (endsBefore(calendar, market, lastMillisFor(sessionPolicy, at))) return beyondCalendar(calendar, market)
   const close = hours.at(-1)?.closesMillis ?? fromMillis
   const minutes = Math.floor(tradingMillisBetween(hours, fromMillis, close) / 60_000)
   return because(
     "market_closed",
     `duration_minutes: ${windowMillis / 60_000} minutes do not fit before ${instrument} closes at ${indianClock(close)}; ` +
-      `${minutes} minutes would fit, or session_policy NEXT_SESSION`
+      `${minutes} minutes would fit` +
+      (sessionPolicy === "NEXT_SESSION" ? "" : ", or session_policy NEXT_SESSION")
   )
 }
+
+/** A moment on the last day on which an order that begins at a moment may trade. */
+const lastMillisFor = (policy: SessionPolicy, at: DateTime.Utc): number =>
+  DateTime.toEpochMillis(policy === "SAME_DAY" ? at : DateTime.add(at, { days: daysAhead }))
 
 const beyondCalendar = (calendar: TradingCalendar, market: VenueId): Reason =>
   because("calendar_ends", calendarEnds(calendar, market).message)

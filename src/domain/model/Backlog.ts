@@ -2,9 +2,12 @@ import { Schema } from "effect"
 
 /** The unfinished work of all replicas. Counts of slices stop at a maximum. */
 export const Backlog = Schema.Struct({
+  /** PENDING, and waiting for nothing but a splitter. */
   ordersPending: Schema.Int,
+  /** PENDING, and waiting for days that the trading calendar does not know. */
+  ordersWaiting: Schema.Int,
   ordersInProgress: Schema.Int,
-  /** Since when the oldest PENDING order has been waiting. */
+  /** Since when the oldest order has been waiting for a splitter. */
   pendingSince: Schema.NullOr(Schema.DateTimeUtcFromDate),
   scheduled: Schema.Int,
   /** SCHEDULED slices that are due, those of orders on hold excepted, and since when the oldest has been due. */

@@ -83,8 +83,10 @@ export const reasonMeanings = {
     meaning: "No trading hours are known for the instrument's exchange."
   },
   calendar_ends: {
-    of: ["order FAILED"],
-    meaning: "The window reaches beyond the last day of the trading calendar. Extend it with `calendar import`."
+    of: ["order PENDING", "order DONE", "slice SCHEDULED"],
+    meaning:
+      "What comes next lies beyond the last day of the market that the trading calendar knows. It waits, and goes on by itself when " +
+      "the calendar knows more days: `calendar import` adds them."
   },
   split_timed_out: {
     of: ["order PENDING"],
@@ -92,7 +94,7 @@ export const reasonMeanings = {
   },
   split_attempts_exhausted: {
     of: ["order FAILED"],
-    meaning: "No attempt to split the order came to an end. See the splitter's log, then submit under another key."
+    meaning: "No attempt to split the order came to an end. See the splitter's log, then `order retry`."
   },
   internal_error: {
     of: ["order FAILED"],
@@ -239,9 +241,9 @@ export const reasonMeanings = {
     meaning: "The outcome was unknown, and the broker's order list proves that there is no order. It is placed again."
   },
   retried_by_operator: {
-    of: ["slice SCHEDULED", "slice in doubt"],
+    of: ["order PENDING", "slice SCHEDULED", "slice in doubt"],
     meaning:
-      "A person had the slice sent again (`slice retry`). One that may be at the broker is in doubt, and reconciled first."
+      "A person had the order split again (`order retry`), or the slice sent again (`slice retry`). A slice that may be at the broker is in doubt, and reconciled first."
   },
   outcome_unknown: {
     of: ["slice in doubt", "slice not cancelled"],

@@ -17,6 +17,7 @@ export const NotificationKind = Schema.Literals([
   "database_loss",
   "order_held",
   "instruments",
+  "calendar_ends",
   "shortfall",
   "test"
 ])

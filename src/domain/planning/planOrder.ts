@@ -106,7 +106,8 @@ export interface PlanRequest extends Omit<SplitRequest, "curve"> {
 
 /**
  * Plans a whole order that starts at a moment: the quantities and due times of its slices within the venue's hours, the
- * exchange's lot, tick and freeze limits and the desk's limits. Fails with all reasons, each by the column of the order row.
+ * exchange's lot, tick and freeze limits and the desk's limits. Fails with all reasons, each by the column of the order row, and
+ * with `calendar_ends` only if nothing else is wrong: the order needs a calendar that knows more days, and no other change.
  *
  * It is pure and deterministic: the same order, rules and instrument give the same plan to the byte, so a plan can be explained
  * later. Slices sum to the total in whole lots, and each is due in trading time. The splitter, the command `plan` and the
@@ -118,27 +119,26 @@ export const planOrder = (
   market: InstrumentFacts,
   startsAt: DateTime.Utc,
   now: DateTime.Utc = startsAt
-): Result.Result<OrderPlan, Reason> =>
-  planRequest(
-    {
-      orderId: order.id,
-      seed: order.planSeed ?? order.id,
-      totalQuantity: order.totalQuantity,
-      numSlices: order.numSplits,
-      windowMillis: order.durationMinutes * 60_000,
-      randomize: order.randomize,
-      curve: null,
-      firstSequence: 1,
-      revision: 1,
-      startsAt,
-      now,
-      cause: "SPLIT",
-      note: null
-    },
-    order,
-    rules,
-    market
-  )
+): Result.Result<OrderPlan, Reason> => {
+  const request: PlanRequest = {
+    orderId: order.id,
+    seed: order.planSeed ?? order.id,
+    totalQuantity: order.totalQuantity,
+    numSlices: order.numSplits,
+    windowMillis: order.durationMinutes * 60_000,
+    randomize: order.randomize,
+    curve: null,
+    firstSequence: 1,
+    revision: 1,
+    startsAt,
+    now,
+    cause: "SPLIT",
+    note: null
+  }
+  const plan = planRequest(request, order, rules, market)
+  if (Result.isSuccess(plan) || plan.failure.code !== "calendar_ends") return plan
+  return Result.flatMap(planRequest(request, order, { ...rules, calendar: null }, market), () => plan)
+}
 
 /** Plans any part of an order. `order.totalQuantity` is the order's total including that part. */
 export const planRequest = (

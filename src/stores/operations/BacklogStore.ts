@@ -4,6 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { Backlog } from "../../domain/model/Backlog.ts"
 import { slicesInDoubt, slicesInHand } from "../sql/claims.ts"
+import { isToSplit, isWaitingForCalendar } from "../sql/conditions.ts"
 import { shownTime } from "../sql/shownTime.ts"
 
 /** High enough to show a backlog, and low enough to be counted within milliseconds. */
@@ -30,13 +31,14 @@ export class BacklogStore extends Context.Service<
             "BacklogStore.read",
             Backlog,
             sql`
-              SELECT pending.count AS orders_pending, ${sql.literal(shownTime("pending.since"))} AS pending_since, splitting.count AS orders_in_progress,
+              SELECT pending.count AS orders_pending, waiting.count AS orders_waiting, ${sql.literal(shownTime("pending.since"))} AS pending_since, splitting.count AS orders_in_progress,
                 scheduled.count AS scheduled, due.count AS due, due.since AS due_since, claimed.count AS in_progress,
                 claimed.in_doubt, claimed.in_doubt_since, open.count AS open
               FROM
                 (SELECT count(*)::int, min(created_at) AS since
-                  FROM (SELECT created_at FROM orders WHERE order_queue_status = 'PENDING'
+                  FROM (SELECT created_at FROM orders WHERE ${isToSplit(sql)}
                     ORDER BY created_at, id LIMIT ${maxCounted}) o) pending,
+                (SELECT count(*)::int FROM (SELECT FROM orders WHERE ${isWaitingForCalendar(sql)} LIMIT ${maxCounted}) o) waiting,
                 (SELECT count(*)::int FROM orders WHERE order_queue_status = 'IN_PROGRESS') splitting,
                 (SELECT count(*)::int
                   FROM (SELECT FROM slice_queue WHERE claim = 0 LIMIT ${maxCounted}) s) scheduled,

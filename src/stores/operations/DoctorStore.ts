@@ -5,7 +5,14 @@ import { instant } from "../../db/parameters.ts"
 import { maxQuantity } from "../../domain/model/Order.ts"
 import { backlogGroupKinds } from "../../domain/operations/backlogGroupKinds.ts"
 import { maxShown } from "../sql/bounded.ts"
-import { claimableFormat, isFollowedThrough, isWindowOver } from "../sql/conditions.ts"
+import {
+  claimableFormat,
+  isFollowedThrough,
+  isToSplit,
+  isWaitingForCalendar,
+  isWindowOver,
+  mayWantPlan
+} from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { isSettledRow, recordedAndNow } from "../sql/history.ts"
 import { isOfOrder } from "../sql/moves.ts"
@@ -26,6 +33,13 @@ const HeldOrder = Schema.Struct({
   slices: Schema.Int,
   /** The broker has more orders for it than it should. */
   isDouble: Schema.Boolean
+})
+
+const WaitingOrders = Schema.Struct({
+  market: Schema.String,
+  until: Schema.NullOr(Schema.String),
+  count: Schema.Int,
+  orderId: Schema.String
 })
 
 const Double = Schema.Struct({
@@ -72,6 +86,8 @@ export class DoctorStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<typeof BacklogGroup.Type>, DbError>
     /** Orders on hold that are unfinished or were placed twice, the latter first. `slices` counts those still to be sent. */
     readonly heldOrders: Effect.Effect<ReadonlyArray<typeof HeldOrder.Type>, DbError>
+    /** Orders that wait for days that the trading calendar did not know: to be split, by market and last known day, and running. */
+    readonly waitingOrders: Effect.Effect<ReadonlyArray<typeof WaitingOrders.Type>, DbError>
     /** Slices placed twice, seen since then. */
     readonly doubles: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<typeof Double.Type>, DbError>
     /** Open broker orders that should be cancelled and are not, those that only a person can help first. */
@@ -95,7 +111,7 @@ export class DoctorStore extends Context.Service<
             sql`
               SELECT kind, count(*)::int AS count, (array_agg(id ORDER BY since, id))[1] AS id, min(since) AS since
               FROM (
-                SELECT 'pending' AS kind, id, ${sql.literal(shownTime("updated_at"))} AS since FROM orders WHERE order_queue_status = 'PENDING'
+                SELECT 'pending' AS kind, id, ${sql.literal(shownTime("updated_at"))} AS since FROM orders WHERE ${isToSplit(sql)}
                 UNION ALL
                 SELECT 'splitting', id, ${sql.literal(shownTime("coalesce(claimed_at, updated_at)"))} FROM orders WHERE order_queue_status = 'IN_PROGRESS'
                 UNION ALL
@@ -120,6 +136,8 @@ export class DoctorStore extends Context.Service<
             WHERE slices > 0 OR is_double OR is_unfinished OR differs
             ORDER BY is_double DESC, held_at, order_id`
         ),
+
+        waitingOrders: waitingOrders(db),
 
         doubles: (since) =>
           query(
@@ -152,6 +170,20 @@ export class DoctorStore extends Context.Service<
     })
   )
 }
+
+const waitingOrders = ({ sql, query }: Db["Service"]) =>
+  query(
+    "DoctorStore.waitingOrders",
+    WaitingOrders,
+    sql`
+      SELECT coalesce(calendar_market, '?') AS market, calendar_until::text AS until, count(*)::int AS count,
+        (array_agg(id ORDER BY created_at, id))[1] AS order_id
+      FROM orders WHERE ${isWaitingForCalendar(sql)} GROUP BY calendar_market, calendar_until
+      UNION ALL
+      SELECT '', NULL, count(*)::int, (array_agg(id ORDER BY created_at, id))[1]
+      FROM orders WHERE ${mayWantPlan(sql)} AND reason_code = ${reasonCode(sql, "calendar_ends")} HAVING count(*) > 0
+      ORDER BY market DESC, until`
+  )
 
 /** What waits, with the kind of its group and since when: `kind`, `slice`, `since`. */
 const waitingSlices = (sql: Sql, now: DateTime.Utc, keepsHours: boolean) => sql`(

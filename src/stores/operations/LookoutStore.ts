@@ -3,10 +3,11 @@ import { TimeColumns, timeColumns } from "../../clock/askDatabase.ts"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
+import type { PerVenue } from "../../domain/market/Venue.ts"
 import { counterSum } from "../sql/auditTables.ts"
 import { calendarRevision } from "../sql/calendarRevision.ts"
 import { endedClaims, isDueAsEnded } from "../sql/claims.ts"
-import { isWindowOver, mayWantPlan } from "../sql/conditions.ts"
+import { isClaimable, isToSplit, isWindowOver, mayWantPlan, waitingForKnownDays } from "../sql/conditions.ts"
 import { isSettledRow, recordedAndNow } from "../sql/history.ts"
 import { isAttempted } from "../sql/isAttempted.ts"
 import { type Beat, writeBeat } from "./HeartbeatStore.ts"
@@ -14,6 +15,7 @@ import { type Beat, writeBeat } from "./HeartbeatStore.ts"
 /** What there is to do for the workers. Something may be there that only another daemon can do, but nothing is left out. */
 export const Sighting = Schema.Struct({
   ...TimeColumns.fields,
+  /** Orders to split, or that wait for days that this daemon's trading calendar knows. */
   hasPendingOrders: Schema.Boolean,
   /** When the next slice is due that may be claimed, in milliseconds since 1970, rounded down; null if there is none. */
   nextDueMillis: Schema.NullOr(Schema.Finite),
@@ -48,6 +50,8 @@ export class LookoutStore extends Context.Service<
       readonly beat: Beat
       readonly now: DateTime.Utc
       readonly withBootId: boolean
+      /** The last days that this daemon's trading calendar knows; null without a calendar. */
+      readonly knownUntil: PerVenue<string> | null
     }) => Effect.Effect<Sighting, DbError>
   }
 >()("pulse-background/LookoutStore") {
@@ -64,7 +68,7 @@ const untilNextLook = Duration.seconds(5)
 
 const look =
   ({ sql, queryOne }: Db["Service"]): LookoutStore["Service"]["look"] =>
-  ({ beat, now, withBootId }) =>
+  ({ beat, now, withBootId, knownUntil }) =>
     queryOne(
       "LookoutStore.look",
       Sighting,
@@ -77,8 +81,13 @@ const look =
           WHERE is_settled AND coalesce(seen_at <= ${instant(DateTime.subtractDuration(now, untilSeenAgain))}, true)
         )
         SELECT ${timeColumns(sql, withBootId)},
-          (SELECT true FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT 1) IS NOT NULL
-            AS has_pending_orders,
+          (SELECT true FROM orders WHERE ${isToSplit(sql)} ORDER BY created_at, id LIMIT 1) IS NOT NULL
+            OR EXISTS (SELECT FROM ${waitingForKnownDays(
+              sql,
+              knownUntil,
+              (isWaiting, inTurn) =>
+                sql`SELECT FROM orders WHERE ${isWaiting} AND ${isClaimable(sql)} ORDER BY ${inTurn} LIMIT 1`
+            )}) AS has_pending_orders,
           (SELECT floor(extract(epoch FROM least(greatest(due_at, 'epoch'), '9999-01-01')) * 1000)::float8 FROM slice_queue
             WHERE NOT is_held AND claim = 0 AND NOT ${isWindowOver(sql, now)}
               AND (stale_at IS NULL OR stale_at >= ${instant(now)})

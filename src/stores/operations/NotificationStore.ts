@@ -1,5 +1,4 @@
-import { Context, DateTime, Duration, Effect, Layer, Schema } from "effect"
-import type { Fragment } from "effect/sql/Statement"
+import { Context, DateTime, Duration, Effect, Layer } from "effect"
 import { Db, type Sql } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
@@ -13,6 +12,8 @@ import { reasonCode } from "../sql/reasonCode.ts"
 import { refusedCancels } from "../sql/refusedCancels.ts"
 import { requestsOfDay } from "../sql/requestsOfDay.ts"
 import { shellWord } from "../sql/shellWord.ts"
+import { maxName, orderWords, writeFacts } from "../sql/writeFacts.ts"
+import { noteWaiting } from "./noteWaiting.ts"
 
 /** Facts older than this are not noted: they are no longer worth a message. */
 const lookBack = Duration.days(1)
@@ -65,6 +66,8 @@ export class NotificationStore extends Context.Service<
     ) => Effect.Effect<number, DbError>
     /** Notes orders that the service itself has put on hold for a person, except for double placements. */
     readonly noteHeld: (now: DateTime.Utc) => Effect.Effect<number, DbError>
+    /** Notes that orders wait for days that the trading calendar does not know: once for each market and its last known day. */
+    readonly noteWaiting: (now: DateTime.Utc) => Effect.Effect<number, DbError>
     /** Notes finished orders that are not filled, including those of which nothing was placed, and ignored ones. */
     readonly noteUnfilled: (now: DateTime.Utc) => Effect.Effect<number, DbError>
   }
@@ -83,40 +86,15 @@ export class NotificationStore extends Context.Service<
         noteCredentials: noteCredentials(db),
         noteRequests: noteRequests(db),
         noteHeld: noteHeld(db),
+        noteWaiting: noteWaiting(db),
         noteUnfilled: noteUnfilled(db)
       })
     )
   )
 }
 
-/** The most characters of a key. A longer one, of a row whose id has no limit, ends with its digest. */
-const maxKey = 200
-/** The most characters of a name or an id inside a message, so that its end is still told. */
-const maxName = 64
 /** The most broker orders that a message names. */
 const maxBrokerOrders = 10
-
-/**
- * Writes facts (key, kind, severity, message, order id, slice id, reason code) whose keys are not there yet. Whatever another
- * program has written into their parts is cut here. Their messages are made by `concat`, which leaves out what is NULL: one
- * odd row must not keep the facts of all other rows from being written.
- */
-const writeFacts = ({ sql, queryOne }: Db["Service"], operation: string, now: DateTime.Utc, facts: Fragment) =>
-  queryOne(
-    operation,
-    Schema.Struct({ count: Schema.Int }),
-    sql`
-      WITH noted AS (
-        INSERT INTO notifications (key, kind, severity, message, order_id, slice_id, reason_code, found_at, next_attempt_at)
-        SELECT CASE WHEN length(key) <= ${maxKey}::int THEN key ELSE left(key, ${maxKey - 32}::int) || md5(key) END, kind, severity,
-          left(message, ${maxMessage}::int), left(order_id, ${maxName}::int), left(slice_id, ${maxName}::int), left(reason_code, ${maxName}::int),
-          ${instant(now)}::timestamptz, ${instant(now)}::timestamptz
-        FROM (${facts}) AS facts (key, kind, severity, message, order_id, slice_id, reason_code)
-        ON CONFLICT (key) DO NOTHING
-        RETURNING 1
-      )
-      SELECT count(*)::int AS count FROM noted`
-  ).pipe(Effect.map(({ count }) => count))
 
 const since = (now: DateTime.Utc) => instant(DateTime.subtractDuration(now, lookBack))
 
@@ -285,12 +263,6 @@ const maybeUnfilled = (sql: Sql, now: DateTime.Utc) => sql`
         OR EXISTS (SELECT FROM slice_results WHERE ${isItsSlice(sql)} AND stage = 'S' AND replaced_by IS NULL AND NOT is_waived))
   )
   SELECT * FROM found`
-
-/** An order `o` in words. A row of another program may lack any of its columns, which a FAILED order shows as it is. */
-const orderWords = (sql: Sql) => sql`
-  concat('Order ', left(o.id, ${maxName}::int),
-    ' (' || nullif(concat_ws(' ', left(o.side, 16), left(o.total_quantity::text, 16) || CASE WHEN length(o.total_quantity::text) > 16 THEN '…' ELSE '' END,
-      left(o.instrument, ${maxName}::int)), '') || ')')`
 
 const noteHeld = (db: Db["Service"]) => (now: DateTime.Utc) =>
   writeFacts(

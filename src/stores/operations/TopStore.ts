@@ -8,7 +8,7 @@ import { longestAhead } from "../../domain/model/Order.ts"
 import { Stage } from "../../domain/model/OrderSlice.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
 import { slicesInDoubt, slicesInHand } from "../sql/claims.ts"
-import { shownReasonCode } from "../sql/conditions.ts"
+import { isToSplit, isWaitingForCalendar, shownReasonCode } from "../sql/conditions.ts"
 import { heldForDouble } from "../sql/heldForDouble.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
@@ -139,7 +139,9 @@ const orders =
           UNION ALL
           (SELECT number, 2 FROM orders WHERE order_queue_status = 'IN_PROGRESS' ORDER BY claimed_at LIMIT ${limit})
           UNION ALL
-          (SELECT number, 2 FROM orders WHERE order_queue_status = 'PENDING' ORDER BY created_at, id LIMIT ${limit})
+          (SELECT number, 2 FROM orders WHERE ${isToSplit(sql)} ORDER BY created_at, id LIMIT ${limit})
+          UNION ALL
+          (SELECT number, 3 FROM orders WHERE ${isWaitingForCalendar(sql)} LIMIT ${limit})
           UNION ALL
           (SELECT slice >> 20, 2 FROM slice_queue WHERE claim = 0 AND NOT is_held ORDER BY due_at, slice LIMIT 1000)
           UNION ALL

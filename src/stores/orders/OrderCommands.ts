@@ -15,6 +15,7 @@ import { isOfOrder } from "../sql/moves.ts"
 import { differencesBetween, orderColumns, orderRow } from "../sql/orderColumns.ts"
 import { OrderProgress, progressColumns } from "../sql/orderProgress.ts"
 import { isCancelWanted, joinCompletion } from "../sql/wantedCancels.ts"
+import { retry, unsplit } from "./retryOrder.ts"
 import { hold, pause, requestCancel, resume } from "./stopOrder.ts"
 
 export type { OrderProgress } from "../sql/orderProgress.ts"
@@ -127,6 +128,10 @@ export class OrderCommands extends Context.Service<
     readonly hold: (orderId: string, reason: Reason, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
     /** Takes an order off hold and wakes the executors; false when it was not on hold. */
     readonly resume: (orderId: string, asked: Asked, now: DateTime.Utc) => Effect.Effect<boolean, DbError>
+    /** The order with what decides whether it may be split again. */
+    readonly unsplit: ReturnType<typeof unsplit>
+    /** Puts a FAILED order back to PENDING: see {@link retry}. */
+    readonly retry: ReturnType<typeof retry>
   }
 >()("pulse-background/OrderCommands") {
   static readonly layer: Layer.Layer<OrderCommands, never, Db> = Layer.effect(
@@ -143,7 +148,9 @@ export class OrderCommands extends Context.Service<
         requestCancel: requestCancel(db),
         pause: pause(db),
         hold: hold(db),
-        resume: resume(db)
+        resume: resume(db),
+        unsplit: unsplit(db),
+        retry: retry(db)
       })
     )
   )

@@ -1,36 +1,22 @@
-import { type BigDecimal, Context, DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import { type BigDecimal, Context, type DateTime, type Duration, Effect, Layer, Schema } from "effect"
+import type { Fragment } from "effect/sql/Statement"
 import { Db } from "../../db/Db.ts"
 import type { DbError } from "../../db/DbError.ts"
-import { channel, decimals, durationMillis, instant, integers, texts } from "../../db/parameters.ts"
-import type { Readable } from "../../db/Readable.ts"
-import { overBeforeSplit } from "../../domain/lifecycle/orderState.ts"
-import { ArrivedOrder } from "../../domain/lifecycle/validateOrder.ts"
+import { channel, decimals, instant, integers, texts } from "../../db/parameters.ts"
+import type { KnownEnd } from "../../domain/market/orderTime.ts"
 import { type BrokerOrderId, OrderId, type SliceId, type Tag } from "../../domain/model/Ids.ts"
-import { type Instrument, longestAhead, OrderQueueStatus, type Price, type Side } from "../../domain/model/Order.ts"
-import { type Reason, StoredReasonCode } from "../../domain/model/reason.ts"
+import type { Instrument, Price, Side } from "../../domain/model/Order.ts"
+import type { Reason } from "../../domain/model/reason.ts"
 import type { OrderPlan } from "../../domain/planning/planOrder.ts"
-import { isClaimable, mayWantPlan } from "../sql/conditions.ts"
+import { mayWantPlan } from "../sql/conditions.ts"
 import { holdSlices } from "../sql/holdSlices.ts"
 import { Id, idsOf } from "../sql/ids.ts"
 import { isOfOrder } from "../sql/moves.ts"
-import { orderColumns, text } from "../sql/orderColumns.ts"
 import { holdOrphaned, plannedSlices, planRows } from "../sql/planRows.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 import { unindexed } from "../sql/skipIndex.ts"
-import { tableLayout } from "../sql/tableLayout.ts"
+import { claimPending } from "./claimPending.ts"
 import { releaseStuck } from "./releaseStuck.ts"
-
-/** A claimed order as its row was found, before any validation. */
-export const ClaimedOrder = Schema.Struct({
-  ...ArrivedOrder.fields,
-  claimVersion: Schema.Int,
-  orderQueueStatus: OrderQueueStatus,
-  statusReason: Schema.NullOr(Schema.String),
-  reasonCode: StoredReasonCode,
-  /** created_at in milliseconds since 1970; null when it is more than a year from now, or infinite. */
-  createdMillis: Schema.NullOr(Schema.Number)
-})
-export type ClaimedOrder = typeof ClaimedOrder.Type
 
 export interface SplitOrder {
   readonly claimVersion: number
@@ -43,19 +29,19 @@ export interface SplitOrder {
   readonly value: BigDecimal.BigDecimal | null
 }
 
+/** An order that cannot be planned before the trading calendar knows more days. */
+export interface WaitingOrder {
+  readonly id: string
+  readonly claimVersion: number
+  readonly reason: Reason
+  readonly waitsFor: KnownEnd
+}
+
 export interface FailedSplit {
   readonly id: string
   readonly status: "FAILED" | "SKIPPED"
   readonly claimVersion: number
   readonly reason: Reason
-}
-
-interface ClaimOptions {
-  readonly now: DateTime.Utc
-  readonly owner: string
-  readonly limit: number
-  readonly isNewestFirst?: boolean
-  readonly windowGrace: Duration.Duration | null
 }
 
 /** The broker's words about the last slices of an order, the latest first; null for a slice that it did not refuse. */
@@ -80,12 +66,8 @@ export interface DoublePlacement {
 export class OrderStore extends Context.Service<
   OrderStore,
   {
-    /**
-     * Claims up to `limit` PENDING orders, oldest first unless `isNewestFirst`: → IN_PROGRESS; → SKIPPED if the order was
-     * cancelled or its window ended more than `windowGrace` ago; → DONE if it was split before. With a null grace no window
-     * is over, because windows in trading hours are not measured on the wall clock.
-     */
-    readonly claimPending: (options: ClaimOptions) => Effect.Effect<Readable<ClaimedOrder>, DbError>
+    /** Claims PENDING orders: see {@link claimPending}. */
+    readonly claimPending: ReturnType<typeof claimPending>
 
     /**
      * IN_PROGRESS → DONE with plan and slices, for each order whose claim is current; returns their ids. The slices of an
@@ -98,6 +80,12 @@ export class OrderStore extends Context.Service<
 
     /** IN_PROGRESS → FAILED or SKIPPED with a reason, for each order whose claim is current. */
     readonly failSplits: (orders: ReadonlyArray<FailedSplit>, now: DateTime.Utc) => Effect.Effect<void, DbError>
+
+    /**
+     * IN_PROGRESS → PENDING with a reason, for each order whose claim is current, until the trading calendar of a splitter knows
+     * days of its venue beyond the ones that were known; → SKIPPED if it was cancelled meanwhile. The attempt does not count.
+     */
+    readonly waitForCalendar: (orders: ReadonlyArray<WaitingOrder>, now: DateTime.Utc) => Effect.Effect<void, DbError>
 
     /**
      * IN_PROGRESS → PENDING while attempts are left, else FAILED, for up to 1000 orders claimed before `claimedBefore`.
@@ -143,6 +131,7 @@ export class OrderStore extends Context.Service<
         claimPending: claimPending(db),
         completeSplits: completeSplits(db),
         failSplits: failSplits(db),
+        waitForCalendar: waitForCalendar(db),
         releaseStuck: releaseStuck(db),
         release: release(db),
         stoppedAmong: stoppedAmong(db),
@@ -152,55 +141,6 @@ export class OrderStore extends Context.Service<
     )
   )
 }
-
-const claimPending =
-  ({ sql, queryReadable }: Db["Service"]): OrderStore["Service"]["claimPending"] =>
-  (options) =>
-    queryReadable(
-      "OrderStore.claimPending",
-      ClaimedOrder,
-      sql`
-        WITH picked AS MATERIALIZED (
-          SELECT id,
-            -- An order that has slices was set back to PENDING after its split.
-            EXISTS (SELECT FROM slice_plan WHERE order_number = orders.number) AS is_split,
-            CASE
-              WHEN cancel_requested_at IS NOT NULL THEN 'cancelled before the split'
-              WHEN duration_minutes BETWEEN 0 AND 1440
-                -- Subtracted from now: an addition to created_at overflows for the last times that PostgreSQL can hold.
-                AND created_at < ${instant(options.now)}::timestamptz
-                  - round(least(greatest(duration_minutes, 0), 1440), 6)::float8 * interval '1 minute'
-                  - ${options.windowGrace === null ? null : durationMillis(options.windowGrace)}::float8 * interval '1 millisecond'
-                THEN ${overBeforeSplit.text}::text
-            END AS skip_reason
-          FROM orders
-          WHERE order_queue_status = 'PENDING'
-            AND ${isClaimable(sql)}
-          ORDER BY ${sql.literal(options.isNewestFirst ? "created_at DESC, id DESC" : "created_at, id")}
-          LIMIT ${options.limit}
-          FOR UPDATE SKIP LOCKED
-        )
-        UPDATE orders o SET
-          order_queue_status = CASE WHEN p.is_split THEN 'DONE' WHEN p.skip_reason IS NULL THEN 'IN_PROGRESS' ELSE 'SKIPPED' END,
-          status_reason = CASE WHEN p.is_split THEN 'it was split before, and is not split again' ELSE p.skip_reason END,
-          reason_code = CASE WHEN p.is_split THEN ${reasonCode(sql, "already_split")}
-            WHEN p.skip_reason IS NULL THEN NULL
-            WHEN o.cancel_requested_at IS NOT NULL THEN ${reasonCode(sql, "order_cancelled")}
-            ELSE ${reasonCode(sql, "window_over")} END,
-          claimed_layout = CASE WHEN NOT p.is_split AND p.skip_reason IS NULL THEN ${tableLayout}::int END,
-          claim_version = o.claim_version + 1,
-          split_attempts = o.split_attempts + 1,
-          claimed_by = ${options.owner},
-          claimed_at = ${instant(options.now)},
-          updated_at = ${instant(options.now)}
-        FROM picked p
-        WHERE o.id = p.id
-        RETURNING ${sql.literal(orderColumns)}, o.claim_version, o.order_queue_status, o.status_reason, o.reason_code,
-          ${sql.literal(["request_id", "origin_trace_id"].map(text).join(", "))},
-          CASE WHEN o.created_at BETWEEN ${instant(DateTime.subtractDuration(options.now, longestAhead))}::timestamptz
-              AND ${instant(DateTime.addDuration(options.now, longestAhead))}::timestamptz
-            THEN (extract(epoch FROM o.created_at) * 1000)::float8 END AS created_millis`
-    )
 
 const completeSplits =
   ({ sql, query }: Db["Service"]): OrderStore["Service"]["completeSplits"] =>
@@ -252,6 +192,32 @@ const failSplits =
                     ${texts(orders.map((order) => order.reason.code))}) AS mine (id, status, claim_version, reason, code)
         WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
     )
+
+const waitForCalendar =
+  ({ sql, execute }: Db["Service"]): OrderStore["Service"]["waitForCalendar"] =>
+  (orders, now) => {
+    const unlessCancelled = (cancelled: Fragment, otherwise: Fragment) =>
+      sql`CASE WHEN o.cancel_requested_at IS NULL THEN ${otherwise} ELSE ${cancelled} END`
+    return execute(
+      "OrderStore.waitForCalendar",
+      sql`
+        UPDATE orders o SET
+          order_queue_status = ${unlessCancelled(sql`'SKIPPED'`, sql`'PENDING'`)},
+          status_reason = ${unlessCancelled(sql`'cancelled before the split'`, sql`mine.reason`)},
+          reason_code = ${unlessCancelled(reasonCode(sql, "order_cancelled"), sql`mine.code`)},
+          calendar_market = mine.market, calendar_until = mine.until::date,
+          claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL, split_attempts = o.split_attempts - 1,
+          updated_at = ${instant(now)}
+        FROM unnest(${texts(orders.map((order) => order.id))},
+                    ${integers(orders.map((order) => order.claimVersion))},
+                    ${texts(orders.map((order) => order.reason.text))},
+                    ${texts(orders.map((order) => order.reason.code))},
+                    ${texts(orders.map((order) => order.waitsFor.market))},
+                    ${texts(orders.map((order) => order.waitsFor.until))})
+          AS mine (id, claim_version, reason, code, market, until)
+        WHERE o.id = mine.id AND o.order_queue_status ${unindexed(sql)} = 'IN_PROGRESS' AND o.claim_version = mine.claim_version`
+    )
+  }
 
 const release =
   ({ sql, execute }: Db["Service"]): OrderStore["Service"]["release"] =>

@@ -7,6 +7,7 @@ import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import { type RunningOrder, RunningSlice } from "../../domain/planning/replan/RunningOrder.ts"
 import { isOfOrder } from "../sql/moves.ts"
 import { orderColumns } from "../sql/orderColumns.ts"
+import { reasonCode } from "../sql/reasonCode.ts"
 import { decodePlanInput, StoredPlan } from "./PlanStore.ts"
 
 /** The order cannot have a new plan; the reason says why. Nothing was changed. */
@@ -24,7 +25,8 @@ export class CannotReplan extends Schema.TaggedError<CannotReplan>()("CannotRepl
 const StoredOrder = Schema.Struct({
   ...UntrustedOrder.fields,
   orderQueueStatus: OrderQueueStatus,
-  isCancelled: Schema.Boolean
+  isCancelled: Schema.Boolean,
+  waitsForCalendar: Schema.Boolean
 })
 
 const LatestPlan = Schema.Struct({
@@ -71,7 +73,8 @@ export const readRunningOrder = (
       intended,
       completions: plan.completions,
       slices,
-      nextSequence: plan.nextSequence
+      nextSequence: plan.nextSequence,
+      waitsForCalendar: row.waitsForCalendar
     }
   })
 
@@ -80,7 +83,8 @@ const readOrder = ({ sql, queryOption }: Db["Service"], orderId: string) =>
     "ReplanStore.readOrder",
     StoredOrder,
     sql`
-      SELECT ${sql.literal(orderColumns)}, o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled
+      SELECT ${sql.literal(orderColumns)}, o.order_queue_status, o.cancel_requested_at IS NOT NULL AS is_cancelled,
+        o.reason_code IS NOT DISTINCT FROM ${reasonCode(sql, "calendar_ends")} AS waits_for_calendar
       FROM orders o WHERE id = ${orderId}`
   )
 

@@ -4,7 +4,7 @@ import type { DbError } from "../../db/DbError.ts"
 import { instant } from "../../db/parameters.ts"
 import { OrderQueueStatus } from "../../domain/model/Order.ts"
 import { StoredReasonCode } from "../../domain/model/reason.ts"
-import { isClaimable } from "../sql/conditions.ts"
+import { isClaimable, isToSplit } from "../sql/conditions.ts"
 import { reasonCode } from "../sql/reasonCode.ts"
 
 const ReleasedOrder = Schema.Struct({
@@ -30,7 +30,7 @@ export const releaseStuck =
     const hasStuckClaim = sql`
       order_queue_status = 'IN_PROGRESS' AND (claimed_at < ${instant(options.claimedBefore)} OR claimed_at IS NULL
         OR claimed_at > ${instant(options.now)}::timestamptz + interval '1 day')`
-    const isNeverClaimed = sql`order_queue_status = 'PENDING' AND NOT ${isClaimable(sql)}`
+    const isNeverClaimed = sql`${isToSplit(sql)} AND NOT ${isClaimable(sql)}`
     const timedOut = sql`
       'attempt ' || o.split_attempts || ' of ' || ${options.maxAttempts}::int || ' to split it, by '
         || coalesce(o.claimed_by, 'nobody') || ', did not end within ORDER_SPLIT_TIMEOUT_MINUTES'`
@@ -69,14 +69,15 @@ export const releaseStuck =
                 || '; the order is ignored'
               WHEN 'unclaimable' THEN 'claim_version or split_attempts: must be left to this service, and is negative or at its maximum'
               WHEN 'retried' THEN ${timedOut}
-              ELSE ${timedOut} || ': see that daemon''s log, then submit the order again with another key' END,
+              ELSE ${timedOut} || ': see that daemon''s log, then split it again with order retry' END,
             reason_code = CASE stuck.what
               WHEN 'restored' THEN o.reason_code
               WHEN 'arrived' THEN ${reasonCode(sql, "not_pending")}
               WHEN 'unclaimable' THEN ${reasonCode(sql, "invalid_order")}
               WHEN 'retried' THEN ${reasonCode(sql, "split_timed_out")}
               ELSE ${reasonCode(sql, "split_attempts_exhausted")} END,
-            arrived_as = NULL, claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL, updated_at = ${instant(options.now)}
+            arrived_as = NULL, claimed_by = NULL, claimed_at = NULL, claimed_layout = NULL,
+            calendar_market = NULL, calendar_until = NULL, updated_at = ${instant(options.now)}
           FROM stuck
           WHERE o.id = stuck.id
           RETURNING o.id, o.order_queue_status, o.status_reason, o.reason_code, stuck.what

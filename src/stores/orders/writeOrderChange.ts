@@ -46,6 +46,8 @@ export const writeOrderChange = (
       return giveUp(db, running.order.id, change.slices, change.reason, options.now)
     case "Cut":
       return cut(db, running, change, options)
+    case "Waits":
+      return wait(db, running.order.id, change.reason, options.now)
     case "Finished":
       return finish(db, running.order.id, change.reason, options.now)
   }
@@ -166,6 +168,8 @@ const writePlan = (
           hold_reason_code = CASE WHEN o.hold_reason IS NULL AND o.id IN (SELECT order_id FROM orphaned)
             THEN ${reasonCode(sql, "orphaned_orders")} ELSE o.hold_reason_code END,
           ${holdOrphaned(sql, options.now)},
+          status_reason = CASE WHEN reason_code = ${reasonCode(sql, "calendar_ends")} THEN NULL ELSE status_reason END,
+          reason_code = nullif(reason_code, ${reasonCode(sql, "calendar_ends")}),
           total_quantity = ${totalQuantity}::int, num_splits = least(num_splits, ${totalQuantity}::int), settled_at = NULL, updated_at = ${instant(options.now)},
           limit_price = CASE WHEN order_type = 'LIMIT'
             THEN coalesce(${limitPrice === null ? null : BigDecimal.format(limitPrice)}::numeric, limit_price) END
@@ -217,6 +221,14 @@ const giveUp = (
         })}
         SELECT slice::text FROM gone`
     )
+  )
+
+const wait = ({ sql, execute }: Db["Service"], orderId: string, reason: Reason, now: DateTime.Utc) =>
+  execute(
+    "ReplanStore.wait",
+    sql`
+      UPDATE orders SET status_reason = ${reason.text}, reason_code = ${reason.code}, updated_at = ${instant(now)}
+      WHERE id = ${orderId}`
   )
 
 const finish = ({ sql, execute }: Db["Service"], orderId: string, reason: Reason | null, now: DateTime.Utc) =>

@@ -1,7 +1,8 @@
 import type { DateTime } from "effect"
 import type { Fragment } from "effect/sql/Statement"
 import type { Sql } from "../../db/Db.ts"
-import { instant } from "../../db/parameters.ts"
+import { instant, texts } from "../../db/parameters.ts"
+import { type PerVenue, venueIds } from "../../domain/market/Venue.ts"
 import { maxQuantity } from "../../domain/model/Order.ts"
 import { isOfOrder } from "./moves.ts"
 import { reasonCode } from "./reasonCode.ts"
@@ -72,6 +73,31 @@ export const isWindowOver = (sql: Sql, now: DateTime.Utc): Fragment => sql`(not_
  */
 export const isClaimable = (sql: Sql): Fragment => sql`(
   claim_version BETWEEN 0 AND ${maxQuantity - 1}::int AND split_attempts BETWEEN 0 AND ${maxQuantity - 1}::int)`
+
+/** The order is PENDING and waits for nothing but a splitter. The index orders_to_split. */
+export const isToSplit = (sql: Sql): Fragment => sql`(order_queue_status = 'PENDING' AND calendar_until IS NULL)`
+
+/** The order is PENDING and waits for days of its venue that the trading calendar did not know. The index orders_waiting. */
+export const isWaitingForCalendar = (sql: Sql): Fragment =>
+  sql`(order_queue_status = 'PENDING' AND calendar_until IS NOT NULL)`
+
+/**
+ * The oldest orders of each venue that wait for days that are known now, as the subquery `read` gets them from the condition on
+ * `orders` and the order to read them in: for a venue whose known days have not grown since an order was looked at, none.
+ */
+export const waitingForKnownDays = (
+  sql: Sql,
+  knownUntil: PerVenue<string> | null,
+  read: (isWaiting: Fragment, inTurn: Fragment) => Fragment
+): Fragment => {
+  const venues = knownUntil === null ? [] : venueIds
+  return sql`
+    unnest(${texts(venues)}, ${texts(venues.flatMap((venue) => knownUntil?.[venue] ?? []))}) AS known (market, until)
+    CROSS JOIN LATERAL (${read(
+      sql`${isWaitingForCalendar(sql)} AND calendar_market = known.market AND calendar_until < known.until::date`,
+      sql`calendar_until, created_at, id`
+    )}) waiting`
+}
 
 /** The order is followed through: its unfilled quantity is carried to later slices, or completed. */
 export const isFollowedThrough = (sql: Sql, alias?: string): Fragment => {

@@ -19,6 +19,7 @@ export type ActionName =
   | "order resume"
   | "order cancel"
   | "order amend"
+  | "order retry"
   | "slice retry"
   | "slice skip"
   | "slice placed"

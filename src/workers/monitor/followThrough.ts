@@ -54,6 +54,7 @@ export const makeFollowThrough = Effect.gen(function* () {
     if (change === null) return
     yield* logChange(change)
     if (change._tag === "GiveUp") telemetry.sliceReason(change.reason.code, change.slices.length)
+    if (change._tag === "Waits") telemetry.orderReason(change.reason.code)
     if (change._tag === "Finished" && change.reason !== null) telemetry.orderReason(change.reason.code)
   })
 
@@ -112,6 +113,10 @@ const logChange = (change: OrderChange) => {
       return Effect.logInfo(`Plan ${change.plan.revision} ${causes.VOLUME}`)
     case "GiveUp":
       return Effect.logError(`${change.slices.length} slices skipped: ${change.reason.text}`).pipe(
+        annotateReason(change.reason.code)
+      )
+    case "Waits":
+      return Effect.logWarning(`The order needs a new plan: ${change.reason.text}`).pipe(
         annotateReason(change.reason.code)
       )
     case "Finished":

@@ -7,10 +7,14 @@ import { because } from "../../domain/model/reason.ts"
 import { unknownInstrument } from "../../domain/planning/planOrder.ts"
 import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { InstrumentStore } from "../../stores/account/InstrumentStore.ts"
-import type { ClaimedOrder, FailedSplit, SplitOrder } from "../../stores/orders/OrderStore.ts"
+import type { ClaimedOrder } from "../../stores/orders/claimPending.ts"
+import type { FailedSplit, SplitOrder, WaitingOrder } from "../../stores/orders/OrderStore.ts"
 import { isOver, planSplit } from "./planSplit.ts"
 
-/** Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason. */
+/**
+ * Plans the orders of a batch: returns the splits to write, and the orders that get none, each with its reason: those that are
+ * refused or come too late, and those that wait for the trading calendar.
+ */
 export const makePlanBatch = Effect.gen(function* () {
   const config = yield* Configuration
   const instruments = yield* InstrumentStore
@@ -22,6 +26,7 @@ export const makePlanBatch = Effect.gen(function* () {
     const rules = planningRules(config, hours.calendar())
     const splits: Array<SplitOrder> = []
     const failures: Array<FailedSplit> = []
+    const waiting: Array<WaitingOrder> = []
     const dayBudget = openDayBudget()
     const markets = yield* instruments.markets(claimed.flatMap(({ instrument }) => instrument ?? []))
     for (const order of claimed) {
@@ -34,13 +39,23 @@ export const makePlanBatch = Effect.gen(function* () {
       }
       const market = markets.get(order.instrument ?? "") ?? unknownInstrument
       const planned = planSplit(order, rules, market, now)
+      const { id, claimVersion } = order
+      if (Result.isFailure(planned) && planned.failure.waitsFor !== null) {
+        const { reason, waitsFor } = planned.failure
+        waiting.push({ id, claimVersion, reason, waitsFor })
+        yield* Effect.logWarning(`Order not split yet: ${reason.text}`).pipe(
+          annotateOrder(order),
+          annotateReason(reason.code)
+        )
+        continue
+      }
       const full = Result.isSuccess(planned) ? yield* dayBudget(planned.success.plan, planned.success.startsAt) : null
-      const refusal = Result.isFailure(planned) ? planned.failure : full === null ? null : because("broker_rate", full)
+      const noRoom = full === null ? null : because("broker_rate", full)
+      const refusal = Result.isFailure(planned) ? planned.failure.reason : noRoom
       if (Result.isSuccess(planned) && refusal === null && !isOver(planned.success.plan, windowGrace, now)) {
         splits.push(planned.success)
         continue
       }
-      const { id, claimVersion } = order
       const [status, reason] = refusal === null ? ["SKIPPED" as const, overBeforeSplit] : ["FAILED" as const, refusal]
       failures.push({ id, claimVersion, status, reason })
       yield* Effect.logError(`Order ${status.toLowerCase()}: ${reason.text}`).pipe(
@@ -48,6 +63,6 @@ export const makePlanBatch = Effect.gen(function* () {
         annotateReason(reason.code)
       )
     }
-    return { splits, failures }
+    return { splits, failures, waiting }
   })
 })

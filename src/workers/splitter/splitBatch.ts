@@ -3,13 +3,14 @@ import type { DbError } from "../../db/DbError.ts"
 import { because } from "../../domain/model/reason.ts"
 import { annotateOrder, annotateReason } from "../../runtime/annotate.ts"
 import { nowMillis } from "../../runtime/nowMillis.ts"
-import { type ClaimedOrder, OrderStore } from "../../stores/orders/OrderStore.ts"
+import type { ClaimedOrder } from "../../stores/orders/claimPending.ts"
+import { OrderStore } from "../../stores/orders/OrderStore.ts"
 import type { SplitOutcome } from "../../telemetry/Metrics.ts"
 import { Telemetry } from "../../telemetry/Telemetry.ts"
 import { makePlanBatch } from "./planBatch.ts"
 import { makeWriteSplits } from "./writeSplits.ts"
 
-/** Splits a batch of claimed orders. Each becomes DONE with its slices, FAILED or SKIPPED; none holds up another. */
+/** Splits a batch of claimed orders. Each becomes DONE with its slices, FAILED or SKIPPED, or waits; none holds up another. */
 export const makeSplitBatch = Effect.gen(function* () {
   const orders = yield* OrderStore
   const telemetry = yield* Telemetry
@@ -22,11 +23,15 @@ export const makeSplitBatch = Effect.gen(function* () {
   const splitTogether = Effect.fnUntraced(function* (claimed: ReadonlyArray<ClaimedOrder>) {
     const now = yield* DateTime.now
     const beganMillis = yield* nowMillis
-    const { splits, failures } = yield* planBatch(claimed, now)
+    const { splits, failures, waiting } = yield* planBatch(claimed, now)
     if (failures.length > 0) yield* orders.failSplits(failures, yield* DateTime.now)
-    for (const { reason } of failures) telemetry.orderReason(reason.code)
+    if (waiting.length > 0) yield* orders.waitForCalendar(waiting, yield* DateTime.now)
+    for (const { reason } of [...failures, ...waiting]) telemetry.orderReason(reason.code)
     const done = new Set(yield* writeSplits(splits))
-    const failed = new Set(failures.flatMap(({ id, status }) => (status === "FAILED" ? [id] : [])))
+    const unsplit = new Map<string, SplitOutcome>([
+      ...failures.map(({ id, status }) => [id, status === "FAILED" ? "failed" : "skipped"] as const),
+      ...waiting.map(({ id }) => [id, "waiting"] as const)
+    ])
     const counts = new Map(splits.map(({ plan }) => [plan.orderId as string, plan.slices.length]))
     for (const order of claimed) {
       const count = counts.get(order.id)
@@ -40,7 +45,7 @@ export const makeSplitBatch = Effect.gen(function* () {
         yield* note(order, "not_split", 0, beganMillis)
       } else {
         if (order.reasonCode !== null) telemetry.orderReason(order.reasonCode)
-        yield* note(order, failed.has(order.id) ? "failed" : "skipped", 0, beganMillis)
+        yield* note(order, unsplit.get(order.id) ?? "skipped", 0, beganMillis)
       }
     }
   })

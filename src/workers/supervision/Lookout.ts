@@ -1,8 +1,10 @@
 import { Clock, Context, DateTime, Duration, Effect, Layer } from "effect"
 import { DatabaseClock } from "../../clock/DatabaseClock.ts"
 import { Configuration } from "../../config/Configuration.ts"
+import { TradingHours } from "../../config/TradingHours.ts"
 import { Wakeups } from "../../db/Wakeups.ts"
 import { isPausedUntil } from "../../domain/lifecycle/pause.ts"
+import { endsOf } from "../../domain/market/TradingCalendar.ts"
 import { logAndContinue } from "../../runtime/logAndContinue.ts"
 import { HeartbeatStore } from "../../stores/operations/HeartbeatStore.ts"
 import { LookoutStore, type Sighting } from "../../stores/operations/LookoutStore.ts"
@@ -49,7 +51,7 @@ export const Lookout: Context.Reference<Lookout> = Context.Reference<Lookout>("p
 export const LookoutLayer: Layer.Layer<
   never,
   never,
-  Configuration | DatabaseClock | HeartbeatStore | LookoutStore | Wakeups | WorkerStatus
+  Configuration | DatabaseClock | HeartbeatStore | LookoutStore | TradingHours | Wakeups | WorkerStatus
 > = Layer.effect(
   Lookout,
   Effect.gen(function* () {
@@ -162,12 +164,15 @@ const makeLook = Effect.fnUntraced(function* (known: Effect.Success<typeof makeK
   const wakeups = yield* Wakeups
   const history = yield* ServerHistory
   const calendar = yield* CalendarFollower
+  const hours = yield* TradingHours
 
   return Effect.gen(function* () {
     const number = known.begin()
     const [beat, now] = [yield* status.beat, yield* DateTime.now]
+    const days = hours.calendar()
+    const knownUntil = days === null ? null : endsOf(days)
     const sighting = yield* clock
-      .during((withBootId) => store.look({ beat, now, withBootId }))
+      .during((withBootId) => store.look({ beat, now, withBootId, knownUntil }))
       .pipe(Effect.timeout(heartbeatInterval))
     const seen = known.take({ number, atMillis: yield* Clock.currentTimeMillis, sighting })
     yield* Effect.forEach(seen, wakeups.wake, { discard: true })

@@ -15,6 +15,7 @@ import {
 } from "../../../src/domain/lifecycle/placement.ts"
 import { reconcile } from "../../../src/domain/lifecycle/reconciliation.ts"
 import { builtInCalendar } from "../../../src/domain/market/data/builtInCalendar.ts"
+import { calendarEnds } from "../../../src/domain/market/TradingCalendar.ts"
 import {
   BrokerCredentialsInvalid,
   BrokerNotSent,
@@ -191,6 +192,30 @@ describe("refusalToFire", () => {
     // A slice planned without a calendar is held to the shorter hours.
     assert.isNotNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), open))
     assert.isNull(refusalToFire(slice(null, "2026-11-23T10:00:00+05:30"), at("2026-11-20T15:15:00+05:30"), limits))
+  })
+
+  it("does not give up a slice on a day that this daemon's calendar does not know", () => {
+    const open = { ...limits, calendar: builtInCalendar }
+    const fire = (now: string, notAfter: string) => {
+      const millis = (text: string) => DateTime.toEpochMillis(DateTime.makeUnsafe(text))
+      const times = {
+        notBeforeMillis: 0,
+        notAfterMillis: millis(notAfter),
+        leaseExpiresMillis: millis("2027-02-01T00:00:00Z")
+      }
+      const refusal = refusalToFire({ ...claimed, market: "EQUITY", ...times }, millis(now), open)
+      return refusal === null || refusal === "too early" ? refusal : refusal.next
+    }
+    assert.deepStrictEqual(fire("2027-01-04T10:00:00+05:30", "2027-01-04T11:00:00+05:30"), {
+      _tag: "Rescheduled",
+      code: "calendar_ends",
+      reason: calendarEnds(builtInCalendar, "EQUITY").message,
+      notBefore: DateTime.makeUnsafe("2027-01-04T10:01:00+05:30")
+    })
+    const onLastDay = fire("2026-12-31T15:40:00+05:30", "2027-01-01T10:00:00+05:30")
+    assert.strictEqual(onLastDay === null || onLastDay === "too early" ? null : onLastDay._tag, "Rescheduled")
+    const overThatDay = fire("2026-12-31T15:40:00+05:30", "2026-12-31T15:50:00+05:30")
+    assert.strictEqual(overThatDay === null || overThatDay === "too early" ? null : overThatDay._tag, "Skipped")
   })
 
   it("sets the deadline of a request by the window, the claim and the market's session", () => {

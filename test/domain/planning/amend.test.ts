@@ -46,7 +46,7 @@ const running = (sent: number, changed: Partial<SplittableOrder> = {}): RunningO
     completesAt: null,
     keepsHours: false
   }
-  return { order, plan: stored, intended: input, completions: 0, slices, nextSequence: 11 }
+  return { order, plan: stored, intended: input, completions: 0, slices, nextSequence: 11, waitsForCalendar: false }
 }
 
 const amended = (order: RunningOrder, amendment: Partial<Amendment>, now: DateTime.Utc) => {

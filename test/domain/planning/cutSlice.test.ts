@@ -63,6 +63,7 @@ const claimedFirst = (lotSize = 1) => {
     },
     intended: plan.input,
     completions: 0,
+    waitsForCalendar: false,
     slices,
     nextSequence: 3
   }

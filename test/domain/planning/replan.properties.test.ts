@@ -296,7 +296,7 @@ const toTheEnd = (model: OrderModel, choices: Choices, log: Array<string>) => {
   for (let step = 0; step < 2000; step += 1) {
     const isOver =
       inStage(model, "SCHEDULED").length + claimed(model).length + unknown(model).length + open(model).length === 0
-    if (isOver && !isUnfinished(model)) return
+    if (isOver && (model.isWaiting || !isUnfinished(model))) return
     for (const event of [
       claim,
       acknowledge,
@@ -320,6 +320,7 @@ const endsWell = (model: OrderModel) => {
   if (!carryUnfilled && !carryRejected && completion === "REPORT") return
   const { filled, waived } = quantities(model)
   const { finished } = model
+  if (model.isWaiting) return assert.strictEqual(model.order.sessionPolicy, "NEXT_SESSION")
   assert.isNotNull(finished)
   if (finished === null) return
   assert.strictEqual(finished.unfilled, totalQuantity - filled - waived)

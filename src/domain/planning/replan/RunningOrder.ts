@@ -53,6 +53,8 @@ export interface RunningOrder {
   readonly slices: ReadonlyArray<RunningSlice>
   /** The number of the order's next slice. */
   readonly nextSequence: number
+  /** What it needs next lies beyond the end of the trading calendar, and people were told. */
+  readonly waitsForCalendar: boolean
 }
 
 /** A new plan for what has not been sent; it replaces all SCHEDULED slices. */
@@ -75,6 +77,12 @@ export interface GiveUp {
   readonly reason: Reason
 }
 
+/** What the order needs next lies beyond the end of the trading calendar. It is decided again when the calendar knows more. */
+export interface Waits {
+  readonly _tag: "Waits"
+  readonly reason: Reason
+}
+
 /** The order has nothing left to do. */
 export interface Finished {
   readonly _tag: "Finished"
@@ -92,7 +100,7 @@ export interface Cut {
   readonly cutSequence: number
 }
 
-export type OrderChange = Replan | GiveUp | Finished | Cut
+export type OrderChange = Replan | GiveUp | Waits | Finished | Cut
 
 export interface PlanningContext {
   readonly rules: PlanningRules

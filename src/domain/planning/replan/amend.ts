@@ -1,6 +1,7 @@
 import { BigDecimal, Duration, Result } from "effect"
 import type { Price } from "../../model/Order.ts"
-import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import { because, type Reason } from "../../model/reason.ts"
+import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow, unknownDays } from "./planRest.ts"
 import {
   isMissing,
   isScheduled,
@@ -38,6 +39,8 @@ export const amend = (
       "it keeps trading hours, and here the calendar is off: set TRADING_CALENDAR as the daemons have it"
     )
   }
+  const unknown = unknownDays(running, context)
+  if (unknown !== null) return Result.fail(unknown.text)
   if (plan.cause === "COMPLETION") return Result.fail("it is being completed at the market: cancel it instead")
   const { remainingQuantity, remainingWindow } = amendment
   const quantity = remainingQuantity ?? restOfSlices(scheduled)
@@ -53,9 +56,9 @@ export const amend = (
     waived.length === 0 &&
     textOf(limitPrice) === textOf(order.limitPrice)
   if (changesNothing) return Result.succeed(null)
-  return Result.flatMap(windowOf(running, amendment, numSlices, context), (window) => {
+  const planned = Result.flatMap(windowOf(running, amendment, numSlices, context), (window) => {
     if (remainingWindow === null && window.millis === 0 && numSlices > 1) {
-      return Result.fail("duration_minutes: the order's window is over; give it a new one")
+      return Result.fail(because("window_over", "duration_minutes: the order's window is over; give it a new one"))
     }
     return planRest(running, context, window, {
       quantity,
@@ -69,6 +72,7 @@ export const amend = (
       note: amendment.note
     })
   })
+  return Result.mapError(planned, ({ text }) => text)
 }
 
 /**
@@ -80,7 +84,7 @@ const windowOf = (
   { remainingWindow }: Amendment,
   numSlices: number,
   context: PlanningContext
-): Result.Result<RestOfWindow, string> => {
+): Result.Result<RestOfWindow, Reason> => {
   if (remainingWindow !== null) {
     return restOfWindow(running, context, Duration.toMillis(remainingWindow) / numSlices / maxPace)
   }

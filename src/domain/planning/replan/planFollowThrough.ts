@@ -1,7 +1,8 @@
 import { DateTime, Duration, Option, Result } from "effect"
+import { waitingForCalendar } from "../../market/orderTime.ts"
 import { maxSplits, type SplittableOrder } from "../../model/Order.ts"
 import { because, type Reason } from "../../model/reason.ts"
-import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow } from "./planRest.ts"
+import { minGapOf, maxPace, planRest, type RestOfWindow, restOfWindow, unknownDays } from "./planRest.ts"
 import {
   isMissing,
   isPending,
@@ -21,15 +22,27 @@ const maxCompletions = 10
 /**
  * Decides how an order that deviates from its plan continues, as the order asks: respread late slices, carry unfilled
  * quantity into later slices, complete it at the window's end, or declare the order finished. Null if nothing is to be done
- * yet. Fails if a plan that is due cannot be made. The monitor's followThrough calls it.
+ * yet. Fails if a plan that is due cannot be made; one that needs days which the calendar does not know is waited for instead.
+ * The monitor's followThrough calls it.
  */
 export const planFollowThrough = (
   running: RunningOrder,
   context: PlanningContext
 ): Result.Result<OrderChange | null, string> => {
+  const decided = decide(running, context)
+  if (Result.isSuccess(decided)) return Result.succeed(decided.success)
+  const { code, text } = decided.failure
+  if (code !== "calendar_ends") return Result.fail(text)
+  const waits: OrderChange = { _tag: "Waits", reason: waitingForCalendar(decided.failure) }
+  return Result.succeed(running.waitsForCalendar ? null : waits)
+}
+
+const decide = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange | null, Reason> => {
   const { plan, slices, order } = running
   // A daemon without a calendar leaves orders that were planned with one to other daemons.
   if (plan.keepsHours && context.rules.calendar === null) return Result.succeed(null)
+  const unknown = unknownDays(running, context)
+  if (unknown !== null) return Result.fail(unknown)
   const completesNow = plan.completesAt !== null && DateTime.isGreaterThanOrEqualTo(context.now, plan.completesAt)
   const rest = slices.filter((slice) => isMissing(slice) || isScheduled(slice))
   const isWaiting = slices.some(isPending)
@@ -60,7 +73,8 @@ export const planFollowThrough = (
   if (isWaiting || slices.some(isScheduled)) return Result.succeed(null)
   if (plan.completesAt !== null && !completesNow && !isRefused && rest.length > 0) return Result.succeed(null)
   const failure = completed === null ? null : completed.failure
-  const problem = isRefused ? "what was to complete it was refused, or not sent" : failure
+  if (failure?.code === "calendar_ends" && !isRefused) return Result.fail(failure)
+  const problem = isRefused ? "what was to complete it was refused, or not sent" : (failure?.text ?? null)
   const reason =
     problem === null
       ? whyMissing(running, rest)
@@ -96,8 +110,8 @@ const noWholeLots = (lotSize: number): string => `it is not in whole lots of ${l
  * Respreads the SCHEDULED slices over the rest of the window, at no more than {@link maxPace} times the planned pace. If some do
  * not fit, the last ones are given up first, and the next pass respreads the others.
  */
-const respread = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange, string> =>
-  Result.flatMap(restOfWindow(running, context, minGapOf(running)), (window): Result.Result<OrderChange, string> => {
+const respread = (running: RunningOrder, context: PlanningContext): Result.Result<OrderChange, Reason> =>
+  Result.flatMap(restOfWindow(running, context, minGapOf(running)), (window): Result.Result<OrderChange, Reason> => {
     const scheduled = running.slices.filter(isScheduled)
     const fitting = window.millis === 0 ? 0 : slotsIn(running, window)
     const tooMany = scheduled.slice(fitting).map(({ id }) => id)
@@ -169,15 +183,17 @@ const complete = (
   running: RunningOrder,
   rest: ReadonlyArray<RunningSlice>,
   context: PlanningContext
-): Result.Result<Replan, string> =>
+): Result.Result<Replan, Reason> =>
   Result.flatMap(
     restOfWindow(running, context, context.rules.leastGapMillis),
-    (window): Result.Result<Replan, string> => {
-      if (running.completions === maxCompletions) return Result.fail(`it was tried ${maxCompletions} times`)
+    (window): Result.Result<Replan, Reason> => {
+      if (running.completions === maxCompletions) {
+        return Result.fail(because("completion_impossible", `it was tried ${maxCompletions} times`))
+      }
       const { leastGapMillis, preTrade } = context.rules
       const { lotSize, largestSlice } = running.plan.input
       const whole = rest.filter((slice) => isWholeLots(slice, lotSize))
-      if (whole.length === 0) return Result.fail(noWholeLots(lotSize))
+      if (whole.length === 0) return Result.fail(because("not_whole_lots", noWholeLots(lotSize)))
       const quantity = restOfSlices(whole)
       const allowed = Option.getOrElse(preTrade.sliceQuantity, () => Infinity)
       const maxLots = Math.floor(Math.min(largestSlice ?? Infinity, allowed) / lotSize)

@@ -1,7 +1,10 @@
 import { DateTime, Result } from "effect"
 import { openTimeOf } from "../../market/orderTime.ts"
+import { calendarEnds, endsBefore } from "../../market/TradingCalendar.ts"
 import { firstOpen, tradingMillisBetween } from "../../market/TradingTime.ts"
+import { venueOf } from "../../market/Venue.ts"
 import { maxQuantity } from "../../model/Order.ts"
+import { because, type Reason } from "../../model/reason.ts"
 import { hasDerivatives, type OrderPlan, planRequest } from "../planOrder.ts"
 import { restOf } from "../schedule/Curve.ts"
 import { isScheduled, type PlanningContext, type Replan, type RunningOrder, type RunningSlice } from "./RunningOrder.ts"
@@ -18,19 +21,34 @@ export interface RestOfWindow {
   readonly elapsed: number
 }
 
+/**
+ * Why the rest of the window cannot be planned: the calendar, if there is one, ends before the window does, and slices would be
+ * given up for that. Null if it does not, or the window is over.
+ */
+export const unknownDays = ({ order, plan }: RunningOrder, { rules, market, now }: PlanningContext): Reason | null => {
+  const { calendar } = rules
+  const venue = venueOf(order.instrument, hasDerivatives(market))
+  const isUnknown =
+    plan.keepsHours &&
+    DateTime.isLessThan(now, plan.endsAt) &&
+    venue !== null &&
+    calendar !== null &&
+    endsBefore(calendar, venue, DateTime.toEpochMillis(plan.endsAt) - 1)
+  return isUnknown ? because("calendar_ends", calendarEnds(calendar, venue).message) : null
+}
+
 /** The rest of the window, from `gapMillis` after the last slice that was sent, and not before `notBeforeMillis`. */
 export const restOfWindow = (
   running: RunningOrder,
   context: PlanningContext,
   gapMillis: number,
   notBeforeMillis = -Infinity
-): Result.Result<RestOfWindow, string> => {
+): Result.Result<RestOfWindow, Reason> => {
   const { plan, slices, order } = running
   const { rules, market, now } = context
   const timed = { ...order, hasDerivatives: hasDerivatives(market) }
   // From the plan's start, so that the elapsed share of its window can be computed.
-  const open = Result.mapError(openTimeOf(timed, rules, plan.startsAt), ({ text }) => text)
-  return Result.map(open, ({ hours, time }) => {
+  return Result.map(openTimeOf(timed, rules, plan.startsAt), ({ hours, time }) => {
     const sent = slices.filter(({ stage }) => stage === "IN_PROGRESS" || stage === "PROCESSED")
     const last = Math.max(...sent.map(({ scheduledMillis }) => scheduledMillis), -Infinity)
     const start = DateTime.toEpochMillis(plan.startsAt)
@@ -69,7 +87,7 @@ export const planRest = (
   context: PlanningContext,
   window: RestOfWindow,
   rest: Rest
-): Result.Result<Replan, string> => {
+): Result.Result<Replan, Reason> => {
   const { order, plan, slices } = running
   const { rules, market } = context
   const { quantity, numSlices, limitPrice, carried, waived, cause, note } = rest
@@ -83,11 +101,15 @@ export const planRest = (
   // Guards against races: only an amendment may change the total quantity.
   if (cause !== "AMENDMENT" && totalQuantity !== order.totalQuantity) {
     return Result.fail(
-      `total_quantity: is ${order.totalQuantity}, but with the new plan its slices would come to ${totalQuantity}`
+      because(
+        "internal_error",
+        `total_quantity: is ${order.totalQuantity}, but with the new plan its slices would come to ${totalQuantity}`
+      )
     )
   }
   if (totalQuantity > maxQuantity) {
-    return Result.fail(`total_quantity: would be ${totalQuantity}; ${maxQuantity} is the most there can be`)
+    const text = `total_quantity: would be ${totalQuantity}; ${maxQuantity} is the most there can be`
+    return Result.fail(because("invalid_order", text))
   }
   const request = {
     orderId: order.id,
@@ -108,10 +130,7 @@ export const planRest = (
     ...rules,
     leastGapMillis: Math.max(rules.leastGapMillis, Math.floor(rest.leastGapMillis))
   }
-  const planned = Result.mapError(
-    planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market),
-    ({ text }) => text
-  )
+  const planned = planRequest(request, { ...order, totalQuantity, limitPrice }, spaced, market)
   return Result.map(planned, (made) => ({
     _tag: "Replan",
     plan:
