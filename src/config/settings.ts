@@ -96,6 +96,7 @@ const splitting = (read: Read) => ({
   orderSplitMaxAttempts: read(whole("ORDER_SPLIT_MAX_ATTEMPTS", 3, 1, 100)),
   orderMaxSliceQuantity: read(optional(whole("ORDER_MAX_SLICE_QUANTITY", 0, 1, 2_147_483_647))),
   orderMinGap: read(millis("ORDER_LEAST_GAP_MILLIS", 0, 0, 3_600_000)),
+  scheduleHiding: read(oneOf("SCHEDULE_HIDING", "tight", ["tight", "loose"])),
   orderCompletionLead: read(seconds("ORDER_COMPLETION_LEAD_SECONDS", 60, 0, 3600))
 })
 

@@ -37,6 +37,7 @@ export const noRules: SplitRules = {
   sliceLimits: [],
   mayAddSlices: false,
   leastGapMillis: 0,
+  hiding: "tight",
   minutesFor: wholeMinutes
 }
 

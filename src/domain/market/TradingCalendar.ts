@@ -1,7 +1,7 @@
 import { DateTime, Schema } from "effect"
 import type { Announcements, Hours, RegularHours, SpecialDay } from "./Announcements.ts"
 import { indianDay } from "./indianTime.ts"
-import { regularHours } from "./regularHours.ts"
+import { ordinaryHours, regularHours } from "./regularHours.ts"
 import { firstEndingAfter, type TradingSession } from "./TradingSession.ts"
 import { forEachVenue, VenueId } from "./Venue.ts"
 
@@ -20,6 +20,7 @@ interface MarketDays {
   readonly sessions: ReadonlyArray<TradingSession>
   /** For each day, why the venue is closed outside of that day's sessions. */
   readonly whyClosed: ReadonlyMap<string, string>
+  readonly regular: ReadonlyArray<RegularHours>
 }
 
 /** When each venue is open on the days from `from` to `until`, YYYY-MM-DD in India, both included. */
@@ -62,6 +63,17 @@ export const sessionAt = (calendar: TradingCalendar, market: VenueId, atMillis: 
 
 export const isOpenAt = (calendar: TradingCalendar, market: VenueId, atMillis: number): boolean =>
   sessionAt(calendar, market, atMillis)._tag === "Open"
+
+/** The session that the day of a moment would have if it were an ordinary weekday; null before the first known hours. */
+export const ordinarySession = (
+  calendar: TradingCalendar,
+  market: VenueId,
+  atMillis: number
+): TradingSession | null => {
+  const day = dayOf(atMillis)
+  const hours = ordinaryHours(calendar.markets[market].regular, day)
+  return hours === null ? null : { opensMillis: millisAt(day, hours[0]), closesMillis: millisAt(day, hours[1]) }
+}
 
 export const calendarEnds = ({ until }: TradingCalendar, market: VenueId): CalendarEnds =>
   new CalendarEnds({ market, until })
@@ -115,7 +127,7 @@ const marketDays = (
     }
     whyClosed.set(day, reasonOf(hours, specialDay))
   }
-  return { sessions, whyClosed }
+  return { sessions, whyClosed, regular }
 }
 
 const reasonOf = (hours: ReadonlyArray<Hours>, specialDay: SpecialDay | undefined): string => {

@@ -2,10 +2,16 @@ import type { Hours, RegularHours } from "./Announcements.ts"
 
 /** A venue's hours on a day, YYYY-MM-DD, that has no special hours: none on Saturdays and Sundays. */
 export const regularHours = (all: ReadonlyArray<RegularHours>, day: string): ReadonlyArray<Hours> => {
+  const hours = ordinaryHours(all, day)
+  return hours === null || weekday(day) === saturday || weekday(day) === sunday ? [] : [hours]
+}
+
+/** The hours that a day would have if it were an ordinary weekday; null before the first known ones. */
+export const ordinaryHours = (all: ReadonlyArray<RegularHours>, day: string): Hours | null => {
   const regular = all.filter(({ since }) => since <= day).reduce(later, undefined)
-  if (regular === undefined || weekday(day) === saturday || weekday(day) === sunday) return []
+  if (regular === undefined) return null
   const [opens, closes] = regular.hours
-  return [[opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]]
+  return [opens, isSummerInUs(day) ? closes : (regular.closesInUsWinter ?? closes)]
 }
 
 /** The later of two hours; if both begin on the same day, the one announced later. */

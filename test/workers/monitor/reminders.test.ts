@@ -10,7 +10,11 @@ import { serviceLayer, setClock } from "../../support/service.ts"
 
 const calendarUntil = (until: string) =>
   TradingHours.of({
-    calendar: { from: "1970-01-01", until, markets: forEachVenue(() => ({ sessions: [], whyClosed: new Map() })) }
+    calendar: {
+      from: "1970-01-01",
+      until,
+      markets: forEachVenue(() => ({ sessions: [], whyClosed: new Map(), regular: [] }))
+    }
   })
 
 const service = (hours: TradingHours["Service"], brokerType: "mock" | "zerodha") =>
