@@ -7,6 +7,7 @@ import { indianDay } from "../market/indianTime.ts"
 import { type InstrumentDetails, isExpired, roundToTick } from "../market/InstrumentDetails.ts"
 import { type PlanTime, planTimeOf, type TimeRules } from "../market/orderTime.ts"
 import { productProblems } from "../market/productRules.ts"
+import { squareOffProblem } from "../market/squareOff.ts"
 import { afterTrading, type TradingTime } from "../market/TradingTime.ts"
 import type { VenueId } from "../market/Venue.ts"
 import type { OrderId } from "../model/Ids.ts"
@@ -240,7 +241,9 @@ const termsOf = (
     const details = yield* listed(order.instrument, market, startsAt, lastMoment)
     const spansDays = time !== null && indianDay(DateTime.makeUnsafe(planTime.startMillis)) !== indianDay(lastMoment)
     const untaken = isAskedFor(cause) ? productProblems({ ...order, spansDays, details }) : []
-    if (untaken.length > 0) return yield* Result.fail(because("invalid_order", untaken.join("; ")))
+    const squaredOff = isAskedFor(cause) ? squareOffProblem(order, planTime, rules.calendar) : null
+    const problems = squaredOff === null ? untaken : [...untaken, squaredOff]
+    if (problems.length > 0) return yield* Result.fail(because("invalid_order", problems.join("; ")))
     const limitPrice = yield* onTheGrid(order, details)
     const price = limitPrice ?? knownPrice(market, now, rules.preTrade)
     const splitRules = {
