@@ -70,6 +70,25 @@ const evenBelow = (numSlices: number): number => {
   return all.toSorted((one, other) => one - other)[200] ?? 0
 }
 
+/** How far apart the running totals of the sizes' deviations are, in relation to what independent sizes would give. */
+const rangeOf = (sizes: ReadonlyArray<number>): number => {
+  const { off, variance } = deviationsOf(sizes)
+  let [total, low, high] = [0, 0, 0]
+  for (const one of off) {
+    total += one
+    low = Math.min(low, total)
+    high = Math.max(high, total)
+  }
+  return (high - low) / Math.sqrt(variance * off.length)
+}
+
+/** The range below which 5 % of orders with independent sizes are. */
+const rangeBelow = (numSlices: number): number => {
+  const random = seededRandom("independent")
+  const all = Array.from({ length: 4000 }, () => rangeOf(Array.from({ length: numSlices }, () => 0.7 + 0.6 * random())))
+  return all.toSorted((one, other) => one - other)[200] ?? 0
+}
+
 const percent = (count: number): string => `${Math.round((100 * count) / seeds)} %`
 
 console.log(`${seeds} seeds each\n`)
@@ -91,18 +110,27 @@ for (const numSlices of [12, 50, 100, 500]) {
   }
 }
 
-console.log("\nhiding  lots each  slices  variation  correlation seen with 5, 10, 20 lags")
+console.log("\nhiding  lots each  slices  variation  seen by correlation over 5, 10, 20 lags, by running totals")
 for (const hiding of ["tight", "loose"] as const) {
   for (const lotsEach of [1000, 10, 3, 2.5, 2]) {
-    for (const numSlices of [50, 200, 500, 1000]) {
+    for (const numSlices of [50, 100, 200, 500, 1000]) {
       const sizes = Array.from({ length: seeds }, (_, seed) =>
         Result.getOrThrow(planSchedule(inputOf(seed, numSlices, lotsEach, hiding))).map(({ quantity }) => quantity)
       )
       const seen = ([5, 10, 20] as const).map((lags) =>
         percent(sizes.filter((one) => ljungBox(one, lags) > rejectedFrom[lags]).length).padStart(6)
       )
+      const below = rangeBelow(numSlices)
+      const tracked = percent(sizes.filter((one) => rangeOf(one) < below).length).padStart(6)
       const mean = (sum(sizes.map(variationOf)) / seeds).toFixed(3)
-      console.log(hiding, String(lotsEach).padStart(10), String(numSlices).padStart(8), mean.padStart(10), ...seen)
+      console.log(
+        hiding,
+        String(lotsEach).padStart(10),
+        String(numSlices).padStart(8),
+        mean.padStart(10),
+        ...seen,
+        tracked
+      )
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Effect, Result, Schema } from "effect"
+import { Result, Schema } from "effect"
 import { maxDurationMinutes, maxQuantity, maxSplits } from "../../model/Order.ts"
 import { counted } from "../../text/plural.ts"
 import { Curve, shareOf } from "./Curve.ts"
@@ -29,8 +29,8 @@ export const ScheduleInput = Schema.Struct({
   leastGapMillis: Schema.Int,
   /** The maximum quantity of a slice; null for no limit. */
   largestSlice: Schema.NullOr(Schema.Int),
-  /** Plans of version 3 have none, and are tight. */
-  hiding: Hiding.pipe(Schema.withDecodingDefaultKey(Effect.succeed("tight" as const)))
+  /** Tight where it is absent, as in plans of version 3. */
+  hiding: Schema.optionalKey(Hiding)
 })
 export type ScheduleInput = typeof ScheduleInput.Type
 
@@ -96,7 +96,7 @@ export const scheduleTimes = (input: ScheduleInput): Result.Result<ReadonlyArray
 export const scheduleSlots = (input: ScheduleInput, version: AlgorithmVersion): Slots =>
   version === 3
     ? evenSlots(input.numSlices)
-    : slotsOf({ ...input, lots: lotsOf(input) }, seededRandom(`${input.seed}/slots`))
+    : slotsOf({ ...input, lots: lotsOf(input), hiding: hidingOf(input) }, seededRandom(`${input.seed}/slots`))
 
 const quantitiesOf = (
   input: ScheduleInput,
@@ -108,7 +108,7 @@ const quantitiesOf = (
   const random = seededRandom(`${input.seed}/quantities`)
   if (version === 3) return wanderingLots(base, maxLots, random)
   const { shift } = scheduleSlots(input, version)
-  return randomLots(base, maxLots, { reach: deviation[input.hiding].reach, shift }, random)
+  return randomLots(base, maxLots, { reach: deviation[hidingOf(input)].reach, shift }, random)
 }
 
 const offsetsOf = (input: ScheduleInput, version: AlgorithmVersion): ReadonlyArray<number> => {
@@ -121,6 +121,8 @@ const evenSlots = (numSlices: number): Slots => ({
   shift: 0,
   slots: Array.from({ length: numSlices }, (_, slot) => ({ from: slot, to: slot + 1, slices: 1 }))
 })
+
+const hidingOf = ({ hiding = "tight" }: ScheduleInput): Hiding => hiding
 
 const lotsOf = ({ totalQuantity, lotSize }: ScheduleInput): number => Math.floor(totalQuantity / lotSize)
 

@@ -1,4 +1,3 @@
-import { Array as Arr } from "effect"
 import type { Shape } from "../../model/shape.ts"
 import { type Profile } from "../../model/shape.ts"
 import { type Curve, uShapedDay } from "./Curve.ts"
@@ -9,7 +8,14 @@ const defaultRiskAversion = 2
 /** The instrument's volume profile, null for the built-in one, and the parts of the trading day in the window: 0 to 1 is all. */
 export interface MarketDay {
   readonly volumeProfile: Profile | null
-  readonly sessions: Arr.NonEmptyReadonlyArray<{ readonly millis: number; readonly from: number; readonly to: number }>
+  readonly sessions: readonly [SessionPart, ...ReadonlyArray<SessionPart>]
+}
+
+/** How long the window is in a session, and which part of the profile that is. */
+interface SessionPart {
+  readonly millis: number
+  readonly from: number
+  readonly to: number
 }
 
 /** A window that counts as a whole day, with the built-in profile. */
@@ -37,13 +43,9 @@ export const curveOf = ({ strategy, riskAversion, weights }: Shape, day: MarketD
 
 const alongDay = ({ volumeProfile, sessions }: MarketDay): Curve => {
   const profile = volumeProfile ?? uShapedDay
-  const [{ from, to }, ...others] = sessions
-  if (others.length === 0) return { _tag: "InProportion", profile, from, to }
-  const millis = sessions.reduce((sum, session) => sum + session.millis, 0)
-  const shares = Arr.map(sessions, (session) => ({
-    share: session.millis / millis,
-    from: session.from,
-    to: session.to
-  }))
-  return { _tag: "OverSessions", profile, sessions: shares, from: 0, to: 1 }
+  const [first, ...others] = sessions
+  if (others.length === 0) return { _tag: "InProportion", profile, from: first.from, to: first.to }
+  const all = sessions.reduce((sum, { millis }) => sum + millis, 0)
+  const shared = ({ millis, from, to }: SessionPart) => ({ share: millis / all, from, to })
+  return { _tag: "OverSessions", profile, sessions: [shared(first), ...others.map(shared)], from: 0, to: 1 }
 }
