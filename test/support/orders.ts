@@ -28,6 +28,7 @@ export const anOrder = (changed: Partial<SplittableOrder> = {}): SplittableOrder
   carryRejected: false,
   completion: "REPORT",
   sessionPolicy: "SAME_DAY",
+  algoId: null,
   ...changed
 })
 
